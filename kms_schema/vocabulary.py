@@ -1,0 +1,142 @@
+"""The words of the schema, and the lifecycles between them: the one definition of each.
+
+Models, constraints, triggers and documentation derive from this module; nothing else spells these values out.
+Terms follow NIST SP 800-57 Part 1, section 7 (key states) where it has one.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class KeyType(StrEnum):
+    """What a key is for."""
+
+    KEK = "kek"
+    DEK = "dek"
+    TLS = "tls"
+    HSM = "hsm"
+    BACKUP = "backup"
+
+
+class KeyStatus(StrEnum):
+    """Where a key stands in its lifecycle; see `KEY_LIFECYCLE`."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    ROTATED = "rotated"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    ARCHIVED = "archived"
+
+
+class KeySecurityLevel(StrEnum):
+    """The protection a key asks for."""
+
+    HIGH = "HIGH"
+    MAXIMUM = "MAXIMUM"
+
+
+class RotationTrigger(StrEnum):
+    """Why a rotation happens."""
+
+    SCHEDULED = "scheduled"
+    USAGE_COUNT = "usage_count"
+    DATA_VOLUME = "data_volume"
+    SECURITY_INCIDENT = "security_incident"
+    COMPLIANCE = "compliance"
+    MANUAL = "manual"
+
+
+class RotationStatus(StrEnum):
+    """Where a rotation stands; see `ROTATION_LIFECYCLE`."""
+
+    SCHEDULED = "SCHEDULED"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+
+
+class HsmProvider(StrEnum):
+    """Who keeps a key that is not kept here."""
+
+    AWS_CLOUDHSM = "aws_cloudhsm"
+    AZURE_DEDICATED_HSM = "azure_dedicated_hsm"
+    GOOGLE_CLOUD_HSM = "google_cloud_hsm"
+    THALES_LUNA = "thales_luna"
+    UTIMACO = "utimaco"
+    PKCS11 = "pkcs11"
+    SOFTWARE_SIMULATION = "software_simulation"
+
+
+class HsmHealth(StrEnum):
+    """What the last health check of an HSM said."""
+
+    HEALTHY = "HEALTHY"
+    DEGRADED = "DEGRADED"
+    OFFLINE = "OFFLINE"
+
+
+class AuditCategory(StrEnum):
+    """What kind of event an audit entry records."""
+
+    LIFECYCLE = "LIFECYCLE"
+    SECURITY = "SECURITY"
+    COMPLIANCE = "COMPLIANCE"
+    POLICY = "POLICY"
+
+
+class AuditSecurityLevel(StrEnum):
+    """How much an audit entry matters."""
+
+    LOW = "LOW"
+    MEDIUM = "MEDIUM"
+    HIGH = "HIGH"
+    CRITICAL = "CRITICAL"
+
+
+KEY_LIFECYCLE: Mapping[KeyStatus, tuple[KeyStatus, ...]] = MappingProxyType(
+    {
+        KeyStatus.PENDING: (KeyStatus.ACTIVE, KeyStatus.REVOKED),
+        KeyStatus.ACTIVE: (KeyStatus.ROTATED, KeyStatus.EXPIRED, KeyStatus.REVOKED),
+        KeyStatus.ROTATED: (KeyStatus.EXPIRED, KeyStatus.ARCHIVED, KeyStatus.REVOKED),
+        KeyStatus.EXPIRED: (KeyStatus.ARCHIVED, KeyStatus.REVOKED),
+        KeyStatus.REVOKED: (KeyStatus.ARCHIVED,),
+        KeyStatus.ARCHIVED: (),
+    }
+)
+"""From each key status, the statuses it may change to."""
+
+KEY_STATUS_TIME: Mapping[KeyStatus, str] = MappingProxyType(
+    {
+        KeyStatus.ACTIVE: "activated_at",
+        KeyStatus.ROTATED: "rotated_at",
+        KeyStatus.EXPIRED: "expired_at",
+        KeyStatus.REVOKED: "revoked_at",
+        KeyStatus.ARCHIVED: "archived_at",
+    }
+)
+"""The column of `key_masters` that says when a key entered a status; `pending` is entered at `created_at`."""
+
+ROTATION_LIFECYCLE: Mapping[RotationStatus, tuple[RotationStatus, ...]] = MappingProxyType(
+    {
+        RotationStatus.SCHEDULED: (RotationStatus.RUNNING,),
+        RotationStatus.RUNNING: (RotationStatus.COMPLETED, RotationStatus.FAILED),
+        RotationStatus.COMPLETED: (),
+        RotationStatus.FAILED: (RotationStatus.SCHEDULED,),
+    }
+)
+"""From each rotation status, the statuses it may change to (`FAILED` to `SCHEDULED` while retries are left)."""
+
+
+def statuses_before(status: KeyStatus) -> frozenset[KeyStatus]:
+    """Return the statuses that a key in `status` can have passed through, `status` itself left out."""
+    before: set[KeyStatus] = set()
+    unread = [status]
+    while unread:
+        reached = unread.pop()
+        for earlier, later in KEY_LIFECYCLE.items():
+            if reached in later and earlier not in before:
+                before.add(earlier)
+                unread.append(earlier)
+    return frozenset(before)
