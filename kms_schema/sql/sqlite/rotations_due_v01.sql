@@ -1,0 +1,282 @@
+-- The keys that are due for rotation, or will be within the notice of a policy that applies to them: one row a key.
+--
+-- Whom it looks at: active keys, because nothing else can be rotated, under every active policy of their key type.
+-- Keys with an open rotation or a pending retry are left out: a worker has them already.
+--
+-- What makes a key due, the least urgent reason first:
+--   time        last rotation, else activation, plus rotation_interval_days
+--   age         activation of the live version plus max_key_age_days (NIST SP 800-57: a cryptoperiod starts with use)
+--   usage       operations of the live version reach max_operations
+--   volume      bytes of the live version reach max_data_volume_mb, a megabyte being 1024 * 1024 bytes
+--   compliance  an entry COMPLIANCE / ROTATION_REQUIRED about the key since its last rotation
+--   expiry      expires_at
+--   incident    a CRITICAL entry of category SECURITY about the key since its last rotation
+--
+-- A limit that is passed goes before one that is near, and then that list decides: `reason` is the most urgent,
+-- `reasons` has all of them, the most urgent first. `policy_id`, `policy_name` and `due_at` are those of `reason`;
+-- of several policies with the same reason, the one whose limit comes first, then the first by name.
+-- `due_at` is when the limit is or was reached. It is null for usage and volume, because nobody records when a
+-- counter passed a number. `overdue` says that the limit is passed; of the reasons, only time, age and expiry are
+-- known beforehand, so only they appear early, by notify_before_rotation_hours.
+-- The window and its time zone are for the worker to apply: a window never hides a key.
+--
+-- How it stays cheap: each branch of `due` starts from the few policies or the few log entries and goes to the keys
+-- with a condition on bare columns, which an index can serve; CROSS JOIN keeps SQLite to that order.
+-- Times are text of one format, so they compare as text, to the microsecond. Date functions know milliseconds only:
+-- they get whole seconds, and the fraction is put back.
+CREATE VIEW rotations_due AS
+WITH clock AS (
+    SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z' AS at
+),
+-- The limits of each active policy, as hours and bytes, and as the times up to which they have been reached or
+-- will be within the notice. A limit of 700 000 days or more (1 900 years), or of more bytes than a counter holds,
+-- is never reached; a notice of over 1 000 years is as good as one of 1 000: times and counters stay in range.
+limits AS (
+    SELECT
+        span.*,
+        clock.at,
+        strftime('%Y-%m-%dT%H:%M:%S', substr(clock.at, 1, 19), (span.notice - span.rotation_interval) || ' hours')
+        || substr(clock.at, 20) AS rotated_by,
+        strftime('%Y-%m-%dT%H:%M:%S', substr(clock.at, 1, 19), (span.notice - span.maximum_age) || ' hours')
+        || substr(clock.at, 20) AS activated_by,
+        strftime('%Y-%m-%dT%H:%M:%S', substr(clock.at, 1, 19), span.notice || ' hours')
+        || substr(clock.at, 20) AS expires_by
+    FROM clock
+    CROSS JOIN (
+        SELECT
+            id,
+            policy_name,
+            key_type,
+            max_operations,
+            CASE WHEN max_data_volume_mb < 8796093022208 THEN max_data_volume_mb * 1048576 END AS max_bytes,
+            rotate_on_security_incident,
+            rotate_on_compliance_requirement,
+            CASE WHEN rotation_interval_days < 700000 THEN 24 * rotation_interval_days END AS rotation_interval,
+            CASE WHEN max_key_age_days < 700000 THEN 24 * max_key_age_days END AS maximum_age,
+            min(notify_before_rotation_hours, 8766000) AS notice
+        FROM rotation_policies
+        WHERE is_active
+    ) AS span
+),
+dated AS (
+    SELECT
+        master.id AS key_master_id,
+        limits.id AS policy_id,
+        limits.policy_name,
+        'time' AS reason,
+        1 AS urgency,
+        strftime('%Y-%m-%dT%H:%M:%S', substr(master.rotated_at, 1, 19), limits.rotation_interval || ' hours')
+        || substr(master.rotated_at, 20) AS due_at,
+        limits.at
+    FROM limits
+    CROSS JOIN key_masters AS master
+    WHERE
+        master.status = 'active'
+        AND master.key_type = limits.key_type
+        AND master.rotated_at <= limits.rotated_by
+
+    UNION ALL
+
+    SELECT
+        master.id,
+        limits.id,
+        limits.policy_name,
+        'time',
+        1,
+        strftime('%Y-%m-%dT%H:%M:%S', substr(master.activated_at, 1, 19), limits.rotation_interval || ' hours')
+        || substr(master.activated_at, 20),
+        limits.at
+    FROM limits
+    CROSS JOIN key_masters AS master
+    WHERE
+        master.status = 'active'
+        AND master.key_type = limits.key_type
+        AND master.rotated_at IS NULL
+        AND master.activated_at <= limits.rotated_by
+
+    UNION ALL
+
+    SELECT
+        master.id,
+        limits.id,
+        limits.policy_name,
+        'age',
+        2,
+        strftime('%Y-%m-%dT%H:%M:%S', substr(live.activated_at, 1, 19), limits.maximum_age || ' hours')
+        || substr(live.activated_at, 20),
+        limits.at
+    FROM limits
+    CROSS JOIN key_versions AS live
+    CROSS JOIN key_masters AS master
+    WHERE
+        live.activated_at IS NOT NULL
+        AND live.activated_at <= limits.activated_by
+        AND live.deactivated_at IS NULL
+        AND live.key_id = master.id
+        AND master.status = 'active'
+        AND master.key_type = limits.key_type
+
+    UNION ALL
+
+    SELECT
+        master.id,
+        limits.id,
+        limits.policy_name,
+        'expiry',
+        6,
+        master.expires_at,
+        limits.at
+    FROM limits
+    CROSS JOIN key_masters AS master
+    WHERE
+        master.status = 'active'
+        AND master.key_type = limits.key_type
+        AND master.expires_at IS NOT NULL
+        AND master.expires_at <= limits.expires_by
+),
+counted AS (
+    SELECT
+        master.id AS key_master_id,
+        limits.id AS policy_id,
+        limits.policy_name,
+        live.usage_count >= limits.max_operations AS is_used_up,
+        live.data_volume_bytes >= limits.max_bytes AS is_full
+    FROM limits
+    CROSS JOIN key_versions AS live
+    CROSS JOIN key_masters AS master
+    WHERE
+        (limits.max_operations IS NOT NULL OR limits.max_bytes IS NOT NULL)
+        AND (live.usage_count >= limits.max_operations OR live.data_volume_bytes >= limits.max_bytes)
+        AND live.activated_at IS NOT NULL
+        AND live.deactivated_at IS NULL
+        AND live.key_id = master.id
+        AND master.status = 'active'
+        AND master.key_type = limits.key_type
+),
+due AS (
+    SELECT key_master_id, policy_id, policy_name, reason, urgency, due_at, due_at <= at AS is_passed
+    FROM dated
+
+    UNION ALL
+
+    SELECT key_master_id, policy_id, policy_name, 'usage', 3, NULL, 1
+    FROM counted
+    WHERE is_used_up
+
+    UNION ALL
+
+    SELECT key_master_id, policy_id, policy_name, 'volume', 4, NULL, 1
+    FROM counted
+    WHERE is_full
+
+    UNION ALL
+
+    SELECT
+        master.id,
+        limits.id,
+        limits.policy_name,
+        'compliance',
+        5,
+        min(entry.timestamp),
+        1
+    FROM key_audit_logs AS entry
+    CROSS JOIN key_masters AS master
+    CROSS JOIN limits
+    WHERE
+        entry.event_type = 'ROTATION_REQUIRED'
+        AND entry.event_category = 'COMPLIANCE'
+        AND entry.key_id = master.id
+        AND master.status = 'active'
+        AND (master.rotated_at IS NULL OR entry.timestamp > master.rotated_at)
+        AND master.key_type = limits.key_type
+        AND limits.rotate_on_compliance_requirement
+    GROUP BY master.id, limits.id, limits.policy_name
+
+    UNION ALL
+
+    SELECT
+        master.id,
+        limits.id,
+        limits.policy_name,
+        'incident',
+        7,
+        min(entry.timestamp),
+        1
+    FROM key_audit_logs AS entry
+    CROSS JOIN key_masters AS master
+    CROSS JOIN limits
+    WHERE
+        entry.security_level = 'CRITICAL'
+        -- Says nothing new, but in these words SQLite recognises the partial index on high-risk entries.
+        AND entry.security_level IN ('HIGH', 'CRITICAL')
+        AND entry.event_category = 'SECURITY'
+        AND entry.key_id = master.id
+        AND master.status = 'active'
+        AND (master.rotated_at IS NULL OR entry.timestamp > master.rotated_at)
+        AND master.key_type = limits.key_type
+        AND limits.rotate_on_security_incident
+    GROUP BY master.id, limits.id, limits.policy_name
+),
+-- Of the policies that give a key the same reason, the most urgent one has choice 1.
+choices AS (
+    SELECT
+        due.*,
+        row_number() OVER (
+            PARTITION BY due.key_master_id, due.reason
+            ORDER BY due.is_passed DESC, due.due_at, due.policy_name
+        ) AS choice
+    FROM due
+    WHERE NOT EXISTS (
+        SELECT 1
+        FROM key_rotations AS rotation
+        WHERE
+            rotation.key_id = due.key_master_id
+            AND (
+                rotation.status IN ('SCHEDULED', 'RUNNING')
+                OR (
+                    rotation.status = 'FAILED'
+                    AND rotation.retry_count < rotation.max_retries
+                    AND rotation.next_retry_at IS NOT NULL
+                )
+            )
+    )
+),
+-- Of the reasons of a key, the most urgent one has place 1. The window gives json_group_array its order.
+places AS (
+    SELECT
+        choices.*,
+        row_number() OVER most_urgent_first AS place,
+        json_group_array(choices.reason) OVER (
+            most_urgent_first
+            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+        ) AS reasons
+    FROM choices
+    WHERE choices.choice = 1
+    WINDOW most_urgent_first AS (
+        PARTITION BY choices.key_master_id
+        ORDER BY choices.is_passed DESC, choices.urgency DESC
+    )
+)
+SELECT
+    master.id,
+    master.key_id,
+    master.key_type,
+    live.version_number AS live_version,
+    places.reason,
+    places.reasons,
+    places.policy_id,
+    places.policy_name,
+    places.due_at,
+    places.is_passed AS overdue,
+    policy.rotation_window_start,
+    policy.rotation_window_end,
+    policy.timezone
+FROM places
+INNER JOIN key_masters AS master ON places.key_master_id = master.id
+INNER JOIN rotation_policies AS policy ON places.policy_id = policy.id
+LEFT JOIN key_versions AS live
+    ON
+        master.id = live.key_id
+        AND live.activated_at IS NOT NULL
+        AND live.deactivated_at IS NULL
+WHERE places.place = 1;
