@@ -34,7 +34,6 @@ WITH clock AS NOT MATERIALIZED (
 limits AS (
     SELECT
         span.*,
-        clock.at,
         clock.at - span.rotation_interval + span.notice AS rotated_by,
         clock.at - span.maximum_age + span.notice AS activated_by,
         clock.at + span.notice AS expires_by
@@ -57,6 +56,56 @@ limits AS (
         WHERE is_active
     ) AS span
 ),
+-- What the live versions say; whose they are is looked up below.
+of_live_version AS (
+    SELECT
+        version.key_id AS key_master_id,
+        limits.key_type,
+        limits.id AS policy_id,
+        limits.policy_name,
+        'age' AS reason,
+        2 AS urgency,
+        version.activated_at + limits.maximum_age AS due_at
+    FROM limits
+    CROSS JOIN LATERAL (
+        SELECT live.key_id, live.activated_at
+        FROM {schema}.key_versions AS live
+        WHERE
+            live.activated_at BETWEEN '-infinity' AND limits.activated_by
+            AND live.deactivated_at IS NULL
+        OFFSET 0
+    ) AS version
+
+    UNION ALL
+
+    SELECT version.key_id, limits.key_type, limits.id, limits.policy_name, 'usage', 3, NULL
+    FROM limits
+    CROSS JOIN LATERAL (
+        SELECT live.key_id
+        FROM {schema}.key_versions AS live
+        WHERE
+            live.usage_count BETWEEN limits.max_operations AND 9223372036854775807
+            AND live.activated_at IS NOT NULL
+            AND live.deactivated_at IS NULL
+        OFFSET 0
+    ) AS version
+    WHERE limits.max_operations IS NOT NULL
+
+    UNION ALL
+
+    SELECT version.key_id, limits.key_type, limits.id, limits.policy_name, 'volume', 4, NULL
+    FROM limits
+    CROSS JOIN LATERAL (
+        SELECT live.key_id
+        FROM {schema}.key_versions AS live
+        WHERE
+            live.data_volume_bytes BETWEEN limits.max_bytes AND 9223372036854775807
+            AND live.activated_at IS NOT NULL
+            AND live.deactivated_at IS NULL
+        OFFSET 0
+    ) AS version
+    WHERE limits.max_bytes IS NOT NULL
+),
 due AS (
     SELECT
         master.id AS key_master_id,
@@ -64,8 +113,7 @@ due AS (
         limits.policy_name,
         'time' AS reason,
         1 AS urgency,
-        master.rotated_at + limits.rotation_interval AS due_at,
-        master.rotated_at + limits.rotation_interval <= limits.at AS is_passed
+        master.rotated_at + limits.rotation_interval AS due_at
     FROM limits
     CROSS JOIN LATERAL (
         SELECT candidate.id, candidate.rotated_at
@@ -79,14 +127,7 @@ due AS (
 
     UNION ALL
 
-    SELECT
-        master.id,
-        limits.id,
-        limits.policy_name,
-        'time',
-        1,
-        master.activated_at + limits.rotation_interval,
-        master.activated_at + limits.rotation_interval <= limits.at
+    SELECT master.id, limits.id, limits.policy_name, 'time', 1, master.activated_at + limits.rotation_interval
     FROM limits
     CROSS JOIN LATERAL (
         SELECT candidate.id, candidate.activated_at
@@ -101,65 +142,21 @@ due AS (
 
     UNION ALL
 
-    SELECT
-        master.id,
-        limits.id,
-        limits.policy_name,
-        'age',
-        2,
-        live.activated_at + limits.maximum_age,
-        live.activated_at + limits.maximum_age <= limits.at
-    FROM limits
+    SELECT master.id, version.policy_id, version.policy_name, version.reason, version.urgency, version.due_at
+    FROM of_live_version AS version
     CROSS JOIN LATERAL (
-        SELECT version.key_id, version.activated_at
-        FROM {schema}.key_versions AS version
+        SELECT candidate.id
+        FROM {schema}.key_masters AS candidate
         WHERE
-            version.activated_at BETWEEN '-infinity' AND limits.activated_by
-            AND version.deactivated_at IS NULL
+            candidate.id = version.key_master_id
+            AND candidate.status = 'active'
+            AND candidate.key_type = version.key_type
         OFFSET 0
-    ) AS live
-    INNER JOIN {schema}.key_masters AS master ON live.key_id = master.id
-    WHERE master.status = 'active' AND master.key_type = limits.key_type
+    ) AS master
 
     UNION ALL
 
-    SELECT
-        master.id,
-        limits.id,
-        limits.policy_name,
-        counted.reason,
-        counted.urgency,
-        NULL,
-        TRUE
-    FROM limits
-    INNER JOIN {schema}.key_versions AS live
-        ON
-            live.usage_count >= limits.max_operations
-            OR live.data_volume_bytes >= limits.max_bytes
-    INNER JOIN {schema}.key_masters AS master ON live.key_id = master.id
-    CROSS JOIN LATERAL (
-        VALUES
-        ('usage', 3, live.usage_count >= limits.max_operations),
-        ('volume', 4, live.data_volume_bytes >= limits.max_bytes)
-    ) AS counted (reason, urgency, is_reached)
-    WHERE
-        (limits.max_operations IS NOT NULL OR limits.max_bytes IS NOT NULL)
-        AND live.activated_at IS NOT NULL
-        AND live.deactivated_at IS NULL
-        AND master.status = 'active'
-        AND master.key_type = limits.key_type
-        AND counted.is_reached
-
-    UNION ALL
-
-    SELECT
-        master.id,
-        limits.id,
-        limits.policy_name,
-        'compliance',
-        5,
-        min(entry.timestamp),
-        TRUE
+    SELECT master.id, limits.id, limits.policy_name, 'compliance', 5, min(entry.timestamp)
     FROM {schema}.key_audit_logs AS entry
     INNER JOIN {schema}.key_masters AS master ON entry.key_id = master.id
     INNER JOIN limits ON master.key_type = limits.key_type
@@ -173,14 +170,7 @@ due AS (
 
     UNION ALL
 
-    SELECT
-        master.id,
-        limits.id,
-        limits.policy_name,
-        'expiry',
-        6,
-        master.expires_at,
-        master.expires_at <= limits.at
+    SELECT master.id, limits.id, limits.policy_name, 'expiry', 6, master.expires_at
     FROM limits
     CROSS JOIN LATERAL (
         SELECT candidate.id, candidate.expires_at
@@ -194,14 +184,7 @@ due AS (
 
     UNION ALL
 
-    SELECT
-        master.id,
-        limits.id,
-        limits.policy_name,
-        'incident',
-        7,
-        min(entry.timestamp),
-        TRUE
+    SELECT master.id, limits.id, limits.policy_name, 'incident', 7, min(entry.timestamp)
     FROM {schema}.key_audit_logs AS entry
     INNER JOIN {schema}.key_masters AS master ON entry.key_id = master.id
     INNER JOIN limits ON master.key_type = limits.key_type
@@ -213,29 +196,38 @@ due AS (
         AND limits.rotate_on_security_incident
     GROUP BY master.id, limits.id, limits.policy_name
 ),
+-- Counters and log entries tell what has happened; a date may still be ahead.
+waiting AS (
+    SELECT
+        due.*,
+        due.reason NOT IN ('time', 'age', 'expiry') OR due.due_at <= clock.at AS is_passed
+    FROM due
+    CROSS JOIN clock
+    WHERE
+        NOT EXISTS (
+            SELECT 1
+            FROM {schema}.key_rotations AS rotation
+            WHERE rotation.key_id = due.key_master_id AND rotation.status IN ('SCHEDULED', 'RUNNING')
+        )
+        AND NOT EXISTS (
+            SELECT 1
+            FROM {schema}.key_rotations AS rotation
+            WHERE
+                rotation.key_id = due.key_master_id
+                AND rotation.status = 'FAILED'
+                AND rotation.retry_count < rotation.max_retries
+                AND rotation.next_retry_at IS NOT NULL
+        )
+),
 -- Of the policies that give a key the same reason, the most urgent one has choice 1.
 choices AS (
     SELECT
-        due.*,
+        waiting.*,
         row_number() OVER (
-            PARTITION BY due.key_master_id, due.reason
-            ORDER BY due.is_passed DESC, due.due_at, due.policy_name COLLATE "C"
+            PARTITION BY waiting.key_master_id, waiting.reason
+            ORDER BY waiting.is_passed DESC, waiting.due_at, waiting.policy_name COLLATE "C"
         ) AS choice
-    FROM due
-    WHERE NOT EXISTS (
-        SELECT 1
-        FROM {schema}.key_rotations AS rotation
-        WHERE
-            rotation.key_id = due.key_master_id
-            AND (
-                rotation.status IN ('SCHEDULED', 'RUNNING')
-                OR (
-                    rotation.status = 'FAILED'
-                    AND rotation.retry_count < rotation.max_retries
-                    AND rotation.next_retry_at IS NOT NULL
-                )
-            )
-    )
+    FROM waiting
 ),
 -- Of the reasons of a key, the most urgent one has place 1.
 places AS (

@@ -34,7 +34,6 @@ WITH clock AS (
 limits AS (
     SELECT
         span.*,
-        clock.at,
         strftime('%Y-%m-%dT%H:%M:%S', substr(clock.at, 1, 19), (span.notice - span.rotation_interval) || ' hours')
         || substr(clock.at, 20) AS rotated_by,
         strftime('%Y-%m-%dT%H:%M:%S', substr(clock.at, 1, 19), (span.notice - span.maximum_age) || ' hours')
@@ -58,7 +57,47 @@ limits AS (
         WHERE is_active
     ) AS span
 ),
-dated AS (
+-- What the live versions say; whose they are is looked up below.
+of_live_version AS (
+    SELECT
+        live.key_id AS key_master_id,
+        limits.key_type,
+        limits.id AS policy_id,
+        limits.policy_name,
+        'age' AS reason,
+        2 AS urgency,
+        strftime('%Y-%m-%dT%H:%M:%S', substr(live.activated_at, 1, 19), limits.maximum_age || ' hours')
+        || substr(live.activated_at, 20) AS due_at
+    FROM limits
+    CROSS JOIN key_versions AS live
+    WHERE
+        live.activated_at IS NOT NULL
+        AND live.activated_at <= limits.activated_by
+        AND live.deactivated_at IS NULL
+
+    UNION ALL
+
+    SELECT live.key_id, limits.key_type, limits.id, limits.policy_name, 'usage', 3, NULL
+    FROM limits
+    CROSS JOIN key_versions AS live
+    WHERE
+        limits.max_operations IS NOT NULL
+        AND live.usage_count >= limits.max_operations
+        AND live.activated_at IS NOT NULL
+        AND live.deactivated_at IS NULL
+
+    UNION ALL
+
+    SELECT live.key_id, limits.key_type, limits.id, limits.policy_name, 'volume', 4, NULL
+    FROM limits
+    CROSS JOIN key_versions AS live
+    WHERE
+        limits.max_bytes IS NOT NULL
+        AND live.data_volume_bytes >= limits.max_bytes
+        AND live.activated_at IS NOT NULL
+        AND live.deactivated_at IS NULL
+),
+due AS (
     SELECT
         master.id AS key_master_id,
         limits.id AS policy_id,
@@ -66,8 +105,7 @@ dated AS (
         'time' AS reason,
         1 AS urgency,
         strftime('%Y-%m-%dT%H:%M:%S', substr(master.rotated_at, 1, 19), limits.rotation_interval || ' hours')
-        || substr(master.rotated_at, 20) AS due_at,
-        limits.at
+        || substr(master.rotated_at, 20) AS due_at
     FROM limits
     CROSS JOIN key_masters AS master
     WHERE
@@ -84,8 +122,7 @@ dated AS (
         'time',
         1,
         strftime('%Y-%m-%dT%H:%M:%S', substr(master.activated_at, 1, 19), limits.rotation_interval || ' hours')
-        || substr(master.activated_at, 20),
-        limits.at
+        || substr(master.activated_at, 20)
     FROM limits
     CROSS JOIN key_masters AS master
     WHERE
@@ -96,89 +133,17 @@ dated AS (
 
     UNION ALL
 
-    SELECT
-        master.id,
-        limits.id,
-        limits.policy_name,
-        'age',
-        2,
-        strftime('%Y-%m-%dT%H:%M:%S', substr(live.activated_at, 1, 19), limits.maximum_age || ' hours')
-        || substr(live.activated_at, 20),
-        limits.at
-    FROM limits
-    CROSS JOIN key_versions AS live
+    SELECT master.id, version.policy_id, version.policy_name, version.reason, version.urgency, version.due_at
+    FROM of_live_version AS version
     CROSS JOIN key_masters AS master
     WHERE
-        live.activated_at IS NOT NULL
-        AND live.activated_at <= limits.activated_by
-        AND live.deactivated_at IS NULL
-        AND live.key_id = master.id
+        master.id = version.key_master_id
         AND master.status = 'active'
-        AND master.key_type = limits.key_type
+        AND master.key_type = version.key_type
 
     UNION ALL
 
-    SELECT
-        master.id,
-        limits.id,
-        limits.policy_name,
-        'expiry',
-        6,
-        master.expires_at,
-        limits.at
-    FROM limits
-    CROSS JOIN key_masters AS master
-    WHERE
-        master.status = 'active'
-        AND master.key_type = limits.key_type
-        AND master.expires_at IS NOT NULL
-        AND master.expires_at <= limits.expires_by
-),
-counted AS (
-    SELECT
-        master.id AS key_master_id,
-        limits.id AS policy_id,
-        limits.policy_name,
-        live.usage_count >= limits.max_operations AS is_used_up,
-        live.data_volume_bytes >= limits.max_bytes AS is_full
-    FROM limits
-    CROSS JOIN key_versions AS live
-    CROSS JOIN key_masters AS master
-    WHERE
-        (limits.max_operations IS NOT NULL OR limits.max_bytes IS NOT NULL)
-        AND (live.usage_count >= limits.max_operations OR live.data_volume_bytes >= limits.max_bytes)
-        AND live.activated_at IS NOT NULL
-        AND live.deactivated_at IS NULL
-        AND live.key_id = master.id
-        AND master.status = 'active'
-        AND master.key_type = limits.key_type
-),
-due AS (
-    SELECT key_master_id, policy_id, policy_name, reason, urgency, due_at, due_at <= at AS is_passed
-    FROM dated
-
-    UNION ALL
-
-    SELECT key_master_id, policy_id, policy_name, 'usage', 3, NULL, 1
-    FROM counted
-    WHERE is_used_up
-
-    UNION ALL
-
-    SELECT key_master_id, policy_id, policy_name, 'volume', 4, NULL, 1
-    FROM counted
-    WHERE is_full
-
-    UNION ALL
-
-    SELECT
-        master.id,
-        limits.id,
-        limits.policy_name,
-        'compliance',
-        5,
-        min(entry.timestamp),
-        1
+    SELECT master.id, limits.id, limits.policy_name, 'compliance', 5, min(entry.timestamp)
     FROM key_audit_logs AS entry
     CROSS JOIN key_masters AS master
     CROSS JOIN limits
@@ -194,14 +159,18 @@ due AS (
 
     UNION ALL
 
-    SELECT
-        master.id,
-        limits.id,
-        limits.policy_name,
-        'incident',
-        7,
-        min(entry.timestamp),
-        1
+    SELECT master.id, limits.id, limits.policy_name, 'expiry', 6, master.expires_at
+    FROM limits
+    CROSS JOIN key_masters AS master
+    WHERE
+        master.status = 'active'
+        AND master.key_type = limits.key_type
+        AND master.expires_at IS NOT NULL
+        AND master.expires_at <= limits.expires_by
+
+    UNION ALL
+
+    SELECT master.id, limits.id, limits.policy_name, 'incident', 7, min(entry.timestamp)
     FROM key_audit_logs AS entry
     CROSS JOIN key_masters AS master
     CROSS JOIN limits
@@ -217,29 +186,38 @@ due AS (
         AND limits.rotate_on_security_incident
     GROUP BY master.id, limits.id, limits.policy_name
 ),
+-- Counters and log entries tell what has happened; a date may still be ahead.
+waiting AS (
+    SELECT
+        due.*,
+        due.reason NOT IN ('time', 'age', 'expiry') OR due.due_at <= clock.at AS is_passed
+    FROM due
+    CROSS JOIN clock
+    WHERE
+        NOT EXISTS (
+            SELECT 1
+            FROM key_rotations AS rotation
+            WHERE rotation.key_id = due.key_master_id AND rotation.status IN ('SCHEDULED', 'RUNNING')
+        )
+        AND NOT EXISTS (
+            SELECT 1
+            FROM key_rotations AS rotation
+            WHERE
+                rotation.key_id = due.key_master_id
+                AND rotation.status = 'FAILED'
+                AND rotation.retry_count < rotation.max_retries
+                AND rotation.next_retry_at IS NOT NULL
+        )
+),
 -- Of the policies that give a key the same reason, the most urgent one has choice 1.
 choices AS (
     SELECT
-        due.*,
+        waiting.*,
         row_number() OVER (
-            PARTITION BY due.key_master_id, due.reason
-            ORDER BY due.is_passed DESC, due.due_at, due.policy_name
+            PARTITION BY waiting.key_master_id, waiting.reason
+            ORDER BY waiting.is_passed DESC, waiting.due_at, waiting.policy_name
         ) AS choice
-    FROM due
-    WHERE NOT EXISTS (
-        SELECT 1
-        FROM key_rotations AS rotation
-        WHERE
-            rotation.key_id = due.key_master_id
-            AND (
-                rotation.status IN ('SCHEDULED', 'RUNNING')
-                OR (
-                    rotation.status = 'FAILED'
-                    AND rotation.retry_count < rotation.max_retries
-                    AND rotation.next_retry_at IS NOT NULL
-                )
-            )
-    )
+    FROM waiting
 ),
 -- Of the reasons of a key, the most urgent one has place 1. The window gives json_group_array its order.
 places AS (
