@@ -1,0 +1,83 @@
+"""Fixtures for every test: databases on the engines that `--engines` chose. See README.md in this folder."""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from tests.engines import DEFAULT_ENGINES, Database, Engine, Engines, EngineUnavailableError, parse_names
+from tests.shared import SharedDatabase
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--engines",
+        metavar="NAMES",
+        default=os.environ.get("KMS_TEST_ENGINES") or DEFAULT_ENGINES,
+        help="engines to test on, separated by commas, or `all` (KMS_TEST_ENGINES, else %(default)s)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    try:
+        parse_names(config.getoption("--engines"))
+    except ValueError as error:
+        raise pytest.UsageError(f"--engines: {error}") from error
+    # pytest-alembic 0.13 would bind its tests to this file and break on pytest 9.1's read-only node ids;
+    # database/test_pytest_alembic.py imports them instead.
+    config.option.pytest_alembic_tests_path = "none"
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"engines: {', '.join(parse_names(config.getoption('--engines')))}"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test that needs a database once per engine, the tests of one engine together."""
+    if "engine_name" in metafunc.fixturenames:
+        names = parse_names(metafunc.config.getoption("--engines"))
+        metafunc.parametrize("engine_name", names, scope="session")
+
+
+@pytest.fixture(scope="session")
+def engines() -> Iterator[Engines]:
+    """Every engine by its name, opened when first used."""
+    with closing(Engines()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def engine(engines: Engines, engine_name: str) -> Engine:
+    """The engine that the test runs on; where it cannot be had, the test fails."""
+    try:
+        return engines[engine_name]
+    except EngineUnavailableError as error:
+        reason = str(error)
+    pytest.fail(reason, pytrace=False)
+
+
+@pytest.fixture
+def database(engines: Engines, engine: Engine) -> Iterator[Database]:
+    """A database of the test's own, migrated to head."""
+    made = engine.create(engines.migrated(engine.name, "template"))
+    yield made
+    engine.drop(made)
+
+
+@pytest.fixture
+def empty_database(engine: Engine) -> Iterator[Database]:
+    """A database of the test's own with nothing in it."""
+    made = engine.create()
+    yield made
+    engine.drop(made)
+
+
+@pytest.fixture
+def shared(engines: Engines, engine: Engine) -> Iterator[SharedDatabase]:
+    """A connection to a migrated database that many tests share, in a transaction that is rolled back."""
+    common = engines.migrated(engine.name, "shared")
+    with closing(common.connect()) as connection:
+        connection.execute("BEGIN")
+        yield SharedDatabase(common.engine_name, common.dialect, connection)
+        connection.rollback()

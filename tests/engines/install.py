@@ -1,0 +1,71 @@
+"""Get engines onto this machine before the tests ask for them, and print the folder that each needs.
+
+python -m tests.engines.install postgresql-13 postgresql-15
+LD_LIBRARY_PATH=$(python -m tests.engines.install sqlite-3.35.2) python -m pytest --engines=sqlite-3.35.2
+"""
+
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+from tests.engines.programs import cache_folder, find_programs, locked
+
+SQLITE_PACKAGES = {
+    "3.35.2": "better-sqlite3@7.1.4",
+    "3.36.0": "better-sqlite3@7.4.2",
+    "3.40.0": "better-sqlite3@8.0.0",
+}
+"""SQLite versions, and the npm packages that carry their source: Debian and PyPI have one version each."""
+
+OPTIONS = (
+    "THREADSAFE=1",
+    "ENABLE_DESERIALIZE",
+    "ENABLE_COLUMN_METADATA",
+    "ENABLE_JSON1",
+    "ENABLE_FTS5",
+    "ENABLE_RTREE",
+    "ENABLE_MATH_FUNCTIONS",
+)
+"""What Debian's and Python's own builds of SQLite have."""
+COMPILE = ("gcc", "-O1", "-w", "-fPIC", "-shared", "-Wl,-soname,libsqlite3.so.0")
+LIBRARIES = ("-lm", "-ldl", "-lpthread")
+
+
+def install_sqlite(version: str) -> Path:
+    """Return the folder of `libsqlite3.so.0` of a version, built if it is not there yet."""
+    installed = cache_folder() / f"sqlite-{version}"
+    with locked(cache_folder()):
+        if not installed.exists():
+            with tempfile.TemporaryDirectory(dir=cache_folder()) as scratch:
+                _build_sqlite(SQLITE_PACKAGES[version], Path(scratch)).rename(installed)
+    return installed
+
+
+def _build_sqlite(package: str, scratch: Path) -> Path:
+    packed = subprocess.run(
+        ["npm", "pack", "--silent", package], cwd=scratch, check=True, text=True, stdout=subprocess.PIPE
+    ).stdout.split()[-1]
+    with tarfile.open(scratch / packed) as outer:
+        outer.extract("package/deps/sqlite3.tar.gz", scratch, filter="data")
+    with tarfile.open(scratch / "package" / "deps" / "sqlite3.tar.gz") as inner:
+        inner.extractall(scratch, filter="data")
+    library = scratch / "lib"
+    library.mkdir()
+    output = ["-o", str(library / "libsqlite3.so.0"), "sqlite3.c"]
+    options = [f"-DSQLITE_{option}" for option in OPTIONS]
+    subprocess.run([*COMPILE, *options, *output, *LIBRARIES], cwd=scratch, check=True)
+    return library
+
+
+def main(names: list[str]) -> None:
+    """Install each engine and print its folder."""
+    for name in names:
+        kind, _, version = name.partition("-")
+        folder = install_sqlite(version) if kind == "sqlite" else find_programs(int(version)).folder
+        print(folder)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

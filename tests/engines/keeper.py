@@ -1,0 +1,148 @@
+"""Run one throwaway PostgreSQL server for as long as standard input stays open.
+
+    python keeper.py PROGRAMS BASE [USER ROOT...]
+
+PROGRAMS is the folder of `initdb` and `postgres`, BASE where the server's folder is made. The server runs as
+USER where one is given; if USER cannot read PROGRAMS, the ROOTs (PROGRAMS is in the first) are copied for it.
+
+Prints `ready PORT`, or `failed` and the reason, then waits. Whoever started it holds the other end of the
+pipe: when that process ends, in whatever way (a kill -9 included), the pipe closes, and server and files are
+gone a moment later. That is why this is a process of its own and not an `atexit` hook.
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+SOCKET_PATH_LIMIT = 107  # bytes of sun_path on Linux, without the final NUL
+LONGEST_SOCKET_NAME = "/.s.PGSQL.65535"
+ATTEMPTS = 5  # a port that was free may be taken before the server binds it
+START_SECONDS = 60
+
+MEMORY = Path("/dev/shm")  # noqa: S108  (nothing in it is predictable: mkdtemp makes the folder)
+MEMORY_NEEDED = 4 * 2**30
+"""A database is copied in 7 ms in memory, on a slow disk in 300; but containers may have only 64 MB of it."""
+
+
+class Server:
+    """A PostgreSQL server in folders of its own."""
+
+    def __init__(self, programs: Path, base: Path) -> None:
+        """Take PostgreSQL's programs from `programs`, and make the server's folders, one in `base`."""
+        self.programs = programs
+        self.folder = Path(tempfile.mkdtemp(prefix="kms-pg-", dir=base))
+        self.data = Path(tempfile.mkdtemp(prefix="kms-pg-data-", dir=data_base(base)))
+        self.log = self.folder / "log"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.identity: dict[str, Any] = {}
+
+    def run_as(self, user: str, roots: list[Path]) -> None:
+        """Run the server as another user, on copies of `roots` if it cannot read the programs."""
+        entry = pwd.getpwnam(user)
+        self.identity = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+        for root in roots:
+            shutil.copytree(root, self.folder / root.name, symlinks=True)
+        if roots:
+            self.programs = self.folder / roots[0].name / self.programs.relative_to(roots[0])
+        for path in (self.data, self.folder, *self.folder.rglob("*")):
+            os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
+
+    def launch(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start one of PostgreSQL's programs as the server's user."""
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))
+        }
+        return subprocess.Popen(
+            [str(self.programs / program), "-D", str(self.data), *arguments],
+            cwd=self.folder,
+            env={**environment, "LC_ALL": "C.UTF-8", "TZ": "UTC"},
+            stdin=subprocess.DEVNULL,
+            stdout=self.log.open("ab"),
+            stderr=subprocess.STDOUT,
+            **self.identity,
+        )
+
+    def start(self) -> int:
+        """Make the cluster, start it, return its port; raise `RuntimeError` with the log if it will not."""
+        made = self.launch("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+        if made.wait() == 0:
+            for _ in range(ATTEMPTS):
+                port = free_port()
+                # Not by pg_ctl, which would leave the server to init: a parent's own child cannot be lost.
+                self.process = self.launch("postgres", *self.options(port))
+                if self.accepts_connections():
+                    return port
+        raise RuntimeError(self.log.read_text(errors="replace")[-2000:])
+
+    def accepts_connections(self) -> bool:
+        """Wait until the server is up, or has given up; whether it is up. Reads what `pg_ctl -w` reads."""
+        assert self.process is not None
+        status = self.data / "postmaster.pid"
+        deadline = time.monotonic() + START_SECONDS
+        while self.process.poll() is None and time.monotonic() < deadline:
+            if status.exists() and status.read_text().rstrip().endswith("ready"):
+                return True
+            time.sleep(0.01)
+        return False
+
+    def options(self, port: int) -> list[str]:
+        """Return the server's command line: quick, since nothing in it outlives the tests."""
+        if len(os.fsencode(f"{self.folder}{LONGEST_SOCKET_NAME}")) > SOCKET_PATH_LIMIT:
+            raise RuntimeError(
+                f"{self.folder} is too long a path for a Unix socket: set TMPDIR to a shorter one"
+            )
+        quick = ("max_connections=200", "fsync=off", "synchronous_commit=off", "full_page_writes=off")
+        settings = [word for setting in (*quick, "max_wal_size=128MB") for word in ("-c", setting)]
+        return ["-p", str(port), "-h", "127.0.0.1", "-k", str(self.folder), *settings]
+
+    def stop(self) -> None:
+        """Stop the server at once, as `pg_ctl -m immediate` does, and leave nothing of it behind."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGQUIT)
+            self.process.wait()
+        shutil.rmtree(self.data, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def data_base(otherwise: Path) -> Path:
+    """Return where the data goes: to memory if there is plenty of it."""
+    if os.access(MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED:
+        return MEMORY
+    return otherwise
+
+
+def free_port() -> int:
+    """Return a TCP port that the operating system says is free."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def main(programs: str, base: str, user: str = "", *roots: str) -> None:
+    """Keep a server until standard input ends."""
+    # Ctrl-C is for the test session, which closes the pipe when it is done with the server.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    server = Server(Path(programs), Path(base))
+    try:
+        if user:
+            server.run_as(user, [Path(root) for root in roots])
+        print("ready", server.start(), flush=True)
+        sys.stdin.buffer.read()
+    except (RuntimeError, OSError, KeyError) as error:
+        print("failed", error, flush=True)
+    finally:
+        server.stop()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
