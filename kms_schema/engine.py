@@ -1,0 +1,43 @@
+"""Engines as the schema needs them."""
+
+import sqlite3
+from typing import Any
+
+import sqlalchemy as sa
+
+from kms_schema.database_url import parse_database_url
+
+BUSY_TIMEOUT_MS = 30_000
+"""How long a SQLite connection waits for another's write transaction, in milliseconds."""
+
+
+BEGIN_OPTION = "kms_sqlite_begin"
+"""The execution option of a connection that says how SQLite begins: `BEGIN`, or `BEGIN IMMEDIATE` to write first."""
+
+
+def create_engine(url: str | sa.URL, **options: Any) -> sa.Engine:
+    """Return a SQLAlchemy engine for `url` (`postgres://` and `postgresql://` mean psycopg 3).
+
+    SQLite connections enforce foreign keys, fire triggers for rows that REPLACE deletes, use write-ahead logging,
+    and run DDL inside transactions. `options` go to `sqlalchemy.create_engine`. Raises `DatabaseUrlError` for a
+    URL that makes no sense. The rules of the schema do not depend on these settings; see the guards in
+    `kms_schema/sql/sqlite`.
+    """
+    engine = sa.create_engine(parse_database_url(url).sqlalchemy_url() if isinstance(url, str) else url, **options)
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _configure_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    # The driver's own transactions begin at the first INSERT, so DDL before that would survive a rollback.
+    connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA recursive_triggers = ON")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get(BEGIN_OPTION, "BEGIN"))

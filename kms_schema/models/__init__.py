@@ -1,0 +1,28 @@
+"""SQLAlchemy models of the six tables, ready for an application to use.
+
+    from kms_schema.models import KeyMaster
+
+The tables are made by the migrations, not by `metadata.create_all()`: triggers, functions and views are no part
+of the metadata.
+"""
+
+from kms_schema.models.audit import KeyAuditLog
+from kms_schema.models.base import Base, UtcTimestamp, add_storage_checks
+from kms_schema.models.hsm import HsmConfiguration
+from kms_schema.models.keys import KeyMaster, KeyVersion
+from kms_schema.models.rotation import KeyRotation, RotationPolicy
+from kms_schema.models.views import KeyViewRefresh
+
+add_storage_checks(table for table in Base.metadata.tables.values() if table.info.get("only_on") != "postgresql")
+
+__all__ = [
+    "Base",
+    "HsmConfiguration",
+    "KeyAuditLog",
+    "KeyMaster",
+    "KeyRotation",
+    "KeyVersion",
+    "KeyViewRefresh",
+    "RotationPolicy",
+    "UtcTimestamp",
+]

@@ -1,0 +1,209 @@
+"""The declarative base, the column types and the storage checks that every table shares."""
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase, mapped_column
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator
+
+from kms_schema.naming import NAMING_CONVENTION
+
+
+class Base(DeclarativeBase):
+    """The declarative base of all models; `Base.metadata` is what `alembic check` compares."""
+
+    metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
+
+
+class UtcTimestamp(TypeDecorator[dt.datetime]):
+    """A point in time: `timestamptz` on PostgreSQL, `YYYY-MM-DDTHH:MM:SS.ffffffZ` text on SQLite.
+
+    Takes and gives aware `datetime` objects, in UTC on the way out. A naive one is refused with `ValueError`,
+    because nobody can say which instant it means.
+    """
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        """Return the type that stores it on this engine."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(sa.Text())
+        return dialect.type_descriptor(sa.DateTime(timezone=True))
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: sa.Dialect) -> Any:
+        """Turn an aware `datetime` into what the engine stores."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a time zone is ambiguous: pass an aware datetime")
+        utc = value.astimezone(dt.UTC)
+        if dialect.name == "sqlite":
+            return utc.strftime("%Y-%m-%dT%H:%M:%S.%f").zfill(26) + "Z"
+        return utc
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> dt.datetime | None:
+        """Turn what the engine stores into an aware `datetime` in UTC."""
+        if value is None:
+            return None
+        stored: dt.datetime = dt.datetime.fromisoformat(value) if dialect.name == "sqlite" else value
+        return stored.astimezone(dt.UTC)
+
+
+JsonDocument = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+"""`jsonb` on PostgreSQL, checked text on SQLite; `None` is SQL NULL, never JSON `null`."""
+
+
+class new_id(FunctionElement[uuid.UUID]):  # noqa: N801  (named like the SQL function that it is)
+    """A time-ordered UUID (RFC 9562 version 7) made by the database."""
+
+    type = sa.Uuid()
+    inherit_cache = True
+
+
+class current_time(FunctionElement[dt.datetime]):  # noqa: N801
+    """The database's clock, in the one format that each engine stores."""
+
+    type = UtcTimestamp()
+    inherit_cache = True
+
+
+SQLITE_NOW = "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'"
+SQLITE_NEW_ID = (
+    "lower(printf('%012x', CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)) || '7'"
+    " || substr(hex(randomblob(2)), 2) || substr('89ab', 1 + (random() & 3), 1)"
+    " || substr(hex(randomblob(8)), 2))"
+)
+
+
+@compiles(new_id, "postgresql")
+def _new_id_postgresql(_element: new_id, _compiler: Any, **_kw: Any) -> str:
+    return "kms_uuidv7()"
+
+
+@compiles(new_id, "sqlite")
+def _new_id_sqlite(_element: new_id, _compiler: Any, **_kw: Any) -> str:
+    return f"({SQLITE_NEW_ID})"
+
+
+@compiles(current_time, "postgresql")
+def _current_time_postgresql(_element: current_time, _compiler: Any, **_kw: Any) -> str:
+    return "now()"
+
+
+@compiles(current_time, "sqlite")
+def _current_time_sqlite(_element: current_time, _compiler: Any, **_kw: Any) -> str:
+    return f"({SQLITE_NOW})"
+
+
+def vocabulary_column(words: type[StrEnum]) -> sa.Enum:
+    """Return the column type of a vocabulary: text of up to 30 characters, Python members of `words`."""
+    return sa.Enum(
+        words,
+        native_enum=False,
+        create_constraint=False,  # the tables name their own checks
+        length=30,
+        values_callable=lambda members: [str(member) for member in members],
+    )
+
+
+def one_of(column: str, words: type[StrEnum]) -> str:
+    """Return the SQL condition that `column` holds one of `words`."""
+    return f"{column} IN ({', '.join(repr(str(word)) for word in words)})"
+
+
+Id = Annotated[uuid.UUID, mapped_column(sa.Uuid, primary_key=True, server_default=new_id())]
+Timestamp = Annotated[dt.datetime, mapped_column(UtcTimestamp)]
+CreatedAt = Annotated[dt.datetime, mapped_column(UtcTimestamp, server_default=current_time())]
+Counter = Annotated[int, mapped_column(sa.BigInteger, server_default=sa.text("0"))]
+Document = Annotated[dict[str, Any], mapped_column(JsonDocument)]
+Words = Annotated[list[str], mapped_column(JsonDocument)]
+
+
+def check(name: str, condition: str) -> sa.CheckConstraint:
+    """Return a named check that both engines read alike."""
+    return sa.CheckConstraint(condition, name=name)
+
+
+def check_per_engine(name: str, *, postgresql: str, sqlite: str) -> tuple[sa.CheckConstraint, sa.CheckConstraint]:
+    """Return one rule under one name in the words of each engine."""
+    return (
+        sa.CheckConstraint(postgresql, name=name).ddl_if(dialect="postgresql"),
+        sa.CheckConstraint(sqlite, name=name).ddl_if(dialect="sqlite"),
+    )
+
+
+def not_blank(column: str) -> tuple[sa.CheckConstraint, sa.CheckConstraint]:
+    """Return the check that `column` holds more than white space."""
+    return check_per_engine(
+        f"{column}_not_blank",
+        postgresql=f"btrim({column}, E' \\t\\n\\r') <> ''",
+        sqlite=f"trim({column}, char(9, 10, 13, 32)) <> ''",
+    )
+
+
+def json_shape(column: str, shape: str) -> tuple[sa.CheckConstraint, sa.CheckConstraint]:
+    """Return the check that a JSON column holds an `object` or an `array`."""
+    return check_per_engine(
+        f"{column}_is_{shape}",
+        postgresql=f"jsonb_typeof({column}) = '{shape}'",
+        sqlite=f"CASE WHEN json_valid({column}) THEN json_type({column}) = '{shape}' ELSE {column} IS NULL END",
+    )
+
+
+def hexadecimal_digest(column: str) -> tuple[sa.CheckConstraint, sa.CheckConstraint]:
+    """Return the check that `column` holds 64 lower-case hexadecimal digits."""
+    return check_per_engine(
+        f"{column}_is_sha256",
+        postgresql=f"{column} ~ '^[0-9a-f]{{64}}$'",
+        sqlite=f"length({column}) = 64 AND {column} NOT GLOB '*[^0-9a-f]*'",
+    )
+
+
+def storage_condition(column: sa.Column[Any]) -> str:
+    """Return what SQLite must check of a column, since its types bind nothing (STRICT needs 3.37)."""
+    name, kind = column.name, column.type
+    if isinstance(kind, UtcTimestamp):
+        digit = "[0-9]"
+        pattern = f"{digit * 4}-{digit * 2}-{digit * 2}T{digit * 2}:{digit * 2}:{digit * 2}.{digit * 6}Z"
+        # datetime() normalises a day that does not exist, such as 30 February, into another one.
+        seconds = f"substr({name}, 1, 19)"
+        return f"{name} GLOB '{pattern}' AND datetime({seconds}) IS replace({seconds}, 'T', ' ')"
+    match kind:
+        case sa.Uuid():
+            return f"typeof({name}) = 'text' AND length({name}) = 32 AND {name} NOT GLOB '*[^0-9a-f]*'"
+        case sa.Boolean():
+            return f"{name} IN (0, 1)"
+        case sa.BigInteger():
+            return f"typeof({name}) = 'integer'"
+        case sa.Integer():
+            return f"typeof({name}) = 'integer' AND {name} BETWEEN -2147483648 AND 2147483647"
+        case sa.Double():
+            return f"typeof({name}) = 'real'"
+        case sa.JSON():
+            return f"typeof({name}) = 'text' AND json_valid({name})"
+        case sa.LargeBinary():
+            return f"typeof({name}) = 'blob'"
+        case sa.String():
+            # length() stops at a NUL, which PostgreSQL refuses in text; instr() does not.
+            text = f"typeof({name}) = 'text' AND instr({name}, char(0)) = 0"
+            return text if kind.length is None else f"{text} AND length({name}) <= {kind.length}"
+    raise TypeError(f"no storage rule for {column.table.name}.{name} of type {kind!r}")
+
+
+def add_storage_checks(tables: Iterable[sa.Table]) -> None:
+    """Give every column its storage check on SQLite; on PostgreSQL the column type is the rule."""
+    for table in tables:
+        for column in table.columns:
+            condition = storage_condition(column)
+            if column.nullable:
+                condition = f"{column.name} IS NULL OR ({condition})"
+            constraint = sa.CheckConstraint(condition, name=f"{column.name}_type")
+            table.append_constraint(constraint.ddl_if(dialect="sqlite"))

@@ -1,0 +1,24 @@
+"""The models in SQL: what the newest table files must say, and a test holds them to it."""
+
+import re
+
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateTable
+
+_DIALECTS: dict[str, sa.Dialect] = {
+    "postgresql": sa.make_url("postgresql+psycopg://").get_dialect()(),
+    "sqlite": sa.make_url("sqlite://").get_dialect()(),
+}
+
+
+def table_statement(table: sa.Table, dialect: str) -> str:
+    """Return the CREATE TABLE of a model for `dialect`, as its file under `kms_schema/sql` spells it."""
+    compiled = str(CreateTable(table).compile(dialect=_DIALECTS[dialect]))
+    lines = (line.strip().replace("%%", "%") for line in compiled.strip().splitlines())
+    statement = "\n".join(
+        line if line.startswith(("CREATE", ")", "WITHOUT")) else f"    {line}" for line in lines if line
+    )
+    statement = statement.replace("\n)\nWITHOUT ROWID", "\n) WITHOUT ROWID")
+    if dialect == "sqlite":
+        return statement
+    return re.sub(r"(CREATE TABLE |REFERENCES |DEFAULT (?=kms_))(?=\w)", r"\1{schema}.", statement)

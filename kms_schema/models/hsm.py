@@ -1,0 +1,62 @@
+"""The hardware security modules that the system may call."""
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kms_schema.models.base import (
+    Base,
+    CreatedAt,
+    Id,
+    Timestamp,
+    Words,
+    check,
+    check_per_engine,
+    json_shape,
+    not_blank,
+    one_of,
+    vocabulary_column,
+)
+from kms_schema.vocabulary import HsmHealth, HsmProvider
+
+
+class HsmConfiguration(Base):
+    """How to reach an HSM. Its credentials are an AES-256-GCM envelope, never text."""
+
+    __tablename__ = "hsm_configurations"
+    __table_args__ = (
+        check("provider_known", one_of("provider", HsmProvider)),
+        check("health_status_known", one_of("health_status", HsmHealth)),
+        *not_blank("configuration_name"),
+        *not_blank("endpoint_url"),
+        check("max_key_size_bits_positive", "max_key_size_bits > 0"),
+        check("response_time_ms_not_negative", "response_time_ms >= 0"),
+        # Format byte 01, a 12-byte nonce, at least one byte of ciphertext, a 16-byte tag.
+        *check_per_engine(
+            "authentication_config_is_envelope",
+            postgresql="substring(authentication_config FROM 1 FOR 1) = '\\x01'::bytea"
+            " AND octet_length(authentication_config) >= 30",
+            sqlite="substr(authentication_config, 1, 1) = x'01' AND length(authentication_config) >= 30",
+        ),
+        *json_shape("supported_algorithms", "array"),
+        sa.UniqueConstraint("configuration_name"),
+        {"sqlite_with_rowid": False},
+    )
+
+    id: Mapped[Id]
+    provider: Mapped[HsmProvider] = mapped_column(vocabulary_column(HsmProvider))
+    configuration_name: Mapped[str] = mapped_column(sa.String(100))
+    endpoint_url: Mapped[str | None] = mapped_column(sa.String(255))
+    authentication_config: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    supported_algorithms: Mapped[Words | None]
+    max_key_size_bits: Mapped[int | None] = mapped_column(sa.Integer)
+    supports_key_generation: Mapped[bool] = mapped_column(server_default=sa.true())
+    supports_key_derivation: Mapped[bool] = mapped_column(server_default=sa.false())
+    is_active: Mapped[bool] = mapped_column(server_default=sa.true())
+    last_health_check: Mapped[Timestamp | None]
+    health_status: Mapped[HsmHealth | None] = mapped_column(vocabulary_column(HsmHealth))
+    response_time_ms: Mapped[int | None] = mapped_column(sa.Integer)
+    require_dual_auth: Mapped[bool] = mapped_column(server_default=sa.false())
+    audit_all_operations: Mapped[bool] = mapped_column(server_default=sa.true())
+    created_at: Mapped[CreatedAt]
+    created_by: Mapped[str | None] = mapped_column(sa.String(100))
+    updated_at: Mapped[CreatedAt] = mapped_column(server_onupdate=sa.FetchedValue())

@@ -1,0 +1,20 @@
+"""When each materialized view was last refreshed (PostgreSQL; SQLite's views are never stale)."""
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kms_schema.models.base import Base, CreatedAt
+
+
+class KeyViewRefresh(Base):
+    """The time of one materialized view's last refresh.
+
+    It is kept here and not in the view, because a time in every row would make each concurrent refresh rewrite
+    every row.
+    """
+
+    __tablename__ = "key_view_refreshes"
+    __table_args__ = ({"info": {"only_on": "postgresql"}},)
+
+    view_name: Mapped[str] = mapped_column(sa.String(63), primary_key=True)
+    refreshed_at: Mapped[CreatedAt]

@@ -1,0 +1,33 @@
+-- The server sets id, sequence, timestamp and recorded_by; an INSERT that carries them is refused, never overwritten.
+-- A restore brings them back: kms.restore = on, by a session whose login role is or belongs to the table's owner.
+-- SECURITY DEFINER, so that a role needs no right on the sequence; inside it current_user is the owner, and
+-- session_user is who logged in.
+CREATE FUNCTION {schema}.guard_key_audit_log_insert() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    given integer := num_nonnulls(NEW.id, NEW.sequence, NEW."timestamp", NEW.recorded_by);
+BEGIN
+    IF given > 0 AND NOT (
+        coalesce(current_setting('kms.restore', true), '') = 'on'
+        AND pg_has_role(session_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'MEMBER')
+    ) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'check_violation',
+            SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME,
+            MESSAGE = format(
+                '%s: the server sets id, sequence, timestamp and recorded_by (the INSERT carries %s of them)',
+                TG_NAME, given
+            ),
+            HINT = 'Leave these columns out. A restore by the owner sets kms.restore = on first.';
+    END IF;
+    -- Sealing relies on this order: the transaction has its id before it draws a sequence number.
+    PERFORM pg_current_xact_id();
+    NEW.id := coalesce(NEW.id, {schema}.kms_uuidv7());
+    NEW.sequence := coalesce(NEW.sequence, nextval('{schema}.key_audit_logs_sequence_seq'));
+    NEW."timestamp" := coalesce(NEW."timestamp", clock_timestamp());
+    NEW.recorded_by := coalesce(NEW.recorded_by, session_user::text);
+    RETURN NEW;
+END
+$$

@@ -1,0 +1,3 @@
+CREATE TRIGGER protect_hsm_configuration_identity
+BEFORE UPDATE OF id, created_at ON {schema}.hsm_configurations
+FOR EACH ROW EXECUTE FUNCTION {schema}.protect_row_identity('id', 'created_at')

@@ -1,0 +1,3 @@
+CREATE TRIGGER protect_key_rotation_identity
+BEFORE UPDATE OF id, key_id ON {schema}.key_rotations
+FOR EACH ROW EXECUTE FUNCTION {schema}.protect_row_identity('id', 'key_id')

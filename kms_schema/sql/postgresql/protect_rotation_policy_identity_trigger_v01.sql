@@ -1,0 +1,3 @@
+CREATE TRIGGER protect_rotation_policy_identity
+BEFORE UPDATE OF id, created_at ON {schema}.rotation_policies
+FOR EACH ROW EXECUTE FUNCTION {schema}.protect_row_identity('id', 'created_at')

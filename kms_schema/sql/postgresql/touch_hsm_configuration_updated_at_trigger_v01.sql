@@ -1,0 +1,3 @@
+CREATE TRIGGER touch_hsm_configuration_updated_at
+BEFORE UPDATE ON {schema}.hsm_configurations
+FOR EACH ROW EXECUTE FUNCTION {schema}.touch_updated_at()

@@ -1,0 +1,55 @@
+-- The parent is a key that can wrap others, and no chain of parents closes a circle.
+-- An INSERT closes none, because no key can name a parent that is not there yet: its row must be visible here.
+-- Re-parenting goes one at a time (advisory lock), and FOR SHARE makes REPEATABLE READ notice a link that was
+-- changed since its snapshot (40001) instead of following the old one.
+-- SECURITY DEFINER, so that no policy hides a link of the chain.
+CREATE FUNCTION {schema}.validate_key_master_parent() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    parent_type text;
+    chain text[] := ARRAY[NEW.key_id::text];
+    link text := NEW.parent_key_id;
+BEGIN
+    IF NEW.parent_key_id IS NULL OR NEW.parent_key_id = NEW.key_id THEN
+        RETURN NEW; -- a CHECK refuses a key that is its own parent
+    END IF;
+    SELECT key_type INTO parent_type FROM {schema}.key_masters WHERE key_id = NEW.parent_key_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'foreign_key_violation',
+            SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'parent_key_id',
+            CONSTRAINT = 'fk_key_masters_parent_key_id_key_masters',
+            MESSAGE = format('fk_key_masters_parent_key_id_key_masters: there is no key %L', NEW.parent_key_id),
+            HINT = 'Insert the parent first, in a statement of its own.';
+    END IF;
+    IF parent_type NOT IN ('kek', 'hsm') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'check_violation',
+            SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'parent_key_id', CONSTRAINT = TG_NAME,
+            MESSAGE = format(
+                '%s: the parent of key %L must be a kek or hsm key, and %L is a %s key',
+                TG_NAME, NEW.key_id, NEW.parent_key_id, parent_type
+            );
+    END IF;
+    IF TG_OP = 'INSERT' OR NEW.parent_key_id IS NOT DISTINCT FROM OLD.parent_key_id THEN
+        RETURN NEW;
+    END IF;
+    PERFORM pg_advisory_xact_lock((TG_RELID::bigint << 32) | 1);
+    WHILE link IS NOT NULL LOOP
+        IF link = ANY (chain) THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'check_violation',
+                SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'parent_key_id', CONSTRAINT = TG_NAME,
+                MESSAGE = format(
+                    '%s: the parents of key %L would close a circle: %s',
+                    TG_NAME, NEW.key_id, array_to_string(chain || link, ' -> ')
+                );
+        END IF;
+        chain := chain || link;
+        SELECT parent_key_id INTO link FROM {schema}.key_masters WHERE key_id = link FOR SHARE;
+    END LOOP;
+    RETURN NEW;
+END
+$$

@@ -1,0 +1,74 @@
+-- Material is exactly one of: an envelope of the right length, an HSM handle on the master, or destroyed; and it
+-- changes only as a rewrap. What one row can say by itself is said by CHECK constraints.
+-- Adding a version locks its master, so that custody cannot change meanwhile.
+-- SECURITY DEFINER, so that no policy hides the master from the rule.
+CREATE FUNCTION {schema}.validate_key_version_material() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    master record;
+    material_bytes integer;
+    envelope_bytes integer;
+    fault text;
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        SELECT key_id, key_size_bits, hsm_key_id INTO master
+        FROM {schema}.key_masters WHERE id = NEW.key_id FOR NO KEY UPDATE;
+    ELSE
+        SELECT key_id, key_size_bits, hsm_key_id INTO master FROM {schema}.key_masters WHERE id = NEW.key_id;
+    END IF;
+    IF master.key_id IS NULL THEN
+        -- The foreign key alone would let one statement add a version before the rules can see its master.
+        RAISE EXCEPTION USING
+            ERRCODE = 'foreign_key_violation',
+            SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'key_id',
+            CONSTRAINT = 'fk_key_versions_key_id_key_masters',
+            MESSAGE = format('fk_key_versions_key_id_key_masters: there is no key %s', NEW.key_id),
+            HINT = 'Insert the key first, in a statement of its own.';
+    END IF;
+    IF TG_OP = 'UPDATE' THEN
+        fault := CASE
+            WHEN NEW.key_checksum IS DISTINCT FROM OLD.key_checksum AND OLD.key_checksum IS NOT NULL
+                THEN 'key_checksum may not change: it is the key''s own'
+            WHEN NEW.encrypted_key_data IS NULL AND OLD.encrypted_key_data IS NOT NULL AND NEW.destroyed_at IS NULL
+                THEN 'material may only be removed by destruction (set destroyed_at with it)'
+            WHEN NEW.encrypted_key_data IS NOT NULL AND OLD.encrypted_key_data IS NULL
+                THEN 'material may not be added to a version that has none'
+            WHEN NEW.encrypted_key_data <> OLD.encrypted_key_data
+                AND (NEW.wrapped_by_version_id, NEW.wrapping_key_ref)
+                    IS NOT DISTINCT FROM (OLD.wrapped_by_version_id, OLD.wrapping_key_ref)
+                THEN 'material may only be rewrapped: its wrapper changes with it'
+            WHEN (NEW.wrapped_by_version_id, NEW.wrapping_key_ref)
+                    IS DISTINCT FROM (OLD.wrapped_by_version_id, OLD.wrapping_key_ref)
+                AND (NEW.encrypted_key_data <> OLD.encrypted_key_data) IS NOT TRUE
+                AND NOT (NEW.destroyed_at IS NOT NULL
+                    AND NEW.wrapped_by_version_id IS NULL AND NEW.wrapping_key_ref IS NULL)
+                THEN 'the wrapper changes only with the material, or is cleared at destruction'
+        END;
+    END IF;
+    IF fault IS NULL AND NEW.encrypted_key_data IS NOT NULL THEN
+        material_bytes := (master.key_size_bits + 7) / 8;
+        envelope_bytes := CASE get_byte(NEW.encrypted_key_data || '\x00'::bytea, 0)
+            WHEN 1 THEN 1 + 12 + material_bytes + 16 -- AES-256-GCM: nonce, ciphertext, tag
+            WHEN 2 THEN 1 + 8 + (material_bytes + 7) / 8 * 8 -- RFC 5649: integrity check, padded key
+        END;
+        fault := CASE
+            WHEN master.hsm_key_id IS NOT NULL THEN 'its key is held in an HSM: it may have no material here'
+            WHEN octet_length(NEW.encrypted_key_data) <> envelope_bytes THEN format(
+                'possible plaintext: an envelope of a %s-bit key has %s bytes, this has %s',
+                master.key_size_bits, envelope_bytes, octet_length(NEW.encrypted_key_data)
+            )
+        END;
+    ELSIF fault IS NULL AND NEW.destroyed_at IS NULL AND master.hsm_key_id IS NULL THEN
+        fault := 'no material: it needs an envelope, an HSM handle on its key, or destroyed_at';
+    END IF;
+    IF fault IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'check_violation',
+            SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME,
+            MESSAGE = format('%s: version %s of key %L: %s', TG_NAME, NEW.version_number, master.key_id, fault);
+    END IF;
+    RETURN NEW;
+END
+$$

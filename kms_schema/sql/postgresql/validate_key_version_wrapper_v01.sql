@@ -1,0 +1,62 @@
+-- A version is wrapped under an undestroyed version of another key, a KEK, and no chain of wrappers closes a
+-- circle (each of its keys would need the other first: all lost).
+-- FOR SHARE on the wrapper makes a concurrent destruction of it wait. Only a KEK's own version can close a
+-- circle: rewrapping those goes one at a time, and FOR SHARE on each link makes REPEATABLE READ notice one that
+-- was changed since its snapshot (40001).
+CREATE FUNCTION {schema}.validate_key_version_wrapper() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    wrapper record;
+    chain uuid[] := ARRAY[NEW.id];
+    link uuid := NEW.wrapped_by_version_id;
+    fault text;
+BEGIN
+    IF NEW.wrapped_by_version_id IS NULL
+        OR TG_OP = 'UPDATE' AND NEW.wrapped_by_version_id IS NOT DISTINCT FROM OLD.wrapped_by_version_id
+    THEN
+        RETURN NEW;
+    END IF;
+    IF TG_OP = 'UPDATE' AND EXISTS (SELECT FROM {schema}.key_versions WHERE wrapped_by_version_id = NEW.id) THEN
+        PERFORM pg_advisory_xact_lock((TG_RELID::bigint << 32) | 1);
+    END IF;
+    SELECT version.key_id, version.destroyed_at, master.key_type INTO wrapper
+    FROM {schema}.key_versions AS version
+    JOIN {schema}.key_masters AS master ON master.id = version.key_id
+    WHERE version.id = NEW.wrapped_by_version_id
+    FOR SHARE OF version;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'foreign_key_violation',
+            SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'wrapped_by_version_id',
+            CONSTRAINT = 'fk_key_versions_wrapped_by_version_id_key_versions',
+            MESSAGE = format(
+                'fk_key_versions_wrapped_by_version_id_key_versions: there is no version %s',
+                NEW.wrapped_by_version_id
+            ),
+            HINT = 'Insert the wrapping version first, in a statement of its own.';
+    END IF;
+    fault := CASE
+        WHEN wrapper.key_type <> 'kek' THEN format('the wrapper is a version of a %s key, not of a kek', wrapper.key_type)
+        WHEN wrapper.key_id = NEW.key_id THEN 'the wrapper is a version of the same key'
+        WHEN wrapper.destroyed_at IS NOT NULL THEN format('the wrapper was destroyed at %s', wrapper.destroyed_at)
+    END;
+    WHILE fault IS NULL AND TG_OP = 'UPDATE' AND link IS NOT NULL LOOP
+        IF link = ANY (chain) THEN
+            fault := format('the wrappers would close a circle: %s', array_to_string(chain || link, ' -> '));
+        END IF;
+        chain := chain || link;
+        SELECT wrapped_by_version_id INTO link FROM {schema}.key_versions WHERE id = link FOR SHARE;
+    END LOOP;
+    IF fault IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'check_violation',
+            SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'wrapped_by_version_id', CONSTRAINT = TG_NAME,
+            MESSAGE = format(
+                '%s: version %s may not be wrapped by %s: %s', TG_NAME, NEW.id, NEW.wrapped_by_version_id, fault
+            );
+    END IF;
+    RETURN NEW;
+END
+$$

@@ -1,0 +1,10 @@
+-- INSERT OR REPLACE deletes the rows that it displaces without asking a DELETE trigger, so a row that would
+-- displace another is refused first. That refuses upserts as well: a documented gap to PostgreSQL.
+CREATE TRIGGER guard_hsm_configuration_insert
+BEFORE INSERT ON hsm_configurations
+BEGIN
+    SELECT RAISE(ABORT, 'pk_hsm_configurations: another row has this id (REPLACE and upserts are refused)')
+    WHERE EXISTS (SELECT 1 FROM hsm_configurations WHERE id = NEW.id);
+    SELECT RAISE(ABORT, 'uq_hsm_configurations_configuration_name: another row has this configuration_name (REPLACE and upserts are refused)')
+    WHERE EXISTS (SELECT 1 FROM hsm_configurations WHERE configuration_name = NEW.configuration_name);
+END

@@ -1,0 +1,10 @@
+-- INSERT OR REPLACE deletes the rows that it displaces without asking a DELETE trigger, so a row that would
+-- displace another is refused first. That refuses upserts as well: a documented gap to PostgreSQL.
+CREATE TRIGGER guard_key_master_insert
+BEFORE INSERT ON key_masters
+BEGIN
+    SELECT RAISE(ABORT, 'pk_key_masters: another row has this id (REPLACE and upserts are refused)')
+    WHERE EXISTS (SELECT 1 FROM key_masters WHERE id = NEW.id);
+    SELECT RAISE(ABORT, 'uq_key_masters_key_id: another row has this key_id (REPLACE and upserts are refused)')
+    WHERE EXISTS (SELECT 1 FROM key_masters WHERE key_id = NEW.key_id);
+END

@@ -1,0 +1,10 @@
+-- UPDATE OR REPLACE deletes the rows that it displaces without asking a DELETE trigger.
+CREATE TRIGGER guard_key_rotation_update
+BEFORE UPDATE OF id, key_id, status ON key_rotations
+BEGIN
+    SELECT RAISE(ABORT, 'pk_key_rotations: another row has this id (REPLACE and upserts are refused)')
+    WHERE EXISTS (SELECT 1 FROM key_rotations WHERE id = NEW.id AND id <> OLD.id);
+    SELECT RAISE(ABORT, 'uq_key_rotations_open: another row has this key_id and is open (REPLACE and upserts are refused)')
+    WHERE EXISTS (SELECT 1 FROM key_rotations WHERE key_id = NEW.key_id AND status IN ('SCHEDULED', 'RUNNING') AND id <> OLD.id)
+    AND NEW.status IN ('SCHEDULED', 'RUNNING');
+END

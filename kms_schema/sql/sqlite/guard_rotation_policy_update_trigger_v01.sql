@@ -1,0 +1,9 @@
+-- UPDATE OR REPLACE deletes the rows that it displaces without asking a DELETE trigger.
+CREATE TRIGGER guard_rotation_policy_update
+BEFORE UPDATE OF id, policy_name ON rotation_policies
+BEGIN
+    SELECT RAISE(ABORT, 'pk_rotation_policies: another row has this id (REPLACE and upserts are refused)')
+    WHERE EXISTS (SELECT 1 FROM rotation_policies WHERE id = NEW.id AND id <> OLD.id);
+    SELECT RAISE(ABORT, 'uq_rotation_policies_policy_name: another row has this policy_name (REPLACE and upserts are refused)')
+    WHERE EXISTS (SELECT 1 FROM rotation_policies WHERE policy_name = NEW.policy_name AND id <> OLD.id);
+END

@@ -1,0 +1,9 @@
+-- What a row is never changes.
+CREATE TRIGGER protect_hsm_configuration_identity
+BEFORE UPDATE OF id, created_at ON hsm_configurations
+BEGIN
+    SELECT RAISE(ABORT, 'protect_hsm_configuration_identity: id may not change')
+    WHERE NEW.id IS NOT OLD.id;
+    SELECT RAISE(ABORT, 'protect_hsm_configuration_identity: created_at may not change')
+    WHERE NEW.created_at IS NOT OLD.created_at;
+END

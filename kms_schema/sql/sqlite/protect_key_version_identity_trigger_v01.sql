@@ -1,0 +1,13 @@
+-- What a row is never changes.
+CREATE TRIGGER protect_key_version_identity
+BEFORE UPDATE OF id, key_id, version_number, created_at ON key_versions
+BEGIN
+    SELECT RAISE(ABORT, 'protect_key_version_identity: id may not change')
+    WHERE NEW.id IS NOT OLD.id;
+    SELECT RAISE(ABORT, 'protect_key_version_identity: key_id may not change')
+    WHERE NEW.key_id IS NOT OLD.key_id;
+    SELECT RAISE(ABORT, 'protect_key_version_identity: version_number may not change')
+    WHERE NEW.version_number IS NOT OLD.version_number;
+    SELECT RAISE(ABORT, 'protect_key_version_identity: created_at may not change')
+    WHERE NEW.created_at IS NOT OLD.created_at;
+END

@@ -1,0 +1,22 @@
+-- A version that is added or goes live is news of its key: the lifetime total of use is brought up to date, and
+-- from the second activation on rotated_at is the time of the latest one (of a key that stays active).
+CREATE TRIGGER record_key_version_activation
+AFTER UPDATE OF activated_at, deactivated_at ON key_versions
+WHEN NEW.activated_at IS NOT NULL AND NEW.deactivated_at IS NULL
+    AND (OLD.activated_at IS NULL OR OLD.deactivated_at IS NOT NULL)
+BEGIN
+    UPDATE key_masters SET
+        usage_count = max(usage_count, (
+            SELECT coalesce(sum(usage_count), 0) FROM key_versions WHERE key_id = NEW.key_id
+        )),
+        rotated_at = CASE
+            WHEN status = 'active'
+                AND (SELECT count(activated_at) FROM key_versions WHERE key_id = NEW.key_id) > 1
+            THEN (
+                SELECT max(max(activated_at), coalesce(key_masters.rotated_at, ''))
+                FROM key_versions WHERE key_id = NEW.key_id
+            )
+            ELSE rotated_at
+        END
+    WHERE id = NEW.key_id;
+END

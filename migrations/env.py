@@ -1,0 +1,112 @@
+"""How Alembic reaches the database: URL, lock, timeouts, transactions."""
+
+import os
+import warnings
+from contextlib import nullcontext
+from logging.config import fileConfig
+
+import sqlalchemy as sa
+from alembic import context
+from alembic.util import CommandError
+
+from kms_schema.database_url import ENVIRONMENT_VARIABLE, DatabaseUrlError, redact, resolve_database_url
+from kms_schema.engine import BEGIN_OPTION, create_engine
+from kms_schema.models import Base
+from kms_schema.models.autogenerate import include_object
+from kms_schema.upgrade_lock import UpgradeLockError, one_upgrade_at_a_time
+
+config = context.config
+if config.config_file_name is not None and config.attributes.get("configure_logger", True):
+    fileConfig(config.config_file_name, disable_existing_loggers=False)
+options = context.get_x_argument(as_dictionary=True)
+
+# SQLAlchemy reflects no expression index on SQLite, and says so each time; the validator compares this one.
+warnings.filterwarnings("ignore", message=".*idx_key_rotations_failed_partial")
+
+LOCK_TIMEOUT_MS = int(options.get("lock-timeout-ms", "5000"))
+LOCK_WAIT_SECONDS = float(options.get("lock-wait", "600"))
+
+
+def database_url() -> str:
+    """Return the URL: `-x url=…`, else KMS_DATABASE_URL, else alembic.ini or what the caller set in its place."""
+    found = options.get("url") or os.environ.get(ENVIRONMENT_VARIABLE) or config.get_main_option("sqlalchemy.url")
+    try:
+        return resolve_database_url(found)
+    except DatabaseUrlError as error:
+        raise CommandError(str(error)) from None
+
+
+def run_offline() -> None:
+    """Write the SQL to standard output instead of running it."""
+    url = sa.make_url(database_url())
+    context.configure(
+        dialect_name=url.get_backend_name(),
+        target_metadata=Base.metadata,
+        literal_binds=True,
+        dialect_opts={"paramstyle": "named"},
+        # SQLite's DDL rolls back with its transaction, which Alembic does not assume by itself.
+        transactional_ddl=True,
+        transaction_per_migration=url.get_backend_name() == "postgresql",
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def run_online() -> None:
+    """Migrate over the connection that an embedding application handed in, or over one of our own."""
+    given = config.attributes.get("connection")
+    if given is not None:
+        migrate(given)
+        return
+    url = database_url()
+    engine = create_engine(url, poolclass=sa.NullPool)
+    try:
+        with engine.connect() as connection:
+            # SQLite: take the write lock before Alembic reads where the database stands.
+            migrate(connection.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"}))
+    except sa.exc.OperationalError as error:
+        if not error.connection_invalidated and error.statement is not None:
+            raise
+        raise CommandError(f"cannot connect to {redact(url)}: {error.orig}") from None
+    except UpgradeLockError as error:
+        raise CommandError(str(error)) from None
+
+
+def migrate(connection: sa.Connection) -> None:
+    """Run the migrations on `connection`, one upgrade at a time."""
+    postgresql = connection.dialect.name == "postgresql"
+    inside = connection.in_transaction()  # the caller's: neither the lock nor CONCURRENTLY can be had inside it
+    alone = (
+        one_upgrade_at_a_time(connection, wait_seconds=LOCK_WAIT_SECONDS, lock_timeout_ms=LOCK_TIMEOUT_MS)
+        if postgresql and not inside
+        else nullcontext()
+    )
+    with alone:
+        context.configure(
+            connection=connection,
+            target_metadata=Base.metadata,
+            include_object=include_object(connection.dialect.name),
+            transactional_ddl=True,
+            transaction_per_migration=postgresql,
+            kms_concurrently=not inside,
+        )
+        with context.begin_transaction():
+            if not postgresql:
+                begin_on_foreign_engine(connection)
+            context.run_migrations()
+
+
+def begin_on_foreign_engine(connection: sa.Connection) -> None:
+    """Begin SQLite's transaction where the engine did not.
+
+    The driver of an engine that is not from `kms_schema.engine` begins at the first INSERT, and runs all DDL
+    before that outside of any transaction.
+    """
+    if not connection.connection.driver_connection.in_transaction:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+if context.is_offline_mode():
+    run_offline()
+else:
+    run_online()

@@ -1,0 +1,138 @@
+"""Create the six tables, and the guards that make the audit trail write-once.
+
+Downgrading removes the audit trail, so it refuses while there is more in it than the entry that this revision
+wrote, unless it is told `-x allow-audit-loss=yes`.
+"""
+
+import sqlalchemy as sa
+from alembic import context as environment
+from alembic import op
+from alembic.util import CommandError
+
+from kms_schema.sql import create_statements, drop_statements, verbatim
+
+revision = "004_create_key_management_system"
+down_revision = "003_optimize_audit_indexes"
+branch_labels = None
+depends_on = None
+
+TABLES = (
+    "key_masters_v01",
+    "key_versions_v01",
+    "rotation_policies_v01",
+    "key_rotations_v01",
+    "hsm_configurations_v01",
+    "key_audit_logs_v01",
+)
+FILES: dict[str, tuple[str, ...]] = {
+    "postgresql": (
+        "kms_uuidv7_v01",
+        *TABLES,
+        "key_audit_logs_sequence_seq_v01",
+        "guard_key_audit_log_insert_v01",
+        "guard_key_audit_log_insert_trigger_v01",
+        "prevent_key_audit_log_change_v01",
+        "prevent_key_audit_log_update_trigger_v01",
+        "prevent_key_audit_log_delete_trigger_v01",
+        "prevent_key_audit_log_delete_truncate_trigger_v01",
+    ),
+    "sqlite": (
+        *TABLES,
+        "guard_key_audit_log_insert_trigger_v01",
+        "guard_key_audit_log_insert_sequence_trigger_v01",
+        "prevent_key_audit_log_update_trigger_v01",
+        "prevent_key_audit_log_delete_trigger_v01",
+    ),
+}
+
+# Name, table, columns, unique, predicate: what foreign keys and uniqueness need.
+INDEXES: tuple[tuple[str, str, tuple[str, ...], bool, str | None], ...] = (
+    ("idx_key_masters_parent_key_id", "key_masters", ("parent_key_id",), False, None),
+    (
+        "uq_key_versions_live",
+        "key_versions",
+        ("key_id",),
+        True,
+        "activated_at IS NOT NULL AND deactivated_at IS NULL",
+    ),
+    ("idx_key_versions_wrapped_by_version_id", "key_versions", ("wrapped_by_version_id",), False, None),
+    ("uq_key_rotations_open", "key_rotations", ("key_id",), True, "status IN ('SCHEDULED', 'RUNNING')"),
+    ("idx_key_rotations_key_id_old_version", "key_rotations", ("key_id", "old_version"), False, None),
+    ("idx_key_rotations_key_id_new_version", "key_rotations", ("key_id", "new_version"), False, None),
+    ("idx_key_rotations_policy_id", "key_rotations", ("policy_id",), False, None),
+    ("idx_key_audit_logs_history", "key_audit_logs", ("key_id", "timestamp"), False, None),
+)
+
+FIRST_ENTRY = """INSERT INTO {table}
+    (event_type, event_category, event_description, security_level, additional_metadata)
+VALUES ('system_init', 'LIFECYCLE', 'The key-management schema was created', 'LOW', '{{"revision": "{revision}"}}')"""
+
+OTHER_ENTRIES = "FROM {table} WHERE NOT (sequence = 1 AND event_type = 'system_init')"
+
+
+def upgrade() -> None:
+    dialect = op.get_context().dialect.name
+    for statement in create_statements(dialect, FILES[dialect], schema()):
+        op.execute(statement)
+    for name, table, columns, unique, predicate in INDEXES:
+        where = sa.text(predicate) if predicate else None
+        op.create_index(
+            name,
+            table,
+            [*columns],
+            schema=schema() if dialect == "postgresql" else None,
+            unique=unique,
+            postgresql_where=where,
+            sqlite_where=where,
+        )
+    op.execute(verbatim(FIRST_ENTRY.format(table=audit_table(), revision=revision)))
+
+
+def downgrade() -> None:
+    dialect = op.get_context().dialect.name
+    if environment.get_x_argument(as_dictionary=True).get("allow-audit-loss") != "yes":
+        refuse_to_lose_entries(dialect)
+    for statement in drop_statements(dialect, dropped(FILES[dialect]), schema()):
+        op.execute(statement)
+
+
+def dropped(filenames: tuple[str, ...]) -> list[str]:
+    """Return what to drop by itself: triggers and the sequence go with their table, functions after it."""
+    functions = [name for name in filenames if name not in TABLES and "_trigger_" not in name and "_seq_" not in name]
+    return [*functions, *TABLES] if functions else [*TABLES]
+
+
+def refuse_to_lose_entries(dialect: str) -> None:
+    """Stop where the trail holds more than the first entry; in a script, make the script stop there."""
+    others = OTHER_ENTRIES.format(table=audit_table())
+    advice = "export it first, then run again with -x allow-audit-loss=yes"
+    if not op.get_context().as_sql:
+        count = op.get_bind().scalar(sa.text(f"SELECT count(*) {others}"))
+        if count:
+            raise CommandError(f"downgrading below 004 would destroy the audit trail: {count} entries; {advice}")
+    elif dialect == "postgresql":
+        op.execute(
+            verbatim(f"""DO $$
+DECLARE
+    entries bigint := (SELECT count(*) {others});
+BEGIN
+    IF entries > 0 THEN
+        RAISE EXCEPTION 'downgrading below 004 would destroy the audit trail: % entries; {advice}', entries;
+    END IF;
+END
+$$""")
+        )
+    else:
+        # SQLite raises only in triggers: the CHECK fails instead. Run the script with sqlite3 -bail.
+        op.execute(f"-- run with sqlite3 -bail: {advice}")
+        op.execute("CREATE TEMP TABLE audit_trail_would_be_lost (entries INTEGER CHECK (entries = 0))")
+        op.execute(verbatim(f"INSERT INTO temp.audit_trail_would_be_lost SELECT count(*) {others}"))
+        op.execute("DROP TABLE temp.audit_trail_would_be_lost")
+
+
+def schema() -> str:
+    return str(op.get_context().opts.get("kms_schema", "public"))
+
+
+def audit_table() -> str:
+    return f"{schema()}.key_audit_logs" if op.get_context().dialect.name == "postgresql" else "key_audit_logs"

@@ -1,0 +1,243 @@
+"""Add the indexes of the workload, the views, and the triggers that hold lifecycle, policies and chronology.
+
+On PostgreSQL the indexes come first and CONCURRENTLY, each step leaving nothing to undo: what an interrupted run
+built is kept, what it left INVALID is built anew by the next one. Everything else follows in one transaction.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from kms_schema.sql import create_statements, drop_statements, verbatim
+
+revision = "005_optimize_key_management"
+down_revision = "004_create_key_management_system"
+branch_labels = None
+depends_on = None
+
+# Name, table, columns or expressions, predicate.
+INDEXES: tuple[tuple[str, str, tuple[str, ...], str | None], ...] = (
+    (
+        "idx_key_masters_dashboard_covering",
+        "key_masters",
+        ("status", "key_type", "created_at", "expires_at", "usage_count"),
+        None,
+    ),
+    (
+        "idx_key_masters_expiring_partial",
+        "key_masters",
+        ("expires_at", "key_id", "key_type"),
+        "status = 'active' AND expires_at IS NOT NULL",
+    ),
+    (
+        "idx_key_masters_hsm_partial",
+        "key_masters",
+        ("hsm_provider", "hsm_key_id", "status"),
+        "hsm_provider IS NOT NULL",
+    ),
+    (
+        "idx_key_versions_lifecycle",
+        "key_versions",
+        ("key_id", "version_number", "activated_at", "deactivated_at"),
+        None,
+    ),
+    ("idx_key_rotations_history", "key_rotations", ("key_id", "scheduled_at"), None),
+    (
+        "idx_key_rotations_scheduling_covering",
+        "key_rotations",
+        ("status", "scheduled_at", "key_id", "trigger", "retry_count"),
+        None,
+    ),
+    (
+        "idx_key_rotations_failed_partial",
+        "key_rotations",
+        ("failed_at", "key_id", "substr(error_message, 1, 200)"),
+        "status = 'FAILED'",
+    ),
+    ("idx_key_audit_logs_timestamp", "key_audit_logs", ("timestamp",), None),
+    (
+        "idx_key_audit_high_risk_partial",
+        "key_audit_logs",
+        ("timestamp", "key_id", "event_type", "risk_score"),
+        "risk_score >= 70 OR security_level IN ('HIGH', 'CRITICAL')",
+    ),
+)
+
+FILES: dict[str, tuple[str, ...]] = {
+    "postgresql": (
+        "protect_row_identity_v01",
+        "protect_key_master_identity_trigger_v01",
+        "protect_key_version_identity_trigger_v01",
+        "protect_rotation_policy_identity_trigger_v01",
+        "protect_key_rotation_identity_trigger_v01",
+        "protect_hsm_configuration_identity_trigger_v01",
+        "prevent_counter_decrease_v01",
+        "prevent_key_master_counter_decrease_trigger_v01",
+        "prevent_key_version_counter_decrease_trigger_v01",
+        "touch_updated_at_v01",
+        "touch_key_master_updated_at_trigger_v01",
+        "touch_rotation_policy_updated_at_trigger_v01",
+        "touch_hsm_configuration_updated_at_trigger_v01",
+        "enforce_key_lifecycle_consistency_v01",
+        "enforce_key_lifecycle_consistency_trigger_v01",
+        "enforce_key_lifecycle_consistency_end_live_version_v01",
+        "enforce_key_lifecycle_consistency_end_live_version_trigger_v01",
+        "validate_key_master_parent_v01",
+        "validate_key_master_parent_trigger_v01",
+        "validate_key_master_custody_v01",
+        "validate_key_master_custody_trigger_v01",
+        "validate_key_version_chronology_v01",
+        "validate_key_version_chronology_trigger_v01",
+        "validate_key_version_activation_v01",
+        "validate_key_version_activation_trigger_v01",
+        "validate_key_version_material_v01",
+        "validate_key_version_material_trigger_v01",
+        "validate_key_version_wrapper_v01",
+        "validate_key_version_wrapper_trigger_v01",
+        "prevent_key_version_destruction_v01",
+        "prevent_key_version_destruction_trigger_v01",
+        "prevent_key_version_delete_v01",
+        "prevent_key_version_delete_trigger_v01",
+        "prevent_key_version_delete_truncate_trigger_v01",
+        "record_key_version_v01",
+        "record_key_version_insert_trigger_v01",
+        "record_key_version_activation_trigger_v01",
+        "validate_rotation_policy_triggers_v01",
+        "validate_rotation_policy_triggers_trigger_v01",
+        "validate_rotation_policy_timezone_v01",
+        "validate_rotation_policy_timezone_trigger_v01",
+        "enforce_key_rotation_lifecycle_v01",
+        "enforce_key_rotation_lifecycle_trigger_v01",
+        "rotations_due_v01",
+        "key_management_dashboard_v01",
+        "uq_key_management_dashboard_v01",
+        "key_health_monitor_v01",
+        "uq_key_health_monitor_v01",
+        "key_view_refreshes_v01",
+        "refresh_key_views_v01",
+    ),
+    "sqlite": (
+        "guard_key_master_insert_trigger_v01",
+        "guard_key_master_update_trigger_v01",
+        "guard_key_version_insert_trigger_v01",
+        "guard_key_version_update_trigger_v01",
+        "guard_rotation_policy_insert_trigger_v01",
+        "guard_rotation_policy_update_trigger_v01",
+        "guard_key_rotation_insert_trigger_v01",
+        "guard_key_rotation_update_trigger_v01",
+        "guard_hsm_configuration_insert_trigger_v01",
+        "guard_hsm_configuration_update_trigger_v01",
+        "guard_key_rotation_references_insert_trigger_v01",
+        "guard_key_rotation_references_update_trigger_v01",
+        "protect_key_master_identity_trigger_v01",
+        "protect_key_version_identity_trigger_v01",
+        "protect_rotation_policy_identity_trigger_v01",
+        "protect_key_rotation_identity_trigger_v01",
+        "protect_hsm_configuration_identity_trigger_v01",
+        "prevent_key_master_counter_decrease_trigger_v01",
+        "prevent_key_version_counter_decrease_trigger_v01",
+        "touch_key_master_updated_at_trigger_v01",
+        "touch_rotation_policy_updated_at_trigger_v01",
+        "touch_hsm_configuration_updated_at_trigger_v01",
+        "enforce_key_lifecycle_consistency_trigger_v01",
+        "enforce_key_lifecycle_consistency_insert_trigger_v01",
+        "enforce_key_lifecycle_consistency_fill_trigger_v01",
+        "validate_key_master_parent_trigger_v01",
+        "validate_key_master_parent_insert_trigger_v01",
+        "validate_key_master_custody_trigger_v01",
+        "prevent_key_master_delete_trigger_v01",
+        "prevent_key_master_delete_cascade_trigger_v01",
+        "validate_key_version_chronology_trigger_v01",
+        "validate_key_version_chronology_insert_trigger_v01",
+        "validate_key_version_activation_trigger_v01",
+        "validate_key_version_activation_insert_trigger_v01",
+        "validate_key_version_material_trigger_v01",
+        "validate_key_version_material_insert_trigger_v01",
+        "validate_key_version_wrapper_trigger_v01",
+        "validate_key_version_wrapper_insert_trigger_v01",
+        "prevent_key_version_destruction_trigger_v01",
+        "prevent_key_version_delete_trigger_v01",
+        "record_key_version_insert_trigger_v01",
+        "record_key_version_activation_trigger_v01",
+        "validate_rotation_policy_triggers_trigger_v01",
+        "validate_rotation_policy_triggers_insert_trigger_v01",
+        "release_key_rotations_trigger_v01",
+        "enforce_key_rotation_lifecycle_trigger_v01",
+        "enforce_key_rotation_lifecycle_insert_trigger_v01",
+        "enforce_key_rotation_lifecycle_fill_trigger_v01",
+        "rotations_due_v01",
+        "key_management_dashboard_v01",
+        "key_health_monitor_v01",
+    ),
+}
+
+FIRST_REFRESH = """INSERT INTO {schema}.key_view_refreshes (view_name)
+VALUES ('key_management_dashboard'), ('key_health_monitor')"""
+
+
+def upgrade() -> None:
+    dialect = op.get_context().dialect.name
+    for name, table, columns, predicate in INDEXES:
+        create_index(name, table, columns, predicate)
+    for statement in create_statements(dialect, FILES[dialect], schema()):
+        op.execute(statement)
+    if dialect == "postgresql":
+        op.execute(f"REVOKE EXECUTE ON FUNCTION {schema()}.refresh_key_views() FROM PUBLIC")
+        op.execute(verbatim(FIRST_REFRESH.format(schema=schema())))
+
+
+def downgrade() -> None:
+    dialect = op.get_context().dialect.name
+    if dialect == "sqlite":
+        for name, *_ in INDEXES:
+            op.execute(f"DROP INDEX {name}")
+    else:
+        for name, *_ in INDEXES:
+            drop_index(name)
+    for statement in drop_statements(dialect, FILES[dialect], schema()):
+        op.execute(statement)
+
+
+def create_index(name: str, table: str, columns: tuple[str, ...], predicate: str | None) -> None:
+    """Build one index; on PostgreSQL CONCURRENTLY, unless the caller holds a transaction open around the revision."""
+    where = sa.text(predicate) if predicate else None
+    parts = [sa.text(column) if "(" in column else column for column in columns]
+    context = op.get_context()
+    if context.dialect.name != "postgresql":
+        op.create_index(name, table, parts, sqlite_where=where)
+    elif not concurrently():
+        op.create_index(name, table, parts, schema=schema(), if_not_exists=True, postgresql_where=where)
+    else:
+        with context.autocommit_block():
+            if not context.as_sql and is_invalid(name):
+                op.execute(f"DROP INDEX CONCURRENTLY {schema()}.{name}")
+            op.create_index(
+                name,
+                table,
+                parts,
+                schema=schema(),
+                if_not_exists=True,
+                postgresql_where=where,
+                postgresql_concurrently=True,
+            )
+
+
+def drop_index(name: str) -> None:
+    """Remove one index of PostgreSQL; an interrupted downgrade may have removed it before."""
+    if concurrently():
+        with op.get_context().autocommit_block():
+            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema()}.{name}")
+    else:
+        op.execute(f"DROP INDEX IF EXISTS {schema()}.{name}")
+
+
+def is_invalid(name: str) -> bool:
+    query = sa.text("SELECT NOT indisvalid FROM pg_catalog.pg_index WHERE indexrelid = to_regclass(:name)")
+    return bool(op.get_bind().scalar(query, {"name": f"{schema()}.{name}"}))
+
+
+def concurrently() -> bool:
+    return bool(op.get_context().opts.get("kms_concurrently", True))
+
+
+def schema() -> str:
+    return str(op.get_context().opts.get("kms_schema", "public"))
