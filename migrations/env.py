@@ -24,6 +24,7 @@ options = context.get_x_argument(as_dictionary=True)
 warnings.filterwarnings("ignore", message=".*idx_key_rotations_failed_partial")
 
 LOCK_TIMEOUT_MS = int(options.get("lock-timeout-ms", "5000"))
+LOCK_NOT_AVAILABLE = "55P03"
 LOCK_WAIT_SECONDS = float(options.get("lock-wait", "600"))
 
 
@@ -49,6 +50,8 @@ def run_offline() -> None:
         transaction_per_migration=url.get_backend_name() == "postgresql",
     )
     with context.begin_transaction():
+        if url.get_backend_name() == "postgresql":
+            context.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_MS}ms'")
         context.run_migrations()
 
 
@@ -65,11 +68,24 @@ def run_online() -> None:
             # SQLite: take the write lock before Alembic reads where the database stands.
             migrate(connection.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"}))
     except sa.exc.OperationalError as error:
-        if not error.connection_invalidated and error.statement is not None:
-            raise
-        raise CommandError(f"cannot connect to {redact(url)}: {error.orig}") from None
+        raise CommandError(advice(error, redact(url))) from None
     except UpgradeLockError as error:
         raise CommandError(str(error)) from None
+
+
+def advice(error: sa.exc.OperationalError, url: str) -> str:
+    """Return what went wrong with the server or the file, and what to do; raise the error where nobody knows."""
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    if error.statement is None:
+        return f"cannot connect to {url}: {str(error.orig).strip()}"
+    if sqlstate == LOCK_NOT_AVAILABLE:
+        return (
+            f"a table stayed locked by another session for {LOCK_TIMEOUT_MS} ms, so the revision was not applied: "
+            "run it again when that session has ended, or allow more with -x lock-timeout-ms=…"
+        )
+    if "database is locked" in str(error.orig):
+        return f"{url} is locked by another process: run it again when that has ended"
+    raise error
 
 
 def migrate(connection: sa.Connection) -> None:

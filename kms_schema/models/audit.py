@@ -37,6 +37,7 @@ class set_by_server(FunctionElement[Any]):  # noqa: N801  (named like the SQL fu
     inherit_cache = False
 
     def __init__(self, on_sqlite: str) -> None:
+        """Take SQLite's default, as an SQL expression."""
         self.on_sqlite = on_sqlite
         super().__init__()
 

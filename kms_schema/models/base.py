@@ -167,43 +167,43 @@ def hexadecimal_digest(column: str) -> tuple[sa.CheckConstraint, sa.CheckConstra
     )
 
 
+_SQLITE_TIMESTAMP = "{digit}-{two}-{two}T{two}:{two}:{two}.{digit}{two}Z".format(digit="[0-9]" * 4, two="[0-9]" * 2)
+
+# What SQLite must check of a column, by its type, since its types bind nothing (STRICT tables need 3.37). The first
+# type that fits counts.
+_STORAGE_CONDITIONS: tuple[tuple[type[sa.types.TypeEngine[Any]], str], ...] = (
+    # datetime() normalises a day that does not exist, such as 30 February, into another one.
+    (
+        UtcTimestamp,
+        f"{{0}} GLOB '{_SQLITE_TIMESTAMP}'"
+        " AND datetime(substr({0}, 1, 19)) IS replace(substr({0}, 1, 19), 'T', ' ')",
+    ),
+    (sa.Uuid, "typeof({0}) = 'text' AND length({0}) = 32 AND {0} NOT GLOB '*[^0-9a-f]*'"),
+    (sa.Boolean, "{0} IN (0, 1)"),
+    (sa.BigInteger, "typeof({0}) = 'integer'"),
+    (sa.Integer, "typeof({0}) = 'integer' AND {0} BETWEEN -2147483648 AND 2147483647"),
+    (sa.Double, "typeof({0}) = 'real'"),
+    (sa.JSON, "typeof({0}) = 'text' AND json_valid({0})"),
+    (sa.LargeBinary, "typeof({0}) = 'blob'"),
+    # length() stops at a NUL, which PostgreSQL refuses in text; instr() does not.
+    (sa.String, "typeof({0}) = 'text' AND instr({0}, char(0)) = 0"),
+)
+
+
 def storage_condition(column: sa.Column[Any]) -> str:
-    """Return what SQLite must check of a column, since its types bind nothing (STRICT needs 3.37)."""
-    name, kind = column.name, column.type
-    if isinstance(kind, UtcTimestamp):
-        digit = "[0-9]"
-        pattern = f"{digit * 4}-{digit * 2}-{digit * 2}T{digit * 2}:{digit * 2}:{digit * 2}.{digit * 6}Z"
-        # datetime() normalises a day that does not exist, such as 30 February, into another one.
-        seconds = f"substr({name}, 1, 19)"
-        return f"{name} GLOB '{pattern}' AND datetime({seconds}) IS replace({seconds}, 'T', ' ')"
-    match kind:
-        case sa.Uuid():
-            return f"typeof({name}) = 'text' AND length({name}) = 32 AND {name} NOT GLOB '*[^0-9a-f]*'"
-        case sa.Boolean():
-            return f"{name} IN (0, 1)"
-        case sa.BigInteger():
-            return f"typeof({name}) = 'integer'"
-        case sa.Integer():
-            return f"typeof({name}) = 'integer' AND {name} BETWEEN -2147483648 AND 2147483647"
-        case sa.Double():
-            return f"typeof({name}) = 'real'"
-        case sa.JSON():
-            return f"typeof({name}) = 'text' AND json_valid({name})"
-        case sa.LargeBinary():
-            return f"typeof({name}) = 'blob'"
-        case sa.String():
-            # length() stops at a NUL, which PostgreSQL refuses in text; instr() does not.
-            text = f"typeof({name}) = 'text' AND instr({name}, char(0)) = 0"
-            return text if kind.length is None else f"{text} AND length({name}) <= {kind.length}"
-    raise TypeError(f"no storage rule for {column.table.name}.{name} of type {kind!r}")
+    """Return the condition that SQLite stores in `column` only what PostgreSQL's column type would take."""
+    kind = column.type
+    condition = next(
+        condition.format(column.name) for known, condition in _STORAGE_CONDITIONS if isinstance(kind, known)
+    )
+    if isinstance(kind, sa.String) and kind.length is not None:
+        condition += f" AND length({column.name}) <= {kind.length}"
+    return f"{column.name} IS NULL OR ({condition})" if column.nullable else condition
 
 
 def add_storage_checks(tables: Iterable[sa.Table]) -> None:
     """Give every column its storage check on SQLite; on PostgreSQL the column type is the rule."""
     for table in tables:
         for column in table.columns:
-            condition = storage_condition(column)
-            if column.nullable:
-                condition = f"{column.name} IS NULL OR ({condition})"
-            constraint = sa.CheckConstraint(condition, name=f"{column.name}_type")
+            constraint = sa.CheckConstraint(storage_condition(column), name=f"{column.name}_type")
             table.append_constraint(constraint.ddl_if(dialect="sqlite"))

@@ -1,6 +1,5 @@
 """Keys and their versions: the registry, and the encrypted material."""
 
-import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Any
 
