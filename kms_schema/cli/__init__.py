@@ -1,0 +1,69 @@
+"""The program `kms-schema`: each command is a few lines over a library call, in a module that is imported
+when it is used.
+
+Exit status: 0 done or clean, 1 findings or "no", 2 usage, 3 cannot connect or not allowed, 130 interrupted.
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from kms_schema import __version__
+
+# Name of each command, and where it is: importing them all would cost every command the imports of the
+# slowest.
+_COMMANDS = {
+    "validate": "kms_schema.cli.validate:validate_command",
+}
+
+
+class CannotConnect(click.ClickException):
+    """There is no connection, or it may not do what was asked: exit status 3."""
+
+    exit_code = 3
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, attribute = _COMMANDS[cmd_name].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)  # noqa: S101
+        return command
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="kms-schema")
+def program() -> None:
+    """Make, check and look after the database of a key-management system."""
+
+
+def main(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> NoReturn:
+    """Run the program and exit; `arguments` are those of the command line unless given."""
+    sys.exit(run(arguments, name))
+
+
+def run(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> int:
+    """Run the program and return its exit status; click's own would make an interruption look like
+    findings.
+    """
+    try:
+        result = program.main(arguments, prog_name=name, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        click.echo("Interrupted.", err=True)
+        return 130
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,153 @@
+"""`kms-schema validate`: is this database exactly what the package made?"""
+
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import click
+
+from kms_schema.cli import CannotConnect
+from kms_schema.database_url import (
+    DatabaseUrl,
+    DatabaseUrlError,
+    find_database_url,
+    parse_database_url,
+    redact,
+)
+from kms_schema.validation import CODES, Report, Severity, ValidationError, validate
+from kms_schema.validation.report import as_github, as_json, as_text
+
+if TYPE_CHECKING:
+    from kms_schema.validation import DatabaseConnection
+
+_EXAMPLES = """
+\b
+Examples:
+  kms-schema validate
+  kms-schema validate --database-url postgresql://auditor@db.example/kms
+  kms-schema validate --database-url sqlite:///kms.db --format json --output report.json
+  kms-schema validate --ignore KMS305 --fail-on warning
+
+\b
+Exit status: 0 no error, 1 errors, 2 usage, 3 could not connect or too few rights to say.
+"""
+
+
+@click.command("validate", epilog=_EXAMPLES)
+@click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db.")
+@click.option(
+    "--format", "style", type=click.Choice(["text", "json", "github"]), default="text", show_default=True,
+    help="How to write the findings.",
+)  # fmt: skip
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write them to this file.",
+)
+@click.option("--select", multiple=True, metavar="CODE", help="Report only these codes; KMS1 stands for KMS101, …")
+@click.option("--ignore", multiple=True, metavar="CODE", help="Leave out these codes.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warning"]),
+    default="error",
+    show_default=True,
+    help="What makes exit 1.",
+)
+@click.option(
+    "--schema",
+    default="public",
+    show_default=True,
+    metavar="NAME",
+    help="The PostgreSQL schema of the tables.",
+)
+@click.option("--strict", is_flag=True, help="Report objects in that schema that are not the package's, too.")
+def validate_command(  # noqa: PLR0913, PLR0917  (click passes each option by name)
+    database_url: str | None,
+    style: str,
+    output: Path | None,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    fail_on: str,
+    schema: str,
+    strict: bool,
+) -> int:
+    """Say whether a database is exactly what the package made, and what differs.
+
+    Reads the catalog only, in one snapshot, and writes nothing: a role with CONNECT is enough, and a hot
+    standby will do.
+    """
+    for code in (*select, *ignore):
+        if not any(known.startswith(code) for known in CODES):
+            raise click.UsageError(f"there is no code {code!r}")
+    try:
+        url = find_database_url(database_url)
+        target = parse_database_url(url)
+    except DatabaseUrlError as error:
+        raise click.UsageError(str(error)) from None
+    with _refusals_told(url, target), closing(_connect(target)) as connection:
+        report = validate(connection, schema=schema, strict=strict).only(select, ignore)
+    _write(report, style, output)
+    return int(report.fails(Severity(fail_on)))
+
+
+def _write(report: Report, style: str, output: Path | None) -> None:
+    colour = output is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    written = {
+        "text": lambda: as_text(report, colour),
+        "json": lambda: as_json(report),
+        "github": lambda: as_github(report),
+    }
+    text = written[style]()
+    if output is None:
+        click.echo(text)
+        return
+    try:
+        output.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise click.UsageError(f"cannot write {output}: {error.strerror}") from None
+    click.echo(report.verdict, err=True)
+
+
+@contextmanager
+def _refusals_told(url: str, target: DatabaseUrl) -> Iterator[None]:
+    """Turn what drivers raise into a message without traceback or password, and exit status 3."""
+    try:
+        yield
+    except (ValidationError, sqlite3.Error) as error:
+        raise CannotConnect(f"{redact(url)}: {error}") from None
+    except Exception as error:
+        # psycopg is imported only where it is used; its errors are told by their class.
+        psycopg = sys.modules.get("psycopg")
+        if psycopg is None or not isinstance(error, psycopg.Error):
+            raise
+        message = " ".join(str(error).split())
+        if target.password:
+            message = message.replace(target.password, "***")
+        raise CannotConnect(f"{redact(url)}: {message}") from None
+
+
+def _connect(target: DatabaseUrl) -> "DatabaseConnection":
+    if target.engine == "sqlite":
+        return _open_sqlite(target)
+    try:
+        import psycopg  # noqa: PLC0415  (takes longer than all the rest; SQLite needs none of it)
+    except ImportError as error:
+        raise CannotConnect(f"psycopg cannot be loaded ({error}); pip install 'kms-schema[binary]'") from None
+    defaults = {"connect_timeout": "10", "application_name": "kms-schema validate"}
+    return psycopg.connect(**(defaults | target.connection_parameters()), autocommit=True)
+
+
+def _open_sqlite(target: DatabaseUrl) -> sqlite3.Connection:
+    """Open a file for reading only: opening one that is not there must not make it."""
+    name = target.database
+    if not name or name == ":memory:":
+        raise CannotConnect("a database in memory is new and empty; name a file: sqlite:///path/to/file.db")
+    path = Path(name.removeprefix("file:"))
+    if not path.is_file():
+        raise CannotConnect(f"there is no file {path}; to make the database there, run: kms-schema upgrade")
+    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=5)

@@ -1,0 +1,116 @@
+"""Make the snapshots out of what servers of several versions were seen to hold."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kms_schema.snapshots import Objects, encoded, load
+
+SUPPORTED_POSTGRESQL = range(13, 19)
+_SCHEMA = "public"
+# As part of a qualified name (also inside a literal, 'public.t'::regclass), or as a literal of its own.
+_QUALIFIER = re.compile(rf"""(?<![\w$".]){_SCHEMA}(?=\.[\w"])""")
+_ELEMENT = re.compile(rf"\b{_SCHEMA}\b")
+# Facts that explain differences and are not compared: an override need not repeat them.
+_NOT_COMPARED = "needs"
+
+
+def symbolic(objects: Objects, owner: str) -> Objects:
+    """Replace the schema `public` and the role `owner` by `{schema}` and `{owner}`."""
+    return {
+        key: {name: _symbolic(name, value, owner) for name, value in facts.items()} for key, facts in objects.items()
+    }
+
+
+def snapshot_files(seen: Mapping[str, Mapping[int, Objects]]) -> dict[str, str]:
+    """Return the text of each file for one engine, by name; `seen` holds symbolic objects by revision and
+    major version.
+    """
+    texts: dict[str, str] = {}
+    for revision, by_major in seen.items():
+        newest = max(by_major)
+        base = by_major[newest]
+        texts[f"{revision}.json"] = written(base)
+        for first, last, override in _ranges(base, by_major):
+            texts[f"{revision}.{first}-{last}.json"] = written(override)
+    return texts
+
+
+def differing(engine: str, revision: str, version: str, seen: Objects) -> list[str]:
+    """Return the keys of objects that the packaged snapshot has otherwise than `seen` (symbolic) has."""
+    packaged = load(engine, revision, version)
+    return sorted(
+        key for key in packaged.keys() | seen.keys() if _compared(packaged.get(key)) != _compared(seen.get(key))
+    )
+
+
+def written(objects: Mapping[str, Any]) -> str:
+    """Return JSON with one fact on a line, and long text a line for a line, so that a change reads as one."""
+    blocks = [f"{_json(key)}: {_block(facts)}" for key, facts in sorted(objects.items())]
+    return "{\n" + ",\n".join(blocks) + "\n}\n"
+
+
+def _block(facts: Mapping[str, Any] | None) -> str:
+    if not facts:
+        return _json(facts)
+    return "{\n" + ",\n".join(f"  {_json(name)}: {_value(value)}" for name, value in sorted(facts.items())) + "\n}"
+
+
+def _value(value: Any) -> str:
+    kept = encoded(value)
+    if isinstance(kept, dict) and "text" in kept:
+        lines = ",\n".join(f"    {_json(line)}" for line in kept["text"])
+        return '{"text": [\n' + lines + "\n  ]}"
+    return _json(kept)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _symbolic(name: str, value: Any, owner: str) -> Any:
+    if isinstance(value, list):
+        return [_symbolic(name, item, owner) for item in value]
+    if not isinstance(value, str):
+        return value
+    if name == "owner":
+        return "{owner}" if value == owner else value
+    if name == "grants":
+        return value.replace(f" {owner}: ", " {owner}: ")
+    if name == "settings":
+        return _ELEMENT.sub("{schema}", value)
+    return _QUALIFIER.sub("{schema}", value).replace(f"'{_SCHEMA}'", "'{schema}'")
+
+
+def _ranges(base: Objects, by_major: Mapping[int, Objects]) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """Yield overrides over `base`, neighbouring versions with the same one together."""
+    overrides = [(major, _override(base, by_major[major])) for major in sorted(by_major)]
+    position = 0
+    while position < len(overrides):
+        first, override = overrides[position]
+        last = first
+        while position + 1 < len(overrides) and overrides[position + 1][1] == override:
+            position += 1
+            last = overrides[position][0]
+        position += 1
+        if override:
+            yield first, last, override
+
+
+def _override(base: Objects, other: Objects) -> dict[str, Any]:
+    override: dict[str, Any] = {}
+    for key in base.keys() | other.keys():
+        if key not in other:
+            override[key] = None
+            continue
+        before, after = base.get(key, {}), other[key]
+        names = (before.keys() | after.keys()) - ({_NOT_COMPARED} if before else set())
+        changed = {name: after.get(name) for name in names if before.get(name) != after.get(name)}
+        if changed:
+            override[key] = changed
+    return override
+
+
+def _compared(facts: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if facts is None else {name: value for name, value in facts.items() if name != _NOT_COMPARED}

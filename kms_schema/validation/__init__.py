@@ -1,0 +1,117 @@
+"""The validator: is this database exactly what the package made?
+
+`facts_postgresql` and `facts_sqlite` read a catalog; `compare` holds it against a packaged snapshot and never
+sees a connection; `findings`, `meaning` and `mending` say what a difference is, what it means and how to put
+it right; `report` writes it down. Nothing here imports SQLAlchemy or Alembic, so that a check takes a
+fraction of a second.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from kms_schema import snapshots
+from kms_schema.validation.catalog import Catalog, Objects, ValidationError, kind_and_name, names_of
+from kms_schema.validation.compare import Difference, Kind, compare, fill_in, usual_owner
+from kms_schema.validation.findings import CODES, Finding, Severity, codes_of, severity_of, worded
+from kms_schema.validation.meaning import meaning_of
+from kms_schema.validation.mending import Mender
+from kms_schema.validation.report import Report
+from kms_schema.validation.revisions import standing
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from kms_schema.validation.facts_postgresql import PostgresqlReader
+    from kms_schema.validation.facts_sqlite import SqliteReader
+
+    DatabaseConnection: TypeAlias = psycopg.Connection[Any] | sqlite3.Connection
+
+__all__ = ["CODES", "Finding", "Report", "Severity", "ValidationError", "validate"]
+
+
+def validate(connection: "DatabaseConnection", *, schema: str = "public", strict: bool = False) -> Report:
+    """Compare the database behind an idle psycopg or sqlite3 connection with what the package says; write
+    nothing.
+
+    `schema` names the PostgreSQL schema that holds our objects; `strict` reports what else is in there, too.
+    Raises `ValidationError` where too little can be read to say anything, and the driver's own errors.
+    """
+    with _reading(connection, schema) as reader:
+        chain = snapshots.chain()
+        head = chain[-1]
+        revisions = reader.revisions()
+        expected_at_head = snapshots.load(reader.engine, head, reader.version)
+        stamped = [name for name in chain if name in (revisions.stamped or ())]
+        expected = snapshots.load(reader.engine, stamped[-1], reader.version) if stamped else expected_at_head
+        names = names_of(expected, expected_at_head)
+        actual = reader.objects(names)
+        strangers = reader.strangers(names) if strict else []
+        catalog = Catalog(reader.engine, reader.version, reader.schema, revisions, actual)
+    compared_with, findings = standing(revisions, chain, anything_there=bool(actual.keys() - {"table alembic_version"}))
+    if compared_with is not None:
+        findings += tuple(_differences(catalog, expected))
+    findings += tuple(_stranger(key) for key in strangers)
+    return Report(catalog.engine, catalog.version, catalog.schema, compared_with, head, findings)
+
+
+def _reading(
+    connection: "DatabaseConnection", schema: str
+) -> "AbstractContextManager[PostgresqlReader] | AbstractContextManager[SqliteReader]":
+    """Choose the reader by the connection's type; psycopg is imported only where it is used."""
+    if isinstance(connection, sqlite3.Connection):
+        from kms_schema.validation import facts_sqlite  # noqa: PLC0415
+
+        return facts_sqlite.reading(connection)
+    from kms_schema.validation import facts_postgresql  # noqa: PLC0415
+
+    return facts_postgresql.reading(connection, schema)
+
+
+def _differences(catalog: Catalog, expected: Objects) -> Iterator[Finding]:
+    filled = fill_in(expected, catalog.schema, usual_owner(catalog.objects))
+    mender = Mender(catalog.engine, catalog.schema, filled, catalog.objects)
+    for difference in compare(filled, catalog.objects):
+        # The version table is missing: `revisions` has said so.
+        if not (difference.key == "table alembic_version" and difference.kind is Kind.MISSING):
+            yield from _findings(difference, filled, catalog.objects, mender)
+
+
+def _findings(difference: Difference, expected: Objects, actual: Objects, mender: Mender) -> Iterator[Finding]:
+    facts_of_object = expected.get(difference.key) or actual.get(difference.key) or {}
+    for position, (code, facts) in enumerate(codes_of(difference).items()):
+        should, does = _both_sides(difference, facts, facts_of_object)
+        yield Finding(
+            code=code,
+            severity=severity_of(code),
+            object=difference.key,
+            expected=should,
+            actual=does,
+            meaning=meaning_of(difference, code, facts, facts_of_object.get("table")),
+            mend=mender.mend(difference, code, facts),
+            also=difference.also if position == 0 else (),
+        )
+
+
+def _stranger(key: str) -> Finding:
+    meaning = "it is not the package's; whether it belongs here is for its owner to say"
+    return Finding("KMS902", severity_of("KMS902"), key, "only the package's objects in this schema", "there", meaning)
+
+
+def _both_sides(
+    difference: Difference, facts: dict[str, tuple[Any, Any]], of_object: dict[str, Any]
+) -> tuple[str, str]:
+    kind, name = kind_and_name(difference.key)
+    described = worded(of_object.get("definition") or of_object.get("type") or kind).replace(
+        "{name}", name.rpartition(".")[2]
+    )
+    if difference.kind is Kind.MISSING:
+        return described, "missing"
+    if difference.kind is Kind.UNEXPECTED:
+        return f"no such {kind}", described
+    if len(facts) == 1:
+        ((_, (should, does)),) = facts.items()
+        return worded(should), worded(does)
+    should, does = ("\n".join(f"{fact}: {worded(pair[side])}" for fact, pair in facts.items()) for side in (0, 1))
+    return should, does

@@ -1,0 +1,92 @@
+"""The shape of what is read from a catalog and what a snapshot expects: objects, their facts, and what they
+need.
+
+An object's key is its kind and name, `column key_masters.status`; its facts are a flat dictionary of JSON
+values. A fact that is at its default is left out, so that snapshots stay readable. `needs` names the objects
+without which this one cannot be.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kms_schema.snapshots import Facts, Objects
+
+__all__ = [
+    "RELATION_KINDS", "ROUTINE_KINDS", "Catalog", "Facts", "Names", "Objects", "Revisions", "ValidationError",
+    "in_order", "kind_and_name", "names_of", "without_defaults",
+]  # fmt: skip
+
+RELATION_KINDS = ("table", "partitioned table", "foreign table", "view", "materialized view")
+ROUTINE_KINDS = ("function", "procedure", "aggregate")
+_KINDS = (*RELATION_KINDS, *ROUTINE_KINDS, "incoming reference", "child table")
+
+
+class ValidationError(Exception):
+    """The database could not be read well enough to say anything about it; the message says why."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names by which objects are ours; whatever is attached to them comes along."""
+
+    relations: tuple[str, ...]
+    functions: tuple[str, ...]
+    sequences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Revisions:
+    """What `alembic_version` says. `stamped` is None where it could not be read, and `reason` then says
+    why.
+    """
+
+    stamped: tuple[str, ...] | None
+    table_exists: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """What one database holds of our schema, read in one snapshot."""
+
+    engine: str
+    version: str
+    schema: str
+    revisions: Revisions
+    objects: Objects
+
+
+def kind_and_name(key: str) -> tuple[str, str]:
+    """Split an object's key: `materialized view dashboard` gives `("materialized view", "dashboard")`."""
+    for kind in _KINDS:
+        if " " in kind and key.startswith(kind + " "):
+            return kind, key[len(kind) + 1 :]
+    kind, _, name = key.partition(" ")
+    return kind, name
+
+
+def names_of(*expected: Mapping[str, Facts]) -> Names:
+    """Return the names of the relations, functions and sequences of one or more snapshots."""
+    relations: set[str] = set()
+    functions: set[str] = set()
+    sequences: set[str] = set()
+    for key in (key for objects in expected for key in objects):
+        kind, name = kind_and_name(key)
+        if kind in RELATION_KINDS:
+            relations.add(name)
+        elif kind in ROUTINE_KINDS:
+            functions.add(name.partition("(")[0])
+        elif kind == "sequence":
+            sequences.add(name)
+    return Names(*(tuple(sorted(names)) for names in (relations, functions, sequences)))
+
+
+def without_defaults(facts: Mapping[str, Any]) -> Facts:
+    """Drop facts that are not there: None stands for the default."""
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def in_order(objects: Iterable[tuple[str, Facts]]) -> Objects:
+    """Sort objects by key and facts by name, so that the same database always reads the same."""
+    return {key: dict(sorted(facts.items())) for key, facts in sorted(objects)}

@@ -1,0 +1,100 @@
+"""Take SQLite's own text of a table apart: columns and constraints, each as it was written.
+
+`sqlite_schema.sql` is the only place where SQLite keeps CHECK constraints and names of constraints. What is
+split here loses nothing but white space: every piece of the statement is in exactly one piece.
+https://www.sqlite.org/lang_createtable.html
+"""
+
+import re
+from dataclasses import dataclass
+
+_PIECE = re.compile(
+    r"""--[^\n]*(?:\n|$) | /\*.*?(?:\*/|$)          # comments
+      | '(?:[^']|'')*' | "(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\]
+      | \s+ | [A-Za-z_\x80-\U0010ffff$][\w$\x80-\U0010ffff]* | [0-9][\w.]* | .""",
+    re.VERBOSE | re.DOTALL,
+)
+_CONSTRAINT_WORDS = frozenset({"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"})
+
+
+@dataclass(frozen=True)
+class TableText:
+    """A CREATE TABLE statement in pieces: columns by name, constraints by name, and what follows the
+    bracket.
+    """
+
+    columns: dict[str, str]
+    constraints: dict[str, str]
+    options: str
+
+
+def one_spaced(sql: str) -> str:
+    """Return `sql` with white space outside of quotes and comments made uniform, so that layout is no
+    difference.
+    """
+    return _join(_pieces(sql))
+
+
+def split_table(sql: str) -> TableText:
+    """Split the text of a CREATE TABLE; a statement of another form (AS SELECT, a virtual table) is all
+    `options`.
+    """
+    pieces = _pieces(sql)
+    head, items, tail = _items(pieces)
+    if not items or "VIRTUAL" in (piece.upper() for piece in head[:3]):
+        return TableText({}, {}, _join(pieces))
+    columns: dict[str, str] = {}
+    constraints: dict[str, str] = {}
+    for item in items:
+        words = [piece for piece in item if not piece.startswith(("--", "/*"))]
+        if not words:
+            continue
+        if words[0].upper() not in _CONSTRAINT_WORDS:
+            columns[unquoted(words[0])] = _join(item[item.index(words[0]) + 1 :])
+        elif words[0].upper() == "CONSTRAINT":
+            constraints[unquoted(words[1])] = _join(item[item.index(words[1]) + 1 :])
+        else:
+            constraints[f"({_join(item)})"] = _join(item)
+    return TableText(columns, constraints, _join(tail).upper())
+
+
+def unquoted(name: str) -> str:
+    """Return an identifier without its quotes."""
+    if len(name) > 1 and name[0] in "\"'`[":
+        quote = name[-1]
+        return name[1:-1].replace(quote * 2, quote)
+    return name
+
+
+def _pieces(sql: str) -> list[str]:
+    return [piece for piece in _PIECE.findall(sql) if not piece.isspace()]
+
+
+def _items(pieces: list[str]) -> tuple[list[str], list[list[str]], list[str]]:
+    """Return what is before the outer bracket, its comma-separated items, and what is after it."""
+    if "(" not in pieces:
+        return pieces, [], []
+    start = pieces.index("(")
+    items: list[list[str]] = [[]]
+    depth = 0
+    for position, piece in enumerate(pieces[start:], start):
+        depth += (piece == "(") - (piece == ")")
+        if depth == 0:
+            return pieces[:start], items, pieces[position + 1 :]
+        if depth == 1 and piece == ",":
+            items.append([])
+        elif position > start:
+            items[-1].append(piece)
+    return pieces, [], []
+
+
+def _join(pieces: list[str]) -> str:
+    """Put single spaces between pieces, and none inside brackets or around dots and commas."""
+    text = ""
+    for piece in pieces:
+        if piece.startswith("--"):
+            text = text.rstrip() + "\n" + piece.rstrip() + "\n"
+            continue
+        glued = not text or text[-1] in "(.\n" or piece in "),.;"
+        text += piece if glued else f" {piece}"
+    return text.strip()

@@ -1,0 +1,166 @@
+"""Read PostgreSQL's catalog: what there is of our schema, in one snapshot and five statements, however large
+it is.
+
+Needs CONNECT and nothing more: everything comes from `pg_catalog`, which every role may read, except the rows
+of `alembic_version`. Works on a hot standby, since the transaction is READ ONLY. With `search_path` pinned to
+`pg_catalog`, the server writes every name outside it with its schema, and nobody's objects can shadow the
+catalog's.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from kms_schema.validation.catalog import (
+    Facts,
+    Names,
+    Objects,
+    Revisions,
+    ValidationError,
+    in_order,
+    without_defaults,
+)
+from kms_schema.validation.grants import grants
+
+if TYPE_CHECKING:
+    import psycopg
+
+_OBJECT_QUERIES = (
+    "relation", "column", "constraint", "index", "trigger", "function", "sequence", "rule", "policy",
+    "child_table", "incoming_reference", "statistics",
+)  # fmt: skip
+# The server writes constants in expressions as these settings say, which a role or a database may have
+# changed. Rendering waits for whoever holds a table exclusively: give up rather than queue behind a long
+# ALTER TABLE.
+_BEGIN = """BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SET LOCAL search_path = pg_catalog; SET LOCAL quote_all_identifiers = off; SET LOCAL bytea_output = hex;
+SET LOCAL "DateStyle" = 'ISO, MDY'; SET LOCAL "IntervalStyle" = postgres; SET LOCAL "TimeZone" = 'UTC';
+SET LOCAL extra_float_digits = 1; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '60s'"""
+_OURS = """WITH ours AS MATERIALIZED (
+    SELECT c.* FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
+      AND (%(relations)s::text[] IS NULL OR c.relname = ANY (%(relations)s))
+)
+"""
+
+_Address = tuple[int, int, int]
+
+
+class PostgresqlReader:
+    """One snapshot of one database, open for reading; made by `reading`."""
+
+    engine = "postgresql"
+
+    def __init__(self, cursor: "psycopg.Cursor[tuple[Any, ...]]", schema: str) -> None:
+        """Find the schema and the version table; raises `ValidationError` where there is no such schema."""
+        self._cursor = cursor
+        self.schema = schema
+        self._ours: list[int] = []
+        cursor.execute(_sql("database"), {"schema": schema})
+        row = cursor.fetchone()
+        assert row is not None  # noqa: S101  (a SELECT without FROM has one row)
+        version, self._schema_oid, self._version_table, self._version_readable = row
+        if self._schema_oid is None:
+            raise ValidationError(f"there is no schema {schema!r} in this database; name another with --schema")
+        self.version = f"{version // 10000}.{version % 10000}"
+
+    def revisions(self) -> Revisions:
+        """Return what `alembic_version` says, or why it cannot be known."""
+        if self._version_table is None:
+            return Revisions(stamped=(), table_exists=False)
+        if not self._version_readable:
+            return Revisions(stamped=None, table_exists=True, reason="this role may not SELECT from alembic_version")
+        schema = '"' + self.schema.replace('"', '""') + '"'
+        self._cursor.execute(f"SELECT version_num::text FROM {schema}.alembic_version ORDER BY 1")  # noqa: S608
+        return Revisions(stamped=tuple(row[0] for row in self._cursor), table_exists=True)
+
+    def objects(self, names: Names | None) -> Objects:
+        """Return the objects called `names` with all that is attached to them; None means everything in the
+        schema.
+        """
+        parameters = {
+            "schema": self.schema,
+            "relations": list(names.relations) if names else None,
+            "functions": list(names.functions) if names else None,
+            "sequences": list(names.sequences) if names else None,
+        }
+        self._cursor.execute(_object_query(), parameters)
+        found: dict[_Address, tuple[str, Facts]] = {}
+        for kind, name, class_oid, object_oid, part, facts in self._cursor:
+            found[class_oid, object_oid, part] = (f"{kind} {name}", _finish(facts))
+        self._add_needs(found)
+        self._ours = sorted({address[1] for address in found})
+        return in_order(found.values())
+
+    def strangers(self, names: Names) -> list[str]:
+        """Return the keys of whatever else is in the schema, extensions left out."""
+        if not self._ours:
+            self.objects(names)
+        self._cursor.execute(_sql("stranger"), {"schema": self._schema_oid, "ours": self._ours})
+        return sorted(row[0] for row in self._cursor)
+
+    def _add_needs(self, found: dict[_Address, tuple[str, Facts]]) -> None:
+        self._cursor.execute(_sql("dependency"), {"objects": sorted({address[1] for address in found})})
+        needs: dict[_Address, set[str]] = {
+            address: {key for key in (_table_key(found, address),) if key} for address in found
+        }
+        for row in self._cursor:
+            dependent, needed = found.get(row[:3]), found.get(row[3:]) or found.get((*row[3:5], 0))
+            if dependent and needed and dependent is not needed:
+                needs[row[:3]].add(needed[0])
+        for address, (_, facts) in found.items():
+            if needs[address]:
+                facts["needs"] = sorted(needs[address])
+
+
+@contextmanager
+def reading(connection: "psycopg.Connection[Any]", schema: str) -> Iterator[PostgresqlReader]:
+    """Open one READ ONLY, REPEATABLE READ snapshot on an idle connection, and leave the connection as it was.
+
+    Raises `ValidationError` for a connection in a transaction (its settings would not be ours to change).
+    """
+    from psycopg.pq import TransactionStatus  # noqa: PLC0415  (whoever has a connection has it)
+    from psycopg.rows import tuple_row  # noqa: PLC0415
+
+    if connection.info.transaction_status != TransactionStatus.IDLE:
+        raise ValidationError(
+            "the connection is in a transaction; give one that is idle, to be read in a snapshot of its own"
+        )
+    autocommit = connection.autocommit
+    connection.autocommit = True
+    try:
+        with connection.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(_BEGIN)
+            try:
+                yield PostgresqlReader(cursor, schema)
+            finally:
+                if not connection.closed:
+                    connection.execute("ROLLBACK")
+    finally:
+        if not connection.closed:
+            connection.autocommit = autocommit
+
+
+def _finish(facts: Facts) -> Facts:
+    acl, default = facts.pop("acl", None), facts.pop("acl_default", None)
+    facts["grants"] = grants(acl, default, facts.pop("column_acl", None))
+    return without_defaults(facts)
+
+
+def _table_key(found: dict[_Address, tuple[str, Facts]], address: _Address) -> str | None:
+    """Return the key of the table that this object is attached to."""
+    if address[2]:  # a column, which the catalog numbers under its table
+        return found[address[0], address[1], 0][0]
+    return None
+
+
+@cache
+def _object_query() -> bytes:
+    return (_OURS + "\nUNION ALL\n".join(_sql(name).decode() for name in _OBJECT_QUERIES)).encode()
+
+
+@cache
+def _sql(name: str) -> bytes:
+    return (files("kms_schema.validation") / "postgresql" / f"{name}.sql").read_bytes()

@@ -1,0 +1,140 @@
+"""Read SQLite's catalog: what there is of our schema, in one read transaction.
+
+SQLite keeps the text of every CREATE statement. That of a table is taken apart (`ddl`), so that a changed
+CHECK is found as that constraint; triggers, views and indexes are compared as text with uniform white space.
+"""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kms_schema.validation.catalog import (
+    Facts,
+    Names,
+    Objects,
+    Revisions,
+    ValidationError,
+    in_order,
+    without_defaults,
+)
+from kms_schema.validation.ddl import one_spaced, split_table
+
+# sqlite_sequence and the like are SQLite's own; an index without text belongs to a constraint, where it is
+# compared.
+_SCHEMA = r"""SELECT type, name, tbl_name, sql FROM main.sqlite_schema
+WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY type, name"""
+_COLUMNS = """SELECT m.name, x.name, x.type, x."notnull", x.dflt_value, x.pk, x.hidden
+FROM main.sqlite_schema m, pragma_table_xinfo(m.name, 'main') x
+WHERE m.type IN ('table', 'view') ORDER BY m.name, x.cid"""
+_GENERATED = {2: "VIRTUAL", 3: "STORED"}
+
+
+class SqliteReader:
+    """One snapshot of one database file, open for reading; made by `reading`."""
+
+    engine = "sqlite"
+    version = sqlite3.sqlite_version
+    schema = "main"
+
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        """Read the whole of `sqlite_schema`, which starts the snapshot."""
+        self._cursor = cursor
+        self._schema: list[tuple[str, str, str, str | None]] = cursor.execute(_SCHEMA).fetchall()
+
+    def revisions(self) -> Revisions:
+        """Return what `alembic_version` says."""
+        if not any(kind == "table" and name == "alembic_version" for kind, name, _, _ in self._schema):
+            return Revisions(stamped=(), table_exists=False)
+        rows = self._cursor.execute("SELECT version_num FROM main.alembic_version ORDER BY 1")
+        return Revisions(stamped=tuple(str(row[0]) for row in rows), table_exists=True)
+
+    def objects(self, names: Names | None) -> Objects:
+        """Return the objects called `names` with all that is attached to them; None means everything."""
+        ours = {
+            name: kind
+            for kind, name, _, _ in self._schema
+            if kind in {"table", "view"} and (names is None or name in names.relations)
+        }
+        found: list[tuple[str, Facts]] = []
+        for kind, name, table, sql in self._schema:
+            if table not in ours or (kind in {"table", "view"} and name not in ours):
+                continue
+            if kind == "table":
+                found += self._table(name, sql or "")
+            elif kind == "view":
+                found.append((f"view {name}", {"definition": _without_name(sql, name)}))
+            elif sql is not None:
+                found.append(_attached(kind, name, f"{ours[table]} {table}", sql))
+        return in_order(found)
+
+    def strangers(self, names: Names) -> list[str]:
+        """Return the keys of whatever else is in the database."""
+        return [f"{kind} {name}" for kind, name, table, _ in self._schema if not {name, table} & set(names.relations)]
+
+    def _table(self, table: str, sql: str) -> Iterator[tuple[str, Facts]]:
+        text = split_table(sql)
+        needs = [f"table {table}"]
+        columns = self._columns().get(table, {})
+        yield f"table {table}", without_defaults({"columns": list(columns), "options": text.options or None})
+        for column, facts in columns.items():
+            definition = text.columns.get(column)
+            yield (
+                f"column {table}.{column}",
+                {"table": table, "needs": needs, **facts, "definition": definition},
+            )
+        for name, definition in text.constraints.items():
+            yield f"constraint {table}.{name}", {"table": table, "needs": needs, "definition": definition}
+
+    def _columns(self) -> dict[str, dict[str, Facts]]:
+        if not hasattr(self, "_columns_found"):
+            found: dict[str, dict[str, Facts]] = {}
+            for table, column, *facts in self._cursor.execute(_COLUMNS):
+                found.setdefault(table, {})[column] = _column(*facts)
+            self._columns_found = found
+        return self._columns_found
+
+
+@contextmanager
+def reading(connection: sqlite3.Connection, schema: str = "main") -> Iterator[SqliteReader]:
+    """Open one read transaction on an idle connection; raises `ValidationError` for one in a transaction."""
+    del schema  # SQLite has one: main
+    if connection.in_transaction:
+        raise ValidationError(
+            "the connection is in a transaction; give one that is idle, to be read in a snapshot of its own"
+        )
+    cursor = connection.cursor()
+    cursor.row_factory = None
+    cursor.execute("BEGIN")
+    try:
+        yield SqliteReader(cursor)
+    finally:
+        if connection.in_transaction:
+            cursor.execute("ROLLBACK")
+
+
+def _column(kind: str, not_null: int, default: str | None, key_position: int, hidden: int) -> Facts:
+    return without_defaults(
+        {
+            "type": kind,
+            "nullable": not not_null,
+            "default": default,
+            "primary_key": key_position or None,
+            "generated": _GENERATED.get(hidden),
+        }
+    )
+
+
+def _attached(kind: str, name: str, relation: str, sql: str) -> tuple[str, Facts]:
+    table = relation.partition(" ")[2]
+    key = f"index {name}" if kind == "index" else f"{kind} {table}.{name}"
+    return key, {"table": table, "needs": [relation], "definition": _without_name(sql, name)}
+
+
+def _without_name(sql: Any, name: str) -> str:
+    """Return the definition with its own name, the first place it is written, left out: a rename is then a
+    rename.
+    """
+    quoted = rf"""(?:"{re.escape(name)}"|`{re.escape(name)}`|\[{re.escape(name)}\]|\b{re.escape(name)}\b)"""
+    return re.sub(quoted, lambda _: "{name}", one_spaced(str(sql)), count=1)

@@ -1,0 +1,125 @@
+"""Findings: what is wrong, in words that say what it means for security or data, and the SQL that mends it.
+
+Codes never change their meaning. The tens tell the kind of object, the last digit what happened to it: 1
+missing, 2 unexpected, 3 changed, 4 renamed; from 5 on, and from 300, attributes that matter by themselves.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from kms_schema.validation.catalog import kind_and_name
+from kms_schema.validation.compare import Difference, Kind
+
+
+class Severity(StrEnum):
+    """How bad a finding is; the order is that of `SEVERITIES`."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One cause. `mend` is SQL that puts it right, where a statement or two can; `also` names what changed
+    with it.
+    """
+
+    code: str
+    severity: Severity
+    object: str
+    expected: str
+    actual: str
+    meaning: str
+    mend: str | None = None
+    also: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What the code stands for, in a few words."""
+        return CODES[self.code]
+
+
+_TENS = {
+    "table": 10, "partitioned table": 10, "foreign table": 10, "column": 11, "constraint": 12, "index": 13,
+    "trigger": 14, "function": 15, "procedure": 15, "aggregate": 15, "view": 16, "materialized view": 17,
+    "sequence": 18, "rule": 19, "policy": 20, "child table": 21, "statistics": 22, "incoming reference": 23,
+}  # fmt: skip
+_LAST = {Kind.MISSING: 1, Kind.UNEXPECTED: 2, Kind.CHANGED: 3, Kind.RENAMED: 4}
+# A fact with a code of its own, wherever it is found; the rest of an object's facts is "changed".
+_FACT_CODES = {
+    ("constraint", "validated"): "KMS125",
+    ("constraint", "keeping_triggers"): "KMS126",
+    ("index", "valid"): "KMS135",
+    ("index", "ready"): "KMS135",
+    ("trigger", "enabled"): "KMS145",
+    ("materialized view", "populated"): "KMS175",
+    ("*", "owner"): "KMS301",
+    ("*", "grants"): "KMS302",
+    ("*", "row_security"): "KMS303",
+    ("*", "row_security_forced"): "KMS303",
+    ("*", "persistence"): "KMS304",
+    ("*", "comment"): "KMS305",
+}
+
+CODES: Mapping[str, str] = {
+    "KMS001": "database is not migrated",
+    "KMS002": "database is behind",
+    "KMS003": "unknown revision",
+    "KMS004": "several revisions at once",
+    **{
+        f"KMS{tens}{last}": f"{kind} {difference}"
+        for kind, tens in reversed(_TENS.items())
+        for difference, last in _LAST.items()
+    },
+    "KMS125": "constraint not validated",
+    "KMS126": "foreign key not kept",
+    "KMS135": "index not usable",
+    "KMS145": "trigger switched off or on",
+    "KMS175": "materialized view not populated",
+    "KMS301": "owner changed",
+    "KMS302": "rights changed",
+    "KMS303": "row-level security changed",
+    "KMS304": "persistence changed",
+    "KMS305": "comment changed",
+    "KMS901": "check could not run",
+    "KMS902": "not made by the package",
+}
+"""Every code with what it stands for."""
+
+_WARNINGS = frozenset({"KMS305", "KMS901", "KMS902"})
+_NOTES = frozenset({"KMS232"})
+
+
+def severity_of(code: str) -> Severity:
+    """Return the severity of a code."""
+    if code in _WARNINGS:
+        return Severity.WARNING
+    return Severity.INFO if code in _NOTES else Severity.ERROR
+
+
+def codes_of(difference: Difference) -> dict[str, dict[str, tuple[Any, Any]]]:
+    """Return the codes of a difference, each with its share of the facts."""
+    kind, _ = kind_and_name(difference.key)
+    general = f"KMS{_TENS[kind]}{_LAST[difference.kind]}"
+    if difference.kind is not Kind.CHANGED:
+        return {general: dict(difference.facts)}
+    shares: dict[str, dict[str, tuple[Any, Any]]] = {}
+    for name, change in difference.facts.items():
+        code = _FACT_CODES.get((kind, name)) or _FACT_CODES.get(("*", name)) or general
+        shares.setdefault(code, {})[name] = change
+    return dict(sorted(shares.items()))
+
+
+def worded(value: Any) -> str:
+    """Write one fact as text: lists by commas, None as `none`."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)

@@ -1,0 +1,69 @@
+"""PostgreSQL's access control lists, as differences from the owner's default.
+
+A list that is NULL and one that spells the default out mean the same, so only what was granted or revoked
+beyond it is a fact. https://www.postgresql.org/docs/current/ddl-priv.html, "ACL Privilege Abbreviations".
+"""
+
+from collections.abc import Iterable, Mapping
+
+_PRIVILEGES = {
+    "r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELETE", "D": "TRUNCATE", "x": "REFERENCES",
+    "t": "TRIGGER", "X": "EXECUTE", "U": "USAGE", "C": "CREATE", "m": "MAINTAIN",
+}  # fmt: skip
+
+
+def grants(
+    acl: Iterable[str] | None, default: Iterable[str] | None, columns: Mapping[str, Iterable[str]] | None
+) -> list[str] | None:
+    """Return lines such as `+ auditor: SELECT` and `- PUBLIC: EXECUTE`, or None where nothing differs from
+    the default.
+
+    `acl` and `default` hold aclitem texts, `grantee=privileges/grantor`; `columns` holds those of single
+    columns by name.
+    """
+    lines: list[str] = []
+    if acl is not None:
+        granted, usual = _by_grantee(acl), _by_grantee(default or ())
+        for grantee in sorted(granted.keys() | usual.keys()):
+            has, had = granted.get(grantee, frozenset()), usual.get(grantee, frozenset())
+            lines += [
+                f"{sign} {grantee}: {', '.join(sorted(which))}"
+                for sign, which in (("+", has - had), ("-", had - has))
+                if which
+            ]
+    for column, items in sorted((columns or {}).items()):
+        for grantee, privileges in sorted(_by_grantee(items).items()):
+            lines += [f"+ {grantee}: {privilege} ({column})" for privilege in sorted(privileges)]
+    return lines or None
+
+
+def _by_grantee(acl: Iterable[str]) -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for item in acl:
+        grantee, letters = _parse(item)
+        found[grantee] = found.get(grantee, frozenset()) | _privileges(letters)
+    return found
+
+
+def _parse(item: str) -> tuple[str, str]:
+    """Split `grantee=letters/grantor`; a grantee of other than letters, digits and `_` is in double
+    quotes.
+    """
+    if item.startswith('"'):
+        end = 1
+        while item[end : end + 2] == '""' or item[end] != '"':
+            end += 2 if item[end] == '"' else 1
+        grantee, rest = item[1:end].replace('""', '"'), item[end + 2 :]
+    else:
+        grantee, _, rest = item.partition("=")
+    return grantee or "PUBLIC", rest.partition("/")[0]
+
+
+def _privileges(letters: str) -> frozenset[str]:
+    """Name the letters; one followed by `*` may be granted on."""
+    names = []
+    for position, letter in enumerate(letters):
+        if letter != "*":
+            option = " WITH GRANT OPTION" if letters[position + 1 : position + 2] == "*" else ""
+            names.append(_PRIVILEGES.get(letter, letter) + option)
+    return frozenset(names)

@@ -1,0 +1,7 @@
+-- Tables that inherit from ours: rows put there are seen through our table, and none of our triggers guards them.
+SELECT 'child table', n.nspname || '.' || h.relname, 'pg_class'::regclass::oid, h.oid, 0,
+       jsonb_build_object('table', c.relname)
+FROM ours c
+JOIN pg_inherits i ON i.inhparent = c.oid
+JOIN pg_class h ON h.oid = i.inhrelid AND h.relkind IN ('r', 'p', 'f')
+JOIN pg_namespace n ON n.oid = h.relnamespace

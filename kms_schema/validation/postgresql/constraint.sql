@@ -1,0 +1,16 @@
+-- Constraints of our tables. NOT VALID is taken out of the definition, since validity is a fact of its own. A foreign key is kept
+-- by internal triggers on both tables, which DISABLE TRIGGER ALL switches off while the constraint still looks valid.
+SELECT 'constraint', c.relname || '.' || k.conname, 'pg_constraint'::regclass::oid, k.oid, 0,
+       jsonb_build_object(
+           'table', c.relname,
+           'definition', regexp_replace(pg_get_constraintdef(k.oid), ' NOT VALID$', ''),
+           'validated', k.convalidated,
+           'inherited', CASE WHEN k.coninhcount > 0 OR NOT k.conislocal THEN true END,
+           'keeping_triggers', (SELECT jsonb_agg(e.state ORDER BY e.state)
+                                FROM (SELECT DISTINCT CASE t.tgenabled WHEN 'D' THEN 'DISABLED' WHEN 'R' THEN 'REPLICA' ELSE 'ALWAYS' END AS state
+                                      FROM pg_trigger t
+                                      WHERE t.tgconstraint = k.oid AND t.tgisinternal AND t.tgenabled <> 'O') e),
+           'comment', obj_description(k.oid, 'pg_constraint')
+       )
+FROM ours c
+JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype IN ('c', 'f', 'p', 'u', 'x')

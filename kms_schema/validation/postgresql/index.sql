@@ -1,0 +1,16 @@
+-- Indexes of our tables and materialized views, those behind constraints included. The name is left out of the definition.
+SELECT 'index', i.relname::text, 'pg_class'::regclass::oid, i.oid, 0,
+       jsonb_build_object(
+           'table', c.relname,
+           'definition', replace(pg_get_indexdef(i.oid), ' INDEX ' || quote_ident(i.relname) || ' ON ', ' INDEX {name} ON '),
+           'unique', x.indisunique,
+           'valid', x.indisvalid,
+           'ready', x.indisready AND x.indislive,
+           'deferrable', CASE WHEN NOT x.indimmediate THEN true END,
+           'clustered', CASE WHEN x.indisclustered THEN true END,
+           'replica_identity', CASE WHEN x.indisreplident THEN true END,
+           'comment', obj_description(i.oid, 'pg_class')
+       )
+FROM ours c
+JOIN pg_index x ON x.indrelid = c.oid
+JOIN pg_class i ON i.oid = x.indexrelid

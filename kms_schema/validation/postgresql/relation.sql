@@ -1,0 +1,42 @@
+-- Tables and views of every kind. The columns of a view are part of it; those of a table are objects of their own (column.sql).
+SELECT CASE c.relkind
+           WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' WHEN 'f' THEN 'foreign table'
+           WHEN 'v' THEN 'view' ELSE 'materialized view'
+       END AS kind,
+       c.relname::text AS name,
+       'pg_class'::regclass::oid AS class, c.oid AS object, 0 AS part,
+       jsonb_build_object(
+           'owner', pg_get_userbyid(c.relowner),
+           'acl', c.relacl::text[],
+           'acl_default', CASE WHEN c.relacl IS NOT NULL THEN acldefault('r', c.relowner)::text[] END,
+           'persistence', CASE c.relpersistence WHEN 'p' THEN 'permanent' WHEN 'u' THEN 'unlogged' ELSE 'temporary' END,
+           'options', to_jsonb(c.reloptions),
+           'access_method', (SELECT amname FROM pg_am a WHERE a.oid = c.relam AND a.amname <> 'heap'),
+           'row_security', CASE WHEN c.relkind IN ('r', 'p') THEN c.relrowsecurity END,
+           'row_security_forced', CASE WHEN c.relkind IN ('r', 'p') THEN c.relforcerowsecurity END,
+           'replica_identity', CASE WHEN c.relreplident <> (CASE c.relkind WHEN 'v' THEN 'n' ELSE 'd' END)::"char"
+                                    THEN CASE c.relreplident WHEN 'f' THEN 'full' WHEN 'i' THEN 'index' WHEN 'd' THEN 'default' ELSE 'nothing' END END,
+           'comment', obj_description(c.oid, 'pg_class'),
+           'populated', CASE WHEN c.relkind = 'm' THEN c.relispopulated END,
+           'definition', CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
+           'partition_key', CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END,
+           'partition_bound', pg_get_expr(c.relpartbound, c.oid),
+           'inherits', (SELECT jsonb_agg(pn.nspname || '.' || p.relname ORDER BY i.inhseqno)
+                        FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace
+                        WHERE i.inhrelid = c.oid),
+           -- A view's own rule, which ALTER TABLE … DISABLE RULE "_RETURN" can switch off.
+           'rule_enabled', (SELECT r.ev_enabled FROM pg_rewrite r
+                            WHERE r.ev_class = c.oid AND r.rulename = '_RETURN' AND r.ev_enabled <> 'O'),
+           'columns', (SELECT jsonb_agg(
+                           CASE WHEN c.relkind IN ('v', 'm')
+                                THEN quote_ident(a.attname) || ' ' || format_type(a.atttypid, a.atttypmod)
+                                     || coalesce(' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), '')
+                                ELSE a.attname END
+                           ORDER BY a.attnum)
+                       FROM pg_attribute a LEFT JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
+                       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+           'column_acl', (SELECT jsonb_object_agg(a.attname, a.attacl::text[])
+                          FROM pg_attribute a
+                          WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL AND NOT a.attisdropped)
+       ) AS facts
+FROM ours c

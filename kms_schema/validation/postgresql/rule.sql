@@ -1,0 +1,9 @@
+-- Rewrite rules other than those that make a view a view: a rule can swallow or redirect a write before any trigger sees it.
+SELECT 'rule', c.relname || '.' || r.rulename, 'pg_rewrite'::regclass::oid, r.oid, 0,
+       jsonb_build_object(
+           'table', c.relname,
+           'definition', pg_get_ruledef(r.oid),
+           'enabled', CASE r.ev_enabled WHEN 'O' THEN 'ORIGIN' WHEN 'A' THEN 'ALWAYS' WHEN 'R' THEN 'REPLICA' ELSE 'DISABLED' END
+       )
+FROM ours c
+JOIN pg_rewrite r ON r.ev_class = c.oid AND r.rulename <> '_RETURN'

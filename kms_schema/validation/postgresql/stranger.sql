@@ -1,0 +1,24 @@
+-- Everything in the schema that is neither ours nor part of an extension. Kinds that the validator does not model are listed by
+-- their catalog's own words, so that nothing passes in silence.
+SELECT CASE c.relkind
+           WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' WHEN 'f' THEN 'foreign table' WHEN 'v' THEN 'view'
+           WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence' ELSE 'composite type'
+       END || ' ' || c.relname
+FROM pg_class c
+WHERE c.relnamespace = %(schema)s::oid AND c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S', 'c') AND c.oid <> ALL (%(ours)s::oid[])
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE (d.classid, d.objid, d.deptype) = ('pg_class'::regclass, c.oid, 'e'))
+UNION ALL
+SELECT 'function ' || f.proname || '(' || pg_get_function_identity_arguments(f.oid) || ')'
+FROM pg_proc f
+WHERE f.pronamespace = %(schema)s::oid AND f.oid <> ALL (%(ours)s::oid[])
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE (d.classid, d.objid, d.deptype) = ('pg_proc'::regclass, f.oid, 'e'))
+UNION ALL
+SELECT (pg_identify_object(d.classid, d.objid, 0)).type || ' ' || (pg_identify_object(d.classid, d.objid, 0)).name
+FROM pg_depend d
+WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = %(schema)s::oid
+  AND d.classid NOT IN ('pg_class'::regclass, 'pg_proc'::regclass, 'pg_statistic_ext'::regclass)
+  AND NOT EXISTS (SELECT FROM pg_depend e WHERE (e.classid, e.objid, e.deptype) = (d.classid, d.objid, 'e'))
+  AND NOT (d.classid = 'pg_type'::regclass
+           AND EXISTS (SELECT FROM pg_type t WHERE t.oid = d.objid AND (t.typrelid <> 0 OR t.typelem <> 0)))
+  AND NOT (d.classid = 'pg_constraint'::regclass)
+ORDER BY 1

@@ -1,0 +1,13 @@
+-- Triggers on our tables and views. ALWAYS fires under session_replication_role = replica too; ORIGIN (the default) does not.
+SELECT 'trigger', c.relname || '.' || t.tgname, 'pg_trigger'::regclass::oid, t.oid, 0,
+       jsonb_build_object(
+           'table', c.relname,
+           'definition', replace(pg_get_triggerdef(t.oid), ' TRIGGER ' || quote_ident(t.tgname) || ' ', ' TRIGGER {name} '),
+           'enabled', CASE t.tgenabled WHEN 'O' THEN 'ORIGIN' WHEN 'A' THEN 'ALWAYS' WHEN 'R' THEN 'REPLICA' ELSE 'DISABLED' END,
+           'function', pn.nspname || '.' || p.proname,
+           'comment', obj_description(t.oid, 'pg_trigger')
+       )
+FROM ours c
+JOIN pg_trigger t ON t.tgrelid = c.oid AND NOT t.tgisinternal
+JOIN pg_proc p ON p.oid = t.tgfoid
+JOIN pg_namespace pn ON pn.oid = p.pronamespace

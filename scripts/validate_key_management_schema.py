@@ -1,0 +1,13 @@
+#!/usr/bin/env python3
+"""Prove that a database has the schema of this package: the same program as `kms-schema validate`, from any
+folder."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from kms_schema.cli import main
+
+if __name__ == "__main__":
+    main(["validate", *sys.argv[1:]], name=Path(__file__).name)
