@@ -58,7 +58,10 @@ def regenerate(text: str) -> str:
 
 
 def _transitions(lifecycle: Mapping[Status, Sequence[Status]]) -> list[tuple[str, str]]:
-    return [(f"`{before}`", ", ".join(f"`{after}`" for after in afters) or "–") for before, afters in lifecycle.items()]
+    return [
+        (f"`{before}`", ", ".join(f"`{after}`" for after in afters) or "nothing")
+        for before, afters in lifecycle.items()
+    ]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
