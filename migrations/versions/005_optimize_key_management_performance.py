@@ -181,7 +181,6 @@ def upgrade() -> None:
     for statement in create_statements(dialect, FILES[dialect], schema()):
         op.execute(statement)
     if dialect == "postgresql":
-        op.execute(f"REVOKE EXECUTE ON FUNCTION {schema()}.refresh_key_views() FROM PUBLIC")
         op.execute(verbatim(FIRST_REFRESH.format(schema=schema())))
 
 
