@@ -84,11 +84,14 @@ facts AS (
         master.revoked_at,
         moment.at,
         COALESCE(master.status = 'expired' OR master.expires_at <= moment.at, FALSE) AS is_expired,
-        -- Beyond the range of integers no percentage means anything.
-        LEAST(
-            div(100 * GREATEST(master.usage_count, used.operations), master.max_usage_count),
-            2147483647
-        )::integer AS usage_percentage,
+        -- Beyond the range of integers no percentage means anything. LEAST would take the bound for a null.
+        CASE
+            WHEN master.max_usage_count IS NOT NULL
+                THEN LEAST(
+                    div(100 * GREATEST(master.usage_count, used.operations), master.max_usage_count),
+                    2147483647
+                )::integer
+        END AS usage_percentage,
         -- A time of infinity is no day.
         CASE
             WHEN isfinite(master.expires_at) THEN (master.expires_at AT TIME ZONE 'UTC')::date - moment.today
