@@ -92,6 +92,11 @@ def downgrade() -> None:
     dialect = op.get_context().dialect.name
     if environment.get_x_argument(as_dictionary=True).get("allow-audit-loss") != "yes":
         refuse_to_lose_entries(dialect)
+    if dialect == "sqlite":
+        # There DROP TABLE deletes the rows first, which those that refer to a row of the same table RESTRICT.
+        material = ("encrypted_key_data", "wrapped_by_version_id", "wrapping_key_ref")
+        op.execute(f"UPDATE key_versions SET {', '.join(f'{column} = NULL' for column in material)}")
+        op.execute("UPDATE key_masters SET parent_key_id = NULL")
     for statement in drop_statements(dialect, dropped(FILES[dialect]), schema()):
         op.execute(statement)
 
