@@ -28,6 +28,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # database/test_pytest_alembic.py imports them instead.
     config.option.pytest_alembic_tests_path = "none"
 
+    config.addinivalue_line("markers", "only_on(dialect): what the test is about exists on one engine only")
+
 
 def pytest_report_header(config: pytest.Config) -> str:
     return f"engines: {', '.join(parse_names(config.getoption('--engines')))}"
@@ -38,6 +40,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engine_name" in metafunc.fixturenames:
         names = parse_names(metafunc.config.getoption("--engines"))
         metafunc.parametrize("engine_name", names, scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take out what is about another engine: it is not skipped, there is nothing to test."""
+
+    def concerns_its_engine(item: pytest.Item) -> bool:
+        mark = item.get_closest_marker("only_on")
+        return mark is None or item.callspec.params["engine_name"].startswith(mark.args[0])  # type: ignore[attr-defined]
+
+    deselected = [item for item in items if not concerns_its_engine(item)]
+    items[:] = [item for item in items if concerns_its_engine(item)]
+    if deselected:
+        config.hook.pytest_deselected(items=deselected)
 
 
 @pytest.fixture(scope="session")

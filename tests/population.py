@@ -1,0 +1,43 @@
+"""A small database with something in every table, and what is in it."""
+
+import sqlite3
+from typing import Any
+
+from tests import rows
+from tests.engines.database import Connection
+from tests.rows import insert
+from tests.statements import execute
+
+TABLES = (
+    "key_masters",
+    "key_versions",
+    "rotation_policies",
+    "key_rotations",
+    "hsm_configurations",
+    "key_audit_logs",
+)
+
+
+def populate(connection: Connection) -> None:
+    """Add a wrapped key with a child, a policy, a rotation under way, an HSM and two audit entries."""
+    kek = insert(connection, "key_masters", **rows.active_key_master(key_type="kek"))
+    dek = insert(connection, "key_masters", **rows.active_key_master(parent_key_id=kek["key_id"]))
+    wrapper = insert(connection, "key_versions", **rows.live_key_version(kek))
+    insert(connection, "key_versions", **rows.live_key_version(dek, wrapped_by_version_id=wrapper["id"]))
+    policy = insert(connection, "rotation_policies", **rows.rotation_policy())
+    insert(connection, "key_rotations", **rows.key_rotation(dek, policy_id=policy["id"], old_version=1))
+    insert(connection, "hsm_configurations", **rows.hsm_configuration())
+    insert(connection, "key_audit_logs", **rows.audit_entry(key_id=dek["id"]))
+    insert(connection, "key_audit_logs", **rows.audit_entry(event_category="SECURITY", risk_score=90))
+
+
+def contents(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
+    """Return the rows of the six tables that exist here."""
+    catalog = "sqlite_master" if isinstance(connection, sqlite3.Connection) else "pg_catalog.pg_tables"
+    column = "name" if isinstance(connection, sqlite3.Connection) else "tablename"
+    present = {name for (name,) in execute(connection, f"SELECT {column} FROM {catalog}")}  # noqa: S608
+    return {
+        table: sorted(execute(connection, f"SELECT * FROM {table}").fetchall(), key=repr)  # noqa: S608
+        for table in TABLES
+        if table in present
+    }
