@@ -1,0 +1,133 @@
+"""`key_health_monitor` takes off for each warning what its rule says, exactly at the limit."""
+
+import datetime as dt
+
+import pytest
+
+from tests.views_oracle import Row
+from tests.views_stand_in import NOW, StandIn, entry, failure, master, policy, rotation, version
+
+MICROSECOND = dt.timedelta(microseconds=1)
+HOUR = dt.timedelta(hours=1)
+DAY = dt.timedelta(days=1)
+MIDNIGHT = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def health(stand_in: StandIn, key: Row, at: dt.datetime = NOW, **tables: list[Row]) -> tuple[int, list[str]]:
+    """Return score and warnings of a key."""
+    (shown,) = stand_in.look("key_health_monitor", at, key_masters=[key], **tables)
+    return shown["health_score"], shown["security_warnings"]
+
+
+HEALTHY: tuple[int, list[str]] = (100, [])
+
+
+@pytest.mark.parametrize(
+    ("over", "answer"),
+    [
+        ({}, HEALTHY),
+        ({"status": "revoked", "revoked_at": NOW}, (0, [])),
+        ({"status": "expired", "expired_at": NOW}, (20, ["KEY_EXPIRED"])),
+        ({"status": "expired", "expires_at": NOW + DAY}, (20, ["KEY_EXPIRED"])),
+        ({"expires_at": NOW - MICROSECOND}, (20, ["KEY_EXPIRED"])),
+        ({"expires_at": NOW}, (20, ["KEY_EXPIRED"])),
+        ({"expires_at": NOW + MICROSECOND}, (40, ["KEY_EXPIRING_SOON"])),
+        ({"expires_at": MIDNIGHT + 2 * DAY - MICROSECOND}, (40, ["KEY_EXPIRING_SOON"])),
+        ({"expires_at": MIDNIGHT + 2 * DAY}, (60, ["KEY_EXPIRING_SOON"])),
+        ({"expires_at": MIDNIGHT + 8 * DAY - MICROSECOND}, (60, ["KEY_EXPIRING_SOON"])),
+        ({"expires_at": MIDNIGHT + 8 * DAY}, (85, ["KEY_EXPIRING_SOON"])),
+        ({"expires_at": MIDNIGHT + 31 * DAY - MICROSECOND}, (85, ["KEY_EXPIRING_SOON"])),
+        ({"expires_at": MIDNIGHT + 31 * DAY}, HEALTHY),
+        ({"max_usage_count": 1000, "usage_count": 899}, HEALTHY),
+        ({"max_usage_count": 1000, "usage_count": 900}, (75, ["HIGH_USAGE_COUNT"])),
+        ({"max_usage_count": 1000, "usage_count": 999}, (75, ["HIGH_USAGE_COUNT"])),
+        ({"max_usage_count": 1000, "usage_count": 1000}, (40, ["USAGE_EXHAUSTED"])),
+        ({"max_usage_count": 1, "usage_count": 2**56}, (40, ["USAGE_EXHAUSTED"])),
+        ({"status": "pending", "created_at": NOW - DAY}, HEALTHY),
+        ({"status": "pending", "created_at": NOW - DAY - MICROSECOND}, (80, ["PENDING_TOO_LONG"])),
+        ({"security_level": "MAXIMUM"}, (85, ["NON_HSM_HIGH_SECURITY"])),
+        ({"security_level": "MAXIMUM", "hsm_provider": "pkcs11"}, HEALTHY),
+        ({"status": "expired", "max_usage_count": 1, "usage_count": 1}, (0, ["KEY_EXPIRED", "USAGE_EXHAUSTED"])),
+    ],
+    ids=str,
+)
+def test_what_a_keys_own_row_takes_off_its_score(stand_in: StandIn, over: Row, answer: tuple[int, list[str]]) -> None:
+    assert health(stand_in, master(**over)) == answer
+
+
+@pytest.mark.parametrize("at", [MIDNIGHT, MIDNIGHT + 12 * HOUR, MIDNIGHT + DAY - MICROSECOND], ids=str)
+def test_days_are_utc_days_and_an_alert_is_never_late(stand_in: StandIn, at: dt.datetime) -> None:
+    for days, alert in ((0, 1), (1, 1), (2, 7), (7, 7), (8, 30), (30, 30), (31, None)):
+        for hours in (0, 4, 20):
+            key = master(expires_at=max(MIDNIGHT + days * DAY + hours * HOUR, at + MICROSECOND))
+            (shown,) = stand_in.look("key_health_monitor", at, key_masters=[key])
+            assert (shown["days_until_expiration"], shown["expires_alert"]) == (
+                (days, alert) if key["expires_at"] < MIDNIGHT + (days + 1) * DAY else (days + 1, alert)
+            )
+            for limit in (1, 7, 30):
+                assert key["expires_at"] - at > limit * DAY or shown["expires_alert"] <= limit
+
+
+def test_use_is_the_greater_of_the_total_and_the_sum_over_the_versions(stand_in: StandIn) -> None:
+    versions = [(1, NOW - DAY, 50), (2, None, 40)]
+    for total, answer in ((0, 90), (89, 90), (95, 95)):
+        key = master(max_usage_count=100, usage_count=total)
+        (shown,) = stand_in.look(
+            "key_health_monitor",
+            key_masters=[key],
+            key_versions=[
+                version(key, version_number=n, deactivated_at=end, usage_count=use) for n, end, use in versions
+            ],
+        )
+        assert shown["usage_percentage"] == answer
+
+
+def test_a_rotation_is_overdue_once_its_limit_is_passed(stand_in: StandIn) -> None:
+    key = master(activated_at=NOW - 90 * DAY)
+    tables = {"rotation_policies": [policy(rotation_interval_days=90)]}
+    assert health(stand_in, key, NOW - MICROSECOND, **tables) == HEALTHY
+    assert health(stand_in, key, NOW, **tables) == (70, ["ROTATION_OVERDUE"])
+
+
+def test_failures_count_since_the_last_success_retries_included(stand_in: StandIn) -> None:
+    key, success = master(), NOW - 5 * HOUR
+    once, again = failure(key, failed_at=success + MICROSECOND), failure(key, failed_at=success + HOUR)
+    warned = (75, ["REPEATED_ROTATION_FAILURE"])
+    completed = rotation(key, completed_at=success)
+    retried = {"status": "SCHEDULED", "retry_count": 2}
+    for rotations, answer in (
+        ([once], HEALTHY),
+        ([once, again], warned),
+        ([completed, once, again], warned),
+        ([completed, once | {"failed_at": success}, again], HEALTHY),
+        ([completed, once | {"retry_count": 1}], warned),
+        ([again | retried], warned),
+        ([again | retried | {"retry_count": 1}], HEALTHY),
+        ([rotation(key, completed_at=NOW, retry_count=3, failed_at=NOW - HOUR)], HEALTHY),
+    ):
+        assert health(stand_in, key, key_rotations=rotations) == answer
+
+
+def test_events_count_from_the_full_hour_a_day_ago(stand_in: StandIn) -> None:
+    key = master()
+    since = NOW.replace(minute=0, second=0, microsecond=0) - DAY
+    loud = [entry(key, security_level=level, timestamp=since) for level in ("HIGH", "CRITICAL")]
+    quiet = [
+        entry(key, security_level="HIGH", timestamp=since - MICROSECOND),
+        entry(key, security_level="MEDIUM", risk_score=100),
+        entry(None, security_level="CRITICAL"),
+        entry(master(), security_level="CRITICAL"),
+    ]
+    for events, answer in (
+        (quiet, HEALTHY),
+        (quiet + loud[:1], (90, ["SECURITY_EVENTS"])),
+        (quiet + loud * 4 + loud[:1], (90, ["SECURITY_EVENTS"])),
+        (quiet + loud * 5, (70, ["SECURITY_EVENTS"])),
+    ):
+        assert health(stand_in, key, key_audit_logs=events) == answer
+
+
+def test_the_monitor_has_all_keys_but_archived_ones(stand_in: StandIn) -> None:
+    statuses = ("pending", "active", "rotated", "expired", "revoked", "archived")
+    shown = stand_in.look("key_health_monitor", key_masters=[master(status=status) for status in statuses])
+    assert sorted(row["status"] for row in shown) == sorted(statuses[:-1])
