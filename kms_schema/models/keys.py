@@ -139,7 +139,7 @@ class KeyMaster(Base):
     compliance_tags: Mapped[Words | None]
     updated_at: Mapped[CreatedAt] = mapped_column(server_onupdate=sa.FetchedValue())
 
-    parent: Mapped["KeyMaster | None"] = relationship(remote_side=[key_id], back_populates="children")
+    parent: Mapped["KeyMaster | None"] = relationship(remote_side="KeyMaster.key_id", back_populates="children")
     children: Mapped[list["KeyMaster"]] = relationship(back_populates="parent", passive_deletes="all")
     versions: Mapped[list["KeyVersion"]] = relationship(
         back_populates="key", order_by="KeyVersion.version_number", passive_deletes="all"
@@ -226,7 +226,7 @@ class KeyVersion(Base):
     entropy_score: Mapped[float | None] = mapped_column(sa.Double)
 
     key: Mapped[KeyMaster] = relationship(back_populates="versions")
-    wrapped_by: Mapped["KeyVersion | None"] = relationship(remote_side=[id], back_populates="wraps")
+    wrapped_by: Mapped["KeyVersion | None"] = relationship(remote_side="KeyVersion.id", back_populates="wraps")
     wraps: Mapped[list["KeyVersion"]] = relationship(back_populates="wrapped_by", passive_deletes="all")
 
     @property

@@ -1,0 +1,33 @@
+"""The examples of the README, run as written."""
+
+import re
+from contextlib import closing
+
+from tests.engines import Database
+from tests.engines.programs import REPOSITORY
+from tests.statements import execute
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def example(language: str) -> str:
+    found = re.search(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def test_the_python_example_works(database: Database) -> None:
+    code = example("python")
+    assert code.count('"sqlite:///kms.db"') == 1
+    exec(compile(code.replace("sqlite:///kms.db", database.url), "README.md", "exec"), {})  # noqa: S102
+    with closing(database.connect()) as connection:
+        row = execute(connection, "SELECT status, activated_at IS NOT NULL FROM key_masters").fetchone()
+        assert row == ("active", 1)
+
+
+def test_the_sql_example_works(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        connection.execute(example("sql"))
+        assert execute(
+            connection, "SELECT sequence FROM key_audit_logs WHERE event_type = 'BREAK_GLASS'"
+        ).fetchone() == (2,)

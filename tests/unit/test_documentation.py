@@ -1,0 +1,32 @@
+"""What the documentation says of the code is what the code says."""
+
+import re
+
+from kms_schema.documentation import regenerate
+from tests.engines.programs import REPOSITORY
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_generated_parts_of_the_readme_are_current() -> None:
+    assert regenerate(README) == README, "run: python -m kms_schema.documentation"
+
+
+def test_the_readme_has_each_status_of_the_lifecycle() -> None:
+    assert README.count("<!-- generated: ") == 2
+    assert "| `pending` | `active`, `revoked` | `created_at` |" in README
+
+
+def test_every_document_that_the_readme_points_to_is_there() -> None:
+    pages = re.findall(r"\]\(([\w./]+\.md)", README)
+    assert pages
+    assert [page for page in pages if not (REPOSITORY / page).is_file()] == []
+
+
+def test_every_rule_that_the_documents_name_is_in_the_sql() -> None:
+    rules = (REPOSITORY / "docs" / "rules.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:ck|uq|fk|pk|guard|protect|prevent|validate|enforce|record)_[a-z0-9_]+)`", rules))
+    sql = "\n".join(path.read_text(encoding="utf-8") for path in REPOSITORY.glob("kms_schema/sql/*/*.sql"))
+    sql += "\n".join(path.read_text(encoding="utf-8") for path in REPOSITORY.glob("migrations/versions/*.py"))
+    assert len(named) > 25
+    assert sorted(name for name in named if name not in sql) == []
