@@ -56,8 +56,12 @@ def run_offline() -> None:
 
 
 def run_online() -> None:
-    """Migrate over the connection that an embedding application handed in, or over one of our own."""
+    """Migrate over the connection or engine that an embedding application handed in, or over one of our own."""
     given = config.attributes.get("connection")
+    if isinstance(given, sa.Engine):  # as pytest-alembic hands one in
+        with given.connect() as connection:
+            migrate(connection)
+        return
     if given is not None:
         migrate(given)
         return

@@ -130,7 +130,8 @@ $$""")
     else:
         # SQLite raises only in triggers: the CHECK fails instead. Run the script with sqlite3 -bail.
         op.execute(f"-- run with sqlite3 -bail: {advice}")
-        op.execute("CREATE TEMP TABLE audit_trail_would_be_lost (entries INTEGER CHECK (entries = 0))")
+        check = "CONSTRAINT downgrading_would_destroy_the_audit_trail CHECK (entries = 0)"
+        op.execute(f"CREATE TEMP TABLE audit_trail_would_be_lost (entries INTEGER {check})")
         op.execute(verbatim(f"INSERT INTO temp.audit_trail_would_be_lost SELECT count(*) {others}"))
         op.execute("DROP TABLE temp.audit_trail_would_be_lost")
 
