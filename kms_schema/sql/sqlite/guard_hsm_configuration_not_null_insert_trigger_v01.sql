@@ -1,0 +1,10 @@
+-- Under OR REPLACE, SQLite puts the default in the place of a NULL, and does so after the other guards have looked:
+-- a counter would fall to 0, a date of creation move.
+CREATE TRIGGER guard_hsm_configuration_not_null_insert
+BEFORE INSERT ON hsm_configurations
+WHEN NEW.id IS NULL OR NEW.supports_key_generation IS NULL OR NEW.supports_key_derivation IS NULL OR NEW.is_active
+    IS NULL OR NEW.require_dual_auth IS NULL OR NEW.audit_all_operations IS NULL OR NEW.created_at IS NULL OR
+    NEW.updated_at IS NULL
+BEGIN
+    SELECT RAISE(ABORT, 'guard_hsm_configuration_not_null: a column with a default may not be given as NULL');
+END

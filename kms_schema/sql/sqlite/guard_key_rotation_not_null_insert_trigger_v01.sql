@@ -1,0 +1,9 @@
+-- Under OR REPLACE, SQLite puts the default in the place of a NULL, and does so after the other guards have looked:
+-- a counter would fall to 0, a date of creation move.
+CREATE TRIGGER guard_key_rotation_not_null_insert
+BEFORE INSERT ON key_rotations
+WHEN NEW.id IS NULL OR NEW.scheduled_at IS NULL OR NEW.status IS NULL OR NEW.retry_count IS NULL OR NEW.max_retries
+    IS NULL OR NEW.rollback_available IS NULL
+BEGIN
+    SELECT RAISE(ABORT, 'guard_key_rotation_not_null: a column with a default may not be given as NULL');
+END
