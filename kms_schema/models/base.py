@@ -172,11 +172,12 @@ _SQLITE_TIMESTAMP = "{digit}-{two}-{two}T{two}:{two}:{two}.{digit}{two}Z".format
 # What SQLite must check of a column, by its type, since its types bind nothing (STRICT tables need 3.37). The first
 # type that fits counts.
 _STORAGE_CONDITIONS: tuple[tuple[type[sa.types.TypeEngine[Any]], str], ...] = (
-    # datetime() normalises a day that does not exist, such as 30 February, into another one.
+    # datetime() turns a day or an hour that does not exist (30 February, 24:00) into the one that it would be; it is
+    # made to compute by '+0 days', since before 3.46 it hands back what it was given. There is no year 0.
     (
         UtcTimestamp,
-        f"{{0}} GLOB '{_SQLITE_TIMESTAMP}'"
-        " AND datetime(substr({0}, 1, 19)) IS replace(substr({0}, 1, 19), 'T', ' ')",
+        f"{{0}} GLOB '{_SQLITE_TIMESTAMP}' AND {{0}} > '0001'"
+        " AND datetime(substr({0}, 1, 19), '+0 days') IS replace(substr({0}, 1, 19), 'T', ' ')",
     ),
     (sa.Uuid, "typeof({0}) = 'text' AND length({0}) = 32 AND {0} NOT GLOB '*[^0-9a-f]*'"),
     (sa.Boolean, "{0} IN (0, 1)"),

@@ -37,12 +37,12 @@ CREATE TABLE hsm_configurations (
     CONSTRAINT ck_hsm_configurations_supports_key_generation_type CHECK (supports_key_generation IN (0, 1)),
     CONSTRAINT ck_hsm_configurations_supports_key_derivation_type CHECK (supports_key_derivation IN (0, 1)),
     CONSTRAINT ck_hsm_configurations_is_active_type CHECK (is_active IN (0, 1)),
-    CONSTRAINT ck_hsm_configurations_last_health_check_type CHECK (last_health_check IS NULL OR (last_health_check GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(substr(last_health_check, 1, 19)) IS replace(substr(last_health_check, 1, 19), 'T', ' '))),
+    CONSTRAINT ck_hsm_configurations_last_health_check_type CHECK (last_health_check IS NULL OR (last_health_check GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND last_health_check > '0001' AND datetime(substr(last_health_check, 1, 19), '+0 days') IS replace(substr(last_health_check, 1, 19), 'T', ' '))),
     CONSTRAINT ck_hsm_configurations_health_status_type CHECK (health_status IS NULL OR (typeof(health_status) = 'text' AND instr(health_status, char(0)) = 0 AND length(health_status) <= 30)),
     CONSTRAINT ck_hsm_configurations_response_time_ms_type CHECK (response_time_ms IS NULL OR (typeof(response_time_ms) = 'integer' AND response_time_ms BETWEEN -2147483648 AND 2147483647)),
     CONSTRAINT ck_hsm_configurations_require_dual_auth_type CHECK (require_dual_auth IN (0, 1)),
     CONSTRAINT ck_hsm_configurations_audit_all_operations_type CHECK (audit_all_operations IN (0, 1)),
-    CONSTRAINT ck_hsm_configurations_created_at_type CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(substr(created_at, 1, 19)) IS replace(substr(created_at, 1, 19), 'T', ' ')),
+    CONSTRAINT ck_hsm_configurations_created_at_type CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND created_at > '0001' AND datetime(substr(created_at, 1, 19), '+0 days') IS replace(substr(created_at, 1, 19), 'T', ' ')),
     CONSTRAINT ck_hsm_configurations_created_by_type CHECK (created_by IS NULL OR (typeof(created_by) = 'text' AND instr(created_by, char(0)) = 0 AND length(created_by) <= 100)),
-    CONSTRAINT ck_hsm_configurations_updated_at_type CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(substr(updated_at, 1, 19)) IS replace(substr(updated_at, 1, 19), 'T', ' '))
+    CONSTRAINT ck_hsm_configurations_updated_at_type CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND updated_at > '0001' AND datetime(substr(updated_at, 1, 19), '+0 days') IS replace(substr(updated_at, 1, 19), 'T', ' '))
 ) WITHOUT ROWID

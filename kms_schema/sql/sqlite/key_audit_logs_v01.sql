@@ -38,7 +38,7 @@ CREATE TABLE key_audit_logs (
     CONSTRAINT ck_key_audit_logs_session_id_type CHECK (session_id IS NULL OR (typeof(session_id) = 'text' AND instr(session_id, char(0)) = 0 AND length(session_id) <= 100)),
     CONSTRAINT ck_key_audit_logs_client_ip_type CHECK (client_ip IS NULL OR (typeof(client_ip) = 'text' AND instr(client_ip, char(0)) = 0 AND length(client_ip) <= 45)),
     CONSTRAINT ck_key_audit_logs_user_agent_type CHECK (user_agent IS NULL OR (typeof(user_agent) = 'text' AND instr(user_agent, char(0)) = 0 AND length(user_agent) <= 500)),
-    CONSTRAINT ck_key_audit_logs_timestamp_type CHECK (timestamp GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(substr(timestamp, 1, 19)) IS replace(substr(timestamp, 1, 19), 'T', ' ')),
+    CONSTRAINT ck_key_audit_logs_timestamp_type CHECK (timestamp GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND timestamp > '0001' AND datetime(substr(timestamp, 1, 19), '+0 days') IS replace(substr(timestamp, 1, 19), 'T', ' ')),
     CONSTRAINT ck_key_audit_logs_duration_ms_type CHECK (duration_ms IS NULL OR (typeof(duration_ms) = 'integer')),
     CONSTRAINT ck_key_audit_logs_security_level_type CHECK (typeof(security_level) = 'text' AND instr(security_level, char(0)) = 0 AND length(security_level) <= 30),
     CONSTRAINT ck_key_audit_logs_risk_score_type CHECK (risk_score IS NULL OR (typeof(risk_score) = 'integer' AND risk_score BETWEEN -2147483648 AND 2147483647)),

@@ -47,6 +47,6 @@ CREATE TABLE rotation_policies (
     CONSTRAINT ck_rotation_policies_notification_channels_type CHECK (notification_channels IS NULL OR (typeof(notification_channels) = 'text' AND json_valid(notification_channels))),
     CONSTRAINT ck_rotation_policies_is_active_type CHECK (is_active IN (0, 1)),
     CONSTRAINT ck_rotation_policies_created_by_type CHECK (created_by IS NULL OR (typeof(created_by) = 'text' AND instr(created_by, char(0)) = 0 AND length(created_by) <= 100)),
-    CONSTRAINT ck_rotation_policies_created_at_type CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(substr(created_at, 1, 19)) IS replace(substr(created_at, 1, 19), 'T', ' ')),
-    CONSTRAINT ck_rotation_policies_updated_at_type CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(substr(updated_at, 1, 19)) IS replace(substr(updated_at, 1, 19), 'T', ' '))
+    CONSTRAINT ck_rotation_policies_created_at_type CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND created_at > '0001' AND datetime(substr(created_at, 1, 19), '+0 days') IS replace(substr(created_at, 1, 19), 'T', ' ')),
+    CONSTRAINT ck_rotation_policies_updated_at_type CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND updated_at > '0001' AND datetime(substr(updated_at, 1, 19), '+0 days') IS replace(substr(updated_at, 1, 19), 'T', ' '))
 ) WITHOUT ROWID
