@@ -1,0 +1,203 @@
+"""Rotation policies: something makes a key due, numbers and windows mean something, and history outlives them."""
+
+import uuid
+from typing import Any
+
+import pytest
+
+from kms_schema.vocabulary import KeyType
+from tests.attempts import (
+    UNIQUE_VIOLATION,
+    Forbidden,
+    malformed,
+    missing,
+    refuses,
+    refuses_insert,
+    refuses_update,
+    stored,
+    too_long,
+    update,
+    value_of,
+)
+from tests.rows import Row, insert, key_master, key_rotation, now, rotation_policy, unique
+from tests.shared import SharedDatabase
+from tests.statements import execute
+
+TABLE = "rotation_policies"
+IDENTITY = {"id", "created_at"}
+LIMITS = ("rotation_interval_days", "max_key_age_days", "max_operations", "max_data_volume_mb")
+NUMBERS = (*LIMITS, "notify_before_rotation_hours")
+NO_TRIGGER = {**dict.fromkeys(LIMITS), "rotate_on_compliance_requirement": False}
+TRIGGERS: list[Row] = [*({limit: 1} for limit in LIMITS), {"rotate_on_compliance_requirement": True}]
+
+
+def window(start: Any, end: Any) -> Row:
+    return {"rotation_window_start": start, "rotation_window_end": end}
+
+
+ACCEPTED: list[Row] = [
+    *({"key_type": str(key_type)} for key_type in KeyType),
+    *({number: 1} for number in NUMBERS),
+    {"max_operations": 2**63 - 1, "max_data_volume_mb": 2**63 - 1, "rotation_interval_days": 2**31 - 1},
+    *({**NO_TRIGGER, **trigger} for trigger in TRIGGERS),
+    window("00:00", "23:59"),
+    window("22:00", "04:00"),
+    window("09:30", "09:30"),
+    {"notification_channels": ["mail", "pager"]},
+    {"notification_channels": []},
+    {"timezone": "Europe/Berlin"},
+    {"timezone": "Etc/GMT+3"},
+    {"policy_name": "ü" * 100, "created_by": "x" * 100},
+    {"is_active": False, "rotate_on_security_incident": False},
+]
+
+FORBIDDEN = [
+    Forbidden({"key_type": "rsa"}, "ck_rotation_policies_key_type_known"),
+    Forbidden({"key_type": "DEK"}, "ck_rotation_policies_key_type_known"),
+    *(Forbidden({number: value}, f"ck_rotation_policies_{number}_positive") for number in NUMBERS for value in (0, -1)),
+    *(Forbidden({"policy_name": blank}, "ck_rotation_policies_policy_name_not_blank") for blank in ("", " \t\r\n")),
+    Forbidden(NO_TRIGGER, "validate_rotation_policy_triggers"),
+    Forbidden({**NO_TRIGGER, "rotate_on_security_incident": True}, "validate_rotation_policy_triggers"),
+    *(
+        Forbidden(window(time, "04:00"), "ck_rotation_policies_rotation_window_start_is_hh_mm")
+        for time in ("24:00", "12:60", "9:00", "12", "12-30", "noon", "", "-1:00", "1:000")
+    ),
+    *(
+        Forbidden(window("04:00", time), "ck_rotation_policies_rotation_window_end_is_hh_mm")
+        for time in ("24:00", "12:60", "9:00", "12:3", "12:3\n")
+    ),
+    Forbidden(window("22:00", None), "ck_rotation_policies_rotation_window_in_pairs"),
+    Forbidden(window(None, "04:00"), "ck_rotation_policies_rotation_window_in_pairs"),
+    Forbidden({"notification_channels": {"mail": True}}, "ck_rotation_policies_notification_channels_is_array"),
+    *missing(TABLE),
+    *too_long(TABLE, policy_name=100, created_by=100),
+]
+
+
+@pytest.mark.parametrize("change", ACCEPTED, ids=str)
+def test_a_sound_policy_is_accepted_on_insert_and_on_update(shared: SharedDatabase, change: Row) -> None:
+    insert(shared.connection, TABLE, **{**rotation_policy(), **change})
+    execute(shared.connection, f"DELETE FROM {TABLE}")  # noqa: S608  (its name may be in the change)
+    row = insert(shared.connection, TABLE, **rotation_policy())
+    update(shared.connection, TABLE, row, **change)
+
+
+@pytest.mark.parametrize("forbidden", FORBIDDEN, ids=str)
+def test_a_policy_that_breaks_a_rule_is_refused_on_insert_and_on_update(
+    shared: SharedDatabase, forbidden: Forbidden
+) -> None:
+    refuses_insert(shared.connection, TABLE, rotation_policy(), forbidden)
+    row = insert(shared.connection, TABLE, **rotation_policy())
+    if not IDENTITY & forbidden.change.keys():
+        refuses_update(shared.connection, TABLE, row, forbidden)
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS, ids=str)
+def test_the_last_trigger_of_a_policy_cannot_be_removed(shared: SharedDatabase, trigger: Row) -> None:
+    row = insert(shared.connection, TABLE, **{**rotation_policy(), **NO_TRIGGER, **trigger})
+    (column,) = trigger
+    last = Forbidden({column: NO_TRIGGER[column]}, "validate_rotation_policy_triggers")
+    refuses_update(shared.connection, TABLE, row, last)
+    update(shared.connection, TABLE, row, max_key_age_days=30)
+    if column != "max_key_age_days":
+        update(shared.connection, TABLE, row, **last.change)
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "Foo+3", "CEST+2", "+02:00", "europe", "UTC; --"])
+def test_a_policy_in_an_unknown_time_zone_is_refused(shared: SharedDatabase, zone: str) -> None:
+    unknown = Forbidden({"timezone": zone}, "validate_rotation_policy_timezone")
+    refuses_insert(shared.connection, TABLE, rotation_policy(), unknown)
+    row = insert(shared.connection, TABLE, **rotation_policy())
+    refuses_update(shared.connection, TABLE, row, unknown)
+
+
+@pytest.mark.only_on("sqlite")
+def test_any_time_zone_but_a_blank_one_is_accepted_where_no_zones_are_known(shared: SharedDatabase) -> None:
+    row = insert(shared.connection, TABLE, **rotation_policy(timezone="Mars/Olympus"))
+    blank = Forbidden({"timezone": " "}, "ck_rotation_policies_timezone_not_blank")
+    refuses_update(shared.connection, TABLE, row, blank)
+    refuses_insert(shared.connection, TABLE, rotation_policy(), blank)
+
+
+def test_a_policy_name_is_taken_once(shared: SharedDatabase) -> None:
+    first, second = (insert(shared.connection, TABLE, **rotation_policy()) for _ in range(2))
+    taken = Forbidden({"policy_name": first["policy_name"]}, "uq_rotation_policies_policy_name", UNIQUE_VIOLATION)
+    refuses_insert(shared.connection, TABLE, rotation_policy(), taken)
+    refuses_update(shared.connection, TABLE, second, taken)
+    same_id = Forbidden({"id": first["id"]}, "pk_rotation_policies", UNIQUE_VIOLATION)
+    refuses_insert(shared.connection, TABLE, rotation_policy(), same_id)
+
+
+@pytest.mark.parametrize("change", [{"id": uuid.uuid4()}, {"created_at": now()}], ids=",".join)
+def test_what_a_policy_is_never_changes(shared: SharedDatabase, change: Row) -> None:
+    row = insert(shared.connection, TABLE, **rotation_policy())
+    refuses_update(shared.connection, TABLE, row, Forbidden(change, "protect_rotation_policy_identity"))
+    update(shared.connection, TABLE, row, id=row["id"], policy_name=unique("renamed"))
+
+
+def test_what_the_caller_leaves_out_is_filled_in(shared: SharedDatabase) -> None:
+    execute(
+        shared.connection,
+        f"INSERT INTO {TABLE} (policy_name, key_type, max_operations) VALUES ('plain', 'tls', 5)",  # noqa: S608
+    )
+    found = execute(
+        shared.connection,
+        "SELECT rotate_on_security_incident, rotate_on_compliance_requirement, timezone,"  # noqa: S608
+        f" notify_before_rotation_hours, is_active, created_at = updated_at FROM {TABLE}",
+    ).fetchone()
+    assert tuple(found) == (True, False, "UTC", 24, True, True)
+
+
+def test_updated_at_is_the_time_of_the_last_change(shared: SharedDatabase) -> None:
+    row = insert(shared.connection, TABLE, **rotation_policy(updated_at=now().replace(year=2020)))
+    before = value_of(shared.connection, TABLE, row, "updated_at")
+    update(shared.connection, TABLE, row, max_operations=7)
+    assert value_of(shared.connection, TABLE, row, "updated_at") > before
+    given = now().replace(year=2021)
+    update(shared.connection, TABLE, row, max_operations=8, updated_at=given)
+    assert "2021" in str(value_of(shared.connection, TABLE, row, "updated_at"))
+
+
+@pytest.mark.parametrize("foreign_keys", ["ON", "OFF"])
+def test_a_deleted_policy_leaves_its_rotations(shared: SharedDatabase, foreign_keys: str) -> None:
+    connection = shared.connection
+    if shared.dialect == "sqlite":
+        connection.execute("ROLLBACK")  # the pragma does nothing inside a transaction
+        connection.execute(f"PRAGMA foreign_keys = {foreign_keys}")
+        connection.execute("BEGIN")
+    policy, other = (insert(connection, TABLE, **rotation_policy()) for _ in range(2))
+    master = insert(connection, "key_masters", **key_master())
+    rotation = insert(connection, "key_rotations", **key_rotation(master, policy_id=policy["id"]))
+    kept = insert(
+        connection,
+        "key_rotations",
+        **key_rotation(insert(connection, "key_masters", **key_master()), policy_id=other["id"]),
+    )
+    execute(connection, f"DELETE FROM {TABLE} WHERE id = :id", {"id": policy["id"]})  # noqa: S608
+    assert value_of(connection, "key_rotations", rotation, "policy_id") is None
+    assert value_of(connection, "key_rotations", kept, "policy_id") is not None
+    assert len(stored(connection, TABLE)) == 1
+
+
+@pytest.mark.only_on("postgresql")
+def test_an_upsert_works_and_keeps_the_rules(shared: SharedDatabase) -> None:
+    row = insert(shared.connection, TABLE, **rotation_policy())
+    upsert = (
+        f"INSERT INTO {TABLE} (policy_name, key_type, max_operations) VALUES (:name, 'dek', 1)"  # noqa: S608
+        " ON CONFLICT (policy_name) DO UPDATE SET rotation_interval_days = {value}"
+    )
+    named = {"name": row["policy_name"]}
+    refuses(shared.connection, TABLE, upsert.format(value="NULL"), named, rule="validate_rotation_policy_triggers")
+    execute(shared.connection, upsert.format(value="7"), named)
+    assert value_of(shared.connection, TABLE, row, "rotation_interval_days") == 7
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize(("column", "value"), malformed(TABLE), ids=str)
+def test_a_value_of_another_type_is_refused(shared: SharedDatabase, column: str, value: Any) -> None:
+    forbidden = Forbidden({column: value}, f"ck_rotation_policies_{column}_")
+    refuses_insert(shared.connection, TABLE, rotation_policy(), forbidden)
+    if column not in IDENTITY:
+        row = insert(shared.connection, TABLE, **rotation_policy())
+        refuses_update(shared.connection, TABLE, row, forbidden)
