@@ -145,12 +145,27 @@ def _cause(
         mutual = difference.key in needs.get(key, ()) and _rank(key) > _rank(difference.key)
         if other is not None and not mutual and _follows(difference, other):
             return key
+    if kind_and_name(difference.key)[0] == "incoming reference":
+        return _foreign_key_of_a_renamed_table(difference, differences)
     if difference.kind is Kind.CHANGED and difference.facts.keys() <= _HANDED_DOWN:
         for key in _all_needs(difference.key, needs, differences):
             other = differences[key]
             if all(other.facts.get(name) == change for name, change in difference.facts.items()):
                 return key
     return None
+
+
+def _foreign_key_of_a_renamed_table(difference: Difference, differences: Mapping[str, Difference]) -> str | None:
+    """Return the missing constraint of this name: its table goes by another name, and looks like a host's now."""
+    name = difference.key.rpartition(".")[2]
+    return next(
+        (
+            key
+            for key, other in sorted(differences.items())
+            if other.kind is Kind.MISSING and key.startswith("constraint ") and key.endswith(f".{name}")
+        ),
+        None,
+    )
 
 
 def _follows(difference: Difference, cause: Difference) -> bool:

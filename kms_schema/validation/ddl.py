@@ -19,9 +19,7 @@ _CONSTRAINT_WORDS = frozenset({"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FORE
 
 @dataclass(frozen=True)
 class TableText:
-    """A CREATE TABLE statement in pieces: columns by name, constraints by name, and what follows the
-    bracket.
-    """
+    """A CREATE TABLE in pieces: columns and constraints by name, and what follows the bracket."""
 
     columns: dict[str, str]
     constraints: dict[str, str]
@@ -29,33 +27,29 @@ class TableText:
 
 
 def one_spaced(sql: str) -> str:
-    """Return `sql` with white space outside of quotes and comments made uniform, so that layout is no
-    difference.
-    """
-    return _join(_pieces(sql))
+    """Return `sql` with each run of white space outside of quotes as one space: layout is no difference."""
+    return _joined(_pieces(sql))
 
 
 def split_table(sql: str) -> TableText:
-    """Split the text of a CREATE TABLE; a statement of another form (AS SELECT, a virtual table) is all
-    `options`.
-    """
+    """Split the text of a CREATE TABLE; one of another form (AS SELECT, virtual) is all `options`."""
     pieces = _pieces(sql)
     head, items, tail = _items(pieces)
-    if not items or "VIRTUAL" in (piece.upper() for piece in head[:3]):
-        return TableText({}, {}, _join(pieces))
+    if not items or "VIRTUAL" in (piece.upper() for piece in head):
+        return TableText({}, {}, _joined(pieces))
     columns: dict[str, str] = {}
     constraints: dict[str, str] = {}
     for item in items:
-        words = [piece for piece in item if not piece.startswith(("--", "/*"))]
+        words = [piece for piece in item if not piece.isspace() and not piece.startswith(("--", "/*"))]
         if not words:
             continue
         if words[0].upper() not in _CONSTRAINT_WORDS:
-            columns[unquoted(words[0])] = _join(item[item.index(words[0]) + 1 :])
+            columns[unquoted(words[0])] = _joined(item[item.index(words[0]) + 1 :])
         elif words[0].upper() == "CONSTRAINT":
-            constraints[unquoted(words[1])] = _join(item[item.index(words[1]) + 1 :])
+            constraints[unquoted(words[1])] = _joined(item[item.index(words[1]) + 1 :])
         else:
-            constraints[f"({_join(item)})"] = _join(item)
-    return TableText(columns, constraints, _join(tail).upper())
+            constraints[f"({_joined(item)})"] = _joined(item)
+    return TableText(columns, constraints, _joined(tail).upper())
 
 
 def unquoted(name: str) -> str:
@@ -66,8 +60,13 @@ def unquoted(name: str) -> str:
     return name
 
 
+def words_of(sql: str) -> frozenset[str]:
+    """Return the identifiers and key words in `sql`, in lower case; comments and strings are none."""
+    return frozenset(unquoted(piece).lower() for piece in _pieces(sql) if not piece.startswith(("--", "/*", "'", " ")))
+
+
 def _pieces(sql: str) -> list[str]:
-    return [piece for piece in _PIECE.findall(sql) if not piece.isspace()]
+    return [" " if piece.isspace() else piece for piece in _PIECE.findall(sql)]
 
 
 def _items(pieces: list[str]) -> tuple[list[str], list[list[str]], list[str]]:
@@ -88,13 +87,6 @@ def _items(pieces: list[str]) -> tuple[list[str], list[list[str]], list[str]]:
     return pieces, [], []
 
 
-def _join(pieces: list[str]) -> str:
-    """Put single spaces between pieces, and none inside brackets or around dots and commas."""
-    text = ""
-    for piece in pieces:
-        if piece.startswith("--"):
-            text = text.rstrip() + "\n" + piece.rstrip() + "\n"
-            continue
-        glued = not text or text[-1] in "(.\n" or piece in "),.;"
-        text += piece if glued else f" {piece}"
-    return text.strip()
+def _joined(pieces: list[str]) -> str:
+    """Put pieces together again; a comment to the end of a line keeps its line."""
+    return re.sub(r" *\n *", "\n", "".join(pieces)).strip()

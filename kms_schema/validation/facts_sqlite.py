@@ -17,17 +17,18 @@ from kms_schema.validation.catalog import (
     Revisions,
     ValidationError,
     in_order,
+    kind_and_name,
     without_defaults,
 )
-from kms_schema.validation.ddl import one_spaced, split_table
+from kms_schema.validation.ddl import one_spaced, split_table, words_of
 
-# sqlite_sequence and the like are SQLite's own; an index without text belongs to a constraint, where it is
-# compared.
+# Tables called sqlite_… are SQLite's own. An index without text belongs to a constraint, and is compared there.
 _SCHEMA = r"""SELECT type, name, tbl_name, sql FROM main.sqlite_schema
-WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY type, name"""
+WHERE type <> 'table' OR name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY type, name"""
+# Asking for the columns of a view fails where the view is broken, and its text says them anyway.
 _COLUMNS = """SELECT m.name, x.name, x.type, x."notnull", x.dflt_value, x.pk, x.hidden
 FROM main.sqlite_schema m, pragma_table_xinfo(m.name, 'main') x
-WHERE m.type IN ('table', 'view') ORDER BY m.name, x.cid"""
+WHERE m.type = 'table' ORDER BY m.name, x.cid"""
 _GENERATED = {2: "VIRTUAL", 3: "STORED"}
 
 
@@ -53,39 +54,54 @@ class SqliteReader:
     def objects(self, names: Names | None) -> Objects:
         """Return the objects called `names` with all that is attached to them; None means everything."""
         ours = {
-            name: kind
+            name.lower(): f"{kind} {name}"
             for kind, name, _, _ in self._schema
-            if kind in {"table", "view"} and (names is None or name in names.relations)
+            if kind in {"table", "view"} and (names is None or name.lower() in names.relations)
         }
         found: list[tuple[str, Facts]] = []
         for kind, name, table, sql in self._schema:
-            if table not in ours or (kind in {"table", "view"} and name not in ours):
+            # A trigger is listed under its table as its statement spells it, in whatever case.
+            relation = ours.get(table.lower())
+            if relation is None or sql is None:
                 continue
             if kind == "table":
-                found += self._table(name, sql or "")
+                found += self._table(name, sql)
             elif kind == "view":
-                found.append((f"view {name}", {"definition": _without_name(sql, name)}))
-            elif sql is not None:
-                found.append(_attached(kind, name, f"{ours[table]} {table}", sql))
-        return in_order(found)
+                found.append((relation, {"definition": _without_name(sql, name)}))
+            else:
+                found.append(_attached(kind, name, relation, sql))
+        return in_order(self._with_needs(found))
 
     def strangers(self, names: Names) -> list[str]:
         """Return the keys of whatever else is in the database."""
-        return [f"{kind} {name}" for kind, name, table, _ in self._schema if not {name, table} & set(names.relations)]
+        return [
+            f"{kind} {name}"
+            for kind, name, table, _ in self._schema
+            if not {name.lower(), table.lower()} & set(names.relations)
+        ]
 
     def _table(self, table: str, sql: str) -> Iterator[tuple[str, Facts]]:
         text = split_table(sql)
-        needs = [f"table {table}"]
         columns = self._columns().get(table, {})
         yield f"table {table}", without_defaults({"columns": list(columns), "options": text.options or None})
         for column, facts in columns.items():
             definition = text.columns.get(column)
-            yield (
-                f"column {table}.{column}",
-                {"table": table, "needs": needs, **facts, "definition": definition},
-            )
+            yield f"column {table}.{column}", {"table": table, **facts, "definition": definition}
         for name, definition in text.constraints.items():
-            yield f"constraint {table}.{name}", {"table": table, "needs": needs, "definition": definition}
+            yield f"constraint {table}.{name}", {"table": table, "definition": definition}
+
+    def _with_needs(self, found: list[tuple[str, Facts]]) -> Iterator[tuple[str, Facts]]:
+        """Add what each object names: its table and that table's columns, and the tables and views it reads."""
+        relations = {kind_and_name(key)[1]: key for key, facts in found if "table" not in facts}
+        columns = self._columns()
+        for key, facts in found:
+            table = facts.get("table")
+            needs = {relations[table]} if table else set()
+            words = words_of(facts.get("definition") or "")
+            if not key.startswith(("table ", "column ")):
+                needs |= {relations[name] for name in relations.keys() & words}
+                needs |= {f"column {table}.{name}" for name in columns.get(table or "", {}).keys() & words}
+            yield key, {**facts, "needs": sorted(needs - {key})} if needs - {key} else facts
 
     def _columns(self) -> dict[str, dict[str, Facts]]:
         if not hasattr(self, "_columns_found"):
@@ -129,7 +145,7 @@ def _column(kind: str, not_null: int, default: str | None, key_position: int, hi
 def _attached(kind: str, name: str, relation: str, sql: str) -> tuple[str, Facts]:
     table = relation.partition(" ")[2]
     key = f"index {name}" if kind == "index" else f"{kind} {table}.{name}"
-    return key, {"table": table, "needs": [relation], "definition": _without_name(sql, name)}
+    return key, {"table": table, "definition": _without_name(sql, name)}
 
 
 def _without_name(sql: Any, name: str) -> str:

@@ -11,6 +11,7 @@ SELECT CASE c.relkind
            'acl_default', CASE WHEN c.relacl IS NOT NULL THEN acldefault('r', c.relowner)::text[] END,
            'persistence', CASE c.relpersistence WHEN 'p' THEN 'permanent' WHEN 'u' THEN 'unlogged' ELSE 'temporary' END,
            'options', to_jsonb(c.reloptions),
+           'toast_options', (SELECT to_jsonb(t.reloptions) FROM pg_class t WHERE t.oid = c.reltoastrelid),
            'access_method', (SELECT amname FROM pg_am a WHERE a.oid = c.relam AND a.amname <> 'heap'),
            'row_security', CASE WHEN c.relkind IN ('r', 'p') THEN c.relrowsecurity END,
            'row_security_forced', CASE WHEN c.relkind IN ('r', 'p') THEN c.relforcerowsecurity END,
