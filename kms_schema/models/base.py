@@ -169,6 +169,9 @@ def hexadecimal_digest(column: str) -> tuple[sa.CheckConstraint, sa.CheckConstra
 
 _SQLITE_TIMESTAMP = "{digit}-{two}-{two}T{two}:{two}:{two}.{digit}{two}Z".format(digit="[0-9]" * 4, two="[0-9]" * 2)
 
+# PostgreSQL refuses a NUL in text. On SQLite length(), GLOB and json_valid() read no further than one.
+_SQLITE_TEXT = "typeof({0}) = 'text' AND instr({0}, char(0)) = 0"
+
 # What SQLite must check of a column, by its type, since its types bind nothing (STRICT tables need 3.37). The first
 # type that fits counts.
 _STORAGE_CONDITIONS: tuple[tuple[type[sa.types.TypeEngine[Any]], str], ...] = (
@@ -176,18 +179,17 @@ _STORAGE_CONDITIONS: tuple[tuple[type[sa.types.TypeEngine[Any]], str], ...] = (
     # made to compute by '+0 days', since before 3.46 it hands back what it was given. There is no year 0.
     (
         UtcTimestamp,
-        f"{{0}} GLOB '{_SQLITE_TIMESTAMP}' AND {{0}} > '0001'"
+        f"{_SQLITE_TEXT} AND {{0}} GLOB '{_SQLITE_TIMESTAMP}' AND {{0}} > '0001'"
         " AND datetime(substr({0}, 1, 19), '+0 days') IS replace(substr({0}, 1, 19), 'T', ' ')",
     ),
-    (sa.Uuid, "typeof({0}) = 'text' AND length({0}) = 32 AND {0} NOT GLOB '*[^0-9a-f]*'"),
+    (sa.Uuid, f"{_SQLITE_TEXT} AND length({{0}}) = 32 AND {{0}} NOT GLOB '*[^0-9a-f]*'"),
     (sa.Boolean, "{0} IN (0, 1)"),
     (sa.BigInteger, "typeof({0}) = 'integer'"),
     (sa.Integer, "typeof({0}) = 'integer' AND {0} BETWEEN -2147483648 AND 2147483647"),
     (sa.Double, "typeof({0}) = 'real'"),
-    (sa.JSON, "typeof({0}) = 'text' AND json_valid({0})"),
+    (sa.JSON, f"{_SQLITE_TEXT} AND json_valid({{0}})"),
     (sa.LargeBinary, "typeof({0}) = 'blob'"),
-    # length() stops at a NUL, which PostgreSQL refuses in text; instr() does not.
-    (sa.String, "typeof({0}) = 'text' AND instr({0}, char(0)) = 0"),
+    (sa.String, _SQLITE_TEXT),
 )
 
 

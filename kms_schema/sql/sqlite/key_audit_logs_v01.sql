@@ -28,9 +28,9 @@ CREATE TABLE key_audit_logs (
     CONSTRAINT ck_key_audit_logs_additional_metadata_is_object CHECK (CASE WHEN json_valid(additional_metadata) THEN json_type(additional_metadata) = 'object' ELSE additional_metadata IS NULL END),
     CONSTRAINT uq_key_audit_logs_sequence UNIQUE (sequence),
     CONSTRAINT fk_key_audit_logs_key_id_key_masters FOREIGN KEY(key_id) REFERENCES key_masters (id) ON DELETE RESTRICT ON UPDATE RESTRICT,
-    CONSTRAINT ck_key_audit_logs_id_type CHECK (typeof(id) = 'text' AND length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_key_audit_logs_id_type CHECK (typeof(id) = 'text' AND instr(id, char(0)) = 0 AND length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_key_audit_logs_sequence_type CHECK (typeof(sequence) = 'integer'),
-    CONSTRAINT ck_key_audit_logs_key_id_type CHECK (key_id IS NULL OR (typeof(key_id) = 'text' AND length(key_id) = 32 AND key_id NOT GLOB '*[^0-9a-f]*')),
+    CONSTRAINT ck_key_audit_logs_key_id_type CHECK (key_id IS NULL OR (typeof(key_id) = 'text' AND instr(key_id, char(0)) = 0 AND length(key_id) = 32 AND key_id NOT GLOB '*[^0-9a-f]*')),
     CONSTRAINT ck_key_audit_logs_event_type_type CHECK (typeof(event_type) = 'text' AND instr(event_type, char(0)) = 0 AND length(event_type) <= 50),
     CONSTRAINT ck_key_audit_logs_event_category_type CHECK (typeof(event_category) = 'text' AND instr(event_category, char(0)) = 0 AND length(event_category) <= 30),
     CONSTRAINT ck_key_audit_logs_event_description_type CHECK (typeof(event_description) = 'text' AND instr(event_description, char(0)) = 0),
@@ -38,12 +38,12 @@ CREATE TABLE key_audit_logs (
     CONSTRAINT ck_key_audit_logs_session_id_type CHECK (session_id IS NULL OR (typeof(session_id) = 'text' AND instr(session_id, char(0)) = 0 AND length(session_id) <= 100)),
     CONSTRAINT ck_key_audit_logs_client_ip_type CHECK (client_ip IS NULL OR (typeof(client_ip) = 'text' AND instr(client_ip, char(0)) = 0 AND length(client_ip) <= 45)),
     CONSTRAINT ck_key_audit_logs_user_agent_type CHECK (user_agent IS NULL OR (typeof(user_agent) = 'text' AND instr(user_agent, char(0)) = 0 AND length(user_agent) <= 500)),
-    CONSTRAINT ck_key_audit_logs_timestamp_type CHECK (timestamp GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND timestamp > '0001' AND datetime(substr(timestamp, 1, 19), '+0 days') IS replace(substr(timestamp, 1, 19), 'T', ' ')),
+    CONSTRAINT ck_key_audit_logs_timestamp_type CHECK (typeof(timestamp) = 'text' AND instr(timestamp, char(0)) = 0 AND timestamp GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND timestamp > '0001' AND datetime(substr(timestamp, 1, 19), '+0 days') IS replace(substr(timestamp, 1, 19), 'T', ' ')),
     CONSTRAINT ck_key_audit_logs_duration_ms_type CHECK (duration_ms IS NULL OR (typeof(duration_ms) = 'integer')),
     CONSTRAINT ck_key_audit_logs_security_level_type CHECK (typeof(security_level) = 'text' AND instr(security_level, char(0)) = 0 AND length(security_level) <= 30),
     CONSTRAINT ck_key_audit_logs_risk_score_type CHECK (risk_score IS NULL OR (typeof(risk_score) = 'integer' AND risk_score BETWEEN -2147483648 AND 2147483647)),
-    CONSTRAINT ck_key_audit_logs_compliance_tags_type CHECK (compliance_tags IS NULL OR (typeof(compliance_tags) = 'text' AND json_valid(compliance_tags))),
+    CONSTRAINT ck_key_audit_logs_compliance_tags_type CHECK (compliance_tags IS NULL OR (typeof(compliance_tags) = 'text' AND instr(compliance_tags, char(0)) = 0 AND json_valid(compliance_tags))),
     CONSTRAINT ck_key_audit_logs_retention_period_days_type CHECK (typeof(retention_period_days) = 'integer' AND retention_period_days BETWEEN -2147483648 AND 2147483647),
     CONSTRAINT ck_key_audit_logs_recorded_by_type CHECK (typeof(recorded_by) = 'text' AND instr(recorded_by, char(0)) = 0 AND length(recorded_by) <= 100),
-    CONSTRAINT ck_key_audit_logs_additional_metadata_type CHECK (additional_metadata IS NULL OR (typeof(additional_metadata) = 'text' AND json_valid(additional_metadata)))
+    CONSTRAINT ck_key_audit_logs_additional_metadata_type CHECK (additional_metadata IS NULL OR (typeof(additional_metadata) = 'text' AND instr(additional_metadata, char(0)) = 0 AND json_valid(additional_metadata)))
 ) WITHOUT ROWID

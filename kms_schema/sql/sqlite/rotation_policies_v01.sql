@@ -31,7 +31,7 @@ CREATE TABLE rotation_policies (
     CONSTRAINT ck_rotation_policies_rotation_window_in_pairs CHECK ((rotation_window_start IS NULL) = (rotation_window_end IS NULL)),
     CONSTRAINT ck_rotation_policies_notification_channels_is_array CHECK (CASE WHEN json_valid(notification_channels) THEN json_type(notification_channels) = 'array' ELSE notification_channels IS NULL END),
     CONSTRAINT uq_rotation_policies_policy_name UNIQUE (policy_name),
-    CONSTRAINT ck_rotation_policies_id_type CHECK (typeof(id) = 'text' AND length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_rotation_policies_id_type CHECK (typeof(id) = 'text' AND instr(id, char(0)) = 0 AND length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_rotation_policies_policy_name_type CHECK (typeof(policy_name) = 'text' AND instr(policy_name, char(0)) = 0 AND length(policy_name) <= 100),
     CONSTRAINT ck_rotation_policies_key_type_type CHECK (typeof(key_type) = 'text' AND instr(key_type, char(0)) = 0 AND length(key_type) <= 30),
     CONSTRAINT ck_rotation_policies_rotation_interval_days_type CHECK (rotation_interval_days IS NULL OR (typeof(rotation_interval_days) = 'integer' AND rotation_interval_days BETWEEN -2147483648 AND 2147483647)),
@@ -44,9 +44,9 @@ CREATE TABLE rotation_policies (
     CONSTRAINT ck_rotation_policies_rotation_window_end_type CHECK (rotation_window_end IS NULL OR (typeof(rotation_window_end) = 'text' AND instr(rotation_window_end, char(0)) = 0 AND length(rotation_window_end) <= 5)),
     CONSTRAINT ck_rotation_policies_timezone_type CHECK (typeof(timezone) = 'text' AND instr(timezone, char(0)) = 0 AND length(timezone) <= 64),
     CONSTRAINT ck_rotation_policies_notify_before_rotation_hours_type CHECK (typeof(notify_before_rotation_hours) = 'integer' AND notify_before_rotation_hours BETWEEN -2147483648 AND 2147483647),
-    CONSTRAINT ck_rotation_policies_notification_channels_type CHECK (notification_channels IS NULL OR (typeof(notification_channels) = 'text' AND json_valid(notification_channels))),
+    CONSTRAINT ck_rotation_policies_notification_channels_type CHECK (notification_channels IS NULL OR (typeof(notification_channels) = 'text' AND instr(notification_channels, char(0)) = 0 AND json_valid(notification_channels))),
     CONSTRAINT ck_rotation_policies_is_active_type CHECK (is_active IN (0, 1)),
     CONSTRAINT ck_rotation_policies_created_by_type CHECK (created_by IS NULL OR (typeof(created_by) = 'text' AND instr(created_by, char(0)) = 0 AND length(created_by) <= 100)),
-    CONSTRAINT ck_rotation_policies_created_at_type CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND created_at > '0001' AND datetime(substr(created_at, 1, 19), '+0 days') IS replace(substr(created_at, 1, 19), 'T', ' ')),
-    CONSTRAINT ck_rotation_policies_updated_at_type CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND updated_at > '0001' AND datetime(substr(updated_at, 1, 19), '+0 days') IS replace(substr(updated_at, 1, 19), 'T', ' '))
+    CONSTRAINT ck_rotation_policies_created_at_type CHECK (typeof(created_at) = 'text' AND instr(created_at, char(0)) = 0 AND created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND created_at > '0001' AND datetime(substr(created_at, 1, 19), '+0 days') IS replace(substr(created_at, 1, 19), 'T', ' ')),
+    CONSTRAINT ck_rotation_policies_updated_at_type CHECK (typeof(updated_at) = 'text' AND instr(updated_at, char(0)) = 0 AND updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND updated_at > '0001' AND datetime(substr(updated_at, 1, 19), '+0 days') IS replace(substr(updated_at, 1, 19), 'T', ' '))
 ) WITHOUT ROWID
