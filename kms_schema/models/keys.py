@@ -182,7 +182,9 @@ class KeyVersion(Base):
         *check_per_engine(
             "material_is_envelope",
             postgresql="substring(encrypted_key_data FROM 1 FOR 1) IN ('\\x01'::bytea, '\\x02'::bytea)",
-            sqlite="substr(encrypted_key_data, 1, 1) IN (x'01', x'02')",
+            # substr() of an empty blob is NULL, and a CHECK that is neither true nor false holds.
+            sqlite="encrypted_key_data IS NULL"
+            " OR (length(encrypted_key_data) > 0 AND substr(encrypted_key_data, 1, 1) IN (x'01', x'02'))",
         ),
         *check_per_engine(
             "material_names_its_envelope",

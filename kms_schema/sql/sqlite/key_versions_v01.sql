@@ -27,7 +27,7 @@ CREATE TABLE key_versions (
     CONSTRAINT ck_key_versions_destroyed_has_no_material CHECK (destroyed_at IS NULL OR encrypted_key_data IS NULL),
     CONSTRAINT ck_key_versions_one_wrapper CHECK (CASE WHEN encrypted_key_data IS NOT NULL THEN (wrapped_by_version_id IS NULL) <> (wrapping_key_ref IS NULL) ELSE destroyed_at IS NOT NULL OR (wrapped_by_version_id IS NULL AND wrapping_key_ref IS NULL) END),
     CONSTRAINT ck_key_versions_material_has_checksum CHECK (encrypted_key_data IS NULL OR key_checksum IS NOT NULL),
-    CONSTRAINT ck_key_versions_material_is_envelope CHECK (substr(encrypted_key_data, 1, 1) IN (x'01', x'02')),
+    CONSTRAINT ck_key_versions_material_is_envelope CHECK (encrypted_key_data IS NULL OR (length(encrypted_key_data) > 0 AND substr(encrypted_key_data, 1, 1) IN (x'01', x'02'))),
     CONSTRAINT ck_key_versions_material_names_its_envelope CHECK (encrypted_key_data IS NULL OR (encryption_metadata IS NOT NULL AND json_type(encryption_metadata, '$.format') IS NOT NULL AND json_type(encryption_metadata, '$.algorithm') IS NOT NULL AND json_type(encryption_metadata, '$.associated_data') IS NOT NULL)),
     CONSTRAINT uq_key_versions_key_id_version_number UNIQUE (key_id, version_number),
     CONSTRAINT fk_key_versions_key_id_key_masters FOREIGN KEY(key_id) REFERENCES key_masters (id) ON DELETE CASCADE ON UPDATE RESTRICT,
