@@ -1,0 +1,113 @@
+"""The `alembic` command as people type it, in a process of its own: which database it takes, and how it fails."""
+
+import os
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.catalog import catalog, differences
+from tests.engines import Database
+from tests.engines.database import ALEMBIC_INI
+
+
+def alembic(folder: Path, *arguments: str, url_of_environment: str | None = None, ini: Path = ALEMBIC_INI) -> str:
+    """Run alembic in `folder`; return what it said on both streams, with its exit status as the last line."""
+    environment = {name: value for name, value in os.environ.items() if name != "KMS_DATABASE_URL"}
+    if url_of_environment is not None:
+        environment["KMS_DATABASE_URL"] = url_of_environment
+    done = subprocess.run(
+        [sys.executable, "-m", "alembic", "-c", str(ini), *arguments],
+        cwd=folder,
+        env=environment,
+        text=True,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    return f"{done.stdout}\nexit status {done.returncode}"
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if not path.name.endswith(("-wal", "-shm", ".ini"))}
+
+
+def ini_with(folder: Path, url_line: str) -> Path:
+    """Write an alembic.ini like ours with another line for the URL."""
+    text = ALEMBIC_INI.read_text().replace("%(here)s", str(ALEMBIC_INI.parent))
+    text, replaced = re.subn(r"^sqlalchemy\.url = .*$", url_line, text, flags=re.MULTILINE)
+    assert replaced == 1
+    ini = folder / "own.ini"
+    ini.write_text(text)
+    return ini
+
+
+def test_with_nothing_configured_the_database_is_kms_db_in_the_current_folder(tmp_path: Path) -> None:
+    assert alembic(tmp_path, "upgrade", "003").endswith("exit status 0")
+    assert files(tmp_path) == {"kms.db"}
+
+
+@pytest.mark.parametrize(
+    ("x_argument", "environment", "ini", "taken"),
+    [
+        ("sqlite:///x.db", "sqlite:///environment.db", "sqlite:///ini.db", "x.db"),
+        (None, "sqlite:///environment.db", "sqlite:///ini.db", "environment.db"),
+        (None, None, "sqlite:///ini.db", "ini.db"),
+        (None, "", "sqlite:///ini.db", "ini.db"),
+        (None, None, None, "kms.db"),
+    ],
+)
+def test_the_first_of_x_argument_environment_and_ini_decides(
+    tmp_path: Path, x_argument: str | None, environment: str | None, ini: str | None, taken: str
+) -> None:
+    chosen = ["-x", f"url={x_argument}"] if x_argument else []
+    own = ini_with(tmp_path, f"sqlalchemy.url = {ini}" if ini else "")
+    said = alembic(tmp_path, *chosen, "upgrade", "003", url_of_environment=environment, ini=own)
+    assert said.endswith("exit status 0"), said
+    assert files(tmp_path) == {taken}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://user:secret@host/database",
+        "nonsense",
+        "postgresql://user:secret@127.0.0.1:1/database",
+        "postgresql://user:sec/ret@127.0.0.1:1/database",
+        "sqlite:////no/such/folder/kms.db",
+    ],
+)
+def test_a_url_that_leads_nowhere_is_said_without_a_traceback_or_a_password(tmp_path: Path, url: str) -> None:
+    said = alembic(tmp_path, "-x", f"url={url}", "upgrade", "head")
+    assert not said.endswith("exit status 0")
+    assert "FAILED" in said
+    assert "Traceback" not in said
+    assert "secret" not in said
+    assert "sec/ret" not in said
+
+
+def test_a_refused_downgrade_is_one_sentence(tmp_path: Path) -> None:
+    alembic(tmp_path, "upgrade", "head")
+    with closing(Database("sqlite", "sqlite", f"sqlite:///{tmp_path / 'kms.db'}").connect()) as connection:
+        connection.execute(
+            "INSERT INTO key_audit_logs (event_type, event_category, event_description, security_level)"
+            " VALUES ('TEST', 'LIFECYCLE', 'something happened', 'LOW')"
+        )
+    said = alembic(tmp_path, "downgrade", "003")
+    assert "Traceback" not in said
+    assert "allow-audit-loss=yes" in said
+    assert not said.endswith("exit status 0")
+    assert alembic(tmp_path, "-x", "allow-audit-loss=yes", "downgrade", "003").endswith("exit status 0")
+
+
+def test_two_upgrades_at_once_both_succeed(database: Database, empty_database: Database, tmp_path: Path) -> None:
+    command = ("-x", f"url={empty_database.url}", "upgrade", "head")
+    with ThreadPoolExecutor() as pool:
+        said = list(pool.map(lambda _: alembic(tmp_path, *command), range(2)))
+    assert all(one.endswith("exit status 0") for one in said), said
+    with closing(database.connect()) as expected, closing(empty_database.connect()) as found:
+        assert differences(catalog(expected), catalog(found)) == {}
