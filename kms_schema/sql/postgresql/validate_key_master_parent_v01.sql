@@ -1,13 +1,16 @@
 -- The parent is a key that can wrap others, and no chain of parents closes a circle.
 -- An INSERT closes none, because no key can name a parent that is not there yet: its row must be visible here.
--- Re-parenting goes one at a time (advisory lock), and FOR SHARE makes REPEATABLE READ notice a link that was
--- changed since its snapshot (40001) instead of following the old one.
+-- Re-parenting goes one at a time (advisory lock): under READ COMMITTED the chain is then as it will stay. An older
+-- snapshot follows old links, so there FOR SHARE notices one that was changed since (40001). Under READ COMMITTED
+-- it would only do harm: whoever waits for the advisory lock has its row locked already, so both would wait (40P01).
 -- SECURITY DEFINER, so that no policy hides a link of the chain.
 CREATE FUNCTION {schema}.validate_key_master_parent() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    reads_committed CONSTANT boolean :=
+        current_setting('transaction_isolation') IN ('read committed', 'read uncommitted');
     parent_type text;
     chain text[] := ARRAY[NEW.key_id::text];
     link text := NEW.parent_key_id;
@@ -48,7 +51,11 @@ BEGIN
                 );
         END IF;
         chain := chain || link;
-        SELECT parent_key_id INTO link FROM {schema}.key_masters WHERE key_id = link FOR SHARE;
+        IF reads_committed THEN
+            SELECT parent_key_id INTO link FROM {schema}.key_masters WHERE key_id = link;
+        ELSE
+            SELECT parent_key_id INTO link FROM {schema}.key_masters WHERE key_id = link FOR SHARE;
+        END IF;
     END LOOP;
     RETURN NEW;
 END

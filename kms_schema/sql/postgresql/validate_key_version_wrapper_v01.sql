@@ -1,13 +1,16 @@
 -- A version is wrapped under an undestroyed version of another key, a KEK, and no chain of wrappers closes a
 -- circle (each of its keys would need the other first: all lost).
--- FOR SHARE on the wrapper makes a concurrent destruction of it wait. Only a KEK's own version can close a
--- circle: rewrapping those goes one at a time, and FOR SHARE on each link makes REPEATABLE READ notice one that
--- was changed since its snapshot (40001).
+-- FOR SHARE on the wrapper makes a concurrent destruction or rewrap of it wait. Only a version that wraps others can
+-- close a circle: rewrapping those goes one at a time (advisory lock), so under READ COMMITTED the rest of the chain
+-- is as it will stay. An older snapshot follows old links, so there FOR SHARE notices one that was changed since
+-- (40001). Two versions that are rewrapped under each other at the same instant may deadlock (40P01): one had to lose.
 CREATE FUNCTION {schema}.validate_key_version_wrapper() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    reads_committed CONSTANT boolean :=
+        current_setting('transaction_isolation') IN ('read committed', 'read uncommitted');
     wrapper record;
     chain uuid[] := ARRAY[NEW.id];
     link uuid := NEW.wrapped_by_version_id;
@@ -47,7 +50,11 @@ BEGIN
             fault := format('the wrappers would close a circle: %s', array_to_string(chain || link, ' -> '));
         END IF;
         chain := chain || link;
-        SELECT wrapped_by_version_id INTO link FROM {schema}.key_versions WHERE id = link FOR SHARE;
+        IF reads_committed THEN
+            SELECT wrapped_by_version_id INTO link FROM {schema}.key_versions WHERE id = link;
+        ELSE
+            SELECT wrapped_by_version_id INTO link FROM {schema}.key_versions WHERE id = link FOR SHARE;
+        END IF;
     END LOOP;
     IF fault IS NOT NULL THEN
         RAISE EXCEPTION USING
