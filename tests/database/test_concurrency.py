@@ -1,0 +1,182 @@
+"""Every rule that reads other rows, held against two sessions at once on PostgreSQL.
+
+What they leave must be explained by one of them having come after the other, no forbidden state may be left, and
+nobody may be stopped by a deadlock.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from itertools import permutations, product
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.contents import read_contents
+from tests.engines import Database, Engines, parse_names
+from tests.invariants import forbidden_states
+from tests.moves import Move, destroying, kek, version
+from tests.parallel import PARALLEL, Moves, circle_of_parents, circle_of_wrappers
+from tests.races import RACES, Race
+from tests.serial import SerialRun, comparable, run_in_order
+from tests.sessions import Session
+from tests.statements import refused
+
+READ_COMMITTED, REPEATABLE_READ = "READ COMMITTED", "REPEATABLE READ"
+SERIALIZATION_FAILURE = "40001"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test on the PostgreSQL servers among `--engines`."""
+    if "server" in metafunc.fixturenames:
+        names = [name for name in parse_names(metafunc.config.getoption("--engines")) if "postgresql" in name]
+        metafunc.parametrize("server", names, scope="session")
+
+
+@dataclass(frozen=True)
+class Arena:
+    """A race, where it is run, and at which isolation levels: a database for all its schedules."""
+
+    race: Race
+    isolations: tuple[str, str]
+    database: Database
+    observer: psycopg.Connection[Any]
+    """Makes the rows, looks who waits, and reads what is left."""
+
+
+@pytest.fixture(scope="module")
+def arena(engines: Engines, server: str, request: pytest.FixtureRequest) -> Iterator[Arena]:
+    database = engines[server].create(engines.migrated(server, "template"))
+    with closing(database.connect()) as observer:
+        assert isinstance(observer, psycopg.Connection)
+        yield Arena(*request.param, database, observer)
+    engines[server].drop(database)
+
+
+@contextmanager
+def sessions(database: Database, *isolations: str) -> Iterator[list[Session]]:
+    """Open a session at each isolation level."""
+    opened: list[Session] = []
+    try:
+        for isolation in isolations:
+            opened.append(Session(database, isolation))
+        yield opened
+    finally:
+        for session in opened:
+            session.__exit__()
+
+
+def variants() -> list[Any]:
+    """Return each race at each pair of isolation levels that it can be run at."""
+    return [
+        pytest.param((race, levels), id=f"{race}-{'-'.join(level.split()[0].lower() for level in levels)}")
+        for race, levels in product(RACES, product((READ_COMMITTED, REPEATABLE_READ), repeat=2))
+        if not (race.destroys and levels[1] == REPEATABLE_READ)
+    ]
+
+
+@pytest.mark.parametrize("ending", ["first commits first", "second commits first", "first rolls back"])
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("arena", variants(), indirect=True)
+def test_two_sessions_at_once_leave_what_two_in_order_would(arena: Arena, first: int, ending: str) -> None:
+    observer = arena.observer
+    moves = arena.race.make(observer)
+    serial = serial_runs(observer, moves)
+    assert_worth_racing(arena.race, serial)
+    with sessions(arena.database, *arena.isolations) as pair:
+        committed = play(pair, moves, observer, first=first, ending=ending)
+    contents = read_contents(observer)
+    assert forbidden_states(contents) == []
+    assert committed, f"both lost: {[session.error for session in pair]}"
+    if ending == "first rolls back":
+        assert committed == {1 - first}, f"nobody was left to lose to: {pair[1 - first].error}"
+    left = SerialRun(frozenset(), comparable(contents))
+    order = next((order for order in permutations(committed) if serial[order] == left), None)
+    assert order, f"no order of {committed} gives this: {left.contents}"
+    for loser in {0, 1} - committed - ({first} if ending == "first rolls back" else set()):
+        error = pair[loser].error
+        assert error is not None
+        if error.sqlstate != SERIALIZATION_FAILURE:
+            assert serial[*order, loser].refused, f"refused only because the other was there: {error}"
+
+
+def serial_runs(observer: psycopg.Connection[Any], moves: tuple[Move, Move]) -> dict[tuple[int, ...], SerialRun]:
+    """Return what each move gives by itself, and both in each order."""
+    orders: tuple[tuple[int, ...], ...] = ((0,), (1,), (0, 1), (1, 0))
+    return {order: run_in_order(observer, [moves[position] for position in order]) for order in orders}
+
+
+def assert_worth_racing(race: Race, serial: dict[tuple[int, ...], SerialRun]) -> None:
+    """Assert that each move is allowed by itself, and that the second is refused as the race says."""
+    assert not serial[0,].refused
+    assert not serial[1,].refused
+    orders = [bool(serial[order].refused) for order in ((0, 1), (1, 0))]
+    assert sum(orders) == {"in both orders": 2, "in one order": 1, "in no order": 0}[race.second_is_refused]
+
+
+def play(
+    pair: list[Session], moves: tuple[Move, Move], observer: psycopg.Connection[Any], *, first: int, ending: str
+) -> set[int]:
+    """Make both moves at once, end both transactions, and return the positions of those that committed."""
+    second = 1 - first
+    assert not pair[first].start(moves[first], observer), "there was nobody to wait for"
+    second_waits = pair[second].start(moves[second], observer)
+    if ending == "first rolls back":
+        assert pair[first].finish() is None
+        pair[first].roll_back()
+        return {second} if pair[second].commit() else set()
+    order = [second, first] if ending == "second commits first" and not second_waits else [first, second]
+    return {position for position in order if pair[position].commit()}
+
+
+@pytest.fixture
+def postgresql(engines: Engines, server: str) -> Iterator[Database]:
+    """A database of the test's own, migrated to head."""
+    database = engines[server].create(engines.migrated(server, "template"))
+    yield database
+    engines[server].drop(database)
+
+
+@pytest.fixture
+def observer(postgresql: Database) -> Iterator[psycopg.Connection[Any]]:
+    """A connection that makes the rows, looks who waits, and reads what is left."""
+    with closing(postgresql.connect()) as connection:
+        assert isinstance(connection, psycopg.Connection)
+        yield connection
+
+
+@pytest.mark.parametrize("isolation", [READ_COMMITTED, REPEATABLE_READ])
+@pytest.mark.parametrize("circle", [circle_of_parents, circle_of_wrappers])
+def test_three_sessions_do_not_close_a_circle(
+    postgresql: Database, observer: psycopg.Connection[Any], circle: Moves, isolation: str
+) -> None:
+    moves = circle(observer)
+    with sessions(postgresql, isolation, isolation, isolation) as three:
+        for session, move in zip(three, moves, strict=True):
+            session.start(move, observer)
+        committed = [session.commit() for session in three]
+    assert forbidden_states(read_contents(observer)) == []
+    assert sum(committed) in {1, 2}, [session.error for session in three]
+    assert not any(isinstance(session.error, psycopg.errors.DeadlockDetected) for session in three)
+
+
+@pytest.mark.parametrize("isolation", [READ_COMMITTED, REPEATABLE_READ])
+@pytest.mark.parametrize("work", PARALLEL, ids=lambda work: work.__name__)
+def test_everyday_work_does_not_wait(
+    postgresql: Database, observer: psycopg.Connection[Any], work: Moves, isolation: str
+) -> None:
+    moves = work(observer)
+    with sessions(postgresql, isolation, isolation) as pair:
+        for session, move in zip(pair, moves, strict=True):
+            assert not session.start(move, observer), f"{move.statement} waits"
+        assert [session.commit() for session in reversed(pair)] == [True, True]
+
+
+@pytest.mark.parametrize("isolation", [REPEATABLE_READ, "SERIALIZABLE"])
+def test_destroying_a_version_wants_read_committed(observer: psycopg.Connection[Any], isolation: str) -> None:
+    destroyed = version(observer, kek(observer))
+    move = destroying(destroyed)
+    observer.execute(f"BEGIN ISOLATION LEVEL {isolation}".encode())
+    refused(observer, move.statement, move.parameters, rule="prevent_key_version_destruction", sqlstate="25000")
+    observer.execute("ROLLBACK")

@@ -1,0 +1,95 @@
+"""The races once more on SQLite: two connections to one file, one writer at a time."""
+
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import pytest
+
+from tests.contents import read_contents
+from tests.engines import Database, Engines, parse_names
+from tests.invariants import forbidden_states
+from tests.moves import Move
+from tests.races import RACES, Race
+from tests.serial import comparable, run_in_order
+from tests.statements import execute
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test on the SQLite libraries among `--engines`."""
+    if "library" in metafunc.fixturenames:
+        names = [name for name in parse_names(metafunc.config.getoption("--engines")) if "sqlite" in name]
+        metafunc.parametrize("library", names, scope="session")
+
+
+@pytest.fixture
+def database(engines: Engines, library: str) -> Iterator[Database]:
+    """A file of the test's own, migrated to head."""
+    made = engines[library].create(engines.migrated(library, "template"))
+    yield made
+    engines[library].drop(made)
+
+
+def connect(database: Database, patience_ms: int) -> sqlite3.Connection:
+    """Connect, to wait for another writer as long as that; threads may share the connection."""
+    url = database.url.removeprefix("sqlite:///")
+    connection = sqlite3.connect(url, isolation_level=None, check_same_thread=False)
+    connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
+    return connection
+
+
+def make(connection: sqlite3.Connection, move: Move) -> bool:
+    """Make a move in an open transaction and commit it; return whether the rules allowed it."""
+    try:
+        execute(connection, move.statement, move.parameters)
+    except sqlite3.IntegrityError:
+        connection.execute("ROLLBACK")
+        return False
+    connection.execute("COMMIT")
+    return True
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("race", RACES, ids=str)
+def test_a_second_writer_is_turned_away_and_finds_what_the_first_left(
+    database: Database, race: Race, first: int
+) -> None:
+    with closing(connect(database, 0)) as earlier, closing(connect(database, 0)) as later:
+        moves = race.make(earlier)
+        order = (moves[first], moves[1 - first])
+        serial = run_in_order(earlier, order)
+        for connection in (earlier, later):
+            connection.execute("BEGIN")
+            connection.execute("SELECT count(*) FROM key_masters").fetchone()  # the snapshot
+        execute(earlier, order[0].statement, order[0].parameters)
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            execute(later, order[1].statement, order[1].parameters)
+        earlier.execute("COMMIT")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):  # its snapshot is of before
+            execute(later, order[1].statement, order[1].parameters)
+        later.execute("ROLLBACK")
+        later.execute("BEGIN")
+        assert make(later, order[1]) == (not serial.refused)
+        contents = read_contents(later)
+    assert comparable(contents) == serial.contents
+    assert forbidden_states(contents) == []
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("race", RACES, ids=str)
+def test_a_second_writer_that_waits_finds_what_the_first_left(database: Database, race: Race, first: int) -> None:
+    with closing(connect(database, 0)) as earlier, closing(connect(database, 10_000)) as later:
+        moves = race.make(earlier)
+        order = (moves[first], moves[1 - first])
+        serial = run_in_order(earlier, order)
+        earlier.execute("BEGIN IMMEDIATE")
+        execute(earlier, order[0].statement, order[0].parameters)
+        with ThreadPoolExecutor(max_workers=1) as aside:
+            waiting = aside.submit(lambda: (later.execute("BEGIN IMMEDIATE"), make(later, order[1]))[1])
+            assert not waiting.done()
+            earlier.execute("COMMIT")
+            assert waiting.result(timeout=20) == (not serial.refused)
+        contents = read_contents(later)
+    assert comparable(contents) == serial.contents
+    assert forbidden_states(contents) == []
