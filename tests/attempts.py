@@ -1,5 +1,6 @@
 """Rows and changes that a table must refuse: tried on INSERT and on UPDATE, with what is stored left as it was."""
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +37,7 @@ class Forbidden:
 
     def __str__(self) -> str:
         """Name the case in pytest's listing."""
-        return f"{self.rule}-{','.join(self.change)}"
+        return f"{self.rule}-{','.join(f'{column}={value}' for column, value in self.change.items())}"[:100]
 
 
 def missing(table: str, *server_set: str) -> list[Forbidden]:
@@ -157,11 +158,51 @@ _MALFORMED: tuple[tuple[type[sa.types.TypeEngine[Any]], tuple[Any, ...]], ...] =
 )
 
 
-def malformed(table: str, *server_set: str) -> list[tuple[str, Any]]:
+def malformed(table: str, *server_set: str) -> list[Forbidden]:
     """Return each column of `table`, but those that the server sets, with each value that its type does not have."""
     return [
-        (column.name, value)
+        Forbidden({column.name: value}, f"fk_{table}_" if column.foreign_keys else f"ck_{table}_{column.name}_")
         for column in Base.metadata.tables[table].columns
         if column.name not in server_set
         for value in next(values for kind, values in _MALFORMED if isinstance(column.type, kind))
     ]
+
+
+SETTINGS = [
+    {"foreign_keys": foreign_keys, "recursive_triggers": recursive_triggers}
+    for foreign_keys in ("ON", "OFF")
+    for recursive_triggers in ("ON", "OFF")
+]
+"""What a SQLite client may have set; no rule depends on it."""
+
+
+def apply_settings(connection: Connection, settings: Mapping[str, str]) -> None:
+    """Set pragmas outside of a transaction, where alone they take effect, and begin a new one."""
+    execute(connection, "ROLLBACK")
+    for name, value in settings.items():
+        execute(connection, f"PRAGMA {name} = {value}")
+    execute(connection, "BEGIN")
+
+
+def refuses_displacement(connection: Connection, table: str, row: Row, taken: Row, *, rule: str) -> None:
+    """Assert that SQLite lets no form of REPLACE, IGNORE or upsert put `row` in the place that `taken` says.
+
+    `taken` are the values of a unique key of another row; they are tried on INSERT, and on UPDATE of `row` unless
+    they hold an `id`, which never changes.
+    """
+    changed = {**row, "id": uuid.uuid4(), **taken}
+    columns = ", ".join(f'"{column}"' for column in changed)
+    values = f"({columns}) VALUES ({', '.join(f':{column}' for column in changed)})"
+    for statement in (
+        f"REPLACE INTO {table} {values}",
+        f"INSERT OR REPLACE INTO {table} {values}",
+        f"INSERT OR IGNORE INTO {table} {values}",
+        f"INSERT OR FAIL INTO {table} {values}",
+        f"INSERT INTO {table} {values} ON CONFLICT DO NOTHING",
+        f"INSERT INTO {table} {values} ON CONFLICT (id) DO UPDATE SET id = excluded.id",
+    ):
+        refuses(connection, table, statement, changed, rule=rule)
+    if "id" not in taken:
+        for resolution in ("REPLACE", "IGNORE", "FAIL"):
+            statement = _update(table, taken).replace("UPDATE", f"UPDATE OR {resolution}", 1)
+            refuses(connection, table, statement, {**_places(taken), "the_row": row["id"]}, rule=rule)

@@ -7,11 +7,14 @@ import pytest
 
 from kms_schema.vocabulary import KeyType
 from tests.attempts import (
+    SETTINGS,
     UNIQUE_VIOLATION,
     Forbidden,
+    apply_settings,
     malformed,
     missing,
     refuses,
+    refuses_displacement,
     refuses_insert,
     refuses_update,
     stored,
@@ -25,6 +28,7 @@ from tests.statements import execute
 
 TABLE = "rotation_policies"
 IDENTITY = {"id", "created_at"}
+UNIQUE = [("id", "pk_rotation_policies"), ("policy_name", "uq_rotation_policies_policy_name")]
 LIMITS = ("rotation_interval_days", "max_key_age_days", "max_operations", "max_data_volume_mb")
 NUMBERS = (*LIMITS, "notify_before_rotation_hours")
 NO_TRIGGER = {**dict.fromkeys(LIMITS), "rotate_on_compliance_requirement": False}
@@ -163,9 +167,7 @@ def test_updated_at_is_the_time_of_the_last_change(shared: SharedDatabase) -> No
 def test_a_deleted_policy_leaves_its_rotations(shared: SharedDatabase, foreign_keys: str) -> None:
     connection = shared.connection
     if shared.dialect == "sqlite":
-        connection.execute("ROLLBACK")  # the pragma does nothing inside a transaction
-        connection.execute(f"PRAGMA foreign_keys = {foreign_keys}")
-        connection.execute("BEGIN")
+        apply_settings(connection, {"foreign_keys": foreign_keys})
     policy, other = (insert(connection, TABLE, **rotation_policy()) for _ in range(2))
     master = insert(connection, "key_masters", **key_master())
     rotation = insert(connection, "key_rotations", **key_rotation(master, policy_id=policy["id"]))
@@ -194,10 +196,18 @@ def test_an_upsert_works_and_keeps_the_rules(shared: SharedDatabase) -> None:
 
 
 @pytest.mark.only_on("sqlite")
-@pytest.mark.parametrize(("column", "value"), malformed(TABLE), ids=str)
-def test_a_value_of_another_type_is_refused(shared: SharedDatabase, column: str, value: Any) -> None:
-    forbidden = Forbidden({column: value}, f"ck_rotation_policies_{column}_")
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@pytest.mark.parametrize(("column", "rule"), UNIQUE, ids=str)
+def test_no_policy_displaces_another(shared: SharedDatabase, column: str, rule: str, settings: Row) -> None:
+    apply_settings(shared.connection, settings)
+    first, second = (insert(shared.connection, TABLE, **rotation_policy()) for _ in range(2))
+    refuses_displacement(shared.connection, TABLE, second, {column: first[column]}, rule=rule)
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("forbidden", malformed(TABLE), ids=str)
+def test_a_value_of_another_type_is_refused(shared: SharedDatabase, forbidden: Forbidden) -> None:
     refuses_insert(shared.connection, TABLE, rotation_policy(), forbidden)
-    if column not in IDENTITY:
+    if not IDENTITY & forbidden.change.keys():
         row = insert(shared.connection, TABLE, **rotation_policy())
         refuses_update(shared.connection, TABLE, row, forbidden)

@@ -1,0 +1,253 @@
+"""Rotations: what one may hold, whose versions it names, how many a key has open, and what outlives what.
+
+How a rotation moves from status to status is in `test_rotation_lifecycle.py`.
+"""
+
+import datetime as dt
+import secrets
+import uuid
+from typing import Any
+
+import psycopg
+import pytest
+
+from kms_schema.vocabulary import RotationStatus, RotationTrigger
+from tests.attempts import (
+    FOREIGN_KEY_VIOLATION,
+    NOT_NULL_VIOLATION,
+    SETTINGS,
+    UNIQUE_VIOLATION,
+    Forbidden,
+    apply_settings,
+    malformed,
+    missing,
+    refuses,
+    refuses_displacement,
+    refuses_insert,
+    refuses_update,
+    stored,
+    too_long,
+    update,
+    value_of,
+)
+from tests.engines.database import Connection
+from tests.rows import Row, insert, key_master, key_rotation, key_version, now, rotation_policy
+from tests.shared import SharedDatabase
+from tests.statements import execute
+
+TABLE = "key_rotations"
+NOT_UPDATED_AS_OTHERS = {"id", "key_id", "status", "retry_count"}
+"""What a trigger answers for on UPDATE: identity and lifecycle."""
+
+HOUR = dt.timedelta(hours=1)
+DIGEST = "0123456789abcdef" * 4
+OPEN = (RotationStatus.SCHEDULED, RotationStatus.RUNNING)
+NEVER_AFTER_START = [Forbidden({"completed_at": "0000-01-01T00:00:00.000000Z"}, "ck_key_rotations_completed_at_")]
+
+ACCEPTED: list[Row] = [
+    *({"trigger": str(trigger)} for trigger in RotationTrigger),
+    {"max_retries": 0},
+    {"execution_time_ms": 0, "affected_records": 0},
+    {"execution_time_ms": 2**63 - 1, "affected_records": 2**63 - 1},
+    {"trigger_details": {"limit": 90}},
+    {"pre_rotation_checksum": DIGEST, "post_rotation_checksum": DIGEST},
+    {"claimed_by": "x" * 100, "lease_expires_at": now(), "next_retry_at": now()},
+    {"rollback_available": False, "error_message": ""},
+]
+
+FORBIDDEN = [
+    Forbidden({"trigger": "whim"}, "ck_key_rotations_trigger_known"),
+    Forbidden({"trigger": "MANUAL"}, "ck_key_rotations_trigger_known"),
+    Forbidden({"max_retries": -1}, "ck_key_rotations_retry_count_range"),
+    *(
+        Forbidden({number: -1}, f"ck_key_rotations_{number}_not_negative")
+        for number in ("execution_time_ms", "affected_records")
+    ),
+    *(
+        Forbidden({f"{when}_rotation_checksum": digest}, f"ck_key_rotations_{when}_rotation_checksum_is_sha256")
+        for when in ("pre", "post")
+        for digest in ("", DIGEST[1:], DIGEST.upper(), DIGEST[1:] + "g")
+    ),
+    *(Forbidden({"claimed_by": blank}, "ck_key_rotations_claimed_by_not_blank") for blank in ("", " \t\r\n")),
+    Forbidden({"trigger_details": ["limit"]}, "ck_key_rotations_trigger_details_is_object"),
+    Forbidden({"policy_id": uuid.uuid4()}, "fk_key_rotations_policy_id_rotation_policies", FOREIGN_KEY_VIOLATION),
+    *missing(TABLE, "key_id"),
+    *too_long(TABLE, claimed_by=100),
+]
+
+FORBIDDEN_ON_INSERT = [
+    Forbidden({"status": "PAUSED"}, "ck_key_rotations_status_known"),
+    Forbidden({"status": "scheduled"}, "ck_key_rotations_status_known"),
+    Forbidden({"retry_count": -1}, "ck_key_rotations_retry_count_range"),
+    Forbidden({"retry_count": 4}, "ck_key_rotations_retry_count_range"),
+    Forbidden({"key_id": uuid.uuid4()}, "fk_key_rotations_key_id_key_masters", FOREIGN_KEY_VIOLATION),
+    Forbidden({"key_id": None}, '"key_id"', NOT_NULL_VIOLATION, "fk_key_rotations_key_id_key_masters"),
+]
+
+
+@pytest.fixture
+def master(shared: SharedDatabase) -> Row:
+    """A key with versions 1, 2 and 3."""
+    made = insert(shared.connection, "key_masters", **key_master())
+    for number in (1, 2, 3):
+        insert(shared.connection, "key_versions", **key_version(made, version_number=number))
+    return made
+
+
+def completed(master: Row, **over: Any) -> Row:
+    """A rotation that is over and done."""
+    return key_rotation(master, **{"status": "COMPLETED", "started_at": now(), "completed_at": now() + HOUR, **over})
+
+
+@pytest.mark.parametrize("change", ACCEPTED, ids=str)
+def test_a_sound_rotation_is_accepted_on_insert_and_on_update(shared: SharedDatabase, master: Row, change: Row) -> None:
+    insert(shared.connection, TABLE, **completed(master, **change))
+    update(shared.connection, TABLE, insert(shared.connection, TABLE, **key_rotation(master)), **change)
+
+
+@pytest.mark.parametrize("forbidden", [*FORBIDDEN, *FORBIDDEN_ON_INSERT], ids=str)
+def test_a_rotation_that_breaks_a_rule_is_refused_on_insert(
+    shared: SharedDatabase, master: Row, forbidden: Forbidden
+) -> None:
+    refuses_insert(shared.connection, TABLE, key_rotation(master), forbidden)
+
+
+@pytest.mark.parametrize(
+    "forbidden", [each for each in FORBIDDEN if not NOT_UPDATED_AS_OTHERS & each.change.keys()], ids=str
+)
+def test_a_change_that_breaks_a_rule_is_refused(shared: SharedDatabase, master: Row, forbidden: Forbidden) -> None:
+    refuses_update(shared.connection, TABLE, insert(shared.connection, TABLE, **key_rotation(master)), forbidden)
+
+
+def test_what_a_rotation_is_never_changes(shared: SharedDatabase, master: Row) -> None:
+    row = insert(shared.connection, TABLE, **key_rotation(master))
+    other = insert(shared.connection, "key_masters", **key_master())
+    for change in ({"id": uuid.uuid4()}, {"key_id": other["id"]}):
+        refuses_update(shared.connection, TABLE, row, Forbidden(change, "protect_key_rotation_identity"))
+    update(shared.connection, TABLE, row, id=row["id"], key_id=row["key_id"])
+
+
+@pytest.mark.parametrize("versions", [{"old_version": 2}, {"new_version": 1}, {"old_version": 1, "new_version": 3}])
+def test_a_rotation_names_versions_of_its_key_the_new_one_later(
+    shared: SharedDatabase, master: Row, versions: Row
+) -> None:
+    insert(shared.connection, TABLE, **completed(master, **versions))
+    update(shared.connection, TABLE, insert(shared.connection, TABLE, **key_rotation(master)), **versions)
+
+
+@pytest.mark.parametrize(
+    "forbidden",
+    [
+        Forbidden({"old_version": 2, "new_version": 2}, "ck_key_rotations_new_version_is_later"),
+        Forbidden({"old_version": 3, "new_version": 1}, "ck_key_rotations_new_version_is_later"),
+        *(
+            Forbidden({f"{which}_version": 4}, f"fk_key_rotations_key_id_{which}_version", FOREIGN_KEY_VIOLATION)
+            for which in ("old", "new")
+        ),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("foreign_keys", ["ON", "OFF"])
+def test_other_versions_are_refused(shared: SharedDatabase, foreign_keys: str, forbidden: Forbidden) -> None:
+    connection = shared.connection
+    if shared.dialect == "sqlite":
+        apply_settings(connection, {"foreign_keys": foreign_keys})
+    master, other = (insert(connection, "key_masters", **key_master()) for _ in range(2))
+    for number in (1, 2, 3, 4):  # the fourth is another key's
+        insert(connection, "key_versions", **key_version(master if number < 4 else other, version_number=number))
+    refuses_insert(connection, TABLE, key_rotation(master), forbidden)
+    refuses_update(connection, TABLE, insert(connection, TABLE, **key_rotation(master)), forbidden)
+
+
+@pytest.mark.parametrize("first", OPEN)
+@pytest.mark.parametrize("second", OPEN)
+def test_a_key_has_one_open_rotation(
+    shared: SharedDatabase, master: Row, first: RotationStatus, second: RotationStatus
+) -> None:
+    def row(status: RotationStatus) -> Row:
+        return key_rotation(master, status=str(status), started_at=now() if status == "RUNNING" else None)
+
+    connection = shared.connection
+    running = insert(connection, TABLE, **row(first))
+    refuses_insert(connection, TABLE, row(second), Forbidden({}, "uq_key_rotations_open", UNIQUE_VIOLATION))
+    failed = insert(connection, TABLE, **key_rotation(master, status="FAILED", started_at=now(), failed_at=now()))
+    retry = Forbidden({"status": "SCHEDULED"}, "uq_key_rotations_open", UNIQUE_VIOLATION)
+    refuses_update(connection, TABLE, failed, retry)
+    if first is RotationStatus.SCHEDULED:
+        running = update(connection, TABLE, running, status="RUNNING")
+    update(connection, TABLE, running, status="COMPLETED")
+    update(connection, TABLE, failed, status="SCHEDULED")
+    insert(connection, TABLE, **key_rotation(insert(connection, "key_masters", **key_master())))
+
+
+def test_a_long_error_message_breaks_no_index(shared: SharedDatabase, master: Row) -> None:
+    message = secrets.token_hex(50_000)  # not to be compressed into an index entry
+    failed = {"status": "FAILED", "started_at": now(), "failed_at": now(), "error_message": message}
+    inserted = insert(shared.connection, TABLE, **key_rotation(master, **failed))
+    running = insert(shared.connection, TABLE, **key_rotation(master, status="RUNNING", started_at=now()))
+    update(shared.connection, TABLE, running, status="FAILED", error_message="é" * 100_000)
+    assert value_of(shared.connection, TABLE, inserted, "error_message") == message
+    assert value_of(shared.connection, TABLE, running, "error_message") == "é" * 100_000
+    found = execute(
+        shared.connection,
+        "SELECT count(*) FROM key_rotations WHERE status = 'FAILED' AND substr(error_message, 1, 200) = :start",
+        {"start": message[:200]},
+    )
+    assert found.fetchone()[0] == 1
+
+
+@pytest.mark.parametrize("foreign_keys", ["ON", "OFF"])
+def test_a_key_with_rotations_cannot_be_deleted(shared: SharedDatabase, foreign_keys: str) -> None:
+    connection = shared.connection
+    if shared.dialect == "sqlite":
+        apply_settings(connection, {"foreign_keys": foreign_keys})
+    master, other = (insert(connection, "key_masters", **key_master()) for _ in range(2))
+    insert(connection, "key_versions", **key_version(master))
+    rotation = insert(connection, TABLE, **completed(master, new_version=1))
+    before = stored(connection, "key_versions")
+    delete = "DELETE FROM key_masters WHERE id = :id"
+    rule = {"rule": "fk_key_rotations_key_id", "sqlstate": _restricted(connection)}
+    refuses(connection, TABLE, delete, {"id": master["id"]}, **rule)
+    assert stored(connection, "key_versions") == before
+    execute(connection, delete, {"id": other["id"]})
+    execute(connection, "DELETE FROM key_rotations WHERE id = :id", {"id": rotation["id"]})
+    execute(connection, delete, {"id": master["id"]})
+
+
+def _restricted(connection: Connection) -> str | None:
+    """From 18 on, PostgreSQL tells a restricted deletion from a missing row."""
+    if not isinstance(connection, psycopg.Connection):
+        return None
+    return "23001" if connection.info.server_version >= 180000 else FOREIGN_KEY_VIOLATION
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize("parent", ["key_masters", "key_versions", "rotation_policies"])
+def test_what_rotations_refer_to_cannot_be_truncated_alone(shared: SharedDatabase, master: Row, parent: str) -> None:
+    policy = insert(shared.connection, "rotation_policies", **rotation_policy())
+    insert(shared.connection, TABLE, **completed(master, new_version=1, policy_id=policy["id"]))
+    refuses(shared.connection, TABLE, f"TRUNCATE {parent}", rule="cannot truncate a table", sqlstate="0A000")
+    if parent != "rotation_policies":
+        refuses(shared.connection, TABLE, f"TRUNCATE {parent} CASCADE", rule="prevent_key_")
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_no_rotation_displaces_another(shared: SharedDatabase, settings: Row) -> None:
+    connection = shared.connection
+    apply_settings(connection, settings)
+    master = insert(connection, "key_masters", **key_master())
+    first = insert(connection, TABLE, **key_rotation(master))
+    refuses_displacement(connection, TABLE, completed(master), {"id": first["id"]}, rule="pk_key_rotations")
+    failed = insert(connection, TABLE, **key_rotation(master, status="FAILED", started_at=now(), failed_at=now()))
+    retried = {"status": "SCHEDULED", "started_at": None, "retry_count": 1}
+    refuses_displacement(connection, TABLE, failed, retried, rule="uq_key_rotations_open")
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("forbidden", [each for each in malformed(TABLE) if each not in NEVER_AFTER_START], ids=str)
+def test_a_value_of_another_type_is_refused(shared: SharedDatabase, master: Row, forbidden: Forbidden) -> None:
+    row = completed(master, completed_at=dt.datetime.max.replace(tzinfo=dt.UTC))
+    refuses_insert(shared.connection, TABLE, row, forbidden)
+    if not NOT_UPDATED_AS_OTHERS & forbidden.change.keys():
+        refuses_update(shared.connection, TABLE, insert(shared.connection, TABLE, **row), forbidden)
