@@ -102,5 +102,7 @@ def _new(changes: Row) -> Row:
     return {f"new_{column}": given for column, given in changes.items()}
 
 
-def _sqlstate(rule: str) -> str:
+def _sqlstate(rule: str) -> str | None:
+    if not rule:
+        return None  # what a driver or a type refuses goes by no name
     return SQLSTATES.get(rule[:3], CHECK_VIOLATION)

@@ -1,0 +1,88 @@
+"""What the SQL files say twice agrees: lifecycles with the vocabulary, tables with the models, names with limits."""
+
+import re
+from importlib.resources import files
+from typing import Literal
+
+import pytest
+import sqlalchemy as sa
+
+from kms_schema import sql
+from kms_schema.models import Base
+from kms_schema.models.ddl import table_statement
+from kms_schema.sql.lifecycle import postgresql_lifecycle, sqlite_lifecycle
+from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFECYCLE
+
+Dialect = Literal["postgresql", "sqlite"]
+DIALECTS: tuple[Dialect, ...] = ("postgresql", "sqlite")
+LONGEST_NAME_BYTES = 63
+"""PostgreSQL cuts a longer name off, so that two engines would not have the same."""
+
+
+def newest_files(dialect: Dialect) -> dict[str, str]:
+    """Return the text of the newest version of each file of an engine, by its name without the version."""
+    versions: dict[str, tuple[int, str]] = {}
+    for file in (files(sql) / dialect).iterdir():
+        match = re.fullmatch(r"(?P<name>\w+)_v(?P<version>\d+)\.sql", file.name)
+        if match:
+            found = (int(match["version"]), file.read_text(encoding="utf-8").rstrip())
+            versions[match["name"]] = max(found, versions.get(match["name"], found))
+    return {name: text for name, (_, text) in versions.items()}
+
+
+TABLES = [
+    pytest.param(table, dialect, id=f"{dialect}-{table.name}")
+    for table in Base.metadata.sorted_tables
+    for dialect in DIALECTS
+    if table.info.get("only_on", dialect) == dialect
+]
+
+
+@pytest.mark.parametrize(("table", "dialect"), TABLES)
+def test_a_table_file_is_what_the_model_compiles_to(table: sa.Table, dialect: Dialect) -> None:
+    assert newest_files(dialect)[table.name] == table_statement(table, dialect)
+
+
+def test_the_postgresql_triggers_have_the_lifecycles_of_the_vocabulary() -> None:
+    newest = newest_files("postgresql")
+    assert f"'{postgresql_lifecycle(KEY_LIFECYCLE)}'" in newest["enforce_key_lifecycle_consistency"]
+    assert f"'{postgresql_lifecycle(ROTATION_LIFECYCLE)}'" in newest["enforce_key_rotation_lifecycle"]
+
+
+def test_the_sqlite_triggers_have_the_lifecycles_of_the_vocabulary() -> None:
+    newest = newest_files("sqlite")
+    keys = sqlite_lifecycle("enforce_key_lifecycle_consistency", "a key", KEY_LIFECYCLE)
+    rotations = sqlite_lifecycle(
+        "enforce_key_rotation_lifecycle", "a rotation", ROTATION_LIFECYCLE, only_if_changed=True
+    )
+    assert keys in newest["enforce_key_lifecycle_consistency_trigger"]
+    assert rotations in newest["enforce_key_rotation_lifecycle_trigger"]
+
+
+@pytest.mark.parametrize("lifecycle", [KEY_LIFECYCLE, ROTATION_LIFECYCLE], ids=["keys", "rotations"])
+def test_a_sqlite_lifecycle_decides_every_pair_once(lifecycle: dict[str, tuple[str, ...]]) -> None:
+    statement = sqlite_lifecycle("rule", "a thing", lifecycle)
+    for before, afters in lifecycle.items():
+        (listed,) = re.findall(rf"OLD.status = '{before}' AND NEW.status IN \((.*)\)", statement) or [""]
+        allowed = set(re.findall(r"'(\w+)'", listed))
+        refused = set(re.findall(rf"a thing may not change from {before} to (\w+)'", statement))
+        assert allowed == {str(after) for after in afters}
+        assert allowed | refused == {str(status) for status in lifecycle if status != before}
+        assert not allowed & refused
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_every_status_has_its_time_filled_in(dialect: Dialect) -> None:
+    name = "enforce_key_lifecycle_consistency" + ("_fill_trigger" if dialect == "sqlite" else "")
+    text = newest_files(dialect)[name]
+    for status, time in KEY_STATUS_TIME.items():
+        assert re.search(rf"'{status}'[^;]*\b{time}\b", text), f"{time} is not filled in for {status}"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_no_name_is_longer_than_an_engine_keeps(dialect: Dialect) -> None:
+    text = "\n".join(newest_files(dialect).values())
+    names = set(re.findall(r"(?:CONSTRAINT|TRIGGER|FUNCTION|VIEW|TABLE|INDEX|SEQUENCE) (?:\{schema\}\.)?(\w+)", text))
+    names |= {str(index.name) for table in Base.metadata.tables.values() for index in table.indexes}
+    assert len(names) > 100
+    assert [name for name in names if len(name.encode()) > LONGEST_NAME_BYTES] == []
