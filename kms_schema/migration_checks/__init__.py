@@ -1,0 +1,40 @@
+"""Checks of the migration history that need no database server: its chain, its SQL, its imports, its checksums.
+
+from kms_schema.migration_checks import check_history
+for result in check_history(Path("alembic.ini")):
+    print(result)
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from kms_schema.migration_checks.chain import check_chain, check_heads, check_names, check_readable
+from kms_schema.migration_checks.checksums import check_checksums
+from kms_schema.migration_checks.offline import check_postgresql, check_sqlite
+from kms_schema.migration_checks.result import Result
+from kms_schema.migration_checks.sources import check_files, check_imports
+
+__all__ = ["Result", "check_history"]
+
+
+def check_history(alembic_ini: Path) -> Iterator[Result]:
+    """Check the history that `alembic_ini` leads to, and yield one result for each thing that was looked at.
+
+    Where the revisions cannot even be read, nothing else is looked at.
+    """
+    script = ScriptDirectory.from_config(Config(str(alembic_ini)))
+    readable = check_readable(script)
+    yield readable
+    if readable.problems:
+        return
+    yield check_heads(script)
+    yield check_chain(script)
+    yield check_names(script)
+    yield check_imports(script)
+    yield check_files(script)
+    yield check_checksums(script)
+    yield check_sqlite(alembic_ini)
+    yield check_postgresql(alembic_ini)

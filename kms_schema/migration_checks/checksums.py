@@ -1,0 +1,68 @@
+"""Released revisions and SQL files never change: a database that ran them would not be what the package says."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from alembic.script import ScriptDirectory
+
+from kms_schema import __version__
+from kms_schema.migration_checks.result import Result
+from kms_schema.migration_checks.sources import revision_files, sql_folder
+
+FILE_NAME = "checksums.json"
+"""In the folder `migrations`: a SHA-256 for each revision and each SQL file."""
+
+
+class ChecksumChangeError(Exception):
+    """A released file would get another checksum."""
+
+
+def current(script: ScriptDirectory) -> dict[str, str]:
+    """Return the checksums of the files as they are now, by name (`004_….py`, `sqlite/key_masters_v01.sql`)."""
+    named = {source.name: source for source in revision_files(script)}
+    named |= {f"{file.parent.name}/{file.name}": file for file in sql_folder().glob("*/*.sql")}
+    return {name: hashlib.sha256(_text(named[name])).hexdigest() for name in sorted(named)}
+
+
+def _text(file: Path) -> bytes:
+    return file.read_bytes().replace(b"\r\n", b"\n")  # as Git may check it out on Windows
+
+
+def recorded(script: ScriptDirectory) -> dict[str, str]:
+    """Return the checksums that were written down."""
+    file = Path(script.dir) / FILE_NAME
+    if not file.exists():
+        return {}
+    checksums: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    return checksums
+
+
+def check_checksums(script: ScriptDirectory) -> Result:
+    """Check that every file is what it was when its checksum was written down."""
+    now, before = current(script), recorded(script)
+    problems = [f"{name} has changed: add a new file and a new revision instead" for name in _changed(now, before)]
+    problems += [f"{name} is gone: databases were made with it" for name in before.keys() - now.keys()]
+    new = sorted(now.keys() - before.keys())
+    if new:
+        names = ", ".join(new[:3] + ["…"] * (len(new) > 3))
+        problems.append(f"{len(new)} without a checksum ({names}): --update-checksums writes it down")
+    return Result(f"{len(before)} checksums of revisions and SQL files", sorted(problems))
+
+
+def update_checksums(script: ScriptDirectory) -> list[str]:
+    """Write down the checksums of all files, and return the names of those that are new, changed or gone.
+
+    From version 1.0 on only new ones are taken; then this raises `ChecksumChangeError` for the rest.
+    """
+    now, before = current(script), recorded(script)
+    released = [*_changed(now, before), *(before.keys() - now.keys())]
+    if released and int(__version__.partition(".")[0]) >= 1:
+        raise ChecksumChangeError(f"released files never change: {', '.join(sorted(released))}")
+    file = Path(script.dir) / FILE_NAME
+    file.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")
+    return sorted({*released, *(now.keys() - before.keys())})
+
+
+def _changed(now: dict[str, str], before: dict[str, str]) -> list[str]:
+    return [name for name in now.keys() & before.keys() if now[name] != before[name]]

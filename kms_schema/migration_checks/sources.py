@@ -1,0 +1,61 @@
+"""What revisions are made of: frozen Python that imports nothing live, and SQL files that they name."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+from alembic.script import ScriptDirectory
+
+from kms_schema.migration_checks.result import Result
+
+MAY_IMPORT = frozenset({"alembic", "sqlalchemy", "kms_schema.sql"})
+"""Beside the standard library: a live model would let an old revision change with every new one."""
+
+
+def revision_files(script: ScriptDirectory) -> list[Path]:
+    """Return the files of the revisions, oldest first."""
+    return [Path(revision.path) for revision in script.walk_revisions()][::-1]
+
+
+def sql_folder() -> Path:
+    """Return the folder of the SQL files, one below it for each engine."""
+    return Path(str(files("kms_schema.sql")))
+
+
+def imported_modules(source: Path) -> Iterator[str]:
+    """Yield the full name of every module that a file imports, wherever in it, type checking included."""
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield "." * node.level + (node.module or "")
+
+
+def check_imports(script: ScriptDirectory) -> Result:
+    """Check that no revision imports more than Alembic, SQLAlchemy, the SQL files and the standard library."""
+    problems = [
+        f"{source.name} imports {module}: write out what it needs, as it is today"
+        for source in revision_files(script)
+        for module in imported_modules(source)
+        if module not in MAY_IMPORT and module.partition(".")[0] not in sys.stdlib_module_names | MAY_IMPORT
+    ]
+    return Result(f"revisions import only {', '.join(sorted(MAY_IMPORT))} and the standard library", problems)
+
+
+def check_files(script: ScriptDirectory) -> Result:
+    """Check that each SQL file is named by a revision, so that nothing is left lying about."""
+    named = {
+        node.value
+        for source in revision_files(script)
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    found = sorted(sql_folder().glob("*/*.sql"))
+    problems = [
+        f"{file.parent.name}/{file.name} is named by no revision: name it, or remove it"
+        for file in found
+        if file.stem not in named
+    ]
+    return Result(f"{len(found)} SQL files, each named by a revision", problems)

@@ -1,0 +1,120 @@
+"""The rules of the layout: who may import whom, and what the parts may be called."""
+
+import ast
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from kms_schema.migration_checks.sources import imported_modules
+from tests.engines.programs import REPOSITORY
+
+PACKAGE = REPOSITORY / "kms_schema"
+REVISIONS = sorted((REPOSITORY / "migrations" / "versions").glob("*.py"))
+SCRIPTS = sorted((REPOSITORY / "scripts").glob("*.py"))
+
+LAYERS = (
+    {"vocabulary", "naming", "database_url"},
+    {"sql", "models", "snapshots"},
+    {"validation", "audit", "engine", "upgrade_lock"},
+    {"cli", "migration_checks", "documentation"},
+)
+"""The parts of the package, from the bottom up; a part imports from its own layer and from those below."""
+
+
+def module_name(file: Path) -> str:
+    parts = file.relative_to(REPOSITORY).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(file): file for file in sorted(PACKAGE.rglob("*.py"))}
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """Return the modules that a module of the package imports: of ours in full, of others the top-level name."""
+    found = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            assert node.level == 0, f"{module} imports relatively"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    ours = {name for name in found if name in MODULES and name != "kms_schema"}
+    return frozenset(ours | {name.partition(".")[0] for name in found if not name.startswith("kms_schema")})
+
+
+def reachable(module: str) -> set[str]:
+    """Return everything that importing a module can bring in, lazy imports included."""
+    seen: set[str] = set()
+    unread = [module]
+    while unread:
+        name = unread.pop()
+        if name not in seen:
+            seen.add(name)
+            if name in MODULES:
+                unread.extend(imports(name))
+    return seen
+
+
+def layer_of(module: str) -> int | None:
+    """Return the layer of a module; commands (`__main__`) and the package itself stand above all of them."""
+    part = module.removeprefix("kms_schema").removeprefix(".").partition(".")[0]
+    if module.endswith("__main__"):
+        return None
+    return next((number for number, layer in enumerate(LAYERS) if part in layer), None)
+
+
+def test_every_part_has_its_layer() -> None:
+    parts = {module.split(".")[1] for module in MODULES if "." in module} - {"__main__"}
+    assert parts <= set().union(*LAYERS), "say in LAYERS where the new part stands"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_arrows_point_down(module: str) -> None:
+    own = layer_of(module)
+    upwards = [name for name in imports(module) if own is not None and (layer_of(name) or 0) > own]
+    assert upwards == []
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("kms_schema.validation")])
+def test_the_validator_needs_neither_sqlalchemy_nor_alembic_nor_the_models(module: str) -> None:
+    slow = {"sqlalchemy", "alembic", "kms_schema.models", "kms_schema.sql"}
+    assert reachable(module) & slow == set()
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("kms_schema.models")])
+def test_the_models_do_not_need_the_migrations(module: str) -> None:
+    assert reachable(module) & {"alembic", "kms_schema.sql"} == set()
+
+
+@pytest.mark.parametrize("revision", REVISIONS, ids=lambda file: file.stem)
+def test_a_revision_imports_nothing_live(revision: Path) -> None:
+    foreign = {
+        module
+        for module in imported_modules(revision)
+        if module.partition(".")[0] not in sys.stdlib_module_names | {"alembic", "sqlalchemy"}
+    }
+    assert foreign <= {"kms_schema.sql"}
+
+
+def test_what_revisions_import_of_the_package_is_not_live_either() -> None:
+    """`kms_schema.sql` may grow, but not so that an old revision would read today's vocabulary through it."""
+    ours = {name for name in reachable("kms_schema.sql") if name.startswith("kms_schema")}
+    assert ours == {"kms_schema.sql"}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda file: file.stem)
+def test_scripts_have_no_logic_of_their_own(script: Path) -> None:
+    tree = ast.parse(script.read_text(encoding="utf-8"))
+    logic = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.While, ast.Try)
+    assert [type(node).__name__ for node in ast.walk(tree) if isinstance(node, logic)] == []
+
+
+def test_nothing_is_named_after_having_no_subject() -> None:
+    vague = {"utils", "util", "helpers", "helper", "common", "misc"}
+    folders = ("kms_schema", "migrations", "scripts", "tests")
+    files = [file for folder in folders for file in (REPOSITORY / folder).rglob("*.py")]
+    names = {part for file in files for part in file.relative_to(REPOSITORY).with_suffix("").parts}
+    assert names & vague == set()
