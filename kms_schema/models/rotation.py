@@ -83,7 +83,8 @@ TIMES_AGREE = (
     " WHEN 'SCHEDULED' THEN started_at IS NULL AND completed_at IS NULL"
     " WHEN 'RUNNING' THEN started_at IS NOT NULL AND completed_at IS NULL"
     " WHEN 'COMPLETED' THEN started_at IS NOT NULL AND completed_at IS NOT NULL AND completed_at >= started_at"
-    " WHEN 'FAILED' THEN started_at IS NOT NULL AND failed_at IS NOT NULL AND completed_at IS NULL"
+    " WHEN 'FAILED' THEN started_at IS NOT NULL AND failed_at IS NOT NULL AND failed_at >= started_at"
+    " AND completed_at IS NULL"
     " END"
 )
 """Which times a rotation has in each status; `failed_at` stays as the time of the last failure."""

@@ -50,7 +50,9 @@ BEGIN
         WHEN 'COMPLETED' THEN
             NEW.completed_at := coalesce(NEW.completed_at, greatest(now(), NEW.started_at));
         WHEN 'FAILED' THEN
-            IF NEW.failed_at IS NOT DISTINCT FROM OLD.failed_at THEN NEW.failed_at := now(); END IF;
+            IF NEW.failed_at IS NOT DISTINCT FROM OLD.failed_at THEN
+                NEW.failed_at := greatest(now(), NEW.started_at);
+            END IF;
         WHEN 'SCHEDULED' THEN -- a retry starts afresh
             NEW.retry_count := OLD.retry_count + 1;
             NEW.started_at := NULL;

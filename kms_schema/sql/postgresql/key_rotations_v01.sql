@@ -29,7 +29,7 @@ CREATE TABLE {schema}.key_rotations (
     CONSTRAINT ck_key_rotations_retry_count_range CHECK (retry_count >= 0 AND retry_count <= max_retries),
     CONSTRAINT ck_key_rotations_execution_time_ms_not_negative CHECK (execution_time_ms >= 0),
     CONSTRAINT ck_key_rotations_affected_records_not_negative CHECK (affected_records >= 0),
-    CONSTRAINT ck_key_rotations_times_agree_with_status CHECK (CASE status WHEN 'SCHEDULED' THEN started_at IS NULL AND completed_at IS NULL WHEN 'RUNNING' THEN started_at IS NOT NULL AND completed_at IS NULL WHEN 'COMPLETED' THEN started_at IS NOT NULL AND completed_at IS NOT NULL AND completed_at >= started_at WHEN 'FAILED' THEN started_at IS NOT NULL AND failed_at IS NOT NULL AND completed_at IS NULL END),
+    CONSTRAINT ck_key_rotations_times_agree_with_status CHECK (CASE status WHEN 'SCHEDULED' THEN started_at IS NULL AND completed_at IS NULL WHEN 'RUNNING' THEN started_at IS NOT NULL AND completed_at IS NULL WHEN 'COMPLETED' THEN started_at IS NOT NULL AND completed_at IS NOT NULL AND completed_at >= started_at WHEN 'FAILED' THEN started_at IS NOT NULL AND failed_at IS NOT NULL AND failed_at >= started_at AND completed_at IS NULL END),
     CONSTRAINT ck_key_rotations_claimed_by_not_blank CHECK (btrim(claimed_by, E' \t\n\r') <> ''),
     CONSTRAINT ck_key_rotations_trigger_details_is_object CHECK (jsonb_typeof(trigger_details) = 'object'),
     CONSTRAINT ck_key_rotations_pre_rotation_checksum_is_sha256 CHECK (pre_rotation_checksum ~ '^[0-9a-f]{64}$'),

@@ -14,7 +14,8 @@ BEGIN
             ELSE completed_at
         END,
         failed_at = CASE
-            WHEN NEW.status = 'FAILED' AND NEW.failed_at IS OLD.failed_at THEN strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'
+            WHEN NEW.status = 'FAILED' AND NEW.failed_at IS OLD.failed_at
+                THEN max(strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z', started_at)
             ELSE failed_at
         END,
         retry_count = CASE NEW.status WHEN 'SCHEDULED' THEN OLD.retry_count + 1 ELSE retry_count END,
@@ -27,7 +28,7 @@ BEGIN
             WHEN 'SCHEDULED' THEN started_at IS NULL AND completed_at IS NULL
             WHEN 'RUNNING' THEN started_at IS NOT NULL AND completed_at IS NULL
             WHEN 'COMPLETED' THEN started_at IS NOT NULL AND completed_at IS NOT NULL AND completed_at >= started_at
-            WHEN 'FAILED' THEN started_at IS NOT NULL AND failed_at IS NOT NULL AND completed_at IS NULL
+            WHEN 'FAILED' THEN started_at IS NOT NULL AND failed_at IS NOT NULL AND failed_at >= started_at AND completed_at IS NULL
         END = 0
     );
     SELECT RAISE(ABORT, 'enforce_key_rotation_lifecycle: each retry adds one to retry_count')

@@ -8,6 +8,6 @@ BEGIN
         WHEN 'SCHEDULED' THEN NEW.started_at IS NULL AND NEW.completed_at IS NULL
         WHEN 'RUNNING' THEN NEW.started_at IS NOT NULL AND NEW.completed_at IS NULL
         WHEN 'COMPLETED' THEN NEW.started_at IS NOT NULL AND NEW.completed_at IS NOT NULL AND NEW.completed_at >= NEW.started_at
-        WHEN 'FAILED' THEN NEW.started_at IS NOT NULL AND NEW.failed_at IS NOT NULL AND NEW.completed_at IS NULL
+        WHEN 'FAILED' THEN NEW.started_at IS NOT NULL AND NEW.failed_at IS NOT NULL AND NEW.failed_at >= NEW.started_at AND NEW.completed_at IS NULL
     END = 0;
 END
