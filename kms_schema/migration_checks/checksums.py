@@ -41,7 +41,10 @@ def recorded(script: ScriptDirectory) -> dict[str, str]:
 def check_checksums(script: ScriptDirectory) -> Result:
     """Check that every file is what it was when its checksum was written down."""
     now, before = current(script), recorded(script)
-    problems = [f"{name} has changed: add a new file and a new revision instead" for name in _changed(now, before)]
+    advice = "add a new file and a new revision instead"
+    if not _released():
+        advice += ", or, before 1.0, accept it with --update-checksums"
+    problems = [f"{name} has changed: {advice}" for name in _changed(now, before)]
     problems += [f"{name} is gone: databases were made with it" for name in before.keys() - now.keys()]
     new = sorted(now.keys() - before.keys())
     if new:
@@ -56,12 +59,16 @@ def update_checksums(script: ScriptDirectory) -> list[str]:
     From version 1.0 on only new ones are taken; then this raises `ChecksumChangeError` for the rest.
     """
     now, before = current(script), recorded(script)
-    released = [*_changed(now, before), *(before.keys() - now.keys())]
-    if released and int(__version__.partition(".")[0]) >= 1:
-        raise ChecksumChangeError(f"released files never change: {', '.join(sorted(released))}")
+    altered = [*_changed(now, before), *(before.keys() - now.keys())]
+    if altered and _released():
+        raise ChecksumChangeError(f"released files never change: {', '.join(sorted(altered))}")
     file = Path(script.dir) / FILE_NAME
     file.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")
-    return sorted({*released, *(now.keys() - before.keys())})
+    return sorted({*altered, *(now.keys() - before.keys())})
+
+
+def _released() -> bool:
+    return int(__version__.partition(".")[0]) >= 1
 
 
 def _changed(now: dict[str, str], before: dict[str, str]) -> list[str]:

@@ -29,9 +29,10 @@ def downgrade():
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of the history that a test can spoil."""
+    """A copy of the history, in order, that a test can spoil."""
     shutil.copy(REPOSITORY / "alembic.ini", tmp_path)
     shutil.copytree(REPOSITORY / "migrations", tmp_path / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
+    checksums.update_checksums(ScriptDirectory.from_config(Config(str(tmp_path / "alembic.ini"))))
     return tmp_path
 
 
