@@ -58,9 +58,7 @@ def execute(connection: Connection, statement: str, parameters: Mapping[str, Any
     def placeholder(match: re.Match[str]) -> str:
         return f"%({match[1]})s" if match[1] in adapted else match[0]
 
-    return connection.execute(
-        NAMED_PARAMETER.sub(placeholder, statement.replace("%", "%%")).encode(), adapted
-    )
+    return connection.execute(NAMED_PARAMETER.sub(placeholder, statement.replace("%", "%%")).encode(), adapted)
 
 
 def refused(

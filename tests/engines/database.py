@@ -38,9 +38,7 @@ class Database:
         if self.dialect == "sqlite":
             assert url.database is not None
             return sqlite3.connect(url.database, isolation_level=None)
-        return psycopg.connect(
-            url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True
-        )
+        return psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True)
 
     def engine(self) -> sa.Engine:
         """Return an engine as the package makes it for applications; whoever calls this disposes of it."""
@@ -53,9 +51,7 @@ class Database:
         """
         output = io.StringIO()
         line = CommandLine(prog="alembic")
-        options: argparse.Namespace = line.parser.parse_args(
-            ["--raiseerr", "-x", f"url={self.url}", *arguments]
-        )
+        options: argparse.Namespace = line.parser.parse_args(["--raiseerr", "-x", f"url={self.url}", *arguments])
         config = Config(file_=str(ALEMBIC_INI), cmd_opts=options, stdout=output, output_buffer=output)
         line.run_cmd(config, options)
         return output.getvalue()

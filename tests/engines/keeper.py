@@ -57,9 +57,7 @@ class Server:
 
     def launch(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         """Start one of PostgreSQL's programs as the server's user."""
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))
-        }
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
         return subprocess.Popen(
             [str(self.programs / program), "-D", str(self.data), *arguments],
             cwd=self.folder,
@@ -96,9 +94,7 @@ class Server:
     def options(self, port: int) -> list[str]:
         """Return the server's command line: quick, since nothing in it outlives the tests."""
         if len(os.fsencode(f"{self.folder}{LONGEST_SOCKET_NAME}")) > SOCKET_PATH_LIMIT:
-            raise RuntimeError(
-                f"{self.folder} is too long a path for a Unix socket: set TMPDIR to a shorter one"
-            )
+            raise RuntimeError(f"{self.folder} is too long a path for a Unix socket: set TMPDIR to a shorter one")
         quick = ("max_connections=200", "fsync=off", "synchronous_commit=off", "full_page_writes=off")
         settings = [word for setting in (*quick, "max_wal_size=128MB") for word in ("-c", setting)]
         return ["-p", str(port), "-h", "127.0.0.1", "-k", str(self.folder), *settings]

