@@ -1,0 +1,182 @@
+"""HSM configurations: credentials are an envelope and never readable, words are known, names are taken once."""
+
+import json
+import uuid
+
+import pytest
+
+from kms_schema.vocabulary import HsmHealth, HsmProvider
+from tests.attempts import (
+    SETTINGS,
+    UNIQUE_VIOLATION,
+    Forbidden,
+    apply_settings,
+    malformed,
+    missing,
+    refuses_displacement,
+    refuses_insert,
+    refuses_update,
+    stored,
+    too_long,
+    update,
+    value_of,
+)
+from tests.rows import Row, envelope, hsm_configuration, insert, now
+from tests.shared import SharedDatabase
+from tests.statements import execute
+
+TABLE = "hsm_configurations"
+IDENTITY = {"id", "created_at"}
+UNIQUE = [("id", "pk_hsm_configurations"), ("configuration_name", "uq_hsm_configurations_configuration_name")]
+
+NONCE, TAG = bytes(12), bytes(16)
+CREDENTIALS = {"user": "crypto-officer", "pin": "31337", "url": "https://hsm.example"}
+
+PLAINTEXTS = {
+    "json": json.dumps(CREDENTIALS).encode(),
+    "text": b"pin=31337; user=crypto-officer; slot=0",
+    "text of digits": b"01" * 40,
+    "empty": b"",
+    "format 02": b"\x02" + NONCE + b"wrapped" + TAG,
+    "format 00": b"\x00" + NONCE + b"secret" + TAG,
+    "no format": NONCE + b"secret" + TAG,
+    "format alone": b"\x01",
+    "nothing encrypted": b"\x01" + NONCE + TAG,
+}
+
+ACCEPTED: list[Row] = [
+    *({"provider": str(provider)} for provider in HsmProvider),
+    *({"health_status": str(health), "last_health_check": now()} for health in HsmHealth),
+    {"authentication_config": envelope(256)},
+    {"authentication_config": b"\x01" + NONCE + b"x" + TAG},
+    {"authentication_config": envelope(80_000)},
+    {"authentication_config": None},
+    {"supported_algorithms": ["AES-256", "RSA-4096"]},
+    {"supported_algorithms": []},
+    {"max_key_size_bits": 1, "response_time_ms": 0},
+    {"max_key_size_bits": 2**31 - 1, "response_time_ms": 2**31 - 1},
+    {"configuration_name": "ü" * 100, "endpoint_url": "h" * 255, "created_by": "x" * 100},
+    {"is_active": False, "require_dual_auth": True, "audit_all_operations": False},
+    {"supports_key_generation": False, "supports_key_derivation": True},
+]
+
+FORBIDDEN = [
+    *(Forbidden({"provider": word}, "ck_hsm_configurations_provider_known") for word in ("yubikey", "PKCS11", "")),
+    *(Forbidden({"health_status": w}, "ck_hsm_configurations_health_status_known") for w in ("FINE", "healthy", "")),
+    *(
+        Forbidden({name: blank}, f"ck_hsm_configurations_{name}_not_blank")
+        for name in ("configuration_name", "endpoint_url")
+        for blank in ("", " \t\r\n")
+    ),
+    *(Forbidden({"max_key_size_bits": size}, "ck_hsm_configurations_max_key_size_bits_positive") for size in (0, -1)),
+    Forbidden({"response_time_ms": -1}, "ck_hsm_configurations_response_time_ms_not_negative"),
+    Forbidden({"supported_algorithms": {"AES": 256}}, "ck_hsm_configurations_supported_algorithms_is_array"),
+    *missing(TABLE),
+    *too_long(TABLE, configuration_name=100, endpoint_url=255, created_by=100),
+]
+
+
+@pytest.mark.parametrize("change", ACCEPTED, ids=str)
+def test_a_sound_configuration_is_accepted_on_insert_and_on_update(shared: SharedDatabase, change: Row) -> None:
+    insert(shared.connection, TABLE, **{**hsm_configuration(), **change})
+    execute(shared.connection, f"DELETE FROM {TABLE}")  # noqa: S608  (its name may be in the change)
+    row = insert(shared.connection, TABLE, **hsm_configuration())
+    update(shared.connection, TABLE, row, **change)
+    for column, value in change.items():
+        if isinstance(value, bytes):
+            assert value_of(shared.connection, TABLE, row, column) == value
+
+
+@pytest.mark.parametrize("forbidden", FORBIDDEN, ids=str)
+def test_a_configuration_that_breaks_a_rule_is_refused_on_insert_and_on_update(
+    shared: SharedDatabase, forbidden: Forbidden
+) -> None:
+    refuses_insert(shared.connection, TABLE, hsm_configuration(), forbidden)
+    if not IDENTITY & forbidden.change.keys():
+        row = insert(shared.connection, TABLE, **hsm_configuration(authentication_config=envelope(256)))
+        refuses_update(shared.connection, TABLE, row, forbidden)
+
+
+@pytest.mark.parametrize("plaintext", PLAINTEXTS.values(), ids=PLAINTEXTS)
+def test_credentials_that_are_no_envelope_are_refused(shared: SharedDatabase, plaintext: bytes) -> None:
+    no_envelope = Forbidden(
+        {"authentication_config": plaintext}, "ck_hsm_configurations_authentication_config_is_envelope"
+    )
+    refuses_insert(shared.connection, TABLE, hsm_configuration(), no_envelope)
+    row = insert(shared.connection, TABLE, **hsm_configuration(authentication_config=envelope(256)))
+    refuses_update(shared.connection, TABLE, row, no_envelope)
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("text", [json.dumps(CREDENTIALS), "\x01" + "p" * 40, "\x01" + "3" * 40, "1"])
+def test_text_is_no_envelope_though_it_looks_like_one(shared: SharedDatabase, text: str) -> None:
+    no_envelope = Forbidden({"authentication_config": text}, "ck_hsm_configurations_authentication_config_")
+    refuses_insert(shared.connection, TABLE, hsm_configuration(), no_envelope)
+    row = insert(shared.connection, TABLE, **hsm_configuration())
+    refuses_update(shared.connection, TABLE, row, no_envelope)
+
+
+def test_a_configuration_name_is_taken_once(shared: SharedDatabase) -> None:
+    first, second = (insert(shared.connection, TABLE, **hsm_configuration()) for _ in range(2))
+    taken = Forbidden(
+        {"configuration_name": first["configuration_name"]},
+        "uq_hsm_configurations_configuration_name",
+        UNIQUE_VIOLATION,
+    )
+    refuses_insert(shared.connection, TABLE, hsm_configuration(), taken)
+    refuses_update(shared.connection, TABLE, second, taken)
+    same_id = Forbidden({"id": first["id"]}, "pk_hsm_configurations", UNIQUE_VIOLATION)
+    refuses_insert(shared.connection, TABLE, hsm_configuration(), same_id)
+    update(shared.connection, TABLE, first, configuration_name=first["configuration_name"])
+
+
+@pytest.mark.parametrize("change", [{"id": uuid.uuid4()}, {"created_at": now()}], ids=",".join)
+def test_what_a_configuration_is_never_changes(shared: SharedDatabase, change: Row) -> None:
+    row = insert(shared.connection, TABLE, **hsm_configuration())
+    refuses_update(shared.connection, TABLE, row, Forbidden(change, "protect_hsm_configuration_identity"))
+
+
+def test_updated_at_is_the_time_of_the_last_change(shared: SharedDatabase) -> None:
+    row = insert(shared.connection, TABLE, **hsm_configuration(updated_at=now().replace(year=2020)))
+    before = value_of(shared.connection, TABLE, row, "updated_at")
+    update(shared.connection, TABLE, row, health_status="OFFLINE")
+    assert value_of(shared.connection, TABLE, row, "updated_at") > before
+    update(shared.connection, TABLE, row, health_status="HEALTHY", updated_at=now().replace(year=2021))
+    assert "2021" in str(value_of(shared.connection, TABLE, row, "updated_at"))
+
+
+def test_what_the_caller_leaves_out_is_filled_in(shared: SharedDatabase) -> None:
+    execute(
+        shared.connection,
+        f"INSERT INTO {TABLE} (provider, configuration_name) VALUES ('pkcs11', 'plain')",  # noqa: S608
+    )
+    found = execute(
+        shared.connection,
+        "SELECT supports_key_generation, supports_key_derivation, is_active, require_dual_auth,"  # noqa: S608
+        f" audit_all_operations, created_at = updated_at, id IS NOT NULL FROM {TABLE}",
+    ).fetchone()
+    assert tuple(found) == (True, False, True, False, True, True, True)
+
+
+def test_a_configuration_may_be_deleted(shared: SharedDatabase) -> None:
+    row = insert(shared.connection, TABLE, **hsm_configuration())
+    execute(shared.connection, f"DELETE FROM {TABLE} WHERE id = :id", {"id": row["id"]})  # noqa: S608
+    assert stored(shared.connection, TABLE) == []
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@pytest.mark.parametrize(("column", "rule"), UNIQUE, ids=str)
+def test_no_configuration_displaces_another(shared: SharedDatabase, column: str, rule: str, settings: Row) -> None:
+    apply_settings(shared.connection, settings)
+    first, second = (insert(shared.connection, TABLE, **hsm_configuration()) for _ in range(2))
+    refuses_displacement(shared.connection, TABLE, second, {column: first[column]}, rule=rule)
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("forbidden", malformed(TABLE), ids=str)
+def test_a_value_of_another_type_is_refused(shared: SharedDatabase, forbidden: Forbidden) -> None:
+    refuses_insert(shared.connection, TABLE, hsm_configuration(), forbidden)
+    if not IDENTITY & forbidden.change.keys():
+        row = insert(shared.connection, TABLE, **hsm_configuration())
+        refuses_update(shared.connection, TABLE, row, forbidden)
