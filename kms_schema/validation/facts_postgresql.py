@@ -23,6 +23,7 @@ from kms_schema.validation.catalog import (
     without_defaults,
 )
 from kms_schema.validation.grants import grants
+from kms_schema.validation.rendering import settled
 
 if TYPE_CHECKING:
     import psycopg
@@ -31,6 +32,8 @@ _OBJECT_QUERIES = (
     "relation", "column", "constraint", "index", "trigger", "function", "sequence", "rule", "policy",
     "child_table", "incoming_reference", "statistics",
 )  # fmt: skip
+# Facts that the server renders from a parsed expression, which `settled` brings to one form.
+_EXPRESSIONS = frozenset({"definition", "default", "generated", "using", "check", "partition_bound"})
 # The server writes constants in expressions as these settings say, which a role or a database may have
 # changed. Rendering waits for whoever holds a table exclusively: give up rather than queue behind a long
 # ALTER TABLE.
@@ -146,6 +149,9 @@ def reading(connection: "psycopg.Connection[Any]", schema: str) -> Iterator[Post
 def _finish(facts: Facts) -> Facts:
     acl, default = facts.pop("acl", None), facts.pop("acl_default", None)
     facts["grants"] = grants(acl, default, facts.pop("column_acl", None))
+    for name in _EXPRESSIONS & facts.keys():
+        if isinstance(facts[name], str):
+            facts[name] = settled(facts[name])
     return without_defaults(facts)
 
 

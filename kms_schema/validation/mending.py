@@ -31,14 +31,31 @@ class Mender:
             return special(self, difference.key, facts) if self._engine == "postgresql" else None
         match difference.kind:
             case Kind.MISSING:
-                return self._create(difference.key)
+                return self._with_the_rest(difference.key, self._create(difference.key))
             case Kind.UNEXPECTED:
                 return self._drop(difference.key)
             case Kind.CHANGED:
-                return self._change(difference.key, facts)
+                change = self._change(difference.key, facts)
+                return self._with_the_rest(difference.key, change) if self._made_anew(change) else change
             case Kind.RENAMED:
                 return self._rename(difference.key, facts["name"][1])
         return None
+
+    @staticmethod
+    def _made_anew(change: str | None) -> bool:
+        return change is not None and " CREATE " in change
+
+    def _with_the_rest(self, key: str, create: str | None) -> str | None:
+        """Add what a new object has to be told besides: when a trigger fires, and rights other than the default."""
+        if create is None or self._engine == "sqlite":
+            return create
+        facts = self._expected[key]
+        rest = [create]
+        if facts.get("enabled", "ORIGIN") != "ORIGIN":
+            rest.append(self.enable_trigger(key, {"enabled": (facts["enabled"], "ORIGIN")}))
+        if "grants" in facts:
+            rest.append(self.set_grants(key, {"grants": (facts["grants"], None)}))
+        return " ".join(rest)
 
     def _create(self, key: str) -> str | None:
         kind, name = kind_and_name(key)
@@ -91,12 +108,18 @@ class Mender:
             return self._change_column(name, facts) if self._engine == "postgresql" else None
         if kind in ROUTINE_KINDS:
             return None if facts.keys() & {"arguments", "returns"} else self._create(key)
+        if kind == "index" and "clustered" in facts:
+            return f"ALTER TABLE {self._table(self._expected[key])} SET WITHOUT CLUSTER;"
+        if not facts.keys() <= {"definition", "unique", "function"}:
+            return None
         if kind == "view" and self._engine == "postgresql":
             return f"CREATE OR REPLACE VIEW {self._qualified(name)} AS {self._expected[key]['definition']}"
-        if kind in {"constraint", "index", "trigger", "view"} and (create := self._create(key)) is not None:
-            drop = self._drop(key) or f"DROP {kind.upper()} {_quoted(name)};"
-            return f"{drop} {create}"
-        return None
+        return self._drop_and_create(key) if kind in {"constraint", "index", "trigger", "view"} else None
+
+    def _drop_and_create(self, key: str) -> str | None:
+        kind, name = kind_and_name(key)
+        create = self._create(key)
+        return create and f"{self._drop(key) or f'DROP {kind.upper()} {_quoted(name)};'} {create}"
 
     def _change_column(self, name: str, facts: _Change) -> str | None:
         table, _, column = name.partition(".")

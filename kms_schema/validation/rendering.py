@@ -1,0 +1,61 @@
+"""Expressions as PostgreSQL writes them out, in the one form that survives being read in again.
+
+A dump and restore parses what the server rendered and renders it anew, and the first round changes it without
+changing its meaning. Both forms are written as the second here, so that a restored database is no different
+from a migrated one:
+
+- `x IN ('a', 'b')` on a varchar is `(ARRAY['a'::character varying, …])::text[]` at first, and then
+  `ARRAY[('a'::character varying)::text, …]`;
+- `x BETWEEN 1 AND 2 AND y` is `(((x >= 1) AND (x <= 2)) AND y)` at first, and then `((x >= 1) AND (x <= 2)
+AND y)`, since the
+  parser, and only it, flattens an AND or OR on the left of another (makeAndExpr in PostgreSQL's gram.y).
+"""
+
+import re
+
+_LITERAL = r"'(?:[^']|'')*'::character varying"
+_CAST_ARRAY = re.compile(rf"\(ARRAY\[({_LITERAL}(?:, {_LITERAL})*)\]\)::text\[\]")
+_PIECE = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\bAND\b|\bOR\b|[()]|[^'"()AO]+|.""", re.DOTALL)
+
+
+def settled(text: str) -> str:
+    """Return an expression, or a statement with expressions in it, in the form it has after a dump and
+    restore."""
+    return _flattened(_CAST_ARRAY.sub(_cast_each, text))
+
+
+def _cast_each(match: re.Match[str]) -> str:
+    return "ARRAY[" + re.sub(_LITERAL, lambda literal: f"({literal[0]})::text", match[1]) + "]"
+
+
+def _flattened(text: str) -> str:
+    """Take the brackets from an AND that is the left side of another, and from an OR likewise."""
+    pieces = _PIECE.findall(text)
+    opened: list[int] = []
+    operators: dict[int, set[str]] = {}
+    for position, piece in enumerate(pieces):
+        if piece == "(":
+            opened.append(position)
+            operators[position] = set()
+        elif piece == ")" and opened:
+            start = opened.pop()
+            if opened and opened[-1] == _before(pieces, start) and len(operators[start]) == 1:
+                (operator,) = operators[start]
+                if _after(pieces, position) == operator:
+                    pieces[start] = pieces[position] = ""
+        elif piece in {"AND", "OR"} and opened:
+            operators[opened[-1]].add(piece)
+    return "".join(pieces)
+
+
+def _before(pieces: list[str], position: int) -> int:
+    """Return the place of the piece before, those that are gone left out."""
+    position -= 1
+    while position >= 0 and not pieces[position]:
+        position -= 1
+    return position
+
+
+def _after(pieces: list[str], position: int) -> str:
+    """Return the next piece that is not white space."""
+    return next((piece for piece in pieces[position + 1 :] if piece.strip()), "")
