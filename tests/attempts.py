@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from kms_schema.models import Base, UtcTimestamp
 from tests.engines.database import Connection
-from tests.rows import Row
+from tests.rows import Row, in_words
 from tests.statements import execute, refused
 
 CHECK_VIOLATION = "23514"
@@ -37,7 +37,7 @@ class Forbidden:
 
     def __str__(self) -> str:
         """Name the case in pytest's listing."""
-        return f"{self.rule}-{','.join(f'{column}={value}' for column, value in self.change.items())}"[:100]
+        return f"{self.rule}-{in_words(self.change)}"[:100]
 
 
 def missing(table: str, *server_set: str) -> list[Forbidden]:

@@ -35,6 +35,26 @@ def now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+def in_words(row: Row) -> str:
+    """Return a short name for a test case that is about these values, for `pytest.mark.parametrize(…, ids=in_words)`.
+
+    What is made anew in each process (ids, times, bytes) is named by its kind only: pytest-xdist runs nothing unless
+    all its processes name the cases alike.
+    """
+    return ",".join(f"{column}={_in_words(value)}" for column, value in row.items())[:100]
+
+
+def _in_words(value: Any) -> str:
+    match value:
+        case uuid.UUID() | dt.datetime():
+            return type(value).__name__
+        case bytes():
+            return f"{len(value)} bytes"
+        case dict():
+            return f"{{{','.join(map(str, value))}}}"
+    return str(value)
+
+
 def insert(connection: Connection, table: str, **row: Any) -> Row:
     """Insert `row` by plain SQL and return it."""
     columns = ", ".join(f'"{column}"' for column in row)

@@ -21,7 +21,7 @@ from tests.attempts import (
     update,
     value_of,
 )
-from tests.rows import Row, envelope, hsm_configuration, insert, now
+from tests.rows import Row, envelope, hsm_configuration, in_words, insert, now
 from tests.shared import SharedDatabase
 from tests.statements import execute
 
@@ -76,7 +76,7 @@ FORBIDDEN = [
 ]
 
 
-@pytest.mark.parametrize("change", ACCEPTED, ids=str)
+@pytest.mark.parametrize("change", ACCEPTED, ids=in_words)
 def test_a_sound_configuration_is_accepted_on_insert_and_on_update(shared: SharedDatabase, change: Row) -> None:
     insert(shared.connection, TABLE, **{**hsm_configuration(), **change})
     execute(shared.connection, f"DELETE FROM {TABLE}")  # noqa: S608  (its name may be in the change)

@@ -31,7 +31,7 @@ from tests.attempts import (
     value_of,
 )
 from tests.engines.database import Connection
-from tests.rows import Row, insert, key_master, key_rotation, key_version, now, rotation_policy
+from tests.rows import Row, in_words, insert, key_master, key_rotation, key_version, now, rotation_policy
 from tests.shared import SharedDatabase
 from tests.statements import execute
 
@@ -99,7 +99,7 @@ def completed(master: Row, **over: Any) -> Row:
     return key_rotation(master, **{"status": "COMPLETED", "started_at": now(), "completed_at": now() + HOUR, **over})
 
 
-@pytest.mark.parametrize("change", ACCEPTED, ids=str)
+@pytest.mark.parametrize("change", ACCEPTED, ids=in_words)
 def test_a_sound_rotation_is_accepted_on_insert_and_on_update(shared: SharedDatabase, master: Row, change: Row) -> None:
     insert(shared.connection, TABLE, **completed(master, **change))
     update(shared.connection, TABLE, insert(shared.connection, TABLE, **key_rotation(master)), **change)
