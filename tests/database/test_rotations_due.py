@@ -220,3 +220,5 @@ def test_limits_beyond_all_times_and_counters_are_never_reached(stand_in: StandI
     assert due(stand_in, rotation_policies=[noticed], **tables) == (["expiry"], False)
     most_operations = policy(max_operations=2**63 - 1)
     assert due(stand_in, rotation_policies=[most_operations], **tables) == (["usage"], True)
+    for megabytes, answer in ((2**43 - 1, (["volume"], True)), (2**43, None)):
+        assert due(stand_in, rotation_policies=[policy(max_data_volume_mb=megabytes)], **tables) == answer

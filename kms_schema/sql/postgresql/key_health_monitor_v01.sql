@@ -48,7 +48,7 @@ failed AS (
         sum(rotation.retry_count + CASE rotation.status WHEN 'FAILED' THEN 1 ELSE 0 END) AS attempts
     FROM {schema}.key_rotations AS rotation
     WHERE
-        rotation.status <> 'COMPLETED'
+        rotation.status IN ('SCHEDULED', 'RUNNING', 'FAILED')
         AND rotation.failed_at IS NOT NULL
         AND NOT EXISTS (
             SELECT 1

@@ -21,7 +21,7 @@ CREATE VIEW key_health_monitor AS
 WITH clock AS (
     SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z' AS at
 ),
-moment AS (
+moment AS MATERIALIZED (
     SELECT
         at,
         substr(at, 1, 10) AS today,
@@ -35,7 +35,7 @@ failed AS (
         sum(rotation.retry_count + (rotation.status = 'FAILED')) AS attempts
     FROM key_rotations AS rotation
     WHERE
-        rotation.status <> 'COMPLETED'
+        rotation.status IN ('SCHEDULED', 'RUNNING', 'FAILED')
         AND rotation.failed_at IS NOT NULL
         AND NOT EXISTS (
             SELECT 1

@@ -13,7 +13,7 @@ CREATE VIEW key_management_dashboard AS
 WITH clock AS (
     SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z' AS at
 ),
-moment AS (
+moment AS MATERIALIZED (
     SELECT
         at,
         substr(at, 1, 10) AS today,
