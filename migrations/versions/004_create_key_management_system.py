@@ -39,6 +39,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "sqlite": (
         *TABLES,
         "guard_key_audit_log_insert_trigger_v01",
+        "guard_key_audit_log_insert_values_trigger_v01",
         "guard_key_audit_log_insert_sequence_trigger_v01",
         "prevent_key_audit_log_update_trigger_v01",
         "prevent_key_audit_log_delete_trigger_v01",
