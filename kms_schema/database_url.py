@@ -39,7 +39,7 @@ class DatabaseUrl:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     hosts: tuple[tuple[str, int | None], ...] = ()
-    parameters: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    parameters: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
     def sqlalchemy_url(self) -> str:
         """Return the URL with the driver written out, as SQLAlchemy and `alembic.ini` want it."""
@@ -57,6 +57,12 @@ class DatabaseUrl:
         at = "@" if user else ""
         database = quote(self.database, safe=" +") if self.database else ""
         return f"postgresql+psycopg://{user}{at}{address}/{database}{_question(query)}"
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Whatever in the URL may not be shown."""
+        named = (value for name in _SECRET_PARAMETERS for value in self.parameters.get(name, ()))
+        return frozenset(filter(None, (self.password, *named)))
 
     def connection_parameters(self) -> dict[str, Any]:
         """Return libpq's connection keywords (host, port, dbname, user, …), as `psycopg.connect(**…)` takes

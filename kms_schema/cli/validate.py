@@ -126,8 +126,8 @@ def _refusals_told(url: str, target: DatabaseUrl) -> Iterator[None]:
         if psycopg is None or not isinstance(error, psycopg.Error):
             raise
         message = " ".join(str(error).split())
-        if target.password:
-            message = message.replace(target.password, "***")
+        for secret in target.secrets:
+            message = message.replace(secret, "***")
         raise CannotConnect(f"{redact(url)}: {message}") from None
 
 

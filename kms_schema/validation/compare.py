@@ -47,7 +47,7 @@ _ORDER = (*ROUTINE_KINDS, *RELATION_KINDS, "child table", "column", "sequence", 
 
 
 def compare(expected: Objects, actual: Objects) -> tuple[Difference, ...]:
-    """Return the differences, one for each cause, ordered by object."""
+    """Return the differences, one for each cause, ordered by kind and name."""
     differences = _differences(expected, actual)
     needs = {
         key: frozenset(expected.get(key, {}).get("needs", ())) | frozenset(actual.get(key, {}).get("needs", ()))

@@ -1,0 +1,157 @@
+"""The real executable: exit statuses, where what is written, and that neither tracebacks nor passwords are shown."""
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from kms_schema.validation import CODES
+from tests.engines import Database
+from tests.engines.programs import REPOSITORY
+
+SCRIPT = REPOSITORY / "scripts" / "validate_key_management_schema.py"
+DRIFT = "CREATE INDEX extra ON key_audit_logs (user_id)"
+
+
+def kms_schema(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m kms_schema`, or the script if the first argument is its path."""
+    program = [] if arguments[0] == str(SCRIPT) else ["-m", "kms_schema"]
+    cleaned = {name: value for name, value in os.environ.items() if name != "KMS_DATABASE_URL"}
+    done = subprocess.run(
+        [sys.executable, *program, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        env={**cleaned, "PYTHONPATH": "" if not program else str(REPOSITORY), **environment},
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def drift(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        connection.execute(DRIFT)
+
+
+def test_a_clean_database_exits_0_with_the_verdict_last(database: Database) -> None:
+    done = kms_schema("validate", "--database-url", database.url)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1].startswith("as the package made it: no findings")
+
+
+def test_findings_exit_1_on_standard_output(database: Database) -> None:
+    drift(database)
+    done = kms_schema("validate", "--database-url", database.url)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.startswith("error KMS132 index extra: index unexpected\n")
+    assert "mend:     DROP INDEX" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("different: 1 error")
+    assert "\x1b" not in done.stdout
+
+
+def test_the_url_comes_from_the_environment_and_the_script_runs_anywhere(database: Database, tmp_path: Path) -> None:
+    done = kms_schema(str(SCRIPT), cwd=tmp_path, KMS_DATABASE_URL=database.url)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_json_is_one_document(database: Database) -> None:
+    drift(database)
+    done = kms_schema("validate", "--database-url", database.url, "--format", "json")
+    document = json.loads(done.stdout)
+    assert (document["clean"], document["summary"]) == (False, {"error": 1, "warning": 0, "info": 0})
+    (finding,) = document["findings"]
+    assert (finding["code"], finding["object"], finding["actual"][:12]) == ("KMS132", "index extra", "CREATE INDEX")
+    assert finding["severity"] == "error"
+    assert finding["title"] == CODES["KMS132"]
+
+
+def test_github_gets_annotations(database: Database) -> None:
+    drift(database)
+    done = kms_schema("validate", "--database-url", database.url, "--format", "github")
+    assert done.stdout.startswith("::error title=KMS132 index extra::index unexpected: ")
+
+
+def test_a_report_in_a_file_leaves_standard_output_empty(database: Database, tmp_path: Path) -> None:
+    drift(database)
+    target = tmp_path / "report.json"
+    done = kms_schema("validate", "--database-url", database.url, "--format", "json", "--output", str(target))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert json.loads(target.read_text(encoding="utf-8"))["verdict"] in done.stderr
+
+
+def test_codes_are_selected_and_ignored_by_their_beginning(database: Database) -> None:
+    drift(database)
+    for options in (["--ignore", "KMS13"], ["--select", "KMS14"], ["--select", "KMS1", "--ignore", "KMS132"]):
+        done = kms_schema("validate", "--database-url", database.url, *options)
+        assert done.returncode == 0
+        assert "1 left out" in done.stdout
+
+
+def test_warnings_fail_where_that_is_asked_for(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        connection.execute("CREATE TABLE invoices (id integer)")
+    arguments = ["validate", "--database-url", database.url, "--strict"]
+    assert kms_schema(*arguments).returncode == 0
+    assert kms_schema(*arguments, "--fail-on", "warning").returncode == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--database-url", "mysql://me:hunter2@localhost/x"],
+        ["--database-url", "postgresql://me:hunter2@localhost:x/x"],
+        ["--database-url", "kms.db"],
+        ["--format", "xml"],
+        ["--select", "KMS777"],
+        ["--no-such-option"],
+        ["surplus"],
+    ],
+)
+def test_wrong_usage_exits_2(arguments: list[str]) -> None:
+    done = kms_schema("validate", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "hunter2" not in done.stderr
+
+
+def test_a_server_that_does_not_answer_exits_3_without_the_password() -> None:
+    url = "postgresql://me:hunter2@127.0.0.1:1/kms?sslpassword=hunter2"
+    done = kms_schema("validate", "--database-url", url)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "postgresql://me:***@127.0.0.1:1/kms" in done.stderr
+    assert "hunter2" not in done.stderr
+
+
+def test_a_missing_file_exits_3_and_is_not_made(tmp_path: Path) -> None:
+    file = tmp_path / "no.db"
+    done = kms_schema("validate", "--database-url", f"sqlite:///{file}")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "there is no file" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_database_exits_3(tmp_path: Path) -> None:
+    file = tmp_path / "no.db"
+    file.write_text("x" * 5000, encoding="utf-8")
+    done = kms_schema("validate", "--database-url", f"sqlite:///{file}")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "not a database" in done.stderr
+
+
+def test_a_database_or_schema_that_is_not_there_exits_3(database: Database) -> None:
+    if database.dialect == "sqlite":
+        return
+    for arguments in (["--database-url", database.url + "_not"], ["--database-url", database.url, "--schema", "none"]):
+        done = kms_schema("validate", *arguments)
+        assert (done.returncode, done.stdout) == (3, "")
+
+
+def test_help_has_examples_and_exit_statuses() -> None:
+    done = kms_schema("validate", "--help")
+    assert done.returncode == 0
+    assert "Examples:" in done.stdout
+    assert "Exit status: 0" in done.stdout
