@@ -7,7 +7,8 @@ BEGIN
     SELECT RAISE(ABORT, 'pk_key_audit_logs: another row has this id (REPLACE and upserts are refused)')
     WHERE EXISTS (SELECT 1 FROM key_audit_logs WHERE id = NEW.id);
     SELECT RAISE(ABORT, 'guard_key_audit_log_insert: the database sets id: leave it out')
-    WHERE substr(NEW.id, 1, 13) IS NOT printf('%012x', CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)) || '7';
+    WHERE substr(NEW.id, 1, 13) IS NOT printf('%012x', CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)) || '7'
+        OR typeof(NEW.id) <> 'text' OR length(NEW.id) <> 32 OR NEW.id GLOB '*[^0-9a-f]*' OR instr(NEW.id, char(0)) > 0;
     SELECT RAISE(ABORT, 'guard_key_audit_log_insert: the database sets sequence: leave it out')
     WHERE NEW.sequence IS NOT 0
         AND NEW.sequence IS NOT (SELECT 1 + coalesce(max(sequence), 0) FROM key_audit_logs);

@@ -1,6 +1,5 @@
--- The table's own checks once more, for connections that ignore those (PRAGMA ignore_check_constraints). What the
--- database sets (sequence, timestamp, recorded_by) guard_key_audit_log_insert compares with what it would set, and key_id
--- with the keys there are.
+-- The table's own checks once more, for connections that ignore those (PRAGMA ignore_check_constraints). Not of
+-- id, sequence, timestamp and recorded_by, nor of key_id: guard_key_audit_log_insert knows what those must be.
 CREATE TRIGGER guard_key_audit_log_insert_values
 BEFORE INSERT ON key_audit_logs
 BEGIN
@@ -20,8 +19,6 @@ BEGIN
     WHERE NOT (CASE WHEN json_valid(NEW.compliance_tags) THEN json_type(NEW.compliance_tags) = 'array' ELSE NEW.compliance_tags IS NULL END);
     SELECT RAISE(ABORT, 'ck_key_audit_logs_additional_metadata_is_object: additional_metadata is no JSON object')
     WHERE NOT (CASE WHEN json_valid(NEW.additional_metadata) THEN json_type(NEW.additional_metadata) = 'object' ELSE NEW.additional_metadata IS NULL END);
-    SELECT RAISE(ABORT, 'ck_key_audit_logs_id_type: id is not 32 lower-case hexadecimal digits')
-    WHERE NOT (typeof(NEW.id) = 'text' AND instr(NEW.id, char(0)) = 0 AND length(NEW.id) = 32 AND NEW.id NOT GLOB '*[^0-9a-f]*');
     SELECT RAISE(ABORT, 'ck_key_audit_logs_event_type_type: event_type is not text of up to 50 characters without NUL')
     WHERE NOT (typeof(NEW.event_type) = 'text' AND instr(NEW.event_type, char(0)) = 0 AND length(NEW.event_type) <= 50);
     SELECT RAISE(ABORT, 'ck_key_audit_logs_event_description_type: event_description is not text without NUL')
