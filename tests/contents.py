@@ -23,7 +23,7 @@ TABLES = (
 )
 
 Contents = dict[str, list[Row]]
-"""The rows of each table, in the order of their ids."""
+"""The rows of each table, in the order of their ids; audit entries in that of their sequence."""
 
 
 def read_contents(connection: Connection) -> Contents:
@@ -33,7 +33,8 @@ def read_contents(connection: Connection) -> Contents:
 
 def _rows(connection: Connection, table: sa.Table) -> list[Row]:
     columns = ", ".join(f'"{column.name}"' for column in table.columns)
-    rows = connection.execute(f"SELECT {columns} FROM {table.name} ORDER BY id").fetchall()  # type: ignore[arg-type]  # noqa: S608
+    order = "sequence" if "sequence" in table.columns else "id"
+    rows = connection.execute(f"SELECT {columns} FROM {table.name} ORDER BY {order}").fetchall()  # type: ignore[arg-type]  # noqa: S608
     convert = _from_sqlite if dialect_of(connection) == "sqlite" else _unchanged
     readers = [(column.name, convert(column.type)) for column in table.columns]
     return [

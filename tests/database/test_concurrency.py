@@ -50,7 +50,8 @@ def arena(engines: Engines, server: str, request: pytest.FixtureRequest) -> Iter
     database = engines[server].create(engines.migrated(server, "template"))
     with closing(database.connect()) as observer:
         assert isinstance(observer, psycopg.Connection)
-        yield Arena(*request.param, database, observer)
+        race, isolations = request.param
+        yield Arena(race, isolations, database, observer)
     engines[server].drop(database)
 
 
