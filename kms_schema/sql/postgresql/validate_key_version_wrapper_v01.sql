@@ -3,7 +3,8 @@
 -- FOR SHARE on the wrapper makes a concurrent destruction or rewrap of it wait. Only a version that wraps others can
 -- close a circle: rewrapping those goes one at a time (advisory lock), so under READ COMMITTED the rest of the chain
 -- is as it will stay. An older snapshot follows old links, so there FOR SHARE notices one that was changed since
--- (40001). Two versions that are rewrapped under each other at the same instant may deadlock (40P01): one had to lose.
+-- (40001). The advisory lock comes after the row locks, so that nobody who holds it waits for one of those who wait
+-- for it. Two versions that are rewrapped under each other at the same instant may deadlock (40P01): one had to lose.
 CREATE FUNCTION {schema}.validate_key_version_wrapper() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -20,9 +21,6 @@ BEGIN
         OR TG_OP = 'UPDATE' AND NEW.wrapped_by_version_id IS NOT DISTINCT FROM OLD.wrapped_by_version_id
     THEN
         RETURN NEW;
-    END IF;
-    IF TG_OP = 'UPDATE' AND EXISTS (SELECT FROM {schema}.key_versions WHERE wrapped_by_version_id = NEW.id) THEN
-        PERFORM pg_advisory_xact_lock((TG_RELID::bigint << 32) | 1);
     END IF;
     SELECT version.key_id, version.destroyed_at, master.key_type INTO wrapper
     FROM {schema}.key_versions AS version
@@ -45,6 +43,9 @@ BEGIN
         WHEN wrapper.key_id = NEW.key_id THEN 'the wrapper is a version of the same key'
         WHEN wrapper.destroyed_at IS NOT NULL THEN format('the wrapper was destroyed at %s', wrapper.destroyed_at)
     END;
+    IF TG_OP = 'UPDATE' AND EXISTS (SELECT FROM {schema}.key_versions WHERE wrapped_by_version_id = NEW.id) THEN
+        PERFORM pg_advisory_xact_lock((TG_RELID::bigint << 32) | 1);
+    END IF;
     WHILE fault IS NULL AND TG_OP = 'UPDATE' AND link IS NOT NULL LOOP
         IF link = ANY (chain) THEN
             fault := format('the wrappers would close a circle: %s', array_to_string(chain || link, ' -> '));
