@@ -32,6 +32,20 @@ def circle_of_wrappers(connection: Connection) -> tuple[Move, ...]:
     return rewrapping(a, b), rewrapping(b, c), rewrapping(c, a)
 
 
+def line_of_parents(connection: Connection) -> tuple[Move, ...]:
+    """Return three moves that close no circle; the last two want the lock that the first holds, and meet at `b`."""
+    a, b, c, d, e = (kek(connection) for _ in range(5))
+    return reparenting(d, e), reparenting(a, b), reparenting(b, c)
+
+
+def line_of_wrappers(connection: Connection) -> tuple[Move, ...]:
+    """Return three moves that close no circle; the last two want the lock that the first holds, and meet at `b`."""
+    a, b, c, d, e = (version(connection, kek(connection)) for _ in range(5))
+    for wrapper in (a, b, d):
+        version(connection, master(connection), wrapped_by_version_id=wrapper["id"])
+    return rewrapping(d, e), rewrapping(a, b), rewrapping(b, c)
+
+
 def append_two_entries_about_one_key(connection: Connection) -> tuple[Move, ...]:
     entry = audit_entry(key_id=master(connection)["id"])
     return adding("key_audit_logs", entry), adding("key_audit_logs", entry)

@@ -17,7 +17,7 @@ from tests.contents import read_contents
 from tests.engines import Database, Engines, parse_names
 from tests.invariants import forbidden_states
 from tests.moves import Move, destroying, kek, version
-from tests.parallel import PARALLEL, Moves, circle_of_parents, circle_of_wrappers
+from tests.parallel import PARALLEL, Moves, circle_of_parents, circle_of_wrappers, line_of_parents, line_of_wrappers
 from tests.races import RACES, Race
 from tests.serial import SerialRun, comparable, run_in_order
 from tests.sessions import Session
@@ -160,6 +160,21 @@ def test_three_sessions_do_not_close_a_circle(
     assert forbidden_states(read_contents(observer)) == []
     assert sum(committed) in {1, 2}, [session.error for session in three]
     assert not any(isinstance(session.error, psycopg.errors.DeadlockDetected) for session in three)
+
+
+@pytest.mark.parametrize("line", [line_of_parents, line_of_wrappers])
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1)])
+def test_waiting_for_the_advisory_lock_holds_up_nobody_who_has_it(
+    postgresql: Database, observer: psycopg.Connection[Any], line: Moves, order: tuple[int, ...]
+) -> None:
+    """An older snapshot must lock the whole chain, so this is for READ COMMITTED; others retry (40001, 40P01)."""
+    moves = line(observer)
+    with sessions(postgresql, *[READ_COMMITTED] * 3) as three:
+        for position in order:
+            three[position].start(moves[position], observer)
+        for position in order:
+            assert three[position].commit(), three[position].error
+    assert forbidden_states(read_contents(observer)) == []
 
 
 @pytest.mark.parametrize("isolation", [READ_COMMITTED, REPEATABLE_READ])
