@@ -121,6 +121,8 @@ def one_of(column: str, words: type[StrEnum]) -> str:
 
 Id = Annotated[uuid.UUID, mapped_column(sa.Uuid, primary_key=True, server_default=new_id())]
 Timestamp = Annotated[dt.datetime, mapped_column(UtcTimestamp)]
+FilledTimestamp = Annotated[dt.datetime, mapped_column(UtcTimestamp, server_onupdate=sa.FetchedValue())]
+"""A time that a trigger fills in on UPDATE, so that a session reads it anew afterwards."""
 CreatedAt = Annotated[dt.datetime, mapped_column(UtcTimestamp, server_default=current_time())]
 Counter = Annotated[int, mapped_column(sa.BigInteger, server_default=sa.text("0"))]
 Document = Annotated[dict[str, Any], mapped_column(JsonDocument)]

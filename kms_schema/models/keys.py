@@ -11,6 +11,7 @@ from kms_schema.models.base import (
     Counter,
     CreatedAt,
     Document,
+    FilledTimestamp,
     Id,
     Timestamp,
     Words,
@@ -117,12 +118,12 @@ class KeyMaster(Base):
     key_size_bits: Mapped[int] = mapped_column(sa.Integer)
     status: Mapped[KeyStatus] = mapped_column(vocabulary_column(KeyStatus), server_default=KeyStatus.PENDING)
     created_at: Mapped[CreatedAt]
-    activated_at: Mapped[Timestamp | None]
-    rotated_at: Mapped[Timestamp | None]
+    activated_at: Mapped[FilledTimestamp | None]
+    rotated_at: Mapped[FilledTimestamp | None]
     expires_at: Mapped[Timestamp | None]
-    expired_at: Mapped[Timestamp | None]
-    revoked_at: Mapped[Timestamp | None]
-    archived_at: Mapped[Timestamp | None]
+    expired_at: Mapped[FilledTimestamp | None]
+    revoked_at: Mapped[FilledTimestamp | None]
+    archived_at: Mapped[FilledTimestamp | None]
     status_reason: Mapped[str | None] = mapped_column(sa.Text)
     parent_key_id: Mapped[str | None] = mapped_column(
         sa.String(64), sa.ForeignKey("key_masters.key_id", ondelete="RESTRICT", onupdate="RESTRICT")

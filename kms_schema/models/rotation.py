@@ -9,6 +9,7 @@ from kms_schema.models.base import (
     Base,
     CreatedAt,
     Document,
+    FilledTimestamp,
     Id,
     Timestamp,
     Words,
@@ -158,20 +159,20 @@ class KeyRotation(Base):
     trigger: Mapped[RotationTrigger] = mapped_column(vocabulary_column(RotationTrigger))
     trigger_details: Mapped[Document | None]
     scheduled_at: Mapped[CreatedAt]
-    started_at: Mapped[Timestamp | None]
-    completed_at: Mapped[Timestamp | None]
-    failed_at: Mapped[Timestamp | None]
+    started_at: Mapped[FilledTimestamp | None]
+    completed_at: Mapped[FilledTimestamp | None]
+    failed_at: Mapped[FilledTimestamp | None]
     old_version: Mapped[int | None] = mapped_column(sa.Integer)
     new_version: Mapped[int | None] = mapped_column(sa.Integer)
     status: Mapped[RotationStatus] = mapped_column(
         vocabulary_column(RotationStatus), server_default=RotationStatus.SCHEDULED
     )
     error_message: Mapped[str | None] = mapped_column(sa.Text)
-    retry_count: Mapped[int] = mapped_column(sa.Integer, server_default=sa.text("0"))
+    retry_count: Mapped[int] = mapped_column(sa.Integer, server_default=sa.text("0"), server_onupdate=sa.FetchedValue())
     max_retries: Mapped[int] = mapped_column(sa.Integer, server_default=sa.text("3"))
     next_retry_at: Mapped[Timestamp | None]
-    claimed_by: Mapped[str | None] = mapped_column(sa.String(100))
-    lease_expires_at: Mapped[Timestamp | None]
+    claimed_by: Mapped[str | None] = mapped_column(sa.String(100), server_onupdate=sa.FetchedValue())
+    lease_expires_at: Mapped[FilledTimestamp | None]
     execution_time_ms: Mapped[int | None] = mapped_column(sa.BigInteger)
     affected_records: Mapped[int | None] = mapped_column(sa.BigInteger)
     pre_rotation_checksum: Mapped[str | None] = mapped_column(sa.String(64))
