@@ -1,0 +1,299 @@
+"""The models as an application uses them: what goes in comes out, and a refusal is an `IntegrityError`."""
+
+import datetime as dt
+import secrets
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, sessionmaker
+
+from kms_schema.models import HsmConfiguration, KeyAuditLog, KeyMaster, KeyRotation, KeyVersion, RotationPolicy
+from kms_schema.vocabulary import (
+    AuditCategory,
+    AuditSecurityLevel,
+    HsmHealth,
+    HsmProvider,
+    KeySecurityLevel,
+    KeyStatus,
+    KeyType,
+    RotationStatus,
+    RotationTrigger,
+)
+from tests.engines import Database
+from tests.rows import envelope, now, unique
+
+TOKYO = dt.timezone(dt.timedelta(hours=9))
+MOMENT = dt.datetime(2026, 3, 1, 8, 59, 59, 123456, tzinfo=TOKYO)
+
+
+@pytest.fixture
+def sessions(database: Database) -> Iterator[sessionmaker[Session]]:
+    engine = database.engine()
+    yield sessionmaker(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def session(sessions: sessionmaker[Session]) -> Iterator[Session]:
+    with sessions() as opened:
+        yield opened
+
+
+def a_key(**over: Any) -> KeyMaster:
+    return KeyMaster(
+        **{"key_id": unique("key"), "key_type": KeyType.DEK, "algorithm": "AES-256", "key_size_bits": 256, **over}
+    )
+
+
+def a_version(key: KeyMaster, **over: Any) -> KeyVersion:
+    material = {
+        "encrypted_key_data": envelope(256),
+        "key_checksum": secrets.token_hex(32),
+        "encryption_metadata": {"format": 1, "algorithm": "AES-256-GCM", "associated_data": key.key_id},
+    }
+    wrapper = {} if over.get("wrapped_by") else {"wrapping_key_ref": "kms://root"}
+    return KeyVersion(**{"key": key, "version_number": 1, **material, **wrapper, **over})
+
+
+def a_policy(**over: Any) -> RotationPolicy:
+    return RotationPolicy(
+        **{"policy_name": unique("policy"), "key_type": KeyType.DEK, "rotation_interval_days": 90, **over}
+    )
+
+
+def an_entry(**over: Any) -> KeyAuditLog:
+    return KeyAuditLog(
+        **{
+            "event_type": "ROTATED",
+            "event_category": AuditCategory.LIFECYCLE,
+            "event_description": "a key was rotated",
+            **over,
+        }
+    )
+
+
+@pytest.fixture
+def written(sessions: sessionmaker[Session]) -> str:
+    """The `key_id` of a key that has everything a key can have, committed."""
+    session = sessions()
+    times = {"created_at": MOMENT, "activated_at": MOMENT}
+    kek = a_key(key_type=KeyType.KEK, status=KeyStatus.ACTIVE, **times)
+    wrapper = a_version(kek, **times)
+    session.add_all([kek, wrapper])
+    session.flush()
+    key = a_key(parent=kek, compliance_tags=["PCI-DSS"], status=KeyStatus.ACTIVE, **times)
+    session.add(key)
+    session.flush()
+    old = a_version(key, wrapped_by=wrapper, deactivated_at=MOMENT, entropy_score=99.5, **times)
+    new = a_version(key, version_number=2, wrapped_by=wrapper)
+    session.add_all([old, new])
+    session.flush()
+    rotation = KeyRotation(
+        key=key,
+        policy=a_policy(notification_channels=["mail"], rotation_window_start="22:00", rotation_window_end="04:00"),
+        trigger=RotationTrigger.SCHEDULED,
+        trigger_details={"days": 90},
+        old_version=1,
+        new_version=2,
+    )
+    hsm = HsmConfiguration(
+        provider=HsmProvider.THALES_LUNA,
+        configuration_name="luna",
+        authentication_config=envelope(512),
+        health_status=HsmHealth.DEGRADED,
+        last_health_check=MOMENT,
+        supported_algorithms=["AES-256"],
+    )
+    entry = an_entry(key=key, additional_metadata={"nested": {"list": [1, None, "ü"]}}, risk_score=10)
+    session.add_all([rotation, hsm, entry])
+    session.commit()
+    return key.key_id
+
+
+def test_what_an_application_writes_it_reads_back_with_its_types(session: Session, written: str) -> None:
+    key = session.scalars(sa.select(KeyMaster).filter_by(key_id=written)).one()
+    assert isinstance(key.id, uuid.UUID)
+    assert (key.key_type, key.status, key.security_level) == (KeyType.DEK, KeyStatus.ACTIVE, KeySecurityLevel.HIGH)
+    assert isinstance(key.key_type, KeyType)
+    assert key.activated_at == MOMENT
+    assert key.activated_at is not None
+    assert key.activated_at.tzinfo is dt.UTC
+    assert key.compliance_tags == ["PCI-DSS"]
+    assert (key.usage_count, key.hsm_provider, key.hsm_metadata) == (0, None, None)
+    old, new = key.versions
+    assert (old.entropy_score, old.is_live, new.activated_at) == (99.5, False, None)
+    assert isinstance(new.encrypted_key_data, bytes)
+    assert new.encryption_metadata == {"format": 1, "algorithm": "AES-256-GCM", "associated_data": written}
+    (rotation,) = key.rotations
+    assert rotation.status is RotationStatus.SCHEDULED
+    assert rotation.trigger is RotationTrigger.SCHEDULED
+    assert (rotation.trigger_details, rotation.retry_count, rotation.rollback_available) == ({"days": 90}, 0, True)
+    hsm = session.scalars(sa.select(HsmConfiguration)).one()
+    assert (hsm.provider, hsm.health_status) == (HsmProvider.THALES_LUNA, HsmHealth.DEGRADED)
+    assert hsm.last_health_check == MOMENT
+    assert (hsm.supports_key_generation, hsm.require_dual_auth) == (True, False)
+    (entry,) = key.audit_entries
+    assert entry.additional_metadata == {"nested": {"list": [1, None, "ü"]}}
+    assert entry.event_category is AuditCategory.LIFECYCLE
+
+
+def test_relationships_lead_from_each_to_its_others(session: Session, written: str) -> None:
+    key = session.scalars(sa.select(KeyMaster).filter_by(key_id=written)).one()
+    parent = key.parent
+    assert parent is not None
+    assert parent.children == [key]
+    assert [version.version_number for version in key.versions] == [1, 2]
+    (wrapper,) = parent.versions
+    assert wrapper.is_live
+    assert {version.id for version in wrapper.wraps} == {version.id for version in key.versions}
+    assert all(version.wrapped_by is wrapper and version.key is key for version in key.versions)
+    (rotation,) = key.rotations
+    assert rotation.key is key
+    assert rotation.policy is not None
+    assert rotation.policy.rotations == [rotation]
+    (entry,) = key.audit_entries
+    assert entry.key is key
+
+
+def test_what_the_server_sets_can_be_read_after_flush_and_after_commit(session: Session) -> None:
+    first, second = an_entry(), an_entry(event_type="SECOND")
+    key, policy = a_key(), a_policy()
+    session.add_all([first, second, key, policy])
+    session.flush()
+    assert {first.sequence, second.sequence} == {2, 3}
+    assert first.id.version == second.id.version == key.id.version == policy.id.version == 7
+    assert first.recorded_by
+    assert abs(first.timestamp - now()) < dt.timedelta(minutes=1)
+    assert (first.security_level, first.retention_period_days) == (AuditSecurityLevel.LOW, 2555)
+    assert (policy.timezone, policy.is_active, key.status) == ("UTC", True, KeyStatus.PENDING)
+    seen = (first.id, first.sequence, first.timestamp, first.recorded_by, key.created_at)
+    session.commit()
+    assert (first.id, first.sequence, first.timestamp, first.recorded_by, key.created_at) == seen
+
+
+def test_what_a_trigger_fills_in_can_be_read_after_flush(session: Session) -> None:
+    key = a_key()
+    rotation = KeyRotation(key=key, trigger=RotationTrigger.MANUAL)
+    session.add_all([key, rotation])
+    session.commit()
+    assert (key.activated_at, rotation.started_at) == (None, None)
+    key.status = KeyStatus.ACTIVE
+    rotation.status, rotation.claimed_by = RotationStatus.RUNNING, "worker-1"
+    session.flush()
+    assert key.activated_at is not None
+    assert rotation.started_at is not None
+    assert rotation.claimed_by == "worker-1"
+    rotation.status = RotationStatus.FAILED
+    session.flush()
+    failed_at = rotation.failed_at
+    assert failed_at is not None
+    rotation.status = RotationStatus.SCHEDULED
+    session.flush()
+    assert (rotation.retry_count, rotation.started_at, rotation.claimed_by) == (1, None, None)
+    assert rotation.failed_at == failed_at
+
+
+@pytest.mark.parametrize("made", [a_key, a_policy], ids=lambda made: made.__name__)
+def test_a_change_moves_updated_at(session: Session, made: Callable[..., Any]) -> None:
+    row = made(updated_at=MOMENT)
+    session.add(row)
+    session.commit()
+    assert row.updated_at == MOMENT
+    row.key_type = KeyType.DEK
+    session.commit()
+    assert row.updated_at == MOMENT, "nothing was changed"
+    if isinstance(row, KeyMaster):
+        row.status_reason = "for a reason"
+    else:
+        row.max_operations = 5
+    session.flush()
+    assert row.updated_at > MOMENT
+
+
+@pytest.mark.parametrize("column", ["expires_at", "created_at"])
+def test_a_time_without_a_zone_is_refused(session: Session, column: str) -> None:
+    session.add(a_key(**{column: dt.datetime(2027, 1, 1)}))
+    with pytest.raises(sa.exc.StatementError, match="pass an aware datetime"):
+        session.flush()
+
+
+def test_an_unknown_word_is_refused_and_a_known_one_may_be_a_string(session: Session) -> None:
+    key = a_key(key_type="tls")
+    session.add(key)
+    session.commit()
+    assert key.key_type is KeyType.TLS
+    session.add(a_key(key_type="rsa"))
+    with pytest.raises(sa.exc.StatementError, match="rsa"):
+        session.flush()
+
+
+def test_none_is_sql_null_in_json(session: Session) -> None:
+    session.add_all([a_key(compliance_tags=None, hsm_metadata=None), a_key(compliance_tags=[])])
+    session.flush()
+    counted = sa.select(sa.func.count()).where(KeyMaster.compliance_tags.is_(None), KeyMaster.hsm_metadata.is_(None))
+    assert session.scalar(counted) == 1
+
+
+def test_a_deleted_policy_leaves_its_rotations_and_a_deleted_key_takes_its_versions(session: Session) -> None:
+    key, policy = a_key(), a_policy()
+    rotation = KeyRotation(key=key, policy=policy, trigger=RotationTrigger.COMPLIANCE)
+    session.add_all([rotation, a_version(key)])
+    session.commit()
+    session.delete(policy)
+    session.commit()
+    assert rotation.policy_id is None
+    assert rotation.policy is None
+    session.delete(rotation)
+    session.commit()
+    session.delete(key)
+    session.commit()
+    assert session.scalars(sa.select(KeyVersion)).all() == []
+
+
+def _first(session: Session, model: type[Any]) -> Any:
+    return session.scalars(sa.select(model).limit(1)).one()
+
+
+REFUSED: dict[str, Callable[[Session, KeyMaster], object]] = {
+    "fk_key_rotations_key_id_key_masters|fk_key_audit_logs_key_id_key_masters": lambda s, key: s.delete(key),
+    "prevent_key_version_delete": lambda s, key: s.delete(key.versions[1]),
+    "prevent_key_audit_log_delete": lambda s, key: s.delete(key.audit_entries[0]),
+    "prevent_key_audit_log_update": lambda _, key: setattr(key.audit_entries[0], "risk_score", 0),
+    "guard_key_audit_log_insert": lambda s, _: s.add(an_entry(timestamp=MOMENT)),
+    "enforce_key_lifecycle_consistency": lambda _, key: setattr(key, "status", KeyStatus.PENDING),
+    "enforce_key_rotation_lifecycle": lambda _, key: setattr(key.rotations[0], "status", RotationStatus.COMPLETED),
+    "validate_rotation_policy_triggers": lambda s, _: setattr(
+        _first(s, RotationPolicy), "rotation_interval_days", None
+    ),
+    "ck_rotation_policies_rotation_window_in_pairs": lambda s, _: s.add(a_policy(rotation_window_start="10:00")),
+    "uq_hsm_configurations_configuration_name": lambda s, _: s.add(
+        HsmConfiguration(provider=HsmProvider.PKCS11, configuration_name="luna")
+    ),
+    "ck_hsm_configurations_authentication_config_is_envelope": lambda s, _: setattr(
+        _first(s, HsmConfiguration), "authentication_config", b'{"pin": "1234"}'
+    ),
+    "uq_key_rotations_open": lambda s, key: s.add(KeyRotation(key=key, trigger=RotationTrigger.MANUAL)),
+    "protect_key_master_identity": lambda _, key: setattr(key, "algorithm", "ROT13"),
+    "prevent_key_master_counter_decrease": lambda _, key: setattr(key, "usage_count", -1),
+    "uq_key_masters_key_id": lambda s, key: s.add(a_key(key_id=key.key_id)),
+    "fk_key_rotations_policy_id_rotation_policies": lambda _, key: setattr(
+        key.rotations[0], "policy_id", uuid.UUID(int=7)
+    ),
+    "fk_key_rotations_key_id_new_version_key_versions": lambda _, key: setattr(key.rotations[0], "new_version", 9),
+    "policy_name": lambda s, _: s.add(a_policy(policy_name=None)),
+}
+
+
+@pytest.mark.parametrize("rule", REFUSED)
+def test_every_refusal_is_an_integrity_error_that_names_the_rule(session: Session, written: str, rule: str) -> None:
+    key = session.scalars(sa.select(KeyMaster).filter_by(key_id=written)).one()
+    with session.no_autoflush:
+        REFUSED[rule](session, key)
+    with pytest.raises(sa.exc.IntegrityError, match=rule):
+        session.flush()
+    session.rollback()
+    assert session.scalar(sa.select(sa.func.count()).select_from(KeyAuditLog)) == 2
+    assert len(key.versions) == 2
