@@ -17,6 +17,7 @@ from kms_schema.validation.compare import Difference, Kind, compare, fill_in, us
 from kms_schema.validation.findings import CODES, Finding, Severity, codes_of, severity_of, worded
 from kms_schema.validation.meaning import meaning_of
 from kms_schema.validation.mending import Mender
+from kms_schema.validation.posture import posture_findings
 from kms_schema.validation.report import Report
 from kms_schema.validation.revisions import standing
 
@@ -47,12 +48,13 @@ def validate(connection: "DatabaseConnection", *, schema: str = "public", strict
         expected = snapshots.load(reader.engine, stamped[-1], reader.version) if stamped else expected_at_head
         names = names_of(expected, expected_at_head)
         actual = reader.objects(names)
+        posture = reader.posture(usual_owner(actual)) if actual else []
         strangers = reader.strangers(names) if strict else []
         catalog = Catalog(reader.engine, reader.version, reader.schema, revisions, actual)
     compared_with, findings = standing(revisions, chain, anything_there=bool(actual.keys() - {"table alembic_version"}))
     if compared_with is not None:
         findings += tuple(_differences(catalog, expected))
-    findings += tuple(_stranger(key) for key in strangers)
+    findings += posture_findings(posture) + tuple(_stranger(key) for key in strangers)
     return Report(catalog.engine, catalog.version, catalog.schema, compared_with, head, findings)
 
 

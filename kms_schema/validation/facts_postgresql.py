@@ -1,4 +1,4 @@
-"""Read PostgreSQL's catalog: what there is of our schema, in one snapshot and five statements, however large
+"""Read PostgreSQL's catalog: what there is of our schema, in one snapshot and six statements, however large
 it is.
 
 Needs CONNECT and nothing more: everything comes from `pg_catalog`, which every role may read, except the rows
@@ -96,6 +96,11 @@ class PostgresqlReader:
         self._add_needs(found)
         self._ours = sorted({address[1] for address in found})
         return in_order(found.values())
+
+    def posture(self, owner: str) -> list[tuple[str, str, str]]:
+        """Return who could get past the guards of tables that belong to `owner`: code, object, what was seen."""
+        self._cursor.execute(_sql("posture"), {"owner": owner, "schema": self.schema})
+        return sorted(self._cursor.fetchall())
 
     def strangers(self, names: Names) -> list[str]:
         """Return the keys of whatever else is in the schema, extensions left out."""

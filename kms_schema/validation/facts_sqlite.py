@@ -72,6 +72,11 @@ class SqliteReader:
                 found.append(_attached(kind, name, relation, sql))
         return in_order(self._with_needs(found))
 
+    def posture(self, owner: str) -> list[tuple[str, str, str]]:
+        """Return nothing: SQLite has no roles, and whoever can write the file can do anything."""
+        del owner
+        return []
+
     def strangers(self, names: Names) -> list[str]:
         """Return the keys of whatever else is in the database."""
         return [

@@ -1,7 +1,8 @@
 """Findings: what is wrong, in words that say what it means for security or data, and the SQL that mends it.
 
-Codes never change their meaning. The tens tell the kind of object, the last digit what happened to it: 1
-missing, 2 unexpected, 3 changed, 4 renamed; from 5 on, and from 300, attributes that matter by themselves.
+Codes never change their meaning. The tens tell the kind of object, the last digit what happened to it: 1 missing,
+2 unexpected, 3 changed, 4 renamed; from 5 on, and from 300, attributes that matter by themselves; from 400, who could
+get past the guards; from 900, what is about the check itself.
 """
 
 from collections.abc import Mapping
@@ -87,13 +88,19 @@ CODES: Mapping[str, str] = {
     "KMS303": "row-level security changed",
     "KMS304": "persistence changed",
     "KMS305": "comment changed",
+    "KMS401": "a setting switches triggers off",
+    "KMS402": "a setting switches restore mode on",
+    "KMS411": "the owner logs in",
+    "KMS412": "the owner has members",
+    "KMS413": "everyone may create objects in the schema",
+    "KMS414": "superusers exist",
     "KMS901": "check could not run",
     "KMS902": "not made by the package",
 }
 """Every code with what it stands for."""
 
-_WARNINGS = frozenset({"KMS305", "KMS901", "KMS902"})
-_NOTES = frozenset({"KMS232"})
+_WARNINGS = frozenset({"KMS305", "KMS411", "KMS412", "KMS413", "KMS901", "KMS902"})
+_NOTES = frozenset({"KMS232", "KMS414"})
 
 
 def severity_of(code: str) -> Severity:

@@ -10,39 +10,20 @@ import psycopg
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from psycopg import sql
 
 from kms_schema import snapshots, validate
 from kms_schema.snapshots import Facts
 from kms_schema.snapshots.generate import differing, symbolic
-from kms_schema.validation import Report, ValidationError, facts_postgresql, facts_sqlite
+from kms_schema.validation import ValidationError, facts_postgresql, facts_sqlite
 from kms_schema.validation.catalog import kind_and_name
 from tests.database import drifts_postgresql, drifts_sqlite
 from tests.engines import Database, Engines
 from tests.engines.database import ALEMBIC_INI, Connection
+from tests.reports import found, report_on, run
 
 CHAIN = snapshots.chain()
 # Inner branches of its UNIONs leave columns unnamed, which the server names when it reads its own text in again.
 NOT_SETTLED = {"view rotations_due"}
-
-
-def report_on(database: Database, **options: bool) -> Report:
-    with closing(database.connect()) as connection:
-        return validate(connection, **options)
-
-
-def found(report: Report) -> list[tuple[str, str]]:
-    return [(finding.code, finding.object) for finding in report.findings]
-
-
-def run(connection: Connection, drift: str | Callable[[sqlite3.Connection], None]) -> None:
-    if callable(drift):
-        assert isinstance(connection, sqlite3.Connection)
-        drift(connection)
-    elif isinstance(connection, sqlite3.Connection):
-        connection.executescript(drift)
-    else:
-        connection.execute(drift)
 
 
 @contextmanager
@@ -98,12 +79,13 @@ def test_each_drift_is_one_finding_and_its_sql_mends_it(engines: Engines, engine
             with closing(copy().connect()) as connection:
                 run(connection, drift)
                 report = validate(connection)
+                finding = report.findings[0]
                 if found(report) != [(code, key)]:
                     wrong[f"{drift} is {code} {key}"] = found(report)
-                elif report.findings[0].mend and not report.findings[0].also and key not in NOT_SETTLED:
+                elif finding.mend and not finding.also and key not in NOT_SETTLED:
                     mended += 1
-                    if left := left_after(connection, report.findings[0].mend):
-                        wrong[report.findings[0].mend] = left
+                    if left := left_after(connection, finding.mend):
+                        wrong[finding.mend] = left
     assert wrong == {}
     assert mended > len(drifts) // 4
 
@@ -197,36 +179,6 @@ def test_settings_of_the_session_change_nothing(database: Database) -> None:
             "SET IntervalStyle = iso_8601; SET bytea_output = escape; SET quote_all_identifiers = on;"
             " SET DateStyle = german; SET extra_float_digits = -15; SET search_path = public, pg_temp",
         )
-        assert found(validate(connection)) == []
-
-
-def test_a_role_with_connect_alone_is_enough_and_says_what_it_cannot_see(database: Database) -> None:
-    if database.dialect == "sqlite":
-        return
-    with closing(database.connect()) as connection:
-        assert isinstance(connection, psycopg.Connection)
-        role = sql.Identifier(f"{connection.info.dbname}_auditor")
-        connection.execute(sql.SQL("CREATE ROLE {}").format(role))
-        try:
-            connection.execute("DROP TRIGGER prevent_key_audit_log_update ON key_audit_logs")
-            connection.execute(sql.SQL("SET ROLE {}").format(role))
-            report = validate(connection)
-        finally:
-            connection.execute("RESET ROLE")
-            connection.execute(sql.SQL("DROP ROLE {}").format(role))
-    assert found(report) == [
-        ("KMS901", "revision of the database"),
-        ("KMS141", "trigger key_audit_logs.prevent_key_audit_log_update"),
-    ]
-    assert "1 check could not run" in report.verdict
-
-
-def test_explicit_default_rights_are_no_difference(database: Database) -> None:
-    """A dump and restore, or GRANT and REVOKE, leave the same rights spelled out."""
-    if database.dialect == "sqlite":
-        return
-    with closing(database.connect()) as connection:
-        run(connection, "GRANT SELECT ON key_audit_logs TO pg_monitor; REVOKE SELECT ON key_audit_logs FROM pg_monitor")
         assert found(validate(connection)) == []
 
 

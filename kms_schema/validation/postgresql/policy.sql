@@ -4,7 +4,7 @@ SELECT 'policy', c.relname || '.' || p.polname, 'pg_policy'::regclass::oid, p.oi
            'table', c.relname,
            'command', CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
            'permissive', p.polpermissive,
-           'roles', (SELECT jsonb_agg(named.role ORDER BY named.role)
+           'roles', (SELECT jsonb_agg(named.role ORDER BY named.role COLLATE "C")
                      FROM (SELECT CASE WHEN m.id = 0 THEN 'PUBLIC' ELSE pg_get_userbyid(m.id)::text END AS role
                            FROM unnest(p.polroles) AS m (id)) named),
            'using', pg_get_expr(p.polqual, p.polrelid),

@@ -1,0 +1,45 @@
+"""Who could get past the guards although everything is as the package made it: findings from rows of `posture.sql`."""
+
+from collections.abc import Iterable
+
+from kms_schema.validation.findings import Finding, severity_of
+
+_MEANINGS = {
+    "KMS401": "triggers that are not ALWAYS, foreign keys among them, do not run in these sessions",
+    "KMS402": "whoever has the owner's role writes audit entries with an id, a time and a name of their choosing",
+    "KMS411": "whoever has its password can alter the tables and switch off what guards them; let a role own them that"
+    " cannot log in",
+    "KMS412": "it can act as the owner: alter the tables, and switch off what guards them",
+    "KMS413": "an object of somebody else's can stand where a program that names no schema looks first",
+    "KMS414": "they can do anything here, unnoticed by any trigger; only evidence kept elsewhere shows what they did",
+}
+_EXPECTED = {
+    "KMS401": "no such setting",
+    "KMS402": "no such setting",
+    "KMS411": "an owner that does not log in",
+    "KMS412": "no members of the owner",
+    "KMS413": "no CREATE for PUBLIC",
+    "KMS414": "as few as can be",
+}
+
+
+def posture_findings(rows: Iterable[tuple[str, str, str]]) -> tuple[Finding, ...]:
+    """Return a finding for each row of code, object and what was seen."""
+    return tuple(
+        Finding(code, severity_of(code), about, _EXPECTED[code], seen, _MEANINGS[code], _mend(code, about, seen))
+        for code, about, seen in rows
+    )
+
+
+def _mend(code: str, about: str, seen: str) -> str | None:
+    if code == "KMS412":
+        return f"REVOKE {seen.removeprefix('a member of ')} FROM {about.removeprefix('role ')};"
+    if code == "KMS413":
+        return f"REVOKE CREATE ON SCHEMA {about.removeprefix('schema ')} FROM PUBLIC;"
+    if code in {"KMS401", "KMS402"}:
+        who, _, where = about.removeprefix("setting of ").partition(" in database ")
+        name = seen.partition("=")[0]
+        if who == "every role":
+            return f"ALTER DATABASE {where} RESET {name};" if where else f"ALTER ROLE ALL RESET {name};"
+        return f"ALTER {who.upper()[:4]}{who[4:]}{f' IN DATABASE {where}' if where else ''} RESET {name};"
+    return None

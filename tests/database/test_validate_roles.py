@@ -1,0 +1,88 @@
+"""What the validator says of rights, roles and settings, and what it needs of them itself. SQLite has none."""
+
+from contextlib import closing
+
+import psycopg
+from psycopg import sql
+
+from kms_schema import validate
+from tests.engines import Database
+from tests.reports import found, posture, report_on, run
+
+
+def test_who_could_get_past_the_guards_is_said_and_fails_nothing(database: Database) -> None:
+    report = report_on(database)
+    assert not report.fails()
+    if database.dialect == "sqlite":
+        assert posture(report) == []
+    else:
+        assert {code for code, _ in posture(report)} >= {"KMS411", "KMS414"}
+
+
+def test_a_role_with_connect_alone_is_enough_and_says_what_it_cannot_see(database: Database) -> None:
+    if database.dialect == "sqlite":
+        return
+    with closing(database.connect()) as connection:
+        assert isinstance(connection, psycopg.Connection)
+        role = sql.Identifier(f"{connection.info.dbname}_auditor")
+        connection.execute(sql.SQL("CREATE ROLE {}").format(role))
+        try:
+            connection.execute("DROP TRIGGER prevent_key_audit_log_update ON key_audit_logs")
+            connection.execute(sql.SQL("SET ROLE {}").format(role))
+            report = validate(connection)
+        finally:
+            connection.execute("RESET ROLE")
+            connection.execute(sql.SQL("DROP ROLE {}").format(role))
+    assert found(report) == [
+        ("KMS901", "revision of the database"),
+        ("KMS141", "trigger key_audit_logs.prevent_key_audit_log_update"),
+    ]
+    assert "1 check could not run" in report.verdict
+
+
+def test_explicit_default_rights_are_no_difference(database: Database) -> None:
+    """A dump and restore, or GRANT and REVOKE, leave the same rights spelled out."""
+    if database.dialect == "sqlite":
+        return
+    with closing(database.connect()) as connection:
+        run(connection, "GRANT SELECT ON key_audit_logs TO pg_monitor; REVOKE SELECT ON key_audit_logs FROM pg_monitor")
+        assert found(validate(connection)) == []
+
+
+HAND_OVER = """DO $$ DECLARE made record; BEGIN
+    FOR made IN SELECT CASE relkind WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind,
+                       oid::regclass::text AS name
+                FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v', 'm')
+                UNION ALL
+                SELECT 'FUNCTION', oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    LOOP EXECUTE format('ALTER %s %s OWNER TO {owner}', made.kind, made.name); END LOOP; END $$"""
+
+
+def test_roles_and_settings_that_open_the_guards_are_found(database: Database) -> None:
+    if database.dialect == "sqlite":
+        return
+    with closing(database.connect()) as connection:
+        assert isinstance(connection, psycopg.Connection)
+        name = connection.info.dbname
+        roles = owner, between, helper = [f"{name}_{suffix}" for suffix in ("owner", "between", "helper")]
+        for role in roles:
+            run(connection, f"CREATE ROLE {role}")
+        try:
+            run(connection, f"GRANT {owner} TO {between}; GRANT {between} TO {helper}")
+            run(connection, HAND_OVER.replace("{owner}", owner))
+            run(connection, "GRANT CREATE ON SCHEMA public TO PUBLIC")
+            run(connection, f"ALTER DATABASE {name} SET session_replication_role = replica")
+            run(connection, f"ALTER ROLE {helper} IN DATABASE {name} SET kms.restore = on")
+            report = validate(connection)
+        finally:
+            run(connection, f"DROP OWNED BY {', '.join(roles)} CASCADE")
+            run(connection, f"DROP ROLE {', '.join(roles)}")
+    assert found(report) == []
+    assert posture(report)[:-1] == [
+        ("KMS401", f"setting of every role in database {name}"),
+        ("KMS402", f"setting of role {helper} in database {name}"),
+        ("KMS412", f"role {between}"),
+        ("KMS412", f"role {helper}"),
+        ("KMS413", "schema public"),
+    ]
+    assert report.fails()
