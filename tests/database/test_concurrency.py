@@ -16,9 +16,10 @@ import pytest
 from tests.contents import read_contents
 from tests.engines import Database, Engines, parse_names
 from tests.invariants import forbidden_states
-from tests.moves import Move, destroying, kek, version
+from tests.moves import Move, activating, adding, changing, destroying, kek, live_version, master, version
 from tests.parallel import PARALLEL, Moves, circle_of_parents, circle_of_wrappers, line_of_parents, line_of_wrappers
 from tests.races import RACES, Race
+from tests.rows import key_version, now
 from tests.serial import SerialRun, comparable, run_in_order
 from tests.sessions import Session
 from tests.statements import refused
@@ -174,6 +175,24 @@ def test_waiting_for_the_advisory_lock_holds_up_nobody_who_has_it(
             three[position].start(moves[position], observer)
         for position in order:
             assert three[position].commit(), three[position].error
+    assert forbidden_states(read_contents(observer)) == []
+
+
+def test_a_rotation_that_begins_with_its_new_version_and_a_revocation_do_not_deadlock(
+    postgresql: Database, observer: psycopg.Connection[Any]
+) -> None:
+    """Both lock the key before its live version; deactivating first would lock them the other way round."""
+    key = master(observer)
+    old, new = live_version(observer, key), key_version(key, version_number=2, created_at=key["created_at"])
+    steps = adding("key_versions", new), changing("key_versions", old, deactivated_at=now()), activating(new)
+    with sessions(postgresql, READ_COMMITTED, READ_COMMITTED) as (rotation, revocation):
+        assert not rotation.start(steps[0], observer)
+        assert revocation.start(changing("key_masters", key, status="revoked"), observer)
+        for step in steps[1:]:
+            assert rotation.finish() is None
+            assert not rotation.start(step, observer)
+        assert rotation.commit()
+        assert revocation.commit()
     assert forbidden_states(read_contents(observer)) == []
 
 

@@ -36,6 +36,9 @@ SETTINGS = settings(
 CONFLICTS = ("", "", "", "", "", "OR REPLACE", "OR IGNORE", "OR FAIL")
 """What a SQLite client may add to an INSERT or UPDATE; it must change nothing."""
 
+PARTIAL = ("OR IGNORE", "OR FAIL")
+"""These leave what a statement did to the rows before the one that was refused, which nothing else does."""
+
 OpenStores = Callable[[ExitStack], list[Store]]
 
 
@@ -62,6 +65,8 @@ class Machine(RuleBasedStateMachine):
         self._opened.close()
 
     def make(self, operation: Operation, conflict: str = "") -> None:
+        if len(operation.ids) > 1 and conflict in PARTIAL:
+            conflict = ""
         before = [store.contents for store in self.stores]
         outcomes = [store.make(operation, conflict) for store in self.stores]
         note(f"{conflict} {operation}: {outcomes}")
