@@ -15,7 +15,8 @@ from psycopg.types.json import Jsonb
 
 from tests.engines.database import Connection, Dialect
 
-NAMED_PARAMETER = re.compile(r"(?<![:\w]):([a-zA-Z_]\w*)")  # and not the second colon of a `::cast`
+# A text, which holds no parameter, or a parameter, which is not the second colon of a `::cast`.
+TEXT_OR_PARAMETER = re.compile(r"'(?:[^']|'')*'|(?<![:\w]):(?P<name>[a-zA-Z_]\w*)")
 
 
 def dialect_of(connection: Connection) -> Dialect:
@@ -56,9 +57,9 @@ def execute(connection: Connection, statement: str, parameters: Mapping[str, Any
         return connection.execute(statement.encode())
 
     def placeholder(match: re.Match[str]) -> str:
-        return f"%({match[1]})s" if match[1] in adapted else match[0]
+        return f"%({match['name']})s" if match["name"] in adapted else match[0]
 
-    return connection.execute(NAMED_PARAMETER.sub(placeholder, statement.replace("%", "%%")).encode(), adapted)
+    return connection.execute(TEXT_OR_PARAMETER.sub(placeholder, statement.replace("%", "%%")).encode(), adapted)
 
 
 def refused(
