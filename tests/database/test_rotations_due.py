@@ -154,6 +154,7 @@ def test_only_active_keys_of_an_active_policys_type_are_due(stand_in: StandIn, o
     ("over", "is_due"),
     [
         ({"status": "COMPLETED"}, True),
+        ({"status": "COMPLETED", "next_retry_at": NOW - DAY, "retry_count": 1}, True),
         ({"status": "SCHEDULED"}, False),
         ({"status": "RUNNING"}, False),
         ({"status": "FAILED", "next_retry_at": None}, True),
