@@ -5,7 +5,7 @@ import json
 import re
 import sqlite3
 import uuid
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -44,6 +44,17 @@ def adapt(value: Any, dialect: Dialect) -> Any:
     return value
 
 
+def with_places(statement: str, names: Container[str], dialect: Dialect) -> str:
+    """Return `statement` with each `:name` of `names` written as the driver of `dialect` wants it."""
+    if dialect == "sqlite":
+        return statement
+
+    def place(match: re.Match[str]) -> str:
+        return f"%({match['name']})s" if match["name"] in names else match[0]
+
+    return TEXT_OR_PARAMETER.sub(place, statement.replace("%", "%%"))
+
+
 def execute(connection: Connection, statement: str, parameters: Mapping[str, Any] | None = None) -> Any:
     """Run a statement whose parameters are written `:name`, and return the driver's cursor.
 
@@ -55,11 +66,7 @@ def execute(connection: Connection, statement: str, parameters: Mapping[str, Any
         return connection.execute(statement, adapted)
     if not adapted:
         return connection.execute(statement.encode())
-
-    def placeholder(match: re.Match[str]) -> str:
-        return f"%({match['name']})s" if match["name"] in adapted else match[0]
-
-    return connection.execute(TEXT_OR_PARAMETER.sub(placeholder, statement.replace("%", "%%")).encode(), adapted)
+    return connection.execute(with_places(statement, adapted, dialect).encode(), adapted)
 
 
 def refused(

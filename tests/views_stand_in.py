@@ -16,7 +16,7 @@ from typing import Any
 from kms_schema.sql import load
 from tests import views_oracle
 from tests.engines.database import Connection, Dialect
-from tests.statements import NAMED_PARAMETER, adapt, execute
+from tests.statements import adapt, execute, with_places
 from tests.views_oracle import Row, Tables
 
 VIEWS = ("rotations_due", "key_management_dashboard", "key_health_monitor")
@@ -77,8 +77,7 @@ class StandIn:
         columns = list(rows[0])
         names = ", ".join(f'"{column}"' for column in columns)
         statement = f"INSERT INTO {table} ({names}) VALUES ({', '.join(f':{column}' for column in columns)})"  # noqa: S608
-        if self.dialect == "postgresql":
-            statement = NAMED_PARAMETER.sub(r"%(\1)s", statement)
+        statement = with_places(statement, columns, self.dialect)
         values = [{column: adapt(row[column], self.dialect) for column in columns} for row in rows]
         self.connection.cursor().executemany(statement, values)
 
