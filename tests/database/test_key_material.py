@@ -85,7 +85,9 @@ def test_an_envelope_has_the_length_of_its_format(
     for wrong in (sealed[:-1], sealed + b"\0", sealed[:1], sealed[:1] + plaintext(bits)):
         new = key_version(key, version_number=2, encrypted_key_data=wrong)
         insert_refused(shared.connection, "key_versions", new, rule=RULE)
-        update_refused(shared.connection, "key_versions", version, rewrap(None, encrypted_key_data=wrong), rule=RULE)
+        change = rewrap(None, encrypted_key_data=wrong, wrapping_key_ref="kms://third")
+        error = update_refused(shared.connection, "key_versions", version, change, rule=RULE)
+        assert "possible plaintext" in str(error)
 
 
 def test_the_formats_differ_in_length(shared: SharedDatabase) -> None:
@@ -150,7 +152,8 @@ def test_material_has_a_checksum_that_never_changes(shared: SharedDatabase) -> N
     insert_refused(shared.connection, "key_versions", new, rule="ck_key_versions_material_has_checksum")
     version = stored_version(shared)
     for change in ({"key_checksum": "f" * 64}, {"key_checksum": None}, rewrap(None, key_checksum="f" * 64)):
-        update_refused(shared.connection, "key_versions", version, change, rule=RULE)
+        error = update_refused(shared.connection, "key_versions", version, change, rule=RULE)
+        assert "key_checksum may not change" in str(error)
     update(shared.connection, "key_versions", version, **rewrap(None, key_checksum=version["key_checksum"]))
 
 
@@ -173,16 +176,16 @@ def test_material_is_a_blob_or_an_hsm_handle_or_destroyed(shared: SharedDatabase
 
 def test_material_changes_only_as_a_rewrap(shared: SharedDatabase) -> None:
     version, wrapper, other = stored_version(shared), kek_version(shared), kek_version(shared)
-    refusals: list[Row] = [
-        {"encrypted_key_data": envelope(256)},
-        {"encrypted_key_data": None},
-        {"encrypted_key_data": None, "wrapping_key_ref": None},
-        {"wrapping_key_ref": "kms://other"},
-        {"wrapping_key_ref": None, "wrapped_by_version_id": wrapper["id"]},
-        rewrap(wrapper, encrypted_key_data=version["encrypted_key_data"]),
+    refusals: list[tuple[str, Row]] = [
+        ("may only be rewrapped", {"encrypted_key_data": envelope(256)}),
+        ("may only be removed by destruction", {"encrypted_key_data": None}),
+        ("may only be removed by destruction", {"encrypted_key_data": None, "wrapping_key_ref": None}),
+        ("changes only with the material", {"wrapping_key_ref": "kms://other"}),
+        ("changes only with the material", {"wrapping_key_ref": None, "wrapped_by_version_id": wrapper["id"]}),
+        ("changes only with the material", rewrap(wrapper, encrypted_key_data=version["encrypted_key_data"])),
     ]
-    for change in refusals:
-        update_refused(shared.connection, "key_versions", version, change, rule=RULE)
+    for fault, change in refusals:
+        assert fault in str(update_refused(shared.connection, "key_versions", version, change, rule=RULE))
     for change in (rewrap(wrapper), rewrap(other), rewrap(None), rewrap(wrapper)):
         update(shared.connection, "key_versions", version, **change)
 
