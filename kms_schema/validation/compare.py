@@ -177,8 +177,15 @@ def _follows(difference: Difference, cause: Difference) -> bool:
         case Kind.CHANGED:
             shows = cause.kind in {Kind.MISSING, Kind.RENAMED} or bool(cause.facts.keys() & _SHOWING)
             return shows and difference.facts.keys() <= _RENDERED
-        case _:
-            return False
+        case Kind.RENAMED:
+            # An index goes by the name of its constraint.
+            return cause.kind is Kind.RENAMED and _new_name(cause) == _new_name(difference)
+    return False
+
+
+def _new_name(difference: Difference) -> str:
+    _, actual = difference.facts["name"]
+    return str(actual).rpartition(".")[2]
 
 
 def _all_needs(key: str, needs: Mapping[str, frozenset[str]], differences: Mapping[str, Difference]) -> Iterable[str]:

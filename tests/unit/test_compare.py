@@ -115,6 +115,14 @@ def test_a_renamed_column_is_one_difference() -> None:
     assert difference.also == ("view due",)
 
 
+def test_an_index_that_was_renamed_with_its_constraint_is_said_once() -> None:
+    actual = without("constraint keys.pk", "index pk")
+    actual["constraint keys.z"] = schema()["constraint keys.pk"]
+    actual["index z"] = schema()["index pk"]
+    (difference,) = compare(schema(), actual)
+    assert (difference.key, difference.also) == ("constraint keys.pk", ("index pk",))
+
+
 def test_the_order_of_columns_counts_and_a_missing_one_does_not_shift_it() -> None:
     assert differences(changed("table keys", columns=["status", "id"])) == [("table keys", Kind.CHANGED)]
     actual = without("column keys.id", "constraint keys.pk", "index pk")
