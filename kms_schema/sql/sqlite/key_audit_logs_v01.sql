@@ -1,6 +1,6 @@
 CREATE TABLE key_audit_logs (
     id CHAR(32) DEFAULT (lower(printf('%012x', CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)) || '7' || substr(hex(randomblob(2)), 2) || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(8)), 2))) NOT NULL,
-    sequence BIGINT DEFAULT (0) NOT NULL,
+    sequence BIGINT DEFAULT 0 NOT NULL,
     key_id CHAR(32),
     event_type VARCHAR(50) NOT NULL,
     event_category VARCHAR(30) NOT NULL,
