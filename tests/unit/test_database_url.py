@@ -90,7 +90,12 @@ def test_every_spelling_of_postgresql_is_the_same(scheme: str) -> None:
         "postgresql://[::1]:5433/kms",
         "postgresql://one:5432,two:5433/kms?target_session_attrs=read-write",
         "postgresql://one,two/kms",
-        "postgresql://me:secret@localhost/k%20m%3Fs",
+        pytest.param(
+            "postgresql://me:secret@localhost/k%20m%3Fs",
+            marks=pytest.mark.xfail(
+                sa.__version__.startswith("2.0."), reason="SQLAlchemy 2.0 decodes no name of a database in a URL"
+            ),
+        ),
     ],
 )
 def test_sqlalchemy_connects_to_what_libpq_connects_to(url: str) -> None:
