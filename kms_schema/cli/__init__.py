@@ -5,6 +5,7 @@ Exit status: 0 done or clean, 1 findings or "no", 2 usage, 3 cannot connect or n
 """
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -51,7 +52,12 @@ def program() -> None:
 
 def main(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> NoReturn:
     """Run the program and exit; `arguments` are those of the command line unless given."""
-    sys.exit(run(arguments, name))
+    status = run(arguments, name)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _let_go_of_standard_output()
+    sys.exit(status)
 
 
 def run(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> int:
@@ -66,4 +72,12 @@ def run(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> int
     except click.Abort:
         click.echo("Interrupted.", err=True)
         return 130
+    except BrokenPipeError:
+        _let_go_of_standard_output()
+        return 1
     return result if isinstance(result, int) else 0
+
+
+def _let_go_of_standard_output() -> None:
+    """Nobody reads any more (`… | head`): keep Python from complaining about it when it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

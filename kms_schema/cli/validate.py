@@ -149,5 +149,5 @@ def _open_sqlite(target: DatabaseUrl) -> sqlite3.Connection:
         raise CannotConnect("a database in memory is new and empty; name a file: sqlite:///path/to/file.db")
     path = Path(name.removeprefix("file:"))
     if not path.is_file():
-        raise CannotConnect(f"there is no file {path}; to make the database there, run: kms-schema upgrade")
+        raise CannotConnect(f"there is no file {path}; to make the database there, run: alembic upgrade head")
     return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=5)

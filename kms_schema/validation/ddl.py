@@ -46,10 +46,17 @@ def split_table(sql: str) -> TableText:
         if words[0].upper() not in _CONSTRAINT_WORDS:
             columns[unquoted(words[0])] = _joined(item[item.index(words[0]) + 1 :])
         elif words[0].upper() == "CONSTRAINT":
-            constraints[unquoted(words[1])] = _joined(item[item.index(words[1]) + 1 :])
+            _add(constraints, unquoted(words[1]), _joined(item[item.index(words[1]) + 1 :]))
         else:
-            constraints[f"({_joined(item)})"] = _joined(item)
+            _add(constraints, f"({_joined(item)})", _joined(item))
     return TableText(columns, constraints, _joined(tail).upper())
+
+
+def _add(constraints: dict[str, str], name: str, definition: str) -> None:
+    """Keep each constraint: SQLite lets several go by one name."""
+    while name in constraints:
+        name += " again"
+    constraints[name] = definition
 
 
 def unquoted(name: str) -> str:

@@ -91,7 +91,7 @@ class SqliteReader:
         yield f"table {table}", without_defaults({"columns": list(columns), "options": text.options or None})
         for column, facts in columns.items():
             definition = text.columns.get(column)
-            yield f"column {table}.{column}", {"table": table, **facts, "definition": definition}
+            yield f"column {table}.{column}", without_defaults({"table": table, **facts, "definition": definition})
         for name, definition in text.constraints.items():
             yield f"constraint {table}.{name}", {"table": table, "definition": definition}
 

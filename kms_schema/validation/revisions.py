@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from kms_schema.validation.catalog import Revisions
 from kms_schema.validation.findings import Finding, severity_of
 
-_UPGRADE = "run: kms-schema upgrade (or: alembic upgrade head)"
+_UPGRADE = "run: alembic upgrade head"
 
 
 def standing(

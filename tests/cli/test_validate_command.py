@@ -150,6 +150,12 @@ def test_a_database_or_schema_that_is_not_there_exits_3(database: Database) -> N
         assert (done.returncode, done.stdout) == (3, "")
 
 
+def test_a_reader_that_leaves_is_no_error_message(database: Database) -> None:
+    command = f"'{sys.executable}' -m kms_schema validate --database-url '{database.url}' --format json | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    assert done.stderr == ""
+
+
 def test_help_has_examples_and_exit_statuses() -> None:
     done = kms_schema("validate", "--help")
     assert done.returncode == 0

@@ -233,6 +233,11 @@ def test_a_table_is_taken_apart_without_losing_a_word() -> None:
     assert text.options == "WITHOUT ROWID"
 
 
+def test_two_constraints_of_one_name_are_two() -> None:
+    text = split_table("CREATE TABLE t (a, CONSTRAINT c CHECK (a > 1), CONSTRAINT c CHECK (a > 2))")
+    assert text.constraints == {"c": "CHECK (a > 1)", "c again": "CHECK (a > 2)"}
+
+
 def test_layout_is_no_difference_and_quoted_space_is() -> None:
     assert one_spaced("SELECT\n   1,\t'a  b'") == "SELECT 1, 'a  b'"
     assert one_spaced("SELECT 1 -- why\n   , 2") == "SELECT 1 -- why\n, 2"
