@@ -1,6 +1,6 @@
 """Where a database stands in the chain of revisions, as findings of their own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from kms_schema.validation.catalog import Revisions
 from kms_schema.validation.findings import Finding, severity_of
@@ -8,49 +8,39 @@ from kms_schema.validation.findings import Finding, severity_of
 _UPGRADE = "run: alembic upgrade head"
 
 
-def standing(
-    revisions: Revisions, chain: Sequence[str], anything_there: bool
-) -> tuple[str | None, tuple[Finding, ...]]:
-    """Return the revision to compare with, or None for an empty database, and what is wrong with
-    `alembic_version`.
+def standing(revisions: Revisions, chain: Sequence[str], closest: str, empty: bool) -> tuple[Finding, ...]:
+    """Return what is wrong with `alembic_version`.
 
-    `chain` holds every revision, oldest first. A database whose revision cannot be told is compared with the
-    head.
+    `chain` holds every revision, oldest first; `closest` is the one that the database is compared with.
     """
     head = chain[-1]
     if revisions.stamped is None:
-        return head, (
-            _finding(
-                "KMS901",
-                head,
-                f"unknown: {revisions.reason}",
-                "whether the database is behind cannot be told",
-            ),
-        )
-    known = [revision for revision in chain if revision in revisions.stamped]
-    findings = [
-        _finding(
-            "KMS003",
-            f"one of {', '.join(chain)}",
-            name,
-            "another version of the package, or somebody else, was here last",
-        )
-        for name in revisions.stamped
-        if name not in chain
-    ]
-    if len(revisions.stamped) > 1:
-        actual = ", ".join(revisions.stamped)
-        findings.append(_finding("KMS004", head, actual, "upgrades refuse to run until one revision is stamped"))
+        meaning = f"it is most like {closest}, but whether it is behind cannot be told"
+        return (_finding("KMS901", head, f"unknown: {revisions.reason}", meaning),)
     if not revisions.stamped:
         there = "no revision is stamped" if revisions.table_exists else "there is no alembic_version table"
-        meaning = (
-            "upgrades would start from nothing" if anything_there else f"nothing of the schema is here; {_UPGRADE}"
-        )
-        return (head if anything_there else None), (_finding("KMS001", head, there, meaning),)
+        meaning = f"upgrades would start from nothing; it is most like {closest}"
+        if empty:
+            meaning = f"nothing of the schema is here; {_UPGRADE}"
+        return (_finding("KMS001", head, there, meaning),)
+    return (*_of_stamps(revisions.stamped, chain), *_behind(revisions.stamped, chain))
+
+
+def _of_stamps(stamped: Sequence[str], chain: Sequence[str]) -> Iterator[Finding]:
+    for name in stamped:
+        if name not in chain:
+            meaning = "another version of the package, or somebody else, was here last"
+            yield _finding("KMS003", f"one of {', '.join(chain)}", name, meaning)
+    if len(stamped) > 1:
+        meaning = "upgrades refuse to run until one revision is stamped"
+        yield _finding("KMS004", chain[-1], ", ".join(stamped), meaning)
+
+
+def _behind(stamped: Sequence[str], chain: Sequence[str]) -> Iterator[Finding]:
+    known = [revision for revision in chain if revision in stamped]
     if known and (behind := len(chain) - 1 - chain.index(known[-1])):
         meaning = f"the database is behind by {behind}: what later revisions add and guard is not there; {_UPGRADE}"
-        findings.append(_finding("KMS002", head, known[-1], meaning))
-    return (known[-1] if known else head), tuple(findings)
+        yield _finding("KMS002", chain[-1], known[-1], meaning)
 
 
 def _finding(code: str, expected: str, actual: str, meaning: str) -> Finding:
