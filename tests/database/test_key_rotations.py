@@ -206,8 +206,8 @@ def test_a_key_with_rotations_cannot_be_deleted(shared: SharedDatabase, foreign_
     rotation = insert(connection, TABLE, **completed(master, new_version=1))
     before = stored(connection, "key_versions")
     delete = "DELETE FROM key_masters WHERE id = :id"
-    rule = {"rule": "fk_key_rotations_key_id", "sqlstate": _restricted(connection)}
-    refuses(connection, TABLE, delete, {"id": master["id"]}, **rule)
+    whose = {"id": master["id"]}
+    refuses(connection, TABLE, delete, whose, rule="fk_key_rotations_key_id", sqlstate=_restricted(connection))
     assert stored(connection, "key_versions") == before
     execute(connection, delete, {"id": other["id"]})
     execute(connection, "DELETE FROM key_rotations WHERE id = :id", {"id": rotation["id"]})

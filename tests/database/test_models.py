@@ -192,8 +192,8 @@ def test_what_a_trigger_fills_in_can_be_read_after_flush(session: Session) -> No
     assert failed_at is not None
     rotation.status = RotationStatus.SCHEDULED
     session.flush()
-    assert (rotation.retry_count, rotation.started_at, rotation.claimed_by) == (1, None, None)
-    assert rotation.failed_at == failed_at
+    afresh: tuple[object, ...] = (rotation.retry_count, rotation.started_at, rotation.claimed_by, rotation.failed_at)
+    assert afresh == (1, None, None, failed_at)
 
 
 @pytest.mark.parametrize("made", [a_key, a_policy], ids=lambda made: made.__name__)
