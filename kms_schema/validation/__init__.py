@@ -7,12 +7,12 @@ fraction of a second.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kms_schema import snapshots
-from kms_schema.validation.catalog import Catalog, Objects, ValidationError, kind_and_name, names_of
+from kms_schema.validation.catalog import Catalog, Objects, Revisions, ValidationError, kind_and_name, names_of
 from kms_schema.validation.compare import Difference, Kind, compare, fill_in, usual_owner
 from kms_schema.validation.findings import CODES, Finding, Severity, codes_of, severity_of, worded
 from kms_schema.validation.meaning import meaning_of
@@ -33,29 +33,36 @@ __all__ = ["CODES", "Finding", "Report", "Severity", "ValidationError", "validat
 
 
 def validate(connection: "DatabaseConnection", *, schema: str = "public", strict: bool = False) -> Report:
-    """Compare the database behind an idle psycopg or sqlite3 connection with what the package says; write
-    nothing.
+    """Compare the database behind an idle psycopg or sqlite3 connection with what the package says.
 
     `schema` names the PostgreSQL schema that holds our objects; `strict` reports what else is in there, too.
     Raises `ValidationError` where too little can be read to say anything, and the driver's own errors.
     """
+    chain = snapshots.chain()
     with _reading(connection, schema) as reader:
-        chain = snapshots.chain()
-        head = chain[-1]
         revisions = reader.revisions()
-        expected_at_head = snapshots.load(reader.engine, head, reader.version)
-        stamped = [name for name in chain if name in (revisions.stamped or ())]
-        expected = snapshots.load(reader.engine, stamped[-1], reader.version) if stamped else expected_at_head
-        names = names_of(expected, expected_at_head)
-        actual = reader.objects(names)
-        posture = reader.posture(usual_owner(actual)) if actual else []
+        candidates = _candidates(revisions, chain, reader.engine, reader.version)
+        names = names_of(*candidates.values(), snapshots.load(reader.engine, chain[-1], reader.version))
+        objects = reader.objects(names)
+        owner = usual_owner(objects)
+        posture = reader.posture(owner) if objects else []
         strangers = reader.strangers(names) if strict else []
-        catalog = Catalog(reader.engine, reader.version, reader.schema, revisions, actual)
-    compared_with, findings = standing(revisions, chain, anything_there=bool(actual.keys() - {"table alembic_version"}))
-    if compared_with is not None:
-        findings += tuple(_differences(catalog, expected))
+        catalog = Catalog(reader.engine, reader.version, reader.schema, revisions, objects)
+    filled = {revision: fill_in(expected, catalog.schema, owner) for revision, expected in candidates.items()}
+    closest = min(filled, key=lambda revision: len(compare(filled[revision], objects)) if len(filled) > 1 else 0)
+    empty = not objects.keys() - {"table alembic_version"} and not revisions.stamped
+    findings = standing(revisions, chain, closest, empty)
+    findings += () if empty else tuple(_differences(catalog, filled[closest]))
     findings += posture_findings(posture) + tuple(_stranger(key) for key in strangers)
-    return Report(catalog.engine, catalog.version, catalog.schema, compared_with, head, findings)
+    compared_with = None if empty else closest
+    return Report(catalog.engine, catalog.version, catalog.schema, compared_with, chain[-1], findings)
+
+
+def _candidates(revisions: Revisions, chain: Sequence[str], engine: str, version: str) -> dict[str, Objects]:
+    """Return the snapshot of the stamped revision; where that cannot be told, all of them, the newest first."""
+    stamped = [revision for revision in chain if revision in (revisions.stamped or ())]
+    wanted = stamped[-1:] or list(reversed(chain))
+    return {revision: snapshots.load(engine, revision, version) for revision in wanted}
 
 
 def _reading(
@@ -72,12 +79,11 @@ def _reading(
 
 
 def _differences(catalog: Catalog, expected: Objects) -> Iterator[Finding]:
-    filled = fill_in(expected, catalog.schema, usual_owner(catalog.objects))
-    mender = Mender(catalog.engine, catalog.schema, filled, catalog.objects)
-    for difference in compare(filled, catalog.objects):
+    mender = Mender(catalog.engine, catalog.schema, expected, catalog.objects)
+    for difference in compare(expected, catalog.objects):
         # The version table is missing: `revisions` has said so.
         if not (difference.key == "table alembic_version" and difference.kind is Kind.MISSING):
-            yield from _findings(difference, filled, catalog.objects, mender)
+            yield from _findings(difference, expected, catalog.objects, mender)
 
 
 def _findings(difference: Difference, expected: Objects, actual: Objects, mender: Mender) -> Iterator[Finding]:

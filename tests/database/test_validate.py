@@ -63,6 +63,18 @@ def test_an_empty_database_is_one_finding(empty_database: Database) -> None:
     assert found(report_on(empty_database)) == [("KMS001", "revision of the database")]
 
 
+@pytest.mark.parametrize("revision", CHAIN[1:])
+def test_a_database_that_lost_its_stamp_is_compared_with_what_it_is_most_like(
+    empty_database: Database, revision: str
+) -> None:
+    empty_database.alembic("upgrade", revision)
+    with closing(empty_database.connect()) as connection:
+        run(connection, "DELETE FROM alembic_version")
+    report = report_on(empty_database)
+    assert found(report) == [("KMS001", "revision of the database")]
+    assert report.compared_with == revision
+
+
 def test_two_stamped_revisions_are_a_finding(database: Database) -> None:
     with closing(database.connect()) as connection:
         run(connection, f"INSERT INTO alembic_version VALUES ('{CHAIN[0]}')")  # noqa: S608
