@@ -76,6 +76,11 @@ def seldom(data: DataObject, usual: Any, *others: Any) -> Any:
     return one_of(data, *others) if one_of(data, *[False] * 11, True) else usual
 
 
+def sometimes(data: DataObject, usual: Any, *others: Any) -> Any:
+    """Draw the usual value two times out of three, where the others are what a rule is about."""
+    return one_of(data, *others) if one_of(data, False, False, True) else usual
+
+
 def existing(data: DataObject, rows: Sequence[Row], kind: str) -> Row:
     """Draw one of the rows, or one that is not there."""
     return one_of(data, *rows) if rows else {"id": numbered(kind, 0)}
@@ -132,7 +137,7 @@ def _parent(data: DataObject, contents: Contents) -> str | None:
 def change_key_status(data: DataObject, contents: Contents) -> Operation:
     key = existing(data, contents["key_masters"], "key")
     following = KEY_LIFECYCLE[KeyStatus(key.get("status", "pending"))]
-    status = seldom(data, one_of(data, *following or KeyStatus), *KeyStatus)
+    status = sometimes(data, one_of(data, *following or KeyStatus), *KeyStatus)
     times = {KEY_STATUS_TIME[status]: one_of(data, *TIMES, None)} if status in KEY_STATUS_TIME else {}
     return updating("key_masters", key, status=status, **seldom(data, {}, times))
 

@@ -16,6 +16,7 @@ from tests.operations import (
     numbered,
     one_of,
     seldom,
+    sometimes,
     updating,
 )
 from tests.rows import Row
@@ -110,7 +111,7 @@ def move_rotation(data: DataObject, contents: Contents) -> Operation:
     return updating(
         "key_rotations",
         rotation,
-        status=seldom(data, one_of(data, *following or RotationStatus), *RotationStatus),
+        status=sometimes(data, one_of(data, *following or RotationStatus), *RotationStatus),
         claimed_by=one_of(data, BY_DEFAULT, rotation.get("claimed_by"), *WORKERS, None),
         lease_expires_at=one_of(data, BY_DEFAULT, PAST[2], FUTURE[0]),
         started_at=seldom(data, BY_DEFAULT, *TIMES, None),

@@ -19,6 +19,7 @@ from tests.operations import (
     numbered,
     one_of,
     seldom,
+    sometimes,
     updating,
 )
 from tests.rows import Row
@@ -89,7 +90,7 @@ def activate_version(data: DataObject, contents: Contents) -> Operation:
         {"deactivated_at": one_of(data, *TIMES, None)},
         {"activated_at": PAST[2], "deactivated_at": FUTURE[0]},
     )
-    return updating("key_versions", version, **seldom(data, usual, *others))
+    return updating("key_versions", version, **sometimes(data, usual, *others))
 
 
 def destroy_version(data: DataObject, contents: Contents) -> Operation:

@@ -33,7 +33,7 @@ SETTINGS = settings(
     deadline=None,
     suppress_health_check=[*HealthCheck],
 )
-CONFLICTS = ("", "", "", "", "", "OR REPLACE", "OR IGNORE", "OR FAIL")
+CONFLICTS = ("", "", "", "OR REPLACE", "OR REPLACE", "OR IGNORE", "OR FAIL")
 """What a SQLite client may add to an INSERT or UPDATE; it must change nothing."""
 
 PARTIAL = ("OR IGNORE", "OR FAIL")
