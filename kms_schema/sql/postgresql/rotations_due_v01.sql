@@ -23,6 +23,7 @@
 -- How it stays cheap: each branch of `due` starts from the few policies or the few log entries and goes to the keys
 -- with a condition on bare columns, which an index can serve. OFFSET 0 keeps the planner from turning that into a join
 -- over all keys, and a range with two ends makes it expect few rows where it cannot know the policy's limit.
+-- Every branch names its columns: a restored database would otherwise give those of the later ones other names.
 -- Days are counted as 24 hours, because a day of the session's time zone may have 23 or 25.
 CREATE VIEW {schema}.rotations_due AS
 WITH clock AS NOT MATERIALIZED (
@@ -78,7 +79,7 @@ of_live_version AS (
 
     UNION ALL
 
-    SELECT version.key_id, limits.key_type, limits.id, limits.policy_name, 'usage', 3, NULL
+    SELECT version.key_id, limits.key_type, limits.id, limits.policy_name, 'usage'::text AS reason, 3 AS urgency, NULL::timestamptz AS due_at
     FROM limits
     CROSS JOIN LATERAL (
         SELECT live.key_id
@@ -93,7 +94,7 @@ of_live_version AS (
 
     UNION ALL
 
-    SELECT version.key_id, limits.key_type, limits.id, limits.policy_name, 'volume', 4, NULL
+    SELECT version.key_id, limits.key_type, limits.id, limits.policy_name, 'volume'::text AS reason, 4 AS urgency, NULL::timestamptz AS due_at
     FROM limits
     CROSS JOIN LATERAL (
         SELECT live.key_id
@@ -127,7 +128,8 @@ due AS (
 
     UNION ALL
 
-    SELECT master.id, limits.id, limits.policy_name, 'time', 1, master.activated_at + limits.rotation_interval
+    SELECT master.id, limits.id, limits.policy_name, 'time'::text AS reason, 1 AS urgency,
+        master.activated_at + limits.rotation_interval AS due_at
     FROM limits
     CROSS JOIN LATERAL (
         SELECT candidate.id, candidate.activated_at
@@ -156,7 +158,8 @@ due AS (
 
     UNION ALL
 
-    SELECT master.id, limits.id, limits.policy_name, 'compliance', 5, min(entry.timestamp)
+    SELECT master.id, limits.id, limits.policy_name, 'compliance'::text AS reason, 5 AS urgency,
+        min(entry.timestamp) AS due_at
     FROM {schema}.key_audit_logs AS entry
     INNER JOIN {schema}.key_masters AS master ON entry.key_id = master.id
     INNER JOIN limits ON master.key_type = limits.key_type
@@ -170,7 +173,7 @@ due AS (
 
     UNION ALL
 
-    SELECT master.id, limits.id, limits.policy_name, 'expiry', 6, master.expires_at
+    SELECT master.id, limits.id, limits.policy_name, 'expiry'::text AS reason, 6 AS urgency, master.expires_at AS due_at
     FROM limits
     CROSS JOIN LATERAL (
         SELECT candidate.id, candidate.expires_at
@@ -184,7 +187,8 @@ due AS (
 
     UNION ALL
 
-    SELECT master.id, limits.id, limits.policy_name, 'incident', 7, min(entry.timestamp)
+    SELECT master.id, limits.id, limits.policy_name, 'incident'::text AS reason, 7 AS urgency,
+        min(entry.timestamp) AS due_at
     FROM {schema}.key_audit_logs AS entry
     INNER JOIN {schema}.key_masters AS master ON entry.key_id = master.id
     INNER JOIN limits ON master.key_type = limits.key_type
