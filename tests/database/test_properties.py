@@ -79,6 +79,7 @@ class Machine(RuleBasedStateMachine):
             assert logical(store.contents) == logical(self.stores[0].contents)
             if conflict != "OR IGNORE":
                 assert (first.refused_by is None) == (outcome.refused_by is None), outcomes
+            if conflict != "OR IGNORE" and len(operation.ids) <= 1:  # rows are visited in each engine's own order
                 assert may_be_of_one_operation(outcome.refused_by or "", first.refused_by or ""), outcomes
 
     @initialize(empty=st.sampled_from([False] * 5 + [True]))
