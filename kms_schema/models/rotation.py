@@ -21,7 +21,7 @@ from kms_schema.models.base import (
     one_of,
     vocabulary_column,
 )
-from kms_schema.models.keys import KeyMaster
+from kms_schema.models.keys import KeyMaster, KeyVersion
 from kms_schema.vocabulary import KeyType, RotationStatus, RotationTrigger
 
 
@@ -89,6 +89,10 @@ TIMES_AGREE = (
     " END"
 )
 """Which times a rotation has in each status; `failed_at` stays as the time of the last failure."""
+
+
+def _version_join(column: str) -> str:
+    return f"and_(KeyRotation.key_id == KeyVersion.key_id, foreign(KeyRotation.{column}) == KeyVersion.version_number)"
 
 
 class KeyRotation(Base):
@@ -181,3 +185,6 @@ class KeyRotation(Base):
 
     key: Mapped[KeyMaster] = relationship(back_populates="rotations", foreign_keys=[key_id])
     policy: Mapped[RotationPolicy | None] = relationship(back_populates="rotations")
+    # These also tell a session to insert a key's new version before the rotation that names it.
+    old: Mapped[KeyVersion | None] = relationship(primaryjoin=_version_join("old_version"))
+    new: Mapped[KeyVersion | None] = relationship(primaryjoin=_version_join("new_version"))

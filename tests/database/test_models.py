@@ -86,22 +86,16 @@ def write_everything(session: Session) -> str:
     times = {"created_at": MOMENT, "activated_at": MOMENT}
     kek = a_key(key_type=KeyType.KEK, status=KeyStatus.ACTIVE, **times)
     wrapper = a_version(kek, **times)
-    session.add_all([kek, wrapper])
-    session.flush()
     key = a_key(parent=kek, compliance_tags=["PCI-DSS"], status=KeyStatus.ACTIVE, **times)
-    session.add(key)
-    session.flush()
     old = a_version(key, wrapped_by=wrapper, deactivated_at=MOMENT, entropy_score=99.5, **times)
     new = a_version(key, version_number=2, wrapped_by=wrapper)
-    session.add_all([old, new])
-    session.flush()
     rotation = KeyRotation(
         key=key,
         policy=a_policy(notification_channels=["mail"], rotation_window_start="22:00", rotation_window_end="04:00"),
         trigger=RotationTrigger.SCHEDULED,
         trigger_details={"days": 90},
         old_version=1,
-        new_version=2,
+        new=new,
     )
     hsm = HsmConfiguration(
         provider=HsmProvider.THALES_LUNA,
@@ -112,7 +106,8 @@ def write_everything(session: Session) -> str:
         supported_algorithms=["AES-256"],
     )
     entry = an_entry(key=key, additional_metadata={"nested": {"list": [1, None, "ü"]}}, risk_score=10)
-    session.add_all([rotation, hsm, entry])
+    # In an order that no database would take: the session knows what refers to what.
+    session.add_all([entry, rotation, new, old, key, wrapper, kek, hsm])
     session.commit()
     return key.key_id
 
