@@ -4,13 +4,11 @@ import os
 import re
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.catalog import catalog, differences
 from tests.engines import Database
 from tests.engines.database import ALEMBIC_INI
 
@@ -102,12 +100,3 @@ def test_a_refused_downgrade_is_one_sentence(tmp_path: Path) -> None:
     assert "allow-audit-loss=yes" in said
     assert not said.endswith("exit status 0")
     assert alembic(tmp_path, "-x", "allow-audit-loss=yes", "downgrade", "003").endswith("exit status 0")
-
-
-def test_two_upgrades_at_once_both_succeed(database: Database, empty_database: Database, tmp_path: Path) -> None:
-    command = ("-x", f"url={empty_database.url}", "upgrade", "head")
-    with ThreadPoolExecutor() as pool:
-        said = list(pool.map(lambda _: alembic(tmp_path, *command), range(2)))
-    assert all(one.endswith("exit status 0") for one in said), said
-    with closing(database.connect()) as expected, closing(empty_database.connect()) as found:
-        assert differences(catalog(expected), catalog(found)) == {}
