@@ -20,6 +20,7 @@ def table_statement(table: sa.Table, dialect: str) -> str:
     )
     statement = statement.replace("\n)\nWITHOUT ROWID", "\n) WITHOUT ROWID")
     if dialect == "sqlite":
-        # SQLAlchemy 2.0 puts parentheses, or a second pair of them, around a default.
-        return re.sub(r"DEFAULT \((\(.+\)|\d+)\)(?=( NOT NULL)?,?$)", r"DEFAULT \1", statement, flags=re.MULTILINE)
+        # SQLAlchemy 2.0 puts a second pair of parentheses around an expression; a number needs none.
+        statement = re.sub(r"DEFAULT \(\((.+)\)\)(?=( NOT NULL)?,?$)", r"DEFAULT (\1)", statement, flags=re.MULTILINE)
+        return re.sub(r"DEFAULT \((\d+)\)", r"DEFAULT \1", statement)
     return re.sub(r"(CREATE TABLE |REFERENCES |DEFAULT (?=kms_))(?=\w)", r"\1{schema}.", statement)
