@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from tests.contents import read_contents
-from tests.engines import Database, Engines, parse_names
+from tests.engines import Database, Engines
 from tests.invariants import forbidden_states
 from tests.moves import Move, activating, adding, changing, destroying, kek, live_version, master, version
 from tests.parallel import PARALLEL, Moves, circle_of_parents, circle_of_wrappers, line_of_parents, line_of_wrappers
@@ -28,11 +28,7 @@ READ_COMMITTED, REPEATABLE_READ = "READ COMMITTED", "REPEATABLE READ"
 SERIALIZATION_FAILURE = "40001"
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test on the PostgreSQL servers among `--engines`."""
-    if "server" in metafunc.fixturenames:
-        names = [name for name in parse_names(metafunc.config.getoption("--engines")) if "postgresql" in name]
-        metafunc.parametrize("server", names, scope="session")
+pytestmark = pytest.mark.only_on("postgresql")
 
 
 @dataclass(frozen=True)
@@ -47,13 +43,13 @@ class Arena:
 
 
 @pytest.fixture(scope="module")
-def arena(engines: Engines, server: str, request: pytest.FixtureRequest) -> Iterator[Arena]:
-    database = engines[server].create(engines.migrated(server, "template"))
+def arena(engines: Engines, engine_name: str, request: pytest.FixtureRequest) -> Iterator[Arena]:
+    database = engines[engine_name].create(engines.migrated(engine_name, "template"))
     with closing(database.connect()) as observer:
         assert isinstance(observer, psycopg.Connection)
         race, isolations = request.param
         yield Arena(race, isolations, database, observer)
-    engines[server].drop(database)
+    engines[engine_name].drop(database)
 
 
 @contextmanager
@@ -133,11 +129,11 @@ def play(
 
 
 @pytest.fixture
-def postgresql(engines: Engines, server: str) -> Iterator[Database]:
+def postgresql(engines: Engines, engine_name: str) -> Iterator[Database]:
     """A database of the test's own, migrated to head."""
-    database = engines[server].create(engines.migrated(server, "template"))
+    database = engines[engine_name].create(engines.migrated(engine_name, "template"))
     yield database
-    engines[server].drop(database)
+    engines[engine_name].drop(database)
 
 
 @pytest.fixture
