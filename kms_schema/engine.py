@@ -23,11 +23,17 @@ def create_engine(url: str | sa.URL, **options: Any) -> sa.Engine:
     URL that makes no sense. The rules of the schema do not depend on these settings; see the guards in
     `kms_schema/sql/sqlite`.
     """
-    engine = sa.create_engine(parse_database_url(url).sqlalchemy_url() if isinstance(url, str) else url, **options)
+    engine = sa.create_engine(_sqlalchemy_url(url) if isinstance(url, str) else url, **options)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _configure_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _sqlalchemy_url(url: str) -> sa.URL:
+    parsed = parse_database_url(url)
+    # SQLAlchemy 2.0 does not decode %23 and the like in the name of a database.
+    return sa.make_url(parsed.sqlalchemy_url()).set(database=parsed.database)
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

@@ -4,9 +4,11 @@ import os
 import warnings
 from contextlib import nullcontext
 from logging.config import fileConfig
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import context
+from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
 from alembic.util import CommandError
 
 from kms_schema.database_url import ENVIRONMENT_VARIABLE, DatabaseUrlError, redact, resolve_database_url
@@ -16,8 +18,8 @@ from kms_schema.models.autogenerate import include_object
 from kms_schema.upgrade_lock import UpgradeLockError, one_upgrade_at_a_time
 
 config = context.config
-if config.config_file_name is not None and config.attributes.get("configure_logger", True):
-    fileConfig(config.config_file_name, disable_existing_loggers=False)
+if config.attributes.get("configure_logger", True) and config.file_config.has_section("formatters"):
+    fileConfig(str(config.config_file_name), disable_existing_loggers=False)
 options = context.get_x_argument(as_dictionary=True)
 
 # SQLAlchemy reflects no expression index on SQLite, and says so each time; the validator compares this one.
@@ -37,6 +39,25 @@ def database_url() -> str:
         raise CommandError(str(error)) from None
 
 
+def object_first() -> None:
+    """Let the revisions of a downgrade object before the first of them changes anything.
+
+    Each revision is committed by itself on PostgreSQL, so an objection half-way down would leave the database
+    without the guards of the revisions above. A revision objects by raising in `before_downgrade()`.
+    """
+    migration_context = context.get_context()
+    plan = migration_context._migrations_fn
+
+    def planned(heads: Any, asked: MigrationContext) -> list[MigrationStep]:
+        steps = list(plan(heads, asked)) if plan is not None else []
+        for step in steps:
+            if isinstance(step, RevisionStep) and step.is_downgrade:
+                getattr(step.revision.module, "before_downgrade", lambda: None)()
+        return steps
+
+    migration_context._migrations_fn = planned
+
+
 def run_offline() -> None:
     """Write the SQL to standard output instead of running it."""
     url = sa.make_url(database_url())
@@ -52,6 +73,7 @@ def run_offline() -> None:
     with context.begin_transaction():
         if url.get_backend_name() == "postgresql":
             context.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_MS}ms'")
+        object_first()
         context.run_migrations()
 
 
@@ -113,7 +135,10 @@ def migrate(connection: sa.Connection) -> None:
         with context.begin_transaction():
             if not postgresql:
                 begin_on_foreign_engine(connection)
+            object_first()
             context.run_migrations()
+        if not inside:
+            connection.commit()  # what ran outside of any revision, such as `alembic ensure_version`
 
 
 def begin_on_foreign_engine(connection: sa.Connection) -> None:

@@ -89,10 +89,15 @@ def upgrade() -> None:
     op.execute(verbatim(FIRST_ENTRY.format(table=audit_table(), revision=revision)))
 
 
+def before_downgrade() -> None:
+    """Object before any revision of the downgrade has changed anything; see `migrations/env.py`."""
+    if environment.get_x_argument(as_dictionary=True).get("allow-audit-loss") != "yes":
+        refuse_to_lose_entries(op.get_context().dialect.name)
+
+
 def downgrade() -> None:
     dialect = op.get_context().dialect.name
-    if environment.get_x_argument(as_dictionary=True).get("allow-audit-loss") != "yes":
-        refuse_to_lose_entries(dialect)
+    before_downgrade()  # an environment of the host's may not have asked
     if dialect == "sqlite":
         # There DROP TABLE deletes the rows first, which those that refer to a row of the same table RESTRICT.
         material = ("encrypted_key_data", "wrapped_by_version_id", "wrapping_key_ref")
