@@ -85,6 +85,10 @@ def _in_hand(key: Row, tables: Tables) -> bool:
             rotation["status"] == "FAILED"
             and rotation["retry_count"] < rotation["max_retries"]
             and rotation["next_retry_at"] is not None
+            and not any(
+                success["status"] == "COMPLETED" and success["completed_at"] >= rotation["failed_at"]
+                for success in _about(key, tables["key_rotations"])
+            )
         )
         for rotation in _about(key, tables["key_rotations"])
     )

@@ -223,12 +223,12 @@ def _restricted(connection: Connection) -> str | None:
 
 @pytest.mark.only_on("postgresql")
 @pytest.mark.parametrize("parent", ["key_masters", "key_versions", "rotation_policies"])
-def test_what_rotations_refer_to_cannot_be_truncated_alone(shared: SharedDatabase, master: Row, parent: str) -> None:
+def test_what_rotations_refer_to_cannot_be_truncated(shared: SharedDatabase, master: Row, parent: str) -> None:
     policy = insert(shared.connection, "rotation_policies", **rotation_policy())
     insert(shared.connection, TABLE, **completed(master, new_version=1, policy_id=policy["id"]))
     refuses(shared.connection, TABLE, f"TRUNCATE {parent}", rule="cannot truncate a table", sqlstate="0A000")
-    if parent != "rotation_policies":
-        refuses(shared.connection, TABLE, f"TRUNCATE {parent} CASCADE", rule="prevent_key_")
+    refuses(shared.connection, TABLE, f"TRUNCATE {parent} CASCADE", rule="prevent_key_")
+    refuses(shared.connection, TABLE, f"TRUNCATE {TABLE}", rule="prevent_key_rotation_truncate")
 
 
 @pytest.mark.only_on("sqlite")

@@ -169,6 +169,17 @@ def test_a_key_that_is_being_rotated_is_not_due(stand_in: StandIn, over: Row, is
     assert (due(stand_in, **tables) is not None) == is_due
 
 
+@pytest.mark.parametrize(("succeeded", "is_due"), [(-HOUR, False), (0 * HOUR, True), (HOUR, True)], ids=str)
+def test_a_retry_is_pending_no_more_once_another_rotation_has_succeeded(
+    stand_in: StandIn, succeeded: dt.timedelta, is_due: bool
+) -> None:
+    key = master(expires_at=NOW)
+    failure = rotation(key, status="FAILED", failed_at=NOW - DAY, next_retry_at=NOW - HOUR, retry_count=0)
+    success = rotation(key, status="COMPLETED", completed_at=NOW - DAY + succeeded)
+    tables = {"key_masters": [key], "rotation_policies": [policy()], "key_rotations": [failure, success]}
+    assert (due(stand_in, **tables) is not None) == is_due
+
+
 def test_a_passed_limit_goes_before_a_near_one_and_then_the_reasons_have_their_order(stand_in: StandIn) -> None:
     key = master(activated_at=NOW - 90 * DAY, expires_at=NOW + HOUR)
     live = version(key, activated_at=NOW - 30 * DAY + HOUR, version_number=7)

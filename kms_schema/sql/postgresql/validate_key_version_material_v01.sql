@@ -8,8 +8,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     master record;
-    material_bytes integer;
-    envelope_bytes integer;
+    material_bytes bigint;
+    envelope_bytes bigint;
     fault text;
 BEGIN
     IF TG_OP = 'INSERT' THEN
@@ -48,7 +48,7 @@ BEGIN
         END;
     END IF;
     IF fault IS NULL AND NEW.encrypted_key_data IS NOT NULL THEN
-        material_bytes := (master.key_size_bits + 7) / 8;
+        material_bytes := (master.key_size_bits::bigint + 7) / 8;
         envelope_bytes := CASE get_byte(NEW.encrypted_key_data || '\x00'::bytea, 0)
             WHEN 1 THEN 1 + 12 + material_bytes + 16 -- AES-256-GCM: nonce, ciphertext, tag
             WHEN 2 THEN 1 + 8 + (material_bytes + 7) / 8 * 8 -- RFC 5649: integrity check, padded key

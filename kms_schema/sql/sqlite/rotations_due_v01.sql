@@ -2,6 +2,7 @@
 --
 -- Whom it looks at: active keys, because nothing else can be rotated, under every active policy of their key type.
 -- Keys with an open rotation or a pending retry are left out: a worker has them already.
+-- A retry is pending no more once another rotation of the key has succeeded since the failure.
 --
 -- What makes a key due, the least urgent reason first:
 --   time        last rotation, else activation, plus rotation_interval_days
@@ -208,6 +209,14 @@ waiting AS (
                 AND +rotation.status = 'FAILED'
                 AND rotation.retry_count < rotation.max_retries
                 AND rotation.next_retry_at IS NOT NULL
+                AND NOT EXISTS (
+                    SELECT 1
+                    FROM key_rotations AS success
+                    WHERE
+                        success.key_id = rotation.key_id
+                        AND +success.status = 'COMPLETED'
+                        AND success.completed_at >= rotation.failed_at
+                )
         )
 ),
 -- Of the policies that give a key the same reason, the most urgent one has choice 1.
