@@ -25,9 +25,31 @@ options = context.get_x_argument(as_dictionary=True)
 # SQLAlchemy reflects no expression index on SQLite, and says so each time; the validator compares this one.
 warnings.filterwarnings("ignore", message=".*idx_key_rotations_failed_partial")
 
-LOCK_TIMEOUT_MS = int(options.get("lock-timeout-ms", "5000"))
-LOCK_NOT_AVAILABLE = "55P03"
-LOCK_WAIT_SECONDS = float(options.get("lock-wait", "600"))
+
+def number(option: str, default: str) -> float:
+    """Return the number that `-x option=…` gives."""
+    given = options.get(option, default)
+    try:
+        return float(given)
+    except ValueError:
+        raise CommandError(f"-x {option}={given}: write a number, such as {default}") from None
+
+
+LOCK_TIMEOUT_MS = int(number("lock-timeout-ms", "5000"))
+LOCK_WAIT_SECONDS = number("lock-wait", "600")
+
+# By SQLSTATE, or by what SQLite says: what a person can do about it. Nothing of the revision was applied.
+KNOWN_FAULTS = {
+    "55P03": (
+        f"another session held a table's lock for more than {LOCK_TIMEOUT_MS} ms: run it again when that session has "
+        "ended, or allow more with -x lock-timeout-ms=…"
+    ),
+    "42501": "migrate as the role that owns the schema, or grant it CREATE on the schema and rights on alembic_version",
+    "already exists": "it is not from these migrations: rename it, or take another database",
+    "database is locked": "another process holds the file's lock: run it again when that has ended",
+    "readonly database": "make the file and its folder writable, or take another file",
+    "file is not a database": "take another file, or move this one away",
+}
 
 
 def database_url() -> str:
@@ -93,24 +115,21 @@ def run_online() -> None:
         with engine.connect() as connection:
             # SQLite: take the write lock before Alembic reads where the database stands.
             migrate(connection.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"}))
-    except sa.exc.OperationalError as error:
+    except sa.exc.DBAPIError as error:
         raise CommandError(advice(error, redact(url))) from None
     except UpgradeLockError as error:
         raise CommandError(str(error)) from None
 
 
-def advice(error: sa.exc.OperationalError, url: str) -> str:
+def advice(error: sa.exc.DBAPIError, url: str) -> str:
     """Return what went wrong with the server or the file, and what to do; raise the error where nobody knows."""
-    sqlstate = getattr(error.orig, "sqlstate", None)
+    said = str(error.orig).strip()
     if error.statement is None:
-        return f"cannot connect to {url}: {str(error.orig).strip()}"
-    if sqlstate == LOCK_NOT_AVAILABLE:
-        return (
-            f"a table stayed locked by another session for {LOCK_TIMEOUT_MS} ms, so the revision was not applied: "
-            "run it again when that session has ended, or allow more with -x lock-timeout-ms=…"
-        )
-    if "database is locked" in str(error.orig):
-        return f"{url} is locked by another process: run it again when that has ended"
+        return f"cannot connect to {url}: {said}"
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    for recognised, known in KNOWN_FAULTS.items():
+        if recognised == sqlstate or recognised in said:
+            return f"{said.splitlines()[0]} ({url}): {known}"
     raise error
 
 

@@ -7,7 +7,7 @@ of the metadata.
 """
 
 from kms_schema.models.audit import KeyAuditLog
-from kms_schema.models.base import Base, UtcTimestamp, add_storage_checks
+from kms_schema.models.base import Base, UtcTimestamp, add_storage_checks, current_time
 from kms_schema.models.hsm import HsmConfiguration
 from kms_schema.models.keys import KeyMaster, KeyVersion
 from kms_schema.models.rotation import KeyRotation, RotationPolicy
@@ -25,4 +25,5 @@ __all__ = [
     "KeyViewRefresh",
     "RotationPolicy",
     "UtcTimestamp",
+    "current_time",
 ]

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from contextlib import closing
@@ -86,6 +87,29 @@ def test_a_url_that_leads_nowhere_is_said_without_a_traceback_or_a_password(tmp_
     assert "Traceback" not in said
     assert "secret" not in said
     assert "sec/ret" not in said
+
+
+def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "kms.db").write_bytes(b"no database at all" * 100)
+    said = alembic(tmp_path, "upgrade", "head")
+    assert "Traceback" not in said
+    assert "cannot connect to sqlite:///kms.db: file is not a database" in said
+
+
+def test_a_table_of_somebody_elses_is_one_sentence(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "kms.db")) as connection:
+        connection.execute("CREATE TABLE key_masters (theirs)")
+    said = alembic(tmp_path, "upgrade", "head")
+    assert "Traceback" not in said
+    assert "already exists (sqlite:///kms.db): it is not from these migrations" in said
+
+
+@pytest.mark.parametrize("option", ["lock-wait", "lock-timeout-ms"])
+def test_an_option_that_is_no_number_is_one_sentence(tmp_path: Path, option: str) -> None:
+    said = alembic(tmp_path, "-x", f"{option}=soon", "upgrade", "head")
+    assert "Traceback" not in said
+    assert f"-x {option}=soon: write a number" in said
+    assert files(tmp_path) == set()
 
 
 def test_a_refused_downgrade_is_one_sentence(tmp_path: Path) -> None:

@@ -10,7 +10,15 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
-from kms_schema.models import HsmConfiguration, KeyAuditLog, KeyMaster, KeyRotation, KeyVersion, RotationPolicy
+from kms_schema.models import (
+    HsmConfiguration,
+    KeyAuditLog,
+    KeyMaster,
+    KeyRotation,
+    KeyVersion,
+    RotationPolicy,
+    current_time,
+)
 from kms_schema.vocabulary import (
     AuditCategory,
     AuditSecurityLevel,
@@ -110,6 +118,14 @@ def write_everything(session: Session) -> str:
     session.add_all([entry, rotation, new, old, key, wrapper, kek, hsm])
     session.commit()
     return key.key_id
+
+
+def test_the_databases_clock_can_say_when_a_version_went_live(session: Session) -> None:
+    version = a_version(a_key(), activated_at=current_time())
+    session.add(version)
+    session.commit()
+    assert version.is_live
+    assert version.activated_at == version.created_at
 
 
 def test_what_an_application_writes_it_reads_back_with_its_types(session: Session, written: str) -> None:
