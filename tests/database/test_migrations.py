@@ -153,7 +153,7 @@ def test_a_revision_that_failed_is_completed_by_running_it_again(
     for revision, obstacle in (("004", "key_audit_logs"), ("head", "key_health_monitor")):
         execute(connection, f"CREATE VIEW {obstacle} AS SELECT 1 AS one")
         version = empty_database.alembic("current")
-        with pytest.raises(CommandError, match=f"{obstacle}\" already exists"):
+        with pytest.raises(CommandError, match=f'{obstacle}" already exists'):
             empty_database.alembic("upgrade", revision)
         assert empty_database.alembic("current") == version
         execute(connection, f"DROP VIEW {obstacle}")
