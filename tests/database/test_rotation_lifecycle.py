@@ -245,6 +245,16 @@ def test_only_the_claimant_ends_a_rotation(shared: SharedDatabase, outcome: str,
     for other in ("worker-2", None):
         refuses_update(shared.connection, TABLE, row, Forbidden({"status": outcome, "claimed_by": other}, LIFECYCLE))
     update(shared.connection, TABLE, row, status=outcome, claimed_by="worker-1")
+    for other in ("worker-2", None):
+        refuses_update(shared.connection, TABLE, row, Forbidden({"claimed_by": other}, LIFECYCLE))
+
+
+@pytest.mark.parametrize("steps", [("SCHEDULED",), ("SCHEDULED", "RUNNING"), ("SCHEDULED", "RUNNING", "COMPLETED")])
+def test_the_time_of_the_last_failure_stays(shared: SharedDatabase, steps: tuple[str, ...]) -> None:
+    row = in_status(shared, RotationStatus.FAILED)
+    for step in steps:
+        update(shared.connection, TABLE, row, status=step)
+    refuses_update(shared.connection, TABLE, row, Forbidden({"failed_at": None}, LIFECYCLE))
 
 
 @pytest.mark.only_on("sqlite")

@@ -23,6 +23,11 @@ BEGIN
             THEN format('no retries are left (%s of %s used)', OLD.retry_count, NEW.max_retries)
         WHEN is_retry AND NEW.failed_at IS DISTINCT FROM OLD.failed_at
             THEN 'a retry keeps failed_at as the time of the last failure'
+        WHEN NEW.failed_at IS NULL AND OLD.failed_at IS NOT NULL AND NEW.status <> 'FAILED' -- there a CHECK says so
+            THEN 'failed_at stays as the time of the last failure'
+        WHEN OLD.status IN ('COMPLETED', 'FAILED') AND NEW.status = OLD.status
+            AND OLD.claimed_by IS NOT NULL AND NEW.claimed_by IS DISTINCT FROM OLD.claimed_by
+            THEN format('it was %L who ended it', OLD.claimed_by)
         WHEN is_retry AND NEW.retry_count = OLD.retry_count AND NEW.started_at IS NULL
             THEN 'a retry that clears started_at itself must also add one to retry_count'
         WHEN NEW.retry_count <> OLD.retry_count AND NOT (is_retry AND NEW.retry_count = OLD.retry_count + 1)

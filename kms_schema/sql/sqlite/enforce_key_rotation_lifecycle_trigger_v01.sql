@@ -30,6 +30,11 @@ BEGIN
     WHERE OLD.status = 'FAILED' AND NEW.status = 'SCHEDULED' AND OLD.retry_count >= NEW.max_retries;
     SELECT RAISE(ABORT, 'enforce_key_rotation_lifecycle: a retry keeps failed_at as the time of the last failure')
     WHERE OLD.status = 'FAILED' AND NEW.status = 'SCHEDULED' AND NEW.failed_at IS NOT OLD.failed_at;
+    SELECT RAISE(ABORT, 'enforce_key_rotation_lifecycle: failed_at stays as the time of the last failure')
+    WHERE NEW.failed_at IS NULL AND OLD.failed_at IS NOT NULL AND NEW.status <> 'FAILED'; -- there …_fill says so
+    SELECT RAISE(ABORT, 'enforce_key_rotation_lifecycle: the claim stays on a rotation that has ended')
+    WHERE OLD.status IN ('COMPLETED', 'FAILED') AND NEW.status = OLD.status
+        AND OLD.claimed_by IS NOT NULL AND NEW.claimed_by IS NOT OLD.claimed_by;
     SELECT RAISE(ABORT, 'enforce_key_rotation_lifecycle: a retry that clears started_at itself must also add one to retry_count')
     WHERE OLD.status = 'FAILED' AND NEW.status = 'SCHEDULED' AND NEW.retry_count = OLD.retry_count AND NEW.started_at IS NULL;
     SELECT RAISE(ABORT, 'enforce_key_rotation_lifecycle: retry_count may not change but by one for each retry')
