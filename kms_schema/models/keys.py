@@ -1,7 +1,7 @@
 """Keys and their versions: the registry, and the encrypted material."""
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -151,8 +151,6 @@ class KeyMaster(Base):
     audit_entries: Mapped[list["KeyAuditLog"]] = relationship(
         back_populates="key", order_by="KeyAuditLog.sequence", passive_deletes="all"
     )
-
-    __mapper_args__: Any = {"eager_defaults": False}  # noqa: RUF012
 
 
 LIVE = "activated_at IS NOT NULL AND deactivated_at IS NULL"
