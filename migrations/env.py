@@ -13,9 +13,9 @@ from alembic.util import CommandError
 
 from kms_schema.database_url import ENVIRONMENT_VARIABLE, DatabaseUrlError, redact, resolve_database_url
 from kms_schema.engine import BEGIN_OPTION, create_engine
+from kms_schema.migrating.lock import UpgradeLockError, one_upgrade_at_a_time
 from kms_schema.models import Base
 from kms_schema.models.autogenerate import include_object
-from kms_schema.upgrade_lock import UpgradeLockError, one_upgrade_at_a_time
 
 config = context.config
 if config.attributes.get("configure_logger", True) and config.file_config.has_section("formatters"):

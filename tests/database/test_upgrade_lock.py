@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 from alembic.util import CommandError
 
-from kms_schema.upgrade_lock import LOCK_KEY
+from kms_schema.migrating.lock import LOCK_KEY
 from tests.engines import Database
 from tests.engines.programs import REPOSITORY
 from tests.statements import execute
