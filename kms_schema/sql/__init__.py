@@ -96,7 +96,8 @@ def drop_statements(dialect: str, filenames: Sequence[str], schema: str = "publi
 
 def verbatim(statement: str) -> sa.TextClause:
     """Return `statement` as it is: no colon in it is a bind parameter."""
-    return sa.text(re.sub(r":(?=\w)", r"\\:", statement))
+    # In a::int::text SQLAlchemy takes no colon for a parameter, and would unescape only the last.
+    return sa.text(re.sub(r"(?<![:\w]):(?=\w)", r"\\:", statement))
 
 
 def _in_schema(statement: str, schema: str) -> str:

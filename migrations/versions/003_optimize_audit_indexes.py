@@ -1,8 +1,8 @@
 """Index the host application's general audit log, where it has one.
 
-The base of the history. The table `audit_logs` is the host's: nothing is done where it is missing, or lacks the
-columns of an index, and the log says so. The names begin with idx_kms_, so that downgrade removes no index of
-the host's own.
+The base of the history, which is the branch `kms` among a host's own revisions. The table `audit_logs` is the host's:
+nothing is done where it is missing, or lacks the columns of an index, and the log says so. Only the schema that this
+package lives in is looked at. The names begin with idx_kms_, so that downgrade removes no index of the host's own.
 """
 
 import logging
@@ -11,10 +11,11 @@ import sqlalchemy as sa
 from alembic import op
 
 from kms_schema.sql import verbatim
+from kms_schema.sql.steps import create_index, qualified, schema
 
 revision = "003_optimize_audit_indexes"
 down_revision = None
-branch_labels = None
+branch_labels = ("kms",)
 depends_on = None
 
 TABLE = "audit_logs"
@@ -40,7 +41,7 @@ def upgrade() -> None:
     for name, columns in INDEXES.items():
         missing = [column for column in columns if column not in present]
         if not missing:
-            create_index(name, columns)
+            create_index(name, TABLE, columns)
         elif present:
             log.info("003: %s is left out: %s has no column %s", name, TABLE, ", ".join(missing))
 
@@ -52,28 +53,10 @@ def downgrade() -> None:
 
 def host_columns() -> set[str]:
     inspector = sa.inspect(op.get_bind())
-    if not inspector.has_table(TABLE, schema=schema()):
+    within = schema() if op.get_context().dialect.name == "postgresql" else None
+    if not inspector.has_table(TABLE, schema=within):
         return set()
-    return {column["name"] for column in inspector.get_columns(TABLE, schema=schema())}
-
-
-def create_index(name: str, columns: tuple[str, ...]) -> None:
-    """Build one index; on PostgreSQL without blocking writers, and anew where an interrupted build left it INVALID."""
-    context = op.get_context()
-    if context.dialect.name != "postgresql":
-        op.create_index(name, TABLE, [*columns], if_not_exists=True)
-    elif not context.opts.get("kms_concurrently", True):
-        op.create_index(name, TABLE, [*columns], schema=schema(), if_not_exists=True)
-    else:
-        with context.autocommit_block():
-            if is_invalid(name):
-                op.execute(f"DROP INDEX CONCURRENTLY {qualified(name)}")
-            op.create_index(name, TABLE, [*columns], schema=schema(), if_not_exists=True, postgresql_concurrently=True)
-
-
-def is_invalid(name: str) -> bool:
-    query = sa.text("SELECT NOT indisvalid FROM pg_catalog.pg_index WHERE indexrelid = to_regclass(:name)")
-    return bool(op.get_bind().scalar(query, {"name": qualified(name)}))
+    return {column["name"] for column in inspector.get_columns(TABLE, schema=within)}
 
 
 def offline_statement(dialect: str, name: str, columns: tuple[str, ...]) -> str:
@@ -94,12 +77,3 @@ BEGIN
     END IF;
 END
 $$"""
-
-
-def schema() -> str | None:
-    context = op.get_context()
-    return context.opts.get("kms_schema", "public") if context.dialect.name == "postgresql" else None
-
-
-def qualified(name: str) -> str:
-    return f"{schema()}.{name}" if schema() else name

@@ -10,6 +10,7 @@ from alembic import op
 from alembic.util import CommandError
 
 from kms_schema.sql import create_statements, drop_statements, verbatim
+from kms_schema.sql.steps import lock, qualified, schema
 
 revision = "004_create_key_management_system"
 down_revision = "003_optimize_audit_indexes"
@@ -86,7 +87,7 @@ def upgrade() -> None:
             postgresql_where=where,
             sqlite_where=where,
         )
-    op.execute(verbatim(FIRST_ENTRY.format(table=audit_table(), revision=revision)))
+    op.execute(verbatim(FIRST_ENTRY.format(table=qualified("key_audit_logs"), revision=revision)))
 
 
 def before_downgrade() -> None:
@@ -97,7 +98,9 @@ def before_downgrade() -> None:
 
 def downgrade() -> None:
     dialect = op.get_context().dialect.name
-    before_downgrade()  # an environment of the host's may not have asked
+    # Counted once more when nobody can add to it; and an environment of the host's may not have asked before.
+    lock([name.removesuffix("_v01") for name in TABLES], "ACCESS EXCLUSIVE")
+    before_downgrade()
     if dialect == "sqlite":
         # There DROP TABLE deletes the rows first, which those that refer to a row of the same table RESTRICT.
         material = ("encrypted_key_data", "wrapped_by_version_id", "wrapping_key_ref")
@@ -115,7 +118,7 @@ def dropped(filenames: tuple[str, ...]) -> list[str]:
 
 def refuse_to_lose_entries(dialect: str) -> None:
     """Stop where the trail holds more than the first entry; in a script, make the script stop there."""
-    others = OTHER_ENTRIES.format(table=audit_table())
+    others = OTHER_ENTRIES.format(table=qualified("key_audit_logs"))
     advice = "export it first, then run again with -x allow-audit-loss=yes"
     if not op.get_context().as_sql:
         count = op.get_bind().scalar(sa.text(f"SELECT count(*) {others}"))
@@ -140,11 +143,3 @@ $$""")
         op.execute(f"CREATE TEMP TABLE audit_trail_would_be_lost (entries INTEGER {check})")
         op.execute(verbatim(f"INSERT INTO temp.audit_trail_would_be_lost SELECT count(*) {others}"))
         op.execute("DROP TABLE temp.audit_trail_would_be_lost")
-
-
-def schema() -> str:
-    return str(op.get_context().opts.get("kms_schema", "public"))
-
-
-def audit_table() -> str:
-    return f"{schema()}.key_audit_logs" if op.get_context().dialect.name == "postgresql" else "key_audit_logs"

@@ -1,13 +1,15 @@
 """Add the indexes of the workload, the views, and the triggers that hold lifecycle, policies and chronology.
 
 On PostgreSQL the indexes come first and CONCURRENTLY, each step leaving nothing to undo: what an interrupted run
-built is kept, what it left INVALID is built anew by the next one. Everything else follows in one transaction.
+built is kept, what it left INVALID is built anew by the next one. Everything else follows in one transaction, which
+locks the tables only for its last part, the triggers.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 from kms_schema.sql import create_statements, drop_statements, verbatim
+from kms_schema.sql.steps import create_index, lock, qualified, schema
 
 revision = "005_optimize_key_management"
 down_revision = "004_create_key_management_system"
@@ -186,69 +188,34 @@ FIRST_REFRESH = """INSERT INTO {schema}.key_view_refreshes (view_name)
 VALUES ('key_management_dashboard'), ('key_health_monitor')"""
 
 
+TABLES = ("key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations")
+MATERIALIZED_VIEWS = ("key_management_dashboard", "key_health_monitor")
+
+
 def upgrade() -> None:
     dialect = op.get_context().dialect.name
     for name, table, columns, predicate in INDEXES:
-        create_index(name, table, columns, predicate)
-    for statement in create_statements(dialect, FILES[dialect], schema()):
+        create_index(name, table, [sa.text(each) if "(" in each else each for each in columns], where=predicate)
+    # The views take as long as the tables are large, and nothing that writers wait for; the triggers take no time.
+    objects = [name for name in FILES[dialect] if "_trigger_" not in name]
+    triggers = [name for name in FILES[dialect] if "_trigger_" in name]
+    for statement in create_statements(dialect, objects, schema()):
         op.execute(statement)
     if dialect == "postgresql":
         op.execute(verbatim(FIRST_REFRESH.format(schema=schema())))
-
-
-def downgrade() -> None:
-    dialect = op.get_context().dialect.name
-    if dialect == "sqlite":
-        for name, *_ in INDEXES:
-            op.execute(f"DROP INDEX {name}")
-    else:
-        for name, *_ in INDEXES:
-            drop_index(name)
-    for statement in drop_statements(dialect, FILES[dialect], schema()):
+    lock(TABLES, "SHARE ROW EXCLUSIVE")
+    for statement in create_statements(dialect, triggers, schema()):
         op.execute(statement)
 
 
-def create_index(name: str, table: str, columns: tuple[str, ...], predicate: str | None) -> None:
-    """Build one index; on PostgreSQL CONCURRENTLY, unless the caller holds a transaction open around the revision."""
-    where = sa.text(predicate) if predicate else None
-    parts = [sa.text(column) if "(" in column else column for column in columns]
-    context = op.get_context()
-    if context.dialect.name != "postgresql":
-        op.create_index(name, table, parts, sqlite_where=where)
-    elif not concurrently():
-        op.create_index(name, table, parts, schema=schema(), if_not_exists=True, postgresql_where=where)
-    else:
-        with context.autocommit_block():
-            if not context.as_sql and is_invalid(name):
-                op.execute(f"DROP INDEX CONCURRENTLY {schema()}.{name}")
-            op.create_index(
-                name,
-                table,
-                parts,
-                schema=schema(),
-                if_not_exists=True,
-                postgresql_where=where,
-                postgresql_concurrently=True,
-            )
+def downgrade() -> None:
+    """Take everything back in one transaction: a database without its guards is never one that is stamped 005.
 
-
-def drop_index(name: str) -> None:
-    """Remove one index of PostgreSQL; an interrupted downgrade may have removed it before."""
-    if concurrently():
-        with op.get_context().autocommit_block():
-            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema()}.{name}")
-    else:
-        op.execute(f"DROP INDEX IF EXISTS {schema()}.{name}")
-
-
-def is_invalid(name: str) -> bool:
-    query = sa.text("SELECT NOT indisvalid FROM pg_catalog.pg_index WHERE indexrelid = to_regclass(:name)")
-    return bool(op.get_bind().scalar(query, {"name": f"{schema()}.{name}"}))
-
-
-def concurrently() -> bool:
-    return bool(op.get_context().opts.get("kms_concurrently", True))
-
-
-def schema() -> str:
-    return str(op.get_context().opts.get("kms_schema", "public"))
+    Dropping a trigger locks its table against readers, so the indexes may go in the same moment.
+    """
+    dialect = op.get_context().dialect.name
+    lock((*TABLES, "key_audit_logs", *MATERIALIZED_VIEWS), "ACCESS EXCLUSIVE")
+    for statement in drop_statements(dialect, FILES[dialect], schema()):
+        op.execute(statement)
+    for name, *_ in INDEXES:
+        op.execute(f"DROP INDEX {qualified(name)}")

@@ -1,0 +1,162 @@
+"""Steps of revisions that must not hold up a database in use: on both engines, and as `alembic … --sql` writes them.
+
+A revision asks for what it wants by name; what these steps leave in the catalog is part of its history and never
+changes, how they get there may.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from alembic import op
+
+from kms_schema.sql import verbatim
+
+LOCK_ATTEMPTS = 10
+"""How often the locks of a transaction are asked for, before the revision gives up and changes nothing."""
+
+LOCK_TIMEOUT_OPTION = "kms_lock_timeout_ms"
+LOCK_WAIT_OPTION = "kms_lock_wait_ms"
+"""Options of the migration context: how long to wait for a table's lock, and for other transactions to end, which
+holds nobody up."""
+
+_LOCK = """DO $$
+DECLARE
+    relations text[] := ARRAY[{relations}];
+    relation text;
+    since timestamptz;
+    users text;
+    timeout integer := (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'lock_timeout');
+    -- While one lock is held and the next is waited for, others wait for us. That must end before deadlock_timeout:
+    -- after it a circle is broken by refusing one of the others.
+    haste integer := (SELECT setting::integer * 4 / 5 FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout');
+BEGIN
+    FOR attempt IN 1..{attempts} LOOP
+        BEGIN
+            since := NULL;
+            FOREACH relation IN ARRAY relations LOOP
+                IF since IS NOT NULL THEN
+                    PERFORM pg_catalog.set_config('lock_timeout', greatest(
+                        haste - pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - since) * 1000, 1
+                    )::integer::text, true);
+                END IF;
+                IF (SELECT relkind FROM pg_catalog.pg_class WHERE oid = relation::regclass) = 'm' THEN
+                    -- LOCK TABLE takes no materialized view; this takes the same lock.
+                    EXECUTE 'REFRESH MATERIALIZED VIEW ' || relation || ' WITH NO DATA';
+                ELSE
+                    EXECUTE 'LOCK TABLE ' || relation || ' IN {mode} MODE';
+                END IF;
+                since := coalesce(since, pg_catalog.clock_timestamp());
+            END LOOP;
+            PERFORM pg_catalog.set_config('lock_timeout', timeout::text, true);
+            RETURN;
+        EXCEPTION WHEN lock_not_available THEN
+            -- What this attempt had locked is let go. The next begins with what could not be had, since the first
+            -- wait, with nothing held, may be as long as lock_timeout: so long that an autovacuum gives way.
+            relations := relation || array_remove(relations, relation);
+            IF attempt < {attempts} THEN
+                PERFORM pg_catalog.pg_sleep(0.1 + 0.4 * pg_catalog.random());
+            END IF;
+        END;
+    END LOOP;
+    SELECT string_agg(DISTINCT pg_catalog.format('process %s of %s', pid, usename), ', ') INTO users
+    FROM pg_catalog.pg_locks JOIN pg_catalog.pg_stat_activity USING (pid)
+    WHERE pg_locks.relation = relations[1]::regclass AND granted AND pid <> pg_catalog.pg_backend_pid();
+    RAISE EXCEPTION USING ERRCODE = '55P03', MESSAGE = pg_catalog.format(
+        'canceling statement due to lock timeout: in {attempts} attempts %s could not be locked; in use by %s',
+        relations[1], coalesce(users, 'nobody by now')
+    );
+END
+$$"""
+
+_DROP_INVALID = """DO $$
+BEGIN
+    IF (SELECT NOT indisvalid FROM pg_catalog.pg_index WHERE indexrelid = pg_catalog.to_regclass('{index}')) THEN
+        DROP INDEX {index};
+    END IF;
+END
+$$"""
+
+
+def schema() -> str:
+    """Return the PostgreSQL schema that everything lives in, as an identifier."""
+    return str(op.get_context().opts.get("kms_schema", "public"))
+
+
+def qualified(name: str) -> str:
+    """Return the name with the schema before it, where there are schemas."""
+    return f"{schema()}.{name}" if _on_postgresql() else name
+
+
+def create_index(
+    name: str,
+    table: str,
+    columns: Sequence[str | sa.TextClause],
+    *,
+    unique: bool = False,
+    where: str | None = None,
+) -> None:
+    """Build one index on a table that may be large, if it is not there.
+
+    On PostgreSQL it is built CONCURRENTLY, and anew where an interrupted build left it INVALID; unless the caller
+    holds a transaction open around the revisions, where neither can be had.
+    """
+    predicate = sa.text(where) if where else None
+    options = {"unique": unique, "if_not_exists": True, "postgresql_where": predicate, "sqlite_where": predicate}
+    if not _on_postgresql():
+        op.create_index(name, table, columns, **options)
+    elif not _concurrently():
+        op.create_index(name, table, columns, schema=schema(), **options)
+    else:
+        with op.get_context().autocommit_block():
+            _drop_invalid(qualified(name))
+            with _waiting_for_transactions():
+                op.create_index(name, table, columns, schema=schema(), postgresql_concurrently=True, **options)
+
+
+def lock(relations: Sequence[str], mode: str) -> None:
+    """Lock tables and views of PostgreSQL in this transaction, all or none; on SQLite the file is locked already.
+
+    Waits in all at most `lock_timeout` and `deadlock_timeout` at a time, then lets everybody through and tries
+    again: nobody waits longer for us, and nobody's statement is refused for a deadlock with us. After
+    `LOCK_ATTEMPTS` it fails with SQLSTATE 55P03, and says who holds what could not be had.
+    """
+    if _on_postgresql():
+        listed = ", ".join(f"'{qualified(relation)}'" for relation in relations)
+        op.execute(verbatim(_LOCK.format(relations=listed, mode=mode, attempts=LOCK_ATTEMPTS)))
+
+
+@contextmanager
+def _waiting_for_transactions() -> Iterator[None]:
+    """Wait longer than for a table's lock: CONCURRENTLY waits for every older transaction, and holds nobody up."""
+    context = op.get_context()
+    timeout = f"{context.opts.get(LOCK_TIMEOUT_OPTION, 5000)}ms"
+    if not context.as_sql:
+        timeout = op.get_bind().scalar(sa.text("SHOW lock_timeout"))
+    op.execute(f"SET lock_timeout = '{context.opts.get(LOCK_WAIT_OPTION, 600_000)}ms'")
+    try:
+        yield
+    finally:
+        if context.as_sql or not op.get_bind().invalidated:
+            op.execute(f"SET lock_timeout = '{timeout}'")
+
+
+def _drop_invalid(index: str) -> None:
+    if op.get_context().as_sql:
+        op.execute(verbatim(_DROP_INVALID.format(index=index)))
+        return
+    query = sa.text("SELECT NOT indisvalid FROM pg_catalog.pg_index WHERE indexrelid = to_regclass(:index)")
+    if op.get_bind().scalar(query, {"index": index}):
+        with _waiting_for_transactions():
+            op.execute(f"DROP INDEX CONCURRENTLY {index}")
+
+
+def _concurrently() -> bool:
+    context = op.get_context()
+    # Private, and the only place that says so when a host's environment runs these revisions.
+    inside = getattr(context, "_in_external_transaction", False)
+    return bool(context.opts.get("kms_concurrently", not inside))
+
+
+def _on_postgresql() -> bool:
+    return op.get_context().dialect.name == "postgresql"
