@@ -8,15 +8,23 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from kms_schema import __version__
+from kms_schema.database_url import DatabaseUrl
 
 # Name of each command, and where it is: importing them all would cost every command the imports of the
 # slowest.
 _COMMANDS = {
+    "current": "kms_schema.cli.migrations:current",
+    "downgrade": "kms_schema.cli.migrations:downgrade",
+    "history": "kms_schema.cli.migrations:history",
+    "sql": "kms_schema.cli.migrations:sql",
+    "stamp": "kms_schema.cli.migrations:stamp",
+    "upgrade": "kms_schema.cli.migrations:upgrade",
     "validate": "kms_schema.cli.validate:validate_command",
 }
 
@@ -25,6 +33,16 @@ class CannotConnect(click.ClickException):
     """There is no connection, or it may not do what was asked: exit status 3."""
 
     exit_code = 3
+
+
+def existing_file(target: DatabaseUrl) -> Path:
+    """Return the file of a SQLite database, which must be there: opening one that is not would make it."""
+    if not target.database or target.database == ":memory:":
+        raise CannotConnect("a database in memory is new and empty; name a file: sqlite:///path/to/file.db")
+    path = Path(target.database.removeprefix("file:"))
+    if not path.is_file():
+        raise CannotConnect(f"there is no file {path}; to make the database there, run: kms-schema upgrade")
+    return path
 
 
 class _LazyGroup(click.Group):

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import click
 
-from kms_schema.cli import CannotConnect
+from kms_schema.cli import CannotConnect, existing_file
 from kms_schema.database_url import (
     DatabaseUrl,
     DatabaseUrlError,
@@ -144,10 +144,4 @@ def _connect(target: DatabaseUrl) -> "DatabaseConnection":
 
 def _open_sqlite(target: DatabaseUrl) -> sqlite3.Connection:
     """Open a file for reading only: opening one that is not there must not make it."""
-    name = target.database
-    if not name or name == ":memory:":
-        raise CannotConnect("a database in memory is new and empty; name a file: sqlite:///path/to/file.db")
-    path = Path(name.removeprefix("file:"))
-    if not path.is_file():
-        raise CannotConnect(f"there is no file {path}; to make the database there, run: alembic upgrade head")
-    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=5)
+    return sqlite3.connect(f"file:{quote(str(existing_file(target)))}?mode=ro", uri=True, timeout=5)

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
+from kms_schema.migrating.faults import MigrationError
+
 LOCK_KEY = 0x6B6D_735F_7363_6865
 """The advisory lock of PostgreSQL that an upgrade holds: the bytes of `kms_sche`."""
 
@@ -15,7 +17,7 @@ POLL_SECONDS = 0.2
 log = logging.getLogger("alembic.runtime.migration")
 
 
-class UpgradeLockError(Exception):
+class UpgradeLockError(MigrationError):
     """Another upgrade holds the lock for too long, or this connection cannot hold one."""
 
 

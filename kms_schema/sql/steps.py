@@ -4,6 +4,7 @@ A revision asks for what it wants by name; what these steps leave in the catalog
 changes, how they get there may.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -12,13 +13,16 @@ from alembic import op
 
 from kms_schema.sql import verbatim
 
+log = logging.getLogger("alembic.runtime.migration")
+
 LOCK_ATTEMPTS = 10
 """How often the locks of a transaction are asked for, before the revision gives up and changes nothing."""
 
+SCHEMA_OPTION = "kms_schema"
 LOCK_TIMEOUT_OPTION = "kms_lock_timeout_ms"
 LOCK_WAIT_OPTION = "kms_lock_wait_ms"
-"""Options of the migration context: how long to wait for a table's lock, and for other transactions to end, which
-holds nobody up."""
+"""Options of the migration context: where everything lives, how long to wait for a table's lock, and how long for
+other transactions to end, which holds nobody up."""
 
 _LOCK = """DO $$
 DECLARE
@@ -80,7 +84,7 @@ $$"""
 
 def schema() -> str:
     """Return the PostgreSQL schema that everything lives in, as an identifier."""
-    return str(op.get_context().opts.get("kms_schema", "public"))
+    return str(op.get_context().opts.get(SCHEMA_OPTION, "public"))
 
 
 def qualified(name: str) -> str:
@@ -102,16 +106,29 @@ def create_index(
     holds a transaction open around the revisions, where neither can be had.
     """
     predicate = sa.text(where) if where else None
-    options = {"unique": unique, "if_not_exists": True, "postgresql_where": predicate, "sqlite_where": predicate}
-    if not _on_postgresql():
-        op.create_index(name, table, columns, **options)
-    elif not _concurrently():
-        op.create_index(name, table, columns, schema=schema(), **options)
-    else:
-        with op.get_context().autocommit_block():
-            _drop_invalid(qualified(name))
-            with _waiting_for_transactions():
-                op.create_index(name, table, columns, schema=schema(), postgresql_concurrently=True, **options)
+
+    def build(*, concurrently: bool) -> None:
+        op.create_index(
+            name,
+            table,
+            columns,
+            schema=schema() if _on_postgresql() else None,
+            unique=unique,
+            if_not_exists=True,
+            postgresql_where=predicate,
+            postgresql_concurrently=concurrently,
+            sqlite_where=predicate,
+        )
+
+    if not _on_postgresql() or not _concurrently():
+        build(concurrently=False)
+        return
+    with op.get_context().autocommit_block():
+        _drop_invalid(qualified(name))
+        if not op.get_context().as_sql:
+            log.info("building %s on %s", name, qualified(table))
+        with _waiting_for_transactions():
+            build(concurrently=True)
 
 
 def lock(relations: Sequence[str], mode: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from kms_schema.validation.catalog import Revisions
 from kms_schema.validation.findings import Finding, severity_of
 
-_UPGRADE = "run: alembic upgrade head"
+_UPGRADE = "run: kms-schema upgrade"
 
 
 def standing(revisions: Revisions, chain: Sequence[str], closest: str, empty: bool) -> tuple[Finding, ...]:

@@ -1,0 +1,216 @@
+"""`kms-schema upgrade`, `downgrade`, `current`, `history`, `stamp` and `sql`: the migrations, also from a wheel."""
+
+import json
+import logging
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from kms_schema.cli import CannotConnect, existing_file
+from kms_schema.database_url import DatabaseUrlError, find_database_url, parse_database_url
+from kms_schema.migrating import program
+from kms_schema.migrating.faults import CannotMigrateError, MigrationError, MigrationUsageError
+from kms_schema.migrating.options import MigrationOptions
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_INTERRUPTED = "Interrupted: nothing of the unfinished revision remains. Run the same command again to go on."
+
+
+def _decorated(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+_where = _decorated(
+    click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db."),
+    click.option("--schema", default="public", show_default=True, metavar="NAME", help="PostgreSQL: where it lives."),
+    click.option(
+        "--version-table",
+        default="alembic_version",
+        show_default=True,
+        metavar="NAME",
+        help="The table of this history: one of its own keeps it apart from an application's.",
+    ),
+)
+_patience = _decorated(
+    click.option(
+        "--lock-wait", default=600.0, show_default=True, metavar="SECONDS", help="How long to wait for another upgrade."
+    ),
+    click.option(
+        "--lock-timeout-ms",
+        default=5000,
+        show_default=True,
+        metavar="MS",
+        help="How long to wait for a table's lock, while others wait behind this.",
+    ),
+)
+_style = click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+
+
+@click.command("upgrade", epilog="\b\nExamples:\n  kms-schema upgrade\n  kms-schema upgrade 004 --lock-wait 60")
+@click.argument("revision", default="head")
+@_where
+@_patience
+def upgrade(revision: str, database_url: str | None, **options: Any) -> None:
+    """Bring the database up to REVISION, the newest unless given.
+
+    One upgrade runs at a time, and what one that was interrupted left is completed by the next.
+    """
+    with _told():
+        url = _url(database_url)
+        program.upgrade(url, revision, MigrationOptions(**options))
+        _say_where(url, options)
+
+
+@click.command("downgrade", epilog="\b\nExample:\n  kms-schema downgrade 004")
+@click.argument("revision")
+@click.option("--allow-audit-loss", is_flag=True, help="Below 004: destroy the audit trail, whatever is in it.")
+@_where
+@_patience
+def downgrade(revision: str, database_url: str | None, **options: Any) -> None:
+    """Take the database back to REVISION; `base` removes everything.
+
+    Below 004 the tables go. Refused while the audit trail holds more than its first entry, unless allowed.
+    """
+    with _told():
+        url = _url_of_existing(database_url)
+        program.downgrade(url, revision, MigrationOptions(**options))
+        _say_where(url, options)
+
+
+@click.command("current", epilog="\b\nExample:\n  kms-schema current --format json")
+@_where
+@_style
+def current(database_url: str | None, style: str, **options: Any) -> None:
+    """Say which revision the database stands at."""
+    with _told():
+        stands_at = program.current(_url_of_existing(database_url), MigrationOptions(**options))
+        revisions = [revision.revision for revision in program.history()]
+    behind = len(revisions) - max((revisions.index(each) + 1 for each in stands_at if each in revisions), default=0)
+    if style == "json":
+        click.echo(json.dumps({"current": stands_at, "head": revisions[-1], "behind": behind}, indent=2))
+    else:
+        standing = f"behind by {behind}, the newest is {revisions[-1]}" if behind else "the newest"
+        click.echo(f"{', '.join(stands_at) or 'not migrated'} ({standing})")
+
+
+@click.command("history", epilog="\b\nExample:\n  kms-schema history")
+@_style
+def history(style: str) -> None:
+    """List the revisions of this package, oldest first."""
+    with _told():
+        revisions = program.history()
+    if style == "json":
+        click.echo(json.dumps([asdict(revision) for revision in revisions], indent=2))
+    else:
+        for revision in revisions:
+            click.echo(f"{revision.revision}  {revision.summary}")
+
+
+@click.command("stamp", epilog="\b\nExample:\n  kms-schema stamp 005")
+@click.argument("revision")
+@_where
+@_patience
+def stamp(revision: str, database_url: str | None, **options: Any) -> None:
+    """Write down that the database stands at REVISION, and change nothing else.
+
+    For a database that got its tables in another way, such as a script of `kms-schema sql`. Validate it afterwards.
+    """
+    with _told():
+        url = _url_of_existing(database_url)
+        program.stamp(url, revision, MigrationOptions(**options))
+        _say_where(url, options)
+
+
+@click.command(
+    "sql",
+    epilog="\b\nExamples:\n  kms-schema sql --engine postgresql > upgrade.sql\n  kms-schema sql 004:005"
+    "\n  kms-schema sql --down head:004 --output rollback.sql",
+)
+@click.argument("revisions", default="head", metavar="[[FROM:]TO]")
+@click.option("--down", is_flag=True, help="The script that goes down, from FROM to TO.")
+@click.option("--allow-audit-loss", is_flag=True, help="Leave out what stops such a script at an audit trail.")
+@click.option("--engine", type=click.Choice(["postgresql", "sqlite"]), help="Else that of the URL.")
+@click.option("--output", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write it to this file.")
+@_where
+@_patience
+def sql(
+    revisions: str, *, down: bool, engine: str | None, output: Path | None, database_url: str | None, **options: Any
+) -> None:
+    """Write the SQL of an upgrade instead of running it; nothing is connected to.
+
+    Run it with `psql -v ON_ERROR_STOP=1 -f FILE`, or `sqlite3 -bail FILE.db < FILE`.
+    """
+    with _told():
+        url = f"{engine}://" if engine else _url(database_url)
+        script = program.sql(url, revisions, down=down, options=MigrationOptions(**options))
+    if output is None:
+        click.echo(script, nl=False)
+        return
+    try:
+        output.write_text(script, encoding="utf-8")
+    except OSError as error:
+        raise click.UsageError(f"cannot write {output}: {error.strerror}") from None
+
+
+def _url(given: str | None) -> str:
+    try:
+        url = find_database_url(given)
+        parse_database_url(url)
+    except DatabaseUrlError as error:
+        raise click.UsageError(str(error)) from None
+    return url
+
+
+def _url_of_existing(given: str | None) -> str:
+    url = _url(given)
+    target = parse_database_url(url)
+    if target.engine == "sqlite":
+        existing_file(target)
+    return url
+
+
+def _say_where(url: str, options: dict[str, Any]) -> None:
+    stands_at = program.current(url, MigrationOptions(**options))
+    click.echo(f"the database is at {', '.join(stands_at) or 'base'}")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Show what Alembic does on standard error, and what stops it as one sentence with its exit status."""
+    log = logging.getLogger("alembic.runtime.migration")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.addFilter(lambda record: not record.getMessage().startswith(("Context impl", "Will assume", "Generating")))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(_INTERRUPTED, err=True)
+        raise click.exceptions.Exit(130) from None
+    except MigrationError as error:
+        message = _as_options(str(error))
+        if isinstance(error, MigrationUsageError):
+            raise click.UsageError(message) from None
+        if isinstance(error, CannotMigrateError):
+            raise CannotConnect(message) from None
+        raise click.ClickException(message) from None
+    finally:
+        log.removeHandler(handler)
+
+
+def _as_options(message: str) -> str:
+    """Return advice that is written for Alembic's `-x name=value` as options of this program."""
+    message = message.replace("-x allow-audit-loss=yes", "--allow-audit-loss")
+    return re.sub(r"-x ([a-z-]+)=", r"--\1 ", message)

@@ -1,0 +1,156 @@
+"""What surrounds the revisions when Alembic runs them: from `migrations/env.py`, or from a host application's.
+
+A host calls `migrate` in its own `env.py` in the place of `context.configure` and `context.run_migrations`; its own
+revisions run under the same lock.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import context
+from alembic.runtime.migration import MigrationContext, RevisionStep
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+
+from kms_schema.migrating.faults import MigrationError
+from kms_schema.migrating.lock import one_upgrade_at_a_time
+from kms_schema.migrating.options import MigrationOptions
+
+
+def migrate(
+    connection: sa.Connection, options: MigrationOptions, *, own_names: bool = False, **configuration: Any
+) -> None:
+    """Run what Alembic was asked to run on `connection`, one upgrade at a time, each revision asked before the first.
+
+    `configuration` goes to `context.configure`, such as `target_metadata`. With `own_names`, unqualified names mean
+    those of `options.schema` alone, which a host's own revisions may not be used to. A transaction that the caller
+    holds open stays open, and is the caller's to commit: neither the lock nor CONCURRENTLY can be had inside it.
+    Raises `MigrationError`, and what the driver raises.
+    """
+    postgresql = connection.dialect.name == "postgresql"
+    inside = connection.in_transaction()
+    alone = (
+        one_upgrade_at_a_time(connection, wait_seconds=options.lock_wait, lock_timeout_ms=options.lock_timeout_ms)
+        if postgresql and not inside
+        else nullcontext()
+    )
+    with alone, living_in(connection, options.schema) if own_names else nullcontext():
+        settings = options.for_context(connection.dialect.name) | {"kms_concurrently": not inside}
+        context.configure(connection=connection, **(settings | configuration))
+        with context.begin_transaction():
+            if not postgresql:
+                _begin_on_foreign_engine(connection)
+            _make_schema(connection, options.schema)
+            _ask_revisions_first()
+            context.run_migrations()
+        if not inside:
+            connection.commit()  # what ran outside of any revision, such as `alembic ensure_version`
+
+
+def write_sql(dialect: str, options: MigrationOptions, **configuration: Any) -> None:
+    """Write the SQL of what Alembic was asked to run, instead of running it."""
+    context.configure(
+        dialect_name=dialect,
+        literal_binds=True,
+        dialect_opts={"paramstyle": "named"},
+        **(options.for_context(dialect) | configuration),
+    )
+    with context.begin_transaction():
+        if dialect == "postgresql":
+            context.execute(f"SET lock_timeout = '{options.lock_timeout_ms}ms'")
+            if options.schema != "public":
+                context.execute(f"CREATE SCHEMA IF NOT EXISTS {options.schema}")
+        _ask_revisions_first()
+        context.run_migrations()
+
+
+@contextmanager
+def living_in(connection: sa.Connection, schema: str) -> Iterator[None]:
+    """Let unqualified names on `connection` mean those of `schema`, whoever else's a role's search_path names.
+
+    Alembic compares models with the schema that the server calls current. On SQLite there is nothing to do.
+    """
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    inside = connection.in_transaction()
+    path_before = connection.scalar(sa.text("SELECT pg_catalog.current_setting('search_path')"))
+    name_before = connection.dialect.default_schema_name
+    _set_search_path(connection, f"{schema}, pg_temp", commit=not inside)
+    connection.dialect.default_schema_name = schema
+    try:
+        yield
+    finally:
+        connection.dialect.default_schema_name = name_before
+        if not connection.closed and not connection.invalidated:
+            if not inside:
+                connection.rollback()  # what an error left open
+            # A transaction of the caller's that has failed takes the setting back by itself.
+            with suppress(sa.exc.DBAPIError):
+                _set_search_path(connection, path_before, commit=not inside)
+
+
+def _set_search_path(connection: sa.Connection, path: str, *, commit: bool) -> None:
+    connection.execute(sa.text("SELECT pg_catalog.set_config('search_path', :path, false)"), {"path": path})
+    if commit:
+        connection.commit()
+
+
+def _make_schema(connection: sa.Connection, schema: str) -> None:
+    """Make the schema where it is not there, unless Alembic only reads, as for `current`."""
+    if connection.dialect.name != "postgresql" or context.get_context().opts.get("dont_mutate"):
+        return
+    query = sa.text("SELECT pg_catalog.to_regnamespace(:schema) IS NULL")
+    if connection.scalar(query, {"schema": schema}):
+        connection.execute(sa.schema.CreateSchema(schema))
+
+
+def _begin_on_foreign_engine(connection: sa.Connection) -> None:
+    """Begin SQLite's transaction where the engine did not.
+
+    The driver of an engine that is not from `kms_schema.engine` begins at the first INSERT, and runs all DDL
+    before that outside of any transaction.
+    """
+    driver_connection = connection.connection.driver_connection
+    assert driver_connection is not None  # noqa: S101
+    if not driver_connection.in_transaction:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _ask_revisions_first() -> None:
+    """Let the revisions to come object before the first of them changes anything.
+
+    Each revision is committed by itself on PostgreSQL, so an objection half-way down would leave the database
+    without the guards of the revisions above. A revision objects by raising in `before_upgrade()` or
+    `before_downgrade()`.
+    """
+    migration_context = context.get_context()
+    plan = migration_context._migrations_fn  # there is no public way to see the plan before it runs
+
+    def planned(heads: Any, asked: MigrationContext) -> Sequence[RevisionStep]:
+        _refuse_strangers(heads, asked.opts["script"], asked.version_table)
+        steps: list[RevisionStep] = list(plan(heads, asked)) if plan is not None else []
+        for step in steps:
+            if isinstance(step, RevisionStep):
+                objection = "before_upgrade" if step.is_upgrade else "before_downgrade"
+                getattr(step.revision.module, objection, lambda: None)()
+        return steps
+
+    migration_context._migrations_fn = planned
+
+
+def _refuse_strangers(heads: Sequence[str], script: ScriptDirectory, version_table: str) -> None:
+    """Refuse a database that says it stands at a revision that nobody here knows."""
+    for head in heads:
+        try:
+            script.get_revision(head)
+        except CommandError:
+            newest = ", ".join(script.get_heads())
+            raise MigrationError(
+                f"{version_table} says {head!r}, which is none of these migrations (the newest is {newest}): either a "
+                "newer version of the package was here, then install that one; or it is another application's, then "
+                "keep this history apart with -x version-table=kms_alembic_version, or add it to that application's "
+                "version_locations"
+            ) from None

@@ -1,0 +1,85 @@
+"""What can go wrong with a migration, each in one sentence that says what to do next."""
+
+import sqlalchemy as sa
+from alembic.util import CommandError
+
+
+class MigrationError(CommandError):
+    """The migration was refused, or did not finish; what is not finished changed nothing.
+
+    Alembic prints the message of a `CommandError` without a traceback; `kms-schema` exits with `exit_status` too.
+    """
+
+    exit_status = 1
+
+
+class MigrationUsageError(MigrationError):
+    """An option, a revision or a URL that makes no sense."""
+
+    exit_status = 2
+
+
+class CannotMigrateError(MigrationError):
+    """There is no connection, or it may not do what was asked."""
+
+    exit_status = 3
+
+
+_RUN_AGAIN = "nothing of the unfinished revision remains: run it again"
+
+# By SQLSTATE, or by what SQLite says.
+_REFUSED = {
+    "55P03": (
+        "run it again when that session has ended, or allow more with -x lock-timeout-ms=… (a table's lock) or "
+        "-x lock-wait=… (transactions that CONCURRENTLY must outlive)"
+    ),
+    "40P01": _RUN_AGAIN,
+    "57014": f"somebody cancelled it, or statement_timeout is set for this role; {_RUN_AGAIN}",
+    "53100": f"make room on the server's disk; {_RUN_AGAIN}",
+    "already exists": "it is not from these migrations: rename it, or take another database",
+    "database is locked": "another process holds the file's lock: run it again when that has ended",
+    "disk is full": f"make room on the disk; {_RUN_AGAIN}",
+}
+_NOT_ALLOWED = {
+    "42501": "migrate as the role that owns the schema, or grant it CREATE on the schema and rights on alembic_version",
+    "25006": "this server is a standby, or read-only for this role: migrate on the primary",
+    "readonly database": "make the file and its folder writable, or take another file",
+    "file is not a database": "take another file, or move this one away",
+}
+_NO_CONNECTION = {
+    "does not exist": "create the database or the role, or correct the URL",
+    "authentication failed": "correct the user name or the password, or give the password in PGPASSWORD or ~/.pgpass",
+    "no password supplied": "give the password in the URL, in PGPASSWORD or in ~/.pgpass",
+    "no pg_hba.conf entry": "let the server's pg_hba.conf admit this user from here",
+    "Connection refused": "see whether the server runs, and listens on that address and port",
+    "resolve": "correct the host's name",
+    "translate host name": "correct the host's name",
+    "timeout expired": "see whether the address is right, and whether a firewall is between",
+    "starting up": "wait until the server has started",
+    "too many": "wait for other connections to end",
+    "unable to open database file": "make the folder first, or correct the path",
+}
+
+
+def explained(error: sa.exc.DBAPIError, url: str) -> MigrationError | None:
+    """Return what went wrong with the server or the file, and what to do; None where nobody knows.
+
+    `url` is the database's, with passwords redacted.
+    """
+    said = str(error.orig).strip()
+    if error.connection_invalidated:
+        return CannotMigrateError(f"the connection to {url} was lost: {_first_line(said)}; {_RUN_AGAIN}")
+    if error.statement is None:
+        known_faults = _NO_CONNECTION | _NOT_ALLOWED
+        what_to_do = next((known_faults[part] for part in known_faults if part in said), "correct the URL")
+        return CannotMigrateError(f"cannot connect to {url}: {_first_line(said)}: {what_to_do}")
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    for known_faults, kind in ((_REFUSED, MigrationError), (_NOT_ALLOWED, CannotMigrateError)):
+        for recognised, what_to_do in known_faults.items():
+            if recognised == sqlstate or recognised in said:
+                return kind(f"{_first_line(said)} ({url}): {what_to_do}")
+    return None
+
+
+def _first_line(said: str) -> str:
+    return said.splitlines()[0] if said else "it says nothing"

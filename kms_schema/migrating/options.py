@@ -1,0 +1,91 @@
+"""How a migration is to go about it: what `-x` says to Alembic, and options to `kms-schema`."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from sqlalchemy.dialects import postgresql
+
+from kms_schema.migrating.faults import MigrationUsageError
+from kms_schema.sql.steps import LOCK_TIMEOUT_OPTION, LOCK_WAIT_OPTION, SCHEMA_OPTION
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+
+
+@dataclass(frozen=True)
+class MigrationOptions:
+    """What a migration may be told."""
+
+    schema: str = "public"
+    """The PostgreSQL schema that everything lives in, Alembic's version table included."""
+    version_table: str = "alembic_version"
+    """Alembic's table of this history; one of its own keeps it apart from a host application's."""
+    lock_wait: float = 600
+    """Seconds to wait for another upgrade, and for transactions that CONCURRENTLY must outlive."""
+    lock_timeout_ms: int = 5000
+    """Milliseconds to wait for a table's lock, while others wait behind this migration."""
+    allow_audit_loss: bool = False
+    """Whether a downgrade may destroy the audit trail."""
+
+    def __post_init__(self) -> None:
+        """Refuse names that would have to be quoted, and times that are none."""
+        for option, name in (("schema", self.schema), ("version-table", self.version_table)):
+            quoted = postgresql.dialect().identifier_preparer.quote(name) != name  # type: ignore[no-untyped-call]
+            if quoted or not _NAME.fullmatch(name) or name.startswith("pg_") or name == "information_schema":
+                raise MigrationUsageError(
+                    f"{option}={name}: write a name of lower-case letters, digits and underscores that PostgreSQL "
+                    "does not reserve"
+                )
+        if not (self.lock_wait >= 0 and self.lock_timeout_ms > 0):
+            raise MigrationUsageError("lock-wait is a number of seconds from 0, and lock-timeout-ms one from 1")
+
+    @classmethod
+    def from_x_arguments(cls, given: Mapping[str, str]) -> Self:
+        """Return the options that `-x name=value …` gives; raises `MigrationUsageError`, also for unknown names."""
+        known: dict[str, Any] = {}
+        for name, value in given.items():
+            if name == "url":
+                continue
+            if name not in _READERS:
+                raise MigrationUsageError(f"there is no option -x {name}=…; there are url, {', '.join(_READERS)}")
+            try:
+                known[name.replace("-", "_")] = _READERS[name](value)
+            except ValueError:
+                raise MigrationUsageError(f"-x {name}={value}: write a number, such as {_EXAMPLES[name]}") from None
+        return cls(**known)
+
+    def x_arguments(self) -> Iterator[str]:
+        """Yield what stands after each `-x` to give these options to Alembic."""
+        yield f"schema={self.schema}"
+        yield f"version-table={self.version_table}"
+        yield f"lock-wait={self.lock_wait:g}"
+        yield f"lock-timeout-ms={self.lock_timeout_ms}"
+        if self.allow_audit_loss:
+            yield "allow-audit-loss=yes"
+
+    def for_context(self, dialect: str) -> dict[str, Any]:
+        """Return what Alembic's `context.configure` must be told, for the revisions to go about it in this way."""
+        postgresql = dialect == "postgresql"
+        if not postgresql and self.schema != "public":
+            raise MigrationUsageError(f"schema={self.schema}: SQLite has no schemas; leave it out")
+        return {
+            "version_table": self.version_table,
+            "version_table_schema": self.schema if self.schema != "public" else None,
+            "transaction_per_migration": postgresql,
+            # SQLite's DDL rolls back with its transaction, which Alembic does not assume by itself.
+            "transactional_ddl": True,
+            SCHEMA_OPTION: self.schema,
+            LOCK_TIMEOUT_OPTION: self.lock_timeout_ms,
+            LOCK_WAIT_OPTION: int(self.lock_wait * 1000),
+        }
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "schema": str,
+    "version-table": str,
+    "lock-wait": float,
+    "lock-timeout-ms": int,
+    "allow-audit-loss": lambda answer: answer == "yes",
+}
+_EXAMPLES = {"lock-wait": "600", "lock-timeout-ms": "5000"}
