@@ -65,6 +65,13 @@ Exit status: 0 no error, 1 errors, 2 usage, 3 could not connect or too few right
     metavar="NAME",
     help="The PostgreSQL schema of the tables.",
 )
+@click.option(
+    "--version-table",
+    default="alembic_version",
+    show_default=True,
+    metavar="NAME",
+    help="Alembic's table of this history; SCHEMA.NAME where it is in another schema.",
+)
 @click.option("--strict", is_flag=True, help="Report objects in that schema that are not the package's, too.")
 def validate_command(  # noqa: PLR0913, PLR0917  (click passes each option by name)
     database_url: str | None,
@@ -74,6 +81,7 @@ def validate_command(  # noqa: PLR0913, PLR0917  (click passes each option by na
     ignore: tuple[str, ...],
     fail_on: str,
     schema: str,
+    version_table: str,
     strict: bool,
 ) -> int:
     """Say whether a database is exactly what the package made, and what differs.
@@ -90,7 +98,7 @@ def validate_command(  # noqa: PLR0913, PLR0917  (click passes each option by na
     except DatabaseUrlError as error:
         raise click.UsageError(str(error)) from None
     with _refusals_told(url, target), closing(_connect(target)) as connection:
-        report = validate(connection, schema=schema, strict=strict).only(select, ignore)
+        report = validate(connection, schema=schema, version_table=version_table, strict=strict).only(select, ignore)
     _write(report, style, output)
     return int(report.fails(Severity(fail_on)))
 

@@ -20,6 +20,7 @@ from kms_schema.validation.mending import Mender
 from kms_schema.validation.posture import posture_findings
 from kms_schema.validation.report import Report
 from kms_schema.validation.revisions import standing
+from kms_schema.validation.version_table import DEFAULT, VersionTable
 
 if TYPE_CHECKING:
     import psycopg
@@ -32,17 +33,30 @@ if TYPE_CHECKING:
 __all__ = ["CODES", "Finding", "Report", "Severity", "ValidationError", "validate"]
 
 
-def validate(connection: "DatabaseConnection", *, schema: str = "public", strict: bool = False) -> Report:
+def validate(
+    connection: "DatabaseConnection",
+    *,
+    schema: str = "public",
+    version_table: str = DEFAULT,
+    strict: bool = False,
+) -> Report:
     """Compare the database behind an idle psycopg or sqlite3 connection with what the package says.
 
-    `schema` names the PostgreSQL schema that holds our objects; `strict` reports what else is in there, too.
-    Raises `ValidationError` where too little can be read to say anything, and the driver's own errors.
+    `schema` names the PostgreSQL schema that holds our objects; `version_table` Alembic's table (`schema.table`
+    where it is in another schema); `strict` reports what else is in there, too. Raises `ValidationError` where too
+    little can be read to say anything, and the driver's own errors.
     """
     chain = snapshots.chain()
+    table = VersionTable.parse(version_table, schema)
     with _reading(connection, schema) as reader:
-        revisions = reader.revisions()
-        candidates = _candidates(revisions, chain, reader.engine, reader.version)
-        names = names_of(*candidates.values(), snapshots.load(reader.engine, chain[-1], reader.version))
+        revisions = reader.revisions(table.schema, table.name)
+
+        def expected_after(revision: str) -> Objects:
+            snapshot = snapshots.load(reader.engine, revision, reader.version)
+            return table.placed(snapshot, revisions, frozenset(chain))
+
+        candidates = {revision: expected_after(revision) for revision in _candidates(revisions, chain)}
+        names = names_of(*candidates.values(), expected_after(chain[-1]))
         objects = reader.objects(names)
         owner = usual_owner(objects)
         posture = reader.posture(owner) if objects else []
@@ -50,19 +64,18 @@ def validate(connection: "DatabaseConnection", *, schema: str = "public", strict
         catalog = Catalog(reader.engine, reader.version, reader.schema, revisions, objects)
     filled = {revision: fill_in(expected, catalog.schema, owner) for revision, expected in candidates.items()}
     closest = min(filled, key=lambda revision: len(compare(filled[revision], objects)) if len(filled) > 1 else 0)
-    empty = not objects.keys() - {"table alembic_version"} and not revisions.stamped
-    findings = standing(revisions, chain, closest, empty)
-    findings += () if empty else tuple(_differences(catalog, filled[closest]))
+    empty = not objects.keys() - {f"table {table.name}"} and not revisions.stamped
+    findings = standing(revisions, chain, closest, version_table, empty=empty)
+    findings += () if empty else tuple(_differences(catalog, filled[closest], table.name))
     findings += posture_findings(posture) + tuple(_stranger(key) for key in strangers)
     compared_with = None if empty else closest
     return Report(catalog.engine, catalog.version, catalog.schema, compared_with, chain[-1], findings)
 
 
-def _candidates(revisions: Revisions, chain: Sequence[str], engine: str, version: str) -> dict[str, Objects]:
-    """Return the snapshot of the stamped revision; where that cannot be told, all of them, the newest first."""
+def _candidates(revisions: Revisions, chain: Sequence[str]) -> list[str]:
+    """Return the stamped revision; where that cannot be told, all of them, the newest first."""
     stamped = [revision for revision in chain if revision in (revisions.stamped or ())]
-    wanted = stamped[-1:] or list(reversed(chain))
-    return {revision: snapshots.load(engine, revision, version) for revision in wanted}
+    return stamped[-1:] or list(reversed(chain))
 
 
 def _reading(
@@ -78,11 +91,11 @@ def _reading(
     return facts_postgresql.reading(connection, schema)
 
 
-def _differences(catalog: Catalog, expected: Objects) -> Iterator[Finding]:
+def _differences(catalog: Catalog, expected: Objects, version_table: str) -> Iterator[Finding]:
     mender = Mender(catalog.engine, catalog.schema, expected, catalog.objects)
     for difference in compare(expected, catalog.objects):
         # The version table is missing: `revisions` has said so.
-        if not (difference.key == "table alembic_version" and difference.kind is Kind.MISSING):
+        if not (difference.key == f"table {version_table}" and difference.kind is Kind.MISSING):
             yield from _findings(difference, expected, catalog.objects, mender)
 
 

@@ -57,26 +57,28 @@ class PostgresqlReader:
     engine = "postgresql"
 
     def __init__(self, cursor: "psycopg.Cursor[tuple[Any, ...]]", schema: str) -> None:
-        """Find the schema and the version table; raises `ValidationError` where there is no such schema."""
+        """Find the schema; raises `ValidationError` where there is none of this name."""
         self._cursor = cursor
         self.schema = schema
         self._ours: list[int] = []
         cursor.execute(_sql("database"), {"schema": schema})
         row = cursor.fetchone()
         assert row is not None  # noqa: S101  (a SELECT without FROM has one row)
-        version, self._schema_oid, self._version_table, self._version_readable = row
+        version, self._schema_oid = row
         if self._schema_oid is None:
             raise ValidationError(f"there is no schema {schema!r} in this database; name another with --schema")
         self.version = f"{version // 10000}.{version % 10000}"
 
-    def revisions(self) -> Revisions:
-        """Return what `alembic_version` says, or why it cannot be known."""
-        if self._version_table is None:
+    def revisions(self, schema: str, table: str) -> Revisions:
+        """Return what Alembic's table says, or why it cannot be known."""
+        self._cursor.execute(_sql("version_table"), {"schema": schema, "table": table})
+        row = self._cursor.fetchone()
+        if row is None:
             return Revisions(stamped=(), table_exists=False)
-        if not self._version_readable:
-            return Revisions(stamped=None, table_exists=True, reason="this role may not SELECT from alembic_version")
-        schema = '"' + self.schema.replace('"', '""') + '"'
-        self._cursor.execute(f"SELECT version_num::text FROM {schema}.alembic_version ORDER BY 1")  # noqa: S608
+        if not row[0]:
+            return Revisions(stamped=None, table_exists=True, reason=f"this role may not SELECT from {table}")
+        place = ".".join('"' + name.replace('"', '""') + '"' for name in (schema, table))
+        self._cursor.execute(f"SELECT version_num::text FROM {place} ORDER BY 1")  # noqa: S608
         return Revisions(stamped=tuple(row[0] for row in self._cursor), table_exists=True)
 
     def objects(self, names: Names | None) -> Objects:

@@ -44,11 +44,11 @@ class SqliteReader:
         self._cursor = cursor
         self._schema: list[tuple[str, str, str, str | None]] = cursor.execute(_SCHEMA).fetchall()
 
-    def revisions(self) -> Revisions:
-        """Return what `alembic_version` says."""
-        if not any(kind == "table" and name == "alembic_version" for kind, name, _, _ in self._schema):
+    def revisions(self, _schema: str, table: str) -> Revisions:
+        """Return what Alembic's table says; SQLite has one schema."""
+        if not any(kind == "table" and name == table for kind, name, _, _ in self._schema):
             return Revisions(stamped=(), table_exists=False)
-        rows = self._cursor.execute("SELECT version_num FROM main.alembic_version ORDER BY 1")
+        rows = self._cursor.execute(f"SELECT version_num FROM main.{table} ORDER BY 1")  # noqa: S608
         return Revisions(stamped=tuple(str(row[0]) for row in rows), table_exists=True)
 
     def objects(self, names: Names | None) -> Objects:

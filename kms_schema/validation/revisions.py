@@ -8,8 +8,10 @@ from kms_schema.validation.findings import Finding, severity_of
 _UPGRADE = "run: kms-schema upgrade"
 
 
-def standing(revisions: Revisions, chain: Sequence[str], closest: str, empty: bool) -> tuple[Finding, ...]:
-    """Return what is wrong with `alembic_version`.
+def standing(
+    revisions: Revisions, chain: Sequence[str], closest: str, version_table: str, *, empty: bool
+) -> tuple[Finding, ...]:
+    """Return what is wrong with Alembic's table.
 
     `chain` holds every revision, oldest first; `closest` is the one that the database is compared with.
     """
@@ -18,7 +20,7 @@ def standing(revisions: Revisions, chain: Sequence[str], closest: str, empty: bo
         meaning = f"it is most like {closest}, but whether it is behind cannot be told"
         return (_finding("KMS901", head, f"unknown: {revisions.reason}", meaning),)
     if not revisions.stamped:
-        there = "no revision is stamped" if revisions.table_exists else "there is no alembic_version table"
+        there = "no revision is stamped" if revisions.table_exists else f"there is no {version_table} table"
         meaning = f"upgrades would start from nothing; it is most like {closest}"
         if empty:
             meaning = f"nothing of the schema is here; {_UPGRADE}"
@@ -27,13 +29,15 @@ def standing(revisions: Revisions, chain: Sequence[str], closest: str, empty: bo
 
 
 def _of_stamps(stamped: Sequence[str], chain: Sequence[str]) -> Iterator[Finding]:
-    for name in stamped:
-        if name not in chain:
-            meaning = "another version of the package, or somebody else, was here last"
-            yield _finding("KMS003", f"one of {', '.join(chain)}", name, meaning)
-    if len(stamped) > 1:
+    ours = [name for name in stamped if name in chain]
+    if len(ours) > 1:
         meaning = "upgrades refuse to run until one revision is stamped"
-        yield _finding("KMS004", chain[-1], ", ".join(stamped), meaning)
+        yield _finding("KMS004", chain[-1], ", ".join(ours), meaning)
+    if ours:
+        return  # beside one of ours, the others are those of a host application that shares the table
+    for name in stamped:
+        meaning = "a newer version of the package was here last, or only another application was"
+        yield _finding("KMS003", f"one of {', '.join(chain)}", name, meaning)
 
 
 def _behind(stamped: Sequence[str], chain: Sequence[str]) -> Iterator[Finding]:
