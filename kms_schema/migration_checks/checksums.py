@@ -8,7 +8,7 @@ from alembic.script import ScriptDirectory
 
 from kms_schema import __version__
 from kms_schema.migration_checks.result import Result
-from kms_schema.migration_checks.sources import revision_files, sql_folder
+from kms_schema.migration_checks.sources import revision_files, sql_files
 
 FILE_NAME = "checksums.json"
 """In the folder `migrations`: a SHA-256 for each revision and each SQL file."""
@@ -20,8 +20,7 @@ class ChecksumChangeError(Exception):
 
 def current(script: ScriptDirectory) -> dict[str, str]:
     """Return the checksums of the files as they are now, by name (`004_….py`, `sqlite/key_masters_v01.sql`)."""
-    named = {source.name: source for source in revision_files(script)}
-    named |= {f"{file.parent.name}/{file.name}": file for file in sql_folder().glob("*/*.sql")}
+    named = {source.name: source for source in revision_files(script)} | sql_files()
     return {name: hashlib.sha256(_text(named[name])).hexdigest() for name in sorted(named)}
 
 

@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 
 from kms_schema.migration_checks.result import Result
 
-MAY_IMPORT = frozenset({"alembic", "sqlalchemy", "kms_schema.sql", "kms_schema.sql.steps"})
+MAY_IMPORT = frozenset({"alembic", "sqlalchemy", "kms_schema.sql", "kms_schema.sql.steps", "kms_schema.sql.violations"})
 """Beside the standard library: a live model would let an old revision change with every new one."""
 
 
@@ -20,8 +20,14 @@ def revision_files(script: ScriptDirectory) -> list[Path]:
 
 
 def sql_folder() -> Path:
-    """Return the folder of the SQL files, one below it for each engine."""
+    """Return the folder of the SQL files, one below it for each engine, and one for `both`."""
     return Path(str(files("kms_schema.sql")))
+
+
+def sql_files() -> dict[str, Path]:
+    """Return each SQL file by its name below the folder, such as `sqlite/violations/RULE_v01.sql`."""
+    folder = sql_folder()
+    return {file.relative_to(folder).as_posix(): file for file in sorted(folder.rglob("*.sql"))}
 
 
 def imported_modules(source: Path) -> Iterator[str]:
@@ -52,10 +58,10 @@ def check_files(script: ScriptDirectory) -> Result:
         for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    found = sorted(sql_folder().glob("*/*.sql"))
+    found = sql_files()
     problems = [
-        f"{file.parent.name}/{file.name} is named by no revision: name it, or remove it"
-        for file in found
-        if file.stem not in named
+        f"{name} is named by no revision: name it, or remove it"
+        for name in found
+        if name.partition("/")[2].removesuffix(".sql") not in named  # without the folder of the engine
     ]
     return Result(f"{len(found)} SQL files, each named by a revision", problems)

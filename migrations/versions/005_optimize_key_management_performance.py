@@ -7,9 +7,11 @@ locks the tables only for its last part, the triggers.
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.util import CommandError
 
 from kms_schema.sql import create_statements, drop_statements, verbatim
 from kms_schema.sql.steps import create_index, lock, qualified, schema
+from kms_schema.sql.violations import broken_meanwhile, find_violations, offline_guards, refusal
 
 revision = "005_optimize_key_management"
 down_revision = "004_create_key_management_system"
@@ -191,9 +193,61 @@ VALUES ('key_management_dashboard'), ('key_health_monitor')"""
 TABLES = ("key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations")
 MATERIALIZED_VIEWS = ("key_management_dashboard", "key_health_monitor")
 
+# What the triggers demand of a stored row, and the constraints of 004 do not: a query for each rule. The other triggers
+# look at how a row changes. On SQLite foreign keys may have been off, and its triggers demand what they do.
+VIOLATIONS: dict[str, tuple[str, ...]] = {
+    "postgresql": (
+        "violations/fk_key_masters_parent_key_id_key_masters_v01",
+        "violations/fk_key_versions_key_id_key_masters_v01",
+        "violations/fk_key_versions_wrapped_by_version_id_key_versions_v01",
+        "violations/validate_key_master_parent_v01",
+        "violations/validate_key_version_chronology_v01",
+        "violations/validate_key_version_activation_v01",
+        "violations/validate_key_version_material_v01",
+        "violations/validate_key_version_wrapper_v01",
+        "violations/validate_rotation_policy_triggers_v01",
+        "violations/validate_rotation_policy_timezone_v01",
+    ),
+    "sqlite": (
+        "violations/fk_key_masters_parent_key_id_key_masters_v01",
+        "violations/fk_key_versions_key_id_key_masters_v01",
+        "violations/fk_key_versions_wrapped_by_version_id_key_versions_v01",
+        "violations/fk_key_rotations_key_id_key_masters_v01",
+        "violations/fk_key_rotations_policy_id_rotation_policies_v01",
+        "violations/fk_key_rotations_key_id_old_version_key_versions_v01",
+        "violations/fk_key_rotations_key_id_new_version_key_versions_v01",
+        "violations/fk_key_audit_logs_key_id_key_masters_v01",
+        "violations/ck_key_masters_active_has_activated_at_v01",
+        "violations/ck_key_masters_rotated_has_rotated_at_v01",
+        "violations/ck_key_masters_expired_has_expired_at_v01",
+        "violations/ck_key_masters_revoked_has_revoked_at_v01",
+        "violations/ck_key_masters_archived_has_archived_at_v01",
+        "violations/validate_key_master_parent_v01",
+        "violations/validate_key_version_chronology_v01",
+        "violations/validate_key_version_activation_v01",
+        "violations/validate_key_version_material_v01",
+        "violations/validate_key_version_wrapper_v01",
+        "violations/validate_rotation_policy_triggers_v01",
+        "violations/ck_key_rotations_times_agree_with_status_v01",
+    ),
+}
+
+
+def before_upgrade() -> None:
+    """Refuse, before any revision of the upgrade has changed anything, rows that break a rule of this one."""
+    if op.get_context().as_sql:
+        return  # upgrade() writes the guards: 004 makes the tables, so what a script does before this changes no row
+    broken = find_violations(op.get_bind(), VIOLATIONS[op.get_context().dialect.name], schema())
+    if broken:
+        raise CommandError(refusal(revision, broken))
+
 
 def upgrade() -> None:
     dialect = op.get_context().dialect.name
+    before_upgrade()  # an environment of the host's may not have asked
+    if op.get_context().as_sql:
+        for statement in offline_guards(dialect, revision, VIOLATIONS[dialect], schema()):
+            op.execute(statement)
     for name, table, columns, predicate in INDEXES:
         create_index(name, table, [sa.text(each) if "(" in each else each for each in columns], where=predicate)
     # The views take as long as the tables are large, and nothing that writers wait for; the triggers take no time.
@@ -204,8 +258,17 @@ def upgrade() -> None:
     if dialect == "postgresql":
         op.execute(verbatim(FIRST_REFRESH.format(schema=schema())))
     lock(TABLES, "SHARE ROW EXCLUSIVE")
+    if dialect == "postgresql" and not op.get_context().as_sql:
+        refuse_newcomers()
     for statement in create_statements(dialect, triggers, schema()):
         op.execute(statement)
+
+
+def refuse_newcomers() -> None:
+    """Refuse what was written between the first look and the locks; the triggers would never look at it either."""
+    broken = broken_meanwhile(op.get_bind(), revision, VIOLATIONS["postgresql"], schema())
+    if broken:
+        raise CommandError(broken)
 
 
 def downgrade() -> None:

@@ -1,0 +1,9 @@
+-- Policies whose window is in a zone that this server does not know. Only here: SQLite knows no zones.
+SELECT
+    'rotation_policies' AS table_name,
+    CAST(policy.id AS text) AS row_id,
+    policy.policy_name AS row_name,
+    'is in the time zone ''' || policy.timezone || ''', which is none of this server''s' AS problem
+FROM {schema}.rotation_policies AS policy
+LEFT JOIN pg_catalog.pg_timezone_names AS zone ON zone.name = policy.timezone
+WHERE policy.timezone <> 'UTC' AND zone.name IS NULL
