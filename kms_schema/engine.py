@@ -1,6 +1,8 @@
 """Engines as the schema needs them."""
 
+import random
 import sqlite3
+import time
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +12,8 @@ from kms_schema.database_url import parse_database_url
 BUSY_TIMEOUT_MS = 30_000
 """How long a SQLite connection waits for another's write transaction, in milliseconds."""
 
+SWITCH_SECONDS = 2
+"""How long a connection tries to have a file's first use of the write-ahead log for itself."""
 
 BEGIN_OPTION = "kms_sqlite_begin"
 """The execution option of a connection that says how SQLite begins: `BEGIN`, or `BEGIN IMMEDIATE` to write first."""
@@ -39,10 +43,32 @@ def _sqlalchemy_url(url: str) -> sa.URL:
 def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     # The driver's own transactions begin at the first INSERT, so DDL before that would survive a rollback.
     connection.isolation_level = None
+    _use_write_ahead_log(connection)
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA recursive_triggers = ON")
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Switch the file to write-ahead logging, unless others use it just now.
+
+    SQLite refuses the switch to one of two that want it at once, without waiting for `busy_timeout`. The mode
+    stays with the file, and no rule depends on it, so whoever finds the file in use by another that does
+    not want it can go on without: the next connection tries again.
+    """
+    deadline = time.monotonic() + SWITCH_SECONDS
+    connection.execute("PRAGMA busy_timeout = 0")
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+        else:
+            return
+        if time.monotonic() > deadline:
+            return
+        time.sleep(random.uniform(0.005, 0.02))  # noqa: S311  (so that two do not meet again)
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

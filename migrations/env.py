@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import context
 
 from kms_schema.database_url import ENVIRONMENT_VARIABLE, DatabaseUrlError, redact, resolve_database_url
-from kms_schema.engine import BEGIN_OPTION, create_engine
+from kms_schema.engine import create_engine
 from kms_schema.migrating.environment import migrate, write_sql
 from kms_schema.migrating.faults import MigrationUsageError, explained
 from kms_schema.migrating.options import MigrationOptions
@@ -57,8 +57,7 @@ def run_on_own_engine() -> None:
     engine = create_engine(url, poolclass=sa.NullPool)
     try:
         with engine.connect() as connection:
-            # SQLite: take the write lock before Alembic reads where the database stands.
-            run_on(connection.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"}))
+            run_on(connection)
     except sa.exc.DBAPIError as error:
         explanation = explained(error, redact(url))
         if explanation is None:

@@ -14,11 +14,12 @@ import click
 from kms_schema.cli import CannotConnect, existing_file
 from kms_schema.database_url import DatabaseUrlError, find_database_url, parse_database_url
 from kms_schema.migrating import program
-from kms_schema.migrating.faults import CannotMigrateError, MigrationError, MigrationUsageError
+from kms_schema.migrating.faults import MigrationError
 from kms_schema.migrating.options import MigrationOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_BY_EXIT_STATUS = {1: click.ClickException, 2: click.UsageError, 3: CannotConnect}
 _INTERRUPTED = "Interrupted: nothing of the unfinished revision remains. Run the same command again to go on."
 
 
@@ -201,11 +202,7 @@ def _told() -> Iterator[None]:
         raise click.exceptions.Exit(130) from None
     except MigrationError as error:
         message = _as_options(str(error))
-        if isinstance(error, MigrationUsageError):
-            raise click.UsageError(message) from None
-        if isinstance(error, CannotMigrateError):
-            raise CannotConnect(message) from None
-        raise click.ClickException(message) from None
+        raise _BY_EXIT_STATUS[error.exit_status](message) from None
     finally:
         log.removeHandler(handler)
 

@@ -5,7 +5,7 @@ revisions run under the same lock.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,24 +29,27 @@ def migrate(
     holds open stays open, and is the caller's to commit: neither the lock nor CONCURRENTLY can be had inside it.
     Raises `MigrationError`, and what the driver raises.
     """
-    postgresql = connection.dialect.name == "postgresql"
     inside = connection.in_transaction()
-    alone = (
-        one_upgrade_at_a_time(connection, wait_seconds=options.lock_wait, lock_timeout_ms=options.lock_timeout_ms)
-        if postgresql and not inside
-        else nullcontext()
-    )
-    with alone, living_in(connection, options.schema) if own_names else nullcontext():
-        settings = options.for_context(connection.dialect.name) | {"kms_concurrently": not inside}
-        context.configure(connection=connection, **(settings | configuration))
+    settings = options.for_context(connection.dialect.name) | {"kms_concurrently": not inside} | configuration
+    context.configure(connection=connection, **settings)
+    names = living_in(connection, options.schema) if own_names else nullcontext()
+    with _surroundings(connection, options), names:
+        context.configure(connection=connection, **settings)  # once more: it notes whether a transaction is open
         with context.begin_transaction():
-            if not postgresql:
-                _begin_on_foreign_engine(connection)
             _make_schema(connection, options.schema)
             _ask_revisions_first()
             context.run_migrations()
-        if not inside:
-            connection.commit()  # what ran outside of any revision, such as `alembic ensure_version`
+
+
+def _surroundings(connection: sa.Connection, options: MigrationOptions) -> AbstractContextManager[Any]:
+    """Return what a command needs: the upgrade's lock, one transaction to read in, or the caller's transaction."""
+    if connection.in_transaction():
+        if connection.dialect.name == "sqlite":
+            _begin_on_foreign_engine(connection)
+        return nullcontext()
+    if context.get_context().opts.get("dont_mutate"):  # as `current` and `check` say
+        return connection.begin()
+    return one_upgrade_at_a_time(connection, wait_seconds=options.lock_wait, lock_timeout_ms=options.lock_timeout_ms)
 
 
 def write_sql(dialect: str, options: MigrationOptions, **configuration: Any) -> None:
@@ -78,10 +81,12 @@ def living_in(connection: sa.Connection, schema: str) -> Iterator[None]:
     inside = connection.in_transaction()
     path_before = connection.scalar(sa.text("SELECT pg_catalog.current_setting('search_path')"))
     name_before = connection.dialect.default_schema_name
-    _set_search_path(connection, f"{schema}, pg_temp", commit=not inside)
+    _set_search_path(connection, f"{schema}, pg_temp", for_transaction=inside)
     connection.dialect.default_schema_name = schema
     try:
         yield
+        if not inside:
+            connection.commit()  # what ran outside of any revision, such as `alembic ensure_version`
     finally:
         connection.dialect.default_schema_name = name_before
         if not connection.closed and not connection.invalidated:
@@ -89,12 +94,13 @@ def living_in(connection: sa.Connection, schema: str) -> Iterator[None]:
                 connection.rollback()  # what an error left open
             # A transaction of the caller's that has failed takes the setting back by itself.
             with suppress(sa.exc.DBAPIError):
-                _set_search_path(connection, path_before, commit=not inside)
+                _set_search_path(connection, path_before, for_transaction=inside)
 
 
-def _set_search_path(connection: sa.Connection, path: str, *, commit: bool) -> None:
-    connection.execute(sa.text("SELECT pg_catalog.set_config('search_path', :path, false)"), {"path": path})
-    if commit:
+def _set_search_path(connection: sa.Connection, path: str, *, for_transaction: bool) -> None:
+    statement = sa.text("SELECT pg_catalog.set_config('search_path', :path, :for_transaction)")
+    connection.execute(statement, {"path": path, "for_transaction": for_transaction})
+    if not for_transaction:
         connection.commit()
 
 

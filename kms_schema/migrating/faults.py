@@ -25,6 +25,15 @@ class CannotMigrateError(MigrationError):
     exit_status = 3
 
 
+class UpgradeLockError(MigrationError):
+    """Another upgrade holds the lock for too long, or the wait for it was ended."""
+
+
+GO_DIRECTLY = (
+    "connect to the server itself with -x url=… (or KMS_DATABASE_URL), or to a pool in session mode (PgBouncer: "
+    "pool_mode = session)"
+)
+
 _RUN_AGAIN = "nothing of the unfinished revision remains: run it again"
 
 # By SQLSTATE, or by what SQLite says.
@@ -43,6 +52,7 @@ _REFUSED = {
 _NOT_ALLOWED = {
     "42501": "migrate as the role that owns the schema, or grant it CREATE on the schema and rights on alembic_version",
     "25006": "this server is a standby, or read-only for this role: migrate on the primary",
+    "statement pooling mode": GO_DIRECTLY,
     "readonly database": "make the file and its folder writable, or take another file",
     "file is not a database": "take another file, or move this one away",
 }

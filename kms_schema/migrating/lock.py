@@ -1,52 +1,92 @@
 """One upgrade at a time: Alembic itself has no lock (sqlalchemy/alembic#633)."""
 
 import logging
+import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import sqlalchemy as sa
 
-from kms_schema.migrating.faults import MigrationError
+from kms_schema.engine import BEGIN_OPTION
+from kms_schema.migrating.faults import UpgradeLockError
+from kms_schema.migrating.proxy import refuse_shared_processes
+from kms_schema.migrating.session import PostgresqlSession
 
 LOCK_KEY = 0x6B6D_735F_7363_6865
 """The advisory lock of PostgreSQL that an upgrade holds: the bytes of `kms_sche`."""
 
 POLL_SECONDS = 0.2
+ADVICE = "wait for it to end, or allow more with -x lock-wait=SECONDS"
+
+HOLDER = f"""
+    SELECT held.pid, client.usename, client.application_name, host(client.client_addr),
+           to_char(client.backend_start, 'YYYY-MM-DD HH24:MI:SS TZ')
+    FROM pg_locks AS held LEFT JOIN pg_stat_activity AS client ON client.pid = held.pid
+    WHERE held.locktype = 'advisory' AND held.granted AND held.objsubid = 1
+      AND held.classid = {LOCK_KEY >> 32} AND held.objid = {LOCK_KEY & 0xFFFF_FFFF}
+      AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""  # noqa: S608  (the numbers are ours)
 
 log = logging.getLogger("alembic.runtime.migration")
 
 
-class UpgradeLockError(MigrationError):
-    """Another upgrade holds the lock for too long, or this connection cannot hold one."""
+def one_upgrade_at_a_time(
+    connection: sa.Connection, *, wait_seconds: float, lock_timeout_ms: int
+) -> AbstractContextManager[None]:
+    """Let one upgrade of a database run the block at a time; `connection` must not be in a transaction.
+
+    On PostgreSQL the block runs under a session's advisory lock, with `lock_timeout` set, in transactions of its own.
+    On SQLite it runs in one that holds the file's write lock. What it leaves open is committed after the block, or
+    rolled back if that raises. A waiter says whom it waits for.
+
+    Raises `UpgradeLockError` after `wait_seconds`; and `CannotMigrateError` at once behind a proxy that hands each
+    statement to another server process, where a session's lock belongs to nobody.
+    """
+    if connection.dialect.name == "sqlite":
+        return _alone_on_sqlite(connection, wait_seconds)
+    return _alone_on_postgresql(connection, wait_seconds, lock_timeout_ms)
+
+
+def _poll(
+    attempt: Callable[[], bool], wait_seconds: float, waiting: Callable[[], str], late: Callable[[], str]
+) -> None:
+    """Repeat `attempt` until it succeeds; say `waiting` once, or raise `UpgradeLockError` with `late` at the end."""
+    deadline = time.monotonic() + wait_seconds
+    said = False
+    while not attempt():
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise UpgradeLockError(late())
+        if not said:
+            log.warning("%s", waiting())
+            said = True
+        time.sleep(min(POLL_SECONDS, left))
 
 
 @contextmanager
-def one_upgrade_at_a_time(connection: sa.Connection, *, wait_seconds: float, lock_timeout_ms: int) -> Iterator[None]:
-    """Hold the upgrade lock of a PostgreSQL database, with `lock_timeout` set, while the block runs.
+def _alone_on_postgresql(connection: sa.Connection, wait_seconds: float, lock_timeout_ms: int) -> Iterator[None]:
+    """Hold the advisory lock.
 
     Waiters poll with no transaction open: one that waits inside `pg_advisory_lock()` has a snapshot that
-    `CREATE INDEX CONCURRENTLY` of the lock's holder waits for, and neither ever ends. Raises `UpgradeLockError`
-    after `wait_seconds`, and at once behind a proxy that hands each statement to another server process, where
-    a session's lock belongs to nobody.
+    `CREATE INDEX CONCURRENTLY` of the lock's holder waits for, and neither ever ends.
     """
-    session = _Session(connection)
-    session.refuse_pooled()
-    deadline = time.monotonic() + wait_seconds
-    said = False
-    while not session.value(f"SELECT pg_catalog.pg_try_advisory_lock({LOCK_KEY})"):
-        if time.monotonic() > deadline:
-            raise UpgradeLockError(
-                f"another upgrade has held the lock for {wait_seconds:g} seconds: wait for it to end, or allow more "
-                "with -x lock-wait=SECONDS"
-            )
-        if not said:
-            log.info("another upgrade of this database is running: waiting for it to end")
-            said = True
-        time.sleep(POLL_SECONDS)
-    session.value(f"SELECT pg_catalog.set_config('lock_timeout', '{lock_timeout_ms}ms', false)")
+    refuse_shared_processes(connection)
+    session = PostgresqlSession(connection)
+    try:
+        _poll(
+            lambda: bool(session.value(f"SELECT pg_catalog.pg_try_advisory_lock({LOCK_KEY})")),
+            wait_seconds,
+            waiting=lambda: f"another upgrade is running{_holder(session)}: waiting up to {wait_seconds:g} seconds",
+            late=lambda: f"another upgrade{_holder(session)} has held the lock for {wait_seconds:g} seconds: {ADVICE}",
+        )
+        session.value(f"SELECT pg_catalog.set_config('lock_timeout', '{lock_timeout_ms}ms', false)")
+    except session.driver_error as error:
+        raise UpgradeLockError(f"the server ended the wait for the upgrade's lock: {str(error).strip()}") from error
     try:
         yield
+        connection.commit()
     finally:
         if not connection.closed and not connection.invalidated:
             connection.rollback()  # ends what an error left open; what was done is committed by now
@@ -54,27 +94,69 @@ def one_upgrade_at_a_time(connection: sa.Connection, *, wait_seconds: float, loc
             session.value(f"SELECT pg_catalog.pg_advisory_unlock({LOCK_KEY})")
 
 
-class _Session:
-    """The driver's connection under a SQLAlchemy one, for statements that must leave no transaction open."""
+def _holder(session: PostgresqlSession) -> str:
+    """Return who holds the advisory lock, as far as this role may know, in brackets; nothing if nobody does."""
+    try:
+        row = session.catalog_row(HOLDER)
+    except session.driver_error:
+        return ""  # a server may be set up so that not everybody reads these views
+    if row is None:
+        return ""
+    known = zip(("server process", "role", "application", "client", "connected since"), row, strict=True)
+    return f" ({', '.join(f'{what} {value}' for what, value in known if value)})"
 
-    def __init__(self, connection: sa.Connection) -> None:
-        self._driver = connection.connection.driver_connection
 
-    def value(self, statement: str) -> object:
-        driver = self._driver
-        if driver is None:
-            raise UpgradeLockError("the connection is closed")
-        before, driver.autocommit = driver.autocommit, True
-        try:
-            row = driver.execute(statement).fetchone()
-        finally:
-            driver.autocommit = before
-        return row[0]
+@contextmanager
+def _alone_on_sqlite(connection: sa.Connection, wait_seconds: float) -> Iterator[None]:
+    """Hold the file's write lock, in a transaction.
 
-    def refuse_pooled(self) -> None:
-        processes = {self.value("SELECT pg_catalog.pg_backend_pid()") for _ in range(5)}
-        if len(processes) > 1:
-            raise UpgradeLockError(
-                "statements of this connection run in different server processes: a proxy pools transactions here. "
-                "Upgrade through a direct connection to the server, or a pool in session mode"
-            )
+    SQLite itself would wait without a word, for as long as `busy_timeout` says.
+    """
+    driver: Any = connection.connection.driver_connection
+    file = connection.engine.url.database
+    before = driver.execute("PRAGMA busy_timeout").fetchone()[0]
+    driver.execute("PRAGMA busy_timeout = 0")
+    try:
+        _poll(
+            lambda: _began_to_write(connection),
+            wait_seconds,
+            waiting=lambda: f"another process is writing to {file}: waiting up to {wait_seconds:g} seconds",
+            late=lambda: f"another process has been writing to {file} for {wait_seconds:g} seconds: {ADVICE}",
+        )
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {before}")
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def _began_to_write(connection: sa.Connection) -> bool:
+    """Begin a transaction that holds the write lock, unless another one holds it."""
+    before = connection.get_execution_options().get(BEGIN_OPTION, "BEGIN")
+    connection.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
+    try:
+        connection.begin()
+        # An engine that is not from `kms_schema.engine` leaves it to the driver, which begins at the first INSERT
+        # and runs all DDL before that outside of any transaction.
+        if not _in_transaction(connection):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+    except sa.exc.OperationalError as error:
+        connection.rollback()
+        if not _is_busy(error.orig):
+            raise
+        return False
+    finally:
+        connection.execution_options(**{BEGIN_OPTION: before})
+    return True
+
+
+def _in_transaction(connection: sa.Connection) -> bool:
+    driver: Any = connection.connection.driver_connection
+    return bool(driver.in_transaction)
+
+
+def _is_busy(error: BaseException | None) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY

@@ -1,41 +1,162 @@
 """One upgrade at a time, and what an interrupted one leaves is repaired by the next."""
 
-import os
-import subprocess
-import sys
-from contextlib import closing
+import re
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 
 import pytest
+import sqlalchemy as sa
 from alembic.util import CommandError
 
-from kms_schema.migrating.lock import LOCK_KEY
+from kms_schema.engine import create_engine
+from kms_schema.migrating.lock import LOCK_KEY, UpgradeLockError, one_upgrade_at_a_time
 from tests.engines import Database
-from tests.engines.programs import REPOSITORY
+from tests.processes import run_at_once
+from tests.roles import login
 from tests.statements import execute
 
-REPLICAS = 6
+REPLICAS = {"postgresql": 20, "sqlite": 8}
+
+ADVICE = "has held the lock for 0.3 seconds: wait for it to end, or allow more with -x lock-wait=SECONDS"
+
+
+def wait_for_the_lock(database: Database, seconds: float = 0.3) -> str:
+    """Return what an upgrade says that cannot have the lock."""
+    with ExitStack() as stack:
+        engine = database.engine()
+        stack.callback(engine.dispose)
+        connection = stack.enter_context(engine.connect())
+        refusal = stack.enter_context(pytest.raises(UpgradeLockError))
+        stack.enter_context(one_upgrade_at_a_time(connection, wait_seconds=seconds, lock_timeout_ms=1000))
+    return str(refusal.value)
+
+
+def busy_timeout(connection: sa.Connection) -> object:
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    return driver.execute("PRAGMA busy_timeout").fetchone()
 
 
 def test_replicas_that_start_at_once_migrate_once(empty_database: Database) -> None:
-    command = [sys.executable, "-m", "alembic", "-x", f"url={empty_database.url}", "upgrade", "head"]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    replicas = [
-        subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True)
-        for _ in range(REPLICAS)
-    ]
-    said = [replica.communicate(timeout=120)[1] for replica in replicas]
-    assert [replica.returncode for replica in replicas] == [0] * REPLICAS, said
-    assert sum("Running upgrade  -> 003" in each for each in said) == 1
+    number = REPLICAS[empty_database.dialect]
+    replicas = run_at_once(number, empty_database.url, "upgrade", "head", seconds=300)
+    assert [replica.status for replica in replicas] == [0] * number, replicas
+    for revision in ("003", "004", "005"):
+        assert sum(bool(re.search(f"Running upgrade .*-> {revision}", replica.said)) for replica in replicas) == 1
     with closing(empty_database.connect()) as connection:
         assert execute(connection, "SELECT count(*) FROM key_audit_logs").fetchone() == (1,)
+    empty_database.alembic("check")
+
+
+def test_a_waiting_upgrade_gives_up_and_says_how_to_wait_longer(empty_database: Database) -> None:
+    with closing(empty_database.connect()) as other:
+        if empty_database.dialect == "postgresql":
+            other.execute(f"SELECT pg_advisory_lock({LOCK_KEY})")
+        else:
+            other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(CommandError, match=r"another .* for 0\.3 seconds: .* -x lock-wait=SECONDS"):
+            empty_database.alembic("-x", "lock-wait=0.3", "upgrade", "head")
 
 
 @pytest.mark.only_on("postgresql")
-def test_a_waiting_upgrade_gives_up_and_says_how_to_wait_longer(empty_database: Database) -> None:
+def test_a_waiting_upgrade_says_who_holds_the_lock(empty_database: Database, caplog: pytest.LogCaptureFixture) -> None:
     with closing(empty_database.connect()) as other:
+        other.execute("SET application_name = 'the other one'")
         other.execute(f"SELECT pg_advisory_lock({LOCK_KEY})")
-        with pytest.raises(CommandError, match=r"another upgrade has held the lock .* -x lock-wait=SECONDS"):
-            empty_database.alembic("-x", "lock-wait=0.3", "upgrade", "head")
+        user, process = other.execute("SELECT current_user, pg_backend_pid()").fetchone() or ()
+        said = wait_for_the_lock(empty_database)
+    holder = (
+        rf"\(server process {process}, role {user}, application the other one, client 127\.0\.0\.1, "
+        r"connected since 20[-0-9]+ [0-9:]+ \w+\)"
+    )
+    assert re.fullmatch(f"another upgrade {holder} {re.escape(ADVICE)}", said)
+    assert [re.sub(holder, "(…)", message) for message in caplog.messages] == [
+        "another upgrade is running (…): waiting up to 0.3 seconds"
+    ]
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_role_that_may_not_look_at_other_sessions_is_told_what_it_may_know(empty_database: Database) -> None:
+    with closing(empty_database.connect()) as other, login(empty_database) as stranger:
+        other.execute("SET application_name = 'the other one'")
+        other.execute(f"SELECT pg_advisory_lock({LOCK_KEY})")
+        user, process = other.execute("SELECT current_user, pg_backend_pid()").fetchone() or ()
+        known = f"server process {process}, role {user}, application the other one"
+        assert wait_for_the_lock(stranger) == f"another upgrade ({known}) {ADVICE}"
+        other.execute("REVOKE SELECT ON pg_catalog.pg_locks FROM public")
+        assert wait_for_the_lock(stranger) == f"another upgrade {ADVICE}"
+
+
+@pytest.mark.only_on("postgresql")
+def test_what_a_waiting_upgrade_looks_up_is_postgresqls_own(empty_database: Database) -> None:
+    with closing(empty_database.connect()) as other:
+        other.execute("CREATE VIEW public.pg_locks AS SELECT 1 / 0 AS pid")
+        name = sa.make_url(empty_database.url).database
+        other.execute(f"ALTER DATABASE {name} SET search_path TO public, pg_catalog")
+        other.execute(f"SELECT pg_advisory_lock({LOCK_KEY})")
+        assert "server process" in wait_for_the_lock(empty_database)
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_waiting_upgrade_says_which_file_is_written_to(
+    empty_database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = sa.make_url(empty_database.url).database
+    with closing(empty_database.connect()) as other:
+        other.execute("BEGIN IMMEDIATE")
+        said = wait_for_the_lock(empty_database)
+    assert said == (
+        f"another process has been writing to {file} for 0.3 seconds: "
+        "wait for it to end, or allow more with -x lock-wait=SECONDS"
+    )
+    assert caplog.messages == [f"another process is writing to {file}: waiting up to 0.3 seconds"]
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("journal", ["wal", "delete"])
+def test_a_waiting_upgrade_goes_on_when_the_file_is_free(empty_database: Database, journal: str) -> None:
+    file = sa.make_url(empty_database.url).database
+    assert file is not None
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
+        other.execute(f"PRAGMA journal_mode = {journal}")
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("CREATE TABLE theirs (n)")
+        writer = threading.Timer(3, lambda: other.execute("COMMIT"))
+        writer.start()
+        empty_database.alembic("upgrade", "head")
+        writer.join()
+        assert other.execute("SELECT count(*) FROM theirs, key_audit_logs").fetchone() == (0,)
+    empty_database.alembic("check")
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("make_engine", [create_engine, sa.create_engine], ids=["ours", "any"])
+def test_the_block_is_one_transaction_on_sqlite(
+    empty_database: Database, make_engine: Callable[[str], sa.Engine]
+) -> None:
+    engine = make_engine(empty_database.url)
+
+    def create_a_table(fault: Exception | None) -> None:
+        with engine.connect() as connection, closing(empty_database.connect()) as other:
+            before = busy_timeout(connection)
+            with one_upgrade_at_a_time(connection, wait_seconds=1, lock_timeout_ms=1):
+                connection.exec_driver_sql("CREATE TABLE scratch (n)")
+                assert busy_timeout(connection) == before
+                assert wait_for_the_lock(empty_database, 0).startswith("another process has been writing")
+                if fault:
+                    raise fault
+            with connection.begin():  # what the connection begins later does not write by itself
+                other.execute("BEGIN IMMEDIATE")
+                other.execute("ROLLBACK")
+
+    with pytest.raises(KeyError):
+        create_a_table(KeyError())
+    assert sa.inspect(engine).get_table_names() == []
+    create_a_table(None)
+    assert sa.inspect(engine).get_table_names() == ["scratch"]
+    engine.dispose()
 
 
 @pytest.mark.only_on("postgresql")

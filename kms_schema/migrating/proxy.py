@@ -1,0 +1,122 @@
+"""Whether a proxy between this connection and the server lets clients share server processes.
+
+PgBouncer in transaction or statement mode hands each transaction to whichever server process is free. A session's
+advisory lock and settings then belong to nobody, and whoever is next gets them: an upgrade refuses to begin there.
+"""
+
+import time
+from contextlib import ExitStack, closing
+from typing import Any
+
+import sqlalchemy as sa
+
+from kms_schema.database_url import redact
+from kms_schema.migrating.faults import GO_DIRECTLY, CannotMigrateError
+from kms_schema.migrating.session import PostgresqlSession
+
+WHICH_PROCESS = "SELECT pg_catalog.pg_backend_pid()"
+
+NEIGHBOURS = 4
+"""More connections through the same proxy: several PgBouncers may stand behind one address, each with its own pool."""
+ROUNDS = 20
+ROUND_SECONDS = 0.01
+CONNECT_SECONDS = 5
+
+
+class _SharedProcessesError(Exception):
+    """One client was given two server processes, or two clients one."""
+
+
+class _Processes:
+    """Which server process each client was given; in session mode each has one, and its own."""
+
+    def __init__(self) -> None:
+        self._process_of: dict[object, int] = {}
+        self._client_of: dict[int, object] = {}
+
+    def given(self, client: object, process: int) -> None:
+        if (
+            self._process_of.setdefault(client, process) != process
+            or self._client_of.setdefault(process, client) is not client
+        ):
+            raise _SharedProcessesError
+
+
+class _Neighbour:
+    """One more client of the same proxy, which never waits for an answer.
+
+    In session mode it gets none while the pool is used up, by other upgrades perhaps. That says nothing against
+    the proxy: a pool that shared its processes would have given it the one that we leave idle.
+    """
+
+    def __init__(self, driver: Any) -> None:
+        info = driver.info
+        parameters = {**info.get_parameters(), "host": info.host, "port": info.port, "password": info.password}
+        self._connection = driver.connect(**{**parameters, "connect_timeout": CONNECT_SECONDS})
+        self._asked = False
+
+    def answer(self) -> int | None:
+        """Return the process that answered the last question, if it has, and ask again."""
+        protocol = self._connection.pgconn
+        process = None
+        if self._asked:
+            protocol.consume_input()
+            if protocol.is_busy():
+                return None
+            process = _only_value(protocol)
+        protocol.send_query(WHICH_PROCESS.encode())
+        self._asked = True
+        return process
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _only_value(protocol: Any) -> int | None:
+    value = None
+    while (result := protocol.get_result()) is not None:
+        if result.ntuples == 1:
+            value = int(result.get_value(0, 0))
+    return value
+
+
+def refuse_shared_processes(connection: sa.Connection) -> None:
+    """Raise `CannotMigrateError` if the proxy that `connection` goes through gives a process to several clients."""
+    session = PostgresqlSession(connection)
+    try:
+        _compare(session)
+    except _SharedProcessesError:
+        raise CannotMigrateError(
+            f"a proxy at {_address(connection)} pools transactions, but an upgrade needs a session: {GO_DIRECTLY}"
+        ) from None
+    except session.driver_error as error:
+        raise CannotMigrateError(
+            f"whether the proxy at {_address(connection)} pools transactions cannot be told ({str(error).strip()}): "
+            f"{GO_DIRECTLY}"
+        ) from error
+
+
+def _compare(session: PostgresqlSession) -> None:
+    """Raise `_SharedProcessesError` as soon as the proxy, if there is one, is seen to share processes.
+
+    A pool at rest may give the same process to the same client each time, so that client alone cannot tell; its
+    neighbours then get that process as well. Nobody is in a transaction here, so nobody waits for another.
+    """
+    processes = _Processes()
+    for _ in range(NEIGHBOURS):
+        processes.given(session, session.value(WHICH_PROCESS))
+    # What the connection was told at its start is the process itself, or the proxy's own invention.
+    if session.driver.info.backend_pid == session.value(WHICH_PROCESS):
+        return
+    with ExitStack() as opened:
+        neighbours = [opened.enter_context(closing(_Neighbour(session.driver))) for _ in range(NEIGHBOURS)]
+        for _ in range(ROUNDS):
+            for neighbour in neighbours:
+                if (process := neighbour.answer()) is not None:
+                    processes.given(neighbour, process)
+            processes.given(session, session.value(WHICH_PROCESS))
+            time.sleep(ROUND_SECONDS)
+
+
+def _address(connection: sa.Connection) -> str:
+    return redact(connection.engine.url.render_as_string(hide_password=False))
