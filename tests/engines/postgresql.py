@@ -50,8 +50,8 @@ class PostgresqlEngine:
         base = Path(tempfile.gettempdir())
         identity: list[str] = []
         if os.geteuid() == 0:
-            base = base if _open_to_others(base) else Path("/tmp")  # noqa: S108
-            readable = _open_to_others(programs.folder / "postgres")
+            base = base if open_to_others(base) else Path("/tmp")  # noqa: S108
+            readable = open_to_others(programs.folder / "postgres")
             identity = [UNPRIVILEGED_USER, *([] if readable else map(str, programs.roots))]
         port = self._keep([str(programs.folder), str(base), *identity])
         return sa.make_url(f"postgresql://postgres@127.0.0.1:{port}/postgres")
@@ -114,7 +114,7 @@ def psycopg_url(url: sa.URL) -> str:
     return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def _open_to_others(path: Path) -> bool:
+def open_to_others(path: Path) -> bool:
     """Whether an unprivileged user can get to `path` and, if it is a file, run it."""
     resolved = path.resolve()
     return all(step.stat().st_mode & stat.S_IXOTH for step in (resolved, *resolved.parents))
