@@ -16,6 +16,7 @@ SQLITE_PACKAGES = {
     "3.35.2": "better-sqlite3@7.1.4",
     "3.36.0": "better-sqlite3@7.4.2",
     "3.40.0": "better-sqlite3@8.0.0",
+    "3.54.1": "better-sqlite3@13.2.0",
 }
 """SQLite versions, and the npm packages that carry their source: Debian and PyPI have one version each."""
 
@@ -48,15 +49,24 @@ def _build_sqlite(package: str, scratch: Path) -> Path:
         ["npm", "pack", "--silent", package], cwd=scratch, check=True, text=True, stdout=subprocess.PIPE
     ).stdout.split()[-1]
     with tarfile.open(scratch / packed) as outer:
-        outer.extract("package/deps/sqlite3.tar.gz", scratch, filter="data")
-    with tarfile.open(scratch / "package" / "deps" / "sqlite3.tar.gz") as inner:
-        inner.extractall(scratch, filter="data")
+        outer.extractall(scratch, filter="data")
+    sources = _sqlite_sources(scratch / "package" / "deps")
     library = scratch / "lib"
     library.mkdir()
     output = ["-o", str(library / "libsqlite3.so.0"), "sqlite3.c"]
     options = [f"-DSQLITE_{option}" for option in OPTIONS]
-    subprocess.run([*COMPILE, *options, *output, *LIBRARIES], cwd=scratch, check=True)
+    subprocess.run([*COMPILE, *options, *output, *LIBRARIES], cwd=sources, check=True)
     return library
+
+
+def _sqlite_sources(dependencies: Path) -> Path:
+    """Return the folder of `sqlite3.c`: lately it is in the package as it is, before it was packed once more."""
+    packed = dependencies / "sqlite3.tar.gz"
+    if not packed.exists():
+        return dependencies / "sqlite3"
+    with tarfile.open(packed) as archive:
+        archive.extractall(dependencies, filter="data")
+    return dependencies
 
 
 def main(names: list[str]) -> None:
