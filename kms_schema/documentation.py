@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kms_schema import vocabulary
+from kms_schema.entity_diagram import entity_diagram
 from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFECYCLE
 
 Status = TypeVar("Status", bound=str)
@@ -49,7 +50,17 @@ def words() -> str:
     )
 
 
-PARTS = {"key lifecycle": key_lifecycle, "rotation lifecycle": rotation_lifecycle, "vocabulary": words}
+def schema_diagram() -> str:
+    """Return the diagram of the tables as a code block that GitHub draws."""
+    return f"```mermaid\n{entity_diagram()}\n```"
+
+
+PARTS = {
+    "schema diagram": schema_diagram,
+    "key lifecycle": key_lifecycle,
+    "rotation lifecycle": rotation_lifecycle,
+    "vocabulary": words,
+}
 
 
 def regenerate(text: str) -> str:

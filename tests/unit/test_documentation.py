@@ -12,8 +12,9 @@ def test_the_generated_parts_of_the_readme_are_current() -> None:
     assert regenerate(README) == README, "run: python -m kms_schema.documentation"
 
 
-def test_the_readme_has_each_status_of_the_lifecycle() -> None:
-    assert README.count("<!-- generated: ") == 2
+def test_the_readme_has_the_schema_and_each_status_of_the_lifecycle() -> None:
+    assert README.count("<!-- generated: ") == 3
+    assert "```mermaid\n" in README
     assert "| `pending` | `active`, `revoked` | `created_at` |" in README
 
 
