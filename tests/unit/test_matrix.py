@@ -1,0 +1,57 @@
+"""What `.ci/run` takes of the matrix leaves no version out."""
+
+import itertools
+import re
+import tomllib
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from types import ModuleType
+
+import pytest
+
+from tests.engines import parse_names
+from tests.engines.install import SQLITE_PACKAGES
+from tests.engines.programs import NPM_VERSIONS, REPOSITORY
+
+
+def load(path: str) -> ModuleType:
+    """Return a program of the repository, whose name need not end in `.py`, as a module."""
+    loader = SourceFileLoader("matrix", str(REPOSITORY / path))
+    spec = spec_from_loader("matrix", loader)
+    assert spec is not None
+    module = module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+matrix = load(".ci/matrix")
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_the_matrix_is_the_full_cross() -> None:
+    assert len(set(matrix.EVERY_CELL)) == 2 * 3 * 9
+
+
+def test_the_covering_selection_has_each_engine_once_and_each_python_with_each_sqlalchemy() -> None:
+    assert sorted(cell.engine for cell in matrix.COVERING) == sorted(matrix.ENGINES)
+    pairs = {(cell.python, cell.sqlalchemy) for cell in matrix.COVERING}
+    assert pairs == set(itertools.product(matrix.PYTHONS, matrix.LIBRARIES))
+
+
+def test_the_engines_are_those_that_can_be_had() -> None:
+    assert parse_names(",".join(matrix.ENGINES)) == matrix.ENGINES
+    postgresql = {f"postgresql-{major}" for major in NPM_VERSIONS}
+    known = sorted(SQLITE_PACKAGES, key=lambda version: [*map(int, version.split("."))])
+    assert set(matrix.ENGINES) == {*postgresql, "sqlite", f"sqlite-{known[0]}", f"sqlite-{known[-1]}"}
+
+
+def test_the_oldest_libraries_are_the_oldest_that_the_package_allows() -> None:
+    pinned = dict(re.fullmatch(r"(\w+)(?:\[\w+\])?==(\S+)", each).groups() for each in matrix.LIBRARIES["2.0.36"])
+    for requirement in PROJECT["dependencies"]:
+        name, lowest = re.match(r"(\w+)>=([\d.]+)", requirement).groups()
+        assert pinned[name].startswith(lowest), requirement
+
+
+@pytest.mark.parametrize("paths", [matrix.WHOLE, matrix.QUICK])
+def test_the_selected_tests_are_there(paths: tuple[str, ...]) -> None:
+    assert [path for path in paths if not (REPOSITORY / path).exists()] == []
