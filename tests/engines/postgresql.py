@@ -15,7 +15,7 @@ from psycopg import sql
 
 from tests.engines import keeper
 from tests.engines.database import Database
-from tests.engines.programs import find_programs
+from tests.engines.programs import Programs, find_programs
 from tests.engines.unavailable import EngineUnavailableError
 
 UNPRIVILEGED_USER = "nobody"
@@ -29,14 +29,17 @@ class PostgresqlEngine:
 
     dialect = "postgresql"
 
-    def __init__(self, name: str) -> None:
-        """Start or reach the server named `postgresql-<major>`; raises `EngineUnavailableError`."""
+    def __init__(self, name: str, programs: Programs | None = None) -> None:
+        """Start or reach the server named `postgresql-<major>`; raises `EngineUnavailableError`.
+
+        Where `programs` are given, it is they that are started.
+        """
         self.name = name
         major = int(name.removeprefix("postgresql-"))
         self._server = contextlib.ExitStack()
-        given = os.environ.get(f"KMS_TEST_POSTGRESQL_{major}")
+        given = None if programs else os.environ.get(f"KMS_TEST_POSTGRESQL_{major}")
         try:
-            address = sa.make_url(given) if given else self._start(major)
+            address = sa.make_url(given) if given else self._start(programs or find_programs(major))
             self.url = address.set(drivername="postgresql+psycopg")
             self._check_version(major)
         except BaseException:
@@ -45,8 +48,7 @@ class PostgresqlEngine:
         # Several workers may share a server that was given by URL.
         self._names = (f"kms_test_{os.getpid()}_{number}" for number in count())
 
-    def _start(self, major: int) -> sa.URL:
-        programs = find_programs(major)
+    def _start(self, programs: Programs) -> sa.URL:
         base = Path(tempfile.gettempdir())
         identity: list[str] = []
         if os.geteuid() == 0:
