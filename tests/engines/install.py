@@ -1,6 +1,6 @@
 """Get engines onto this machine before the tests ask for them, and print the folder that each needs.
 
-python -m tests.engines.install postgresql-13 postgresql-15
+python -m tests.engines.install postgresql-13 postgresql-15 pgbouncer plpgsql_check
 LD_LIBRARY_PATH=$(python -m tests.engines.install sqlite-3.35.2) python -m pytest --engines=sqlite-3.35.2
 """
 
@@ -10,6 +10,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from tests.engines.pgbouncer import find_pgbouncer
+from tests.engines.plpgsql_check import find_programs_with_plpgsql_check
 from tests.engines.programs import cache_folder, find_programs, locked
 
 SQLITE_PACKAGES = {
@@ -69,12 +71,20 @@ def _sqlite_sources(dependencies: Path) -> Path:
     return dependencies
 
 
+def install(name: str) -> Path:
+    """Return the folder of an engine, or of what the tests use beside them; raises `EngineUnavailableError`."""
+    if name == "pgbouncer":
+        return find_pgbouncer()[0].parent
+    if name == "plpgsql_check":
+        return find_programs_with_plpgsql_check()[1].folder
+    kind, _, version = name.partition("-")
+    return install_sqlite(version) if kind == "sqlite" else find_programs(int(version)).folder
+
+
 def main(names: list[str]) -> None:
-    """Install each engine and print its folder."""
+    """Install each and print its folder."""
     for name in names:
-        kind, _, version = name.partition("-")
-        folder = install_sqlite(version) if kind == "sqlite" else find_programs(int(version)).folder
-        print(folder)
+        print(install(name))
 
 
 if __name__ == "__main__":

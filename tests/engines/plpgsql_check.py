@@ -12,13 +12,22 @@ from tests.engines.programs import Programs, cache_folder, find_programs, locked
 PACKAGE = r"postgresql-(1[3-8])-plpgsql-check"
 
 
-def start_with_plpgsql_check() -> PostgresqlEngine:
-    """Start a server of the newest version that plpgsql_check can be had for; raises `EngineUnavailableError`."""
+def find_programs_with_plpgsql_check() -> tuple[int, Programs]:
+    """Return the newest major version that plpgsql_check can be had for, and its programs with the extension.
+
+    Raises `EngineUnavailableError` where there is none.
+    """
     package = unpacked(PACKAGE)
     match = re.fullmatch(PACKAGE, package.name)
     assert match is not None
     major = int(match[1])
-    return PostgresqlEngine(f"postgresql-{major}", _extended(find_programs(major), package))
+    return major, _extended(find_programs(major), package)
+
+
+def start_with_plpgsql_check() -> PostgresqlEngine:
+    """Start such a server; raises `EngineUnavailableError`."""
+    major, programs = find_programs_with_plpgsql_check()
+    return PostgresqlEngine(f"postgresql-{major}", programs)
 
 
 def _extended(programs: Programs, package: Path) -> Programs:
