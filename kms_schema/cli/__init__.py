@@ -22,6 +22,7 @@ _COMMANDS = {
     "current": "kms_schema.cli.migrations:current",
     "downgrade": "kms_schema.cli.migrations:downgrade",
     "history": "kms_schema.cli.migrations:history",
+    "preflight": "kms_schema.cli.preflight:preflight_command",
     "sql": "kms_schema.cli.migrations:sql",
     "stamp": "kms_schema.cli.migrations:stamp",
     "upgrade": "kms_schema.cli.migrations:upgrade",

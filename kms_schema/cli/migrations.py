@@ -32,7 +32,7 @@ def _decorated(*options: Callable[[Command], Command]) -> Callable[[Command], Co
     return decorate
 
 
-_where = _decorated(
+where = _decorated(
     click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db."),
     click.option("--schema", default="public", show_default=True, metavar="NAME", help="PostgreSQL: where it lives."),
     click.option(
@@ -43,7 +43,7 @@ _where = _decorated(
         help="The table of this history: one of its own keeps it apart from an application's.",
     ),
 )
-_patience = _decorated(
+patience = _decorated(
     click.option(
         "--lock-wait", default=600.0, show_default=True, metavar="SECONDS", help="How long to wait for another upgrade."
     ),
@@ -55,20 +55,20 @@ _patience = _decorated(
         help="How long to wait for a table's lock, while others wait behind this.",
     ),
 )
-_style = click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+style_option = click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
 
 
 @click.command("upgrade", epilog="\b\nExamples:\n  kms-schema upgrade\n  kms-schema upgrade 004 --lock-wait 60")
 @click.argument("revision", default="head")
-@_where
-@_patience
+@where
+@patience
 def upgrade(revision: str, database_url: str | None, **options: Any) -> None:
     """Bring the database up to REVISION, the newest unless given.
 
     One upgrade runs at a time, and what one that was interrupted left is completed by the next.
     """
-    with _told():
-        url = _url(database_url)
+    with told():
+        url = database_url_of(database_url)
         program.upgrade(url, revision, MigrationOptions(**options))
         _say_where(url, options)
 
@@ -76,25 +76,25 @@ def upgrade(revision: str, database_url: str | None, **options: Any) -> None:
 @click.command("downgrade", epilog="\b\nExample:\n  kms-schema downgrade 004")
 @click.argument("revision")
 @click.option("--allow-audit-loss", is_flag=True, help="Below 004: destroy the audit trail, whatever is in it.")
-@_where
-@_patience
+@where
+@patience
 def downgrade(revision: str, database_url: str | None, **options: Any) -> None:
     """Take the database back to REVISION; `base` removes everything.
 
     Below 004 the tables go. Refused while the audit trail holds more than its first entry, unless allowed.
     """
-    with _told():
+    with told():
         url = _url_of_existing(database_url)
         program.downgrade(url, revision, MigrationOptions(**options))
         _say_where(url, options)
 
 
 @click.command("current", epilog="\b\nExample:\n  kms-schema current --format json")
-@_where
-@_style
+@where
+@style_option
 def current(database_url: str | None, style: str, **options: Any) -> None:
     """Say which revision the database stands at."""
-    with _told():
+    with told():
         stands_at = program.current(_url_of_existing(database_url), MigrationOptions(**options))
         revisions = [revision.revision for revision in program.history()]
     behind = len(revisions) - max((revisions.index(each) + 1 for each in stands_at if each in revisions), default=0)
@@ -106,10 +106,10 @@ def current(database_url: str | None, style: str, **options: Any) -> None:
 
 
 @click.command("history", epilog="\b\nExample:\n  kms-schema history")
-@_style
+@style_option
 def history(style: str) -> None:
     """List the revisions of this package, oldest first."""
-    with _told():
+    with told():
         revisions = program.history()
     if style == "json":
         click.echo(json.dumps([asdict(revision) for revision in revisions], indent=2))
@@ -120,14 +120,14 @@ def history(style: str) -> None:
 
 @click.command("stamp", epilog="\b\nExample:\n  kms-schema stamp 005")
 @click.argument("revision")
-@_where
-@_patience
+@where
+@patience
 def stamp(revision: str, database_url: str | None, **options: Any) -> None:
     """Write down that the database stands at REVISION, and change nothing else.
 
     For a database that got its tables in another way, such as a script of `kms-schema sql`. Validate it afterwards.
     """
-    with _told():
+    with told():
         url = _url_of_existing(database_url)
         program.stamp(url, revision, MigrationOptions(**options))
         _say_where(url, options)
@@ -143,8 +143,8 @@ def stamp(revision: str, database_url: str | None, **options: Any) -> None:
 @click.option("--allow-audit-loss", is_flag=True, help="Leave out what stops such a script at an audit trail.")
 @click.option("--engine", type=click.Choice(["postgresql", "sqlite"]), help="Else that of the URL.")
 @click.option("--output", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write it to this file.")
-@_where
-@_patience
+@where
+@patience
 def sql(
     revisions: str, *, down: bool, engine: str | None, output: Path | None, database_url: str | None, **options: Any
 ) -> None:
@@ -152,8 +152,8 @@ def sql(
 
     Run it with `psql -v ON_ERROR_STOP=1 -f FILE`, or `sqlite3 -bail FILE.db < FILE`.
     """
-    with _told():
-        url = f"{engine}://" if engine else _url(database_url)
+    with told():
+        url = f"{engine}://" if engine else database_url_of(database_url)
         script = program.sql(url, revisions, down=down, options=MigrationOptions(**options))
     if output is None:
         click.echo(script, nl=False)
@@ -164,7 +164,8 @@ def sql(
         raise click.UsageError(f"cannot write {output}: {error.strerror}") from None
 
 
-def _url(given: str | None) -> str:
+def database_url_of(given: str | None) -> str:
+    """Return the URL to work on, `given` or else from where one is found."""
     try:
         url = find_database_url(given)
         parse_database_url(url)
@@ -174,7 +175,7 @@ def _url(given: str | None) -> str:
 
 
 def _url_of_existing(given: str | None) -> str:
-    url = _url(given)
+    url = database_url_of(given)
     target = parse_database_url(url)
     if target.engine == "sqlite":
         existing_file(target)
@@ -187,7 +188,7 @@ def _say_where(url: str, options: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
     """Show what Alembic does on standard error, and what stops it as one sentence with its exit status."""
     log = logging.getLogger("alembic.runtime.migration")
     handler = logging.StreamHandler()

@@ -136,7 +136,7 @@ def _ask_revisions_first() -> None:
     plan = migration_context._migrations_fn  # there is no public way to see the plan before it runs
 
     def planned(heads: Any, asked: MigrationContext) -> Sequence[RevisionStep]:
-        _refuse_strangers(heads, asked.opts["script"], asked.version_table)
+        refuse_strangers(heads, asked.opts["script"], asked.version_table)
         steps: list[RevisionStep] = list(plan(heads, asked)) if plan is not None else []
         for step in steps:
             if isinstance(step, RevisionStep):
@@ -147,7 +147,7 @@ def _ask_revisions_first() -> None:
     migration_context._migrations_fn = planned
 
 
-def _refuse_strangers(heads: Sequence[str], script: ScriptDirectory, version_table: str) -> None:
+def refuse_strangers(heads: Sequence[str], script: ScriptDirectory, version_table: str) -> None:
     """Refuse a database that says it stands at a revision that nobody here knows."""
     for head in heads:
         try:

@@ -18,6 +18,9 @@ log = logging.getLogger("alembic.runtime.migration")
 LOCK_ATTEMPTS = 10
 """How often the locks of a transaction are asked for, before the revision gives up and changes nothing."""
 
+PLANNING_OPTION = "kms_planning"
+"""Option of the migration context: statements are written down and not executed, so none sees what one before made."""
+
 SCHEMA_OPTION = "kms_schema"
 LOCK_TIMEOUT_OPTION = "kms_lock_timeout_ms"
 LOCK_WAIT_OPTION = "kms_lock_wait_ms"
@@ -92,6 +95,12 @@ def qualified(name: str) -> str:
     return f"{schema()}.{name}" if _on_postgresql() else name
 
 
+def only_planned() -> bool:
+    """Say whether nothing is executed: a script is written, or a plan made."""
+    context = op.get_context()
+    return bool(context.as_sql or context.opts.get(PLANNING_OPTION))
+
+
 def create_index(
     name: str,
     table: str,
@@ -125,7 +134,7 @@ def create_index(
         return
     with op.get_context().autocommit_block():
         _drop_invalid(qualified(name))
-        if not op.get_context().as_sql:
+        if not only_planned():
             log.info("building %s on %s", name, qualified(table))
         with _waiting_for_transactions():
             build(concurrently=True)

@@ -10,7 +10,7 @@ from alembic import op
 from alembic.util import CommandError
 
 from kms_schema.sql import create_statements, drop_statements, verbatim
-from kms_schema.sql.steps import create_index, lock, qualified, schema
+from kms_schema.sql.steps import create_index, lock, only_planned, qualified, schema
 from kms_schema.sql.violations import broken_meanwhile, find_violations, offline_guards, refusal
 
 revision = "005_optimize_key_management"
@@ -244,8 +244,9 @@ def before_upgrade() -> None:
 
 def upgrade() -> None:
     dialect = op.get_context().dialect.name
-    before_upgrade()  # an environment of the host's may not have asked
-    if op.get_context().as_sql:
+    if not only_planned():
+        before_upgrade()  # an environment of the host's may not have asked
+    elif op.get_context().as_sql:
         for statement in offline_guards(dialect, revision, VIOLATIONS[dialect], schema()):
             op.execute(statement)
     for name, table, columns, predicate in INDEXES:
@@ -258,7 +259,7 @@ def upgrade() -> None:
     if dialect == "postgresql":
         op.execute(verbatim(FIRST_REFRESH.format(schema=schema())))
     lock(TABLES, "SHARE ROW EXCLUSIVE")
-    if dialect == "postgresql" and not op.get_context().as_sql:
+    if dialect == "postgresql" and not only_planned():
         refuse_newcomers()
     for statement in create_statements(dialect, triggers, schema()):
         op.execute(statement)

@@ -1,0 +1,32 @@
+"""`kms-schema preflight`: may this upgrade begin, and whom would it hold up?"""
+
+from typing import Any
+
+import click
+
+from kms_schema.cli.migrations import database_url_of, patience, style_option, told, where
+from kms_schema.migrating.options import MigrationOptions
+
+
+@click.command(
+    "preflight",
+    epilog="\b\nExamples:\n  kms-schema preflight\n  kms-schema preflight 005 --format json"
+    "\n  kms-schema preflight && kms-schema upgrade",
+)
+@click.argument("revision", default="head")
+@where
+@patience
+@style_option
+def preflight_command(revision: str, database_url: str | None, style: str, **options: Any) -> int:
+    """Say what an upgrade to REVISION would run here, and what stands against it.
+
+    Which locks on which tables and for about how long, rows that break a rule to come, missing rights, room on disk.
+    It changes nothing. Exit status: 0 go, 1 no go, 2 usage, 3 no connection.
+    """
+    from kms_schema.migrating.preflight import preflight  # noqa: PLC0415
+    from kms_schema.migrating.preflight.report import as_json, as_text  # noqa: PLC0415
+
+    with told():
+        verdict = preflight(database_url_of(database_url), revision, MigrationOptions(**options))
+    click.echo(as_json(verdict) if style == "json" else as_text(verdict))
+    return 0 if verdict.go else 1

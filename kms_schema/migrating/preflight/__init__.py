@@ -1,0 +1,111 @@
+"""May this upgrade begin? What it would run, which locks it takes, and what stands against it; nothing is changed."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import sqlalchemy as sa
+
+from kms_schema.database_url import DatabaseUrl, parse_database_url, redact
+from kms_schema.engine import create_engine
+from kms_schema.migrating.environment import living_in
+from kms_schema.migrating.faults import CannotMigrateError, MigrationError, explained
+from kms_schema.migrating.options import MigrationOptions
+from kms_schema.migrating.preflight import postgresql, sqlite
+from kms_schema.migrating.preflight.plan import plan_upgrade
+from kms_schema.migrating.preflight.verdict import Disk, Preflight
+from kms_schema.migrating.proxy import refuse_shared_processes
+
+__all__ = ["Preflight", "preflight"]
+
+
+def preflight(url: str, revision: str = "head", options: MigrationOptions | None = None) -> Preflight:
+    """Return what `upgrade REVISION` of the database at `url` would do, and what stands against it.
+
+    Everything is read in one read-only transaction. Raises `MigrationError` where there is no connection, or the
+    database is not of this history.
+    """
+    options = options or MigrationOptions()
+    target = parse_database_url(url)
+    try:
+        return (_of_sqlite if target.engine == "sqlite" else _of_postgresql)(url, target, revision, options)
+    except sa.exc.DBAPIError as error:
+        explanation = explained(error, redact(url))
+        if explanation is None:
+            raise
+        raise explanation from None
+
+
+def _of_postgresql(url: str, _target: DatabaseUrl, revision: str, options: MigrationOptions) -> Preflight:
+    engine = create_engine(url, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        pooled = _pooled(connection)
+        connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        with connection.begin(), living_in(connection, options.schema):
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{options.lock_timeout_ms}ms'")
+            plan = plan_upgrade(connection, revision, options)
+            objections = [each.objection for each in plan.revisions if each.objection]
+            problems = [*pooled, *postgresql.problems(connection, plan, options), *objections]
+            disk = postgresql.disk(connection, plan)
+            return Preflight(
+                database=redact(url),
+                server=f"PostgreSQL {connection.scalar(sa.text('SHOW server_version'))}",
+                plan=plan,
+                held=tuple(postgresql.held(connection, plan)),
+                disk=disk,
+                problems=(*problems, *_too_full(disk)) if plan.revisions else tuple(pooled),
+                notes=tuple(postgresql.notes(connection, plan, options)),
+            )
+
+
+def _pooled(connection: sa.Connection) -> list[str]:
+    try:
+        refuse_shared_processes(connection)
+    except MigrationError as refusal:
+        return [str(refusal)]
+    return []
+
+
+def _of_sqlite(url: str, target: DatabaseUrl, revision: str, options: MigrationOptions) -> Preflight:
+    if not target.database or target.database == ":memory:":
+        raise CannotMigrateError("a database in memory is new and empty; name a file: sqlite:///path/to/file.db")
+    file = Path(target.database.removeprefix("file:"))
+    with _opened_for_reading(file) as connection:
+        plan = plan_upgrade(connection, revision, options)
+        objections = [each.objection for each in plan.revisions if each.objection]
+        disk = sqlite.disk(connection, plan, file)
+        problems = [*sqlite.problems(connection, plan, file), *objections, *_too_full(disk)]
+        return Preflight(
+            database=redact(url),
+            server=f"SQLite {sqlite3.sqlite_version}",
+            plan=plan,
+            held=tuple(sqlite.held(connection, plan, file)),
+            disk=disk,
+            problems=tuple(problems) if plan.revisions else (),
+            notes=() if file.exists() else (f"there is no file {file}: it will be made",),
+        )
+
+
+@contextmanager
+def _opened_for_reading(file: Path) -> Iterator[sa.Connection]:
+    """Open a SQLite file so that it cannot be changed; one that is not there is as good as an empty one."""
+
+    def connect() -> sqlite3.Connection:
+        if not file.exists():
+            return sqlite3.connect(":memory:", isolation_level=None)
+        return sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True, isolation_level=None)
+
+    engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN")
+        yield connection
+
+
+def _too_full(disk: Disk) -> Iterator[str]:
+    if disk.free_bytes is not None and disk.free_bytes < disk.needed_bytes:
+        yield (
+            f"about {disk.needed_bytes / 2**20:.0f} MB are needed for indexes, and {disk.free_bytes / 2**20:.0f} MB "
+            "are free: make room first"
+        )

@@ -1,0 +1,96 @@
+"""Which locks PostgreSQL takes for the statements of a revision, on what, and for what.
+
+https://www.postgresql.org/docs/current/explicit-locking.html
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+MODES = (
+    "ACCESS SHARE",
+    "ROW SHARE",
+    "ROW EXCLUSIVE",
+    "SHARE UPDATE EXCLUSIVE",
+    "SHARE",
+    "SHARE ROW EXCLUSIVE",
+    "EXCLUSIVE",
+    "ACCESS EXCLUSIVE",
+)
+"""From the weakest to the strongest."""
+
+HOLDS_UP = {
+    "ACCESS SHARE": "nobody waits",
+    "ROW SHARE": "nobody waits",
+    "ROW EXCLUSIVE": "nobody waits",
+    "SHARE UPDATE EXCLUSIVE": "nobody waits but VACUUM and other DDL",
+    "SHARE": "writers wait",
+    "SHARE ROW EXCLUSIVE": "writers wait",
+    "EXCLUSIVE": "writers wait",
+    "ACCESS EXCLUSIVE": "readers and writers wait",
+}
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A lock that a statement takes on a relation, written `schema.name`."""
+
+    relation: str
+    mode: str
+    work: str
+    """What is done under it."""
+    long: bool
+    """Whether that takes the longer the larger the relation is; else it takes a moment."""
+
+
+_NAME = r"[\w.]+"
+_INDEX = re.compile(
+    r"CREATE (?:UNIQUE )?INDEX (?P<concurrently>CONCURRENTLY )?(?:IF NOT EXISTS )?"
+    rf"(?P<index>{_NAME}) ON (?P<on>{_NAME})"
+)
+_DROP_INDEX = re.compile(rf"DROP INDEX CONCURRENTLY (?P<index>{_NAME})")
+_TRIGGER = re.compile(rf"CREATE TRIGGER (?P<trigger>{_NAME}) .*? ON (?P<on>{_NAME})")
+_ENABLE = re.compile(rf"ALTER TABLE (?P<on>{_NAME}) ENABLE ALWAYS TRIGGER")
+_LOCK = re.compile(r"DO \$\$ .*?ARRAY\[(?P<relations>[^]]*)\].*? IN (?P<mode>[A-Z ]+) MODE")
+_REFERENCES = re.compile(rf"\bREFERENCES (?P<on>{_NAME})")
+_WRITE = re.compile(rf"(?:INSERT INTO|UPDATE|DELETE FROM) (?P<on>{_NAME})")
+_VIEW = re.compile(rf"CREATE MATERIALIZED VIEW (?P<view>{_NAME}) AS (?P<query>.*)")
+_READ = re.compile(rf"\b(?:FROM|JOIN) (?P<on>{_NAME}\.{_NAME})")
+_WITHOUT = ("CREATE VIEW", "CREATE FUNCTION", "CREATE SEQUENCE", "ALTER SEQUENCE", "REVOKE", "SET ", "COMMENT ")
+
+
+class UnknownStatementError(ValueError):
+    """A statement whose locks are not written down here."""
+
+
+def locks_of(statement: str) -> Iterator[Lock]:
+    """Yield the locks that a statement of a revision takes on relations, its own new ones included."""
+    text = " ".join(line.partition("--")[0] for line in statement.strip().splitlines())
+    text = " ".join(text.split())
+    if match := _INDEX.match(text):
+        mode = "SHARE UPDATE EXCLUSIVE" if match["concurrently"] else "SHARE"
+        yield Lock(match["on"], mode, f"building {match['index']}", long=True)
+    elif match := _VIEW.match(text):
+        for read in sorted({found["on"] for found in _READ.finditer(match["query"])}):
+            yield Lock(read, "ACCESS SHARE", f"filling {match['view'].rpartition('.')[2]}", long=True)
+    elif match := _TRIGGER.match(text):
+        yield Lock(match["on"], "SHARE ROW EXCLUSIVE", f"trigger {match['trigger']}", long=False)
+    elif match := _ENABLE.match(text):
+        yield Lock(match["on"], "SHARE ROW EXCLUSIVE", "", long=False)
+    elif match := _LOCK.match(text):
+        for relation in re.findall(r"'([^']+)'", match["relations"]):
+            yield Lock(relation, match["mode"], "", long=False)
+    elif text.startswith("CREATE TABLE"):
+        for match in _REFERENCES.finditer(text):
+            yield Lock(match["on"], "SHARE ROW EXCLUSIVE", "foreign key", long=False)
+    elif match := _WRITE.match(text):
+        yield Lock(match["on"], "ROW EXCLUSIVE", "rows", long=False)
+    elif match := _DROP_INDEX.match(text):
+        yield Lock(match["index"], "SHARE UPDATE EXCLUSIVE", "dropping what an interrupted build left", long=False)
+    elif not text.startswith(_WITHOUT):
+        raise UnknownStatementError(f"which locks does this take? {text[:100]}")
+
+
+def strongest(locks: Iterable[Lock]) -> str:
+    """Return the strongest mode among locks."""
+    return max((lock.mode for lock in locks), key=MODES.index)

@@ -1,0 +1,106 @@
+"""A preflight's verdict as text for people, and as JSON for programs."""
+
+import json
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from itertools import groupby
+from typing import Any
+
+from kms_schema.migrating.preflight.verdict import Disk, Held, Preflight
+
+WIDTH = 80
+
+# How a work begins, whether that is a verb, and what several are called.
+_KINDS = (("building", True, "indexes"), ("filling", True, "views"), ("trigger", False, "triggers"))
+
+
+def as_json(verdict: Preflight) -> str:
+    """Return everything that the text says; bytes are bytes, and seconds are an estimate."""
+    plan = verdict.plan
+    said: dict[str, Any] = {
+        "go": verdict.go,
+        "database": verdict.database,
+        "server": verdict.server,
+        "current": plan.current,
+        "target": plan.target,
+        "revisions": [
+            {"revision": each.revision, "summary": each.summary, "statements": len(each.statements)}
+            for each in plan.revisions
+        ],
+        "held": [asdict(each) for each in verdict.held],
+        "disk": asdict(verdict.disk),
+        "notes": list(verdict.notes),
+        "problems": list(verdict.problems),
+    }
+    return json.dumps(said, indent=2)
+
+
+def as_text(verdict: Preflight) -> str:
+    """Return what a person reads before an upgrade: what runs, who waits how long, what is in the way."""
+    return "\n".join(_lines(verdict))
+
+
+def _lines(verdict: Preflight) -> Iterator[str]:
+    plan = verdict.plan
+    yield f"{verdict.database} ({verdict.server})"
+    if not plan.revisions:
+        yield f"is at {plan.target} already: there is nothing to do."
+    else:
+        yield f"from {plan.current or 'nothing'} to {plan.target}"
+        held = {name: list(rows) for name, rows in groupby(verdict.held, key=lambda each: each.revision)}
+        for revision in plan.revisions:
+            yield ""
+            yield f"{revision.revision}: {len(revision.statements)} statements"
+            for row in held.get(revision.revision, []):
+                yield from _held(row)
+            if revision.revision not in held:
+                yield "  touches nothing that is there"
+        yield ""
+        yield _disk(verdict.disk)
+    for note in verdict.notes:
+        yield from _wrapped(f"Note: {note}", "      ")
+    yield ""
+    for problem in verdict.problems:
+        yield from _wrapped(f"Problem: {problem}", "         ")
+    yield "GO" if verdict.go else f"NO GO ({len(verdict.problems)})"
+
+
+def _held(row: Held) -> Iterator[str]:
+    rows = "" if row.rows is None else f"about {row.rows:,} rows, "
+    yield f"  {row.relation} ({rows}{_size(row.bytes)})"
+    for work in row.works:
+        time = "a moment" if work.seconds is None else f"about {max(1, round(work.seconds))} s"
+        works = ", ".join(_summed_up(work.works))
+        yield from _wrapped(f"    {work.lock} for {time}: {work.holds_up}{f' ({works})' if works else ''}", "      ")
+
+
+def _summed_up(works: Sequence[str]) -> Iterator[str]:
+    """Yield works in words, those of one kind as their number: `building a`, `building b` are `building 2 indexes`."""
+    for verb, is_verb, many in _KINDS:
+        alike = [work for work in works if work.startswith(f"{verb} ")]
+        if len(alike) > 1:
+            yield f"{verb} {len(alike)} {many}" if is_verb else f"{len(alike)} {many}"
+        else:
+            yield from alike
+    yield from (work for work in works if not work.startswith(tuple(f"{verb} " for verb, _, _ in _KINDS)))
+
+
+def _disk(disk: Disk) -> str:
+    free = "what is free on the server cannot be seen from here"
+    if disk.free_bytes is not None:
+        free = f"{_size(disk.free_bytes)} are free"
+    return f"Disk: indexes take about {_size(disk.needed_bytes)}; {free}."
+
+
+def _size(count: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TB"
+
+
+def _wrapped(text: str, indent: str) -> Iterator[str]:
+    for line in text.splitlines():
+        yield from textwrap.wrap(line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

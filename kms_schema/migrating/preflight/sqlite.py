@@ -1,0 +1,71 @@
+"""What stands against an upgrade of a SQLite file, and what it would hold up: the file as a whole."""
+
+import os
+import re
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from kms_schema.migrating.preflight.plan import Plan
+from kms_schema.migrating.preflight.verdict import Disk, Held, Work
+
+OLDEST = (3, 35, 0)
+
+BYTES_PER_SECOND = 50 * 2**20
+"""What an upgrade writes and reads, for an estimate that tells moments from minutes."""
+
+_INDEX = re.compile(r"CREATE (?:UNIQUE )?INDEX (?:IF NOT EXISTS )?\w+ ON (?P<table>\w+)")
+_CREATED = re.compile(r"CREATE (?:TABLE|VIEW|TRIGGER) (?P<name>\w+)", re.MULTILINE)
+_INDEX_SHARE = 0.25
+"""An index of a few columns, as a share of its table."""
+
+
+def problems(connection: sa.Connection, plan: Plan, file: Path) -> Iterator[str]:
+    """Yield what would stop the upgrade, each with what to do."""
+    if sqlite3.sqlite_version_info < OLDEST:
+        yield f"SQLite {sqlite3.sqlite_version} is too old: use a Python with 3.35 or later"
+    for path in (file, file.absolute().parent):
+        if path.exists() and not os.access(path, os.W_OK):
+            yield f"{path} cannot be written: make the file and its folder writable, or take another file"
+    if not file.absolute().parent.is_dir():
+        yield f"there is no folder {file.absolute().parent}: make it first"
+    created = {match["name"] for statement in plan.statements for match in _CREATED.finditer(statement)}
+    for (name,) in connection.execute(sa.text("SELECT name FROM sqlite_master")):
+        if name in created:
+            yield f"{name} already exists, and is not from these migrations: rename it, or take another file"
+
+
+def held(connection: sa.Connection, plan: Plan, file: Path) -> Iterator[Held]:
+    """Yield what holds up whom: one transaction for the whole upgrade, with the file's write lock."""
+    size = _bytes(connection)
+    indexes = sum(bool(_INDEX.match(statement)) for statement in plan.statements)
+    if plan.revisions and size:
+        work = Work(
+            lock="the file's write lock",
+            holds_up="writers wait",
+            works=(f"{len(plan.statements)} statements in one transaction, {indexes} of them indexes",),
+            seconds=_needed(connection, plan) / BYTES_PER_SECOND,
+        )
+        yield Held(plan.target, str(file), None, size, (work,))
+
+
+def disk(connection: sa.Connection, plan: Plan, file: Path) -> Disk:
+    """Return the room that the new indexes take, in the file and in its write-ahead log, and what is free."""
+    folder = file.absolute().parent
+    free = shutil.disk_usage(folder).free if folder.is_dir() else None
+    return Disk(2 * _needed(connection, plan), free)
+
+
+def _needed(connection: sa.Connection, plan: Plan) -> int:
+    tables = {name for (name,) in connection.execute(sa.text("SELECT name FROM sqlite_master WHERE type = 'table'"))}
+    indexed = [match["table"] for statement in plan.statements if (match := _INDEX.match(statement))]
+    # SQLite counts no bytes of a table by itself (dbstat is rarely built in): the file is as good as its largest.
+    return int(sum(_bytes(connection) * _INDEX_SHARE for table in indexed if table in tables))
+
+
+def _bytes(connection: sa.Connection) -> int:
+    pages, page_size = (connection.scalar(sa.text(f"PRAGMA {name}")) for name in ("page_count", "page_size"))
+    return int(pages or 0) * int(page_size or 0)
