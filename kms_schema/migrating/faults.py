@@ -36,6 +36,8 @@ GO_DIRECTLY = (
 
 _RUN_AGAIN = "nothing of the unfinished revision remains: run it again"
 
+_NO_TRANSACTIONS = "statement pooling mode"  # PgBouncer says so, and hangs up
+
 # By SQLSTATE, or by what SQLite says.
 _REFUSED = {
     "55P03": (
@@ -52,7 +54,7 @@ _REFUSED = {
 _NOT_ALLOWED = {
     "42501": "migrate as the role that owns the schema, or grant it CREATE on the schema and rights on alembic_version",
     "25006": "this server is a standby, or read-only for this role: migrate on the primary",
-    "statement pooling mode": GO_DIRECTLY,
+    _NO_TRANSACTIONS: GO_DIRECTLY,
     "readonly database": "make the file and its folder writable, or take another file",
     "file is not a database": "take another file, or move this one away",
 }
@@ -77,7 +79,7 @@ def explained(error: sa.exc.DBAPIError, url: str) -> MigrationError | None:
     `url` is the database's, with passwords redacted.
     """
     said = str(error.orig).strip()
-    if error.connection_invalidated:
+    if error.connection_invalidated and _NO_TRANSACTIONS not in said:
         return CannotMigrateError(f"the connection to {url} was lost: {_first_line(said)}; {_RUN_AGAIN}")
     if error.statement is None:
         known_faults = _NO_CONNECTION | _NOT_ALLOWED
