@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from alembic.util import CommandError
 
+from kms_schema.migrating.preflight import preflight
 from kms_schema.sql.violations import LISTED, find_violations, offline_guards
 from tests.breaches import REVISION, Breach, Broken, foreign_keys_off, revision, spelled, violating
 from tests.catalog import catalog, differences
@@ -63,8 +64,10 @@ def commit_breach(connection: Connection, breach: Breach) -> Broken:
 def test_an_upgrade_refuses_and_names_the_rows(unguarded: Database, connection: Connection, breach: Breach) -> None:
     broken = commit_breach(connection, breach)
     before, rows, current = catalog(connection), contents(connection), unguarded.alembic("current")
+    foreseen = preflight(unguarded.url).problems
     with pytest.raises(CommandError) as caught:
         unguarded.alembic("upgrade", "head")
+    assert foreseen == (str(caught.value),)
     first, *told, advice = str(caught.value).splitlines()
     assert f"and nothing was changed: {breach.rule} ({len(broken.rows)})" in first
     assert "run the upgrade again" in advice

@@ -15,7 +15,7 @@ from kms_schema.migrating.faults import CannotMigrateError, MigrationError, expl
 from kms_schema.migrating.options import MigrationOptions
 from kms_schema.migrating.preflight import postgresql, sqlite
 from kms_schema.migrating.preflight.plan import plan_upgrade
-from kms_schema.migrating.preflight.verdict import Disk, Preflight
+from kms_schema.migrating.preflight.verdict import Disk, Preflight, size
 from kms_schema.migrating.proxy import refuse_shared_processes
 
 __all__ = ["Preflight", "preflight"]
@@ -104,8 +104,6 @@ def _opened_for_reading(file: Path) -> Iterator[sa.Connection]:
 
 
 def _too_full(disk: Disk) -> Iterator[str]:
-    if disk.free_bytes is not None and disk.free_bytes < disk.needed_bytes:
-        yield (
-            f"about {disk.needed_bytes / 2**20:.0f} MB are needed for indexes, and {disk.free_bytes / 2**20:.0f} MB "
-            "are free: make room first"
-        )
+    if not disk.enough:
+        free = size(disk.free_bytes or 0)
+        yield f"indexes take about {size(disk.needed_bytes)}, and {free} are free: make room first"

@@ -10,13 +10,16 @@ import sqlalchemy as sa
 
 from kms_schema.migrating.lock import HOLDER
 from kms_schema.migrating.options import MigrationOptions
-from kms_schema.migrating.preflight.locks import HOLDS_UP, Lock, locks_of, strongest
+from kms_schema.migrating.preflight.locks import HOLDS_UP, MODES, Lock, locks_of, strongest
 from kms_schema.migrating.preflight.plan import Plan
 from kms_schema.migrating.preflight.verdict import Disk, Held, Work
 from kms_schema.sql.steps import LOCK_ATTEMPTS
 
 OLDEST, NEWEST = 13, 18
 """Major versions that this package is tested on."""
+
+LONG_SECONDS = 5
+"""How old a transaction is that is worth a word."""
 
 BYTES_PER_SECOND = 100 * 2**20
 ROWS_PER_SECOND = 500_000
@@ -26,6 +29,7 @@ _INDEX = re.compile(r"CREATE (?:UNIQUE )?INDEX .*? ON (?P<table>[\w.]+) \((?P<re
 _CREATED = re.compile(
     r"CREATE (?:UNIQUE )?(?P<kind>TABLE|SEQUENCE|VIEW|MATERIALIZED VIEW|FUNCTION|INDEX) (?P<name>[\w.]+)", re.MULTILINE
 )
+_WAITED_FOR = MODES[MODES.index("SHARE") :]
 _INDEX_ENTRY_BYTES = 16
 _FILL = 1.2
 
@@ -34,6 +38,7 @@ _SIZES = sa.text("""
            pg_table_size(c.oid) AS bytes, pg_has_role(c.relowner, 'USAGE') AS owned
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname || '.' || c.relname = ANY (:names)
+    ORDER BY relation
 """)
 _EXISTING = sa.text("""
     SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -51,7 +56,7 @@ _SERVER = sa.text("""
                 ELSE has_schema_privilege(:schema, 'CREATE') AND has_schema_privilege(:schema, 'USAGE')
            END AS may_create, has_language_privilege('plpgsql', 'USAGE') AS may_program,
            current_user AS role, current_database() AS database,
-           current_setting('data_directory', true) AS data_directory
+           (SELECT setting FROM pg_settings WHERE name = 'data_directory') AS data_directory
 """)
 _VERSION_TABLE = sa.text("""
     SELECT bool_and(has_table_privilege(to_regclass(:table), needed))
@@ -60,7 +65,8 @@ _VERSION_TABLE = sa.text("""
 _TRANSACTIONS = sa.text("""
     SELECT pid::text AS who, usename AS role, state, date_trunc('second', now() - xact_start)::text AS age
     FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start < now() - interval '5 seconds'
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+      AND xact_start < now() - make_interval(secs => :seconds)
     UNION ALL
     SELECT 'prepared ' || gid, owner, 'prepared', date_trunc('second', now() - prepared)::text
     FROM pg_prepared_xacts WHERE database = current_database()
@@ -89,8 +95,7 @@ def problems(connection: sa.Connection, plan: Plan, options: MigrationOptions) -
     for relation in _existing(connection, plan).values():
         if not relation.owned:
             yield f"{relation.relation} belongs to another role: migrate as its owner, or as a member of that role"
-    created = [name for statement in plan.statements for name in _new_names(statement)]
-    for name in connection.scalars(_EXISTING, {"names": created}):
+    for name in connection.scalars(_EXISTING, {"names": list(_new_names(plan))}):
         yield f"{name} already exists, and is not from these migrations: rename it, or take another schema"
     if (holder := connection.execute(sa.text(HOLDER)).first()) is not None:
         yield f"another upgrade is running (server process {holder[0]}, role {holder[1]}): wait for it to end"
@@ -104,12 +109,13 @@ def notes(connection: sa.Connection, plan: Plan, options: MigrationOptions) -> I
     if not server.schema_exists:
         yield f"schema {options.schema} is not there: it will be made"
     if any("CONCURRENTLY" in statement for statement in plan.statements):
-        for transaction in connection.execute(_TRANSACTIONS):
+        for transaction in connection.execute(_TRANSACTIONS, {"seconds": LONG_SECONDS}):
             yield (
                 f"transaction {transaction.who} of {transaction.role} ({transaction.state}) has been open for "
                 f"{transaction.age}: CONCURRENTLY waits for it to end, for up to {options.lock_wait:g} seconds"
             )
-    if any(HOLDS_UP[lock.mode] != HOLDS_UP["ROW SHARE"] and not lock.long for lock in _locks(plan)):
+    existing = _existing(connection, plan)
+    if any(lock.relation in existing and not lock.long and lock.mode in _WAITED_FOR for lock in _locks(plan)):
         yield (
             f"whoever waits a moment waits at most {options.lock_timeout_ms / 1000:g} s, and as long as "
             f"deadlock_timeout more, at a time; where a lock is not to be had by then, everybody gets through, "
@@ -170,7 +176,7 @@ def _index_bytes(connection: sa.Connection, table: str, rest: str) -> int:
 def _free_bytes(data_directory: str | None) -> int | None:
     """Return what is free where the server keeps its data, if that is on this machine and may be seen."""
     if not data_directory:
-        return None  # only pg_read_all_settings may know
+        return None  # only a member of pg_read_all_settings may know
     try:
         # A folder of that name may be another server's; without its own files it is certainly none.
         return shutil.disk_usage(data_directory).free if (Path(data_directory) / "PG_VERSION").exists() else None
@@ -179,7 +185,8 @@ def _free_bytes(data_directory: str | None) -> int | None:
 
 
 def _existing(connection: sa.Connection, plan: Plan) -> dict[str, sa.Row[tuple[str, int | None, int, bool]]]:
-    names = {lock.relation for lock in _locks(plan)}
+    """Return the relations that the plan locks and does not make itself, by name."""
+    names = {lock.relation for lock in _locks(plan)} - set(_new_names(plan))
     return {row.relation: row for row in connection.execute(_SIZES, {"names": sorted(names)})}
 
 
@@ -188,7 +195,8 @@ def _locks(plan: Plan) -> Iterator[Lock]:
         yield from locks_of(statement)
 
 
-def _new_names(statement: str) -> Iterator[str]:
-    match = _CREATED.search(statement)
-    if match and "IF NOT EXISTS" not in statement and match["kind"] != "INDEX":
-        yield match["name"]
+def _new_names(plan: Plan) -> Iterator[str]:
+    for statement in plan.statements:
+        match = _CREATED.search(statement)
+        if match and "IF NOT EXISTS" not in statement and match["kind"] != "INDEX":
+            yield match["name"]

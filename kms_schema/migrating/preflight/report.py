@@ -7,7 +7,7 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
-from kms_schema.migrating.preflight.verdict import Disk, Held, Preflight
+from kms_schema.migrating.preflight.verdict import Disk, Held, Preflight, size
 
 WIDTH = 80
 
@@ -25,7 +25,7 @@ def as_json(verdict: Preflight) -> str:
         "current": plan.current,
         "target": plan.target,
         "revisions": [
-            {"revision": each.revision, "summary": each.summary, "statements": len(each.statements)}
+            {"revision": each.revision, "summary": each.summary, "statements": each.statements}
             for each in plan.revisions
         ],
         "held": [asdict(each) for each in verdict.held],
@@ -51,10 +51,10 @@ def _lines(verdict: Preflight) -> Iterator[str]:
         held = {name: list(rows) for name, rows in groupby(verdict.held, key=lambda each: each.revision)}
         for revision in plan.revisions:
             yield ""
-            yield f"{revision.revision}: {len(revision.statements)} statements"
+            yield f"{revision.revision}: {_counted(len(revision.statements))}"
             for row in held.get(revision.revision, []):
                 yield from _held(row)
-            if revision.revision not in held:
+            if revision.statements and revision.revision not in held:
                 yield "  touches nothing that is there"
         yield ""
         yield _disk(verdict.disk)
@@ -68,7 +68,7 @@ def _lines(verdict: Preflight) -> Iterator[str]:
 
 def _held(row: Held) -> Iterator[str]:
     rows = "" if row.rows is None else f"about {row.rows:,} rows, "
-    yield f"  {row.relation} ({rows}{_size(row.bytes)})"
+    yield f"  {row.relation} ({rows}{size(row.bytes)})"
     for work in row.works:
         time = "a moment" if work.seconds is None else f"about {max(1, round(work.seconds))} s"
         works = ", ".join(_summed_up(work.works))
@@ -86,19 +86,15 @@ def _summed_up(works: Sequence[str]) -> Iterator[str]:
     yield from (work for work in works if not work.startswith(tuple(f"{verb} " for verb, _, _ in _KINDS)))
 
 
+def _counted(statements: int) -> str:
+    return {0: "nothing to do here", 1: "1 statement"}.get(statements, f"{statements} statements")
+
+
 def _disk(disk: Disk) -> str:
     free = "what is free on the server cannot be seen from here"
     if disk.free_bytes is not None:
-        free = f"{_size(disk.free_bytes)} are free"
-    return f"Disk: indexes take about {_size(disk.needed_bytes)}; {free}."
-
-
-def _size(count: float) -> str:
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TB"
+        free = f"{size(disk.free_bytes)} are free"
+    return f"Disk: indexes take about {size(disk.needed_bytes)}; {free}."
 
 
 def _wrapped(text: str, indent: str) -> Iterator[str]:

@@ -28,7 +28,7 @@ def problems(connection: sa.Connection, plan: Plan, file: Path) -> Iterator[str]
     if sqlite3.sqlite_version_info < OLDEST:
         yield f"SQLite {sqlite3.sqlite_version} is too old: use a Python with 3.35 or later"
     for path in (file, file.absolute().parent):
-        if path.exists() and not os.access(path, os.W_OK):
+        if path.exists() and not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
             yield f"{path} cannot be written: make the file and its folder writable, or take another file"
     if not file.absolute().parent.is_dir():
         yield f"there is no folder {file.absolute().parent}: make it first"

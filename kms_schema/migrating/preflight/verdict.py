@@ -38,6 +38,11 @@ class Disk:
     free_bytes: int | None
     """What is free where the database is, where this process can see that."""
 
+    @property
+    def enough(self) -> bool:
+        """Whether it is, as far as can be seen."""
+        return self.free_bytes is None or self.needed_bytes <= self.free_bytes
+
 
 @dataclass(frozen=True)
 class Preflight:
@@ -58,3 +63,12 @@ class Preflight:
     def go(self) -> bool:
         """Whether nothing is in the way."""
         return not self.problems
+
+
+def size(count: float) -> str:
+    """Return a number of bytes as people write it."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TB"

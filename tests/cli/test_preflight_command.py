@@ -1,0 +1,70 @@
+"""`kms-schema preflight` as a program: its verdict, and the exit status that says it."""
+
+import json
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from tests.cli.test_validate_command import kms_schema
+from tests.engines import Database
+from tests.statements import execute
+
+SECRET = "sesam"  # noqa: S105
+
+
+def preflight(database: Database, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return kms_schema("preflight", "--database-url", database.url, *arguments)
+
+
+def test_go_exits_0_with_the_verdict_last(empty_database: Database) -> None:
+    done = preflight(empty_database)
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "GO"
+    assert "from nothing to 005_optimize_key_management" in lines
+    assert "003_optimize_audit_indexes: nothing to do here" in lines
+    assert "there is no table audit_logs here" in done.stderr
+
+
+def test_no_go_exits_1_and_says_what_is_in_the_way(empty_database: Database) -> None:
+    with closing(empty_database.connect()) as connection:
+        execute(connection, "CREATE TABLE key_versions (id integer)")
+    done = preflight(empty_database)
+    assert done.returncode == 1
+    *_, problem, verdict = done.stdout.splitlines()
+    assert verdict == "NO GO (1)"
+    assert "Problem: " in done.stdout
+    assert "another schema" in problem or "another file" in problem
+
+
+def test_json_says_all_of_it(empty_database: Database) -> None:
+    empty_database.alembic("upgrade", "004")
+    done = preflight(empty_database, "--format", "json")
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["go"], said["problems"]) == (0, True, [])
+    assert (said["current"], said["target"]) == ("004_create_key_management_system", "005_optimize_key_management")
+    (revision,) = said["revisions"]
+    assert any("CREATE TRIGGER" in statement for statement in revision["statements"])
+    assert said["held"]
+    assert set(said["disk"]) == {"needed_bytes", "free_bytes"}
+
+
+def test_a_revision_that_is_none_exits_2(empty_database: Database) -> None:
+    done = preflight(empty_database, "006")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "006" in done.stderr
+
+
+def test_no_connection_exits_3_and_shows_no_password(empty_database: Database, tmp_path: Path) -> None:
+    if empty_database.dialect == "sqlite":
+        file = tmp_path / "notes.txt"
+        file.write_text("no database, but long enough to be taken for one " * 100)
+        url = f"sqlite:///{file}"
+    else:
+        url = sa.make_url(empty_database.url).set(password=SECRET, port=1).render_as_string(hide_password=False)
+    done = kms_schema("preflight", "--database-url", url)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("Error: ")
+    assert SECRET not in done.stderr

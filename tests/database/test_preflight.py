@@ -1,0 +1,332 @@
+"""Before an upgrade: what it would run, what it holds up, and what stands against it, on real databases."""
+
+import multiprocessing
+import os
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from kms_schema.migrating import program
+from kms_schema.migrating.faults import CannotMigrateError, MigrationError, MigrationUsageError
+from kms_schema.migrating.lock import one_upgrade_at_a_time
+from kms_schema.migrating.options import MigrationOptions
+from kms_schema.migrating.preflight import Preflight, postgresql, preflight
+from kms_schema.migrating.preflight.locks import UnknownStatementError, locks_of
+from kms_schema.migrating.preflight.report import WIDTH, as_text
+from kms_schema.migrating.preflight.verdict import Disk
+from tests.catalog import catalog, differences
+from tests.engines import Database
+from tests.engines.pgbouncer import pgbouncer
+from tests.population import contents, populate
+from tests.roles import login
+from tests.statements import execute
+
+REVISIONS = ["003_optimize_audit_indexes", "004_create_key_management_system", "005_optimize_key_management"]
+QUESTIONS = ("SELECT", "SHOW", "PRAGMA", "BEGIN", "SAVEPOINT", "RELEASE", "DO $upgrade$")
+NOBODY = 65534
+
+
+@contextmanager
+def executed() -> Iterator[list[str]]:
+    """Write down what any engine executes meanwhile, but for questions, 005's second look at the rows among them."""
+    statements: list[str] = []
+
+    @sa.event.listens_for(sa.Engine, "before_cursor_execute")
+    def write_down(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if not statement.lstrip().startswith(QUESTIONS):
+            statements.append(statement.replace("%%", "%").strip())
+
+    try:
+        yield statements
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", write_down)
+
+
+def bytes_of(database: Database) -> bytes | None:
+    if database.dialect == "postgresql":
+        return None
+    with closing(database.connect()) as connection:
+        execute(connection, "PRAGMA wal_checkpoint(TRUNCATE)")
+    return Path(sa.make_url(database.url).database or "").read_bytes()
+
+
+def only_problem(verdict: Preflight) -> str:
+    (problem,) = verdict.problems
+    assert not verdict.go
+    return problem
+
+
+@pytest.mark.parametrize("at", [None, "003", "004"])
+def test_the_plan_is_what_an_upgrade_then_executes(empty_database: Database, at: str | None) -> None:
+    if at:
+        empty_database.alembic("upgrade", at)
+    plan = preflight(empty_database.url).plan
+    with executed() as statements:
+        program.upgrade(empty_database.url)
+    assert [each.revision for each in plan.revisions] == [each for each in REVISIONS if at is None or each[:3] > at]
+    planned = [statement.strip() for statement in plan.statements if not statement.startswith("SET ")]
+    # Which revision a database is at, Alembic writes down by itself.
+    assert [each for each in statements if not each.startswith("SET ") and "alembic_version" not in each] == planned
+
+
+@pytest.mark.parametrize("at", ["003", "004", "005"])
+def test_it_changes_nothing(empty_database: Database, at: str) -> None:
+    empty_database.alembic("upgrade", at)
+    with closing(empty_database.connect()) as connection:
+        if at != "003":
+            populate(connection)
+        before, rows, file = catalog(connection), contents(connection) if at != "003" else {}, bytes_of(empty_database)
+        verdict = preflight(empty_database.url)
+        assert verdict.go
+        assert differences(before, catalog(connection)) == {}
+        assert (contents(connection) if at != "003" else {}) == rows
+    assert bytes_of(empty_database) == file
+    assert at in empty_database.alembic("current")
+
+
+def test_a_database_at_the_target_has_nothing_to_do(database: Database) -> None:
+    verdict = preflight(database.url)
+    assert (verdict.go, verdict.plan.revisions, verdict.plan.current) == (True, (), REVISIONS[-1])
+    assert "there is nothing to do." in as_text(verdict)
+
+
+def test_a_revision_below_or_unknown_is_a_usage_error(database: Database) -> None:
+    with pytest.raises(
+        MigrationUsageError, match="003 is below 005_optimize_key_management: preflight is for upgrades"
+    ):
+        preflight(database.url, "003")
+    with pytest.raises(MigrationUsageError, match="nonsense"):
+        preflight(database.url, "nonsense")
+
+
+def test_a_database_of_somebody_elses_history_is_refused(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        execute(connection, "UPDATE alembic_version SET version_num = 'ae1027a6acf'")
+    with pytest.raises(MigrationError, match="'ae1027a6acf', which is none of these migrations"):
+        preflight(database.url)
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("CREATE TABLE key_versions (id integer)", "key_versions"),
+        ("CREATE VIEW key_masters AS SELECT 1 AS id", "key_masters"),
+    ],
+)
+def test_what_has_a_name_of_ours_is_in_the_way(empty_database: Database, statement: str, name: str) -> None:
+    with closing(empty_database.connect()) as connection:
+        execute(connection, statement)
+    problem = only_problem(preflight(empty_database.url))
+    assert problem.removeprefix("public.").startswith(f"{name} already exists, and is not from these migrations")
+    with pytest.raises(MigrationError, match="already exists"):
+        program.upgrade(empty_database.url)
+
+
+def test_what_is_in_use_is_told_with_its_locks(empty_database: Database) -> None:
+    empty_database.alembic("upgrade", "004")
+    with closing(empty_database.connect()) as connection:
+        populate(connection)
+        if empty_database.dialect == "postgresql":
+            execute(connection, "ANALYZE")
+    verdict = preflight(empty_database.url)
+    assert {each.revision[:3] for each in verdict.held} == {"005"}
+    if empty_database.dialect == "sqlite":
+        (held,) = verdict.held
+        assert (held.works[0].lock, held.works[0].holds_up) == ("the file's write lock", "writers wait")
+        return
+    held_by_table = {each.relation: each for each in verdict.held}
+    trail = held_by_table["public.key_audit_logs"]
+    assert [work.lock for work in trail.works] == ["SHARE UPDATE EXCLUSIVE"]
+    assert trail.works[0].seconds is not None
+    assert trail.rows is not None
+    assert trail.bytes > 0
+    keys = held_by_table["public.key_masters"]
+    assert [(work.lock, work.seconds is None) for work in keys.works] == [
+        ("SHARE UPDATE EXCLUSIVE", False),
+        ("SHARE ROW EXCLUSIVE", True),
+    ]
+    assert any(note.startswith("whoever waits a moment waits at most 5 s") for note in verdict.notes)
+
+
+def test_a_statement_whose_locks_are_not_known_is_no_statement_of_ours() -> None:
+    with pytest.raises(UnknownStatementError, match="VACUUM"):
+        list(locks_of("VACUUM FULL key_audit_logs"))
+
+
+@pytest.mark.only_on("postgresql")
+def test_an_index_that_was_left_invalid_is_told(database: Database) -> None:
+    database.alembic("downgrade", "004")
+    with closing(database.connect()) as connection:
+        execute(connection, "CREATE INDEX idx_key_audit_logs_timestamp ON key_audit_logs (timestamp)")
+        execute(
+            connection,
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'idx_key_audit_logs_timestamp'::regclass",
+        )
+    verdict = preflight(database.url)
+    assert verdict.go
+    assert (
+        "public.idx_key_audit_logs_timestamp was left INVALID by an interrupted build: it will be built anew"
+        in verdict.notes
+    )
+
+
+@pytest.mark.only_on("postgresql")
+def test_missing_rights_are_told_with_the_grant(empty_database: Database) -> None:
+    name = sa.make_url(empty_database.url).database
+    with closing(empty_database.connect()) as connection:
+        execute(connection, "REVOKE CREATE ON SCHEMA public FROM public")
+    with login(empty_database) as stranger:
+        role = sa.make_url(stranger.url).username
+        assert only_problem(preflight(stranger.url)) == (
+            f"role {role} may not create in schema public: GRANT CREATE ON SCHEMA public TO {role}, "
+            "or migrate as its owner"
+        )
+        assert f"GRANT CREATE ON DATABASE {name} TO {role}" in only_problem(
+            preflight(stranger.url, options=MigrationOptions(schema="kms"))
+        )
+        with closing(empty_database.connect()) as connection:
+            execute(connection, f"GRANT CREATE ON SCHEMA public TO {role}")
+        assert preflight(stranger.url).go
+        program.upgrade(stranger.url)
+
+
+@pytest.mark.only_on("postgresql")
+def test_tables_of_another_role_are_in_the_way(empty_database: Database) -> None:
+    empty_database.alembic("upgrade", "004")
+    tables = ["key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations"]
+    rights = [f"SELECT ON {table}" for table in [*tables, "key_audit_logs", "alembic_version"]]
+    with login(empty_database, "CREATE ON SCHEMA public", *rights) as stranger:
+        role = sa.make_url(stranger.url).username
+        problems = preflight(stranger.url).problems
+        assert [problem for problem in problems if "belongs to another role" in problem] == [
+            f"public.{table} belongs to another role: migrate as its owner, or as a member of that role"
+            for table in sorted([*tables, "key_audit_logs"])
+        ]
+        assert f"role {role} may not read and write public.alembic_version: migrate as its owner" in problems
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_server_that_may_not_be_written_to_is_told(empty_database: Database) -> None:
+    with closing(empty_database.connect()) as connection:
+        name = sa.make_url(empty_database.url).database
+        execute(connection, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    assert "migrate on the primary" in only_problem(preflight(empty_database.url))
+
+
+@pytest.mark.only_on("postgresql")
+def test_another_upgrade_and_old_transactions_are_told(
+    empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty_database.alembic("upgrade", "004")
+    monkeypatch.setattr(postgresql, "LONG_SECONDS", 0)
+    engine = empty_database.engine()
+    with engine.connect() as other, one_upgrade_at_a_time(other, wait_seconds=1, lock_timeout_ms=1000):
+        assert "another upgrade is running (server process" in only_problem(preflight(empty_database.url))
+    with engine.connect() as other:
+        process = other.scalar(sa.text("SELECT pg_backend_pid()"))
+        verdict = preflight(empty_database.url)
+        assert verdict.go
+        assert any(
+            note.startswith(f"transaction {process} of postgres (idle in transaction) has been open for")
+            for note in verdict.notes
+        )
+    engine.dispose()
+    assert not any("has been open" in note for note in preflight(empty_database.url).notes)
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_pool_of_transactions_is_told(empty_database: Database) -> None:
+    with pgbouncer(empty_database.url, "transaction") as url:
+        assert "pools transactions, but an upgrade needs a session" in only_problem(preflight(url))
+
+
+@pytest.mark.only_on("postgresql")
+def test_the_room_that_indexes_take_is_estimated(empty_database: Database) -> None:
+    """From the planner's statistics: within half and double of what they take."""
+    empty_database.alembic("upgrade", "004")
+    with closing(empty_database.connect()) as connection:
+        assert isinstance(connection, psycopg.Connection)
+        execute(
+            connection,
+            "INSERT INTO key_audit_logs (event_type, event_category, event_description, user_id, security_level,"
+            " risk_score) SELECT 'KEY_USED', 'LIFECYCLE', 'read', 'user ' || i % 100, 'LOW', i % 100"
+            " FROM generate_series(1, 30000) AS i",
+        )
+        execute(connection, "ANALYZE")
+        disk = preflight(empty_database.url).disk
+        indexes = "SELECT sum(pg_indexes_size(oid)) FROM pg_class WHERE relname = 'key_audit_logs'"
+        (before,) = connection.execute(indexes).fetchone() or ()
+        program.upgrade(empty_database.url)
+        (after,) = connection.execute(indexes).fetchone() or ()
+    assert (after - before) / 2 < disk.needed_bytes < (after - before) * 2
+    assert disk.enough
+
+
+def test_room_that_is_not_there_is_not_enough() -> None:
+    assert not Disk(needed_bytes=11, free_bytes=10).enough
+    assert Disk(needed_bytes=10, free_bytes=10).enough
+    assert Disk(needed_bytes=10, free_bytes=None).enough
+
+
+def test_a_file_that_is_not_there_will_be_made_and_is_not_made_yet(tmp_path: Path) -> None:
+    file = tmp_path / "kms.db"
+    verdict = preflight(f"sqlite:///{file}")
+    assert verdict.go
+    assert verdict.notes == (f"there is no file {file}: it will be made",)
+    assert list(tmp_path.iterdir()) == []
+    missing = tmp_path / "missing" / "kms.db"
+    assert only_problem(preflight(f"sqlite:///{missing}")) == f"there is no folder {missing.parent}: make it first"
+
+
+def test_a_database_in_memory_has_no_preflight() -> None:
+    with pytest.raises(CannotMigrateError, match="name a file"):
+        preflight("sqlite://")
+
+
+def as_nobody(look: Callable[[], None]) -> None:
+    """Run `look` in a process that root's privileges do not help."""
+    process = multiprocessing.get_context("fork").Process(target=_without_privileges, args=(look,))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
+def _without_privileges(look: Callable[[], None]) -> None:
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+    look()
+
+
+@pytest.mark.parametrize("unwritable", ["file", "folder"])
+def test_a_file_or_folder_that_cannot_be_written_is_told(unwritable: str) -> None:
+    # pytest's own folders are closed to other users.
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "kms.db"
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("CREATE TABLE theirs (id integer)")
+        if os.geteuid() == 0:
+            for each in (folder, file):
+                os.chown(each, NOBODY, NOBODY)
+        blocked = {"file": file, "folder": Path(folder)}[unwritable]
+        blocked.chmod(0o400 if unwritable == "file" else 0o500)
+
+        def look() -> None:
+            assert only_problem(preflight(f"sqlite:///{file}")).startswith(f"{blocked} cannot be written")
+
+        as_nobody(look)
+        Path(folder).chmod(0o700)
+
+
+def test_the_report_fits_a_narrow_terminal(empty_database: Database) -> None:
+    empty_database.alembic("upgrade", "004")
+    lines = as_text(preflight(empty_database.url)).splitlines()
+    assert lines[-1] == "GO"
+    assert max(map(len, lines[1:])) <= WIDTH  # the first is the URL
