@@ -38,12 +38,18 @@ class CannotConnect(click.ClickException):
 
 def existing_file(target: DatabaseUrl) -> Path:
     """Return the file of a SQLite database, which must be there: opening one that is not would make it."""
-    if not target.database or target.database == ":memory:":
-        raise CannotConnect("a database in memory is new and empty; name a file: sqlite:///path/to/file.db")
+    refuse_memory(target)
+    assert target.database is not None  # noqa: S101
     path = Path(target.database.removeprefix("file:"))
     if not path.is_file():
         raise CannotConnect(f"there is no file {path}; to make the database there, run: kms-schema upgrade")
     return path
+
+
+def refuse_memory(target: DatabaseUrl) -> None:
+    """Refuse a SQLite database in memory, which is gone when a command ends."""
+    if target.engine == "sqlite" and target.database in (None, "", ":memory:"):
+        raise CannotConnect("a database in memory is new and empty; name a file: sqlite:///path/to/file.db")
 
 
 class _LazyGroup(click.Group):

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from kms_schema.cli import CannotConnect, existing_file
+from kms_schema.cli import CannotConnect, existing_file, refuse_memory
 from kms_schema.database_url import DatabaseUrlError, find_database_url, parse_database_url
 from kms_schema.migrating import program
 from kms_schema.migrating.faults import MigrationError
@@ -69,6 +69,7 @@ def upgrade(revision: str, database_url: str | None, **options: Any) -> None:
     """
     with told():
         url = database_url_of(database_url)
+        refuse_memory(parse_database_url(url))
         program.upgrade(url, revision, MigrationOptions(**options))
         _say_where(url, options)
 

@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from kms_schema.migrating.faults import MigrationError
+from kms_schema.migrating.faults import MigrationError, MigrationUsageError
 from kms_schema.migrating.lock import one_upgrade_at_a_time
 from kms_schema.migrating.options import MigrationOptions
 
@@ -37,8 +37,7 @@ def migrate(
         context.configure(connection=connection, **settings)  # once more: it notes whether a transaction is open
         with context.begin_transaction():
             _make_schema(connection, options.schema)
-            _ask_revisions_first()
-            context.run_migrations()
+            _run_revisions()
 
 
 def _surroundings(connection: sa.Connection, options: MigrationOptions) -> AbstractContextManager[Any]:
@@ -65,8 +64,7 @@ def write_sql(dialect: str, options: MigrationOptions, **configuration: Any) -> 
             context.execute(f"SET lock_timeout = '{options.lock_timeout_ms}ms'")
             if options.schema != "public":
                 context.execute(f"CREATE SCHEMA IF NOT EXISTS {options.schema}")
-        _ask_revisions_first()
-        context.run_migrations()
+        _run_revisions()
 
 
 @contextmanager
@@ -125,6 +123,17 @@ def _begin_on_foreign_engine(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+def _run_revisions() -> None:
+    """Run what was asked for. A revision refuses with Alembic's own error: it is frozen, and imports nothing live."""
+    _ask_revisions_first()
+    try:
+        context.run_migrations()
+    except MigrationError:
+        raise
+    except CommandError as refusal:
+        raise MigrationError(str(refusal)) from None
+
+
 def _ask_revisions_first() -> None:
     """Let the revisions to come object before the first of them changes anything.
 
@@ -136,8 +145,9 @@ def _ask_revisions_first() -> None:
     plan = migration_context._migrations_fn  # there is no public way to see the plan before it runs
 
     def planned(heads: Any, asked: MigrationContext) -> Sequence[RevisionStep]:
-        refuse_strangers(heads, asked.opts["script"], asked.version_table)
-        steps: list[RevisionStep] = list(plan(heads, asked)) if plan is not None else []
+        only_reads = bool(asked.opts.get("dont_mutate"))
+        refuse_strangers(heads, asked.opts["script"], asked.version_table, only_reads=only_reads)
+        steps = _steps(plan, heads, asked)
         for step in steps:
             if isinstance(step, RevisionStep):
                 objection = "before_upgrade" if step.is_upgrade else "before_downgrade"
@@ -147,16 +157,41 @@ def _ask_revisions_first() -> None:
     migration_context._migrations_fn = planned
 
 
-def refuse_strangers(heads: Sequence[str], script: ScriptDirectory, version_table: str) -> None:
-    """Refuse a database that says it stands at a revision that nobody here knows."""
-    for head in heads:
-        try:
-            script.get_revision(head)
-        except CommandError:
-            newest = ", ".join(script.get_heads())
-            raise MigrationError(
-                f"{version_table} says {head!r}, which is none of these migrations (the newest is {newest}): either a "
-                "newer version of the package was here, then install that one; or it is another application's, then "
-                "keep this history apart with -x version-table=kms_alembic_version, or add it to that application's "
-                "version_locations"
-            ) from None
+def _steps(plan: Any, heads: Any, asked: MigrationContext) -> list[RevisionStep]:
+    try:
+        return list(plan(heads, asked)) if plan is not None else []
+    except CommandError as error:
+        raise MigrationUsageError(f"{error}; the command `history` lists the revisions that there are") from None
+
+
+def refuse_strangers(
+    heads: Sequence[str], script: ScriptDirectory, version_table: str, *, only_reads: bool = False
+) -> None:
+    """Refuse a database that stands at a revision that nobody here knows.
+
+    Beside one that is known it is a host application's, which may be read.
+    """
+    strangers = [head for head in heads if not _knows(script, head)]
+    known = [head for head in heads if head not in strangers]
+    if not strangers or (known and only_reads):
+        return
+    says = f"{version_table} says {', '.join(map(repr, strangers))}"
+    if known:
+        raise MigrationError(
+            f"{says}, which is none of these migrations, beside {', '.join(known)}: run this where both histories are "
+            "known, such as `alembic upgrade kms@head` in an application's folder, or install the newer version of the "
+            "package that was here"
+        )
+    newest = ", ".join(script.get_heads())
+    raise MigrationError(
+        f"{says}, which is none of these migrations (the newest is {newest}): either a newer version of the package "
+        "was here, then install that one; or it is another application's, then keep this history apart with "
+        "-x version-table=kms_alembic_version, or add it to that application's version_locations"
+    )
+
+
+def _knows(script: ScriptDirectory, revision: str) -> bool:
+    try:
+        return script.get_revision(revision) is not None
+    except CommandError:
+        return False

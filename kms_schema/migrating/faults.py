@@ -47,6 +47,10 @@ _REFUSED = {
     "40P01": _RUN_AGAIN,
     "57014": f"somebody cancelled it, or statement_timeout is set for this role; {_RUN_AGAIN}",
     "53100": f"make room on the server's disk; {_RUN_AGAIN}",
+    ".version_num": (
+        "the table is not Alembic's: rename it, or keep this history in another one with "
+        "-x version-table=kms_alembic_version"
+    ),
     "already exists": "it is not from these migrations: rename it, or take another database",
     "database is locked": "another process holds the file's lock: run it again when that has ended",
     "disk is full": f"make room on the disk; {_RUN_AGAIN}",
@@ -56,6 +60,7 @@ _NOT_ALLOWED = {
     "25006": "this server is a standby, or read-only for this role: migrate on the primary",
     _NO_TRANSACTIONS: GO_DIRECTLY,
     "readonly database": "make the file and its folder writable, or take another file",
+    "disk image is malformed": "restore the file from a backup",
     "file is not a database": "take another file, or move this one away",
 }
 _NO_CONNECTION = {

@@ -11,6 +11,7 @@ from kms_schema.migrating.faults import MigrationUsageError
 from kms_schema.sql.steps import LOCK_TIMEOUT_OPTION, LOCK_WAIT_OPTION, SCHEMA_OPTION
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_MOST_MS = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,12 @@ class MigrationOptions:
                     f"{option}={name}: write a name of lower-case letters, digits and underscores that PostgreSQL "
                     "does not reserve"
                 )
-        if not (self.lock_wait >= 0 and self.lock_timeout_ms > 0):
-            raise MigrationUsageError("lock-wait is a number of seconds from 0, and lock-timeout-ms one from 1")
+        # What PostgreSQL takes in milliseconds, as which both are given to it.
+        if not (0 <= self.lock_wait <= _MOST_MS // 1000 and 0 < self.lock_timeout_ms <= _MOST_MS):
+            raise MigrationUsageError(
+                f"lock-wait is a number of seconds from 0 to {_MOST_MS // 1000}, and lock-timeout-ms one of "
+                f"milliseconds from 1 to {_MOST_MS}"
+            )
 
     @classmethod
     def from_x_arguments(cls, given: Mapping[str, str]) -> Self:

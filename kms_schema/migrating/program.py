@@ -72,6 +72,8 @@ def sql(url: str, revisions: str, *, down: bool = False, options: MigrationOptio
     """
     if down and ":" not in revisions:
         raise MigrationUsageError(f"{revisions}: a script that goes down needs both ends, such as head:{revisions}")
+    if not down:
+        _refuse_downwards(revisions)
     configuration = _configuration(url, options)
     _run(command.downgrade if down else command.upgrade, configuration, revisions, sql=True)
     output = configuration.output_buffer
@@ -88,6 +90,18 @@ def history() -> list[Revision]:
 def migrations_folder() -> str:
     """Return the folder of Alembic's environment; in a host's `alembic.ini` it is `kms_schema:migrations`."""
     return str(files("kms_schema") / "migrations")
+
+
+def _refuse_downwards(revisions: str) -> None:
+    """Refuse a range that goes down where one that goes up is meant: Alembic would write an empty script."""
+    script = ScriptDirectory(migrations_folder())
+    chain = ["base", *(revision.revision for revision in history())]
+    try:
+        ends = [end if end == "base" else script.get_revision(end).revision for end in revisions.split(":")]
+    except CommandError:
+        return  # Alembic says what it does not know
+    if chain.index(ends[0]) > chain.index(ends[-1]):
+        raise MigrationUsageError(f"{revisions} goes down: say so with --down, or write the older revision first")
 
 
 def _described(script: Script) -> Revision:
