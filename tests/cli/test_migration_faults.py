@@ -1,0 +1,308 @@
+"""What stops a migration is one clear sentence with what to do next and its exit status; a password is never in it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.util import CommandError
+
+from tests.commands import Said, kms_schema
+from tests.engines import Database
+from tests.engines.database import Connection
+from tests.engines.programs import REPOSITORY
+from tests.roles import login
+from tests.statements import execute
+
+PASSWORD = "hunter2"  # noqa: S105  (in every URL here)
+ALL_COMMANDS = ("upgrade", "downgrade base", "current", "current --format json", "stamp head")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A URL, and what is said of it."""
+
+    url: str
+    status: int
+    said: str
+    advice: str
+
+
+def on_nobody(password: str = PASSWORD, *, host: str = "127.0.0.1", port: str = "1", rest: str = "kms") -> str:
+    """Return the URL of a server that is not there: nothing listens on port 1."""
+    return f"postgresql://me:{password}@{host}:{port}/{rest}"
+
+
+WRONG_URLS = {
+    "no URL": Fault(
+        "kms.db", 2, "not a database URL: 'kms.db'", "write postgresql://user@host:5432/database or sqlite:"
+    ),
+    "another engine": Fault("mysql://me:hunter2@localhost/kms", 2, "mysql:// is not supported", "write postgresql://"),
+    "another driver": Fault(
+        "postgresql+asyncpg://me:hunter2@localhost/kms", 2, "is not supported", "use postgresql+psycopg://"
+    ),
+    "a port that is none": Fault(on_nobody(port="x"), 2, "me:***@", "its port is not a number from 1 to 65535"),
+    "a password that is not encoded": Fault(on_nobody("hunter2#x"), 2, "it has a fragment", "write @ as %40"),
+    "two slashes for a file": Fault("sqlite://kms.db", 2, "names a host", "a file has three slashes: sqlite:///kms.db"),
+}
+NO_CONNECTION = {
+    "refused": Fault(on_nobody(), 3, "me:***@127.0.0.1:1/kms: ", "see whether the server runs"),
+    "refused, a password in the query": Fault(
+        "postgresql://me@127.0.0.1:1/kms?password=hunter2&sslpassword=hunter2",
+        3,
+        "password=***",
+        "see whether the server",
+    ),
+    "an unencoded @": Fault(on_nobody("hun@hunter2"), 3, "me:***@127.0.0.1:1/kms", "see whether the server runs"),
+    "an encoded password": Fault(on_nobody("hunter2%40%23%2F"), 3, "me:***@127.0.0.1", "see whether the server runs"),
+    "unknown host": Fault(on_nobody(host="no.such.host.invalid"), 3, "no.such.host.invalid", "correct the host's name"),
+    "unknown parameter": Fault(on_nobody(rest="kms?speed=high"), 3, 'option "speed"', "correct the URL"),
+    "unknown sslmode": Fault(on_nobody(rest="kms?sslmode=high"), 3, "invalid sslmode value", "correct the URL"),
+}
+
+
+def in_one_sentence(said: Said, fault: Fault) -> None:
+    assert said.status == fault.status, said.all
+    assert said.out == ""
+    assert fault.said in said.error
+    assert fault.advice in said.error
+    assert "hunter2" not in said.all
+    assert "%40%23" not in said.all
+
+
+@pytest.mark.parametrize("command", ALL_COMMANDS)
+@pytest.mark.parametrize("fault", [*WRONG_URLS.values(), *NO_CONNECTION.values()], ids=[*WRONG_URLS, *NO_CONNECTION])
+def test_a_url_that_leads_nowhere(fault: Fault, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    in_one_sentence(kms_schema(*command.split(), url=fault.url), fault)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["upgrade", "current"])
+def test_a_url_of_the_environment_is_told_likewise(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "alembic.ini").write_text(f"[alembic]\nsqlalchemy.url = {on_nobody()}\n")
+    monkeypatch.chdir(tmp_path)
+    in_one_sentence(kms_schema(command), NO_CONNECTION["refused"])
+
+
+def test_an_error_that_nobody_foresaw_shows_no_password_in_its_traceback(tmp_path: Path) -> None:
+    breaks = (
+        "import kms_schema.engine, kms_schema.cli\n"
+        "import sqlalchemy as sa\n"
+        "def fails(self): raise RuntimeError(f'cannot use {self!r} or {self.url}')\n"
+        "sa.Engine.connect = fails\n"
+        "kms_schema.cli.main(['upgrade'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", breaks],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "KMS_DATABASE_URL": on_nobody()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "RuntimeError: cannot use Engine(postgresql+psycopg://me:***@" in done.stderr
+    assert PASSWORD not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("downgrade", "Missing argument 'REVISION'"),
+        ("upgrade 999", "Can't locate revision identified by '999'; the command `history` lists"),
+        ("downgrade nonsense", "Can't locate revision identified by 'nonsense'; the command `history` lists"),
+        ("stamp 999", "Can't locate revision identified by '999'; the command `history` lists"),
+        ("upgrade +9", "the command `history` lists"),
+        ("upgrade 003:004", "Range revision not allowed"),
+        ("sql 999", "Can't locate revision identified by '999'; the command `history` lists"),
+        ("sql --down 004", "a script that goes down needs both ends, such as head:004"),
+        ("sql 005:004", "005:004 goes down: say so with --down"),
+        ("sql head:base", "head:base goes down: say so with --down"),
+        ("sql --down 004:005", "the command `history` lists"),
+        ("sql --output /no/such/folder/upgrade.sql", "cannot write /no/such/folder/upgrade.sql: No such file"),
+        ("upgrade --schema Kms", "schema=Kms: write a name of lower-case letters"),
+        ("upgrade --schema pg_kms", "that PostgreSQL does not reserve"),
+        ("upgrade --version-table a.b", "version-table=a.b: write a name of lower-case letters"),
+        ("upgrade --lock-wait soon", "'soon' is not a valid float"),
+        ("upgrade --lock-wait -1", "lock-wait is a number of seconds from 0"),
+        ("upgrade --lock-wait inf", "lock-wait is a number of seconds from 0"),
+        ("upgrade --lock-timeout-ms 0", "one of milliseconds from 1"),
+        ("upgrade --lock-timeout-ms 99999999999", "one of milliseconds from 1 to 2147483647"),
+        ("current --format xml", "'xml' is not one of"),
+        ("history surplus", "unexpected extra argument"),
+        ("upgrades", "No such command 'upgrades'"),
+        ("upgrade --no-such-option", "No such option"),
+    ],
+)
+def test_wrong_usage_exits_2(database: Database, words: str, said: str) -> None:
+    arguments = words.split()
+    connects = arguments[0] in {"upgrade", "downgrade", "stamp", "current", "sql"}
+    told = kms_schema(*arguments, url=database.url if connects else None)
+    assert (told.status, told.out) == (2, "")
+    assert said in told.error
+    assert kms_schema("validate", url=database.url).status == 0
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_schema_on_sqlite_is_wrong_usage(database: Database) -> None:
+    told = kms_schema("upgrade", "--schema", "kms", url=database.url)
+    assert told.status == 2
+    assert "SQLite has no schemas; leave it out" in told.error
+
+
+def stamp(connection: Connection, *revisions: str) -> None:
+    execute(connection, "DELETE FROM alembic_version")
+    for revision in revisions:
+        execute(connection, "INSERT INTO alembic_version VALUES (:revision)", {"revision": revision})
+
+
+@pytest.mark.parametrize("command", ALL_COMMANDS)
+@pytest.mark.parametrize("revision", ["099_of_tomorrow", "ae1027a6acf"])
+def test_a_newer_database_and_another_applications_are_left_alone(
+    database: Database, revision: str, command: str
+) -> None:
+    with closing(database.connect()) as connection:
+        stamp(connection, revision)
+        told = kms_schema(*command.split(), url=database.url)
+        assert (told.status, told.out) == (1, "")
+        assert f"alembic_version says '{revision}', which is none of these migrations" in told.error
+        assert "a newer version of the package was here, then install that one" in told.error
+        assert "keep this history apart with --version-table kms_alembic_version" in told.error
+        stamp(connection, "005_optimize_key_management")
+    assert kms_schema("validate", url=database.url).status == 0
+
+
+@pytest.mark.parametrize("command", ALL_COMMANDS)
+def test_a_version_table_that_is_not_alembics_is_one_sentence(empty_database: Database, command: str) -> None:
+    with closing(empty_database.connect()) as connection:
+        execute(connection, "CREATE TABLE alembic_version (release varchar(10))")
+    told = kms_schema(*command.split(), url=empty_database.url)
+    assert (told.status, told.out) == (1, "")
+    assert "version_num" in told.error
+    assert "the table is not Alembic's: rename it" in told.error
+
+
+@pytest.mark.parametrize("command", ["upgrade", "downgrade base", "stamp head", "current"])
+@pytest.mark.only_on("postgresql")
+def test_a_missing_right_exits_3(database: Database, command: str) -> None:
+    with login(database) as poor:
+        password = sa.make_url(poor.url).password
+        told = kms_schema(*command.split(), url=poor.url)
+        assert (told.status, told.out) == (3, "")
+        assert "permission denied for table alembic_version" in told.error
+        assert "migrate as the role that owns the schema" in told.error
+        assert str(password) not in told.all
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_schema_that_may_not_be_made_exits_3(empty_database: Database) -> None:
+    with login(empty_database) as poor:
+        for options in (["--schema", "kms"], []):
+            with closing(empty_database.connect()) as connection:
+                execute(connection, "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+            told = kms_schema("upgrade", *options, url=poor.url)
+            assert told.status == 3
+            assert "permission denied for" in told.error
+            assert "grant it CREATE on the schema" in told.error
+
+
+@contextmanager
+def asking_for_passwords(database: Database) -> Iterator[None]:
+    """Let the server ask for a password in this database, which it does not do elsewhere."""
+    name = sa.make_url(database.url).database
+    with closing(database.connect()) as administrator:
+        ((file,),) = execute(administrator, "SHOW hba_file").fetchall()
+        ((before,),) = execute(administrator, "SELECT pg_read_file(:file)", {"file": file}).fetchall()
+
+        def write(text: str) -> None:
+            lines = ", ".join(f"($kms${line}$kms$)" for line in text.splitlines() if line and not line.startswith("#"))
+            administrator.execute(f"COPY (VALUES {lines}) TO '{file}'")
+            administrator.execute("SELECT pg_reload_conf(), pg_sleep(0.2)")
+
+        write(f"host {name} all all scram-sha-256\n{before}")
+        try:
+            yield
+        finally:
+            write(before)
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_wrong_password_exits_3(database: Database) -> None:
+    with login(database) as known:
+        right = f":{sa.make_url(known.url).password}@"
+        urls = {
+            "correct the user name or the password": known.url.replace(right, f":{PASSWORD}@"),
+            "give the password in the URL, in PGPASSWORD or in ~/.pgpass": known.url.replace(right, "@"),
+        }
+        with asking_for_passwords(database):
+            for advice, url in urls.items():
+                for command in ALL_COMMANDS:
+                    told = kms_schema(*command.split(), url=url)
+                    assert (told.status, told.out) == (3, "")
+                    assert advice in told.error
+                    assert PASSWORD not in told.all
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize("command", ALL_COMMANDS)
+def test_a_database_that_is_not_there_exits_3(database: Database, command: str) -> None:
+    told = kms_schema(*command.split(), url=f"{database.url}_not")
+    assert (told.status, told.out) == (3, "")
+    assert "create the database or the role, or correct the URL" in told.error
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("command", ALL_COMMANDS)
+def test_a_folder_or_a_file_that_is_not_there_exits_3_and_nothing_is_made(
+    empty_database: Database, command: str, tmp_path: Path
+) -> None:
+    del empty_database
+    urls = [f"sqlite:///{tmp_path}/none/kms.db", f"sqlite:///{tmp_path}", "sqlite://", "sqlite:///:memory:"]
+    for url in urls if command == "upgrade" else [*urls, f"sqlite:///{tmp_path}/kms.db"]:
+        told = kms_schema(*command.split(), url=url)
+        assert (told.status, told.out) == (3, ""), url
+        assert told.error.endswith(
+            ("make the folder first, or correct the path", "run: kms-schema upgrade", "sqlite:///path/to/file.db")
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_file_that_may_only_be_read_exits_3(database: Database) -> None:
+    path = sa.make_url(database.url).database
+    read_only = f"sqlite:///file:{path}?mode=ro&uri=true"
+    assert kms_schema("current", url=read_only).status == 0
+    for command in ("downgrade 003", "stamp 004"):
+        told = kms_schema(*command.split(), url=read_only)
+        assert (told.status, told.out) == (3, "")
+        assert "make the file and its folder writable, or take another file" in told.error
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("command", ALL_COMMANDS)
+def test_a_file_that_is_no_database_exits_3(tmp_path: Path, engine_name: str, command: str) -> None:
+    assert engine_name
+    file = tmp_path / "kms.db"
+    file.write_bytes(b"no database at all" * 300)
+    told = kms_schema(*command.split(), url=f"sqlite:///{file}")
+    assert (told.status, told.out) == (3, "")
+    assert "file is not a database: take another file, or move this one away" in told.error
+
+
+def test_alembic_itself_refuses_an_option_that_there_is_not(database: Database) -> None:
+    with pytest.raises(CommandError, match="there is no option -x shcema=…; there are url, schema, version-table"):
+        database.alembic("-x", "shcema=kms", "upgrade", "head")
+
+
+def test_alembic_itself_names_its_own_options_in_advice(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        stamp(connection, "ae1027a6acf")
+    with pytest.raises(CommandError, match="-x version-table=kms_alembic_version"):
+        database.alembic("upgrade", "head")

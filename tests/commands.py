@@ -1,0 +1,52 @@
+"""`kms-schema` as people type it, in this process: what it said, and its exit status."""
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+
+from kms_schema.cli import run
+
+URL_IN_ENVIRONMENT = "KMS_DATABASE_URL"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def all(self) -> str:
+        """What a person sees who looks at both streams."""
+        return self.out + self.err
+
+    @property
+    def error(self) -> str:
+        """The sentence that says what is wrong: the last line, which begins so."""
+        lines = self.err.strip().splitlines()
+        assert lines, "nothing on standard error"
+        assert lines[-1].startswith("Error: "), self.err
+        return lines[-1]
+
+
+def kms_schema(*arguments: str, url: str | None = None) -> Said:
+    """Run a command, on the database at `url` if given; what a person would see as a traceback is raised."""
+    given = [] if url is None else ["--database-url", url]
+    out, err = io.StringIO(), io.StringIO()
+    with _without_url_of_the_environment(), redirect_stdout(out), redirect_stderr(err):
+        status = run([*arguments, *given])
+    return Said(status, out.getvalue(), err.getvalue())
+
+
+@contextmanager
+def _without_url_of_the_environment() -> Iterator[None]:
+    before = os.environ.pop(URL_IN_ENVIRONMENT, None)
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ[URL_IN_ENVIRONMENT] = before
