@@ -1,0 +1,119 @@
+"""The package installed from a wheel, away from any checkout: the migrations travel inside it."""
+
+import hashlib
+import json
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from kms_schema.migrating import program
+from tests.engines import Database
+from tests.engines.programs import REPOSITORY
+from tests.revisions import revisions
+from tests.wheels import Built, Installed, build, install
+
+DESCRIBES_ITSELF = "kms_schema-"
+"""How the folder begins that says what the wheel is."""
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    return build(tmp_path_factory.mktemp("built"))
+
+
+@pytest.fixture(scope="session")
+def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    return install(built.wheel_of_sdist, tmp_path_factory.mktemp("installed"))
+
+
+def checksums(files: dict[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+
+
+def in_wheel(wheel: Path) -> dict[str, str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return checksums({name: archive.read(name) for name in archive.namelist()})
+
+
+def in_folder(folder: Path, prefix: str) -> dict[str, str]:
+    files = (file for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+    return checksums({f"{prefix}/{file.relative_to(folder).as_posix()}": file.read_bytes() for file in files})
+
+
+def test_a_wheel_is_the_same_straight_from_the_checkout_and_by_way_of_a_source_distribution(built: Built) -> None:
+    assert in_wheel(built.wheel) == in_wheel(built.wheel_of_sdist)
+
+
+def test_the_migrations_in_the_wheel_are_the_checkouts(built: Built) -> None:
+    travelled = {name: sha for name, sha in in_wheel(built.wheel).items() if name.startswith("kms_schema/migrations/")}
+    assert travelled == in_folder(REPOSITORY / "migrations", "kms_schema/migrations")
+    assert sum(name.startswith("kms_schema/migrations/versions/") for name in travelled) == len(revisions())
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(built: Built) -> None:
+    packed = {name: sha for name, sha in in_wheel(built.wheel).items() if not name.startswith(DESCRIBES_ITSELF)}
+    # On Python before 3.13 rglob does not follow the link kms_schema/migrations, from 3.13 on it does.
+    expected = in_folder(REPOSITORY / "kms_schema", "kms_schema")
+    expected |= in_folder(REPOSITORY / "migrations", "kms_schema/migrations")
+    assert packed == expected
+    assert [name for name in packed if Path(name).name.startswith(("test_", "conftest"))] == []
+
+
+def test_the_environment_knows_no_checkout_and_only_what_the_package_requires(installed: Installed) -> None:
+    asks = "import kms_schema, importlib.util as u; print(kms_schema.__file__, u.find_spec('pytest'))"
+    where, _, pytest_found = installed.run(installed.python, "-c", asks).stdout.rpartition(" ")
+    assert Path(where).is_relative_to(installed.folder)
+    assert pytest_found.strip() == "None"
+
+
+@pytest.mark.parametrize("as_module", [False, True], ids=["console script", "python -m"])
+def test_every_command_works(installed: Installed, empty_database: Database, *, as_module: bool) -> None:
+    def kms_schema(*words: str) -> str:
+        start = [installed.python, "-m", "kms_schema"] if as_module else [installed.program]
+        done = installed.run(*start, *words, KMS_DATABASE_URL=empty_database.url)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    head = revisions()[-1]
+    assert kms_schema("upgrade", "004") == "the database is at 004_create_key_management_system\n"
+    assert kms_schema("upgrade") == f"the database is at {head}\n"
+    assert "as the package made it: " in kms_schema("validate")
+    assert [line.split()[0] for line in kms_schema("history").splitlines()] == list(revisions())
+    assert kms_schema("sql") == program.sql(empty_database.url, "head")
+    assert kms_schema("downgrade", "base") == "the database is at base\n"
+    assert kms_schema("stamp", "004") == "the database is at 004_create_key_management_system\n"
+    current = json.loads(kms_schema("current", "--format", "json"))
+    assert current == {"current": ["004_create_key_management_system"], "head": head, "behind": len(revisions()) - 2}
+    assert list(installed.work.iterdir()) == []
+
+
+def test_without_a_url_the_database_is_kms_db_in_the_current_folder(installed: Installed) -> None:
+    assert installed.run(installed.program, "upgrade", "003").returncode == 0
+    (made,) = installed.work.glob("kms.db")
+    for file in installed.work.glob(f"{made.name}*"):
+        file.unlink()
+
+
+def test_alembic_finds_the_migrations_in_the_package(
+    installed: Installed, empty_database: Database, tmp_path: Path
+) -> None:
+    ini = tmp_path / "alembic.ini"
+    ini.write_text("[alembic]\nscript_location = kms_schema:migrations\npath_separator = os\n", encoding="utf-8")
+
+    def alembic(*words: str) -> subprocess.CompletedProcess[str]:
+        alembic_of_it = (installed.python, "-m", "alembic", "-c", ini, "-x", f"url={empty_database.url}")
+        done = installed.run(*alembic_of_it, *words)
+        assert done.returncode == 0, done.stderr
+        return done
+
+    alembic("upgrade", "head")
+    assert alembic("current").stdout.startswith(revisions()[-1])
+    assert "No new upgrade operations detected" in alembic("check").stdout
+    alembic("downgrade", "base")
+
+
+def test_the_version_of_the_program_is_that_of_the_wheel(installed: Installed, built: Built) -> None:
+    version = installed.run(installed.program, "--version").stdout.split()[-1]
+    assert built.wheel.name.startswith(f"kms_schema-{version}-")
