@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from tests.cli.test_validate_command import kms_schema
 from tests.engines import Database
+from tests.moves import kek, reparenting
 from tests.statements import execute
 
 SECRET = "sesam"  # noqa: S105
@@ -68,3 +69,16 @@ def test_no_connection_exits_3_and_shows_no_password(empty_database: Database, t
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.startswith("Error: ")
     assert SECRET not in done.stderr
+
+
+def test_rows_that_break_a_rule_to_come_exit_1_before_and_in_the_upgrade(empty_database: Database) -> None:
+    empty_database.alembic("upgrade", "004")
+    with closing(empty_database.connect()) as connection:
+        first, second = kek(connection), kek(connection)
+        for circular in (reparenting(first, second), reparenting(second, first)):
+            execute(connection, circular.statement, circular.parameters)
+    foreseen = preflight(empty_database)
+    done = kms_schema("upgrade", "--database-url", empty_database.url)
+    assert (foreseen.returncode, done.returncode) == (1, 1)
+    assert done.stderr.count("Error: 2 rows break rules of revision 005_optimize_key_management") == 1
+    assert foreseen.stdout.endswith("NO GO (1)\n")

@@ -8,10 +8,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from tests.catalog import Catalog, catalog, differences
 from tests.engines import Database
 from tests.engines.programs import WHEEL_MAJOR, find_programs
+from tests.engines.sqlite_shell import install_sqlite_shell
 from tests.population import contents, populate
 from tests.rows import audit_entry, insert
 from tests.statements import execute
@@ -64,6 +66,30 @@ def test_the_script_of_an_upgrade_makes_the_same_database(database: Database, em
     assert empty_database.alembic("current") == database.alembic("current")
     with closing(empty_database.connect()) as connection:
         populate(connection)
+
+
+@pytest.mark.only_on("sqlite")
+def test_the_shell_of_sqlite_runs_scripts_up_and_down(
+    database: Database, empty_database: Database, tmp_path: Path
+) -> None:
+    shell, file = install_sqlite_shell(tmp_path), sa.make_url(empty_database.url).database
+
+    def read(script: str) -> subprocess.CompletedProcess[str]:
+        command = [str(shell), "-bail", str(file)]
+        return subprocess.run(command, input=script, text=True, capture_output=True, check=False)
+
+    made = read(empty_database.alembic("upgrade", "head", "--sql"))
+    assert (made.returncode, made.stderr) == (0, "")
+    assert differences(catalog_of(database), catalog_of(empty_database)) == {}
+    with closing(empty_database.connect()) as connection:
+        insert(connection, "key_audit_logs", **audit_entry())
+    refused = read(empty_database.alembic("downgrade", "head:004", "--sql").replace("COMMIT;", "SELECT nothing;"))
+    assert (refused.returncode, "nothing" in refused.stderr) == (1, True)
+    assert differences(catalog_of(database), catalog_of(empty_database)) == {}
+    database.alembic("downgrade", "004")
+    taken_back = read(empty_database.alembic("downgrade", "head:004", "--sql"))
+    assert (taken_back.returncode, taken_back.stderr) == (0, "")
+    assert differences(catalog_of(database), catalog_of(empty_database)) == {}
 
 
 def test_scripts_of_single_revisions_join_up(database: Database, empty_database: Database) -> None:

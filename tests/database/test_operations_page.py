@@ -1,0 +1,135 @@
+"""docs/operations.md: each block of commands, run by a shell as it is written."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from tests.engines import Database
+from tests.engines.postgresql import psycopg_url
+from tests.engines.programs import REPOSITORY, WHEEL_MAJOR, find_programs
+from tests.engines.sqlite_shell import install_sqlite_shell
+from tests.population import populate
+from tests.statements import execute
+
+PAGE = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
+MIGRATOR_URL = "postgresql://kms_migrator@db.example.com/kms"
+
+
+def blocks(section: str) -> list[str]:
+    return re.findall(r"^```sh\n(.*?)^```", SECTIONS[section], re.DOTALL | re.MULTILINE)
+
+
+def run(script: str, folder: Path, **environment: str) -> str:
+    """Run commands in `folder` and return what they said; any that fails, fails the test."""
+    ours = folder / "programs"
+    ours.mkdir(exist_ok=True)
+    install_sqlite_shell(ours)
+    programs = [ours, Path(sys.executable).parent, find_programs(WHEEL_MAJOR).folder]
+    inherited = {name: os.environ[name] for name in ("HOME", "LD_LIBRARY_PATH", "PYTHONPATH") if name in os.environ}
+    path = os.pathsep.join([*map(str, programs), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=folder,
+        env={**inherited, "PATH": path, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def url_of(server: Database, **over: str) -> str:
+    return psycopg_url(sa.make_url(server.url).set(**over))
+
+
+@pytest.fixture
+def roles(empty_database: Database) -> Iterator[Database]:
+    """A server that has nothing of the page's, before the test or after it."""
+    yield empty_database
+    with closing(empty_database.connect()) as connection:
+        for name in ("kms", "kms_restored"):
+            execute(connection, f"DROP DATABASE IF EXISTS {name}")
+        for name in ("kms_migrator", "kms_owner", "kms_app"):
+            execute(connection, f"DROP ROLE IF EXISTS {name}")
+
+
+def test_no_block_of_the_page_is_left_out() -> None:
+    tried = {"First deployment": 4, "Upgrade": 2, "Rollback": 3, "Recovery": 3, "SQLite": 2}
+    assert {section: len(blocks(section)) for section in SECTIONS} == tried
+
+
+@pytest.mark.only_on("postgresql")
+def test_first_deployment(roles: Database, tmp_path: Path) -> None:
+    migrator = url_of(roles, username="kms_migrator", database="kms")
+    for block in blocks("First deployment"):
+        said = run(block.replace(MIGRATOR_URL, migrator), tmp_path, ADMIN_URL=url_of(roles))
+        if "kms-schema" in block:
+            assert "\nGO\n" in said
+            assert "as the package made it: 1 warning, 1 info" in said
+    with psycopg.connect(url_of(roles, username="kms_app", database="kms"), autocommit=True) as application:
+        populate(application)
+        application.execute("SELECT * FROM key_management_dashboard, key_health_monitor, rotations_due")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            application.execute("DELETE FROM key_audit_logs")
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize("block", [0, 1], ids=["command", "script"])
+def test_upgrade(empty_database: Database, tmp_path: Path, block: int) -> None:
+    empty_database.alembic("upgrade", "004")
+    with closing(empty_database.connect()) as connection:
+        populate(connection)
+    said = run(blocks("Upgrade")[block], tmp_path, KMS_DATABASE_URL=url_of(empty_database))
+    assert "compared with 005_optimize_key_management" in said
+
+
+@pytest.mark.only_on("postgresql")
+def test_rollback(database: Database, tmp_path: Path) -> None:
+    with closing(database.connect()) as connection:
+        populate(connection)
+    down, up, away = blocks("Rollback")
+    assert "the newest is 005" in run(down, tmp_path, KMS_DATABASE_URL=url_of(database))
+    assert "compared with 005" in run(up, tmp_path, KMS_DATABASE_URL=url_of(database))
+    run(away, tmp_path, KMS_DATABASE_URL=url_of(database))
+    assert (tmp_path / "before-downgrade.dump").stat().st_size > 0
+    with closing(database.connect()) as connection:
+        assert execute(connection, "SELECT to_regclass('key_audit_logs') IS NULL").fetchone() == (True,)
+
+
+@pytest.mark.only_on(f"postgresql-{WHEEL_MAJOR}")  # what a pg_restore writes, older servers do not understand
+def test_recovery(roles: Database, tmp_path: Path) -> None:
+    first, *_ = blocks("First deployment")
+    run(first, tmp_path, ADMIN_URL=url_of(roles))
+    migrator = url_of(roles, username="kms_migrator", database="kms")
+    interrupted, restore, stamp = blocks("Recovery")
+    run("kms-schema upgrade 004", tmp_path, KMS_DATABASE_URL=migrator)
+    assert "behind by 1" in run(interrupted, tmp_path, KMS_DATABASE_URL=migrator)
+    with psycopg.connect(migrator, autocommit=True) as connection:
+        populate(connection)
+        rows = connection.execute("SELECT * FROM key_audit_logs ORDER BY sequence").fetchall()
+    restored = url_of(roles, username="kms_migrator", database="kms_restored")
+    said = run(restore, tmp_path, KMS_DATABASE_URL=migrator, RESTORED_URL=restored, ADMIN_URL=url_of(roles))
+    assert "as the package made it: 1 warning, 1 info" in said
+    with psycopg.connect(restored, autocommit=True) as connection:
+        assert connection.execute("SELECT * FROM key_audit_logs ORDER BY sequence").fetchall() == rows
+        connection.execute("DELETE FROM alembic_version")
+    assert "1 warning, 1 info" in run(stamp, tmp_path, KMS_DATABASE_URL=restored)
+
+
+@pytest.mark.only_on("sqlite")
+def test_sqlite(empty_database: Database, tmp_path: Path) -> None:
+    del empty_database  # it says that the engine is asked for
+    assert "\nGO\n" in run(blocks("SQLite")[0], tmp_path)
+    assert "no findings" in run(blocks("SQLite")[1], tmp_path)
