@@ -64,7 +64,7 @@ class MigrationOptions:
         """Yield what stands after each `-x` to give these options to Alembic."""
         yield f"schema={self.schema}"
         yield f"version-table={self.version_table}"
-        yield f"lock-wait={self.lock_wait:g}"
+        yield f"lock-wait={self.lock_wait}"
         yield f"lock-timeout-ms={self.lock_timeout_ms}"
         if self.allow_audit_loss:
             yield "allow-audit-loss=yes"

@@ -132,7 +132,7 @@ def create_index(
     if not _on_postgresql() or not _concurrently():
         build(concurrently=False)
         return
-    with op.get_context().autocommit_block():
+    with _outside_of_transactions():
         _drop_invalid(qualified(name))
         if not only_planned():
             log.info("building %s on %s", name, qualified(table))
@@ -150,6 +150,27 @@ def lock(relations: Sequence[str], mode: str) -> None:
     if _on_postgresql():
         listed = ", ".join(f"'{qualified(relation)}'" for relation in relations)
         op.execute(verbatim(_LOCK.format(relations=listed, mode=mode, attempts=LOCK_ATTEMPTS)))
+
+
+@contextmanager
+def _outside_of_transactions() -> Iterator[None]:
+    """Run statements that no transaction allows; what was done before is committed.
+
+    Alembic commits behind them in any case, and where the connection is gone its error would hide what ended it: an
+    interruption (for which SQLAlchemy gives a connection up), or the server.
+    """
+    ended_by: BaseException | None = None
+    try:
+        with op.get_context().autocommit_block():
+            try:
+                yield
+            except BaseException as error:
+                ended_by = error
+                raise
+    except sa.exc.PendingRollbackError:
+        if ended_by is None:
+            raise
+        raise ended_by from None
 
 
 @contextmanager

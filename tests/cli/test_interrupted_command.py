@@ -1,0 +1,56 @@
+"""Ctrl-C in the middle of an upgrade: it stops at once, says so, and the next run goes on."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+from kms_schema.migrating import program
+from tests.engines import Database
+from tests.rows import insert, key_master
+from tests.statements import execute
+
+SECONDS = 60
+
+
+def test_ctrl_c_stops_an_upgrade_that_waits_and_the_next_one_completes(empty_database: Database) -> None:
+    empty_database.alembic("upgrade", "004")
+    with closing(empty_database.connect()) as writer:
+        # CREATE INDEX CONCURRENTLY waits for it to end; on SQLite the upgrade waits to begin.
+        execute(writer, "BEGIN")
+        insert(writer, "key_masters", **key_master())
+        upgrade = subprocess.Popen(
+            [sys.executable, "-m", "kms_schema", "upgrade", "--database-url", empty_database.url],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        said = _until(upgrade, b"waiting" if empty_database.dialect == "sqlite" else b"building")
+        time.sleep(0.5)
+        upgrade.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        said += upgrade.communicate(timeout=SECONDS)[1]
+        assert time.monotonic() - began < SECONDS / 2
+        assert upgrade.returncode == 130
+        assert said.decode().splitlines()[-1] == (
+            "Interrupted: nothing of the unfinished revision remains. Run the same command again to go on."
+        )
+        assert b"Traceback" not in said
+        assert program.current(empty_database.url) == ("004_create_key_management_system",)
+        execute(writer, "COMMIT")
+    program.upgrade(empty_database.url)
+    assert program.current(empty_database.url) == ("005_optimize_key_management",)
+
+
+def _until(process: subprocess.Popen[bytes], word: bytes) -> bytes:
+    """Read what a process writes to standard error until it has said `word`."""
+    assert process.stderr is not None
+    said, deadline = b"", time.monotonic() + SECONDS
+    while word not in said:
+        assert select.select([process.stderr], [], [], deadline - time.monotonic())[0], said
+        read = os.read(process.stderr.fileno(), 4096)
+        assert read, said
+        said += read
+    return said
