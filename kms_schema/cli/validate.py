@@ -19,7 +19,7 @@ from kms_schema.database_url import (
     parse_database_url,
     redact,
 )
-from kms_schema.validation import CODES, Report, Severity, ValidationError, validate
+from kms_schema.validation import CODES, Level, Report, Severity, ValidationError, validate
 from kms_schema.validation.report import as_github, as_json, as_text
 
 if TYPE_CHECKING:
@@ -72,6 +72,13 @@ Exit status: 0 no error, 1 errors, 2 usage, 3 could not connect or too few right
     metavar="NAME",
     help="Alembic's table of this history; SCHEMA.NAME where it is in another schema.",
 )
+@click.option(
+    "--level",
+    type=click.Choice(["catalog", "data"]),
+    default="catalog",
+    show_default=True,
+    help="data: ask the rows, too, for what a guard should have kept out; needs SELECT.",
+)
 @click.option("--strict", is_flag=True, help="Report objects in that schema that are not the package's, too.")
 def validate_command(  # noqa: PLR0913, PLR0917  (click passes each option by name)
     database_url: str | None,
@@ -82,12 +89,13 @@ def validate_command(  # noqa: PLR0913, PLR0917  (click passes each option by na
     fail_on: str,
     schema: str,
     version_table: str,
+    level: Level,
     strict: bool,
 ) -> int:
     """Say whether a database is exactly what the package made, and what differs.
 
-    Reads the catalog only, in one snapshot, and writes nothing: a role with CONNECT is enough, and a hot
-    standby will do.
+    Reads the catalog, in one snapshot, and writes nothing: a role with CONNECT is enough, and a hot standby will
+    do. With --level data it reads the rows as well.
     """
     for code in (*select, *ignore):
         if not any(known.startswith(code) for known in CODES):
@@ -98,7 +106,15 @@ def validate_command(  # noqa: PLR0913, PLR0917  (click passes each option by na
     except DatabaseUrlError as error:
         raise click.UsageError(str(error)) from None
     with _refusals_told(url, target), closing(_connect(target)) as connection:
-        report = validate(connection, schema=schema, version_table=version_table, strict=strict).only(select, ignore)
+        report = validate(
+            connection,
+            schema=schema,
+            version_table=version_table,
+            strict=strict,
+            level=level,
+            progress=_show_progress if sys.stderr.isatty() else None,
+        ).only(select, ignore)
+        _show_progress("", 0, 0)
     _write(report, style, output)
     return int(report.fails(Severity(fail_on)))
 
@@ -119,6 +135,13 @@ def _write(report: Report, style: str, output: Path | None) -> None:
     except OSError as error:
         raise click.UsageError(f"cannot write {output}: {error.strerror}") from None
     click.echo(report.verdict, err=True)
+
+
+def _show_progress(what: str, position: int, of: int) -> None:
+    """Say what is asked on a line of the terminal that the next one overwrites; nothing clears it."""
+    if sys.stderr.isatty():
+        line = f"{position + 1}/{of} {what}"[:78] if what else ""
+        click.echo(f"\r{line:78}\r", nl=False, err=True)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ fraction of a second.
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from kms_schema import snapshots
 from kms_schema.validation.catalog import Catalog, Objects, Revisions, ValidationError, kind_and_name, names_of
@@ -20,6 +20,7 @@ from kms_schema.validation.mending import Mender
 from kms_schema.validation.posture import posture_findings
 from kms_schema.validation.report import Report
 from kms_schema.validation.revisions import standing
+from kms_schema.validation.rows import Progress, row_findings
 from kms_schema.validation.version_table import DEFAULT, VersionTable
 
 if TYPE_CHECKING:
@@ -30,21 +31,26 @@ if TYPE_CHECKING:
 
     DatabaseConnection: TypeAlias = psycopg.Connection[Any] | sqlite3.Connection
 
+Level: TypeAlias = Literal["catalog", "data"]
+
 __all__ = ["CODES", "Finding", "Report", "Severity", "ValidationError", "validate"]
 
 
-def validate(
+def validate(  # noqa: PLR0913  (each by its name)
     connection: "DatabaseConnection",
     *,
     schema: str = "public",
     version_table: str = DEFAULT,
     strict: bool = False,
+    level: Level = "catalog",
+    progress: Progress | None = None,
 ) -> Report:
     """Compare the database behind an idle psycopg or sqlite3 connection with what the package says.
 
     `schema` names the PostgreSQL schema that holds our objects; `version_table` Alembic's table (`schema.table`
-    where it is in another schema); `strict` reports what else is in there, too. Raises `ValidationError` where too
-    little can be read to say anything, and the driver's own errors.
+    where it is in another schema); `strict` reports what else is in there, too. Level `data` also asks the rows for
+    what a guard should have kept out, and says to `progress` what is asked, as which of how many. Raises
+    `ValidationError` where too little can be read to say anything, and the driver's own errors.
     """
     chain = snapshots.chain()
     table = VersionTable.parse(version_table, schema)
@@ -62,12 +68,14 @@ def validate(
         posture = reader.posture(owner) if objects else []
         strangers = reader.strangers(names) if strict else []
         catalog = Catalog(reader.engine, reader.version, reader.schema, revisions, objects)
-    filled = {revision: fill_in(expected, catalog.schema, owner) for revision, expected in candidates.items()}
-    closest = min(filled, key=lambda revision: len(compare(filled[revision], objects)) if len(filled) > 1 else 0)
+        filled = {revision: fill_in(expected, catalog.schema, owner) for revision, expected in candidates.items()}
+        closest = min(filled, key=lambda revision: len(compare(filled[revision], objects)) if len(filled) > 1 else 0)
+        guarded = {key: facts for key, facts in filled[closest].items() if facts.get("table") != table.name}
+        rows = row_findings(reader, guarded, objects, progress) if level == "data" else ()
     empty = not objects.keys() - {f"table {table.name}"} and not revisions.stamped
     findings = standing(revisions, chain, closest, version_table, empty=empty)
     findings += () if empty else tuple(_differences(catalog, filled[closest], table.name))
-    findings += posture_findings(posture) + tuple(_stranger(key) for key in strangers)
+    findings += rows + posture_findings(posture) + tuple(_stranger(key) for key in strangers)
     compared_with = None if empty else closest
     return Report(catalog.engine, catalog.version, catalog.schema, compared_with, chain[-1], findings)
 

@@ -63,13 +63,18 @@ def compare(expected: Objects, actual: Objects) -> tuple[Difference, ...]:
     return tuple(replace(differences[key], also=tuple(also.get(key, ()))) for key in sorted(roots, key=_rank))
 
 
+def quoted(name: str) -> str:
+    """Return a name as PostgreSQL writes it: in quotes where it needs them."""
+    plain = name.isidentifier() and name.islower() and name.isascii()
+    return name if plain else '"' + name.replace('"', '""') + '"'
+
+
 def fill_in(objects: Objects, schema: str, owner: str) -> Objects:
     """Return the expected objects with the symbolic `{schema}` and `{owner}` replaced by those of one
     database.
     """
     literal = "'" + schema.replace("'", "''") + "'"
-    plain = schema.isidentifier() and schema.islower() and schema.isascii()
-    identifier = schema if plain else '"' + schema.replace('"', '""') + '"'
+    identifier = quoted(schema)
 
     def filled(value: Any) -> Any:
         if isinstance(value, str):

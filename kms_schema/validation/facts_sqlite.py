@@ -21,6 +21,7 @@ from kms_schema.validation.catalog import (
     without_defaults,
 )
 from kms_schema.validation.ddl import one_spaced, split_table, words_of
+from kms_schema.validation.rows import UnreadableError
 
 # Tables called sqlite_… are SQLite's own. An index without text belongs to a constraint, and is compared there.
 _SCHEMA = r"""SELECT type, name, tbl_name, sql FROM main.sqlite_schema
@@ -71,6 +72,17 @@ class SqliteReader:
             else:
                 found.append(_attached(kind, name, relation, sql))
         return in_order(self._with_needs(found))
+
+    def rows(self, query: str, *, by_scan: bool = False) -> list[tuple[Any, ...]]:
+        """Return what a query of the tables gives, without looking into any index if `by_scan`; raises
+        `UnreadableError`.
+        """
+        if by_scan:
+            query = query.replace(" AS t ", " AS t NOT INDEXED ")
+        try:
+            return self._cursor.execute(query).fetchall()
+        except sqlite3.Error as error:
+            raise UnreadableError(str(error)) from None
 
     def posture(self, owner: str) -> list[tuple[str, str, str]]:
         """Return nothing: SQLite has no roles, and whoever can write the file can do anything."""

@@ -2,7 +2,7 @@
 
 Codes never change their meaning. The tens tell the kind of object, the last digit what happened to it: 1 missing,
 2 unexpected, 3 changed, 4 renamed; from 5 on, and from 300, attributes that matter by themselves; from 400, who could
-get past the guards; from 900, what is about the check itself.
+get past the guards; from 500, what is about rows; from 900, what is about the check itself.
 """
 
 from collections.abc import Mapping
@@ -83,6 +83,7 @@ CODES: Mapping[str, str] = {
     "KMS135": "index not usable",
     "KMS145": "trigger switched off or on",
     "KMS175": "materialized view not populated",
+    "KMS176": "materialized view stale",
     "KMS301": "owner changed",
     "KMS302": "rights changed",
     "KMS303": "row-level security changed",
@@ -94,12 +95,13 @@ CODES: Mapping[str, str] = {
     "KMS412": "the owner has members",
     "KMS413": "everyone may create objects in the schema",
     "KMS414": "superusers exist",
+    "KMS501": "rows break a rule",
     "KMS901": "check could not run",
     "KMS902": "not made by the package",
 }
 """Every code with what it stands for."""
 
-_WARNINGS = frozenset({"KMS305", "KMS411", "KMS412", "KMS413", "KMS901", "KMS902"})
+_WARNINGS = frozenset({"KMS176", "KMS305", "KMS411", "KMS412", "KMS413", "KMS901", "KMS902"})
 _NOTES = frozenset({"KMS232", "KMS414"})
 
 

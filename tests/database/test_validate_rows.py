@@ -1,0 +1,139 @@
+"""Level `data`: rows that a guard would have refused, had it been there, are found and named on either engine."""
+
+from contextlib import closing
+
+import pytest
+
+from kms_schema.validation import Report, validate
+from tests.breaches import Breach, spelled
+from tests.engines import Database
+from tests.engines.database import Connection
+from tests.guards_off import guards_off
+from tests.moves import live_version, master
+from tests.population import populate
+from tests.roles import login
+from tests.statements import execute
+from tests.violating_rows import EACH_BREACH
+
+
+def rows_found(connection: Connection) -> dict[str, str]:
+    """Return what is found of rows: what was seen, by the object that should have kept it out."""
+    report = validate(connection, level="data")
+    return {finding.object: finding.actual for finding in report.findings if finding.code == "KMS501"}
+
+
+def unknown(report: Report) -> list[str]:
+    return [key for finding in report.findings if finding.code == "KMS901" for key in (finding.object, *finding.also)]
+
+
+def test_a_populated_database_has_no_such_rows(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        populate(connection)
+        report = validate(connection, level="data")
+        assert [finding.object for finding in report.findings if finding.severity == "error"] == []
+        assert unknown(report) == []
+
+
+@EACH_BREACH
+def test_rows_that_break_a_trigger_are_named(database: Database, breach: Breach) -> None:
+    with closing(database.connect()) as connection:
+        broken = breach.make(connection)
+        with guards_off(connection):
+            execute(connection, broken.breaking.statement, broken.breaking.parameters)
+        report = validate(connection, level="data")
+    assert {finding.code for finding in report.findings if finding.severity == "error"} == {"KMS501"}
+    (seen,) = [finding.actual for finding in report.findings if finding.expected.endswith(f" {breach.rule}")]
+    for row, name in broken.rows:
+        assert spelled(row["id"], database.dialect) in seen
+        assert database.dialect == "sqlite" or name in seen or breach.rule.startswith("fk_")
+
+
+BROKEN = {
+    "constraint key_masters.ck_key_masters_status_known": "UPDATE key_masters SET status = 'lost'",
+    "constraint key_masters.ck_key_masters_parent_is_another_key": "UPDATE key_masters SET parent_key_id = key_id",
+    "constraint key_versions.fk_key_versions_key_id_key_masters": "DELETE FROM key_masters",
+    "constraint key_audit_logs.fk_key_audit_logs_key_id_key_masters": "DELETE FROM key_masters",
+    "constraint key_rotations.ck_key_rotations_status_known": "UPDATE key_rotations SET status = 'LOST'",
+}
+
+
+@pytest.mark.parametrize("key", BROKEN)
+def test_rows_that_break_a_constraint_are_found_though_the_catalog_is_right(database: Database, key: str) -> None:
+    with closing(database.connect()) as connection:
+        populate(connection)
+        with guards_off(connection):
+            execute(connection, BROKEN[key])
+        assert not validate(connection).fails()
+        assert key in rows_found(connection)
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_server_that_believes_its_constraints_is_asked_all_the_same(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        populate(connection)
+        with guards_off(connection):
+            execute(connection, BROKEN["constraint key_masters.ck_key_masters_status_known"])
+        execute(connection, "SET constraint_exclusion = on")
+        assert execute(connection, "SELECT * FROM key_masters WHERE NOT (status IN ('lost'))") is not None
+        assert "constraint key_masters.ck_key_masters_status_known" in rows_found(connection)
+
+
+@pytest.mark.only_on("postgresql")
+def test_rows_that_a_damaged_index_let_in_twice_are_found(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        key = master(connection)
+        live_version(connection, key)
+        index = "WHERE indexrelid = 'uq_key_versions_live'::regclass"
+        execute(connection, f"UPDATE pg_index SET indisready = false {index}")  # noqa: S608
+        with guards_off(connection):
+            live_version(connection, key, version_number=2)
+        execute(connection, f"UPDATE pg_index SET indisready = true {index}")  # noqa: S608
+        assert "2 rows have the same" in rows_found(connection)["index uq_key_versions_live"]
+
+
+@pytest.mark.only_on("postgresql")
+def test_what_a_role_may_not_read_is_unknown_and_not_passed(database: Database) -> None:
+    with (
+        login(database, "SELECT ON alembic_version", "SELECT ON key_versions") as auditor,
+        closing(auditor.connect()) as connection,
+    ):
+        report = validate(connection, level="data")
+        assert "constraint key_masters.pk_key_masters" in unknown(report)
+        assert "constraint key_versions.pk_key_versions" not in unknown(report)
+        assert len([finding for finding in report.findings if finding.code == "KMS901"]) < 10
+
+
+@pytest.mark.only_on("postgresql")
+def test_rows_that_row_level_security_hides_are_unknown(database: Database) -> None:
+    with closing(database.connect()) as owner, login(database, "SELECT ON key_masters, alembic_version") as auditor:
+        execute(owner, "ALTER TABLE key_masters ENABLE ROW LEVEL SECURITY")
+        with closing(auditor.connect()) as connection:
+            assert "constraint key_masters.pk_key_masters" in unknown(validate(connection, level="data"))
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_view_that_nobody_refreshes_is_told_with_the_statement_that_does(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        execute(connection, "UPDATE key_view_refreshes SET refreshed_at = refreshed_at - interval '61 minutes'")
+        stale = [finding for finding in validate(connection, level="data").findings if finding.code == "KMS176"]
+        assert [finding.object for finding in stale] == [
+            "materialized view key_health_monitor",
+            "materialized view key_management_dashboard",
+        ]
+        assert stale[0].mend is not None
+        execute(connection, stale[0].mend)
+        assert not [each for each in validate(connection, level="data").findings if each.code == "KMS176"]
+
+
+def test_progress_is_told_and_the_statements_are_as_many_whatever_the_rows(database: Database) -> None:
+    told: list[tuple[int, int]] = []
+    with closing(database.connect()) as connection:
+        validate(connection, level="data", progress=lambda _what, position, of: told.append((position, of)))
+    assert [position for position, _ in told] == list(range(len(told)))
+    assert {of for _, of in told} == {len(told)}
+    assert len(told) < 60
+
+
+def test_the_catalog_alone_asks_no_rows(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        validate(connection, progress=lambda *_: pytest.fail("a row was asked for"))
