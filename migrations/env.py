@@ -13,7 +13,7 @@ from kms_schema.migrating.environment import migrate, write_sql
 from kms_schema.migrating.faults import MigrationUsageError, explained
 from kms_schema.migrating.options import MigrationOptions
 from kms_schema.models import Base
-from kms_schema.models.autogenerate import include_object
+from kms_schema.models.autogenerate import include_own
 
 config = context.config
 if config.attributes.get("configure_logger", True) and config.file_config.has_section("formatters"):
@@ -72,7 +72,7 @@ def run_on(connection: sa.Connection) -> None:
         options,
         own_names=True,
         target_metadata=Base.metadata,
-        include_object=include_object(connection.dialect.name),
+        include_object=include_own(connection.dialect.name),
     )
 
 

@@ -17,6 +17,7 @@ from alembic.util import CommandError
 from kms_schema.migrating.faults import MigrationError, MigrationUsageError
 from kms_schema.migrating.lock import one_upgrade_at_a_time
 from kms_schema.migrating.options import MigrationOptions
+from kms_schema.models.autogenerate import Hooks, hooks_for_host
 
 
 def migrate(
@@ -24,12 +25,16 @@ def migrate(
 ) -> None:
     """Run what Alembic was asked to run on `connection`, one upgrade at a time, each revision asked before the first.
 
-    `configuration` goes to `context.configure`, such as `target_metadata`. With `own_names`, unqualified names mean
-    those of `options.schema` alone, which a host's own revisions may not be used to. A transaction that the caller
+    `configuration` goes to `context.configure`, such as `target_metadata`. A host's autogenerate proposes nothing for
+    our objects, whatever `include_name` and `include_object` it gives of its own. With `own_names`, as our own
+    environment has it, unqualified names mean those of `options.schema` alone, which a host's own revisions may not be
+    used to, and autogenerate sees what it is told to. A transaction that the caller
     holds open stays open, and is the caller's to commit: neither the lock nor CONCURRENTLY can be had inside it.
     Raises `MigrationError`, and what the driver raises.
     """
     inside = connection.in_transaction()
+    if not own_names:
+        configuration |= _leaving_ours_alone(connection, options, configuration)
     settings = options.for_context(connection.dialect.name) | {"kms_concurrently": not inside} | configuration
     context.configure(connection=connection, **settings)
     names = living_in(connection, options.schema) if own_names else nullcontext()
@@ -38,6 +43,18 @@ def migrate(
         with context.begin_transaction():
             _make_schema(connection, options.schema)
             _run_revisions()
+
+
+def _leaving_ours_alone(connection: sa.Connection, options: MigrationOptions, configuration: dict[str, Any]) -> Hooks:
+    # SQLite's only schema has another name there, and none in what autogenerate compares.
+    default_schema = connection.dialect.default_schema_name if connection.dialect.name == "postgresql" else None
+    return hooks_for_host(
+        options.schema,
+        default_schema=default_schema or options.schema,
+        version_table=options.version_table,
+        include_name=configuration.get("include_name"),
+        include_object=configuration.get("include_object"),
+    )
 
 
 def _surroundings(connection: sa.Connection, options: MigrationOptions) -> AbstractContextManager[Any]:
