@@ -23,8 +23,6 @@ IncludeObject = Callable[[Any, str | None, Any, bool, Any], bool]
 OWN_INDEXES_OF_HOST_TABLE = ("audit_logs", "idx_kms_audit_logs_")
 """The host's table that revision 003 indexes, and how the names of these indexes begin."""
 
-_VERSION_TABLE = "alembic_version"
-
 
 class Hooks(TypedDict):
     """Arguments for `context.configure`."""
@@ -37,15 +35,15 @@ def hooks_for_host(
     schema: str = "public",
     *,
     default_schema: str = "public",
-    version_table: str = _VERSION_TABLE,
+    version_table: str = "alembic_version",
     include_name: IncludeName | None = None,
     include_object: IncludeObject | None = None,
 ) -> Hooks:
     """Return Alembic's hooks for a host: what is ours in `schema` is left out, and of the rest the host's own decide.
 
-    `schema` holds our objects and `version_table`, where our history is kept apart; `default_schema` is where tables
-    are that name no schema. `include_name` and `include_object` are what the host has of its own; they are not asked
-    about what is ours. A table of the same name in another schema is the host's.
+    `schema` holds our objects, and `version_table` beside `alembic_version` there, where our history is kept apart;
+    `default_schema` is where tables are that name no schema. `include_name` and `include_object` are what the host has
+    of its own; they are not asked about what is ours. A table of the same name in another schema is the host's.
     """
     ours = _Ours(schema, default_schema, version_table)
 
@@ -109,7 +107,7 @@ def _names(kind: str) -> frozenset[str]:
     """Return the names of our objects of a kind on both engines, as the newest snapshots have them."""
     keys = (key for engine in ("postgresql", "sqlite") for key in snapshots.load(engine, snapshots.chain()[-1], "999"))
     named = (key.removeprefix(f"{kind} ") for key in keys if key.startswith(f"{kind} "))
-    return frozenset(name.partition("(")[0].rpartition(".")[2] for name in named) - {_VERSION_TABLE}
+    return frozenset(name.partition("(")[0].rpartition(".")[2] for name in named)
 
 
 def include_own(dialect: str) -> IncludeObject:
