@@ -17,6 +17,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=os.environ.get("KMS_TEST_ENGINES") or DEFAULT_ENGINES,
         help="engines to test on, separated by commas, or `all` (KMS_TEST_ENGINES, else %(default)s)",
     )
+    parser.addoption(
+        "--audit-events",
+        type=int,
+        default=1_000_000,
+        metavar="NUMBER",
+        help="audit events in the large database of the tests under load (%(default)s; on SQLite a twentieth)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

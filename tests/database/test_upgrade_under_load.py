@@ -1,0 +1,232 @@
+"""004 to 005 and back while clients write: none of their statements fails, and none waits longer than is promised.
+
+What `kms_schema.sql.steps.lock` promises: a client waits for at most `lock_timeout` and `deadlock_timeout` while the
+locks of a revision are asked for, then everybody gets through and they are asked for again. Under the locks 005 looks
+at the rows once more, for at most another `lock_timeout`, and makes its triggers, which takes a moment.
+"""
+
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pytest
+import sqlalchemy as sa
+
+from tests.breaches import violating
+from tests.catalog import catalog, differences
+from tests.clients import Clients
+from tests.database.conftest import SQLITE_SHARE
+from tests.engines import Database, Engine
+from tests.engines.database import Connection
+from tests.held_up import HeldUp
+from tests.processes import start_alembic
+from tests.statements import execute
+
+LOCK_TIMEOUT_MS = 1000
+MOMENT_SECONDS = 1.0
+"""What triggers, catalogs, and a machine that runs all clients as well may take."""
+PATIENCE_SECONDS = 120
+
+NEVER_WAIT_FOR_AN_UPGRADE = {"record_events", "read"}
+"""It locks tables against writers, never against readers, and never the audit trail."""
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """A run of the real program that has ended."""
+
+    status: int
+    said: str
+    began: float
+    ended: float
+
+
+def finish(process: subprocess.Popen[str], began: float) -> Migrated:
+    try:
+        said = process.communicate(timeout=PATIENCE_SECONDS)[1]
+    finally:
+        process.kill()
+    return Migrated(process.returncode, said, began, time.monotonic())
+
+
+def start(database: Database, direction: str, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS) -> subprocess.Popen[str]:
+    target = {"upgrade": "005", "downgrade": "004"}[direction]
+    return start_alembic(database.url, "-x", f"lock-timeout-ms={lock_timeout_ms}", direction, target)
+
+
+def migrate(database: Database, direction: str) -> Migrated:
+    began = time.monotonic()
+    return finish(start(database, direction), began)
+
+
+def told(migration: Migrated, clients: Clients) -> str:
+    """Return the figures, for `pytest -rP`."""
+    longest = clients.longest(migration.began, migration.ended)
+    statements = sum(clients.ended(migration.began, migration.ended).values())
+    return (
+        f"{migration.ended - migration.began:.1f} s, {statements} statements, of which the longest took "
+        f"{longest.seconds:.3f} s: {longest.client}: {longest.statement[:40]}…"
+    )
+
+
+def promised_seconds(connection: Connection, lock_timeout_ms: int = LOCK_TIMEOUT_MS) -> float:
+    """Return how long a client may have to wait."""
+    query = "SELECT setting::integer FROM pg_settings WHERE name = 'deadlock_timeout'"
+    ((deadlock_timeout_ms,),) = execute(connection, query).fetchall()
+    return (2 * lock_timeout_ms + int(deadlock_timeout_ms)) / 1000 + MOMENT_SECONDS
+
+
+@pytest.fixture
+def in_use(engine: Engine, large: Database) -> Iterator[Database]:
+    """A large database at 004 of the test's own."""
+    made = engine.create(large)
+    yield made
+    engine.drop(made)
+
+
+@pytest.fixture
+def copy(engine: Engine, small: Database) -> Iterator[Database]:
+    """A small database at 004 of the test's own."""
+    made = engine.create(small)
+    yield made
+    engine.drop(made)
+
+
+@pytest.mark.only_on("postgresql")
+def test_clients_neither_fail_nor_wait_longer_than_promised(in_use: Database, database: Database) -> None:
+    with Clients(in_use) as clients, HeldUp(in_use) as held_up:
+        time.sleep(0.5)
+        migrations = [migrate(in_use, direction) for direction in ("upgrade", "downgrade", "upgrade")]
+    for migration in migrations:
+        assert migration.status == 0, migration.said
+        print(told(migration, clients))
+        assert min(clients.ended(migration.began, migration.ended).values()) > 0
+    assert clients.faults() == []
+    with closing(in_use.connect()) as connection, closing(database.connect()) as usual:
+        assert clients.longest().seconds < promised_seconds(connection)
+        assert violating(connection) == []
+        assert differences(catalog(usual), catalog(connection)) == {}
+    for upgrade in (migrations[0], migrations[2]):
+        assert held_up.by_migration(upgrade.began, upgrade.ended) & NEVER_WAIT_FOR_AN_UPGRADE == set()
+
+
+# What a client's transaction has locked, in each direction: that is all it takes to keep a revision from its locks.
+HOLDING = {
+    "upgrade": "LOCK TABLE rotation_policies IN ROW EXCLUSIVE MODE",
+    "downgrade": "LOCK TABLE rotation_policies IN ACCESS SHARE MODE",
+}
+EACH_DIRECTION = pytest.mark.parametrize("direction", list(HOLDING))
+
+
+def bring_below(database: Database, direction: str) -> None:
+    """Bring the database to where `direction` begins."""
+    if direction == "downgrade":
+        database.alembic("upgrade", "005")
+
+
+@contextmanager
+def long_transaction(database: Database, direction: str) -> Iterator[Connection]:
+    with closing(database.connect()) as connection:
+        execute(connection, "SET application_name = 'long transaction'")
+        execute(connection, "BEGIN")
+        execute(connection, HOLDING[direction])
+        yield connection
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.01)
+
+
+@EACH_DIRECTION
+@pytest.mark.only_on("postgresql")
+def test_clients_get_through_while_a_long_transaction_keeps_a_revision_from_its_locks(
+    copy: Database, direction: str
+) -> None:
+    bring_below(copy, direction)
+    timeout_ms = 300
+    with Clients(copy) as clients, HeldUp(copy) as held_up:
+        with long_transaction(copy, direction) as other:
+            began = time.monotonic()
+            process = start(copy, direction, lock_timeout_ms=timeout_ms)
+            until(lambda: bool(held_up.times_of_migration()))
+            waiting_since = time.monotonic()
+            time.sleep(3)
+            held_until = time.monotonic()
+            execute(other, "COMMIT")
+        migration = finish(process, began)
+    assert migration.status == 0, migration.said
+    assert clients.faults() == []
+    with closing(copy.connect()) as connection:
+        longest = clients.longest()
+        assert longest.seconds < promised_seconds(connection, timeout_ms), longest
+        assert violating(connection) == []
+    assert held_up.by_migration(waiting_since, held_until) & {"change_settings", "create_keys"}
+    thirds = [waiting_since + third * (held_until - waiting_since) / 3 for third in range(4)]
+    for since, up_to in pairwise(thirds):
+        assert min(clients.ended(since, up_to).values()) > 0
+
+
+@EACH_DIRECTION
+@pytest.mark.only_on("postgresql")
+def test_a_revision_that_cannot_have_its_locks_gives_up_and_the_next_run_completes(
+    copy: Database, database: Database, direction: str
+) -> None:
+    bring_below(copy, direction)
+    with closing(copy.connect()) as connection, closing(database.connect()) as usual:
+        before, revision = catalog(connection), copy.alembic("current")
+        with Clients(copy) as clients:
+            with long_transaction(copy, direction):
+                migration = finish(start(copy, direction, lock_timeout_ms=100), time.monotonic())
+            assert migration.status != 0
+            told = migration.said.splitlines()[-1]
+            assert "in 10 attempts public.rotation_policies could not be locked" in told
+            assert re.search(r"in use by (.*, )?process \d+ of postgres", told)
+            assert "run it again when that session has ended" in told
+            assert copy.alembic("current") == revision
+            remaining = differences(before, catalog(connection))
+            again = migrate(copy, direction)
+        assert again.status == 0, again.said
+        assert clients.faults() == []
+        if direction == "upgrade":
+            assert remaining, "the indexes, which are kept"
+            assert all("idx_" in name for name in remaining), remaining
+            assert differences(catalog(usual), catalog(connection)) == {}
+        else:
+            assert remaining == {}
+            copy.alembic("upgrade", "005")
+            assert differences(catalog(usual), catalog(connection)) == {}
+
+
+@pytest.mark.only_on("sqlite")
+def test_writers_of_sqlite_wait_for_the_file_and_readers_do_not(in_use: Database, database: Database) -> None:
+    with closing(in_use.connect()) as connection:
+        assert execute(connection, "PRAGMA journal_mode = WAL").fetchone() == ("wal",)
+    with Clients(in_use) as clients:
+        time.sleep(0.5)
+        migrations = [migrate(in_use, direction) for direction in ("upgrade", "downgrade", "upgrade")]
+        time.sleep(0.5)
+    for migration in migrations:
+        assert migration.status == 0, migration.said
+        print(told(migration, clients))
+        assert clients.ended(migration.began, migration.ended)["read"] > 0
+    assert clients.faults() == []
+    assert clients.longest(names=["read"]).seconds < MOMENT_SECONDS
+    with closing(in_use.connect()) as connection, closing(database.connect()) as usual:
+        assert violating(connection) == []
+        assert differences(catalog(usual), catalog(connection)) == {}
+
+
+def test_the_large_database_is_large(large: Database, pytestconfig: pytest.Config) -> None:
+    share = SQLITE_SHARE if large.dialect == "sqlite" else 1
+    engine = large.engine()
+    with engine.connect() as connection:
+        counted = connection.scalar(sa.text("SELECT count(*) FROM key_audit_logs"))
+    engine.dispose()
+    assert counted == pytestconfig.getoption("--audit-events") // share + 1
