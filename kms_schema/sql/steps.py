@@ -47,12 +47,16 @@ BEGIN
                         haste - pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - since) * 1000, 1
                     )::integer::text, true);
                 END IF;
-                IF (SELECT relkind FROM pg_catalog.pg_class WHERE oid = relation::regclass) = 'm' THEN
-                    -- LOCK TABLE takes no materialized view; this takes the same lock.
-                    EXECUTE 'REFRESH MATERIALIZED VIEW ' || relation || ' WITH NO DATA';
-                ELSE
-                    EXECUTE 'LOCK TABLE ' || relation || ' IN {mode} MODE';
-                END IF;
+                CASE (SELECT relkind FROM pg_catalog.pg_class WHERE oid = relation::regclass)
+                    WHEN 'm' THEN
+                        -- LOCK TABLE takes no materialized view; this takes ACCESS EXCLUSIVE.
+                        EXECUTE 'REFRESH MATERIALIZED VIEW ' || relation || ' WITH NO DATA';
+                    WHEN 'v' THEN
+                        -- LOCK TABLE would lock what the view reads as well; this takes ACCESS EXCLUSIVE of it alone.
+                        EXECUTE 'ALTER VIEW ' || relation || ' RESET (check_option)';
+                    ELSE
+                        EXECUTE 'LOCK TABLE ' || relation || ' IN {mode} MODE';
+                END CASE;
                 since := coalesce(since, pg_catalog.clock_timestamp());
             END LOOP;
             PERFORM pg_catalog.set_config('lock_timeout', timeout::text, true);
@@ -143,6 +147,7 @@ def create_index(
 def lock(relations: Sequence[str], mode: str) -> None:
     """Lock tables and views of PostgreSQL in this transaction, all or none; on SQLite the file is locked already.
 
+    Views are locked in ACCESS EXCLUSIVE mode, and come before what they read: a reader locks the view first.
     Waits in all at most `lock_timeout` and `deadlock_timeout` at a time, then lets everybody through and tries
     again: nobody waits longer for us, and nobody's statement is refused for a deadlock with us. After
     `LOCK_ATTEMPTS` it fails with SQLSTATE 55P03, and says who holds what could not be had.

@@ -191,7 +191,7 @@ VALUES ('key_management_dashboard'), ('key_health_monitor')"""
 
 
 TABLES = ("key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations")
-MATERIALIZED_VIEWS = ("key_management_dashboard", "key_health_monitor")
+VIEWS = ("key_management_dashboard", "key_health_monitor", "rotations_due")
 
 # What the triggers demand of a stored row, and the constraints of 004 do not: a query for each rule. The other triggers
 # look at how a row changes. On SQLite foreign keys may have been off, and its triggers demand what they do.
@@ -278,7 +278,8 @@ def downgrade() -> None:
     Dropping a trigger locks its table against readers, so the indexes may go in the same moment.
     """
     dialect = op.get_context().dialect.name
-    lock((*TABLES, "key_audit_logs", *MATERIALIZED_VIEWS), "ACCESS EXCLUSIVE")
+    # All that is dropped, too: what DROP waited for in its turn, everybody would wait for.
+    lock((*VIEWS, "key_view_refreshes", *TABLES, "key_audit_logs"), "ACCESS EXCLUSIVE")
     for statement in drop_statements(dialect, FILES[dialect], schema()):
         op.execute(statement)
     for name, *_ in INDEXES:

@@ -1,6 +1,9 @@
 """Which locks PostgreSQL takes for the statements of a revision, on what, and for what.
 
 https://www.postgresql.org/docs/current/explicit-locking.html
+
+Left out is what holds up nobody: catalogs, Alembic's own table, indexes that are used or built (they are locked as
+their table is, or weaker), and the new relation of a CREATE, which nobody else sees before the transaction ends.
 """
 
 import re
@@ -54,9 +57,9 @@ _ENABLE = re.compile(rf"ALTER TABLE (?P<on>{_NAME}) ENABLE ALWAYS TRIGGER")
 _LOCK = re.compile(r"DO \$\$ .*?ARRAY\[(?P<relations>[^]]*)\].*? IN (?P<mode>[A-Z ]+) MODE")
 _REFERENCES = re.compile(rf"\bREFERENCES (?P<on>{_NAME})")
 _WRITE = re.compile(rf"(?:INSERT INTO|UPDATE|DELETE FROM) (?P<on>{_NAME})")
-_VIEW = re.compile(rf"CREATE MATERIALIZED VIEW (?P<view>{_NAME}) AS (?P<query>.*)")
+_VIEW = re.compile(rf"CREATE (?P<materialized>MATERIALIZED )?VIEW (?P<view>{_NAME}) AS (?P<query>.*)")
 _READ = re.compile(rf"\b(?:FROM|JOIN) (?P<on>{_NAME}\.{_NAME})")
-_WITHOUT = ("CREATE VIEW", "CREATE FUNCTION", "CREATE SEQUENCE", "ALTER SEQUENCE", "REVOKE", "SET ", "COMMENT ")
+_WITHOUT = ("CREATE FUNCTION", "CREATE SEQUENCE", "ALTER SEQUENCE", "REVOKE", "SET ", "COMMENT ")
 
 
 class UnknownStatementError(ValueError):
@@ -64,15 +67,21 @@ class UnknownStatementError(ValueError):
 
 
 def locks_of(statement: str) -> Iterator[Lock]:
-    """Yield the locks that a statement of a revision takes on relations, its own new ones included."""
+    """Yield the locks that a statement of a revision takes on relations; raise `UnknownStatementError`.
+
+    `DROP INDEX CONCURRENTLY` does not say on which table the index is, so only the index is named; the table is
+    locked alike.
+    """
     text = " ".join(line.partition("--")[0] for line in statement.strip().splitlines())
     text = " ".join(text.split())
     if match := _INDEX.match(text):
         mode = "SHARE UPDATE EXCLUSIVE" if match["concurrently"] else "SHARE"
         yield Lock(match["on"], mode, f"building {match['index']}", long=True)
     elif match := _VIEW.match(text):
+        long = match["materialized"] is not None
+        work = f"{'filling' if long else 'view'} {match['view'].rpartition('.')[2]}"
         for read in sorted({found["on"] for found in _READ.finditer(match["query"])}):
-            yield Lock(read, "ACCESS SHARE", f"filling {match['view'].rpartition('.')[2]}", long=True)
+            yield Lock(read, "ACCESS SHARE", work, long=long)
     elif match := _TRIGGER.match(text):
         yield Lock(match["on"], "SHARE ROW EXCLUSIVE", f"trigger {match['trigger']}", long=False)
     elif match := _ENABLE.match(text):

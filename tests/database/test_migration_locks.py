@@ -1,0 +1,172 @@
+"""What each revision locks at each of its statements, up and down: by `pg_locks`, and not by the documentation.
+
+Long steps hold no more than SHARE UPDATE EXCLUSIVE, which nobody waits for but VACUUM and other DDL. What is stronger
+comes last, at once for all tables, and only what takes a moment follows. And `kms-schema preflight` says so.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import groupby
+
+import pytest
+
+from kms_schema.migrating.options import MigrationOptions
+from kms_schema.migrating.preflight.locks import MODES, locks_of
+from kms_schema.migrating.preflight.plan import plan_upgrade
+from tests.engines import Database
+from tests.locks_seen import Held, Seen, locks_seen, strongest
+from tests.statements import execute
+from tests.volume import fill
+
+pytestmark = pytest.mark.only_on("postgresql")
+
+# What takes the longer the more rows there are.
+LONG = re.compile(
+    r"CREATE (UNIQUE )?INDEX|CREATE MATERIALIZED VIEW|REFRESH|SELECT table_name, row_id, row_name|SELECT count|VALIDATE"
+)
+# What may follow a strong lock: catalog entries, the locks themselves, and the second look, which ends by itself.
+MOMENT = re.compile(
+    r"DO \$\$ DECLARE relations|CREATE TRIGGER|ALTER TABLE \S+ ENABLE ALWAYS TRIGGER|DROP (TRIGGER|FUNCTION|INDEX|VIEW|"
+    r"MATERIALIZED VIEW|TABLE) |SHOW |SAVEPOINT|SET LOCAL statement_timeout|DO \$upgrade\$|RELEASE SAVEPOINT|"
+    r"(UPDATE|DELETE FROM) alembic_version|SELECT pg_catalog\."
+)
+# The first entry alone is there, or the downgrade has refused before.
+COUNTED = "SELECT count(*) FROM public.key_audit_logs WHERE NOT (sequence = 1"
+
+STEPS = {
+    "up-to-003": ("base", "upgrade", "003"),
+    "up-to-004": ("003", "upgrade", "004"),
+    "up-to-005": ("004", "upgrade", "005"),
+    "down-from-005": ("005", "downgrade", "004"),
+    "down-from-004": ("004", "downgrade", "003"),
+    "down-from-003": ("003", "downgrade", "base"),
+}
+EACH_STEP = pytest.mark.parametrize("step", list(STEPS))
+
+
+def bring_to(database: Database, revision: str, *, rows: bool) -> None:
+    """Bring the database to where a step begins, beside a host's own table, with rows where there may be any."""
+    with closing(database.connect()) as connection:
+        columns = '"timestamp" timestamptz, action_type text, user_id text, status text'
+        execute(connection, f"CREATE TABLE audit_logs (id integer PRIMARY KEY, {columns})")
+        execute(connection, "INSERT INTO audit_logs (id) SELECT generate_series(1, 1000)")
+        for upwards in ("003", "004", "005"):
+            if revision >= upwards and revision != "base":
+                database.alembic("upgrade", upwards)
+            if upwards == "004" and revision >= "004" and revision != "base" and rows:
+                fill(connection, events=100, keys=10)
+
+
+def text(statement: str) -> str:
+    """Return a statement on one line, without comments."""
+    return " ".join(" ".join(line.partition("--")[0] for line in statement.splitlines()).split())
+
+
+def beyond_share_update_exclusive(held: Held) -> Held:
+    return {name: mode for name, mode in held.items() if MODES.index(mode) > MODES.index("SHARE UPDATE EXCLUSIVE")}
+
+
+def by_transaction(seen: list[Seen]) -> Iterator[list[Seen]]:
+    for _, statements in groupby(seen, key=lambda each: each.transaction):
+        yield list(statements)
+
+
+@EACH_STEP
+def test_long_steps_hold_up_nobody_and_strong_locks_come_last(empty_database: Database, step: str) -> None:
+    below, direction, target = STEPS[step]
+    bring_to(empty_database, below, rows=step != "down-from-004")
+    with locks_seen(empty_database) as seen:
+        empty_database.alembic(direction, target)
+    for statements in by_transaction(seen):
+        strong_before: Held = {}
+        for each in statements:
+            strong = beyond_share_update_exclusive(each.held)
+            if LONG.match(text(each.statement)) and not text(each.statement).startswith(COUNTED):
+                assert strong == {}, text(each.statement)
+            elif strong_before:
+                assert MOMENT.match(text(each.statement)) or text(each.statement).startswith(COUNTED)
+            strong_before = strong
+
+
+@EACH_STEP
+def test_a_revision_locks_all_tables_and_views_at_once(empty_database: Database, step: str) -> None:
+    """Else it waits for one while everybody waits for it; sequences and indexes go with their tables."""
+    below, direction, target = STEPS[step]
+    bring_to(empty_database, below, rows=step != "down-from-004")
+    with locks_seen(empty_database, kinds="rvm") as seen:
+        empty_database.alembic(direction, target)
+    for statements in by_transaction(seen):
+        strong = [beyond_share_update_exclusive(each.held) for each in statements]
+        locked = next((held for held in strong if held), {})
+        assert [held for held in strong if held and held != locked] == []
+
+
+def test_an_index_is_built_while_writers_write(empty_database: Database) -> None:
+    bring_to(empty_database, "004", rows=True)
+    with locks_seen(empty_database, kinds="r") as seen:
+        empty_database.alembic("upgrade", "005")
+    builds = [each for each in seen if text(each.statement).startswith("CREATE INDEX CONCURRENTLY")]
+    assert len(builds) == 9
+    for build in builds:
+        assert list(build.held.values()) == ["SHARE UPDATE EXCLUSIVE"]
+
+
+# What the plan leaves out: questions, settings, savepoints, Alembic's own table, and what looks at rows.
+UNPLANNED = re.compile(r"SELECT |SHOW |SET |SAVEPOINT|RELEASE SAVEPOINT|DO \$upgrade\$|.*\balembic_version\b")
+
+
+def created_by(statements: list[Seen]) -> set[str]:
+    made = re.compile(r"CREATE (?:TABLE|VIEW|MATERIALIZED VIEW|SEQUENCE) (\S+)")
+    return {match[1] for each in statements if (match := made.match(text(each.statement)))}
+
+
+# What an interrupted build leaves INVALID is dropped first, by a statement that does not say of which table it is.
+INDEX_AND_TABLE = {
+    "up-to-003": ("idx_kms_audit_logs_timestamp", "audit_logs"),
+    "up-to-005": ("idx_key_audit_logs_timestamp", "key_audit_logs"),
+}
+
+
+def leave_an_invalid_index(database: Database, index: str, table: str) -> None:
+    with closing(database.connect()) as connection:
+        execute(connection, f'CREATE INDEX {index} ON {table} ("timestamp")')
+        statement = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = CAST(:index AS regclass)"
+        execute(connection, statement, {"index": index})
+
+
+def foretold_by(statement: str, table_of: dict[str, str]) -> Held:
+    return strongest(*({table_of.get(lock.relation, lock.relation): lock.mode} for lock in locks_of(statement)))
+
+
+@pytest.mark.parametrize(
+    ("step", "interrupted"),
+    [("up-to-003", False), ("up-to-003", True), ("up-to-004", False), ("up-to-005", False), ("up-to-005", True)],
+)
+def test_a_preflight_foretells_every_lock(empty_database: Database, step: str, interrupted: bool) -> None:
+    below, _, target = STEPS[step]
+    bring_to(empty_database, below, rows=True)
+    table_of: dict[str, str] = {}
+    if interrupted:
+        index, table = INDEX_AND_TABLE[step]
+        leave_an_invalid_index(empty_database, index, table)
+        table_of = {f"public.{index}": f"public.{table}"}
+    engine = empty_database.engine()
+    with engine.connect() as connection:
+        planned = plan_upgrade(connection, target, MigrationOptions()).statements
+    engine.dispose()
+    with locks_seen(empty_database, kinds="rvmS") as seen:
+        empty_database.alembic("upgrade", target)
+    foretold = [statement for statement in planned if not UNPLANNED.match(text(statement))]
+    assert foretold == [each.statement for each in seen if not UNPLANNED.match(text(each.statement))]
+    for statements in by_transaction(seen):
+        expected: Held = {}
+        new = created_by(statements)
+        for each in statements:
+            if not UNPLANNED.match(text(each.statement)):
+                expected = strongest(expected, foretold_by(each.statement, table_of))
+                visible = {name: mode for name, mode in expected.items() if name not in new}
+                assert each.held == visible, text(each.statement)[:100]
+            else:
+                asked = {name: mode for name, mode in each.held.items() if name not in expected}
+                assert set(asked.values()) <= {"ACCESS SHARE"}
