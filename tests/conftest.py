@@ -24,6 +24,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NUMBER",
         help="audit events in the large database of the tests under load (%(default)s; on SQLite a twentieth)",
     )
+    parser.addoption(
+        "--kills",
+        choices=("client", "all"),
+        default="client",
+        help="`client`: kill migrations on SQLite and the newest PostgreSQL that is tested; `all`: on every engine, and"
+        " terminate their server processes (%(default)s)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,6 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # database/test_pytest_alembic.py imports them instead.
     config.option.pytest_alembic_tests_path = "none"
 
+    config.addinivalue_line("markers", "kills_backends: terminates server processes, with --kills=all only")
     config.addinivalue_line("markers", "only_on(dialect): what the test is about exists on one engine only")
 
 

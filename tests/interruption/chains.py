@@ -1,0 +1,94 @@
+"""A chain of revisions as it runs when nobody disturbs it: what the others are held against."""
+
+import re
+from contextlib import closing
+from dataclasses import dataclass
+
+from tests.engines import Database, Engine
+from tests.interruption.client import Client, PostgresqlClient, SqliteClient
+from tests.interruption.program import Words
+from tests.interruption.states import VERSION_TABLE, State, state_of
+from tests.reports import found, report_on
+from tests.revisions import revisions
+from tests.statements import execute
+
+UP, DOWN = ("upgrade", "head"), ("downgrade", "base")
+
+CONCURRENT_BUILD = re.compile(
+    r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY IF NOT EXISTS (?P<index>\w+) ON (?:\w+\.)?(?P<table>\w+)"
+)
+
+HOST_TABLE = """CREATE TABLE audit_logs
+    (id integer PRIMARY KEY, action_type varchar(40), user_id varchar(40), status varchar(40), timestamp varchar(40))"""
+"""A host's own, so that 003 has something to build."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A command that runs through all revisions."""
+
+    words: Words
+    start: Database
+    """Where it begins: a template."""
+    statements: tuple[str, ...]
+    """All that are sent, by whichever part of the program or the driver."""
+    end: State
+    boundaries: dict[str, State]
+    """The states between revisions, by the revision that the database is at."""
+
+    def half_done(self, state: State) -> dict[str, object]:
+        """Return what `state` has that it has at no boundary, but for indexes that are built CONCURRENTLY.
+
+        Those may be there before their revision is, valid or not; the next upgrade goes on from them.
+        """
+        difference = self.boundaries[state.revision].differences(state, but_for=VERSION_TABLE)
+        builds = filter(None, map(CONCURRENT_BUILD.match, self.statements))
+        early = [build["index"] for build in builds]
+        return {
+            name: pair
+            for name, pair in difference.items()
+            if not (self.words == UP and pair[0] is None and any(index in name for index in early))
+        }
+
+
+def client_of(database: Database, words: Words, *, hosts_engine: bool = False) -> Client:
+    """Start a client that migrates."""
+    if database.dialect == "sqlite":
+        return SqliteClient(database.url, words, hosts_engine=hosts_engine)
+    return PostgresqlClient(database.url, words)
+
+
+class Chains:
+    """The chains of one engine, each run once."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.base, self.head, self._boundaries = self._climb()
+        self._chains: dict[tuple[Words, bool], Chain] = {}
+
+    def chain(self, words: Words, *, hosts_engine: bool = False) -> Chain:
+        """Return what becomes of a command that nobody disturbs."""
+        key = (words, hosts_engine)
+        if key not in self._chains:
+            start = self.base if words == UP else self.head
+            database = self._engine.create(start)
+            with client_of(database, words, hosts_engine=hosts_engine) as client:
+                statements = tuple(client.statements())
+                assert client.ended() == (0, "")
+            end = state_of(database)
+            self._engine.drop(database)
+            self._chains[key] = Chain(words, start, statements, end, self._boundaries)
+        return self._chains[key]
+
+    def _climb(self) -> tuple[Database, Database, dict[str, State]]:
+        """Make the databases that the two commands start from, and look at the states between revisions."""
+        base, head = self._engine.create(), self._engine.create()
+        for database in (base, head):
+            with closing(database.connect()) as connection:
+                execute(connection, HOST_TABLE)
+        boundaries = {"base": state_of(head)}
+        for revision in revisions():
+            head.alembic("upgrade", revision)
+            boundaries[revision] = state_of(head)
+        assert found(report_on(head)) == []
+        return base, head, boundaries
