@@ -37,7 +37,8 @@ def one_upgrade_at_a_time(
 ) -> AbstractContextManager[None]:
     """Let one upgrade of a database run the block at a time; `connection` must not be in a transaction.
 
-    On PostgreSQL the block runs under a session's advisory lock, with `lock_timeout` set, in transactions of its own.
+    On PostgreSQL the block runs under a session's advisory lock, with `lock_timeout` set, in transactions of its own,
+    which are READ COMMITTED: a revision looks once more what others have written, after it has waited for them.
     On SQLite it runs in one that holds the file's write lock. What it leaves open is committed after the block, or
     rolled back if that raises. A waiter says whom it waits for.
 
@@ -74,6 +75,7 @@ def _alone_on_postgresql(connection: sa.Connection, wait_seconds: float, lock_ti
     """
     refuse_shared_processes(connection)
     session = PostgresqlSession(connection)
+    isolation = connection.get_execution_options().get("isolation_level", connection.default_isolation_level)
     try:
         _poll(
             lambda: bool(session.value(f"SELECT pg_catalog.pg_try_advisory_lock({LOCK_KEY})")),
@@ -81,16 +83,19 @@ def _alone_on_postgresql(connection: sa.Connection, wait_seconds: float, lock_ti
             waiting=lambda: f"another upgrade is running{_holder(session)}: waiting up to {wait_seconds:g} seconds",
             late=lambda: f"another upgrade{_holder(session)} has held the lock for {wait_seconds:g} seconds: {ADVICE}",
         )
+        patience = session.value("SELECT pg_catalog.current_setting('lock_timeout')")
         session.value(f"SELECT pg_catalog.set_config('lock_timeout', '{lock_timeout_ms}ms', false)")
     except session.driver_error as error:
         raise UpgradeLockError(f"the server ended the wait for the upgrade's lock: {str(error).strip()}") from error
     try:
+        connection.execution_options(isolation_level="READ COMMITTED")
         yield
         connection.commit()
     finally:
         if not connection.closed and not connection.invalidated:
             connection.rollback()  # ends what an error left open; what was done is committed by now
-            session.value("SELECT pg_catalog.set_config('lock_timeout', '0', false)")
+            connection.execution_options(isolation_level=isolation)
+            session.value(f"SELECT pg_catalog.set_config('lock_timeout', '{patience}', false)")
             session.value(f"SELECT pg_catalog.pg_advisory_unlock({LOCK_KEY})")
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -35,6 +36,9 @@ TABLES = (
 )
 """What the queries may read; where one is missing, there is nothing to break a rule."""
 
+
+_UNCHANGED = "and nothing was changed"
+_ADVICE = "Mend these rows as the rules ask (docs/rules.md), then run the upgrade again."
 
 _INTEGRITY_VIOLATION = "23000"
 _QUERY_CANCELED = "57014"
@@ -125,8 +129,7 @@ def refusal(revision: str, broken: Sequence[BrokenRule]) -> str:
         lines += [f"  {violation}" for violation in rule.violations]
         if rule.total > len(rule.violations):
             lines.append(f"  {rule.rule}: {rule.total - len(rule.violations)} more, {rule.total} in all")
-    lines.append("Mend these rows as the rules ask (docs/rules.md), then run the upgrade again.")
-    return "\n".join(lines)
+    return "\n".join([*lines, _ADVICE])
 
 
 def broken_meanwhile(
@@ -134,9 +137,15 @@ def broken_meanwhile(
 ) -> str | None:
     """Return why `revision` is not applied, or None, looking once more while PostgreSQL's tables are locked.
 
+    In a transaction that sees no more than others had committed when it began, it finds nothing new, and says so.
     Others wait meanwhile, so all rules are asked in one statement, for no longer than `lock_timeout` lets them
     wait for a lock; what could not be looked at in that time is said in the log.
     """
+    if (isolation := connection.scalar(sa.text("SHOW transaction_isolation"))) != "read committed":
+        log.warning(
+            "rows written during the upgrade cannot be seen in a %s transaction: they may break rules", isolation
+        )
+        return None
     patience = connection.scalar(sa.text("SHOW lock_timeout"))
     before = connection.scalar(sa.text("SHOW statement_timeout"))
     try:
@@ -148,11 +157,18 @@ def broken_meanwhile(
     except sa.exc.DBAPIError as error:
         sqlstate = getattr(error.orig, "sqlstate", None)
         if sqlstate == _INTEGRITY_VIOLATION:
-            return str(error.orig).partition("\nCONTEXT:")[0]
+            return _told(error.orig)
         if sqlstate != _QUERY_CANCELED:
             raise
         log.warning("rows written during the upgrade could not be looked at within %s: they may break rules", patience)
     return None
+
+
+def _told(error: Any) -> str:
+    """Return what a guard raised as `refusal` would say it; the indexes that were built by then stay."""
+    counted = error.diag.message_primary.replace(_UNCHANGED, "written while it was under way")
+    rows = (f"  {line}" for line in error.diag.message_detail.splitlines())
+    return "\n".join([counted, *rows, _ADVICE])
 
 
 def offline_guards(

@@ -1,0 +1,160 @@
+"""Rows that break a rule of 005 and are written while it builds its indexes: it looks once more, under its locks."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+
+from tests.breaches import Breach, Broken, foreign_keys_off, revision, violating
+from tests.catalog import catalog, differences
+from tests.engines import Database, Engine
+from tests.engines.database import ALEMBIC_INI, Connection
+from tests.moves import Move
+from tests.population import contents
+from tests.rows import insert, rotation_policy
+from tests.statements import execute
+from tests.violating_rows import BREACHES
+
+pytestmark = pytest.mark.only_on("postgresql")
+
+BUILDING = "CREATE INDEX CONCURRENTLY"
+"""What begins after the first look."""
+LOCKING = "DO $$\nDECLARE\n    relations"
+"""What begins before the second."""
+INDEXES = {name for name, *_ in revision().INDEXES}
+ONE_BREACH_OF_EACH_RULE = {each.rule: each for each in reversed(BREACHES) if "postgresql" in each.dialects}
+"""Both looks ask the same questions; that these find every breach is tested where nobody else writes."""
+
+
+@pytest.fixture
+def copy(engine: Engine, small: Database) -> Iterator[Database]:
+    """A database at 004 of the test's own."""
+    made = engine.create(small)
+    yield made
+    engine.drop(made)
+
+
+@pytest.fixture
+def other(copy: Database) -> Iterator[Connection]:
+    """Another session."""
+    with closing(copy.connect()) as opened:
+        yield opened
+
+
+@contextmanager
+def before_statement(beginning: str, do: Callable[[], object]) -> Iterator[None]:
+    """Do something once, just before the first statement that begins so is executed."""
+    waiting = [do]
+
+    def listen(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith(beginning) and waiting:
+            waiting.pop()()
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", listen)
+    try:
+        yield
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", listen)
+    assert not waiting, f"no statement began with {beginning}"
+
+
+def commit(connection: Connection, move: Move) -> None:
+    with foreign_keys_off(connection):
+        execute(connection, move.statement, move.parameters)
+
+
+def refused(database: Database, connection: Connection, broken: Broken) -> str:
+    """Upgrade while the rule is broken; return what the upgrade says, which must not have changed anything."""
+    before = catalog(connection)
+    with pytest.raises(CommandError) as caught, before_statement(BUILDING, lambda: commit(connection, broken.breaking)):
+        database.alembic("upgrade", "head")
+    changed = differences(before, catalog(connection))
+    assert {name.rpartition(" ")[2].rpartition(".")[2] for name in changed if name.startswith("relation")} == INDEXES
+    assert all(any(index in name for index in INDEXES) for name in changed)
+    assert "004_create" in database.alembic("current")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("breach", ONE_BREACH_OF_EACH_RULE.values(), ids=str)
+def test_a_row_that_comes_after_the_first_look_is_found_by_the_second(
+    copy: Database, other: Connection, database: Database, breach: Breach
+) -> None:
+    broken = breach.make(other)
+    said = refused(copy, other, broken)
+    first, *told, advice = said.splitlines()
+    assert first.endswith(f", written while it was under way: {breach.rule} ({len(broken.rows)})")
+    assert "run the upgrade again" in advice
+    assert len(told) == len(broken.rows)
+    for row, name in broken.rows:
+        (line,) = (line for line in told if f" {row['id']} " in line)
+        assert line.startswith(f"  {breach.rule}: ")
+        assert name in line
+        assert broken.says in line
+    rows = contents(other)
+    execute(other, broken.mending.statement, broken.mending.parameters)
+    copy.alembic("upgrade", "head")
+    assert contents(other).keys() == rows.keys()
+    assert violating(other) == []
+    with closing(database.connect()) as usual:
+        assert differences(catalog(usual), catalog(other)) == {}
+
+
+def a_policy_without_limits(connection: Connection) -> None:
+    insert(connection, "rotation_policies", **rotation_policy(policy_name="aimless", rotation_interval_days=None))
+
+
+@pytest.mark.parametrize("isolation", ["read committed", "repeatable read", "serializable"])
+def test_the_second_look_sees_what_others_have_committed_whatever_the_isolation(
+    copy: Database, other: Connection, isolation: str
+) -> None:
+    """A snapshot that was taken before the locks would not."""
+    name = sa.make_url(copy.url).database
+    execute(other, f"ALTER DATABASE {name} SET default_transaction_isolation = '{isolation}'")
+    with (
+        pytest.raises(CommandError, match=r"\(aimless\) has nothing that makes a key due"),
+        before_statement(LOCKING, lambda: a_policy_without_limits(other)),
+    ):
+        copy.alembic("upgrade", "head")
+
+
+def test_a_host_that_sees_no_newcomers_is_told(
+    copy: Database, other: Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = sa.create_engine(copy.url, isolation_level="REPEATABLE READ")
+    with engine.connect() as connection, connection.begin(), before_statement(LOCKING, lambda: None):
+        migrate_over(connection)
+    engine.dispose()
+    assert "rows written during the upgrade cannot be seen in a repeatable read transaction" in capsys.readouterr().err
+    assert violating(other) == []
+
+
+def migrate_over(connection: sa.Connection) -> None:
+    """Upgrade inside the transaction that the caller holds open."""
+    configuration = Config(str(ALEMBIC_INI), attributes={"connection": connection})
+    command.upgrade(configuration, "head")
+
+
+def test_a_second_look_that_takes_too_long_holds_nobody_up(
+    copy: Database, other: Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may look for as long as it may wait for a lock, and says that it gave up."""
+    copy.alembic("-x", "lock-timeout-ms=1", "upgrade", "head")
+    assert "could not be looked at within 1ms: they may break rules" in capsys.readouterr().err
+    assert execute(other, "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal").fetchone() == (31,)
+
+
+@pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ"])
+def test_a_connection_that_was_handed_in_keeps_its_settings(copy: Database, isolation: str) -> None:
+    engine = sa.create_engine(copy.url, isolation_level=isolation, poolclass=sa.NullPool)
+    settings = sa.text("SELECT current_setting('lock_timeout'), current_setting('transaction_isolation')")
+    with engine.connect() as connection:
+        connection.execute(sa.text("SET lock_timeout = '7s'"))
+        connection.commit()
+        migrate_over(connection)
+        assert tuple(connection.execute(settings).one()) == ("7s", isolation.lower())
+    engine.dispose()
