@@ -55,6 +55,17 @@ LEFT JOIN key_versions AS wrapper ON wrapper.key_id = parent.id
 WHERE master.key_type = '{type}'
 """
 
+POLICY = """
+INSERT INTO rotation_policies (id, policy_name, key_type, rotation_interval_days) VALUES ({id}, 'yearly', 'dek', 365)
+"""
+
+ROTATIONS = """
+INSERT INTO key_rotations
+    (id, key_id, policy_id, trigger, scheduled_at, started_at, completed_at, old_version, new_version, status)
+SELECT {id}, master.id, policy.id, 'scheduled', {begins}, {begins}, {begins}, 1, 2, 'COMPLETED'
+FROM key_masters AS master CROSS JOIN rotation_policies AS policy WHERE master.key_type = 'dek'
+"""
+
 EVENTS_OF_CLIENTS = """
 INSERT INTO key_audit_logs (key_id, event_type, event_category, event_description, security_level, risk_score)
 SELECT {key}, 'DECRYPT', 'SECURITY', 'a key was used', CASE WHEN n % 20 = 0 THEN 'HIGH' ELSE 'LOW' END, n % 100
@@ -76,12 +87,14 @@ FROM ({numbers}) AS numbers, (SELECT array_agg(id) AS ids FROM key_masters) AS k
 
 
 def fill(connection: Connection, *, events: int = EVENT_COUNT, keys: int = KEY_COUNT) -> None:
-    """Put events, and keys `dek-1`, … with their versions, into a database at 004; on PostgreSQL with statistics."""
+    """Fill a database at 004 with events, and keys `dek-1`, … with their versions and a rotation each."""
     spelled = SPELLED[dialect_of(connection)]
     _keys(connection, spelled, "kek", WRAPPING_KEYS, parent="NULL")
     _versions(connection, spelled, "kek", 1)
     _keys(connection, spelled, "dek", keys, parent=f"'kek-' || (n % {WRAPPING_KEYS} + 1)")
     _versions(connection, spelled, "dek", VERSIONS_EACH)
+    execute(connection, POLICY.format(id=spelled["id"]))
+    execute(connection, ROTATIONS.format(id=spelled["id"], begins=spelled["days_ago"].format(days=28)))
     numbers = spelled["numbers"].format(count=events)
     if isinstance(connection, sqlite3.Connection):
         key = f"(SELECT id FROM key_masters WHERE key_id = 'dek-' || (n % {keys} + 1))"  # noqa: S608

@@ -1,0 +1,98 @@
+"""The queries of 005 for rows that break a rule: on large tables they look at each row a few times, and no more.
+
+The second look is under locks, so a query that compares each row with each other row would hold everybody up.
+Rows and instructions are counted, not seconds. PostgreSQL's statistics are there, are gone, or say that the tables are
+empty, as they do just after a restore.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from kms_schema.sql.violations import query, rule_of
+from tests.breaches import revision
+from tests.engines import Database
+from tests.engines.database import Connection
+from tests.statements import execute
+
+TABLES = ("key_masters", "key_versions", "rotation_policies", "key_rotations", "key_audit_logs")
+NODES_FOR_EACH_ROW = 20
+"""How many nodes of a plan a row may go through: about twice as many as there are now at most."""
+INSTRUCTIONS_FOR_EACH_ROW = 100
+"""Of SQLite's virtual machine: about three times as many as there are now at most."""
+
+LOST = (
+    "DELETE FROM pg_statistic WHERE starelid = ANY (ARRAY['key_masters', 'key_versions', 'key_audit_logs']::regclass[])"
+)
+STATISTICS = {
+    "statistics": (),
+    "no-statistics": (LOST,),
+    "statistics-of-empty-tables": (
+        LOST,
+        "UPDATE pg_class SET reltuples = 0, relpages = 0 WHERE relnamespace = 'public'::regnamespace",
+    ),
+}
+EACH_QUERY = pytest.mark.parametrize("filename", revision().VIOLATIONS["postgresql"], ids=rule_of)
+EACH_QUERY_OF_SQLITE = pytest.mark.parametrize("filename", revision().VIOLATIONS["sqlite"], ids=rule_of)
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", []):
+        yield from nodes(below)
+
+
+def visited(plan: dict[str, Any]) -> float:
+    """Return how many rows all nodes together have had in their hands."""
+    removed = [f"Rows Removed by {what}" for what in ("Filter", "Join Filter", "Index Recheck")]
+    return sum(
+        (node["Actual Rows"] + sum(node.get(each, 0) for each in removed)) * node["Actual Loops"]
+        for node in nodes(plan)
+    )
+
+
+def rows_of(connection: Connection, tables: tuple[str, ...]) -> int:
+    counts = " + ".join(f"(SELECT count(*) FROM {table})" for table in tables)  # noqa: S608
+    return int(execute(connection, f"SELECT {counts}").fetchone()[0])
+
+
+def read_by(text: str) -> tuple[str, ...]:
+    return tuple(table for table in TABLES if f".{table} " in f"{text} ".replace("\n", " "))
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize("statistics", list(STATISTICS))
+@EACH_QUERY
+def test_a_query_of_postgresql_looks_at_each_row_a_few_times(large: Database, filename: str, statistics: str) -> None:
+    text = query("postgresql", filename)
+    with closing(large.connect()) as connection:
+        execute(connection, "SET statement_timeout = '20s'")
+        execute(connection, "BEGIN")
+        for statement in STATISTICS[statistics]:
+            execute(connection, statement)
+        ((plan,),) = execute(connection, f"EXPLAIN (ANALYZE, TIMING off, FORMAT JSON) {text}").fetchall()
+        execute(connection, "ROLLBACK")
+        assert visited(plan[0]["Plan"]) <= NODES_FOR_EACH_ROW * (1000 + rows_of(connection, read_by(text)))
+
+
+@pytest.mark.only_on("sqlite")
+@EACH_QUERY_OF_SQLITE
+def test_a_query_of_sqlite_looks_at_each_row_a_few_times(large: Database, filename: str) -> None:
+    text = query("sqlite", filename)
+    with closing(large.connect()) as connection:
+        assert isinstance(connection, sqlite3.Connection)
+        allowed = INSTRUCTIONS_FOR_EACH_ROW * (1000 + rows_of(connection, read_by(text)))
+        hundreds = 0
+
+        def count() -> bool:
+            nonlocal hundreds
+            hundreds += 1
+            return 100 * hundreds > 10 * allowed
+
+        connection.set_progress_handler(count, 100)
+        assert connection.execute(text).fetchall() == []
+        connection.set_progress_handler(None, 0)
+        assert 100 * hundreds <= allowed
