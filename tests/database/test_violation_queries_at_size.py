@@ -49,7 +49,7 @@ def visited(plan: dict[str, Any]) -> float:
     """Return how many rows all nodes together have had in their hands."""
     removed = [f"Rows Removed by {what}" for what in ("Filter", "Join Filter", "Index Recheck")]
     return sum(
-        (node["Actual Rows"] + sum(node.get(each, 0) for each in removed)) * node["Actual Loops"]
+        float(node["Actual Rows"] + sum(node.get(each, 0) for each in removed)) * node["Actual Loops"]
         for node in nodes(plan)
     )
 
