@@ -58,7 +58,7 @@ def run_on_own_engine() -> None:
     try:
         with engine.connect() as connection:
             run_on(connection)
-    except sa.exc.DBAPIError as error:
+    except (sa.exc.DBAPIError, sa.exc.PendingRollbackError) as error:
         explanation = explained(error, redact(url))
         if explanation is None:
             raise

@@ -108,7 +108,7 @@ def living_in(connection: sa.Connection, schema: str) -> Iterator[None]:
             if not inside:
                 connection.rollback()  # what an error left open
             # A transaction of the caller's that has failed takes the setting back by itself.
-            with suppress(sa.exc.DBAPIError):
+            with suppress(sa.exc.DBAPIError) if inside else nullcontext():
                 _set_search_path(connection, path_before, for_transaction=inside)
 
 

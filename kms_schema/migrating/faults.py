@@ -34,9 +34,10 @@ GO_DIRECTLY = (
     "pool_mode = session)"
 )
 
-_RUN_AGAIN = "nothing of the unfinished revision remains: run it again"
+STATEMENT_POOLING = "statement pooling mode"
+"""PgBouncer hangs up after saying so, at the first BEGIN."""
 
-_NO_TRANSACTIONS = "statement pooling mode"  # PgBouncer says so, and hangs up
+_RUN_AGAIN = "nothing of the unfinished revision remains: run it again"
 
 # By SQLSTATE, or by what SQLite says.
 _REFUSED = {
@@ -58,7 +59,7 @@ _REFUSED = {
 _NOT_ALLOWED = {
     "42501": "migrate as the role that owns the schema, or grant it CREATE on the schema and rights on alembic_version",
     "25006": "this server is a standby, or read-only for this role: migrate on the primary",
-    _NO_TRANSACTIONS: GO_DIRECTLY,
+    STATEMENT_POOLING: GO_DIRECTLY,
     "readonly database": "make the file and its folder writable, or take another file",
     "disk image is malformed": "restore the file from a backup",
     "file is not a database": "take another file, or move this one away",
@@ -73,19 +74,23 @@ _NO_CONNECTION = {
     "translate host name": "correct the host's name",
     "timeout expired": "see whether the address is right, and whether a firewall is between",
     "starting up": "wait until the server has started",
+    "terminating connection": "the server ended it, or somebody did: run it again",
     "too many": "wait for other connections to end",
     "unable to open database file": "make the folder first, or correct the path",
 }
 
 
-def explained(error: sa.exc.DBAPIError, url: str) -> MigrationError | None:
+def explained(failure: sa.exc.SQLAlchemyError, url: str) -> MigrationError | None:
     """Return what went wrong with the server or the file, and what to do; None where nobody knows.
 
     `url` is the database's, with passwords redacted.
     """
+    error = _of_driver(failure)
+    if error is None:
+        return None
     said = str(error.orig).strip()
-    if error.connection_invalidated and _NO_TRANSACTIONS not in said:
-        return CannotMigrateError(f"the connection to {url} was lost: {_first_line(said)}; {_RUN_AGAIN}")
+    if error.connection_invalidated and STATEMENT_POOLING not in said:
+        return connection_lost(url, said)
     if error.statement is None:
         known_faults = _NO_CONNECTION | _NOT_ALLOWED
         what_to_do = next((known_faults[part] for part in known_faults if part in said), "correct the URL")
@@ -96,6 +101,21 @@ def explained(error: sa.exc.DBAPIError, url: str) -> MigrationError | None:
             if recognised == sqlstate or recognised in said:
                 return kind(f"{_first_line(said)} ({url}): {what_to_do}")
     return None
+
+
+def connection_lost(url: str, said: str) -> CannotMigrateError:
+    """Return what there is to say when the session ended before the migration did."""
+    return CannotMigrateError(f"the connection to {url} was lost: {_first_line(said)}; {_RUN_AGAIN}")
+
+
+def _of_driver(failure: BaseException) -> sa.exc.DBAPIError | None:
+    """Return the driver's error behind a failure.
+
+    Alembic tidies up over the connection, lost or not; SQLAlchemy then says that it is lost, and not why.
+    """
+    while isinstance(failure, sa.exc.PendingRollbackError) and failure.__context__ is not None:
+        failure = failure.__context__
+    return failure if isinstance(failure, sa.exc.DBAPIError) else None
 
 
 def _first_line(said: str) -> str:

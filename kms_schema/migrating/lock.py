@@ -95,8 +95,17 @@ def _alone_on_postgresql(connection: sa.Connection, wait_seconds: float, lock_ti
         if not connection.closed and not connection.invalidated:
             connection.rollback()  # ends what an error left open; what was done is committed by now
             connection.execution_options(isolation_level=isolation)
-            session.value(f"SELECT pg_catalog.set_config('lock_timeout', '{patience}', false)")
-            session.value(f"SELECT pg_catalog.pg_advisory_unlock({LOCK_KEY})")
+            _unlock(session, patience)
+
+
+def _unlock(session: PostgresqlSession, lock_timeout: str) -> None:
+    """Give the lock back, and the session the timeout that it came with."""
+    try:
+        session.value(f"SELECT pg_catalog.set_config('lock_timeout', '{lock_timeout}', false)")
+        session.value(f"SELECT pg_catalog.pg_advisory_unlock({LOCK_KEY})")
+    except session.driver_error:
+        if not session.driver.closed:  # a session that has ended holds no lock, and everything was committed before
+            raise
 
 
 def _holder(session: PostgresqlSession) -> str:

@@ -11,10 +11,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from kms_schema.database_url import redact
-from kms_schema.migrating.faults import GO_DIRECTLY, CannotMigrateError
+from kms_schema.migrating.faults import GO_DIRECTLY, CannotMigrateError, connection_lost
 from kms_schema.migrating.session import PostgresqlSession
 
 WHICH_PROCESS = "SELECT pg_catalog.pg_backend_pid()"
+
+ADMIN_SHUTDOWN = "57P01"
+"""The server says so when somebody terminates its process; a proxy has other reasons to hang up."""
 
 NEIGHBOURS = 4
 """More connections through the same proxy: several PgBouncers may stand behind one address, each with its own pool."""
@@ -90,6 +93,8 @@ def refuse_shared_processes(connection: sa.Connection) -> None:
             f"a proxy at {_address(connection)} pools transactions, but an upgrade needs a session: {GO_DIRECTLY}"
         ) from None
     except session.driver_error as error:
+        if getattr(error, "sqlstate", None) == ADMIN_SHUTDOWN:
+            raise connection_lost(_address(connection), str(error)) from error
         raise CannotMigrateError(
             f"whether the proxy at {_address(connection)} pools transactions cannot be told ({str(error).strip()}): "
             f"{GO_DIRECTLY}"
