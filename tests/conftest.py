@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # database/test_pytest_alembic.py imports them instead.
     config.option.pytest_alembic_tests_path = "none"
 
-    config.addinivalue_line("markers", "kills_backends: terminates server processes, with --kills=all only")
+    config.addinivalue_line("markers", "all_kills: kills that only --kills=all asks for")
     config.addinivalue_line("markers", "only_on(dialect): what the test is about exists on one engine only")
 
 

@@ -2,10 +2,11 @@
 
 import re
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.engines import Database, Engine
 from tests.interruption.client import Client, PostgresqlClient, SqliteClient
+from tests.interruption.files import use_rollback_journal
 from tests.interruption.program import Words
 from tests.interruption.states import VERSION_TABLE, State, state_of
 from tests.reports import found, report_on
@@ -28,6 +29,7 @@ class Chain:
     """A command that runs through all revisions."""
 
     words: Words
+    hosts_engine: bool
     start: Database
     """Where it begins: a template."""
     statements: tuple[str, ...]
@@ -35,6 +37,8 @@ class Chain:
     end: State
     boundaries: dict[str, State]
     """The states between revisions, by the revision that the database is at."""
+    completed: list[State] = field(default_factory=list)
+    """Those that an interrupted one has left, and the next has completed."""
 
     def half_done(self, state: State) -> dict[str, object]:
         """Return what `state` has that it has at no boundary, but for indexes that are built CONCURRENTLY.
@@ -52,7 +56,7 @@ class Chain:
 
 
 def client_of(database: Database, words: Words, *, hosts_engine: bool = False) -> Client:
-    """Start a client that migrates."""
+    """Start a client that migrates, over an engine of its own or, on SQLite, over one that is not from here."""
     if database.dialect == "sqlite":
         return SqliteClient(database.url, words, hosts_engine=hosts_engine)
     return PostgresqlClient(database.url, words)
@@ -71,13 +75,16 @@ class Chains:
         key = (words, hosts_engine)
         if key not in self._chains:
             start = self.base if words == UP else self.head
+            if hosts_engine:
+                start = self._engine.create(start)
+                use_rollback_journal(start)
             database = self._engine.create(start)
             with client_of(database, words, hosts_engine=hosts_engine) as client:
                 statements = tuple(client.statements())
                 assert client.ended() == (0, "")
             end = state_of(database)
             self._engine.drop(database)
-            self._chains[key] = Chain(words, start, statements, end, self._boundaries)
+            self._chains[key] = Chain(words, hosts_engine, start, statements, end, self._boundaries)
         return self._chains[key]
 
     def _climb(self) -> tuple[Database, Database, dict[str, State]]:

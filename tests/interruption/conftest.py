@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     def is_left_out(item: pytest.Item) -> bool:
         return HERE in item.path.parents and (
-            item.get_closest_marker("kills_backends") is not None or item.callspec.params["engine_name"] in older  # type: ignore[attr-defined]
+            item.get_closest_marker("all_kills") is not None or item.callspec.params["engine_name"] in older  # type: ignore[attr-defined]
         )
 
     deselected = [item for item in items if is_left_out(item)]

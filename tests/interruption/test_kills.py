@@ -8,9 +8,10 @@ import pytest
 from tests.engines import Database, Engine
 from tests.interruption.chains import DOWN, UP, Chain, Chains, client_of
 from tests.interruption.client import PostgresqlClient
+from tests.interruption.files import copy_as_left, must_be_recovered
 from tests.interruption.program import Words
 from tests.interruption.sessions import await_silence
-from tests.interruption.states import state_of
+from tests.interruption.states import State, state_of
 from tests.interruption.summary import Tally
 
 PARTS = 8
@@ -29,50 +30,99 @@ parts = pytest.mark.parametrize("part", range(PARTS))
 Kill = Callable[[Database, Chain, int], bool]
 
 
+class Killer:
+    """Kills migrations on one engine, and sees what becomes of the databases."""
+
+    def __init__(self, engine: Engine, chains: Chains, *, thorough: bool) -> None:
+        """Have a migration completed from each state that was left; with `thorough` after each kill."""
+        self.engine = engine
+        self.chains = chains
+        self.thorough = thorough
+
+    def kill_after_each(self, chain: Chain, part: int, kill: Kill) -> tuple[int, int]:
+        """Kill after each statement of a part of the chain; return how many statements and kills there were."""
+        numbers = range(part, len(chain.statements), PARTS)
+        kills = recoveries = 0
+        for number in numbers:
+            database = self.engine.create(chain.start)
+            kills += kill(database, chain, number)
+            await_silence(database)
+            if database.dialect == "sqlite":
+                recoveries += must_be_recovered(database)
+                looked_at = copy_as_left(self.engine, database)
+                self.complete(chain, database, state_of(looked_at))
+                self.engine.drop(looked_at)
+            else:
+                self.complete(chain, database, state_of(database))
+            self.engine.drop(database)
+        assert recoveries or self.engine.name.startswith("postgresql")
+        return len(numbers), kills
+
+    def complete(self, chain: Chain, database: Database, left: State) -> None:
+        """See that what is left is no half of a revision, and that the same command completes it."""
+        assert chain.half_done(left) == {}
+        is_new = left not in chain.completed
+        if is_new and chain.words == DOWN:
+            self.go_back_up(database)
+        # A server with the same catalog and the same rows does the same; the journals of files differ.
+        if is_new or self.thorough or database.dialect == "sqlite":
+            database.alembic(*chain.words)
+            assert chain.end.differences(state_of(database)) == {}
+            await_silence(database)
+        if is_new:
+            chain.completed.append(left)
+
+    def go_back_up(self, downgraded: Database) -> None:
+        """See that an interrupted downgrade may also be taken back."""
+        if downgraded.dialect == "sqlite":
+            database = copy_as_left(self.engine, downgraded)
+        else:
+            database = self.engine.create(downgraded)
+        database.alembic(*UP)
+        assert self.chains.chain(UP).end.differences(state_of(database)) == {}
+        self.engine.drop(database)
+
+
+@pytest.fixture
+def killer(engine: Engine, chains: Chains, pytestconfig: pytest.Config) -> Killer:
+    return Killer(engine, chains, thorough=pytestconfig.getoption("--kills") == "all")
+
+
 @commands
 @parts
 def test_a_killed_client_leaves_what_the_next_migration_completes(
-    engine: Engine, chains: Chains, tally: Tally, words: Words, part: int
+    killer: Killer, chains: Chains, tally: Tally, words: Words, part: int
 ) -> None:
-    kills = kill_after_each(engine, chains, chains.chain(words), part, kill_client)
-    tally.count(f"{engine.name}, {' '.join(words)}, kill -9 of the client", *kills)
+    kills = killer.kill_after_each(chains.chain(words), part, kill_client)
+    tally.count(f"{killer.engine.name}, {' '.join(words)}, kill -9 of the client", *kills)
 
 
 @commands
 @parts
-@pytest.mark.kills_backends
+@pytest.mark.all_kills
+@pytest.mark.only_on("sqlite")
+def test_a_killed_client_that_uses_a_rollback_journal_leaves_what_the_next_migration_completes(
+    killer: Killer, chains: Chains, tally: Tally, words: Words, part: int
+) -> None:
+    """The engine of an application that knows nothing of this package's."""
+    kills = killer.kill_after_each(chains.chain(words, hosts_engine=True), part, kill_client)
+    tally.count(f"{killer.engine.name}, {' '.join(words)}, kill -9 of a client with a rollback journal", *kills)
+
+
+@commands
+@parts
+@pytest.mark.all_kills
 @pytest.mark.only_on("postgresql")
 def test_a_terminated_backend_leaves_what_the_next_migration_completes(
-    engine: Engine, chains: Chains, tally: Tally, words: Words, part: int
+    killer: Killer, chains: Chains, tally: Tally, words: Words, part: int
 ) -> None:
-    kills = kill_after_each(engine, chains, chains.chain(words), part, terminate_backend)
-    tally.count(f"{engine.name}, {' '.join(words)}, termination of the backend", *kills)
-
-
-def kill_after_each(engine: Engine, chains: Chains, chain: Chain, part: int, kill: Kill) -> tuple[int, int]:
-    """Kill a migration after each statement of a part of the chain; return how many statements and kills there were."""
-    numbers = range(part, len(chain.statements), PARTS)
-    kills = 0
-    reached: set[str] = set()
-    for number in numbers:
-        database = engine.create(chain.start)
-        kills += kill(database, chain, number)
-        await_silence(database)
-        state = state_of(database)
-        assert chain.half_done(state) == {}
-        if chain.words == DOWN and state.revision not in reached:
-            goes_back_up(engine, chains, database)
-            reached.add(state.revision)
-        database.alembic(*chain.words)
-        assert chain.end.differences(state_of(database)) == {}
-        await_silence(database)
-        engine.drop(database)
-    return len(numbers), kills
+    kills = killer.kill_after_each(chains.chain(words), part, terminate_backend)
+    tally.count(f"{killer.engine.name}, {' '.join(words)}, termination of the backend", *kills)
 
 
 def kill_client(database: Database, chain: Chain, number: int) -> bool:
     """Kill the client after the statement of that number; whether it died of it."""
-    with client_of(database, chain.words) as client:
+    with client_of(database, chain.words, hosts_engine=chain.hosts_engine) as client:
         for reached, statement in enumerate(client.statements()):
             assert statement == chain.statements[reached]
             if reached == number:
@@ -95,11 +145,3 @@ def terminate_backend(database: Database, chain: Chain, number: int) -> bool:
     else:
         assert LOST.fullmatch(said), said
     return terminated
-
-
-def goes_back_up(engine: Engine, chains: Chains, downgraded: Database) -> None:
-    """See that an interrupted downgrade may also be taken back."""
-    database = engine.create(downgraded)
-    database.alembic(*UP)
-    assert chains.chain(UP).end.differences(state_of(database)) == {}
-    engine.drop(database)
