@@ -1,7 +1,6 @@
 """How Alembic reaches the database: which one, over which connection, and with what options."""
 
 import os
-import warnings
 from logging.config import fileConfig
 
 import sqlalchemy as sa
@@ -20,9 +19,6 @@ if config.attributes.get("configure_logger", True) and config.file_config.has_se
     fileConfig(str(config.config_file_name), disable_existing_loggers=False)
 given = context.get_x_argument(as_dictionary=True)
 options = MigrationOptions.from_x_arguments(given)
-
-# SQLAlchemy reflects no expression index on SQLite, and says so each time; the validator compares this one.
-warnings.filterwarnings("ignore", message=".*idx_key_rotations_failed_partial")
 
 
 def database_url() -> str:
