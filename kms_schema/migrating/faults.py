@@ -71,6 +71,8 @@ _NO_CONNECTION = {
     "no pg_hba.conf entry": "let the server's pg_hba.conf admit this user from here",
     "Connection refused": "see whether the server runs, and listens on that address and port",
     "resolve": "correct the host's name",
+    "Name or service not known": "correct the host's name",
+    "name resolution": "correct the host's name, or wait until names can be looked up",
     "translate host name": "correct the host's name",
     "timeout expired": "see whether the address is right, and whether a firewall is between",
     "starting up": "wait until the server has started",

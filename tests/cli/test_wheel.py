@@ -54,7 +54,7 @@ def test_the_migrations_in_the_wheel_are_the_checkouts(built: Built) -> None:
 
 def test_the_wheel_holds_the_package_and_nothing_else(built: Built) -> None:
     packed = {name: sha for name, sha in in_wheel(built.wheel).items() if not name.startswith(DESCRIBES_ITSELF)}
-    # On Python before 3.13 rglob does not follow the link kms_schema/migrations, from 3.13 on it does.
+    # rglob does not follow the link kms_schema/migrations.
     expected = in_folder(REPOSITORY / "kms_schema", "kms_schema")
     expected |= in_folder(REPOSITORY / "migrations", "kms_schema/migrations")
     assert packed == expected
