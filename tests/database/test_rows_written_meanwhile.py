@@ -1,8 +1,7 @@
 """Rows that break a rule of 005 and are written while it builds its indexes: it looks once more, under its locks."""
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from typing import Any
+from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
@@ -10,6 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 
+from tests.before_statement import LOCKING, before_statement
 from tests.breaches import Breach, Broken, foreign_keys_off, revision, violating
 from tests.catalog import catalog, differences
 from tests.engines import Database, Engine
@@ -24,8 +24,6 @@ pytestmark = pytest.mark.only_on("postgresql")
 
 BUILDING = "CREATE INDEX CONCURRENTLY"
 """What begins after the first look."""
-LOCKING = "DO $$\nDECLARE\n    relations"
-"""What begins before the second."""
 INDEXES = {name for name, *_ in revision().INDEXES}
 ONE_BREACH_OF_EACH_RULE = {each.rule: each for each in reversed(BREACHES) if "postgresql" in each.dialects}
 """Both looks ask the same questions; that these find every breach is tested where nobody else writes."""
@@ -44,23 +42,6 @@ def other(copy: Database) -> Iterator[Connection]:
     """Another session."""
     with closing(copy.connect()) as opened:
         yield opened
-
-
-@contextmanager
-def before_statement(beginning: str, do: Callable[[], object]) -> Iterator[None]:
-    """Do something once, just before the first statement that begins so is executed."""
-    waiting = [do]
-
-    def listen(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if statement.startswith(beginning) and waiting:
-            waiting.pop()()
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", listen)
-    try:
-        yield
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", listen)
-    assert not waiting, f"no statement began with {beginning}"
 
 
 def commit(connection: Connection, move: Move) -> None:

@@ -9,6 +9,7 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,6 +17,7 @@ from itertools import pairwise
 import pytest
 import sqlalchemy as sa
 
+from tests.before_statement import LOCKING, before_statement
 from tests.breaches import violating
 from tests.catalog import catalog, differences
 from tests.clients import Clients
@@ -208,6 +210,33 @@ def test_a_revision_that_cannot_have_its_locks_gives_up_and_the_next_run_complet
             assert remaining == {}
             copy.alembic("upgrade", "005")
             assert differences(catalog(usual), catalog(connection)) == {}
+
+
+@pytest.mark.parametrize("direction", ["upgrade", "downgrade"])
+@pytest.mark.only_on("postgresql")
+def test_a_client_that_locks_tables_in_another_order_is_not_refused_for_a_deadlock(
+    copy: Database, direction: str
+) -> None:
+    """Nor is the revision, however long `lock_timeout` is: what it has, it lets go before anybody looks for circles."""
+    bring_below(copy, direction)
+    with HeldUp(copy) as held_up, closing(copy.connect()) as client, ThreadPoolExecutor(max_workers=1) as aside:
+
+        def write_the_other_table() -> None:
+            until(lambda: bool(held_up.times_of_migration()))
+            execute(client, "UPDATE key_masters SET status_reason = 'noted' WHERE key_id = 'dek-1'")
+            execute(client, "COMMIT")
+
+        def begin() -> None:
+            execute(client, "SET application_name = 'other order'")
+            execute(client, "BEGIN")
+            execute(client, "UPDATE key_versions SET usage_count = usage_count + 1 WHERE version_number = 1")
+            writing.append(aside.submit(write_the_other_table))
+
+        writing: list[Future[None]] = []
+        with before_statement(LOCKING, begin):
+            copy.alembic("-x", "lock-timeout-ms=5000", direction, {"upgrade": "005", "downgrade": "004"}[direction])
+        writing[0].result(PATIENCE_SECONDS)
+    assert "other order" in held_up.by_migration(0, float("inf")), "there was no circle"
 
 
 @pytest.mark.only_on("sqlite")

@@ -47,11 +47,11 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def visited(plan: dict[str, Any]) -> float:
     """Return how many rows all nodes together have had in their hands."""
-    removed = [f"Rows Removed by {what}" for what in ("Filter", "Join Filter", "Index Recheck")]
-    return sum(
-        float(node["Actual Rows"] + sum(node.get(each, 0) for each in removed)) * node["Actual Loops"]
-        for node in nodes(plan)
+    kept_and_removed = (
+        "Actual Rows",
+        *(f"Rows Removed by {what}" for what in ("Filter", "Join Filter", "Index Recheck")),
     )
+    return float(sum(node.get(each, 0) * node["Actual Loops"] for node in nodes(plan) for each in kept_and_removed))
 
 
 def rows_of(connection: Connection, tables: tuple[str, ...]) -> int:
