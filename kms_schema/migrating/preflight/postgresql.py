@@ -145,7 +145,7 @@ def _works(locks: list[Lock], seconds_each: float) -> Iterator[Work]:
         works = tuple(dict.fromkeys(lock.work for lock in long))
         mode = strongest(long)
         yield Work(mode, HOLDS_UP[mode], works, len(works) * seconds_each)
-    short = [lock for lock in locks if not lock.long]
+    short = [lock for lock in locks if not lock.long and lock.mode in _WAITED_FOR]
     if short:
         mode = strongest(short)
         works = tuple(dict.fromkeys(lock.work for lock in short if lock.work))
