@@ -16,7 +16,7 @@ from kms_schema.migrating import program
 from kms_schema.migrating.faults import CannotMigrateError, MigrationError, MigrationUsageError
 from kms_schema.migrating.lock import one_upgrade_at_a_time
 from kms_schema.migrating.options import MigrationOptions
-from kms_schema.migrating.preflight import Preflight, postgresql, preflight
+from kms_schema.migrating.preflight import Preflight, postgresql, preflight, sqlite
 from kms_schema.migrating.preflight.locks import UnknownStatementError, locks_of
 from kms_schema.migrating.preflight.report import WIDTH, as_text
 from kms_schema.migrating.preflight.verdict import Disk
@@ -318,8 +318,13 @@ def test_a_file_or_folder_that_cannot_be_written_is_told(unwritable: str) -> Non
         blocked = {"file": file, "folder": Path(folder)}[unwritable]
         blocked.chmod(0o400 if unwritable == "file" else 0o500)
 
+        # Planned beforehand: whoever has no privileges may not even read this checkout.
+        plan, engine = preflight(f"sqlite:///{file}").plan, sa.create_engine(f"sqlite:///{file}")
+
         def look() -> None:
-            assert only_problem(preflight(f"sqlite:///{file}")).startswith(f"{blocked} cannot be written")
+            with engine.connect() as connection:
+                (problem,) = sqlite.problems(connection, plan, file)
+                assert problem.startswith(f"{blocked} cannot be written")
 
         as_nobody(look)
         Path(folder).chmod(0o700)
