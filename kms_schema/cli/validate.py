@@ -1,9 +1,10 @@
 """`kms-schema validate`: is this database exactly what the package made?"""
 
 import os
+import shutil
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,10 +21,12 @@ from kms_schema.database_url import (
     redact,
 )
 from kms_schema.validation import CODES, Level, Report, Severity, ValidationError, validate
-from kms_schema.validation.report import as_github, as_json, as_text
+from kms_schema.validation.formats import FORMATS, Layout, written
+from kms_schema.validation.visible import in_a_line
 
 if TYPE_CHECKING:
     from kms_schema.validation import DatabaseConnection
+    from kms_schema.validation.waivers import Waiver
 
 _EXAMPLES = """
 \b
@@ -32,6 +35,7 @@ Examples:
   kms-schema validate --database-url postgresql://auditor@db.example/kms
   kms-schema validate --database-url sqlite:///kms.db --format json --output report.json
   kms-schema validate --ignore KMS305 --fail-on warning
+  kms-schema validate --waivers waivers.toml --format html --output report.html
 
 \b
 Exit status: 0 no error, 1 errors, 2 usage, 3 could not connect or too few rights to say.
@@ -41,7 +45,7 @@ Exit status: 0 no error, 1 errors, 2 usage, 3 could not connect or too few right
 @click.command("validate", epilog=_EXAMPLES)
 @click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db.")
 @click.option(
-    "--format", "style", type=click.Choice(["text", "json", "github"]), default="text", show_default=True,
+    "--format", "style", type=click.Choice(FORMATS), default="text", show_default=True,
     help="How to write the findings.",
 )  # fmt: skip
 @click.option(
@@ -51,6 +55,11 @@ Exit status: 0 no error, 1 errors, 2 usage, 3 could not connect or too few right
 )
 @click.option("--select", multiple=True, metavar="CODE", help="Report only these codes; KMS1 stands for KMS101, …")
 @click.option("--ignore", multiple=True, metavar="CODE", help="Leave out these codes.")
+@click.option(
+    "--waivers",
+    type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
+    help="A TOML file of accepted findings, each with a reason and a day on which it expires.",
+)
 @click.option(
     "--fail-on",
     type=click.Choice(["error", "warning"]),
@@ -86,6 +95,7 @@ def validate_command(  # noqa: PLR0913, PLR0917  (click passes each option by na
     output: Path | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
+    waivers: Path | None,
     fail_on: str,
     schema: str,
     version_table: str,
@@ -102,10 +112,11 @@ def validate_command(  # noqa: PLR0913, PLR0917  (click passes each option by na
             raise click.UsageError(f"there is no code {code!r}")
     try:
         url = find_database_url(database_url)
-        target = parse_database_url(url)
+        parse_database_url(url)
     except DatabaseUrlError as error:
         raise click.UsageError(str(error)) from None
-    with _refusals_told(url, target), closing(_connect(target)) as connection:
+    accepted = _waivers(waivers)
+    with connected(url) as connection:
         report = validate(
             connection,
             schema=schema,
@@ -113,28 +124,54 @@ def validate_command(  # noqa: PLR0913, PLR0917  (click passes each option by na
             strict=strict,
             level=level,
             progress=_show_progress if sys.stderr.isatty() else None,
+            waivers=accepted,
         ).only(select, ignore)
         _show_progress("", 0, 0)
-    _write(report, style, output)
+    _write(report, style, output, Severity(fail_on))
     return int(report.fails(Severity(fail_on)))
 
 
-def _write(report: Report, style: str, output: Path | None) -> None:
-    colour = output is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    written = {
-        "text": lambda: as_text(report, colour),
-        "json": lambda: as_json(report),
-        "github": lambda: as_github(report),
-    }
-    text = written[style]()
+def _waivers(file: Path | None) -> "Sequence[Waiver]":
+    if file is None:
+        return ()
+    from kms_schema.validation.waivers import WaiverError, read_waivers  # noqa: PLC0415
+
+    try:
+        return read_waivers(file)
+    except WaiverError as error:
+        raise click.UsageError(in_a_line(str(error))) from None
+    except OSError as error:
+        raise click.UsageError(f"cannot read {file}: {error.strerror}") from None
+
+
+def _write(report: Report, style: str, output: Path | None, fail_on: Severity) -> None:
     if output is None:
-        click.echo(text)
+        text = written(report, style, _layout(fail_on))
+        # A locale that has no … must not turn a report into a traceback.
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
         return
     try:
-        output.write_text(text + "\n", encoding="utf-8")
+        output.write_text(written(report, style, Layout(fail_on)) + "\n", encoding="utf-8")
     except OSError as error:
         raise click.UsageError(f"cannot write {output}: {error.strerror}") from None
-    click.echo(report.verdict, err=True)
+    click.echo(f"{in_a_line(report.about)}\n{report.verdict}", err=True)
+
+
+def _layout(fail_on: Severity) -> Layout:
+    """Say what standard output can show; see https://no-color.org."""
+    if not sys.stdout.isatty():
+        return Layout(fail_on)
+    colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return Layout(fail_on, colour, shutil.get_terminal_size().columns)
+
+
+@contextmanager
+def connected(url: str) -> "Iterator[DatabaseConnection]":
+    """Open the database at `url` for reading; raises `CannotConnect`, without the password, for all that goes wrong."""
+    target = parse_database_url(url)
+    with _refusals_told(url, target), closing(_connect(target)) as connection:
+        yield connection
 
 
 def _show_progress(what: str, position: int, of: int) -> None:

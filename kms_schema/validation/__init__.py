@@ -2,13 +2,16 @@
 
 `facts_postgresql` and `facts_sqlite` read a catalog; `compare` holds it against a packaged snapshot and never
 sees a connection; `findings`, `meaning` and `mending` say what a difference is, what it means and how to put
-it right; `report` writes it down. Nothing here imports SQLAlchemy or Alembic, so that a check takes a
-fraction of a second.
+it right; `report` holds it all, `waivers` takes out what is accepted, and `formats` writes it down. Nothing here
+imports SQLAlchemy or Alembic, so that a check takes a fraction of a second.
 """
 
 import sqlite3
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from kms_schema import snapshots
@@ -17,10 +20,10 @@ from kms_schema.validation.compare import Difference, Kind, compare, fill_in, us
 from kms_schema.validation.findings import CODES, Finding, Severity, codes_of, severity_of, worded
 from kms_schema.validation.meaning import meaning_of
 from kms_schema.validation.mending import Mender
-from kms_schema.validation.posture import posture_findings
-from kms_schema.validation.report import Report
+from kms_schema.validation.posture import POSTURE, posture_findings
+from kms_schema.validation.report import Report, Waived
 from kms_schema.validation.revisions import standing
-from kms_schema.validation.rows import Progress, row_findings
+from kms_schema.validation.rows import ABOUT_ROWS, Progress, row_findings
 from kms_schema.validation.version_table import DEFAULT, VersionTable
 
 if TYPE_CHECKING:
@@ -28,12 +31,13 @@ if TYPE_CHECKING:
 
     from kms_schema.validation.facts_postgresql import PostgresqlReader
     from kms_schema.validation.facts_sqlite import SqliteReader
+    from kms_schema.validation.waivers import Waiver
 
     DatabaseConnection: TypeAlias = psycopg.Connection[Any] | sqlite3.Connection
 
 Level: TypeAlias = Literal["catalog", "data"]
 
-__all__ = ["CODES", "Finding", "Report", "Severity", "ValidationError", "validate"]
+__all__ = ["CODES", "Finding", "Report", "Severity", "ValidationError", "Waived", "validate"]
 
 
 def validate(  # noqa: PLR0913  (each by its name)
@@ -44,14 +48,33 @@ def validate(  # noqa: PLR0913  (each by its name)
     strict: bool = False,
     level: Level = "catalog",
     progress: Progress | None = None,
+    waivers: "Sequence[Waiver]" = (),
 ) -> Report:
     """Compare the database behind an idle psycopg or sqlite3 connection with what the package says.
 
     `schema` names the PostgreSQL schema that holds our objects; `version_table` Alembic's table (`schema.table`
     where it is in another schema); `strict` reports what else is in there, too. Level `data` also asks the rows for
-    what a guard should have kept out, and says to `progress` what is asked, as which of how many. Raises
-    `ValidationError` where too little can be read to say anything, and the driver's own errors.
+    what a guard should have kept out, and says to `progress` what is asked, as which of how many. `waivers` are
+    findings that are accepted (`kms_schema.read_waivers`). Raises `ValidationError` where too little can be read to
+    say anything, TypeError for a connection of another library, and the driver's own errors.
     """
+    report = _report(connection, schema, version_table, strict=strict, level=level, progress=progress)
+    if waivers:
+        from kms_schema.validation.waivers import waive  # noqa: PLC0415
+
+        report = waive(report, waivers)
+    return replace(report, checked_at=datetime.now(UTC))
+
+
+def _report(  # noqa: PLR0913
+    connection: "DatabaseConnection",
+    schema: str,
+    version_table: str,
+    *,
+    strict: bool,
+    level: Level,
+    progress: Progress | None,
+) -> Report:
     chain = snapshots.chain()
     table = VersionTable.parse(version_table, schema)
     with _reading(connection, schema) as reader:
@@ -76,8 +99,27 @@ def validate(  # noqa: PLR0913  (each by its name)
     findings = standing(revisions, chain, closest, version_table, empty=empty)
     findings += () if empty else tuple(_differences(catalog, filled[closest], table.name))
     findings += rows + posture_findings(posture) + tuple(_stranger(key) for key in strangers)
-    compared_with = None if empty else closest
-    return Report(catalog.engine, catalog.version, catalog.schema, compared_with, chain[-1], findings)
+    return Report(
+        catalog.engine,
+        catalog.version,
+        catalog.schema,
+        None if empty else closest,
+        chain[-1],
+        findings,
+        checked=() if empty else tuple(filled[closest]),
+        unasked=_unasked(catalog, strict=strict, level=level),
+        database=reader.database,
+    )
+
+
+def _unasked(catalog: Catalog, *, strict: bool, level: Level) -> frozenset[str]:
+    """Return the codes that cannot be among the findings, since nothing looked for them."""
+    nobody = catalog.engine == "sqlite" or not catalog.objects
+    return frozenset(
+        code
+        for code in CODES
+        if (nobody and code in POSTURE) or (not strict and code == "KMS902") or (level != "data" and code in ABOUT_ROWS)
+    )
 
 
 def _candidates(revisions: Revisions, chain: Sequence[str]) -> list[str]:
@@ -94,6 +136,12 @@ def _reading(
         from kms_schema.validation import facts_sqlite  # noqa: PLC0415
 
         return facts_sqlite.reading(connection)
+    psycopg = sys.modules.get("psycopg")
+    if psycopg is None or not isinstance(connection, psycopg.Connection):
+        raise TypeError(
+            f"validate() takes a connection of psycopg or sqlite3, not {type(connection).__module__}."
+            f"{type(connection).__name__}; of SQLAlchemy's, pass connection.connection.driver_connection"
+        )
     from kms_schema.validation import facts_postgresql  # noqa: PLC0415
 
     return facts_postgresql.reading(connection, schema)

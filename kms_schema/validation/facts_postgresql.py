@@ -73,6 +73,13 @@ class PostgresqlReader:
             raise ValidationError(f"there is no schema {schema!r} in this database; name another with --schema")
         self.version = f"{version // 10000}.{version % 10000}"
 
+    @property
+    def database(self) -> str:
+        """The name of the database and where its server is, without the role."""
+        info = self._cursor.connection.info
+        port = "" if info.host.startswith("/") else f":{info.port}"
+        return f"{info.dbname} at {info.host}{port}"
+
     def revisions(self, schema: str, table: str) -> Revisions:
         """Return what Alembic's table says, or why it cannot be known."""
         self._cursor.execute(_sql("version_table"), {"schema": schema, "table": table})

@@ -45,6 +45,12 @@ class SqliteReader:
         self._cursor = cursor
         self._schema: list[tuple[str, str, str, str | None]] = cursor.execute(_SCHEMA).fetchall()
 
+    @property
+    def database(self) -> str:
+        """The path of the file."""
+        files = {name: file for _, name, file in self._cursor.execute("PRAGMA database_list").fetchall()}
+        return files["main"] or "in memory"
+
     def revisions(self, _schema: str, table: str) -> Revisions:
         """Return what Alembic's table says; SQLite has one schema."""
         if not any(kind == "table" and name == table for kind, name, _, _ in self._schema):

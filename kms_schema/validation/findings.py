@@ -45,6 +45,10 @@ class Finding:
         """What the code stands for, in a few words."""
         return CODES[self.code]
 
+    def fails(self, fail_on: Severity = Severity.ERROR) -> bool:
+        """Return whether it is as bad as `fail_on`, or worse."""
+        return SEVERITIES.index(self.severity) <= SEVERITIES.index(fail_on)
+
 
 _TENS = {
     "table": 10, "partitioned table": 10, "foreign table": 10, "column": 11, "constraint": 12, "index": 13,
@@ -98,10 +102,14 @@ CODES: Mapping[str, str] = {
     "KMS501": "rows break a rule",
     "KMS901": "check could not run",
     "KMS902": "not made by the package",
+    "KMS903": "waiver expired",
+    "KMS904": "waiver without a finding",
 }
 """Every code with what it stands for."""
 
-_WARNINGS = frozenset({"KMS176", "KMS305", "KMS411", "KMS412", "KMS413", "KMS901", "KMS902"})
+WAIVER_EXPIRED, WAIVER_UNUSED = "KMS903", "KMS904"
+
+_WARNINGS = frozenset({"KMS176", "KMS305", "KMS411", "KMS412", "KMS413", "KMS901", "KMS902", WAIVER_UNUSED})
 _NOTES = frozenset({"KMS232", "KMS414"})
 
 

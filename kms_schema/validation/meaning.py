@@ -55,6 +55,15 @@ _CHANGED = {
 }
 
 
+GENERAL: Mapping[Kind, Mapping[str, str]] = {
+    Kind.MISSING: _MISSING,
+    Kind.UNEXPECTED: _UNEXPECTED,
+    Kind.CHANGED: _CHANGED,
+}
+"""What a difference means, by the kind of object; of a renamed one always `RENAMED`."""
+RENAMED = "whatever names it, upgrades included, fails"
+
+
 def meaning_of(difference: Difference, code: str, facts: Mapping[str, tuple[Any, Any]], table: str | None) -> str:
     """Return what `facts` (the share of the difference that `code` names) mean; `table` is what the object
     hangs on.
@@ -72,7 +81,7 @@ def meaning_of(difference: Difference, code: str, facts: Mapping[str, tuple[Any,
         case Kind.UNEXPECTED:
             text = _UNEXPECTED.get(kind, "the package did not make it")
         case Kind.RENAMED:
-            text = "whatever names it, upgrades included, fails"
+            text = RENAMED
         case Kind.CHANGED:
             text = _changed(kind, facts)
     return f"{text} (the guard{guarded})" if guarded and kind in {"trigger", "rule"} else text

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from kms_schema.validation.findings import Finding, severity_of
 
-_MEANINGS = {
+POSTURE = {
     "KMS401": "triggers that are not ALWAYS, foreign keys among them, do not run in these sessions",
     "KMS402": "whoever has the owner's role writes audit entries with an id, a time and a name of their choosing",
     "KMS411": "whoever has its password can alter the tables and switch off what guards them; let a role own them that"
@@ -13,6 +13,8 @@ _MEANINGS = {
     "KMS413": "an object of somebody else's can stand where a program that names no schema looks first",
     "KMS414": "they can do anything here, unnoticed by any trigger; only evidence kept elsewhere shows what they did",
 }
+"""What each of these codes means."""
+
 _EXPECTED = {
     "KMS401": "no such setting",
     "KMS402": "no such setting",
@@ -26,7 +28,7 @@ _EXPECTED = {
 def posture_findings(rows: Iterable[tuple[str, str, str]]) -> tuple[Finding, ...]:
     """Return a finding for each row of code, object and what was seen."""
     return tuple(
-        Finding(code, severity_of(code), about, _EXPECTED[code], seen, _MEANINGS[code], _mend(code, about, seen))
+        Finding(code, severity_of(code), about, _EXPECTED[code], seen, POSTURE[code], _mend(code, about, seen))
         for code, about, seen in rows
     )
 

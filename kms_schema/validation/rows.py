@@ -17,6 +17,9 @@ from kms_schema.validation.catalog import Facts, Objects, kind_and_name
 from kms_schema.validation.compare import quoted
 from kms_schema.validation.findings import Finding, severity_of
 
+ABOUT_ROWS = frozenset({"KMS176", "KMS501"})
+"""The codes of what is found here."""
+
 LISTED = 20
 """How many rows of one rule are told."""
 

@@ -1,0 +1,35 @@
+"""Text from a database, made safe to show: whoever may name an object may put anything into the name.
+
+An escape sequence could rewrite what a terminal shows, a right-to-left mark turn a name around, a character without
+width make two names look the same, and XML 1.0 has no place for control characters at all. They are written as
+`\\u202e`, which JSON and TOML read as the character again: a name can be copied from a report into a waiver.
+"""
+
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+# Letters and marks that show nothing (Unicode's Default_Ignorable_Code_Point); `isprintable` knows all the others.
+_BLANK_POINTS = (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0)
+_BLANK = frozenset(map(chr, (*_BLANK_POINTS, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
+
+
+def in_a_line(text: str) -> str:
+    """Return `text` with every character that does not show escaped, line breaks and tabs too."""
+    return _escaped(text, "")
+
+
+def in_lines(text: str) -> str:
+    """Return `text` with every character that does not show escaped, except line breaks and tabs."""
+    return _escaped(text, "\n\t")
+
+
+def _escaped(text: str, kept: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        character if character in kept or (character.isprintable() and character not in _BLANK) else _escape(character)
+        for character in text
+    )
+
+
+def _escape(character: str) -> str:
+    point = ord(character)
+    return _SHORT.get(character) or (f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}")
