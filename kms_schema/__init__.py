@@ -1,18 +1,34 @@
 """The database of a key-management system: models, SQL and a validator for PostgreSQL and SQLite."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kms_schema.validation import validate
+    from kms_schema.validation import Finding, Report, Severity, ValidationError, Waived, validate
+    from kms_schema.validation.formats import written
+    from kms_schema.validation.waivers import Waiver, WaiverError, read_waivers
 
-__all__ = ["__version__", "validate"]
+__all__ = [
+    "Finding", "Report", "Severity", "ValidationError", "Waived", "Waiver", "WaiverError", "__version__",
+    "read_waivers", "validate", "written",
+]  # fmt: skip
 __version__ = "0.1.0"
+
+_WHERE = {
+    **dict.fromkeys(
+        ("Finding", "Report", "Severity", "ValidationError", "Waived", "validate"), "kms_schema.validation"
+    ),
+    **dict.fromkeys(("Waiver", "WaiverError", "read_waivers"), "kms_schema.validation.waivers"),
+    "written": "kms_schema.validation.formats",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import `validate` when it is first used: models and migrations need none of it."""
-    if name == "validate":
-        from kms_schema.validation import validate  # noqa: PLC0415
-
-        return validate
+    """Import the validator when it is first used: models and migrations need none of it."""
+    if name in _WHERE:
+        return getattr(import_module(_WHERE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

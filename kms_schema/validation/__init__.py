@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from kms_schema import snapshots
 from kms_schema.validation.catalog import Catalog, Objects, Revisions, ValidationError, kind_and_name, names_of
 from kms_schema.validation.compare import Difference, Kind, compare, fill_in, usual_owner
-from kms_schema.validation.findings import CODES, Finding, Severity, codes_of, severity_of, worded
+from kms_schema.validation.findings import (
+    AT_DEFAULT,
+    CODES,
+    SELF_EXPLAINING,
+    Finding,
+    Severity,
+    codes_of,
+    severity_of,
+    worded,
+)
 from kms_schema.validation.meaning import meaning_of
 from kms_schema.validation.mending import Mender
 from kms_schema.validation.posture import POSTURE, posture_findings
@@ -187,8 +196,11 @@ def _both_sides(
         return described, "missing"
     if difference.kind is Kind.UNEXPECTED:
         return f"no such {kind}", described
-    if len(facts) == 1:
-        ((_, (should, does)),) = facts.items()
-        return worded(should), worded(does)
-    should, does = ("\n".join(f"{fact}: {worded(pair[side])}" for fact, pair in facts.items()) for side in (0, 1))
+    if len(facts) == 1 and facts.keys() <= SELF_EXPLAINING:
+        ((name, sides),) = facts.items()
+        should, does = (worded(AT_DEFAULT.get(name) if side is None else side) for side in sides)
+        return should, does
+    should, does = (
+        "\n".join(f"{fact.replace('_', ' ')}: {worded(pair[side])}" for fact, pair in facts.items()) for side in (0, 1)
+    )
     return should, does

@@ -71,6 +71,10 @@ _FACT_CODES = {
     ("*", "persistence"): "KMS304",
     ("*", "comment"): "KMS305",
 }
+# Facts whose value says by itself which it is; of the others (`nullable`, `cache`) the name is written before it.
+SELF_EXPLAINING = frozenset({"definition", "body", "name", *(fact for _, fact in _FACT_CODES)})
+# What a fact that is left out, being at its default, reads like; of others `none` says it.
+AT_DEFAULT = {"keeping_triggers": "enabled"}
 
 CODES: Mapping[str, str] = {
     "KMS001": "database is not migrated",

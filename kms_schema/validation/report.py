@@ -93,6 +93,8 @@ class Report:
         """
         if any(finding.fails() and finding.code != WAIVER_EXPIRED for finding in self.findings):
             return "different"
+        if self.fails():
+            return "as the package made it, but a waiver has expired"
         waived = any(waived.finding.fails() for waived in self.waived)
         return "as the package made it, but for what is waived" if waived else "as the package made it"
 

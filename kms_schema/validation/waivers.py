@@ -45,7 +45,7 @@ class Waiver:
 
     def __post_init__(self) -> None:
         """Refuse what would waive nothing, or without a reason or an end."""
-        if self.code not in CODES:
+        if not isinstance(self.code, str) or self.code not in CODES:
             raise WaiverError(f"there is no code {self.code!r}; write one in full, like KMS132")
         if self.code in _ABOUT_WAIVERS:
             raise WaiverError(f"{self.code} is about waivers themselves: mend or delete the waiver that it names")

@@ -18,7 +18,7 @@ LAYERS = (
     {"vocabulary", "naming", "database_url"},
     {"sql", "models", "snapshots"},
     {"validation", "audit", "engine", "migrating"},
-    {"cli", "migration_checks", "documentation", "entity_diagram"},
+    {"cli", "migration_checks", "documentation", "entity_diagram", "pytest_plugin"},
 )
 """The parts of the package, from the bottom up; a part imports from its own layer and from those below."""
 

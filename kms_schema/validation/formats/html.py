@@ -12,12 +12,13 @@ from kms_schema import __version__
 from kms_schema.validation.catalog import kind_and_name
 from kms_schema.validation.findings import SEVERITIES, Finding, Severity
 from kms_schema.validation.formats import Layout
-from kms_schema.validation.formats.text import changed_lines
+from kms_schema.validation.formats.text import changed_lines, excerpts
 from kms_schema.validation.report import Report
 from kms_schema.validation.visible import in_a_line, in_lines
 
 _HEADINGS = {Severity.ERROR: "Errors", Severity.WARNING: "Warnings", Severity.INFO: "For information"}
 _SIGNS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.INFO: "i"}
+_SHOWN_WHOLE = 300
 # Nothing may be loaded or run, whatever gets into the page.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
@@ -48,7 +49,8 @@ def write(report: Report, _layout: Layout) -> str:
 def _header(report: Report) -> Iterator[str]:
     good = not report.fails()
     yield f'<header class="{"good" if good else "bad"}">'
-    yield f"<h1>{'✓' if good else '✗'} {_line(report.state[:1].upper() + report.state[1:])}</h1>"
+    answer = "different from what the package made" if report.state == "different" else report.state
+    yield f"<h1>{'✓' if good else '✗'} {answer[0].upper() + answer[1:]}</h1>"
     yield f'<p class="verdict">{_line(report.verdict.partition(": ")[2].capitalize())}</p>'
     yield "<dl>"
     for name, value in _facts(report):
@@ -86,10 +88,12 @@ def _finding(finding: Finding) -> Iterator[str]:
         yield from _difference(finding)
     else:
         yield '<dl class="sides">'
-        yield f"<div><dt>Expected</dt><dd><pre>{_lines(finding.expected)}</pre></dd></div>"
-        yield f"<div><dt>Actual</dt><dd><pre>{_lines(finding.actual)}</pre></dd></div>\n</dl>"
+        sides = ("Expected", finding.expected), ("Actual", finding.actual)
+        for (name, whole), excerpt in zip(sides, excerpts(finding), strict=True):
+            yield f"<div><dt>{name}</dt><dd>{_side(whole, excerpt)}</dd></div>"
+        yield "</dl>"
     if finding.also:
-        yield f"<details><summary>{len(finding.also)} more went or changed with it</summary>"
+        yield f'<details class="also"><summary>{len(finding.also)} more went or changed with it</summary>'
         yield f"{_list(finding.also)}</details>"
     if finding.mend:
         yield "<h4>SQL that mends it <small>(a click marks it all)</small></h4>"
@@ -98,6 +102,14 @@ def _finding(finding: Finding) -> Iterator[str]:
             yield "<p>It holds characters that do not show, written here as <code>\\u…</code>;"
             yield " <code>--format json</code> has it as it is.</p>"
     yield "</article>"
+
+
+def _side(whole: str, excerpt: str) -> str:
+    if len(whole) <= _SHOWN_WHOLE:
+        return f"<pre>{_lines(whole)}</pre>"
+    excerpt = excerpt.partition(" … (")[0] + " …" if excerpt.endswith("--format html)") else excerpt
+    shown = f"<pre>{html.escape(excerpt)}</pre>"
+    return f"{shown}<details><summary>All of it</summary><pre>{_lines(whole)}</pre></details>"
 
 
 def _difference(finding: Finding) -> Iterator[str]:

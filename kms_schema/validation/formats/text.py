@@ -13,6 +13,7 @@ _COLOURS = {Severity.ERROR: "31", Severity.WARNING: "33", Severity.INFO: "36"}
 _ALSO_SHOWN = 8
 _NARROWEST = 40
 _LONG = 200
+_LONGEST = 400
 _AROUND = 40
 
 
@@ -39,7 +40,7 @@ def paragraph(finding: Finding, layout: Layout) -> Iterator[str]:
         for line in changed_lines(finding):
             yield from _wrapped(line, layout, "    ", "      ")
     else:
-        expected, actual = _sides(finding)
+        expected, actual = excerpts(finding)
         yield from _labelled("expected:", expected, layout)
         yield from _labelled("actual:", actual, layout)
     if finding.also:
@@ -47,7 +48,10 @@ def paragraph(finding: Finding, layout: Layout) -> Iterator[str]:
         shown = ", ".join(map(in_a_line, finding.also[:_ALSO_SHOWN]))
         yield from _labelled("with it:", f"{shown}{more_of_them}", layout)
     if finding.mend:
-        yield from _labelled("mend:", _abridged(finding.mend), layout)
+        # Never wrapped: a line break in a literal would be another literal, where somebody copies it.
+        yield f"  mend:     {_abridged(finding.mend)}"
+        if in_lines(finding.mend) != finding.mend:
+            yield from _wrapped("(with characters that do not show: --format json has it as it is)", layout, " " * 12)
 
 
 def changed_lines(finding: Finding) -> list[str]:
@@ -73,27 +77,29 @@ def _abridged(text: str) -> str:
     return f"{first.strip()} … ({len(more)} more {lines}: --format html)" if more else first
 
 
-def _sides(finding: Finding) -> tuple[str, str]:
+def excerpts(finding: Finding) -> tuple[str, str]:
     """Return what was expected and what is, each in a line; of two long ones the part in which they differ."""
     expected, actual = _abridged(finding.expected), _abridged(finding.actual)
-    if min(len(expected), len(actual)) <= _LONG:
-        return expected, actual
-    same = _alike(expected, actual)
-    start = max(0, same - _AROUND)
-    ends = _alike(expected[same:][::-1], actual[same:][::-1])
-    return _part(expected, start, ends - _AROUND), _part(actual, start, ends - _AROUND)
+    if min(len(expected), len(actual)) > _LONG:
+        same = _alike(expected, actual)
+        start = max(0, same - _AROUND)
+        end = max(0, _alike(expected[same:][::-1], actual[same:][::-1]) - _AROUND)
+        expected, actual = (_part(side, start, len(side) - end) for side in (expected, actual))
+    return _cut(expected), _cut(actual)
+
+
+def _part(text: str, start: int, end: int) -> str:
+    return f"{'… ' if start else ''}{text[start:end].strip()}{' …' if end < len(text) else ''}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONG]} … ({len(text) - _LONG} more characters: --format html)"
 
 
 def _alike(one: str, other: str) -> int:
     """Return how many characters two texts have in common at the beginning."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((position for position, (left, right) in pairs if left != right), min(len(one), len(other)))
-
-
-def _part(text: str, start: int, end: int) -> str:
-    """Leave out `start` characters at the beginning and `end` at the end."""
-    before, after = "… " if start else "", " …" if end > 0 else ""
-    return f"{before}{text[start : len(text) - max(end, 0)]}{after}"
 
 
 def _wrapped(text: str, layout: Layout, first: str = "", later: str = "  ") -> list[str]:

@@ -1,0 +1,64 @@
+"""Reports made by hand: one as people meet it, and one whose names are as hostile as a database allows."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+from kms_schema.validation import Finding, Report, Waived
+from kms_schema.validation.findings import severity_of
+
+HEAD = "005_optimize_key_management"
+TABLE, COLUMN, TRIGGER = "table key_masters", "column key_masters.status", "trigger key_audit_logs.prevent_update"
+CHECKED = (TABLE, COLUMN, TRIGGER, "column key_audit_logs.user_id", "materialized view key_management_dashboard")
+
+MARKUP = '<script>alert("1")</script>&amp;\' ]]>'
+HIDDEN = "\x00\x1b[2J\x07\x7f\x9b31m\u202e\u200b\u2066\ufeff\u2028\u3164\ufe0f\ufffe\U000e0041"
+LINES = "a\r\nb\tc::error::%0A\n::error::d"
+HOSTILE = f"index {MARKUP}{HIDDEN}{LINES}"
+"""A name with markup, with characters that no terminal and no XML parser should get, and with line breaks."""
+
+
+def finding(
+    code: str, about: str, expected: str = "this", actual: str = "that", **more: str | tuple[str, ...]
+) -> Finding:
+    facts = {"meaning": "what it means", **more}
+    return Finding(code, severity_of(code), about, expected, actual, **facts)  # type: ignore[arg-type]
+
+
+def report(*findings: Finding, waived: tuple[Waived, ...] = (), **more: object) -> Report:
+    made = Report("postgresql", "18.1", "public", HEAD, HEAD, findings, waived, checked=CHECKED)
+    times = {"database": "kms at db.example:5432", "checked_at": datetime(2026, 11, 25, 11, 30, tzinfo=UTC)}
+    return replace(made, **{**times, **more})
+
+
+def waived(found: Finding, reason: str = "TICKET-7") -> Waived:
+    return Waived(found, reason, date(2027, 1, 31))
+
+
+DISABLED = finding(
+    "KMS145", TRIGGER, "ALWAYS", "DISABLED",
+    meaning="the trigger does not run: nothing enforces this rule",
+    mend="ALTER TABLE public.key_audit_logs ENABLE ALWAYS TRIGGER prevent_update;",
+)  # fmt: skip
+OWNER = finding(
+    "KMS411", "role kms", "an owner that does not log in", "it logs in",
+    meaning="whoever has its password can alter the tables and switch off what guards them",
+)  # fmt: skip
+EXTRA = finding(
+    "KMS132", "index reporting_by_user", "no such index", "CREATE INDEX {name} ON public.key_audit_logs (user_id)",
+    meaning="it makes writes slower; a unique one refuses rows that the package allows",
+    mend="DROP INDEX public.reporting_by_user;",
+)  # fmt: skip
+USUAL = report(DISABLED, OWNER, waived=(waived(EXTRA, "the reporting team's; goes with TICKET-7"),))
+"""An error, a warning and a waived finding: what docs/validator.md shows."""
+
+
+def hostile(name: str = HOSTILE) -> Report:
+    """Return a report with this in every place that a database fills in."""
+    everywhere = Finding(
+        "KMS132", severity_of("KMS132"), name, name, f"{name}\n{name}", name, f"DROP INDEX {name};", (name, "index b")
+    )
+    both = finding("KMS153", "function f()", f"{name}\nx", f"{name}\ny")
+    accepted = waived(replace(everywhere, object=f"{name}2"), name)
+    return report(
+        everywhere, both, waived=(accepted,), schema=name, database=name, version=name, checked=(name, *CHECKED)
+    )
