@@ -5,13 +5,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, date, datetime
 
 import psycopg
 import pytest
+import sqlalchemy
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from kms_schema import snapshots, validate
+from kms_schema import Waiver, snapshots, validate
 from kms_schema.snapshots import Facts
 from kms_schema.snapshots.generate import differing, symbolic
 from kms_schema.validation import ValidationError, facts_postgresql, facts_sqlite
@@ -176,6 +178,38 @@ def test_a_connection_in_a_transaction_is_refused(database: Database) -> None:
         connection.execute("BEGIN")
         with pytest.raises(ValidationError, match="idle"):
             validate(connection)
+
+
+def test_a_connection_of_another_library_is_refused_with_what_to_pass(database: Database) -> None:
+    with closing_engine(database) as engine, engine.connect() as connection:
+        with pytest.raises(TypeError, match=r"not sqlalchemy.engine.base.Connection; .*driver_connection"):
+            validate(connection)  # type: ignore[arg-type]
+        assert found(validate(connection.connection.driver_connection)) == []
+
+
+@contextmanager
+def closing_engine(database: Database) -> Iterator[sqlalchemy.Engine]:
+    engine = database.engine()
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def test_a_report_says_which_database_it_is_about_and_when_it_was_read(database: Database) -> None:
+    report = report_on(database)
+    assert report.checked_at is not None
+    assert abs((datetime.now(UTC) - report.checked_at).total_seconds()) < 60
+    assert report.database.partition(" at ")[0] in database.url
+    assert "table key_masters" in report.checked
+
+
+def test_waivers_are_given_to_the_library_too(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        run(connection, "CREATE INDEX extra ON key_audit_logs (user_id)")
+        report = validate(connection, waivers=[Waiver("KMS132", "TICKET-7", date.max)])
+    assert found(report) == []
+    assert [waived.finding.object for waived in report.waived] == ["index extra"]
 
 
 @pytest.mark.only_on("postgresql")

@@ -65,7 +65,9 @@ def test_a_carriage_return_is_a_difference_that_shows() -> None:
 def test_of_two_long_lines_the_part_that_differs_is_shown() -> None:
     changed = LONG.replace("OLD.column_12 ", "OLD.column_13 ")
     expected, actual = lines_of(report(finding("KMS143", "trigger a.b", LONG, changed)), Layout())[2:4]
-    assert expected == "  expected: … umn_11 AND NEW.column_12 IS OLD.column_12 AND NEW.column_13 IS OLD.column_13 AND …"
+    assert (
+        expected == "  expected: … umn_11 AND NEW.column_12 IS OLD.column_12 AND NEW.column_13 IS OLD.column_13 AND …"
+    )
     assert actual == "  actual:   … umn_11 AND NEW.column_12 IS OLD.column_13 AND NEW.column_13 IS OLD.column_13 AND …"
 
 
