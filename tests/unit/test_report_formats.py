@@ -239,6 +239,12 @@ def test_a_sarif_fingerprint_is_that_of_the_finding_whatever_its_details() -> No
     assert prints[0] == prints[1] != prints[2]
 
 
+def test_a_sarif_message_has_no_placeholder_and_no_link_that_a_name_brings() -> None:
+    (result,) = sarif(report(finding("KMS132", "index [press here](https://evil.example) {0}\x1b[2J")))["results"]
+    assert result["message"]["text"].startswith("index [press here] (https://evil.example) {{0}}\\u001b[2J: ")
+    assert result["properties"]["object"] == "index [press here](https://evil.example) {0}\x1b[2J"
+
+
 def test_sarif_and_json_keep_names_as_they_are() -> None:
     assert sarif(hostile())["results"][0]["properties"]["object"] == HOSTILE
     document = json.loads(written(hostile(), "json"))

@@ -14,6 +14,7 @@ from kms_schema.validation.explained import explained
 from kms_schema.validation.findings import CODES, Finding, Severity, severity_of
 from kms_schema.validation.formats import Layout
 from kms_schema.validation.report import Report, Waived
+from kms_schema.validation.visible import in_lines
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
@@ -76,11 +77,16 @@ def _result(finding: Finding, report: Report) -> dict[str, Any]:
         "ruleId": finding.code,
         "ruleIndex": _POSITIONS[finding.code],
         "level": _LEVELS[finding.severity],
-        "message": {"text": f"{finding.object}: {finding.title}: {finding.meaning}\n{both}"},
+        "message": {"text": _message(f"{finding.object}: {finding.title}: {finding.meaning}\n{both}")},
         "locations": [{"logicalLocations": [_location(finding.object, report.schema)]}],
         "partialFingerprints": {"codeAndObject/v1": _fingerprint(finding)},
         "properties": about | {"mend": finding.mend, "also": list(finding.also)},
     }
+
+
+def _message(text: str) -> str:
+    """Write plain text as a message wants it (SARIF 3.11.5 and 3.11.6): no placeholder, and no link of a name's."""
+    return in_lines(text).replace("{", "{{").replace("}", "}}").replace("](", "] (")
 
 
 def _suppressed(waived: Waived, report: Report) -> dict[str, Any]:
