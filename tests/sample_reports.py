@@ -44,7 +44,8 @@ OWNER = finding(
     meaning="whoever has its password can alter the tables and switch off what guards them",
 )  # fmt: skip
 EXTRA = finding(
-    "KMS132", "index reporting_by_user", "no such index", "CREATE INDEX reporting_by_user ON public.key_audit_logs (user_id)",
+    "KMS132", "index reporting_by_user", "no such index",
+    "CREATE INDEX reporting_by_user ON public.key_audit_logs (user_id)",
     meaning="it makes writes slower; a unique one refuses rows that the package allows",
     mend="DROP INDEX public.reporting_by_user;",
 )  # fmt: skip
