@@ -58,7 +58,8 @@ def hostile(name: str = HOSTILE) -> Report:
     everywhere = Finding(
         "KMS132", severity_of("KMS132"), name, name, f"{name}\n{name}", name, f"DROP INDEX {name};", (name, "index b")
     )
-    both = finding("KMS153", "function f()", f"{name}\nx", f"{name}\ny")
+    same = name.replace("\n", " ")
+    both = finding("KMS153", "function f()", f"{name}\n{same}\nx", f"{name}\n{same}\ny")
     accepted = waived(replace(everywhere, object=f"{name}2"), name)
     return report(
         everywhere, both, waived=(accepted,), schema=name, database=name, version=name, checked=(name, *CHECKED)

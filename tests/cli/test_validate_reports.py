@@ -142,6 +142,15 @@ def test_a_terminal_gets_colour_and_lines_that_fit(database: Database) -> None:
         assert len(line) <= 80 or " " not in line[12:].strip(), line
 
 
+def test_what_is_piped_is_the_same_whatever_the_terminal(database: Database) -> None:
+    make_index(database)
+    written = [
+        kms_schema("validate", "--database-url", database.url, COLUMNS=columns).stdout for columns in ("40", "200")
+    ]
+    assert written[0] == written[1]
+    assert "compared with 005_optimize_key_management)\ndifferent: 1 error" in written[0]
+
+
 def test_a_locale_without_the_characters_is_no_traceback(database: Database) -> None:
     make_index(database, "schlüssel")
     done = kms_schema("validate", "--database-url", database.url, PYTHONIOENCODING="ascii")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import cache
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import unquote
 
 import jsonschema
 import pytest
@@ -262,8 +263,12 @@ def test_github_gets_one_command_for_each_finding_and_no_other(made: Report) -> 
     assert len(lines) == len(made.findings) + len(made.waived) + 2
     commands = [line for line in lines if line.startswith("::")]
     assert commands == lines[:-2]
-    for command in commands:
-        assert re.fullmatch(r"::(error|warning|notice) title=[^:,]*::.*", command)
+    told = [*made.worst_first, *(each.finding for each in made.waived)]
+    for command, found in zip(commands, told, strict=True):
+        match = re.fullmatch(r"::(?:error|warning|notice) title=([^:,]*)::(.*)", command)
+        assert match is not None
+        assert unquote(match[1]) == in_a_line(f"{found.code} {found.object}")
+        assert unquote(match[2]).startswith(found.title)
 
 
 # HTML

@@ -33,6 +33,11 @@ def test_sql_to_copy_is_never_broken() -> None:
     assert f"  mend:     SELECT RAISE(ABORT, '{LONG[:300]}');" in lines_of(made, WIDE)
 
 
+def test_a_long_name_is_not_broken() -> None:
+    name = "x" * 100
+    assert name in written(report(finding("KMS132", f"index {name}")), "text", WIDE)
+
+
 def test_wrapped_and_plain_say_the_same() -> None:
     def words(layout: Layout) -> list[str]:
         return plain(written(USUAL, "text", layout)).split()
