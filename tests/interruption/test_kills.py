@@ -11,7 +11,7 @@ from tests.interruption.client import PostgresqlClient
 from tests.interruption.files import copy_as_left, must_be_recovered
 from tests.interruption.program import Words
 from tests.interruption.sessions import await_silence
-from tests.interruption.states import State, state_of
+from tests.interruption.states import VERSION_TABLE, State, state_of
 from tests.interruption.summary import Tally
 
 PARTS = 8
@@ -118,6 +118,22 @@ def test_a_terminated_backend_leaves_what_the_next_migration_completes(
 ) -> None:
     kills = killer.kill_after_each(chains.chain(words), part, terminate_backend)
     tally.count(f"{killer.engine.name}, {' '.join(words)}, termination of the backend", *kills)
+
+
+@commands
+@pytest.mark.only_on("postgresql")
+def test_a_backend_that_is_terminated_when_all_is_done_leaves_no_traceback(
+    killer: Killer, chains: Chains, words: Words
+) -> None:
+    """From the last revision's COMMIT to giving the lock back: `terminate_backend` reads what the client says."""
+    chain = chains.chain(words)
+    stamped = max(number for number, statement in enumerate(chain.statements) if VERSION_TABLE in statement)
+    for number in range(stamped + 1, len(chain.statements)):
+        database = killer.engine.create(chain.start)
+        assert terminate_backend(database, chain, number)
+        await_silence(database)
+        assert chain.end.differences(state_of(database)) == {}
+        killer.engine.drop(database)
 
 
 def kill_client(database: Database, chain: Chain, number: int) -> bool:
