@@ -1,0 +1,97 @@
+"""What a probe tries: a write that a rule forbids, or one that a trigger promises to complete.
+
+Statements are written once for both engines: `{schema}.` stands before each of our tables, values are written `:name`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Engine = Literal["postgresql", "sqlite"]
+Row = dict[str, Any]
+
+CHECK_VIOLATION = "23514"
+UNIQUE_VIOLATION = "23505"
+FOREIGN_KEY_VIOLATION = "23503"
+NOT_NULL_VIOLATION = "23502"
+WRITTEN_ONCE = "23001"
+TOO_LONG = "22001"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement and its values, as Python has them: ids, times, bytes, documents.
+
+    `copied` are the lines of a COPY … FROM STDIN.
+    """
+
+    text: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    copied: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A write that must be refused, after writes that must be accepted."""
+
+    rule: str
+    """The name that the refusal must bear."""
+    table: str
+    tries: str
+    """The write, in words: `a key goes back from revoked to active`."""
+    forbidden: Statement
+    given: tuple[Statement, ...] = ()
+    permitted: Statement | None = None
+    """The same without what is forbidden in it: if this is accepted, it is the rule that refuses the other."""
+    sqlstate: str = CHECK_VIOLATION
+    guard: str | None = None
+    """The trigger that refuses, where its name is not the rule's; where it is not expected, what the rule names is."""
+    only_guarded: bool = False
+    """Made only where `guard` is expected: nothing else would refuse it."""
+    engine: Engine | None = None
+    since: int = 0
+    """The first major version of PostgreSQL that knows the statement."""
+    by: Literal["owner", "others"] | None = None
+    """Whether only members of the owner's role have to be refused this, or only everyone else."""
+    checks_ignored: bool = False
+    """On SQLite: with `PRAGMA ignore_check_constraints` on."""
+    says: str | None = None
+    """What SQLite says where it does not name the rule."""
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A write after which a trigger or foreign key must have done its part."""
+
+    guards: Mapping[Engine, tuple[str, ...]]
+    """Who keeps the promise: of these objects the first that is expected."""
+    keeps: str
+    """What is promised, in words."""
+    done: Statement
+    question: Statement
+    """Has one row, of one value that is true, if the promise was kept."""
+    given: tuple[Statement, ...] = ()
+
+
+def adding(table: str, row: Row, verb: str = "INSERT", end: str = "") -> Statement:
+    """Return the statement that inserts `row`."""
+    columns = ", ".join(f'"{column}"' for column in row)
+    places = ", ".join(f":{column}" for column in row)
+    return Statement(f"{verb} INTO {{schema}}.{table} ({columns}) VALUES ({places}){end}", row)  # noqa: S608
+
+
+def changing(table: str, row: Row, verb: str = "UPDATE", **values: Any) -> Statement:
+    """Return the statement that sets `values` in `row`."""
+    assignments = ", ".join(f'"{column}" = :new_{column}' for column in values)
+    places = {f"new_{column}": value for column, value in values.items()}
+    return Statement(f"{verb} {{schema}}.{table} SET {assignments} WHERE id = :id", {"id": row["id"], **places})
+
+
+def deleting(table: str, row: Row) -> Statement:
+    """Return the statement that deletes `row`."""
+    return Statement(f"DELETE FROM {{schema}}.{table} WHERE id = :id", {"id": row["id"]})  # noqa: S608
+
+
+def plain(text: str, **values: Any) -> Statement:
+    """Return a statement as it is written."""
+    return Statement(text, values)
