@@ -48,6 +48,8 @@ class Attempt:
     """The trigger that refuses, where its name is not the rule's; where it is not expected, what the rule names is."""
     only_guarded: bool = False
     """Made only where `guard` is expected: nothing else would refuse it."""
+    unless: str | None = None
+    """An object that refuses the same under another name, where it is expected."""
     engine: Engine | None = None
     since: int = 0
     """The first major version of PostgreSQL that knows the statement."""

@@ -27,6 +27,8 @@ class Guard:
 
 def guard_of(attempt: Attempt, engine: Engine, expected: Objects) -> Guard | None:
     """Return who has to refuse an attempt; nobody, where the revision has no such rule."""
+    if attempt.unless in expected:
+        return None
     if attempt.guard in expected:
         return _guard(attempt.guard, attempt, engine, expected)
     if attempt.only_guarded:

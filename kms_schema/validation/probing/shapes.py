@@ -82,13 +82,15 @@ def unique(  # noqa: PLR0913  (each by its name)
         yield Attempt(rule, table, tries, statement, before, guard=guard, only_guarded=True, engine="sqlite")
 
 
-def displacing(table: str, rule: str, row: Row, other: Row, *, given: Sequence[Statement] = ()) -> Iterator[Attempt]:
-    """Yield every UPDATE OR … that gives `row` the unique values of `other`, which is stored, too."""
+def displacing(
+    table: str, rule: str, row: Row, other: Row, taken: Row, *, given: Sequence[Statement] = ()
+) -> Iterator[Attempt]:
+    """Yield every UPDATE OR … that gives `row` the unique values `taken`, which `other`, stored as well, has."""
     guard = f"trigger {table}.guard_{_SINGULAR[table]}_update"
-    before = (*given, adding(table, row), adding(table, {**row, "id": uuid.uuid4(), **other}))
+    before = (*given, adding(table, row), adding(table, other))
     for resolution in ("", " OR REPLACE", " OR IGNORE"):
-        tries = f"UPDATE{resolution} gives a row the {', '.join(other)} of another"
-        statement = changing(table, row, f"UPDATE{resolution}", **other)
+        tries = f"UPDATE{resolution} gives a row the {', '.join(taken)} of another"
+        statement = changing(table, row, f"UPDATE{resolution}", **taken)
         more: dict[str, Any] = {"only_guarded": True, "engine": "sqlite"} if resolution else {}
         yield Attempt(rule, table, tries, statement, before, guard=guard, sqlstate=UNIQUE_VIOLATION, **more)
 
@@ -101,5 +103,5 @@ def nulls_replaced(table: str, row: Row, column: str, *, given: Sequence[Stateme
     stored = (*given, adding(table, row))
     more: dict[str, Any] = {"only_guarded": True, "engine": "sqlite", "sqlstate": CHECK_VIOLATION}
     for suffix, before, statement in (("_insert", tuple(given), insertion), ("", stored, change)):
-        tries = f"{statement.text.split(' main')[0].split(' {')[0]} puts the default of {column} in the place of NULL"
+        tries = f"{'INSERT' if suffix else 'UPDATE'} OR REPLACE puts the default of {column} in the place of NULL"
         yield Attempt(trigger, table, tries, statement, before, guard=f"trigger {table}.{trigger}{suffix}", **more)

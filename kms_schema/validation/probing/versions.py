@@ -96,7 +96,8 @@ def _unique(of: Row) -> Iterator[Attempt]:
     live = live_version(of)
     also_live: Row = {"activated_at": FIRST, **second}
     yield from unique(TABLE, "uq_key_versions_live", live, also_live, given=given)
-    yield from displacing(TABLE, "uq_key_versions_live", version(of), {**also_live}, given=given)
+    beside = version(of, version_number=2)
+    yield from displacing(TABLE, "uq_key_versions_live", beside, live, {"activated_at": FIRST}, given=given)
     ended = live_version(of, deactivated_at=SECOND)
     stored = (*given, adding(TABLE, ended), adding(TABLE, live_version(of, version_number=2)))
     yield Attempt(
@@ -158,10 +159,8 @@ def _chronology(of: Row) -> Iterator[Attempt]:
     yield from inserted(TABLE, gone, [alive, later], given)
     unborn = case("a version was destroyed before it was created", destroyed_at=EARLIEST)
     yield from inserted(TABLE, destroyed_version(of), [unborn], given)
-    risen = case("a destroyed version is there again", destroyed_at=None, encrypted_key_data=envelope())
     changed = case("the destruction of a version is moved", destroyed_at=FOURTH)
     revived = case("a destroyed version gets another time of its end", deactivated_at=FIRST)
-    del risen
     yield from updated(TABLE, gone, [changed, revived], permitted=TOUCHED, given=given)
     live = live_version(of)
     destroyed = case("a live version is destroyed", destroyed_at=SECOND, encrypted_key_data=None)

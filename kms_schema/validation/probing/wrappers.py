@@ -41,17 +41,15 @@ def attempts(version_of_server: int) -> Iterator[Attempt]:
     yield from _deletion(WRITTEN_ONCE if version_of_server >= RESTRICTED_SINCE_18 else FOREIGN_KEY_VIOLATION)
 
 
-def _under(wrapper: Row | uuid.UUID) -> Row:
+def _under(wrapper: Row) -> Row:
     """Return what rewraps material under a version."""
-    at = wrapper if isinstance(wrapper, uuid.UUID) else wrapper["id"]
-    return {"wrapped_by_version_id": at, "wrapping_key_ref": None, "encrypted_key_data": envelope()}
+    return {"wrapped_by_version_id": wrapper["id"], "wrapping_key_ref": None, "encrypted_key_data": envelope()}
 
 
 def _wrappers() -> Iterator[Attempt]:
     of, wrapping, other, kek_of = active_key(), kek(), active_key(), kek()
-    wrapper, by_dek, gone, own = version(wrapping), version(other), destroyed_version(kek_of), version(wrapping)
+    wrapper, by_dek, gone = version(wrapping), version(other), destroyed_version(kek_of)
     of_wrapping = version(wrapping, version_number=2)
-    del own
     stored = [adding(KEYS, each) for each in (of, wrapping, other, kek_of)]
     stored += [adding(VERSIONS, each) for each in (wrapper, by_dek, gone)]
     wrapped = version(of, wrapped_by_version_id=wrapper["id"])
@@ -60,7 +58,7 @@ def _wrappers() -> Iterator[Attempt]:
         (RULE, "a version is wrapped by one that is destroyed", _under(gone)),
     ]
     same: list[Case] = [(RULE, "a version is wrapped by another of the same key", _under(wrapper))]
-    nobody: list[Case] = [(WRAPPER, "a version is wrapped by one that is not there", _under(uuid.uuid4()))]
+    nobody: list[Case] = [(WRAPPER, "a version is wrapped by one that is not there", _under({"id": uuid.uuid4()}))]
     both: Row = {"wrapped_by_version_id": wrapper["id"]}
     twice: list[Case] = [("ck_key_versions_one_wrapper", "material is wrapped by two", both)]
     elsewhere: Row = {"encrypted_key_data": envelope(), "wrapping_key_ref": "kms-probe://another root"}

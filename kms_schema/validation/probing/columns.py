@@ -1,0 +1,189 @@
+"""What is tried on each column that a revision has: NULL, and values that are not of its type.
+
+These follow from the expected columns and constraints, so that a column that a later revision adds is tried as well.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from kms_schema.validation.catalog import Facts, Objects
+from kms_schema.validation.probing.attempt import NOT_NULL_VIOLATION, TOO_LONG, Attempt, Engine, Row, adding
+from kms_schema.validation.probing.rows import (
+    FIRST,
+    active_key,
+    destroyed_version,
+    entry,
+    hsm,
+    hsm_key,
+    key_in,
+    live_version,
+    policy,
+    rotation_in,
+    version,
+)
+
+_LENGTH = re.compile(r"character varying\((\d+)\)")
+_SET_BY_SERVER = {"id", "sequence", "timestamp", "recorded_by"}
+"""Columns of the trail that no client gives: `trail` tries those."""
+_OF_TYPE = (
+    ("GLOB '[0-9]", "2999-01-01"),
+    ("GLOB '*[^0-9a-f]*'", "NOT AN ID"),
+    ("json_valid", "{"),
+    ("typeof({column}) = 'blob'", "\x01" + "x" * 60),
+    ("typeof({column}) = 'real'", "much"),
+    ("typeof({column}) = 'integer'", 1.5),
+    ("{column} IN (0, 1)", 2),
+    ("", "NUL\0inside"),
+)
+"""By what a CHECK of a type says on SQLite, a value that it refuses."""
+
+
+def attempts(engine: Engine, expected: Objects) -> Iterator[Attempt]:
+    """Yield the attempts at each column of a table that the probe has a row of."""
+    for key, facts in expected.items():
+        table, _, column = key.removeprefix("column ").partition(".")
+        if key.startswith("column ") and table in _TABLES and not _is_set_by_server(table, column):
+            if not facts.get("nullable", True) and not _is_followed(table, column, expected):
+                yield _null(engine, table, column, expected)
+            length = _LENGTH.fullmatch(str(facts.get("type")))
+            if length:
+                yield _too_long(table, column, int(length[1]))
+    if engine == "sqlite":
+        for key, facts in expected.items():
+            if is_of_type(key) and answered_before(key, expected) is None:
+                yield from _malformed(key, facts)
+
+
+def is_of_type(key: str) -> bool:
+    """Whether an object is the CHECK that on SQLite stands for a column's type."""
+    return key.startswith("constraint ") and key.endswith("_type")
+
+
+def answered_before(key: str, expected: Objects) -> str | None:
+    """Return who refuses all that the CHECK of a type would, and is asked first; nobody, where it can be reached."""
+    table, column = _table_and_column(key)
+    if _is_set_by_server(table, column):
+        return f"trigger {table}.guard_key_audit_log_insert"
+    if follower := _is_followed(table, column, expected):
+        return follower
+    names = [f"constraint {table}.ck_{table}_{column}_{suffix}" for suffix in _NARROWER]
+    names += [f"constraint {table}.ck_{table}_{name}" for name in _NARROWER_STILL.get(column, ())]
+    return next((name for name in names if name in expected), None)
+
+
+_NARROWER = ("known", "is_object", "is_array", "is_sha256", "is_hh_mm", "is_envelope")
+_NARROWER_STILL = {
+    "encrypted_key_data": ("material_is_envelope",),
+    "entropy_score": ("entropy_score_range",),  # a number is stored as one of the right type
+}
+
+
+def _table_and_column(key: str) -> tuple[str, str]:
+    table, _, rule = key.removeprefix("constraint ").partition(".")
+    return table, rule.removeprefix(f"ck_{table}_").removesuffix("_type")
+
+
+def _is_followed(table: str, column: str, expected: Objects) -> str | None:
+    """Return the trigger that follows a reference, and refuses what leads nowhere before anything else is asked."""
+    for key, facts in expected.items():
+        name = key.removeprefix(f"constraint {table}.")
+        referring = re.match(r"FOREIGN KEY ?\(([^)]*)\)", str(facts.get("definition", "")))
+        if key.startswith(f"constraint {table}.fk_") and referring and column in re.findall(r"\w+", referring[1]):
+            for trigger, of_trigger in expected.items():
+                says = f"'{name}: " in str(of_trigger.get("definition", ""))
+                if trigger.startswith(f"trigger {table}.") and (says or trigger == _FOLLOWING.get(name)):
+                    return trigger
+    return None
+
+
+_FOLLOWING = {"fk_key_versions_key_id_key_masters": "trigger key_versions.validate_key_version_material"}
+"""On PostgreSQL, where a trigger's definition does not say what it refuses."""
+
+
+def _is_set_by_server(table: str, column: str) -> bool:
+    return table == "key_audit_logs" and column in _SET_BY_SERVER
+
+
+def _null(engine: Engine, table: str, column: str, expected: Objects) -> Attempt:
+    given, row = _base(table, column)
+    statement = adding(table, {**row, column: None})
+    tries, twin = f"{column} is NULL", adding(table, row)
+    guard = next((key for key, facts in expected.items() if _forbids_null(key, facts, table, column)), None)
+    if engine == "sqlite" and guard:
+        rule = guard.partition(".")[2].removesuffix("_insert")
+        return Attempt(rule, table, tries, statement, given, twin, guard=guard)
+    by_type = f"ck_{table}_{column}_type"
+    if engine == "sqlite" and (guard := next((k for k, f in expected.items() if _says(k, f, table, by_type)), None)):
+        return Attempt(by_type, table, tries, statement, given, twin, guard=guard)
+    says = f"NOT NULL constraint failed: {table}.{column}"
+    object_key = f"column {table}.{column}"
+    return Attempt(column, table, tries, statement, given, twin, NOT_NULL_VIOLATION, guard=object_key, says=says)
+
+
+def _forbids_null(key: str, facts: Facts, table: str, column: str) -> bool:
+    return (
+        key.startswith(f"trigger {table}.guard_")
+        and key.endswith("_not_null_insert")
+        and re.search(rf"\bNEW\.{column} IS NULL", str(facts["definition"])) is not None
+    )
+
+
+def _says(key: str, facts: Facts, table: str, rule: str) -> bool:
+    return key.startswith(f"trigger {table}.") and f"'{rule}: " in str(facts["definition"])
+
+
+def _too_long(table: str, column: str, length: int) -> Attempt:
+    """The server says which type a value is too long for, and not of which column."""
+    given, row = _base(table, column)
+    statement = adding(table, {**row, column: "x" * (length + 1)})
+    object_key = f"column {table}.{column}"
+    tries = f"{column} has {length + 1} characters"
+    return Attempt("", table, tries, statement, given, adding(table, row), TOO_LONG, object_key, engine="postgresql")
+
+
+def _malformed(key: str, facts: Facts) -> Iterator[Attempt]:
+    table, column = _table_and_column(key)
+    if table not in _TABLES:
+        return
+    rule = f"ck_{table}_{column}_type"
+    definition = str(facts["definition"])
+    value = next(value for says, value in _OF_TYPE if says.format(column=column) in definition)
+    given, row = _base(table, column)
+    for ignored in (False, True) if table == "key_audit_logs" else (False,):
+        yield Attempt(
+            rule, table, f"{column} is {value!r:.40}", adding(table, {**row, column: value}), given,
+            adding(table, row), engine="sqlite", checks_ignored=ignored,
+        )  # fmt: skip
+
+
+_TABLES = (
+    "key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations", "key_audit_logs",
+)  # fmt: skip
+
+
+def _base(table: str, column: str) -> tuple[tuple[Any, ...], Row]:
+    """Return a row that only `column` can make wrong, and the statements that have to come before it."""
+    of = active_key()
+    given = (adding("key_masters", of),)
+    match table:
+        case "key_masters":
+            status = column.removesuffix("_at")
+            times = {"rotated", "expired", "revoked", "archived"}
+            if column == "hsm_key_id":
+                return (), hsm_key(key_type="dek")
+            return (), key_in(status if status in times else "active")
+        case "key_versions":
+            if column == "destroyed_at":
+                return given, destroyed_version(of)
+            if column == "deactivated_at":
+                return given, live_version(of, deactivated_at=FIRST)
+            return given, version(of)
+        case "key_rotations":
+            status = {"completed_at": "COMPLETED", "failed_at": "FAILED"}.get(column, "RUNNING")
+            return given, rotation_in(status, of)
+        case "rotation_policies":
+            return (), policy()
+        case "hsm_configurations":
+            return (), hsm()
+    return (), entry()
