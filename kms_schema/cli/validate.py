@@ -88,6 +88,9 @@ Exit status: 0 no error, 1 errors, 2 usage, 3 could not connect or too few right
     show_default=True,
     help="data: ask the rows, too, for what a guard should have kept out; needs SELECT.",
 )
+@click.option(
+    "--probe", is_flag=True, help="Try each forbidden write, too, and roll it back; needs a role that may write."
+)
 @click.option("--strict", is_flag=True, help="Report objects in that schema that are not the package's, too.")
 def validate_command(  # noqa: PLR0913, PLR0917  (click passes each option by name)
     database_url: str | None,
@@ -100,12 +103,14 @@ def validate_command(  # noqa: PLR0913, PLR0917  (click passes each option by na
     schema: str,
     version_table: str,
     level: Level,
+    probe: bool,
     strict: bool,
 ) -> int:
     """Say whether a database is exactly what the package made, and what differs.
 
     Reads the catalog, in one snapshot, and writes nothing: a role with CONNECT is enough, and a hot standby will
-    do. With --level data it reads the rows as well.
+    do. With --level data it reads the rows as well. With --probe it tries each forbidden write in a transaction that
+    is rolled back.
     """
     for code in (*select, *ignore):
         if not any(known.startswith(code) for known in CODES):
@@ -116,13 +121,14 @@ def validate_command(  # noqa: PLR0913, PLR0917  (click passes each option by na
     except DatabaseUrlError as error:
         raise click.UsageError(str(error)) from None
     accepted = _waivers(waivers)
-    with connected(url) as connection:
+    with connected(url, writing=probe) as connection:
         report = validate(
             connection,
             schema=schema,
             version_table=version_table,
             strict=strict,
             level=level,
+            probe=probe,
             progress=_show_progress if sys.stderr.isatty() else None,
             waivers=accepted,
         ).only(select, ignore)
@@ -167,10 +173,10 @@ def _layout(fail_on: Severity) -> Layout:
 
 
 @contextmanager
-def connected(url: str) -> "Iterator[DatabaseConnection]":
-    """Open the database at `url` for reading; raises `CannotConnect`, without the password, for all that goes wrong."""
+def connected(url: str, *, writing: bool = False) -> "Iterator[DatabaseConnection]":
+    """Open the database at `url`, for reading unless `writing`; raises `CannotConnect`, without the password, for all that goes wrong."""
     target = parse_database_url(url)
-    with _refusals_told(url, target), closing(_connect(target)) as connection:
+    with _refusals_told(url, target), closing(_connect(target, writing=writing)) as connection:
         yield connection
 
 
@@ -199,9 +205,9 @@ def _refusals_told(url: str, target: DatabaseUrl) -> Iterator[None]:
         raise CannotConnect(f"{redact(url)}: {message}") from None
 
 
-def _connect(target: DatabaseUrl) -> "DatabaseConnection":
+def _connect(target: DatabaseUrl, *, writing: bool) -> "DatabaseConnection":
     if target.engine == "sqlite":
-        return _open_sqlite(target)
+        return _open_sqlite(target, writing=writing)
     try:
         import psycopg  # noqa: PLC0415  (takes longer than all the rest; SQLite needs none of it)
     except ImportError as error:
@@ -210,6 +216,7 @@ def _connect(target: DatabaseUrl) -> "DatabaseConnection":
     return psycopg.connect(**(defaults | target.connection_parameters()), autocommit=True)
 
 
-def _open_sqlite(target: DatabaseUrl) -> sqlite3.Connection:
-    """Open a file for reading only: opening one that is not there must not make it."""
-    return sqlite3.connect(f"file:{quote(str(existing_file(target)))}?mode=ro", uri=True, timeout=5)
+def _open_sqlite(target: DatabaseUrl, *, writing: bool) -> sqlite3.Connection:
+    """Open a file that is there, and for reading only unless a probe is to write."""
+    mode = "rw" if writing else "ro"
+    return sqlite3.connect(f"file:{quote(str(existing_file(target)))}?mode={mode}", uri=True, timeout=5)

@@ -57,17 +57,19 @@ def validate(  # noqa: PLR0913  (each by its name)
     strict: bool = False,
     level: Level = "catalog",
     progress: Progress | None = None,
+    probe: bool = False,
     waivers: "Sequence[Waiver]" = (),
 ) -> Report:
     """Compare the database behind an idle psycopg or sqlite3 connection with what the package says.
 
     `schema` names the PostgreSQL schema that holds our objects; `version_table` Alembic's table (`schema.table`
     where it is in another schema); `strict` reports what else is in there, too. Level `data` also asks the rows for
-    what a guard should have kept out, and says to `progress` what is asked, as which of how many. `waivers` are
-    findings that are accepted (`kms_schema.read_waivers`). Raises `ValidationError` where too little can be read to
-    say anything, TypeError for a connection of another library, and the driver's own errors.
+    what a guard should have kept out, and says to `progress` what is asked, as which of how many. With `probe` each
+    forbidden write is tried as well, in a transaction that is rolled back: see `probing`. `waivers` are findings that
+    are accepted (`kms_schema.read_waivers`). Raises `ValidationError` where too little can be read to say anything,
+    TypeError for a connection of another library, and the driver's own errors.
     """
-    report = _report(connection, schema, version_table, strict=strict, level=level, progress=progress)
+    report = _report(connection, schema, version_table, strict=strict, level=level, progress=progress, probe=probe)
     if waivers:
         from kms_schema.validation.waivers import waive  # noqa: PLC0415
 
@@ -83,6 +85,7 @@ def _report(  # noqa: PLR0913
     strict: bool,
     level: Level,
     progress: Progress | None,
+    probe: bool,
 ) -> Report:
     chain = snapshots.chain()
     table = VersionTable.parse(version_table, schema)
@@ -108,6 +111,12 @@ def _report(  # noqa: PLR0913
     findings = standing(revisions, chain, closest, version_table, empty=empty)
     findings += () if empty else tuple(_differences(catalog, filled[closest], table.name))
     findings += rows + posture_findings(posture) + tuple(_stranger(key) for key in strangers)
+    probed = None
+    if probe and not empty:
+        from kms_schema.validation import probing  # noqa: PLC0415  (nobody else needs it loaded)
+
+        probed, more = probing.probe(connection, schema, guarded)
+        findings += more
     return Report(
         catalog.engine,
         catalog.version,
@@ -116,18 +125,22 @@ def _report(  # noqa: PLR0913
         chain[-1],
         findings,
         checked=() if empty else tuple(filled[closest]),
-        unasked=_unasked(catalog, strict=strict, level=level),
+        unasked=_unasked(catalog, strict=strict, level=level, probe=probe),
         database=reader.database,
+        probed=probed,
     )
 
 
-def _unasked(catalog: Catalog, *, strict: bool, level: Level) -> frozenset[str]:
+def _unasked(catalog: Catalog, *, strict: bool, level: Level, probe: bool) -> frozenset[str]:
     """Return the codes that cannot be among the findings, since nothing looked for them."""
     nobody = catalog.engine == "sqlite" or not catalog.objects
     return frozenset(
         code
         for code in CODES
-        if (nobody and code in POSTURE) or (not strict and code == "KMS902") or (level != "data" and code in ABOUT_ROWS)
+        if (nobody and code in POSTURE)
+        or (not strict and code == "KMS902")
+        or (level != "data" and code in ABOUT_ROWS)
+        or (not probe and code.startswith("KMS6"))
     )
 
 

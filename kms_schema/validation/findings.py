@@ -2,7 +2,7 @@
 
 Codes never change their meaning. The tens tell the kind of object, the last digit what happened to it: 1 missing,
 2 unexpected, 3 changed, 4 renamed; from 5 on, and from 300, attributes that matter by themselves; from 400, who could
-get past the guards; from 500, what is about rows; from 900, what is about the check itself.
+get past the guards; from 500, what is about rows; from 600, what a probe tried; from 900, what is about the check itself.
 """
 
 from collections.abc import Mapping
@@ -104,6 +104,10 @@ CODES: Mapping[str, str] = {
     "KMS413": "everyone may create objects in the schema",
     "KMS414": "superusers exist",
     "KMS501": "rows break a rule",
+    "KMS601": "a forbidden write went through",
+    "KMS602": "refused by something else",
+    "KMS603": "a permitted write is refused",
+    "KMS604": "a promised effect is missing",
     "KMS901": "check could not run",
     "KMS902": "not made by the package",
     "KMS903": "waiver expired",

@@ -174,7 +174,7 @@ def _base(table: str, column: str) -> tuple[tuple[Any, ...], Row]:
                 return (), hsm_key(key_type="dek")
             return (), key_in(status if status in times else "active")
         case "key_versions":
-            if column == "destroyed_at":
+            if column in {"destroyed_at", "wrapped_by_version_id"}:
                 return given, destroyed_version(of)
             if column == "deactivated_at":
                 return given, live_version(of, deactivated_at=FIRST)

@@ -38,12 +38,14 @@ class SqliteSession:
         """Take a cursor of an idle connection."""
         self._cursor = cursor
         self.circumstance = Circumstance("")
+        self._checks_ignored = False
 
     def circumstances(self) -> Iterator[Circumstance]:
         """Yield each circumstance, in a transaction of its own: foreign keys are switched only between two."""
         for circumstance, (foreign_keys, recursive_triggers) in _SETTINGS.items():
             self._cursor.execute(f"PRAGMA foreign_keys = {foreign_keys}")
             self._cursor.execute(f"PRAGMA recursive_triggers = {recursive_triggers}")
+            self._cursor.execute("PRAGMA ignore_check_constraints = 0")
             self._begin()
             try:
                 self.circumstance = circumstance
@@ -68,7 +70,9 @@ class SqliteSession:
         try:
             yield
         finally:
-            self._cursor.execute("PRAGMA ignore_check_constraints = 0")
+            if self._checks_ignored:  # setting it makes the library compile every statement anew
+                self._cursor.execute("PRAGMA ignore_check_constraints = 0")
+                self._checks_ignored = False
             self._cursor.execute("ROLLBACK TO SAVEPOINT kms_probe")
             self._cursor.execute("RELEASE SAVEPOINT kms_probe")
 
@@ -88,6 +92,7 @@ class SqliteSession:
     def ignore_checks(self) -> None:
         """Ignore CHECK constraints, as any client can."""
         self._cursor.execute("PRAGMA ignore_check_constraints = 1")
+        self._checks_ignored = True
 
     def _execute(self, statement: Statement) -> sqlite3.Cursor:
         values = {name: _adapted(value) for name, value in statement.values.items()}

@@ -68,8 +68,6 @@ def _refuse(session: Session, attempt: Attempt, guard: Guard) -> Outcome:
         return Outcome(guard.object, attempt.tries, kind, promised, refusal, session.circumstance.name)
 
     with session.savepoint():
-        if attempt.checks_ignored:
-            session.ignore_checks()
         for statement in attempt.given:
             if refusal := session.run(statement):
                 return outcome(Kind.PERMITTED_REFUSED if refusal.by_rule else Kind.UNKNOWN, refusal)
