@@ -2,7 +2,8 @@
 
 Codes never change their meaning. The tens tell the kind of object, the last digit what happened to it: 1 missing,
 2 unexpected, 3 changed, 4 renamed; from 5 on, and from 300, attributes that matter by themselves; from 400, who could
-get past the guards; from 500, what is about rows; from 600, what a probe tried; from 900, what is about the check itself.
+get past the guards; from 500, what is about rows; from 600, what a probe tried; from 900, what is about the check
+itself.
 """
 
 from collections.abc import Mapping

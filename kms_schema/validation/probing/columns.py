@@ -166,24 +166,21 @@ def _base(table: str, column: str) -> tuple[tuple[Any, ...], Row]:
     """Return a row that only `column` can make wrong, and the statements that have to come before it."""
     of = active_key()
     given = (adding("key_masters", of),)
-    match table:
-        case "key_masters":
-            status = column.removesuffix("_at")
-            times = {"rotated", "expired", "revoked", "archived"}
-            if column == "hsm_key_id":
-                return (), hsm_key(key_type="dek")
-            return (), key_in(status if status in times else "active")
-        case "key_versions":
-            if column in {"destroyed_at", "wrapped_by_version_id"}:
-                return given, destroyed_version(of)
-            if column == "deactivated_at":
-                return given, live_version(of, deactivated_at=FIRST)
-            return given, version(of)
-        case "key_rotations":
-            status = {"completed_at": "COMPLETED", "failed_at": "FAILED"}.get(column, "RUNNING")
-            return given, rotation_in(status, of)
-        case "rotation_policies":
-            return (), policy()
-        case "hsm_configurations":
-            return (), hsm()
-    return (), entry()
+    special: dict[tuple[str, str], Row] = {
+        ("key_masters", "hsm_key_id"): hsm_key(key_type="dek"),
+        **{("key_masters", f"{each}_at"): key_in(each) for each in ("rotated", "expired", "revoked", "archived")},
+        ("key_versions", "destroyed_at"): destroyed_version(of),
+        ("key_versions", "wrapped_by_version_id"): destroyed_version(of),  # of what is destroyed it is history
+        ("key_versions", "deactivated_at"): live_version(of, deactivated_at=FIRST),
+        **{("key_rotations", f"{each}_at"): rotation_in(each.upper(), of) for each in ("completed", "failed")},
+    }
+    usual = {
+        "key_masters": of,
+        "key_versions": version(of),
+        "key_rotations": rotation_in("RUNNING", of),
+        "rotation_policies": policy(),
+        "hsm_configurations": hsm(),
+        "key_audit_logs": entry(),
+    }
+    row = special.get((table, column)) or usual[table]
+    return (given if "key_id" in row and table != "key_masters" else ()), row

@@ -41,7 +41,9 @@ def probe_findings(outcomes: Iterable[Outcome]) -> tuple[Finding, ...]:
 def not_probed(reason: str) -> Finding:
     """Return the finding that nothing could be tried."""
     meaning = "no forbidden write was tried, so whether they are refused is unknown"
-    return Finding("KMS901", severity_of("KMS901"), "probe", "every forbidden write tried", f"unknown: {reason}", meaning)
+    return Finding(
+        "KMS901", severity_of("KMS901"), "probe", "every forbidden write tried", f"unknown: {reason}", meaning
+    )
 
 
 def _cause(outcome: Outcome) -> str:

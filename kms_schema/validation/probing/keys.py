@@ -178,7 +178,7 @@ def _promises() -> Iterator[Promise]:
                 {"postgresql": (f"trigger {TABLE}.{LIFECYCLE}",), "sqlite": (f"trigger {TABLE}.{LIFECYCLE}_fill",)},
                 f"a key that goes from {before} to {after} gets its {time}",
                 changing(TABLE, row, status=str(after)),
-                plain(f"SELECT {time} IS NOT NULL FROM {{schema}}.{TABLE} WHERE id = :id", id=row["id"]),  # noqa: S608
+                plain(f"SELECT {time} IS NOT NULL FROM {{schema}}.{TABLE} WHERE id = :id", id=row["id"]),
                 (adding(TABLE, row),),
             )
     row = active_key(updated_at=FIRST)
@@ -186,7 +186,7 @@ def _promises() -> Iterator[Promise]:
         dict.fromkeys(("postgresql", "sqlite"), (f"trigger {TABLE}.touch_key_master_updated_at",)),
         "updated_at of a key is the time of its last change",
         changing(TABLE, row, **TOUCHED),
-        plain(f"SELECT updated_at > :before FROM {{schema}}.{TABLE} WHERE id = :id", id=row["id"], before=FIRST),  # noqa: S608
+        plain(f"SELECT updated_at > :before FROM {{schema}}.{TABLE} WHERE id = :id", id=row["id"], before=FIRST),
         (adding(TABLE, row),),
     )
     live = live_version(row)

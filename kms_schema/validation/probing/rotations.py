@@ -6,8 +6,10 @@ from typing import Any
 
 from kms_schema.validation.probing.attempt import (
     FOREIGN_KEY_VIOLATION,
+    IMPATIENT,
     WRITTEN_ONCE,
     Attempt,
+    Engine,
     Promise,
     Row,
     Statement,
@@ -61,6 +63,7 @@ def attempts() -> Iterator[Attempt | Promise]:
     yield from _promises(of, given)
     yield Attempt(
         "prevent_key_rotation_truncate", TABLE, "all rotations are truncated", plain(f"TRUNCATE {{schema}}.{TABLE}"),
+        IMPATIENT,
         engine="postgresql", sqlstate=WRITTEN_ONCE,
     )  # fmt: skip
 
@@ -174,7 +177,10 @@ def _references(of: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
 
 
 def _promises(of: Row, given: tuple[Statement, ...]) -> Iterator[Promise]:
-    fills = {"postgresql": (f"trigger {TABLE}.{LIFECYCLE}",), "sqlite": (f"trigger {TABLE}.{LIFECYCLE}_fill",)}
+    fills: dict[Engine, tuple[str, ...]] = {
+        "postgresql": (f"trigger {TABLE}.{LIFECYCLE}",),
+        "sqlite": (f"trigger {TABLE}.{LIFECYCLE}_fill",),
+    }
     for before, after, filled in (
         ("SCHEDULED", "RUNNING", "started_at IS NOT NULL"),
         ("RUNNING", "COMPLETED", "completed_at IS NOT NULL"),
@@ -182,7 +188,7 @@ def _promises(of: Row, given: tuple[Statement, ...]) -> Iterator[Promise]:
         ("FAILED", "SCHEDULED", "retry_count = 1 AND started_at IS NULL AND claimed_by IS NULL"),
     ):
         row = rotation_in(before, of)
-        question = plain(f"SELECT {filled} FROM {{schema}}.{TABLE} WHERE id = :id", id=row["id"])  # noqa: S608
+        question = plain(f"SELECT {filled} FROM {{schema}}.{TABLE} WHERE id = :id", id=row["id"])
         keeps = f"a rotation that goes from {before} to {after}: {filled}"
         yield Promise(fills, keeps, changing(TABLE, row, status=after), question, (*given, adding(TABLE, row)))
     by = policy()
@@ -192,6 +198,6 @@ def _promises(of: Row, given: tuple[Statement, ...]) -> Iterator[Promise]:
         {"postgresql": (constraint,), "sqlite": ("trigger rotation_policies.release_key_rotations", constraint)},
         "a deleted policy leaves its rotations, without it",
         deleting("rotation_policies", by),
-        plain(f"SELECT policy_id IS NULL FROM {{schema}}.{TABLE} WHERE id = :id", id=row["id"]),  # noqa: S608
+        plain(f"SELECT policy_id IS NULL FROM {{schema}}.{TABLE} WHERE id = :id", id=row["id"]),
         (*given, adding("rotation_policies", by), adding(TABLE, row)),
     )

@@ -59,7 +59,11 @@ def _values_of_policies() -> list[Case]:
         case("key_type_known", "a policy is for an unknown type of key", key_type="rsa"),
         *(case(f"{number}_positive", f"{number} is 0", **{number: 0}) for number in numbers),
         case("notify_before_rotation_hours_positive", "notice is given 0 hours ahead", notify_before_rotation_hours=0),
-        case("rotation_window_start_is_hh_mm", "a window begins at no time", **{**window, "rotation_window_start": "24:00"}),
+        case(
+            "rotation_window_start_is_hh_mm",
+            "a window begins at no time",
+            **{**window, "rotation_window_start": "24:00"},
+        ),
         case("rotation_window_end_is_hh_mm", "a window ends at no time", **{**window, "rotation_window_end": "06:60"}),
         case("rotation_window_in_pairs", "a window does not end", rotation_window_start="22:00"),
         case("notification_channels_is_array", "notification_channels is an object", notification_channels={}),
@@ -89,7 +93,11 @@ def _values_of_hsms() -> list[Case]:
         case("endpoint_url_not_blank", "an HSM has a blank address", endpoint_url="\t"),
         case("max_key_size_bits_positive", "an HSM keeps keys of no bits", max_key_size_bits=0),
         case("response_time_ms_not_negative", "an HSM answers before it is asked", response_time_ms=-1),
-        case(ENVELOPE, "credentials of an HSM are stored as they are", authentication_config=b'{"pin": "0000 0000 0000 0000"}'),
+        case(
+            ENVELOPE,
+            "credentials of an HSM are stored as they are",
+            authentication_config=b'{"pin": "0000 0000 0000 0000"}',
+        ),
         case(ENVELOPE, "an envelope of credentials has no content", authentication_config=b"\x01" + b"k" * 28),
         case("supported_algorithms_is_array", "supported_algorithms is an object", supported_algorithms={}),
     ]
@@ -100,6 +108,6 @@ def _touched(table: str, singular: str, row: Row, change: Row) -> Promise:
         dict.fromkeys(("postgresql", "sqlite"), (f"trigger {table}.touch_{singular}_updated_at",)),
         "updated_at is the time of the last change",
         changing(table, row, **change),
-        plain(f"SELECT updated_at > :before FROM {{schema}}.{table} WHERE id = :id", id=row["id"], before=FIRST),  # noqa: S608
+        plain(f"SELECT updated_at > :before FROM {{schema}}.{table} WHERE id = :id", id=row["id"], before=FIRST),
         (adding(table, row),),
     )

@@ -36,7 +36,7 @@ def inserted(
         yield Attempt(rule, table, tries, forbidden, tuple(given), adding(table, row), **more)
 
 
-def updated(  # noqa: PLR0913  (each by its name)
+def updated(
     table: str,
     row: Row,
     cases: Sequence[Case],
@@ -82,7 +82,7 @@ def unique(  # noqa: PLR0913  (each by its name)
         yield Attempt(rule, table, tries, statement, before, guard=guard, only_guarded=True, engine="sqlite")
 
 
-def displacing(
+def displacing(  # noqa: PLR0913  (each by its name)
     table: str, rule: str, row: Row, other: Row, taken: Row, *, given: Sequence[Statement] = ()
 ) -> Iterator[Attempt]:
     """Yield every UPDATE OR … that gives `row` the unique values `taken`, which `other`, stored as well, has."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from kms_schema.validation.probing.attempt import (
     FOREIGN_KEY_VIOLATION,
+    IMPATIENT,
     UNIQUE_VIOLATION,
     WRITTEN_ONCE,
     Attempt,
@@ -35,11 +36,11 @@ def attempts() -> Iterator[Attempt]:
     given = (adding("key_masters", about), adding(TABLE, entry(key_id=about["id"])))
     yield from inserted(TABLE, entry(), _values())
     yield from inserted(TABLE, entry(), _values(), checks_ignored=True, engine="sqlite")
-    for rule, tries, text in (*_changes(), *_changes_on_postgresql()):
-        sqlite = "postgresql" if text in dict.fromkeys(each[2] for each in _changes_on_postgresql()) else None
-        since = MERGE_SINCE if text.startswith("MERGE") else 0
-        statement = plain(text, about=about["id"])
-        yield Attempt(rule, TABLE, tries, statement, given, sqlstate=WRITTEN_ONCE, engine=sqlite, since=since)  # type: ignore[arg-type]
+    for rule, tries, text in _changes():
+        yield Attempt(rule, TABLE, tries, plain(text, about=about["id"]), given, sqlstate=WRITTEN_ONCE)
+    for rule, tries, text in _changes_on_postgresql():
+        more: dict[str, Any] = {"engine": "postgresql", "since": MERGE_SINCE if text.startswith("MERGE") else 0}
+        yield Attempt(rule, TABLE, tries, plain(text, about=about["id"]), given, sqlstate=WRITTEN_ONCE, **more)
     yield from _truncated()
     yield from _through_a_view(about, given)
     yield from _forged(about, given)
@@ -105,11 +106,11 @@ def _truncated() -> Iterator[Attempt]:
         ("TRUNCATE ONLY, with its sequence", f"TRUNCATE ONLY {{schema}}.{TABLE} RESTART IDENTITY"),
     ):
         rule = f"{NO_DELETE}_truncate"
-        yield Attempt(rule, TABLE, tries, plain(text), sqlstate=WRITTEN_ONCE, engine="postgresql")
+        yield Attempt(rule, TABLE, tries, plain(text), IMPATIENT, sqlstate=WRITTEN_ONCE, engine="postgresql")
 
 
 def _through_a_view(about: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
-    made = plain(f"CREATE TEMPORARY VIEW kms_probe_trail AS SELECT * FROM {{schema}}.{TABLE}")  # noqa: S608
+    made = plain(f"CREATE TEMPORARY VIEW kms_probe_trail AS SELECT * FROM {{schema}}.{TABLE}")
     for rule, tries, text in (
         (NO_UPDATE, "UPDATE through a view", f"UPDATE pg_temp.kms_probe_trail SET risk_score = 0 {OURS}"),
         (NO_DELETE, "DELETE through a view", f"DELETE FROM pg_temp.kms_probe_trail {OURS}"),
@@ -145,7 +146,7 @@ def _forged(about: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
 
 def _upsert(name: str, about: Row) -> Statement:
     return plain(
-        f"INSERT INTO {{schema}}.{TABLE} ({name}, {SAID}) SELECT {name}, event_type, event_category, 'rewritten'"  # noqa: S608
+        f"INSERT INTO {{schema}}.{TABLE} ({name}, {SAID}) SELECT {name}, event_type, event_category, 'rewritten'"
         f" FROM {{schema}}.{TABLE} {OURS}"
         f" ON CONFLICT ({name}) DO UPDATE SET event_description = excluded.event_description",
         about=about["id"],

@@ -36,7 +36,7 @@ def attempts() -> Iterator[Attempt]:
     for tries, (column, value, rule) in FORGED.items():
         for verb in REPLACING:
             text = (
-                f'{verb} INTO main.{TABLE} ("{column}", {SAID}) SELECT {value}, event_type, event_category, \'again\''  # noqa: S608
+                f"{verb} INTO main.{TABLE} (\"{column}\", {SAID}) SELECT {value}, event_type, event_category, 'again'"
                 f" FROM main.{TABLE} {OURS}"
             )
             statement = plain(text, about=about["id"])
@@ -47,7 +47,7 @@ def attempts() -> Iterator[Attempt]:
         (NO_UPDATE, "REPLACE", "sequence = 1"),
         (NO_UPDATE, "REPLACE", "event_description = 'calm'"),
     ):
-        statement = plain(f"UPDATE OR {resolution} main.{TABLE} SET {change} {OURS}", about=about["id"])  # noqa: S608
+        statement = plain(f"UPDATE OR {resolution} main.{TABLE} SET {change} {OURS}", about=about["id"])
         tries = f"UPDATE OR {resolution} of an entry: {change}"
         yield Attempt(rule, TABLE, tries, statement, given, engine="sqlite")
     yield from _temporary(about, given)
@@ -77,6 +77,6 @@ def _temporary(about: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
 def _without_rowid() -> Iterator[Attempt]:
     """A row that has a rowid can be displaced through it, past every guard."""
     for table in TABLES:
-        text = f"UPDATE main.{table} SET rowid = rowid WHERE false"  # noqa: S608
+        text = f"UPDATE main.{table} SET rowid = rowid WHERE false"
         says = "no such column: rowid"
         yield Attempt(f"table {table}", table, "a row is reached by its rowid", plain(text), engine="sqlite", says=says)

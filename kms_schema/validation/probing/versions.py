@@ -6,9 +6,11 @@ from typing import Any
 
 from kms_schema.validation.probing.attempt import (
     FOREIGN_KEY_VIOLATION,
+    IMPATIENT,
     UNIQUE_VIOLATION,
     WRITTEN_ONCE,
     Attempt,
+    Engine,
     Promise,
     Row,
     adding,
@@ -77,7 +79,11 @@ def _values() -> list[Case]:
         case("material_has_checksum", "material has no key check value", key_checksum=None),
         case("material_is_envelope", "material does not begin as an envelope", encrypted_key_data=b"\x7f" + b"k" * 60),
         case("material_names_its_envelope", "material says nothing of its envelope", encryption_metadata=None),
-        case("material_names_its_envelope", "material does not say what is bound", encryption_metadata=format_and_algorithm),
+        case(
+            "material_names_its_envelope",
+            "material does not say what is bound",
+            encryption_metadata=format_and_algorithm,
+        ),
     ]
 
 
@@ -172,9 +178,7 @@ def _material(of: Row) -> Iterator[Attempt]:
         return MATERIAL, tries, change
 
     given = (adding("key_masters", of),)
-    none = case(
-        "a version has no material anywhere", encrypted_key_data=None, key_checksum=None, wrapping_key_ref=None
-    )
+    none = case("a version has no material anywhere", encrypted_key_data=None, key_checksum=None, wrapping_key_ref=None)
     plaintext = case("material is as long as the bare key", encrypted_key_data=b"\x01" + b"k" * 31)
     padded = case("padded material has another length than its key", encrypted_key_data=b"\x02" + b"k" * 41)
     yield from inserted(TABLE, version(of), [none, plaintext, padded], given)
@@ -204,6 +208,7 @@ def _removal(of: Row) -> Iterator[Attempt]:
     yield Attempt(deletion, TABLE, "a version is deleted", deleting(TABLE, row), given, sqlstate=WRITTEN_ONCE)
     yield Attempt(
         f"{deletion}_truncate", TABLE, "all versions are truncated", plain("TRUNCATE {schema}.key_versions CASCADE"),
+        IMPATIENT,
         engine="postgresql", sqlstate=WRITTEN_ONCE,
     )  # fmt: skip
     nobody: Case = (KEY, "a version is of a key that is not there", {"key_id": uuid.uuid4()})
@@ -217,7 +222,7 @@ def _removal(of: Row) -> Iterator[Attempt]:
 def _promises(of: Row) -> Iterator[Promise]:
     given = (adding("key_masters", of),)
     row = version(of, usage_count=7)
-    both = ("postgresql", "sqlite")
+    both: tuple[Engine, ...] = ("postgresql", "sqlite")
     yield Promise(
         dict.fromkeys(both, (f"trigger {TABLE}.record_key_version_insert",)),
         "the use of a new version counts for its key",

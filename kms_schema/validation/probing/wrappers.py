@@ -77,8 +77,8 @@ def _wrappers() -> Iterator[Attempt]:
 def _circles() -> Iterator[Attempt]:
     keys = [kek() for _ in range(3)]
     top, middle, bottom = (version(each) for each in keys)
-    for above, below in ((top, middle), (middle, bottom)):
-        below |= _under(above)
+    middle.update(_under(top))
+    bottom.update(_under(middle))
     stored = tuple(adding(KEYS, each) for each in keys) + tuple(
         adding(VERSIONS, each) for each in (top, middle, bottom)
     )
