@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 LOCK_SECONDS = 1
 """How long a statement waits for a lock that somebody else holds."""
 
+LATER_LOCK_MILLISECONDS = 20
+"""How long each further statement waits after one has waited in vain: whoever holds that lock may hold it for hours."""
+
+LOCK_NOT_AVAILABLE = "55P03"
+
 # READ COMMITTED, which destruction of versions demands; whether it may write is for the role's settings to say.
 _BEGIN = f"""BEGIN ISOLATION LEVEL READ COMMITTED;
 SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL lock_timeout = '{LOCK_SECONDS}s';
@@ -32,7 +37,8 @@ _STANDING = """SELECT current_setting('transaction_read_only') = 'on', pg_is_in_
               WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s) AND relname = 'key_audit_logs'),
              false)"""
 _PLACE = re.compile(r"(?<![:\w]):(?P<name>[a-z_]\w*)")
-_OF_RULES = ("22", "23", "25000")
+# Rights and things that are not there, locks and cancelled statements, resources, read-only transactions, the server.
+_NOT_OF_RULES = ("42", "55", "57", "40", "53", "54", "58", "08", "25006", "XX")
 _REPLICA = Circumstance("session_replication_role = replica", foreign_keys=False, triggers_only=True)
 
 
@@ -47,6 +53,7 @@ class PostgresqlSession:
         self._schema = quoted(schema) + "."
         self.version = cursor.connection.info.server_version // 10000
         self.circumstance = Circumstance("a plain session")
+        self._waited_in_vain = False
         read_only, standby, self.is_owner = cursor.execute(_STANDING, (schema,)).fetchone() or (True, False, False)
         if standby:
             raise NotProbedError("the server is a standby, which takes no writes")
@@ -65,6 +72,8 @@ class PostgresqlSession:
     def savepoint(self) -> Iterator[None]:
         """Open a savepoint that is rolled back, with its locks and settings, whatever happens."""
         self._cursor.execute("SAVEPOINT kms_probe")
+        if self._waited_in_vain:
+            self._cursor.execute(f"SET LOCAL lock_timeout = '{LATER_LOCK_MILLISECONDS}ms'")
         try:
             yield
         finally:
@@ -85,6 +94,7 @@ class PostgresqlSession:
         except Error as error:
             if self._cursor.connection.broken:
                 raise
+            self._waited_in_vain = self._waited_in_vain or error.sqlstate == LOCK_NOT_AVAILABLE
             return _refusal(error)
         return None
 
@@ -137,4 +147,4 @@ def _refusal(error: "psycopg.Error") -> Refusal:
     sqlstate = error.sqlstate or ""
     message = (error.diag.message_primary or str(error).strip() or "no message").splitlines()[0]
     says = error.diag.constraint_name or error.diag.column_name or ""
-    return Refusal(message, says, sqlstate, sqlstate.startswith(_OF_RULES))
+    return Refusal(message, says, sqlstate, not sqlstate.startswith(_NOT_OF_RULES))

@@ -101,12 +101,11 @@ def _changes_on_postgresql() -> tuple[tuple[str, str, str], ...]:
 
 
 def _truncated() -> Iterator[Attempt]:
-    for tries, text in (
-        ("TRUNCATE of the trail", f"TRUNCATE {{schema}}.{TABLE}"),
-        ("TRUNCATE ONLY, with its sequence", f"TRUNCATE ONLY {{schema}}.{TABLE} RESTART IDENTITY"),
-    ):
-        rule = f"{NO_DELETE}_truncate"
-        yield Attempt(rule, TABLE, tries, plain(text), IMPATIENT, sqlstate=WRITTEN_ONCE, engine="postgresql")
+    rule = f"{NO_DELETE}_truncate"
+    more: dict[str, Any] = {"given": IMPATIENT, "sqlstate": WRITTEN_ONCE, "engine": "postgresql"}
+    yield Attempt(rule, TABLE, "TRUNCATE of the trail", plain(f"TRUNCATE {{schema}}.{TABLE}"), **more)
+    restarted = plain(f"TRUNCATE ONLY {{schema}}.{TABLE} RESTART IDENTITY")  # takes the owner of its sequence
+    yield Attempt(rule, TABLE, "TRUNCATE ONLY, with its sequence", restarted, by="owner", **more)
 
 
 def _through_a_view(about: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:

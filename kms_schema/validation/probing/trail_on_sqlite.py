@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from kms_schema.validation.probing.attempt import Attempt, Row, Statement, adding, plain
+from kms_schema.validation.probing.attempt import Attempt, Promise, Row, Statement, adding, plain
 from kms_schema.validation.probing.rows import active_key, entry
 from kms_schema.validation.probing.trail import GUARD, NO_DELETE, NO_UPDATE, OURS, SAID, TABLE
 
@@ -29,7 +29,7 @@ FORGED = {
 }
 
 
-def attempts() -> Iterator[Attempt]:
+def attempts() -> Iterator[Attempt | Promise]:
     """Yield everything that is tried."""
     about = active_key()
     given = (adding("key_masters", about), adding(TABLE, entry(key_id=about["id"])))
@@ -52,6 +52,14 @@ def attempts() -> Iterator[Attempt]:
         yield Attempt(rule, TABLE, tries, statement, given, engine="sqlite")
     yield from _temporary(about, given)
     yield from _without_rowid()
+    numbered = f"SELECT sequence = (SELECT max(sequence) FROM main.{TABLE}) AND sequence > 1 FROM main.{TABLE} {OURS}"
+    yield Promise(
+        {"sqlite": (f"trigger {TABLE}.{GUARD}_sequence",)},
+        "an entry gets the number after the last",
+        given[1],
+        plain(numbered, about=about["id"]),
+        given[:1],
+    )
 
 
 def _temporary(about: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:

@@ -1,0 +1,62 @@
+"""Which guards a probe cannot reach, and why: another is asked first, whatever is written.
+
+That those are there, only the catalog says; a test holds every other guard of every revision to have an attempt.
+"""
+
+from kms_schema.validation.catalog import Objects, kind_and_name
+from kms_schema.validation.probing.attempt import Engine
+from kms_schema.validation.probing.columns import answered_before, is_of_type
+
+_ONE_BY_ONE = {
+    "constraint rotation_policies.ck_rotation_policies_timezone_not_blank": (
+        "trigger rotation_policies.validate_rotation_policy_timezone",
+        "a blank name is no time zone",
+    ),
+    "trigger key_masters.guard_key_master_update": (
+        "trigger key_masters.protect_key_master_identity",
+        "neither id nor key_id may change at all",
+    ),
+}
+_ON_SQLITE = {
+    "constraint key_audit_logs.uq_key_audit_logs_sequence": (
+        "trigger key_audit_logs.guard_key_audit_log_insert",
+        "no client gives a sequence",
+    ),
+}
+_VIEWS = ("index uq_key_health_monitor", "index uq_key_management_dashboard")
+
+
+def why_unprobed(key: str, engine: Engine, expected: Objects) -> str | None:
+    """Return why no attempt is made at a trigger, constraint or unique index; nothing, where one can be."""
+    name = kind_and_name(key)[1].rpartition(".")[2]
+    table = str(expected[key].get("table", ""))
+    first, why = (_ONE_BY_ONE | (_ON_SQLITE if engine == "sqlite" else {})).get(key, ("", ""))
+    if first in expected:
+        return f"{first} refuses first: {why}"
+    if table == "alembic_version":
+        return "the table is Alembic's, and a probe does not touch the history"
+    if key in _VIEWS:
+        return "the rows of a materialized view are the server's own work"
+    if key.startswith("index ") and f"constraint {table}.{name}" in expected:
+        return "it is the index of the constraint of the same name"
+    return _why_unprobed_on_sqlite(key, table, name, expected) if engine == "sqlite" else None
+
+
+def _why_unprobed_on_sqlite(key: str, table: str, name: str, expected: Objects) -> str | None:
+    if is_of_type(key) and (first := answered_before(key, expected)):
+        return f"{first} refuses first all that this would"
+    if not key.startswith("trigger ") and (first := _says_the_same(name, table, expected)):
+        return f"{first} says the same first, with foreign keys and checks off, too"
+    return None
+
+
+def _says_the_same(rule: str, table: str, expected: Objects) -> str:
+    """Return the trigger that refuses by the same rule before a constraint is asked."""
+    saying = (
+        key
+        for key, facts in expected.items()
+        if key.startswith(f"trigger {table}.")
+        and f"'{rule}: " in str(facts["definition"])
+        and " BEFORE INSERT " in str(facts["definition"])
+    )
+    return next(saying, "")

@@ -1,0 +1,1 @@
+"""Tests of `kms-schema validate --probe`."""

@@ -1,0 +1,69 @@
+"""A probe's transaction on a test's database, to take guards away in."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from kms_schema import snapshots
+from kms_schema.validation.catalog import Objects
+from kms_schema.validation.compare import fill_in
+from kms_schema.validation.probing.attempt import Attempt, Engine, Promise
+from kms_schema.validation.probing.attempts import attempts
+from kms_schema.validation.probing.guards import guard_of, keeper_of
+from kms_schema.validation.probing.postgresql import PostgresqlSession
+from kms_schema.validation.probing.postgresql import probing as on_postgresql
+from kms_schema.validation.probing.sqlite import SqliteSession
+from kms_schema.validation.probing.sqlite import probing as on_sqlite
+from tests.engines.database import Connection, Database
+
+Tried = list[Attempt | Promise]
+NEWEST = {"postgresql": 18, "sqlite": 3}
+
+
+@contextmanager
+def session_on(connection: Connection) -> Iterator[PostgresqlSession | SqliteSession]:
+    """Open the transaction or transactions of a probe."""
+    if isinstance(connection, sqlite3.Connection):
+        with on_sqlite(connection) as on_file:
+            yield on_file
+        return
+    with on_postgresql(connection, "public") as on_server:
+        yield on_server
+
+
+def expected_of(engine: Engine, revision: str, version: int | None = None) -> Objects:
+    """Return what is expected after a revision."""
+    objects = snapshots.load(engine, revision, f"{version or NEWEST[engine]}.0")
+    return fill_in(objects, "public" if engine == "postgresql" else "main", "postgres")
+
+
+def by_guard(engine: Engine, version: int, expected: Objects) -> dict[str, Tried]:
+    """Return the attempts at each guard."""
+    found: dict[str, Tried] = {}
+    for attempt in attempts(engine, version, expected):
+        if isinstance(attempt, Promise):
+            key = keeper_of(attempt, engine, expected)
+        else:
+            guard = guard_of(attempt, engine, expected) if attempt.engine in {None, engine} else None
+            key = guard.object if guard else None
+        if key is not None:
+            found.setdefault(key, []).append(attempt)
+    return found
+
+
+def guards_of(expected: Objects) -> list[str]:
+    """Return the triggers, constraints and unique indexes."""
+    return [
+        key
+        for key, facts in expected.items()
+        if key.startswith(("trigger ", "constraint ")) or "CREATE UNIQUE INDEX" in str(facts.get("definition", ""))
+    ]
+
+
+@contextmanager
+def copy_of(database: Database) -> Iterator[sqlite3.Connection]:
+    """Give a copy of a SQLite database in memory."""
+    with closing(database.connect()) as connection, closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
+        assert isinstance(connection, sqlite3.Connection)
+        connection.backup(copy)
+        yield copy

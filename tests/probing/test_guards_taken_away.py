@@ -1,0 +1,113 @@
+"""Each attempt can fail: where its guard is gone, or switched off, or lets everything through, the probe says so."""
+
+import re
+import sqlite3
+from contextlib import closing
+
+import psycopg
+import pytest
+
+from kms_schema import snapshots
+from kms_schema.validation.catalog import Objects
+from kms_schema.validation.probing.findings import probe_findings
+from kms_schema.validation.probing.trial import Outcome, make
+from tests.engines import Database
+from tests.engines.database import Connection
+from tests.probing.sessions import Tried, by_guard, copy_of, expected_of, session_on
+from tests.statements import execute
+
+REVISIONS = snapshots.chain()[1:]
+
+
+def noticed(outcomes: list[Outcome], guard: str) -> bool:
+    return any(finding.object == guard and finding.code.startswith("KMS6") for finding in probe_findings(outcomes))
+
+
+def drop(connection: psycopg.Connection[tuple[object, ...]], guard: str, how: str) -> None:
+    kind, _, name = guard.partition(" ")
+    table, _, own = name.rpartition(".")
+    statement = {
+        "trigger": f"ALTER TABLE public.{table} DISABLE TRIGGER {own}" if how == "disabled" else
+        f"DROP TRIGGER {own} ON public.{table}",
+        "constraint": f"ALTER TABLE public.{table} DROP CONSTRAINT {own} CASCADE",
+        "index": f"DROP INDEX public.{own}",
+        "column": f"ALTER TABLE public.{table} ALTER {own} DROP NOT NULL, ALTER {own} TYPE text",
+    }[kind]  # fmt: skip
+    connection.execute(statement.encode())
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize("how", ["dropped", "disabled"])
+def test_every_guard_that_is_gone_is_noticed_on_postgresql(database: Database, how: str) -> None:
+    version = int(database.engine_name.removeprefix("postgresql-"))
+    expected = expected_of("postgresql", REVISIONS[-1], version)
+    with closing(database.connect()) as connection, session_on(connection) as session:
+        assert isinstance(connection, psycopg.Connection)
+        missed = []
+        for guard, tried in by_guard("postgresql", version, expected).items():
+            if not guard.startswith("trigger " if how == "disabled" else ("trigger ", "constraint ", "index ")):
+                continue
+            with session.savepoint():
+                drop(connection, guard, how)
+                outcomes = list(make(session, tried, expected))
+            if not noticed(outcomes, guard):
+                missed.append(guard)
+    assert missed == []
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_trigger_that_a_replica_does_not_fire_is_noticed(database: Database) -> None:
+    version = int(database.engine_name.removeprefix("postgresql-"))
+    expected = expected_of("postgresql", REVISIONS[-1], version)
+    missed = []
+    with closing(database.connect()) as connection, session_on(connection) as session:
+        for circumstance in session.circumstances():
+            for guard, tried in by_guard("postgresql", version, expected).items():
+                if circumstance.triggers_only and guard.startswith("trigger "):
+                    table, _, name = guard.removeprefix("trigger ").partition(".")
+                    with session.savepoint():
+                        execute(connection, f"ALTER TABLE public.{table} ENABLE TRIGGER {name}")
+                        if not noticed(list(make(session, tried, expected)), guard):
+                            missed.append(guard)
+    assert missed == []
+
+
+def without_constraint(connection: sqlite3.Connection, guard: str) -> None:
+    """Take a constraint, or what a column's type demands, out of the text of its table."""
+    kind, _, name = guard.partition(" ")
+    table, _, own = name.partition(".")
+    (text,) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (table or name,)).fetchone()
+    if kind == "column":
+        changed = re.sub(rf'(\n    "?{own}"? [^\n]*?) NOT NULL', r"\1", text)
+    else:
+        changed = re.sub(rf",\n    CONSTRAINT {own} [^\n]*?(?=,?\n)", "", text)
+    assert changed != text, guard
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = ?", (changed, table or name))
+    connection.execute("PRAGMA writable_schema = RESET")
+
+
+def outcomes_on(connection: Connection, tried: Tried, expected: Objects) -> list[Outcome]:
+    with session_on(connection) as session:
+        return [outcome for _ in session.circumstances() for outcome in make(session, tried, expected)]
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_every_guard_that_is_gone_is_noticed_on_sqlite(empty_database: Database, revision: str) -> None:
+    empty_database.alembic("upgrade", revision)
+    expected = expected_of("sqlite", revision)
+    missed = []
+    for guard, tried in by_guard("sqlite", 0, expected).items():
+        key = str(expected[guard].get("definition", ""))
+        if guard.startswith("table ") or guard.endswith(".id") or key.startswith(("PRIMARY KEY", "UNIQUE")):
+            continue  # what the table is stored by cannot be taken out of its text alone
+        with copy_of(empty_database) as copy:
+            if guard.startswith(("trigger ", "index ")):
+                kind, _, name = guard.partition(" ")
+                copy.execute(f"DROP {kind} {name.rpartition('.')[2]}")
+            else:
+                without_constraint(copy, guard)
+            if not noticed(outcomes_on(copy, tried, expected), guard):
+                missed.append(guard)
+    assert missed == []
