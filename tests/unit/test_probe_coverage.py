@@ -28,6 +28,8 @@ def test_no_reason_is_given_for_a_guard_that_is_probed(engine: Engine, revision:
     expected = expected_of(engine, revision)
     probed = by_guard(engine, NEWEST[engine], expected)
     both = {key: reason for key in probed if (reason := why_unprobed(key, engine, expected))}
+    for key in [key for key in both if str(expected[key].get("definition")).startswith("FOREIGN KEY")]:
+        both.pop(key)  # of its two ends a trigger may guard one
     assert both == {}
 
 
