@@ -1,6 +1,6 @@
 """The transactions of a probe on SQLite: one as a client has it that sets nothing, one as the package sets it.
 
-Each takes the write lock at its beginning and keeps it for as long as it takes, a fraction of a second. Nothing is
+Each takes the write lock at its beginning and keeps it for as long as it takes, about a second. Nothing is
 written to the file before a commit that never comes; a journal that a killed probe leaves is rolled back by whoever
 opens the file next.
 """
