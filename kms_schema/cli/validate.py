@@ -174,7 +174,9 @@ def _layout(fail_on: Severity) -> Layout:
 
 @contextmanager
 def connected(url: str, *, writing: bool = False) -> "Iterator[DatabaseConnection]":
-    """Open the database at `url`, for reading unless `writing`; raises `CannotConnect`, without the password, for all that goes wrong."""
+    """Open the database at `url`, for reading unless `writing`; raises `CannotConnect`, without the password, for all
+    that goes wrong.
+    """
     target = parse_database_url(url)
     with _refusals_told(url, target), closing(_connect(target, writing=writing)) as connection:
         yield connection

@@ -27,6 +27,7 @@ def write(report: Report, _layout: Layout) -> str:
         "summary": {str(severity): report.count(severity) for severity in SEVERITIES},
         "checked": len(report.checked),
         "left_out": len(report.left_out),
+        "probed": report.probed,
         "findings": [_finding(finding) for finding in report.findings],
         "waived": [
             {**_finding(waived.finding), "reason": waived.reason, "expires": waived.expires.isoformat()}
