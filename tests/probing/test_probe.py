@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from contextlib import closing
 from typing import Any
 
@@ -18,6 +19,9 @@ from tests.population import contents, populate
 from tests.reports import found
 from tests.roles import APPLICATION, login
 from tests.statements import execute
+
+SOON_SECONDS = 30
+"""Who holds a lock is waited for once, and not at each of the attempts that want it."""
 
 AT_LEAST = {"postgresql": 500, "sqlite": 1000}
 """How many attempts are made at head; in a replica's session, and with either setting of SQLite's, once more."""
@@ -81,6 +85,16 @@ def test_a_guard_that_lets_everything_through_is_named_with_what_went_through(da
     assert "removed or forged" in finding.meaning
     assert report.fails()
     assert [code for code, _ in found(report) if code.startswith(("KMS6", "KMS9"))].count("KMS601") == 1
+
+
+@pytest.mark.only_on("sqlite")
+def test_the_values_of_entries_are_tried_with_checks_ignored(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        execute(connection, "DROP TRIGGER guard_key_audit_log_insert_values")
+        report = probe(connection)
+    finding = next(each for each in report.findings if each.code == "KMS601")
+    assert finding.object == "trigger key_audit_logs.guard_key_audit_log_insert_values"
+    assert "a risk is above 100" in finding.actual
 
 
 @pytest.mark.only_on("postgresql")
@@ -170,15 +184,17 @@ def test_who_holds_locks_is_waited_for_and_then_it_is_unknown(database: Database
     with closing(database.connect()) as holder, closing(database.connect()) as connection:
         execute(holder, "BEGIN")
         execute(holder, "INSERT INTO rotation_policies (policy_name, key_type, max_operations) VALUES ('p', 'dek', 1)")
-        execute(holder, "LOCK TABLE key_rotations IN SHARE MODE")
+        execute(holder, "LOCK TABLE key_masters IN SHARE MODE")
         execute(connection, "SET lock_timeout = '60s'")
+        begun = time.monotonic()
         report = probe(connection)
+        assert time.monotonic() - begun < SOON_SECONDS
         execute(holder, "ROLLBACK")
         assert execute(connection, "SHOW lock_timeout").fetchone() == ("1min",)
     unknown = [each for each in report.findings if each.code == "KMS901"]
     assert len(unknown) == 1
     assert "lock timeout" in unknown[0].actual
-    assert any("key_rotations" in guard for guard in (unknown[0].object, *unknown[0].also))
+    assert any("key_masters" in guard for guard in (unknown[0].object, *unknown[0].also))
     assert not report.fails()
 
 
