@@ -265,3 +265,29 @@ def test_two_probes_at_once_do_not_disturb_each_other(database: Database) -> Non
         thread.join()
     assert len(reports) == 2
     assert {each.code for report in reports for each in report.findings} <= {"KMS411", "KMS413", "KMS414", "KMS901"}
+
+
+@pytest.mark.only_on("postgresql")
+def test_an_owner_that_is_no_superuser_is_told_everything(empty_database: Database) -> None:
+    """It may not play a replica, which is refused to it, and so there is nothing to try."""
+    name = sa.make_url(empty_database.url).database
+    with login(empty_database, f"CREATE, TEMPORARY ON DATABASE {name}", "CREATE ON SCHEMA public") as owner:
+        owner.alembic("upgrade", "head")
+        with closing(owner.connect()) as connection:
+            report = probe(connection)
+    assert found(report) == []
+    assert report.probed is not None
+    assert AT_LEAST["postgresql"] > report.probed > 350
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_trigger_that_swallows_rows_is_found_though_every_guard_is_there(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        execute(
+            connection, "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$"
+        )
+        execute(
+            connection,
+            "CREATE TRIGGER a_first BEFORE UPDATE ON key_audit_logs FOR EACH ROW EXECUTE FUNCTION swallow()",
+        )
+        assert ("KMS601", "trigger key_audit_logs.prevent_key_audit_log_update") in found(probe(connection))
