@@ -77,7 +77,8 @@ def test_first_deployment(roles: Database, tmp_path: Path) -> None:
         said = run(block.replace(MIGRATOR_URL, migrator), tmp_path, ADMIN_URL=url_of(roles))
         if "kms-schema" in block:
             assert "\nGO\n" in said
-            assert "as the package made it: 1 warning, 1 info" in said
+            # Before PostgreSQL 15 everyone may create in `public`, which is a warning more.
+            assert re.search("as the package made it: (1 warning|2 warnings), 1 info", said)
     with psycopg.connect(url_of(roles, username="kms_app", database="kms"), autocommit=True) as application:
         populate(application)
         application.execute("SELECT * FROM key_management_dashboard, key_health_monitor, rotations_due")
