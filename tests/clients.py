@@ -205,6 +205,13 @@ class Clients:
                 except (psycopg.Error, sqlite3.Error):
                     time.sleep(0.05)  # it is written down
 
+    def await_each(self, since: float = 0) -> None:
+        """Wait until each of them has ended a statement that was still running at `since`, or began later."""
+        deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+        while waited_for := self.names - {each.client for each in tuple(self.done) if each.ended >= since}:
+            assert time.monotonic() < deadline, waited_for
+            time.sleep(PAUSE_SECONDS)
+
     @property
     def names(self) -> set[str]:
         """Who they are."""

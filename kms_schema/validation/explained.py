@@ -4,6 +4,8 @@ from kms_schema.validation.compare import Kind
 from kms_schema.validation.findings import CODES
 from kms_schema.validation.meaning import GENERAL, RENAMED
 from kms_schema.validation.posture import POSTURE
+from kms_schema.validation.probing.findings import MEANINGS as PROBED
+from kms_schema.validation.rows import ABOUT_ROWS
 
 _EXPLAINED = {
     "KMS001": "no revision is stamped, or nothing of the schema is there: upgrades would start from nothing",
@@ -15,18 +17,14 @@ _EXPLAINED = {
     "KMS135": "an interrupted build left it: queries do not use it, and a unique one keeps no duplicate out",
     "KMS145": "the trigger does not run, or not in every session: what it enforces can be got past",
     "KMS175": "queries on it fail until it is refreshed",
-    "KMS176": "it shows the keys as they were: who relies on it overlooks what has expired or failed since",
     "KMS301": "another role can now alter or drop it and switch off what guards it",
     "KMS302": "somebody can now do what they could not, or can no longer do what they have to",
     "KMS303": "which rows roles see is decided in another way than the package says",
     "KMS304": "it is kept in another way: a crash can empty it, and a standby may not have its rows",
     "KMS305": "documentation only",
     **POSTURE,
-    "KMS501": "rows were written before the guard was there, past it, or while it was switched off",
-    "KMS601": "what the package promises to refuse was taken: nothing stands between a writer and such a row",
-    "KMS602": "the write was refused, but not by the guard that should: take the other away, and it goes through",
-    "KMS603": "what applications rely on no longer works; and whether the guard beside it holds cannot be told",
-    "KMS604": "a write that should change or record something did not: whoever relies on that is deceived",
+    **ABOUT_ROWS,
+    **PROBED,
     "KMS901": "what could not be checked does not count as passed",
     "KMS902": "it is not the package's; whether it belongs here is for its owner to say",
     "KMS903": "somebody accepted a finding until a day that has passed: nobody stands for it any more",

@@ -168,22 +168,30 @@ def reading(connection: "psycopg.Connection[Any]", schema: str) -> Iterator[Post
     Raises `ValidationError` for a connection in a transaction (its settings would not be ours to change).
     """
     from psycopg.pq import TransactionStatus  # noqa: PLC0415  (whoever has a connection has it)
-    from psycopg.rows import tuple_row  # noqa: PLC0415
 
     if connection.info.transaction_status != TransactionStatus.IDLE:
         raise ValidationError(
             "the connection is in a transaction; give one that is idle, to be read in a snapshot of its own"
         )
+    with rolled_back(connection, _BEGIN) as cursor:
+        yield PostgresqlReader(cursor, schema)
+
+
+@contextmanager
+def rolled_back(connection: "psycopg.Connection[Any]", begin: str) -> Iterator["psycopg.Cursor[tuple[Any, ...]]"]:
+    """Run `begin` on an idle connection, roll back whatever happens, and leave the connection as it was."""
+    from psycopg.rows import tuple_row  # noqa: PLC0415  (whoever has a connection has it)
+
     autocommit = connection.autocommit
     connection.autocommit = True
     try:
         with connection.cursor(row_factory=tuple_row) as cursor:
-            cursor.execute(_BEGIN)
+            cursor.execute(begin.encode())
             try:
-                yield PostgresqlReader(cursor, schema)
+                yield cursor
             finally:
                 if not connection.closed:
-                    connection.execute("ROLLBACK")
+                    cursor.execute("ROLLBACK")
     finally:
         if not connection.closed:
             connection.autocommit = autocommit

@@ -17,8 +17,14 @@ from kms_schema.validation.catalog import Facts, Objects, kind_and_name
 from kms_schema.validation.compare import quoted
 from kms_schema.validation.findings import Finding, severity_of
 
-ABOUT_ROWS = frozenset({"KMS176", "KMS501"})
-"""The codes of what is found here."""
+ABOUT_ROWS = {
+    "KMS176": "it shows the keys as they were then: who relies on it overlooks what has expired or failed since",
+    "KMS501": (
+        "these rows were written before the guard was there, past it, or while it was switched off; which of them is "
+        "right no statement can say"
+    ),
+}
+"""What is found here, by its code, and what it means."""
 
 LISTED = 20
 """How many rows of one rule are told."""
@@ -37,10 +43,6 @@ _UNIQUE = re.compile(r"(?:UNIQUE|PRIMARY KEY) ?\((?P<columns>[^)]*)\)")
 _UNIQUE_INDEX = re.compile(
     r"CREATE UNIQUE INDEX \{name\} ON \S+(?: USING btree)? \((?P<columns>[^)]*)\)(?: WHERE (?P<predicate>.*))?",
     re.DOTALL,
-)
-_MEANING = (
-    "these rows were written before the guard was there, past it, or while it was switched off; which of them is right "
-    "no statement can say"
 )
 
 
@@ -227,7 +229,7 @@ def _broken(question: Question, rows: Sequence[tuple[Any, ...]]) -> Finding:
     if total > len(rows):
         lines.append(f"and {total - len(rows)} more")
     expected = f"no row that breaks {question.rule}"
-    return Finding("KMS501", severity_of("KMS501"), question.object, expected, "\n".join(lines), _MEANING)
+    return Finding("KMS501", severity_of("KMS501"), question.object, expected, "\n".join(lines), ABOUT_ROWS["KMS501"])
 
 
 def _stale(reader: Reader, actual: Objects) -> Iterator[Finding]:
@@ -248,7 +250,7 @@ def _stale(reader: Reader, actual: Objects) -> Iterator[Finding]:
             f"materialized view {view}",
             f"refreshed within {STALE_AFTER_HOURS} hour",
             f"refreshed at {refreshed_at}",
-            "it shows the keys as they were then: who relies on it overlooks what has expired or failed since",
+            ABOUT_ROWS["KMS176"],
             f"SELECT {quoted(reader.schema)}.refresh_key_views();",
         )
 

@@ -28,7 +28,7 @@ def test_ctrl_c_stops_an_upgrade_that_waits_and_the_next_one_completes(empty_dat
             stderr=subprocess.PIPE,
         )
         said = _until(upgrade, b"waiting" if empty_database.dialect == "sqlite" else b"building")
-        time.sleep(0.5)
+        _until_it_waits(empty_database)
         upgrade.send_signal(signal.SIGINT)
         began = time.monotonic()
         said += upgrade.communicate(timeout=SECONDS)[1]
@@ -42,6 +42,18 @@ def test_ctrl_c_stops_an_upgrade_that_waits_and_the_next_one_completes(empty_dat
         execute(writer, "COMMIT")
     program.upgrade(empty_database.url)
     assert program.current(empty_database.url) == ("005_optimize_key_management",)
+
+
+def _until_it_waits(database: Database) -> None:
+    """Wait until the server is in the midst of building an index; on SQLite the upgrade has said that it waits."""
+    if database.dialect == "sqlite":
+        return
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'CREATE INDEX CONC%'"
+    deadline = time.monotonic() + SECONDS
+    with closing(database.connect()) as connection:
+        while execute(connection, waiting).fetchone() == (0,):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
 
 def _until(process: subprocess.Popen[bytes], word: bytes) -> bytes:

@@ -103,7 +103,7 @@ def copy(engine: Engine, small: Database) -> Iterator[Database]:
 @pytest.mark.only_on("postgresql")
 def test_clients_neither_fail_nor_wait_longer_than_promised(in_use: Database, database: Database) -> None:
     with Clients(in_use) as clients, HeldUp(in_use) as held_up:
-        time.sleep(0.5)
+        clients.await_each()
         migrations = [migrate(in_use, direction) for direction in ("upgrade", "downgrade", "upgrade")]
     for migration in migrations:
         assert migration.status == 0, migration.said
@@ -244,9 +244,9 @@ def test_writers_of_sqlite_wait_for_the_file_and_readers_do_not(in_use: Database
     with closing(in_use.connect()) as connection:
         assert execute(connection, "PRAGMA journal_mode = WAL").fetchone() == ("wal",)
     with Clients(in_use) as clients:
-        time.sleep(0.5)
+        clients.await_each()
         migrations = [migrate(in_use, direction) for direction in ("upgrade", "downgrade", "upgrade")]
-        time.sleep(0.5)
+        clients.await_each(since=migrations[-1].ended)
     for migration in migrations:
         assert migration.status == 0, migration.said
         print(told(migration, clients))

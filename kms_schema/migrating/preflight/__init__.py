@@ -30,7 +30,9 @@ def preflight(url: str, revision: str = "head", options: MigrationOptions | None
     options = options or MigrationOptions()
     target = parse_database_url(url)
     try:
-        return (_of_sqlite if target.engine == "sqlite" else _of_postgresql)(url, target, revision, options)
+        if target.engine == "sqlite":
+            return _of_sqlite(url, target, revision, options)
+        return _of_postgresql(url, revision, options)
     except sa.exc.DBAPIError as error:
         explanation = explained(error, redact(url))
         if explanation is None:
@@ -38,7 +40,7 @@ def preflight(url: str, revision: str = "head", options: MigrationOptions | None
         raise explanation from None
 
 
-def _of_postgresql(url: str, _target: DatabaseUrl, revision: str, options: MigrationOptions) -> Preflight:
+def _of_postgresql(url: str, revision: str, options: MigrationOptions) -> Preflight:
     engine = create_engine(url, poolclass=sa.NullPool)
     with engine.connect() as connection:
         pooled = _pooled(connection)

@@ -19,12 +19,14 @@ _AT_STAKE = {
     "key_masters": "keys can get into states that the package forbids, and what relies on those is wrong",
     "key_rotations": "rotations can get into states that the package forbids, and be done twice or never",
 }
-_MEANINGS = {
+MEANINGS = {
+    "KMS601": "rows can be written that the package forbids",
     "KMS602": "what had to refuse it did not: something else did, which may not refuse the next one",
     "KMS603": "the package promises that this write is accepted: what relies on it fails",
     "KMS604": "whoever writes relies on it being done",
-    "KMS901": "it was not tried, so whether it is refused is unknown",
 }
+"""What each kind of finding of a probe means; of KMS601 more is said where it is known what is at stake."""
+_UNTRIED = "it was not tried, so whether it is refused is unknown"
 
 
 def probe_findings(outcomes: Iterable[Outcome]) -> tuple[Finding, ...]:
@@ -58,7 +60,9 @@ def _finding(code: str, group: list[Outcome]) -> Finding:
     first = group[0]
     guards = list(dict.fromkeys(outcome.guard for outcome in group))
     table = kind_and_name(first.guard)[1].partition(".")[0]
-    meaning = _MEANINGS.get(code) or _AT_STAKE.get(table, "rows can be written that the package forbids")
+    meaning = MEANINGS.get(code, _UNTRIED)
+    if code == "KMS601":
+        meaning = _AT_STAKE.get(table, meaning)
     write: Callable[[Outcome], str] = _of_cause if len(guards) > 1 or code in {"KMS603", "KMS901"} else _told
     lines = list(dict.fromkeys(write(outcome) for outcome in group))
     expected = "\n".join(dict.fromkeys(outcome.promised for outcome in group))

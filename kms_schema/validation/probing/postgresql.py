@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kms_schema.validation.compare import quoted
+from kms_schema.validation.facts_postgresql import rolled_back
 from kms_schema.validation.probing.attempt import Engine, Statement
 from kms_schema.validation.probing.session import Circumstance, NotProbedError, Refusal
 
@@ -121,21 +122,8 @@ class PostgresqlSession:
 @contextmanager
 def probing(connection: "psycopg.Connection[Any]", schema: str) -> Iterator[PostgresqlSession]:
     """Open a transaction on an idle connection, and roll it back whatever happens."""
-    from psycopg.rows import tuple_row  # noqa: PLC0415
-
-    autocommit = connection.autocommit
-    connection.autocommit = True
-    try:
-        with connection.cursor(row_factory=tuple_row) as cursor:
-            cursor.execute(_BEGIN)
-            try:
-                yield PostgresqlSession(cursor, schema)
-            finally:
-                if not connection.broken:
-                    cursor.execute("ROLLBACK")
-    finally:
-        if not connection.closed:
-            connection.autocommit = autocommit
+    with rolled_back(connection, _BEGIN) as cursor:
+        yield PostgresqlSession(cursor, schema)
 
 
 def _adapted(value: Any) -> Any:
