@@ -118,8 +118,9 @@ def test_clients_neither_fail_nor_wait_longer_than_promised(in_use: Database, da
         assert held_up.by_migration(upgrade.began, upgrade.ended) & NEVER_WAIT_FOR_AN_UPGRADE == set()
 
 
-# What a client's open transaction has done: that is all it takes to keep a revision from its locks.
-WRITTEN = "UPDATE rotation_policies SET is_active = is_active"
+# What an open transaction has done: that is all it takes to keep a revision from its locks. It changes no row, since a
+# client could then have to wait for the transaction instead of the migration.
+WRITTEN = "UPDATE rotation_policies SET is_active = is_active WHERE false"
 READ = "SELECT count(*) FROM rotation_policies"
 HOLDING = [("upgrade", WRITTEN), ("downgrade", READ)]
 HOLDING_VIEWS = [
