@@ -32,17 +32,19 @@ DECLARE
     relations text[] := ARRAY[{relations}];
     relation text;
     since timestamptz;
+    held boolean;
     users text;
     timeout integer := (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'lock_timeout');
-    -- While one lock is held and the next is waited for, others wait for us. That must end before deadlock_timeout:
-    -- after it a circle is broken by refusing one of the others.
+    -- While one lock is held and the next is waited for, others wait for us, perhaps since we began to wait for the
+    -- first. That must end before deadlock_timeout: after it a circle is broken by refusing one of the others.
     haste integer := (SELECT setting::integer * 4 / 5 FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout');
 BEGIN
     FOR attempt IN 1..{attempts} LOOP
         BEGIN
-            since := NULL;
+            since := pg_catalog.clock_timestamp();
+            held := false;
             FOREACH relation IN ARRAY relations LOOP
-                IF since IS NOT NULL THEN
+                IF held THEN
                     PERFORM pg_catalog.set_config('lock_timeout', greatest(
                         haste - pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - since) * 1000, 1
                     )::integer::text, true);
@@ -57,7 +59,7 @@ BEGIN
                     ELSE
                         EXECUTE 'LOCK TABLE ' || relation || ' IN {mode} MODE';
                 END CASE;
-                since := coalesce(since, pg_catalog.clock_timestamp());
+                held := true;
             END LOOP;
             PERFORM pg_catalog.set_config('lock_timeout', timeout::text, true);
             RETURN;

@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -31,6 +32,8 @@ from tests.statements import execute
 LOCK_TIMEOUT_MS = 1000
 MOMENT_SECONDS = 1.0
 """What triggers, catalogs, and a machine that runs all clients as well may take."""
+QUEUED_SECONDS = 0.6
+"""How long a client waits behind a revision that waits: it looks for circles before that one's haste is over."""
 HELD_SECONDS = 2.4
 """How long a long transaction goes on: several attempts."""
 PATIENCE_SECONDS = 120
@@ -238,6 +241,46 @@ def test_a_client_that_locks_tables_in_another_order_is_not_refused_for_a_deadlo
             copy.alembic("-x", "lock-timeout-ms=5000", direction, {"upgrade": "005", "downgrade": "004"}[direction])
         writing[0].result(PATIENCE_SECONDS)
     assert "other order" in held_up.by_migration(0, float("inf")), "there was no circle"
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_client_that_has_queued_behind_a_revision_is_not_refused_for_a_deadlock(copy: Database) -> None:
+    """It waits from when the revision does, and looks for circles `deadlock_timeout` after that, not after its lock."""
+    waits = """SELECT count(*) > 0 FROM pg_locks JOIN pg_stat_activity USING (pid)
+        WHERE NOT granted AND relation = 'key_masters'::regclass AND query LIKE %s"""
+    with (
+        closing(copy.connect()) as client,
+        closing(copy.connect()) as holder,
+        closing(copy.connect()) as observer,
+        ThreadPoolExecutor(max_workers=2) as aside,
+    ):
+        assert isinstance(observer, psycopg.Connection)
+
+        def waiting(beginning: str) -> bool:
+            return observer.execute(waits, (f"{beginning}%",)).fetchone() == (True,)
+
+        def queue_behind_the_revision() -> None:
+            until(lambda: waiting(LOCKING))
+            execute(client, "UPDATE key_masters SET status_reason = 'noted' WHERE key_id = 'dek-1'")
+            execute(client, "COMMIT")
+
+        def let_the_revision_go_on() -> None:
+            until(lambda: waiting("UPDATE key_masters"))
+            time.sleep(QUEUED_SECONDS)
+            execute(holder, "COMMIT")
+
+        def begin() -> None:
+            execute(holder, "BEGIN")
+            execute(holder, "UPDATE key_masters SET status_reason = 'held' WHERE false")
+            execute(client, "BEGIN")
+            execute(client, "UPDATE key_versions SET usage_count = usage_count + 1 WHERE version_number = 1")
+            futures.extend(aside.submit(each) for each in (queue_behind_the_revision, let_the_revision_go_on))
+
+        futures: list[Future[None]] = []
+        with before_statement(LOCKING, begin):
+            copy.alembic("-x", "lock-timeout-ms=5000", "upgrade", "005")
+        for future in futures:
+            future.result(PATIENCE_SECONDS)
 
 
 @pytest.mark.only_on("sqlite")
