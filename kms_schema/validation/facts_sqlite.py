@@ -49,6 +49,8 @@ class SqliteReader:
         """Return what Alembic's table says; SQLite has one schema."""
         if not any(kind == "table" and name == table for kind, name, _, _ in self._schema):
             return Revisions(stamped=(), table_exists=False)
+        if "version_num" not in self._columns().get(table, {}):
+            return Revisions(stamped=(), table_exists=True)
         rows = self._cursor.execute(f"SELECT version_num FROM main.{table} ORDER BY 1")  # noqa: S608
         return Revisions(stamped=tuple(str(row[0]) for row in rows), table_exists=True)
 
@@ -108,7 +110,7 @@ class SqliteReader:
             yield f"constraint {table}.{name}", {"table": table, "definition": definition}
 
     def _with_needs(self, found: list[tuple[str, Facts]]) -> Iterator[tuple[str, Facts]]:
-        """Add what each object names: its table and that table's columns, and the tables and views it reads."""
+        """Add what each object names: its table, the tables and views that it reads, and columns of all of these."""
         relations = {kind_and_name(key)[1]: key for key, facts in found if "table" not in facts}
         columns = self._columns()
         for key, facts in found:
@@ -116,8 +118,10 @@ class SqliteReader:
             needs = {relations[table]} if table else set()
             words = words_of(facts.get("definition") or "")
             if not key.startswith(("table ", "column ")):
-                needs |= {relations[name] for name in relations.keys() & words}
-                needs |= {f"column {table}.{name}" for name in columns.get(table or "", {}).keys() & words}
+                named = relations.keys() & words
+                needs |= {relations[name] for name in named}
+                for relation in named | ({table} if table else set()):
+                    needs |= {f"column {relation}.{name}" for name in columns.get(relation, {}).keys() & words}
             yield key, {**facts, "needs": sorted(needs - {key})} if needs - {key} else facts
 
     def _columns(self) -> dict[str, dict[str, Facts]]:

@@ -27,8 +27,8 @@ SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 
 @dataclass(frozen=True)
 class Finding:
-    """One cause. `mend` is SQL that puts it right, where a statement or two can; `also` names what changed
-    with it.
+    """One cause. `mend` is SQL that puts it right; where none can, it is a comment that says so. `also` names what
+    changed with it.
     """
 
     code: str
@@ -66,6 +66,7 @@ _FACT_CODES = {
     ("*", "row_security_forced"): "KMS303",
     ("*", "persistence"): "KMS304",
     ("*", "comment"): "KMS305",
+    ("*", "column_comments"): "KMS305",
 }
 
 CODES: Mapping[str, str] = {
@@ -73,6 +74,7 @@ CODES: Mapping[str, str] = {
     "KMS002": "database is behind",
     "KMS003": "unknown revision",
     "KMS004": "several revisions at once",
+    "KMS005": "stamped with another revision",
     **{
         f"KMS{tens}{last}": f"{kind} {difference}"
         for kind, tens in reversed(_TENS.items())

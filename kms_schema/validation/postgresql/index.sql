@@ -8,7 +8,8 @@ SELECT 'index', i.relname::text, 'pg_class'::regclass::oid, i.oid, 0,
            'ready', x.indisready AND x.indislive,
            'deferrable', CASE WHEN NOT x.indimmediate THEN true END,
            'clustered', CASE WHEN x.indisclustered THEN true END,
-           'replica_identity', CASE WHEN x.indisreplident THEN true END,
+           'statistics', (SELECT jsonb_agg(a.attnum::text || ': ' || a.attstattarget::text ORDER BY a.attnum)
+                          FROM pg_attribute a WHERE a.attrelid = i.oid AND a.attstattarget <> -1),
            'comment', obj_description(i.oid, 'pg_class')
        )
 FROM ours c
