@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from tests.engines.database import Connection
 
@@ -39,6 +39,10 @@ class Kind:
     """The first major version of PostgreSQL that can do this."""
 
 
+THIS_DATABASE = "name_of_the_throwaway_copy"
+"""Stands for the name of the database, which is known when it has been made."""
+
+
 @dataclass(frozen=True)
 class Mutation:
     """One kind of drift on one object."""
@@ -48,12 +52,15 @@ class Mutation:
     change: str
     undo: str = ""
 
+    def in_database(self, name: str) -> Self:
+        """Return it for the database of this name."""
+        here = (text.replace(THIS_DATABASE, name) for text in (self.names, self.change, self.undo))
+        return type(self)(self.kind, *here)
 
-def mutations(kinds: Iterable[Kind], rows: Rows, major: int = 0) -> Iterator[Mutation]:
+
+def mutations(kinds: Iterable[Kind], rows: Rows) -> Iterator[Mutation]:
     """Yield every kind on every object that it fits."""
     for kind in kinds:
-        if kind.since > major:
-            continue
         for row in rows[kind.of]:
             if kind.where(row):
                 change = kind.change(row) if callable(kind.change) else kind.change.format_map(row)

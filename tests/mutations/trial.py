@@ -11,6 +11,7 @@ import psycopg
 from kms_schema import validate
 from kms_schema.validation import Finding
 from tests.engines import Database, Engine
+from tests.engines.database import Connection
 from tests.mutations.kinds import Mutation, run
 
 DriverError = (psycopg.Error, sqlite3.Error)
@@ -48,13 +49,14 @@ class Court:
         """Try each in a database of its own."""
         for mutation in mutations:
             database = self._engine.create(self._template)
+            here = mutation.in_database(database.name)
             try:
-                yield self._trial(mutation, database)
+                yield self._trial(here, database)
             finally:
                 self._engine.drop(database)
-                if mutation.undo:
+                if here.undo:
                     with closing(self._template.connect()) as connection:
-                        run(connection, mutation.undo)
+                        run(connection, here.undo)
 
     def _trial(self, mutation: Mutation, database: Database) -> Trial:
         with closing(database.connect()) as connection:
@@ -71,9 +73,11 @@ class Court:
             mending, left = self._mend(connection, findings)
         if mending is Mending.FAILED or (mending is Mending.BY_HAND and not mutation.kind.by_hand):
             fault = fault or f"{mending}: {left}"
+        elif mutation.kind.by_hand and mending is Mending.MENDED:
+            fault = fault or "mended, although that is said to be impossible"
         return Trial(mutation, _named(mutation, findings), len(findings), mending, fault)
 
-    def _mend(self, connection: object, findings: list[Finding]) -> tuple[Mending, str]:
+    def _mend(self, connection: Connection, findings: list[Finding]) -> tuple[Mending, str]:
         """Run what mends the findings, and return what is still found, or why it could not be run."""
         if any(finding.mend is None or finding.mend.startswith("--") for finding in findings):
             unmended = next(f for f in findings if f.mend is None or f.mend.startswith("--"))
@@ -87,7 +91,7 @@ class Court:
         mends = " ".join(finding.mend or "" for finding in findings)
         return (Mending.FAILED, f"{mends} leaves {_listed(left)}") if left else (Mending.MENDED, "")
 
-    def _unusual(self, connection: object) -> list[Finding]:
+    def _unusual(self, connection: Connection) -> list[Finding]:
         return [each for each in validate(connection).findings if (each.code, each.object) not in self._usual]
 
 

@@ -16,7 +16,7 @@ def _free(row: Row) -> bool:
 
 
 def _plain(row: Row) -> bool:
-    return not (row["needed"] or row["default"])
+    return not (row["needed"] or row["default"] or row["has_rows"])
 
 
 def _may_be_null(row: Row) -> bool:
@@ -62,9 +62,9 @@ COLUMNS = (
     _column("identity", ALTER + "DROP DEFAULT, ALTER COLUMN {name} ADD GENERATED ALWAYS AS IDENTITY", where=_counts),
     _column("default dropped", ALTER + "DROP DEFAULT", where=lambda row: row["default"]),
     _column("default changed", ALTER + "SET DEFAULT NULL::{type}", where=lambda row: row["default"]),
-    _column("default added", ALTER + "SET DEFAULT NULL::{type}", where=lambda row: not row["default"]),
+    _column("default added", ALTER + "SET DEFAULT NULL::text::{type}", where=lambda row: not row["default"]),
     _column("NOT NULL dropped", ALTER + "DROP NOT NULL", where=_may_be_null),
-    _column("NOT NULL added", ALTER + "SET NOT NULL", where=lambda row: not row["not_null"]),
+    _column("NOT NULL added", ALTER + "SET NOT NULL", where=lambda row: not (row["not_null"] or row["holds_null"])),
     _column("collation", ALTER + 'TYPE {type} COLLATE "C"', where=lambda row: row["collatable"] and _free(row)),
     _column("storage", ALTER + "SET STORAGE {other_storage}", where=lambda row: row["toastable"]),
     _column("compression", ALTER + "SET COMPRESSION pglz", where=lambda row: row["toastable"], since=14),
@@ -74,7 +74,7 @@ COLUMNS = (
     _column(
         "moved to the end",
         "ALTER TABLE {on_relation} DROP COLUMN {name}; ALTER TABLE {on_relation} ADD COLUMN {name} {definition}",
-        where=lambda row: not (row["needed"] or row["last"] or row["in_primary_key"]),
+        where=lambda row: not (row["needed"] or row["last"] or row["in_primary_key"] or row["has_rows"]),
         names="table {relation}",
         by_hand=True,
     ),

@@ -28,7 +28,7 @@ def _another_language(row: Row) -> str:
 FUNCTIONS = (
     _function("dropped", "DROP FUNCTION {name} CASCADE"),
     _function("renamed", ALTER + "RENAME TO mutated"),
-    _function("moved to another schema", "CREATE SCHEMA mutated; " + ALTER + "SET SCHEMA mutated", by_hand=True),
+    _function("moved to another schema", "CREATE SCHEMA mutated; " + ALTER + "SET SCHEMA mutated"),
     _function("another body", _another_body),
     _function("emptied", _emptied, where=lambda row: row["of_trigger"]),
     _function("another language", _another_language, where=lambda row: not row["of_trigger"] and row["no_arguments"]),
@@ -49,11 +49,13 @@ FUNCTIONS = (
     _function("a setting more", ALTER + "SET session_replication_role = replica"),
     _function(
         "overloaded",
-        "CREATE FUNCTION {plain}(mutated point) RETURNS uuid LANGUAGE sql AS 'SELECT NULL::uuid'",
+        "CREATE FUNCTION public.{plain}(mutated point) RETURNS uuid LANGUAGE sql AS 'SELECT NULL::uuid'",
         names="function {bare}(mutated point)",
     ),
     _function(
-        "a procedure", "{procedure}", where=lambda row: not row["needed"], by_hand=True, names="function {bare}()"
+        "overloaded by a procedure",
+        "CREATE PROCEDURE public.{plain}(mutated point) LANGUAGE sql AS ''",
+        names="procedure {bare}({procedure_in}mutated point)",
     ),
     _function("comment", "COMMENT ON FUNCTION {name} IS 'mutated'", severity="warning"),
     _function("owner", ALTER + f"OWNER TO {OTHER}"),

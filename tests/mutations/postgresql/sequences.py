@@ -22,7 +22,7 @@ SEQUENCES = (
     _sequence("in a circle", ALTER + "CYCLE"),
     _sequence("owned by no column", ALTER + "OWNED BY NONE", where=lambda row: row["owned"]),
     _sequence("unlogged", ALTER + "SET UNLOGGED", since=15),
-    _sequence("owner", ALTER + f"OWNED BY NONE; ALTER SEQUENCE {{on_relation}} OWNER TO {OTHER}"),
+    _sequence("owner", f"UPDATE pg_class SET relowner = '{OTHER}'::regrole WHERE oid = {{relation_oid}}"),  # noqa: S608
     _sequence("comment", "COMMENT ON SEQUENCE {on_relation} IS 'mutated'", severity="warning"),
     *(
         _sequence(f"{privilege} granted", f"GRANT {privilege} ON SEQUENCE {{on_relation}} TO {OTHER}")

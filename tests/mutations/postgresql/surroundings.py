@@ -41,19 +41,9 @@ SURROUNDINGS = (
     ),
 )
 VERSION_TABLE = (
-    _around("not stamped", "DELETE FROM public.alembic_version", REVISION, by_hand=True),
-    _around("no version table", "DROP TABLE public.alembic_version", REVISION, by_hand=True),
+    _around("not stamped", "DELETE FROM public.alembic_version", REVISION),
+    _around("no version table", "DROP TABLE public.alembic_version", REVISION),
     _around("unknown revision", "UPDATE public.alembic_version SET version_num = 'mutated'", REVISION, by_hand=True),
-    _around(
-        "two revisions",
-        "INSERT INTO public.alembic_version VALUES ('{older}')",
-        REVISION,
-        by_hand=True,
-    ),
-    _around(
-        "an older revision",
-        "UPDATE public.alembic_version SET version_num = '{older}'",
-        REVISION,
-        by_hand=True,
-    ),
+    _around("two revisions", "INSERT INTO public.alembic_version VALUES ('{older}')", REVISION),
+    _around("an older revision", "UPDATE public.alembic_version SET version_num = '{older}'", REVISION),
 )

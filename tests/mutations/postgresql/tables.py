@@ -17,7 +17,7 @@ def _table(name: str, change: str, **more: object) -> Kind:
 
 TABLES = (
     _table("dropped", "DROP TABLE {on_relation} CASCADE", where=_not_version_table, by_hand=True),
-    _table("renamed", "ALTER TABLE {on_relation} RENAME TO mutated", where=_not_version_table),
+    _table("renamed", "ALTER TABLE {on_relation} RENAME TO mutated", where=_not_version_table, by_hand=True),
     _table(
         "moved to another schema",
         "CREATE SCHEMA mutated; ALTER TABLE {on_relation} SET SCHEMA mutated",
@@ -56,7 +56,8 @@ GUARDS = (
     ),
     _table(
         "rule, switched off",
-        "CREATE RULE mutated AS ON INSERT TO {on_relation} DO ALSO NOTHING; ALTER TABLE {on_relation} DISABLE RULE mutated",
+        "CREATE RULE mutated AS ON INSERT TO {on_relation} DO ALSO NOTHING;"
+        " ALTER TABLE {on_relation} DISABLE RULE mutated",
         names="rule {relation}.mutated",
     ),
     _table("child table", "CREATE TABLE mutated () INHERITS ({on_relation})", names="child table public.mutated"),
@@ -69,7 +70,7 @@ GUARDS = (
     _table(
         "partition of another table",
         "CREATE TABLE mutated (LIKE {on_relation}) PARTITION BY HASH ({first_column});"
-        " ALTER TABLE mutated ATTACH PARTITION {on_relation} FOR VALUES WITH (MODULUS 2, REMAINDER 0)",
+        " ALTER TABLE mutated ATTACH PARTITION {on_relation} FOR VALUES WITH (MODULUS 1, REMAINDER 0)",
     ),
     _table(
         "reference from elsewhere",
@@ -77,6 +78,7 @@ GUARDS = (
         " ALTER TABLE mutated ADD CONSTRAINT mutated FOREIGN KEY ({primary_columns}) REFERENCES {on_relation}",
         names="incoming reference public.mutated.mutated",
         severity="info",
+        by_hand=True,
     ),
     _table(
         "statistics object",

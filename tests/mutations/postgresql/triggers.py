@@ -39,6 +39,16 @@ def _plain_row_trigger(row: Row) -> bool:
     return "FOR EACH ROW" in row["definition"] and "CONSTRAINT" not in row["definition"]
 
 
+def _rowed(row: Row, event: str) -> bool:
+    """Whether the trigger may have one event more: not a transition table's, nor one that looks at OLD and NEW."""
+    definition = row["definition"]
+    return event not in definition and "REFERENCING" not in definition and " WHEN " not in definition
+
+
+def _deferrable(row: Row) -> bool:
+    return _plain_row_trigger(row) and " AFTER " in row["definition"] and "REFERENCING" not in row["definition"]
+
+
 TRIGGERS = (
     _trigger("dropped", "DROP TRIGGER {name} ON {on_relation}"),
     _trigger("disabled", "ALTER TABLE {on_relation} DISABLE TRIGGER {name}"),
@@ -79,23 +89,13 @@ TRIGGERS = (
     ),
     _trigger("under no condition", _again(r" WHEN \(.*\) EXECUTE ", " EXECUTE "), where=_having(" WHEN ")),
     _trigger("another function", _again(r"EXECUTE FUNCTION \S+\(", "EXECUTE FUNCTION public.mutated(", SWALLOW)),
-    _trigger("another argument", _again(r"\((.*?)\)$", r"('mutated')"), where=lambda row: True),
+    _trigger("another argument", _again(r"\((.*?)\)$", r"('mutated')")),
     _trigger(
         "a constraint trigger",
         _again("CREATE TRIGGER", "CREATE CONSTRAINT TRIGGER"),
-        where=lambda row: _deferrable(row),
+        where=_deferrable,
     ),
 )
-
-
-def _rowed(row: Row, event: str) -> bool:
-    """Whether the trigger may have one event more: not a transition table's, nor one that looks at OLD and NEW."""
-    definition = row["definition"]
-    return event not in definition and "REFERENCING" not in definition and " WHEN " not in definition
-
-
-def _deferrable(row: Row) -> bool:
-    return _plain_row_trigger(row) and " AFTER " in row["definition"] and "REFERENCING" not in row["definition"]
 
 
 def _added(name: str, trigger: str) -> Kind:
