@@ -68,6 +68,19 @@ def altered(target: Target, changes: Changes) -> list[str] | None:
     return list(dict.fromkeys(statements))
 
 
+def _tablespace(target: Target, should: str | None, _does: str | None) -> list[str]:
+    return [f"{target.alter} SET TABLESPACE {should or 'pg_default'}"]
+
+
+def _no_extension(target: Target, should: str | None, does: str | None) -> list[str]:
+    statements = []
+    for bond in (does or "").split(", ") if should is None else ():
+        kind, _, extension = bond.rpartition(" ")
+        free = f"ALTER EXTENSION {extension} DROP {target.named}"
+        statements.append(free if kind == "member of" else f"{target.alter} NO DEPENDS ON EXTENSION {extension}")
+    return statements
+
+
 def _comment(target: Target, should: str | None, _does: str | None) -> list[str]:
     return [f"COMMENT ON {target.named} IS {literal(should)}"]
 
@@ -186,6 +199,8 @@ _ALTERATIONS: Mapping[tuple[str, str], Callable[[Target, Any, Any], list[str]]] 
     ("*", "comment"): _comment,
     ("*", "column_comments"): _column_comments,
     ("*", "options"): _options,
+    ("*", "tablespace"): _tablespace,
+    ("*", "extension"): _no_extension,
     ("table", "toast_options"): _toast_options,
     ("table", "replica_identity"): _replica_identity,
     ("*", "access_method"): _access_method,

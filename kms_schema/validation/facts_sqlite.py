@@ -6,7 +6,7 @@ CHECK is found as that constraint; triggers, views and indexes are compared as t
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -73,7 +73,17 @@ class SqliteReader:
                 found.append((relation, {"definition": _without_name(sql, name)}))
             else:
                 found.append(_attached(kind, name, relation, sql))
-        return in_order(self._with_needs(found))
+        return in_order([*self._with_needs(found), *self._temporary(ours)])
+
+    def _temporary(self, ours: Mapping[str, str]) -> Iterator[tuple[str, Facts]]:
+        """Yield what this connection alone has: TEMP triggers on our tables, and what hides these behind its name."""
+        schema = self._cursor.execute("SELECT type, name, tbl_name, sql FROM temp.sqlite_schema ORDER BY name")
+        for kind, name, table, sql in schema.fetchall():
+            if kind == "trigger" and table.lower() in ours:
+                of = ours[table.lower()].partition(" ")[2]
+                yield f"trigger {of}.temp.{name}", {"table": of, "definition": one_spaced(sql)}
+            elif name.lower() in ours and kind in {"table", "view"}:
+                yield f"{kind} temp.{name}", {"definition": one_spaced(sql)}
 
     def rows(self, query: str, *, by_scan: bool = False) -> list[tuple[Any, ...]]:
         """Return what a query of the tables gives, without looking into any index if `by_scan`; raises

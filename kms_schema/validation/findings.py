@@ -66,6 +66,8 @@ _FACT_CODES = {
     ("*", "row_security_forced"): "KMS303",
     ("*", "persistence"): "KMS304",
     ("*", "comment"): "KMS305",
+    ("*", "tablespace"): "KMS306",
+    ("*", "extension"): "KMS307",
     ("*", "column_comments"): "KMS305",
 }
 
@@ -91,20 +93,26 @@ CODES: Mapping[str, str] = {
     "KMS303": "row-level security changed",
     "KMS304": "persistence changed",
     "KMS305": "comment changed",
+    "KMS306": "tablespace changed",
+    "KMS307": "bound to an extension",
     "KMS401": "a setting switches triggers off",
     "KMS402": "a setting switches restore mode on",
     "KMS411": "the owner logs in",
     "KMS412": "the owner has members",
     "KMS413": "everyone may create objects in the schema",
     "KMS414": "superusers exist",
+    "KMS415": "a role may create objects in the schema",
+    "KMS416": "later objects get other rights",
+    "KMS417": "an event trigger runs in upgrades",
+    "KMS418": "rows are published",
     "KMS501": "rows break a rule",
     "KMS901": "check could not run",
     "KMS902": "not made by the package",
 }
 """Every code with what it stands for."""
 
-_WARNINGS = frozenset({"KMS176", "KMS305", "KMS411", "KMS412", "KMS413", "KMS901", "KMS902"})
-_NOTES = frozenset({"KMS232", "KMS414"})
+_WARNINGS = frozenset({"KMS176", "KMS305", "KMS306", "KMS411", "KMS412", "KMS413", "KMS901", "KMS902"})
+_NOTES = frozenset({"KMS232", "KMS414", "KMS415", "KMS416", "KMS417", "KMS418"})
 
 
 def severity_of(code: str) -> Severity:

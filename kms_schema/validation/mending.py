@@ -117,18 +117,18 @@ class Mender:
         kind, name = kind_and_name(key)
         last = _quoted(name.rpartition(".")[2])
         table = self._table(self._actual[key])
-        if kind == "column":
-            return f"ALTER TABLE {table} DROP COLUMN {last};"
-        if kind == "constraint":
-            return f"ALTER TABLE {table} DROP CONSTRAINT {last};" if self._engine == "postgresql" else None
+        if kind in ROUTINE_KINDS:
+            return f"DROP {kind.upper()} {_quoted(self._schema)}.{name};"
         if kind == "child table":
             return f"ALTER TABLE {name} NO INHERIT {table};"
+        if name.startswith("temp."):
+            return f"DROP {kind.upper()} temp.{last};"
+        if kind in {"column", "constraint"}:
+            return f"ALTER TABLE {table} DROP {kind.upper()} {last};"
         if kind in {"index", "statistics", "view", "materialized view", "sequence"}:
             return f"DROP {kind.upper()} {self._qualified(name)};"
-        if kind in {"trigger", "rule", "policy"}:
-            on = "" if self._engine == "sqlite" else f" ON {table}"
-            return f"DROP {kind.upper()} {last}{on};"
-        return f"DROP {kind.upper()} {self._schema}.{name};" if kind in ROUTINE_KINDS else None
+        on = f" ON {table}" if self._engine == "postgresql" else ""
+        return f"DROP {kind.upper()} {last}{on};" if kind in {"trigger", "rule", "policy"} else None
 
     def _change(self, key: str, facts: _Change) -> str | None:
         kind, _ = kind_and_name(key)

@@ -1,5 +1,6 @@
 """What a kind of mutation is: a statement with gaps, which each row of the catalog that it fits fills in."""
 
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -68,8 +69,9 @@ def mutations(kinds: Iterable[Kind], rows: Rows) -> Iterator[Mutation]:
 
 
 def run(connection: Connection, statements: str) -> None:
-    """Run one statement or several, as they are written."""
-    if hasattr(connection, "executescript"):
+    """Run one statement or several, as they are written; `;;` parts what must not be in one transaction."""
+    if isinstance(connection, sqlite3.Connection):
         connection.executescript(statements)
-    else:
-        connection.execute(statements.encode())
+        return
+    for part in statements.split(";;"):
+        connection.execute(part.encode())

@@ -1,7 +1,7 @@
 """Try mutations: each in a throwaway database, validated, mended by what the findings say, and validated again."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
@@ -40,10 +40,12 @@ class Court:
     """Tries mutations of one migrated database on one engine."""
 
     def __init__(self, engine: Engine, template: Database) -> None:
-        """Remember what is found where nothing was changed: superusers that exist, an owner that logs in."""
+        """Remember what is found where nothing was changed, which may be about roles alone: that superusers exist."""
         self._engine, self._template = engine, template
         with closing(template.connect()) as connection:
-            self._usual = frozenset((each.code, each.object) for each in validate(connection).findings)
+            findings = validate(connection).findings
+        self._usual = frozenset((each.code, each.object) for each in findings if each.code.startswith("KMS4"))
+        assert len(self._usual) == len(findings), f"a clean database has findings: {_listed(findings)}"
 
     def trials(self, mutations: Iterable[Mutation]) -> Iterator[Trial]:
         """Try each in a database of its own."""
@@ -108,5 +110,5 @@ def _fault(mutation: Mutation, findings: list[Finding]) -> str | None:
     return None if len(findings) == 1 else f"one cause, and several findings: {_listed(findings)}"
 
 
-def _listed(findings: list[Finding]) -> str:
+def _listed(findings: Sequence[Finding]) -> str:
     return "; ".join(f"{each.code} {each.object}" for each in findings)

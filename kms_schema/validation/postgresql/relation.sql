@@ -12,6 +12,7 @@ SELECT CASE c.relkind
            'persistence', CASE c.relpersistence WHEN 'p' THEN 'permanent' WHEN 'u' THEN 'unlogged' ELSE 'temporary' END,
            'options', to_jsonb(c.reloptions),
            'toast_options', (SELECT to_jsonb(t.reloptions) FROM pg_class t WHERE t.oid = c.reltoastrelid),
+           'tablespace', (SELECT spcname FROM pg_tablespace s WHERE s.oid = c.reltablespace),
            'access_method', (SELECT amname FROM pg_am a WHERE a.oid = c.relam AND a.amname <> 'heap'),
            'row_security', CASE WHEN c.relkind IN ('r', 'p') THEN c.relrowsecurity END,
            'row_security_forced', CASE WHEN c.relkind IN ('r', 'p') THEN c.relforcerowsecurity END,
@@ -19,6 +20,9 @@ SELECT CASE c.relkind
                                     THEN CASE c.relreplident WHEN 'f' THEN 'full' WHEN 'd' THEN 'default' WHEN 'n' THEN 'nothing'
                                          ELSE 'index ' || (SELECT x.indexrelid::regclass FROM pg_index x WHERE x.indrelid = c.oid AND x.indisreplident) END END,
            'of_type', CASE WHEN c.reloftype <> 0 THEN c.reloftype::regtype::text END,
+           'extension', (SELECT string_agg(CASE x.deptype WHEN 'e' THEN 'member of ' ELSE 'goes with ' END || quote_ident(e.extname), ', ' ORDER BY e.extname)
+                         FROM pg_depend x JOIN pg_extension e ON e.oid = x.refobjid
+                         WHERE (x.classid, x.objid, x.refclassid) = ('pg_class'::regclass, c.oid, 'pg_extension'::regclass)),
            'comment', obj_description(c.oid, 'pg_class'),
            'populated', CASE WHEN c.relkind = 'm' THEN c.relispopulated END,
            'definition', CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,

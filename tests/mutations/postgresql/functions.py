@@ -57,6 +57,8 @@ FUNCTIONS = (
         "CREATE PROCEDURE public.{plain}(mutated point) LANGUAGE sql AS ''",
         names="procedure {bare}({procedure_in}mutated point)",
     ),
+    _function("goes with an extension", ALTER + "DEPENDS ON EXTENSION plpgsql"),
+    _function("member of an extension", "ALTER EXTENSION plpgsql ADD FUNCTION {name}"),
     _function("comment", "COMMENT ON FUNCTION {name} IS 'mutated'", severity="warning"),
     _function("owner", ALTER + f"OWNER TO {OTHER}"),
     _function("granted", f"GRANT EXECUTE ON FUNCTION {{name}} TO {OTHER}"),

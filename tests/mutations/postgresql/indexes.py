@@ -3,6 +3,7 @@
 import re
 
 from tests.mutations.kinds import Kind, Row
+from tests.mutations.postgresql.tables import TABLESPACE
 
 
 def _index(name: str, change: object, **more: object) -> Kind:
@@ -52,6 +53,13 @@ INDEXES = (
     _index("no longer unique", _again("CREATE UNIQUE INDEX", "CREATE INDEX"), where=_having("UNIQUE")),
     _index("fill factor", "ALTER INDEX {name} SET (fillfactor = 50)"),
     _index("options of its method", "ALTER INDEX {name} SET (deduplicate_items = off)"),
+    _index("goes with an extension", "ALTER INDEX {name} DEPENDS ON EXTENSION plpgsql"),
+    _index(
+        "another tablespace",
+        f"{TABLESPACE} ALTER INDEX {{name}} SET TABLESPACE mutated",
+        severity="warning",
+        undo="DROP TABLESPACE mutated",
+    ),
     _index("not valid", "UPDATE pg_index SET indisvalid = false WHERE indexrelid = {oid}"),
     _index("not ready", "UPDATE pg_index SET indisready = false WHERE indexrelid = {oid}"),
     _index("not live", "UPDATE pg_index SET indislive = false WHERE indexrelid = {oid}"),

@@ -1,6 +1,7 @@
 """What is not ours and decides what our guards are worth: settings, roles, the schema, and Alembic's table."""
 
 from tests.mutations.kinds import Kind
+from tests.mutations.postgresql.tables import OTHER
 
 REVISION = "revision of the database"
 
@@ -38,6 +39,41 @@ SURROUNDINGS = (
         "schema public",
         severity="warning",
         since=15,
+    ),
+    _around(
+        "a role may create objects",
+        f"GRANT CREATE ON SCHEMA public TO {OTHER}",
+        "schema public",
+        severity="info",
+    ),
+    _around(
+        "default privileges",
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO PUBLIC",
+        "default privileges of {owner} in schema public",
+        severity="info",
+        by_hand=True,
+    ),
+    _around(
+        "event trigger",
+        "CREATE FUNCTION public.mutated() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';"
+        " CREATE EVENT TRIGGER mutated ON ddl_command_end EXECUTE FUNCTION public.mutated()",
+        "event trigger mutated",
+        severity="info",
+        by_hand=True,
+    ),
+    _around(
+        "publication",
+        "CREATE PUBLICATION mutated FOR ALL TABLES",
+        "publication mutated",
+        severity="info",
+        by_hand=True,
+    ),
+    _around(
+        "triggers switched off on the server",
+        "ALTER SYSTEM SET session_replication_role = replica;; SELECT pg_reload_conf();; SELECT pg_sleep(0.2)",
+        "setting of the server",
+        by_hand=True,
+        undo="ALTER SYSTEM RESET session_replication_role;; SELECT pg_reload_conf();; SELECT pg_sleep(0.2)",
     ),
 )
 VERSION_TABLE = (

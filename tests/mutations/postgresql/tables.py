@@ -6,6 +6,8 @@ PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", 
 OTHER = "pg_monitor"
 """A role that every server has, to give things to."""
 
+TABLESPACE = "SET allow_in_place_tablespaces = on;; CREATE TABLESPACE mutated LOCATION '';;"
+
 
 def _not_version_table(row: Row) -> bool:
     return bool(row["relation"] != "alembic_version")
@@ -42,6 +44,13 @@ TABLES = (
         "CREATE ACCESS METHOD mutated TYPE TABLE HANDLER heap_tableam_handler;"
         " ALTER TABLE {on_relation} SET ACCESS METHOD mutated",
         since=15,
+    ),
+    _table("member of an extension", "ALTER EXTENSION plpgsql ADD TABLE {on_relation}"),
+    _table(
+        "another tablespace",
+        f"{TABLESPACE} ALTER TABLE {{on_relation}} SET TABLESPACE mutated",
+        severity="warning",
+        undo="DROP TABLESPACE mutated",
     ),
     _table("comment", "COMMENT ON TABLE {on_relation} IS 'mutated'", severity="warning"),
 )

@@ -62,6 +62,7 @@ TRIGGERS = (
         "always", "ALTER TABLE {on_relation} ENABLE ALWAYS TRIGGER {name}", where=lambda row: row["state"] == "ENABLE"
     ),
     _trigger("renamed", "ALTER TRIGGER {name} ON {on_relation} RENAME TO zz_mutated"),
+    _trigger("goes with an extension", "ALTER TRIGGER {name} ON {on_relation} DEPENDS ON EXTENSION plpgsql"),
     _trigger("comment", "COMMENT ON TRIGGER {name} ON {on_relation} IS 'mutated'", severity="warning"),
     _trigger("one event less", _again(EARLY + " OR .*? ON ", r"\1 ON "), where=_having(EARLY + " OR .*? ON ")),
     _trigger("for fewer columns", _of_first_column, where=_having(EARLY + r"UPDATE(?! OF)")),

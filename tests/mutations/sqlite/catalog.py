@@ -71,6 +71,7 @@ def _columns(connection: sqlite3.Connection, table: Row, views: list[str]) -> It
         others = "\n".join(each for each in (*table["items"], *table["attached"], *views) if each != by_name[name])
         yield {
             **table, "quoted": f'"{name}"', "needed": re.search(rf"\b{name}\b", others) is not None,
+            "holds_null": _holds_null(connection, table["table"], name),
             "renamable": _renamable(copy, table["table"], name),
             "key": f"column {table['table']}.{name}", "name": name, "item": by_name[name], "type": type_,
             "not_null": not_null, "default": default, "in_primary_key": in_primary_key,
@@ -100,3 +101,8 @@ def _renamable(copy: sqlite3.Connection, table: str, column: str) -> bool:
     finally:
         copy.execute("ROLLBACK")
     return True
+
+
+def _holds_null(connection: sqlite3.Connection, table: str, column: str) -> bool:
+    query = f'SELECT 1 FROM {table} WHERE "{column}" IS NULL LIMIT 1'  # noqa: S608
+    return connection.execute(query).fetchone() is not None

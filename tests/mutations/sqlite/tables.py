@@ -20,6 +20,10 @@ def _constraint(name: str, change: object, **more: object) -> Kind:
     return Kind(f"constraint: {name}", "constraints", change, **more)  # type: ignore[arg-type]
 
 
+def _may_be_required(row: Row) -> bool:
+    return " NOT NULL" not in row["item"] and not row["holds_null"]
+
+
 def _ours(row: Row) -> bool:
     return bool(row["table"] != "alembic_version")
 
@@ -81,7 +85,7 @@ COLUMNS = (
     _column("renamed in the table alone", _renamed_alone, where=lambda row: not row["holds"]),
     _column("another type", replaced(r"^(\S+) [\w()]+", r"\1 NUMERIC")),
     _column("NOT NULL dropped", replaced(" NOT NULL", ""), where=having(" NOT NULL", "item")),
-    _column("NOT NULL added", replaced("$", " NOT NULL"), where=having(" NOT NULL", "item", present=False)),
+    _column("NOT NULL added", replaced("$", " NOT NULL"), where=_may_be_required),
     _column("default dropped", replaced(DEFAULT, ""), where=having("DEFAULT", "item")),
     _column("default changed", replaced(DEFAULT, "DEFAULT 7"), where=having("DEFAULT", "item")),
     _column("default added", replaced("$", " DEFAULT 7"), where=having("DEFAULT", "item", present=False)),
