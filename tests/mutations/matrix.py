@@ -35,7 +35,7 @@ class Tally:
 
 
 def table(kinds: Sequence[str], trials: Iterable[Trial]) -> str:
-    """Return the table of one engine."""
+    """Return the table of one engine, for the kinds that were tried."""
     tallies = {kind: Tally() for kind in kinds}
     total = Tally()
     for trial in trials:

@@ -90,7 +90,7 @@ TRIGGERS = (
     ),
     _trigger("under no condition", _again(r" WHEN \(.*\) EXECUTE ", " EXECUTE "), where=_having(" WHEN ")),
     _trigger("another function", _again(r"EXECUTE FUNCTION \S+\(", "EXECUTE FUNCTION public.mutated(", SWALLOW)),
-    _trigger("another argument", _again(r"\((.*?)\)$", r"('mutated')")),
+    _trigger("another argument", _again(r"\([^()]*\)$", "('mutated')")),
     _trigger(
         "a constraint trigger",
         _again("CREATE TRIGGER", "CREATE CONSTRAINT TRIGGER"),
