@@ -28,7 +28,10 @@ from tests.mutations.trial import Court, Trial
 
 def main() -> int:
     """Run the command."""
-    options = _parser().parse_args()
+    parser = _parser()
+    options = parser.parse_args()
+    if options.write_matrix and (options.each or options.kind != "*"):
+        parser.error("the matrix has every mutation: leave --kind and --each out to write it")
     logging.disable(logging.INFO)
     names = parse_names(options.engine) if not options.url else (_named(options.url),)
     faults = 0
