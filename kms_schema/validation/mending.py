@@ -29,9 +29,7 @@ class Mender:
         self._engine, self._schema, self._expected, self._actual = engine, schema, expected, actual
 
     def mend(self, difference: Difference, code: str, facts: _Change) -> str | None:
-        """Return SQL for the share of a difference that `code` names, or None where no short SQL can mend
-        it.
-        """
+        """Return SQL for the share of a difference that `code` names, or None where no short SQL can mend it."""
         if self._engine == "sqlite":
             return self._mend_sqlite(difference, facts)
         special = _BY_CODE.get(code)
@@ -141,9 +139,8 @@ class Mender:
             return None if facts.keys() & {"arguments", "returns"} else self._create(key)
         if kind == "index" and (options := self._options_of_index(key)):
             return options
-        if kind in {"constraint", "index", "trigger", "rule", "policy", "statistics", "view", "materialized view"}:
-            return self._drop_and_create(key)
-        return None
+        anew = kind in _MADE_ANEW and not of_a_constraint(key, self._expected)
+        return self._drop_and_create(key) if anew else None
 
     def _options_of_index(self, key: str) -> str | None:
         """Mend an index that has but other options; one behind a constraint cannot be made anew by itself."""
@@ -297,4 +294,5 @@ _BY_CODE: Mapping[str, Callable[[Mender, str, _Change], str | None]] = {
     "KMS303": Mender.set_row_security,
     "KMS304": Mender.set_logged,
 }
+_MADE_ANEW = frozenset({"constraint", "index", "trigger", "rule", "policy", "statistics", "view", "materialized view"})
 _OPTIONS = re.compile(r" WITH \(([^)]*)\)")

@@ -36,6 +36,19 @@ CONSTRAINTS = (
         for action in ("CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT")
     ),
     _constraint(
+        "foreign key that empties one column",
+        AGAIN + "{without_actions} ON DELETE SET NULL ({first_column_of_key})",
+        where=lambda row: row["type"] == "f",
+        since=15,
+    ),
+    _constraint(
+        "foreign key to another table",
+        "CREATE TABLE public.mutated (LIKE {referenced_table} INCLUDING INDEXES); "
+        + AGAIN
+        + "{to_another_table} NOT VALID; ALTER TABLE {on_relation} VALIDATE CONSTRAINT {name}",
+        where=lambda row: row["type"] == "f" and not row["has_rows"],
+    ),
+    _constraint(
         "foreign key MATCH FULL",
         AGAIN + "{without_actions} MATCH FULL",
         where=lambda row: row["type"] == "f" and "ON " not in row["without_actions"],

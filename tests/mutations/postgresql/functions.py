@@ -43,6 +43,7 @@ FUNCTIONS = (
     _function("PARALLEL UNSAFE", ALTER + "PARALLEL UNSAFE", where=lambda row: row["parallel"] != "u"),
     _function("LEAKPROOF", ALTER + "LEAKPROOF", where=lambda row: not row["leakproof"]),
     _function("cost", ALTER + "COST 7"),
+    _function("support for the planner", ALTER + "SUPPORT generate_series_int4_support"),
     _function("rows", ALTER + "ROWS 7", where=lambda row: row["returns_set"]),
     _function("without settings", ALTER + "RESET ALL", where=lambda row: row["settings"]),
     _function("another search_path", ALTER + "SET search_path = public"),

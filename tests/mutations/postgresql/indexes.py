@@ -60,6 +60,12 @@ INDEXES = (
         severity="warning",
         undo="DROP TABLESPACE mutated",
     ),
+    _index(
+        "no longer the primary one",
+        "UPDATE pg_index SET indisprimary = false WHERE indexrelid = {oid}",
+        where=lambda row: row["primary"],
+        by_hand=True,
+    ),
     _index("not valid", "UPDATE pg_index SET indisvalid = false WHERE indexrelid = {oid}"),
     _index("not ready", "UPDATE pg_index SET indisready = false WHERE indexrelid = {oid}"),
     _index("not live", "UPDATE pg_index SET indislive = false WHERE indexrelid = {oid}"),

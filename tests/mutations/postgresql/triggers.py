@@ -96,6 +96,19 @@ TRIGGERS = (
         _again("CREATE TRIGGER", "CREATE CONSTRAINT TRIGGER"),
         where=_deferrable,
     ),
+    _trigger(
+        "deferred to the end of the transaction",
+        _again(
+            "CREATE TRIGGER (.*) FOR EACH ROW",
+            r"CREATE CONSTRAINT TRIGGER \1 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW",
+        ),
+        where=_deferrable,
+    ),
+    _trigger(
+        "with a transition table",
+        _again("FOR EACH ROW", "REFERENCING NEW TABLE AS mutated FOR EACH ROW"),
+        where=lambda row: _deferrable(row) and not re.search(EARLY + "( OR | OF |DELETE)", row["definition"]),
+    ),
 )
 
 
