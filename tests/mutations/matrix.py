@@ -26,7 +26,7 @@ class Tally:
     def row(self, kind: str) -> str:
         """Return a line of the table."""
         if not self.trials:
-            return f"| {kind} | - | | | |"
+            return f"| {kind} | - |  |  |  |"
         found = sum(trial.found and trial.findings == 1 for trial in self.trials)
         mended, by_hand = (
             sum(trial.mending is mending for trial in self.trials) for mending in (Mending.MENDED, Mending.BY_HAND)
