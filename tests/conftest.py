@@ -31,6 +31,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="`client`: kill migrations on SQLite and the newest PostgreSQL that is tested; `all`: on every engine, and"
         " terminate their server processes (%(default)s)",
     )
+    parser.addoption(
+        "--mutations",
+        choices=("kinds", "all"),
+        default="kinds",
+        help="`kinds`: change one object in each way; `all`: every object, some thousands on each engine (%(default)s)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -8,13 +8,15 @@ imports SQLAlchemy or Alembic, so that a check takes a fraction of a second.
 
 import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from kms_schema import snapshots
+from kms_schema.validation.by_hand import by_hand
 from kms_schema.validation.catalog import Catalog, Objects, Revisions, ValidationError, kind_and_name, names_of
 from kms_schema.validation.compare import Difference, Kind, compare, fill_in, usual_owner
 from kms_schema.validation.findings import (
@@ -31,7 +33,7 @@ from kms_schema.validation.meaning import meaning_of
 from kms_schema.validation.mending import Mender
 from kms_schema.validation.posture import POSTURE, posture_findings
 from kms_schema.validation.report import Report, Waived
-from kms_schema.validation.revisions import standing
+from kms_schema.validation.revisions import Standing
 from kms_schema.validation.rows import ABOUT_ROWS, Progress, row_findings
 from kms_schema.validation.version_table import DEFAULT, VersionTable
 
@@ -92,6 +94,7 @@ def _report(  # noqa: PLR0913
     with _reading(connection, schema) as reader:
         revisions = reader.revisions(table.schema, table.name)
 
+        @cache
         def expected_after(revision: str) -> Objects:
             snapshot = snapshots.load(reader.engine, revision, reader.version)
             return table.placed(snapshot, revisions, frozenset(chain))
@@ -105,11 +108,18 @@ def _report(  # noqa: PLR0913
         catalog = Catalog(reader.engine, reader.version, reader.schema, revisions, objects)
         filled = {revision: fill_in(expected, catalog.schema, owner) for revision, expected in candidates.items()}
         closest = min(filled, key=lambda revision: len(compare(filled[revision], objects)) if len(filled) > 1 else 0)
+        if len(filled) == 1 and (other := _other_revision(catalog, filled[closest], owner, chain, expected_after)):
+            closest, filled = other
         guarded = {key: facts for key, facts in filled[closest].items() if facts.get("table") != table.name}
         rows = row_findings(reader, guarded, objects, progress) if level == "data" else ()
     empty = not objects.keys() - {f"table {table.name}"} and not revisions.stamped
-    findings = standing(revisions, chain, closest, version_table, empty=empty)
-    findings += () if empty else tuple(_differences(catalog, filled[closest], table.name))
+    differences = () if empty else tuple(_differences(catalog, filled[closest], table.name))
+    findings = differences
+    if not any(_unstampable(finding, table.name) for finding in differences):
+        standing = Standing(
+            chain, closest, version_table, table.qualified(reader.engine), exact=not differences, empty=empty
+        )
+        findings = (*standing.findings(revisions), *differences)
     findings += rows + posture_findings(posture) + tuple(_stranger(key) for key in strangers)
     probed = None
     if probe and not empty:
@@ -123,7 +133,7 @@ def _report(  # noqa: PLR0913
         catalog.schema,
         None if empty else closest,
         chain[-1],
-        findings,
+        tuple(finding if finding.mend else replace(finding, mend=by_hand(finding.code)) for finding in findings),
         checked=() if empty else tuple(filled[closest]),
         unasked=_unasked(catalog, strict=strict, level=level, probe=probe),
         database=reader.database,
@@ -148,6 +158,23 @@ def _candidates(revisions: Revisions, chain: Sequence[str]) -> list[str]:
     """Return the stamped revision; where that cannot be told, all of them, the newest first."""
     stamped = [revision for revision in chain if revision in (revisions.stamped or ())]
     return stamped[-1:] or list(reversed(chain))
+
+
+def _other_revision(
+    catalog: Catalog, stamped: Objects, owner: str, chain: Sequence[str], expected_after: Callable[[str], Objects]
+) -> tuple[str, dict[str, Objects]] | None:
+    """Return the revision that the objects are exactly of, where it is another than the stamped one."""
+    if compare(stamped, catalog.objects):
+        for revision in reversed(chain):
+            expected = fill_in(expected_after(revision), catalog.schema, owner)
+            if not compare(expected, catalog.objects):
+                return revision, {revision: expected}
+    return None
+
+
+def _unstampable(finding: Finding, version_table: str) -> bool:
+    """Whether a finding says that Alembic's table has no place for a revision, so that there is none."""
+    return finding.object == f"column {version_table}.version_num" and finding.code in {"KMS111", "KMS114"}
 
 
 def _reading(

@@ -36,7 +36,9 @@ class Difference:
 
 # Facts in which the server writes out the names and types of what the object needs, so that they change with
 # it.
-_RENDERED = frozenset({"definition", "default", "generated", "using", "check", "columns", "owned_by", "function"})
+_RENDERED = frozenset({
+    "definition", "default", "generated", "using", "check", "columns", "owned_by", "function", "deferrable",
+})  # fmt: skip
 # Facts of a needed object that show in the rendered facts of those which need it.
 _SHOWING = frozenset({"type", "collation", "definition", "columns", "arguments", "returns", "generated"})
 # Facts that an object takes over from what it belongs to.
@@ -112,8 +114,9 @@ def changed_facts(expected: Facts, actual: Facts) -> dict[str, tuple[Any, Any]]:
     changed: dict[str, tuple[Any, Any]] = {}
     for name in sorted((expected.keys() | actual.keys()) - {"needs"}):
         should, does = expected.get(name), actual.get(name)
-        if name == "columns" and isinstance(should, list) and isinstance(does, list) and "definition" not in expected:
+        if name == "columns" and "definition" not in expected:
             # Columns of a table are objects themselves; here only their order counts.
+            should, does = should or [], does or []
             should, does = [c for c in should if c in does], [c for c in does if c in should]
         if should != does:
             changed[name] = (should, does)
@@ -178,7 +181,8 @@ def _follows(difference: Difference, cause: Difference) -> bool:
         case Kind.MISSING:
             return cause.kind is Kind.MISSING
         case Kind.UNEXPECTED:
-            return cause.kind in {Kind.UNEXPECTED, Kind.RENAMED}
+            # The sequence of an identity column is there because of it.
+            return cause.kind in {Kind.UNEXPECTED, Kind.RENAMED} or "identity" in cause.facts
         case Kind.CHANGED:
             shows = cause.kind in {Kind.MISSING, Kind.RENAMED} or bool(cause.facts.keys() & _SHOWING)
             return shows and difference.facts.keys() <= _RENDERED

@@ -88,6 +88,8 @@ class PostgresqlReader:
             return Revisions(stamped=(), table_exists=False)
         if not row[0]:
             return Revisions(stamped=None, table_exists=True, reason=f"this role may not SELECT from {table}")
+        if not row[1]:
+            return Revisions(stamped=(), table_exists=True)
         place = ".".join('"' + name.replace('"', '""') + '"' for name in (schema, table))
         self._cursor.execute(f"SELECT version_num::text FROM {place} ORDER BY 1")  # noqa: S608
         return Revisions(stamped=tuple(row[0] for row in self._cursor), table_exists=True)

@@ -6,7 +6,7 @@ CHECK is found as that constraint; triggers, views and indexes are compared as t
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -55,6 +55,8 @@ class SqliteReader:
         """Return what Alembic's table says; SQLite has one schema."""
         if not any(kind == "table" and name == table for kind, name, _, _ in self._schema):
             return Revisions(stamped=(), table_exists=False)
+        if "version_num" not in self._columns().get(table, {}):
+            return Revisions(stamped=(), table_exists=True)
         rows = self._cursor.execute(f"SELECT version_num FROM main.{table} ORDER BY 1")  # noqa: S608
         return Revisions(stamped=tuple(str(row[0]) for row in rows), table_exists=True)
 
@@ -77,7 +79,17 @@ class SqliteReader:
                 found.append((relation, {"definition": _without_name(sql, name)}))
             else:
                 found.append(_attached(kind, name, relation, sql))
-        return in_order(self._with_needs(found))
+        return in_order([*self._with_needs(found), *self._temporary(ours)])
+
+    def _temporary(self, ours: Mapping[str, str]) -> Iterator[tuple[str, Facts]]:
+        """Yield what this connection alone has: TEMP triggers on our tables, and what hides these behind its name."""
+        schema = self._cursor.execute("SELECT type, name, tbl_name, sql FROM temp.sqlite_schema ORDER BY name")
+        for kind, name, table, sql in schema.fetchall():
+            if kind == "trigger" and table.lower() in ours:
+                of = ours[table.lower()].partition(" ")[2]
+                yield f"trigger {of}.temp.{name}", {"table": of, "definition": one_spaced(sql)}
+            elif name.lower() in ours and kind in {"table", "view"}:
+                yield f"{kind} temp.{name}", {"definition": one_spaced(sql)}
 
     def rows(self, query: str, *, by_scan: bool = False) -> list[tuple[Any, ...]]:
         """Return what a query of the tables gives, without looking into any index if `by_scan`; raises
@@ -114,7 +126,7 @@ class SqliteReader:
             yield f"constraint {table}.{name}", {"table": table, "definition": definition}
 
     def _with_needs(self, found: list[tuple[str, Facts]]) -> Iterator[tuple[str, Facts]]:
-        """Add what each object names: its table and that table's columns, and the tables and views it reads."""
+        """Add what each object names: its table, the tables and views that it reads, and columns of all of these."""
         relations = {kind_and_name(key)[1]: key for key, facts in found if "table" not in facts}
         columns = self._columns()
         for key, facts in found:
@@ -122,8 +134,10 @@ class SqliteReader:
             needs = {relations[table]} if table else set()
             words = words_of(facts.get("definition") or "")
             if not key.startswith(("table ", "column ")):
-                needs |= {relations[name] for name in relations.keys() & words}
-                needs |= {f"column {table}.{name}" for name in columns.get(table or "", {}).keys() & words}
+                named = relations.keys() & words
+                needs |= {relations[name] for name in named}
+                for relation in named | ({table} if table else set()):
+                    needs |= {f"column {relation}.{name}" for name in columns.get(relation, {}).keys() & words}
             yield key, {**facts, "needs": sorted(needs - {key})} if needs - {key} else facts
 
     def _columns(self) -> dict[str, dict[str, Facts]]:

@@ -28,8 +28,8 @@ SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 
 @dataclass(frozen=True)
 class Finding:
-    """One cause. `mend` is SQL that puts it right, where a statement or two can; `also` names what changed
-    with it.
+    """One cause. `mend` is SQL that puts it right; where none can, it is a comment that says so. `also` names what
+    changed with it.
     """
 
     code: str
@@ -71,6 +71,9 @@ _FACT_CODES = {
     ("*", "row_security_forced"): "KMS303",
     ("*", "persistence"): "KMS304",
     ("*", "comment"): "KMS305",
+    ("*", "tablespace"): "KMS306",
+    ("*", "extension"): "KMS307",
+    ("*", "column_comments"): "KMS305",
 }
 # Facts whose value says by itself which it is; of the others (`nullable`, `cache`) the name is written before it.
 SELF_EXPLAINING = frozenset({"definition", "body", "name", *(fact for _, fact in _FACT_CODES)})
@@ -82,6 +85,7 @@ CODES: Mapping[str, str] = {
     "KMS002": "database is behind",
     "KMS003": "unknown revision",
     "KMS004": "several revisions at once",
+    "KMS005": "stamped with another revision",
     **{
         f"KMS{tens}{last}": f"{kind} {difference}"
         for kind, tens in reversed(_TENS.items())
@@ -98,12 +102,18 @@ CODES: Mapping[str, str] = {
     "KMS303": "row-level security changed",
     "KMS304": "persistence changed",
     "KMS305": "comment changed",
+    "KMS306": "tablespace changed",
+    "KMS307": "bound to an extension",
     "KMS401": "a setting switches triggers off",
     "KMS402": "a setting switches restore mode on",
     "KMS411": "the owner logs in",
     "KMS412": "the owner has members",
     "KMS413": "everyone may create objects in the schema",
     "KMS414": "superusers exist",
+    "KMS415": "a role may create objects in the schema",
+    "KMS416": "later objects get other rights",
+    "KMS417": "an event trigger runs in upgrades",
+    "KMS418": "rows are published",
     "KMS501": "rows break a rule",
     "KMS601": "a forbidden write went through",
     "KMS602": "refused by something else",
@@ -118,8 +128,8 @@ CODES: Mapping[str, str] = {
 
 WAIVER_EXPIRED, WAIVER_UNUSED = "KMS903", "KMS904"
 
-_WARNINGS = frozenset({"KMS176", "KMS305", "KMS411", "KMS412", "KMS413", "KMS901", "KMS902", WAIVER_UNUSED})
-_NOTES = frozenset({"KMS232", "KMS414"})
+_WARNINGS = frozenset({"KMS176", "KMS305", "KMS306", "KMS411", "KMS412", "KMS413", "KMS901", "KMS902", WAIVER_UNUSED})
+_NOTES = frozenset({"KMS232", "KMS414", "KMS415", "KMS416", "KMS417", "KMS418"})
 
 
 def severity_of(code: str) -> Severity:

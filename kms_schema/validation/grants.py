@@ -6,6 +6,8 @@ beyond it is a fact. https://www.postgresql.org/docs/current/ddl-priv.html, "ACL
 
 from collections.abc import Iterable, Mapping
 
+from kms_schema.validation.quoting import quoted
+
 _PRIVILEGES = {
     "r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELETE", "D": "TRUNCATE", "x": "REFERENCES",
     "t": "TRIGGER", "X": "EXECUTE", "U": "USAGE", "C": "CREATE", "m": "MAINTAIN",
@@ -35,6 +37,20 @@ def grants(
         for grantee, privileges in sorted(_by_grantee(items).items()):
             lines += [f"+ {grantee}: {privilege} ({column})" for privilege in sorted(privileges)]
     return lines or None
+
+
+def grants_and_revokes(on: str, expected: Iterable[str] | None, actual: Iterable[str] | None) -> str:
+    """Return what takes back the rights that were granted on an object, and grants those that were taken."""
+    should, does = frozenset(expected or ()), frozenset(actual or ())
+    statements = []
+    for line in sorted(should ^ does):
+        role, _, privileges = line[2:].rpartition(": ")
+        role = role if role == "PUBLIC" else quoted(role)
+        privileges = privileges.replace(" WITH GRANT OPTION", "")
+        gained = (line[0] == "+") == (line in does)
+        words = f"REVOKE {privileges} ON {on} FROM {role};" if gained else f"GRANT {privileges} ON {on} TO {role};"
+        statements.append(words)
+    return " ".join(statements)
 
 
 def _by_grantee(acl: Iterable[str]) -> dict[str, frozenset[str]]:

@@ -150,4 +150,6 @@ _SPECIAL = {
     "KMS303": _of_row_security,
     "KMS304": _of_persistence,
     "KMS305": lambda *_: "documentation only",
+    "KMS306": lambda *_: "it is stored elsewhere: with other backups, and gone if that place is",
+    "KMS307": lambda *_: "it goes when the extension is dropped, and a member is in no dump",
 }

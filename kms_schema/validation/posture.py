@@ -12,6 +12,10 @@ POSTURE = {
     "KMS412": "it can act as the owner: alter the tables, and switch off what guards them",
     "KMS413": "an object of somebody else's can stand where a program that names no schema looks first",
     "KMS414": "they can do anything here, unnoticed by any trigger; only evidence kept elsewhere shows what they did",
+    "KMS415": "its objects can stand where a program that names no schema looks first",
+    "KMS416": "what a later upgrade makes does not have the rights that the package says",
+    "KMS417": "it runs inside every upgrade, and can change or refuse what that makes",
+    "KMS418": "rows leave the database for whoever may subscribe, wrapped key material and audit entries among them",
 }
 """What each of these codes means."""
 
@@ -22,6 +26,10 @@ _EXPECTED = {
     "KMS412": "no members of the owner",
     "KMS413": "no CREATE for PUBLIC",
     "KMS414": "as few as can be",
+    "KMS415": "CREATE for the owner alone",
+    "KMS416": "no default privileges",
+    "KMS417": "none, or one that is known",
+    "KMS418": "no publication of these tables",
 }
 
 
@@ -34,14 +42,21 @@ def posture_findings(rows: Iterable[tuple[str, str, str]]) -> tuple[Finding, ...
 
 
 def _mend(code: str, about: str, seen: str) -> str | None:
-    if code == "KMS412":
-        return f"REVOKE {seen.removeprefix('a member of ')} FROM {about.removeprefix('role ')};"
-    if code == "KMS413":
-        return f"REVOKE CREATE ON SCHEMA {about.removeprefix('schema ')} FROM PUBLIC;"
-    if code in {"KMS401", "KMS402"}:
-        who, _, where = about.removeprefix("setting of ").partition(" in database ")
-        name = seen.partition("=")[0]
-        if who == "every role":
-            return f"ALTER DATABASE {where} RESET {name};" if where else f"ALTER ROLE ALL RESET {name};"
-        return f"ALTER {who.upper()[:4]}{who[4:]}{f' IN DATABASE {where}' if where else ''} RESET {name};"
+    match code:
+        case "KMS412":
+            return f"REVOKE {seen.removeprefix('a member of ')} FROM {about.removeprefix('role ')};"
+        case "KMS413" | "KMS415":
+            role = seen.removesuffix(" may create objects in it").removeprefix("role ").replace("everyone", "PUBLIC")
+            return f"REVOKE CREATE ON SCHEMA {about.removeprefix('schema ')} FROM {role};"
+        case "KMS401" | "KMS402":
+            return _reset(about.removeprefix("setting of "), seen.partition("=")[0])
     return None
+
+
+def _reset(scope: str, name: str) -> str | None:
+    who, _, where = scope.partition(" in database ")
+    if who == "the server":
+        return None
+    if who == "every role":
+        return f"ALTER DATABASE {where} RESET {name};" if where else f"ALTER ROLE ALL RESET {name};"
+    return f"ALTER {who.upper()[:4]}{who[4:]}{f' IN DATABASE {where}' if where else ''} RESET {name};"

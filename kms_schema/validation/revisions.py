@@ -1,51 +1,77 @@
 """Where a database stands in the chain of revisions, as findings of their own."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from kms_schema.validation.catalog import Revisions
 from kms_schema.validation.findings import Finding, severity_of
+from kms_schema.validation.quoting import quoted
 
 _UPGRADE = "run: kms-schema upgrade"
 
 
-def standing(
-    revisions: Revisions, chain: Sequence[str], closest: str, version_table: str, *, empty: bool
-) -> tuple[Finding, ...]:
-    """Return what is wrong with Alembic's table.
+@dataclass(frozen=True)
+class Standing:
+    """What the database was compared with: `closest`, of every revision in `chain`, oldest first.
 
-    `chain` holds every revision, oldest first; `closest` is the one that the database is compared with.
+    `version_table` is Alembic's as it was asked for and `table` as SQL writes it; `exact` says whether everything is as
+    `closest` makes it, and `empty` whether nothing is there.
     """
-    head = chain[-1]
-    if revisions.stamped is None:
-        meaning = f"it is most like {closest}, but whether it is behind cannot be told"
-        return (_finding("KMS901", head, f"unknown: {revisions.reason}", meaning),)
-    if not revisions.stamped:
-        there = "no revision is stamped" if revisions.table_exists else f"there is no {version_table} table"
-        meaning = f"upgrades would start from nothing; it is most like {closest}"
-        if empty:
+
+    chain: Sequence[str]
+    closest: str
+    version_table: str
+    table: str
+    exact: bool
+    empty: bool
+
+    def findings(self, revisions: Revisions) -> tuple[Finding, ...]:
+        """Return what is wrong with Alembic's table."""
+        head = self.chain[-1]
+        if revisions.stamped is None:
+            meaning = f"it is most like {self.closest}, but whether it is behind cannot be told"
+            return (_finding("KMS901", head, f"unknown: {revisions.reason}", meaning),)
+        if not revisions.stamped:
+            return (self._not_stamped(revisions.table_exists),)
+        return (*self._of_stamps(revisions.stamped), *self._behind(revisions.stamped))
+
+    def _not_stamped(self, table_exists: bool) -> Finding:
+        there = "no revision is stamped" if table_exists else f"there is no {self.version_table} table"
+        meaning = f"upgrades would start from nothing; it is most like {self.closest}"
+        if self.empty:
             meaning = f"nothing of the schema is here; {_UPGRADE}"
-        return (_finding("KMS001", head, there, meaning),)
-    return (*_of_stamps(revisions.stamped, chain), *_behind(revisions.stamped, chain))
+        key = quoted(self.version_table.rpartition(".")[2] + "_pkc")
+        columns = f"version_num VARCHAR(32) NOT NULL, CONSTRAINT {key} PRIMARY KEY (version_num)"
+        create = f"CREATE TABLE {self.table} ({columns}); "
+        stamp = f"INSERT INTO {self.table} VALUES ('{self.closest}');"  # noqa: S608
+        mend = f"{'' if table_exists else create}{stamp}" if self.exact and not self.empty else None
+        return _finding("KMS001", self.chain[-1], there, meaning, mend)
+
+    def _of_stamps(self, stamped: Sequence[str]) -> Iterator[Finding]:
+        ours = [name for name in stamped if name in self.chain]
+        if len(ours) > 1:
+            meaning = "upgrades refuse to run until one revision is stamped"
+            others = ", ".join(f"'{name}'" for name in ours if name != self.closest)
+            mend = f"DELETE FROM {self.table} WHERE version_num IN ({others});" if self.exact else None  # noqa: S608
+            yield _finding("KMS004", self.chain[-1], ", ".join(ours), meaning, mend)
+        if ours:
+            return  # beside one of ours, the others are those of a host application that shares the table
+        for name in stamped:
+            meaning = "a newer version of the package was here last, or only another application was"
+            yield _finding("KMS003", f"one of {', '.join(self.chain)}", name, meaning)
+
+    def _behind(self, stamped: Sequence[str]) -> Iterator[Finding]:
+        known = [revision for revision in self.chain if revision in stamped]
+        if not known:
+            return
+        if known[-1] != self.closest:
+            meaning = f"everything is as {self.closest} makes it: the next upgrade would begin at the wrong place"
+            mend = f"UPDATE {self.table} SET version_num = '{self.closest}' WHERE version_num = '{known[-1]}';"  # noqa: S608
+            yield _finding("KMS005", self.closest, known[-1], meaning, mend)
+        elif behind := len(self.chain) - 1 - self.chain.index(known[-1]):
+            meaning = f"the database is behind by {behind}: what later revisions add and guard is not there; {_UPGRADE}"
+            yield _finding("KMS002", self.chain[-1], known[-1], meaning)
 
 
-def _of_stamps(stamped: Sequence[str], chain: Sequence[str]) -> Iterator[Finding]:
-    ours = [name for name in stamped if name in chain]
-    if len(ours) > 1:
-        meaning = "upgrades refuse to run until one revision is stamped"
-        yield _finding("KMS004", chain[-1], ", ".join(ours), meaning)
-    if ours:
-        return  # beside one of ours, the others are those of a host application that shares the table
-    for name in stamped:
-        meaning = "a newer version of the package was here last, or only another application was"
-        yield _finding("KMS003", f"one of {', '.join(chain)}", name, meaning)
-
-
-def _behind(stamped: Sequence[str], chain: Sequence[str]) -> Iterator[Finding]:
-    known = [revision for revision in chain if revision in stamped]
-    if known and (behind := len(chain) - 1 - chain.index(known[-1])):
-        meaning = f"the database is behind by {behind}: what later revisions add and guard is not there; {_UPGRADE}"
-        yield _finding("KMS002", chain[-1], known[-1], meaning)
-
-
-def _finding(code: str, expected: str, actual: str, meaning: str) -> Finding:
-    return Finding(code, severity_of(code), "revision of the database", expected, actual, meaning)
+def _finding(code: str, expected: str, actual: str, meaning: str, mend: str | None = None) -> Finding:
+    return Finding(code, severity_of(code), "revision of the database", expected, actual, meaning, mend)

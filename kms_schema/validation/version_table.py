@@ -7,6 +7,7 @@ from typing import Self
 
 from kms_schema.snapshots import Facts, Objects
 from kms_schema.validation.catalog import Revisions, ValidationError
+from kms_schema.validation.quoting import quoted
 
 DEFAULT = "alembic_version"
 """The name that the snapshots have for it."""
@@ -31,6 +32,10 @@ class VersionTable:
             raise ValidationError(f"{written!r} names no version table: write a table, or schema.table")
         found = match["schema"] or schema
         return cls(found, match["name"], apart=found != schema)
+
+    def qualified(self, engine: str) -> str:
+        """Return the table as SQL names it."""
+        return quoted(self.name) if engine == "sqlite" else f"{quoted(self.schema)}.{quoted(self.name)}"
 
     def placed(self, expected: Objects, revisions: Revisions, ours: frozenset[str]) -> Objects:
         """Return what is expected with this table in the place of `alembic_version`, or without any.

@@ -30,7 +30,6 @@ def rewritten(name: str, before: str, after: str) -> Callable[[sqlite3.Connectio
 DRIFTS: tuple[tuple[Drift, str, str], ...] = (
     # tables and columns
     ("DROP TABLE hsm_configurations", "KMS101", "table hsm_configurations"),
-    (rewritten("hsm_configurations", "WITHOUT ROWID", ""), "KMS103", "table hsm_configurations"),
     ("ALTER TABLE key_audit_logs ADD COLUMN note TEXT", "KMS112", "column key_audit_logs.note"),
     ("ALTER TABLE key_masters RENAME COLUMN derivation_path TO path", "KMS114", "column key_masters.derivation_path"),
     (rewritten("key_masters", "algorithm VARCHAR(50) NOT NULL", "algorithm TEXT NOT NULL"), "KMS113",

@@ -29,6 +29,11 @@ class Database:
     url: str
     """As SQLAlchemy writes it: `postgresql+psycopg://…` or `sqlite:////…`."""
 
+    @property
+    def name(self) -> str:
+        """The name of the database on its server, or the path of its file."""
+        return sa.make_url(self.url).database or ""
+
     def connect(self) -> Connection:
         """Return a connection in autocommit mode, as a client has it that knows nothing of this package.
 

@@ -95,7 +95,9 @@ def _finding(finding: Finding) -> Iterator[str]:
     if finding.also:
         yield f'<details class="also"><summary>{len(finding.also)} more went or changed with it</summary>'
         yield f"{_list(finding.also)}</details>"
-    if finding.mend:
+    if finding.mend and finding.mend.startswith("--"):
+        yield f'<p class="by-hand">{_line(finding.mend.removeprefix("-- ").capitalize())}.</p>'
+    elif finding.mend:
         yield "<h4>SQL that mends it <small>(a click marks it all)</small></h4>"
         yield f'<pre class="mend"><code>{_lines(finding.mend)}</code></pre>'
         if in_lines(finding.mend) != finding.mend:

@@ -19,7 +19,8 @@ SELECT 'column', c.relname || '.' || a.attname, 'pg_class'::regclass::oid, c.oid
            'compression', nullif(to_jsonb(a) ->> 'attcompression', ''),
            'statistics', nullif(a.attstattarget, -1),
            'options', to_jsonb(a.attoptions),
-           'inherited', CASE WHEN a.attinhcount > 0 OR NOT a.attislocal THEN true END,
+           -- Of a table with a parent, the parent is the difference.
+           'inherited', CASE WHEN (a.attinhcount > 0 OR NOT a.attislocal) AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid) THEN true END,
            'comment', col_description(c.oid, a.attnum)
        )
 FROM ours c

@@ -4,8 +4,9 @@ SELECT 'constraint', c.relname || '.' || k.conname, 'pg_constraint'::regclass::o
        jsonb_build_object(
            'table', c.relname,
            'definition', regexp_replace(pg_get_constraintdef(k.oid), ' NOT VALID$', ''),
-           'validated', k.convalidated,
-           'inherited', CASE WHEN k.coninhcount > 0 OR NOT k.conislocal THEN true END,
+           -- What is not enforced (18) is not validated either: that is one difference, and the definition says it.
+           'validated', k.convalidated OR to_jsonb(k) ->> 'conenforced' = 'false',
+           'inherited', CASE WHEN (k.coninhcount > 0 OR NOT k.conislocal) AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid) THEN true END,
            'keeping_triggers', (SELECT jsonb_agg(e.state ORDER BY e.state)
                                 FROM (SELECT DISTINCT CASE t.tgenabled WHEN 'D' THEN 'DISABLED' WHEN 'R' THEN 'REPLICA' ELSE 'ALWAYS' END AS state
                                       FROM pg_trigger t

@@ -20,6 +20,9 @@ SELECT CASE f.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE '
            'acl', f.proacl::text[],
            'acl_default', CASE WHEN f.proacl IS NOT NULL THEN acldefault('f', f.proowner)::text[] END,
            'definition', CASE WHEN to_jsonb(f) ->> 'prosqlbody' IS NOT NULL THEN pg_get_functiondef(f.oid) END,
+           'extension', (SELECT string_agg(CASE x.deptype WHEN 'e' THEN 'member of ' ELSE 'goes with ' END || quote_ident(e.extname), ', ' ORDER BY e.extname)
+                         FROM pg_depend x JOIN pg_extension e ON e.oid = x.refobjid
+                         WHERE (x.classid, x.objid, x.refclassid) = ('pg_proc'::regclass, f.oid, 'pg_extension'::regclass)),
            'comment', obj_description(f.oid, 'pg_proc')
        )
 FROM pg_proc f

@@ -8,7 +8,8 @@ SELECT 'policy', c.relname || '.' || p.polname, 'pg_policy'::regclass::oid, p.oi
                      FROM (SELECT CASE WHEN m.id = 0 THEN 'PUBLIC' ELSE pg_get_userbyid(m.id)::text END AS role
                            FROM unnest(p.polroles) AS m (id)) named),
            'using', pg_get_expr(p.polqual, p.polrelid),
-           'check', pg_get_expr(p.polwithcheck, p.polrelid)
+           'check', pg_get_expr(p.polwithcheck, p.polrelid),
+           'comment', obj_description(p.oid, 'pg_policy')
        )
 FROM ours c
 JOIN pg_policy p ON p.polrelid = c.oid

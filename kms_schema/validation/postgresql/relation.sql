@@ -12,11 +12,17 @@ SELECT CASE c.relkind
            'persistence', CASE c.relpersistence WHEN 'p' THEN 'permanent' WHEN 'u' THEN 'unlogged' ELSE 'temporary' END,
            'options', to_jsonb(c.reloptions),
            'toast_options', (SELECT to_jsonb(t.reloptions) FROM pg_class t WHERE t.oid = c.reltoastrelid),
+           'tablespace', (SELECT spcname FROM pg_tablespace s WHERE s.oid = c.reltablespace),
            'access_method', (SELECT amname FROM pg_am a WHERE a.oid = c.relam AND a.amname <> 'heap'),
            'row_security', CASE WHEN c.relkind IN ('r', 'p') THEN c.relrowsecurity END,
            'row_security_forced', CASE WHEN c.relkind IN ('r', 'p') THEN c.relforcerowsecurity END,
            'replica_identity', CASE WHEN c.relreplident <> (CASE c.relkind WHEN 'v' THEN 'n' ELSE 'd' END)::"char"
-                                    THEN CASE c.relreplident WHEN 'f' THEN 'full' WHEN 'i' THEN 'index' WHEN 'd' THEN 'default' ELSE 'nothing' END END,
+                                    THEN CASE c.relreplident WHEN 'f' THEN 'full' WHEN 'd' THEN 'default' WHEN 'n' THEN 'nothing'
+                                         ELSE 'index ' || (SELECT x.indexrelid::regclass FROM pg_index x WHERE x.indrelid = c.oid AND x.indisreplident) END END,
+           'of_type', CASE WHEN c.reloftype <> 0 THEN c.reloftype::regtype::text END,
+           'extension', (SELECT string_agg(CASE x.deptype WHEN 'e' THEN 'member of ' ELSE 'goes with ' END || quote_ident(e.extname), ', ' ORDER BY e.extname)
+                         FROM pg_depend x JOIN pg_extension e ON e.oid = x.refobjid
+                         WHERE (x.classid, x.objid, x.refclassid) = ('pg_class'::regclass, c.oid, 'pg_extension'::regclass)),
            'comment', obj_description(c.oid, 'pg_class'),
            'populated', CASE WHEN c.relkind = 'm' THEN c.relispopulated END,
            'definition', CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
@@ -36,6 +42,25 @@ SELECT CASE c.relkind
                            ORDER BY a.attnum)
                        FROM pg_attribute a LEFT JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
                        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+           -- Of a table they are facts of each column.
+           'column_settings', CASE WHEN c.relkind IN ('v', 'm') THEN
+               (SELECT jsonb_agg(x.setting ORDER BY x.setting COLLATE "C") FROM (
+                    SELECT quote_ident(a.attname) || ' STATISTICS ' || a.attstattarget::text AS setting
+                    FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attstattarget <> -1
+                    UNION ALL
+                    SELECT quote_ident(a.attname) || ' (' || array_to_string(a.attoptions, ', ') || ')'
+                    FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attoptions IS NOT NULL
+                    UNION ALL
+                    SELECT quote_ident(a.attname) || ' STORAGE ' || a.attstorage::text
+                    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+                    WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attstorage <> t.typstorage
+                    UNION ALL
+                    SELECT quote_ident(a.attname) || ' COMPRESSION ' || (to_jsonb(a) ->> 'attcompression')
+                    FROM pg_attribute a WHERE a.attrelid = c.oid AND to_jsonb(a) ->> 'attcompression' <> '') x) END,
+           'column_comments', CASE WHEN c.relkind IN ('v', 'm') THEN
+               (SELECT jsonb_agg(quote_ident(a.attname) || ': ' || d.description ORDER BY a.attnum)
+                FROM pg_attribute a JOIN pg_description d ON (d.classoid, d.objoid, d.objsubid) = ('pg_class'::regclass, c.oid, a.attnum)
+                WHERE a.attrelid = c.oid) END,
            'column_acl', (SELECT jsonb_object_agg(a.attname, a.attacl::text[])
                           FROM pg_attribute a
                           WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL AND NOT a.attisdropped)

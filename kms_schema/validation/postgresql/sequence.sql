@@ -13,6 +13,9 @@ SELECT 'sequence', s.relname::text, 'pg_class'::regclass::oid, s.oid, 0,
            'owner', pg_get_userbyid(s.relowner),
            'acl', s.relacl::text[],
            'acl_default', CASE WHEN s.relacl IS NOT NULL THEN acldefault('s', s.relowner)::text[] END,
+           'extension', (SELECT string_agg(CASE x.deptype WHEN 'e' THEN 'member of ' ELSE 'goes with ' END || quote_ident(e.extname), ', ' ORDER BY e.extname)
+                         FROM pg_depend x JOIN pg_extension e ON e.oid = x.refobjid
+                         WHERE (x.classid, x.objid, x.refclassid) = ('pg_class'::regclass, s.oid, 'pg_extension'::regclass)),
            'comment', obj_description(s.oid, 'pg_class')
        )
 FROM pg_class s
