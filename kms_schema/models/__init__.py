@@ -1,4 +1,4 @@
-"""SQLAlchemy models of the six tables, ready for an application to use.
+"""SQLAlchemy models of the tables, ready for an application to use.
 
     from kms_schema.models import KeyMaster
 
@@ -11,6 +11,7 @@ from kms_schema.models.base import Base, UtcTimestamp, add_storage_checks, curre
 from kms_schema.models.hsm import HsmConfiguration
 from kms_schema.models.keys import KeyMaster, KeyVersion
 from kms_schema.models.rotation import KeyRotation, RotationPolicy
+from kms_schema.models.seals import KeyAuditLeafPage, KeyAuditSeal, KeyAuditSubtree
 from kms_schema.models.views import KeyViewRefresh
 
 add_storage_checks(table for table in Base.metadata.tables.values() if table.info.get("only_on") != "postgresql")
@@ -18,7 +19,10 @@ add_storage_checks(table for table in Base.metadata.tables.values() if table.inf
 __all__ = [
     "Base",
     "HsmConfiguration",
+    "KeyAuditLeafPage",
     "KeyAuditLog",
+    "KeyAuditSeal",
+    "KeyAuditSubtree",
     "KeyMaster",
     "KeyRotation",
     "KeyVersion",

@@ -5,11 +5,10 @@ wrote, unless it is told `-x allow-audit-loss=yes`.
 """
 
 import sqlalchemy as sa
-from alembic import context as environment
 from alembic import op
-from alembic.util import CommandError
 
 from kms_schema.sql import create_statements, drop_statements, verbatim
+from kms_schema.sql.losses import Loss
 from kms_schema.sql.steps import lock, qualified, schema
 
 revision = "004_create_key_management_system"
@@ -69,7 +68,13 @@ FIRST_ENTRY = """INSERT INTO {table}
     (event_type, event_category, event_description, security_level, additional_metadata)
 VALUES ('system_init', 'LIFECYCLE', 'The key-management schema was created', 'LOW', '{{"revision": "{revision}"}}')"""
 
-OTHER_ENTRIES = "FROM {table} WHERE NOT (sequence = 1 AND event_type = 'system_init')"
+LOSS = Loss(
+    revision="004",
+    what="the audit trail",
+    unit="entries",
+    rows="FROM {table} WHERE NOT (sequence = 1 AND event_type = 'system_init')",
+    advice="export it first",
+)
 
 
 def upgrade() -> None:
@@ -92,8 +97,7 @@ def upgrade() -> None:
 
 def before_downgrade() -> None:
     """Object before any revision of the downgrade has changed anything; see `migrations/env.py`."""
-    if environment.get_x_argument(as_dictionary=True).get("allow-audit-loss") != "yes":
-        refuse_to_lose_entries(op.get_context().dialect.name)
+    LOSS.refuse(qualified("key_audit_logs"))
 
 
 def downgrade() -> None:
@@ -116,32 +120,3 @@ def dropped(filenames: tuple[str, ...]) -> list[str]:
     """Return what to drop by itself: triggers and the sequence go with their table, functions after it."""
     functions = [name for name in filenames if name not in TABLES and "_trigger_" not in name and "_seq_" not in name]
     return [*functions, *TABLES] if functions else [*TABLES]
-
-
-def refuse_to_lose_entries(dialect: str) -> None:
-    """Stop where the trail holds more than the first entry; in a script, make the script stop there."""
-    others = OTHER_ENTRIES.format(table=qualified("key_audit_logs"))
-    advice = "export it first, then run again with -x allow-audit-loss=yes"
-    if not op.get_context().as_sql:
-        count = op.get_bind().scalar(sa.text(f"SELECT count(*) {others}"))
-        if count:
-            raise CommandError(f"downgrading below 004 would destroy the audit trail: {count} entries; {advice}")
-    elif dialect == "postgresql":
-        op.execute(
-            verbatim(f"""DO $$
-DECLARE
-    entries bigint := (SELECT count(*) {others});
-BEGIN
-    IF entries > 0 THEN
-        RAISE EXCEPTION 'downgrading below 004 would destroy the audit trail: % entries; {advice}', entries;
-    END IF;
-END
-$$""")
-        )
-    else:
-        # SQLite raises only in triggers: the CHECK fails instead. Run the script with sqlite3 -bail.
-        op.execute(f"-- run with sqlite3 -bail: {advice}")
-        check = "CONSTRAINT downgrading_would_destroy_the_audit_trail CHECK (entries = 0)"
-        op.execute(f"CREATE TEMP TABLE audit_trail_would_be_lost (entries INTEGER {check})")
-        op.execute(verbatim(f"INSERT INTO temp.audit_trail_would_be_lost SELECT count(*) {others}"))
-        op.execute("DROP TABLE temp.audit_trail_would_be_lost")

@@ -1,0 +1,103 @@
+"""The evidence of the audit trail: signed seals, and the Merkle tree (RFC 6962) that they are over."""
+
+import datetime as dt
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kms_schema.models.base import Base, JsonDocument, UtcTimestamp, check, json_shape, not_blank
+
+HASH_BYTES = 32
+"""Of SHA-256."""
+PAGE_LEAVES = 256
+"""The most leaves in a row of `key_audit_leaves`."""
+
+
+class KeyAuditSeal(Base):
+    """One batch of committed entries, closed: the tree over all entries so far, and who signed it.
+
+    Its note text (a C2SP checkpoint) is made from these columns, and every one of them is under the signature.
+    """
+
+    __tablename__ = "key_audit_seals"
+    __table_args__ = (
+        check("seal_number_positive", "seal_number >= 1"),
+        *not_blank("origin"),
+        check("tree_size_positive", "tree_size >= 1"),
+        check("root_hash_is_sha256", f"length(root_hash) = {HASH_BYTES}"),
+        check("previous_seal_hash_is_sha256", f"length(previous_seal_hash) = {HASH_BYTES}"),
+        check("signed_by_a_key", "(key_name IS NULL) = (signature IS NULL)"),
+        check("signature_is_ed25519", "length(signature) = 68"),
+        check("compact_range_is_sha256", f"length(compact_range) > 0 AND length(compact_range) % {HASH_BYTES} = 0"),
+        check("last_sequence_positive", "last_sequence >= 1"),
+        *json_shape("open_gaps", "array"),
+        sa.UniqueConstraint("tree_size"),
+        {"sqlite_with_rowid": False},
+    )
+
+    seal_number: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    """1 for the first, and no number is left out."""
+    origin: Mapped[str] = mapped_column(sa.String(255))
+    """The name of the trail, the same in every seal."""
+    sealed_at: Mapped[dt.datetime] = mapped_column(UtcTimestamp)
+    tree_size: Mapped[int] = mapped_column(sa.BigInteger)
+    """Leaves in the tree, those of earlier seals included."""
+    root_hash: Mapped[bytes]
+    previous_seal_hash: Mapped[bytes]
+    """SHA-256 over the note text of the seal before, without signatures; zeros in the first."""
+    key_name: Mapped[str | None] = mapped_column(sa.String(255))
+    signature: Mapped[bytes | None]
+    """Key id (4 bytes) and Ed25519 signature (64 bytes) over the note text; NULL where nobody signed."""
+    next_key: Mapped[str | None] = mapped_column(sa.String(500))
+    """The verifier key of the successor, where this seal announces one."""
+    compact_range: Mapped[bytes]
+    """The roots of the tree's maximal full subtrees, the largest first: what the next seal goes on from."""
+    last_sequence: Mapped[int] = mapped_column(sa.BigInteger)
+    """The highest sequence that any seal has taken or seen left out."""
+    open_gaps: Mapped[list[list[int]]] = mapped_column(JsonDocument, server_default=sa.text("'[]'"))
+    """Sequences up to `last_sequence` that an unfinished transaction may hold: [first, last, xmax] of each run."""
+    snapshot_xmax: Mapped[int | None] = mapped_column(sa.BigInteger)
+    """Every transaction that can fill a gap has an id below it (PostgreSQL)."""
+    system_identifier: Mapped[str | None] = mapped_column(sa.String(20))
+    """The cluster whose transaction ids these are (PostgreSQL)."""
+
+
+class KeyAuditLeafPage(Base):
+    """Leaf hashes of a run of consecutive sequences within one seal, in the order of the tree."""
+
+    __tablename__ = "key_audit_leaves"
+    __table_args__ = (
+        check("first_leaf_not_negative", "first_leaf >= 0"),
+        check("first_sequence_positive", "first_sequence >= 1"),
+        check(
+            "hashes_are_sha256",
+            f"length(hashes) BETWEEN {HASH_BYTES} AND {HASH_BYTES * PAGE_LEAVES} AND length(hashes) % {HASH_BYTES} = 0",
+        ),
+        sa.UniqueConstraint("first_sequence"),
+        {"sqlite_with_rowid": False},
+    )
+
+    first_leaf: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    """The index of its first hash among all leaves, from 0."""
+    first_sequence: Mapped[int] = mapped_column(sa.BigInteger)
+    """The sequence of the entry that its first hash is of."""
+    hashes: Mapped[bytes]
+    """32 bytes for each leaf."""
+
+
+class KeyAuditSubtree(Base):
+    """The root of a full subtree of 256, 65 536, … leaves: what a proof reads instead of them."""
+
+    __tablename__ = "key_audit_subtrees"
+    __table_args__ = (
+        check("level_is_of_bytes", "level BETWEEN 8 AND 56 AND level % 8 = 0"),
+        check("position_not_negative", "position >= 0"),
+        check("hash_is_sha256", f"length(hash) = {HASH_BYTES}"),
+        {"sqlite_with_rowid": False},
+    )
+
+    level: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    """The subtree has 2**level leaves."""
+    position: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    """It begins at leaf position * 2**level."""
+    hash: Mapped[bytes]

@@ -1,0 +1,13 @@
+CREATE TABLE key_audit_leaves (
+    first_leaf BIGINT NOT NULL,
+    first_sequence BIGINT NOT NULL,
+    hashes BLOB NOT NULL,
+    CONSTRAINT pk_key_audit_leaves PRIMARY KEY (first_leaf),
+    CONSTRAINT ck_key_audit_leaves_first_leaf_not_negative CHECK (first_leaf >= 0),
+    CONSTRAINT ck_key_audit_leaves_first_sequence_positive CHECK (first_sequence >= 1),
+    CONSTRAINT ck_key_audit_leaves_hashes_are_sha256 CHECK (length(hashes) BETWEEN 32 AND 8192 AND length(hashes) % 32 = 0),
+    CONSTRAINT uq_key_audit_leaves_first_sequence UNIQUE (first_sequence),
+    CONSTRAINT ck_key_audit_leaves_first_leaf_type CHECK (typeof(first_leaf) = 'integer'),
+    CONSTRAINT ck_key_audit_leaves_first_sequence_type CHECK (typeof(first_sequence) = 'integer'),
+    CONSTRAINT ck_key_audit_leaves_hashes_type CHECK (typeof(hashes) = 'blob')
+) WITHOUT ROWID

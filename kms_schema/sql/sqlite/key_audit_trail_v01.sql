@@ -1,0 +1,29 @@
+-- Every entry with its place in the tree: NULL where it is not sealed yet. The page of an entry is the one with the
+-- highest first_sequence that is not above it.
+CREATE VIEW key_audit_trail AS
+SELECT
+    entry.id,
+    entry.sequence,
+    entry.key_id,
+    entry.event_type,
+    entry.event_category,
+    entry.event_description,
+    entry.user_id,
+    entry.session_id,
+    entry.client_ip,
+    entry.user_agent,
+    entry."timestamp",
+    entry.duration_ms,
+    entry.security_level,
+    entry.risk_score,
+    entry.compliance_tags,
+    entry.retention_period_days,
+    entry.recorded_by,
+    entry.additional_metadata,
+    page.first_leaf + entry.sequence - page.first_sequence AS leaf_index,
+    substr(page.hashes, 1 + 32 * (entry.sequence - page.first_sequence), 32) AS leaf_hash,
+    (SELECT min(seal_number) FROM key_audit_seals WHERE tree_size > page.first_leaf) AS seal_number
+FROM key_audit_logs AS entry
+LEFT JOIN key_audit_leaves AS page
+    ON page.first_sequence = (SELECT max(first_sequence) FROM key_audit_leaves WHERE first_sequence <= entry.sequence)
+    AND entry.sequence < page.first_sequence + length(page.hashes) / 32

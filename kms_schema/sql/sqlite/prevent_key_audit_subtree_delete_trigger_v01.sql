@@ -1,0 +1,6 @@
+-- Evidence is written once.
+CREATE TRIGGER prevent_key_audit_subtree_delete
+BEFORE DELETE ON key_audit_subtrees
+BEGIN
+    SELECT RAISE(ABORT, 'prevent_key_audit_subtree_delete: WORM violation: DELETE of key_audit_subtrees is refused');
+END
