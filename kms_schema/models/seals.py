@@ -26,7 +26,7 @@ class KeyAuditSeal(Base):
         check("tree_size_positive", "tree_size >= 1"),
         check("root_hash_is_sha256", f"length(root_hash) = {HASH_BYTES}"),
         check("previous_seal_hash_is_sha256", f"length(previous_seal_hash) = {HASH_BYTES}"),
-        check("signed_by_a_key", "(key_name IS NULL) = (signature IS NULL)"),
+        check("signed_by_a_key", "(verifier_key IS NULL) = (signature IS NULL)"),
         check("signature_is_ed25519", "length(signature) = 68"),
         check("compact_range_is_sha256", f"length(compact_range) > 0 AND length(compact_range) % {HASH_BYTES} = 0"),
         check("last_sequence_positive", "last_sequence >= 1"),
@@ -45,7 +45,8 @@ class KeyAuditSeal(Base):
     root_hash: Mapped[bytes]
     previous_seal_hash: Mapped[bytes]
     """SHA-256 over the note text of the seal before, without signatures; zeros in the first."""
-    key_name: Mapped[str | None] = mapped_column(sa.String(255))
+    verifier_key: Mapped[str | None] = mapped_column(sa.String(500))
+    """What the signature is checked with; whether it can be trusted is for who verifies to know."""
     signature: Mapped[bytes | None]
     """Key id (4 bytes) and Ed25519 signature (64 bytes) over the note text; NULL where nobody signed."""
     next_key: Mapped[str | None] = mapped_column(sa.String(500))

@@ -1,0 +1,222 @@
+"""The trail in PostgreSQL."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from kms_schema.audit.copy_stream import entries as entries_of
+from kms_schema.audit.gaps import Gap
+from kms_schema.audit.postgresql_entries import SELECTED
+from kms_schema.audit.seals import Seal
+from kms_schema.audit.trail import Moment, Page, Subtree, TrailError
+
+if TYPE_CHECKING:
+    import psycopg
+
+_SETTINGS = (
+    "SET LOCAL search_path = pg_catalog; SET LOCAL client_encoding = 'UTF8'; SET LOCAL statement_timeout = 0;"
+    " SET LOCAL row_security = off"
+)
+# Every statement of a sealing transaction has a snapshot of its own, so that each is taken after the lock.
+_SEALING = f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {_SETTINGS}"
+_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SETTINGS}"
+_LOCK_CLASS = int.from_bytes(b"kmsS", "big")
+"""Names the lock of sealers among advisory locks, beside the oid of the trail."""
+_SEAL = (
+    "seal_number, origin, to_char(sealed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), tree_size,"
+    " root_hash, previous_seal_hash, verifier_key, signature, next_key, compact_range, last_sequence, open_gaps::text,"
+    " snapshot_xmax, system_identifier"
+)
+_BATCH = 1000
+
+
+class PostgresqlTrail:
+    """One transaction on the trail in a schema."""
+
+    def __init__(self, cursor: "psycopg.Cursor[tuple[Any, ...]]", schema: str) -> None:
+        """Take the cursor of a transaction that `sealing` or `reading` began."""
+        self._cursor = cursor
+        quoted = '"' + schema.replace('"', '""') + '"'
+        self._logs, self._seals, self._leaves, self._subtrees = (
+            f"{quoted}.{table}"
+            for table in ("key_audit_logs", "key_audit_seals", "key_audit_leaves", "key_audit_subtrees")
+        )
+
+    def lock(self) -> None:
+        """Wait until no other session seals this trail."""
+        self._cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s, %s::regclass::oid::bigint::bit(32)::integer)", (_LOCK_CLASS, self._seals)
+        )
+
+    def moment(self) -> Moment:
+        """Return the snapshot of this statement."""
+        return Moment(
+            *self._row(
+                "SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint,"
+                " (SELECT system_identifier::text FROM pg_control_system()) FROM pg_current_snapshot() AS s"
+            )
+        )
+
+    def now(self) -> str:
+        """Return the server's clock."""
+        (text,) = self._row("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+        return str(text)
+
+    def last_seal(self) -> Seal | None:
+        """Return the newest seal."""
+        self._execute(f"SELECT {_SEAL} FROM ONLY {self._seals} ORDER BY seal_number DESC LIMIT 1")
+        row = self._cursor.fetchone()
+        return None if row is None else _seal(row)
+
+    def first_entry_id(self) -> str | None:
+        """Return the id of the first entry."""
+        self._execute(f"SELECT id::text FROM ONLY {self._logs} ORDER BY sequence LIMIT 1")
+        row = self._cursor.fetchone()
+        return None if row is None else str(row[0])
+
+    def unsealed(self, after: int, gaps: Sequence[Gap], limit: int) -> Iterator[bytes]:
+        """Yield entries above `after` and in `gaps`, as far as they are visible."""
+        found = f"SELECT * FROM ONLY {self._logs} WHERE sequence > {after:d}"
+        if gaps:
+            firsts, lasts = (",".join(f"{end:d}" for end in ends) for ends in zip(*((g.first, g.last) for g in gaps)))
+            found += (
+                f" UNION ALL SELECT entry.* FROM unnest('{{{firsts}}}'::bigint[], '{{{lasts}}}'::bigint[]) AS gap (first, last)"
+                f" JOIN ONLY {self._logs} AS entry ON entry.sequence BETWEEN gap.first AND gap.last"
+            )
+        return self._copied(f"SELECT {SELECTED} FROM ({found}) AS entry ORDER BY sequence LIMIT {limit:d}")
+
+    def entries(self, first: int, last: int | None) -> Iterator[bytes]:
+        """Yield entries by sequence."""
+        end = "" if last is None else f" AND sequence <= {last:d}"
+        return self._copied(
+            f"SELECT {SELECTED} FROM ONLY {self._logs} WHERE sequence >= {first:d}{end} ORDER BY sequence"
+        )
+
+    def append(self, seal: Seal, pages: Iterable[Page], subtrees: Iterable[Subtree]) -> None:
+        """Write a seal; its guards want it before its pages, and these before the next one."""
+        self._cursor.execute(
+            f"INSERT INTO {self._seals} VALUES ({', '.join(['%s'] * 14)})".encode(),
+            (
+                seal.number,
+                seal.origin,
+                seal.sealed_at,
+                seal.tree_size,
+                seal.root_hash,
+                seal.previous_seal_hash,
+                seal.verifier_key,
+                seal.signature,
+                seal.next_key,
+                seal.compact_range,
+                seal.last_sequence,
+                json.dumps([[gap.first, gap.last, gap.xmax] for gap in seal.open_gaps]),
+                seal.snapshot_xmax,
+                seal.system_identifier,
+            ),
+        )
+        self._cursor.executemany(
+            f"INSERT INTO {self._leaves} VALUES (%s, %s, %s)".encode(),
+            [(page.first_leaf, page.first_sequence, page.hashes) for page in pages],
+        )
+        self._cursor.executemany(
+            f"INSERT INTO {self._subtrees} VALUES (%s, %s, %s)".encode(),
+            [(subtree.level, subtree.position, subtree.hash) for subtree in subtrees],
+        )
+
+    def seals(self) -> Iterator[Seal]:
+        """Yield seals from the oldest on, a batch at a time."""
+        number = 0
+        while rows := self._rows(
+            f"SELECT {_SEAL} FROM ONLY {self._seals} WHERE seal_number > {number:d} ORDER BY seal_number LIMIT {_BATCH}"
+        ):
+            yield from map(_seal, rows)
+            number = rows[-1][0]
+
+    def pages(self, after_leaf: int, count: int) -> list[Page]:
+        """Return pages in the order of the tree."""
+        return self._pages(f"first_leaf >= {after_leaf:d} ORDER BY first_leaf LIMIT {count:d}")
+
+    def pages_by_sequence(self, after: int, count: int) -> list[Page]:
+        """Return pages by sequence."""
+        return self._pages(f"first_sequence > {after:d} ORDER BY first_sequence LIMIT {count:d}")
+
+    def subtrees(self) -> Iterator[Subtree]:
+        """Yield the kept subtrees, a batch at a time."""
+        level, position = 0, -1
+        while rows := self._rows(
+            f"SELECT level, position, hash FROM ONLY {self._subtrees}"
+            f" WHERE (level, position) > ({level:d}, {position:d}) ORDER BY level, position LIMIT {_BATCH}"
+        ):
+            yield from (Subtree(*row) for row in rows)
+            level, position, _ = rows[-1]
+
+    def _pages(self, condition: str) -> list[Page]:
+        query = f"SELECT first_leaf, first_sequence, hashes FROM ONLY {self._leaves} WHERE {condition}"  # noqa: S608
+        return [Page(*row) for row in self._rows(query)]
+
+    def _copied(self, query: str) -> Iterator[bytes]:
+        with self._cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT binary)".encode()) as stream:
+            yield from map(bytes, entries_of(stream))
+
+    def _rows(self, query: str) -> list[tuple[Any, ...]]:
+        self._execute(query)
+        return self._cursor.fetchall()
+
+    def _row(self, query: str) -> tuple[Any, ...]:
+        self._execute(query)
+        row = self._cursor.fetchone()
+        assert row is not None  # noqa: S101  (a SELECT without FROM has one row)
+        return row
+
+    def _execute(self, query: str) -> None:
+        self._cursor.execute(query.encode())
+
+
+class OpenPostgresqlTrail:
+    """Transactions on the trail behind an idle psycopg connection."""
+
+    def __init__(self, connection: "psycopg.Connection[Any]", schema: str) -> None:
+        """Raises `TrailError` for a connection in a transaction."""
+        from psycopg.pq import TransactionStatus  # noqa: PLC0415  (whoever has a connection has it)
+
+        if connection.info.transaction_status != TransactionStatus.IDLE:
+            raise TrailError("the connection is in a transaction; give one that is idle")
+        self._connection, self._schema = connection, schema
+
+    @contextmanager
+    def sealing(self) -> Iterator[PostgresqlTrail]:
+        """Open a transaction that is committed, unless an exception ends it; other sealers wait for it."""
+        with self._transaction(_SEALING) as trail:
+            trail.lock()
+            yield trail
+
+    @contextmanager
+    def reading(self) -> Iterator[PostgresqlTrail]:
+        """Open one snapshot, read only."""
+        with self._transaction(_READING) as trail:
+            yield trail
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[PostgresqlTrail]:
+        from psycopg.rows import tuple_row  # noqa: PLC0415
+
+        autocommit = self._connection.autocommit
+        self._connection.autocommit = True
+        try:
+            with self._connection.cursor(row_factory=tuple_row) as cursor:
+                cursor.execute(begin.encode())
+                try:
+                    yield PostgresqlTrail(cursor, self._schema)
+                except BaseException:
+                    if not self._connection.closed:
+                        cursor.execute("ROLLBACK")
+                    raise
+                cursor.execute("COMMIT")
+        finally:
+            if not self._connection.closed:
+                self._connection.autocommit = autocommit
+
+
+def _seal(row: Sequence[Any]) -> Seal:
+    *facts, open_gaps, xmax, system = row
+    return Seal(*facts, tuple(Gap(*gap) for gap in json.loads(open_gaps)), xmax, system)

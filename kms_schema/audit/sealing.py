@@ -1,0 +1,145 @@
+"""Seal what is committed: each entry once, by a tree that only grows and a chain of signed seals."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from kms_schema.audit.encoding import leaf_hash, sequence_of
+from kms_schema.audit.gaps import Gap, Run, joined, still_open, without
+from kms_schema.audit.keys import Signer
+from kms_schema.audit.merkle import CompactRange
+from kms_schema.audit.seals import FIRST_PREVIOUS, Seal, signed
+from kms_schema.audit.trail import SUBTREE_LEVELS, OpenTrail, Page, Subtree, Trail, TrailError
+
+BATCH = 65_536
+"""The most entries of one seal: what is kept in memory until it is written."""
+PAGE_LEAVES = 256
+
+
+@dataclass
+class _Growth:
+    """What a seal adds to the tree."""
+
+    tree: CompactRange
+    pages: list[Page] = field(default_factory=list)
+    subtrees: list[Subtree] = field(default_factory=list)
+    full: bool = False
+    """Whether there may be more than was taken."""
+
+    def add(self, entries: Iterable[bytes]) -> None:
+        """Append entries, which come by sequence."""
+        first_leaf = first_sequence = previous = self.tree.size
+        hashes = bytearray()
+        for entry in entries:
+            sequence, leaf = sequence_of(entry), leaf_hash(entry)
+            if hashes and (sequence != previous + 1 or len(hashes) == 32 * PAGE_LEAVES):
+                self.pages.append(Page(first_leaf, first_sequence, bytes(hashes)))
+                hashes.clear()
+            if not hashes:
+                first_leaf, first_sequence = self.tree.size, sequence
+            hashes += leaf
+            previous = sequence
+            self.tree.append(leaf, self._keep)
+        if hashes:
+            self.pages.append(Page(first_leaf, first_sequence, bytes(hashes)))
+
+    def _keep(self, level: int, position: int, subtree: bytes) -> None:
+        if level in SUBTREE_LEVELS:
+            self.subtrees.append(Subtree(level, position, subtree))
+
+    @property
+    def leaves(self) -> int:
+        """How many were added."""
+        return sum(page.size for page in self.pages)
+
+    @property
+    def members(self) -> list[Run]:
+        """The sequences that were added, as runs."""
+        return joined(page.run for page in self.pages)
+
+
+def seal(
+    trail: OpenTrail,
+    signer: Signer | None = None,
+    *,
+    origin: str | None = None,
+    next_key: str | None = None,
+    batch: int = BATCH,
+) -> Iterator[Seal]:
+    """Seal what is committed and not sealed yet, at most `batch` entries a seal, and yield each seal when it is kept.
+
+    Nothing is yielded where there is nothing to seal. `origin` names the trail in its first seal; later ones have the
+    same. `next_key` is a verifier key, announced as that of the seals to come: one seal is made, and the next run signs
+    with the new key. Raises `TrailError` for another origin, and for a key that no earlier seal leads to. An exception,
+    or the end of the process, leaves each seal whole or not there.
+    """
+    more = True
+    while more:
+        with trail.sealing() as transaction:
+            before = transaction.last_seal()
+            refuse_other_key(before, signer)
+            made = _sealed(transaction, before, origin, next_key, batch)
+            if made is None:
+                return
+            growth, facts = made
+            whole = signed(facts, growth.members, signer)
+            transaction.append(whole, growth.pages, growth.subtrees)
+        yield whole
+        more = growth.full and next_key is None
+
+
+def refuse_other_key(before: Seal | None, signer: Signer | None) -> None:
+    """Refuse a key, or none, where the seal before was signed with another and has not announced this one."""
+    if before is None or before.verifier_expected_next is None:
+        return
+    expected = before.verifier_expected_next
+    if signer is None:
+        raise TrailError(f"seal {before.number} is signed: give the key {expected.name} with --key, or in KMS_SEAL_KEY")
+    if signer.verifier != expected:
+        raise TrailError(
+            f"seal {before.number} leads to the key {expected}, and this is {signer.verifier};"
+            " announce a new key first, in a seal that the old one signs: --next-key"
+        )
+
+
+def _sealed(
+    trail: Trail, before: Seal | None, origin: str | None, next_key: str | None, batch: int
+) -> tuple[_Growth, Seal] | None:
+    """Return what a seal adds, and the seal without its signature; None where there is nothing to seal."""
+    if before and origin not in (None, before.origin):
+        raise TrailError(f"the trail is called {before.origin}, and keeps that name; leave --origin out")
+    last, gaps = (before.last_sequence, before.open_gaps) if before else (0, ())
+    growth = _Growth(CompactRange(before.tree_size, before.subtree_hashes) if before else CompactRange())
+    earlier = trail.moment()
+    growth.add(trail.unsealed(last, gaps, batch))
+    if not growth.pages:
+        return None
+    later = trail.moment()
+    growth.full = growth.leaves == batch
+    moved = before is not None and before.system_identifier != later.system_identifier
+    return growth, Seal(
+        number=before.number + 1 if before else 1,
+        origin=before.origin if before else origin or f"kms-schema/{trail.first_entry_id()}",
+        sealed_at=trail.now(),
+        tree_size=growth.tree.size,
+        root_hash=growth.tree.root(),
+        previous_seal_hash=before.hash if before else FIRST_PREVIOUS,
+        next_key=next_key,
+        compact_range=b"".join(growth.tree.hashes),
+        last_sequence=max(last, growth.members[-1].last),
+        # A transaction of another cluster is over: what it committed came along, and is taken now.
+        open_gaps=_open_gaps(gaps, last, growth, None if moved else earlier.xmin, later.xmax),
+        snapshot_xmax=later.xmax,
+        system_identifier=later.system_identifier,
+    )
+
+
+def _open_gaps(
+    gaps: Sequence[Gap], last: int, growth: _Growth, over_below: int | None, xmax: int | None
+) -> tuple[Gap, ...]:
+    """Return which sequences up to the last one taken may still come."""
+    if xmax is None:
+        return ()  # SQLite: writers take turns, and none leaves a number out
+    last_taken = growth.members[-1].last
+    kept = still_open(gaps, over_below=over_below, looked_until=last_taken if growth.full else None)
+    fresh = [Gap(last + 1, last_taken, xmax)] if last_taken > last else []
+    return tuple(without([*kept, *fresh], growth.members))

@@ -1,0 +1,171 @@
+"""The trail in SQLite, where writers take turns and no sequence is left out."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from kms_schema.audit.gaps import Gap
+from kms_schema.audit.seals import Seal
+from kms_schema.audit.sqlite_entries import SELECTED, entry_from_row, text_as_stored
+from kms_schema.audit.trail import Moment, Page, Subtree, TrailError
+
+_SEAL = (
+    "seal_number, origin, sealed_at, tree_size, root_hash, previous_seal_hash, verifier_key, signature, next_key,"
+    " compact_range, last_sequence, open_gaps, snapshot_xmax, system_identifier"
+)
+
+
+class SqliteTrail:
+    """One transaction on the trail of a file."""
+
+    def __init__(self, cursor: sqlite3.Cursor, entries_cursor: sqlite3.Cursor) -> None:
+        """Take two cursors of one connection: entries are read with one while the other is used."""
+        self._cursor, self._entries_cursor = cursor, entries_cursor
+
+    def moment(self) -> Moment:
+        """Return that nothing else is going on."""
+        return Moment(None, None, None)
+
+    def now(self) -> str:
+        """Return the database's clock, which counts milliseconds."""
+        ((text,),) = self._cursor.execute("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'")
+        return str(text)
+
+    def last_seal(self) -> Seal | None:
+        """Return the newest seal."""
+        row = self._cursor.execute(
+            f"SELECT {_SEAL} FROM main.key_audit_seals ORDER BY seal_number DESC LIMIT 1"
+        ).fetchone()
+        return None if row is None else _seal(row)
+
+    def first_entry_id(self) -> str | None:
+        """Return the id of the first entry, as PostgreSQL writes it."""
+        row = self._cursor.execute("SELECT id FROM main.key_audit_logs ORDER BY sequence LIMIT 1").fetchone()
+        if row is None:
+            return None
+        digits = str(row[0])
+        return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+    def unsealed(self, after: int, gaps: Sequence[Gap], limit: int) -> Iterator[bytes]:
+        """Yield entries above `after`."""
+        del gaps
+        return self._read("sequence > ? ORDER BY sequence LIMIT ?", (after, limit))
+
+    def entries(self, first: int, last: int | None) -> Iterator[bytes]:
+        """Yield entries by sequence."""
+        if last is None:
+            return self._read("sequence >= ? ORDER BY sequence", (first,))
+        return self._read("sequence >= ? AND sequence <= ? ORDER BY sequence", (first, last))
+
+    def append(self, seal: Seal, pages: Iterable[Page], subtrees: Iterable[Subtree]) -> None:
+        """Write a seal; its guards want it before its pages, and these before the next one."""
+        self._cursor.execute(
+            f"INSERT INTO main.key_audit_seals ({_SEAL}) VALUES ({', '.join('?' * 14)})",
+            (
+                seal.number,
+                seal.origin,
+                seal.sealed_at,
+                seal.tree_size,
+                seal.root_hash,
+                seal.previous_seal_hash,
+                seal.verifier_key,
+                seal.signature,
+                seal.next_key,
+                seal.compact_range,
+                seal.last_sequence,
+                json.dumps([[gap.first, gap.last, gap.xmax] for gap in seal.open_gaps]),
+                seal.snapshot_xmax,
+                seal.system_identifier,
+            ),
+        )
+        self._cursor.executemany(
+            "INSERT INTO main.key_audit_leaves (first_leaf, first_sequence, hashes) VALUES (?, ?, ?)",
+            [(page.first_leaf, page.first_sequence, page.hashes) for page in pages],
+        )
+        self._cursor.executemany(
+            "INSERT INTO main.key_audit_subtrees (level, position, hash) VALUES (?, ?, ?)",
+            [(subtree.level, subtree.position, subtree.hash) for subtree in subtrees],
+        )
+
+    def seals(self) -> Iterator[Seal]:
+        """Yield seals from the oldest on."""
+        number = 0
+        while row := self._cursor.execute(
+            f"SELECT {_SEAL} FROM main.key_audit_seals WHERE seal_number > ? ORDER BY seal_number LIMIT 1", (number,)
+        ).fetchone():
+            yield _seal(row)
+            number = row[0]
+
+    def pages(self, after_leaf: int, count: int) -> list[Page]:
+        """Return pages in the order of the tree."""
+        return self._pages("first_leaf >= ? ORDER BY first_leaf LIMIT ?", (after_leaf, count))
+
+    def pages_by_sequence(self, after: int, count: int) -> list[Page]:
+        """Return pages by sequence."""
+        return self._pages("first_sequence > ? ORDER BY first_sequence LIMIT ?", (after, count))
+
+    def subtrees(self) -> Iterator[Subtree]:
+        """Yield the kept subtrees."""
+        level, position = 0, -1
+        query = (
+            "SELECT level, position, hash FROM main.key_audit_subtrees WHERE (level, position) > (?, ?)"
+            " ORDER BY level, position LIMIT 1"
+        )
+        while row := self._cursor.execute(query, (level, position)).fetchone():
+            yield Subtree(*row)
+            level, position, _ = row
+
+    def _pages(self, condition: str, values: tuple[int, ...]) -> list[Page]:
+        query = f"SELECT first_leaf, first_sequence, hashes FROM main.key_audit_leaves WHERE {condition}"  # noqa: S608
+        return [Page(*row) for row in self._cursor.execute(query, values)]
+
+    def _read(self, condition: str, values: tuple[int, ...]) -> Iterator[bytes]:
+        query = f"SELECT {SELECTED} FROM main.key_audit_logs WHERE {condition}"  # noqa: S608
+        return map(entry_from_row, self._entries_cursor.execute(query, values))
+
+
+class OpenSqliteTrail:
+    """Transactions on the trail behind an idle sqlite3 connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Raises `TrailError` for a connection in a transaction."""
+        if connection.in_transaction:
+            raise TrailError("the connection is in a transaction; give one that is idle")
+        self._connection = connection
+
+    @contextmanager
+    def sealing(self) -> Iterator[SqliteTrail]:
+        """Open a transaction that is committed, unless an exception ends it; every other writer waits for it."""
+        with self._transaction("BEGIN IMMEDIATE") as trail:
+            yield trail
+
+    @contextmanager
+    def reading(self) -> Iterator[SqliteTrail]:
+        """Open one snapshot."""
+        with self._transaction("BEGIN") as trail:
+            yield trail
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[SqliteTrail]:
+        cursor, entries_cursor = self._connection.cursor(), self._connection.cursor()
+        cursor.row_factory = entries_cursor.row_factory = None
+        text_factory = self._connection.text_factory
+        self._connection.text_factory = text_as_stored
+        try:
+            cursor.execute(begin)
+            try:
+                yield SqliteTrail(cursor, entries_cursor)
+            except BaseException:
+                if self._connection.in_transaction:
+                    cursor.execute("ROLLBACK")
+                raise
+            cursor.execute("COMMIT")
+        finally:
+            self._connection.text_factory = text_factory
+
+
+def _seal(row: Sequence[Any]) -> Seal:
+    *facts, open_gaps, xmax, system = row
+    return Seal(*facts, tuple(Gap(*gap) for gap in json.loads(open_gaps)), xmax, system)

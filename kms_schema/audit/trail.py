@@ -1,0 +1,119 @@
+"""What sealing and verifying need of a database; `postgresql_trail` and `sqlite_trail` are the two of them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from kms_schema.audit.gaps import Gap, Run
+from kms_schema.audit.seals import Seal
+
+
+class TrailError(Exception):
+    """The trail cannot be read or sealed; the message says what to do."""
+
+
+SUBTREE_LEVELS = range(8, 64, 8)
+"""Levels of the tree whose full nodes are kept, in `key_audit_subtrees`."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A row of `key_audit_leaves`: the hashes of consecutive sequences within one seal, 32 bytes each."""
+
+    first_leaf: int
+    first_sequence: int
+    hashes: bytes
+
+    @property
+    def size(self) -> int:
+        """How many leaves it has."""
+        return len(self.hashes) // 32
+
+    @property
+    def leaves(self) -> Iterator[bytes]:
+        """Its hashes, one by one."""
+        return (self.hashes[at : at + 32] for at in range(0, len(self.hashes), 32))
+
+    @property
+    def run(self) -> Run:
+        """The sequences of its entries."""
+        return Run(self.first_sequence, self.first_sequence + self.size - 1)
+
+
+@dataclass(frozen=True)
+class Subtree:
+    """A row of `key_audit_subtrees`."""
+
+    level: int
+    position: int
+    hash: bytes
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What the database says of its transactions; on SQLite, where writers take turns, nothing is ever open."""
+
+    xmin: int | None
+    xmax: int | None
+    system_identifier: str | None
+
+
+class Trail(Protocol):
+    """The trail of one database within one transaction."""
+
+    def moment(self) -> Moment:
+        """Return what is going on now."""
+        ...
+
+    def now(self) -> str:
+        """Return the database's clock, as `YYYY-MM-DDTHH:MM:SS.ffffffZ`."""
+        ...
+
+    def last_seal(self) -> Seal | None:
+        """Return the newest seal."""
+        ...
+
+    def first_entry_id(self) -> str | None:
+        """Return the id of the entry with the lowest sequence."""
+        ...
+
+    def unsealed(self, after: int, gaps: Sequence[Gap], limit: int) -> Iterator[bytes]:
+        """Yield what is visible of the entries above `after` and in `gaps`, in encoding v1, by sequence."""
+        ...
+
+    def append(self, seal: Seal, pages: Iterable[Page], subtrees: Iterable[Subtree]) -> None:
+        """Write a seal with what it is over."""
+        ...
+
+    def seals(self) -> Iterator[Seal]:
+        """Yield every seal, oldest first."""
+        ...
+
+    def pages(self, after_leaf: int, count: int) -> list[Page]:
+        """Return the next pages in the order of the tree, at most `count`, from leaf `after_leaf` on."""
+        ...
+
+    def pages_by_sequence(self, after: int, count: int) -> list[Page]:
+        """Return the next pages by sequence, at most `count`, whose first is above `after`."""
+        ...
+
+    def entries(self, first: int, last: int | None) -> Iterator[bytes]:
+        """Yield the entries with sequences from `first` to `last`, or to the end, in encoding v1, by sequence."""
+        ...
+
+    def subtrees(self) -> Iterator[Subtree]:
+        """Yield every subtree that is kept, by level and position."""
+        ...
+
+
+class OpenTrail(Protocol):
+    """Opens the trail behind an idle connection, and leaves the connection as it was."""
+
+    def sealing(self) -> AbstractContextManager[Trail]:
+        """Open a transaction that is committed, and that only one sealer has at a time."""
+        ...
+
+    def reading(self) -> AbstractContextManager[Trail]:
+        """Open one snapshot, read only."""
+        ...
