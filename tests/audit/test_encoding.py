@@ -123,6 +123,9 @@ def test_null_is_not_the_empty_text() -> None:
         {"event_type": "\ud800"},
         {"timestamp": "2026-11-25T12:00:00Z"},
         {"timestamp": "2026-11-25T24:00:00.000000Z"},
+        {"timestamp": "2026-11-25T12:00:00,000000Z"},
+        {"timestamp": "2026-11-25 12:00:00.000000Z"},
+        {"timestamp": "2026-11-25T12:00:00.000+00Z"},
         {"timestamp": "2026-11-25T12:00:00.000000+00:00"},
         {"timestamp": "2026-11-31T12:00:00.000000Z"},
         {"timestamp": "\uff12026-11-25T12:00:00.000000Z"},
@@ -169,6 +172,19 @@ def test_a_lengthened_entry_has_no_fields() -> None:
         fields(ENTRIES[0] + b"\x00")
 
 
+def test_a_length_beyond_the_entry_is_refused() -> None:
+    entry = joined([b"ab" if column == "additional_metadata" else None for column in COLUMNS])
+    with pytest.raises(EncodingError, match="within additional_metadata"):
+        fields(entry[:-3] + b"\x03ab")
+
+
+def test_an_id_of_another_length_is_no_identity() -> None:
+    entry = bytearray(ENTRIES[0])
+    entry[len(PREFIX) + 3] = 17
+    with pytest.raises(EncodingError, match="id and sequence"):
+        identity(bytes(entry))
+
+
 def test_a_text_that_is_no_utf8_has_no_columns() -> None:
     with pytest.raises(EncodingError, match="user_id"):
         columns(joined([b"\xff" if column == "user_id" else None for column in COLUMNS]))
@@ -200,21 +216,21 @@ def test_a_stream_without_its_trailer_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "stream",
+    ("stream", "says"),
     [
-        b"PGCOPY\n\xff\r\n\1" + bytes(8) + b"\xff\xff",
-        SIGNATURE + struct.pack(">Ii", 1 << 16, 0) + b"\xff\xff",
-        SIGNATURE + struct.pack(">Ii", 0, -1) + b"\xff\xff",
-        STREAM + b"\x00",
-        HEADER + b"\x00\x12" + ENTRIES[0][2:] + b"\xff\xff",
-        HEADER + ENTRIES[0].replace(b"entry/v1", b"entry/v2") + b"\xff\xff",
-        HEADER + ENTRIES[0].replace(b"\x00\x00\x00\x0bsystem", b"\xff\xff\xff\xfesystem") + b"\xff\xff",
+        (b"PGCOPY\n\xff\r\n\1" + bytes(8) + b"\xff\xff", "not a binary COPY stream"),
+        (SIGNATURE + struct.pack(">Ii", 1 << 16, 0) + b"\xff\xff", "not a binary COPY stream"),
+        (SIGNATURE + struct.pack(">Ii", 0, -1) + b"\xff\xff", "not a binary COPY stream"),
+        (STREAM + b"\x00", "goes on"),
+        (HEADER + b"\x00\x12" + ENTRIES[0][2:] + b"\xff\xff", "no audit entry"),
+        (HEADER + ENTRIES[0].replace(b"entry/v1", b"entry/v2") + b"\xff\xff", "no audit entry"),
+        (HEADER + ENTRIES[0].replace(b"\0\0\0\x0bsystem", b"\xff\xff\xff\xfesystem") + b"\xff\xff", "negative length"),
     ],
     ids=["signature", "flags", "extension", "after the end", "fields", "tag", "negative length"],
 )
-def test_a_stream_of_another_form_is_refused(stream: bytes) -> None:
+def test_a_stream_of_another_form_is_refused(stream: bytes, says: str) -> None:
     for cut in (stream, stream[:40]):
-        with pytest.raises(EncodingError):
+        with pytest.raises(EncodingError, match=says):
             list(entries([cut, stream[len(cut) :]]))
 
 

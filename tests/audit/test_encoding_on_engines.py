@@ -91,7 +91,7 @@ def test_a_text_that_is_no_utf8_is_hashed_as_it_is(shared: SharedDatabase, store
 
 @pytest.mark.only_on("sqlite")
 @pytest.mark.parametrize(
-    "change", ["user_id = x'41'", "duration_ms = 1.5", "timestamp = '2026-11-25 12:00:00'", "id = 'z'"]
+    "change", ["user_id = x'41'", "duration_ms = 1.5", "timestamp = '2026-11-25 12:00:00'", "id = 'zz'", "id = 'ab'"]
 )
 def test_a_value_of_another_type_has_no_bytes(shared: SharedDatabase, change: str) -> None:
     insert(shared.connection, "key_audit_logs", **audit_entry())
