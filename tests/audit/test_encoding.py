@@ -5,7 +5,7 @@ import struct
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kms_schema.audit.copy_stream import SIGNATURE, entries
@@ -89,6 +89,7 @@ def test_a_small_entry_byte_by_byte() -> None:
     assert ENTRIES[0] == expected
 
 
+@settings(deadline=None)
 @given(ANY_ENTRY)
 def test_values_come_back_from_their_bytes(given_columns: dict[str, Value]) -> None:
     entry = entry_from_columns(given_columns)
@@ -96,6 +97,7 @@ def test_values_come_back_from_their_bytes(given_columns: dict[str, Value]) -> N
     assert joined(fields(memoryview(entry))) == entry
 
 
+@settings(deadline=None)
 @given(ANY_ENTRY, ANY_ENTRY)
 def test_other_values_have_other_bytes(one: dict[str, Value], other: dict[str, Value]) -> None:
     assert (entry_from_columns(one) == entry_from_columns(other)) == (one == other)
@@ -190,6 +192,7 @@ def test_a_text_that_is_no_utf8_has_no_columns() -> None:
         columns(joined([b"\xff" if column == "user_id" else None for column in COLUMNS]))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 400), max_size=30))
 def test_a_stream_gives_its_entries_in_pieces_of_any_size(sizes: list[int]) -> None:
     assert [bytes(entry) for entry in entries(pieces(STREAM, *sizes))] == ENTRIES

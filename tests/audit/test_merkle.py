@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kms_schema.audit import merkle
@@ -114,6 +114,7 @@ def test_every_small_tree_is_as_the_rfc_defines_it() -> None:
         verify_consistency(old, trees.mth(SOME[:old]), new, trees.mth(SOME[:new]), proof)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_compact_range_goes_on_from_where_it_was_kept(data: st.DataObject) -> None:
     size = data.draw(st.integers(0, MANY))
@@ -133,6 +134,7 @@ def test_a_compact_range_of_another_size_is_refused(size: int, hashes: list[byte
         CompactRange(size, hashes)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 2**40), st.data())
 def test_a_proof_in_a_vast_tree_asks_for_few_nodes(size: int, data: st.DataObject) -> None:
     """Only existing full nodes are asked for, and at most two a level."""
@@ -188,6 +190,7 @@ def lies(proof: list[bytes], data: st.DataObject) -> Iterator[list[bytes]]:
         yield [*proof[1:], proof[0]]
 
 
+@settings(deadline=None)
 @given(st.sampled_from(INDICES), st.data())
 def test_a_lying_inclusion_proof_is_refused(place: tuple[int, int], data: st.DataObject) -> None:
     index, size = place
@@ -216,6 +219,7 @@ def test_hashes_cut_at_another_place_are_refused() -> None:
         verify_consistency(1, first[:-1], 2, root, [first[-1:] + second])
 
 
+@settings(deadline=None)
 @given(st.sampled_from([(old, new) for old, new in PAIRS if old]), st.data())
 def test_a_lying_consistency_proof_is_refused(sizes: tuple[int, int], data: st.DataObject) -> None:
     old, new = sizes
