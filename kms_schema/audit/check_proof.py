@@ -1,0 +1,334 @@
+#!/usr/bin/env python3
+"""Check a proof of the audit trail of kms-schema without the database: an inclusion or a consistency proof.
+
+This file works by itself, wherever it is copied to: it needs Python 3.11 and the package `cryptography`, and nothing
+of kms-schema. It believes nothing but the verifier keys that it is given. docs/audit.md there describes the format.
+
+exit status: 0 the proof holds, 1 it does not, 2 wrong usage or a file that cannot be read
+"""
+
+# On purpose it says again what the package's own modules say: the second opinion of somebody who does not trust them.
+
+import argparse
+import base64
+import datetime as dt
+import hashlib
+import json
+import re
+import struct
+import sys
+import uuid
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+INCLUSION = "kms-schema/audit-inclusion-proof/v1"
+CONSISTENCY = "kms-schema/audit-consistency-proof/v1"
+ENTRY = b"kms-schema/audit-entry/v1"
+
+COLUMNS = {
+    "id": "uuid",
+    "sequence": ">q",
+    "key_id": "uuid",
+    "event_type": "text",
+    "event_category": "text",
+    "event_description": "text",
+    "user_id": "text",
+    "session_id": "text",
+    "client_ip": "text",
+    "user_agent": "text",
+    "timestamp": "time",
+    "duration_ms": ">q",
+    "security_level": "text",
+    "risk_score": ">i",
+    "compliance_tags": "text",
+    "retention_period_days": ">i",
+    "recorded_by": "text",
+    "additional_metadata": "text",
+}
+
+
+class Refused(Exception):  # noqa: N818  (what is wrong is the proof, not the program)
+    """The proof does not hold; the message says why."""
+
+
+class Key(NamedTuple):
+    """A verifier key."""
+
+    name: str
+    key_id: bytes
+    public: bytes
+
+
+class Checkpoint(NamedTuple):
+    """A signed checkpoint, its signature checked."""
+
+    origin: str
+    size: int
+    root: bytes
+    text: str
+    signer: str
+
+
+def decoded(text: Any, what: str) -> bytes:
+    """Return the bytes of base64 that is written as it should be."""
+    data = b""
+    if isinstance(text, str) and re.fullmatch(r"[A-Za-z0-9+/]*={0,2}", text) and len(text) % 4 == 0:
+        data = base64.b64decode(text)
+    if not data or base64.b64encode(data).decode() != text:
+        raise Refused(f"{what} is not base64")
+    return data
+
+
+def hashes_of(document: dict[str, Any]) -> list[bytes]:
+    """Return the hashes of a proof."""
+    if not isinstance(document["hashes"], list):
+        raise Refused("hashes is no list")
+    found = [decoded(text, "a hash") for text in document["hashes"]]
+    if any(len(each) != 32 for each in found):
+        raise Refused("a hash has 32 bytes")
+    return found
+
+
+def read_key(text: str) -> Key:
+    """Return the key of `NAME+KEYID+BASE64`."""
+    name, _, rest = text.partition("+")
+    key_id, _, encoded = rest.partition("+")
+    material = decoded(encoded, "the verifier key")
+    expected = hashlib.sha256(name.encode() + b"\n" + material).digest()[:4]
+    if not name or len(material) != 33 or material[0] != 1 or expected.hex() != key_id:
+        raise Refused("not an Ed25519 verifier key NAME+KEYID+BASE64, or it was changed or mistyped")
+    return Key(name, expected, material[1:])
+
+
+def is_signed(key: Key, text: str, signature: bytes) -> bool:
+    """Whether `signature` is that of `key` over `text`."""
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415  (so that --help works without it)
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415
+
+    try:
+        Ed25519PublicKey.from_public_bytes(key.public).verify(signature, text.encode())
+    except InvalidSignature:
+        return False
+    return True
+
+
+def read_checkpoint(note: Any, keys: list[Key]) -> Checkpoint:
+    """Return a checkpoint that one of `keys` has signed."""
+    if not isinstance(note, str):
+        raise Refused("a checkpoint is a text")
+    body, blank, rest = note.rpartition("\n\n")
+    if not blank or not rest.endswith("\n") or re.search(r"[\x00-\x09\x0b-\x1f\ud800-\udfff]", note):
+        raise Refused("a checkpoint is a text, an empty line, and lines with signatures")
+    text, signer = body + "\n", ""
+    for line in rest[:-1].split("\n"):
+        match = re.fullmatch(r"— ([^\s+]+) (\S+)", line)
+        if not match:
+            raise Refused("a line after a checkpoint's text is no signature")
+        signature = decoded(match[2], "a signature")
+        for key in keys:
+            if (key.name, key.key_id) == (match[1], signature[:4]):
+                if not is_signed(key, text, signature[4:]):
+                    raise Refused(f"the signature by {key.name} is not one of this checkpoint")
+                signer = signer or f"{key.name}+{key.key_id.hex()}"
+    if not signer:
+        raise Refused("a checkpoint is not signed by a key that you trust")
+    lines = text[:-1].split("\n")
+    if len(lines) < 3 or not all(lines) or not re.fullmatch(r"0|[1-9][0-9]{0,18}", lines[1]):
+        raise Refused("a checkpoint has lines for origin, size and root, and none is empty")
+    root = decoded(lines[2], "the root of a checkpoint")
+    if len(root) != 32:
+        raise Refused("the root of a checkpoint has 32 bytes")
+    return Checkpoint(lines[0], int(lines[1]), root, text, signer)
+
+
+def entry_bytes(entry: Any) -> bytes:
+    """Return the bytes of an entry, encoding v1."""
+    if not isinstance(entry, dict) or entry.keys() != COLUMNS.keys():
+        raise Refused("entry does not have the columns of an audit entry, or others too")
+    parts = [struct.pack(">hi", 1 + len(COLUMNS), len(ENTRY)) + ENTRY]
+    for column, kind in COLUMNS.items():
+        value = entry[column]
+        if value is None:
+            parts.append(b"\xff\xff\xff\xff")
+            continue
+        try:
+            data = field_bytes(kind, value)
+        except (ValueError, TypeError, struct.error, OverflowError):
+            raise Refused(f"{column} does not have a value of its type") from None
+        parts.append(struct.pack(">i", len(data)) + data)
+    return b"".join(parts)
+
+
+def field_bytes(kind: str, value: Any) -> bytes:
+    """Return the bytes of a value that is not NULL."""
+    if kind == "time" and isinstance(value, str):
+        time = dt.datetime.strptime(value, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=dt.UTC)
+        if f"{time.replace(tzinfo=None).isoformat(timespec='microseconds')}Z" != value:
+            raise ValueError
+        microsecond = dt.timedelta(microseconds=1)
+        return struct.pack(">q", (time - dt.datetime(2000, 1, 1, tzinfo=dt.UTC)) // microsecond)
+    if kind in ("time", ">q", ">i"):
+        if type(value) is not int:
+            raise TypeError
+        # Microseconds stand for a time only where no text could: outside the years 1 to 9999.
+        if kind == "time" and -63082281600000000 <= value < 252455616000000000:
+            raise ValueError
+        return struct.pack(">q" if kind == "time" else kind, value)
+    if not isinstance(value, str):
+        raise TypeError
+    if kind == "uuid":
+        if str(uuid.UUID(value)) != value:
+            raise ValueError
+        return uuid.UUID(value).bytes
+    return value.encode()
+
+
+def above(left: bytes, right: bytes) -> bytes:
+    """Return the hash of the node above two."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def root_from_path(index: int, size: int, leaf: bytes, path: list[bytes]) -> bytes:
+    """Return the root to which an audit path leads, by the definition of RFC 6962, section 2.1.1."""
+    if size == 1:
+        if path:
+            raise Refused("the proof has too many hashes")
+        return leaf
+    if not path:
+        raise Refused("the proof has too few hashes")
+    k = 1 << ((size - 1).bit_length() - 1)
+    if index < k:
+        return above(root_from_path(index, k, leaf, path[:-1]), path[-1])
+    return above(path[-1], root_from_path(index - k, size - k, leaf, path[:-1]))
+
+
+def roots_from_proof(old: int, new: int, path: list[bytes], old_root: bytes | None) -> tuple[bytes, bytes]:
+    """Return the roots of both trees to which a proof leads, by the definition of RFC 6962, section 2.1.2.
+
+    `old_root` is what the old tree's root is said to be, as long as it is a whole subtree on the left edge.
+    """
+    if old == new:
+        if len(path) != (old_root is None):
+            raise Refused("the proof has too many or too few hashes")
+        same = path[0] if old_root is None else old_root
+        return same, same
+    if not path:
+        raise Refused("the proof has too few hashes")
+    k = 1 << ((new - 1).bit_length() - 1)
+    if old <= k:
+        of_old, of_new = roots_from_proof(old, k, path[:-1], old_root)
+        return of_old, above(of_new, path[-1])
+    of_old, of_new = roots_from_proof(old - k, new - k, path[:-1], None)
+    return above(path[-1], of_old), above(path[-1], of_new)
+
+
+def check_inclusion(document: dict[str, Any], keys: list[Key]) -> tuple[list[Checkpoint], str]:
+    """Check that an entry is in the tree of a checkpoint."""
+    checkpoint = read_checkpoint(document["checkpoint"], keys)
+    index = document["leaf_index"]
+    if type(index) is not int or not 0 <= index < checkpoint.size:
+        raise Refused(f"leaf_index is not one of a tree of {checkpoint.size} leaves")
+    leaf = hashlib.sha256(entry_bytes(document["entry"])).digest()
+    if root_from_path(index, checkpoint.size, leaf, hashes_of(document)) != checkpoint.root:
+        raise Refused("the entry is not the one at this place in the tree of the checkpoint")
+    entry = document["entry"]
+    return [checkpoint], f"entry {json.dumps(entry['id'])}, sequence {entry['sequence']}, is leaf {index} of this tree"
+
+
+def check_consistency(document: dict[str, Any], keys: list[Key]) -> tuple[list[Checkpoint], str]:
+    """Check that the tree of one checkpoint has grown out of that of another."""
+    old, new = (read_checkpoint(document[name], keys) for name in ("old_checkpoint", "new_checkpoint"))
+    path = hashes_of(document)
+    if old.origin != new.origin:
+        raise Refused("the checkpoints are of two trails")
+    if old.size > new.size:
+        raise Refused("the old tree is larger than the new one: entries are gone")
+    if old.size == 0:
+        empty = hashlib.sha256(b"").digest()
+        if path or old.root != empty or (new.size == 0 and new.root != empty):
+            raise Refused("the empty tree needs no hashes, and has a root of its own")
+    elif roots_from_proof(old.size, new.size, path, old.root) != (old.root, new.root):
+        raise Refused("the new tree has not grown out of the old one: entries were changed or taken out")
+    return [old, new], "the second tree is the first one and what was added to it"
+
+
+CHECKS = {
+    INCLUSION: (check_inclusion, {"format", "entry", "leaf_index", "hashes", "checkpoint"}),
+    CONSISTENCY: (check_consistency, {"format", "old_checkpoint", "new_checkpoint", "hashes"}),
+}
+
+
+def check(proof: bytes, keys: list[Key], origin: str | None = None, kept: str | None = None) -> list[str]:
+    """Return what a proof shows, in lines; raises `Refused` where it does not hold.
+
+    With `origin` it must be about that trail, with `kept` about that signed checkpoint.
+    """
+    document = read_document(proof)
+    if not isinstance(document, dict) or not isinstance(document.get("format"), str):
+        raise Refused("this is no proof: it has no format")
+    if document["format"] not in CHECKS:
+        raise Refused("a proof of a format that this program does not know")
+    checks, members = CHECKS[document["format"]]
+    if document.keys() != members:
+        raise Refused(f"a proof of this format has {', '.join(sorted(members))}, and nothing else")
+    checkpoints, shown = checks(document, keys)
+    if origin is not None and checkpoints[0].origin != origin:
+        raise Refused(f"the proof is about another trail: {json.dumps(checkpoints[0].origin)}")
+    if kept is not None and read_checkpoint(kept, keys).text not in [each.text for each in checkpoints]:
+        raise Refused("the proof is not about the checkpoint that you kept")
+    described = [
+        f"origin {json.dumps(each.origin)}, {each.size} entries, root {base64.b64encode(each.root).decode()},"
+        f" signed by {json.dumps(each.signer)}"
+        for each in checkpoints
+    ]
+    return [*described, shown]
+
+
+def read_document(proof: bytes) -> Any:
+    """Return what JSON says, where it says it once and in whole numbers."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len({name for name, _ in pairs}) != len(pairs):
+            raise Refused("a name stands twice in the proof")
+        return dict(pairs)
+
+    def no_number(_text: str) -> NoReturn:
+        raise Refused("a proof has whole numbers only")
+
+    try:
+        return json.loads(proof.decode(), object_pairs_hook=once, parse_float=no_number, parse_constant=no_number)
+    except (ValueError, RecursionError):
+        raise Refused("this is no JSON") from None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the program; returns its exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("proof", type=Path, help="the JSON document")
+    parser.add_argument("--key", action="append", default=[], metavar="KEY", help="a verifier key that you trust")
+    parser.add_argument("--trust", type=Path, metavar="FILE", help="a file of such keys, one a line")
+    parser.add_argument("--origin", help="the trail that the proof must be about")
+    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="one that you kept: the proof must be about it")
+    options = parser.parse_args(arguments)
+    try:
+        trusted = options.trust.read_text(encoding="utf-8").splitlines() if options.trust else []
+        texts = options.key + [line.strip() for line in trusted if line.strip() and not line.strip().startswith("#")]
+        if not texts:
+            parser.error("name the keys that you trust: --key or --trust")
+        keys = [read_key(text) for text in texts]
+        proof = options.proof.read_bytes()
+        kept = options.checkpoint.read_bytes().decode() if options.checkpoint else None
+    except (OSError, UnicodeError, Refused) as error:
+        parser.error(str(error))
+    try:
+        lines = check(proof, keys, options.origin, kept)
+    except Refused as error:
+        print(f"REFUSED: {error}")
+        return 1
+    print("\n".join(lines))
+    print("the proof holds")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,209 @@
+"""The Merkle tree of RFC 6962: roots, compact ranges, and proofs of inclusion and consistency.
+
+A node is named by its level and index, counted from zero: it covers `1 << level` leaves, from `index << level` on. Only
+nodes whose leaves are all there have names; a tree of any size has its root and proofs made of these.
+
+https://www.rfc-editor.org/rfc/rfc6962#section-2.1; proofs are checked as https://www.rfc-editor.org/rfc/rfc9162
+describes in sections 2.1.3.2 and 2.1.4.2.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+
+HASH_SIZE = 32
+EMPTY_ROOT = hashlib.sha256(b"").digest()
+
+Node = Callable[[int, int], bytes]
+"""Returns the hash of the node at (level, index); asked for nodes whose leaves are all in the tree only."""
+
+Visit = Callable[[int, int, bytes], None]
+"""Is told level, index and hash of a node when its last leaf has come."""
+
+_sha256 = hashlib.sha256
+
+
+class ProofError(ValueError):
+    """A proof does not show what it is said to show."""
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Return the hash of the node above two hashes."""
+    return _sha256(b"\x01" + left + right).digest()
+
+
+class CompactRange:
+    """A tree that only grows: its size and the hashes of its full subtrees, the largest first.
+
+    These are as many as `size` has bits that are 1, so a tree of a million million leaves is kept in 1 kB.
+    """
+
+    def __init__(self, size: int = 0, hashes: Iterable[bytes] = ()) -> None:
+        """Go on from a tree of `size` leaves. Raises `ValueError` where `hashes` cannot be those of that size."""
+        self.size = size
+        self.hashes = list(hashes)
+        if size < 0 or len(self.hashes) != size.bit_count() or any(len(each) != HASH_SIZE for each in self.hashes):
+            raise ValueError(
+                f"a tree of {size} leaves has {size.bit_count()} full subtrees, with a hash of 32 bytes each"
+            )
+
+    def append(self, leaf: bytes, visit: Visit | None = None) -> None:
+        """Add the hash of a leaf, and show `visit` each node above it that is full now, lowest first."""
+        index = self.size
+        level = 0
+        while index & 1:
+            leaf = _sha256(b"\x01" + self.hashes.pop() + leaf).digest()
+            index >>= 1
+            level += 1
+            if visit is not None:
+                visit(level, index, leaf)
+        self.hashes.append(leaf)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """Return the root of the tree, 32 bytes."""
+        if not self.hashes:
+            return EMPTY_ROOT
+        above = self.hashes[-1]
+        for left in reversed(self.hashes[:-1]):
+            above = node_hash(left, above)
+        return above
+
+
+def root(begin: int, end: int, node: Node) -> bytes:
+    """Return the root over the leaves from `begin` up to `end`, where `begin` is a multiple of the power of two in use.
+
+    The whole tree is `root(0, size, node)`.
+    """
+    if begin == end:
+        return EMPTY_ROOT
+    left = _left(end - begin)
+    if left == end - begin:
+        level = left.bit_length() - 1
+        return node(level, begin >> level)
+    return node_hash(root(begin, begin + left, node), root(begin + left, end, node))
+
+
+def inclusion_proof(index: int, size: int, node: Node) -> list[bytes]:
+    """Return the audit path of leaf `index` in the tree of `size` leaves, the lowest hash first.
+
+    `node` is asked for at most two hashes a level. Raises `ValueError` where the tree has no such leaf.
+    """
+    if not 0 <= index < size:
+        raise ValueError(f"a tree of {size} leaves has no leaf {index}")
+    path = []
+    begin, end = 0, size
+    while end - begin > 1:
+        middle = begin + _left_of_two(end - begin)
+        if index < middle:
+            path.append(root(middle, end, node))
+            end = middle
+        else:
+            path.append(root(begin, middle, node))
+            begin = middle
+    return path[::-1]
+
+
+def consistency_proof(old_size: int, new_size: int, node: Node) -> list[bytes]:
+    """Return the hashes that show the tree of `old_size` leaves to be the beginning of that of `new_size`.
+
+    None are needed where the sizes are the same, or the old tree is empty. Raises `ValueError` where the old tree is
+    larger.
+    """
+    if not 0 <= old_size <= new_size:
+        raise ValueError(f"a tree of {new_size} leaves has no beginning of {old_size}")
+    if old_size in (0, new_size):
+        return []
+    path = []
+    begin, end = 0, new_size
+    while end != old_size:
+        middle = begin + _left_of_two(end - begin)
+        if old_size <= middle:
+            path.append(root(middle, end, node))
+            end = middle
+        else:
+            path.append(root(begin, middle, node))
+            begin = middle
+    # What is left is a full subtree of both trees. Where it is the old tree itself, whoever checks has its root.
+    if begin:
+        path.append(root(begin, end, node))
+    return path[::-1]
+
+
+def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes], expected: bytes) -> None:
+    """Check that the leaf with this hash is at `index` in the tree of `size` leaves whose root is `expected`.
+
+    Raises `ProofError`.
+    """
+    if not 0 <= index < size:
+        raise ProofError(f"a tree of {size} leaves has no leaf {index}")
+    _check_lengths(leaf, *proof)
+    above = leaf
+    for sibling, is_left in zip(proof, _sides(index, size - 1, len(proof)), strict=True):
+        above = node_hash(sibling, above) if is_left else node_hash(above, sibling)
+    if above != expected:
+        raise ProofError("the proof leads to another root: the entry is not the one that is at this place")
+
+
+def verify_consistency(old_size: int, old: bytes, new_size: int, new: bytes, proof: Sequence[bytes]) -> None:
+    """Check that the tree of `old_size` leaves with the root `old` is the beginning of that of `new_size` and `new`.
+
+    Raises `ProofError`. Every tree begins with the empty one.
+    """
+    if not 0 <= old_size <= new_size:
+        raise ProofError(f"a tree of {new_size} leaves cannot have grown out of one of {old_size}")
+    _check_lengths(old, new, *proof)
+    if old_size in (0, new_size):
+        if proof:
+            raise ProofError("the proof has too many hashes")
+        if old != (EMPTY_ROOT if old_size == 0 else new) or (new_size == 0 and new != EMPTY_ROOT):
+            raise ProofError("the roots are not those of these sizes")
+        return
+    hashes = list(proof) if old_size & (old_size - 1) else [old, *proof]
+    if not hashes:
+        raise ProofError("the proof has too few hashes")
+    # The first hash is that of the greatest subtree of the new tree that ends where the old tree ends.
+    levels = (old_size ^ (old_size - 1)).bit_length() - 1
+    of_old = of_new = hashes[0]
+    sides = _sides((old_size - 1) >> levels, (new_size - 1) >> levels, len(hashes) - 1)
+    for sibling, is_left in zip(hashes[1:], sides, strict=True):
+        of_new = node_hash(sibling, of_new) if is_left else node_hash(of_new, sibling)
+        if is_left:
+            of_old = node_hash(sibling, of_old)
+    if of_old != old:
+        raise ProofError("the proof leads to another root of the old tree")
+    if of_new != new:
+        raise ProofError("the proof leads to another root of the new tree: it did not grow out of the old one")
+
+
+def _sides(node: int, last: int, count: int) -> list[bool]:
+    """Return for each of the `count` hashes on the way up whether it is the left one.
+
+    `node` and `last` are the index where the way begins and the last index at that level. Raises `ProofError` where
+    the way to the root has more or fewer hashes.
+    """
+    sides = []
+    while last:
+        is_left = bool(node & 1) or node == last
+        while is_left and node and not node & 1:
+            # The last node of a level is alone there, and the same on the next, until it is on the right of another.
+            node, last = node >> 1, last >> 1
+        sides.append(is_left)
+        node, last = node >> 1, last >> 1
+    if len(sides) != count:
+        raise ProofError(f"the proof has too {'many' if len(sides) < count else 'few'} hashes")
+    return sides
+
+
+def _check_lengths(*hashes: bytes) -> None:
+    if any(len(each) != HASH_SIZE for each in hashes):
+        raise ProofError("a hash has 32 bytes")
+
+
+def _left(count: int) -> int:
+    """Return the greatest power of two that is not above `count`."""
+    return 1 << (count.bit_length() - 1)
+
+
+def _left_of_two(count: int) -> int:
+    """Return how many of `count` leaves are on the left of their root: the greatest power of two below `count`."""
+    return 1 << ((count - 1).bit_length() - 1)

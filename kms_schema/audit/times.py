@@ -1,0 +1,39 @@
+"""Times as the trail writes them: PostgreSQL's count of microseconds, and one form of text with UTC."""
+
+import datetime as dt
+
+POSTGRESQL_EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+
+_MICROSECOND = dt.timedelta(microseconds=1)
+_FIRST = (dt.datetime.min.replace(tzinfo=dt.UTC) - POSTGRESQL_EPOCH) // _MICROSECOND
+_LAST = (dt.datetime.max.replace(tzinfo=dt.UTC) - POSTGRESQL_EPOCH) // _MICROSECOND
+
+
+def time_from_text(text: str) -> dt.datetime:
+    """Return the time that `YYYY-MM-DDTHH:MM:SS.ffffffZ` says, aware, in UTC.
+
+    Raises `ValueError` for any other form: a time has one text only, so that a text says exactly one time.
+    """
+    if len(text) == len("YYYY-MM-DDTHH:MM:SS.ffffffZ") and text.endswith("Z"):
+        time = dt.datetime.fromisoformat(text)
+        # Pythons differ in what else they read: 24:00, weeks, a comma.
+        if time_to_text(time) == text:
+            return time
+    raise ValueError(f"not a time of the form YYYY-MM-DDTHH:MM:SS.ffffffZ: {text!r}")
+
+
+def time_to_text(time: dt.datetime) -> str:
+    """Return an aware time as `YYYY-MM-DDTHH:MM:SS.ffffffZ`."""
+    return time.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def microseconds(text: str) -> int:
+    """Return the microseconds from 2000-01-01T00:00:00Z to the time that `text` says; raises `ValueError`."""
+    return (time_from_text(text) - POSTGRESQL_EPOCH) // _MICROSECOND
+
+
+def text_of_microseconds(count: int) -> str | None:
+    """Return the text of a time that PostgreSQL counts, None where it is not in the years 1 to 9999."""
+    if not _FIRST <= count <= _LAST:
+        return None
+    return time_to_text(POSTGRESQL_EPOCH + count * _MICROSECOND)

@@ -1,0 +1,303 @@
+"""The checker that a stranger runs: true proofs hold, and nothing that is changed anywhere does."""
+
+import ast
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kms_schema.audit import check_proof
+from kms_schema.audit.check_proof import Refused, check, read_key
+from kms_schema.audit.encoding import COLUMNS, entry_from_columns
+from kms_schema.audit.keys import SigningKey
+from kms_schema.audit.merkle import EMPTY_ROOT, inclusion_proof
+from kms_schema.audit.notes import sign
+from kms_schema.audit.proofs import consistency_document, inclusion_document
+from tests.audit.examples import EXAMPLES as EXAMPLES_OF_PAGE
+from tests.audit.examples import PAGE, examples_of
+from tests.audit.proofs import ENTRIES, KEY, consistency, inclusion, node, sealed
+from tests.audit.test_encoding import ANY_ENTRY
+from tests.audit.vectors import VECTORS
+from tests.engines.programs import REPOSITORY
+
+TRUSTED = [read_key(str(KEY.verifier))]
+STRANGER = SigningKey("kms.example/audit", bytes(32))
+SIZES = range(1, len(ENTRIES) + 1)
+EXAMPLES = [
+    inclusion(4, 7),
+    inclusion(10, 11),
+    inclusion(0, 1),
+    consistency(3, 7),
+    consistency(4, 11),
+    consistency(7, 7),
+]
+
+
+def holds(proof: str) -> bool:
+    try:
+        check(proof.encode(), TRUSTED)
+    except Refused:
+        return False
+    return True
+
+
+def test_every_true_proof_holds() -> None:
+    for size in SIZES:
+        for index in range(size):
+            assert f"is leaf {index} of this tree" in check(inclusion(index, size).encode(), TRUSTED)[-1]
+        for old in range(size + 1):
+            assert len(check(consistency(old, size).encode(), TRUSTED)) == 3
+
+
+def test_the_checker_makes_the_golden_bytes_of_the_golden_values() -> None:
+    for vector in VECTORS:
+        assert check_proof.entry_bytes(vector["columns"]).hex() == vector["entry"], vector["name"]
+
+
+@settings(deadline=None)
+@given(ANY_ENTRY)
+def test_the_checker_and_the_package_make_the_same_bytes(columns: dict[str, Any]) -> None:
+    assert check_proof.entry_bytes(columns) == entry_from_columns(columns)
+
+
+def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the way to every value in a document."""
+    yield at
+    if isinstance(value, dict | list):
+        for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places(inner, (*at, name))
+
+
+def changed(value: Any, data: st.DataObject) -> Any:
+    """Return another value than this one, and one that is alike."""
+    match value:
+        case str() if value:
+            at = data.draw(st.integers(0, len(value) - 1))
+            character = data.draw(st.characters() | st.sampled_from(value))
+            kind = data.draw(st.sampled_from(("replace", "insert", "drop")))
+            return value[:at] + (character if kind != "drop" else "") + value[at + (kind != "insert") :]
+        case bool() | None | str():
+            return data.draw(st.sampled_from([None, "", " ", 0, 1, [], {}]))
+        case int():
+            return value + data.draw(st.integers(-12, 12) | st.sampled_from([2**31, 2**32, 2**63, 2**64]))
+        case list():
+            other = copy.copy(value)
+            data.draw(
+                st.sampled_from((list.reverse, lambda each: each.append(value), lambda each: each and each.pop()))
+            )(other)
+            return other
+        case dict():
+            name = data.draw(st.sampled_from([*value, "colour"]))
+            return {k: v for k, v in value.items() if k != name} | ({"colour": 1} if name == "colour" else {})
+    return data.draw(st.sampled_from([None, 0, ""]))
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.sampled_from(EXAMPLES), st.data())
+def test_a_proof_that_is_changed_anywhere_is_refused(proof: str, data: st.DataObject) -> None:
+    document = json.loads(proof)
+    way = data.draw(st.sampled_from(list(places(document))))
+    lie = copy.deepcopy(document)
+    if not way:
+        lie = changed(lie, data)
+    else:
+        inner = lie
+        for name in way[:-1]:
+            inner = inner[name]
+        inner[way[-1]] = data.draw(
+            st.just(changed(inner[way[-1]], data)) | st.sampled_from([None, True, 1, 1.0, "x", [], {}])
+        )
+    text = json.dumps(lie)
+    assert holds(text) == (text == json.dumps(document))
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.sampled_from(EXAMPLES), st.data())
+def test_a_file_that_is_damaged_anywhere_is_refused(proof: str, data: st.DataObject) -> None:
+    """Unless it says the same: JSON has more than one way to write a space."""
+    raw = bytearray(proof.encode())
+    raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        same = json.loads(raw.decode()) == json.loads(proof)
+    except ValueError:
+        same = False
+    try:
+        check(bytes(raw), TRUSTED)
+    except Refused:
+        assert not same
+    else:
+        assert same
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_an_entry_with_another_value_in_any_column_is_refused(column: str) -> None:
+    document = json.loads(inclusion(1, 7))
+    for value in (None, 7, "7", VECTORS[2]["columns"][column]):
+        lie = document | {"entry": document["entry"] | {column: value}}
+        assert holds(json.dumps(lie)) == (value == document["entry"][column])
+
+
+def test_another_entry_or_another_place_is_refused() -> None:
+    for index in range(7):
+        hashes = inclusion_proof(index, 7, node)
+        for other in range(7):
+            assert holds(inclusion_document(ENTRIES[index], other, hashes, sealed(7))) == (index == other)
+            assert holds(inclusion_document(ENTRIES[other], index, hashes, sealed(7))) == (index == other)
+
+
+def test_a_proof_by_another_key_is_refused() -> None:
+    forged = inclusion_document(ENTRIES[1], 1, inclusion_proof(1, 7, node), sealed(7, STRANGER))
+    assert not holds(forged)
+    with pytest.raises(Refused, match="key that you trust"):
+        check(forged.encode(), TRUSTED)
+    check(forged.encode(), [read_key(str(STRANGER.verifier))])
+    assert not holds(consistency_document(sealed(7, STRANGER), sealed(7), []))
+    assert not holds(consistency_document(sealed(7), sealed(7, STRANGER), []))
+
+
+def test_checkpoints_of_two_trails_are_not_consistent() -> None:
+    with pytest.raises(Refused, match="two trails"):
+        check(consistency_document(sealed(7), sealed(7, origin="other"), []).encode(), TRUSTED)
+
+
+def test_a_tree_that_shrank_is_refused() -> None:
+    with pytest.raises(Refused, match="entries are gone"):
+        check(consistency_document(sealed(7), sealed(6), []).encode(), TRUSTED)
+
+
+def test_a_trail_that_was_rewritten_is_refused() -> None:
+    """Whoever has the database and the key can seal a new trail, but not make it grow out of the old one."""
+    rewritten = sign(sealed(11).text.replace("\n11\n", "\n11\n", 1).replace(_root(11), _root(10)), KEY)
+    for document in (json.loads(consistency(7, 11)), json.loads(consistency(4, 11))):
+        lie = document | {"new_checkpoint": str(rewritten)}
+        with pytest.raises(Refused, match="has not grown"):
+            check(json.dumps(lie).encode(), TRUSTED)
+        lie = document | {"old_checkpoint": str(sign(sealed(7).text.replace(_root(7), _root(6)), KEY))}
+        with pytest.raises(Refused):
+            check(json.dumps(lie).encode(), TRUSTED)
+
+
+def _root(size: int) -> str:
+    return sealed(size).text.split("\n")[2]
+
+
+def test_an_empty_tree_has_one_root() -> None:
+    assert holds(consistency(0, 0))
+    text = sealed(0).text
+    other = sign(text.replace(_root(0), _root(1)), KEY)
+    assert EMPTY_ROOT
+    for old, new in ((sealed(0), other), (other, sealed(0)), (other, sealed(3))):
+        assert not holds(consistency_document(old, new, []))
+
+
+@pytest.mark.parametrize(
+    ("proof", "says"),
+    [
+        ("", "no JSON"),
+        ("[" * 100_000, "no JSON"),
+        ("1" * 5000, "no JSON"),
+        ("[]", "no format"),
+        ('{"format": 1}', "no format"),
+        ('{"format": "kms-schema/audit-inclusion-proof/v2"}', "does not know"),
+        (f'{{"format": "{check_proof.INCLUSION}"}}', "and nothing else"),
+        (EXAMPLES[0].replace('"leaf_index": 4', '"leaf_index": 4, "leaf_index": 4'), "stands twice"),
+        (EXAMPLES[0].replace('"leaf_index": 4', '"leaf_index": 4.0'), "whole numbers"),
+        (EXAMPLES[0].replace('"leaf_index": 4', '"leaf_index": NaN'), "whole numbers"),
+        (EXAMPLES[0].replace('"leaf_index": 4', '"leaf_index": 7'), "leaf_index is not one"),
+        (EXAMPLES[0].replace('"leaf_index": 4', '"leaf_index": -1'), "leaf_index is not one"),
+        (EXAMPLES[0].replace('"LIFECYCLE"', '"\\ud800"'), "event_category"),
+    ],
+    ids=range(13),
+)
+def test_what_is_no_proof_is_refused_in_words(proof: str, says: str) -> None:
+    with pytest.raises(Refused, match=says):
+        check(proof.encode(), TRUSTED)
+
+
+def run(*arguments: str | Path, program: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-I", program, *arguments], cwd=program.parent, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path) -> Path:
+    """A folder with nothing but a copy of the checker."""
+    (tmp_path / "check.py").write_bytes(Path(check_proof.__file__).read_bytes())
+    return tmp_path
+
+
+def test_the_file_works_alone(in_folder: Path) -> None:
+    program = in_folder / "check.py"
+    (in_folder / "proof.json").write_text(EXAMPLES[0], encoding="utf-8")
+    done = run("proof.json", "--key", str(KEY.verifier), program=program)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "the proof holds"), done.stdout + done.stderr
+    (in_folder / "proof.json").write_text(EXAMPLES[0].replace("LIFECYCLE", "SECURITY"), encoding="utf-8")
+    done = run("proof.json", "--key", str(KEY.verifier), program=program)
+    assert (done.returncode, done.stdout.partition(":")[0]) == (1, "REFUSED")
+
+
+def test_the_file_imports_the_standard_library_and_cryptography_alone() -> None:
+    tree = ast.parse(Path(check_proof.__file__).read_text(encoding="utf-8"))
+    names = {alias.name for each in ast.walk(tree) if isinstance(each, ast.Import) for alias in each.names}
+    names |= {str(each.module) for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in names} - sys.stdlib_module_names == {"cryptography"}
+
+
+def test_the_script_is_the_same_program(tmp_path: Path) -> None:
+    (tmp_path / "proof.json").write_text(EXAMPLES[3], encoding="utf-8")
+    script = REPOSITORY / "scripts" / "check_audit_proof.py"
+    done = run(tmp_path / "proof.json", "--key", str(KEY.verifier), program=script)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["--trust", "trusted"], 0, "the proof holds"),
+        (["--trust", "trusted", "--origin", "kms.example/audit"], 0, "the proof holds"),
+        (["--trust", "trusted", "--origin", "kms.example"], 1, "another trail"),
+        (["--trust", "trusted", "--checkpoint", "kept"], 0, "the proof holds"),
+        (["--trust", "trusted", "--checkpoint", "other"], 1, "not about the checkpoint that you kept"),
+        (["--trust", "trusted", "--checkpoint", "forged"], 1, "not one of this checkpoint"),
+        ([], 2, "name the keys"),
+        (["--key", str(KEY.verifier)[:-1]], 2, "verifier key"),
+        (["--key", KEY.private_text()], 2, "verifier key"),
+        (["--trust", "nowhere"], 2, "nowhere"),
+    ],
+    ids=range(10),
+)
+def test_options(in_folder: Path, arguments: list[str], status: int, says: str) -> None:
+    kept = str(sealed(7))
+    files = {
+        "proof.json": consistency(7, 11),
+        "trusted": f"# ours\n\n {KEY.verifier}\n",
+        "kept": kept,
+        "other": str(sealed(6)),
+        "forged": kept.replace("\n7\n", "\n8\n"),
+    }
+    for name, content in files.items():
+        (in_folder / name).write_text(content, encoding="utf-8")
+    done = run("proof.json", *arguments, program=in_folder / "check.py")
+    assert done.returncode == status
+    assert says in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert KEY.private_text().split("+")[-1] not in done.stdout + done.stderr
+
+
+def test_the_examples_of_the_page_are_what_the_package_makes() -> None:
+    assert examples_of(PAGE.read_text(encoding="utf-8")) == EXAMPLES_OF_PAGE, "run: python -m tests.audit.examples"
+
+
+def test_the_examples_of_the_page_hold() -> None:
+    page = examples_of(PAGE.read_text(encoding="utf-8"))
+    keys = [read_key(page["key"].strip())]
+    for name in ("inclusion", "consistency"):
+        check(page[name].encode(), keys)

@@ -1,0 +1,66 @@
+"""The golden entries of the package, put into real tables past what the server sets by itself."""
+
+import json
+import uuid
+from typing import Any
+
+from kms_schema.audit import postgresql_entries, sqlite_entries
+from kms_schema.audit.copy_stream import entries
+from kms_schema.audit.encoding import Bytes, Value
+from kms_schema.audit.vectors import FILE, KEY, Vector
+from tests.engines.database import Connection
+from tests.rows import insert, key_master
+from tests.shared import SharedDatabase
+from tests.statements import execute
+
+VECTORS: list[Vector] = json.loads(FILE.read_text(encoding="ascii"))["entries"]
+
+BEYOND_TEXT = {2**63 - 1: "infinity", -211810204800000000: "4713-01-01 00:00:00Z BC"}
+"""Times that have no text of ours, as PostgreSQL writes them."""
+
+NEWEST_FIRST = "SELECT {} FROM key_audit_logs ORDER BY sequence DESC LIMIT 1"
+
+
+def on_engine(dialect: str) -> list[Vector]:
+    return [vector for vector in VECTORS if dialect in vector["engines"]]
+
+
+def hold_key(connection: Connection) -> None:
+    """Make the key that entries of the vectors are about."""
+    insert(connection, "key_masters", **key_master(id=uuid.UUID(KEY)))
+
+
+def restoring(shared: SharedDatabase) -> None:
+    """Let the test choose what the server sets: a restore on PostgreSQL; on SQLite, which has none, no guard."""
+    if shared.dialect == "postgresql":
+        execute(shared.connection, "SET LOCAL kms.restore = on")
+        return
+    guards = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'guard_key_audit_log_insert%'"
+    for (name,) in execute(shared.connection, guards).fetchall():
+        execute(shared.connection, f"DROP TRIGGER {name}")
+
+
+def restore(connection: Connection, columns: dict[str, Value], dialect: str) -> None:
+    """Insert an entry with every column given."""
+    row: dict[str, Any] = dict(columns)
+    if dialect == "sqlite":
+        row |= {name: uuid.UUID(row[name]) for name in ("id", "key_id") if row[name] is not None}
+    else:
+        row["timestamp"] = BEYOND_TEXT.get(row["timestamp"], row["timestamp"])
+    insert(connection, "key_audit_logs", **row)
+
+
+def copied(connection: Connection, query: str) -> list[Bytes]:
+    """Return what COPY BINARY gives of a query on PostgreSQL."""
+    with connection.cursor().copy(f"COPY ({query}) TO STDOUT (FORMAT binary)") as chunks:
+        return list(entries(chunks))
+
+
+def newest(shared: SharedDatabase) -> bytes:
+    """Return the entry with the greatest sequence, as the engine's way of reading gives it."""
+    if shared.dialect == "postgresql":
+        (entry,) = copied(shared.connection, NEWEST_FIRST.format(postgresql_entries.SELECTED))
+        return bytes(entry)
+    return sqlite_entries.entry_from_row(
+        execute(shared.connection, NEWEST_FIRST.format(sqlite_entries.SELECTED)).fetchone()
+    )
