@@ -15,7 +15,7 @@ from kms_schema.audit.times import microseconds, text_of_microseconds
 Value = str | int | None
 """What a column holds, as JSON can say it."""
 
-Bytes = bytes | memoryview
+Bytes = bytes | bytearray | memoryview
 
 TAG = b"kms-schema/audit-entry/v1"
 

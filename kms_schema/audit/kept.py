@@ -1,6 +1,9 @@
 """A seal as the database keeps it. Its text is made from the row, so that the signature is over every column."""
 
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 from kms_schema.audit.gaps import Gap
 from kms_schema.audit.keys import SigningKey, VerifierKey
@@ -31,6 +34,21 @@ class KeptSeal:
     open_gaps: tuple[Gap, ...]
     snapshot_xmax: int | None
     system_identifier: str | None
+
+    @classmethod
+    def from_row(cls, row: Sequence[Any]) -> Self:
+        """Return the seal of a row, `open_gaps` as JSON text. Raises `SealError` where the row cannot be one's."""
+        values = dict(zip((each.name for each in fields(cls)), row, strict=True))
+        try:
+            gaps = tuple(Gap(*map(int, gap)) for gap in json.loads(values.pop("open_gaps")))
+        except (ValueError, TypeError):
+            raise SealError(f"seal {row[0]} has open gaps that are none") from None
+        return cls(**values, open_gaps=gaps)
+
+    def row(self) -> tuple[Any, ...]:
+        """Return what `from_row` takes."""
+        gaps = json.dumps([[gap.first, gap.last, gap.xmax] for gap in self.open_gaps])
+        return tuple(gaps if each.name == "open_gaps" else getattr(self, each.name) for each in fields(self))
 
     def seal(self) -> Seal:
         """Return what is signed. Raises `ValueError` where the columns cannot be those of a seal."""

@@ -1,14 +1,13 @@
 """The trail in PostgreSQL."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kms_schema.audit.copy_stream import entries as entries_of
 from kms_schema.audit.gaps import Gap
+from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.postgresql_entries import SELECTED
-from kms_schema.audit.seals import Seal
 from kms_schema.audit.trail import Moment, Page, Subtree, TrailError
 
 if TYPE_CHECKING:
@@ -63,11 +62,11 @@ class PostgresqlTrail:
         (text,) = self._row("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
         return str(text)
 
-    def last_seal(self) -> Seal | None:
+    def last_seal(self) -> KeptSeal | None:
         """Return the newest seal."""
         self._execute(f"SELECT {_SEAL} FROM ONLY {self._seals} ORDER BY seal_number DESC LIMIT 1")
         row = self._cursor.fetchone()
-        return None if row is None else _seal(row)
+        return None if row is None else KeptSeal.from_row(row)
 
     def first_entry_id(self) -> str | None:
         """Return the id of the first entry."""
@@ -93,26 +92,11 @@ class PostgresqlTrail:
             f"SELECT {SELECTED} FROM ONLY {self._logs} WHERE sequence >= {first:d}{end} ORDER BY sequence"
         )
 
-    def append(self, seal: Seal, pages: Iterable[Page], subtrees: Iterable[Subtree]) -> None:
+    def append(self, seal: KeptSeal, pages: Iterable[Page], subtrees: Iterable[Subtree]) -> None:
         """Write a seal; its guards want it before its pages, and these before the next one."""
         self._cursor.execute(
             f"INSERT INTO {self._seals} VALUES ({', '.join(['%s'] * 14)})".encode(),
-            (
-                seal.number,
-                seal.origin,
-                seal.sealed_at,
-                seal.tree_size,
-                seal.root_hash,
-                seal.previous_seal_hash,
-                seal.verifier_key,
-                seal.signature,
-                seal.next_key,
-                seal.compact_range,
-                seal.last_sequence,
-                json.dumps([[gap.first, gap.last, gap.xmax] for gap in seal.open_gaps]),
-                seal.snapshot_xmax,
-                seal.system_identifier,
-            ),
+            seal.row(),
         )
         self._cursor.executemany(
             f"INSERT INTO {self._leaves} VALUES (%s, %s, %s)".encode(),
@@ -123,13 +107,13 @@ class PostgresqlTrail:
             [(subtree.level, subtree.position, subtree.hash) for subtree in subtrees],
         )
 
-    def seals(self) -> Iterator[Seal]:
+    def seals(self) -> Iterator[KeptSeal]:
         """Yield seals from the oldest on, a batch at a time."""
         number = 0
         while rows := self._rows(
             f"SELECT {_SEAL} FROM ONLY {self._seals} WHERE seal_number > {number:d} ORDER BY seal_number LIMIT {_BATCH}"
         ):
-            yield from map(_seal, rows)
+            yield from map(KeptSeal.from_row, rows)
             number = rows[-1][0]
 
     def pages(self, after_leaf: int, count: int) -> list[Page]:
@@ -215,8 +199,3 @@ class OpenPostgresqlTrail:
         finally:
             if not self._connection.closed:
                 self._connection.autocommit = autocommit
-
-
-def _seal(row: Sequence[Any]) -> Seal:
-    *facts, open_gaps, xmax, system = row
-    return Seal(*facts, tuple(Gap(*gap) for gap in json.loads(open_gaps)), xmax, system)

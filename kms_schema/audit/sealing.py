@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 from kms_schema.audit.encoding import leaf_hash, sequence_of
 from kms_schema.audit.gaps import Gap, Run, joined, still_open, without
-from kms_schema.audit.keys import Signer
+from kms_schema.audit.kept import KeptSeal
+from kms_schema.audit.keys import SigningKey, VerifierKey
 from kms_schema.audit.merkle import CompactRange
-from kms_schema.audit.seals import FIRST_PREVIOUS, Seal, signed
+from kms_schema.audit.seals import NO_SEAL
 from kms_schema.audit.trail import SUBTREE_LEVELS, OpenTrail, Page, Subtree, Trail, TrailError
 
 BATCH = 65_536
@@ -59,12 +60,12 @@ class _Growth:
 
 def seal(
     trail: OpenTrail,
-    signer: Signer | None = None,
+    signer: SigningKey | None = None,
     *,
     origin: str | None = None,
-    next_key: str | None = None,
+    next_key: VerifierKey | None = None,
     batch: int = BATCH,
-) -> Iterator[Seal]:
+) -> Iterator[KeptSeal]:
     """Seal what is committed and not sealed yet, at most `batch` entries a seal, and yield each seal when it is kept.
 
     Nothing is yielded where there is nothing to seal. `origin` names the trail in its first seal; later ones have the
@@ -80,21 +81,22 @@ def seal(
             made = _sealed(transaction, before, origin, next_key, batch)
             if made is None:
                 return
-            growth, facts = made
-            whole = signed(facts, growth.members, signer)
-            transaction.append(whole, growth.pages, growth.subtrees)
-        yield whole
+            growth, sealed = made
+            if signer is not None:
+                sealed = sealed.signed_by(signer)
+            transaction.append(sealed, growth.pages, growth.subtrees)
+        yield sealed
         more = growth.full and next_key is None
 
 
-def refuse_other_key(before: Seal | None, signer: Signer | None) -> None:
+def refuse_other_key(before: KeptSeal | None, signer: SigningKey | None) -> None:
     """Refuse a key, or none, where the seal before was signed with another and has not announced this one."""
-    if before is None or before.verifier_expected_next is None:
+    if before is None or before.leads_to is None:
         return
-    expected = before.verifier_expected_next
+    expected = before.leads_to
     if signer is None:
-        raise TrailError(f"seal {before.number} is signed: give the key {expected.name} with --key, or in KMS_SEAL_KEY")
-    if signer.verifier != expected:
+        raise TrailError(f"seal {before.number} leads to the key {expected}: give it with --key, or in KMS_SEAL_KEY")
+    if str(signer.verifier) != expected:
         raise TrailError(
             f"seal {before.number} leads to the key {expected}, and this is {signer.verifier};"
             " announce a new key first, in a seal that the old one signs: --next-key"
@@ -102,8 +104,8 @@ def refuse_other_key(before: Seal | None, signer: Signer | None) -> None:
 
 
 def _sealed(
-    trail: Trail, before: Seal | None, origin: str | None, next_key: str | None, batch: int
-) -> tuple[_Growth, Seal] | None:
+    trail: Trail, before: KeptSeal | None, origin: str | None, next_key: VerifierKey | None, batch: int
+) -> tuple[_Growth, KeptSeal] | None:
     """Return what a seal adds, and the seal without its signature; None where there is nothing to seal."""
     if before and origin not in (None, before.origin):
         raise TrailError(f"the trail is called {before.origin}, and keeps that name; leave --origin out")
@@ -116,14 +118,16 @@ def _sealed(
     later = trail.moment()
     growth.full = growth.leaves == batch
     moved = before is not None and before.system_identifier != later.system_identifier
-    return growth, Seal(
+    return growth, KeptSeal(
         number=before.number + 1 if before else 1,
         origin=before.origin if before else origin or f"kms-schema/{trail.first_entry_id()}",
         sealed_at=trail.now(),
         tree_size=growth.tree.size,
         root_hash=growth.tree.root(),
-        previous_seal_hash=before.hash if before else FIRST_PREVIOUS,
-        next_key=next_key,
+        previous_seal_hash=before.seal().hash() if before else NO_SEAL,
+        verifier_key=None,
+        signature=None,
+        next_key=None if next_key is None else str(next_key),
         compact_range=b"".join(growth.tree.hashes),
         last_sequence=max(last, growth.members[-1].last),
         # A transaction of another cluster is over: what it committed came along, and is taken now.

@@ -29,8 +29,6 @@ class Bookkeeping:
     All runs are from their first to their last sequence, both included.
     """
 
-    members: Sequence[tuple[int, int]]
-    """The runs of sequences that this seal closes, ascending, as few as there can be."""
     gaps: Sequence[tuple[int, int, int]]
     """The runs below `last_sequence` that are not sealed yet, ascending, each with the transaction id that ends it."""
     last_sequence: int | None
@@ -42,19 +40,19 @@ class Bookkeeping:
 
     def __post_init__(self) -> None:
         """Raise `SealError` where runs are empty, out of order, or could be one: a state has one text only."""
-        for runs in ([(first, last, None) for first, last in self.members], self.gaps):
-            if any(first > last for first, last, _ in runs) or not all(starmap(_apart, pairwise(runs))):
-                raise SealError("runs of sequences are ascending, and what can be one run is one")
+        if any(first > last for first, last, _ in self.gaps) or not all(starmap(_apart, pairwise(self.gaps))):
+            raise SealError("runs of sequences are ascending, and what can be one run is one")
         if self.system_identifier is not None and str(_number(self.system_identifier)) != self.system_identifier:
             raise SealError("a system identifier is a decimal number")
 
     def text(self) -> str:
-        """Return the canonical text: five lines after its name, `none` for what is not there."""
-        members = [f" {first}..{last}" for first, last in self.members]
+        """Return the canonical text: four lines after its name, `none` for what is not there.
+
+        Which entries a seal closes is not in it: each leaf is a hash of its sequence, too.
+        """
         gaps = [f" {first}..{last}:{xmax}" for first, last, xmax in self.gaps]
         return (
             f"{_STATE}\n"
-            f"members{''.join(members) or ' none'}\n"
             f"gaps{''.join(gaps) or ' none'}\n"
             f"last-sequence {_or_none(self.last_sequence)}\n"
             f"snapshot-xmax {_or_none(self.snapshot_xmax)}\n"
@@ -143,7 +141,7 @@ class Seal:
         return seal
 
 
-def _apart(one: tuple[int, int, int | None], two: tuple[int, int, int | None]) -> bool:
+def _apart(one: tuple[int, int, int], two: tuple[int, int, int]) -> bool:
     return one[1] + 1 < two[0] or (one[1] + 1 == two[0] and one[2] != two[2])
 
 

@@ -1,13 +1,11 @@
 """The trail in SQLite, where writers take turns and no sequence is left out."""
 
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from kms_schema.audit.gaps import Gap
-from kms_schema.audit.seals import Seal
+from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.sqlite_entries import SELECTED, entry_from_row, text_as_stored
 from kms_schema.audit.trail import Moment, Page, Subtree, TrailError
 
@@ -33,12 +31,12 @@ class SqliteTrail:
         ((text,),) = self._cursor.execute("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'")
         return str(text)
 
-    def last_seal(self) -> Seal | None:
+    def last_seal(self) -> KeptSeal | None:
         """Return the newest seal."""
         row = self._cursor.execute(
             f"SELECT {_SEAL} FROM main.key_audit_seals ORDER BY seal_number DESC LIMIT 1"
         ).fetchone()
-        return None if row is None else _seal(row)
+        return None if row is None else KeptSeal.from_row(row)
 
     def first_entry_id(self) -> str | None:
         """Return the id of the first entry, as PostgreSQL writes it."""
@@ -59,26 +57,11 @@ class SqliteTrail:
             return self._read("sequence >= ? ORDER BY sequence", (first,))
         return self._read("sequence >= ? AND sequence <= ? ORDER BY sequence", (first, last))
 
-    def append(self, seal: Seal, pages: Iterable[Page], subtrees: Iterable[Subtree]) -> None:
+    def append(self, seal: KeptSeal, pages: Iterable[Page], subtrees: Iterable[Subtree]) -> None:
         """Write a seal; its guards want it before its pages, and these before the next one."""
         self._cursor.execute(
             f"INSERT INTO main.key_audit_seals ({_SEAL}) VALUES ({', '.join('?' * 14)})",
-            (
-                seal.number,
-                seal.origin,
-                seal.sealed_at,
-                seal.tree_size,
-                seal.root_hash,
-                seal.previous_seal_hash,
-                seal.verifier_key,
-                seal.signature,
-                seal.next_key,
-                seal.compact_range,
-                seal.last_sequence,
-                json.dumps([[gap.first, gap.last, gap.xmax] for gap in seal.open_gaps]),
-                seal.snapshot_xmax,
-                seal.system_identifier,
-            ),
+            seal.row(),
         )
         self._cursor.executemany(
             "INSERT INTO main.key_audit_leaves (first_leaf, first_sequence, hashes) VALUES (?, ?, ?)",
@@ -89,13 +72,13 @@ class SqliteTrail:
             [(subtree.level, subtree.position, subtree.hash) for subtree in subtrees],
         )
 
-    def seals(self) -> Iterator[Seal]:
+    def seals(self) -> Iterator[KeptSeal]:
         """Yield seals from the oldest on."""
         number = 0
         while row := self._cursor.execute(
             f"SELECT {_SEAL} FROM main.key_audit_seals WHERE seal_number > ? ORDER BY seal_number LIMIT 1", (number,)
         ).fetchone():
-            yield _seal(row)
+            yield KeptSeal.from_row(row)
             number = row[0]
 
     def pages(self, after_leaf: int, count: int) -> list[Page]:
@@ -164,8 +147,3 @@ class OpenSqliteTrail:
             cursor.execute("COMMIT")
         finally:
             self._connection.text_factory = text_factory
-
-
-def _seal(row: Sequence[Any]) -> Seal:
-    *facts, open_gaps, xmax, system = row
-    return Seal(*facts, tuple(Gap(*gap) for gap in json.loads(open_gaps)), xmax, system)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kms_schema.audit.gaps import Gap, Run
-from kms_schema.audit.seals import Seal
+from kms_schema.audit.kept import KeptSeal
 
 
 class TrailError(Exception):
@@ -70,7 +70,7 @@ class Trail(Protocol):
         """Return the database's clock, as `YYYY-MM-DDTHH:MM:SS.ffffffZ`."""
         ...
 
-    def last_seal(self) -> Seal | None:
+    def last_seal(self) -> KeptSeal | None:
         """Return the newest seal."""
         ...
 
@@ -82,11 +82,11 @@ class Trail(Protocol):
         """Yield what is visible of the entries above `after` and in `gaps`, in encoding v1, by sequence."""
         ...
 
-    def append(self, seal: Seal, pages: Iterable[Page], subtrees: Iterable[Subtree]) -> None:
+    def append(self, seal: KeptSeal, pages: Iterable[Page], subtrees: Iterable[Subtree]) -> None:
         """Write a seal with what it is over."""
         ...
 
-    def seals(self) -> Iterator[Seal]:
+    def seals(self) -> Iterator[KeptSeal]:
         """Yield every seal, oldest first."""
         ...
 

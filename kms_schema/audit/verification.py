@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
+from kms_schema.audit.checkpoints import Checkpoint
 from kms_schema.audit.encoding import identity, leaf_hash, sequence_of
-from kms_schema.audit.gaps import Run, joined
+from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.keys import VerifierKey
 from kms_schema.audit.merkle import CompactRange
-from kms_schema.audit.notes import Checkpoint
-from kms_schema.audit.seals import FIRST_PREVIOUS, Seal, SealError, state_hash
+from kms_schema.audit.seals import NO_SEAL
 from kms_schema.audit.trail import SUBTREE_LEVELS, Page, Trail
 
 _PAGES = 256
@@ -150,7 +150,6 @@ class _Entries:
         self._verdict.add(Fault(f"entry {entry_id} (sequence {sequence}) {what}", sequence, str(entry_id)))
 
 
-
 class _Tree:
     """The walk by leaf: every seal is over the leaves up to it, follows the one before, and is signed as it has to be."""
 
@@ -166,17 +165,17 @@ class _Tree:
         self._awaited: dict[int, list[Checkpoint]] = {}
         for checkpoint in checkpoints:
             self._awaited.setdefault(checkpoint.size, []).append(checkpoint)
-        self._keys = set(trusted) if trusted else None
+        self._keys = {str(key) for key in trusted} if trusted else None
         self._tree = CompactRange()
         self._subtrees: dict[tuple[int, int], bytes] = {}
         self._pages = _pages_by_leaf(trail)
 
     def walk(self) -> None:
-        before: Seal | None = None
+        before: KeptSeal | None = None
         last = self._trail.last_seal()
         for seal in self._trail.seals():
-            members = self._grow_to(seal)
-            for message in (*self._of_tree(seal), *_of_chain(before, seal, members), *self._of_signature(before, seal)):
+            self._grow_to(seal)
+            for message in (*self._of_tree(seal), *_of_chain(before, seal), *self._of_signature(before, seal)):
                 self._verdict.add(Fault(f"seal {seal.number}: {message}", seal=seal.number))
             for checkpoint in self._awaited.pop(seal.tree_size, ()):
                 self._hold_against(checkpoint)
@@ -187,23 +186,20 @@ class _Tree:
         self._verdict.tree_size = self._tree.size
         self._left_over()
 
-    def _grow_to(self, seal: Seal) -> list[Run]:
-        """Add the pages of a seal to the tree, and return its members."""
-        members = []
+    def _grow_to(self, seal: KeptSeal) -> None:
+        """Add the pages of a seal to the tree."""
         while self._tree.size < seal.tree_size and (page := next(self._pages, None)):
             if page.first_leaf != self._tree.size:
                 message = f"the leaves from {self._tree.size} on are gone, or others are in their place"
                 self._verdict.add(Fault(f"seal {seal.number}: {message}", seal=seal.number))
-            members.append(page.run)
             for leaf in page.leaves:
                 self._tree.append(leaf, self._note)
-        return joined(members)
 
     def _note(self, level: int, position: int, subtree: bytes) -> None:
         if level in SUBTREE_LEVELS:
             self._subtrees[level, position] = subtree
 
-    def _of_tree(self, seal: Seal) -> Iterator[str]:
+    def _of_tree(self, seal: KeptSeal) -> Iterator[str]:
         if self._tree.size != seal.tree_size:
             yield f"it is over {seal.tree_size} leaves, and there are {self._tree.size} up to its last"
         elif self._tree.root() != seal.root_hash:
@@ -211,25 +207,22 @@ class _Tree:
         elif b"".join(self._tree.hashes) != seal.compact_range:
             yield "its compact range is not that of its tree"
 
-    def _of_signature(self, before: Seal | None, seal: Seal) -> Iterator[str]:
+    def _of_signature(self, before: KeptSeal | None, seal: KeptSeal) -> Iterator[str]:
         try:
             seal.check_signature()
-        except SealError as error:
+        except ValueError as error:
             yield str(error)
             return
         if seal.verifier_key is None:
             self._verdict.unsigned += 1
-            if before is not None and before.verifier_key is not None:
-                yield "it is not signed, and the one before is"
-            elif self._keys is not None:
+            if self._keys is not None or (before is not None and before.verifier_key is not None):
                 yield "it is not signed"
             return
-        if self._keys is not None and seal.verifier_key not in self._keys:
-            yield f"it is signed by {seal.verifier_key}, which is not trusted, nor announced by a key that is"
-            return
-        if before is not None and before.leads_to not in (None, seal.verifier_key):
+        if before is not None and before.leads_to not in {None, seal.verifier_key}:
             yield f"it is signed by {seal.verifier_key}, and the one before leads to {before.leads_to}"
-        if self._keys is not None and seal.next_key is not None:
+        elif self._keys is not None and seal.verifier_key not in self._keys:
+            yield f"it is signed by {seal.verifier_key}, which is not trusted, nor announced by a key that is"
+        elif self._keys is not None and seal.next_key is not None:
             self._keys.add(seal.next_key)
 
     def _hold_against(self, checkpoint: Checkpoint) -> None:
@@ -254,16 +247,17 @@ class _Tree:
             self._verdict.add(Fault(f"{_named(level, position)} is gone"))
 
 
-def _of_chain(before: Seal | None, seal: Seal, members: Sequence[Run]) -> Iterator[str]:
-    """Yield what keeps a seal from following the one before, and from being what its text says."""
+def _of_chain(before: KeptSeal | None, seal: KeptSeal) -> Iterator[str]:
+    """Yield what keeps a seal from following the one before."""
     if seal.number != (before.number + 1 if before else 1):
         yield f"it comes after seal {before.number}" if before else "the seals before it are gone"
-    if seal.previous_seal_hash != (before.hash if before else FIRST_PREVIOUS):
-        yield "it follows another seal than the one that is before it here"
+    try:
+        if seal.previous_seal_hash != (before.seal().hash() if before else NO_SEAL):
+            yield "it follows another seal than the one that is before it here"
+    except ValueError as error:
+        yield f"the seal before it cannot be read: {error}"
     if before is not None and seal.origin != before.origin:
         yield f"it is of the trail {seal.origin}, and the one before of {before.origin}"
-    if seal.state_hash != state_hash(seal, members):
-        yield "its members or its open gaps are not those that were sealed"
 
 
 def _pages_by_leaf(trail: Trail) -> Iterator[Page]:
