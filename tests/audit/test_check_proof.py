@@ -18,7 +18,7 @@ from kms_schema.audit.check_proof import Refused, check, read_key
 from kms_schema.audit.encoding import COLUMNS, entry_from_columns
 from kms_schema.audit.keys import SigningKey
 from kms_schema.audit.merkle import EMPTY_ROOT, inclusion_proof
-from kms_schema.audit.notes import sign
+from kms_schema.audit.notes import Note, Signature, sign
 from kms_schema.audit.proofs import consistency_document, inclusion_document
 from tests.audit.examples import EXAMPLES as EXAMPLES_OF_PAGE
 from tests.audit.examples import PAGE, examples_of
@@ -219,6 +219,79 @@ def test_an_empty_tree_has_one_root() -> None:
 def test_what_is_no_proof_is_refused_in_words(proof: str, says: str) -> None:
     with pytest.raises(Refused, match=says):
         check(proof.encode(), TRUSTED)
+
+
+def lie(proof: str, **members: Any) -> bytes:
+    return json.dumps(json.loads(proof) | members).encode()
+
+
+def with_entry(number: int, **columns: Any) -> bytes:
+    proof = inclusion(number, 7)
+    return lie(proof, entry=json.loads(proof)["entry"] | columns)
+
+
+LEAST = 4
+"""The golden entry with 1 and 0 for numbers."""
+
+
+@pytest.mark.parametrize(
+    "proof",
+    [
+        with_entry(0, timestamp="2026-11-25T12:00:00.0Z"),
+        with_entry(0, timestamp=848923200000000),
+        with_entry(LEAST, timestamp=-63082281600000000),
+        with_entry(LEAST, retention_period_days=True),
+        with_entry(LEAST, duration_ms=False),
+        with_entry(0, id="0193A5B2-7C10-7000-8000-000000000001"),
+        with_entry(0, id="0193a5b27c1070008000000000000001"),
+        with_entry(0, colour="red"),
+    ],
+    ids=range(8),
+)
+def test_a_value_has_one_way_to_be_written(proof: bytes) -> None:
+    """Each of them would have the bytes of the entry: what a person reads must be what was hashed."""
+    with pytest.raises(Refused, match=r"value of its type|or others too"):
+        check(proof, TRUSTED)
+
+
+def test_a_hash_has_one_way_to_be_written_and_32_bytes() -> None:
+    first, *others = json.loads(EXAMPLES[0])["hashes"]
+    twin = first[:-2] + chr(ord(first[-2]) + 1) + "="
+    for hashes, says in (([twin, *others], "not base64"), (["AA==", *others], "32 bytes"), ("", "no list")):
+        with pytest.raises(Refused, match=says):
+            check(lie(EXAMPLES[0], hashes=hashes), TRUSTED)
+
+
+@pytest.mark.parametrize("proof", [*EXAMPLES, consistency(0, 7), consistency(0, 0)], ids=range(8))
+def test_a_hash_more_or_less_is_refused(proof: str) -> None:
+    hashes = json.loads(proof)["hashes"]
+    more = _root(7)
+    for at in range(len(hashes) + 1):
+        with pytest.raises(Refused):
+            check(lie(proof, hashes=[*hashes[:at], more, *hashes[at:]]), TRUSTED)
+    for at in range(len(hashes)):
+        with pytest.raises(Refused):
+            check(lie(proof, hashes=[*hashes[:at], *hashes[at + 1 :]]), TRUSTED)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("\ntime", "\n\ntime"), ("\ntime", "\ntime\t"), ("\n7\n", "\n07\n"), ("\n7\n", "\n"), ("Ms=\n", "Mt=\n")],
+    ids=range(5),
+)
+def test_a_signed_text_that_is_no_checkpoint_is_refused(old: str, new: str) -> None:
+    text = sealed(7).text.replace(old, new, 1)
+    assert text != sealed(7).text
+    signature = Signature(KEY.name, KEY.verifier.key_id, KEY.sign(text.encode()))
+    with pytest.raises(Refused, match=r"a checkpoint (is a text|has lines)|base64"):
+        check(lie(EXAMPLES[0], checkpoint=str(Note(text, (signature,)))), TRUSTED)
+
+
+def test_a_mistyped_key_is_refused() -> None:
+    name, key_id, key = str(KEY.verifier).split("+", 2)
+    for wrong in (f"{name}x+{key_id}+{key}", f"{name}+{key_id[::-1]}+{key}", f"{name}+{key_id}+{key[:-1]}5", "", "+"):
+        with pytest.raises(Refused):
+            read_key(wrong)
 
 
 def run(*arguments: str | Path, program: Path) -> subprocess.CompletedProcess[str]:
