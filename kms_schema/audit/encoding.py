@@ -96,13 +96,8 @@ def _head(entry: Bytes) -> tuple[bytes, int, bytes, int, int]:
 
 def joined(fields: Iterable[bytes | None]) -> bytes:
     """Return the entry that has these bytes in the columns of `COLUMNS`, None for NULL."""
-    parts = [PREFIX]
-    for field in fields:
-        if field is None:
-            parts.append(_NULL)
-        else:
-            parts += (_LENGTH.pack(len(field)), field)
-    return b"".join(parts)
+    length = _LENGTH.pack
+    return PREFIX + b"".join([_NULL if field is None else length(len(field)) + field for field in fields])
 
 
 def fields(entry: Bytes) -> list[bytes | None]:

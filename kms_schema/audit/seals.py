@@ -124,7 +124,7 @@ class Seal:
             checkpoint = Checkpoint.parse(text)
             time, chain, state, next_key = _extensions(checkpoint.extensions)
             number_, previous = chain
-            seal = cls(
+            return cls(
                 checkpoint.origin,
                 checkpoint.size,
                 checkpoint.root,
@@ -136,9 +136,6 @@ class Seal:
             )
         except (CheckpointError, SealKeyError, ValueError) as error:
             raise SealError(f"no seal: {error}") from None
-        if seal.text() != text:
-            raise SealError("no seal: its text would be written otherwise")
-        return seal
 
 
 def _apart(one: tuple[int, int, int], two: tuple[int, int, int]) -> bool:

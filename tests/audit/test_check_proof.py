@@ -1,12 +1,8 @@
 """The checker that a stranger runs: true proofs hold, and nothing that is changed anywhere does."""
 
-import ast
 import copy
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,14 +14,13 @@ from kms_schema.audit.check_proof import Refused, check, read_key
 from kms_schema.audit.encoding import COLUMNS, entry_from_columns
 from kms_schema.audit.keys import SigningKey
 from kms_schema.audit.merkle import EMPTY_ROOT, inclusion_proof
-from kms_schema.audit.notes import sign
+from kms_schema.audit.notes import Note, Signature, sign
 from kms_schema.audit.proofs import consistency_document, inclusion_document
 from tests.audit.examples import EXAMPLES as EXAMPLES_OF_PAGE
 from tests.audit.examples import PAGE, examples_of
 from tests.audit.proofs import ENTRIES, KEY, consistency, inclusion, node, sealed
 from tests.audit.test_encoding import ANY_ENTRY
 from tests.audit.vectors import VECTORS
-from tests.engines.programs import REPOSITORY
 
 TRUSTED = [read_key(str(KEY.verifier))]
 STRANGER = SigningKey("kms.example/audit", bytes(32))
@@ -221,75 +216,77 @@ def test_what_is_no_proof_is_refused_in_words(proof: str, says: str) -> None:
         check(proof.encode(), TRUSTED)
 
 
-def run(*arguments: str | Path, program: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-I", program, *arguments], cwd=program.parent, capture_output=True, text=True, check=False
-    )
+def lie(proof: str, **members: Any) -> bytes:
+    return json.dumps(json.loads(proof) | members).encode()
 
 
-@pytest.fixture
-def in_folder(tmp_path: Path) -> Path:
-    """A folder with nothing but a copy of the checker."""
-    (tmp_path / "check.py").write_bytes(Path(check_proof.__file__).read_bytes())
-    return tmp_path
+def with_entry(number: int, **columns: Any) -> bytes:
+    proof = inclusion(number, 7)
+    return lie(proof, entry=json.loads(proof)["entry"] | columns)
 
 
-def test_the_file_works_alone(in_folder: Path) -> None:
-    program = in_folder / "check.py"
-    (in_folder / "proof.json").write_text(EXAMPLES[0], encoding="utf-8")
-    done = run("proof.json", "--key", str(KEY.verifier), program=program)
-    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "the proof holds"), done.stdout + done.stderr
-    (in_folder / "proof.json").write_text(EXAMPLES[0].replace("LIFECYCLE", "SECURITY"), encoding="utf-8")
-    done = run("proof.json", "--key", str(KEY.verifier), program=program)
-    assert (done.returncode, done.stdout.partition(":")[0]) == (1, "REFUSED")
-
-
-def test_the_file_imports_the_standard_library_and_cryptography_alone() -> None:
-    tree = ast.parse(Path(check_proof.__file__).read_text(encoding="utf-8"))
-    names = {alias.name for each in ast.walk(tree) if isinstance(each, ast.Import) for alias in each.names}
-    names |= {str(each.module) for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)}
-    assert {name.partition(".")[0] for name in names} - sys.stdlib_module_names == {"cryptography"}
-
-
-def test_the_script_is_the_same_program(tmp_path: Path) -> None:
-    (tmp_path / "proof.json").write_text(EXAMPLES[3], encoding="utf-8")
-    script = REPOSITORY / "scripts" / "check_audit_proof.py"
-    done = run(tmp_path / "proof.json", "--key", str(KEY.verifier), program=script)
-    assert done.returncode == 0, done.stderr
+LEAST = 4
+"""The golden entry with 1 and 0 for numbers."""
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "says"),
+    "proof",
     [
-        (["--trust", "trusted"], 0, "the proof holds"),
-        (["--trust", "trusted", "--origin", "kms.example/audit"], 0, "the proof holds"),
-        (["--trust", "trusted", "--origin", "kms.example"], 1, "another trail"),
-        (["--trust", "trusted", "--checkpoint", "kept"], 0, "the proof holds"),
-        (["--trust", "trusted", "--checkpoint", "other"], 1, "not about the checkpoint that you kept"),
-        (["--trust", "trusted", "--checkpoint", "forged"], 1, "not one of this checkpoint"),
-        ([], 2, "name the keys"),
-        (["--key", str(KEY.verifier)[:-1]], 2, "verifier key"),
-        (["--key", KEY.private_text()], 2, "verifier key"),
-        (["--trust", "nowhere"], 2, "nowhere"),
+        with_entry(0, timestamp="2026-11-25T12:00:00.0Z"),
+        with_entry(0, timestamp=848923200000000),
+        with_entry(LEAST, timestamp=-63082281600000000),
+        with_entry(LEAST, retention_period_days=True),
+        with_entry(LEAST, duration_ms=False),
+        with_entry(0, id="0193A5B2-7C10-7000-8000-000000000001"),
+        with_entry(0, id="0193a5b27c1070008000000000000001"),
+        with_entry(0, colour="red"),
     ],
-    ids=range(10),
+    ids=range(8),
 )
-def test_options(in_folder: Path, arguments: list[str], status: int, says: str) -> None:
-    kept = str(sealed(7))
-    files = {
-        "proof.json": consistency(7, 11),
-        "trusted": f"# ours\n\n {KEY.verifier}\n",
-        "kept": kept,
-        "other": str(sealed(6)),
-        "forged": kept.replace("\n7\n", "\n8\n"),
-    }
-    for name, content in files.items():
-        (in_folder / name).write_text(content, encoding="utf-8")
-    done = run("proof.json", *arguments, program=in_folder / "check.py")
-    assert done.returncode == status
-    assert says in done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    assert KEY.private_text().split("+")[-1] not in done.stdout + done.stderr
+def test_a_value_has_one_way_to_be_written(proof: bytes) -> None:
+    """Each of them would have the bytes of the entry: what a person reads must be what was hashed."""
+    with pytest.raises(Refused, match=r"value of its type|or others too"):
+        check(proof, TRUSTED)
+
+
+def test_a_hash_has_one_way_to_be_written_and_32_bytes() -> None:
+    first, *others = json.loads(EXAMPLES[0])["hashes"]
+    twin = first[:-2] + chr(ord(first[-2]) + 1) + "="
+    for hashes, says in (([twin, *others], "not base64"), (["AA==", *others], "32 bytes"), ("", "no list")):
+        with pytest.raises(Refused, match=says):
+            check(lie(EXAMPLES[0], hashes=hashes), TRUSTED)
+
+
+@pytest.mark.parametrize("proof", [*EXAMPLES, consistency(0, 7), consistency(0, 0)], ids=range(8))
+def test_a_hash_more_or_less_is_refused(proof: str) -> None:
+    hashes = json.loads(proof)["hashes"]
+    more = _root(7)
+    for at in range(len(hashes) + 1):
+        with pytest.raises(Refused):
+            check(lie(proof, hashes=[*hashes[:at], more, *hashes[at:]]), TRUSTED)
+    for at in range(len(hashes)):
+        with pytest.raises(Refused):
+            check(lie(proof, hashes=[*hashes[:at], *hashes[at + 1 :]]), TRUSTED)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("\ntime", "\n\ntime"), ("\ntime", "\ntime\t"), ("\n7\n", "\n07\n"), ("\n7\n", "\n"), ("Ms=\n", "Mt=\n")],
+    ids=range(5),
+)
+def test_a_signed_text_that_is_no_checkpoint_is_refused(old: str, new: str) -> None:
+    text = sealed(7).text.replace(old, new, 1)
+    assert text != sealed(7).text
+    signature = Signature(KEY.name, KEY.verifier.key_id, KEY.sign(text.encode()))
+    with pytest.raises(Refused, match=r"a checkpoint (is a text|has lines)|base64"):
+        check(lie(EXAMPLES[0], checkpoint=str(Note(text, (signature,)))), TRUSTED)
+
+
+def test_a_mistyped_key_is_refused() -> None:
+    name, key_id, key = str(KEY.verifier).split("+", 2)
+    for wrong in (f"{name}x+{key_id}+{key}", f"{name}+{key_id[::-1]}+{key}", f"{name}+{key_id}+{key[:-1]}5", "", "+"):
+        with pytest.raises(Refused):
+            read_key(wrong)
 
 
 def test_the_examples_of_the_page_are_what_the_package_makes() -> None:

@@ -286,9 +286,10 @@ def test_a_file_of_trusted_keys_that_is_none_says_where(tmp_path: Path, content:
     assert SECRET[:16] not in str(caught.value)
 
 
-def test_nothing_heavy_is_imported_for_notes_alone() -> None:
+def test_nothing_heavy_is_imported_before_a_signature_is_made_or_checked() -> None:
     program = (
-        "import sys; from kms_schema.audit import notes, keys, merkle, encoding, copy_stream;"
+        "import sys; from kms_schema.audit import notes, merkle, copy_stream, seals, proofs, check_proof, vectors;"
+        " from kms_schema.audit import postgresql_entries, sqlite_entries;"
         f" notes.Note.parse({NOTE!r});"
         " print(*{'cryptography', 'sqlalchemy', 'alembic', 'psycopg', 'sqlite3'} & sys.modules.keys())"
     )

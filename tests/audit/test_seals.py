@@ -158,6 +158,18 @@ def test_a_checkpoint_keeps_lines_that_it_does_not_know() -> None:
         Checkpoint.parse(text + "\n")
 
 
+@pytest.mark.parametrize("size", ["03", "-3", "+3", "3 ", "", "\u0663", "²", "9223372036854775808", "9" * 5000])
+def test_a_size_is_a_decimal_number_in_one_way(size: str) -> None:
+    with pytest.raises(CheckpointError):
+        Checkpoint.parse(TEXT.replace("\n3\n", f"\n{size}\n"))
+
+
+@pytest.mark.parametrize("root", ["", "AAECAwQ=", "x", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9="])
+def test_a_root_is_a_hash_in_base64(root: str) -> None:
+    with pytest.raises(CheckpointError, match="not a hash in base64"):
+        Checkpoint.parse(TEXT.replace("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", root))
+
+
 def test_the_bookkeeping_is_written_as_the_page_says() -> None:
     full = Bookkeeping([(1, 99), (103, 103)], [(100, 101, 7451), (102, 102, 7460)], 103, 7462, "7301234567890123456")
     assert full.text() == (

@@ -1,0 +1,83 @@
+"""The checker as the program that a stranger runs: alone, from any folder, with its options and exit statuses."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kms_schema.audit import check_proof
+from tests.audit.proofs import KEY, consistency, inclusion, sealed
+from tests.engines.programs import REPOSITORY
+
+
+def run(*arguments: str | Path, program: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-I", program, *arguments], cwd=program.parent, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path) -> Path:
+    """A folder with nothing but a copy of the checker."""
+    (tmp_path / "check.py").write_bytes(Path(check_proof.__file__).read_bytes())
+    return tmp_path
+
+
+def test_the_file_works_alone(in_folder: Path) -> None:
+    program = in_folder / "check.py"
+    (in_folder / "proof.json").write_text(inclusion(4, 7), encoding="utf-8")
+    done = run("proof.json", "--key", str(KEY.verifier), program=program)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "the proof holds"), done.stdout + done.stderr
+    (in_folder / "proof.json").write_text(inclusion(4, 7).replace("LIFECYCLE", "SECURITY"), encoding="utf-8")
+    done = run("proof.json", "--key", str(KEY.verifier), program=program)
+    assert (done.returncode, done.stdout.partition(":")[0]) == (1, "REFUSED")
+
+
+def test_the_file_imports_the_standard_library_and_cryptography_alone() -> None:
+    tree = ast.parse(Path(check_proof.__file__).read_text(encoding="utf-8"))
+    names = {alias.name for each in ast.walk(tree) if isinstance(each, ast.Import) for alias in each.names}
+    names |= {str(each.module) for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in names} - sys.stdlib_module_names == {"cryptography"}
+
+
+def test_the_script_is_the_same_program(tmp_path: Path) -> None:
+    (tmp_path / "proof.json").write_text(consistency(3, 7), encoding="utf-8")
+    script = REPOSITORY / "scripts" / "check_audit_proof.py"
+    done = run(tmp_path / "proof.json", "--key", str(KEY.verifier), program=script)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["--trust", "trusted"], 0, "the proof holds"),
+        (["--trust", "trusted", "--origin", "kms.example/audit"], 0, "the proof holds"),
+        (["--trust", "trusted", "--origin", "kms.example"], 1, "another trail"),
+        (["--trust", "trusted", "--checkpoint", "kept"], 0, "the proof holds"),
+        (["--trust", "trusted", "--checkpoint", "other"], 1, "not about the checkpoint that you kept"),
+        (["--trust", "trusted", "--checkpoint", "forged"], 1, "not one of this checkpoint"),
+        ([], 2, "name the keys"),
+        (["--key", str(KEY.verifier)[:-1]], 2, "verifier key"),
+        (["--key", KEY.private_text()], 2, "verifier key"),
+        (["--trust", "nowhere"], 2, "nowhere"),
+    ],
+    ids=range(10),
+)
+def test_options(in_folder: Path, arguments: list[str], status: int, says: str) -> None:
+    kept = str(sealed(7))
+    files = {
+        "proof.json": consistency(7, 11),
+        "trusted": f"# ours\n\n {KEY.verifier}\n",
+        "kept": kept,
+        "other": str(sealed(6)),
+        "forged": kept.replace("\n7\n", "\n8\n"),
+    }
+    for name, content in files.items():
+        (in_folder / name).write_text(content, encoding="utf-8")
+    done = run("proof.json", *arguments, program=in_folder / "check.py")
+    assert done.returncode == status
+    assert says in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert KEY.private_text().split("+")[-1] not in done.stdout + done.stderr

@@ -1,0 +1,59 @@
+"""From a table to a stranger: entries that the database holds are proved, and one that its owner changed is not."""
+
+import datetime as dt
+
+import pytest
+
+from kms_schema.audit import postgresql_entries, sqlite_entries
+from kms_schema.audit.check_proof import Refused, check, read_key
+from kms_schema.audit.encoding import leaf_hash, sequence_of
+from kms_schema.audit.merkle import CompactRange, inclusion_proof
+from kms_schema.audit.notes import Note, sign
+from kms_schema.audit.proofs import inclusion_document
+from kms_schema.audit.seals import NO_SEAL, Bookkeeping, Seal
+from tests.audit.proofs import KEY, nodes
+from tests.audit.vectors import copied
+from tests.guards_off import guards_off
+from tests.rows import audit_entry, insert
+from tests.shared import SharedDatabase
+from tests.statements import execute
+
+IN_ORDER = "SELECT {} FROM key_audit_logs ORDER BY sequence"
+KEYS = [read_key(str(KEY.verifier))]
+
+
+def trail(shared: SharedDatabase) -> list[bytes]:
+    if shared.dialect == "postgresql":
+        return [bytes(entry) for entry in copied(shared.connection, IN_ORDER.format(postgresql_entries.SELECTED))]
+    rows = execute(shared.connection, IN_ORDER.format(sqlite_entries.SELECTED)).fetchall()
+    return [sqlite_entries.entry_from_row(row) for row in rows]
+
+
+def sealed(entries: list[bytes]) -> Note:
+    tree = CompactRange()
+    for entry in entries:
+        tree.append(leaf_hash(entry))
+    last = sequence_of(entries[-1])
+    state = Bookkeeping([(sequence_of(entries[0]), last)], [], last).state()
+    seal = Seal("kms.example/audit", tree.size, tree.root(), dt.datetime.now(dt.UTC), 1, NO_SEAL, state)
+    return sign(seal.text(), KEY)
+
+
+def test_entries_are_proved_until_somebody_changes_one(shared: SharedDatabase) -> None:
+    for risk in range(5):
+        insert(shared.connection, "key_audit_logs", **audit_entry(risk_score=risk, additional_metadata={"n": risk}))
+    entries = trail(shared)
+    checkpoint = sealed(entries)
+
+    def proof(index: int, entry: bytes) -> bytes:
+        hashes = inclusion_proof(index, len(entries), lambda level, at: nodes(entries)[level, at])
+        return inclusion_document(entry, index, hashes, checkpoint).encode()
+
+    for index, entry in enumerate(entries):
+        check(proof(index, entry), KEYS, origin="kms.example/audit")
+    with guards_off(shared.connection):
+        execute(shared.connection, "UPDATE key_audit_logs SET risk_score = 9 WHERE risk_score = 3")
+    changed = trail(shared)
+    (index,) = (number for number, pair in enumerate(zip(entries, changed, strict=True)) if pair[0] != pair[1])
+    with pytest.raises(Refused, match="not the one at this place"):
+        check(proof(index, changed[index]), KEYS)
