@@ -23,6 +23,7 @@ from kms_schema.validation.catalog import (
     without_defaults,
 )
 from kms_schema.validation.grants import grants
+from kms_schema.validation.posture import Seen
 from kms_schema.validation.rendering import settled
 from kms_schema.validation.rows import UnreadableError
 
@@ -33,6 +34,8 @@ _OBJECT_QUERIES = (
     "relation", "column", "constraint", "index", "trigger", "function", "sequence", "rule", "policy",
     "child_table", "incoming_reference", "statistics",
 )  # fmt: skip
+_POSTURE_QUERIES = ("posture_settings", "posture_roles", "posture_objects", "posture_parameters")
+FIRST_WITH_PARAMETER_RIGHTS = 150000
 # Facts that the server renders from a parsed expression, which `settled` brings to one form.
 _EXPRESSIONS = frozenset({"definition", "default", "generated", "using", "check", "partition_bound"})
 # The server writes constants in expressions as these settings say, which a role or a database may have
@@ -68,10 +71,10 @@ class PostgresqlReader:
         cursor.execute(_sql("database"), {"schema": schema})
         row = cursor.fetchone()
         assert row is not None  # noqa: S101  (a SELECT without FROM has one row)
-        version, self._schema_oid = row
+        self._version, self._schema_oid = row
         if self._schema_oid is None:
             raise ValidationError(f"there is no schema {schema!r} in this database; name another with --schema")
-        self.version = f"{version // 10000}.{version % 10000}"
+        self.version = f"{self._version // 10000}.{self._version % 10000}"
 
     @property
     def database(self) -> str:
@@ -137,10 +140,11 @@ class PostgresqlReader:
             if not self._cursor.connection.broken:
                 self._cursor.execute("ROLLBACK TO SAVEPOINT rows")
 
-    def posture(self, owner: str) -> list[tuple[str, str, str]]:
-        """Return who could get past the guards of tables that belong to `owner`: code, object, what was seen."""
-        self._cursor.execute(_sql("posture"), {"owner": owner, "schema": self.schema})
-        return sorted(self._cursor.fetchall())
+    def posture(self, owner: str) -> list[Seen]:
+        """Return who could get past the guards of the objects that were read, which belong to `owner`."""
+        parameters = {"owner": owner, "schema": self.schema, "ours": self._ours}
+        self._cursor.execute(_posture_query(with_parameters=self._version >= FIRST_WITH_PARAMETER_RIGHTS), parameters)
+        return sorted(self._cursor.fetchall(), key=lambda row: row[:3])
 
     def strangers(self, names: Names) -> list[str]:
         """Return the keys of whatever else is in the schema, extensions left out."""
@@ -218,6 +222,12 @@ def _table_key(found: dict[_Address, tuple[str, Facts]], address: _Address) -> s
 @cache
 def _object_query() -> bytes:
     return (_OURS + "\nUNION ALL\n".join(_sql(name).decode() for name in _OBJECT_QUERIES)).encode()
+
+
+@cache
+def _posture_query(*, with_parameters: bool) -> bytes:
+    parts = _POSTURE_QUERIES if with_parameters else _POSTURE_QUERIES[:-1]
+    return _sql("posture") + b"\nUNION ALL\n".join(map(_sql, parts))
 
 
 @cache

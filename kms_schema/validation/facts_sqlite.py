@@ -21,6 +21,7 @@ from kms_schema.validation.catalog import (
     without_defaults,
 )
 from kms_schema.validation.ddl import one_spaced, split_table, words_of
+from kms_schema.validation.posture import Seen
 from kms_schema.validation.rows import UnreadableError
 
 # Tables called sqlite_… are SQLite's own. An index without text belongs to a constraint, and is compared there.
@@ -102,7 +103,7 @@ class SqliteReader:
         except sqlite3.Error as error:
             raise UnreadableError(str(error)) from None
 
-    def posture(self, owner: str) -> list[tuple[str, str, str]]:
+    def posture(self, owner: str) -> list[Seen]:
         """Return nothing: SQLite has no roles, and whoever can write the file can do anything."""
         del owner
         return []
