@@ -68,8 +68,8 @@ def validate(  # noqa: PLR0913  (each by its name)
     where it is in another schema); `strict` reports what else is in there, too. Level `data` also asks the rows for
     what a guard should have kept out, and says to `progress` what is asked, as which of how many. With `probe` each
     forbidden write is tried as well, in a transaction that is rolled back: see `probing`. `waivers` are findings that
-    are accepted (`kms_schema.read_waivers`). Raises `ValidationError` where too little can be read to say anything,
-    TypeError for a connection of another library, and the driver's own errors.
+    are accepted (`kms_schema.read_waivers`). Raises `ValidationError` where too little can be read to say anything, or
+    a standby is to be probed, TypeError for a connection of another library, and the driver's own errors.
     """
     report = _report(connection, schema, version_table, strict=strict, level=level, progress=progress, probe=probe)
     if waivers:
