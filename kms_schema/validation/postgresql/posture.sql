@@ -53,8 +53,8 @@ WITH RECURSIVE owner AS (
 ), setting AS (
     SELECT coalesce('role ' || quote_ident(r.rolname), 'every role') || coalesce(' in database ' || quote_ident(d.datname), '') AS scope,
            s.word,
-           CASE WHEN r.oid IS NULL AND d.oid IS NOT NULL THEN format('ALTER DATABASE %%I', d.datname)
-                ELSE format('ALTER ROLE %%s', coalesce(quote_ident(r.rolname), 'ALL')) || coalesce(format(' IN DATABASE %%I', d.datname), '')
+           CASE WHEN r.oid IS NULL AND d.oid IS NOT NULL THEN 'ALTER DATABASE ' || quote_ident(d.datname)
+                ELSE 'ALTER ROLE ' || coalesce(quote_ident(r.rolname), 'ALL') || coalesce(' IN DATABASE ' || quote_ident(d.datname), '')
            END || ' RESET ' || split_part(s.word, '=', 1) || ';' AS mend
     FROM pg_db_role_setting b
     LEFT JOIN pg_roles r ON r.oid = b.setrole

@@ -76,6 +76,18 @@ SURROUNDINGS = (
         severity="info",
         by_hand=True,
     ),
+    _of_a_role(
+        "restore mode for a role",
+        "ALTER ROLE {role} SET kms.restore = on",
+        names="setting of role {role}",
+        severity="error",
+    ),
+    _around(
+        "restore mode for every role",
+        "ALTER ROLE ALL SET kms.restore = on",
+        "setting of every role",
+        undo="ALTER ROLE ALL RESET kms.restore",
+    ),
     _of_a_role("a member of the owner", "GRANT {owner} TO {role}"),
     _of_a_role("a member of the owner in name", "GRANT {owner} TO {role} WITH INHERIT FALSE, SET FALSE", since=16),
     _of_a_role("runs programs", "GRANT pg_execute_server_program TO {role}"),
