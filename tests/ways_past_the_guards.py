@@ -55,6 +55,19 @@ WAYS = {
         about="role {between}",
         since=16,
     ),
+    "member by another's grant": Way(
+        "KMS412",
+        "SET ROLE {between}; GRANT {owner} TO {role}; RESET ROLE",
+        f"SET ROLE {{owner}}; {SWITCHED_OFF}",
+        before="GRANT {owner} TO {between} WITH ADMIN OPTION",
+        since=16,
+    ),
+    "member that has granted": Way(
+        "KMS412",
+        "GRANT {owner} TO {role} WITH ADMIN OPTION; SET ROLE {role}; GRANT {owner} TO {superuser}; RESET ROLE",
+        f"SET ROLE {{owner}}; {SWITCHED_OFF}",
+        since=16,
+    ),
     "member in name": Way(
         "KMS419",
         "GRANT {owner} TO {role} WITH INHERIT FALSE, SET FALSE",
@@ -174,3 +187,24 @@ WAYS = {
         before="ALTER TABLE key_audit_logs ENABLE ROW LEVEL SECURITY; GRANT SELECT ON key_audit_logs TO {role}",
     ),
 }
+
+HARMLESS: dict[str, tuple[int, str]] = {
+    "monitors": (13, "GRANT pg_monitor TO {role}"),
+    "makes databases": (13, "ALTER ROLE {role} CREATEDB"),
+    "makes roles": (16, "ALTER ROLE {role} CREATEROLE"),
+    "sets another setting": (15, "GRANT SET, ALTER SYSTEM ON PARAMETER work_mem TO {role}"),
+    "may grant a superuser's role": (16, "GRANT {superuser} TO {role} WITH INHERIT FALSE, SET FALSE, ADMIN TRUE"),
+    "superuser as a member": (13, "GRANT {owner} TO CURRENT_USER; GRANT pg_write_server_files TO {superuser}"),
+    "owner as a member": (13, "GRANT pg_write_server_files TO {owner}"),
+    "its own rights through a view": (
+        15,
+        "CREATE VIEW own WITH (security_invoker) AS SELECT * FROM key_versions; ALTER VIEW own OWNER TO {owner};"
+        " GRANT SELECT ON own TO {role}",
+    ),
+    "a function for the owner alone": (
+        13,
+        "CREATE FUNCTION own() RETURNS void LANGUAGE sql SECURITY DEFINER AS 'SELECT';"
+        " ALTER FUNCTION own() OWNER TO {owner}; REVOKE EXECUTE ON FUNCTION own() FROM PUBLIC",
+    ),
+}
+"""What can be given, from which version on, and leads past nothing: it must not be found."""

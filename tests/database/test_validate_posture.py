@@ -13,7 +13,7 @@ from tests.database.test_validate_roles import HAND_OVER
 from tests.engines import Database
 from tests.reports import run
 from tests.roles import login
-from tests.ways_past_the_guards import WAYS, Way
+from tests.ways_past_the_guards import HARMLESS, WAYS, Way
 
 pytestmark = pytest.mark.only_on("postgresql")
 Connection = psycopg.Connection[tuple[object, ...]]
@@ -80,21 +80,41 @@ def faults(
                 yield f"still open after {mend}"
 
 
+@contextmanager
+def owned(connection: Connection, database: Database) -> Iterator[dict[str, str]]:
+    """Let a role that is no superuser and cannot log in own everything, and give its name."""
+    with roles(connection, database, "owner") as names:
+        run(connection, HAND_OVER.replace("{owner}", names["owner"]))
+        run(connection, f"ALTER DATABASE {database.name} OWNER TO {names['owner']}")
+        try:
+            yield names
+        finally:
+            run(connection, f"ALTER DATABASE {database.name} OWNER TO CURRENT_USER")
+
+
 def test_every_way_past_the_guards_is_found_and_closed_by_what_mends_it(database: Database) -> None:
     with closing(database.connect()) as connection:
         assert isinstance(connection, psycopg.Connection)
         major = connection.info.server_version // 10000
-        with roles(connection, database, "owner") as names:
-            run(connection, HAND_OVER.replace("{owner}", names["owner"]))
-            run(connection, f"ALTER DATABASE {database.name} OWNER TO {names['owner']}")
+        with owned(connection, database) as names:
             usual = frozenset(posture(database))
-            try:
-                wrong = {
-                    name: list(faults(connection, database, way, names, usual))
-                    for name, way in WAYS.items()
-                    if way.since <= major <= way.until
-                }
-            finally:
-                run(connection, f"ALTER DATABASE {database.name} OWNER TO CURRENT_USER")
+            wrong = {
+                name: list(faults(connection, database, way, names, usual))
+                for name, way in WAYS.items()
+                if way.since <= major <= way.until
+            }
     assert {name: said for name, said in wrong.items() if said} == {}
     assert len(wrong) > 15
+
+
+def test_what_leads_past_nothing_is_not_found(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        assert isinstance(connection, psycopg.Connection)
+        major = connection.info.server_version // 10000
+        with owned(connection, database) as names, roles(connection, database, "role", "superuser") as more:
+            usual = posture(database).keys()
+            for since, granted in HARMLESS.values():
+                if since <= major:
+                    run(connection, granted.format_map({**names, **more}))
+            # One superuser more is what the superusers are about, and no other finding.
+            assert posture(database).keys() == usual
