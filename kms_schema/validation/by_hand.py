@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 
+NO_STATEMENT = "-- no statement mends this: "
+"""How the comment begins, in SQL."""
+
 _REASONS: Mapping[str, str] = {
     "KMS002": "run: kms-schema upgrade",
     "KMS003": "the history is ahead of this package or another application's: validate with the package that it is of",
@@ -32,4 +35,4 @@ _REASONS: Mapping[str, str] = {
 
 def by_hand(code: str) -> str:
     """Return a comment in SQL for a finding that no statement can mend."""
-    return f"-- no statement mends this: {_REASONS.get(code, 'it has to be made anew, or restored from a backup')}"
+    return f"{NO_STATEMENT}{_REASONS.get(code, 'it has to be made anew, or restored from a backup')}"
