@@ -1,7 +1,6 @@
 """`kms-schema validate`: is this database exactly what the package made?"""
 
 import os
-import shutil
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
@@ -168,6 +167,8 @@ def _layout(fail_on: Severity) -> Layout:
     """Say what standard output can show; see https://no-color.org."""
     if not sys.stdout.isatty():
         return Layout(fail_on)
+    import shutil  # noqa: PLC0415  (takes longer to import than a report to write)
+
     colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return Layout(fail_on, colour, shutil.get_terminal_size().columns)
 

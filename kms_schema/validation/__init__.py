@@ -3,7 +3,8 @@
 `facts_postgresql` and `facts_sqlite` read a catalog; `compare` holds it against a packaged snapshot and never
 sees a connection; `findings`, `meaning` and `mending` say what a difference is, what it means and how to put
 it right; `report` holds it all, `waivers` takes out what is accepted, and `formats` writes it down. Nothing here
-imports SQLAlchemy or Alembic, so that a check takes a fraction of a second.
+imports SQLAlchemy or Alembic, and what only differences, rows or a probe need is imported for them, so that a check
+takes a fraction of a second.
 """
 
 import sqlite3
@@ -20,6 +21,7 @@ from kms_schema.validation.by_hand import by_hand
 from kms_schema.validation.catalog import Catalog, Objects, Revisions, ValidationError, kind_and_name, names_of
 from kms_schema.validation.compare import Difference, Kind, compare, fill_in, usual_owner
 from kms_schema.validation.findings import (
+    ABOUT_ROWS,
     AT_DEFAULT,
     CODES,
     SELF_EXPLAINING,
@@ -29,12 +31,9 @@ from kms_schema.validation.findings import (
     severity_of,
     worded,
 )
-from kms_schema.validation.meaning import meaning_of
-from kms_schema.validation.mending import Mender
 from kms_schema.validation.posture import POSTURE, posture_findings
 from kms_schema.validation.report import Report, Waived
 from kms_schema.validation.revisions import Standing
-from kms_schema.validation.rows import ABOUT_ROWS, Progress, row_findings
 from kms_schema.validation.version_table import DEFAULT, VersionTable
 
 if TYPE_CHECKING:
@@ -42,6 +41,8 @@ if TYPE_CHECKING:
 
     from kms_schema.validation.facts_postgresql import PostgresqlReader
     from kms_schema.validation.facts_sqlite import SqliteReader
+    from kms_schema.validation.mending import Mender
+    from kms_schema.validation.rows import Progress
     from kms_schema.validation.waivers import Waiver
 
     DatabaseConnection: TypeAlias = psycopg.Connection[Any] | sqlite3.Connection
@@ -58,7 +59,7 @@ def validate(  # noqa: PLR0913  (each by its name)
     version_table: str = DEFAULT,
     strict: bool = False,
     level: Level = "catalog",
-    progress: Progress | None = None,
+    progress: "Progress | None" = None,
     probe: bool = False,
     waivers: "Sequence[Waiver]" = (),
 ) -> Report:
@@ -86,7 +87,7 @@ def _report(  # noqa: PLR0913
     *,
     strict: bool,
     level: Level,
-    progress: Progress | None,
+    progress: "Progress | None",
     probe: bool,
 ) -> Report:
     chain = snapshots.chain()
@@ -107,13 +108,20 @@ def _report(  # noqa: PLR0913
         strangers = reader.strangers(names) if strict else []
         catalog = Catalog(reader.engine, reader.version, reader.schema, revisions, objects)
         filled = {revision: fill_in(expected, catalog.schema, owner) for revision, expected in candidates.items()}
-        closest = min(filled, key=lambda revision: len(compare(filled[revision], objects)) if len(filled) > 1 else 0)
-        if len(filled) == 1 and (other := _other_revision(catalog, filled[closest], owner, chain, expected_after)):
-            closest, filled = other
+        found = {revision: compare(expected, objects) for revision, expected in filled.items()}
+        closest = min(found, key=lambda revision: len(found[revision]))
+        if found[closest] and len(found) == 1 and (other := _exactly(catalog, owner, chain, expected_after)):
+            closest, filled[other[0]], found[other[0]] = other[0], other[1], ()
         guarded = {key: facts for key, facts in filled[closest].items() if facts.get("table") != table.name}
-        rows = row_findings(reader, guarded, objects, progress) if level == "data" else ()
+        rows: tuple[Finding, ...] = ()
+        if level == "data":
+            from kms_schema.validation.rows import row_findings  # noqa: PLC0415
+
+            rows = row_findings(reader, guarded, objects, progress)
     empty = not objects.keys() - {f"table {table.name}"} and not revisions.stamped
-    differences = () if empty else tuple(_differences(catalog, filled[closest], table.name))
+    differences: tuple[Finding, ...] = ()
+    if found[closest] and not empty:
+        differences = tuple(_differences(found[closest], catalog, filled[closest], table.name))
     findings = differences
     if not any(_unstampable(finding, table.name) for finding in differences):
         standing = Standing(
@@ -160,15 +168,14 @@ def _candidates(revisions: Revisions, chain: Sequence[str]) -> list[str]:
     return stamped[-1:] or list(reversed(chain))
 
 
-def _other_revision(
-    catalog: Catalog, stamped: Objects, owner: str, chain: Sequence[str], expected_after: Callable[[str], Objects]
-) -> tuple[str, dict[str, Objects]] | None:
-    """Return the revision that the objects are exactly of, where it is another than the stamped one."""
-    if compare(stamped, catalog.objects):
-        for revision in reversed(chain):
-            expected = fill_in(expected_after(revision), catalog.schema, owner)
-            if not compare(expected, catalog.objects):
-                return revision, {revision: expected}
+def _exactly(
+    catalog: Catalog, owner: str, chain: Sequence[str], expected_after: Callable[[str], Objects]
+) -> tuple[str, Objects] | None:
+    """Return the revision that the objects are exactly of, if any, with what it has."""
+    for revision in reversed(chain):
+        expected = fill_in(expected_after(revision), catalog.schema, owner)
+        if not compare(expected, catalog.objects):
+            return revision, expected
     return None
 
 
@@ -196,15 +203,21 @@ def _reading(
     return facts_postgresql.reading(connection, schema)
 
 
-def _differences(catalog: Catalog, expected: Objects, version_table: str) -> Iterator[Finding]:
+def _differences(
+    found: Sequence[Difference], catalog: Catalog, expected: Objects, version_table: str
+) -> Iterator[Finding]:
+    from kms_schema.validation.mending import Mender  # noqa: PLC0415
+
     mender = Mender(catalog.engine, catalog.schema, expected, catalog.objects)
-    for difference in compare(expected, catalog.objects):
+    for difference in found:
         # The version table is missing: `revisions` has said so.
         if not (difference.key == f"table {version_table}" and difference.kind is Kind.MISSING):
             yield from _findings(difference, expected, catalog.objects, mender)
 
 
-def _findings(difference: Difference, expected: Objects, actual: Objects, mender: Mender) -> Iterator[Finding]:
+def _findings(difference: Difference, expected: Objects, actual: Objects, mender: "Mender") -> Iterator[Finding]:
+    from kms_schema.validation.meaning import meaning_of  # noqa: PLC0415
+
     facts_of_object = expected.get(difference.key) or actual.get(difference.key) or {}
     for position, (code, facts) in enumerate(codes_of(difference).items()):
         should, does = _both_sides(difference, facts, facts_of_object)

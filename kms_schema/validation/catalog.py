@@ -13,8 +13,8 @@ from typing import Any
 from kms_schema.snapshots import Facts, Objects
 
 __all__ = [
-    "RELATION_KINDS", "ROUTINE_KINDS", "Catalog", "Facts", "Names", "Objects", "Revisions", "ValidationError",
-    "in_order", "kind_and_name", "names_of", "without_defaults",
+    "RELATION_KINDS", "ROUTINE_KINDS", "Catalog", "Facts", "Names", "Objects", "Revisions", "UnreadableError",
+    "ValidationError", "in_order", "kind_and_name", "names_of", "without_defaults",
 ]  # fmt: skip
 
 RELATION_KINDS = ("table", "partitioned table", "foreign table", "view", "materialized view")
@@ -24,6 +24,10 @@ _KINDS = (*RELATION_KINDS, *ROUTINE_KINDS, "incoming reference", "child table")
 
 class ValidationError(Exception):
     """The database could not be read well enough to say anything about it; the message says why."""
+
+
+class UnreadableError(Exception):
+    """A question about rows that the server did not answer; the message says why."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ catalog's.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kms_schema.validation.catalog import (
@@ -18,6 +18,7 @@ from kms_schema.validation.catalog import (
     Names,
     Objects,
     Revisions,
+    UnreadableError,
     ValidationError,
     in_order,
     without_defaults,
@@ -25,11 +26,12 @@ from kms_schema.validation.catalog import (
 from kms_schema.validation.grants import grants
 from kms_schema.validation.posture import Seen
 from kms_schema.validation.rendering import settled
-from kms_schema.validation.rows import UnreadableError
 
 if TYPE_CHECKING:
     import psycopg
 
+# importlib.resources would take longer to import than all these files to read.
+_FOLDER = Path(__file__).parent / "postgresql"
 _OBJECT_QUERIES = (
     "relation", "column", "constraint", "index", "trigger", "function", "sequence", "rule", "policy",
     "child_table", "incoming_reference", "statistics",
@@ -40,11 +42,12 @@ FIRST_WITH_PARAMETER_RIGHTS = 150000
 _EXPRESSIONS = frozenset({"definition", "default", "generated", "using", "check", "partition_bound"})
 # The server writes constants in expressions as these settings say, which a role or a database may have
 # changed. Rendering waits for whoever holds a table exclusively: give up rather than queue behind a long
-# ALTER TABLE.
+# ALTER TABLE. Statements this short are never worth compiling, but in a large catalog the server takes them for long.
 _BEGIN = """BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SET LOCAL search_path = pg_catalog; SET LOCAL quote_all_identifiers = off; SET LOCAL bytea_output = hex;
 SET LOCAL "DateStyle" = 'ISO, MDY'; SET LOCAL "IntervalStyle" = postgres; SET LOCAL "TimeZone" = 'UTC';
-SET LOCAL extra_float_digits = 1; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '60s'"""
+SET LOCAL extra_float_digits = 1; SET LOCAL jit = off; SET LOCAL lock_timeout = '5s';
+SET LOCAL statement_timeout = '60s'"""
 _NO_INDEXES = (
     "SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off; SET LOCAL enable_bitmapscan = off"
 )
@@ -232,4 +235,4 @@ def _posture_query(*, with_parameters: bool) -> bytes:
 
 @cache
 def _sql(name: str) -> bytes:
-    return (files("kms_schema.validation") / "postgresql" / f"{name}.sql").read_bytes()
+    return (_FOLDER / f"{name}.sql").read_bytes()

@@ -15,6 +15,7 @@ from kms_schema.validation.catalog import (
     Names,
     Objects,
     Revisions,
+    UnreadableError,
     ValidationError,
     in_order,
     kind_and_name,
@@ -22,7 +23,6 @@ from kms_schema.validation.catalog import (
 )
 from kms_schema.validation.ddl import one_spaced, split_table, words_of
 from kms_schema.validation.posture import Seen
-from kms_schema.validation.rows import UnreadableError
 
 # Tables called sqlite_… are SQLite's own. An index without text belongs to a constraint, and is compared there.
 _SCHEMA = r"""SELECT type, name, tbl_name, sql FROM main.sqlite_schema

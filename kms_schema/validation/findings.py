@@ -144,6 +144,15 @@ CODES: Mapping[str, str] = {
 }
 """Every code with what it stands for."""
 
+ABOUT_ROWS = {
+    "KMS176": "it shows the keys as they were then: who relies on it overlooks what has expired or failed since",
+    "KMS501": (
+        "these rows were written before the guard was there, past it, or while it was switched off; which of them is "
+        "right no statement can say"
+    ),
+}
+"""What only `rows` finds, by its code, and what it means."""
+
 WAIVER_EXPIRED, WAIVER_UNUSED = "KMS903", "KMS904"
 
 _WARNINGS = frozenset({

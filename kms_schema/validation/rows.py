@@ -13,18 +13,9 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Protocol
 
-from kms_schema.validation.catalog import Facts, Objects, kind_and_name
+from kms_schema.validation.catalog import Facts, Objects, UnreadableError, kind_and_name
 from kms_schema.validation.compare import quoted
-from kms_schema.validation.findings import Finding, severity_of
-
-ABOUT_ROWS = {
-    "KMS176": "it shows the keys as they were then: who relies on it overlooks what has expired or failed since",
-    "KMS501": (
-        "these rows were written before the guard was there, past it, or while it was switched off; which of them is "
-        "right no statement can say"
-    ),
-}
-"""What is found here, by its code, and what it means."""
+from kms_schema.validation.findings import ABOUT_ROWS, Finding, severity_of
 
 LISTED = 20
 """How many rows of one rule are told."""
@@ -44,10 +35,6 @@ _UNIQUE_INDEX = re.compile(
     r"CREATE UNIQUE INDEX \{name\} ON \S+(?: USING btree)? \((?P<columns>[^)]*)\)(?: WHERE (?P<predicate>.*))?",
     re.DOTALL,
 )
-
-
-class UnreadableError(Exception):
-    """A question that the server did not answer; the message says why."""
 
 
 class Reader(Protocol):

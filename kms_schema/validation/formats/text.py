@@ -1,6 +1,5 @@
 """The report for people, on a terminal or in a file: findings worst first, the verdict in the last line."""
 
-import difflib
 import textwrap
 from collections.abc import Iterator
 
@@ -59,6 +58,8 @@ def paragraph(finding: Finding, layout: Layout) -> Iterator[str]:
 
 def changed_lines(finding: Finding) -> list[str]:
     """Return long text as a difference: - what was expected, + what is."""
+    import difflib  # noqa: PLC0415  (few reports need it)
+
     expected, actual = (in_lines(side).split("\n") for side in (finding.expected, finding.actual))
     return list(difflib.unified_diff(expected, actual, lineterm="", n=1))[2:]
 
