@@ -39,6 +39,7 @@ class SqliteReader:
     engine = "sqlite"
     version = sqlite3.sqlite_version
     schema = "main"
+    identifier = "main"
 
     def __init__(self, cursor: sqlite3.Cursor) -> None:
         """Read the whole of `sqlite_schema`, which starts the snapshot."""
@@ -59,6 +60,10 @@ class SqliteReader:
             return Revisions(stamped=(), table_exists=True)
         rows = self._cursor.execute(f"SELECT version_num FROM main.{table} ORDER BY 1")  # noqa: S608
         return Revisions(stamped=tuple(str(row[0]) for row in rows), table_exists=True)
+
+    def migration(self) -> str | None:
+        """Return nothing: a migration of SQLite is one transaction, which a snapshot holds all of, or nothing."""
+        return None
 
     def objects(self, names: Names | None) -> Objects:
         """Return the objects called `names` with all that is attached to them; None means everything."""
@@ -87,9 +92,9 @@ class SqliteReader:
         for kind, name, table, sql in schema.fetchall():
             if kind == "trigger" and table.lower() in ours:
                 of = ours[table.lower()].partition(" ")[2]
-                yield f"trigger {of}.temp.{name}", {"table": of, "definition": one_spaced(sql)}
+                yield f"trigger {of}.temp.{name}", {"table": of, "temporary": True, "definition": one_spaced(sql)}
             elif name.lower() in ours and kind in {"table", "view"}:
-                yield f"{kind} temp.{name}", {"definition": one_spaced(sql)}
+                yield f"{kind} temp.{name}", {"temporary": True, "definition": one_spaced(sql)}
 
     def rows(self, query: str, *, by_scan: bool = False) -> list[tuple[Any, ...]]:
         """Return what a query of the tables gives, without looking into any index if `by_scan`; raises

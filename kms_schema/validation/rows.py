@@ -14,8 +14,8 @@ from importlib.resources.abc import Traversable
 from typing import Any, Protocol
 
 from kms_schema.validation.catalog import Facts, Objects, kind_and_name
-from kms_schema.validation.compare import quoted
 from kms_schema.validation.findings import Finding, severity_of
+from kms_schema.validation.quoting import quoted
 
 ABOUT_ROWS = {
     "KMS176": "it shows the keys as they were then: who relies on it overlooks what has expired or failed since",
