@@ -13,14 +13,18 @@ from typing import Any
 from kms_schema.snapshots import Facts, Objects
 
 __all__ = [
-    "RELATION_KINDS", "ROUTINE_KINDS", "Catalog", "ChangedMeanwhileError", "Facts", "Names", "Objects", "Revisions",
-    "ValidationError", "in_order", "kind_and_name", "names_of", "own_name", "without_defaults",
+    "RELATION_KINDS", "ROUTINE_KINDS", "STAMPS", "Catalog", "ChangedMeanwhileError", "Facts", "Names", "Objects",
+    "Revisions", "ValidationError", "in_order", "kind_and_name", "names_of", "own_name", "without_defaults",
 ]  # fmt: skip
 
 RELATION_KINDS = ("table", "partitioned table", "foreign table", "view", "materialized view")
 ROUTINE_KINDS = ("function", "procedure", "aggregate")
 _ON_A_TABLE = frozenset({"column", "constraint", "trigger", "rule", "policy"})
 _KINDS = (*RELATION_KINDS, *ROUTINE_KINDS, "incoming reference", "child table")
+
+
+STAMPS = 100
+"""How many revisions are read of a table that should have one."""
 
 
 class ValidationError(Exception):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from kms_schema.migrating.lock_key import LOCK_KEY
 from kms_schema.validation.catalog import (
+    STAMPS,
     ChangedMeanwhileError,
     Facts,
     Names,
@@ -60,9 +61,6 @@ _OURS = """WITH ours AS MATERIALIZED (
 )
 """
 
-_STAMPS = 100
-"""How many revisions are read of a table that should have one."""
-
 _Address = tuple[int, int, int]
 
 
@@ -107,7 +105,7 @@ class PostgresqlReader:
         if obstacle:
             return Revisions(stamped=None, table_exists=True, reason=obstacle.replace("{table}", table))
         place = ".".join('"' + name.replace('"', '""') + '"' for name in (schema, table))
-        query = f"SELECT left(coalesce(version_num::text, 'NULL'), 255) FROM ONLY {place} ORDER BY 1 LIMIT {_STAMPS}"  # noqa: S608
+        query = f"SELECT left(coalesce(version_num::text, 'NULL'), 255) FROM ONLY {place} ORDER BY 1 LIMIT {STAMPS}"  # noqa: S608
         self._cursor.execute(query.encode())
         return Revisions(stamped=tuple(row[0] for row in self._cursor), table_exists=True)
 

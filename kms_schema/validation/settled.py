@@ -69,8 +69,9 @@ class Compared:
     @property
     def is_certain(self) -> bool:
         """Whether it is exactly what its stamp says; on SQLite every reading is of one moment."""
-        stamped = [revision for revision in self.chain if revision in (self.catalog.revisions.stamped or ())]
-        return self.catalog.engine == "sqlite" or (not self.differences and stamped == [self.closest])
+        stamped = self.catalog.revisions.stamped
+        as_stamped = stamped is None or [each for each in self.chain if each in stamped] == [self.closest]
+        return self.catalog.engine == "sqlite" or (as_stamped and not self.differences)
 
     @property
     def guarded(self) -> Objects:
