@@ -113,15 +113,14 @@ class Mender:
 
     def _drop(self, key: str) -> str | None:  # noqa: PLR0911  (each kind of name has its own)
         kind, name = kind_and_name(key)
-        facts = self._actual[key]
-        last = _quoted(own_name(key).removeprefix("temp.") if facts.get("temporary") else own_name(key))
+        facts, last = self._actual[key], _quoted(own_name(key))
         table = self._table(facts)
         if kind in ROUTINE_KINDS:
             return f"DROP {kind.upper()} {_quoted(self._schema)}.{name};"
         if kind == "child table":
             return f"ALTER TABLE {name} NO INHERIT {table};"
         if facts.get("temporary"):
-            return f"DROP {kind.upper()} temp.{last};"
+            return f"DROP {kind.upper()} temp.{_quoted(own_name(key).removeprefix('temp.'))};"
         if kind == "statistics":  # whose name is quoted already
             return f"DROP STATISTICS {'' if 'schema' in facts else _quoted(self._schema) + '.'}{name};"
         if kind in {"column", "constraint"}:

@@ -90,6 +90,24 @@ def test_reading_the_revision_runs_nothing(database: Database, drift: tuple[str,
 
 
 @pytest.mark.only_on("postgresql")
+def test_asking_the_rows_runs_no_cast(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        run(
+            connection,
+            """CREATE TYPE made AS (v text);
+            CREATE FUNCTION made_text(made) RETURNS text LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'ran'; END$$;
+            CREATE CAST (made AS text) WITH FUNCTION made_text(made) AS IMPLICIT;
+            ALTER TABLE hsm_configurations ADD COLUMN extra made""",
+        )
+        report = validate(connection, level="data")
+    assert found(report) == [
+        ("KMS112", "column hsm_configurations.extra"),
+        ("KMS901", "column hsm_configurations.extra"),
+    ]
+    assert "casts of its own" in report.findings[1].actual
+
+
+@pytest.mark.only_on("postgresql")
 def test_a_null_or_a_flood_in_the_version_table_is_said(database: Database) -> None:
     with closing(database.connect()) as connection:
         run(
