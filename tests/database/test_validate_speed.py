@@ -24,8 +24,8 @@ OTHERS_DATABASES = {"sqlite": {"psycopg"}, "postgresql": set[str]()}
 FOR_DIFFERENCES = {"altering", "creating", "dependents", "explained", "meaning", "mending", "rebuilding"}
 FOR_OPTIONS = {"rows", "waivers", "probing", "formats.github", "formats.html", "formats.json", "formats.junit"}
 NOT_NEEDED = {f"kms_schema.validation.{name}" for name in FOR_DIFFERENCES | FOR_OPTIONS} | {
-    "sqlalchemy", "alembic", "kms_schema.models", "kms_schema.migrating", "kms_schema.sql", "kms_schema.pytest_plugin",
-    "asyncpg", "configparser", "difflib", "html", "tomllib", "xml",
+    "sqlalchemy", "alembic", "kms_schema.models", "kms_schema.migrating.lock", "kms_schema.sql",
+    "kms_schema.pytest_plugin", "asyncpg", "configparser", "difflib", "html", "tomllib", "xml",
 }  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def test_the_number_of_statements_does_not_depend_on_what_else_a_file_has(databa
     before = asked()
     add_foreign_tables(database, foreign)
     assert asked() == before
-    assert len(before) < 12
+    assert len(before) < 20  # one for each of our tables, and a handful
 
 
 def plan(

@@ -1,6 +1,6 @@
 -- Foreign keys of a host's own tables that point at ours: they can make a delete fail. pg_constraint has no index by which to
 -- find them, however many the host has; what each depends on has one.
-SELECT 'incoming reference', n.nspname || '.' || h.relname || '.' || k.conname, 'pg_constraint'::regclass::oid, k.oid, 0,
+SELECT 'incoming reference', quote_ident(n.nspname) || '.' || quote_ident(h.relname) || '.' || quote_ident(k.conname), 'pg_constraint'::regclass::oid, k.oid, 0,
        jsonb_build_object('table', c.relname, 'definition', pg_get_constraintdef(k.oid))
 FROM ours c
 CROSS JOIN LATERAL (

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kms_schema.validation.catalog import ValidationError
-from kms_schema.validation.compare import quoted
 from kms_schema.validation.facts_postgresql import rolled_back
 from kms_schema.validation.probing.attempt import Engine, Statement
 from kms_schema.validation.probing.session import Circumstance, NotProbedError, Refusal
+from kms_schema.validation.quoting import quoted
 
 if TYPE_CHECKING:
     import psycopg
