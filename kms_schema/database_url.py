@@ -8,8 +8,6 @@ imports neither SQLAlchemy nor a driver, so that a command which needs neither s
 import os
 import re
 from collections.abc import Mapping
-from configparser import ConfigParser
-from configparser import Error as ConfigParserError
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -163,11 +161,13 @@ def _parse_sqlite(url: str) -> DatabaseUrl:
 
 def _url_of_alembic_ini(ini: Path) -> str | None:
     """Read `sqlalchemy.url` as Alembic does: `%(here)s` is the folder of the file, `%%` a percent sign."""
+    from configparser import ConfigParser, Error  # noqa: PLC0415  (who gives a URL needs none of it)
+
     parser = ConfigParser({"here": ini.absolute().parent.as_posix()})
     try:
         parser.read(ini, encoding="utf-8")
         return parser.get("alembic", "sqlalchemy.url", fallback=None) or None
-    except (ConfigParserError, OSError, UnicodeDecodeError) as error:
+    except (Error, OSError, UnicodeDecodeError) as error:
         raise DatabaseUrlError(f"cannot read sqlalchemy.url of {ini}: {type(error).__name__}") from None
 
 

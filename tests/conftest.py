@@ -25,6 +25,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="audit events in the large database of the tests under load (%(default)s; on SQLite a twentieth)",
     )
     parser.addoption(
+        "--foreign-tables",
+        type=int,
+        default=1_000,
+        metavar="NUMBER",
+        help="tables of a host's beside ours, where the validator must not read them (%(default)s; on SQLite a tenth)",
+    )
+    parser.addoption(
         "--kills",
         choices=("client", "all"),
         default="client",

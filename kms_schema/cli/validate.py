@@ -1,7 +1,6 @@
 """`kms-schema validate`: is this database exactly what the package made?"""
 
 import os
-import shutil
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from urllib.parse import quote
 import click
 
 from kms_schema.cli import CannotConnect, existing_file
+from kms_schema.cli.advice import advised
 from kms_schema.database_url import (
     DatabaseUrl,
     DatabaseUrlError,
@@ -168,6 +168,8 @@ def _layout(fail_on: Severity) -> Layout:
     """Say what standard output can show; see https://no-color.org."""
     if not sys.stdout.isatty():
         return Layout(fail_on)
+    import shutil  # noqa: PLC0415  (takes longer to import than a report to write)
+
     colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return Layout(fail_on, colour, shutil.get_terminal_size().columns)
 
@@ -178,8 +180,21 @@ def connected(url: str, *, writing: bool = False) -> "Iterator[DatabaseConnectio
     that goes wrong.
     """
     target = parse_database_url(url)
+    file = existing_file(target) if target.engine == "sqlite" else None
+    before = _identity(file)
     with _refusals_told(url, target), closing(_connect(target, writing=writing)) as connection:
         yield connection
+    if _identity(file) != before:
+        raise CannotConnect(f"{redact(url)}: the file was removed or replaced while it was read; run this again")
+
+
+def _identity(file: Path | None) -> tuple[int, int] | None:
+    """Return what tells a file from another one that has taken its name."""
+    try:
+        status = file.stat() if file else None
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if status else None
 
 
 def _show_progress(what: str, position: int, of: int) -> None:
@@ -194,17 +209,19 @@ def _refusals_told(url: str, target: DatabaseUrl) -> Iterator[None]:
     """Turn what drivers raise into a message without traceback or password, and exit status 3."""
     try:
         yield
-    except (ValidationError, sqlite3.Error) as error:
-        raise CannotConnect(f"{redact(url)}: {error}") from None
+    except ValidationError as error:
+        raise CannotConnect(in_a_line(f"{redact(url)}: {error}")) from None
+    except sqlite3.Error as error:
+        raise CannotConnect(in_a_line(f"{redact(url)}: {advised(str(error))}")) from None
     except Exception as error:
         # psycopg is imported only where it is used; its errors are told by their class.
         psycopg = sys.modules.get("psycopg")
         if psycopg is None or not isinstance(error, psycopg.Error):
             raise
-        message = " ".join(str(error).split())
+        message = " ".join((error.diag.message_primary or str(error)).split())
         for secret in target.secrets:
             message = message.replace(secret, "***")
-        raise CannotConnect(f"{redact(url)}: {message}") from None
+        raise CannotConnect(in_a_line(f"{redact(url)}: {advised(message, error.sqlstate)}")) from None
 
 
 def _connect(target: DatabaseUrl, *, writing: bool) -> "DatabaseConnection":

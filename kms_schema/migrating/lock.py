@@ -11,11 +11,9 @@ import sqlalchemy as sa
 
 from kms_schema.engine import BEGIN_OPTION
 from kms_schema.migrating.faults import UpgradeLockError
+from kms_schema.migrating.lock_key import LOCK_KEY
 from kms_schema.migrating.proxy import refuse_shared_processes
 from kms_schema.migrating.session import PostgresqlSession
-
-LOCK_KEY = 0x6B6D_735F_7363_6865
-"""The advisory lock of PostgreSQL that an upgrade holds: the bytes of `kms_sche`."""
 
 POLL_SECONDS = 0.2
 ADVICE = "wait for it to end, or allow more with -x lock-wait=SECONDS"

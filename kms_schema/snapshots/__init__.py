@@ -9,19 +9,20 @@ is expected to render as the newest.
 
 import json
 import re
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 Facts = dict[str, Any]
 Objects = dict[str, Facts]
 
+# importlib.resources would take longer to import than a snapshot to read.
+_FOLDER = Path(__file__).parent
 _OVERRIDE = re.compile(r"(?P<revision>.+)\.(?P<first>\d+)-(?P<last>\d+)\.json")
 
 
 def chain() -> tuple[str, ...]:
     """Return every revision, oldest first; the last is the head."""
-    revisions: list[str] = json.loads((_folder() / "revisions.json").read_text("utf-8"))
+    revisions: list[str] = json.loads((_FOLDER / "revisions.json").read_text("utf-8"))
     return tuple(revisions)
 
 
@@ -30,7 +31,7 @@ def load(engine: str, revision: str, version: str) -> Objects:
 
     `{schema}` and `{owner}` in it stand for those of the database at hand.
     """
-    folder = _folder() / engine
+    folder = _FOLDER / engine
     objects: Objects = decoded(json.loads((folder / f"{revision}.json").read_text("utf-8")))
     major = int(version.partition(".")[0])
     for file in sorted(folder.iterdir(), key=lambda file: file.name):
@@ -66,7 +67,3 @@ def encoded(value: Any) -> Any:
     if isinstance(value, str) and "\n" in value:
         return {"text": value.split("\n")}
     return {key: encoded(item) for key, item in value.items()} if isinstance(value, dict) else value
-
-
-def _folder() -> Traversable:
-    return files("kms_schema.snapshots")

@@ -3,23 +3,21 @@
 `facts_postgresql` and `facts_sqlite` read a catalog; `compare` holds it against a packaged snapshot and never
 sees a connection; `findings`, `meaning` and `mending` say what a difference is, what it means and how to put
 it right; `report` holds it all, `waivers` takes out what is accepted, and `formats` writes it down. Nothing here
-imports SQLAlchemy or Alembic, so that a check takes a fraction of a second.
+imports SQLAlchemy or Alembic, and what only differences, rows or a probe need is imported for them, so that a check
+takes a fraction of a second.
 """
 
 import sqlite3
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from kms_schema import snapshots
 from kms_schema.validation.by_hand import by_hand
-from kms_schema.validation.catalog import Catalog, Objects, Revisions, ValidationError, kind_and_name, names_of
-from kms_schema.validation.compare import Difference, Kind, compare, fill_in, usual_owner
+from kms_schema.validation.catalog import Catalog, Objects, ValidationError, kind_and_name, own_name
+from kms_schema.validation.compare import Difference, Kind
 from kms_schema.validation.findings import (
+    ABOUT_ROWS,
     AT_DEFAULT,
     CODES,
     SELF_EXPLAINING,
@@ -29,19 +27,18 @@ from kms_schema.validation.findings import (
     severity_of,
     worded,
 )
-from kms_schema.validation.meaning import meaning_of
-from kms_schema.validation.mending import Mender
 from kms_schema.validation.posture import POSTURE, posture_findings
 from kms_schema.validation.report import Report, Waived
 from kms_schema.validation.revisions import Standing
-from kms_schema.validation.rows import ABOUT_ROWS, Progress, row_findings
-from kms_schema.validation.version_table import DEFAULT, VersionTable
+from kms_schema.validation.settled import Compared, settled
+from kms_schema.validation.version_table import DEFAULT
 
 if TYPE_CHECKING:
     import psycopg
 
-    from kms_schema.validation.facts_postgresql import PostgresqlReader
-    from kms_schema.validation.facts_sqlite import SqliteReader
+    from kms_schema.validation.mending import Mender
+    from kms_schema.validation.rows import Progress
+    from kms_schema.validation.settled import Reader
     from kms_schema.validation.waivers import Waiver
 
     DatabaseConnection: TypeAlias = psycopg.Connection[Any] | sqlite3.Connection
@@ -58,7 +55,7 @@ def validate(  # noqa: PLR0913  (each by its name)
     version_table: str = DEFAULT,
     strict: bool = False,
     level: Level = "catalog",
-    progress: Progress | None = None,
+    progress: "Progress | None" = None,
     probe: bool = False,
     waivers: "Sequence[Waiver]" = (),
 ) -> Report:
@@ -68,8 +65,8 @@ def validate(  # noqa: PLR0913  (each by its name)
     where it is in another schema); `strict` reports what else is in there, too. Level `data` also asks the rows for
     what a guard should have kept out, and says to `progress` what is asked, as which of how many. With `probe` each
     forbidden write is tried as well, in a transaction that is rolled back: see `probing`. `waivers` are findings that
-    are accepted (`kms_schema.read_waivers`). Raises `ValidationError` where too little can be read to say anything,
-    TypeError for a connection of another library, and the driver's own errors.
+    are accepted (`kms_schema.read_waivers`). Raises `ValidationError` where too little can be read to say anything, or
+    a standby is to be probed, TypeError for a connection of another library, and the driver's own errors.
     """
     report = _report(connection, schema, version_table, strict=strict, level=level, progress=progress, probe=probe)
     if waivers:
@@ -86,59 +83,63 @@ def _report(  # noqa: PLR0913
     *,
     strict: bool,
     level: Level,
-    progress: Progress | None,
+    progress: "Progress | None",
     probe: bool,
 ) -> Report:
-    chain = snapshots.chain()
-    table = VersionTable.parse(version_table, schema)
-    with _reading(connection, schema) as reader:
-        revisions = reader.revisions(table.schema, table.name)
+    def report_on(reader: "Reader", compared: Compared) -> tuple[Report, Compared]:
+        """Ask the same snapshot for all that is wanted beside the comparison."""
+        findings = _of_catalog(reader, compared)
+        if level == "data":
+            from kms_schema.validation.rows import row_findings  # noqa: PLC0415
 
-        @cache
-        def expected_after(revision: str) -> Objects:
-            snapshot = snapshots.load(reader.engine, revision, reader.version)
-            return table.placed(snapshot, revisions, frozenset(chain))
+            findings += row_findings(reader, compared.guarded, compared.catalog.objects, progress)
+        findings += posture_findings(reader.posture(compared.owner) if compared.catalog.objects else [])
+        findings += tuple(map(_stranger, reader.strangers(compared.names) if strict else ()))
+        unasked = _unasked(compared.catalog, strict=strict, level=level, probe=probe)
+        return _written_down(compared, findings, unasked, reader.database), compared
 
-        candidates = {revision: expected_after(revision) for revision in _candidates(revisions, chain)}
-        names = names_of(*candidates.values(), expected_after(chain[-1]))
-        objects = reader.objects(names)
-        owner = usual_owner(objects)
-        posture = reader.posture(owner) if objects else []
-        strangers = reader.strangers(names) if strict else []
-        catalog = Catalog(reader.engine, reader.version, reader.schema, revisions, objects)
-        filled = {revision: fill_in(expected, catalog.schema, owner) for revision, expected in candidates.items()}
-        closest = min(filled, key=lambda revision: len(compare(filled[revision], objects)) if len(filled) > 1 else 0)
-        if len(filled) == 1 and (other := _other_revision(catalog, filled[closest], owner, chain, expected_after)):
-            closest, filled = other
-        guarded = {key: facts for key, facts in filled[closest].items() if facts.get("table") != table.name}
-        rows = row_findings(reader, guarded, objects, progress) if level == "data" else ()
-    empty = not objects.keys() - {f"table {table.name}"} and not revisions.stamped
-    differences = () if empty else tuple(_differences(catalog, filled[closest], table.name))
-    findings = differences
-    if not any(_unstampable(finding, table.name) for finding in differences):
-        standing = Standing(
-            chain, closest, version_table, table.qualified(reader.engine), exact=not differences, empty=empty
-        )
-        findings = (*standing.findings(revisions), *differences)
-    findings += rows + posture_findings(posture) + tuple(_stranger(key) for key in strangers)
-    probed = None
-    if probe and not empty:
-        from kms_schema.validation import probing  # noqa: PLC0415  (nobody else needs it loaded)
+    report, compared = settled(connection, schema, version_table, report_on)
+    if not probe or compared.empty:
+        return report
+    from kms_schema.validation import probing  # noqa: PLC0415  (nobody else needs it loaded)
 
-        probed, more = probing.probe(connection, schema, guarded)
-        findings += more
+    probed, more = probing.probe(connection, schema, compared.guarded)
+    return replace(report, findings=(*report.findings, *map(_with_mend, more)), probed=probed)
+
+
+def _of_catalog(reader: "Reader", compared: Compared) -> tuple[Finding, ...]:
+    """Return what is wrong with the revision and with the objects."""
+    differences = () if compared.empty else tuple(_differences(compared))
+    if any(_unstampable(finding, compared.version_table.name) for finding in differences):
+        return differences
+    standing = Standing(
+        compared.chain,
+        compared.closest,
+        compared.version_table_as_written,
+        compared.version_table.qualified(reader.engine),
+        exact=not differences,
+        empty=compared.empty,
+    )
+    return (*standing.findings(compared.catalog.revisions), *differences)
+
+
+def _written_down(compared: Compared, findings: Sequence[Finding], unasked: frozenset[str], database: str) -> Report:
+    catalog = compared.catalog
     return Report(
         catalog.engine,
         catalog.version,
         catalog.schema,
-        None if empty else closest,
-        chain[-1],
-        tuple(finding if finding.mend else replace(finding, mend=by_hand(finding.code)) for finding in findings),
-        checked=() if empty else tuple(filled[closest]),
-        unasked=_unasked(catalog, strict=strict, level=level, probe=probe),
-        database=reader.database,
-        probed=probed,
+        None if compared.empty else compared.closest,
+        compared.chain[-1],
+        tuple(map(_with_mend, findings)),
+        checked=() if compared.empty else tuple(compared.expected),
+        unasked=unasked,
+        database=database,
     )
+
+
+def _with_mend(finding: Finding) -> Finding:
+    return finding if finding.mend else replace(finding, mend=by_hand(finding.code))
 
 
 def _unasked(catalog: Catalog, *, strict: bool, level: Level, probe: bool) -> frozenset[str]:
@@ -154,57 +155,28 @@ def _unasked(catalog: Catalog, *, strict: bool, level: Level, probe: bool) -> fr
     )
 
 
-def _candidates(revisions: Revisions, chain: Sequence[str]) -> list[str]:
-    """Return the stamped revision; where that cannot be told, all of them, the newest first."""
-    stamped = [revision for revision in chain if revision in (revisions.stamped or ())]
-    return stamped[-1:] or list(reversed(chain))
-
-
-def _other_revision(
-    catalog: Catalog, stamped: Objects, owner: str, chain: Sequence[str], expected_after: Callable[[str], Objects]
-) -> tuple[str, dict[str, Objects]] | None:
-    """Return the revision that the objects are exactly of, where it is another than the stamped one."""
-    if compare(stamped, catalog.objects):
-        for revision in reversed(chain):
-            expected = fill_in(expected_after(revision), catalog.schema, owner)
-            if not compare(expected, catalog.objects):
-                return revision, {revision: expected}
-    return None
-
-
 def _unstampable(finding: Finding, version_table: str) -> bool:
     """Whether a finding says that Alembic's table has no place for a revision, so that there is none."""
     return finding.object == f"column {version_table}.version_num" and finding.code in {"KMS111", "KMS114"}
 
 
-def _reading(
-    connection: "DatabaseConnection", schema: str
-) -> "AbstractContextManager[PostgresqlReader] | AbstractContextManager[SqliteReader]":
-    """Choose the reader by the connection's type; psycopg is imported only where it is used."""
-    if isinstance(connection, sqlite3.Connection):
-        from kms_schema.validation import facts_sqlite  # noqa: PLC0415
+def _differences(compared: Compared) -> Iterator[Finding]:
+    if not compared.differences:
+        return
+    from kms_schema.validation.mending import Mender  # noqa: PLC0415
 
-        return facts_sqlite.reading(connection)
-    psycopg = sys.modules.get("psycopg")
-    if psycopg is None or not isinstance(connection, psycopg.Connection):
-        raise TypeError(
-            f"validate() takes a connection of psycopg or sqlite3, not {type(connection).__module__}."
-            f"{type(connection).__name__}; of SQLAlchemy's, pass connection.connection.driver_connection"
-        )
-    from kms_schema.validation import facts_postgresql  # noqa: PLC0415
-
-    return facts_postgresql.reading(connection, schema)
-
-
-def _differences(catalog: Catalog, expected: Objects, version_table: str) -> Iterator[Finding]:
+    catalog, expected = compared.catalog, compared.expected
     mender = Mender(catalog.engine, catalog.schema, expected, catalog.objects)
-    for difference in compare(expected, catalog.objects):
+    for difference in compared.differences:
         # The version table is missing: `revisions` has said so.
-        if not (difference.key == f"table {version_table}" and difference.kind is Kind.MISSING):
+        missing = difference.kind is Kind.MISSING
+        if not (missing and difference.key == f"table {compared.version_table.name}"):
             yield from _findings(difference, expected, catalog.objects, mender)
 
 
-def _findings(difference: Difference, expected: Objects, actual: Objects, mender: Mender) -> Iterator[Finding]:
+def _findings(difference: Difference, expected: Objects, actual: Objects, mender: "Mender") -> Iterator[Finding]:
+    from kms_schema.validation.meaning import meaning_of  # noqa: PLC0415
+
     facts_of_object = expected.get(difference.key) or actual.get(difference.key) or {}
     for position, (code, facts) in enumerate(codes_of(difference).items()):
         should, does = _both_sides(difference, facts, facts_of_object)
@@ -228,9 +200,9 @@ def _stranger(key: str) -> Finding:
 def _both_sides(
     difference: Difference, facts: dict[str, tuple[Any, Any]], of_object: dict[str, Any]
 ) -> tuple[str, str]:
-    kind, name = kind_and_name(difference.key)
+    kind, _ = kind_and_name(difference.key)
     described = worded(of_object.get("definition") or of_object.get("type") or kind).replace(
-        "{name}", name.rpartition(".")[2]
+        "{name}", own_name(difference.key), 1
     )
     if difference.kind is Kind.MISSING:
         return described, "missing"

@@ -1,11 +1,17 @@
 """ALTER statements that put single attributes of PostgreSQL's objects right."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kms_schema.validation.catalog import ROUTINE_KINDS, kind_and_name
+from kms_schema.validation.catalog import ROUTINE_KINDS, kind_and_name, own_name
 from kms_schema.validation.quoting import quoted
+
+# The server's quoted name of a column, at the beginning of `name: what is said of it`.
+_COLUMN = re.compile(r'^(?:"(?:[^"]|"")*"|[^":]+)(?=: )')
+# Its name, which is there where it is unusual, comes before what else is unusual.
+_NAME_OF_NOT_NULL = re.compile(r'(?!NOT VALID|NO INHERIT)(?:"(?:[^"]|"")*"|[^",]+)')
 
 Changes = Mapping[str, tuple[Any, Any]]
 
@@ -26,7 +32,7 @@ class Target:
     @property
     def last(self) -> str:
         """Its own name, without that of a table."""
-        return quoted(kind_and_name(self.key)[1].partition(".")[2] or kind_and_name(self.key)[1])
+        return quoted(own_name(self.key))
 
     @property
     def table(self) -> str:
@@ -87,8 +93,8 @@ def _comment(target: Target, should: str | None, _does: str | None) -> list[str]
 
 def _column_comments(target: Target, should: list[str] | None, does: list[str] | None) -> list[str]:
     relation = target.named.removeprefix(f"{target.kind.upper()} ")
-    texts = dict.fromkeys(line.partition(": ")[0] for line in does or ())
-    texts |= dict(line.split(": ", 1) for line in should or ())
+    texts: dict[str, str | None] = dict.fromkeys(match[0] for line in does or () if (match := _COLUMN.match(line)))
+    texts |= {match[0]: line[match.end() + 2 :] for line in should or () if (match := _COLUMN.match(line))}
     return [f"COMMENT ON COLUMN {relation}.{column} IS {literal(text)}" for column, text in texts.items()]
 
 
@@ -163,11 +169,11 @@ def _not_null_constraint(target: Target, should: str | None, does: str | None) -
     """Name, validate and hand down a NOT NULL of PostgreSQL 18 as it comes with the column."""
     if should is not None or does is None:
         return [f"{target.alter} DROP NOT NULL", f"{target.alter} SET NOT NULL"]
-    words = does.split(", ")
-    name = words[0] if words[0] not in {"NOT VALID", "NO INHERIT"} else ""
-    usual = quoted(f"{target.expected['table']}_{kind_and_name(target.key)[1].partition('.')[2]}_not_null")
+    name = _NAME_OF_NOT_NULL.match(does)
+    words = does[name.end() if name else 0 :]
+    usual = quoted(f"{target.expected['table']}_{own_name(target.key)}_not_null")
     head = f"ALTER TABLE {target.table}"
-    statements = [f"{head} RENAME CONSTRAINT {name} TO {usual}"] if name else []
+    statements = [f"{head} RENAME CONSTRAINT {name[0]} TO {usual}"] if name else []
     statements += [f"{head} VALIDATE CONSTRAINT {usual}"] if "NOT VALID" in words else []
     return statements + ([f"{head} ALTER CONSTRAINT {usual} INHERIT"] if "NO INHERIT" in words else [])
 

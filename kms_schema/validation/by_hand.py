@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 
+NO_STATEMENT = "-- no statement mends this: "
+"""How the comment begins, in SQL."""
+
 _REASONS: Mapping[str, str] = {
     "KMS002": "run: kms-schema upgrade",
     "KMS003": "the history is ahead of this package or another application's: validate with the package that it is of",
@@ -12,11 +15,14 @@ _REASONS: Mapping[str, str] = {
     "KMS232": "the host's, and allowed",
     "KMS304": "the table has to be made anew",
     "KMS411": "let a role own the schema that cannot log in",
+    "KMS412": "whoever owns the database is a member of pg_database_owner: let another role own the tables",
     "KMS414": "a server has to have superusers: see to it that they are few",
     "KMS401": "ALTER SYSTEM RESET session_replication_role, or take it out of the server's configuration, and reload",
     "KMS416": "revoke what ALTER DEFAULT PRIVILEGES granted, unless it is meant",
     "KMS417": "whether it belongs there is for the host to say",
     "KMS418": "whether it belongs there is for the host to say",
+    "KMS436": "whether it belongs there is for its owner to say",
+    "KMS437": "SECURITY LABEL … IS NULL takes it away where its provider is loaded, if it is not meant",
     "KMS501": "which rows are right, no statement can say",
     **dict.fromkeys(
         ("KMS601", "KMS602", "KMS603", "KMS604"),
@@ -29,4 +35,4 @@ _REASONS: Mapping[str, str] = {
 
 def by_hand(code: str) -> str:
     """Return a comment in SQL for a finding that no statement can mend."""
-    return f"-- no statement mends this: {_REASONS.get(code, 'it has to be made anew, or restored from a backup')}"
+    return f"{NO_STATEMENT}{_REASONS.get(code, 'it has to be made anew, or restored from a backup')}"

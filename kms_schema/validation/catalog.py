@@ -13,17 +13,33 @@ from typing import Any
 from kms_schema.snapshots import Facts, Objects
 
 __all__ = [
-    "RELATION_KINDS", "ROUTINE_KINDS", "Catalog", "Facts", "Names", "Objects", "Revisions", "ValidationError",
-    "in_order", "kind_and_name", "names_of", "without_defaults",
+    "RELATION_KINDS", "ROUTINE_KINDS", "STAMPS", "Catalog", "ChangedMeanwhileError", "Facts", "Names", "Objects",
+    "Revisions", "UnreadableError", "ValidationError", "in_order", "kind_and_name", "names_of", "own_name",
+    "without_defaults",
 ]  # fmt: skip
 
 RELATION_KINDS = ("table", "partitioned table", "foreign table", "view", "materialized view")
 ROUTINE_KINDS = ("function", "procedure", "aggregate")
+_ON_A_TABLE = frozenset({"column", "constraint", "trigger", "rule", "policy"})
 _KINDS = (*RELATION_KINDS, *ROUTINE_KINDS, "incoming reference", "child table")
+
+
+STAMPS = 100
+"""How many revisions are read of a table that should have one."""
 
 
 class ValidationError(Exception):
     """The database could not be read well enough to say anything about it; the message says why."""
+
+
+class UnreadableError(Exception):
+    """A question about rows that the server did not answer; the message says why."""
+
+
+class ChangedMeanwhileError(ValidationError):
+    """An object was dropped or altered between its row in the snapshot and its definition; the message is the
+    server's.
+    """
 
 
 @dataclass(frozen=True)
@@ -66,6 +82,12 @@ def kind_and_name(key: str) -> tuple[str, str]:
     return kind, name
 
 
+def own_name(key: str) -> str:
+    """Return an object's name without that of the table it is on; it may have dots itself, our tables' have none."""
+    kind, name = kind_and_name(key)
+    return name.partition(".")[2] if kind in _ON_A_TABLE else name
+
+
 def names_of(*expected: Mapping[str, Facts]) -> Names:
     """Return the names of the relations, functions and sequences of one or more snapshots."""
     relations: set[str] = set()
@@ -88,5 +110,14 @@ def without_defaults(facts: Mapping[str, Any]) -> Facts:
 
 
 def in_order(objects: Iterable[tuple[str, Facts]]) -> Objects:
-    """Sort objects by key and facts by name, so that the same database always reads the same."""
-    return {key: dict(sorted(facts.items())) for key, facts in sorted(objects)}
+    """Sort objects by key and facts by name, so that the same database always reads the same.
+
+    A name can be made such that two objects have the same key: each is there all the same.
+    """
+    ordered: Objects = {}
+    for name, facts in sorted(objects, key=lambda each: each[0]):
+        key = name
+        while key in ordered:
+            key += " again"
+        ordered[key] = dict(sorted(facts.items()))
+    return ordered

@@ -5,12 +5,14 @@ or change with something else is listed under it (`Difference.also`), so nothing
 twice.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from kms_schema.validation.catalog import RELATION_KINDS, ROUTINE_KINDS, Facts, Objects, kind_and_name
+from kms_schema.validation.quoting import quoted
 
 
 class Kind(StrEnum):
@@ -65,23 +67,21 @@ def compare(expected: Objects, actual: Objects) -> tuple[Difference, ...]:
     return tuple(replace(differences[key], also=tuple(also.get(key, ()))) for key in sorted(roots, key=_rank))
 
 
-def quoted(name: str) -> str:
-    """Return a name as PostgreSQL writes it: in quotes where it needs them."""
-    plain = name.isidentifier() and name.islower() and name.isascii()
-    return name if plain else '"' + name.replace('"', '""') + '"'
-
-
-def fill_in(objects: Objects, schema: str, owner: str) -> Objects:
+def fill_in(objects: Objects, schema: str, owner: str, identifier: str | None = None) -> Objects:
     """Return the expected objects with the symbolic `{schema}` and `{owner}` replaced by those of one
-    database.
+    database; `identifier` is the schema as that server writes it in SQL, since key words differ with its version.
     """
-    literal = "'" + schema.replace("'", "''") + "'"
-    identifier = quoted(schema)
+    names = {
+        "'{schema}'": "'" + schema.replace("'", "''") + "'",
+        "{schema}": quoted(schema) if identifier is None else identifier,
+        "{owner}": owner,
+    }
+    # All in one pass: a schema may be called {owner}.
+    symbol = re.compile("|".join(map(re.escape, names)))
 
     def filled(value: Any) -> Any:
         if isinstance(value, str):
-            text = value.replace("'{schema}'", literal).replace("{schema}", identifier)
-            return text.replace("{owner}", owner)
+            return symbol.sub(lambda match: names[match[0]], value) if "{" in value else value
         return [filled(item) for item in value] if isinstance(value, list) else value
 
     return {key: {name: filled(value) for name, value in facts.items()} for key, facts in objects.items()}

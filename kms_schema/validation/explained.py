@@ -1,11 +1,10 @@
 """What each code means in general, apart from any finding: the help text of a rule."""
 
 from kms_schema.validation.compare import Kind
-from kms_schema.validation.findings import CODES
+from kms_schema.validation.findings import ABOUT_ROWS, CODES
 from kms_schema.validation.meaning import GENERAL, RENAMED
 from kms_schema.validation.posture import POSTURE
 from kms_schema.validation.probing.findings import MEANINGS as PROBED
-from kms_schema.validation.rows import ABOUT_ROWS
 
 _EXPLAINED = {
     "KMS001": "no revision is stamped, or nothing of the schema is there: upgrades would start from nothing",

@@ -106,6 +106,7 @@ CODES: Mapping[str, str] = {
     "KMS307": "bound to an extension",
     "KMS401": "a setting switches triggers off",
     "KMS402": "a setting switches restore mode on",
+    "KMS403": "rows are replicated in",
     "KMS411": "the owner logs in",
     "KMS412": "the owner has members",
     "KMS413": "everyone may create objects in the schema",
@@ -114,6 +115,23 @@ CODES: Mapping[str, str] = {
     "KMS416": "later objects get other rights",
     "KMS417": "an event trigger runs in upgrades",
     "KMS418": "rows are published",
+    "KMS419": "the owner has members in name",
+    "KMS421": "a role acts as a superuser",
+    "KMS422": "a role runs programs or writes files on the server",
+    "KMS423": "a role may grant itself any other",
+    "KMS424": "a role may switch foreign keys off",
+    "KMS425": "a role says what the server runs",
+    "KMS426": "a role may write every table",
+    "KMS427": "a role may have rows replicated in",
+    "KMS428": "the schema belongs to another role",
+    "KMS429": "a view lends the owner's rights",
+    "KMS431": "the database belongs to another role",
+    "KMS432": "a role may read every table",
+    "KMS433": "a role may copy the server",
+    "KMS434": "a role is above row-level security",
+    "KMS435": "a role may lock every table",
+    "KMS436": "a function lends the owner's rights",
+    "KMS437": "a security label",
     "KMS501": "rows break a rule",
     "KMS601": "a forbidden write went through",
     "KMS602": "refused by something else",
@@ -126,10 +144,25 @@ CODES: Mapping[str, str] = {
 }
 """Every code with what it stands for."""
 
+ABOUT_ROWS = {
+    "KMS176": "it shows the keys as they were then: who relies on it overlooks what has expired or failed since",
+    "KMS501": (
+        "these rows were written before the guard was there, past it, or while it was switched off; which of them is "
+        "right no statement can say"
+    ),
+}
+"""What only `rows` finds, by its code, and what it means."""
+
 WAIVER_EXPIRED, WAIVER_UNUSED = "KMS903", "KMS904"
 
-_WARNINGS = frozenset({"KMS176", "KMS305", "KMS306", "KMS411", "KMS412", "KMS413", "KMS901", "KMS902", WAIVER_UNUSED})
-_NOTES = frozenset({"KMS232", "KMS414", "KMS415", "KMS416", "KMS417", "KMS418"})
+_WARNINGS = frozenset({
+    "KMS176", "KMS305", "KMS306", "KMS411", "KMS412", "KMS413", "KMS419", "KMS421", "KMS422", "KMS423", "KMS424",
+    "KMS425", "KMS426", "KMS427", "KMS428", "KMS429", "KMS901", "KMS902", WAIVER_UNUSED,
+})  # fmt: skip
+_NOTES = frozenset({
+    "KMS232", "KMS414", "KMS415", "KMS416", "KMS417", "KMS418", "KMS431", "KMS432", "KMS433", "KMS434", "KMS435",
+    "KMS436", "KMS437",
+})  # fmt: skip
 
 
 def severity_of(code: str) -> Severity:

@@ -4,6 +4,7 @@ A list that is NULL and one that spells the default out mean the same, so only w
 beyond it is a fact. https://www.postgresql.org/docs/current/ddl-priv.html, "ACL Privilege Abbreviations".
 """
 
+import re
 from collections.abc import Iterable, Mapping
 
 from kms_schema.validation.quoting import quoted
@@ -14,14 +15,25 @@ _PRIVILEGES = {
 }  # fmt: skip
 
 
+_LINE = re.compile(r'(?P<role>"(?:[^"]|"")*"|[^":]+): (?P<privileges>.*)', re.DOTALL)
+"""What follows the sign of a line: a role, quoted where it needs quotes, and its privileges."""
+
+
+def role_and_privileges(line: str) -> tuple[str, str]:
+    """Take a line of `grants` apart; the role is as SQL names it."""
+    match = _LINE.fullmatch(line[2:])
+    assert match is not None, line  # noqa: S101  (it is `grants` that writes them)
+    return match["role"], match["privileges"]
+
+
 def grants(
     acl: Iterable[str] | None, default: Iterable[str] | None, columns: Mapping[str, Iterable[str]] | None
 ) -> list[str] | None:
     """Return lines such as `+ auditor: SELECT` and `- PUBLIC: EXECUTE`, or None where nothing differs from
     the default.
 
-    `acl` and `default` hold aclitem texts, `grantee=privileges/grantor`; `columns` holds those of single
-    columns by name.
+    A role and a column are in quotes where they need them. `acl` and `default` hold aclitem texts,
+    `grantee=privileges/grantor`; `columns` holds those of single columns by name.
     """
     lines: list[str] = []
     if acl is not None:
@@ -35,7 +47,7 @@ def grants(
             ]
     for column, items in sorted((columns or {}).items()):
         for grantee, privileges in sorted(_by_grantee(items).items()):
-            lines += [f"+ {grantee}: {privilege} ({column})" for privilege in sorted(privileges)]
+            lines += [f"+ {grantee}: {privilege} ({quoted(column)})" for privilege in sorted(privileges)]
     return lines or None
 
 
@@ -44,9 +56,9 @@ def grants_and_revokes(on: str, expected: Iterable[str] | None, actual: Iterable
     should, does = frozenset(expected or ()), frozenset(actual or ())
     statements = []
     for line in sorted(should ^ does):
-        role, _, privileges = line[2:].rpartition(": ")
-        role = role if role == "PUBLIC" else quoted(role)
-        privileges = privileges.replace(" WITH GRANT OPTION", "")
+        role, privileges = role_and_privileges(line)
+        words, bracket, column = privileges.partition(" (")
+        privileges = words.replace(" WITH GRANT OPTION", "") + bracket + column
         gained = (line[0] == "+") == (line in does)
         words = f"REVOKE {privileges} ON {on} FROM {role};" if gained else f"GRANT {privileges} ON {on} TO {role};"
         statements.append(words)
@@ -72,7 +84,8 @@ def _parse(item: str) -> tuple[str, str]:
         grantee, rest = item[1:end].replace('""', '"'), item[end + 2 :]
     else:
         grantee, _, rest = item.partition("=")
-    return grantee or "PUBLIC", rest.partition("/")[0]
+    # A role can be called PUBLIC: that one is in quotes.
+    return quoted(grantee) if grantee else "PUBLIC", rest.partition("/")[0]
 
 
 def _privileges(letters: str) -> frozenset[str]:

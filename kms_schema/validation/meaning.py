@@ -5,6 +5,7 @@ from typing import Any
 
 from kms_schema.validation.catalog import ROUTINE_KINDS, kind_and_name
 from kms_schema.validation.compare import Difference, Kind
+from kms_schema.validation.grants import role_and_privileges
 
 AUDIT_TABLE = "key_audit_logs"
 _REWRITING = frozenset({"UPDATE", "DELETE", "TRUNCATE", "TRIGGER"})
@@ -102,7 +103,7 @@ def _of_grants(_kind: str, name: str, facts: Mapping[str, tuple[Any, Any]]) -> s
     sentences: list[str] = []
     for line in sorted(actual - expected) + sorted(expected - actual):
         gained = (line[0] == "+") == (line in actual)
-        role, _, privileges = line[2:].partition(": ")
+        role, privileges = role_and_privileges(line)
         who = "everyone" if role == "PUBLIC" else f"role {role}"
         words = {word.partition(" ")[0] for word in privileges.split(", ")}
         if gained and name == AUDIT_TABLE and words & _REWRITING:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kms_schema.validation.altering import Target, altered, sequence_words
-from kms_schema.validation.catalog import ROUTINE_KINDS, Facts, Objects, kind_and_name
+from kms_schema.validation.catalog import ROUTINE_KINDS, Facts, Objects, kind_and_name, own_name
 from kms_schema.validation.compare import Difference, Kind, changed_facts
 from kms_schema.validation.creating import create_function, create_sequence
 from kms_schema.validation.dependents import in_the_way_of, made_in_order, of_a_constraint
@@ -100,10 +100,10 @@ class Mender:
         if kind in ROUTINE_KINDS:
             return create_function(self._schema, name, facts)
         if kind == "constraint" and self._engine == "postgresql":
-            constraint = _quoted(name.partition(".")[2])
+            constraint = _quoted(own_name(key))
             return f"ALTER TABLE {self._table(facts)} ADD CONSTRAINT {constraint} {definition};"
         if kind in {"index", "trigger"} or (kind == "view" and self._engine == "sqlite"):
-            return str(definition).replace("{name}", _quoted(name.rpartition(".")[2])).rstrip(";") + ";"
+            return str(definition).replace("{name}", _quoted(own_name(key)), 1).rstrip(";") + ";"
         if kind in {"view", "materialized view"}:
             options = f" WITH ({', '.join(facts['options'])})" if "options" in facts else ""
             return f"CREATE {kind.upper()} {self._qualified(name)}{options} AS {definition}"
@@ -111,19 +111,21 @@ class Mender:
             return create_sequence(self._schema, name, facts)
         return str(definition) if kind in {"rule", "statistics"} else None
 
-    def _drop(self, key: str) -> str | None:
+    def _drop(self, key: str) -> str | None:  # noqa: PLR0911  (each kind of name has its own)
         kind, name = kind_and_name(key)
-        last = _quoted(name.rpartition(".")[2])
-        table = self._table(self._actual[key])
+        facts, last = self._actual[key], _quoted(own_name(key))
+        table = self._table(facts)
         if kind in ROUTINE_KINDS:
             return f"DROP {kind.upper()} {_quoted(self._schema)}.{name};"
         if kind == "child table":
             return f"ALTER TABLE {name} NO INHERIT {table};"
-        if name.startswith("temp."):
-            return f"DROP {kind.upper()} temp.{last};"
+        if facts.get("temporary"):
+            return f"DROP {kind.upper()} temp.{_quoted(own_name(key).removeprefix('temp.'))};"
+        if kind == "statistics":  # whose name is quoted already
+            return f"DROP STATISTICS {'' if 'schema' in facts else _quoted(self._schema) + '.'}{name};"
         if kind in {"column", "constraint"}:
             return f"ALTER TABLE {table} DROP {kind.upper()} {last};"
-        if kind in {"index", "statistics", "view", "materialized view", "sequence"}:
+        if kind in {"index", "view", "materialized view", "sequence"}:
             return f"DROP {kind.upper()} {self._qualified(name)};"
         on = f" ON {table}" if self._engine == "postgresql" else ""
         return f"DROP {kind.upper()} {last}{on};" if kind in {"trigger", "rule", "policy"} else None
@@ -190,7 +192,7 @@ class Mender:
     def _rename(self, key: str, actual: str) -> str | None:
         kind, name = kind_and_name(key)
         facts = self._expected[key]
-        old, new = (_quoted(text.rpartition(".")[2]) for text in (actual, name))
+        old, new = (_quoted(own_name(f"{kind} {text}")) for text in (actual, name))
         if self._engine == "sqlite" and kind in {"index", "trigger"}:
             return f"DROP {kind.upper()} {old}; {self._create(key)}"
         if kind in {"index", "sequence"}:
@@ -219,14 +221,14 @@ class Mender:
     def _owned(self, key: str) -> str:
         kind, name = kind_and_name(key)
         return (
-            f"{kind.upper()} {self._schema}.{name}"
+            f"{kind.upper()} {_quoted(self._schema)}.{name}"
             if kind in ROUTINE_KINDS
             else f"{kind.upper()} {self._qualified(name)}"
         )
 
     def validate_constraint(self, key: str, _facts: _Change) -> str:
         """Mend a constraint that is NOT VALID."""
-        name = _quoted(kind_and_name(key)[1].partition(".")[2])
+        name = _quoted(own_name(key))
         return f"ALTER TABLE {self._table(self._expected[key])} VALIDATE CONSTRAINT {name};"
 
     def keep_again(self, key: str, _facts: _Change) -> str | None:
@@ -241,7 +243,7 @@ class Mender:
             "REPLICA": "ENABLE REPLICA",
             "DISABLED": "DISABLE",
         }
-        name = _quoted(kind_and_name(key)[1].partition(".")[2])
+        name = _quoted(own_name(key))
         return f"ALTER TABLE {self._table(self._expected[key])} {state[facts['enabled'][0]]} TRIGGER {name};"
 
     def rebuild_index(self, key: str, _facts: _Change) -> str:
@@ -279,7 +281,7 @@ class Mender:
     def set_grants(self, key: str, facts: _Change) -> str:
         """Mend rights."""
         kind, _ = kind_and_name(key)
-        on = self._owned(key) if kind in ROUTINE_KINDS or kind == "sequence" else self._owned(key).rpartition(" ")[2]
+        on = self._owned(key) if kind in ROUTINE_KINDS or kind == "sequence" else self._qualified(kind_and_name(key)[1])
         return grants_and_revokes(on, *facts["grants"])
 
 
@@ -295,4 +297,4 @@ _BY_CODE: Mapping[str, Callable[[Mender, str, _Change], str | None]] = {
     "KMS304": Mender.set_logged,
 }
 _MADE_ANEW = frozenset({"constraint", "index", "trigger", "rule", "policy", "statistics", "view", "materialized view"})
-_OPTIONS = re.compile(r" WITH \(([^)]*)\)")
+_OPTIONS = re.compile(r" WITH \((\w+='?[\w.]+'?(?:, \w+='?[\w.]+'?)*)\)")

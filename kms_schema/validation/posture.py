@@ -1,12 +1,19 @@
-"""Who could get past the guards although everything is as the package made it: findings from rows of `posture.sql`."""
+"""Who could get past the guards although everything is as the package made it: findings from rows of `posture*.sql`."""
 
 from collections.abc import Iterable
+from itertools import groupby
+from typing import TypeAlias
 
 from kms_schema.validation.findings import Finding, severity_of
+
+Seen: TypeAlias = tuple[str, str, str, str | None]
+"""A code, whom it is about, what was seen, and the SQL that ends it, where there is any."""
 
 POSTURE = {
     "KMS401": "triggers that are not ALWAYS, foreign keys among them, do not run in these sessions",
     "KMS402": "whoever has the owner's role writes audit entries with an id, a time and a name of their choosing",
+    "KMS403": "its rows come from elsewhere, and are written as session_replication_role = replica: foreign keys are"
+    " not asked",
     "KMS411": "whoever has its password can alter the tables and switch off what guards them; let a role own them that"
     " cannot log in",
     "KMS412": "it can act as the owner: alter the tables, and switch off what guards them",
@@ -16,12 +23,32 @@ POSTURE = {
     "KMS416": "what a later upgrade makes does not have the rights that the package says",
     "KMS417": "it runs inside every upgrade, and can change or refuse what that makes",
     "KMS418": "rows leave the database for whoever may subscribe, wrapped key material and audit entries among them",
+    "KMS419": "the trail takes it for the owner: where it may INSERT, it sets kms.restore, and writes audit entries"
+    " with an id, a time and a name of its choosing",
+    "KMS421": "it can act as a superuser, or use what belongs to one: no guard holds it",
+    "KMS422": "it runs programs or writes files as the server does, and so makes itself a superuser: no guard holds it",
+    "KMS423": "it can grant itself any role but a superuser's: the owner's, or pg_execute_server_program",
+    "KMS424": "it can switch off every trigger that is not ALWAYS, and so write rows that no foreign key has looked at",
+    "KMS425": "it says what the server runs or loads, or who may log in as whom, and so makes itself a superuser",
+    "KMS426": "it writes every table, whatever rights that gives to whom; the triggers still hold it",
+    "KMS427": "it can have a subscription write into the tables that it may write: foreign keys are not asked then",
+    "KMS428": "whoever owns the schema can drop what is in it: DROP FUNCTION … CASCADE takes a guard away, and no more",
+    "KMS429": "it reads, and may write, with the owner's rights: rights on the tables do not hold whoever may use it",
+    "KMS431": "it can drop the database with its audit trail, and set where programs that name no schema look first",
+    "KMS432": "it reads every table, wrapped key material and audit entries among them",
+    "KMS433": "it can copy the files of the server, or follow its changes: wrapped key material, audit entries and"
+    " hashes of passwords",
+    "KMS434": "policies hide no row from it and refuse it none; the package has none, and relies on none",
+    "KMS435": "it can lock every table and so make writers wait; it reads and changes no row",
+    "KMS436": "it runs with the owner's rights for others: what they can do with it is for its author to say",
+    "KMS437": "an extension that reads the label decides who sees or changes what",
 }
 """What each of these codes means."""
 
 _EXPECTED = {
     "KMS401": "no such setting",
     "KMS402": "no such setting",
+    "KMS403": "no subscription to these tables",
     "KMS411": "an owner that does not log in",
     "KMS412": "no members of the owner",
     "KMS413": "no CREATE for PUBLIC",
@@ -30,33 +57,24 @@ _EXPECTED = {
     "KMS416": "no default privileges",
     "KMS417": "none, or one that is known",
     "KMS418": "no publication of these tables",
+    "KMS419": "no members of the owner",
+    "KMS428": "the owner of the tables",
+    "KMS429": "rights on it for the owner alone",
+    "KMS431": "the owner of the tables",
+    "KMS436": "no such function, or one that is known",
+    "KMS437": "no label",
 }
+_OF_A_ROLE = "no such right"
 
 
-def posture_findings(rows: Iterable[tuple[str, str, str]]) -> tuple[Finding, ...]:
-    """Return a finding for each row of code, object and what was seen."""
-    return tuple(
-        Finding(code, severity_of(code), about, _EXPECTED[code], seen, POSTURE[code], _mend(code, about, seen))
-        for code, about, seen in rows
-    )
+def posture_findings(rows: Iterable[Seen]) -> tuple[Finding, ...]:
+    """Return a finding for each code and object; the rows come sorted by these."""
+    return tuple(_finding(list(seen)) for _, seen in groupby(rows, key=lambda row: row[:2]))
 
 
-def _mend(code: str, about: str, seen: str) -> str | None:
-    match code:
-        case "KMS412":
-            return f"REVOKE {seen.removeprefix('a member of ')} FROM {about.removeprefix('role ')};"
-        case "KMS413" | "KMS415":
-            role = seen.removesuffix(" may create objects in it").removeprefix("role ").replace("everyone", "PUBLIC")
-            return f"REVOKE CREATE ON SCHEMA {about.removeprefix('schema ')} FROM {role};"
-        case "KMS401" | "KMS402":
-            return _reset(about.removeprefix("setting of "), seen.partition("=")[0])
-    return None
-
-
-def _reset(scope: str, name: str) -> str | None:
-    who, _, where = scope.partition(" in database ")
-    if who == "the server":
-        return None
-    if who == "every role":
-        return f"ALTER DATABASE {where} RESET {name};" if where else f"ALTER ROLE ALL RESET {name};"
-    return f"ALTER {who.upper()[:4]}{who[4:]}{f' IN DATABASE {where}' if where else ''} RESET {name};"
+def _finding(rows: list[Seen]) -> Finding:
+    code, about = rows[0][:2]
+    seen = "; ".join(row[2] for row in rows)
+    mends = [row[3] for row in rows if row[3]]
+    mend = " ".join(mends) if len(mends) == len(rows) else None
+    return Finding(code, severity_of(code), about, _EXPECTED.get(code, _OF_A_ROLE), seen, POSTURE[code], mend)

@@ -1,8 +1,31 @@
-"""Identifiers as a person would write them."""
+"""Identifiers as SQL has to have them: in quotes where they need them."""
 
 import re
 
+# What `quote_ident` of PostgreSQL 13 to 18 quotes (pg_get_keywords(), all but the unreserved), and then what SQLite
+# does not take as a name (https://www.sqlite.org/lang_keywords.html). A test asks the engines.
+_KEY_WORDS = frozenset(
+    """
+    all analyse analyze and any array as asc asymmetric authorization between bigint binary bit boolean both case
+    cast char character check coalesce collate collation column concurrently constraint create cross
+    current_catalog current_date current_role current_schema current_time current_timestamp current_user dec
+    decimal default deferrable desc distinct do else end except exists extract false fetch float for foreign
+    freeze from full grant greatest group grouping having ilike in initially inner inout int integer intersect
+    interval into is isnull join json json_array json_arrayagg json_exists json_object json_objectagg json_query
+    json_scalar json_serialize json_table json_value lateral leading least left like limit localtime
+    localtimestamp merge_action national natural nchar none normalize not notnull null nullif numeric offset on
+    only or order out outer overlaps overlay placing position precision primary real references returning right
+    row select session_user setof similar smallint some substring symmetric system_user table tablesample then
+    time timestamp to trailing treat trim true union unique user using values varchar variadic verbose when where
+    window with xmlattributes xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot
+    xmlserialize xmltable
+
+    add alter autoincrement commit delete drop escape index insert nothing set transaction update
+    """.split()  # noqa: SIM905  (a list would be as many lines as words)
+)
+
 
 def quoted(name: str) -> str:
-    """Quote an identifier where it needs quotes; key words are quoted by habit of the reader, not here."""
-    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
+    """Return an identifier as `quote_ident` writes it; both engines read it as this name, whatever is in it."""
+    plain = re.fullmatch(r"[a-z_][a-z0-9_]*", name) and name not in _KEY_WORDS
+    return name if plain else '"' + name.replace('"', '""') + '"'

@@ -3,10 +3,10 @@
 The steps are those of https://www.sqlite.org/lang_altertable.html, "Making Other Kinds Of Table Schema Changes".
 """
 
-import re
 from collections.abc import Mapping
 
 from kms_schema.validation.catalog import Objects, kind_and_name
+from kms_schema.validation.quoting import quoted
 
 _NEW = "kms_made_anew"
 
@@ -18,7 +18,7 @@ def rebuild(table: str, expected: Objects, actual: Objects, renamed: Mapping[str
     """
     columns = expected[f"table {table}"]["columns"]
     kept = {column: column for column in columns if f"column {table}.{column}" in actual} | dict(renamed or {})
-    into, source = (", ".join(f'"{name}"' for name in names) for names in (kept, kept.values()))
+    into, source = (", ".join(map(_in_quotes, names)) for names in (kept, kept.values()))
     lines = [f'"{column}" {expected[f"column {table}.{column}"]["definition"]}' for column in columns]
     attached: list[str] = []
     for key, facts in expected.items():
@@ -45,6 +45,9 @@ def _constraint(name: str, definition: str) -> str:
     return definition if name.startswith("(") else f'CONSTRAINT "{name}" {definition}'
 
 
+def _in_quotes(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
 def _named(definition: str, name: str) -> str:
-    quoted = name if re.fullmatch(r"\w+", name) else '"' + name.replace('"', '""') + '"'
-    return definition.replace("{name}", quoted, 1).rstrip(";") + ";"
+    return definition.replace("{name}", quoted(name), 1).rstrip(";") + ";"

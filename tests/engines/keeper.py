@@ -1,15 +1,17 @@
 """Run one throwaway PostgreSQL server for as long as standard input stays open.
 
-    python keeper.py PROGRAMS BASE [USER ROOT...]
+    python keeper.py [--set NAME=VALUE]... [--standby-of URL] PROGRAMS BASE [USER ROOT...]
 
 PROGRAMS is the folder of `initdb` and `postgres`, BASE where the server's folder is made. The server runs as
 USER where one is given; if USER cannot read PROGRAMS, the ROOTs (PROGRAMS is in the first) are copied for it.
+With `--standby-of` it is a hot standby, made by a base backup as the role in the URL, that follows its primary.
 
 Prints `ready PORT`, or `failed` and the reason, then waits. Whoever started it holds the other end of the
 pipe: when that process ends, in whatever way (a kill -9 included), the pipe closes, and server and files are
 gone a moment later. That is why this is a process of its own and not an `atexit` hook.
 """
 
+import argparse
 import os
 import pwd
 import shutil
@@ -35,9 +37,11 @@ MEMORY_NEEDED = 4 * 2**30
 class Server:
     """A PostgreSQL server in folders of its own."""
 
-    def __init__(self, programs: Path, base: Path) -> None:
+    def __init__(self, programs: Path, base: Path, settings: list[str], primary: str | None) -> None:
         """Take PostgreSQL's programs from `programs`, and make the server's folders, one in `base`."""
         self.programs = programs
+        self.settings = settings
+        self.primary = primary
         self.folder = Path(tempfile.mkdtemp(prefix="kms-pg-", dir=base))
         self.data = Path(tempfile.mkdtemp(prefix="kms-pg-data-", dir=data_base(base)))
         self.log = self.folder / "log"
@@ -70,7 +74,10 @@ class Server:
 
     def start(self) -> int:
         """Make the cluster, start it, return its port; raise `RuntimeError` with the log if it will not."""
-        made = self.launch("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+        if self.primary:
+            made = self.launch("pg_basebackup", "-d", self.primary, "-R", "-c", "fast", "--no-sync")
+        else:
+            made = self.launch("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
         if made.wait() == 0:
             for _ in range(ATTEMPTS):
                 port = free_port()
@@ -96,7 +103,7 @@ class Server:
         if len(os.fsencode(f"{self.folder}{LONGEST_SOCKET_NAME}")) > SOCKET_PATH_LIMIT:
             raise RuntimeError(f"{self.folder} is too long a path for a Unix socket: set TMPDIR to a shorter one")
         quick = ("max_connections=200", "fsync=off", "synchronous_commit=off", "full_page_writes=off")
-        settings = [word for setting in (*quick, "max_wal_size=128MB") for word in ("-c", setting)]
+        settings = [word for setting in (*quick, "max_wal_size=128MB", *self.settings) for word in ("-c", setting)]
         return ["-p", str(port), "-h", "127.0.0.1", "-k", str(self.folder), *settings]
 
     def stop(self) -> None:
@@ -123,15 +130,23 @@ def free_port() -> int:
         return port
 
 
-def main(programs: str, base: str, user: str = "", *roots: str) -> None:
+def main() -> None:
     """Keep a server until standard input ends."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--set", dest="settings", metavar="NAME=VALUE", action="append", default=[])
+    parser.add_argument("--standby-of", metavar="URL")
+    parser.add_argument("programs", type=Path)
+    parser.add_argument("base", type=Path)
+    parser.add_argument("user", nargs="?")
+    parser.add_argument("roots", type=Path, nargs="*")
+    given = parser.parse_args()
     # Ctrl-C is for the test session, which closes the pipe when it is done with the server.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    server = Server(Path(programs), Path(base))
+    server = Server(given.programs, given.base, given.settings, given.standby_of)
     try:
-        if user:
-            server.run_as(user, [Path(root) for root in roots])
+        if given.user:
+            server.run_as(given.user, given.roots)
         print("ready", server.start(), flush=True)
         sys.stdin.buffer.read()
     except (RuntimeError, OSError, KeyError) as error:
@@ -141,4 +156,4 @@ def main(programs: str, base: str, user: str = "", *roots: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -29,11 +29,12 @@ class PostgresqlEngine:
 
     dialect = "postgresql"
 
-    def __init__(self, name: str, programs: Programs | None = None) -> None:
+    def __init__(self, name: str, programs: Programs | None = None, options: tuple[str, ...] = ()) -> None:
         """Start or reach the server named `postgresql-<major>`; raises `EngineUnavailableError`.
 
-        Where `programs` are given, it is they that are started.
+        Where `programs` are given, it is they that are started, with these options of the keeper's.
         """
+        self._options = options
         self.name = name
         major = int(name.removeprefix("postgresql-"))
         self._server = contextlib.ExitStack()
@@ -55,7 +56,7 @@ class PostgresqlEngine:
             base = base if open_to_others(base) else Path("/tmp")  # noqa: S108
             readable = open_to_others(programs.folder / "postgres")
             identity = [UNPRIVILEGED_USER, *([] if readable else map(str, programs.roots))]
-        port = self._keep([str(programs.folder), str(base), *identity])
+        port = self._keep([*self._options, str(programs.folder), str(base), *identity])
         return sa.make_url(f"postgresql://postgres@127.0.0.1:{port}/postgres")
 
     def _keep(self, arguments: list[str]) -> int:

@@ -18,7 +18,7 @@ def kinds_on(engine_name: str) -> tuple[Kind, ...]:
     """Return the kinds that an engine, such as `postgresql-15`, can have."""
     dialect, _, version = engine_name.partition("-")
     major = int(version.partition(".")[0] or 0)
-    return tuple(kind for kind in EVERY_KIND[dialect] if kind.since <= major)
+    return tuple(kind for kind in EVERY_KIND[dialect] if kind.since <= major <= kind.until)
 
 
 def every_mutation(template: Database, kinds: Iterable[Kind]) -> list[Mutation]:

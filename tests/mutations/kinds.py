@@ -38,6 +38,8 @@ class Kind:
     """Whether only new sessions see it."""
     since: int = 0
     """The first major version of PostgreSQL that can do this."""
+    until: int = 99
+    """The last one."""
 
 
 THIS_DATABASE = "name_of_the_throwaway_copy"

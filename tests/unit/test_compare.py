@@ -183,7 +183,8 @@ def test_schema_and_owner_are_filled_in_and_taken_out_again() -> None:
         (["me=arwdDxt/me", "=r/me"], ["+ PUBLIC: SELECT"]),
         (["me=arw/me"], ["- me: DELETE, REFERENCES, TRIGGER, TRUNCATE"]),
         (["me=arwdDxt/me", "app=r*/me"], ["+ app: SELECT WITH GRANT OPTION"]),
-        (["me=arwdDxt/me", '"a ""b""=/c"=r/me'], ['+ a "b"=/c: SELECT']),
+        (["me=arwdDxt/me", '"a ""b""=/c"=r/me'], ['+ "a ""b""=/c": SELECT']),
+        (["me=arwdDxt/me", "PUBLIC=r/me", "=a/me"], ['+ "PUBLIC": SELECT', "+ PUBLIC: INSERT"]),
         ([], ["- me: DELETE, INSERT, REFERENCES, SELECT, TRIGGER, TRUNCATE, UPDATE"]),
     ],
 )

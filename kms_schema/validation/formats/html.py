@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from importlib.resources import files
 
 from kms_schema import __version__
+from kms_schema.validation.by_hand import NO_STATEMENT
 from kms_schema.validation.catalog import kind_and_name
 from kms_schema.validation.findings import SEVERITIES, Finding, Severity
 from kms_schema.validation.formats import Layout
@@ -95,8 +96,8 @@ def _finding(finding: Finding) -> Iterator[str]:
     if finding.also:
         yield f'<details class="also"><summary>{len(finding.also)} more went or changed with it</summary>'
         yield f"{_list(finding.also)}</details>"
-    if finding.mend and finding.mend.startswith("--"):
-        yield f'<p class="by-hand">{_line(finding.mend.removeprefix("-- ").capitalize())}.</p>'
+    if finding.mend and finding.mend.startswith(NO_STATEMENT):
+        yield f"<h4>By hand</h4><p>{_line(finding.mend.removeprefix(NO_STATEMENT))}</p>"
     elif finding.mend:
         yield "<h4>SQL that mends it <small>(a click marks it all)</small></h4>"
         yield f'<pre class="mend"><code>{_lines(finding.mend)}</code></pre>'

@@ -1,9 +1,9 @@
 """The report for people, on a terminal or in a file: findings worst first, the verdict in the last line."""
 
-import difflib
 import textwrap
 from collections.abc import Iterator
 
+from kms_schema.validation.by_hand import NO_STATEMENT
 from kms_schema.validation.findings import Finding, Severity
 from kms_schema.validation.formats import Layout
 from kms_schema.validation.report import Report, Waived
@@ -47,7 +47,9 @@ def paragraph(finding: Finding, layout: Layout) -> Iterator[str]:
         more_of_them = f" and {len(finding.also) - _ALSO_SHOWN} more" if len(finding.also) > _ALSO_SHOWN else ""
         shown = ", ".join(map(in_a_line, finding.also[:_ALSO_SHOWN]))
         yield from _labelled("with it:", f"{shown}{more_of_them}", layout)
-    if finding.mend:
+    if finding.mend and finding.mend.startswith(NO_STATEMENT):
+        yield from _labelled("by hand:", in_lines(finding.mend.removeprefix(NO_STATEMENT)), layout)
+    elif finding.mend:
         # Never wrapped: a line break in a literal would be another literal, where somebody copies it.
         yield f"  mend:     {_abridged(finding.mend)}"
         if in_lines(finding.mend) != finding.mend:
@@ -56,6 +58,8 @@ def paragraph(finding: Finding, layout: Layout) -> Iterator[str]:
 
 def changed_lines(finding: Finding) -> list[str]:
     """Return long text as a difference: - what was expected, + what is."""
+    import difflib  # noqa: PLC0415  (few reports need it)
+
     expected, actual = (in_lines(side).split("\n") for side in (finding.expected, finding.actual))
     return list(difflib.unified_diff(expected, actual, lineterm="", n=1))[2:]
 

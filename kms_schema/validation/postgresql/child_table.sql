@@ -1,5 +1,5 @@
 -- Tables that inherit from ours: rows put there are seen through our table, and none of our triggers guards them.
-SELECT 'child table', n.nspname || '.' || h.relname, 'pg_class'::regclass::oid, h.oid, 0,
+SELECT 'child table', quote_ident(n.nspname) || '.' || quote_ident(h.relname), 'pg_class'::regclass::oid, h.oid, 0,
        jsonb_build_object('table', c.relname)
 FROM ours c
 JOIN pg_inherits i ON i.inhparent = c.oid

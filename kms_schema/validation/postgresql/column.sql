@@ -3,6 +3,8 @@ SELECT 'column', c.relname || '.' || a.attname, 'pg_class'::regclass::oid, c.oid
        jsonb_build_object(
            'table', c.relname,
            'type', format_type(a.atttypid, a.atttypmod),
+           -- A domain has none; of other types that somebody made, a cast runs what they wrote: no SQL that mends is to call it.
+           'casts', CASE WHEN t.typnamespace <> 'pg_catalog'::regnamespace AND t.typtype <> 'd' THEN 'of its own' END,
            'nullable', NOT a.attnotnull,
            'not_null_constraint', n.unusual,
            'default', CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END,

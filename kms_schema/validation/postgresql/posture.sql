@@ -1,58 +1,64 @@
--- Who could get past the guards, and by which setting: one row for each, a code and whom it is about.
+-- Who could get past the guards, and by which setting. Each part of the query (posture_*.sql) gives rows of a code, whom it is
+-- about, what was seen, and the SQL that mends it; what two rows of one code say of one object is one finding.
 WITH RECURSIVE owner AS (
     SELECT r.oid, r.rolname, r.rolcanlogin, r.rolsuper FROM pg_roles r WHERE r.rolname = %(owner)s
-), member AS (
-    -- Roles that are, or may become, the owner: SET ROLE is enough to switch a trigger off.
-    SELECT m.member FROM pg_auth_members m JOIN owner ON m.roleid = owner.oid
+), here AS (
+    SELECT d.oid, d.datname, d.datdba FROM pg_database d WHERE d.datname = current_database()
+), membership AS (
+    -- What a grant of a role allows: before 16, SET ROLE always. A superuser's role is granted by superusers alone.
+    SELECT m.roleid, m.member, m.admin_option AND NOT r.rolsuper AS may_grant,
+           coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, true) AS may_use,
+           coalesce((to_jsonb(m) ->> 'set_option')::boolean, true) AS may_become,
+           format('REVOKE %%I FROM %%I', r.rolname, pg_get_userbyid(m.member))
+           || CASE WHEN to_jsonb(m) ? 'set_option' THEN format(' GRANTED BY %%I', pg_get_userbyid(m.grantor)) ELSE '' END
+           || CASE WHEN EXISTS (SELECT FROM pg_auth_members d WHERE d.roleid = m.roleid AND d.grantor = m.member) THEN ' CASCADE' ELSE '' END
+           || ';' AS mend
+    FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid
+    UNION ALL
+    SELECT r.oid, here.datdba, false, true, true, NULL FROM here JOIN pg_roles r ON r.rolname = 'pg_database_owner'
+), role_of_power AS (
+    SELECT 'KMS412' AS code, owner.oid FROM owner
+    UNION ALL
+    SELECT CASE r.rolname
+               WHEN 'pg_execute_server_program' THEN 'KMS422' WHEN 'pg_write_server_files' THEN 'KMS422'
+               WHEN 'pg_write_all_data' THEN 'KMS426' WHEN 'pg_create_subscription' THEN 'KMS427'
+               WHEN 'pg_read_all_data' THEN 'KMS432' WHEN 'pg_read_server_files' THEN 'KMS433'
+               WHEN 'pg_maintain' THEN 'KMS435' ELSE 'KMS421'
+           END, r.oid
+    FROM pg_roles r
+    WHERE (r.rolsuper OR r.rolname IN ('pg_execute_server_program', 'pg_write_server_files', 'pg_write_all_data',
+                                       'pg_create_subscription', 'pg_read_all_data', 'pg_read_server_files', 'pg_maintain'))
+      AND r.oid NOT IN (SELECT owner.oid FROM owner)
+), way AS (
+    -- Backwards from each of them: `whole` is a role that a session has to become to go on, and not only to have the rights of,
+    -- since SET ROLE asks what the login role may become. `via` is the direct member. What the owner or a superuser may do
+    -- besides is no news.
+    SELECT p.code, p.oid AS target, NULL::oid AS via, p.oid AS role, state.whole
+    FROM role_of_power p CROSS JOIN (VALUES (true), (false)) state (whole)
     UNION
-    SELECT m.member FROM pg_auth_members m JOIN member ON m.roleid = member.member
+    SELECT w.code, w.target, coalesce(w.via, m.member), m.member, state.whole
+    FROM way w
+    JOIN membership m ON m.roleid = w.role
+    JOIN pg_roles r ON r.oid = m.member AND NOT r.rolsuper
+    CROSS JOIN (VALUES (true), (false)) state (whole)
+    WHERE m.member NOT IN (SELECT owner.oid FROM owner)
+      AND CASE WHEN w.whole THEN m.may_grant OR (m.may_become AND state.whole) ELSE m.may_use END
+), holder AS (
+    SELECT DISTINCT w.code, w.target, w.via, w.role FROM way w WHERE w.whole AND w.via IS NOT NULL
+), in_name AS (
+    -- Whom the guard of the trail takes for a member of the owner (pg_has_role), whatever the membership allows.
+    SELECT m.member AS via, m.member AS role FROM membership m JOIN owner ON m.roleid = owner.oid
+    UNION
+    SELECT i.via, m.member FROM in_name i JOIN membership m ON m.roleid = i.role
 ), setting AS (
     SELECT coalesce('role ' || quote_ident(r.rolname), 'every role') || coalesce(' in database ' || quote_ident(d.datname), '') AS scope,
-           s.word
+           s.word,
+           CASE WHEN r.oid IS NULL AND d.oid IS NOT NULL THEN 'ALTER DATABASE ' || quote_ident(d.datname)
+                ELSE 'ALTER ROLE ' || coalesce(quote_ident(r.rolname), 'ALL') || coalesce(' IN DATABASE ' || quote_ident(d.datname), '')
+           END || ' RESET ' || split_part(s.word, '=', 1) || ';' AS mend
     FROM pg_db_role_setting b
     LEFT JOIN pg_roles r ON r.oid = b.setrole
     LEFT JOIN pg_database d ON d.oid = b.setdatabase
     CROSS JOIN unnest(b.setconfig) AS s (word)
     WHERE b.setdatabase = 0 OR d.datname = current_database()
 )
-SELECT 'KMS401' AS code, 'setting of ' || scope, word FROM setting WHERE word ~* '^session_replication_role=(replica|local)$'
-UNION ALL
--- Of the server's own settings, what a session has set for itself tells nothing of others.
-SELECT 'KMS401', 'setting of the server', name || '=' || setting FROM pg_settings
-WHERE name = 'session_replication_role' AND setting <> 'origin' AND source IN ('configuration file', 'command line', 'environment variable')
-UNION ALL
-SELECT 'KMS402', 'setting of ' || scope, word FROM setting WHERE word ~* '^kms\.restore=on$'
-UNION ALL
-SELECT 'KMS411', 'role ' || quote_ident(rolname), CASE WHEN rolsuper THEN 'a superuser that logs in' ELSE 'logs in' END
-FROM owner WHERE rolcanlogin
-UNION ALL
-SELECT 'KMS412', 'role ' || quote_ident(r.rolname), 'a member of ' || quote_ident(owner.rolname)
-FROM member JOIN pg_roles r ON r.oid = member.member CROSS JOIN owner
-WHERE NOT r.rolsuper
-UNION ALL
-SELECT 'KMS413', 'schema ' || quote_ident(n.nspname), 'everyone may create objects in it'
-FROM pg_namespace n
-WHERE n.nspname = %(schema)s
-  AND EXISTS (SELECT FROM aclexplode(n.nspacl) a WHERE a.grantee = 0 AND a.privilege_type = 'CREATE')
-UNION ALL
-SELECT 'KMS415', 'schema ' || quote_ident(n.nspname), 'role ' || quote_ident(pg_get_userbyid(a.grantee)) || ' may create objects in it'
-FROM pg_namespace n CROSS JOIN aclexplode(n.nspacl) a
-WHERE n.nspname = %(schema)s AND a.privilege_type = 'CREATE' AND a.grantee <> ALL (ARRAY[0, n.nspowner, (SELECT oid FROM owner)])
-UNION ALL
-SELECT 'KMS416', 'default privileges of ' || quote_ident(owner.rolname) || coalesce(' in schema ' || quote_ident(n.nspname), ''),
-       CASE p.defaclobjtype WHEN 'r' THEN 'tables' WHEN 'S' THEN 'sequences' WHEN 'f' THEN 'functions' ELSE 'others' END
-       || ': ' || array_to_string(p.defaclacl, ', ')
-FROM pg_default_acl p JOIN owner ON owner.oid = p.defaclrole LEFT JOIN pg_namespace n ON n.oid = p.defaclnamespace
-WHERE p.defaclnamespace = 0 OR n.nspname = %(schema)s
-UNION ALL
-SELECT 'KMS417', 'event trigger ' || quote_ident(evtname), 'runs at ' || evtevent FROM pg_event_trigger WHERE evtenabled <> 'D'
-UNION ALL
-SELECT 'KMS418', 'publication ' || quote_ident(p.pubname), 'publishes ' || string_agg(quote_ident(p.tablename), ', ' ORDER BY p.tablename)
-FROM pg_publication_tables p
-JOIN pg_class c ON c.relname = p.tablename AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = p.schemaname)
-JOIN owner ON owner.oid = c.relowner
-WHERE p.schemaname = %(schema)s GROUP BY p.pubname
-UNION ALL
-SELECT 'KMS414', 'superusers', string_agg(quote_ident(r.rolname), ', ' ORDER BY r.rolname)
-FROM pg_roles r WHERE r.rolsuper
-HAVING count(*) > 0

@@ -28,7 +28,7 @@ SELECT CASE c.relkind
            'definition', CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
            'partition_key', CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END,
            'partition_bound', pg_get_expr(c.relpartbound, c.oid),
-           'inherits', (SELECT jsonb_agg(pn.nspname || '.' || p.relname ORDER BY i.inhseqno)
+           'inherits', (SELECT jsonb_agg(quote_ident(pn.nspname) || '.' || quote_ident(p.relname) ORDER BY i.inhseqno)
                         FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace
                         WHERE i.inhrelid = c.oid),
            -- A view's own rule, which ALTER TABLE … DISABLE RULE "_RETURN" can switch off.

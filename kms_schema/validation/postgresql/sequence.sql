@@ -18,10 +18,12 @@ SELECT 'sequence', s.relname::text, 'pg_class'::regclass::oid, s.oid, 0,
                          WHERE (x.classid, x.objid, x.refclassid) = ('pg_class'::regclass, s.oid, 'pg_extension'::regclass)),
            'comment', obj_description(s.oid, 'pg_class')
        )
-FROM pg_class s
-JOIN pg_namespace n ON n.oid = s.relnamespace
+FROM (
+    SELECT s.oid FROM pg_class s JOIN pg_namespace n ON n.oid = s.relnamespace
+    WHERE n.nspname = %(schema)s AND s.relkind = 'S' AND (%(sequences)s::text[] IS NULL OR s.relname = ANY (%(sequences)s))
+    UNION
+    SELECT d.objid FROM ours c JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
+    WHERE d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
+) o
+JOIN pg_class s ON s.oid = o.oid
 JOIN pg_sequence q ON q.seqrelid = s.oid
-WHERE n.nspname = %(schema)s
-  AND (%(sequences)s::text[] IS NULL OR s.relname = ANY (%(sequences)s)
-       OR EXISTS (SELECT FROM pg_depend d JOIN ours c ON c.oid = d.refobjid
-                  WHERE d.classid = 'pg_class'::regclass AND d.objid = s.oid AND d.deptype IN ('a', 'i')))

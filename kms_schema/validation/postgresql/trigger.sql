@@ -4,7 +4,7 @@ SELECT 'trigger', c.relname || '.' || t.tgname, 'pg_trigger'::regclass::oid, t.o
            'table', c.relname,
            'definition', replace(pg_get_triggerdef(t.oid), ' TRIGGER ' || quote_ident(t.tgname) || ' ', ' TRIGGER {name} '),
            'enabled', CASE t.tgenabled WHEN 'O' THEN 'ORIGIN' WHEN 'A' THEN 'ALWAYS' WHEN 'R' THEN 'REPLICA' ELSE 'DISABLED' END,
-           'function', pn.nspname || '.' || p.proname,
+           'function', quote_ident(pn.nspname) || '.' || quote_ident(p.proname),
            'extension', (SELECT string_agg(CASE x.deptype WHEN 'e' THEN 'member of ' ELSE 'goes with ' END || quote_ident(e.extname), ', ' ORDER BY e.extname)
                          FROM pg_depend x JOIN pg_extension e ON e.oid = x.refobjid
                          WHERE (x.classid, x.objid, x.refclassid) = ('pg_trigger'::regclass, t.oid, 'pg_extension'::regclass)),

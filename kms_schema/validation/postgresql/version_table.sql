@@ -1,5 +1,16 @@
--- Whether this role may read Alembic's table; no row where there is none.
-SELECT has_table_privilege(v.oid, 'SELECT') AND has_schema_privilege(v.relnamespace, 'USAGE') AS readable,
-       EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = v.oid AND a.attname = 'version_num' AND NOT a.attisdropped) AS stampable
-FROM pg_class v JOIN pg_namespace n ON n.oid = v.relnamespace
+-- Whether Alembic's table has a place for a revision, and what keeps this role from reading it safely: a policy, a view, a cast
+-- or a generated column would run what the table's owner wrote, with the rights of whoever validates. No row where there is none.
+SELECT a.attname IS NOT NULL AS stampable,
+       CASE WHEN NOT (has_table_privilege(v.oid, 'SELECT') AND has_schema_privilege(v.relnamespace, 'USAGE'))
+                THEN 'this role may not SELECT from {table}'
+            WHEN v.relkind <> 'r' THEN '{table} is a partitioned table'
+            WHEN row_security_active(v.oid) THEN 'row-level security hides rows of {table} from this role'
+            WHEN a.attgenerated <> '' THEN 'version_num of {table} is a generated column'
+            WHEN t.typnamespace <> 'pg_catalog'::regnamespace OR t.typcategory <> 'S'
+                THEN 'version_num of {table} is of type ' || format_type(a.atttypid, a.atttypmod)
+       END AS obstacle
+FROM pg_class v
+JOIN pg_namespace n ON n.oid = v.relnamespace
+LEFT JOIN pg_attribute a ON a.attrelid = v.oid AND a.attname = 'version_num' AND NOT a.attisdropped
+LEFT JOIN pg_type t ON t.oid = a.atttypid
 WHERE n.nspname = %(schema)s AND v.relname = %(table)s AND v.relkind IN ('r', 'p')

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from kms_schema.validation.compare import quoted
+from kms_schema.validation.catalog import ValidationError
 from kms_schema.validation.facts_postgresql import rolled_back
 from kms_schema.validation.probing.attempt import Engine, Statement
 from kms_schema.validation.probing.session import Circumstance, NotProbedError, Refusal
+from kms_schema.validation.quoting import quoted
 
 if TYPE_CHECKING:
     import psycopg
@@ -49,7 +50,7 @@ class PostgresqlSession:
     engine: Engine = "postgresql"
 
     def __init__(self, cursor: "psycopg.Cursor[tuple[Any, ...]]", schema: str) -> None:
-        """Look whether this transaction may write; raises `NotProbedError`."""
+        """Look whether this transaction may write; raises `NotProbedError`, and `ValidationError` on a standby."""
         self._cursor = cursor
         self._schema = quoted(schema) + "."
         self.version = cursor.connection.info.server_version // 10000
@@ -57,7 +58,10 @@ class PostgresqlSession:
         self._waited_in_vain = False
         read_only, standby, self.is_owner = cursor.execute(_STANDING, (schema,)).fetchone() or (True, False, False)
         if standby:
-            raise NotProbedError("the server is a standby, which takes no writes")
+            raise ValidationError(
+                "the server is a standby, which takes no writes: probe its primary;"
+                " without a probe the standby can be validated, too"
+            )
         if read_only:
             raise NotProbedError("transactions of this role are read-only here (default_transaction_read_only)")
 

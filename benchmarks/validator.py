@@ -1,0 +1,30 @@
+"""P7: `kms-schema validate` against `alembic check`, which sees a third of what it sees."""
+
+import os
+import sys
+
+from benchmarks.places import new_database
+from benchmarks.targets import Measured, Options
+from benchmarks.timing import alternately
+from tests.engines import Database
+from tests.engines.database import ALEMBIC_INI
+from tests.foreign import add_foreign_tables
+
+
+def measure(options: Options) -> Measured:
+    """Run both alternately over one database, which is as `upgrade head` leaves it, but for foreign tables."""
+    with new_database(options.engine, options.server_url) as database:
+        if options.foreign_tables:
+            add_foreign_tables(database, options.foreign_tables)
+        return _compared(database, options.repetitions)
+
+
+def _compared(database: Database, repetitions: int) -> Measured:
+    environment = os.environ | {"KMS_DATABASE_URL": database.url}
+    commands = {
+        "kms-schema validate": [sys.executable, "-m", "kms_schema", "validate"],
+        "alembic check": [sys.executable, "-m", "alembic", "-c", str(ALEMBIC_INI), "check"],
+    }
+    times = alternately(commands, repetitions, environment)
+    ours, theirs = times["kms-schema validate"], times["alembic check"]
+    return Measured(database.engine_name, ours.median / theirs.median, times)

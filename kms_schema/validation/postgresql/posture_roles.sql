@@ -1,0 +1,47 @@
+-- Roles that are, may become or may use another one, and roles with an attribute.
+SELECT h.code, 'role ' || quote_ident(v.rolname),
+       'a member of ' || string_agg(DISTINCT quote_ident(t.rolname), ', ')
+       || coalesce(', and through it ' || string_agg(DISTINCT quote_ident(r.rolname), ', ') FILTER (WHERE r.oid <> v.oid), ''),
+       (SELECT string_agg(m.mend, ' ' ORDER BY m.mend) FROM membership m
+        WHERE m.member = v.oid AND m.roleid IN (SELECT p.oid FROM role_of_power p WHERE p.code = h.code))
+FROM holder h
+JOIN pg_roles t ON t.oid = h.target JOIN pg_roles v ON v.oid = h.via JOIN pg_roles r ON r.oid = h.role
+CROSS JOIN here
+-- A subscription writes with the rights of its owner, who needs CREATE on the database to make it.
+WHERE h.code <> 'KMS427'
+   OR (has_database_privilege(r.oid, here.oid, 'CREATE')
+       AND EXISTS (SELECT FROM pg_class c
+                   WHERE c.oid = ANY (%(ours)s::oid[]) AND c.relkind IN ('r', 'p')
+                     AND (has_any_column_privilege(r.oid, c.oid, 'INSERT, UPDATE') OR has_table_privilege(r.oid, c.oid, 'DELETE'))))
+GROUP BY h.code, v.oid, v.rolname
+UNION ALL
+SELECT 'KMS419', 'role ' || quote_ident(r.rolname),
+       'a member of ' || quote_ident(owner.rolname) || CASE WHEN i.via <> i.role THEN ' through ' || pg_get_userbyid(i.via)::text ELSE '' END
+       || ' that can neither become it nor use its rights',
+       (SELECT string_agg(m.mend, ' ' ORDER BY m.mend) FROM membership m WHERE m.member = i.via AND m.roleid = owner.oid)
+FROM in_name i JOIN pg_roles r ON r.oid = i.role CROSS JOIN owner
+WHERE NOT r.rolsuper AND r.oid <> owner.oid AND r.oid NOT IN (SELECT h.role FROM holder h WHERE h.code = 'KMS412')
+UNION ALL
+-- From 16 on, it grants only what it was given WITH ADMIN OPTION: that is a membership.
+SELECT 'KMS423', 'role ' || quote_ident(r.rolname), 'CREATEROLE', format('ALTER ROLE %%I NOCREATEROLE;', r.rolname)
+FROM pg_roles r
+WHERE r.rolcreaterole AND NOT r.rolsuper AND r.oid NOT IN (SELECT owner.oid FROM owner)
+  AND current_setting('server_version_num')::integer < 160000
+UNION ALL
+SELECT a.code, 'role ' || quote_ident(r.rolname), a.attribute, format('ALTER ROLE %%I NO%%s;', r.rolname, a.attribute)
+FROM pg_roles r
+CROSS JOIN LATERAL (VALUES ('KMS433', 'REPLICATION', r.rolreplication), ('KMS434', 'BYPASSRLS', r.rolbypassrls)) a (code, attribute, held)
+WHERE a.held AND NOT r.rolsuper AND r.oid NOT IN (SELECT owner.oid FROM owner)
+UNION ALL
+-- Rights on functions that the server keeps for superusers.
+SELECT CASE f.proname WHEN 'lo_export' THEN 'KMS422' ELSE 'KMS433' END,
+       coalesce('role ' || quote_ident(r.rolname), 'every role'), 'EXECUTE on function ' || f.oid::regprocedure::text,
+       format('REVOKE EXECUTE ON FUNCTION %%s FROM %%s;', f.oid::regprocedure, coalesce(quote_ident(r.rolname), 'PUBLIC'))
+FROM pg_proc f CROSS JOIN aclexplode(f.proacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
+WHERE f.proname IN ('lo_export', 'lo_import', 'pg_read_file', 'pg_read_binary_file')
+  AND f.pronamespace = 'pg_catalog'::regnamespace AND a.privilege_type = 'EXECUTE'
+  AND a.grantee <> ALL (ARRAY[f.proowner, (SELECT oid FROM owner)]) AND r.rolsuper IS NOT true
+UNION ALL
+SELECT 'KMS414', 'superusers', string_agg(quote_ident(r.rolname), ', ' ORDER BY r.rolname), NULL
+FROM pg_roles r WHERE r.rolsuper
+HAVING count(*) > 0
