@@ -1,13 +1,13 @@
 """Which sequences a seal leaves open: numbers that were drawn, and whose transactions may still commit.
 
-A sequence is drawn before its transaction commits, so a seal sees later numbers and not yet an earlier one. The guard of
-the table takes the transaction's id before it draws: whoever holds a number below one that is visible has an id below
-`xmax` of a snapshot taken afterwards. Once every transaction below that is over, the number has either been sealed or
-will never be an entry.
+A sequence is drawn before its transaction commits, so a seal sees later numbers and not yet an earlier one. The guard
+of the table takes the transaction's id before it draws: whoever holds a number below one that is visible has an id
+below `xmax` of a snapshot taken afterwards. Once every transaction below that is over, the number has either been
+sealed or will never be an entry.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -55,8 +55,14 @@ def still_open(gaps: Iterable[Gap], *, over_below: int | None, looked_until: int
 
 
 def without(gaps: Iterable[Gap], taken: Sequence[Run]) -> list[Gap]:
-    """Return what is left of ascending gaps when ascending runs have been taken out of them."""
-    left = []
+    """Return what is left of ascending gaps when ascending runs have been taken out of them, as few as there can be."""
+    left: list[Gap] = []
+
+    def leave(first: int, last: int, xmax: int) -> None:
+        if left and (left[-1].last + 1, left[-1].xmax) == (first, xmax):
+            first = left.pop().first
+        left.append(Gap(first, last, xmax))
+
     position = 0
     for gap in gaps:
         first = gap.first
@@ -65,9 +71,9 @@ def without(gaps: Iterable[Gap], taken: Sequence[Run]) -> list[Gap]:
         at = position
         while at < len(taken) and taken[at].first <= gap.last:
             if taken[at].first > first:
-                left.append(replace(gap, first=first, last=taken[at].first - 1))
+                leave(first, taken[at].first - 1, gap.xmax)
             first = taken[at].last + 1
             at += 1
         if first <= gap.last:
-            left.append(replace(gap, first=first))
+            leave(first, gap.last, gap.xmax)
     return left

@@ -78,9 +78,12 @@ class PostgresqlTrail:
         """Yield entries above `after` and in `gaps`, as far as they are visible."""
         found = f"SELECT * FROM ONLY {self._logs} WHERE sequence > {after:d}"
         if gaps:
-            firsts, lasts = (",".join(f"{end:d}" for end in ends) for ends in zip(*((g.first, g.last) for g in gaps)))
+            firsts, lasts = (
+                f"ARRAY[{','.join(f'{end:d}' for end in ends)}]::bigint[]"
+                for ends in ([gap.first for gap in gaps], [gap.last for gap in gaps])
+            )
             found += (
-                f" UNION ALL SELECT entry.* FROM unnest('{{{firsts}}}'::bigint[], '{{{lasts}}}'::bigint[]) AS gap (first, last)"
+                f" UNION ALL SELECT entry.* FROM unnest({firsts}, {lasts}) AS gap (first, last)"
                 f" JOIN ONLY {self._logs} AS entry ON entry.sequence BETWEEN gap.first AND gap.last"
             )
         return self._copied(f"SELECT {SELECTED} FROM ({found}) AS entry ORDER BY sequence LIMIT {limit:d}")
@@ -135,7 +138,7 @@ class PostgresqlTrail:
             level, position, _ = rows[-1]
 
     def _pages(self, condition: str) -> list[Page]:
-        query = f"SELECT first_leaf, first_sequence, hashes FROM ONLY {self._leaves} WHERE {condition}"  # noqa: S608
+        query = f"SELECT first_leaf, first_sequence, hashes FROM ONLY {self._leaves} WHERE {condition}"
         return [Page(*row) for row in self._rows(query)]
 
     def _copied(self, query: str) -> Iterator[bytes]:

@@ -101,11 +101,11 @@ class SqliteTrail:
             level, position, _ = row
 
     def _pages(self, condition: str, values: tuple[int, ...]) -> list[Page]:
-        query = f"SELECT first_leaf, first_sequence, hashes FROM main.key_audit_leaves WHERE {condition}"  # noqa: S608
+        query = f"SELECT first_leaf, first_sequence, hashes FROM main.key_audit_leaves WHERE {condition}"
         return [Page(*row) for row in self._cursor.execute(query, values)]
 
     def _read(self, condition: str, values: tuple[int, ...]) -> Iterator[bytes]:
-        query = f"SELECT {SELECTED} FROM main.key_audit_logs WHERE {condition}"  # noqa: S608
+        query = f"SELECT {SELECTED} FROM main.key_audit_logs WHERE {condition}"
         return map(entry_from_row, self._entries_cursor.execute(query, values))
 
 

@@ -1,7 +1,7 @@
 """Verify a trail from its content: every hash is made anew, and what is stored is only compared with.
 
-Two walks in one snapshot. By sequence: entries as they are now against the leaves that were sealed; each page is a run of
-consecutive sequences, so both come in the same order. By leaf: the leaves against the tree of each seal, the seals
+Two walks in one snapshot. By sequence: entries as they are now against the leaves that were sealed; each page is a run
+of consecutive sequences, so both come in the same order. By leaf: the leaves against the tree of each seal, the seals
 against each other, their signatures, and checkpoints that were kept elsewhere.
 """
 
@@ -28,7 +28,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is not as it was sealed. `sequence` and `entry` name the entry, `seal` the seal, if it is of one."""
+    """One thing that is not as it was sealed: which entry it is, by sequence and id, or which seal, if it is one."""
 
     message: str
     sequence: int | None = None
@@ -74,8 +74,8 @@ def verify(
 ) -> Verdict:
     """Verify the trail behind one snapshot, and return everything that is wrong with it.
 
-    `checkpoints` were kept elsewhere: the tree must lead to each. `trusted` are verifier keys: with any, every seal must
-    be signed by one of them, or by a key that such a seal announces. Memory does not grow with the trail.
+    `checkpoints` were kept elsewhere: the tree must lead to each. With `trusted` verifier keys, every seal must be
+    signed by one of them, or by a key that such a seal announces. Memory does not grow with the trail.
     """
     verdict = Verdict()
     _Entries(trail, verdict, progress).walk()
@@ -151,7 +151,7 @@ class _Entries:
 
 
 class _Tree:
-    """The walk by leaf: every seal is over the leaves up to it, follows the one before, and is signed as it has to be."""
+    """The walk by leaf: each seal is over the leaves up to it, follows the one before, and is signed as it must be."""
 
     def __init__(
         self,

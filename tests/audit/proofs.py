@@ -35,8 +35,7 @@ def node(level: int, index: int) -> bytes:
 def sealed(size: int, key: SigningKey = KEY, origin: str = "kms.example/audit") -> Note:
     """Return the signed seal of the first entries."""
     time = dt.datetime(2026, 11, 25, 12, tzinfo=dt.UTC)
-    members = [(1001, 1000 + size)] if size else []
-    state = Bookkeeping(members, [], 1000 + size if size else None).state()
+    state = Bookkeeping([], 1000 + size if size else None).state()
     seal = Seal(origin, size, root(0, size, node), time, 1, NO_SEAL, state)
     if size > 7:
         seal = replace(seal, number=2, previous=replace(seal, size=7).hash())

@@ -34,7 +34,7 @@ def sealed(entries: list[bytes]) -> Note:
     for entry in entries:
         tree.append(leaf_hash(entry))
     last = sequence_of(entries[-1])
-    state = Bookkeeping([(sequence_of(entries[0]), last)], [], last).state()
+    state = Bookkeeping([], last).state()
     seal = Seal("kms.example/audit", tree.size, tree.root(), dt.datetime.now(dt.UTC), 1, NO_SEAL, state)
     return sign(seal.text(), KEY)
 
