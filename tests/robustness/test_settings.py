@@ -13,7 +13,7 @@ from tests.engines import Database, Engine
 from tests.reports import found, run
 from tests.robustness.names import in_quotes
 
-pytestmark = pytest.mark.only_on("postgresql")
+pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 
 RENDERING = {
     "DateStyle": "SQL, DMY", "IntervalStyle": "iso_8601", "TimeZone": "Asia/Kathmandu", "extra_float_digits": "-15",
