@@ -1,6 +1,7 @@
 """Fixtures for every test: databases on the engines that `--engines` chose. See README.md in this folder."""
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -56,6 +57,9 @@ def pytest_configure(config: pytest.Config) -> None:
         parse_names(config.getoption("--engines"))
     except ValueError as error:
         raise pytest.UsageError(f"--engines: {error}") from error
+    # What a shell runs in the background ignores Ctrl-C, and so would every process that a test starts and interrupts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # pytest-alembic 0.13 would bind its tests to this file and break on pytest 9.1's read-only node ids;
     # database/test_pytest_alembic.py imports them instead.
     config.option.pytest_alembic_tests_path = "none"
