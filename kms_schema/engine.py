@@ -23,11 +23,15 @@ def create_engine(url: str | sa.URL, **options: Any) -> sa.Engine:
     """Return a SQLAlchemy engine for `url` (`postgres://` and `postgresql://` mean psycopg 3).
 
     SQLite connections enforce foreign keys, fire triggers for rows that REPLACE deletes, use write-ahead logging,
-    and run DDL inside transactions. `options` go to `sqlalchemy.create_engine`. Raises `DatabaseUrlError` for a
-    URL that makes no sense. The rules of the schema do not depend on these settings; see the guards in
-    `kms_schema/sql/sqlite`.
+    and run DDL inside transactions; those of PostgreSQL speak UTF-8, whatever the database is stored in. `options` go
+    to `sqlalchemy.create_engine`. Raises `DatabaseUrlError` for a URL that makes no sense. The rules of the schema do
+    not depend on these settings; see the guards in `kms_schema/sql/sqlite`.
     """
-    engine = sa.create_engine(_sqlalchemy_url(url) if isinstance(url, str) else url, **options)
+    target = _sqlalchemy_url(url) if isinstance(url, str) else url
+    if target.drivername == "postgresql+psycopg":
+        # In the encoding of an SQL_ASCII database, psycopg would hand out bytes for text.
+        options["connect_args"] = {"client_encoding": "utf8", **options.get("connect_args", {})}
+    engine = sa.create_engine(target, **options)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _configure_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)

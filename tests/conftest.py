@@ -1,6 +1,7 @@
 """Fixtures for every test: databases on the engines that `--engines` chose. See README.md in this folder."""
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -44,6 +45,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="kinds",
         help="`kinds`: change one object in each way; `all`: every object, some thousands on each engine (%(default)s)",
     )
+    parser.addoption(
+        "--every-version",
+        action="store_true",
+        help="also those tests on every PostgreSQL that one or two versions usually stand for",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -51,12 +57,20 @@ def pytest_configure(config: pytest.Config) -> None:
         parse_names(config.getoption("--engines"))
     except ValueError as error:
         raise pytest.UsageError(f"--engines: {error}") from error
+    # What a shell runs in the background ignores Ctrl-C, and so would every process that a test starts and interrupts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # pytest-alembic 0.13 would bind its tests to this file and break on pytest 9.1's read-only node ids;
     # database/test_pytest_alembic.py imports them instead.
     config.option.pytest_alembic_tests_path = "none"
 
     config.addinivalue_line("markers", "all_kills: kills that only --kills=all asks for")
     config.addinivalue_line("markers", "only_on(dialect): what the test is about exists on one engine only")
+    config.addinivalue_line(
+        "markers",
+        "versions('newest' or 'oldest and newest'): on these PostgreSQLs of those asked for, since it is slow and what"
+        " it is about hardly differs between them; on all with --every-version",
+    )
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -71,14 +85,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Take out what is about another engine: it is not skipped, there is nothing to test."""
+    """Take out what is about another engine, and what another version stands for: neither is skipped."""
+    names = parse_names(config.getoption("--engines"))
+    servers = sorted((name for name in names if name.startswith("postgresql-")), key=lambda name: int(name[11:]))
+    standing = {"newest": servers[-1:], "oldest and newest": servers[:1] + servers[-1:]}
 
-    def concerns_its_engine(item: pytest.Item) -> bool:
-        mark = item.get_closest_marker("only_on")
-        return mark is None or item.callspec.params["engine_name"].startswith(mark.args[0])  # type: ignore[attr-defined]
+    def is_wanted(item: pytest.Item) -> bool:
+        engine_name = item.callspec.params.get("engine_name", "") if hasattr(item, "callspec") else ""
+        only_on, versions = item.get_closest_marker("only_on"), item.get_closest_marker("versions")
+        if only_on is not None and not engine_name.startswith(only_on.args[0]):
+            return False
+        everywhere = versions is None or config.getoption("--every-version") or engine_name not in servers
+        return everywhere or engine_name in standing[versions.args[0]]
 
-    deselected = [item for item in items if not concerns_its_engine(item)]
-    items[:] = [item for item in items if concerns_its_engine(item)]
+    deselected = [item for item in items if not is_wanted(item)]
+    items[:] = [item for item in items if is_wanted(item)]
     if deselected:
         config.hook.pytest_deselected(items=deselected)
 

@@ -19,6 +19,8 @@ from tests.engines.programs import REPOSITORY
 from tests.roles import login
 from tests.statements import execute
 
+pytestmark = pytest.mark.versions("newest")
+
 PASSWORD = "hunter2"  # noqa: S105  (in every URL here)
 ALL_COMMANDS = ("upgrade", "downgrade base", "current", "current --format json", "stamp head")
 

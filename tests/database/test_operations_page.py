@@ -19,6 +19,8 @@ from tests.engines.sqlite_shell import install_sqlite_shell
 from tests.population import populate
 from tests.statements import execute
 
+pytestmark = pytest.mark.versions("oldest and newest")
+
 PAGE = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
 MIGRATOR_URL = "postgresql://kms_migrator@db.example.com/kms"

@@ -25,7 +25,7 @@ IN_KMS = ("-x", "schema=kms")
 HOST_TABLE = """CREATE TABLE {schema}.audit_logs
     (id integer PRIMARY KEY, action_type text, user_id integer, status text, "timestamp" timestamptz)"""
 
-pytestmark = pytest.mark.only_on("postgresql")
+pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 
 
 def catalog_of(database: Database) -> Catalog:

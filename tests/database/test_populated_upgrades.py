@@ -28,6 +28,8 @@ from tests.statements import dialect_of, execute, refused
 from tests.usual_rows import usual_rows
 from tests.violating_rows import EACH_BREACH
 
+pytestmark = pytest.mark.versions("oldest and newest")
+
 
 @pytest.fixture(scope="module")
 def template(engines: Engines, engine_name: str) -> Iterator[Database]:

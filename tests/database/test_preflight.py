@@ -27,6 +27,8 @@ from tests.population import contents, populate
 from tests.roles import login
 from tests.statements import execute
 
+pytestmark = pytest.mark.versions("oldest and newest")
+
 REVISIONS = ["003_optimize_audit_indexes", "004_create_key_management_system", "005_optimize_key_management"]
 QUESTIONS = ("SELECT", "SHOW", "PRAGMA", "BEGIN", "SAVEPOINT", "RELEASE", "DO $upgrade$")
 NOBODY = 65534

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
@@ -23,6 +24,8 @@ from tests.rules import may_be_of_one_operation
 from tests.stores import Store, logical
 from tests.transitions import forbidden_changes
 from tests.usual_rows import usual_rows
+
+pytestmark = pytest.mark.versions("oldest and newest")
 
 EXAMPLES = int(os.environ.get("KMS_TEST_EXAMPLES", "0"))
 SETTINGS = settings(

@@ -20,7 +20,7 @@ from tests.rows import insert, rotation_policy
 from tests.statements import execute
 from tests.violating_rows import BREACHES
 
-pytestmark = pytest.mark.only_on("postgresql")
+pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 
 BUILDING = "CREATE INDEX CONCURRENTLY"
 """What begins after the first look."""

@@ -15,7 +15,7 @@ from tests.reports import run
 from tests.roles import login
 from tests.ways_past_the_guards import HARMLESS, WAYS, Way
 
-pytestmark = pytest.mark.only_on("postgresql")
+pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 Connection = psycopg.Connection[tuple[object, ...]]
 
 

@@ -15,6 +15,8 @@ from tests.mutations.dialects import every_mutation, kinds_on, one_of_each_kind
 from tests.mutations.kinds import Mutation, run
 from tests.mutations.trial import Court
 
+pytestmark = pytest.mark.versions("oldest and newest")
+
 BY_COMMAND = 60
 """How many mutations are shown to the real command, a process each."""
 

@@ -20,6 +20,8 @@ from tests.reports import found
 from tests.roles import APPLICATION, login
 from tests.statements import execute
 
+pytestmark = pytest.mark.versions("oldest and newest")
+
 SOON_SECONDS = 30
 """Who holds a lock is waited for once, and not at each of the attempts that want it."""
 

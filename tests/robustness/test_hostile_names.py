@@ -19,6 +19,8 @@ from tests.reports import found, run
 from tests.robustness.names import HOSTILE, in_quotes
 from tests.unit.test_report_formats import junit_schema, sarif_validator
 
+pytestmark = pytest.mark.versions("oldest and newest")
+
 Make = Callable[[str], str]
 
 ON_BOTH: dict[str, Make] = {

@@ -21,7 +21,7 @@ from tests.reports import found, run
 
 Act = Callable[[psycopg.Cursor[Any], int], None]
 
-pytestmark = pytest.mark.only_on("postgresql")
+pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 
 
 @contextmanager

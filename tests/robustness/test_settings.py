@@ -1,8 +1,5 @@
 """What a role, a database or a client has set changes no finding, and stops no check."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -13,11 +10,10 @@ from psycopg import sql
 from kms_schema import validate
 from tests.cli.test_validate_command import kms_schema
 from tests.engines import Database, Engine
-from tests.engines.programs import REPOSITORY
 from tests.reports import found, run
 from tests.robustness.names import in_quotes
 
-pytestmark = pytest.mark.only_on("postgresql")
+pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 
 RENDERING = {
     "DateStyle": "SQL, DMY", "IntervalStyle": "iso_8601", "TimeZone": "Asia/Kathmandu", "extra_float_digits": "-15",
@@ -59,32 +55,36 @@ def test_the_encoding_of_the_client_changes_nothing(database: Database, encoding
 
 
 @pytest.fixture
-def in_bytes(engine: Engine) -> Iterator[Database]:
-    """A database of encoding SQL_ASCII, migrated."""
+def encoded(engine: Engine, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A database of another encoding, migrated."""
     empty = engine.create()
     with closing(empty.connect()) as connection:
         assert isinstance(connection, psycopg.Connection)
-        name = f"{connection.info.dbname}_bytes"
-        connection.execute(
-            f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'".encode()
-        )
-    made = Database(empty.engine_name, "postgresql", empty.url.rpartition("/")[0] + f"/{name}")
-    program = [sys.executable, "-m", "kms_schema", "upgrade", "head", "--database-url", made.url]
-    subprocess.run(
-        program, check=True, capture_output=True, cwd=REPOSITORY, env={**os.environ, "PGCLIENTENCODING": "UTF8"}
-    )
-    yield made
-    engine.drop(made)
+        name = f"{connection.info.dbname}_encoded"
+        made = f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{request.param}' LC_COLLATE 'C' LC_CTYPE 'C'"
+        connection.execute(made.encode())
+    database = Database(empty.engine_name, "postgresql", empty.url.rpartition("/")[0] + f"/{name}")
+    upgraded = kms_schema("upgrade", "head", "--database-url", database.url)
+    assert upgraded.returncode == 0, upgraded.stderr
+    yield database
+    engine.drop(database)
     engine.drop(empty)
 
 
-def test_a_database_of_bytes_is_read_as_it_is(in_bytes: Database) -> None:
-    assert kms_schema("validate", "--database-url", in_bytes.url).returncode == 0
-    with closing(in_bytes.connect()) as connection:
+@pytest.mark.parametrize("encoded", ["LATIN1", "EUC_JP"], indirect=True)
+def test_a_database_of_any_encoding_is_as_the_package_made_it(encoded: Database) -> None:
+    done = kms_schema("validate", "--database-url", encoded.url, "--level", "data", "--probe")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+
+
+@pytest.mark.parametrize("encoded", ["SQL_ASCII"], indirect=True)
+def test_a_database_of_bytes_is_read_as_it_is(encoded: Database) -> None:
+    assert kms_schema("validate", "--database-url", encoded.url).returncode == 0
+    with closing(encoded.connect()) as connection:
         assert isinstance(connection, psycopg.Connection)
         connection.execute(b'CREATE INDEX "caf\xe9" ON key_audit_logs (user_id)')
         assert found(validate(connection)) == [("KMS132", "index caf\\xe9")]
-    done = kms_schema("validate", "--database-url", in_bytes.url)
+    done = kms_schema("validate", "--database-url", encoded.url)
     assert (done.returncode, done.stderr) == (1, "")
 
 

@@ -15,6 +15,8 @@ from tests.engines import Database
 from tests.engines.database import Connection
 from tests.reports import found
 
+pytestmark = pytest.mark.versions("oldest and newest")
+
 SECONDS = 5
 AT_A_REVISION = {"", "KMS001", "KMS002"}
 """At head, at none, and behind."""

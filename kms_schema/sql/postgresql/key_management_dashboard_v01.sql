@@ -1,12 +1,12 @@
 -- The figures of the dashboard: a few hundred rows in three sections, all of the instant `generated_at`.
 --
 -- section          one row for each                  filled in
--- keys             type, status and HSM provider     key_count … newest_key_at
--- rotations        UTC day of scheduled_at           rotation_count … worst_execution_ms
--- security_events  UTC day, category and level       event_count … max_risk_score
+-- keys             type, status and HSM provider     key_count to newest_key_at
+-- rotations        UTC day of scheduled_at           rotation_count to worst_execution_ms
+-- security_events  UTC day, category and level       event_count to max_risk_score
 --
 -- The columns of the other sections are null; `row_key` names a row and is never null, since a unique index with
--- nulls in it would make REFRESH … CONCURRENTLY rewrite those rows each time.
+-- nulls in it would make REFRESH CONCURRENTLY rewrite those rows each time.
 -- A key that no HSM holds has no provider. `average_usage` takes the use of a key as key_health_monitor does, and a
 -- key is expiring as it says there: not expired yet, and within so many UTC days.
 -- The days are today and the 29 before it; days without an event have no row. A rotation belongs to the day it was

@@ -4,9 +4,9 @@
 -- and what decided it is written there. In short:
 --
 -- section          one row for each                  filled in
--- keys             type, status and HSM provider     key_count … newest_key_at
--- rotations        UTC day of scheduled_at           rotation_count … worst_execution_ms
--- security_events  UTC day, category and level       event_count … max_risk_score
+-- keys             type, status and HSM provider     key_count to newest_key_at
+-- rotations        UTC day of scheduled_at           rotation_count to worst_execution_ms
+-- security_events  UTC day, category and level       event_count to max_risk_score
 --
 -- Averages and rates are rounded half up to one decimal with whole numbers, so that both engines get the same.
 CREATE VIEW key_management_dashboard AS
