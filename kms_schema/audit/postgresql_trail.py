@@ -52,10 +52,15 @@ class PostgresqlTrail:
         """Return the snapshot of this statement."""
         return Moment(
             *self._row(
-                "SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint,"
-                " (SELECT system_identifier::text FROM pg_control_system()) FROM pg_current_snapshot() AS s"
+                "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, system_identifier::text"
+                " FROM pg_control_system()"
             )
         )
+
+    def transaction_id(self) -> int:
+        """Return the id of this transaction, which has none before it is asked for or writes."""
+        (given,) = self._row("SELECT pg_current_xact_id()::text::bigint")
+        return int(given)
 
     def now(self) -> str:
         """Return the server's clock."""

@@ -115,9 +115,9 @@ def _sealed(
     growth.add(trail.unsealed(last, gaps, batch))
     if not growth.pages:
         return None
-    later = trail.moment()
+    xmax = trail.transaction_id()
     growth.full = growth.leaves == batch
-    moved = before is not None and before.system_identifier != later.system_identifier
+    moved = before is not None and before.system_identifier != earlier.system_identifier
     return growth, KeptSeal(
         number=before.number + 1 if before else 1,
         origin=before.origin if before else origin or f"kms-schema/{trail.first_entry_id()}",
@@ -131,9 +131,9 @@ def _sealed(
         compact_range=b"".join(growth.tree.hashes),
         last_sequence=max(last, growth.members[-1].last),
         # A transaction of another cluster is over: what it committed came along, and is taken now.
-        open_gaps=_open_gaps(gaps, last, growth, None if moved else earlier.xmin, later.xmax),
-        snapshot_xmax=later.xmax,
-        system_identifier=later.system_identifier,
+        open_gaps=_open_gaps(gaps, last, growth, None if moved else earlier.xmin, xmax),
+        snapshot_xmax=xmax,
+        system_identifier=earlier.system_identifier,
     )
 
 

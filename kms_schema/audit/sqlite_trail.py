@@ -24,7 +24,10 @@ class SqliteTrail:
 
     def moment(self) -> Moment:
         """Return that nothing else is going on."""
-        return Moment(None, None, None)
+        return Moment(None, None)
+
+    def transaction_id(self) -> None:
+        """Return that transactions have none."""
 
     def now(self) -> str:
         """Return the database's clock, which counts milliseconds."""

@@ -55,7 +55,7 @@ class Moment:
     """What the database says of its transactions; on SQLite, where writers take turns, nothing is ever open."""
 
     xmin: int | None
-    xmax: int | None
+    """The lowest id of a transaction that is not over."""
     system_identifier: str | None
 
 
@@ -64,6 +64,10 @@ class Trail(Protocol):
 
     def moment(self) -> Moment:
         """Return what is going on now."""
+        ...
+
+    def transaction_id(self) -> int | None:
+        """Return the id of this transaction; when first asked for, it is above all that were given out before."""
         ...
 
     def now(self) -> str:
