@@ -71,6 +71,14 @@ def test_signatures_that_are_stripped_are_missed_by_who_trusts_a_key(scene: Scen
         assert [fault.seal for fault in found] == [kept.number for kept in scene.seals]
 
 
+def test_a_seal_without_a_signature_is_held_by_the_next(scene: Scene) -> None:
+    with scene.changed():
+        forged(scene, key=None)
+        assert scene.faults() == []
+        scene.execute("UPDATE key_audit_seals SET snapshot_xmax = 7 WHERE seal_number = 1")
+        assert scene.found() == "seal 2: it follows another seal than the one that is before it here"
+
+
 @pytest.mark.only_on("postgresql")
 def test_an_entry_in_a_child_table_is_gone(database: Database) -> None:
     with closing(database.connect()) as connection:

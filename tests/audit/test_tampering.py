@@ -137,6 +137,10 @@ CHANGES: dict[str, tuple[tuple[str, ...], str]] = {
         ("UPDATE key_audit_seals SET origin = 'a\nb' WHERE seal_number = 2",),
         "seal 2 cannot be read: the origin and the extensions of a checkpoint are lines",
     ),
+    "a root of others": (
+        ("UPDATE key_audit_seals SET root_hash = previous_seal_hash WHERE seal_number = 2",),
+        "seal 2: its root is not that of the leaves",
+    ),
     "gaps that are none": (
         ("UPDATE key_audit_seals SET open_gaps = '[[1, 2]]' WHERE seal_number = 2",),
         "seal 2 cannot be read: its open gaps are none",

@@ -27,6 +27,10 @@ ON_SQLITE = {
         "UPDATE key_audit_seals SET open_gaps = '[' WHERE seal_number = 2",
         "seal 2 cannot be read",
     ),
+    "gaps with a space": (
+        "UPDATE key_audit_seals SET open_gaps = '[ ]' WHERE seal_number = 2",
+        "its open gaps are none",
+    ),
     "gaps without end": (
         "UPDATE key_audit_seals SET open_gaps = printf('%.*c', 99999, '[') WHERE seal_number = 2",
         "seal 2 cannot be read",
