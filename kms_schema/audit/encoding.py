@@ -9,6 +9,7 @@ import struct
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
+from typing import Self
 
 from kms_schema.audit.times import microseconds, text_of_microseconds
 
@@ -66,6 +67,19 @@ PREFIX = struct.pack(">hi", 1 + len(COLUMNS), len(TAG)) + TAG
 
 _HEAD = struct.Struct(f">{len(PREFIX)}si16siq")
 """An entry up to its sequence: prefix, 16, id, 8, sequence."""
+
+
+class Unreadable(bytes):
+    """Stands for an entry with a value that is none of its column: id and sequence alone, which hash to no leaf."""
+
+    why: str
+
+    @classmethod
+    def of(cls, entry_id: bytes | None, sequence: int, why: str) -> Self:
+        """Take the id, 16 bytes, None where it is what cannot be read."""
+        made = cls(_HEAD.pack(PREFIX, 16, entry_id or bytes(16), 8, sequence))
+        made.why = why
+        return made
 
 
 def leaf_hash(entry: Bytes) -> bytes:

@@ -2,8 +2,11 @@
 
 A sequence is drawn before its transaction commits, so a seal sees later numbers and not yet an earlier one. The guard
 of the table takes the transaction's id before it draws: whoever holds a number below one that is visible has an id
-below `xmax` of a snapshot taken afterwards. Once every transaction below that is over, the number has either been
-sealed or will never be an entry.
+below any that is given out afterwards, to the sealing transaction itself for instance. Once every transaction below
+that is over, the number has either been sealed or will never be an entry.
+
+`xmax` of a snapshot would not do: it is above the last transaction that is over, and one that is still open, whose id
+is higher, can hold a lower number.
 """
 
 from collections.abc import Iterable, Sequence

@@ -7,12 +7,15 @@ from typing import Any, Self
 
 from kms_schema.audit.gaps import Gap
 from kms_schema.audit.keys import SigningKey, VerifierKey
-from kms_schema.audit.merkle import HASH_SIZE
+from kms_schema.audit.merkle import HASH_SIZE, CompactRange
 from kms_schema.audit.notes import Note, Signature
 from kms_schema.audit.seals import Bookkeeping, Seal, SealError
 from kms_schema.audit.times import time_from_text
 
 _SIGNATURE_SIZE = 68
+_INTEGERS = ("number", "tree_size", "last_sequence", "snapshot_xmax")
+_BYTES = ("root_hash", "previous_seal_hash", "signature", "compact_range")
+_NULLABLE = ("verifier_key", "signature", "next_key", "snapshot_xmax", "system_identifier")
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,22 @@ class KeptSeal:
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> Self:
-        """Return the seal of a row, `open_gaps` as JSON text. Raises `SealError` where the row cannot be one's."""
+        """Return the seal of a row, `open_gaps` as JSON text. Raises `SealError` where the row cannot be one's.
+
+        What has come so far can be written as text, and grown from. Whether it is true is not looked at.
+        """
         values = dict(zip((each.name for each in fields(cls)), row, strict=True))
         try:
-            gaps = tuple(Gap(*map(int, gap)) for gap in json.loads(values.pop("open_gaps")))
-        except (ValueError, TypeError):
-            raise SealError(f"seal {row[0]} has open gaps that are none") from None
-        return cls(**values, open_gaps=gaps)
+            for name, value in values.items():
+                _check_type(name, value)
+            kept = cls(**(values | {"open_gaps": _gaps(values["open_gaps"])}))
+            kept.seal()
+            CompactRange(kept.tree_size, kept.subtree_hashes)
+            if kept.verifier_key is not None:
+                VerifierKey.parse(kept.verifier_key)
+        except ValueError as error:
+            raise SealError(f"seal {row[0]} cannot be read: {error}") from None
+        return kept
 
     def row(self) -> tuple[Any, ...]:
         """Return what `from_row` takes."""
@@ -102,3 +114,20 @@ class KeptSeal:
     def subtree_hashes(self) -> list[bytes]:
         """The compact range, hash by hash."""
         return [self.compact_range[at : at + HASH_SIZE] for at in range(0, len(self.compact_range), HASH_SIZE)]
+
+
+def _check_type(name: str, value: object) -> None:
+    expected = int if name in _INTEGERS else bytes if name in _BYTES else str
+    if type(value) is not expected and not (value is None and name in _NULLABLE):
+        raise SealError(f"{name} is of the type {type(value).__name__}, not {expected.__name__}")
+
+
+def _gaps(text: str) -> tuple[Gap, ...]:
+    """Return the gaps of JSON text, which is written in one way only: a seal is signed over what it means."""
+    try:
+        parsed = json.loads(text)
+        if json.dumps(parsed) == text and all(type(number) is int for gap in parsed for number in gap):
+            return tuple(Gap(*gap) for gap in parsed)
+    except (ValueError, TypeError, RecursionError):
+        pass
+    raise SealError("its open gaps are none")

@@ -8,7 +8,7 @@ from kms_schema.audit.copy_stream import entries as entries_of
 from kms_schema.audit.gaps import Gap
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.postgresql_entries import SELECTED
-from kms_schema.audit.trail import Moment, Page, Subtree, TrailError
+from kms_schema.audit.trail import NUMBERED, Moment, Page, Subtree, TrailError
 
 if TYPE_CHECKING:
     import psycopg
@@ -36,7 +36,7 @@ class PostgresqlTrail:
     def __init__(self, cursor: "psycopg.Cursor[tuple[Any, ...]]", schema: str) -> None:
         """Take the cursor of a transaction that `sealing` or `reading` began."""
         self._cursor = cursor
-        quoted = '"' + schema.replace('"', '""') + '"'
+        self._schema = quoted = '"' + schema.replace('"', '""') + '"'
         self._logs, self._seals, self._leaves, self._subtrees = (
             f"{quoted}.{table}"
             for table in ("key_audit_logs", "key_audit_seals", "key_audit_leaves", "key_audit_subtrees")
@@ -52,10 +52,15 @@ class PostgresqlTrail:
         """Return the snapshot of this statement."""
         return Moment(
             *self._row(
-                "SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint,"
-                " (SELECT system_identifier::text FROM pg_control_system()) FROM pg_current_snapshot() AS s"
+                "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, system_identifier::text"
+                " FROM pg_control_system()"
             )
         )
+
+    def transaction_id(self) -> int:
+        """Return the id of this transaction, which has none before it is asked for or writes."""
+        (given,) = self._row("SELECT pg_current_xact_id()::text::bigint")
+        return int(given)
 
     def now(self) -> str:
         """Return the server's clock."""
@@ -111,12 +116,16 @@ class PostgresqlTrail:
         )
 
     def seals(self) -> Iterator[KeptSeal]:
-        """Yield seals from the oldest on, a batch at a time."""
+        """Yield seals from the oldest on."""
+        return map(KeptSeal.from_row, self.seal_rows())
+
+    def seal_rows(self) -> Iterator[Sequence[Any]]:
+        """Yield the rows of seals, a batch at a time."""
         number = 0
         while rows := self._rows(
             f"SELECT {_SEAL} FROM ONLY {self._seals} WHERE seal_number > {number:d} ORDER BY seal_number LIMIT {_BATCH}"
         ):
-            yield from map(KeptSeal.from_row, rows)
+            yield from rows
             number = rows[-1][0]
 
     def pages(self, after_leaf: int, count: int) -> list[Page]:
@@ -127,15 +136,23 @@ class PostgresqlTrail:
         """Return pages by sequence."""
         return self._pages(f"first_sequence > {after:d} ORDER BY first_sequence LIMIT {count:d}")
 
-    def subtrees(self) -> Iterator[Subtree]:
-        """Yield the kept subtrees, a batch at a time."""
-        level, position = 0, -1
+    def subtrees(self, level: int) -> Iterator[Subtree]:
+        """Yield the kept subtrees of a level, a batch at a time."""
+        position = -1
         while rows := self._rows(
             f"SELECT level, position, hash FROM ONLY {self._subtrees}"
-            f" WHERE (level, position) > ({level:d}, {position:d}) ORDER BY level, position LIMIT {_BATCH}"
+            f" WHERE level = {level:d} AND position > {position:d} ORDER BY position LIMIT {_BATCH}"
         ):
             yield from (Subtree(*row) for row in rows)
-            level, position, _ = rows[-1]
+            position = rows[-1][1]
+
+    def strays(self) -> Iterator[tuple[str, int]]:
+        """Count the rows whose numbers are NULL or too low."""
+        for table, numbers in NUMBERED.items():
+            wrong = " OR ".join(f"{column} IS NULL OR {column} < {least}" for column, least in numbers.items())
+            (found,) = self._row(f"SELECT count(*) FROM ONLY {self._schema}.{table} WHERE {wrong}")
+            if found:
+                yield table, int(found)
 
     def _pages(self, condition: str) -> list[Page]:
         query = f"SELECT first_leaf, first_sequence, hashes FROM ONLY {self._leaves} WHERE {condition}"

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from kms_schema.audit.encoding import leaf_hash, sequence_of
+from kms_schema.audit.encoding import Unreadable, leaf_hash, sequence_of
 from kms_schema.audit.gaps import Gap, Run, joined, still_open, without
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.keys import SigningKey, VerifierKey
 from kms_schema.audit.merkle import CompactRange
-from kms_schema.audit.seals import NO_SEAL
+from kms_schema.audit.seals import NO_SEAL, SealError
 from kms_schema.audit.trail import SUBTREE_LEVELS, OpenTrail, Page, Subtree, Trail, TrailError
 
 BATCH = 65_536
@@ -31,6 +31,8 @@ class _Growth:
         first_leaf = first_sequence = previous = self.tree.size
         hashes = bytearray()
         for entry in entries:
+            if isinstance(entry, Unreadable):
+                raise TrailError(f"the entry with sequence {sequence_of(entry)} cannot be sealed: {entry.why}")
             sequence, leaf = sequence_of(entry), leaf_hash(entry)
             if hashes and (sequence != previous + 1 or len(hashes) == 32 * PAGE_LEAVES):
                 self.pages.append(Page(first_leaf, first_sequence, bytes(hashes)))
@@ -76,7 +78,7 @@ def seal(
     more = True
     while more:
         with trail.sealing() as transaction:
-            before = transaction.last_seal()
+            before = _last_seal(transaction)
             refuse_other_key(before, signer)
             made = _sealed(transaction, before, origin, next_key, batch)
             if made is None:
@@ -87,6 +89,13 @@ def seal(
             transaction.append(sealed, growth.pages, growth.subtrees)
         yield sealed
         more = growth.full and next_key is None
+
+
+def _last_seal(trail: Trail) -> KeptSeal | None:
+    try:
+        return trail.last_seal()
+    except SealError as error:
+        raise TrailError(f"{error}; nothing is sealed after it. kms-schema audit verify says what is wrong") from None
 
 
 def refuse_other_key(before: KeptSeal | None, signer: SigningKey | None) -> None:
@@ -115,9 +124,9 @@ def _sealed(
     growth.add(trail.unsealed(last, gaps, batch))
     if not growth.pages:
         return None
-    later = trail.moment()
+    xmax = trail.transaction_id()
     growth.full = growth.leaves == batch
-    moved = before is not None and before.system_identifier != later.system_identifier
+    moved = before is not None and before.system_identifier != earlier.system_identifier
     return growth, KeptSeal(
         number=before.number + 1 if before else 1,
         origin=before.origin if before else origin or f"kms-schema/{trail.first_entry_id()}",
@@ -131,9 +140,9 @@ def _sealed(
         compact_range=b"".join(growth.tree.hashes),
         last_sequence=max(last, growth.members[-1].last),
         # A transaction of another cluster is over: what it committed came along, and is taken now.
-        open_gaps=_open_gaps(gaps, last, growth, None if moved else earlier.xmin, later.xmax),
-        snapshot_xmax=later.xmax,
-        system_identifier=later.system_identifier,
+        open_gaps=_open_gaps(gaps, last, growth, None if moved else earlier.xmin, xmax),
+        snapshot_xmax=xmax,
+        system_identifier=earlier.system_identifier,
     )
 
 

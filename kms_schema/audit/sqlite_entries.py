@@ -2,14 +2,17 @@
 
 import struct
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
-from kms_schema.audit.encoding import COLUMNS, ENCODERS, Kind, encoded, joined
+from kms_schema.audit.encoding import COLUMNS, ENCODERS, EncodingError, Kind, Unreadable, encoded, joined
 from kms_schema.audit.times import microseconds
 
 SELECTED = ", ".join(f'"{column}"' for column in COLUMNS)
 """What a SELECT takes for `entry_from_row`."""
 
 _INT8 = struct.Struct(">q")
+_LONGEST = 200
+"""Characters of an error that are shown: the value in it can be of any size."""
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -28,6 +31,16 @@ def entry_from_row(row: Sequence[object]) -> bytes:
     Raises `EncodingError` where a value is not of its column's type: a BLOB with the bytes of a text is none.
     """
     return joined(encoded(column, value, _ENCODERS) for column, value in zip(COLUMNS, row, strict=True))
+
+
+def entry_or_unreadable(row: Sequence[object]) -> bytes:
+    """Return the entry of a row whose sequence is an integer, or what stands for it where it cannot be encoded."""
+    try:
+        return entry_from_row(row)
+    except EncodingError as error:
+        with suppress(ValueError):
+            return Unreadable.of(_uuid_bytes(row[0]), int(str(row[1])), str(error)[:_LONGEST])
+        return Unreadable.of(None, int(str(row[1])), str(error)[:_LONGEST])
 
 
 def _uuid_bytes(value: object) -> bytes:

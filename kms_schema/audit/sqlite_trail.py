@@ -3,11 +3,12 @@
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from kms_schema.audit.gaps import Gap
 from kms_schema.audit.kept import KeptSeal
-from kms_schema.audit.sqlite_entries import SELECTED, entry_from_row, text_as_stored
-from kms_schema.audit.trail import Moment, Page, Subtree, TrailError
+from kms_schema.audit.sqlite_entries import SELECTED, entry_or_unreadable, text_as_stored
+from kms_schema.audit.trail import NUMBERED, Moment, Page, Subtree, TrailError
 
 _SEAL = (
     "seal_number, origin, sealed_at, tree_size, root_hash, previous_seal_hash, verifier_key, signature, next_key,"
@@ -24,7 +25,10 @@ class SqliteTrail:
 
     def moment(self) -> Moment:
         """Return that nothing else is going on."""
-        return Moment(None, None, None)
+        return Moment(None, None)
+
+    def transaction_id(self) -> None:
+        """Return that transactions have none."""
 
     def now(self) -> str:
         """Return the database's clock, which counts milliseconds."""
@@ -74,39 +78,58 @@ class SqliteTrail:
 
     def seals(self) -> Iterator[KeptSeal]:
         """Yield seals from the oldest on."""
+        return map(KeptSeal.from_row, self.seal_rows())
+
+    def seal_rows(self) -> Iterator[Sequence[Any]]:
+        """Yield the rows of seals."""
         number = 0
-        while row := self._cursor.execute(
-            f"SELECT {_SEAL} FROM main.key_audit_seals WHERE seal_number > ? ORDER BY seal_number LIMIT 1", (number,)
-        ).fetchone():
-            yield KeptSeal.from_row(row)
+        query = (
+            f"SELECT {_SEAL} FROM main.key_audit_seals WHERE seal_number > ? AND typeof(seal_number) = 'integer'"
+            " ORDER BY seal_number LIMIT 1"
+        )
+        while row := self._cursor.execute(query, (number,)).fetchone():
+            yield row
             number = row[0]
 
     def pages(self, after_leaf: int, count: int) -> list[Page]:
         """Return pages in the order of the tree."""
-        return self._pages("first_leaf >= ? ORDER BY first_leaf LIMIT ?", (after_leaf, count))
+        return self._pages("first_leaf", "first_leaf >= ?", after_leaf, count)
 
     def pages_by_sequence(self, after: int, count: int) -> list[Page]:
         """Return pages by sequence."""
-        return self._pages("first_sequence > ? ORDER BY first_sequence LIMIT ?", (after, count))
+        return self._pages("first_sequence", "first_sequence > ?", after, count)
 
-    def subtrees(self) -> Iterator[Subtree]:
-        """Yield the kept subtrees."""
-        level, position = 0, -1
+    def subtrees(self, level: int) -> Iterator[Subtree]:
+        """Yield the kept subtrees of a level."""
+        position = -1
         query = (
-            "SELECT level, position, hash FROM main.key_audit_subtrees WHERE (level, position) > (?, ?)"
-            " ORDER BY level, position LIMIT 1"
+            "SELECT level, position, hash FROM main.key_audit_subtrees"
+            " WHERE level = ? AND position > ? AND typeof(position) = 'integer' ORDER BY position LIMIT 1"
         )
         while row := self._cursor.execute(query, (level, position)).fetchone():
             yield Subtree(*row)
-            level, position, _ = row
+            position = row[1]
 
-    def _pages(self, condition: str, values: tuple[int, ...]) -> list[Page]:
-        query = f"SELECT first_leaf, first_sequence, hashes FROM main.key_audit_leaves WHERE {condition}"
-        return [Page(*row) for row in self._cursor.execute(query, values)]
+    def strays(self) -> Iterator[tuple[str, int]]:
+        """Count the rows whose numbers are none, or too low."""
+        for table, numbers in NUMBERED.items():
+            wrong = " OR ".join(
+                f"typeof({column}) <> 'integer' OR {column} < {least}" for column, least in numbers.items()
+            )
+            ((found,),) = self._cursor.execute(f"SELECT count(*) FROM main.{table} WHERE {wrong}")
+            if found:
+                yield table, found
+
+    def _pages(self, order: str, condition: str, least: int, count: int) -> list[Page]:
+        query = (
+            "SELECT first_leaf, first_sequence, hashes FROM main.key_audit_leaves"
+            f" WHERE {condition} AND typeof({order}) = 'integer' ORDER BY {order} LIMIT ?"
+        )
+        return [Page(*row) for row in self._cursor.execute(query, (least, count))]
 
     def _read(self, condition: str, values: tuple[int, ...]) -> Iterator[bytes]:
-        query = f"SELECT {SELECTED} FROM main.key_audit_logs WHERE {condition}"
-        return map(entry_from_row, self._entries_cursor.execute(query, values))
+        query = f"SELECT {SELECTED} FROM main.key_audit_logs WHERE typeof(sequence) = 'integer' AND {condition}"
+        return map(entry_or_unreadable, self._entries_cursor.execute(query, values))
 
 
 class OpenSqliteTrail:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from kms_schema.audit.gaps import Gap, Run
 from kms_schema.audit.kept import KeptSeal
@@ -16,6 +16,14 @@ class TrailError(Exception):
 SUBTREE_LEVELS = range(8, 64, 8)
 """Levels of the tree whose full nodes are kept, in `key_audit_subtrees`."""
 
+NUMBERED = {
+    "key_audit_logs": {"sequence": 1},
+    "key_audit_seals": {"seal_number": 1},
+    "key_audit_leaves": {"first_leaf": 0, "first_sequence": 1},
+    "key_audit_subtrees": {"level": SUBTREE_LEVELS.start, "position": 0},
+}
+"""The columns that rows are found by, and the lowest number of each."""
+
 
 @dataclass(frozen=True)
 class Page:
@@ -24,6 +32,12 @@ class Page:
     first_leaf: int
     first_sequence: int
     hashes: bytes
+
+    @property
+    def whole(self) -> bool:
+        """Whether it can be a page: an owner can take the rules of the table out."""
+        numbers = type(self.first_leaf) is type(self.first_sequence) is int
+        return numbers and type(self.hashes) is bytes and len(self.hashes) % 32 == 0 < len(self.hashes)
 
     @property
     def size(self) -> int:
@@ -55,7 +69,7 @@ class Moment:
     """What the database says of its transactions; on SQLite, where writers take turns, nothing is ever open."""
 
     xmin: int | None
-    xmax: int | None
+    """The lowest id of a transaction that is not over."""
     system_identifier: str | None
 
 
@@ -64,6 +78,10 @@ class Trail(Protocol):
 
     def moment(self) -> Moment:
         """Return what is going on now."""
+        ...
+
+    def transaction_id(self) -> int | None:
+        """Return the id of this transaction; when first asked for, it is above all that were given out before."""
         ...
 
     def now(self) -> str:
@@ -87,7 +105,11 @@ class Trail(Protocol):
         ...
 
     def seals(self) -> Iterator[KeptSeal]:
-        """Yield every seal, oldest first."""
+        """Yield every seal, oldest first. Raises `SealError` at one that cannot be read."""
+        ...
+
+    def seal_rows(self) -> Iterator[Sequence[Any]]:
+        """Yield the row of every seal, oldest first, for `KeptSeal.from_row`."""
         ...
 
     def pages(self, after_leaf: int, count: int) -> list[Page]:
@@ -99,11 +121,21 @@ class Trail(Protocol):
         ...
 
     def entries(self, first: int, last: int | None) -> Iterator[bytes]:
-        """Yield the entries with sequences from `first` to `last`, or to the end, in encoding v1, by sequence."""
+        """Yield the entries with sequences from `first` to `last`, or to the end, in encoding v1, by sequence.
+
+        `Unreadable` stands for one with a value that is none of its column.
+        """
         ...
 
-    def subtrees(self) -> Iterator[Subtree]:
-        """Yield every subtree that is kept, by level and position."""
+    def subtrees(self, level: int) -> Iterator[Subtree]:
+        """Yield the subtrees of a level that are kept, by position."""
+        ...
+
+    def strays(self) -> Iterator[tuple[str, int]]:
+        """Yield tables, and how many rows of them have no number that is in order, so that no walk comes across them.
+
+        The rules of the tables allow none; an owner can take the rules out.
+        """
         ...
 
 

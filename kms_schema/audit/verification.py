@@ -6,63 +6,21 @@ against each other, their signatures, and checkpoints that were kept elsewhere.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import chain, islice
 
-from kms_schema.audit.checkpoints import Checkpoint
-from kms_schema.audit.encoding import identity, leaf_hash, sequence_of
+from kms_schema.audit.checkpoints import LARGEST, Checkpoint
+from kms_schema.audit.encoding import Unreadable, identity, leaf_hash, sequence_of
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.keys import VerifierKey
 from kms_schema.audit.merkle import CompactRange
-from kms_schema.audit.seals import NO_SEAL
-from kms_schema.audit.trail import SUBTREE_LEVELS, Page, Trail
+from kms_schema.audit.seals import NO_SEAL, SealError
+from kms_schema.audit.trail import SUBTREE_LEVELS, Page, Subtree, Trail
+from kms_schema.audit.verdict import Fault, Progress, Verdict
+
+__all__ = ["Fault", "Progress", "Verdict", "verify"]
 
 _PAGES = 256
 """Pages whose entries are read at a time: up to 65 536 entries."""
-_SHOWN = 20
-"""Faults that are listed; a trail that was cut has one for each entry."""
-
-Progress = Callable[[str, int, int], None]
-"""Is told what is verified, how much of it has been, and how much there is."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One thing that is not as it was sealed: which entry it is, by sequence and id, or which seal, if it is one."""
-
-    message: str
-    sequence: int | None = None
-    entry: str | None = None
-    seal: int | None = None
-
-
-@dataclass
-class Verdict:
-    """What a verification found."""
-
-    entries: int = 0
-    """Entries whose hash was made anew and is the sealed one."""
-    unsealed: int = 0
-    seals: int = 0
-    unsigned: int = 0
-    """Seals without a signature."""
-    tree_size: int = 0
-    checkpoints: int = 0
-    """Checkpoints from elsewhere that the tree leads to."""
-    faults: list[Fault] = field(default_factory=list)
-    more_faults: int = 0
-
-    @property
-    def sound(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.faults
-
-    def add(self, fault: Fault) -> None:
-        """Note a fault, by sequence, and count those that are too many to list."""
-        if len(self.faults) < _SHOWN:
-            self.faults.append(fault)
-        else:
-            self.more_faults += 1
 
 
 def verify(
@@ -78,31 +36,56 @@ def verify(
     signed by one of them, or by a key that such a seal announces. Memory does not grow with the trail.
     """
     verdict = Verdict()
-    _Entries(trail, verdict, progress).walk()
-    _Tree(trail, verdict, checkpoints, trusted, progress).walk()
+    for table, count in trail.strays():
+        verdict.add(Fault(f"{table} has rows without a number that is in order: {count}"))
+    try:
+        last = trail.last_seal()
+    except SealError:
+        last = None  # the walk by leaf says so
+    total = last.tree_size if last else 0
+
+    def tell(what: str, count: int) -> None:
+        if progress:
+            progress(what, count, total)
+
+    _Entries(trail, verdict, last, tell).walk()
+    _Tree(trail, verdict, checkpoints, trusted, tell).walk()
     return verdict
 
 
 class _Entries:
     """The walk by sequence: each entry is the one that was sealed at its place, and none was left out."""
 
-    def __init__(self, trail: Trail, verdict: Verdict, progress: Progress | None) -> None:
-        self._trail, self._verdict, self._progress = trail, verdict, progress
-        last = trail.last_seal()
-        self._total = last.tree_size if last else 0
+    def __init__(self, trail: Trail, verdict: Verdict, last: KeptSeal | None, tell: Callable[[str, int], None]) -> None:
+        self._trail, self._verdict, self._tell = trail, verdict, tell
         self._last_sequence = last.last_sequence if last else 0
         self._open = last.open_gaps if last else ()
 
     def walk(self) -> None:
+        first = 1
         after = 0
-        while pages := self._trail.pages_by_sequence(after, _PAGES):
-            until = pages[-1].run.last
-            self._compare(pages, self._trail.entries(after + 1, until))
-            after = until
-            if self._progress:
-                self._progress("entries", self._verdict.entries, self._total)
-        for entry in self._trail.entries(after + 1, None):
+        while found := self._trail.pages_by_sequence(after, _PAGES):
+            after = found[-1].first_sequence
+            pages = list(self._in_order(first, found))
+            if pages:
+                until = min(pages[-1].run.last, LARGEST)
+                self._compare(pages, self._trail.entries(first, until))
+                first = until + 1
+            self._tell("entries", self._verdict.entries)
+        for entry in self._trail.entries(first, None) if first <= LARGEST else ():
             self._not_sealed(entry)
+
+    def _in_order(self, first: int, pages: Sequence[Page]) -> Iterator[Page]:
+        """Leave out pages that cannot be read, of which the walk by leaf speaks, and those that are in another."""
+        for page in pages:
+            if not page.whole:
+                continue
+            if page.first_sequence < first:
+                message = f"the leaves from {page.first_leaf} on are said to be of entries that have other leaves"
+                self._verdict.add(Fault(message))
+                continue
+            first = page.run.last + 1
+            yield page
 
     def _compare(self, pages: Sequence[Page], entries: Iterator[bytes]) -> None:
         """Hold entries against the leaves of pages; both ascend by sequence."""
@@ -140,13 +123,19 @@ class _Entries:
 
     def _not_sealed(self, entry: bytes) -> None:
         sequence = sequence_of(entry)
-        if sequence > self._last_sequence or any(gap.first <= sequence <= gap.last for gap in self._open):
+        if isinstance(entry, Unreadable):
+            self._fault(entry, "")
+        elif sequence > self._last_sequence or any(gap.first <= sequence <= gap.last for gap in self._open):
             self._verdict.unsealed += 1
         else:
             self._fault(entry, "was never sealed, although later ones were: it was put in afterwards")
 
     def _fault(self, entry: bytes, what: str) -> None:
         entry_id, sequence = identity(entry)
+        if isinstance(entry, Unreadable):
+            message = f"the entry with sequence {sequence} cannot be read: {entry.why}"
+            self._verdict.add(Fault(message, sequence, str(entry_id) if entry_id.int else None))
+            return
         self._verdict.add(Fault(f"entry {entry_id} (sequence {sequence}) {what}", sequence, str(entry_id)))
 
 
@@ -159,36 +148,48 @@ class _Tree:
         verdict: Verdict,
         checkpoints: Sequence[Checkpoint],
         trusted: Sequence[VerifierKey],
-        progress: Progress | None,
+        tell: Callable[[str, int], None],
     ) -> None:
-        self._trail, self._verdict, self._progress = trail, verdict, progress
+        self._trail, self._verdict, self._tell = trail, verdict, tell
         self._awaited: dict[int, list[Checkpoint]] = {}
         for checkpoint in checkpoints:
             self._awaited.setdefault(checkpoint.size, []).append(checkpoint)
         self._keys = {str(key) for key in trusted} if trusted else None
         self._tree = CompactRange()
-        self._subtrees: dict[tuple[int, int], bytes] = {}
+        self._subtrees = {level: _Subtrees(trail.subtrees(level), verdict) for level in SUBTREE_LEVELS}
         self._pages = _pages_by_leaf(trail)
 
     def walk(self) -> None:
         before: KeptSeal | None = None
-        last = self._trail.last_seal()
-        for seal in self._trail.seals():
+        readable = True
+        for row in self._trail.seal_rows():
+            self._verdict.seals += 1
+            follows = readable
+            try:
+                seal = KeptSeal.from_row(row)
+                readable = True
+            except SealError as error:
+                self._verdict.add(Fault(str(error), seal=row[0]))
+                readable = False
+                continue
             self._grow_to(seal)
-            for message in (*self._of_tree(seal), *_of_chain(before, seal), *self._of_signature(before, seal)):
+            chain_faults = _of_chain(before, seal) if follows else ()
+            for message in (*self._of_tree(seal), *chain_faults, *self._of_signature(before, seal)):
                 self._verdict.add(Fault(f"seal {seal.number}: {message}", seal=seal.number))
             for checkpoint in self._awaited.pop(seal.tree_size, ()):
-                self._hold_against(checkpoint)
+                self._hold_against(checkpoint, seal)
             before = seal
-            self._verdict.seals += 1
-            if self._progress and last:
-                self._progress("leaves", self._tree.size, last.tree_size)
+            self._tell("leaves", self._tree.size)
         self._verdict.tree_size = self._tree.size
         self._left_over()
 
     def _grow_to(self, seal: KeptSeal) -> None:
         """Add the pages of a seal to the tree."""
         while self._tree.size < seal.tree_size and (page := next(self._pages, None)):
+            if not page.whole:
+                message = f"the leaves from {page.first_leaf} on cannot be read"
+                self._verdict.add(Fault(f"seal {seal.number}: {message}", seal=seal.number))
+                continue
             if page.first_leaf != self._tree.size:
                 message = f"the leaves from {self._tree.size} on are gone, or others are in their place"
                 self._verdict.add(Fault(f"seal {seal.number}: {message}", seal=seal.number))
@@ -196,8 +197,8 @@ class _Tree:
                 self._tree.append(leaf, self._note)
 
     def _note(self, level: int, position: int, subtree: bytes) -> None:
-        if level in SUBTREE_LEVELS:
-            self._subtrees[level, position] = subtree
+        if level in self._subtrees:
+            self._subtrees[level].compare(Subtree(level, position, subtree))
 
     def _of_tree(self, seal: KeptSeal) -> Iterator[str]:
         if self._tree.size != seal.tree_size:
@@ -225,12 +226,15 @@ class _Tree:
         elif self._keys is not None and seal.next_key is not None:
             self._keys.add(seal.next_key)
 
-    def _hold_against(self, checkpoint: Checkpoint) -> None:
-        if checkpoint.root == self._tree.root():
-            self._verdict.checkpoints += 1
-        else:
+    def _hold_against(self, checkpoint: Checkpoint, seal: KeptSeal) -> None:
+        if checkpoint.root != self._tree.root():
             message = f"the checkpoint of {checkpoint.size} leaves has another root: what it is over was rewritten"
-            self._verdict.add(Fault(message))
+            self._verdict.add(Fault(message, seal=seal.number))
+        elif checkpoint.origin != seal.origin or (checkpoint.extensions and checkpoint.text() != seal.seal().text()):
+            message = f"the checkpoint of {checkpoint.size} leaves is of another seal over the same: it was rewritten"
+            self._verdict.add(Fault(message, seal=seal.number))
+        else:
+            self._verdict.checkpoints += 1
 
     def _left_over(self) -> None:
         """Note what nothing led to: checkpoints, pages after the last seal, and subtrees that are not the tree's."""
@@ -240,32 +244,49 @@ class _Tree:
             self._verdict.add(Fault(message))
         for page in self._pages:
             self._verdict.add(Fault(f"the leaves from {page.first_leaf} on belong to no seal"))
-        for subtree in self._trail.subtrees():
-            if self._subtrees.pop((subtree.level, subtree.position), None) != subtree.hash:
-                self._verdict.add(Fault(f"{_named(subtree.level, subtree.position)} is not that of the leaves"))
-        for level, position in self._subtrees:
-            self._verdict.add(Fault(f"{_named(level, position)} is gone"))
+        for subtrees in self._subtrees.values():
+            subtrees.end()
+
+
+class _Subtrees:
+    """The hashes that are kept of one level, held against those of the tree as these come."""
+
+    def __init__(self, kept: Iterator[Subtree], verdict: Verdict) -> None:
+        self._kept, self._verdict = kept, verdict
+        self._next = next(kept, None)
+
+    def compare(self, made: Subtree) -> None:
+        """Hold the next hash of the level against what is kept."""
+        if self._next is None or self._next.position != made.position:
+            self._fault(made, "is gone")
+            return
+        if self._next.hash != made.hash:
+            self._fault(made, "is not that of the leaves")
+        self._next = next(self._kept, None)
+
+    def end(self) -> None:
+        """Note what is kept and not of the tree."""
+        while self._next is not None:
+            self._fault(self._next, "is not that of the leaves")
+            self._next = next(self._kept, None)
+
+    def _fault(self, subtree: Subtree, what: str) -> None:
+        named = f"the hash that is kept of the {1 << subtree.level} leaves from {subtree.position << subtree.level} on"
+        self._verdict.add(Fault(f"{named} {what}"))
 
 
 def _of_chain(before: KeptSeal | None, seal: KeptSeal) -> Iterator[str]:
     """Yield what keeps a seal from following the one before."""
     if seal.number != (before.number + 1 if before else 1):
         yield f"it comes after seal {before.number}" if before else "the seals before it are gone"
-    try:
-        if seal.previous_seal_hash != (before.seal().hash() if before else NO_SEAL):
-            yield "it follows another seal than the one that is before it here"
-    except ValueError as error:
-        yield f"the seal before it cannot be read: {error}"
+    if seal.previous_seal_hash != (before.seal().hash() if before else NO_SEAL):
+        yield "it follows another seal than the one that is before it here"
     if before is not None and seal.origin != before.origin:
         yield f"it is of the trail {seal.origin}, and the one before of {before.origin}"
 
 
 def _pages_by_leaf(trail: Trail) -> Iterator[Page]:
     first = 0
-    while pages := trail.pages(first, _PAGES):
+    while first <= LARGEST and (pages := trail.pages(first, _PAGES)):
         yield from pages
         first = pages[-1].first_leaf + 1
-
-
-def _named(level: int, position: int) -> str:
-    return f"the hash that is kept of the {1 << level} leaves from {position << level} on"

@@ -1,0 +1,24 @@
+"""Fixtures for the tests of tampering."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from tests.audit.tampered import BATCH, ENTRIES, Scene, rules_off
+from tests.audit.trails import faults, seal_all, write
+from tests.engines import Engines
+from tests.guards_off import guards_off
+
+
+@pytest.fixture(scope="module")
+def scene(engines: Engines, engine_name: str) -> Iterator[Scene]:
+    engine = engines[engine_name]
+    database = engine.create(engines.migrated(engine_name, "template"))
+    with closing(database.connect()) as connection:
+        write(connection, ENTRIES, user_id="somebody", session_id="s", client_ip="::1", user_agent="x", duration_ms=5)
+        seals = seal_all(connection, batch=BATCH)
+        with guards_off(connection), rules_off(connection):
+            assert faults(connection) == []
+            yield Scene(connection, seals)
+    engine.drop(database)

@@ -1,0 +1,112 @@
+"""A trail that is whole and another: who trusts a key or keeps a checkpoint sees it."""
+
+# ruff: noqa: S608  (the names in these statements are the module's own)
+
+from contextlib import closing
+from typing import Any
+
+import psycopg
+import pytest
+
+from kms_schema.audit.checkpoints import Checkpoint
+from tests.audit.tampered import BATCH, LEAVES, SEALS, SUBTREES, Scene
+from tests.audit.trails import FORGER, KEY, checkpoint_of, faults, open_trail, seal_all, verified, write
+from tests.engines import Database
+from tests.guards_off import guards_off
+from tests.statements import execute
+
+
+def forged(scene: Scene, *statements: str, key: Any = FORGER) -> None:
+    """Throw the evidence away, do something, and seal anew."""
+    for table in (SEALS, LEAVES, SUBTREES):
+        scene.execute(f"DELETE FROM {table}")
+    for statement in statements:
+        scene.execute(statement)
+    seal_all(scene.connection, key, origin=scene.seals[0].origin, batch=BATCH)
+
+
+REWRITES = {
+    "an entry changed": ("UPDATE key_audit_logs SET risk_score = 99 WHERE sequence = 5",),
+    "the tail cut": ("DELETE FROM key_audit_logs WHERE sequence > 120",),
+    "nothing changed": (),
+}
+
+
+@pytest.mark.parametrize("rewrite", REWRITES)
+def test_what_is_sealed_anew_is_found_by_trust_or_a_checkpoint(scene: Scene, rewrite: str) -> None:
+    kept = checkpoint_of(scene.seals[-1])
+    with scene.changed():
+        forged(scene, *REWRITES[rewrite])
+        assert scene.faults() == []
+        assert "which is not trusted" in scene.found(trusted=(KEY.verifier,))
+        assert "checkpoint" in scene.found(kept)
+    with scene.changed():
+        forged(scene, *REWRITES[rewrite], key=KEY)
+        assert scene.faults(trusted=(KEY.verifier,)) == []
+        assert "checkpoint" in scene.found(kept, trusted=(KEY.verifier,))
+
+
+def test_checkpoints_say_what_they_found(scene: Scene) -> None:
+    kept = tuple(map(checkpoint_of, scene.seals))
+    assert verified(scene.connection, checkpoints=kept).checkpoints == len(kept)
+    with scene.changed():
+        forged(scene, "DELETE FROM key_audit_logs WHERE sequence > 120", key=KEY)
+        assert "no seal of the 2 here is: the trail was cut" in scene.found(kept[-1])
+    with scene.changed():
+        forged(scene, "UPDATE key_audit_logs SET risk_score = 99 WHERE sequence = 5", key=KEY)
+        assert "another root: what it is over was rewritten" in scene.found(kept[0])
+    with scene.changed():
+        forged(scene, key=KEY)
+        assert "another seal over the same" in scene.found(kept[0])
+    other = Checkpoint("another.example", kept[0].size, kept[0].root)
+    assert "another seal over the same" in scene.found(other)
+
+
+def test_signatures_that_are_stripped_are_missed_by_who_trusts_a_key(scene: Scene) -> None:
+    with scene.changed():
+        scene.execute("UPDATE key_audit_seals SET signature = NULL, verifier_key = NULL")
+        assert scene.faults() == []
+        assert verified(scene.connection).unsigned == len(scene.seals)
+        found = scene.faults(trusted=(KEY.verifier,))
+        assert [fault.seal for fault in found] == [kept.number for kept in scene.seals]
+
+
+def test_a_seal_without_a_signature_is_held_by_the_next(scene: Scene) -> None:
+    with scene.changed():
+        forged(scene, key=None)
+        assert scene.faults() == []
+        scene.execute("UPDATE key_audit_seals SET snapshot_xmax = 7 WHERE seal_number = 1")
+        assert scene.found() == "seal 2: it follows another seal than the one that is before it here"
+
+
+@pytest.mark.only_on("postgresql")
+def test_an_entry_in_a_child_table_is_gone(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        write(connection, 3)
+        seal_all(connection)
+        with guards_off(connection):
+            execute(connection, "CREATE TABLE child () INHERITS (key_audit_logs)")
+            execute(connection, "INSERT INTO child SELECT * FROM ONLY key_audit_logs WHERE sequence = 2")
+            execute(connection, "DELETE FROM ONLY key_audit_logs WHERE sequence = 2")
+        assert execute(connection, "SELECT count(*) FROM key_audit_logs WHERE sequence = 2").fetchone() == (1,)
+        assert [fault.sequence for fault in faults(connection)] == [2]
+
+
+@pytest.mark.only_on("postgresql")
+def test_an_entry_that_a_policy_hides_is_not_passed_over(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        write(connection, 3)
+        seal_all(connection)
+        role = f"{database.name}_auditor"
+        execute(connection, f"CREATE ROLE {role}; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
+        execute(connection, "ALTER TABLE key_audit_logs ENABLE ROW LEVEL SECURITY")
+        execute(connection, "CREATE POLICY hides ON key_audit_logs USING (sequence <> 2)")
+        try:
+            execute(connection, f"SET ROLE {role}")
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"):
+                verified(connection)
+            execute(connection, "RESET ROLE")
+            assert faults(connection) == []
+        finally:
+            execute(connection, f"RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}")
+        assert open_trail(connection)

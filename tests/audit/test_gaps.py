@@ -1,0 +1,155 @@
+"""Each committed entry is sealed once, whatever transactions do meanwhile: a model of PostgreSQL's snapshots."""
+
+import struct
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from kms_schema.audit.encoding import PREFIX
+from kms_schema.audit.gaps import Gap, Run, joined, still_open, without
+from kms_schema.audit.kept import KeptSeal
+from kms_schema.audit.sealing import _sealed
+from kms_schema.audit.trail import Moment
+
+Step = tuple[str, int]
+"""What one of a few clients does."""
+
+CLIENTS = st.integers(0, 2)
+STEP = st.tuples(st.sampled_from(["id", "draw", "draw", "commit", "commit", "roll back"]), CLIENTS)
+MEANWHILE = st.lists(STEP, max_size=3)
+SEAL = st.tuples(st.sampled_from([1, 2, 100]), MEANWHILE, MEANWHILE, MEANWHILE)
+"""The size of a batch, and what others do before the entries are read, before it takes its id, and before it ends."""
+HISTORY = st.lists(st.one_of(STEP, STEP, STEP, SEAL, st.just("restored")), min_size=10, max_size=40)
+
+AN_EARLY_ID = [("id", 0), ("draw", 1), ("draw", 0), ("commit", 0), (100, [], [], []), ("draw", 2), ("commit", 2)]
+"""The lower number is that of the higher id, which is above `xmax` of any snapshot until it is over."""
+
+
+class Model:
+    """Transactions, ids and numbers as a cluster gives them out; stands for the trail within a sealing transaction."""
+
+    def __init__(self) -> None:
+        self.next_id, self.next_number, self.cluster = 1, 1, 1
+        self.latest_over = 0
+        self.ids: dict[int, int] = {}
+        self.drawn: dict[int, list[int]] = {}
+        self.committed: set[int] = set()
+        self.sealed: list[int] = []
+        self.seals: list[KeptSeal] = []
+        self._meanwhile: list[Sequence[Step]] = []
+        self._read: list[int] = []
+
+    def take(self, steps: Sequence[Step]) -> None:
+        for what, client in steps:
+            if what in {"id", "draw"}:
+                self.give_id(client)  # as the guard does before it draws
+            if what == "draw":
+                self.drawn.setdefault(client, []).append(self.next_number)
+                self.next_number += 1
+            elif what != "id" and client in self.ids:
+                self.end(client, committed=what == "commit")
+
+    def give_id(self, client: int) -> int:
+        if client not in self.ids:
+            self.ids[client] = self.next_id
+            self.next_id += 1
+        return self.ids[client]
+
+    def end(self, client: int, *, committed: bool) -> None:
+        numbers = self.drawn.pop(client, [])
+        self.committed.update(numbers if committed else ())
+        self.latest_over = max(self.latest_over, self.ids.pop(client))
+
+    def seal(self, batch: int, *meanwhile: Sequence[Step]) -> bool:
+        self._meanwhile = list(meanwhile)
+        before = self.seals[-1] if self.seals else None
+        made = _sealed(self, before, None, None, batch)  # type: ignore[arg-type]
+        if made is not None:
+            self.take(self._meanwhile.pop())
+            self.sealed += self._read
+            self.seals.append(made[1])
+        if SEALER in self.ids:
+            self.end(SEALER, committed=True)
+        return made is not None
+
+    def restore(self) -> None:
+        """Go on in another cluster, from a dump of this moment: its ids begin anew, and nobody is at work in it."""
+        self.ids.clear()
+        self.drawn.clear()
+        self.next_id, self.latest_over, self.cluster = 1, 0, self.cluster + 1
+
+    # What `_sealed` asks of a trail.
+
+    def moment(self) -> Moment:
+        moment = Moment(min(self.ids.values(), default=self.latest_over + 1), str(self.cluster))
+        self.take(self._meanwhile.pop(0))
+        return moment
+
+    def unsealed(self, after: int, gaps: Sequence[Gap], limit: int) -> Iterator[bytes]:
+        wanted = {number for gap in gaps for number in range(gap.first, gap.last + 1)}
+        found = [number for number in sorted(self.committed) if number > after or number in wanted]
+        self._read = found[:limit]
+        self.take(self._meanwhile.pop(0))
+        return (PREFIX + struct.pack(">i16siq", 16, bytes(16), 8, number) for number in self._read)
+
+    def transaction_id(self) -> int:
+        return self.give_id(SEALER)
+
+    def now(self) -> str:
+        return "2026-11-25T12:00:00.000000Z"
+
+    def first_entry_id(self) -> str:
+        return "the first"
+
+
+SEALER = -1
+
+
+@settings(deadline=None, max_examples=300)
+@given(HISTORY)
+@example([*AN_EARLY_ID, (100, [], [], [])])
+def test_each_committed_entry_is_sealed_once_and_no_other(history: list[Any]) -> None:
+    model = Model()
+    for event in history:
+        if event == "restored":
+            model.restore()
+        elif len(event) == 2:
+            model.take([event])
+        else:
+            model.seal(*event)
+    model.take([("commit", client) for client in range(3)])
+    for _ in "what is open", "what that seal has left open":
+        model.take([("draw", 0), ("commit", 0)])
+        while model.seal(3, [], [], []):
+            pass
+    assert sorted(model.sealed) == sorted(model.committed)
+    assert model.seals[-1].open_gaps == ()
+    for seal in model.seals:
+        seal.seal()
+
+
+RUNS = st.lists(st.integers(1, 30), unique=True).map(
+    lambda numbers: joined(Run(each, each) for each in sorted(numbers))
+)
+
+
+@given(RUNS, RUNS, st.integers(1, 3))
+def test_what_is_taken_out_of_gaps_leaves_the_rest(gaps: list[Run], taken: list[Run], ids: int) -> None:
+    marked = [Gap(*run, xmax=1 + position % ids) for position, run in enumerate(gaps)]
+    left = without(marked, taken)
+    owner = {number: gap.xmax for gap in marked for number in range(gap.first, gap.last + 1)}
+    gone = {number for run in taken for number in range(run.first, run.last + 1)}
+    assert {number: gap.xmax for gap in left for number in range(gap.first, gap.last + 1)} == {
+        number: xmax for number, xmax in owner.items() if number not in gone
+    }
+    assert all(one.last + 1 < two.first or one.xmax != two.xmax for one, two in pairwise(left))
+
+
+def test_a_gap_is_open_as_long_as_a_transaction_can_fill_it() -> None:
+    gaps = [Gap(2, 3, 10), Gap(5, 9, 11)]
+    assert still_open(gaps, over_below=10, looked_until=None) == [Gap(5, 9, 11)]
+    assert still_open(gaps, over_below=11, looked_until=None) == []
+    assert still_open(gaps, over_below=None, looked_until=6) == [Gap(7, 9, 0)]

@@ -1,0 +1,76 @@
+"""Trails in real databases for the tests of sealing and verification: entries, seals, and what is found."""
+
+import sqlite3
+from contextlib import closing
+from typing import Any
+
+from kms_schema.audit.checkpoints import Checkpoint
+from kms_schema.audit.kept import KeptSeal
+from kms_schema.audit.keys import SigningKey, VerifierKey
+from kms_schema.audit.postgresql_trail import OpenPostgresqlTrail
+from kms_schema.audit.sealing import seal
+from kms_schema.audit.sqlite_trail import OpenSqliteTrail
+from kms_schema.audit.trail import OpenTrail
+from kms_schema.audit.verification import Fault, Verdict, verify
+from tests.engines import Database
+from tests.engines.database import Connection
+from tests.rows import audit_entry, insert
+from tests.statements import execute
+
+KEY = SigningKey("kms.example/audit", bytes(range(32)))
+FORGER = SigningKey("kms.example/audit", bytes(reversed(range(32))))
+TABLE = "key_audit_logs"
+
+
+def open_trail(connection: Connection) -> OpenTrail:
+    if isinstance(connection, sqlite3.Connection):
+        return OpenSqliteTrail(connection)
+    return OpenPostgresqlTrail(connection, "public")
+
+
+def write(connection: Connection, count: int, **values: Any) -> None:
+    for number in range(count):
+        insert(connection, TABLE, **audit_entry(risk_score=number % 100, additional_metadata={"n": number}, **values))
+
+
+def seal_all(connection: Connection, signer: SigningKey | None = KEY, **options: Any) -> list[KeptSeal]:
+    return list(seal(open_trail(connection), signer, **options))
+
+
+def verified(
+    connection: Connection, *, checkpoints: tuple[Checkpoint, ...] = (), trusted: tuple[VerifierKey, ...] = ()
+) -> Verdict:
+    with open_trail(connection).reading() as trail:
+        return verify(trail, checkpoints=checkpoints, trusted=trusted)
+
+
+def faults(connection: Connection, **options: Any) -> list[Fault]:
+    return verified(connection, **options).faults
+
+
+def checkpoint_of(kept: KeptSeal) -> Checkpoint:
+    """Return what is kept outside the database."""
+    return Checkpoint.parse(kept.seal().text())
+
+
+def sealed_sequences(connection: Connection) -> list[int]:
+    """Return the sequences of all leaves, in the order of the tree."""
+    rows = execute(
+        connection, "SELECT first_sequence, length(hashes) / 32 FROM key_audit_leaves ORDER BY first_leaf"
+    ).fetchall()
+    return [first + offset for first, count in rows for offset in range(count)]
+
+
+def written_sequences(connection: Connection) -> list[int]:
+    return [row[0] for row in execute(connection, "SELECT sequence FROM key_audit_logs ORDER BY sequence").fetchall()]
+
+
+def is_whole(database: Database, checkpoints: tuple[Checkpoint, ...] = ()) -> Verdict:
+    """Assert that every entry is in exactly one seal and that the trail verifies; return the verdict."""
+    with closing(database.connect()) as connection:
+        assert sorted(sealed_sequences(connection)) == written_sequences(connection)
+        verdict = verified(connection, checkpoints=checkpoints)
+        assert verdict.faults == []
+        assert verdict.unsealed == 0
+        assert verdict.checkpoints == len(checkpoints)
+        return verdict
