@@ -15,7 +15,7 @@ from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.keys import VerifierKey
 from kms_schema.audit.merkle import CompactRange
 from kms_schema.audit.seals import NO_SEAL
-from kms_schema.audit.trail import SUBTREE_LEVELS, Page, Trail
+from kms_schema.audit.trail import SUBTREE_LEVELS, Page, Trail, TrailError
 
 _PAGES = 256
 """Pages whose entries are read at a time: up to 65 536 entries."""
@@ -70,31 +70,54 @@ def verify(
     *,
     checkpoints: Sequence[Checkpoint] = (),
     trusted: Sequence[VerifierKey] = (),
+    since: int | None = None,
     progress: Progress | None = None,
 ) -> Verdict:
     """Verify the trail behind one snapshot, and return everything that is wrong with it.
 
     `checkpoints` were kept elsewhere: the tree must lead to each. With `trusted` verifier keys, every seal must be
-    signed by one of them, or by a key that such a seal announces. Memory does not grow with the trail.
+    signed by one of them, or by a key that such a seal announces. `since` is the number of a seal: the tree goes on
+    from what that seal says of it, and entries sealed up to then are not looked at; chain and signatures are, of all
+    seals. Memory does not grow with the trail. Raises `TrailError` where there is no such seal, or a checkpoint is
+    older than it.
     """
     verdict = Verdict()
-    _Entries(trail, verdict, progress).walk()
-    _Tree(trail, verdict, checkpoints, trusted, progress).walk()
+    start = None if since is None else _start(trail, since, checkpoints)
+    _Entries(trail, verdict, start, progress).walk()
+    _Tree(trail, verdict, start, progress, checkpoints=checkpoints, trusted=trusted).walk()
     return verdict
+
+
+def _start(trail: Trail, number: int, checkpoints: Sequence[Checkpoint]) -> KeptSeal:
+    """Return the seal to start from."""
+    start = trail.seal(number)
+    if start is None:
+        last = trail.last_seal()
+        raise TrailError(f"there is no seal {number}: {f'the last is {last.number}' if last else 'nothing is sealed'}")
+    for checkpoint in checkpoints:
+        if checkpoint.size < start.tree_size:
+            raise TrailError(
+                f"the checkpoint of {checkpoint.size} leaves is older than seal {number}, which is over"
+                f" {start.tree_size}: start from an older seal, or leave --since out"
+            )
+    return start
 
 
 class _Entries:
     """The walk by sequence: each entry is the one that was sealed at its place, and none was left out."""
 
-    def __init__(self, trail: Trail, verdict: Verdict, progress: Progress | None) -> None:
+    def __init__(self, trail: Trail, verdict: Verdict, start: KeptSeal | None, progress: Progress | None) -> None:
         self._trail, self._verdict, self._progress = trail, verdict, progress
         last = trail.last_seal()
-        self._total = last.tree_size if last else 0
+        self._first_leaf = start.tree_size if start else 0
+        # What came after a seal is above its last sequence, or was one of the gaps that it left open.
+        self._after = min([start.last_sequence, *(gap.first - 1 for gap in start.open_gaps)]) if start else 0
+        self._total = (last.tree_size if last else 0) - self._first_leaf
         self._last_sequence = last.last_sequence if last else 0
         self._open = last.open_gaps if last else ()
 
     def walk(self) -> None:
-        after = 0
+        after = self._after
         while pages := self._trail.pages_by_sequence(after, _PAGES):
             until = pages[-1].run.last
             self._compare(pages, self._trail.entries(after + 1, until))
@@ -110,7 +133,7 @@ class _Entries:
             begun = list(islice(entries, page.size))
             # The sequence is part of what is hashed: equal hashes are of the right entries, with none between them.
             if b"".join(map(leaf_hash, begun)) == page.hashes:
-                self._verdict.entries += page.size
+                self._count(page, page.size)
             else:
                 entries = self._compare_each(page, chain(begun, entries))
         for entry in entries:
@@ -128,11 +151,15 @@ class _Entries:
                 self._missing(sequence)
                 continue
             if leaf_hash(entry) == leaf:
-                self._verdict.entries += 1
+                self._count(page, 1)
             else:
                 self._fault(entry, "is not what was sealed: it was changed afterwards")
             entry = next(entries, None)
         return entries if entry is None else chain([entry], entries)
+
+    def _count(self, page: Page, entries: int) -> None:
+        if page.first_leaf >= self._first_leaf:
+            self._verdict.entries += entries
 
     def _missing(self, sequence: int) -> None:
         message = f"the entry with sequence {sequence} was sealed and is gone, or is hidden from this role"
@@ -153,32 +180,38 @@ class _Entries:
 class _Tree:
     """The walk by leaf: each seal is over the leaves up to it, follows the one before, and is signed as it must be."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (each by its name)
         self,
         trail: Trail,
         verdict: Verdict,
+        start: KeptSeal | None,
+        progress: Progress | None,
+        *,
         checkpoints: Sequence[Checkpoint],
         trusted: Sequence[VerifierKey],
-        progress: Progress | None,
     ) -> None:
         self._trail, self._verdict, self._progress = trail, verdict, progress
         self._awaited: dict[int, list[Checkpoint]] = {}
         for checkpoint in checkpoints:
             self._awaited.setdefault(checkpoint.size, []).append(checkpoint)
         self._keys = {str(key) for key in trusted} if trusted else None
-        self._tree = CompactRange()
+        self._start = start
+        self._tree = _tree_of(start)
         self._subtrees: dict[tuple[int, int], bytes] = {}
-        self._pages = _pages_by_leaf(trail)
+        self._pages = _pages_by_leaf(trail, self._tree.size)
 
     def walk(self) -> None:
         before: KeptSeal | None = None
         last = self._trail.last_seal()
         for seal in self._trail.seals():
-            self._grow_to(seal)
-            for message in (*self._of_tree(seal), *_of_chain(before, seal), *self._of_signature(before, seal)):
+            of_tree: list[str] = []
+            if self._start is None or seal.number >= self._start.number:
+                self._grow_to(seal)
+                of_tree = list(self._of_tree(seal))
+            for message in (*of_tree, *_of_chain(before, seal), *self._of_signature(before, seal)):
                 self._verdict.add(Fault(f"seal {seal.number}: {message}", seal=seal.number))
             for checkpoint in self._awaited.pop(seal.tree_size, ()):
-                self._hold_against(checkpoint)
+                self._hold_against(checkpoint, seal.origin)
             before = seal
             self._verdict.seals += 1
             if self._progress and last:
@@ -225,8 +258,10 @@ class _Tree:
         elif self._keys is not None and seal.next_key is not None:
             self._keys.add(seal.next_key)
 
-    def _hold_against(self, checkpoint: Checkpoint) -> None:
-        if checkpoint.root == self._tree.root():
+    def _hold_against(self, checkpoint: Checkpoint, origin: str) -> None:
+        if checkpoint.origin != origin:
+            self._verdict.add(Fault(f"the checkpoint is of the trail {checkpoint.origin}, and this is {origin}"))
+        elif checkpoint.root == self._tree.root():
             self._verdict.checkpoints += 1
         else:
             message = f"the checkpoint of {checkpoint.size} leaves has another root: what it is over was rewritten"
@@ -240,7 +275,10 @@ class _Tree:
             self._verdict.add(Fault(message))
         for page in self._pages:
             self._verdict.add(Fault(f"the leaves from {page.first_leaf} on belong to no seal"))
+        begun = self._start.tree_size if self._start else 0
         for subtree in self._trail.subtrees():
+            if subtree.position + 1 << subtree.level <= begun:
+                continue
             if self._subtrees.pop((subtree.level, subtree.position), None) != subtree.hash:
                 self._verdict.add(Fault(f"{_named(subtree.level, subtree.position)} is not that of the leaves"))
         for level, position in self._subtrees:
@@ -260,8 +298,17 @@ def _of_chain(before: KeptSeal | None, seal: KeptSeal) -> Iterator[str]:
         yield f"it is of the trail {seal.origin}, and the one before of {before.origin}"
 
 
-def _pages_by_leaf(trail: Trail) -> Iterator[Page]:
-    first = 0
+def _tree_of(seal: KeptSeal | None) -> CompactRange:
+    """Return the tree that a seal says it is over, from its compact range."""
+    if seal is None:
+        return CompactRange()
+    try:
+        return CompactRange(seal.tree_size, seal.subtree_hashes)
+    except ValueError as error:
+        raise TrailError(f"nothing can start from seal {seal.number}: {error}") from None
+
+
+def _pages_by_leaf(trail: Trail, first: int) -> Iterator[Page]:
     while pages := trail.pages(first, _PAGES):
         yield from pages
         first = pages[-1].first_leaf + 1
