@@ -25,12 +25,12 @@ if TYPE_CHECKING:
         read_verifier_keys,
         write_signing_key,
     )
+    from kms_schema.audit.lag import Standing, standing
     from kms_schema.audit.notes import Note
     from kms_schema.audit.opening import open_trail
     from kms_schema.audit.outside import OutsideCheckpoint, read_checkpoint
     from kms_schema.audit.proving import CannotProve, prove_consistency, prove_inclusion
     from kms_schema.audit.sealing import seal
-    from kms_schema.audit.standing import Standing, standing
     from kms_schema.audit.trail import OpenTrail, Trail, TrailError
     from kms_schema.audit.verification import Fault, Verdict, verify
 
@@ -46,7 +46,7 @@ _NAMES = {
     "outside": ("OutsideCheckpoint", "read_checkpoint"),
     "proving": ("CannotProve", "prove_consistency", "prove_inclusion"),
     "sealing": ("seal",),
-    "standing": ("Standing", "standing"),
+    "lag": ("Standing", "standing"),
     "trail": ("OpenTrail", "Trail", "TrailError"),
     "verification": ("Fault", "Verdict", "verify"),
 }  # fmt: skip

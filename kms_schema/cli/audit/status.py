@@ -7,8 +7,8 @@ import click
 
 from kms_schema.audit.base64_text import to_base64
 from kms_schema.audit.kept import KeptSeal
+from kms_schema.audit.lag import Standing, standing
 from kms_schema.audit.outside import printed
-from kms_schema.audit.standing import Standing, standing
 from kms_schema.cli.audit.opening import opened, style_option, where
 from kms_schema.validation.visible import in_a_line
 
