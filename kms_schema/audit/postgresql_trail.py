@@ -1,7 +1,7 @@
 """The trail in PostgreSQL."""
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,7 @@ class PostgresqlTrail:
     def __init__(self, cursor: "psycopg.Cursor[tuple[Any, ...]]", schema: str) -> None:
         """Take the cursor of a transaction that `sealing` or `reading` began."""
         self._cursor = cursor
+        self._copying: Generator[bytes, None, None] | None = None
         quoted = '"' + schema.replace('"', '""') + '"'
         self._logs, self._seals, self._leaves, self._subtrees, self._masters = (
             f"{quoted}.{table}"
@@ -215,7 +216,16 @@ class PostgresqlTrail:
         query = f"SELECT first_leaf, first_sequence, hashes FROM ONLY {self._leaves} WHERE {condition}"
         return [Page(*row) for row in self._rows(query)]
 
+    def stop(self) -> None:
+        """End a COPY that nobody reads on: no statement gets through while it lasts, not even ROLLBACK."""
+        if self._copying is not None:
+            self._copying.close()
+
     def _copied(self, query: str) -> Iterator[bytes]:
+        self._copying = self._copy(query)
+        return self._copying
+
+    def _copy(self, query: str) -> Generator[bytes, None, None]:
         with self._cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT binary)".encode()) as stream:
             yield from map(bytes, entries_of(stream))
 
@@ -275,10 +285,12 @@ class OpenPostgresqlTrail:
         try:
             with self._connection.cursor(row_factory=tuple_row) as cursor:
                 cursor.execute(begin.encode())
+                trail = PostgresqlTrail(cursor, self._schema)
                 try:
-                    yield PostgresqlTrail(cursor, self._schema)
+                    yield trail
                 except BaseException:
                     if not self._connection.closed:
+                        trail.stop()
                         cursor.execute("ROLLBACK")
                     raise
                 cursor.execute("COMMIT")

@@ -80,3 +80,25 @@ def test_a_file_without_the_tables_is_refused_when_it_is_read() -> None:
         with pytest.raises(TrailError, match="kms-schema upgrade"), trail.reading():
             pass
         assert not connection.in_transaction
+
+
+STOPPED = """
+import sys
+from contextlib import suppress
+from kms_schema.audit import open_trail
+from kms_schema.cli.connecting import connected
+with connected(sys.argv[1]) as connection:
+    with suppress(KeyboardInterrupt), open_trail(connection).reading() as snapshot:
+        entries = snapshot.entries(1, None)
+        next(entries)
+        raise KeyboardInterrupt
+    print(connection.execute("SELECT count(*) FROM key_audit_logs").fetchone())
+"""
+
+
+def test_who_stops_in_the_midst_of_reading_gets_the_connection_back(database: Database) -> None:
+    """A process of its own: where the COPY is not ended first, ROLLBACK waits for it for ever."""
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED, database.url], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert (done.stdout, done.stderr) == ("(1,)\n", "")
