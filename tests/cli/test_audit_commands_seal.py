@@ -85,6 +85,21 @@ def test_the_key_of_the_environment_signs_and_no_command_gets_it(trail: Trail) -
     assert "PRIVATE" not in out + err
 
 
+def test_a_checkpoint_is_the_same_bytes_in_every_locale(trail: Trail) -> None:
+    command = [sys.executable, "-m", "kms_schema", "audit"]
+    elsewhere = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONIOENCODING": "latin-1"}
+    kept = trail.seal("--origin", "kms.example/\N{CJK UNIFIED IDEOGRAPH-9375}")
+    for arguments, expected in ((["checkpoint"], kept.read_bytes()), (["status"], b"trail: kms.example/\\u9375, tree")):
+        done = subprocess.run(
+            [*command, *arguments, "--database-url", trail.database.url],
+            capture_output=True,
+            check=False,
+            env=elsewhere,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout.startswith(expected)
+
+
 def test_a_key_that_cannot_be_used_is_not_shown(trail: Trail, monkeypatch: pytest.MonkeyPatch) -> None:
     mistyped = trail.key.private_text()[:-3]
     monkeypatch.setenv("KMS_SEAL_KEY", mistyped)

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import click
 
 from kms_schema.audit.appending import append
-from kms_schema.cli.audit.opening import opened, style_option, where
+from kms_schema.cli.audit.opening import opened, print_lines, style_option, where
 from kms_schema.validation.visible import in_a_line
 from kms_schema.vocabulary import AuditCategory, AuditSecurityLevel
 
@@ -65,4 +65,4 @@ def append_command(
     else:
         for column, value in entry.items():
             if value is not None:
-                click.echo(in_a_line(f"{column}: {value}"))
+                print_lines(in_a_line(f"{column}: {value}"))

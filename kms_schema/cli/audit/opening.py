@@ -1,5 +1,6 @@
 """What the commands of `kms-schema audit` have in common: where the trail is, and what is said where it is not."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -28,6 +29,22 @@ def where(command: Command) -> Command:
     return click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db.")(
         command
     )
+
+
+def print_note(text: str) -> None:
+    """Write a note to standard output to the byte, whatever the locale: its bytes are what is signed."""
+    binary = getattr(sys.stdout, "buffer", None)
+    if binary is None:
+        click.echo(text, nl=False)
+    else:
+        binary.write(text.encode())
+        binary.flush()
+
+
+def print_lines(text: str) -> None:
+    """Write text to standard output; what the locale cannot say is escaped."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from kms_schema.audit.keys import SigningKey, VerifierKey
 from kms_schema.audit.outside import printed
 from kms_schema.audit.proving import seal_of
 from kms_schema.audit.sealing import seal
-from kms_schema.cli.audit.opening import opened, where
+from kms_schema.cli.audit.opening import opened, print_note, where
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, signing_key, verifier_keys
 from kms_schema.validation.visible import in_a_line
 
@@ -63,7 +63,7 @@ def seal_command(  # noqa: PLR0913, PLR0917  (click passes each option by name)
         finally:
             # One note, also where a long backlog took several seals: the last is over what the others are over.
             if made is not None:
-                click.echo(printed(made), nl=False)
+                print_note(printed(made))
     if failed:
         raise NotPublished(
             "what was sealed stays sealed, and the command of --publish failed: when it works again, run"
@@ -116,4 +116,4 @@ def checkpoint_command(database_url: str | None, schema: str, number: int | None
     """
     with opened(database_url, schema) as trail, trail.reading() as snapshot:
         text = printed(seal_of(snapshot, number))
-    click.echo(text, nl=False)
+    print_note(text)

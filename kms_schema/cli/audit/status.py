@@ -9,7 +9,7 @@ from kms_schema.audit.base64_text import to_base64
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.lag import Standing, standing
 from kms_schema.audit.outside import printed
-from kms_schema.cli.audit.opening import opened, style_option, where
+from kms_schema.cli.audit.opening import opened, print_lines, style_option, where
 from kms_schema.validation.visible import in_a_line
 
 
@@ -36,7 +36,7 @@ def status_command(
         found = standing(snapshot)
         passed = found.too_far(max_lag, max_age)
         text = _json(found, passed) if style == "json" else "\n".join(map(in_a_line, _lines(found, passed)))
-    click.echo(text)
+    print_lines(text)
     return int(bool(passed))
 
 

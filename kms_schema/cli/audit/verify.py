@@ -12,7 +12,7 @@ from kms_schema.audit.checkpoints import Checkpoint
 from kms_schema.audit.keys import VerifierKey
 from kms_schema.audit.outside import OutsideCheckpoint, read_checkpoint
 from kms_schema.audit.verification import Verdict, verify
-from kms_schema.cli.audit.opening import opened, style_option, where
+from kms_schema.cli.audit.opening import opened, print_lines, style_option, where
 from kms_schema.cli.audit.signing import existing, verifier_keys
 from kms_schema.validation.visible import in_a_line
 
@@ -58,7 +58,7 @@ def verify_command(  # noqa: PLR0913, PLR0917  (click passes each option by name
     if style == "json":
         click.echo(_json(verdict, checkpoints, trusted, since, holds=holds))
     else:
-        click.echo("\n".join(map(in_a_line, _lines(verdict, checkpoints, trusted, since))))
+        print_lines("\n".join(map(in_a_line, _lines(verdict, checkpoints, trusted, since))))
     return 0 if holds else 1
 
 
