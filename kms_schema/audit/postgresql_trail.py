@@ -1,6 +1,7 @@
 """The trail in PostgreSQL."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import uuid
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -8,11 +9,15 @@ from kms_schema.audit.copy_stream import entries as entries_of
 from kms_schema.audit.gaps import Gap
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.postgresql_entries import SELECTED
-from kms_schema.audit.trail import NUMBERED, Moment, Page, Subtree, TrailError
+from kms_schema.audit.trail import NUMBERED, Moment, Page, Subtree, TrailError, not_there
 
 if TYPE_CHECKING:
     import psycopg
 
+_WRITING = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
+    " SET LOCAL search_path = pg_catalog; SET LOCAL client_encoding = 'UTF8'"
+)
 _SETTINGS = (
     "SET LOCAL search_path = pg_catalog; SET LOCAL client_encoding = 'UTF8'; SET LOCAL statement_timeout = 0;"
     " SET LOCAL row_security = off"
@@ -36,11 +41,24 @@ class PostgresqlTrail:
     def __init__(self, cursor: "psycopg.Cursor[tuple[Any, ...]]", schema: str) -> None:
         """Take the cursor of a transaction that `sealing` or `reading` began."""
         self._cursor = cursor
+        self._copying: Generator[bytes, None, None] | None = None
         self._schema = quoted = '"' + schema.replace('"', '""') + '"'
-        self._logs, self._seals, self._leaves, self._subtrees = (
+        self._logs, self._seals, self._leaves, self._subtrees, self._masters = (
             f"{quoted}.{table}"
-            for table in ("key_audit_logs", "key_audit_seals", "key_audit_leaves", "key_audit_subtrees")
+            for table in ("key_audit_logs", "key_audit_seals", "key_audit_leaves", "key_audit_subtrees", "key_masters")
         )
+
+    def demand_seals(self) -> None:
+        """Raise `TrailError` where the database has no seals yet."""
+        self._demand(self._seals)
+
+    def demand_entries(self) -> None:
+        """Raise `TrailError` where the database has no trail yet."""
+        self._demand(self._logs)
+
+    def _demand(self, table: str) -> None:
+        if self._cursor.execute("SELECT to_regclass(%s)", (table,)).fetchone() == (None,):
+            raise not_there(table.replace('"', ""))
 
     def lock(self) -> None:
         """Wait until no other session seals this trail."""
@@ -73,6 +91,11 @@ class PostgresqlTrail:
         row = self._cursor.fetchone()
         return None if row is None else KeptSeal.from_row(row)
 
+    def seal(self, number: int) -> KeptSeal | None:
+        """Return one seal."""
+        rows = self._rows(f"SELECT {_SEAL} FROM ONLY {self._seals} WHERE seal_number = {number:d}")
+        return KeptSeal.from_row(rows[0]) if rows else None
+
     def first_entry_id(self) -> str | None:
         """Return the id of the first entry."""
         self._execute(f"SELECT id::text FROM ONLY {self._logs} ORDER BY sequence LIMIT 1")
@@ -81,17 +104,26 @@ class PostgresqlTrail:
 
     def unsealed(self, after: int, gaps: Sequence[Gap], limit: int) -> Iterator[bytes]:
         """Yield entries above `after` and in `gaps`, as far as they are visible."""
-        found = f"SELECT * FROM ONLY {self._logs} WHERE sequence > {after:d}"
+        found = self._not_sealed("*", after, gaps)
+        return self._copied(f"SELECT {SELECTED} FROM ({found}) AS entry ORDER BY sequence LIMIT {limit:d}")
+
+    def count_unsealed(self, after: int, gaps: Sequence[Gap]) -> int:
+        """Return how many there are."""
+        (count,) = self._row(f"SELECT count(*) FROM ({self._not_sealed('sequence', after, gaps)}) AS entry")
+        return int(count)
+
+    def _not_sealed(self, columns: str, after: int, gaps: Sequence[Gap]) -> str:
+        found = f"SELECT {columns} FROM ONLY {self._logs} WHERE sequence > {after:d}"
         if gaps:
             firsts, lasts = (
                 f"ARRAY[{','.join(f'{end:d}' for end in ends)}]::bigint[]"
                 for ends in ([gap.first for gap in gaps], [gap.last for gap in gaps])
             )
             found += (
-                f" UNION ALL SELECT entry.* FROM unnest({firsts}, {lasts}) AS gap (first, last)"
+                f" UNION ALL SELECT entry.{columns} FROM unnest({firsts}, {lasts}) AS gap (first, last)"
                 f" JOIN ONLY {self._logs} AS entry ON entry.sequence BETWEEN gap.first AND gap.last"
             )
-        return self._copied(f"SELECT {SELECTED} FROM ({found}) AS entry ORDER BY sequence LIMIT {limit:d}")
+        return found
 
     def entries(self, first: int, last: int | None) -> Iterator[bytes]:
         """Yield entries by sequence."""
@@ -154,11 +186,63 @@ class PostgresqlTrail:
             if found:
                 yield table, int(found)
 
+    def subtrees_at(self, level: int, first: int, last: int) -> list[Subtree]:
+        """Return kept subtrees of a level."""
+        return [
+            Subtree(*row)
+            for row in self._rows(
+                f"SELECT level, position, hash FROM ONLY {self._subtrees}"
+                f" WHERE level = {level:d} AND position BETWEEN {first:d} AND {last:d} ORDER BY position"
+            )
+        ]
+
+    def page_of_sequence(self, sequence: int) -> Page | None:
+        """Return the page of an entry."""
+        pages = self._pages(f"first_sequence <= {sequence:d} ORDER BY first_sequence DESC LIMIT 1")
+        return pages[0] if pages and sequence <= pages[0].run.last else None
+
+    def pages_over(self, first_leaf: int, last_leaf: int) -> list[Page]:
+        """Return the pages of some leaves."""
+        begin = f"SELECT max(first_leaf) FROM ONLY {self._leaves} WHERE first_leaf <= {first_leaf:d}"
+        return self._pages(f"first_leaf BETWEEN ({begin}) AND {last_leaf:d} ORDER BY first_leaf")
+
+    def sequence_of(self, entry: uuid.UUID) -> int | None:
+        """Return the sequence of an entry."""
+        self._cursor.execute(f"SELECT sequence FROM ONLY {self._logs} WHERE id = %s".encode(), (entry,))
+        row = self._cursor.fetchone()
+        return None if row is None else int(row[0])
+
+    def key(self, key_id: str) -> uuid.UUID | None:
+        """Return the id of a key."""
+        self._cursor.execute(f"SELECT id FROM ONLY {self._masters} WHERE key_id = %s".encode(), (key_id,))
+        row = self._cursor.fetchone()
+        return None if row is None else row[0]
+
+    def insert(self, values: Mapping[str, object]) -> int:
+        """Write an entry; the server sets the rest."""
+        names = ", ".join(f'"{column}"' for column in values)
+        places = ", ".join(["%s"] * len(values))
+        self._cursor.execute(
+            f"INSERT INTO {self._logs} ({names}) VALUES ({places}) RETURNING sequence".encode(), list(values.values())
+        )
+        row = self._cursor.fetchone()
+        assert row is not None  # noqa: S101  (an INSERT of one row that did not fail returns it)
+        return int(row[0])
+
     def _pages(self, condition: str) -> list[Page]:
         query = f"SELECT first_leaf, first_sequence, hashes FROM ONLY {self._leaves} WHERE {condition}"
         return [Page(*row) for row in self._rows(query)]
 
+    def stop(self) -> None:
+        """End a COPY that nobody reads on: no statement gets through while it lasts, not even ROLLBACK."""
+        if self._copying is not None:
+            self._copying.close()
+
     def _copied(self, query: str) -> Iterator[bytes]:
+        self._copying = self._copy(query)
+        return self._copying
+
+    def _copy(self, query: str) -> Generator[bytes, None, None]:
         with self._cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT binary)".encode()) as stream:
             yield from map(bytes, entries_of(stream))
 
@@ -191,6 +275,7 @@ class OpenPostgresqlTrail:
     def sealing(self) -> Iterator[PostgresqlTrail]:
         """Open a transaction that is committed, unless an exception ends it; other sealers wait for it."""
         with self._transaction(_SEALING) as trail:
+            trail.demand_seals()
             trail.lock()
             yield trail
 
@@ -198,6 +283,14 @@ class OpenPostgresqlTrail:
     def reading(self) -> Iterator[PostgresqlTrail]:
         """Open one snapshot, read only."""
         with self._transaction(_READING) as trail:
+            trail.demand_seals()
+            yield trail
+
+    @contextmanager
+    def writing(self) -> Iterator[PostgresqlTrail]:
+        """Open a transaction that is committed, unless an exception ends it; row security holds as for anybody."""
+        with self._transaction(_WRITING) as trail:
+            trail.demand_entries()
             yield trail
 
     @contextmanager
@@ -209,10 +302,12 @@ class OpenPostgresqlTrail:
         try:
             with self._connection.cursor(row_factory=tuple_row) as cursor:
                 cursor.execute(begin.encode())
+                trail = PostgresqlTrail(cursor, self._schema)
                 try:
-                    yield PostgresqlTrail(cursor, self._schema)
+                    yield trail
                 except BaseException:
                     if not self._connection.closed:
+                        trail.stop()
                         cursor.execute("ROLLBACK")
                     raise
                 cursor.execute("COMMIT")

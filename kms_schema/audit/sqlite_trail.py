@@ -1,14 +1,15 @@
 """The trail in SQLite, where writers take turns and no sequence is left out."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from kms_schema.audit.gaps import Gap
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.sqlite_entries import SELECTED, entry_or_unreadable, text_as_stored
-from kms_schema.audit.trail import NUMBERED, Moment, Page, Subtree, TrailError
+from kms_schema.audit.trail import NUMBERED, Moment, Page, Subtree, TrailError, not_there
 
 _SEAL = (
     "seal_number, origin, sealed_at, tree_size, root_hash, previous_seal_hash, verifier_key, signature, next_key,"
@@ -22,6 +23,12 @@ class SqliteTrail:
     def __init__(self, cursor: sqlite3.Cursor, entries_cursor: sqlite3.Cursor) -> None:
         """Take two cursors of one connection: entries are read with one while the other is used."""
         self._cursor, self._entries_cursor = cursor, entries_cursor
+
+    def demand(self, table: str) -> None:
+        """Raise `TrailError` where the database does not have a table yet."""
+        query = "SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?"
+        if self._cursor.execute(query, (table,)).fetchone() is None:
+            raise not_there(table)
 
     def moment(self) -> Moment:
         """Return that nothing else is going on."""
@@ -42,6 +49,12 @@ class SqliteTrail:
         ).fetchone()
         return None if row is None else KeptSeal.from_row(row)
 
+    def seal(self, number: int) -> KeptSeal | None:
+        """Return one seal."""
+        query = f"SELECT {_SEAL} FROM main.key_audit_seals WHERE seal_number = ?"
+        row = self._cursor.execute(query, (number,)).fetchone()
+        return None if row is None else KeptSeal.from_row(row)
+
     def first_entry_id(self) -> str | None:
         """Return the id of the first entry, as PostgreSQL writes it."""
         row = self._cursor.execute("SELECT id FROM main.key_audit_logs ORDER BY sequence LIMIT 1").fetchone()
@@ -54,6 +67,12 @@ class SqliteTrail:
         """Yield entries above `after`."""
         del gaps
         return self._read("sequence > ? ORDER BY sequence LIMIT ?", (after, limit))
+
+    def count_unsealed(self, after: int, gaps: Sequence[Gap]) -> int:
+        """Return how many there are."""
+        del gaps
+        ((count,),) = self._cursor.execute("SELECT count(*) FROM main.key_audit_logs WHERE sequence > ?", (after,))
+        return int(count)
 
     def entries(self, first: int, last: int | None) -> Iterator[bytes]:
         """Yield entries by sequence."""
@@ -120,12 +139,48 @@ class SqliteTrail:
             if found:
                 yield table, found
 
-    def _pages(self, order: str, condition: str, least: int, count: int) -> list[Page]:
+    def subtrees_at(self, level: int, first: int, last: int) -> list[Subtree]:
+        """Return kept subtrees of a level."""
         query = (
-            "SELECT first_leaf, first_sequence, hashes FROM main.key_audit_leaves"
-            f" WHERE {condition} AND typeof({order}) = 'integer' ORDER BY {order} LIMIT ?"
+            "SELECT level, position, hash FROM main.key_audit_subtrees"
+            " WHERE level = ? AND position BETWEEN ? AND ? ORDER BY position"
         )
-        return [Page(*row) for row in self._cursor.execute(query, (least, count))]
+        return [Subtree(*row) for row in self._cursor.execute(query, (level, first, last))]
+
+    def page_of_sequence(self, sequence: int) -> Page | None:
+        """Return the page of an entry."""
+        pages = self._found("first_sequence <= ? ORDER BY first_sequence DESC LIMIT 1", (sequence,))
+        return pages[0] if pages and sequence <= pages[0].run.last else None
+
+    def pages_over(self, first_leaf: int, last_leaf: int) -> list[Page]:
+        """Return the pages of some leaves."""
+        begin = "SELECT max(first_leaf) FROM main.key_audit_leaves WHERE first_leaf <= ?"
+        return self._found(f"first_leaf BETWEEN ({begin}) AND ? ORDER BY first_leaf", (first_leaf, last_leaf))
+
+    def sequence_of(self, entry: uuid.UUID) -> int | None:
+        """Return the sequence of an entry."""
+        query = "SELECT sequence FROM main.key_audit_logs WHERE id = ?"
+        row = self._cursor.execute(query, (entry.hex,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def key(self, key_id: str) -> str | None:
+        """Return the id of a key."""
+        row = self._cursor.execute("SELECT id FROM main.key_masters WHERE key_id = ?", (key_id,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def insert(self, values: Mapping[str, object]) -> int:
+        """Write an entry; defaults and triggers set the rest."""
+        names, places = ", ".join(f'"{column}"' for column in values), ", ".join("?" * len(values))
+        self._cursor.execute(f"INSERT INTO main.key_audit_logs ({names}) VALUES ({places})", list(values.values()))
+        ((sequence,),) = self._cursor.execute("SELECT max(sequence) FROM main.key_audit_logs")
+        return int(sequence)
+
+    def _pages(self, order: str, condition: str, least: int, count: int) -> list[Page]:
+        return self._found(f"{condition} AND typeof({order}) = 'integer' ORDER BY {order} LIMIT ?", (least, count))
+
+    def _found(self, condition: str, values: tuple[int, ...]) -> list[Page]:
+        query = f"SELECT first_leaf, first_sequence, hashes FROM main.key_audit_leaves WHERE {condition}"
+        return [Page(*row) for row in self._cursor.execute(query, values)]
 
     def _read(self, condition: str, values: tuple[int, ...]) -> Iterator[bytes]:
         query = f"SELECT {SELECTED} FROM main.key_audit_logs WHERE typeof(sequence) = 'integer' AND {condition}"
@@ -145,12 +200,21 @@ class OpenSqliteTrail:
     def sealing(self) -> Iterator[SqliteTrail]:
         """Open a transaction that is committed, unless an exception ends it; every other writer waits for it."""
         with self._transaction("BEGIN IMMEDIATE") as trail:
+            trail.demand("key_audit_seals")
             yield trail
 
     @contextmanager
     def reading(self) -> Iterator[SqliteTrail]:
         """Open one snapshot."""
         with self._transaction("BEGIN") as trail:
+            trail.demand("key_audit_seals")
+            yield trail
+
+    @contextmanager
+    def writing(self) -> Iterator[SqliteTrail]:
+        """Open a transaction that is committed, unless an exception ends it; every other writer waits for it."""
+        with self._transaction("BEGIN IMMEDIATE") as trail:
+            trail.demand("key_audit_logs")
             yield trail
 
     @contextmanager

@@ -1,6 +1,7 @@
 """What sealing and verifying need of a database; `postgresql_trail` and `sqlite_trail` are the two of them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,6 +12,13 @@ from kms_schema.audit.kept import KeptSeal
 
 class TrailError(Exception):
     """The trail cannot be read or sealed; the message says what to do."""
+
+
+def not_there(table: str) -> TrailError:
+    """Return what to say of a database without a table that is asked for."""
+    return TrailError(
+        f"there is no table {table}: bring the database up to date (kms-schema upgrade), or name its schema (--schema)"
+    )
 
 
 SUBTREE_LEVELS = range(8, 64, 8)
@@ -92,12 +100,20 @@ class Trail(Protocol):
         """Return the newest seal."""
         ...
 
+    def seal(self, number: int) -> KeptSeal | None:
+        """Return the seal of this number."""
+        ...
+
     def first_entry_id(self) -> str | None:
         """Return the id of the entry with the lowest sequence."""
         ...
 
     def unsealed(self, after: int, gaps: Sequence[Gap], limit: int) -> Iterator[bytes]:
         """Yield what is visible of the entries above `after` and in `gaps`, in encoding v1, by sequence."""
+        ...
+
+    def count_unsealed(self, after: int, gaps: Sequence[Gap]) -> int:
+        """Return how many entries `unsealed` would yield without a limit."""
         ...
 
     def append(self, seal: KeptSeal, pages: Iterable[Page], subtrees: Iterable[Subtree]) -> None:
@@ -120,6 +136,14 @@ class Trail(Protocol):
         """Return the next pages by sequence, at most `count`, whose first is above `after`."""
         ...
 
+    def page_of_sequence(self, sequence: int) -> Page | None:
+        """Return the page that has this sequence, if one does: the last that does not begin above it."""
+        ...
+
+    def pages_over(self, first_leaf: int, last_leaf: int) -> list[Page]:
+        """Return the pages that have leaves from `first_leaf` to `last_leaf`, in the order of the tree."""
+        ...
+
     def entries(self, first: int, last: int | None) -> Iterator[bytes]:
         """Yield the entries with sequences from `first` to `last`, or to the end, in encoding v1, by sequence.
 
@@ -138,6 +162,22 @@ class Trail(Protocol):
         """
         ...
 
+    def subtrees_at(self, level: int, first: int, last: int) -> list[Subtree]:
+        """Return those kept at a level, from position `first` to `last`, in their order."""
+        ...
+
+    def sequence_of(self, entry: uuid.UUID) -> int | None:
+        """Return the sequence of the entry with this id."""
+        ...
+
+    def key(self, key_id: str) -> Any:
+        """Return the id of a key as `insert` takes it, None where there is no key of this name."""
+        ...
+
+    def insert(self, values: Mapping[str, object]) -> int:
+        """Write an entry with these columns, JSON as text, and return its sequence."""
+        ...
+
 
 class OpenTrail(Protocol):
     """Opens the trail behind an idle connection, and leaves the connection as it was."""
@@ -148,4 +188,8 @@ class OpenTrail(Protocol):
 
     def reading(self) -> AbstractContextManager[Trail]:
         """Open one snapshot, read only."""
+        ...
+
+    def writing(self) -> AbstractContextManager[Trail]:
+        """Open a transaction that is committed, for entries; it works before there are seals, from revision 004 on."""
         ...

@@ -14,7 +14,7 @@ from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.keys import VerifierKey
 from kms_schema.audit.merkle import CompactRange
 from kms_schema.audit.seals import NO_SEAL, SealError
-from kms_schema.audit.trail import SUBTREE_LEVELS, Page, Subtree, Trail
+from kms_schema.audit.trail import SUBTREE_LEVELS, Page, Subtree, Trail, TrailError
 from kms_schema.audit.verdict import Fault, Progress, Verdict
 
 __all__ = ["Fault", "Progress", "Verdict", "verify"]
@@ -22,20 +22,27 @@ __all__ = ["Fault", "Progress", "Verdict", "verify"]
 _PAGES = 256
 """Pages whose entries are read at a time: up to 65 536 entries."""
 
+_Tell = Callable[[str, int], None]
+
 
 def verify(
     trail: Trail,
     *,
     checkpoints: Sequence[Checkpoint] = (),
     trusted: Sequence[VerifierKey] = (),
+    since: int | None = None,
     progress: Progress | None = None,
 ) -> Verdict:
     """Verify the trail behind one snapshot, and return everything that is wrong with it.
 
     `checkpoints` were kept elsewhere: the tree must lead to each. With `trusted` verifier keys, every seal must be
-    signed by one of them, or by a key that such a seal announces. Memory does not grow with the trail.
+    signed by one of them, or by a key that such a seal announces. `since` is the number of a seal: the tree goes on
+    from what that seal says of it, and entries sealed up to then are not looked at; chain and signatures are, of all
+    seals. Memory does not grow with the trail. Raises `TrailError` where there is no such seal, or a checkpoint is
+    older than it.
     """
     verdict = Verdict()
+    start = None if since is None else _start(trail, since, checkpoints)
     for table, count in trail.strays():
         verdict.add(Fault(f"{table} has rows without a number that is in order: {count}"))
     try:
@@ -48,22 +55,45 @@ def verify(
         if progress:
             progress(what, count, total)
 
-    _Entries(trail, verdict, last, tell).walk()
-    _Tree(trail, verdict, checkpoints, trusted, tell).walk()
+    _Entries(trail, verdict, start, last, tell).walk()
+    _Tree(trail, verdict, start, tell, checkpoints=checkpoints, trusted=trusted).walk()
     return verdict
+
+
+def _start(trail: Trail, number: int, checkpoints: Sequence[Checkpoint]) -> KeptSeal:
+    """Return the seal to start from."""
+    try:
+        start = trail.seal(number)
+        last = trail.last_seal()
+    except SealError as error:
+        raise TrailError(f"nothing can start from a seal that cannot be read: {error}") from None
+    if start is None:
+        raise TrailError(f"there is no seal {number}: {f'the last is {last.number}' if last else 'nothing is sealed'}")
+    for checkpoint in checkpoints:
+        if checkpoint.size < start.tree_size:
+            raise TrailError(
+                f"the checkpoint of {checkpoint.size} leaves is older than seal {number}, which is over"
+                f" {start.tree_size}: start from an older seal, or leave --since out"
+            )
+    return start
 
 
 class _Entries:
     """The walk by sequence: each entry is the one that was sealed at its place, and none was left out."""
 
-    def __init__(self, trail: Trail, verdict: Verdict, last: KeptSeal | None, tell: Callable[[str, int], None]) -> None:
+    def __init__(
+        self, trail: Trail, verdict: Verdict, start: KeptSeal | None, last: KeptSeal | None, tell: _Tell
+    ) -> None:
         self._trail, self._verdict, self._tell = trail, verdict, tell
+        self._first_leaf = start.tree_size if start else 0
+        # What came after a seal is above its last sequence, or was one of the gaps that it left open.
+        self._after = min([start.last_sequence, *(gap.first - 1 for gap in start.open_gaps)]) if start else 0
         self._last_sequence = last.last_sequence if last else 0
         self._open = last.open_gaps if last else ()
 
     def walk(self) -> None:
-        first = 1
-        after = 0
+        after = self._after
+        first = after + 1
         while found := self._trail.pages_by_sequence(after, _PAGES):
             after = found[-1].first_sequence
             pages = list(self._in_order(first, found))
@@ -93,7 +123,7 @@ class _Entries:
             begun = list(islice(entries, page.size))
             # The sequence is part of what is hashed: equal hashes are of the right entries, with none between them.
             if b"".join(map(leaf_hash, begun)) == page.hashes:
-                self._verdict.entries += page.size
+                self._count(page, page.size)
             else:
                 entries = self._compare_each(page, chain(begun, entries))
         for entry in entries:
@@ -111,11 +141,15 @@ class _Entries:
                 self._missing(sequence)
                 continue
             if leaf_hash(entry) == leaf:
-                self._verdict.entries += 1
+                self._count(page, 1)
             else:
                 self._fault(entry, "is not what was sealed: it was changed afterwards")
             entry = next(entries, None)
         return entries if entry is None else chain([entry], entries)
+
+    def _count(self, page: Page, entries: int) -> None:
+        if page.first_leaf >= self._first_leaf:
+            self._verdict.entries += entries
 
     def _missing(self, sequence: int) -> None:
         message = f"the entry with sequence {sequence} was sealed and is gone, or is hidden from this role"
@@ -142,22 +176,26 @@ class _Entries:
 class _Tree:
     """The walk by leaf: each seal is over the leaves up to it, follows the one before, and is signed as it must be."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (each by its name)
         self,
         trail: Trail,
         verdict: Verdict,
+        start: KeptSeal | None,
+        tell: _Tell,
+        *,
         checkpoints: Sequence[Checkpoint],
         trusted: Sequence[VerifierKey],
-        tell: Callable[[str, int], None],
     ) -> None:
         self._trail, self._verdict, self._tell = trail, verdict, tell
         self._awaited: dict[int, list[Checkpoint]] = {}
         for checkpoint in checkpoints:
             self._awaited.setdefault(checkpoint.size, []).append(checkpoint)
         self._keys = {str(key) for key in trusted} if trusted else None
-        self._tree = CompactRange()
-        self._subtrees = {level: _Subtrees(trail.subtrees(level), verdict) for level in SUBTREE_LEVELS}
-        self._pages = _pages_by_leaf(trail)
+        self._start = start
+        self._tree = _tree_of(start)
+        begun = self._tree.size
+        self._subtrees = {level: _Subtrees(_completed_after(trail, level, begun), verdict) for level in SUBTREE_LEVELS}
+        self._pages = _pages_by_leaf(trail, begun)
 
     def walk(self) -> None:
         before: KeptSeal | None = None
@@ -172,9 +210,12 @@ class _Tree:
                 self._verdict.add(Fault(str(error), seal=row[0]))
                 readable = False
                 continue
-            self._grow_to(seal)
-            chain_faults = _of_chain(before, seal) if follows else ()
-            for message in (*self._of_tree(seal), *chain_faults, *self._of_signature(before, seal)):
+            of_tree: tuple[str, ...] = ()
+            if self._start is None or seal.number >= self._start.number:
+                self._grow_to(seal)
+                of_tree = tuple(self._of_tree(seal))
+            of_chain = _of_chain(before, seal) if follows else ()
+            for message in (*of_tree, *of_chain, *self._of_signature(before, seal)):
                 self._verdict.add(Fault(f"seal {seal.number}: {message}", seal=seal.number))
             for checkpoint in self._awaited.pop(seal.tree_size, ()):
                 self._hold_against(checkpoint, seal)
@@ -227,10 +268,13 @@ class _Tree:
             self._keys.add(seal.next_key)
 
     def _hold_against(self, checkpoint: Checkpoint, seal: KeptSeal) -> None:
-        if checkpoint.root != self._tree.root():
+        if checkpoint.origin != seal.origin:
+            message = f"the checkpoint is of the trail {checkpoint.origin}, and this is {seal.origin}"
+            self._verdict.add(Fault(message, seal=seal.number))
+        elif checkpoint.root != self._tree.root():
             message = f"the checkpoint of {checkpoint.size} leaves has another root: what it is over was rewritten"
             self._verdict.add(Fault(message, seal=seal.number))
-        elif checkpoint.origin != seal.origin or (checkpoint.extensions and checkpoint.text() != seal.seal().text()):
+        elif checkpoint.extensions and checkpoint.text() != seal.seal().text():
             message = f"the checkpoint of {checkpoint.size} leaves is of another seal over the same: it was rewritten"
             self._verdict.add(Fault(message, seal=seal.number))
         else:
@@ -285,8 +329,22 @@ def _of_chain(before: KeptSeal | None, seal: KeptSeal) -> Iterator[str]:
         yield f"it is of the trail {seal.origin}, and the one before of {before.origin}"
 
 
-def _pages_by_leaf(trail: Trail) -> Iterator[Page]:
-    first = 0
+def _tree_of(seal: KeptSeal | None) -> CompactRange:
+    """Return the tree that a seal says it is over, from its compact range."""
+    if seal is None:
+        return CompactRange()
+    try:
+        return CompactRange(seal.tree_size, seal.subtree_hashes)
+    except ValueError as error:
+        raise TrailError(f"nothing can start from seal {seal.number}: {error}") from None
+
+
+def _completed_after(trail: Trail, level: int, leaves: int) -> Iterator[Subtree]:
+    """Yield the kept subtrees of a level that a tree of so many leaves had not all leaves of."""
+    return (subtree for subtree in trail.subtrees(level) if subtree.position + 1 << level > leaves)
+
+
+def _pages_by_leaf(trail: Trail, first: int) -> Iterator[Page]:
     while first <= LARGEST and (pages := trail.pages(first, _PAGES)):
         yield from pages
         first = pages[-1].first_leaf + 1

@@ -1,16 +1,17 @@
 """The program `kms-schema`: each command is a few lines over a library call, in a module that is imported
 when it is used.
 
-Exit status: 0 done or clean, 1 findings or "no", 2 usage, 3 cannot connect or not allowed, 130 interrupted.
+Exit status: 0 done or clean, 1 findings or "no", 2 usage, 3 cannot connect or not allowed, 4 sealed but not published,
+130 interrupted.
 """
 
 import gc
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -20,6 +21,7 @@ from kms_schema.database_url import DatabaseUrl
 # Name of each command, and where it is: importing them all would cost every command the imports of the
 # slowest.
 _COMMANDS = {
+    "audit": "kms_schema.cli.audit:audit",
     "current": "kms_schema.cli.migrations:current",
     "downgrade": "kms_schema.cli.migrations:downgrade",
     "history": "kms_schema.cli.migrations:history",
@@ -53,24 +55,31 @@ def refuse_memory(target: DatabaseUrl) -> None:
         raise CannotConnect("a database in memory is new and empty; name a file: sqlite:///path/to/file.db")
 
 
-class _LazyGroup(click.Group):
+class LazyGroup(click.Group):
     """A group whose commands are imported when they are asked for."""
 
+    def __init__(self, *arguments: Any, where: Mapping[str, str], **options: Any) -> None:
+        """Take beside click's own what each command is called and where it is, as `module:name`."""
+        super().__init__(*arguments, **options)
+        self._where = where
+
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, for --help."""
         del ctx
-        return sorted(_COMMANDS)
+        return sorted(self._where)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, imported now, or None."""
         del ctx
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in self._where:
             return None
-        module, _, attribute = _COMMANDS[cmd_name].partition(":")
+        module, _, attribute = self._where[cmd_name].partition(":")
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)  # noqa: S101
         return command
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, where=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="kms-schema")
 def program() -> None:
     """Make, check and look after the database of a key-management system."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 _AGAIN = "run this again"
-_BESIDE = "to read it, SQLite has to write beside it: validate as a user who may, or a copy of all its files elsewhere"
+_BESIDE = "to read it, SQLite has to write beside it: run this as a user who may, or on a copy of all its files"
 
 _BY_SQLSTATE: Mapping[str, str] = {
     "55P03": f"somebody holds a table exclusively, for an ALTER TABLE or a REFRESH: {_AGAIN} when that has ended",
@@ -12,7 +12,7 @@ _BY_SQLSTATE: Mapping[str, str] = {
     "57P02": f"the server crashed: {_AGAIN} when it has recovered",
     "57P05": f"idle_session_timeout is set for this role: {_AGAIN}, with another role",
     "25P03": f"the program stood still: {_AGAIN}",
-    "42501": "grant it to the role, or validate as another",
+    "42501": "grant it to the role, or run this as another",
 }
 _BY_MESSAGE: Mapping[str, str] = {
     "attempt to write a readonly database": f"it has a write-ahead log, or a journal that a crash left; {_BESIDE}",

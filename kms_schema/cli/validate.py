@@ -1,32 +1,24 @@
 """`kms-schema validate`: is this database exactly what the package made?"""
 
 import os
-import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import click
 
-from kms_schema.cli import CannotConnect, existing_file
-from kms_schema.cli.advice import advised
-from kms_schema.database_url import (
-    DatabaseUrl,
-    DatabaseUrlError,
-    find_database_url,
-    parse_database_url,
-    redact,
-)
+from kms_schema.cli import connecting
 from kms_schema.validation import CODES, Level, Report, Severity, ValidationError, validate
 from kms_schema.validation.formats import FORMATS, Layout, written
 from kms_schema.validation.visible import in_a_line
 
 if TYPE_CHECKING:
-    from kms_schema.validation import DatabaseConnection
     from kms_schema.validation.waivers import Waiver
+
+connected = partial(connecting.connected, application="kms-schema validate", refusals=(ValidationError,))
+"""Opens a database for the validator, whose refusals are told as those of a server are."""
 
 _EXAMPLES = """
 \b
@@ -115,11 +107,7 @@ def validate_command(  # noqa: PLR0913, PLR0917  (click passes each option by na
     for code in (*select, *ignore):
         if not any(known.startswith(code) for known in CODES):
             raise click.UsageError(f"there is no code {code!r}")
-    try:
-        url = find_database_url(database_url)
-        parse_database_url(url)
-    except DatabaseUrlError as error:
-        raise click.UsageError(str(error)) from None
+    url = connecting.url_of(database_url)
     accepted = _waivers(waivers)
     with connected(url, writing=probe) as connection:
         report = validate(
@@ -174,68 +162,8 @@ def _layout(fail_on: Severity) -> Layout:
     return Layout(fail_on, colour, shutil.get_terminal_size().columns)
 
 
-@contextmanager
-def connected(url: str, *, writing: bool = False) -> "Iterator[DatabaseConnection]":
-    """Open the database at `url`, for reading unless `writing`; raises `CannotConnect`, without the password, for all
-    that goes wrong.
-    """
-    target = parse_database_url(url)
-    file = existing_file(target) if target.engine == "sqlite" else None
-    before = _identity(file)
-    with _refusals_told(url, target), closing(_connect(target, writing=writing)) as connection:
-        yield connection
-    if _identity(file) != before:
-        raise CannotConnect(f"{redact(url)}: the file was removed or replaced while it was read; run this again")
-
-
-def _identity(file: Path | None) -> tuple[int, int] | None:
-    """Return what tells a file from another one that has taken its name."""
-    try:
-        status = file.stat() if file else None
-    except OSError:
-        return None
-    return (status.st_dev, status.st_ino) if status else None
-
-
 def _show_progress(what: str, position: int, of: int) -> None:
     """Say what is asked on a line of the terminal that the next one overwrites; nothing clears it."""
     if sys.stderr.isatty():
         line = f"{position + 1}/{of} {what}"[:78] if what else ""
         click.echo(f"\r{line:78}\r", nl=False, err=True)
-
-
-@contextmanager
-def _refusals_told(url: str, target: DatabaseUrl) -> Iterator[None]:
-    """Turn what drivers raise into a message without traceback or password, and exit status 3."""
-    try:
-        yield
-    except ValidationError as error:
-        raise CannotConnect(in_a_line(f"{redact(url)}: {error}")) from None
-    except sqlite3.Error as error:
-        raise CannotConnect(in_a_line(f"{redact(url)}: {advised(str(error))}")) from None
-    except Exception as error:
-        # psycopg is imported only where it is used; its errors are told by their class.
-        psycopg = sys.modules.get("psycopg")
-        if psycopg is None or not isinstance(error, psycopg.Error):
-            raise
-        message = " ".join((error.diag.message_primary or str(error)).split())
-        for secret in target.secrets:
-            message = message.replace(secret, "***")
-        raise CannotConnect(in_a_line(f"{redact(url)}: {advised(message, error.sqlstate)}")) from None
-
-
-def _connect(target: DatabaseUrl, *, writing: bool) -> "DatabaseConnection":
-    if target.engine == "sqlite":
-        return _open_sqlite(target, writing=writing)
-    try:
-        import psycopg  # noqa: PLC0415  (takes longer than all the rest; SQLite needs none of it)
-    except ImportError as error:
-        raise CannotConnect(f"psycopg cannot be loaded ({error}); pip install 'kms-schema[binary]'") from None
-    defaults = {"connect_timeout": "10", "application_name": "kms-schema validate"}
-    return psycopg.connect(**(defaults | target.connection_parameters()), autocommit=True)
-
-
-def _open_sqlite(target: DatabaseUrl, *, writing: bool) -> sqlite3.Connection:
-    """Open a file that is there, and for reading only unless a probe is to write."""
-    mode = "rw" if writing else "ro"
-    return sqlite3.connect(f"file:{quote(str(existing_file(target)))}?mode={mode}", uri=True, timeout=5)

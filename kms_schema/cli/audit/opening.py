@@ -1,0 +1,62 @@
+"""What the commands of `kms-schema audit` have in common: where the trail is, and what is said where it is not."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+
+from kms_schema.audit.encoding import EncodingError
+from kms_schema.audit.keys import SealKeyError
+from kms_schema.audit.opening import open_trail
+from kms_schema.audit.proving import CannotProve
+from kms_schema.audit.seals import SealError
+from kms_schema.audit.trail import OpenTrail, TrailError
+from kms_schema.cli.connecting import connected, url_of
+from kms_schema.validation.visible import in_a_line
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+style_option = click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+
+
+def where(command: Command) -> Command:
+    """Give a command the options that say which trail."""
+    command = click.option(
+        "--schema", default="public", show_default=True, metavar="NAME", help="The PostgreSQL schema of the tables."
+    )(command)
+    return click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db.")(
+        command
+    )
+
+
+def print_note(text: str) -> None:
+    """Write a note to standard output to the byte, whatever the locale: its bytes are what is signed."""
+    binary = getattr(sys.stdout, "buffer", None)
+    if binary is None:
+        click.echo(text, nl=False)
+    else:
+        binary.write(text.encode())
+        binary.flush()
+
+
+def print_lines(text: str) -> None:
+    """Write text to standard output; what the locale cannot say is escaped."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+@contextmanager
+def opened(database_url: str | None, schema: str, *, writing: bool = False) -> Iterator[OpenTrail]:
+    """Open the trail; what stops it becomes one sentence with its exit status."""
+    url = url_of(database_url)
+    with connected(url, writing=writing, application="kms-schema audit", refusals=(TrailError,)) as connection:
+        try:
+            yield open_trail(connection, schema)
+        except CannotProve as error:
+            raise click.ClickException(in_a_line(str(error))) from None
+        except (EncodingError, SealError, SealKeyError) as error:
+            raise click.ClickException(
+                in_a_line(f"the trail holds what nobody can have written through its guards: {error}")
+            ) from None

@@ -1,0 +1,73 @@
+"""`kms-schema audit prove` and `consistency`: proofs for whoever has no access to the database."""
+
+import uuid
+from pathlib import Path
+
+import click
+
+from kms_schema.audit.checkpoints import LARGEST
+from kms_schema.audit.outside import OutsideCheckpoint
+from kms_schema.audit.proving import prove_consistency, prove_inclusion
+from kms_schema.cli.audit.opening import opened, where
+from kms_schema.cli.audit.verify import outside
+
+_CHECK = "python -m kms_schema.audit.check_proof proof.json --trust keys.txt"
+_STATUS = "\n\n\b\nExit status: 0 a proof was printed, 1 there is none, 2 usage, 3 could not connect or not allowed."
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 and 1 <= int(text) <= LARGEST else None
+
+
+def _entry(_context: click.Context, _parameter: click.Parameter, text: str) -> uuid.UUID | int:
+    try:
+        return _number(text) or uuid.UUID(text)
+    except ValueError:
+        raise click.BadParameter("neither a sequence nor an id of an entry") from None
+
+
+def _seal_or_file(_context: click.Context, _parameter: click.Parameter, text: str) -> OutsideCheckpoint | int:
+    return _number(text) or outside(Path(text))
+
+
+@click.command(
+    "prove",
+    epilog=f"\b\nExamples:\n  kms-schema audit prove 4711 > proof.json\n  {_CHECK} --checkpoint kept.txt"
+    f"\n  kms-schema audit prove 0193a5b2-7c10-7000-8000-000000000001 --seal 12{_STATUS}",
+)
+@click.argument("entry", callback=_entry)
+@click.option(
+    "--seal",
+    type=click.IntRange(1, LARGEST),
+    metavar="NUMBER",
+    help="The seal that it is to lead to; else the last.",
+)
+@where
+def prove_command(database_url: str | None, schema: str, entry: uuid.UUID | int, seal: int | None) -> None:
+    """Print the proof that ENTRY, an id or a sequence, is in the sealed trail.
+
+    A JSON document for somebody who has one checkpoint and one key, and no access to the database.
+    """
+    with opened(database_url, schema) as trail, trail.reading() as snapshot:
+        document = prove_inclusion(snapshot, entry, seal)
+    click.echo(document, nl=False)
+
+
+@click.command(
+    "consistency",
+    epilog="\b\nExamples:\n  kms-schema audit consistency 3 12 > proof.json"
+    f"\n  kms-schema audit consistency kept.txt 12 > proof.json\n  {_CHECK} --checkpoint kept.txt{_STATUS}",
+)
+@click.argument("old", callback=_seal_or_file)
+@click.argument("new", callback=_seal_or_file)
+@where
+def consistency_command(
+    database_url: str | None, schema: str, old: OutsideCheckpoint | int, new: OutsideCheckpoint | int
+) -> None:
+    """Print the proof that the trail of NEW is that of OLD, and what was added to it.
+
+    Each is the number of a seal, or the file of a checkpoint that was kept outside (./12 where a number names it).
+    """
+    with opened(database_url, schema) as trail, trail.reading() as snapshot:
+        document = prove_consistency(snapshot, old, new)
+    click.echo(document, nl=False)

@@ -1,0 +1,79 @@
+"""Keys on the command line: `kms-schema audit keygen`, and where the other commands take theirs from."""
+
+import os
+from pathlib import Path
+
+import click
+
+from kms_schema.audit.keys import (
+    SealKeyError,
+    SigningKey,
+    VerifierKey,
+    read_signing_key,
+    read_verifier_keys,
+    write_signing_key,
+)
+
+KEY_IN_ENVIRONMENT = "KMS_SEAL_KEY"
+
+existing = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command(
+    "keygen",
+    epilog="\b\nExample:\n  kms-schema audit keygen kms.example/audit --output /etc/kms/seal.key",
+)
+@click.argument("name")
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("seal.key"), show_default=True,
+    help="The file of the private key; the verifier key goes to the same name with .pub.",
+)  # fmt: skip
+def keygen_command(name: str, output: Path) -> None:
+    """Make a key that signs seals, called NAME, and print its verifier key.
+
+    The private key goes to a new file that its owner alone can read. Give the verifier key to whoever verifies, by a
+    way that does not lead through the database. No file is overwritten.
+    """
+    public = output.with_name(f"{output.name}.pub")
+    try:
+        key = SigningKey.generate(name)
+        with public.open("x", encoding="utf-8") as file:
+            file.write(f"{key.verifier}\n")
+        try:
+            write_signing_key(output, key)
+        except BaseException:
+            public.unlink()
+            raise
+    except FileExistsError:
+        raise click.UsageError(f"{public} is there already, and is never overwritten: name another file") from None
+    except SealKeyError as error:
+        raise click.UsageError(str(error)) from None
+    except OSError as error:
+        raise click.UsageError(f"cannot write {error.filename}: {error.strerror}") from None
+    click.echo(key.verifier)
+    click.echo(f"private key: {output}; verifier key: {public}", err=True)
+
+
+def signing_key(path: Path | None) -> SigningKey | None:
+    """Return the key in a file, else that of the environment, else None; raises `UsageError` without showing a key."""
+    try:
+        if path is not None:
+            return read_signing_key(path)
+        text = os.environ.get(KEY_IN_ENVIRONMENT, "").strip()
+        return SigningKey.parse(text) if text else None
+    except SealKeyError as error:
+        raise click.UsageError(str(error) if path is not None else f"{KEY_IN_ENVIRONMENT}: {error}") from None
+    except OSError as error:
+        raise click.UsageError(f"cannot read {path}: {error.strerror}") from None
+
+
+def verifier_keys(path: Path | None) -> list[VerifierKey]:
+    """Return the keys of a file, none where no file is named; raises `UsageError`."""
+    if path is None:
+        return []
+    try:
+        return read_verifier_keys(path)
+    except SealKeyError as error:
+        raise click.UsageError(str(error)) from None
+    except OSError as error:
+        raise click.UsageError(f"cannot read {path}: {error.strerror}") from None

@@ -1,0 +1,88 @@
+"""`kms-schema audit status`: how far the trail is sealed."""
+
+import json
+from collections.abc import Iterator, Sequence
+
+import click
+
+from kms_schema.audit.base64_text import to_base64
+from kms_schema.audit.kept import KeptSeal
+from kms_schema.audit.lag import Standing, standing
+from kms_schema.audit.outside import printed
+from kms_schema.cli.audit.opening import opened, print_lines, style_option, where
+from kms_schema.validation.visible import in_a_line
+
+
+@click.command(
+    "status",
+    epilog="\b\nExamples:\n  kms-schema audit status\n  kms-schema audit status --max-lag 10000 --max-age 900"
+    "\n  kms-schema audit status --format json"
+    "\n\n\b\nExit status: 0 within the limits, 1 beyond one, 2 usage, 3 could not connect or not allowed.",
+)
+@click.option("--max-lag", type=click.IntRange(0), metavar="ENTRIES", help="More that are not sealed make exit 1.")
+@click.option(
+    "--max-age", type=click.FloatRange(0), metavar="SECONDS", help="An unsealed entry that is older makes exit 1."
+)
+@where
+@style_option
+def status_command(
+    database_url: str | None, schema: str, style: str, max_lag: int | None, max_age: float | None
+) -> int:
+    """Say what is sealed, what is not, and since when; nothing is verified.
+
+    Reads the entries that are not sealed yet, and nothing else of the trail.
+    """
+    with opened(database_url, schema) as trail, trail.reading() as snapshot:
+        found = standing(snapshot)
+        passed = found.too_far(max_lag, max_age)
+        text = _json(found, passed) if style == "json" else "\n".join(map(in_a_line, _lines(found, passed)))
+    print_lines(text)
+    return int(bool(passed))
+
+
+def _json(found: Standing, passed: Sequence[str]) -> str:
+    oldest = {
+        "id": found.oldest,
+        "sequence": found.oldest_sequence,
+        "written_at": found.oldest_at,
+        "age_seconds": found.age,
+    }
+    document = {
+        "last_seal": None if found.last is None else _seal(found.last),
+        "unsealed": found.unsealed,
+        "oldest_unsealed": oldest if found.unsealed else None,
+        "limits_passed": list(passed),
+    }
+    return json.dumps(document, indent=2)
+
+
+def _seal(last: KeptSeal) -> dict[str, object]:
+    return {
+        "number": last.number,
+        "origin": last.origin,
+        "sealed_at": last.sealed_at,
+        "entries": last.tree_size,
+        "root": to_base64(last.root_hash),
+        "signed_by": last.verifier_key,
+        "next_key": last.next_key,
+        "checkpoint": printed(last),
+    }
+
+
+def _lines(found: Standing, passed: Sequence[str]) -> Iterator[str]:
+    last = found.last
+    if last is None:
+        yield "nothing is sealed"
+    else:
+        yield f"trail: {last.origin}, tree size {last.tree_size}"
+        signed = f"signed by {last.verifier_key}" if last.verifier_key else "UNSIGNED"
+        yield f"last seal: {last.number}, made {last.sealed_at}, {signed}"
+        if last.next_key:
+            yield f"the next seals are signed by {last.next_key}"
+        yield f"root: {to_base64(last.root_hash)}"
+    if not found.unsealed:
+        yield "every entry is sealed"
+    else:
+        age = "" if found.age is None else f", {found.age:.0f} seconds ago"
+        yield f"not sealed: {found.unsealed}; the oldest is {found.oldest} (sequence {found.oldest_sequence}){age}"
+    yield from passed

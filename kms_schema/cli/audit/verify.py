@@ -1,0 +1,134 @@
+"""`kms-schema audit verify`: is the trail what was sealed?"""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from kms_schema.audit.checkpoints import Checkpoint
+from kms_schema.audit.keys import VerifierKey
+from kms_schema.audit.outside import OutsideCheckpoint, read_checkpoint
+from kms_schema.audit.verification import Verdict, verify
+from kms_schema.cli.audit.opening import opened, print_lines, style_option, where
+from kms_schema.cli.audit.signing import existing, verifier_keys
+from kms_schema.validation.visible import in_a_line
+
+
+@click.command(
+    "verify",
+    epilog="\b\nExamples:\n  kms-schema audit verify --checkpoint kept.txt --trust keys.txt"
+    "\n  kms-schema audit verify --since 120 --checkpoint checkpoint-120.txt"
+    "\n  kms-schema audit verify --format json"
+    "\n\n\b\nExit status: 0 the trail is what was sealed, 1 it is not, or nothing is sealed, 2 usage, 3 could not"
+    "\nconnect or not allowed.",
+)
+@click.option(
+    "--checkpoint", "files", type=existing, multiple=True, metavar="FILE",
+    help="One that was kept outside: the trail must lead to it. May be given several times.",
+)  # fmt: skip
+@click.option(
+    "--since", type=click.IntRange(1, 2**63 - 1), metavar="SEAL",
+    help="Verify what came after this seal, and take its word for what is before.",
+)  # fmt: skip
+@click.option(
+    "--trust", type=existing, metavar="FILE",
+    help="Verifier keys, one a line: every seal must be signed by one, or by a successor that such a seal announces.",
+)  # fmt: skip
+@where
+@style_option
+def verify_command(  # noqa: PLR0913, PLR0917  (click passes each option by name)
+    database_url: str | None, schema: str, style: str, files: tuple[Path, ...], since: int | None, trust: Path | None
+) -> int:
+    """Verify the trail from its content: every hash is made anew, in one snapshot.
+
+    Give it a checkpoint that was kept outside. Without one, a trail that the owner of the database rewrote and sealed
+    anew is found sound.
+    """
+    trusted = verifier_keys(trust)
+    checkpoints = [outside(file, trusted).checkpoint for file in files]
+    with opened(database_url, schema) as trail, trail.reading() as snapshot:
+        verdict = verify(
+            snapshot, checkpoints=checkpoints, trusted=trusted, since=since, progress=_shown if _on_terminal() else None
+        )
+    _clear()
+    holds = verdict.sound and verdict.seals > 0
+    if style == "json":
+        click.echo(_json(verdict, checkpoints, trusted, since, holds=holds))
+    else:
+        print_lines("\n".join(map(in_a_line, _lines(verdict, checkpoints, trusted, since))))
+    return 0 if holds else 1
+
+
+def outside(path: Path, keys: Sequence[VerifierKey] = ()) -> OutsideCheckpoint:
+    """Return the checkpoint in a file; raises `UsageError`."""
+    try:
+        return read_checkpoint(path, keys)
+    except ValueError as error:
+        raise click.UsageError(f"{path}: {error}") from None
+    except OSError as error:
+        raise click.UsageError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _json(
+    verdict: Verdict,
+    checkpoints: Sequence[Checkpoint],
+    trusted: Sequence[VerifierKey],
+    since: int | None,
+    *,
+    holds: bool,
+) -> str:
+    document = {
+        "sound": holds,
+        "since_seal": since,
+        "entries": verdict.entries,
+        "unsealed": verdict.unsealed,
+        "seals": verdict.seals,
+        "unsigned_seals": verdict.unsigned,
+        "tree_size": verdict.tree_size,
+        "checkpoints_given": len(checkpoints),
+        "checkpoints_held": verdict.checkpoints,
+        "trusted_keys": [str(key) for key in trusted],
+        "faults": [asdict(fault) for fault in verdict.faults],
+        "more_faults": verdict.more_faults,
+    }
+    return json.dumps(document, indent=2)
+
+
+def _lines(
+    verdict: Verdict, checkpoints: Sequence[Checkpoint], trusted: Sequence[VerifierKey], since: int | None
+) -> Iterator[str]:
+    yield from (f"fault: {fault.message}" for fault in verdict.faults)
+    if verdict.more_faults:
+        yield f"and more faults: {verdict.more_faults}"
+    after = f" after seal {since}" if since else ""
+    yield f"entries{after}: {verdict.entries} as they were sealed, {verdict.unsealed} not sealed yet"
+    yield f"seals: {verdict.seals}, the last over {verdict.tree_size} entries; {verdict.unsigned} unsigned"
+    if not trusted:
+        yield "no keys were given with --trust: whoever made the seals anew could have signed them"
+    if checkpoints:
+        yield f"checkpoints from outside: {verdict.checkpoints} of {len(checkpoints)} hold"
+    else:
+        yield "no checkpoint from outside was given: a trail that was rewritten and sealed anew would look the same"
+    if since and not checkpoints:
+        yield f"what is before seal {since} is taken on its word"
+    if verdict.faults:
+        yield f"NOT SOUND (faults: {len(verdict.faults) + verdict.more_faults}); the first: {verdict.faults[0].message}"
+    else:
+        yield "sound" if verdict.seals else "NOTHING IS SEALED, so nothing is proved; run: kms-schema audit seal"
+
+
+def _on_terminal() -> bool:
+    return sys.stderr.isatty()
+
+
+def _shown(what: str, done: int, of: int) -> None:
+    """Say on a line of the terminal, which the next one overwrites, how far it is."""
+    click.echo(f"\r{f'{what}: {done} of {of}'[:78]:78}\r", nl=False, err=True)
+
+
+def _clear() -> None:
+    if _on_terminal():
+        click.echo(f"\r{'':78}\r", nl=False, err=True)

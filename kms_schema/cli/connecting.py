@@ -1,0 +1,91 @@
+"""Connections of commands that use a driver alone, and what is said where there is none."""
+
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import click
+
+from kms_schema.cli import CannotConnect, existing_file
+from kms_schema.cli.advice import advised
+from kms_schema.database_url import DatabaseUrl, DatabaseUrlError, find_database_url, parse_database_url, redact
+from kms_schema.validation.visible import in_a_line
+
+if TYPE_CHECKING:
+    import psycopg
+
+
+def url_of(given: str | None) -> str:
+    """Return the URL to work on, `given` or else from where one is found; raises `UsageError` for one that is none."""
+    try:
+        url = find_database_url(given)
+        parse_database_url(url)
+    except DatabaseUrlError as error:
+        raise click.UsageError(str(error)) from None
+    return url
+
+
+@contextmanager
+def connected(
+    url: str, *, writing: bool = False, application: str = "kms-schema", refusals: tuple[type[Exception], ...] = ()
+) -> "Iterator[psycopg.Connection[Any] | sqlite3.Connection]":
+    """Open the database at `url`, for reading unless `writing`; raises `CannotConnect`, without the password, for all
+    that goes wrong, `refusals` included. PostgreSQL is told the name of the `application`.
+    """
+    target = parse_database_url(url)
+    file = existing_file(target) if target.engine == "sqlite" else None
+    before = _identity(file)
+    with _told(url, target, refusals), closing(_connect(target, application, writing=writing)) as connection:
+        yield connection
+    if _identity(file) != before:
+        raise CannotConnect(f"{redact(url)}: the file was removed or replaced while it was read; run this again")
+
+
+def _identity(file: Path | None) -> tuple[int, int] | None:
+    """Return what tells a file from another one that has taken its name."""
+    try:
+        status = file.stat() if file else None
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if status else None
+
+
+@contextmanager
+def _told(url: str, target: DatabaseUrl, refusals: tuple[type[Exception], ...]) -> Iterator[None]:
+    """Turn what drivers raise into a message without traceback or password, and exit status 3."""
+    try:
+        yield
+    except refusals as error:
+        raise CannotConnect(in_a_line(f"{redact(url)}: {error}")) from None
+    except sqlite3.Error as error:
+        raise CannotConnect(in_a_line(f"{redact(url)}: {advised(str(error))}")) from None
+    except Exception as error:
+        # psycopg is imported only where it is used; its errors are told by their class.
+        psycopg = sys.modules.get("psycopg")
+        if psycopg is None or not isinstance(error, psycopg.Error):
+            raise
+        message = " ".join((error.diag.message_primary or str(error)).split())
+        for secret in target.secrets:
+            message = message.replace(secret, "***")
+        raise CannotConnect(in_a_line(f"{redact(url)}: {advised(message, error.sqlstate)}")) from None
+
+
+def _connect(target: DatabaseUrl, application: str, *, writing: bool) -> "psycopg.Connection[Any] | sqlite3.Connection":
+    if target.engine == "sqlite":
+        return _open_sqlite(target, writing=writing)
+    try:
+        import psycopg  # noqa: PLC0415  (takes longer than all the rest; SQLite needs none of it)
+    except ImportError as error:
+        raise CannotConnect(f"psycopg cannot be loaded ({error}); pip install 'kms-schema[binary]'") from None
+    defaults = {"connect_timeout": "10", "application_name": application}
+    return psycopg.connect(**(defaults | target.connection_parameters()), autocommit=True)
+
+
+def _open_sqlite(target: DatabaseUrl, *, writing: bool) -> sqlite3.Connection:
+    """Open a file that is there, and for reading only unless something is to be written."""
+    mode = "rw" if writing else "ro"
+    return sqlite3.connect(f"file:{quote(str(existing_file(target)))}?mode={mode}", uri=True, timeout=5)

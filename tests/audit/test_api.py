@@ -1,0 +1,104 @@
+"""What `kms_schema.audit` offers to programs."""
+
+import pkgutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+import sqlalchemy as sa
+
+import kms_schema.audit
+from kms_schema.audit import TrailError, append, open_trail, seal, standing, verify
+from kms_schema.models import KeyAuditLog
+from tests.engines import Database
+from tests.statements import execute
+
+
+def test_every_name_is_there_and_documented() -> None:
+    assert sorted(kms_schema.audit.__all__) == dir(kms_schema.audit)
+    modules = {module.name for module in pkgutil.iter_modules(kms_schema.audit.__path__)}
+    assert not modules & set(kms_schema.audit.__all__), "a module that is imported would take the place of the name"
+    for name in kms_schema.audit.__all__:
+        assert getattr(kms_schema.audit, name).__doc__, name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = kms_schema.audit.nothing
+
+
+def test_nothing_is_imported_before_it_is_used() -> None:
+    loaded = "import sys, kms_schema.audit; print(*sorted(sys.modules))"
+    names = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout.split()
+    assert "kms_schema.audit" in names
+    heavy = ("cryptography", "psycopg", "sqlalchemy", "sqlite3", "kms_schema.audit.")
+    assert [name for name in names if name.startswith(heavy)] == []
+
+
+def test_a_program_appends_seals_and_verifies(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        trail = open_trail(connection)
+        entry = append(trail, event_type="TEST", event_category="POLICY", event_description="from a program")
+        assert entry["sequence"] == 2
+        (made,) = seal(trail)
+        with trail.reading() as snapshot:
+            verdict = verify(snapshot)
+            assert (verdict.sound, verdict.entries, standing(snapshot).last) == (True, 2, made)
+        # The connection is as it was: autocommit, and no transaction open.
+        execute(connection, "BEGIN")
+        with pytest.raises(TrailError, match="in a transaction"):
+            open_trail(connection)
+        execute(connection, "ROLLBACK")
+
+
+def test_an_entry_that_is_refused_leaves_the_connection_usable(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        trail = open_trail(connection)
+        with pytest.raises(Exception, match="event_category_known"):
+            append(trail, event_type="TEST", event_category="OTHER", event_description="refused")
+        with pytest.raises(TrailError, match="no key called nobody"):
+            append(trail, event_type="T", event_category="POLICY", event_description="refused", key_id="nobody")
+        assert len(list(seal(trail))) == 1
+
+
+def test_the_connection_of_sqlalchemy_is_asked_for_by_its_name(database: Database) -> None:
+    engine = database.engine()
+    try:
+        with engine.connect() as connection:
+            with pytest.raises(TypeError, match=r"\.connection\.driver_connection"):
+                open_trail(connection)  # type: ignore[arg-type]
+            connection.execute(sa.select(KeyAuditLog.id)).all()
+            connection.rollback()
+            driver = connection.connection.driver_connection
+            assert len(list(seal(open_trail(driver)))) == 1  # type: ignore[arg-type]
+    finally:
+        engine.dispose()
+
+
+def test_a_file_without_the_tables_is_refused_when_it_is_read() -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        trail = open_trail(connection)
+        with pytest.raises(TrailError, match="kms-schema upgrade"), trail.reading():
+            pass
+        assert not connection.in_transaction
+
+
+STOPPED = """
+import sys
+from contextlib import suppress
+from kms_schema.audit import open_trail
+from kms_schema.cli.connecting import connected
+with connected(sys.argv[1]) as connection:
+    with suppress(KeyboardInterrupt), open_trail(connection).reading() as snapshot:
+        entries = snapshot.entries(1, None)
+        next(entries)
+        raise KeyboardInterrupt
+    print(connection.execute("SELECT count(*) FROM key_audit_logs").fetchone())
+"""
+
+
+def test_who_stops_in_the_midst_of_reading_gets_the_connection_back(database: Database) -> None:
+    """A process of its own: where the COPY is not ended first, ROLLBACK waits for it for ever."""
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED, database.url], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert (done.stdout, done.stderr) == ("(1,)\n", "")

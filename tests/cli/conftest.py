@@ -1,0 +1,14 @@
+"""Fixtures of the tests of commands."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.audit_trails import Trail, trail_of
+from tests.engines import Database
+
+
+@pytest.fixture
+def trail(database: Database, tmp_path: Path) -> Trail:
+    """Return a migrated database with its first entry, and nothing sealed."""
+    return trail_of(database, tmp_path)
