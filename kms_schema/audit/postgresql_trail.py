@@ -23,7 +23,11 @@ _SETTINGS = (
     " SET LOCAL row_security = off"
 )
 # Every statement of a sealing transaction has a snapshot of its own, so that each is taken after the lock.
-_SEALING = f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {_SETTINGS}"
+# A checkpoint is kept elsewhere as soon as its seal is committed: no crash may take that back.
+_SEALING = (
+    f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {_SETTINGS}; SELECT set_config('synchronous_commit', 'on', true)"
+    " WHERE current_setting('synchronous_commit') = 'off'"
+)
 _READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SETTINGS}"
 _LOCK_CLASS = int.from_bytes(b"kmsS", "big")
 """Names the lock of sealers among advisory locks, beside the oid of the trail."""

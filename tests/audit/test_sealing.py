@@ -153,6 +153,16 @@ def test_a_prepared_transaction_is_waited_for(engine_name: str) -> None:
         is_whole(database)
 
 
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize(("given", "kept"), [("off", "on"), ("remote_apply", "remote_apply")])
+def test_a_seal_is_on_the_disk_before_its_checkpoint_goes_elsewhere(database: Database, given: str, kept: str) -> None:
+    with closing(database.connect()) as connection:
+        execute(connection, f"SET synchronous_commit = {given}")
+        with open_trail(connection).sealing():
+            assert execute(connection, "SHOW synchronous_commit").fetchone() == (kept,)
+        assert execute(connection, "SHOW synchronous_commit").fetchone() == (given,)
+
+
 def announced(connection: Connection) -> None:
     seal_all(connection, KEY, next_key=FORGER.verifier)
 
