@@ -8,7 +8,10 @@ import sqlalchemy as sa
 from kms_schema.models import (
     Base,
     HsmConfiguration,
+    KeyAuditLeafPage,
     KeyAuditLog,
+    KeyAuditSeal,
+    KeyAuditSubtree,
     KeyMaster,
     KeyRotation,
     KeyVersion,
@@ -24,6 +27,9 @@ _PLACED: tuple[type[Base], ...] = (
     KeyVersion,
     KeyRotation,
     HsmConfiguration,
+    KeyAuditSeal,
+    KeyAuditLeafPage,
+    KeyAuditSubtree,
 )
 _SPACING = '%%{init: {"er": {"entityPadding": 8, "nodeSpacing": 50, "rankSpacing": 60}}}%%'
 

@@ -65,7 +65,7 @@ def too_long(table: str, **most: int) -> list[Forbidden]:
 
 def stored(connection: Connection, table: str) -> list[tuple[Any, ...]]:
     """Return every row of `table`."""
-    return list(execute(connection, f"SELECT * FROM {table} ORDER BY id").fetchall())  # noqa: S608
+    return list(execute(connection, f"SELECT * FROM {table} ORDER BY 1, 2").fetchall())  # noqa: S608
 
 
 def value_of(connection: Connection, table: str, row: Row, column: str) -> Any:

@@ -76,13 +76,14 @@ def upgrade(revision: str, database_url: str | None, **options: Any) -> None:
 
 @click.command("downgrade", epilog="\b\nExample:\n  kms-schema downgrade 004")
 @click.argument("revision")
-@click.option("--allow-audit-loss", is_flag=True, help="Below 004: destroy the audit trail, whatever is in it.")
+@click.option("--allow-audit-loss", is_flag=True, help="Below 006: destroy the seals; below 004: the audit trail.")
 @where
 @patience
 def downgrade(revision: str, database_url: str | None, **options: Any) -> None:
     """Take the database back to REVISION; `base` removes everything.
 
-    Below 004 the tables go. Refused while the audit trail holds more than its first entry, unless allowed.
+    Below 006 the seals go, below 004 the tables. Refused while anything is sealed, or the audit trail holds more than
+    its first entry, unless allowed.
     """
     with told():
         url = _url_of_existing(database_url)

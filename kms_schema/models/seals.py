@@ -55,7 +55,7 @@ class KeyAuditSeal(Base):
     """The roots of the tree's maximal full subtrees, the largest first: what the next seal goes on from."""
     last_sequence: Mapped[int] = mapped_column(sa.BigInteger)
     """The highest sequence that any seal has taken or seen left out."""
-    open_gaps: Mapped[list[list[int]]] = mapped_column(JsonDocument, server_default=sa.text("'[]'"))
+    open_gaps: Mapped[list[list[int]]] = mapped_column(JsonDocument)
     """Sequences up to `last_sequence` that an unfinished transaction may hold: [first, last, xmax] of each run."""
     snapshot_xmax: Mapped[int | None] = mapped_column(sa.BigInteger)
     """Every transaction that can fill a gap has an id below it (PostgreSQL)."""

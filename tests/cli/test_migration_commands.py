@@ -66,8 +66,9 @@ def test_alembic_and_the_program_make_the_same_database(database: Database, empt
 
 
 def test_relative_revisions_are_understood(database: Database) -> None:
-    assert kms_schema("downgrade", "--database-url", database.url, "--", "-1").out == AT_004
-    assert kms_schema("upgrade", "+1", url=database.url).out == at_head()
+    steps = len(revisions()) - 2
+    assert kms_schema("downgrade", "--database-url", database.url, "--", f"-{steps}").out == AT_004
+    assert kms_schema("upgrade", f"+{steps}", url=database.url).out == at_head()
 
 
 def test_current_says_where_the_database_stands_and_how_far_behind_that_is(database: Database) -> None:

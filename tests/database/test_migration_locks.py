@@ -14,6 +14,7 @@ import pytest
 from kms_schema.migrating.options import MigrationOptions
 from kms_schema.migrating.preflight.locks import MODES, locks_of
 from kms_schema.migrating.preflight.plan import plan_upgrade
+from tests.contents import TABLES
 from tests.engines import Database
 from tests.locks_seen import Held, Seen, locks_seen, strongest
 from tests.statements import execute
@@ -31,13 +32,18 @@ MOMENT = re.compile(
     r"MATERIALIZED VIEW|TABLE) |SHOW |SAVEPOINT|SET LOCAL statement_timeout|DO \$upgrade\$|RELEASE SAVEPOINT|"
     r"(UPDATE|DELETE FROM) alembic_version|SELECT pg_catalog\."
 )
-# The first entry alone is there, or the downgrade has refused before.
-COUNTED = "SELECT count(*) FROM public.key_audit_logs WHERE NOT (sequence = 1"
+# The first entry alone is there, and nothing is sealed, or the downgrade has refused before.
+COUNTED = (
+    "SELECT count(*) FROM public.key_audit_logs WHERE NOT (sequence = 1",
+    "SELECT count(*) FROM public.key_audit_seals",
+)
 
 STEPS = {
     "up-to-003": ("base", "upgrade", "003"),
     "up-to-004": ("003", "upgrade", "004"),
     "up-to-005": ("004", "upgrade", "005"),
+    "up-to-006": ("005", "upgrade", "006"),
+    "down-from-006": ("006", "downgrade", "005"),
     "down-from-005": ("005", "downgrade", "004"),
     "down-from-004": ("004", "downgrade", "003"),
     "down-from-003": ("003", "downgrade", "base"),
@@ -51,7 +57,7 @@ def bring_to(database: Database, revision: str, *, rows: bool) -> None:
         columns = '"timestamp" timestamptz, action_type text, user_id text, status text'
         execute(connection, f"CREATE TABLE audit_logs (id integer PRIMARY KEY, {columns})")
         execute(connection, "INSERT INTO audit_logs (id) SELECT generate_series(1, 1000)")
-        for upwards in ("003", "004", "005"):
+        for upwards in ("003", "004", "005", "006"):
             if revision >= upwards and revision != "base":
                 database.alembic("upgrade", upwards)
             if upwards == "004" and revision >= "004" and revision != "base" and rows:
@@ -116,6 +122,17 @@ def test_an_index_is_built_while_writers_write(empty_database: Database) -> None
 UNPLANNED = re.compile(r"SELECT |SHOW |SET |SAVEPOINT|RELEASE SAVEPOINT|DO \$upgrade\$|.*\balembic_version\b")
 
 
+@pytest.mark.parametrize("step", ["up-to-006", "down-from-006"])
+def test_what_seals_the_trail_comes_and_goes_beside_tables_in_use(empty_database: Database, step: str) -> None:
+    below, direction, target = STEPS[step]
+    bring_to(empty_database, below, rows=True)
+    in_use = {f"public.{table}" for table in TABLES}
+    with locks_seen(empty_database, kinds="rvm") as seen:
+        empty_database.alembic(direction, target)
+    modes = {mode for each in seen for name, mode in each.held.items() if name in in_use}
+    assert modes <= {"ACCESS SHARE"}
+
+
 def created_by(statements: list[Seen]) -> set[str]:
     made = re.compile(r"CREATE (?:TABLE|VIEW|MATERIALIZED VIEW|SEQUENCE) (\S+)")
     return {match[1] for each in statements if (match := made.match(text(each.statement)))}
@@ -141,7 +158,14 @@ def foretold_by(statement: str, table_of: dict[str, str]) -> Held:
 
 @pytest.mark.parametrize(
     ("step", "interrupted"),
-    [("up-to-003", False), ("up-to-003", True), ("up-to-004", False), ("up-to-005", False), ("up-to-005", True)],
+    [
+        ("up-to-003", False),
+        ("up-to-003", True),
+        ("up-to-004", False),
+        ("up-to-005", False),
+        ("up-to-005", True),
+        ("up-to-006", False),
+    ],
 )
 def test_a_preflight_foretells_every_lock(empty_database: Database, step: str, interrupted: bool) -> None:
     below, _, target = STEPS[step]

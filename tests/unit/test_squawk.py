@@ -23,6 +23,8 @@ SCRIPTS = (
     ("downgrade", "005:004"),
     ("downgrade", "004:003"),
     ("downgrade", "003:base"),
+    ("upgrade", "005:006"),
+    ("downgrade", "006:005"),
 )
 OLDEST_POSTGRESQL = "13.0"
 OPT_IN = "require-table-schema"
@@ -50,9 +52,9 @@ class Accepted:
 
 BOUNDED = (
     r"(max_)?key_size_bits|(version|risk)_\w+|(old|new)_version|(generation|response)_time_ms|rotation_interval_days"
-    r"|max_key_age_days|notify_before_rotation_hours|retry_count|max_retries|retention_period_days"
+    r"|max_key_age_days|notify_before_rotation_hours|retry_count|max_retries|retention_period_days|level"
 )
-"""Columns of four bytes: sizes, numbers of versions, days. Whatever counts use, volume or entries has eight."""
+"""Columns of four bytes: sizes, versions, days, a tree's levels. Whatever counts use, volume or entries has eight."""
 
 ALEMBICS = "alembic_version is made by Alembic, in its own words, and by some of its versions dropped"
 ACCEPTED = (

@@ -134,7 +134,8 @@ def held(connection: sa.Connection, plan: Plan) -> Iterator[Held]:
         for relation, on_it in groupby(sorted(locks, key=lambda lock: lock.relation), key=lambda lock: lock.relation):
             size = existing[relation]
             works = tuple(_works(list(on_it), 2 * size.bytes / BYTES_PER_SECOND + (size.rows or 0) / ROWS_PER_SECOND))
-            yield Held(revision.revision, relation, size.rows, size.bytes, works)
+            if works:  # a view that reads it holds up nobody
+                yield Held(revision.revision, relation, size.rows, size.bytes, works)
 
 
 def _works(locks: list[Lock], seconds_each: float) -> Iterator[Work]:

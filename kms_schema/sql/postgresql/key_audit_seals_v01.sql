@@ -10,7 +10,7 @@ CREATE TABLE {schema}.key_audit_seals (
     next_key VARCHAR(500),
     compact_range BYTEA NOT NULL,
     last_sequence BIGINT NOT NULL,
-    open_gaps JSONB DEFAULT '[]' NOT NULL,
+    open_gaps JSONB NOT NULL,
     snapshot_xmax BIGINT,
     system_identifier VARCHAR(20),
     CONSTRAINT pk_key_audit_seals PRIMARY KEY (seal_number),

@@ -1,8 +1,8 @@
 """The probe: each forbidden write is really tried, in savepoints of a transaction that is never committed.
 
-`keys`, `versions`, `wrappers`, `rotations`, `settings`, `trail` and `columns` say what is tried, as data; `guards` who
-has to refuse it; `trial` makes the attempts, each after writes that must be accepted; `postgresql` and `sqlite` hold
-the transaction. What remains is nothing, also of a probe that is killed; sequences advance.
+`keys`, `versions`, `wrappers`, `rotations`, `settings`, `trail`, `seals` and `columns` say what is tried, as data;
+`guards` who has to refuse it; `trial` makes the attempts, each after writes that must be accepted; `postgresql` and
+`sqlite` hold the transaction. What remains is nothing, also of a probe that is killed; sequences advance.
 """
 
 import sqlite3

@@ -31,6 +31,13 @@ class Statement:
 
 
 @dataclass(frozen=True)
+class Computed:
+    """A value that the database works out from what is there: an expression, such as the number after the last."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Attempt:
     """A write that must be refused, after writes that must be accepted."""
 
@@ -78,8 +85,9 @@ class Promise:
 def adding(table: str, row: Row, verb: str = "INSERT", end: str = "") -> Statement:
     """Return the statement that inserts `row`."""
     columns = ", ".join(f'"{column}"' for column in row)
-    places = ", ".join(f":{column}" for column in row)
-    return Statement(f"{verb} INTO {{schema}}.{table} ({columns}) VALUES ({places}){end}", row)
+    places = ", ".join(value.text if isinstance(value, Computed) else f":{name}" for name, value in row.items())
+    values = {name: value for name, value in row.items() if not isinstance(value, Computed)}
+    return Statement(f"{verb} INTO {{schema}}.{table} ({columns}) VALUES ({places}){end}", values)
 
 
 def changing(table: str, row: Row, verb: str = "UPDATE", **values: Any) -> Statement:

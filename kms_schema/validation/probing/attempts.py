@@ -7,6 +7,7 @@ from kms_schema.validation.probing import (
     columns,
     keys,
     rotations,
+    seals,
     settings,
     trail,
     trail_on_sqlite,
@@ -25,4 +26,5 @@ def attempts(engine: Engine, version: int, expected: Objects) -> Iterator[Attemp
     yield from settings.attempts()
     yield from trail.attempts()
     yield from trail_on_sqlite.attempts()
+    yield from seals.attempts()
     yield from columns.attempts(engine, expected)

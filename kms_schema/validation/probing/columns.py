@@ -18,8 +18,12 @@ from kms_schema.validation.probing.rows import (
     hsm_key,
     key_in,
     live_version,
+    page,
     policy,
     rotation_in,
+    seal,
+    seal_of_many,
+    subtree,
     version,
 )
 
@@ -37,6 +41,17 @@ _OF_TYPE = (
     ("", "NUL\0inside"),
 )
 """By what a CHECK of a type says on SQLite, a value that it refuses."""
+_ILL_TYPED: dict[tuple[str, str], Any] = {
+    ("key_audit_seals", "root_hash"): "x" * 32,
+    ("key_audit_seals", "previous_seal_hash"): "x" * 32,
+    ("key_audit_seals", "signature"): "x" * 68,
+    ("key_audit_seals", "compact_range"): "x" * 32,
+    ("key_audit_seals", "last_sequence"): "many",
+    ("key_audit_leaves", "hashes"): "x" * 32,
+    ("key_audit_subtrees", "level"): 48.5,
+    ("key_audit_subtrees", "hash"): "x" * 32,
+}
+"""Values that pass every other rule of their column."""
 
 
 def attempts(engine: Engine, expected: Objects) -> Iterator[Attempt]:
@@ -44,7 +59,7 @@ def attempts(engine: Engine, expected: Objects) -> Iterator[Attempt]:
     for key, facts in expected.items():
         table, _, column = key.removeprefix("column ").partition(".")
         if key.startswith("column ") and table in _TABLES and not _is_set_by_server(table, column):
-            if not facts.get("nullable", True) and not _is_followed(table, column, expected):
+            if not facts.get("nullable", True) and not _asked_before(engine, table, column, expected):
                 yield _null(engine, table, column, expected)
             length = _LENGTH.fullmatch(str(facts.get("type")))
             if length:
@@ -65,8 +80,12 @@ def answered_before(key: str, expected: Objects) -> str | None:
     table, column = _table_and_column(key)
     if _is_set_by_server(table, column):
         return f"trigger {table}.guard_key_audit_log_insert"
-    if follower := _is_followed(table, column, expected):
-        return follower
+    if first := _asked_before("sqlite", table, column, expected):
+        return first
+    if (table, column) == ("key_audit_seals", "origin"):
+        return f"trigger {table}.{_INSERT_GUARDS[table]}"  # but for the first seal's: later ones have the same
+    if (table, column) in _ILL_TYPED:
+        return None
     names = [f"constraint {table}.ck_{table}_{column}_{suffix}" for suffix in _NARROWER]
     names += [f"constraint {table}.ck_{table}_{name}" for name in _NARROWER_STILL.get(column, ())]
     return next((name for name in names if name in expected), None)
@@ -97,6 +116,22 @@ def _is_followed(table: str, column: str, expected: Objects) -> str | None:
     return None
 
 
+def _asked_before(engine: Engine, table: str, column: str, expected: Objects) -> str | None:
+    """Return the trigger that refuses any wrong value, NULL included, before the column itself is asked."""
+    if f"{table}.{column}" in _COUNTED_ON or (
+        engine == "sqlite" and (table, column) == ("key_audit_seals", "tree_size")
+    ):
+        return f"trigger {table}.{_INSERT_GUARDS[table]}"
+    return _is_followed(table, column, expected)
+
+
+_INSERT_GUARDS = {
+    "key_audit_seals": "guard_key_audit_seal_insert",
+    "key_audit_leaves": "guard_key_audit_leaf_insert",
+    "key_audit_subtrees": "guard_key_audit_subtree_insert",
+}
+_COUNTED_ON = {"key_audit_seals.seal_number", "key_audit_leaves.first_leaf", "key_audit_subtrees.position"}
+"""Columns of which the guard takes no value but the next."""
 _FOLLOWING = {"fk_key_versions_key_id_key_masters": "trigger key_versions.validate_key_version_material"}
 """On PostgreSQL, where a trigger's definition does not say what it refuses."""
 
@@ -148,7 +183,8 @@ def _malformed(key: str, facts: Facts) -> Iterator[Attempt]:
         return
     rule = f"ck_{table}_{column}_type"
     definition = str(facts["definition"])
-    value = next(value for says, value in _OF_TYPE if says.format(column=column) in definition)
+    usual = next(value for says, value in _OF_TYPE if says.format(column=column) in definition)
+    value = _ILL_TYPED.get((table, column), usual)
     given, row = _base(table, column)
     for ignored in (False, True) if table == "key_audit_logs" else (False,):
         yield Attempt(
@@ -159,6 +195,7 @@ def _malformed(key: str, facts: Facts) -> Iterator[Attempt]:
 
 _TABLES = (
     "key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations", "key_audit_logs",
+    "key_audit_seals", "key_audit_leaves", "key_audit_subtrees",
 )  # fmt: skip
 
 
@@ -181,6 +218,11 @@ def _base(table: str, column: str) -> tuple[tuple[Any, ...], Row]:
         "rotation_policies": policy(),
         "hsm_configurations": hsm(),
         "key_audit_logs": entry(),
+        "key_audit_seals": seal(next_key="nobody's", snapshot_xmax=1, system_identifier="1"),
+        "key_audit_leaves": page(),
+        "key_audit_subtrees": subtree(),
     }
     row = special.get((table, column)) or usual[table]
+    if table in {"key_audit_leaves", "key_audit_subtrees"}:
+        return (adding("key_audit_seals", seal_of_many()),), row
     return (given if "key_id" in row and table != "key_masters" else ()), row

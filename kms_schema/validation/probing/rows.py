@@ -5,7 +5,7 @@ import secrets
 import uuid
 from typing import Any
 
-from kms_schema.validation.probing.attempt import Row
+from kms_schema.validation.probing.attempt import Computed, Row
 
 EARLIEST, FIRST, SECOND, THIRD, FOURTH = (dt.datetime(2024, month, 1, tzinfo=dt.UTC) for month in range(1, 6))
 FAR = dt.datetime(2999, 1, 1, tzinfo=dt.UTC)
@@ -142,3 +142,50 @@ def entry(**over: Any) -> Row:
         "security_level": "LOW",
         **over,
     }
+
+
+HASH = b"\x5e" * 32
+FAR_SEQUENCE = 2**62
+"""No entry has it, so that neither a seal nor a page of the trail's own can."""
+SUBTREE_LEVEL = 56
+"""Of 2**56 leaves: no trail has one of these, so that the probe's is always the first."""
+LAST_SEAL = "FROM {schema}.key_audit_seals ORDER BY seal_number DESC LIMIT 1"
+LAST_PAGE = "FROM {schema}.key_audit_leaves ORDER BY first_leaf DESC LIMIT 1"
+
+
+def seal(leaves: int = 1, **over: Any) -> Row:
+    """Return the seal that comes next, over `leaves` more than the last; each value is asked for in an index."""
+    return {
+        "seal_number": Computed(f"coalesce((SELECT seal_number {LAST_SEAL}), 0) + 1"),
+        "origin": Computed(f"coalesce((SELECT origin {LAST_SEAL}), 'kms-probe')"),
+        "sealed_at": FIRST,
+        "tree_size": Computed(f"coalesce((SELECT tree_size {LAST_SEAL}), 0) + {leaves}"),
+        "root_hash": HASH,
+        "previous_seal_hash": HASH,
+        "verifier_key": "nobody's",
+        "signature": b"\x51" * 68,
+        "compact_range": HASH,
+        "last_sequence": FAR_SEQUENCE,
+        "open_gaps": [],
+        **over,
+    }
+
+
+def seal_of_many(**over: Any) -> Row:
+    """Return the next seal, over more leaves than any page has, and more than fill the probe's subtree."""
+    return seal(2 ** (SUBTREE_LEVEL + 2), **over)
+
+
+def page(**over: Any) -> Row:
+    """Return the page of one leaf that comes next, of what has been sealed."""
+    return {
+        "first_leaf": Computed(f"coalesce((SELECT first_leaf + length(hashes) / 32 {LAST_PAGE}), 0)"),
+        "first_sequence": FAR_SEQUENCE,
+        "hashes": HASH,
+        **over,
+    }
+
+
+def subtree(**over: Any) -> Row:
+    """Return the first subtree of its level; `seal_of_many` fills it."""
+    return {"level": SUBTREE_LEVEL, "position": 0, "hash": HASH, **over}

@@ -9,7 +9,10 @@ from kms_schema.validation.probing.trail import GUARD, NO_DELETE, NO_UPDATE, OUR
 REPLACING = ("INSERT", "REPLACE", "INSERT OR IGNORE", "INSERT OR FAIL")
 NOW = "strftime('%Y-%m-%dT%H:%M:%f', 'now')"
 OWN_ID = "lower(printf('%012x', CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)))"
-TABLES = ("key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations", TABLE)
+TABLES = (
+    "key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations", TABLE,
+    "key_audit_seals", "key_audit_leaves", "key_audit_subtrees",
+)  # fmt: skip
 
 FORGED = {
     "taken id": ("id", "id", f"pk_{TABLE}"),

@@ -23,6 +23,32 @@ _ON_SQLITE = {
         "no client gives a sequence",
     ),
 }
+_ON_SQLITE |= {
+    f"constraint {table}.{rule}": (f"trigger {table}.{guard}", "a row that does not follow the last is refused")
+    for table, guard, rules in (
+        (
+            "key_audit_seals", "guard_key_audit_seal_insert",
+            ("pk_key_audit_seals", "uq_key_audit_seals_tree_size", "ck_key_audit_seals_seal_number_positive",
+             "ck_key_audit_seals_tree_size_positive"),
+        ),
+        (
+            "key_audit_leaves", "guard_key_audit_leaf_insert",
+            ("pk_key_audit_leaves", "ck_key_audit_leaves_first_leaf_not_negative"),
+        ),
+        (
+            "key_audit_subtrees", "guard_key_audit_subtree_insert",
+            ("pk_key_audit_subtrees", "ck_key_audit_subtrees_position_not_negative"),
+        ),
+    )
+    for rule in rules
+}  # fmt: skip
+_ON_SQLITE |= {
+    f"constraint key_audit_seals.ck_key_audit_seals_{rule}": (
+        "trigger key_audit_seals.guard_key_audit_seal_insert",
+        "of a trail that is sealed already; only the first seal of all could get as far",
+    )
+    for rule in ("origin_not_blank", "last_sequence_positive")
+}
 _VIEWS = ("index uq_key_health_monitor", "index uq_key_management_dashboard")
 
 
