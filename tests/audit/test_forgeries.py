@@ -59,7 +59,7 @@ def test_checkpoints_say_what_they_found(scene: Scene) -> None:
         forged(scene, key=KEY)
         assert "another seal over the same" in scene.found(kept[0])
     other = Checkpoint("another.example", kept[0].size, kept[0].root)
-    assert "another seal over the same" in scene.found(other)
+    assert "is of the trail another.example" in scene.found(other)
 
 
 def test_signatures_that_are_stripped_are_missed_by_who_trusts_a_key(scene: Scene) -> None:

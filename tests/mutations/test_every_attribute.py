@@ -34,7 +34,6 @@ BOOKS = "the server keeps books in it"
 KIND = "it says of what kind an object is: one of another kind is missing, and another one unexpected"
 NO_ARGUMENTS = "none of our functions has arguments, or returns rows"
 SAYS_NOTHING = {
-    "pg_attribute.attbyval": "it follows from the type",
     "pg_attribute.attfdwoptions": "columns of foreign tables have them",
     "pg_attribute.attgenerated": "a column cannot become a generated one",
     "pg_attribute.atthasmissing": BOOKS,
