@@ -64,7 +64,7 @@ class Revisions:
     @property
     def of_another_type(self) -> bool:
         """Whether it is the column itself that keeps them from being read, which is a finding of its own."""
-        return self.reason is not None and self.reason.startswith("version_num of ")
+        return self.reason is not None and " is of type " in self.reason
 
 
 @dataclass(frozen=True)
