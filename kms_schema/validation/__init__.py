@@ -110,7 +110,7 @@ def _report(  # noqa: PLR0913
 def _of_catalog(reader: "Reader", compared: Compared) -> tuple[Finding, ...]:
     """Return what is wrong with the revision and with the objects."""
     differences = () if compared.empty else tuple(_differences(compared))
-    if any(_unstampable(finding, compared) for finding in differences):
+    if any(_unstampable(finding, compared.version_table.name) for finding in differences):
         return differences
     standing = Standing(
         compared.chain,
@@ -155,14 +155,9 @@ def _unasked(catalog: Catalog, *, strict: bool, level: Level, probe: bool) -> fr
     )
 
 
-def _unstampable(finding: Finding, compared: Compared) -> bool:
-    """Whether a finding says that Alembic's table has no place for a revision, or none that can be read, so that
-    nothing more is to be said of it.
-    """
-    codes = {"KMS111", "KMS114"}
-    if compared.catalog.revisions.of_another_type:
-        codes.add("KMS113")
-    return finding.object == f"column {compared.version_table.name}.version_num" and finding.code in codes
+def _unstampable(finding: Finding, version_table: str) -> bool:
+    """Whether a finding says that Alembic's table has no place for a revision, so that there is none."""
+    return finding.object == f"column {version_table}.version_num" and finding.code in {"KMS111", "KMS114"}
 
 
 def _differences(compared: Compared) -> Iterator[Finding]:

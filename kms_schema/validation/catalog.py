@@ -61,11 +61,6 @@ class Revisions:
     table_exists: bool
     reason: str | None = None
 
-    @property
-    def of_another_type(self) -> bool:
-        """Whether it is the column itself that keeps them from being read, which is a finding of its own."""
-        return self.reason is not None and " is of type " in self.reason
-
 
 @dataclass(frozen=True)
 class Catalog:

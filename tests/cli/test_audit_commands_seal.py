@@ -129,7 +129,8 @@ def test_a_seal_stays_when_publishing_fails_and_has_a_status_of_its_own(trail: T
 def test_ctrl_c_while_publishing_leaves_the_seal_and_prints_its_checkpoint(trail: Trail) -> None:
     begun = trail.folder / "begun"
     # One process: a shell that is interrupted between two commands may go on with the second.
-    publisher = f'exec {sys.executable} -c \'import time; open("{begun}", "w"); time.sleep(60)\''
+    program = f"import signal, time; signal.signal(2, signal.SIG_DFL); open('{begun}', 'w'); time.sleep(60)"
+    publisher = f'exec {sys.executable} -c "{program}"'
     done = process(trail, "--key", trail.key_file, "--publish", publisher)
     deadline = time.monotonic() + 60
     while not begun.exists():

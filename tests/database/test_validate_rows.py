@@ -4,6 +4,7 @@ from contextlib import closing
 
 import pytest
 
+from kms_schema.models import Base
 from kms_schema.validation import Report, validate
 from tests.breaches import Breach, spelled
 from tests.engines import Database
@@ -100,7 +101,7 @@ def test_what_a_role_may_not_read_is_unknown_and_not_passed(database: Database) 
         report = validate(connection, level="data")
         assert "constraint key_masters.pk_key_masters" in unknown(report)
         assert "constraint key_versions.pk_key_versions" not in unknown(report)
-        assert len([finding for finding in report.findings if finding.code == "KMS901"]) < 10
+        assert len([finding for finding in report.findings if finding.code == "KMS901"]) <= len(Base.metadata.tables)
 
 
 @pytest.mark.only_on("postgresql")

@@ -80,7 +80,7 @@ def test_between_two_revisions_there_is_no_verdict(empty_database: Database) -> 
     with closing(empty_database.connect()) as watcher:
         with closing(empty_database.connect()) as writer:
             writer.execute("BEGIN; LOCK TABLE key_rotations IN ROW EXCLUSIVE MODE")
-            with migrating((empty_database, ("upgrade", "005"))) as thread:
+            with migrating((empty_database, ("upgrade", "head"))) as thread:
                 try:
                     while watcher.execute(half_way).fetchone() == (0,):
                         assert thread.is_alive()

@@ -6,11 +6,13 @@ SELECT a.attname IS NOT NULL AS stampable,
             WHEN v.relkind <> 'r' THEN '{table} is a partitioned table'
             WHEN row_security_active(v.oid) THEN 'row-level security hides rows of {table} from this role'
             WHEN a.attgenerated <> '' THEN 'version_num of {table} is a generated column'
-            WHEN t.typnamespace <> 'pg_catalog'::regnamespace OR t.typcategory <> 'S'
+            -- A domain has no casts of its own: it is read as the type under it.
+            WHEN base.typnamespace <> 'pg_catalog'::regnamespace OR base.typcategory <> 'S'
                 THEN 'version_num of {table} is of type ' || format_type(a.atttypid, a.atttypmod)
        END AS obstacle
 FROM pg_class v
 JOIN pg_namespace n ON n.oid = v.relnamespace
 LEFT JOIN pg_attribute a ON a.attrelid = v.oid AND a.attname = 'version_num' AND NOT a.attisdropped
 LEFT JOIN pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_type base ON base.oid = coalesce(nullif(t.typbasetype, 0), t.oid)
 WHERE n.nspname = %(schema)s AND v.relname = %(table)s AND v.relkind IN ('r', 'p')
