@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from kms_schema import snapshots
 from tests.engines.programs import REPOSITORY
 from tests.mutations.trial import Mending, Trial
 
@@ -55,6 +56,7 @@ def sections(page: str) -> dict[str, str]:
 def write(tables: Mapping[str, str]) -> None:
     """Put the tables of some engines on the page, and leave those of others as they are."""
     before = sections(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
-    merged = sorted({**before, **tables}.items())
+    at_head = {engine: f"At revision `{snapshots.chain()[-1]}`.\n\n{rows}" for engine, rows in tables.items()}
+    merged = sorted({**before, **at_head}.items())
     text = "\n".join([HEAD, *(f"## {engine}\n\n{rows}\n" for engine, rows in merged)])
     PAGE.write_text(text, encoding="utf-8")
