@@ -59,7 +59,9 @@ def rules_off(connection: Connection) -> Iterator[None]:
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA writable_schema = on")
         connection.execute("UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '') WHERE name LIKE 'key_audit_%'")
-        connection.execute("PRAGMA writable_schema = reset")
+        ((version,),) = connection.execute("PRAGMA schema_version")
+        connection.execute(f"PRAGMA schema_version = {version + 1}")  # read it anew: old versions know no "reset"
+        connection.execute("PRAGMA writable_schema = off")
     else:
         nullable = "attname NOT IN ('id', 'seal_number', 'first_leaf', 'level', 'position')"
         for table, column in connection.execute(
