@@ -33,8 +33,18 @@ def every_mutation(template: Database, kinds: Iterable[Kind]) -> list[Mutation]:
 
 def one_of_each_kind(every: Iterable[Mutation]) -> Iterator[Mutation]:
     """Yield one mutation of each kind: always the same, and not of the same object for all kinds."""
-    by_kind: dict[str, list[Mutation]] = {}
-    for mutation in every:
-        by_kind.setdefault(mutation.kind.name, []).append(mutation)
-    for name, found in by_kind.items():
+    for name, found in _by_kind(every).items():
         yield found[crc32(name.encode()) % len(found)]
+
+
+def two_of_each_kind(every: Iterable[Mutation]) -> Iterator[Mutation]:
+    """Yield the first and the last mutation of each kind by the name of the object, where there are two."""
+    for found in _by_kind(every).values():
+        yield from found[:: max(len(found) - 1, 1)]
+
+
+def _by_kind(every: Iterable[Mutation]) -> dict[str, list[Mutation]]:
+    by_kind: dict[str, list[Mutation]] = {}
+    for mutation in sorted(every, key=lambda mutation: (mutation.names, mutation.change)):  # a catalog has no order
+        by_kind.setdefault(mutation.kind.name, []).append(mutation)
+    return by_kind
