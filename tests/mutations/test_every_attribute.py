@@ -51,7 +51,6 @@ SAYS_NOTHING = {
     "pg_class.relname": NAMES,
     "pg_class.relnamespace": NAMES,
     "pg_class.relrewrite": BOOKS,
-    "pg_class.reltype": BOOKS,
     "pg_constraint.conexclop": KIND,
     "pg_constraint.conffeqop": "it follows from the types",
     "pg_constraint.confkey": "the definition says it",
@@ -65,7 +64,6 @@ SAYS_NOTHING = {
     "pg_constraint.contypid": KIND,
     "pg_index.indcheckxmin": BOOKS,
     "pg_index.indisexclusion": KIND,
-    "pg_index.indrelid": NAMES,
     "pg_proc.proallargtypes": NO_ARGUMENTS,
     "pg_proc.proargdefaults": NO_ARGUMENTS,
     "pg_proc.proargmodes": NO_ARGUMENTS,
@@ -78,11 +76,9 @@ SAYS_NOTHING = {
     "pg_proc.prosqlbody": "the definition says it",
     "pg_proc.protrftypes": "functions with TRANSFORM have them",
     "pg_proc.provariadic": NO_ARGUMENTS,
-    "pg_rewrite.ev_class": NAMES,
     "pg_rewrite.ev_qual": "our views have rules without conditions",
     "pg_rewrite.ev_type": KIND,
     "pg_rewrite.is_instead": KIND,
-    "pg_rewrite.oid": BOOKS,
     "pg_rewrite.rulename": NAMES,
     "pg_sequence.seqrelid": NAMES,
     "pg_trigger.tgconstrindid": KIND,
@@ -127,4 +123,4 @@ def test_every_column_of_the_catalog_is_changed_by_some_mutation(engines: Engine
             run(connection, here.undo or "SELECT")
         for key in before.keys() & after.keys():
             unchanged -= {f"{key[0]}.{column}" for column, value in before[key].items() if after[key][column] != value}
-    assert sorted(unchanged - SAYS_NOTHING.keys()) == []
+    assert sorted(unchanged) == sorted(SAYS_NOTHING)
