@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import click
 
 from kms_schema.cli import CannotConnect, existing_file, refuse_memory
-from kms_schema.database_url import DatabaseUrlError, find_database_url, parse_database_url
+from kms_schema.cli.connecting import url_of
+from kms_schema.database_url import parse_database_url
 from kms_schema.migrating import program
 from kms_schema.migrating.faults import MigrationError
 from kms_schema.migrating.options import MigrationOptions
@@ -68,7 +69,7 @@ def upgrade(revision: str, database_url: str | None, **options: Any) -> None:
     One upgrade runs at a time, and what one that was interrupted left is completed by the next.
     """
     with told():
-        url = database_url_of(database_url)
+        url = url_of(database_url)
         refuse_memory(parse_database_url(url))
         program.upgrade(url, revision, MigrationOptions(**options))
         _say_where(url, options)
@@ -155,7 +156,7 @@ def sql(
     Run it with `psql -v ON_ERROR_STOP=1 -f FILE`, or `sqlite3 -bail FILE.db < FILE`.
     """
     with told():
-        url = f"{engine}://" if engine else database_url_of(database_url)
+        url = f"{engine}://" if engine else url_of(database_url)
         script = program.sql(url, revisions, down=down, options=MigrationOptions(**options))
     if output is None:
         click.echo(script, nl=False)
@@ -166,18 +167,8 @@ def sql(
         raise click.UsageError(f"cannot write {output}: {error.strerror}") from None
 
 
-def database_url_of(given: str | None) -> str:
-    """Return the URL to work on, `given` or else from where one is found."""
-    try:
-        url = find_database_url(given)
-        parse_database_url(url)
-    except DatabaseUrlError as error:
-        raise click.UsageError(str(error)) from None
-    return url
-
-
 def _url_of_existing(given: str | None) -> str:
-    url = database_url_of(given)
+    url = url_of(given)
     target = parse_database_url(url)
     if target.engine == "sqlite":
         existing_file(target)

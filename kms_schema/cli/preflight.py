@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from kms_schema.cli.migrations import database_url_of, patience, style_option, told, where
+from kms_schema.cli.connecting import url_of
+from kms_schema.cli.migrations import patience, style_option, told, where
 from kms_schema.migrating.options import MigrationOptions
 
 
@@ -27,6 +28,6 @@ def preflight_command(revision: str, database_url: str | None, style: str, **opt
     from kms_schema.migrating.preflight.report import as_json, as_text  # noqa: PLC0415
 
     with told():
-        verdict = preflight(database_url_of(database_url), revision, MigrationOptions(**options))
+        verdict = preflight(url_of(database_url), revision, MigrationOptions(**options))
     click.echo(as_json(verdict) if style == "json" else as_text(verdict))
     return 0 if verdict.go else 1

@@ -69,7 +69,9 @@ def ending(at: int, database: Database) -> Act:
         pid = cursor.connection.info.backend_pid
         with closing(database.connect()) as other:
             other.execute("SELECT pg_terminate_backend(%s)", (pid,))
+            deadline = time.monotonic() + 30
             while other.execute(gone, (pid,)).fetchone() != (True,):
+                assert time.monotonic() < deadline
                 time.sleep(0.01)
 
     return act

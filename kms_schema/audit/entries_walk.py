@@ -1,0 +1,113 @@
+"""The walk by sequence of a verification: each entry is the one that was sealed at its place."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
+
+from kms_schema.audit.checkpoints import LARGEST
+from kms_schema.audit.encoding import Unreadable, identity, leaf_hash, sequence_of
+from kms_schema.audit.kept import KeptSeal
+from kms_schema.audit.trail import Page, Trail
+from kms_schema.audit.verdict import Fault, Verdict
+
+PAGES = 256
+"""Pages that are read at a time, and their entries: up to 65 536."""
+
+Tell = Callable[[str, int], None]
+"""Is told what is verified, and how much of it has been."""
+
+
+class EntriesWalk:
+    """The walk by sequence: each entry is the one that was sealed at its place, and none was left out."""
+
+    def __init__(
+        self, trail: Trail, verdict: Verdict, start: KeptSeal | None, last: KeptSeal | None, tell: Tell
+    ) -> None:
+        """Begin after the seal `start`, or with the first entry; `last` is the newest seal."""
+        self._trail, self._verdict, self._tell = trail, verdict, tell
+        self._first_leaf = start.tree_size if start else 0
+        # What came after a seal is above its last sequence, or was one of the gaps that it left open.
+        self._after = min([start.last_sequence, *(gap.first - 1 for gap in start.open_gaps)]) if start else 0
+        self._last_sequence = last.last_sequence if last else 0
+        self._open = last.open_gaps if last else ()
+
+    def walk(self) -> None:
+        """Note in the verdict every entry that is not as it was sealed."""
+        after = self._after
+        first = after + 1
+        while found := self._trail.pages_by_sequence(after, PAGES):
+            after = found[-1].first_sequence
+            pages = list(self._in_order(first, found))
+            if pages:
+                until = min(pages[-1].run.last, LARGEST)
+                self._compare(pages, self._trail.entries(first, until))
+                first = until + 1
+            self._tell("entries", self._verdict.entries)
+        for entry in self._trail.entries(first, None) if first <= LARGEST else ():
+            self._not_sealed(entry)
+
+    def _in_order(self, first: int, pages: Sequence[Page]) -> Iterator[Page]:
+        """Leave out pages that cannot be read, of which the walk by leaf speaks, and those that are in another."""
+        for page in pages:
+            if not page.whole:
+                continue
+            if page.first_sequence < first:
+                message = f"the leaves from {page.first_leaf} on are said to be of entries that have other leaves"
+                self._verdict.add(Fault(message))
+                continue
+            first = page.run.last + 1
+            yield page
+
+    def _compare(self, pages: Sequence[Page], entries: Iterator[bytes]) -> None:
+        """Hold entries against the leaves of pages; both ascend by sequence."""
+        for page in pages:
+            begun = list(islice(entries, page.size))
+            # The sequence is part of what is hashed: equal hashes are of the right entries, with none between them.
+            if b"".join(map(leaf_hash, begun)) == page.hashes:
+                self._count(page, page.size)
+            else:
+                entries = self._compare_each(page, chain(begun, entries))
+        for entry in entries:
+            self._not_sealed(entry)
+
+    def _compare_each(self, page: Page, entries: Iterator[bytes]) -> Iterator[bytes]:
+        """Hold entries against the leaves of one page, and return those that come after it."""
+        entry = next(entries, None)
+        for position, leaf in enumerate(page.leaves):
+            sequence = page.first_sequence + position
+            while entry is not None and sequence_of(entry) < sequence:
+                self._not_sealed(entry)
+                entry = next(entries, None)
+            if entry is None or sequence_of(entry) != sequence:
+                self._missing(sequence)
+                continue
+            if leaf_hash(entry) == leaf:
+                self._count(page, 1)
+            else:
+                self._fault(entry, "is not what was sealed: it was changed afterwards")
+            entry = next(entries, None)
+        return entries if entry is None else chain([entry], entries)
+
+    def _count(self, page: Page, entries: int) -> None:
+        if page.first_leaf >= self._first_leaf:
+            self._verdict.entries += entries
+
+    def _missing(self, sequence: int) -> None:
+        message = f"the entry with sequence {sequence} was sealed and is gone, or is hidden from this role"
+        self._verdict.add(Fault(message, sequence))
+
+    def _not_sealed(self, entry: bytes) -> None:
+        sequence = sequence_of(entry)
+        if isinstance(entry, Unreadable):
+            self._fault(entry, "")
+        elif sequence > self._last_sequence or any(gap.first <= sequence <= gap.last for gap in self._open):
+            self._verdict.unsealed += 1
+        else:
+            self._fault(entry, "was never sealed, although later ones were: it was put in afterwards")
+
+    def _fault(self, entry: bytes, what: str) -> None:
+        entry_id, sequence = identity(entry)
+        if isinstance(entry, Unreadable):
+            message = f"the entry with sequence {sequence} cannot be read: {entry.why}"
+            self._verdict.add(Fault(message, sequence, str(entry_id) if entry_id.int else None))
+            return
+        self._verdict.add(Fault(f"entry {entry_id} (sequence {sequence}) {what}", sequence, str(entry_id)))
