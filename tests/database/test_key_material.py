@@ -29,7 +29,6 @@ ONE_WRAPPER_RULE = "ck_key_versions_one_wrapper"
 WRAPPER_KEY_RULE = "fk_key_versions_wrapped_by_version_id_key_versions"
 KEY_SIZES = [8, 56, 128, 192, 256, 384, 521, 2048]
 GONE: Row = {"created_at": now() - dt.timedelta(days=1), "destroyed_at": now()}
-KEK = secrets.token_bytes(32)
 
 
 def plaintext(bits: int) -> bytes:
@@ -39,12 +38,15 @@ def plaintext(bits: int) -> bytes:
 def aes_gcm(bits: int) -> bytes:
     """Return a key of `bits` as AES-256-GCM really encrypts it, in an envelope of format 01."""
     nonce = secrets.token_bytes(12)
-    return b"\x01" + nonce + AESGCM(KEK).encrypt(nonce, plaintext(bits), b"associated")
+    return b"\x01" + nonce + AESGCM(secrets.token_bytes(32)).encrypt(nonce, plaintext(bits), b"associated")
 
 
 def aes_key_wrap(bits: int) -> bytes:
-    """Return a key of `bits` as AES key wrap with padding really wraps it, in an envelope of format 02."""
-    return b"\x02" + aes_key_wrap_with_padding(KEK, plaintext(bits))
+    """Return a key of `bits` as AES key wrap with padding really wraps it, in an envelope of format 02.
+
+    Under another key each time: it has no nonce, and one short key in 256 would come out the same.
+    """
+    return b"\x02" + aes_key_wrap_with_padding(secrets.token_bytes(32), plaintext(bits))
 
 
 def stored_key(shared: SharedDatabase, **over: Any) -> Row:

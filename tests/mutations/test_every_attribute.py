@@ -89,7 +89,11 @@ SAYS_NOTHING = {
     "pg_trigger.tgparentid": BOOKS,
     "pg_trigger.tgrelid": NAMES,
 }
-"""Columns of the catalog that no mutation changes, and why that is right."""
+"""Columns of the catalog that no mutation has to change, and why that is right.
+
+What the server keeps books in may change by itself at any time: with the next VACUUM, or with a rewrite once the
+cluster has had another multixact.
+"""
 
 
 def attributes(connection: psycopg.Connection[Any]) -> Attributes:
@@ -123,4 +127,5 @@ def test_every_column_of_the_catalog_is_changed_by_some_mutation(engines: Engine
             run(connection, here.undo or "SELECT")
         for key in before.keys() & after.keys():
             unchanged -= {f"{key[0]}.{column}" for column, value in before[key].items() if after[key][column] != value}
-    assert sorted(unchanged) == sorted(SAYS_NOTHING)
+    books = {column for column, why in SAYS_NOTHING.items() if why is BOOKS}
+    assert sorted(unchanged - books) == sorted(SAYS_NOTHING.keys() - books)
