@@ -1,6 +1,6 @@
 """The parts of the documentation that restate code, written by code.
 
-    python -m kms_schema.documentation        rewrites them in README.md
+    python -m kms_schema.documentation        rewrites them in README.md and docs/recorded.md
 
 Each stands between `<!-- generated: NAME -->` and `<!-- end -->`; a test holds the file to what this module says.
 """
@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from kms_schema import vocabulary
 from kms_schema.entity_diagram import entity_diagram
-from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFECYCLE
+from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFECYCLE, RecordedEvent
 
 Status = TypeVar("Status", bound=str)
 
@@ -55,7 +55,16 @@ def schema_diagram() -> str:
     return f"```mermaid\n{entity_diagram()}\n```"
 
 
+def recorded_events() -> str:
+    """Return what the database writes into the trail itself, as a Markdown table."""
+    return _table(
+        ("event_type", "event_category", "security_level"),
+        [(f"`{event}`", event.category, event.security_level) for event in RecordedEvent],
+    )
+
+
 PARTS = {
+    "recorded events": recorded_events,
     "schema diagram": schema_diagram,
     "key lifecycle": key_lifecycle,
     "rotation lifecycle": rotation_lifecycle,
@@ -80,5 +89,6 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 if __name__ == "__main__":
-    readme = Path("README.md")
-    readme.write_text(regenerate(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in ("README.md", "docs/recorded.md"):
+        path = Path(__file__).resolve().parent.parent / page
+        path.write_text(regenerate(path.read_text(encoding="utf-8")), encoding="utf-8")

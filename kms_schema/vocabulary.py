@@ -95,6 +95,58 @@ class AuditSecurityLevel(StrEnum):
     CRITICAL = "CRITICAL"
 
 
+class RecordedEvent(StrEnum):
+    """What the database writes into the audit trail itself, in the transaction that changes something.
+
+    On PostgreSQL nobody but the owner can write an entry of one of these types without the change.
+    """
+
+    KEY_CREATED = "KEY_CREATED"
+    KEY_ACTIVATED = "KEY_ACTIVATED"
+    KEY_ROTATED = "KEY_ROTATED"
+    KEY_EXPIRED = "KEY_EXPIRED"
+    KEY_REVOKED = "KEY_REVOKED"
+    KEY_ARCHIVED = "KEY_ARCHIVED"
+    KEY_PARENT_CHANGED = "KEY_PARENT_CHANGED"
+    KEY_CHANGED = "KEY_CHANGED"
+    KEY_DELETED = "KEY_DELETED"
+    VERSION_CREATED = "VERSION_CREATED"
+    VERSION_ACTIVATED = "VERSION_ACTIVATED"
+    VERSION_DEACTIVATED = "VERSION_DEACTIVATED"
+    VERSION_DESTROYED = "VERSION_DESTROYED"
+    VERSION_REWRAPPED = "VERSION_REWRAPPED"
+    VERSION_CHANGED = "VERSION_CHANGED"
+    VERSION_DELETED = "VERSION_DELETED"
+    POLICY_CREATED = "POLICY_CREATED"
+    POLICY_CHANGED = "POLICY_CHANGED"
+    POLICY_DELETED = "POLICY_DELETED"
+    ROTATION_SCHEDULED = "ROTATION_SCHEDULED"
+    ROTATION_STARTED = "ROTATION_STARTED"
+    ROTATION_TAKEN_OVER = "ROTATION_TAKEN_OVER"
+    ROTATION_COMPLETED = "ROTATION_COMPLETED"
+    ROTATION_FAILED = "ROTATION_FAILED"
+    ROTATION_CHANGED = "ROTATION_CHANGED"
+    ROTATION_DELETED = "ROTATION_DELETED"
+    HSM_CONFIGURATION_CREATED = "HSM_CONFIGURATION_CREATED"
+    HSM_CONFIGURATION_CHANGED = "HSM_CONFIGURATION_CHANGED"
+    HSM_CONFIGURATION_DELETED = "HSM_CONFIGURATION_DELETED"
+
+    @property
+    def category(self) -> AuditCategory:
+        """The category of its entries."""
+        if self.startswith("POLICY_"):
+            return AuditCategory.POLICY
+        return AuditCategory.SECURITY if self.startswith("HSM_") else AuditCategory.LIFECYCLE
+
+    @property
+    def security_level(self) -> AuditSecurityLevel:
+        """How much its entries matter: HIGH is for what somebody should look at whenever it happens."""
+        if self.endswith("_DELETED") or self in (self.KEY_REVOKED, self.HSM_CONFIGURATION_CHANGED):
+            return AuditSecurityLevel.HIGH
+        notable = ("_CHANGED", "_EXPIRED", "_DESTROYED", "_REWRAPPED", "_TAKEN_OVER", "_FAILED")
+        return AuditSecurityLevel.MEDIUM if self.endswith(notable) else AuditSecurityLevel.LOW
+
+
 KEY_LIFECYCLE: Mapping[KeyStatus, tuple[KeyStatus, ...]] = MappingProxyType(
     {
         KeyStatus.PENDING: (KeyStatus.ACTIVE, KeyStatus.REVOKED),

@@ -13,6 +13,7 @@ from tests.rows import (
     active_key_master,
     envelope,
     insert,
+    key_master,
     key_rotation,
     key_version,
     live_key_version,
@@ -56,6 +57,11 @@ def master(connection: Connection, **over: Any) -> Row:
 def kek(connection: Connection, **over: Any) -> Row:
     """Insert a key encryption key in use."""
     return master(connection, key_type="kek", **over)
+
+
+def unused_kek(connection: Connection) -> Row:
+    """Insert a key encryption key to which nothing has happened yet, so that it may be deleted."""
+    return insert(connection, "key_masters", **key_master(key_type="kek", created_at=now()))
 
 
 def version(connection: Connection, of: Row, **over: Any) -> Row:

@@ -22,6 +22,7 @@ from tests.moves import (
     reparenting,
     rewrapping,
     running,
+    unused_kek,
     version,
     wrapped_under,
 )
@@ -87,13 +88,13 @@ def rewrap_or_destroy(connection: Connection) -> tuple[Move, Move]:
 
 
 def wrap_or_delete(connection: Connection) -> tuple[Move, Move]:
-    wrapping_key, key = kek(connection), master(connection)
+    wrapping_key, key = unused_kek(connection), master(connection)
     wrapper = version(connection, wrapping_key)
     return adding("key_versions", wrapped_under(wrapper, key)), deleting("key_masters", wrapping_key)
 
 
 def rewrap_or_delete(connection: Connection) -> tuple[Move, Move]:
-    wrapping_key, wrapped = kek(connection), version(connection, master(connection))
+    wrapping_key, wrapped = unused_kek(connection), version(connection, master(connection))
     return rewrapping(wrapped, version(connection, wrapping_key)), deleting("key_masters", wrapping_key)
 
 
@@ -151,7 +152,7 @@ def add_handle_or_move_out_of_hsm(connection: Connection) -> tuple[Move, Move]:
 
 def add_to_deleted(table: str, row: Callable[[Row], Row]) -> Callable[[Connection], tuple[Move, Move]]:
     def make(connection: Connection) -> tuple[Move, Move]:
-        key = kek(connection)
+        key = unused_kek(connection)
         version(connection, key)
         return adding(table, row(key)), deleting("key_masters", key)
 
@@ -159,7 +160,7 @@ def add_to_deleted(table: str, row: Callable[[Row], Row]) -> Callable[[Connectio
 
 
 def reparent_to_deleted(connection: Connection) -> tuple[Move, Move]:
-    child, parent = kek(connection), kek(connection)
+    child, parent = kek(connection), unused_kek(connection)
     return reparenting(child, parent), deleting("key_masters", parent)
 
 

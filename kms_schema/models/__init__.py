@@ -6,7 +6,8 @@ The tables are made by the migrations, not by `metadata.create_all()`: triggers,
 of the metadata.
 """
 
-from kms_schema.models.audit import KeyAuditLog
+from kms_schema.models.acting import acting_for
+from kms_schema.models.audit import KeyAuditActor, KeyAuditLog
 from kms_schema.models.base import Base, UtcTimestamp, add_storage_checks, current_time
 from kms_schema.models.hsm import HsmConfiguration
 from kms_schema.models.keys import KeyMaster, KeyVersion
@@ -19,6 +20,7 @@ add_storage_checks(table for table in Base.metadata.tables.values() if table.inf
 __all__ = [
     "Base",
     "HsmConfiguration",
+    "KeyAuditActor",
     "KeyAuditLeafPage",
     "KeyAuditLog",
     "KeyAuditSeal",
@@ -29,5 +31,6 @@ __all__ = [
     "KeyViewRefresh",
     "RotationPolicy",
     "UtcTimestamp",
+    "acting_for",
     "current_time",
 ]

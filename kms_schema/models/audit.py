@@ -111,3 +111,26 @@ class KeyAuditLog(Base):
 
     # SQLite's RETURNING shows a row as it was before the AFTER trigger gave it its sequence.
     __mapper_args__: Any = {"eager_defaults": False}  # noqa: RUF012
+
+
+class KeyAuditActor(Base):
+    """Whom the application acts for in this transaction (SQLite; PostgreSQL has the setting `kms.actor`).
+
+    The triggers that write entries copy it to `user_id`. The row has to be gone when the transaction commits: its
+    foreign key names a row that cannot be. `kms_schema.models.acting_for` sees to that on both engines.
+    """
+
+    __tablename__ = "key_audit_actor"
+    __table_args__ = (
+        *not_blank("actor"),
+        check("until_commit_blank", "until_commit = ''"),
+        sa.UniqueConstraint("actor"),
+        {"sqlite_with_rowid": False, "info": {"only_on": "sqlite"}},
+    )
+
+    until_commit: Mapped[str] = mapped_column(
+        sa.ForeignKey("key_audit_actor.actor", deferrable=True, initially="DEFERRED"),
+        primary_key=True,
+        server_default="",
+    )
+    actor: Mapped[str] = mapped_column(sa.String(100))

@@ -21,7 +21,6 @@ from tests.database.key_rules import (
 )
 from tests.rows import (
     Row,
-    active_key_master,
     audit_entry,
     hsm_key_master,
     insert,
@@ -223,7 +222,7 @@ def test_no_chain_of_parents_closes_a_circle(shared: SharedDatabase, size: int) 
 
 
 def test_a_key_without_history_can_be_deleted(shared: SharedDatabase) -> None:
-    key = insert(shared.connection, "key_masters", **active_key_master())
+    key = insert(shared.connection, "key_masters", **key_master())
     execute(shared.connection, "DELETE FROM key_masters WHERE id = :id", {"id": key["id"]})
     assert stored(shared.connection, "key_masters", key) is None
 

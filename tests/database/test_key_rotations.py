@@ -203,7 +203,7 @@ def test_a_key_with_rotations_cannot_be_deleted(shared: SharedDatabase, foreign_
         apply_settings(connection, {"foreign_keys": foreign_keys})
     master, other = (insert(connection, "key_masters", **key_master()) for _ in range(2))
     insert(connection, "key_versions", **key_version(master))
-    rotation = insert(connection, TABLE, **completed(master, new_version=1))
+    rotation = insert(connection, TABLE, **key_rotation(master, new_version=1))
     before = stored(connection, "key_versions")
     delete = "DELETE FROM key_masters WHERE id = :id"
     whose = {"id": master["id"]}

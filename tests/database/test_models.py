@@ -148,7 +148,7 @@ def test_what_an_application_writes_it_reads_back_with_its_types(session: Sessio
     assert (hsm.provider, hsm.health_status) == (HsmProvider.THALES_LUNA, HsmHealth.DEGRADED)
     assert hsm.last_health_check == MOMENT
     assert (hsm.supports_key_generation, hsm.require_dual_auth) == (True, False)
-    (entry,) = key.audit_entries
+    entry = next(each for each in key.audit_entries if each.event_type == "ROTATED")
     assert entry.additional_metadata == {"nested": {"list": [1, None, "ü"]}}
     assert entry.event_category is AuditCategory.LIFECYCLE
 
@@ -167,15 +167,16 @@ def test_relationships_lead_from_each_to_its_others(session: Session, written: s
     assert rotation.key is key
     assert rotation.policy is not None
     assert rotation.policy.rotations == [rotation]
-    (entry,) = key.audit_entries
-    assert entry.key is key
+    assert "ROTATED" in {entry.event_type for entry in key.audit_entries}
+    assert all(entry.key is key for entry in key.audit_entries)
 
 
 def test_what_the_server_sets_can_be_read_after_flush_and_after_commit(session: Session) -> None:
     first, second, key, policy = an_entry(), an_entry(event_type="SECOND"), a_key(), a_policy()
     session.add_all([first, second, key, policy])
     session.flush()
-    assert {first.sequence, second.sequence} == {2, 3}
+    assert min(first.sequence, second.sequence) > 1
+    assert first.sequence != second.sequence
     assert first.id.version == second.id.version == key.id.version == policy.id.version == 7
     assert first.recorded_by
     assert abs(first.timestamp - now()) < dt.timedelta(minutes=1)
@@ -301,10 +302,12 @@ REFUSED: dict[str, Callable[[Session, KeyMaster], object]] = {
 @pytest.mark.parametrize("rule", REFUSED)
 def test_every_refusal_is_an_integrity_error_that_names_the_rule(session: Session, written: str, rule: str) -> None:
     key = session.scalars(sa.select(KeyMaster).filter_by(key_id=written)).one()
+    entries = sa.select(sa.func.count()).select_from(KeyAuditLog)
+    before = session.scalar(entries)
     with session.no_autoflush:
         REFUSED[rule](session, key)
     with pytest.raises(sa.exc.IntegrityError, match=rule):
         session.flush()
     session.rollback()
-    assert session.scalar(sa.select(sa.func.count()).select_from(KeyAuditLog)) == 2
+    assert session.scalar(entries) == before
     assert len(key.versions) == 2

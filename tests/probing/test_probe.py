@@ -182,6 +182,20 @@ def test_restoring_by_who_is_not_the_owner_is_tried(database: Database) -> None:
 
 
 @pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize(
+    "how", ["DROP TRIGGER {0} ON key_audit_logs", "ALTER TABLE key_audit_logs DISABLE TRIGGER {0}"]
+)
+def test_claiming_what_the_database_writes_itself_is_tried(database: Database, how: str) -> None:
+    with closing(database.connect()) as administrator:
+        execute(administrator, how.format("guard_key_audit_log_insert_event"))
+    rights = ("ALL ON ALL TABLES IN SCHEMA public", f"TEMPORARY ON DATABASE {sa.make_url(database.url).database}")
+    with login(database, *rights) as seen, closing(seen.connect()) as connection:
+        finding = next(each for each in probe(connection).findings if each.code == "KMS601")
+    assert finding.object == "trigger key_audit_logs.guard_key_audit_log_insert_event"
+    assert "an entry of type KEY_REVOKED is written without the change" in finding.actual
+
+
+@pytest.mark.only_on("postgresql")
 def test_who_holds_locks_is_waited_for_and_then_it_is_unknown(database: Database) -> None:
     with closing(database.connect()) as holder, closing(database.connect()) as connection:
         execute(holder, "BEGIN")

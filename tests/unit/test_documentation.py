@@ -2,14 +2,24 @@
 
 import re
 
+import pytest
+
 from kms_schema.documentation import regenerate
+from kms_schema.vocabulary import RecordedEvent
 from tests.engines.programs import REPOSITORY
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_generated_parts_of_the_readme_are_current() -> None:
-    assert regenerate(README) == README, "run: python -m kms_schema.documentation"
+@pytest.mark.parametrize("page", ["README.md", "docs/recorded.md"])
+def test_the_generated_parts_are_current(page: str) -> None:
+    text = (REPOSITORY / page).read_text(encoding="utf-8")
+    assert regenerate(text) == text, "run: python -m kms_schema.documentation"
+
+
+def test_every_recorded_event_is_in_its_page() -> None:
+    text = (REPOSITORY / "docs" / "recorded.md").read_text(encoding="utf-8")
+    assert [event for event in RecordedEvent if f"| `{event}` |" not in text] == []
 
 
 def test_the_readme_has_the_schema_and_each_status_of_the_lifecycle() -> None:

@@ -80,6 +80,8 @@ class Promise:
     question: Statement
     """Has one row, of one value that is true, if the promise was kept."""
     given: tuple[Statement, ...] = ()
+    foreign_keys: Mapping[Engine, bool] = field(default_factory=dict)
+    """Where the engine's own foreign keys have to do a part of it, so that nothing is promised without them."""
 
 
 def adding(table: str, row: Row, verb: str = "INSERT", end: str = "") -> Statement:

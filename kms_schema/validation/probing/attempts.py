@@ -6,6 +6,7 @@ from kms_schema.validation.catalog import Objects
 from kms_schema.validation.probing import (
     columns,
     keys,
+    recorded,
     rotations,
     seals,
     settings,
@@ -27,4 +28,5 @@ def attempts(engine: Engine, version: int, expected: Objects) -> Iterator[Attemp
     yield from trail.attempts()
     yield from trail_on_sqlite.attempts()
     yield from seals.attempts()
+    yield from recorded.attempts()
     yield from columns.attempts(engine, expected)

@@ -94,6 +94,7 @@ def answered_before(key: str, expected: Objects) -> str | None:
 _NARROWER = ("known", "is_object", "is_array", "is_sha256", "is_hh_mm", "is_envelope")
 _NARROWER_STILL = {
     "encrypted_key_data": ("material_is_envelope",),
+    "until_commit": ("until_commit_blank",),
     "entropy_score": ("entropy_score_range",),  # a number is stored as one of the right type
 }
 
@@ -195,7 +196,7 @@ def _malformed(key: str, facts: Facts) -> Iterator[Attempt]:
 
 _TABLES = (
     "key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations", "key_audit_logs",
-    "key_audit_seals", "key_audit_leaves", "key_audit_subtrees",
+    "key_audit_seals", "key_audit_leaves", "key_audit_subtrees", "key_audit_actor",
 )  # fmt: skip
 
 
@@ -218,6 +219,7 @@ def _base(table: str, column: str) -> tuple[tuple[Any, ...], Row]:
         "rotation_policies": policy(),
         "hsm_configurations": hsm(),
         "key_audit_logs": entry(),
+        "key_audit_actor": {"actor": "kms-probe"},
         "key_audit_seals": seal(next_key="nobody's", snapshot_xmax=1, system_identifier="1"),
         "key_audit_leaves": page(),
         "key_audit_subtrees": subtree(),

@@ -55,7 +55,10 @@ def attempts() -> Iterator[Attempt | Promise]:
         yield Attempt(rule, TABLE, tries, statement, given, engine="sqlite")
     yield from _temporary(about, given)
     yield from _without_rowid()
-    numbered = f"SELECT sequence = (SELECT max(sequence) FROM main.{TABLE}) AND sequence > 1 FROM main.{TABLE} {OURS}"
+    numbered = (
+        f"SELECT max(sequence) = (SELECT max(sequence) FROM main.{TABLE}) AND max(sequence) > 1 AND min(sequence) > 0"
+        f" FROM main.{TABLE} {OURS}"
+    )
     yield Promise(
         {"sqlite": (f"trigger {TABLE}.{GUARD}_sequence",)},
         "an entry gets the number after the last",

@@ -40,7 +40,7 @@ def make(session: Session, attempts: Sequence[Attempt | Promise], expected: Obje
     for attempt in attempts:
         if isinstance(attempt, Promise):
             guard = keeper_of(attempt, session.engine, expected)
-            if guard is not None and _matters(session, guard, expected):
+            if guard is not None and _matters(session, attempt, guard, expected):
                 yield _keep(session, attempt, guard)
         elif _is_for(attempt, session) and (refuser := guard_of(attempt, session.engine, expected)):
             foreign_key_off = refuser.is_foreign_key and not session.circumstance.foreign_keys
@@ -55,9 +55,9 @@ def _is_for(attempt: Attempt, session: Session) -> bool:
     )
 
 
-def _matters(session: Session, guard: str, expected: Objects) -> bool:
+def _matters(session: Session, promise: Promise, guard: str, expected: Objects) -> bool:
     is_foreign_key = str(expected[guard].get("definition", "")).startswith("FOREIGN KEY")
-    return session.circumstance.foreign_keys or not is_foreign_key
+    return session.circumstance.foreign_keys or not (is_foreign_key or promise.foreign_keys.get(session.engine))
 
 
 def _refuse(session: Session, attempt: Attempt, guard: Guard) -> Outcome:

@@ -49,6 +49,11 @@ _ON_SQLITE |= {
     )
     for rule in ("origin_not_blank", "last_sequence_positive")
 }
+_ON_SQLITE["constraint key_audit_actor.uq_key_audit_actor_actor"] = (
+    "constraint key_audit_actor.pk_key_audit_actor",
+    "there can be one row only",
+)
+_AT_COMMIT = "constraint key_audit_actor.fk_key_audit_actor_until_commit_key_audit_actor"
 _VIEWS = ("index uq_key_health_monitor", "index uq_key_management_dashboard")
 
 
@@ -61,6 +66,8 @@ def why_unprobed(key: str, engine: Engine, expected: Objects) -> str | None:
         return f"{first} refuses first: {why}"
     if table == "alembic_version":
         return "the table is Alembic's, and a probe does not touch the history"
+    if key == _AT_COMMIT:
+        return "it is asked for when a transaction commits, and a probe's never does"
     if key in _VIEWS:
         return "the rows of a materialized view are the server's own work"
     if key.startswith("index ") and f"constraint {table}.{name}" in expected:

@@ -28,6 +28,7 @@ from kms_schema.validation.probing.rows import (
     destroyed_version,
     envelope,
     hsm_key,
+    key,
     key_in,
     live_version,
     version,
@@ -239,10 +240,12 @@ def _promises(of: Row) -> Iterator[Promise]:
         (*given, adding(TABLE, first), adding(TABLE, second)),
     )
     constraint = f"constraint {TABLE}.{KEY}"
+    unused = key()
+    row = version(unused)
     yield Promise(
         {"postgresql": (constraint,), "sqlite": ("trigger key_masters.prevent_key_master_delete_cascade", constraint)},
         "versions go with their key",
-        deleting("key_masters", of),
+        deleting("key_masters", unused),
         plain("SELECT count(*) = 0 FROM {schema}.key_versions WHERE id = :id", id=row["id"]),
-        (*given, adding(TABLE, row)),
+        (adding("key_masters", unused), adding(TABLE, row)),
     )

@@ -21,6 +21,7 @@ from kms_schema.validation.probing.rows import (
     entry,
     envelope,
     kek,
+    key,
     rotation,
     version,
 )
@@ -102,7 +103,7 @@ def _destruction() -> Iterator[Attempt]:
 
 def _deletion(restricted: str) -> Iterator[Attempt]:
     """Keys with history, and keys that others depend on, cannot be deleted."""
-    of, free = kek(), active_key()
+    of, free = key(key_type="kek"), key()
     child, other = active_key(parent_key_id=of["key_id"]), active_key()
     wrapper = version(of)
     dependants: dict[str, tuple[str, tuple[Statement, ...]]] = {

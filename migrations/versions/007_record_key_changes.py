@@ -1,0 +1,71 @@
+"""Let the database write the audit entries of every change of state itself, in the transaction that makes the change.
+
+What an application forgets to log is logged; what was changed before this revision has no entry of it. Counting use
+writes nothing. Downgrading stops the writing, and leaves what has been written.
+"""
+
+from alembic import op
+
+from kms_schema.sql import create_statements, drop_statements
+from kms_schema.sql.steps import lock, schema
+
+revision = "007_record_key_changes"
+down_revision = "006_seal_key_audit_trail"
+branch_labels = None
+depends_on = None
+
+TABLES = ("key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations", "key_audit_logs")
+FILES: dict[str, tuple[str, ...]] = {
+    "postgresql": (
+        "guard_key_audit_log_insert_event_v01",
+        "guard_key_audit_log_insert_event_trigger_v01",
+        "audit_key_change_v01",
+        "audit_key_master_insert_trigger_v01",
+        "audit_key_master_update_trigger_v01",
+        "audit_key_master_delete_trigger_v01",
+        "audit_key_version_insert_trigger_v01",
+        "audit_key_version_update_trigger_v01",
+        "audit_key_version_delete_trigger_v01",
+        "audit_rotation_policy_insert_trigger_v01",
+        "audit_rotation_policy_update_trigger_v01",
+        "audit_rotation_policy_delete_trigger_v01",
+        "audit_key_rotation_insert_trigger_v01",
+        "audit_key_rotation_update_trigger_v01",
+        "audit_key_rotation_delete_trigger_v01",
+        "audit_hsm_configuration_insert_trigger_v01",
+        "audit_hsm_configuration_update_trigger_v01",
+        "audit_hsm_configuration_delete_trigger_v01",
+    ),
+    "sqlite": (
+        "key_audit_actor_v01",
+        "audit_key_master_insert_trigger_v01",
+        "audit_key_master_update_trigger_v01",
+        "audit_key_master_delete_trigger_v01",
+        "audit_key_version_insert_trigger_v01",
+        "audit_key_version_update_trigger_v01",
+        "audit_key_version_delete_trigger_v01",
+        "audit_rotation_policy_insert_trigger_v01",
+        "audit_rotation_policy_update_trigger_v01",
+        "audit_rotation_policy_delete_trigger_v01",
+        "audit_key_rotation_insert_trigger_v01",
+        "audit_key_rotation_update_trigger_v01",
+        "audit_key_rotation_delete_trigger_v01",
+        "audit_hsm_configuration_insert_trigger_v01",
+        "audit_hsm_configuration_update_trigger_v01",
+        "audit_hsm_configuration_delete_trigger_v01",
+    ),
+}
+
+
+def upgrade() -> None:
+    dialect = op.get_context().dialect.name
+    lock(TABLES, "SHARE ROW EXCLUSIVE")
+    for statement in create_statements(dialect, FILES[dialect], schema()):
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    dialect = op.get_context().dialect.name
+    lock(TABLES, "ACCESS EXCLUSIVE")
+    for statement in drop_statements(dialect, FILES[dialect], schema()):
+        op.execute(statement)
