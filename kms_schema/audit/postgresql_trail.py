@@ -23,10 +23,11 @@ _SETTINGS = (
     " SET LOCAL row_security = off"
 )
 # Every statement of a sealing transaction has a snapshot of its own, so that each is taken after the lock.
-# A checkpoint is kept elsewhere as soon as its seal is committed: no crash may take that back.
+# A checkpoint is kept elsewhere as soon as its seal is committed: no crash may take that back, and no promotion of a
+# standby that commits are to wait for.
 _SEALING = (
     f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {_SETTINGS}; SELECT set_config('synchronous_commit', 'on', true)"
-    " WHERE current_setting('synchronous_commit') = 'off'"
+    " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
 )
 _READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SETTINGS}"
 _LOCK_CLASS = int.from_bytes(b"kmsS", "big")

@@ -1,0 +1,153 @@
+"""A primary is killed among writers and a sealer, and its synchronous standby promoted: nothing promised is lost."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from kms_schema.audit.kept import KeptSeal
+from kms_schema.audit.sealing import seal
+from tests.audit.standbys import (
+    SECONDS,
+    WITHOUT_REST,
+    kill_server,
+    make_synchronous,
+    postmaster,
+    promote,
+    same_on,
+    standby_of,
+    wait_for,
+)
+from tests.audit.trails import KEY, checkpoint_of, is_whole, open_trail, seal_all, write
+from tests.commands import kms_schema
+from tests.engines import Database
+from tests.engines.database import Connection
+from tests.engines.postgresql import PostgresqlEngine
+from tests.engines.programs import find_programs
+from tests.reports import found, report_on
+from tests.statements import execute
+
+pytestmark = pytest.mark.only_on("postgresql")
+
+LEVELS = ("on", "on", "remote_apply", "remote_apply")
+"""What each writer asks of its commits."""
+SEALER = "local"
+"""What the sealer's session says: that would not wait for the standby, and a seal does."""
+ENTRIES, SEALS = 200, 4
+CUT_OFF = 0.3
+"""Seconds in which the primary sends nothing to its standby, so that what does not wait for it would be lost."""
+WRITE = (
+    "INSERT INTO key_audit_logs (event_type, event_category, event_description)"
+    " VALUES ('TEST', 'LIFECYCLE', 'x') RETURNING id::text"
+)
+
+
+@dataclass
+class Promised:
+    """What the primary said was committed."""
+
+    entries: list[str] = field(default_factory=list)
+    seals: list[KeptSeal] = field(default_factory=list)
+
+    def write(self, connection: Connection, level: str) -> None:
+        execute(connection, f"SET synchronous_commit = {level}")
+        for number in range(10**6):
+            execute(connection, "BEGIN")
+            written = [execute(connection, WRITE).fetchone()[0] for _ in range(1 + number % 3)]
+            if number % 7 == 0:
+                execute(connection, "ROLLBACK")
+            else:
+                execute(connection, "COMMIT")
+                self.entries += written
+
+    def seal(self, connection: Connection) -> None:
+        execute(connection, f"SET synchronous_commit = {SEALER}")
+        while True:
+            for kept in seal(open_trail(connection), KEY):
+                self.seals.append(kept)
+            time.sleep(0.01)
+
+
+def until_it_dies(database: Database, work: Callable[[Connection], None]) -> None:
+    with closing(database.connect()) as connection:
+        try:
+            work(connection)
+        except psycopg.OperationalError:
+            assert connection.closed
+
+
+@contextmanager
+def under_load(database: Database, promised: Promised) -> Iterator[None]:
+    """Write and seal meanwhile; the server must be dead at the end."""
+
+    def writer(level: str) -> Callable[[Connection], None]:
+        return lambda connection: promised.write(connection, level)
+
+    works = [promised.seal, *map(writer, LEVELS)]
+    threads = [threading.Thread(target=until_it_dies, args=(database, work)) for work in works]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        for thread in threads:
+            thread.join(SECONDS)
+        assert [thread for thread in threads if thread.is_alive()] == []
+
+
+@pytest.fixture
+def primary(engine_name: str) -> Iterator[PostgresqlEngine]:
+    programs = find_programs(int(engine_name.removeprefix("postgresql-")))
+    with closing(PostgresqlEngine(engine_name, programs, WITHOUT_REST)) as engine:
+        yield engine
+
+
+def killed_under_load(database: Database, promised: Promised) -> None:
+    """Let clients be told of commits, cut the standby off, and kill the primary with transactions open."""
+    with closing(database.connect()) as slow, closing(database.connect()) as admin:
+        make_synchronous(admin)
+        (sender,) = execute(admin, "SELECT pid FROM pg_stat_replication").fetchone()
+        server = postmaster(admin)
+        execute(slow, "BEGIN")
+        write(slow, 1)
+        try:
+            with under_load(database, promised):
+                wait_for(lambda: len(promised.entries) > ENTRIES and len(promised.seals) > SEALS, "no commit is told")
+                os.kill(sender, signal.SIGSTOP)
+                time.sleep(CUT_OFF)
+                kill_server(*server)
+        except BaseException:
+            kill_server(*server)
+            raise
+
+
+def test_nothing_acknowledged_is_lost_with_a_primary_that_is_killed(primary: PostgresqlEngine, tmp_path: Path) -> None:
+    database, promised = primary.create(), Promised()
+    database.alembic("upgrade", "head")
+    with closing(standby_of(primary)) as standby:
+        killed_under_load(database, promised)
+        assert promised.seals[-1].open_gaps != ()  # with ids of the old primary's transactions
+        copy = same_on(standby, database)
+        with closing(copy.connect()) as connection:
+            promote(connection)
+            there = {row[0] for row in execute(connection, "SELECT id::text FROM key_audit_logs").fetchall()}
+            assert set(promised.entries) - there == set()
+            afterwards: list[KeptSeal] = []
+            for _ in "what was left", "what that has left open":
+                write(connection, 1)
+                afterwards += seal_all(connection)
+            assert afterwards[-1].open_gaps == ()
+            assert afterwards[-1].system_identifier == promised.seals[0].system_identifier
+        is_whole(copy, tuple(map(checkpoint_of, [*promised.seals, *afterwards])))
+        kept = tmp_path / "checkpoint"
+        kept.write_text(str(promised.seals[-1].note()), encoding="utf-8")
+        verified = kms_schema("audit", "verify", "--checkpoint", str(kept), url=copy.url)
+        assert (verified.status, verified.out.splitlines()[-1]) == (0, "sound")
+        assert found(report_on(copy)) == []
