@@ -25,7 +25,7 @@ from tests.audit.standbys import (
     standby_of,
     wait_for,
 )
-from tests.audit.trails import KEY, checkpoint_of, is_whole, open_trail, seal_all, write
+from tests.audit.trails import KEY, checkpoint_of, is_whole, open_trail, seal_all, verified, write
 from tests.commands import kms_schema
 from tests.engines import Database
 from tests.engines.database import Connection
@@ -151,3 +151,15 @@ def test_nothing_acknowledged_is_lost_with_a_primary_that_is_killed(primary: Pos
         verified = kms_schema("audit", "verify", "--checkpoint", str(kept), url=copy.url)
         assert (verified.status, verified.out.splitlines()[-1]) == (0, "sound")
         assert found(report_on(copy)) == []
+
+
+def test_a_standby_is_verified_and_not_sealed(primary: PostgresqlEngine) -> None:
+    database = primary.create()
+    database.alembic("upgrade", "head")
+    with closing(database.connect()) as connection:
+        write(connection, 2)
+        seals = seal_all(connection)
+    with closing(standby_of(primary)) as standby, closing(same_on(standby, database).connect()) as connection:
+        assert verified(connection, checkpoints=tuple(map(checkpoint_of, seals))).faults == []
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="during recovery"):
+            seal_all(connection)
