@@ -17,6 +17,7 @@ from kms_schema.audit.sealing import seal
 from tests.audit.standbys import (
     SECONDS,
     WITHOUT_REST,
+    answers,
     kill_server,
     make_synchronous,
     postmaster,
@@ -163,3 +164,24 @@ def test_a_standby_is_verified_and_not_sealed(primary: PostgresqlEngine) -> None
         assert verified(connection, checkpoints=tuple(map(checkpoint_of, seals))).faults == []
         with pytest.raises(psycopg.errors.FeatureNotSupported, match="during recovery"):
             seal_all(connection)
+
+
+def test_a_seal_that_an_asynchronous_standby_lacks_is_shown_by_its_checkpoint(primary: PostgresqlEngine) -> None:
+    database = primary.create()
+    database.alembic("upgrade", "head")
+    with closing(standby_of(primary)) as standby, closing(database.connect()) as connection:
+        write(connection, 2)
+        kept = seal_all(connection)
+        with closing(same_on(standby, database).connect()) as copy:
+            wait_for(answers(copy, "SELECT count(*) FROM key_audit_seals", 1), "the standby does not follow")
+            (sender,) = execute(connection, "SELECT pid FROM pg_stat_replication").fetchone()
+            os.kill(sender, signal.SIGSTOP)
+            write(connection, 2)
+            lost = seal_all(connection)
+            kill_server(*postmaster(connection))
+            promote(copy)
+            write(copy, 1)
+            kept += seal_all(copy)
+            assert verified(copy, checkpoints=tuple(map(checkpoint_of, kept))).faults == []
+            (fault,) = verified(copy, checkpoints=tuple(map(checkpoint_of, [*kept, *lost]))).faults
+            assert f"a checkpoint is of {lost[-1].tree_size} leaves" in fault.message

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.audit.copies_page import block
+from tests.audit.copies_page import block, run_commands
 from tests.audit.trails import checkpoint_of, is_whole, seal_all, verified, write
 from tests.engines import Database
 from tests.engines.client_programs import address, client, dumped, errors, run_script
@@ -183,3 +183,25 @@ def test_triggers_that_a_restore_has_disabled_are_found_and_mended(
         write(connection, 1)
         seals += seal_all(connection)
     is_whole(copy, tuple(map(checkpoint_of, seals)))
+
+
+@pytest.mark.only_on(f"postgresql-{WHEEL_MAJOR}")
+@pytest.mark.parametrize(
+    ("commands", "status", "mended"), [("the trail by its owner", 0, 0), ("everything by a superuser", 1, 20)]
+)
+def test_the_commands_of_the_page(
+    database: Database, elsewhere: PostgresqlEngine, tmp_path: Path, commands: str, status: int, mended: int
+) -> None:
+    with closing(database.connect()) as connection:
+        if mended:
+            populate(connection)
+        write(connection, 3)
+        seals = seal_all(connection)
+    copy = elsewhere.create()
+    copy.alembic("upgrade", "head")
+    assert errors(run_script(copy, block("the first entry"))) == []
+    done = run_commands(commands, tmp_path, OLD_URL=address(database), NEW_URL=address(copy))
+    assert done.returncode == status, done.stdout
+    assert done.stdout.count("ENABLE ALWAYS TRIGGER") >= mended
+    with closing(copy.connect()) as connection:
+        assert verified(connection, checkpoints=tuple(map(checkpoint_of, seals))).faults == []
