@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.sealing import seal
+from kms_schema.audit.trail import TrailError
 from tests.audit.standbys import (
     SECONDS,
     WITHOUT_REST,
@@ -185,3 +187,21 @@ def test_a_seal_that_an_asynchronous_standby_lacks_is_shown_by_its_checkpoint(pr
             assert verified(copy, checkpoints=tuple(map(checkpoint_of, kept))).faults == []
             (fault,) = verified(copy, checkpoints=tuple(map(checkpoint_of, [*kept, *lost]))).faults
             assert f"a checkpoint is of {lost[-1].tree_size} leaves" in fault.message
+
+
+def test_no_checkpoint_is_handed_out_when_the_wait_for_the_standby_is_cancelled(engine_name: str) -> None:
+    programs = find_programs(int(engine_name.removeprefix("postgresql-")))
+    options = ("--set", "synchronous_standby_names=nobody")
+    with closing(PostgresqlEngine(engine_name, programs, options)) as engine, ThreadPoolExecutor(1) as pool:
+        database = engine.create()
+        database.alembic("upgrade", "head")
+        with closing(database.connect()) as connection, closing(database.connect()) as admin:
+            write(connection, 2)
+            execute(connection, "SET client_min_messages = error")
+            sealing = pool.submit(seal_all, connection)
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+            wait_for(answers(admin, waiting, 1), "sealing does not wait")
+            execute(admin, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+            with pytest.raises(TrailError, match=r"perhaps not on the standby.*audit checkpoint"):
+                sealing.result(SECONDS)
+        is_whole(database)
