@@ -21,7 +21,8 @@ WITHOUT_REST = ("--set", "dynamic_shared_memory_type=mmap")
 def standby_of(primary: PostgresqlEngine) -> PostgresqlEngine:
     """Start a standby by a base backup; npm packs no program for that, and the wheel's copies older servers as well."""
     base_backup = str(find_programs(WHEEL_MAJOR).folder / "pg_basebackup")
-    options = ("--standby-of", psycopg_url(primary.url), "--base-backup", base_backup)
+    again = ("--set", "wal_retrieve_retry_interval=100ms")  # 5 s, where the primary has nothing yet
+    options = ("--standby-of", psycopg_url(primary.url), "--base-backup", base_backup, *again)
     return PostgresqlEngine(primary.name, find_programs(int(primary.name.removeprefix("postgresql-"))), options)
 
 

@@ -2,11 +2,10 @@
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,25 +85,6 @@ def until_it_dies(database: Database, work: Callable[[Connection], None]) -> Non
             assert connection.closed
 
 
-@contextmanager
-def under_load(database: Database, promised: Promised) -> Iterator[None]:
-    """Write and seal meanwhile; the server must be dead at the end."""
-
-    def writer(level: str) -> Callable[[Connection], None]:
-        return lambda connection: promised.write(connection, level)
-
-    works = [promised.seal, *map(writer, LEVELS)]
-    threads = [threading.Thread(target=until_it_dies, args=(database, work)) for work in works]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        for thread in threads:
-            thread.join(SECONDS)
-        assert [thread for thread in threads if thread.is_alive()] == []
-
-
 @pytest.fixture
 def primary(engine_name: str) -> Iterator[PostgresqlEngine]:
     programs = find_programs(int(engine_name.removeprefix("postgresql-")))
@@ -114,21 +94,35 @@ def primary(engine_name: str) -> Iterator[PostgresqlEngine]:
 
 def killed_under_load(database: Database, promised: Promised) -> None:
     """Let clients be told of commits, cut the standby off, and kill the primary with transactions open."""
-    with closing(database.connect()) as slow, closing(database.connect()) as admin:
+
+    def writer(level: str) -> Callable[[Connection], None]:
+        return lambda connection: promised.write(connection, level)
+
+    works = [promised.seal, *map(writer, LEVELS)]
+    with (
+        closing(database.connect()) as slow,
+        closing(database.connect()) as admin,
+        ThreadPoolExecutor(len(works)) as pool,
+    ):
         make_synchronous(admin)
         (sender,) = execute(admin, "SELECT pid FROM pg_stat_replication").fetchone()
         server = postmaster(admin)
         execute(slow, "BEGIN")
         write(slow, 1)
+        working = [pool.submit(until_it_dies, database, work) for work in works]
+
+        def enough() -> bool:
+            told = len(promised.entries) > ENTRIES and len(promised.seals) > SEALS
+            return told or any(work.done() for work in working)
+
         try:
-            with under_load(database, promised):
-                wait_for(lambda: len(promised.entries) > ENTRIES and len(promised.seals) > SEALS, "no commit is told")
-                os.kill(sender, signal.SIGSTOP)
-                time.sleep(CUT_OFF)
-                kill_server(*server)
-        except BaseException:
+            wait_for(enough, "no commit is told")
+            os.kill(sender, signal.SIGSTOP)
+            time.sleep(CUT_OFF)
+        finally:
             kill_server(*server)
-            raise
+        for work in working:
+            work.result(SECONDS)
 
 
 def test_nothing_acknowledged_is_lost_with_a_primary_that_is_killed(primary: PostgresqlEngine, tmp_path: Path) -> None:
