@@ -10,6 +10,7 @@ from kms_schema.audit.gaps import Gap
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.postgresql_entries import SELECTED
 from kms_schema.audit.trail import NUMBERED, Moment, Page, Subtree, TrailError, not_there
+from kms_schema.audit.whole_commit import whole_commit
 
 if TYPE_CHECKING:
     import psycopg
@@ -23,10 +24,12 @@ _SETTINGS = (
     " SET LOCAL row_security = off"
 )
 # Every statement of a sealing transaction has a snapshot of its own, so that each is taken after the lock.
-# A checkpoint is kept elsewhere as soon as its seal is committed: no crash may take that back.
+# A checkpoint is kept elsewhere as soon as its seal is committed: no crash may take that back, and no promotion of a
+# standby that commits are to wait for.
 _SEALING = (
-    f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {_SETTINGS}; SELECT set_config('synchronous_commit', 'on', true)"
-    " WHERE current_setting('synchronous_commit') = 'off'"
+    f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {_SETTINGS}; SET LOCAL client_min_messages = warning;"
+    " SELECT set_config('synchronous_commit', 'on', true)"
+    " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
 )
 _READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SETTINGS}"
 _LOCK_CLASS = int.from_bytes(b"kmsS", "big")
@@ -278,10 +281,11 @@ class OpenPostgresqlTrail:
     @contextmanager
     def sealing(self) -> Iterator[PostgresqlTrail]:
         """Open a transaction that is committed, unless an exception ends it; other sealers wait for it."""
-        with self._transaction(_SEALING) as trail:
+        with whole_commit(self._connection) as about_to_commit, self._transaction(_SEALING) as trail:
             trail.demand_seals()
             trail.lock()
             yield trail
+            about_to_commit()
 
     @contextmanager
     def reading(self) -> Iterator[PostgresqlTrail]:

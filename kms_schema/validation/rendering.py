@@ -9,18 +9,31 @@ from a migrated one:
 - `x BETWEEN 1 AND 2 AND y` is `(((x >= 1) AND (x <= 2)) AND y)` at first, and then `((x >= 1) AND (x <= 2)
 AND y)`, since the
   parser, and only it, flattens an AND or OR on the left of another (makeAndExpr in PostgreSQL's gram.y).
+
+PostgreSQL 13 writes calls out that its SQL has a syntax for, and what came from it keeps them in a later version:
+`timezone('UTC'::text, x)` for `x AT TIME ZONE 'UTC'`, and `"substring"(x, 1, 1)` for `SUBSTRING(x FROM 1 FOR 1)`. A
+function of somebody else's would stand there with its schema.
 """
 
 import re
 
 _LITERAL = r"'(?:[^']|'')*'::character varying"
 _CAST_ARRAY = re.compile(rf"\(ARRAY\[({_LITERAL}(?:, {_LITERAL})*)\]\)::text\[\]")
+_NAME = r"[\w$]+|\"(?:[^\"]|\"\")+\""
+_PATH = rf"((?:{_NAME})(?:\.(?:{_NAME}))*)"
+_CALLS = (
+    (re.compile(rf"""(?<![\w$".])timezone\(('(?:[^']|'')*'::text), {_PATH}\)"""), r"(\2 AT TIME ZONE \1)"),
+    (re.compile(rf"""(?<![\w$".])"substring"\({_PATH}, (\d+), (\d+)\)"""), r"SUBSTRING(\1 FROM \2 FOR \3)"),
+)
+"""Calls as 13 writes them, and as later versions do."""
 _PIECE = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\bAND\b|\bOR\b|[()]|[^'"()AO]+|.""", re.DOTALL)
 
 
 def settled(text: str) -> str:
     """Return an expression, or a statement with expressions in it, in the form it has after a dump and
     restore."""
+    for call, syntax in _CALLS:
+        text = call.sub(syntax, text)
     return _flattened(_CAST_ARRAY.sub(_cast_each, text))
 
 

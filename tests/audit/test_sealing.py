@@ -154,7 +154,7 @@ def test_a_prepared_transaction_is_waited_for(engine_name: str) -> None:
 
 
 @pytest.mark.only_on("postgresql")
-@pytest.mark.parametrize(("given", "kept"), [("off", "on"), ("remote_apply", "remote_apply")])
+@pytest.mark.parametrize(("given", "kept"), [("off", "on"), ("local", "on"), ("remote_apply", "remote_apply")])
 def test_a_seal_is_on_the_disk_before_its_checkpoint_goes_elsewhere(database: Database, given: str, kept: str) -> None:
     with closing(database.connect()) as connection:
         execute(connection, f"SET synchronous_commit = {given}")

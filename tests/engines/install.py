@@ -1,6 +1,6 @@
 """Get engines onto this machine before the tests ask for them, and print the folder that each needs.
 
-python -m tests.engines.install postgresql-13 postgresql-15 pgbouncer plpgsql_check
+python -m tests.engines.install postgresql-13 postgresql-15 pgbouncer plpgsql_check upgradable
 LD_LIBRARY_PATH=$(python -m tests.engines.install sqlite-3.35.2) python -m pytest --engines=sqlite-3.35.2
 """
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.engines.pgbouncer import find_pgbouncer
 from tests.engines.plpgsql_check import find_programs_with_plpgsql_check
 from tests.engines.programs import cache_folder, find_programs, locked
+from tests.engines.upgradable import find_upgradable_programs
 
 SQLITE_PACKAGES = {
     "3.35.2": "better-sqlite3@7.1.4",
@@ -77,6 +78,8 @@ def install(name: str) -> Path:
         return find_pgbouncer()[0].parent
     if name == "plpgsql_check":
         return find_programs_with_plpgsql_check()[1].folder
+    if name == "upgradable":
+        return find_upgradable_programs()[1].folder
     kind, _, version = name.partition("-")
     return install_sqlite(version) if kind == "sqlite" else find_programs(int(version)).folder
 

@@ -1,10 +1,13 @@
 """Run one throwaway PostgreSQL server for as long as standard input stays open.
 
-    python keeper.py [--set NAME=VALUE]... [--standby-of URL] PROGRAMS BASE [USER ROOT...]
+    python keeper.py [--set NAME=VALUE]... [--standby-of URL [--base-backup PROGRAM] | --upgrade-of OLD DATA]
+        PROGRAMS BASE [USER ROOT...]
 
 PROGRAMS is the folder of `initdb` and `postgres`, BASE where the server's folder is made. The server runs as
 USER where one is given; if USER cannot read PROGRAMS, the ROOTs (PROGRAMS is in the first) are copied for it.
-With `--standby-of` it is a hot standby, made by a base backup as the role in the URL, that follows its primary.
+With `--standby-of` it is a hot standby, made by a base backup as the role in the URL, that follows its primary;
+PROGRAM is the `pg_basebackup` that makes it, of a later version perhaps. With `--upgrade-of` it is what pg_upgrade
+makes of DATA, a cluster that has been shut down; OLD is the folder of that one's programs.
 
 Prints `ready PORT`, or `failed` and the reason, then waits. Whoever started it holds the other end of the
 pipe: when that process ends, in whatever way (a kill -9 included), the pipe closes, and server and files are
@@ -37,11 +40,13 @@ MEMORY_NEEDED = 4 * 2**30
 class Server:
     """A PostgreSQL server in folders of its own."""
 
-    def __init__(self, programs: Path, base: Path, settings: list[str], primary: str | None) -> None:
+    def __init__(self, programs: Path, base: Path, given: argparse.Namespace) -> None:
         """Take PostgreSQL's programs from `programs`, and make the server's folders, one in `base`."""
         self.programs = programs
-        self.settings = settings
-        self.primary = primary
+        self.settings: list[str] = given.settings
+        self.primary: str | None = given.standby_of
+        self.base_backup: Path | None = given.base_backup
+        self.upgraded: list[str] | None = given.upgrade_of
         self.folder = Path(tempfile.mkdtemp(prefix="kms-pg-", dir=base))
         self.data = Path(tempfile.mkdtemp(prefix="kms-pg-data-", dir=data_base(base)))
         self.log = self.folder / "log"
@@ -56,11 +61,16 @@ class Server:
             shutil.copytree(root, self.folder / root.name, symlinks=True)
         if roots:
             self.programs = self.folder / roots[0].name / self.programs.relative_to(roots[0])
-        for path in (self.data, self.folder, *self.folder.rglob("*")):
-            os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
+        self.hand_over(self.data, self.folder, *self.folder.rglob("*"))
 
-    def launch(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start one of PostgreSQL's programs as the server's user."""
+    def hand_over(self, *paths: Path) -> None:
+        """Give files to the server's user."""
+        if self.identity:
+            for path in paths:
+                os.chown(path, self.identity["user"], self.identity["group"], follow_symlinks=False)
+
+    def launch(self, program: str | Path, *arguments: str, as_user: bool = True) -> subprocess.Popen[bytes]:
+        """Start one of PostgreSQL's programs, or another by its path, as the server's user or as the tests'."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
         return subprocess.Popen(
             [str(self.programs / program), "-D", str(self.data), *arguments],
@@ -69,16 +79,12 @@ class Server:
             stdin=subprocess.DEVNULL,
             stdout=self.log.open("ab"),
             stderr=subprocess.STDOUT,
-            **self.identity,
+            **(self.identity if as_user else {}),
         )
 
     def start(self) -> int:
         """Make the cluster, start it, return its port; raise `RuntimeError` with the log if it will not."""
-        if self.primary:
-            made = self.launch("pg_basebackup", "-d", self.primary, "-R", "-c", "fast", "--no-sync")
-        else:
-            made = self.launch("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
-        if made.wait() == 0:
+        if self.copy_of_primary(self.primary) if self.primary else self.new_cluster():
             for _ in range(ATTEMPTS):
                 port = free_port()
                 # Not by pg_ctl, which would leave the server to init: a parent's own child cannot be lost.
@@ -86,6 +92,34 @@ class Server:
                 if self.accepts_connections():
                     return port
         raise RuntimeError(self.log.read_text(errors="replace")[-2000:])
+
+    def copy_of_primary(self, primary: str) -> bool:
+        """Make the cluster by a base backup; whether that went well."""
+        program = self.base_backup or "pg_basebackup"
+        # A program of another version may be where only the tests' user can read.
+        made = self.launch(program, "-d", primary, "-c", "fast", "--no-sync", as_user=not self.base_backup)
+        made.wait()
+        # Not by -R: how it writes down the primary, an older server cannot read.
+        (self.data / "standby.signal").touch()
+        self.settings.append(f"primary_conninfo={primary}")
+        self.hand_over(*self.data.rglob("*"))
+        return made.returncode == 0
+
+    def new_cluster(self) -> bool:
+        """Make an empty cluster, or one from another's data; whether that went well."""
+        as_before = ("--no-data-checksums",) if self.upgraded else ()  # 18 has them, older ones must be asked
+        if self.launch("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", *as_before).wait() != 0:
+            return False
+        if not self.upgraded:
+            return True
+        programs, data = self.upgraded
+        old = ("-b", programs, "-d", data)
+        made = self.launch("pg_upgrade", "-B", str(self.programs), *old, "-U", "postgres", "--no-sync").wait() == 0
+        if not made:  # it says in which of its files the reason stands, and they are about to go
+            dumps = sorted(self.data.glob("pg_upgrade_output.d/*/log/pg_upgrade_dump_*.log"))
+            with self.log.open("ab") as log:
+                log.writelines(path.read_bytes()[-1000:] for path in dumps)
+        return made
 
     def accepts_connections(self) -> bool:
         """Wait until the server is up, or has given up; whether it is up. Reads what `pg_ctl -w` reads."""
@@ -135,6 +169,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--set", dest="settings", metavar="NAME=VALUE", action="append", default=[])
     parser.add_argument("--standby-of", metavar="URL")
+    parser.add_argument("--base-backup", type=Path, metavar="PROGRAM")
+    parser.add_argument("--upgrade-of", nargs=2, metavar=("OLD", "DATA"))
     parser.add_argument("programs", type=Path)
     parser.add_argument("base", type=Path)
     parser.add_argument("user", nargs="?")
@@ -143,7 +179,7 @@ def main() -> None:
     # Ctrl-C is for the test session, which closes the pipe when it is done with the server.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    server = Server(given.programs, given.base, given.settings, given.standby_of)
+    server = Server(given.programs, given.base, given)
     try:
         if given.user:
             server.run_as(given.user, given.roots)

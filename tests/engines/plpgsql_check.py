@@ -2,12 +2,11 @@
 
 import re
 import shutil
-import tempfile
 from pathlib import Path
 
 from tests.engines.debian import unpacked
 from tests.engines.postgresql import PostgresqlEngine
-from tests.engines.programs import Programs, cache_folder, find_programs, locked
+from tests.engines.programs import Programs, extended, find_programs
 
 PACKAGE = r"postgresql-(1[3-8])-plpgsql-check"
 
@@ -21,29 +20,13 @@ def find_programs_with_plpgsql_check() -> tuple[int, Programs]:
     match = re.fullmatch(PACKAGE, package.name)
     assert match is not None
     major = int(match[1])
-    return major, _extended(find_programs(major), package)
+    return major, extended(find_programs(major), package.name, lambda copy: _add_extension(copy, package))
 
 
 def start_with_plpgsql_check() -> PostgresqlEngine:
     """Start such a server; raises `EngineUnavailableError`."""
     major, programs = find_programs_with_plpgsql_check()
     return PostgresqlEngine(f"postgresql-{major}", programs)
-
-
-def _extended(programs: Programs, package: Path) -> Programs:
-    """Return a copy of `programs` that has the extension beside its own: others shall not find it in theirs."""
-    first = programs.roots[0]
-    copy = cache_folder() / f"{first.parent.name}-{package.name}"
-    with locked(cache_folder()):
-        if not copy.exists():
-            with tempfile.TemporaryDirectory(dir=cache_folder()) as scratch:
-                made = Path(scratch) / "copy"
-                for root in programs.roots:
-                    shutil.copytree(root, made / root.name, symlinks=True)
-                _add_extension(made, package)
-                made.rename(copy)  # whole or not at all, however this process ends
-    roots = tuple(copy / root.name for root in programs.roots)
-    return Programs(roots[0] / programs.folder.relative_to(first), roots)
 
 
 def _add_extension(server: Path, package: Path) -> None:

@@ -6,7 +6,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -56,6 +56,22 @@ def find_programs(major: int) -> Programs:
         raise EngineUnavailableError(f"PostgreSQL {major} is not supported: choose one of {sorted(NPM_VERSIONS)}")
     native = _installed_from_npm(major) / "native"
     return Programs(native / "bin", (native,))
+
+
+def extended(programs: Programs, addition: str, add: Callable[[Path], None]) -> Programs:
+    """Return a copy of `programs`, named after what `add` puts into it: others shall not find that in theirs."""
+    first = programs.roots[0]
+    copy = cache_folder() / f"{first.parent.name}-{addition}"
+    with locked(cache_folder()):
+        if not copy.exists():
+            with tempfile.TemporaryDirectory(dir=cache_folder()) as scratch:
+                made = Path(scratch) / "copy"
+                for root in programs.roots:
+                    shutil.copytree(root, made / root.name, symlinks=True)
+                add(made)
+                made.rename(copy)  # whole or not at all, however this process ends
+    roots = tuple(copy / root.name for root in programs.roots)
+    return Programs(roots[0] / programs.folder.relative_to(first), roots)
 
 
 def _installed_from_npm(major: int) -> Path:

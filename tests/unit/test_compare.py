@@ -208,6 +208,11 @@ def test_rights_on_columns_are_told_with_the_column() -> None:
         ("(((a) OR (b)) AND (c))", "(((a) OR (b)) AND (c))"),
         ("((a) AND ((b) AND (c)))", "((a) AND ((b) AND (c)))"),
         ("((x = '((a) AND (b)) AND (c)'))", "((x = '((a) AND (b)) AND (c)'))"),
+        ("(timezone('UTC'::text, t.\"at\"))::date", "((t.\"at\" AT TIME ZONE 'UTC'::text))::date"),
+        ("other.timezone('UTC'::text, at)", "other.timezone('UTC'::text, at)"),
+        ("my_timezone('UTC'::text, at)", "my_timezone('UTC'::text, at)"),
+        ("(\"substring\"(data, 1, 1) = 'x')", "(SUBSTRING(data FROM 1 FOR 1) = 'x')"),
+        ('other."substring"(data, 1, 1)', 'other."substring"(data, 1, 1)'),
     ],
 )
 def test_renderings_are_settled_and_stay_so(first: str, then: str) -> None:

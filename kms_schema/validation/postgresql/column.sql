@@ -20,7 +20,8 @@ SELECT 'column', c.relname || '.' || a.attname, 'pg_class'::regclass::oid, c.oid
            -- attcompression came with 14; attstattarget is NULL since 17 where it was -1.
            'compression', nullif(to_jsonb(a) ->> 'attcompression', ''),
            'statistics', nullif(a.attstattarget, -1),
-           'options', to_jsonb(a.attoptions),
+           -- pg_attver is the server's own, seen in 15.20 and 17.12: nobody can set or reset it.
+           'options', (SELECT jsonb_agg(o.option) FROM unnest(a.attoptions) o (option) WHERE split_part(o.option, '=', 1) <> 'pg_attver'),
            -- Of a table with a parent, the parent is the difference.
            'inherited', CASE WHEN (a.attinhcount > 0 OR NOT a.attislocal) AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid) THEN true END,
            'comment', col_description(c.oid, a.attnum)

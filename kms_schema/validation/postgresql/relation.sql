@@ -48,8 +48,9 @@ SELECT CASE c.relkind
                     SELECT quote_ident(a.attname) || ' STATISTICS ' || a.attstattarget::text AS setting
                     FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attstattarget <> -1
                     UNION ALL
-                    SELECT quote_ident(a.attname) || ' (' || array_to_string(a.attoptions, ', ') || ')'
-                    FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attoptions IS NOT NULL
+                    SELECT quote_ident(a.attname) || ' (' || string_agg(o.option, ', ') || ')'
+                    FROM pg_attribute a, unnest(a.attoptions) o (option)
+                    WHERE a.attrelid = c.oid AND split_part(o.option, '=', 1) <> 'pg_attver' GROUP BY a.attnum, a.attname
                     UNION ALL
                     SELECT quote_ident(a.attname) || ' STORAGE ' || a.attstorage::text
                     FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
