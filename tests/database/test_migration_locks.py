@@ -43,6 +43,8 @@ STEPS = {
     "up-to-004": ("003", "upgrade", "004"),
     "up-to-005": ("004", "upgrade", "005"),
     "up-to-006": ("005", "upgrade", "006"),
+    "up-to-007": ("006", "upgrade", "007"),
+    "down-from-007": ("007", "downgrade", "006"),
     "down-from-006": ("006", "downgrade", "005"),
     "down-from-005": ("005", "downgrade", "004"),
     "down-from-004": ("004", "downgrade", "003"),
@@ -57,7 +59,7 @@ def bring_to(database: Database, revision: str, *, rows: bool) -> None:
         columns = '"timestamp" timestamptz, action_type text, user_id text, status text'
         execute(connection, f"CREATE TABLE audit_logs (id integer PRIMARY KEY, {columns})")
         execute(connection, "INSERT INTO audit_logs (id) SELECT generate_series(1, 1000)")
-        for upwards in ("003", "004", "005", "006"):
+        for upwards in ("003", "004", "005", "006", "007"):
             if revision >= upwards and revision != "base":
                 database.alembic("upgrade", upwards)
             if upwards == "004" and revision >= "004" and revision != "base" and rows:

@@ -84,6 +84,7 @@ def test_revisions_are_reached_by_the_names_that_people_type(empty_database: Dat
         (("upgrade", "004"), "004_create_key_management_system"),
         (("upgrade", "005"), "005_"),
         (("upgrade", "006"), "006_"),
+        (("upgrade", "007"), "007_"),
         (("upgrade", "head"), revisions()[-1]),
         (("downgrade", "003_optimize_audit_indexes"), "003_optimize_audit_indexes"),
     ):
