@@ -15,57 +15,42 @@ branch_labels = None
 depends_on = None
 
 TABLES = ("key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations", "key_audit_logs")
-FILES: dict[str, tuple[str, ...]] = {
-    "postgresql": (
-        "guard_key_audit_log_insert_event_v01",
-        "guard_key_audit_log_insert_event_trigger_v01",
-        "audit_key_change_v01",
-        "audit_key_master_insert_trigger_v01",
-        "audit_key_master_update_trigger_v01",
-        "audit_key_master_delete_trigger_v01",
-        "audit_key_version_insert_trigger_v01",
-        "audit_key_version_update_trigger_v01",
-        "audit_key_version_delete_trigger_v01",
-        "audit_rotation_policy_insert_trigger_v01",
-        "audit_rotation_policy_update_trigger_v01",
-        "audit_rotation_policy_delete_trigger_v01",
-        "audit_key_rotation_insert_trigger_v01",
-        "audit_key_rotation_update_trigger_v01",
-        "audit_key_rotation_delete_trigger_v01",
-        "audit_hsm_configuration_insert_trigger_v01",
-        "audit_hsm_configuration_update_trigger_v01",
-        "audit_hsm_configuration_delete_trigger_v01",
-    ),
-    "sqlite": (
-        "key_audit_actor_v01",
-        "audit_key_master_insert_trigger_v01",
-        "audit_key_master_update_trigger_v01",
-        "audit_key_master_delete_trigger_v01",
-        "audit_key_version_insert_trigger_v01",
-        "audit_key_version_update_trigger_v01",
-        "audit_key_version_delete_trigger_v01",
-        "audit_rotation_policy_insert_trigger_v01",
-        "audit_rotation_policy_update_trigger_v01",
-        "audit_rotation_policy_delete_trigger_v01",
-        "audit_key_rotation_insert_trigger_v01",
-        "audit_key_rotation_update_trigger_v01",
-        "audit_key_rotation_delete_trigger_v01",
-        "audit_hsm_configuration_insert_trigger_v01",
-        "audit_hsm_configuration_update_trigger_v01",
-        "audit_hsm_configuration_delete_trigger_v01",
-    ),
+BEFORE: dict[str, tuple[str, ...]] = {
+    "postgresql": ("guard_key_audit_log_insert_event_v01", "audit_key_change_v01"),
+    "sqlite": ("key_audit_actor_v01",),
 }
+"""What the triggers need, and nobody has to wait for."""
+GUARDS: dict[str, tuple[str, ...]] = {"postgresql": ("guard_key_audit_log_insert_event_trigger_v01",), "sqlite": ()}
+TRIGGERS = (
+    "audit_key_master_insert_trigger_v01",
+    "audit_key_master_update_trigger_v01",
+    "audit_key_master_delete_trigger_v01",
+    "audit_key_version_insert_trigger_v01",
+    "audit_key_version_update_trigger_v01",
+    "audit_key_version_delete_trigger_v01",
+    "audit_rotation_policy_insert_trigger_v01",
+    "audit_rotation_policy_update_trigger_v01",
+    "audit_rotation_policy_delete_trigger_v01",
+    "audit_key_rotation_insert_trigger_v01",
+    "audit_key_rotation_update_trigger_v01",
+    "audit_key_rotation_delete_trigger_v01",
+    "audit_hsm_configuration_insert_trigger_v01",
+    "audit_hsm_configuration_update_trigger_v01",
+    "audit_hsm_configuration_delete_trigger_v01",
+)
 
 
 def upgrade() -> None:
     dialect = op.get_context().dialect.name
+    for statement in create_statements(dialect, BEFORE[dialect], schema()):
+        op.execute(statement)
     lock(TABLES, "SHARE ROW EXCLUSIVE")
-    for statement in create_statements(dialect, FILES[dialect], schema()):
+    for statement in create_statements(dialect, (*GUARDS[dialect], *TRIGGERS), schema()):
         op.execute(statement)
 
 
 def downgrade() -> None:
     dialect = op.get_context().dialect.name
     lock(TABLES, "ACCESS EXCLUSIVE")
-    for statement in drop_statements(dialect, FILES[dialect], schema()):
+    for statement in drop_statements(dialect, (*BEFORE[dialect], *GUARDS[dialect], *TRIGGERS), schema()):
         op.execute(statement)

@@ -137,13 +137,16 @@ def test_what_is_in_use_is_told_with_its_locks(empty_database: Database) -> None
             execute(connection, "ANALYZE")
     verdict = preflight(empty_database.url)
     # On SQLite all is one transaction; on PostgreSQL 006 only reads what is in use.
-    holding = REVISIONS[-1] if empty_database.dialect == "sqlite" else "005_optimize_key_management"
-    assert {each.revision for each in verdict.held} == {holding}
+    holding = {REVISIONS[-1]} if empty_database.dialect == "sqlite" else {REVISIONS[2], REVISIONS[4]}
+    assert {each.revision for each in verdict.held} == holding
     if empty_database.dialect == "sqlite":
         (held,) = verdict.held
         assert (held.works[0].lock, held.works[0].holds_up) == ("the file's write lock", "writers wait")
         return
-    held_by_table = {each.relation: each for each in verdict.held}
+    held_by_table = {each.relation: each for each in verdict.held if each.revision == REVISIONS[2]}
+    assert {work.lock for each in verdict.held if each.revision == REVISIONS[4] for work in each.works} == {
+        "SHARE ROW EXCLUSIVE"
+    }
     trail = held_by_table["public.key_audit_logs"]
     assert [work.lock for work in trail.works] == ["SHARE UPDATE EXCLUSIVE"]
     assert trail.works[0].seconds is not None
