@@ -9,7 +9,7 @@ from kms_schema.audit.copy_stream import entries as entries_of
 from kms_schema.audit.gaps import Gap
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.postgresql_entries import SELECTED
-from kms_schema.audit.trail import NUMBERED, Moment, Page, Subtree, TrailError, not_there
+from kms_schema.audit.trail import NUMBERED, Moment, Page, Subtree, TrailError, not_a_table, not_there
 
 if TYPE_CHECKING:
     import psycopg
@@ -54,15 +54,26 @@ class PostgresqlTrail:
 
     def demand_seals(self) -> None:
         """Raise `TrailError` where the database has no seals yet."""
-        self._demand(self._seals)
+        self._demand(self._seals, self._logs, self._leaves, self._subtrees)
 
     def demand_entries(self) -> None:
         """Raise `TrailError` where the database has no trail yet."""
         self._demand(self._logs)
 
-    def _demand(self, table: str) -> None:
-        if self._cursor.execute("SELECT to_regclass(%s)", (table,)).fetchone() == (None,):
-            raise not_there(table.replace('"', ""))
+    def _demand(self, *tables: str) -> None:
+        """Want plain tables: a view could show this program what it shows nobody else."""
+        kinds = self._cursor.execute(
+            "SELECT to_regclass(name) IS NOT NULL, coalesce(relkind = 'r', false)"
+            " FROM unnest(%s::text[]) WITH ORDINALITY AS tables (name, place)"
+            " LEFT JOIN pg_class ON pg_class.oid = to_regclass(name) ORDER BY place",
+            (list(tables),),
+        ).fetchall()
+        for table, (is_there, is_table) in zip(tables, kinds, strict=True):
+            name = table.replace('"', "")
+            if not is_there:
+                raise not_there(name)
+            if not is_table:
+                raise not_a_table(name)
 
     def lock(self) -> None:
         """Wait until no other session seals this trail."""

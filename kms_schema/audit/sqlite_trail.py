@@ -9,7 +9,7 @@ from typing import Any
 from kms_schema.audit.gaps import Gap
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.sqlite_entries import SELECTED, entry_or_unreadable, text_as_stored
-from kms_schema.audit.trail import NUMBERED, Moment, Page, Subtree, TrailError, not_there
+from kms_schema.audit.trail import NUMBERED, Moment, Page, Subtree, TrailError, not_a_table, not_there
 
 _SEAL = (
     "seal_number, origin, sealed_at, tree_size, root_hash, previous_seal_hash, verifier_key, signature, next_key,"
@@ -24,11 +24,18 @@ class SqliteTrail:
         """Take two cursors of one connection: entries are read with one while the other is used."""
         self._cursor, self._entries_cursor = cursor, entries_cursor
 
-    def demand(self, table: str) -> None:
-        """Raise `TrailError` where the database does not have a table yet."""
-        query = "SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?"
-        if self._cursor.execute(query, (table,)).fetchone() is None:
-            raise not_there(table)
+    def demand(self, *tables: str) -> None:
+        """Raise `TrailError` where the database does not have a table yet, or has a view or virtual table instead."""
+        query = (
+            "SELECT type = 'table' AND rootpage > 0 FROM main.sqlite_master"
+            " WHERE type IN ('table', 'view') AND lower(name) = ?"
+        )
+        for table in tables:
+            found = self._cursor.execute(query, (table,)).fetchone()
+            if found is None:
+                raise not_there(table)
+            if not found[0]:
+                raise not_a_table(table)
 
     def moment(self) -> Moment:
         """Return that nothing else is going on."""
@@ -200,14 +207,14 @@ class OpenSqliteTrail:
     def sealing(self) -> Iterator[SqliteTrail]:
         """Open a transaction that is committed, unless an exception ends it; every other writer waits for it."""
         with self._transaction("BEGIN IMMEDIATE") as trail:
-            trail.demand("key_audit_seals")
+            trail.demand(*NUMBERED)
             yield trail
 
     @contextmanager
     def reading(self) -> Iterator[SqliteTrail]:
         """Open one snapshot."""
         with self._transaction("BEGIN") as trail:
-            trail.demand("key_audit_seals")
+            trail.demand(*NUMBERED)
             yield trail
 
     @contextmanager

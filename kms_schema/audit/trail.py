@@ -21,6 +21,11 @@ def not_there(table: str) -> TrailError:
     )
 
 
+def not_a_table(name: str) -> TrailError:
+    """Return what to say of a view, or anything else that can show each reader something else."""
+    return TrailError(f"{name} is not a plain table, so what it shows is not what is kept: run kms-schema validate")
+
+
 SUBTREE_LEVELS = range(8, 64, 8)
 """Levels of the tree whose full nodes are kept, in `key_audit_subtrees`."""
 

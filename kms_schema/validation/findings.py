@@ -156,7 +156,7 @@ ABOUT_ROWS = {
         "right no statement can say"
     ),
     "KMS511": "somebody wrote past the guards: seals are gone or were put in; what holds, audit verify says",
-    "KMS512": "somebody wrote past the guards: what the seals are over is gone or was put in; there are no proofs of it",
+    "KMS512": "somebody wrote past the guards: what the seals are over is gone or was put in",
     "KMS513": "somebody took entries out of the trail past the guards; kms-schema audit verify names each",
     "KMS514": "somebody put entries into the trail past the guards, with numbers of before: they are in no seal",
     "KMS515": "somebody changed a seal past the guards; kms-schema audit verify says what still holds",
