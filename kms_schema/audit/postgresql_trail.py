@@ -9,7 +9,7 @@ from kms_schema.audit.copy_stream import entries as entries_of
 from kms_schema.audit.gaps import Gap
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.postgresql_entries import SELECTED
-from kms_schema.audit.trail import NUMBERED, Moment, Page, Subtree, TrailError, not_a_table, not_there
+from kms_schema.audit.trail import NUMBERED, Moment, Page, Subtree, TrailError, not_a_table, not_there, swallowed
 
 if TYPE_CHECKING:
     import psycopg
@@ -153,14 +153,16 @@ class PostgresqlTrail:
             f"INSERT INTO {self._seals} VALUES ({', '.join(['%s'] * 14)})".encode(),
             seal.row(),
         )
-        self._cursor.executemany(
-            f"INSERT INTO {self._leaves} VALUES (%s, %s, %s)".encode(),
-            [(page.first_leaf, page.first_sequence, page.hashes) for page in pages],
-        )
-        self._cursor.executemany(
-            f"INSERT INTO {self._subtrees} VALUES (%s, %s, %s)".encode(),
-            [(subtree.level, subtree.position, subtree.hash) for subtree in subtrees],
-        )
+        if self._cursor.rowcount != 1:
+            raise swallowed("key_audit_seals")
+        self._write("key_audit_leaves", [(page.first_leaf, page.first_sequence, page.hashes) for page in pages])
+        self._write("key_audit_subtrees", [(subtree.level, subtree.position, subtree.hash) for subtree in subtrees])
+
+    def _write(self, table: str, rows: Sequence[tuple[int, int, bytes]]) -> None:
+        if rows:
+            self._cursor.executemany(f"INSERT INTO {self._schema}.{table} VALUES (%s, %s, %s)".encode(), rows)
+            if self._cursor.rowcount != len(rows):
+                raise swallowed(table)
 
     def seals(self) -> Iterator[KeptSeal]:
         """Yield seals from the oldest on."""
@@ -241,7 +243,8 @@ class PostgresqlTrail:
             f"INSERT INTO {self._logs} ({names}) VALUES ({places}) RETURNING sequence".encode(), list(values.values())
         )
         row = self._cursor.fetchone()
-        assert row is not None  # noqa: S101  (an INSERT of one row that did not fail returns it)
+        if row is None:
+            raise swallowed("key_audit_logs")
         return int(row[0])
 
     def _pages(self, condition: str) -> list[Page]:

@@ -9,7 +9,7 @@ from typing import Any
 from kms_schema.audit.gaps import Gap
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.sqlite_entries import SELECTED, entry_or_unreadable, text_as_stored
-from kms_schema.audit.trail import NUMBERED, Moment, Page, Subtree, TrailError, not_a_table, not_there
+from kms_schema.audit.trail import NUMBERED, Moment, Page, Subtree, TrailError, not_a_table, not_there, swallowed
 
 _SEAL = (
     "seal_number, origin, sealed_at, tree_size, root_hash, previous_seal_hash, verifier_key, signature, next_key,"
@@ -93,14 +93,22 @@ class SqliteTrail:
             f"INSERT INTO main.key_audit_seals ({_SEAL}) VALUES ({', '.join('?' * 14)})",
             seal.row(),
         )
-        self._cursor.executemany(
-            "INSERT INTO main.key_audit_leaves (first_leaf, first_sequence, hashes) VALUES (?, ?, ?)",
+        if self._cursor.rowcount != 1:
+            raise swallowed("key_audit_seals")
+        self._write(
+            "key_audit_leaves (first_leaf, first_sequence, hashes)",
             [(page.first_leaf, page.first_sequence, page.hashes) for page in pages],
         )
-        self._cursor.executemany(
-            "INSERT INTO main.key_audit_subtrees (level, position, hash) VALUES (?, ?, ?)",
+        self._write(
+            "key_audit_subtrees (level, position, hash)",
             [(subtree.level, subtree.position, subtree.hash) for subtree in subtrees],
         )
+
+    def _write(self, table: str, rows: Sequence[tuple[int, int, bytes]]) -> None:
+        if rows:
+            self._cursor.executemany(f"INSERT INTO main.{table} VALUES (?, ?, ?)", rows)
+            if self._cursor.rowcount != len(rows):
+                raise swallowed(table.partition(" ")[0])
 
     def seals(self) -> Iterator[KeptSeal]:
         """Yield seals from the oldest on."""
@@ -179,6 +187,8 @@ class SqliteTrail:
         """Write an entry; defaults and triggers set the rest."""
         names, places = ", ".join(f'"{column}"' for column in values), ", ".join("?" * len(values))
         self._cursor.execute(f"INSERT INTO main.key_audit_logs ({names}) VALUES ({places})", list(values.values()))
+        if self._cursor.rowcount != 1:
+            raise swallowed("key_audit_logs")
         ((sequence,),) = self._cursor.execute("SELECT max(sequence) FROM main.key_audit_logs")
         return int(sequence)
 
