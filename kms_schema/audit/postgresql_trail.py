@@ -9,7 +9,7 @@ from kms_schema.audit.copy_stream import entries as entries_of
 from kms_schema.audit.gaps import Gap
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.postgresql_entries import SELECTED
-from kms_schema.audit.trail import NUMBERED, Moment, Page, Subtree, TrailError, not_there
+from kms_schema.audit.trail import NUMBERED, Moment, Page, Subtree, TrailError, not_a_table, not_there, swallowed
 from kms_schema.audit.whole_commit import whole_commit
 
 if TYPE_CHECKING:
@@ -57,15 +57,26 @@ class PostgresqlTrail:
 
     def demand_seals(self) -> None:
         """Raise `TrailError` where the database has no seals yet."""
-        self._demand(self._seals)
+        self._demand(self._seals, self._logs, self._leaves, self._subtrees)
 
     def demand_entries(self) -> None:
         """Raise `TrailError` where the database has no trail yet."""
         self._demand(self._logs)
 
-    def _demand(self, table: str) -> None:
-        if self._cursor.execute("SELECT to_regclass(%s)", (table,)).fetchone() == (None,):
-            raise not_there(table.replace('"', ""))
+    def _demand(self, *tables: str) -> None:
+        """Want plain tables: a view could show this program what it shows nobody else."""
+        kinds = self._cursor.execute(
+            "SELECT to_regclass(name) IS NOT NULL, coalesce(relkind = 'r', false)"
+            " FROM unnest(%s::text[]) WITH ORDINALITY AS tables (name, place)"
+            " LEFT JOIN pg_class ON pg_class.oid = to_regclass(name) ORDER BY place",
+            (list(tables),),
+        ).fetchall()
+        for table, (is_there, is_table) in zip(tables, kinds, strict=True):
+            name = table.replace('"', "")
+            if not is_there:
+                raise not_there(name)
+            if not is_table:
+                raise not_a_table(name)
 
     def lock(self) -> None:
         """Wait until no other session seals this trail."""
@@ -145,14 +156,16 @@ class PostgresqlTrail:
             f"INSERT INTO {self._seals} VALUES ({', '.join(['%s'] * 14)})".encode(),
             seal.row(),
         )
-        self._cursor.executemany(
-            f"INSERT INTO {self._leaves} VALUES (%s, %s, %s)".encode(),
-            [(page.first_leaf, page.first_sequence, page.hashes) for page in pages],
-        )
-        self._cursor.executemany(
-            f"INSERT INTO {self._subtrees} VALUES (%s, %s, %s)".encode(),
-            [(subtree.level, subtree.position, subtree.hash) for subtree in subtrees],
-        )
+        if self._cursor.rowcount != 1:
+            raise swallowed("key_audit_seals")
+        self._write("key_audit_leaves", [(page.first_leaf, page.first_sequence, page.hashes) for page in pages])
+        self._write("key_audit_subtrees", [(subtree.level, subtree.position, subtree.hash) for subtree in subtrees])
+
+    def _write(self, table: str, rows: Sequence[tuple[int, int, bytes]]) -> None:
+        if rows:
+            self._cursor.executemany(f"INSERT INTO {self._schema}.{table} VALUES (%s, %s, %s)".encode(), rows)
+            if self._cursor.rowcount != len(rows):
+                raise swallowed(table)
 
     def seals(self) -> Iterator[KeptSeal]:
         """Yield seals from the oldest on."""
@@ -233,7 +246,8 @@ class PostgresqlTrail:
             f"INSERT INTO {self._logs} ({names}) VALUES ({places}) RETURNING sequence".encode(), list(values.values())
         )
         row = self._cursor.fetchone()
-        assert row is not None  # noqa: S101  (an INSERT of one row that did not fail returns it)
+        if row is None:
+            raise swallowed("key_audit_logs")
         return int(row[0])
 
     def _pages(self, condition: str) -> list[Page]:

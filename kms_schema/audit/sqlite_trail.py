@@ -9,7 +9,7 @@ from typing import Any
 from kms_schema.audit.gaps import Gap
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.sqlite_entries import SELECTED, entry_or_unreadable, text_as_stored
-from kms_schema.audit.trail import NUMBERED, Moment, Page, Subtree, TrailError, not_there
+from kms_schema.audit.trail import NUMBERED, Moment, Page, Subtree, TrailError, not_a_table, not_there, swallowed
 
 _SEAL = (
     "seal_number, origin, sealed_at, tree_size, root_hash, previous_seal_hash, verifier_key, signature, next_key,"
@@ -24,11 +24,18 @@ class SqliteTrail:
         """Take two cursors of one connection: entries are read with one while the other is used."""
         self._cursor, self._entries_cursor = cursor, entries_cursor
 
-    def demand(self, table: str) -> None:
-        """Raise `TrailError` where the database does not have a table yet."""
-        query = "SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?"
-        if self._cursor.execute(query, (table,)).fetchone() is None:
-            raise not_there(table)
+    def demand(self, *tables: str) -> None:
+        """Raise `TrailError` where the database does not have a table yet, or has a view or virtual table instead."""
+        query = (
+            "SELECT type = 'table' AND rootpage > 0 FROM main.sqlite_master"
+            " WHERE type IN ('table', 'view') AND lower(name) = ?"
+        )
+        for table in tables:
+            found = self._cursor.execute(query, (table,)).fetchone()
+            if found is None:
+                raise not_there(table)
+            if not found[0]:
+                raise not_a_table(table)
 
     def moment(self) -> Moment:
         """Return that nothing else is going on."""
@@ -86,14 +93,22 @@ class SqliteTrail:
             f"INSERT INTO main.key_audit_seals ({_SEAL}) VALUES ({', '.join('?' * 14)})",
             seal.row(),
         )
-        self._cursor.executemany(
-            "INSERT INTO main.key_audit_leaves (first_leaf, first_sequence, hashes) VALUES (?, ?, ?)",
+        if self._cursor.rowcount != 1:
+            raise swallowed("key_audit_seals")
+        self._write(
+            "key_audit_leaves (first_leaf, first_sequence, hashes)",
             [(page.first_leaf, page.first_sequence, page.hashes) for page in pages],
         )
-        self._cursor.executemany(
-            "INSERT INTO main.key_audit_subtrees (level, position, hash) VALUES (?, ?, ?)",
+        self._write(
+            "key_audit_subtrees (level, position, hash)",
             [(subtree.level, subtree.position, subtree.hash) for subtree in subtrees],
         )
+
+    def _write(self, table: str, rows: Sequence[tuple[int, int, bytes]]) -> None:
+        if rows:
+            self._cursor.executemany(f"INSERT INTO main.{table} VALUES (?, ?, ?)", rows)
+            if self._cursor.rowcount != len(rows):
+                raise swallowed(table.partition(" ")[0])
 
     def seals(self) -> Iterator[KeptSeal]:
         """Yield seals from the oldest on."""
@@ -172,6 +187,8 @@ class SqliteTrail:
         """Write an entry; defaults and triggers set the rest."""
         names, places = ", ".join(f'"{column}"' for column in values), ", ".join("?" * len(values))
         self._cursor.execute(f"INSERT INTO main.key_audit_logs ({names}) VALUES ({places})", list(values.values()))
+        if self._cursor.rowcount != 1:
+            raise swallowed("key_audit_logs")
         ((sequence,),) = self._cursor.execute("SELECT max(sequence) FROM main.key_audit_logs")
         return int(sequence)
 
@@ -200,14 +217,14 @@ class OpenSqliteTrail:
     def sealing(self) -> Iterator[SqliteTrail]:
         """Open a transaction that is committed, unless an exception ends it; every other writer waits for it."""
         with self._transaction("BEGIN IMMEDIATE") as trail:
-            trail.demand("key_audit_seals")
+            trail.demand(*NUMBERED)
             yield trail
 
     @contextmanager
     def reading(self) -> Iterator[SqliteTrail]:
         """Open one snapshot."""
         with self._transaction("BEGIN") as trail:
-            trail.demand("key_audit_seals")
+            trail.demand(*NUMBERED)
             yield trail
 
     @contextmanager

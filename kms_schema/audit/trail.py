@@ -21,6 +21,18 @@ def not_there(table: str) -> TrailError:
     )
 
 
+def not_a_table(name: str) -> TrailError:
+    """Return what to say of a view, or anything else that can show each reader something else."""
+    return TrailError(f"{name} is not a plain table, so what it shows is not what is kept: run kms-schema validate")
+
+
+def swallowed(table: str) -> TrailError:
+    """Return what to say where a statement wrote fewer rows than it was given, and the database said nothing."""
+    return TrailError(
+        f"a trigger or a rule swallows what is written to {table}: nothing was written; run kms-schema validate"
+    )
+
+
 SUBTREE_LEVELS = range(8, 64, 8)
 """Levels of the tree whose full nodes are kept, in `key_audit_subtrees`."""
 

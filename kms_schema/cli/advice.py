@@ -18,6 +18,7 @@ _BY_MESSAGE: Mapping[str, str] = {
     "attempt to write a readonly database": f"it has a write-ahead log, or a journal that a crash left; {_BESIDE}",
     "unable to open database file": f"this user may not read it, or it has a write-ahead log; {_BESIDE}",
     "database is locked": f"another process holds its lock: {_AGAIN} when that has ended",
+    "not authorized": "a trigger or view in the file wants to write through this program: kms-schema validate names it",
     "malformed": "restore the file from a backup",
     "file is not a database": "name another file",
     "server closed the connection": f"it was ended, or the server crashed: {_AGAIN}",

@@ -12,6 +12,7 @@ import click
 
 from kms_schema.cli import CannotConnect, existing_file
 from kms_schema.cli.advice import advised
+from kms_schema.cli.authorizing import only_read
 from kms_schema.database_url import DatabaseUrl, DatabaseUrlError, find_database_url, parse_database_url, redact
 from kms_schema.validation.visible import in_a_line
 
@@ -88,4 +89,7 @@ def _connect(target: DatabaseUrl, application: str, *, writing: bool) -> "psycop
 def _open_sqlite(target: DatabaseUrl, *, writing: bool) -> sqlite3.Connection:
     """Open a file that is there, and for reading only unless something is to be written."""
     mode = "rw" if writing else "ro"
-    return sqlite3.connect(f"file:{quote(str(existing_file(target)))}?mode={mode}", uri=True, timeout=5)
+    connection = sqlite3.connect(f"file:{quote(str(existing_file(target)))}?mode={mode}", uri=True, timeout=5)
+    if not writing:
+        only_read(connection)
+    return connection

@@ -96,7 +96,9 @@ def _report(  # noqa: PLR0913
         findings += posture_findings(reader.posture(compared.owner) if compared.catalog.objects else [])
         findings += tuple(map(_stranger, reader.strangers(compared.names) if strict else ()))
         unasked = _unasked(compared.catalog, strict=strict, level=level, probe=probe)
-        return _written_down(compared, findings, unasked, reader.database), compared
+        written_down = _written_down(compared, findings, unasked, reader.database)
+        asked = level == "data" and not compared.empty and "table key_audit_seals" in compared.expected
+        return replace(written_down, evidence_asked=asked), compared
 
     report, compared = settled(connection, schema, version_table, report_on)
     if not probe or compared.empty:

@@ -25,6 +25,10 @@ _REASONS: Mapping[str, str] = {
     "KMS437": "SECURITY LABEL … IS NULL takes it away where its provider is loaded, if it is not meant",
     "KMS501": "which rows are right, no statement can say",
     **dict.fromkeys(
+        ("KMS511", "KMS512", "KMS513", "KMS514", "KMS515"),
+        "keep a copy as evidence, run kms-schema audit verify with a checkpoint from outside, and see who could do it",
+    ),
+    **dict.fromkeys(
         ("KMS601", "KMS602", "KMS603", "KMS604"),
         "what mends the other findings mends this; if there is none, something outside the schema does it",
     ),

@@ -133,6 +133,11 @@ CODES: Mapping[str, str] = {
     "KMS436": "a function lends the owner's rights",
     "KMS437": "a security label",
     "KMS501": "rows break a rule",
+    "KMS511": "seals out of order",
+    "KMS512": "leaves other than those of the seals",
+    "KMS513": "sealed entries gone",
+    "KMS514": "entries never sealed",
+    "KMS515": "seals changed",
     "KMS601": "a forbidden write went through",
     "KMS602": "refused by something else",
     "KMS603": "a permitted write is refused",
@@ -150,6 +155,11 @@ ABOUT_ROWS = {
         "these rows were written before the guard was there, past it, or while it was switched off; which of them is "
         "right no statement can say"
     ),
+    "KMS511": "somebody wrote past the guards: seals are gone or were put in; what holds, audit verify says",
+    "KMS512": "somebody wrote past the guards: what the seals are over is gone or was put in",
+    "KMS513": "somebody took entries out of the trail past the guards; kms-schema audit verify names each",
+    "KMS514": "somebody put entries into the trail past the guards, with numbers of before: they are in no seal",
+    "KMS515": "somebody changed a seal past the guards; kms-schema audit verify says what still holds",
 }
 """What only `rows` finds, by its code, and what it means."""
 

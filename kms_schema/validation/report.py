@@ -39,6 +39,8 @@ class Report:
     checked_at: datetime | None = None
     probed: int | None = None
     """How many attempts of a probe went as promised; None, where there was no probe."""
+    evidence_asked: bool = False
+    """Whether seals, leaves and entries were held against each other, by their numbers."""
 
     def count(self, severity: Severity) -> int:
         """Return how many findings have this severity; waived ones do not count."""
@@ -85,6 +87,7 @@ class Report:
         unknown = sum(finding.code == "KMS901" for finding in self.findings)
         more = f"; {unknown} check{'s' if unknown > 1 else ''} could not run" if unknown else ""
         more += f"; {self.probed} attempts of the probe as promised" if self.probed is not None else ""
+        more += "; what sealed entries say is proved by kms-schema audit verify alone" if self.evidence_asked else ""
         more += f"; {len(self.waived)} waived" if self.waived else ""
         more += f"; {len(self.left_out)} left out by --select or --ignore" if self.left_out else ""
         return f"{self.state}: {counts or 'no findings'}{more}"

@@ -2,7 +2,8 @@
 
 A catalog that is right today says nothing of yesterday. Each constraint that the package expects is asked for rows that
 break it, and so is each rule of a trigger that has a query (`kms_schema/sql/…/violations/RULE_vNN.sql`, which
-upgrades ask as well). The number of statements follows from the schema, not from the rows.
+upgrades ask as well), and the evidence of the audit trail (`evidence`). The number of statements follows from the
+schema, not from the rows.
 """
 
 import re
@@ -14,6 +15,7 @@ from importlib.resources.abc import Traversable
 from typing import Any, Protocol
 
 from kms_schema.validation.catalog import Facts, Objects, UnreadableError, kind_and_name
+from kms_schema.validation.evidence import changed_seals, evidence_queries
 from kms_schema.validation.findings import ABOUT_ROWS, Finding, severity_of
 from kms_schema.validation.quoting import quoted
 
@@ -22,6 +24,9 @@ LISTED = 20
 
 STALE_AFTER_HOURS = 1
 """How old a materialized view may be: a scheduler is to refresh it more often than that."""
+
+EVIDENCE = "table key_audit_seals"
+"""Is expected from the revision on that has evidence."""
 
 Progress = Callable[[str, int, int], None]
 """Is told what is asked next, as which of how many."""
@@ -61,6 +66,8 @@ class Question:
     """What is true of a row that breaks it, where one row alone says so."""
     by_scan: bool = False
     """Whether an index could hide what is asked for: a damaged one is what lets rows in twice."""
+    code: str = "KMS501"
+    """What is found where there are such rows."""
 
 
 def row_findings(
@@ -87,6 +94,11 @@ def row_findings(
             continue
         if rows:
             found.append(_broken(question, rows))
+    if EVIDENCE in expected and EVIDENCE in actual:
+        try:
+            found += changed_seals(reader)
+        except UnreadableError as error:
+            unanswered.setdefault(str(error), []).append(EVIDENCE)
     return (*found, *_stale(reader, actual), *(_unknown(*each) for each in unanswered.items()))
 
 
@@ -124,6 +136,9 @@ def questions(reader: Reader, expected: Objects) -> Iterator[Question]:
             row = "coalesce(row_name, '?') || ' (' || row_id || ')'"
             table = f"{schema}.{expected[holder]['table']}"
             yield Question(holder, _first(row, "problem", query.replace("{schema}", schema)), table, rule)
+    if EVIDENCE in expected:
+        for code, about, wanted, query in evidence_queries(reader.engine, reader.schema):
+            yield Question(f"table {about}", _first("name", "problem", query), f"{schema}.{about}", wanted, code=code)
 
 
 def _rule(key: str) -> str:
@@ -208,6 +223,8 @@ def _rules(engine: str) -> dict[str, str]:
 
 def _is_there(key: str, expected: Objects, actual: Objects) -> bool:
     """Whether all is there that a question about this object reads; the object itself need not be."""
+    if key.startswith("table "):  # the question reads several, and says itself what it misses
+        return key in actual
     facts = expected[key]
     read = (needed for needed in facts.get("needs", ()) if needed.startswith(("table ", "column ")))
     return {f"table {facts['table']}", *read} <= actual.keys()
@@ -218,8 +235,9 @@ def _broken(question: Question, rows: Sequence[tuple[Any, ...]]) -> Finding:
     lines = [f"{total} {'row' if total == 1 else 'rows'}:", *(f"{row} {problem}" for row, problem, _ in rows)]
     if total > len(rows):
         lines.append(f"and {total - len(rows)} more")
-    expected = f"no row that breaks {question.rule}"
-    return Finding("KMS501", severity_of("KMS501"), question.object, expected, "\n".join(lines), ABOUT_ROWS["KMS501"])
+    expected = f"no row that breaks {question.rule}" if question.code == "KMS501" else question.rule
+    code = question.code
+    return Finding(code, severity_of(code), question.object, expected, "\n".join(lines), ABOUT_ROWS[code])
 
 
 def _stale(reader: Reader, actual: Objects) -> Iterator[Finding]:

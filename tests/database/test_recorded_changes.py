@@ -3,15 +3,19 @@
 import datetime as dt
 import json
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
 
+from kms_schema.validation import validate
 from kms_schema.vocabulary import KeyStatus, RecordedEvent
+from tests.engines import Database
 from tests.engines.database import Connection
 from tests.rows import (
     Row,
     active_key_master,
+    audit_entry,
     envelope,
     hsm_configuration,
     insert,
@@ -289,3 +293,32 @@ def test_a_key_that_something_happened_to_stays(shared: SharedDatabase) -> None:
         {"id": key["id"]},
         rule="fk_key_audit_logs_key_id_key_masters",
     )
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_restore_adds_rows_without_entries_and_changes_none_without(shared: SharedDatabase) -> None:
+    connection = shared.connection
+    execute(connection, "SET LOCAL kms.restore = on")
+    after = last_sequence(connection)
+    key = insert(connection, "key_masters", **key_master())
+    assert recorded(connection, after) == []
+    change(connection, "key_masters", key, max_usage_count=5)
+    delete(connection, "rotation_policies", insert(connection, "rotation_policies", **rotation_policy()))
+    assert [entry["event_type"] for entry in recorded(connection, after)] == ["KEY_CHANGED", "POLICY_DELETED"]
+
+
+def test_whoever_takes_the_trigger_away_is_not_recorded_and_is_seen_while_it_is_gone(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        on_table = "" if database.dialect == "sqlite" else " ON key_masters"
+        key = insert(connection, "key_masters", **key_master())
+        after = last_sequence(connection)
+        execute(connection, f"DROP TRIGGER audit_key_master_update{on_table}")
+        change(connection, "key_masters", key, status="revoked")
+        assert recorded(connection, after) == []
+        found = {(each.code, each.object) for each in validate(connection).findings}
+    assert ("KMS141", "trigger key_masters.audit_key_master_update") in found
+
+
+@pytest.mark.only_on("sqlite")
+def test_on_sqlite_a_client_can_write_such_an_entry_without_the_change(shared: SharedDatabase) -> None:
+    insert(shared.connection, "key_audit_logs", **audit_entry(event_type=str(RecordedEvent.KEY_REVOKED)))

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.versions("oldest and newest")
 SOON_SECONDS = 30
 """Who holds a lock is waited for once, and not at each of the attempts that want it."""
 
-AT_LEAST = {"postgresql": 500, "sqlite": 1000}
+AT_LEAST = {"postgresql": 600, "sqlite": 1000}
 """How many attempts are made at head; in a replica's session, and with either setting of SQLite's, once more."""
 
 

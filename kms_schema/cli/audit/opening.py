@@ -1,5 +1,6 @@
 """What the commands of `kms-schema audit` have in common: where the trail is, and what is said where it is not."""
 
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from kms_schema.audit.opening import open_trail
 from kms_schema.audit.proving import CannotProve
 from kms_schema.audit.seals import SealError
 from kms_schema.audit.trail import OpenTrail, TrailError
+from kms_schema.cli.authorizing import only_write_what_is_asked
 from kms_schema.cli.connecting import connected, url_of
 from kms_schema.validation.visible import in_a_line
 
@@ -52,6 +54,8 @@ def opened(database_url: str | None, schema: str, *, writing: bool = False) -> I
     """Open the trail; what stops it becomes one sentence with its exit status."""
     url = url_of(database_url)
     with connected(url, writing=writing, application="kms-schema audit", refusals=(TrailError,)) as connection:
+        if writing and isinstance(connection, sqlite3.Connection):
+            only_write_what_is_asked(connection)
         try:
             yield open_trail(connection, schema)
         except CannotProve as error:

@@ -55,6 +55,8 @@ class Attempt:
     """The trigger that refuses, where its name is not the rule's; where it is not expected, what the rule names is."""
     only_guarded: bool = False
     """Made only where `guard` is expected: nothing else would refuse it."""
+    or_by: tuple[str, ...] = ()
+    """Other rules that may refuse it first: which table the server looks at first, is not for the statement to say."""
     unless: str | None = None
     """An object that refuses the same under another name, where it is expected."""
     engine: Engine | None = None

@@ -30,8 +30,10 @@ from kms_schema.validation.probing.rows import (
 )
 from kms_schema.validation.probing.shapes import Case, inserted
 from kms_schema.validation.probing.trail import RESTORING
+from kms_schema.validation.probing.ways import Target, every_other_way
 
 SEALS, LEAVES, SUBTREES = "key_audit_seals", "key_audit_leaves", "key_audit_subtrees"
+HASHES = {SEALS: "root_hash", LEAVES: "hashes", SUBTREES: "hash"}
 SEAL_GUARD, LEAF_GUARD = "guard_key_audit_seal_insert", "guard_key_audit_leaf_insert"
 SUBTREE_GUARD = "guard_key_audit_subtree_insert"
 
@@ -59,6 +61,10 @@ def attempts() -> Iterator[Attempt]:
         (SUBTREES, "prevent_key_audit_subtree", f"level = {SUBTREE_LEVEL}", A_SUBTREE),
     ):
         yield from _changed(table, trigger, row, given)
+        key = {SEALS: "seal_number", LEAVES: "first_leaf", SUBTREES: "level"}[table]
+        yield from every_other_way(
+            Target(table, key, HASHES[table], row, given, f"{trigger}_update", f"{trigger}_delete")
+        )
     yield from _restored()
 
 
@@ -152,7 +158,7 @@ def _displaced() -> Iterator[Attempt]:
 
 def _changed(table: str, trigger: str, row: str, given: tuple[Statement, ...]) -> Iterator[Attempt]:
     name = f"{{schema}}.{table}"
-    column = {SEALS: "root_hash", LEAVES: "hashes", SUBTREES: "hash"}[table]
+    column = HASHES[table]
     for verb, engine in (("UPDATE", None), ("UPDATE ONLY", "postgresql"), ("UPDATE OR REPLACE", "sqlite")):
         statement = plain(f"{verb} {name} SET {column} = {column} WHERE {row}")
         more: dict[str, Any] = {"sqlstate": WRITTEN_ONCE, "engine": engine}

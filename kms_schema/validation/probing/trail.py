@@ -21,12 +21,12 @@ from kms_schema.validation.probing.attempt import (
 )
 from kms_schema.validation.probing.rows import FIRST, active_key, entry
 from kms_schema.validation.probing.shapes import Case, inserted
+from kms_schema.validation.probing.ways import Target, every_other_way
 
 TABLE = "key_audit_logs"
 GUARD = "guard_key_audit_log_insert"
 NO_UPDATE, NO_DELETE = "prevent_key_audit_log_update", "prevent_key_audit_log_delete"
 SAID = "event_type, event_category, event_description"
-MERGE_SINCE = 15
 RESTORING = Statement("SET LOCAL kms.restore = on")
 
 
@@ -39,10 +39,11 @@ def attempts() -> Iterator[Attempt]:
     for rule, tries, text in _changes():
         yield Attempt(rule, TABLE, tries, plain(text, about=about["id"]), given, sqlstate=WRITTEN_ONCE)
     for rule, tries, text in _changes_on_postgresql():
-        more: dict[str, Any] = {"engine": "postgresql", "since": MERGE_SINCE if text.startswith("MERGE") else 0}
-        yield Attempt(rule, TABLE, tries, plain(text, about=about["id"]), given, sqlstate=WRITTEN_ONCE, **more)
+        statement = plain(text, about=about["id"])
+        yield Attempt(rule, TABLE, tries, statement, given, sqlstate=WRITTEN_ONCE, engine="postgresql")
+    ours = Target(TABLE, "id", "event_type", "key_id = :about", given, NO_UPDATE, NO_DELETE, {"about": about["id"]})
+    yield from every_other_way(ours)
     yield from _truncated()
-    yield from _through_a_view(about, given)
     yield from _forged(about, given)
     yield from _restored(about, given)
     nobody: list[Case] = [(f"fk_{TABLE}_key_id_key_masters", "an entry is about no key", {"key_id": uuid.uuid4()})]
@@ -86,17 +87,13 @@ def _changes() -> tuple[tuple[str, str, str], ...]:
 
 def _changes_on_postgresql() -> tuple[tuple[str, str, str], ...]:
     trail = f"{{schema}}.{TABLE}"
-    matched = f"MERGE INTO {trail} AS t USING (SELECT id FROM {trail} {OURS}) AS s ON t.id = s.id WHEN MATCHED THEN"
     return (
-        (NO_DELETE, "DELETE in a query", f"WITH gone AS (DELETE FROM {trail} {OURS} RETURNING 1) SELECT 1 FROM gone"),
         (
             NO_UPDATE, "UPDATE beside an INSERT",
             f"WITH calm AS (UPDATE {trail} SET risk_score = 0 {OURS} RETURNING 1) INSERT INTO {trail} ({SAID})"
             " SELECT 'CALM', 'SECURITY', 'all is well' FROM calm",
         ),
         (NO_UPDATE, "UPDATE ONLY", f"UPDATE ONLY {trail} SET risk_score = 0 {OURS}"),
-        (NO_UPDATE, "MERGE that updates", f"{matched} UPDATE SET risk_score = 0"),
-        (NO_DELETE, "MERGE that deletes", f"{matched} DELETE"),
     )  # fmt: skip
 
 
@@ -106,16 +103,9 @@ def _truncated() -> Iterator[Attempt]:
     yield Attempt(rule, TABLE, "TRUNCATE of the trail", plain(f"TRUNCATE {{schema}}.{TABLE}"), **more)
     restarted = plain(f"TRUNCATE ONLY {{schema}}.{TABLE} RESTART IDENTITY")  # takes the owner of its sequence
     yield Attempt(rule, TABLE, "TRUNCATE ONLY, with its sequence", restarted, by="owner", **more)
-
-
-def _through_a_view(about: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
-    made = plain(f"CREATE TEMPORARY VIEW kms_probe_trail AS SELECT * FROM {{schema}}.{TABLE}")
-    for rule, tries, text in (
-        (NO_UPDATE, "UPDATE through a view", f"UPDATE pg_temp.kms_probe_trail SET risk_score = 0 {OURS}"),
-        (NO_DELETE, "DELETE through a view", f"DELETE FROM pg_temp.kms_probe_trail {OURS}"),
-    ):
-        statement = plain(text, about=about["id"])
-        yield Attempt(rule, TABLE, tries, statement, (*given, made), sqlstate=WRITTEN_ONCE, engine="postgresql")
+    cascade = plain("TRUNCATE {schema}.key_masters CASCADE")
+    others = ("prevent_key_version_delete_truncate", "prevent_key_rotation_truncate")
+    yield Attempt(rule, TABLE, "TRUNCATE … CASCADE of the keys", cascade, or_by=others, **more)
 
 
 FORGED: Row = {
@@ -128,6 +118,7 @@ FORGED: Row = {
 
 def _forged(about: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
     cases: list[Case] = [(GUARD, f"an entry brings its own {name}", {name: value}) for name, value in FORGED.items()]
+    cases.append((GUARD, "an entry brings a negative sequence", {"sequence": -1}))
     yield from inserted(TABLE, entry(), cases)
     for name, value in FORGED.items():
         copied = Statement(

@@ -7,6 +7,7 @@ from kms_schema.validation.probing.rows import active_key, entry
 from kms_schema.validation.probing.trail import GUARD, NO_DELETE, NO_UPDATE, OURS, SAID, TABLE
 
 REPLACING = ("INSERT", "REPLACE", "INSERT OR IGNORE", "INSERT OR FAIL")
+UPSERTS = ("DO NOTHING", "(id) DO UPDATE SET event_description = 'again'", "(sequence) DO UPDATE SET user_id = 'x'")
 NOW = "strftime('%Y-%m-%dT%H:%M:%f', 'now')"
 OWN_ID = "lower(printf('%012x', CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)))"
 TABLES = (
@@ -27,6 +28,7 @@ FORGED = {
     "time with microseconds of its own": ("timestamp", f"{NOW} || '123Z'", GUARD),
     "recorded_by": ("recorded_by", "'alice'", GUARD),
     "recorded_by NULL": ("recorded_by", "NULL", GUARD),
+    "id of another time": ("id", "'019000000000' || '7' || '0008000000000000000'", GUARD),
     "id of another version": ("id", f"{OWN_ID} || '4' || '0008000000000000000'", GUARD),
     "id NULL": ("id", "NULL", GUARD),
 }
@@ -44,11 +46,14 @@ def attempts() -> Iterator[Attempt | Promise]:
             )
             statement = plain(text, about=about["id"])
             yield Attempt(rule, TABLE, f"{verb} of an entry with a {tries}", statement, given, engine="sqlite")
+        if tries.startswith("taken "):
+            yield from _upserts(rule, column, value, tries, about, given)
     for rule, resolution, change in (
         (NO_UPDATE, "REPLACE", "sequence = 0"),
         (NO_UPDATE, "IGNORE", "sequence = sequence + 1"),
         (NO_UPDATE, "REPLACE", "sequence = 1"),
         (NO_UPDATE, "REPLACE", "event_description = 'calm'"),
+        (NO_UPDATE, "REPLACE", f"id = (SELECT min(id) FROM main.{TABLE})"),
     ):
         statement = plain(f"UPDATE OR {resolution} main.{TABLE} SET {change} {OURS}", about=about["id"])
         tries = f"UPDATE OR {resolution} of an entry: {change}"
@@ -66,6 +71,18 @@ def attempts() -> Iterator[Attempt | Promise]:
         plain(numbered, about=about["id"]),
         given[:1],
     )
+
+
+def _upserts(  # noqa: PLR0913, PLR0917  (one row of FORGED)
+    rule: str, column: str, value: str, tries: str, about: Row, given: tuple[Statement, ...]
+) -> Iterator[Attempt]:
+    for then in UPSERTS:
+        text = (
+            f"INSERT INTO main.{TABLE} (\"{column}\", {SAID}) SELECT {value}, event_type, event_category, 'again'"
+            f" FROM main.{TABLE} {OURS} ON CONFLICT {then}"
+        )
+        made = f"an upsert of an entry with a {tries}: ON CONFLICT {then}"
+        yield Attempt(rule, TABLE, made, plain(text, about=about["id"]), given, engine="sqlite")
 
 
 def _temporary(about: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:

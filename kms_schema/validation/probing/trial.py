@@ -81,7 +81,7 @@ def _refuse(session: Session, attempt: Attempt, guard: Guard) -> Outcome:
         refusal = session.run(attempt.forbidden)
         if refusal is None:
             return outcome(Kind.ACCEPTED)
-        if refusal.is_of(guard.says, attempt.sqlstate):
+        if any(refusal.is_of(says, attempt.sqlstate) for says in (guard.says, *attempt.or_by)):
             return outcome(Kind.AS_PROMISED)
         return outcome(Kind.REFUSED_OTHERWISE if refusal.by_rule else Kind.UNKNOWN, refusal)
 

@@ -1,0 +1,144 @@
+"""`validate --level data`: what of the evidence can be asked without hashing the trail, and what cannot."""
+
+from contextlib import closing
+
+import pytest
+
+from kms_schema.validation import validate
+from tests.audit.tampered import ENTRIES, Scene, copy_of_an_entry
+from tests.audit.trails import seal_all, write
+from tests.engines import Database
+from tests.guards_off import guards_off
+from tests.statements import execute
+
+TAMPERED: dict[str, tuple[str, dict[str, str]]] = {
+    "an entry removed": ("DELETE FROM key_audit_logs WHERE sequence = 150", {"KMS513": "sequences 101 to 200"}),
+    "all entries removed": ("DELETE FROM key_audit_logs", {"KMS513": "and have 0 entries of 100"}),
+    "a seal in the midst removed": (
+        "DELETE FROM key_audit_seals WHERE seal_number = 2", {"KMS511": "seal 3 does not follow seal 1"},
+    ),
+    "the first seal removed": (
+        "DELETE FROM key_audit_seals WHERE seal_number = 1", {"KMS511": "seal 2 does not follow seal 0"},
+    ),
+    "the last seal removed": (
+        "DELETE FROM key_audit_seals WHERE seal_number > 3", {"KMS512": "the last leaf makes them "},
+    ),
+    "seals that shrink": (
+        "UPDATE key_audit_seals SET tree_size = 50 WHERE seal_number = 2",
+        {"KMS511": "seal 2 is over no more leaves", "KMS515": "seal 2"},
+    ),
+    "seals that go back": (
+        "UPDATE key_audit_seals SET last_sequence = 7 WHERE seal_number = 3",
+        {"KMS511": "seal 3 goes back", "KMS515": "seal 3"},
+    ),
+    "a seal of another trail": (
+        "UPDATE key_audit_seals SET origin = 'x' WHERE seal_number = 2",
+        {"KMS511": "seal 2 is of another trail", "KMS515": "seal 2"},
+    ),
+    "a root changed": (
+        "UPDATE key_audit_seals SET root_hash = previous_seal_hash WHERE seal_number = 2",
+        {"KMS515": "seal 2: its signature is not one of"},
+    ),
+    "a root changed, and the signatures taken away": (
+        "UPDATE key_audit_seals SET signature = NULL, verifier_key = NULL,"
+        " root_hash = CASE seal_number WHEN 2 THEN previous_seal_hash ELSE root_hash END",
+        {"KMS515": "seal 3: it follows another seal"},
+    ),
+    "a seal that cannot be read": (
+        "UPDATE key_audit_seals SET verifier_key = 'x' WHERE seal_number = 3", {"KMS515": "seal 3 cannot be read"},
+    ),
+    "a first seal that follows another": (
+        "UPDATE key_audit_seals SET previous_seal_hash = root_hash, signature = NULL, verifier_key = NULL"
+        " WHERE seal_number = 1",
+        {"KMS515": "seal 1 cannot be read: the first seal, and no other, has no seal before it"},
+    ),
+    "a page removed": (
+        "DELETE FROM key_audit_leaves WHERE first_leaf = 100",
+        {"KMS512": "leaf 200 is not the next: that is leaf 100", "KMS514": "(sequence 101)"},
+    ),
+    "a page added": (
+        "INSERT INTO key_audit_leaves SELECT 5000, 5000, hashes FROM key_audit_leaves WHERE first_leaf = 0",
+        {"KMS512": "leaf 5000 is not the next", "KMS513": "sequences 5000 to 5099"},
+    ),
+    "a subtree removed": (
+        "DELETE FROM key_audit_subtrees", {"KMS512": "the subtrees of level 8 are 0, and the last seal is over 1"},
+    ),
+    "a subtree moved": (
+        "UPDATE key_audit_subtrees SET position = 1", {"KMS512": "the subtrees of level 8 are 1"},
+    ),
+}  # fmt: skip
+"""What is done past the guards, and the codes that must be found, each with something that it says."""
+
+
+def evidence_found(scene: Scene) -> dict[str, str]:
+    findings = validate(scene.connection, level="data").findings
+    found = {finding.code: finding.actual for finding in findings if "KMS511" <= finding.code <= "KMS515"}
+    assert not [each for each in findings if each.code == "KMS901" and "key_audit" in each.object]
+    return found
+
+
+@pytest.mark.parametrize("change", TAMPERED)
+def test_evidence_that_does_not_go_together_is_found(scene: Scene, change: str) -> None:
+    statement, codes = TAMPERED[change]
+    with scene.changed():
+        assert evidence_found(scene) == {}
+        scene.execute(statement)
+        found = evidence_found(scene)
+    assert found.keys() == codes.keys()
+    for code, says in codes.items():
+        assert says in found[code]
+
+
+def test_an_entry_that_was_put_in_is_named(scene: Scene) -> None:
+    with scene.changed():
+        scene.execute(copy_of_an_entry(scene, 0))
+        assert "1 row:\nentry " in evidence_found(scene)["KMS514"]
+        assert "(sequence 0) is below the last" in evidence_found(scene)["KMS514"]
+
+
+def test_entries_that_are_not_sealed_yet_are_no_finding(scene: Scene) -> None:
+    with scene.changed():
+        scene.execute(copy_of_an_entry(scene, 9000))
+        assert evidence_found(scene) == {}
+
+
+def test_a_changed_entry_is_for_verify_to_find_and_the_verdict_says_so(scene: Scene) -> None:
+    with scene.changed():
+        scene.execute(f"UPDATE key_audit_logs SET risk_score = 99 WHERE sequence = {ENTRIES // 2}")  # noqa: S608
+        assert evidence_found(scene) == {}
+        assert f"(sequence {ENTRIES // 2}) is not what was sealed" in scene.found()
+        verdict = validate(scene.connection, level="data").verdict
+        assert "what sealed entries say is proved by kms-schema audit verify alone" in verdict
+        assert "audit verify" not in validate(scene.connection).verdict
+
+
+@pytest.mark.only_on("postgresql")
+def test_what_a_seal_left_open_is_no_finding_until_nobody_can_fill_it(database: Database) -> None:
+    with closing(database.connect()) as one, closing(database.connect()) as slow:
+        execute(slow, "BEGIN")
+        write(slow, 2)
+        write(one, 2)
+        assert seal_all(one)[-1].open_gaps != ()
+        assert codes_of_evidence(database) == set()
+        execute(slow, "COMMIT")
+        assert codes_of_evidence(database) == set()
+        seal_all(one)
+        write(one, 1)
+        assert seal_all(one)[-1].open_gaps == ()
+        with guards_off(one):
+            execute(one, "DELETE FROM key_audit_leaves WHERE first_sequence = 2")
+        assert codes_of_evidence(database) == {"KMS512", "KMS514"}
+
+
+def codes_of_evidence(database: Database) -> set[str]:
+    with closing(database.connect()) as connection:
+        findings = validate(connection, level="data").findings
+    return {finding.code for finding in findings if finding.severity == "error"}
+
+
+def test_nothing_is_asked_of_a_revision_without_seals(empty_database: Database) -> None:
+    empty_database.alembic("upgrade", "005")
+    with closing(empty_database.connect()) as connection:
+        report = validate(connection, level="data")
+    assert not report.evidence_asked
+    assert codes_of_evidence(empty_database) == {"KMS002"}
