@@ -8,7 +8,7 @@ from typing import Any
 from tests.breaches import FIRST, SECOND, SQLITE, THIRD, Breach, Broken, Make
 from tests.engines.database import Connection
 from tests.moves import adding, changing, deleting, kek, live_version, master
-from tests.rows import Row, active_key_master, envelope, insert, key_version, live_key_version, now
+from tests.rows import Row, active_key_master, envelope, insert, key_master, key_version, live_key_version, now
 
 
 def wrapping(connection: Connection, key: Row | None = None, **over: Any) -> tuple[Row, str]:
@@ -25,7 +25,7 @@ def version_of_no_key(connection: Connection) -> Broken:
 
 
 def key_is_deleted(connection: Connection) -> Broken:
-    key = active_key_master()
+    key = key_master(created_at=now())
     insert(connection, "key_masters", **key)
     version, _ = wrapping(connection, key)
     return Broken(deleting("key_masters", key), adding("key_masters", key), [(version, " v1")], "is of the key")

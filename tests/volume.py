@@ -106,6 +106,7 @@ def fill(connection: Connection, *, events: int = EVENT_COUNT, keys: int = KEY_C
         execute(connection, "ALTER TABLE key_audit_logs ENABLE TRIGGER ALL")
         for trigger in (
             "guard_key_audit_log_insert",
+            "guard_key_audit_log_insert_event",
             "prevent_key_audit_log_update",
             "prevent_key_audit_log_delete",
             "prevent_key_audit_log_delete_truncate",

@@ -1,7 +1,8 @@
 """Let the database write the audit entries of every change of state itself, in the transaction that makes the change.
 
 What an application forgets to log is logged; what was changed before this revision has no entry of it. Counting use
-writes nothing. Downgrading stops the writing, and leaves what has been written.
+writes nothing. Downgrading stops the writing, and leaves what has been written. The trail itself is not locked: that
+entries of these types come with the change is the guard's that 004 makes.
 """
 
 from alembic import op
@@ -14,13 +15,12 @@ down_revision = "006_seal_key_audit_trail"
 branch_labels = None
 depends_on = None
 
-TABLES = ("key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations", "key_audit_logs")
+TABLES = ("key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations")
 BEFORE: dict[str, tuple[str, ...]] = {
-    "postgresql": ("guard_key_audit_log_insert_event_v01", "audit_key_change_v01"),
+    "postgresql": ("audit_key_change_v01",),
     "sqlite": ("key_audit_actor_v01",),
 }
 """What the triggers need, and nobody has to wait for."""
-GUARDS: dict[str, tuple[str, ...]] = {"postgresql": ("guard_key_audit_log_insert_event_trigger_v01",), "sqlite": ()}
 TRIGGERS = (
     "audit_key_master_insert_trigger_v01",
     "audit_key_master_update_trigger_v01",
@@ -45,12 +45,12 @@ def upgrade() -> None:
     for statement in create_statements(dialect, BEFORE[dialect], schema()):
         op.execute(statement)
     lock(TABLES, "SHARE ROW EXCLUSIVE")
-    for statement in create_statements(dialect, (*GUARDS[dialect], *TRIGGERS), schema()):
+    for statement in create_statements(dialect, TRIGGERS, schema()):
         op.execute(statement)
 
 
 def downgrade() -> None:
     dialect = op.get_context().dialect.name
     lock(TABLES, "ACCESS EXCLUSIVE")
-    for statement in drop_statements(dialect, (*BEFORE[dialect], *GUARDS[dialect], *TRIGGERS), schema()):
+    for statement in drop_statements(dialect, (*BEFORE[dialect], *TRIGGERS), schema()):
         op.execute(statement)

@@ -136,9 +136,9 @@ HOLDING_VIEWS = [
 
 
 def bring_below(database: Database, direction: str) -> None:
-    """Bring the database to where `direction` begins."""
+    """Bring the database to where `direction` begins: a downgrade with the revision that takes the views away."""
     if direction == "downgrade":
-        database.alembic("upgrade", "head")
+        database.alembic("upgrade", "006")
 
 
 @contextmanager
