@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 
 from kms_schema.audit.checkpoints import LARGEST
-from kms_schema.audit.encoding import Unreadable, identity, leaf_hash, sequence_of
+from kms_schema.audit.encoding import Bytes, Unreadable, hashes_of, identity, leaf_hash, sequence_of
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.trail import Page, Trail
 from kms_schema.audit.verdict import Fault, Verdict
@@ -39,11 +39,11 @@ class EntriesWalk:
             pages = list(self._in_order(first, found))
             if pages:
                 until = min(pages[-1].run.last, LARGEST)
-                self._compare(pages, self._trail.entries(first, until))
+                self._compare(pages, self._trail.pieces(first, until))
                 first = until + 1
             self._tell("entries", self._verdict.entries)
-        for entry in self._trail.entries(first, None) if first <= LARGEST else ():
-            self._not_sealed(entry)
+        if first <= LARGEST:
+            self._compare_whole((), self._trail.whole(self._trail.pieces(first, LARGEST)))
 
     def _in_order(self, first: int, pages: Sequence[Page]) -> Iterator[Page]:
         """Leave out pages that cannot be read, of which the walk by leaf speaks, and those that are in another."""
@@ -57,12 +57,27 @@ class EntriesWalk:
             first = page.run.last + 1
             yield page
 
-    def _compare(self, pages: Sequence[Page], entries: Iterator[bytes]) -> None:
-        """Hold entries against the leaves of pages; both ascend by sequence."""
+    def _compare(self, pages: Sequence[Page], pieces: Iterator[Bytes]) -> None:
+        """Hold entries against the leaves of pages; both ascend by sequence.
+
+        Pieces that have the hashes that were sealed are, to the byte, the entries that were sealed, whose every length
+        was read then; the sequence is part of what is hashed, so they are the right ones, with none between them. Any
+        other piece, and whatever has no leaf, is looked at to its last length.
+        """
+        for position, page in enumerate(pages):
+            begun = list(islice(pieces, page.size))
+            if hashes_of(begun) == page.hashes:
+                self._count(page, page.size)
+            else:
+                self._compare_whole(pages[position:], self._trail.whole(chain(begun, pieces)))
+                return
+        self._compare_whole((), self._trail.whole(pieces))
+
+    def _compare_whole(self, pages: Sequence[Page], entries: Iterator[bytes]) -> None:
+        """Hold whole entries against the leaves of pages."""
         for page in pages:
             begun = list(islice(entries, page.size))
-            # The sequence is part of what is hashed: equal hashes are of the right entries, with none between them.
-            if b"".join(map(leaf_hash, begun)) == page.hashes:
+            if hashes_of(begun) == page.hashes:
                 self._count(page, page.size)
             else:
                 entries = self._compare_each(page, chain(begun, entries))

@@ -5,7 +5,8 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from kms_schema.audit.copy_stream import entries as entries_of
+from kms_schema.audit.copy_stream import after_header, whole
+from kms_schema.audit.encoding import Bytes
 from kms_schema.audit.gaps import Gap
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.postgresql_entries import SELECTED
@@ -45,7 +46,7 @@ class PostgresqlTrail:
     def __init__(self, cursor: "psycopg.Cursor[tuple[Any, ...]]", schema: str) -> None:
         """Take the cursor of a transaction that `sealing` or `reading` began."""
         self._cursor = cursor
-        self._copying: Generator[bytes, None, None] | None = None
+        self._copying: Generator[Bytes, None, None] | None = None
         self._schema = quoted = '"' + schema.replace('"', '""') + '"'
         self._logs, self._seals, self._leaves, self._subtrees, self._masters = (
             f"{quoted}.{table}"
@@ -109,7 +110,7 @@ class PostgresqlTrail:
     def unsealed(self, after: int, gaps: Sequence[Gap], limit: int) -> Iterator[bytes]:
         """Yield entries above `after` and in `gaps`, as far as they are visible."""
         found = self._not_sealed("*", after, gaps)
-        return self._copied(f"SELECT {SELECTED} FROM ({found}) AS entry ORDER BY sequence LIMIT {limit:d}")
+        return self.whole(self._copied(f"SELECT {SELECTED} FROM ({found}) AS entry ORDER BY sequence LIMIT {limit:d}"))
 
     def count_unsealed(self, after: int, gaps: Sequence[Gap]) -> int:
         """Return how many there are."""
@@ -129,12 +130,19 @@ class PostgresqlTrail:
             )
         return found
 
-    def entries(self, first: int, last: int | None) -> Iterator[bytes]:
-        """Yield entries by sequence."""
-        end = "" if last is None else f" AND sequence <= {last:d}"
+    def pieces(self, first: int, last: int) -> Iterator[Bytes]:
+        """Yield what COPY sends, a tuple a piece, and its trailer."""
         return self._copied(
-            f"SELECT {SELECTED} FROM ONLY {self._logs} WHERE sequence >= {first:d}{end} ORDER BY sequence"
+            f"SELECT {SELECTED} FROM ONLY {self._logs} WHERE sequence BETWEEN {first:d} AND {last:d} ORDER BY sequence"
         )
+
+    def whole(self, pieces: Iterator[Bytes]) -> Iterator[bytes]:
+        """Yield the tuples, each of whose lengths is read."""
+        return map(bytes, whole(pieces))
+
+    def entries(self, first: int, last: int) -> Iterator[bytes]:
+        """Yield entries by sequence."""
+        return self.whole(self.pieces(first, last))
 
     def append(self, seal: KeptSeal, pages: Iterable[Page], subtrees: Iterable[Subtree]) -> None:
         """Write a seal; its guards want it before its pages, and these before the next one."""
@@ -242,13 +250,13 @@ class PostgresqlTrail:
         if self._copying is not None:
             self._copying.close()
 
-    def _copied(self, query: str) -> Iterator[bytes]:
+    def _copied(self, query: str) -> Iterator[Bytes]:
         self._copying = self._copy(query)
         return self._copying
 
-    def _copy(self, query: str) -> Generator[bytes, None, None]:
+    def _copy(self, query: str) -> Generator[Bytes, None, None]:
         with self._cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT binary)".encode()) as stream:
-            yield from map(bytes, entries_of(stream))
+            yield from after_header(stream)
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         self._execute(query)

@@ -4,8 +4,9 @@ import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
+from kms_schema.audit.encoding import Bytes
 from kms_schema.audit.gaps import Gap
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.sqlite_entries import SELECTED, entry_or_unreadable, text_as_stored
@@ -74,11 +75,17 @@ class SqliteTrail:
         ((count,),) = self._cursor.execute("SELECT count(*) FROM main.key_audit_logs WHERE sequence > ?", (after,))
         return int(count)
 
-    def entries(self, first: int, last: int | None) -> Iterator[bytes]:
+    def pieces(self, first: int, last: int) -> Iterator[Bytes]:
         """Yield entries by sequence."""
-        if last is None:
-            return self._read("sequence >= ? ORDER BY sequence", (first,))
         return self._read("sequence >= ? AND sequence <= ? ORDER BY sequence", (first, last))
+
+    def whole(self, pieces: Iterator[Bytes]) -> Iterator[bytes]:
+        """Yield the pieces, which are entries."""
+        return cast("Iterator[bytes]", pieces)
+
+    def entries(self, first: int, last: int) -> Iterator[bytes]:
+        """Yield entries by sequence."""
+        return self.whole(self.pieces(first, last))
 
     def append(self, seal: KeptSeal, pages: Iterable[Page], subtrees: Iterable[Subtree]) -> None:
         """Write a seal; its guards want it before its pages, and these before the next one."""

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from kms_schema.audit.encoding import Bytes
 from kms_schema.audit.gaps import Gap, Run
 from kms_schema.audit.kept import KeptSeal
 
@@ -144,11 +145,23 @@ class Trail(Protocol):
         """Return the pages that have leaves from `first_leaf` to `last_leaf`, in the order of the tree."""
         ...
 
-    def entries(self, first: int, last: int | None) -> Iterator[bytes]:
-        """Yield the entries with sequences from `first` to `last`, or to the end, in encoding v1, by sequence.
+    def pieces(self, first: int, last: int) -> Iterator[Bytes]:
+        """Yield what `whole` makes the entries with sequences from `first` to `last` of.
+
+        A piece is an entry as a rule, and nothing has looked at it: what does not have the hash that is expected of
+        it has to go through `whole`, and so has what is left in the end.
+        """
+        ...
+
+    def whole(self, pieces: Iterator[Bytes]) -> Iterator[bytes]:
+        """Yield the entries that `pieces` has from there on, in encoding v1, by sequence. Raises `EncodingError`.
 
         `Unreadable` stands for one with a value that is none of its column.
         """
+        ...
+
+    def entries(self, first: int, last: int) -> Iterator[bytes]:
+        """Yield the entries with sequences from `first` to `last`: `whole` of `pieces`."""
         ...
 
     def subtrees(self, level: int) -> Iterator[Subtree]:
