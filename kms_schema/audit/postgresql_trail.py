@@ -15,6 +15,8 @@ from kms_schema.audit.trail import NUMBERED, Moment, Page, Subtree, TrailError, 
 if TYPE_CHECKING:
     import psycopg
 
+    from kms_schema.audit.processes import Processes
+
 _WRITING = (
     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
     " SET LOCAL search_path = pg_catalog; SET LOCAL client_encoding = 'UTF8'"
@@ -29,7 +31,7 @@ _SEALING = (
     f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {_SETTINGS}; SELECT set_config('synchronous_commit', 'on', true)"
     " WHERE current_setting('synchronous_commit') = 'off'"
 )
-_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SETTINGS}"
+_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _LOCK_CLASS = int.from_bytes(b"kmsS", "big")
 """Names the lock of sealers among advisory locks, beside the oid of the trail."""
 _SEAL = (
@@ -42,6 +44,8 @@ _BATCH = 1000
 
 class PostgresqlTrail:
     """One transaction on the trail in a schema."""
+
+    others: "Processes | None" = None
 
     def __init__(self, cursor: "psycopg.Cursor[tuple[Any, ...]]", schema: str) -> None:
         """Take the cursor of a transaction that `sealing` or `reading` began."""
@@ -79,6 +83,11 @@ class PostgresqlTrail:
                 " FROM pg_control_system()"
             )
         )
+
+    def exported(self) -> str:
+        """Export the snapshot, and return its name: another session can import it while this transaction lasts."""
+        (name,) = self._row("SELECT pg_export_snapshot()")
+        return str(name)
 
     def transaction_id(self) -> int:
         """Return the id of this transaction, which has none before it is asked for or writes."""
@@ -292,10 +301,25 @@ class OpenPostgresqlTrail:
             yield trail
 
     @contextmanager
-    def reading(self) -> Iterator[PostgresqlTrail]:
-        """Open one snapshot, read only."""
-        with self._transaction(_READING) as trail:
+    def reading(self, jobs: int = 1) -> Iterator[PostgresqlTrail]:
+        """Open one snapshot, read only; other processes import it, on a hot standby as well."""
+        with self._transaction(f"{_READING}; {_SETTINGS}") as trail:
             trail.demand_seals()
+            if jobs == 1:
+                yield trail
+                return
+            from kms_schema.audit.processes import started  # noqa: PLC0415
+            from kms_schema.audit.states import PostgresqlState  # noqa: PLC0415
+
+            with started(jobs - 1) as trail.others:
+                trail.others.open(PostgresqlState.exported(self._connection, self._schema, trail.exported()))
+                yield trail
+
+    @contextmanager
+    def reading_exported(self, snapshot: str) -> Iterator[PostgresqlTrail]:
+        """Open the snapshot that another transaction has exported under this name."""
+        name = snapshot.replace("'", "''")
+        with self._transaction(f"{_READING}; SET TRANSACTION SNAPSHOT '{name}'; {_SETTINGS}") as trail:
             yield trail
 
     @contextmanager

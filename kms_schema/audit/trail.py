@@ -4,11 +4,15 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kms_schema.audit.encoding import Bytes
 from kms_schema.audit.gaps import Gap, Run
 from kms_schema.audit.kept import KeptSeal
+from kms_schema.audit.seals import SealError
+
+if TYPE_CHECKING:
+    from kms_schema.audit.processes import Processes
 
 
 class TrailError(Exception):
@@ -84,6 +88,9 @@ class Moment:
 
 class Trail(Protocol):
     """The trail of one database within one transaction."""
+
+    others: "Processes | None"
+    """Processes that have opened the same state."""
 
     def moment(self) -> Moment:
         """Return what is going on now."""
@@ -192,6 +199,14 @@ class Trail(Protocol):
         ...
 
 
+def readable_last_seal(trail: Trail) -> KeptSeal | None:
+    """Return the newest seal, None where there is none or it cannot be read: a verification goes on without it."""
+    try:
+        return trail.last_seal()
+    except SealError:
+        return None
+
+
 class OpenTrail(Protocol):
     """Opens the trail behind an idle connection, and leaves the connection as it was."""
 
@@ -199,8 +214,11 @@ class OpenTrail(Protocol):
         """Open a transaction that is committed, and that only one sealer has at a time."""
         ...
 
-    def reading(self) -> AbstractContextManager[Trail]:
-        """Open one snapshot, read only."""
+    def reading(self, jobs: int = 1) -> AbstractContextManager[Trail]:
+        """Open one snapshot, read only, in as many processes as there are jobs, this one among them.
+
+        Raises `TrailError` where they cannot all have the same.
+        """
         ...
 
     def writing(self) -> AbstractContextManager[Trail]:
