@@ -68,7 +68,17 @@ def test_an_entry_with_a_length_that_is_not_its_own_is_refused(
         verified(database, monkeypatch, damaged)
 
 
-def test_what_ends_too_early_is_not_taken_for_the_whole(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("which", [1, 2], ids=["sealed entries", "what is not sealed"])
+def test_what_ends_too_early_is_not_taken_for_the_whole(
+    database: Database, monkeypatch: pytest.MonkeyPatch, which: int
+) -> None:
     """The trailer alone is lost: every entry came, and another could have come after them."""
+    begun = 0
+
+    def cut(pieces: Pieces) -> Pieces:
+        nonlocal begun
+        begun += 1
+        return iter(list(pieces)[:-1]) if begun == which else pieces
+
     with pytest.raises(EncodingError, match="ends too early"):
-        verified(database, monkeypatch, lambda pieces: iter(list(pieces)[:-1]))
+        verified(database, monkeypatch, cut)
