@@ -166,7 +166,7 @@ def test_a_process_that_is_killed_is_an_error_and_never_a_verdict(sealed: Connec
 
 
 def test_a_process_ends_when_whoever_started_it_is_gone(sealed: Connection) -> None:
-    """Its pipe is closed as it is when that one is killed; over a part, it ends as well."""
+    """Its pipe is closed as it is when that one is killed."""
     del sealed
     process = Process()
     process.hang_up()
