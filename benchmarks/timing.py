@@ -1,9 +1,10 @@
-"""Times of whole processes, as whoever waits for them sees them."""
+"""Times as whoever waits sees them, of whole processes and of statements."""
 
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
 
@@ -24,16 +25,31 @@ class Times:
         return min(self.milliseconds)
 
 
+def in_turn(
+    runs: Mapping[str, Callable[[], object]], repetitions: int, before: Mapping[str, Callable[[], object]] | None = None
+) -> dict[str, Times]:
+    """Run each in turn, as `alternately` does with commands, and return how long they took; `before` each run that is
+    named there something is done that does not count.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(repetitions + 1):
+        for name, run in runs.items():
+            if before and name in before:
+                before[name]()
+            start = time.perf_counter()
+            run()
+            taken[name].append((time.perf_counter() - start) * 1000)
+    return {name: Times(tuple(times[1:])) for name, times in taken.items()}
+
+
 def alternately(
     commands: Mapping[str, Sequence[str]], repetitions: int, environment: Mapping[str, str]
 ) -> dict[str, Times]:
     """Run each command in turn, as often as `repetitions` says after a first time that does not count, so that what
     slows the machine down slows down all of them. Raises `CalledProcessError` where one fails.
     """
-    taken: dict[str, list[float]] = {name: [] for name in commands}
-    for _ in range(repetitions + 1):
-        for name, command in commands.items():
-            start = time.perf_counter()
-            subprocess.run(command, check=True, capture_output=True, env=dict(environment))  # noqa: S603
-            taken[name].append((time.perf_counter() - start) * 1000)
-    return {name: Times(tuple(times[1:])) for name, times in taken.items()}
+
+    def run(command: Sequence[str]) -> None:
+        subprocess.run(command, check=True, capture_output=True, env=dict(environment))  # noqa: S603
+
+    return in_turn({name: partial(run, command) for name, command in commands.items()}, repetitions)

@@ -15,16 +15,22 @@ _length_at = struct.Struct(">i").unpack_from
 
 
 def entries(chunks: Iterable[Bytes]) -> Iterator[Bytes]:
-    """Yield each tuple of a stream whose query is `ENTRIES` of `postgresql_entries`: an entry in encoding v1.
+    """Yield each tuple of a stream that selects `SELECTED` of `postgresql_entries`: an entry in encoding v1.
 
-    `chunks` are the stream in pieces of any size. The server sends a tuple a piece, which is then handed on as it is,
-    not copied; hold on to no more of them than you need.
+    `chunks` are the stream in pieces of any size. Raises `EncodingError` where the stream is something else, or ends
+    before its trailer: nothing that was cut short is taken for a whole trail.
+    """
+    return whole(after_header(chunks))
 
-    Raises `EncodingError` where the stream is something else, or ends before its trailer: nothing that was cut short
-    is taken for a whole trail.
+
+def whole(pieces: Iterable[Bytes]) -> Iterator[Bytes]:
+    """Yield each tuple of what `after_header` yields; every length in it is read, so that it ends where it must.
+
+    The server sends a tuple a piece, which is then handed on as it is, not copied; hold on to no more of them than you
+    need. Raises `EncodingError`.
     """
     rest = bytearray()
-    source = _after_header(iter(chunks))
+    source = iter(pieces)
     for chunk in source:
         if not rest and _end_of_tuple(chunk, 0) == len(chunk):
             yield chunk
@@ -42,8 +48,9 @@ def entries(chunks: Iterable[Bytes]) -> Iterator[Bytes]:
     raise EncodingError("the COPY stream ends too early: the connection was lost, or it was cut short")
 
 
-def _after_header(chunks: Iterator[Bytes]) -> Iterator[Bytes]:
-    """Yield what follows the header, in pieces that are not empty."""
+def after_header(stream: Iterable[Bytes]) -> Iterator[Bytes]:
+    """Yield what follows the header, as it comes: the trailer is the end of the last piece. Raises `EncodingError`."""
+    chunks = iter(stream)
     head = b""
     size = _HEADER_SIZE
     for chunk in chunks:

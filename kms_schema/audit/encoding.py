@@ -90,6 +90,12 @@ def leaf_hash(entry: Bytes) -> bytes:
     return hashlib.sha256(entry).digest()
 
 
+def hashes_of(entries: Iterable[Bytes]) -> bytes:
+    """Return the hashes of entries one after the other, 32 bytes each."""
+    sha256 = hashlib.sha256
+    return b"".join([sha256(entry).digest() for entry in entries])
+
+
 def identity(entry: Bytes) -> tuple[uuid.UUID, int]:
     """Return `id` and `sequence` of an entry without looking at the rest. Raises `EncodingError`."""
     _, _, raw_id, _, sequence = _head(entry)

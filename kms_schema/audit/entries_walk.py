@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 
 from kms_schema.audit.checkpoints import LARGEST
-from kms_schema.audit.encoding import Unreadable, identity, leaf_hash, sequence_of
+from kms_schema.audit.encoding import Bytes, Unreadable, hashes_of, identity, leaf_hash, sequence_of
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.trail import Page, Trail
 from kms_schema.audit.verdict import Fault, Verdict
@@ -17,7 +17,10 @@ Tell = Callable[[str, int], None]
 
 
 class EntriesWalk:
-    """The walk by sequence: each entry is the one that was sealed at its place, and none was left out."""
+    """The walk by sequence: each entry is the one that was sealed at its place, and none was left out.
+
+    It begins with what is above `after`.
+    """
 
     def __init__(
         self, trail: Trail, verdict: Verdict, start: KeptSeal | None, last: KeptSeal | None, tell: Tell
@@ -26,24 +29,27 @@ class EntriesWalk:
         self._trail, self._verdict, self._tell = trail, verdict, tell
         self._first_leaf = start.tree_size if start else 0
         # What came after a seal is above its last sequence, or was one of the gaps that it left open.
-        self._after = min([start.last_sequence, *(gap.first - 1 for gap in start.open_gaps)]) if start else 0
+        self.after = min([start.last_sequence, *(gap.first - 1 for gap in start.open_gaps)]) if start else 0
         self._last_sequence = last.last_sequence if last else 0
         self._open = last.open_gaps if last else ()
 
-    def walk(self) -> None:
-        """Note in the verdict every entry that is not as it was sealed."""
-        after = self._after
+    def walk(self, after: int, until: int = LARGEST) -> int:
+        """Note in the verdict every entry above `after`, and up to `until`, that is not as it was sealed.
+
+        Returns the sequence that the walk has to go on with: after `until`, unless a page there goes beyond it.
+        """
         first = after + 1
-        while found := self._trail.pages_by_sequence(after, PAGES):
+        while found := [each for each in self._trail.pages_by_sequence(after, PAGES) if each.first_sequence <= until]:
             after = found[-1].first_sequence
             pages = list(self._in_order(first, found))
             if pages:
-                until = min(pages[-1].run.last, LARGEST)
-                self._compare(pages, self._trail.entries(first, until))
-                first = until + 1
+                last = min(pages[-1].run.last, LARGEST)
+                self._compare(pages, self._trail.pieces(first, last))
+                first = last + 1
             self._tell("entries", self._verdict.entries)
-        for entry in self._trail.entries(first, None) if first <= LARGEST else ():
-            self._not_sealed(entry)
+        if first <= until:
+            self._compare_whole((), self._trail.entries(first, until))
+        return max(first, until + 1)
 
     def _in_order(self, first: int, pages: Sequence[Page]) -> Iterator[Page]:
         """Leave out pages that cannot be read, of which the walk by leaf speaks, and those that are in another."""
@@ -57,12 +63,27 @@ class EntriesWalk:
             first = page.run.last + 1
             yield page
 
-    def _compare(self, pages: Sequence[Page], entries: Iterator[bytes]) -> None:
-        """Hold entries against the leaves of pages; both ascend by sequence."""
+    def _compare(self, pages: Sequence[Page], pieces: Iterator[Bytes]) -> None:
+        """Hold entries against the leaves of pages; both ascend by sequence.
+
+        Pieces that have the hashes that were sealed are, to the byte, the entries that were sealed, whose every length
+        was read then; the sequence is part of what is hashed, so they are the right ones, with none between them. Any
+        other piece, and whatever has no leaf, is looked at to its last length.
+        """
+        for position, page in enumerate(pages):
+            begun = list(islice(pieces, page.size))
+            if hashes_of(begun) == page.hashes:
+                self._count(page, page.size)
+            else:
+                self._compare_whole(pages[position:], self._trail.whole(chain(begun, pieces)))
+                return
+        self._compare_whole((), self._trail.whole(pieces))
+
+    def _compare_whole(self, pages: Sequence[Page], entries: Iterator[bytes]) -> None:
+        """Hold whole entries against the leaves of pages."""
         for page in pages:
             begun = list(islice(entries, page.size))
-            # The sequence is part of what is hashed: equal hashes are of the right entries, with none between them.
-            if b"".join(map(leaf_hash, begun)) == page.hashes:
+            if hashes_of(begun) == page.hashes:
                 self._count(page, page.size)
             else:
                 entries = self._compare_each(page, chain(begun, entries))

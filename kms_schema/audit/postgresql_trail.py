@@ -5,7 +5,8 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from kms_schema.audit.copy_stream import entries as entries_of
+from kms_schema.audit.copy_stream import after_header, whole
+from kms_schema.audit.encoding import Bytes
 from kms_schema.audit.gaps import Gap
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.postgresql_entries import SELECTED
@@ -14,6 +15,8 @@ from kms_schema.audit.whole_commit import whole_commit
 
 if TYPE_CHECKING:
     import psycopg
+
+    from kms_schema.audit.processes import Processes
 
 _WRITING = (
     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
@@ -31,7 +34,7 @@ _SEALING = (
     " SELECT set_config('synchronous_commit', 'on', true)"
     " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
 )
-_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SETTINGS}"
+_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _LOCK_CLASS = int.from_bytes(b"kmsS", "big")
 """Names the lock of sealers among advisory locks, beside the oid of the trail."""
 _SEAL = (
@@ -45,10 +48,12 @@ _BATCH = 1000
 class PostgresqlTrail:
     """One transaction on the trail in a schema."""
 
+    others: "Processes | None" = None
+
     def __init__(self, cursor: "psycopg.Cursor[tuple[Any, ...]]", schema: str) -> None:
         """Take the cursor of a transaction that `sealing` or `reading` began."""
         self._cursor = cursor
-        self._copying: Generator[bytes, None, None] | None = None
+        self._copying: Generator[Bytes, None, None] | None = None
         self._schema = quoted = '"' + schema.replace('"', '""') + '"'
         self._logs, self._seals, self._leaves, self._subtrees, self._masters = (
             f"{quoted}.{table}"
@@ -93,6 +98,11 @@ class PostgresqlTrail:
             )
         )
 
+    def exported(self) -> str:
+        """Export the snapshot, and return its name: another session can import it while this transaction lasts."""
+        (name,) = self._row("SELECT pg_export_snapshot()")
+        return str(name)
+
     def transaction_id(self) -> int:
         """Return the id of this transaction, which has none before it is asked for or writes."""
         (given,) = self._row("SELECT pg_current_xact_id()::text::bigint")
@@ -123,7 +133,7 @@ class PostgresqlTrail:
     def unsealed(self, after: int, gaps: Sequence[Gap], limit: int) -> Iterator[bytes]:
         """Yield entries above `after` and in `gaps`, as far as they are visible."""
         found = self._not_sealed("*", after, gaps)
-        return self._copied(f"SELECT {SELECTED} FROM ({found}) AS entry ORDER BY sequence LIMIT {limit:d}")
+        return self.whole(self._copied(f"SELECT {SELECTED} FROM ({found}) AS entry ORDER BY sequence LIMIT {limit:d}"))
 
     def count_unsealed(self, after: int, gaps: Sequence[Gap]) -> int:
         """Return how many there are."""
@@ -143,12 +153,19 @@ class PostgresqlTrail:
             )
         return found
 
-    def entries(self, first: int, last: int | None) -> Iterator[bytes]:
-        """Yield entries by sequence."""
-        end = "" if last is None else f" AND sequence <= {last:d}"
+    def pieces(self, first: int, last: int) -> Iterator[Bytes]:
+        """Yield what COPY sends, a tuple a piece, and its trailer."""
         return self._copied(
-            f"SELECT {SELECTED} FROM ONLY {self._logs} WHERE sequence >= {first:d}{end} ORDER BY sequence"
+            f"SELECT {SELECTED} FROM ONLY {self._logs} WHERE sequence BETWEEN {first:d} AND {last:d} ORDER BY sequence"
         )
+
+    def whole(self, pieces: Iterator[Bytes]) -> Iterator[bytes]:
+        """Yield the tuples, each of whose lengths is read."""
+        return map(bytes, whole(pieces))
+
+    def entries(self, first: int, last: int) -> Iterator[bytes]:
+        """Yield entries by sequence."""
+        return self.whole(self.pieces(first, last))
 
     def append(self, seal: KeptSeal, pages: Iterable[Page], subtrees: Iterable[Subtree]) -> None:
         """Write a seal; its guards want it before its pages, and these before the next one."""
@@ -259,13 +276,13 @@ class PostgresqlTrail:
         if self._copying is not None:
             self._copying.close()
 
-    def _copied(self, query: str) -> Iterator[bytes]:
+    def _copied(self, query: str) -> Iterator[Bytes]:
         self._copying = self._copy(query)
         return self._copying
 
-    def _copy(self, query: str) -> Generator[bytes, None, None]:
+    def _copy(self, query: str) -> Generator[Bytes, None, None]:
         with self._cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT binary)".encode()) as stream:
-            yield from map(bytes, entries_of(stream))
+            yield from after_header(stream)
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         self._execute(query)
@@ -302,10 +319,25 @@ class OpenPostgresqlTrail:
             about_to_commit()
 
     @contextmanager
-    def reading(self) -> Iterator[PostgresqlTrail]:
-        """Open one snapshot, read only."""
-        with self._transaction(_READING) as trail:
+    def reading(self, jobs: int = 1) -> Iterator[PostgresqlTrail]:
+        """Open one snapshot, read only; other processes import it, on a hot standby as well."""
+        with self._transaction(f"{_READING}; {_SETTINGS}") as trail:
             trail.demand_seals()
+            if jobs == 1:
+                yield trail
+                return
+            from kms_schema.audit.processes import started  # noqa: PLC0415
+            from kms_schema.audit.states import PostgresqlState  # noqa: PLC0415
+
+            with started(jobs - 1) as trail.others:
+                trail.others.open(PostgresqlState.exported(self._connection, self._schema, trail.exported()))
+                yield trail
+
+    @contextmanager
+    def reading_exported(self, snapshot: str) -> Iterator[PostgresqlTrail]:
+        """Open the snapshot that another transaction has exported under this name."""
+        name = snapshot.replace("'", "''")
+        with self._transaction(f"{_READING}; SET TRANSACTION SNAPSHOT '{name}'; {_SETTINGS}") as trail:
             yield trail
 
     @contextmanager

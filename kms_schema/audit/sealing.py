@@ -28,26 +28,29 @@ class _Growth:
 
     def add(self, entries: Iterable[bytes]) -> None:
         """Append entries, which come by sequence."""
-        first_leaf = first_sequence = previous = self.tree.size
+        first_sequence = previous = 0
         hashes = bytearray()
         for entry in entries:
             if isinstance(entry, Unreadable):
                 raise TrailError(f"the entry with sequence {sequence_of(entry)} cannot be sealed: {entry.why}")
-            sequence, leaf = sequence_of(entry), leaf_hash(entry)
+            sequence = sequence_of(entry)
             if hashes and (sequence != previous + 1 or len(hashes) == 32 * PAGE_LEAVES):
-                self.pages.append(Page(first_leaf, first_sequence, bytes(hashes)))
+                self._end_page(first_sequence, hashes)
                 hashes.clear()
             if not hashes:
-                first_leaf, first_sequence = self.tree.size, sequence
-            hashes += leaf
+                first_sequence = sequence
+            hashes += leaf_hash(entry)
             previous = sequence
-            self.tree.append(leaf, self._keep)
         if hashes:
-            self.pages.append(Page(first_leaf, first_sequence, bytes(hashes)))
+            self._end_page(first_sequence, hashes)
+
+    def _end_page(self, first_sequence: int, hashes: bytearray) -> None:
+        page = Page(self.tree.size, first_sequence, bytes(hashes))
+        self.pages.append(page)
+        self.tree.extend(page.hashes, self._keep, SUBTREE_LEVELS)
 
     def _keep(self, level: int, position: int, subtree: bytes) -> None:
-        if level in SUBTREE_LEVELS:
-            self.subtrees.append(Subtree(level, position, subtree))
+        self.subtrees.append(Subtree(level, position, subtree))
 
     @property
     def leaves(self) -> int:

@@ -3,13 +3,30 @@
 import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, cast
 
+from kms_schema.audit.encoding import Bytes
 from kms_schema.audit.gaps import Gap
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.sqlite_entries import SELECTED, entry_or_unreadable, text_as_stored
-from kms_schema.audit.trail import NUMBERED, Moment, Page, Subtree, TrailError, not_a_table, not_there, swallowed
+from kms_schema.audit.trail import (
+    NUMBERED,
+    Moment,
+    Page,
+    Subtree,
+    TrailError,
+    not_a_table,
+    not_there,
+    readable_last_seal,
+    swallowed,
+)
+
+if TYPE_CHECKING:
+    from kms_schema.audit.processes import Processes
+
+_ATTEMPTS = 20
+"""How often several processes try to open the same state."""
 
 _SEAL = (
     "seal_number, origin, sealed_at, tree_size, root_hash, previous_seal_hash, verifier_key, signature, next_key,"
@@ -19,6 +36,8 @@ _SEAL = (
 
 class SqliteTrail:
     """One transaction on the trail of a file."""
+
+    others: "Processes | None" = None
 
     def __init__(self, cursor: sqlite3.Cursor, entries_cursor: sqlite3.Cursor) -> None:
         """Take two cursors of one connection: entries are read with one while the other is used."""
@@ -81,11 +100,17 @@ class SqliteTrail:
         ((count,),) = self._cursor.execute("SELECT count(*) FROM main.key_audit_logs WHERE sequence > ?", (after,))
         return int(count)
 
-    def entries(self, first: int, last: int | None) -> Iterator[bytes]:
+    def pieces(self, first: int, last: int) -> Iterator[Bytes]:
         """Yield entries by sequence."""
-        if last is None:
-            return self._read("sequence >= ? ORDER BY sequence", (first,))
         return self._read("sequence >= ? AND sequence <= ? ORDER BY sequence", (first, last))
+
+    def whole(self, pieces: Iterator[Bytes]) -> Iterator[bytes]:
+        """Yield the pieces, which are entries."""
+        return cast("Iterator[bytes]", pieces)
+
+    def entries(self, first: int, last: int) -> Iterator[bytes]:
+        """Yield entries by sequence."""
+        return self.whole(self.pieces(first, last))
 
     def append(self, seal: KeptSeal, pages: Iterable[Page], subtrees: Iterable[Subtree]) -> None:
         """Write a seal; its guards want it before its pages, and these before the next one."""
@@ -221,11 +246,27 @@ class OpenSqliteTrail:
             yield trail
 
     @contextmanager
-    def reading(self) -> Iterator[SqliteTrail]:
-        """Open one snapshot."""
-        with self._transaction("BEGIN") as trail:
-            trail.demand(*NUMBERED)
-            yield trail
+    def reading(self, jobs: int = 1) -> Iterator[SqliteTrail]:
+        """Open one snapshot; other processes open it anew until nobody has written meanwhile."""
+        if jobs == 1:
+            with self._transaction("BEGIN") as trail:
+                trail.demand(*NUMBERED)
+                yield trail
+            return
+        from kms_schema.audit.processes import started  # noqa: PLC0415
+        from kms_schema.audit.states import SqliteState, SqliteWatch  # noqa: PLC0415
+
+        with closing(SqliteWatch(self._connection)) as watch, started(jobs - 1) as others:
+            for _ in range(_ATTEMPTS):
+                before = watch.version()
+                with self._transaction("BEGIN") as trail:
+                    trail.demand(*NUMBERED)  # the first read: from here on this transaction sees one state
+                    seals = {readable_last_seal(trail), *others.open(SqliteState(watch.path))}
+                    if len(seals) == 1 and watch.version() == before:
+                        trail.others = others
+                        yield trail
+                        return
+        raise TrailError(f"the file was written each time that {jobs} processes opened it: verify it with one job")
 
     @contextmanager
     def writing(self) -> Iterator[SqliteTrail]:

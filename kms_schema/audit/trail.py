@@ -4,10 +4,15 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from kms_schema.audit.encoding import Bytes
 from kms_schema.audit.gaps import Gap, Run
 from kms_schema.audit.kept import KeptSeal
+from kms_schema.audit.seals import SealError
+
+if TYPE_CHECKING:
+    from kms_schema.audit.processes import Processes
 
 
 class TrailError(Exception):
@@ -96,6 +101,9 @@ class Moment:
 class Trail(Protocol):
     """The trail of one database within one transaction."""
 
+    others: "Processes | None"
+    """Processes that have opened the same state."""
+
     def moment(self) -> Moment:
         """Return what is going on now."""
         ...
@@ -156,11 +164,23 @@ class Trail(Protocol):
         """Return the pages that have leaves from `first_leaf` to `last_leaf`, in the order of the tree."""
         ...
 
-    def entries(self, first: int, last: int | None) -> Iterator[bytes]:
-        """Yield the entries with sequences from `first` to `last`, or to the end, in encoding v1, by sequence.
+    def pieces(self, first: int, last: int) -> Iterator[Bytes]:
+        """Yield what `whole` makes the entries with sequences from `first` to `last` of.
+
+        A piece is an entry as a rule, and nothing has looked at it: what does not have the hash that is expected of
+        it has to go through `whole`, and so has what is left in the end.
+        """
+        ...
+
+    def whole(self, pieces: Iterator[Bytes]) -> Iterator[bytes]:
+        """Yield the entries that `pieces` has from there on, in encoding v1, by sequence. Raises `EncodingError`.
 
         `Unreadable` stands for one with a value that is none of its column.
         """
+        ...
+
+    def entries(self, first: int, last: int) -> Iterator[bytes]:
+        """Yield the entries with sequences from `first` to `last`: `whole` of `pieces`."""
         ...
 
     def subtrees(self, level: int) -> Iterator[Subtree]:
@@ -191,6 +211,14 @@ class Trail(Protocol):
         ...
 
 
+def readable_last_seal(trail: Trail) -> KeptSeal | None:
+    """Return the newest seal, None where there is none or it cannot be read: a verification goes on without it."""
+    try:
+        return trail.last_seal()
+    except SealError:
+        return None
+
+
 class OpenTrail(Protocol):
     """Opens the trail behind an idle connection, and leaves the connection as it was."""
 
@@ -198,8 +226,11 @@ class OpenTrail(Protocol):
         """Open a transaction that is committed, and that only one sealer has at a time."""
         ...
 
-    def reading(self) -> AbstractContextManager[Trail]:
-        """Open one snapshot, read only."""
+    def reading(self, jobs: int = 1) -> AbstractContextManager[Trail]:
+        """Open one snapshot, read only, in as many processes as there are jobs, this one among them.
+
+        Raises `TrailError` where they cannot all have the same.
+        """
         ...
 
     def writing(self) -> AbstractContextManager[Trail]:

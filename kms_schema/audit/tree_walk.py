@@ -75,12 +75,10 @@ class TreeWalk:
             if page.first_leaf != self._tree.size:
                 message = f"the leaves from {self._tree.size} on are gone, or others are in their place"
                 self._verdict.add(Fault(f"seal {seal.number}: {message}", seal=seal.number))
-            for leaf in page.leaves:
-                self._tree.append(leaf, self._note)
+            self._tree.extend(page.hashes, self._note, SUBTREE_LEVELS)
 
     def _note(self, level: int, position: int, subtree: bytes) -> None:
-        if level in self._subtrees:
-            self._subtrees[level].compare(Subtree(level, position, subtree))
+        self._subtrees[level].compare(Subtree(level, position, subtree))
 
     def _of_tree(self, seal: KeptSeal) -> Iterator[str]:
         if self._tree.size != seal.tree_size:

@@ -41,6 +41,18 @@ class Verdict:
         """Whether nothing is wrong."""
         return not self.faults
 
+    def join(self, other: "Verdict") -> None:
+        """Add what was found in another part of the trail, which comes after this one."""
+        self.entries += other.entries
+        self.unsealed += other.unsealed
+        self.seals += other.seals
+        self.unsigned += other.unsigned
+        self.tree_size += other.tree_size
+        self.checkpoints += other.checkpoints
+        self.more_faults += other.more_faults
+        for fault in other.faults:
+            self.add(fault)
+
     def add(self, fault: Fault) -> None:
         """Note a fault, by sequence, and count those that are too many to list."""
         if sum((each.sequence is None) == (fault.sequence is None) for each in self.faults) < _SHOWN:

@@ -6,13 +6,15 @@ against each other, their signatures, and checkpoints that were kept elsewhere.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from kms_schema.audit.checkpoints import Checkpoint
-from kms_schema.audit.entries_walk import EntriesWalk
+from kms_schema.audit.entries_walk import EntriesWalk, Tell
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.keys import VerifierKey
+from kms_schema.audit.parts import Shared, planned
 from kms_schema.audit.seals import SealError
-from kms_schema.audit.trail import Trail, TrailError
+from kms_schema.audit.trail import Trail, TrailError, readable_last_seal
 from kms_schema.audit.tree_walk import TreeWalk
 from kms_schema.audit.verdict import Fault, Progress, Verdict
 
@@ -32,25 +34,37 @@ def verify(
     `checkpoints` were kept elsewhere: the tree must lead to each. With `trusted` verifier keys, every seal must be
     signed by one of them, or by a key that such a seal announces. `since` is the number of a seal: the tree goes on
     from what that seal says of it, and entries sealed up to then are not looked at; chain and signatures are, of all
-    seals. Memory does not grow with the trail. Raises `TrailError` where there is no such seal, or a checkpoint is
-    older than it.
+    seals. Memory does not grow with the trail. Where the snapshot was opened for several jobs, so many processes verify
+    it, and find what one would. Raises `TrailError` where there is no such seal, or a checkpoint is
+    older than it, or one of these processes ended in the midst.
     """
     verdict = Verdict()
     start = None if since is None else _start(trail, since, checkpoints)
     for table, count in trail.strays():
         verdict.add(Fault(f"{table} has rows without a number that is in order: {count}"))
-    try:
-        last = trail.last_seal()
-    except SealError:
-        last = None  # the walk by leaf says so
+    last = readable_last_seal(trail)
     total = last.tree_size if last else 0
 
     def tell(what: str, count: int) -> None:
         if progress:
             progress(what, count, total)
 
-    EntriesWalk(trail, verdict, start, last, tell).walk()
-    TreeWalk(trail, verdict, start, tell, checkpoints=checkpoints, trusted=trusted).walk()
+    def walk_tree(of_tree: Verdict, tell: Tell) -> None:
+        TreeWalk(trail, of_tree, start, tell, checkpoints=checkpoints, trusted=trusted).walk()
+
+    entries = EntriesWalk(trail, verdict, start, last, tell)
+    if trail.others is None:
+        entries.walk(entries.after)
+        walk_tree(verdict, tell)
+        return verdict
+    of_tree = Verdict()
+    jobs = 1 + len(trail.others.each)
+    shared = Shared(trail, planned(trail, since, entries.after, last.last_sequence if last else 0, jobs), tell)
+    found = shared.verify(trail.others, partial(walk_tree, of_tree))
+    if found is None:
+        entries.walk(entries.after)
+    for each in (*(found or ()), of_tree):
+        verdict.join(each)
     return verdict
 
 

@@ -21,7 +21,7 @@ def nodes(entries: list[bytes]) -> dict[tuple[int, int], bytes]:
     tree = CompactRange()
     for index, entry in enumerate(entries):
         found[0, index] = leaf_hash(entry)
-        tree.append(found[0, index], lambda level, index, each: found.update({(level, index): each}))
+        tree.extend(found[0, index], lambda level, index, each: found.update({(level, index): each}))
     return found
 
 

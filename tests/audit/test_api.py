@@ -89,7 +89,7 @@ from kms_schema.audit import open_trail
 from kms_schema.cli.connecting import connected
 with connected(sys.argv[1]) as connection:
     with suppress(KeyboardInterrupt), open_trail(connection).reading() as snapshot:
-        entries = snapshot.entries(1, None)
+        entries = snapshot.entries(1, 9)
         next(entries)
         raise KeyboardInterrupt
     print(connection.execute("SELECT count(*) FROM key_audit_logs").fetchone())

@@ -31,7 +31,7 @@ class Tree:
         self.range = CompactRange()
         for index, leaf in enumerate(leaves):
             self.nodes[0, index] = leaf
-            self.range.append(leaf, self.visit)
+            self.range.extend(leaf, self.visit)
 
     def visit(self, level: int, index: int, hash_: bytes) -> None:
         assert (level, index) not in self.nodes
@@ -120,8 +120,9 @@ def test_a_compact_range_goes_on_from_where_it_was_kept(data: st.DataObject) -> 
     size = data.draw(st.integers(0, MANY))
     kept = Tree(SOME[:size]).range
     again = CompactRange(kept.size, kept.hashes)
-    for leaf in SOME[size:]:
-        again.append(leaf)
+    while again.size < MANY:
+        count = data.draw(st.integers(1, MANY - again.size))
+        again.extend(b"".join(SOME[again.size : again.size + count]))
     assert again.root() == TREE.range.root()
     assert len(kept.hashes) == size.bit_count()
 

@@ -32,7 +32,7 @@ def trail(shared: SharedDatabase) -> list[bytes]:
 def sealed(entries: list[bytes]) -> Note:
     tree = CompactRange()
     for entry in entries:
-        tree.append(leaf_hash(entry))
+        tree.extend(leaf_hash(entry))
     last = sequence_of(entries[-1])
     state = Bookkeeping([], last).state()
     seal = Seal("kms.example/audit", tree.size, tree.root(), dt.datetime.now(dt.UTC), 1, NO_SEAL, state)

@@ -139,7 +139,7 @@ def test_a_proof_reads_a_few_pages_and_not_the_trail(database: Database) -> None
             expected: dict[tuple[int, int], bytes] = {(0, index): leaf for index, leaf in enumerate(every)}
             tree = CompactRange()
             for leaf in every:
-                tree.append(leaf, lambda level, index, node: expected.update({(level, index): node}))
+                tree.extend(leaf, lambda level, index, node: expected.update({(level, index): node}))
             nodes = Nodes(snapshot)
             asked = [place for place in expected if place[0] > 5 or place[1] % 97 == 0]
             assert len(asked) > 150

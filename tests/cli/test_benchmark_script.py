@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks import command
-from benchmarks.targets import TARGETS, Measured, Options, Target
+from benchmarks.targets import TARGETS, Limit, Measured, Options, Target
 from benchmarks.timing import Times, alternately
 from tests.engines.programs import REPOSITORY
 
@@ -26,19 +26,32 @@ def test_it_measures_the_validator_and_writes_every_time(tmp_path: Path) -> None
     (result,) = json.loads(file.read_text(encoding="utf-8"))
     (ours,), (theirs,) = result["milliseconds"].values()
     assert list(result["milliseconds"]) == ["kms-schema validate", "alembic check"]
-    assert result["ratio"] == pytest.approx(ours / theirs)
+    assert result["measured"] == pytest.approx(ours / theirs)
+    assert (result["limit"], result["met"]) == ("≤ 0.5", result["measured"] <= 0.5)
     assert list(tmp_path.iterdir()) == [file]
 
 
-@pytest.mark.parametrize(("ratio", "status"), [(0.5, 0), (0.51, 1)])
-def test_a_target_that_is_missed_is_its_exit_status(monkeypatch: pytest.MonkeyPatch, ratio: float, status: int) -> None:
-    def measure(_target: Target, _options: Options) -> Measured:
-        return Measured("sqlite", ratio, {"one": Times((2.0, 1.0, 9.0))})
+@pytest.mark.parametrize(
+    ("value", "limit", "status", "said"),
+    [
+        (0.5, Limit(0.5), 0, "≤ 0.5 | 0.50"),
+        (0.51, Limit(0.5), 1, "≤ 0.5 | 0.51"),
+        (0.7, Limit(0.7, at_least=True), 0, "≥ 0.7 | 0.70"),
+        (0.69, Limit(0.7, at_least=True), 1, "≥ 0.7 | 0.69"),
+        (64.5, Limit(64, unit=" MB"), 1, "≤ 64 MB | 64.50 MB"),
+        (512.3, Limit(400, at_least=True), 0, "≥ 400 | 512"),
+    ],
+)
+def test_a_target_that_is_missed_is_its_exit_status(
+    monkeypatch: pytest.MonkeyPatch, value: float, limit: Limit, status: int, said: str
+) -> None:
+    def measure(_target: Target, _options: Options) -> list[Measured]:
+        return [Measured("it", "sqlite", value, limit, {"one": Times((2.0, 1.0, 9.0))})]
 
     monkeypatch.setattr(Target, "measure", measure)
     result = CliRunner().invoke(command.main, [])
     assert result.exit_code == status
-    assert result.output.splitlines()[-1].endswith(f"| {ratio:.2f} | one 2 (1) |")
+    assert result.output.splitlines()[-1].endswith(f"| it | sqlite | {said} | one 2 (1) |")
 
 
 def test_each_command_runs_in_turn_and_the_first_time_does_not_count(tmp_path: Path) -> None:

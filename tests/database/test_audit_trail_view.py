@@ -7,6 +7,7 @@ from contextlib import closing
 import psycopg
 import pytest
 
+from kms_schema.audit.checkpoints import LARGEST
 from kms_schema.audit.encoding import leaf_hash, sequence_of
 from kms_schema.audit.postgresql_trail import OpenPostgresqlTrail
 from kms_schema.audit.sealing import seal
@@ -34,7 +35,7 @@ def places(connection: Connection) -> dict[int, tuple[int, bytes, int]]:
 
 def hashes(trail: OpenTrail) -> dict[int, bytes]:
     with trail.reading() as opened:
-        return {sequence_of(entry): leaf_hash(entry) for entry in map(bytes, opened.entries(1, None))}
+        return {sequence_of(entry): leaf_hash(entry) for entry in map(bytes, opened.entries(1, LARGEST))}
 
 
 def add(connection: Connection, count: int) -> None:

@@ -37,10 +37,20 @@ from kms_schema.validation.visible import in_a_line
     "--trust", type=existing, metavar="FILE",
     help="Verifier keys, one a line: every seal must be signed by one, or by a successor that such a seal announces.",
 )  # fmt: skip
+@click.option(
+    "--jobs", type=click.IntRange(1, 64), default=1, show_default=True, metavar="NUMBER",
+    help="How many processes verify, each with a connection of its own to the same snapshot.",
+)  # fmt: skip
 @where
 @style_option
 def verify_command(  # noqa: PLR0913, PLR0917  (click passes each option by name)
-    database_url: str | None, schema: str, style: str, files: tuple[Path, ...], since: int | None, trust: Path | None
+    database_url: str | None,
+    schema: str,
+    style: str,
+    files: tuple[Path, ...],
+    since: int | None,
+    trust: Path | None,
+    jobs: int,
 ) -> int:
     """Verify the trail from its content: every hash is made anew, in one snapshot.
 
@@ -49,7 +59,7 @@ def verify_command(  # noqa: PLR0913, PLR0917  (click passes each option by name
     """
     trusted = verifier_keys(trust)
     checkpoints = [outside(file, trusted).checkpoint for file in files]
-    with opened(database_url, schema) as trail, trail.reading() as snapshot:
+    with opened(database_url, schema) as trail, trail.reading(jobs) as snapshot:
         verdict = verify(
             snapshot, checkpoints=checkpoints, trusted=trusted, since=since, progress=_shown if _on_terminal() else None
         )
