@@ -22,7 +22,7 @@ def open_trail(connection: "psycopg.Connection[Any] | sqlite3.Connection", schem
         return OpenSqliteTrail(connection)
     psycopg = sys.modules.get("psycopg")  # whoever has a connection has imported it
     if psycopg is not None and isinstance(connection, psycopg.Connection):
-        from kms_schema.audit.postgresql_trail import OpenPostgresqlTrail  # noqa: PLC0415
+        from kms_schema.audit.postgresql_transactions import OpenPostgresqlTrail  # noqa: PLC0415
 
         return OpenPostgresqlTrail(connection, schema)
     raise TypeError("give a connection of psycopg or sqlite3; SQLAlchemy's has it as .connection.driver_connection")

@@ -43,7 +43,7 @@ class PostgresqlState:
         """Open the same snapshot, read only."""
         import psycopg  # noqa: PLC0415
 
-        from kms_schema.audit.postgresql_trail import OpenPostgresqlTrail  # noqa: PLC0415
+        from kms_schema.audit.postgresql_transactions import OpenPostgresqlTrail  # noqa: PLC0415
 
         with (
             closing(psycopg.connect(self.conninfo, autocommit=True)) as connection,

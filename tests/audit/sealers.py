@@ -9,7 +9,7 @@ from multiprocessing.context import ForkServerProcess
 import psycopg
 
 from kms_schema.audit.keys import SigningKey
-from kms_schema.audit.postgresql_trail import OpenPostgresqlTrail
+from kms_schema.audit.postgresql_transactions import OpenPostgresqlTrail
 from kms_schema.audit.sealing import seal
 from kms_schema.audit.sqlite_trail import OpenSqliteTrail
 from tests.interruption.program import CACHE_PAGES, context

@@ -7,7 +7,7 @@ from typing import Any
 from kms_schema.audit.checkpoints import Checkpoint
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.keys import SigningKey, VerifierKey
-from kms_schema.audit.postgresql_trail import OpenPostgresqlTrail
+from kms_schema.audit.postgresql_transactions import OpenPostgresqlTrail
 from kms_schema.audit.sealing import seal
 from kms_schema.audit.sqlite_trail import OpenSqliteTrail
 from kms_schema.audit.trail import OpenTrail

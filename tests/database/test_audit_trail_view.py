@@ -9,7 +9,7 @@ import pytest
 
 from kms_schema.audit.checkpoints import LARGEST
 from kms_schema.audit.encoding import leaf_hash, sequence_of
-from kms_schema.audit.postgresql_trail import OpenPostgresqlTrail
+from kms_schema.audit.postgresql_transactions import OpenPostgresqlTrail
 from kms_schema.audit.sealing import seal
 from kms_schema.audit.sqlite_trail import OpenSqliteTrail
 from kms_schema.audit.trail import OpenTrail
