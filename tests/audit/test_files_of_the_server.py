@@ -16,7 +16,7 @@ from tests.engines.postgresql import PostgresqlEngine
 from tests.engines.programs import find_programs
 from tests.statements import execute
 
-pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
+pytestmark = pytest.mark.only_on("postgresql")
 
 SECONDS = 30
 

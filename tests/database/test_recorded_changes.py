@@ -322,3 +322,16 @@ def test_whoever_takes_the_trigger_away_is_not_recorded_and_is_seen_while_it_is_
 @pytest.mark.only_on("sqlite")
 def test_on_sqlite_a_client_can_write_such_an_entry_without_the_change(shared: SharedDatabase) -> None:
     insert(shared.connection, "key_audit_logs", **audit_entry(event_type=str(RecordedEvent.KEY_REVOKED)))
+
+
+@pytest.mark.only_on("postgresql")
+def test_counting_use_calls_no_function_of_the_trail(shared: SharedDatabase) -> None:
+    world = World(shared.connection)
+
+    def called_by(assignment: str) -> str:
+        statement = f"EXPLAIN (ANALYZE, COSTS OFF) UPDATE key_versions SET {assignment} WHERE id = :id"  # noqa: S608
+        rows = execute(shared.connection, statement, {"id": world.version["id"]}).fetchall()
+        return "\n".join(row[0] for row in rows)
+
+    assert "Trigger audit_key_version_update" in called_by("deactivated_at = clock_timestamp()")
+    assert "audit_" not in called_by("usage_count = usage_count + 1, data_volume_bytes = data_volume_bytes + 100")
