@@ -117,7 +117,8 @@ class KeyAuditActor(Base):
     """Whom the application acts for in this transaction (SQLite; PostgreSQL has the setting `kms.actor`).
 
     The triggers that write entries copy it to `user_id`. The row has to be gone when the transaction commits: its
-    foreign key names a row that cannot be. `kms_schema.models.acting_for` sees to that on both engines.
+    foreign key names a row that cannot be, and `guard_key_audit_actor_insert` wants foreign keys on.
+    `kms_schema.models.acting_for` sees to that on both engines.
     """
 
     __tablename__ = "key_audit_actor"

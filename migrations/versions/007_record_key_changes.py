@@ -17,10 +17,19 @@ depends_on = None
 
 TABLES = ("key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations")
 BEFORE: dict[str, tuple[str, ...]] = {
-    "postgresql": ("audit_key_change_v01",),
-    "sqlite": ("key_audit_actor_v01",),
+    "postgresql": ("audit_key_change_v01", "prevent_unrecorded_truncate_v01"),
+    "sqlite": ("key_audit_actor_v01", "guard_key_audit_actor_insert_trigger_v01"),
 }
 """What the triggers need, and nobody has to wait for."""
+TRUNCATES: dict[str, tuple[str, ...]] = {
+    "postgresql": (
+        "prevent_key_master_truncate_trigger_v01",
+        "prevent_rotation_policy_truncate_trigger_v01",
+        "prevent_hsm_configuration_truncate_trigger_v01",
+    ),
+    "sqlite": (),
+}
+"""TRUNCATE fires no trigger for a row; on versions and rotations 005 refuses it."""
 TRIGGERS = (
     "audit_key_master_insert_trigger_v01",
     "audit_key_master_update_trigger_v01",
@@ -45,12 +54,12 @@ def upgrade() -> None:
     for statement in create_statements(dialect, BEFORE[dialect], schema()):
         op.execute(statement)
     lock(TABLES, "SHARE ROW EXCLUSIVE")
-    for statement in create_statements(dialect, TRIGGERS, schema()):
+    for statement in create_statements(dialect, (*TRUNCATES[dialect], *TRIGGERS), schema()):
         op.execute(statement)
 
 
 def downgrade() -> None:
     dialect = op.get_context().dialect.name
     lock(TABLES, "ACCESS EXCLUSIVE")
-    for statement in drop_statements(dialect, (*BEFORE[dialect], *TRIGGERS), schema()):
+    for statement in drop_statements(dialect, (*BEFORE[dialect], *TRUNCATES[dialect], *TRIGGERS), schema()):
         op.execute(statement)

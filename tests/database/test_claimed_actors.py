@@ -45,6 +45,8 @@ def actors(session: Session) -> list[str | None]:
 
 def test_a_plain_client_claims_for_one_transaction(database: Database) -> None:
     with closing(database.connect()) as connection:
+        if database.dialect == "sqlite":
+            execute(connection, "PRAGMA foreign_keys = ON")
         execute(connection, "BEGIN")
         execute(connection, CLAIM[database.dialect])
         insert(connection, "key_masters", **key_master())
@@ -90,6 +92,42 @@ def test_what_no_entry_could_carry_is_no_actor(session: Session, actor: str) -> 
         pytest.fail("it was taken")
 
 
+@pytest.mark.only_on("postgresql")
+def test_a_claim_in_autocommit_is_no_claim(database: Database) -> None:
+    engine = database.engine()
+    with (
+        engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+        pytest.raises(ValueError, match="AUTOCOMMIT"),
+        acting_for(connection, "alice"),
+    ):
+        pytest.fail("it was taken")
+    engine.dispose()
+
+
+def test_a_claim_does_not_depend_on_what_was_left_by_others(database: Database, session: Session) -> None:
+    with closing(database.connect()) as connection:
+        if isinstance(connection, sqlite3.Connection):
+            execute(connection, "DROP TRIGGER guard_key_audit_actor_insert")
+            execute(connection, "PRAGMA foreign_keys = OFF")
+            execute(connection, CLAIM["sqlite"])
+    with acting_for(session.connection(), "bob"):
+        session.add(a_key())
+        session.flush()
+    session.commit()
+    assert actors(session) == ["bob"]
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_blank_setting_claims_nobody_and_a_long_one_says_what_is_wrong(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        execute(connection, "SET kms.actor = '  '")
+        insert(connection, "key_masters", **key_master())
+        assert execute(connection, RECORDED).fetchall() == [("KEY_CREATED", None)]
+        execute(connection, f"SET kms.actor = '{'x' * 101}'")
+        with pytest.raises(psycopg.errors.StringDataRightTruncation, match=r"kms\.actor has 101 characters"):
+            insert(connection, "key_masters", **key_master())
+
+
 @pytest.mark.only_on("sqlite")
 def test_a_claim_that_is_left_does_not_commit_and_is_found_where_foreign_keys_are_off(database: Database) -> None:
     with closing(database.connect()) as connection:
@@ -101,8 +139,13 @@ def test_a_claim_that_is_left_does_not_commit_and_is_found_where_foreign_keys_ar
             connection.execute("COMMIT")
         connection.execute("ROLLBACK")
         execute(connection, "PRAGMA foreign_keys = OFF")
+        refused(connection, CLAIM["sqlite"], rule="guard_key_audit_actor_insert")
+        query = "SELECT sql FROM sqlite_schema WHERE name = 'guard_key_audit_actor_insert'"
+        (guard,) = execute(connection, query).fetchone()
+        execute(connection, "DROP TRIGGER guard_key_audit_actor_insert")
         execute(connection, CLAIM["sqlite"])
         refused(connection, "INSERT INTO key_audit_actor (actor) VALUES ('bob')", rule="UNIQUE constraint failed")
+        execute(connection, guard)
         found = {each.object for each in validate(connection, level="data").findings}
     assert found == {"constraint key_audit_actor.fk_key_audit_actor_until_commit_key_audit_actor"}
 
@@ -112,7 +155,7 @@ def test_nobody_but_the_owner_writes_such_an_entry_without_the_change(database: 
     rights = ("INSERT, SELECT ON key_audit_logs", "INSERT, SELECT, UPDATE ON key_masters")
     with login(database, *rights) as application, closing(application.connect()) as connection:
         assert isinstance(connection, psycopg.Connection)
-        for event in RecordedEvent:
+        for event in (*RecordedEvent, "key_revoked", " KEY_REVOKED", "KEY_REVOKED\t"):
             refused(
                 connection,
                 "INSERT INTO key_audit_logs (event_type, event_category, event_description)"

@@ -1,6 +1,10 @@
--- Counting use, and what only keeps books, is no change of state.
+-- Counting use, and what only keeps books, is no change of state: it names none of these columns, and costs nothing.
 CREATE TRIGGER audit_hsm_configuration_update
-AFTER UPDATE ON {schema}.hsm_configurations
+AFTER UPDATE OF
+    audit_all_operations, authentication_config, configuration_name, created_by, endpoint_url, is_active,
+    max_key_size_bits, provider, require_dual_auth, supported_algorithms, supports_key_derivation,
+    supports_key_generation
+ON {schema}.hsm_configurations
 FOR EACH ROW WHEN (
     OLD.audit_all_operations IS DISTINCT FROM NEW.audit_all_operations
     OR OLD.authentication_config IS DISTINCT FROM NEW.authentication_config

@@ -21,6 +21,7 @@ DECLARE
     after CONSTANT jsonb := to_jsonb(NEW);
     affected CONSTANT jsonb := coalesce(after, before);
     master CONSTANT uuid := CAST(affected ->> CASE subject WHEN 'KEY' THEN 'id' ELSE 'key_id' END AS uuid);
+    actor CONSTANT text := nullif(btrim(current_setting('kms.actor', true), E' \t\n\r'), '');
     named text;
     events text[];
     change jsonb;
@@ -28,6 +29,12 @@ BEGIN
     -- Rows that a restore brings back have their entries already. Only restoring: a change is written down always.
     IF TG_OP = 'INSERT' AND {schema}.kms_restoring() THEN
         RETURN NULL;
+    END IF;
+    IF length(actor) > 100 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'string_data_right_truncation',
+            SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME,
+            MESSAGE = format('%s: kms.actor has %s characters, and user_id takes 100', TG_NAME, length(actor));
     END IF;
     named := CASE subject
         WHEN 'KEY' THEN affected ->> 'key_id'
@@ -41,7 +48,7 @@ BEGIN
     IF subject = 'KEY' AND TG_OP <> 'DELETE' THEN
         events := events || ARRAY[
             CASE WHEN after ->> 'status' <> coalesce(before ->> 'status', 'pending')
-                THEN CASE after ->> 'status' WHEN 'active' THEN 'ACTIVATED' ELSE upper(after ->> 'status') END
+                THEN CASE after ->> 'status' WHEN 'active' THEN 'ACTIVATED' ELSE upper((after ->> 'status') COLLATE "C") END
             END,
             CASE WHEN TG_OP = 'UPDATE' AND after ->> 'parent_key_id' IS DISTINCT FROM before ->> 'parent_key_id'
                 THEN 'PARENT_CHANGED'
@@ -74,16 +81,15 @@ BEGIN
     IF cardinality(events) = 0 THEN
         events := ARRAY['CHANGED'];
     END IF;
-    SELECT jsonb_strip_nulls(jsonb_build_object(
-        'id', affected -> 'id',
-        'changed', coalesce(jsonb_agg(name ORDER BY name COLLATE "C"), '[]'),
-        'from', CASE WHEN TG_OP <> 'INSERT' THEN
-            coalesce(jsonb_object_agg(name, before -> name) FILTER (WHERE name = ANY (shown)), '{}')
-        END,
-        'to', CASE WHEN TG_OP <> 'DELETE' THEN
-            coalesce(jsonb_object_agg(name, after -> name) FILTER (WHERE name = ANY (shown)), '{}')
-        END
-    )) INTO change
+    SELECT jsonb_build_object('id', affected -> 'id', 'changed', coalesce(jsonb_agg(name ORDER BY name COLLATE "C"), '[]'))
+        || CASE WHEN subject IN ('VERSION', 'ROTATION') THEN jsonb_build_object('key_id', master) ELSE '{}' END
+        || CASE WHEN TG_OP = 'INSERT' THEN '{}' ELSE jsonb_build_object('from', coalesce(
+            jsonb_object_agg(name, before -> name) FILTER (WHERE name = ANY (shown) AND before ->> name IS NOT NULL), '{}'
+        )) END
+        || CASE WHEN TG_OP = 'DELETE' THEN '{}' ELSE jsonb_build_object('to', coalesce(
+            jsonb_object_agg(name, after -> name) FILTER (WHERE name = ANY (shown) AND after ->> name IS NOT NULL), '{}'
+        )) END
+    INTO change
     FROM unnest(watched) AS name WHERE before ->> name IS DISTINCT FROM after ->> name;
     INSERT INTO {schema}.key_audit_logs
         (key_id, event_type, event_category, event_description, user_id, security_level, additional_metadata)
@@ -91,8 +97,8 @@ BEGIN
         CASE WHEN event NOT IN ('CREATED', 'DELETED') AND (TG_OP = 'UPDATE' OR event <> 'SCHEDULED') THEN master END,
         subject || '_' || event,
         TG_ARGV[1],
-        lower(replace(subject || ' ' || event, '_', ' ')) || ': ' || named,
-        nullif(current_setting('kms.actor', true), ''),
+        lower(replace(subject || ' ' || event, '_', ' ') COLLATE "C") || ': ' || named,
+        actor,
         CASE
             WHEN event = 'DELETED' OR subject || '_' || event IN ('KEY_REVOKED', 'HSM_CONFIGURATION_CHANGED') THEN 'HIGH'
             WHEN event IN (

@@ -1,6 +1,10 @@
--- Counting use, and what only keeps books, is no change of state.
+-- Counting use, and what only keeps books, is no change of state: it names none of these columns, and costs nothing.
 CREATE TRIGGER audit_key_master_update
-AFTER UPDATE ON {schema}.key_masters
+AFTER UPDATE OF
+    activated_at, algorithm, archived_at, compliance_tags, derivation_path, expired_at, expires_at, hsm_key_id,
+    hsm_metadata, hsm_provider, key_id, key_size_bits, key_type, max_usage_count, parent_key_id, revoked_at,
+    rotated_at, security_level, status, status_reason
+ON {schema}.key_masters
 FOR EACH ROW WHEN (
     OLD.activated_at IS DISTINCT FROM NEW.activated_at OR OLD.algorithm IS DISTINCT FROM NEW.algorithm
     OR OLD.archived_at IS DISTINCT FROM NEW.archived_at

@@ -1,6 +1,10 @@
--- Counting use, and what only keeps books, is no change of state.
+-- Counting use, and what only keeps books, is no change of state: it names none of these columns, and costs nothing.
 CREATE TRIGGER audit_key_rotation_update
-AFTER UPDATE ON {schema}.key_rotations
+AFTER UPDATE OF
+    claimed_by, completed_at, error_message, failed_at, max_retries, new_version, old_version,
+    post_rotation_checksum, pre_rotation_checksum, rollback_available, scheduled_at, started_at, status,
+    "trigger", trigger_details
+ON {schema}.key_rotations
 FOR EACH ROW WHEN (
     OLD.claimed_by IS DISTINCT FROM NEW.claimed_by OR OLD.completed_at IS DISTINCT FROM NEW.completed_at
     OR OLD.error_message IS DISTINCT FROM NEW.error_message OR OLD.failed_at IS DISTINCT FROM NEW.failed_at
@@ -16,6 +20,6 @@ FOR EACH ROW WHEN (
 EXECUTE FUNCTION {schema}.audit_key_change(
     'ROTATION', 'LIFECYCLE',
     '{trigger, scheduled_at, started_at, completed_at, failed_at, old_version, new_version, status, retry_count,
-     max_retries, claimed_by, pre_rotation_checksum, post_rotation_checksum, rollback_available}',
-    '{trigger_details, error_message}'
+     max_retries, claimed_by, rollback_available}',
+    '{trigger_details, error_message, pre_rotation_checksum, post_rotation_checksum}'
 )

@@ -1,6 +1,9 @@
--- Counting use, and what only keeps books, is no change of state.
+-- Counting use, and what only keeps books, is no change of state: it names none of these columns, and costs nothing.
 CREATE TRIGGER audit_key_version_update
-AFTER UPDATE ON {schema}.key_versions
+AFTER UPDATE OF
+    activated_at, deactivated_at, destroyed_at, encrypted_key_data, encryption_metadata, key_checksum,
+    version_number, wrapped_by_version_id, wrapping_key_ref
+ON {schema}.key_versions
 FOR EACH ROW WHEN (
     OLD.activated_at IS DISTINCT FROM NEW.activated_at
     OR OLD.deactivated_at IS DISTINCT FROM NEW.deactivated_at

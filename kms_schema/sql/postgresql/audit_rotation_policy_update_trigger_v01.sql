@@ -1,6 +1,10 @@
--- Counting use, and what only keeps books, is no change of state.
+-- Counting use, and what only keeps books, is no change of state: it names none of these columns, and costs nothing.
 CREATE TRIGGER audit_rotation_policy_update
-AFTER UPDATE ON {schema}.rotation_policies
+AFTER UPDATE OF
+    created_by, is_active, key_type, max_data_volume_mb, max_key_age_days, max_operations, notification_channels,
+    notify_before_rotation_hours, policy_name, rotate_on_compliance_requirement, rotate_on_security_incident,
+    rotation_interval_days, rotation_window_end, rotation_window_start, timezone
+ON {schema}.rotation_policies
 FOR EACH ROW WHEN (
     OLD.created_by IS DISTINCT FROM NEW.created_by OR OLD.is_active IS DISTINCT FROM NEW.is_active
     OR OLD.key_type IS DISTINCT FROM NEW.key_type

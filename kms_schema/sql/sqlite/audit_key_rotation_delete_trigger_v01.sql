@@ -14,6 +14,7 @@ BEGIN
         SELECT json_object(
             'id', OLD.id,
             'changed', json_group_array(name),
+            'key_id', OLD.key_id,
             'from', json_group_object(name, CASE kind WHEN 'boolean' THEN json(iif(before, 'true', 'false')) ELSE before END) FILTER (WHERE kind <> 'named' AND before IS NOT NULL)
         ) AS document
         FROM (
@@ -24,8 +25,8 @@ BEGIN
             UNION ALL SELECT 'max_retries', 'plain', OLD.max_retries, NULL
             UNION ALL SELECT 'new_version', 'plain', OLD.new_version, NULL
             UNION ALL SELECT 'old_version', 'plain', OLD.old_version, NULL
-            UNION ALL SELECT 'post_rotation_checksum', 'plain', OLD.post_rotation_checksum, NULL
-            UNION ALL SELECT 'pre_rotation_checksum', 'plain', OLD.pre_rotation_checksum, NULL
+            UNION ALL SELECT 'post_rotation_checksum', 'named', OLD.post_rotation_checksum, NULL
+            UNION ALL SELECT 'pre_rotation_checksum', 'named', OLD.pre_rotation_checksum, NULL
             UNION ALL SELECT 'retry_count', 'plain', OLD.retry_count, NULL
             UNION ALL SELECT 'rollback_available', 'boolean', OLD.rollback_available, NULL
             UNION ALL SELECT 'scheduled_at', 'plain', OLD.scheduled_at, NULL

@@ -18,6 +18,7 @@ BEGIN
         SELECT json_object(
             'id', NEW.id,
             'changed', json_group_array(name),
+            'key_id', NEW.key_id,
             'to', json_group_object(name, CASE kind WHEN 'boolean' THEN json(iif(after, 'true', 'false')) ELSE after END) FILTER (WHERE kind <> 'named' AND after IS NOT NULL)
         ) AS document
         FROM (
@@ -28,8 +29,8 @@ BEGIN
             UNION ALL SELECT 'max_retries', 'plain', NULL, NEW.max_retries
             UNION ALL SELECT 'new_version', 'plain', NULL, NEW.new_version
             UNION ALL SELECT 'old_version', 'plain', NULL, NEW.old_version
-            UNION ALL SELECT 'post_rotation_checksum', 'plain', NULL, NEW.post_rotation_checksum
-            UNION ALL SELECT 'pre_rotation_checksum', 'plain', NULL, NEW.pre_rotation_checksum
+            UNION ALL SELECT 'post_rotation_checksum', 'named', NULL, NEW.post_rotation_checksum
+            UNION ALL SELECT 'pre_rotation_checksum', 'named', NULL, NEW.pre_rotation_checksum
             UNION ALL SELECT 'retry_count', 'plain', NULL, NEW.retry_count
             UNION ALL SELECT 'rollback_available', 'boolean', NULL, NEW.rollback_available
             UNION ALL SELECT 'scheduled_at', 'plain', NULL, NEW.scheduled_at

@@ -1,5 +1,6 @@
 -- Counting use, and what only keeps books, is no change of state; nor is a time that the database fills in when the
 -- status changes (here in an UPDATE of its own: no row in that status is without the time otherwise).
+-- What a retry clears, or a second failure replaces, is known by the entry of that: the last one, at this instant.
 CREATE TRIGGER audit_key_rotation_update
 AFTER UPDATE ON key_rotations
 WHEN OLD.error_message IS NOT NEW.error_message OR OLD.max_retries IS NOT NEW.max_retries
@@ -11,9 +12,24 @@ WHEN OLD.error_message IS NOT NEW.error_message OR OLD.max_retries IS NOT NEW.ma
     OR OLD.trigger_details IS NOT NEW.trigger_details
     OR OLD.started_at IS NOT NEW.started_at AND NOT (OLD.started_at IS NULL AND NEW.status = 'RUNNING') AND NEW.status <> 'SCHEDULED'
     OR OLD.completed_at IS NOT NEW.completed_at AND NOT (OLD.completed_at IS NULL AND NEW.status = 'COMPLETED')
-    OR OLD.failed_at IS NOT NEW.failed_at
-        AND NOT (NEW.status = 'FAILED' AND NEW.failed_at IS max(strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z', NEW.started_at))
-    OR OLD.claimed_by IS NOT NEW.claimed_by AND NEW.status <> 'SCHEDULED'
+    OR OLD.failed_at IS NOT NEW.failed_at AND NOT (
+        NEW.status = 'FAILED' AND NEW.failed_at IS max(strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z', NEW.started_at)
+        AND EXISTS (
+            SELECT 1 FROM key_audit_logs
+            WHERE sequence = (SELECT max(sequence) FROM key_audit_logs) AND event_type = 'ROTATION_FAILED'
+                AND "timestamp" = strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'
+                AND json_extract(additional_metadata, '$.id') = NEW.id
+        )
+    )
+    OR OLD.claimed_by IS NOT NEW.claimed_by AND NOT (
+        NEW.status = 'SCHEDULED' AND NEW.claimed_by IS NULL
+        AND EXISTS (
+            SELECT 1 FROM key_audit_logs
+            WHERE sequence = (SELECT max(sequence) FROM key_audit_logs) AND event_type = 'ROTATION_SCHEDULED'
+                AND "timestamp" = strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'
+                AND json_extract(additional_metadata, '$.id') = NEW.id
+        )
+    )
 BEGIN
     INSERT INTO key_audit_logs
         (key_id, event_type, event_category, event_description, user_id, security_level, additional_metadata)
@@ -40,6 +56,7 @@ BEGIN
         SELECT json_object(
             'id', NEW.id,
             'changed', json_group_array(name),
+            'key_id', NEW.key_id,
             'from', json_group_object(name, CASE kind WHEN 'boolean' THEN json(iif(before, 'true', 'false')) ELSE before END) FILTER (WHERE kind <> 'named' AND before IS NOT NULL),
             'to', json_group_object(name, CASE kind WHEN 'boolean' THEN json(iif(after, 'true', 'false')) ELSE after END) FILTER (WHERE kind <> 'named' AND after IS NOT NULL)
         ) AS document
@@ -51,8 +68,8 @@ BEGIN
             UNION ALL SELECT 'max_retries', 'plain', OLD.max_retries, NEW.max_retries
             UNION ALL SELECT 'new_version', 'plain', OLD.new_version, NEW.new_version
             UNION ALL SELECT 'old_version', 'plain', OLD.old_version, NEW.old_version
-            UNION ALL SELECT 'post_rotation_checksum', 'plain', OLD.post_rotation_checksum, NEW.post_rotation_checksum
-            UNION ALL SELECT 'pre_rotation_checksum', 'plain', OLD.pre_rotation_checksum, NEW.pre_rotation_checksum
+            UNION ALL SELECT 'post_rotation_checksum', 'named', OLD.post_rotation_checksum, NEW.post_rotation_checksum
+            UNION ALL SELECT 'pre_rotation_checksum', 'named', OLD.pre_rotation_checksum, NEW.pre_rotation_checksum
             UNION ALL SELECT 'retry_count', 'plain', OLD.retry_count, NEW.retry_count
             UNION ALL SELECT 'rollback_available', 'boolean', OLD.rollback_available, NEW.rollback_available
             UNION ALL SELECT 'scheduled_at', 'plain', OLD.scheduled_at, NEW.scheduled_at

@@ -14,6 +14,7 @@ BEGIN
         SELECT json_object(
             'id', OLD.id,
             'changed', json_group_array(name),
+            'key_id', OLD.key_id,
             'from', json_group_object(name, before) FILTER (WHERE kind <> 'named' AND before IS NOT NULL)
         ) AS document
         FROM (

@@ -16,6 +16,7 @@ BEGIN
         SELECT json_object(
             'id', NEW.id,
             'changed', json_group_array(name),
+            'key_id', NEW.key_id,
             'to', json_group_object(name, after) FILTER (WHERE kind <> 'named' AND after IS NOT NULL)
         ) AS document
         FROM (

@@ -35,6 +35,7 @@ BEGIN
         SELECT json_object(
             'id', NEW.id,
             'changed', json_group_array(name),
+            'key_id', NEW.key_id,
             'from', json_group_object(name, before) FILTER (WHERE kind <> 'named' AND before IS NOT NULL),
             'to', json_group_object(name, after) FILTER (WHERE kind <> 'named' AND after IS NOT NULL)
         ) AS document

@@ -64,6 +64,8 @@ class Attempt:
     """The first major version of PostgreSQL that knows the statement."""
     by: Literal["owner", "others"] | None = None
     """Whether only members of the owner's role have to be refused this, or only everyone else."""
+    foreign_keys: bool | None = None
+    """Whether it is made only where foreign keys are kept, or only where they are not."""
     checks_ignored: bool = False
     """On SQLite: with `PRAGMA ignore_check_constraints` on."""
     says: str | None = None

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 from kms_schema.validation.probing.attempt import (
+    IMPATIENT,
+    WRITTEN_ONCE,
     Attempt,
     Promise,
     Row,
@@ -44,6 +46,14 @@ def attempts() -> Iterator[Attempt | Promise]:
     ]
     yield from inserted("key_audit_logs", entry(), claims, engine="postgresql", by="others")
     yield from _actors()
+    for table, rule in (
+        ("key_masters", "prevent_key_master_truncate"),
+        ("rotation_policies", "prevent_rotation_policy_truncate"),
+        ("hsm_configurations", "prevent_hsm_configuration_truncate"),
+    ):
+        cascade = plain(f"TRUNCATE {{schema}}.{table} CASCADE")
+        tries = f"TRUNCATE of {table} removes rows without an entry"
+        yield Attempt(rule, table, tries, cascade, IMPATIENT, sqlstate=WRITTEN_ONCE, engine="postgresql")
 
 
 def _of_keys() -> Iterator[Promise]:
@@ -140,9 +150,13 @@ def _actors() -> Iterator[Attempt]:
         (f"ck_{ACTOR}_actor_not_blank", "the application acts for nobody", {"actor": " "}),
         (f"ck_{ACTOR}_until_commit_blank", "an actor would stay after the transaction", {"until_commit": "never"}),
     ]
-    yield from inserted(ACTOR, row, cases, engine="sqlite")
+    yield from inserted(ACTOR, row, cases, engine="sqlite", foreign_keys=True)
+    yield Attempt(
+        "guard_key_audit_actor_insert", ACTOR, "a claim would outlast its transaction", adding(ACTOR, row),
+        engine="sqlite", foreign_keys=False,
+    )  # fmt: skip
     second = adding(ACTOR, {"actor": "kms-probe-2"})
     yield Attempt(
         f"pk_{ACTOR}", ACTOR, "the application acts for two at once", second, (adding(ACTOR, row),),
-        engine="sqlite",
+        engine="sqlite", foreign_keys=True,
     )  # fmt: skip

@@ -104,7 +104,7 @@ def _truncated() -> Iterator[Attempt]:
     restarted = plain(f"TRUNCATE ONLY {{schema}}.{TABLE} RESTART IDENTITY")  # takes the owner of its sequence
     yield Attempt(rule, TABLE, "TRUNCATE ONLY, with its sequence", restarted, by="owner", **more)
     cascade = plain("TRUNCATE {schema}.key_masters CASCADE")
-    others = ("prevent_key_version_delete_truncate", "prevent_key_rotation_truncate")
+    others = ("prevent_key_master_truncate", "prevent_key_version_delete_truncate", "prevent_key_rotation_truncate")
     yield Attempt(rule, TABLE, "TRUNCATE … CASCADE of the keys", cascade, or_by=others, **more)
 
 

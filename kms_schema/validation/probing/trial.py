@@ -50,6 +50,8 @@ def make(session: Session, attempts: Sequence[Attempt | Promise], expected: Obje
 
 def _is_for(attempt: Attempt, session: Session) -> bool:
     role = "owner" if session.is_owner else "others"
+    if attempt.foreign_keys not in {None, session.circumstance.foreign_keys}:
+        return False
     return attempt.engine in {None, session.engine} and (
         session.engine == "sqlite" or (session.version >= attempt.since and attempt.by in {None, role})
     )
