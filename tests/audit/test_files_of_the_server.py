@@ -37,13 +37,13 @@ def crashing(own_server: PostgresqlEngine) -> Database:
 
 def crash(database: Database) -> None:
     """Kill one server process: the others end as well, and the server recovers from its log."""
-    with closing(database.connect()) as connection:
-        assert isinstance(connection, psycopg.Connection)
-        os.kill(connection.info.backend_pid, signal.SIGKILL)
+    with closing(database.connect()) as killed, closing(database.connect()) as witness:
+        assert isinstance(killed, psycopg.Connection)
+        os.kill(killed.info.backend_pid, signal.SIGKILL)
         deadline = time.monotonic() + SECONDS
-        while True:
+        while True:  # until the server has noticed, connections are still taken
             try:
-                execute(connection, "SELECT 1")
+                execute(witness, "SELECT 1")
             except psycopg.OperationalError:
                 break
             assert time.monotonic() < deadline
