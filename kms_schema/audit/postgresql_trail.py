@@ -9,6 +9,7 @@ from kms_schema.audit.copy_stream import entries as entries_of
 from kms_schema.audit.gaps import Gap
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.postgresql_entries import SELECTED
+from kms_schema.audit.row_security import going_by_policies
 from kms_schema.audit.trail import NUMBERED, Moment, Page, Subtree, TrailError, not_a_table, not_there, swallowed
 from kms_schema.audit.whole_commit import whole_commit
 
@@ -324,6 +325,8 @@ class OpenPostgresqlTrail:
         try:
             with self._connection.cursor(row_factory=tuple_row) as cursor:
                 cursor.execute(begin.encode())
+                if "row_security" in begin:
+                    cursor.execute(going_by_policies(self._schema).encode())
                 trail = PostgresqlTrail(cursor, self._schema)
                 try:
                     yield trail
