@@ -11,6 +11,7 @@ from kms_schema.rights import applying
 from kms_schema.rights.applying import apply
 from kms_schema.rights.definition import Role
 from kms_schema.rights.statements import script
+from tests.commands import kms_schema
 from tests.database.test_validate_roles import HAND_OVER
 from tests.engines import Database
 from tests.reports import found
@@ -195,3 +196,33 @@ def test_a_database_of_an_older_revision_is_told_to_upgrade(database: Database) 
 def test_a_prefix_that_is_no_beginning_of_a_name_is_refused(prefix: str) -> None:
     with pytest.raises(ValueError, match="a prefix is"):
         script("public", prefix)
+
+
+def test_an_upgrade_by_a_member_of_the_owner_leaves_everything_to_the_owner(granted: Granted) -> None:
+    """As docs/roles.md says: with `role` among the options of the URL, and the roles applied again afterwards."""
+    apply(granted.superuser, prefix=granted.prefix, owner=True)
+    granted.database.alembic("downgrade", "006")
+    with granted.member(Role.OWNER) as deployer:
+        url = f"{deployer.url}?options=-c%20role%3D{granted.prefix}{Role.OWNER}"
+        assert kms_schema("upgrade", url=url).status == 0
+        again = kms_schema("roles", "--apply", "--owner", "--prefix", granted.prefix, url=url)
+    assert again.status == 0, again.all
+    report = validate(granted.superuser)
+    assert found(report) == []
+    assert {each.code for each in report.findings} == {"KMS414"}
+
+
+def test_another_schema_has_them_too(empty_database: Database) -> None:
+    schema = "kms"
+    with closing(empty_database.connect()) as connection, login(empty_database) as somebody:
+        assert isinstance(connection, psycopg.Connection)
+        prefix = f"{somebody.url.split('//')[1].split(':')[0]}_"
+        roles = ", ".join(prefix + role for role in Role)
+        assert kms_schema("upgrade", "--schema", schema, url=empty_database.url).status == 0
+        try:
+            apply(connection, schema=schema, prefix=prefix, owner=True)
+            assert apply(connection, schema=schema, prefix=prefix, owner=True).granted == ()
+            assert found(validate(connection, schema=schema)) == []
+        finally:
+            execute(connection, f"REASSIGN OWNED BY {prefix}{Role.OWNER} TO {connection.info.user}")
+            execute(connection, f"DROP OWNED BY {roles}; DROP ROLE {roles}")

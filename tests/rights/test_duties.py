@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -22,6 +23,7 @@ from kms_schema.models import (
 )
 from kms_schema.rights.definition import Role
 from kms_schema.vocabulary import AuditCategory, HsmProvider, KeyStatus, KeyType, RotationStatus, RotationTrigger
+from tests.commands import kms_schema
 from tests.reports import found
 from tests.rights.granted import Granted
 from tests.rights.material import blob, destroyed_version, live_key
@@ -174,3 +176,19 @@ def test_an_auditor_reads_what_there_is_but_no_secret_and_validates(granted: Gra
             session.scalars(sa.select(KeyVersion)).all()
     with granted.member(Role.AUDITOR) as seen, closing(seen.connect()) as connection:
         assert found(validate(connection)) == []
+
+
+def test_the_commands_of_the_trail_work_as_the_roles_that_they_are_for(granted: Granted, tmp_path: Path) -> None:
+    entry = ("--event-type", "DATA_ENCRYPTED", "--category", "SECURITY", "--description", "1 file")
+    with granted.member(Role.APP) as app:
+        assert kms_schema("audit", "append", *entry, url=app.url).status == 0
+        assert kms_schema("audit", "verify", url=app.url).status == 3
+    with granted.member(Role.SEALER) as sealer:
+        said = kms_schema("audit", "seal", url=sealer.url)
+        assert said.status == 0, said.all
+        assert kms_schema("audit", "status", "--max-lag", "0", url=sealer.url).status == 0
+    with granted.member(Role.AUDITOR) as auditor:
+        (tmp_path / "checkpoint").write_text(said.out, encoding="utf-8")
+        verified = kms_schema("audit", "verify", "--checkpoint", str(tmp_path / "checkpoint"), url=auditor.url)
+        assert verified.status == 0, verified.all
+        assert kms_schema("audit", "append", *entry, url=auditor.url).status == 3

@@ -84,6 +84,18 @@ def test_public_has_connect_and_usage_and_nothing_else(common: Granted) -> None:
     assert held == {("the database", "", "CONNECT"), ("the schema", "", "USAGE")}
 
 
+def test_no_right_may_be_granted_on(common: Granted) -> None:
+    lists = common.superuser.execute(
+        "SELECT relacl::text[] FROM pg_class UNION ALL SELECT attacl::text[] FROM pg_attribute"
+        " UNION ALL SELECT proacl::text[] FROM pg_proc UNION ALL SELECT nspacl::text[] FROM pg_namespace"
+        " UNION ALL SELECT datacl::text[] FROM pg_database"
+    ).fetchall()
+    names = tuple(f"{common.prefix}{role}=" for role in GRANTEES)
+    ours = [item for (acl,) in lists for item in acl or () if item.startswith(names)]
+    assert len(ours) > 50
+    assert [item for item in ours if "*" in item] == []
+
+
 def test_everything_belongs_to_the_owner_whom_nobody_logs_in_as(common: Granted) -> None:
     owners = common.superuser.execute(
         "SELECT DISTINCT pg_get_userbyid(relowner)::text FROM pg_class WHERE relnamespace = 'public'::regnamespace"
