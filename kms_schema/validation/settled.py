@@ -106,7 +106,7 @@ def _compared(reader: "Reader", schema: str, version_table: str) -> Compared:
         if prefix is None:
             return plain
         roles = with_roles(expected, prefix)
-        return min(plain, (roles, compare(roles, objects)), key=lambda each: sum(map(_weight, each[1])))
+        return min(plain, (roles, compare(roles, objects)), key=lambda each: len(each[1]))
 
     compared = {revision: nearer(filled_in(revision)) for revision in candidates}
     filled = {revision: expected for revision, (expected, _) in compared.items()}
@@ -121,12 +121,6 @@ def _compared(reader: "Reader", schema: str, version_table: str) -> Compared:
                 break
     catalog = Catalog(reader.engine, reader.version, reader.schema, revisions, objects)
     return Compared(catalog, closest, expected, differences, names, owner, table, version_table, chain)
-
-
-def _weight(difference: Difference) -> int:
-    """How much differs: a table that lost one right and one that lost all its rights are one difference each."""
-    should, does = difference.facts.get("grants", (None, None))
-    return 1 + len(set(should or ()) ^ set(does or ()))
 
 
 def settled(

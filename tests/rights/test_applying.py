@@ -7,10 +7,11 @@ import psycopg
 import pytest
 
 from kms_schema import validate
+from kms_schema.migrating.lock_key import LOCK_KEY
 from kms_schema.rights import applying
 from kms_schema.rights.applying import apply
 from kms_schema.rights.definition import Role
-from kms_schema.rights.statements import script
+from kms_schema.rights.statements import LOCK_TIMEOUT, script
 from tests.commands import kms_schema
 from tests.database.test_validate_roles import HAND_OVER
 from tests.engines import Database
@@ -72,7 +73,23 @@ def test_a_writer_is_waited_for_without_others_being_held_up(granted: Granted, m
 
         applied = apply(granted.superuser, prefix=granted.prefix, waiting=waiting)
     assert let_go.is_set()
+    query = f"SELECT '{LOCK_TIMEOUT}'::interval < current_setting('deadlock_timeout')::interval"
+    assert execute(granted.superuser, query).fetchone() == (True,), "the server would end one of those that wait"
     assert applied.granted == ("row-level security ON key_versions",)
+
+
+def test_it_does_not_run_while_an_upgrade_does(granted: Granted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(applying, "PAUSE_SECONDS", 0.05)
+    waited = []
+    with closing(granted.database.connect()) as upgrade:
+        upgrade.execute(f"SELECT pg_advisory_lock({LOCK_KEY})".encode())
+
+        def waiting(attempt: int) -> None:
+            waited.append(attempt)
+            upgrade.execute(f"SELECT pg_advisory_unlock({LOCK_KEY})".encode())
+
+        apply(granted.superuser, prefix=granted.prefix, waiting=waiting)
+    assert waited == [1]
 
 
 def test_a_database_with_the_roles_is_no_difference_and_rights_beside_them_are(granted: Granted) -> None:
