@@ -102,6 +102,7 @@ def test_a_database_with_the_roles_is_no_difference_and_rights_beside_them_are(g
         ),
         (f"GRANT UPDATE, DELETE ON key_audit_seals TO {sealer}", ("KMS302", "table key_audit_seals")),
         (f"REVOKE ALL ON key_masters FROM {app}", ("KMS302", "table key_masters")),
+        (f"GRANT SELECT ON key_masters TO {app} WITH GRANT OPTION", ("KMS302", "table key_masters")),
         ("GRANT EXECUTE ON FUNCTION kms_restoring() TO PUBLIC", ("KMS302", "function kms_restoring()")),
         ("GRANT SELECT ON key_rotations TO pg_monitor", ("KMS302", "table key_rotations")),
         ("ALTER TABLE key_audit_logs DISABLE ROW LEVEL SECURITY", ("KMS303", "table key_audit_logs")),
