@@ -5,7 +5,7 @@ SET LOCAL client_min_messages = warning;
 -- One at a time, and no migration meanwhile.
 DO $kms$ BEGIN PERFORM pg_advisory_xact_lock({lock_key}); END $kms$;
 
--- Which of the objects are here. Those of a revision to come get their rights when this is run again.
+-- Everything of the newest revision has to be here.
 DO $kms$
 DECLARE
     missing text;
