@@ -21,9 +21,9 @@ def blob() -> dict[str, Any]:
     }
 
 
-def live_key(connection: Connection) -> str:
+def live_key(connection: Connection, key_type: str = "dek") -> str:
     """Put in an active key with one live version, and return its name."""
-    return _key(connection, [{"activated_at": _ago(3), **blob()}])
+    return _key(connection, [{"activated_at": _ago(3), **blob()}], key_type)
 
 
 def destroyed_version(connection: Connection) -> str:
@@ -32,10 +32,10 @@ def destroyed_version(connection: Connection) -> str:
     return _key(connection, [ended, {"activated_at": _ago(2), **blob()}])
 
 
-def _key(connection: Connection, versions: list[dict[str, Any]]) -> str:
+def _key(connection: Connection, versions: list[dict[str, Any]], key_type: str = "dek") -> str:
     key, name = uuid.uuid4(), unique("key")
     insert(
-        connection, "key_masters", id=key, key_id=name, key_type="dek", algorithm="AES-256-GCM", key_size_bits=256,
+        connection, "key_masters", id=key, key_id=name, key_type=key_type, algorithm="AES-256-GCM", key_size_bits=256,
         status="active", created_at=_ago(4), activated_at=_ago(3),
     )  # fmt: skip
     for number, version in enumerate(versions, 1):

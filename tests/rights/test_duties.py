@@ -104,7 +104,7 @@ def test_an_administrator_registers_keys_and_makes_policies_and_hsm_configuratio
 
 
 def test_a_rotation_from_schedule_to_destruction_as_kms_rotator_alone(granted: Granted) -> None:
-    name = live_key(granted.superuser)
+    name, wrapper = live_key(granted.superuser), live_key(granted.superuser, "kek")
     with orm_session(granted, Role.ROTATOR) as session:
         key = session.scalars(sa.select(KeyMaster).where(KeyMaster.key_id == name)).one()
         old = key.versions[0]
@@ -121,15 +121,19 @@ def test_a_rotation_from_schedule_to_destruction_as_kms_rotator_alone(granted: G
         key.rotated_at = moment
         rotation.status, rotation.new_version = RotationStatus.COMPLETED, 2
         session.commit()
-        old.encrypted_key_data, old.wrapping_key_ref = blob()["encrypted_key_data"], "kms://another root"
+        kek = session.scalars(sa.select(KeyVersion).join(KeyVersion.key).where(KeyMaster.key_id == wrapper)).one()
+        old.encrypted_key_data, old.wrapping_key_ref, old.wrapped_by = blob()["encrypted_key_data"], None, kek
         session.commit()
         old.encrypted_key_data = None
         old.destroyed_at = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)
         session.commit()
         key.status, key.status_reason = KeyStatus.REVOKED, "leaked"
         session.commit()
-    query = "SELECT version_number, destroyed_at IS NOT NULL, deactivated_at IS NOT NULL FROM key_versions ORDER BY 1"
-    assert execute(granted.superuser, query).fetchall() == [(1, True, True), (2, False, True)]
+    query = (
+        "SELECT version_number, destroyed_at IS NOT NULL, deactivated_at IS NOT NULL FROM key_versions"
+        " WHERE key_id = (SELECT id FROM key_masters WHERE key_id = :name) ORDER BY 1"
+    )
+    assert execute(granted.superuser, query, {"name": name}).fetchall() == [(1, True, True), (2, False, True)]
 
 
 def test_a_sealer_seals_and_refreshes_and_an_auditor_verifies_as_these_alone(granted: Granted) -> None:
