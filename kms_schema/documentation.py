@@ -1,6 +1,6 @@
 """The parts of the documentation that restate code, written by code.
 
-    python -m kms_schema.documentation        rewrites them in README.md and docs/recorded.md
+    python -m kms_schema.documentation        rewrites them in README.md and the pages of docs that have some
 
 Each stands between `<!-- generated: NAME -->` and `<!-- end -->`; a test holds the file to what this module says.
 """
@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from kms_schema import vocabulary
 from kms_schema.entity_diagram import entity_diagram
+from kms_schema.rights.definition import GRANTEES, POLICIES, RIGHTS, Role
 from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFECYCLE, RecordedEvent
 
 Status = TypeVar("Status", bound=str)
@@ -63,7 +64,51 @@ def recorded_events() -> str:
     )
 
 
+def roles() -> str:
+    """Return what each role is for, as a Markdown table."""
+    return _table(("role", "what it does"), [(f"`{role}`", role.duty) for role in Role])
+
+
+def rights() -> str:
+    """Return what each role may do, as a Markdown table: a row for each object, a column for each role."""
+    held: dict[str, dict[Role, list[str]]] = {
+        "the database": {role: ["CONNECT"] for role in GRANTEES},
+        "the schema": {role: ["USAGE"] for role in GRANTEES},
+    }
+    for right in sorted(RIGHTS, key=lambda each: each.on):
+        columns = f" ({', '.join(right.columns)})" if right.columns else ""
+        cell = held.setdefault(f"`{right.on}`", {}).setdefault(right.role, [])
+        cell += [privilege + columns for privilege in right.privileges]
+    return _table(
+        ("on", *(f"`{role}`" for role in GRANTEES)),
+        [(on, *("; ".join(cells.get(role, ["-"])) for role in GRANTEES)) for on, cells in held.items()],
+    )
+
+
+def row_policies() -> str:
+    """Return which rows roles see and write, as a Markdown table."""
+    return _table(
+        ("table", "policy", "for", "to", "rows"),
+        [
+            (
+                f"`{policy.table}`",
+                f"`{policy.name}`",
+                policy.command,
+                " ".join(f"`{role}`" for role in policy.roles),
+                f"`{policy.using or policy.check}`",
+            )
+            for policy in POLICIES
+        ],
+    )
+
+
+PAGES = ("README.md", "docs/recorded.md", "docs/roles.md")
+"""The files that have such parts."""
+
 PARTS = {
+    "roles": roles,
+    "rights": rights,
+    "row policies": row_policies,
     "recorded events": recorded_events,
     "schema diagram": schema_diagram,
     "key lifecycle": key_lifecycle,
@@ -89,6 +134,6 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 if __name__ == "__main__":
-    for page in ("README.md", "docs/recorded.md"):
+    for page in PAGES:
         path = Path(__file__).resolve().parent.parent / page
         path.write_text(regenerate(path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kms_schema.audit.postgresql_trail import PostgresqlTrail
+from kms_schema.audit.row_security import going_by_policies
 from kms_schema.audit.trail import TrailError
 from kms_schema.audit.whole_commit import whole_commit
 
@@ -88,6 +89,8 @@ class OpenPostgresqlTrail:
         try:
             with self._connection.cursor(row_factory=tuple_row) as cursor:
                 cursor.execute(begin.encode())
+                if "row_security" in begin:
+                    cursor.execute(going_by_policies(self._schema).encode())
                 trail = PostgresqlTrail(cursor, self._schema)
                 try:
                     yield trail

@@ -26,6 +26,7 @@ _COMMANDS = {
     "downgrade": "kms_schema.cli.migrations:downgrade",
     "history": "kms_schema.cli.migrations:history",
     "preflight": "kms_schema.cli.preflight:preflight_command",
+    "roles": "kms_schema.cli.roles:roles",
     "sql": "kms_schema.cli.migrations:sql",
     "stamp": "kms_schema.cli.migrations:stamp",
     "upgrade": "kms_schema.cli.migrations:upgrade",

@@ -18,6 +18,15 @@ def create_sequence(schema: str, name: str, facts: Facts) -> str:
     return f"{create} SELECT setval('{sequence}', ({last}), false);"
 
 
+def create_policy(schema: str, name: str, facts: Facts) -> str:
+    """Make a policy of row-level security."""
+    roles = ", ".join(map(quoted, facts["roles"]))
+    conditions = (("USING", facts.get("using")), ("WITH CHECK", facts.get("check")))
+    told = "".join(f" {word} ({condition})" for word, condition in conditions if condition is not None)
+    table = f"{quoted(schema)}.{quoted(facts['table'])}"
+    return f"CREATE POLICY {quoted(name.partition('.')[2])} ON {table} FOR {facts['command']} TO {roles}{told};"
+
+
 def create_function(schema: str, name: str, facts: Facts) -> str:
     """Make a function, or put another one of its name and arguments right."""
     if "definition" in facts:

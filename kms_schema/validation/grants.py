@@ -53,16 +53,28 @@ def grants(
 
 def grants_and_revokes(on: str, expected: Iterable[str] | None, actual: Iterable[str] | None) -> str:
     """Return what takes back the rights that were granted on an object, and grants those that were taken."""
-    should, does = frozenset(expected or ()), frozenset(actual or ())
-    statements = []
+    should, does = _single(expected), _single(actual)
+    words: dict[tuple[bool, str, str], list[str]] = {}
     for line in sorted(should ^ does):
-        role, privileges = role_and_privileges(line)
-        words, bracket, column = privileges.partition(" (")
-        privileges = words.replace(" WITH GRANT OPTION", "") + bracket + column
+        role, privilege = role_and_privileges(line)
+        privilege, bracket, column = privilege.partition(" (")
         gained = (line[0] == "+") == (line in does)
-        words = f"REVOKE {privileges} ON {on} FROM {role};" if gained else f"GRANT {privileges} ON {on} TO {role};"
-        statements.append(words)
-    return " ".join(statements)
+        words.setdefault((not gained, role, bracket + column), []).append(privilege.replace(" WITH GRANT OPTION", ""))
+    # What is taken first, since taking a right that may be granted on takes the right itself, too.
+    return " ".join(
+        f"{'GRANT' if lost else 'REVOKE'} {', '.join(privileges)}{column} ON {on} {'TO' if lost else 'FROM'} {role};"
+        for (lost, role, column), privileges in sorted(words.items())
+    )
+
+
+def _single(lines: Iterable[str] | None) -> frozenset[str]:
+    """Return lines of one privilege each, those of a column with it."""
+    return frozenset(
+        f"{line[0]} {role}: {privilege}"
+        for line in lines or ()
+        for role, privileges in [role_and_privileges(line)]
+        for privilege in privileges.split(", ")
+    )
 
 
 def _by_grantee(acl: Iterable[str]) -> dict[str, frozenset[str]]:

@@ -10,7 +10,7 @@ from typing import Any
 from kms_schema.validation.altering import Target, altered, sequence_words
 from kms_schema.validation.catalog import ROUTINE_KINDS, Facts, Objects, kind_and_name, own_name
 from kms_schema.validation.compare import Difference, Kind, changed_facts
-from kms_schema.validation.creating import create_function, create_sequence
+from kms_schema.validation.creating import create_function, create_policy, create_sequence
 from kms_schema.validation.dependents import in_the_way_of, made_in_order, of_a_constraint
 from kms_schema.validation.grants import grants_and_revokes
 from kms_schema.validation.quoting import quoted as _quoted
@@ -107,8 +107,8 @@ class Mender:
         if kind in {"view", "materialized view"}:
             options = f" WITH ({', '.join(facts['options'])})" if "options" in facts else ""
             return f"CREATE {kind.upper()} {self._qualified(name)}{options} AS {definition}"
-        if kind == "sequence":
-            return create_sequence(self._schema, name, facts)
+        if kind in {"sequence", "policy"}:
+            return (create_sequence if kind == "sequence" else create_policy)(self._schema, name, facts)
         return str(definition) if kind in {"rule", "statistics"} else None
 
     def _drop(self, key: str) -> str | None:  # noqa: PLR0911  (each kind of name has its own)

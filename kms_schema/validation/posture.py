@@ -38,10 +38,12 @@ POSTURE = {
     "KMS432": "it reads every table, wrapped key material and audit entries among them",
     "KMS433": "it can copy the files of the server, or follow its changes: wrapped key material, audit entries and"
     " hashes of passwords",
-    "KMS434": "policies hide no row from it and refuse it none; the package has none, and relies on none",
+    "KMS434": "policies hide no row from it and refuse it none: neither destroyed versions nor others' audit entries",
     "KMS435": "it can lock every table and so make writers wait; it reads and changes no row",
     "KMS436": "it runs with the owner's rights for others: what they can do with it is for its author to say",
     "KMS437": "an extension that reads the label decides who sees or changes what",
+    "KMS438": "whoever is its member has other rights than docs/roles.md says, or somebody acts as the group itself",
+    "KMS439": "a temporary table stands before ours where a program names no schema; kms-schema roles takes that away",
 }
 """What each of these codes means."""
 
@@ -63,6 +65,8 @@ _EXPECTED = {
     "KMS431": "the owner of the tables",
     "KMS436": "no such function, or one that is known",
     "KMS437": "no label",
+    "KMS438": "a group that does not log in, and is in no other",
+    "KMS439": "TEMPORARY for those who need it",
 }
 _OF_A_ROLE = "no such right"
 

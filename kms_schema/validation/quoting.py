@@ -29,3 +29,8 @@ def quoted(name: str) -> str:
     """Return an identifier as `quote_ident` writes it; both engines read it as this name, whatever is in it."""
     plain = re.fullmatch(r"[a-z_][a-z0-9_]*", name) and name not in _KEY_WORDS
     return name if plain else '"' + name.replace('"', '""') + '"'
+
+
+def unquoted(identifier: str) -> str:
+    """Return the name that an identifier of `quoted` stands for."""
+    return identifier[1:-1].replace('""', '"') if identifier.startswith('"') else identifier

@@ -26,6 +26,7 @@ from kms_schema.validation.catalog import (
     names_of,
 )
 from kms_schema.validation.compare import Difference, compare, fill_in, usual_owner
+from kms_schema.validation.granted import prefix_in, with_roles
 from kms_schema.validation.version_table import VersionTable
 
 if TYPE_CHECKING:
@@ -97,14 +98,25 @@ def _compared(reader: "Reader", schema: str, version_table: str) -> Compared:
     names = names_of(*map(expected_after, candidates), expected_after(chain[-1]))
     objects = reader.objects(names)
     owner = usual_owner(objects)
-    filled = {revision: filled_in(revision) for revision in candidates}
-    found = {revision: compare(expected, objects) for revision, expected in filled.items()}
+    prefix = prefix_in(objects)
+
+    def nearer(expected: Objects) -> tuple[Objects, tuple[Difference, ...]]:
+        """Compare with the roles' rights and without, where such roles have any, and keep what differs less."""
+        plain = expected, compare(expected, objects)
+        if prefix is None:
+            return plain
+        roles = with_roles(expected, prefix)
+        return min(plain, (roles, compare(roles, objects)), key=lambda each: len(each[1]))
+
+    compared = {revision: nearer(filled_in(revision)) for revision in candidates}
+    filled = {revision: expected for revision, (expected, _) in compared.items()}
+    found = {revision: differences for revision, (_, differences) in compared.items()}
     closest = min(found, key=lambda revision: len(found[revision]))
     expected, differences = filled[closest], found[closest]
     if len(found) == 1 and differences:
         for revision in reversed(chain):
-            other = filled_in(revision)
-            if not compare(other, objects):  # exactly of another revision than the stamped one
+            other, others = nearer(filled_in(revision))
+            if not others:  # exactly of another revision than the stamped one
                 closest, expected, differences = revision, other, ()
                 break
     catalog = Catalog(reader.engine, reader.version, reader.schema, revisions, objects)

@@ -4,14 +4,14 @@ import re
 
 import pytest
 
-from kms_schema.documentation import regenerate
+from kms_schema.documentation import PAGES, regenerate
 from kms_schema.vocabulary import RecordedEvent
 from tests.engines.programs import REPOSITORY
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/recorded.md"])
+@pytest.mark.parametrize("page", PAGES)
 def test_the_generated_parts_are_current(page: str) -> None:
     text = (REPOSITORY / page).read_text(encoding="utf-8")
     assert regenerate(text) == text, "run: python -m kms_schema.documentation"

@@ -50,6 +50,12 @@ WITH RECURSIVE owner AS (
     SELECT m.member AS via, m.member AS role FROM membership m JOIN owner ON m.roleid = owner.oid
     UNION
     SELECT i.via, m.member FROM in_name i JOIN membership m ON m.roleid = i.role
+), group_role AS (
+    -- Those that `kms-schema roles` made: its policies are for them.
+    SELECT DISTINCT r.oid, r.rolname, r.rolcanlogin
+    FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid AND c.relname = 'key_audit_logs' AND c.oid = ANY (%(ours)s::oid[])
+    CROSS JOIN unnest(p.polroles) AS named (role) JOIN pg_roles r ON r.oid = named.role
+    WHERE p.polname IN ('key_audit_logs_add', 'key_audit_logs_read_all', 'key_audit_logs_read_own')
 ), setting AS (
     SELECT coalesce('role ' || quote_ident(r.rolname), 'every role') || coalesce(' in database ' || quote_ident(d.datname), '') AS scope,
            s.word,

@@ -42,6 +42,17 @@ WHERE f.proname IN ('lo_export', 'lo_import', 'pg_read_file', 'pg_read_binary_fi
   AND f.pronamespace = 'pg_catalog'::regnamespace AND a.privilege_type = 'EXECUTE'
   AND a.grantee <> ALL (ARRAY[f.proowner, (SELECT oid FROM owner)]) AND r.rolsuper IS NOT true
 UNION ALL
+SELECT 'KMS438', 'role ' || quote_ident(g.rolname), 'logs in', format('ALTER ROLE %%I NOLOGIN;', g.rolname)
+FROM group_role g WHERE g.rolcanlogin
+UNION ALL
+SELECT 'KMS438', 'role ' || quote_ident(g.rolname), 'a member of ' || quote_ident(r.rolname), m.mend
+FROM group_role g JOIN membership m ON m.member = g.oid JOIN pg_roles r ON r.oid = m.roleid
+UNION ALL
+SELECT 'KMS439', 'database ' || quote_ident(d.datname), 'TEMPORARY for PUBLIC',
+       format('REVOKE TEMPORARY ON DATABASE %%I FROM PUBLIC;', d.datname)
+FROM pg_database d CROSS JOIN aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
+WHERE d.datname = current_database() AND a.grantee = 0 AND a.privilege_type = 'TEMPORARY' AND EXISTS (SELECT FROM group_role)
+UNION ALL
 SELECT 'KMS414', 'superusers', string_agg(quote_ident(r.rolname), ', ' ORDER BY r.rolname), NULL
 FROM pg_roles r WHERE r.rolsuper
 HAVING count(*) > 0

@@ -1,0 +1,131 @@
+SET LOCAL lock_timeout = '{lock_timeout}';
+SET LOCAL search_path = pg_catalog, pg_temp;
+SET LOCAL client_min_messages = warning;
+
+-- One at a time, and no migration meanwhile.
+DO $kms$ BEGIN PERFORM pg_advisory_xact_lock({lock_key}); END $kms$;
+
+-- Everything of the newest revision has to be here.
+DO $kms$
+DECLARE
+    missing text;
+BEGIN
+    SELECT string_agg(name, ', ') INTO missing FROM unnest({relations}) AS name
+    WHERE name <> 'alembic_version' AND to_regclass(format('%I.%I', {schema_name}, name)) IS NULL;
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('schema %I has no %s', {schema_name}, missing),
+            HINT = 'Run kms-schema upgrade first.';
+    END IF;
+END $kms$;
+
+-- The roles. One that somebody logs in as, or that is more than a group, is somebody else's.
+DO $kms$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY {roles} LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', name);
+        ELSIF EXISTS (
+            SELECT FROM pg_roles WHERE rolname = name
+                AND (rolcanlogin OR rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication)
+        ) THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'object_not_in_prerequisite_state',
+                MESSAGE = format('role %I logs in, or has attributes that a group needs none of', name),
+                HINT = 'ALTER ROLE … NOLOGIN, or choose another --prefix.';
+        END IF;
+    END LOOP;
+END $kms$;
+
+-- What there was before.
+DO $kms$ BEGIN PERFORM set_config('kms.rights_before', ({rights})::text, true); END $kms$;
+
+{grants}
+
+-- Row-level security, which locks a table against everybody for a moment: only where it is not so already.
+DO $kms$
+DECLARE
+    wanted record;
+    place regclass;
+BEGIN
+    FOR wanted IN
+        SELECT * FROM (VALUES
+            {policies}
+        ) AS policy (relation, name, command, roles, condition, checked)
+    LOOP
+        place := format('%I.%I', {schema_name}, wanted.relation)::regclass;
+        CONTINUE WHEN EXISTS (
+            SELECT FROM pg_policy
+            WHERE polrelid = place AND polname = wanted.name AND polpermissive
+                AND polcmd = CASE wanted.command WHEN 'SELECT' THEN 'r' WHEN 'INSERT' THEN 'a' WHEN 'UPDATE' THEN 'w' END::"char"
+                AND ARRAY(SELECT pg_get_userbyid(role)::text COLLATE "C" FROM unnest(polroles) AS role ORDER BY 1) = wanted.roles
+                AND pg_get_expr(polqual, polrelid) IS NOT DISTINCT FROM wanted.condition
+                AND pg_get_expr(polwithcheck, polrelid) IS NOT DISTINCT FROM wanted.checked
+        );
+        EXECUTE format('DROP POLICY IF EXISTS %I ON %s', wanted.name, place);
+        EXECUTE format(
+            'CREATE POLICY %I ON %s FOR %s TO %s', wanted.name, place, wanted.command,
+            (SELECT string_agg(quote_ident(role), ', ') FROM unnest(wanted.roles) AS role)
+        ) || coalesce(' USING (' || wanted.condition || ')', '') || coalesce(' WITH CHECK (' || wanted.checked || ')', '');
+    END LOOP;
+    FOR place IN
+        SELECT oid::regclass FROM pg_class
+        WHERE relnamespace = to_regnamespace(quote_ident({schema_name})) AND relname = ANY ({protected}) AND NOT relrowsecurity
+    LOOP
+        EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', place);
+    END LOOP;
+END $kms$;
+{ownership}
+-- Whoever else may use the database or the schema is told here what they may not; it belongs to whom it belongs.
+DO $kms$
+DECLARE
+    grantees CONSTANT text := (SELECT string_agg(quote_ident(name), ', ') FROM unnest({grantees}) AS name);
+BEGIN
+    IF (SELECT pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = current_database()) THEN
+        EXECUTE format('REVOKE CREATE, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+        EXECUTE format('GRANT CONNECT ON DATABASE %I TO %s', current_database(), grantees);
+        -- REFRESH … CONCURRENTLY makes a temporary table, as the owner of the view.
+        EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO %I', current_database(), (
+            SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass(format('%I.key_health_monitor', {schema_name}))
+        ));
+    ELSE
+        RAISE WARNING 'the database belongs to another role, which has to run: '
+            'REVOKE CREATE, TEMPORARY ON DATABASE % FROM PUBLIC;', quote_ident(current_database());
+    END IF;
+    IF (SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = {schema_name}) THEN
+        -- An application may have tables of its own in `public`, where USAGE alone opens none.
+        EXECUTE format(
+            'REVOKE %s ON SCHEMA %I FROM PUBLIC', CASE {schema_name} WHEN 'public' THEN 'CREATE' ELSE 'ALL' END, {schema_name}
+        );
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO %s', {schema_name}, grantees);
+    ELSE
+        RAISE WARNING 'the schema belongs to another role, which has to run: '
+            'REVOKE CREATE ON SCHEMA % FROM PUBLIC; GRANT USAGE ON SCHEMA % TO %;',
+            quote_ident({schema_name}), quote_ident({schema_name}), grantees;
+    END IF;
+END $kms$;
+
+-- What is different now is an entry of the trail, in this transaction.
+DO $kms$
+DECLARE
+    before CONSTANT jsonb := current_setting('kms.rights_before')::jsonb;
+    after CONSTANT jsonb := ({rights});
+    granted CONSTANT jsonb := (SELECT coalesce(jsonb_agg(line), '[]') FROM jsonb_array_elements_text(after) AS line WHERE NOT before ? line);
+    revoked CONSTANT jsonb := (SELECT coalesce(jsonb_agg(line), '[]') FROM jsonb_array_elements_text(before) AS line WHERE NOT after ? line);
+BEGIN
+    PERFORM set_config('kms.rights_changed', jsonb_build_object('granted', granted, 'revoked', revoked)::text, true);
+    IF before <> after THEN
+        INSERT INTO {schema}.key_audit_logs
+            (event_type, event_category, event_description, user_id, security_level, additional_metadata)
+        VALUES (
+            'RIGHTS_CHANGED', 'SECURITY',
+            format('rights changed: %s granted, %s taken', jsonb_array_length(granted), jsonb_array_length(revoked)),
+            nullif(current_setting('kms.actor', true), ''), 'HIGH',
+            jsonb_build_object('prefix', {prefix}, 'granted', granted, 'revoked', revoked)
+        );
+    END IF;
+END $kms$;
+{giving_back}

@@ -1,0 +1,136 @@
+"""The SQL of the roles: one script, to be run at any time, which locks tables only for what is not so yet."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+from kms_schema.migrating.lock_key import LOCK_KEY
+from kms_schema.rights.definition import (
+    CALLED_BY_ROLES,
+    GRANTEES,
+    POLICIES,
+    PROTECTED,
+    RELATIONS,
+    RIGHTS,
+    SEQUENCES,
+    Policy,
+    Right,
+    Role,
+)
+from kms_schema.snapshots import chain, load
+from kms_schema.validation.quoting import quoted
+
+LOCK_TIMEOUT = "500ms"
+"""How long one lock may be waited for. Others wait behind it; and after a second (`deadlock_timeout`) the server would
+end one of those that wait for each other, which might be the application."""
+
+_FOLDER = Path(__file__).parent
+_PREFIX = re.compile(r"(?!pg_)[a-z][a-z0-9_]{0,48}|")
+
+
+def role_names(prefix: str, roles: Iterable[Role] = Role) -> list[str]:
+    """Return the names of roles with their prefix; raises `ValueError` for a prefix that no name should begin with."""
+    if not _PREFIX.fullmatch(prefix):
+        raise ValueError(
+            f"a prefix is up to 49 lower-case letters, digits and _, begins with a letter and not with pg_: {prefix!r}"
+        )
+    return [prefix + role for role in roles]
+
+
+def script(schema: str = "public", prefix: str = "", *, owner: bool = False) -> str:
+    """Return the statements for a database at the newest revision; a transaction has to be around them.
+
+    With `owner`, everything is also given to the role `kms_owner`. Raises `ValueError` for names that cannot be used.
+    """
+    if "$kms$" in schema or "\0" in schema:
+        raise ValueError(f"no schema of this name: {schema!r}")
+    parts = {
+        "lock_timeout": LOCK_TIMEOUT,
+        "lock_key": str(LOCK_KEY),
+        "rights": _file("seen").rstrip(),
+        "ownership": _file("ownership") if owner else "",
+        "giving_back": _file("giving_back") if owner else "",
+    }
+    return _filled(_filled(_file("roles"), parts), _names(schema, prefix)).rstrip() + "\n"
+
+
+def _names(schema: str, prefix: str) -> dict[str, str]:
+    return {
+        "schema": _always_quoted(schema),
+        "schema_name": _literal(schema),
+        "prefix": _literal(prefix),
+        "owner": _literal(prefix + Role.OWNER),
+        "roles": _array(role_names(prefix)),
+        "grantees": _array(role_names(prefix, GRANTEES)),
+        "relations": _array(RELATIONS),
+        "sequences": _array(SEQUENCES),
+        "functions": _array(sorted({function.partition("(")[0] for function in functions()})),
+        "protected": _array(PROTECTED),
+        "grants": "\n".join(_grants(schema, prefix)),
+        "policies": ",\n            ".join(_policy(policy, prefix) for policy in POLICIES),
+    }
+
+
+@cache
+def functions() -> tuple[str, ...]:
+    """Return the functions of the newest revision, with their arguments."""
+    objects = load("postgresql", chain()[-1], "18.0")
+    return tuple(sorted(key.removeprefix("function ") for key in objects if key.startswith("function ")))
+
+
+def _grants(schema: str, prefix: str) -> Iterator[str]:
+    """Yield what takes every right from the roles and PUBLIC, and gives those back that are in the definition.
+
+    Within one transaction nobody sees what is between.
+    """
+    place = _always_quoted(schema)
+    everybody = ", ".join(["PUBLIC", *map(quoted, role_names(prefix, GRANTEES))])
+    relations = ", ".join(f"{place}.{name}" for name in RELATIONS if name != "alembic_version")
+    routines = ", ".join(f"{place}.{name}" for name in functions())
+    yield f"REVOKE ALL ON TABLE {relations} FROM {everybody};"
+    yield f"REVOKE ALL ON SEQUENCE {', '.join(f'{place}.{name}' for name in SEQUENCES)} FROM {everybody};"
+    yield f"REVOKE ALL ON FUNCTION {routines} FROM {everybody};"
+    for right in RIGHTS:
+        if right.on == "alembic_version":
+            # The history may be kept elsewhere.
+            yield (
+                f"DO $kms$ BEGIN IF to_regclass({_literal(place + '.alembic_version')}) IS NOT NULL THEN"
+                f" {_grant(right, place, prefix)} END IF; END $kms$;"
+            )
+        else:
+            yield _grant(right, place, prefix)
+
+
+def _grant(right: Right, place: str, prefix: str) -> str:
+    kind = "FUNCTION" if right.on in CALLED_BY_ROLES else "TABLE"
+    columns = f" ({', '.join(map(quoted, right.columns))})" if right.columns else ""
+    privileges = ", ".join(privilege + columns for privilege in right.privileges)
+    return f"GRANT {privileges} ON {kind} {place}.{right.on} TO {quoted(prefix + right.role)};"
+
+
+def _policy(policy: Policy, prefix: str) -> str:
+    conditions = ("NULL::text" if each is None else f"{_literal(each)}::text" for each in (policy.using, policy.check))
+    roles = _array(sorted(role_names(prefix, policy.roles)))
+    return f"({', '.join([*map(_literal, (policy.table, policy.name, policy.command)), roles, *conditions])})"
+
+
+def _filled(template: str, parts: dict[str, str]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda match: parts.get(match[1], match[0]), template)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _array(texts: Sequence[str]) -> str:
+    return f"ARRAY[{', '.join(map(_literal, texts))}]::text[]"
+
+
+def _always_quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+@cache
+def _file(name: str) -> str:
+    return (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Tests of the group roles: what each may do is asked of real servers."""
