@@ -31,7 +31,9 @@ def test_a_change_writes_the_entries_of_it(shared: SharedDatabase, what: str) ->
 
 
 def test_every_event_is_of_some_change() -> None:
-    assert {event for _, events in CHANGES.values() for event in events} | {"VERSION_DELETED"} == set(RecordedEvent)
+    assert {event for _, events in CHANGES.values() for event in events} | {"VERSION_DELETED", "RIGHTS_CHANGED"} == set(
+        RecordedEvent
+    )
 
 
 def test_the_statuses_of_a_key_are_events() -> None:
