@@ -15,9 +15,9 @@ REVISIONS = sorted((REPOSITORY / "migrations" / "versions").glob("*.py"))
 SCRIPTS = sorted((REPOSITORY / "scripts").glob("*.py"))
 
 LAYERS = (
-    {"vocabulary", "naming", "database_url"},
+    {"vocabulary", "naming", "database_url", "envelopes"},
     {"sql", "models", "snapshots"},
-    {"validation", "audit", "engine", "migrating"},
+    {"validation", "audit", "crypto", "engine", "migrating"},
     {"cli", "migration_checks", "documentation", "entity_diagram", "pytest_plugin"},
 )
 """The parts of the package, from the bottom up; a part imports from its own layer and from those below."""
