@@ -150,8 +150,10 @@ class KeyWrapping:
         Not under a key that is kept here: the table names no wrapper, so the database could not keep that from being
         destroyed. Raises `MaterialError` where JSON cannot say it, `WrappingKeyError` where nobody has the key.
         """
+        hidden = Credentials(credentials)
+        del credentials  # so that a traceback with its variables does not have them
         place = bindings.of_configuration(configuration)
-        with Credentials(credentials).secret() as secret:
+        with hidden.secret() as secret:
             form = EnvelopeFormat.AES_256_GCM
             configuration.authentication_config = self._providers.wrap(under, form, secret.view, place)
 

@@ -74,6 +74,7 @@ def test_check_values(vector: dict[str, Any]) -> None:
     key_id, number = row["key_masters.key_id"], row["key_versions.version_number"]
     hashed = field(b"kms-schema/key-check-value/v1") + field(key_id.encode()) + field(struct.pack(">I", number))
     assert hmac.digest(material, hashed, hashlib.sha256).hex() == vector["key_check_value"]
+    assert hashed.startswith(bytes.fromhex("0000001d")), "a derivation begins with 00000001: one is never the other"
     assert key_check_value(material, key_id, number) == vector["key_check_value"]
     assert has_check_value(material, key_id, number, vector["key_check_value"])
     others = [(material + b"k", key_id, number), (material, key_id + "k", number), (material, key_id, number - 1)]

@@ -88,6 +88,16 @@ def test_the_validator_needs_neither_sqlalchemy_nor_alembic_nor_the_models(modul
     assert reachable(module) & slow == set()
 
 
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("kms_schema.validation")])
+def test_the_validator_needs_no_encryption(module: str) -> None:
+    assert [name for name in reachable(module) if name.startswith("kms_schema.crypto")] == []
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("kms_schema.models")])
+def test_the_models_do_not_need_cryptography(module: str) -> None:
+    assert reachable(module) & {"cryptography", "kms_schema.crypto"} == set()
+
+
 @pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("kms_schema.models")])
 def test_the_models_do_not_need_the_migrations(module: str) -> None:
     assert reachable(module) & {"alembic", "kms_schema.sql"} == set()
