@@ -115,7 +115,9 @@ def decrypt_gcm(key: BytesLike, sealed: bytes, associated_data: bytes) -> Secret
 
 def encrypt_kwp(key: BytesLike, plaintext: BytesLike) -> bytes:
     """Return the plaintext, wrapped. The same under one key comes out the same: that, and its length, is seen."""
-    return aes_key_wrap_with_padding(key, plaintext)
+    taken = bytearray(plaintext)  # older releases of the library pad it by adding bytes, which no view can
+    with Secret(taken):
+        return aes_key_wrap_with_padding(key, taken)
 
 
 def decrypt_kwp(key: BytesLike, wrapped: bytes) -> Secret:
