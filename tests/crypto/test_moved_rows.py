@@ -26,8 +26,11 @@ MOVED = ("encrypted_key_data", "key_checksum", "encryption_metadata")
 
 def refused(session: Session, wrapping: KeyWrapping, version: KeyVersion) -> None:
     session.rollback()
-    with pytest.raises(OpeningRefusedError):
+    with pytest.raises(OpeningRefusedError) as raised:
         wrapping.unwrap(version)
+    assert type(raised.value) is OpeningRefusedError, (
+        "the check value refused it, and not what the envelope is bound to"
+    )
 
 
 @BOTH
