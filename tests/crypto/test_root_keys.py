@@ -79,9 +79,11 @@ def test_a_reference_fits_its_column(reference: str) -> None:
 
 def test_closing_wipes_the_keys() -> None:
     buffer = bytearray(b"k" * 32)
-    with RootKeys({ROOT: Secret(buffer)}) as keys:
+    kept = Secret(buffer)  # which would wipe it at its own end
+    with RootKeys({ROOT: kept}) as keys:
         assert repr(keys) == "<RootKeys 'kms://root'>"
     assert buffer == bytes(32)
+    assert len(kept) == 0
     assert keys.formats(ROOT) == frozenset()
     with pytest.raises(WrappingKeyError):
         keys.wrap(ROOT, GCM, b"plaintext", b"")
