@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from kms_schema.models import Base, UtcTimestamp
+from kms_schema.models.envelopes import EnvelopeBytes
 from tests.engines.database import Connection
 from tests.rows import Row, in_words
 from tests.statements import execute, refused
@@ -157,6 +158,7 @@ _MALFORMED: tuple[tuple[type[sa.types.TypeEngine[Any]], tuple[Any, ...]], ...] =
     (sa.BigInteger, ("many", 1.5, b"1", "")),
     (sa.Integer, ("many", 1.5, b"1", "", 2**31)),
     (sa.JSON, ("{", "", "5", "null", "{}\0", "[]\0", b"{}", 5)),
+    (EnvelopeBytes, ("\x01" + "x" * 60, 5)),
     (sa.LargeBinary, ("\x01" + "x" * 60, 5)),
     (sa.String, (b"bytes", "NUL\0inside")),
 )

@@ -13,6 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
+from kms_schema.models.envelopes import EnvelopeBytes
 from kms_schema.naming import NAMING_CONVENTION
 
 
@@ -190,6 +191,7 @@ _STORAGE_CONDITIONS: tuple[tuple[type[sa.types.TypeEngine[Any]], str], ...] = (
     (sa.Integer, "typeof({0}) = 'integer' AND {0} BETWEEN -2147483648 AND 2147483647"),
     (sa.Double, "typeof({0}) = 'real'"),
     (sa.JSON, f"{_SQLITE_TEXT} AND json_valid({{0}})"),
+    (EnvelopeBytes, "typeof({0}) = 'blob'"),
     (sa.LargeBinary, "typeof({0}) = 'blob'"),
     (sa.String, _SQLITE_TEXT),
 )

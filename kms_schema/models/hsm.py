@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
+from kms_schema.envelopes import EnvelopeFormat
 from kms_schema.models.base import (
     Base,
     CreatedAt,
@@ -16,6 +17,7 @@ from kms_schema.models.base import (
     one_of,
     vocabulary_column,
 )
+from kms_schema.models.envelopes import EnvelopeBytes
 from kms_schema.vocabulary import HsmHealth, HsmProvider
 
 
@@ -46,7 +48,7 @@ class HsmConfiguration(Base):
     provider: Mapped[HsmProvider] = mapped_column(vocabulary_column(HsmProvider))
     configuration_name: Mapped[str] = mapped_column(sa.String(100))
     endpoint_url: Mapped[str | None] = mapped_column(sa.String(255))
-    authentication_config: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    authentication_config: Mapped[bytes | None] = mapped_column(EnvelopeBytes(EnvelopeFormat.AES_256_GCM))
     supported_algorithms: Mapped[Words | None]
     max_key_size_bits: Mapped[int | None] = mapped_column(sa.Integer)
     supports_key_generation: Mapped[bool] = mapped_column(server_default=sa.true())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from kms_schema.envelopes import EnvelopeFormat
 from kms_schema.models.base import (
     Base,
     Counter,
@@ -23,6 +24,7 @@ from kms_schema.models.base import (
     one_of,
     vocabulary_column,
 )
+from kms_schema.models.envelopes import EnvelopeBytes
 from kms_schema.vocabulary import (
     KEY_STATUS_TIME,
     HsmProvider,
@@ -210,7 +212,7 @@ class KeyVersion(Base):
     id: Mapped[Id]
     key_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("key_masters.id", ondelete="CASCADE", onupdate="RESTRICT"))
     version_number: Mapped[int] = mapped_column(sa.Integer)
-    encrypted_key_data: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    encrypted_key_data: Mapped[bytes | None] = mapped_column(EnvelopeBytes(*EnvelopeFormat))
     key_checksum: Mapped[str | None] = mapped_column(sa.String(64))
     encryption_metadata: Mapped[Document | None]
     wrapped_by_version_id: Mapped[uuid.UUID | None] = mapped_column(

@@ -284,9 +284,6 @@ REFUSED: dict[str, Callable[[Session, KeyMaster], object]] = {
     "uq_hsm_configurations_configuration_name": lambda s, _: s.add(
         HsmConfiguration(provider=HsmProvider.PKCS11, configuration_name="luna")
     ),
-    "ck_hsm_configurations_authentication_config_is_envelope": lambda s, _: setattr(
-        _first(s, HsmConfiguration), "authentication_config", b'{"pin": "1234"}'
-    ),
     "uq_key_rotations_open": lambda s, key: s.add(KeyRotation(key=key, trigger=RotationTrigger.MANUAL)),
     "protect_key_master_identity": lambda _, key: setattr(key, "algorithm", "ROT13"),
     "prevent_key_master_counter_decrease": lambda _, key: setattr(key, "usage_count", -1),

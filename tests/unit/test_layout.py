@@ -15,9 +15,9 @@ REVISIONS = sorted((REPOSITORY / "migrations" / "versions").glob("*.py"))
 SCRIPTS = sorted((REPOSITORY / "scripts").glob("*.py"))
 
 LAYERS = (
-    {"vocabulary", "naming", "database_url"},
+    {"vocabulary", "naming", "database_url", "envelopes"},
     {"sql", "models", "snapshots"},
-    {"validation", "audit", "engine", "migrating", "rights"},
+    {"validation", "audit", "crypto", "engine", "migrating", "rights"},
     {"cli", "migration_checks", "documentation", "entity_diagram", "pytest_plugin"},
 )
 """The parts of the package, from the bottom up; a part imports from its own layer and from those below."""
@@ -86,6 +86,16 @@ def test_arrows_point_down(module: str) -> None:
 def test_the_validator_needs_neither_sqlalchemy_nor_alembic_nor_the_models(module: str) -> None:
     slow = {"sqlalchemy", "alembic", "kms_schema.models", "kms_schema.sql"}
     assert reachable(module) & slow == set()
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("kms_schema.validation")])
+def test_the_validator_needs_no_encryption(module: str) -> None:
+    assert [name for name in reachable(module) if name.startswith("kms_schema.crypto")] == []
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("kms_schema.models")])
+def test_the_models_do_not_need_cryptography(module: str) -> None:
+    assert reachable(module) & {"cryptography", "kms_schema.crypto"} == set()
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("kms_schema.models")])

@@ -1,0 +1,57 @@
+"""Envelope encryption of key material and of HSM credentials. See docs/crypto.md.
+
+What follows is imported when it is first used; `kms_schema.models` and the validator need none of it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kms_schema.crypto.check_values import has_check_value, key_check_value
+    from kms_schema.crypto.credentials import Credentials
+    from kms_schema.crypto.errors import (
+        CheckValueError,
+        CryptoError,
+        MaterialError,
+        NoMaterialError,
+        OpeningRefusedError,
+        RootKeyError,
+        WrappingKeyError,
+    )
+    from kms_schema.crypto.key_wrapping import KeyWrapping, Wrapper
+    from kms_schema.crypto.providers import WrappingKeyProvider
+    from kms_schema.crypto.root_keys import RootKeys
+    from kms_schema.crypto.secret import Secret
+    from kms_schema.envelopes import EnvelopeFormat, NotAnEnvelopeError
+
+_NAMES = {
+    "crypto.check_values": ("has_check_value", "key_check_value"),
+    "crypto.credentials": ("Credentials",),
+    "crypto.errors": (
+        "CheckValueError", "CryptoError", "MaterialError", "NoMaterialError", "OpeningRefusedError", "RootKeyError",
+        "WrappingKeyError",
+    ),
+    "crypto.key_wrapping": ("KeyWrapping", "Wrapper"),
+    "crypto.providers": ("WrappingKeyProvider",),
+    "crypto.root_keys": ("RootKeys",),
+    "crypto.secret": ("Secret",),
+    "envelopes": ("EnvelopeFormat", "NotAnEnvelopeError"),
+}  # fmt: skip
+_WHERE = {name: f"kms_schema.{module}" for module, names in _NAMES.items() for name in names}
+
+__all__ = [
+    "CheckValueError", "Credentials", "CryptoError", "EnvelopeFormat", "KeyWrapping", "MaterialError",
+    "NoMaterialError", "NotAnEnvelopeError", "OpeningRefusedError", "RootKeyError", "RootKeys", "Secret", "Wrapper",
+    "WrappingKeyError", "WrappingKeyProvider", "has_check_value", "key_check_value",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for."""
+    if name in _WHERE:
+        return getattr(import_module(_WHERE[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,83 @@
+"""What an envelope is bound to, of the models; and what a version's row says about its envelope."""
+
+import secrets
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from kms_schema.crypto.associated_data import (
+    BOUND_TO_KEY_VERSION,
+    ENCODING,
+    KeyIdentity,
+    of_hsm_configuration,
+    of_key_version,
+)
+from kms_schema.crypto.ciphers import KEY_DERIVATION
+from kms_schema.crypto.errors import OpeningRefusedError
+from kms_schema.envelopes import EnvelopeFormat, NotAnEnvelopeError, format_of
+from kms_schema.models import HsmConfiguration, KeyMaster, KeyVersion
+
+
+class NewVersion(NamedTuple):
+    """A version before it is made: its id, and what its envelope is bound to."""
+
+    id: uuid.UUID
+    place: bytes
+
+
+def new_version(key: KeyMaster, version_number: int) -> NewVersion:
+    """Return the identity of a new version. A key that is not in the database yet gets its id as well."""
+    key.id = key.id or time_ordered_id()
+    version_id = time_ordered_id()
+    return NewVersion(version_id, _place(version_id, version_number, key))
+
+
+def of_version(version: KeyVersion) -> bytes:
+    """Return the associated data of a version's envelope."""
+    return _place(version.id, version.version_number, version.key)
+
+
+def of_configuration(configuration: HsmConfiguration) -> bytes:
+    """Return the associated data of an HSM's credentials. One that is not in the database yet gets its id."""
+    configuration.id = configuration.id or time_ordered_id()
+    return of_hsm_configuration(configuration.id)
+
+
+def metadata(form: EnvelopeFormat) -> dict[str, Any]:
+    """Return `encryption_metadata` of a version: for people and other programs. Nothing of it is secret."""
+    return {
+        "format": int(form),
+        "algorithm": form.algorithm,
+        "key_derivation": KEY_DERIVATION,
+        "associated_data": {"encoding": ENCODING, "fields": ["table", "column", *BOUND_TO_KEY_VERSION]},
+    }
+
+
+def check_metadata(envelope: bytes, given: Mapping[str, Any] | None) -> None:
+    """Raise `OpeningRefusedError` where this package did not make the envelope, and say what did.
+
+    It is the better message alone: an envelope that others have made would not open.
+    """
+    try:
+        expected = metadata(format_of(envelope))
+    except NotAnEnvelopeError as error:
+        raise OpeningRefusedError(str(error)) from None
+    if (given or {}).get("format") != expected["format"]:
+        raise OpeningRefusedError("encryption_metadata names another format than the envelope has")
+    bound = (given or {}).get("associated_data")
+    if not isinstance(bound, Mapping) or bound.get("encoding") != ENCODING:
+        raise OpeningRefusedError(f"encryption_metadata does not say {ENCODING}: another program made this envelope")
+
+
+def time_ordered_id() -> uuid.UUID:
+    """Return a UUID of version 7 (RFC 9562), as the database makes them: rows that come together stay together."""
+    milliseconds = time.time_ns() // 1_000_000
+    number = milliseconds << 80 | secrets.randbits(80)
+    number = number & ~(0xF << 76) | 7 << 76
+    return uuid.UUID(int=number & ~(0b11 << 62) | 0b10 << 62)
+
+
+def _place(version_id: uuid.UUID, version_number: int, key: KeyMaster) -> bytes:
+    identity = KeyIdentity(key.id, key.key_id, str(key.key_type), key.algorithm)
+    return of_key_version(version_id, version_number, identity)

@@ -1,0 +1,125 @@
+"""Root keys from files and environment variables: a provider for where there is no HSM.
+
+A key is 32 random bytes in standard base64, as `openssl rand -base64 32` prints them. It is in this process's memory
+for as long as the provider is: whoever can read that, or the file, has every key that is wrapped under it.
+"""
+
+import base64
+import binascii
+import os
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from kms_schema.crypto.ciphers import WRAPPING_KEY_BYTES, decrypt, encrypt
+from kms_schema.crypto.errors import RootKeyError, WrappingKeyError
+from kms_schema.crypto.secret import BytesLike, Secret
+from kms_schema.envelopes import EnvelopeFormat
+
+MOST_CHARACTERS = 255
+"""Of `key_versions.wrapping_key_ref`."""
+
+_LONGEST_FILE = 4096
+_OTHERS_OR_GROUP_MAY_WRITE = 0o027
+
+
+class RootKeys:
+    """A `WrappingKeyProvider` whose keys were read when it was made. `close`, or the end of `with`, wipes them."""
+
+    def __init__(self, keys: Mapping[str, Secret]) -> None:
+        """Take keys over under their references. Raises `RootKeyError` where one cannot be a root key."""
+        self._keys = dict(keys)
+        for reference, key in self._keys.items():
+            _check_reference(reference)
+            if len(key) != WRAPPING_KEY_BYTES or not any(key.view):
+                raise RootKeyError(f"the root key {reference!r} is not {WRAPPING_KEY_BYTES} random bytes")
+            twin = next((other for other, same in self._keys.items() if other != reference and same == key), None)
+            if twin is not None:
+                raise RootKeyError(
+                    f"the root keys {twin!r} and {reference!r} are the same: nothing moves by rewrapping"
+                )
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, str | Path]) -> Self:
+        """Return the keys in files, by reference.
+
+        Raises `RootKeyError` where one is no key, where anybody can read it, or where its group can change it;
+        `OSError` where it cannot be read.
+        """
+        return cls({reference: _read(Path(path)) for reference, path in files.items()})
+
+    @classmethod
+    def from_environment(cls, variables: Mapping[str, str]) -> Self:
+        """Return the keys in environment variables, by reference. Raises `RootKeyError` where one holds no key.
+
+        Child processes inherit them and /proc shows them to the same user: prefer a file.
+        """
+        keys = {}
+        for reference, variable in variables.items():
+            if variable not in os.environ:
+                raise RootKeyError(f"the environment has no variable {variable}")
+            keys[reference] = _decode(os.environ[variable].encode(errors="replace"), f"the variable {variable}")
+        return cls(keys)
+
+    def formats(self, reference: str) -> AbstractSet[EnvelopeFormat]:
+        """Return both formats for a key that it has."""
+        return frozenset(EnvelopeFormat) if reference in self._keys else frozenset()
+
+    def wrap(self, reference: str, form: EnvelopeFormat, plaintext: BytesLike, associated_data: bytes) -> bytes:
+        """Return an envelope. Raises `WrappingKeyError`, and `MaterialError` where there is nothing to encrypt."""
+        return encrypt(self._key(reference).view, form, plaintext, associated_data)
+
+    def unwrap(self, reference: str, envelope: bytes, associated_data: bytes) -> Secret:
+        """Return what is in an envelope. Raises `OpeningRefusedError` and `WrappingKeyError`."""
+        return decrypt(self._key(reference).view, envelope, associated_data)
+
+    def _key(self, reference: str) -> Secret:
+        try:
+            return self._keys[reference]
+        except KeyError:
+            raise WrappingKeyError(f"no root key is called {reference!r}") from None
+
+    def close(self) -> None:
+        """Wipe the keys; afterwards it has none."""
+        while self._keys:
+            self._keys.popitem()[1].wipe()
+
+    def __repr__(self) -> str:
+        """Name the references and no more."""
+        return f"<{type(self).__name__} {', '.join(map(repr, self._keys)) or 'closed'}>"
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Wipe the keys."""
+        self.close()
+
+
+def _check_reference(reference: str) -> None:
+    if not reference.strip() or len(reference) > MOST_CHARACTERS:
+        raise RootKeyError(f"a reference has 1 to {MOST_CHARACTERS} characters, not all blank")
+
+
+def _read(path: Path) -> Secret:
+    with path.open("rb", buffering=0) as file:
+        # A group may read: orchestrators hand secrets to a service's group.
+        if os.fstat(file.fileno()).st_mode & _OTHERS_OR_GROUP_MAY_WRITE:
+            raise RootKeyError(f"others can read {path}, or its group can change it: chmod 600 it, or make a new key")
+        return _decode(file.read(_LONGEST_FILE), str(path))
+
+
+def _decode(text: bytes, where: str) -> Secret:
+    try:
+        key = Secret(bytearray(base64.b64decode(text.strip(), validate=True)))
+    except binascii.Error:
+        key = Secret(bytearray())
+    del text  # a mistyped key is nearly one, and some loggers show the variables of a traceback
+    if len(key) != WRAPPING_KEY_BYTES:
+        raise RootKeyError(f"{where} holds no root key: that is what openssl rand -base64 {WRAPPING_KEY_BYTES} prints")
+    return key

@@ -1,0 +1,26 @@
+"""Fixtures: a session on a migrated database, and two root keys."""
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy.orm import Session
+
+from kms_schema.crypto import KeyWrapping, RootKeys, Secret
+from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT
+from tests.engines import Database
+
+
+@pytest.fixture
+def session(database: Database) -> Iterator[Session]:
+    engine = database.engine()
+    with Session(engine) as opened:
+        yield opened
+    engine.dispose()
+
+
+@pytest.fixture
+def wrapping() -> KeyWrapping:
+    """Wraps under two root keys, `ROOT` and `NEXT_ROOT`."""
+    roots = {reference: Secret(bytearray(secrets.token_bytes(32))) for reference in (ROOT, NEXT_ROOT)}
+    return KeyWrapping(RootKeys(roots))

@@ -1,0 +1,151 @@
+"""What somebody who can write any row, past all guards, cannot have: a key under another name, number, use or place."""
+
+import json
+import secrets
+import uuid
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from kms_schema.crypto import (
+    CheckValueError,
+    EnvelopeFormat,
+    KeyWrapping,
+    OpeningRefusedError,
+    WrappingKeyError,
+)
+from kms_schema.models import HsmConfiguration, KeyVersion
+from kms_schema.vocabulary import KeyType
+from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT, a_key, an_hsm, kept, past_the_guards
+from tests.engines import Database
+
+BOTH = pytest.mark.parametrize("form", list(EnvelopeFormat))
+MOVED = ("encrypted_key_data", "key_checksum", "encryption_metadata")
+
+
+def refused(session: Session, wrapping: KeyWrapping, version: KeyVersion) -> None:
+    session.rollback()
+    with pytest.raises(OpeningRefusedError) as raised:
+        wrapping.unwrap(version)
+    assert type(raised.value) is OpeningRefusedError, (
+        "the check value refused it, and not what the envelope is bound to"
+    )
+
+
+@BOTH
+def test_material_of_another_row_is_refused(
+    database: Database, session: Session, wrapping: KeyWrapping, form: EnvelopeFormat
+) -> None:
+    """Of another key, and of another version of the same key; with and without what else the row says of it."""
+    key, kek = a_key(), kept(session, wrapping, a_key(KeyType.KEK))
+    for under in (ROOT, kek):
+        version, later = (kept(session, wrapping, key, under, form=form) for _ in range(2))
+        other = kept(session, wrapping, a_key(), under, form=form)
+        for source in (later, other):
+            everything = {column: getattr(source, column) for column in MOVED}
+            for taken in (everything, {"encrypted_key_data": everything["encrypted_key_data"]}):
+                past_the_guards(database, "key_versions", version.id, **taken)
+                refused(session, wrapping, version)
+
+
+IDENTITIES = [
+    ("version_number", "2"),
+    ("key_id", "another"),
+    ("key_type", "tls"),
+    ("algorithm", "HMAC-SHA-256"),
+    ("key_size_bits", "257"),
+]
+
+
+@BOTH
+@pytest.mark.parametrize("change", IDENTITIES, ids="-".join)
+def test_a_row_that_became_another_is_refused(
+    database: Database, session: Session, wrapping: KeyWrapping, form: EnvelopeFormat, change: tuple[str, str]
+) -> None:
+    version = kept(session, wrapping, a_key(), form=form)
+    column, value = change
+    row = version if column == "version_number" else version.key
+    past_the_guards(database, row.__tablename__, row.id, **{column: int(value) if value.isdigit() else value})
+    refused(session, wrapping, version)
+
+
+@BOTH
+def test_a_row_under_another_id_is_refused(
+    database: Database, session: Session, wrapping: KeyWrapping, form: EnvelopeFormat
+) -> None:
+    version = kept(session, wrapping, a_key(), form=form)
+    old, new = version.id, uuid.uuid4()
+    session.close()
+    past_the_guards(database, "key_versions", old, id=new)
+    refused(session, wrapping, session.get_one(KeyVersion, new))
+
+
+def test_another_wrapper_is_refused(database: Database, session: Session, wrapping: KeyWrapping) -> None:
+    kek, other = (kept(session, wrapping, a_key(KeyType.KEK)) for _ in range(2))
+    version = kept(session, wrapping, a_key(), kek)
+    other_id = other.id
+    for wrappers in ((None, ROOT), (None, NEXT_ROOT), (other_id, None)):
+        change = dict(zip(("wrapped_by_version_id", "wrapping_key_ref"), wrappers, strict=True))
+        past_the_guards(database, "key_versions", version.id, **change)
+        refused(session, wrapping, version)
+
+
+def test_another_check_value_is_refused(database: Database, session: Session, wrapping: KeyWrapping) -> None:
+    version = kept(session, wrapping, a_key())
+    row = version.id
+    past_the_guards(database, "key_versions", row, key_checksum=secrets.token_hex(32))
+    session.rollback()
+    with pytest.raises(CheckValueError, match=version.key.key_id):
+        wrapping.unwrap(version)
+
+
+@pytest.mark.parametrize(
+    ("named", "why"),
+    [
+        ({"format": 2, "algorithm": "AES-256-KWP", "associated_data": "x"}, "another format"),
+        ({"format": 1, "algorithm": "AES-256-GCM", "associated_data": "orders-2026"}, "another program"),
+    ],
+    ids=["format", "program"],
+)
+def test_metadata_of_something_else_says_so(
+    database: Database, session: Session, wrapping: KeyWrapping, named: dict[str, Any], why: str
+) -> None:
+    version = kept(session, wrapping, a_key())
+    row = version.id
+    past_the_guards(database, "key_versions", row, encryption_metadata=json.dumps(named))
+    session.rollback()
+    with pytest.raises(OpeningRefusedError, match=why):
+        wrapping.unwrap(version)
+
+
+def test_wrappers_in_a_circle_do_not_go_round_for_ever(
+    database: Database, session: Session, wrapping: KeyWrapping
+) -> None:
+    first = kept(session, wrapping, a_key(KeyType.KEK))
+    second = kept(session, wrapping, a_key(KeyType.KEK), first)
+    dek = kept(session, wrapping, a_key(), second)
+    first_id, second_id = first.id, second.id
+    past_the_guards(database, "key_versions", first_id, wrapped_by_version_id=second_id, wrapping_key_ref=None)
+    session.rollback()
+    for version in (dek, first, second):
+        with pytest.raises(WrappingKeyError, match="wrapped by itself"):
+            wrapping.unwrap(version)
+
+
+def test_credentials_of_another_row_or_column_are_refused(
+    database: Database, session: Session, wrapping: KeyWrapping
+) -> None:
+    one, other = an_hsm(), an_hsm()
+    wrapping.encrypt_credentials(one, {"pin": "1"}, under=ROOT)
+    wrapping.encrypt_credentials(other, {"pin": "2"}, under=ROOT)
+    version = wrapping.generate(a_key(), under=ROOT)
+    version.id = one.id  # an id says which row of its table; the column is bound, too
+    session.add_all((one, other, version))
+    session.commit()
+    row, elsewhere, material = one.id, other.authentication_config, version.encrypted_key_data
+    for taken in (elsewhere, material):
+        past_the_guards(database, "hsm_configurations", row, authentication_config=taken)
+        session.rollback()
+        with pytest.raises(OpeningRefusedError):
+            wrapping.decrypt_credentials(session.get_one(HsmConfiguration, row), ROOT)
