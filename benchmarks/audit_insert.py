@@ -36,7 +36,7 @@ TABLES = ("key_audit_logs", "bare")
 
 def measure(options: Options) -> list[Measured]:
     """Insert into both tables in turn; both grow by as much."""
-    if options.engine == "sqlite" and options.server_url is None:
+    if options.engine.startswith("sqlite") and options.server_url is None:
         raise click.UsageError("P3 is about PostgreSQL: --engine postgresql-18, or --database-url")
     with new_database(options.engine, options.server_url) as database:
         with closing(database.connect()) as connection:

@@ -1,6 +1,7 @@
 """The entries that the database writes itself: which change writes which, and what they say."""
 
 import datetime as dt
+import time
 from contextlib import closing
 
 import pytest
@@ -131,6 +132,7 @@ def test_on_sqlite_a_time_that_a_client_sets_to_now_is_recorded(shared: SharedDa
     later = now() + dt.timedelta(days=1)
     rotation = world.set("key_rotations", started(world), status="FAILED", failed_at=later)
     after = last_sequence(shared.connection)
+    time.sleep(0.01)  # of the same millisecond as the failure it would be what the database fills in
     moment = "max(strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z', started_at)"
     execute(shared.connection, f"UPDATE key_rotations SET failed_at = {moment} WHERE id = :id", {"id": rotation["id"]})  # noqa: S608
     assert [entry["event_type"] for entry in recorded(shared.connection, after)] == ["ROTATION_CHANGED"]
