@@ -39,7 +39,15 @@ def create_function(schema: str, name: str, facts: Facts) -> str:
         "" if facts["parallel"] == "UNSAFE" else f"PARALLEL {facts['parallel']}",
         "" if facts["cost"] == _USUAL_COST else f"COST {facts['cost']}",
     ]
-    words += [f"SET {setting.replace('=', ' = ', 1)}" for setting in facts.get("settings", ())]
+    words += [_set(setting) for setting in facts.get("settings", ())]
     head = f"CREATE OR REPLACE FUNCTION {quoted(schema)}.{quoted(name.partition('(')[0])}({facts['arguments']})"
     options = " ".join([f"LANGUAGE {facts['language']}", *(word for word in words if word)])
     return f"{head} RETURNS {facts['returns']} {options} AS $kms${facts['body']}$kms$;"
+
+
+def _set(setting: str) -> str:
+    """Return a setting of a function as it is written: names of schemas are a list, anything else is one value."""
+    name, _, value = setting.partition("=")
+    if name != "search_path":
+        value = "'" + value.replace("'", "''") + "'"
+    return f"SET {name} = {value}"

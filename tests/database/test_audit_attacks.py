@@ -122,6 +122,7 @@ def test_truncating_the_keys_does_not_truncate_the_trail(trail: Connection) -> N
     refuses(trail, TABLE, "TRUNCATE key_masters", rule="cannot truncate a table", sqlstate="0A000")
     refuses(trail, TABLE, "TRUNCATE key_masters CASCADE", rule="prevent_key_", sqlstate=WRITTEN_ONCE)
     # One rule alone, as if nothing stood before it.
+    execute(trail, "DROP TRIGGER prevent_key_master_truncate ON key_masters")
     execute(trail, "DROP TRIGGER prevent_key_version_delete_truncate ON key_versions")
     execute(trail, "DROP TRIGGER prevent_key_rotation_truncate ON key_rotations")
     refuses(trail, TABLE, "TRUNCATE key_masters CASCADE", rule=NO_DELETE, sqlstate=WRITTEN_ONCE)

@@ -227,8 +227,14 @@ def test_what_rotations_refer_to_cannot_be_truncated(shared: SharedDatabase, mas
     policy = insert(shared.connection, "rotation_policies", **rotation_policy())
     insert(shared.connection, TABLE, **completed(master, new_version=1, policy_id=policy["id"]))
     refuses(shared.connection, TABLE, f"TRUNCATE {parent}", rule="cannot truncate a table", sqlstate="0A000")
-    refuses(shared.connection, TABLE, f"TRUNCATE {parent} CASCADE", rule="prevent_key_")
+    refuses(shared.connection, TABLE, f"TRUNCATE {parent} CASCADE", rule="prevent_")
     refuses(shared.connection, TABLE, f"TRUNCATE {TABLE}", rule="prevent_key_rotation_truncate")
+    # One rule alone, as if nothing stood before it.
+    for trigger in ("key_master_truncate", "rotation_policy_truncate", "key_version_delete_truncate"):
+        table = {"key_m": "key_masters", "rotat": "rotation_policies", "key_v": "key_versions"}[trigger[:5]]
+        execute(shared.connection, f"DROP TRIGGER prevent_{trigger} ON {table}")
+    cascade = "prevent_key_rotation_truncate" if parent == "rotation_policies" else "prevent_key_"
+    refuses(shared.connection, TABLE, f"TRUNCATE {parent} CASCADE", rule=cascade)
 
 
 @pytest.mark.only_on("sqlite")

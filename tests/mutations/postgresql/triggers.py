@@ -86,9 +86,11 @@ TRIGGERS = (
         "under a condition", _again(" EXECUTE ", " WHEN (false) EXECUTE "), where=_having(" WHEN ", present=False)
     ),
     _trigger(
-        "under another condition", _again(r" WHEN \(.*\) EXECUTE ", " WHEN (false) EXECUTE "), where=_having(" WHEN ")
+        "under another condition",
+        _again(r" WHEN \((?s:.*)\) EXECUTE ", " WHEN (false) EXECUTE "),
+        where=_having(" WHEN "),
     ),
-    _trigger("under no condition", _again(r" WHEN \(.*\) EXECUTE ", " EXECUTE "), where=_having(" WHEN ")),
+    _trigger("under no condition", _again(r" WHEN \((?s:.*)\) EXECUTE ", " EXECUTE "), where=_having(" WHEN ")),
     _trigger("another function", _again(r"EXECUTE FUNCTION \S+\(", "EXECUTE FUNCTION public.mutated(", SWALLOW)),
     _trigger("another argument", _again(r"\([^()]*\)$", "('mutated')")),
     _trigger(
