@@ -168,6 +168,10 @@ CHANGES: dict[str, tuple[Callable[[World], Row], list[str]]] = {
         lambda w: w.set("key_rotations", w.rotation, claimed_by="somebody"),
         ["ROTATION_CHANGED"],
     ),
+    "a claim that is taken back before it begins": (
+        lambda w: w.set("key_rotations", w.set("key_rotations", w.rotation, claimed_by="somebody"), claimed_by=None),
+        ["ROTATION_CHANGED", "ROTATION_CHANGED"],
+    ),
     "a rotation that begins": (started, ["ROTATION_STARTED"]),
     "a rotation that another worker takes over": (
         lambda w: w.set("key_rotations", started(w), claimed_by="two"),

@@ -1,5 +1,6 @@
 """Whom an application says that it acts for: a claim in the entries that the database writes, for one transaction."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,6 +15,7 @@ from kms_schema.models import KeyAuditLog, KeyMaster, acting_for
 from kms_schema.validation import validate
 from kms_schema.vocabulary import KeyStatus, KeyType, RecordedEvent
 from tests.engines import Database
+from tests.engines.programs import REPOSITORY
 from tests.roles import login
 from tests.rows import audit_entry, insert, key_master, unique
 from tests.statements import execute, refused
@@ -55,6 +57,21 @@ def test_a_plain_client_claims_for_one_transaction(database: Database) -> None:
         insert(connection, "key_masters", **key_master())
         found = [tuple(row) for row in execute(connection, RECORDED).fetchall()]
     assert found == [("KEY_CREATED", "alice@example.com"), ("KEY_CREATED", None)]
+
+
+def test_the_statements_of_the_page_work_as_written(database: Database) -> None:
+    page = (REPOSITORY / "docs" / "recorded.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    (written,) = (block for block in blocks if ("SET LOCAL" in block) == (database.dialect == "postgresql"))
+    with closing(database.connect()) as connection:
+        insert(connection, "key_masters", **key_master(key_id="orders-2026"))
+        if isinstance(connection, sqlite3.Connection):
+            connection.executescript(written)
+        else:
+            execute(connection, written)
+        insert(connection, "key_masters", **key_master())
+        found = [tuple(row) for row in execute(connection, RECORDED).fetchall()]
+    assert found == [("KEY_CREATED", None), ("KEY_REVOKED", "alice@example.com"), ("KEY_CREATED", None)]
 
 
 def test_the_claim_covers_what_is_flushed_in_the_block(session: Session) -> None:

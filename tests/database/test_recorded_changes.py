@@ -42,6 +42,18 @@ def test_the_statuses_of_a_key_are_events() -> None:
     assert {f"KEY_{status}" for status in statuses} <= set(RecordedEvent)
 
 
+def test_a_document_is_quoted_whole(shared: SharedDatabase) -> None:
+    before, after = [{"a": None}], [{"b": None}, "x"]
+    key = insert(shared.connection, "key_masters", **key_master(compliance_tags=before))
+    since = last_sequence(shared.connection)
+    change(shared.connection, "key_masters", key, compliance_tags=after)
+    (entry,) = recorded(shared.connection, since)
+    said = entry["additional_metadata"]
+    assert (said["changed"], said["from"], said["to"]) == (
+        ["compliance_tags"], {"compliance_tags": before}, {"compliance_tags": after},
+    )  # fmt: skip
+
+
 def test_versions_that_go_with_their_master_are_recorded(shared: SharedDatabase) -> None:
     connection = shared.connection
     key = insert(connection, "key_masters", **key_master())
