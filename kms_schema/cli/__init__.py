@@ -24,6 +24,7 @@ _COMMANDS = {
     "audit": "kms_schema.cli.audit:audit",
     "current": "kms_schema.cli.migrations:current",
     "downgrade": "kms_schema.cli.migrations:downgrade",
+    "harden": "kms_schema.cli.harden:harden",
     "history": "kms_schema.cli.migrations:history",
     "preflight": "kms_schema.cli.preflight:preflight_command",
     "roles": "kms_schema.cli.roles:roles",

@@ -16,9 +16,11 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from kms_schema.migrating.faults import MigrationError, MigrationUsageError
+from kms_schema.migrating.hardened import refuse_where_hardened
 from kms_schema.migrating.lock import one_upgrade_at_a_time
 from kms_schema.migrating.options import MigrationOptions
 from kms_schema.models.autogenerate import Hooks, hooks_for_host
+from kms_schema.sql.steps import SCHEMA_OPTION
 
 
 def migrate(
@@ -168,6 +170,8 @@ def _ask_revisions_first() -> None:
         only_reads = bool(asked.opts.get("dont_mutate"))
         refuse_strangers(heads, asked.opts["script"], asked.version_table, only_reads=only_reads)
         steps = _steps(plan, heads, asked)
+        if not asked.as_sql:
+            refuse_where_hardened(asked.connection, asked.opts[SCHEMA_OPTION], steps)
         for step in steps:
             if isinstance(step, RevisionStep):
                 objection = "before_upgrade" if step.is_upgrade else "before_downgrade"

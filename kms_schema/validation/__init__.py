@@ -27,6 +27,8 @@ from kms_schema.validation.findings import (
     severity_of,
     worded,
 )
+from kms_schema.validation.hardened import CODE as HARDENING
+from kms_schema.validation.hardened import hardening_findings
 from kms_schema.validation.posture import POSTURE, posture_findings
 from kms_schema.validation.report import Report, Waived
 from kms_schema.validation.revisions import Standing
@@ -93,7 +95,7 @@ def _report(  # noqa: PLR0913
             from kms_schema.validation.rows import row_findings  # noqa: PLC0415
 
             findings += row_findings(reader, compared.guarded, compared.catalog.objects, progress)
-        findings += posture_findings(reader.posture(compared.owner) if compared.catalog.objects else [])
+        findings += _posture(reader, compared)
         findings += tuple(map(_stranger, reader.strangers(compared.names) if strict else ()))
         unasked = _unasked(compared.catalog, strict=strict, level=level, probe=probe)
         written_down = _written_down(compared, findings, unasked, reader.database)
@@ -107,6 +109,17 @@ def _report(  # noqa: PLR0913
 
     probed, more = probing.probe(connection, schema, compared.guarded)
     return replace(report, findings=(*report.findings, *map(_with_mend, more)), probed=probed)
+
+
+def _posture(reader: "Reader", compared: Compared) -> tuple[Finding, ...]:
+    """Return who could get past the guards, and on PostgreSQL what event triggers keep them from."""
+    if not compared.catalog.objects:
+        return ()
+    rows = reader.posture(compared.owner)
+    findings = posture_findings(row for row in rows if row[0] != HARDENING)
+    if reader.engine == "sqlite" or compared.empty:
+        return findings
+    return (*findings, *hardening_findings(rows, compared.catalog.schema, compared.closest))
 
 
 def _of_catalog(reader: "Reader", compared: Compared) -> tuple[Finding, ...]:

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kms_schema.hardening.definition import event_triggers, hardening_schema
 from kms_schema.migrating.lock_key import LOCK_KEY
 from kms_schema.validation.catalog import (
     STAMPS,
@@ -39,7 +40,9 @@ _OBJECT_QUERIES = (
     "relation", "column", "constraint", "index", "trigger", "function", "sequence", "rule", "policy",
     "child_table", "incoming_reference", "statistics",
 )  # fmt: skip
-_POSTURE_QUERIES = ("posture_settings", "posture_roles", "posture_objects", "posture_parameters")
+_POSTURE_QUERIES = (
+    "posture_settings", "posture_roles", "posture_objects", "posture_hardening", "posture_parameters",
+)  # fmt: skip
 FIRST_WITH_PARAMETER_RIGHTS = 150000
 # Facts that the server renders from a parsed expression, which `settled` brings to one form.
 _EXPRESSIONS = frozenset({"definition", "default", "generated", "using", "check", "partition_bound"})
@@ -165,8 +168,16 @@ class PostgresqlReader:
                 self._cursor.execute("ROLLBACK TO SAVEPOINT rows")
 
     def posture(self, owner: str) -> list[Seen]:
-        """Return who could get past the guards of the objects that were read, which belong to `owner`."""
-        parameters = {"owner": owner, "schema": self.schema, "ours": self._ours}
+        """Return who could get past the guards of the objects that were read, which belong to `owner`, and the facts
+        of event triggers, for `hardened`.
+        """
+        parameters = {
+            "owner": owner,
+            "schema": self.schema,
+            "ours": self._ours,
+            "event_triggers": [each.name for each in event_triggers(self.schema)],
+            "hardening": hardening_schema(self.schema),
+        }
         self._cursor.execute(_posture_query(with_parameters=self._version >= FIRST_WITH_PARAMETER_RIGHTS), parameters)
         return sorted(self._cursor.fetchall(), key=lambda row: row[:3])
 

@@ -134,6 +134,10 @@ CODES: Mapping[str, str] = {
     "KMS437": "a security label",
     "KMS438": "a group role is more than its group",
     "KMS439": "everyone may create temporary objects",
+    "KMS441": "what event triggers refuse here, and what is open",
+    "KMS442": "hardening changed",
+    "KMS443": "a setting switches event triggers off",
+    "KMS444": "a role may switch event triggers off",
     "KMS501": "rows break a rule",
     "KMS511": "seals out of order",
     "KMS512": "leaves other than those of the seals",
@@ -169,11 +173,11 @@ WAIVER_EXPIRED, WAIVER_UNUSED = "KMS903", "KMS904"
 
 _WARNINGS = frozenset({
     "KMS176", "KMS305", "KMS306", "KMS411", "KMS412", "KMS413", "KMS419", "KMS421", "KMS422", "KMS423", "KMS424",
-    "KMS425", "KMS426", "KMS427", "KMS428", "KMS429", "KMS438", "KMS901", "KMS902", WAIVER_UNUSED,
+    "KMS425", "KMS426", "KMS427", "KMS428", "KMS429", "KMS438", "KMS444", "KMS901", "KMS902", WAIVER_UNUSED,
 })  # fmt: skip
 _NOTES = frozenset({
     "KMS232", "KMS414", "KMS415", "KMS416", "KMS417", "KMS418", "KMS431", "KMS432", "KMS433", "KMS434", "KMS435",
-    "KMS436", "KMS437", "KMS439",
+    "KMS436", "KMS437", "KMS439", "KMS441",
 })  # fmt: skip
 
 

@@ -44,6 +44,11 @@ POSTURE = {
     "KMS437": "an extension that reads the label decides who sees or changes what",
     "KMS438": "whoever is its member has other rights than docs/roles.md says, or somebody acts as the group itself",
     "KMS439": "a temporary table stands before ours where a program names no schema; kms-schema roles takes that away",
+    "KMS441": "what is open, the owner of the tables or a superuser can do; docs/threat-model.md says what finds it",
+    "KMS442": "the event triggers of kms-schema harden are not as it makes them: the owner's DDL on the guards may go"
+    " through",
+    "KMS443": "the event triggers of kms-schema harden do not run in these sessions: the owner's DDL goes through",
+    "KMS444": "it can switch the event triggers of kms-schema harden off for itself; what it owns it can then alter",
 }
 """What each of these codes means."""
 
@@ -67,6 +72,7 @@ _EXPECTED = {
     "KMS437": "no label",
     "KMS438": "a group that does not log in, and is in no other",
     "KMS439": "TEMPORARY for those who need it",
+    "KMS443": "no such setting",
 }
 _OF_A_ROLE = "no such right"
 

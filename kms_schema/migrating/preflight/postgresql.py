@@ -8,6 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from kms_schema.migrating.hardened import advice, is_hardened
 from kms_schema.migrating.lock import HOLDER
 from kms_schema.migrating.options import MigrationOptions
 from kms_schema.migrating.preflight.locks import HOLDS_UP, MODES, Lock, locks_of, strongest
@@ -87,6 +88,8 @@ def problems(connection: sa.Connection, plan: Plan, options: MigrationOptions) -
             f"role {server.role} may not create in {place.lower()}: GRANT CREATE ON {place} TO {server.role}, "
             "or migrate as its owner"
         )
+    if plan.revisions and is_hardened(connection, options.schema):
+        yield advice(options.schema)
     if not server.may_program:
         yield f"role {server.role} may not use plpgsql: GRANT USAGE ON LANGUAGE plpgsql TO {server.role}"
     table = f"{options.schema}.{options.version_table}"

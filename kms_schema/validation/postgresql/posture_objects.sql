@@ -37,7 +37,8 @@ WHERE r.oid <> owner.oid AND NOT r.rolsuper AND r.oid NOT IN (SELECT h.role FROM
   AND NOT EXISTS (SELECT FROM pg_namespace n JOIN pg_roles o ON o.oid = n.nspowner
                   WHERE n.nspname = %(schema)s AND o.rolname = 'pg_database_owner')
 UNION ALL
-SELECT 'KMS417', 'event trigger ' || quote_ident(evtname), 'runs at ' || evtevent, NULL FROM pg_event_trigger WHERE evtenabled <> 'D'
+SELECT 'KMS417', 'event trigger ' || quote_ident(evtname), 'runs at ' || evtevent, NULL FROM pg_event_trigger
+WHERE evtenabled <> 'D' AND evtname <> ALL (%(event_triggers)s)
 UNION ALL
 SELECT 'KMS418', 'publication ' || quote_ident(p.pubname), 'publishes ' || string_agg(quote_ident(p.tablename), ', ' ORDER BY p.tablename), NULL
 FROM pg_publication_tables p

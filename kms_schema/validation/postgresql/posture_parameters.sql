@@ -1,11 +1,11 @@
 -- Rights on settings of the server, which 15 brought. What runs a program, loads a library or says who may log in is as good as
 -- being a superuser.
-SELECT CASE p.parname WHEN 'session_replication_role' THEN 'KMS424' ELSE 'KMS425' END,
+SELECT CASE p.parname WHEN 'session_replication_role' THEN 'KMS424' WHEN 'event_triggers' THEN 'KMS444' ELSE 'KMS425' END,
        coalesce('role ' || quote_ident(r.rolname), 'every role'), a.privilege_type || ' on ' || p.parname,
        format('REVOKE %%s ON PARAMETER %%s FROM %%s;', a.privilege_type, p.parname, coalesce(quote_ident(r.rolname), 'PUBLIC'))
 FROM pg_parameter_acl p CROSS JOIN aclexplode(p.paracl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
 WHERE r.rolsuper IS NOT true AND a.grantee NOT IN (SELECT owner.oid FROM owner)
-  AND (p.parname IN ('session_replication_role', 'session_preload_libraries')
+  AND (p.parname IN ('session_replication_role', 'event_triggers', 'session_preload_libraries')
        OR (a.privilege_type = 'ALTER SYSTEM'
            AND p.parname IN ('archive_cleanup_command', 'archive_command', 'archive_library', 'hba_file', 'ident_file', 'jit_provider',
                              'local_preload_libraries', 'recovery_end_command', 'restore_command', 'shared_preload_libraries',

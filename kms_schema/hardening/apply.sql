@@ -1,0 +1,54 @@
+SET LOCAL lock_timeout = '{lock_timeout}';
+SET LOCAL search_path = pg_catalog, pg_temp;
+SET LOCAL client_min_messages = warning;
+
+-- One at a time, and no migration meanwhile.
+DO $kms$ BEGIN PERFORM pg_advisory_xact_lock({lock_key}); END $kms$;
+
+-- Everything of the newest revision has to be here: what is not there would be taken for what was renamed.
+DO $kms$
+DECLARE
+    missing text;
+BEGIN
+    SELECT string_agg(name, ', ') INTO missing FROM (
+        SELECT name FROM unnest({relations}) AS name WHERE to_regclass(format('%I.%I', {schema_name}, name)) IS NULL
+        UNION ALL
+        SELECT name FROM unnest({functions}) AS name WHERE to_regproc(format('%I.%I', {schema_name}, name)) IS NULL
+    ) AS gone;
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('schema %I has no %s', {schema_name}, missing),
+            HINT = 'Run kms-schema upgrade first.';
+    END IF;
+END $kms$;
+
+-- A schema of this name that somebody else made would be theirs to change.
+DO $kms$
+DECLARE
+    other text;
+BEGIN
+    SELECT coalesce(
+        (SELECT 'belongs to ' || quote_ident(o.rolname) FROM pg_roles o
+         WHERE o.oid = n.nspowner AND NOT o.rolsuper AND o.rolname <> current_user),
+        (SELECT 'has ' || pg_describe_object(d.classid, d.objid, 0) FROM pg_depend d LEFT JOIN pg_proc f ON f.oid = d.objid
+         WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid
+             AND (f.proname IS NULL OR f.proname <> ALL ({own_functions})) LIMIT 1)
+    ) INTO other
+    FROM pg_namespace n WHERE n.nspname = {hardening_name};
+    IF other IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = format('schema %I %s', {hardening_name}, other),
+            HINT = 'The functions of the event triggers go into a schema of this name: drop or rename what is there.';
+    END IF;
+END $kms$;
+
+-- What there was before.
+DO $kms$ BEGIN PERFORM set_config('kms.hardening_before', ({state})::text, true); END $kms$;
+
+{remove}
+CREATE SCHEMA {hardening};
+{create}
+
+{entry}

@@ -1,0 +1,13 @@
+-- That it was done is an entry of the trail, in this transaction; where nothing is different now, there is none.
+DO $kms$
+BEGIN
+    PERFORM set_config('kms.hardening_changed', (current_setting('kms.hardening_before')::jsonb <> ({state}))::text, true);
+    IF current_setting('kms.hardening_changed')::boolean THEN
+        INSERT INTO {schema}.key_audit_logs
+            (event_type, event_category, event_description, user_id, security_level, additional_metadata)
+        VALUES (
+            'RIGHTS_CHANGED', 'SECURITY', {description}, nullif(current_setting('kms.actor', true), ''), 'HIGH',
+            jsonb_build_object('hardening', {done}, 'schema', {schema_name}, 'event_triggers', to_jsonb({names}))
+        );
+    END IF;
+END $kms$;

@@ -1,0 +1,15 @@
+
+-- Before a table is rewritten: a large trail would be locked for as long as that takes, only to be refused afterwards.
+DECLARE
+    relations CONSTANT text[] := {relations};
+BEGIN
+    IF EXISTS (
+        SELECT FROM pg_class r JOIN pg_namespace ours ON ours.oid = r.relnamespace
+        WHERE ours.nspname = {schema_name} AND r.relname = ANY (relations) AND r.oid = pg_event_trigger_table_rewrite_oid()
+    ) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'restrict_violation', SCHEMA = {schema_name}, CONSTRAINT = {name},
+            MESSAGE = format('%s: %s that rewrites %s is refused', {name}, tg_tag, pg_event_trigger_table_rewrite_oid()::regclass),
+            HINT = {hint};
+    END IF;
+END

@@ -1,0 +1,149 @@
+"""The SQL of the event triggers: two scripts, one that makes them and one that takes them away."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from kms_schema.hardening.definition import LONGEST_SCHEMA, EventTrigger, event_triggers, hardening_schema
+from kms_schema.migrating.lock_key import LOCK_KEY
+from kms_schema.snapshots import chain, load
+
+LOCK_TIMEOUT = "500ms"
+"""How long a lock may be waited for."""
+
+HINT = (
+    "The database is hardened (kms-schema harden). Before an upgrade a superuser runs: kms-schema harden --remove, and"
+    " after it: kms-schema harden --apply. Both are entries of the audit trail."
+)
+
+_FOLDER = Path(__file__).parent
+_HOST_OWNED = frozenset({"alembic_version", "alembic_version_pkc"})
+"""Alembic's table may be shared with a host's own history, and guards nothing."""
+
+_RELATION_KINDS = {"table": "r", "view": "v", "materialized view": "m", "index": "i", "sequence": "S"}
+
+
+def script(schema: str = "public", revision: str | None = None) -> str:
+    """Return the statements that make the event triggers; a transaction has to be around them.
+
+    They guard what there is after `revision`, by default the newest. Raises `ValueError` for a schema that cannot be
+    used.
+    """
+    parts = _names(schema, revision)
+    triggers = event_triggers(schema)
+    create = [
+        *(function_statement(schema, each, revision) for each in triggers),
+        *(event_trigger_statement(schema, each) for each in triggers),
+    ]
+    said = {"description": "event triggers made: DDL on the schema is refused", "done": "applied"}
+    return _script("apply", schema, parts | {"create": "\n".join(create)}, said)
+
+
+def removal(schema: str = "public") -> str:
+    """Return the statements that take the event triggers away; a transaction has to be around them.
+
+    Raises `ValueError` for a schema that cannot be used.
+    """
+    said = {"description": "event triggers removed: DDL on the schema is its owner's again", "done": "removed"}
+    return _script("remove", schema, _names(schema, None), said)
+
+
+def function_statement(schema: str, trigger: EventTrigger, revision: str | None = None) -> str:
+    """Return what makes the function of an event trigger, anew or again; nobody but its owner may call it."""
+    name = f"{_quoted(hardening_schema(schema))}.{trigger.function}()"
+    return (
+        f"CREATE OR REPLACE FUNCTION {name} RETURNS event_trigger\nLANGUAGE plpgsql SECURITY INVOKER\n"
+        f"SET search_path = pg_catalog, pg_temp\nAS $kms${body(schema, trigger, revision)}$kms$;\n"
+        f"REVOKE ALL ON FUNCTION {name} FROM PUBLIC;"
+    )
+
+
+def event_trigger_statement(schema: str, trigger: EventTrigger) -> str:
+    """Return what makes an event trigger, ALWAYS: of a session that replicates, too."""
+    name = _quoted(trigger.name)
+    function = f"{_quoted(hardening_schema(schema))}.{trigger.function}()"
+    tags = f" WHEN TAG IN ({', '.join(map(_literal, trigger.tags))})" if trigger.tags else ""
+    return (
+        f"CREATE EVENT TRIGGER {name} ON {trigger.event}{tags} EXECUTE FUNCTION {function};\n"
+        f"ALTER EVENT TRIGGER {name} ENABLE ALWAYS;"
+    )
+
+
+@cache
+def body(schema: str, trigger: EventTrigger, revision: str | None = None) -> str:
+    """Return the body of an event trigger's function, as the catalog keeps it."""
+    template = _file(trigger.function.removeprefix("refuse_"))
+    parts = {"name": _literal(trigger.name), "hint": _literal(HINT)}
+    return _filled(template, _names(schema, revision) | parts)
+
+
+@cache
+def guarded(revision: str | None = None) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """Return what is guarded after a revision: names of relations with their `relkind`, and names of functions."""
+    relations: dict[str, str] = {}
+    functions: set[str] = set()
+    for key in load("postgresql", revision or chain()[-1], "18.0"):
+        kind = next((kind for kind in _RELATION_KINDS if key.startswith(kind + " ")), None)
+        if kind and (name := key.removeprefix(kind + " ")) not in _HOST_OWNED:
+            relations[name] = _RELATION_KINDS[kind]
+        elif key.startswith("function "):
+            functions.add(key.removeprefix("function ").partition("(")[0])
+    return dict(sorted(relations.items())), tuple(sorted(functions))
+
+
+def _names(schema: str, revision: str | None) -> dict[str, str]:
+    if not 0 < len(schema.encode()) <= LONGEST_SCHEMA or "$kms$" in schema or "\0" in schema:
+        raise ValueError(f"no schema that can be hardened, which has up to {LONGEST_SCHEMA} bytes: {schema!r}")
+    relations, functions = guarded(revision)
+    hardening = hardening_schema(schema)
+    return {
+        "lock_timeout": LOCK_TIMEOUT,
+        "lock_key": str(LOCK_KEY),
+        "schema": _quoted(schema),
+        "schema_name": _literal(schema),
+        "hardening": _quoted(hardening),
+        "hardening_name": _literal(hardening),
+        "relations": _array(tuple(relations)),
+        "kinds": _array(tuple(relations.values())),
+        "functions": _array(functions),
+        "own_functions": _array([each.function for each in event_triggers(schema)]),
+        "names": _array([each.name for each in event_triggers(schema)]),
+    }
+
+
+def _script(name: str, schema: str, parts: Mapping[str, str], said: Mapping[str, str]) -> str:
+    texts = {key: _literal(text) for key, text in said.items()}
+    whole = {"remove": "\n".join(_removed(schema)), "entry": _file("entry").rstrip()}
+    template = _filled(_file(name), whole)
+    return _filled(_filled(template, {"state": _file("state").rstrip()}), {**parts, **texts}).rstrip() + "\n"
+
+
+def _removed(schema: str) -> Iterator[str]:
+    place = _quoted(hardening_schema(schema))
+    for trigger in event_triggers(schema):
+        yield f"DROP EVENT TRIGGER IF EXISTS {_quoted(trigger.name)};"
+    for trigger in event_triggers(schema):
+        yield f"DROP FUNCTION IF EXISTS {place}.{trigger.function}();"
+    yield f"DROP SCHEMA IF EXISTS {place};"
+
+
+def _filled(template: str, parts: Mapping[str, str]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda match: parts.get(match[1], match[0]), template)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _array(texts: Sequence[str]) -> str:
+    return f"ARRAY[{', '.join(map(_literal, texts))}]::text[]"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+@cache
+def _file(name: str) -> str:
+    return (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")

@@ -1,0 +1,41 @@
+"""A database with event triggers (`kms-schema harden`) is migrated in a window: refused before anything begins."""
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+from alembic.runtime.migration import MigrationStep, RevisionStep
+
+from kms_schema.hardening.definition import event_triggers
+from kms_schema.migrating.faults import MigrationError
+from kms_schema.snapshots import chain
+
+_ACTIVE = sa.text(
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtname = ANY (:names) AND evtenabled <> 'D')"
+)
+
+
+def is_hardened(connection: sa.Connection, schema: str) -> bool:
+    """Return whether event triggers refuse DDL on our objects in `schema`."""
+    if connection.dialect.name != "postgresql":
+        return False
+    return bool(connection.scalar(_ACTIVE, {"names": [each.name for each in event_triggers(schema)]}))
+
+
+def advice(schema: str) -> str:
+    """Return what to do about it, in a sentence."""
+    option = "" if schema == "public" else f" --schema {schema}"
+    return (
+        f"schema {schema} is hardened, and its event triggers would refuse this (docs/hardening.md): a superuser runs"
+        f" kms-schema harden --remove{option} before, and kms-schema harden --apply{option} after it"
+    )
+
+
+def refuse_where_hardened(connection: sa.Connection | None, schema: str, steps: Iterable[MigrationStep]) -> None:
+    """Raise `MigrationError` if revisions of ours are to run on a hardened database; a host's own may."""
+    ours = frozenset(chain())
+    if connection is None or not any(
+        isinstance(step, RevisionStep) and step.revision.revision in ours for step in steps
+    ):
+        return
+    if is_hardened(connection, schema):
+        raise MigrationError(advice(schema))

@@ -1,0 +1,133 @@
+"""Migrations on a hardened database: refused before they begin, and done in a window that the trail records."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from kms_schema import validate
+from kms_schema.hardening.applying import apply, remove
+from kms_schema.hardening.definition import event_triggers, hardening_schema
+from kms_schema.hardening.statements import event_trigger_statement, function_statement
+from kms_schema.migrating import program
+from kms_schema.migrating.faults import MigrationError
+from kms_schema.snapshots import chain
+from tests.catalog import catalog
+from tests.commands import kms_schema
+from tests.engines import Database
+from tests.reports import found
+from tests.shop import ONE_HISTORY, ShopError, open_shop
+from tests.statements import execute
+
+pytestmark = pytest.mark.only_on("postgresql")
+
+ENTRIES = """SELECT additional_metadata ->> 'hardening' FROM key_audit_logs
+    WHERE event_type = 'RIGHTS_CHANGED' ORDER BY sequence"""
+
+
+@pytest.fixture
+def connection(database: Database) -> Iterator[psycopg.Connection]:
+    with closing(database.connect()) as opened:
+        assert isinstance(opened, psycopg.Connection)
+        yield opened
+
+
+def entries(connection: psycopg.Connection) -> list[str]:
+    return [row[0] for row in execute(connection, ENTRIES).fetchall()]
+
+
+def guard(connection: psycopg.Connection, revision: str) -> None:
+    """Make what guards an older revision, as the command of an older version of the package did."""
+    execute(connection, f"CREATE SCHEMA {hardening_schema('public')}")
+    for trigger in event_triggers("public"):
+        execute(connection, function_statement("public", trigger, revision))
+        execute(connection, event_trigger_statement("public", trigger))
+
+
+@pytest.mark.parametrize("words", [("downgrade", "005"), ("downgrade", "base", "--allow-audit-loss")])
+def test_a_migration_without_a_window_changes_nothing(
+    database: Database, connection: psycopg.Connection, words: tuple[str, ...]
+) -> None:
+    apply(connection)
+    before = catalog(connection)
+    said = kms_schema(*words, url=database.url)
+    assert said.status == 1
+    assert "kms-schema harden --remove" in said.error
+    assert catalog(connection) == before
+
+
+def test_an_upgrade_without_a_window_changes_nothing(database: Database, connection: psycopg.Connection) -> None:
+    """A window that was closed too early: at 005, whose upgrade would build indexes CONCURRENTLY among others."""
+    database.alembic("downgrade", "004")
+    guard(connection, chain()[1])
+    before = catalog(connection)
+    with pytest.raises(MigrationError, match="harden --remove"):
+        program.upgrade(database.url)
+    preflight = kms_schema("preflight", url=database.url)
+    assert preflight.status == 1
+    assert "harden --remove" in preflight.all
+    assert catalog(connection) == before
+
+
+def test_a_database_at_an_older_revision_is_compared_with_what_guards_that(
+    database: Database, connection: psycopg.Connection
+) -> None:
+    database.alembic("downgrade", "004")
+    guard(connection, chain()[1])
+    codes = [each.code for each in validate(connection).findings]
+    assert "KMS002" in codes
+    assert "KMS442" not in codes
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="key_audit_leaves"):
+        apply(connection)
+
+
+def test_in_a_window_it_goes_down_and_up_and_the_trail_says_so(
+    database: Database, connection: psycopg.Connection
+) -> None:
+    assert apply(connection)
+    assert not apply(connection)
+    assert remove(connection)
+    assert not remove(connection)
+    database.alembic("downgrade", "006")
+    database.alembic("upgrade", "head")
+    execute(connection, "SET kms.actor = 'the deployer'")
+    assert apply(connection)
+    assert found(validate(connection)) == []
+    assert entries(connection) == ["applied", "removed", "applied"]
+    who = "SELECT user_id, recorded_by FROM key_audit_logs ORDER BY sequence DESC LIMIT 1"
+    assert execute(connection, who).fetchone() == ("the deployer", connection.info.user)
+
+
+def test_there_is_no_entry_without_the_change_and_no_change_without_it(connection: psycopg.Connection) -> None:
+    apply(connection)
+    with connection.transaction(force_rollback=True):
+        remove(connection)
+    assert entries(connection) == ["applied"]
+    state = "SELECT count(*) FROM pg_event_trigger WHERE evtenabled = 'A'"
+    assert execute(connection, state).fetchone() == (4,)
+
+
+def test_what_upgrades_is_not_held_up_where_there_is_nothing_to_do(
+    database: Database, connection: psycopg.Connection
+) -> None:
+    apply(connection)
+    assert kms_schema("upgrade", url=database.url).status == 0
+    assert kms_schema("current", url=database.url).status == 0
+    database.alembic("check")
+
+
+@pytest.mark.versions("newest")
+def test_a_hosts_own_revisions_run_and_ours_do_not(empty_database: Database, tmp_path: Path) -> None:
+    shop = open_shop(tmp_path / "shop", empty_database, ONE_HISTORY)
+    shop.alembic("upgrade", "shop_0001")
+    shop.alembic("upgrade", "kms@head")
+    with closing(empty_database.connect()) as connection:
+        assert isinstance(connection, psycopg.Connection)
+        apply(connection)
+        shop.alembic("upgrade", "heads")
+        assert shop.current() == {"shop_0002", chain()[-1]}
+        with pytest.raises(ShopError, match="harden --remove"):
+            shop.alembic("downgrade", "kms@006_seal_key_audit_trail")
+        assert found(validate(connection)) == []
