@@ -13,11 +13,12 @@ BEGIN
         WHEN 'pg_class'::regclass THEN
             -- One of ours, an index on one, or a table that inherits from one.
             EXISTS (
-                SELECT FROM pg_class r
+                SELECT FROM (
+                    SELECT c.objid
+                    UNION ALL SELECT i.indrelid FROM pg_index i WHERE i.indexrelid = c.objid
+                    UNION ALL SELECT h.inhparent FROM pg_inherits h WHERE h.inhrelid = c.objid
+                ) AS about (relation) JOIN pg_class r ON r.oid = about.relation
                 WHERE r.relnamespace = ours.oid AND r.relname = ANY (relations)
-                    AND r.oid IN (SELECT c.objid
-                                  UNION ALL SELECT i.indrelid FROM pg_index i WHERE i.indexrelid = c.objid
-                                  UNION ALL SELECT h.inhparent FROM pg_inherits h WHERE h.inhrelid = c.objid)
             )
             OR (c.command_tag LIKE 'ALTER %' AND EXISTS (
                 SELECT FROM unnest({kinds}, relations) AS wanted (kind, name)

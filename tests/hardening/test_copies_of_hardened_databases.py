@@ -21,7 +21,7 @@ from tests.reports import found
 from tests.roles import login
 from tests.statements import execute
 
-pytestmark = pytest.mark.only_on("postgresql")
+pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 
 DISABLE = "ALTER TABLE key_audit_logs DISABLE TRIGGER prevent_key_audit_log_update"
 

@@ -14,7 +14,7 @@ from tests.hardening.hardened import Hardened
 from tests.reports import found
 from tests.statements import execute
 
-pytestmark = pytest.mark.only_on("postgresql")
+pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 
 STARTS, COMMANDS, DROPS, REWRITES = (each.name for each in event_triggers("public"))
 EMPTY = "CREATE OR REPLACE FUNCTION public_hardening.refuse_drops() RETURNS event_trigger LANGUAGE plpgsql"
