@@ -11,12 +11,13 @@ BEGIN
     LEFT JOIN pg_namespace ours ON ours.nspname = {schema_name}
     WHERE c.command_tag NOT IN ('REINDEX', 'REFRESH MATERIALIZED VIEW') AND CASE c.classid
         WHEN 'pg_class'::regclass THEN
-            -- One of ours, an index on one, or a table that inherits from one.
+            -- One of ours, an index on one, a table that inherits from one, or one that takes one of ours for a partition.
             EXISTS (
                 SELECT FROM (
                     SELECT c.objid
                     UNION ALL SELECT i.indrelid FROM pg_index i WHERE i.indexrelid = c.objid
                     UNION ALL SELECT h.inhparent FROM pg_inherits h WHERE h.inhrelid = c.objid
+                    UNION ALL SELECT h.inhrelid FROM pg_inherits h WHERE h.inhparent = c.objid
                 ) AS about (relation) JOIN pg_class r ON r.oid = about.relation
                 WHERE r.relnamespace = ours.oid AND r.relname = ANY (relations)
             )
@@ -44,12 +45,13 @@ BEGIN
                     AND f.pronamespace = ours.oid AND f.proname = ANY (functions)
             )
         ELSE
-            -- What is attached to one of ours: a trigger, a rule, a policy, statistics.
+            -- What is attached to one of ours: a trigger, a rule, a policy, a constraint, statistics.
             EXISTS (
                 SELECT FROM pg_class r
                 WHERE r.relnamespace = ours.oid AND r.relname = ANY (relations) AND r.oid = CASE c.classid
                     WHEN 'pg_trigger'::regclass THEN (SELECT tgrelid FROM pg_trigger WHERE oid = c.objid)
                     WHEN 'pg_rewrite'::regclass THEN (SELECT ev_class FROM pg_rewrite WHERE oid = c.objid)
+                    WHEN 'pg_constraint'::regclass THEN (SELECT conrelid FROM pg_constraint WHERE oid = c.objid)
                     WHEN 'pg_policy'::regclass THEN (SELECT polrelid FROM pg_policy WHERE oid = c.objid)
                     WHEN 'pg_statistic_ext'::regclass THEN (SELECT stxrelid FROM pg_statistic_ext WHERE oid = c.objid)
                 END

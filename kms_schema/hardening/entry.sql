@@ -9,5 +9,11 @@ BEGIN
             'RIGHTS_CHANGED', 'SECURITY', {description}, nullif(current_setting('kms.actor', true), ''), 'HIGH',
             jsonb_build_object('hardening', {done}, 'schema', {schema_name}, 'event_triggers', to_jsonb({names}))
         );
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'object_not_in_prerequisite_state',
+                MESSAGE = 'a trigger or rule swallowed the entry of the audit trail that says so, and nothing was changed',
+                HINT = 'kms-schema validate names it.';
+        END IF;
     END IF;
 END $kms$;

@@ -45,6 +45,7 @@ ATTACKS = {
     "RULE … DO INSTEAD NOTHING": ((COMMANDS, "CREATE RULE mute AS ON INSERT TO key_audit_logs DO INSTEAD NOTHING"),),
     "inheritance child that takes an entry": (
         (COMMANDS, "CREATE TABLE child () INHERITS (key_audit_logs)"),
+        (COMMANDS, "CREATE SCHEMA theirs CREATE TABLE child () INHERITS (public.key_audit_logs)"),
         (COMMANDS, "CREATE TABLE child (LIKE key_audit_logs INCLUDING ALL); ALTER TABLE child INHERIT key_audit_logs"),
     ),
     "a policy that hides entries": (
@@ -78,12 +79,23 @@ ATTACKS = {
         (COMMANDS, "ALTER VIEW rotations_due SET (security_barrier = true)"),
         (COMMANDS, "ALTER SEQUENCE key_audit_logs_sequence_seq RESTART"),
     ),
+    "a partition, which gets the triggers of its parent": (
+        (
+            COMMANDS,
+            "CREATE TABLE p (LIKE key_view_refreshes INCLUDING CONSTRAINTS) PARTITION BY LIST (view_name);"
+            " ALTER TABLE p ATTACH PARTITION key_view_refreshes DEFAULT",
+        ),
+    ),
     "another place or owner": (
         (COMMANDS, "CREATE SCHEMA away; ALTER TABLE key_audit_seals SET SCHEMA away"),
         (COMMANDS, "ALTER TABLE key_audit_seals OWNER TO {owner}"),
         (COMMANDS, "ALTER FUNCTION kms_restoring() OWNER TO {owner}"),
     ),
-    "a comment": ((COMMANDS, "COMMENT ON TABLE key_audit_logs IS 'nothing to see'"),),
+    "a comment": (
+        (COMMANDS, "COMMENT ON TABLE key_audit_logs IS 'nothing to see'"),
+        (COMMANDS, "COMMENT ON COLUMN key_audit_logs.user_id IS 'nobody'"),
+        (COMMANDS, "COMMENT ON CONSTRAINT fk_key_versions_key_id_key_masters ON key_versions IS 'void'"),
+    ),
 }  # fmt: skip
 """By the names of docs/threat-model.md where it has them: which event trigger refuses which statements."""
 

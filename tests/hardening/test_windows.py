@@ -116,6 +116,13 @@ def test_there_is_no_entry_without_the_change_and_no_change_without_it(connectio
     assert execute(connection, state).fetchone() == (4,)
 
 
+def test_nothing_is_done_where_its_entry_is_swallowed(connection: psycopg.Connection) -> None:
+    execute(connection, "CREATE RULE mute AS ON INSERT TO key_audit_logs DO INSTEAD NOTHING")
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="swallowed"):
+        apply(connection)
+    assert execute(connection, "SELECT FROM pg_event_trigger").fetchall() == []
+
+
 def test_what_upgrades_is_not_held_up_where_there_is_nothing_to_do(
     database: Database, connection: psycopg.Connection
 ) -> None:
