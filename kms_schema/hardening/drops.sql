@@ -8,12 +8,11 @@ BEGIN
     SELECT d.object_type, d.object_identity INTO refused
     FROM pg_event_trigger_dropped_objects() d
     WHERE CASE d.classid
-        WHEN 'pg_namespace'::regclass THEN d.object_name = {schema_name}
         WHEN 'pg_proc'::regclass THEN d.address_names[1] = {schema_name} AND d.address_names[2] = ANY (functions)
         -- The server's own triggers on our tables go with the foreign key of a host's table that refers to them.
         WHEN 'pg_trigger'::regclass THEN
             d.address_names[1] = {schema_name} AND d.address_names[2] = ANY (relations) AND (d.original OR d.normal)
-        ELSE d.classid IN ('pg_class'::regclass, 'pg_constraint'::regclass, 'pg_attrdef'::regclass, 'pg_rewrite'::regclass, 'pg_policy'::regclass)
+        ELSE d.classid IN ('pg_class'::regclass, 'pg_constraint'::regclass, 'pg_policy'::regclass)
             AND d.address_names[1] = {schema_name} AND d.address_names[2] = ANY (relations)
         END
     LIMIT 1;

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
+from kms_schema.hardening.applying import apply, remove
 from kms_schema.hardening.definition import REFUSED, event_triggers
 from tests.hardening.hardened import Hardened
 from tests.statements import execute
@@ -36,6 +37,7 @@ ATTACKS = {
         (COMMANDS, f"CREATE OR REPLACE FUNCTION prevent_key_audit_log_change() RETURNS trigger {NOTHING}"),
         (COMMANDS, f"CREATE FUNCTION kms_restoring(integer) RETURNS integer {NOTHING}"),
         (DROPS, "DROP FUNCTION prevent_key_audit_log_change() CASCADE"),
+        (DROPS, "DROP FUNCTION refresh_key_views()"),
         (COMMANDS, "ALTER FUNCTION kms_restoring() RENAME TO restoring"),
         (COMMANDS, "ALTER FUNCTION kms_restoring() SET search_path = public"),
     ),
@@ -194,6 +196,15 @@ def test_an_index_that_is_dropped_concurrently_would_be_left_invalid(own: Harden
         own.owner.execute("DROP INDEX CONCURRENTLY uq_key_versions_live")
     valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'uq_key_versions_live'::regclass"
     assert execute(own.superuser, valid).fetchone() == (False,)
+
+
+def test_a_policy_is_not_dropped(own: Hardened) -> None:
+    """As those of the roles, which say who sees which rows."""
+    remove(own.superuser)
+    execute(own.superuser, "CREATE POLICY everything ON key_audit_logs USING (true)")
+    apply(own.superuser)
+    with pytest.raises(psycopg.errors.RestrictViolation, match=DROPS):
+        execute(own.owner, "DROP POLICY everything ON key_audit_logs")
 
 
 def test_a_replica_is_refused_too(common: Hardened) -> None:
