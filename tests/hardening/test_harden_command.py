@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from kms_schema.hardening.definition import LEFT_OPEN, LEFT_OPEN_ON_SQLITE, REFUSED, event_triggers
+from kms_schema.migrating.lock_key import LOCK_KEY
 from kms_schema.rights.applying import apply as apply_roles
 from kms_schema.rights.definition import Role
 from kms_schema.validation.quoting import quoted
@@ -103,6 +104,16 @@ def test_remove_opens_a_window_and_says_how_to_close_it(database: Database) -> N
     assert "kms-schema harden --apply" in removed.out
     again = kms_schema("harden", "--remove", "--format", "json", url=database.url)
     assert json.loads(again.out) == {"schema": "public", "hardened": False, "changed": False}
+
+
+@pytest.mark.only_on("postgresql")
+def test_it_does_not_run_while_an_upgrade_does(database: Database) -> None:
+    with closing(database.connect()) as upgrade:
+        upgrade.execute(f"SELECT pg_advisory_lock({LOCK_KEY})")
+        refused = kms_schema("harden", "--apply", url=database.url)
+        assert refused.status == 3
+        assert "lock timeout" in refused.error
+        assert execute(upgrade, "SELECT FROM pg_event_trigger").fetchall() == []
 
 
 @pytest.mark.only_on("postgresql")

@@ -280,7 +280,13 @@ def test_two_probes_at_once_do_not_disturb_each_other(database: Database) -> Non
     for thread in threads:
         thread.join()
     assert len(reports) == 2
-    assert {each.code for report in reports for each in report.findings} <= {"KMS411", "KMS413", "KMS414", "KMS901"}
+    assert {each.code for report in reports for each in report.findings} <= {
+        "KMS411",
+        "KMS413",
+        "KMS414",
+        "KMS441",
+        "KMS901",
+    }
 
 
 @pytest.mark.only_on("postgresql")
