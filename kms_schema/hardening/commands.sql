@@ -18,13 +18,15 @@ BEGIN
                     UNION ALL SELECT i.indrelid FROM pg_index i WHERE i.indexrelid = c.objid
                     UNION ALL SELECT h.inhparent FROM pg_inherits h WHERE h.inhrelid = c.objid
                     UNION ALL SELECT h.inhrelid FROM pg_inherits h WHERE h.inhparent = c.objid
-                ) AS about (relation) JOIN pg_class r ON r.oid = about.relation
+                ) AS about (relation)
+                -- OFFSET 0: by the oid, and not by looking for all of our names first, in a catalog that may be large.
+                CROSS JOIN LATERAL (SELECT * FROM pg_class WHERE oid = about.relation OFFSET 0) r
                 WHERE r.relnamespace = ours.oid AND r.relname = ANY (relations)
             )
             OR (c.command_tag LIKE 'ALTER %' AND EXISTS (
                 SELECT FROM unnest({kinds}, relations) AS wanted (kind, name)
                 WHERE wanted.kind = (SELECT r.relkind::text FROM pg_class r WHERE r.oid = c.objid)
-                    AND NOT EXISTS (SELECT FROM pg_class r WHERE r.relnamespace = ours.oid AND r.relname = wanted.name)
+                    AND to_regclass(format('%I.%I', {schema_name}, wanted.name)) IS NULL
             ))
         WHEN 'pg_proc'::regclass THEN
             EXISTS (SELECT FROM pg_proc f WHERE f.oid = c.objid AND f.pronamespace = ours.oid AND f.proname = ANY (functions))
