@@ -175,6 +175,10 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
             connection, "key_versions", chain.rows[0], wrapping_key_ref=None, encrypted_key_data=None
         ),
     ),
+    "emptied": (
+        "validate_key_version_material and ck_key_versions_one_wrapper",
+        lambda connection, chain: change_row(connection, "key_versions", chain.rows[0], encrypted_key_data=None),
+    ),
     "wrapped by nobody": (
         "ck_key_versions_one_wrapper",
         lambda connection, chain: change_row(connection, "key_versions", chain.rows[0], wrapping_key_ref=None),
@@ -189,7 +193,7 @@ def execute_one(connection: Connection, statement: str, row: Row) -> None:
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_what_hangs_from_a_wrapper_that_is_lost_is_named_once(database: Database, damage: str) -> None:
     """The version whose own wrapper is at fault is named by its rule, and what hangs from it as wrapped by nothing."""
-    rule, make = DAMAGES[damage]
+    rules, make = DAMAGES[damage]
     with closing(database.connect()) as connection:
         Chain(connection)
         assert found(connection) == {}
@@ -198,7 +202,7 @@ def test_what_hangs_from_a_wrapper_that_is_lost_is_named_once(database: Database
             make(connection, chain)
         says = found(connection)
     lost = says.pop("KMS522")
-    assert [key.rpartition(".")[2].removesuffix("_insert") for key in says] == [rule]
+    assert {key.rpartition(".")[2].removesuffix("_insert") for key in says} == set(rules.split(" and "))
     direct = damage in {"gone", "destroyed", "wrapped by what it wraps"}
     hanging = [2] if direct else [1, 2]
     for place, key in enumerate(chain.keys):
