@@ -97,12 +97,14 @@ def key_version(master: Row, **over: Any) -> Row:
     """Return the first version of `master`, not activated yet: with a blob unless an HSM holds the key."""
     row: Row = {"id": uuid.uuid4(), "key_id": master["id"], "version_number": 1}
     if master.get("hsm_provider") is None:
+        blob = over.get("encrypted_key_data") or envelope(master["key_size_bits"])
+        padded = blob[:1] == b"\x02"
         row |= {
-            "encrypted_key_data": envelope(master["key_size_bits"]),
+            "encrypted_key_data": blob,
             "key_checksum": secrets.token_hex(32),
             "encryption_metadata": {
-                "format": 1,
-                "algorithm": "AES-256-GCM",
+                "format": 2 if padded else 1,
+                "algorithm": "AES-256-KWP" if padded else "AES-256-GCM",
                 "associated_data": master["key_id"],
             },
         }

@@ -18,7 +18,9 @@ SPELLED = {
         "numbers": "SELECT n FROM generate_series(1, {count}) AS n",
         "id": "gen_random_uuid()",
         "days_ago": "(now() - ({days}) * interval '1 day')",
-        "envelope": "'\\x01'::bytea || decode(repeat('ab', 60), 'hex')",
+        "envelope": (
+            "'\\x01'::bytea || sha256(gen_random_uuid()::text::bytea) || substr(sha256(random()::text::bytea), 1, 28)"
+        ),
         "checksum": "repeat('a', 64)",
     },
     "sqlite": {
@@ -28,7 +30,7 @@ SPELLED = {
         ),
         "id": "lower(hex(randomblob(16)))",
         "days_ago": "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', (-({days})) || ' days')",
-        "envelope": "CAST(x'01' || zeroblob(60) AS blob)",
+        "envelope": "CAST(x'01' || randomblob(60) AS blob)",
         "checksum": f"'{'a' * 64}'",
     },
 }

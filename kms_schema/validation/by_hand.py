@@ -32,6 +32,15 @@ _REASONS: Mapping[str, str] = {
         "keep a copy as evidence, run kms-schema audit verify with a checkpoint from outside, and see who could do it",
     ),
     **dict.fromkeys(
+        ("KMS521", "KMS523"),
+        "see which of them still open, and put back from a backup what does not; which is right, no statement can say",
+    ),
+    "KMS522": "put the wrapper back from a backup, or destroy what is lost",
+    **dict.fromkeys(
+        ("KMS524", "KMS525"),
+        "look at what wrote these rows, then make the keys anew and rotate to them: wrapping again does not undo it",
+    ),
+    **dict.fromkeys(
         ("KMS601", "KMS602", "KMS603", "KMS604"),
         "what mends the other findings mends this; if there is none, something outside the schema does it",
     ),

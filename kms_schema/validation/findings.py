@@ -144,6 +144,11 @@ CODES: Mapping[str, str] = {
     "KMS513": "sealed entries gone",
     "KMS514": "entries never sealed",
     "KMS515": "seals changed",
+    "KMS521": "envelopes described as others",
+    "KMS522": "versions wrapped by nothing",
+    "KMS523": "envelopes copied",
+    "KMS524": "nonces used twice",
+    "KMS525": "envelopes that may be plaintext",
     "KMS601": "a forbidden write went through",
     "KMS602": "refused by something else",
     "KMS603": "a permitted write is refused",
@@ -166,6 +171,20 @@ ABOUT_ROWS = {
     "KMS513": "somebody took entries out of the trail past the guards; kms-schema audit verify names each",
     "KMS514": "somebody put entries into the trail past the guards, with numbers of before: they are in no seal",
     "KMS515": "somebody changed a seal past the guards; kms-schema audit verify says what still holds",
+    "KMS521": "what opens these envelopes goes by encryption_metadata: they, or what is said of them, were changed",
+    "KMS522": "these keys are lost, with all that they encrypted, unless a backup has what they were wrapped by",
+    "KMS523": (
+        "an envelope opens in its own row only: one is a copy, and the key of its row is gone; or they are bound to no "
+        "row, and whoever can write rows can put one key in the place of another"
+    ),
+    "KMS524": (
+        "random nonces never come twice: what made them is broken, and so may be the keys that it made; under AES-GCM "
+        "with one key, two such envelopes give away what they hold"
+    ),
+    "KMS525": (
+        "somebody may have put a format byte before what nobody encrypted: take it for disclosed to everybody who can "
+        "read the table or a backup of it, unless it opens"
+    ),
 }
 """What only `rows` finds, by its code, and what it means."""
 
@@ -173,7 +192,7 @@ WAIVER_EXPIRED, WAIVER_UNUSED = "KMS903", "KMS904"
 
 _WARNINGS = frozenset({
     "KMS176", "KMS305", "KMS306", "KMS411", "KMS412", "KMS413", "KMS419", "KMS421", "KMS422", "KMS423", "KMS424",
-    "KMS425", "KMS426", "KMS427", "KMS428", "KMS429", "KMS438", "KMS444", "KMS901", "KMS902", WAIVER_UNUSED,
+    "KMS425", "KMS426", "KMS427", "KMS428", "KMS429", "KMS438", "KMS444", "KMS525", "KMS901", "KMS902", WAIVER_UNUSED,
 })  # fmt: skip
 _NOTES = frozenset({
     "KMS232", "KMS414", "KMS415", "KMS416", "KMS417", "KMS418", "KMS431", "KMS432", "KMS433", "KMS434", "KMS435",

@@ -2,8 +2,8 @@
 
 A catalog that is right today says nothing of yesterday. Each constraint that the package expects is asked for rows that
 break it, and so is each rule of a trigger that has a query (`kms_schema/sql/…/violations/RULE_vNN.sql`, which
-upgrades ask as well), and the evidence of the audit trail (`evidence`). The number of statements follows from the
-schema, not from the rows.
+upgrades ask as well), the envelopes (`envelopes`) and the evidence of the audit trail (`evidence`). The number of
+statements follows from the schema, not from the rows.
 """
 
 import re
@@ -15,6 +15,7 @@ from importlib.resources.abc import Traversable
 from typing import Any, Protocol
 
 from kms_schema.validation.catalog import Facts, Objects, UnreadableError, kind_and_name
+from kms_schema.validation.envelopes import CONFIGURATIONS, VERSIONS, envelope_queries
 from kms_schema.validation.evidence import changed_seals, evidence_queries
 from kms_schema.validation.findings import ABOUT_ROWS, Finding, severity_of
 from kms_schema.validation.quoting import quoted
@@ -68,6 +69,8 @@ class Question:
     """Whether an index could hide what is asked for: a damaged one is what lets rows in twice."""
     code: str = "KMS501"
     """What is found where there are such rows."""
+    reads: tuple[str, ...] = ()
+    """Keys of what it reads besides, where the object does not say so itself."""
 
 
 def row_findings(
@@ -80,7 +83,7 @@ def row_findings(
     if retyped := [key for key, facts in sorted(actual.items()) if "casts" in facts]:
         # They would run what somebody wrote, with the rights of whoever validates.
         return (_unknown(f"the type of {retyped[0]} has casts of its own", retyped),)
-    asked = [each for each in questions(reader, expected) if _is_there(each.object, expected, actual)]
+    asked = [each for each in questions(reader, expected) if _is_there(each, expected, actual)]
     asked = _without_answered(reader, asked)
     found: list[Finding] = []
     unanswered: dict[str, list[str]] = {}
@@ -136,6 +139,10 @@ def questions(reader: Reader, expected: Objects) -> Iterator[Question]:
             row = "coalesce(row_name, '?') || ' (' || row_id || ')'"
             table = f"{schema}.{expected[holder]['table']}"
             yield Question(holder, _first(row, "problem", query.replace("{schema}", schema)), table, rule)
+    if {f"table {VERSIONS}", f"table {CONFIGURATIONS}"} <= expected.keys():
+        for code, wanted, query, reads in envelope_queries(reader.engine, reader.schema):
+            text, table = _first("name", "problem", query), f"{schema}.{VERSIONS}"
+            yield Question(f"table {VERSIONS}", text, table, wanted, code=code, reads=reads)
     if EVIDENCE in expected:
         for code, about, wanted, query in evidence_queries(reader.engine, reader.schema):
             yield Question(f"table {about}", _first("name", "problem", query), f"{schema}.{about}", wanted, code=code)
@@ -221,11 +228,11 @@ def _rules(engine: str) -> dict[str, str]:
     return {rule: path.read_text(encoding="utf-8").rstrip() for rule, (_, path) in sorted(found.items())}
 
 
-def _is_there(key: str, expected: Objects, actual: Objects) -> bool:
-    """Whether all is there that a question about this object reads; the object itself need not be."""
-    if key.startswith("table "):  # the question reads several, and says itself what it misses
-        return key in actual
-    facts = expected[key]
+def _is_there(question: Question, expected: Objects, actual: Objects) -> bool:
+    """Whether all is there that a question reads; the object that should keep the rule need not be."""
+    if question.object.startswith("table "):
+        return {question.object, *question.reads} <= actual.keys()
+    facts = expected[question.object]
     read = (needed for needed in facts.get("needs", ()) if needed.startswith(("table ", "column ")))
     return {f"table {facts['table']}", *read} <= actual.keys()
 

@@ -20,7 +20,7 @@ from tests.locks_seen import Held, Seen, locks_seen, strongest
 from tests.statements import execute
 from tests.volume import fill
 
-pytestmark = pytest.mark.only_on("postgresql")
+pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 
 # What takes the longer the more rows there are.
 LONG = re.compile(

@@ -79,6 +79,7 @@ def test_two_stamped_revisions_are_a_finding(database: Database) -> None:
     assert found(report_on(database)) == [("KMS004", "revision of the database")]
 
 
+@pytest.mark.versions("oldest and newest")
 def test_each_drift_is_one_finding_and_its_sql_mends_it(engines: Engines, engine_name: str) -> None:
     """Every kind of object and every attribute is drifted once; see the `drifts_…` modules."""
     drifts = drifts_sqlite.DRIFTS if engine_name.startswith("sqlite") else drifts_postgresql.DRIFTS

@@ -42,7 +42,9 @@ def test_rows_that_break_a_trigger_are_named(database: Database, breach: Breach)
         with guards_off(connection):
             execute(connection, broken.breaking.statement, broken.breaking.parameters)
         report = validate(connection, level="data")
-    assert {finding.code for finding in report.findings if finding.severity == "error"} == {"KMS501"}
+    hanging = breach.rule == "validate_key_version_wrapper" and "circle of" in breach.name
+    lost = {"KMS522"} if hanging else set()
+    assert {finding.code for finding in report.findings if finding.severity == "error"} == {"KMS501"} | lost
     (seen,) = [finding.actual for finding in report.findings if finding.expected.endswith(f" {breach.rule}")]
     for row, name in broken.rows:
         assert spelled(row["id"], database.dialect) in seen

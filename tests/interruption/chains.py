@@ -19,6 +19,11 @@ CONCURRENT_BUILD = re.compile(
     r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY IF NOT EXISTS (?P<index>\w+) ON (?:\w+\.)?(?P<table>\w+)"
 )
 
+ASKS = re.compile(r"\s*(?:SELECT|SHOW|SET|BEGIN|SAVEPOINT|RELEASE|ROLLBACK)\b", re.IGNORECASE)
+"""What changes nothing that is left when the client is gone."""
+EVERY = 10
+"""Of the statements within a transaction, which the server rolls back whole, each tenth tells enough."""
+
 HOST_TABLE = """CREATE TABLE audit_logs
     (id integer PRIMARY KEY, action_type varchar(40), user_id varchar(40), status varchar(40), timestamp varchar(40))"""
 """A host's own, so that 003 has something to build."""
@@ -39,6 +44,22 @@ class Chain:
     """The states between revisions, by the revision that the database is at."""
     completed: list[State] = field(default_factory=list)
     """Those that an interrupted one has left, and the next has completed."""
+
+    def telling(self) -> list[int]:
+        """Return the statements after which the server may be left in another state than after those beside them.
+
+        These are commits and the last statement before each, what changes something outside of a transaction, and each
+        tenth of the rest.
+        """
+        chosen = set(range(0, len(self.statements), EVERY))
+        within = False
+        for number, statement in enumerate(self.statements):
+            if statement.startswith("COMMIT"):
+                chosen |= {number - 1, number}
+            elif not within and not ASKS.match(statement):
+                chosen.add(number)
+            within = statement.startswith("BEGIN") or (within and not statement.startswith(("COMMIT", "ROLLBACK")))
+        return sorted(chosen)
 
     def half_done(self, state: State) -> dict[str, object]:
         """Return what `state` has that it has at no boundary, but for indexes that are built CONCURRENTLY.

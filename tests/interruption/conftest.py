@@ -33,7 +33,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many statements there were, and how many kills."""
     reports = [report for kind in ("passed", "failed") for report in terminalreporter.getreports(kind)]
     if counted := lines(reports):
-        terminalreporter.section("migrations that were killed after each statement")
+        terminalreporter.section("migrations that were killed after a statement")
         for line in counted:
             terminalreporter.write_line(line)
 

@@ -1,0 +1,365 @@
+"""Level `data`: envelopes that are none, and versions that are wrapped by nothing, are found and named.
+
+What the guards would have refused is written past them; what they let in, since no rule of a row can see it, is written
+by plain SQL.
+"""
+
+import base64
+import secrets
+import uuid
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from kms_schema.crypto import EnvelopeFormat, KeyWrapping, RootKeys
+from kms_schema.validation import Report, validate
+from kms_schema.validation.formats import written
+from tests.breaches import foreign_keys_off, spelled
+from tests.engines import Database
+from tests.engines.database import Connection
+from tests.guards_off import guards_off
+from tests.moves import kek, master, version
+from tests.rows import Row, envelope, hsm_configuration, insert
+from tests.statements import execute
+
+TEXT = b'{"user": "kms", "pin": "0000-1234", "host": "luna.example"}'
+NONCE, TAG = secrets.token_bytes(12), secrets.token_bytes(16)
+
+
+def found(connection: Connection) -> dict[str, str]:
+    """Return what is found of rows, by code; `KMS501` by the object that should have kept them out."""
+    report = validate(connection, level="data")
+    assert [finding.actual for finding in report.findings if finding.code == "KMS901"] == []
+    return {
+        finding.object if finding.code == "KMS501" else finding.code: finding.actual
+        for finding in report.findings
+        if finding.code.startswith("KMS5")
+    }
+
+
+def described(form: Any, algorithm: str) -> dict[str, Any]:
+    return {"encryption_metadata": {"format": form, "algorithm": algorithm, "associated_data": "x"}}
+
+
+NO_ENVELOPES = {
+    "another format byte": ("material_is_envelope", {"encrypted_key_data": b"\x07" + secrets.token_bytes(60)}),
+    "nothing": ("material_is_envelope", {"encrypted_key_data": b""}),
+    "text": ("material_is_envelope", {"encrypted_key_data": TEXT}),
+    "no wrapper": ("one_wrapper", {"wrapping_key_ref": None}),
+    "said by nothing": ("material_names_its_envelope", {"encryption_metadata": None}),
+    "no check value": ("material_has_checksum", {"key_checksum": None}),
+    "a copy of what was destroyed": ("destroyed_has_no_material", {"destroyed_at": "2030-01-01T00:00:00.000000Z"}),
+}
+
+
+@pytest.mark.parametrize("case", NO_ENVELOPES)
+def test_material_that_breaks_a_constraint_is_named(database: Database, case: str) -> None:
+    constraint, change = NO_ENVELOPES[case]
+    with closing(database.connect()) as connection:
+        row = version(connection, master(connection))
+        with guards_off(connection):
+            change_row(connection, "key_versions", row, **change)
+        says = found(connection)[f"constraint key_versions.ck_key_versions_{constraint}"]
+        assert says == f"1 row:\n{spelled(row['id'], database.dialect)} breaks it"
+
+
+def test_two_wrappers_are_named(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        row = version(connection, master(connection), wrapped_by_version_id=version(connection, kek(connection))["id"])
+        with guards_off(connection):
+            change_row(connection, "key_versions", row, wrapping_key_ref="kms://root")
+        (rule,) = found(connection)
+    assert rule == "constraint key_versions.ck_key_versions_one_wrapper"
+
+
+NO_CREDENTIALS = {
+    "text": TEXT,
+    "nothing": b"",
+    "too short": b"\x01" + secrets.token_bytes(28),
+    "padded": b"\x02" + secrets.token_bytes(40),
+}
+
+
+@pytest.mark.parametrize("case", NO_CREDENTIALS)
+def test_credentials_that_are_no_envelope_are_named(database: Database, case: str) -> None:
+    with closing(database.connect()) as connection:
+        row = insert(connection, "hsm_configurations", **hsm_configuration())
+        with guards_off(connection):
+            change_row(connection, "hsm_configurations", row, authentication_config=NO_CREDENTIALS[case])
+        says = found(connection)
+    (rule,) = says
+    assert rule == "constraint hsm_configurations.ck_hsm_configurations_authentication_config_is_envelope"
+    assert spelled(row["id"], database.dialect) in says[rule]
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_text_in_the_place_of_bytes_is_no_envelope(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        row = version(connection, master(connection))
+        with guards_off(connection):
+            change_row(connection, "key_versions", row, encrypted_key_data="\x01" + "x" * 60)
+        assert {rule.rpartition("_key_versions_")[2] for rule in found(connection)} == {
+            "encrypted_key_data_type",
+            "material_is_envelope",
+        }
+
+
+SAID = {
+    "another format": described(2, "AES-256-GCM"),
+    "another format, as text": described("02", "AES-256-GCM"),
+    "no number": described({}, "AES-256-GCM"),
+    "another algorithm": described(1, "AES-256-KWP"),
+    "another key size": described(1, "AES-128-GCM"),
+}
+
+
+@pytest.mark.parametrize("case", SAID)
+def test_an_envelope_that_is_described_as_another_is_named(database: Database, case: str) -> None:
+    with closing(database.connect()) as connection:
+        key = master(connection)
+        row = version(connection, key, **SAID[case])
+        version(connection, key, version_number=2, **described("01", "aes-256-gcm"))
+        padded = {"encrypted_key_data": b"\x02" + secrets.token_bytes(40), **described(2, "AES-256-KWP")}
+        version(connection, key, version_number=3, **padded)
+        other = "algorithm" if "algorithm" in case or "size" in case else "format"
+        assert found(connection) == {
+            "KMS521": f"1 row:\n{name(key, row, database)} is an AES-256-GCM envelope by its first byte, and"
+            f" encryption_metadata names another {other}"
+        }
+
+
+def name(key: Row, row: Row, database: Database) -> str:
+    return f"{key['key_id']} v{row.get('version_number', 1)} ({spelled(row['id'], database.dialect)})"
+
+
+def change_row(connection: Connection, table: str, row: Row, **change: Any) -> None:
+    settings = ", ".join(f"{column} = :{column}" for column in change)
+    assert execute(connection, f"UPDATE {table} SET {settings} WHERE id = :id", {**change, "id": row["id"]}).rowcount  # noqa: S608
+
+
+class Chain:
+    """Root, a KEK under it, one under that, and a DEK under that."""
+
+    def __init__(self, connection: Connection, **top: Any) -> None:
+        self.keys = [kek(connection, **top), kek(connection), master(connection)]
+        self.rows: list[Row] = []
+        for key in self.keys:
+            below = {"wrapped_by_version_id": self.rows[-1]["id"]} if self.rows else {}
+            self.rows.append(version(connection, key, **below))
+
+
+Damage = Callable[[Connection, Chain], None]
+DAMAGES: dict[str, tuple[str, Damage]] = {
+    "gone": (
+        "fk_key_versions_wrapped_by_version_id_key_versions",
+        lambda connection, chain: execute_one(connection, "DELETE FROM key_versions WHERE id = :id", chain.rows[0]),
+    ),
+    "destroyed": (
+        "validate_key_version_wrapper",
+        lambda connection, chain: change_row(
+            connection, "key_versions", chain.rows[0], destroyed_at="2030-01-01T00:00:00.000000Z",
+            encrypted_key_data=None, wrapping_key_ref=None,
+        ),
+    ),
+    "wrapped by what it wraps": (
+        "validate_key_version_wrapper",
+        lambda connection, chain: change_row(
+            connection, "key_versions", chain.rows[0], wrapping_key_ref=None, wrapped_by_version_id=chain.rows[1]["id"]
+        ),
+    ),
+    "without material": (
+        "validate_key_version_material",
+        lambda connection, chain: change_row(
+            connection, "key_versions", chain.rows[0], wrapping_key_ref=None, encrypted_key_data=None
+        ),
+    ),
+    "emptied": (
+        "validate_key_version_material and ck_key_versions_one_wrapper",
+        lambda connection, chain: change_row(connection, "key_versions", chain.rows[0], encrypted_key_data=None),
+    ),
+    "wrapped by nobody": (
+        "ck_key_versions_one_wrapper",
+        lambda connection, chain: change_row(connection, "key_versions", chain.rows[0], wrapping_key_ref=None),
+    ),
+}  # fmt: skip
+
+
+def execute_one(connection: Connection, statement: str, row: Row) -> None:
+    assert execute(connection, statement, {"id": row["id"]}).rowcount == 1
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_hangs_from_a_wrapper_that_is_lost_is_named_once(database: Database, damage: str) -> None:
+    """The version whose own wrapper is at fault is named by its rule, and what hangs from it as wrapped by nothing."""
+    rules, make = DAMAGES[damage]
+    with closing(database.connect()) as connection:
+        Chain(connection)
+        assert found(connection) == {}
+        chain = Chain(connection)
+        with guards_off(connection), foreign_keys_off(connection):
+            make(connection, chain)
+        says = found(connection)
+    lost = says.pop("KMS522")
+    assert {key.rpartition(".")[2].removesuffix("_insert") for key in says} == set(rules.split(" and "))
+    direct = damage in {"gone", "destroyed", "wrapped by what it wraps"}
+    hanging = [2] if direct else [1, 2]
+    for place, key in enumerate(chain.keys):
+        assert (name(key, chain.rows[place], database) in lost) == (place in hanging)
+    assert lost.startswith(f"{len(hanging)} row")
+
+
+def test_a_key_in_an_hsm_ends_a_chain(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        chain = Chain(connection, hsm_provider="pkcs11", hsm_key_id="handle")
+        assert found(connection) == {}
+        with guards_off(connection):
+            execute(connection, "UPDATE key_masters SET hsm_provider = NULL, hsm_key_id = NULL")
+        assert name(chain.keys[1], chain.rows[1], database) in found(connection)["KMS522"]
+
+
+def test_an_envelope_in_two_rows_is_named_in_both(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        keys = [master(connection) for _ in range(4)]
+        rows = [version(connection, key) for key in keys]
+        copied = version(connection, keys[0], version_number=2, encrypted_key_data=rows[0]["encrypted_key_data"])
+        hsm = hsm_configuration(authentication_config=rows[3]["encrypted_key_data"])
+        insert(connection, "hsm_configurations", **hsm)
+        says = found(connection)
+    of_hsm = f"HSM configuration {hsm['configuration_name']} ({spelled(hsm['id'], database.dialect)})"
+    pairs = [(keys[0], rows[0], keys[0], copied), (keys[0], copied, keys[0], rows[0])]
+    assert says.keys() == {"KMS523"}
+    assert says["KMS523"].splitlines()[0] == "4 rows:"
+    assert set(says["KMS523"].splitlines()[1:]) == {
+        *(f"{name(k, r, database)} has the same envelope as {name(o, s, database)}" for k, r, o, s in pairs),
+        f"{of_hsm} has the same envelope as {name(keys[3], rows[3], database)}",
+        f"{name(keys[3], rows[3], database)} has the same envelope as {of_hsm}",
+    }
+
+
+def gcm(nonce: bytes = b"", ciphertext: bytes = b"", tag: bytes = b"") -> bytes:
+    parts = (nonce, 12), (ciphertext, 32), (tag, 16)
+    return b"\x01" + b"".join(part or secrets.token_bytes(size) for part, size in parts)
+
+
+def test_a_nonce_that_comes_twice_under_a_wrapper_is_named(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        keys = [master(connection) for _ in range(3)]
+        wrapper = version(connection, kek(connection))
+        same = [version(connection, key, encrypted_key_data=gcm(NONCE)) for key in keys]
+        version(connection, keys[0], version_number=2, encrypted_key_data=gcm(NONCE), wrapping_key_ref="kms://other")
+        under = {"wrapped_by_version_id": wrapper["id"], "encrypted_key_data": gcm(NONCE)}
+        version(connection, keys[0], version_number=3, **under)
+        padded = {"encrypted_key_data": b"\x02" + NONCE + secrets.token_bytes(28), **described(2, "AES-256-KWP")}
+        version(connection, keys[0], version_number=4, **padded)
+        says = found(connection)
+    assert says.keys() == {"KMS524"}
+    lines = says["KMS524"].splitlines()
+    assert lines[0] == "3 rows:"
+    for key, row in zip(keys, same, strict=True):
+        assert any(line.startswith(f"{name(key, row, database)} has the same nonce under") for line in lines)
+    assert all(line.endswith(" and 1 more") for line in lines[1:])
+
+
+PLAIN: dict[str, tuple[int, bytes, str]] = {
+    "text": (256, b"\x01" + (TEXT + b"\r\n\t ")[:60], "is text behind its format byte"),
+    "text between nonce and tag": (256, gcm(ciphertext=b"{\r\n\t" + TEXT[1:29]), "is text behind its format byte"),
+    "a short text with its tag": (64, b"\x01" + NONCE + TEXT[:24], "is text behind its format byte"),
+    "text, padded": (256, b"\x02" + TEXT[:40], "is text behind its format byte"),
+    "a key behind zeros": (256, gcm(bytes(12)), "has a nonce of zero bytes"),
+    "a key before zeros": (256, gcm(tag=bytes(16)), "has a tag of zero bytes"),
+}
+CIPHERTEXT: dict[str, tuple[int, bytes]] = {
+    "text with a NUL in it": (256, gcm(ciphertext=TEXT[:30] + b"\0a")),
+    "text with a byte that is none": (256, gcm(ciphertext=TEXT[:31] + b"\x80")),
+    "text with a character that is no ASCII": (256, gcm(ciphertext=TEXT[:30] + b"\xc3\xa4")),
+    "text with a control character": (256, gcm(ciphertext=TEXT[:31] + b"\x7f")),
+    "too short to say": (64, b"\x02" + TEXT[:16]),
+    "nearly a nonce of zeros": (256, gcm(bytes(11) + b"\x01")),
+}
+
+
+def kept(connection: Connection, bits: int, blob: bytes) -> tuple[Row, Row]:
+    key = master(connection, key_size_bits=bits)
+    form = EnvelopeFormat(blob[0])
+    return key, version(connection, key, encrypted_key_data=blob, **described(int(form), form.algorithm))
+
+
+@pytest.mark.parametrize("case", PLAIN)
+def test_what_looks_like_plaintext_is_named_and_not_shown(database: Database, case: str) -> None:
+    bits, blob, says = PLAIN[case]
+    with closing(database.connect()) as connection:
+        key, row = kept(connection, bits, blob)
+        report = validate(connection, level="data")
+    (finding,) = [finding for finding in report.findings if finding.code.startswith("KMS5")]
+    assert (finding.code, finding.severity, finding.object) == ("KMS525", "warning", "table key_versions")
+    assert finding.actual == f"1 row:\n{name(key, row, database)} {says}"
+    shows_nothing_of(blob, report)
+
+
+def shows_nothing_of(blob: bytes, report: Report) -> None:
+    """Neither as it is, nor in hexadecimal, nor in base64, in any place of it."""
+    text = written(report, "json")
+    for start in range(1, len(blob) - 8):
+        piece = blob[start : start + 9]
+        assert piece.hex() not in text
+        assert base64.b64encode(piece).decode() not in text
+        assert piece.decode("latin-1") not in text or not piece.strip(b"\0")
+
+
+@pytest.mark.parametrize("case", CIPHERTEXT)
+def test_what_may_be_ciphertext_is_no_finding(database: Database, case: str) -> None:
+    with closing(database.connect()) as connection:
+        kept(connection, *CIPHERTEXT[case])
+        assert found(connection) == {}
+
+
+def test_credentials_are_asked_like_keys(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        row = insert(connection, "hsm_configurations", **hsm_configuration(authentication_config=b"\x01" + TEXT))
+        says = found(connection)
+    assert says == {
+        "KMS525": f"1 row:\nHSM configuration {row['configuration_name']} ({spelled(row['id'], database.dialect)})"
+        " is text behind its format byte"
+    }
+
+
+def test_what_the_package_encrypts_is_no_finding(database: Database, tmp_path: Any) -> None:
+    from sqlalchemy.orm import Session  # noqa: PLC0415
+
+    from kms_schema.models import HsmConfiguration, KeyMaster  # noqa: PLC0415
+    from kms_schema.vocabulary import HsmProvider, KeyType  # noqa: PLC0415
+
+    root = tmp_path / "root.key"
+    root.write_text(base64.b64encode(secrets.token_bytes(32)).decode())
+    root.chmod(0o600)
+    wrapping = KeyWrapping(RootKeys.from_files({"kms://root": str(root)}))
+    with Session(database.engine()) as session:
+        top = KeyMaster(key_id="kek", key_type=KeyType.KEK, algorithm="AES", key_size_bits=256)
+        under: Any = wrapping.generate(top, under="kms://root")
+        session.add(under)
+        for bits, form in [(bits, form) for bits in (8, 128, 256, 521) for form in EnvelopeFormat]:
+            of = KeyMaster(key_id=f"dek-{bits}-{form}", key_type=KeyType.DEK, algorithm="AES", key_size_bits=bits)
+            session.add(wrapping.generate(of, under=under, form=form))
+        hsm = HsmConfiguration(provider=HsmProvider.PKCS11, configuration_name="luna")
+        wrapping.encrypt_credentials(hsm, {"user": "kms", "pin": "0000-1234"}, under="kms://root")
+        session.add(hsm)
+        session.commit()
+        session.get_bind().dispose()  # type: ignore[union-attr]
+    with closing(database.connect()) as connection:
+        assert found(connection) == {}
+
+
+def test_questions_go_on_where_a_description_cannot_be_read(database: Database) -> None:
+    """On SQLite nothing but a CHECK keeps what is no JSON out: what is said of one envelope hides no other."""
+    with closing(database.connect()) as connection:
+        one, two = (version(connection, master(connection), id=uuid.uuid4()) for _ in range(2))
+        with guards_off(connection):
+            change_row(connection, "key_versions", one, **described(2, "AES-256-KWP"))
+            if database.dialect == "sqlite":
+                change_row(connection, "key_versions", two, encryption_metadata="{")
+        report = validate(connection, level="data")
+    (finding,) = [finding for finding in report.findings if finding.code == "KMS521"]
+    assert spelled(one["id"], database.dialect) in finding.actual
+    assert envelope(256)[0] == 1
