@@ -16,23 +16,13 @@ depends_on = None
 
 INDEX = "idx_key_versions_wrapping_key_ref"
 VIEW = "key_wrapping_dependants_v01"
-RULES = {
-    "postgresql": (
-        r"CONSTRAINT ck_hsm_configurations_wrapping_key_ref_not_blank"
-        r" CHECK (btrim(wrapping_key_ref, E' \t\n\r') <> '')",
-        "CONSTRAINT ck_hsm_configurations_wrapping_key_ref_has_credentials"
-        " CHECK (wrapping_key_ref IS NULL OR authentication_config IS NOT NULL)",
-    ),
-    "sqlite": (
-        "CONSTRAINT ck_hsm_configurations_wrapping_key_ref_not_blank"
-        " CHECK (trim(wrapping_key_ref, char(9, 10, 13, 32)) <> '')",
-        "CONSTRAINT ck_hsm_configurations_wrapping_key_ref_has_credentials"
-        " CHECK (wrapping_key_ref IS NULL OR authentication_config IS NOT NULL)",
-        "CONSTRAINT ck_hsm_configurations_wrapping_key_ref_type"
-        " CHECK (wrapping_key_ref IS NULL OR (typeof(wrapping_key_ref) = 'text'"
-        " AND instr(wrapping_key_ref, char(0)) = 0 AND length(wrapping_key_ref) <= 255))",
-    ),
-}
+RULES = (
+    r"CONSTRAINT ck_hsm_configurations_wrapping_key_ref_not_blank CHECK (btrim(wrapping_key_ref, E' \t\n\r') <> '')",
+    "CONSTRAINT ck_hsm_configurations_wrapping_key_ref_has_credentials"
+    " CHECK (wrapping_key_ref IS NULL OR authentication_config IS NOT NULL)",
+)
+"""Of the new column; on SQLite they are in the table's file."""
+
 BEFORE: dict[str, tuple[str, ...]] = {
     "postgresql": (
         "audit_hsm_configuration_insert_trigger_v01",
@@ -81,14 +71,13 @@ def upgrade() -> None:
     dialect = op.get_context().dialect.name
     create_index(INDEX, "key_versions", ["wrapping_key_ref"], where="wrapping_key_ref IS NOT NULL")
     lock(("hsm_configurations",), "ACCESS EXCLUSIVE")
-    column = "ADD COLUMN wrapping_key_ref VARCHAR(255)"
     if dialect == "postgresql":
         # The table has a row for each HSM: looking at all of them takes no time.
-        added = ", ".join((column, *(f"ADD {rule}" for rule in RULES[dialect])))
+        added = ", ".join(("ADD COLUMN wrapping_key_ref VARCHAR(255)", *(f"ADD {rule}" for rule in RULES)))
+        op.execute(verbatim(f"ALTER TABLE {qualified('hsm_configurations')} {added}"))
+        replace_triggers(dialect, BEFORE[dialect], AFTER[dialect])
     else:
-        added = " ".join((column, *RULES[dialect]))
-    op.execute(verbatim(f"ALTER TABLE {qualified('hsm_configurations')} {added}"))
-    replace_triggers(dialect, BEFORE[dialect], AFTER[dialect])
+        rebuild_table("hsm_configurations_v02", BEFORE["sqlite"], AFTER["sqlite"])
     for statement in create_statements(dialect, (VIEW,), schema()):
         op.execute(statement)
 
@@ -102,7 +91,7 @@ def downgrade() -> None:
         replace_triggers(dialect, AFTER[dialect], BEFORE[dialect])
         op.execute(f"ALTER TABLE {qualified('hsm_configurations')} DROP COLUMN wrapping_key_ref")
     else:
-        rebuild_table()
+        rebuild_table("hsm_configurations_v01", AFTER["sqlite"], BEFORE["sqlite"])
     op.execute(f"DROP INDEX {qualified(INDEX)}")
 
 
@@ -112,16 +101,19 @@ def replace_triggers(dialect: str, old: tuple[str, ...], new: tuple[str, ...]) -
         op.execute(statement)
 
 
-def rebuild_table() -> None:
-    """Make SQLite's table without the column. Nothing refers to it, and dropping it fires no trigger.
+def rebuild_table(table: str, old: tuple[str, ...], new: tuple[str, ...]) -> None:
+    """Make SQLite's table anew, which is small. Nothing refers to it, and dropping it fires no trigger.
 
-    DROP COLUMN of SQLite before 3.35.5 could damage the file: https://www.sqlite.org/releaselog/3_35_5.html
+    DROP COLUMN before 3.35.5 could damage the file (https://www.sqlite.org/releaselog/3_35_5.html), and ADD COLUMN
+    would leave a table that is not what its file says.
     """
+    for statement in drop_statements("sqlite", (*OTHER_TRIGGERS, *old)):
+        op.execute(statement)
     op.execute(f"CREATE TABLE hsm_configurations_kept AS SELECT {KEPT} FROM hsm_configurations")
     op.execute("DROP TABLE hsm_configurations")
-    for statement in create_statements("sqlite", ("hsm_configurations_v01",)):
+    for statement in create_statements("sqlite", (table,)):
         op.execute(statement)
     op.execute(f"INSERT INTO hsm_configurations ({KEPT}) SELECT {KEPT} FROM hsm_configurations_kept")
     op.execute("DROP TABLE hsm_configurations_kept")
-    for statement in create_statements("sqlite", (*OTHER_TRIGGERS, *BEFORE["sqlite"])):
+    for statement in create_statements("sqlite", (*OTHER_TRIGGERS, *new)):
         op.execute(statement)

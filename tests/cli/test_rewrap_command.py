@@ -241,7 +241,10 @@ def test_a_root_key_moves_with_its_credentials(
 def test_it_holds_nothing_while_it_waits_for_the_new_wrapper(
     database: Database, session: Session, tree: Tree, files: dict[str, Path]
 ) -> None:
-    """Else who has counted use of the wrapper, and goes on to one of the rows, would meet it in a circle."""
+    """Else who has counted use of the wrapper, and goes on to one of the rows, would meet it in a circle.
+
+    The server would break that after deadlock_timeout, by refusing one of the two.
+    """
     words = ["rewrap", "--from", tree.first, "--to", tree.second, *given(files)]
     session.commit()
     command = [sys.executable, "-m", "kms_schema", *words, "--database-url", database.url]
@@ -258,7 +261,7 @@ def test_it_holds_nothing_while_it_waits_for_the_new_wrapper(
         while execute(looking, waiting).fetchone() != (1,):
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        execute(counting, "SET LOCAL lock_timeout = '2s'")
+        execute(counting, "SET LOCAL lock_timeout = '200ms'")
         execute(counting, f"{count_use} wrapped_by_version_id IS NOT NULL")
         execute(counting, "COMMIT")
     out, _ = process.communicate(timeout=60)
@@ -279,3 +282,21 @@ def test_an_interruption_says_what_was_done(
     assert (process.returncode, "Traceback" in said) == (130, False), said
     assert "interrupted: run it again to go on (2 rows are rewrapped)" in said
     assert held(session, tree.wrapping) == tree.keys
+
+
+@pytest.mark.only_on("postgresql")
+def test_what_the_database_makes_the_usual_isolation_does_not_matter(
+    database: Database, session: Session, tree: Tree, files: dict[str, Path]
+) -> None:
+    """At REPEATABLE READ a version is not destroyed, and a rewrap would not see what others wrapped."""
+    session.commit()
+    with closing(database.connect()) as connection:
+        execute(
+            connection,
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = %L',"
+            " current_database(), 'repeatable read'); END $$",
+        )
+    move = ("--from", tree.first, "--to", tree.second, *given(files))
+    assert kms_schema("rewrap", *move, url=database.url).status == 0
+    said = kms_schema("destroy-version", tree.kek.key_id, "1", "--yes", url=database.url)
+    assert said.status == 0, said.all

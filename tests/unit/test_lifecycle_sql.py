@@ -17,7 +17,7 @@ from tests.engines import Database
 Dialect = Literal["postgresql", "sqlite"]
 DIALECTS: tuple[Dialect, ...] = ("postgresql", "sqlite")
 ADDED = {"hsm_configurations": ("wrapping_key_ref",)}
-"""Columns that came after the table: its file does not change."""
+"""Columns that came after the table, on PostgreSQL by ALTER TABLE: its file does not change."""
 LONGEST_NAME_BYTES = 63
 """PostgreSQL cuts a longer name off, so that two engines would not have the same."""
 
@@ -47,8 +47,8 @@ def lines_of(statement: str) -> list[str]:
 
 @pytest.mark.parametrize(("table", "dialect"), TABLES)
 def test_a_table_file_is_what_the_model_compiles_to(table: sa.Table, dialect: Dialect) -> None:
-    """All of it but the columns that a later revision has added, with their rules."""
-    added = ADDED.get(table.name, ())
+    """On PostgreSQL all of it but the columns that a later revision has added, with their rules."""
+    added = ADDED.get(table.name, ()) if dialect == "postgresql" else ()
     kept = [line for line in lines_of(table_statement(table, dialect)) if not any(each in line for each in added)]
     assert lines_of(newest_files(dialect)[table.name]) == kept
 
