@@ -40,6 +40,21 @@ BEGIN
     END LOOP;
 END $kms$;
 
+-- What is past its retention period goes by a function of kms_retention. Whoever hands a function over, and takes rights
+-- on it afterwards, has to be able to become that role; who made the role may say so for as long as this takes.
+DO $kms$
+BEGIN
+    PERFORM set_config('kms.retention_lent', CASE
+        WHEN (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN 'no'
+        WHEN pg_has_role({retention}, CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END)
+            THEN 'no'
+        ELSE 'yes'
+    END, true);
+    IF current_setting('kms.retention_lent') = 'yes' THEN
+        EXECUTE format('GRANT %I TO %I', {retention}, current_user);
+    END IF;
+END $kms$;
+
 -- What there was before.
 DO $kms$ BEGIN PERFORM set_config('kms.rights_before', ({rights})::text, true); END $kms$;
 
@@ -60,7 +75,7 @@ BEGIN
         CONTINUE WHEN EXISTS (
             SELECT FROM pg_policy
             WHERE polrelid = place AND polname = wanted.name AND polpermissive
-                AND polcmd = CASE wanted.command WHEN 'SELECT' THEN 'r' WHEN 'INSERT' THEN 'a' WHEN 'UPDATE' THEN 'w' END::"char"
+                AND polcmd = CASE wanted.command WHEN 'SELECT' THEN 'r' WHEN 'INSERT' THEN 'a' WHEN 'UPDATE' THEN 'w' WHEN 'DELETE' THEN 'd' END::"char"
                 AND ARRAY(SELECT pg_get_userbyid(role)::text COLLATE "C" FROM unnest(polroles) AS role ORDER BY 1) = wanted.roles
                 AND pg_get_expr(polqual, polrelid) IS NOT DISTINCT FROM wanted.condition
                 AND pg_get_expr(polwithcheck, polrelid) IS NOT DISTINCT FROM wanted.checked
@@ -108,6 +123,18 @@ BEGIN
     END IF;
 END $kms$;
 
+-- The function, whose owner needs CREATE on the schema for the moment in which it is given to it.
+DO $kms$
+DECLARE
+    removal CONSTANT regprocedure := to_regprocedure(format('%I.{removal}', {schema_name}));
+BEGIN
+    IF (SELECT pg_get_userbyid(proowner) FROM pg_proc WHERE oid = removal) <> {retention} THEN
+        EXECUTE format('GRANT CREATE ON SCHEMA %I TO %I', {schema_name}, {retention});
+        EXECUTE format('ALTER FUNCTION %s OWNER TO %I', removal, {retention});
+        EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM %I', {schema_name}, {retention});
+    END IF;
+END $kms$;
+
 -- What is different now is an entry of the trail, in this transaction.
 DO $kms$
 DECLARE
@@ -129,3 +156,10 @@ BEGIN
     END IF;
 END $kms$;
 {giving_back}
+DO $kms$
+BEGIN
+    IF current_setting('kms.retention_lent') = 'yes' THEN
+        EXECUTE format('REVOKE %I FROM %I', {retention}, current_user);
+    END IF;
+END $kms$;
+
