@@ -164,9 +164,10 @@ def _sqlite(connection: sqlite3.Connection) -> Catalog:
         f"{kind} {name}": {"table": table, "sql": sql}
         for kind, name, table, sql in connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema")
     }
-    # Triggers of one event fire in the order in which they were made, so that order is behaviour.
-    triggers = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger' ORDER BY rowid")
-    found["order of triggers"] = [name for (name,) in triggers]
+    # Triggers of one table and event fire in the order in which they were made, so that order is behaviour.
+    triggers = connection.execute("SELECT tbl_name, name FROM sqlite_schema WHERE type = 'trigger' ORDER BY rowid")
+    for table, name in triggers.fetchall():
+        found.setdefault(f"order of triggers on {table}", []).append(name)
     for setting in ("user_version", "application_id", "encoding", "auto_vacuum"):
         found[setting] = connection.execute(f"PRAGMA {setting}").fetchone()[0]
     return found

@@ -222,6 +222,12 @@ CHANGES: dict[str, tuple[Callable[[World], Row], list[str]]] = {
         lambda w: w.set("hsm_configurations", w.hsm, endpoint_url="https://elsewhere.example"),
         ["HSM_CONFIGURATION_CHANGED"],
     ),
+    "credentials that are rewrapped": (
+        lambda w: w.set(
+            "hsm_configurations", w.hsm, authentication_config=envelope(512), wrapping_key_ref="kms://root-2027"
+        ),
+        ["HSM_CONFIGURATION_CHANGED"],
+    ),
     "a deleted HSM": (lambda w: w.remove("hsm_configurations", w.hsm), ["HSM_CONFIGURATION_DELETED"]),
     "use that is counted": (lambda w: w.set("key_versions", w.version, usage_count=5, data_volume_bytes=80), []),
     "a health check": (

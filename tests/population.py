@@ -41,3 +41,13 @@ def contents(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
         for table in TABLES
         if table in present
     }
+
+
+def as_it_was(
+    before: dict[str, list[tuple[Any, ...]]], after: dict[str, list[tuple[Any, ...]]]
+) -> dict[str, list[tuple[Any, ...]]]:
+    """Return `after` without the columns that tables have got since `before`; in old rows these hold nothing."""
+    widths = {table: len(rows[0]) for table, rows in before.items() if rows}
+    cut = {table: widths.get(table, 0) for table in after}
+    assert {value for table, rows in after.items() for row in rows for value in row[cut[table] :]} <= {None}
+    return {table: [row[: cut[table]] for row in rows] for table, rows in after.items()}

@@ -10,6 +10,7 @@ with wrapping.unwrap(version) as material:
 
 import secrets
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import Any
 
@@ -118,13 +119,17 @@ class KeyWrapping:
         Raises as `unwrap` and `wrap` do, and `WrappingKeyError` where it is wrapped so already: the database takes new
         material with a new wrapper only.
         """
+        envelope = self.rewrapped(version, under=under, form=form)
+        for column, value in _columns(envelope, under).items():
+            setattr(version, column, value)
+
+    def rewrapped(self, version: KeyVersion, *, under: Wrapper, form: EnvelopeFormat | None = None) -> bytes:
+        """Return the envelope that `rewrap` would put into the version, and leave the version as it is."""
         if under in (version.wrapping_key_ref, version.wrapped_by):
             raise WrappingKeyError(f"{_named(version)} is wrapped under that key already")
         with self.unwrap(version) as material:
             form = form or EnvelopeFormat(_envelope(version)[0])
-            envelope = self._wrap(bindings.of_version(version), version.key, material, under, form)
-        for column, value in _columns(envelope, under).items():
-            setattr(version, column, value)
+            return self._wrap(bindings.of_version(version), version.key, material, under, form)
 
     @contextmanager
     def holding(self, kek: KeyVersion) -> Iterator[None]:
@@ -147,7 +152,7 @@ class KeyWrapping:
     ) -> None:
         """Put credentials (what JSON can say) into the configuration, under a provider's key.
 
-        Not under a key that is kept here: the table names no wrapper, so the database could not keep that from being
+        Not under a key that is kept here: the table refers to none, so the database could not keep that from being
         destroyed. Raises `MaterialError` where JSON cannot say it, `WrappingKeyError` where nobody has the key.
         """
         hidden = Credentials(credentials)
@@ -156,29 +161,48 @@ class KeyWrapping:
         with hidden.secret() as secret:
             form = EnvelopeFormat.AES_256_GCM
             configuration.authentication_config = self._providers.wrap(under, form, secret.view, place)
+        configuration.wrapping_key_ref = under
 
     def decrypt_credentials(self, configuration: HsmConfiguration, *under: str) -> Credentials:
         """Return the credentials of a configuration, a dictionary that does not show its values.
 
-        The row does not say which key it is under: name the present one first, then those that were before it.
-        Raises `OpeningRefusedError` where none of them opens it, `NoMaterialError` where there are none,
-        `WrappingKeyError` where nobody has a key that is named, or none is.
+        They are opened under the key that the row names. One that was written before revision 008, or by a program that
+        does not name it, is tried under each of `under`. Raises `OpeningRefusedError` where none opens it,
+        `NoMaterialError` where there are none, `WrappingKeyError` where nobody has a key that is tried, or none is.
         """
-        if configuration.authentication_config is None:
-            raise NoMaterialError(f"no credentials are stored for {configuration.configuration_name!r}")
-        if not under:
+        _credentials_of(configuration)
+        tried = tuple(dict.fromkeys(filter(None, (configuration.wrapping_key_ref, *under))))
+        if not tried:
             raise WrappingKeyError("name the wrapping keys that the credentials may be under")
-        place = bindings.of_configuration(configuration)
-        for reference in under:
+        for reference in tried:
             try:
-                opened = self._providers.unwrap(reference, configuration.authentication_config, place)
+                opened = self.open_credentials(configuration, reference)
             except OpeningRefusedError:
                 continue
             with opened:
                 return Credentials.of(opened)
         raise OpeningRefusedError(
-            f"the credentials of {configuration.configuration_name!r} open under none of {', '.join(map(repr, under))}"
+            f"the credentials of {configuration.configuration_name!r} open under none of {', '.join(map(repr, tried))}"
         )
+
+    def open_credentials(self, configuration: HsmConfiguration, reference: str) -> Secret:
+        """Return the credentials as JSON, under this key and no other. Raises as `decrypt_credentials` does."""
+        envelope = _credentials_of(configuration)
+        return self._providers.unwrap(reference, envelope, bindings.of_configuration(configuration))
+
+    def rewrapped_credentials(self, configuration: HsmConfiguration, source: str, *, under: str) -> bytes:
+        """Return the credentials, which are under `source`, in a new envelope under another key of a provider.
+
+        The configuration is left as it is. Raises as `open_credentials` does, and `WrappingKeyError` where nobody has
+        the other key.
+        """
+        with self.open_credentials(configuration, source) as secret:
+            place = bindings.of_configuration(configuration)
+            return self._providers.wrap(under, EnvelopeFormat.AES_256_GCM, secret.view, place)
+
+    def formats(self, reference: str) -> AbstractSet[EnvelopeFormat]:
+        """Return the formats that a provider makes under this key; none where nobody has it."""
+        return self._providers.formats(reference)
 
     def _wrap(self, place: bytes, key: KeyMaster, material: Secret, under: Wrapper, form: EnvelopeFormat) -> bytes:
         if isinstance(under, str):
@@ -227,6 +251,12 @@ def _envelope(version: KeyVersion) -> bytes:
         why = "is destroyed" if version.destroyed_at is not None else "is held in an HSM"
         raise NoMaterialError(f"{_named(version)} {why}: there is no material here")
     return version.encrypted_key_data
+
+
+def _credentials_of(configuration: HsmConfiguration) -> bytes:
+    if configuration.authentication_config is None:
+        raise NoMaterialError(f"no credentials are stored for {configuration.configuration_name!r}")
+    return configuration.authentication_config
 
 
 def _size(key: KeyMaster) -> int:

@@ -40,6 +40,9 @@ class HsmConfiguration(Base):
             sqlite="substr(authentication_config, 1, 1) = x'01' AND length(authentication_config) >= 30",
         ),
         *json_shape("supported_algorithms", "array"),
+        *not_blank("wrapping_key_ref"),
+        # Credentials without a name of their wrapping key are from before the column was there, or it is not said.
+        check("wrapping_key_ref_has_credentials", "wrapping_key_ref IS NULL OR authentication_config IS NOT NULL"),
         sa.UniqueConstraint("configuration_name"),
         {"sqlite_with_rowid": False},
     )
@@ -62,3 +65,4 @@ class HsmConfiguration(Base):
     created_at: Mapped[CreatedAt]
     created_by: Mapped[str | None] = mapped_column(sa.String(100))
     updated_at: Mapped[CreatedAt] = mapped_column(server_onupdate=sa.FetchedValue())
+    wrapping_key_ref: Mapped[str | None] = mapped_column(sa.String(255))

@@ -205,6 +205,12 @@ class KeyVersion(Base):
             sqlite_where=sa.text(LIVE),
         ),
         sa.Index("idx_key_versions_wrapped_by_version_id", "wrapped_by_version_id"),
+        sa.Index(
+            "idx_key_versions_wrapping_key_ref",
+            "wrapping_key_ref",
+            postgresql_where=sa.text("wrapping_key_ref IS NOT NULL"),
+            sqlite_where=sa.text("wrapping_key_ref IS NOT NULL"),
+        ),
         sa.Index("idx_key_versions_lifecycle", "key_id", "version_number", "activated_at", "deactivated_at"),
         {"sqlite_with_rowid": False},
     )

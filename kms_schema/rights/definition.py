@@ -76,6 +76,7 @@ RELATIONS = (
     "key_rotations",
     "key_versions",
     "key_view_refreshes",
+    "key_wrapping_dependants",
     "rotation_policies",
     "rotations_due",
 )
@@ -89,7 +90,9 @@ REMOVAL = "remove_expired_key_audit_logs()"
 CALLED_BY_ROLES = ("kms_restoring()", "kms_uuidv7()", "refresh_key_views()", REMOVAL)
 """The functions that are no trigger's: PUBLIC may call the first two until it loses that."""
 
-_VIEWS = ("key_health_monitor", "key_management_dashboard", "key_view_refreshes", "rotations_due")
+_VIEWS = (
+    "key_health_monitor", "key_management_dashboard", "key_view_refreshes", "key_wrapping_dependants", "rotations_due",
+)  # fmt: skip
 
 _WRITERS = (Role.APP, Role.ROTATOR, Role.ADMIN)
 """Who adds entries to the trail."""
@@ -111,8 +114,12 @@ HSM_FACTS = (
     "id", "provider", "configuration_name", "endpoint_url", "supported_algorithms", "max_key_size_bits",
     "supports_key_generation", "supports_key_derivation", "is_active", "last_health_check", "health_status",
     "response_time_ms", "require_dual_auth", "audit_all_operations", "created_at", "created_by", "updated_at",
+    "wrapping_key_ref",
 )  # fmt: skip
 """Of an HSM configuration all but `authentication_config`."""
+
+REWRAPPED_OF_HSM = ("id", "configuration_name", "authentication_config", "wrapping_key_ref")
+"""Of an HSM configuration what rewrapping its credentials has to see."""
 
 _READ, _ADD, _CHANGE = ("SELECT",), ("INSERT",), ("UPDATE",)
 
@@ -143,6 +150,10 @@ RIGHTS = (
     Right(Role.ROTATOR, ("INSERT", "SELECT", "UPDATE"), "key_rotations"),
     Right(Role.ROTATOR, _READ, "rotation_policies"),
     Right(Role.ROTATOR, ("EXECUTE",), "kms_uuidv7()"),
+    # To rewrap credentials, without the right to send them elsewhere: it opens every key, so what these open besides is
+    # an HSM that it would have to reach. It must not see less than all that a wrapper still wraps.
+    Right(Role.ROTATOR, _READ, "hsm_configurations", REWRAPPED_OF_HSM),
+    Right(Role.ROTATOR, _CHANGE, "hsm_configurations", ("authentication_config", "wrapping_key_ref")),
     Right(Role.ADMIN, ("INSERT", "SELECT"), "key_masters"),
     Right(
         Role.ADMIN, _CHANGE, "key_masters",

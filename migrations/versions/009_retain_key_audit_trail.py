@@ -12,7 +12,7 @@ from kms_schema.sql.losses import Loss
 from kms_schema.sql.steps import lock, qualified, schema
 
 revision = "009_retain_key_audit_trail"
-down_revision = "007_record_key_changes"
+down_revision = "008_name_wrapping_keys"
 branch_labels = None
 depends_on = None
 
@@ -48,13 +48,22 @@ FILES: dict[str, tuple[str, ...]] = {
         "audit_key_audit_retention_policy_delete_trigger_v01",
     ),
 }
-REPLACED: dict[str, tuple[str, ...]] = {
-    "postgresql": ("guard_key_audit_log_insert", "prevent_key_audit_log_change"),
+BEFORE: dict[str, tuple[str, ...]] = {
+    "postgresql": ("guard_key_audit_log_insert_v01", "prevent_key_audit_log_change_v01"),
     "sqlite": (
-        "guard_key_audit_log_insert_trigger",
-        "guard_key_audit_log_insert_sequence_trigger",
-        "prevent_key_audit_log_update_trigger",
-        "prevent_key_audit_log_delete_trigger",
+        "guard_key_audit_log_insert_trigger_v01",
+        "guard_key_audit_log_insert_sequence_trigger_v01",
+        "prevent_key_audit_log_update_trigger_v01",
+        "prevent_key_audit_log_delete_trigger_v01",
+    ),
+}
+AFTER: dict[str, tuple[str, ...]] = {
+    "postgresql": ("guard_key_audit_log_insert_v02", "prevent_key_audit_log_change_v02"),
+    "sqlite": (
+        "guard_key_audit_log_insert_trigger_v02",
+        "guard_key_audit_log_insert_sequence_trigger_v02",
+        "prevent_key_audit_log_update_trigger_v02",
+        "prevent_key_audit_log_delete_trigger_v02",
     ),
 }
 """What of earlier revisions knows of policies and tombstones from now on."""
@@ -72,7 +81,7 @@ def upgrade() -> None:
     dialect = op.get_context().dialect.name
     for statement in (
         *create_statements(dialect, FILES[dialect], schema()),
-        *replace_statements(dialect, [f"{name}_v02" for name in REPLACED[dialect]], schema()),
+        *replace_statements(dialect, AFTER[dialect], schema()),
     ):
         op.execute(statement)
 
@@ -87,7 +96,7 @@ def downgrade() -> None:
     lock(TABLES, "ACCESS EXCLUSIVE")
     before_downgrade()
     for statement in (
-        *replace_statements(dialect, [f"{name}_v01" for name in REPLACED[dialect]], schema()),
+        *replace_statements(dialect, BEFORE[dialect], schema()),
         *drop_statements(dialect, FILES[dialect], schema()),
     ):
         op.execute(statement)

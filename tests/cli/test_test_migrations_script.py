@@ -83,10 +83,10 @@ def test_our_history_is_in_order_and_every_check_is_printed(tmp_path: Path) -> N
         (lambda copy: add(copy, below="002_missing"), "002_missing"),
         (lambda copy: edit(copy, "versions/004*", '"003_optimize_audit_indexes"', "None"), "there are 2 bases"),
         (
-            lambda copy: edit(copy, "versions/007*", '"007_record_key_changes"', f'"{"007_record" * 4}"'),
+            lambda copy: edit(copy, "versions/008*", '"008_name_wrapping_keys"', f'"{"008_name" * 5}"'),
             "longer than 32 characters",
         ),
-        (lambda copy: edit(copy, "versions/007*", '"007_record', '"008_record'), "not the beginning of the file"),
+        (lambda copy: edit(copy, "versions/008*", '"008_name', '"009_name'), "not the beginning of the file"),
         (
             lambda copy: edit(copy, "versions/003*", "import logging", "import logging\nimport kms_schema.models"),
             "imports kms_schema.models",

@@ -21,6 +21,7 @@ from tests.attempts import (
     update,
     value_of,
 )
+from tests.changes import last_sequence, recorded
 from tests.rows import Row, envelope, hsm_configuration, in_words, insert, now
 from tests.shared import SharedDatabase
 from tests.statements import execute
@@ -51,6 +52,9 @@ ACCEPTED: list[Row] = [
     {"authentication_config": b"\x01" + NONCE + b"x" + TAG},
     {"authentication_config": envelope(80_000)},
     {"authentication_config": None},
+    {"authentication_config": envelope(256), "wrapping_key_ref": "kms://root-2026"},
+    {"authentication_config": envelope(256), "wrapping_key_ref": "ü" * 255},
+    {"authentication_config": envelope(256), "wrapping_key_ref": None},
     {"supported_algorithms": ["AES-256", "RSA-4096"]},
     {"supported_algorithms": []},
     {"max_key_size_bits": 1, "response_time_ms": 0},
@@ -71,6 +75,17 @@ FORBIDDEN = [
     *(Forbidden({"max_key_size_bits": size}, "ck_hsm_configurations_max_key_size_bits_positive") for size in (0, -1)),
     Forbidden({"response_time_ms": -1}, "ck_hsm_configurations_response_time_ms_not_negative"),
     Forbidden({"supported_algorithms": {"AES": 256}}, "ck_hsm_configurations_supported_algorithms_is_array"),
+    *(
+        Forbidden(
+            {"authentication_config": envelope(256), "wrapping_key_ref": blank},
+            f"ck_{TABLE}_wrapping_key_ref_not_blank",
+        )
+        for blank in ("", " \t\r\n")
+    ),
+    Forbidden(
+        {"authentication_config": None, "wrapping_key_ref": "kms://root"},
+        f"ck_{TABLE}_wrapping_key_ref_has_credentials",
+    ),
     *missing(TABLE),
     *too_long(TABLE, configuration_name=100, endpoint_url=255, created_by=100),
 ]
@@ -114,6 +129,17 @@ def test_text_is_no_envelope_though_it_looks_like_one(shared: SharedDatabase, te
     refuses_insert(shared.connection, TABLE, hsm_configuration(), no_envelope)
     row = insert(shared.connection, TABLE, **hsm_configuration())
     refuses_update(shared.connection, TABLE, row, no_envelope)
+
+
+def test_the_name_of_the_wrapping_key_is_in_the_trail_and_no_envelope(shared: SharedDatabase) -> None:
+    connection = shared.connection
+    row = insert(connection, TABLE, **hsm_configuration(authentication_config=envelope(64), wrapping_key_ref="kms://a"))
+    after = last_sequence(connection)
+    update(connection, TABLE, row, authentication_config=envelope(64), wrapping_key_ref="kms://b")
+    (entry,) = recorded(connection, after)
+    said = entry["additional_metadata"]
+    assert said["changed"] == ["authentication_config", "wrapping_key_ref"]
+    assert (said["from"], said["to"]) == ({"wrapping_key_ref": "kms://a"}, {"wrapping_key_ref": "kms://b"})
 
 
 def test_a_configuration_name_is_taken_once(shared: SharedDatabase) -> None:

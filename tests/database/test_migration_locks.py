@@ -28,8 +28,10 @@ LONG = re.compile(
 )
 # What may follow a strong lock: catalog entries, the locks themselves, and the second look, which ends by itself.
 MOMENT = re.compile(
-    r"DO \$\$ DECLARE relations|CREATE TRIGGER|ALTER TABLE \S+ ENABLE ALWAYS TRIGGER|DROP (TRIGGER|FUNCTION|INDEX|VIEW|"
-    r"MATERIALIZED VIEW|TABLE) |SHOW |SAVEPOINT|SET LOCAL statement_timeout|DO \$upgrade\$|RELEASE SAVEPOINT|"
+    r"DO \$\$ DECLARE relations|CREATE TRIGGER|ALTER TABLE \S+ ENABLE ALWAYS TRIGGER|"
+    r"ALTER TABLE \S*hsm_configurations (ADD|DROP) COLUMN wrapping_key_ref|CREATE VIEW |"
+    r"DROP (TRIGGER|FUNCTION|INDEX|VIEW|MATERIALIZED VIEW|TABLE) |"
+    r"SHOW |SAVEPOINT|SET LOCAL statement_timeout|DO \$upgrade\$|RELEASE SAVEPOINT|"
     r"(UPDATE|DELETE FROM) alembic_version|SELECT pg_catalog\."
 )
 # The first entry alone is there, and nothing is sealed, or the downgrade has refused before.
@@ -44,6 +46,8 @@ STEPS = {
     "up-to-005": ("004", "upgrade", "005"),
     "up-to-006": ("005", "upgrade", "006"),
     "up-to-007": ("006", "upgrade", "007"),
+    "up-to-008": ("007", "upgrade", "008"),
+    "down-from-008": ("008", "downgrade", "007"),
     "down-from-007": ("007", "downgrade", "006"),
     "down-from-006": ("006", "downgrade", "005"),
     "down-from-005": ("005", "downgrade", "004"),
@@ -59,7 +63,7 @@ def bring_to(database: Database, revision: str, *, rows: bool) -> None:
         columns = '"timestamp" timestamptz, action_type text, user_id text, status text'
         execute(connection, f"CREATE TABLE audit_logs (id integer PRIMARY KEY, {columns})")
         execute(connection, "INSERT INTO audit_logs (id) SELECT generate_series(1, 1000)")
-        for upwards in ("003", "004", "005", "006", "007"):
+        for upwards in ("003", "004", "005", "006", "007", "008"):
             if revision >= upwards and revision != "base":
                 database.alembic("upgrade", upwards)
             if upwards == "004" and revision >= "004" and revision != "base" and rows:
@@ -167,6 +171,7 @@ def foretold_by(statement: str, table_of: dict[str, str]) -> Held:
         ("up-to-005", False),
         ("up-to-005", True),
         ("up-to-006", False),
+        ("up-to-008", False),
     ],
 )
 def test_a_preflight_foretells_every_lock(empty_database: Database, step: str, interrupted: bool) -> None:

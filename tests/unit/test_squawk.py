@@ -25,6 +25,8 @@ SCRIPTS = (
     ("downgrade", "003:base"),
     ("upgrade", "005:006"),
     ("downgrade", "006:005"),
+    ("upgrade", "007:008"),
+    ("downgrade", "008:007"),
 )
 OLDEST_POSTGRESQL = "13.0"
 OPT_IN = "require-table-schema"
@@ -62,7 +64,7 @@ ACCEPTED = (
     Accepted("require-table-schema", r"^(CREATE|DROP) TABLE alembic_version", ALEMBICS),
     Accepted(
         "prefer-text-field",
-        r"^ *\w+ VARCHAR\(\d+\)|::varchar\(\d+\)",
+        r"^ *\w+ VARCHAR\(\d+\)|::varchar\(\d+\)|AS varchar\(255\)|ADD COLUMN \w+ VARCHAR\(255\)",
         "the contract gives these lengths, and PostgreSQL has made a varchar longer without a rewrite since 9.2",
     ),
     Accepted(
@@ -91,6 +93,12 @@ ACCEPTED = (
         r"^DROP INDEX (IF EXISTS )?(public\.)?idx_kms_audit_logs_",
         "a script cannot know whether the host has the table, and dropping takes no time once it has the lock",
     ),
+    Accepted(
+        "constraint-missing-not-valid",
+        r"^ALTER TABLE public\.hsm_configurations ADD COLUMN wrapping_key_ref ",
+        "the table has a row for each HSM, and is looked at once, in a moment",
+    ),
+    Accepted("ban-drop-column", r" DROP COLUMN wrapping_key_ref;", "this is what a downgrade is for"),
     *(
         Accepted(f"ban-drop-{kind}", rf"^DROP (MATERIALIZED )?{kind.upper()} ", "this is what a downgrade is for")
         for kind in ("function", "table", "view")

@@ -54,6 +54,8 @@ _INDEX = re.compile(
 _DROP_INDEX = re.compile(rf"DROP INDEX CONCURRENTLY (?P<index>{_NAME})")
 _TRIGGER = re.compile(rf"CREATE TRIGGER (?P<trigger>{_NAME}) .*? ON (?P<on>{_NAME})")
 _ENABLE = re.compile(rf"ALTER TABLE (?P<on>{_NAME}) ENABLE ALWAYS TRIGGER")
+_COLUMN = re.compile(rf"ALTER TABLE (?P<on>{_NAME}) ADD (?P<work>COLUMN \w+)")
+_DROP_TRIGGER = re.compile(rf"DROP (?P<work>TRIGGER {_NAME}) ON (?P<on>{_NAME})")
 _LOCK = re.compile(r"DO \$\$ .*?ARRAY\[(?P<relations>[^]]*)\].*? IN (?P<mode>[A-Z ]+) MODE")
 _REFERENCES = re.compile(rf"\bREFERENCES (?P<on>{_NAME})")
 _WRITE = re.compile(rf"(?:INSERT INTO|UPDATE|DELETE FROM) (?P<on>{_NAME})")
@@ -82,10 +84,12 @@ def locks_of(statement: str) -> Iterator[Lock]:
         work = f"{'filling' if long else 'view'} {match['view'].rpartition('.')[2]}"
         for read in sorted({found["on"] for found in _READ.finditer(match["query"])}):
             yield Lock(read, "ACCESS SHARE", work, long=long)
-    elif match := _TRIGGER.match(text):
-        yield Lock(match["on"], "SHARE ROW EXCLUSIVE", f"trigger {match['trigger']}", long=False)
-    elif match := _ENABLE.match(text):
-        yield Lock(match["on"], "SHARE ROW EXCLUSIVE", "", long=False)
+    elif match := _TRIGGER.match(text) or _ENABLE.match(text):
+        work = f"trigger {match['trigger']}" if "trigger" in match.groupdict() else ""
+        yield Lock(match["on"], "SHARE ROW EXCLUSIVE", work, long=False)
+    elif match := _COLUMN.match(text) or _DROP_TRIGGER.match(text):
+        # A column without a default is written into no row; a rule that comes with it looks at each.
+        yield Lock(match["on"], "ACCESS EXCLUSIVE", match["work"].lower(), long=" CHECK " in text)
     elif match := _LOCK.match(text):
         for relation in re.findall(r"'([^']+)'", match["relations"]):
             yield Lock(relation, match["mode"], "", long=False)

@@ -19,6 +19,7 @@ BYTES_PER_SECOND = 50 * 2**20
 
 _INDEX = re.compile(r"CREATE (?:UNIQUE )?INDEX (?:IF NOT EXISTS )?\w+ ON (?P<table>\w+)")
 _CREATED = re.compile(r"CREATE (?:TABLE|VIEW|TRIGGER) (?P<name>\w+)", re.MULTILINE)
+_DROPPED = re.compile(r"DROP (?:TABLE|VIEW|TRIGGER) (?P<name>\w+)")
 _INDEX_SHARE = 0.25
 """An index of a few columns, as a share of its table."""
 
@@ -32,10 +33,20 @@ def problems(connection: sa.Connection, plan: Plan, file: Path) -> Iterator[str]
             yield f"{path} cannot be written: make the file and its folder writable, or take another file"
     if not file.absolute().parent.is_dir():
         yield f"there is no folder {file.absolute().parent}: make it first"
-    created = {match["name"] for statement in plan.statements for match in _CREATED.finditer(statement)}
+    wanted = _wanted(plan)
     for (name,) in connection.execute(sa.text("SELECT name FROM sqlite_master")):
-        if name in created:
+        if name in wanted:
             yield f"{name} already exists, and is not from these migrations: rename it, or take another file"
+
+
+def _wanted(plan: Plan) -> set[str]:
+    """Return the names that nothing may have yet: of what is made, and not put in the place of what was dropped."""
+    wanted: set[str] = set()
+    dropped: set[str] = set()
+    for statement in plan.statements:
+        dropped |= {match["name"] for match in _DROPPED.finditer(statement)}
+        wanted |= {match["name"] for match in _CREATED.finditer(statement)} - dropped
+    return wanted
 
 
 def held(connection: sa.Connection, plan: Plan, file: Path) -> Iterator[Held]:

@@ -15,6 +15,7 @@ from kms_schema.validation.probing.rows import (
     active_key,
     destroyed_version,
     entry,
+    envelope,
     hsm,
     hsm_key,
     key_in,
@@ -214,6 +215,7 @@ def _base(table: str, column: str) -> tuple[tuple[Any, ...], Row]:
         ("key_masters", "hsm_key_id"): hsm_key(key_type="dek"),
         **{("key_masters", f"{each}_at"): key_in(each) for each in ("rotated", "expired", "revoked", "archived")},
         ("key_versions", "destroyed_at"): destroyed_version(of),
+        ("hsm_configurations", "wrapping_key_ref"): hsm(authentication_config=envelope()),
         ("key_versions", "wrapped_by_version_id"): destroyed_version(of),  # of what is destroyed it is history
         ("key_versions", "deactivated_at"): live_version(of, deactivated_at=FIRST),
         **{("key_rotations", f"{each}_at"): rotation_in(each.upper(), of) for each in ("completed", "failed")},

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kms_schema.validation.probing.attempt import Attempt, Promise, Row, Statement, adding, changing, plain
-from kms_schema.validation.probing.rows import EARLIEST, FIRST, hsm, policy, unused
+from kms_schema.validation.probing.rows import EARLIEST, FIRST, envelope, hsm, policy, unused
 from kms_schema.validation.probing.shapes import Case, displacing, identity, inserted, nulls_replaced, unique, updated
 
 POLICIES, HSMS = "rotation_policies", "hsm_configurations"
@@ -99,6 +99,17 @@ def _values_of_hsms() -> list[Case]:
             authentication_config=b'{"pin": "0000 0000 0000 0000"}',
         ),
         case(ENVELOPE, "an envelope of credentials has no content", authentication_config=b"\x01" + b"k" * 28),
+        case(
+            "wrapping_key_ref_not_blank",
+            "credentials of an HSM are under a blank name",
+            authentication_config=envelope(),
+            wrapping_key_ref=" ",
+        ),
+        case(
+            "wrapping_key_ref_has_credentials",
+            "an HSM without credentials names their wrapping key",
+            wrapping_key_ref="kms://root",
+        ),
         case("supported_algorithms_is_array", "supported_algorithms is an object", supported_algorithms={}),
     ]
 
