@@ -86,6 +86,7 @@ def test_revisions_are_reached_by_the_names_that_people_type(empty_database: Dat
         (("upgrade", "006"), "006_"),
         (("upgrade", "007"), "007_"),
         (("upgrade", "008"), "008_"),
+        (("upgrade", "009"), "009_"),
         (("upgrade", "head"), revisions()[-1]),
         (("downgrade", "003_optimize_audit_indexes"), "003_optimize_audit_indexes"),
     ):
