@@ -106,7 +106,7 @@ def test_downgrade_refuses_to_destroy_audit_entries_and_says_how_many(
     for _ in range(3):
         insert(connection, "key_audit_logs", **audit_entry())
     before, trail = catalog(connection), contents(connection)["key_audit_logs"]
-    for target in ("003", "base", "-5"):
+    for target in ("003", "base", "-6"):
         with pytest.raises(CommandError, match=r"\b3 entries\b.*allow-audit-loss=yes"):
             empty_database.alembic("downgrade", target)
     for answer in ("no", "true", ""):
