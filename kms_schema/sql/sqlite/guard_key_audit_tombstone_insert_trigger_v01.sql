@@ -28,7 +28,7 @@ BEGIN
         SELECT 1 FROM key_audit_logs AS entry
         WHERE entry.sequence <= NEW.last_sequence AND (
             strftime('%Y-%m-%dT%H:%M:%f', substr(entry."timestamp", 1, 23), '+' || entry.retention_period_days || ' days')
-        <= strftime('%Y-%m-%dT%H:%M:%f', 'now')
+                <= strftime('%Y-%m-%dT%H:%M:%f', 'now')
         ) IS NOT 1
     );
 END
