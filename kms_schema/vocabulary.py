@@ -130,23 +130,36 @@ class RecordedEvent(StrEnum):
     HSM_CONFIGURATION_CREATED = "HSM_CONFIGURATION_CREATED"
     HSM_CONFIGURATION_CHANGED = "HSM_CONFIGURATION_CHANGED"
     HSM_CONFIGURATION_DELETED = "HSM_CONFIGURATION_DELETED"
+    RETENTION_POLICY_CREATED = "RETENTION_POLICY_CREATED"
+    RETENTION_POLICY_CHANGED = "RETENTION_POLICY_CHANGED"
+    RETENTION_POLICY_DELETED = "RETENTION_POLICY_DELETED"
+    TRAIL_CUT = "TRAIL_CUT"
+    """A tombstone was written: the oldest entries may be removed."""
     RIGHTS_CHANGED = "RIGHTS_CHANGED"
     """Written by `kms-schema roles`, which makes the change, and not by a trigger."""
 
     @property
     def category(self) -> AuditCategory:
         """The category of its entries."""
-        if self.startswith("POLICY_"):
+        if self.startswith(("POLICY_", "RETENTION_")):
             return AuditCategory.POLICY
+        if self is self.TRAIL_CUT:
+            return AuditCategory.COMPLIANCE
         return AuditCategory.SECURITY if self.startswith(("HSM_", "RIGHTS_")) else AuditCategory.LIFECYCLE
 
     @property
     def security_level(self) -> AuditSecurityLevel:
         """How much its entries matter: HIGH is for what somebody should look at whenever it happens."""
-        if self.endswith("_DELETED") or self in (
-            self.KEY_REVOKED,
-            self.HSM_CONFIGURATION_CHANGED,
-            self.RIGHTS_CHANGED,
+        if (
+            self.endswith("_DELETED")
+            or self.startswith("RETENTION_")
+            or self
+            in (
+                self.KEY_REVOKED,
+                self.HSM_CONFIGURATION_CHANGED,
+                self.TRAIL_CUT,
+                self.RIGHTS_CHANGED,
+            )
         ):
             return AuditSecurityLevel.HIGH
         notable = ("_CHANGED", "_EXPIRED", "_DESTROYED", "_REWRAPPED", "_TAKEN_OVER", "_FAILED")

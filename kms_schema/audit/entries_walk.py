@@ -6,6 +6,7 @@ from itertools import chain, islice
 from kms_schema.audit.checkpoints import LARGEST
 from kms_schema.audit.encoding import Bytes, Unreadable, hashes_of, identity, leaf_hash, sequence_of
 from kms_schema.audit.kept import KeptSeal
+from kms_schema.audit.seals import SealError
 from kms_schema.audit.trail import Page, Trail
 from kms_schema.audit.verdict import Fault, Verdict
 
@@ -30,8 +31,25 @@ class EntriesWalk:
         self._first_leaf = start.tree_size if start else 0
         # What came after a seal is above its last sequence, or was one of the gaps that it left open.
         self.after = min([start.last_sequence, *(gap.first - 1 for gap in start.open_gaps)]) if start else 0
+        self._removed_leaves = self.removed = 0
+        """How many entries before that a tombstone is for: all are gone, and no walk looks at them."""
+        self._removed_until = self._end_of_removed()
+        if self._removed_until > self.after and not trail.has_entries(self._removed_until):
+            self.after = self._removed_until
+            self.removed = max(self._removed_leaves - self._first_leaf, 0)
         self._last_sequence = last.last_sequence if last else 0
         self._open = last.open_gaps if last else ()
+
+    def _end_of_removed(self) -> int:
+        """Return the last sequence that a tombstone is for; whether its seal is one is for the walk by leaf to say."""
+        try:
+            tombstone = self._trail.tombstone()
+        except SealError:
+            return 0
+        if tombstone is None or not self._trail.divides(tombstone.leaf_count, tombstone.last_sequence):
+            return 0
+        self._removed_leaves = tombstone.leaf_count
+        return tombstone.last_sequence
 
     def walk(self, after: int, until: int = LARGEST) -> int:
         """Note in the verdict every entry above `after`, and up to `until`, that is not as it was sealed.
@@ -113,6 +131,9 @@ class EntriesWalk:
             self._verdict.entries += entries
 
     def _missing(self, sequence: int) -> None:
+        if sequence <= self._removed_until:
+            self._verdict.removed += 1
+            return
         message = f"the entry with sequence {sequence} was sealed and is gone, or is hidden from this role"
         self._verdict.add(Fault(message, sequence))
 

@@ -9,18 +9,19 @@ from kms_schema.audit.gaps import Gap
 from kms_schema.audit.keys import SigningKey, VerifierKey
 from kms_schema.audit.merkle import HASH_SIZE, CompactRange
 from kms_schema.audit.notes import Note, Signature
-from kms_schema.audit.seals import Bookkeeping, Seal, SealError
+from kms_schema.audit.seals import Bookkeeping, Seal, SealError, Tombstone
 from kms_schema.audit.times import time_from_text
 
 _SIGNATURE_SIZE = 68
-_INTEGERS = ("number", "tree_size", "last_sequence", "snapshot_xmax")
-_BYTES = ("root_hash", "previous_seal_hash", "signature", "compact_range")
-_NULLABLE = ("verifier_key", "signature", "next_key", "snapshot_xmax", "system_identifier")
+_TOMBSTONE = ("tombstone_leaf_count", "tombstone_last_sequence", "archive_sha256")
+_INTEGERS = ("number", "tree_size", "last_sequence", "snapshot_xmax", *_TOMBSTONE[:2])
+_BYTES = ("root_hash", "previous_seal_hash", "signature", "compact_range", _TOMBSTONE[2])
+_NULLABLE = ("verifier_key", "signature", "next_key", "snapshot_xmax", "system_identifier", *_TOMBSTONE)
 
 
 @dataclass(frozen=True)
 class KeptSeal:
-    """A row of `key_audit_seals`, its columns in their order, as both engines give them."""
+    """A row of `key_audit_seals`, its columns in their order as both engines give them, and its tombstone's."""
 
     number: int
     origin: str
@@ -37,6 +38,9 @@ class KeptSeal:
     open_gaps: tuple[Gap, ...]
     snapshot_xmax: int | None
     system_identifier: str | None
+    tombstone_leaf_count: int | None = None
+    tombstone_last_sequence: int | None = None
+    archive_sha256: bytes | None = None
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> Self:
@@ -58,9 +62,17 @@ class KeptSeal:
         return kept
 
     def row(self) -> tuple[Any, ...]:
-        """Return what `from_row` takes."""
+        """Return the columns of `key_audit_seals`; the tombstone is a row of its own."""
         gaps = json.dumps([[gap.first, gap.last, gap.xmax] for gap in self.open_gaps])
-        return tuple(gaps if each.name == "open_gaps" else getattr(self, each.name) for each in fields(self))
+        names = (each.name for each in fields(self) if each.name not in _TOMBSTONE)
+        return tuple(gaps if name == "open_gaps" else getattr(self, name) for name in names)
+
+    @property
+    def tombstone(self) -> Tombstone | None:
+        """What it says of entries that are not kept any longer. Raises `SealError`."""
+        if self.tombstone_leaf_count is None or self.tombstone_last_sequence is None or self.archive_sha256 is None:
+            return None
+        return Tombstone(self.tombstone_leaf_count, self.tombstone_last_sequence, self.archive_sha256)
 
     def seal(self) -> Seal:
         """Return what is signed. Raises `ValueError` where the columns cannot be those of a seal."""
@@ -79,6 +91,7 @@ class KeptSeal:
             previous=self.previous_seal_hash,
             state=bookkeeping.state(),
             next_key=None if self.next_key is None else VerifierKey.parse(self.next_key),
+            tombstone=self.tombstone,
         )
 
     def note(self) -> Note:

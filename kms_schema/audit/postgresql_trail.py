@@ -9,6 +9,7 @@ from kms_schema.audit.encoding import Bytes
 from kms_schema.audit.gaps import Gap
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.postgresql_entries import SELECTED
+from kms_schema.audit.postgresql_tombstones import PostgresqlTombstones
 from kms_schema.audit.trail import NUMBERED, Moment, Page, Subtree, not_a_table, not_there, swallowed
 
 if TYPE_CHECKING:
@@ -21,12 +22,12 @@ _LOCK_CLASS = int.from_bytes(b"kmsS", "big")
 _SEAL = (
     "seal_number, origin, to_char(sealed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), tree_size,"
     " root_hash, previous_seal_hash, verifier_key, signature, next_key, compact_range, last_sequence, open_gaps::text,"
-    " snapshot_xmax, system_identifier"
+    " snapshot_xmax, system_identifier, tombstone_leaf_count, tombstone_last_sequence, archive_sha256"
 )
 _BATCH = 1000
 
 
-class PostgresqlTrail:
+class PostgresqlTrail(PostgresqlTombstones):
     """One transaction on the trail in a schema."""
 
     others: "Processes | None" = None
@@ -36,14 +37,15 @@ class PostgresqlTrail:
         self._cursor = cursor
         self._copying: Generator[Bytes, None, None] | None = None
         self._schema = quoted = '"' + schema.replace('"', '""') + '"'
-        self._logs, self._seals, self._leaves, self._subtrees, self._masters = (
-            f"{quoted}.{table}"
-            for table in ("key_audit_logs", "key_audit_seals", "key_audit_leaves", "key_audit_subtrees", "key_masters")
+        self._logs, self._seals, self._leaves, self._subtrees, self._tombstones = (
+            f"{quoted}.{table}" for table in NUMBERED
         )
+        self._masters = f"{quoted}.key_masters"
+        self._sealed = f"ONLY {self._seals} LEFT JOIN ({self.tombstones}) AS tombstone USING (seal_number)"
 
     def demand_seals(self) -> None:
         """Raise `TrailError` where the database has no seals yet."""
-        self._demand(self._seals, self._logs, self._leaves, self._subtrees)
+        self._demand(self._seals, self._logs, self._leaves, self._subtrees, self._tombstones)
 
     def demand_entries(self) -> None:
         """Raise `TrailError` where the database has no trail yet."""
@@ -96,13 +98,13 @@ class PostgresqlTrail:
 
     def last_seal(self) -> KeptSeal | None:
         """Return the newest seal."""
-        self._execute(f"SELECT {_SEAL} FROM ONLY {self._seals} ORDER BY seal_number DESC LIMIT 1")
+        self._execute(f"SELECT {_SEAL} FROM {self._sealed} ORDER BY seal_number DESC LIMIT 1")
         row = self._cursor.fetchone()
         return None if row is None else KeptSeal.from_row(row)
 
     def seal(self, number: int) -> KeptSeal | None:
         """Return one seal."""
-        rows = self._rows(f"SELECT {_SEAL} FROM ONLY {self._seals} WHERE seal_number = {number:d}")
+        rows = self._rows(f"SELECT {_SEAL} FROM {self._sealed} WHERE seal_number = {number:d}")
         return KeptSeal.from_row(rows[0]) if rows else None
 
     def first_entry_id(self) -> str | None:
@@ -173,7 +175,7 @@ class PostgresqlTrail:
         """Yield the rows of seals, a batch at a time."""
         number = 0
         while rows := self._rows(
-            f"SELECT {_SEAL} FROM ONLY {self._seals} WHERE seal_number > {number:d} ORDER BY seal_number LIMIT {_BATCH}"
+            f"SELECT {_SEAL} FROM {self._sealed} WHERE seal_number > {number:d} ORDER BY seal_number LIMIT {_BATCH}"
         ):
             yield from rows
             number = rows[-1][0]

@@ -80,6 +80,8 @@ def prove_inclusion(trail: Trail, entry: uuid.UUID | int, seal: int | None = Non
     sealed = seal_of(trail, seal)
     sequence = entry if isinstance(entry, int) else trail.sequence_of(entry)
     content = [] if sequence is None else [bytes(each) for each in trail.entries(sequence, sequence)]
+    if sequence is not None and not content and (buried := trail.tombstone()) and sequence <= buried.last_sequence:
+        raise CannotProve(f"entry {entry} is past its retention period and was removed: it is in an archive")
     if not content or sequence is None:
         raise CannotProve(f"there is no entry {entry}, or this role may not see it")
     page = trail.page_of_sequence(sequence)

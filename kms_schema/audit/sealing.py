@@ -1,14 +1,14 @@
 """Seal what is committed: each entry once, by a tree that only grows and a chain of signed seals."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kms_schema.audit.encoding import Unreadable, leaf_hash, sequence_of
 from kms_schema.audit.gaps import Gap, Run, joined, still_open, without
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.keys import SigningKey, VerifierKey
 from kms_schema.audit.merkle import CompactRange
-from kms_schema.audit.seals import NO_SEAL, SealError
+from kms_schema.audit.seals import NO_SEAL, SealError, Tombstone
 from kms_schema.audit.trail import SUBTREE_LEVELS, OpenTrail, Page, Subtree, Trail, TrailError
 
 BATCH = 65_536
@@ -92,6 +92,29 @@ def seal(
             transaction.append(sealed, growth.pages, growth.subtrees)
         yield sealed
         more = growth.full and next_key is None
+
+
+def seal_tombstone(trail: OpenTrail, signer: SigningKey, tombstone: Tombstone) -> KeptSeal:
+    """Seal what is not sealed yet, with a tombstone; the database looks at whether there may be such a one.
+
+    Raises `TrailError` as `seal` does, and where there is nothing to seal: a tree has one seal.
+    """
+    with trail.sealing() as transaction:
+        before = _last_seal(transaction)
+        refuse_other_key(before, signer)
+        made = _sealed(transaction, before, None, None, BATCH)
+        if made is None:
+            raise TrailError("there is no entry that is not sealed yet, and a tombstone comes with a seal")
+        growth, sealed = made
+        sealed = replace(
+            sealed,
+            tombstone_leaf_count=tombstone.leaf_count,
+            tombstone_last_sequence=tombstone.last_sequence,
+            archive_sha256=tombstone.archive_sha256,
+        ).signed_by(signer)
+        transaction.append(sealed, growth.pages, growth.subtrees)
+        transaction.bury(sealed.number, tombstone)
+    return sealed
 
 
 def _last_seal(trail: Trail) -> KeptSeal | None:

@@ -16,10 +16,35 @@ NO_SEAL = bytes(32)
 """What the first seal has for the hash of the one before it."""
 
 _STATE = "kms-schema/audit-seal-state/v1"
+_WORDS = {"time": 1, "seal": 2, "state": 1, "next-key": 1, "tombstone": 3}
+"""How many words follow the name of a line."""
 
 
 class SealError(ValueError):
     """This text is no seal, or there can be no such seal."""
+
+
+@dataclass(frozen=True)
+class Tombstone:
+    """What a seal says of the oldest entries: they are past their retention period, exported, and may be removed."""
+
+    leaf_count: int
+    """They are those of so many leaves, from the first on."""
+    last_sequence: int
+    """The sequence of the last of them; no other entry has a lower one."""
+    archive_sha256: bytes
+    """The hash of the file that those went to which no earlier tombstone had, 32 bytes."""
+
+    def __post_init__(self) -> None:
+        """Raise `SealError` where there can be no such tombstone."""
+        if any(type(each) is not int or not 1 <= each <= LARGEST for each in (self.leaf_count, self.last_sequence)):
+            raise SealError("a tombstone is for at least one leaf, and for sequences from 1 on")
+        if type(self.archive_sha256) is not bytes or len(self.archive_sha256) != 32:
+            raise SealError("the hash of an archive has 32 bytes")
+
+    def line(self) -> str:
+        """Return the line of a seal that says so."""
+        return f"tombstone {self.leaf_count} {self.last_sequence} {to_base64(self.archive_sha256)}"
 
 
 @dataclass(frozen=True)
@@ -80,6 +105,7 @@ class Seal:
     """`Bookkeeping.state()`."""
     next_key: VerifierKey | None = None
     """The key that signs the seals after this one, where that changes."""
+    tombstone: Tombstone | None = None
 
     def __post_init__(self) -> None:
         """Raise `SealError` where there can be no such seal."""
@@ -103,6 +129,8 @@ class Seal:
         ]
         if self.next_key is not None:
             lines.append(f"next-key {self.next_key}")
+        if self.tombstone is not None:
+            lines.append(self.tombstone.line())
         return Checkpoint(self.origin, self.size, self.root, tuple(lines))
 
     def text(self) -> str:
@@ -122,17 +150,18 @@ class Seal:
         """
         try:
             checkpoint = Checkpoint.parse(text)
-            time, chain, state, next_key = _extensions(checkpoint.extensions)
-            number_, previous = chain
+            words = _extensions(checkpoint.extensions)
+            number_, previous = words["seal"]
             return cls(
                 checkpoint.origin,
                 checkpoint.size,
                 checkpoint.root,
-                time_from_text(time),
+                time_from_text(words["time"][0]),
                 number(number_),
                 hash_from_base64(previous),
-                hash_from_base64(state),
-                None if next_key is None else VerifierKey.parse(next_key),
+                hash_from_base64(words["state"][0]),
+                VerifierKey.parse(words["next-key"][0]) if "next-key" in words else None,
+                _tombstone(*words["tombstone"]) if "tombstone" in words else None,
             )
         except (CheckpointError, SealKeyError, ValueError) as error:
             raise SealError(f"no seal: {error}") from None
@@ -142,18 +171,20 @@ def _apart(one: tuple[int, int, int], two: tuple[int, int, int]) -> bool:
     return one[1] + 1 < two[0] or (one[1] + 1 == two[0] and one[2] != two[2])
 
 
-def _extensions(lines: Sequence[str]) -> tuple[str, tuple[str, str], str, str | None]:
-    """Return what stands after the words `time`, `seal`, `state` and, where it is there, `next-key`."""
-    found = [line.split(" ") for line in lines]
-    shape = [(line[0], len(line)) for line in found]
-    expected = [("time", 2), ("seal", 3), ("state", 2), ("next-key", 2)]
-    if shape not in (expected, expected[:3]):
+def _extensions(lines: Sequence[str]) -> dict[str, list[str]]:
+    """Return the words of the lines `time`, `seal`, `state` and, where they are there, `next-key` and `tombstone`."""
+    found = {name: words for name, *words in (line.split(" ") for line in lines)}
+    names = ["time", "seal", "state", *(name for name in ("next-key", "tombstone") if name in found)]
+    if [line.partition(" ")[0] for line in lines] != names or any(len(found[name]) != _WORDS[name] for name in names):
         raise SealError(
-            "after origin, size and root a seal has the lines time, seal, state and perhaps next-key; a newer version"
-            " of this package may know others"
+            "after origin, size and root a seal has the lines time, seal, state and perhaps next-key and tombstone; a"
+            " newer version of this package may know others"
         )
-    time, chain, state, *next_key = found
-    return time[1], (chain[1], chain[2]), state[1], next_key[0][1] if next_key else None
+    return found
+
+
+def _tombstone(leaf_count: str, last_sequence: str, archive: str) -> Tombstone:
+    return Tombstone(number(leaf_count), number(last_sequence), hash_from_base64(archive))
 
 
 def _or_none(value: int | str | None) -> int | str:

@@ -10,6 +10,7 @@ from kms_schema.audit.encoding import Bytes
 from kms_schema.audit.gaps import Gap
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.sqlite_entries import SELECTED, entry_or_unreadable, text_as_stored
+from kms_schema.audit.sqlite_tombstones import TOMBSTONES, SqliteTombstones
 from kms_schema.audit.trail import (
     NUMBERED,
     Moment,
@@ -32,9 +33,13 @@ _SEAL = (
     "seal_number, origin, sealed_at, tree_size, root_hash, previous_seal_hash, verifier_key, signature, next_key,"
     " compact_range, last_sequence, open_gaps, snapshot_xmax, system_identifier"
 )
+_SEALED = (
+    f"SELECT {_SEAL}, tombstone_leaf_count, tombstone_last_sequence, archive_sha256"
+    f" FROM main.key_audit_seals LEFT JOIN ({TOMBSTONES}) AS tombstone USING (seal_number)"
+)
 
 
-class SqliteTrail:
+class SqliteTrail(SqliteTombstones):
     """One transaction on the trail of a file."""
 
     others: "Processes | None" = None
@@ -70,14 +75,12 @@ class SqliteTrail:
 
     def last_seal(self) -> KeptSeal | None:
         """Return the newest seal."""
-        row = self._cursor.execute(
-            f"SELECT {_SEAL} FROM main.key_audit_seals ORDER BY seal_number DESC LIMIT 1"
-        ).fetchone()
+        row = self._cursor.execute(f"{_SEALED} ORDER BY seal_number DESC LIMIT 1").fetchone()
         return None if row is None else KeptSeal.from_row(row)
 
     def seal(self, number: int) -> KeptSeal | None:
         """Return one seal."""
-        query = f"SELECT {_SEAL} FROM main.key_audit_seals WHERE seal_number = ?"
+        query = f"{_SEALED} WHERE seal_number = ?"
         row = self._cursor.execute(query, (number,)).fetchone()
         return None if row is None else KeptSeal.from_row(row)
 
@@ -142,10 +145,7 @@ class SqliteTrail:
     def seal_rows(self) -> Iterator[Sequence[Any]]:
         """Yield the rows of seals."""
         number = 0
-        query = (
-            f"SELECT {_SEAL} FROM main.key_audit_seals WHERE seal_number > ? AND typeof(seal_number) = 'integer'"
-            " ORDER BY seal_number LIMIT 1"
-        )
+        query = f"{_SEALED} WHERE seal_number > ? AND typeof(seal_number) = 'integer' ORDER BY seal_number LIMIT 1"
         while row := self._cursor.execute(query, (number,)).fetchone():
             yield row
             number = row[0]

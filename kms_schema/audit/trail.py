@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from kms_schema.audit.encoding import Bytes
 from kms_schema.audit.gaps import Gap, Run
 from kms_schema.audit.kept import KeptSeal
-from kms_schema.audit.seals import SealError
+from kms_schema.audit.seals import SealError, Tombstone
 
 if TYPE_CHECKING:
     from kms_schema.audit.processes import Processes
@@ -46,6 +46,7 @@ NUMBERED = {
     "key_audit_seals": {"seal_number": 1},
     "key_audit_leaves": {"first_leaf": 0, "first_sequence": 1},
     "key_audit_subtrees": {"level": SUBTREE_LEVELS.start, "position": 0},
+    "key_audit_tombstones": {"seal_number": 1, "leaf_count": 1, "last_sequence": 1},
 }
 """The columns that rows are found by, and the lowest number of each."""
 
@@ -191,6 +192,41 @@ class Trail(Protocol):
         """Yield tables, and how many rows of them have no number that is in order, so that no walk comes across them.
 
         The rules of the tables allow none; an owner can take the rules out.
+        """
+        ...
+
+    def tombstone(self) -> Tombstone | None:
+        """Return the newest tombstone, which is for what all earlier ones were for as well. Raises `SealError`."""
+        ...
+
+    def has_entries(self, until: int) -> bool:
+        """Say whether there is an entry with a sequence up to `until`."""
+        ...
+
+    def count_entries(self, until: int) -> int:
+        """Return how many entries have a sequence up to `until`."""
+        ...
+
+    def divides(self, leaf_count: int, last_sequence: int) -> bool:
+        """Say whether the first `leaf_count` leaves are whole pages, and are the entries up to `last_sequence`."""
+        ...
+
+    def end_of_expired(self) -> int | None:
+        """Return the sequence of the first entry that is to be kept for longer, by the database's clock."""
+        ...
+
+    def division(self, after_leaf: int, until: int) -> tuple[int, int] | None:
+        """Return the largest leaf count and last sequence that divide the trail, above one and up to the other."""
+        ...
+
+    def bury(self, seal_number: int, tombstone: Tombstone) -> None:
+        """Write the tombstone of the newest seal."""
+        ...
+
+    def remove_expired(self) -> int:
+        """Remove some of the entries that a tombstone is for, the oldest first; return how many, 0 where none is left.
+
+        Raises `TrailError` where this role may not, or nobody may in this database.
         """
         ...
 

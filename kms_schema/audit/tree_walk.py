@@ -7,7 +7,7 @@ from kms_schema.audit.entries_walk import PAGES, Tell
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.keys import VerifierKey
 from kms_schema.audit.merkle import CompactRange
-from kms_schema.audit.seals import NO_SEAL, SealError
+from kms_schema.audit.seals import NO_SEAL, SealError, Tombstone
 from kms_schema.audit.trail import SUBTREE_LEVELS, Page, Subtree, Trail, TrailError
 from kms_schema.audit.verdict import Fault, Verdict
 
@@ -32,6 +32,7 @@ class TreeWalk:
             self._awaited.setdefault(checkpoint.size, []).append(checkpoint)
         self._keys = {str(key) for key in trusted} if trusted else None
         self._start = start
+        self._tombstone: Tombstone | None = None
         self._tree = _tree_of(start)
         begun = self._tree.size
         self._subtrees = {level: _Subtrees(_completed_after(trail, level, begun), verdict) for level in SUBTREE_LEVELS}
@@ -56,7 +57,7 @@ class TreeWalk:
                 self._grow_to(seal)
                 of_tree = tuple(self._of_tree(seal))
             of_chain = _of_chain(before, seal) if follows else ()
-            for message in (*of_tree, *of_chain, *self._of_signature(before, seal)):
+            for message in (*of_tree, *of_chain, *self._of_signature(before, seal), *self._of_tombstone(seal)):
                 self._verdict.add(Fault(f"seal {seal.number}: {message}", seal=seal.number))
             for checkpoint in self._awaited.pop(seal.tree_size, ()):
                 self._hold_against(checkpoint, seal)
@@ -105,6 +106,21 @@ class TreeWalk:
             yield f"it is signed by {seal.verifier_key}, which is not trusted, nor announced by a key that is"
         elif self._keys is not None and seal.next_key is not None:
             self._keys.add(seal.next_key)
+
+    def _of_tombstone(self, seal: KeptSeal) -> Iterator[str]:
+        tombstone = seal.tombstone
+        if tombstone is None:
+            return
+        if seal.verifier_key is None:
+            yield "it has a tombstone, and is not signed"
+        if self._tombstone is not None and tombstone.leaf_count <= self._tombstone.leaf_count:
+            yield "its tombstone is for no more than an earlier one"
+        if not self._trail.divides(tombstone.leaf_count, tombstone.last_sequence):
+            yield (
+                f"its tombstone is for {tombstone.leaf_count} leaves, and these are not the entries up to sequence"
+                f" {tombstone.last_sequence}"
+            )
+        self._tombstone = tombstone
 
     def _hold_against(self, checkpoint: Checkpoint, seal: KeptSeal) -> None:
         if checkpoint.origin != seal.origin:

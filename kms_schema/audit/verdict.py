@@ -26,6 +26,8 @@ class Verdict:
 
     entries: int = 0
     """Entries whose hash was made anew and is the sealed one."""
+    removed: int = 0
+    """Entries that are gone as a tombstone says."""
     unsealed: int = 0
     seals: int = 0
     unsigned: int = 0
@@ -44,6 +46,7 @@ class Verdict:
     def join(self, other: "Verdict") -> None:
         """Add what was found in another part of the trail, which comes after this one."""
         self.entries += other.entries
+        self.removed += other.removed
         self.unsealed += other.unsealed
         self.seals += other.seals
         self.unsigned += other.unsigned

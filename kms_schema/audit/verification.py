@@ -53,6 +53,7 @@ def verify(
         TreeWalk(trail, of_tree, start, tell, checkpoints=checkpoints, trusted=trusted).walk()
 
     entries = EntriesWalk(trail, verdict, start, last, tell)
+    verdict.removed += entries.removed
     if trail.others is None:
         entries.walk(entries.after)
         walk_tree(verdict, tell)

@@ -15,8 +15,12 @@ _ASKING = frozenset({
     sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE,
     sqlite3.SQLITE_PRAGMA, sqlite3.SQLITE_TRANSACTION, sqlite3.SQLITE_SAVEPOINT,
 })  # fmt: skip
-_NUMBERS_AN_ENTRY = (sqlite3.SQLITE_UPDATE, "key_audit_logs", "sequence", "guard_key_audit_log_insert_sequence")
-"""The one thing that a trigger of ours writes when an entry is inserted."""
+_OF_OURS = frozenset({
+    (sqlite3.SQLITE_UPDATE, "key_audit_logs", "sequence", "guard_key_audit_log_insert_sequence"),
+    (sqlite3.SQLITE_UPDATE, "key_audit_logs", "retention_period_days", "guard_key_audit_log_insert_sequence"),
+    (sqlite3.SQLITE_INSERT, "key_audit_logs", None, "audit_key_audit_tombstone_insert"),
+})  # fmt: skip
+"""What triggers of ours write when an entry or a tombstone is inserted."""
 
 
 def only_read(connection: sqlite3.Connection) -> None:
@@ -25,10 +29,10 @@ def only_read(connection: sqlite3.Connection) -> None:
 
 
 def only_write_what_is_asked(connection: sqlite3.Connection) -> None:
-    """Let the statements of a connection that seals or appends write, and triggers only number an entry."""
+    """Let the statements of a connection that seals or appends write, and triggers only what ours do."""
 
     def may(action: int, table: str | None, column: str | None, trigger: str | None) -> bool:
-        return trigger is None or (action, table, column, trigger) == _NUMBERS_AN_ENTRY
+        return trigger is None or (action, table, column, trigger) in _OF_OURS
 
     _authorize(connection, may)
 

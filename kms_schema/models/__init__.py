@@ -12,7 +12,13 @@ from kms_schema.models.base import Base, UtcTimestamp, add_storage_checks, curre
 from kms_schema.models.hsm import HsmConfiguration
 from kms_schema.models.keys import KeyMaster, KeyVersion
 from kms_schema.models.rotation import KeyRotation, RotationPolicy
-from kms_schema.models.seals import KeyAuditLeafPage, KeyAuditSeal, KeyAuditSubtree
+from kms_schema.models.seals import (
+    KeyAuditLeafPage,
+    KeyAuditRetentionPolicy,
+    KeyAuditSeal,
+    KeyAuditSubtree,
+    KeyAuditTombstone,
+)
 from kms_schema.models.views import KeyViewRefresh
 
 add_storage_checks(table for table in Base.metadata.tables.values() if table.info.get("only_on") != "postgresql")
@@ -23,8 +29,10 @@ __all__ = [
     "KeyAuditActor",
     "KeyAuditLeafPage",
     "KeyAuditLog",
+    "KeyAuditRetentionPolicy",
     "KeyAuditSeal",
     "KeyAuditSubtree",
+    "KeyAuditTombstone",
     "KeyMaster",
     "KeyRotation",
     "KeyVersion",

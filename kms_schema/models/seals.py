@@ -5,7 +5,17 @@ import datetime as dt
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from kms_schema.models.base import Base, JsonDocument, UtcTimestamp, check, json_shape, not_blank
+from kms_schema.models.base import (
+    Base,
+    JsonDocument,
+    UtcTimestamp,
+    check,
+    json_shape,
+    not_blank,
+    one_of,
+    vocabulary_column,
+)
+from kms_schema.vocabulary import AuditCategory
 
 HASH_BYTES = 32
 """Of SHA-256."""
@@ -102,3 +112,42 @@ class KeyAuditSubtree(Base):
     position: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
     """It begins at leaf position * 2**level."""
     hash: Mapped[bytes]
+
+
+class KeyAuditTombstone(Base):
+    """What says that the oldest entries were exported, and may be removed: a line of the seal that it names."""
+
+    __tablename__ = "key_audit_tombstones"
+    __table_args__ = (
+        check("leaf_count_positive", "leaf_count >= 1"),
+        check("last_sequence_positive", "last_sequence >= 1"),
+        check("archive_sha256_is_sha256", f"length(archive_sha256) = {HASH_BYTES}"),
+        sa.UniqueConstraint("last_sequence"),
+        {"sqlite_with_rowid": False},
+    )
+
+    seal_number: Mapped[int] = mapped_column(
+        sa.ForeignKey("key_audit_seals.seal_number", ondelete="RESTRICT", onupdate="RESTRICT"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    leaf_count: Mapped[int] = mapped_column(sa.BigInteger)
+    """The entries of so many leaves, from the first on, are not kept any longer. Their leaves are."""
+    last_sequence: Mapped[int] = mapped_column(sa.BigInteger)
+    """The sequence of the last of them: no other entry has a lower one."""
+    archive_sha256: Mapped[bytes]
+    """The hash of the file that those went to which no earlier tombstone had."""
+
+
+class KeyAuditRetentionPolicy(Base):
+    """For how long entries of a category are kept that are written from now on; without one it is 2555 days."""
+
+    __tablename__ = "key_audit_retention_policies"
+    __table_args__ = (
+        check("event_category_known", one_of("event_category", AuditCategory)),
+        check("retention_period_days_range", "retention_period_days BETWEEN 1 AND 36500"),
+        {"sqlite_with_rowid": False},
+    )
+
+    event_category: Mapped[AuditCategory] = mapped_column(vocabulary_column(AuditCategory), primary_key=True)
+    retention_period_days: Mapped[int] = mapped_column(sa.Integer)

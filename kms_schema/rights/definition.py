@@ -29,7 +29,8 @@ _DUTIES = {
     Role.ADMIN: "registers keys, makes policies and HSM configurations",
     Role.AUDITOR: "reads the trail, its seals, the views and what the keys are; no key material and no credentials",
     Role.SEALER: "seals the trail and refreshes the views",
-    Role.RETENTION: "nothing yet: it will own the function that ends a retention period",
+    Role.RETENTION: "owns the one function that removes what is past its retention period, and writes tombstones; who"
+    " seals these is a member of the sealer, too",
 }
 
 GRANTEES = tuple(role for role in Role if role is not Role.OWNER)
@@ -64,8 +65,10 @@ RELATIONS = (
     "hsm_configurations",
     "key_audit_leaves",
     "key_audit_logs",
+    "key_audit_retention_policies",
     "key_audit_seals",
     "key_audit_subtrees",
+    "key_audit_tombstones",
     "key_audit_trail",
     "key_health_monitor",
     "key_management_dashboard",
@@ -81,7 +84,10 @@ RELATIONS = (
 
 SEQUENCES = ("key_audit_logs_sequence_seq",)
 
-CALLED_BY_ROLES = ("kms_restoring()", "kms_uuidv7()", "refresh_key_views()")
+REMOVAL = "remove_expired_key_audit_logs()"
+"""The function that belongs to the role of retention, and to nobody else once there is that role."""
+
+CALLED_BY_ROLES = ("kms_restoring()", "kms_uuidv7()", "refresh_key_views()", REMOVAL)
 """The functions that are no trigger's: PUBLIC may call the first two until it loses that."""
 
 _VIEWS = (
@@ -159,12 +165,14 @@ RIGHTS = (
     Right(Role.ADMIN, ("DELETE", "INSERT", "SELECT", "UPDATE"), "rotation_policies"),
     Right(Role.ADMIN, ("DELETE", "INSERT", "SELECT", "UPDATE"), "hsm_configurations"),
     Right(Role.ADMIN, ("EXECUTE",), "kms_uuidv7()"),
+    Right(Role.ADMIN, ("DELETE", "INSERT", "SELECT", "UPDATE"), "key_audit_retention_policies"),
     *(Right(role, _READ, view) for role in (Role.ROTATOR, Role.ADMIN, Role.AUDITOR) for view in _VIEWS),
     *(
         Right(Role.AUDITOR, _READ, relation)
         for relation in (
             "alembic_version", "key_audit_logs", "key_audit_seals", "key_audit_leaves", "key_audit_subtrees",
-            "key_audit_trail", "key_masters", "key_rotations", "rotation_policies",
+            "key_audit_tombstones", "key_audit_retention_policies", "key_audit_trail", "key_masters", "key_rotations",
+            "rotation_policies",
         )
     ),
     Right(Role.AUDITOR, _READ, "key_versions", VERSION_FACTS),
@@ -174,9 +182,16 @@ RIGHTS = (
         Right(Role.SEALER, ("INSERT", "SELECT"), table)
         for table in ("key_audit_seals", "key_audit_leaves", "key_audit_subtrees")
     ),
+    Right(Role.SEALER, _READ, "key_audit_tombstones"),
     # The guards of the three ask it; what a trigger's WHEN calls, whoever writes has to be allowed to call.
     Right(Role.SEALER, ("EXECUTE",), "kms_restoring()"),
     Right(Role.SEALER, ("EXECUTE",), "refresh_key_views()"),
+    Right(Role.RETENTION, ("DELETE", "SELECT"), "key_audit_logs"),
+    Right(Role.RETENTION, _ADD, "key_audit_logs", CLIENT_COLUMNS),
+    *(Right(Role.RETENTION, _READ, table) for table in ("key_audit_seals", "key_audit_leaves", "key_audit_subtrees")),
+    Right(Role.RETENTION, ("INSERT", "SELECT"), "key_audit_tombstones"),
+    Right(Role.RETENTION, ("EXECUTE",), "kms_restoring()"),
+    Right(Role.RETENTION, ("EXECUTE",), REMOVAL),
 )  # fmt: skip
 """What each may do on relations and functions. Each has USAGE on the schema and CONNECT on the database besides."""
 
@@ -184,8 +199,11 @@ _OWN_ENTRIES = "((recorded_by)::text = (SESSION_USER)::text)"
 _NOT_DESTROYED = "(destroyed_at IS NULL)"
 
 POLICIES = (
-    Policy("key_audit_logs", "key_audit_logs_add", "INSERT", _WRITERS, check=_OWN_ENTRIES),
-    Policy("key_audit_logs", "key_audit_logs_read_all", "SELECT", (Role.AUDITOR, Role.SEALER), using="true"),
+    Policy("key_audit_logs", "key_audit_logs_add", "INSERT", (*_WRITERS, Role.RETENTION), check=_OWN_ENTRIES),
+    Policy(
+        "key_audit_logs", "key_audit_logs_read_all", "SELECT", (Role.AUDITOR, Role.SEALER, Role.RETENTION), using="true"
+    ),
+    Policy("key_audit_logs", "key_audit_logs_remove", "DELETE", (Role.RETENTION,), using="true"),
     Policy("key_audit_logs", "key_audit_logs_read_own", "SELECT", _WRITERS, using=_OWN_ENTRIES),
     Policy("key_versions", "key_versions_add", "INSERT", (Role.ROTATOR,), check="true"),
     Policy("key_versions", "key_versions_change", "UPDATE", (Role.ROTATOR,), using="true"),

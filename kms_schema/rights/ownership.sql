@@ -22,7 +22,7 @@ BEGIN
         UNION ALL
         SELECT 'FUNCTION ' || oid::regprocedure FROM pg_proc
         WHERE pronamespace = to_regnamespace(quote_ident({schema_name})) AND proname = ANY ({functions})
-            AND pg_get_userbyid(proowner) <> {owner}
+            AND pg_get_userbyid(proowner) <> {owner} AND proname || '()' <> '{removal}'
     LOOP
         EXECUTE format('ALTER %s OWNER TO %I', made, {owner});
     END LOOP;

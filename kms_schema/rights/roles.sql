@@ -76,7 +76,7 @@ BEGIN
         CONTINUE WHEN EXISTS (
             SELECT FROM pg_policy
             WHERE polrelid = place AND polname = wanted.name AND polpermissive
-                AND polcmd = CASE wanted.command WHEN 'SELECT' THEN 'r' WHEN 'INSERT' THEN 'a' WHEN 'UPDATE' THEN 'w' END::"char"
+                AND polcmd = CASE wanted.command WHEN 'SELECT' THEN 'r' WHEN 'INSERT' THEN 'a' WHEN 'UPDATE' THEN 'w' WHEN 'DELETE' THEN 'd' END::"char"
                 AND ARRAY(SELECT pg_get_userbyid(role)::text COLLATE "C" FROM unnest(polroles) AS role ORDER BY 1) = wanted.roles
                 AND pg_get_expr(polqual, polrelid) IS NOT DISTINCT FROM wanted.condition
                 AND pg_get_expr(polwithcheck, polrelid) IS NOT DISTINCT FROM wanted.checked
@@ -121,6 +121,38 @@ BEGIN
         RAISE WARNING 'the schema belongs to another role, which has to run: '
             'REVOKE CREATE ON SCHEMA % FROM PUBLIC; GRANT USAGE ON SCHEMA % TO %;',
             quote_ident({schema_name}), quote_ident({schema_name}), grantees;
+    END IF;
+END $kms$;
+
+-- What is past its retention period goes by a function of kms_retention. Whoever hands it over, and takes rights on it,
+-- has to be able to become that role; who made the role may say so for as long as this takes. Its owner needs CREATE on
+-- the schema for the moment in which it is given to it.
+DO $kms$
+DECLARE
+    removal CONSTANT regprocedure := to_regprocedure(format('%I.{removal}', {schema_name}));
+    grantees CONSTANT text := (SELECT string_agg(quote_ident(name), ', ') FROM unnest({grantees}) AS name);
+    lent boolean := false;
+BEGIN
+    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AND NOT pg_has_role(
+        {retention}, CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END
+    ) THEN
+        EXECUTE format('GRANT %I TO %I', {retention}, current_user);
+        lent := true;
+    END IF;
+    IF (SELECT pg_get_userbyid(proowner) FROM pg_proc WHERE oid = removal) <> {retention} THEN
+        EXECUTE format('GRANT CREATE ON SCHEMA %I TO %I', {schema_name}, {retention});
+        EXECUTE format('ALTER FUNCTION %s OWNER TO %I', removal, {retention});
+        EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM %I', {schema_name}, {retention});
+    END IF;
+    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC, %s', removal, grantees);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', removal, {retention});
+    IF lent THEN
+        EXECUTE format('REVOKE %I FROM %I', {retention}, current_user);
+    END IF;
+EXCEPTION WHEN insufficient_privilege THEN
+    IF (SELECT pg_get_userbyid(proowner) FROM pg_proc WHERE oid = removal) <> {retention} THEN
+        RAISE WARNING 'no retention period can be ended yet: who made the role %, or a superuser, has to run this as well',
+            quote_ident({retention});
     END IF;
 END $kms$;
 

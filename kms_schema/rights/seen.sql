@@ -37,4 +37,7 @@ FROM (
     UNION ALL
     SELECT 'owner OF ' || c.relname || ': ' || pg_get_userbyid(c.relowner) FROM pg_class c
     WHERE c.relnamespace = to_regnamespace(quote_ident({schema_name})) AND c.relname = ANY ({relations})
+    UNION ALL
+    SELECT 'owner OF ' || f.proname || ': ' || pg_get_userbyid(f.proowner) FROM pg_proc f
+    WHERE f.oid = to_regprocedure(format('%I.{removal}', {schema_name}))
 ) AS seen

@@ -13,6 +13,7 @@ from kms_schema.rights.definition import (
     POLICIES,
     PROTECTED,
     RELATIONS,
+    REMOVAL,
     RIGHTS,
     SEQUENCES,
     Policy,
@@ -62,6 +63,8 @@ def _names(schema: str, prefix: str) -> dict[str, str]:
         "schema_name": _literal(schema),
         "prefix": _literal(prefix),
         "owner": _literal(prefix + Role.OWNER),
+        "retention": _literal(prefix + Role.RETENTION),
+        "removal": REMOVAL,
         "roles": _array(role_names(prefix)),
         "grantees": _array(role_names(prefix, GRANTEES)),
         "relations": _array(RELATIONS),
@@ -89,11 +92,13 @@ def _grants(schema: str, prefix: str) -> Iterator[str]:
     place = _always_quoted(schema)
     everybody = ", ".join(["PUBLIC", *map(quoted, role_names(prefix, GRANTEES))])
     relations = ", ".join(f"{place}.{name}" for name in RELATIONS if name != "alembic_version")
-    routines = ", ".join(f"{place}.{name}" for name in functions())
+    routines = ", ".join(f"{place}.{name}" for name in functions() if name != REMOVAL)
     yield f"REVOKE ALL ON TABLE {relations} FROM {everybody};"
     yield f"REVOKE ALL ON SEQUENCE {', '.join(f'{place}.{name}' for name in SEQUENCES)} FROM {everybody};"
     yield f"REVOKE ALL ON FUNCTION {routines} FROM {everybody};"
     for right in RIGHTS:
+        if right.on == REMOVAL:
+            continue  # it belongs to another role, or will
         if right.on == "alembic_version":
             # The history may be kept elsewhere.
             yield (

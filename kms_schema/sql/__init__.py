@@ -94,6 +94,22 @@ def drop_statements(dialect: str, filenames: Sequence[str], schema: str = "publi
     return [verbatim(load(dialect, filename).drop(schema)) for filename in reversed(filenames)]
 
 
+def replace_statements(dialect: str, filenames: Sequence[str], schema: str = "public") -> list[sa.TextClause]:
+    """Return the statements that put the objects of `filenames` in the place of other versions of them.
+
+    On PostgreSQL a function is exchanged under the triggers that call it, which locks no table; on SQLite a trigger.
+    """
+    statements = []
+    for filename in filenames:
+        new = load(dialect, filename)
+        if new.kind == "FUNCTION":
+            create, *_ = new.create(schema)
+            statements.append(verbatim(create.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1)))
+        else:
+            statements += [verbatim(statement) for statement in (new.drop(schema), *new.create(schema))]
+    return statements
+
+
 def verbatim(statement: str) -> sa.TextClause:
     """Return `statement` as it is: no colon in it is a bind parameter."""
     # In a::int::text SQLAlchemy takes no colon for a parameter, and would unescape only the last.

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kms_schema.rights.definition import CALLED_BY_ROLES, POLICIES, PROTECTED, RIGHTS, Policy, Right, Role
+from kms_schema.rights.definition import CALLED_BY_ROLES, POLICIES, PROTECTED, REMOVAL, RIGHTS, Policy, Right, Role
 from kms_schema.validation.catalog import Facts, Objects, kind_and_name
 from kms_schema.validation.grants import role_and_privileges
 from kms_schema.validation.quoting import quoted, unquoted
@@ -56,6 +56,9 @@ def _granted(key: str, facts: Mapping[str, Any], prefix: str) -> Facts:
         lines = _lines([right for right in RIGHTS if right.on == name], prefix)
         if lines or name in CALLED_BY_ROLES:
             changed["grants"] = ["- PUBLIC: EXECUTE", *lines] if name in CALLED_BY_ROLES else lines
+    if key == f"function {REMOVAL}":
+        # An owner's own right is none that was granted.
+        changed |= {"owner": prefix + Role.RETENTION, "grants": ["- PUBLIC: EXECUTE"]}
     return changed
 
 

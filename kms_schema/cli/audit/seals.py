@@ -59,7 +59,7 @@ def seal_command(  # noqa: PLR0913, PLR0917  (click passes each option by name)
         try:
             for made in seal(trail, signer, origin=origin, next_key=successor):
                 _tell(made)
-                failed |= publish is not None and not _published(made, publish)
+                failed |= publish is not None and not published(made, publish)
         finally:
             # One note, also where a long backlog took several seals: the last is over what the others are over.
             if made is not None:
@@ -92,7 +92,7 @@ def _tell(made: KeptSeal) -> None:
         click.echo(_UNSIGNED.format(made.number), err=True)
 
 
-def _published(made: KeptSeal, command: str) -> bool:
+def published(made: KeptSeal, command: str) -> bool:
     """Hand the checkpoint to a command of the shell, which never sees the private key; what it prints is no result."""
     environment = {name: value for name, value in os.environ.items() if name != KEY_IN_ENVIRONMENT}
     done = subprocess.run(  # noqa: S602  (a command line is what the option takes)

@@ -94,6 +94,7 @@ def _json(
         "sound": holds,
         "since_seal": since,
         "entries": verdict.entries,
+        "removed": verdict.removed,
         "unsealed": verdict.unsealed,
         "seals": verdict.seals,
         "unsigned_seals": verdict.unsigned,
@@ -115,6 +116,8 @@ def _lines(
         yield f"and more faults: {verdict.more_faults}"
     after = f" after seal {since}" if since else ""
     yield f"entries{after}: {verdict.entries} as they were sealed, {verdict.unsealed} not sealed yet"
+    if verdict.removed:
+        yield f"removed{after} under tombstones: {verdict.removed}; their archives say what they were"
     yield f"seals: {verdict.seals}, the last over {verdict.tree_size} entries; {verdict.unsigned} unsigned"
     if not trusted:
         yield "no keys were given with --trust: whoever made the seals anew could have signed them"

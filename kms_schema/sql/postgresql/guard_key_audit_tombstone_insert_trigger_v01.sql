@@ -1,0 +1,3 @@
+CREATE TRIGGER guard_key_audit_tombstone_insert
+BEFORE INSERT ON {schema}.key_audit_tombstones
+FOR EACH ROW WHEN (NOT {schema}.kms_restoring()) EXECUTE FUNCTION {schema}.guard_key_audit_tombstone_insert()

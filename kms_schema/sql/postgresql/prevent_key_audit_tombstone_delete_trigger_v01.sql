@@ -1,0 +1,3 @@
+CREATE TRIGGER prevent_key_audit_tombstone_delete
+BEFORE DELETE ON {schema}.key_audit_tombstones
+FOR EACH ROW EXECUTE FUNCTION {schema}.prevent_key_audit_evidence_change()

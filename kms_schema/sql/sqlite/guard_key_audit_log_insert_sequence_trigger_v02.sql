@@ -1,0 +1,15 @@
+-- A sequence is the previous one plus one: one writer at a time, so there are no gaps to think about. The policy of its
+-- category says for how long the entry is kept.
+CREATE TRIGGER guard_key_audit_log_insert_sequence
+AFTER INSERT ON key_audit_logs
+BEGIN
+    UPDATE key_audit_logs SET
+        sequence = 1 + (SELECT max(sequence) FROM key_audit_logs),
+        retention_period_days = coalesce(
+            (SELECT retention_period_days FROM key_audit_retention_policies WHERE event_category = NEW.event_category),
+            NEW.retention_period_days
+        )
+    WHERE id = NEW.id AND sequence = 0;
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert: an entry needs a sequence')
+    WHERE EXISTS (SELECT 1 FROM key_audit_logs WHERE sequence <= 0);
+END

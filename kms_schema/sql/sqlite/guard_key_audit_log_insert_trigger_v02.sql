@@ -1,0 +1,31 @@
+-- The database sets id, sequence, timestamp and recorded_by. Their defaults do, and this guard knows a default from a
+-- forgery: 'now' is one instant throughout a statement, so anything else differs. It also stops REPLACE, and holds
+-- with foreign keys off.
+--
+-- How long an entry is kept is not the client's to choose: the policy of its category says so, else the column's default,
+-- which also stands for a period that was left out, as long as the sequence is left out too.
+CREATE TRIGGER guard_key_audit_log_insert
+BEFORE INSERT ON key_audit_logs
+BEGIN
+    SELECT RAISE(ABORT, 'pk_key_audit_logs: another row has this id (REPLACE and upserts are refused)')
+    WHERE EXISTS (SELECT 1 FROM key_audit_logs WHERE id = NEW.id);
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert: the database sets id: leave it out')
+    WHERE substr(NEW.id, 1, 13) IS NOT printf('%012x', CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)) || '7'
+        OR typeof(NEW.id) <> 'text' OR length(NEW.id) <> 32 OR NEW.id GLOB '*[^0-9a-f]*' OR instr(NEW.id, char(0)) > 0;
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert: the database sets sequence: leave it out')
+    WHERE NEW.sequence IS NOT 0
+        AND NEW.sequence IS NOT (SELECT 1 + coalesce(max(sequence), 0) FROM key_audit_logs);
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert: the database sets timestamp: leave it out')
+    WHERE NEW."timestamp" IS NOT strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z';
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert: the database sets recorded_by: leave it out')
+    WHERE NEW.recorded_by IS NOT 'sqlite';
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert: the database sets retention_period_days: leave it out')
+    WHERE typeof(NEW.retention_period_days) = 'integer' AND NEW.retention_period_days BETWEEN 1 AND 36500
+        AND (NEW.sequence IS NOT 0 OR NEW.retention_period_days <> 2555)
+        AND NEW.retention_period_days <> coalesce(
+            (SELECT retention_period_days FROM key_audit_retention_policies WHERE event_category = NEW.event_category), 2555
+        );
+    SELECT RAISE(ABORT, 'fk_key_audit_logs_key_id_key_masters: there is no such key')
+    WHERE NEW.key_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM key_masters WHERE id = NEW.key_id);
+END

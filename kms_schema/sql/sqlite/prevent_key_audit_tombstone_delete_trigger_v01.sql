@@ -1,0 +1,6 @@
+-- Evidence is written once.
+CREATE TRIGGER prevent_key_audit_tombstone_delete
+BEFORE DELETE ON key_audit_tombstones
+BEGIN
+    SELECT RAISE(ABORT, 'prevent_key_audit_tombstone_delete: WORM violation: DELETE of key_audit_tombstones is refused');
+END

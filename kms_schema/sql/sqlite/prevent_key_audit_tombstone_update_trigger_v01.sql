@@ -1,0 +1,6 @@
+-- Evidence is written once.
+CREATE TRIGGER prevent_key_audit_tombstone_update
+BEFORE UPDATE ON key_audit_tombstones
+BEGIN
+    SELECT RAISE(ABORT, 'prevent_key_audit_tombstone_update: WORM violation: UPDATE of key_audit_tombstones is refused');
+END

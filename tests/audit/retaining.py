@@ -1,0 +1,61 @@
+"""A trail whose oldest entries are past their retention period, and whoever may end that."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from kms_schema.audit.retention import Retained, retain
+from kms_schema.rights.applying import apply
+from kms_schema.rights.definition import Role
+from tests.audit.aged import age
+from tests.audit.trails import KEY, open_trail, seal_all, write
+from tests.engines import Database
+from tests.roles import login
+
+EXPIRED, KEPT = 30, 5
+YEARS = 8 * 365
+
+
+@dataclass(frozen=True)
+class Retaining:
+    """A database, and the same as seen by who seals and ends retention periods; on SQLite there is no difference."""
+
+    database: Database
+    retention: Database
+    prefix: str = ""
+
+    def write(self, *, expired: int = EXPIRED, kept: int = KEPT) -> None:
+        """Write entries that were to be kept until a year ago, and others; each part under seals of its own."""
+        with closing(self.database.connect()) as connection:
+            write(connection, expired)
+            age(self.database, YEARS)
+            seal_all(connection)
+            write(connection, kept)
+            seal_all(connection)
+
+    def retain(self, folder: Path) -> list[Retained]:
+        with closing(self.retention.connect()) as connection:
+            return list(retain(open_trail(connection), KEY, folder))
+
+
+@contextmanager
+def retaining(database: Database) -> Iterator[Retaining]:
+    """Give a database its roles, on PostgreSQL, and a login that may end retention periods."""
+    if database.dialect == "sqlite":
+        yield Retaining(database, database)
+        return
+    prefix = f"t{secrets.token_hex(4)}_"
+    with ExitStack() as stack:
+        connection = stack.enter_context(closing(database.connect()))
+        assert isinstance(connection, psycopg.Connection)
+        names = ", ".join(prefix + role for role in Role)
+        apply(connection, prefix=prefix)
+        stack.callback(connection.execute, f"DROP OWNED BY {names}; DROP ROLE {names}".encode())
+        removal = f"ALTER FUNCTION remove_expired_key_audit_logs() OWNER TO {connection.info.user}"
+        stack.callback(connection.execute, removal.encode())
+        roles = (prefix + Role.SEALER, prefix + Role.RETENTION)
+        yield Retaining(database, stack.enter_context(login(database, *roles)), prefix)

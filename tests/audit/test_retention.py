@@ -1,0 +1,202 @@
+"""The end of a retention period: what goes, what stays, and what still verifies."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from kms_schema.audit import retention
+from kms_schema.audit.outside import printed
+from kms_schema.audit.proving import CannotProve, prove_consistency, prove_inclusion
+from kms_schema.audit.retention import expired
+from kms_schema.audit.trail import TrailError
+from tests.audit.aged import age
+from tests.audit.retaining import EXPIRED, KEPT, YEARS, Retaining, retaining
+from tests.audit.trails import KEY, checkpoint_of, faults, open_trail, seal_all, verified, write, written_sequences
+from tests.engines import Database
+from tests.engines.programs import REPOSITORY
+from tests.statements import execute
+
+AUDIT = REPOSITORY / "kms_schema" / "audit"
+
+
+@pytest.fixture
+def place(database: Database) -> Iterator[Retaining]:
+    with retaining(database) as made:
+        yield made
+
+
+def checked(program: str, *arguments: object) -> tuple[int, str]:
+    """Run a checker as a process that knows nothing of this package."""
+    done = subprocess.run(
+        [sys.executable, "-I", str(AUDIT / program), *map(str, arguments), "--key", str(KEY.verifier)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not done.stderr, done.stderr
+    return done.returncode, done.stdout
+
+
+def first_kept(place: Retaining) -> int:
+    with closing(place.database.connect()) as connection:
+        return written_sequences(connection)[0]
+
+
+def test_what_is_past_its_period_goes_and_all_that_was_ever_handed_out_still_verifies(
+    place: Retaining, tmp_path: Path
+) -> None:
+    place.write()
+    with closing(place.database.connect()) as connection:
+        old = list(seal_all(connection)) or [*_seals(connection)]
+        with open_trail(connection).reading() as trail:
+            proofs = [prove_inclusion(trail, sequence) for sequence in (1, 2, EXPIRED)]
+        before = written_sequences(connection)
+    (done,) = place.retain(tmp_path)
+    assert done.seal is not None
+    assert done.archive is not None
+    assert done.removed == done.seal.tombstone_leaf_count >= EXPIRED
+    with closing(place.database.connect()) as connection:
+        assert written_sequences(connection)[:KEPT] == before[done.removed : done.removed + KEPT]
+        verdict = verified(connection, checkpoints=tuple(map(checkpoint_of, old)), trusted=(KEY.verifier,))
+        assert (verdict.faults, verdict.removed, verdict.checkpoints) == ([], done.removed, len(old))
+        with open_trail(connection).reading() as trail:
+            grown = prove_consistency(trail, old[0].number, done.seal.number)
+            with pytest.raises(CannotProve, match="past its retention period and was removed"):
+                prove_inclusion(trail, 2)
+    for number, document in enumerate([*proofs, grown]):
+        proof = tmp_path / f"{number}.json"
+        proof.write_text(document, encoding="utf-8")
+        assert checked("check_proof.py", proof)[0] == 0
+    tombstone = tmp_path / "tombstone.txt"
+    tombstone.write_text(printed(done.seal), encoding="utf-8")
+    status, said = checked("check_archive.py", done.archive, "--tombstone", tombstone)
+    assert (status, said.splitlines()[-1]) == (0, "the archive holds")
+    assert f"the {done.removed} entries of leaves 0 to" in said
+
+
+def _seals(connection: object) -> Iterator[object]:
+    with open_trail(connection).reading() as trail:  # type: ignore[arg-type]
+        yield from list(trail.seals())
+
+
+def test_entries_go_in_turn_as_their_periods_end_each_time_to_an_archive_of_its_own(
+    place: Retaining, tmp_path: Path
+) -> None:
+    place.write(kept=0)
+    with closing(place.database.connect()) as connection:
+        write(connection, 7)
+        age(place.database, 3, kept=3, seconds_left=2)
+        seal_all(connection)
+    (first,) = place.retain(tmp_path)
+    assert place.retain(tmp_path) == []
+    time.sleep(2)
+    (second,) = place.retain(tmp_path)
+    assert (first.removed >= EXPIRED, second.removed) == (True, 7)
+    assert [checked("check_archive.py", archive)[0] for archive in sorted(tmp_path.iterdir())] == [0, 0]
+    with closing(place.database.connect()) as connection:
+        verdict = verified(connection, trusted=(KEY.verifier,))
+        assert (verdict.faults, verdict.removed) == ([], first.removed + 7)
+
+
+def test_the_first_entry_that_is_to_be_kept_keeps_all_that_came_after_it(place: Retaining, tmp_path: Path) -> None:
+    place.write(kept=1)
+    with closing(place.database.connect()) as connection:
+        kept = written_sequences(connection)[-1]
+    place.write(kept=0)
+    place.retain(tmp_path)
+    with closing(place.database.connect()) as connection:
+        assert written_sequences(connection)[0] == kept
+        assert faults(connection) == []
+
+
+def test_what_is_not_sealed_stays_however_old_it_is(place: Retaining, tmp_path: Path) -> None:
+    place.write(kept=0)
+    with closing(place.database.connect()) as connection:
+        write(connection, 3)
+        last = written_sequences(connection)[-1]
+    age(place.database, YEARS)
+    place.retain(tmp_path)
+    with closing(place.database.connect()) as connection:
+        assert written_sequences(connection)[:3] == [last - 2, last - 1, last]
+        assert faults(connection) == []
+
+
+def test_nothing_is_removed_that_is_not_what_was_sealed(place: Retaining, tmp_path: Path) -> None:
+    """What proves a forgery is not thrown away."""
+    place.write()
+    age(place.database, 1, rows="sequence = 3")
+    with pytest.raises(CannotProve, match="the entry with sequence 3 is not what was sealed"):
+        place.retain(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert first_kept(place) == 1
+
+
+def test_what_is_left_of_an_interrupted_run_goes_only_with_its_archive_in_the_folder(
+    place: Retaining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.write()
+    with monkeypatch.context() as patched:
+        patched.setattr(retention, "_remove", _dies)
+        with pytest.raises(InterruptedError):
+            place.retain(tmp_path)
+    assert first_kept(place) == 1
+    with closing(place.database.connect()) as connection:
+        verdict = verified(connection, trusted=(KEY.verifier,))
+        assert (verdict.faults, verdict.removed) == ([], 0)
+    (archive,) = tmp_path.iterdir()
+    hidden = archive.rename(tmp_path / "elsewhere")
+    with pytest.raises(TrailError, match="is not in"):
+        place.retain(tmp_path)
+    hidden.rename(archive)
+    (left,) = place.retain(tmp_path)
+    assert (left.seal, left.removed >= EXPIRED, first_kept(place)) == (None, True, left.removed + 1)
+
+
+def _dies(*_: object) -> int:
+    raise InterruptedError
+
+
+def test_another_file_of_the_same_name_is_not_written_over(place: Retaining, tmp_path: Path) -> None:
+    place.write()
+    with closing(place.retention.connect()) as connection, open_trail(connection).reading() as trail:
+        cut = expired(trail)
+    assert cut is not None
+    (tmp_path / cut.name).write_bytes(b"somebody's")
+    with pytest.raises(TrailError, match="is there already, and is not the archive of these entries"):
+        place.retain(tmp_path)
+    assert [each.read_bytes() for each in tmp_path.iterdir()] == [b"somebody's"]
+
+
+OLD = """INSERT INTO key_audit_logs (event_type, event_category, event_description, "timestamp")
+SELECT 'TEST', 'LIFECYCLE', 'x', clock_timestamp() - interval '3000 days' FROM generate_series(1, {count})"""
+
+
+@pytest.mark.only_on("postgresql")
+def test_before_a_sequence_that_may_still_come_nothing_is_cut_and_late_entries_go_with_their_neighbours(
+    place: Retaining, tmp_path: Path
+) -> None:
+    age(place.database, YEARS)
+    with closing(place.database.connect()) as late, closing(place.database.connect()) as connection:
+        for each in (late, connection):
+            execute(each, "SET kms.restore = 'on'")
+        execute(connection, OLD.format(count=4))
+        seal_all(connection)
+        execute(late, "BEGIN")
+        execute(late, OLD.format(count=2))
+        held = written_sequences(late)[-2]
+        execute(connection, OLD.format(count=300))
+        seal_all(connection)
+        with open_trail(connection).reading() as trail:
+            cut = expired(trail)
+        assert cut is not None
+        assert cut.last_sequence == held - 1
+        execute(late, "COMMIT")
+        seal_all(connection)
+        (done,) = place.retain(tmp_path)
+        assert (done.removed, first_kept(place)) == (held + 301, held + 302)
+        assert faults(connection) == []
