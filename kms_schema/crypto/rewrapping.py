@@ -21,7 +21,7 @@ from kms_schema.engine import BEGIN_OPTION
 from kms_schema.models import KeyVersion, acting_for
 
 DEFAULT_BATCH = 100
-"""Rows in a transaction: some twenty milliseconds, for which whoever wants one of them waits."""
+"""Rows in a transaction: a tenth of a second, for which whoever wants one of them waits."""
 
 PATIENCE_SECONDS = 30.0
 """How long rows that others have locked are waited for, when nothing else is left to do."""
