@@ -10,8 +10,10 @@ from kms_schema.models import (
     HsmConfiguration,
     KeyAuditLeafPage,
     KeyAuditLog,
+    KeyAuditRetentionPolicy,
     KeyAuditSeal,
     KeyAuditSubtree,
+    KeyAuditTombstone,
     KeyMaster,
     KeyRotation,
     KeyVersion,
@@ -30,6 +32,8 @@ _PLACED: tuple[type[Base], ...] = (
     KeyAuditSeal,
     KeyAuditLeafPage,
     KeyAuditSubtree,
+    KeyAuditTombstone,
+    KeyAuditRetentionPolicy,
 )
 _SPACING = '%%{init: {"er": {"entityPadding": 8, "nodeSpacing": 50, "rankSpacing": 60}}}%%'
 

@@ -23,9 +23,11 @@ from kms_schema.database_url import DatabaseUrl
 _COMMANDS = {
     "audit": "kms_schema.cli.audit:audit",
     "current": "kms_schema.cli.migrations:current",
+    "destroy-version": "kms_schema.cli.destroying:destroy_version",
     "downgrade": "kms_schema.cli.migrations:downgrade",
     "history": "kms_schema.cli.migrations:history",
     "preflight": "kms_schema.cli.preflight:preflight_command",
+    "rewrap": "kms_schema.cli.rewrapping:rewrap_command",
     "roles": "kms_schema.cli.roles:roles",
     "sql": "kms_schema.cli.migrations:sql",
     "stamp": "kms_schema.cli.migrations:stamp",

@@ -12,6 +12,8 @@ _BY_SQLSTATE: Mapping[str, str] = {
     "57P02": f"the server crashed: {_AGAIN} when it has recovered",
     "57P05": f"idle_session_timeout is set for this role: {_AGAIN}, with another role",
     "25P03": f"the program stood still: {_AGAIN}",
+    "42703": "bring the database to the newest revision: kms-schema upgrade",
+    "42P01": "there is no database of this package here, or in another schema: kms-schema current says",
     "42501": "grant it to the role, or run this as another",
 }
 _BY_MESSAGE: Mapping[str, str] = {
@@ -19,6 +21,7 @@ _BY_MESSAGE: Mapping[str, str] = {
     "unable to open database file": f"this user may not read it, or it has a write-ahead log; {_BESIDE}",
     "database is locked": f"another process holds its lock: {_AGAIN} when that has ended",
     "not authorized": "a trigger or view in the file wants to write through this program: kms-schema validate names it",
+    "no such column": "bring the database to the newest revision: kms-schema upgrade",
     "malformed": "restore the file from a backup",
     "file is not a database": "name another file",
     "server closed the connection": f"it was ended, or the server crashed: {_AGAIN}",

@@ -18,6 +18,7 @@ from kms_schema.validation.visible import in_a_line
 
 if TYPE_CHECKING:
     import psycopg
+    import sqlalchemy as sa
 
 
 def url_of(given: str | None) -> str:
@@ -44,6 +45,33 @@ def connected(
         yield connection
     if _identity(file) != before:
         raise CannotConnect(f"{redact(url)}: the file was removed or replaced while it was read; run this again")
+
+
+@contextmanager
+def engine_at(url: str, *, schema: str, application: str) -> "Iterator[sa.Engine]":
+    """Yield a SQLAlchemy engine for a database that is there, its tables in `schema`; raises as `connected` does."""
+    import sqlalchemy as sa  # noqa: PLC0415  (takes longer than all the rest, and few commands need it)
+
+    from kms_schema.engine import create_engine  # noqa: PLC0415
+
+    target = parse_database_url(url)
+    options: dict[str, Any] = {}
+    if target.engine == "sqlite":
+        existing_file(target)
+    else:
+        defaults = {"connect_timeout": "10", "application_name": application}
+        options["connect_args"] = {name: each for name, each in defaults.items() if name not in target.parameters}
+        options["execution_options"] = {"schema_translate_map": {None: schema}}
+    with _told(url, target, ()):
+        engine = create_engine(url, poolclass=sa.NullPool, **options)
+        try:
+            yield engine
+        except sa.exc.DBAPIError as error:
+            if error.orig is None:
+                raise
+            raise error.orig from None
+        finally:
+            engine.dispose()
 
 
 def _identity(file: Path | None) -> tuple[int, int] | None:

@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kms_schema.crypto.check_values import has_check_value, key_check_value
     from kms_schema.crypto.credentials import Credentials
+    from kms_schema.crypto.destroying import destroy, destroyable
     from kms_schema.crypto.errors import (
         CheckValueError,
         CryptoError,
+        DependantsError,
         MaterialError,
         NoMaterialError,
         OpeningRefusedError,
         RootKeyError,
+        WrapperError,
         WrappingKeyError,
     )
     from kms_schema.crypto.key_wrapping import KeyWrapping, Wrapper
     from kms_schema.crypto.providers import WrappingKeyProvider
+    from kms_schema.crypto.rewrapping import look, rewrap
     from kms_schema.crypto.root_keys import RootKeys
     from kms_schema.crypto.secret import Secret
     from kms_schema.envelopes import EnvelopeFormat, NotAnEnvelopeError
@@ -27,12 +31,14 @@ if TYPE_CHECKING:
 _NAMES = {
     "crypto.check_values": ("has_check_value", "key_check_value"),
     "crypto.credentials": ("Credentials",),
+    "crypto.destroying": ("destroy", "destroyable"),
     "crypto.errors": (
-        "CheckValueError", "CryptoError", "MaterialError", "NoMaterialError", "OpeningRefusedError", "RootKeyError",
-        "WrappingKeyError",
+        "CheckValueError", "CryptoError", "DependantsError", "MaterialError", "NoMaterialError", "OpeningRefusedError",
+        "RootKeyError", "WrapperError", "WrappingKeyError",
     ),
     "crypto.key_wrapping": ("KeyWrapping", "Wrapper"),
     "crypto.providers": ("WrappingKeyProvider",),
+    "crypto.rewrapping": ("look", "rewrap"),
     "crypto.root_keys": ("RootKeys",),
     "crypto.secret": ("Secret",),
     "envelopes": ("EnvelopeFormat", "NotAnEnvelopeError"),
@@ -40,9 +46,10 @@ _NAMES = {
 _WHERE = {name: f"kms_schema.{module}" for module, names in _NAMES.items() for name in names}
 
 __all__ = [
-    "CheckValueError", "Credentials", "CryptoError", "EnvelopeFormat", "KeyWrapping", "MaterialError",
-    "NoMaterialError", "NotAnEnvelopeError", "OpeningRefusedError", "RootKeyError", "RootKeys", "Secret", "Wrapper",
-    "WrappingKeyError", "WrappingKeyProvider", "has_check_value", "key_check_value",
+    "CheckValueError", "Credentials", "CryptoError", "DependantsError", "EnvelopeFormat", "KeyWrapping",
+    "MaterialError", "NoMaterialError", "NotAnEnvelopeError", "OpeningRefusedError", "RootKeyError", "RootKeys",
+    "Secret", "Wrapper", "WrapperError", "WrappingKeyError", "WrappingKeyProvider", "destroy", "destroyable",
+    "has_check_value", "key_check_value", "look", "rewrap",
 ]  # fmt: skip
 
 

@@ -21,6 +21,14 @@ class WrappingKeyError(CryptoError):
     """This key cannot wrap: no provider has it, it is no AES-256 key encryption key, or it is destroyed."""
 
 
+class WrapperError(CryptoError):
+    """Nothing can be moved from or to this wrapper: unknown, destroyed, not in use, or one is under the other."""
+
+
+class DependantsError(CryptoError):
+    """A version cannot be destroyed: it is live, destroyed already, or something is still wrapped by it."""
+
+
 class MaterialError(CryptoError, ValueError):
     """This material cannot be stored for this key: it has another length, or there is nothing in it."""
 

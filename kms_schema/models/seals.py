@@ -127,7 +127,9 @@ class KeyAuditTombstone(Base):
     )
 
     seal_number: Mapped[int] = mapped_column(
-        sa.ForeignKey("key_audit_seals.seal_number"), primary_key=True, autoincrement=False
+        sa.ForeignKey("key_audit_seals.seal_number", ondelete="RESTRICT", onupdate="RESTRICT"),
+        primary_key=True,
+        autoincrement=False,
     )
     leaf_count: Mapped[int] = mapped_column(sa.BigInteger)
     """The entries of so many leaves, from the first on, are not kept any longer. Their leaves are."""

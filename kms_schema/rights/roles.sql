@@ -40,21 +40,6 @@ BEGIN
     END LOOP;
 END $kms$;
 
--- What is past its retention period goes by a function of kms_retention. Whoever hands a function over, and takes rights
--- on it afterwards, has to be able to become that role; who made the role may say so for as long as this takes.
-DO $kms$
-BEGIN
-    PERFORM set_config('kms.retention_lent', CASE
-        WHEN (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN 'no'
-        WHEN pg_has_role({retention}, CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END)
-            THEN 'no'
-        ELSE 'yes'
-    END, true);
-    IF current_setting('kms.retention_lent') = 'yes' THEN
-        EXECUTE format('GRANT %I TO %I', {retention}, current_user);
-    END IF;
-END $kms$;
-
 -- What there was before.
 DO $kms$ BEGIN PERFORM set_config('kms.rights_before', ({rights})::text, true); END $kms$;
 
@@ -123,15 +108,35 @@ BEGIN
     END IF;
 END $kms$;
 
--- The function, whose owner needs CREATE on the schema for the moment in which it is given to it.
+-- What is past its retention period goes by a function of kms_retention. Whoever hands it over, and takes rights on it,
+-- has to be able to become that role; who made the role may say so for as long as this takes. Its owner needs CREATE on
+-- the schema for the moment in which it is given to it.
 DO $kms$
 DECLARE
     removal CONSTANT regprocedure := to_regprocedure(format('%I.{removal}', {schema_name}));
+    grantees CONSTANT text := (SELECT string_agg(quote_ident(name), ', ') FROM unnest({grantees}) AS name);
+    lent boolean := false;
 BEGIN
+    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AND NOT pg_has_role(
+        {retention}, CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END
+    ) THEN
+        EXECUTE format('GRANT %I TO %I', {retention}, current_user);
+        lent := true;
+    END IF;
     IF (SELECT pg_get_userbyid(proowner) FROM pg_proc WHERE oid = removal) <> {retention} THEN
         EXECUTE format('GRANT CREATE ON SCHEMA %I TO %I', {schema_name}, {retention});
         EXECUTE format('ALTER FUNCTION %s OWNER TO %I', removal, {retention});
         EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM %I', {schema_name}, {retention});
+    END IF;
+    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC, %s', removal, grantees);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', removal, {retention});
+    IF lent THEN
+        EXECUTE format('REVOKE %I FROM %I', {retention}, current_user);
+    END IF;
+EXCEPTION WHEN insufficient_privilege THEN
+    IF (SELECT pg_get_userbyid(proowner) FROM pg_proc WHERE oid = removal) <> {retention} THEN
+        RAISE WARNING 'no retention period can be ended yet: who made the role %, or a superuser, has to run this as well',
+            quote_ident({retention});
     END IF;
 END $kms$;
 
@@ -156,10 +161,3 @@ BEGIN
     END IF;
 END $kms$;
 {giving_back}
-DO $kms$
-BEGIN
-    IF current_setting('kms.retention_lent') = 'yes' THEN
-        EXECUTE format('REVOKE %I FROM %I', {retention}, current_user);
-    END IF;
-END $kms$;
-

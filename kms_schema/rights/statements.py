@@ -90,11 +90,13 @@ def _grants(schema: str, prefix: str) -> Iterator[str]:
     place = _always_quoted(schema)
     everybody = ", ".join(["PUBLIC", *map(quoted, role_names(prefix, GRANTEES))])
     relations = ", ".join(f"{place}.{name}" for name in RELATIONS if name != "alembic_version")
-    routines = ", ".join(f"{place}.{name}" for name in functions())
+    routines = ", ".join(f"{place}.{name}" for name in functions() if name != REMOVAL)
     yield f"REVOKE ALL ON TABLE {relations} FROM {everybody};"
     yield f"REVOKE ALL ON SEQUENCE {', '.join(f'{place}.{name}' for name in SEQUENCES)} FROM {everybody};"
     yield f"REVOKE ALL ON FUNCTION {routines} FROM {everybody};"
     for right in RIGHTS:
+        if right.on == REMOVAL:
+            continue  # it belongs to another role, or will
         if right.on == "alembic_version":
             # The history may be kept elsewhere.
             yield (

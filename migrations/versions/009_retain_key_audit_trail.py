@@ -52,6 +52,7 @@ BEFORE: dict[str, tuple[str, ...]] = {
     "postgresql": ("guard_key_audit_log_insert_v01", "prevent_key_audit_log_change_v01"),
     "sqlite": (
         "guard_key_audit_log_insert_trigger_v01",
+        "guard_key_audit_log_insert_values_trigger_v01",
         "guard_key_audit_log_insert_sequence_trigger_v01",
         "prevent_key_audit_log_update_trigger_v01",
         "prevent_key_audit_log_delete_trigger_v01",
@@ -61,12 +62,13 @@ AFTER: dict[str, tuple[str, ...]] = {
     "postgresql": ("guard_key_audit_log_insert_v02", "prevent_key_audit_log_change_v02"),
     "sqlite": (
         "guard_key_audit_log_insert_trigger_v02",
+        "guard_key_audit_log_insert_values_trigger_v01",
         "guard_key_audit_log_insert_sequence_trigger_v02",
         "prevent_key_audit_log_update_trigger_v02",
         "prevent_key_audit_log_delete_trigger_v02",
     ),
 }
-"""What of earlier revisions knows of policies and tombstones from now on."""
+"""What of earlier revisions knows of policies and tombstones from now on; on SQLite, all that is asked in its turn."""
 
 LOSS = Loss(
     revision="009",

@@ -57,9 +57,7 @@ def test_a_trigger_that_was_made_again_hides_nothing(database: Database) -> None
 def test_a_schema_that_was_written_is_found_and_what_was_done_then(database: Database) -> None:
     with owned(database) as trail:
         assert isinstance(trail.connection, sqlite3.Connection)
-        rewritten(NO_DELETE, "BEFORE DELETE ON key_audit_logs", "BEFORE DELETE ON key_audit_logs WHEN 0")(
-            trail.connection
-        )
+        rewritten(NO_DELETE, "ON key_audit_logs\nWHEN (", "ON key_audit_logs\nWHEN 0 AND (")(trail.connection)
         execute(trail.connection, f"DELETE FROM key_audit_logs WHERE sequence = {trail.sequence}")  # noqa: S608
         assert f"sequence {trail.sequence} was sealed and is gone" in trail.verified()
         assert trail.codes() == {"KMS143"}

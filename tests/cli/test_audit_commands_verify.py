@@ -35,6 +35,7 @@ def test_a_trail_that_nobody_touched_is_sound(three: Trail) -> None:
         "sound": True,
         "since_seal": None,
         "entries": 21,
+        "removed": 0,
         "unsealed": 2,
         "seals": 3,
         "unsigned_seals": 0,

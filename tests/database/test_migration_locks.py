@@ -47,6 +47,8 @@ STEPS = {
     "up-to-006": ("005", "upgrade", "006"),
     "up-to-007": ("006", "upgrade", "007"),
     "up-to-008": ("007", "upgrade", "008"),
+    "up-to-009": ("008", "upgrade", "009"),
+    "down-from-009": ("009", "downgrade", "008"),
     "down-from-008": ("008", "downgrade", "007"),
     "down-from-007": ("007", "downgrade", "006"),
     "down-from-006": ("006", "downgrade", "005"),
@@ -63,7 +65,7 @@ def bring_to(database: Database, revision: str, *, rows: bool) -> None:
         columns = '"timestamp" timestamptz, action_type text, user_id text, status text'
         execute(connection, f"CREATE TABLE audit_logs (id integer PRIMARY KEY, {columns})")
         execute(connection, "INSERT INTO audit_logs (id) SELECT generate_series(1, 1000)")
-        for upwards in ("003", "004", "005", "006", "007", "008"):
+        for upwards in ("003", "004", "005", "006", "007", "008", "009"):
             if revision >= upwards and revision != "base":
                 database.alembic("upgrade", upwards)
             if upwards == "004" and revision >= "004" and revision != "base" and rows:
@@ -172,6 +174,7 @@ def foretold_by(statement: str, table_of: dict[str, str]) -> Held:
         ("up-to-005", True),
         ("up-to-006", False),
         ("up-to-008", False),
+        ("up-to-009", False),
     ],
 )
 def test_a_preflight_foretells_every_lock(empty_database: Database, step: str, interrupted: bool) -> None:

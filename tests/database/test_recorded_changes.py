@@ -32,9 +32,10 @@ def test_a_change_writes_the_entries_of_it(shared: SharedDatabase, what: str) ->
 
 
 def test_every_event_is_of_some_change() -> None:
-    assert {event for _, events in CHANGES.values() for event in events} | {"VERSION_DELETED", "RIGHTS_CHANGED"} == set(
-        RecordedEvent
-    )
+    # By tests of their own: versions that go with a key, the roles, and the end of retention periods.
+    elsewhere = {"VERSION_DELETED", "RIGHTS_CHANGED", "TRAIL_CUT"}
+    elsewhere |= {f"RETENTION_POLICY_{event}" for event in ("CREATED", "CHANGED", "DELETED")}
+    assert {event for _, events in CHANGES.values() for event in events} | elsewhere == set(RecordedEvent)
 
 
 def test_the_statuses_of_a_key_are_events() -> None:

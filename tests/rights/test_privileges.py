@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from kms_schema.rights.definition import GRANTEES, Role
+from kms_schema.rights.definition import GRANTEES, REMOVAL, Role
 from tests.engines.programs import REPOSITORY
 from tests.rights.granted import Granted
 
@@ -100,9 +100,13 @@ def test_everything_belongs_to_the_owner_whom_nobody_logs_in_as(common: Granted)
     owners = common.superuser.execute(
         "SELECT DISTINCT pg_get_userbyid(relowner)::text FROM pg_class WHERE relnamespace = 'public'::regnamespace"
         " UNION SELECT DISTINCT pg_get_userbyid(proowner)::text FROM pg_proc"
-        " WHERE pronamespace = 'public'::regnamespace"
+        " WHERE pronamespace = 'public'::regnamespace AND proname || '()' <> %s",
+        (REMOVAL,),
     ).fetchall()
-    assert owners == [(common.prefix + Role.OWNER,)]
+    of_removal = common.superuser.execute(
+        "SELECT pg_get_userbyid(proowner)::text FROM pg_proc WHERE proname || '()' = %s", (REMOVAL,)
+    ).fetchall()
+    assert (owners, of_removal) == ([(common.prefix + Role.OWNER,)], [(common.prefix + Role.RETENTION,)])
 
 
 def test_the_roles_are_groups_without_attributes_or_memberships(common: Granted) -> None:

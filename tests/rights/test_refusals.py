@@ -55,11 +55,16 @@ NOT_FOR = {
         "UPDATE key_audit_seals SET origin = 'x'",
         "DELETE FROM key_audit_leaves",
     ),
-    Role.RETENTION: ("SELECT * FROM key_audit_logs", "DELETE FROM key_audit_logs"),
+    Role.RETENTION: (
+        "SELECT * FROM key_masters",
+        f"{ENTRY}, retention_period_days) VALUES ('X', 'SECURITY', 'x', 1)",
+        "UPDATE key_audit_tombstones SET leaf_count = 1",
+        "DELETE FROM key_audit_retention_policies",
+        SEAL,
+    ),
 }
 
 NOT_FOR_ANY = (
-    "DELETE FROM key_audit_logs",
     "TRUNCATE key_audit_logs",
     "UPDATE key_audit_logs SET event_type = 'x'",
     "CREATE TEMPORARY TABLE key_audit_logs (id uuid)",
@@ -81,6 +86,10 @@ def test_a_role_does_nothing_but_its_job(common: Granted, role: Role) -> None:
     with common.session(role) as session:
         for statement in (*NOT_FOR[role], *NOT_FOR_ANY):
             refused(session, statement.replace("{prefix}", common.prefix), rule="", sqlstate="42501")
+        # Its right is for the function; a guard holds whoever uses it otherwise.
+        by_guard = {"rule": "prevent_key_audit_log_delete", "sqlstate": "23001"}
+        denied = {"rule": "", "sqlstate": "42501"}
+        refused(session, "DELETE FROM key_audit_logs", **(by_guard if role is Role.RETENTION else denied))
 
 
 def test_a_member_of_the_application_cannot_say_that_it_restores(common: Granted) -> None:

@@ -61,7 +61,15 @@ _REFERENCES = re.compile(rf"\bREFERENCES (?P<on>{_NAME})")
 _WRITE = re.compile(rf"(?:INSERT INTO|UPDATE|DELETE FROM) (?P<on>{_NAME})")
 _VIEW = re.compile(rf"CREATE (?P<materialized>MATERIALIZED )?VIEW (?P<view>{_NAME}) AS (?P<query>.*)")
 _READ = re.compile(rf"\b(?:FROM|JOIN) (?P<on>{_NAME}\.{_NAME})")
-_WITHOUT = ("CREATE FUNCTION", "CREATE SEQUENCE", "ALTER SEQUENCE", "REVOKE", "SET ", "COMMENT ")
+_WITHOUT = (
+    "CREATE FUNCTION",
+    "CREATE OR REPLACE FUNCTION",
+    "CREATE SEQUENCE",
+    "ALTER SEQUENCE",
+    "REVOKE",
+    "SET ",
+    "COMMENT ",
+)
 
 
 class UnknownStatementError(ValueError):

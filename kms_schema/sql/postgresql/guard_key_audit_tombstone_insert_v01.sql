@@ -20,7 +20,7 @@ BEGIN
     SELECT sequence, "timestamp" + make_interval(hours => 24 * retention_period_days) AS until
     INTO kept FROM ONLY {schema}.key_audit_logs
     WHERE sequence <= NEW.last_sequence
-        AND "timestamp" + make_interval(hours => 24 * retention_period_days) > clock_timestamp()
+        AND ("timestamp" + make_interval(hours => 24 * retention_period_days) <= clock_timestamp()) IS NOT TRUE
     ORDER BY sequence LIMIT 1;
     fault := CASE
         WHEN NEW.seal_number IS DISTINCT FROM seal.seal_number

@@ -8,5 +8,5 @@ CREATE TABLE {schema}.key_audit_tombstones (
     CONSTRAINT ck_key_audit_tombstones_last_sequence_positive CHECK (last_sequence >= 1),
     CONSTRAINT ck_key_audit_tombstones_archive_sha256_is_sha256 CHECK (length(archive_sha256) = 32),
     CONSTRAINT uq_key_audit_tombstones_last_sequence UNIQUE (last_sequence),
-    CONSTRAINT fk_key_audit_tombstones_seal_number_key_audit_seals FOREIGN KEY(seal_number) REFERENCES {schema}.key_audit_seals (seal_number)
+    CONSTRAINT fk_key_audit_tombstones_seal_number_key_audit_seals FOREIGN KEY(seal_number) REFERENCES {schema}.key_audit_seals (seal_number) ON DELETE RESTRICT ON UPDATE RESTRICT
 )

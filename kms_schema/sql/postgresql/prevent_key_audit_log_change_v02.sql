@@ -17,7 +17,7 @@ BEGIN
             AND trail.oid = TG_RELID AND trail.relowner <> function.proowner
     ) THEN
         fault := CASE
-            WHEN OLD."timestamp" + make_interval(hours => 24 * OLD.retention_period_days) > clock_timestamp()
+            WHEN (OLD."timestamp" + make_interval(hours => 24 * OLD.retention_period_days) <= clock_timestamp()) IS NOT TRUE
                 THEN 'it is to be kept for longer'
             WHEN NOT EXISTS (
                 SELECT FROM {schema}.key_audit_tombstones AS tombstone

@@ -20,7 +20,7 @@ BEGIN
     SELECT RAISE(ABORT, 'guard_key_audit_log_insert: the database sets recorded_by: leave it out')
     WHERE NEW.recorded_by IS NOT 'sqlite';
     SELECT RAISE(ABORT, 'guard_key_audit_log_insert: the database sets retention_period_days: leave it out')
-    WHERE NEW.retention_period_days BETWEEN 1 AND 36500
+    WHERE typeof(NEW.retention_period_days) = 'integer' AND NEW.retention_period_days BETWEEN 1 AND 36500
         AND (NEW.sequence IS NOT 0 OR NEW.retention_period_days <> 2555)
         AND NEW.retention_period_days <> coalesce(
             (SELECT retention_period_days FROM key_audit_retention_policies WHERE event_category = NEW.event_category), 2555

@@ -26,7 +26,9 @@ BEGIN
     SELECT RAISE(ABORT, 'guard_key_audit_tombstone_insert: an entry is to be kept for longer')
     WHERE EXISTS (
         SELECT 1 FROM key_audit_logs AS entry
-        WHERE entry.sequence <= NEW.last_sequence
-            AND strftime('%Y-%m-%dT%H:%M:%f', substr(entry."timestamp", 1, 23), '+' || entry.retention_period_days || ' days') || '000Z' > strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'
+        WHERE entry.sequence <= NEW.last_sequence AND (
+            strftime('%Y-%m-%dT%H:%M:%f', substr(entry."timestamp", 1, 23), '+' || entry.retention_period_days || ' days')
+                <= strftime('%Y-%m-%dT%H:%M:%f', 'now')
+        ) IS NOT 1
     );
 END

@@ -7,6 +7,7 @@ from kms_schema.validation.probing import (
     columns,
     keys,
     recorded,
+    retention,
     rotations,
     seals,
     settings,
@@ -29,4 +30,5 @@ def attempts(engine: Engine, version: int, expected: Objects) -> Iterator[Attemp
     yield from trail_on_sqlite.attempts()
     yield from seals.attempts()
     yield from recorded.attempts()
+    yield from retention.attempts()
     yield from columns.attempts(engine, expected)

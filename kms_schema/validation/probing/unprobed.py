@@ -12,6 +12,10 @@ _ONE_BY_ONE = {
         "trigger rotation_policies.validate_rotation_policy_timezone",
         "a blank name is no time zone",
     ),
+    "trigger key_audit_tombstones.audit_key_audit_tombstone_insert": (
+        "trigger key_audit_tombstones.guard_key_audit_tombstone_insert",
+        "without an entry that is past its period there is no tombstone to be recorded",
+    ),
     "trigger key_masters.guard_key_master_update": (
         "trigger key_masters.protect_key_master_identity",
         "neither id nor key_id may change at all",
@@ -49,6 +53,30 @@ _ON_SQLITE |= {
     )
     for rule in ("origin_not_blank", "last_sequence_positive")
 }
+_TOMBSTONE = "trigger key_audit_tombstones.guard_key_audit_tombstone_insert"
+_ON_SQLITE |= {
+    f"constraint key_audit_tombstones.{rule}": (_TOMBSTONE, "only what is past its period has a tombstone")
+    for rule in (
+        "pk_key_audit_tombstones",
+        "uq_key_audit_tombstones_last_sequence",
+        "fk_key_audit_tombstones_seal_number_key_audit_seals",
+        *(f"ck_key_audit_tombstones_{rule}" for rule in (
+            "leaf_count_positive", "last_sequence_positive", "archive_sha256_is_sha256", "seal_number_type",
+            "leaf_count_type", "last_sequence_type", "archive_sha256_type",
+        )),
+    )
+}  # fmt: skip
+_ON_SQLITE |= {
+    f"trigger key_audit_tombstones.prevent_key_audit_tombstone_{event}": (
+        _TOMBSTONE,
+        "without an entry that is past its period there is no tombstone to be changed",
+    )
+    for event in ("update", "delete")
+}
+_ON_SQLITE["constraint key_audit_retention_policies.ck_key_audit_retention_policies_retention_period_days_type"] = (
+    "trigger key_audit_retention_policies.guard_key_audit_retention_policy_insert",
+    "it wants an integer, too",
+)
 _ON_SQLITE["constraint key_audit_actor.uq_key_audit_actor_actor"] = (
     "constraint key_audit_actor.pk_key_audit_actor",
     "there can be one row only",

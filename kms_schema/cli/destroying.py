@@ -1,0 +1,68 @@
+"""`kms-schema destroy-version`: the material of a key version, gone for good."""
+
+import json
+import sys
+
+import click
+
+from kms_schema.cli import connecting
+from kms_schema.cli.migrations import style_option
+from kms_schema.validation.visible import in_a_line
+
+_COPIES = (
+    "backups, standbys, the write-ahead log and dead rows keep its envelope until they expire; as long as its wrapper "
+    "lives, it opens with that"
+)
+
+
+@click.command(
+    "destroy-version",
+    epilog="\b\nExamples:\n  kms-schema destroy-version kek-2026 1\n  kms-schema destroy-version orders-2026 3 --yes",
+)
+@click.argument("key_id")
+@click.argument("version", type=click.IntRange(1, 2**31 - 1))
+@click.option("--yes", is_flag=True, help="Do it without asking; needed where nobody can be asked.")
+@click.option("--actor", envvar="KMS_ACTOR", metavar="NAME", help="For whom, in the entry of the trail. Or KMS_ACTOR.")
+@click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db.")
+@click.option("--schema", default="public", show_default=True, metavar="NAME", help="PostgreSQL: where it lives.")
+@style_option
+def destroy_version(  # noqa: PLR0913  (each is an option)
+    *, key_id: str, version: int, yes: bool, actor: str | None, database_url: str | None, schema: str, style: str
+) -> None:
+    """Destroy VERSION of the key KEY_ID: what was encrypted with it can never be read again.
+
+    Refused while the version is live, and while anything is wrapped by it. The row stays, and the trail has who did it.
+
+    Exit status: 0 destroyed, 1 refused, 2 usage, 3 no connection or not allowed.
+    """
+    from sqlalchemy.orm import Session  # noqa: PLC0415
+
+    from kms_schema.crypto import DependantsError, destroy, destroyable  # noqa: PLC0415
+
+    url = connecting.url_of(database_url)
+    try:
+        with connecting.engine_at(url, schema=schema, application="kms-schema destroy-version") as engine:
+            with Session(engine) as session:
+                found = destroyable(session, key_id, version)
+            if not yes:
+                _ask(key_id, version)
+            destroy(engine, key_id, version, actor=actor)
+    except DependantsError as error:
+        raise click.ClickException(in_a_line(str(error))) from None
+    except ValueError as error:  # an actor that no entry could carry
+        raise click.UsageError(in_a_line(str(error))) from None
+    if style == "json":
+        click.echo(
+            json.dumps({"key_id": key_id, "version_number": version, "held_in_hsm": found.held_in_hsm}, indent=2)
+        )
+    else:
+        click.echo(in_a_line(f"version {version} of key {key_id!r} is destroyed"))
+    note = "its key is held in an HSM: destroy it there as well" if found.held_in_hsm else _COPIES
+    click.echo(f"Note: {note}", err=True)
+
+
+def _ask(key_id: str, version: int) -> None:
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask at: say --yes")
+    question = in_a_line(f"Destroy version {version} of key {key_id!r}? What it encrypted is lost for good.")
+    click.confirm(question, abort=True, err=True)

@@ -1,0 +1,128 @@
+"""`kms-schema rewrap`: everything that one key wraps, moved to another."""
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from kms_schema.cli import connecting
+from kms_schema.cli.migrations import style_option
+from kms_schema.cli.root_keys import root_key_options, wrapping_with
+from kms_schema.validation.visible import in_a_line
+
+if TYPE_CHECKING:
+    from kms_schema.crypto.rewrapping import Outcome
+
+_SHOWN = 20
+"""How many of the rows that stay are named in text; JSON has all."""
+
+
+@click.command(
+    "rewrap",
+    epilog="\b\nExamples:"
+    "\n  kms-schema rewrap --from kek-2026:1 --to kek-2026:2 --root-key kms://root-2026=root-2026.key"
+    "\n  kms-schema rewrap --from kms://root-2026 --to kms://root-2027 --dry-run --open"
+    "\n    --root-key kms://root-2026=root-2026.key --root-key kms://root-2027=root-2027.key",
+)
+@click.option("--from", "source", required=True, metavar="WRAPPER", help="What wraps now: KEY_ID:VERSION or REF.")
+@click.option("--to", "target", required=True, metavar="WRAPPER", help="What shall: KEY_ID:VERSION (live) or REF.")
+@root_key_options
+@click.option("--batch", type=click.IntRange(1, 5000), default=100, show_default=True, help="Rows in a transaction.")
+@click.option("--dry-run", is_flag=True, help="Say how many would be moved, and write nothing.")
+@click.option("--open", "opening", is_flag=True, help="With --dry-run: try whether each opens.")
+@click.option(
+    "--actor", envvar="KMS_ACTOR", metavar="NAME", help="For whom, in the entries of the trail. Or KMS_ACTOR."
+)
+@click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db.")
+@click.option("--schema", default="public", show_default=True, metavar="NAME", help="PostgreSQL: where it lives.")
+@style_option
+def rewrap_command(  # noqa: PLR0913  (each is an option)
+    *,
+    source: str,
+    target: str,
+    files: tuple[str, ...],
+    variables: tuple[str, ...],
+    batch: int,
+    dry_run: bool,
+    opening: bool,
+    actor: str | None,
+    database_url: str | None,
+    schema: str,
+    style: str,
+) -> int:
+    """Move every key version and HSM credential that one key wraps to another, in short transactions.
+
+    REF is a root key's name, KEY_ID:VERSION a version of a key encryption key. Nobody is kept from working, and it can
+    be ended at any time: run it again to go on. Each row is opened again under its new key before it is committed.
+
+    Exit status: 0 nothing is left under --from, 1 something is, or refused, 2 usage, 3 no connection or not allowed.
+    """
+    from kms_schema.crypto import CryptoError, look, rewrap  # noqa: PLC0415
+
+    if opening and not dry_run:
+        raise click.UsageError("--open goes with --dry-run: without it each is opened anyway")
+    url = connecting.url_of(database_url)
+    progress = _Progress()
+    try:
+        with (
+            wrapping_with(files, variables) as wrapping,
+            connecting.engine_at(url, schema=schema, application="kms-schema rewrap") as engine,
+        ):
+            if dry_run:
+                outcome = look(engine, wrapping, source, target, opening=opening, progress=progress)
+            else:
+                outcome = rewrap(engine, wrapping, source, target, batch=batch, actor=actor, progress=progress)
+    except CryptoError as error:
+        raise click.ClickException(progress.ended(in_a_line(str(error)))) from None
+    except ValueError as error:  # an actor that no entry could carry
+        raise click.UsageError(in_a_line(str(error))) from None
+    except KeyboardInterrupt:
+        click.echo(progress.ended("interrupted: run it again to go on"), err=True)
+        raise
+    progress.clear()
+    _tell(outcome, source, style, dry_run=dry_run)
+    return 1 if outcome.left or (outcome.remaining and not dry_run) else 0
+
+
+class _Progress:
+    """A line of the terminal that the next one overwrites."""
+
+    def __init__(self) -> None:
+        self._done = 0
+
+    def __call__(self, done: int, of: int) -> None:
+        self._done = done
+        if sys.stderr.isatty():
+            click.echo(f"\r{f'{done} of {of}':40}\r", nl=False, err=True)
+
+    def clear(self) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"\r{'':40}\r", nl=False, err=True)
+
+    def ended(self, why: str) -> str:
+        """Return what ended it, and what had been done."""
+        self.clear()
+        return f"{why} ({self._done} rows are rewrapped)" if self._done else why
+
+
+def _tell(outcome: "Outcome", source: str, style: str, *, dry_run: bool) -> None:
+    stay = [*outcome.left.values(), *outcome.unsaid.values()]
+    if style == "json":
+        document = {
+            "dry_run": dry_run,
+            "key_versions": outcome.versions,
+            "hsm_configurations": outcome.configurations,
+            "remaining": outcome.remaining,
+            "left": [{"row": each.row, "why": each.why} for each in outcome.left.values()],
+            "unsaid": [{"row": each.row, "why": each.why} for each in outcome.unsaid.values()],
+        }
+        click.echo(json.dumps(document, indent=2))
+        return
+    for each in stay[:_SHOWN]:
+        click.echo(in_a_line(f"{each.row} stays: {each.why}"), err=True)
+    if len(stay) > _SHOWN:
+        click.echo(f"… and {len(stay) - _SHOWN} more; --format json names all", err=True)
+    verb = "would be rewrapped" if dry_run else "rewrapped"
+    click.echo(f"{outcome.versions} key versions and {outcome.configurations} HSM configurations {verb}")
+    click.echo(in_a_line(f"{source} has {outcome.remaining} dependants{'' if dry_run else ' left'}"))

@@ -1,0 +1,55 @@
+"""Root keys for commands: where they are is said on the command line or in the environment, what they are never."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from kms_schema.crypto import KeyWrapping
+
+
+def root_key_options(command: Any) -> Any:
+    """Add `--root-key` and `--root-key-variable` to a command."""
+    for option in (
+        click.option(
+            "--root-key-variable", "variables", multiple=True, metavar="REF=NAME", envvar="KMS_ROOT_KEY_VARIABLES",
+            help="A root key in an environment variable, by that variable's name. Again for each.",
+        ),
+        click.option(
+            "--root-key", "files", multiple=True, metavar="REF=FILE", envvar="KMS_ROOT_KEYS",
+            help="A root key in a file. Again for each; or KMS_ROOT_KEYS, separated by blanks.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@contextmanager
+def wrapping_with(files: Sequence[str], variables: Sequence[str]) -> "Iterator[KeyWrapping]":
+    """Yield what opens and makes envelopes, and wipe the root keys afterwards; raises `UsageError` for a wrong one."""
+    from kms_schema.crypto import KeyWrapping, RootKeyError, RootKeys  # noqa: PLC0415
+
+    with ExitStack() as stack:
+        try:
+            # In one provider, so that two references to one and the same key are refused.
+            in_files = RootKeys.from_files(_pairs(files, "--root-key", "FILE"))
+            in_variables = RootKeys.from_environment(_pairs(variables, "--root-key-variable", "NAME"))
+        except RootKeyError as error:
+            raise click.UsageError(str(error)) from None
+        except OSError as error:
+            raise click.UsageError(f"cannot read {error.filename}: {error.strerror}") from None
+        yield KeyWrapping(stack.enter_context(in_files), stack.enter_context(in_variables))
+
+
+def _pairs(given: Sequence[str], option: str, what: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for each in given:
+        reference, separator, place = each.rpartition("=")  # a reference may be a URI with a query
+        if not separator or not reference.strip() or not place:
+            raise click.UsageError(f"{option} takes REF={what}, such as kms://root-2026=…")
+        if reference in pairs:
+            raise click.UsageError(f"{option} names {reference!r} twice")
+        pairs[reference] = place
+    return pairs

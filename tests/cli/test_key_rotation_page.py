@@ -1,0 +1,89 @@
+"""docs/key-rotation.md: its blocks, run as written and in their order, print what it shows, and nothing is lost."""
+
+import os
+import re
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy.orm import Session
+
+from kms_schema.crypto import KeyWrapping, RootKeys
+from kms_schema.models import current_time
+from kms_schema.vocabulary import KeyStatus, KeyType
+from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT, a_key, an_hsm, kept
+from tests.crypto.wrapped_trees import CREDENTIALS, held, wrappers
+from tests.engines import Database
+from tests.engines.programs import REPOSITORY
+from tests.statements import execute
+
+PAGE = (REPOSITORY / "docs" / "key-rotation.md").read_text(encoding="utf-8")
+STEPS = re.findall(r"^```(sh|python|sql)\n(.*?)^```\n(?:\n```text\n(.*?)^```)?", PAGE, re.DOTALL | re.MULTILINE)
+ROWS = re.findall(r"^\| (kek-\S+) \| (\d) \| (\w+) \| (\d) \|$", PAGE, re.MULTILINE)
+
+
+def as_before(folder: Path, database: Database) -> None:
+    """Make what the page begins with: a KEK under the old root key, three keys under it, an HSM's credentials."""
+    subprocess.run(["sh", "-c", "umask 077; openssl rand -base64 32 > root-2026.key"], cwd=folder, check=True)
+    wrapping = KeyWrapping(RootKeys.from_files({ROOT: folder / "root-2026.key"}))
+    engine = database.engine()
+    with Session(engine) as session:
+        kek = a_key(KeyType.KEK, key_id="kek-2026", status=KeyStatus.ACTIVE, activated_at=current_time())
+        first = kept(session, wrapping, kek)
+        first.activated_at = current_time()
+        session.commit()
+        session.add_all([wrapping.generate(a_key(), under=first) for _ in range(3)])
+        hsm = an_hsm()
+        wrapping.encrypt_credentials(hsm, CREDENTIALS, under=ROOT)
+        session.add(hsm)
+        session.commit()
+    engine.dispose()
+
+
+def test_no_block_is_left_out() -> None:
+    assert len(STEPS) == 8
+    assert PAGE.count("```") == 2 * (len(STEPS) + sum(bool(shown) for _, _, shown in STEPS))
+
+
+def test_the_page_from_the_first_step_to_the_last(database: Database, tmp_path: Path) -> None:
+    as_before(tmp_path, database)
+    settings = ""
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": programs, "KMS_DATABASE_URL": database.url}
+    opened = None
+    for kind, block, shown in STEPS:
+        if kind == "sql":
+            with closing(database.connect()) as connection:
+                found = [tuple(map(str, row)) for row in execute(connection, block).fetchall()]
+            assert found == ROWS
+            continue
+        words = ["sh", "-ec", settings + block] if kind == "sh" else [sys.executable, "-c", block]
+        done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (0, shown), (block, done.stderr)
+        if "export" in block:
+            settings = "".join(line + "\n" for line in block.splitlines() if line.startswith("export"))
+        if opened is None and "openssl" in block:
+            opened = secrets_of(database, tmp_path)
+    after = secrets_of(database, tmp_path)
+    assert opened is not None
+    common = opened.keys() & after.keys()
+    assert len(common) == 4  # three keys and the credentials; the old version of the KEK is gone, the new one is new
+    assert {each: after[each] for each in common} == {each: opened[each] for each in common}
+
+
+def secrets_of(database: Database, folder: Path) -> dict[object, object]:
+    files = {ROOT: folder / "root-2026.key", NEXT_ROOT: folder / "root-2027.key"}
+    wrapping = KeyWrapping(RootKeys.from_files(files))
+    engine = database.engine()
+    with Session(engine) as session:
+        found = held(session, wrapping)
+        assert sum(wrappers(session).values()) == len(found)
+    engine.dispose()
+    return found
+
+
+@pytest.mark.parametrize("status", ["0", "1", "2", "3"])
+def test_every_exit_status_is_explained(status: str) -> None:
+    assert f"| {status} | " in PAGE
