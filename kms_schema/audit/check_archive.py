@@ -14,18 +14,19 @@ exit status: 0 the archive holds, 1 it does not, 2 wrong usage or a file that ca
 import argparse
 import base64
 import datetime as dt
-import gzip
 import hashlib
 import json
 import re
 import sys
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 try:
     from kms_schema.audit import check_proof
 except ModuleNotFoundError:
+    sys.path.append(str(Path(__file__).resolve().parent))  # which python -I leaves out
     import check_proof  # type: ignore[import-not-found,no-redef]
 
 Refused = check_proof.Refused
@@ -34,6 +35,8 @@ FORMAT = "kms-schema/audit-archive/v1"
 MEMBERS = {"format", "first_leaf", "end_leaf", "before", "consistency", "checkpoint"}
 LONGEST = 64 * 1024 * 1024
 """Bytes of a line, at the most: nobody writes an entry of more."""
+PIECE = 1024 * 1024
+"""Bytes that are read, or decompressed, at a time."""
 
 
 class Archive(NamedTuple):
@@ -76,14 +79,38 @@ class Tree:
         return root
 
 
-class _Hashed:
-    """A file that is hashed as it is read."""
+class _Lines:
+    """The lines of a compressed file, and the hash of that file; no more than one of them is in memory."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self.sha256 = file, hashlib.sha256()
+        self._inflate = zlib.decompressobj(wbits=31)  # gzip, one member
 
-    def read(self, size: int = -1) -> bytes:
-        data = self._file.read(size)
+    def __iter__(self) -> Iterator[bytes]:
+        rest = b""
+        for piece in self._pieces():
+            *lines, rest = (rest + piece).split(b"\n")
+            yield from lines
+            if len(rest) > LONGEST:
+                raise Refused("a line is longer than an entry can be")
+        if rest:
+            raise Refused("the last line is not whole")
+
+    def _pieces(self) -> Iterator[bytes]:
+        while not self._inflate.eof:
+            data = self._inflate.unconsumed_tail or self._read()
+            try:
+                piece = self._inflate.decompress(data, PIECE)
+            except zlib.error:
+                raise Refused("this is no gzip file, or it was damaged") from None
+            if not data and not piece:
+                raise Refused("this is not the whole of a gzip file")
+            yield piece
+        if self._inflate.unused_data or self._read():
+            raise Refused("something follows the archive in its file")
+
+    def _read(self) -> bytes:
+        data = self._file.read(PIECE)
         self.sha256.update(data)
         return data
 
@@ -91,15 +118,8 @@ class _Hashed:
 def check(path: Path, keys: list[check_proof.Key], tombstone: str | None = None, origin: str | None = None) -> Archive:
     """Return what an archive shows; raises `Refused` where it does not hold, and `OSError`."""
     with path.open("rb") as file:
-        hashed = _Hashed(file)
-        try:
-            with gzip.GzipFile(fileobj=hashed) as lines:  # type: ignore[call-overload]
-                shown = _check(lines, keys)
-            while hashed.read(65536):
-                pass
-        except (EOFError, zlib.error, gzip.BadGzipFile):
-            raise Refused("this is no gzip file, or not the whole of one") from None
-    archive = shown._replace(sha256=hashed.sha256.digest())
+        lines = _Lines(file)
+        archive = _check(iter(lines), keys)._replace(sha256=lines.sha256.digest())
     archive.lines.append(f"SHA-256 of the file: {archive.sha256.hex()}")
     if origin is not None and archive.origin != origin:
         raise Refused(f"the archive is of another trail: {json.dumps(archive.origin)}")
@@ -108,8 +128,8 @@ def check(path: Path, keys: list[check_proof.Key], tombstone: str | None = None,
     return archive
 
 
-def _check(lines: Any, keys: list[check_proof.Key]) -> Archive:
-    head = check_proof.read_document(lines.readline(LONGEST))
+def _check(lines: Iterator[bytes], keys: list[check_proof.Key]) -> Archive:
+    head = check_proof.read_document(next(lines, b""))
     if not isinstance(head, dict) or head.get("format") != FORMAT or head.keys() != MEMBERS:
         raise Refused(f"the first line does not begin an archive of the format {FORMAT}")
     checkpoint = check_proof.read_checkpoint(head["checkpoint"], keys)
@@ -118,11 +138,13 @@ def _check(lines: Any, keys: list[check_proof.Key]) -> Archive:
         raise Refused(f"first_leaf and end_leaf are not of a tree of {checkpoint.size} leaves")
     before, path = (check_proof.hashes_of({"hashes": head[name]}) for name in ("before", "consistency"))
     tree, last, until = Tree(first, before), 0, None
-    for line in iter(lambda: lines.readline(LONGEST), b""):
+    for line in lines:
         entry = check_proof.read_document(line)
+        if type(entry) is not dict or type(entry.get("sequence")) is not int:
+            raise Refused("an entry has a sequence")
         tree.add(hashlib.sha256(check_proof.entry_bytes(entry)).digest())
-        last = max(last, entry["sequence"])
         until = max(until or "", _kept_until(entry))
+        last = max(last, entry["sequence"])
     if tree.size != end or until is None:
         raise Refused(f"there are {tree.size - first} entries, and not {end - first}")
     root = tree.root()
@@ -140,7 +162,7 @@ def _check(lines: Any, keys: list[check_proof.Key]) -> Archive:
 def _kept_until(entry: dict[str, Any]) -> str:
     """Return when its retention period ends, as text that is in order of time."""
     try:
-        time = dt.datetime.strptime(entry["timestamp"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=dt.UTC)
+        time = dt.datetime.fromisoformat(entry["timestamp"]).astimezone(dt.UTC)
         return (time + dt.timedelta(days=entry["retention_period_days"])).isoformat(timespec="microseconds")
     except (TypeError, ValueError, OverflowError):
         raise Refused(f"the entry with sequence {entry['sequence']} has no time that it was to be kept until") from None
@@ -155,9 +177,16 @@ def _check_tombstone(archive: Archive, seal: check_proof.Checkpoint) -> str:
     match = re.search(r"^time (\S+)$", seal.text, re.MULTILINE)
     if seal.origin != archive.origin or match is None:
         raise Refused("the tombstone is of another trail")
-    if dt.datetime.fromisoformat(match[1]) < archive.kept_until:
+    if _time(match[1]) < archive.kept_until:
         raise Refused(f"the tombstone was signed at {match[1]}, before the last entry was past its retention period")
     return f"removed under the tombstone of {match[1]}, signed by {json.dumps(seal.signer)}"
+
+
+def _time(text: str) -> dt.datetime:
+    try:
+        return dt.datetime.fromisoformat(text).astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        raise Refused("the tombstone has no time") from None
 
 
 def main(arguments: list[str] | None = None) -> int:

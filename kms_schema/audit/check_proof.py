@@ -162,7 +162,7 @@ def entry_bytes(entry: Any) -> bytes:
 def field_bytes(kind: str, value: Any) -> bytes:
     """Return the bytes of a value that is not NULL."""
     if kind == "time" and isinstance(value, str):
-        time = dt.datetime.strptime(value, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=dt.UTC)
+        time = dt.datetime.fromisoformat(value).replace(tzinfo=dt.UTC)  # strptime takes seven times as long
         if f"{time.replace(tzinfo=None).isoformat(timespec='microseconds')}Z" != value:
             raise ValueError
         microsecond = dt.timedelta(microseconds=1)

@@ -12,6 +12,13 @@ if TYPE_CHECKING:
 _UNTIL = 'entry."timestamp" + make_interval(hours => 24 * entry.retention_period_days)'
 
 
+def _nobody() -> TrailError:
+    return TrailError(
+        "nobody may remove entries here: the function for it does not belong to a role kms_retention; run"
+        " kms-schema roles --apply"
+    )
+
+
 class PostgresqlTombstones:
     """The part of a trail that ends retention periods."""
 
@@ -86,6 +93,21 @@ class PostgresqlTombstones:
         if self._cursor.rowcount != 1:
             raise swallowed("key_audit_tombstones")
 
+    def demand_removal(self) -> None:
+        """Raise `TrailError` where the function for it is nobody's yet, or not this role's to call."""
+        rows = self._found(
+            "SELECT function.proowner <> trail.relowner, has_function_privilege(function.oid, 'EXECUTE'),"
+            " pg_get_userbyid(function.proowner) FROM pg_proc AS function, pg_class AS trail"
+            f" WHERE function.oid = to_regprocedure($kms${self._schema}.remove_expired_key_audit_logs()$kms$)"
+            f" AND trail.oid = to_regclass($kms${self._logs}$kms$)"
+        )
+        if not rows or not rows[0][0]:
+            raise _nobody()
+        if not rows[0][1]:
+            raise TrailError(
+                f"this role may not remove entries: who ends retention periods has to be a member of {rows[0][2]}"
+            )
+
     def remove_expired(self) -> int:
         """Call the function that kms_retention owns."""
         try:
@@ -93,10 +115,7 @@ class PostgresqlTombstones:
         except Exception as error:
             if getattr(error, "sqlstate", None) != "55000":  # object_not_in_prerequisite_state
                 raise
-            raise TrailError(
-                "nobody may remove entries here: the function for it does not belong to a role kms_retention; run"
-                " kms-schema roles --apply"
-            ) from None
+            raise _nobody() from None
         return int(removed)
 
     def _found(self, query: str) -> Sequence[tuple[Any, ...]]:

@@ -106,6 +106,7 @@ def retain(
 def _left_undone(trail: OpenTrail, folder: Path) -> int | None:
     """Return how many entries at the most an earlier run has not removed, whose archive is in the folder."""
     with trail.reading() as snapshot:
+        snapshot.demand_removal()
         tombstone = snapshot.tombstone()
         if tombstone is None or not snapshot.has_entries(tombstone.last_sequence):
             return None

@@ -223,6 +223,10 @@ class Trail(Protocol):
         """Write the tombstone of the newest seal."""
         ...
 
+    def demand_removal(self) -> None:
+        """Raise `TrailError` where this role may not remove entries, or nobody may in this database."""
+        ...
+
     def remove_expired(self) -> int:
         """Remove some of the entries that a tombstone is for, the oldest first; return how many, 0 where none is left.
 

@@ -20,6 +20,7 @@ NEWEST_SEALS = 100
 """How many seals are made anew as text and hashed."""
 
 LOGS, SEALS, LEAVES, SUBTREES = "key_audit_logs", "key_audit_seals", "key_audit_leaves", "key_audit_subtrees"
+TOMBSTONES = "key_audit_tombstones"
 SUBTREE_LEVELS = range(8, 64, 8)
 
 _SEALED_AT = {
@@ -65,7 +66,10 @@ _ENTRIES_GONE = """SELECT 'sequences ' || first_sequence || ' to ' || last_seque
             (SELECT count(*) FROM {logs} AS entries WHERE entries.sequence BETWEEN first_sequence AND last_sequence)
                 AS present
         FROM ({pages}) AS pages) AS counted
-    WHERE present <> size"""
+    WHERE present <> size{not_removed}"""
+
+# What a tombstone is for is gone, or is about to go; whether its seal is one, the newest seals are asked.
+_NOT_REMOVED = " AND last_sequence > coalesce((SELECT max(last_sequence) FROM {tombstones} AS tombstones), 0)"
 
 # Between two pages, and from the last one to the last sequence that a seal knows of.
 _ENTRIES_NEVER_SEALED = """SELECT 'entry ' || id || ' (sequence ' || sequence || ')' AS name,
@@ -104,18 +108,22 @@ WANTED = {
 """What is asked, by its code: the table, what is expected of it, and a query of what is not so (name, problem)."""
 
 
-def evidence_queries(engine: str, schema: str) -> Iterator[tuple[str, str, str, str]]:
-    """Yield code, table, what is expected and the query of each question; `schema` is PostgreSQL's, unquoted."""
+def evidence_queries(engine: str, schema: str, *, tombstones: bool) -> Iterator[tuple[str, str, str, str]]:
+    """Yield code, table, what is expected and the query of each question; `schema` is PostgreSQL's, unquoted.
+
+    `tombstones` is whether the revision has them.
+    """
     for code, (table, wanted, template) in WANTED.items():
-        yield code, table, wanted, _filled(template, engine, schema)
+        yield code, table, wanted, _filled(template, engine, schema, tombstones=tombstones)
 
 
-def changed_seals(reader: "Reader") -> Iterator[Finding]:
+def changed_seals(reader: "Reader", *, tombstones: bool) -> Iterator[Finding]:
     """Yield a finding where a seal among the newest is not what was signed, or not what the next one follows.
 
-    Raises `UnreadableError` where they cannot be asked for.
+    Their tombstones are part of what was signed, where the revision has `tombstones`. Raises `UnreadableError` where
+    they cannot be asked for.
     """
-    problems = list(_problems(reader))
+    problems = list(_problems(reader, tombstones=tombstones))
     if problems:
         total = f"{len(problems)} {'seal' if len(problems) == 1 else 'seals'} of the newest {NEWEST_SEALS}:"
         yield Finding(
@@ -124,14 +132,19 @@ def changed_seals(reader: "Reader") -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _problems(reader: "Reader") -> Iterator[str]:
+def _problems(reader: "Reader", *, tombstones: bool) -> Iterator[str]:
     from kms_schema.audit.kept import KeptSeal  # noqa: PLC0415  (loads what signatures need)
 
-    seals = _tables(reader.engine, reader.schema)["seals"]
+    tables = _tables(reader.engine, reader.schema)
+    buried, buried_columns = "", ", NULL, NULL, NULL"
+    if tombstones:
+        buried = f" LEFT JOIN {tables['tombstones']} AS tombstone ON tombstone.seal_number = seals.seal_number"
+        buried_columns = ", tombstone.leaf_count, tombstone.last_sequence, tombstone.archive_sha256"
     newest = reader.rows(
-        f"SELECT seal_number, origin, {_SEALED_AT[reader.engine]}, tree_size, root_hash, previous_seal_hash,"  # noqa: S608
-        " verifier_key, signature, next_key, compact_range, last_sequence, CAST(open_gaps AS text), snapshot_xmax,"
-        f" system_identifier FROM {seals} ORDER BY seal_number DESC LIMIT {NEWEST_SEALS}"
+        f"SELECT seals.seal_number, origin, {_SEALED_AT[reader.engine]}, tree_size, root_hash, previous_seal_hash,"  # noqa: S608
+        " verifier_key, signature, next_key, compact_range, seals.last_sequence, CAST(open_gaps AS text),"
+        f" snapshot_xmax, system_identifier{buried_columns} FROM {tables['seals']} AS seals{buried}"
+        f" ORDER BY seals.seal_number DESC LIMIT {NEWEST_SEALS}"
     )
     before: KeptSeal | None = None
     for row in reversed(newest):
@@ -150,10 +163,10 @@ def _problems(reader: "Reader") -> Iterator[str]:
 def _tables(engine: str, schema: str) -> dict[str, str]:
     """Return how each table is named in a query: what a child table has is not in the trail."""
     place = "main" if engine == "sqlite" else f"ONLY {quoted(schema)}"
-    return {name.rpartition("_")[2]: f"{place}.{name}" for name in (LOGS, SEALS, LEAVES, SUBTREES)}
+    return {name.rpartition("_")[2]: f"{place}.{name}" for name in (LOGS, SEALS, LEAVES, SUBTREES, TOMBSTONES)}
 
 
-def _filled(template: str, engine: str, schema: str) -> str:
+def _filled(template: str, engine: str, schema: str, *, tombstones: bool) -> str:
     tables = _tables(engine, schema)
     last = partial(_LAST_SEAL.format, seals=tables["seals"])
     levels = " UNION ALL ".join(f"SELECT {level} AS level" for level in SUBTREE_LEVELS)
@@ -166,4 +179,5 @@ def _filled(template: str, engine: str, schema: str) -> str:
         last_sequence=last(column="last_sequence"),
         between=_BETWEEN[engine].format(logs=tables["logs"]),
         not_open=not_open,
+        not_removed=_NOT_REMOVED.format(**tables) if tombstones else "",
     )

@@ -26,8 +26,8 @@ LISTED = 20
 STALE_AFTER_HOURS = 1
 """How old a materialized view may be: a scheduler is to refresh it more often than that."""
 
-EVIDENCE = "table key_audit_seals"
-"""Is expected from the revision on that has evidence."""
+EVIDENCE, TOMBSTONES = "table key_audit_seals", "table key_audit_tombstones"
+"""Are expected from the revisions on that have evidence, and that end retention periods."""
 
 Progress = Callable[[str, int, int], None]
 """Is told what is asked next, as which of how many."""
@@ -99,7 +99,7 @@ def row_findings(
             found.append(_broken(question, rows))
     if EVIDENCE in expected and EVIDENCE in actual:
         try:
-            found += changed_seals(reader)
+            found += changed_seals(reader, tombstones=TOMBSTONES in expected and TOMBSTONES in actual)
         except UnreadableError as error:
             unanswered.setdefault(str(error), []).append(EVIDENCE)
     return (*found, *_stale(reader, actual), *(_unknown(*each) for each in unanswered.items()))
@@ -144,7 +144,9 @@ def questions(reader: Reader, expected: Objects) -> Iterator[Question]:
             text, table = _first("name", "problem", query), f"{schema}.{VERSIONS}"
             yield Question(f"table {VERSIONS}", text, table, wanted, code=code, reads=reads)
     if EVIDENCE in expected:
-        for code, about, wanted, query in evidence_queries(reader.engine, reader.schema):
+        for code, about, wanted, query in evidence_queries(
+            reader.engine, reader.schema, tombstones=TOMBSTONES in expected
+        ):
             yield Question(f"table {about}", _first("name", "problem", query), f"{schema}.{about}", wanted, code=code)
 
 

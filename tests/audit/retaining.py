@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,10 +41,22 @@ class Retaining:
         with closing(self.retention.connect()) as connection:
             return list(retain(open_trail(connection), KEY, folder))
 
+    def bury(self, folder: Path) -> None:
+        """Retain as far as to the tombstone: what it is for is still there."""
+        with suppress(InterruptedError), closing(self.retention.connect()) as connection:
+            list(retain(open_trail(connection), KEY, folder, sealed=_interrupted))
+
+
+def _interrupted(_seal: object) -> None:
+    raise InterruptedError
+
 
 @contextmanager
-def retaining(database: Database) -> Iterator[Retaining]:
-    """Give a database its roles, on PostgreSQL, and a login that may end retention periods."""
+def retaining(database: Database, *, owner: bool = False) -> Iterator[Retaining]:
+    """Give a database its roles, on PostgreSQL, and a login that may end retention periods.
+
+    With `owner` it belongs to kms_owner, and else to a superuser.
+    """
     if database.dialect == "sqlite":
         yield Retaining(database, database)
         return
@@ -53,9 +65,9 @@ def retaining(database: Database) -> Iterator[Retaining]:
         connection = stack.enter_context(closing(database.connect()))
         assert isinstance(connection, psycopg.Connection)
         names = ", ".join(prefix + role for role in Role)
-        apply(connection, prefix=prefix)
+        apply(connection, prefix=prefix, owner=owner)
         stack.callback(connection.execute, f"DROP OWNED BY {names}; DROP ROLE {names}".encode())
-        removal = f"ALTER FUNCTION remove_expired_key_audit_logs() OWNER TO {connection.info.user}"
-        stack.callback(connection.execute, removal.encode())
+        owners = f"{prefix}{Role.OWNER}, {prefix}{Role.RETENTION}"
+        stack.callback(connection.execute, f"REASSIGN OWNED BY {owners} TO {connection.info.user}".encode())
         roles = (prefix + Role.SEALER, prefix + Role.RETENTION)
         yield Retaining(database, stack.enter_context(login(database, *roles)), prefix)

@@ -197,6 +197,10 @@ def test_before_a_sequence_that_may_still_come_nothing_is_cut_and_late_entries_g
         assert cut.last_sequence == held - 1
         execute(late, "COMMIT")
         seal_all(connection)
+        with open_trail(connection).reading() as trail:
+            assert expired(trail) == cut, "in the tree the late ones come after those that they are before by sequence"
+        execute(connection, OLD.format(count=2))
+        seal_all(connection)
         (done,) = place.retain(tmp_path)
-        assert (done.removed, first_kept(place)) == (held + 301, held + 302)
+        assert (done.removed, first_kept(place)) == (held + 303, held + 304)
         assert faults(connection) == []

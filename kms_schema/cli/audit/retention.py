@@ -24,9 +24,9 @@ _number = click.IntRange(1, LARGEST)
 
 @click.command(
     "export",
-    epilog="\b\nExamples:\n  kms-schema audit export audit-2026.jsonl.gz --since 120"
-    f"\n  {_CHECK} audit-2026.jsonl.gz --trust keys.txt"
-    "\n\n\b\nExit status: 0 exported, 1 the trail cannot be proved, 2 usage, 3 could not connect or not allowed.",
+    epilog="\b\nExamples:\n  kms-schema audit export audit.jsonl.gz --since 120"
+    f"\n  {_CHECK} audit.jsonl.gz --trust keys.txt"
+    "\n\nExit status: 0 exported, 1 the trail cannot be proved, 2 usage, 3 could not connect or not allowed.",
 )
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
@@ -64,9 +64,10 @@ def export_command(database_url: str | None, schema: str, file: Path, since: int
 @click.command(
     "retain",
     epilog="\b\nExamples:\n  kms-schema audit retain --archive /srv/archive --dry-run"
-    "\n  kms-schema audit retain --archive /srv/archive --key seal.key --publish 'ssh witness@elsewhere.example keep'"
-    "\n\n\b\nExit status: 0 done, or nothing is past its period, 1 the trail cannot be proved, 2 usage, 3 could not"
-    "\nconnect or not allowed, 4 removed, not published.",
+    "\n  kms-schema audit retain --archive /srv/archive --key seal.key \\"
+    "\n      --publish 'ssh witness@elsewhere.example keep'"
+    "\n\nExit status: 0 done, or nothing is past its period, 1 the trail cannot be proved, 2 usage, 3 could not"
+    " connect or not allowed, 4 removed, not published.",
 )
 @click.option(
     "--archive", "folder", required=True, metavar="FOLDER",

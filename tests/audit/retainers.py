@@ -1,0 +1,69 @@
+"""Retention in a process that is killed: this module is imported there, and imports little."""
+
+import os
+import signal
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+
+from kms_schema.audit.postgresql_transactions import OpenPostgresqlTrail
+from kms_schema.audit.retention import retain
+from kms_schema.audit.sqlite_trail import OpenSqliteTrail
+from tests.audit.sealers import KEY
+from tests.interruption.program import CACHE_PAGES
+
+FILE_STEPS = ("fsync", "replace", "fsync of the folder")
+"""Between these the archive gets its name."""
+
+
+def retain_on_postgresql(conninfo: str, folder: str) -> None:
+    with closing(psycopg.connect(conninfo, autocommit=True)) as connection:
+        list(retain(OpenPostgresqlTrail(connection, "public"), KEY, Path(folder)))
+
+
+def retain_on_sqlite(path: str, folder: str, kill_at: int) -> None:
+    """Retain, and die just before the statement of this number, those of triggers counted."""
+    left = kill_at
+
+    def count(_statement: str) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA cache_size = {CACHE_PAGES}")
+        connection.set_trace_callback(count)
+        list(retain(OpenSqliteTrail(connection), KEY, Path(folder)))
+
+
+def retain_and_die_at_a_file(url: str, folder: str, step: str, after: bool) -> None:
+    """Die before or after a step by which the archive reaches the disk."""
+    original = {"fsync": os.fsync, "replace": Path.replace}
+    seen = 0
+
+    def fsync(handle: int) -> None:
+        nonlocal seen
+        seen += 1
+        _die_if(step == FILE_STEPS[0 if seen == 1 else 2] and not after)
+        original["fsync"](handle)  # type: ignore[operator]
+        _die_if(step == FILE_STEPS[0 if seen == 1 else 2] and after)
+
+    def replace(self: Path, target: Path) -> Path:
+        _die_if(step == "replace" and not after)
+        done = original["replace"](self, target)  # type: ignore[operator]
+        _die_if(step == "replace" and after)
+        return done  # type: ignore[no-any-return]
+
+    os.fsync, Path.replace = fsync, replace  # type: ignore[assignment,method-assign]
+    if "://" in url:
+        retain_on_postgresql(url, folder)
+    else:
+        retain_on_sqlite(url, folder, 10**9)
+
+
+def _die_if(now: bool) -> None:
+    if now:
+        os.kill(os.getpid(), signal.SIGKILL)

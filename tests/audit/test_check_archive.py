@@ -1,0 +1,255 @@
+"""The checker of archives: true ones hold, and nothing that is changed anywhere does."""
+
+import copy
+import datetime as dt
+import gzip
+import io
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kms_schema.audit import check_archive, check_proof
+from kms_schema.audit.archive import sha256_of, write_archive
+from kms_schema.audit.base64_text import to_base64
+from kms_schema.audit.check_archive import Archive, check
+from kms_schema.audit.check_proof import Refused, read_key
+from kms_schema.audit.encoding import columns
+from kms_schema.audit.keys import SigningKey
+from kms_schema.audit.seals import Tombstone
+from tests.audit.archives import ENTRIES, FILE, LEAVES, SIGNED, compressed, head, lines, note, written
+from tests.audit.proofs import KEY
+from tests.audit.trails import open_trail, seal_all, write
+from tests.engines import Database
+
+TRUSTED = [read_key(str(KEY.verifier))]
+STRANGER = SigningKey("kms.example/audit", bytes(32))
+FIRST, END, SIZE = 2, 6, 8
+DOCUMENTS = lines(FIRST, END, SIZE)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "archive.jsonl.gz"
+
+
+def checked(file: Path, data: bytes, **options: Any) -> Archive:
+    file.write_bytes(data)
+    return check(file, TRUSTED, **options)
+
+
+def tombstone_of(file: Path, *, key: SigningKey = KEY, time: dt.datetime = SIGNED, more: int = 0) -> str:
+    """Return the checkpoint of a seal that says that the entries of a file were removed."""
+    last = max(int(str(columns(entry)["sequence"])) for entry in ENTRIES[FIRST:END])
+    return str(note(SIZE, key=key, time=time, tombstone=Tombstone(END, last + more, sha256_of(file))))
+
+
+def test_every_true_archive_holds_also_of_one_entry_and_from_any_leaf_on(file: Path) -> None:
+    for size in range(1, len(ENTRIES) + 1):
+        for end in range(1, size + 1):
+            for first in range(end):
+                archive = checked(file, compressed(lines(first, end, size)))
+                assert (archive.first_leaf, archive.end_leaf, archive.sha256) == (first, end, sha256_of(file))
+
+
+def test_the_golden_archive_holds_with_its_tombstone() -> None:
+    archive = check(FILE, TRUSTED, tombstone_of(FILE), "kms.example/audit")
+    assert (archive.first_leaf, archive.end_leaf) == (FIRST, END)
+    assert gzip.decompress(FILE.read_bytes()) == written(DOCUMENTS)
+
+
+def test_the_writer_writes_what_the_page_describes(database: Database) -> None:
+    """The same lines as of the golden archive, of a trail in a database."""
+    with closing(database.connect()) as connection:
+        write(connection, 6)
+        (seal,) = seal_all(connection)
+        with open_trail(connection).reading() as trail:
+            entries = list(trail.entries(1, 100))
+            file = io.BytesIO()
+            write_archive(trail, file, seal, first_leaf=0, end_leaf=seal.tree_size)
+    leaves = [check_proof.hashlib.sha256(entry).digest() for entry in entries]
+    first_line = {**head(0, len(entries), len(entries), leaves), "checkpoint": str(seal.note())}
+    assert gzip.decompress(file.getvalue()) == written([first_line, *map(columns, entries)])
+    assert file.getvalue()[4:8] == bytes(4), "no time in the gzip header"
+
+
+def changes() -> Iterator[tuple[str, list[Any]]]:
+    """Yield archives in which one thing is not as it was written."""
+    for at in range(1, len(DOCUMENTS)):
+        yield f"entry {at} left out", DOCUMENTS[:at] + DOCUMENTS[at + 1 :]
+        yield f"entry {at} twice", DOCUMENTS[: at + 1] + DOCUMENTS[at:]
+        yield f"entry {at} of another place", [*DOCUMENTS[:at], dict(columns(ENTRIES[0])), *DOCUMENTS[at + 1 :]]
+        for column in DOCUMENTS[at]:
+            value = DOCUMENTS[at][column]
+            for other in (None, 7, "x", [], f"{value} ", True):
+                if other != value:
+                    yield f"{column} of entry {at} is {other!r}", _with(at, column, other)
+            changed = copy.deepcopy(DOCUMENTS)
+            del changed[at][column]
+            yield f"{column} of entry {at} left out", changed
+    for at in range(1, len(DOCUMENTS) - 1):
+        swapped = copy.deepcopy(DOCUMENTS)
+        swapped[at], swapped[at + 1] = swapped[at + 1], swapped[at]
+        yield f"entries {at} and {at + 1} swapped", swapped
+    for member in DOCUMENTS[0]:
+        for other in (None, -1, 0, 1, 2, 3, 7, 2**70, "x", [], ["x"], [to_base64(bytes(32))], {}, True):
+            if other != DOCUMENTS[0][member] or type(other) is not type(DOCUMENTS[0][member]):
+                yield f"{member} is {other!r}", _with(0, member, other)
+    for member in ("before", "consistency"):
+        yield f"a hash of {member} changed", _with(0, member, [to_base64(LEAVES[0]), *DOCUMENTS[0][member][1:]])
+        yield f"{member} has a hash more", _with(0, member, [*DOCUMENTS[0][member], to_base64(LEAVES[0])])
+    yield "a member more", _with(0, "more", 1)
+    yield "a checkpoint by a stranger", _with(0, "checkpoint", str(note(SIZE, key=STRANGER)))
+    yield "an older checkpoint", _with(0, "checkpoint", str(note(SIZE - 1)))
+    yield "no entries", DOCUMENTS[:1]
+    yield "no head", DOCUMENTS[1:]
+    yield "nothing", []
+    yield "a list for an entry", [*DOCUMENTS, []]
+
+
+def _with(at: int, name: str, value: Any) -> list[Any]:
+    changed = copy.deepcopy(DOCUMENTS)
+    changed[at][name] = value
+    return changed
+
+
+def test_an_archive_that_is_changed_anywhere_is_refused(file: Path) -> None:
+    assert checked(file, compressed(DOCUMENTS))
+    tried = 0
+    for what, documents in changes():
+        tried += 1
+        with pytest.raises(Refused):
+            raise AssertionError((what, checked(file, compressed(documents)))) from None
+    assert tried > 500
+
+
+def test_a_file_that_is_cut_anywhere_is_refused(file: Path) -> None:
+    data = compressed(DOCUMENTS)
+    for length in range(len(data)):
+        with pytest.raises(Refused):
+            checked(file, data[:length])
+
+
+def test_a_file_with_one_other_byte_is_refused_with_its_tombstone(file: Path) -> None:
+    """Bytes of the gzip header say nothing of entries; the tombstone is about the file."""
+    data = compressed(DOCUMENTS)
+    file.write_bytes(data)
+    tombstone = tombstone_of(file)
+    assert checked(file, data, tombstone=tombstone)
+    for at in range(len(data)):
+        other = data[:at] + bytes([data[at] ^ random.Random(at).randrange(1, 256)]) + data[at + 1 :]  # noqa: S311
+        with pytest.raises(Refused):
+            checked(file, other, tombstone=tombstone)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [b"\0", b"\0" * 512, b"garbage", gzip.compress(b""), gzip.compress(b"{}\n"), compressed(DOCUMENTS)],
+    ids=["a zero", "padding", "garbage", "an empty member", "a line in a member", "the same again"],
+)
+def test_what_follows_the_archive_is_refused(file: Path, more: bytes) -> None:
+    with pytest.raises(Refused, match="something follows"):
+        checked(file, compressed(DOCUMENTS) + more)
+
+
+def test_json_that_can_be_read_in_two_ways_is_refused(file: Path) -> None:
+    text = written(DOCUMENTS)
+    for old, new in {
+        b'"first_leaf":2': b'"first_leaf":1,"first_leaf":2',
+        b'"duration_ms":null': b'"duration_ms":1,"duration_ms":null',
+        b'"retention_period_days":2555': b'"retention_period_days":2555.0',
+        b"\n": b"\n\n",
+        b'"event_type"': b'"event\\u005ftype":"x","event_type"',
+    }.items():
+        assert old in text
+        with pytest.raises(Refused):
+            checked(file, gzip.compress(text.replace(old, new, 1)))
+    with pytest.raises(Refused, match="the last line is not whole"):
+        checked(file, gzip.compress(text[:-1]))
+
+
+def test_a_bomb_is_refused_before_it_fills_the_memory(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check_archive, "LONGEST", 4 * 1024 * 1024)
+    bomb = io.BytesIO()
+    with gzip.GzipFile(fileobj=bomb, mode="wb", mtime=0) as compressing:
+        for _ in range(64):
+            compressing.write(bytes(1024 * 1024))
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refused, match="longer than an entry can be"):
+            checked(file, bomb.getvalue())
+        assert tracemalloc.get_traced_memory()[1] < 5 * check_archive.LONGEST
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_tombstone_has_to_be_about_this_file_of_this_trail_and_signed_after_the_period(file: Path) -> None:
+    file.write_bytes(compressed(DOCUMENTS))
+    until = check(file, TRUSTED).kept_until
+    for tombstone, why in {
+        tombstone_of(FILE.parent / "../archives.py"): "is not about this file",
+        tombstone_of(file, more=1): "is not about this file",
+        str(note(SIZE)): "is not about this file",
+        tombstone_of(file, key=STRANGER): "not signed by a key that you trust",
+        tombstone_of(file, time=until - dt.timedelta(microseconds=1)): "before the last entry was past its retention",
+    }.items():
+        with pytest.raises(Refused, match=why):
+            check(file, TRUSTED, tombstone)
+    assert check(file, TRUSTED, tombstone_of(file, time=until)).lines[-1].startswith("removed under the tombstone")
+
+
+def test_another_key_and_another_trail_are_refused(file: Path) -> None:
+    with pytest.raises(Refused, match="not signed by a key that you trust"):
+        check(FILE, [read_key(str(STRANGER.verifier))])
+    with pytest.raises(Refused, match="of another trail"):
+        check(FILE, TRUSTED, origin="kms.example/other")
+    assert not file.exists()
+
+
+ALONE = "import runpy, sys; sys.modules['kms_schema'] = None; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["--key", str(KEY.verifier)], 0, "the archive holds"),
+        (["--trust", "keys.txt"], 0, "the archive holds"),
+        (["--key", str(STRANGER.verifier)], 1, "REFUSED: "),
+        ([], 2, "name the keys that you trust"),
+        (["--key", "x"], 2, "the verifier key is not base64"),
+        (["--trust", "nowhere.txt"], 2, "No such file"),
+    ],
+    ids=["key", "trust", "stranger", "no key", "no such key", "no such file"],
+)
+def test_the_program_works_with_the_two_files_alone(
+    tmp_path: Path, arguments: list[str], status: int, says: str
+) -> None:
+    for each in (check_archive.__file__, check_proof.__file__, FILE):
+        shutil.copy(each, tmp_path)
+    (tmp_path / "keys.txt").write_text(f"# ours\n{KEY.verifier}\n", encoding="utf-8")
+    command = [sys.executable, "-I", "-c", ALONE, "check_archive.py", FILE.name, *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stderr
+    assert says in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_memory_does_not_grow_with_the_archive(file: Path) -> None:
+    """Ten times as many entries: every one is a line that is read, hashed and forgotten."""
+    peaks = []
+    for count in (200, 2000):
+        file.write_bytes(gzip.compress(json.dumps(DOCUMENTS[0]).encode() + b"\n" + written(DOCUMENTS[1:2]) * count))
+        tracemalloc.start()
+        with pytest.raises(Refused, match=f"there are {count} entries"):
+            check(file, TRUSTED)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 3 * check_archive.PIECE

@@ -1,0 +1,260 @@
+"""Retention ends before or after each of its steps: nothing is gone without its archive, and the next run finishes."""
+
+import signal
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from kms_schema.audit.check_archive import check
+from kms_schema.audit.check_proof import read_key
+from kms_schema.audit.retention import retain
+from kms_schema.rights.applying import apply
+from tests.audit.retainers import FILE_STEPS, retain_and_die_at_a_file, retain_on_postgresql, retain_on_sqlite
+from tests.audit.retaining import Retaining, retaining
+from tests.audit.sealers import start
+from tests.audit.test_interrupted_sealing import plain
+from tests.audit.trails import KEY, open_trail, seal_all, verified, write
+from tests.engines import Database, Engine, Engines
+from tests.interruption.sessions import await_silence
+from tests.interruption.wire import Moment, Wire
+from tests.statements import execute
+
+SECONDS = 30
+KEPT = 3
+ENDS = ("killed", "terminated", "lost")
+NEVER = 10**9
+SLICE = 12
+"""Without --kills=all, one in so many statements is one at which it ends."""
+
+
+@pytest.fixture
+def place(database: Database) -> Iterator[Retaining]:
+    with retaining(database) as made:
+        yield made
+
+
+@pytest.fixture
+def template(place: Retaining, engine: Engine, engines: Engines) -> Iterator[Retaining]:
+    """A trail whose beginning is past its period, in a database that nobody is connected to: it is for copies."""
+    database = engine.create(engines.migrated(engine.name, "template"))
+    with closing(database.connect()) as connection:
+        if isinstance(connection, psycopg.Connection):
+            apply(connection, prefix=place.prefix)
+    made = moved(place, database)
+    made.write(expired=5, kept=KEPT)
+    yield made
+    engine.drop(database)
+
+
+def moved(place: Retaining, database: Database) -> Retaining:
+    """Return the same roles in another database."""
+    if database.dialect == "sqlite":
+        return Retaining(database, database)
+    url = sa.make_url(place.retention.url).set(database=sa.make_url(database.url).database)
+    return Retaining(database, replace(place.retention, url=url.render_as_string(hide_password=False)), place.prefix)
+
+
+@contextmanager
+def copied(template: Retaining, engine: Engine) -> Iterator[Retaining]:
+    """Give a copy of the trail, for one attempt."""
+    database = engine.create(template.database)
+    yield moved(template, database)
+    engine.drop(database)
+
+
+def folder_of(path: Path, name: str) -> Path:
+    made = path / name
+    made.mkdir()
+    return made
+
+
+def retaining_process(place: Retaining) -> object:
+    return retain_on_sqlite if place.database.dialect == "sqlite" else retain_on_postgresql
+
+
+def where(place: Retaining) -> str:
+    return place.database.name if place.database.dialect == "sqlite" else plain(place.retention.url)
+
+
+def rest(place: Retaining) -> tuple[int, ...]:
+    return (NEVER,) if place.database.dialect == "sqlite" else ()
+
+
+def sqlite_statements(place: Retaining, folder: Path) -> int:
+    """Return how many statements a whole run has."""
+    count = 0
+
+    def counted(_statement: str) -> None:
+        nonlocal count
+        count += 1
+
+    with closing(place.database.connect()) as connection:
+        assert isinstance(connection, sqlite3.Connection)
+        connection.set_trace_callback(counted)
+        list(retain(open_trail(connection), KEY, folder))
+    return count
+
+
+def is_sound(place: Retaining, folder: Path) -> int:
+    """Assert that the trail verifies, and that what is gone is in a whole archive; return how many are."""
+    with closing(place.database.connect()) as connection:
+        verdict = verified(connection, trusted=(KEY.verifier,))
+        assert verdict.faults == []
+    archived = 0
+    for each in sorted(folder.glob("audit-*.jsonl.gz")):
+        archive = check(each, [read_key(str(KEY.verifier))])
+        assert archive.first_leaf == archived
+        archived = archive.end_leaf
+    assert verdict.removed <= archived
+    return verdict.removed
+
+
+def finish(place: Retaining, folder: Path) -> None:
+    """Run it again, and nothing is left to do."""
+    place.retain(folder)
+    assert is_sound(place, folder) >= 5
+    assert place.retain(folder) == []
+    assert [each.name for each in folder.iterdir() if each.name.startswith("audit-")]
+
+
+def said(place: Retaining, folder: Path) -> list[str]:
+    """Return the statements of a whole run."""
+    with Wire(place.retention.url) as wire:
+        process = start(retain_on_postgresql, plain(wire.url), str(folder))
+        found = [statement for moment, statement in wire.statements() if moment is Moment.EXECUTED]
+        process.join(SECONDS)
+    assert process.exitcode == 0
+    return found
+
+
+def end_at(place: Retaining, folder: Path, at: int, moment: Moment, how: str) -> None:
+    """Kill the client, terminate the server's process, or cut the connection, at a statement."""
+    seen = -1
+    with Wire(place.retention.url) as wire:
+        process = start(retain_on_postgresql, plain(wire.url), str(folder))
+        for now, _ in wire.statements():
+            seen += now is Moment.SENT
+            if (seen, now) == (at, moment):
+                if how == "killed":
+                    process.kill()
+                    process.join(SECONDS)
+                if how == "terminated":
+                    with closing(place.database.connect()) as other:
+                        execute(other, f"SELECT pg_terminate_backend({wire.backend_pid})")
+                break
+    process.join(SECONDS)
+    assert process.exitcode == (-signal.SIGKILL if how == "killed" else 1)
+    assert seen == at
+
+
+def among(request: pytest.FixtureRequest, count: int, several: int) -> range:
+    """Return which of so many steps are tried: all with --kills=all, else every so manieth, the last one included."""
+    every = 1 if request.config.getoption("--kills") == "all" else several
+    return range((count - 1) % every, count, every)
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.versions("newest")
+@pytest.mark.parametrize("how", ENDS)
+def test_retention_that_ends_at_any_statement(
+    template: Retaining, engine: Engine, tmp_path: Path, request: pytest.FixtureRequest, how: str
+) -> None:
+    with copied(template, engine) as copy:
+        statements = said(copy, folder_of(tmp_path, "whole"))
+    assert sum("INSERT INTO" in each for each in statements) >= 4, "entry, seal, leaves, tombstone"
+    assert sum("remove_expired_key_audit_logs()" in each and 'SELECT "' in each for each in statements) == 2
+    for at in among(request, len(statements), SLICE):
+        for moment in (Moment.SENT, Moment.EXECUTED):
+            with copied(template, engine) as copy:
+                folder = folder_of(tmp_path, f"{at}-{moment.name}")
+                end_at(copy, folder, at, moment, how)
+                await_silence(copy.database)
+                is_sound(copy, folder)
+                finish(copy, folder)
+
+
+@pytest.mark.only_on("sqlite")
+def test_retention_that_is_killed_before_any_statement(
+    template: Retaining, engine: Engine, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with copied(template, engine) as copy:
+        count = sqlite_statements(copy, folder_of(tmp_path, "whole"))
+    assert count > 40
+    for at in among(request, count, 3 * SLICE):
+        with copied(template, engine) as copy:
+            folder = folder_of(tmp_path, str(at))
+            process = start(retain_on_sqlite, copy.database.name, str(folder), at)
+            process.join(SECONDS)
+            assert process.exitcode == -signal.SIGKILL
+            is_sound(copy, folder)
+            finish(copy, folder)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", FILE_STEPS)
+@pytest.mark.versions("newest")
+def test_retention_that_is_killed_at_a_step_of_its_file(
+    place: Retaining, tmp_path: Path, step: str, *, after: bool
+) -> None:
+    place.write(expired=5, kept=KEPT)
+    process = start(retain_and_die_at_a_file, where(place), str(tmp_path), step, after)
+    process.join(SECONDS)
+    assert process.exitcode == -signal.SIGKILL
+    assert is_sound(place, tmp_path) == 0
+    assert len(list(tmp_path.iterdir())) == 1, "the archive, or what was to become it"
+    finish(place, tmp_path)
+
+
+@pytest.mark.versions("newest")
+def test_two_runs_at_once_remove_each_entry_once(place: Retaining, tmp_path: Path) -> None:
+    """One of them may be told to come again; together they leave what one would."""
+    place.write(expired=300, kept=KEPT)
+    first, second = (folder_of(tmp_path, name) for name in ("first", "second"))
+    processes = [start(retaining_process(place), where(place), str(folder), *rest(place)) for folder in (first, second)]
+    for process in processes:
+        process.join(SECONDS)
+        assert process.exitcode in {0, 1}
+    assert 0 in {process.exitcode for process in processes}
+    with closing(place.database.connect()) as connection:
+        verdict = verified(connection, trusted=(KEY.verifier,))
+        assert verdict.faults == []
+        assert verdict.removed >= 300
+        assert execute(connection, "SELECT count(*) FROM key_audit_tombstones").fetchone() == (1,)
+
+
+@pytest.mark.versions("newest")
+def test_retention_beside_a_sealer_and_writers(place: Retaining, tmp_path: Path) -> None:
+    place.write(expired=300, kept=KEPT)
+    over = threading.Event()
+    errors: list[Exception] = []
+
+    def busy(seals: bool) -> None:
+        with closing(place.database.connect()) as connection:
+            execute(connection, "PRAGMA busy_timeout = 20000" if place.database.dialect == "sqlite" else "SELECT")
+            while not over.is_set():
+                try:
+                    seal_all(connection) if seals else write(connection, 1)
+                except Exception as error:  # noqa: BLE001
+                    errors.append(error)
+                    return
+                over.wait(0.01)
+
+    threads = [threading.Thread(target=busy, args=(seals,)) for seals in (True, False, False)]
+    for thread in threads:
+        thread.start()
+    try:
+        done = place.retain(tmp_path)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join(SECONDS)
+    assert errors == []
+    assert [each.removed >= 300 for each in done] == [True]
+    assert is_sound(place, tmp_path) == done[0].removed

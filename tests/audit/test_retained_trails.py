@@ -1,0 +1,145 @@
+"""A trail whose beginning was removed, twice: what was handed out before holds, and every way of looking goes on."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from kms_schema.audit.check_proof import check, read_key
+from kms_schema.audit.checkpoints import Checkpoint
+from kms_schema.audit.proving import prove_consistency, prove_inclusion
+from kms_schema.audit.verification import verify
+from kms_schema.validation import validate
+from tests.audit.aged import age
+from tests.audit.retaining import KEPT, YEARS, Retaining, retaining
+from tests.audit.trails import KEY, checkpoint_of, open_trail, seal_all, verified, write, written_sequences
+from tests.engines import Database
+from tests.engines.client_programs import dumped, errors, run_script
+from tests.engines.postgresql import PostgresqlEngine
+from tests.guards_off import guards_off
+from tests.statements import execute
+
+BATCH, SECONDS = 300, 4
+TRUSTED = (KEY.verifier,)
+MANY = """INSERT INTO key_audit_logs (event_type, event_category, event_description)
+WITH RECURSIVE counted (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM counted WHERE number < 600)
+SELECT 'TEST', 'LIFECYCLE', 'x' FROM counted"""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A trail that was cut twice, and what had been handed out before."""
+
+    place: Retaining
+    checkpoints: tuple[Checkpoint, ...]
+    proofs: tuple[str, ...]
+    removed: int
+
+
+@pytest.fixture
+def place(database: Database) -> Iterator[Retaining]:
+    with retaining(database) as made:
+        yield made
+
+
+@pytest.fixture
+def cut(place: Retaining, tmp_path: Path) -> Cut:
+    seals, proofs = [], []
+    with closing(place.database.connect()) as connection:
+        for seconds_left in 0, SECONDS:
+            execute(connection, MANY)
+            age(place.database, YEARS, kept=YEARS, seconds_left=seconds_left)
+            seals += seal_all(connection, batch=BATCH)
+        with open_trail(connection).reading() as trail:
+            proofs += [prove_inclusion(trail, sequence) for sequence in (3, 500, 900)]
+            proofs += [prove_consistency(trail, older.number, newer.number) for older, newer in pairwise(seals)]
+        write(connection, KEPT)
+        seals += seal_all(connection)
+    done = place.retain(tmp_path)
+    time.sleep(SECONDS)
+    done += place.retain(tmp_path)
+    assert [each.removed > 500 for each in done] == [True, True]
+    seals += [each.seal for each in done if each.seal]
+    return Cut(place, tuple(map(checkpoint_of, seals)), tuple(proofs), sum(each.removed for each in done))
+
+
+def test_every_checkpoint_and_proof_of_before_two_cuts_holds(cut: Cut) -> None:
+    with closing(cut.place.database.connect()) as connection:
+        verdict = verified(connection, checkpoints=cut.checkpoints, trusted=TRUSTED)
+        assert (verdict.faults, verdict.checkpoints, verdict.removed) == ([], len(cut.checkpoints), cut.removed)
+        first = written_sequences(connection)[0]
+        with open_trail(connection).reading() as trail:
+            grown = [prove_consistency(trail, 1, number) for number in range(2, len(cut.checkpoints) + 1)]
+            kept = prove_inclusion(trail, first)
+    for proof in (*cut.proofs, *grown, kept):
+        assert check(proof.encode(), [read_key(str(KEY.verifier))])
+
+
+def test_verification_since_any_seal_and_in_several_processes_finds_the_same(cut: Cut) -> None:
+    with closing(cut.place.database.connect()) as connection:
+        for number, checkpoint in enumerate(cut.checkpoints, 1):
+            with open_trail(connection).reading() as trail:
+                verdict = verify(trail, checkpoints=(checkpoint,), trusted=TRUSTED, since=number)
+            gone = max(cut.removed - checkpoint.size, 0)
+            assert (verdict.faults, verdict.removed, verdict.checkpoints) == ([], gone, 1), number
+        whole = verified(connection, trusted=TRUSTED)
+        with open_trail(connection).reading(jobs=2) as trail:
+            assert verify(trail, trusted=TRUSTED) == whole
+
+
+def test_what_is_left_of_a_removal_verifies_in_any_way(place: Retaining, tmp_path: Path) -> None:
+    """Killed between two batches: some of what a tombstone is for is gone."""
+    with closing(place.database.connect()) as connection:
+        execute(connection, MANY)
+        age(place.database, YEARS)
+        seal_all(connection, batch=BATCH)
+        write(connection, KEPT)
+        seal_all(connection)
+        place.bury(tmp_path)
+        with guards_off(connection):
+            execute(connection, "DELETE FROM key_audit_logs WHERE sequence <= 400")
+        for jobs in 1, 2:
+            with open_trail(connection).reading(jobs=jobs) as trail:
+                verdict = verify(trail, trusted=TRUSTED)
+            assert (verdict.faults, verdict.removed) == ([], 400)
+        with open_trail(connection).reading() as trail:
+            assert verify(trail, since=2, trusted=TRUSTED).faults == []
+        assert evidence(place.database) == set()
+        with guards_off(connection):
+            execute(connection, "UPDATE key_audit_logs SET risk_score = 99 WHERE sequence = 500")
+        (fault,) = verified(connection, trusted=TRUSTED).faults
+        assert "(sequence 500) is not what was sealed" in fault.message
+
+
+def evidence(database: Database) -> set[str]:
+    with closing(database.connect()) as connection:
+        findings = validate(connection, level="data").findings
+    return {each.code for each in findings if "KMS511" <= each.code <= "KMS515"}
+
+
+def test_the_validator_misses_what_was_removed_without_a_tombstone_and_nothing_else(cut: Cut) -> None:
+    assert evidence(cut.place.database) == set()
+    with closing(cut.place.database.connect()) as connection, guards_off(connection):
+        execute(connection, "DELETE FROM key_audit_logs WHERE sequence = (SELECT min(sequence) FROM key_audit_logs)")
+    assert evidence(cut.place.database) == {"KMS513"}
+
+
+def test_the_validator_finds_a_tombstone_that_is_not_what_was_signed(cut: Cut) -> None:
+    with closing(cut.place.database.connect()) as connection, guards_off(connection):
+        execute(connection, "UPDATE key_audit_tombstones SET last_sequence = last_sequence + 1")
+    assert "KMS515" in evidence(cut.place.database)
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_dump_of_a_trail_that_was_cut_is_restored_whole(cut: Cut, engine: PostgresqlEngine) -> None:
+    copy = engine.create()
+    assert errors(run_script(copy, dumped(cut.place.database))) == []
+    with closing(copy.connect()) as connection:
+        verdict = verified(connection, checkpoints=cut.checkpoints, trusted=TRUSTED)
+        assert (verdict.faults, verdict.removed) == ([], cut.removed)
+        execute(connection, f"DROP OWNED BY {cut.place.prefix}kms_retention CASCADE")
+    engine.drop(copy)
