@@ -19,11 +19,11 @@ depends_on = None
 TABLES = ("key_audit_tombstones", "key_audit_retention_policies")
 FILES: dict[str, tuple[str, ...]] = {
     "postgresql": (
-        "key_audit_tombstones_v01",
         "key_audit_retention_policies_v01",
         "remove_expired_key_audit_logs_v01",
         "guard_key_audit_tombstone_insert_v01",
         "audit_retention_change_v01",
+        "key_audit_tombstones_v01",
         "guard_key_audit_tombstone_insert_trigger_v01",
         "prevent_key_audit_tombstone_update_trigger_v01",
         "prevent_key_audit_tombstone_delete_trigger_v01",
@@ -82,8 +82,8 @@ LOSS = Loss(
 def upgrade() -> None:
     dialect = op.get_context().dialect.name
     for statement in (
-        *create_statements(dialect, FILES[dialect], schema()),
         *replace_statements(dialect, AFTER[dialect], schema()),
+        *create_statements(dialect, FILES[dialect], schema()),
     ):
         op.execute(statement)
 
@@ -95,7 +95,7 @@ def before_downgrade() -> None:
 
 def downgrade() -> None:
     dialect = op.get_context().dialect.name
-    lock(TABLES, "ACCESS EXCLUSIVE")
+    lock(("key_audit_seals", *TABLES), "ACCESS EXCLUSIVE")  # a tombstone refers to its seal
     before_downgrade()
     for statement in (
         *replace_statements(dialect, BEFORE[dialect], schema()),

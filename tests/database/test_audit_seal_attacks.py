@@ -49,7 +49,7 @@ CHANGES = {
     for verb, what in (("UPDATE {table} SET {column} = {column}", "update"), ("DELETE FROM {table}", "delete"))
 }
 TRUNCATED = {
-    f"TRUNCATE of {table}": (table, f"TRUNCATE {table}", f"prevent_key_audit_{of}_delete_truncate")
+    f"TRUNCATE of {table}": (table, f"TRUNCATE {table} CASCADE", f"prevent_key_audit_{of}_delete_truncate")
     for table, of in ((SEALS, "seal"), (LEAVES, "leaf"), (SUBTREES, "subtree"))
 }
 

@@ -38,6 +38,7 @@ MOMENT = re.compile(
 COUNTED = (
     "SELECT count(*) FROM public.key_audit_logs WHERE NOT (sequence = 1",
     "SELECT count(*) FROM public.key_audit_seals",
+    "SELECT count(*) FROM public.key_audit_tombstones",
 )
 
 STEPS = {

@@ -7,7 +7,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     seal {schema}.key_audit_seals;
-    before {schema}.key_audit_tombstones;
+    before record;
     page record;
     kept record;
     fault text;
