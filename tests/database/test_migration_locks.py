@@ -28,7 +28,7 @@ LONG = re.compile(
 )
 # What may follow a strong lock: catalog entries, the locks themselves, and the second look, which ends by itself.
 MOMENT = re.compile(
-    r"DO \$\$ DECLARE relations|CREATE TRIGGER|ALTER TABLE \S+ ENABLE ALWAYS TRIGGER|"
+    r"DO \$\$ DECLARE relations|CREATE TRIGGER|CREATE OR REPLACE FUNCTION|ALTER TABLE \S+ ENABLE ALWAYS TRIGGER|"
     r"ALTER TABLE \S*hsm_configurations (ADD|DROP) COLUMN wrapping_key_ref|CREATE VIEW |"
     r"DROP (TRIGGER|FUNCTION|INDEX|VIEW|MATERIALIZED VIEW|TABLE) |"
     r"SHOW |SAVEPOINT|SET LOCAL statement_timeout|DO \$upgrade\$|RELEASE SAVEPOINT|"
