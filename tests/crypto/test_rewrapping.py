@@ -270,6 +270,29 @@ def test_the_number_of_statements_of_a_batch_does_not_grow(
     assert statements(2) == statements(40) < 30
 
 
+@pytest.mark.only_on("postgresql")
+@pytest.mark.versions("newest")
+def test_no_row_is_read_once_for_each_other(engine: sa.Engine, session: Session, wrapping: KeyWrapping) -> None:
+    """Where all are under one wrapper, the planner takes any row for one that wraps others, and looks for these."""
+
+    def read_in_sequence() -> int:
+        engine.dispose()  # who leaves says what it read
+        with engine.connect() as asking:
+            return int(asking.scalar(sa.text(READ)) or 0)
+
+    rows = 300
+    tree = Tree(session, wrapping, deks=rows)
+    session.execute(sa.text("ANALYZE key_versions"))
+    session.commit()
+    session.close()
+    before = read_in_sequence()
+    assert rewrap(engine, wrapping, tree.first, tree.second, batch=100).versions == rows
+    assert read_in_sequence() - before < 20 * rows
+
+
+READ = "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'key_versions'"
+
+
 class counted:  # noqa: N801
     """The statements that are sent meanwhile; those of executemany are one."""
 
