@@ -204,3 +204,22 @@ def test_before_a_sequence_that_may_still_come_nothing_is_cut_and_late_entries_g
         (done,) = place.retain(tmp_path)
         assert (done.removed, first_kept(place)) == (held + 303, held + 304)
         assert faults(connection) == []
+
+
+@pytest.mark.only_on("postgresql")
+def test_nothing_is_removed_beside_an_entry_that_was_put_in_afterwards(place: Retaining, tmp_path: Path) -> None:
+    """The owner wrote it with a sequence that was left out: no archive would have it, and no leaf is its own."""
+    with closing(place.database.connect()) as connection:
+        execute(connection, "BEGIN")
+        write(connection, 1)
+        left_out = written_sequences(connection)[-1]
+        execute(connection, "ROLLBACK")
+    place.write()
+    with closing(place.database.connect()) as connection:
+        execute(connection, "SET kms.restore = 'on'")
+        execute(connection, OLD.format(count=1).replace('"timestamp")', '"timestamp", sequence)').replace(
+            "interval '3000 days'", f"interval '3000 days', {left_out}"
+        ))  # fmt: skip
+    with pytest.raises(CannotProve, match="that were never sealed"):
+        place.retain(tmp_path)
+    assert (list(tmp_path.iterdir()), first_kept(place)) == ([], 1)

@@ -265,3 +265,30 @@ def test_the_checkpoint_of_a_cut_holds_against_whoever_signs_another_with_the_sa
         assert [fault.message for fault in verdict.faults] == [
             f"the checkpoint of {done.seal.tree_size} leaves is of another seal over the same: it was rewritten"
         ]
+
+
+def test_a_tombstone_that_divides_nothing_is_found_even_under_a_true_key(connection: Connection) -> None:
+    """Who has the key and takes the guards away signs what he likes: it does not go with the leaves."""
+    leaves, last = end_of_expired(connection)
+    write(connection, 1)
+    with guards_off(connection):
+        made = seal_tombstone(open_trail(connection), KEY, Tombstone(leaves - 1, last, SHA))
+    (fault,) = verified(connection, trusted=(KEY.verifier,)).faults
+    said = f"its tombstone is for {leaves - 1} leaves, and these are not the entries up to sequence {last}"
+    assert fault.message == f"seal {made.number}: {said}"
+
+
+@pytest.mark.only_on("postgresql")
+def test_the_owner_of_the_trail_removes_nothing_by_the_function_that_is_still_his(database: Database) -> None:
+    """Before there are roles it belongs to him, and so do the entries under a tombstone, which he can write."""
+    with closing(database.connect()) as connection:
+        write(connection, 3)
+        age(database, YEARS)
+        seal_all(connection)
+        leaves, last = end_of_expired(connection)
+        write(connection, 1)
+        seal_tombstone(open_trail(connection), KEY, Tombstone(leaves, last, SHA))
+        delete = f"DELETE FROM key_audit_logs WHERE sequence <= {last}"
+        refused(connection, delete, rule="prevent_key_audit_log_delete", sqlstate="23001")
+        refused(connection, "SELECT remove_expired_key_audit_logs()", rule="", sqlstate="55000")
+        assert written_sequences(connection)[0] == 1
