@@ -110,12 +110,8 @@ class PostgresqlTombstones:
 
     def remove_expired(self) -> int:
         """Call the function that kms_retention owns."""
-        try:
-            ((removed,),) = self._found(f"SELECT {self._schema}.remove_expired_key_audit_logs()")
-        except Exception as error:
-            if getattr(error, "sqlstate", None) != "55000":  # object_not_in_prerequisite_state
-                raise
-            raise _nobody() from None
+        self.demand_removal()
+        ((removed,),) = self._found(f"SELECT {self._schema}.remove_expired_key_audit_logs()")
         return int(removed)
 
     def _found(self, query: str) -> Sequence[tuple[Any, ...]]:

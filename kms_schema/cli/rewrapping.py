@@ -1,13 +1,13 @@
 """`kms-schema rewrap`: everything that one key wraps, moved to another."""
 
 import json
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from kms_schema.cli import connecting
 from kms_schema.cli.migrations import style_option
+from kms_schema.cli.progress import clear, show
 from kms_schema.cli.root_keys import root_key_options, wrapping_with
 from kms_schema.validation.visible import in_a_line
 
@@ -80,7 +80,7 @@ def rewrap_command(  # noqa: PLR0913  (each is an option)
     except KeyboardInterrupt:
         click.echo(progress.ended("interrupted: run it again to go on"), err=True)
         raise
-    progress.clear()
+    clear()
     _tell(outcome, source, style, dry_run=dry_run)
     return 1 if outcome.left or (outcome.remaining and not dry_run) else 0
 
@@ -93,16 +93,11 @@ class _Progress:
 
     def __call__(self, done: int, of: int) -> None:
         self._done = done
-        if sys.stderr.isatty():
-            click.echo(f"\r{f'{done} of {of}':40}\r", nl=False, err=True)
-
-    def clear(self) -> None:
-        if sys.stderr.isatty():
-            click.echo(f"\r{'':40}\r", nl=False, err=True)
+        show(f"{done} of {of}")
 
     def ended(self, why: str) -> str:
         """Return what ended it, and what had been done."""
-        self.clear()
+        clear()
         return f"{why} ({self._done} rows are rewrapped)" if self._done else why
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kms_schema.cli import connecting
+from kms_schema.cli import connecting, progress
 from kms_schema.validation import CODES, Level, Report, Severity, ValidationError, validate
 from kms_schema.validation.formats import FORMATS, Layout, written
 from kms_schema.validation.visible import in_a_line
@@ -117,10 +117,10 @@ def validate_command(  # noqa: PLR0913, PLR0917  (click passes each option by na
             strict=strict,
             level=level,
             probe=probe,
-            progress=_show_progress if sys.stderr.isatty() else None,
+            progress=_show_progress if progress.on_terminal() else None,
             waivers=accepted,
         ).only(select, ignore)
-        _show_progress("", 0, 0)
+        progress.clear()
     _write(report, style, output, Severity(fail_on))
     return int(report.fails(Severity(fail_on)))
 
@@ -163,7 +163,4 @@ def _layout(fail_on: Severity) -> Layout:
 
 
 def _show_progress(what: str, position: int, of: int) -> None:
-    """Say what is asked on a line of the terminal that the next one overwrites; nothing clears it."""
-    if sys.stderr.isatty():
-        line = f"{position + 1}/{of} {what}"[:78] if what else ""
-        click.echo(f"\r{line:78}\r", nl=False, err=True)
+    progress.show(f"{position + 1}/{of} {what}")

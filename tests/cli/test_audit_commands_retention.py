@@ -158,7 +158,7 @@ def test_ctrl_c_removes_nothing_and_the_next_run_goes_on(prepared: Prepared, mon
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(command, "_shown", interrupted)
+        patched.setattr(command.progress, "show_count", interrupted)
         done = prepared.retain()
     assert done.status == 130
     assert prepared.nothing_went()

@@ -1,9 +1,9 @@
 """`kms-schema audit export` and `retain`: archives of the trail, and the end of retention periods."""
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import click
@@ -14,6 +14,7 @@ from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.outside import printed
 from kms_schema.audit.proving import seal_of
 from kms_schema.audit.retention import Expired, Retained, expired, retain
+from kms_schema.cli import progress
 from kms_schema.cli.audit.opening import opened, print_note, style_option, where
 from kms_schema.cli.audit.seals import NotPublished, published
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, signing_key
@@ -49,7 +50,14 @@ def export_command(database_url: str | None, schema: str, file: Path, since: int
         try:
             with file.open("xb") as target:
                 try:
-                    write_archive(snapshot, target, seal, first_leaf=first, end_leaf=seal.tree_size, told=_exported)
+                    write_archive(
+                        snapshot,
+                        target,
+                        seal,
+                        first_leaf=first,
+                        end_leaf=seal.tree_size,
+                        told=partial(progress.show_count, "exported"),
+                    )
                 except BaseException:
                     file.unlink()
                     raise
@@ -57,7 +65,7 @@ def export_command(database_url: str | None, schema: str, file: Path, since: int
             raise click.UsageError(f"{file} is there already, and is never overwritten: name another file") from None
         except OSError as error:
             raise click.UsageError(f"cannot write {file}: {error.strerror}") from None
-    _clear()
+    progress.clear()
     click.echo(f"entries: {seal.tree_size - first}, leaves {first} to {seal.tree_size - 1} of {seal.origin}")
 
 
@@ -98,13 +106,13 @@ def retain_command(  # noqa: PLR0913, PLR0917  (click passes each option by name
     failed: list[bool] = []
 
     def sealed(made: KeptSeal) -> None:
-        _clear()
+        progress.clear()
         if style == "text":
             print_note(printed(made))
         failed.append(publish is not None and not published(made, publish))
 
     with opened(database_url, schema, writing=True) as trail, _refusals(folder):
-        done = list(_told(retain(trail, signer, folder, _shown, sealed)))
+        done = list(_told(retain(trail, signer, folder, progress.show_count, sealed)))
     if style == "json":
         click.echo(json.dumps([_document(each) for each in done], indent=2))
     if not done:
@@ -118,7 +126,7 @@ def retain_command(  # noqa: PLR0913, PLR0917  (click passes each option by name
 
 def _told(steps: Iterator[Retained]) -> Iterator[Retained]:
     for each in steps:
-        _clear()
+        progress.clear()
         if each.seal is None:
             click.echo(f"removed what an earlier run had left: {each.removed}", err=True)
         else:
@@ -154,18 +162,3 @@ def _say_what_would_go(cut: Expired | None, style: str) -> None:
         click.echo("nothing is past its retention period")
     else:
         click.echo(f"past their retention period: {cut.entries} entries, up to sequence {cut.last_sequence}")
-
-
-def _exported(done: int, of: int) -> None:
-    _shown("exported", done, of)
-
-
-def _shown(what: str, done: int, of: int) -> None:
-    """Say on a line of the terminal, which the next one overwrites, how far it is."""
-    if sys.stderr.isatty():
-        click.echo(f"\r{f'{what}: {done} of {of}'[:78]:78}\r", nl=False, err=True)
-
-
-def _clear() -> None:
-    if sys.stderr.isatty():
-        click.echo(f"\r{'':78}\r", nl=False, err=True)

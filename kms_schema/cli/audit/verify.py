@@ -1,7 +1,6 @@
 """`kms-schema audit verify`: is the trail what was sealed?"""
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ from kms_schema.audit.checkpoints import Checkpoint
 from kms_schema.audit.keys import VerifierKey
 from kms_schema.audit.outside import OutsideCheckpoint, read_checkpoint
 from kms_schema.audit.verification import Verdict, verify
+from kms_schema.cli import progress
 from kms_schema.cli.audit.opening import opened, print_lines, style_option, where
 from kms_schema.cli.audit.signing import existing, verifier_keys
 from kms_schema.validation.visible import in_a_line
@@ -61,9 +61,10 @@ def verify_command(  # noqa: PLR0913, PLR0917  (click passes each option by name
     checkpoints = [outside(file, trusted).checkpoint for file in files]
     with opened(database_url, schema) as trail, trail.reading(jobs) as snapshot:
         verdict = verify(
-            snapshot, checkpoints=checkpoints, trusted=trusted, since=since, progress=_shown if _on_terminal() else None
-        )
-    _clear()
+            snapshot, checkpoints=checkpoints, trusted=trusted, since=since,
+            progress=progress.show_count if progress.on_terminal() else None,
+        )  # fmt: skip
+    progress.clear()
     holds = verdict.sound and verdict.seals > 0
     if style == "json":
         click.echo(_json(verdict, checkpoints, trusted, since, holds=holds))
@@ -131,17 +132,3 @@ def _lines(
         yield f"NOT SOUND (faults: {len(verdict.faults) + verdict.more_faults}); the first: {verdict.faults[0].message}"
     else:
         yield "sound" if verdict.seals else "NOTHING IS SEALED, so nothing is proved; run: kms-schema audit seal"
-
-
-def _on_terminal() -> bool:
-    return sys.stderr.isatty()
-
-
-def _shown(what: str, done: int, of: int) -> None:
-    """Say on a line of the terminal, which the next one overwrites, how far it is."""
-    click.echo(f"\r{f'{what}: {done} of {of}'[:78]:78}\r", nl=False, err=True)
-
-
-def _clear() -> None:
-    if _on_terminal():
-        click.echo(f"\r{'':78}\r", nl=False, err=True)
