@@ -29,7 +29,7 @@ BEGIN
             ),
             view_name
         );
-        duration_ms := round(date_part('epoch', clock_timestamp() - begun) * 1000);
+        duration_ms := round(date_part('epoch', clock_timestamp() - begun) * 1000)::bigint;
         RETURN NEXT;
     END LOOP;
     WITH behind AS (
