@@ -18,7 +18,7 @@ LAYERS = (
     {"vocabulary", "naming", "database_url", "envelopes"},
     {"sql", "models", "snapshots"},
     {"validation", "audit", "crypto", "engine", "hardening", "migrating", "rights"},
-    {"cli", "migration_checks", "documentation", "entity_diagram", "pytest_plugin"},
+    {"cli", "migration_checks", "documentation", "entity_diagram", "index_reasons", "pytest_plugin"},
 )
 """The parts of the package, from the bottom up; a part imports from its own layer and from those below."""
 

@@ -27,7 +27,8 @@ class Query:
     """Where the index has all that it asks for."""
     sorts: bool = False
     """Whether the rows may be put in order afterwards, as those of a report are; a page never waits for that."""
-    engines: tuple[Dialect, ...] = BOTH
+    engine: Dialect | None = None
+    """Where what it asks exists, if not on both."""
 
     def on(self, dialect: Dialect) -> str:
         """Return the query as the engine wants it written."""
@@ -208,7 +209,7 @@ QUERIES: dict[str, Query] = {
         "SELECT * FROM key_health_monitor WHERE id > :key ORDER BY id LIMIT 50",
         ("uq_key_health_monitor",),
         _THIS_KEY,
-        engines=("postgresql",),
+        engine="postgresql",
     ),
 }
 """By what it is for; appending an entry reads no index, and only the primary key of its key."""
