@@ -57,7 +57,7 @@ TRIGGERS_AFTER = (
 # Entries come in the order of their times: the first and last time of every 32 pages find those of a week as fast, and
 # take a thousandth of the room. SQLite has nothing like that.
 TIMES = "idx_key_audit_logs_timestamp"
-BY_PAGES = {"using": "brin", "storage": {"autosummarize": "on", "pages_per_range": 32}}
+STORAGE: dict[str, str | int] = {"autosummarize": "on", "pages_per_range": 32}
 
 
 def upgrade() -> None:
@@ -65,7 +65,7 @@ def upgrade() -> None:
     for name, table, columns, predicate in INDEXES:
         create_index(name, table, columns, where=predicate)
     if dialect == "postgresql":
-        create_index(f"{TIMES}_next", "key_audit_logs", ("timestamp",), **BY_PAGES)
+        create_index(f"{TIMES}_next", "key_audit_logs", ("timestamp",), using="brin", storage=STORAGE)
     for statement in (
         *create_statements(dialect, FILES[dialect], schema()),
         *replace_statements(dialect, AFTER[dialect], schema()),
