@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -13,8 +14,10 @@ import pytest
 
 from kms_schema.rights.definition import CLIENT_COLUMNS, Role
 from tests.engines import Database
+from tests.engines.programs import REPOSITORY
 from tests.rights.granted import Granted
 from tests.roles import login
+from tests.statements import execute
 
 pytestmark = pytest.mark.only_on("postgresql")
 
@@ -130,3 +133,13 @@ def test_copy_does_not_go_past_row_security(granted: Granted) -> None:
         pytest.raises(psycopg.errors.FeatureNotSupported, match="COPY FROM not supported with row-level security"),
     ):
         copy(session, tuple(ENTRY), [tuple(ENTRY.values())])
+
+
+def test_the_statement_of_the_page_brings_as_many_at_once(granted: Granted) -> None:
+    page = (REPOSITORY / "docs" / "importing.md").read_text(encoding="utf-8")
+    (statement,) = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    entries = [{**ENTRY, "user_id": f"user-{n}", "additional_metadata": {"at": "2025-02-01"}} for n in range(20)]
+    with granted.session(Role.APP) as session:
+        execute(session, statement, {"entries": entries})
+        rows = session.execute(b"SELECT user_id, additional_metadata FROM key_audit_logs ORDER BY sequence").fetchall()
+    assert rows == [(f"user-{n}", {"at": "2025-02-01"}) for n in range(20)]
