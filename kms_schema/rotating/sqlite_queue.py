@@ -20,8 +20,8 @@ _OPEN_WINDOW = "(policy_id IS NULL OR policy_id NOT IN (SELECT value FROM json_e
 STATEMENTS = {
     "due": "SELECT * FROM rotations_due ORDER BY overdue DESC, due_at NULLS FIRST, key_id",
     "schedule": f"""
-        INSERT INTO key_rotations (id, key_id, policy_id, "trigger", trigger_details, scheduled_at, old_version)
-        SELECT lower(hex(randomblob(16))), due.id, due.policy_id, {TRIGGER_OF_REASON},
+        INSERT INTO key_rotations (key_id, policy_id, "trigger", trigger_details, scheduled_at, old_version)
+        SELECT due.id, due.policy_id, {TRIGGER_OF_REASON},
             json_object(
                 'reason', due.reason, 'reasons', json(due.reasons), 'policy_name', due.policy_name, 'due_at', due.due_at
             ),

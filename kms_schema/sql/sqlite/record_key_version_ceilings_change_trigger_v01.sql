@@ -22,12 +22,12 @@ BEGIN
                 WHERE is_active AND key_type = master.key_type AND max_operations > NEW.usage_count
             ), 9223372036854775807),
             (
-                SELECT bits | bits >> 32
-                FROM (SELECT bits | bits >> 16 AS bits
-                FROM (SELECT bits | bits >> 8 AS bits
-                FROM (SELECT bits | bits >> 4 AS bits
-                FROM (SELECT bits | bits >> 2 AS bits
-                FROM (SELECT bits | bits >> 1 AS bits
+                SELECT bits | (bits >> 32)
+                FROM (SELECT bits | (bits >> 16) AS bits
+                FROM (SELECT bits | (bits >> 8) AS bits
+                FROM (SELECT bits | (bits >> 4) AS bits
+                FROM (SELECT bits | (bits >> 2) AS bits
+                FROM (SELECT bits | (bits >> 1) AS bits
                 FROM (SELECT NEW.usage_count | 1023 AS bits))))))
             )
         ),
@@ -42,12 +42,12 @@ BEGIN
                     AND max_data_volume_mb < 8796093022208
             ), 9223372036854775807),
             (
-                SELECT bits | bits >> 32
-                FROM (SELECT bits | bits >> 16 AS bits
-                FROM (SELECT bits | bits >> 8 AS bits
-                FROM (SELECT bits | bits >> 4 AS bits
-                FROM (SELECT bits | bits >> 2 AS bits
-                FROM (SELECT bits | bits >> 1 AS bits
+                SELECT bits | (bits >> 32)
+                FROM (SELECT bits | (bits >> 16) AS bits
+                FROM (SELECT bits | (bits >> 8) AS bits
+                FROM (SELECT bits | (bits >> 4) AS bits
+                FROM (SELECT bits | (bits >> 2) AS bits
+                FROM (SELECT bits | (bits >> 1) AS bits
                 FROM (SELECT NEW.data_volume_bytes | 1048575 AS bits))))))
             )
         )
