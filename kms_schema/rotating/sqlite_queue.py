@@ -39,7 +39,7 @@ STATEMENTS = {
         LIMIT :limit
     """,
     "forget": f"""
-        UPDATE key_rotations SET next_retry_at = NULL
+        UPDATE key_rotations INDEXED BY idx_key_rotations_retry_partial SET next_retry_at = NULL
         WHERE {PENDING} AND EXISTS (
             SELECT 1 FROM key_rotations AS success
             WHERE success.key_id = key_rotations.key_id AND +success.status = 'COMPLETED'
@@ -49,7 +49,7 @@ STATEMENTS = {
     "retry": f"""
         UPDATE key_rotations SET status = 'SCHEDULED', next_retry_at = NULL
         WHERE id IN (
-            SELECT id FROM key_rotations AS pending
+            SELECT id FROM key_rotations AS pending INDEXED BY idx_key_rotations_retry_partial
             WHERE {PENDING} AND next_retry_at <= {_NOW}
                 AND NOT EXISTS (
                     SELECT 1 FROM key_rotations AS other

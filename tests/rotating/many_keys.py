@@ -1,4 +1,8 @@
-"""A database of many keys of which few are due, as large as one in use becomes; made in statements, past the triggers."""
+"""A database of many keys of which few are due, made in a statement for each table, past the triggers."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tests.engines.database import Connection
 from tests.statements import dialect_of, execute
@@ -71,9 +75,11 @@ SELECT {id}, n, 'incident', {now} FROM ({numbers}) AS numbers WHERE n > {due} * 
 """
 
 
+TABLES = ("key_masters", "key_versions", "key_rotations", "rotation_policies", "key_rotation_causes")
+
+
 def fill(connection: Connection, keys: int) -> None:
-    """Fill a database at head, whose triggers are gone afterwards, with keys of which `DUE` are due."""
-    _drop_triggers(connection)
+    """Fill a database at head with keys of which `DUE` are due."""
     spelled = _SPELLED[dialect_of(connection)]
     ago = spelled["ago"]
     values = {
@@ -87,17 +93,35 @@ def fill(connection: Connection, keys: int) -> None:
         "expires": ago.format(days="-2 - n % 400"),
         "now": ago.format(days="0"),
     }
-    execute(connection, POLICIES)
-    for statement, count in ((KEYS, keys), (VERSIONS, keys), (ROTATIONS, keys), (CAUSES, DUE)):
-        execute(connection, statement.format(numbers=spelled["numbers"].format(count=count), **values))
+    with _without_triggers(connection):
+        execute(connection, POLICIES)
+        for statement, count in ((KEYS, keys), (VERSIONS, keys), (ROTATIONS, keys), (CAUSES, DUE)):
+            execute(connection, statement.format(numbers=spelled["numbers"].format(count=count), **values))
     execute(connection, "VACUUM ANALYZE" if dialect_of(connection) == "postgresql" else "ANALYZE")
 
 
-def _drop_triggers(connection: Connection) -> None:
+@contextmanager
+def _without_triggers(connection: Connection) -> Iterator[None]:
+    """Take the triggers away for as long as rows are made that follow their rules, which takes longer than the rows."""
     if dialect_of(connection) == "sqlite":
-        names = execute(connection, "SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
-        for (name,) in names:
+        triggers = execute(connection, "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        undo = [sql for _, sql in triggers]
+        for name, _ in triggers:
             execute(connection, f"DROP TRIGGER {name}")
-        return
-    for table in ("key_masters", "key_versions", "key_rotations", "rotation_policies", "key_rotation_causes"):
-        execute(connection, f"ALTER TABLE {table} DISABLE TRIGGER ALL")
+        execute(connection, "PRAGMA ignore_check_constraints = ON")
+        undo.append("PRAGMA ignore_check_constraints = OFF")
+    else:
+        query = (
+            "SELECT tgrelid::regclass || ' ENABLE ALWAYS TRIGGER ' || tgname FROM pg_trigger"  # noqa: S608
+            f" WHERE NOT tgisinternal AND tgrelid::regclass::text IN ({', '.join(map(repr, TABLES))})"
+        )
+        undo = [f"ALTER TABLE {each}" for (each,) in execute(connection, query).fetchall()]
+        for table in TABLES:
+            execute(connection, f"ALTER TABLE {table} DISABLE TRIGGER ALL")
+            undo.insert(0, f"ALTER TABLE {table} ENABLE TRIGGER ALL")
+    yield
+    for statement in undo:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute(statement)
+        else:
+            connection.execute(statement.encode())

@@ -15,12 +15,14 @@ from kms_schema.rotating.sqlite_queue import STATEMENTS as ON_SQLITE
 from tests.engines import Database, Engines
 from tests.engines.database import Connection
 from tests.rotating.many_keys import DUE, fill
-from tests.rotating.scenes import queue_of
+from tests.rotating.scenes import a_key, queue_of
 from tests.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
 
 FEW, MANY = 10_000, 100_000
+SQLITE_SHARE = 4
+"""How many times less on SQLite, which takes longer to make them."""
 LARGE = ("key_masters", "key_versions", "key_rotations")
 """What no statement reads from one end to the other."""
 WITHIN = 1.2
@@ -34,7 +36,7 @@ def databases(engines: Engines, engine_name: str) -> Iterator[tuple[Database, Da
     for keys in (FEW, MANY):
         database = engine.create(engines.migrated(engine_name, "template"))
         with closing(database.connect()) as connection:
-            fill(connection, keys)
+            fill(connection, keys // SQLITE_SHARE if engine_name == "sqlite" else keys)
         made.append(database)
     yield made[0], made[1]
     for database in made:
@@ -51,7 +53,8 @@ def touched(connection: Connection, statement: str, values: dict[str, Any] | Non
     """Return what running a statement reads: rows of PostgreSQL's plan, steps of SQLite's program. No full scans."""
     if isinstance(connection, sqlite3.Connection):
         for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values or {}):
-            assert not str(row[3]).startswith(tuple(f"SCAN {table}" for table in LARGE)), row
+            whole = str(row[3]).startswith(tuple(f"SCAN {table}" for table in LARGE))
+            assert not whole or "idx_key_rotations_retry_partial" in row[3], row
         steps = [0]
         connection.set_progress_handler(lambda: steps.__setitem__(0, steps[0] + 1), 100)
         connection.execute(statement, values or {}).fetchall()
@@ -129,13 +132,12 @@ def test_counting_use_stays_hot_but_where_a_ceiling_is_passed(database: Database
     with closing(database.connect()) as connection:
         assert isinstance(connection, psycopg.Connection)
         execute(connection, "ALTER TABLE key_versions SET (fillfactor = 50, autovacuum_enabled = off)")
-        from tests.rotating.scenes import a_key  # noqa: PLC0415
-
         key = a_key(connection)
         count = "UPDATE key_versions SET usage_count = usage_count + 1 WHERE key_id = :id"
         for _ in range(2000):
             execute(connection, count, {"id": key["id"]})
-        execute(connection, "SELECT pg_stat_force_next_flush()") if connection.info.server_version >= 150000 else None
+        connection.close()  # so that the server counts all of it
+    with closing(database.connect()) as connection:
         query = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'key_versions'"
         updates, hot = execute(connection, query).fetchone() or (0, 0)
         assert updates >= 2000

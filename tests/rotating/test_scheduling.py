@@ -39,7 +39,7 @@ def rotations(shared: SharedDatabase) -> list[tuple[Any, ...]]:
         ("expiry", "scheduled", NO_DATE, {"expires_at": HOUR}, {}, None),
     ],
 )
-def test_a_key_that_is_due_gets_one_rotation_that_says_why(
+def test_a_key_that_is_due_gets_one_rotation_that_says_why(  # noqa: PLR0917  (pytest passes each by its name)
     shared: SharedDatabase, reason: str, trigger: str, limits: Row, key: Row, live: Row, entry: Row | None
 ) -> None:
     policy = a_policy(shared.connection, **limits)

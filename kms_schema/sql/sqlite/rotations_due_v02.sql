@@ -77,7 +77,7 @@ of_live_version AS (
     FROM limits
     CROSS JOIN key_versions AS live
     WHERE
-        (live.key_type = limits.key_type OR live.key_type IS NULL)
+        live.key_type = limits.key_type
         AND live.activated_at IS NOT NULL
         AND live.activated_at <= limits.activated_by
         AND live.deactivated_at IS NULL
@@ -89,10 +89,8 @@ of_live_version AS (
     CROSS JOIN key_versions AS live
     WHERE
         limits.max_operations IS NOT NULL
-        AND (
-            (live.key_type = limits.key_type AND live.usage_ceiling >= limits.max_operations)
-            OR live.key_type IS NULL
-        )
+        AND live.key_type = limits.key_type
+        AND live.usage_ceiling >= limits.max_operations
         AND live.usage_count >= limits.max_operations
         AND live.activated_at IS NOT NULL
         AND live.deactivated_at IS NULL
@@ -104,13 +102,43 @@ of_live_version AS (
     CROSS JOIN key_versions AS live
     WHERE
         limits.max_bytes IS NOT NULL
-        AND (
-            (live.key_type = limits.key_type AND live.volume_ceiling >= limits.max_bytes)
-            OR live.key_type IS NULL
-        )
+        AND live.key_type = limits.key_type
+        AND live.volume_ceiling >= limits.max_bytes
         AND live.data_volume_bytes >= limits.max_bytes
         AND live.activated_at IS NOT NULL
         AND live.deactivated_at IS NULL
+),
+-- The same of versions that no trigger has seen.
+of_unseen_version AS (
+    SELECT
+        live.key_id AS key_master_id,
+        limits.id AS policy_id,
+        limits.policy_name,
+        verdict.reason,
+        verdict.urgency,
+        CASE verdict.reason
+            WHEN 'age' THEN
+                strftime('%Y-%m-%dT%H:%M:%S', substr(live.activated_at, 1, 19), limits.maximum_age || ' hours')
+                || substr(live.activated_at, 20)
+        END AS due_at
+    FROM key_versions AS live
+    CROSS JOIN key_masters AS master
+    CROSS JOIN limits
+    CROSS JOIN (
+        SELECT 'age' AS reason, 2 AS urgency UNION ALL SELECT 'usage', 3 UNION ALL SELECT 'volume', 4
+    ) AS verdict
+    WHERE
+        live.key_type IS NULL
+        AND live.activated_at IS NOT NULL
+        AND live.deactivated_at IS NULL
+        AND master.id = live.key_id
+        AND +master.status = 'active'
+        AND master.key_type = limits.key_type
+        AND CASE verdict.reason
+            WHEN 'age' THEN live.activated_at <= limits.activated_by
+            WHEN 'usage' THEN live.usage_count >= limits.max_operations
+            WHEN 'volume' THEN live.data_volume_bytes >= limits.max_bytes
+        END
 ),
 -- What the trail says of keys: sealed, and not sealed yet.
 causes AS (
@@ -157,6 +185,11 @@ due AS (
         master.id = version.key_master_id
         AND master.status = 'active'
         AND master.key_type = version.key_type
+
+    UNION ALL
+
+    SELECT key_master_id, policy_id, policy_name, reason, urgency, due_at
+    FROM of_unseen_version
 
     UNION ALL
 
