@@ -151,14 +151,18 @@ STATEMENTS = {
     """,
     "high volume ceiling": f"""
         UPDATE {{schema}}.key_versions SET volume_ceiling = NULL WHERE id IN (
-            SELECT live.id FROM {{schema}}.rotation_policies AS policy, LATERAL (
+            SELECT live.id FROM (
+                SELECT key_type, is_active,
+                    CASE WHEN max_data_volume_mb < 8796093022208 THEN max_data_volume_mb * 1048576 END AS max_bytes
+                FROM {{schema}}.rotation_policies
+            ) AS policy, LATERAL (
                 SELECT id FROM {{schema}}.key_versions AS live
                 WHERE live.key_type = policy.key_type
-                    AND live.volume_ceiling BETWEEN policy.max_data_volume_mb * 1048576 AND 9223372036854775807
-                    AND live.data_volume_bytes < policy.max_data_volume_mb * 1048576 AND {LIVE}
+                    AND live.volume_ceiling BETWEEN policy.max_bytes AND 9223372036854775807
+                    AND live.data_volume_bytes < policy.max_bytes AND {LIVE}
                 LIMIT %(limit)s FOR UPDATE SKIP LOCKED
             ) AS live
-            WHERE policy.is_active AND policy.max_data_volume_mb < 8796093022208 LIMIT %(limit)s
+            WHERE policy.is_active LIMIT %(limit)s
         )
     """,
 }

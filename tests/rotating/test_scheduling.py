@@ -151,3 +151,52 @@ def test_a_key_that_is_not_active_any_more_is_not_tried_again(shared: SharedData
     )
     assert queue_of(shared.connection).schedule_due().retried == 0
     set_values(shared.connection, rotation["id"], next_retry_at=None)
+
+
+def ceilings(shared: SharedDatabase) -> list[tuple[Any, ...]]:
+    query = "SELECT usage_ceiling, volume_ceiling FROM key_versions ORDER BY usage_count"
+    return [tuple(row) for row in execute(shared.connection, query).fetchall()]
+
+
+def test_a_ceiling_is_below_the_next_limit_or_power_of_two_of_the_keys_own_type(shared: SharedDatabase) -> None:
+    for key_type, limits in (("dek", (5000, 700)), ("kek", (10,))):
+        for limit in limits:
+            a_policy(shared.connection, key_type=key_type, max_operations=limit, max_data_volume_mb=limit)
+    for usage_count in (0, 699, 700, 3000, 5000, 2**62, 2**63 - 1):
+        a_key(shared.connection, live={"usage_count": usage_count, "data_volume_bytes": usage_count})
+    usage = [699, 699, 1023, 4095, 8191, 2**63 - 1, 2**63 - 1]
+    assert [found for found, _ in ceilings(shared)] == usage
+    assert [found for _, found in ceilings(shared)] == [2**20 - 1] * 5 + [2**63 - 1] * 2
+    execute(shared.connection, "UPDATE key_versions SET usage_count = 6000 WHERE usage_count = 3000")
+    assert [found for found, _ in ceilings(shared)] == [699, 699, 1023, 8191, 8191, 2**63 - 1, 2**63 - 1]
+
+
+def test_a_new_limit_below_the_ceilings_is_caught_up_with(shared: SharedDatabase) -> None:
+    for number in range(3):
+        a_key(shared.connection, live={"usage_count": number, "data_volume_bytes": (number + 1) << 20})
+    assert ceilings(shared) == [(1023, 2**21 - 1), (1023, 2**22 - 1), (1023, 2**22 - 1)]
+    largest = {"max_operations": 2**63 - 1, "max_data_volume_mb": 2**63 - 1}
+    for limits in ({"max_operations": 2}, {"max_data_volume_mb": 3}, largest):
+        a_policy(shared.connection, **NO_DATE | limits)
+    queue = queue_of(shared.connection)
+    reasons = [row["reasons"] for row in queue.due()]
+    assert queue.catch_up(limit=1) == 1
+    assert queue.catch_up() > 0
+    assert queue.catch_up() == 0
+    assert ceilings(shared) == [(1, 2**21 - 1), (1, 3 * 2**20 - 1), (1023, 2**22 - 1)]
+    assert [row["reasons"] for row in queue.due()] == reasons
+
+
+def test_nobody_sets_a_ceiling_or_a_type_of_their_own(shared: SharedDatabase) -> None:
+    a_key(shared.connection, live={"usage_count": 7})
+    for change in (
+        "usage_ceiling = 6",
+        "volume_ceiling = NULL",
+        "key_type = 'kek'",
+        "usage_ceiling = 9, usage_count = 8",
+    ):
+        execute(shared.connection, f"UPDATE key_versions SET {change}")  # noqa: S608
+        found = execute(
+            shared.connection, "SELECT key_type, usage_ceiling, volume_ceiling FROM key_versions"
+        ).fetchone()
+        assert found == ("dek", 1023, 2**20 - 1)
