@@ -23,8 +23,16 @@ class Reason:
         return "; ".join((*([self.rule] if self.rule else []), *self.queries, *keys))
 
 
+_DUE = "`rotations_due` costs what is due, and not what there is"
+"""Held by `tests/rotating/test_cost.py`."""
+
 INDEX_REASONS: dict[str, Reason] = {
     "idx_key_masters_parent_key_id": Reason(foreign_keys=("fk_key_masters_parent_key_id_key_masters",)),
+    "idx_key_masters_rotation_partial": Reason(rule=_DUE),
+    "idx_key_versions_age_partial": Reason(rule=_DUE),
+    "idx_key_versions_usage_partial": Reason(rule=_DUE),
+    "idx_key_versions_volume_partial": Reason(rule=_DUE),
+    "idx_key_rotations_retry_partial": Reason(rule=_DUE),
     "idx_key_masters_newest": Reason(("keys of a type and status, newest first, a page",)),
     "idx_key_masters_dashboard_covering": Reason(("keys of a status, counted by type",)),
     "idx_key_masters_expiring_partial": Reason(("keys about to expire",)),
