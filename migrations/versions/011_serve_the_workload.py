@@ -1,9 +1,9 @@
 """Serve the workload: what is due for rotation is found by what is due, and the trail has no index too many.
 
 On PostgreSQL the new columns of the versions come first, then indexes are built CONCURRENTLY; an interrupted run leaves
-nothing to undo, and the rest takes a moment, with the locks of the tables whose triggers are exchanged. The columns stay
-empty: no version is rewritten, and what they would say of it is worked out when it is counted, rotated or looked at
-(`kms-schema rotations catch-up`).
+nothing to undo, and the rest takes a moment, with the locks of the tables whose triggers are exchanged. The columns
+stay empty: no version is rewritten, and what they would say of it is worked out when it is counted, rotated or looked
+at (`kms-schema rotations catch-up`).
 """
 
 import sqlite3
@@ -67,6 +67,14 @@ TRIGGERS = (
 )
 ASIDE = "guard_key_audit_actor_insert_trigger_v01"
 """It asks a PRAGMA, which DROP COLUMN refuses to read where schemas are not trusted, as in SQLite's own shell."""
+AFTER_THEM = (
+    "record_key_version_insert_trigger_v01",
+    "record_key_version_activation_trigger_v01",
+    "audit_key_version_insert_trigger_v01",
+    "audit_key_version_update_trigger_v01",
+    "audit_key_version_delete_trigger_v01",
+)
+"""On SQLite triggers are asked in the order in which they were made, so what came after those is made anew as well."""
 BEFORE: dict[str, tuple[str, ...]] = {
     "postgresql": (
         "rotations_due_v01",
@@ -76,8 +84,9 @@ BEFORE: dict[str, tuple[str, ...]] = {
     ),
     "sqlite": (
         "rotations_due_v01",
-        "prevent_key_version_delete_trigger_v01",
         "prevent_key_version_destruction_trigger_v01",
+        "prevent_key_version_delete_trigger_v01",
+        *AFTER_THEM,
     ),
 }
 AFTER: dict[str, tuple[str, ...]] = {
@@ -89,8 +98,9 @@ AFTER: dict[str, tuple[str, ...]] = {
     ),
     "sqlite": (
         "rotations_due_v02",
-        "prevent_key_version_delete_trigger_v02",
         "prevent_key_version_destruction_trigger_v02",
+        "prevent_key_version_delete_trigger_v02",
+        *AFTER_THEM,
     ),
 }
 """What of earlier revisions is exchanged."""
