@@ -31,6 +31,7 @@ _COMMANDS = {
     "refresh": "kms_schema.cli.refreshing:refresh_command",
     "rewrap": "kms_schema.cli.rewrapping:rewrap_command",
     "roles": "kms_schema.cli.roles:roles",
+    "rotations": "kms_schema.cli.rotations:rotations",
     "sql": "kms_schema.cli.migrations:sql",
     "stamp": "kms_schema.cli.migrations:stamp",
     "upgrade": "kms_schema.cli.migrations:upgrade",

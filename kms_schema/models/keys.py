@@ -1,7 +1,7 @@
 """Keys and their versions: the registry, and the encrypted material."""
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -86,6 +86,7 @@ class KeyMaster(Base):
         *json_shape("compliance_tags", "array"),
         sa.UniqueConstraint("key_id"),
         sa.Index("idx_key_masters_parent_key_id", "parent_key_id"),
+        sa.Index("idx_key_masters_newest", "status", "key_type", "created_at", "key_id"),
         sa.Index(
             "idx_key_masters_dashboard_covering",
             "status",
@@ -109,6 +110,13 @@ class KeyMaster(Base):
             "status",
             postgresql_where=sa.text("hsm_provider IS NOT NULL"),
             sqlite_where=sa.text("hsm_provider IS NOT NULL"),
+        ),
+        sa.Index(
+            "idx_key_masters_rotation_partial",
+            "key_type",
+            sa.text("coalesce(rotated_at, activated_at)"),
+            postgresql_where=sa.text("status = 'active'"),
+            sqlite_where=sa.text("status = 'active'"),
         ),
         {"sqlite_with_rowid": False},
     )
@@ -154,6 +162,11 @@ class KeyMaster(Base):
         back_populates="key", order_by="KeyAuditLog.sequence", passive_deletes="all"
     )
 
+
+CopiedKeyType = Annotated[KeyType, mapped_column(vocabulary_column(KeyType), server_onupdate=sa.FetchedValue())]
+"""The key's own type, which a trigger copies so that an index has it; null where none has looked since 011."""
+Ceiling = Annotated[int, mapped_column(sa.BigInteger, server_onupdate=sa.FetchedValue())]
+"""What a counter is at most until a trigger looks again; null where none has looked since 011."""
 
 LIVE = "activated_at IS NOT NULL AND deactivated_at IS NULL"
 """What makes a version the one that a key encrypts with."""
@@ -212,6 +225,16 @@ class KeyVersion(Base):
             sqlite_where=sa.text("wrapping_key_ref IS NOT NULL"),
         ),
         sa.Index("idx_key_versions_lifecycle", "key_id", "version_number", "activated_at", "deactivated_at"),
+        *(
+            sa.Index(
+                f"idx_key_versions_{limit}_partial",
+                "key_type",
+                column,
+                postgresql_where=sa.text(LIVE),
+                sqlite_where=sa.text(LIVE),
+            )
+            for limit, column in (("age", "activated_at"), ("usage", "usage_ceiling"), ("volume", "volume_ceiling"))
+        ),
         {"sqlite_with_rowid": False},
     )
 
@@ -233,6 +256,9 @@ class KeyVersion(Base):
     data_volume_bytes: Mapped[Counter]
     generation_time_ms: Mapped[int | None] = mapped_column(sa.Integer)
     entropy_score: Mapped[float | None] = mapped_column(sa.Double)
+    key_type: Mapped[CopiedKeyType | None]
+    usage_ceiling: Mapped[Ceiling | None]
+    volume_ceiling: Mapped[Ceiling | None]
 
     key: Mapped[KeyMaster] = relationship(back_populates="versions")
     wrapped_by: Mapped["KeyVersion | None"] = relationship(remote_side="KeyVersion.id", back_populates="wraps")

@@ -79,6 +79,9 @@ class RotationPolicy(Base):
 OPEN = "status IN ('SCHEDULED', 'RUNNING')"
 """What makes a rotation an open one."""
 
+PENDING_RETRY = "status = 'FAILED' AND next_retry_at IS NOT NULL AND retry_count < max_retries"
+"""What makes a failed rotation one that is to be tried again."""
+
 TIMES_AGREE = (
     "CASE status"
     " WHEN 'SCHEDULED' THEN started_at IS NULL AND completed_at IS NULL"
@@ -151,6 +154,13 @@ class KeyRotation(Base):
             sa.text("substr(error_message, 1, 200)"),
             postgresql_where=sa.text("status = 'FAILED'"),
             sqlite_where=sa.text("status = 'FAILED'"),
+        ),
+        sa.Index(
+            "idx_key_rotations_retry_partial",
+            "key_id",
+            "next_retry_at",
+            postgresql_where=sa.text(PENDING_RETRY),
+            sqlite_where=sa.text(PENDING_RETRY),
         ),
         {"sqlite_with_rowid": False},
     )

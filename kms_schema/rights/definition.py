@@ -109,7 +109,7 @@ CLIENT_COLUMNS = (
 VERSION_FACTS = (
     "id", "key_id", "version_number", "key_checksum", "encryption_metadata", "wrapped_by_version_id",
     "wrapping_key_ref", "created_at", "activated_at", "deactivated_at", "destroyed_at", "usage_count",
-    "data_volume_bytes", "generation_time_ms", "entropy_score",
+    "data_volume_bytes", "generation_time_ms", "entropy_score", "key_type", "usage_ceiling", "volume_ceiling",
 )  # fmt: skip
 """Of a version all but `encrypted_key_data`."""
 
@@ -148,6 +148,7 @@ RIGHTS = (
         (
             "encrypted_key_data", "encryption_metadata", "wrapped_by_version_id", "wrapping_key_ref", "activated_at",
             "deactivated_at", "destroyed_at", "usage_count", "data_volume_bytes", "generation_time_ms", "entropy_score",
+            "usage_ceiling", "volume_ceiling",
         ),
     ),
     Right(Role.ROTATOR, ("INSERT", "SELECT", "UPDATE"), "key_rotations"),

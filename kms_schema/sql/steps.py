@@ -5,7 +5,7 @@ changes, how they get there may.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import sqlalchemy as sa
@@ -117,18 +117,20 @@ def only_planned() -> bool:
     return bool(context.as_sql or context.opts.get(PLANNING_OPTION))
 
 
-def create_index(
+def create_index(  # noqa: PLR0913  (each is a part of the statement)
     name: str,
     table: str,
     columns: Sequence[str | sa.TextClause],
     *,
     unique: bool = False,
     where: str | None = None,
+    using: str | None = None,
+    storage: Mapping[str, str | int] | None = None,
 ) -> None:
     """Build one index on a table that may be large, if it is not there.
 
     On PostgreSQL it is built CONCURRENTLY, and anew where an interrupted build left it INVALID; unless the caller
-    holds a transaction open around the revisions, where neither can be had.
+    holds a transaction open around the revisions, where neither can be had. `using` and `storage` are PostgreSQL's.
     """
     predicate = sa.text(where) if where else None
 
@@ -142,6 +144,8 @@ def create_index(
             if_not_exists=True,
             postgresql_where=predicate,
             postgresql_concurrently=concurrently,
+            postgresql_using=using,
+            postgresql_with=dict(storage or {}),
             sqlite_where=predicate,
         )
 
@@ -154,6 +158,12 @@ def create_index(
             log.info("building %s on %s", name, qualified(table))
         with _waiting_for_transactions():
             build(concurrently=True)
+
+
+def exchange_index(name: str) -> None:
+    """Put the index that was built as `NAME_next` in the place of the one of this name; its table is locked already."""
+    op.execute(f"DROP INDEX {qualified(name)}")
+    op.execute(f"ALTER INDEX {qualified(name + '_next')} RENAME TO {name}")
 
 
 def lock(relations: Sequence[str], mode: str) -> None:

@@ -43,7 +43,7 @@ def as_before(folder: Path, database: Database) -> None:
 
 
 def test_no_block_is_left_out() -> None:
-    assert len(STEPS) == 8
+    assert len(STEPS) == 14
     assert PAGE.count("```") == 2 * (len(STEPS) + sum(bool(shown) for _, _, shown in STEPS))
 
 

@@ -43,8 +43,8 @@ HELD_SECONDS = 2.4
 PATIENCE_SECONDS = 120
 
 NEVER_WAIT_FOR_AN_UPGRADE = {"record_events", "read"}
-"""To 009 it locks tables against writers, never against readers, and never the audit trail; later ones exchange triggers
-of the trail and of keys, for which everybody waits a moment."""
+"""To 009 it locks tables against writers, never against readers, and never the audit trail; later revisions exchange
+triggers of the trail and of keys, for which everybody waits a moment."""
 
 
 @dataclass(frozen=True)

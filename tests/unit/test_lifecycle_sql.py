@@ -16,8 +16,12 @@ from tests.engines import Database
 
 Dialect = Literal["postgresql", "sqlite"]
 DIALECTS: tuple[Dialect, ...] = ("postgresql", "sqlite")
-ADDED = {"hsm_configurations": ("wrapping_key_ref",)}
-"""Columns that came after the table, on PostgreSQL by ALTER TABLE: its file does not change."""
+CEILINGS = ("key_type", "usage_ceiling", "volume_ceiling")
+ADDED: dict[Dialect, dict[str, tuple[str, ...]]] = {
+    "postgresql": {"hsm_configurations": ("wrapping_key_ref",), "key_versions": CEILINGS},
+    "sqlite": {"key_versions": CEILINGS},
+}
+"""Columns that came after the table by ALTER TABLE: its file does not change."""
 LONGEST_NAME_BYTES = 63
 """PostgreSQL cuts a longer name off, so that two engines would not have the same."""
 
@@ -47,19 +51,28 @@ def lines_of(statement: str) -> list[str]:
 
 @pytest.mark.parametrize(("table", "dialect"), TABLES)
 def test_a_table_file_is_what_the_model_compiles_to(table: sa.Table, dialect: Dialect) -> None:
-    """On PostgreSQL all of it but the columns that a later revision has added, with their rules."""
-    added = ADDED.get(table.name, ()) if dialect == "postgresql" else ()
+    """All of it but the columns that a later revision has added, with their rules."""
+    added = ADDED[dialect].get(table.name, ())
     kept = [line for line in lines_of(table_statement(table, dialect)) if not any(each in line for each in added)]
     assert lines_of(newest_files(dialect)[table.name]) == kept
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_a_revision_adds_what_the_model_has(dialect: Dialect) -> None:
+@pytest.mark.parametrize(
+    ("table", "columns", "number"),
+    [
+        ("hsm_configurations", ("wrapping_key_ref",), {"postgresql": 3, "sqlite": 4}),
+        ("key_versions", CEILINGS, {"postgresql": 3, "sqlite": 6}),
+    ],
+)
+def test_a_revision_adds_what_the_model_has(
+    dialect: Dialect, table: str, columns: tuple[str, ...], number: dict[Dialect, int]
+) -> None:
     url = {"postgresql": "postgresql+psycopg://nobody@nowhere/none", "sqlite": "sqlite:///none.db"}[dialect]
     script = Database(dialect, dialect, url).alembic("upgrade", "007:head", "--sql")
-    table = Base.metadata.tables["hsm_configurations"]
-    lines = [line for line in lines_of(table_statement(table, dialect)) if "wrapping_key_ref" in line]
-    assert len(lines) == {"postgresql": 3, "sqlite": 4}[dialect]
+    statement = table_statement(Base.metadata.tables[table], dialect)
+    lines = [line for line in lines_of(statement) if any(column in line for column in columns)]
+    assert len(lines) == number[dialect]
     assert [line for line in lines if line not in script] == []
 
 

@@ -64,7 +64,7 @@ ACCEPTED = (
     Accepted("require-table-schema", r"^(CREATE|DROP) TABLE alembic_version", ALEMBICS),
     Accepted(
         "prefer-text-field",
-        r"^ *\w+ VARCHAR\(\d+\)|::varchar\(\d+\)|AS varchar\(255\)|ADD COLUMN \w+ VARCHAR\(255\)",
+        r"^ *\w+ VARCHAR\(\d+\)|::varchar\(\d+\)|AS varchar\(255\)|ADD COLUMN (IF NOT EXISTS )?\w+ VARCHAR\(\d+\)",
         "the contract gives these lengths, and PostgreSQL has made a varchar longer without a rewrite since 9.2",
     ),
     Accepted(
@@ -103,7 +103,11 @@ ACCEPTED = (
         r"^ALTER (MATERIALIZED VIEW|INDEX|FUNCTION) public\.\w+_next(\(\))? RENAME TO ",
         "what was made a moment ago takes the name of what it replaces, which nobody can use meanwhile",
     ),
-    Accepted("ban-drop-column", r" DROP COLUMN wrapping_key_ref;", "this is what a downgrade is for"),
+    Accepted(
+        "ban-drop-column",
+        r" DROP COLUMN (wrapping_key_ref|key_type|(usage|volume)_ceiling);",
+        "this is what a downgrade is for",
+    ),
     *(
         Accepted(f"ban-drop-{kind}", rf"^DROP (MATERIALIZED )?{kind.upper()} ", "this is what a downgrade is for")
         for kind in ("function", "table", "view")

@@ -54,14 +54,15 @@ _INDEX = re.compile(
 _DROP_INDEX = re.compile(rf"DROP INDEX CONCURRENTLY (?P<index>{_NAME})")
 _TRIGGER = re.compile(rf"CREATE TRIGGER (?P<trigger>{_NAME}) .*? ON (?P<on>{_NAME})")
 _ENABLE = re.compile(rf"ALTER TABLE (?P<on>{_NAME}) ENABLE ALWAYS TRIGGER")
-_COLUMN = re.compile(rf"ALTER TABLE (?P<on>{_NAME}) ADD (?P<work>COLUMN \w+)")
+_COLUMN = re.compile(rf"ALTER TABLE (?P<on>{_NAME}) ADD (?P<work>COLUMN (?:IF NOT EXISTS )?\w+)")
 _DROP_TRIGGER = re.compile(rf"DROP (?P<work>TRIGGER {_NAME}) ON (?P<on>{_NAME})")
 _LOCK = re.compile(r"DO \$\$ .*?ARRAY\[(?P<relations>[^]]*)\].*? IN (?P<mode>[A-Z ]+) MODE")
 _REFERENCES = re.compile(rf"\bREFERENCES (?P<on>{_NAME})")
 _WRITE = re.compile(rf"(?:INSERT INTO|UPDATE|DELETE FROM) (?P<on>{_NAME})")
 _VIEW = re.compile(rf"CREATE (?P<materialized>MATERIALIZED )?VIEW (?P<view>{_NAME}) AS (?P<query>.*)")
-_LOCKED_AS_VIEW = re.compile(r"\.key_(management_dashboard|health_monitor)$")
+_LOCKED_AS_VIEW = re.compile(r"\.(key_management_dashboard|key_health_monitor|rotations_due)$")
 """What `steps.lock` locks in ACCESS EXCLUSIVE mode, whatever mode it is told."""
+_REPLACED_VIEW = re.compile(rf"CREATE OR REPLACE VIEW (?P<view>{_NAME}) AS (?P<query>.*)")
 _DROP_VIEW = re.compile(rf"DROP MATERIALIZED VIEW (?P<view>{_NAME})")
 _LOOK = re.compile(r"DO \$\$ BEGIN (PERFORM set_config\(|IF \(SELECT)")
 _READ = re.compile(rf"\b(?:FROM|JOIN) (?:ONLY )?(?P<on>{_NAME}\.{_NAME})")
@@ -77,7 +78,8 @@ _WITHOUT = (
     "DO $$ DECLARE old record;",  # owner and rights of what is exchanged
     "DROP FUNCTION",
     "ALTER FUNCTION",
-    "ALTER INDEX",  # of a relation that is new
+    "ALTER INDEX",  # of a relation that is new, or of a table that is locked for it
+    "DROP INDEX ",  # likewise
     "ALTER MATERIALIZED VIEW",
 )
 
@@ -151,6 +153,11 @@ def _of_dropped_view(match: re.Match[str]) -> Iterator[Lock]:
     yield Lock(match["view"], "ACCESS EXCLUSIVE", "", long=False)
 
 
+def _of_replaced_view(match: re.Match[str]) -> Iterator[Lock]:
+    yield Lock(match["view"], "ACCESS EXCLUSIVE", "", long=False)
+    yield from _reading(match, f"view {match['view'].rpartition('.')[2]}", long=False)
+
+
 def _of_dropped_index(match: re.Match[str]) -> Iterator[Lock]:
     yield Lock(match["index"], "SHARE UPDATE EXCLUSIVE", "dropping what an interrupted build left", long=False)
 
@@ -167,6 +174,7 @@ _KNOWN: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Iterator[Lock]]],
     (_WRITE, _of_write),
     (_LOOK, _of_look),
     (_DROP_VIEW, _of_dropped_view),
+    (_REPLACED_VIEW, _of_replaced_view),
     (_DROP_INDEX, _of_dropped_index),
 )
 

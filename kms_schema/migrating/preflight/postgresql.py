@@ -26,6 +26,7 @@ BYTES_PER_SECOND = 100 * 2**20
 ROWS_PER_SECOND = 500_000
 """What an ordinary server reads, and sorts into an index: for estimates, to tell moments from minutes."""
 
+_ADDED = re.compile(r"ADD COLUMN (?:IF NOT EXISTS )?(\w+) (\w+(?:\(\d+\))?)")
 _INDEX = re.compile(r"CREATE (?:UNIQUE )?INDEX .*? ON (?P<table>[\w.]+) \((?P<rest>.*)", re.DOTALL)
 _CREATED = re.compile(
     r"CREATE (?:UNIQUE )?(?P<kind>TABLE|SEQUENCE|VIEW|MATERIALIZED VIEW|FUNCTION|INDEX) (?P<name>[\w.]+)", re.MULTILINE
@@ -159,18 +160,23 @@ def _works(locks: list[Lock], seconds_each: float) -> Iterator[Work]:
 def disk(connection: sa.Connection, plan: Plan) -> Disk:
     """Return the room that new indexes take by the planner's estimate, and what is free if the server is here."""
     existing = _existing(connection, plan)
-    needed = 0
+    needed, added = 0, {}
     for statement in plan.statements:
+        if statement.startswith("ALTER TABLE"):
+            added |= dict(_ADDED.findall(statement))
         match = _INDEX.match(statement)
         if match and match["table"] in existing:
-            needed += _index_bytes(connection, match["table"], match["rest"])
+            needed += _index_bytes(connection, match["table"], match["rest"], added)
     folder = connection.execute(_SERVER, {"schema": "public"}).one().data_directory
     return Disk(needed, _free_bytes(folder))
 
 
-def _index_bytes(connection: sa.Connection, table: str, rest: str) -> int:
+def _index_bytes(connection: sa.Connection, table: str, rest: str, added: dict[str, str]) -> int:
+    """Return what an index takes; of a column that the plan has `added` its type is all that is known."""
     columns, _, predicate = rest.partition(") WHERE ")
     columns = columns if predicate else rest.rstrip().removesuffix(")")
+    for column, kind in added.items():
+        columns = re.sub(rf"\b{column}\b", f"NULL::{kind}", columns)
     where = f"WHERE {predicate}" if predicate else ""
     query = f"EXPLAIN (FORMAT JSON) SELECT {columns} FROM {table} {where}"  # noqa: S608  (a statement of a revision)
     planned = connection.exec_driver_sql(query.replace("%", "%%")).scalar_one()[0]["Plan"]

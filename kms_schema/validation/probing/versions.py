@@ -239,6 +239,7 @@ def _promises(of: Row) -> Iterator[Promise]:
         plain("SELECT rotated_at = :at FROM {schema}.key_masters WHERE id = :id", id=of["id"], at=THIRD),
         (*given, adding(TABLE, first), adding(TABLE, second)),
     )
+    yield from _ceilings(of)
     constraint = f"constraint {TABLE}.{KEY}"
     unused = key()
     row = version(unused)
@@ -249,3 +250,23 @@ def _promises(of: Row) -> Iterator[Promise]:
         plain("SELECT count(*) = 0 FROM {schema}.key_versions WHERE id = :id", id=row["id"]),
         (adding("key_masters", unused), adding(TABLE, row)),
     )
+
+
+def _ceilings(of: Row) -> Iterator[Promise]:
+    row = version(of, usage_count=7)
+    given = (adding("key_masters", of),)
+    stored = (*given, adding(TABLE, row))
+    for trigger, keeps, done, before in (
+        ("_insert", "a new version has ceilings of its counters", adding(TABLE, row), given),
+        ("", "a counter that passes its ceiling gets another", changing(TABLE, row, usage_count=10**9), stored),
+        ("_change", "nobody sets a ceiling below its counter", changing(TABLE, row, usage_ceiling=6), stored),
+    ):
+        guard = (f"trigger {TABLE}.record_key_version_ceilings{trigger}",)
+        question = (
+            "SELECT usage_ceiling >= usage_count AND volume_ceiling >= data_volume_bytes AND key_type = :type"
+            " FROM {schema}.key_versions WHERE id = :id"
+        )
+        yield Promise(
+            {"postgresql": guard, "sqlite": guard}, keeps, done, plain(question, id=row["id"], type=of["key_type"]),
+            before,
+        )  # fmt: skip

@@ -1,0 +1,56 @@
+"""What the commands of `kms-schema rotations` have in common: where the queue is, and what is said where it is not."""
+
+import datetime as dt
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+
+from kms_schema.cli.connecting import connected, url_of
+from kms_schema.rotating import RotationError, RotationQueue, open_queue
+from kms_schema.validation.visible import in_a_line
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+style_option = click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+
+
+def where(command: Command) -> Command:
+    """Give a command the options that say which database."""
+    command = click.option(
+        "--schema", default="public", show_default=True, metavar="NAME", help="PostgreSQL: where it lives."
+    )(command)
+    return click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db.")(
+        command
+    )
+
+
+@contextmanager
+def opened(database_url: str | None, schema: str) -> Iterator[RotationQueue]:
+    """Open the queue; what stops it becomes one sentence with its exit status."""
+    with connected(url_of(database_url), writing=True, application="kms-schema rotations") as connection:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA foreign_keys = ON")
+        try:
+            yield open_queue(connection, schema)
+        except RotationError as error:
+            raise click.ClickException(in_a_line(str(error))) from None
+        except ValueError as error:  # a name or a lease that cannot be
+            raise click.UsageError(in_a_line(str(error))) from None
+
+
+def tell(document: Mapping[str, Any], text: str, style: str) -> None:
+    """Write a result: a line for people, or JSON."""
+    click.echo(json.dumps(document, indent=2, default=_spelled) if style == "json" else in_a_line(text))
+
+
+def _spelled(value: Any) -> str:
+    return timestamp(value) if isinstance(value, dt.datetime) else str(value)
+
+
+def timestamp(value: dt.datetime) -> str:
+    """Return a time as the trail and the other commands write it: UTC, with microseconds."""
+    return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

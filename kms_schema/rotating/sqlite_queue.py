@@ -1,0 +1,187 @@
+"""The queue on SQLite: who writes has the file to themselves (BEGIN IMMEDIATE), so everybody waits for their turn."""
+
+import datetime as dt
+import json
+import sqlite3
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from kms_schema.rotating.queue import RotationQueue, Row
+from kms_schema.rotating.reasons import LIVE, PENDING, TRIGGER_OF_REASON
+
+_NOW = "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'"
+_LATER = "strftime('%Y-%m-%dT%H:%M:%f', 'now', '+' || :seconds || ' seconds') || '000Z'"
+_HELD = f"status = 'RUNNING' AND claimed_by = :claimed_by AND lease_expires_at > {_NOW}"
+_LIVE_VERSION = f"(SELECT live.version_number FROM key_versions AS live WHERE live.key_id = {{key}} AND {LIVE})"
+_OPEN_WINDOW = "(policy_id IS NULL OR policy_id NOT IN (SELECT value FROM json_each(:closed)))"
+
+STATEMENTS = {
+    "due": "SELECT * FROM rotations_due ORDER BY overdue DESC, due_at NULLS FIRST, key_id",
+    "schedule": f"""
+        INSERT INTO key_rotations (key_id, policy_id, "trigger", trigger_details, scheduled_at, old_version)
+        SELECT due.id, due.policy_id, {TRIGGER_OF_REASON},
+            json_object(
+                'reason', due.reason, 'reasons', json(due.reasons), 'policy_name', due.policy_name, 'due_at', due.due_at
+            ),
+            CASE WHEN due.reason IN ('time', 'age') THEN max(due.due_at, {_NOW}) ELSE {_NOW} END,
+            due.live_version
+        FROM rotations_due AS due
+        WHERE due.reasons <> '["expiry"]' OR NOT EXISTS (
+            SELECT 1 FROM key_masters AS master, rotation_policies AS policy
+            WHERE master.id = due.id AND policy.id = due.policy_id
+                AND master.rotated_at >= strftime(
+                    '%Y-%m-%dT%H:%M:%S', substr(due.due_at, 1, 19),
+                    -min(policy.notify_before_rotation_hours, 8766000) || ' hours'
+                ) || substr(due.due_at, 20)
+        )
+        LIMIT :limit
+    """,
+    "forget": f"""
+        UPDATE key_rotations INDEXED BY idx_key_rotations_retry_partial SET next_retry_at = NULL
+        WHERE {PENDING} AND EXISTS (
+            SELECT 1 FROM key_rotations AS success
+            WHERE success.key_id = key_rotations.key_id AND +success.status = 'COMPLETED'
+                AND success.completed_at >= key_rotations.failed_at
+        )
+    """,
+    "retry": f"""
+        UPDATE key_rotations SET status = 'SCHEDULED', next_retry_at = NULL
+        WHERE id IN (
+            SELECT id FROM key_rotations AS pending INDEXED BY idx_key_rotations_retry_partial
+            WHERE {PENDING} AND next_retry_at <= {_NOW}
+                AND NOT EXISTS (
+                    SELECT 1 FROM key_rotations AS other
+                    WHERE other.key_id = pending.key_id AND (
+                        +other.status IN ('SCHEDULED', 'RUNNING')
+                        OR (+other.status = 'FAILED' AND other.next_retry_at IS NOT NULL
+                            AND other.retry_count < other.max_retries
+                            AND (other.failed_at, other.id) > (pending.failed_at, pending.id))
+                    )
+                )
+                AND EXISTS (
+                    SELECT 1 FROM key_masters AS master WHERE master.id = pending.key_id AND +master.status = 'active'
+                )
+            LIMIT :limit
+        )
+    """,
+    "windows": f"""
+        SELECT id, policy_name, rotation_window_start, rotation_window_end, timezone, {_NOW} AS now
+        FROM rotation_policies WHERE rotation_window_start IS NOT NULL
+    """,
+    "run out": f"""
+        SELECT id, claimed_by FROM key_rotations
+        WHERE status = 'RUNNING' AND lease_expires_at <= {_NOW} AND {_OPEN_WINDOW}
+        ORDER BY scheduled_at LIMIT 1
+    """,
+    "planned": f"""
+        SELECT id, claimed_by FROM key_rotations
+        WHERE status = 'SCHEDULED' AND scheduled_at <= {_NOW} AND {_OPEN_WINDOW}
+        ORDER BY scheduled_at LIMIT 1
+    """,
+    "take": f"""
+        UPDATE key_rotations
+        SET status = 'RUNNING', claimed_by = :claimed_by, lease_expires_at = {_LATER},
+            old_version = coalesce(old_version, {_LIVE_VERSION.format(key="key_rotations.key_id")})
+        WHERE id = :id
+    """,
+    "claim": f"""
+        SELECT rotation.id, rotation."trigger" AS "trigger", rotation.trigger_details, rotation.old_version,
+            rotation.status, rotation.retry_count, rotation.max_retries, rotation.next_retry_at, rotation.claimed_by,
+            rotation.lease_expires_at, master.id AS key_master_id, master.key_id AS key_id,
+            {_LIVE_VERSION.format(key="master.id")} AS live_version
+        FROM key_rotations AS rotation JOIN key_masters AS master ON master.id = rotation.key_id
+        WHERE rotation.id = :id
+    """,
+    "renew": f"UPDATE key_rotations SET lease_expires_at = {_LATER} WHERE id = :id AND {_HELD}",
+    "complete": f"""
+        UPDATE key_rotations
+        SET status = 'COMPLETED', new_version = coalesce(:new_version, new_version),
+            affected_records = coalesce(:affected_records, affected_records),
+            completed_at = max({_NOW}, started_at),
+            execution_time_ms = max(CAST(round((julianday('now') - julianday(started_at)) * 86400000) AS INTEGER), 0)
+        WHERE id = :id AND {_HELD}
+    """,
+    "fail": f"""
+        UPDATE key_rotations
+        SET status = 'FAILED', error_message = :error, failed_at = max({_NOW}, started_at), next_retry_at = {_LATER}
+        WHERE id = :id AND {_HELD}
+    """,
+    "no ceiling": f"""
+        UPDATE key_versions SET usage_ceiling = NULL WHERE id IN (
+            SELECT live.id FROM key_versions AS live WHERE live.key_type IS NULL AND {LIVE} LIMIT :limit
+        )
+    """,
+    "high usage ceiling": f"""
+        UPDATE key_versions SET usage_ceiling = NULL WHERE id IN (
+            SELECT live.id FROM rotation_policies AS policy CROSS JOIN key_versions AS live
+            WHERE policy.is_active AND live.key_type = policy.key_type AND live.usage_ceiling >= policy.max_operations
+                AND live.usage_count < policy.max_operations AND {LIVE}
+            LIMIT :limit
+        )
+    """,
+    "high volume ceiling": f"""
+        UPDATE key_versions SET volume_ceiling = NULL WHERE id IN (
+            SELECT live.id FROM rotation_policies AS policy CROSS JOIN key_versions AS live
+            WHERE policy.is_active AND policy.max_data_volume_mb < 8796093022208 AND live.key_type = policy.key_type
+                AND live.volume_ceiling >= policy.max_data_volume_mb * 1048576
+                AND live.data_volume_bytes < policy.max_data_volume_mb * 1048576 AND {LIVE}
+            LIMIT :limit
+        )
+    """,
+}
+"""By their names."""
+
+
+class SqliteQueue(RotationQueue):
+    """The rotations in a file, behind a connection of sqlite3."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Take a connection that is idle or in a transaction."""
+        self._connection = connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Begin as who writes, or join the transaction that is open."""
+        if self._connection.in_transaction:
+            yield
+            return
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.rollback()
+            raise
+        self._connection.commit()
+
+    def _execute(self, statement: str, values: dict[str, object]) -> sqlite3.Cursor:
+        cursor = self._connection.cursor()
+        cursor.row_factory = sqlite3.Row
+        return cursor.execute(STATEMENTS[statement], values)
+
+    def _rows(self, statement: str, **values: object) -> Sequence[Row]:
+        return [dict(row) for row in self._execute(statement, values)]
+
+    def _changed(self, statement: str, **values: object) -> int:
+        return self._execute(statement, values).rowcount
+
+    def _retry(self, limit: int) -> int:
+        self._changed("forget")
+        return self._changed("retry", limit=limit)
+
+    def _catch_up(self, limit: int) -> int:
+        done = 0
+        for statement in ("no ceiling", "high usage ceiling", "high volume ceiling"):
+            if done < limit:
+                done += self._changed(statement, limit=limit - done)
+        return done
+
+    def _next(self, which: str, closed: Sequence[uuid.UUID]) -> Row | None:
+        return next(iter(self._rows(which, closed=json.dumps([each.hex for each in closed]))), None)
+
+    def _id(self, value: uuid.UUID) -> str:
+        return value.hex
+
+    def _time(self, value: Any) -> dt.datetime:
+        return dt.datetime.fromisoformat(value)

@@ -1,0 +1,38 @@
+-- What the counters of a version are at most, until this trigger looks again: just below the next limit that an active
+-- policy sets for keys of its type, or the next power of two. The ceilings and the type are indexed, so rotations_due
+-- goes from a limit to the versions that have reached it; the counters are not, so counting use stays HOT but for
+-- those few times that a counter passes its ceiling (62 at most, and once for each limit).
+-- Only what it costs to find a key depends on the policies of that moment: a ceiling is never below its counter, and
+-- who goes by it looks at the counter itself. NULL means that nobody has looked yet: those are read one by one.
+CREATE FUNCTION {schema}.record_key_version_ceilings() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    greatest_count CONSTANT bigint := 9223372036854775807;
+BEGIN
+    SELECT
+        master.key_type,
+        least(
+            min(policy.max_operations) FILTER (WHERE policy.max_operations > NEW.usage_count) - 1,
+            greatest_count >> (63 - length(ltrim((NEW.usage_count | 1023)::bit(64)::text, '0')))
+        ),
+        least(
+            min(policy.max_bytes) FILTER (WHERE policy.max_bytes > NEW.data_volume_bytes) - 1,
+            greatest_count >> (63 - length(ltrim((NEW.data_volume_bytes | 1048575)::bit(64)::text, '0')))
+        )
+    INTO NEW.key_type, NEW.usage_ceiling, NEW.volume_ceiling
+    FROM {schema}.key_masters AS master
+    LEFT JOIN (
+        SELECT
+            key_type,
+            max_operations,
+            CASE WHEN max_data_volume_mb < 8796093022208 THEN max_data_volume_mb * 1048576 END AS max_bytes
+        FROM {schema}.rotation_policies
+        WHERE is_active
+    ) AS policy ON master.key_type = policy.key_type
+    WHERE master.id = NEW.key_id
+    GROUP BY master.key_type;
+    RETURN NEW;
+END
+$$

@@ -1,0 +1,327 @@
+-- The keys that are due for rotation, or will be within the notice of a policy that applies to them: one row a key.
+--
+-- Whom it looks at: active keys, because nothing else can be rotated, under every active policy of their key type.
+-- Keys with an open rotation or a pending retry are left out: a worker has them already.
+-- A retry is pending no more once another rotation of the key has succeeded since the failure.
+--
+-- What makes a key due, the least urgent reason first:
+--   time        last rotation, else activation, plus rotation_interval_days
+--   age         activation of the live version plus max_key_age_days (NIST SP 800-57: a cryptoperiod starts with use)
+--   usage       operations of the live version reach max_operations
+--   volume      bytes of the live version reach max_data_volume_mb, a megabyte being 1024 * 1024 bytes
+--   compliance  an entry COMPLIANCE / ROTATION_REQUIRED about the key since its last rotation
+--   expiry      expires_at
+--   incident    a CRITICAL entry of category SECURITY about the key since its last rotation
+--
+-- A limit that is passed goes before one that is near, and then that list decides: `reason` is the most urgent,
+-- `reasons` has all of them, the most urgent first. `policy_id`, `policy_name` and `due_at` are those of `reason`;
+-- of several policies with the same reason, the one whose limit comes first, then the first by name.
+-- `due_at` is when the limit is or was reached. It is null for usage and volume, because nobody records when a
+-- counter passed a number. `overdue` says that the limit is passed; of the reasons, only time, age and expiry are
+-- known beforehand, so only they appear early, by notify_before_rotation_hours.
+-- The window and its time zone are for the worker to apply: a window never hides a key.
+--
+-- How it stays cheap: it costs what is due, and not what there is. Each branch starts from the few policies and goes to
+-- the keys through an index that begins with the key type; incidents come from what sealing has noted and from the
+-- entries that no seal covers yet, so the history is not read. OFFSET 0 keeps the planner from turning any of that
+-- into a join over all keys or all rotations, and a range with two ends makes it expect few rows where it cannot know
+-- the policy's limit. Counters have no index, because counting use must stay HOT: their ceilings have one, and
+-- what is found by a ceiling is held against the counter. Versions that no trigger has seen since revision 011 have
+-- neither ceiling nor key type; they are read one by one until they do.
+-- Every branch names its columns: a restored database would otherwise give those of the later ones other names.
+-- Days are counted as 24 hours, because a day of the session's time zone may have 23 or 25.
+CREATE VIEW {schema}.rotations_due AS
+WITH clock AS NOT MATERIALIZED (
+    SELECT now() AS at
+),
+-- The limits of each active policy, as intervals and bytes, and as the times up to which they have been reached or
+-- will be within the notice. A limit of 700 000 days or more (1 900 years), or of more bytes than a counter holds,
+-- is never reached; a notice of over 1 000 years is as good as one of 1 000: times and counters stay in range.
+limits AS (
+    SELECT
+        span.*,
+        clock.at - span.rotation_interval + span.notice AS rotated_by,
+        clock.at - span.maximum_age + span.notice AS activated_by,
+        clock.at + span.notice AS expires_by
+    FROM clock
+    CROSS JOIN (
+        SELECT
+            id,
+            policy_name,
+            key_type,
+            max_operations,
+            CASE WHEN max_data_volume_mb < 8796093022208 THEN max_data_volume_mb * 1048576 END AS max_bytes,
+            rotate_on_security_incident,
+            rotate_on_compliance_requirement,
+            CASE
+                WHEN rotation_interval_days < 700000 THEN make_interval(hours => 24 * rotation_interval_days)
+            END AS rotation_interval,
+            CASE WHEN max_key_age_days < 700000 THEN make_interval(hours => 24 * max_key_age_days) END AS maximum_age,
+            make_interval(hours => LEAST(notify_before_rotation_hours, 8766000)) AS notice
+        FROM {schema}.rotation_policies
+        WHERE is_active
+    ) AS span
+),
+-- What the live versions say; whose they are is looked up below.
+of_live_version AS (
+    SELECT
+        version.key_id AS key_master_id,
+        limits.key_type,
+        limits.id AS policy_id,
+        limits.policy_name,
+        'age' AS reason,
+        2 AS urgency,
+        version.activated_at + limits.maximum_age AS due_at
+    FROM limits
+    CROSS JOIN LATERAL (
+        SELECT live.key_id, live.activated_at
+        FROM {schema}.key_versions AS live
+        WHERE
+            live.key_type = limits.key_type
+            AND live.activated_at BETWEEN '-infinity' AND limits.activated_by
+            AND live.deactivated_at IS NULL
+        OFFSET 0
+    ) AS version
+
+    UNION ALL
+
+    SELECT version.key_id, limits.key_type, limits.id, limits.policy_name, 'usage'::text AS reason, 3 AS urgency,
+        NULL::timestamptz AS due_at
+    FROM limits
+    CROSS JOIN LATERAL (
+        SELECT live.key_id
+        FROM {schema}.key_versions AS live
+        WHERE
+            live.key_type = limits.key_type
+            AND live.usage_ceiling BETWEEN limits.max_operations AND 9223372036854775807
+            AND live.usage_count >= limits.max_operations
+            AND live.activated_at IS NOT NULL
+            AND live.deactivated_at IS NULL
+        OFFSET 0
+    ) AS version
+    WHERE limits.max_operations IS NOT NULL
+
+    UNION ALL
+
+    SELECT version.key_id, limits.key_type, limits.id, limits.policy_name, 'volume'::text AS reason, 4 AS urgency,
+        NULL::timestamptz AS due_at
+    FROM limits
+    CROSS JOIN LATERAL (
+        SELECT live.key_id
+        FROM {schema}.key_versions AS live
+        WHERE
+            live.key_type = limits.key_type
+            AND live.volume_ceiling BETWEEN limits.max_bytes AND 9223372036854775807
+            AND live.data_volume_bytes >= limits.max_bytes
+            AND live.activated_at IS NOT NULL
+            AND live.deactivated_at IS NULL
+        OFFSET 0
+    ) AS version
+    WHERE limits.max_bytes IS NOT NULL
+),
+-- What the trail says of keys: sealed, and not sealed yet.
+causes AS (
+    SELECT key_id, reason, occurred_at
+    FROM {schema}.key_rotation_causes
+
+    UNION ALL
+
+    SELECT key_id, 'incident'::text AS reason, "timestamp" AS occurred_at
+    FROM {schema}.key_audit_unsealed
+    WHERE security_level = 'CRITICAL' AND event_category = 'SECURITY' AND key_id IS NOT NULL
+
+    UNION ALL
+
+    SELECT key_id, 'compliance'::text AS reason, "timestamp" AS occurred_at
+    FROM {schema}.key_audit_unsealed
+    WHERE event_type = 'ROTATION_REQUIRED' AND event_category = 'COMPLIANCE' AND key_id IS NOT NULL
+),
+due AS (
+    SELECT
+        master.id AS key_master_id,
+        limits.id AS policy_id,
+        limits.policy_name,
+        'time' AS reason,
+        1 AS urgency,
+        master.since + limits.rotation_interval AS due_at
+    FROM limits
+    CROSS JOIN LATERAL (
+        SELECT candidate.id, coalesce(candidate.rotated_at, candidate.activated_at) AS since
+        FROM {schema}.key_masters AS candidate
+        WHERE
+            candidate.status = 'active'
+            AND candidate.key_type = limits.key_type
+            AND coalesce(candidate.rotated_at, candidate.activated_at) BETWEEN '-infinity' AND limits.rotated_by
+        OFFSET 0
+    ) AS master
+
+    UNION ALL
+
+    SELECT master.id, version.policy_id, version.policy_name, version.reason, version.urgency, version.due_at
+    FROM of_live_version AS version
+    CROSS JOIN LATERAL (
+        SELECT candidate.id
+        FROM {schema}.key_masters AS candidate
+        WHERE
+            candidate.id = version.key_master_id
+            AND candidate.status = 'active'
+            AND candidate.key_type = version.key_type
+        OFFSET 0
+    ) AS master
+
+    UNION ALL
+
+    SELECT master.id, limits.id, limits.policy_name, 'expiry'::text AS reason, 6 AS urgency, master.expires_at AS due_at
+    FROM limits
+    CROSS JOIN LATERAL (
+        SELECT candidate.id, candidate.expires_at
+        FROM {schema}.key_masters AS candidate
+        WHERE
+            candidate.status = 'active'
+            AND candidate.key_type = limits.key_type
+            AND candidate.expires_at BETWEEN '-infinity' AND limits.expires_by
+        OFFSET 0
+    ) AS master
+
+    UNION ALL
+
+    -- Of versions that no trigger has seen, planners expect as many as there are of those that are no longer live, and
+    -- would read the table. An end of time that they do not know of makes them expect few.
+    SELECT master.id, limits.id, limits.policy_name, verdict.reason, verdict.urgency, verdict.due_at
+    FROM (SELECT 'infinity'::timestamptz AS latest OFFSET 0) AS ever
+    CROSS JOIN LATERAL (
+        SELECT version.key_id, version.activated_at, version.usage_count, version.data_volume_bytes
+        FROM {schema}.key_versions AS version
+        WHERE
+            version.key_type IS NULL
+            AND version.activated_at BETWEEN '-infinity' AND ever.latest
+            AND version.deactivated_at IS NULL
+        OFFSET 0
+    ) AS live
+    INNER JOIN {schema}.key_masters AS master ON live.key_id = master.id
+    INNER JOIN limits ON master.key_type = limits.key_type
+    CROSS JOIN LATERAL (
+        VALUES
+            ('age'::text, 2, live.activated_at + limits.maximum_age, live.activated_at <= limits.activated_by),
+            ('usage'::text, 3, NULL::timestamptz, live.usage_count >= limits.max_operations),
+            ('volume'::text, 4, NULL::timestamptz, live.data_volume_bytes >= limits.max_bytes)
+    ) AS verdict (reason, urgency, due_at, is_reached)
+    WHERE master.status = 'active' AND verdict.is_reached
+
+    UNION ALL
+
+    SELECT
+        master.id,
+        limits.id,
+        limits.policy_name,
+        causes.reason,
+        CASE causes.reason WHEN 'incident' THEN 7 ELSE 5 END AS urgency,
+        min(causes.occurred_at) AS due_at
+    FROM causes
+    CROSS JOIN LATERAL (
+        SELECT candidate.id, candidate.key_type, candidate.rotated_at
+        FROM {schema}.key_masters AS candidate
+        WHERE candidate.id = causes.key_id AND candidate.status = 'active'
+        OFFSET 0
+    ) AS master
+    INNER JOIN limits ON master.key_type = limits.key_type
+    WHERE
+        (master.rotated_at IS NULL OR causes.occurred_at > master.rotated_at)
+        AND CASE causes.reason
+            WHEN 'incident' THEN limits.rotate_on_security_incident
+            WHEN 'compliance' THEN limits.rotate_on_compliance_requirement
+        END
+    GROUP BY master.id, limits.id, limits.policy_name, causes.reason
+),
+-- Counters and log entries tell what has happened; a date may still be ahead.
+waiting AS (
+    SELECT
+        due.*,
+        due.reason NOT IN ('time', 'age', 'expiry') OR due.due_at <= clock.at AS is_passed
+    FROM due
+    CROSS JOIN clock
+    WHERE
+        NOT EXISTS (
+            SELECT 1
+            FROM {schema}.key_rotations AS rotation
+            WHERE rotation.key_id = due.key_master_id AND rotation.status IN ('SCHEDULED', 'RUNNING')
+            OFFSET 0
+        )
+        AND NOT EXISTS (
+            SELECT 1
+            FROM {schema}.key_rotations AS rotation
+            WHERE
+                rotation.key_id = due.key_master_id
+                AND rotation.status = 'FAILED'
+                AND rotation.retry_count < rotation.max_retries
+                AND rotation.next_retry_at IS NOT NULL
+                AND NOT EXISTS (
+                    SELECT 1
+                    FROM {schema}.key_rotations AS success
+                    WHERE
+                        success.key_id = rotation.key_id
+                        AND success.status = 'COMPLETED'
+                        AND success.completed_at >= rotation.failed_at
+                    OFFSET 0
+                )
+            OFFSET 0
+        )
+),
+-- Of the policies that give a key the same reason, the most urgent one has choice 1.
+choices AS (
+    SELECT
+        waiting.*,
+        row_number() OVER (
+            PARTITION BY waiting.key_master_id, waiting.reason
+            ORDER BY waiting.is_passed DESC, waiting.due_at, waiting.policy_name COLLATE "C"
+        ) AS choice
+    FROM waiting
+),
+-- Of the reasons of a key, the most urgent one has place 1.
+places AS (
+    SELECT
+        choices.*,
+        row_number() OVER most_urgent_first AS place,
+        jsonb_agg(choices.reason) OVER (
+            most_urgent_first
+            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+        ) AS reasons
+    FROM choices
+    WHERE choices.choice = 1
+    WINDOW most_urgent_first AS (
+        PARTITION BY choices.key_master_id
+        ORDER BY choices.is_passed DESC, choices.urgency DESC
+    )
+)
+SELECT
+    master.id,
+    master.key_id,
+    master.key_type,
+    live.version_number AS live_version,
+    places.reason,
+    places.reasons,
+    places.policy_id,
+    places.policy_name,
+    places.due_at,
+    places.is_passed AS overdue,
+    policy.rotation_window_start,
+    policy.rotation_window_end,
+    policy.timezone
+FROM places
+CROSS JOIN LATERAL (
+    SELECT candidate.id, candidate.key_id, candidate.key_type
+    FROM {schema}.key_masters AS candidate
+    WHERE candidate.id = places.key_master_id
+    OFFSET 0
+) AS master
+INNER JOIN {schema}.rotation_policies AS policy ON places.policy_id = policy.id
+LEFT JOIN LATERAL (
+    SELECT version.version_number
+    FROM {schema}.key_versions AS version
+    WHERE
+        version.key_id = places.key_master_id
+        AND version.activated_at IS NOT NULL
+        AND version.deactivated_at IS NULL
+    OFFSET 0
+) AS live ON true
+WHERE places.place = 1

@@ -1,0 +1,56 @@
+-- What the counters of a version are at most, until this trigger looks again: just below the next limit that an active
+-- policy sets for keys of its type, or the next power of two. The ceilings and the type are indexed, so rotations_due
+-- goes from a limit to the versions that have reached it; the counters are not, so counting use writes no index but
+-- for those few times that a counter passes its ceiling (62 at most, and once for each limit).
+-- Only what it costs to find a key depends on the policies of that moment: a ceiling is never below its counter, and
+-- who goes by it looks at the counter itself. NULL means that nobody has looked yet: those are read one by one.
+-- Nobody sets a ceiling: whatever is written into these columns is worked out anew. Where triggers are recursive, that
+-- is looked at again, and found to be so already.
+-- Shifting fills all bits below the highest one: SQLite has log2() in some builds only.
+CREATE TRIGGER record_key_version_ceilings_change
+AFTER UPDATE OF key_type, usage_ceiling, volume_ceiling ON key_versions
+WHEN (
+    NEW.usage_ceiling = OLD.usage_ceiling AND NEW.volume_ceiling = OLD.volume_ceiling AND NEW.key_type = OLD.key_type
+) IS NOT TRUE
+BEGIN
+    UPDATE key_versions SET
+        key_type = master.key_type,
+        usage_ceiling = min(
+            coalesce((
+                SELECT min(max_operations) - 1
+                FROM rotation_policies
+                WHERE is_active AND key_type = master.key_type AND max_operations > NEW.usage_count
+            ), 9223372036854775807),
+            (
+                SELECT bits | (bits >> 32)
+                FROM (SELECT bits | (bits >> 16) AS bits
+                FROM (SELECT bits | (bits >> 8) AS bits
+                FROM (SELECT bits | (bits >> 4) AS bits
+                FROM (SELECT bits | (bits >> 2) AS bits
+                FROM (SELECT bits | (bits >> 1) AS bits
+                FROM (SELECT NEW.usage_count | 1023 AS bits))))))
+            )
+        ),
+        volume_ceiling = min(
+            coalesce((
+                SELECT min(max_data_volume_mb) * 1048576 - 1
+                FROM rotation_policies
+                WHERE
+                    is_active
+                    AND key_type = master.key_type
+                    AND max_data_volume_mb > NEW.data_volume_bytes / 1048576
+                    AND max_data_volume_mb < 8796093022208
+            ), 9223372036854775807),
+            (
+                SELECT bits | (bits >> 32)
+                FROM (SELECT bits | (bits >> 16) AS bits
+                FROM (SELECT bits | (bits >> 8) AS bits
+                FROM (SELECT bits | (bits >> 4) AS bits
+                FROM (SELECT bits | (bits >> 2) AS bits
+                FROM (SELECT bits | (bits >> 1) AS bits
+                FROM (SELECT NEW.data_volume_bytes | 1048575 AS bits))))))
+            )
+        )
+    FROM (SELECT key_type FROM key_masters WHERE id = NEW.key_id) AS master
+    WHERE key_versions.id = NEW.id;
+END

@@ -1,0 +1,310 @@
+-- The keys that are due for rotation, or will be within the notice of a policy that applies to them: one row a key.
+--
+-- Whom it looks at: active keys, because nothing else can be rotated, under every active policy of their key type.
+-- Keys with an open rotation or a pending retry are left out: a worker has them already.
+-- A retry is pending no more once another rotation of the key has succeeded since the failure.
+--
+-- What makes a key due, the least urgent reason first:
+--   time        last rotation, else activation, plus rotation_interval_days
+--   age         activation of the live version plus max_key_age_days (NIST SP 800-57: a cryptoperiod starts with use)
+--   usage       operations of the live version reach max_operations
+--   volume      bytes of the live version reach max_data_volume_mb, a megabyte being 1024 * 1024 bytes
+--   compliance  an entry COMPLIANCE / ROTATION_REQUIRED about the key since its last rotation
+--   expiry      expires_at
+--   incident    a CRITICAL entry of category SECURITY about the key since its last rotation
+--
+-- A limit that is passed goes before one that is near, and then that list decides: `reason` is the most urgent,
+-- `reasons` has all of them, the most urgent first. `policy_id`, `policy_name` and `due_at` are those of `reason`;
+-- of several policies with the same reason, the one whose limit comes first, then the first by name.
+-- `due_at` is when the limit is or was reached. It is null for usage and volume, because nobody records when a
+-- counter passed a number. `overdue` says that the limit is passed; of the reasons, only time, age and expiry are
+-- known beforehand, so only they appear early, by notify_before_rotation_hours.
+-- The window and its time zone are for the worker to apply: a window never hides a key.
+--
+-- How it stays cheap: it costs what is due, and not what there is. Each branch starts from the few policies and goes to
+-- the keys through an index that begins with the key type; incidents come from what sealing has noted and from the
+-- entries that no seal covers yet, so the history is not read. CROSS JOIN keeps SQLite to that order, MATERIALIZED has
+-- it work out the limits once, and a plus sign before a column keeps it from the index of a column that says little.
+-- Counters have no index, so that counting use writes none: their ceilings have one, and what is found by a ceiling is
+-- held against the counter. Versions that no trigger has seen since revision 011 have neither ceiling nor key type;
+-- they are read one by one until they do.
+-- Times are text of one format, so they compare as text, to the microsecond. Date functions know milliseconds only:
+-- they get whole seconds, and the fraction is put back.
+CREATE VIEW rotations_due AS
+WITH clock AS (
+    SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z' AS at
+),
+-- The limits of each active policy, as hours and bytes, and as the times up to which they have been reached or
+-- will be within the notice. A limit of 700 000 days or more (1 900 years), or of more bytes than a counter holds,
+-- is never reached; a notice of over 1 000 years is as good as one of 1 000: times and counters stay in range.
+limits AS MATERIALIZED (
+    SELECT
+        span.*,
+        strftime('%Y-%m-%dT%H:%M:%S', substr(clock.at, 1, 19), (span.notice - span.rotation_interval) || ' hours')
+        || substr(clock.at, 20) AS rotated_by,
+        strftime('%Y-%m-%dT%H:%M:%S', substr(clock.at, 1, 19), (span.notice - span.maximum_age) || ' hours')
+        || substr(clock.at, 20) AS activated_by,
+        strftime('%Y-%m-%dT%H:%M:%S', substr(clock.at, 1, 19), span.notice || ' hours')
+        || substr(clock.at, 20) AS expires_by
+    FROM clock
+    CROSS JOIN (
+        SELECT
+            id,
+            policy_name,
+            key_type,
+            max_operations,
+            CASE WHEN max_data_volume_mb < 8796093022208 THEN max_data_volume_mb * 1048576 END AS max_bytes,
+            rotate_on_security_incident,
+            rotate_on_compliance_requirement,
+            CASE WHEN rotation_interval_days < 700000 THEN 24 * rotation_interval_days END AS rotation_interval,
+            CASE WHEN max_key_age_days < 700000 THEN 24 * max_key_age_days END AS maximum_age,
+            min(notify_before_rotation_hours, 8766000) AS notice
+        FROM rotation_policies
+        WHERE is_active
+    ) AS span
+),
+-- What the live versions say; whose they are is looked up below.
+of_live_version AS (
+    SELECT
+        live.key_id AS key_master_id,
+        limits.key_type,
+        limits.id AS policy_id,
+        limits.policy_name,
+        'age' AS reason,
+        2 AS urgency,
+        strftime('%Y-%m-%dT%H:%M:%S', substr(live.activated_at, 1, 19), limits.maximum_age || ' hours')
+        || substr(live.activated_at, 20) AS due_at
+    FROM limits
+    CROSS JOIN key_versions AS live
+    WHERE
+        live.key_type = limits.key_type
+        AND live.activated_at IS NOT NULL
+        AND live.activated_at <= limits.activated_by
+        AND live.deactivated_at IS NULL
+
+    UNION ALL
+
+    SELECT live.key_id, limits.key_type, limits.id, limits.policy_name, 'usage', 3, NULL
+    FROM limits
+    CROSS JOIN key_versions AS live
+    WHERE
+        limits.max_operations IS NOT NULL
+        AND live.key_type = limits.key_type
+        AND live.usage_ceiling >= limits.max_operations
+        AND live.usage_count >= limits.max_operations
+        AND live.activated_at IS NOT NULL
+        AND live.deactivated_at IS NULL
+
+    UNION ALL
+
+    SELECT live.key_id, limits.key_type, limits.id, limits.policy_name, 'volume', 4, NULL
+    FROM limits
+    CROSS JOIN key_versions AS live
+    WHERE
+        limits.max_bytes IS NOT NULL
+        AND live.key_type = limits.key_type
+        AND live.volume_ceiling >= limits.max_bytes
+        AND live.data_volume_bytes >= limits.max_bytes
+        AND live.activated_at IS NOT NULL
+        AND live.deactivated_at IS NULL
+),
+-- The same of versions that no trigger has seen.
+of_unseen_version AS (
+    SELECT
+        live.key_id AS key_master_id,
+        limits.id AS policy_id,
+        limits.policy_name,
+        verdict.reason,
+        verdict.urgency,
+        CASE verdict.reason
+            WHEN 'age' THEN
+                strftime('%Y-%m-%dT%H:%M:%S', substr(live.activated_at, 1, 19), limits.maximum_age || ' hours')
+                || substr(live.activated_at, 20)
+        END AS due_at
+    FROM key_versions AS live
+    CROSS JOIN key_masters AS master
+    CROSS JOIN limits
+    CROSS JOIN (
+        SELECT 'age' AS reason, 2 AS urgency UNION ALL SELECT 'usage', 3 UNION ALL SELECT 'volume', 4
+    ) AS verdict
+    WHERE
+        live.key_type IS NULL
+        AND live.activated_at IS NOT NULL
+        AND live.deactivated_at IS NULL
+        AND master.id = live.key_id
+        AND +master.status = 'active'
+        AND master.key_type = limits.key_type
+        AND CASE verdict.reason
+            WHEN 'age' THEN live.activated_at <= limits.activated_by
+            WHEN 'usage' THEN live.usage_count >= limits.max_operations
+            WHEN 'volume' THEN live.data_volume_bytes >= limits.max_bytes
+        END
+),
+-- What the trail says of keys: sealed, and not sealed yet.
+causes AS (
+    SELECT key_id, reason, occurred_at
+    FROM key_rotation_causes
+
+    UNION ALL
+
+    SELECT key_id, 'incident', "timestamp"
+    FROM key_audit_unsealed
+    WHERE security_level = 'CRITICAL' AND event_category = 'SECURITY' AND key_id IS NOT NULL
+
+    UNION ALL
+
+    SELECT key_id, 'compliance', "timestamp"
+    FROM key_audit_unsealed
+    WHERE event_type = 'ROTATION_REQUIRED' AND event_category = 'COMPLIANCE' AND key_id IS NOT NULL
+),
+due AS (
+    SELECT
+        master.id AS key_master_id,
+        limits.id AS policy_id,
+        limits.policy_name,
+        'time' AS reason,
+        1 AS urgency,
+        strftime(
+            '%Y-%m-%dT%H:%M:%S',
+            substr(coalesce(master.rotated_at, master.activated_at), 1, 19),
+            limits.rotation_interval || ' hours'
+        ) || substr(coalesce(master.rotated_at, master.activated_at), 20) AS due_at
+    FROM limits
+    CROSS JOIN key_masters AS master
+    WHERE
+        master.status = 'active'
+        AND master.key_type = limits.key_type
+        AND coalesce(master.rotated_at, master.activated_at) <= limits.rotated_by
+
+    UNION ALL
+
+    SELECT master.id, version.policy_id, version.policy_name, version.reason, version.urgency, version.due_at
+    FROM of_live_version AS version
+    CROSS JOIN key_masters AS master
+    WHERE
+        master.id = version.key_master_id
+        AND master.status = 'active'
+        AND master.key_type = version.key_type
+
+    UNION ALL
+
+    SELECT key_master_id, policy_id, policy_name, reason, urgency, due_at
+    FROM of_unseen_version
+
+    UNION ALL
+
+    SELECT master.id, limits.id, limits.policy_name, 'expiry', 6, master.expires_at
+    FROM limits
+    CROSS JOIN key_masters AS master
+    WHERE
+        master.status = 'active'
+        AND master.key_type = limits.key_type
+        AND master.expires_at IS NOT NULL
+        AND master.expires_at <= limits.expires_by
+
+    UNION ALL
+
+    SELECT
+        master.id,
+        limits.id,
+        limits.policy_name,
+        causes.reason,
+        CASE causes.reason WHEN 'incident' THEN 7 ELSE 5 END,
+        min(causes.occurred_at)
+    FROM causes
+    CROSS JOIN key_masters AS master
+    CROSS JOIN limits
+    WHERE
+        causes.key_id = master.id
+        AND +master.status = 'active'
+        AND (master.rotated_at IS NULL OR causes.occurred_at > master.rotated_at)
+        AND master.key_type = limits.key_type
+        AND CASE causes.reason
+            WHEN 'incident' THEN limits.rotate_on_security_incident
+            WHEN 'compliance' THEN limits.rotate_on_compliance_requirement
+        END
+    GROUP BY master.id, limits.id, limits.policy_name, causes.reason
+),
+-- Counters and log entries tell what has happened; a date may still be ahead.
+waiting AS (
+    SELECT
+        due.*,
+        due.reason NOT IN ('time', 'age', 'expiry') OR due.due_at <= clock.at AS is_passed
+    FROM due
+    CROSS JOIN clock
+    WHERE
+        NOT EXISTS (
+            SELECT 1
+            FROM key_rotations AS rotation
+            WHERE rotation.key_id = due.key_master_id AND rotation.status IN ('SCHEDULED', 'RUNNING')
+        )
+        AND NOT EXISTS (
+            SELECT 1
+            FROM key_rotations AS rotation
+            WHERE
+                rotation.key_id = due.key_master_id
+                AND +rotation.status = 'FAILED'
+                AND rotation.retry_count < rotation.max_retries
+                AND rotation.next_retry_at IS NOT NULL
+                AND NOT EXISTS (
+                    SELECT 1
+                    FROM key_rotations AS success
+                    WHERE
+                        success.key_id = rotation.key_id
+                        AND +success.status = 'COMPLETED'
+                        AND success.completed_at >= rotation.failed_at
+                )
+        )
+),
+-- Of the policies that give a key the same reason, the most urgent one has choice 1.
+choices AS (
+    SELECT
+        waiting.*,
+        row_number() OVER (
+            PARTITION BY waiting.key_master_id, waiting.reason
+            ORDER BY waiting.is_passed DESC, waiting.due_at, waiting.policy_name
+        ) AS choice
+    FROM waiting
+),
+-- Of the reasons of a key, the most urgent one has place 1. The window gives json_group_array its order.
+places AS (
+    SELECT
+        choices.*,
+        row_number() OVER most_urgent_first AS place,
+        json_group_array(choices.reason) OVER (
+            most_urgent_first
+            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+        ) AS reasons
+    FROM choices
+    WHERE choices.choice = 1
+    WINDOW most_urgent_first AS (
+        PARTITION BY choices.key_master_id
+        ORDER BY choices.is_passed DESC, choices.urgency DESC
+    )
+)
+SELECT
+    master.id,
+    master.key_id,
+    master.key_type,
+    live.version_number AS live_version,
+    places.reason,
+    places.reasons,
+    places.policy_id,
+    places.policy_name,
+    places.due_at,
+    places.is_passed AS overdue,
+    policy.rotation_window_start,
+    policy.rotation_window_end,
+    policy.timezone
+FROM places
+CROSS JOIN key_masters AS master
+CROSS JOIN rotation_policies AS policy
+LEFT JOIN key_versions AS live
+    ON
+        master.id = live.key_id
+        AND live.activated_at IS NOT NULL
+        AND live.deactivated_at IS NULL
+WHERE
+    places.place = 1
+    AND master.id = places.key_master_id
+    AND policy.id = places.policy_id;

@@ -1,0 +1,59 @@
+"""Keys that are due, and the queue of a database."""
+
+import datetime as dt
+from typing import Any
+
+from kms_schema.rotating import RotationQueue, open_queue
+from tests import rows
+from tests.engines.database import Connection
+from tests.rows import Row, insert
+from tests.statements import adapt, dialect_of, execute
+
+HOUR = dt.timedelta(hours=1)
+DAY = dt.timedelta(days=1)
+
+
+def queue_of(connection: Connection) -> RotationQueue:
+    return open_queue(connection)
+
+
+def a_policy(connection: Connection, **over: Any) -> Row:
+    return insert(connection, "rotation_policies", **rows.rotation_policy(**over))
+
+
+def a_key(connection: Connection, *, age: dt.timedelta = 100 * DAY, live: Row | None = None, **over: Any) -> Row:
+    """Insert an active key of some age, with a live version."""
+    at = rows.now() - age
+    key = insert(connection, "key_masters", **rows.active_key_master(created_at=at, activated_at=at, **over))
+    insert(connection, "key_versions", **rows.live_key_version(key, created_at=at, activated_at=at, **(live or {})))
+    return key
+
+
+def a_rotation(connection: Connection, key: Row | None = None, **over: Any) -> Row:
+    """Insert a rotation that may be claimed now, unless it is told otherwise."""
+    key = key or a_key(connection)
+    return insert(connection, "key_rotations", **rows.key_rotation(key, **{"scheduled_at": rows.now() - HOUR, **over}))
+
+
+def stored(connection: Connection, rotation: Any, *columns: str) -> tuple[Any, ...]:
+    """Return columns of a rotation by its id; times as Python has them."""
+    listed = ", ".join(f'"{column}"' for column in columns)
+    found = execute(connection, f"SELECT {listed} FROM key_rotations WHERE id = :id", {"id": rotation}).fetchone()  # noqa: S608
+    assert found is not None
+    return tuple(
+        dt.datetime.fromisoformat(value) if column.endswith("_at") and isinstance(value, str) else value
+        for column, value in zip(columns, found, strict=True)
+    )
+
+
+def set_values(connection: Connection, rotation: Any, **values: Any) -> None:
+    """Change a rotation past the queue."""
+    settings = ", ".join(f'"{column}" = :{column}' for column in values)
+    changed = {name: adapt(value, dialect_of(connection)) for name, value in values.items()}
+    done = execute(connection, f"UPDATE key_rotations SET {settings} WHERE id = :id", {"id": rotation, **changed})  # noqa: S608
+    assert done.rowcount == 1
+
+
+def run_out(connection: Connection, rotation: Any) -> None:
+    """Have a lease end a second ago."""
+    set_values(connection, rotation, lease_expires_at=rows.now() - dt.timedelta(seconds=1))
