@@ -160,7 +160,8 @@ def _works(locks: list[Lock], seconds_each: float) -> Iterator[Work]:
 def disk(connection: sa.Connection, plan: Plan) -> Disk:
     """Return the room that new indexes take by the planner's estimate, and what is free if the server is here."""
     existing = _existing(connection, plan)
-    needed, added = 0, {}
+    needed = 0
+    added: dict[str, str] = {}
     for statement in plan.statements:
         if statement.startswith("ALTER TABLE"):
             added |= dict(_ADDED.findall(statement))
