@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import ceil
 from statistics import median
 
 
@@ -18,6 +19,11 @@ class Times:
     def median(self) -> float:
         """The one in the middle."""
         return median(self.milliseconds)
+
+    @property
+    def p95(self) -> float:
+        """What 95 of a hundred did not exceed (nearest rank)."""
+        return sorted(self.milliseconds)[ceil(0.95 * len(self.milliseconds)) - 1]
 
     @property
     def least(self) -> float:

@@ -29,10 +29,13 @@ class PostgresqlEngine:
 
     dialect = "postgresql"
 
-    def __init__(self, name: str, programs: Programs | None = None, options: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, name: str, programs: Programs | None = None, options: tuple[str, ...] = (), *, prefix: str = "kms_test"
+    ) -> None:
         """Start or reach the server named `postgresql-<major>`; raises `EngineUnavailableError`.
 
-        Where `programs` are given, it is they that are started, with these options of the keeper's.
+        Where `programs` are given, it is they that are started, with these options of the keeper's. The names of
+        databases begin with `prefix`.
         """
         self._options = options
         self.name = name
@@ -47,7 +50,7 @@ class PostgresqlEngine:
             self._server.close()
             raise
         # Several workers may share a server that was given by URL.
-        self._names = (f"kms_test_{os.getpid()}_{number}" for number in count())
+        self._names = (f"{prefix}_{os.getpid()}_{number}" for number in count())
 
     def _start(self, programs: Programs) -> sa.URL:
         base = Path(tempfile.gettempdir())

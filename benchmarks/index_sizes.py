@@ -1,0 +1,42 @@
+"""P9: each partial index against one over the same columns of every row, both as small as they can be."""
+
+from contextlib import closing
+
+from benchmarks.places import Places
+from benchmarks.targets import Limit, Measured
+from tests.engines.database import Connection
+from tests.statements import execute
+
+PARTIAL = """SELECT class.relname, owner.relname, pg_get_indexdef(class.oid), pg_get_expr(indpred, indrelid)
+FROM pg_index JOIN pg_class AS class ON class.oid = indexrelid JOIN pg_class AS owner ON owner.oid = indrelid
+WHERE indpred IS NOT NULL AND owner.relnamespace = current_schema()::regnamespace ORDER BY class.relname"""
+
+
+def measure(places: Places) -> list[Measured]:
+    """Build both, in a transaction that is rolled back, and compare what they take."""
+    database = places.prepared(places.scale.workload)
+    with closing(database.connect()) as connection:
+        found = execute(connection, PARTIAL).fetchall()
+        return [_compared(connection, *row) for row in found]
+
+
+def _compared(connection: Connection, name: str, table: str, definition: str, predicate: str) -> Measured:
+    whole, _, _ = definition.rpartition(" WHERE ")
+    of_columns = whole.partition(" USING ")[2]
+    execute(connection, "BEGIN")
+    try:
+        sizes = []
+        for condition in (f" WHERE {predicate}", ""):
+            execute(connection, f"CREATE INDEX twin ON {table} USING {of_columns}{condition}")
+            ((size,),) = execute(connection, "SELECT pg_relation_size('twin')").fetchall()
+            execute(connection, "DROP INDEX twin")
+            sizes.append(size)
+    finally:
+        execute(connection, "ROLLBACK")
+    partial, full = sizes
+    what = f"{name} ÷ full twin ({_megabytes(partial)} of {_megabytes(full)} MB)"
+    return Measured(what, partial / full, Limit(0.4))
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 2**20:.1f}"
