@@ -7,7 +7,7 @@ from functools import partial
 
 from benchmarks.audit_history import KEYS, add_keys, entries
 from benchmarks.places import Places
-from benchmarks.targets import Curve, Limit, Measured
+from benchmarks.targets import Curve, Limit, Measured, over
 from benchmarks.timing import in_turn
 from tests.engines import Database
 from tests.engines.database import Connection
@@ -66,19 +66,19 @@ def _against_bare(database: Database, places: Places) -> Iterator[Measured]:
 def _over_histories(places: Places) -> Measured:
     """Return what an entry costs that one client commits, by how many there are."""
     histories, commits = places.scale.histories, places.scale.commits
-    names = [f"over {size.events}" for size in histories]
+    statement = INSERT.format(table="key_audit_logs")
     with places.copies(histories) as databases, ExitStack() as stack:
-        connections = [stack.enter_context(closing(database.connect())) for database in databases]
-        keys = [row[0] for row in execute(connections[0], SOME_KEYS).fetchall()]  # the same in each
-        statement = INSERT.format(table="key_audit_logs")
-        runs = {
-            name: partial(_commit, statement, keys, commits, each)
-            for name, each in zip(names, connections, strict=True)
+        over_each = {
+            size.events: stack.enter_context(closing(database.connect()))
+            for size, database in zip(histories, databases, strict=True)
         }
+        keys = [row[0] for row in execute(over_each[histories[0].events], SOME_KEYS).fetchall()]  # the same in each
+        runs = {entries: partial(_commit, statement, keys, commits, each) for entries, each in over_each.items()}
         times = in_turn(runs, places.options.repetitions)
-    costs = {size.events: times[name].median / commits for size, name in zip(histories, names, strict=True)}
-    what = f"to compare: insert an entry and commit, over {histories[-1].events}"
-    return Measured(what, [*costs.values()][-1], None, times, unit=" ms", curve=Curve("insert an entry", costs))
+    long = histories[-1].events
+    what = f"to compare: insert an entry and commit, over {long}"
+    curve = Curve.of("insert an entry", times, commits)
+    return Measured(what, curve.milliseconds[long], None, over(times), unit=" ms", curve=curve)
 
 
 def _commit(statement: str, keys: Sequence[object], commits: int, client: Connection) -> None:

@@ -33,7 +33,11 @@ SIZES = """SELECT pg_relation_size('key_audit_logs'), pg_indexes_size('key_audit
 
 def main(server_url: str, entries: int) -> None:
     """Print the sizes in MB and the times in seconds, as a table of Markdown."""
-    with closing(open_engine("", server_url)) as engine, new_database(engine) as database, closing(database.connect()) as connection:
+    with (
+        closing(open_engine("", server_url)) as engine,
+        new_database(engine) as database,
+        closing(database.connect()) as connection,
+    ):
         assert isinstance(connection, psycopg.Connection)  # noqa: S101
         apply(connection, prefix=PREFIX)
         try:

@@ -5,7 +5,7 @@ from functools import partial
 
 from benchmarks.audit_history import entries
 from benchmarks.places import Places
-from benchmarks.targets import Curve, Limit, Measured
+from benchmarks.targets import Curve, Limit, Measured, over
 from benchmarks.timing import in_turn
 from kms_schema.audit import open_trail, seal
 from tests.engines import Database
@@ -20,15 +20,18 @@ def measure(places: Places) -> list[Measured]:
     numbers that never come.
     """
     histories = places.scale.histories
-    names = [f"over {size.events}" for size in histories]
+    short, long = histories[0].events, histories[-1].events
     with places.copies(histories) as databases, ExitStack() as stack:
-        trails = [stack.enter_context(closing(BusyTrail(database))) for database in databases]
-        runs = {name: partial(_seal, trail) for name, trail in zip(names, trails, strict=True)}
-        times = in_turn(runs, places.options.repetitions, dict(zip(names, [each.write for each in trails], strict=True)))
-    what = f"seal {ENTRIES} entries, {histories[-1].events} ÷ {histories[0].events}"
-    ratio = times[names[-1]].median / times[names[0]].median
-    costs = {size.events: times[name].median for size, name in zip(histories, names, strict=True)}
-    return [Measured(what, ratio, Limit(1.2), times, curve=Curve(f"seal {ENTRIES} entries", costs))]
+        trails = {
+            size.events: stack.enter_context(closing(BusyTrail(database)))
+            for size, database in zip(histories, databases, strict=True)
+        }
+        runs = {entries: partial(_seal, trail) for entries, trail in trails.items()}
+        before = {entries: trail.write for entries, trail in trails.items()}
+        times = in_turn(runs, places.options.repetitions, before)
+    what = f"seal {ENTRIES} entries, {long} ÷ {short}"
+    ratio = times[long].median / times[short].median
+    return [Measured(what, ratio, Limit(1.2), over(times), curve=Curve.of(f"seal {ENTRIES} entries", times))]
 
 
 class BusyTrail:

@@ -1,18 +1,25 @@
 """What each operation costs over longer and longer histories, as an SVG for a page: readable by day and by night.
 
-Both axes are logarithmic, since costs are from tenths of a millisecond to seconds: a flat line is a cost that does not grow
-with what has accumulated, and one that climbs a decade with each decade of entries reads everything.
+Both axes are logarithmic, since costs are from tenths of a millisecond to seconds: a flat line is a cost that does not
+grow with what has accumulated, and one that climbs a decade with each decade of entries reads everything.
 """
 
 from collections.abc import Sequence
 from html import escape
+from itertools import pairwise
 from math import ceil, floor, log10
 
 from benchmarks.targets import Curve
 
-WIDTH, HEIGHT = 760, 440
+WIDTH, HEIGHT = 820, 440
 LEFT, RIGHT, TOP, BOTTOM = 70, 540, 50, 390
-COLOURS = (("#0b62c4", "#6cb2ff"), ("#b3261e", "#ff8a80"), ("#1b7f3b", "#6fd38c"), ("#8a4fbf", "#cfa2ff"), ("#a15c00", "#ffb95c"))
+COLOURS = (
+    ("#0b62c4", "#6cb2ff"),
+    ("#b3261e", "#ff8a80"),
+    ("#1b7f3b", "#6fd38c"),
+    ("#8a4fbf", "#cfa2ff"),
+    ("#a15c00", "#ffb95c"),
+)
 """Of each curve, on white and on black: told apart by markers too."""
 MARKERS = ("circle", "square", "triangle", "diamond", "cross")
 LEAST_BETWEEN = 17
@@ -22,7 +29,10 @@ LEAST_BETWEEN = 17
 def chart(curves: Sequence[Curve]) -> str:
     """Return the picture; without a curve, one that says so."""
     drawn = [curve for curve in curves if curve.milliseconds]
-    parts = [_head(), f'<text class="title" x="{LEFT}" y="28">Cost of one operation by the length of the history</text>']
+    parts = [
+        _head(),
+        f'<text class="title" x="{LEFT}" y="28">Cost of one operation by the length of the history</text>',
+    ]
     if drawn:
         axes = _Axes(drawn)
         parts += axes.drawn()
@@ -40,7 +50,10 @@ class _Axes:
     def __init__(self, curves: Sequence[Curve]) -> None:
         entries = [count for curve in curves for count in curve.milliseconds]
         costs = [cost for curve in curves for cost in curve.milliseconds.values()]
-        self.from_x, self.to_x = floor(log10(min(entries))), max(ceil(log10(max(entries))), floor(log10(min(entries))) + 1)
+        self.from_x, self.to_x = (
+            floor(log10(min(entries))),
+            max(ceil(log10(max(entries))), floor(log10(min(entries))) + 1),
+        )
         self.from_y, self.to_y = floor(log10(min(costs))), ceil(log10(max(costs)) + 1e-9)
 
     def x(self, entries: float) -> float:
@@ -55,11 +68,15 @@ class _Axes:
         for decade in range(self.from_y, self.to_y + 1):
             y = self.y(10**decade)
             parts.append(f'<line class="grid" x1="{LEFT}" y1="{y:.1f}" x2="{RIGHT}" y2="{y:.1f}"/>')
-            parts.append(f'<text class="tick" x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{_duration(decade)}</text>')
+            parts.append(
+                f'<text class="tick" x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{_duration(decade)}</text>'
+            )
         for decade in range(self.from_x, self.to_x + 1):
             x = self.x(10**decade)
             parts.append(f'<line class="grid" x1="{x:.1f}" y1="{TOP}" x2="{x:.1f}" y2="{BOTTOM}"/>')
-            parts.append(f'<text class="tick" x="{x:.1f}" y="{BOTTOM + 18}" text-anchor="middle">{_count(decade)}</text>')
+            parts.append(
+                f'<text class="tick" x="{x:.1f}" y="{BOTTOM + 18}" text-anchor="middle">{_count(decade)}</text>'
+            )
         middle = (LEFT + RIGHT) / 2
         parts.append(f'<text x="{middle}" y="{BOTTOM + 38}" text-anchor="middle">audit entries in the database</text>')
         return parts
@@ -82,11 +99,14 @@ def _curve(axes: _Axes, curve: Curve, number: int, label: float) -> list[str]:
 
 
 def _marker(shape: str, x: float, y: float) -> str:
-    outlines = {
+    outlines: dict[str, list[tuple[float, float]]] = {
         "square": [(-4, -4), (4, -4), (4, 4), (-4, 4)],
         "triangle": [(0, -5), (5, 4), (-5, 4)],
         "diamond": [(0, -5.5), (5.5, 0), (0, 5.5), (-5.5, 0)],
-        "cross": [(-5, -2), (-2, -2), (-2, -5), (2, -5), (2, -2), (5, -2), (5, 2), (2, 2), (2, 5), (-2, 5), (-2, 2), (-5, 2)],
+        "cross": [
+            (-5, -2), (-2, -2), (-2, -5), (2, -5), (2, -2), (5, -2),
+            (5, 2), (2, 2), (2, 5), (-2, 5), (-2, 2), (-5, 2),
+        ],
     }  # fmt: skip
     if shape not in outlines:
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5"/>'
@@ -98,7 +118,7 @@ def _spread(places: Sequence[float]) -> list[float]:
     """Move the names of curves that end close together apart, in their order."""
     order = sorted(range(len(places)), key=lambda number: places[number])
     moved = list(places)
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in pairwise(order):
         moved[after] = max(moved[after], moved[before] + LEAST_BETWEEN)
     beyond = max(0.0, max(moved) - (BOTTOM + 10))
     return [place - beyond for place in moved]
@@ -121,7 +141,8 @@ def _spelled(milliseconds: float) -> str:
 def _head() -> str:
     by_day = "\n".join(f".c{number} {{ --ink: {day}; }}" for number, (day, _) in enumerate(COLOURS))
     by_night = "\n".join(f".c{number} {{ --ink: {night}; }}" for number, (_, night) in enumerate(COLOURS))
-    return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img">
+    size = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
+    return f"""<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">
 <style>
 svg {{ background: #ffffff; font: 13px system-ui, sans-serif; }}
 text {{ fill: #1f2328; }}

@@ -51,15 +51,19 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "--only", multiple=True, metavar="NUMBER", type=click.Choice([target.number for target in TARGETS]),
     help="Measure this target, P1 to P11; can be given several times. Without it, all.",
 )  # fmt: skip
-@click.option("--scale", type=click.Choice([*SCALES]), metavar="[small|medium|full]", default="small", show_default=True,
-    help="Up to 100 thousand, a million, or ten million audit entries; 10 or 100 thousand keys.")  # fmt: skip
+@click.option(
+    "--scale", type=click.Choice([*SCALES]), metavar="[small|medium|full]", default="small", show_default=True,
+    help="Up to 100 thousand, a million, or ten million audit entries; 10 or 100 thousand keys.",
+)  # fmt: skip
 @click.option("--engine", default="postgresql-18", show_default=True, help="sqlite, or the PostgreSQL to start.")
 @click.option("--database-url", metavar="URL", help="A PostgreSQL server instead. The role has to have CREATEDB.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed and scale make the same rows.")
 @click.option("--repetitions", type=click.IntRange(1), default=15, show_default=True, help="How often to run each.")
 @click.option("--foreign-tables", type=click.IntRange(0), default=0, show_default=True,
     help="Tables of a host's beside ours, for P7.")  # fmt: skip
-@click.option("--json", "json_file", type=_FILE, help="Write every single time, and on what it was measured, to a file.")
+@click.option(
+    "--json", "json_file", type=_FILE, help="Write every single time, and on what it was measured, to a file."
+)
 @click.option("--markdown", "markdown_file", type=_FILE, help="Write the table as a page, or into its place in one.")
 @click.option("--chart", "chart_file", type=_FILE, help="Write the curves of cost to an SVG file.")
 def main(  # noqa: PLR0913, PLR0917  (click passes each option by name)
@@ -76,8 +80,8 @@ def main(  # noqa: PLR0913, PLR0917  (click passes each option by name)
 ) -> None:
     """Measure what is promised about speed, in databases that are made for it and dropped.
 
-    Without a URL, a PostgreSQL is started whose commits go to the disk. With one, databases named kms_benchmark_… are made
-    on that server; a database that holds keys or audit entries is refused.
+    Without a URL, a PostgreSQL is started whose commits go to the disk. With one, databases named kms_benchmark_… are
+    made on that server; a URL whose own database holds keys or audit entries is refused.
 
     Exit status: 0 all targets are met, 1 not, 2 usage, or refused, 3 cannot connect, 130 interrupted.
 
@@ -92,6 +96,7 @@ def main(  # noqa: PLR0913, PLR0917  (click passes each option by name)
     options = Options(SCALES[scale], repetitions, seed, foreign_tables)
     chosen = _chosen(only, on_sqlite=database_url is None and engine.startswith("sqlite"))
     began = time.monotonic()
+    results: list[Result] = []
     with _interruptible() as cleanup, closing(open_engine(engine, database_url)) as opened:
         if database_url is None and not opened.name.startswith("sqlite"):
             said = ", ".join(f"{name}={value}" for name, value in settings().items())
@@ -99,18 +104,15 @@ def main(  # noqa: PLR0913, PLR0917  (click passes each option by name)
         places = Places(opened, options, _tell)
         cleanup.places = places
         with closing(places):
-            run = places.described(described)
-            results = _measure(chosen, places)
-    run |= {
-        "command": _command(),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "minutes": (time.monotonic() - began) / 60,
-        "scale": scale,
-        "seed": seed,
-        "repetitions": repetitions,
-    }
-    _write(files, results, run)
-    click.echo(table(results))
+            run = {**places.described(described), **_said_of(options)}
+            try:
+                for target in chosen:
+                    _tell(f"{target.number}: {target.what}")
+                    results += [(target, each) for each in target.measure(places)]
+            finally:  # whatever happens later: what was measured took its time
+                if results:
+                    _write(files, results, run | {"minutes": (time.monotonic() - began) / 60})
+                    click.echo(table(results))
     sys.exit(int(any(result.met is False for _, result in results)))
 
 
@@ -120,16 +122,21 @@ def _chosen(only: Sequence[str], *, on_sqlite: bool) -> list[Target]:
         return chosen
     postgresql = [target.number for target in chosen if not target.on_sqlite]
     if only and postgresql:
-        raise click.UsageError(f"{', '.join(postgresql)}: only on PostgreSQL; --engine postgresql-18, or --database-url")
+        raise click.UsageError(
+            f"{', '.join(postgresql)}: only on PostgreSQL; --engine postgresql-18, or --database-url"
+        )
     return [target for target in chosen if target.on_sqlite]
 
 
-def _measure(chosen: Sequence[Target], places: Places) -> list[Result]:
-    results: list[Result] = []
-    for target in chosen:
-        _tell(f"{target.number}: {target.what}")
-        results += [(target, each) for each in target.measure(places)]
-    return results
+def _said_of(options: Options) -> dict[str, Any]:
+    """Return how a run was started, and when."""
+    return {
+        "command": _command(),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "scale": options.scale.name,
+        "seed": options.seed,
+        "repetitions": options.repetitions,
+    }
 
 
 def _tell(what: str) -> None:
@@ -182,4 +189,3 @@ class _interruptible:  # noqa: N801  (a context manager, used like a function)
 
 def _stop(_number: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
-

@@ -26,7 +26,7 @@ def described(database: Database) -> dict[str, Any]:
 
 
 def commit() -> str | None:
-    """Return the commit that is checked out, with a plus where something differs from it; None where that is unknown."""
+    """Return the commit that is checked out, with a plus where files differ from it; None where that is unknown."""
     words = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty=+", "--exclude=*"]
     try:
         done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603

@@ -83,7 +83,7 @@ def conditions(run: dict[str, Any]) -> list[str]:
 
 
 def write_page(path: Path, text: str) -> None:
-    """Write a page; where there is one with a place for it, between `<!-- measured -->` and `<!-- end -->`, put it there."""
+    """Write a page, or what is between `<!-- measured -->` and `<!-- end -->` of one that has these."""
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     if _GENERATED.search(before):
         path.write_text(_GENERATED.sub(lambda match: f"{match[1]}{text}\n{match[2]}", before), encoding="utf-8")

@@ -24,7 +24,7 @@ SETTINGS = {
     "checkpoint_timeout": "15min",
     "maintenance_work_mem": "256MB",
 }
-"""Of a server that is started for it. Commits go to the disk; what the tests' servers leave out would make them free."""
+"""Of a server that is started for it. Commits go to the disk: as the tests' servers are set, they would be free."""
 MOST_SHARED_BUFFERS_MB = 2_048
 TABLES = (
     "key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations", "key_audit_logs",
@@ -88,8 +88,8 @@ def refuse_data(connection: "psycopg.Connection[tuple[object, ...]]", where: str
     for schema, table, readable in connection.execute(OURS, (list(TABLES),)).fetchall():
         if not readable or _has_rows(connection, str(schema), str(table)):
             raise click.UsageError(
-                f"{where}: {schema}.{table} holds data; a benchmark takes the disk and the processors that its users need:"
-                " name a server, or at least a database, that has none"
+                f"{where}: {schema}.{table} holds data, and a benchmark takes the disk and the processors that its users"
+                " need: name a server, or at least a database, that has none"
             )
 
 

@@ -36,6 +36,16 @@ class Curve:
     milliseconds: Mapping[int, float]
     """By the number of audit entries."""
 
+    @classmethod
+    def of(cls, name: str, times: Mapping[int, Times], operations: int = 1) -> "Curve":
+        """Return the medians of what was timed over histories by their lengths, each time so many operations."""
+        return cls(name, {entries: each.median / operations for entries, each in times.items()})
+
+
+def over(times: Mapping[int, Times]) -> dict[str, Times]:
+    """Return what was timed over histories as a result names it."""
+    return {f"over {entries}": each for entries, each in times.items()}
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -49,7 +59,7 @@ class Measured:
     unit: str = ""
     """Of the value, where there is no limit that has one."""
     plan: str = ""
-    """The indexes that the query goes by, or what is wrong with that."""
+    """The indexes that a query goes by; of a stall, the statement."""
     as_planned: bool = True
     """Whether it goes by those that are there for it."""
     curve: Curve | None = None

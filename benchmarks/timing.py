@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from math import ceil
 from statistics import median
+from typing import TypeVar
+
+Name = TypeVar("Name", str, int)
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,14 @@ class Times:
 
 
 def in_turn(
-    runs: Mapping[str, Callable[[], object]], repetitions: int, before: Mapping[str, Callable[[], object]] | None = None
-) -> dict[str, Times]:
+    runs: Mapping[Name, Callable[[], object]],
+    repetitions: int,
+    before: Mapping[Name, Callable[[], object]] | None = None,
+) -> dict[Name, Times]:
     """Run each in turn, as `alternately` does with commands, and return how long they took; `before` each run that is
     named there something is done that does not count.
     """
-    taken: dict[str, list[float]] = {name: [] for name in runs}
+    taken: dict[Name, list[float]] = {name: [] for name in runs}
     for _ in range(repetitions + 1):
         for name, run in runs.items():
             if before and name in before:

@@ -32,7 +32,8 @@ def measure(places: Places) -> list[Measured]:
 
 def measured(clients: Clients, waited_since: float, began: float, ended: float, events: int) -> list[Measured]:
     """Return what the clients of an upgrade met with."""
-    stalled = clients.longest(began, ended, WRITERS).seconds * 1000
+    longest = clients.longest(began, ended, WRITERS)
+    stalled = longest.seconds * 1000
     during = [each for each in clients.done if began <= each.began <= ended]
     times = {
         "upgrade": Times(((ended - began) * 1000,)),
@@ -42,8 +43,13 @@ def measured(clients: Clients, waited_since: float, began: float, ended: float, 
     what = f"upgrade to 005 over {events} entries"
     return [
         Measured(f"{what}: failed statements of {len(during)}", _failed(during), Limit(0), times),
-        Measured(f"{what}: longest stall of a write", stalled, Limit(200, unit=" ms"), times),
+        Measured(f"{what}: longest stall of a write", stalled, Limit(200, unit=" ms"), times, plan=_named(longest)),
     ]
+
+
+def _named(statement: Timed) -> str:
+    """Return what was to be written, as short as it is still of use."""
+    return " ".join(statement.statement.split()[:3]).partition("(")[0]
 
 
 def _failed(statements: list[Timed]) -> int:

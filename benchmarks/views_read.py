@@ -5,13 +5,16 @@ from contextlib import ExitStack, closing
 from functools import partial
 
 from benchmarks.places import Places
-from benchmarks.targets import Curve, Limit, Measured
+from benchmarks.targets import Curve, Limit, Measured, over
 from benchmarks.timing import in_turn
 from tests.engines.database import Connection
 from tests.statements import dialect_of, execute
 
 READS_EACH = 10
 """So many reads of what is materialized for each that the options ask for: a 95th percentile needs some."""
+AGGREGATED = 3
+"""So often the raw entries are added up, which takes long."""
+LIMIT = Limit(5, unit=" ms")
 DASHBOARD = "SELECT * FROM key_management_dashboard"
 PAGES = {
     "a page of the health monitor, by id": "SELECT * FROM key_health_monitor WHERE id > :after ORDER BY id LIMIT 50",
@@ -27,29 +30,36 @@ FROM key_audit_logs WHERE "timestamp" >= :since GROUP BY 1, 2, 3"""
 
 def measure(places: Places) -> list[Measured]:
     """Read in turn from histories of every length; the limits are about the longest."""
-    histories = places.scale.histories
-    longest = histories[-1]
+    longest = places.scale.longest
     repetitions = places.options.repetitions * (1 if places.is_sqlite else READS_EACH)
-    databases = [places.prepared(size) for size in histories]
+    databases = {size.events: places.prepared(size) for size in places.scale.histories}
     with ExitStack() as stack:
-        connections = [stack.enter_context(closing(database.connect())) for database in databases]
-        by_length = dict(zip((f"over {size.events}" for size in histories), connections, strict=True))
-        dashboard = in_turn({name: partial(_read, each, DASHBOARD) for name, each in by_length.items()}, repetitions)
-        pages = in_turn({name: partial(_read, connections[-1], page) for name, page in PAGES.items()}, repetitions)
-        raw = in_turn({name: partial(_aggregate, each) for name, each in by_length.items()}, 3)
-    spent = dashboard[f"over {longest.events}"]
+        over_each = {entries: stack.enter_context(closing(each.connect())) for entries, each in databases.items()}
+        dashboard = in_turn(
+            {length: partial(_read, each, DASHBOARD) for length, each in over_each.items()}, repetitions
+        )
+        last = over_each[longest.events]
+        pages = in_turn({name: partial(_read, last, page) for name, page in PAGES.items()}, repetitions)
+        raw = in_turn({length: partial(_aggregate, each) for length, each in over_each.items()}, AGGREGATED)
     what = f"{longest.keys} keys and {longest.events} entries"
     return [
         Measured(
-            f"read the dashboard, p95, {what}", spent.p95, Limit(5, unit=" ms"), dashboard,
-            curve=Curve("read the dashboard", {size.events: dashboard[f"over {size.events}"].median for size in histories}),
+            f"read the dashboard, p95, {what}",
+            dashboard[longest.events].p95,
+            LIMIT,
+            over(dashboard),
+            curve=Curve.of("read the dashboard", dashboard),
         ),
-        *(Measured(f"read {name}, p95", times.p95, Limit(5, unit=" ms"), {name: times}) for name, times in pages.items()),
+        *(Measured(f"read {name}, p95", each.p95, LIMIT, {name: each}) for name, each in pages.items()),
         Measured(
-            "to compare: 30 days of entries, aggregated anew", raw[f"over {longest.events}"].median, None, raw, unit=" ms",
-            curve=Curve("aggregate 30 days anew", {size.events: raw[f"over {size.events}"].median for size in histories}),
+            "to compare: 30 days of entries, aggregated anew",
+            raw[longest.events].median,
+            None,
+            over(raw),
+            unit=" ms",
+            curve=Curve.of("aggregate 30 days anew", raw),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _read(connection: Connection, statement: str) -> None:

@@ -5,7 +5,7 @@ from functools import partial
 
 from benchmarks.audit_history import entries
 from benchmarks.places import Places
-from benchmarks.targets import Curve, Limit, Measured
+from benchmarks.targets import Curve, Limit, Measured, over
 from benchmarks.timing import in_turn
 from kms_schema.audit import open_trail, seal
 from tests.engines.database import Connection
@@ -17,16 +17,18 @@ ENTRIES = 1_000
 def measure(places: Places) -> list[Measured]:
     """Refresh in turn over histories of every length, each time after so many entries that no seal has yet."""
     histories = places.scale.histories
+    short, long = histories[0].events, histories[-1].events
     with places.copies(histories) as databases, ExitStack() as stack:
-        names = [f"over {size.events}" for size in histories]
-        connections = [stack.enter_context(closing(database.connect())) for database in databases]
-        refreshed = {name: partial(_refresh, each) for name, each in zip(names, connections, strict=True)}
-        before = {name: partial(_write, each) for name, each in zip(names, connections, strict=True)}
+        over_each = {
+            size.events: stack.enter_context(closing(database.connect()))
+            for size, database in zip(histories, databases, strict=True)
+        }
+        refreshed = {entries: partial(_refresh, each) for entries, each in over_each.items()}
+        before = {entries: partial(_write, each) for entries, each in over_each.items()}
         times = in_turn(refreshed, places.options.repetitions, before)
-    long, short = times[names[-1]], times[names[0]]
-    what = f"refresh after {ENTRIES} entries, {histories[-1].events} ÷ {histories[0].events}"
-    costs = {size.events: times[name].median for size, name in zip(histories, names, strict=True)}
-    return [Measured(what, long.median / short.median, Limit(1.2), times, curve=Curve("refresh both views", costs))]
+    what = f"refresh after {ENTRIES} entries, {long} ÷ {short}"
+    ratio = times[long].median / times[short].median
+    return [Measured(what, ratio, Limit(1.2), over(times), curve=Curve.of("refresh both views", times))]
 
 
 def _write(connection: Connection) -> None:

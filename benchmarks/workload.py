@@ -14,9 +14,8 @@ from tests.statements import execute
 FEW, MANY = 3, 40
 """How often a query is asked with other values each time: those that read much, and those that find a key's."""
 
-LIVE = "activated_at IS NOT NULL AND deactivated_at IS NULL"
 HIGH_RISK = "(risk_score >= 70 OR security_level IN ('HIGH', 'CRITICAL'))"
-BY_KEY = f"SELECT id FROM key_masters WHERE status <> 'pending' AND key_type <> 'kek' ORDER BY {'{number}'}, key_id"
+BY_KEY = "SELECT id FROM key_masters WHERE status <> 'pending' AND key_type <> 'kek' ORDER BY {number}, key_id"
 NUMBER = {
     "postgresql": "CAST(split_part(key_id, '-', 2) AS integer)",
     "sqlite": "CAST(substr(key_id, 1 + instr(key_id, '-')) AS integer)",

@@ -1,4 +1,4 @@
-"""Ninety days of audit entries from a seed: busy days and quiet nights, bursts, and a few keys that most of it is about."""
+"""Ninety days of audit entries from a seed: busy days, quiet nights, bursts, and a few keys that most of it is about."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
@@ -44,7 +44,9 @@ KINDS = (
     Kind(2_000, "APPROVAL", Category.COMPLIANCE, Level.LOW, (0, 20), "two custodians approved the use of a key"),
     Kind(1_000, "LOGIN", Category.SECURITY, Level.LOW, (0, 20), "an operator opened a session", of_key=False),
     Kind(600, "DECRYPT_FAILED", Category.SECURITY, Level.MEDIUM, (40, 69), "the tag of a ciphertext did not match"),
-    Kind(500, "ACCESS_DENIED", Category.SECURITY, Level.HIGH, (70, 90), "a service asked for a key that is not its own"),
+    Kind(
+        500, "ACCESS_DENIED", Category.SECURITY, Level.HIGH, (70, 90), "a service asked for a key that is not its own"
+    ),
     Kind(200, "ROTATION_FAILED", Category.LIFECYCLE, Level.MEDIUM, (30, 60), "rotation failed: the HSM was busy"),
     Kind(100, "POLICY_CHANGED", Category.POLICY, Level.MEDIUM, (20, 50), "policy changed: windows", of_key=False),
     Kind(85, "KEY_REVOKED", Category.LIFECYCLE, Level.HIGH, (60, 80), "key revoked: reported lost"),
@@ -86,7 +88,8 @@ def events(count: int, seed: int, ages: Ages, keys: Sequence[str]) -> Iterator[t
             yield _event(random, kind, key, start + dt.timedelta(seconds=second))
 
 
-EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001  (times here are in UTC and carry no zone)
+EPOCH = dt.datetime(1970, 1, 1)
+"""Times here are in UTC, and carry no zone."""
 
 
 def _event(random: Random, kind: Kind, key: str, at: dt.datetime) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from benchmarks.data.rotations import POLICIES, Policy, rotations_of
+from benchmarks.data.rotations import POLICIES, REASONS, Policy, Rotations
 from benchmarks.data.size import Ages, Size
 from kms_schema.vocabulary import HsmProvider, KeyStatus, KeyType
 
@@ -84,7 +84,7 @@ class Registry:
         weights = [*TYPES.values()]
         keks = max(4, self._size.keys // 100)
         for number in range(1, keks + 1):
-            yield self._key(KeyType.KEK, number, due=False)
+            yield self._key(KeyType.KEK, number)
         numbers = dict.fromkeys(TYPES, 0)
         others = self._size.keys - keks
         every = max(1, others // (2 * self._size.keys_due))
@@ -92,26 +92,27 @@ class Registry:
         for place in range(1, others + 1):
             is_due = place % every == 0 and due < self._size.keys_due and place > ALWAYS_ACTIVE
             due += is_due
+            reason = REASONS[due % len(REASONS)] if is_due else None
             few = place <= ALWAYS_ACTIVE or is_due
             key_type = KeyType.DEK if few else self._random.choices([*TYPES], weights)[0]
             numbers[key_type] += 1
-            yield self._key(key_type, numbers[key_type], due=is_due, reason=due)
+            yield self._key(key_type, numbers[key_type], reason)
 
-    def _key(self, key_type: KeyType, number: int, *, due: bool, reason: int = 0) -> Key:
+    def _key(self, key_type: KeyType, number: int, reason: str | None = None) -> Key:
         random, ages = self._random, self._ages
         policy = self.policies[key_type][1]
         status = KeyStatus.ACTIVE
-        if key_type is not KeyType.KEK and not due and number > ALWAYS_ACTIVE:
+        if key_type is not KeyType.KEK and reason is None and number > ALWAYS_ACTIVE:
             status = random.choices([*STATUSES], [*STATUSES.values()])[0]
-        life = _Life.of(random, policy, status, self._size.versions, due, reason)
+        count = 1 if status is KeyStatus.PENDING else random.randint(*self._size.versions)
+        life = _Life.of(random, policy, status, count, reason)
         name = f"{key_type}-{number}"
         parent, wrappers = self._parent(key_type)
         key = Key(identifier(random), status, ())
         uses = [_uses(random) for _ in life.activated]
-        if due:
-            uses[-1] = policy.uses_due(reason) or uses[-1]
-        for place in range(len(life.activated)):
-            key.versions.append(self._version(key, key_type, life, place, uses[place], wrappers))
+        uses[-1] = policy.uses_due(reason) or uses[-1]
+        for place, used in enumerate(uses):
+            key.versions.append(self._version(key, life, place, used, random.choice(wrappers) if wrappers else None))
         if key_type is KeyType.KEK:
             self._wrappers.append((name, [str(version[0]) for version in key.versions[-3:]]))
             self._roots += parent is None
@@ -120,14 +121,15 @@ class Registry:
         provider = random.choice([*HsmProvider]) if key_type is KeyType.HSM else None
         key.master = (
             key.identifier, name, key_type, algorithm, bits, status, ages.ago(life.created),
-            *(None if days is None else ages.ago(days) for days in life.times(key_type, random, due, reason)),
+            *(None if days is None else ages.ago(days) for days in life.times(random, reason)),
             parent, total, int(total * random.uniform(1.01, 3)) + 1 if random.random() < 0.1 else None,
             provider, f"handle-{number}" if provider else None,
             "MAXIMUM" if random.random() < 0.05 else "HIGH", ages.ago(life.activated[-1]),
         )  # fmt: skip
-        key.rotations = rotations_of(
-            random, ages, key.identifier, self.policies[key_type][0], life.activated, status, free=not due
-        )
+        rotations = Rotations(random, ages, key.identifier, self.policies[key_type][0])
+        key.rotations = [*rotations.made(life.activated)]
+        if status is KeyStatus.ACTIVE and reason is None:
+            key.rotations += rotations.opened(len(life.activated))
         return key
 
     def _parent(self, key_type: KeyType) -> tuple[str | None, list[str]]:
@@ -137,16 +139,13 @@ class Registry:
             return (None, []) if made % 10 == 0 else self._wrappers[made // 10 * 10]
         return self._wrappers[self._random.randrange(made)]
 
-    def _version(
-        self, key: Key, key_type: KeyType, life: "_Life", place: int, used: tuple[int, int], wrappers: list[str]
-    ) -> Row:
-        random, ages, last = self._random, self._ages, len(life.activated) - 1
+    def _version(self, key: Key, life: "_Life", place: int, used: tuple[int, int], wrapper: str | None) -> Row:
+        random, ages, last, key_type = self._random, self._ages, len(life.activated) - 1, life.key_type
         pending = key.status is KeyStatus.PENDING
         destroyed = key_type is not KeyType.KEK and place + VERSIONS_KEPT <= last
         ended = life.activated[place + 1] if place < last else life.ended
         held = key_type is not KeyType.HSM and not destroyed
         bits = ALGORITHMS[key_type][1]
-        wrapper = random.choice(wrappers) if wrappers else None
         return (
             identifier(random), key.identifier, place + 1,
             b"\x01" + random.randbytes(12 + bits // 8 + 16) if held else None,
@@ -165,6 +164,7 @@ class Registry:
 class _Life:
     """When what happened to a key, in days ago."""
 
+    key_type: KeyType
     status: KeyStatus
     activated: list[float]
     """Of each version."""
@@ -173,35 +173,33 @@ class _Life:
     """When the last version ended, and the key came to where it is; None while it is active or pending."""
 
     @classmethod
-    def of(
-        cls, random: Random, policy: Policy, status: KeyStatus, versions: tuple[int, int], due: bool, reason: int
-    ) -> "_Life":
-        count = 1 if status is KeyStatus.PENDING else random.randint(*versions)
+    def of(cls, random: Random, policy: Policy, status: KeyStatus, count: int, reason: str | None) -> "_Life":
+        """Return a life with so many versions, at the end of which the key is in a status, and due or not."""
         between = random.uniform(0.2, 0.8) * policy.interval_days
         ended = None
         if status is KeyStatus.PENDING:
             last = random.uniform(0.1, 3)
         elif status is KeyStatus.ACTIVE:
-            last = policy.days_due(random, reason) if due else random.uniform(0.02, 0.9) * policy.interval_days
+            last = policy.days_since(random, reason)
         else:
             ended = random.uniform(0.5, 300)
             last = ended + random.uniform(0.5, 60)
         activated = [last + between * place for place in reversed(range(count))]
-        return cls(status, activated, activated[0] + 0.05, ended)
+        return cls(policy.key_type, status, activated, activated[0] + 0.05, ended)
 
-    def times(self, key_type: KeyType, random: Random, due: bool, reason: int) -> tuple[float | None, ...]:
+    def times(self, random: Random, reason: str | None) -> tuple[float | None, ...]:
         """Return activated_at, rotated_at, expires_at, expired_at, revoked_at and archived_at."""
         if self.status is KeyStatus.PENDING:
             return (None, None, None, None, None, None)
         rotated = self.activated[-1] if len(self.activated) > 1 else None
         if self.status is KeyStatus.ROTATED:
             rotated = self.ended
-        ends = key_type is KeyType.TLS or random.random() < SHARE_WITH_EXPIRY or self.status is KeyStatus.EXPIRED
+        ends = self.key_type is KeyType.TLS or random.random() < SHARE_WITH_EXPIRY or self.status is KeyStatus.EXPIRED
         expires = -random.uniform(3, 400) if ends else None
         if self.status is KeyStatus.EXPIRED:
             expires = self.ended
-        if due:
-            expires = random.uniform(-0.8, 2) if reason % 5 == 4 else None
+        if reason is not None:
+            expires = random.uniform(-0.8, 2) if reason == "expiry" else None
         reached = [self.ended if self.status is each else None for each in ENDS]
         return (self.activated[0], rotated, expires, *reached)
 

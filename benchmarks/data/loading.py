@@ -1,7 +1,7 @@
 """Put the rows into a database at 004, quickly: by COPY on PostgreSQL, in one transaction on SQLite.
 
-There every table is, and of the triggers only those of the audit trail: keys and rotations that come in at head would be
-news, and an entry of the trail each. What the later triggers demand of a row, the upgrade looks for.
+There every table is, and of the triggers only those of the audit trail: keys and rotations that come in at head would
+be news, and an entry of the trail each. What the later triggers demand of a row, the upgrade looks for.
 
 Entries have times in the past, which only who restores a trail may give: the owner, with `kms.restore` on. On SQLite a
 restore makes the triggers of the trail after its rows, and so does this.

@@ -1,12 +1,12 @@
 """Policies, and the rotations under them, some of which failed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 from benchmarks.data.size import Ages
-from kms_schema.vocabulary import KeyStatus, KeyType, RotationTrigger
+from kms_schema.vocabulary import KeyType, RotationTrigger
 
 ROTATION_COLUMNS = (
     "id", "key_id", "policy_id", "trigger", "scheduled_at", "started_at", "completed_at", "failed_at", "old_version",
@@ -22,6 +22,8 @@ SHARE_FAILED = 0.03
 SHARE_SCHEDULED = 0.004
 SHARE_RUNNING = 0.001
 """Of the active keys that no policy makes due."""
+REASONS = ("time", "age", "usage", "volume", "expiry")
+"""Why keys are due, in turn, before anybody has asked for it."""
 TRIGGERS = {
     RotationTrigger.SCHEDULED: 80,
     RotationTrigger.USAGE_COUNT: 8,
@@ -57,20 +59,20 @@ class Policy:
             self.key_type is KeyType.DEK,
         )
 
-    def days_due(self, random: Random, reason: int) -> float:
-        """Return how long ago the last rotation was of a key that is due for a reason."""
-        if reason % 5 == 0:
+    def days_since(self, random: Random, reason: str | None) -> float:
+        """Return how long ago the last rotation was of a key that is due for a reason, or is not due."""
+        if reason == "time":
             return self.interval_days + random.uniform(0.1, LATER - 2)
-        if reason % 5 == 1:
+        if reason == "age":
             return self.interval_days + LATER + random.uniform(0.1, LATER)
         return random.uniform(0.02, 0.9) * self.interval_days
 
-    def uses_due(self, reason: int) -> tuple[int, int] | None:
+    def uses_due(self, reason: str | None) -> tuple[int, int] | None:
         """Return the counters of a live version that is due for them."""
-        if reason % 5 == 2:
-            return MAX_OPERATIONS + reason, 1_000
-        if reason % 5 == 3:
-            return 1_000, (MAX_DATA_VOLUME_MB + reason) * 1_048_576
+        if reason == "usage":
+            return MAX_OPERATIONS, 1_000
+        if reason == "volume":
+            return 1_000, MAX_DATA_VOLUME_MB * 1_048_576
         return None
 
 
@@ -87,71 +89,62 @@ POLICIES = (
 )
 
 
-def rotations_of(
-    random: Random,
-    ages: Ages,
-    key: str,
-    policy: str,
-    activated: Sequence[float],
-    status: KeyStatus,
-    *,
-    free: bool,
-) -> list[tuple[Any, ...]]:
-    """Return what made each version of a key but the first, and what is open, if the key is `free` for it."""
-    made = []
-    for version, days in enumerate(activated[1:], 1):
-        if random.random() < SHARE_FAILED:
-            made.append(_failed(random, ages, key, policy, version, days + 0.04))
-        made.append(_completed(random, ages, key, policy, version, days))
-    if free and status is KeyStatus.ACTIVE:
-        chance = random.random()
+@dataclass(frozen=True)
+class _Times:
+    """What happened to a rotation, when."""
+
+    scheduled: str
+    started: str | None = None
+    completed: str | None = None
+    failed: str | None = None
+    lease: str | None = None
+
+
+@dataclass(frozen=True)
+class Rotations:
+    """The rotations of one key."""
+
+    random: Random
+    ages: Ages
+    key: str
+    policy: str
+    """Their ids."""
+
+    def made(self, activated: Sequence[float]) -> Iterator[tuple[Any, ...]]:
+        """Yield what made each version but the first, which were activated so many days ago."""
+        for version, days in enumerate(activated[1:], 1):
+            if self.random.random() < SHARE_FAILED:
+                yield self._failed(version, days + 0.04)
+            yield self._completed(version, days)
+
+    def opened(self, version: int) -> Iterator[tuple[Any, ...]]:
+        """Yield what is planned or running of an active key, if anything; a part of what is planned is due by now."""
+        ago, chance = self.ages.ago, self.random.random()
         if chance < SHARE_SCHEDULED:
-            planned = random.uniform(-7, 0.04) if chance < SHARE_SCHEDULED / 2 else random.uniform(0.001, 0.04)
-            made.append(_row(random, key, policy, "SCHEDULED", len(activated), scheduled=ages.ago(planned)))
+            planned = self.random.uniform(-7, 0) if chance < SHARE_SCHEDULED / 2 else self.random.uniform(0.001, 0.04)
+            yield self._row("SCHEDULED", version, _Times(ago(planned)))
         elif chance < SHARE_SCHEDULED + SHARE_RUNNING:
-            times = {"scheduled": ages.ago(0.01), "started": ages.ago(0.005), "lease": ages.ago(-0.01)}
-            made.append(_row(random, key, policy, "RUNNING", len(activated), worker=_worker(random), **times))
-    return made
+            times = _Times(ago(0.01), ago(0.005), lease=ago(-0.01))
+            yield self._row("RUNNING", version, times, claimed_by=self._worker())
 
+    def _completed(self, version: int, days: float) -> tuple[Any, ...]:
+        times = _Times(self.ages.ago(days + 0.007), self.ages.ago(days + 0.001), completed=self.ages.ago(days))
+        took = int(self.random.lognormvariate(6, 1))
+        said = {"claimed_by": self._worker(), "execution_time_ms": took}
+        return self._row("COMPLETED", version, times, new_version=version + 1, **said)
 
-def _completed(random: Random, ages: Ages, key: str, policy: str, version: int, days: float) -> tuple[Any, ...]:
-    milliseconds = int(random.lognormvariate(6, 1))
-    times = {"scheduled": ages.ago(days + 0.007), "started": ages.ago(days + 0.001), "completed": ages.ago(days)}
-    return _row(
-        random, key, policy, "COMPLETED", version, new=version + 1, worker=_worker(random), took=milliseconds, **times
-    )
+    def _failed(self, version: int, days: float) -> tuple[Any, ...]:
+        times = _Times(self.ages.ago(days + 0.007), self.ages.ago(days + 0.001), failed=self.ages.ago(days))
+        said = {"error_message": self.random.choice(ERRORS), "retry_count": 3, "claimed_by": self._worker()}
+        return self._row("FAILED", version, times, **said)
 
+    def _worker(self) -> str:
+        return f"worker-{self.random.randrange(8)}"
 
-def _failed(random: Random, ages: Ages, key: str, policy: str, version: int, days: float) -> tuple[Any, ...]:
-    times = {"scheduled": ages.ago(days + 0.007), "started": ages.ago(days + 0.001), "failed": ages.ago(days)}
-    error = random.choice(ERRORS)
-    return _row(random, key, policy, "FAILED", version, error=error, retries=3, worker=_worker(random), **times)
-
-
-def _worker(random: Random) -> str:
-    return f"worker-{random.randrange(8)}"
-
-
-def _row(  # noqa: PLR0913  (the columns of the table)
-    random: Random,
-    key: str,
-    policy: str,
-    status: str,
-    old: int,
-    *,
-    scheduled: str,
-    started: str | None = None,
-    completed: str | None = None,
-    failed: str | None = None,
-    new: int | None = None,
-    error: str | None = None,
-    retries: int = 0,
-    worker: str | None = None,
-    lease: str | None = None,
-    took: int | None = None,
-) -> tuple[Any, ...]:
-    trigger = random.choices([*TRIGGERS], [*TRIGGERS.values()])[0]
-    return (
-        f"{random.getrandbits(128):032x}", key, policy, trigger, scheduled, started, completed, failed, old, new, status,
-        error, retries, worker, lease, took,
-    )  # fmt: skip
+    def _row(self, status: str, version: int, times: _Times, **said: Any) -> tuple[Any, ...]:
+        trigger = self.random.choices([*TRIGGERS], [*TRIGGERS.values()])[0]
+        return (
+            f"{self.random.getrandbits(128):032x}", self.key, self.policy, trigger, times.scheduled, times.started,
+            times.completed, times.failed, version, said.get("new_version"), status, said.get("error_message"),
+            said.get("retry_count", 0), said.get("claimed_by"), times.lease, said.get("execution_time_ms"),
+        )  # fmt: skip

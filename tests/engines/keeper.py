@@ -1,7 +1,7 @@
 """Run one throwaway PostgreSQL server for as long as standard input stays open.
 
-    python keeper.py [--set NAME=VALUE]... [--on-disk] [--standby-of URL [--base-backup PROGRAM] | --upgrade-of OLD DATA]
-        PROGRAMS BASE [USER ROOT...]
+    python keeper.py [--set NAME=VALUE]... [--on-disk]
+        [--standby-of URL [--base-backup PROGRAM] | --upgrade-of OLD DATA] PROGRAMS BASE [USER ROOT...]
 
 PROGRAMS is the folder of `initdb` and `postgres`, BASE where the server's folder is made. The server runs as
 USER where one is given; if USER cannot read PROGRAMS, the ROOTs (PROGRAMS is in the first) are copied for it.
