@@ -76,8 +76,7 @@ def _reached(url: str, prefix: str) -> Engine:
         refuse_data(connection, redact(url))
         _refuse_without_createdb(connection, redact(url))
         major = connection.info.server_version // 10_000
-    os.environ[f"KMS_TEST_POSTGRESQL_{major}"] = target.sqlalchemy_url()
-    return PostgresqlEngine(f"postgresql-{major}", prefix=prefix)
+    return PostgresqlEngine(f"postgresql-{major}", url=target.sqlalchemy_url(), prefix=prefix)
 
 
 def refuse_data(connection: "psycopg.Connection[tuple[object, ...]]", where: str) -> None:
@@ -88,8 +87,8 @@ def refuse_data(connection: "psycopg.Connection[tuple[object, ...]]", where: str
     for schema, table, readable in connection.execute(OURS, (list(TABLES),)).fetchall():
         if not readable or _has_rows(connection, str(schema), str(table)):
             raise click.UsageError(
-                f"{where}: {schema}.{table} holds data, and a benchmark takes the disk and the processors that its users"
-                " need: name a server, or at least a database, that has none"
+                f"{where}: {schema}.{table} holds data, and a benchmark takes the disk and the processors that its"
+                " users need: name a server, or at least a database, that has none"
             )
 
 

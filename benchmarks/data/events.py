@@ -1,4 +1,4 @@
-"""Ninety days of audit entries from a seed: busy days, quiet nights, bursts, and a few keys that most of it is about."""
+"""Ninety days of audit entries from a seed: busy days, quiet nights, bursts, and a few keys that most is about."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
