@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from kms_schema.models import (
     Base,
     HsmConfiguration,
+    KeyAuditDailyTotal,
     KeyAuditLeafPage,
     KeyAuditLog,
     KeyAuditRetentionPolicy,
@@ -16,6 +17,7 @@ from kms_schema.models import (
     KeyAuditTombstone,
     KeyMaster,
     KeyRotation,
+    KeyRotationCause,
     KeyVersion,
     RotationPolicy,
 )
@@ -34,6 +36,8 @@ _PLACED: tuple[type[Base], ...] = (
     KeyAuditSubtree,
     KeyAuditTombstone,
     KeyAuditRetentionPolicy,
+    KeyAuditDailyTotal,
+    KeyRotationCause,
 )
 _SPACING = '%%{init: {"er": {"entityPadding": 8, "nodeSpacing": 50, "rankSpacing": 60}}}%%'
 

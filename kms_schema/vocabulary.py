@@ -57,6 +57,15 @@ class RotationStatus(StrEnum):
     FAILED = "FAILED"
 
 
+class RotationCause(StrEnum):
+    """What in the audit trail makes a key due for rotation, as `rotations_due` calls it."""
+
+    INCIDENT = "incident"
+    """A CRITICAL entry of category SECURITY."""
+    COMPLIANCE = "compliance"
+    """An entry of category COMPLIANCE and type ROTATION_REQUIRED."""
+
+
 class HsmProvider(StrEnum):
     """Who keeps a key that is not kept here."""
 

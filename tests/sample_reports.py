@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from kms_schema.validation import Finding, Report, Waived
 from kms_schema.validation.findings import severity_of
 
-HEAD = "009_retain_key_audit_trail"
+HEAD = "011_serve_the_workload"
 TABLE, COLUMN, TRIGGER = "table key_masters", "column key_masters.status", "trigger key_audit_logs.prevent_update"
 CHECKED = (TABLE, COLUMN, TRIGGER, "column key_audit_logs.user_id", "materialized view key_management_dashboard")
 

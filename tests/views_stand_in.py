@@ -2,18 +2,21 @@
 
 The views are the text of the package's files with the clock replaced; `test_views.py` also holds that the deployed
 views are that text. The tables have the schema's columns and none of its rules: the server sets the time of an audit
-entry, and no test could have one at midnight otherwise.
+entry, and no test could have one at midnight otherwise. Some of the entries are sealed, so that views find them in the
+sums of the trail, and some are not.
 """
 
 import datetime as dt
 import json
 import re
 import uuid
+from collections import Counter
 from collections.abc import Callable
+from importlib.resources import files
 from itertools import count
 from typing import Any
 
-from kms_schema.sql import load
+from kms_schema.sql import SqlFile, load
 from tests import views_oracle
 from tests.engines.database import Connection, Dialect
 from tests.statements import adapt, execute, with_places
@@ -21,6 +24,8 @@ from tests.views_oracle import Row, Tables
 
 VIEWS = ("rotations_due", "key_management_dashboard", "key_health_monitor")
 TABLES = ("key_masters", "key_versions", "rotation_policies", "key_rotations", "key_audit_logs")
+SEALED = ("key_audit_seals", "key_audit_daily_totals", "key_rotation_causes")
+"""What has the entries that are sealed, beside the trail."""
 
 CLOCK = {"postgresql": "now()", "sqlite": "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'"}
 """Where a view takes the time from; each file has this exactly once."""
@@ -42,30 +47,65 @@ class StandIn:
         self.connection = connection
         self.dialect = dialect
         real, empty = ("main", "WHERE 0") if dialect == "sqlite" else ("public", "WITH NO DATA")
-        for table in TABLES:
+        for table in (*TABLES, *SEALED):
             execute(connection, f"CREATE TEMP TABLE {table} AS SELECT * FROM {real}.{table} {empty}")  # noqa: S608
         time = "text" if dialect == "sqlite" else "timestamptz"
         execute(connection, f"CREATE TEMP TABLE pinned_clock (at {time})")
         execute(connection, "INSERT INTO pinned_clock VALUES (NULL)")
+        execute(connection, self._temporary(newest(dialect, "key_audit_unsealed").text))
         for view in VIEWS:
             execute(connection, self._pinned(view))
         if dialect == "postgresql":
             execute(connection, f"SET LOCAL TIME ZONE '{TIME_ZONE}'")
 
     def _pinned(self, view: str) -> str:
-        text = load(self.dialect, f"{view}_v01").text
+        text = newest(self.dialect, view).text
         assert text.count(CLOCK[self.dialect]) == 1
-        text = text.replace(CLOCK[self.dialect], "(SELECT at FROM pinned_clock)").replace("{schema}.", "")
+        return self._temporary(text.replace(CLOCK[self.dialect], "(SELECT at FROM pinned_clock)"))
+
+    def _temporary(self, text: str) -> str:
+        text = text.replace("{schema}.", "")
         return re.sub(r"^CREATE (MATERIALIZED )?VIEW ", "CREATE TEMP VIEW ", text, flags=re.MULTILINE)
 
     def show(self, view: str, tables: Tables, at: dt.datetime) -> list[Row]:
         """Return what `view` shows at a time when the tables have these rows."""
-        for table in TABLES:
+        entries = [row | {"sequence": number} for number, row in enumerate(tables.get("key_audit_logs", ()), 1)]
+        tables = {**tables, "key_audit_logs": entries, **self._sealed(entries)}
+        for table in (*TABLES, *SEALED):
             execute(self.connection, f"DELETE FROM {table}")  # noqa: S608
             if tables.get(table):
                 self._insert(table, tables[table])
         execute(self.connection, "UPDATE pinned_clock SET at = :at", {"at": at})
         return read(self.connection, self.dialect, view)
+
+    def _sealed(self, entries: list[Row]) -> Tables:
+        """Seal two of three entries; on PostgreSQL the first came too late, into a gap that is open."""
+        last = len(entries) * 2 // 3
+        late = 1 if self.dialect == "postgresql" else 0
+        sealed = [entry for entry in entries if late < entry["sequence"] <= last]
+        if not sealed:
+            return {}
+        counts = Counter((*_day_and_kind(entry), entry["risk_score"]) for entry in sealed)
+        names = ("day", "event_category", "security_level", "risk_score")
+        gaps = json.dumps([[1, 1, 1]] if late else [])
+        return {
+            "key_audit_seals": [{"seal_number": 1, "last_sequence": last, "open_gaps": gaps}],
+            "key_audit_daily_totals": [
+                dict(zip(names, alike, strict=True))
+                | {"risk_score": -1 if alike[-1] is None else alike[-1], "event_count": number}
+                for alike, number in counts.items()
+            ],
+            "key_rotation_causes": [
+                {
+                    "key_id": entry["key_id"],
+                    "sequence": entry["sequence"],
+                    "reason": reason,
+                    "occurred_at": entry["timestamp"],
+                }
+                for entry in sealed
+                if entry["key_id"] and (reason := _cause(entry))
+            ],
+        }
 
     def look(self, view: str, at: dt.datetime = NOW, /, **tables: list[Row]) -> list[Row]:
         """Return what `view` shows, after checking that it is what the oracle computes."""
@@ -80,6 +120,26 @@ class StandIn:
         statement = with_places(statement, columns, self.dialect)
         values = [{column: adapt(row[column], self.dialect) for column in columns} for row in rows]
         self.connection.cursor().executemany(statement, values)
+
+
+def _day_and_kind(entry: Row) -> tuple[Any, ...]:
+    return f"{entry['timestamp'].astimezone(dt.UTC):%Y-%m-%d}", entry["event_category"], entry["security_level"]
+
+
+def _cause(entry: Row) -> str | None:
+    if (entry["event_category"], entry["security_level"]) == ("SECURITY", "CRITICAL"):
+        return "incident"
+    required = (entry["event_category"], entry["event_type"]) == ("COMPLIANCE", "ROTATION_REQUIRED")
+    return "compliance" if required else None
+
+
+def newest(dialect: str, name: str) -> SqlFile:
+    """Return the newest version of the file of a view or function."""
+    folder = files("kms_schema.sql") / dialect
+    versions = [
+        each.name.removesuffix(".sql") for each in folder.iterdir() if re.match(rf"{name}_v\d+\.sql$", each.name)
+    ]
+    return load(dialect, max(versions))
 
 
 def expected(view: str, tables: Tables, at: dt.datetime) -> list[Row]:

@@ -163,7 +163,12 @@ class PostgresqlTrail(PostgresqlTombstones):
 
     def _write(self, table: str, rows: Sequence[tuple[int, int, bytes]]) -> None:
         if rows:
-            self._cursor.executemany(f"INSERT INTO {self._schema}.{table} VALUES (%s, %s, %s)".encode(), rows)
+            # One statement: what is added up of the entries, is added up once for all of them.
+            self._cursor.execute(
+                f"INSERT INTO {self._schema}.{table}"
+                " SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bytea[])".encode(),
+                [list(column) for column in zip(*rows, strict=True)],
+            )
             if self._cursor.rowcount != len(rows):
                 raise swallowed(table)
 

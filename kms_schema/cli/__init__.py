@@ -28,6 +28,7 @@ _COMMANDS = {
     "harden": "kms_schema.cli.harden:harden",
     "history": "kms_schema.cli.migrations:history",
     "preflight": "kms_schema.cli.preflight:preflight_command",
+    "refresh": "kms_schema.cli.refreshing:refresh_command",
     "rewrap": "kms_schema.cli.rewrapping:rewrap_command",
     "roles": "kms_schema.cli.roles:roles",
     "sql": "kms_schema.cli.migrations:sql",

@@ -19,8 +19,16 @@ _OF_OURS = frozenset({
     (sqlite3.SQLITE_UPDATE, "key_audit_logs", "sequence", "guard_key_audit_log_insert_sequence"),
     (sqlite3.SQLITE_UPDATE, "key_audit_logs", "retention_period_days", "guard_key_audit_log_insert_sequence"),
     (sqlite3.SQLITE_INSERT, "key_audit_logs", None, "audit_key_audit_tombstone_insert"),
+    (sqlite3.SQLITE_INSERT, "key_audit_daily_totals", None, "summarize_sealed_key_audit_logs"),
+    (sqlite3.SQLITE_UPDATE, "key_audit_daily_totals", "event_count", "summarize_sealed_key_audit_logs"),
+    (sqlite3.SQLITE_INSERT, "key_rotation_causes", None, "summarize_sealed_key_audit_logs"),
+    (sqlite3.SQLITE_UPDATE, "key_audit_daily_totals", "event_count", "summarize_removed_key_audit_logs"),
+    (sqlite3.SQLITE_DELETE, "key_audit_daily_totals", None, "summarize_removed_key_audit_logs"),
+    (sqlite3.SQLITE_DELETE, "key_rotation_causes", None, "summarize_removed_key_audit_logs"),
+    (sqlite3.SQLITE_UPDATE, "key_masters", "updated_at", "touch_key_master_updated_at"),
+    (sqlite3.SQLITE_INSERT, "key_audit_logs", None, "audit_key_master_update"),
 })  # fmt: skip
-"""What triggers of ours write when an entry or a tombstone is inserted."""
+"""What triggers of ours write when an entry, a leaf or a tombstone is inserted, an entry removed, or use counted."""
 
 
 def only_read(connection: sqlite3.Connection) -> None:

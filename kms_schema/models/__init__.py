@@ -19,6 +19,7 @@ from kms_schema.models.seals import (
     KeyAuditSubtree,
     KeyAuditTombstone,
 )
+from kms_schema.models.totals import KeyAuditDailyTotal, KeyRotationCause
 from kms_schema.models.views import KeyViewRefresh
 
 add_storage_checks(table for table in Base.metadata.tables.values() if table.info.get("only_on") != "postgresql")
@@ -27,6 +28,7 @@ __all__ = [
     "Base",
     "HsmConfiguration",
     "KeyAuditActor",
+    "KeyAuditDailyTotal",
     "KeyAuditLeafPage",
     "KeyAuditLog",
     "KeyAuditRetentionPolicy",
@@ -35,6 +37,7 @@ __all__ = [
     "KeyAuditTombstone",
     "KeyMaster",
     "KeyRotation",
+    "KeyRotationCause",
     "KeyVersion",
     "KeyViewRefresh",
     "RotationPolicy",

@@ -186,6 +186,7 @@ _STORAGE_CONDITIONS: tuple[tuple[type[sa.types.TypeEngine[Any]], str], ...] = (
         " AND datetime(substr({0}, 1, 19), '+0 days') IS replace(substr({0}, 1, 19), 'T', ' ')",
     ),
     (sa.Uuid, f"{_SQLITE_TEXT} AND length({{0}}) = 32 AND {{0}} NOT GLOB '*[^0-9a-f]*'"),
+    (sa.Date, f"{_SQLITE_TEXT} AND {{0}} > '0001' AND date({{0}}, '+0 days') IS {{0}}"),
     (sa.Boolean, "{0} IN (0, 1)"),
     (sa.BigInteger, "typeof({0}) = 'integer'"),
     (sa.Integer, "typeof({0}) = 'integer' AND {0} BETWEEN -2147483648 AND 2147483647"),

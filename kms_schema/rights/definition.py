@@ -63,6 +63,7 @@ class Policy:
 RELATIONS = (
     "alembic_version",
     "hsm_configurations",
+    "key_audit_daily_totals",
     "key_audit_leaves",
     "key_audit_logs",
     "key_audit_retention_policies",
@@ -70,9 +71,11 @@ RELATIONS = (
     "key_audit_subtrees",
     "key_audit_tombstones",
     "key_audit_trail",
+    "key_audit_unsealed",
     "key_health_monitor",
     "key_management_dashboard",
     "key_masters",
+    "key_rotation_causes",
     "key_rotations",
     "key_versions",
     "key_view_refreshes",
@@ -171,8 +174,8 @@ RIGHTS = (
         Right(Role.AUDITOR, _READ, relation)
         for relation in (
             "alembic_version", "key_audit_logs", "key_audit_seals", "key_audit_leaves", "key_audit_subtrees",
-            "key_audit_tombstones", "key_audit_retention_policies", "key_audit_trail", "key_masters", "key_rotations",
-            "rotation_policies",
+            "key_audit_tombstones", "key_audit_retention_policies", "key_audit_trail", "key_audit_unsealed",
+            "key_audit_daily_totals", "key_masters", "key_rotation_causes", "key_rotations", "rotation_policies",
         )
     ),
     Right(Role.AUDITOR, _READ, "key_versions", VERSION_FACTS),
@@ -186,6 +189,7 @@ RIGHTS = (
     # The guards of the three ask it; what a trigger's WHEN calls, whoever writes has to be allowed to call.
     Right(Role.SEALER, ("EXECUTE",), "kms_restoring()"),
     Right(Role.SEALER, ("EXECUTE",), "refresh_key_views()"),
+    Right(Role.SEALER, _READ, "key_view_refreshes"),
     Right(Role.RETENTION, ("DELETE", "SELECT"), "key_audit_logs"),
     Right(Role.RETENTION, _ADD, "key_audit_logs", CLIENT_COLUMNS),
     *(Right(Role.RETENTION, _READ, table) for table in ("key_audit_seals", "key_audit_leaves", "key_audit_subtrees")),

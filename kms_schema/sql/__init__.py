@@ -19,7 +19,9 @@ _CREATE = re.compile(
     r"(?P<name>(?:\{schema\}\.)?\w+)",
     re.MULTILINE,
 )
-_ON_TABLE = re.compile(r"\bON (?P<table>\{schema\}\.\w+)\s+FOR EACH\b", re.MULTILINE)
+_ON_TABLE = re.compile(
+    r"\bON (?P<table>\{schema\}\.\w+)\s+(?:REFERENCING (?:(?:NEW|OLD) TABLE AS \w+\s+)+)?FOR EACH\b", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -97,14 +99,15 @@ def drop_statements(dialect: str, filenames: Sequence[str], schema: str = "publi
 def replace_statements(dialect: str, filenames: Sequence[str], schema: str = "public") -> list[sa.TextClause]:
     """Return the statements that put the objects of `filenames` in the place of other versions of them.
 
-    On PostgreSQL a function is exchanged under the triggers that call it, which locks no table; on SQLite a trigger.
+    On PostgreSQL a function is exchanged under the triggers that call it, which locks no table, and a view that keeps
+    its columns under the views that read it; on SQLite triggers and views are made anew.
     """
     statements = []
     for filename in filenames:
         new = load(dialect, filename)
-        if new.kind == "FUNCTION":
+        if new.kind == "FUNCTION" or (new.kind == "VIEW" and dialect == "postgresql"):
             create, *_ = new.create(schema)
-            statements.append(verbatim(create.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1)))
+            statements.append(verbatim(create.replace("CREATE ", "CREATE OR REPLACE ", 1)))
         else:
             statements += [verbatim(statement) for statement in (new.drop(schema), *new.create(schema))]
     return statements

@@ -144,6 +144,8 @@ CODES: Mapping[str, str] = {
     "KMS513": "sealed entries gone",
     "KMS514": "entries never sealed",
     "KMS515": "seals changed",
+    "KMS516": "totals of the trail wrong",
+    "KMS517": "causes of rotation wrong",
     "KMS521": "envelopes described as others",
     "KMS522": "versions wrapped by nothing",
     "KMS523": "envelopes copied",
@@ -171,6 +173,14 @@ ABOUT_ROWS = {
     "KMS513": "somebody took entries out of the trail past the guards; kms-schema audit verify names each",
     "KMS514": "somebody put entries into the trail past the guards, with numbers of before: they are in no seal",
     "KMS515": "somebody changed a seal past the guards; kms-schema audit verify says what still holds",
+    "KMS516": (
+        "the dashboard shows other counts than the trail has: somebody wrote past the guards, or entries went in or "
+        "out while the triggers were off; what the trail holds, audit verify says"
+    ),
+    "KMS517": (
+        "a key is due for rotation, or is not, for another reason than the trail has: somebody wrote past the guards, "
+        "or while the triggers were off"
+    ),
     "KMS521": "what opens these envelopes goes by encryption_metadata: they, or what is said of them, were changed",
     "KMS522": "these keys are lost, with all that they encrypted, unless a backup has what they were wrapped by",
     "KMS523": (

@@ -19,6 +19,7 @@ from kms_schema.validation.envelopes import CONFIGURATIONS, VERSIONS, envelope_q
 from kms_schema.validation.evidence import changed_seals, evidence_queries
 from kms_schema.validation.findings import ABOUT_ROWS, Finding, severity_of
 from kms_schema.validation.quoting import quoted
+from kms_schema.validation.sums import READS, TOTALS, sums_asked
 
 LISTED = 20
 """How many rows of one rule are told."""
@@ -71,6 +72,8 @@ class Question:
     """What is found where there are such rows."""
     reads: tuple[str, ...] = ()
     """Keys of what it reads besides, where the object does not say so itself."""
+    mend: str | None = None
+    """SQL that puts it right, where there is such."""
 
 
 def row_findings(
@@ -148,6 +151,12 @@ def questions(reader: Reader, expected: Objects) -> Iterator[Question]:
             reader.engine, reader.schema, tombstones=TOMBSTONES in expected
         ):
             yield Question(f"table {about}", _first("name", "problem", query), f"{schema}.{about}", wanted, code=code)
+    if f"table {TOTALS}" in expected:
+        for sums in sums_asked(reader.engine, reader.schema):
+            yield Question(
+                f"table {sums.table}", _first("name", "problem", sums.query), f"{schema}.{sums.table}", sums.wanted,
+                code=sums.code, reads=READS, mend=sums.mend,
+            )  # fmt: skip
 
 
 def _rule(key: str) -> str:
@@ -246,7 +255,9 @@ def _broken(question: Question, rows: Sequence[tuple[Any, ...]]) -> Finding:
         lines.append(f"and {total - len(rows)} more")
     expected = f"no row that breaks {question.rule}" if question.code == "KMS501" else question.rule
     code = question.code
-    return Finding(code, severity_of(code), question.object, expected, "\n".join(lines), ABOUT_ROWS[code])
+    return Finding(
+        code, severity_of(code), question.object, expected, "\n".join(lines), ABOUT_ROWS[code], question.mend
+    )
 
 
 def _stale(reader: Reader, actual: Objects) -> Iterator[Finding]:

@@ -1,14 +1,18 @@
 """`validate --level data`: what of the evidence can be asked without hashing the trail, and what cannot."""
 
+from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
-from kms_schema.validation import validate
+from kms_schema.validation import Finding, validate
 from tests.audit.tampered import ENTRIES, Scene, copy_of_an_entry
+from tests.audit.totals import assert_exact
 from tests.audit.trails import seal_all, write
 from tests.engines import Database
+from tests.engines.database import Connection
 from tests.guards_off import guards_off
+from tests.rows import active_key_master, insert
 from tests.statements import execute
 
 TAMPERED: dict[str, tuple[str, dict[str, str]]] = {
@@ -142,3 +146,50 @@ def test_nothing_is_asked_of_a_revision_without_seals(empty_database: Database) 
         report = validate(connection, level="data")
     assert not report.evidence_asked
     assert codes_of_evidence(empty_database) == {"KMS002"}
+
+
+SUMS_CHANGED = {
+    "a total raised": ("UPDATE key_audit_daily_totals SET event_count = 99 WHERE risk_score = 5", "KMS516"),
+    "a total removed": ("DELETE FROM key_audit_daily_totals WHERE risk_score = 5", "KMS516"),
+    "a total of no entries": (
+        "INSERT INTO key_audit_daily_totals VALUES ('2001-01-01', 'SECURITY', 'CRITICAL', -1, 3)", "KMS516",
+    ),
+    "a sealed entry changed": ("UPDATE key_audit_logs SET risk_score = 99 WHERE sequence = 7", "KMS516"),
+    "a cause of no entry": (
+        "INSERT INTO key_rotation_causes SELECT id, 1, 'incident', created_at FROM key_masters", "KMS517",
+    ),
+    "a cause removed": ("DELETE FROM key_rotation_causes", "KMS517"),
+    "a cause at another time": ("UPDATE key_rotation_causes SET occurred_at = '2001-01-01T00:00:00.000000Z'", "KMS517"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def summed(database: Database) -> Iterator[Connection]:
+    """A trail whose entries are sealed but for two, one of them about a key that it makes due."""
+    with closing(database.connect()) as connection:
+        key = insert(connection, "key_masters", **active_key_master())
+        about = {"event_category": "SECURITY", "security_level": "CRITICAL", "key_id": key["id"]}
+        write(connection, 10, **about)
+        seal_all(connection)
+        write(connection, 2, **about)
+        yield connection
+
+
+def sums_found(connection: Connection) -> dict[str, Finding]:
+    found = validate(connection, level="data").findings
+    return {finding.code: finding for finding in found if finding.code in ("KMS516", "KMS517")}
+
+
+@pytest.mark.parametrize("change", SUMS_CHANGED)
+def test_sums_that_are_not_what_the_trail_says_are_found_and_counted_anew(summed: Connection, change: str) -> None:
+    statement, code = SUMS_CHANGED[change]
+    assert sums_found(summed) == {}
+    with guards_off(summed):
+        execute(summed, statement)
+    (finding,) = sums_found(summed).values()
+    assert finding.code == code
+    assert finding.mend is not None
+    for mending in finding.mend.removesuffix(";").split("; "):
+        execute(summed, mending)
+    assert sums_found(summed) == {}
+    assert_exact(summed)

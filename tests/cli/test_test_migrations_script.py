@@ -18,7 +18,7 @@ from tests.engines.programs import REPOSITORY
 
 NEXT = '''"""A revision for a test."""
 from alembic import op
-revision = "010_next"
+revision = "012_next"
 down_revision = "{below}"
 def upgrade():
     {upgrade}
@@ -44,7 +44,7 @@ def head() -> str:
 
 def add(copy: Path, *, below: str = "", upgrade: str = "pass", downgrade: str = "pass") -> None:
     text = NEXT.format(below=below or head(), upgrade=upgrade, downgrade=downgrade)
-    (copy / "migrations" / "versions" / "010_next.py").write_text(text)
+    (copy / "migrations" / "versions" / "012_next.py").write_text(text)
 
 
 def edit(copy: Path, pattern: str, old: str, new: str) -> None:
@@ -83,16 +83,16 @@ def test_our_history_is_in_order_and_every_check_is_printed(tmp_path: Path) -> N
         (lambda copy: add(copy, below="002_missing"), "002_missing"),
         (lambda copy: edit(copy, "versions/004*", '"003_optimize_audit_indexes"', "None"), "there are 2 bases"),
         (
-            lambda copy: edit(copy, "versions/009*", '"009_retain_key_audit_trail"', f'"{"009_ret" * 6}"'),
+            lambda copy: edit(copy, "versions/011*", '"011_serve_the_workload"', f'"{"011_ser" * 6}"'),
             "longer than 32 characters",
         ),
-        (lambda copy: edit(copy, "versions/009*", '"009_retain', '"010_retain'), "not the beginning of the file"),
+        (lambda copy: edit(copy, "versions/011*", '"011_serve', '"012_serve'), "not the beginning of the file"),
         (
             lambda copy: edit(copy, "versions/003*", "import logging", "import logging\nimport kms_schema.models"),
             "imports kms_schema.models",
         ),
         (lambda copy: edit(copy, "versions/004*", '"""Create', '"""Make'), "has changed"),
-        (add, "1 without a checksum (010_next.py)"),
+        (add, "1 without a checksum (012_next.py)"),
         (lambda copy: edit(copy, "checksums.json", "{", '{"sqlite/gone_v01.sql": "00",'), "is gone"),
         (
             lambda copy: edit(copy, "versions/004*", '"prevent_key_audit_log_update_trigger_v01"', '"no_such_v01"'),
@@ -152,4 +152,4 @@ def test_from_version_1_on_released_files_never_change(copy: Path, monkeypatch: 
     assert refused.exit_code == 1
     assert "released files never change: 004_create_key_management_system.py" in refused.output
     recorded = json.loads((copy / "migrations" / "checksums.json").read_text())
-    assert "010_next.py" in recorded
+    assert "012_next.py" in recorded

@@ -24,7 +24,8 @@ pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest an
 
 # What takes the longer the more rows there are.
 LONG = re.compile(
-    r"CREATE (UNIQUE )?INDEX|CREATE MATERIALIZED VIEW|REFRESH|SELECT table_name, row_id, row_name|SELECT count|VALIDATE"
+    r"CREATE (UNIQUE )?INDEX|INSERT INTO \S+ \([a-z_, ]+\) SELECT|CREATE MATERIALIZED VIEW|REFRESH|"
+    r"SELECT table_name, row_id, row_name|SELECT count|VALIDATE"
 )
 # What may follow a strong lock: catalog entries, the locks themselves, and the second look, which ends by itself.
 MOMENT = re.compile(
@@ -32,7 +33,8 @@ MOMENT = re.compile(
     r"ALTER TABLE \S*hsm_configurations (ADD|DROP) COLUMN wrapping_key_ref|CREATE VIEW |"
     r"DROP (TRIGGER|FUNCTION|INDEX|VIEW|MATERIALIZED VIEW|TABLE) |"
     r"SHOW |SAVEPOINT|SET LOCAL statement_timeout|DO \$upgrade\$|RELEASE SAVEPOINT|"
-    r"(UPDATE|DELETE FROM) alembic_version|SELECT pg_catalog\."
+    r"(UPDATE|DELETE FROM) alembic_version|SELECT pg_catalog\.|"
+    r"DO \$\$ DECLARE old record|DO \$\$ BEGIN IF \(SELECT|ALTER (MATERIALIZED VIEW|FUNCTION|INDEX) \S+ RENAME"
 )
 # The first entry alone is there, and nothing is sealed, or the downgrade has refused before.
 COUNTED = (
@@ -49,6 +51,10 @@ STEPS = {
     "up-to-007": ("006", "upgrade", "007"),
     "up-to-008": ("007", "upgrade", "008"),
     "up-to-009": ("008", "upgrade", "009"),
+    "up-to-010": ("009", "upgrade", "010"),
+    "up-to-011": ("010", "upgrade", "011"),
+    "down-from-011": ("011", "downgrade", "010"),
+    "down-from-010": ("010", "downgrade", "009"),
     "down-from-009": ("009", "downgrade", "008"),
     "down-from-008": ("008", "downgrade", "007"),
     "down-from-007": ("007", "downgrade", "006"),
@@ -66,7 +72,7 @@ def bring_to(database: Database, revision: str, *, rows: bool) -> None:
         columns = '"timestamp" timestamptz, action_type text, user_id text, status text'
         execute(connection, f"CREATE TABLE audit_logs (id integer PRIMARY KEY, {columns})")
         execute(connection, "INSERT INTO audit_logs (id) SELECT generate_series(1, 1000)")
-        for upwards in ("003", "004", "005", "006", "007", "008", "009"):
+        for upwards in ("003", "004", "005", "006", "007", "008", "009", "010", "011"):
             if revision >= upwards and revision != "base":
                 database.alembic("upgrade", upwards)
             if upwards == "004" and revision >= "004" and revision != "base" and rows:
@@ -176,6 +182,8 @@ def foretold_by(statement: str, table_of: dict[str, str]) -> Held:
         ("up-to-006", False),
         ("up-to-008", False),
         ("up-to-009", False),
+        ("up-to-010", False),
+        ("up-to-011", False),
     ],
 )
 def test_a_preflight_foretells_every_lock(empty_database: Database, step: str, interrupted: bool) -> None:

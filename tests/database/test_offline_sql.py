@@ -93,7 +93,7 @@ def test_the_shell_of_sqlite_runs_scripts_up_and_down(
 
 
 def test_scripts_of_single_revisions_join_up(database: Database, empty_database: Database) -> None:
-    for step in ("003", "003:004", "004:005", "005:006", "006:007", "007:008", "008:009"):
+    for step in ("003", "003:004", "004:005", "005:006", "006:007", "007:008", "008:009", "009:010", "010:011"):
         run(empty_database, empty_database.alembic("upgrade", step, "--sql"))
     assert differences(catalog_of(database), catalog_of(empty_database)) == {}
 

@@ -20,7 +20,9 @@ SQL = REPOSITORY / "kms_schema" / "sql" / "postgresql"
 IN_PLPGSQL = "\nLANGUAGE plpgsql"
 
 FUNCTIONS_AND_TABLES = """
-    SELECT DISTINCT function.oid::regprocedure::text, coalesce(trigger.tgrelid, 0)::regclass::text
+    SELECT DISTINCT
+        function.oid::regprocedure::text, coalesce(trigger.tgrelid, 0)::regclass::text,
+        coalesce(trigger.tgoldtable::text, ''), coalesce(trigger.tgnewtable::text, '')
     FROM pg_proc AS function
     JOIN pg_language AS language ON language.oid = function.prolang AND language.lanname = 'plpgsql'
     LEFT JOIN pg_trigger AS trigger ON trigger.tgfoid = function.oid
@@ -30,7 +32,8 @@ FUNCTIONS_AND_TABLES = """
 CHECK = """
     SELECT level, concat_ws('; ', message, detail, context)
     FROM lint.plpgsql_check_function_tb(
-        %s::regprocedure, %s::regclass, fatal_errors => false, other_warnings => true, extra_warnings => true,
+        %s::regprocedure, %s::regclass, oldtable => nullif(%s, '')::name, newtable => nullif(%s, '')::name,
+        fatal_errors => false, other_warnings => true, extra_warnings => true,
         performance_warnings => true, security_warnings => true, compatibility_warnings => true
     )
 """
@@ -95,15 +98,15 @@ def connection() -> Iterator[Connection]:
 
 
 def functions_and_tables(connection: Connection) -> list[tuple[str, str]]:
-    return [(function, table) for function, table in connection.execute(FUNCTIONS_AND_TABLES).fetchall()]
+    return [(row[0], row[1]) for row in connection.execute(FUNCTIONS_AND_TABLES).fetchall()]
 
 
 def findings(connection: Connection) -> list[Finding]:
     """Return what is found in all functions, before anything is accepted."""
     return [
         Finding(function, table, *row)
-        for function, table in functions_and_tables(connection)
-        for row in connection.execute(CHECK, (function, table)).fetchall()
+        for function, table, *transition_tables in connection.execute(FUNCTIONS_AND_TABLES).fetchall()
+        for row in connection.execute(CHECK, (function, table, *transition_tables)).fetchall()
     ]
 
 

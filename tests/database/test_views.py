@@ -9,7 +9,6 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from kms_schema.sql import load
 from tests import rows
 from tests.engines import Database
 from tests.engines.database import Connection
@@ -18,7 +17,7 @@ from tests.shared import SharedDatabase
 from tests.statements import execute
 from tests.views_oracle import Tables
 from tests.views_population import looks
-from tests.views_stand_in import TABLES, VIEWS, StandIn, exactly, expected, read
+from tests.views_stand_in import TABLES, VIEWS, StandIn, exactly, expected, newest, read
 
 MATERIALIZED = ("key_management_dashboard", "key_health_monitor")
 DAY = dt.timedelta(days=1)
@@ -62,7 +61,7 @@ def test_postgresql_has_understood_the_text_of_a_views_file(shared: SharedDataba
 
 def statement_of(dialect: str, view: str) -> str:
     """Return the text of a view's file without the comment before it."""
-    text = load(dialect, f"{view}_v01").text
+    text = newest(dialect, view).text
     return text[text.index("\nCREATE") + 1 :]
 
 

@@ -86,14 +86,15 @@ class PostgresqlEngine:
 
     def _check_version(self, major: int) -> None:
         try:
-            with self._administer() as connection:
+            with self.administer() as connection:
                 found = connection.info.server_version // 10000
         except psycopg.OperationalError as error:
             raise EngineUnavailableError(f"{self.name} cannot be reached: {error}") from error
         if found != major:
             raise EngineUnavailableError(f"the server given for {self.name} is PostgreSQL {found}")
 
-    def _administer(self) -> psycopg.Connection[tuple[object, ...]]:
+    def administer(self) -> psycopg.Connection[tuple[object, ...]]:
+        """Connect to the database `postgres` as the superuser."""
         return psycopg.connect(psycopg_url(self.url), autocommit=True)
 
     def create(self, template: Database | None = None) -> Database:
@@ -102,7 +103,7 @@ class PostgresqlEngine:
         source = "template0" if template is None else sa.make_url(template.url).database
         assert source is not None
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(source))
-        with self._administer() as connection:
+        with self.administer() as connection:
             if connection.info.server_version >= FIRST_WITH_STRATEGY:
                 statement += sql.SQL(" STRATEGY file_copy")  # faster than writing the copy to the log as well
             connection.execute(statement)
@@ -113,7 +114,7 @@ class PostgresqlEngine:
         """Remove a database, whoever is still connected to it."""
         name = sa.make_url(database.url).database
         assert name is not None
-        with self._administer() as connection:
+        with self.administer() as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def close(self) -> None:

@@ -54,7 +54,7 @@ class Accepted:
 
 BOUNDED = (
     r"(max_)?key_size_bits|(version|risk)_\w+|(old|new)_version|(generation|response)_time_ms|rotation_interval_days"
-    r"|max_key_age_days|notify_before_rotation_hours|retry_count|max_retries|retention_period_days|level"
+    r"|max_key_age_days|notify_before_rotation_hours|retry_count|max_retries|retention_period_days|level|risk_score"
 )
 """Columns of four bytes: sizes, versions, days, a tree's levels. Whatever counts use, volume or entries has eight."""
 
@@ -80,7 +80,7 @@ ACCEPTED = (
     ),
     Accepted(
         "require-concurrent-index-creation",
-        r"^CREATE UNIQUE INDEX uq_key_(management_dashboard|health_monitor) ON",
+        r"^CREATE UNIQUE INDEX uq_key_(management_dashboard|health_monitor)(_next)? ON",
         "a view that was made a moment ago has no readers yet",
     ),
     Accepted(
@@ -97,6 +97,11 @@ ACCEPTED = (
         "constraint-missing-not-valid",
         r"^ALTER TABLE public\.hsm_configurations ADD COLUMN wrapping_key_ref ",
         "the table has a row for each HSM, and is looked at once, in a moment",
+    ),
+    Accepted(
+        "renaming-object",
+        r"^ALTER (MATERIALIZED VIEW|INDEX|FUNCTION) public\.\w+_next(\(\))? RENAME TO ",
+        "what was made a moment ago takes the name of what it replaces, which nobody can use meanwhile",
     ),
     Accepted("ban-drop-column", r" DROP COLUMN wrapping_key_ref;", "this is what a downgrade is for"),
     *(

@@ -7,7 +7,7 @@ their table is, or weaker), and the new relation of a CREATE, which nobody else 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 MODES = (
@@ -60,7 +60,11 @@ _LOCK = re.compile(r"DO \$\$ .*?ARRAY\[(?P<relations>[^]]*)\].*? IN (?P<mode>[A-
 _REFERENCES = re.compile(rf"\bREFERENCES (?P<on>{_NAME})")
 _WRITE = re.compile(rf"(?:INSERT INTO|UPDATE|DELETE FROM) (?P<on>{_NAME})")
 _VIEW = re.compile(rf"CREATE (?P<materialized>MATERIALIZED )?VIEW (?P<view>{_NAME}) AS (?P<query>.*)")
-_READ = re.compile(rf"\b(?:FROM|JOIN) (?P<on>{_NAME}\.{_NAME})")
+_LOCKED_AS_VIEW = re.compile(r"\.key_(management_dashboard|health_monitor)$")
+"""What `steps.lock` locks in ACCESS EXCLUSIVE mode, whatever mode it is told."""
+_DROP_VIEW = re.compile(rf"DROP MATERIALIZED VIEW (?P<view>{_NAME})")
+_LOOK = re.compile(r"SELECT set_config\(|DO \$\$ BEGIN IF \(SELECT")
+_READ = re.compile(rf"\b(?:FROM|JOIN) (?:ONLY )?(?P<on>{_NAME}\.{_NAME})")
 _WITHOUT = (
     "CREATE FUNCTION",
     "CREATE OR REPLACE FUNCTION",
@@ -69,6 +73,12 @@ _WITHOUT = (
     "REVOKE",
     "SET ",
     "COMMENT ",
+    "SELECT pg_advisory_xact_lock(",
+    "DO $$ DECLARE old record;",  # owner and rights of what is exchanged
+    "DROP FUNCTION",
+    "ALTER FUNCTION",
+    "ALTER INDEX",  # of a relation that is new
+    "ALTER MATERIALIZED VIEW",
 )
 
 
@@ -84,32 +94,81 @@ def locks_of(statement: str) -> Iterator[Lock]:
     """
     text = " ".join(line.partition("--")[0] for line in statement.strip().splitlines())
     text = " ".join(text.split())
-    if match := _INDEX.match(text):
-        mode = "SHARE UPDATE EXCLUSIVE" if match["concurrently"] else "SHARE"
-        yield Lock(match["on"], mode, f"building {match['index']}", long=True)
-    elif match := _VIEW.match(text):
-        long = match["materialized"] is not None
-        work = f"{'filling' if long else 'view'} {match['view'].rpartition('.')[2]}"
-        for read in sorted({found["on"] for found in _READ.finditer(match["query"])}):
-            yield Lock(read, "ACCESS SHARE", work, long=long)
-    elif match := _TRIGGER.match(text) or _ENABLE.match(text):
-        work = f"trigger {match['trigger']}" if "trigger" in match.groupdict() else ""
-        yield Lock(match["on"], "SHARE ROW EXCLUSIVE", work, long=False)
-    elif match := _COLUMN.match(text) or _DROP_TRIGGER.match(text):
-        # A column without a default is written into no row; a rule that comes with it looks at each.
-        yield Lock(match["on"], "ACCESS EXCLUSIVE", match["work"].lower(), long=" CHECK " in text)
-    elif match := _LOCK.match(text):
-        for relation in re.findall(r"'([^']+)'", match["relations"]):
-            yield Lock(relation, match["mode"], "", long=False)
-    elif text.startswith("CREATE TABLE"):
-        for match in _REFERENCES.finditer(text):
-            yield Lock(match["on"], "SHARE ROW EXCLUSIVE", "foreign key", long=False)
-    elif match := _WRITE.match(text):
-        yield Lock(match["on"], "ROW EXCLUSIVE", "rows", long=False)
-    elif match := _DROP_INDEX.match(text):
-        yield Lock(match["index"], "SHARE UPDATE EXCLUSIVE", "dropping what an interrupted build left", long=False)
-    elif not text.startswith(_WITHOUT):
+    for pattern, locks in _KNOWN:
+        if match := pattern.match(text):
+            yield from locks(match)
+            return
+    if not text.startswith(_WITHOUT):
         raise UnknownStatementError(f"which locks does this take? {text[:100]}")
+
+
+def _of_index(match: re.Match[str]) -> Iterator[Lock]:
+    mode = "SHARE UPDATE EXCLUSIVE" if match["concurrently"] else "SHARE"
+    yield Lock(match["on"], mode, f"building {match['index']}", long=True)
+
+
+def _of_view(match: re.Match[str]) -> Iterator[Lock]:
+    long = match["materialized"] is not None
+    yield from _reading(match, f"{'filling' if long else 'view'} {match['view'].rpartition('.')[2]}", long=long)
+
+
+def _of_trigger(match: re.Match[str]) -> Iterator[Lock]:
+    work = f"trigger {match['trigger']}" if "trigger" in match.groupdict() else ""
+    yield Lock(match["on"], "SHARE ROW EXCLUSIVE", work, long=False)
+
+
+def _of_alteration(match: re.Match[str]) -> Iterator[Lock]:
+    # A column without a default is written into no row; a rule that comes with it looks at each.
+    yield Lock(match["on"], "ACCESS EXCLUSIVE", match["work"].lower(), long=" CHECK " in match.string)
+
+
+def _of_lock(match: re.Match[str]) -> Iterator[Lock]:
+    for relation in re.findall(r"'([^']+)'", match["relations"]):
+        mode = "ACCESS EXCLUSIVE" if _LOCKED_AS_VIEW.search(relation) else match["mode"]
+        yield Lock(relation, mode, "", long=False)
+
+
+def _of_table(match: re.Match[str]) -> Iterator[Lock]:
+    for found in _REFERENCES.finditer(match.string):
+        yield Lock(found["on"], "SHARE ROW EXCLUSIVE", "foreign key", long=False)
+
+
+def _of_write(match: re.Match[str]) -> Iterator[Lock]:
+    yield Lock(match["on"], "ROW EXCLUSIVE", "rows", long=False)
+    yield from _reading(match, "counting its rows", long=True)
+
+
+def _of_look(match: re.Match[str]) -> Iterator[Lock]:
+    yield from _reading(match, "", long=False)
+
+
+def _reading(match: re.Match[str], work: str, *, long: bool) -> Iterator[Lock]:
+    for relation in sorted({found["on"] for found in _READ.finditer(match.string)}):
+        yield Lock(relation, "ACCESS SHARE", work, long=long)
+
+
+def _of_dropped_view(match: re.Match[str]) -> Iterator[Lock]:
+    yield Lock(match["view"], "ACCESS EXCLUSIVE", "", long=False)
+
+
+def _of_dropped_index(match: re.Match[str]) -> Iterator[Lock]:
+    yield Lock(match["index"], "SHARE UPDATE EXCLUSIVE", "dropping what an interrupted build left", long=False)
+
+
+_KNOWN: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Iterator[Lock]]], ...] = (
+    (_INDEX, _of_index),
+    (_VIEW, _of_view),
+    (_TRIGGER, _of_trigger),
+    (_ENABLE, _of_trigger),
+    (_COLUMN, _of_alteration),
+    (_DROP_TRIGGER, _of_alteration),
+    (_LOCK, _of_lock),
+    (re.compile("CREATE TABLE"), _of_table),
+    (_WRITE, _of_write),
+    (_LOOK, _of_look),
+    (_DROP_VIEW, _of_dropped_view),
+    (_DROP_INDEX, _of_dropped_index),
+)
 
 
 def strongest(locks: Iterable[Lock]) -> str:

@@ -11,6 +11,7 @@ from kms_schema.validation.probing import (
     rotations,
     seals,
     settings,
+    totals,
     trail,
     trail_on_sqlite,
     versions,
@@ -31,4 +32,5 @@ def attempts(engine: Engine, version: int, expected: Objects) -> Iterator[Attemp
     yield from seals.attempts()
     yield from recorded.attempts()
     yield from retention.attempts()
+    yield from totals.attempts()
     yield from columns.attempts(engine, expected)

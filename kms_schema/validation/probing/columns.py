@@ -28,12 +28,14 @@ from kms_schema.validation.probing.rows import (
     subtree,
     version,
 )
+from kms_schema.validation.probing.totals import TOTAL, cause
 
 _LENGTH = re.compile(r"character varying\((\d+)\)")
 _SET_BY_SERVER = {"id", "sequence", "timestamp", "recorded_by"}
 """Columns of the trail that no client gives: `trail` tries those."""
 _OF_TYPE = (
     ("GLOB '[0-9]", "2999-01-01"),
+    ("date(", "2999-02-30"),
     ("GLOB '*[^0-9a-f]*'", "NOT AN ID"),
     ("json_valid", "{"),
     ("typeof({column}) = 'blob'", "\x01" + "x" * 60),
@@ -203,7 +205,8 @@ def _malformed(key: str, facts: Facts) -> Iterator[Attempt]:
 
 _TABLES = (
     "key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations", "key_audit_logs",
-    "key_audit_seals", "key_audit_leaves", "key_audit_subtrees", "key_audit_actor",
+    "key_audit_seals", "key_audit_leaves", "key_audit_subtrees", "key_audit_actor", "key_audit_daily_totals",
+    "key_rotation_causes",
 )  # fmt: skip
 
 
@@ -231,6 +234,8 @@ def _base(table: str, column: str) -> tuple[tuple[Any, ...], Row]:
         "key_audit_seals": seal(next_key="nobody's", snapshot_xmax=1, system_identifier="1"),
         "key_audit_leaves": page(),
         "key_audit_subtrees": subtree(),
+        "key_audit_daily_totals": TOTAL,
+        "key_rotation_causes": cause(),
     }
     row = special.get((table, column)) or usual[table]
     if table in {"key_audit_leaves", "key_audit_subtrees"}:

@@ -16,6 +16,10 @@ _ONE_BY_ONE = {
         "trigger key_audit_tombstones.guard_key_audit_tombstone_insert",
         "without an entry that is past its period there is no tombstone to be recorded",
     ),
+    "trigger key_audit_logs.summarize_removed_key_audit_logs": (
+        "trigger key_audit_logs.prevent_key_audit_log_delete",
+        "nothing of a probe's is past its period, and may be removed",
+    ),
     "trigger key_masters.guard_key_master_update": (
         "trigger key_masters.protect_key_master_identity",
         "neither id nor key_id may change at all",

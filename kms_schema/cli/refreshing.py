@@ -1,0 +1,55 @@
+"""`kms-schema refresh`: the views and the use of keys, up to date."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+
+import click
+
+from kms_schema.cli.authorizing import only_write_what_is_asked
+from kms_schema.cli.connecting import connected, url_of
+from kms_schema.cli.migrations import style_option
+from kms_schema.refreshing import Refreshed, RefreshError, refresh
+from kms_schema.validation.visible import in_a_line
+
+
+@click.command(
+    "refresh",
+    epilog="\b\nExamples:\n  kms-schema refresh\n  */5 * * * *  kms-schema refresh --database-url postgresql+psycopg://…",
+)
+@click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db.")
+@click.option("--schema", default="public", show_default=True, metavar="NAME", help="PostgreSQL: where it lives.")
+@style_option
+def refresh_command(*, database_url: str | None, schema: str, style: str) -> None:
+    """Refresh the dashboard, the health monitor, and the lifetime use of keys, while others read and write them.
+
+    For cron, on as many hosts as there are: where one is at it, the others have nothing to do. On PostgreSQL it takes
+    a role that may call refresh_key_views(), as kms_sealer may. The views of SQLite are never stale.
+
+    Exit status: 0 done, or done by another session; 2 usage, 3 no connection or not allowed.
+    """
+    with connected(
+        url_of(database_url), writing=True, application="kms-schema refresh", refusals=(RefreshError,)
+    ) as connection:
+        if isinstance(connection, sqlite3.Connection):
+            only_write_what_is_asked(connection)
+        done = refresh(connection, schema)
+    click.echo(_json(done) if style == "json" else "\n".join(map(in_a_line, _lines(done))))
+
+
+def _json(done: Refreshed) -> str:
+    views = [
+        {"view": view.name, "as_of": view.as_of.isoformat(), "milliseconds": view.milliseconds} for view in done.views
+    ]
+    document = {"views": views, "keys_counted": done.keys, "left_to_another_session": done.left_to_another}
+    return json.dumps(document, indent=2)
+
+
+def _lines(done: Refreshed) -> Iterator[str]:
+    if done.left_to_another:
+        yield "another session is refreshing the views: nothing to do"
+    if done.keys is not None:
+        keys = "1 key" if done.keys == 1 else f"{done.keys} keys"
+        yield f"the views of SQLite are never stale; the use of {keys} was brought up to date"
+    for view in done.views:
+        yield f"{view.name}: as of {view.as_of:%Y-%m-%d %H:%M:%S %Z}, refreshed in {view.milliseconds / 1000:.2f} s"

@@ -1,0 +1,9 @@
+CREATE TABLE {schema}.key_rotation_causes (
+    key_id UUID NOT NULL,
+    sequence BIGINT NOT NULL,
+    reason VARCHAR(30) NOT NULL,
+    occurred_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_key_rotation_causes PRIMARY KEY (key_id, sequence),
+    CONSTRAINT ck_key_rotation_causes_sequence_positive CHECK (sequence >= 1),
+    CONSTRAINT ck_key_rotation_causes_reason_known CHECK (reason IN ('incident', 'compliance'))
+)

@@ -1,0 +1,208 @@
+"""The sums of the trail are what it says: while it is written, sealed and cut, on the way up and at the same time."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.audit.aged import age
+from tests.audit.retaining import Retaining, retaining
+from tests.audit.totals import assert_exact, counted, kept
+from tests.audit.trails import open_trail, seal_all, write
+from tests.engines import Database
+from tests.engines.database import Connection
+from tests.rows import active_key_master, audit_entry, insert
+from tests.statements import execute
+
+TABLE = "key_audit_logs"
+SAID = st.fixed_dictionaries(
+    {
+        "event_type": st.sampled_from(["KEY_USED", "ROTATION_REQUIRED"]),
+        "event_category": st.sampled_from(["LIFECYCLE", "SECURITY", "COMPLIANCE", "POLICY"]),
+        "security_level": st.sampled_from(["LOW", "MEDIUM", "HIGH", "CRITICAL"]),
+        "risk_score": st.none() | st.integers(0, 100),
+        "about_a_key": st.booleans(),
+        "days_ago": st.sampled_from([0, 0, 1, 29, 30]),
+    }
+)
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["write", "roll back", "hold back", "let go"]), SAID)
+    | st.tuples(st.just("seal"), st.none()),
+    min_size=5,
+    max_size=25,
+)
+
+
+class Writers:
+    """A trail, and another writer who may hold an entry back until others have been sealed."""
+
+    def __init__(self, database: Database) -> None:
+        self.connection, self._other = database.connect(), database.connect()
+        self.database, self._holds_back = database, False
+        self.key = insert(self.connection, "key_masters", **active_key_master())
+
+    def close(self) -> None:
+        for connection in (self._other, self.connection):
+            connection.close()
+
+    def do(self, step: str, said: dict[str, Any] | None) -> None:
+        if said is None:
+            seal_all(self.connection, batch=4)
+        elif step == "write":
+            self._write(self.connection, said)
+        elif step == "roll back":
+            execute(self.connection, "BEGIN")
+            self._write(self.connection, said)
+            execute(self.connection, "ROLLBACK")
+        elif self.database.dialect == "postgresql":  # on SQLite writers take turns
+            if not self._holds_back:
+                execute(self._other, "BEGIN")
+            self._write(self._other, said)
+            if step == "let go":
+                execute(self._other, "COMMIT")
+            self._holds_back = step != "let go"
+
+    def _write(self, connection: Connection, said: dict[str, Any]) -> None:
+        said = dict(said)
+        days, about = said.pop("days_ago"), said.pop("about_a_key")
+        row = audit_entry(**said, key_id=self.key["id"] if about else None)
+        if days and self.database.dialect == "postgresql":  # a restore may bring older entries
+            execute(connection, "SET kms.restore = 'on'")
+            (then,) = execute(connection, f"SELECT clock_timestamp() - interval '{days} days'").fetchone()
+            row["timestamp"] = then
+        insert(connection, TABLE, **row)
+        if days and self.database.dialect == "postgresql":
+            execute(connection, "SET kms.restore = 'off'")
+
+
+@pytest.fixture
+def writers(database: Database) -> Iterator[Writers]:
+    with closing(Writers(database)) as made:
+        yield made
+
+
+@given(STEPS)
+@settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_the_sums_and_what_is_not_sealed_are_the_trail(writers: Writers, steps: list[tuple[str, Any]]) -> None:
+    """Also while an entry is held back, after it has come late, and where others were rolled back."""
+    for step, said in steps:
+        writers.do(step, said)
+        assert_exact(writers.connection)
+
+
+def test_every_entry_that_is_sealed_is_added_up(database: Database) -> None:
+    """Else the sums could stay empty, and what is not sealed be everything."""
+    with closing(database.connect()) as connection:
+        write(connection, 600)
+        seal_all(connection, batch=256)
+        assert counted(connection, "key_audit_unsealed") == {}
+        assert kept(connection) == counted(connection, TABLE)
+        assert kept(connection).total() == 601
+
+
+def test_the_sums_are_exact_while_others_write_and_seal(database: Database) -> None:
+    """Every snapshot of a reader has all of a seal or nothing of it."""
+    done = threading.Event()
+
+    def until_done(work: Callable[[Connection], object]) -> None:
+        with closing(database.connect()) as connection:
+            while not done.is_set():
+                work(connection)
+
+    with ThreadPoolExecutor(4) as pool, closing(database.connect()) as reader:
+        running = [
+            pool.submit(until_done, work)
+            for work in (
+                lambda connection: write(connection, 5, security_level="HIGH"),
+                lambda connection: write(connection, 5, event_category="COMPLIANCE"),
+                seal_all,
+            )
+        ]
+        try:
+            for _ in range(5000):
+                assert_exact(reader)
+                if kept(reader).total() > 50:
+                    break
+        finally:
+            done.set()
+        for each in running:
+            each.result()
+        seal_all(reader)
+        assert_exact(reader)
+        assert kept(reader).total() > 50
+
+
+@pytest.fixture
+def place(database: Database) -> Iterator[Retaining]:
+    with retaining(database) as made:
+        yield made
+
+
+def test_what_retention_removes_is_taken_out_of_the_sums(place: Retaining, tmp_path: Path) -> None:
+    """A day may be cut in its midst, and a removal interrupted between two batches."""
+    with closing(place.database.connect()) as connection:
+        key = insert(connection, "key_masters", **active_key_master())
+        write(connection, 300, event_category="SECURITY", security_level="CRITICAL", key_id=key["id"])
+        age(place.database, 40, kept=30)
+        age(place.database, 0, kept=99, rows="sequence > 250")
+        seal_all(connection, batch=100)
+        write(connection, 7)
+        assert_exact(connection)
+        before = kept(connection).total()
+        place.bury(tmp_path)
+        assert_exact(connection)
+        place.retain(tmp_path)
+        assert_exact(connection)
+        assert before - 250 <= kept(connection).total() < before - 190
+
+
+def test_an_upgrade_adds_up_what_is_sealed_already(database: Database) -> None:
+    """Entries in an open gap, and later ones, are left for the seals to come."""
+    with ExitStack() as stack:
+        connection, other = (stack.enter_context(closing(database.connect())) for _ in range(2))
+        database.alembic("downgrade", "009")
+        write(connection, 5, event_category="COMPLIANCE", event_type="ROTATION_REQUIRED")
+        if database.dialect == "postgresql":
+            execute(other, "BEGIN")
+            write(other, 1, security_level="CRITICAL")
+        write(connection, 5)
+        seal_all(connection)
+        write(connection, 5)
+        if database.dialect == "postgresql":
+            execute(other, "COMMIT")
+        database.alembic("upgrade", "head")
+        assert_exact(connection)
+        assert kept(connection).total() >= 10
+        seal_all(connection)
+        assert_exact(connection)
+        assert counted(connection, "key_audit_unsealed") == {}
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_seal_reads_each_new_entry_once_and_writes_each_sum_once(database: Database) -> None:
+    """The cost of a seal is what is new in it, and not how many pages that takes."""
+    counters = "SELECT n_tup_ins + n_tup_upd FROM pg_stat_xact_user_tables WHERE relname = 'key_audit_daily_totals'"
+    with closing(database.connect()) as connection:
+        write(connection, 1500)
+        with open_trail(connection).sealing():
+            pass
+        execute(connection, "BEGIN")
+        seal_in_here = "SELECT count(*) FROM (SELECT DISTINCT risk_score, security_level FROM key_audit_logs) AS kinds"
+        (kinds,) = execute(connection, seal_in_here).fetchone()
+        execute(connection, "COMMIT")
+        seal_all(connection)
+        (written,) = execute(connection, counters.replace("pg_stat_xact_user_tables", "pg_stat_user_tables")).fetchone()
+        assert kinds <= 102
+        assert written <= kinds + 1

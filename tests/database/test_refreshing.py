@@ -1,0 +1,153 @@
+"""A refresh brings everything up to date, and stands in nobody's way: neither readers, nor writers, nor another one."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+
+import psycopg
+import pytest
+
+from kms_schema.refreshing import Refreshed, RefreshError, refresh
+from tests.engines import Database
+from tests.engines.database import Connection
+from tests.roles import login
+from tests.rows import active_key_master, insert, live_key_version
+from tests.statements import adapt, dialect_of, execute
+
+VIEWS = ["key_management_dashboard", "key_health_monitor"]
+AT_ONCE = 4
+
+
+def used_key(connection: Connection, uses: int) -> Any:
+    """Insert a key whose live version is used since, and return its id."""
+    key = insert(connection, "key_masters", **active_key_master())
+    insert(connection, "key_versions", **live_key_version(key))
+    counted = "UPDATE key_versions SET usage_count = :uses WHERE key_id = :key"
+    execute(connection, counted, {"uses": uses, "key": adapt(key["id"], dialect_of(connection))})
+    return key["id"]
+
+
+def use(connection: Connection) -> list[int]:
+    return [count for (count,) in execute(connection, "SELECT usage_count FROM key_masters ORDER BY usage_count")]
+
+
+def shown(connection: Connection) -> int:
+    """Return how many keys the dashboard has counted."""
+    query = "SELECT coalesce(sum(key_count), 0) FROM key_management_dashboard"
+    return int(execute(connection, query).fetchone()[0])
+
+
+def names(done: Refreshed) -> list[str]:
+    return [view.name for view in done.views]
+
+
+def test_a_refresh_brings_views_and_totals_up_to_date_and_says_so(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        used_key(connection, 3)
+        used_key(connection, 0)
+        done = refresh(connection)
+        assert use(connection) == [0, 3]
+        assert shown(connection) == 2
+        if database.dialect == "sqlite":
+            assert done == Refreshed(keys=1)
+            assert refresh(connection) == Refreshed(keys=0)
+            return
+        assert names(done) == VIEWS
+        known = execute(connection, "SELECT view_name, refreshed_at FROM key_view_refreshes").fetchall()
+        assert dict(known) == {view.name: view.as_of for view in done.views}
+
+
+def test_totals_never_fall_where_versions_have_gone(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        key = used_key(connection, 3)
+        execute(
+            connection, "UPDATE key_masters SET usage_count = 10 WHERE id = :key", {"key": adapt(key, database.dialect)}
+        )
+        refresh(connection)
+        assert use(connection) == [10]
+
+
+@pytest.mark.only_on("postgresql")
+def test_where_one_refreshes_the_others_do_not_wait(database: Database) -> None:
+    with closing(database.connect()) as first, closing(database.connect()) as second:
+        execute(first, "BEGIN")
+        assert names(refresh(first)) == VIEWS
+        execute(second, "SET lock_timeout = '2s'")
+        assert refresh(second).left_to_another
+        execute(first, "COMMIT")
+        assert names(refresh(second)) == VIEWS
+
+
+@pytest.mark.only_on("postgresql")
+def test_any_number_of_hosts_may_refresh_at_once(database: Database) -> None:
+    def some(_: int) -> list[Refreshed]:
+        with closing(database.connect()) as connection:
+            return [refresh(connection) for _ in range(5)]
+
+    with closing(database.connect()) as connection:
+        used_key(connection, 1)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        done = [each for refreshed in pool.map(some, range(AT_ONCE)) for each in refreshed]
+    assert any(names(each) == VIEWS for each in done)
+    assert all(each.left_to_another or names(each) == VIEWS for each in done)
+    with closing(database.connect()) as connection:
+        assert shown(connection) == 1
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_refresh_waits_for_no_reader_of_the_views(database: Database) -> None:
+    with closing(database.connect()) as reader, closing(database.connect()) as connection:
+        execute(reader, "BEGIN")
+        assert shown(reader) == 0
+        execute(reader, "SELECT count(*) FROM key_health_monitor").fetchone()
+        used_key(connection, 1)
+        execute(connection, "SET lock_timeout = '2s'")
+        assert names(refresh(connection)) == VIEWS
+        assert shown(reader) == 1
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_key_that_somebody_changes_is_counted_the_next_time(database: Database) -> None:
+    with closing(database.connect()) as writer, closing(database.connect()) as connection:
+        key = used_key(connection, 3)
+        used_key(connection, 2)
+        execute(writer, "BEGIN")
+        execute(writer, "UPDATE key_masters SET max_usage_count = 9 WHERE id = :key", {"key": key})
+        execute(connection, "SET lock_timeout = '2s'")
+        assert names(refresh(connection)) == VIEWS
+        assert use(connection) == [0, 2]
+        execute(writer, "COMMIT")
+        refresh(connection)
+        assert use(connection) == [2, 3]
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_view_that_a_restore_left_empty_is_filled(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        used_key(connection, 1)
+        for view in VIEWS:
+            execute(connection, f"REFRESH MATERIALIZED VIEW {view} WITH NO DATA")
+        refresh(connection)
+        assert shown(connection) == 1
+
+
+@pytest.mark.only_on("postgresql")
+def test_it_takes_no_right_but_to_call_the_function(database: Database) -> None:
+    with (
+        login(database) as nobody,
+        closing(nobody.connect()) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        refresh(connection)
+    with login(database, "EXECUTE ON FUNCTION refresh_key_views()") as caller, closing(caller.connect()) as connection:
+        assert names(refresh(connection)) == VIEWS
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_database_of_an_older_revision_is_told_apart(database: Database) -> None:
+    database.alembic("downgrade", "009")
+    with closing(database.connect()) as connection:
+        with pytest.raises(RefreshError, match=r"older revision made public.refresh_key_views.*kms-schema upgrade"):
+            refresh(connection)
+        with pytest.raises(RefreshError, match=r"there is no nowhere.refresh_key_views"):
+            refresh(connection, "nowhere")
