@@ -58,7 +58,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--engine", default="postgresql-18", show_default=True, help="sqlite, or the PostgreSQL to start.")
 @click.option("--database-url", metavar="URL", help="A PostgreSQL server instead. The role has to have CREATEDB.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed and scale make the same rows.")
-@click.option("--repetitions", type=click.IntRange(1), default=15, show_default=True, help="How often to run each.")
+@click.option("--repetitions", type=click.IntRange(1), default=11, show_default=True, help="How often to run each.")
 @click.option("--foreign-tables", type=click.IntRange(0), default=0, show_default=True,
     help="Tables of a host's beside ours, for P7.")  # fmt: skip
 @click.option(
@@ -108,7 +108,9 @@ def main(  # noqa: PLR0913, PLR0917  (click passes each option by name)
             try:
                 for target in chosen:
                     _tell(f"{target.number}: {target.what}")
+                    since = time.monotonic()
                     results += [(target, each) for each in target.measure(places)]
+                    run["seconds"][target.number] = round(time.monotonic() - since, 1)
             finally:  # whatever happens later: what was measured took its time
                 if results:
                     _write(files, results, run | {"minutes": (time.monotonic() - began) / 60})
@@ -136,6 +138,7 @@ def _said_of(options: Options) -> dict[str, Any]:
         "scale": options.scale.name,
         "seed": options.seed,
         "repetitions": options.repetitions,
+        "seconds": {},
     }
 
 

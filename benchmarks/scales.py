@@ -49,7 +49,7 @@ SCALES = {
     scale.name: scale
     for scale in (
         Scale("tiny", (200, 600), 200, 60, due=5, commits=2, rows=200, versions=(2, 4)),
-        Scale("small", (10_000, 100_000), 10_000, 10_000, due=100, commits=100, rows=20_000),
+        Scale("small", (10_000, 100_000), 10_000, 10_000, due=100, commits=50, rows=10_000),
         Scale("medium", (100_000, 1_000_000), 100_000, 100_000, due=1_000, commits=500, rows=100_000),
         Scale("full", (100_000, 1_000_000, 10_000_000), 100_000, 1_000_000, due=1_000, commits=1_000, rows=100_000),
     )

@@ -257,11 +257,11 @@ def _until(process: subprocess.Popen[bytes], words: bytes) -> None:
     time.sleep(0.5)
 
 
-def test_each_command_runs_in_turn_and_the_first_time_does_not_count(tmp_path: Path) -> None:
+def test_each_command_runs_in_turn_then_the_other_way_round_and_the_first_time_does_not_count(tmp_path: Path) -> None:
     order = tmp_path / "order"
     commands = {name: ["sh", "-c", f"printf {name} >> {order}"] for name in "ab"}
     times = alternately(commands, 2, {"PATH": "/bin:/usr/bin"})
-    assert order.read_text() == "ababab"
+    assert order.read_text() == "abbaab"
     assert [len(each.milliseconds) for each in times.values()] == [2, 2]
     with pytest.raises(subprocess.CalledProcessError):
         alternately({"fails": ["false"]}, 1, {"PATH": "/bin:/usr/bin"})
