@@ -45,11 +45,11 @@ def in_turn(
     """
     taken: dict[Name, list[float]] = {name: [] for name in runs}
     for repetition in range(repetitions + 1):
-        for name, run in [*runs.items()][:: -1 if repetition % 2 else 1]:
+        for name in reversed(taken) if repetition % 2 else taken:
             if before and name in before:
                 before[name]()
             start = time.perf_counter()
-            run()
+            runs[name]()
             taken[name].append((time.perf_counter() - start) * 1000)
     return {name: Times(tuple(times[1:])) for name, times in taken.items()}
 

@@ -57,6 +57,8 @@ class Query:
     indexes: tuple[str, ...]
     """What the plan has to go by: one of them, or several where they are joined by +."""
     since: int = 4
+    is_page: bool = False
+    """Whether it wants the first rows of many, which an index has to give in order."""
     times: int = MANY
     only_on: str = ""
 
@@ -96,6 +98,7 @@ WORKLOAD = (
         lambda sampler: {"before": sampler.ago(0, 900)},
         ("idx_key_masters_dashboard_covering",),
         since=5,
+        is_page=True,
     ),
     Query(
         "rotations of a key, newest first",
@@ -104,6 +107,7 @@ WORKLOAD = (
         lambda sampler: {"key": sampler.key()},
         ("idx_key_rotations_history",),
         since=5,
+        is_page=True,
     ),
     Query(
         "the next rotation to claim",
@@ -114,6 +118,7 @@ WORKLOAD = (
         since=5,
         times=FEW,
         only_on="postgresql",
+        is_page=True,
     ),
     Query(
         "failed rotations of a day",
@@ -130,6 +135,7 @@ WORKLOAD = (
         ' WHERE key_id = :key AND "timestamp" < :before ORDER BY "timestamp" DESC LIMIT 50',
         lambda sampler: {"key": sampler.key(), "before": sampler.ago(0, 60)},
         ("idx_key_audit_logs_history",),
+        is_page=True,
     ),
     Query(
         "audit of a key, by event type",
@@ -138,6 +144,7 @@ WORKLOAD = (
         ' ORDER BY "timestamp" DESC LIMIT 50',
         lambda sampler: {"key": sampler.key(), "before": sampler.ago(0, 60)},
         ("idx_key_audit_logs_history",),
+        is_page=True,
     ),
     Query(
         "entries of high risk, newest first",
@@ -147,6 +154,7 @@ WORKLOAD = (
         ("idx_key_audit_high_risk_partial",),
         since=5,
         times=FEW,
+        is_page=True,
     ),
     Query(
         "keys that expire within a week",

@@ -9,6 +9,7 @@ import pytest
 from benchmarks import audit_history, audit_seal, queries
 from benchmarks.index_sizes import PARTIAL
 from benchmarks.places import Options, Places
+from benchmarks.plans import Plan, plans_of
 from benchmarks.scales import SCALES
 from benchmarks.targets import TARGETS, Measured, Target
 from benchmarks.upgrade import measured as measured_upgrade
@@ -112,11 +113,12 @@ def test_indexes_are_read_from_plans_of_either_engine(places: Places) -> None:
         statement = "SELECT * FROM key_masters WHERE key_id = :name"
         if dialect_of(connection) == "postgresql":
             execute(connection, "SET enable_seqscan = off")
-        assert queries.indexes_of(connection, statement, {"name": "dek-1"})[0] in {
-            "uq_key_masters_key_id",
-            "sqlite_autoindex_key_masters_2",
-        }
-        assert queries.indexes_of(connection, "SELECT * FROM key_masters WHERE status_reason = :it", {"it": ""}) == []
+        for plan in plans_of(connection, statement, {"name": "dek-1"}):
+            assert plan.indexes[0] in {"uq_key_masters_key_id", "sqlite_autoindex_key_masters_2"}
+            assert not plan.sorts
+        by_reason = "SELECT * FROM key_masters WHERE status_reason = :it ORDER BY algorithm"
+        for plan in plans_of(connection, by_reason, {"it": ""}):
+            assert plan == Plan((), sorts=True)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +127,18 @@ def test_indexes_are_read_from_plans_of_either_engine(places: Places) -> None:
 )
 def test_a_plan_goes_by_all_of_one_choice(used: list[str], as_planned: bool) -> None:
     query = Query("it", "SELECT 1", lambda _: {}, ("a+b", "c"))
-    assert queries.goes_by(query, used) == as_planned
+    assert queries.goes_by(query, Plan(tuple(used), sorts=True)) == as_planned
+
+
+def test_a_page_is_not_sorted_not_even_by_a_prepared_statement() -> None:
+    page = Query("it", "SELECT 1", lambda _: {}, ("a",), is_page=True)
+    in_order, sorted_ = Plan(("a",), sorts=False), Plan(("a",), sorts=True)
+    assert queries.goes_by(page, in_order)
+    assert not queries.goes_by(page, sorted_)
+    assert queries.told(page, [in_order, in_order]) == "a"
+    assert queries.told(page, [in_order, sorted_]) == "a; prepared, it sorts"
+    assert queries.told(page, [sorted_, sorted_]) == "a, and sorts"
+    assert queries.told(page, [in_order, Plan((), sorts=True)]) == "a; prepared, none"
 
 
 @pytest.mark.only_on("postgresql")
