@@ -26,10 +26,9 @@ def _compared(connection: Connection, name: str, table: str, definition: str, pr
     execute(connection, "BEGIN")
     try:
         sizes = []
-        for condition in (f" WHERE {predicate}", ""):
-            execute(connection, f"CREATE INDEX twin ON {table} USING {of_columns}{condition}")
-            ((size,),) = execute(connection, "SELECT pg_relation_size('twin')").fetchall()
-            execute(connection, "DROP INDEX twin")
+        for twin, condition in (("partial_twin", f" WHERE {predicate}"), ("full_twin", "")):
+            execute(connection, f"CREATE INDEX {twin} ON {table} USING {of_columns}{condition}")
+            ((size,),) = execute(connection, f"SELECT pg_relation_size('{twin}')").fetchall()
             sizes.append(size)
     finally:
         execute(connection, "ROLLBACK")

@@ -44,7 +44,7 @@ ALGORITHMS = {
 }
 METADATA = json.dumps({"format": 1, "algorithm": "AES-256-GCM", "associated_data": "key"})
 VERSIONS_KEPT = 12
-"""Older ones are destroyed."""
+"""Older ones are destroyed; it is one of the last three that wraps."""
 ALWAYS_ACTIVE = 10
 """The first keys, which are used most."""
 
@@ -142,7 +142,7 @@ class Registry:
     def _version(self, key: Key, life: "_Life", place: int, used: tuple[int, int], wrapper: str | None) -> Row:
         random, ages, last, key_type = self._random, self._ages, len(life.activated) - 1, life.key_type
         pending = key.status is KeyStatus.PENDING
-        destroyed = key_type is not KeyType.KEK and place + VERSIONS_KEPT <= last
+        destroyed = place + VERSIONS_KEPT <= last
         ended = life.activated[place + 1] if place < last else life.ended
         held = key_type is not KeyType.HSM and not destroyed
         bits = ALGORITHMS[key_type][1]

@@ -66,6 +66,12 @@ def test_types_and_statuses_have_their_shares(keys: list[Key]) -> None:
         assert statuses[status] / len(others) == pytest.approx(status_share, abs=0.03)
 
 
+def test_twelve_versions_of_a_key_are_kept_and_older_ones_are_destroyed(keys: list[Key]) -> None:
+    for key in keys:
+        destroyed = [named(VERSION_COLUMNS, row)["destroyed_at"] is not None for row in key.versions]
+        assert destroyed == [place < len(destroyed) - 12 for place in range(len(destroyed))]
+
+
 def test_every_version_is_wrapped_by_a_kek_that_came_before_it_but_those_of_roots(keys: list[Key]) -> None:
     wrappers: set[str] = set()
     roots = set()
@@ -79,7 +85,7 @@ def test_every_version_is_wrapped_by_a_kek_that_came_before_it_but_those_of_root
             else:
                 assert version["wrapped_by_version_id"] in wrappers
         if key.master[2] == "kek":
-            wrappers |= {row[0] for row in key.versions}
+            wrappers |= {row[0] for row in key.versions if row[3] is not None}
     assert roots == {"kek-1", "kek-11"}
 
 
