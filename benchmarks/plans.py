@@ -28,10 +28,19 @@ def plans_of(connection: Connection, statement: str, values: dict[str, Any]) -> 
     """
     if dialect_of(connection) == "sqlite":
         steps = [step[3] for step in execute(connection, f"EXPLAIN QUERY PLAN {statement}", values).fetchall()]
-        indexes = (match[1] for step in steps if (match := _SQLITE_INDEX.search(step)))
+        indexes = (_spelled(connection, match[1]) for step in steps if (match := _SQLITE_INDEX.search(step)))
         return [Plan(tuple(indexes), any(_SQLITE_SORTS in step for step in steps))]
     ((custom,),) = execute(connection, f"EXPLAIN (FORMAT JSON) {statement}", values).fetchall()
     return [_read(custom), _read(_generic(connection, statement))]
+
+
+def _spelled(connection: Connection, index: str) -> str:
+    """Return the name of an index, or that of the constraint which SQLite has made it for."""
+    match = re.fullmatch(r"sqlite_autoindex_(\w+)_\d+", index)
+    if match is None:
+        return index
+    columns = execute(connection, f"PRAGMA index_info({index})").fetchall()
+    return "_".join(["uq", match[1], *(column[2] for column in columns)])
 
 
 def _generic(connection: Connection, statement: str) -> Any:
