@@ -2,11 +2,14 @@
 -- says what it did: a row for each view, none where another session is at it already. Views stay owned by the schema's
 -- owner; who may call this needs no rights on them. The rows are all of the instant at which the transaction began.
 --
+-- Just-in-time compilation takes longer than all of it.
+--
 -- The totals come last, so that nobody who changes a key waits for the views; the views count by themselves, and do
 -- not need them. A key that somebody is changing is left for the next time.
 CREATE FUNCTION {schema}.refresh_key_views() RETURNS TABLE (view_name text, refreshed_at timestamptz, duration_ms bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     begun timestamptz;
