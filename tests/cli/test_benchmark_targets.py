@@ -22,7 +22,7 @@ from tests.statements import dialect_of, execute
 pytestmark = pytest.mark.versions("newest")
 
 TINY = SCALES["tiny"]
-REPETITIONS = 2
+REPETITIONS = 1
 
 
 @pytest.fixture(scope="module")
