@@ -1,4 +1,7 @@
-"""P9: each partial index against one over the same columns of every row, both as small as they can be."""
+"""P9: each partial index against one over the same columns of every row, both as small as they can be.
+
+Beside it, to plan with, what a row of each table takes, and its entries in all indexes.
+"""
 
 from contextlib import closing
 
@@ -11,13 +14,22 @@ PARTIAL = """SELECT class.relname, owner.relname, pg_get_indexdef(class.oid), pg
 FROM pg_index JOIN pg_class AS class ON class.oid = indexrelid JOIN pg_class AS owner ON owner.oid = indrelid
 WHERE indpred IS NOT NULL AND owner.relnamespace = current_schema()::regnamespace ORDER BY class.relname"""
 
+TABLES = ("key_audit_logs", "key_masters", "key_versions", "key_rotations", "key_audit_leaves")
+SIZES = "SELECT count(*), pg_table_size('{table}'), pg_indexes_size('{table}') FROM {table}"
+
 
 def measure(places: Places) -> list[Measured]:
     """Build both, in a transaction that is rolled back, and compare what they take."""
     database = places.prepared(places.scale.workload)
     with closing(database.connect()) as connection:
         found = execute(connection, PARTIAL).fetchall()
-        return [_compared(connection, *row) for row in found]
+        sizes = [(table, *execute(connection, SIZES.format(table=table)).fetchone()) for table in TABLES]
+        return [*(_compared(connection, *row) for row in found), *(_planned(*each) for each in sizes)]
+
+
+def _planned(table: str, rows: int, of_table: int, of_indexes: int) -> Measured:
+    bytes_each = f"{of_table / rows:.0f} and {of_indexes / rows:.0f} bytes a row"
+    return Measured(f"to compare: indexes ÷ table, {table}: {bytes_each}", of_indexes / of_table, None)
 
 
 def _compared(connection: Connection, name: str, table: str, definition: str, predicate: str) -> Measured:
