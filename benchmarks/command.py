@@ -18,7 +18,7 @@ import click
 from benchmarks.chart import chart
 from benchmarks.machine import described
 from benchmarks.places import Options, Places
-from benchmarks.report import Result, document, section, table, write_page
+from benchmarks.report import Result, document, plans, section, table, write_page
 from benchmarks.scales import SCALES
 from benchmarks.servers import open_engine, settings
 from benchmarks.targets import TARGETS, Curve, Target
@@ -114,7 +114,7 @@ def main(  # noqa: PLR0913, PLR0917  (click passes each option by name)
             finally:  # whatever happens later: what was measured took its time
                 if results:
                     _write(files, results, run | {"minutes": (time.monotonic() - began) / 60})
-                    click.echo(table(results))
+                    click.echo("\n\n".join(filter(None, (table(results), plans(results)))))
     sys.exit(int(any(result.met is False for _, result in results)))
 
 

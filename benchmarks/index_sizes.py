@@ -28,8 +28,8 @@ def measure(places: Places) -> list[Measured]:
 
 
 def _planned(table: str, rows: int, of_table: int, of_indexes: int) -> Measured:
-    bytes_each = f"{of_table / rows:.0f} and {of_indexes / rows:.0f} bytes a row"
-    return Measured(f"to compare: indexes ÷ table, {table}: {bytes_each}", of_indexes / of_table, None)
+    bytes_each = f"{of_table / rows:.0f} + {of_indexes / rows:.0f} bytes a row"
+    return Measured(f"to compare: indexes ÷ {table}, {bytes_each}", of_indexes / of_table, None)
 
 
 def _compared(connection: Connection, name: str, table: str, definition: str, predicate: str) -> Measured:

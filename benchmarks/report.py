@@ -27,8 +27,16 @@ def table(results: Sequence[Result]) -> str:
 def _row(target: Target, measured: Measured) -> tuple[str, ...]:
     limit = "" if measured.limit is None else str(measured.limit)
     met = {None: "", True: "yes", False: "**no**"}[measured.met]
-    plan = f", {measured.plan}" if measured.plan else ""
-    return target.number, measured.what, limit, figure(measured) + plan, met
+    return target.number, measured.what, limit, figure(measured), met
+
+
+def plans(results: Sequence[Result]) -> str:
+    """Return what the table has no room for, as a list of Markdown: by what the queries went, and what stalled."""
+    return "\n".join(
+        f"- {target.number}, {measured.what}: {'' if measured.as_planned else '**not as planned:** '}{measured.plan}"
+        for target, measured in results
+        if measured.plan
+    )
 
 
 def figure(measured: Measured) -> str:
@@ -65,6 +73,8 @@ def document(results: Sequence[Result], run: dict[str, Any]) -> dict[str, Any]:
 def section(results: Sequence[Result], run: dict[str, Any], chart: str | None) -> str:
     """Return a part of a page: on what was measured, and the table; `chart` is the path of a picture from there."""
     lines = [*conditions(run), "", table(results)]
+    if listed := plans(results):
+        lines += ["", listed]
     if chart is not None:
         lines += ["", f"![What each operation costs over histories of different lengths]({chart})"]
     return "\n".join(lines)

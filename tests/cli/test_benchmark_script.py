@@ -73,6 +73,7 @@ def test_it_starts_a_server_whose_commits_go_to_the_disk_and_writes_what_it_foun
     done = subprocess.run([*SCRIPT, *words, *files], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode in {0, 1}, done.stderr
     table = done.stdout.strip()
+    assert max(map(len, table.splitlines())) <= 120
     assert table.splitlines()[2].startswith("| P1 | read the dashboard, p95, 200 keys and 600 entries")
     assert len(done.stderr.splitlines()) < 15, "a line for what takes a while, and no line of progress"
     assert "started postgresql-18 with fsync=on" in done.stderr

@@ -9,7 +9,7 @@ import pytest
 from lxml import etree
 
 from benchmarks.chart import LEFT, RIGHT, chart
-from benchmarks.report import document, figure, section, table, write_page
+from benchmarks.report import document, figure, plans, section, table, write_page
 from benchmarks.targets import TARGETS, Curve, Limit, Measured, Target, over
 from benchmarks.timing import Times
 from tests.engines.programs import REPOSITORY
@@ -39,14 +39,22 @@ REFRESHED = Measured("refresh", 2.0, Limit(1.2), over(TIMES), curve=CURVE)
         (Measured("it", 64.5, Limit(64, unit=" MB")), ("≤ 64 MB", "64.50 MB", "**no**")),
         (Measured("it", 512.3, Limit(400, at_least=True)), ("≥ 400", "512", "yes")),
         (Measured("it", 1_500.0, None, unit=" ms"), ("", "1500 ms", "")),
-        (Measured("it", 5.0, Limit(3, at_least=True), plan="idx_a"), ("≥ 3", "5.00, idx_a", "yes")),
+        (Measured("it", 5.0, Limit(3, at_least=True), plan="idx_a"), ("≥ 3", "5.00", "yes")),
         (Measured("it", 5.0, Limit(3, at_least=True), plan="no index", as_planned=False),
-         ("≥ 3", "5.00, no index", "**no**")),
+         ("≥ 3", "5.00", "**no**")),
     ],
 )  # fmt: skip
 def test_a_row_has_target_figure_and_whether_it_is_met(measured: Measured, cells: tuple[str, ...]) -> None:
     last = table([(P2, measured)]).splitlines()[-1]
     assert [cell.strip() for cell in last.strip("|").split("|")] == ["P2", "it", *cells]
+
+
+def test_plans_are_listed_and_one_that_is_not_as_planned_is_told_so() -> None:
+    slow = Measured("slow", 1.0, None, plan="no index", as_planned=False)
+    assert plans([(P2, Measured("it", 1.0, None, plan="idx_a")), (P2, REFRESHED), (P2, slow)]) == (
+        "- P2, it: idx_a\n- P2, slow: **not as planned:** no index"
+    )
+    assert "- P2, slow" in section([(P2, slow)], RUN, None)
 
 
 def test_the_table_is_as_wide_in_every_line() -> None:
