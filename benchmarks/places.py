@@ -102,13 +102,11 @@ class Places:
     def _prepare(self, size: Size, revision: str) -> Database:
         if revision == HEAD:
             database = self._create(self.prepared(size, AT_004))
-            self._tell(f"upgrading and sealing {_told(size)}")
+            self._tell(f"upgrading and sealing {_told(size)}" if size.events else f"upgrading {_told(size)}")
             _upgrade(database, HEAD)
             with closing(database.connect()) as connection:
-                sealed = 0
                 for made in seal(open_trail(connection)):
-                    sealed = made.tree_size
-                    show_count("sealing", sealed, size.events)
+                    show_count("sealing", made.tree_size, size.events + 1)  # the first entry is of the schema itself
                 clear()
                 if not self.is_sqlite:
                     execute(connection, "SELECT refresh_key_views()")
