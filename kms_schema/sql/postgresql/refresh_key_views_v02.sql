@@ -12,6 +12,7 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 DECLARE
+    view regclass;
     begun timestamptz;
 BEGIN
     IF NOT pg_try_advisory_xact_lock(
@@ -21,17 +22,17 @@ BEGIN
         RETURN;
     END IF;
     refreshed_at := now();
-    FOREACH view_name IN ARRAY ARRAY['key_management_dashboard', 'key_health_monitor'] LOOP
+    FOREACH view IN ARRAY ARRAY[
+        '{schema}.key_management_dashboard'::regclass, '{schema}.key_health_monitor'::regclass
+    ] LOOP
         begun := clock_timestamp();
         -- One that a restore left empty cannot be refreshed CONCURRENTLY, and has no readers to be blocked.
         EXECUTE format(
-            'REFRESH MATERIALIZED VIEW %s {schema}.%I',
-            (
-                SELECT CASE WHEN relispopulated THEN 'CONCURRENTLY' ELSE '' END
-                FROM pg_class WHERE oid = ('{schema}.' || view_name)::regclass
-            ),
-            view_name
+            'REFRESH MATERIALIZED VIEW %s %s',
+            (SELECT CASE WHEN relispopulated THEN 'CONCURRENTLY' ELSE '' END FROM pg_class WHERE oid = view),
+            view
         );
+        view_name := (SELECT relname::text FROM pg_class WHERE oid = view);
         duration_ms := round(date_part('epoch', clock_timestamp() - begun) * 1000)::bigint;
         RETURN NEXT;
     END LOOP;
