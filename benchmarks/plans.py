@@ -8,7 +8,7 @@ from typing import Any
 from tests.engines.database import Connection
 from tests.statements import TEXT_OR_PARAMETER, dialect_of, execute
 
-_SQLITE_INDEX = re.compile(r"(?:USING (?:COVERING )?INDEX|USING) (\w+)")
+_SQLITE_INDEX = re.compile(r"USING (?:COVERING )?INDEX (\w+)")
 _SQLITE_SORTS = "FOR ORDER BY"
 
 
