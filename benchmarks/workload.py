@@ -96,7 +96,7 @@ WORKLOAD = (
         "SELECT id, key_id, created_at, expires_at FROM key_masters WHERE status = 'active' AND key_type = 'dek'"
         " AND created_at < :before ORDER BY created_at DESC LIMIT 50",
         lambda sampler: {"before": sampler.ago(0, 900)},
-        ("idx_key_masters_dashboard_covering",),
+        ("idx_key_masters_dashboard_covering", "idx_key_masters_newest"),
         since=5,
         is_page=True,
     ),
