@@ -15,6 +15,7 @@ from benchmarks.data.size import Ages, Size
 from benchmarks.scales import Scale
 from kms_schema.audit import open_trail, seal
 from kms_schema.cli.progress import clear, show_count
+from kms_schema.rotating import open_queue
 from tests.engines import Database, Engine
 from tests.statements import execute
 
@@ -105,6 +106,8 @@ class Places:
             self._tell(f"upgrading and sealing {_told(size)}" if size.events else f"upgrading {_told(size)}")
             _upgrade(database, HEAD)
             with closing(database.connect()) as connection:
+                while open_queue(connection).catch_up():
+                    pass  # as `kms-schema rotations catch-up` does after an upgrade
                 for made in seal(open_trail(connection)):
                     show_count("sealing", made.tree_size, size.events + 1)  # the first entry is of the schema itself
                 clear()
