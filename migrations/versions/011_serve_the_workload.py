@@ -6,10 +6,7 @@ stay empty: no version is rewritten, and what they would say of it is worked out
 at (`kms-schema rotations catch-up`).
 """
 
-import sqlite3
-
 from alembic import op
-from alembic.util import CommandError
 
 from kms_schema.sql import create_statements, drop_statements, replace_statements, verbatim
 from kms_schema.sql.steps import create_index, exchange_index, lock, qualified, schema
@@ -35,6 +32,8 @@ COLUMNS = {
     ),
 }
 """Of `key_versions`."""
+FILLFACTOR = 90
+"""Of `key_versions`: a version whose counter passed a ceiling moves, and is counted in place where its page has room."""
 
 LIVE = "activated_at IS NOT NULL AND deactivated_at IS NULL"
 # Name, table, columns or expressions, predicate.
@@ -151,7 +150,7 @@ def add_columns(dialect: str) -> None:
     if dialect == "postgresql":
         # What an interrupted run added, it has committed before the first index.
         added = ", ".join(f"ADD COLUMN IF NOT EXISTS {column}" for column in COLUMNS[dialect])
-        op.execute(f"ALTER TABLE {table} {added}")
+        op.execute(f"ALTER TABLE {table} {added}, SET (fillfactor = {FILLFACTOR})")
         return
     for column in COLUMNS[dialect]:
         op.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
@@ -159,9 +158,6 @@ def add_columns(dialect: str) -> None:
 
 def downgrade() -> None:
     dialect = op.get_context().dialect.name
-    if dialect == "sqlite" and sqlite3.sqlite_version_info < (3, 35, 5):
-        # https://www.sqlite.org/releaselog/3_35_5.html
-        raise CommandError("SQLite before 3.35.5 could damage the file when it drops a column: downgrade with a later")
     if dialect == "postgresql":
         create_index(f"{TIMES}_next", "key_audit_logs", ("timestamp",))
     lock((*IN_USE, "key_rotations"), "ACCESS EXCLUSIVE")
@@ -174,15 +170,21 @@ def downgrade() -> None:
         op.execute(statement)
     for name, *_ in INDEXES:
         op.execute(f"DROP INDEX {qualified(name)}")
+    if dialect == "postgresql":
+        op.execute(f"ALTER TABLE {qualified('key_versions')} RESET (fillfactor)")
     drop_columns(dialect)
 
 
 def drop_columns(dialect: str) -> None:
-    """Take the columns away; on SQLite, whatever triggers there are is read again, and one is not trusted to all."""
+    """Take the columns away; on SQLite, whatever triggers there are is read again, and one is not trusted to all.
+
+    The last one first: DROP COLUMN before SQLite 3.35.5 could leave a value in the column that comes after it
+    (https://www.sqlite.org/releaselog/3_35_5.html), and so none does.
+    """
     aside = (ASIDE,) if dialect == "sqlite" else ()
     for statement in drop_statements(dialect, aside):
         op.execute(statement)
-    for column in COLUMNS[dialect]:
+    for column in reversed(COLUMNS[dialect]):
         op.execute(f"ALTER TABLE {qualified('key_versions')} DROP COLUMN {column.partition(' ')[0]}")
     for statement in create_statements(dialect, aside):
         op.execute(statement)
