@@ -33,7 +33,7 @@ COLUMNS = {
 }
 """Of `key_versions`."""
 FILLFACTOR = 90
-"""Of `key_versions`: a version whose counter passed a ceiling moves, and is counted in place where its page has room."""
+"""Of `key_versions`: a version whose counter passed a ceiling moves; it is counted in place where its page has room."""
 
 LIVE = "activated_at IS NOT NULL AND deactivated_at IS NULL"
 # Name, table, columns or expressions, predicate.
@@ -150,7 +150,8 @@ def add_columns(dialect: str) -> None:
     if dialect == "postgresql":
         # What an interrupted run added, it has committed before the first index.
         added = ", ".join(f"ADD COLUMN IF NOT EXISTS {column}" for column in COLUMNS[dialect])
-        op.execute(f"ALTER TABLE {table} {added}, SET (fillfactor = {FILLFACTOR})")
+        op.execute(f"ALTER TABLE {table} {added}")
+        op.execute(f"ALTER TABLE {table} SET (fillfactor = {FILLFACTOR})")
         return
     for column in COLUMNS[dialect]:
         op.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
