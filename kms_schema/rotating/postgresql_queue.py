@@ -131,10 +131,14 @@ STATEMENTS = {
             next_retry_at = clock_timestamp() + make_interval(secs => %(seconds)s::double precision)
         WHERE id = %(id)s AND {held}
     """,
+    # An end of time that planners do not know of: without it they expect as many as there are versions that ended
+    # before 011, and look through the table.
     "no ceiling": f"""
         UPDATE {{schema}}.key_versions SET usage_ceiling = NULL WHERE id IN (
             SELECT live.id FROM {{schema}}.key_versions AS live
-            WHERE live.key_type IS NULL AND {LIVE} LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+            WHERE live.key_type IS NULL AND {LIVE}
+                AND live.activated_at BETWEEN '-infinity' AND (SELECT 'infinity'::timestamptz)
+            LIMIT %(limit)s FOR UPDATE SKIP LOCKED
         )
     """,
     "high usage ceiling": f"""

@@ -68,17 +68,25 @@ IS_CAUSE = """entry.key_id IS NOT NULL AND (
     )"""
 
 # Sealers take this lock, so none adds to what is being counted, and no writer of the trail waits for the count.
-SEALERS = """SELECT pg_advisory_xact_lock(
-    1802335059, '{schema}.key_audit_seals'::regclass::oid::bigint::bit(32)::integer
-)"""
+SEALERS = """DO $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(
+        1802335059, '{schema}.key_audit_seals'::regclass::oid::bigint::bit(32)::integer
+    );
+END
+$$"""
 # What is sealed without that lock, or removed, between the count and the triggers would be missing in the sums or stay
 # in them. Entries are removed from the front of the trail.
-COUNTED = """SELECT
-    set_config('kms.first_counted', coalesce(min(sequence), 0)::text, true),
-    set_config(
-        'kms.last_sealed', coalesce((SELECT max(seal_number) FROM {schema}.key_audit_seals), 0)::text, true
-    )
-FROM ONLY {schema}.key_audit_logs"""
+COUNTED = """DO $$
+BEGIN
+    PERFORM
+        set_config('kms.first_counted', coalesce(min(sequence), 0)::text, true),
+        set_config(
+            'kms.last_sealed', coalesce((SELECT max(seal_number) FROM {schema}.key_audit_seals), 0)::text, true
+        )
+    FROM ONLY {schema}.key_audit_logs;
+END
+$$"""
 STILL_COUNTED = """DO $$
 BEGIN
     IF (SELECT coalesce(min(sequence), 0) FROM ONLY {schema}.key_audit_logs)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -53,7 +54,7 @@ def test_from_what_is_due_to_what_is_done(database: Database, connection: Connec
     renewed = told(database, "renew", *mine, "--lease", "7200")
     assert dt.datetime.fromisoformat(renewed["lease_expires_at"]) > rows.now() + HOUR
     assert rotations(database, "complete", *mine).out == f"rotation {claim['id']} is completed\n"
-    assert stored(connection, rows.uuid.UUID(claim["id"]), "status") == ("COMPLETED",)
+    assert stored(connection, uuid.UUID(claim["id"]), "status") == ("COMPLETED",)
 
 
 def test_a_failure_is_told_with_its_retry(database: Database, connection: Connection) -> None:

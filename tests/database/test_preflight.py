@@ -158,7 +158,7 @@ def test_what_is_in_use_is_told_with_its_locks(empty_database: Database) -> None
         ("SHARE UPDATE EXCLUSIVE", False),
         ("SHARE ROW EXCLUSIVE", True),
     ]
-    assert any(note.startswith("whoever waits a moment waits at most 5 s") for note in verdict.notes)
+    assert any(note.startswith("whoever waits a moment waits at most 0.1 s at a time") for note in verdict.notes)
 
 
 def test_a_statement_whose_locks_are_not_known_is_no_statement_of_ours() -> None:

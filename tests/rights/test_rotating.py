@@ -1,6 +1,7 @@
 """The queue of rotations asks for no right that kms_rotator does not have; who is not one gets nothing of it."""
 
 import datetime as dt
+import uuid
 
 import psycopg
 import pytest
@@ -43,10 +44,10 @@ def test_a_rotation_from_what_is_due_to_a_retry_as_kms_rotator_alone(granted: Gr
         assert queue.catch_up() == 0
 
 
-def a_rotation_of(granted: Granted) -> "rows.uuid.UUID":
-    times = {"started_at": rows.now(), "lease_expires_at": rows.now() + dt.timedelta(hours=1)}
+def a_rotation_of(granted: Granted) -> uuid.UUID:
+    times: rows.Row = {"started_at": rows.now(), "lease_expires_at": rows.now() + dt.timedelta(hours=1)}
     rotation = a_rotation(granted.superuser, status="RUNNING", claimed_by="worker-3#1", **times)
-    identity: rows.uuid.UUID = rotation["id"]
+    identity: uuid.UUID = rotation["id"]
     return identity
 
 

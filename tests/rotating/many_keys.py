@@ -37,6 +37,7 @@ INSERT INTO rotation_policies
     (policy_name, key_type, rotation_interval_days, max_key_age_days, max_operations, max_data_volume_mb)
 VALUES ('dek', 'dek', 365, 400, 1000000, 100000), ('kek', 'kek', 30, 30, 1000, 1)
 """
+# What ended before 011 has no ceilings; every live version was looked at.
 # A third of the keys was never rotated, every second expires some day, and use is spread evenly below the limit.
 KEYS = """
 INSERT INTO key_masters
@@ -56,9 +57,9 @@ SELECT
     CASE number WHEN 1 THEN {activated} ELSE {rotated} END, CASE number WHEN 1 THEN {rotated} END,
     CASE WHEN number = 2 AND n > {due} / 4 AND n <= {due} / 2 THEN 1000000 ELSE n * 7919 % 999000 END,
     CASE WHEN number = 2 AND n > {due} / 2 AND n <= {due} * 3 / 4 THEN 104857600000 ELSE n * 7919 % 999000 END,
-    'dek',
-    CASE WHEN number = 2 AND n > {due} / 4 AND n <= {due} / 2 THEN 1048575 ELSE 999999 END,
-    CASE WHEN number = 2 AND n > {due} / 2 AND n <= {due} * 3 / 4 THEN 137438953471 ELSE 1048575 END
+    CASE number WHEN 2 THEN 'dek' END,
+    CASE WHEN number = 1 THEN NULL WHEN n > {due} / 4 AND n <= {due} / 2 THEN 1048575 ELSE 999999 END,
+    CASE WHEN number = 1 THEN NULL WHEN n > {due} / 2 AND n <= {due} * 3 / 4 THEN 137438953471 ELSE 1048575 END
 FROM ({numbers}) AS numbers CROSS JOIN (SELECT 1 AS number UNION ALL SELECT 2) AS versions
 """
 ROTATIONS = """

@@ -71,7 +71,8 @@ def touched(connection: Connection, statement: str, values: dict[str, Any] | Non
             removed = sum(node.get(f"Rows Removed by {why}", 0) for why in ("Filter", "Index Recheck"))
             rows += (node["Actual Rows"] + removed) * node["Actual Loops"]
     # A deeper index is a page more for each look into it.
-    return rows + plan["Shared Hit Blocks"] / 4 + plan["Shared Read Blocks"] / 4
+    pages = int(plan["Shared Hit Blocks"]) + int(plan["Shared Read Blocks"])
+    return rows + pages / 4
 
 
 def both(databases: tuple[Database, Database], statement: str, values: dict[str, Any] | None = None) -> list[float]:

@@ -64,7 +64,7 @@ _LOCKED_AS_VIEW = re.compile(r"\.(key_management_dashboard|key_health_monitor|ro
 """What `steps.lock` locks in ACCESS EXCLUSIVE mode, whatever mode it is told."""
 _REPLACED_VIEW = re.compile(rf"CREATE OR REPLACE VIEW (?P<view>{_NAME}) AS (?P<query>.*)")
 _DROP_VIEW = re.compile(rf"DROP MATERIALIZED VIEW (?P<view>{_NAME})")
-_LOOK = re.compile(r"SELECT set_config\(|DO \$\$ BEGIN IF \(SELECT")
+_LOOK = re.compile(r"DO \$\$ BEGIN (PERFORM set_config\(|IF \(SELECT)")
 _READ = re.compile(rf"\b(?:FROM|JOIN) (?:ONLY )?(?P<on>{_NAME}\.{_NAME})")
 _WITHOUT = (
     "CREATE FUNCTION",
@@ -74,7 +74,7 @@ _WITHOUT = (
     "REVOKE",
     "SET ",
     "COMMENT ",
-    "SELECT pg_advisory_xact_lock(",
+    "DO $$ BEGIN PERFORM pg_advisory_xact_lock(",
     "DO $$ DECLARE old record;",  # owner and rights of what is exchanged
     "DROP FUNCTION",
     "ALTER FUNCTION",

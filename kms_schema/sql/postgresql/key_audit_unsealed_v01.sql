@@ -46,6 +46,6 @@ CROSS JOIN LATERAL (
         late.risk_score
     FROM {schema}.key_audit_logs AS late
     WHERE late.sequence BETWEEN spans.first_sequence AND spans.last_sequence
-    LIMIT (SELECT 9223372036854775807)
+    LIMIT (SELECT 9223372036854775807 AS every_one)
     OFFSET 0
 ) AS entry;
