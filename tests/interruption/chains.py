@@ -67,7 +67,8 @@ class Chain:
     def half_done(self, state: State) -> dict[str, object]:
         """Return what `state` has that it has at no boundary, but for indexes that are built CONCURRENTLY.
 
-        Those, and empty columns that they are on, may be there before their revision is, valid or not; the next upgrade goes on from them.
+        Those, and empty columns that they are on, may be there before their revision is; the next upgrade goes on from
+        them, valid or not.
         """
         difference = self.boundaries[state.revision].differences(state, but_for=VERSION_TABLE)
         builds = filter(None, map(CONCURRENT_BUILD.match, self.statements))
