@@ -1,15 +1,9 @@
-"""Audit entries for measurements: the same ones each time, but for what the server sets."""
+"""Audit entries that come while something is measured: the same ones each time, but for what the server sets."""
 
-# ruff: noqa: S608  (numbers and names of this module)
-
-from benchmarks.targets import Options, Scale
-from kms_schema.audit import open_trail, seal
 from tests.engines.database import Connection
 from tests.statements import dialect_of, execute
 
-ENTRIES: dict[Scale, int] = {"small": 100_000, "medium": 1_000_000, "full": 10_000_000}
 KEYS = 1_000
-BATCH = 200_000
 _NUMBERS = {
     "postgresql": "SELECT n FROM generate_series(1, {count}) AS n",
     "sqlite": (
@@ -44,33 +38,19 @@ VALUES = (
 
 
 def add_keys(connection: Connection) -> None:
-    """Make the keys that entries are about."""
+    """Make keys that entries are about."""
     dialect = dialect_of(connection)
     execute(connection, _KEY[dialect].format(numbers=_NUMBERS[dialect].format(count=KEYS)))
 
 
 def entries(connection: Connection, count: int, table: str = "key_audit_logs") -> str:
-    """Return the statement that adds so many entries."""
+    """Return the statement that adds so many entries, over the first keys there are."""
     dialect = dialect_of(connection)
     numbers = _NUMBERS[dialect].format(count=count)
-    keys = "SELECT id, row_number() OVER (ORDER BY key_id) AS number FROM key_masters"
+    keys = f"SELECT id FROM key_masters ORDER BY key_id LIMIT {KEYS}"
+    places = f"SELECT id, row_number() OVER () - 1 AS place, count(*) OVER () AS total FROM ({keys}) AS chosen"
     # In the order of n, as they would come; what sorts them takes a part of the time in every table alike.
     return (
         f"INSERT INTO {table} ({COLUMNS}) SELECT keys.id, {VALUES.format(metadata=_METADATA[dialect])}"
-        f" FROM ({numbers}) AS numbered JOIN ({keys}) AS keys ON keys.number = n % {KEYS} + 1"
+        f" FROM ({numbers}) AS numbered JOIN ({places}) AS keys ON keys.place = n % keys.total"
     )
-
-
-def fill(connection: Connection, count: int) -> None:
-    """Add entries, and seal them all."""
-    for begun in range(0, count, BATCH):
-        execute(connection, entries(connection, min(BATCH, count - begun)))
-    for _ in seal(open_trail(connection)):
-        pass
-    if dialect_of(connection) == "postgresql":
-        execute(connection, "VACUUM ANALYZE")
-
-
-def history(options: Options) -> int:
-    """Return how many entries there are at a scale."""
-    return ENTRIES[options.scale]

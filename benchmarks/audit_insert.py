@@ -5,20 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
 
-import click
-
 from benchmarks.audit_history import KEYS, add_keys, entries
-from benchmarks.places import new_database
-from benchmarks.targets import Limit, Measured, Options, Scale
+from benchmarks.places import Places
+from benchmarks.targets import Curve, Limit, Measured, over
 from benchmarks.timing import in_turn
 from tests.engines import Database
 from tests.engines.database import Connection
 from tests.statements import execute
 
 CLIENTS = 8
-ROWS: dict[Scale, int] = {"small": 20_000, "medium": 100_000, "full": 100_000}
-COMMITS: dict[Scale, int] = {"small": 250, "medium": 1_000, "full": 5_000}
-"""Of each client, each time."""
 BARE = (
     "CREATE SEQUENCE bare_sequence",
     "CREATE TABLE bare (LIKE key_audit_logs INCLUDING DEFAULTS INCLUDING CONSTRAINTS, PRIMARY KEY (id),"
@@ -32,46 +27,63 @@ INSERT = (
     " VALUES (:key, 'DECRYPT', 'SECURITY', 'a key was used by the payment service', :user, :level, :risk)"
 )
 TABLES = ("key_audit_logs", "bare")
+SOME_KEYS = f"SELECT id FROM key_masters ORDER BY key_id LIMIT {KEYS}"
 
 
-def measure(options: Options) -> list[Measured]:
-    """Insert into both tables in turn; both grow by as much."""
-    if options.engine.startswith("sqlite") and options.server_url is None:
-        raise click.UsageError("P3 is about PostgreSQL: --engine postgresql-18, or --database-url")
-    with new_database(options.engine, options.server_url) as database:
+def measure(places: Places) -> list[Measured]:
+    """Insert into both tables in turn; both grow by as much. Then over histories of every length."""
+    with places.empty() as database:
         with closing(database.connect()) as connection:
             add_keys(connection)
             for statement in BARE:
                 execute(connection, statement)
-        return list(_measured(database, options))
+        measured = list(_against_bare(database, places))
+    return [*measured, _over_histories(places)]
 
 
-def _measured(database: Database, options: Options) -> Iterator[Measured]:
+def _against_bare(database: Database, places: Places) -> Iterator[Measured]:
+    commits, rows, repetitions = places.scale.commits, places.scale.rows, places.options.repetitions
     with ExitStack() as stack:
         clients = [stack.enter_context(closing(database.connect())) for _ in range(CLIENTS)]
         pool = stack.enter_context(ThreadPoolExecutor(CLIENTS))
-        keys = [row[0] for row in execute(clients[0], "SELECT id FROM key_masters ORDER BY key_id").fetchall()]
+        keys = [row[0] for row in execute(clients[0], SOME_KEYS).fetchall()]
 
         def commit(table: str) -> None:
-            committing = partial(_commit, INSERT.format(table=table), keys, COMMITS[options.scale])
-            list(pool.map(committing, clients))
+            list(pool.map(partial(_commit, INSERT.format(table=table), keys, commits), clients))
 
-        times = in_turn({table: partial(commit, table) for table in TABLES}, options.repetitions)
-        what = f"audit insert ÷ bare table, rate: {CLIENTS} clients committing"
+        times = in_turn({table: partial(commit, table) for table in TABLES}, repetitions)
         ratio = times["bare"].median / times["key_audit_logs"].median
-        yield Measured(what, database.engine_name, ratio, Limit(0.95, at_least=True), times)
+        what = f"audit insert ÷ bare table, rate: {CLIENTS} clients committing"
+        yield Measured(what, ratio, Limit(0.95, at_least=True), times)
 
-        rows = ROWS[options.scale]
         bulk = {table: partial(execute, clients[0], entries(clients[0], rows, table)) for table in TABLES}
-        times = in_turn(bulk, options.repetitions)
+        times = in_turn(bulk, repetitions)
         ratio = times["bare"].median / times["key_audit_logs"].median
         what = f"audit insert ÷ bare table, rate: {rows} rows in one statement"
-        yield Measured(what, database.engine_name, ratio, Limit(0.7, at_least=True), times)
+        yield Measured(what, ratio, Limit(0.7, at_least=True), times)
+
+
+def _over_histories(places: Places) -> Measured:
+    """Return what an entry costs that one client commits, by how many there are."""
+    histories, commits = places.scale.histories, places.scale.commits
+    statement = INSERT.format(table="key_audit_logs")
+    with places.copies(histories) as databases, ExitStack() as stack:
+        over_each = {
+            size.events: stack.enter_context(closing(database.connect()))
+            for size, database in zip(histories, databases, strict=True)
+        }
+        keys = [row[0] for row in execute(over_each[histories[0].events], SOME_KEYS).fetchall()]  # the same in each
+        runs = {entries: partial(_commit, statement, keys, commits, each) for entries, each in over_each.items()}
+        times = in_turn(runs, places.options.repetitions)
+    long = histories[-1].events
+    what = f"to compare: insert an entry and commit, over {long}"
+    curve = Curve.of("insert an entry", times, commits)
+    return Measured(what, curve.milliseconds[long], None, over(times), unit=" ms", curve=curve)
 
 
 def _commit(statement: str, keys: Sequence[object], commits: int, client: Connection) -> None:
     """Add entries one by one, each a transaction, as an application does: over the wire, prepared by the driver."""
     for number in range(commits):
         level = "LOW" if number % 20 else "HIGH"
-        said = {"key": keys[number % KEYS], "user": f"user-{number}", "level": level, "risk": number % 100}
+        said = {"key": keys[number % len(keys)], "user": f"user-{number}", "level": level, "risk": number % 100}
         execute(client, statement, said)

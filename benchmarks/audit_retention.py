@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 import psycopg
 
 from benchmarks.places import new_database
+from benchmarks.servers import open_engine
 from kms_schema.audit import OpenTrail, SigningKey, open_trail, retention, seal, verify
 from kms_schema.audit.check_archive import check
 from kms_schema.audit.check_proof import read_key
@@ -32,7 +33,11 @@ SIZES = """SELECT pg_relation_size('key_audit_logs'), pg_indexes_size('key_audit
 
 def main(server_url: str, entries: int) -> None:
     """Print the sizes in MB and the times in seconds, as a table of Markdown."""
-    with new_database("", server_url) as database, closing(database.connect()) as connection:
+    with (
+        closing(open_engine("", server_url)) as engine,
+        new_database(engine) as database,
+        closing(database.connect()) as connection,
+    ):
         assert isinstance(connection, psycopg.Connection)  # noqa: S101
         apply(connection, prefix=PREFIX)
         try:

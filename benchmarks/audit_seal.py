@@ -3,35 +3,35 @@
 from contextlib import ExitStack, closing
 from functools import partial
 
-from benchmarks.audit_history import add_keys, entries, fill, history
-from benchmarks.places import new_databases
-from benchmarks.targets import Limit, Measured, Options, Scale
+from benchmarks.audit_history import entries
+from benchmarks.places import Places
+from benchmarks.targets import Curve, Limit, Measured, over
 from benchmarks.timing import in_turn
 from kms_schema.audit import open_trail, seal
 from tests.engines import Database
 from tests.engines.database import Connection
 from tests.statements import dialect_of, execute
 
-SHORT: dict[Scale, int] = {"small": 10_000, "medium": 100_000, "full": 100_000}
 ENTRIES, TRANSACTIONS, ROLLED_BACK = 1_000, 10, 5
 
 
-def measure(options: Options) -> list[Measured]:
-    """Seal in both in turn, each time a thousand entries, some of which come late, between numbers that never come."""
-    long, short = history(options), SHORT[options.scale]
-    with new_databases(options.engine, options.server_url, 2) as databases, ExitStack() as stack:
-        trails = []
-        for database, count in zip(databases, (long, short), strict=True):
-            with closing(database.connect()) as connection:
-                add_keys(connection)
-                fill(connection, count)
-            trails.append(stack.enter_context(closing(BusyTrail(database))))
-        names = (f"over {long}", f"over {short}")
-        runs = {name: partial(_seal, trail) for name, trail in zip(names, trails, strict=True)}
-        times = in_turn(runs, options.repetitions, dict(zip(names, [each.write for each in trails], strict=True)))
-    what = f"seal {ENTRIES} entries over {long} ÷ over {short}"
-    ratio = times[names[0]].median / times[names[1]].median
-    return [Measured(what, databases[0].engine_name, ratio, Limit(1.2), times)]
+def measure(places: Places) -> list[Measured]:
+    """Seal in turn over histories of every length, each time a thousand entries, some of which come late, between
+    numbers that never come.
+    """
+    histories = places.scale.histories
+    short, long = histories[0].events, histories[-1].events
+    with places.copies(histories) as databases, ExitStack() as stack:
+        trails = {
+            size.events: stack.enter_context(closing(BusyTrail(database)))
+            for size, database in zip(histories, databases, strict=True)
+        }
+        runs = {entries: partial(_seal, trail) for entries, trail in trails.items()}
+        before = {entries: trail.write for entries, trail in trails.items()}
+        times = in_turn(runs, places.options.repetitions, before)
+    what = f"seal {ENTRIES} entries, {long} ÷ {short}"
+    ratio = times[long].median / times[short].median
+    return [Measured(what, ratio, Limit(1.2), over(times), curve=Curve.of(f"seal {ENTRIES} entries", times))]
 
 
 class BusyTrail:

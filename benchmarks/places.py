@@ -1,40 +1,155 @@
-"""Databases to measure in: always new ones, which are dropped afterwards; nobody's tables are touched."""
+"""Databases to measure in: always new ones, which are dropped afterwards; nobody's tables are touched.
 
-import os
-from collections.abc import Iterator
+What takes long to make is made once: first the keys, at 004; copies of that get the entries; a copy of each of those is
+upgraded to head and sealed. What is measured without writing reads those; what writes has a copy.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, redirect_stderr
+from dataclasses import dataclass
 from io import StringIO
+from typing import Any
 
-import psycopg
+from benchmarks.data.loading import analyze, load_events, load_keys
+from benchmarks.data.size import Ages, Size
+from benchmarks.scales import Scale
+from kms_schema.audit import open_trail, seal
+from kms_schema.cli.progress import clear, show_count
+from kms_schema.rotating import open_queue
+from tests.engines import Database, Engine
+from tests.statements import execute
 
-from tests.engines import Database, Engines
+AT_004 = "004"
+HEAD = "head"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What whoever measures can choose."""
+
+    scale: Scale
+    repetitions: int
+    seed: int = 1
+    foreign_tables: int = 0
+
+
+class Places:
+    """The databases of one run, on one server."""
+
+    def __init__(self, engine: Engine, options: Options, tell: Callable[[str], None] = lambda _: None) -> None:
+        """Make nothing yet; `tell` is told what takes a while."""
+        self.options = options
+        self.made: list[Database] = []
+        """Those that are there."""
+        self.count = 0
+        """How many there have been."""
+        self._engine = engine
+        self._tell = tell
+        self._ages = Ages.from_now()
+        self._prepared: dict[tuple[Size, str], Database] = {}
+
+    @property
+    def scale(self) -> Scale:
+        """How much there is to measure with."""
+        return self.options.scale
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is SQLite that is measured."""
+        return self._engine.name.startswith("sqlite")
+
+    def prepared(self, size: Size, revision: str = HEAD) -> Database:
+        """Return the database of a size that many read, and nobody writes to; nobody stays connected to it either."""
+        if (size, revision) not in self._prepared:
+            self._prepared[size, revision] = self._prepare(size, revision)
+        return self._prepared[size, revision]
+
+    @contextmanager
+    def copies(self, sizes: Sequence[Size], revision: str = HEAD) -> Iterator[list[Database]]:
+        """Make copies of prepared databases, to write to."""
+        copies: list[Database] = []
+        try:
+            for size in sizes:
+                copies.append(self._create(self.prepared(size, revision)))
+            yield copies
+        finally:
+            for copy in copies:
+                self._drop(copy)
+
+    @contextmanager
+    def empty(self) -> Iterator[Database]:
+        """Make a database at head with nothing in it."""
+        database = self._create()
+        try:
+            _upgrade(database, HEAD)
+            yield database
+        finally:
+            self._drop(database)
+
+    def described(self, describe: Callable[[Database], dict[str, Any]]) -> dict[str, Any]:
+        """Return what is to be said of the server, asked over a database that is dropped again."""
+        database = self._create()
+        try:
+            return describe(database)
+        finally:
+            self._drop(database)
+
+    def close(self) -> None:
+        """Drop whatever there is."""
+        for database in [*self.made]:
+            self._drop(database)
+        self._prepared.clear()
+
+    def _prepare(self, size: Size, revision: str) -> Database:
+        if revision == HEAD:
+            database = self._create(self.prepared(size, AT_004))
+            self._tell(f"upgrading and sealing {_told(size)}" if size.events else f"upgrading {_told(size)}")
+            _upgrade(database, HEAD)
+            with closing(database.connect()) as connection:
+                while open_queue(connection).catch_up():
+                    pass  # as `kms-schema rotations catch-up` does after an upgrade
+                for made in seal(open_trail(connection)):
+                    show_count("sealing", made.tree_size, size.events + 1)  # the first entry is of the schema itself
+                clear()
+                if not self.is_sqlite:
+                    execute(connection, "SELECT refresh_key_views()")
+                analyze(connection)
+            return database
+        database = self._create(self.prepared(size.without_events, AT_004) if size.events else None)
+        self._tell(f"loading {_told(size)}")
+        if not size.events:
+            _upgrade(database, AT_004)
+        load = load_events if size.events else load_keys
+        with closing(database.connect()) as connection:
+            load(connection, size, self.options.seed, self._ages)
+            analyze(connection)
+        return database
+
+    def _create(self, template: Database | None = None) -> Database:
+        database = self._engine.create(template)
+        self.made.append(database)
+        self.count += 1
+        return database
+
+    def _drop(self, database: Database) -> None:
+        self._engine.drop(database)
+        self.made.remove(database)
+
+
+def _told(size: Size) -> str:
+    return f"{size.keys} keys and {size.events} audit entries" if size.events else f"{size.keys} keys"
+
+
+def _upgrade(database: Database, revision: str) -> None:
+    with redirect_stderr(StringIO()):  # what a migration says of its progress
+        database.alembic("upgrade", revision)
 
 
 @contextmanager
-def new_database(engine: str, server_url: str | None) -> Iterator[Database]:
-    """Make a database, migrated to head, on a server of the benchmark's own (`engine` as the tests name it), or on the
-    one at `server_url`, as a role that may create databases.
-    """
-    with new_databases(engine, server_url, 1) as (database,):
+def new_database(engine: Engine) -> Iterator[Database]:
+    """Make a database at head with nothing in it, outside of a run."""
+    with closing(Places(engine, Options(scale=_NOTHING, repetitions=1))) as places, places.empty() as database:
         yield database
 
 
-@contextmanager
-def new_databases(engine: str, server_url: str | None, count: int) -> Iterator[list[Database]]:
-    """Make so many of them on one server."""
-    if server_url is not None:
-        with psycopg.connect(server_url) as connection:
-            major = connection.info.server_version // 10000
-        engine = f"postgresql-{major}"
-        os.environ[f"KMS_TEST_POSTGRESQL_{major}"] = server_url
-    with closing(Engines()) as engines:
-        databases = []
-        try:
-            for _ in range(count):
-                databases.append(engines[engine].create())
-                with redirect_stderr(StringIO()):  # what a migration says of its progress
-                    databases[-1].alembic("upgrade", "head")
-            yield databases
-        finally:
-            for database in databases:
-                engines[engine].drop(database)
+_NOTHING = Scale("nothing", (), 0, 0, 0, 0, 0)

@@ -1,25 +1,14 @@
 """What is promised, under the numbers that it has there, and what a measurement gives."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from benchmarks.timing import Times
 
-Scale = Literal["small", "medium", "full"]
-
-
-@dataclass(frozen=True)
-class Options:
-    """What whoever measures can choose."""
-
-    engine: str
-    server_url: str | None
-    repetitions: int
-    foreign_tables: int
-    scale: Scale = "small"
-    """How much is in the database: small takes seconds, full is what the targets are about, and takes long."""
+if TYPE_CHECKING:
+    from benchmarks.places import Places
 
 
 @dataclass(frozen=True)
@@ -40,19 +29,45 @@ class Limit:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """What one operation costs over histories of different lengths."""
+
+    name: str
+    milliseconds: Mapping[int, float]
+    """By the number of audit entries."""
+
+    @classmethod
+    def of(cls, name: str, times: Mapping[int, Times], operations: int = 1) -> "Curve":
+        """Return the medians of what was timed over histories by their lengths, each time so many operations."""
+        return cls(name, {entries: each.median / operations for entries, each in times.items()})
+
+
+def over(times: Mapping[int, Times]) -> dict[str, Times]:
+    """Return what was timed over histories as a result names it."""
+    return {f"over {entries}": each for entries, each in times.items()}
+
+
+@dataclass(frozen=True)
 class Measured:
     """One number, a ratio as a rule, with its limit and the times that it comes from."""
 
     what: str
-    engine: str
     value: float
-    limit: Limit
-    times: Mapping[str, Times]
+    limit: Limit | None
+    """None for what is measured to compare with."""
+    times: Mapping[str, Times] = field(default_factory=dict)
+    unit: str = ""
+    """Of the value, where there is no limit that has one."""
+    plan: str = ""
+    """The indexes that a query goes by; of a stall, the statement."""
+    as_planned: bool = True
+    """Whether it goes by those that are there for it."""
+    curve: Curve | None = None
 
     @property
-    def met(self) -> bool:
-        """Whether the limit is kept."""
-        return self.limit.met(self.value)
+    def met(self) -> bool | None:
+        """Whether the limit is kept; None where there is none."""
+        return None if self.limit is None else self.limit.met(self.value) and self.as_planned
 
 
 @dataclass(frozen=True)
@@ -60,18 +75,28 @@ class Target:
     """What is promised under a number; `module` has the function `measure` for it."""
 
     number: str
+    what: str
     module: str
+    on_sqlite: bool = False
+    """Whether there is something to measure on SQLite."""
 
-    def measure(self, options: Options) -> Sequence[Measured]:
+    def measure(self, places: "Places") -> Sequence[Measured]:
         """Measure it; takes from seconds to minutes."""
-        function: Callable[[Options], Sequence[Measured]] = import_module(self.module).measure
-        return function(options)
+        function: Callable[[Places], Sequence[Measured]] = import_module(self.module).measure
+        return function(places)
 
 
 TARGETS = (
-    Target("P3", "benchmarks.audit_insert"),
-    Target("P4", "benchmarks.audit_verify"),
-    Target("P5", "benchmarks.audit_seal"),
-    Target("P7", "benchmarks.validator"),
+    Target("P1", "reading the views", "benchmarks.views_read", on_sqlite=True),
+    Target("P2", "refreshing the views", "benchmarks.views_refresh"),
+    Target("P3", "audit inserts", "benchmarks.audit_insert"),
+    Target("P4", "verifying the trail", "benchmarks.audit_verify", on_sqlite=True),
+    Target("P5", "sealing", "benchmarks.audit_seal", on_sqlite=True),
+    Target("P6", "upgrading under load", "benchmarks.upgrade"),
+    Target("P7", "the validator", "benchmarks.validator", on_sqlite=True),
+    Target("P8", "the hot queries", "benchmarks.queries", on_sqlite=True),
+    Target("P9", "partial indexes", "benchmarks.index_sizes"),
+    Target("P10", "what is due for rotation", "benchmarks.rotations_due", on_sqlite=True),
+    Target("P11", "counting use", "benchmarks.counting"),
 )
-"""Every target that can be measured so far."""
+"""All of them."""

@@ -3,20 +3,20 @@
 import os
 import sys
 
-from benchmarks.places import new_database
-from benchmarks.targets import Limit, Measured, Options
+from benchmarks.places import Places
+from benchmarks.targets import Limit, Measured
 from benchmarks.timing import alternately
 from tests.engines import Database
 from tests.engines.database import ALEMBIC_INI
 from tests.foreign import add_foreign_tables
 
 
-def measure(options: Options) -> list[Measured]:
+def measure(places: Places) -> list[Measured]:
     """Run both alternately over one database, which is as `upgrade head` leaves it, but for foreign tables."""
-    with new_database(options.engine, options.server_url) as database:
-        if options.foreign_tables:
-            add_foreign_tables(database, options.foreign_tables)
-        return [_compared(database, options.repetitions)]
+    with places.empty() as database:
+        if places.options.foreign_tables:
+            add_foreign_tables(database, places.options.foreign_tables)
+        return [_compared(database, places.options.repetitions)]
 
 
 def _compared(database: Database, repetitions: int) -> Measured:
@@ -28,4 +28,4 @@ def _compared(database: Database, repetitions: int) -> Measured:
     times = alternately(commands, repetitions, environment)
     ours, theirs = times["kms-schema validate"], times["alembic check"]
     what = "validator, whole process ÷ `alembic check`"
-    return Measured(what, database.engine_name, ours.median / theirs.median, Limit(0.5), times)
+    return Measured(what, ours.median / theirs.median, Limit(0.5), times)

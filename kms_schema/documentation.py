@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from kms_schema import vocabulary
 from kms_schema.entity_diagram import entity_diagram
+from kms_schema.index_reasons import INDEX_REASONS
 from kms_schema.rights.definition import GRANTEES, POLICIES, RIGHTS, Role
 from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFECYCLE, RecordedEvent
 
@@ -85,6 +86,11 @@ def rights() -> str:
     )
 
 
+def indexes() -> str:
+    """Return why each index is there that is not a constraint's, as a Markdown table."""
+    return _table(("index", "for"), [(f"`{name}`", str(reason)) for name, reason in INDEX_REASONS.items()])
+
+
 def row_policies() -> str:
     """Return which rows roles see and write, as a Markdown table."""
     return _table(
@@ -102,10 +108,11 @@ def row_policies() -> str:
     )
 
 
-PAGES = ("README.md", "docs/recorded.md", "docs/roles.md")
+PAGES = ("README.md", "docs/indexes.md", "docs/recorded.md", "docs/roles.md")
 """The files that have such parts."""
 
 PARTS = {
+    "indexes": indexes,
     "roles": roles,
     "rights": rights,
     "row policies": row_policies,

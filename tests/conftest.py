@@ -26,6 +26,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="audit events in the large database of the tests under load (%(default)s; on SQLite a twentieth)",
     )
     parser.addoption(
+        "--workload-events",
+        type=int,
+        default=100_000,
+        metavar="NUMBER",
+        help="audit entries where the plans of the workload are looked at; a tenth of that of keys (%(default)s)",
+    )
+    parser.addoption(
         "--foreign-tables",
         type=int,
         default=1_000,

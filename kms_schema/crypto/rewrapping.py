@@ -212,10 +212,6 @@ class _Run:
         claim = acting_for(session.connection(), self.actor) if self.actor else nullcontext()
         changes, seen = [], Outcome()
         with claim:
-            if session.get_bind().dialect.name == "postgresql":
-                # validate_key_version_wrapper asks of each row whether it wraps any. Where all are under one wrapper
-                # the planner thinks that every row is such a one, and reads the whole table to find none.
-                session.execute(sa.text("SET LOCAL enable_seqscan = off"))
             share_target(session, self.move.target)
             rows = kind.read(session, ids, lock=True)
             for row in rows:

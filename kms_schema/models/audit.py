@@ -71,7 +71,12 @@ class KeyAuditLog(Base):
         *json_shape("additional_metadata", "object"),
         sa.UniqueConstraint("sequence"),
         sa.Index("idx_key_audit_logs_history", "key_id", "timestamp"),
-        sa.Index("idx_key_audit_logs_timestamp", "timestamp"),
+        sa.Index(
+            "idx_key_audit_logs_timestamp",
+            "timestamp",
+            postgresql_using="brin",
+            postgresql_with={"autosummarize": "on", "pages_per_range": 32},
+        ),
         sa.Index(
             "idx_key_audit_high_risk_partial",
             "timestamp",

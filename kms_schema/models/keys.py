@@ -86,6 +86,7 @@ class KeyMaster(Base):
         *json_shape("compliance_tags", "array"),
         sa.UniqueConstraint("key_id"),
         sa.Index("idx_key_masters_parent_key_id", "parent_key_id"),
+        sa.Index("idx_key_masters_newest", "status", "key_type", "created_at", "key_id"),
         sa.Index(
             "idx_key_masters_dashboard_covering",
             "status",

@@ -5,7 +5,7 @@ changes, how they get there may.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import sqlalchemy as sa
@@ -16,7 +16,9 @@ from kms_schema.sql import verbatim
 log = logging.getLogger("alembic.runtime.migration")
 
 LOCK_ATTEMPTS = 10
-"""How often the locks of a transaction are asked for, before the revision gives up and changes nothing."""
+"""How often the locks of a transaction are asked for with patience, before a revision gives up and changes nothing."""
+HASTY_MS = 100
+"""How long each attempt before these waits in all, and nobody notices; there are lock_timeout / HASTY_MS of them."""
 
 PLANNING_OPTION = "kms_planning"
 """Option of the migration context: statements are written down and not executed, so none sees what one before made."""
@@ -38,15 +40,23 @@ DECLARE
     -- While one lock is held and the next is waited for, others wait for us, perhaps since we began to wait for the
     -- first. That must end before deadlock_timeout: after it a circle is broken by refusing one of the others.
     haste integer := (SELECT setting::integer * 4 / 5 FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout');
+    -- Who holds a lock for long would hold up everybody who waits behind us: at first we do not wait for such a one,
+    -- but come back when it may have gone.
+    hasty integer := timeout / {hasty_ms};
+    first_wait integer;
+    all_waits integer;
 BEGIN
-    FOR attempt IN 1..{attempts} LOOP
+    FOR attempt IN 1 - hasty..{attempts} LOOP
         BEGIN
+            first_wait := CASE WHEN attempt <= 0 THEN {hasty_ms} ELSE timeout END;
+            all_waits := CASE WHEN attempt <= 0 THEN {hasty_ms} ELSE haste END;
+            PERFORM pg_catalog.set_config('lock_timeout', first_wait::text, true);
             since := pg_catalog.clock_timestamp();
             held := false;
             FOREACH relation IN ARRAY relations LOOP
                 IF held THEN
                     PERFORM pg_catalog.set_config('lock_timeout', greatest(
-                        haste - pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - since) * 1000, 1
+                        all_waits - pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - since) * 1000, 1
                     )::integer::text, true);
                 END IF;
                 CASE (SELECT relkind FROM pg_catalog.pg_class WHERE oid = relation::regclass)
@@ -107,18 +117,20 @@ def only_planned() -> bool:
     return bool(context.as_sql or context.opts.get(PLANNING_OPTION))
 
 
-def create_index(
+def create_index(  # noqa: PLR0913  (each is a part of the statement)
     name: str,
     table: str,
     columns: Sequence[str | sa.TextClause],
     *,
     unique: bool = False,
     where: str | None = None,
+    using: str | None = None,
+    storage: Mapping[str, str | int] | None = None,
 ) -> None:
     """Build one index on a table that may be large, if it is not there.
 
     On PostgreSQL it is built CONCURRENTLY, and anew where an interrupted build left it INVALID; unless the caller
-    holds a transaction open around the revisions, where neither can be had.
+    holds a transaction open around the revisions, where neither can be had. `using` and `storage` are PostgreSQL's.
     """
     predicate = sa.text(where) if where else None
 
@@ -132,6 +144,8 @@ def create_index(
             if_not_exists=True,
             postgresql_where=predicate,
             postgresql_concurrently=concurrently,
+            postgresql_using=using,
+            postgresql_with=dict(storage or {}),
             sqlite_where=predicate,
         )
 
@@ -146,17 +160,25 @@ def create_index(
             build(concurrently=True)
 
 
+def exchange_index(name: str) -> None:
+    """Put the index that was built as `NAME_next` in the place of the one of this name; its table is locked already."""
+    op.execute(f"DROP INDEX {qualified(name)}")
+    op.execute(f"ALTER INDEX {qualified(name + '_next')} RENAME TO {name}")
+
+
 def lock(relations: Sequence[str], mode: str) -> None:
     """Lock tables and views of PostgreSQL in this transaction, all or none; on SQLite the file is locked already.
 
     Views are locked in ACCESS EXCLUSIVE mode, and come before what they read: a reader locks the view first.
-    Waits in all at most `lock_timeout` and `deadlock_timeout` at a time, then lets everybody through and tries
-    again: nobody waits longer for us, and nobody's statement is refused for a deadlock with us. After
-    `LOCK_ATTEMPTS` it fails with SQLSTATE 55P03, and says who holds what could not be had.
+    At first it waits in all `HASTY_MS` at a time, which is too short for who waits behind us to notice, then lets
+    everybody through and tries again, as often as `lock_timeout` has room for. What cannot be had so, such as a table
+    under an autovacuum that gives way only to who waits, it waits for longer: in all at most `lock_timeout` and
+    `deadlock_timeout` at a time. Nobody waits longer for us, and nobody's statement is refused for a deadlock with us.
+    After `LOCK_ATTEMPTS` of these it fails with SQLSTATE 55P03, and says who holds what could not be had.
     """
     if _on_postgresql():
         listed = ", ".join(f"'{qualified(relation)}'" for relation in relations)
-        op.execute(verbatim(_LOCK.format(relations=listed, mode=mode, attempts=LOCK_ATTEMPTS)))
+        op.execute(verbatim(_LOCK.format(relations=listed, mode=mode, attempts=LOCK_ATTEMPTS, hasty_ms=HASTY_MS)))
 
 
 @contextmanager

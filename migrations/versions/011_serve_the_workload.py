@@ -1,17 +1,15 @@
 """Serve the workload: what is due for rotation is found by what is due, and the trail has no index too many.
 
-On PostgreSQL the new columns of the versions come first, then indexes are built and dropped CONCURRENTLY; an
-interrupted run leaves nothing to undo, and the rest takes a moment. The columns stay empty: no version is rewritten,
-and what they would say of it is worked out when it is counted, rotated or looked at (`kms-schema rotations catch-up`).
+On PostgreSQL the new columns of the versions come first, then indexes are built CONCURRENTLY; an interrupted run leaves
+nothing to undo, and the rest takes a moment, with the locks of the tables whose triggers are exchanged. The columns
+stay empty: no version is rewritten, and what they would say of it is worked out when it is counted, rotated or looked
+at (`kms-schema rotations catch-up`).
 """
 
-import sqlite3
-
 from alembic import op
-from alembic.util import CommandError
 
 from kms_schema.sql import create_statements, drop_statements, replace_statements, verbatim
-from kms_schema.sql.steps import create_index, lock, qualified, schema
+from kms_schema.sql.steps import create_index, exchange_index, lock, qualified, schema
 
 revision = "011_serve_the_workload"
 down_revision = "010_summarize_key_audit_trail"
@@ -34,6 +32,8 @@ COLUMNS = {
     ),
 }
 """Of `key_versions`."""
+FILLFACTOR = 90
+"""Of `key_versions`: a version whose counter passed a ceiling moves, and is counted in place where its page has room."""
 
 LIVE = "activated_at IS NOT NULL AND deactivated_at IS NULL"
 # Name, table, columns or expressions, predicate.
@@ -44,6 +44,7 @@ INDEXES: tuple[tuple[str, str, tuple[str, ...], str | None], ...] = (
         ("key_type", "coalesce(rotated_at, activated_at)"),
         "status = 'active'",
     ),
+    ("idx_key_masters_newest", "key_masters", ("status", "key_type", "created_at", "key_id"), None),
     ("idx_key_versions_age_partial", "key_versions", ("key_type", "activated_at"), LIVE),
     ("idx_key_versions_usage_partial", "key_versions", ("key_type", "usage_ceiling"), LIVE),
     ("idx_key_versions_volume_partial", "key_versions", ("key_type", "volume_ceiling"), LIVE),
@@ -54,7 +55,10 @@ INDEXES: tuple[tuple[str, str, tuple[str, ...], str | None], ...] = (
         "status = 'FAILED' AND next_retry_at IS NOT NULL AND retry_count < max_retries",
     ),
 )
-FILES: dict[str, tuple[str, ...]] = {"postgresql": ("record_key_version_ceilings_v01",), "sqlite": ()}
+FILES: dict[str, tuple[str, ...]] = {
+    "postgresql": ("record_key_version_ceilings_v01", "audit_key_insert_v01", "record_key_version_insert_v01"),
+    "sqlite": (),
+}
 TRIGGERS = (
     "record_key_version_ceilings_insert_trigger_v01",
     "record_key_version_ceilings_trigger_v01",
@@ -62,9 +66,62 @@ TRIGGERS = (
 )
 ASIDE = "guard_key_audit_actor_insert_trigger_v01"
 """It asks a PRAGMA, which DROP COLUMN refuses to read where schemas are not trusted, as in SQLite's own shell."""
-BEFORE: dict[str, tuple[str, ...]] = {"postgresql": ("rotations_due_v01",), "sqlite": ("rotations_due_v01",)}
-AFTER: dict[str, tuple[str, ...]] = {"postgresql": ("rotations_due_v02",), "sqlite": ("rotations_due_v02",)}
+AFTER_THEM = (
+    "record_key_version_insert_trigger_v01",
+    "record_key_version_activation_trigger_v01",
+    "audit_key_version_insert_trigger_v01",
+    "audit_key_version_update_trigger_v01",
+    "audit_key_version_delete_trigger_v01",
+)
+"""On SQLite triggers are asked in the order in which they were made, so what came after those is made anew as well."""
+BEFORE: dict[str, tuple[str, ...]] = {
+    "postgresql": (
+        "rotations_due_v01",
+        "validate_key_version_wrapper_v01",
+        "prevent_key_version_destruction_v01",
+        "guard_key_audit_log_insert_event_v01",
+    ),
+    "sqlite": (
+        "rotations_due_v01",
+        "prevent_key_version_destruction_trigger_v01",
+        "prevent_key_version_delete_trigger_v01",
+        *AFTER_THEM,
+    ),
+}
+AFTER: dict[str, tuple[str, ...]] = {
+    "postgresql": (
+        "rotations_due_v02",
+        "validate_key_version_wrapper_v02",
+        "prevent_key_version_destruction_v02",
+        "guard_key_audit_log_insert_event_v02",
+    ),
+    "sqlite": (
+        "rotations_due_v02",
+        "prevent_key_version_destruction_trigger_v02",
+        "prevent_key_version_delete_trigger_v02",
+        *AFTER_THEM,
+    ),
+}
 """What of earlier revisions is exchanged."""
+
+# Only on PostgreSQL.
+TRIGGERS_BEFORE = (
+    "guard_key_audit_log_insert_event_trigger_v01",
+    "audit_key_master_insert_trigger_v01",
+    "audit_key_version_insert_trigger_v01",
+    "record_key_version_insert_trigger_v01",
+)
+TRIGGERS_AFTER = (
+    "guard_key_audit_log_insert_event_trigger_v02",
+    "audit_key_master_insert_trigger_v02",
+    "audit_key_version_insert_trigger_v02",
+    "record_key_version_insert_trigger_v02",
+)
+# Entries come in the order of their times: the first and last time of every 32 pages find those of a week as fast, and
+# take a thousandth of the room. SQLite has nothing like that.
+TIMES = "idx_key_audit_logs_timestamp"
+STORAGE: dict[str, str | int] = {"autosummarize": "on", "pages_per_range": 32}
+IN_USE = ("rotations_due", "key_versions", "key_masters", "key_audit_logs")
 
 
 def upgrade() -> None:
@@ -72,14 +129,18 @@ def upgrade() -> None:
     add_columns(dialect)
     for name, table, columns, predicate in INDEXES:
         create_index(name, table, [verbatim(each) if "(" in each else each for each in columns], where=predicate)
+    if dialect == "postgresql":
+        create_index(f"{TIMES}_next", "key_audit_logs", ("timestamp",), using="brin", storage=STORAGE)
     for statement in create_statements(dialect, FILES[dialect], schema()):
         op.execute(statement)
-    lock(("rotations_due", "key_versions"), "SHARE ROW EXCLUSIVE")
+    lock(IN_USE, "ACCESS EXCLUSIVE")
     for statement in (
         *replace_statements(dialect, AFTER[dialect], schema()),
         *create_statements(dialect, TRIGGERS, schema()),
     ):
         op.execute(statement)
+    if dialect == "postgresql":
+        exchange(TRIGGERS_AFTER)
 
 
 def add_columns(dialect: str) -> None:
@@ -89,7 +150,7 @@ def add_columns(dialect: str) -> None:
     if dialect == "postgresql":
         # What an interrupted run added, it has committed before the first index.
         added = ", ".join(f"ADD COLUMN IF NOT EXISTS {column}" for column in COLUMNS[dialect])
-        op.execute(f"ALTER TABLE {table} {added}")
+        op.execute(f"ALTER TABLE {table} {added}, SET (fillfactor = {FILLFACTOR})")
         return
     for column in COLUMNS[dialect]:
         op.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
@@ -97,10 +158,11 @@ def add_columns(dialect: str) -> None:
 
 def downgrade() -> None:
     dialect = op.get_context().dialect.name
-    if dialect == "sqlite" and sqlite3.sqlite_version_info < (3, 35, 5):
-        # https://www.sqlite.org/releaselog/3_35_5.html
-        raise CommandError("SQLite before 3.35.5 could damage the file when it drops a column: downgrade with a later")
-    lock(("rotations_due", "key_versions", "key_masters", "key_rotations"), "ACCESS EXCLUSIVE")
+    if dialect == "postgresql":
+        create_index(f"{TIMES}_next", "key_audit_logs", ("timestamp",))
+    lock((*IN_USE, "key_rotations"), "ACCESS EXCLUSIVE")
+    if dialect == "postgresql":
+        exchange(TRIGGERS_BEFORE)
     for statement in (
         *replace_statements(dialect, BEFORE[dialect], schema()),
         *drop_statements(dialect, (*FILES[dialect], *TRIGGERS), schema()),
@@ -108,15 +170,28 @@ def downgrade() -> None:
         op.execute(statement)
     for name, *_ in INDEXES:
         op.execute(f"DROP INDEX {qualified(name)}")
+    if dialect == "postgresql":
+        op.execute(f"ALTER TABLE {qualified('key_versions')} RESET (fillfactor)")
     drop_columns(dialect)
 
 
 def drop_columns(dialect: str) -> None:
-    """Take the columns away; on SQLite, whatever triggers there are is read again, and one is not trusted to all."""
+    """Take the columns away; on SQLite, whatever triggers there are is read again, and one is not trusted to all.
+
+    The last one first: DROP COLUMN before SQLite 3.35.5 could leave a value in the column that comes after it
+    (https://www.sqlite.org/releaselog/3_35_5.html), and so none does.
+    """
     aside = (ASIDE,) if dialect == "sqlite" else ()
     for statement in drop_statements(dialect, aside):
         op.execute(statement)
-    for column in COLUMNS[dialect]:
+    for column in reversed(COLUMNS[dialect]):
         op.execute(f"ALTER TABLE {qualified('key_versions')} DROP COLUMN {column.partition(' ')[0]}")
     for statement in create_statements(dialect, aside):
         op.execute(statement)
+
+
+def exchange(triggers: tuple[str, ...]) -> None:
+    """Put triggers, and the index of times that was built for it, in the place of those that there are."""
+    for statement in replace_statements("postgresql", triggers, schema()):
+        op.execute(statement)
+    exchange_index(TIMES)

@@ -1,7 +1,7 @@
 """Run one throwaway PostgreSQL server for as long as standard input stays open.
 
-    python keeper.py [--set NAME=VALUE]... [--standby-of URL [--base-backup PROGRAM] | --upgrade-of OLD DATA]
-        PROGRAMS BASE [USER ROOT...]
+    python keeper.py [--set NAME=VALUE]... [--on-disk]
+        [--standby-of URL [--base-backup PROGRAM] | --upgrade-of OLD DATA] PROGRAMS BASE [USER ROOT...]
 
 PROGRAMS is the folder of `initdb` and `postgres`, BASE where the server's folder is made. The server runs as
 USER where one is given; if USER cannot read PROGRAMS, the ROOTs (PROGRAMS is in the first) are copied for it.
@@ -48,7 +48,7 @@ class Server:
         self.base_backup: Path | None = given.base_backup
         self.upgraded: list[str] | None = given.upgrade_of
         self.folder = Path(tempfile.mkdtemp(prefix="kms-pg-", dir=base))
-        self.data = Path(tempfile.mkdtemp(prefix="kms-pg-data-", dir=data_base(base)))
+        self.data = Path(tempfile.mkdtemp(prefix="kms-pg-data-", dir=base if given.on_disk else data_base(base)))
         self.log = self.folder / "log"
         self.process: subprocess.Popen[bytes] | None = None
         self.identity: dict[str, Any] = {}
@@ -168,6 +168,7 @@ def main() -> None:
     """Keep a server until standard input ends."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--set", dest="settings", metavar="NAME=VALUE", action="append", default=[])
+    parser.add_argument("--on-disk", action="store_true", help="not in memory, where a commit costs nothing")
     parser.add_argument("--standby-of", metavar="URL")
     parser.add_argument("--base-backup", type=Path, metavar="PROGRAM")
     parser.add_argument("--upgrade-of", nargs=2, metavar=("OLD", "DATA"))

@@ -29,16 +29,25 @@ class PostgresqlEngine:
 
     dialect = "postgresql"
 
-    def __init__(self, name: str, programs: Programs | None = None, options: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        programs: Programs | None = None,
+        options: tuple[str, ...] = (),
+        *,
+        url: str | None = None,
+        prefix: str = "kms_test",
+    ) -> None:
         """Start or reach the server named `postgresql-<major>`; raises `EngineUnavailableError`.
 
-        Where `programs` are given, it is they that are started, with these options of the keeper's.
+        Where `programs` are given, it is they that are started, with these options of the keeper's; where a `url` is,
+        the server there is taken. The names of databases begin with `prefix`.
         """
         self._options = options
         self.name = name
         major = int(name.removeprefix("postgresql-"))
         self._server = contextlib.ExitStack()
-        given = None if programs else os.environ.get(f"KMS_TEST_POSTGRESQL_{major}")
+        given = url or (None if programs else os.environ.get(f"KMS_TEST_POSTGRESQL_{major}"))
         try:
             address = sa.make_url(given) if given else self._start(programs or find_programs(major))
             self.url = address.set(drivername="postgresql+psycopg")
@@ -47,7 +56,7 @@ class PostgresqlEngine:
             self._server.close()
             raise
         # Several workers may share a server that was given by URL.
-        self._names = (f"kms_test_{os.getpid()}_{number}" for number in count())
+        self._names = (f"{prefix}_{os.getpid()}_{number}" for number in count())
 
     def _start(self, programs: Programs) -> sa.URL:
         base = Path(tempfile.gettempdir())

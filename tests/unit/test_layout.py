@@ -17,8 +17,8 @@ SCRIPTS = sorted((REPOSITORY / "scripts").glob("*.py"))
 LAYERS = (
     {"vocabulary", "naming", "database_url", "envelopes"},
     {"sql", "models", "snapshots"},
-    {"validation", "audit", "crypto", "engine", "hardening", "migrating", "rights", "rotating"},
-    {"cli", "migration_checks", "documentation", "entity_diagram", "pytest_plugin"},
+    {"validation", "audit", "crypto", "engine", "hardening", "migrating", "refreshing", "rights", "rotating"},
+    {"cli", "migration_checks", "documentation", "entity_diagram", "index_reasons", "pytest_plugin"},
 )
 """The parts of the package, from the bottom up; a part imports from its own layer and from those below."""
 

@@ -78,7 +78,8 @@ _WITHOUT = (
     "DO $$ DECLARE old record;",  # owner and rights of what is exchanged
     "DROP FUNCTION",
     "ALTER FUNCTION",
-    "ALTER INDEX",  # of a relation that is new
+    "ALTER INDEX",  # of a relation that is new, or of a table that is locked for it
+    "DROP INDEX ",  # likewise
     "ALTER MATERIALIZED VIEW",
 )
 

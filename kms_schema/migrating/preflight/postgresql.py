@@ -14,7 +14,7 @@ from kms_schema.migrating.options import MigrationOptions
 from kms_schema.migrating.preflight.locks import HOLDS_UP, MODES, Lock, locks_of, strongest
 from kms_schema.migrating.preflight.plan import Plan
 from kms_schema.migrating.preflight.verdict import Disk, Held, Work
-from kms_schema.sql.steps import LOCK_ATTEMPTS
+from kms_schema.sql.steps import HASTY_MS, LOCK_ATTEMPTS
 
 OLDEST, NEWEST = 13, 18
 """Major versions that this package is tested on."""
@@ -121,9 +121,9 @@ def notes(connection: sa.Connection, plan: Plan, options: MigrationOptions) -> I
     existing = _existing(connection, plan)
     if any(lock.relation in existing and not lock.long and lock.mode in _WAITED_FOR for lock in _locks(plan)):
         yield (
-            f"whoever waits a moment waits at most {options.lock_timeout_ms / 1000:g} s, and as long as "
-            f"deadlock_timeout more, at a time; where a lock is not to be had by then, everybody gets through, "
-            f"{LOCK_ATTEMPTS} times"
+            f"whoever waits a moment waits at most {HASTY_MS / 1000:g} s at a time; where a lock is not to be had "
+            f"so for long, at most {options.lock_timeout_ms / 1000:g} s, and as long as deadlock_timeout more; then "
+            f"everybody gets through, {LOCK_ATTEMPTS} times"
         )
     for statement in plan.statements:
         if statement.startswith("DROP INDEX CONCURRENTLY"):

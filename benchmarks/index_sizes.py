@@ -1,0 +1,53 @@
+"""P9: each partial index against one over the same columns of every row, both as small as they can be.
+
+Beside it, to plan with, what a row of each table takes, and its entries in all indexes.
+"""
+
+from contextlib import closing
+
+from benchmarks.places import Places
+from benchmarks.targets import Limit, Measured
+from tests.engines.database import Connection
+from tests.statements import execute
+
+PARTIAL = """SELECT class.relname, owner.relname, pg_get_indexdef(class.oid), pg_get_expr(indpred, indrelid)
+FROM pg_index JOIN pg_class AS class ON class.oid = indexrelid JOIN pg_class AS owner ON owner.oid = indrelid
+WHERE indpred IS NOT NULL AND owner.relnamespace = current_schema()::regnamespace ORDER BY class.relname"""
+
+TABLES = ("key_audit_logs", "key_masters", "key_versions", "key_rotations", "key_audit_leaves")
+SIZES = "SELECT count(*), pg_table_size('{table}'), pg_indexes_size('{table}') FROM {table}"
+
+
+def measure(places: Places) -> list[Measured]:
+    """Build both, in a transaction that is rolled back, and compare what they take."""
+    database = places.prepared(places.scale.workload)
+    with closing(database.connect()) as connection:
+        found = execute(connection, PARTIAL).fetchall()
+        sizes = [(table, *execute(connection, SIZES.format(table=table)).fetchone()) for table in TABLES]
+        return [*(_compared(connection, *row) for row in found), *(_planned(*each) for each in sizes)]
+
+
+def _planned(table: str, rows: int, of_table: int, of_indexes: int) -> Measured:
+    bytes_each = f"{of_table / rows:.0f} + {of_indexes / rows:.0f} bytes a row"
+    return Measured(f"to compare: indexes ÷ {table}, {bytes_each}", of_indexes / of_table, None)
+
+
+def _compared(connection: Connection, name: str, table: str, definition: str, predicate: str) -> Measured:
+    whole, _, _ = definition.rpartition(" WHERE ")
+    of_columns = whole.partition(" USING ")[2]
+    execute(connection, "BEGIN")
+    try:
+        sizes = []
+        for twin, condition in (("partial_twin", f" WHERE {predicate}"), ("full_twin", "")):
+            execute(connection, f"CREATE INDEX {twin} ON {table} USING {of_columns}{condition}")
+            ((size,),) = execute(connection, f"SELECT pg_relation_size('{twin}')").fetchall()
+            sizes.append(size)
+    finally:
+        execute(connection, "ROLLBACK")
+    partial, full = sizes
+    what = f"{name} ÷ full twin ({_megabytes(partial)} of {_megabytes(full)} MB)"
+    return Measured(what, partial / full, Limit(0.4))
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 2**20:.1f}"

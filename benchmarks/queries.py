@@ -1,0 +1,87 @@
+"""P8: the hot queries with the indexes of 005 and later, against the same database at 004."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from functools import partial
+from typing import Any
+
+from benchmarks.places import AT_004, Places
+from benchmarks.plans import Plan, plans_of
+from benchmarks.targets import Limit, Measured
+from benchmarks.timing import in_turn
+from benchmarks.workload import ASKED, Sampler
+from tests.engines.database import Connection
+from tests.statements import dialect_of, execute
+from tests.workload.queries import QUERIES, Query
+
+FASTER = Limit(3, at_least=True)
+"""Where the index for it came later than 004."""
+NOT_SLOWER = Limit(0.9, at_least=True)
+"""Where 004 has it: so much two runs of the same differ."""
+CATALOG = {
+    "postgresql": "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema()",
+    "sqlite": "SELECT name FROM sqlite_schema WHERE type = 'index'",
+}
+
+
+def measure(places: Places) -> list[Measured]:
+    """Ask both databases in turn, with the same values."""
+    size = places.scale.workload
+    after, before = places.prepared(size), places.prepared(size, AT_004)
+    sampler = Sampler(after, places.options.seed)
+    with closing(after.connect()) as at_head, closing(before.connect()) as at_004:
+        return list(_compared(at_head, at_004, sampler, places.options.repetitions))
+
+
+def _compared(at_head: Connection, at_004: Connection, sampler: Sampler, repetitions: int) -> Iterator[Measured]:
+    dialect = dialect_of(at_head)
+    had = {name for (name,) in execute(at_004, CATALOG[dialect]).fetchall()}
+    for name, asked in ASKED.items():
+        query = QUERIES[name]
+        if query.engine not in {None, dialect}:
+            continue
+        samples, statement = asked.samples(sampler), query.on(dialect)
+        runs = {
+            revision: partial(_ask, connection, statement, samples)
+            for revision, connection in (("004", at_004), ("head", at_head))
+        }
+        times = in_turn(runs, repetitions)
+        plans = plans_of(at_head, statement, samples[0])
+        yield Measured(
+            name,
+            times["004"].median / times["head"].median,
+            FASTER if came_later(query, had) else NOT_SLOWER,
+            times,
+            plan=told(query, plans),
+            as_planned=all(goes_by(query, plan) for plan in plans),
+        )
+
+
+def came_later(query: Query, had: set[str]) -> bool:
+    """Whether an index that is meant for a query is none of those that 004 had; constraints came with their tables."""
+    return any(index.startswith("idx_") and index not in had for index in query.indexes)
+
+
+def goes_by(query: Query, plan: Plan) -> bool:
+    """Whether a plan goes by the indexes that are meant for a query, and sorts nothing that it should not."""
+    meant = set(query.indexes) <= set(plan.indexes) or bool(set(query.instead) & set(plan.indexes))
+    return meant and (query.sorts or not plan.sorts)
+
+
+def told(query: Query, plans: Sequence[Plan]) -> str:
+    """Return the indexes of a query's first plan, and what is not as it should be in the others."""
+    first, *others = plans
+    said = "+".join(first.indexes) or "no index"
+    if first.sorts and not query.sorts:
+        return f"{said}, and sorts"
+    for other in others:
+        if other.indexes != first.indexes:
+            said += f"; prepared, {'+'.join(other.indexes) or 'none'}"
+        elif other.sorts and not query.sorts:
+            said += "; prepared, it sorts"
+    return said
+
+
+def _ask(connection: Connection, statement: str, samples: Sequence[dict[str, Any]]) -> None:
+    for values in samples:
+        execute(connection, statement, values).fetchall()

@@ -1,0 +1,101 @@
+"""What a run found: a table for people, a document for programs."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.targets import Measured, Target
+
+Result = tuple[Target, Measured]
+
+HEAD = ("#", "what", "target", "measured", "met")
+_GENERATED = re.compile(r"(<!-- measured -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def table(results: Sequence[Result]) -> str:
+    """Return the results as Markdown that can be read as it stands."""
+    rows = [HEAD, *(_row(target, measured) for target, measured in results)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines)
+
+
+def _row(target: Target, measured: Measured) -> tuple[str, ...]:
+    limit = "" if measured.limit is None else str(measured.limit)
+    met = {None: "", True: "yes", False: "**no**"}[measured.met]
+    return target.number, measured.what, limit, figure(measured), met
+
+
+def plans(results: Sequence[Result]) -> str:
+    """Return what the table has no room for, as a list of Markdown: by what the queries went, and what stalled."""
+    return "\n".join(
+        f"- {target.number}, {measured.what}: {'' if measured.as_planned else '**not as planned:** '}{measured.plan}"
+        for target, measured in results
+        if measured.plan
+    )
+
+
+def figure(measured: Measured) -> str:
+    """Return the number of a result as the table has it."""
+    unit = measured.unit or (measured.limit.unit if measured.limit is not None else "")
+    digits = 2 if measured.value < 100 else 0
+    return f"{measured.value:.{digits}f}{unit}"
+
+
+def document(results: Sequence[Result], run: dict[str, Any]) -> dict[str, Any]:
+    """Return the results as JSON has them, with every single time, and what the run was."""
+    return {
+        **run,
+        "results": [
+            {
+                "target": target.number,
+                "what": result.what,
+                "limit": None if result.limit is None else str(result.limit),
+                "met": result.met,
+                "measured": result.value,
+                "unit": result.unit or (result.limit.unit.strip() if result.limit is not None else ""),
+                "plan": result.plan or None,
+                "as_planned": result.as_planned,
+                "milliseconds": {name: each.milliseconds for name, each in result.times.items()},
+                "curve": None
+                if result.curve is None
+                else {"name": result.curve.name, "milliseconds": dict(result.curve.milliseconds)},
+            }
+            for target, result in results
+        ],
+    }
+
+
+def section(results: Sequence[Result], run: dict[str, Any], chart: str | None) -> str:
+    """Return a part of a page: on what was measured, and the table; `chart` is the path of a picture from there."""
+    lines = [*conditions(run), "", table(results)]
+    if listed := plans(results):
+        lines += ["", listed]
+    if chart is not None:
+        lines += ["", f"![What each operation costs over histories of different lengths]({chart})"]
+    return "\n".join(lines)
+
+
+def conditions(run: dict[str, Any]) -> list[str]:
+    """Return on what a run was made, as a list of Markdown."""
+    server, machine = run["server"], run["machine"]
+    settings = ", ".join(f"`{name}={value}`" for name, value in server["settings"].items())
+    return [
+        f"- `{run['command']}`, {run['date']}, commit {run['commit'] or 'unknown'}, {run['minutes']:.1f} minutes",
+        f"- {server['name']} {server['version']}, Python {run['python']}, {machine['cores']} cores of"
+        f" {machine['processor']}, {machine['memory_mb'] / 1024:.0f} GB, {machine['system']}",
+        f"- {settings}",
+    ]
+
+
+def write_page(path: Path, text: str) -> None:
+    """Write a page, or what is between `<!-- measured -->` and `<!-- end -->` of one that has these."""
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    if _GENERATED.search(before):
+        path.write_text(_GENERATED.sub(lambda match: f"{match[1]}{text}\n{match[2]}", before), encoding="utf-8")
+    else:
+        path.write_text(f"# What was measured\n\n{text}\n", encoding="utf-8")

@@ -1,0 +1,57 @@
+"""P6: upgrading a database in use from 004 to 005: no statement of its clients fails, and no write waits for long."""
+
+import time
+
+import click
+
+from benchmarks.places import AT_004, Places
+from benchmarks.targets import Limit, Measured
+from benchmarks.timing import Times
+from tests.clients import ROUNDS, Clients, Timed
+from tests.processes import start_alembic
+
+BEFORE_SECONDS = 3.0
+"""For so long clients are watched before the upgrade begins: what they wait for without it."""
+WRITERS = set(ROUNDS) - {"read"}
+
+
+def measure(places: Places) -> list[Measured]:
+    """Upgrade once, by the real program, while six clients work: one upgrade is one measurement."""
+    with places.copies([places.scale.longest], AT_004) as (database,), Clients(database) as clients:
+        clients.await_each()
+        waited_since = time.monotonic()
+        time.sleep(BEFORE_SECONDS if places.scale.name != "tiny" else 0)
+        began = time.monotonic()
+        process = start_alembic(database.url, "upgrade", "005")
+        said = process.communicate()[1]
+        ended = time.monotonic()
+        if process.returncode:
+            raise click.ClickException(f"the upgrade that was to be measured failed: {said}")
+        clients.await_each(ended)
+    return measured(clients, waited_since, began, ended, places.scale.longest.events)
+
+
+def measured(clients: Clients, waited_since: float, began: float, ended: float, events: int) -> list[Measured]:
+    """Return what the clients of an upgrade met with."""
+    longest = clients.longest(began, ended, WRITERS)
+    stalled = longest.seconds * 1000
+    during = [each for each in clients.done if began <= each.began <= ended]
+    times = {
+        "upgrade": Times(((ended - began) * 1000,)),
+        "longest write during it": Times((stalled,)),
+        "longest write before it": Times((clients.longest(waited_since, began, WRITERS).seconds * 1000,)),
+    }
+    what = f"upgrade to 005 over {events} entries"
+    return [
+        Measured(f"{what}: failed statements of {len(during)}", _failed(during), Limit(0), times),
+        Measured(f"{what}: longest stall of a write", stalled, Limit(200, unit=" ms"), times, plan=_named(longest)),
+    ]
+
+
+def _named(statement: Timed) -> str:
+    """Return what was to be written, as short as it is still of use."""
+    return " ".join(statement.statement.split()[:3]).partition("(")[0]
+
+
+def _failed(statements: list[Timed]) -> int:
+    return sum(each.fault is not None for each in statements)

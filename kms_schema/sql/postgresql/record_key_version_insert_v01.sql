@@ -1,0 +1,25 @@
+-- What record_key_version says of one new version, of all that an INSERT or COPY adds: each key is brought up to date once.
+-- A plan stays for the session, whatever the tables have grown to, and however many rows come next: so the keys are found
+-- by their ids and each one's versions by that, and no table is read for them.
+CREATE FUNCTION {schema}.record_key_version_insert() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $$
+BEGIN
+    UPDATE {schema}.key_masters AS master
+    SET (usage_count, rotated_at) = (
+        SELECT
+            greatest(master.usage_count, coalesce(sum(version.usage_count), 0)::bigint),
+            CASE
+                WHEN master.status = 'active' AND count(version.activated_at) > 1
+                    THEN greatest(master.rotated_at, max(version.activated_at))
+                ELSE master.rotated_at
+            END
+        FROM {schema}.key_versions AS version
+        WHERE version.key_id = master.id
+    )
+    WHERE master.id = ANY (ARRAY(SELECT DISTINCT key_id FROM inserted ORDER BY key_id));
+    RETURN NULL; -- the result of an AFTER trigger is not read
+END
+$$

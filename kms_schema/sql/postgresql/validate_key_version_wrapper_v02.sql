@@ -1,0 +1,75 @@
+-- A version is wrapped under an undestroyed version of another key, a KEK, and no chain of wrappers closes a
+-- circle (each of its keys would need the other first: all lost).
+-- FOR SHARE on the wrapper makes a concurrent destruction or rewrap of it wait. Only a version that wraps others can
+-- close a circle: rewrapping those goes one at a time (advisory lock), so under READ COMMITTED the rest of the chain
+-- is as it will stay. An older snapshot follows old links, so there FOR SHARE notices one that was changed since
+-- (40001). The advisory lock comes after the row locks, so that nobody who holds it waits for one of those who wait
+-- for it. Two versions that are rewrapped under each other at the same instant may deadlock (40P01): one had to lose.
+CREATE FUNCTION {schema}.validate_key_version_wrapper() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    reads_committed CONSTANT boolean :=
+        current_setting('transaction_isolation') IN ('read committed', 'read uncommitted');
+    wrapper record;
+    chain uuid[] := ARRAY[NEW.id];
+    link uuid := NEW.wrapped_by_version_id;
+    fault text;
+BEGIN
+    IF NEW.wrapped_by_version_id IS NULL
+        OR TG_OP = 'UPDATE' AND NEW.wrapped_by_version_id IS NOT DISTINCT FROM OLD.wrapped_by_version_id
+    THEN
+        RETURN NEW;
+    END IF;
+    SELECT version.key_id, version.destroyed_at, master.key_type INTO wrapper
+    FROM {schema}.key_versions AS version
+    JOIN {schema}.key_masters AS master ON master.id = version.key_id
+    WHERE version.id = NEW.wrapped_by_version_id
+    FOR SHARE OF version;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'foreign_key_violation',
+            SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'wrapped_by_version_id',
+            CONSTRAINT = 'fk_key_versions_wrapped_by_version_id_key_versions',
+            MESSAGE = format(
+                'fk_key_versions_wrapped_by_version_id_key_versions: there is no version %s',
+                NEW.wrapped_by_version_id
+            ),
+            HINT = 'Insert the wrapping version first, in a statement of its own.';
+    END IF;
+    fault := CASE
+        WHEN wrapper.key_type <> 'kek' THEN format('the wrapper is a version of a %s key, not of a kek', wrapper.key_type)
+        WHEN wrapper.key_id = NEW.key_id THEN 'the wrapper is a version of the same key'
+        WHEN wrapper.destroyed_at IS NOT NULL THEN format('the wrapper was destroyed at %s', wrapper.destroyed_at)
+    END;
+    -- The first of those from here on, and not whether there is one: where all are wrapped under one wrapper, the planner
+    -- would expect to find any other soon wherever it looks, and read the whole table to find none.
+    IF TG_OP = 'UPDATE' AND NEW.id = (
+        SELECT wrapped_by_version_id FROM {schema}.key_versions
+        WHERE wrapped_by_version_id >= NEW.id ORDER BY wrapped_by_version_id LIMIT 1
+    ) THEN
+        PERFORM pg_advisory_xact_lock((TG_RELID::bigint << 32) | 1);
+    END IF;
+    WHILE fault IS NULL AND TG_OP = 'UPDATE' AND link IS NOT NULL LOOP
+        IF link = ANY (chain) THEN
+            fault := format('the wrappers would close a circle: %s', array_to_string(chain || link, ' -> '));
+        END IF;
+        chain := chain || link;
+        IF reads_committed THEN
+            SELECT wrapped_by_version_id INTO link FROM {schema}.key_versions WHERE id = link;
+        ELSE
+            SELECT wrapped_by_version_id INTO link FROM {schema}.key_versions WHERE id = link FOR SHARE;
+        END IF;
+    END LOOP;
+    IF fault IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'check_violation',
+            SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'wrapped_by_version_id', CONSTRAINT = TG_NAME,
+            MESSAGE = format(
+                '%s: version %s may not be wrapped by %s: %s', TG_NAME, NEW.id, NEW.wrapped_by_version_id, fault
+            );
+    END IF;
+    RETURN NEW;
+END
+$$

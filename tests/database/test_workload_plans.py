@@ -1,0 +1,91 @@
+"""Each query of the workload is answered by the index that is meant for it.
+
+    pytest --engines=all --workload-events=1000000 tests/database/test_workload_plans.py
+
+runs it over a million audit entries, 100 000 keys and 1.5 million versions; without the option it is a tenth of that.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from tests.engines import Database, Engines
+from tests.engines.database import Connection
+from tests.statements import execute
+from tests.workload.filling import fill
+from tests.workload.plans import Plan, plan_of
+from tests.workload.queries import QUERIES, Query
+
+
+@pytest.fixture(scope="module")
+def filled(engines: Engines, engine_name: str, pytestconfig: pytest.Config) -> Iterator[Database]:
+    made = engines[engine_name].create(engines.migrated(engine_name, "template"))
+    with closing(made.connect()) as connection:
+        fill(connection, pytestconfig.getoption("--workload-events"))
+    yield made
+    engines[engine_name].drop(made)
+
+
+@pytest.fixture
+def connection(filled: Database) -> Iterator[Connection]:
+    with closing(filled.connect()) as opened:
+        yield opened
+
+
+def planned(filled: Database, connection: Connection, query: Query) -> Plan:
+    text = query.on(filled.dialect)
+    asking = {name: value for name, value in query.asking.items() if f":{name}" in text}
+    return plan_of(connection, text, asking)
+
+
+@pytest.mark.parametrize(
+    "purpose",
+    [
+        pytest.param(purpose, marks=[pytest.mark.only_on(query.engine)] if query.engine else [])
+        for purpose, query in QUERIES.items()
+    ],
+)
+def test_the_index_that_is_meant_for_a_query_answers_it(filled: Database, connection: Connection, purpose: str) -> None:
+    query = QUERIES[purpose]
+    plan = planned(filled, connection, query)
+    assert plan.indexes in ({*query.indexes}, {*query.instead}), plan.text
+    assert not plan.scans, plan.text
+    assert plan.covered or filled.dialect not in query.covered, plan.text
+    assert plan.heap_fetches == 0, plan.text
+    assert query.sorts or not plan.sorts, plan.text
+
+
+PARTIAL = (
+    "idx_key_masters_expiring_partial",
+    "idx_key_masters_hsm_partial",
+    "idx_key_rotations_failed_partial",
+    "idx_key_audit_high_risk_partial",
+    "idx_key_versions_wrapping_key_ref",
+)
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize("index", PARTIAL)
+def test_a_partial_index_takes_less_than_half_of_what_a_full_one_takes(connection: Connection, index: str) -> None:
+    size = "SELECT pg_relation_size(CAST(:index AS regclass))"
+    execute(connection, "BEGIN")
+    ((definition,),) = execute(connection, "SELECT pg_get_indexdef(CAST(:index AS regclass))", {"index": index})
+    full, where, _ = definition.partition(" WHERE ")
+    assert where
+    execute(connection, full.replace(index, "full_twin"))
+    ((partial,),) = execute(connection, size, {"index": index}).fetchall()
+    ((whole,),) = execute(connection, size, {"index": "full_twin"}).fetchall()
+    execute(connection, "ROLLBACK")
+    assert partial <= 0.4 * whole
+
+
+@pytest.mark.only_on("postgresql")
+def test_the_times_of_the_trail_take_a_fiftieth_of_a_b_tree(connection: Connection) -> None:
+    """The least it can have is three pages, so a smaller trail would say nothing."""
+    execute(connection, "BEGIN")
+    execute(connection, 'CREATE INDEX b_tree ON key_audit_logs ("timestamp")')
+    sizes = "SELECT pg_relation_size('idx_key_audit_logs_timestamp') * 50, pg_relation_size('b_tree')"
+    ((times, whole),) = execute(connection, sizes).fetchall()
+    execute(connection, "ROLLBACK")
+    assert times < whole
