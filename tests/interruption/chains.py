@@ -19,6 +19,9 @@ CONCURRENT_BUILD = re.compile(
     r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY IF NOT EXISTS (?P<index>\w+) ON (?:\w+\.)?(?P<table>\w+)"
 )
 
+ADDED_BEFORE = re.compile(r"ADD COLUMN IF NOT EXISTS (\w+)")
+"""An empty column that an index which is built CONCURRENTLY is on, so that it is committed before."""
+
 ASKS = re.compile(r"\s*(?:SELECT|SHOW|SET|BEGIN|SAVEPOINT|RELEASE|ROLLBACK)\b", re.IGNORECASE)
 """What changes nothing that is left when the client is gone."""
 EVERY = 10
@@ -64,11 +67,13 @@ class Chain:
     def half_done(self, state: State) -> dict[str, object]:
         """Return what `state` has that it has at no boundary, but for indexes that are built CONCURRENTLY.
 
-        Those may be there before their revision is, valid or not; the next upgrade goes on from them.
+        Those, and empty columns that they are on, may be there before their revision is; the next upgrade goes on from
+        them, valid or not.
         """
         difference = self.boundaries[state.revision].differences(state, but_for=VERSION_TABLE)
         builds = filter(None, map(CONCURRENT_BUILD.match, self.statements))
         early = [build["index"] for build in builds]
+        early += [column for statement in self.statements for column in ADDED_BEFORE.findall(statement)]
         return {
             name: pair
             for name, pair in difference.items()
