@@ -5,6 +5,7 @@
 runs it over a million audit entries, 100 000 keys and 1.5 million versions; without the option it is a tenth of that.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -27,6 +28,10 @@ def filled(engines: Engines, engine_name: str, pytestconfig: pytest.Config) -> I
     engines[engine_name].drop(made)
 
 
+SETTLES = (3, 46)
+"""The oldest SQLite of those that are tested which does; 3.35 does not."""
+
+
 @pytest.fixture
 def connection(filled: Database) -> Iterator[Connection]:
     with closing(filled.connect()) as opened:
@@ -37,6 +42,12 @@ def planned(filled: Database, connection: Connection, query: Query) -> Plan:
     text = query.on(filled.dialect)
     asking = {name: value for name, value in query.asking.items() if f":{name}" in text}
     return plan_of(connection, text, asking)
+
+
+def may_be_covered(filled: Database, query: Query) -> bool:
+    """Say whether an index can answer by itself: old planners read the row for a column that its predicate settles."""
+    settles = filled.dialect == "postgresql" or sqlite3.sqlite_version_info >= SETTLES
+    return filled.dialect in query.covered and (settles or not query.indexes[0].endswith("_partial"))
 
 
 @pytest.mark.parametrize(
@@ -51,7 +62,7 @@ def test_the_index_that_is_meant_for_a_query_answers_it(filled: Database, connec
     plan = planned(filled, connection, query)
     assert plan.indexes in ({*query.indexes}, {*query.instead}), plan.text
     assert not plan.scans, plan.text
-    assert plan.covered or filled.dialect not in query.covered, plan.text
+    assert plan.covered or not may_be_covered(filled, query), plan.text
     assert plan.heap_fetches == 0, plan.text
     assert query.sorts or not plan.sorts, plan.text
 
