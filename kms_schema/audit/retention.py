@@ -18,12 +18,15 @@ from kms_schema.audit.checkpoints import LARGEST
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.keys import SigningKey
 from kms_schema.audit.proving import CannotProve, seal_of
-from kms_schema.audit.sealing import refuse_other_key, seal_tombstone
+from kms_schema.audit.sealing import NothingToSealError, refuse_other_key, seal_tombstone
 from kms_schema.audit.seals import Tombstone
 from kms_schema.audit.trail import OpenTrail, Trail, TrailError
 
 Told = Callable[[str, int, int], None]
 """Is told what is done, how much of it has been, and how much there is."""
+
+_ATTEMPTS = 20
+"""How often an export is written down anew, where another sealer is always there first."""
 
 
 @dataclass(frozen=True)
@@ -89,18 +92,36 @@ def retain(
         if cut is None:
             return
         path = _export(snapshot, cut, folder, lambda done, of: told("exported", done, of))
-    digest = sha256_of(path)
-    append(
-        trail,
-        event_type="TRAIL_EXPORTED",
-        event_category="COMPLIANCE",
-        event_description=f"trail exported: entries up to sequence {cut.last_sequence}, to {path.name}",
-        security_level="HIGH",
-        additional_metadata={"first_leaf": cut.first_leaf, "end_leaf": cut.end_leaf, "archive_sha256": digest.hex()},
-    )
-    seal = seal_tombstone(trail, signer, Tombstone(cut.end_leaf, cut.last_sequence, digest))
+    seal = _recorded_and_sealed(trail, signer, cut, path)
     sealed(seal)
     yield Retained(_remove(trail, cut.entries, told), path, seal)
+
+
+def _recorded_and_sealed(trail: OpenTrail, signer: SigningKey, cut: Expired, path: Path) -> KeptSeal:
+    """Write that the entries were exported, and seal that with their tombstone.
+
+    Once more where another sealer took that entry first: a tombstone is a line of a seal, and a seal is of entries.
+    """
+    digest = sha256_of(path)
+    for attempt in range(1, _ATTEMPTS + 1):
+        append(
+            trail,
+            event_type="TRAIL_EXPORTED",
+            event_category="COMPLIANCE",
+            event_description=f"trail exported: entries up to sequence {cut.last_sequence}, to {path.name}",
+            security_level="HIGH",
+            additional_metadata={
+                "first_leaf": cut.first_leaf,
+                "end_leaf": cut.end_leaf,
+                "archive_sha256": digest.hex(),
+            },
+        )
+        try:
+            return seal_tombstone(trail, signer, Tombstone(cut.end_leaf, cut.last_sequence, digest))
+        except NothingToSealError:
+            if attempt == _ATTEMPTS:
+                raise
+    raise AssertionError  # the last attempt returns or raises
 
 
 def _left_undone(trail: OpenTrail, folder: Path) -> int | None:

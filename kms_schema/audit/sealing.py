@@ -16,6 +16,10 @@ BATCH = 65_536
 PAGE_LEAVES = 256
 
 
+class NothingToSealError(TrailError):
+    """Another sealer was there first: every entry is sealed already."""
+
+
 @dataclass
 class _Growth:
     """What a seal adds to the tree."""
@@ -97,14 +101,14 @@ def seal(
 def seal_tombstone(trail: OpenTrail, signer: SigningKey, tombstone: Tombstone) -> KeptSeal:
     """Seal what is not sealed yet, with a tombstone; the database looks at whether there may be such a one.
 
-    Raises `TrailError` as `seal` does, and where there is nothing to seal: a tree has one seal.
+    Raises `TrailError` as `seal` does, and `NothingToSealError` where there is nothing to seal: a tree has one seal.
     """
     with trail.sealing() as transaction:
         before = _last_seal(transaction)
         refuse_other_key(before, signer)
         made = _sealed(transaction, before, None, None, BATCH)
         if made is None:
-            raise TrailError("there is no entry that is not sealed yet, and a tombstone comes with a seal")
+            raise NothingToSealError("there is no entry that is not sealed yet, and a tombstone comes with a seal")
         growth, sealed = made
         sealed = replace(
             sealed,

@@ -150,8 +150,7 @@ def add_columns(dialect: str) -> None:
     if dialect == "postgresql":
         # What an interrupted run added, it has committed before the first index.
         added = ", ".join(f"ADD COLUMN IF NOT EXISTS {column}" for column in COLUMNS[dialect])
-        op.execute(f"ALTER TABLE {table} {added}")
-        op.execute(f"ALTER TABLE {table} SET (fillfactor = {FILLFACTOR})")
+        op.execute(f"ALTER TABLE {table} {added}, SET (fillfactor = {FILLFACTOR})")
         return
     for column in COLUMNS[dialect]:
         op.execute(f"ALTER TABLE {table} ADD COLUMN {column}")

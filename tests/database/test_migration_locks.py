@@ -31,7 +31,7 @@ LONG = re.compile(
 MOMENT = re.compile(
     r"DO \$\$ DECLARE relations|CREATE TRIGGER|CREATE OR REPLACE FUNCTION|ALTER TABLE \S+ ENABLE ALWAYS TRIGGER|"
     r"ALTER TABLE \S*hsm_configurations (ADD|DROP) COLUMN wrapping_key_ref|CREATE (OR REPLACE )?VIEW |"
-    r"ALTER TABLE \S*key_versions (DROP COLUMN|ADD COLUMN IF NOT EXISTS|(RE)?SET \(fillfactor)|"
+    r"ALTER TABLE \S*key_versions (DROP COLUMN|ADD COLUMN IF NOT EXISTS|RESET \(fillfactor)|"
     r"DROP (TRIGGER|FUNCTION|INDEX|VIEW|MATERIALIZED VIEW|TABLE) |"
     r"SHOW |SAVEPOINT|SET LOCAL statement_timeout|DO \$upgrade\$|RELEASE SAVEPOINT|"
     r"(UPDATE|DELETE FROM) alembic_version|SELECT pg_catalog\.|"

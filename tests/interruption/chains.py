@@ -69,19 +69,19 @@ class Chain:
     def half_done(self, state: State) -> dict[str, object]:
         """Return what `state` has that it has at no boundary, but for indexes that are built CONCURRENTLY.
 
-        Those, and empty columns that they are on, may be there before their revision is; the next upgrade goes on from
-        them, valid or not.
+        Those, and empty columns that they are on, may be there before their revision is, and on the way down before the
+        revision is left; the next run goes on from them, valid or not.
         """
         difference = self.boundaries[state.revision].differences(state, but_for=VERSION_TABLE)
         builds = filter(None, map(CONCURRENT_BUILD.match, self.statements))
         early = [build["index"] for build in builds]
-        early += [column for statement in self.statements for column in ADDED_BEFORE.findall(statement)]
-        if self.words != UP:
-            return difference
+        if self.words == UP:
+            early += [column for statement in self.statements for column in ADDED_BEFORE.findall(statement)]
         return {
             name: pair
             for name, pair in difference.items()
-            if not (pair[0] is None and any(each in name for each in early)) and not self._has_room_early(name, pair)
+            if not (pair[0] is None and any(each in name for each in early))
+            and not (self.words == UP and self._has_room_early(name, pair))
         }
 
     def _has_room_early(self, name: str, pair: Any) -> bool:

@@ -72,7 +72,6 @@ SAYS_NOTHING = {
     "pg_proc.pronamespace": NAMES,
     "pg_proc.pronargdefaults": NO_ARGUMENTS,
     "pg_proc.proretset": KIND,
-    "pg_proc.prorows": NO_ARGUMENTS,
     "pg_proc.prosqlbody": "the definition says it",
     "pg_proc.protrftypes": "functions with TRANSFORM have them",
     "pg_proc.provariadic": NO_ARGUMENTS,

@@ -56,7 +56,7 @@ def test_each_verdict_is_of_one_revision(empty_database: Database) -> None:
     with migrating(up, down, again=Event()), closing(empty_database.connect()) as connection:
         while time.monotonic() < end:
             verdicts[verdict(connection)] += 1
-    assert sum(verdicts.values()) > 10
+    assert sum(verdicts.values()) > 3
     assert len(verdicts) > 1
     assert verdicts.keys() <= AT_A_REVISION | {"unknown"}, verdicts
 

@@ -55,7 +55,6 @@ _DROP_INDEX = re.compile(rf"DROP INDEX CONCURRENTLY (?P<index>{_NAME})")
 _TRIGGER = re.compile(rf"CREATE TRIGGER (?P<trigger>{_NAME}) .*? ON (?P<on>{_NAME})")
 _ENABLE = re.compile(rf"ALTER TABLE (?P<on>{_NAME}) ENABLE ALWAYS TRIGGER")
 _COLUMN = re.compile(rf"ALTER TABLE (?P<on>{_NAME}) ADD (?P<work>COLUMN (?:IF NOT EXISTS )?\w+)")
-_STORAGE = re.compile(rf"ALTER TABLE (?P<on>{_NAME}) SET \(fillfactor")
 _DROP_TRIGGER = re.compile(rf"DROP (?P<work>TRIGGER {_NAME}) ON (?P<on>{_NAME})")
 _LOCK = re.compile(r"DO \$\$ .*?ARRAY\[(?P<relations>[^]]*)\].*? IN (?P<mode>[A-Z ]+) MODE")
 _REFERENCES = re.compile(rf"\bREFERENCES (?P<on>{_NAME})")
@@ -125,10 +124,6 @@ def _of_alteration(match: re.Match[str]) -> Iterator[Lock]:
     yield Lock(match["on"], "ACCESS EXCLUSIVE", match["work"].lower(), long=" CHECK " in match.string)
 
 
-def _of_storage(match: re.Match[str]) -> Iterator[Lock]:
-    yield Lock(match["on"], "SHARE UPDATE EXCLUSIVE", "", long=False)
-
-
 def _of_lock(match: re.Match[str]) -> Iterator[Lock]:
     for relation in re.findall(r"'([^']+)'", match["relations"]):
         mode = "ACCESS EXCLUSIVE" if _LOCKED_AS_VIEW.search(relation) else match["mode"]
@@ -174,7 +169,6 @@ _KNOWN: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Iterator[Lock]]],
     (_ENABLE, _of_trigger),
     (_COLUMN, _of_alteration),
     (_DROP_TRIGGER, _of_alteration),
-    (_STORAGE, _of_storage),
     (_LOCK, _of_lock),
     (re.compile("CREATE TABLE"), _of_table),
     (_WRITE, _of_write),

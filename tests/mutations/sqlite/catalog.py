@@ -53,13 +53,19 @@ def _table(connection: sqlite3.Connection, name: str, sql: str, made: list[tuple
 
 
 def _items(sql: str) -> Iterator[str]:
-    """Yield each column and constraint of a CREATE TABLE that has each on a line of its own, or on several."""
-    item = ""
-    for line in sql.splitlines()[1:-1]:
-        item += line
-        if item.count("(") == item.count(")"):
-            yield item.strip().rstrip(",")
+    """Yield each column and constraint of a CREATE TABLE."""
+    item, depth, quoted = "", 0, False
+    for character in sql[sql.index("(") + 1 : sql.rindex(")")]:
+        if character == "'":
+            quoted = not quoted
+        elif not quoted:
+            depth += {"(": 1, ")": -1}.get(character, 0)
+        if character == "," and depth == 0 and not quoted:
+            yield " ".join(item.split())
             item = ""
+        else:
+            item += character
+    yield " ".join(item.split())
 
 
 def _columns(connection: sqlite3.Connection, table: Row, views: list[str]) -> Iterator[Row]:
