@@ -6,14 +6,16 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kms_schema.audit import retention
+from kms_schema.audit.appending import append
 from kms_schema.audit.outside import printed
 from kms_schema.audit.proving import CannotProve, prove_consistency, prove_inclusion
 from kms_schema.audit.retention import expired
-from kms_schema.audit.trail import TrailError
+from kms_schema.audit.trail import OpenTrail, TrailError
 from tests.audit.aged import age
 from tests.audit.retaining import EXPIRED, KEPT, YEARS, Retaining, retaining
 from tests.audit.trails import KEY, checkpoint_of, faults, open_trail, seal_all, verified, write, written_sequences
@@ -218,3 +220,25 @@ def test_nothing_is_removed_beside_an_entry_that_was_put_in_afterwards(place: Re
     with pytest.raises(CannotProve, match="that were never sealed"):
         place.retain(tmp_path)
     assert (list(tmp_path.iterdir()), first_kept(place)) == ([], 1)
+
+
+def test_an_export_that_another_sealer_took_first_is_written_down_and_sealed_anew(
+    place: Retaining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tombstone is a line of a seal, and there is no seal of nothing."""
+    place.write()
+    exported: list[int] = []
+
+    def overtaken(trail: OpenTrail, **values: Any) -> int:
+        sequence = append(trail, **values)
+        exported.append(sequence)
+        if len(exported) == 1:
+            with closing(place.database.connect()) as connection:
+                assert seal_all(connection)
+        return sequence
+
+    monkeypatch.setattr(retention, "append", overtaken)
+    (done,) = place.retain(tmp_path)
+    assert (len(exported), done.removed) == (2, first_kept(place) - 1)
+    with closing(place.database.connect()) as connection:
+        assert faults(connection) == []

@@ -18,6 +18,8 @@ from tests.reports import found
 pytestmark = pytest.mark.versions("oldest and newest")
 
 SECONDS = 5
+PATIENCE_SECONDS = 55
+"""How much longer a busy machine may take for as many verdicts as tell something."""
 AT_A_REVISION = {"", "KMS001", "KMS002"}
 """At head, at none, and behind."""
 
@@ -54,9 +56,9 @@ def test_each_verdict_is_of_one_revision(empty_database: Database) -> None:
     verdicts: Counter[str] = Counter()
     end = time.monotonic() + SECONDS
     with migrating(up, down, again=Event()), closing(empty_database.connect()) as connection:
-        while time.monotonic() < end:
+        while time.monotonic() < end or (sum(verdicts.values()) <= 10 and time.monotonic() < end + PATIENCE_SECONDS):
             verdicts[verdict(connection)] += 1
-    assert sum(verdicts.values()) > 3
+    assert sum(verdicts.values()) > 10
     assert len(verdicts) > 1
     assert verdicts.keys() <= AT_A_REVISION | {"unknown"}, verdicts
 
