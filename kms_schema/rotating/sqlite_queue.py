@@ -60,9 +60,7 @@ STATEMENTS = {
                             AND (other.failed_at, other.id) > (pending.failed_at, pending.id))
                     )
                 )
-                AND EXISTS (
-                    SELECT 1 FROM key_masters AS master WHERE master.id = pending.key_id AND +master.status = 'active'
-                )
+                AND (SELECT master.status FROM key_masters AS master WHERE master.id = pending.key_id) = 'active'
             LIMIT :limit
         )
     """,

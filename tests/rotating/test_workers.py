@@ -27,11 +27,17 @@ ROTATIONS = 40
 
 
 def at_once(number: int, database: Database, does: Callable[[Connection, int], Result]) -> list[Result]:
-    """Have `number` threads do something at the same moment, each over a connection of its own."""
+    """Have `number` threads do something at the same moment, each over a connection of its own.
+
+    SQLite lets who waits try again from time to time, so in the company of threads that never rest one may wait as long
+    as these have something to do.
+    """
     together = Barrier(number, timeout=60)
 
     def one(which: int) -> Result:
         with closing(database.connect()) as connection:
+            if database.dialect == "sqlite":
+                execute(connection, "PRAGMA busy_timeout = 60000")
             together.wait()
             return does(connection, which)
 
