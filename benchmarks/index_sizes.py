@@ -6,7 +6,7 @@ Beside it, to plan with, what a row of each table takes, and its entries in all 
 from contextlib import closing
 
 from benchmarks.places import Places
-from benchmarks.targets import Limit, Measured
+from benchmarks.targets import Limit, Measured, Sizes
 from tests.engines.database import Connection
 from tests.statements import execute
 
@@ -15,7 +15,10 @@ FROM pg_index JOIN pg_class AS class ON class.oid = indexrelid JOIN pg_class AS 
 WHERE indpred IS NOT NULL AND owner.relnamespace = current_schema()::regnamespace ORDER BY class.relname"""
 
 TABLES = ("key_audit_logs", "key_masters", "key_versions", "key_rotations", "key_audit_leaves")
-SIZES = "SELECT count(*), pg_table_size('{table}'), pg_indexes_size('{table}') FROM {table}"
+ROWS = "SELECT count(*), pg_table_size('{table}') FROM {table}"
+INDEXES = (
+    "SELECT indexrelid::regclass::text, pg_relation_size(indexrelid) FROM pg_index WHERE indrelid = '{table}'::regclass"
+)
 
 
 def measure(places: Places) -> list[Measured]:
@@ -23,13 +26,14 @@ def measure(places: Places) -> list[Measured]:
     database = places.prepared(places.scale.workload)
     with closing(database.connect()) as connection:
         found = execute(connection, PARTIAL).fetchall()
-        sizes = [(table, *execute(connection, SIZES.format(table=table)).fetchone()) for table in TABLES]
-        return [*(_compared(connection, *row) for row in found), *(_planned(*each) for each in sizes)]
+        return [*(_compared(connection, *row) for row in found), *(_planned(connection, table) for table in TABLES)]
 
 
-def _planned(table: str, rows: int, of_table: int, of_indexes: int) -> Measured:
-    bytes_each = f"{of_table / rows:.0f} + {of_indexes / rows:.0f} bytes a row"
-    return Measured(f"to compare: indexes ÷ {table}, {bytes_each}", of_indexes / of_table, None)
+def _planned(connection: Connection, table: str) -> Measured:
+    ((rows, of_table),) = execute(connection, ROWS.format(table=table)).fetchall()
+    of_indexes = dict(execute(connection, INDEXES.format(table=table)).fetchall())
+    sizes = Sizes(table, of_table / rows, {name: size / rows for name, size in of_indexes.items()})
+    return Measured(f"to compare: indexes ÷ {table}", sum(of_indexes.values()) / of_table, None, sizes=sizes)
 
 
 def _compared(connection: Connection, name: str, table: str, definition: str, predicate: str) -> Measured:

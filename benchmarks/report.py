@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.claims import CLAIMS
 from benchmarks.targets import Measured, Target
 
 Result = tuple[Target, Measured]
@@ -39,6 +41,30 @@ def plans(results: Sequence[Result]) -> str:
     )
 
 
+def claims(results: Sequence[Result], run: dict[str, Any]) -> str:
+    """Return what was claimed beside what was measured of it, as a table of Markdown."""
+    lines = ["| claimed | measured | on | again with |", "| --- | --- | --- | --- |"]
+    for claim in CLAIMS:
+        if of_it := [measured for target, measured in results if target.number == claim.target]:
+            engine = f"{run['server']['name']} {run['server']['version']}"
+            command = f"`python scripts/benchmark.py --only {claim.target} --scale {run['scale']}`"
+            lines.append(f"| {claim.words} | {claim.found(of_it)} | {engine} | {command} |")
+    return "\n".join(lines) if len(lines) > 2 else ""
+
+
+def sizes(results: Sequence[Result]) -> str:
+    """Return what rows take, as a table of Markdown: bytes each, and megabytes a million."""
+    found = [measured.sizes for _, measured in results if measured.sizes is not None]
+    lines = ["| a row of | bytes | in its indexes | of these | MB a million rows |", "| --- | --: | --: | --- | --: |"]
+    for each in found:
+        in_indexes = sum(each.in_indexes.values())
+        largest = sorted(each.in_indexes.items(), key=lambda index: (-index[1], index[0]))
+        listed = ", ".join(f"`{name}` {size:.{0 if size >= 10 else 1}f}" for name, size in largest)
+        whole = (each.in_table + in_indexes) * 1_000_000 / 2**20
+        lines.append(f"| `{each.table}` | {each.in_table:.0f} | {in_indexes:.0f} | {listed} | {whole:.0f} |")
+    return "\n".join(lines) if found else ""
+
+
 def figure(measured: Measured) -> str:
     """Return the number of a result as the table has it."""
     unit = measured.unit or (measured.limit.unit if measured.limit is not None else "")
@@ -60,6 +86,7 @@ def document(results: Sequence[Result], run: dict[str, Any]) -> dict[str, Any]:
                 "unit": result.unit or (result.limit.unit.strip() if result.limit is not None else ""),
                 "plan": result.plan or None,
                 "as_planned": result.as_planned,
+                "bytes": None if result.sizes is None else asdict(result.sizes),
                 "milliseconds": {name: each.milliseconds for name, each in result.times.items()},
                 "curve": None
                 if result.curve is None
@@ -75,6 +102,10 @@ def section(results: Sequence[Result], run: dict[str, Any], chart: str | None) -
     lines = [*conditions(run), "", table(results)]
     if listed := plans(results):
         lines += ["", listed]
+    if claimed := claims(results, run):
+        lines += ["", "### What was claimed", "", claimed]
+    if planned := sizes(results):
+        lines += ["", "### What rows take", "", planned]
     if chart is not None:
         lines += ["", f"![What each operation costs over histories of different lengths]({chart})"]
     return "\n".join(lines)

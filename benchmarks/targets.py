@@ -48,6 +48,17 @@ def over(times: Mapping[int, Times]) -> dict[str, Times]:
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """What a row of a table takes on the disk, in bytes: as it has grown, with the room that its pages keep free."""
+
+    table: str
+    in_table: float
+    """With what is stored beside the table (TOAST)."""
+    in_indexes: Mapping[str, float]
+    """By the names of the indexes; a partial one takes so little since it has few of the rows."""
+
+
+@dataclass(frozen=True)
 class Measured:
     """One number, a ratio as a rule, with its limit and the times that it comes from."""
 
@@ -63,6 +74,7 @@ class Measured:
     as_planned: bool = True
     """Whether it goes by those that are there for it."""
     curve: Curve | None = None
+    sizes: Sizes | None = None
 
     @property
     def met(self) -> bool | None:

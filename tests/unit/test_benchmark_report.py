@@ -9,8 +9,8 @@ import pytest
 from lxml import etree
 
 from benchmarks.chart import LEFT, RIGHT, chart
-from benchmarks.report import document, figure, plans, section, table, write_page
-from benchmarks.targets import TARGETS, Curve, Limit, Measured, Target, over
+from benchmarks.report import Result, claims, document, figure, plans, section, sizes, table, write_page
+from benchmarks.targets import TARGETS, Curve, Limit, Measured, Sizes, Target, over
 from benchmarks.timing import Times
 from tests.engines.programs import REPOSITORY
 
@@ -19,6 +19,7 @@ RUN: dict[str, Any] = {
     "date": "2026-03-01",
     "commit": "0123abc",
     "minutes": 61.25,
+    "scale": "full",
     "machine": {"system": "Linux x86_64", "processor": "A processor", "cores": 2, "memory_mb": 24_576},
     "python": "3.11.7",
     "server": {"name": "PostgreSQL", "version": "18.6", "settings": {"fsync": "on", "shared_buffers": "2GB"}},
@@ -81,6 +82,42 @@ def test_a_page_says_what_was_measured_on(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     write_page(page, text)
     assert page.read_text(encoding="utf-8") == f"# What was measured\n\n{text}\n"
+
+
+def of(number: str, *results: Measured) -> list[Result]:
+    return [(next(target for target in TARGETS if target.number == number), result) for result in results]
+
+
+@pytest.mark.parametrize(
+    ("results", "words"),
+    [
+        (of("P1", Measured("dashboard", 0.84, Limit(5)), Measured("by id", 2.04, Limit(5)),
+            Measured("worst", 1.0, Limit(5)), Measured("raw", 900, None)),
+         "95 of 100 reads of the dashboard in 0.8 ms, of a page of the health monitor in 2.0 ms"),
+        (of("P5", Measured("seal", 1.0, Limit(1.2), curve=Curve("seal", {10_000_000: 11.0, 100_000: 10.0}))),
+         "to seal a thousand more takes 10.0 ms among 100 000 and 11.0 ms among 10 000 000"),
+        (of("P8", *(Measured("q", value, Limit(3, at_least=True)) for value in (2.5, 4, 1_500)),
+            Measured("q", 1.0, Limit(0.9, at_least=True))),
+         "2 of the 3 queries whose index came after 004: 3 times and more; half of them 4 times and more; the least"
+         " 2.5 times"),
+        (of("P9", *(Measured("i", value, Limit(0.4)) for value in (0.5, 0.1, 0.2))),
+         "80 % by half of the 3 and more; the least 50 %"),
+        (of("P9", Measured("i", 0.1, Limit(0.4)),
+            Measured("i", 0.33, None, sizes=Sizes("key_masters", 300, {"pk": 66, "idx": 33}))),
+         "33 % of `key_masters`"),
+    ],
+)  # fmt: skip
+def test_what_was_claimed_is_told_beside_what_was_measured(results: list[Result], words: str) -> None:
+    lines = claims(results, RUN).splitlines()
+    assert any(f"| {words} | PostgreSQL 18.6 | `python scripts/benchmark.py --only P" in line for line in lines)
+    assert claims(of("P2", REFRESHED), RUN) == ""
+
+
+def test_what_rows_take_is_told_by_index_the_largest_first() -> None:
+    found = of("P9", Measured("i", 0.33, None, sizes=Sizes("key_masters", 300.4, {"idx": 3.25, "pk": 66})))
+    assert sizes(found).splitlines()[-1] == "| `key_masters` | 300 | 69 | `pk` 66, `idx` 3.2 | 353 |"
+    assert sizes(of("P2", REFRESHED)) == ""
+    assert json.loads(json.dumps(document(found, RUN)))["results"][0]["bytes"]["in_indexes"]["pk"] == 66
 
 
 def test_a_page_that_has_a_place_for_it_keeps_the_rest(tmp_path: Path) -> None:
