@@ -62,6 +62,7 @@ INDEX_REASONS: dict[str, Reason] = {
         ("events of high risk, newest first", "events of a day that the health of keys counts")
     ),
     "uq_key_management_dashboard": Reason(rule="`REFRESH MATERIALIZED VIEW CONCURRENTLY` needs one (PostgreSQL)"),
+    "idx_key_health_monitor_score": Reason(("the keys in the worst health",)),
     "uq_key_health_monitor": Reason(
         ("a page of the health of keys",), rule="`REFRESH MATERIALIZED VIEW CONCURRENTLY` needs one (PostgreSQL)"
     ),

@@ -132,7 +132,8 @@ class _Writer:
     def _write(self, watch: _Watch, database: Database, pid: int, seen: Seen) -> None:
         with _plain(database) as writer, _plain(database) as observer:
             tables = "SELECT format('LOCK TABLE %s IN ROW EXCLUSIVE MODE', oid::regclass) FROM pg_class"
-            writer.execute("BEGIN")
+            writer.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            writer.execute("SELECT 1")  # an old snapshot is waited for even where nothing locks: a materialized view
             for (lock,) in observer.execute(f"{tables} WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"):
                 writer.execute(lock.encode())
             self._began.set()

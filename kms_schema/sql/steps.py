@@ -61,8 +61,8 @@ BEGIN
                 END IF;
                 CASE (SELECT relkind FROM pg_catalog.pg_class WHERE oid = relation::regclass)
                     WHEN 'm' THEN
-                        -- LOCK TABLE takes no materialized view; this takes ACCESS EXCLUSIVE.
-                        EXECUTE 'REFRESH MATERIALIZED VIEW ' || relation || ' WITH NO DATA';
+                        -- LOCK TABLE takes no materialized view; this takes ACCESS EXCLUSIVE, and changes nothing.
+                        EXECUTE 'ALTER MATERIALIZED VIEW ' || relation || ' RESET (user_catalog_table)';
                     WHEN 'v' THEN
                         -- LOCK TABLE would lock what the view reads as well; this takes ACCESS EXCLUSIVE of it alone.
                         EXECUTE 'ALTER VIEW ' || relation || ' RESET (check_option)';

@@ -10,18 +10,14 @@ sentence about it), one row for each row that breaks the rule, and uses nothing 
 as right before the revision as after it. Like all SQL of this package it is frozen once released.
 """
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 import sqlalchemy as sa
 
 from kms_schema.sql import verbatim
-
-log = logging.getLogger("alembic.runtime.migration")
 
 LISTED = 20
 """How many rows of one rule are told: enough to see what they have in common, few enough to read."""
@@ -37,11 +33,7 @@ TABLES = (
 """What the queries may read; where one is missing, there is nothing to break a rule."""
 
 
-_UNCHANGED = "and nothing was changed"
 _ADVICE = "Mend these rows as the rules ask (docs/rules.md), then run the upgrade again."
-
-_INTEGRITY_VIOLATION = "23000"
-_QUERY_CANCELED = "57014"
 
 
 @dataclass(frozen=True)
@@ -74,9 +66,13 @@ def rule_of(filename: str) -> str:
     return filename.rpartition("/")[2].rpartition("_v")[0]
 
 
-def query(dialect: str, filename: str, schema: str = "public") -> str:
-    """Return the query of `filename` (without `.sql`); raise `FileNotFoundError` if the engine has none."""
-    return _text(dialect, filename).replace("{schema}", schema if dialect == "postgresql" else "main")
+def query(dialect: str, filename: str, schema: str = "public", tables: str | None = None) -> str:
+    """Return the query of `filename` (without `.sql`); raise `FileNotFoundError` if the engine has none.
+
+    With `tables` it reads what has these names behind that: expressions of the statement that it becomes a part of.
+    """
+    in_schema = f"{schema if dialect == 'postgresql' else 'main'}."
+    return _text(dialect, filename).replace("{schema}.", in_schema if tables is None else tables)
 
 
 @cache
@@ -117,58 +113,18 @@ def _broken(connection: sa.Connection, rule: str, violating: str) -> BrokenRule 
     return BrokenRule(rule, rows[0].total, tuple(violations))
 
 
-def refusal(revision: str, broken: Sequence[BrokenRule]) -> str:
+def refusal(revision: str, broken: Sequence[BrokenRule], how: str = "and nothing was changed") -> str:
     """Return why `revision` is not applied: which rules are broken, by which rows, and what to do next."""
     rows = sum(rule.total for rule in broken)
     counted = ", ".join(f"{rule.rule} ({rule.total})" for rule in broken)
     lines = [
-        f"{rows} {'row breaks a rule' if rows == 1 else 'rows break rules'} of revision {revision}, "
-        f"and nothing was changed: {counted}"
+        f"{rows} {'row breaks a rule' if rows == 1 else 'rows break rules'} of revision {revision}, {how}: {counted}"
     ]
     for rule in broken:
         lines += [f"  {violation}" for violation in rule.violations]
         if rule.total > len(rule.violations):
             lines.append(f"  {rule.rule}: {rule.total - len(rule.violations)} more, {rule.total} in all")
     return "\n".join([*lines, _ADVICE])
-
-
-def broken_meanwhile(
-    connection: sa.Connection, revision: str, filenames: Sequence[str], schema: str = "public"
-) -> str | None:
-    """Return why `revision` is not applied, or None, looking once more while PostgreSQL's tables are locked.
-
-    In a transaction that sees no more than others had committed when it began, it finds nothing new, and says so.
-    Others wait meanwhile, so all rules are asked in one statement, for no longer than `lock_timeout` lets them
-    wait for a lock; what could not be looked at in that time is said in the log.
-    """
-    if (isolation := connection.scalar(sa.text("SHOW transaction_isolation"))) != "read committed":
-        log.warning(
-            "rows written during the upgrade cannot be seen in a %s transaction: they may break rules", isolation
-        )
-        return None
-    patience = connection.scalar(sa.text("SHOW lock_timeout"))
-    before = connection.scalar(sa.text("SHOW statement_timeout"))
-    try:
-        with connection.begin_nested():
-            connection.execute(sa.text(f"SET LOCAL statement_timeout = '{patience}'"))
-            for guard in offline_guards("postgresql", revision, filenames, schema):
-                connection.execute(guard)
-            connection.execute(sa.text(f"SET LOCAL statement_timeout = '{before}'"))
-    except sa.exc.DBAPIError as error:
-        sqlstate = getattr(error.orig, "sqlstate", None)
-        if sqlstate == _INTEGRITY_VIOLATION:
-            return _told(error.orig)
-        if sqlstate != _QUERY_CANCELED:
-            raise
-        log.warning("rows written during the upgrade could not be looked at within %s: they may break rules", patience)
-    return None
-
-
-def _told(error: Any) -> str:
-    """Return what a guard raised as `refusal` would say it; the indexes that were built by then stay."""
-    counted = error.diag.message_primary.replace(_UNCHANGED, "written while it was under way")
-    rows = (f"  {line}" for line in error.diag.message_detail.splitlines())
-    return "\n".join([counted, *rows, _ADVICE])
 
 
 def offline_guards(

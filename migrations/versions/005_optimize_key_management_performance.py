@@ -10,8 +10,9 @@ from alembic import op
 from alembic.util import CommandError
 
 from kms_schema.sql import create_statements, drop_statements, verbatim
+from kms_schema.sql.newcomers import broken_meanwhile, youngest
 from kms_schema.sql.steps import create_index, lock, only_planned, qualified, schema
-from kms_schema.sql.violations import broken_meanwhile, find_violations, offline_guards, refusal
+from kms_schema.sql.violations import find_violations, offline_guards, refusal
 
 revision = "005_optimize_key_management"
 down_revision = "004_create_key_management_system"
@@ -244,6 +245,8 @@ def before_upgrade() -> None:
 
 def upgrade() -> None:
     dialect = op.get_context().dialect.name
+    looks_again = dialect == "postgresql" and not only_planned()
+    since = youngest(op.get_bind()) if looks_again else 0
     if not only_planned():
         before_upgrade()  # an environment of the host's may not have asked
     elif op.get_context().as_sql:
@@ -259,15 +262,15 @@ def upgrade() -> None:
     if dialect == "postgresql":
         op.execute(verbatim(FIRST_REFRESH.format(schema=schema())))
     lock(TABLES, "SHARE ROW EXCLUSIVE")
-    if dialect == "postgresql" and not only_planned():
-        refuse_newcomers()
+    if looks_again:
+        refuse_newcomers(since)
     for statement in create_statements(dialect, triggers, schema()):
         op.execute(statement)
 
 
-def refuse_newcomers() -> None:
+def refuse_newcomers(since: int) -> None:
     """Refuse what was written between the first look and the locks; the triggers would never look at it either."""
-    broken = broken_meanwhile(op.get_bind(), revision, VIOLATIONS["postgresql"], schema())
+    broken = broken_meanwhile(op.get_bind(), revision, VIOLATIONS["postgresql"], since, schema())
     if broken:
         raise CommandError(broken)
 

@@ -31,7 +31,7 @@ from tests.statements import execute
 pytestmark = pytest.mark.versions("oldest and newest")
 
 REVISIONS = revisions()
-QUESTIONS = ("SELECT", "SHOW", "PRAGMA", "BEGIN", "SAVEPOINT", "RELEASE", "DO $upgrade$")
+QUESTIONS = ("SELECT", "SHOW", "PRAGMA", "BEGIN", "SAVEPOINT", "RELEASE", "WITH near_")
 NOBODY = 65534
 
 

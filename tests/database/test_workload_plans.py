@@ -11,6 +11,7 @@ from contextlib import closing
 
 import pytest
 
+from benchmarks.plans import plans_of
 from tests.engines import Database, Engines
 from tests.engines.database import Connection
 from tests.statements import execute
@@ -65,6 +66,21 @@ def test_the_index_that_is_meant_for_a_query_answers_it(filled: Database, connec
     assert plan.covered or not may_be_covered(filled, query), plan.text
     assert plan.heap_fetches == 0, plan.text
     assert query.sorts or not plan.sorts, plan.text
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize(
+    "purpose", [purpose for purpose, query in QUERIES.items() if purpose.startswith("entries of a key")]
+)
+def test_a_page_of_the_entries_is_read_in_order_for_whatever_key(connection: Connection, purpose: str) -> None:
+    """As drivers have it planned that prepare what they ask often, when nobody knows yet how many entries a key has."""
+    query = QUERIES[purpose]
+    text = query.on("postgresql")
+    _, prepared = plans_of(
+        connection, text, {name: value for name, value in query.asking.items() if f":{name}" in text}
+    )
+    assert prepared.indexes == query.indexes
+    assert not prepared.sorts
 
 
 PARTIAL = (

@@ -27,6 +27,7 @@ FROZEN = {
     "kms_schema.sql",
     "kms_schema.sql.exchanging",
     "kms_schema.sql.losses",
+    "kms_schema.sql.newcomers",
     "kms_schema.sql.steps",
     "kms_schema.sql.violations",
 }

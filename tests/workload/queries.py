@@ -142,7 +142,7 @@ QUERIES: dict[str, Query] = {
     ),
     "rotations that failed lately": Query(
         "SELECT failed_at, key_id, substr(error_message, 1, 200) FROM key_rotations"
-        " WHERE status = 'FAILED' AND failed_at >= :since ORDER BY failed_at DESC",
+        " WHERE status = 'FAILED' AND failed_at >= :since ORDER BY failed_at DESC LIMIT 100",
         ("idx_key_rotations_failed_partial",),
         {"since": NOW - dt.timedelta(days=61)},
     ),
@@ -209,6 +209,11 @@ QUERIES: dict[str, Query] = {
         "SELECT * FROM key_health_monitor WHERE id > :key ORDER BY id LIMIT 50",
         ("uq_key_health_monitor",),
         _THIS_KEY,
+        engine="postgresql",
+    ),
+    "the keys in the worst health": Query(
+        "SELECT * FROM key_health_monitor WHERE health_score < 100 ORDER BY health_score, key_id LIMIT 50",
+        ("idx_key_health_monitor_score",),
         engine="postgresql",
     ),
 }

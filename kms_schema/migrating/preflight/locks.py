@@ -55,6 +55,7 @@ _DROP_INDEX = re.compile(rf"DROP INDEX CONCURRENTLY (?P<index>{_NAME})")
 _TRIGGER = re.compile(rf"CREATE TRIGGER (?P<trigger>{_NAME}) .*? ON (?P<on>{_NAME})")
 _ENABLE = re.compile(rf"ALTER TABLE (?P<on>{_NAME}) ENABLE ALWAYS TRIGGER")
 _COLUMN = re.compile(rf"ALTER TABLE (?P<on>{_NAME}) ADD (?P<work>COLUMN (?:IF NOT EXISTS )?\w+)")
+_STATISTICS = re.compile(rf"ALTER TABLE (?P<on>{_NAME}) ALTER (?P<work>COLUMN \w+) (?:RE)?SET \(n_distinct")
 _DROP_TRIGGER = re.compile(rf"DROP (?P<work>TRIGGER {_NAME}) ON (?P<on>{_NAME})")
 _LOCK = re.compile(r"DO \$\$ .*?ARRAY\[(?P<relations>[^]]*)\].*? IN (?P<mode>[A-Z ]+) MODE")
 _REFERENCES = re.compile(rf"\bREFERENCES (?P<on>{_NAME})")
@@ -124,6 +125,10 @@ def _of_alteration(match: re.Match[str]) -> Iterator[Lock]:
     yield Lock(match["on"], "ACCESS EXCLUSIVE", match["work"].lower(), long=" CHECK " in match.string)
 
 
+def _of_statistics(match: re.Match[str]) -> Iterator[Lock]:
+    yield Lock(match["on"], "SHARE UPDATE EXCLUSIVE", f"{match['work'].lower()}, for the planner", long=False)
+
+
 def _of_lock(match: re.Match[str]) -> Iterator[Lock]:
     for relation in re.findall(r"'([^']+)'", match["relations"]):
         mode = "ACCESS EXCLUSIVE" if _LOCKED_AS_VIEW.search(relation) else match["mode"]
@@ -168,6 +173,7 @@ _KNOWN: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Iterator[Lock]]],
     (_TRIGGER, _of_trigger),
     (_ENABLE, _of_trigger),
     (_COLUMN, _of_alteration),
+    (_STATISTICS, _of_statistics),
     (_DROP_TRIGGER, _of_alteration),
     (_LOCK, _of_lock),
     (re.compile("CREATE TABLE"), _of_table),
