@@ -161,7 +161,8 @@ def _write(files: Files, results: Sequence[Result], run: dict[str, Any]) -> None
     if files.chart is not None:
         files.chart.write_text(chart(curves), encoding="utf-8")
     if files.markdown is not None:
-        write_page(files.markdown, section(results, run, _from(files.markdown, files.chart, curves)))
+        text = section(results, run, _from(files.markdown, files.chart, curves))
+        write_page(files.markdown, text, run["server"]["name"])
 
 
 def _from(page: Path, picture: Path | None, curves: Sequence[Curve]) -> str | None:

@@ -12,7 +12,7 @@ from benchmarks.targets import Measured, Target
 Result = tuple[Target, Measured]
 
 HEAD = ("#", "what", "target", "measured", "met")
-_GENERATED = re.compile(r"(<!-- measured -->\n).*?(<!-- end -->)", re.DOTALL)
+_GENERATED = r"(<!-- measured on {engine} -->\n).*?(<!-- end -->)"
 
 
 def table(results: Sequence[Result]) -> str:
@@ -123,10 +123,11 @@ def conditions(run: dict[str, Any]) -> list[str]:
     ]
 
 
-def write_page(path: Path, text: str) -> None:
-    """Write a page, or what is between `<!-- measured -->` and `<!-- end -->` of one that has these."""
+def write_page(path: Path, text: str, engine: str) -> None:
+    """Write a page, or what is between `<!-- measured on ENGINE -->` and `<!-- end -->` of one that has these."""
     before = path.read_text(encoding="utf-8") if path.exists() else ""
-    if _GENERATED.search(before):
-        path.write_text(_GENERATED.sub(lambda match: f"{match[1]}{text}\n{match[2]}", before), encoding="utf-8")
+    place = re.compile(_GENERATED.format(engine=re.escape(engine)), re.DOTALL)
+    if place.search(before):
+        path.write_text(place.sub(lambda match: f"{match[1]}{text}\n{match[2]}", before), encoding="utf-8")
     else:
         path.write_text(f"# What was measured\n\n{text}\n", encoding="utf-8")

@@ -80,7 +80,7 @@ def test_a_page_says_what_was_measured_on(tmp_path: Path) -> None:
         assert expected in text
     assert text.endswith("(performance.svg)")
     page = tmp_path / "page.md"
-    write_page(page, text)
+    write_page(page, text, "PostgreSQL")
     assert page.read_text(encoding="utf-8") == f"# What was measured\n\n{text}\n"
 
 
@@ -122,10 +122,11 @@ def test_what_rows_take_is_told_by_index_the_largest_first() -> None:
 
 def test_a_page_that_has_a_place_for_it_keeps_the_rest(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("before\n<!-- measured -->\nold\n<!-- end -->\nafter\n<!-- end -->\n", encoding="utf-8")
-    write_page(page, "a \\1 new one")
+    before, after = "<!-- measured on SQLite -->\nold\n<!-- end -->\n", "after\n<!-- end -->\n"
+    page.write_text(f"{before}<!-- measured on PostgreSQL -->\nold\n<!-- end -->\n{after}", encoding="utf-8")
+    write_page(page, "a \\1 new one", "PostgreSQL")
     assert page.read_text(encoding="utf-8") == (
-        "before\n<!-- measured -->\na \\1 new one\n<!-- end -->\nafter\n<!-- end -->\n"
+        f"{before}<!-- measured on PostgreSQL -->\na \\1 new one\n<!-- end -->\n{after}"
     )
 
 
