@@ -110,5 +110,6 @@ TARGETS = (
     Target("P9", "partial indexes", "benchmarks.index_sizes"),
     Target("P10", "what is due for rotation", "benchmarks.rotations_due", on_sqlite=True),
     Target("P11", "counting use", "benchmarks.counting"),
+    Target("P12", "importing keys", "benchmarks.importing", on_sqlite=True),
 )
 """All of them."""

@@ -31,13 +31,13 @@ def load_keys(connection: Connection, size: Size, seed: int, ages: Ages) -> None
     """Add policies, keys, versions and rotations."""
     registry = Registry(size, seed, ages)
     policies = [policy.row(identifier) for identifier, policy in registry.policies.values()]
-    with _transaction(connection):
-        _add(connection, "rotation_policies", POLICY_COLUMNS, policies)
+    with transaction(connection):
+        add(connection, "rotation_policies", POLICY_COLUMNS, policies)
         made = 0
-        for keys in _batches(registry.keys(), KEYS_AT_ONCE):
-            _add(connection, "key_masters", MASTER_COLUMNS, (key.master for key in keys))
-            _add(connection, "key_versions", VERSION_COLUMNS, chain.from_iterable(key.versions for key in keys))
-            _add(connection, "key_rotations", ROTATION_COLUMNS, chain.from_iterable(key.rotations for key in keys))
+        for keys in batches(registry.keys(), KEYS_AT_ONCE):
+            add(connection, "key_masters", MASTER_COLUMNS, (key.master for key in keys))
+            add(connection, "key_versions", VERSION_COLUMNS, chain.from_iterable(key.versions for key in keys))
+            add(connection, "key_rotations", ROTATION_COLUMNS, chain.from_iterable(key.rotations for key in keys))
             made += len(keys)
             _tell("keys", made, size.keys)
     clear()
@@ -60,11 +60,11 @@ def _digits(identifier: Any) -> str:
 def load_events(connection: Connection, size: Size, seed: int, ages: Ages) -> None:
     """Add audit entries over the keys that `load_keys` has added for the same size and seed."""
     rows = events(size.events, seed, ages, used_keys(connection))
-    with _transaction(connection), _restoring(connection) as (columns, first):
+    with transaction(connection), _restoring(connection) as (columns, first):
         made = 0
-        for batch in _batches(rows, EVENTS_AT_ONCE):
+        for batch in batches(rows, EVENTS_AT_ONCE):
             numbered = batch if first is None else [(*row, first + made + place) for place, row in enumerate(batch)]
-            _add(connection, "key_audit_logs", columns, numbered)
+            add(connection, "key_audit_logs", columns, numbered)
             made += len(batch)
             _tell("audit entries", made, size.events)
     clear()
@@ -89,7 +89,8 @@ def _restoring(connection: Connection) -> Iterator[tuple[Sequence[str], int | No
 
 
 @contextmanager
-def _transaction(connection: Connection) -> Iterator[None]:
+def transaction(connection: Connection) -> Iterator[None]:
+    """Commit what the block does, or take it back."""
     if not isinstance(connection, sqlite3.Connection):
         with connection.transaction():
             yield
@@ -99,7 +100,8 @@ def _transaction(connection: Connection) -> Iterator[None]:
     connection.execute("COMMIT")
 
 
-def _add(connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def add(connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Add rows by the fastest statement of the engine."""
     names = ", ".join(f'"{column}"' for column in columns)
     if isinstance(connection, sqlite3.Connection):
         places = ", ".join("?" * len(columns))
@@ -110,7 +112,8 @@ def _add(connection: Connection, table: str, columns: Sequence[str], rows: Itera
             copy.write_row(row)
 
 
-def _batches(rows: Iterable[Any], count: int) -> Iterator[list[Any]]:
+def batches(rows: Iterable[Any], count: int) -> Iterator[list[Any]]:
+    """Yield so many at a time."""
     left = iter(rows)
     while batch := list(islice(left, count)):
         yield batch
