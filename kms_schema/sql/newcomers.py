@@ -25,6 +25,12 @@ _XIDS = 2**32
 _MANY = 50_000
 """Where so many rows are near what has changed, a look at everything is as fast."""
 
+# `pg_snapshot_xmin` would be this transaction, as soon as it has made anything; it is not among those under way.
+_YOUNGEST = """SELECT coalesce(
+    (SELECT min(xid::text::bigint) FROM pg_catalog.pg_snapshot_xip(snapshot) AS xid),
+    pg_catalog.pg_snapshot_xmax(snapshot)::text::bigint
+) FROM pg_catalog.pg_current_snapshot() AS snapshot"""
+
 # Each statement gives what it finds by what others call it that are below it: a version by its id, a key by its name.
 _CHANGED_KEYS = """SELECT key_id AS name, id AS key_id, parent_key_id AS above, key_type
 FROM {schema}.key_masters WHERE pg_catalog.age(xmin) <= pg_catalog.age('{since}'::xid)"""
@@ -57,36 +63,50 @@ FROM (
 
 
 def youngest(connection: sa.Connection) -> int:
-    """Return the first transaction of PostgreSQL's whose rows a look that begins now may not see."""
-    return int(connection.scalar(sa.text("SELECT pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text")))
+    """Return the first of PostgreSQL's other transactions whose rows a look that begins now may not see."""
+    return int(connection.scalar(sa.text(_YOUNGEST)))
 
 
-def broken_meanwhile(
-    connection: sa.Connection, revision: str, filenames: Sequence[str], since: int, schema: str = "public"
+def broken_meanwhile(  # noqa: PLR0913  (what is looked at, and how)
+    connection: sa.Connection,
+    revision: str,
+    filenames: Sequence[str],
+    since: int,
+    schema: str = "public",
+    *,
+    locked: bool,
 ) -> str | None:
-    """Return why `revision` is not applied, or None, looking at what was written `since` while the tables are locked.
+    """Return why `revision` is not applied, or None, looking at what was written `since`.
 
-    In a transaction that sees no more than others had committed when it began, it finds nothing new, and says so.
-    Others wait meanwhile, so it looks for no longer than `lock_timeout` lets them wait for a lock; what could not be
-    looked at in that time is said in the log.
+    While the tables are `locked` others wait for it, so it looks for no longer than `lock_timeout` lets them wait for a
+    lock; what could not be looked at in that time is said in the log. In a transaction that sees no more than others
+    had committed when it began, it finds nothing new, and says so.
     """
     if (isolation := connection.scalar(sa.text("SHOW transaction_isolation"))) != "read committed":
-        log.warning(
-            "rows written during the upgrade cannot be seen in a %s transaction: they may break rules", isolation
-        )
+        if locked:
+            log.warning(
+                "rows written during the upgrade cannot be seen in a %s transaction: they may break rules", isolation
+            )
         return None
     patience = connection.scalar(sa.text("SHOW lock_timeout"))
     before = connection.scalar(sa.text("SHOW statement_timeout"))
     try:
         with connection.begin_nested():
-            broken = _Look(connection, schema, since).broken(filenames)
+            broken = _Look(connection, schema, since, _milliseconds(connection) if locked else 0).broken(filenames)
             connection.execute(sa.text(f"SET LOCAL statement_timeout = '{before}'"))
     except (sa.exc.DBAPIError, TimeoutError) as error:
-        if not isinstance(error, TimeoutError) and getattr(error.orig, "sqlstate", None) != _QUERY_CANCELED:
+        canceled = isinstance(error, TimeoutError) or getattr(error.orig, "sqlstate", None) == _QUERY_CANCELED
+        if not (locked and canceled):
             raise
         log.warning("rows written during the upgrade could not be looked at within %s: they may break rules", patience)
         return None
     return refusal(revision, broken, "written while it was under way") if broken else None
+
+
+def _milliseconds(connection: sa.Connection) -> int:
+    """Return `lock_timeout`; 0 is no limit."""
+    setting = "SELECT setting::integer FROM pg_catalog.pg_settings WHERE name = 'lock_timeout'"
+    return int(connection.scalar(sa.text(setting)))
 
 
 class _TooManyError(Exception):
@@ -96,11 +116,9 @@ class _TooManyError(Exception):
 class _Look:
     """The second one: step by step, since each step is planned for as many rows as the one before has found."""
 
-    def __init__(self, connection: sa.Connection, schema: str, since: int) -> None:
+    def __init__(self, connection: sa.Connection, schema: str, since: int, timeout: int) -> None:
         self._connection = connection
         self._schema, self._since = schema, since % _XIDS
-        setting = sa.text("SELECT setting::integer FROM pg_catalog.pg_settings WHERE name = 'lock_timeout'")
-        timeout = connection.scalar(setting)
         self._deadline = time.monotonic() + timeout / 1000 if timeout else None
 
     def broken(self, filenames: Sequence[str]) -> list[BrokenRule]:

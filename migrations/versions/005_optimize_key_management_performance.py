@@ -261,16 +261,20 @@ def upgrade() -> None:
         op.execute(statement)
     if dialect == "postgresql":
         op.execute(verbatim(FIRST_REFRESH.format(schema=schema())))
+    if looks_again:
+        # At what was written while indexes were built and views filled, so that little is left for when everybody waits.
+        before, since = since, youngest(op.get_bind())
+        refuse_newcomers(before)
     lock(TABLES, "SHARE ROW EXCLUSIVE")
     if looks_again:
-        refuse_newcomers(since)
+        refuse_newcomers(since, locked=True)
     for statement in create_statements(dialect, triggers, schema()):
         op.execute(statement)
 
 
-def refuse_newcomers(since: int) -> None:
+def refuse_newcomers(since: int, *, locked: bool = False) -> None:
     """Refuse what was written between the first look and the locks; the triggers would never look at it either."""
-    broken = broken_meanwhile(op.get_bind(), revision, VIOLATIONS["postgresql"], since, schema())
+    broken = broken_meanwhile(op.get_bind(), revision, VIOLATIONS["postgresql"], since, schema(), locked=locked)
     if broken:
         raise CommandError(broken)
 

@@ -1,4 +1,4 @@
-"""Rows that break a rule of 005 and are written while it builds its indexes: it looks once more, under its locks."""
+"""Rows that break a rule of 005 and are written while it builds its indexes: it looks at them, also under its locks."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -49,10 +49,10 @@ def commit(connection: Connection, move: Move) -> None:
         execute(connection, move.statement, move.parameters)
 
 
-def refused(database: Database, connection: Connection, broken: Broken) -> str:
+def refused(database: Database, connection: Connection, broken: Broken, moment: str) -> str:
     """Upgrade while the rule is broken; return what the upgrade says, which must not have changed anything."""
     before = catalog(connection)
-    with pytest.raises(CommandError) as caught, before_statement(BUILDING, lambda: commit(connection, broken.breaking)):
+    with pytest.raises(CommandError) as caught, before_statement(moment, lambda: commit(connection, broken.breaking)):
         database.alembic("upgrade", "head")
     changed = differences(before, catalog(connection))
     assert {name.rpartition(" ")[2].rpartition(".")[2] for name in changed if name.startswith("relation")} == INDEXES
@@ -61,12 +61,13 @@ def refused(database: Database, connection: Connection, broken: Broken) -> str:
     return str(caught.value)
 
 
+@pytest.mark.parametrize("moment", [BUILDING, LOCKING], ids=["building", "locking"])
 @pytest.mark.parametrize("breach", BREACHES_HERE, ids=str)
-def test_a_row_that_comes_after_the_first_look_is_found_by_the_second(
-    copy: Database, other: Connection, database: Database, breach: Breach
+def test_a_row_that_comes_after_a_look_is_found_by_the_next(
+    copy: Database, other: Connection, database: Database, breach: Breach, moment: str
 ) -> None:
     broken = breach.make(other)
-    said = refused(copy, other, broken)
+    said = refused(copy, other, broken, moment)
     first, *told, advice = said.splitlines()
     assert first.endswith(f", written while it was under way: {breach.rule} ({len(broken.rows)})")
     assert "run the upgrade again" in advice
@@ -100,7 +101,7 @@ def test_rows_that_are_as_they_were_are_found_where_what_they_refer_to_has_chang
     no_kek = Move("UPDATE key_masters SET key_type = 'dek' WHERE key_type IN ('kek', 'hsm')", {})
     with (
         pytest.raises(CommandError, match=rf"written while it was under way: .*\b{rule} \({rows}\)"),
-        before_statement(BUILDING, lambda: commit(other, no_kek)),
+        before_statement(LOCKING, lambda: commit(other, no_kek)),
     ):
         copy.alembic("upgrade", "head")
 
@@ -111,7 +112,7 @@ def test_where_too_much_has_changed_it_looks_at_everything(
 ) -> None:
     monkeypatch.setattr(newcomers, "_MANY", 1)
     broken = breach.make(other)
-    assert f"{breach.rule} ({len(broken.rows)})" in refused(copy, other, broken)
+    assert f"{breach.rule} ({len(broken.rows)})" in refused(copy, other, broken, LOCKING)
 
 
 def a_policy_without_limits(connection: Connection) -> None:
