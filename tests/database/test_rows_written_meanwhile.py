@@ -17,7 +17,7 @@ from tests.engines import Database, Engine
 from tests.engines.database import ALEMBIC_INI, Connection
 from tests.moves import Move
 from tests.population import contents
-from tests.rows import insert, rotation_policy
+from tests.rows import insert, key_master, rotation_policy
 from tests.statements import execute
 from tests.violating_rows import BREACHES
 
@@ -96,6 +96,10 @@ def test_a_row_that_comes_after_a_look_is_found_by_the_next(
 def test_rows_that_are_as_they_were_are_found_where_what_they_refer_to_has_changed(
     copy: Database, other: Connection, rule: str, broken: str
 ) -> None:
+    ((kek,),) = execute(
+        other, "SELECT parent_key_id FROM key_masters WHERE parent_key_id IS NOT NULL LIMIT 1"
+    ).fetchall()
+    insert(other, "key_masters", **key_master(parent_key_id=kek))  # with no version, which would lead to its parent's
     ((rows,),) = execute(other, broken).fetchall()
     assert rows
     no_kek = Move("UPDATE key_masters SET key_type = 'dek' WHERE key_type IN ('kek', 'hsm')", {})
