@@ -32,7 +32,7 @@ def measure(places: Places) -> list[Measured]:
 def _planned(connection: Connection, table: str) -> Measured:
     ((rows, of_table),) = execute(connection, ROWS.format(table=table)).fetchall()
     of_indexes = dict(execute(connection, INDEXES.format(table=table)).fetchall())
-    sizes = Sizes(table, of_table / rows, {name: size / rows for name, size in of_indexes.items()})
+    sizes = Sizes(table, rows, of_table / rows, {name: size / rows for name, size in of_indexes.items()})
     return Measured(f"to compare: indexes ÷ {table}", sum(of_indexes.values()) / of_table, None, sizes=sizes)
 
 

@@ -1,13 +1,13 @@
 """What a run found: a table for people, a document for programs."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.claims import CLAIMS
-from benchmarks.targets import Measured, Target
+from benchmarks.claims import CLAIMS, count
+from benchmarks.targets import Measured, Sizes, Target
 
 Result = tuple[Target, Measured]
 
@@ -55,14 +55,22 @@ def claims(results: Sequence[Result], run: dict[str, Any]) -> str:
 def sizes(results: Sequence[Result]) -> str:
     """Return what rows take, as a table of Markdown: bytes each, and megabytes a million."""
     found = [measured.sizes for _, measured in results if measured.sizes is not None]
-    lines = ["| a row of | bytes | in its indexes | of these | MB a million rows |", "| --- | --: | --: | --- | --: |"]
+    lines = ["| a row of | bytes | in its indexes | of these | rows measured |", "| --- | --: | --: | --- | --: |"]
     for each in found:
-        in_indexes = sum(each.in_indexes.values())
         largest = sorted(each.in_indexes.items(), key=lambda index: (-index[1], index[0]))
         listed = ", ".join(f"`{name}` {size:.{0 if size >= 10 else 1}f}" for name, size in largest)
-        whole = (each.in_table + in_indexes) * 1_000_000 / 2**20
-        lines.append(f"| `{each.table}` | {each.in_table:.0f} | {in_indexes:.0f} | {listed} | {whole:.0f} |")
-    return "\n".join(lines) if found else ""
+        in_indexes = each.each - each.in_table
+        lines.append(f"| `{each.table}` | {each.in_table:.0f} | {in_indexes:.0f} | {listed} | {count(each.rows)} |")
+    return "\n".join([*lines, "", *_a_year(found)]) if found else ""
+
+
+def _a_year(found: Sequence[Sizes]) -> Iterator[str]:
+    """Yield what a million entries take, with the leaves that seal them."""
+    tables = {each.table: each for each in found}
+    if {"key_audit_logs", "key_audit_leaves"} <= tables.keys():
+        entries, leaves = tables["key_audit_logs"], tables["key_audit_leaves"]
+        megabytes = (entries.each + leaves.each * leaves.rows / entries.rows) * 1_000_000 / 2**20
+        yield f"A million entries a year take {megabytes:.0f} MB a year, sealed and with all their indexes."
 
 
 def figure(measured: Measured) -> str:

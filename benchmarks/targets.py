@@ -52,10 +52,16 @@ class Sizes:
     """What a row of a table takes on the disk, in bytes: as it has grown, with the room that its pages keep free."""
 
     table: str
+    rows: int
     in_table: float
     """With what is stored beside the table (TOAST)."""
     in_indexes: Mapping[str, float]
     """By the names of the indexes; a partial one takes so little since it has few of the rows."""
+
+    @property
+    def each(self) -> float:
+        """What a row takes in all."""
+        return self.in_table + sum(self.in_indexes.values())
 
 
 @dataclass(frozen=True)

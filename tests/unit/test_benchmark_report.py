@@ -103,7 +103,7 @@ def of(number: str, *results: Measured) -> list[Result]:
         (of("P9", *(Measured("i", value, Limit(0.4)) for value in (0.5, 0.1, 0.2))),
          "80 % by half of the 3 and more; the least 50 %"),
         (of("P9", Measured("i", 0.1, Limit(0.4)),
-            Measured("i", 0.33, None, sizes=Sizes("key_masters", 300, {"pk": 66, "idx": 33}))),
+            Measured("i", 0.33, None, sizes=Sizes("key_masters", 10, 300, {"pk": 66, "idx": 33}))),
          "33 % of `key_masters`"),
     ],
 )  # fmt: skip
@@ -114,9 +114,12 @@ def test_what_was_claimed_is_told_beside_what_was_measured(results: list[Result]
 
 
 def test_what_rows_take_is_told_by_index_the_largest_first() -> None:
-    found = of("P9", Measured("i", 0.33, None, sizes=Sizes("key_masters", 300.4, {"idx": 3.25, "pk": 66})))
-    assert sizes(found).splitlines()[-1] == "| `key_masters` | 300 | 69 | `pk` 66, `idx` 3.2 | 353 |"
+    found = of("P9", Measured("i", 0.33, None, sizes=Sizes("key_masters", 1_000, 300.4, {"idx": 3.25, "pk": 66})))
+    assert "| `key_masters` | 300 | 69 | `pk` 66, `idx` 3.2 | 1 000 |" in sizes(found).splitlines()
     assert sizes(of("P2", REFRESHED)) == ""
+    trail = [Sizes("key_audit_logs", 512, 200, {"pk": 30}), Sizes("key_audit_leaves", 2, 8_000, {"pk": 50})]
+    said = sizes(of("P9", *(Measured("i", 0.1, None, sizes=each) for each in trail))).splitlines()[-1]
+    assert said.startswith("A million entries a year take 249 MB")  # 230 bytes each, and 8050 for every 256
     assert json.loads(json.dumps(document(found, RUN)))["results"][0]["bytes"]["in_indexes"]["pk"] == 66
 
 
