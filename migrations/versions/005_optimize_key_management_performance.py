@@ -262,7 +262,7 @@ def upgrade() -> None:
     if dialect == "postgresql":
         op.execute(verbatim(FIRST_REFRESH.format(schema=schema())))
     if looks_again:
-        # At what was written while indexes were built and views filled, so that little is left for when everybody waits.
+        # At what was written while indexes were built and views filled: little is left for when everybody waits.
         before, since = since, youngest(op.get_bind())
         refuse_newcomers(before)
     lock(TABLES, "SHARE ROW EXCLUSIVE")

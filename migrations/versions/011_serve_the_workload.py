@@ -123,7 +123,7 @@ TIMES = "idx_key_audit_logs_timestamp"
 STORAGE: dict[str, str | int] = {"autosummarize": "on", "pages_per_range": 32}
 WORST = "idx_key_health_monitor_score"
 """On SQLite the scores are worked out when they are asked for, so that there is nothing to keep in order."""
-# Few keys have most entries, and whoever asks for a page of a key asks for one of these. Prepared statements are planned
+# Few keys have most entries, and whoever asks for a page of a key asks for one of these. What is prepared is planned
 # for a key as it is on average, which among many keys is one with so few entries that sorting them all would do.
 KEYS_WITH_ENTRIES = 100
 IN_USE = ("rotations_due", "key_versions", "key_masters", "key_audit_logs")
