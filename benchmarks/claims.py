@@ -30,7 +30,7 @@ def _dashboard(results: Sequence[Measured]) -> str:
 
 def _handled(results: Sequence[Measured]) -> str:
     costs = [cost for each in results if each.curve is not None for cost in sorted(each.curve.milliseconds.items())]
-    return f"to seal a thousand more takes {' and '.join(f'{cost:.1f} ms among {count(many)}' for many, cost in costs)}"
+    return f"to seal a thousand more takes {', '.join(f'{cost:.1f} ms among {count(many)}' for many, cost in costs)}"
 
 
 def _faster(results: Sequence[Measured]) -> str:

@@ -76,7 +76,8 @@ def _a_year(found: Sequence[Sizes]) -> Iterator[str]:
 def figure(measured: Measured) -> str:
     """Return the number of a result as the table has it."""
     unit = measured.unit or (measured.limit.unit if measured.limit is not None else "")
-    digits = 2 if measured.value < 100 else 0
+    # A ratio is compared with a limit that may lie next to it.
+    digits = 3 if measured.value < 1 and not unit else 2 if measured.value < 100 else 0
     return f"{measured.value:.{digits}f}{unit}"
 
 

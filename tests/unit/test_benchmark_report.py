@@ -33,10 +33,10 @@ REFRESHED = Measured("refresh", 2.0, Limit(1.2), over(TIMES), curve=CURVE)
 @pytest.mark.parametrize(
     ("measured", "cells"),
     [
-        (Measured("it", 0.5, Limit(0.5)), ("≤ 0.5", "0.50", "yes")),
-        (Measured("it", 0.51, Limit(0.5)), ("≤ 0.5", "0.51", "**no**")),
-        (Measured("it", 0.7, Limit(0.7, at_least=True)), ("≥ 0.7", "0.70", "yes")),
-        (Measured("it", 0.69, Limit(0.7, at_least=True)), ("≥ 0.7", "0.69", "**no**")),
+        (Measured("it", 0.5, Limit(0.5)), ("≤ 0.5", "0.500", "yes")),
+        (Measured("it", 0.51, Limit(0.5)), ("≤ 0.5", "0.510", "**no**")),
+        (Measured("it", 0.7, Limit(0.7, at_least=True)), ("≥ 0.7", "0.700", "yes")),
+        (Measured("it", 0.69, Limit(0.7, at_least=True)), ("≥ 0.7", "0.690", "**no**")),
         (Measured("it", 64.5, Limit(64, unit=" MB")), ("≤ 64 MB", "64.50 MB", "**no**")),
         (Measured("it", 512.3, Limit(400, at_least=True)), ("≥ 400", "512", "yes")),
         (Measured("it", 1_500.0, None, unit=" ms"), ("", "1500 ms", "")),
@@ -95,7 +95,7 @@ def of(number: str, *results: Measured) -> list[Result]:
             Measured("worst", 1.0, Limit(5)), Measured("raw", 900, None)),
          "95 of 100 reads of the dashboard in 0.8 ms, of a page of the health monitor in 2.0 ms"),
         (of("P5", Measured("seal", 1.0, Limit(1.2), curve=Curve("seal", {10_000_000: 11.0, 100_000: 10.0}))),
-         "to seal a thousand more takes 10.0 ms among 100 000 and 11.0 ms among 10 000 000"),
+         "to seal a thousand more takes 10.0 ms among 100 000, 11.0 ms among 10 000 000"),
         (of("P8", *(Measured("q", value, Limit(3, at_least=True)) for value in (2.5, 4, 1_500)),
             Measured("q", 1.0, Limit(0.9, at_least=True))),
          "2 of the 3 queries whose index came after 004: 3 times and more; half of them 4 times and more; the least"
