@@ -127,5 +127,9 @@ ASKED: dict[str, Asked] = {
 }
 """By the names that the queries have there."""
 
-ELSEWHERE = {"count use and bytes": "P11", "a page of the health of keys": "P1"}
+ELSEWHERE = {
+    "count use and bytes": "P11",
+    "a page of the health of keys": "P1",
+    "the keys in the worst health": "P1",
+}
 """What other targets measure."""
