@@ -170,12 +170,16 @@ def test_every_partial_index_is_compared_with_its_full_twin(places: Places) -> N
 
 @pytest.mark.only_on("postgresql")
 def test_what_a_row_takes_is_told_of_each_table(places: Places) -> None:
-    of_keys = next(each for each in measure(places, "P9") if "÷ key_masters, " in each.what)
+    of_keys = next(each for each in measure(places, "P9") if each.sizes and each.sizes.table == "key_masters")
+    assert of_keys.sizes is not None
     with closing(places.prepared(TINY.workload).connect()) as connection:
         query = "SELECT pg_table_size('key_masters'), pg_indexes_size('key_masters'), count(*) FROM key_masters"
         ((of_table, of_indexes, rows),) = execute(connection, query).fetchall()
     assert of_keys.value == pytest.approx(of_indexes / of_table)
-    assert of_keys.what.endswith(f", {of_table / rows:.0f} + {of_indexes / rows:.0f} bytes a row")
+    assert of_keys.sizes.in_table == pytest.approx(of_table / rows)
+    assert of_keys.sizes.each == pytest.approx((of_table + of_indexes) / rows)
+    assert "pk_key_masters" in of_keys.sizes.in_indexes
+    assert of_keys.sizes.rows == rows
 
 
 @pytest.mark.only_on("postgresql")
