@@ -52,11 +52,12 @@ STATEMENTS = {
             OFFSET 0
         )
     """,
-    # Of several failures of a key the last one; of a key that is active, and has no open rotation.
+    # Of several failures of a key the last one; of a key that is active, and has no open rotation. An ARRAY is made
+    # once: what is joined may be asked again for each row, and gives others then, as it passes over what it has locked.
     "retry": f"""
         UPDATE {{schema}}.key_rotations AS rotation
         SET status = 'SCHEDULED', next_retry_at = NULL
-        FROM (
+        WHERE id = ANY (ARRAY(
             SELECT id FROM {{schema}}.key_rotations AS pending
             WHERE {PENDING} AND next_retry_at <= now()
                 AND NOT EXISTS (
@@ -77,8 +78,7 @@ STATEMENTS = {
             ORDER BY pending.key_id
             LIMIT %(limit)s
             FOR UPDATE SKIP LOCKED
-        ) AS chosen
-        WHERE rotation.id = chosen.id
+        ))
     """,
     "windows": """
         SELECT id, policy_name, rotation_window_start, rotation_window_end, timezone, clock_timestamp() AS now
@@ -134,15 +134,15 @@ STATEMENTS = {
     # An end of time that planners do not know of: without it they expect as many as there are versions that ended
     # before 011, and look through the table.
     "no ceiling": f"""
-        UPDATE {{schema}}.key_versions SET usage_ceiling = NULL WHERE id IN (
+        UPDATE {{schema}}.key_versions SET usage_ceiling = NULL WHERE id = ANY (ARRAY(
             SELECT live.id FROM {{schema}}.key_versions AS live
             WHERE live.key_type IS NULL AND {LIVE}
                 AND live.activated_at BETWEEN '-infinity' AND (SELECT 'infinity'::timestamptz)
             LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-        )
+        ))
     """,
     "high usage ceiling": f"""
-        UPDATE {{schema}}.key_versions SET usage_ceiling = NULL WHERE id IN (
+        UPDATE {{schema}}.key_versions SET usage_ceiling = NULL WHERE id = ANY (ARRAY(
             SELECT live.id FROM {{schema}}.rotation_policies AS policy, LATERAL (
                 SELECT id FROM {{schema}}.key_versions AS live
                 WHERE live.key_type = policy.key_type
@@ -151,10 +151,10 @@ STATEMENTS = {
                 LIMIT %(limit)s FOR UPDATE SKIP LOCKED
             ) AS live
             WHERE policy.is_active LIMIT %(limit)s
-        )
+        ))
     """,
     "high volume ceiling": f"""
-        UPDATE {{schema}}.key_versions SET volume_ceiling = NULL WHERE id IN (
+        UPDATE {{schema}}.key_versions SET volume_ceiling = NULL WHERE id = ANY (ARRAY(
             SELECT live.id FROM (
                 SELECT key_type, is_active,
                     CASE WHEN max_data_volume_mb < 8796093022208 THEN max_data_volume_mb * 1048576 END AS max_bytes
@@ -167,7 +167,7 @@ STATEMENTS = {
                 LIMIT %(limit)s FOR UPDATE SKIP LOCKED
             ) AS live
             WHERE policy.is_active LIMIT %(limit)s
-        )
+        ))
     """,
 }
 """By their names; `{schema}` stands for the schema, `{held}` for what only the claimant finds."""

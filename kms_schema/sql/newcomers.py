@@ -33,9 +33,9 @@ _YOUNGEST = """SELECT coalesce(
 
 # Each statement gives what it finds by what others call it that are below it: a version by its id, a key by its name.
 _CHANGED_KEYS = """SELECT key_id AS name, id AS key_id, parent_key_id AS above, key_type
-FROM {schema}.key_masters WHERE pg_catalog.age(xmin) <= pg_catalog.age('{since}'::xid)"""
+FROM {schema}.key_masters WHERE pg_catalog.age(xmin) <= pg_catalog.age(CAST(CAST(:since AS text) AS xid))"""
 _CHANGED_VERSIONS = """SELECT id AS name, key_id, wrapped_by_version_id AS above
-FROM {schema}.key_versions WHERE pg_catalog.age(xmin) <= pg_catalog.age('{since}'::xid)"""
+FROM {schema}.key_versions WHERE pg_catalog.age(xmin) <= pg_catalog.age(CAST(CAST(:since AS text) AS xid))"""
 # What a new key's old versions wrap is in question where such a key may not wrap: where it may, they have not changed.
 _VERSIONS_NEAR = """SELECT id AS name, key_id, wrapped_by_version_id AS above FROM {schema}.key_versions
 WHERE key_id = ANY ({keys}) OR wrapped_by_version_id = ANY ({versions})
@@ -55,6 +55,7 @@ _NEAR = """WITH near_key_masters AS MATERIALIZED (SELECT * FROM {schema}.key_mas
 near_key_versions AS MATERIALIZED (SELECT * FROM {schema}.key_versions WHERE id = ANY ({versions})),
 near_rotation_policies AS (SELECT * FROM {schema}.rotation_policies)
 """
+_LIMITED = "SELECT pg_catalog.set_config('statement_timeout', CAST(:left AS text), true)"
 _BROKEN = """SELECT '{rule}' AS rule, table_name, row_id, row_name, problem, count(*) OVER () AS total,
     row_number() OVER (ORDER BY row_name, row_id) AS place
 FROM (
@@ -118,7 +119,7 @@ class _Look:
 
     def __init__(self, connection: sa.Connection, schema: str, since: int, timeout: int) -> None:
         self._connection = connection
-        self._schema, self._since = schema, since % _XIDS
+        self._schema, self._since = schema, str(since % _XIDS)
         self._deadline = time.monotonic() + timeout / 1000 if timeout else None
 
     def broken(self, filenames: Sequence[str]) -> list[BrokenRule]:
@@ -147,8 +148,8 @@ class _Look:
         That is a version with its key, its wrapper and that one's key; a key with its parent; and both with all above
         them, for the circles. What a new row wraps, or is the parent of, is as much in question.
         """
-        changed_keys = self._found(_CHANGED_KEYS)
-        versions = self._found(_CHANGED_VERSIONS)
+        changed_keys = self._found(_CHANGED_KEYS, {"since": self._since})
+        versions = self._found(_CHANGED_VERSIONS, {"since": self._since})
         versions |= self._found(
             _VERSIONS_NEAR,
             keys=_uuids(row.key_id for row in changed_keys.values()),
@@ -174,7 +175,7 @@ class _Look:
         return found
 
     def _found(self, statement: str, values: Mapping[str, Any] | None = None, **arrays: str) -> dict[Any, sa.Row[Any]]:
-        text = statement.format(schema=self._schema, since=self._since, **arrays)
+        text = statement.format(schema=self._schema, **arrays)
         rows = self._ask(sa.text(f"{text} LIMIT {_MANY}"), values)
         if len(rows) == _MANY:
             raise _TooManyError
@@ -185,7 +186,7 @@ class _Look:
             left = round((self._deadline - time.monotonic()) * 1000)
             if left <= 0:  # which would be no limit
                 raise TimeoutError
-            self._connection.execute(sa.text(f"SET LOCAL statement_timeout = {left}"))
+            self._connection.execute(sa.text(_LIMITED), {"left": str(left)})
         return self._connection.execute(statement, values).all()
 
 

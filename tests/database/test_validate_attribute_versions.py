@@ -15,9 +15,10 @@ pytestmark = pytest.mark.only_on("postgresql")
 def note(connection: Connection, *options: str, column: str = "") -> None:
     """Write what PostgreSQL 15.20 and 17.12 write into the options of a column; without its name, of every column."""
     names = f"AND attname = '{column}'" if column else ""
+    before = "" if column else "coalesce(attoptions, '{}') || "
     execute(
         connection,
-        f"UPDATE pg_attribute SET attoptions = '{{{','.join(options)}}}' FROM pg_class c"  # noqa: S608
+        f"UPDATE pg_attribute SET attoptions = {before}'{{{','.join(options)}}}' FROM pg_class c"  # noqa: S608
         f" WHERE attrelid = c.oid AND relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v', 'm') {names}",
     )
 

@@ -33,6 +33,7 @@ Blocker = Callable[[Database, str], AbstractContextManager[None]]
 Step = tuple[Blocker, Flags]
 """Who holds it up, and what there is of the index then."""
 
+MATERIALIZED = "key_health_monitor"
 BUILD_BEGUN: Step = (writer, NOT_FILLED)
 BUILD_NEARLY_ENDED: Step = (old_snapshot, FILLED)
 REMOVAL_BEGUN: Step = (writer, FILLED)
@@ -56,6 +57,11 @@ def builds(chain: Chain) -> list[re.Match[str]]:
     return [build for build in map(CONCURRENT_BUILD.match, chain.statements) if build]
 
 
+def on_tables(chain: Chain) -> list[re.Match[str]]:
+    """Return those whose table somebody can write to, and not a materialized view: nothing waits for its writers."""
+    return [build for build in builds(chain) if build["table"] != MATERIALIZED]
+
+
 @pytest.mark.parametrize("step", [BUILD_BEGUN, BUILD_NEARLY_ENDED], ids=["begun", "nearly ended"])
 def test_every_index_whose_build_was_interrupted_is_built_anew(
     database: Database, chain: Chain, tally: Tally, step: Step
@@ -63,8 +69,9 @@ def test_every_index_whose_build_was_interrupted_is_built_anew(
     """One upgrade after the other is killed, each at the next index."""
     kills = 0
     for build in builds(chain):
-        kills += terminate_while_it_waits(database, build.string, build, step)
-        assert flags(database, build["index"]) == step[1]
+        here = step if build["table"] != MATERIALIZED else BUILD_NEARLY_ENDED
+        kills += terminate_while_it_waits(database, build.string, build, here)
+        assert flags(database, build["index"]) == here[1]
         assert chain.half_done(state_of(database)) == {}
     database.alembic(*UP)
     assert chain.end.differences(state_of(database)) == {}
@@ -75,7 +82,7 @@ def test_every_index_whose_build_was_interrupted_is_built_anew(
 @pytest.mark.parametrize("step", [REMOVAL_BEGUN, REMOVAL_NEARLY_ENDED], ids=["begun", "nearly ended"])
 def test_an_index_whose_removal_was_interrupted_is_built_anew(database: Database, chain: Chain, step: Step) -> None:
     """What is INVALID is dropped CONCURRENTLY, too."""
-    for build in (builds(chain)[0], builds(chain)[-1]):
+    for build in (on_tables(chain)[0], on_tables(chain)[-1]):
         assert terminate_while_it_waits(database, build.string, build, BUILD_NEARLY_ENDED)
         removal = f"DROP INDEX CONCURRENTLY public.{build['index']}"
         assert terminate_while_it_waits(database, removal, build, step)
