@@ -180,6 +180,9 @@ def test_a_new_limit_below_the_ceilings_is_caught_up_with(shared: SharedDatabase
         a_policy(shared.connection, **NO_DATE | limits)
     queue = queue_of(shared.connection)
     reasons = [row["reasons"] for row in queue.due()]
+    if shared.dialect == "postgresql":  # a plan that asks again for each row what is joined
+        for other in ("hashjoin", "mergejoin", "material", "hashagg", "sort", "indexscan", "bitmapscan"):
+            execute(shared.connection, f"SET LOCAL enable_{other} = off")
     assert queue.catch_up(limit=1) == 1
     assert queue.catch_up() > 0
     assert queue.catch_up() == 0
