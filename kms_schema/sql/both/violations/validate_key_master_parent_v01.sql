@@ -1,5 +1,5 @@
 -- Parents that can wrap nothing, and keys that are in a circle of parents (not those that hang from one).
-WITH RECURSIVE link (key_id, parent_key_id) AS (
+WITH RECURSIVE link (key_id, parent_key_id) AS MATERIALIZED (
     -- Only a key that has a parent and is one can be in a circle: few, however many keys there are.
     SELECT key_id, parent_key_id
     FROM {schema}.key_masters

@@ -1,6 +1,6 @@
 -- Wrappers that may not wrap, and versions that are in a circle of wrappers (not those that hang from one: they are
 -- lost as well, and found again when the circle is opened). A destroyed version may name a destroyed one, as history.
-WITH RECURSIVE link (id, wrapper_id) AS (
+WITH RECURSIVE link (id, wrapper_id) AS MATERIALIZED (
     -- Only a version that is wrapped and wraps can be in a circle: few, however many versions there are.
     SELECT id, wrapped_by_version_id
     FROM {schema}.key_versions
