@@ -73,7 +73,7 @@ _DESCRIBED_AS_ANOTHER = """SELECT {version_name} AS name, 'is an ' || by_byte ||
 
 # Whose own wrapper is at fault, the rules of wrappers name. Only a version that wraps others can pass a fault on: those
 # are few, and they are followed from the tops downwards, which visits each once.
-_WRAPPED_BY_NOTHING = """WITH RECURSIVE link (id, wrapper_id, key_id, name, may_wrap, kept, is_top) AS (
+_WRAPPED_BY_NOTHING = """WITH RECURSIVE link (id, wrapper_id, key_id, name, may_wrap, kept, is_top) AS MATERIALIZED (
         SELECT version.id, version.wrapped_by_version_id, version.key_id,
             coalesce(master.key_id, CAST(version.key_id AS text)) || ' v' || CAST(version.version_number AS text),
             version.destroyed_at IS NULL AND master.key_type = 'kek',
