@@ -47,7 +47,8 @@ def claims(results: Sequence[Result], run: dict[str, Any]) -> str:
     for claim in CLAIMS:
         if of_it := [measured for target, measured in results if target.number == claim.target]:
             engine = f"{run['server']['name']} {run['server']['version']}"
-            command = f"`python scripts/benchmark.py --only {claim.target} --scale {run['scale']}`"
+            on = " --engine sqlite" if run["server"]["name"] == "SQLite" else ""
+            command = f"`python scripts/benchmark.py{on} --only {claim.target} --scale {run['scale']}`"
             lines.append(f"| {claim.words} | {claim.found(of_it)} | {engine} | {command} |")
     return "\n".join(lines) if len(lines) > 2 else ""
 
