@@ -4,13 +4,13 @@ Keys with a live version each, one KEK for each thousand, in statements of a hun
 is not promised. That the trail has all of them is.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from random import Random
 from typing import Any
 
+from benchmarks.data.keys import METADATA
 from benchmarks.data.loading import add, batches, transaction
 from benchmarks.data.size import Ages
 from benchmarks.places import Places
@@ -28,7 +28,6 @@ VERSIONS = (
     "id", "key_id", "version_number", "encrypted_key_data", "key_checksum", "encryption_metadata",
     "wrapped_by_version_id", "wrapping_key_ref", "created_at", "activated_at",
 )  # fmt: skip
-METADATA = json.dumps({"format": 1, "algorithm": "AES-256-GCM", "associated_data": "key"})
 ENTRIES = "SELECT count(*) FROM key_audit_logs WHERE event_type IN ({types})"
 OF_KEYS, OF_VERSIONS = "'KEY_CREATED', 'KEY_ACTIVATED'", "'VERSION_CREATED', 'VERSION_ACTIVATED'"
 ENTRIES_EACH = 2

@@ -1,9 +1,10 @@
 """Rows written while a revision was under way: its triggers will never look at them, and its first look missed them.
 
-The second look is taken while the tables are locked, so it must not take as long as they are large. It reads which
-rows are younger than the first look, once through each table and nothing but the row's `xmin`, and then asks for
-violations among these and what is near enough to them to be meant by a rule. Of a foreign key it finds the row that
-leads nowhere when that row is new; that a row which others refer to goes, its constraint refuses.
+The last look is taken while the tables are locked, so it must not take as long as they are large, and another before it
+leaves it little. Each reads which rows are younger than the look before, once through each table and nothing but the
+row's `xmin`, and then asks for violations among these and what is near enough to them to be meant by a rule. Of a
+foreign key it finds the row that leads nowhere when that row is new; that a row which others refer to goes, its
+constraint refuses.
 """
 
 import logging
@@ -115,7 +116,7 @@ class _TooManyError(Exception):
 
 
 class _Look:
-    """The second one: step by step, since each step is planned for as many rows as the one before has found."""
+    """One of them: step by step, since each step is planned for as many rows as the one before has found."""
 
     def __init__(self, connection: sa.Connection, schema: str, since: int, timeout: int) -> None:
         self._connection = connection
@@ -129,8 +130,8 @@ class _Look:
             near, tables = self._near(), "near_"
         violating = {rule_of(name): query("postgresql", name, self._schema, tables) for name in filenames}
         text = "\nUNION ALL\n".join(_BROKEN.format(rule=rule, violating=each) for rule, each in violating.items())
-        first = f"{near}SELECT * FROM (\n{text}\n) AS broken WHERE place <= {LISTED} ORDER BY place"  # noqa: S608
-        found = self._ask(verbatim(first))
+        listed = f"SELECT * FROM (\n{text}\n) AS broken WHERE place <= {LISTED} ORDER BY place"  # noqa: S608  (our files)
+        found = self._ask(verbatim(near + listed))
         by_rule = {rule: [row for row in found if row.rule == rule] for rule in violating}
         return [
             BrokenRule(
