@@ -137,6 +137,18 @@ def test_the_second_look_sees_what_others_have_committed_whatever_the_isolation(
         copy.alembic("upgrade", "head")
 
 
+def test_what_was_written_while_indexes_were_built_is_found_before_anybody_waits(
+    copy: Database, other: Connection
+) -> None:
+    with (
+        pytest.raises(AssertionError, match="no statement began with DO"),
+        before_statement(LOCKING, lambda: None),
+        pytest.raises(CommandError, match=r"\(aimless\) has nothing that makes a key due"),
+        before_statement(BUILDING, lambda: a_policy_without_limits(other)),
+    ):
+        copy.alembic("upgrade", "005")
+
+
 def test_a_host_that_sees_no_newcomers_is_told(
     copy: Database, other: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
