@@ -11,13 +11,15 @@ LOCKING = "DO $$\nDECLARE\n    relations"
 
 
 @contextmanager
-def before_statement(beginning: str, do: Callable[[], object]) -> Iterator[None]:
-    """Do something once, just before the first statement that begins so is executed."""
-    waiting = [do]
+def before_statement(beginning: str, do: Callable[[], object], *, after: str = "") -> Iterator[None]:
+    """Do something once, just before the first statement that begins so is executed, and comes after another one."""
+    waiting, seen = [do], not after
 
     def listen(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if statement.startswith(beginning) and waiting:
+        nonlocal seen
+        if seen and statement.startswith(beginning) and waiting:
             waiting.pop()()
+        seen = seen or statement.startswith(after)
 
     sa.event.listen(sa.Engine, "before_cursor_execute", listen)
     try:

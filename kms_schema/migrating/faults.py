@@ -37,6 +37,9 @@ GO_DIRECTLY = (
 STATEMENT_POOLING = "statement pooling mode"
 """PgBouncer hangs up after saying so, at the first BEGIN."""
 
+DEPENDED_ON = "2BP01"
+"""What depends on an object is in further lines of what PostgreSQL says."""
+
 _RUN_AGAIN = "nothing of the unfinished revision remains: run it again"
 
 # By SQLSTATE, or by what SQLite says.
@@ -46,6 +49,7 @@ _REFUSED = {
         "-x lock-wait=… (transactions that CONCURRENTLY must outlive)"
     ),
     "40P01": _RUN_AGAIN,
+    DEPENDED_ON: "drop or alter that first; where an interrupted upgrade has made it, complete that with `upgrade`",
     "57014": f"somebody cancelled it, or statement_timeout is set for this role; {_RUN_AGAIN}",
     "53100": f"make room on the server's disk; {_RUN_AGAIN}",
     ".version_num": (
@@ -101,7 +105,8 @@ def explained(failure: sa.exc.SQLAlchemyError, url: str) -> MigrationError | Non
     for known_faults, kind in ((_REFUSED, MigrationError), (_NOT_ALLOWED, CannotMigrateError)):
         for recognised, what_to_do in known_faults.items():
             if recognised == sqlstate or recognised in said:
-                return kind(f"{_first_line(said)} ({url}): {what_to_do}")
+                told = _without_hint(said) if sqlstate == DEPENDED_ON else _first_line(said)
+                return kind(f"{told} ({url}): {what_to_do}")
     return None
 
 
@@ -118,6 +123,11 @@ def _of_driver(failure: BaseException) -> sa.exc.DBAPIError | None:
     while isinstance(failure, sa.exc.PendingRollbackError) and failure.__context__ is not None:
         failure = failure.__context__
     return failure if isinstance(failure, sa.exc.DBAPIError) else None
+
+
+def _without_hint(said: str) -> str:
+    message, *dependants = said.partition("\nHINT:")[0].removesuffix("\n").splitlines()
+    return f"{message}: {', '.join(line.removeprefix('DETAIL:').strip() for line in dependants)}"
 
 
 def _first_line(said: str) -> str:

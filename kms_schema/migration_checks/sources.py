@@ -17,7 +17,6 @@ MAY_IMPORT = frozenset(
         "kms_schema.sql",
         "kms_schema.sql.exchanging",
         "kms_schema.sql.losses",
-        "kms_schema.sql.newcomers",
         "kms_schema.sql.steps",
         "kms_schema.sql.violations",
     }

@@ -166,6 +166,18 @@ def exchange_index(name: str) -> None:
     op.execute(f"ALTER INDEX {qualified(name + '_next')} RENAME TO {name}")
 
 
+def commit() -> bool:
+    """Commit what the revision has made, before its stamp; say whether that was to be had.
+
+    The revision has to recognize it when it is run again. Nothing is committed on SQLite, where nobody can write
+    before the end, in a plan or script, and inside a transaction that the caller holds open.
+    """
+    if not _on_postgresql() or only_planned() or not _concurrently():
+        return False
+    with _outside_of_transactions():
+        return True
+
+
 def lock(relations: Sequence[str], mode: str) -> None:
     """Lock tables and views of PostgreSQL in this transaction, all or none; on SQLite the file is locked already.
 

@@ -128,6 +128,7 @@ def _of_catalog(reader: "Reader", compared: Compared) -> tuple[Finding, ...]:
     if any(_unstampable(finding, compared.version_table.name) for finding in differences):
         return differences
     standing = Standing(
+        reader.engine,
         compared.chain,
         compared.closest,
         compared.version_table_as_written,

@@ -8,6 +8,7 @@ NO_STATEMENT = "-- no statement mends this: "
 _REASONS: Mapping[str, str] = {
     "KMS002": "run: kms-schema upgrade",
     "KMS003": "the history is ahead of this package or another application's: validate with the package that it is of",
+    "KMS005": "run: kms-schema upgrade",
     "KMS101": "rows are gone: restore them from a backup; if the table goes by another name now, give it its own",
     "KMS102": "it is for its owner to say what it is for",
     "KMS103": "the table has to be made anew, or restored from a backup",

@@ -8,16 +8,19 @@ from kms_schema.validation.findings import Finding, severity_of
 from kms_schema.validation.quoting import quoted
 
 _UPGRADE = "run: kms-schema upgrade"
+_LOOKS_AGAIN = ("postgresql", "004_create_key_management_system", "005_optimize_key_management")
+"""Where, and between which, an interrupted upgrade leaves all that it makes, and has not looked at rows once more."""
 
 
 @dataclass(frozen=True)
 class Standing:
     """What the database was compared with: `closest`, of every revision in `chain`, oldest first.
 
-    `version_table` is Alembic's as it was asked for and `table` as SQL writes it; `exact` says whether everything is as
-    `closest` makes it, and `empty` whether nothing is there.
+    `engine` is the database's. `version_table` is Alembic's as it was asked for and `table` as SQL writes it; `exact`
+    says whether everything is as `closest` makes it, and `empty` whether nothing is there.
     """
 
+    engine: str
     chain: Sequence[str]
     closest: str
     version_table: str
@@ -64,7 +67,10 @@ class Standing:
         known = [revision for revision in self.chain if revision in stamped]
         if not known:
             return
-        if known[-1] != self.closest:
+        if (self.engine, known[-1], self.closest) == _LOOKS_AGAIN:
+            meaning = f"an upgrade was interrupted before it looked at rows once more; {_UPGRADE}"
+            yield _finding("KMS005", self.closest, known[-1], meaning)
+        elif known[-1] != self.closest:
             meaning = f"everything is as {self.closest} makes it: the next upgrade would begin at the wrong place"
             mend = f"UPDATE {self.table} SET version_num = '{self.closest}' WHERE version_num = '{known[-1]}';"  # noqa: S608
             yield _finding("KMS005", self.closest, known[-1], meaning, mend)

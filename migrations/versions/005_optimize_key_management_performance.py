@@ -3,21 +3,28 @@
 On PostgreSQL the indexes come first and CONCURRENTLY, each step leaving nothing to undo: what an interrupted run
 built is kept, what it left INVALID is built anew by the next one. Everything else follows in one transaction, which
 locks the tables only for its last part, the triggers.
+
+A trigger never looks at a row that is there. So rows are looked at before anything is changed, and once more when the
+triggers are committed: what was written meanwhile is there by then, whatever comes later the triggers look at, and so
+nobody waits for the look, however long it takes. Where it finds something, everything but the indexes is taken back.
 """
+
+import logging
 
 import sqlalchemy as sa
 from alembic import op
 from alembic.util import CommandError
 
 from kms_schema.sql import create_statements, drop_statements, verbatim
-from kms_schema.sql.newcomers import broken_meanwhile, youngest
-from kms_schema.sql.steps import create_index, lock, only_planned, qualified, schema
+from kms_schema.sql.steps import commit, create_index, lock, only_planned, qualified, schema
 from kms_schema.sql.violations import find_violations, offline_guards, refusal
 
 revision = "005_optimize_key_management"
 down_revision = "004_create_key_management_system"
 branch_labels = None
 depends_on = None
+
+log = logging.getLogger("alembic.runtime.migration")
 
 # Name, table, columns or expressions, predicate.
 INDEXES: tuple[tuple[str, str, tuple[str, ...], str | None], ...] = (
@@ -190,6 +197,10 @@ FILES: dict[str, tuple[str, ...]] = {
 FIRST_REFRESH = """INSERT INTO {schema}.key_view_refreshes (view_name)
 VALUES ('key_management_dashboard'), ('key_health_monitor')"""
 
+LAST_TRIGGER = "enforce_key_rotation_lifecycle"
+HAS_TRIGGER = """SELECT EXISTS (
+    SELECT FROM pg_catalog.pg_trigger WHERE tgname = :trigger AND tgrelid = pg_catalog.to_regclass(:table)
+)"""
 
 TABLES = ("key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations")
 VIEWS = ("key_management_dashboard", "key_health_monitor", "rotations_due")
@@ -238,6 +249,8 @@ def before_upgrade() -> None:
     """Refuse, before any revision of the upgrade has changed anything, rows that break a rule of this one."""
     if op.get_context().as_sql:
         return  # upgrade() writes the guards: 004 makes the tables, so what a script does before this changes no row
+    if is_made() and not only_planned():
+        return  # upgrade() looks again, and takes back what is there if it has to
     broken = find_violations(op.get_bind(), VIOLATIONS[op.get_context().dialect.name], schema())
     if broken:
         raise CommandError(refusal(revision, broken))
@@ -245,8 +258,23 @@ def before_upgrade() -> None:
 
 def upgrade() -> None:
     dialect = op.get_context().dialect.name
-    looks_again = dialect == "postgresql" and not only_planned()
-    since = youngest(op.get_bind()) if looks_again else 0
+    made = is_made()
+    if not made:
+        make(dialect)
+    if dialect == "postgresql" and not only_planned():
+        look_again(can_be_taken_back=commit() or made)
+
+
+def is_made() -> bool:
+    """Say whether an interrupted run has made everything, and was to look again; on SQLite nothing outlives it."""
+    context = op.get_context()
+    if context.as_sql or context.dialect.name != "postgresql":
+        return False
+    values = {"trigger": LAST_TRIGGER, "table": qualified("key_rotations")}
+    return bool(op.get_bind().scalar(sa.text(HAS_TRIGGER), values))
+
+
+def make(dialect: str) -> None:
     if not only_planned():
         before_upgrade()  # an environment of the host's may not have asked
     elif op.get_context().as_sql:
@@ -261,22 +289,35 @@ def upgrade() -> None:
         op.execute(statement)
     if dialect == "postgresql":
         op.execute(verbatim(FIRST_REFRESH.format(schema=schema())))
-    if looks_again:
-        # At what was written while indexes were built and views filled: little is left for when everybody waits.
-        before, since = since, youngest(op.get_bind())
-        refuse_newcomers(before)
-    lock(TABLES, "SHARE ROW EXCLUSIVE")
-    if looks_again:
-        refuse_newcomers(since, locked=True)
+    lock(TABLES, "SHARE ROW EXCLUSIVE")  # had when all who have written are done
     for statement in create_statements(dialect, triggers, schema()):
         op.execute(statement)
 
 
-def refuse_newcomers(since: int, *, locked: bool = False) -> None:
-    """Refuse what was written between the first look and the locks; the triggers would never look at it either."""
-    broken = broken_meanwhile(op.get_bind(), revision, VIOLATIONS["postgresql"], since, schema(), locked=locked)
-    if broken:
-        raise CommandError(broken)
+def look_again(*, can_be_taken_back: bool) -> None:
+    """Refuse what was written between the first look and the triggers.
+
+    In a transaction that the caller holds open it is taken back with the rest of it; where that sees no more than
+    others had committed when it began, it finds nothing new, and says so.
+    """
+    if not can_be_taken_back:
+        isolation = op.get_bind().scalar(sa.text("SHOW transaction_isolation"))
+        if isolation != "read committed":
+            log.warning(
+                "rows written during the upgrade cannot be seen in a %s transaction: they may break rules", isolation
+            )
+    broken = find_violations(op.get_bind(), VIOLATIONS["postgresql"], schema())
+    if not broken:
+        return
+    said = refusal(revision, broken, "written while it was under way")
+    if can_be_taken_back:
+        try:
+            take_back("postgresql", TABLES)
+        except sa.exc.DBAPIError as error:
+            kept = f"Until then its triggers stay, which could not be taken back: {str(error.orig).splitlines()[0]}"
+            raise CommandError(f"{said}\n{kept}") from error
+        commit()
+    raise CommandError(said)
 
 
 def downgrade() -> None:
@@ -284,10 +325,13 @@ def downgrade() -> None:
 
     Dropping a trigger locks its table against readers, so the indexes may go in the same moment.
     """
-    dialect = op.get_context().dialect.name
-    # All that is dropped, too: what DROP waited for in its turn, everybody would wait for.
-    lock((*VIEWS, "key_view_refreshes", *TABLES, "key_audit_logs"), "ACCESS EXCLUSIVE")
-    for statement in drop_statements(dialect, FILES[dialect], schema()):
-        op.execute(statement)
+    take_back(op.get_context().dialect.name, (*TABLES, "key_audit_logs"))
     for name, *_ in INDEXES:
         op.execute(f"DROP INDEX {qualified(name)}")
+
+
+def take_back(dialect: str, tables: tuple[str, ...]) -> None:
+    # All that is dropped, too: what DROP waited for in its turn, everybody would wait for.
+    lock((*VIEWS, "key_view_refreshes", *tables), "ACCESS EXCLUSIVE")
+    for statement in drop_statements(dialect, FILES[dialect], schema()):
+        op.execute(statement)

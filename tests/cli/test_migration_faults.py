@@ -192,6 +192,23 @@ def test_a_version_table_that_is_not_alembics_is_one_sentence(empty_database: Da
     assert "the table is not Alembic's: rename it" in told.error
 
 
+@pytest.mark.only_on("postgresql")
+def test_what_depends_on_what_goes_is_named(database: Database) -> None:
+    """SQLite keeps a view of a table that is gone."""
+    with closing(database.connect()) as connection:
+        execute(connection, "CREATE VIEW of_ours AS SELECT key_id FROM key_masters")
+        execute(connection, "CREATE VIEW of_theirs AS SELECT key_id FROM key_masters")
+        told = kms_schema("downgrade", "base", url=database.url)
+        assert (told.status, told.out) == (1, "")
+        dependants = "view of_ours depends on table key_masters, view of_theirs depends on table key_masters"
+        assert f"because other objects depend on it: {dependants} (" in told.error
+        assert "drop or alter that first" in told.error
+        execute(connection, "DROP VIEW of_ours")
+        execute(connection, "DROP VIEW of_theirs")
+    assert kms_schema("upgrade", url=database.url).status == 0
+    assert kms_schema("validate", url=database.url).status == 0
+
+
 @pytest.mark.parametrize("command", ["upgrade", "downgrade base", "stamp head", "current"])
 @pytest.mark.only_on("postgresql")
 def test_a_missing_right_exits_3(database: Database, command: str) -> None:

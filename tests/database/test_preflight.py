@@ -31,13 +31,13 @@ from tests.statements import execute
 pytestmark = pytest.mark.versions("oldest and newest")
 
 REVISIONS = revisions()
-QUESTIONS = ("SELECT", "SHOW", "PRAGMA", "BEGIN", "SAVEPOINT", "RELEASE", "WITH near_")
+QUESTIONS = ("SELECT", "SHOW", "PRAGMA", "BEGIN", "SAVEPOINT", "RELEASE")
 NOBODY = 65534
 
 
 @contextmanager
 def executed() -> Iterator[list[str]]:
-    """Write down what any engine executes meanwhile, but for questions, 005's second look at the rows among them."""
+    """Write down what any engine executes meanwhile, but for questions."""
     statements: list[str] = []
 
     @sa.event.listens_for(sa.Engine, "before_cursor_execute")

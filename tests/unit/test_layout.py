@@ -27,7 +27,6 @@ FROZEN = {
     "kms_schema.sql",
     "kms_schema.sql.exchanging",
     "kms_schema.sql.losses",
-    "kms_schema.sql.newcomers",
     "kms_schema.sql.steps",
     "kms_schema.sql.violations",
 }
