@@ -49,6 +49,16 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(each)
 
 
+def explained(
+    connection: psycopg.Connection[tuple[Any, ...]], statement: str, values: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Run a statement and return PostgreSQL's plan of it."""
+    found = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}".encode(), values).fetchone()
+    assert found is not None
+    plan: dict[str, Any] = found[0][0]["Plan"]
+    return plan
+
+
 def touched(connection: Connection, statement: str, values: dict[str, Any] | None = None) -> float:
     """Return what running a statement reads: rows of PostgreSQL's plan, steps of SQLite's program. No full scans."""
     if isinstance(connection, sqlite3.Connection):
@@ -60,10 +70,7 @@ def touched(connection: Connection, statement: str, values: dict[str, Any] | Non
         connection.execute(statement, values or {}).fetchall()
         connection.set_progress_handler(None, 0)
         return steps[0]
-    explained = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}".encode(), values)
-    found = explained.fetchone()
-    assert found is not None
-    plan = found[0][0]["Plan"]
+    plan = explained(connection, statement, values)
     rows = 0.0
     for node in nodes(plan):
         assert not (node["Node Type"] == "Seq Scan" and node["Relation Name"] in LARGE), json.dumps(node)
@@ -91,6 +98,17 @@ def test_reading_what_is_due_reads_no_more_of_more_keys(databases: tuple[Databas
     with closing(databases[1].connect()) as connection:
         reasons = execute(connection, "SELECT reason, count(*) FROM rotations_due GROUP BY reason").fetchall()
     assert dict(reasons) == dict.fromkeys(("time", "usage", "volume", "incident"), DUE // 4)
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_key_that_is_due_and_its_live_version_are_read_once(databases: tuple[Database, Database]) -> None:
+    with closing(databases[0].connect()) as connection:
+        assert isinstance(connection, psycopg.Connection)
+        read = dict.fromkeys(("key_masters", "key_versions"), 0.0)
+        for node in nodes(explained(connection, "SELECT * FROM rotations_due")):
+            if node.get("Relation Name") in read:
+                read[node["Relation Name"]] += node["Actual Rows"] * node["Actual Loops"]
+    assert read == {"key_masters": DUE, "key_versions": DUE}
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,9 @@
 -- the policy's limit. Counters have no index, because counting use must stay HOT: their ceilings have one, and
 -- what is found by a ceiling is held against the counter. Versions that no trigger has seen since revision 011 have
 -- neither ceiling nor key type; they are read one by one until they do.
+-- A branch hands on what it has read of a key and of its live version, so that neither is looked up again. Whether a
+-- worker has a key is asked once for each, at the end: of branches planners expect many more rows than there are, and
+-- with two questions for each they would, among a million keys, compile for longer (jit_above_cost) than it all takes.
 -- Every branch names its columns: a restored database would otherwise give those of the later ones other names.
 -- Days are counted as 24 hours, because a day of the session's time zone may have 23 or 25.
 CREATE VIEW {schema}.rotations_due AS
@@ -66,6 +69,7 @@ limits AS (
 of_live_version AS (
     SELECT
         version.key_id AS key_master_id,
+        version.version_number,
         limits.key_type,
         limits.id AS policy_id,
         limits.policy_name,
@@ -74,7 +78,7 @@ of_live_version AS (
         version.activated_at + limits.maximum_age AS due_at
     FROM limits
     CROSS JOIN LATERAL (
-        SELECT live.key_id, live.activated_at
+        SELECT live.key_id, live.version_number, live.activated_at
         FROM {schema}.key_versions AS live
         WHERE
             live.key_type = limits.key_type
@@ -85,11 +89,11 @@ of_live_version AS (
 
     UNION ALL
 
-    SELECT version.key_id, limits.key_type, limits.id, limits.policy_name, 'usage'::text AS reason, 3 AS urgency,
-        NULL::timestamptz AS due_at
+    SELECT version.key_id, version.version_number, limits.key_type, limits.id, limits.policy_name,
+        'usage'::text AS reason, 3 AS urgency, NULL::timestamptz AS due_at
     FROM limits
     CROSS JOIN LATERAL (
-        SELECT live.key_id
+        SELECT live.key_id, live.version_number
         FROM {schema}.key_versions AS live
         WHERE
             live.key_type = limits.key_type
@@ -103,11 +107,11 @@ of_live_version AS (
 
     UNION ALL
 
-    SELECT version.key_id, limits.key_type, limits.id, limits.policy_name, 'volume'::text AS reason, 4 AS urgency,
-        NULL::timestamptz AS due_at
+    SELECT version.key_id, version.version_number, limits.key_type, limits.id, limits.policy_name,
+        'volume'::text AS reason, 4 AS urgency, NULL::timestamptz AS due_at
     FROM limits
     CROSS JOIN LATERAL (
-        SELECT live.key_id
+        SELECT live.key_id, live.version_number
         FROM {schema}.key_versions AS live
         WHERE
             live.key_type = limits.key_type
@@ -126,19 +130,24 @@ causes AS (
 
     UNION ALL
 
-    SELECT key_id, 'incident'::text AS reason, "timestamp" AS occurred_at
+    SELECT
+        key_id,
+        CASE event_category WHEN 'SECURITY' THEN 'incident' ELSE 'compliance' END AS reason,
+        "timestamp" AS occurred_at
     FROM {schema}.key_audit_unsealed
-    WHERE security_level = 'CRITICAL' AND event_category = 'SECURITY' AND key_id IS NOT NULL
-
-    UNION ALL
-
-    SELECT key_id, 'compliance'::text AS reason, "timestamp" AS occurred_at
-    FROM {schema}.key_audit_unsealed
-    WHERE event_type = 'ROTATION_REQUIRED' AND event_category = 'COMPLIANCE' AND key_id IS NOT NULL
+    WHERE
+        key_id IS NOT NULL
+        AND (
+            (event_category = 'SECURITY' AND security_level = 'CRITICAL')
+            OR (event_category = 'COMPLIANCE' AND event_type = 'ROTATION_REQUIRED')
+        )
 ),
 due AS (
     SELECT
         master.id AS key_master_id,
+        master.key_id,
+        limits.key_type,
+        NULL::integer AS live_version,
         limits.id AS policy_id,
         limits.policy_name,
         'time' AS reason,
@@ -146,7 +155,7 @@ due AS (
         master.since + limits.rotation_interval AS due_at
     FROM limits
     CROSS JOIN LATERAL (
-        SELECT candidate.id, coalesce(candidate.rotated_at, candidate.activated_at) AS since
+        SELECT candidate.id, candidate.key_id, coalesce(candidate.rotated_at, candidate.activated_at) AS since
         FROM {schema}.key_masters AS candidate
         WHERE
             candidate.status = 'active'
@@ -157,10 +166,11 @@ due AS (
 
     UNION ALL
 
-    SELECT master.id, version.policy_id, version.policy_name, version.reason, version.urgency, version.due_at
+    SELECT master.id, master.key_id, version.key_type, version.version_number, version.policy_id, version.policy_name,
+        version.reason, version.urgency, version.due_at
     FROM of_live_version AS version
     CROSS JOIN LATERAL (
-        SELECT candidate.id
+        SELECT candidate.id, candidate.key_id
         FROM {schema}.key_masters AS candidate
         WHERE
             candidate.id = version.key_master_id
@@ -171,10 +181,11 @@ due AS (
 
     UNION ALL
 
-    SELECT master.id, limits.id, limits.policy_name, 'expiry'::text AS reason, 6 AS urgency, master.expires_at AS due_at
+    SELECT master.id, master.key_id, limits.key_type, NULL::integer AS live_version, limits.id, limits.policy_name,
+        'expiry'::text AS reason, 6 AS urgency, master.expires_at AS due_at
     FROM limits
     CROSS JOIN LATERAL (
-        SELECT candidate.id, candidate.expires_at
+        SELECT candidate.id, candidate.key_id, candidate.expires_at
         FROM {schema}.key_masters AS candidate
         WHERE
             candidate.status = 'active'
@@ -187,10 +198,16 @@ due AS (
 
     -- Of versions that no trigger has seen, planners expect as many as there are of those that are no longer live, and
     -- would read the table. An end of time that they do not know of makes them expect few.
-    SELECT master.id, limits.id, limits.policy_name, verdict.reason, verdict.urgency, verdict.due_at
+    SELECT master.id, master.key_id, limits.key_type, live.version_number, limits.id, limits.policy_name,
+        verdict.reason, verdict.urgency, verdict.due_at
     FROM (SELECT 'infinity'::timestamptz AS latest OFFSET 0) AS ever
     CROSS JOIN LATERAL (
-        SELECT version.key_id, version.activated_at, version.usage_count, version.data_volume_bytes
+        SELECT
+            version.key_id,
+            version.version_number,
+            version.activated_at,
+            version.usage_count,
+            version.data_volume_bytes
         FROM {schema}.key_versions AS version
         WHERE
             version.key_type IS NULL
@@ -212,6 +229,9 @@ due AS (
 
     SELECT
         master.id,
+        master.key_id,
+        limits.key_type,
+        NULL::integer AS live_version,
         limits.id,
         limits.policy_name,
         causes.reason,
@@ -219,7 +239,7 @@ due AS (
         min(causes.occurred_at) AS due_at
     FROM causes
     CROSS JOIN LATERAL (
-        SELECT candidate.id, candidate.key_type, candidate.rotated_at
+        SELECT candidate.id, candidate.key_id, candidate.key_type, candidate.rotated_at
         FROM {schema}.key_masters AS candidate
         WHERE candidate.id = causes.key_id AND candidate.status = 'active'
         OFFSET 0
@@ -231,97 +251,76 @@ due AS (
             WHEN 'incident' THEN limits.rotate_on_security_incident
             WHEN 'compliance' THEN limits.rotate_on_compliance_requirement
         END
-    GROUP BY master.id, limits.id, limits.policy_name, causes.reason
+    GROUP BY master.id, master.key_id, limits.key_type, limits.id, limits.policy_name, causes.reason
 ),
--- Counters and log entries tell what has happened; a date may still be ahead.
-waiting AS (
-    SELECT
+-- Of the policies that give a key the same reason, the most urgent one. Counters and log entries tell what has
+-- happened; a date may still be ahead.
+choices AS (
+    SELECT DISTINCT ON (due.key_master_id, due.urgency)
         due.*,
         due.reason NOT IN ('time', 'age', 'expiry') OR due.due_at <= clock.at AS is_passed
     FROM due
     CROSS JOIN clock
-    WHERE
-        NOT EXISTS (
-            SELECT 1
-            FROM {schema}.key_rotations AS rotation
-            WHERE rotation.key_id = due.key_master_id AND rotation.status IN ('SCHEDULED', 'RUNNING')
-            OFFSET 0
-        )
-        AND NOT EXISTS (
-            SELECT 1
-            FROM {schema}.key_rotations AS rotation
-            WHERE
-                rotation.key_id = due.key_master_id
-                AND rotation.status = 'FAILED'
-                AND rotation.retry_count < rotation.max_retries
-                AND rotation.next_retry_at IS NOT NULL
-                AND NOT EXISTS (
-                    SELECT 1
-                    FROM {schema}.key_rotations AS success
-                    WHERE
-                        success.key_id = rotation.key_id
-                        AND success.status = 'COMPLETED'
-                        AND success.completed_at >= rotation.failed_at
-                    OFFSET 0
-                )
-            OFFSET 0
-        )
+    ORDER BY due.key_master_id, due.urgency, is_passed DESC, due.due_at, due.policy_name COLLATE "C"
 ),
--- Of the policies that give a key the same reason, the most urgent one has choice 1.
-choices AS (
-    SELECT
-        waiting.*,
-        row_number() OVER (
-            PARTITION BY waiting.key_master_id, waiting.reason
-            ORDER BY waiting.is_passed DESC, waiting.due_at, waiting.policy_name COLLATE "C"
-        ) AS choice
-    FROM waiting
-),
--- Of the reasons of a key, the most urgent one has place 1.
-places AS (
-    SELECT
+-- Of the reasons of a key, the most urgent one, with the names of all of them.
+foremost AS (
+    SELECT DISTINCT ON (choices.key_master_id)
         choices.*,
-        row_number() OVER most_urgent_first AS place,
         jsonb_agg(choices.reason) OVER (
-            most_urgent_first
+            PARTITION BY choices.key_master_id
+            ORDER BY choices.is_passed DESC, choices.urgency DESC
             ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
         ) AS reasons
     FROM choices
-    WHERE choices.choice = 1
-    WINDOW most_urgent_first AS (
-        PARTITION BY choices.key_master_id
-        ORDER BY choices.is_passed DESC, choices.urgency DESC
-    )
+    ORDER BY choices.key_master_id, choices.is_passed DESC, choices.urgency DESC
 )
 SELECT
-    master.id,
-    master.key_id,
-    master.key_type,
-    live.version_number AS live_version,
-    places.reason,
-    places.reasons,
-    places.policy_id,
-    places.policy_name,
-    places.due_at,
-    places.is_passed AS overdue,
+    foremost.key_master_id AS id,
+    foremost.key_id,
+    foremost.key_type,
+    coalesce(foremost.live_version, (
+        SELECT version.version_number
+        FROM {schema}.key_versions AS version
+        WHERE
+            version.key_id = foremost.key_master_id
+            AND version.activated_at IS NOT NULL
+            AND version.deactivated_at IS NULL
+    )) AS live_version,
+    foremost.reason,
+    foremost.reasons,
+    foremost.policy_id,
+    foremost.policy_name,
+    foremost.due_at,
+    foremost.is_passed AS overdue,
     policy.rotation_window_start,
     policy.rotation_window_end,
     policy.timezone
-FROM places
-CROSS JOIN LATERAL (
-    SELECT candidate.id, candidate.key_id, candidate.key_type
-    FROM {schema}.key_masters AS candidate
-    WHERE candidate.id = places.key_master_id
-    OFFSET 0
-) AS master
-INNER JOIN {schema}.rotation_policies AS policy ON places.policy_id = policy.id
-LEFT JOIN LATERAL (
-    SELECT version.version_number
-    FROM {schema}.key_versions AS version
-    WHERE
-        version.key_id = places.key_master_id
-        AND version.activated_at IS NOT NULL
-        AND version.deactivated_at IS NULL
-    OFFSET 0
-) AS live ON true
-WHERE places.place = 1
+FROM foremost
+INNER JOIN {schema}.rotation_policies AS policy ON foremost.policy_id = policy.id
+WHERE
+    NOT EXISTS (
+        SELECT 1
+        FROM {schema}.key_rotations AS rotation
+        WHERE rotation.key_id = foremost.key_master_id AND rotation.status IN ('SCHEDULED', 'RUNNING')
+        OFFSET 0
+    )
+    AND NOT EXISTS (
+        SELECT 1
+        FROM {schema}.key_rotations AS rotation
+        WHERE
+            rotation.key_id = foremost.key_master_id
+            AND rotation.status = 'FAILED'
+            AND rotation.retry_count < rotation.max_retries
+            AND rotation.next_retry_at IS NOT NULL
+            AND NOT EXISTS (
+                SELECT 1
+                FROM {schema}.key_rotations AS success
+                WHERE
+                    success.key_id = rotation.key_id
+                    AND success.status = 'COMPLETED'
+                    AND success.completed_at >= rotation.failed_at
+                OFFSET 0
+            )
+        OFFSET 0
+    )
