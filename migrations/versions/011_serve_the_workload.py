@@ -83,6 +83,8 @@ BEFORE: dict[str, tuple[str, ...]] = {
     ),
     "sqlite": (
         "rotations_due_v01",
+        "key_management_dashboard_v02",
+        "key_health_monitor_v01",
         "prevent_key_version_destruction_trigger_v01",
         "prevent_key_version_delete_trigger_v01",
         *AFTER_THEM,
@@ -97,6 +99,8 @@ AFTER: dict[str, tuple[str, ...]] = {
     ),
     "sqlite": (
         "rotations_due_v02",
+        "key_management_dashboard_v03",
+        "key_health_monitor_v02",
         "prevent_key_version_destruction_trigger_v02",
         "prevent_key_version_delete_trigger_v02",
         *AFTER_THEM,

@@ -5,6 +5,7 @@
 runs it over a million audit entries, 100 000 keys and 1.5 million versions; without the option it is a tenth of that.
 """
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,7 +16,7 @@ from benchmarks.plans import plans_of
 from tests.engines import Database, Engines
 from tests.engines.database import Connection
 from tests.statements import execute
-from tests.workload.filling import fill
+from tests.workload.filling import HOT_KEY, fill
 from tests.workload.plans import Plan, plan_of
 from tests.workload.queries import QUERIES, Query
 
@@ -81,6 +82,53 @@ def test_a_page_of_the_entries_is_read_in_order_for_whatever_key(connection: Con
     )
     assert prepared.indexes == query.indexes
     assert not prepared.sorts
+
+
+OF_KEYS = re.compile(r"SCAN (TABLE key_(masters|versions|rotations)|master|version|live|rotation|planned|success)\b")
+"""A table of what there is of keys, read from one end to the other, by its name or as the views call it."""
+
+
+def steps_of(connection: Connection, statement: str, asking: dict[str, str]) -> int:
+    """Return how long SQLite's program for a statement runs, in hundreds of instructions."""
+    assert isinstance(connection, sqlite3.Connection)
+    steps = 0
+
+    def count() -> None:
+        nonlocal steps
+        steps += 1
+
+    connection.set_progress_handler(count, 100)
+    execute(connection, statement, asking).fetchall()
+    connection.set_progress_handler(None, 0)
+    return steps
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("condition", ["id > :key ORDER BY id LIMIT 50", "id = :key", "key_id = 'key-5000'"])
+def test_the_health_of_a_few_keys_costs_these_keys(connection: Connection, condition: str) -> None:
+    """There it is worked out when it is asked for; what is due for rotation, of all of them."""
+    statement = f"SELECT * FROM key_health_monitor WHERE {condition}"  # noqa: S608
+    asking = {"key": f"{HOT_KEY:032x}"} if ":key" in condition else {}
+    plan = plan_of(connection, statement, asking).text
+    assert not [step for step in plan.splitlines() if OF_KEYS.match(step)], plan
+    due, few, every = (
+        steps_of(connection, asked, asking if ":key" in asked else {})
+        for asked in (
+            "SELECT id FROM rotations_due WHERE overdue",
+            statement,
+            "SELECT * FROM key_health_monitor",
+        )
+    )
+    assert 20 * (few - due) < every - due
+
+
+@pytest.mark.only_on("sqlite")
+def test_the_dashboard_reads_the_versions_as_they_are_stored_and_of_entries_what_is_new(connection: Connection) -> None:
+    """By an index of the keys each version would be looked up by itself, which takes several times as long."""
+    plan = plan_of(connection, "SELECT * FROM key_management_dashboard", {}).text
+    assert re.search(r"^SCAN (TABLE key_versions AS )?version$", plan, re.MULTILINE), plan
+    assert "AUTOMATIC COVERING INDEX (key_id=?)" in plan
+    assert not re.search(r"entry USING INDEX idx_key_audit_logs_timestamp", plan), plan
 
 
 PARTIAL = (
