@@ -21,7 +21,7 @@ from kms_schema.migrating.options import MigrationOptions
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _BY_EXIT_STATUS = {1: click.ClickException, 2: click.UsageError, 3: CannotConnect}
-_INTERRUPTED = "Interrupted: nothing of the unfinished revision remains. Run the same command again to go on."
+_INTERRUPTED = "Interrupted. Run the same command again: it goes on from what remains of the unfinished revision."
 
 
 def _decorated(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:

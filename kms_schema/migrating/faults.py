@@ -5,7 +5,7 @@ from alembic.util import CommandError
 
 
 class MigrationError(CommandError):
-    """The migration was refused, or did not finish; what is not finished changed nothing.
+    """The migration was refused, or did not finish; the next one goes on from what it has left.
 
     Alembic prints the message of a `CommandError` without a traceback; `kms-schema` exits with `exit_status` too.
     """
@@ -40,7 +40,7 @@ STATEMENT_POOLING = "statement pooling mode"
 DEPENDED_ON = "2BP01"
 """What depends on an object is in further lines of what PostgreSQL says."""
 
-_RUN_AGAIN = "nothing of the unfinished revision remains: run it again"
+_RUN_AGAIN = "the next run goes on from what remains of the unfinished revision: run it again"
 
 # By SQLSTATE, or by what SQLite says.
 _REFUSED = {

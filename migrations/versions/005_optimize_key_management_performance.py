@@ -6,7 +6,8 @@ locks the tables only for its last part, the triggers.
 
 A trigger never looks at a row that is there. So rows are looked at before anything is changed, and once more when the
 triggers are committed: what was written meanwhile is there by then, whatever comes later the triggers look at, and so
-nobody waits for the look, however long it takes. Where it finds something, everything but the indexes is taken back.
+nobody waits for the look, however long it takes. Where it finds something, the run takes back what it has made but for
+the indexes; what it has found here, since another run was interrupted before its look, it leaves alone.
 """
 
 import logging
@@ -197,10 +198,12 @@ FILES: dict[str, tuple[str, ...]] = {
 FIRST_REFRESH = """INSERT INTO {schema}.key_view_refreshes (view_name)
 VALUES ('key_management_dashboard'), ('key_health_monitor')"""
 
+STAY = "Until then the triggers stay"
 LAST_TRIGGER = "enforce_key_rotation_lifecycle"
+# With what 006 makes it is at a later revision, whatever its stamp says.
 HAS_TRIGGER = """SELECT EXISTS (
     SELECT FROM pg_catalog.pg_trigger WHERE tgname = :trigger AND tgrelid = pg_catalog.to_regclass(:table)
-)"""
+) AND pg_catalog.to_regclass(:later) IS NULL"""
 
 TABLES = ("key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations")
 VIEWS = ("key_management_dashboard", "key_health_monitor", "rotations_due")
@@ -250,7 +253,7 @@ def before_upgrade() -> None:
     if op.get_context().as_sql:
         return  # upgrade() writes the guards: 004 makes the tables, so what a script does before this changes no row
     if is_made() and not only_planned():
-        return  # upgrade() looks again, and takes back what is there if it has to
+        return  # upgrade() looks again
     broken = find_violations(op.get_bind(), VIOLATIONS[op.get_context().dialect.name], schema())
     if broken:
         raise CommandError(refusal(revision, broken))
@@ -262,7 +265,9 @@ def upgrade() -> None:
     if not made:
         make(dialect)
     if dialect == "postgresql" and not only_planned():
-        look_again(can_be_taken_back=commit() or made)
+        committed = commit()
+        keep_others_away()
+        look_again(was_there=made, committed=committed)
 
 
 def is_made() -> bool:
@@ -270,7 +275,7 @@ def is_made() -> bool:
     context = op.get_context()
     if context.as_sql or context.dialect.name != "postgresql":
         return False
-    values = {"trigger": LAST_TRIGGER, "table": qualified("key_rotations")}
+    values = {"trigger": LAST_TRIGGER, "table": qualified("key_rotations"), "later": qualified("key_audit_seals")}
     return bool(op.get_bind().scalar(sa.text(HAS_TRIGGER), values))
 
 
@@ -294,13 +299,23 @@ def make(dialect: str) -> None:
         op.execute(statement)
 
 
-def look_again(*, can_be_taken_back: bool) -> None:
+def keep_others_away() -> None:
+    """Hold the stamp until the end: an upgrade without this package's lock could be at the same, and take it back."""
+    context = op.get_context()
+    stamp = sa.table(context.version_table, sa.column("version_num"), schema=context.version_table_schema)
+    held = sa.select(stamp.c.version_num).where(stamp.c.version_num == down_revision).with_for_update()
+    if op.get_bind().execute(held).first() is None or not is_made():
+        raise CommandError(f"another upgrade is at {revision}, too: run this again")
+
+
+def look_again(*, was_there: bool, committed: bool) -> None:
     """Refuse what was written between the first look and the triggers.
 
-    In a transaction that the caller holds open it is taken back with the rest of it; where that sees no more than
-    others had committed when it began, it finds nothing new, and says so.
+    In a transaction that the caller holds open these are taken back with the rest of it; where that sees no more than
+    others had committed when it began, it finds nothing new, and says so. What `was_there` may be a database in use
+    whose stamp alone is wrong, so it stays.
     """
-    if not can_be_taken_back:
+    if not committed:
         isolation = op.get_bind().scalar(sa.text("SHOW transaction_isolation"))
         if isolation != "read committed":
             log.warning(
@@ -310,13 +325,15 @@ def look_again(*, can_be_taken_back: bool) -> None:
     if not broken:
         return
     said = refusal(revision, broken, "written while it was under way")
-    if can_be_taken_back:
+    if was_there:
+        raise CommandError(f"{said}\n{STAY}: they were there before this upgrade.")
+    if committed:
         try:
             take_back("postgresql", TABLES)
+            commit()
         except sa.exc.DBAPIError as error:
-            kept = f"Until then its triggers stay, which could not be taken back: {str(error.orig).splitlines()[0]}"
-            raise CommandError(f"{said}\n{kept}") from error
-        commit()
+            why = " ".join(str(error.orig).split())
+            raise CommandError(f"{said}\n{STAY}, since they could not be taken back: {why}") from error
     raise CommandError(said)
 
 

@@ -13,7 +13,7 @@ from alembic.util import CommandError
 from kms_schema.migrating.faults import MigrationError
 from tests.before_statement import LOCKING, before_statement
 from tests.breaches import Breach, Broken, foreign_keys_off, revision, violating
-from tests.catalog import catalog, differences
+from tests.catalog import Catalog, catalog, differences
 from tests.engines import Database, Engine
 from tests.engines.database import ALEMBIC_INI, Connection
 from tests.moves import Move
@@ -182,20 +182,40 @@ def test_an_upgrade_that_is_interrupted_before_the_second_look_goes_on_with_it(
         assert differences(catalog(usual), catalog(other)) == {}
 
 
-def test_what_came_before_an_interruption_is_found_by_the_next_upgrade(copy: Database, other: Connection) -> None:
-    before = catalog(other)
+def test_what_came_before_an_interruption_is_found_and_the_triggers_stay(copy: Database, other: Connection) -> None:
+    """They may be those of a database in use whose stamp is wrong."""
     with before_statement(LOCKING, lambda: a_policy_without_limits(other)):
         interrupted(copy)
-    with pytest.raises(CommandError, match=r"\(aimless\) has nothing that makes a key due"):
+    made = catalog(other)
+    with pytest.raises(
+        CommandError, match=r"\(aimless\) has nothing .*\n.*\nUntil then the triggers stay: they were there"
+    ):
         copy.alembic("upgrade", "head")
-    assert indexes_of(differences(before, catalog(other))) == INDEXES
+    assert differences(made, catalog(other)) == {}
     execute(other, "DELETE FROM rotation_policies WHERE policy_name = 'aimless'")
     copy.alembic("upgrade", "head")
     assert violating(other) == []
 
 
-def test_triggers_that_cannot_be_taken_back_stay_until_the_next_upgrade(copy: Database, other: Connection) -> None:
+def test_triggers_of_an_interrupted_upgrade_are_taken_away_by_hand(copy: Database, other: Connection) -> None:
     before = catalog(other)
+    interrupted(copy)
+    copy.alembic("stamp", "005")
+    copy.alembic("downgrade", "004")
+    assert differences(before, catalog(other)) == {}
+
+
+def test_a_later_database_with_a_wrong_stamp_is_refused(copy: Database, other: Connection) -> None:
+    copy.alembic("upgrade", "head")
+    copy.alembic("stamp", "004")
+    before = catalog(other)
+    with pytest.raises(MigrationError, match="already exists"):
+        copy.alembic("upgrade", "head")
+    assert differences(before, catalog(other)) == {}
+    assert "004_create" in copy.alembic("current")
+
+
+def test_triggers_that_cannot_be_taken_back_stay(copy: Database, other: Connection) -> None:
     with closing(copy.connect()) as reader:
 
         def begin_to_read() -> None:
@@ -207,12 +227,50 @@ def test_triggers_that_cannot_be_taken_back_stay_until_the_next_upgrade(copy: Da
     *_, advice, kept = str(caught.value).splitlines()
     assert "run the upgrade again" in advice
     assert kept.startswith(
-        "Until then its triggers stay, which could not be taken back: canceling statement due to lock"
+        "Until then the triggers stay, since they could not be taken back: canceling statement due to"
     )
     assert "key_versions could not be locked; in use by process" in kept
-    with pytest.raises(CommandError, match="aimless"):
-        copy.alembic("upgrade", "head")
-    assert indexes_of(differences(before, catalog(other))) == INDEXES
+
+
+HOLDING = "SELECT alembic_version.version_num"
+"""How the statement begins that keeps other upgrades away, when the triggers are committed."""
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE alembic_version SET version_num = '005_optimize_key_management'",
+        "DROP TRIGGER enforce_key_rotation_lifecycle ON key_rotations",
+    ],
+    ids=["another is through", "another has taken it back"],
+)
+def test_an_upgrade_that_another_overtakes_changes_nothing(copy: Database, other: Connection, statement: str) -> None:
+    """A host's environment may run without this package's lock."""
+    after: list[Catalog] = []
+
+    def overtake() -> None:
+        a_policy = rotation_policy(policy_name="aimless", rotation_interval_days=None)
+        execute(other, "ALTER TABLE rotation_policies DISABLE TRIGGER USER")
+        insert(other, "rotation_policies", **a_policy)
+        execute(other, "ALTER TABLE rotation_policies ENABLE TRIGGER USER")
+        execute(other, statement)
+        after.append(catalog(other))
+
+    with (
+        pytest.raises(CommandError, match="another upgrade is at 005_optimize_key_management, too: run this again"),
+        before_statement(HOLDING, overtake, after=LOCKING),
+    ):
+        copy.alembic("upgrade", "005")
+    assert differences(after[0], catalog(other)) == {}
+
+
+def test_the_stamp_is_held_while_rows_are_looked_at(copy: Database, other: Connection) -> None:
+    def take_it() -> None:
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            execute(other, "SELECT version_num FROM alembic_version FOR UPDATE NOWAIT")
+
+    with before_the_second_look(take_it):
+        copy.alembic("upgrade", "005")
 
 
 def test_a_host_that_sees_no_newcomers_is_told(
