@@ -18,8 +18,8 @@ WRITERS = set(ROUNDS) - {"read"}
 def measure(places: Places) -> list[Measured]:
     """Upgrade once, by the real program, while six clients work: one upgrade is one measurement."""
     with places.copies([places.scale.longest], AT_004) as (database,), Clients(database) as clients:
-        clients.await_each()
         waited_since = time.monotonic()
+        clients.await_each()
         time.sleep(BEFORE_SECONDS if places.scale.name != "tiny" else 0)
         began = time.monotonic()
         process = start_alembic(database.url, "upgrade", "005")
