@@ -107,7 +107,7 @@ def steps_of(connection: Connection, statement: str, asking: dict[str, str]) -> 
 @pytest.mark.parametrize("condition", ["id > :key ORDER BY id LIMIT 50", "id = :key", "key_id = 'key-5000'"])
 def test_the_health_of_a_few_keys_costs_these_keys(connection: Connection, condition: str) -> None:
     """There it is worked out when it is asked for; what is due for rotation, of all of them."""
-    statement = f"SELECT * FROM key_health_monitor WHERE {condition}"  # noqa: S608
+    statement = f"SELECT * FROM key_health_monitor WHERE {condition}"  # noqa: S608  (our own conditions)
     asking = {"key": f"{HOT_KEY:032x}"} if ":key" in condition else {}
     plan = plan_of(connection, statement, asking).text
     assert not [step for step in plan.splitlines() if OF_KEYS.match(step)], plan
