@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 
+from tests.costs import Costs
 from tests.engines import DEFAULT_ENGINES, Database, Engine, Engines, EngineUnavailableError, parse_names
 from tests.shared import SharedDatabase
 
@@ -57,6 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="also those tests on every PostgreSQL that one or two versions usually stand for",
     )
+    parser.addoption("--costs", action="store_true", help="print where the time went, per area and kind of cost")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -64,6 +66,8 @@ def pytest_configure(config: pytest.Config) -> None:
         parse_names(config.getoption("--engines"))
     except ValueError as error:
         raise pytest.UsageError(f"--engines: {error}") from error
+    if config.getoption("--costs"):
+        config.pluginmanager.register(Costs(), "costs")
     # What a shell runs in the background ignores Ctrl-C, and so would every process that a test starts and interrupts.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -40,12 +40,11 @@ class Killer:
         self.thorough = thorough
 
     def kill_after_each(self, chain: Chain, part: int, kill: Kill) -> tuple[int, int]:
-        """Kill after each statement of a part of the chain; return how many statements and kills there were.
+        """Kill after statements of a part of the chain; return how many statements and kills there were.
 
-        On PostgreSQL, unless `thorough`, after those that tell: files of SQLite differ after each.
+        After each with `thorough`, else on PostgreSQL after those that tell, and on SQLite after each tenth.
         """
-        everywhere = self.thorough or self.engine.name.startswith("sqlite")
-        chosen = list(range(len(chain.statements))) if everywhere else chain.telling()
+        chosen = list(range(len(chain.statements))) if self.thorough else chain.telling()
         numbers = chosen[part::PARTS]
         assert numbers
         kills = recoveries = 0
@@ -64,14 +63,33 @@ class Killer:
         assert recoveries or self.engine.name.startswith("postgresql")
         return len(numbers), kills
 
-    def complete(self, chain: Chain, database: Database, left: State) -> None:
+    def stop_after_each(self, chain: Chain) -> int:
+        """Let one client run, and complete a copy of its files from after each statement; return how many.
+
+        That is what a kill leaves of SQLite's: the file and its journals.
+        """
+        database = self.engine.create(chain.start)
+        recoveries = 0
+        with client_of(database, chain.words) as client:
+            for reached, statement in enumerate(client.statements()):
+                assert statement == chain.statements[reached]
+                copy = copy_as_left(self.engine, database)
+                recoveries += must_be_recovered(copy)
+                self.complete(chain, copy, state_of(copy), killed=False)
+                self.engine.drop(copy)
+            assert client.ended() == (0, "")
+        self.engine.drop(database)
+        assert recoveries
+        return reached + 1
+
+    def complete(self, chain: Chain, database: Database, left: State, *, killed: bool = True) -> None:
         """See that what is left is no half of a revision, and that the same command completes it."""
         assert chain.half_done(left) == {}
         is_new = left not in chain.completed
         if is_new and chain.words == DOWN:
             self.go_back_up(database)
-        # A server with the same catalog and the same rows does the same; the journals of files differ.
-        if is_new or self.thorough or database.dialect == "sqlite":
+        # With the same catalog and the same rows an engine does the same; the journals of files differ.
+        if is_new or self.thorough or (killed and database.dialect == "sqlite"):
             database.alembic(*chain.words)
             assert chain.end.differences(state_of(database)) == {}
             await_silence(database)
@@ -103,6 +121,16 @@ def test_a_killed_client_leaves_what_the_next_migration_completes(
 ) -> None:
     kills = killer.kill_after_each(chains.chain(words), part, kill_client)
     tally.count(f"{killer.engine.name}, {' '.join(words)}, kill -9 of the client", *kills)
+
+
+@commands
+@pytest.mark.only_on("sqlite")
+def test_files_as_they_are_after_each_statement_are_what_the_next_migration_completes(
+    killer: Killer, chains: Chains, tally: Tally, words: Words
+) -> None:
+    chain = chains.chain(words)
+    stops = killer.stop_after_each(chain)
+    tally.count(f"{killer.engine.name}, {' '.join(words)}, files copied", len(chain.statements), stops)
 
 
 @commands
