@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
@@ -41,22 +41,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="tables of a host's beside ours, where the validator must not read them (%(default)s; on SQLite a tenth)",
     )
     parser.addoption(
-        "--kills",
-        choices=("client", "all"),
-        default="client",
-        help="`client`: kill migrations on SQLite and the newest PostgreSQL that is tested; `all`: on every engine, and"
-        " terminate their server processes (%(default)s)",
-    )
-    parser.addoption(
-        "--mutations",
-        choices=("kinds", "all"),
-        default="kinds",
-        help="`kinds`: change one object in each way; `all`: every object, some thousands on each engine (%(default)s)",
-    )
-    parser.addoption(
-        "--every-version",
+        "--full",
         action="store_true",
-        help="also those tests on every PostgreSQL that one or two versions usually stand for",
+        help="full sets: a kill after each statement on every engine, every mutation, every race, and every test on"
+        " every PostgreSQL that is asked for",
     )
     parser.addoption("--costs", action="store_true", help="print where the time went, per area and kind of cost")
 
@@ -75,12 +63,12 @@ def pytest_configure(config: pytest.Config) -> None:
     # database/test_pytest_alembic.py imports them instead.
     config.option.pytest_alembic_tests_path = "none"
 
-    config.addinivalue_line("markers", "all_kills: kills that only --kills=all asks for")
+    config.addinivalue_line("markers", "full: what only --full asks for")
     config.addinivalue_line("markers", "only_on(dialect): what the test is about exists on one engine only")
     config.addinivalue_line(
         "markers",
-        "versions('newest' or 'oldest and newest'): on these PostgreSQLs of those asked for, since it is slow and what"
-        " it is about hardly differs between them; on all with --every-version",
+        "versions('all' or 'oldest and newest'): on these PostgreSQLs of those asked for, since what it is about depends"
+        " on the server; without it on the newest, and with --full on all",
     )
 
 
@@ -99,15 +87,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Take out what is about another engine, and what another version stands for: neither is skipped."""
     names = parse_names(config.getoption("--engines"))
     servers = sorted((name for name in names if name.startswith("postgresql-")), key=lambda name: int(name[11:]))
-    standing = {"newest": servers[-1:], "oldest and newest": servers[:1] + servers[-1:]}
+    standing = {"newest": servers[-1:], "oldest and newest": servers[:1] + servers[-1:], "all": servers}
+    full = config.getoption("--full")
 
     def is_wanted(item: pytest.Item) -> bool:
         engine_name = item.callspec.params.get("engine_name", "") if hasattr(item, "callspec") else ""
         only_on, versions = item.get_closest_marker("only_on"), item.get_closest_marker("versions")
         if only_on is not None and not engine_name.startswith(only_on.args[0]):
             return False
-        everywhere = versions is None or config.getoption("--every-version") or engine_name not in servers
-        return everywhere or engine_name in standing[versions.args[0]]
+        if full or engine_name not in servers:
+            return full or item.get_closest_marker("full") is None
+        return engine_name in standing[versions.args[0] if versions else "newest"] and not item.get_closest_marker(
+            "full"
+        )
 
     deselected = [item for item in items if not is_wanted(item)]
     items[:] = [item for item in items if is_wanted(item)]
@@ -146,6 +138,20 @@ def empty_database(engine: Engine) -> Iterator[Database]:
     made = engine.create()
     yield made
     engine.drop(made)
+
+
+@pytest.fixture
+def database_at(engines: Engines, engine: Engine) -> Iterator[Callable[[str], Database]]:
+    """Make databases of the test's own, each at a revision: copies of templates, where a replay would take a second."""
+    made: list[Database] = []
+
+    def make(revision: str) -> Database:
+        made.append(engine.create(engines.at(engine.name, revision)))
+        return made[-1]
+
+    yield make
+    for database in made:
+        engine.drop(database)
 
 
 @pytest.fixture

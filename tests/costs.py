@@ -2,7 +2,7 @@
 
 A second is charged to one kind: all of a test whose file is about kills, races or mutations, and of any other test
 what the outermost of the measured calls took. Times of workers are added up. Processor time is that of the workers
-and of the processes they have waited for; servers are waited for when the session ends, and stand in a row of their own.
+and of the processes they have waited for. Servers are waited for when the session ends: the last line has them, too.
 """
 
 import functools

@@ -31,7 +31,7 @@ KEPT = 3
 ENDS = ("killed", "terminated", "lost")
 NEVER = 10**9
 SLICE = 12
-"""Without --kills=all, one in so many statements is one at which it ends."""
+"""Without --full, one in so many statements is one at which it ends."""
 
 
 @pytest.fixture
@@ -155,13 +155,12 @@ def end_at(place: Retaining, folder: Path, at: int, moment: Moment, how: str) ->
 
 
 def among(request: pytest.FixtureRequest, count: int, several: int) -> range:
-    """Return which of so many steps are tried: all with --kills=all, else every so manieth, the last one included."""
-    every = 1 if request.config.getoption("--kills") == "all" else several
+    """Return which of so many steps are tried: all with --full, else every so manieth, the last one included."""
+    every = 1 if request.config.getoption("--full") else several
     return range((count - 1) % every, count, every)
 
 
 @pytest.mark.only_on("postgresql")
-@pytest.mark.versions("newest")
 @pytest.mark.parametrize("how", ENDS)
 def test_retention_that_ends_at_any_statement(
     template: Retaining, engine: Engine, tmp_path: Path, request: pytest.FixtureRequest, how: str
@@ -199,7 +198,6 @@ def test_retention_that_is_killed_before_any_statement(
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("step", FILE_STEPS)
-@pytest.mark.versions("newest")
 def test_retention_that_is_killed_at_a_step_of_its_file(
     place: Retaining, tmp_path: Path, step: str, *, after: bool
 ) -> None:
@@ -212,7 +210,6 @@ def test_retention_that_is_killed_at_a_step_of_its_file(
     finish(place, tmp_path)
 
 
-@pytest.mark.versions("newest")
 def test_two_runs_at_once_remove_each_entry_once(place: Retaining, tmp_path: Path) -> None:
     """One of them may be told to come again; together they leave what one would."""
     place.write(expired=300, kept=KEPT)
@@ -229,7 +226,6 @@ def test_two_runs_at_once_remove_each_entry_once(place: Retaining, tmp_path: Pat
         assert execute(connection, "SELECT count(*) FROM key_audit_tombstones").fetchone() == (1,)
 
 
-@pytest.mark.versions("newest")
 def test_retention_beside_a_sealer_and_writers(place: Retaining, tmp_path: Path) -> None:
     place.write(expired=300, kept=KEPT)
     over = threading.Event()

@@ -12,7 +12,7 @@ from kms_schema.audit.verification import Verdict, verify
 from tests.audit.trails import open_trail, seal_all, write
 from tests.engines import Database
 
-pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("newest")]
+pytestmark = pytest.mark.only_on("postgresql")
 SEALED = 300
 Pieces = Iterator[Bytes]
 

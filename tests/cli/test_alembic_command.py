@@ -13,8 +13,6 @@ import pytest
 from tests.engines import Database
 from tests.engines.database import ALEMBIC_INI
 
-pytestmark = pytest.mark.versions("newest")
-
 
 def alembic(folder: Path, *arguments: str, url_of_environment: str | None = None, ini: Path = ALEMBIC_INI) -> str:
     """Run alembic in `folder`; return what it said on both streams, with its exit status as the last line."""

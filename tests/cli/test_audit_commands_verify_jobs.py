@@ -31,7 +31,6 @@ def test_several_jobs_say_what_one_says(trail: Trail) -> None:
 
 
 @pytest.mark.only_on("postgresql")
-@pytest.mark.versions("newest")
 def test_ctrl_c_leaves_no_process_and_no_session(trail: Trail) -> None:
     trail.write(1)
     trail.seal()

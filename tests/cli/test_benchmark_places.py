@@ -16,8 +16,6 @@ from tests.engines import Engine
 from tests.engines.database import Connection
 from tests.statements import execute
 
-pytestmark = pytest.mark.versions("newest")
-
 TINY = SCALES["tiny"]
 
 

@@ -29,7 +29,6 @@ from tests.statements import execute
 
 SCRIPT = [sys.executable, str(REPOSITORY / "scripts" / "benchmark.py")]
 SECONDS = 120
-newest = pytest.mark.versions("newest")
 on_postgresql = pytest.mark.only_on("postgresql")
 
 
@@ -158,7 +157,6 @@ def rows(database: Database) -> list[tuple[object, ...]]:
     return found
 
 
-@newest
 @on_postgresql
 def test_on_a_server_it_works_in_databases_of_its_own(run: Iterator[None], database: Database) -> None:
     """The one that the URL names has our schema, and nothing in it: it is left alone."""
@@ -171,7 +169,6 @@ def test_on_a_server_it_works_in_databases_of_its_own(run: Iterator[None], datab
     assert databases(database) == set()
 
 
-@newest
 @on_postgresql
 @pytest.mark.parametrize(
     ("table", "row"),
@@ -198,7 +195,6 @@ def test_a_database_that_holds_data_is_refused(
     assert databases(database) == set()
 
 
-@newest
 @on_postgresql
 def test_data_in_another_schema_is_found_too(run: Iterator[None], empty_database: Database) -> None:
     del run
@@ -210,7 +206,6 @@ def test_data_in_another_schema_is_found_too(run: Iterator[None], empty_database
     assert "custody.key_audit_logs holds data" in error_of(result)
 
 
-@newest
 @on_postgresql
 def test_what_cannot_be_looked_into_may_hold_data(run: Iterator[None], database: Database) -> None:
     del run
@@ -220,7 +215,6 @@ def test_what_cannot_be_looked_into_may_hold_data(run: Iterator[None], database:
     assert "holds data" in error_of(result)
 
 
-@newest
 @on_postgresql
 def test_a_role_that_makes_no_databases_is_told_what_it_needs(run: Iterator[None], empty_database: Database) -> None:
     """It does not fall back to the database that the URL names, whatever that is."""
@@ -232,7 +226,6 @@ def test_a_role_that_makes_no_databases_is_told_what_it_needs(run: Iterator[None
     assert error_of(result).endswith(f"let the role: ALTER ROLE {role} CREATEDB")
 
 
-@newest
 @on_postgresql
 @pytest.mark.parametrize("stopped_by", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_drops_what_it_made_and_says_so(empty_database: Database, stopped_by: signal.Signals) -> None:

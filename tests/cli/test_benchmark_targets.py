@@ -20,8 +20,6 @@ from tests.engines import Database, Engine
 from tests.statements import dialect_of, execute
 from tests.workload.queries import QUERIES, Query
 
-pytestmark = pytest.mark.versions("newest")
-
 TINY = SCALES["tiny"]
 REPETITIONS = 1
 

@@ -8,15 +8,11 @@ import sys
 import time
 from contextlib import closing
 
-import pytest
-
 from kms_schema.migrating import program
 from tests.engines import Database
 from tests.revisions import revisions
 from tests.rows import insert, key_master
 from tests.statements import execute
-
-pytestmark = pytest.mark.versions("newest")
 
 SECONDS = 60
 

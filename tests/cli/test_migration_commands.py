@@ -20,8 +20,6 @@ from tests.revisions import revisions
 from tests.rows import audit_entry, insert
 from tests.statements import execute
 
-pytestmark = pytest.mark.versions("newest")
-
 AT_004 = "the database is at 004_create_key_management_system\n"
 
 

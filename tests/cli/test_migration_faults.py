@@ -20,8 +20,6 @@ from tests.revisions import revisions
 from tests.roles import login
 from tests.statements import execute
 
-pytestmark = pytest.mark.versions("newest")
-
 PASSWORD = "hunter2"  # noqa: S105  (in every URL here)
 ALL_COMMANDS = ("upgrade", "downgrade base", "current", "current --format json", "stamp head")
 

@@ -5,7 +5,6 @@ import subprocess
 from contextlib import closing
 from pathlib import Path
 
-import pytest
 import sqlalchemy as sa
 
 from tests.cli.test_validate_command import kms_schema
@@ -13,8 +12,6 @@ from tests.engines import Database
 from tests.moves import kek, reparenting
 from tests.revisions import revisions
 from tests.statements import execute
-
-pytestmark = pytest.mark.versions("newest")
 
 SECRET = "sesam"  # noqa: S105
 

@@ -12,8 +12,6 @@ from tests.engines import Database
 from tests.engines.programs import REPOSITORY
 from tests.reports import run
 
-pytestmark = pytest.mark.versions("newest")
-
 pytest_plugins = ["pytester"]
 
 DRIFT = "CREATE INDEX extra ON key_audit_logs (user_id)"

@@ -13,8 +13,6 @@ from kms_schema.validation import CODES
 from tests.engines import Database
 from tests.engines.programs import REPOSITORY
 
-pytestmark = pytest.mark.versions("newest")
-
 SCRIPT = REPOSITORY / "scripts" / "validate_key_management_schema.py"
 DRIFT = "CREATE INDEX extra ON key_audit_logs (user_id)"
 

@@ -20,8 +20,6 @@ from tests.reports import run
 from tests.revisions import revisions
 from tests.unit.test_report_formats import junit_schema, sarif_validator
 
-pytestmark = pytest.mark.versions("newest")
-
 TODAY = datetime.now(UTC).date()
 NAME = "</pre><script>\"&'\x1b[2J\x9b31m\u202e\u200b\ufffe\r\n::error::a"
 """All that a name can be in 63 bytes, which PostgreSQL keeps of it."""

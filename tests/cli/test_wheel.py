@@ -14,8 +14,6 @@ from tests.engines.programs import REPOSITORY
 from tests.revisions import revisions
 from tests.wheels import Built, Installed, build, install
 
-pytestmark = pytest.mark.versions("newest")
-
 DESCRIBES_ITSELF = "kms_schema-"
 """How the folder begins that says what the wheel is."""
 

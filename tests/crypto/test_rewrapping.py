@@ -271,7 +271,6 @@ def test_the_number_of_statements_of_a_batch_does_not_grow(
 
 
 @pytest.mark.only_on("postgresql")
-@pytest.mark.versions("newest")
 def test_no_row_is_read_once_for_each_other(engine: sa.Engine, session: Session, wrapping: KeyWrapping) -> None:
     """Where all are under one wrapper, the planner takes any row for one that wraps others, and looks for these."""
 

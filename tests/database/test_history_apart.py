@@ -16,8 +16,6 @@ from tests.revisions import revisions
 from tests.shop import APART, EXAMPLE, Shop, ShopError, open_shop
 from tests.statements import execute
 
-pytestmark = pytest.mark.versions("newest")
-
 SHOP_HEAD = "shop_0002"
 OWN_TABLE = ("--version-table", "kms_alembic_version")
 

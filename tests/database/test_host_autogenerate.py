@@ -20,8 +20,6 @@ from tests.engines import Database
 from tests.shop import APART, ONE_HISTORY, Shop, open_shop
 from tests.statements import execute
 
-pytestmark = pytest.mark.versions("newest")
-
 SECRETS = '''
 
 class Secret(Base):

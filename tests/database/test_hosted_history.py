@@ -18,8 +18,6 @@ from tests.rows import audit_entry, insert
 from tests.shop import EXAMPLE, ONE_HISTORY, Shop, ShopError, open_shop
 from tests.statements import execute
 
-pytestmark = pytest.mark.versions("newest")
-
 SHOP_HEAD = "shop_0002"
 
 

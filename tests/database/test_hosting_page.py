@@ -18,8 +18,6 @@ from tests.engines import Database
 from tests.engines.programs import REPOSITORY
 from tests.shop import EXAMPLE, open_shop
 
-pytestmark = pytest.mark.versions("newest")
-
 PAGE = (REPOSITORY / "docs" / "hosting.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"<!-- (?P<is>[\w ]+?)(?:: (?P<name>[\w./]+))? -->\n```\w+\n(?P<text>.*?)```", re.DOTALL)
 

@@ -75,7 +75,6 @@ def test_the_policies_of_the_page(database: Database) -> None:
 
 
 @pytest.mark.only_on("postgresql")
-@pytest.mark.versions("newest")
 def test_the_roles_of_the_page(database: Database, tmp_path: Path) -> None:
     with closing(database.connect()) as connection:
         execute(connection, "CREATE ROLE retention_job")

@@ -14,7 +14,7 @@ from tests.engines.pgbouncer import PASSWORD, PoolMode, pgbouncer
 from tests.engines.postgresql import psycopg_url
 from tests.processes import Finished, run_at_once
 
-pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("newest")]
+pytestmark = pytest.mark.only_on("postgresql")
 
 REPLICAS = 20
 SECONDS = 100

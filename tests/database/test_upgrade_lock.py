@@ -39,7 +39,6 @@ def busy_timeout(connection: sa.Connection) -> object:
     return driver.execute("PRAGMA busy_timeout").fetchone()
 
 
-@pytest.mark.versions("newest")
 def test_replicas_that_start_at_once_migrate_once(empty_database: Database) -> None:
     number = REPLICAS[empty_database.dialect]
     replicas = run_at_once(number, empty_database.url, "upgrade", "head", seconds=300)

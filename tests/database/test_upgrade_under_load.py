@@ -31,8 +31,6 @@ from tests.held_up import HeldUp
 from tests.processes import start_alembic
 from tests.statements import execute
 
-pytestmark = pytest.mark.versions("newest")
-
 LOCK_TIMEOUT_MS = 1000
 MOMENT_SECONDS = 1.0
 """What triggers, catalogs, and a machine that runs all clients as well may take."""

@@ -64,12 +64,19 @@ class Engines:
 
     def migrated(self, name: str, purpose: str) -> Database:
         """Return the one database, migrated to head, that the session keeps for `purpose` on an engine."""
+        return self._kept(name, purpose, "head")
+
+    def at(self, name: str, revision: str) -> Database:
+        """Return the one database that the session keeps at a revision on an engine: a template, to be copied."""
+        return self._kept(name, f"at {revision}", revision)
+
+    def _kept(self, name: str, purpose: str, revision: str) -> Database:
         key = (name, purpose)
         if key not in self._migrated:
             engine = self[name]
             with self._once(key):
                 database = engine.create()
-                database.alembic("upgrade", "head")
+                database.alembic("upgrade", revision)
                 self._migrated[key] = database
         return self._migrated[key]
 

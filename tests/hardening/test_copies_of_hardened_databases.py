@@ -108,7 +108,6 @@ def primary(engine_name: str) -> Iterator[PostgresqlEngine]:
         yield engine
 
 
-@pytest.mark.versions("newest")
 def test_a_standby_has_them_and_refuses_once_it_is_promoted(primary: PostgresqlEngine) -> None:
     database = primary.create(None)
     database.alembic("upgrade", "head")

@@ -90,8 +90,6 @@ def test_the_roles_are_made_and_looked_after(own: Hardened) -> None:
         execute(own.superuser, f"DROP OWNED BY {', '.join(roles)}; DROP ROLE {', '.join(roles)}")
 
 
-@pytest.mark.versions("newest")
-@pytest.mark.versions("newest")
 def test_the_trail_is_written_and_sealed_and_its_guards_are_probed(own: Hardened) -> None:
     assert kms_schema("audit", "seal", url=own.database.url).status == 0
     report = validate(own.superuser, probe=True)

@@ -150,7 +150,6 @@ def test_the_window_of_the_page_as_it_is_written(database: Database, connection:
         execute(connection, f"DROP OWNED BY {names}; DROP ROLE {names}")
 
 
-@pytest.mark.versions("newest")
 def test_a_hosts_own_revisions_run(empty_database: Database, tmp_path: Path) -> None:
     shop = open_shop(tmp_path / "shop", empty_database, ONE_HISTORY)
     shop.alembic("upgrade", "heads")

@@ -1,32 +1,10 @@
-"""Which kills are tested, and what the end of the session says of them."""
-
-from pathlib import Path
+"""What the end of the session says of kills."""
 
 import pytest
 
-from tests.engines import Engine, parse_names
+from tests.engines import Engine
 from tests.interruption.chains import Chains
 from tests.interruption.summary import Tally, lines
-
-HERE = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the kills that `--kills` does not ask for out."""
-    if config.getoption("--kills") == "all":
-        return
-    servers = [name for name in parse_names(config.getoption("--engines")) if not name.startswith("sqlite")]
-    older = sorted(servers, key=lambda name: int(name.removeprefix("postgresql-")))[:-1]
-
-    def is_left_out(item: pytest.Item) -> bool:
-        return HERE in item.path.parents and (
-            item.get_closest_marker("all_kills") is not None or item.callspec.params["engine_name"] in older  # type: ignore[attr-defined]
-        )
-
-    deselected = [item for item in items if is_left_out(item)]
-    items[:] = [item for item in items if not is_left_out(item)]
-    if deselected:
-        config.hook.pytest_deselected(items=deselected)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

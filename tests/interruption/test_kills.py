@@ -111,7 +111,7 @@ class Killer:
 
 @pytest.fixture
 def killer(engine: Engine, chains: Chains, pytestconfig: pytest.Config) -> Killer:
-    return Killer(engine, chains, thorough=pytestconfig.getoption("--kills") == "all")
+    return Killer(engine, chains, thorough=pytestconfig.getoption("--full"))
 
 
 @commands
@@ -135,7 +135,7 @@ def test_files_as_they_are_after_each_statement_are_what_the_next_migration_comp
 
 @commands
 @parts
-@pytest.mark.all_kills
+@pytest.mark.full
 @pytest.mark.only_on("sqlite")
 def test_a_killed_client_that_uses_a_rollback_journal_leaves_what_the_next_migration_completes(
     killer: Killer, chains: Chains, tally: Tally, words: Words, part: int
@@ -147,7 +147,7 @@ def test_a_killed_client_that_uses_a_rollback_journal_leaves_what_the_next_migra
 
 @commands
 @parts
-@pytest.mark.all_kills
+@pytest.mark.full
 @pytest.mark.only_on("postgresql")
 def test_a_terminated_backend_leaves_what_the_next_migration_completes(
     killer: Killer, chains: Chains, tally: Tally, words: Words, part: int

@@ -26,7 +26,7 @@ def test_each_mutation_is_one_finding_that_names_the_object_and_mends_it(
 ) -> None:
     template = engines.migrated(engine_name, "template")
     every = every_mutation(template, kinds_on(engine_name))
-    chosen = every if pytestconfig.getoption("--mutations") == "all" else list(one_of_each_kind(every))
+    chosen = every if pytestconfig.getoption("--full") else list(one_of_each_kind(every))
     trials = Court(engines[engine_name], template).trials(chosen)
     faults = [f"{trial.mutation.kind.name}, {trial.mutation.names}: {trial.fault}" for trial in trials if trial.fault]
     assert faults == []

@@ -18,8 +18,6 @@ from tests.population import contents, populate
 from tests.reports import found
 from tests.statements import execute
 
-pytestmark = pytest.mark.versions("newest")
-
 PROGRAM = """
 import sys, time
 from kms_schema.cli import run

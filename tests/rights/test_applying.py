@@ -232,7 +232,6 @@ def test_an_upgrade_by_a_member_of_the_owner_leaves_everything_to_the_owner(gran
     assert {each.code for each in report.findings} == {"KMS414", "KMS441"}
 
 
-@pytest.mark.versions("newest")
 def test_a_member_of_the_owner_asks_the_rows_and_probes_every_guard(granted: Granted) -> None:
     apply(granted.superuser, prefix=granted.prefix, owner=True)
     with granted.session(Role.OWNER) as deployer:
