@@ -67,8 +67,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "only_on(dialect): what the test is about exists on one engine only")
     config.addinivalue_line(
         "markers",
-        "versions('all' or 'oldest and newest'): on these PostgreSQLs of those asked for, since what it is about depends"
-        " on the server; without it on the newest, and with --full on all",
+        "versions('all' or 'oldest and newest'): what it is about depends on the server, so it runs on these of the"
+        " PostgreSQLs that are asked for; without it on the newest, and with --full on all",
     )
 
 
@@ -95,11 +95,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         only_on, versions = item.get_closest_marker("only_on"), item.get_closest_marker("versions")
         if only_on is not None and not engine_name.startswith(only_on.args[0]):
             return False
-        if full or engine_name not in servers:
-            return full or item.get_closest_marker("full") is None
-        return engine_name in standing[versions.args[0] if versions else "newest"] and not item.get_closest_marker(
-            "full"
-        )
+        if item.get_closest_marker("full") is not None and not full:
+            return False
+        return full or engine_name not in servers or engine_name in standing[versions.args[0] if versions else "newest"]
 
     deselected = [item for item in items if not is_wanted(item)]
     items[:] = [item for item in items if is_wanted(item)]

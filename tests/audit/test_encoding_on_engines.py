@@ -12,6 +12,8 @@ from tests.rows import audit_entry, insert, key_master
 from tests.shared import SharedDatabase
 from tests.statements import execute
 
+pytestmark = pytest.mark.versions("all")
+
 IN_ORDER = "SELECT {} FROM key_audit_logs ORDER BY sequence"
 CHANGED = "UPDATE key_audit_logs SET {} WHERE sequence = 2"
 

@@ -17,7 +17,7 @@ from tests.reports import found, report_on
 from tests.rows import active_key_master, insert
 from tests.statements import execute
 
-pytestmark = pytest.mark.only_on("postgresql")
+pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("all")]
 
 TRAIL = "--table=key_audit_*"
 NOT_OF_THE_MIGRATIONS = ("--exclude-table=alembic_version", "--exclude-table=key_view_refreshes")

@@ -31,6 +31,8 @@ from tests.engines.programs import find_programs
 from tests.rows import audit_entry, insert
 from tests.statements import execute
 
+pytestmark = pytest.mark.versions("all")
+
 WRITERS, SEALERS = 4, 2
 
 

@@ -21,6 +21,8 @@ from tests.engines.database import Connection
 from tests.rows import active_key_master, audit_entry, insert
 from tests.statements import execute
 
+pytestmark = pytest.mark.versions("all")
+
 TABLE = "key_audit_logs"
 SAID = st.fixed_dictionaries(
     {

@@ -19,6 +19,8 @@ from tests.rows import active_key_master, audit_entry, insert, key_master, now
 from tests.shared import SharedDatabase
 from tests.statements import execute
 
+pytestmark = pytest.mark.versions("all")
+
 TABLE = "key_audit_logs"
 GUARD = "guard_key_audit_log_insert"
 NO_UPDATE, NO_DELETE = "prevent_key_audit_log_update", "prevent_key_audit_log_delete"

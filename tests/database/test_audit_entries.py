@@ -30,6 +30,8 @@ from tests.rows import Row, audit_entry, in_words, insert, key_master, now
 from tests.shared import SharedDatabase
 from tests.statements import execute, refused
 
+pytestmark = pytest.mark.versions("all")
+
 TABLE = "key_audit_logs"
 GUARD = "guard_key_audit_log_insert"
 SERVER_SET = ("id", "sequence", "timestamp", "recorded_by")

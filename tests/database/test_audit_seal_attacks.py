@@ -31,6 +31,8 @@ from tests.rows import Row, in_words, insert
 from tests.shared import SharedDatabase
 from tests.statements import execute, refused
 
+pytestmark = pytest.mark.versions("all")
+
 WRITTEN_ONCE = "23001"
 
 

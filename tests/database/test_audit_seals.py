@@ -28,6 +28,8 @@ from tests.evidence import (
 from tests.rows import Row, in_words, insert
 from tests.shared import SharedDatabase
 
+pytestmark = pytest.mark.versions("all")
+
 
 @pytest.fixture
 def empty(shared: SharedDatabase) -> Connection:

@@ -19,6 +19,8 @@ from tests.evidence import LEAVES
 from tests.rows import audit_entry, insert
 from tests.statements import execute
 
+pytestmark = pytest.mark.versions("all")
+
 PLACES = "SELECT sequence, leaf_index, leaf_hash, seal_number FROM key_audit_trail ORDER BY sequence"
 
 

@@ -20,6 +20,8 @@ from tests.roles import login
 from tests.rows import audit_entry, insert, key_master, unique
 from tests.statements import execute, refused
 
+pytestmark = pytest.mark.versions("all")
+
 RECORDED = "SELECT event_type, user_id FROM key_audit_logs WHERE sequence > 1 ORDER BY sequence"
 CLAIM = {
     "postgresql": "SET LOCAL kms.actor = 'alice@example.com'",

@@ -28,7 +28,7 @@ READ_COMMITTED, REPEATABLE_READ = "READ COMMITTED", "REPEATABLE READ"
 SERIALIZATION_FAILURE = "40001"
 
 
-pytestmark = pytest.mark.only_on("postgresql")
+pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("all")]
 
 
 @dataclass(frozen=True)

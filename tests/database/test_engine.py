@@ -7,6 +7,8 @@ from kms_schema.database_url import DatabaseUrlError
 from kms_schema.engine import create_engine
 from tests.engines import Database
 
+pytestmark = pytest.mark.versions("all")
+
 
 def test_an_engine_reaches_the_database(database: Database) -> None:
     engine = database.engine()

@@ -20,6 +20,8 @@ OWNER = """
 import sys, time
 from tests.engines import Engines
 from tests.engines.postgresql import psycopg_url
+
+pytestmark = pytest.mark.versions("all")
 engine = Engines()[sys.argv[1]]
 print(psycopg_url(engine.url), flush=True)
 time.sleep(600)

@@ -26,6 +26,8 @@ from tests.rows import Row, envelope, hsm_configuration, in_words, insert, now
 from tests.shared import SharedDatabase
 from tests.statements import execute
 
+pytestmark = pytest.mark.versions("all")
+
 TABLE = "hsm_configurations"
 IDENTITY = {"id", "created_at"}
 UNIQUE = [("id", "pk_hsm_configurations"), ("configuration_name", "uq_hsm_configurations_configuration_name")]

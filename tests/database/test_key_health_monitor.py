@@ -7,6 +7,8 @@ import pytest
 from tests.views_oracle import Row
 from tests.views_stand_in import NOW, StandIn, entry, failure, master, policy, rotation, version
 
+pytestmark = pytest.mark.versions("all")
+
 MICROSECOND = dt.timedelta(microseconds=1)
 HOUR = dt.timedelta(hours=1)
 DAY = dt.timedelta(days=1)

@@ -11,6 +11,8 @@ from tests.database.key_rules import insert_refused, is_recent, same, stored, up
 from tests.rows import Row, insert, key_master, key_version, live_key_version, now
 from tests.shared import SharedDatabase
 
+pytestmark = pytest.mark.versions("all")
+
 EARLIER = now() - dt.timedelta(days=9)
 LATER = EARLIER + dt.timedelta(days=1)
 PAIRS = list(product(KeyStatus, KeyStatus))

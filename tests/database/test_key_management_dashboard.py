@@ -3,8 +3,12 @@
 import datetime as dt
 from typing import Any
 
+import pytest
+
 from tests.views_oracle import Row
 from tests.views_stand_in import NOW, StandIn, entry, failure, master, rotation, version
+
+pytestmark = pytest.mark.versions("all")
 
 MICROSECOND = dt.timedelta(microseconds=1)
 HOUR = dt.timedelta(hours=1)

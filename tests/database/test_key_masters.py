@@ -33,6 +33,8 @@ from tests.rows import (
 from tests.shared import SharedDatabase
 from tests.statements import execute, refused
 
+pytestmark = pytest.mark.versions("all")
+
 NOW = now()
 DAY = dt.timedelta(days=1)
 HSM: Row = {"hsm_provider": "pkcs11", "hsm_key_id": "slot-1"}

@@ -21,6 +21,8 @@ from tests.database.key_rules import (
 from tests.rows import Row, envelope, hsm_key_master, insert, key_master, key_version, now
 from tests.shared import SharedDatabase
 
+pytestmark = pytest.mark.versions("all")
+
 RULE = "validate_key_version_material"
 WRAPPER_RULE = "validate_key_version_wrapper"
 DESTRUCTION_RULE = "prevent_key_version_destruction"

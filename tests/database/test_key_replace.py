@@ -28,6 +28,8 @@ from tests.engines.database import Connection
 from tests.rows import Row, audit_entry, envelope, insert, key_master, key_rotation, key_version, live_key_version, now
 from tests.statements import dialect_of, execute, refused
 
+pytestmark = pytest.mark.versions("all")
+
 RESOLUTIONS = ("ABORT", "FAIL", "IGNORE", "REPLACE", "ROLLBACK")
 MASTER_DEFAULTS = ("id", "status", "created_at", "usage_count", "security_level", "updated_at")
 VERSION_DEFAULTS = ("id", "created_at", "usage_count", "data_volume_bytes")

@@ -35,6 +35,8 @@ from tests.rows import Row, in_words, insert, key_master, key_rotation, key_vers
 from tests.shared import SharedDatabase
 from tests.statements import execute
 
+pytestmark = pytest.mark.versions("all")
+
 TABLE = "key_rotations"
 NOT_UPDATED_AS_OTHERS = {"id", "key_id", "status", "retry_count"}
 """What a trigger answers for on UPDATE: identity and lifecycle."""

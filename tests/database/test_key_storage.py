@@ -13,6 +13,8 @@ from tests.rows import Row, hsm_key_master, insert, key_master, key_version
 from tests.shared import SharedDatabase
 from tests.statements import execute, refused
 
+pytestmark = pytest.mark.versions("all")
+
 TIME = "2024-02-29T23:59:59.123456Z"
 ID = "0190a5b0c0de7abc8def0123456789ab"
 JSON_TEXT = '{"format": 1, "algorithm": "AES-256-GCM", "associated_data": "k"}'

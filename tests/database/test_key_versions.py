@@ -31,6 +31,8 @@ from tests.rows import (
 from tests.shared import SharedDatabase
 from tests.statements import execute, refused
 
+pytestmark = pytest.mark.versions("all")
+
 START = now() - dt.timedelta(days=9)
 LIVE_RULE = "uq_key_versions_live"
 

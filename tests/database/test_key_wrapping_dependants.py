@@ -17,6 +17,8 @@ from tests.rows import (
 from tests.shared import SharedDatabase
 from tests.statements import execute
 
+pytestmark = pytest.mark.versions("all")
+
 COUNTS = "dependent_versions, dependent_configurations"
 
 

@@ -18,6 +18,8 @@ from tests.revisions import revisions
 from tests.rows import audit_entry, insert
 from tests.statements import execute
 
+pytestmark = pytest.mark.versions("all")
+
 ALLOW_AUDIT_LOSS = ("-x", "allow-audit-loss=yes")
 TABLES_EXIST_FROM = "004"
 

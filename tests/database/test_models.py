@@ -33,6 +33,8 @@ from kms_schema.vocabulary import (
 from tests.engines import Database
 from tests.rows import envelope, now, unique
 
+pytestmark = pytest.mark.versions("all")
+
 TOKYO = dt.timezone(dt.timedelta(hours=9))
 MOMENT = dt.datetime(2026, 3, 1, 8, 59, 59, 123456, tzinfo=TOKYO)
 

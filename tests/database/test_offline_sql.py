@@ -18,6 +18,8 @@ from tests.population import contents, populate
 from tests.rows import audit_entry, insert
 from tests.statements import execute
 
+pytestmark = pytest.mark.versions("all")
+
 
 class ScriptFailedError(Exception):
     """A script stopped at an error; the message is what the client said."""

@@ -16,6 +16,8 @@ from tests.engines.database import Connection
 from tests.engines.plpgsql_check import start_with_plpgsql_check
 from tests.engines.programs import REPOSITORY
 
+pytestmark = pytest.mark.versions("all")
+
 SQL = REPOSITORY / "kms_schema" / "sql" / "postgresql"
 IN_PLPGSQL = "\nLANGUAGE plpgsql"
 

@@ -14,6 +14,8 @@ from tests.rows import audit_entry, insert, key_master, key_version, now, rotati
 from tests.shared import SharedDatabase
 from tests.statements import execute, refused
 
+pytestmark = pytest.mark.versions("all")
+
 
 @pytest.mark.parametrize("what", CHANGES)
 def test_a_change_writes_the_entries_of_it(shared: SharedDatabase, what: str) -> None:

@@ -14,6 +14,8 @@ from tests.roles import login
 from tests.rows import active_key_master, insert, live_key_version
 from tests.statements import adapt, dialect_of, execute
 
+pytestmark = pytest.mark.versions("all")
+
 VIEWS = ["key_management_dashboard", "key_health_monitor"]
 AT_ONCE = 4
 

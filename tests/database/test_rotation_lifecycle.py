@@ -12,6 +12,8 @@ from tests.rows import Row, insert, key_master, key_rotation, now
 from tests.shared import SharedDatabase
 from tests.statements import adapt, execute, refused
 
+pytestmark = pytest.mark.versions("all")
+
 TABLE = "key_rotations"
 LIFECYCLE = "enforce_key_rotation_lifecycle"
 TIMES = "ck_key_rotations_times_agree_with_status"

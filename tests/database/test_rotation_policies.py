@@ -26,6 +26,8 @@ from tests.rows import Row, insert, key_master, key_rotation, now, rotation_poli
 from tests.shared import SharedDatabase
 from tests.statements import execute
 
+pytestmark = pytest.mark.versions("all")
+
 TABLE = "rotation_policies"
 IDENTITY = {"id", "created_at"}
 UNIQUE = [("id", "pk_rotation_policies"), ("policy_name", "uq_rotation_policies_policy_name")]

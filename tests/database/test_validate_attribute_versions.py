@@ -9,7 +9,7 @@ from tests.engines.database import Connection
 from tests.reports import found, report_on
 from tests.statements import execute
 
-pytestmark = pytest.mark.only_on("postgresql")
+pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("all")]
 
 
 def note(connection: Connection, *options: str, column: str = "") -> None:

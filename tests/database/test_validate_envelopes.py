@@ -24,6 +24,8 @@ from tests.moves import kek, master, version
 from tests.rows import Row, envelope, hsm_configuration, insert
 from tests.statements import execute
 
+pytestmark = pytest.mark.versions("all")
+
 TEXT = b'{"user": "kms", "pin": "0000-1234", "host": "luna.example"}'
 NONCE, TAG = secrets.token_bytes(12), secrets.token_bytes(16)
 

@@ -19,6 +19,8 @@ from tests.views_oracle import Tables
 from tests.views_population import looks
 from tests.views_stand_in import TABLES, VIEWS, StandIn, exactly, expected, newest, read
 
+pytestmark = pytest.mark.versions("all")
+
 MATERIALIZED = ("key_management_dashboard", "key_health_monitor")
 DAY = dt.timedelta(days=1)
 

@@ -20,6 +20,8 @@ from tests.workload.filling import HOT_KEY, fill
 from tests.workload.plans import Plan, plan_of
 from tests.workload.queries import QUERIES, Query
 
+pytestmark = pytest.mark.versions("all")
+
 
 @pytest.fixture(scope="module")
 def filled(engines: Engines, engine_name: str, pytestconfig: pytest.Config) -> Iterator[Database]:

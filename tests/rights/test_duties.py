@@ -29,7 +29,7 @@ from tests.rights.granted import Granted
 from tests.rights.material import blob, destroyed_version, live_key
 from tests.statements import execute
 
-pytestmark = pytest.mark.only_on("postgresql")
+pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("all")]
 
 
 @contextmanager

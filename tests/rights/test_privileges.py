@@ -8,7 +8,7 @@ from kms_schema.rights.definition import GRANTEES, REMOVAL, Role
 from tests.engines.programs import REPOSITORY
 from tests.rights.granted import Granted
 
-pytestmark = pytest.mark.only_on("postgresql")
+pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("all")]
 
 PAGE = (REPOSITORY / "docs" / "roles.md").read_text(encoding="utf-8")
 

@@ -13,6 +13,8 @@ from tests.rows import insert
 from tests.shared import SharedDatabase
 from tests.statements import execute
 
+pytestmark = pytest.mark.versions("all")
+
 MINUTE = dt.timedelta(minutes=1)
 
 
