@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from functools import cache
 from zlib import crc32
 
 from tests.engines import Database
@@ -21,7 +22,8 @@ def kinds_on(engine_name: str) -> tuple[Kind, ...]:
     return tuple(kind for kind in EVERY_KIND[dialect] if kind.since <= major <= kind.until)
 
 
-def every_mutation(template: Database, kinds: Iterable[Kind]) -> list[Mutation]:
+@cache
+def every_mutation(template: Database, kinds: tuple[Kind, ...]) -> list[Mutation]:
     """Return each kind on each object of a migrated database that it fits."""
     with closing(template.connect()) as connection:
         if isinstance(connection, sqlite3.Connection):

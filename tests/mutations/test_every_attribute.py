@@ -107,6 +107,7 @@ def attributes(connection: psycopg.Connection[Any]) -> Attributes:
     }
 
 
+@pytest.mark.full
 @pytest.mark.only_on("postgresql-18")
 def test_every_column_of_the_catalog_is_changed_by_some_mutation(engines: Engines, engine_name: str) -> None:
     engine, template = engines[engine_name], engines.migrated(engine_name, "template")

@@ -17,8 +17,11 @@ from tests.mutations.trial import Court
 
 pytestmark = pytest.mark.versions("oldest and newest")
 
-BY_COMMAND = 60
-"""How many mutations are shown to the real command, a process each."""
+BY_COMMAND = {True: 60, False: 6}
+"""How many mutations are shown to the real command, a process each: with --full, and without."""
+
+SHARE = 4
+"""Without --full, one kind in so many is tried; `tests/database/test_validate.py` has each code of the validator."""
 
 
 def test_each_mutation_is_one_finding_that_names_the_object_and_mends_it(
@@ -26,21 +29,23 @@ def test_each_mutation_is_one_finding_that_names_the_object_and_mends_it(
 ) -> None:
     template = engines.migrated(engine_name, "template")
     every = every_mutation(template, kinds_on(engine_name))
-    chosen = every if pytestconfig.getoption("--full") else list(one_of_each_kind(every))
+    chosen = every if pytestconfig.getoption("--full") else list(one_of_each_kind(every))[::SHARE]
     trials = Court(engines[engine_name], template).trials(chosen)
     faults = [f"{trial.mutation.kind.name}, {trial.mutation.names}: {trial.fault}" for trial in trials if trial.fault]
     assert faults == []
-    assert len(chosen) > 60
+    assert len(chosen) > 60 / SHARE
 
 
 @pytest.mark.only_on("sqlite")
-def test_the_command_finds_mutations_of_a_file(engines: Engines, engine_name: str) -> None:
-    assert _wrong_by_command(engines, engine_name) == []
+def test_the_command_finds_mutations_of_a_file(engines: Engines, engine_name: str, pytestconfig: pytest.Config) -> None:
+    assert _wrong_by_command(engines, engine_name, BY_COMMAND[pytestconfig.getoption("--full")]) == []
 
 
 @pytest.mark.only_on("postgresql-18")
-def test_the_command_finds_mutations_on_a_server(engines: Engines, engine_name: str) -> None:
-    assert _wrong_by_command(engines, engine_name) == []
+def test_the_command_finds_mutations_on_a_server(
+    engines: Engines, engine_name: str, pytestconfig: pytest.Config
+) -> None:
+    assert _wrong_by_command(engines, engine_name, BY_COMMAND[pytestconfig.getoption("--full")]) == []
 
 
 def test_every_object_that_is_expected_is_mutated(engines: Engines, engine_name: str) -> None:
@@ -53,12 +58,12 @@ def test_every_object_that_is_expected_is_mutated(engines: Engines, engine_name:
     assert sorted(expected.keys() - mutated) == []
 
 
-def _wrong_by_command(engines: Engines, engine_name: str) -> list[str]:
-    """Return the mutations for which the command ended with another status or named another object."""
+def _wrong_by_command(engines: Engines, engine_name: str, number: int) -> list[str]:
+    """Show so many mutations to the command; return those that it ended with another status for, or misnamed."""
     template = engines.migrated(engine_name, "template")
     mutations = [each for each in one_of_each_kind(every_mutation(template, kinds_on(engine_name))) if not each.undo]
-    spread = mutations[:: max(1, len(mutations) // BY_COMMAND)]
-    assert len(spread) >= 50
+    spread = mutations[:: max(1, len(mutations) // number)]
+    assert len(spread) >= number * 5 // 6
     return list(_wrong(engines, template, spread))
 
 
