@@ -79,7 +79,7 @@ def _named(url: str) -> str:
 def _tried(engines: Engines, name: str, pattern: str, each: int | None) -> Iterator[Trial]:
     template = engines.migrated(name, "template")
     kinds = [kind for kind in kinds_on(name) if fnmatch(kind.name, pattern)]
-    mutations = list(_some(every_mutation(template, kinds), each))
+    mutations = list(_some(every_mutation(template, tuple(kinds)), each))
     kind = ""
     for number, trial in enumerate(Court(engines[name], template).trials(mutations), 1):
         if trial.mutation.kind.name != kind:
