@@ -4,8 +4,11 @@ Each breach is one statement over rows that are in order, so that the same state
 what was written at 004 and that the trigger refuses it at 005.
 """
 
+from collections.abc import Iterable
+
 import pytest
 
+from tests.breaches import Breach
 from tests.breaches_of_keys import BREACHES_OF_KEYS
 from tests.breaches_of_rotations import BREACHES_OF_ROTATIONS
 from tests.breaches_of_versions import BREACHES_OF_VERSIONS
@@ -13,15 +16,22 @@ from tests.breaches_of_wrappers import BREACHES_OF_WRAPPERS
 
 BREACHES = [*BREACHES_OF_KEYS, *BREACHES_OF_VERSIONS, *BREACHES_OF_WRAPPERS, *BREACHES_OF_ROTATIONS]
 
-EACH_BREACH = pytest.mark.parametrize(
-    "breach",
-    [
-        pytest.param(
-            breach,
-            id=str(breach),
-            marks=[pytest.mark.only_on(breach.dialects[0])] if len(breach.dialects) == 1 else [],
-        )
-        for breach in BREACHES
-    ],
-)
-"""Runs a test once for each breach, on the engines that let it happen."""
+
+def _each(chosen: Iterable[Breach], *, sparingly: bool = False) -> pytest.MarkDecorator:
+    """Parametrize by breaches, each on the engines that let it happen; `sparingly`, one of each rule without --full."""
+    seen: set[tuple[str, tuple[str, ...]]] = set()
+    cases = []
+    for breach in chosen:
+        marks = [pytest.mark.only_on(breach.dialects[0])] if len(breach.dialects) == 1 else []
+        kind = breach.rule, tuple(breach.dialects)
+        if sparingly and kind in seen:
+            marks.append(pytest.mark.full)
+        seen.add(kind)
+        cases.append(pytest.param(breach, id=str(breach), marks=marks))
+    return pytest.mark.parametrize("breach", cases)
+
+
+EACH_BREACH = _each(BREACHES)
+"""Runs a test once for each breach."""
+A_BREACH_OF_EACH_RULE = _each(BREACHES, sparingly=True)
+"""Runs a test that is slow: what is tried for each breach by a quick one, it tries for each rule."""

@@ -26,7 +26,7 @@ from tests.rows import insert, rotation_policy
 from tests.shared import SharedDatabase
 from tests.statements import dialect_of, execute, refused
 from tests.usual_rows import usual_rows
-from tests.violating_rows import EACH_BREACH
+from tests.violating_rows import A_BREACH_OF_EACH_RULE, EACH_BREACH
 
 pytestmark = pytest.mark.versions("oldest and newest")
 
@@ -62,7 +62,7 @@ def commit_breach(connection: Connection, breach: Breach) -> Broken:
     return broken
 
 
-@EACH_BREACH
+@A_BREACH_OF_EACH_RULE
 def test_an_upgrade_refuses_and_names_the_rows(unguarded: Database, connection: Connection, breach: Breach) -> None:
     broken = commit_breach(connection, breach)
     before, rows, current = catalog(connection), contents(connection), unguarded.alembic("current")

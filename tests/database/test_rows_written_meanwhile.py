@@ -21,14 +21,13 @@ from tests.population import contents
 from tests.reports import report_on
 from tests.rows import insert, key_master, rotation_policy
 from tests.statements import execute
-from tests.violating_rows import BREACHES
+from tests.violating_rows import A_BREACH_OF_EACH_RULE
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 
 BUILDING = "CREATE INDEX CONCURRENTLY"
 """What begins after the first look."""
 INDEXES = {name for name, *_ in revision().INDEXES}
-BREACHES_HERE = [each for each in BREACHES if "postgresql" in each.dialects]
 
 
 @pytest.fixture
@@ -69,7 +68,7 @@ def refused(database: Database, connection: Connection, broken: Broken, moment: 
 
 
 @pytest.mark.parametrize("moment", [BUILDING, LOCKING], ids=["building", "locking"])
-@pytest.mark.parametrize("breach", BREACHES_HERE, ids=str)
+@A_BREACH_OF_EACH_RULE
 def test_a_row_that_comes_after_a_look_is_found_by_the_next(
     copy: Database, other: Connection, database: Database, breach: Breach, moment: str
 ) -> None:

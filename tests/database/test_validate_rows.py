@@ -14,7 +14,7 @@ from tests.moves import live_version, master
 from tests.population import populate
 from tests.roles import login
 from tests.statements import execute
-from tests.violating_rows import EACH_BREACH
+from tests.violating_rows import A_BREACH_OF_EACH_RULE
 
 
 def rows_found(connection: Connection) -> dict[str, str]:
@@ -35,7 +35,7 @@ def test_a_populated_database_has_no_such_rows(database: Database) -> None:
         assert unknown(report) == []
 
 
-@EACH_BREACH
+@A_BREACH_OF_EACH_RULE
 def test_rows_that_break_a_trigger_are_named(database: Database, breach: Breach) -> None:
     with closing(database.connect()) as connection:
         broken = breach.make(connection)
