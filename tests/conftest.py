@@ -22,9 +22,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--audit-events",
         type=int,
-        default=1_000_000,
         metavar="NUMBER",
-        help="audit events in the large database of the tests under load (%(default)s; on SQLite a twentieth)",
+        help="audit events in the large database of the tests under load (200000, with --full a million; on SQLite a"
+        " twentieth)",
     )
     parser.addoption(
         "--workload-events",
@@ -54,6 +54,8 @@ def pytest_configure(config: pytest.Config) -> None:
         parse_names(config.getoption("--engines"))
     except ValueError as error:
         raise pytest.UsageError(f"--engines: {error}") from error
+    if config.getoption("--audit-events") is None:
+        config.option.audit_events = 1_000_000 if config.getoption("--full") else 200_000
     if config.getoption("--costs"):
         config.pluginmanager.register(Costs(), "costs")
     # What a shell runs in the background ignores Ctrl-C, and so would every process that a test starts and interrupts.
