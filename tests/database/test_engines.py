@@ -16,12 +16,12 @@ from tests.engines.programs import REPOSITORY
 from tests.shared import SharedDatabase
 from tests.statements import execute, refused
 
+pytestmark = pytest.mark.versions("all")
+
 OWNER = """
 import sys, time
 from tests.engines import Engines
 from tests.engines.postgresql import psycopg_url
-
-pytestmark = pytest.mark.versions("all")
 engine = Engines()[sys.argv[1]]
 print(psycopg_url(engine.url), flush=True)
 time.sleep(600)
