@@ -49,9 +49,10 @@ def test_a_fresh_upgrade_has_no_findings(database: Database) -> None:
 
 
 @pytest.mark.parametrize("revision", CHAIN[:-1])
-def test_an_older_revision_is_compared_with_its_own_snapshot(empty_database: Database, revision: str) -> None:
-    empty_database.alembic("upgrade", revision)
-    report = report_on(empty_database)
+def test_an_older_revision_is_compared_with_its_own_snapshot(
+    database_at: Callable[[str], Database], revision: str
+) -> None:
+    report = report_on(database_at(revision))
     assert found(report) == [("KMS002", "revision of the database")]
     assert report.compared_with == revision
     assert f"behind by {len(CHAIN) - 1 - CHAIN.index(revision)}" in report.findings[0].meaning
@@ -63,12 +64,12 @@ def test_an_empty_database_is_one_finding(empty_database: Database) -> None:
 
 @pytest.mark.parametrize("revision", CHAIN[1:])
 def test_a_database_that_lost_its_stamp_is_compared_with_what_it_is_most_like(
-    empty_database: Database, revision: str
+    database_at: Callable[[str], Database], revision: str
 ) -> None:
-    empty_database.alembic("upgrade", revision)
-    with closing(empty_database.connect()) as connection:
+    database = database_at(revision)
+    with closing(database.connect()) as connection:
         run(connection, "DELETE FROM alembic_version")
-    report = report_on(empty_database)
+    report = report_on(database)
     assert found(report) == [("KMS001", "revision of the database")]
     assert report.compared_with == revision
 
