@@ -68,7 +68,9 @@ def test_the_environment_knows_no_checkout_and_only_what_the_package_requires(in
     assert pytest_found.strip() == "None"
 
 
-@pytest.mark.parametrize("as_module", [False, True], ids=["console script", "python -m"])
+@pytest.mark.parametrize(
+    "as_module", [False, pytest.param(True, marks=pytest.mark.full)], ids=["console script", "python -m"]
+)
 def test_every_command_works(installed: Installed, empty_database: Database, *, as_module: bool) -> None:
     def kms_schema(*words: str) -> str:
         start = [installed.python, "-m", "kms_schema"] if as_module else [installed.program]
@@ -114,6 +116,10 @@ def test_alembic_finds_the_migrations_in_the_package(
     alembic("downgrade", "base")
 
 
-def test_the_version_of_the_program_is_that_of_the_wheel(installed: Installed, built: Built) -> None:
-    version = installed.run(installed.program, "--version").stdout.split()[-1]
+@pytest.mark.parametrize("as_module", [False, True], ids=["console script", "python -m"])
+def test_the_version_of_the_program_is_that_of_the_wheel(
+    installed: Installed, built: Built, *, as_module: bool
+) -> None:
+    start = [installed.python, "-m", "kms_schema"] if as_module else [installed.program]
+    version = installed.run(*start, "--version").stdout.split()[-1]
     assert built.wheel.name.startswith(f"kms_schema-{version}-")
