@@ -16,7 +16,7 @@ from tests.processes import Finished, run_at_once
 
 pytestmark = pytest.mark.only_on("postgresql")
 
-REPLICAS = 20
+REPLICAS, REPLICAS_OF_FULL = 6, 20
 SECONDS = 100
 """Far more than any takes here, and less than the 120 seconds for which PgBouncer itself lets a client wait."""
 
@@ -87,16 +87,20 @@ def test_a_pool_that_others_use_meanwhile_is_refused(empty_database: Database, p
     assert everything_in(empty_database) == before
 
 
-def test_replicas_that_start_at_once_behind_a_pool_of_transactions_are_all_refused(empty_database: Database) -> None:
+def test_replicas_that_start_at_once_behind_a_pool_of_transactions_are_all_refused(
+    empty_database: Database, pytestconfig: pytest.Config
+) -> None:
+    """As many as the pool has connections."""
+    number = REPLICAS_OF_FULL if pytestconfig.getoption("--full") else REPLICAS
     before = everything_in(empty_database)
-    with pgbouncer(empty_database.url, "transaction") as url:
-        replicas = run_at_once(REPLICAS, url, "upgrade", "head", seconds=SECONDS)
+    with pgbouncer(empty_database.url, "transaction", default_pool_size=number) as url:
+        replicas = run_at_once(number, url, "upgrade", "head", seconds=SECONDS)
     for replica in replicas:
         assert_refused(replica)
     assert everything_in(empty_database) == before
 
 
-@pytest.mark.parametrize("pool_size", [1, 3, 8])
+@pytest.mark.parametrize("pool_size", [1, 3, pytest.param(8, marks=pytest.mark.full)])
 def test_replicas_behind_a_pool_of_sessions_migrate_once(empty_database: Database, pool_size: int) -> None:
     """With as many processes as the pool has connections none is left to compare with; with fewer some wait."""
     with pgbouncer(empty_database.url, "session", default_pool_size=pool_size) as url:
