@@ -75,7 +75,7 @@ def standby(primary: PostgresqlEngine) -> Iterator[PostgresqlEngine]:
         yield engine
 
 
-@pytest.fixture(scope="module", params=["public", "kms"])
+@pytest.fixture(scope="module", params=["public", pytest.param("kms", marks=pytest.mark.full)])
 def template(request: pytest.FixtureRequest, primary: PostgresqlEngine) -> tuple[str, Database]:
     """The name of a schema, and a database that has everything in it, and rows."""
     database = primary.create()
@@ -119,6 +119,7 @@ DRIFT = {
 """What is changed on the primary, under the code that it is found by."""
 
 
+@pytest.mark.parametrize("template", ["public", "kms"], indirect=True)
 def test_a_standby_has_the_findings_of_its_primary_before_a_drift_and_after(pair: Pair, schema: str) -> None:
     for level in LEVELS:
         clean = report_on(pair.standby, schema, level)
