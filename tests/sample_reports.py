@@ -3,10 +3,11 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
+from kms_schema.snapshots import chain
 from kms_schema.validation import Finding, Report, Waived
 from kms_schema.validation.findings import severity_of
 
-HEAD = "011_serve_the_workload"
+HEAD = chain()[-1]
 TABLE, COLUMN, TRIGGER = "table key_masters", "column key_masters.status", "trigger key_audit_logs.prevent_update"
 CHECKED = (TABLE, COLUMN, TRIGGER, "column key_audit_logs.user_id", "materialized view key_management_dashboard")
 

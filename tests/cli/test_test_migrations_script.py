@@ -14,7 +14,10 @@ from click.testing import CliRunner
 
 from kms_schema.migration_checks import check_history, checksums
 from kms_schema.migration_checks.command import main
+from kms_schema.snapshots import chain
 from tests.engines.programs import REPOSITORY
+
+HEAD_FILE = f"versions/{chain()[-1][:3]}_*"
 
 NEXT = '''"""A revision for a test."""
 from alembic import op
@@ -83,10 +86,10 @@ def test_our_history_is_in_order_and_every_check_is_printed(tmp_path: Path) -> N
         (lambda copy: add(copy, below="002_missing"), "002_missing"),
         (lambda copy: edit(copy, "versions/004*", '"003_optimize_audit_indexes"', "None"), "there are 2 bases"),
         (
-            lambda copy: edit(copy, "versions/011*", '"011_serve_the_workload"', f'"{"011_ser" * 6}"'),
+            lambda copy: edit(copy, HEAD_FILE, f'"{chain()[-1]}"', f'"{chain()[-1]}{"_and_more" * 4}"'),
             "longer than 32 characters",
         ),
-        (lambda copy: edit(copy, "versions/011*", '"011_serve', '"012_serve'), "not the beginning of the file"),
+        (lambda copy: edit(copy, HEAD_FILE, f'"{chain()[-1]}"', '"999_other"'), "not the beginning of the file"),
         (
             lambda copy: edit(copy, "versions/003*", "import logging", "import logging\nimport kms_schema.models"),
             "imports kms_schema.models",

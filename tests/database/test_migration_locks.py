@@ -7,13 +7,14 @@ comes last, at once for all tables, and only what takes a moment follows. And `k
 import re
 from collections.abc import Iterator
 from contextlib import closing
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import pytest
 
 from kms_schema.migrating.options import MigrationOptions
 from kms_schema.migrating.preflight.locks import MODES, locks_of
 from kms_schema.migrating.preflight.plan import plan_upgrade
+from kms_schema.snapshots import chain
 from tests.contents import TABLES
 from tests.engines import Database
 from tests.locks_seen import Held, Seen, locks_seen, strongest
@@ -44,25 +45,11 @@ COUNTED = (
     "SELECT count(*) FROM public.key_audit_tombstones",
 )
 
+NUMBERS = tuple(revision[:3] for revision in chain())
+PAIRS = tuple(pairwise(("base", *NUMBERS)))
 STEPS = {
-    "up-to-003": ("base", "upgrade", "003"),
-    "up-to-004": ("003", "upgrade", "004"),
-    "up-to-005": ("004", "upgrade", "005"),
-    "up-to-006": ("005", "upgrade", "006"),
-    "up-to-007": ("006", "upgrade", "007"),
-    "up-to-008": ("007", "upgrade", "008"),
-    "up-to-009": ("008", "upgrade", "009"),
-    "up-to-010": ("009", "upgrade", "010"),
-    "up-to-011": ("010", "upgrade", "011"),
-    "down-from-011": ("011", "downgrade", "010"),
-    "down-from-010": ("010", "downgrade", "009"),
-    "down-from-009": ("009", "downgrade", "008"),
-    "down-from-008": ("008", "downgrade", "007"),
-    "down-from-007": ("007", "downgrade", "006"),
-    "down-from-006": ("006", "downgrade", "005"),
-    "down-from-005": ("005", "downgrade", "004"),
-    "down-from-004": ("004", "downgrade", "003"),
-    "down-from-003": ("003", "downgrade", "base"),
+    **{f"up-to-{upper}": (lower, "upgrade", upper) for lower, upper in PAIRS},
+    **{f"down-from-{upper}": (upper, "downgrade", lower) for lower, upper in reversed(PAIRS)},
 }
 EACH_STEP = pytest.mark.parametrize("step", list(STEPS))
 
@@ -73,7 +60,7 @@ def bring_to(database: Database, revision: str, *, rows: bool) -> None:
         columns = '"timestamp" timestamptz, action_type text, user_id text, status text'
         execute(connection, f"CREATE TABLE audit_logs (id integer PRIMARY KEY, {columns})")
         execute(connection, "INSERT INTO audit_logs (id) SELECT generate_series(1, 1000)")
-        for upwards in ("003", "004", "005", "006", "007", "008", "009", "010", "011"):
+        for upwards in NUMBERS:
             if revision >= upwards and revision != "base":
                 database.alembic("upgrade", upwards)
             if upwards == "004" and revision >= "004" and revision != "base" and rows:
@@ -184,7 +171,7 @@ def foretold_by(statement: str, table_of: dict[str, str]) -> Held:
         ("up-to-008", False),
         ("up-to-009", False),
         ("up-to-010", False),
-        ("up-to-011", False),
+        (f"up-to-{NUMBERS[-1]}", False),
     ],
 )
 def test_a_preflight_foretells_every_lock(empty_database: Database, step: str, interrupted: bool) -> None:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from lxml import etree
 
 from kms_schema import written
+from kms_schema.snapshots import chain
 from kms_schema.validation import CODES, Report, Severity
 from kms_schema.validation.explained import explained
 from kms_schema.validation.findings import severity_of
@@ -292,7 +293,7 @@ def test_the_page_says_the_verdict_first_and_everything_a_person_wants() -> None
     page = Page(written(USUAL, "html"))
     text = page.text[page.text.index("✗ Different from what the package made") :]
     parts = [
-        "1 error, 1 warning; 1 waived", "kms at db.example:5432", "postgresql 18.1", "011_serve_the_workload",
+        "1 error, 1 warning; 1 waived", "kms at db.example:5432", "postgresql 18.1", chain()[-1],
         "2026-11-25 11:30:00 UTC", "Errors", TRIGGER, "ALWAYS", "DISABLED", DISABLED.mend, "Warnings", "role kms",
         "Waived", "goes with TICKET-7", "Compared 5", COLUMN,
     ]  # fmt: skip
