@@ -5,15 +5,15 @@ catalogs.
     …:5418/postgres python -m kms_schema.snapshots --check --postgresql
     postgresql://postgres@localhost:5418/postgres
 
-SQLite needs no server and is always seen to. To write, give a server of every supported major version; to
-check, any.
+SQLite needs no server and is always read. To write, give a server of every supported major version; to check, any.
+`--partial` writes what SQLite and the newest version show, and leaves what other versions render differently as it is:
+enough to try a change, not to release it.
 """
 
 import argparse
 import json
 import os
 import sqlite3
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from psycopg import sql
@@ -42,10 +43,13 @@ def main() -> int:
     servers = [_Server(url, options.config) for url in options.postgresql]
     if options.check:
         return _check(chain, servers, options.config)
-    missing = set(SUPPORTED_POSTGRESQL) - {server.major for server in servers}
-    if missing:
+    majors = {server.major for server in servers}
+    if options.partial and majors - {max(SUPPORTED_POSTGRESQL)}:
+        _parser().error(f"--partial takes a server of version {max(SUPPORTED_POSTGRESQL)} alone")
+    missing = set(SUPPORTED_POSTGRESQL) - majors
+    if missing and not options.partial:
         _parser().error(f"to write snapshots, give a server of each version; missing: {sorted(missing)}")
-    _write(chain, servers, options.config)
+    _write(chain, servers, options.config, partial=options.partial)
     return 0
 
 
@@ -53,7 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m kms_schema.snapshots", description=__doc__.partition("\n")[0])
     parser.add_argument("--postgresql", action="append", default=[], metavar="URL", help="a server; needs CREATEDB")
     parser.add_argument("--config", type=Path, default=Path("alembic.ini"), help="default: %(default)s")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a snapshot is not current")
+    extent = parser.add_mutually_exclusive_group()
+    extent.add_argument("--check", action="store_true", help="write nothing; exit 1 where a snapshot is not current")
+    extent.add_argument("--partial", action="store_true", help="write without the servers that are not given")
     return parser
 
 
@@ -101,8 +107,8 @@ def _observe_sqlite(chain: list[str], ini: Path) -> Iterator[tuple[str, str, Obj
 
 
 def _upgrade(url: str, revision: str, ini: Path) -> None:
-    command = [sys.executable, "-m", "alembic", "-c", str(ini), "upgrade", revision]
-    subprocess.run(command, env={**os.environ, "KMS_DATABASE_URL": url}, check=True, capture_output=True)  # noqa: S603
+    config = Config(str(ini), cmd_opts=argparse.Namespace(x=[f"url={url}"]), attributes={"configure_logger": False})
+    command.upgrade(config, revision)
 
 
 def _check(chain: list[str], servers: list[_Server], ini: Path) -> int:
@@ -116,12 +122,13 @@ def _check(chain: list[str], servers: list[_Server], ini: Path) -> int:
     return int(stale > 0)
 
 
-def _write(chain: list[str], servers: list[_Server], ini: Path) -> None:
+def _write(chain: list[str], servers: list[_Server], ini: Path, *, partial: bool) -> None:
     folder = Path(__file__).parent
     seen: dict[str, _Seen] = {
-        "sqlite": {revision: {0: objects} for revision, _, objects in _observe_sqlite(chain, ini)},
-        "postgresql": {revision: {} for revision in chain},
+        "sqlite": {revision: {0: objects} for revision, _, objects in _observe_sqlite(chain, ini)}
     }
+    if servers:
+        seen["postgresql"] = {revision: {} for revision in chain}
     for server in servers:
         for revision, _, objects in server.observe(chain):
             seen["postgresql"][revision][server.major] = objects
@@ -130,7 +137,7 @@ def _write(chain: list[str], servers: list[_Server], ini: Path) -> None:
         texts = snapshot_files(by_revision)
         (folder / engine).mkdir(exist_ok=True)
         for file in (folder / engine).glob("*.json"):
-            if file.name not in texts:
+            if file.name not in texts and not partial:
                 file.unlink()
         for name, text in texts.items():
             (folder / engine / name).write_text(text, encoding="utf-8")
