@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import dataclass
 
+from tests import python
 from tests.engines.programs import REPOSITORY
 
 
@@ -20,7 +21,7 @@ class Finished:
 
 def start_alembic(url: str, *arguments: str) -> subprocess.Popen[str]:
     """Start `alembic -x url=URL ARGUMENTS` and go on."""
-    return subprocess.Popen(
+    return python.Popen(
         [sys.executable, "-m", "alembic", "-x", f"url={url}", *arguments],
         cwd=REPOSITORY,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},

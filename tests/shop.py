@@ -2,11 +2,11 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import python
 from tests.engines import Database
 from tests.engines.programs import REPOSITORY
 
@@ -30,7 +30,7 @@ class Shop:
 
     def alembic(self, *words: str) -> str:
         """Run `alembic` and return what it said; raises `ShopError` where it does not exit with 0."""
-        done = subprocess.run(
+        done = python.run(
             [sys.executable, "-m", "alembic", "-c", self.ini, *words],
             cwd=self.folder,
             env={
@@ -39,9 +39,6 @@ class Shop:
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "SHOP_DATABASE_URL": self.database.url,
             },
-            capture_output=True,
-            text=True,
-            check=False,
         )
         if done.returncode != 0:
             raise ShopError(done.stdout + done.stderr)

@@ -1,4 +1,4 @@
-"""A database at 004 as large as one in use becomes: a million audit events, 100 000 versions of 20 000 keys.
+"""A database at 004 as large as one in use becomes: for a million audit events 100 000 versions of 20 000 keys.
 
 The rows are in order, at 004 and at 005. One statement makes all rows of a kind, so that a million take seconds.
 """
@@ -10,8 +10,7 @@ from tests.statements import dialect_of, execute
 
 WRAPPING_KEYS = 10
 VERSIONS_EACH = 5
-KEY_COUNT = 20_000
-EVENT_COUNT = 1_000_000
+EVENTS_EACH = 50
 
 SPELLED = {
     "postgresql": {
@@ -88,8 +87,9 @@ FROM ({numbers}) AS numbers, (SELECT array_agg(id) AS ids FROM key_masters) AS k
 """
 
 
-def fill(connection: Connection, *, events: int = EVENT_COUNT, keys: int = KEY_COUNT) -> None:
+def fill(connection: Connection, *, events: int, keys: int | None = None) -> None:
     """Fill a database at 004 with events, and keys `dek-1`, … with their versions and a rotation each."""
+    keys = keys or events // EVENTS_EACH
     spelled = SPELLED[dialect_of(connection)]
     _keys(connection, spelled, "kek", WRAPPING_KEYS, parent="NULL")
     _versions(connection, spelled, "kek", 1)

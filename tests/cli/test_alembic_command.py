@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import python
 from tests.engines import Database
 from tests.engines.database import ALEMBIC_INI
 
@@ -19,13 +20,10 @@ def alembic(folder: Path, *arguments: str, url_of_environment: str | None = None
     environment = {name: value for name, value in os.environ.items() if name != "KMS_DATABASE_URL"}
     if url_of_environment is not None:
         environment["KMS_DATABASE_URL"] = url_of_environment
-    done = subprocess.run(
+    done = python.run(
         [sys.executable, "-m", "alembic", "-c", str(ini), *arguments],
         cwd=folder,
         env=environment,
-        text=True,
-        check=False,
-        stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
     return f"{done.stdout}\nexit status {done.returncode}"

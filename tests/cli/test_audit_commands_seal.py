@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from kms_schema.audit import Note, SigningKey, VerifierKey, read_checkpoint, read_signing_key, write_signing_key
+from tests import python
 from tests.cli.audit_trails import ORIGIN, Trail
 from tests.commands import kms_schema
 from tests.engines.programs import REPOSITORY
@@ -20,7 +21,7 @@ from tests.statements import execute
 
 def process(trail: Trail, *arguments: object, **environment: str) -> subprocess.Popen[str]:
     """Start `kms-schema audit seal` as a process group of its own."""
-    return subprocess.Popen(
+    return python.Popen(
         [sys.executable, "-m", "kms_schema", "audit", "seal", *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), "KMS_DATABASE_URL": trail.database.url, **environment},
         stdout=subprocess.PIPE,

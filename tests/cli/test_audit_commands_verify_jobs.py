@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 
+from tests import python
 from tests.cli.audit_trails import Trail
 from tests.guards_off import guards_off
 from tests.statements import execute
@@ -38,12 +39,12 @@ def test_ctrl_c_leaves_no_process_and_no_session(trail: Trail) -> None:
         execute(connection, "BEGIN")
         execute(connection, "LOCK TABLE key_audit_logs IN ACCESS EXCLUSIVE MODE")
         words = ["-m", "kms_schema", "audit", "verify", "--jobs", "3", "--database-url", trail.database.url]
-        command = subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        command = python.Popen([sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         _await_sessions(trail, waiting=1, sessions=4)
         command.send_signal(signal.SIGINT)
         out, error = command.communicate(timeout=SECONDS)  # the other processes have its standard error, too
-        assert (command.returncode, out) == (130, b"")
-        assert b"Traceback" not in error
+        assert (command.returncode, out) == (130, "")
+        assert "Traceback" not in error
         execute(connection, "ROLLBACK")
     _await_sessions(trail, waiting=0, sessions=0)
 

@@ -9,6 +9,7 @@ import time
 from contextlib import closing
 
 from kms_schema.migrating import program
+from tests import python
 from tests.engines import Database
 from tests.revisions import revisions
 from tests.rows import insert, key_master
@@ -23,7 +24,7 @@ def test_ctrl_c_stops_an_upgrade_that_waits_and_the_next_one_completes(empty_dat
         # CREATE INDEX CONCURRENTLY waits for it to end; on SQLite the upgrade waits to begin.
         execute(writer, "BEGIN")
         insert(writer, "key_masters", **key_master())
-        upgrade = subprocess.Popen(
+        upgrade = python.Popen(
             [sys.executable, "-m", "kms_schema", "upgrade", "--database-url", empty_database.url],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

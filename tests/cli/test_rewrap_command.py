@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from kms_schema.crypto import KeyWrapping, RootKeys
+from tests import python
 from tests.commands import kms_schema
 from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT
 from tests.crypto.wrapped_trees import Tree, held, two_roots, wrappers
@@ -160,7 +161,7 @@ def test_a_kill_loses_nothing_and_the_next_run_goes_on(
 ) -> None:
     words = ["rewrap", "--from", tree.first, "--to", tree.second, "--batch", "2", *given(files)]
     command = [sys.executable, "-c", HELD_UP, str(batch), *words, "--database-url", database.url]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = python.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "held up\n"
     os.kill(process.pid, signal.SIGKILL)
@@ -197,7 +198,7 @@ def settle(database: Database) -> None:
 def test_two_at_once_share_the_work(database: Database, session: Session, tree: Tree, files: dict[str, Path]) -> None:
     words = ["rewrap", "--from", tree.first, "--to", tree.second, "--batch", "1", *given(files)]
     command = [sys.executable, "-m", "kms_schema", *words, "--format", "json", "--database-url", database.url]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    processes = [python.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     said = [process.communicate(timeout=60)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     outcomes = [json.loads(each) for each in said]
@@ -218,7 +219,7 @@ def test_a_row_that_somebody_holds_is_waited_for_and_holds_up_no_other(
         row = "(SELECT id FROM key_versions WHERE wrapping_key_ref IS NULL ORDER BY id LIMIT 1)"
         count_use = "UPDATE key_versions SET usage_count = usage_count + 1 WHERE id IN"
         execute(counting, f"{count_use} {row}")
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        process = python.Popen(command, stdout=subprocess.PIPE, text=True)
         deadline = time.monotonic() + 30
         while wrappers(session).get(tree.second) != 4 and time.monotonic() < deadline:
             session.rollback()
@@ -252,7 +253,7 @@ def test_it_holds_nothing_while_it_waits_for_the_new_wrapper(
     with closing(database.connect()) as counting, closing(database.connect()) as looking:
         execute(counting, "BEGIN")
         execute(counting, f"{count_use} version_number = 2")
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        process = python.Popen(command, stdout=subprocess.PIPE, text=True)
         waiting = (
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
             " AND application_name = 'kms-schema rewrap' AND wait_event_type = 'Lock'"
@@ -274,7 +275,7 @@ def test_an_interruption_says_what_was_done(
     words = ["rewrap", "--from", tree.first, "--to", tree.second, "--batch", "2", *given(files)]
     command = [sys.executable, "-c", HELD_UP, "2", *words, "--database-url", database.url]
     session.commit()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = python.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "held up\n"
     process.send_signal(signal.SIGINT)

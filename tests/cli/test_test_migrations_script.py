@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from click.testing import CliRunner
 from kms_schema.migration_checks import check_history, checksums
 from kms_schema.migration_checks.command import main
 from kms_schema.snapshots import chain
+from tests import python
 from tests.engines.programs import REPOSITORY
 
 HEAD_FILE = f"versions/{chain()[-1][:3]}_*"
@@ -62,13 +62,10 @@ def problems(copy: Path) -> str:
 
 
 def test_our_history_is_in_order_and_every_check_is_printed(tmp_path: Path) -> None:
-    run = subprocess.run(
+    run = python.run(
         [sys.executable, str(REPOSITORY / "scripts" / "test_migrations.py")],
         cwd=tmp_path,
         env={"KMS_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"},
-        text=True,
-        capture_output=True,
-        check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
     lines = run.stdout.splitlines()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kms_schema.validation import CODES
+from tests import python
 from tests.engines import Database
 from tests.engines.programs import REPOSITORY
 
@@ -21,11 +22,8 @@ def kms_schema(*arguments: str, cwd: Path | None = None, **environment: str) -> 
     """Run `python -m kms_schema`, or the script if the first argument is its path."""
     program = [] if arguments[0] == str(SCRIPT) else ["-m", "kms_schema"]
     cleaned = {name: value for name, value in os.environ.items() if name != "KMS_DATABASE_URL"}
-    done = subprocess.run(
+    done = python.run(
         [sys.executable, *program, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
         cwd=cwd,
         env={**cleaned, "PYTHONPATH": "" if not program else str(REPOSITORY), **environment},
     )

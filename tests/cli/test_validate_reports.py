@@ -13,6 +13,7 @@ import pytest
 from lxml import etree
 
 from kms_schema.validation.formats import FORMATS
+from tests import python
 from tests.cli.test_validate_command import kms_schema
 from tests.engines import Database
 from tests.engines.programs import REPOSITORY
@@ -115,7 +116,7 @@ def on_a_terminal(database: Database, columns: int, **environment: str) -> str:
     command = [sys.executable, "-m", "kms_schema", "validate", "--database-url", database.url]
     variables = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm", "PYTHONPATH": str(REPOSITORY), **environment}
     written = b""
-    with subprocess.Popen(command, stdout=child, env={k: v for k, v in variables.items() if v}) as process:
+    with python.Popen(command, stdout=child, env={k: v for k, v in variables.items() if v}) as process:
         os.close(child)
         while True:
             try:

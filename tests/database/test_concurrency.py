@@ -32,23 +32,33 @@ pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("all")]
 
 
 @dataclass(frozen=True)
-class Arena:
-    """A race, where it is run, and at which isolation levels: a database for all its schedules."""
+class Course:
+    """What a race is run over: its rows in a database that each schedule has a copy of."""
 
     race: Race
-    isolations: tuple[str, str]
-    database: Database
-    observer: psycopg.Connection[Any]
-    """Makes the rows, looks who waits, and reads what is left."""
+    rows: Database
+    moves: tuple[Move, Move]
+    serial: dict[tuple[int, ...], SerialRun]
+    """What each move gives by itself, and both in each order."""
 
 
 @pytest.fixture(scope="module")
-def arena(engines: Engines, engine_name: str, request: pytest.FixtureRequest) -> Iterator[Arena]:
+def course(engines: Engines, engine_name: str, request: pytest.FixtureRequest) -> Iterator[Course]:
+    race = request.param
     database = engines[engine_name].create(engines.migrated(engine_name, "template"))
-    with closing(database.connect()) as observer:
-        assert isinstance(observer, psycopg.Connection)
-        race, isolations = request.param
-        yield Arena(race, isolations, database, observer)
+    with closing(database.connect()) as connection:
+        moves = race.make(connection)
+        orders: tuple[tuple[int, ...], ...] = ((0,), (1,), (0, 1), (1, 0))
+        serial = {order: run_in_order(connection, [moves[position] for position in order]) for order in orders}
+    yield Course(race, database, moves, serial)
+    engines[engine_name].drop(database)
+
+
+@pytest.fixture
+def arena(course: Course, engines: Engines, engine_name: str) -> Iterator[Database]:
+    """A database of the schedule's own, with the rows of the race."""
+    database = engines[engine_name].create(course.rows)
+    yield database
     engines[engine_name].drop(database)
 
 
@@ -66,9 +76,9 @@ def sessions(database: Database, *isolations: str) -> Iterator[list[Session]]:
 
 
 def variants() -> list[Any]:
-    """Return each race at each pair of isolation levels that it can be run at."""
+    """Return each race with each pair of isolation levels that it can be run at."""
     return [
-        pytest.param((race, levels), id=f"{race}-{'-'.join(level.split()[0].lower() for level in levels)}")
+        pytest.param(race, levels, id=f"{race}-{'-'.join(level.split()[0].lower() for level in levels)}")
         for race, levels in product(RACES, product((READ_COMMITTED, REPEATABLE_READ), repeat=2))
         if not (race.destroys and levels[1] == REPEATABLE_READ)
     ]
@@ -76,15 +86,15 @@ def variants() -> list[Any]:
 
 @pytest.mark.parametrize("ending", ["first commits first", "second commits first", "first rolls back"])
 @pytest.mark.parametrize("first", [0, 1])
-@pytest.mark.parametrize("arena", variants(), indirect=True)
-def test_two_sessions_at_once_leave_what_two_in_order_would(arena: Arena, first: int, ending: str) -> None:
-    observer = arena.observer
-    moves = arena.race.make(observer)
-    serial = serial_runs(observer, moves)
-    assert_worth_racing(arena.race, serial)
-    with sessions(arena.database, *arena.isolations) as pair:
-        committed = play(pair, moves, observer, first=first, ending=ending)
-    contents = read_contents(observer)
+@pytest.mark.parametrize(("course", "isolations"), variants(), indirect=["course"])
+def test_two_sessions_at_once_leave_what_two_in_order_would(
+    course: Course, arena: Database, isolations: tuple[str, str], first: int, ending: str
+) -> None:
+    serial = course.serial
+    with closing(arena.connect()) as observer, sessions(arena, *isolations) as pair:
+        assert isinstance(observer, psycopg.Connection)
+        committed = play(pair, course.moves, observer, first=first, ending=ending)
+        contents = read_contents(observer)
     assert forbidden_states(contents) == []
     assert committed, f"both lost: {[session.error for session in pair]}"
     if ending == "first rolls back":
@@ -99,18 +109,14 @@ def test_two_sessions_at_once_leave_what_two_in_order_would(arena: Arena, first:
             assert serial[*order, loser].refused, f"refused only because the other was there: {error}"
 
 
-def serial_runs(observer: psycopg.Connection[Any], moves: tuple[Move, Move]) -> dict[tuple[int, ...], SerialRun]:
-    """Return what each move gives by itself, and both in each order."""
-    orders: tuple[tuple[int, ...], ...] = ((0,), (1,), (0, 1), (1, 0))
-    return {order: run_in_order(observer, [moves[position] for position in order]) for order in orders}
-
-
-def assert_worth_racing(race: Race, serial: dict[tuple[int, ...], SerialRun]) -> None:
-    """Assert that each move is allowed by itself, and that the second is refused as the race says."""
+@pytest.mark.parametrize("course", RACES, ids=str, indirect=True)
+def test_each_race_is_worth_running(course: Course) -> None:
+    """Each move is allowed by itself, and the second is refused as the race says."""
+    serial = course.serial
     assert not serial[0,].refused
     assert not serial[1,].refused
     orders = [bool(serial[order].refused) for order in ((0, 1), (1, 0))]
-    assert sum(orders) == {"in both orders": 2, "in one order": 1, "in no order": 0}[race.second_is_refused]
+    assert sum(orders) == {"in both orders": 2, "in one order": 1, "in no order": 0}[course.race.second_is_refused]
 
 
 def play(

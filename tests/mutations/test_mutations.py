@@ -1,7 +1,6 @@
 """Whatever is changed in a migrated database, the validator finds it, names it, and says what mends it."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,6 +8,7 @@ from contextlib import closing
 import pytest
 
 from kms_schema import snapshots, validate
+from tests import python
 from tests.engines import Database, Engines
 from tests.engines.programs import REPOSITORY
 from tests.mutations.dialects import every_mutation, kinds_on, one_of_each_kind
@@ -84,5 +84,5 @@ def _wrong(engines: Engines, template: Database, mutations: list[Mutation]) -> I
 
 def _validated(database: Database) -> tuple[int, list[str]]:
     command = [sys.executable, "-m", "kms_schema", "validate", "--database-url", database.url, "--format", "json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    done = python.run(command, cwd=REPOSITORY)
     return done.returncode, [finding["object"] for finding in json.loads(done.stdout)["findings"]]

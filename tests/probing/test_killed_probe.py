@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from kms_schema import validate
+from tests import python
 from tests.catalog import catalog, differences
 from tests.engines import Database
 from tests.interruption.sessions import await_silence
@@ -46,7 +47,7 @@ STATEMENTS = [2, 40, 700, 1500]
 def stopped_after(database: Database, statements: int) -> Iterator[subprocess.Popen[str]]:
     """Start a probe that stands still in the middle of its transaction, and see that it ends."""
     arguments = [sys.executable, "-c", PROGRAM, database.url, str(statements)]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with python.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "in the middle\n"
@@ -81,7 +82,7 @@ def test_a_probe_whose_server_process_ends_says_so_and_leaves_nothing(database: 
         populate(connection)
         before = catalog(connection), contents(connection)
         program = PROGRAM.replace("time.sleep(60)", "sys.stdin.readline()")
-        with subprocess.Popen(
+        with python.Popen(
             [sys.executable, "-c", program, database.url, "700"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

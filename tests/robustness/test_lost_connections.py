@@ -14,6 +14,7 @@ import pytest
 
 from kms_schema import validate
 from kms_schema.validation import facts_postgresql
+from tests import python
 from tests.commands import kms_schema
 from tests.engines import Database
 from tests.engines.programs import REPOSITORY
@@ -118,12 +119,12 @@ def test_an_interruption_exits_130(database: Database) -> None:
     with closing(database.connect()) as connection:
         connection.execute("BEGIN; LOCK TABLE key_masters IN ACCESS EXCLUSIVE MODE")
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'key_masters'::regclass"
-        with subprocess.Popen(
+        with python.Popen(
             program, cwd=REPOSITORY, env=dict(os.environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process:
-            while connection.execute(waiting).fetchone() == (0,):
+            while connection.execute(waiting).fetchone() == (0,) and process.poll() is None:
                 time.sleep(0.02)
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=10)
-    assert (process.returncode, out) == (130, "")
+    assert (process.returncode, out) == (130, ""), err
     assert "Traceback" not in err

@@ -13,7 +13,7 @@ from typing import TypeVar
 import pytest
 
 from kms_schema.rotating import Claim, LeaseLost
-from tests import rows
+from tests import python, rows
 from tests.engines import Database
 from tests.engines.database import Connection
 from tests.engines.programs import REPOSITORY
@@ -103,7 +103,7 @@ time.sleep(600)
 def test_a_worker_that_is_killed_is_replaced_when_its_lease_ends_and_not_before(database: Database) -> None:
     with closing(database.connect()) as connection:
         rotation = a_rotation(connection)
-        process = subprocess.Popen(
+        process = python.Popen(
             [sys.executable, "-c", WORKER, database.url], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
         )
         assert process.stdout is not None
