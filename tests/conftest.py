@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.costs import Costs
 from tests.engines import DEFAULT_ENGINES, Database, Engine, Engines, EngineUnavailableError, parse_names
+from tests.engines.database import Connection
 from tests.shared import SharedDatabase
 
 
@@ -154,11 +156,19 @@ def database_at(engines: Engines, engine: Engine) -> Iterator[Callable[[str], Da
         engine.drop(database)
 
 
+@pytest.fixture(scope="session")
+def shared_connection(engines: Engines, engine_name: str) -> Iterator[Connection]:
+    """A connection to a migrated database, kept: what a session reads of the catalog costs more than most tests."""
+    with closing(engines.migrated(engine_name, "shared").connect()) as connection:
+        yield connection
+
+
 @pytest.fixture
-def shared(engines: Engines, engine: Engine) -> Iterator[SharedDatabase]:
+def shared(engine: Engine, shared_connection: Connection) -> Iterator[SharedDatabase]:
     """A connection to a migrated database that many tests share, in a transaction that is rolled back."""
-    common = engines.migrated(engine.name, "shared")
-    with closing(common.connect()) as connection:
-        connection.execute("BEGIN")
-        yield SharedDatabase(common.engine_name, common.dialect, connection)
-        connection.rollback()
+    shared_connection.execute("BEGIN")
+    yield SharedDatabase(engine.name, engine.dialect, shared_connection)
+    shared_connection.rollback()
+    if isinstance(shared_connection, sqlite3.Connection):  # PostgreSQL takes back settings with the transaction
+        for pragma in ("foreign_keys", "recursive_triggers", "ignore_check_constraints"):
+            shared_connection.execute(f"PRAGMA {pragma} = off")

@@ -9,8 +9,8 @@ from tests.engines.database import Connection, Dialect
 class SharedDatabase:
     """A migrated database seen through one open transaction, which is rolled back after the test.
 
-    `now()` stands still in it on PostgreSQL. A test that commits, needs a second connection or changes the
-    schema takes the fixture `database` instead.
+    `now()` stands still in it on PostgreSQL. The next test has the same connection. A test that commits, needs a second
+    connection, closes this one or changes the schema takes the fixture `database` instead.
     """
 
     engine_name: str
