@@ -9,6 +9,7 @@ is expected to render as the newest.
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,12 @@ def chain() -> tuple[str, ...]:
     return tuple(revisions)
 
 
+@cache
 def load(engine: str, revision: str, version: str) -> Objects:
     """Return the objects expected after `revision`, as a server of `version` (such as `13.23`) renders them.
 
-    `{schema}` and `{owner}` in it stand for those of the database at hand.
+    `{schema}` and `{owner}` in it stand for those of the database at hand. Whoever asks again is given the same
+    objects: change none of them.
     """
     folder = _FOLDER / engine
     objects: Objects = decoded(json.loads((folder / f"{revision}.json").read_text("utf-8")))

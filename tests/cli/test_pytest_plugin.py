@@ -38,6 +38,10 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
     return pytester
 
 
+on_either_engine = pytest.mark.only_on("sqlite")
+"""What goes on between pytest and the plugin; the tests before it have the connections, on each engine."""
+
+
 def drift(database: Database) -> None:
     with closing(database.connect()) as connection:
         run(connection, DRIFT)
@@ -63,6 +67,7 @@ def test_the_message_is_the_report_and_no_traceback(project: pytest.Pytester, da
     assert "kms_schema/" not in result.stdout.str()
 
 
+@on_either_engine
 @pytest.mark.parametrize("how", ["environment", "configuration"])
 def test_the_url_is_taken_from(
     project: pytest.Pytester, database: Database, monkeypatch: pytest.MonkeyPatch, how: str
@@ -88,6 +93,7 @@ def test_a_project_gives_a_connection_of_its_own(project: pytest.Pytester, datab
     project.runpytest_subprocess().assert_outcomes(errors=1)
 
 
+@on_either_engine
 def test_the_report_is_there_for_assertions_of_the_projects_own(project: pytest.Pytester, database: Database) -> None:
     drift(database)
     project.makepyfile(
@@ -97,6 +103,7 @@ def test_the_report_is_there_for_assertions_of_the_projects_own(project: pytest.
     project.runpytest_subprocess("--kms-database-url", database.url).assert_outcomes(passed=1)
 
 
+@on_either_engine
 def test_the_assertion_fails_the_test_that_makes_it(project: pytest.Pytester, database: Database) -> None:
     drift(database)
     project.makepyfile(
@@ -108,6 +115,7 @@ def test_the_assertion_fails_the_test_that_makes_it(project: pytest.Pytester, da
     result.stdout.fnmatch_lines(["error KMS132 index extra: index unexpected"])
 
 
+@on_either_engine
 def test_waivers_are_found_beside_the_configuration(project: pytest.Pytester, database: Database) -> None:
     drift(database)
     project.makeini("[pytest]\nkms_waivers = accepted.toml\n")
