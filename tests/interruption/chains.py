@@ -30,7 +30,7 @@ ROOM_BEFORE = re.compile(r"ALTER TABLE public\.key_versions ADD COLUMN .*SET \(f
 ASKS = re.compile(r"\s*(?:SELECT|SHOW|SET|BEGIN|SAVEPOINT|RELEASE|ROLLBACK)\b", re.IGNORECASE)
 """What changes nothing that is left when the client is gone."""
 EVERY = 10
-"""Of the statements within a transaction, which the server rolls back whole, each tenth tells enough."""
+"""Of the statements on SQLite, so many that one is killed at."""
 
 HOST_TABLE = """CREATE TABLE audit_logs
     (id integer PRIMARY KEY, action_type varchar(40), user_id varchar(40), status varchar(40), timestamp varchar(40))"""
@@ -56,12 +56,12 @@ class Chain:
     def telling(self) -> list[int]:
         """Return the statements after which the server may be left in another state than after those beside them.
 
-        These are commits and the last statement before each, what changes something outside of a transaction, and each
-        tenth of the rest. On SQLite it is each tenth of all, and `Killer.stop_after_each` has the rest.
+        These are commits and the last statement before each, and what changes something outside of a transaction. On
+        SQLite it is each tenth of all, and `Killer.stop_after_each` has the rest.
         """
-        chosen = set(range(0, len(self.statements), EVERY))
         if self.start.dialect == "sqlite":
-            return sorted(chosen)
+            return list(range(0, len(self.statements), EVERY))
+        chosen: set[int] = set()
         within = False
         for number, statement in enumerate(self.statements):
             if statement.startswith("COMMIT"):
