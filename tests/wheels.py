@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -34,6 +34,10 @@ class Installed:
 
     folder: Path
     work: Path
+
+    def for_one(self, work: Path) -> "Installed":
+        """Return the same with another folder to work in."""
+        return replace(self, work=work)
 
     @property
     def python(self) -> Path:

@@ -11,6 +11,7 @@ import pytest
 from kms_schema.migrating import program
 from tests.engines import Database
 from tests.engines.programs import REPOSITORY
+from tests.once import once
 from tests.revisions import revisions
 from tests.wheels import Built, Installed, build, install
 
@@ -20,12 +21,15 @@ DESCRIBES_ITSELF = "kms_schema-"
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    return build(tmp_path_factory.mktemp("built"))
+    return once(tmp_path_factory, "built", build)
 
 
 @pytest.fixture(scope="session")
 def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    return install(built.wheel_of_sdist, tmp_path_factory.mktemp("installed"))
+    def install_it(folder: Path) -> Installed:
+        return install(built.wheel_of_sdist, folder)
+
+    return once(tmp_path_factory, "installed", install_it).for_one(tmp_path_factory.mktemp("work"))
 
 
 def checksums(files: dict[str, bytes]) -> dict[str, str]:
@@ -71,6 +75,7 @@ def test_the_environment_knows_no_checkout_and_only_what_the_package_requires(in
 @pytest.mark.parametrize(
     "as_module", [False, pytest.param(True, marks=pytest.mark.full)], ids=["console script", "python -m"]
 )
+@pytest.mark.only_on("sqlite")  # on PostgreSQL by `alembic`, below: its commands are the same functions
 def test_every_command_works(installed: Installed, empty_database: Database, *, as_module: bool) -> None:
     def kms_schema(*words: str) -> str:
         start = [installed.python, "-m", "kms_schema"] if as_module else [installed.program]

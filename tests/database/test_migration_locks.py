@@ -5,8 +5,10 @@ comes last, at once for all tables, and only what takes a moment follows. And `k
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
+from functools import cache
 from itertools import groupby, pairwise
 
 import pytest
@@ -16,7 +18,7 @@ from kms_schema.migrating.preflight.locks import MODES, locks_of
 from kms_schema.migrating.preflight.plan import plan_upgrade
 from kms_schema.snapshots import chain
 from tests.contents import TABLES
-from tests.engines import Database
+from tests.engines import Database, Engines
 from tests.locks_seen import Held, Seen, locks_seen, strongest
 from tests.statements import execute
 from tests.volume import fill
@@ -51,20 +53,55 @@ STEPS = {
     **{f"up-to-{upper}": (lower, "upgrade", upper) for lower, upper in PAIRS},
     **{f"down-from-{upper}": (upper, "downgrade", lower) for lower, upper in reversed(PAIRS)},
 }
-EACH_STEP = pytest.mark.parametrize("step", list(STEPS))
+EACH_STEP = pytest.mark.parametrize("recorded", list(STEPS), indirect=True)
 
 
-def bring_to(database: Database, revision: str, *, rows: bool) -> None:
-    """Bring the database to where a step begins, beside a host's own table, with rows where there may be any."""
-    with closing(database.connect()) as connection:
-        columns = '"timestamp" timestamptz, action_type text, user_id text, status text'
-        execute(connection, f"CREATE TABLE audit_logs (id integer PRIMARY KEY, {columns})")
-        execute(connection, "INSERT INTO audit_logs (id) SELECT generate_series(1, 1000)")
-        for upwards in NUMBERS:
-            if revision >= upwards and revision != "base":
-                database.alembic("upgrade", upwards)
-            if upwards == "004" and revision >= "004" and revision != "base" and rows:
+Standing = Callable[..., Database]
+
+
+@pytest.fixture(scope="module")
+def standing(engines: Engines, engine_name: str) -> Standing:
+    """Give a function that copies a database at a revision, beside a host's own table, with rows where there may be."""
+    engine = engines[engine_name]
+
+    @cache
+    def template(revision: str, *, rows: bool) -> Database:
+        if revision == "base":
+            database = engine.create()
+            with closing(database.connect()) as connection:
+                columns = '"timestamp" timestamptz, action_type text, user_id text, status text'
+                execute(connection, f"CREATE TABLE audit_logs (id integer PRIMARY KEY, {columns})")
+                execute(connection, "INSERT INTO audit_logs (id) SELECT generate_series(1, 1000)")
+            return database
+        (below,) = (lower for lower, upper in PAIRS if upper == revision)
+        database = engine.create(template(below, rows=rows and below >= "004" and below != "base"))
+        database.alembic("upgrade", revision)
+        if revision == "004" and rows:
+            with closing(database.connect()) as connection:
                 fill(connection, events=100, keys=10)
+        return database
+
+    def copy(revision: str, *, rows: bool) -> Database:
+        return engine.create(template(revision, rows=rows))
+
+    return copy
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The statements of a step: with the locks of every relation, and with those of tables and views alone."""
+
+    all_kinds: list[Seen]
+    tables_and_views: list[Seen]
+
+
+@pytest.fixture(scope="module")
+def recorded(standing: Standing, request: pytest.FixtureRequest) -> Recorded:
+    below, direction, target = STEPS[request.param]
+    database = standing(below, rows=request.param != "down-from-004")
+    with locks_seen(database) as all_kinds, locks_seen(database, kinds="rvm") as tables_and_views:
+        database.alembic(direction, target)
+    return Recorded(all_kinds, tables_and_views)
 
 
 def text(statement: str) -> str:
@@ -82,12 +119,8 @@ def by_transaction(seen: list[Seen]) -> Iterator[list[Seen]]:
 
 
 @EACH_STEP
-def test_long_steps_hold_up_nobody_and_strong_locks_come_last(empty_database: Database, step: str) -> None:
-    below, direction, target = STEPS[step]
-    bring_to(empty_database, below, rows=step != "down-from-004")
-    with locks_seen(empty_database) as seen:
-        empty_database.alembic(direction, target)
-    for statements in by_transaction(seen):
+def test_long_steps_hold_up_nobody_and_strong_locks_come_last(recorded: Recorded) -> None:
+    for statements in by_transaction(recorded.all_kinds):
         strong_before: Held = {}
         for each in statements:
             strong = beyond_share_update_exclusive(each.held)
@@ -99,22 +132,18 @@ def test_long_steps_hold_up_nobody_and_strong_locks_come_last(empty_database: Da
 
 
 @EACH_STEP
-def test_a_revision_locks_all_tables_and_views_at_once(empty_database: Database, step: str) -> None:
+def test_a_revision_locks_all_tables_and_views_at_once(recorded: Recorded) -> None:
     """Else it waits for one while everybody waits for it; sequences and indexes go with their tables."""
-    below, direction, target = STEPS[step]
-    bring_to(empty_database, below, rows=step != "down-from-004")
-    with locks_seen(empty_database, kinds="rvm") as seen:
-        empty_database.alembic(direction, target)
-    for statements in by_transaction(seen):
+    for statements in by_transaction(recorded.tables_and_views):
         strong = [beyond_share_update_exclusive(each.held) for each in statements]
         locked = next((held for held in strong if held), {})
         assert [held for held in strong if held and held != locked] == []
 
 
-def test_an_index_is_built_while_writers_write(empty_database: Database) -> None:
-    bring_to(empty_database, "004", rows=True)
-    with locks_seen(empty_database, kinds="r") as seen:
-        empty_database.alembic("upgrade", "005")
+def test_an_index_is_built_while_writers_write(standing: Standing) -> None:
+    database = standing("004", rows=True)
+    with locks_seen(database, kinds="r") as seen:
+        database.alembic("upgrade", "005")
     builds = [each for each in seen if text(each.statement).startswith("CREATE INDEX CONCURRENTLY")]
     assert len(builds) == 9
     for build in builds:
@@ -126,12 +155,12 @@ UNPLANNED = re.compile(r"SELECT |SHOW |SET |.*\balembic_version\b")
 
 
 @pytest.mark.parametrize("step", ["up-to-006", "down-from-006"])
-def test_what_seals_the_trail_comes_and_goes_beside_tables_in_use(empty_database: Database, step: str) -> None:
+def test_what_seals_the_trail_comes_and_goes_beside_tables_in_use(standing: Standing, step: str) -> None:
     below, direction, target = STEPS[step]
-    bring_to(empty_database, below, rows=True)
+    database = standing(below, rows=True)
     in_use = {f"public.{table}" for table in TABLES}
-    with locks_seen(empty_database, kinds="rvm") as seen:
-        empty_database.alembic(direction, target)
+    with locks_seen(database, kinds="rvm") as seen:
+        database.alembic(direction, target)
     modes = {mode for each in seen for name, mode in each.held.items() if name in in_use}
     assert modes <= {"ACCESS SHARE"}
 
@@ -174,20 +203,20 @@ def foretold_by(statement: str, table_of: dict[str, str]) -> Held:
         (f"up-to-{NUMBERS[-1]}", False),
     ],
 )
-def test_a_preflight_foretells_every_lock(empty_database: Database, step: str, interrupted: bool) -> None:
+def test_a_preflight_foretells_every_lock(standing: Standing, step: str, interrupted: bool) -> None:
     below, _, target = STEPS[step]
-    bring_to(empty_database, below, rows=True)
+    database = standing(below, rows=True)
     table_of: dict[str, str] = {}
     if interrupted:
         index, table = INDEX_AND_TABLE[step]
-        leave_an_invalid_index(empty_database, index, table)
+        leave_an_invalid_index(database, index, table)
         table_of = {f"public.{index}": f"public.{table}"}
-    engine = empty_database.engine()
+    engine = database.engine()
     with engine.connect() as connection:
         planned = plan_upgrade(connection, target, MigrationOptions()).statements
     engine.dispose()
-    with locks_seen(empty_database, kinds="rvmS") as seen:
-        empty_database.alembic("upgrade", target)
+    with locks_seen(database, kinds="rvmS") as seen:
+        database.alembic("upgrade", target)
     foretold = [statement for statement in planned if not UNPLANNED.match(text(statement))]
     assert foretold == [each.statement for each in seen if not UNPLANNED.match(text(each.statement))]
     for statements in by_transaction(seen):

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.versions("oldest and newest")
 
 EXAMPLES = int(os.environ.get("KMS_TEST_EXAMPLES", "0"))
 SETTINGS = settings(
-    max_examples=EXAMPLES or 60,
+    max_examples=EXAMPLES or 30,
     stateful_step_count=40 if EXAMPLES else 30,
     derandomize=not EXAMPLES,
     database=None,
@@ -129,7 +129,9 @@ def sqlite_store(engines: Engines, name: str, opened: ExitStack, *, guarded: boo
     return Store(f"{name}, {'configured' if guarded else 'plain'}", connection)
 
 
-def test_random_operations_go_the_same_on_every_engine(engines: Engines, engine_name: str) -> None:
+def test_random_operations_go_the_same_on_every_engine(
+    engines: Engines, engine_name: str, pytestconfig: pytest.Config
+) -> None:
     """PostgreSQL against a plain SQLite client; SQLite against itself, configured as the package does it."""
     sqlite = engine_name if engine_name.startswith("sqlite") else "sqlite"
 
@@ -142,4 +144,5 @@ def test_random_operations_go_the_same_on_every_engine(engines: Engines, engine_
         opened.callback(engine.drop, database)
         return [plain, Store(engine_name, opened.enter_context(closing(database.connect())))]
 
-    run_state_machine_as_test(lambda: Machine(open_stores), settings=SETTINGS)
+    chosen = settings(SETTINGS, max_examples=60) if pytestconfig.getoption("--full") and not EXAMPLES else SETTINGS
+    run_state_machine_as_test(lambda: Machine(open_stores), settings=chosen)
