@@ -76,6 +76,11 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores: some always wait for a server, or for the time to pass."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     return f"engines: {', '.join(parse_names(config.getoption('--engines')))}"
 

@@ -43,10 +43,24 @@ def measure(places: Places, number: str) -> list[Measured]:
     return [*target.measure(places)]
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.number)
+each_target = pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.number)
+
+
+@each_target
+@pytest.mark.only_on("postgresql")
 def test_a_target_is_measured_and_leaves_nothing_but_what_is_shared(target: Target, places: Places) -> None:
-    if places.is_sqlite and not target.on_sqlite:
-        return  # the command refuses it: tests/cli/test_benchmark_script.py
+    is_measured(target, places)
+
+
+@each_target
+@pytest.mark.full
+@pytest.mark.only_on("sqlite")
+def test_a_target_is_measured_on_sqlite(target: Target, places: Places) -> None:
+    if target.on_sqlite:  # the command refuses the others: tests/cli/test_benchmark_script.py
+        is_measured(target, places)
+
+
+def is_measured(target: Target, places: Places) -> None:
     results = [*target.measure(places)]
     assert results
     assert any(each.limit is not None for each in results)

@@ -76,9 +76,14 @@ def sessions(database: Database, *isolations: str) -> Iterator[list[Session]]:
 
 
 def variants() -> list[Any]:
-    """Return each race with each pair of isolation levels that it can be run at."""
+    """Return each race with each pair of isolation levels that it can be run at; without --full of the same one."""
     return [
-        pytest.param(race, levels, id=f"{race}-{'-'.join(level.split()[0].lower() for level in levels)}")
+        pytest.param(
+            race,
+            levels,
+            id=f"{race}-{'-'.join(level.split()[0].lower() for level in levels)}",
+            marks=() if levels[0] == levels[1] else pytest.mark.full,
+        )
         for race, levels in product(RACES, product((READ_COMMITTED, REPEATABLE_READ), repeat=2))
         if not (race.destroys and levels[1] == REPEATABLE_READ)
     ]

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.versions("oldest and newest")
 BY_COMMAND = {True: 60, False: 6}
 """How many mutations are shown to the real command, a process each: with --full, and without."""
 
-SHARE = 4
+SHARE = 8
 """Without --full, one kind in so many is tried; `tests/database/test_validate.py` has each code of the validator."""
 
 
