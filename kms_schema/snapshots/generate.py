@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from typing import Any
 
 from kms_schema.snapshots import Objects, encoded, load
@@ -24,15 +25,22 @@ def symbolic(objects: Objects, owner: str) -> Objects:
 
 
 def snapshot_files(seen: Mapping[str, Mapping[int, Objects]]) -> dict[str, str]:
-    """Return the text of each file for one engine, by name; `seen` holds symbolic objects by revision and
-    major version.
+    """Return the text of each file for one engine, by name; `seen` holds symbolic objects by revision, oldest
+    first, and major version.
     """
     texts: dict[str, str] = {}
+    base: Objects = {}
+    overrides: dict[int, dict[str, Any]] = {}
     for revision, by_major in seen.items():
-        newest = max(by_major)
-        base = by_major[newest]
-        texts[f"{revision}.json"] = written(base)
-        for first, last, override in _ranges(base, by_major):
+        below, base = base, by_major[max(by_major)]
+        texts[f"{revision}.json"] = written(_override(below, base, ignored=frozenset()))
+        changed = {}
+        for major in sorted(by_major):
+            before, after = overrides.get(major, {}), _override(base, by_major[major])
+            keys = sorted(before.keys() | after.keys())
+            changed[major] = {key: after.get(key, {}) for key in keys if before.get(key, {}) != after.get(key, {})}
+            overrides[major] = after
+        for first, last, override in _ranges(changed):
             texts[f"{revision}.{first}-{last}.json"] = written(override)
     return texts
 
@@ -83,31 +91,25 @@ def _symbolic(name: str, value: Any, owner: str) -> Any:
     return _QUALIFIER.sub("{schema}", value).replace(f"'{_SCHEMA}'", "'{schema}'")
 
 
-def _ranges(base: Objects, by_major: Mapping[int, Objects]) -> Iterator[tuple[int, int, dict[str, Any]]]:
-    """Yield overrides over `base`, neighbouring versions with the same one together."""
-    overrides = [(major, _override(base, by_major[major])) for major in sorted(by_major)]
-    position = 0
-    while position < len(overrides):
-        first, override = overrides[position]
-        last = first
-        while position + 1 < len(overrides) and overrides[position + 1][1] == override:
-            position += 1
-            last = overrides[position][0]
-        position += 1
+def _ranges(overrides: Mapping[int, dict[str, Any]]) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """Yield the first and last of neighbouring versions with the same override, and that, where there is any."""
+    for override, majors in groupby(sorted(overrides), key=overrides.__getitem__):
+        first, *others = majors
         if override:
-            yield first, last, override
+            yield first, [first, *others][-1], override
 
 
-def _override(base: Objects, other: Objects) -> dict[str, Any]:
+def _override(base: Objects, other: Objects, ignored: frozenset[str] = frozenset({_NOT_COMPARED})) -> dict[str, Any]:
+    """Return what makes `other` of `base` when it is put over it; facts that are `ignored` need not be made."""
     override: dict[str, Any] = {}
     for key in base.keys() | other.keys():
         if key not in other:
             override[key] = None
             continue
         before, after = base.get(key, {}), other[key]
-        names = (before.keys() | after.keys()) - ({_NOT_COMPARED} if before else set())
+        names = (before.keys() | after.keys()) - (ignored if before else frozenset())
         changed = {name: after.get(name) for name in names if before.get(name) != after.get(name)}
-        if changed:
+        if changed or key not in base:
             override[key] = changed
     return override
 

@@ -1,10 +1,11 @@
 """Comparing is plain dictionaries: each cause once, and what follows from it under it."""
 
+import json
 from typing import Any
 
 import pytest
 
-from kms_schema.snapshots import Objects, decoded, encoded, overlay
+from kms_schema.snapshots import Objects, decoded, encoded, folded, overlay
 from kms_schema.snapshots.generate import snapshot_files, symbolic
 from kms_schema.validation import CODES
 from kms_schema.validation.catalog import kind_and_name, names_of
@@ -258,6 +259,32 @@ def test_overrides_hold_what_an_older_server_renders_differently() -> None:
     seen = schema()
     overlay(seen, {"view due": {"definition": "SELECT other"}, "column keys.status": None})
     assert differences(seen) == differences(oldest)
+
+
+def test_files_hold_what_changes_and_are_folded_into_what_was_seen() -> None:
+    """An older server renders an object differently, then another way, then as the newest; one comes and goes."""
+    first, second, third = {"view due": {"definition": "1", "table": "keys"}}, schema(), {"view new": {}}
+    older = [
+        {"view due": {"definition": "other", "table": "keys"}},
+        changed("view due", definition="another", needs=[]),
+        {"view new": {}},
+    ]
+    seen = {"004": {13: older[0], 18: first}, "005": {13: older[1], 18: second}, "006": {13: older[2], 18: third}}
+    files = snapshot_files(seen)
+    assert sorted(files) == ["004.13-13.json", "004.json", "005.13-13.json", "005.json", "006.13-13.json", "006.json"]
+    assert "keys.status" not in files["006.13-13.json"]
+    for number, revision in enumerate(seen, start=1):
+        for major in (13, 18):
+            read = {name: decoded(json.loads(text)) for name, text in files.items()}
+            objects = folded(list(seen)[:number], files, major, read.__getitem__)
+            assert objects.keys() == seen[revision][major].keys()
+            for key, facts in seen[revision][major].items():
+                assert {**objects[key], "needs": 0} == {**facts, "needs": 0}, key
+
+
+def test_an_unchanged_object_is_in_no_further_file() -> None:
+    files = snapshot_files({"004": {18: schema()}, "005": {18: changed("view due", definition="SELECT 2")}})
+    assert json.loads(files["005.json"]) == {"view due": {"definition": "SELECT 2"}}
 
 
 def test_long_text_is_kept_by_the_line() -> None:
