@@ -21,7 +21,7 @@ from tests.engines.unavailable import EngineUnavailableError
 UNPRIVILEGED_USER = "nobody"
 """Who runs the server when root runs the tests: PostgreSQL refuses to be root."""
 
-FIRST_WITH_STRATEGY = 150000
+FIRST_WITH_STRATEGY = 15
 
 
 class PostgresqlEngine:
@@ -45,7 +45,7 @@ class PostgresqlEngine:
         """
         self._options = options
         self.name = name
-        major = int(name.removeprefix("postgresql-"))
+        major = self._major = int(name.removeprefix("postgresql-"))
         self._server = contextlib.ExitStack()
         given = url or (None if programs else os.environ.get(f"KMS_TEST_POSTGRESQL_{major}"))
         try:
@@ -57,6 +57,7 @@ class PostgresqlEngine:
             raise
         # Several workers may share a server that was given by URL.
         self._names = (f"{prefix}_{os.getpid()}_{number}" for number in count())
+        self._kept: psycopg.Connection[tuple[object, ...]] | None = None
 
     def _start(self, programs: Programs) -> sa.URL:
         base = Path(tempfile.gettempdir())
@@ -97,16 +98,28 @@ class PostgresqlEngine:
         """Connect to the database `postgres` as the superuser."""
         return psycopg.connect(psycopg_url(self.url), autocommit=True)
 
+    def _run(self, statement: sql.Composed) -> None:
+        """Run a statement in a session that is kept: opening one takes as long as making a database."""
+        if self._kept is not None:
+            try:
+                self._kept.execute(statement)
+            except psycopg.OperationalError:
+                if not self._kept.closed:
+                    raise
+            else:
+                return
+        self._kept = self.administer()  # the first, or the server was restarted
+        self._kept.execute(statement)
+
     def create(self, template: Database | None = None) -> Database:
         """Make a database: an empty one, or a copy of `template`, which nobody may be connected to."""
         name = next(self._names)
         source = "template0" if template is None else sa.make_url(template.url).database
         assert source is not None
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(source))
-        with self.administer() as connection:
-            if connection.info.server_version >= FIRST_WITH_STRATEGY:
-                statement += sql.SQL(" STRATEGY file_copy")  # faster than writing the copy to the log as well
-            connection.execute(statement)
+        if self._major >= FIRST_WITH_STRATEGY:
+            statement += sql.SQL(" STRATEGY file_copy")  # faster than writing the copy to the log as well
+        self._run(statement)
         url = self.url.set(database=name)
         return Database(self.name, "postgresql", url.render_as_string(hide_password=False))
 
@@ -114,11 +127,12 @@ class PostgresqlEngine:
         """Remove a database, whoever is still connected to it."""
         name = sa.make_url(database.url).database
         assert name is not None
-        with self.administer() as connection:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def close(self) -> None:
         """Stop the server, if it was started here."""
+        if self._kept is not None:
+            self._kept.close()
         self._server.close()
 
 
