@@ -1,11 +1,11 @@
 """Fork the programs that tests run from a process that has read in what all of them read in: see `tests/python.py`.
 
-    python fork_server.py DESCRIPTOR
+    python fork_server.py SOCKET LISTENER
 
-Reads one request for each program from the socket, with its three standard streams: a JSON document of the words after
+Reads one request for each program from a socket, with its three standard streams: a JSON document of the words after
 `python`, the folder, the environment, and whether it begins a session. Answers with the number of the process. That
 process is no child of this server: what forked it ends at once, so that it falls to the nearest process that collects
-orphans, the one that asked.
+orphans, the one that asked. Who connects to the listening socket, and is no such process, gets the exit status instead.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import sys
@@ -33,8 +34,8 @@ def requested(requests: socket.socket) -> tuple[dict[str, Any], list[int]] | Non
     return (json.loads(text), list(streams)) if text else None
 
 
-def fork(requests: socket.socket, streams: list[int]) -> bool:
-    """Start a process, tell its number, and return whether this is it."""
+def fork(answers: socket.socket, streams: list[int], *, follow: bool) -> bool:
+    """Start a process, tell its number, and its exit status where it is to be followed; return whether this is it."""
     told, tell = os.pipe()
     between = os.fork()
     if between == 0:
@@ -44,9 +45,14 @@ def fork(requests: socket.socket, streams: list[int]) -> bool:
                 os.close(descriptor)
             return True
         os.write(tell, str(child).encode())
+        if follow:
+            for descriptor in streams:
+                os.close(descriptor)
+            answers.send(str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])).encode())
         os._exit(0)
-    os.waitpid(between, 0)
-    requests.send(os.read(told, 32))
+    if not follow:
+        os.waitpid(between, 0)
+        answers.send(os.read(told, 32))
     for descriptor in (told, tell, *streams):
         os.close(descriptor)
     return False
@@ -93,14 +99,24 @@ def main() -> None:
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(name)
     gc.freeze()
-    requests = socket.socket(fileno=int(sys.argv[1]))
-    while (received := requested(requests)) is not None:
-        request, streams = received
-        if fork(requests, streams):
-            requests.close()
-            become(request, streams)
-            run(request["words"])
-            return
+    asked, listener = (socket.socket(fileno=int(descriptor)) for descriptor in sys.argv[1:])
+    while True:
+        for ready in select.select([asked, listener], [], [])[0]:
+            requests = asked if ready is asked else listener.accept()[0]
+            received = requested(requests)
+            if received is None and ready is asked:
+                return
+            if received is not None and fork(requests, received[1], follow=ready is listener):
+                for one in (asked, listener, requests):
+                    one.close()
+                become(*received)
+                run(received[0]["words"])
+                return
+            if ready is listener:
+                requests.close()
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
 
 
 if __name__ == "__main__":

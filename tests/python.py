@@ -12,6 +12,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -77,14 +78,50 @@ def run(
     return subprocess.CompletedProcess(words, process.returncode, out, err)
 
 
+CLIENT = """#!{python} -IS
+import json, os, socket, sys
+server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+server.connect({place!r})
+words = ["-c", {start!r}, *sys.argv[1:]]
+request = {{"words": words, "folder": os.getcwd(), "environment": dict(os.environ), "session": False}}
+socket.send_fds(server, [json.dumps(request).encode()], [0, 1, 2])
+status = int(server.recv(32))
+sys.exit(status if status >= 0 else 128 - status)
+"""
+START = {
+    "alembic": "from alembic.config import main; main(prog='alembic')",
+    "kms-schema": "from kms_schema.cli import main; main()",
+}
+
+
+def programs(folder: Path) -> Path:
+    """Write `alembic` and `kms-schema` into a folder, for the PATH of a shell; interrupting them reaches no further."""
+    folder.mkdir(exist_ok=True)
+    server()
+    for name, start in START.items():
+        file = folder / name
+        file.write_text(CLIENT.format(python=sys.executable, place=str(place()), start=start), encoding="utf-8")
+        file.chmod(0o755)
+    return folder
+
+
+@cache
+def place() -> Path:
+    """Return where programs of shells reach this process's server."""
+    return Path(tempfile.mkdtemp(prefix="kms-forks-")) / "socket"
+
+
 @cache
 def server() -> socket.socket:
     """Return the way to this process's server, which ends with it."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
+    with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(str(place()))
+        listener.listen()
+        descriptors = [theirs.fileno(), listener.fileno()]
         subprocess.Popen(
-            [sys.executable, fork_server.__file__, str(theirs.fileno())],
-            pass_fds=[theirs.fileno()],
+            [sys.executable, fork_server.__file__, *map(str, descriptors)],
+            pass_fds=descriptors,
             cwd=REPOSITORY,
             env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
             stdin=subprocess.DEVNULL,

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests import python
 from tests.engines.programs import REPOSITORY, WHEEL_MAJOR, find_programs
 
 PAGE = (REPOSITORY / "docs" / "copies.md").read_text(encoding="utf-8")
@@ -22,7 +23,8 @@ def block(name: str) -> str:
 
 def run_commands(name: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Have a shell run the commands of that name, up to the first that fails; what they say comes together."""
-    programs = (Path(sys.executable).parent, find_programs(WHEEL_MAJOR).folder, os.environ["PATH"])
+    ours = python.programs(folder.parent / "programs")
+    programs = (ours, Path(sys.executable).parent, find_programs(WHEEL_MAJOR).folder, os.environ["PATH"])
     inherited = {name: os.environ[name] for name in ("HOME", "PYTHONPATH") if name in os.environ}
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block(name)],

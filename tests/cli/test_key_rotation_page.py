@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from kms_schema.crypto import KeyWrapping, RootKeys
 from kms_schema.models import current_time
 from kms_schema.vocabulary import KeyStatus, KeyType
+from tests import python
 from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT, a_key, an_hsm, kept
 from tests.crypto.wrapped_trees import CREDENTIALS, held, wrappers
 from tests.engines import Database
@@ -50,7 +51,7 @@ def test_no_block_is_left_out() -> None:
 def test_the_page_from_the_first_step_to_the_last(database: Database, tmp_path: Path) -> None:
     as_before(tmp_path, database)
     settings = ""
-    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    programs = f"{python.programs(tmp_path / 'programs')}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": programs, "KMS_DATABASE_URL": database.url}
     opened = None
     for kind, block, shown in STEPS:
@@ -60,7 +61,10 @@ def test_the_page_from_the_first_step_to_the_last(database: Database, tmp_path: 
             assert found == ROWS
             continue
         words = ["sh", "-ec", settings + block] if kind == "sh" else [sys.executable, "-c", block]
-        done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        if kind == "sh":
+            done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        else:
+            done = python.run(words, cwd=tmp_path, env=environment)
         assert (done.returncode, done.stdout) == (0, shown), (block, done.stderr)
         if "export" in block:
             settings = "".join(line + "\n" for line in block.splitlines() if line.startswith("export"))

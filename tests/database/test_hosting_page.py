@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import sqlalchemy as sa
 from kms_schema.migrating import program
 from kms_schema.migrating.options import MigrationOptions
 from kms_schema.models import KeyMaster
+from tests import python
 from tests.engines import Database
 from tests.engines.programs import REPOSITORY
 from tests.shop import EXAMPLE, open_shop
@@ -70,11 +70,7 @@ def test_the_commands_for_another_schema_work(empty_database: Database, tmp_path
 def run(script: list[str], ini: str, database: Database, folder: Path) -> None:
     """Run commands as a person would, in a copy of the example: with programs by their names."""
     shop = open_shop(folder, database, ini)
-    programs = folder / "programs"
-    programs.mkdir()
-    for name, module in (("alembic", "alembic"), ("kms-schema", "kms_schema")):
-        (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n', encoding="utf-8")
-        (programs / name).chmod(0o755)
+    programs = python.programs(folder / "programs")
     done = subprocess.run(
         ["bash", "-euc", "".join(script)],
         cwd=shop.folder,

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from tests import python
 from tests.engines import Database
 from tests.engines.postgresql import psycopg_url
 from tests.engines.programs import REPOSITORY, WHEEL_MAJOR, find_programs
@@ -33,8 +34,7 @@ def blocks(section: str) -> list[str]:
 
 def run(script: str, folder: Path, **environment: str) -> str:
     """Run commands in `folder` and return what they said; any that fails, fails the test."""
-    ours = folder / "programs"
-    ours.mkdir(exist_ok=True)
+    ours = python.programs(folder / "programs")
     install_sqlite_shell(ours)
     programs = [ours, Path(sys.executable).parent, find_programs(WHEEL_MAJOR).folder]
     inherited = {name: os.environ[name] for name in ("HOME", "LD_LIBRARY_PATH", "PYTHONPATH") if name in os.environ}
