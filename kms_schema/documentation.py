@@ -111,7 +111,7 @@ def row_policies() -> str:
 
 def kinds_of_objects() -> str:
     """Return the digits of each kind of object in the validator's codes, as a Markdown table."""
-    return _table(("digits", "kind"), [(kind.tens, kind.names[0]) for kind in KINDS])
+    return _table(("digits", "kind"), [(codes[0].code[3:5], names[0]) for names, codes in KINDS])
 
 
 def rules() -> str:

@@ -18,7 +18,7 @@ from kms_schema.validation.visible import in_lines
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
-_KINDS = frozenset(kind.names[0] for kind in KINDS)
+_KINDS = frozenset(names[0] for names, _ in KINDS)
 _POSITIONS = {code: position for position, code in enumerate(RULES)}
 
 

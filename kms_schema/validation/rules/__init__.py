@@ -12,21 +12,21 @@ docs/validator.md.
 from collections.abc import Mapping
 
 from kms_schema.validation.rules.checks import CHECK, PROBE, REVISION
-from kms_schema.validation.rules.objects import ATTRIBUTES, DIFFERENCES, KINDS, of_kind
+from kms_schema.validation.rules.objects import ATTRIBUTES, DIFFERENCES, KINDS
 from kms_schema.validation.rules.posture import POSTURE
 from kms_schema.validation.rules.rows import ROWS
 from kms_schema.validation.rules.rule import Asked, Remediation, Rule, Severity
 
 __all__ = ["KINDS", "OF_ATTRIBUTES", "OF_OBJECTS", "RULES", "Asked", "Remediation", "Rule", "Severity"]
 
-ENTRIES = (*REVISION, *(rule for kind in KINDS for rule in of_kind(kind)), *ATTRIBUTES, *POSTURE, *ROWS, *PROBE, *CHECK)
+ENTRIES = (*REVISION, *(rule for _, codes in KINDS for rule in codes), *ATTRIBUTES, *POSTURE, *ROWS, *PROBE, *CHECK)
 RULES: Mapping[str, Rule] = {rule.code: rule for rule in sorted(ENTRIES, key=lambda rule: rule.code)}
 """Every code, in order."""
 OF_OBJECTS: Mapping[tuple[str, str], str] = {
-    (name, difference): f"KMS{kind.tens}{digit}"
-    for kind in KINDS
-    for name in kind.names
-    for digit, difference in enumerate(DIFFERENCES, 1)
+    (name, difference): rule.code
+    for names, codes in KINDS
+    for name in names
+    for difference, rule in zip(DIFFERENCES, codes, strict=True)
 }
 """The code of each difference of each kind of object."""
 OF_ATTRIBUTES: Mapping[tuple[str, str], str] = {

@@ -1,43 +1,40 @@
 """Codes about objects, by their kind, and about the attributes that have a code of their own."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from kms_schema.validation.rules.rule import NO_HELP, Remediation, Rule, Severity
 
-ERROR, WARNING, _INFO = Severity
+ERROR, WARNING, INFO = Severity
 SQL, _MANUAL = Remediation
-_SOMETHING = "it is not what the package made"
+SOMETHING = "it is not what the package made"
+RENAMED = "whatever names it, upgrades included, fails"
 DIFFERENCES = ("missing", "unexpected", "changed", "renamed")
 """What can have happened to an object, in the order of the last digits of the codes."""
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectKind:
-    """Four codes: the names of a kind of object (the first is in the titles) and the impact of each difference."""
-
-    tens: str
-    names: tuple[str, ...]
-    _: KW_ONLY
-    missing: str = _SOMETHING
-    unexpected: str = _SOMETHING
-    changed: str = _SOMETHING
-    renamed: str = "whatever names it, upgrades included, fails"
-    help: Mapping[str, str] = field(default_factory=dict)
-    unexpected_is: Severity = ERROR
-
-
-def of_kind(kind: ObjectKind) -> Iterator[Rule]:
-    """Yield the codes of a kind of object."""
-    for digit, difference in enumerate(DIFFERENCES, 1):
-        severity = kind.unexpected_is if difference == "unexpected" else ERROR
-        title, help_text = f"{kind.names[0]} {difference}", kind.help.get(difference, NO_HELP)
-        yield Rule(f"KMS{kind.tens}{digit}", title, severity, SQL, getattr(kind, difference), help=help_text)
+def kind(  # noqa: PLR0913  (each by its name)
+    tens: str,
+    names: tuple[str, ...],
+    *,
+    missing: str = SOMETHING,
+    unexpected: str = SOMETHING,
+    changed: str = SOMETHING,
+    help: Mapping[str, str] = MappingProxyType({}),
+    unexpected_is: Severity = ERROR,
+) -> tuple[tuple[str, ...], tuple[Rule, ...]]:
+    """Return the names of a kind of object, and its four codes: the impact and the help of each difference."""
+    impacts = missing, unexpected, changed, RENAMED
+    severities = ERROR, unexpected_is, ERROR, ERROR
+    return names, tuple(
+        Rule(f"KMS{tens}{digit}", f"{names[0]} {each}", severity, SQL, impact, help=help.get(each, NO_HELP))
+        for digit, (each, impact, severity) in enumerate(zip(DIFFERENCES, impacts, severities, strict=True), 1)
+    )
 
 
 # fmt: off
 KINDS = (
-    ObjectKind("10", ("table", "partitioned table", "foreign table"),
+    kind("10", ("table", "partitioned table", "foreign table"),
         missing="what it holds is gone, and everything that relies on it fails",
         unexpected="it goes by the name of something of ours and is not it",
         changed="it is not kept as the package made it",
@@ -48,71 +45,72 @@ KINDS = (
             "changed": "the table has to be made anew, or restored from a backup",
         },
     ),
-    ObjectKind("11", ("column",),
+    kind("11", ("column",),
         missing="what it held is gone, and programs that name it fail",
         unexpected="it holds data that nothing here guards, seals or documents",
         changed="it takes, fills in or keeps other values than the package promises",
         help={"missing": "what the column held is gone: restore it from a backup"},
     ),
-    ObjectKind("12", ("constraint",),
+    kind("12", ("constraint",),
         missing="rows that break this rule are no longer refused",
         unexpected="it can refuse rows that the package allows",
         changed="it holds another rule under the same name: rows that break ours may be in already",
     ),
-    ObjectKind("13", ("index",),
+    kind("13", ("index",),
         missing="queries that rely on it scan the whole table; a unique one no longer keeps duplicates out",
         unexpected="it makes writes slower; a unique one refuses rows that the package allows",
         changed="queries planned for it may miss it; a unique one keeps another key unique",
     ),
-    ObjectKind("14", ("trigger",),
+    kind("14", ("trigger",),
         missing="nothing enforces this rule any more",
         unexpected="it runs inside our writes: it can change, redirect or silently swallow rows",
         changed="it no longer runs when, or does what, the package promises",
     ),
-    ObjectKind("15", ("function", "procedure", "aggregate"),
+    kind("15", ("function", "procedure", "aggregate"),
         missing="whatever calls it fails, or has been switched to something else",
         unexpected="calls may reach it instead of ours",
         changed="every trigger and query that calls it now does something else",
     ),
-    ObjectKind("16", ("view",),
+    kind("16", ("view",),
         missing="queries on it fail",
         unexpected="it goes by the name of something of ours and is not it",
         changed="it shows something else under the same name",
     ),
-    ObjectKind("17", ("materialized view",),
+    kind("17", ("materialized view",),
         missing="queries on it fail",
         unexpected="it goes by the name of something of ours and is not it",
         changed="it shows something else under the same name",
     ),
-    ObjectKind("18", ("sequence",),
+    kind("18", ("sequence",),
         missing="new rows get no number from it",
         unexpected="a column of ours takes numbers from it",
         changed="numbers come in another order or with gaps: entries can be overlooked",
     ),
-    ObjectKind("19", ("rule",),
+    kind("19", ("rule",),
         missing="statements are no longer rewritten as the package has it",
         unexpected="it rewrites statements before any trigger sees them, and can make writes vanish",
         changed="it rewrites statements in another way",
     ),
-    ObjectKind("20", ("policy",),
+    kind("20", ("policy",),
         missing="rows are shown to, or hidden from, other roles than the package says",
         unexpected="it changes which rows roles can see or write",
         changed="it shows or hides other rows than the package says",
     ),
-    ObjectKind("21", ("child table",),
+    kind("21", ("child table",),
         unexpected="its rows are read as ours, and none of our constraints and triggers guards them",
     ),
-    ObjectKind("22", ("statistics",),
+    kind("22", ("statistics",),
         missing="the planner may choose slower plans",
         unexpected="the planner may choose other plans",
         changed="the planner may choose other plans",
     ),
-    ObjectKind("23", ("incoming reference",),
+    kind("23", ("incoming reference",),
         unexpected="a table of the host's relies on our rows, so that deleting one can fail",
         help={"unexpected": "the host's, and allowed"},
-        unexpected_is=Severity.INFO,
+        unexpected_is=INFO,
     ),
 )
+"""Each kind of object: its names, of which the first is in the titles, and its codes in the order of `DIFFERENCES`."""
 ATTRIBUTES = (
     Rule("KMS125", "constraint not validated", ERROR, SQL,
         "rows that were there before may break the rule",

@@ -42,7 +42,7 @@ NO_HELP = "it has to be made anew, or restored from a backup"
 """What helps where a rule does not say."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)  # made quicker than with comparisons that nobody needs
 class Rule:
     """One code: `impact` is what any finding of it means for security or data, `help` what a person can do about it.
 
