@@ -2,9 +2,9 @@
 
 `facts_postgresql` and `facts_sqlite` read a catalog; `compare` holds it against a packaged snapshot and never
 sees a connection; `rules` declares every code; `findings`, `meaning` and `mending` say what a difference is, what it
-means and how to put it right; `report` holds it all, `waivers` takes out what is accepted, and `formats` writes it down. Nothing here
-imports SQLAlchemy or Alembic, and what only differences, rows or a probe need is imported for them, so that a check
-takes a fraction of a second.
+means and how to put it right; `report` holds it all, `waivers` takes out what is accepted, and `formats` writes it
+down. Nothing here imports SQLAlchemy or Alembic, and what only differences, rows or a probe need is imported for them,
+so that a check takes a fraction of a second.
 """
 
 import sqlite3
