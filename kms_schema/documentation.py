@@ -15,6 +15,7 @@ from kms_schema import vocabulary
 from kms_schema.entity_diagram import entity_diagram
 from kms_schema.index_reasons import INDEX_REASONS
 from kms_schema.rights.definition import GRANTEES, POLICIES, RIGHTS, Role
+from kms_schema.validation.rules import KINDS, OF_OBJECTS, RULES
 from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFECYCLE, RecordedEvent
 
 Status = TypeVar("Status", bound=str)
@@ -108,8 +109,28 @@ def row_policies() -> str:
     )
 
 
+def kinds_of_objects() -> str:
+    """Return the digits of each kind of object in the validator's codes, as a Markdown table."""
+    return _table(("digits", "kind"), [(codes[0].code[3:5], names[0]) for names, codes in KINDS])
+
+
+def rules() -> str:
+    """Return the validator's codes, as a Markdown table; those of kinds of objects are in a table of their own."""
+    of_objects = frozenset(OF_OBJECTS.values())
+    return _table(
+        ("code", "severity", "fixed by", "says"),
+        [
+            (f"`{rule.code}`", rule.severity, rule.remediation, rule.title)
+            for rule in RULES.values()
+            if rule.code not in of_objects
+        ],
+    )
+
+
 PAGES = ("README.md", "docs/indexes.md", "docs/recorded.md", "docs/roles.md")
-"""The files that have such parts."""
+"""The files that have such parts; docs/validator.md has some, too, which `python -m tests.validator_examples` writes
+together with its examples.
+"""
 
 PARTS = {
     "indexes": indexes,
@@ -121,6 +142,8 @@ PARTS = {
     "key lifecycle": key_lifecycle,
     "rotation lifecycle": rotation_lifecycle,
     "vocabulary": words,
+    "kinds of objects": kinds_of_objects,
+    "rules": rules,
 }
 
 

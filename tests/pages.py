@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from functools import cache, cached_property
 
-from kms_schema.validation import CODES
+from kms_schema.validation.rules import RULES
 from tests.engines.programs import REPOSITORY
 
 NAMED = re.compile(r"`(?P<file>tests/[\w/]+\.py)::(?P<test>test_\w+)(?:\[(?P<case>[^`\]]+)\])?`")
@@ -46,7 +46,7 @@ class Page:
 
     def unknown_codes(self) -> list[str]:
         """Return the codes that the page names and the validator does not have."""
-        return sorted(set(re.findall(r"KMS\d+", self.text)) - CODES.keys())
+        return sorted(set(re.findall(r"KMS\d+", self.text)) - RULES.keys())
 
 
 def cells(line: str) -> list[str]:

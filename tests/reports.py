@@ -6,13 +6,18 @@ from contextlib import closing
 
 from kms_schema import validate
 from kms_schema.validation import Report
+from kms_schema.validation.findings import NO_STATEMENT
+from kms_schema.validation.rules import RULES, Remediation
 from tests.engines import Database
 from tests.engines.database import Connection
 
 
 def report_on(database: Database, **options: bool) -> Report:
     with closing(database.connect()) as connection:
-        return validate(connection, **options)
+        report = validate(connection, **options)
+    manual = [finding for finding in report.findings if RULES[finding.code].remediation is Remediation.MANUAL]
+    assert [finding for finding in manual if not (finding.mend or "").startswith(NO_STATEMENT)] == []
+    return report
 
 
 def found(report: Report) -> list[tuple[str, str]]:

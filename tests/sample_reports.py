@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 from kms_schema.snapshots import chain
 from kms_schema.validation import Finding, Report, Waived
-from kms_schema.validation.findings import severity_of
+from kms_schema.validation.rules import RULES
 
 HEAD = chain()[-1]
 TABLE, COLUMN, TRIGGER = "table key_masters", "column key_masters.status", "trigger key_audit_logs.prevent_update"
@@ -22,7 +22,7 @@ def finding(
     code: str, about: str, expected: str = "this", actual: str = "that", **more: str | tuple[str, ...]
 ) -> Finding:
     facts = {"meaning": "what it means", **more}
-    return Finding(code, severity_of(code), about, expected, actual, **facts)  # type: ignore[arg-type]
+    return Finding(code, RULES[code].severity, about, expected, actual, **facts)  # type: ignore[arg-type]
 
 
 def report(*findings: Finding, waived: tuple[Waived, ...] = (), **more: object) -> Report:
@@ -56,9 +56,8 @@ USUAL = report(DISABLED, OWNER, waived=(waived(EXTRA, "the reporting team's; goe
 
 def hostile(name: str = HOSTILE) -> Report:
     """Return a report with this in every place that a database fills in."""
-    everywhere = Finding(
-        "KMS132", severity_of("KMS132"), name, name, f"{name}\n{name}", name, f"DROP INDEX {name};", (name, "index b")
-    )
+    both_sides, mend = (name, f"{name}\n{name}"), f"DROP INDEX {name};"
+    everywhere = finding("KMS132", name, *both_sides, meaning=name, mend=mend, also=(name, "index b"))
     same = name.replace("\n", " ")
     both = finding("KMS153", "function f()", f"{name}\n{same}\nx", f"{name}\n{same}\ny")
     accepted = waived(replace(everywhere, object=f"{name}2"), name)

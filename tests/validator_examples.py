@@ -1,16 +1,17 @@
-"""The examples of docs/validator.md, written by the program.
+"""The examples and the tables of codes of docs/validator.md, written by the program.
 
     python -m tests.validator_examples        rewrites them, and docs/validator-report.html
 
-Each stands between `<!-- example: NAME -->` and `<!-- end -->`; a test holds the page to what this module says.
+Each example stands between `<!-- example: NAME -->` and `<!-- end -->`; the tables are those of
+`kms_schema.documentation`. A test holds the page to what this module says.
 """
 
 import json
 import re
 from dataclasses import replace
 
-from kms_schema import written
-from kms_schema.validation.posture import POSTURE
+from kms_schema import documentation, written
+from kms_schema.validation.rules import RULES, Asked
 from tests.engines.programs import REPOSITORY
 from tests.sample_reports import TRIGGER, USUAL
 
@@ -18,7 +19,8 @@ PAGE = REPOSITORY / "docs" / "validator.md"
 HTML = REPOSITORY / "docs" / "validator-report.html"
 
 _EXAMPLE = re.compile(r"(<!-- example: (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_ELSEWHERE = frozenset(POSTURE) - {"KMS411", "KMS414", "KMS418"}
+_POSTURE = frozenset(code for code, rule in RULES.items() if rule.asked is Asked.POSTURE)
+_ELSEWHERE = _POSTURE - {"KMS411", "KMS414", "KMS418"}
 """What the example leaves out: each would be a line of JUnit."""
 _LANGUAGES = {"junit": "xml", "sarif": "json", "github": "text"}
 
@@ -33,8 +35,9 @@ def example(style: str) -> str:
 
 
 def regenerate(page: str) -> str:
-    """Return the page with its examples written anew."""
-    return _EXAMPLE.sub(lambda match: f"{match[1]}{example(match['name'])}\n{match[3]}", page)
+    """Return the page with its examples and tables regenerated."""
+    page = _EXAMPLE.sub(lambda match: f"{match[1]}{example(match['name'])}\n{match[3]}", page)
+    return documentation.regenerate(page)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.cli import connecting, progress
-from kms_schema.validation import CODES, Level, Report, Severity, ValidationError, validate
+from kms_schema.validation import RULES, Level, Report, Severity, ValidationError, validate
 from kms_schema.validation.formats import FORMATS, Layout, written
 from kms_schema.validation.visible import in_a_line
 
@@ -105,7 +105,7 @@ def validate_command(  # noqa: PLR0913, PLR0917  (click passes each option by na
     is rolled back.
     """
     for code in (*select, *ignore):
-        if not any(known.startswith(code) for known in CODES):
+        if not any(known.startswith(code) for known in RULES):
             raise click.UsageError(f"there is no code {code!r}")
     url = connecting.url_of(database_url)
     accepted = _waivers(waivers)

@@ -1,10 +1,10 @@
 """The validator: is this database exactly what the package made?
 
 `facts_postgresql` and `facts_sqlite` read a catalog; `compare` holds it against a packaged snapshot and never
-sees a connection; `findings`, `meaning` and `mending` say what a difference is, what it means and how to put
-it right; `report` holds it all, `waivers` takes out what is accepted, and `formats` writes it down. Nothing here
-imports SQLAlchemy or Alembic, and what only differences, rows or a probe need is imported for them, so that a check
-takes a fraction of a second.
+sees a connection; `rules` declares every code; `findings`, `meaning` and `mending` say what a difference is, what it
+means and how to put it right; `report` holds it all, `waivers` takes out what is accepted, and `formats` writes it
+down. Nothing here imports SQLAlchemy or Alembic, and what only differences, rows or a probe need is imported for them,
+so that a check takes a fraction of a second.
 """
 
 import sqlite3
@@ -13,25 +13,23 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from kms_schema.validation.by_hand import by_hand
 from kms_schema.validation.catalog import Catalog, Objects, ValidationError, kind_and_name, own_name
 from kms_schema.validation.compare import Difference, Kind
 from kms_schema.validation.findings import (
-    ABOUT_ROWS,
     AT_DEFAULT,
-    CODES,
     SELF_EXPLAINING,
     Finding,
-    Severity,
     codes_of,
-    severity_of,
+    finding_of,
+    manual_remediation,
     worded,
 )
 from kms_schema.validation.hardened import CODE as HARDENING
 from kms_schema.validation.hardened import hardening_findings
-from kms_schema.validation.posture import POSTURE, posture_findings
+from kms_schema.validation.posture import posture_findings
 from kms_schema.validation.report import Report, Waived
 from kms_schema.validation.revisions import Standing
+from kms_schema.validation.rules import RULES, Asked, Severity
 from kms_schema.validation.settled import Compared, settled
 from kms_schema.validation.version_table import DEFAULT
 
@@ -47,7 +45,7 @@ if TYPE_CHECKING:
 
 Level: TypeAlias = Literal["catalog", "data"]
 
-__all__ = ["CODES", "Finding", "Report", "Severity", "ValidationError", "Waived", "validate"]
+__all__ = ["RULES", "Finding", "Report", "Severity", "ValidationError", "Waived", "validate"]
 
 
 def validate(  # noqa: PLR0913  (each by its name)
@@ -155,20 +153,18 @@ def _written_down(compared: Compared, findings: Sequence[Finding], unasked: froz
 
 
 def _with_mend(finding: Finding) -> Finding:
-    return finding if finding.mend else replace(finding, mend=by_hand(finding.code))
+    return finding if finding.mend else replace(finding, mend=manual_remediation(finding.code))
 
 
 def _unasked(catalog: Catalog, *, strict: bool, level: Level, probe: bool) -> frozenset[str]:
     """Return the codes that cannot be among the findings, since nothing looked for them."""
-    nobody = catalog.engine == "sqlite" or not catalog.objects
-    return frozenset(
-        code
-        for code in CODES
-        if (nobody and code in POSTURE)
-        or (not strict and code == "KMS902")
-        or (level != "data" and code in ABOUT_ROWS)
-        or (not probe and code.startswith("KMS6"))
-    )
+    looked_for = {
+        Asked.POSTURE: catalog.engine != "sqlite" and bool(catalog.objects),
+        Asked.STRICT: strict,
+        Asked.ROWS: level == "data",
+        Asked.PROBE: probe,
+    }
+    return frozenset(rule.code for rule in RULES.values() if not looked_for.get(rule.asked, True))
 
 
 def _unstampable(finding: Finding, version_table: str) -> bool:
@@ -196,12 +192,11 @@ def _findings(difference: Difference, expected: Objects, actual: Objects, mender
     facts_of_object = expected.get(difference.key) or actual.get(difference.key) or {}
     for position, (code, facts) in enumerate(codes_of(difference).items()):
         should, does = _both_sides(difference, facts, facts_of_object)
-        yield Finding(
-            code=code,
-            severity=severity_of(code),
-            object=difference.key,
-            expected=should,
-            actual=does,
+        yield finding_of(
+            code,
+            difference.key,
+            should,
+            does,
             meaning=meaning_of(difference, code, facts, facts_of_object.get("table")),
             mend=mender.mend(difference, code, facts),
             also=difference.also if position == 0 else (),
@@ -209,8 +204,7 @@ def _findings(difference: Difference, expected: Objects, actual: Objects, mender
 
 
 def _stranger(key: str) -> Finding:
-    meaning = "it is not the package's; whether it belongs here is for its owner to say"
-    return Finding("KMS902", severity_of("KMS902"), key, "only the package's objects in this schema", "there", meaning)
+    return finding_of("KMS902", key, "only the package's objects in this schema", "there")
 
 
 def _both_sides(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kms_schema.validation.findings import ABOUT_ROWS, Finding, severity_of
+from kms_schema.validation.findings import Finding, finding_of
 from kms_schema.validation.quoting import quoted
 
 if TYPE_CHECKING:
@@ -126,10 +126,7 @@ def changed_seals(reader: "Reader", *, tombstones: bool) -> Iterator[Finding]:
     problems = list(_problems(reader, tombstones=tombstones))
     if problems:
         total = f"{len(problems)} {'seal' if len(problems) == 1 else 'seals'} of the newest {NEWEST_SEALS}:"
-        yield Finding(
-            "KMS515", severity_of("KMS515"), f"table {SEALS}", "seals as they were made", "\n".join([total, *problems]),
-            ABOUT_ROWS["KMS515"],
-        )  # fmt: skip
+        yield finding_of("KMS515", f"table {SEALS}", "seals as they were made", "\n".join([total, *problems]))
 
 
 def _problems(reader: "Reader", *, tombstones: bool) -> Iterator[str]:

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from kms_schema.hardening.definition import LEFT_OPEN, LONGEST_SCHEMA, REFUSED, event_triggers, hardening_schema
 from kms_schema.hardening.statements import body, event_trigger_statement, function_statement
-from kms_schema.validation.by_hand import NO_STATEMENT
 from kms_schema.validation.catalog import Facts
-from kms_schema.validation.findings import Finding, severity_of, worded
-from kms_schema.validation.posture import POSTURE, Seen
+from kms_schema.validation.findings import NO_STATEMENT, Finding, finding_of, worded
+from kms_schema.validation.posture import Seen
 from kms_schema.validation.quoting import quoted
 
 CODE = "hardening"
@@ -41,9 +40,7 @@ def _posture(schema: str, *, hardened: bool) -> Finding:
     refused, left = (REFUSED, LEFT_OPEN) if hardened else ((), (*REFUSED, *LEFT_OPEN))
     actual = "; ".join(said + ", ".join(names) for said, names in ((_REFUSED, refused), ("open: ", left)) if names)
     mend = None if hardened else _AGAIN
-    return Finding(
-        "KMS441", severity_of("KMS441"), f"schema {schema}", "as few open as can be", actual, POSTURE["KMS441"], mend
-    )
+    return finding_of("KMS441", f"schema {schema}", "as few open as can be", actual, mend=mend)
 
 
 def _differences(seen: Mapping[str, Facts], schema: str, revision: str) -> Iterator[Finding]:
@@ -62,7 +59,7 @@ def _differences(seen: Mapping[str, Facts], schema: str, revision: str) -> Itera
 
 
 def _finding(about: str, expected: str, actual: str, mend: str) -> Finding:
-    return Finding("KMS442", severity_of("KMS442"), about, expected, actual, POSTURE["KMS442"], mend)
+    return finding_of("KMS442", about, expected, actual, mend=mend)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from kms_schema.validation.findings import SEVERITIES, WAIVER_EXPIRED, Finding, Severity
+from kms_schema.validation.findings import SEVERITIES, Finding
+from kms_schema.validation.rules import RULES, Asked, Severity
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Report:
         """The answer in a few words. Where errors are waived the database is not what the package made, and
         is not said to be.
         """
-        if any(finding.fails() and finding.code != WAIVER_EXPIRED for finding in self.findings):
+        if any(finding.fails() and RULES[finding.code].asked is not Asked.WAIVERS for finding in self.findings):
             return "different"
         if self.fails():
             return "as the package made it, but a waiver has expired"

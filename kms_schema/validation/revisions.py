@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kms_schema.validation.catalog import Revisions
-from kms_schema.validation.findings import Finding, severity_of
+from kms_schema.validation.findings import Finding, finding_of
 from kms_schema.validation.quoting import quoted
 
 _UPGRADE = "run: kms-schema upgrade"
@@ -53,15 +53,13 @@ class Standing:
     def _of_stamps(self, stamped: Sequence[str]) -> Iterator[Finding]:
         ours = [name for name in stamped if name in self.chain]
         if len(ours) > 1:
-            meaning = "upgrades refuse to run until one revision is stamped"
             others = ", ".join(f"'{name}'" for name in ours if name != self.closest)
             mend = f"DELETE FROM {self.table} WHERE version_num IN ({others});" if self.exact else None  # noqa: S608
-            yield _finding("KMS004", self.chain[-1], ", ".join(ours), meaning, mend)
+            yield _finding("KMS004", self.chain[-1], ", ".join(ours), mend=mend)
         if ours:
             return  # beside one of ours, the others are those of a host application that shares the table
         for name in stamped:
-            meaning = "a newer version of the package was here last, or only another application was"
-            yield _finding("KMS003", f"one of {', '.join(self.chain)}", name, meaning)
+            yield _finding("KMS003", f"one of {', '.join(self.chain)}", name)
 
     def _behind(self, stamped: Sequence[str]) -> Iterator[Finding]:
         known = [revision for revision in self.chain if revision in stamped]
@@ -79,5 +77,5 @@ class Standing:
             yield _finding("KMS002", self.chain[-1], known[-1], meaning)
 
 
-def _finding(code: str, expected: str, actual: str, meaning: str, mend: str | None = None) -> Finding:
-    return Finding(code, severity_of(code), "revision of the database", expected, actual, meaning, mend)
+def _finding(code: str, expected: str, actual: str, meaning: str | None = None, mend: str | None = None) -> Finding:
+    return finding_of(code, "revision of the database", expected, actual, meaning=meaning, mend=mend)

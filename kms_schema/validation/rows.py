@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from kms_schema.validation.catalog import Facts, Objects, UnreadableError, kind_and_name
 from kms_schema.validation.envelopes import CONFIGURATIONS, VERSIONS, envelope_queries
 from kms_schema.validation.evidence import changed_seals, evidence_queries
-from kms_schema.validation.findings import ABOUT_ROWS, Finding, severity_of
+from kms_schema.validation.findings import Finding, finding_of
 from kms_schema.validation.quoting import quoted
 from kms_schema.validation.sums import READS, TOTALS, sums_asked
 
@@ -254,10 +254,7 @@ def _broken(question: Question, rows: Sequence[tuple[Any, ...]]) -> Finding:
     if total > len(rows):
         lines.append(f"and {total - len(rows)} more")
     expected = f"no row that breaks {question.rule}" if question.code == "KMS501" else question.rule
-    code = question.code
-    return Finding(
-        code, severity_of(code), question.object, expected, "\n".join(lines), ABOUT_ROWS[code], question.mend
-    )
+    return finding_of(question.code, question.object, expected, "\n".join(lines), mend=question.mend)
 
 
 def _stale(reader: Reader, actual: Objects) -> Iterator[Finding]:
@@ -272,24 +269,21 @@ def _stale(reader: Reader, actual: Objects) -> Iterator[Finding]:
         yield _unknown(str(error), ["table key_view_refreshes"])
         return
     for view, refreshed_at in rows:
-        yield Finding(
+        yield finding_of(
             "KMS176",
-            severity_of("KMS176"),
             f"materialized view {view}",
             f"refreshed within {STALE_AFTER_HOURS} hour",
             f"refreshed at {refreshed_at}",
-            ABOUT_ROWS["KMS176"],
-            f"SELECT {quoted(reader.schema)}.refresh_key_views();",
+            mend=f"SELECT {quoted(reader.schema)}.refresh_key_views();",
         )
 
 
 def _unknown(reason: str, objects: Sequence[str]) -> Finding:
-    return Finding(
+    return finding_of(
         "KMS901",
-        severity_of("KMS901"),
         objects[0],
         "rows that keep the rule",
         f"unknown: {reason}",
-        "rows that break this rule may be there: it could not be asked",
+        meaning="rows that break this rule may be there: it could not be asked",
         also=tuple(objects[1:]),
     )

@@ -17,10 +17,10 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from kms_schema.validation.findings import CODES, WAIVER_EXPIRED, WAIVER_UNUSED, Finding, severity_of
+from kms_schema.validation.findings import Finding, finding_of
 from kms_schema.validation.report import Report, Waived
+from kms_schema.validation.rules import RULES, Asked
 
-_ABOUT_WAIVERS = frozenset({WAIVER_EXPIRED, WAIVER_UNUSED})
 _COUNTS_AGAIN = "what it waived counts again: mend it, or accept it anew with another day"
 _WORDS = frozenset({"code", "object", "reason", "expires"})
 _HEADER = re.compile(r"^[ \t]*\[\[[ \t]*[\"']?waiver[\"']?[ \t]*\]\]", re.MULTILINE)
@@ -45,9 +45,9 @@ class Waiver:
 
     def __post_init__(self) -> None:
         """Refuse what would waive nothing, or without a reason or an end."""
-        if not isinstance(self.code, str) or self.code not in CODES:
+        if not isinstance(self.code, str) or self.code not in RULES:
             raise WaiverError(f"there is no code {self.code!r}; write one in full, like KMS132")
-        if self.code in _ABOUT_WAIVERS:
+        if RULES[self.code].asked is Asked.WAIVERS:
             raise WaiverError(f"{self.code} is about waivers themselves: mend or delete the waiver that it names")
         if not isinstance(self.reason, str) or not self.reason.strip():
             raise WaiverError("it has no reason: say why the finding is accepted, and by whom")
@@ -107,14 +107,11 @@ def _about(waivers: Iterable[Waiver], report: Report, today: date) -> Iterator[F
         written = f"{waiver.reason}{f' ({waiver.place})' if waiver.place else ''}"
         if waiver.expires < today:
             meaning = _COUNTS_AGAIN if used else "nothing is left that it would waive: delete it"
-            yield _finding(WAIVER_EXPIRED, about, f"{today} or later", f"until {waiver.expires}: {written}", meaning)
+            last_day = f"until {waiver.expires}: {written}"
+            yield finding_of("KMS903", about, f"{today} or later", last_day, meaning=meaning)
         elif not used and waiver.code not in report.unasked:
             meaning = "it would waive the next finding of this kind, which nobody has looked at: delete it"
-            yield _finding(WAIVER_UNUSED, about, "a finding to waive", f"none: {written}", meaning)
-
-
-def _finding(code: str, about: str, expected: str, actual: str, meaning: str) -> Finding:
-    return Finding(code, severity_of(code), about, expected, actual, meaning)
+            yield finding_of("KMS904", about, "a finding to waive", f"none: {written}", meaning=meaning)
 
 
 def _waiver(entry: Mapping[str, Any], place: str) -> Waiver:

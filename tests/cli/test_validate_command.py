@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kms_schema.validation import CODES
+from kms_schema.validation import RULES
 from tests import python
 from tests.engines import Database
 from tests.engines.programs import REPOSITORY
@@ -65,7 +65,7 @@ def test_json_is_one_document(database: Database) -> None:
     finding = document["findings"][0]
     assert (finding["code"], finding["object"], finding["actual"][:12]) == ("KMS132", "index extra", "CREATE INDEX")
     assert finding["severity"] == "error"
-    assert finding["title"] == CODES["KMS132"]
+    assert finding["title"] == RULES["KMS132"].title
 
 
 def test_github_gets_annotations(database: Database) -> None:

@@ -59,6 +59,9 @@ DRIFTS: tuple[tuple[str, str, str], ...] = (
     ("""ALTER TABLE key_masters DROP CONSTRAINT ck_key_masters_usage_count_not_negative,
         ADD CONSTRAINT ck_key_masters_usage_count_not_negative CHECK (usage_count >= 0) NOT VALID""", "KMS125",
      "constraint key_masters.ck_key_masters_usage_count_not_negative"),
+    ("""UPDATE pg_trigger SET tgenabled = 'D' FROM pg_constraint
+        WHERE conname = 'fk_key_versions_key_id_key_masters' AND tgconstraint = pg_constraint.oid""", "KMS126",
+     "constraint key_versions.fk_key_versions_key_id_key_masters"),
     ("ALTER TABLE key_masters RENAME CONSTRAINT ck_key_masters_status_known TO known", "KMS124",
      "constraint key_masters.ck_key_masters_status_known"),
     ("ALTER TABLE key_versions ALTER CONSTRAINT fk_key_versions_key_id_key_masters DEFERRABLE", "KMS123",
@@ -86,6 +89,8 @@ DRIFTS: tuple[tuple[str, str, str], ...] = (
     ("ALTER INDEX idx_key_versions_lifecycle SET (fillfactor = 50)", "KMS133", "index idx_key_versions_lifecycle"),
     ("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'uq_key_versions_live'::regclass", "KMS135",
      "index uq_key_versions_live"),
+    ("ALTER INDEX idx_key_versions_lifecycle DEPENDS ON EXTENSION plpgsql", "KMS307",
+     "index idx_key_versions_lifecycle"),
     ("CLUSTER key_masters USING pk_key_masters", "KMS133", "index pk_key_masters"),
     ("DROP INDEX uq_key_health_monitor", "KMS131", "index uq_key_health_monitor"),
     # triggers

@@ -114,6 +114,13 @@ def test_a_guard_that_answers_otherwise_is_found(database: Database, answer: str
         assert (code, "trigger key_audit_logs.prevent_key_audit_log_update") in found(probe(connection))
 
 
+def test_an_effect_that_is_missing_is_found(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        suffix = " ON key_versions" if database.dialect == "postgresql" else ""
+        execute(connection, f"DROP TRIGGER audit_key_version_delete{suffix}")
+        assert ("KMS604", "trigger key_versions.audit_key_version_delete") in found(probe(connection))
+
+
 def test_a_rule_that_refuses_too_much_is_one_finding(database: Database) -> None:
     with closing(database.connect()) as connection:
         if database.dialect == "postgresql":

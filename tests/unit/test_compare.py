@@ -7,13 +7,13 @@ import pytest
 
 from kms_schema.snapshots import Objects, decoded, encoded, folded, overlay
 from kms_schema.snapshots.generate import snapshot_files, symbolic
-from kms_schema.validation import CODES
 from kms_schema.validation.catalog import kind_and_name, names_of
 from kms_schema.validation.compare import Difference, Kind, compare, fill_in, usual_owner
 from kms_schema.validation.ddl import one_spaced, split_table
 from kms_schema.validation.findings import codes_of
 from kms_schema.validation.grants import grants
 from kms_schema.validation.rendering import settled
+from kms_schema.validation.rules import RULES
 
 
 def schema() -> Objects:
@@ -304,4 +304,21 @@ def test_keys_are_taken_apart_and_name_what_is_ours() -> None:
 def test_every_difference_of_every_kind_of_object_has_a_code(kind: Kind) -> None:
     for key in [*schema(), "sequence s", "rule t.r", "policy t.p", "child table a.b", "statistics s"]:
         facts = {"owner": (1, 2)} if kind is Kind.CHANGED else {}
-        assert codes_of(Difference(key, kind, facts)).keys() <= CODES.keys()
+        assert codes_of(Difference(key, kind, facts)).keys() <= RULES.keys()
+
+
+@pytest.mark.parametrize(
+    ("key", "attribute", "code"),
+    [
+        ("index uq_keys", "tablespace", "KMS306"),
+        ("table keys", "owner", "KMS301"),
+        ("index uq_keys", "ready", "KMS135"),
+        ("trigger keys.guard", "enabled", "KMS145"),
+    ],
+)
+def test_an_attribute_with_a_code_of_its_own_has_it_beside_the_code_of_the_object(
+    key: str, attribute: str, code: str
+) -> None:
+    difference = Difference(key, Kind.CHANGED, {attribute: (1, 2), "definition": (1, 2)})
+    changed = next(other for other in codes_of(Difference(key, Kind.CHANGED, {"definition": (1, 2)})))
+    assert codes_of(difference) == {code: {attribute: (1, 2)}, changed: {"definition": (1, 2)}}

@@ -15,9 +15,7 @@ from lxml import etree
 
 from kms_schema import written
 from kms_schema.snapshots import chain
-from kms_schema.validation import CODES, Report, Severity
-from kms_schema.validation.explained import explained
-from kms_schema.validation.findings import severity_of
+from kms_schema.validation import RULES, Report, Severity
 from kms_schema.validation.formats import FORMATS, Layout
 from kms_schema.validation.visible import in_a_line
 from tests.engines.programs import REPOSITORY
@@ -162,7 +160,7 @@ def test_junit_says_which_ways_past_the_guards_were_looked_for_and_not_found() -
     names = {case.get("name") for case in junit(USUAL).iter("testcase")}
     assert "not found: superusers exist" in names
     assert "not found: the owner logs in" not in names
-    unasked = report(unasked=frozenset(code for code in CODES if code.startswith("KMS4")))
+    unasked = report(unasked=frozenset(code for code in RULES if code.startswith("KMS4")))
     assert "posture" not in [suite.get("name") for suite in junit(unasked)]
 
 
@@ -205,11 +203,11 @@ def test_sarif_follows_its_schema(made: Report) -> None:
 
 def test_sarif_has_a_rule_with_help_for_each_code() -> None:
     rules = sarif(report())["tool"]["driver"]["rules"]
-    assert [rule["id"] for rule in rules] == sorted(CODES)
+    assert [rule["id"] for rule in rules] == sorted(RULES)
     levels = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
     for rule in rules:
-        assert rule["defaultConfiguration"]["level"] == levels[severity_of(rule["id"])]
-        assert explained(rule["id"]) in rule["help"]["text"]
+        assert rule["defaultConfiguration"]["level"] == levels[RULES[rule["id"]].severity]
+        assert RULES[rule["id"]].impact in rule["help"]["text"]
     assert len({rule["name"] for rule in rules}) == len(rules)
 
 

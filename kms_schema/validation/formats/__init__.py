@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from importlib import import_module
 
-from kms_schema.validation.findings import Severity
 from kms_schema.validation.report import Report
+from kms_schema.validation.rules import Severity
 
 FORMATS = ("text", "json", "junit", "sarif", "github", "html")
 """The names of the formats, which are those of the modules."""

@@ -1,8 +1,8 @@
 """The report as GitHub Actions' workflow commands, which are shown as annotations."""
 
-from kms_schema.validation.findings import Severity
 from kms_schema.validation.formats import Layout
 from kms_schema.validation.report import Report
+from kms_schema.validation.rules import Severity
 from kms_schema.validation.visible import in_a_line
 
 _WORDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator
 from importlib.resources import files
 
 from kms_schema import __version__
-from kms_schema.validation.by_hand import NO_STATEMENT
 from kms_schema.validation.catalog import kind_and_name
-from kms_schema.validation.findings import SEVERITIES, Finding, Severity
+from kms_schema.validation.findings import NO_STATEMENT, SEVERITIES, Finding
 from kms_schema.validation.formats import Layout
 from kms_schema.validation.formats.text import changed_lines, excerpts
 from kms_schema.validation.report import Report
+from kms_schema.validation.rules import Severity
 from kms_schema.validation.visible import in_a_line, in_lines
 
 _HEADINGS = {Severity.ERROR: "Errors", Severity.WARNING: "Warnings", Severity.INFO: "For information"}

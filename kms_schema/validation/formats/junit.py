@@ -10,11 +10,11 @@ from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 from kms_schema.validation.catalog import kind_and_name
-from kms_schema.validation.findings import CODES, WAIVER_EXPIRED, WAIVER_UNUSED, Finding, Severity
+from kms_schema.validation.findings import Finding
 from kms_schema.validation.formats import Layout
 from kms_schema.validation.formats.text import paragraph
-from kms_schema.validation.posture import POSTURE
 from kms_schema.validation.report import Report
+from kms_schema.validation.rules import RULES, Asked, Severity
 from kms_schema.validation.visible import in_a_line, in_lines
 
 _REVISION = "revision of the database"
@@ -57,8 +57,11 @@ def _outcomes(report: Report) -> dict[_Case, _Outcome]:
     outcomes = {_Case("revision", _REVISION): _Outcome()}
     outcomes |= {_Case(kind_and_name(key)[0], key): _Outcome() for key in sorted(report.checked)}
     told = [*report.findings, *report.left_out, *(waived.finding for waived in report.waived)]
-    quiet = POSTURE.keys() - report.unasked - {finding.code for finding in told}
-    outcomes |= {_Case("posture", f"not found: {CODES[code]}"): _Outcome() for code in sorted(quiet)}
+    looked_for = (rule for rule in RULES.values() if rule.asked is Asked.POSTURE and rule.code not in report.unasked)
+    found = {finding.code for finding in told}
+    outcomes |= {
+        _Case("posture", f"not found: {rule.title}"): _Outcome() for rule in looked_for if rule.code not in found
+    }
 
     def of(finding: Finding) -> _Outcome:
         return outcomes.setdefault(_case(finding), _Outcome())
@@ -83,9 +86,10 @@ def _outcomes(report: Report) -> dict[_Case, _Outcome]:
 def _case(finding: Finding) -> _Case:
     if finding.object == _REVISION:
         return _Case("revision", _REVISION)
-    if finding.code in POSTURE:
+    asked = RULES[finding.code].asked
+    if asked is Asked.POSTURE:
         return _Case("posture", f"{finding.object}: {finding.title}")
-    if finding.code in {WAIVER_EXPIRED, WAIVER_UNUSED}:
+    if asked is Asked.WAIVERS:
         return _Case("waivers", finding.object)
     return _Case(kind_and_name(finding.object)[0], finding.object)
 

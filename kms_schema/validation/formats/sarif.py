@@ -10,15 +10,16 @@ from typing import Any
 
 from kms_schema import __version__
 from kms_schema.validation.catalog import kind_and_name
-from kms_schema.validation.explained import explained
-from kms_schema.validation.findings import CODES, Finding, Severity, severity_of
+from kms_schema.validation.findings import Finding
 from kms_schema.validation.formats import Layout
 from kms_schema.validation.report import Report, Waived
+from kms_schema.validation.rules import KINDS, RULES, Rule, Severity
 from kms_schema.validation.visible import in_lines
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
-_POSITIONS = {code: position for position, code in enumerate(sorted(CODES))}
+_KINDS = frozenset(names[0] for names, _ in KINDS)
+_POSITIONS = {code: position for position, code in enumerate(RULES)}
 
 
 def write(report: Report, _layout: Layout) -> str:
@@ -30,7 +31,7 @@ def write(report: Report, _layout: Layout) -> str:
         "name": "kms-schema validate",
         "semanticVersion": __version__,
         "shortDescription": {"text": "Is a database exactly what the package kms-schema made?"},
-        "rules": [_rule(code) for code in _POSITIONS],
+        "rules": [_rule(rule) for rule in RULES.values()],
     }
     results = [_result(finding, report) for finding in report.worst_first]
     results += [_suppressed(waived, report) for waived in report.waived]
@@ -53,15 +54,15 @@ def write(report: Report, _layout: Layout) -> str:
     return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
 
 
-def _rule(code: str) -> dict[str, Any]:
-    title = CODES[code]
+def _rule(rule: Rule) -> dict[str, Any]:
+    title = rule.title
     return {
-        "id": code,
+        "id": rule.code,
         "name": "".join(word.capitalize() for word in title.replace("-", " ").split()),
         "shortDescription": {"text": title},
-        "fullDescription": {"text": f"{title}: {explained(code)}"},
-        "help": {"text": f"{code}, {title}: {explained(code)}. Each result says what was expected and what is."},
-        "defaultConfiguration": {"level": _LEVELS[severity_of(code)]},
+        "fullDescription": {"text": f"{title}: {rule.impact}"},
+        "help": {"text": f"{rule.code}, {title}: {rule.impact}. Each result says what was expected and what is."},
+        "defaultConfiguration": {"level": _LEVELS[rule.severity]},
     }
 
 
@@ -102,7 +103,7 @@ def _suppressed(waived: Waived, report: Report) -> dict[str, Any]:
 def _location(key: str, schema: str) -> dict[str, str]:
     """Return where an object is; what is not in the schema (a role, a setting) goes by its name alone."""
     kind, name = kind_and_name(key)
-    if f"{kind} missing" not in CODES.values():
+    if kind not in _KINDS:
         return {"kind": kind, "name": name or key, "fullyQualifiedName": key}
     return {"kind": kind, "name": name.rpartition(".")[2], "fullyQualifiedName": f"{schema}.{name}"}
 

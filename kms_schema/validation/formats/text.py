@@ -3,10 +3,10 @@
 import textwrap
 from collections.abc import Iterator
 
-from kms_schema.validation.by_hand import NO_STATEMENT
-from kms_schema.validation.findings import Finding, Severity
+from kms_schema.validation.findings import NO_STATEMENT, Finding
 from kms_schema.validation.formats import Layout
 from kms_schema.validation.report import Report, Waived
+from kms_schema.validation.rules import Severity
 from kms_schema.validation.visible import in_a_line, in_lines
 
 _COLOURS = {Severity.ERROR: "31", Severity.WARNING: "33", Severity.INFO: "36"}

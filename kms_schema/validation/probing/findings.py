@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from kms_schema.validation.catalog import kind_and_name
-from kms_schema.validation.findings import Finding, severity_of
+from kms_schema.validation.findings import Finding, finding_of
 from kms_schema.validation.probing.trial import Kind, Outcome
 
 _CODES = {
@@ -19,13 +19,6 @@ _AT_STAKE = {
     "key_masters": "keys can get into states that the package forbids, and what relies on those is wrong",
     "key_rotations": "rotations can get into states that the package forbids, and be done twice or never",
 }
-MEANINGS = {
-    "KMS601": "rows can be written that the package forbids",
-    "KMS602": "what had to refuse it did not: something else did, which may not refuse the next one",
-    "KMS603": "the package promises that this write is accepted: what relies on it fails",
-    "KMS604": "whoever writes relies on it being done",
-}
-"""What each kind of finding of a probe means; of KMS601 more is said where it is known what is at stake."""
 _UNTRIED = "it was not tried, so whether it is refused is unknown"
 
 
@@ -43,9 +36,7 @@ def probe_findings(outcomes: Iterable[Outcome]) -> tuple[Finding, ...]:
 def not_probed(reason: str) -> Finding:
     """Return the finding that nothing could be tried."""
     meaning = "no forbidden write was tried, so whether they are refused is unknown"
-    return Finding(
-        "KMS901", severity_of("KMS901"), "probe", "every forbidden write tried", f"unknown: {reason}", meaning
-    )
+    return finding_of("KMS901", "probe", "every forbidden write tried", f"unknown: {reason}", meaning=meaning)
 
 
 def _cause(outcome: Outcome) -> str:
@@ -60,9 +51,7 @@ def _finding(code: str, group: list[Outcome]) -> Finding:
     first = group[0]
     guards = list(dict.fromkeys(outcome.guard for outcome in group))
     table = kind_and_name(first.guard)[1].partition(".")[0]
-    meaning = MEANINGS.get(code, _UNTRIED)
-    if code == "KMS601":
-        meaning = _AT_STAKE.get(table, meaning)
+    meaning = {"KMS601": _AT_STAKE.get(table), "KMS901": _UNTRIED}.get(code)
     write: Callable[[Outcome], str] = _of_cause if len(guards) > 1 or code in {"KMS603", "KMS901"} else _told
     lines = list(dict.fromkeys(write(outcome) for outcome in group))
     expected = "\n".join(dict.fromkeys(outcome.promised for outcome in group))
@@ -70,9 +59,7 @@ def _finding(code: str, group: list[Outcome]) -> Finding:
         expected = "accepted"
     if code == "KMS901":
         expected = "each forbidden write refused"
-    return Finding(
-        code, severity_of(code), first.guard, expected, "\n".join(lines), meaning, also=tuple(guards[1:])
-    )  # fmt: skip
+    return finding_of(code, first.guard, expected, "\n".join(lines), meaning=meaning, also=tuple(guards[1:]))
 
 
 def _told(outcome: Outcome) -> str:
