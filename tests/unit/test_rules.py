@@ -49,7 +49,7 @@ def faults_of(rule: Rule) -> Iterator[str]:
     if not re.fullmatch(r"KMS\d{3}", rule.code):
         yield f"{rule.code} is not written like KMS123"
     if not rule.title or not rule.impact:
-        yield f"{rule.code} needs a title and an impact"
+        yield f"{rule.code} needs a title, a severity, a remediation and an impact, in this order"
     if rule.remediation is Remediation.MANUAL and rule.help == NO_HELP:
         yield f"{rule.code} has no SQL that fixes it: say in its `help` what to do"
     if rule.asked is Asked.POSTURE and not rule.expected:

@@ -54,7 +54,7 @@ class Rule:
     title: str
     severity: Severity
     remediation: Remediation
-    impact: str
+    impact: str = ""
     _: KW_ONLY
     asked: Asked = Asked.CATALOG
     help: str = NO_HELP
