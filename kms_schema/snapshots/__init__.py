@@ -5,8 +5,12 @@ reviewed by people.
 server renders it: facts by object, null for an object or a fact that is gone. `ENGINE/REVISION.FROM-TO.json` holds what
 servers of those major versions render differently from then on, the whole of it for each object; an object without
 facts is rendered as by the newest again. A server newer than any of these is expected to render as the newest.
+
+The body of a function, which PostgreSQL keeps as it is written, is given as the name of its SQL file and the SHA-256 of
+what a server was seen to hold: without that, what is expected would be whatever the file says.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -19,6 +23,7 @@ Objects = dict[str, Facts]
 
 # importlib.resources would take longer to import than a snapshot to read.
 _FOLDER = Path(__file__).parent
+_SQL = _FOLDER.parent / "sql"
 _OVERRIDE = re.compile(r"(?P<revision>.+)\.(?P<first>\d+)-(?P<last>\d+)\.json")
 
 
@@ -44,7 +49,29 @@ def load(engine: str, revision: str, version: str) -> Objects:
         facts: dict[str, Any] = decoded(json.loads((folder / name).read_text("utf-8")))
         return facts
 
-    return folded(revisions, names, int(version.partition(".")[0]), read)
+    objects = folded(revisions, names, int(version.partition(".")[0]), read)
+    for facts in objects.values():
+        if isinstance(body := facts.get("body"), dict):
+            facts["body"] = _body(engine, **body)
+    return objects
+
+
+def body_of(file: Path) -> str | None:
+    """Return what stands between the dollar quotes of an SQL file, if there are any."""
+    _, *quoted = file.read_text("utf-8").split("$$")
+    return quoted[0] if len(quoted) == 2 else None
+
+
+def seal(body: str) -> dict[str, str]:
+    """Return the SHA-256 by which a body is recognised."""
+    return {"sha256": hashlib.sha256(body.encode()).hexdigest()}
+
+
+def _body(engine: str, file: str, sha256: str) -> str:
+    body = body_of(_SQL / engine / f"{file}.sql")
+    if body is None or seal(body) != {"sha256": sha256}:
+        raise ValueError(f"{file}.sql of {engine} is not what the snapshots were made from: write them anew")
+    return body
 
 
 def folded(

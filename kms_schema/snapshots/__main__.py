@@ -29,7 +29,7 @@ from psycopg import sql
 
 from kms_schema.database_url import parse_database_url
 from kms_schema.snapshots import Objects
-from kms_schema.snapshots.generate import SUPPORTED_POSTGRESQL, differing, snapshot_files, symbolic
+from kms_schema.snapshots.generate import SUPPORTED_POSTGRESQL, bodies_in, differing, snapshot_files, symbolic
 from kms_schema.validation import facts_postgresql, facts_sqlite
 
 _Seen = dict[str, dict[int, Objects]]
@@ -134,7 +134,7 @@ def _write(chain: list[str], servers: list[_Server], ini: Path, *, partial: bool
             seen["postgresql"][revision][server.major] = objects
     (folder / "revisions.json").write_text(json.dumps(chain, indent=2) + "\n", encoding="utf-8")
     for engine, by_revision in seen.items():
-        texts = snapshot_files(by_revision)
+        texts = snapshot_files(by_revision, bodies_in(folder.parent / "sql" / engine))
         (folder / engine).mkdir(exist_ok=True)
         for file in (folder / engine).glob("*.json"):
             if file.name not in texts and not partial:

@@ -4,9 +4,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
-from kms_schema.snapshots import Objects, encoded, load
+from kms_schema.snapshots import Objects, body_of, encoded, load, seal
 
 SUPPORTED_POSTGRESQL = range(13, 19)
 _SCHEMA = "public"
@@ -24,10 +25,20 @@ def symbolic(objects: Objects, owner: str) -> Objects:
     }
 
 
-def snapshot_files(seen: Mapping[str, Mapping[int, Objects]]) -> dict[str, str]:
-    """Return the text of each file for one engine, by name; `seen` holds symbolic objects by revision, oldest
-    first, and major version.
+def bodies_in(folder: Path) -> dict[str, str]:
+    """Return the names of SQL files by the body of the function that each makes; of several the newest."""
+    return {body: file.stem for file in sorted(folder.glob("*.sql")) if (body := body_of(file)) is not None}
+
+
+def snapshot_files(seen: Mapping[str, Mapping[int, Objects]], bodies: Mapping[str, str]) -> dict[str, str]:
+    """Return the text of each file for one engine, by name.
+
+    `seen` holds symbolic objects by revision, oldest first, and major version; `bodies` the names of SQL files.
     """
+    seen = {
+        revision: {major: _referring(objects, bodies) for major, objects in by_major.items()}
+        for revision, by_major in seen.items()
+    }
     texts: dict[str, str] = {}
     base: Objects = {}
     overrides: dict[int, dict[str, Any]] = {}
@@ -89,6 +100,16 @@ def _symbolic(name: str, value: Any, owner: str) -> Any:
     if name == "settings":
         return _ELEMENT.sub("{schema}", value)
     return _QUALIFIER.sub("{schema}", value).replace(f"'{_SCHEMA}'", "'{schema}'")
+
+
+def _referring(objects: Objects, bodies: Mapping[str, str]) -> Objects:
+    """Return the objects with the names of files in the place of bodies."""
+    return {
+        key: facts | {"body": {"file": bodies[facts["body"]], **seal(facts["body"])}}
+        if facts.get("body") in bodies
+        else facts
+        for key, facts in objects.items()
+    }
 
 
 def _ranges(overrides: Mapping[int, dict[str, Any]]) -> Iterator[tuple[int, int, dict[str, Any]]]:

@@ -1,10 +1,13 @@
 """Comparing is plain dictionaries: each cause once, and what follows from it under it."""
 
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kms_schema import snapshots
 from kms_schema.snapshots import Objects, decoded, encoded, folded, overlay
 from kms_schema.snapshots.generate import snapshot_files, symbolic
 from kms_schema.validation.catalog import kind_and_name, names_of
@@ -14,6 +17,7 @@ from kms_schema.validation.findings import codes_of
 from kms_schema.validation.grants import grants
 from kms_schema.validation.rendering import settled
 from kms_schema.validation.rules import RULES
+from tests.engines.programs import REPOSITORY
 
 
 def schema() -> Objects:
@@ -254,7 +258,7 @@ def test_overrides_hold_what_an_older_server_renders_differently() -> None:
     newest = schema()
     oldest = changed("view due", definition="SELECT other", needs=[])
     del oldest["column keys.status"]
-    files = snapshot_files({"005": {13: oldest, 14: oldest, 18: newest}})
+    files = snapshot_files({"005": {13: oldest, 14: oldest, 18: newest}}, {})
     assert sorted(files) == ["005.13-14.json", "005.json"]
     seen = schema()
     overlay(seen, {"view due": {"definition": "SELECT other"}, "column keys.status": None})
@@ -270,7 +274,7 @@ def test_files_hold_what_changes_and_are_folded_into_what_was_seen() -> None:
         {"view new": {}},
     ]
     seen = {"004": {13: older[0], 18: first}, "005": {13: older[1], 18: second}, "006": {13: older[2], 18: third}}
-    files = snapshot_files(seen)
+    files = snapshot_files(seen, {})
     assert sorted(files) == ["004.13-13.json", "004.json", "005.13-13.json", "005.json", "006.13-13.json", "006.json"]
     assert "keys.status" not in files["006.13-13.json"]
     for number, revision in enumerate(seen, start=1):
@@ -283,8 +287,22 @@ def test_files_hold_what_changes_and_are_folded_into_what_was_seen() -> None:
 
 
 def test_an_unchanged_object_is_in_no_further_file() -> None:
-    files = snapshot_files({"004": {18: schema()}, "005": {18: changed("view due", definition="SELECT 2")}})
+    files = snapshot_files({"004": {18: schema()}, "005": {18: changed("view due", definition="SELECT 2")}}, {})
     assert json.loads(files["005.json"]) == {"view due": {"definition": "SELECT 2"}}
+
+
+def test_a_function_whose_file_is_not_what_a_server_was_seen_to_hold_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packaged = REPOSITORY / "kms_schema" / "sql" / "postgresql" / "prevent_key_version_delete_v01.sql"
+    folder = tmp_path / "postgresql"
+    shutil.copytree(packaged.parent, folder)
+    monkeypatch.setattr(snapshots, "_SQL", tmp_path)
+    head = ("postgresql", snapshots.chain()[-1], "18.0")
+    assert snapshots.load.__wrapped__(*head) == snapshots.load(*head)
+    (folder / packaged.name).write_text(packaged.read_text().replace("RAISE EXCEPTION", "RAISE NOTICE"))
+    with pytest.raises(ValueError, match=r"prevent_key_version_delete_v01\.sql of postgresql is not what"):
+        snapshots.load.__wrapped__(*head)
 
 
 def test_long_text_is_kept_by_the_line() -> None:
