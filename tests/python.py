@@ -6,9 +6,11 @@ streams, signals and exit statuses of their own. What is about starting, importi
 `subprocess` itself.
 """
 
+import atexit
 import ctypes
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -107,8 +109,10 @@ def programs(folder: Path) -> Path:
 
 @cache
 def place() -> Path:
-    """Return where programs of shells reach this process's server."""
-    return Path(tempfile.mkdtemp(prefix="kms-forks-")) / "socket"
+    """Return where programs of shells reach this process's server, in a folder that is gone when the tests end."""
+    folder = tempfile.mkdtemp(prefix="kms-forks-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder) / "socket"
 
 
 @cache

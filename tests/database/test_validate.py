@@ -74,6 +74,18 @@ def test_a_database_that_lost_its_stamp_is_compared_with_what_it_is_most_like(
     assert report.compared_with == revision
 
 
+@pytest.mark.parametrize("revision", CHAIN[1:-1])
+def test_a_database_that_is_exactly_of_another_revision_than_its_stamp_is_one_finding(
+    database_at: Callable[[str], Database], revision: str
+) -> None:
+    database = database_at(revision)
+    with closing(database.connect()) as connection:
+        run(connection, f"UPDATE alembic_version SET version_num = '{CHAIN[-1]}'")  # noqa: S608
+    report = report_on(database)
+    assert found(report) == [("KMS005", "revision of the database")]
+    assert report.compared_with == revision
+
+
 def test_two_stamped_revisions_are_a_finding(database: Database) -> None:
     with closing(database.connect()) as connection:
         run(connection, f"INSERT INTO alembic_version VALUES ('{CHAIN[0]}')")  # noqa: S608

@@ -16,6 +16,7 @@ from tests.commands import kms_schema
 from tests.database.test_validate_roles import HAND_OVER
 from tests.engines import Database
 from tests.reports import found
+from tests.revisions import revisions
 from tests.rights.granted import Granted
 from tests.rights.material import live_key
 from tests.roles import login
@@ -254,3 +255,10 @@ def test_another_schema_has_them_too(empty_database: Database) -> None:
         finally:
             execute(connection, f"REASSIGN OWNED BY {prefix}{Role.OWNER} TO {connection.info.user}")
             execute(connection, f"DROP OWNED BY {roles}; DROP ROLE {roles}")
+
+
+def test_a_wrong_stamp_is_one_finding_beside_the_policies_of_roles(granted: Granted) -> None:
+    granted.superuser.execute(f"UPDATE alembic_version SET version_num = '{revisions()[-2]}'".encode())  # noqa: S608
+    report = validate(granted.superuser)
+    assert ("KMS005", "revision of the database") in found(report)
+    assert report.compared_with == revisions()[-1]
