@@ -41,8 +41,6 @@ class Refreshed:
         return self.keys is None and not self.views
 
 
-_RETURNS_ROWS = "SELECT proretset FROM pg_catalog.pg_proc WHERE oid = pg_catalog.to_regprocedure(%s)"
-
 _COUNT_USE = """UPDATE main.key_masters
 SET usage_count = (SELECT sum(usage_count) FROM main.key_versions AS version WHERE version.key_id = key_masters.id)
 WHERE usage_count < (SELECT sum(usage_count) FROM main.key_versions AS version WHERE version.key_id = key_masters.id)"""
@@ -52,16 +50,14 @@ def refresh(connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: 
     """Refresh what there is, and say what was done; `schema` is PostgreSQL's. Readers of the views wait for nothing.
 
     Any number of sessions may call this at once: one refreshes, the others return at once. Raises `RefreshError` for a
-    database that is older than revision 010, and the driver's errors.
+    database that is older than revision 005, and the driver's errors.
     """
     if isinstance(connection, sqlite3.Connection):
         return _count_use(connection)
     function = f"{quoted(schema)}.refresh_key_views()"
-    found = connection.execute(_RETURNS_ROWS, (function,)).fetchone()
-    if found is None or not found[0]:
-        missing = "there is no" if found is None else "an older revision made"
+    if connection.execute("SELECT pg_catalog.to_regprocedure(%s)", (function,)).fetchone() == (None,):
         raise RefreshError(
-            f"{missing} {function}: bring the database up to date (kms-schema upgrade), or name its schema (--schema)"
+            f"there is no {function}: bring the database up to date (kms-schema upgrade), or name its schema (--schema)"
         )
     query = f"SELECT view_name, refreshed_at, duration_ms FROM {function}"  # noqa: S608  (quoted)
     rows = connection.execute(query.encode()).fetchall()

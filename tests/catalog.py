@@ -5,6 +5,7 @@ schema. It takes whole catalog rows and leaves out what only says where or when 
 transaction ids) and what the server estimates, so an attribute of a future PostgreSQL version is in it as well.
 """
 
+import re
 import sqlite3
 from typing import Any
 
@@ -141,6 +142,9 @@ POSTGRESQL = (
 )
 
 
+EVENT = re.compile(r"\b(BEFORE|AFTER|INSTEAD OF) (INSERT|UPDATE|DELETE)\b")
+
+
 def catalog(connection: Connection) -> Catalog:
     """Return every object of the connected database, by kind and name, with all its attributes."""
     if isinstance(connection, sqlite3.Connection):
@@ -165,9 +169,11 @@ def _sqlite(connection: sqlite3.Connection) -> Catalog:
         for kind, name, table, sql in connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema")
     }
     # Triggers of one table and event fire in the order in which they were made, so that order is behaviour.
-    triggers = connection.execute("SELECT tbl_name, name FROM sqlite_schema WHERE type = 'trigger' ORDER BY rowid")
-    for table, name in triggers.fetchall():
-        found.setdefault(f"order of triggers on {table}", []).append(name)
+    triggers = connection.execute("SELECT tbl_name, name, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY rowid")
+    for table, name, sql in triggers.fetchall():
+        event = EVENT.search(sql)
+        assert event is not None, sql
+        found.setdefault(f"order of triggers {event[0]} on {table}", []).append(name)
     for setting in ("user_version", "application_id", "encoding", "auto_vacuum"):
         found[setting] = connection.execute(f"PRAGMA {setting}").fetchone()[0]
     return found

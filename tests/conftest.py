@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
+import psycopg
 import pytest
 
 from tests.costs import Costs
@@ -168,11 +169,18 @@ def shared_connection(engines: Engines, engine_name: str) -> Iterator[Connection
         yield connection
 
 
+def in_transaction(connection: Connection) -> bool:
+    if isinstance(connection, sqlite3.Connection):
+        return connection.in_transaction
+    return connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE
+
+
 @pytest.fixture
 def shared(engine: Engine, shared_connection: Connection) -> Iterator[SharedDatabase]:
     """A connection to a migrated database that many tests share, in a transaction that is rolled back."""
     shared_connection.execute("BEGIN")
     yield SharedDatabase(engine.name, engine.dialect, shared_connection)
+    assert in_transaction(shared_connection), "the test has ended the transaction: what it left others would find"
     shared_connection.rollback()
     if isinstance(shared_connection, sqlite3.Connection):  # PostgreSQL takes back settings with the transaction
         for pragma in ("foreign_keys", "recursive_triggers", "ignore_check_constraints"):

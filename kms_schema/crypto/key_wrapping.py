@@ -166,8 +166,8 @@ class KeyWrapping:
     def decrypt_credentials(self, configuration: HsmConfiguration, *under: str) -> Credentials:
         """Return the credentials of a configuration, a dictionary that does not show its values.
 
-        They are opened under the key that the row names. One that was written before revision 008, or by a program that
-        does not name it, is tried under each of `under`. Raises `OpeningRefusedError` where none opens it,
+        They are opened under the key that the row names. One that was written by a program that does not name it is
+        tried under each of `under`. Raises `OpeningRefusedError` where none opens it,
         `NoMaterialError` where there are none, `WrappingKeyError` where nobody has a key that is tried, or none is.
         """
         _credentials_of(configuration)

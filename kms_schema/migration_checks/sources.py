@@ -15,6 +15,7 @@ MAY_IMPORT = frozenset(
         "alembic",
         "sqlalchemy",
         "kms_schema.sql",
+        "kms_schema.sql.columns",
         "kms_schema.sql.exchanging",
         "kms_schema.sql.losses",
         "kms_schema.sql.steps",

@@ -131,8 +131,8 @@ STATEMENTS = {
             next_retry_at = clock_timestamp() + make_interval(secs => %(seconds)s::double precision)
         WHERE id = %(id)s AND {held}
     """,
-    # An end of time that planners do not know of: without it they expect as many as there are versions that ended
-    # before 011, and look through the table.
+    # An end of time that planners do not know of: without it they expect as many as there are versions without
+    # a ceiling that ended, and look through the table.
     "no ceiling": f"""
         UPDATE {{schema}}.key_versions SET usage_ceiling = NULL WHERE id = ANY (ARRAY(
             SELECT live.id FROM {{schema}}.key_versions AS live

@@ -11,13 +11,13 @@ from kms_schema.sql import create_statements, drop_statements
 from kms_schema.sql.steps import lock, schema
 
 revision = "007_record_key_changes"
-down_revision = "006_seal_key_audit_trail"
+down_revision = "006_prove_audit_trail"
 branch_labels = None
 depends_on = None
 
 TABLES = ("key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations")
 BEFORE: dict[str, tuple[str, ...]] = {
-    "postgresql": ("audit_key_change_v01", "prevent_unrecorded_truncate_v01"),
+    "postgresql": ("audit_key_change_v01", "audit_key_insert_v01"),
     "sqlite": ("key_audit_actor_v01", "guard_key_audit_actor_insert_trigger_v01"),
 }
 """What the triggers need, and nobody has to wait for."""

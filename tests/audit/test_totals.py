@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.audit.aged import age
 from tests.audit.retaining import Retaining, retaining
 from tests.audit.totals import assert_exact, counted, kept
-from tests.audit.trails import open_trail, seal_all, write
+from tests.audit.trails import seal_all, write
 from tests.engines import Database
 from tests.engines.database import Connection
 from tests.rows import active_key_master, audit_entry, insert
@@ -174,43 +174,3 @@ def test_what_retention_removes_is_taken_out_of_the_sums(place: Retaining, tmp_p
         place.retain(tmp_path)
         assert_exact(connection)
         assert before - 250 <= kept(connection).total() < before - 190
-
-
-def test_an_upgrade_adds_up_what_is_sealed_already(database: Database) -> None:
-    """Entries in an open gap, and later ones, are left for the seals to come."""
-    with ExitStack() as stack:
-        connection, other = (stack.enter_context(closing(database.connect())) for _ in range(2))
-        database.alembic("downgrade", "009")
-        write(connection, 5, event_category="COMPLIANCE", event_type="ROTATION_REQUIRED")
-        if database.dialect == "postgresql":
-            execute(other, "BEGIN")
-            write(other, 1, security_level="CRITICAL")
-        write(connection, 5)
-        seal_all(connection)
-        write(connection, 5)
-        if database.dialect == "postgresql":
-            execute(other, "COMMIT")
-        database.alembic("upgrade", "head")
-        assert_exact(connection)
-        assert kept(connection).total() >= 10
-        seal_all(connection)
-        assert_exact(connection)
-        assert counted(connection, "key_audit_unsealed") == {}
-
-
-@pytest.mark.only_on("postgresql")
-def test_a_seal_reads_each_new_entry_once_and_writes_each_sum_once(database: Database) -> None:
-    """The cost of a seal is what is new in it, and not how many pages that takes."""
-    counters = "SELECT n_tup_ins + n_tup_upd FROM pg_stat_xact_user_tables WHERE relname = 'key_audit_daily_totals'"
-    with closing(database.connect()) as connection:
-        write(connection, 1500)
-        with open_trail(connection).sealing():
-            pass
-        execute(connection, "BEGIN")
-        seal_in_here = "SELECT count(*) FROM (SELECT DISTINCT risk_score, security_level FROM key_audit_logs) AS kinds"
-        (kinds,) = execute(connection, seal_in_here).fetchone()
-        execute(connection, "COMMIT")
-        seal_all(connection)
-        (written,) = execute(connection, counters.replace("pg_stat_xact_user_tables", "pg_stat_user_tables")).fetchone()
-        assert kinds <= 102
-        assert written <= kinds + 1

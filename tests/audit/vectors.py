@@ -58,9 +58,16 @@ def copied(connection: Connection, query: str) -> list[Bytes]:
 
 def newest(shared: SharedDatabase) -> bytes:
     """Return the entry with the greatest sequence, as the engine's way of reading gives it."""
+    return read(shared, NEWEST_FIRST)
+
+
+def numbered(shared: SharedDatabase, sequence: int) -> bytes:
+    """Return the entry with this sequence: others may have greater ones, which a rollback does not give back."""
+    return read(shared, f"SELECT {{}} FROM key_audit_logs WHERE sequence = {sequence}")  # noqa: S608
+
+
+def read(shared: SharedDatabase, query: str) -> bytes:
     if shared.dialect == "postgresql":
-        (entry,) = copied(shared.connection, NEWEST_FIRST.format(postgresql_entries.SELECTED))
+        (entry,) = copied(shared.connection, query.format(postgresql_entries.SELECTED))
         return bytes(entry)
-    return sqlite_entries.entry_from_row(
-        execute(shared.connection, NEWEST_FIRST.format(sqlite_entries.SELECTED)).fetchone()
-    )
+    return sqlite_entries.entry_from_row(execute(shared.connection, query.format(sqlite_entries.SELECTED)).fetchone())

@@ -193,7 +193,7 @@ def test_credentials_come_back(session: Session, wrapping: KeyWrapping) -> None:
 
 
 def test_credentials_that_do_not_say_what_they_are_under_are_tried(session: Session, wrapping: KeyWrapping) -> None:
-    """As they were stored before revision 008, or by a program that leaves the column out."""
+    """As a program stores them that leaves the column out."""
     hsm = an_hsm()
     wrapping.encrypt_credentials(hsm, CREDENTIALS, under=ROOT)
     hsm.wrapping_key_ref = None

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest an
 
 BUILDING = "CREATE INDEX CONCURRENTLY"
 """What begins after the first look."""
-INDEXES = {name for name, *_ in revision().INDEXES}
+INDEXES = {name for name, *_ in revision().INDEXES} | {revision().TIMES}
 
 
 @pytest.fixture

@@ -136,7 +136,7 @@ def test_the_window_of_the_page_as_it_is_written(database: Database, connection:
     """But for a prefix of the test's own, since roles are the whole server's."""
     prefix = f"t{secrets.token_hex(4)}_"
     database.alembic("downgrade", "006")
-    guard(connection, "006_seal_key_audit_trail")
+    guard(connection, "006_prove_audit_trail")
     (block,) = re.findall(r"<!-- a window -->\n```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     try:
         for line in block.splitlines():

@@ -220,7 +220,7 @@ def test_a_prefix_that_is_no_beginning_of_a_name_is_refused(prefix: str) -> None
 def test_an_upgrade_by_a_member_of_the_owner_leaves_everything_to_the_owner(granted: Granted) -> None:
     """As docs/roles.md says: with `role` among the options of the URL, and the roles applied again afterwards."""
     apply(granted.superuser, prefix=granted.prefix, owner=True)
-    granted.database.alembic("downgrade", "006")
+    granted.database.alembic("downgrade", "005")
     with granted.member(Role.OWNER) as deployer:
         url = f"{deployer.url}?options=-c%20role%3D{granted.prefix}{Role.OWNER}"
         assert kms_schema("upgrade", url=url).status == 0

@@ -40,14 +40,11 @@ SECRET_OR_FREE = {
 """Named where they change, and never quoted: an entry cannot be taken back."""
 
 
-GUARD = ("postgresql", "guard_key_audit_log_insert_event_trigger_v01")
-
-
-NEWEST = {"hsm_configurations": "v02"}
+GUARD = ("postgresql", "guard_key_audit_log_insert_event_v01")
 
 
 def recording(dialect: str, table: str, event: str) -> SqlFile:
-    return load(dialect, f"audit_{NAMES[table]}_{event}_trigger_{NEWEST.get(table, 'v01')}")
+    return load(dialect, f"audit_{NAMES[table]}_{event}_trigger_v01")
 
 
 def expected(table: str) -> set[str]:

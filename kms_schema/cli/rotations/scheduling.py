@@ -72,7 +72,7 @@ def schedule_command(database_url: str | None, schema: str, limit: int, style: s
 @where
 @style_option
 def catch_up_command(database_url: str | None, schema: str, style: str) -> None:
-    """Work out the ceilings of all versions that have none: once after an upgrade to 011, or after new limits.
+    """Work out the ceilings of all versions that have none: once for keys from before 005, or after new limits.
 
     Nothing is wrong before that is done, but looking for what is due reads each of these versions. `schedule` does a
     thousand each time. It can be ended at any time, and run again.

@@ -177,7 +177,7 @@ def _index_bytes(connection: sa.Connection, table: str, rest: str, added: dict[s
     columns, _, predicate = rest.partition(") WHERE ")
     columns = columns if predicate else rest.rstrip().removesuffix(")")
     for column, kind in added.items():
-        columns = re.sub(rf"\b{column}\b", f"NULL::{kind}", columns)
+        columns, predicate = (re.sub(rf"\b{column}\b", f"NULL::{kind}", part) for part in (columns, predicate))
     where = f"WHERE {predicate}" if predicate else ""
     query = f"EXPLAIN (FORMAT JSON) SELECT {columns} FROM {table} {where}"  # noqa: S608  (a statement of a revision)
     planned = connection.exec_driver_sql(query.replace("%", "%%")).scalar_one()[0]["Plan"]

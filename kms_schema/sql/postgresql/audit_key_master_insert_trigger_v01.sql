@@ -1,6 +1,6 @@
 CREATE TRIGGER audit_key_master_insert
-AFTER INSERT ON {schema}.key_masters
-FOR EACH ROW EXECUTE FUNCTION {schema}.audit_key_change(
+AFTER INSERT ON {schema}.key_masters REFERENCING NEW TABLE AS inserted
+FOR EACH STATEMENT EXECUTE FUNCTION {schema}.audit_key_insert(
     'KEY', 'LIFECYCLE',
     '{key_id, key_type, algorithm, key_size_bits, status, activated_at, rotated_at, expires_at, expired_at,
      revoked_at, archived_at, status_reason, parent_key_id, derivation_path, max_usage_count, hsm_provider,

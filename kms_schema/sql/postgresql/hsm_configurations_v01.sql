@@ -17,6 +17,7 @@ CREATE TABLE {schema}.hsm_configurations (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     created_by VARCHAR(100),
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    wrapping_key_ref VARCHAR(255),
     CONSTRAINT pk_hsm_configurations PRIMARY KEY (id),
     CONSTRAINT ck_hsm_configurations_provider_known CHECK (provider IN ('aws_cloudhsm', 'azure_dedicated_hsm', 'google_cloud_hsm', 'thales_luna', 'utimaco', 'pkcs11', 'software_simulation')),
     CONSTRAINT ck_hsm_configurations_health_status_known CHECK (health_status IN ('HEALTHY', 'DEGRADED', 'OFFLINE')),
@@ -26,5 +27,7 @@ CREATE TABLE {schema}.hsm_configurations (
     CONSTRAINT ck_hsm_configurations_response_time_ms_not_negative CHECK (response_time_ms >= 0),
     CONSTRAINT ck_hsm_configurations_authentication_config_is_envelope CHECK (substring(authentication_config FROM 1 FOR 1) = '\x01'::bytea AND octet_length(authentication_config) >= 30),
     CONSTRAINT ck_hsm_configurations_supported_algorithms_is_array CHECK (jsonb_typeof(supported_algorithms) = 'array'),
+    CONSTRAINT ck_hsm_configurations_wrapping_key_ref_not_blank CHECK (btrim(wrapping_key_ref, E' \t\n\r') <> ''),
+    CONSTRAINT ck_hsm_configurations_wrapping_key_ref_has_credentials CHECK (wrapping_key_ref IS NULL OR authentication_config IS NOT NULL),
     CONSTRAINT uq_hsm_configurations_configuration_name UNIQUE (configuration_name)
 )

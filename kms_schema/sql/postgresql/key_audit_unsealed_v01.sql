@@ -1,31 +1,5 @@
--- The entries that no seal is over yet: what comes after the last sequence that a seal took, and what came late, into a
--- gap that a seal left open. Together with key_audit_daily_totals and key_rotation_causes, which are of what is sealed,
--- they are the whole trail, in every snapshot, since all of it changes with a seal's commit.
---
--- The planner cannot know how little that is, and would take a plan, and just-in-time compilation, for half a percent of
--- the trail and for each of a hundred gaps. A range with two ends, an array, and a limit that it does not know make it
--- expect as little as it can be made to; OFFSET 0 keeps it from reading the whole trail.
+-- The entries that no seal is over yet: all of them, since there are no seals before 006_prove_audit_trail.
 CREATE VIEW {schema}.key_audit_unsealed AS
-WITH newest AS MATERIALIZED (
-    SELECT seal.last_sequence, seal.open_gaps
-    FROM {schema}.key_audit_seals AS seal
-    ORDER BY seal.seal_number DESC
-    LIMIT 1
-),
-spans AS (
-    SELECT
-        COALESCE((SELECT newest.last_sequence FROM newest), 0) + 1 AS first_sequence,
-        9223372036854775807 AS last_sequence
-
-    UNION ALL
-
-    SELECT (gap.span ->> 0)::bigint AS first_sequence, (gap.span ->> 1)::bigint AS last_sequence
-    FROM unnest(ARRAY(
-        SELECT element.span
-        FROM newest
-        CROSS JOIN LATERAL jsonb_array_elements(newest.open_gaps) AS element (span)
-    )) AS gap (span)
-)
 SELECT
     entry.sequence,
     entry.key_id,
@@ -34,18 +8,4 @@ SELECT
     entry.timestamp,
     entry.security_level,
     entry.risk_score
-FROM spans
-CROSS JOIN LATERAL (
-    SELECT
-        late.sequence,
-        late.key_id,
-        late.event_type,
-        late.event_category,
-        late.timestamp,
-        late.security_level,
-        late.risk_score
-    FROM {schema}.key_audit_logs AS late
-    WHERE late.sequence BETWEEN spans.first_sequence AND spans.last_sequence
-    LIMIT (SELECT 9223372036854775807 AS every_one)
-    OFFSET 0
-) AS entry;
+FROM {schema}.key_audit_logs AS entry;

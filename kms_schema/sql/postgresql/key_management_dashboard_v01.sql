@@ -12,6 +12,8 @@
 -- The days are today and the 29 before it; days without an event have no row. A rotation belongs to the day it was
 -- scheduled for, which all rotations have, and it counts as failed while its status says so; `success_rate` is the
 -- percentage of COMPLETED among COMPLETED and FAILED, null while none has ended.
+-- Events are taken from the totals of what is sealed, and one by one only where no seal is over them yet: a refresh
+-- costs what is new, and not what has accumulated. Rotations are asked for status by status, as their index has them.
 -- Averages and rates are rounded half up to one decimal with whole numbers, so that both engines get the same.
 CREATE MATERIALIZED VIEW {schema}.key_management_dashboard AS
 WITH clock AS NOT MATERIALIZED (
@@ -21,6 +23,7 @@ moment AS NOT MATERIALIZED (
     SELECT
         clock.at,
         (clock.at AT TIME ZONE 'UTC')::date AS today,
+        (clock.at AT TIME ZONE 'UTC')::date - 29 AS first_day,
         (date_trunc('day', clock.at, 'UTC') - interval '696 hours') AS first_midnight,
         (date_trunc('day', clock.at, 'UTC') + interval '24 hours') AS next_midnight
     FROM clock
@@ -56,22 +59,40 @@ rotations AS (
         max(rotation.execution_time_ms) AS worst_execution_ms
     FROM moment
     INNER JOIN {schema}.key_rotations AS rotation
-        ON rotation.scheduled_at >= moment.first_midnight AND rotation.scheduled_at < moment.next_midnight
+        ON
+            rotation.status IN ('SCHEDULED', 'RUNNING', 'COMPLETED', 'FAILED')
+            AND rotation.scheduled_at >= moment.first_midnight
+            AND rotation.scheduled_at < moment.next_midnight
     GROUP BY day
 ),
-events AS (
+counted AS (
+    SELECT total.day, total.event_category, total.security_level, total.risk_score, total.event_count
+    FROM moment
+    INNER JOIN {schema}.key_audit_daily_totals AS total ON total.day BETWEEN moment.first_day AND moment.today
+
+    UNION ALL
+
     SELECT
         (entry.timestamp AT TIME ZONE 'UTC')::date AS day,
         entry.event_category,
         entry.security_level,
-        count(*) AS event_count,
-        count(entry.risk_score) AS scored_count,
-        sum(entry.risk_score) AS total_risk_score,
-        max(entry.risk_score) AS max_risk_score
+        COALESCE(entry.risk_score, -1) AS risk_score,
+        1 AS event_count
     FROM moment
-    INNER JOIN {schema}.key_audit_logs AS entry
+    INNER JOIN {schema}.key_audit_unsealed AS entry
         ON entry.timestamp >= moment.first_midnight AND entry.timestamp < moment.next_midnight
-    GROUP BY day, entry.event_category, entry.security_level
+),
+events AS (
+    SELECT
+        counted.day,
+        counted.event_category,
+        counted.security_level,
+        sum(counted.event_count)::bigint AS event_count,
+        sum(counted.event_count) FILTER (WHERE counted.risk_score >= 0) AS scored_count,
+        sum(counted.event_count * counted.risk_score) FILTER (WHERE counted.risk_score >= 0) AS total_risk_score,
+        max(counted.risk_score) FILTER (WHERE counted.risk_score >= 0) AS max_risk_score
+    FROM counted
+    GROUP BY counted.day, counted.event_category, counted.security_level
 )
 SELECT
     concat_ws('/', 'keys', keys.key_type, keys.status, COALESCE(keys.hsm_provider, '-')) AS row_key,

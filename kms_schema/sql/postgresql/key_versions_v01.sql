@@ -15,6 +15,9 @@ CREATE TABLE {schema}.key_versions (
     data_volume_bytes BIGINT DEFAULT 0 NOT NULL,
     generation_time_ms INTEGER,
     entropy_score DOUBLE PRECISION,
+    key_type VARCHAR(30),
+    usage_ceiling BIGINT,
+    volume_ceiling BIGINT,
     CONSTRAINT pk_key_versions PRIMARY KEY (id),
     CONSTRAINT ck_key_versions_version_number_positive CHECK (version_number > 0),
     CONSTRAINT ck_key_versions_usage_count_not_negative CHECK (usage_count >= 0),
@@ -33,3 +36,4 @@ CREATE TABLE {schema}.key_versions (
     CONSTRAINT fk_key_versions_key_id_key_masters FOREIGN KEY(key_id) REFERENCES {schema}.key_masters (id) ON DELETE CASCADE ON UPDATE RESTRICT,
     CONSTRAINT fk_key_versions_wrapped_by_version_id_key_versions FOREIGN KEY(wrapped_by_version_id) REFERENCES {schema}.key_versions (id) ON DELETE RESTRICT ON UPDATE RESTRICT
 )
+    WITH (fillfactor = 90)

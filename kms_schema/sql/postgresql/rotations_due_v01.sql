@@ -21,9 +21,16 @@
 -- known beforehand, so only they appear early, by notify_before_rotation_hours.
 -- The window and its time zone are for the worker to apply: a window never hides a key.
 --
--- How it stays cheap: each branch of `due` starts from the few policies or the few log entries and goes to the keys
--- with a condition on bare columns, which an index can serve. OFFSET 0 keeps the planner from turning that into a join
--- over all keys, and a range with two ends makes it expect few rows where it cannot know the policy's limit.
+-- How it stays cheap: it costs what is due, and not what there is. Each branch starts from the few policies and goes to
+-- the keys through an index that begins with the key type; incidents come from what sealing has noted and from the
+-- entries that no seal covers yet, so the history is not read. OFFSET 0 keeps the planner from turning any of that
+-- into a join over all keys or all rotations, and a range with two ends makes it expect few rows where it cannot know
+-- the policy's limit. Counters have no index, because counting use must stay HOT: their ceilings have one, and
+-- what is found by a ceiling is held against the counter. Versions that were written before revision 005, whose
+-- triggers set ceilings and key type, have neither; they are read one by one until they do.
+-- A branch hands on what it has read of a key and of its live version, so that neither is looked up again. Whether a
+-- worker has a key is asked once for each, at the end: of branches planners expect many more rows than there are, and
+-- with two questions for each they would, among a million keys, compile for longer (jit_above_cost) than it all takes.
 -- Every branch names its columns: a restored database would otherwise give those of the later ones other names.
 -- Days are counted as 24 hours, because a day of the session's time zone may have 23 or 25.
 CREATE VIEW {schema}.rotations_due AS
@@ -62,6 +69,7 @@ limits AS (
 of_live_version AS (
     SELECT
         version.key_id AS key_master_id,
+        version.version_number,
         limits.key_type,
         limits.id AS policy_id,
         limits.policy_name,
@@ -70,24 +78,27 @@ of_live_version AS (
         version.activated_at + limits.maximum_age AS due_at
     FROM limits
     CROSS JOIN LATERAL (
-        SELECT live.key_id, live.activated_at
+        SELECT live.key_id, live.version_number, live.activated_at
         FROM {schema}.key_versions AS live
         WHERE
-            live.activated_at BETWEEN '-infinity' AND limits.activated_by
+            live.key_type = limits.key_type
+            AND live.activated_at BETWEEN '-infinity' AND limits.activated_by
             AND live.deactivated_at IS NULL
         OFFSET 0
     ) AS version
 
     UNION ALL
 
-    SELECT version.key_id, limits.key_type, limits.id, limits.policy_name, 'usage'::text AS reason, 3 AS urgency,
-        NULL::timestamptz AS due_at
+    SELECT version.key_id, version.version_number, limits.key_type, limits.id, limits.policy_name,
+        'usage'::text AS reason, 3 AS urgency, NULL::timestamptz AS due_at
     FROM limits
     CROSS JOIN LATERAL (
-        SELECT live.key_id
+        SELECT live.key_id, live.version_number
         FROM {schema}.key_versions AS live
         WHERE
-            live.usage_count BETWEEN limits.max_operations AND 9223372036854775807
+            live.key_type = limits.key_type
+            AND live.usage_ceiling BETWEEN limits.max_operations AND 9223372036854775807
+            AND live.usage_count >= limits.max_operations
             AND live.activated_at IS NOT NULL
             AND live.deactivated_at IS NULL
         OFFSET 0
@@ -96,61 +107,70 @@ of_live_version AS (
 
     UNION ALL
 
-    SELECT version.key_id, limits.key_type, limits.id, limits.policy_name, 'volume'::text AS reason, 4 AS urgency,
-        NULL::timestamptz AS due_at
+    SELECT version.key_id, version.version_number, limits.key_type, limits.id, limits.policy_name,
+        'volume'::text AS reason, 4 AS urgency, NULL::timestamptz AS due_at
     FROM limits
     CROSS JOIN LATERAL (
-        SELECT live.key_id
+        SELECT live.key_id, live.version_number
         FROM {schema}.key_versions AS live
         WHERE
-            live.data_volume_bytes BETWEEN limits.max_bytes AND 9223372036854775807
+            live.key_type = limits.key_type
+            AND live.volume_ceiling BETWEEN limits.max_bytes AND 9223372036854775807
+            AND live.data_volume_bytes >= limits.max_bytes
             AND live.activated_at IS NOT NULL
             AND live.deactivated_at IS NULL
         OFFSET 0
     ) AS version
     WHERE limits.max_bytes IS NOT NULL
 ),
+-- What the trail says of keys: sealed, and not sealed yet.
+causes AS (
+    SELECT key_id, reason, occurred_at
+    FROM {schema}.key_rotation_causes
+
+    UNION ALL
+
+    SELECT
+        key_id,
+        CASE event_category WHEN 'SECURITY' THEN 'incident' ELSE 'compliance' END AS reason,
+        "timestamp" AS occurred_at
+    FROM {schema}.key_audit_unsealed
+    WHERE
+        key_id IS NOT NULL
+        AND (
+            (event_category = 'SECURITY' AND security_level = 'CRITICAL')
+            OR (event_category = 'COMPLIANCE' AND event_type = 'ROTATION_REQUIRED')
+        )
+),
 due AS (
     SELECT
         master.id AS key_master_id,
+        master.key_id,
+        limits.key_type,
+        NULL::integer AS live_version,
         limits.id AS policy_id,
         limits.policy_name,
         'time' AS reason,
         1 AS urgency,
-        master.rotated_at + limits.rotation_interval AS due_at
+        master.since + limits.rotation_interval AS due_at
     FROM limits
     CROSS JOIN LATERAL (
-        SELECT candidate.id, candidate.rotated_at
+        SELECT candidate.id, candidate.key_id, coalesce(candidate.rotated_at, candidate.activated_at) AS since
         FROM {schema}.key_masters AS candidate
         WHERE
             candidate.status = 'active'
             AND candidate.key_type = limits.key_type
-            AND candidate.rotated_at BETWEEN '-infinity' AND limits.rotated_by
+            AND coalesce(candidate.rotated_at, candidate.activated_at) BETWEEN '-infinity' AND limits.rotated_by
         OFFSET 0
     ) AS master
 
     UNION ALL
 
-    SELECT master.id, limits.id, limits.policy_name, 'time'::text AS reason, 1 AS urgency,
-        master.activated_at + limits.rotation_interval AS due_at
-    FROM limits
-    CROSS JOIN LATERAL (
-        SELECT candidate.id, candidate.activated_at
-        FROM {schema}.key_masters AS candidate
-        WHERE
-            candidate.status = 'active'
-            AND candidate.key_type = limits.key_type
-            AND candidate.rotated_at IS NULL
-            AND candidate.activated_at BETWEEN '-infinity' AND limits.rotated_by
-        OFFSET 0
-    ) AS master
-
-    UNION ALL
-
-    SELECT master.id, version.policy_id, version.policy_name, version.reason, version.urgency, version.due_at
+    SELECT master.id, master.key_id, version.key_type, version.version_number, version.policy_id, version.policy_name,
+        version.reason, version.urgency, version.due_at
     FROM of_live_version AS version
     CROSS JOIN LATERAL (
-        SELECT candidate.id
+        SELECT candidate.id, candidate.key_id
         FROM {schema}.key_masters AS candidate
         WHERE
             candidate.id = version.key_master_id
@@ -161,25 +181,11 @@ due AS (
 
     UNION ALL
 
-    SELECT master.id, limits.id, limits.policy_name, 'compliance'::text AS reason, 5 AS urgency,
-        min(entry.timestamp) AS due_at
-    FROM {schema}.key_audit_logs AS entry
-    INNER JOIN {schema}.key_masters AS master ON entry.key_id = master.id
-    INNER JOIN limits ON master.key_type = limits.key_type
-    WHERE
-        entry.event_type = 'ROTATION_REQUIRED'
-        AND entry.event_category = 'COMPLIANCE'
-        AND master.status = 'active'
-        AND (master.rotated_at IS NULL OR entry.timestamp > master.rotated_at)
-        AND limits.rotate_on_compliance_requirement
-    GROUP BY master.id, limits.id, limits.policy_name
-
-    UNION ALL
-
-    SELECT master.id, limits.id, limits.policy_name, 'expiry'::text AS reason, 6 AS urgency, master.expires_at AS due_at
+    SELECT master.id, master.key_id, limits.key_type, NULL::integer AS live_version, limits.id, limits.policy_name,
+        'expiry'::text AS reason, 6 AS urgency, master.expires_at AS due_at
     FROM limits
     CROSS JOIN LATERAL (
-        SELECT candidate.id, candidate.expires_at
+        SELECT candidate.id, candidate.key_id, candidate.expires_at
         FROM {schema}.key_masters AS candidate
         WHERE
             candidate.status = 'active'
@@ -190,96 +196,131 @@ due AS (
 
     UNION ALL
 
-    SELECT master.id, limits.id, limits.policy_name, 'incident'::text AS reason, 7 AS urgency,
-        min(entry.timestamp) AS due_at
-    FROM {schema}.key_audit_logs AS entry
-    INNER JOIN {schema}.key_masters AS master ON entry.key_id = master.id
+    -- Of versions that no trigger has seen, planners expect as many as there are of those that are no longer live, and
+    -- would read the table. An end of time that they do not know of makes them expect few.
+    SELECT master.id, master.key_id, limits.key_type, live.version_number, limits.id, limits.policy_name,
+        verdict.reason, verdict.urgency, verdict.due_at
+    FROM (SELECT 'infinity'::timestamptz AS latest OFFSET 0) AS ever
+    CROSS JOIN LATERAL (
+        SELECT
+            version.key_id,
+            version.version_number,
+            version.activated_at,
+            version.usage_count,
+            version.data_volume_bytes
+        FROM {schema}.key_versions AS version
+        WHERE
+            version.key_type IS NULL
+            AND version.activated_at BETWEEN '-infinity' AND ever.latest
+            AND version.deactivated_at IS NULL
+        OFFSET 0
+    ) AS live
+    INNER JOIN {schema}.key_masters AS master ON live.key_id = master.id
+    INNER JOIN limits ON master.key_type = limits.key_type
+    CROSS JOIN LATERAL (
+        VALUES
+            ('age'::text, 2, live.activated_at + limits.maximum_age, live.activated_at <= limits.activated_by),
+            ('usage'::text, 3, NULL::timestamptz, live.usage_count >= limits.max_operations),
+            ('volume'::text, 4, NULL::timestamptz, live.data_volume_bytes >= limits.max_bytes)
+    ) AS verdict (reason, urgency, due_at, is_reached)
+    WHERE master.status = 'active' AND verdict.is_reached
+
+    UNION ALL
+
+    SELECT
+        master.id,
+        master.key_id,
+        limits.key_type,
+        NULL::integer AS live_version,
+        limits.id,
+        limits.policy_name,
+        causes.reason,
+        CASE causes.reason WHEN 'incident' THEN 7 ELSE 5 END AS urgency,
+        min(causes.occurred_at) AS due_at
+    FROM causes
+    CROSS JOIN LATERAL (
+        SELECT candidate.id, candidate.key_id, candidate.key_type, candidate.rotated_at
+        FROM {schema}.key_masters AS candidate
+        WHERE candidate.id = causes.key_id AND candidate.status = 'active'
+        OFFSET 0
+    ) AS master
     INNER JOIN limits ON master.key_type = limits.key_type
     WHERE
-        entry.security_level = 'CRITICAL'
-        AND entry.event_category = 'SECURITY'
-        AND master.status = 'active'
-        AND (master.rotated_at IS NULL OR entry.timestamp > master.rotated_at)
-        AND limits.rotate_on_security_incident
-    GROUP BY master.id, limits.id, limits.policy_name
+        (master.rotated_at IS NULL OR causes.occurred_at > master.rotated_at)
+        AND CASE causes.reason
+            WHEN 'incident' THEN limits.rotate_on_security_incident
+            WHEN 'compliance' THEN limits.rotate_on_compliance_requirement
+        END
+    GROUP BY master.id, master.key_id, limits.key_type, limits.id, limits.policy_name, causes.reason
 ),
--- Counters and log entries tell what has happened; a date may still be ahead.
-waiting AS (
-    SELECT
+-- Of the policies that give a key the same reason, the most urgent one. Counters and log entries tell what has
+-- happened; a date may still be ahead.
+choices AS (
+    SELECT DISTINCT ON (due.key_master_id, due.urgency)
         due.*,
         due.reason NOT IN ('time', 'age', 'expiry') OR due.due_at <= clock.at AS is_passed
     FROM due
     CROSS JOIN clock
-    WHERE
-        NOT EXISTS (
-            SELECT 1
-            FROM {schema}.key_rotations AS rotation
-            WHERE rotation.key_id = due.key_master_id AND rotation.status IN ('SCHEDULED', 'RUNNING')
-        )
-        AND NOT EXISTS (
-            SELECT 1
-            FROM {schema}.key_rotations AS rotation
-            WHERE
-                rotation.key_id = due.key_master_id
-                AND rotation.status = 'FAILED'
-                AND rotation.retry_count < rotation.max_retries
-                AND rotation.next_retry_at IS NOT NULL
-                AND NOT EXISTS (
-                    SELECT 1
-                    FROM {schema}.key_rotations AS success
-                    WHERE
-                        success.key_id = rotation.key_id
-                        AND success.status = 'COMPLETED'
-                        AND success.completed_at >= rotation.failed_at
-                )
-        )
+    ORDER BY due.key_master_id, due.urgency, is_passed DESC, due.due_at, due.policy_name COLLATE "C"
 ),
--- Of the policies that give a key the same reason, the most urgent one has choice 1.
-choices AS (
-    SELECT
-        waiting.*,
-        row_number() OVER (
-            PARTITION BY waiting.key_master_id, waiting.reason
-            ORDER BY waiting.is_passed DESC, waiting.due_at, waiting.policy_name COLLATE "C"
-        ) AS choice
-    FROM waiting
-),
--- Of the reasons of a key, the most urgent one has place 1.
-places AS (
-    SELECT
+-- Of the reasons of a key, the most urgent one, with the names of all of them.
+foremost AS (
+    SELECT DISTINCT ON (choices.key_master_id)
         choices.*,
-        row_number() OVER most_urgent_first AS place,
         jsonb_agg(choices.reason) OVER (
-            most_urgent_first
+            PARTITION BY choices.key_master_id
+            ORDER BY choices.is_passed DESC, choices.urgency DESC
             ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
         ) AS reasons
     FROM choices
-    WHERE choices.choice = 1
-    WINDOW most_urgent_first AS (
-        PARTITION BY choices.key_master_id
-        ORDER BY choices.is_passed DESC, choices.urgency DESC
-    )
+    ORDER BY choices.key_master_id, choices.is_passed DESC, choices.urgency DESC
 )
 SELECT
-    master.id,
-    master.key_id,
-    master.key_type,
-    live.version_number AS live_version,
-    places.reason,
-    places.reasons,
-    places.policy_id,
-    places.policy_name,
-    places.due_at,
-    places.is_passed AS overdue,
+    foremost.key_master_id AS id,
+    foremost.key_id,
+    foremost.key_type,
+    coalesce(foremost.live_version, (
+        SELECT version.version_number
+        FROM {schema}.key_versions AS version
+        WHERE
+            version.key_id = foremost.key_master_id
+            AND version.activated_at IS NOT NULL
+            AND version.deactivated_at IS NULL
+    )) AS live_version,
+    foremost.reason,
+    foremost.reasons,
+    foremost.policy_id,
+    foremost.policy_name,
+    foremost.due_at,
+    foremost.is_passed AS overdue,
     policy.rotation_window_start,
     policy.rotation_window_end,
     policy.timezone
-FROM places
-INNER JOIN {schema}.key_masters AS master ON places.key_master_id = master.id
-INNER JOIN {schema}.rotation_policies AS policy ON places.policy_id = policy.id
-LEFT JOIN {schema}.key_versions AS live
-    ON
-        master.id = live.key_id
-        AND live.activated_at IS NOT NULL
-        AND live.deactivated_at IS NULL
-WHERE places.place = 1;
+FROM foremost
+INNER JOIN {schema}.rotation_policies AS policy ON foremost.policy_id = policy.id
+WHERE
+    NOT EXISTS (
+        SELECT 1
+        FROM {schema}.key_rotations AS rotation
+        WHERE rotation.key_id = foremost.key_master_id AND rotation.status IN ('SCHEDULED', 'RUNNING')
+        OFFSET 0
+    )
+    AND NOT EXISTS (
+        SELECT 1
+        FROM {schema}.key_rotations AS rotation
+        WHERE
+            rotation.key_id = foremost.key_master_id
+            AND rotation.status = 'FAILED'
+            AND rotation.retry_count < rotation.max_retries
+            AND rotation.next_retry_at IS NOT NULL
+            AND NOT EXISTS (
+                SELECT 1
+                FROM {schema}.key_rotations AS success
+                WHERE
+                    success.key_id = rotation.key_id
+                    AND success.status = 'COMPLETED'
+                    AND success.completed_at >= rotation.failed_at
+                OFFSET 0
+            )
+        OFFSET 0
+    )

@@ -43,7 +43,12 @@ BEGIN
         WHEN wrapper.key_id = NEW.key_id THEN 'the wrapper is a version of the same key'
         WHEN wrapper.destroyed_at IS NOT NULL THEN format('the wrapper was destroyed at %s', wrapper.destroyed_at)
     END;
-    IF TG_OP = 'UPDATE' AND EXISTS (SELECT FROM {schema}.key_versions WHERE wrapped_by_version_id = NEW.id) THEN
+    -- The first of those from here on, and not whether there is one: where all are wrapped under one wrapper, the planner
+    -- would expect to find any other soon wherever it looks, and read the whole table to find none.
+    IF TG_OP = 'UPDATE' AND NEW.id = (
+        SELECT wrapped_by_version_id FROM {schema}.key_versions
+        WHERE wrapped_by_version_id >= NEW.id ORDER BY wrapped_by_version_id LIMIT 1
+    ) THEN
         PERFORM pg_advisory_xact_lock((TG_RELID::bigint << 32) | 1);
     END IF;
     WHILE fault IS NULL AND TG_OP = 'UPDATE' AND link IS NOT NULL LOOP

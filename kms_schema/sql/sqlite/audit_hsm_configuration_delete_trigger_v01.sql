@@ -29,6 +29,7 @@ BEGIN
             UNION ALL SELECT 'supported_algorithms', 'json', OLD.supported_algorithms, NULL
             UNION ALL SELECT 'supports_key_derivation', 'boolean', OLD.supports_key_derivation, NULL
             UNION ALL SELECT 'supports_key_generation', 'boolean', OLD.supports_key_generation, NULL
+            UNION ALL SELECT 'wrapping_key_ref', 'plain', OLD.wrapping_key_ref, NULL
         )
         WHERE before IS NOT after
     ) AS change

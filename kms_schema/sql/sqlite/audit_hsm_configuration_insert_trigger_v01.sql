@@ -29,6 +29,7 @@ BEGIN
             UNION ALL SELECT 'supported_algorithms', 'json', NULL, NEW.supported_algorithms
             UNION ALL SELECT 'supports_key_derivation', 'boolean', NULL, NEW.supports_key_derivation
             UNION ALL SELECT 'supports_key_generation', 'boolean', NULL, NEW.supports_key_generation
+            UNION ALL SELECT 'wrapping_key_ref', 'plain', NULL, NEW.wrapping_key_ref
         )
         WHERE before IS NOT after
     ) AS change

@@ -10,6 +10,7 @@ WHEN OLD.audit_all_operations IS NOT NEW.audit_all_operations
     OR OLD.supported_algorithms IS NOT NEW.supported_algorithms
     OR OLD.supports_key_derivation IS NOT NEW.supports_key_derivation
     OR OLD.supports_key_generation IS NOT NEW.supports_key_generation
+    OR OLD.wrapping_key_ref IS NOT NEW.wrapping_key_ref
 BEGIN
     INSERT INTO key_audit_logs
         (key_id, event_type, event_category, event_description, user_id, security_level, additional_metadata)
@@ -40,6 +41,7 @@ BEGIN
             UNION ALL SELECT 'supported_algorithms', 'json', OLD.supported_algorithms, NEW.supported_algorithms
             UNION ALL SELECT 'supports_key_derivation', 'boolean', OLD.supports_key_derivation, NEW.supports_key_derivation
             UNION ALL SELECT 'supports_key_generation', 'boolean', OLD.supports_key_generation, NEW.supports_key_generation
+            UNION ALL SELECT 'wrapping_key_ref', 'plain', OLD.wrapping_key_ref, NEW.wrapping_key_ref
         )
         WHERE before IS NOT after
     ) AS change

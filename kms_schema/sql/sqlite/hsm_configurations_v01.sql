@@ -17,6 +17,7 @@ CREATE TABLE hsm_configurations (
     created_at TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z') NOT NULL,
     created_by VARCHAR(100),
     updated_at TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z') NOT NULL,
+    wrapping_key_ref VARCHAR(255),
     CONSTRAINT pk_hsm_configurations PRIMARY KEY (id),
     CONSTRAINT ck_hsm_configurations_provider_known CHECK (provider IN ('aws_cloudhsm', 'azure_dedicated_hsm', 'google_cloud_hsm', 'thales_luna', 'utimaco', 'pkcs11', 'software_simulation')),
     CONSTRAINT ck_hsm_configurations_health_status_known CHECK (health_status IN ('HEALTHY', 'DEGRADED', 'OFFLINE')),
@@ -26,6 +27,8 @@ CREATE TABLE hsm_configurations (
     CONSTRAINT ck_hsm_configurations_response_time_ms_not_negative CHECK (response_time_ms >= 0),
     CONSTRAINT ck_hsm_configurations_authentication_config_is_envelope CHECK (substr(authentication_config, 1, 1) = x'01' AND length(authentication_config) >= 30),
     CONSTRAINT ck_hsm_configurations_supported_algorithms_is_array CHECK (CASE WHEN json_valid(supported_algorithms) THEN json_type(supported_algorithms) = 'array' ELSE supported_algorithms IS NULL END),
+    CONSTRAINT ck_hsm_configurations_wrapping_key_ref_not_blank CHECK (trim(wrapping_key_ref, char(9, 10, 13, 32)) <> ''),
+    CONSTRAINT ck_hsm_configurations_wrapping_key_ref_has_credentials CHECK (wrapping_key_ref IS NULL OR authentication_config IS NOT NULL),
     CONSTRAINT uq_hsm_configurations_configuration_name UNIQUE (configuration_name),
     CONSTRAINT ck_hsm_configurations_id_type CHECK (typeof(id) = 'text' AND instr(id, char(0)) = 0 AND length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_hsm_configurations_provider_type CHECK (typeof(provider) = 'text' AND instr(provider, char(0)) = 0 AND length(provider) <= 30),
@@ -44,5 +47,6 @@ CREATE TABLE hsm_configurations (
     CONSTRAINT ck_hsm_configurations_audit_all_operations_type CHECK (audit_all_operations IN (0, 1)),
     CONSTRAINT ck_hsm_configurations_created_at_type CHECK (typeof(created_at) = 'text' AND instr(created_at, char(0)) = 0 AND created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND created_at > '0001' AND datetime(substr(created_at, 1, 19), '+0 days') IS replace(substr(created_at, 1, 19), 'T', ' ')),
     CONSTRAINT ck_hsm_configurations_created_by_type CHECK (created_by IS NULL OR (typeof(created_by) = 'text' AND instr(created_by, char(0)) = 0 AND length(created_by) <= 100)),
-    CONSTRAINT ck_hsm_configurations_updated_at_type CHECK (typeof(updated_at) = 'text' AND instr(updated_at, char(0)) = 0 AND updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND updated_at > '0001' AND datetime(substr(updated_at, 1, 19), '+0 days') IS replace(substr(updated_at, 1, 19), 'T', ' '))
+    CONSTRAINT ck_hsm_configurations_updated_at_type CHECK (typeof(updated_at) = 'text' AND instr(updated_at, char(0)) = 0 AND updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND updated_at > '0001' AND datetime(substr(updated_at, 1, 19), '+0 days') IS replace(substr(updated_at, 1, 19), 'T', ' ')),
+    CONSTRAINT ck_hsm_configurations_wrapping_key_ref_type CHECK (wrapping_key_ref IS NULL OR (typeof(wrapping_key_ref) = 'text' AND instr(wrapping_key_ref, char(0)) = 0 AND length(wrapping_key_ref) <= 255))
 ) WITHOUT ROWID

@@ -17,6 +17,12 @@
 --
 -- Times are text of one format, so they compare as text, to the microsecond. Date functions know milliseconds only:
 -- they get whole seconds, and the fraction is put back. `julianday` of two midnights differs by a whole number.
+--
+-- How it stays cheap: a page of keys, or one, costs these keys, and what is due and was reported lately; the rest is
+-- worked out key by key, so that nothing has to be known of all keys before the first. CROSS JOIN has SQLite begin with
+-- the keys, in the order that is asked for. The list of the worst keys does need the score of each.
+-- What a condition or a column asks for is put in its place, and worked out again for each place. So use is added up
+-- for keys that have a maximum, and no others, and held against both of its limits at once.
 CREATE VIEW key_health_monitor AS
 WITH clock AS (
     SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z' AS at
@@ -29,25 +35,12 @@ moment AS MATERIALIZED (
         strftime('%Y-%m-%dT%H:00:00.000000Z', substr(at, 1, 19), '-24 hours') AS events_since
     FROM clock
 ),
-failed AS (
-    SELECT
-        rotation.key_id,
-        sum(rotation.retry_count + (rotation.status = 'FAILED')) AS attempts
-    FROM key_rotations AS rotation
-    WHERE
-        rotation.status IN ('SCHEDULED', 'RUNNING', 'FAILED')
-        AND rotation.failed_at IS NOT NULL
-        AND NOT EXISTS (
-            SELECT 1
-            FROM key_rotations AS success
-            WHERE
-                success.key_id = rotation.key_id
-                AND success.status = 'COMPLETED'
-                AND success.completed_at >= rotation.failed_at
-        )
-    GROUP BY rotation.key_id
+overdue AS MATERIALIZED (
+    SELECT due.id
+    FROM rotations_due AS due
+    WHERE due.overdue
 ),
-reported AS (
+reported AS MATERIALIZED (
     SELECT entry.key_id, count(*) AS events
     FROM moment
     CROSS JOIN key_audit_logs AS entry
@@ -63,30 +56,74 @@ facts AS (
         moment.at,
         moment.a_day_ago,
         COALESCE(master.status = 'expired' OR master.expires_at <= moment.at, 0) AS is_expired,
-        -- Beyond the range of integers no percentage means anything.
-        min(
-            CAST(
-                100 * max(
-                    master.usage_count,
-                    (
-                        SELECT COALESCE(sum(version.usage_count), 0)
-                        FROM key_versions AS version
-                        WHERE version.key_id = master.id
+        CASE
+            WHEN master.max_usage_count IS NOT NULL
+                -- Beyond the range of integers no percentage means anything.
+                THEN
+                    min(
+                        CAST(
+                            100 * max(
+                                master.usage_count,
+                                (
+                                    SELECT COALESCE(sum(version.usage_count), 0)
+                                    FROM key_versions AS version
+                                    WHERE version.key_id = master.id
+                                )
+                            ) / master.max_usage_count
+                            AS INTEGER
+                        ),
+                        2147483647
                     )
-                ) / master.max_usage_count
-                AS INTEGER
-            ),
-            2147483647
-        ) AS usage_percentage,
+        END AS usage_percentage,
         CAST(
             julianday(substr(master.expires_at, 1, 10)) - julianday(moment.today) AS INTEGER
         ) AS days_until_expiration,
-        COALESCE(failed.attempts, 0) AS failed_attempts,
+        -- Most rotations have succeeded. Those that have not are found in an index alone, by the times that the key has
+        -- rotations for, and not looked at one by one. After a failure comes a success, so the latest are asked first.
+        (
+            SELECT COALESCE(sum(rotation.retry_count + 1), 0)
+            FROM key_rotations AS planned
+            CROSS JOIN key_rotations AS rotation
+            WHERE
+                planned.key_id = master.id
+                AND rotation.status = 'FAILED'
+                AND rotation.scheduled_at = planned.scheduled_at
+                AND rotation.key_id = planned.key_id
+                AND +rotation.id = planned.id
+                AND rotation.failed_at IS NOT NULL
+                AND (
+                    SELECT 1
+                    FROM key_rotations AS success
+                    WHERE
+                        success.key_id = rotation.key_id
+                        AND +success.status = 'COMPLETED'
+                        AND success.completed_at >= rotation.failed_at
+                    ORDER BY success.scheduled_at DESC
+                    LIMIT 1
+                ) IS NULL
+        ) + (
+            SELECT COALESCE(sum(rotation.retry_count), 0)
+            FROM key_rotations AS rotation
+            WHERE
+                rotation.key_id = master.id
+                AND rotation.status IN ('SCHEDULED', 'RUNNING')
+                AND rotation.failed_at IS NOT NULL
+                AND (
+                    SELECT 1
+                    FROM key_rotations AS success
+                    WHERE
+                        success.key_id = rotation.key_id
+                        AND +success.status = 'COMPLETED'
+                        AND success.completed_at >= rotation.failed_at
+                    ORDER BY success.scheduled_at DESC
+                    LIMIT 1
+                ) IS NULL
+        ) AS failed_attempts,
         COALESCE(reported.events, 0) AS recent_security_events,
-        master.id IN (SELECT due.id FROM rotations_due AS due WHERE due.overdue) AS is_overdue
-    FROM moment
-    CROSS JOIN key_masters AS master
-    LEFT JOIN failed ON master.id = failed.key_id
+        overdue.id IS NOT NULL AS is_overdue
+    FROM key_masters AS master
+    CROSS JOIN moment
+    LEFT JOIN overdue ON master.id = overdue.id
     LEFT JOIN reported ON master.id = reported.key_id
     WHERE master.status <> 'archived'
 ),
@@ -107,8 +144,7 @@ penalties AS (
         alerts.*,
         CASE WHEN alerts.is_expired THEN 80 ELSE 0 END AS key_expired,
         CASE alerts.expires_alert WHEN 1 THEN 60 WHEN 7 THEN 40 WHEN 30 THEN 15 ELSE 0 END AS key_expiring_soon,
-        CASE WHEN alerts.usage_percentage >= 100 THEN 60 ELSE 0 END AS usage_exhausted,
-        CASE WHEN alerts.usage_percentage BETWEEN 90 AND 99 THEN 25 ELSE 0 END AS high_usage_count,
+        CASE min(alerts.usage_percentage / 10, 10) WHEN 10 THEN 60 WHEN 9 THEN 25 ELSE 0 END AS high_usage,
         CASE
             WHEN alerts.status = 'pending' AND alerts.created_at < alerts.a_day_ago THEN 20
             ELSE 0
@@ -147,8 +183,7 @@ SELECT
             100
             - penalties.key_expired
             - penalties.key_expiring_soon
-            - penalties.usage_exhausted
-            - penalties.high_usage_count
+            - penalties.high_usage
             - penalties.pending_too_long
             - penalties.rotation_overdue
             - penalties.repeated_rotation_failure
@@ -163,8 +198,7 @@ SELECT
     '[' || substr(
         CASE WHEN penalties.key_expired > 0 THEN ',"KEY_EXPIRED"' ELSE '' END
         || CASE WHEN penalties.key_expiring_soon > 0 THEN ',"KEY_EXPIRING_SOON"' ELSE '' END
-        || CASE WHEN penalties.usage_exhausted > 0 THEN ',"USAGE_EXHAUSTED"' ELSE '' END
-        || CASE WHEN penalties.high_usage_count > 0 THEN ',"HIGH_USAGE_COUNT"' ELSE '' END
+        || CASE penalties.high_usage WHEN 60 THEN ',"USAGE_EXHAUSTED"' WHEN 25 THEN ',"HIGH_USAGE_COUNT"' ELSE '' END
         || CASE WHEN penalties.pending_too_long > 0 THEN ',"PENDING_TOO_LONG"' ELSE '' END
         || CASE WHEN penalties.rotation_overdue > 0 THEN ',"ROTATION_OVERDUE"' ELSE '' END
         || CASE WHEN penalties.repeated_rotation_failure > 0 THEN ',"REPEATED_ROTATION_FAILURE"' ELSE '' END

@@ -15,6 +15,9 @@ CREATE TABLE key_versions (
     data_volume_bytes BIGINT DEFAULT 0 NOT NULL,
     generation_time_ms INTEGER,
     entropy_score DOUBLE,
+    key_type VARCHAR(30),
+    usage_ceiling BIGINT,
+    volume_ceiling BIGINT,
     CONSTRAINT pk_key_versions PRIMARY KEY (id),
     CONSTRAINT ck_key_versions_version_number_positive CHECK (version_number > 0),
     CONSTRAINT ck_key_versions_usage_count_not_negative CHECK (usage_count >= 0),
@@ -47,5 +50,8 @@ CREATE TABLE key_versions (
     CONSTRAINT ck_key_versions_usage_count_type CHECK (typeof(usage_count) = 'integer'),
     CONSTRAINT ck_key_versions_data_volume_bytes_type CHECK (typeof(data_volume_bytes) = 'integer'),
     CONSTRAINT ck_key_versions_generation_time_ms_type CHECK (generation_time_ms IS NULL OR (typeof(generation_time_ms) = 'integer' AND generation_time_ms BETWEEN -2147483648 AND 2147483647)),
-    CONSTRAINT ck_key_versions_entropy_score_type CHECK (entropy_score IS NULL OR (typeof(entropy_score) = 'real'))
+    CONSTRAINT ck_key_versions_entropy_score_type CHECK (entropy_score IS NULL OR (typeof(entropy_score) = 'real')),
+    CONSTRAINT ck_key_versions_key_type_type CHECK (key_type IS NULL OR (typeof(key_type) = 'text' AND instr(key_type, char(0)) = 0 AND length(key_type) <= 30)),
+    CONSTRAINT ck_key_versions_usage_ceiling_type CHECK (usage_ceiling IS NULL OR (typeof(usage_ceiling) = 'integer')),
+    CONSTRAINT ck_key_versions_volume_ceiling_type CHECK (volume_ceiling IS NULL OR (typeof(volume_ceiling) = 'integer'))
 ) WITHOUT ROWID

@@ -21,9 +21,13 @@
 -- known beforehand, so only they appear early, by notify_before_rotation_hours.
 -- The window and its time zone are for the worker to apply: a window never hides a key.
 --
--- How it stays cheap: each branch of `due` starts from the few policies or the few log entries and goes to the keys
--- with a condition on bare columns, which an index can serve. CROSS JOIN keeps SQLite to that order, MATERIALIZED has
+-- How it stays cheap: it costs what is due, and not what there is. Each branch starts from the few policies and goes to
+-- the keys through an index that begins with the key type; incidents come from what sealing has noted and from the
+-- entries that no seal covers yet, so the history is not read. CROSS JOIN keeps SQLite to that order, MATERIALIZED has
 -- it work out the limits once, and a plus sign before a column keeps it from the index of a column that says little.
+-- Counters have no index, so that counting use writes none: their ceilings have one, and what is found by a ceiling is
+-- held against the counter. Versions that were written before revision 005, whose triggers set ceilings and key
+-- type, have neither; they are read one by one until they do.
 -- Times are text of one format, so they compare as text, to the microsecond. Date functions know milliseconds only:
 -- they get whole seconds, and the fraction is put back.
 CREATE VIEW rotations_due AS
@@ -73,7 +77,8 @@ of_live_version AS (
     FROM limits
     CROSS JOIN key_versions AS live
     WHERE
-        live.activated_at IS NOT NULL
+        live.key_type = limits.key_type
+        AND live.activated_at IS NOT NULL
         AND live.activated_at <= limits.activated_by
         AND live.deactivated_at IS NULL
 
@@ -84,6 +89,8 @@ of_live_version AS (
     CROSS JOIN key_versions AS live
     WHERE
         limits.max_operations IS NOT NULL
+        AND live.key_type = limits.key_type
+        AND live.usage_ceiling >= limits.max_operations
         AND live.usage_count >= limits.max_operations
         AND live.activated_at IS NOT NULL
         AND live.deactivated_at IS NULL
@@ -95,9 +102,60 @@ of_live_version AS (
     CROSS JOIN key_versions AS live
     WHERE
         limits.max_bytes IS NOT NULL
+        AND live.key_type = limits.key_type
+        AND live.volume_ceiling >= limits.max_bytes
         AND live.data_volume_bytes >= limits.max_bytes
         AND live.activated_at IS NOT NULL
         AND live.deactivated_at IS NULL
+),
+-- The same of versions that no trigger has seen.
+of_unseen_version AS (
+    SELECT
+        live.key_id AS key_master_id,
+        limits.id AS policy_id,
+        limits.policy_name,
+        verdict.reason,
+        verdict.urgency,
+        CASE verdict.reason
+            WHEN 'age' THEN
+                strftime('%Y-%m-%dT%H:%M:%S', substr(live.activated_at, 1, 19), limits.maximum_age || ' hours')
+                || substr(live.activated_at, 20)
+        END AS due_at
+    FROM key_versions AS live
+    CROSS JOIN key_masters AS master
+    CROSS JOIN limits
+    CROSS JOIN (
+        SELECT 'age' AS reason, 2 AS urgency UNION ALL SELECT 'usage', 3 UNION ALL SELECT 'volume', 4
+    ) AS verdict
+    WHERE
+        live.key_type IS NULL
+        AND live.activated_at IS NOT NULL
+        AND live.deactivated_at IS NULL
+        AND master.id = live.key_id
+        AND +master.status = 'active'
+        AND master.key_type = limits.key_type
+        AND CASE verdict.reason
+            WHEN 'age' THEN live.activated_at <= limits.activated_by
+            WHEN 'usage' THEN live.usage_count >= limits.max_operations
+            WHEN 'volume' THEN live.data_volume_bytes >= limits.max_bytes
+        END
+),
+-- What the trail says of keys: sealed, and not sealed yet.
+causes AS (
+    SELECT key_id, reason, occurred_at
+    FROM key_rotation_causes
+
+    UNION ALL
+
+    SELECT key_id, 'incident', "timestamp"
+    FROM key_audit_unsealed
+    WHERE security_level = 'CRITICAL' AND event_category = 'SECURITY' AND key_id IS NOT NULL
+
+    UNION ALL
+
+    SELECT key_id, 'compliance', "timestamp"
+    FROM key_audit_unsealed
+    WHERE event_type = 'ROTATION_REQUIRED' AND event_category = 'COMPLIANCE' AND key_id IS NOT NULL
 ),
 due AS (
     SELECT
@@ -106,32 +164,17 @@ due AS (
         limits.policy_name,
         'time' AS reason,
         1 AS urgency,
-        strftime('%Y-%m-%dT%H:%M:%S', substr(master.rotated_at, 1, 19), limits.rotation_interval || ' hours')
-        || substr(master.rotated_at, 20) AS due_at
+        strftime(
+            '%Y-%m-%dT%H:%M:%S',
+            substr(coalesce(master.rotated_at, master.activated_at), 1, 19),
+            limits.rotation_interval || ' hours'
+        ) || substr(coalesce(master.rotated_at, master.activated_at), 20) AS due_at
     FROM limits
     CROSS JOIN key_masters AS master
     WHERE
         master.status = 'active'
         AND master.key_type = limits.key_type
-        AND master.rotated_at <= limits.rotated_by
-
-    UNION ALL
-
-    SELECT
-        master.id,
-        limits.id,
-        limits.policy_name,
-        'time',
-        1,
-        strftime('%Y-%m-%dT%H:%M:%S', substr(master.activated_at, 1, 19), limits.rotation_interval || ' hours')
-        || substr(master.activated_at, 20)
-    FROM limits
-    CROSS JOIN key_masters AS master
-    WHERE
-        master.status = 'active'
-        AND master.key_type = limits.key_type
-        AND master.rotated_at IS NULL
-        AND master.activated_at <= limits.rotated_by
+        AND coalesce(master.rotated_at, master.activated_at) <= limits.rotated_by
 
     UNION ALL
 
@@ -145,19 +188,8 @@ due AS (
 
     UNION ALL
 
-    SELECT master.id, limits.id, limits.policy_name, 'compliance', 5, min(entry.timestamp)
-    FROM key_audit_logs AS entry
-    CROSS JOIN key_masters AS master
-    CROSS JOIN limits
-    WHERE
-        entry.event_type = 'ROTATION_REQUIRED'
-        AND entry.event_category = 'COMPLIANCE'
-        AND entry.key_id = master.id
-        AND master.status = 'active'
-        AND (master.rotated_at IS NULL OR entry.timestamp > master.rotated_at)
-        AND master.key_type = limits.key_type
-        AND limits.rotate_on_compliance_requirement
-    GROUP BY master.id, limits.id, limits.policy_name
+    SELECT key_master_id, policy_id, policy_name, reason, urgency, due_at
+    FROM of_unseen_version
 
     UNION ALL
 
@@ -172,21 +204,26 @@ due AS (
 
     UNION ALL
 
-    SELECT master.id, limits.id, limits.policy_name, 'incident', 7, min(entry.timestamp)
-    FROM key_audit_logs AS entry
+    SELECT
+        master.id,
+        limits.id,
+        limits.policy_name,
+        causes.reason,
+        CASE causes.reason WHEN 'incident' THEN 7 ELSE 5 END,
+        min(causes.occurred_at)
+    FROM causes
     CROSS JOIN key_masters AS master
     CROSS JOIN limits
     WHERE
-        entry.security_level = 'CRITICAL'
-        -- Says nothing new, but in these words SQLite recognises the partial index on high-risk entries.
-        AND entry.security_level IN ('HIGH', 'CRITICAL')
-        AND entry.event_category = 'SECURITY'
-        AND entry.key_id = master.id
-        AND master.status = 'active'
-        AND (master.rotated_at IS NULL OR entry.timestamp > master.rotated_at)
+        causes.key_id = master.id
+        AND +master.status = 'active'
+        AND (master.rotated_at IS NULL OR causes.occurred_at > master.rotated_at)
         AND master.key_type = limits.key_type
-        AND limits.rotate_on_security_incident
-    GROUP BY master.id, limits.id, limits.policy_name
+        AND CASE causes.reason
+            WHEN 'incident' THEN limits.rotate_on_security_incident
+            WHEN 'compliance' THEN limits.rotate_on_compliance_requirement
+        END
+    GROUP BY master.id, limits.id, limits.policy_name, causes.reason
 ),
 -- Counters and log entries tell what has happened; a date may still be ahead.
 waiting AS (

@@ -4,7 +4,8 @@ CREATE TRIGGER touch_hsm_configuration_updated_at
 AFTER UPDATE OF
     id, provider, configuration_name, endpoint_url, authentication_config, supported_algorithms,
     max_key_size_bits, supports_key_generation, supports_key_derivation, is_active, last_health_check,
-    health_status, response_time_ms, require_dual_auth, audit_all_operations, created_at, created_by
+    health_status, response_time_ms, require_dual_auth, audit_all_operations, created_at, created_by,
+    wrapping_key_ref
 ON hsm_configurations
 WHEN NEW.updated_at IS OLD.updated_at
 BEGIN

@@ -1,0 +1,163 @@
+"""Create what proves the audit trail, and what ends its retention periods by right.
+
+Seals, the Merkle tree that they are over, policies, signed tombstones, and the one way by which expired entries go.
+The trail's own guards and the view of unsealed entries are exchanged for those that know all of these; from now on
+what is sealed is added up. On PostgreSQL writers of the trail wait for a moment, when the one trigger is put on it.
+
+Downgrading removes the evidence and leaves the entries, so it refuses while anything is sealed, unless it is told
+`-x allow-audit-loss=yes`.
+"""
+
+from alembic import op
+
+from kms_schema.sql import create_statements, drop_statements, replace_statements
+from kms_schema.sql.losses import Loss
+from kms_schema.sql.steps import lock, qualified, schema
+
+revision = "006_prove_audit_trail"
+down_revision = "005_optimize_key_management"
+branch_labels = None
+depends_on = None
+
+TABLES = (
+    "key_audit_tombstones",
+    "key_audit_retention_policies",
+    "key_audit_seals",
+    "key_audit_leaves",
+    "key_audit_subtrees",
+)
+FILES: dict[str, tuple[str, ...]] = {
+    "postgresql": (
+        "key_audit_seals_v01",
+        "key_audit_leaves_v01",
+        "key_audit_subtrees_v01",
+        "kms_restoring_v01",
+        "guard_key_audit_seal_insert_v01",
+        "guard_key_audit_leaf_insert_v01",
+        "guard_key_audit_subtree_insert_v01",
+        "prevent_key_audit_evidence_change_v01",
+        "guard_key_audit_seal_insert_trigger_v01",
+        "prevent_key_audit_seal_update_trigger_v01",
+        "prevent_key_audit_seal_delete_trigger_v01",
+        "prevent_key_audit_seal_delete_truncate_trigger_v01",
+        "guard_key_audit_leaf_insert_trigger_v01",
+        "prevent_key_audit_leaf_update_trigger_v01",
+        "prevent_key_audit_leaf_delete_trigger_v01",
+        "prevent_key_audit_leaf_delete_truncate_trigger_v01",
+        "guard_key_audit_subtree_insert_trigger_v01",
+        "prevent_key_audit_subtree_update_trigger_v01",
+        "prevent_key_audit_subtree_delete_trigger_v01",
+        "prevent_key_audit_subtree_delete_truncate_trigger_v01",
+        "key_audit_trail_v01",
+        "key_audit_retention_policies_v01",
+        "remove_expired_key_audit_logs_v01",
+        "guard_key_audit_tombstone_insert_v01",
+        "audit_retention_change_v01",
+        "key_audit_tombstones_v01",
+        "guard_key_audit_tombstone_insert_trigger_v01",
+        "prevent_key_audit_tombstone_update_trigger_v01",
+        "prevent_key_audit_tombstone_delete_trigger_v01",
+        "prevent_key_audit_tombstone_delete_truncate_trigger_v01",
+        "audit_key_audit_tombstone_insert_trigger_v01",
+        "prevent_unrecorded_truncate_v01",
+        "prevent_key_audit_retention_policy_truncate_trigger_v01",
+        "audit_key_audit_retention_policy_insert_trigger_v01",
+        "audit_key_audit_retention_policy_update_trigger_v01",
+        "audit_key_audit_retention_policy_delete_trigger_v01",
+        "summarize_sealed_key_audit_logs_v01",
+        "summarize_removed_key_audit_logs_v01",
+        "summarize_sealed_key_audit_logs_trigger_v01",
+    ),
+    "sqlite": (
+        "key_audit_seals_v01",
+        "key_audit_leaves_v01",
+        "key_audit_subtrees_v01",
+        "guard_key_audit_seal_insert_trigger_v01",
+        "prevent_key_audit_seal_update_trigger_v01",
+        "prevent_key_audit_seal_delete_trigger_v01",
+        "guard_key_audit_leaf_insert_trigger_v01",
+        "prevent_key_audit_leaf_update_trigger_v01",
+        "prevent_key_audit_leaf_delete_trigger_v01",
+        "guard_key_audit_subtree_insert_trigger_v01",
+        "prevent_key_audit_subtree_update_trigger_v01",
+        "prevent_key_audit_subtree_delete_trigger_v01",
+        "key_audit_trail_v01",
+        "key_audit_tombstones_v01",
+        "key_audit_retention_policies_v01",
+        "guard_key_audit_tombstone_insert_trigger_v01",
+        "prevent_key_audit_tombstone_update_trigger_v01",
+        "prevent_key_audit_tombstone_delete_trigger_v01",
+        "audit_key_audit_tombstone_insert_trigger_v01",
+        "guard_key_audit_retention_policy_insert_trigger_v01",
+        "guard_key_audit_retention_policy_update_trigger_v01",
+        "audit_key_audit_retention_policy_insert_trigger_v01",
+        "audit_key_audit_retention_policy_update_trigger_v01",
+        "audit_key_audit_retention_policy_delete_trigger_v01",
+        "summarize_sealed_key_audit_logs_trigger_v01",
+    ),
+}
+ON_THE_TRAIL = ("summarize_removed_key_audit_logs_trigger_v01",)
+
+BEFORE: dict[str, tuple[str, ...]] = {
+    "postgresql": ("guard_key_audit_log_insert_v01", "prevent_key_audit_log_change_v01", "key_audit_unsealed_v01"),
+    "sqlite": (
+        "guard_key_audit_log_insert_trigger_v01",
+        "guard_key_audit_log_insert_values_trigger_v01",
+        "guard_key_audit_log_insert_sequence_trigger_v01",
+        "prevent_key_audit_log_update_trigger_v01",
+        "prevent_key_audit_log_delete_trigger_v01",
+        "key_audit_unsealed_v01",
+    ),
+}
+AFTER: dict[str, tuple[str, ...]] = {
+    "postgresql": ("guard_key_audit_log_insert_v02", "prevent_key_audit_log_change_v02", "key_audit_unsealed_v02"),
+    "sqlite": (
+        "guard_key_audit_log_insert_trigger_v02",
+        "guard_key_audit_log_insert_values_trigger_v01",
+        "guard_key_audit_log_insert_sequence_trigger_v02",
+        "prevent_key_audit_log_update_trigger_v02",
+        "prevent_key_audit_log_delete_trigger_v02",
+        "key_audit_unsealed_v02",
+    ),
+}
+"""What knows of seals, policies and tombstones from now on; on SQLite, all that is asked in its turn."""
+
+LOSS = Loss(
+    revision="006",
+    what="the seals of the audit trail",
+    unit="seals",
+    rows="FROM {table}",
+    advice="keep a checkpoint elsewhere and the archives of what was removed, and know that what is sealed anew proves"
+    " nothing of before",
+)
+
+
+def upgrade() -> None:
+    dialect = op.get_context().dialect.name
+    for statement in create_statements(dialect, FILES[dialect], schema()):
+        op.execute(statement)
+    lock(("key_audit_unsealed", "key_audit_logs"), "SHARE ROW EXCLUSIVE")
+    for statement in (
+        *replace_statements(dialect, AFTER[dialect], schema()),
+        *create_statements(dialect, ON_THE_TRAIL, schema()),
+    ):
+        op.execute(statement)
+
+
+def before_downgrade() -> None:
+    """Object before any revision of the downgrade has changed anything; see `migrations/env.py`."""
+    LOSS.refuse(qualified("key_audit_seals"))
+
+
+def downgrade() -> None:
+    dialect = op.get_context().dialect.name
+    # Sealing waits for the lock as well: nothing can be sealed after it has been counted.
+    lock(("key_audit_unsealed", "key_audit_trail", *TABLES, "key_audit_logs"), "ACCESS EXCLUSIVE")
+    before_downgrade()
+    for statement in (
+        *replace_statements(dialect, BEFORE[dialect], schema()),
+        *drop_statements(dialect, (*FILES[dialect], *ON_THE_TRAIL), schema()),
+    ):
+        op.execute(statement)
+    for sums in ("key_audit_daily_totals", "key_rotation_causes"):  # of what is sealed, and nothing is any more
+        op.execute(f"DELETE FROM {qualified(sums)}")
