@@ -1,0 +1,54 @@
+"""Make the copy of this repository that has the later revisions as well."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.engines.programs import REPOSITORY
+
+PACKAGE = Path(__file__).parent / "package"
+IGNORED = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "*.egg-info")
+
+
+def copy_repository(folder: Path) -> Path:
+    """Copy this repository into `folder`, which is not there yet, without what Git or a tool keeps in it."""
+    shutil.copytree(REPOSITORY, folder, symlinks=True, ignore=IGNORED)
+    return folder
+
+
+def lay_over(folder: Path) -> Path:
+    """Copy this repository into `folder` with the later revisions in it, and their checksums."""
+    copy_repository(folder)
+    revisions = folder / "kms_schema" / "snapshots" / "revisions.json"
+    later = sorted(file.stem for file in (PACKAGE / "migrations" / "versions").glob("*.py"))
+    revisions.write_text(json.dumps(json.loads(revisions.read_text("utf-8")) + later))
+    shutil.copytree(PACKAGE, folder / "kms_schema", dirs_exist_ok=True, ignore=IGNORED)
+    run_in(folder, "scripts/test_migrations.py", "--update-checksums")
+    return folder
+
+
+def write_snapshots(folder: Path, urls: list[str]) -> None:
+    """Write the snapshots of the later revisions anew, as servers of all versions hold them."""
+    servers = [word for url in urls for word in ("--postgresql", url)]
+    run_in(folder, "-m", "kms_schema.snapshots", *servers)
+    for engine in ("postgresql", "sqlite"):
+        for file in (folder / "kms_schema" / "snapshots" / engine).glob("9*.json"):
+            shutil.copy(file, PACKAGE / "snapshots" / engine)
+
+
+def run_in(folder: Path, *words: str, **environment: str) -> str:
+    """Run Python in the copy, and return what it prints; raises `AssertionError` with it where it fails."""
+    ended = subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout
+    return ended.stdout

@@ -1,0 +1,6 @@
+-- What labels of versions mean. Nobody but a test has this table.
+CREATE TABLE {schema}.key_labels (
+    label VARCHAR(30) NOT NULL,
+    meaning VARCHAR(100) NOT NULL,
+    CONSTRAINT pk_key_labels PRIMARY KEY (label)
+)
