@@ -6,6 +6,7 @@ Revises ${down_revision | comma,n}, ${create_date}
 from alembic import op
 
 from kms_schema.sql import create_statements, drop_statements
+from kms_schema.sql.steps import schema
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
@@ -17,11 +18,11 @@ FILES: dict[str, tuple[str, ...]] = {"postgresql": (), "sqlite": ()}
 
 def upgrade() -> None:
     dialect = op.get_context().dialect.name
-    for statement in create_statements(dialect, FILES[dialect]):
+    for statement in create_statements(dialect, FILES[dialect], schema()):
         op.execute(statement)
 
 
 def downgrade() -> None:
     dialect = op.get_context().dialect.name
-    for statement in drop_statements(dialect, FILES[dialect]):
+    for statement in drop_statements(dialect, FILES[dialect], schema()):
         op.execute(statement)
