@@ -13,12 +13,13 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from kms_schema.sql.violations import query, rule_of
+from kms_schema.validation.revisions import LOOKS_AGAIN
 from tests.engines.database import ALEMBIC_INI, Connection, Dialect
 from tests.moves import Move
 from tests.rows import Row
 from tests.statements import dialect_of, execute
 
-REVISION = "005_optimize_key_management"
+REVISION = LOOKS_AGAIN[-1]
 BOTH: tuple[Dialect, ...] = ("postgresql", "sqlite")
 SQLITE: tuple[Dialect, ...] = ("sqlite",)
 POSTGRESQL: tuple[Dialect, ...] = ("postgresql",)

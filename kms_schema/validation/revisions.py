@@ -8,8 +8,9 @@ from kms_schema.validation.findings import Finding, finding_of
 from kms_schema.validation.quoting import quoted
 
 _UPGRADE = "run: kms-schema upgrade"
-_LOOKS_AGAIN = ("postgresql", "004_create_key_management_system", "005_optimize_key_management")
-"""Where, and between which, an interrupted upgrade leaves all that it makes, and has not looked at rows once more."""
+LOOKS_AGAIN = ("postgresql", "004_create_key_management_system", "005_optimize_key_management")
+"""Where, and between which, an interrupted upgrade leaves all that it makes, and has not looked at rows once more.
+The only revisions that code outside of the history knows by name."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Standing:
         known = [revision for revision in self.chain if revision in stamped]
         if not known:
             return
-        if (self.engine, known[-1], self.closest) == _LOOKS_AGAIN:
+        if (self.engine, known[-1], self.closest) == LOOKS_AGAIN:
             meaning = f"an upgrade was interrupted before it looked at rows once more; {_UPGRADE}"
             yield _finding("KMS005", self.closest, known[-1], meaning)
         elif known[-1] != self.closest:
