@@ -25,6 +25,7 @@ LAYERS = (
 
 FROZEN = {
     "kms_schema.sql",
+    "kms_schema.sql.columns",
     "kms_schema.sql.exchanging",
     "kms_schema.sql.losses",
     "kms_schema.sql.steps",
