@@ -8,9 +8,9 @@ from alembic import context
 
 from kms_schema.database_url import ENVIRONMENT_VARIABLE, DatabaseUrlError, redact, resolve_database_url
 from kms_schema.engine import create_engine
-from kms_schema.migrating.environment import migrate, write_sql
-from kms_schema.migrating.faults import MigrationUsageError, explained
-from kms_schema.migrating.options import MigrationOptions
+from kms_schema.migrate.environment import migrate, write_sql
+from kms_schema.migrate.faults import MigrationUsageError, explained
+from kms_schema.migrate.options import MigrationOptions
 from kms_schema.models import Base
 from kms_schema.models.autogenerate import include_own
 

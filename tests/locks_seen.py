@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 
-from kms_schema.migrating.preflight.locks import MODES
+from kms_schema.preflight.locks import MODES
 from tests.engines import Database
 
 Held = dict[str, str]

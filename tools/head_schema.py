@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
-from kms_schema.migrating.program import migrations_folder
+from kms_schema.migrate.program import migrations_folder
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ENGINES = ("postgresql", "sqlite")

@@ -14,9 +14,9 @@ import click
 from kms_schema.cli import CannotConnect, existing_file, refuse_memory
 from kms_schema.cli.connecting import url_of
 from kms_schema.database_url import parse_database_url
-from kms_schema.migrating import program
-from kms_schema.migrating.faults import MigrationError
-from kms_schema.migrating.options import MigrationOptions
+from kms_schema.migrate import program
+from kms_schema.migrate.faults import MigrationError
+from kms_schema.migrate.options import MigrationOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -6,7 +6,7 @@ import click
 
 from kms_schema.cli.connecting import url_of
 from kms_schema.cli.migrations import patience, style_option, told, where
-from kms_schema.migrating.options import MigrationOptions
+from kms_schema.migrate.options import MigrationOptions
 
 
 @click.command(
@@ -24,8 +24,8 @@ def preflight_command(revision: str, database_url: str | None, style: str, **opt
     Which locks on which tables and for about how long, rows that break a rule to come, missing rights, room on disk.
     It changes nothing. Exit status: 0 go, 1 no go, 2 usage, 3 no connection.
     """
-    from kms_schema.migrating.preflight import preflight  # noqa: PLC0415
-    from kms_schema.migrating.preflight.report import as_json, as_text  # noqa: PLC0415
+    from kms_schema.preflight import preflight  # noqa: PLC0415
+    from kms_schema.preflight.report import as_json, as_text  # noqa: PLC0415
 
     with told():
         verdict = preflight(url_of(database_url), revision, MigrationOptions(**options))

@@ -1,6 +1,6 @@
 """What Alembic's autogenerate must leave alone: hooks for `context.configure`, for a host application and for us.
 
-A host application whose `env.py` calls `kms_schema.migrating.environment.migrate` has them already. One that calls
+A host application whose `env.py` calls `kms_schema.migrate.environment.migrate` has them already. One that calls
 `context.configure` itself gives it what `hooks_for_host` returns, or the two ready ones where our objects are in the
 schema `public`, or on SQLite:
 

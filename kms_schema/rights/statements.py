@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from kms_schema.hardening.definition import event_triggers
-from kms_schema.migrating.lock_key import LOCK_KEY
+from kms_schema.migrate.lock_key import LOCK_KEY
 from kms_schema.rights.definition import (
     CALLED_BY_ROLES,
     GRANTEES,

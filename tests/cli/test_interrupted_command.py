@@ -8,7 +8,7 @@ import sys
 import time
 from contextlib import closing
 
-from kms_schema.migrating import program
+from kms_schema.migrate import program
 from tests import python
 from tests.engines import Database
 from tests.revisions import revisions

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kms_schema.migrating import program
-from kms_schema.migrating.options import MigrationOptions
+from kms_schema.migrate import program
+from kms_schema.migrate.options import MigrationOptions
 from tests.catalog import catalog, differences
 from tests.commands import kms_schema
 from tests.engines import Database

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kms_schema.migrating import program
+from kms_schema.migrate import program
 from tests.engines import Database
 from tests.engines.programs import REPOSITORY
 from tests.once import once

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kms_schema.migrating.faults import MigrationError
+from kms_schema.migrate.faults import MigrationError
 from tests.commands import kms_schema
 from tests.engines import Database
 from tests.population import contents, populate

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from kms_schema.migrating import program
-from kms_schema.migrating.options import MigrationOptions
+from kms_schema.migrate import program
+from kms_schema.migrate.options import MigrationOptions
 from kms_schema.models import Base as OurBase
 from kms_schema.models.autogenerate import hooks_for_host
 from tests.engines import Database

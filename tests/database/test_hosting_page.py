@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from kms_schema.migrating import program
-from kms_schema.migrating.options import MigrationOptions
+from kms_schema.migrate import program
+from kms_schema.migrate.options import MigrationOptions
 from kms_schema.models import KeyMaster
 from tests import python
 from tests.engines import Database

@@ -13,9 +13,9 @@ from itertools import groupby, pairwise
 
 import pytest
 
-from kms_schema.migrating.options import MigrationOptions
-from kms_schema.migrating.preflight.locks import MODES, locks_of
-from kms_schema.migrating.preflight.plan import plan_upgrade
+from kms_schema.migrate.options import MigrationOptions
+from kms_schema.preflight.locks import MODES, locks_of
+from kms_schema.preflight.plan import plan_upgrade
 from kms_schema.snapshots import chain
 from tests.contents import TABLES
 from tests.engines import Database, Engines

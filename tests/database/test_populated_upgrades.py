@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from alembic.util import CommandError
 
-from kms_schema.migrating.preflight import preflight
+from kms_schema.preflight import preflight
 from kms_schema.sql.violations import LISTED, find_violations, offline_guards
 from tests.breaches import REVISION, Breach, Broken, foreign_keys_off, revision, spelled, violating
 from tests.catalog import catalog, differences

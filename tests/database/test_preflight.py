@@ -12,14 +12,14 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from kms_schema.migrating import program
-from kms_schema.migrating.faults import CannotMigrateError, MigrationError, MigrationUsageError
-from kms_schema.migrating.lock import one_upgrade_at_a_time
-from kms_schema.migrating.options import MigrationOptions
-from kms_schema.migrating.preflight import Preflight, postgresql, preflight, sqlite
-from kms_schema.migrating.preflight.locks import UnknownStatementError, locks_of
-from kms_schema.migrating.preflight.report import WIDTH, as_text
-from kms_schema.migrating.preflight.verdict import Disk
+from kms_schema.migrate import program
+from kms_schema.migrate.faults import CannotMigrateError, MigrationError, MigrationUsageError
+from kms_schema.migrate.lock import one_upgrade_at_a_time
+from kms_schema.migrate.options import MigrationOptions
+from kms_schema.preflight import Preflight, postgresql, preflight, sqlite
+from kms_schema.preflight.locks import UnknownStatementError, locks_of
+from kms_schema.preflight.report import WIDTH, as_text
+from kms_schema.preflight.verdict import Disk
 from tests.catalog import catalog, differences
 from tests.engines import Database
 from tests.engines.pgbouncer import pgbouncer

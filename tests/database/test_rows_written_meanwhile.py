@@ -10,7 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 
-from kms_schema.migrating.faults import MigrationError
+from kms_schema.migrate.faults import MigrationError
 from tests.before_statement import LOCKING, before_statement
 from tests.breaches import Breach, Broken, foreign_keys_off, revision, violating
 from tests.catalog import Catalog, catalog, differences

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic.util import CommandError
 
 from kms_schema.engine import create_engine
-from kms_schema.migrating.lock import LOCK_KEY, UpgradeLockError, one_upgrade_at_a_time
+from kms_schema.migrate.lock import LOCK_KEY, UpgradeLockError, one_upgrade_at_a_time
 from tests.engines import Database
 from tests.processes import run_at_once
 from tests.roles import login

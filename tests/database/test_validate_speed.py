@@ -24,7 +24,7 @@ OTHERS_DATABASES = {"sqlite": {"psycopg"}, "postgresql": set[str]()}
 FOR_DIFFERENCES = {"altering", "creating", "dependents", "explained", "meaning", "mending", "rebuilding"}
 FOR_OPTIONS = {"rows", "waivers", "probing", "formats.github", "formats.html", "formats.json", "formats.junit"}
 NOT_NEEDED = {f"kms_schema.validation.{name}" for name in FOR_DIFFERENCES | FOR_OPTIONS} | {
-    "sqlalchemy", "alembic", "kms_schema.models", "kms_schema.migrating.lock", "kms_schema.sql",
+    "sqlalchemy", "alembic", "kms_schema.models", "kms_schema.migrate.lock", "kms_schema.sql",
     "kms_schema.pytest_plugin", "asyncpg", "configparser", "difflib", "html", "tomllib", "xml",
 }  # fmt: skip
 

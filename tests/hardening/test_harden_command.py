@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from kms_schema.hardening.definition import LEFT_OPEN, LEFT_OPEN_ON_SQLITE, REFUSED, event_triggers
-from kms_schema.migrating.lock_key import LOCK_KEY
+from kms_schema.migrate.lock_key import LOCK_KEY
 from kms_schema.rights.applying import apply as apply_roles
 from kms_schema.rights.definition import Role
 from kms_schema.validation.quoting import quoted

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from kms_schema.migrating import program
-from kms_schema.migrating.faults import MigrationError
+from kms_schema.migrate import program
+from kms_schema.migrate.faults import MigrationError
 
 Words = tuple[str, str]
 """A command and where to, such as `upgrade head`."""
@@ -29,7 +29,7 @@ context.set_forkserver_preload(
         "__main__",
         "logging.config",
         "psycopg",
-        "kms_schema.migrating.environment",
+        "kms_schema.migrate.environment",
         "kms_schema.models.autogenerate",
         "kms_schema.sql.violations",
         __name__,

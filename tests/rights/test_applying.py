@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from kms_schema import validate
-from kms_schema.migrating.lock_key import LOCK_KEY
+from kms_schema.migrate.lock_key import LOCK_KEY
 from kms_schema.rights import applying
 from kms_schema.rights.applying import apply
 from kms_schema.rights.definition import Role

@@ -14,15 +14,6 @@ PACKAGE = REPOSITORY / "kms_schema"
 REVISIONS = sorted((REPOSITORY / "migrations" / "versions").glob("*.py"))
 SCRIPTS = sorted((REPOSITORY / "scripts").glob("*.py"))
 
-LAYERS = (
-    {"vocabulary", "naming", "database_url", "envelopes"},
-    {"sql", "models", "snapshots"},
-    {"validation", "audit", "crypto", "engine", "hardening", "migrating", "refreshing", "rights", "rotating"},
-    {"cli", "migration_checks", "documentation", "entity_diagram", "index_reasons", "pytest_plugin"},
-)
-"""The parts of the package, from the bottom up; a part imports from its own layer and from those below."""
-
-
 FROZEN = {
     "kms_schema.sql",
     "kms_schema.sql.columns",
@@ -67,26 +58,6 @@ def reachable(module: str) -> set[str]:
             if name in MODULES:
                 unread.extend(imports(name))
     return seen
-
-
-def layer_of(module: str) -> int | None:
-    """Return the layer of a module; commands (`__main__`) and the package itself stand above all of them."""
-    part = module.removeprefix("kms_schema").removeprefix(".").partition(".")[0]
-    if module.endswith("__main__"):
-        return None
-    return next((number for number, layer in enumerate(LAYERS) if part in layer), None)
-
-
-def test_every_part_has_its_layer() -> None:
-    parts = {module.split(".")[1] for module in MODULES if "." in module} - {"__main__"}
-    assert parts <= set().union(*LAYERS), "say in LAYERS where the new part stands"
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_arrows_point_down(module: str) -> None:
-    own = layer_of(module)
-    upwards = [name for name in imports(module) if own is not None and (layer_of(name) or 0) > own]
-    assert upwards == []
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("kms_schema.validation")])

@@ -7,8 +7,8 @@ from alembic import context
 from shop.models import Base
 
 from kms_schema.engine import create_engine
-from kms_schema.migrating.environment import migrate, write_sql
-from kms_schema.migrating.options import MigrationOptions
+from kms_schema.migrate.environment import migrate, write_sql
+from kms_schema.migrate.options import MigrationOptions
 
 options = MigrationOptions.from_x_arguments(context.get_x_argument(as_dictionary=True))
 url = os.environ["SHOP_DATABASE_URL"]

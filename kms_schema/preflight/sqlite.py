@@ -9,8 +9,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from kms_schema.migrating.preflight.plan import Plan
-from kms_schema.migrating.preflight.verdict import Disk, Held, Work
+from kms_schema.preflight.plan import Plan
+from kms_schema.preflight.verdict import Disk, Held, Work
 
 OLDEST = (3, 35, 0)
 

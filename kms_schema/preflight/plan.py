@@ -17,10 +17,10 @@ from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RangeNotAncestorError, RevisionError
 from alembic.util import CommandError
 
-from kms_schema.migrating.environment import refuse_strangers
-from kms_schema.migrating.faults import MigrationUsageError
-from kms_schema.migrating.options import MigrationOptions
-from kms_schema.migrating.program import migrations_folder
+from kms_schema.migrate.environment import refuse_strangers
+from kms_schema.migrate.faults import MigrationUsageError
+from kms_schema.migrate.options import MigrationOptions
+from kms_schema.migrate.program import migrations_folder
 from kms_schema.sql.steps import PLANNING_OPTION
 
 

@@ -10,13 +10,13 @@ import sqlalchemy as sa
 
 from kms_schema.database_url import DatabaseUrl, parse_database_url, redact
 from kms_schema.engine import create_engine
-from kms_schema.migrating.environment import living_in
-from kms_schema.migrating.faults import CannotMigrateError, MigrationError, explained
-from kms_schema.migrating.options import MigrationOptions
-from kms_schema.migrating.preflight import postgresql, sqlite
-from kms_schema.migrating.preflight.plan import plan_upgrade
-from kms_schema.migrating.preflight.verdict import Disk, Preflight, size
-from kms_schema.migrating.proxy import refuse_shared_processes
+from kms_schema.migrate.environment import living_in
+from kms_schema.migrate.faults import CannotMigrateError, MigrationError, explained
+from kms_schema.migrate.options import MigrationOptions
+from kms_schema.migrate.proxy import refuse_shared_processes
+from kms_schema.preflight import postgresql, sqlite
+from kms_schema.preflight.plan import plan_upgrade
+from kms_schema.preflight.verdict import Disk, Preflight, size
 
 __all__ = ["Preflight", "preflight"]
 

@@ -11,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from kms_schema.database_url import redact
-from kms_schema.migrating.faults import GO_DIRECTLY, CannotMigrateError, connection_lost
-from kms_schema.migrating.session import PostgresqlSession
+from kms_schema.migrate.faults import GO_DIRECTLY, CannotMigrateError, connection_lost
+from kms_schema.migrate.session import PostgresqlSession
 
 WHICH_PROCESS = "SELECT pg_catalog.pg_backend_pid()"
 

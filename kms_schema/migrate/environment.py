@@ -15,10 +15,10 @@ from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from kms_schema.migrating.faults import MigrationError, MigrationUsageError
-from kms_schema.migrating.hardened import refuse_where_hardened
-from kms_schema.migrating.lock import one_upgrade_at_a_time
-from kms_schema.migrating.options import MigrationOptions
+from kms_schema.migrate.faults import MigrationError, MigrationUsageError
+from kms_schema.migrate.hardened import refuse_where_hardened
+from kms_schema.migrate.lock import one_upgrade_at_a_time
+from kms_schema.migrate.options import MigrationOptions
 from kms_schema.models.autogenerate import Hooks, hooks_for_host
 from kms_schema.sql.steps import SCHEMA_OPTION
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from kms_schema.migrating.hardened import advice, is_hardened
-from kms_schema.migrating.lock import HOLDER
-from kms_schema.migrating.options import MigrationOptions
-from kms_schema.migrating.preflight.locks import HOLDS_UP, MODES, Lock, locks_of, strongest
-from kms_schema.migrating.preflight.plan import Plan
-from kms_schema.migrating.preflight.verdict import Disk, Held, Work
+from kms_schema.migrate.hardened import advice, is_hardened
+from kms_schema.migrate.lock import HOLDER
+from kms_schema.migrate.options import MigrationOptions
+from kms_schema.preflight.locks import HOLDS_UP, MODES, Lock, locks_of, strongest
+from kms_schema.preflight.plan import Plan
+from kms_schema.preflight.verdict import Disk, Held, Work
 from kms_schema.sql.steps import HASTY_MS, LOCK_ATTEMPTS
 
 OLDEST, NEWEST = 13, 18

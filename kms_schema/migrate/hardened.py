@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic.runtime.migration import MigrationStep, RevisionStep
 
 from kms_schema.hardening.definition import event_triggers
-from kms_schema.migrating.faults import MigrationError
+from kms_schema.migrate.faults import MigrationError
 from kms_schema.snapshots import chain
 
 _ACTIVE = sa.text(

@@ -17,8 +17,8 @@ from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 
-from kms_schema.migrating.faults import MigrationError, MigrationUsageError
-from kms_schema.migrating.options import MigrationOptions
+from kms_schema.migrate.faults import MigrationError, MigrationUsageError
+from kms_schema.migrate.options import MigrationOptions
 
 _DEFAULTS = MigrationOptions()
 

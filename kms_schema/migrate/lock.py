@@ -10,10 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from kms_schema.engine import BEGIN_OPTION
-from kms_schema.migrating.faults import UpgradeLockError
-from kms_schema.migrating.lock_key import LOCK_KEY
-from kms_schema.migrating.proxy import refuse_shared_processes
-from kms_schema.migrating.session import PostgresqlSession
+from kms_schema.migrate.faults import UpgradeLockError
+from kms_schema.migrate.lock_key import LOCK_KEY
+from kms_schema.migrate.proxy import refuse_shared_processes
+from kms_schema.migrate.session import PostgresqlSession
 
 POLL_SECONDS = 0.2
 ADVICE = "wait for it to end, or allow more with -x lock-wait=SECONDS"

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
-from kms_schema.migrating.preflight.verdict import Disk, Held, Preflight, size
+from kms_schema.preflight.verdict import Disk, Held, Preflight, size
 
 WIDTH = 80
 

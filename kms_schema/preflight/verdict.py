@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from kms_schema.migrating.preflight.plan import Plan
+from kms_schema.preflight.plan import Plan
 
 
 @dataclass(frozen=True)
