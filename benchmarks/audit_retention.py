@@ -19,8 +19,8 @@ from benchmarks.servers import open_engine
 from kms_schema.audit import OpenTrail, SigningKey, open_trail, retention, seal, verify
 from kms_schema.audit.check_archive import check
 from kms_schema.audit.check_proof import read_key
-from kms_schema.rights.applying import apply
-from kms_schema.rights.definition import Role
+from kms_schema.roles.applying import apply
+from kms_schema.roles.definition import Role
 
 PREFIX = "cut_benchmark_"
 WRITE = """INSERT INTO key_audit_logs

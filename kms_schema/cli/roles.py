@@ -33,7 +33,7 @@ def roles(  # noqa: PLR0913  (each is an option)
 
     Exit status: 0 done, 2 usage, 3 no connection, not allowed, or a lock that was not to be had.
     """
-    from kms_schema.rights.statements import script  # noqa: PLC0415
+    from kms_schema.roles.statements import script  # noqa: PLC0415
 
     if (applying or database_url) and parse_database_url(connecting.url_of(database_url)).engine == "sqlite":
         raise click.UsageError(_ON_SQLITE)
@@ -50,7 +50,7 @@ def roles(  # noqa: PLR0913  (each is an option)
 
 
 def _apply(url: str, schema: str, prefix: str, *, owner: bool, style: str) -> None:
-    from kms_schema.rights.applying import ATTEMPTS, apply  # noqa: PLC0415
+    from kms_schema.roles.applying import ATTEMPTS, apply  # noqa: PLC0415
 
     def say(attempt: int) -> None:
         click.echo(f"a table is in use; attempt {attempt} of {ATTEMPTS} let go of its locks", err=True)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kms_schema.rights.definition import CALLED_BY_ROLES, POLICIES, PROTECTED, REMOVAL, RIGHTS, Policy, Right, Role
+from kms_schema.roles.definition import CALLED_BY_ROLES, POLICIES, PROTECTED, REMOVAL, RIGHTS, Policy, Right, Role
 from kms_schema.validation.catalog import Facts, Objects, kind_and_name
 from kms_schema.validation.grants import role_and_privileges
 from kms_schema.validation.quoting import quoted, unquoted

@@ -9,8 +9,8 @@ from pathlib import Path
 import psycopg
 
 from kms_schema.audit.retention import Retained, retain
-from kms_schema.rights.applying import apply
-from kms_schema.rights.definition import Role
+from kms_schema.roles.applying import apply
+from kms_schema.roles.definition import Role
 from tests.audit.aged import age
 from tests.audit.trails import KEY, open_trail, seal_all, write
 from tests.engines import Database

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from kms_schema.audit.retention import retain
 from kms_schema.audit.trail import TrailError
-from kms_schema.rights.definition import Role
+from kms_schema.roles.definition import Role
 from tests.audit.aged import age
 from tests.audit.retaining import YEARS, Retaining, retaining
 from tests.audit.trails import KEY, open_trail, write, written_sequences

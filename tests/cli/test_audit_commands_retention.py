@@ -13,7 +13,7 @@ from kms_schema.audit.check_archive import check
 from kms_schema.audit.check_proof import read_key
 from kms_schema.audit.keys import SigningKey, write_signing_key
 from kms_schema.cli.audit import retention as command
-from kms_schema.rights.definition import Role
+from kms_schema.roles.definition import Role
 from tests.audit.retaining import EXPIRED, Retaining, retaining
 from tests.audit.trails import KEY, faults, written_sequences
 from tests.commands import Said, kms_schema

@@ -8,8 +8,8 @@ import pytest
 
 from kms_schema.hardening.definition import LEFT_OPEN, LEFT_OPEN_ON_SQLITE, REFUSED, event_triggers
 from kms_schema.migrate.lock_key import LOCK_KEY
-from kms_schema.rights.applying import apply as apply_roles
-from kms_schema.rights.definition import Role
+from kms_schema.roles.applying import apply as apply_roles
+from kms_schema.roles.definition import Role
 from kms_schema.validation.quoting import quoted
 from tests.commands import kms_schema
 from tests.database.test_validate_roles import HAND_OVER

@@ -5,8 +5,8 @@ import pytest
 
 from kms_schema import validate
 from kms_schema.hardening.applying import remove
-from kms_schema.rights.applying import apply as apply_roles
-from kms_schema.rights.definition import Role
+from kms_schema.roles.applying import apply as apply_roles
+from kms_schema.roles.definition import Role
 from tests.commands import kms_schema
 from tests.hardening.hardened import Hardened
 from tests.reports import found

@@ -16,7 +16,7 @@ from kms_schema.hardening.definition import event_triggers, hardening_schema
 from kms_schema.hardening.statements import event_trigger_statement, function_statement
 from kms_schema.migrate import program
 from kms_schema.migrate.faults import MigrationError
-from kms_schema.rights.definition import Role
+from kms_schema.roles.definition import Role
 from kms_schema.snapshots import chain
 from kms_schema.validation.hardened import is_in_force
 from tests.catalog import catalog

@@ -7,8 +7,8 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from kms_schema.rights.applying import apply
-from kms_schema.rights.definition import Role
+from kms_schema.roles.applying import apply
+from kms_schema.roles.definition import Role
 from tests.engines import Database, Engine, Engines
 from tests.rights.granted import Granted
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from kms_schema.rights.definition import Role
+from kms_schema.roles.definition import Role
 from tests.engines import Database
 from tests.roles import login
 

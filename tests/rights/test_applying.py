@@ -8,10 +8,10 @@ import pytest
 
 from kms_schema import validate
 from kms_schema.migrate.lock_key import LOCK_KEY
-from kms_schema.rights import applying
-from kms_schema.rights.applying import apply
-from kms_schema.rights.definition import Role
-from kms_schema.rights.statements import LOCK_TIMEOUT, script
+from kms_schema.roles import applying
+from kms_schema.roles.applying import apply
+from kms_schema.roles.definition import Role
+from kms_schema.roles.statements import LOCK_TIMEOUT, script
 from tests.commands import kms_schema
 from tests.database.test_validate_roles import HAND_OVER
 from tests.engines import Database

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from kms_schema.rights.definition import CLIENT_COLUMNS, Role
+from kms_schema.roles.definition import CLIENT_COLUMNS, Role
 from tests.engines import Database
 from tests.engines.programs import REPOSITORY
 from tests.rights.granted import Granted

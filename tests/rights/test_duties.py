@@ -21,7 +21,7 @@ from kms_schema.models import (
     RotationPolicy,
     acting_for,
 )
-from kms_schema.rights.definition import Role
+from kms_schema.roles.definition import Role
 from kms_schema.vocabulary import AuditCategory, HsmProvider, KeyStatus, KeyType, RotationStatus, RotationTrigger
 from tests.commands import kms_schema
 from tests.reports import found

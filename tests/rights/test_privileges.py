@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from kms_schema.rights.definition import GRANTEES, REMOVAL, Role
+from kms_schema.roles.definition import GRANTEES, REMOVAL, Role
 from tests.engines.programs import REPOSITORY
 from tests.rights.granted import Granted
 

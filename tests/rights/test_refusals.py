@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from kms_schema.rights.definition import GRANTEES, Role
+from kms_schema.roles.definition import GRANTEES, Role
 from tests.rights.granted import Granted
 from tests.statements import execute, refused
 

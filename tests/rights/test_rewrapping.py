@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from kms_schema.crypto import KeyWrapping, RootKeys
-from kms_schema.rights.definition import Role
+from kms_schema.roles.definition import Role
 from tests.commands import kms_schema
 from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT
 from tests.crypto.wrapped_trees import Tree, held, two_roots, wrappers

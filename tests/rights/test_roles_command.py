@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kms_schema.rights.definition import GRANTEES, Role
+from kms_schema.roles.definition import GRANTEES, Role
 from tests.commands import kms_schema
 from tests.engines import Database
 from tests.engines.client_programs import address, client

@@ -6,7 +6,7 @@ import uuid
 import psycopg
 import pytest
 
-from kms_schema.rights.definition import Role
+from kms_schema.roles.definition import Role
 from kms_schema.rotating import open_queue
 from tests import rows
 from tests.rights.granted import Granted

@@ -45,7 +45,7 @@ PLACES = {
     "kms_schema.preflight": "preflight",
     "kms_schema.migration_checks": "tools",
     "kms_schema.refreshing": "refresh",
-    "kms_schema.rights": "roles",
+    "kms_schema.roles": "roles",
     "kms_schema.rotating": "rotations",
     "kms_schema.validation": "validator",
 }

@@ -1,8 +1,8 @@
 """What the definition of the roles says of columns is about columns that there are."""
 
 from kms_schema.models import Base
-from kms_schema.rights.definition import CLIENT_COLUMNS, HSM_FACTS, POLICIES, RELATIONS, RIGHTS, VERSION_FACTS
-from kms_schema.rights.statements import functions
+from kms_schema.roles.definition import CLIENT_COLUMNS, HSM_FACTS, POLICIES, RELATIONS, RIGHTS, VERSION_FACTS
+from kms_schema.roles.statements import functions
 from kms_schema.snapshots import chain, load
 
 EXPECTED = load("postgresql", chain()[-1], "18.0")

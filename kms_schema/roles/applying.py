@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kms_schema.rights.statements import script
+from kms_schema.roles.statements import script
 
 if TYPE_CHECKING:
     import psycopg

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kms_schema.hardening.definition import event_triggers
 from kms_schema.migrate.lock_key import LOCK_KEY
-from kms_schema.rights.definition import (
+from kms_schema.roles.definition import (
     CALLED_BY_ROLES,
     GRANTEES,
     POLICIES,
