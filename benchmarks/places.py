@@ -15,7 +15,7 @@ from benchmarks.data.size import Ages, Size
 from benchmarks.scales import Scale
 from kms_schema.audit import open_trail, seal
 from kms_schema.cli.progress import clear, show_count
-from kms_schema.rotating import open_queue
+from kms_schema.rotations import open_queue
 from tests.engines import Database, Engine
 from tests.statements import execute
 

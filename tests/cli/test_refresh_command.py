@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from kms_schema.refreshing import refresh
+from kms_schema.refresh import refresh
 from tests.commands import kms_schema
 from tests.engines import Database
 from tests.engines.database import Connection

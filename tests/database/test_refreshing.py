@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from kms_schema.refreshing import Refreshed, RefreshError, refresh
+from kms_schema.refresh import Refreshed, RefreshError, refresh
 from tests.engines import Database
 from tests.engines.database import Connection
 from tests.roles import login

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from kms_schema.roles.definition import Role
-from kms_schema.rotating import open_queue
+from kms_schema.rotations import open_queue
 from tests import rows
 from tests.rights.granted import Granted
 from tests.rotating.scenes import a_key, a_policy, a_rotation, run_out

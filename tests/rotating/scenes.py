@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Any
 
-from kms_schema.rotating import RotationQueue, open_queue
+from kms_schema.rotations import RotationQueue, open_queue
 from tests import rows
 from tests.engines.database import Connection
 from tests.rows import Row, insert

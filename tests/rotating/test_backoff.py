@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from kms_schema.rotating import Backoff
+from kms_schema.rotations import Backoff
 
 MINUTE = dt.timedelta(minutes=1)
 

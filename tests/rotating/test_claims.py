@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kms_schema.rotating import Backoff, Claim, LeaseLost, RotationError, RotationQueue
+from kms_schema.rotations import Backoff, Claim, LeaseLost, RotationError, RotationQueue
 from tests import rows
 from tests.rotating.scenes import DAY, HOUR, a_key, a_policy, a_rotation, queue_of, run_out, set_values, stored
 from tests.rows import insert

@@ -9,9 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from kms_schema.rotating import Scheduled
-from kms_schema.rotating.postgresql_queue import STATEMENTS as ON_POSTGRESQL
-from kms_schema.rotating.sqlite_queue import STATEMENTS as ON_SQLITE
+from kms_schema.rotations import Scheduled
+from kms_schema.rotations.postgresql_queue import STATEMENTS as ON_POSTGRESQL
+from kms_schema.rotations.sqlite_queue import STATEMENTS as ON_SQLITE
 from tests.engines import Database, Engines
 from tests.engines.database import Connection
 from tests.rotating.many_keys import DUE, fill

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kms_schema.rotating import Scheduled
+from kms_schema.rotations import Scheduled
 from tests import rows
 from tests.rotating.scenes import DAY, HOUR, a_key, a_policy, a_rotation, queue_of, set_values, stored
 from tests.rows import Row, insert

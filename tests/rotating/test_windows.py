@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from kms_schema.rotating import RotationError, Window
+from kms_schema.rotations import RotationError, Window
 
 NIGHT = ("22:00", "02:00")
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import pytest
 
-from kms_schema.rotating import Claim, LeaseLost
+from kms_schema.rotations import Claim, LeaseLost
 from tests import python, rows
 from tests.engines import Database
 from tests.engines.database import Connection
@@ -91,7 +91,7 @@ def test_workers_at_once_take_a_lease_that_ran_out_over_once(database: Database)
 
 WORKER = """
 import sqlite3, sys, time, datetime, psycopg
-from kms_schema.rotating import open_queue
+from kms_schema.rotations import open_queue
 url = sys.argv[1]
 connection = sqlite3.connect(url[10:]) if url.startswith("sqlite") else psycopg.connect(url.replace("+psycopg", ""))
 claim = open_queue(connection).claim("worker-1", datetime.timedelta(seconds=3))

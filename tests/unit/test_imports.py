@@ -44,9 +44,9 @@ PLACES = {
     "kms_schema.migrate": "migrate",
     "kms_schema.preflight": "preflight",
     "kms_schema.migration_checks": "tools",
-    "kms_schema.refreshing": "refresh",
+    "kms_schema.refresh": "refresh",
     "kms_schema.roles": "roles",
-    "kms_schema.rotating": "rotations",
+    "kms_schema.rotations": "rotations",
     "kms_schema.validation": "validator",
 }
 """Modules and packages whose names differ from those in ORDER, with their places; the longest name decides."""
@@ -59,7 +59,7 @@ GATES = {
     "kms_schema.cli.connecting",
     "kms_schema.crypto",
     "kms_schema.pytest_plugin",
-    "kms_schema.rotating.opening",
+    "kms_schema.rotations.opening",
     "kms_schema.validation",
     "kms_schema.validation.formats",
     "kms_schema.validation.probing",

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from kms_schema.cli.connecting import connected, url_of
-from kms_schema.rotating import RotationError, RotationQueue, open_queue
+from kms_schema.rotations import RotationError, RotationQueue, open_queue
 from kms_schema.validation.visible import in_a_line
 
 Command = TypeVar("Command", bound=Callable[..., Any])

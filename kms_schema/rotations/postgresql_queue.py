@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from kms_schema.rotating.queue import RotationQueue, Row
-from kms_schema.rotating.reasons import LIVE, PENDING, TRIGGER_OF_REASON
+from kms_schema.rotations.queue import RotationQueue, Row
+from kms_schema.rotations.reasons import LIVE, PENDING, TRIGGER_OF_REASON
 from kms_schema.validation.quoting import quoted
 
 if TYPE_CHECKING:

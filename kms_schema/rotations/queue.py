@@ -10,9 +10,9 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
-from kms_schema.rotating.backoff import Backoff
-from kms_schema.rotating.claims import Claim, LeaseLost, RotationError, Scheduled
-from kms_schema.rotating.windows import Window
+from kms_schema.rotations.backoff import Backoff
+from kms_schema.rotations.claims import Claim, LeaseLost, RotationError, Scheduled
+from kms_schema.rotations.windows import Window
 
 DEFAULT_LEASE = dt.timedelta(minutes=10)
 DEFAULT_ROUND = 10_000

@@ -10,10 +10,10 @@ Every method is a transaction of its own, or part of the one that the connection
 version and calls `complete` in one transaction can therefore not do it once its lease is lost: all of it is refused.
 """
 
-from kms_schema.rotating.backoff import Backoff
-from kms_schema.rotating.claims import Claim, LeaseLost, RotationError, Scheduled
-from kms_schema.rotating.opening import open_queue
-from kms_schema.rotating.queue import RotationQueue
-from kms_schema.rotating.windows import Window
+from kms_schema.rotations.backoff import Backoff
+from kms_schema.rotations.claims import Claim, LeaseLost, RotationError, Scheduled
+from kms_schema.rotations.opening import open_queue
+from kms_schema.rotations.queue import RotationQueue
+from kms_schema.rotations.windows import Window
 
 __all__ = ["Backoff", "Claim", "LeaseLost", "RotationError", "RotationQueue", "Scheduled", "Window", "open_queue"]

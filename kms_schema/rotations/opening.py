@@ -4,7 +4,7 @@ import sqlite3
 import sys
 from typing import TYPE_CHECKING, Any
 
-from kms_schema.rotating.queue import RotationQueue
+from kms_schema.rotations.queue import RotationQueue
 
 if TYPE_CHECKING:
     import psycopg
@@ -18,12 +18,12 @@ def open_queue(connection: "psycopg.Connection[Any] | sqlite3.Connection", schem
     connection.
     """
     if isinstance(connection, sqlite3.Connection):
-        from kms_schema.rotating.sqlite_queue import SqliteQueue  # noqa: PLC0415
+        from kms_schema.rotations.sqlite_queue import SqliteQueue  # noqa: PLC0415
 
         return SqliteQueue(connection)
     psycopg = sys.modules.get("psycopg")  # whoever has a connection has imported it
     if psycopg is not None and isinstance(connection, psycopg.Connection):
-        from kms_schema.rotating.postgresql_queue import PostgresqlQueue  # noqa: PLC0415
+        from kms_schema.rotations.postgresql_queue import PostgresqlQueue  # noqa: PLC0415
 
         return PostgresqlQueue(connection, schema)
     raise TypeError("give a connection of psycopg or sqlite3; SQLAlchemy's has it as .connection.driver_connection")

@@ -4,7 +4,7 @@ import datetime as dt
 import zoneinfo
 from dataclasses import dataclass
 
-from kms_schema.rotating.claims import RotationError
+from kms_schema.rotations.claims import RotationError
 
 
 @dataclass(frozen=True)

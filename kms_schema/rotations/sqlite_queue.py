@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from kms_schema.rotating.queue import RotationQueue, Row
-from kms_schema.rotating.reasons import LIVE, PENDING, TRIGGER_OF_REASON
+from kms_schema.rotations.queue import RotationQueue, Row
+from kms_schema.rotations.reasons import LIVE, PENDING, TRIGGER_OF_REASON
 
 _NOW = "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'"
 _LATER = "strftime('%Y-%m-%dT%H:%M:%f', 'now', '+' || :seconds || ' seconds') || '000Z'"
