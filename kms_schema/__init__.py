@@ -4,9 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kms_schema.validation import Finding, Report, Severity, ValidationError, Waived, validate
-    from kms_schema.validation.formats import written
-    from kms_schema.validation.waivers import Waiver, WaiverError, read_waivers
+    from kms_schema.validator import Finding, Report, Severity, ValidationError, Waived, validate
+    from kms_schema.validator.formats import written
+    from kms_schema.validator.waivers import Waiver, WaiverError, read_waivers
 
 __all__ = [
     "Finding", "Report", "Severity", "ValidationError", "Waived", "Waiver", "WaiverError", "__version__",
@@ -15,11 +15,9 @@ __all__ = [
 __version__ = "0.1.0"
 
 _WHERE = {
-    **dict.fromkeys(
-        ("Finding", "Report", "Severity", "ValidationError", "Waived", "validate"), "kms_schema.validation"
-    ),
-    **dict.fromkeys(("Waiver", "WaiverError", "read_waivers"), "kms_schema.validation.waivers"),
-    "written": "kms_schema.validation.formats",
+    **dict.fromkeys(("Finding", "Report", "Severity", "ValidationError", "Waived", "validate"), "kms_schema.validator"),
+    **dict.fromkeys(("Waiver", "WaiverError", "read_waivers"), "kms_schema.validator.waivers"),
+    "written": "kms_schema.validator.formats",
 }
 
 

@@ -15,7 +15,7 @@ from kms_schema import vocabulary
 from kms_schema.entity_diagram import entity_diagram
 from kms_schema.index_reasons import INDEX_REASONS
 from kms_schema.roles.definition import GRANTEES, POLICIES, RIGHTS, Role
-from kms_schema.validation.rules import KINDS, OF_OBJECTS, RULES
+from kms_schema.validator.rules import KINDS, OF_OBJECTS, RULES
 from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFECYCLE, RecordedEvent
 
 Status = TypeVar("Status", bound=str)

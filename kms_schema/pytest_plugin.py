@@ -20,7 +20,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kms_schema.validation import DatabaseConnection, Report
+    from kms_schema.validator import DatabaseConnection, Report
 
 _NO_DATABASE = (
     "which database has to have the schema? Define a fixture kms_schema_connection that gives an idle psycopg or"
@@ -93,8 +93,8 @@ def assert_schema_matches(connection: "DatabaseConnection", **options: Any) -> "
 
 
 def _report(connection: "DatabaseConnection", waiver_files: "list[Path] | tuple[()]", **options: Any) -> "Report":
-    from kms_schema.validation import ValidationError, validate  # noqa: PLC0415
-    from kms_schema.validation.waivers import WaiverError, read_waivers  # noqa: PLC0415
+    from kms_schema.validator import ValidationError, validate  # noqa: PLC0415
+    from kms_schema.validator.waivers import WaiverError, read_waivers  # noqa: PLC0415
 
     __tracebackhide__ = True
     refusals = tuple(sys.modules[driver].Error for driver in ("psycopg", "sqlite3") if driver in sys.modules)
@@ -110,6 +110,6 @@ def _report(connection: "DatabaseConnection", waiver_files: "list[Path] | tuple[
 def _fail_unless_as_made(report: "Report") -> None:
     __tracebackhide__ = True
     if report.fails():
-        from kms_schema.validation.formats import written  # noqa: PLC0415
+        from kms_schema.validator.formats import written  # noqa: PLC0415
 
         pytest.fail(written(report), pytrace=False)

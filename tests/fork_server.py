@@ -24,7 +24,7 @@ from typing import Any
 PRELOADED = (
     *("alembic.command", "alembic.config", "alembic.autogenerate", "sqlite3", "psycopg", "sqlalchemy"),
     *("sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.dialects.sqlite.pysqlite", "cryptography.x509"),
-    *("kms_schema.cli.main", "kms_schema.migrate.environment", "kms_schema.models", "kms_schema.validation"),
+    *("kms_schema.cli.main", "kms_schema.migrate.environment", "kms_schema.models", "kms_schema.validator"),
 )
 
 

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from functools import cache, cached_property
 
-from kms_schema.validation.rules import RULES
+from kms_schema.validator.rules import RULES
 from tests.engines.programs import REPOSITORY
 
 NAMED = re.compile(r"`(?P<file>tests/[\w/]+\.py)::(?P<test>test_\w+)(?:\[(?P<case>[^`\]]+)\])?`")

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from contextlib import closing
 
 from kms_schema import validate
-from kms_schema.validation import Report
-from kms_schema.validation.findings import NO_STATEMENT
-from kms_schema.validation.rules import RULES, Remediation
+from kms_schema.validator import Report
+from kms_schema.validator.findings import NO_STATEMENT
+from kms_schema.validator.rules import RULES, Remediation
 from tests.engines import Database
 from tests.engines.database import Connection
 

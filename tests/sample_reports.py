@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from kms_schema.snapshots import chain
-from kms_schema.validation import Finding, Report, Waived
-from kms_schema.validation.rules import RULES
+from kms_schema.validator import Finding, Report, Waived
+from kms_schema.validator.rules import RULES
 
 HEAD = chain()[-1]
 TABLE, COLUMN, TRIGGER = "table key_masters", "column key_masters.status", "trigger key_audit_logs.prevent_update"

@@ -11,7 +11,7 @@ import re
 from dataclasses import replace
 
 from kms_schema import documentation, written
-from kms_schema.validation.rules import RULES, Asked
+from kms_schema.validator.rules import RULES, Asked
 from tests.engines.programs import REPOSITORY
 from tests.sample_reports import TRIGGER, USUAL
 

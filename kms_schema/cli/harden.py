@@ -9,7 +9,7 @@ import click
 from kms_schema.cli import CannotConnect, connecting
 from kms_schema.cli.migrations import style_option
 from kms_schema.database_url import parse_database_url
-from kms_schema.validation.visible import in_a_line
+from kms_schema.validator.visible import in_a_line
 
 if TYPE_CHECKING:
     from kms_schema.hardening.protections import Protections
@@ -91,7 +91,7 @@ def _not_allowed(error: Exception, *, removing: bool) -> str:
 def _report(url: str, schema: str, style: str) -> None:
     from kms_schema.hardening.protections import protections  # noqa: PLC0415
     from kms_schema.hardening.statements import removal, script  # noqa: PLC0415
-    from kms_schema.validation import ValidationError  # noqa: PLC0415
+    from kms_schema.validator import ValidationError  # noqa: PLC0415
 
     try:
         statements = {"sql": script(schema), "removal": removal(schema)}

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.cli import connecting, progress
-from kms_schema.validation import RULES, Level, Report, Severity, ValidationError, validate
-from kms_schema.validation.formats import FORMATS, Layout, written
-from kms_schema.validation.visible import in_a_line
+from kms_schema.validator import RULES, Level, Report, Severity, ValidationError, validate
+from kms_schema.validator.formats import FORMATS, Layout, written
+from kms_schema.validator.visible import in_a_line
 
 if TYPE_CHECKING:
-    from kms_schema.validation.waivers import Waiver
+    from kms_schema.validator.waivers import Waiver
 
 connected = partial(connecting.connected, application="kms-schema validate", refusals=(ValidationError,))
 """Opens a database for the validator, whose refusals are told as those of a server are."""
@@ -128,7 +128,7 @@ def validate_command(  # noqa: PLR0913, PLR0917  (click passes each option by na
 def _waivers(file: Path | None) -> "Sequence[Waiver]":
     if file is None:
         return ()
-    from kms_schema.validation.waivers import WaiverError, read_waivers  # noqa: PLC0415
+    from kms_schema.validator.waivers import WaiverError, read_waivers  # noqa: PLC0415
 
     try:
         return read_waivers(file)

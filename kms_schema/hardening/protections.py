@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kms_schema.hardening.definition import LEFT_OPEN, LEFT_OPEN_ON_SQLITE, REFUSED
-from kms_schema.validation import Report, ValidationError, validate
-from kms_schema.validation.hardened import is_in_force
+from kms_schema.validator import Report, ValidationError, validate
+from kms_schema.validator.hardened import is_in_force
 
 if TYPE_CHECKING:
     import psycopg
@@ -102,7 +102,7 @@ def _evidence(sealed: int | None) -> Iterator[Protection]:
 
 def _sealed(connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str) -> int | None:
     """Return how many seals there are; None where that may not be asked."""
-    from kms_schema.validation.quoting import quoted  # noqa: PLC0415
+    from kms_schema.validator.quoting import quoted  # noqa: PLC0415
 
     table = (
         "main.key_audit_seals" if isinstance(connection, sqlite3.Connection) else f"{quoted(schema)}.key_audit_seals"

@@ -21,7 +21,7 @@ from kms_schema.roles.definition import (
     Role,
 )
 from kms_schema.snapshots import chain, load
-from kms_schema.validation.quoting import quoted
+from kms_schema.validator.quoting import quoted
 
 LOCK_TIMEOUT = "500ms"
 """How long one lock may be waited for. Others wait behind it; and after a second (`deadlock_timeout`) the server would

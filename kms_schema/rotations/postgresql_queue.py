@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kms_schema.rotations.queue import RotationQueue, Row
 from kms_schema.rotations.reasons import LIVE, PENDING, TRIGGER_OF_REASON
-from kms_schema.validation.quoting import quoted
+from kms_schema.validator.quoting import quoted
 
 if TYPE_CHECKING:
     import psycopg

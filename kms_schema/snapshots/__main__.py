@@ -30,7 +30,7 @@ from psycopg import sql
 from kms_schema.database_url import parse_database_url
 from kms_schema.snapshots import Objects
 from kms_schema.snapshots.generate import SUPPORTED_POSTGRESQL, bodies_in, differing, snapshot_files, symbolic
-from kms_schema.validation import facts_postgresql, facts_sqlite
+from kms_schema.validator import facts_postgresql, facts_sqlite
 
 _Seen = dict[str, dict[int, Objects]]
 

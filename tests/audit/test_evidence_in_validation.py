@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from kms_schema.validation import Finding, Report, validate
+from kms_schema.validator import Finding, Report, validate
 from tests.audit.tampered import ENTRIES, Scene, copy_of_an_entry
 from tests.audit.totals import assert_exact
 from tests.audit.trails import seal_all, write

@@ -13,7 +13,7 @@ from kms_schema.audit.check_proof import check, read_key
 from kms_schema.audit.checkpoints import Checkpoint
 from kms_schema.audit.proving import prove_consistency, prove_inclusion
 from kms_schema.audit.verification import verify
-from kms_schema.validation import validate
+from kms_schema.validator import validate
 from tests.audit.aged import age
 from tests.audit.retaining import KEPT, YEARS, Retaining, retaining
 from tests.audit.trails import KEY, checkpoint_of, open_trail, seal_all, verified, write, written_sequences

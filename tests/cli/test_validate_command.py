@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kms_schema.validation import RULES
+from kms_schema.validator import RULES
 from tests import python
 from tests.engines import Database
 from tests.engines.programs import REPOSITORY

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from kms_schema.validation.formats import FORMATS
+from kms_schema.validator.formats import FORMATS
 from tests import python
 from tests.cli.test_validate_command import kms_schema
 from tests.engines import Database
@@ -174,10 +174,10 @@ def test_a_format_is_imported_only_when_it_is_asked_for(database: Database, tmp_
         return set(done.stderr.splitlines()[-1].split())
 
     plain = imported("--format", "text")
-    lazy = {f"kms_schema.validation.formats.{style}" for style in FORMATS}
-    assert plain & lazy == {"kms_schema.validation.formats.text"}
-    assert plain & {"kms_schema.validation.waivers", "tomllib", "xml.etree"} == set()
+    lazy = {f"kms_schema.validator.formats.{style}" for style in FORMATS}
+    assert plain & lazy == {"kms_schema.validator.formats.text"}
+    assert plain & {"kms_schema.validator.waivers", "tomllib", "xml.etree"} == set()
     assert plain & {"html", "sqlalchemy", "alembic", "kms_schema.pytest_plugin"} == set()
     for style in ("junit", "sarif", "html"):
-        assert f"kms_schema.validation.formats.{style}" in imported("--format", style)
-    assert "kms_schema.validation.waivers" in imported("--waivers", str(waivers(tmp_path, TODAY)))
+        assert f"kms_schema.validator.formats.{style}" in imported("--format", style)
+    assert "kms_schema.validator.waivers" in imported("--waivers", str(waivers(tmp_path, TODAY)))

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from kms_schema.models import KeyAuditLog, KeyMaster, acting_for
-from kms_schema.validation import validate
+from kms_schema.validator import validate
 from kms_schema.vocabulary import KeyStatus, KeyType, RecordedEvent
 from tests.engines import Database
 from tests.engines.programs import REPOSITORY

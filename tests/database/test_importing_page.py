@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from kms_schema.validation import validate
+from kms_schema.validator import validate
 from tests.changes import recorded
 from tests.engines import Database
 from tests.engines.client_programs import address

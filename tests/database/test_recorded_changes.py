@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from kms_schema.validation import validate
+from kms_schema.validator import validate
 from kms_schema.vocabulary import KeyStatus, RecordedEvent
 from tests.changes import CHANGES, World, change, delete, last_sequence, recorded, started
 from tests.engines import Database

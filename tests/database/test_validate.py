@@ -14,8 +14,8 @@ from alembic.script import ScriptDirectory
 from kms_schema import Waiver, snapshots, validate
 from kms_schema.snapshots import Facts
 from kms_schema.snapshots.generate import differing, symbolic
-from kms_schema.validation import ValidationError, facts_postgresql, facts_sqlite
-from kms_schema.validation.catalog import kind_and_name
+from kms_schema.validator import ValidationError, facts_postgresql, facts_sqlite
+from kms_schema.validator.catalog import kind_and_name
 from tests.database import drifts_postgresql, drifts_sqlite
 from tests.engines import Database, Engines
 from tests.engines.database import ALEMBIC_INI, Connection

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from kms_schema.crypto import EnvelopeFormat, KeyWrapping, RootKeys
-from kms_schema.validation import Report, validate
-from kms_schema.validation.formats import written
+from kms_schema.validator import Report, validate
+from kms_schema.validator.formats import written
 from tests.breaches import foreign_keys_off, spelled
 from tests.engines import Database
 from tests.engines.database import Connection

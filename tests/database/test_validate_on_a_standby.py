@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema import validate
-from kms_schema.validation import Level, Report, ValidationError
+from kms_schema.validator import Level, Report, ValidationError
 from tests.commands import kms_schema
 from tests.engines import Database
 from tests.engines.postgresql import PostgresqlEngine, psycopg_url

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema import validate
-from kms_schema.validation import Finding
+from kms_schema.validator import Finding
 from tests.database.test_validate_roles import HAND_OVER
 from tests.engines import Database
 from tests.reports import run

@@ -7,10 +7,10 @@ import pytest
 from psycopg import sql
 
 from kms_schema import snapshots, validate
-from kms_schema.validation.catalog import Objects, names_of
-from kms_schema.validation.compare import usual_owner
-from kms_schema.validation.facts_postgresql import reading
-from kms_schema.validation.posture import Seen
+from kms_schema.validator.catalog import Objects, names_of
+from kms_schema.validator.compare import usual_owner
+from kms_schema.validator.facts_postgresql import reading
+from kms_schema.validator.posture import Seen
 from tests.engines import Database
 from tests.engines.database import Connection
 from tests.reports import found, posture, report_on, run

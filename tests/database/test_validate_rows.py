@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 
 from kms_schema.models import Base
-from kms_schema.validation import Report, validate
+from kms_schema.validator import Report, validate
 from tests.breaches import Breach, spelled
 from tests.engines import Database
 from tests.engines.database import Connection

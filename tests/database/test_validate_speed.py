@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from kms_schema import validate
-from kms_schema.validation import facts_postgresql
+from kms_schema.validator import facts_postgresql
 from tests.engines import Database
 from tests.foreign import add_foreign_tables
 from tests.statements import execute
@@ -23,7 +23,7 @@ from tests.statements import execute
 OTHERS_DATABASES = {"sqlite": {"psycopg"}, "postgresql": set[str]()}
 FOR_DIFFERENCES = {"altering", "creating", "dependents", "explained", "meaning", "mending", "rebuilding"}
 FOR_OPTIONS = {"rows", "waivers", "probing", "formats.github", "formats.html", "formats.json", "formats.junit"}
-NOT_NEEDED = {f"kms_schema.validation.{name}" for name in FOR_DIFFERENCES | FOR_OPTIONS} | {
+NOT_NEEDED = {f"kms_schema.validator.{name}" for name in FOR_DIFFERENCES | FOR_OPTIONS} | {
     "sqlalchemy", "alembic", "kms_schema.models", "kms_schema.migrate.lock", "kms_schema.sql",
     "kms_schema.pytest_plugin", "asyncpg", "configparser", "difflib", "html", "tomllib", "xml",
 }  # fmt: skip
@@ -46,7 +46,7 @@ def modules_after(*arguments: str) -> set[str]:
 def test_a_database_without_differences_costs_no_import_that_it_does_not_need(database: Database) -> None:
     loaded = modules_after("validate", "--database-url", database.url)
     assert loaded & (NOT_NEEDED | OTHERS_DATABASES[database.dialect]) == set()
-    assert "kms_schema.validation.compare" in loaded
+    assert "kms_schema.validator.compare" in loaded
 
 
 class Recording(psycopg.Cursor[Any]):

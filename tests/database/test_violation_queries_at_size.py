@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from kms_schema.sql.violations import query, rule_of
-from kms_schema.validation.envelopes import WANTED, envelope_queries
+from kms_schema.validator.envelopes import WANTED, envelope_queries
 from tests.breaches import revision
 from tests.engines import Database
 from tests.engines.database import Connection

@@ -10,7 +10,7 @@ from kms_schema.hardening.definition import LEFT_OPEN, LEFT_OPEN_ON_SQLITE, REFU
 from kms_schema.migrate.lock_key import LOCK_KEY
 from kms_schema.roles.applying import apply as apply_roles
 from kms_schema.roles.definition import Role
-from kms_schema.validation.quoting import quoted
+from kms_schema.validator.quoting import quoted
 from tests.commands import kms_schema
 from tests.database.test_validate_roles import HAND_OVER
 from tests.engines import Database

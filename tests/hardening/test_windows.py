@@ -18,7 +18,7 @@ from kms_schema.migrate import program
 from kms_schema.migrate.faults import MigrationError
 from kms_schema.roles.definition import Role
 from kms_schema.snapshots import chain
-from kms_schema.validation.hardened import is_in_force
+from kms_schema.validator.hardened import is_in_force
 from tests.catalog import catalog
 from tests.commands import kms_schema
 from tests.engines import Database

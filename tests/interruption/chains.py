@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from kms_schema.snapshots import chain
-from kms_schema.validation.revisions import LOOKS_AGAIN
+from kms_schema.validator.revisions import LOOKS_AGAIN
 from tests.engines import Database, Engine
 from tests.interruption.client import Client, PostgresqlClient, SqliteClient
 from tests.interruption.files import use_rollback_journal

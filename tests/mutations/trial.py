@@ -9,7 +9,7 @@ from enum import StrEnum
 import psycopg
 
 from kms_schema import validate
-from kms_schema.validation import Finding
+from kms_schema.validator import Finding
 from tests.engines import Database, Engine
 from tests.engines.database import Connection
 from tests.mutations.kinds import Mutation, run

@@ -8,10 +8,10 @@ import psycopg
 import pytest
 
 from kms_schema import snapshots
-from kms_schema.validation.catalog import Objects
-from kms_schema.validation.probing.attempt import Attempt, Promise
-from kms_schema.validation.probing.findings import probe_findings
-from kms_schema.validation.probing.trial import Outcome, make
+from kms_schema.validator.catalog import Objects
+from kms_schema.validator.probing.attempt import Attempt, Promise
+from kms_schema.validator.probing.findings import probe_findings
+from kms_schema.validator.probing.trial import Outcome, make
 from tests.engines import Database
 from tests.engines.database import Connection
 from tests.probing.sessions import Tried, by_guard, copy_of, expected_of, session_on

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema import validate
-from kms_schema.validation import Report
+from kms_schema.validator import Report
 from tests.catalog import catalog, differences
 from tests.commands import kms_schema
 from tests.engines import Database

@@ -10,8 +10,8 @@ import pytest
 from lxml import etree
 
 from kms_schema import validate
-from kms_schema.validation.formats import FORMATS
-from kms_schema.validation.quoting import quoted
+from kms_schema.validator.formats import FORMATS
+from kms_schema.validator.quoting import quoted
 from tests.cli.test_validate_command import kms_schema
 from tests.engines import Database
 from tests.engines.database import Connection

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from kms_schema import validate
-from kms_schema.validation import facts_postgresql
+from kms_schema.validator import facts_postgresql
 from tests import python
 from tests.commands import kms_schema
 from tests.engines import Database

@@ -10,13 +10,13 @@ import pytest
 from kms_schema import snapshots
 from kms_schema.snapshots import Objects, decoded, encoded, folded, overlay
 from kms_schema.snapshots.generate import snapshot_files, symbolic
-from kms_schema.validation.catalog import kind_and_name, names_of
-from kms_schema.validation.compare import Difference, Kind, compare, fill_in, usual_owner
-from kms_schema.validation.ddl import one_spaced, split_table
-from kms_schema.validation.findings import codes_of
-from kms_schema.validation.grants import grants
-from kms_schema.validation.rendering import settled
-from kms_schema.validation.rules import RULES
+from kms_schema.validator.catalog import kind_and_name, names_of
+from kms_schema.validator.compare import Difference, Kind, compare, fill_in, usual_owner
+from kms_schema.validator.ddl import one_spaced, split_table
+from kms_schema.validator.findings import codes_of
+from kms_schema.validator.grants import grants
+from kms_schema.validator.rendering import settled
+from kms_schema.validator.rules import RULES
 from tests.engines.programs import REPOSITORY
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from kms_schema.hardening.definition import LEFT_OPEN, LEFT_OPEN_ON_SQLITE, REFUSED, Event
-from kms_schema.validation.rules import RULES
+from kms_schema.validator.rules import RULES
 from tests.pages import Page, cells
 
 PAGE = Page("hardening.md")

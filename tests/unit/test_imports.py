@@ -47,7 +47,7 @@ PLACES = {
     "kms_schema.refresh": "refresh",
     "kms_schema.roles": "roles",
     "kms_schema.rotations": "rotations",
-    "kms_schema.validation": "validator",
+    "kms_schema.validator": "validator",
 }
 """Modules and packages whose names differ from those in ORDER, with their places; the longest name decides."""
 
@@ -60,9 +60,9 @@ GATES = {
     "kms_schema.crypto",
     "kms_schema.pytest_plugin",
     "kms_schema.rotations.opening",
-    "kms_schema.validation",
-    "kms_schema.validation.formats",
-    "kms_schema.validation.probing",
+    "kms_schema.validator",
+    "kms_schema.validator.formats",
+    "kms_schema.validator.probing",
 }
 """Modules that may import inside functions: they choose an engine, a format, a command or a public name."""
 

@@ -3,9 +3,9 @@
 import pytest
 
 from kms_schema import snapshots
-from kms_schema.validation.probing.attempt import Attempt, Engine
-from kms_schema.validation.probing.attempts import attempts
-from kms_schema.validation.probing.unprobed import why_unprobed
+from kms_schema.validator.probing.attempt import Attempt, Engine
+from kms_schema.validator.probing.attempts import attempts
+from kms_schema.validator.probing.unprobed import why_unprobed
 from tests.probing.sessions import NEWEST, by_guard, expected_of, guards_of
 
 ENGINES: tuple[Engine, ...] = ("postgresql", "sqlite")

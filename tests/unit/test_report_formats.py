@@ -15,9 +15,9 @@ from lxml import etree
 
 from kms_schema import written
 from kms_schema.snapshots import chain
-from kms_schema.validation import RULES, Report, Severity
-from kms_schema.validation.formats import FORMATS, Layout
-from kms_schema.validation.visible import in_a_line
+from kms_schema.validator import RULES, Report, Severity
+from kms_schema.validator.formats import FORMATS, Layout
+from kms_schema.validator.visible import in_a_line
 from tests.engines.programs import REPOSITORY
 from tests.sample_reports import (
     COLUMN,

@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from kms_schema.validation.rules import ENTRIES, OF_ATTRIBUTES, OF_OBJECTS, RULES, Asked, Remediation, Rule
-from kms_schema.validation.rules.rule import NO_HELP
+from kms_schema.validator.rules import ENTRIES, OF_ATTRIBUTES, OF_OBJECTS, RULES, Asked, Remediation, Rule
+from kms_schema.validator.rules.rule import NO_HELP
 from tests.engines.programs import REPOSITORY
 
-VALIDATOR = REPOSITORY / "kms_schema" / "validation"
-REGISTRY = "kms_schema/validation/rules"
+VALIDATOR = REPOSITORY / "kms_schema" / "validator"
+REGISTRY = "kms_schema/validator/rules"
 READERS = {"formats", "meaning.py", "mending.py", "report.py", "rules"}
 """What names codes in the validator without producing a finding of them."""
 NAMED = re.compile(r"""["'](KMS\d{3})["']""")
@@ -38,7 +38,7 @@ def faults() -> Iterator[str]:
     tested = codes_in(REPOSITORY / "tests", ".py").keys() | OF_OBJECTS.values()
     for code, rule in RULES.items():
         if code not in produced:
-            yield f"{code} has no check: produce it in kms_schema/validation, name its attributes, or delete its entry"
+            yield f"{code} has no check: produce it in kms_schema/validator, name its attributes, or delete its entry"
         if code not in tested:
             yield f"{code} has no test: add one under tests that makes a database have the finding, and name the code"
         yield from faults_of(rule)

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from kms_schema import written
-from kms_schema.validation import Report
-from kms_schema.validation.formats import Layout
+from kms_schema.validator import Report
+from kms_schema.validator.formats import Layout
 from tests.sample_reports import USUAL, finding, hostile, report
 
 WIDE = Layout(width=80)

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from kms_schema import snapshots
-from kms_schema.validation.probing.attempt import Attempt, Engine
-from kms_schema.validation.probing.attempts import attempts
+from kms_schema.validator.probing.attempt import Attempt, Engine
+from kms_schema.validator.probing.attempts import attempts
 from tests.pages import Page, cells, faults_in_named_tests
 from tests.probing.sessions import NEWEST, expected_of
 

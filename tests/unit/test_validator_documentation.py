@@ -5,7 +5,7 @@ import tomllib
 from datetime import date
 
 from kms_schema import Waiver, written
-from kms_schema.validation.formats import FORMATS
+from kms_schema.validator.formats import FORMATS
 from tests import validator_examples
 from tests.sample_reports import EXTRA, USUAL
 

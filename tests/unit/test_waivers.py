@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kms_schema import Waiver, WaiverError, read_waivers
-from kms_schema.validation.waivers import waive
+from kms_schema.validator.waivers import waive
 from tests.sample_reports import DISABLED, EXTRA, OWNER, finding, report
 
 TODAY = date(2026, 11, 25)

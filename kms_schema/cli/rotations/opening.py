@@ -11,7 +11,7 @@ import click
 
 from kms_schema.cli.connecting import connected, url_of
 from kms_schema.rotations import RotationError, RotationQueue, open_queue
-from kms_schema.validation.visible import in_a_line
+from kms_schema.validator.visible import in_a_line
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -1,0 +1,228 @@
+"""The validator: is this database exactly what the package made?
+
+`facts_postgresql` and `facts_sqlite` read a catalog; `compare` holds it against a packaged snapshot and never
+sees a connection; `rules` declares every code; `findings`, `meaning` and `mending` say what a difference is, what it
+means and how to put it right; `report` holds it all, `waivers` takes out what is accepted, and `formats` writes it
+down. Nothing here imports SQLAlchemy or Alembic, and what only differences, rows or a probe need is imported for them,
+so that a check takes a fraction of a second.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from kms_schema.validator.catalog import Catalog, Objects, ValidationError, kind_and_name, own_name
+from kms_schema.validator.compare import Difference, Kind
+from kms_schema.validator.findings import (
+    AT_DEFAULT,
+    SELF_EXPLAINING,
+    Finding,
+    codes_of,
+    finding_of,
+    manual_remediation,
+    worded,
+)
+from kms_schema.validator.hardened import CODE as HARDENING
+from kms_schema.validator.hardened import hardening_findings
+from kms_schema.validator.posture import posture_findings
+from kms_schema.validator.report import Report, Waived
+from kms_schema.validator.revisions import Standing
+from kms_schema.validator.rules import RULES, Asked, Severity
+from kms_schema.validator.settled import Compared, settled
+from kms_schema.validator.version_table import DEFAULT
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from kms_schema.validator.mending import Mender
+    from kms_schema.validator.rows import Progress
+    from kms_schema.validator.settled import Reader
+    from kms_schema.validator.waivers import Waiver
+
+    DatabaseConnection: TypeAlias = psycopg.Connection[Any] | sqlite3.Connection
+
+Level: TypeAlias = Literal["catalog", "data"]
+
+__all__ = ["RULES", "Finding", "Report", "Severity", "ValidationError", "Waived", "validate"]
+
+
+def validate(  # noqa: PLR0913  (each by its name)
+    connection: "DatabaseConnection",
+    *,
+    schema: str = "public",
+    version_table: str = DEFAULT,
+    strict: bool = False,
+    level: Level = "catalog",
+    progress: "Progress | None" = None,
+    probe: bool = False,
+    waivers: "Sequence[Waiver]" = (),
+) -> Report:
+    """Compare the database behind an idle psycopg or sqlite3 connection with what the package says.
+
+    `schema` names the PostgreSQL schema that holds our objects; `version_table` Alembic's table (`schema.table`
+    where it is in another schema); `strict` reports what else is in there, too. Level `data` also asks the rows for
+    what a guard should have kept out, and says to `progress` what is asked, as which of how many. With `probe` each
+    forbidden write is tried as well, in a transaction that is rolled back: see `probing`. `waivers` are findings that
+    are accepted (`kms_schema.read_waivers`). Raises `ValidationError` where too little can be read to say anything, or
+    a standby is to be probed, TypeError for a connection of another library, and the driver's own errors.
+    """
+    report = _report(connection, schema, version_table, strict=strict, level=level, progress=progress, probe=probe)
+    if waivers:
+        from kms_schema.validator.waivers import waive  # noqa: PLC0415
+
+        report = waive(report, waivers)
+    return replace(report, checked_at=datetime.now(UTC))
+
+
+def _report(  # noqa: PLR0913
+    connection: "DatabaseConnection",
+    schema: str,
+    version_table: str,
+    *,
+    strict: bool,
+    level: Level,
+    progress: "Progress | None",
+    probe: bool,
+) -> Report:
+    def report_on(reader: "Reader", compared: Compared) -> tuple[Report, Compared]:
+        """Ask the same snapshot for all that is wanted beside the comparison."""
+        findings = _of_catalog(reader, compared)
+        if level == "data":
+            from kms_schema.validator.rows import row_findings  # noqa: PLC0415
+
+            findings += row_findings(reader, compared.guarded, compared.catalog.objects, progress)
+        findings += _posture(reader, compared)
+        findings += tuple(map(_stranger, reader.strangers(compared.names) if strict else ()))
+        unasked = _unasked(compared.catalog, strict=strict, level=level, probe=probe)
+        written_down = _written_down(compared, findings, unasked, reader.database)
+        asked = level == "data" and not compared.empty and "table key_audit_seals" in compared.expected
+        return replace(written_down, evidence_asked=asked), compared
+
+    report, compared = settled(connection, schema, version_table, report_on)
+    if not probe or compared.empty:
+        return report
+    from kms_schema.validator import probing  # noqa: PLC0415  (nobody else needs it loaded)
+
+    probed, more = probing.probe(connection, schema, compared.guarded)
+    return replace(report, findings=(*report.findings, *map(_with_mend, more)), probed=probed)
+
+
+def _posture(reader: "Reader", compared: Compared) -> tuple[Finding, ...]:
+    """Return who could get past the guards, and on PostgreSQL what event triggers keep them from."""
+    if not compared.catalog.objects:
+        return ()
+    rows = reader.posture(compared.owner)
+    findings = posture_findings(row for row in rows if row[0] != HARDENING)
+    if reader.engine == "sqlite" or compared.empty:
+        return findings
+    return (*findings, *hardening_findings(rows, compared.catalog.schema, compared.closest))
+
+
+def _of_catalog(reader: "Reader", compared: Compared) -> tuple[Finding, ...]:
+    """Return what is wrong with the revision and with the objects."""
+    differences = () if compared.empty else tuple(_differences(compared))
+    if any(_unstampable(finding, compared.version_table.name) for finding in differences):
+        return differences
+    standing = Standing(
+        reader.engine,
+        compared.chain,
+        compared.closest,
+        compared.version_table_as_written,
+        compared.version_table.qualified(reader.engine),
+        exact=not differences,
+        empty=compared.empty,
+    )
+    return (*standing.findings(compared.catalog.revisions), *differences)
+
+
+def _written_down(compared: Compared, findings: Sequence[Finding], unasked: frozenset[str], database: str) -> Report:
+    catalog = compared.catalog
+    return Report(
+        catalog.engine,
+        catalog.version,
+        catalog.schema,
+        None if compared.empty else compared.closest,
+        compared.chain[-1],
+        tuple(map(_with_mend, findings)),
+        checked=() if compared.empty else tuple(compared.expected),
+        unasked=unasked,
+        database=database,
+    )
+
+
+def _with_mend(finding: Finding) -> Finding:
+    return finding if finding.mend else replace(finding, mend=manual_remediation(finding.code))
+
+
+def _unasked(catalog: Catalog, *, strict: bool, level: Level, probe: bool) -> frozenset[str]:
+    """Return the codes that cannot be among the findings, since nothing looked for them."""
+    looked_for = {
+        Asked.POSTURE: catalog.engine != "sqlite" and bool(catalog.objects),
+        Asked.STRICT: strict,
+        Asked.ROWS: level == "data",
+        Asked.PROBE: probe,
+    }
+    return frozenset(rule.code for rule in RULES.values() if not looked_for.get(rule.asked, True))
+
+
+def _unstampable(finding: Finding, version_table: str) -> bool:
+    """Whether a finding says that Alembic's table has no place for a revision, so that there is none."""
+    return finding.object == f"column {version_table}.version_num" and finding.code in {"KMS111", "KMS114"}
+
+
+def _differences(compared: Compared) -> Iterator[Finding]:
+    if not compared.differences:
+        return
+    from kms_schema.validator.mending import Mender  # noqa: PLC0415
+
+    catalog, expected = compared.catalog, compared.expected
+    mender = Mender(catalog.engine, catalog.schema, expected, catalog.objects)
+    for difference in compared.differences:
+        # The version table is missing: `revisions` has said so.
+        missing = difference.kind is Kind.MISSING
+        if not (missing and difference.key == f"table {compared.version_table.name}"):
+            yield from _findings(difference, expected, catalog.objects, mender)
+
+
+def _findings(difference: Difference, expected: Objects, actual: Objects, mender: "Mender") -> Iterator[Finding]:
+    from kms_schema.validator.meaning import meaning_of  # noqa: PLC0415
+
+    facts_of_object = expected.get(difference.key) or actual.get(difference.key) or {}
+    for position, (code, facts) in enumerate(codes_of(difference).items()):
+        should, does = _both_sides(difference, facts, facts_of_object)
+        yield finding_of(
+            code,
+            difference.key,
+            should,
+            does,
+            meaning=meaning_of(difference, code, facts, facts_of_object.get("table")),
+            mend=mender.mend(difference, code, facts),
+            also=difference.also if position == 0 else (),
+        )
+
+
+def _stranger(key: str) -> Finding:
+    return finding_of("KMS902", key, "only the package's objects in this schema", "there")
+
+
+def _both_sides(
+    difference: Difference, facts: dict[str, tuple[Any, Any]], of_object: dict[str, Any]
+) -> tuple[str, str]:
+    kind, _ = kind_and_name(difference.key)
+    described = worded(of_object.get("definition") or of_object.get("type") or kind).replace(
+        "{name}", own_name(difference.key), 1
+    )
+    if difference.kind is Kind.MISSING:
+        return described, "missing"
+    if difference.kind is Kind.UNEXPECTED:
+        return f"no such {kind}", described
+    if len(facts) == 1 and facts.keys() <= SELF_EXPLAINING:
+        ((name, sides),) = facts.items()
+        should, does = (worded(AT_DEFAULT.get(name) if side is None else side) for side in sides)
+        return should, does
+    should, does = (
+        "\n".join(f"{fact.replace('_', ' ')}: {worded(pair[side])}" for fact, pair in facts.items()) for side in (0, 1)
+    )
+    return should, does

@@ -1,0 +1,41 @@
+"""The report for programs: one JSON object."""
+
+import json
+from dataclasses import asdict
+
+from kms_schema.validator.findings import SEVERITIES, Finding
+from kms_schema.validator.formats import Layout
+from kms_schema.validator.report import Report
+
+
+def write(report: Report, _layout: Layout) -> str:
+    """Return the report as one JSON object; findings carry the same names as `Finding`.
+
+    What is not ASCII is escaped: it is the same to whoever reads JSON, and harmless on a terminal.
+    """
+    document = {
+        "tool": "kms-schema validate",
+        "database": report.database,
+        "checked_at": report.checked_at.isoformat(timespec="seconds") if report.checked_at else None,
+        "engine": report.engine,
+        "version": report.version,
+        "schema": report.schema,
+        "compared_with": report.compared_with,
+        "head": report.head,
+        "clean": not report.fails(),
+        "verdict": report.verdict,
+        "summary": {str(severity): report.count(severity) for severity in SEVERITIES},
+        "checked": len(report.checked),
+        "left_out": len(report.left_out),
+        "probed": report.probed,
+        "findings": [_finding(finding) for finding in report.findings],
+        "waived": [
+            {**_finding(waived.finding), "reason": waived.reason, "expires": waived.expires.isoformat()}
+            for waived in report.waived
+        ],
+    }
+    return json.dumps(document, indent=2)
+
+
+def _finding(finding: Finding) -> dict[str, object]:
+    return {**asdict(finding), "title": finding.title}

@@ -1,0 +1,110 @@
+"""PostgreSQL's access control lists, as differences from the owner's default.
+
+A list that is NULL and one that spells the default out mean the same, so only what was granted or revoked
+beyond it is a fact. https://www.postgresql.org/docs/current/ddl-priv.html, "ACL Privilege Abbreviations".
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from kms_schema.validator.quoting import quoted
+
+_PRIVILEGES = {
+    "r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELETE", "D": "TRUNCATE", "x": "REFERENCES",
+    "t": "TRIGGER", "X": "EXECUTE", "U": "USAGE", "C": "CREATE", "m": "MAINTAIN",
+}  # fmt: skip
+
+
+_LINE = re.compile(r'(?P<role>"(?:[^"]|"")*"|[^":]+): (?P<privileges>.*)', re.DOTALL)
+"""What follows the sign of a line: a role, quoted where it needs quotes, and its privileges."""
+
+
+def role_and_privileges(line: str) -> tuple[str, str]:
+    """Take a line of `grants` apart; the role is as SQL names it."""
+    match = _LINE.fullmatch(line[2:])
+    assert match is not None, line  # noqa: S101  (it is `grants` that writes them)
+    return match["role"], match["privileges"]
+
+
+def grants(
+    acl: Iterable[str] | None, default: Iterable[str] | None, columns: Mapping[str, Iterable[str]] | None
+) -> list[str] | None:
+    """Return lines such as `+ auditor: SELECT` and `- PUBLIC: EXECUTE`, or None where nothing differs from
+    the default.
+
+    A role and a column are in quotes where they need them. `acl` and `default` hold aclitem texts,
+    `grantee=privileges/grantor`; `columns` holds those of single columns by name.
+    """
+    lines: list[str] = []
+    if acl is not None:
+        granted, usual = _by_grantee(acl), _by_grantee(default or ())
+        for grantee in sorted(granted.keys() | usual.keys()):
+            has, had = granted.get(grantee, frozenset()), usual.get(grantee, frozenset())
+            lines += [
+                f"{sign} {grantee}: {', '.join(sorted(which))}"
+                for sign, which in (("+", has - had), ("-", had - has))
+                if which
+            ]
+    for column, items in sorted((columns or {}).items()):
+        for grantee, privileges in sorted(_by_grantee(items).items()):
+            lines += [f"+ {grantee}: {privilege} ({quoted(column)})" for privilege in sorted(privileges)]
+    return lines or None
+
+
+def grants_and_revokes(on: str, expected: Iterable[str] | None, actual: Iterable[str] | None) -> str:
+    """Return what takes back the rights that were granted on an object, and grants those that were taken."""
+    should, does = _single(expected), _single(actual)
+    words: dict[tuple[bool, str, str], list[str]] = {}
+    for line in sorted(should ^ does):
+        role, privilege = role_and_privileges(line)
+        privilege, bracket, column = privilege.partition(" (")
+        gained = (line[0] == "+") == (line in does)
+        words.setdefault((not gained, role, bracket + column), []).append(privilege.replace(" WITH GRANT OPTION", ""))
+    # What is taken first, since taking a right that may be granted on takes the right itself, too.
+    return " ".join(
+        f"{'GRANT' if lost else 'REVOKE'} {', '.join(privileges)}{column} ON {on} {'TO' if lost else 'FROM'} {role};"
+        for (lost, role, column), privileges in sorted(words.items())
+    )
+
+
+def _single(lines: Iterable[str] | None) -> frozenset[str]:
+    """Return lines of one privilege each, those of a column with it."""
+    return frozenset(
+        f"{line[0]} {role}: {privilege}"
+        for line in lines or ()
+        for role, privileges in [role_and_privileges(line)]
+        for privilege in privileges.split(", ")
+    )
+
+
+def _by_grantee(acl: Iterable[str]) -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for item in acl:
+        grantee, letters = _parse(item)
+        found[grantee] = found.get(grantee, frozenset()) | _privileges(letters)
+    return found
+
+
+def _parse(item: str) -> tuple[str, str]:
+    """Split `grantee=letters/grantor`; a grantee of other than letters, digits and `_` is in double
+    quotes.
+    """
+    if item.startswith('"'):
+        end = 1
+        while item[end : end + 2] == '""' or item[end] != '"':
+            end += 2 if item[end] == '"' else 1
+        grantee, rest = item[1:end].replace('""', '"'), item[end + 2 :]
+    else:
+        grantee, _, rest = item.partition("=")
+    # A role can be called PUBLIC: that one is in quotes.
+    return quoted(grantee) if grantee else "PUBLIC", rest.partition("/")[0]
+
+
+def _privileges(letters: str) -> frozenset[str]:
+    """Name the letters; one followed by `*` may be granted on."""
+    names = []
+    for position, letter in enumerate(letters):
+        if letter != "*":
+            option = " WITH GRANT OPTION" if letters[position + 1 : position + 2] == "*" else ""
+            names.append(_PRIVILEGES.get(letter, letter) + option)
+    return frozenset(names)

@@ -1,0 +1,131 @@
+"""Waivers: findings that somebody has accepted, each with a reason and a last day, in a TOML file.
+
+    [[waiver]]
+    code = "KMS132"
+    object = "index reporting_by_user"      # without it, every finding of this code is waived
+    reason = "the reporting team's; moves to its own table with TICKET-7"
+    expires = 2027-01-31                    # the last day on which it holds, in UTC
+
+Nothing is waived by a pattern: that would waive what nobody has looked at.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from kms_schema.validator.findings import Finding, finding_of
+from kms_schema.validator.report import Report, Waived
+from kms_schema.validator.rules import RULES, Asked
+
+_COUNTS_AGAIN = "what it waived counts again: mend it, or accept it anew with another day"
+_WORDS = frozenset({"code", "object", "reason", "expires"})
+_HEADER = re.compile(r"^[ \t]*\[\[[ \t]*[\"']?waiver[\"']?[ \t]*\]\]", re.MULTILINE)
+
+
+class WaiverError(ValueError):
+    """A waiver, or a file of them, that cannot be used; the message says which and what to write."""
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """One accepted finding, or all of one code; raises `WaiverError` for what makes no sense.
+
+    `expires` is the last day on which it holds (UTC); `place` says where it is written.
+    """
+
+    code: str
+    reason: str
+    expires: date
+    object: str | None = None
+    place: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what would waive nothing, or without a reason or an end."""
+        if not isinstance(self.code, str) or self.code not in RULES:
+            raise WaiverError(f"there is no code {self.code!r}; write one in full, like KMS132")
+        if RULES[self.code].asked is Asked.WAIVERS:
+            raise WaiverError(f"{self.code} is about waivers themselves: mend or delete the waiver that it names")
+        if not isinstance(self.reason, str) or not self.reason.strip():
+            raise WaiverError("it has no reason: say why the finding is accepted, and by whom")
+        if type(self.expires) is not date:
+            raise WaiverError(
+                f"it has no day to expire: write expires = 2027-01-31, without quotes (got {self.expires!r})"
+            )
+        if self.object is not None and (not isinstance(self.object, str) or not self.object):
+            raise WaiverError('its object is no text: write it as the report does, like "index reporting_by_user"')
+
+    def covers(self, finding: Finding) -> bool:
+        """Return whether this finding is the one."""
+        return finding.code == self.code and self.object in {None, finding.object}
+
+
+def read_waivers(path: str | Path) -> tuple[Waiver, ...]:
+    """Read a file of waivers; raises `WaiverError`, with the entry or line that is wrong, and OSError."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        document = tomllib.loads(text)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise WaiverError(f"{path} is not TOML: {error}") from None
+    entries = document.pop("waiver", [])
+    if document:
+        raise WaiverError(f"{path}: there is no {next(iter(document))!r} in such a file; each entry begins [[waiver]]")
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise WaiverError(f"{path}: waiver is a list of tables; each entry begins [[waiver]]")
+    waivers: list[Waiver] = []
+    for place, entry in zip(_places(path, text, len(entries)), entries, strict=True):
+        waiver = _waiver(entry, place)
+        if waiver_of_same := next((w for w in waivers if (w.code, w.object) == (waiver.code, waiver.object)), None):
+            raise WaiverError(f"{place}: it repeats {waiver_of_same.place}; keep one of them")
+        waivers.append(waiver)
+    return tuple(waivers)
+
+
+def waive(report: Report, waivers: Sequence[Waiver], today: date | None = None) -> Report:
+    """Take what is waived out of the findings, and add what is wrong with the waivers themselves."""
+    today = today or datetime.now(UTC).date()
+    valid = sorted((waiver for waiver in waivers if waiver.expires >= today), key=lambda waiver: waiver.object is None)
+    findings: list[Finding] = []
+    waived: list[Waived] = list(report.waived)
+    for finding in report.findings:
+        waiver = next((waiver for waiver in valid if waiver.covers(finding)), None)
+        if waiver is None:
+            findings.append(finding)
+        else:
+            waived.append(Waived(finding, waiver.reason, waiver.expires))
+    findings += _about(waivers, report, today)
+    return replace(report, findings=tuple(findings), waived=tuple(waived))
+
+
+def _about(waivers: Iterable[Waiver], report: Report, today: date) -> Iterator[Finding]:
+    for waiver in waivers:
+        used = any(waiver.covers(finding) for finding in report.findings)
+        about = f"waiver of {waiver.code}{f' {waiver.object}' if waiver.object else ''}"
+        written = f"{waiver.reason}{f' ({waiver.place})' if waiver.place else ''}"
+        if waiver.expires < today:
+            meaning = _COUNTS_AGAIN if used else "nothing is left that it would waive: delete it"
+            last_day = f"until {waiver.expires}: {written}"
+            yield finding_of("KMS903", about, f"{today} or later", last_day, meaning=meaning)
+        elif not used and waiver.code not in report.unasked:
+            meaning = "it would waive the next finding of this kind, which nobody has looked at: delete it"
+            yield finding_of("KMS904", about, "a finding to waive", f"none: {written}", meaning=meaning)
+
+
+def _waiver(entry: Mapping[str, Any], place: str) -> Waiver:
+    if unknown := sorted(entry.keys() - _WORDS):
+        raise WaiverError(f"{place}: there is no {unknown[0]!r} in a waiver, only {', '.join(sorted(_WORDS))}")
+    try:
+        return Waiver(entry.get("code"), entry.get("reason"), entry.get("expires"), entry.get("object"), place)  # type: ignore[arg-type]
+    except WaiverError as error:
+        raise WaiverError(f"{place}: {error}") from None
+
+
+def _places(path: str | Path, text: str, number: int) -> list[str]:
+    """Say where each entry is; without lines where the file writes them in another way than `[[waiver]]`."""
+    lines = [text.count("\n", 0, match.start()) + 1 for match in _HEADER.finditer(text)]
+    if len(lines) != number:
+        return [f"{path}, waiver {position}" for position in range(1, number + 1)]
+    return [f"{path}, waiver {position} (line {line})" for position, line in enumerate(lines, 1)]
