@@ -26,24 +26,24 @@ if TYPE_CHECKING:
     from kms_schema.crypto.rewrapping import look, rewrap
     from kms_schema.crypto.root_keys import RootKeys
     from kms_schema.crypto.secret import Secret
-    from kms_schema.envelopes import EnvelopeFormat, NotAnEnvelopeError
+    from kms_schema.envelope_format import EnvelopeFormat, NotAnEnvelopeError
 
 _NAMES = {
-    "crypto.check_values": ("has_check_value", "key_check_value"),
-    "crypto.credentials": ("Credentials",),
-    "crypto.destroying": ("destroy", "destroyable"),
-    "crypto.errors": (
+    "kms_schema.crypto.check_values": ("has_check_value", "key_check_value"),
+    "kms_schema.crypto.credentials": ("Credentials",),
+    "kms_schema.crypto.destroying": ("destroy", "destroyable"),
+    "kms_schema.crypto.errors": (
         "CheckValueError", "CryptoError", "DependantsError", "MaterialError", "NoMaterialError", "OpeningRefusedError",
         "RootKeyError", "WrapperError", "WrappingKeyError",
     ),
-    "crypto.key_wrapping": ("KeyWrapping", "Wrapper"),
-    "crypto.providers": ("WrappingKeyProvider",),
-    "crypto.rewrapping": ("look", "rewrap"),
-    "crypto.root_keys": ("RootKeys",),
-    "crypto.secret": ("Secret",),
-    "envelopes": ("EnvelopeFormat", "NotAnEnvelopeError"),
+    "kms_schema.crypto.key_wrapping": ("KeyWrapping", "Wrapper"),
+    "kms_schema.crypto.providers": ("WrappingKeyProvider",),
+    "kms_schema.crypto.rewrapping": ("look", "rewrap"),
+    "kms_schema.crypto.root_keys": ("RootKeys",),
+    "kms_schema.crypto.secret": ("Secret",),
+    "kms_schema.envelope_format": ("EnvelopeFormat", "NotAnEnvelopeError"),
 }  # fmt: skip
-_WHERE = {name: f"kms_schema.{module}" for module, names in _NAMES.items() for name in names}
+_WHERE = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "CheckValueError", "Credentials", "CryptoError", "DependantsError", "EnvelopeFormat", "KeyWrapping",

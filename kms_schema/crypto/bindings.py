@@ -15,7 +15,7 @@ from kms_schema.crypto.associated_data import (
 )
 from kms_schema.crypto.ciphers import KEY_DERIVATION
 from kms_schema.crypto.errors import OpeningRefusedError
-from kms_schema.envelopes import EnvelopeFormat, NotAnEnvelopeError, format_of
+from kms_schema.envelope_format import EnvelopeFormat, NotAnEnvelopeError, format_of
 from kms_schema.models import HsmConfiguration, KeyMaster, KeyVersion
 
 

@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.keywrap import (
 from kms_schema.crypto.associated_data import ENCODING
 from kms_schema.crypto.errors import MaterialError, OpeningRefusedError, WrappingKeyError
 from kms_schema.crypto.secret import BytesLike, Secret
-from kms_schema.envelopes import EnvelopeFormat, NotAnEnvelopeError, format_of
+from kms_schema.envelope_format import EnvelopeFormat, NotAnEnvelopeError, format_of
 
 WRAPPING_KEY_BYTES = 32
 NONCE_BYTES = 12

@@ -26,7 +26,7 @@ from kms_schema.crypto.errors import (
 )
 from kms_schema.crypto.providers import Providers, WrappingKeyProvider
 from kms_schema.crypto.secret import Secret
-from kms_schema.envelopes import EnvelopeFormat
+from kms_schema.envelope_format import EnvelopeFormat
 from kms_schema.models import HsmConfiguration, KeyMaster, KeyVersion
 from kms_schema.vocabulary import KeyType
 

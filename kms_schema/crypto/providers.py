@@ -9,7 +9,7 @@ from typing import Protocol
 
 from kms_schema.crypto.errors import WrappingKeyError
 from kms_schema.crypto.secret import BytesLike, Secret
-from kms_schema.envelopes import EnvelopeFormat
+from kms_schema.envelope_format import EnvelopeFormat
 
 
 class WrappingKeyProvider(Protocol):

@@ -16,7 +16,7 @@ from typing import Self
 from kms_schema.crypto.ciphers import WRAPPING_KEY_BYTES, decrypt, encrypt
 from kms_schema.crypto.errors import RootKeyError, WrappingKeyError
 from kms_schema.crypto.secret import BytesLike, Secret
-from kms_schema.envelopes import EnvelopeFormat
+from kms_schema.envelope_format import EnvelopeFormat
 
 MOST_CHARACTERS = 255
 """Of `key_versions.wrapping_key_ref`."""

@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
-from kms_schema.envelopes import EnvelopeFormat, NotAnEnvelopeError, format_of
+from kms_schema.envelope_format import EnvelopeFormat, NotAnEnvelopeError, format_of
 
 
 class PossiblePlaintextError(NotAnEnvelopeError, sa.exc.DontWrapMixin):

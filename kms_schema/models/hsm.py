@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from kms_schema.envelopes import EnvelopeFormat
+from kms_schema.envelope_format import EnvelopeFormat
 from kms_schema.models.base import (
     Base,
     CreatedAt,

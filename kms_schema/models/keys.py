@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from kms_schema.envelopes import EnvelopeFormat
+from kms_schema.envelope_format import EnvelopeFormat
 from kms_schema.models.base import (
     Base,
     Counter,

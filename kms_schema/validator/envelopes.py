@@ -8,7 +8,7 @@ opens, only who has the wrapping key can say.
 
 from collections.abc import Iterator
 
-from kms_schema.envelopes import EnvelopeFormat
+from kms_schema.envelope_format import EnvelopeFormat
 from kms_schema.validator.quoting import quoted
 
 LEAST_JUDGED = 24

@@ -57,7 +57,7 @@ def test_a_root_key_is_what_the_command_makes(tmp_path: Path, monkeypatch: pytes
 
 def test_models_and_validator_load_no_encryption() -> None:
     loaded = (
-        "import sys, kms_schema.validator, kms_schema.models, kms_schema.envelopes;"
+        "import sys, kms_schema.validator, kms_schema.models, kms_schema.envelope_format;"
         "print([name for name in sys.modules if name.startswith(('cryptography', 'kms_schema.crypto'))])"
     )
     done = subprocess.run([sys.executable, "-c", loaded], check=True, capture_output=True, text=True)

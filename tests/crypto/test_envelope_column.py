@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from kms_schema.envelopes import EnvelopeFormat, NotAnEnvelopeError, format_of
+from kms_schema.envelope_format import EnvelopeFormat, NotAnEnvelopeError, format_of
 from kms_schema.models import HsmConfiguration, KeyMaster, KeyVersion
 from kms_schema.models.envelopes import PossiblePlaintextError
 from kms_schema.vocabulary import HsmProvider, KeyType

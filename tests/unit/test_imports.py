@@ -39,15 +39,8 @@ PLACES = {
     "kms_schema": "facade",
     "kms_schema.documentation": "tools",
     "kms_schema.entity_diagram": "tools",
-    "kms_schema.envelopes": "envelope_format",
     "kms_schema.index_reasons": "tools",
-    "kms_schema.migrate": "migrate",
-    "kms_schema.preflight": "preflight",
     "kms_schema.migration_checks": "tools",
-    "kms_schema.refresh": "refresh",
-    "kms_schema.roles": "roles",
-    "kms_schema.rotations": "rotations",
-    "kms_schema.validator": "validator",
 }
 """Modules and packages whose names differ from those in ORDER, with their places; the longest name decides."""
 
