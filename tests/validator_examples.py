@@ -3,17 +3,18 @@
     python -m tests.validator_examples        rewrites them, and docs/validator-report.html
 
 Each example stands between `<!-- example: NAME -->` and `<!-- end -->`; the tables are those of
-`kms_schema.documentation`. A test holds the page to what this module says.
+`tools.documentation`. A test holds the page to what this module says.
 """
 
 import json
 import re
 from dataclasses import replace
 
-from kms_schema import documentation, written
+from kms_schema import written
 from kms_schema.validator.rules import RULES, Asked
 from tests.engines.programs import REPOSITORY
 from tests.sample_reports import TRIGGER, USUAL
+from tools import documentation
 
 PAGE = REPOSITORY / "docs" / "validator.md"
 HTML = REPOSITORY / "docs" / "validator-report.html"

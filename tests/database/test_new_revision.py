@@ -67,7 +67,7 @@ def test_a_column_a_trigger_and_a_view_need_nothing_by_hand_but_sql(engine: Engi
     if isinstance(engine, PostgresqlEngine):
         environment[f"KMS_TEST_POSTGRESQL_{engine.name.removeprefix('postgresql-')}"] = engine.url.render_as_string()
         servers = ["--postgresql", engine.url.render_as_string()]
-    run_in(copy, "-m", "kms_schema.snapshots", "--partial", *servers)
+    run_in(copy, "-m", "tools.snapshots", "--partial", *servers)
     said = run_tests(copy, f"--engines={engine.name}", *NAMED, "-k", CHOSEN, **environment)
     assert " passed" in said
 

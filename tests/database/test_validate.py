@@ -13,13 +13,13 @@ from alembic.script import ScriptDirectory
 
 from kms_schema import Waiver, snapshots, validate
 from kms_schema.snapshots import Facts
-from kms_schema.snapshots.generate import differing, symbolic
 from kms_schema.validator import ValidationError, facts_postgresql, facts_sqlite
 from kms_schema.validator.catalog import kind_and_name
 from tests.database import drifts_postgresql, drifts_sqlite
 from tests.engines import Database, Engines
 from tests.engines.database import ALEMBIC_INI, Connection
 from tests.reports import found, report_on, run
+from tools.snapshot_files import differing, symbolic
 
 CHAIN = snapshots.chain()
 
@@ -257,7 +257,7 @@ def test_the_snapshots_are_current(empty_database: Database) -> None:
                 with facts_postgresql.reading(connection, "public") as postgresql:
                     seen, version, engine = postgresql.objects(None), postgresql.version, "postgresql"
                 seen = symbolic(seen, connection.info.user)
-        assert differing(engine, revision, version, seen) == [], f"{revision}: run python -m kms_schema.snapshots"
+        assert differing(engine, revision, version, seen) == [], f"{revision}: run python -m tools.snapshots"
 
 
 def test_the_chain_is_that_of_the_migrations() -> None:

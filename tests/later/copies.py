@@ -33,7 +33,7 @@ def lay_over(folder: Path) -> Path:
 def write_snapshots(folder: Path, urls: list[str]) -> None:
     """Write the snapshots of the later revisions anew, as servers of all versions hold them."""
     servers = [word for url in urls for word in ("--postgresql", url)]
-    run_in(folder, "-m", "kms_schema.snapshots", *servers)
+    run_in(folder, "-m", "tools.snapshots", *servers)
     for engine in ("postgresql", "sqlite"):
         for file in (folder / "kms_schema" / "snapshots" / engine).glob("9*.json"):
             shutil.copy(file, PACKAGE / "snapshots" / engine)

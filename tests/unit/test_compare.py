@@ -9,7 +9,6 @@ import pytest
 
 from kms_schema import snapshots
 from kms_schema.snapshots import Objects, decoded, encoded, folded, overlay
-from kms_schema.snapshots.generate import snapshot_files, symbolic
 from kms_schema.validator.catalog import kind_and_name, names_of
 from kms_schema.validator.compare import Difference, Kind, compare, fill_in, usual_owner
 from kms_schema.validator.ddl import one_spaced, split_table
@@ -18,6 +17,7 @@ from kms_schema.validator.grants import grants
 from kms_schema.validator.rendering import settled
 from kms_schema.validator.rules import RULES
 from tests.engines.programs import REPOSITORY
+from tools.snapshot_files import snapshot_files, symbolic
 
 
 def schema() -> Objects:

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from kms_schema.documentation import PAGES, regenerate
 from kms_schema.vocabulary import RecordedEvent
 from tests.engines.programs import REPOSITORY
+from tools.documentation import PAGES, regenerate
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
@@ -14,7 +14,7 @@ README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 @pytest.mark.parametrize("page", PAGES)
 def test_the_generated_parts_are_current(page: str) -> None:
     text = (REPOSITORY / page).read_text(encoding="utf-8")
-    assert regenerate(text) == text, "run: python -m kms_schema.documentation"
+    assert regenerate(text) == text, "run: python -m tools.documentation"
 
 
 def test_every_recorded_event_is_in_its_page() -> None:

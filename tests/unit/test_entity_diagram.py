@@ -6,8 +6,8 @@ from collections import Counter
 import pytest
 import sqlalchemy as sa
 
-from kms_schema.entity_diagram import entity_diagram
 from kms_schema.models import Base, KeyMaster, KeyRotation, KeyVersion
+from tools.entity_diagram import entity_diagram
 
 DIAGRAM = entity_diagram().splitlines()
 TABLES = {name: table for name, table in Base.metadata.tables.items() if "only_on" not in table.info}

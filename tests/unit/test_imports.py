@@ -37,9 +37,6 @@ ORDER = (
 
 PLACES = {
     "kms_schema": "facade",
-    "kms_schema.documentation": "tools",
-    "kms_schema.entity_diagram": "tools",
-    "kms_schema.index_reasons": "tools",
     "kms_schema.migration_checks": "tools",
 }
 """Modules and packages whose names differ from those in ORDER, with their places; the longest name decides."""

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from kms_schema.index_reasons import INDEX_REASONS
 from kms_schema.snapshots import Objects, chain, load
 from tests.workload.queries import QUERIES
+from tools.index_reasons import INDEX_REASONS
 
 REQUIRED = (
     "idx_key_masters_dashboard_covering",

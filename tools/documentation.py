@@ -1,6 +1,6 @@
 """The parts of the documentation that restate code, written by code.
 
-    python -m kms_schema.documentation        rewrites them in README.md and the pages of docs that have some
+    python -m tools.documentation        rewrites them in README.md and the pages of docs that have some
 
 Each stands between `<!-- generated: NAME -->` and `<!-- end -->`; a test holds the file to what this module says.
 """
@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from kms_schema import vocabulary
-from kms_schema.entity_diagram import entity_diagram
-from kms_schema.index_reasons import INDEX_REASONS
 from kms_schema.roles.definition import GRANTEES, POLICIES, RIGHTS, Role
 from kms_schema.validator.rules import KINDS, OF_OBJECTS, RULES
 from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFECYCLE, RecordedEvent
+from tools.entity_diagram import entity_diagram
+from tools.index_reasons import INDEX_REASONS
 
 Status = TypeVar("Status", bound=str)
 

@@ -1,8 +1,8 @@
 """Write the snapshots, or check them, by upgrading throwaway databases revision by revision and reading their
 catalogs.
 
-    python -m kms_schema.snapshots --postgresql postgresql://postgres@localhost:5413/postgres --postgresql
-    …:5418/postgres python -m kms_schema.snapshots --check --postgresql
+    python -m tools.snapshots --postgresql postgresql://postgres@localhost:5413/postgres --postgresql
+    …:5418/postgres python -m tools.snapshots --check --postgresql
     postgresql://postgres@localhost:5418/postgres
 
 SQLite needs no server and is always read. To write, give a server of every supported major version; to check, any.
@@ -27,10 +27,11 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from psycopg import sql
 
+from kms_schema import snapshots
 from kms_schema.database_url import parse_database_url
 from kms_schema.snapshots import Objects
-from kms_schema.snapshots.generate import SUPPORTED_POSTGRESQL, bodies_in, differing, snapshot_files, symbolic
 from kms_schema.validator import facts_postgresql, facts_sqlite
+from tools.snapshot_files import SUPPORTED_POSTGRESQL, bodies_in, differing, snapshot_files, symbolic
 
 _Seen = dict[str, dict[int, Objects]]
 
@@ -54,7 +55,7 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m kms_schema.snapshots", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m tools.snapshots", description=__doc__.partition("\n")[0])
     parser.add_argument("--postgresql", action="append", default=[], metavar="URL", help="a server; needs CREATEDB")
     parser.add_argument("--config", type=Path, default=Path("alembic.ini"), help="default: %(default)s")
     extent = parser.add_mutually_exclusive_group()
@@ -123,7 +124,7 @@ def _check(chain: list[str], servers: list[_Server], ini: Path) -> int:
 
 
 def _write(chain: list[str], servers: list[_Server], ini: Path, *, partial: bool) -> None:
-    folder = Path(__file__).parent
+    folder = Path(snapshots.__file__).parent
     seen: dict[str, _Seen] = {
         "sqlite": {revision: {0: objects} for revision, _, objects in _observe_sqlite(chain, ini)}
     }

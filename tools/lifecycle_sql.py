@@ -1,7 +1,7 @@
 """A lifecycle of the vocabulary in the words of each engine's trigger.
 
 The SQL files are frozen text; a test holds the newest version of each to what these functions give. Print them
-with `python -m kms_schema.sql.lifecycle` when a lifecycle changes and its trigger gets a new version.
+with `python -m tools.lifecycle_sql` when a lifecycle changes and its trigger gets a new version.
 """
 
 import json
