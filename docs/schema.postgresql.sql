@@ -120,8 +120,7 @@ CREATE TABLE public.key_versions (
     CONSTRAINT uq_key_versions_key_id_version_number UNIQUE (key_id, version_number),
     CONSTRAINT fk_key_versions_key_id_key_masters FOREIGN KEY(key_id) REFERENCES public.key_masters (id) ON DELETE CASCADE ON UPDATE RESTRICT,
     CONSTRAINT fk_key_versions_wrapped_by_version_id_key_versions FOREIGN KEY(wrapped_by_version_id) REFERENCES public.key_versions (id) ON DELETE RESTRICT ON UPDATE RESTRICT
-)
-    WITH (fillfactor = 90);
+) WITH (fillfactor = 90);
 
 CREATE TABLE public.rotation_policies (
     id UUID DEFAULT public.kms_uuidv7() NOT NULL,

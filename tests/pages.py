@@ -79,5 +79,5 @@ def faults_in_named_tests(line: str) -> list[str]:
 @cache
 def words_of_the_sql() -> frozenset[str]:
     """Return every word of the SQL that makes the schema: names of rules, tables and columns, and vocabularies."""
-    files = REPOSITORY.glob("kms_schema/sql/*/*.sql")
+    files = REPOSITORY.glob("kms_schema/sql/**/*.sql")
     return frozenset(word for file in files for word in re.findall(r"\w+", file.read_text(encoding="utf-8")))

@@ -12,11 +12,10 @@ import re
 import uuid
 from collections import Counter
 from collections.abc import Callable
-from importlib.resources import files
 from itertools import count
 from typing import Any
 
-from kms_schema.sql import SqlFile, load
+from kms_schema.sql import SqlFile, load, paths
 from tests import views_oracle
 from tests.engines.database import Connection, Dialect
 from tests.statements import adapt, execute, with_places
@@ -148,11 +147,7 @@ def _cause(entry: Row) -> str | None:
 
 def newest(dialect: str, name: str) -> SqlFile:
     """Return the newest version of the file of a view or function."""
-    folder = files("kms_schema.sql") / dialect
-    versions = [
-        each.name.removesuffix(".sql") for each in folder.iterdir() if re.match(rf"{name}_v\d+\.sql$", each.name)
-    ]
-    return load(dialect, max(versions))
+    return load(dialect, max(each for each in paths(dialect) if re.fullmatch(rf"{name}_v\d+", each)))
 
 
 def expected(view: str, tables: Tables, at: dt.datetime) -> list[Row]:

@@ -23,4 +23,6 @@ def table_statement(table: sa.Table, dialect: str) -> str:
         # SQLAlchemy 2.0 puts a second pair of parentheses around an expression; a number needs none.
         statement = re.sub(r"DEFAULT \(\((.+)\)\)(?=( NOT NULL)?,?$)", r"DEFAULT (\1)", statement, flags=re.MULTILINE)
         return re.sub(r"DEFAULT \((\d+)\)", r"DEFAULT \1", statement)
+    if storage := table.info.get("postgresql_with"):  # which SQLAlchemy has from 2.1 on
+        statement += f" WITH ({storage})"
     return re.sub(r"(CREATE TABLE |REFERENCES |DEFAULT (?=kms_))(?=\w)", r"\1{schema}.", statement)

@@ -27,7 +27,7 @@ def symbolic(objects: Objects, owner: str) -> Objects:
 
 def bodies_in(folder: Path) -> dict[str, str]:
     """Return the names of SQL files by the body of the function that each makes; of several the newest."""
-    return {body: file.stem for file in sorted(folder.glob("*.sql")) if (body := body_of(file)) is not None}
+    return {body: file.stem for file in sorted(folder.rglob("*.sql")) if (body := body_of(file)) is not None}
 
 
 def snapshot_files(seen: Mapping[str, Mapping[int, Objects]], bodies: Mapping[str, str]) -> dict[str, str]:

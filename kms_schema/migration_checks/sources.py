@@ -36,7 +36,7 @@ def sql_folder() -> Path:
 
 
 def sql_files() -> dict[str, Path]:
-    """Return each SQL file by its name below the folder, such as `sqlite/violations/RULE_v01.sql`."""
+    """Return each SQL file by its name below the folder, such as `sqlite/key_masters/key_masters_v01.sql`."""
     folder = sql_folder()
     return {file.relative_to(folder).as_posix(): file for file in sorted(folder.rglob("*.sql"))}
 
@@ -71,8 +71,6 @@ def check_files(script: ScriptDirectory) -> Result:
     }
     found = sql_files()
     problems = [
-        f"{name} is named by no revision: name it, or remove it"
-        for name in found
-        if name.partition("/")[2].removesuffix(".sql") not in named  # without the folder of the engine
+        f"{name} is named by no revision: name it, or remove it" for name in found if Path(name).stem not in named
     ]
     return Result(f"{len(found)} SQL files, each named by a revision", problems)

@@ -236,7 +236,7 @@ class KeyVersion(Base):
             for limit, column in (("age", "activated_at"), ("usage", "usage_ceiling"), ("volume", "volume_ceiling"))
         ),
         # A version whose counter passed a ceiling moves; it is counted in place where its page has room.
-        {"sqlite_with_rowid": False, "postgresql_with": {"fillfactor": 90}},
+        {"sqlite_with_rowid": False, "info": {"postgresql_with": "fillfactor = 90"}},
     )
 
     id: Mapped[Id]

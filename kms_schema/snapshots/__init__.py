@@ -67,8 +67,15 @@ def seal(body: str) -> dict[str, str]:
     return {"sha256": hashlib.sha256(body.encode()).hexdigest()}
 
 
+@cache
+def _sql_files(folder: Path) -> dict[str, Path]:
+    """Return the SQL files by name, whichever folder they are in: kms_schema.sql would load SQLAlchemy."""
+    return {path.stem: path for path in folder.rglob("*.sql")}
+
+
 def _body(engine: str, file: str, sha256: str) -> str:
-    body = body_of(_SQL / engine / f"{file}.sql")
+    path = _sql_files(_SQL / engine).get(file)
+    body = body_of(path) if path else None
     if body is None or seal(body) != {"sha256": sha256}:
         raise ValueError(f"{file}.sql of {engine} is not what the snapshots were made from: write them anew")
     return body

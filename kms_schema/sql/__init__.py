@@ -1,6 +1,7 @@
 """The SQL of the schema: tables, functions, triggers and views as files, one statement each, per engine.
 
-A file is called `NAME_vNN.sql` (`NAME_trigger_vNN.sql` for a trigger, which may share its name with a function).
+A file is called `NAME_vNN.sql` (`NAME_trigger_vNN.sql` for a trigger, which may share its name with a function), and
+stands in the folder of its engine, in that of its table or subject. Its name is unique in its engine.
 Revisions name files with their version, so that what they did never changes; a new version of an object is a new
 file. On PostgreSQL the placeholder `{schema}` stands for the schema that everything lives in; SQLite keeps a
 statement's text as it is, and has none.
@@ -10,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -80,9 +81,22 @@ class SqlFile:
 
 
 @cache
+def paths(folder: str) -> dict[str, Path]:
+    """Return the SQL files of `postgresql`, `sqlite` or `both` by name without `.sql`, whatever their folder."""
+    found: dict[str, Path] = {}
+    for path in sorted((Path(__file__).parent / folder).rglob("*.sql")):
+        if path.stem in found:
+            raise ValueError(f"two files of {folder} are called {path.name}")
+        found[path.stem] = path
+    return found
+
+
+@cache
 def load(dialect: str, filename: str) -> SqlFile:
     """Return the file `filename` (without `.sql`) of `dialect`; raise `FileNotFoundError` if there is none."""
-    path = files(__name__) / dialect / f"{filename}.sql"
+    path = paths(dialect).get(filename)
+    if path is None:
+        raise FileNotFoundError(f"{dialect} has no SQL file {filename}.sql")
     return SqlFile(dialect, path.read_text(encoding="utf-8").rstrip().removesuffix(";"))
 
 

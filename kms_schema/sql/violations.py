@@ -1,7 +1,7 @@
 """Rows that break what a later revision's triggers demand: found before it changes anything, and told.
 
 A trigger looks at what is written from then on, never at what is there. So each rule that demands something of a
-stored row has a query beside it, `violations/RULE_vNN.sql` in the folder of its engine, or in `both/` where the
+stored row has a query beside it, `RULE_violations_vNN.sql` in the folder of its engine, or in `both` where the
 text is the same for both (SQLite's schema is then called `main`): most are, because they say no more than joins and
 comparisons. What differs is how an engine spells bytes, and what PostgreSQL has as a constraint.
 
@@ -13,11 +13,10 @@ as right before the revision as after it. Like all SQL of this package it is fro
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
 import sqlalchemy as sa
 
-from kms_schema.sql import verbatim
+from kms_schema.sql import paths, verbatim
 
 LISTED = 20
 """How many rows of one rule are told: enough to see what they have in common, few enough to read."""
@@ -62,8 +61,8 @@ class BrokenRule:
 
 
 def rule_of(filename: str) -> str:
-    """Return the rule that a file is about: `violations/RULE_v01` is about `RULE`."""
-    return filename.rpartition("/")[2].rpartition("_v")[0]
+    """Return the rule that a file is about: `RULE_violations_v01` is about `RULE`."""
+    return filename.rpartition("_violations_v")[0]
 
 
 def query(dialect: str, filename: str, schema: str = "public", tables: str | None = None) -> str:
@@ -77,9 +76,9 @@ def query(dialect: str, filename: str, schema: str = "public", tables: str | Non
 
 @cache
 def _text(dialect: str, filename: str) -> str:
-    folder = files("kms_schema.sql")
-    own = folder / dialect / f"{filename}.sql"
-    path = own if own.is_file() else folder / "both" / f"{filename}.sql"
+    path = (paths("both") | paths(dialect)).get(filename)
+    if path is None:
+        raise FileNotFoundError(f"{dialect} has no SQL file {filename}.sql")
     return path.read_text(encoding="utf-8").rstrip()
 
 

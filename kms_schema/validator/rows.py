@@ -1,7 +1,7 @@
 """The rows: what a guard would have refused, had it been there and switched on when they were written.
 
 A catalog that is right today says nothing of yesterday. Each constraint that the package expects is asked for rows that
-break it, and so is each rule of a trigger that has a query (`kms_schema/sql/…/violations/RULE_vNN.sql`, which
+break it, and so is each rule of a trigger that has a query (`RULE_violations_vNN.sql` in `kms_schema/sql`, which
 upgrades ask as well), the envelopes (`envelopes`) and the evidence of the audit trail (`evidence`). The number of
 statements follows from the schema, not from the rows.
 """
@@ -233,7 +233,7 @@ def _rules(engine: str) -> dict[str, str]:
     found: dict[str, tuple[int, Traversable]] = {}
     for place in (folder / "both" / "violations", folder / engine / "violations"):
         for path in place.iterdir():
-            rule, _, version = path.name.removesuffix(".sql").rpartition("_v")
+            rule, _, version = path.name.removesuffix(".sql").rpartition("_violations_v")
             if int(version) >= found.get(rule, (0, path))[0]:
                 found[rule] = (int(version), path)
     return {rule: path.read_text(encoding="utf-8").rstrip() for rule, (_, path) in sorted(found.items())}

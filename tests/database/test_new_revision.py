@@ -28,7 +28,8 @@ FROM {schema}rotation_policies AS policy
 WHERE policy.contact IS NOT NULL;
 """
 EXCHANGED = "touch_rotation_policy_updated_at_trigger"
-WORDS = ("--column", "rotation_policies.contact", "--exchange", EXCHANGED, "--create", "policy_contacts")
+CREATED = "rotation_policies/policy_contacts"
+WORDS = ("--column", "rotation_policies.contact", "--exchange", EXCHANGED, "--create", CREATED)
 NAMED = "tests/unit/test_lifecycle_sql.py", "tests/database/test_migrations.py", "tests/database/test_validate.py"
 CHOSEN = "table_file or (without_a_trace and populated and 007) or agree or fresh_upgrade or snapshots_are_current"
 
@@ -50,8 +51,8 @@ def add_to_the_model(copy: Path) -> None:
 def write_the_sql(copy: Path) -> None:
     folder = copy / "kms_schema" / "sql"
     for engine, schema in (("postgresql", "{schema}."), ("sqlite", "")):
-        (folder / engine / "policy_contacts_v01.sql").write_text(VIEW.format(schema=schema))
-        exchanged = folder / engine / f"{EXCHANGED}_v02.sql"
+        (folder / engine / "rotation_policies" / "policy_contacts_v01.sql").write_text(VIEW.format(schema=schema))
+        exchanged = folder / engine / "rotation_policies" / f"{EXCHANGED}_v02.sql"
         exchanged.write_text("-- Another version of it.\n" + exchanged.read_text("utf-8"))
 
 
@@ -60,7 +61,7 @@ def test_a_column_a_trigger_and_a_view_need_nothing_by_hand_but_sql(engine: Engi
     add_to_the_model(copy)
     said = run_in(copy, "tools/new-revision", "name_contacts", *WORDS)
     assert "kms_schema/migrations/versions/008_name_contacts.py" in said.splitlines()
-    assert f"kms_schema/sql/sqlite/{EXCHANGED}_v02.sql" in said.splitlines()
+    assert f"kms_schema/sql/sqlite/rotation_policies/{EXCHANGED}_v02.sql" in said.splitlines()
     write_the_sql(copy)
     run_in(copy, "scripts/test_migrations.py", "--update-checksums")
     environment, servers = {}, []
@@ -94,7 +95,7 @@ def test_a_difference_of_versions_is_shown_for_each_engine() -> None:
     command = [sys.executable, "tools/sql-diff", "key_audit_unsealed"]
     ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     for engine in head_schema.ENGINES:
-        assert f"--- kms_schema/sql/{engine}/key_audit_unsealed_v01.sql" in ended.stdout
+        assert f"--- kms_schema/sql/{engine}/totals/key_audit_unsealed_v01.sql" in ended.stdout
     assert "+        (SELECT seal.last_sequence FROM key_audit_seals" in ended.stdout
     command[-1] = "key_masters"
     ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)

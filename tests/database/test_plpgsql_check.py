@@ -118,7 +118,7 @@ def not_accepted(connection: Connection) -> list[Finding]:
 
 def test_every_function_is_checked(connection: Connection) -> None:
     """Trigger functions are checked for each table that they guard: `NEW` has other columns there."""
-    texts = [file.read_text(encoding="utf-8") for file in SQL.glob("*.sql")]
+    texts = [file.read_text(encoding="utf-8") for file in SQL.rglob("*.sql")]
     written = {re.findall(r"^CREATE FUNCTION \S+\.(\w+)", text, re.M)[0] for text in texts if IN_PLPGSQL in text}
     checked = functions_and_tables(connection)
     assert {function.partition("(")[0] for function, _ in checked} == written

@@ -294,9 +294,9 @@ def test_an_unchanged_object_is_in_no_further_file() -> None:
 def test_a_function_whose_file_is_not_what_a_server_was_seen_to_hold_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    packaged = REPOSITORY / "kms_schema" / "sql" / "postgresql" / "prevent_key_version_delete_v01.sql"
-    folder = tmp_path / "postgresql"
-    shutil.copytree(packaged.parent, folder)
+    packaged = REPOSITORY / "kms_schema" / "sql" / "postgresql" / "key_versions" / "prevent_key_version_delete_v01.sql"
+    folder = tmp_path / "postgresql" / packaged.parent.name
+    shutil.copytree(packaged.parents[1], folder.parent)
     monkeypatch.setattr(snapshots, "_SQL", tmp_path)
     head = ("postgresql", snapshots.chain()[-1], "18.0")
     assert snapshots.load.__wrapped__(*head) == snapshots.load(*head)

@@ -37,7 +37,7 @@ def test_every_document_that_the_readme_points_to_is_there() -> None:
 def test_every_rule_that_the_documents_name_is_in_the_sql() -> None:
     rules = (REPOSITORY / "docs" / "rules.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`((?:ck|uq|fk|pk|guard|protect|prevent|validate|enforce|record)_[a-z0-9_]+)`", rules))
-    sql = "\n".join(path.read_text(encoding="utf-8") for path in REPOSITORY.glob("kms_schema/sql/*/*.sql"))
+    sql = "\n".join(path.read_text(encoding="utf-8") for path in REPOSITORY.glob("kms_schema/sql/**/*.sql"))
     sql += "\n".join(path.read_text(encoding="utf-8") for path in REPOSITORY.glob("migrations/versions/*.py"))
     assert len(named) > 25
     assert sorted(name for name in named if name not in sql) == []
