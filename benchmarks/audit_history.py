@@ -1,7 +1,7 @@
 """Audit entries that come while something is measured: the same ones each time, but for what the server sets."""
 
-from tests.engines.database import Connection
-from tests.statements import dialect_of, execute
+from tests.support.engines.database import Connection
+from tests.support.statements import dialect_of, execute
 
 KEYS = 1_000
 _NUMBERS = {

@@ -9,9 +9,9 @@ from benchmarks.audit_history import KEYS, add_keys, entries
 from benchmarks.places import Places
 from benchmarks.targets import Curve, Limit, Measured, over
 from benchmarks.timing import in_turn
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.statements import execute
 
 CLIENTS = 8
 BARE = (

@@ -8,9 +8,9 @@ from functools import partial
 from benchmarks.places import Places
 from benchmarks.targets import Limit, Measured
 from benchmarks.timing import in_turn
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.statements import execute
 
 CLIENTS = 8
 VERSION = """SELECT version.id FROM key_versions AS version JOIN key_masters AS master ON master.id = version.key_id

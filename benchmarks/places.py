@@ -16,8 +16,8 @@ from benchmarks.scales import Scale
 from kms_schema.audit import open_trail, seal
 from kms_schema.cli.progress import clear, show_count
 from kms_schema.rotations import open_queue
-from tests.engines import Database, Engine
-from tests.statements import execute
+from tests.support.engines import Database, Engine
+from tests.support.statements import execute
 
 AT_004 = "004"
 HEAD = "head"

@@ -11,8 +11,8 @@ from benchmarks.plans import Plan, plans_of
 from benchmarks.targets import Limit, Measured
 from benchmarks.timing import in_turn
 from benchmarks.workload import ASKED, Sampler
-from tests.engines.database import Connection
-from tests.statements import dialect_of, execute
+from tests.support.engines.database import Connection
+from tests.support.statements import dialect_of, execute
 from tests.workload.queries import QUERIES, Query
 
 FASTER = Limit(3, at_least=True)

@@ -6,8 +6,8 @@ from functools import partial
 from benchmarks.places import Places
 from benchmarks.targets import Limit, Measured
 from benchmarks.timing import in_turn
-from tests.engines.database import Connection
-from tests.statements import execute
+from tests.support.engines.database import Connection
+from tests.support.statements import execute
 
 READS_EACH = 5
 """So many reads for each that the options ask for: a 95th percentile needs some."""

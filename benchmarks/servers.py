@@ -10,10 +10,10 @@ from psycopg import sql
 from kms_schema.cli import CannotConnect
 from kms_schema.cli.connecting import connected
 from kms_schema.database_url import DatabaseUrlError, parse_database_url, redact
-from tests.engines import Engine, EngineUnavailableError
-from tests.engines.postgresql import PostgresqlEngine
-from tests.engines.programs import find_programs
-from tests.engines.sqlite import SqliteEngine
+from tests.support.engines import Engine, EngineUnavailableError
+from tests.support.engines.postgresql import PostgresqlEngine
+from tests.support.engines.programs import find_programs
+from tests.support.engines.sqlite import SqliteEngine
 
 PREFIX = "kms_benchmark"
 SETTINGS = {

@@ -7,8 +7,8 @@ import click
 from benchmarks.places import AT_004, Places
 from benchmarks.targets import Limit, Measured
 from benchmarks.timing import Times
-from tests.clients import ROUNDS, Clients, Timed
-from tests.processes import start_alembic
+from tests.support.concurrency.clients import ROUNDS, Clients, Timed
+from tests.support.programs.alembic_processes import start_alembic
 
 BEFORE_SECONDS = 3.0
 """For so long clients are watched before the upgrade begins: what they wait for without it."""

@@ -6,9 +6,9 @@ import sys
 from benchmarks.places import Places
 from benchmarks.targets import Limit, Measured
 from benchmarks.timing import alternately
-from tests.engines import Database
-from tests.engines.database import ALEMBIC_INI
-from tests.foreign import add_foreign_tables
+from tests.support.engines import Database
+from tests.support.engines.database import ALEMBIC_INI
+from tests.support.unmanaged_objects import add_foreign_tables
 
 
 def measure(places: Places) -> list[Measured]:

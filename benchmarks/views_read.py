@@ -7,8 +7,8 @@ from functools import partial
 from benchmarks.places import Places
 from benchmarks.targets import Curve, Limit, Measured, over
 from benchmarks.timing import in_turn
-from tests.engines.database import Connection
-from tests.statements import dialect_of, execute
+from tests.support.engines.database import Connection
+from tests.support.statements import dialect_of, execute
 
 READS_EACH = 10
 """So many reads of what is materialized for each that the options ask for: a 95th percentile needs some."""

@@ -12,8 +12,8 @@ from random import Random
 from typing import Any
 
 from benchmarks.data.events import popularity
-from tests.engines import Database
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.statements import execute
 
 FEW, MANY = 3, 40
 """How often a query is asked with other values each time: those that read much, and those that find a key's."""

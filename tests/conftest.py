@@ -9,10 +9,10 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from tests.costs import Costs
-from tests.engines import DEFAULT_ENGINES, Database, Engine, Engines, EngineUnavailableError, parse_names
-from tests.engines.database import Connection
-from tests.shared import SharedDatabase
+from tests.support.costs import Costs
+from tests.support.engines import DEFAULT_ENGINES, Database, Engine, Engines, EngineUnavailableError, parse_names
+from tests.support.engines.database import Connection
+from tests.support.shared import SharedDatabase
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -128,7 +128,7 @@ def rules() -> str:
 
 
 PAGES = ("README.md", "docs/indexes.md", "docs/recorded.md", "docs/roles.md")
-"""The files that have such parts; docs/validator.md has some, too, which `python -m tests.validator_examples` writes
+"""The files that have such parts; docs/validator.md has some, too, which `python -m tools.validator_examples` writes
 together with its examples.
 """
 

@@ -7,8 +7,8 @@ import pytest
 
 from tests.audit.tampered import BATCH, ENTRIES, Scene, rules_off
 from tests.audit.trails import faults, seal_all, write
-from tests.engines import Engines
-from tests.guards_off import guards_off
+from tests.support.engines import Engines
+from tests.support.violations.triggers_disabled import guards_off
 
 
 @pytest.fixture(scope="module")

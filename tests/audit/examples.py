@@ -3,7 +3,7 @@
 import re
 
 from tests.audit.proofs import KEY, consistency, inclusion, sealed
-from tests.engines.programs import REPOSITORY
+from tests.support.engines.programs import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "audit.md"
 EXAMPLE = re.compile(r"(<!-- example: (\w+) -->\n```\w*\n)(.*?)(```\n)", re.DOTALL)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from kms_schema import validate
 from kms_schema.audit.checkpoints import Checkpoint
 from tests.audit.trails import checkpoint_of, seal_all, verified, write
-from tests.engines import Database
-from tests.engines.database import Connection
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
 
 ENTRIES = 6
 """Entries that say who did it, beside those that the migration and triggers write."""

@@ -13,8 +13,8 @@ from kms_schema.roles.applying import apply
 from kms_schema.roles.definition import Role
 from tests.audit.aged import age
 from tests.audit.trails import KEY, open_trail, seal_all, write
-from tests.engines import Database
-from tests.roles import login
+from tests.support.engines import Database
+from tests.support.login_roles import login
 
 EXPIRED, KEPT = 30, 5
 YEARS = 8 * 365

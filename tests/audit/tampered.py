@@ -15,8 +15,8 @@ from kms_schema.audit.encoding import COLUMNS
 from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.verification import Fault
 from tests.audit.trails import faults
-from tests.engines.database import Connection
-from tests.statements import execute
+from tests.support.engines.database import Connection
+from tests.support.statements import execute
 
 LOGS, SEALS, LEAVES, SUBTREES = "key_audit_logs", "key_audit_seals", "key_audit_leaves", "key_audit_subtrees"
 KEYS = {LOGS: "sequence", SEALS: "seal_number", LEAVES: "first_leaf", SUBTREES: "position"}

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 import kms_schema.audit
 from kms_schema.audit import TrailError, append, open_trail, seal, standing, verify
 from kms_schema.models import KeyAuditLog
-from tests.engines import Database
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.statements import execute
 
 
 def test_every_name_is_there_and_documented() -> None:

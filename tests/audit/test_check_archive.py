@@ -28,7 +28,7 @@ from kms_schema.audit.seals import Tombstone
 from tests.audit.archives import ENTRIES, FILE, LEAVES, SIGNED, compressed, head, lines, note, written
 from tests.audit.proofs import KEY
 from tests.audit.trails import open_trail, seal_all, write
-from tests.engines import Database
+from tests.support.engines import Database
 
 TRUSTED = [read_key(str(KEY.verifier))]
 STRANGER = SigningKey("kms.example/audit", bytes(32))

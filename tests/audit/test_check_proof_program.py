@@ -9,7 +9,7 @@ import pytest
 
 from kms_schema.audit import check_proof
 from tests.audit.proofs import KEY, consistency, inclusion, sealed
-from tests.engines.programs import REPOSITORY
+from tests.support.engines.programs import REPOSITORY
 
 
 def run(*arguments: str | Path, program: Path) -> subprocess.CompletedProcess[str]:

@@ -12,11 +12,11 @@ import pytest
 
 from kms_schema.audit.kept import KeptSeal
 from tests.audit.trails import checkpoint_of, is_whole, seal_all, verified, write
-from tests.commands import Said, kms_schema
-from tests.engines import Database
-from tests.engines.sqlite_shell import install_sqlite_shell
-from tests.population import populate
-from tests.reports import found, report_on
+from tests.support.engines import Database
+from tests.support.engines.sqlite_shell import install_sqlite_shell
+from tests.support.programs.commands import Said, kms_schema
+from tests.support.reports import found, report_on
+from tests.support.rows.population import populate
 
 pytestmark = pytest.mark.only_on("sqlite")
 

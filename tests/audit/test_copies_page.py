@@ -3,7 +3,7 @@
 import re
 
 from tests.audit.copies_page import PAGE
-from tests.engines.programs import REPOSITORY
+from tests.support.engines.programs import REPOSITORY
 
 FOLDER = REPOSITORY / "tests" / "audit"
 TRYING = ("test_failover.py", "test_upgraded_clusters.py", "test_restored_dumps.py", "test_subscribers.py")

@@ -8,9 +8,9 @@ import pytest
 from kms_schema.audit import postgresql_entries, sqlite_entries
 from kms_schema.audit.encoding import COLUMNS, EncodingError, columns, identity, leaf_hash
 from tests.audit.vectors import NEWEST_FIRST, copied, hold_key, newest, numbered, on_engine, restore, restoring
-from tests.rows import audit_entry, insert, key_master
-from tests.shared import SharedDatabase
-from tests.statements import execute
+from tests.support.rows.smallest import audit_entry, insert, key_master
+from tests.support.shared import SharedDatabase
+from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("all")
 

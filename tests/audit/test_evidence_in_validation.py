@@ -9,11 +9,11 @@ from kms_schema.validator import Finding, Report, validate
 from tests.audit.tampered import ENTRIES, Scene, copy_of_an_entry
 from tests.audit.totals import assert_exact
 from tests.audit.trails import seal_all, write
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.guards_off import guards_off
-from tests.rows import active_key_master, insert
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.rows.smallest import active_key_master, insert
+from tests.support.statements import execute
+from tests.support.violations.triggers_disabled import guards_off
 
 TAMPERED: dict[str, tuple[str, dict[str, str]]] = {
     "an entry removed": ("DELETE FROM key_audit_logs WHERE sequence = 150", {"KMS513": "sequences 101 to 200"}),

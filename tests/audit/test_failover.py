@@ -28,13 +28,13 @@ from tests.audit.standbys import (
     wait_for,
 )
 from tests.audit.trails import KEY, checkpoint_of, is_whole, open_trail, seal_all, verified, write
-from tests.commands import kms_schema
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.engines.postgresql import PostgresqlEngine
-from tests.engines.programs import find_programs
-from tests.reports import found, report_on
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.engines.postgresql import PostgresqlEngine
+from tests.support.engines.programs import find_programs
+from tests.support.programs.commands import kms_schema
+from tests.support.reports import found, report_on
+from tests.support.statements import execute
 
 pytestmark = pytest.mark.only_on("postgresql")
 

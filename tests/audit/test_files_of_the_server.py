@@ -11,10 +11,10 @@ import psycopg
 import pytest
 
 from tests.audit.owners import Owned, owned
-from tests.engines import Database
-from tests.engines.postgresql import PostgresqlEngine
-from tests.engines.programs import find_programs
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.postgresql import PostgresqlEngine
+from tests.support.engines.programs import find_programs
+from tests.support.statements import execute
 
 pytestmark = pytest.mark.only_on("postgresql")
 

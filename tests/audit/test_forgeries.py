@@ -11,9 +11,9 @@ import pytest
 from kms_schema.audit.checkpoints import Checkpoint
 from tests.audit.tampered import BATCH, LEAVES, SEALS, SUBTREES, Scene
 from tests.audit.trails import FORGER, KEY, checkpoint_of, faults, open_trail, seal_all, verified, write
-from tests.engines import Database
-from tests.guards_off import guards_off
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.statements import execute
+from tests.support.violations.triggers_disabled import guards_off
 
 
 def forged(scene: Scene, *statements: str, key: Any = FORGER) -> None:

@@ -21,10 +21,10 @@ from tests.audit.retaining import Retaining, retaining
 from tests.audit.sealers import start
 from tests.audit.test_interrupted_sealing import plain
 from tests.audit.trails import KEY, open_trail, seal_all, verified, write
-from tests.engines import Database, Engine, Engines
 from tests.interruption.sessions import await_silence
 from tests.interruption.wire import Moment, Wire
-from tests.statements import execute
+from tests.support.engines import Database, Engine, Engines
+from tests.support.statements import execute
 
 SECONDS = 30
 KEPT = 3

@@ -23,9 +23,9 @@ from kms_schema.audit.verification import Verdict, verify
 from tests.audit.tampered import BATCH, ENTRIES, Scene, copy_of_an_entry
 from tests.audit.test_tampering import CHANGES
 from tests.audit.trails import checkpoint_of, open_trail, seal_all, verified, write
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.statements import execute
 
 JOBS = 3
 SEALED = (

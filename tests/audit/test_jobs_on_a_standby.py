@@ -8,10 +8,10 @@ import pytest
 import sqlalchemy as sa
 
 from tests.audit.trails import seal_all, write
-from tests.commands import kms_schema
-from tests.engines import Database
-from tests.engines.postgresql import PostgresqlEngine, psycopg_url
-from tests.engines.programs import WHEEL_MAJOR, find_programs
+from tests.support.engines import Database
+from tests.support.engines.postgresql import PostgresqlEngine, psycopg_url
+from tests.support.engines.programs import WHEEL_MAJOR, find_programs
+from tests.support.programs.commands import kms_schema
 
 pytestmark = pytest.mark.only_on("postgresql-18")
 

@@ -10,7 +10,7 @@ from kms_schema.audit.encoding import PREFIX, Bytes, EncodingError
 from kms_schema.audit.postgresql_trail import PostgresqlTrail
 from kms_schema.audit.verification import Verdict, verify
 from tests.audit.trails import open_trail, seal_all, write
-from tests.engines import Database
+from tests.support.engines import Database
 
 pytestmark = pytest.mark.only_on("postgresql")
 SEALED = 300

@@ -13,10 +13,10 @@ from kms_schema.audit.proofs import inclusion_document
 from kms_schema.audit.seals import NO_SEAL, Bookkeeping, Seal
 from tests.audit.proofs import KEY, nodes
 from tests.audit.vectors import copied
-from tests.guards_off import guards_off
-from tests.rows import audit_entry, insert
-from tests.shared import SharedDatabase
-from tests.statements import execute
+from tests.support.rows.smallest import audit_entry, insert
+from tests.support.shared import SharedDatabase
+from tests.support.statements import execute
+from tests.support.violations.triggers_disabled import guards_off
 
 IN_ORDER = "SELECT {} FROM key_audit_logs ORDER BY sequence"
 KEYS = [read_key(str(KEY.verifier))]

@@ -8,14 +8,14 @@ import pytest
 
 from tests.audit.copies_page import block, run_commands
 from tests.audit.trails import checkpoint_of, is_whole, seal_all, verified, write
-from tests.engines import Database
-from tests.engines.client_programs import address, client, dumped, errors, run_script
-from tests.engines.postgresql import PostgresqlEngine
-from tests.engines.programs import WHEEL_MAJOR, find_programs
-from tests.population import populate
-from tests.reports import found, report_on
-from tests.rows import active_key_master, insert
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.client_programs import address, client, dumped, errors, run_script
+from tests.support.engines.postgresql import PostgresqlEngine
+from tests.support.engines.programs import WHEEL_MAJOR, find_programs
+from tests.support.reports import found, report_on
+from tests.support.rows.population import populate
+from tests.support.rows.smallest import active_key_master, insert
+from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("all")]
 

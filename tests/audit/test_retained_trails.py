@@ -17,11 +17,11 @@ from kms_schema.validator import validate
 from tests.audit.aged import age
 from tests.audit.retaining import KEPT, YEARS, Retaining, retaining
 from tests.audit.trails import KEY, checkpoint_of, open_trail, seal_all, verified, write, written_sequences
-from tests.engines import Database, Engines
-from tests.engines.client_programs import dumped, errors, run_script
-from tests.engines.postgresql import PostgresqlEngine
-from tests.guards_off import guards_off
-from tests.statements import execute
+from tests.support.engines import Database, Engines
+from tests.support.engines.client_programs import dumped, errors, run_script
+from tests.support.engines.postgresql import PostgresqlEngine
+from tests.support.statements import execute
+from tests.support.violations.triggers_disabled import guards_off
 
 BATCH, SECONDS = 300, 4
 TRUSTED = (KEY.verifier,)

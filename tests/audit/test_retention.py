@@ -19,9 +19,9 @@ from kms_schema.audit.trail import OpenTrail, TrailError
 from tests.audit.aged import age
 from tests.audit.retaining import EXPIRED, KEPT, YEARS, Retaining, retaining
 from tests.audit.trails import KEY, checkpoint_of, faults, open_trail, seal_all, verified, write, written_sequences
-from tests.engines import Database
-from tests.engines.programs import REPOSITORY
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.programs import REPOSITORY
+from tests.support.statements import execute
 
 AUDIT = REPOSITORY / "kms_schema" / "audit"
 

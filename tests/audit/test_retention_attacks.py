@@ -16,10 +16,10 @@ from kms_schema.roles.definition import Role
 from tests.audit.aged import age
 from tests.audit.retaining import YEARS, Retaining, retaining
 from tests.audit.trails import KEY, open_trail, write, written_sequences
-from tests.engines import Database, Engines
-from tests.engines.database import Connection
-from tests.roles import login
-from tests.statements import execute
+from tests.support.engines import Database, Engines
+from tests.support.engines.database import Connection
+from tests.support.login_roles import login
+from tests.support.statements import execute
 
 WRITTEN_ONCE, NO_RIGHT = "23001", "42501"
 NO_DELETE = "prevent_key_audit_log_delete"

@@ -24,12 +24,12 @@ from tests.audit.trails import (
     write,
     written_sequences,
 )
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.engines.postgresql import PostgresqlEngine
-from tests.engines.programs import find_programs
-from tests.rows import audit_entry, insert
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.engines.postgresql import PostgresqlEngine
+from tests.support.engines.programs import find_programs
+from tests.support.rows.smallest import audit_entry, insert
+from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("all")
 

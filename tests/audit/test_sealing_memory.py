@@ -7,9 +7,9 @@ import pytest
 
 from kms_schema.audit import entries_walk, tree_walk
 from tests.audit.trails import faults, seal_all
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.statements import execute
 
 SHORT, LONG, BATCH, PAGES = 3_000, 9_000, 500, 4
 WRITE = """WITH RECURSIVE counted (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM counted WHERE number < :count)

@@ -8,14 +8,14 @@ import pytest
 
 from tests.audit.standbys import answers, wait_for
 from tests.audit.trails import seal_all, write
-from tests.engines import Database
-from tests.engines.client_programs import address
-from tests.engines.database import Connection
-from tests.engines.postgresql import PostgresqlEngine
-from tests.engines.programs import find_programs
-from tests.guards_off import guards_off
-from tests.reports import report_on
-from tests.statements import execute, refused
+from tests.support.engines import Database
+from tests.support.engines.client_programs import address
+from tests.support.engines.database import Connection
+from tests.support.engines.postgresql import PostgresqlEngine
+from tests.support.engines.programs import find_programs
+from tests.support.reports import report_on
+from tests.support.statements import execute, refused
+from tests.support.violations.triggers_disabled import guards_off
 
 pytestmark = pytest.mark.only_on("postgresql")
 

@@ -27,11 +27,11 @@ from tests.audit.trails import (
     write,
     written_sequences,
 )
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.guards_off import guards_off
-from tests.roles import login
-from tests.statements import execute, refused
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.login_roles import login
+from tests.support.statements import execute, refused
+from tests.support.violations.triggers_disabled import guards_off
 
 GUARD = "guard_key_audit_tombstone_insert"
 PUT_IN = """INSERT INTO key_audit_tombstones (seal_number, leaf_count, last_sequence, archive_sha256)

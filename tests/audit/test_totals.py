@@ -16,10 +16,10 @@ from tests.audit.aged import age
 from tests.audit.retaining import Retaining, retaining
 from tests.audit.totals import assert_exact, counted, kept
 from tests.audit.trails import seal_all, write
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.rows import active_key_master, audit_entry, insert
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.rows.smallest import active_key_master, audit_entry, insert
+from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("all")
 

@@ -11,14 +11,14 @@ import pytest
 from kms_schema.audit.kept import KeptSeal
 from tests.audit.standbys import postmaster, same_on, wait_for
 from tests.audit.trails import checkpoint_of, is_whole, seal_all, verified, write
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.engines.postgresql import PostgresqlEngine
-from tests.engines.programs import WHEEL_MAJOR, find_programs
-from tests.engines.upgradable import find_upgradable_programs
-from tests.population import populate
-from tests.reports import found, report_on
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.engines.postgresql import PostgresqlEngine
+from tests.support.engines.programs import WHEEL_MAJOR, find_programs
+from tests.support.engines.upgradable import find_upgradable_programs
+from tests.support.reports import found, report_on
+from tests.support.rows.population import populate
+from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on(f"postgresql-{WHEEL_MAJOR}"), pytest.mark.usefixtures("engine_name")]
 

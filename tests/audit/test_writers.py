@@ -6,14 +6,14 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from tests.attempts import refuses
 from tests.audit.owners import Owned, owned
 from tests.audit.trails import seal_all, verified, write
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.evidence import inserting, page, seal
-from tests.roles import login
-from tests.statements import execute, refused
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.login_roles import login
+from tests.support.rows.evidence import inserting, page, seal
+from tests.support.statements import execute, refused
+from tests.support.violations.refused_rows import refuses
 
 NO_UPDATE = "prevent_key_audit_log_update"
 

@@ -12,10 +12,10 @@ from kms_schema.audit.sealing import seal
 from kms_schema.audit.sqlite_trail import OpenSqliteTrail
 from kms_schema.audit.trail import OpenTrail
 from kms_schema.audit.verification import Fault, Verdict, verify
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.rows import audit_entry, insert
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.rows.smallest import audit_entry, insert
+from tests.support.statements import execute
 
 KEY = SigningKey("kms.example/audit", bytes(range(32)))
 FORGER = SigningKey("kms.example/audit", bytes(reversed(range(32))))

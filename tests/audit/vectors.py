@@ -8,10 +8,10 @@ from kms_schema.audit import postgresql_entries, sqlite_entries
 from kms_schema.audit.copy_stream import entries
 from kms_schema.audit.encoding import Bytes, Value
 from kms_schema.audit.vectors import FILE, KEY, Vector
-from tests.engines.database import Connection
-from tests.rows import insert, key_master
-from tests.shared import SharedDatabase
-from tests.statements import execute
+from tests.support.engines.database import Connection
+from tests.support.rows.smallest import insert, key_master
+from tests.support.shared import SharedDatabase
+from tests.support.statements import execute
 
 VECTORS: list[Vector] = json.loads(FILE.read_text(encoding="ascii"))["entries"]
 

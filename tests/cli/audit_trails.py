@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from kms_schema.audit.keys import SigningKey, write_signing_key
-from tests.commands import Said, kms_schema
-from tests.engines import Database
-from tests.engines.programs import REPOSITORY
-from tests.rows import audit_entry, insert
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.programs import REPOSITORY
+from tests.support.programs.commands import Said, kms_schema
+from tests.support.rows.smallest import audit_entry, insert
+from tests.support.statements import execute
 
 CHECKER = REPOSITORY / "kms_schema" / "audit" / "check_proof.py"
 ORIGIN = "kms.example/audit"

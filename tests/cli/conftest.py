@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.audit_trails import Trail, trail_of
-from tests.engines import Database
+from tests.support.engines import Database
 
 
 @pytest.fixture

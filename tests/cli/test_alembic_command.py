@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import python
-from tests.engines import Database
-from tests.engines.database import ALEMBIC_INI
+from tests.support.engines import Database
+from tests.support.engines.database import ALEMBIC_INI
+from tests.support.programs import python
 
 
 def alembic(folder: Path, *arguments: str, url_of_environment: str | None = None, ini: Path = ALEMBIC_INI) -> str:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.cli.audit_trails import Trail, trail_of
-from tests.commands import kms_schema
-from tests.engines import Database
-from tests.rows import insert, key_master
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.programs.commands import kms_schema
+from tests.support.rows.smallest import insert, key_master
+from tests.support.statements import execute
 
 ENTRY = ("--event-type", "BREAK_GLASS", "--category", "SECURITY", "--description", "Root key taken out of the safe")
 

@@ -12,8 +12,8 @@ from kms_schema.audit.proving import CannotProve, Nodes
 from kms_schema.audit.trail import Page, Subtree, Trail
 from tests.cli import audit_trails
 from tests.cli.test_audit_commands_verify import tamper
-from tests.engines import Database
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.statements import execute
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from kms_schema.cli.audit import retention as command
 from kms_schema.roles.definition import Role
 from tests.audit.retaining import EXPIRED, Retaining, retaining
 from tests.audit.trails import KEY, faults, written_sequences
-from tests.commands import Said, kms_schema
-from tests.engines import Database
-from tests.guards_off import guards_off
-from tests.roles import login
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.login_roles import login
+from tests.support.programs.commands import Said, kms_schema
+from tests.support.statements import execute
+from tests.support.violations.triggers_disabled import guards_off
 
 
 class Prepared:

@@ -6,9 +6,9 @@ import pytest
 
 from kms_schema.audit import open_trail, seal
 from tests.cli.audit_trails import MANY, Trail
-from tests.guards_off import guards_off
-from tests.rows import audit_entry, insert
-from tests.statements import execute
+from tests.support.rows.smallest import audit_entry, insert
+from tests.support.statements import execute
+from tests.support.violations.triggers_disabled import guards_off
 
 
 def tamper(trail: Trail, statement: str) -> None:

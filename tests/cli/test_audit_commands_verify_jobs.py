@@ -8,10 +8,10 @@ from contextlib import closing
 
 import pytest
 
-from tests import python
 from tests.cli.audit_trails import Trail
-from tests.guards_off import guards_off
-from tests.statements import execute
+from tests.support.programs import python
+from tests.support.statements import execute
+from tests.support.violations.triggers_disabled import guards_off
 
 SECONDS = 30
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -11,10 +11,10 @@ from benchmarks.places import AT_004, Options, Places
 from benchmarks.scales import SCALES
 from kms_schema.audit import open_trail, standing
 from tests.audit.trails import verified
-from tests.breaches import violating
-from tests.engines import Engine
-from tests.engines.database import Connection
-from tests.statements import execute
+from tests.support.engines import Engine
+from tests.support.engines.database import Connection
+from tests.support.statements import execute
+from tests.support.violations.violation import violating
 
 TINY = SCALES["tiny"]
 

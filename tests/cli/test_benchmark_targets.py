@@ -15,9 +15,9 @@ from benchmarks.targets import TARGETS, Measured, Target
 from benchmarks.upgrade import measured as measured_upgrade
 from benchmarks.workload import ASKED, ELSEWHERE, Sampler
 from tests.audit.trails import seal_all, verified
-from tests.clients import Clients, Timed
-from tests.engines import Database, Engine
-from tests.statements import dialect_of, execute
+from tests.support.concurrency.clients import Clients, Timed
+from tests.support.engines import Database, Engine
+from tests.support.statements import dialect_of, execute
 from tests.workload.queries import QUERIES, Query
 
 TINY = SCALES["tiny"]

@@ -9,11 +9,11 @@ import time
 from contextlib import closing
 
 from kms_schema.migrate import program
-from tests import python
-from tests.engines import Database
-from tests.revisions import revisions
-from tests.rows import insert, key_master
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.programs import python
+from tests.support.revisions import revisions
+from tests.support.rows.smallest import insert, key_master
+from tests.support.statements import execute
 
 SECONDS = 60
 

@@ -13,12 +13,12 @@ from sqlalchemy.orm import Session
 from kms_schema.crypto import KeyWrapping, RootKeys
 from kms_schema.models import current_time
 from kms_schema.vocabulary import KeyStatus, KeyType
-from tests import python
 from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT, a_key, an_hsm, kept
 from tests.crypto.wrapped_trees import CREDENTIALS, held, wrappers
-from tests.engines import Database
-from tests.engines.programs import REPOSITORY
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.programs import REPOSITORY
+from tests.support.programs import python
+from tests.support.statements import execute
 
 PAGE = (REPOSITORY / "docs" / "key-rotation.md").read_text(encoding="utf-8")
 STEPS = re.findall(r"^```(sh|python|sql)\n(.*?)^```\n(?:\n```text\n(.*?)^```)?", PAGE, re.DOTALL | re.MULTILINE)

@@ -12,13 +12,13 @@ import pytest
 import sqlalchemy as sa
 from alembic.util import CommandError
 
-from tests.commands import Said, kms_schema
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.engines.programs import REPOSITORY
-from tests.revisions import revisions
-from tests.roles import login
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.engines.programs import REPOSITORY
+from tests.support.login_roles import login
+from tests.support.programs.commands import Said, kms_schema
+from tests.support.revisions import revisions
+from tests.support.statements import execute
 
 PASSWORD = "hunter2"  # noqa: S105  (in every URL here)
 ALL_COMMANDS = ("upgrade", "downgrade base", "current", "current --format json", "stamp head")

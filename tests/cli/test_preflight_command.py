@@ -8,10 +8,10 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from tests.cli.test_validate_command import kms_schema
-from tests.engines import Database
-from tests.moves import kek, reparenting
-from tests.revisions import revisions
-from tests.statements import execute
+from tests.support.concurrency.statements import kek, reparenting
+from tests.support.engines import Database
+from tests.support.revisions import revisions
+from tests.support.statements import execute
 
 SECRET = "sesam"  # noqa: S105
 

@@ -15,12 +15,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from kms_schema.crypto import KeyWrapping, RootKeys
-from tests import python
-from tests.commands import kms_schema
 from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT
 from tests.crypto.wrapped_trees import Tree, held, two_roots, wrappers
-from tests.engines import Database
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.programs import python
+from tests.support.programs.commands import kms_schema
+from tests.support.statements import execute
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests import rows
-from tests.commands import Said, kms_schema
-from tests.engines import Database
-from tests.engines.database import Connection
 from tests.rotating.scenes import HOUR, a_key, a_policy, a_rotation, run_out, stored
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.programs.commands import Said, kms_schema
+from tests.support.rows import smallest
 
 
 @pytest.fixture
@@ -52,14 +52,14 @@ def test_from_what_is_due_to_what_is_done(database: Database, connection: Connec
     assert (claim["key_id"], claim["details"]["reason"], claim["old_version"]) == (key["key_id"], "time", 1)
     mine = (claim["id"], claim["claimed_by"])
     renewed = told(database, "renew", *mine, "--lease", "7200")
-    assert dt.datetime.fromisoformat(renewed["lease_expires_at"]) > rows.now() + HOUR
+    assert dt.datetime.fromisoformat(renewed["lease_expires_at"]) > smallest.now() + HOUR
     assert rotations(database, "complete", *mine).out == f"rotation {claim['id']} is completed\n"
     assert stored(connection, uuid.UUID(claim["id"]), "status") == ("COMPLETED",)
 
 
 def test_a_failure_is_told_with_its_retry(database: Database, connection: Connection) -> None:
     a_rotation(connection, max_retries=0)
-    a_rotation(connection, scheduled_at=rows.now())
+    a_rotation(connection, scheduled_at=smallest.now())
     for left in (False, True):
         claim = told(database, "claim", "--worker", "night-1")
         failed = told(database, "fail", claim["id"], claim["claimed_by"], "--error", "no quorum")
@@ -93,7 +93,7 @@ def test_who_lost_the_lease_is_told_and_changes_nothing(
 
 
 def test_a_window_is_kept_unless_any_time_is_asked_for(database: Database, connection: Connection) -> None:
-    start, end = (f"{rows.now() + hours * HOUR:%H:%M}" for hours in (2, 3))
+    start, end = (f"{smallest.now() + hours * HOUR:%H:%M}" for hours in (2, 3))
     policy = a_policy(connection, rotation_window_start=start, rotation_window_end=end)
     a_rotation(connection, policy_id=policy["id"])
     assert rotations(database, "claim", "--worker", "night-1").status == 1

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from kms_schema.migration_checks import check_history, checksums
 from kms_schema.migration_checks.command import main
 from kms_schema.snapshots import chain
-from tests import python
-from tests.engines.programs import REPOSITORY
+from tests.support.engines.programs import REPOSITORY
+from tests.support.programs import python
 
 HEAD_FILE = f"versions/{chain()[-1][:3]}_*"
 

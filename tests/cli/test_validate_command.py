@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from kms_schema.validator import RULES
-from tests import python
-from tests.engines import Database
-from tests.engines.programs import REPOSITORY
+from tests.support.engines import Database
+from tests.support.engines.programs import REPOSITORY
+from tests.support.programs import python
 
 SCRIPT = REPOSITORY / "scripts" / "validate_key_management_schema.py"
 DRIFT = "CREATE INDEX extra ON key_audit_logs (user_id)"

@@ -13,12 +13,12 @@ import pytest
 from lxml import etree
 
 from kms_schema.validator.formats import FORMATS
-from tests import python
 from tests.cli.test_validate_command import kms_schema
-from tests.engines import Database
-from tests.engines.programs import REPOSITORY
-from tests.reports import run
-from tests.revisions import revisions
+from tests.support.engines import Database
+from tests.support.engines.programs import REPOSITORY
+from tests.support.programs import python
+from tests.support.reports import run
+from tests.support.revisions import revisions
 from tests.unit.test_report_formats import junit_schema, sarif_validator
 
 TODAY = datetime.now(UTC).date()

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from kms_schema.migrate import program
-from tests.engines import Database
-from tests.engines.programs import REPOSITORY
-from tests.once import once
-from tests.revisions import revisions
-from tests.wheels import Built, Installed, build, install
+from tests.support.engines import Database
+from tests.support.engines.programs import REPOSITORY
+from tests.support.once import once
+from tests.support.programs.wheels import Built, Installed, build, install
+from tests.support.revisions import revisions
 
 DESCRIBES_ITSELF = "kms_schema-"
 """How the folder begins that says what the wheel is."""

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from kms_schema.crypto import KeyWrapping, RootKeys, Secret
 from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT
-from tests.engines import Database
+from tests.support.engines import Database
 
 
 @pytest.fixture

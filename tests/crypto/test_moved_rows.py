@@ -18,7 +18,7 @@ from kms_schema.crypto import (
 from kms_schema.models import HsmConfiguration, KeyVersion
 from kms_schema.vocabulary import KeyType
 from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT, a_key, an_hsm, kept, past_the_guards
-from tests.engines import Database
+from tests.support.engines import Database
 
 BOTH = pytest.mark.parametrize("form", list(EnvelopeFormat))
 MOVED = ("encrypted_key_data", "key_checksum", "encryption_metadata")

@@ -16,7 +16,7 @@ from kms_schema.crypto import Credentials, CryptoError, EnvelopeFormat, KeyWrapp
 from kms_schema.models import HsmConfiguration, KeyMaster
 from kms_schema.vocabulary import KeyType
 from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT, a_key, an_hsm
-from tests.engines import Database
+from tests.support.engines import Database
 
 ROOT_KEY, MATERIAL, PIN = secrets.token_bytes(32), secrets.token_bytes(32), secrets.token_hex(16)
 GCM, KWP = EnvelopeFormat

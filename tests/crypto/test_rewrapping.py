@@ -13,7 +13,7 @@ from kms_schema.models import HsmConfiguration, KeyAuditLog, KeyMaster, KeyVersi
 from kms_schema.vocabulary import KeyStatus, KeyType
 from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT, a_key, an_hsm, kept, past_the_guards
 from tests.crypto.wrapped_trees import CREDENTIALS, Tree, held, wrappers
-from tests.engines import Database
+from tests.support.engines import Database
 
 
 @pytest.fixture

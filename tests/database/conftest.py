@@ -5,10 +5,10 @@ from contextlib import closing
 
 import pytest
 
-from tests.engines import Database, Engines
-from tests.shared import SharedDatabase
-from tests.views_stand_in import StandIn
-from tests.volume import fill
+from tests.support.engines import Database, Engines
+from tests.support.rows.volume import fill
+from tests.support.shared import SharedDatabase
+from tests.support.views.view_fixture import StandIn
 
 SQLITE_SHARE = 20
 """How many times less the large database has on SQLite, which is not for a million events and many writers."""

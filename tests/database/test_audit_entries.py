@@ -13,7 +13,13 @@ from sqlalchemy.orm import Session
 
 from kms_schema.models import KeyAuditLog
 from kms_schema.vocabulary import AuditCategory, AuditSecurityLevel
-from tests.attempts import (
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.login_roles import APPLICATION, login
+from tests.support.rows.smallest import Row, audit_entry, in_words, insert, key_master, now
+from tests.support.shared import SharedDatabase
+from tests.support.statements import execute, refused
+from tests.support.violations.refused_rows import (
     FOREIGN_KEY_VIOLATION,
     NOT_NULL_VIOLATION,
     Forbidden,
@@ -23,12 +29,6 @@ from tests.attempts import (
     refuses_insert,
     too_long,
 )
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.roles import APPLICATION, login
-from tests.rows import Row, audit_entry, in_words, insert, key_master, now
-from tests.shared import SharedDatabase
-from tests.statements import execute, refused
 
 pytestmark = pytest.mark.versions("all")
 

@@ -6,15 +6,10 @@ from contextlib import closing
 
 import pytest
 
-from tests.attempts import (
-    UNIQUE_VIOLATION,
-    apply_settings,
-    refuses,
-    stored,
-)
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.evidence import (
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.login_roles import login
+from tests.support.rows.evidence import (
     LEAF_GUARD,
     LEAVES,
     SEAL_GUARD,
@@ -26,10 +21,15 @@ from tests.evidence import (
     seal,
     subtree,
 )
-from tests.roles import login
-from tests.rows import Row, in_words, insert
-from tests.shared import SharedDatabase
-from tests.statements import execute, refused
+from tests.support.rows.smallest import Row, in_words, insert
+from tests.support.shared import SharedDatabase
+from tests.support.statements import execute, refused
+from tests.support.violations.refused_rows import (
+    UNIQUE_VIOLATION,
+    apply_settings,
+    refuses,
+    stored,
+)
 
 pytestmark = pytest.mark.versions("all")
 

@@ -2,17 +2,8 @@
 
 import pytest
 
-from tests.attempts import (
-    UNIQUE_VIOLATION,
-    Forbidden,
-    malformed,
-    missing,
-    refuses_insert,
-    stored,
-    too_long,
-)
-from tests.engines.database import Connection
-from tests.evidence import (
+from tests.support.engines.database import Connection
+from tests.support.rows.evidence import (
     HASH,
     LEAF_GUARD,
     LEAVES,
@@ -25,8 +16,17 @@ from tests.evidence import (
     subtree,
     whole_seal,
 )
-from tests.rows import Row, in_words, insert
-from tests.shared import SharedDatabase
+from tests.support.rows.smallest import Row, in_words, insert
+from tests.support.shared import SharedDatabase
+from tests.support.violations.refused_rows import (
+    UNIQUE_VIOLATION,
+    Forbidden,
+    malformed,
+    missing,
+    refuses_insert,
+    stored,
+    too_long,
+)
 
 pytestmark = pytest.mark.versions("all")
 

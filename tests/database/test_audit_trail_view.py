@@ -13,11 +13,11 @@ from kms_schema.audit.postgresql_transactions import OpenPostgresqlTrail
 from kms_schema.audit.sealing import seal
 from kms_schema.audit.sqlite_trail import OpenSqliteTrail
 from kms_schema.audit.trail import OpenTrail
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.evidence import LEAVES
-from tests.rows import audit_entry, insert
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.rows.evidence import LEAVES
+from tests.support.rows.smallest import audit_entry, insert
+from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("all")
 

@@ -13,16 +13,33 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.contents import read_contents
-from tests.engines import Database, Engines
-from tests.invariants import forbidden_states
-from tests.moves import Move, activating, adding, changing, destroying, kek, live_version, master, version
-from tests.parallel import PARALLEL, Moves, circle_of_parents, circle_of_wrappers, line_of_parents, line_of_wrappers
-from tests.races import RACES, Race
-from tests.rows import key_version, now
-from tests.serial import SerialRun, comparable, run_in_order
-from tests.sessions import Session
-from tests.statements import refused
+from tests.support.concurrency.many_sessions import (
+    PARALLEL,
+    Moves,
+    circle_of_parents,
+    circle_of_wrappers,
+    line_of_parents,
+    line_of_wrappers,
+)
+from tests.support.concurrency.pairs import RACES, Race
+from tests.support.concurrency.serial_results import SerialRun, comparable, run_in_order
+from tests.support.concurrency.sessions import Session
+from tests.support.concurrency.statements import (
+    Move,
+    activating,
+    adding,
+    changing,
+    destroying,
+    kek,
+    live_version,
+    master,
+    version,
+)
+from tests.support.engines import Database, Engines
+from tests.support.random_operations.invariants import forbidden_states
+from tests.support.rows.smallest import key_version, now
+from tests.support.rows.table_dump import read_contents
+from tests.support.statements import refused
 
 READ_COMMITTED, REPEATABLE_READ = "READ COMMITTED", "REPEATABLE READ"
 SERIALIZATION_FAILURE = "40001"

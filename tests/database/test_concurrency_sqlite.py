@@ -7,13 +7,13 @@ from contextlib import closing
 
 import pytest
 
-from tests.contents import read_contents
-from tests.engines import Database, Engines, parse_names
-from tests.invariants import forbidden_states
-from tests.moves import Move
-from tests.races import RACES, Race
-from tests.serial import comparable, run_in_order
-from tests.statements import execute
+from tests.support.concurrency.pairs import RACES, Race
+from tests.support.concurrency.serial_results import comparable, run_in_order
+from tests.support.concurrency.statements import Move
+from tests.support.engines import Database, Engines, parse_names
+from tests.support.random_operations.invariants import forbidden_states
+from tests.support.rows.table_dump import read_contents
+from tests.support.statements import execute
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

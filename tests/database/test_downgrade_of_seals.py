@@ -6,14 +6,14 @@ from contextlib import closing
 import pytest
 from alembic.util import CommandError
 
-from tests.catalog import catalog, differences
 from tests.database.test_offline_sql import ScriptFailedError, run
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.evidence import SEALS, whole_seal
-from tests.population import contents
-from tests.rows import audit_entry, insert
-from tests.statements import execute
+from tests.support.catalog import catalog, differences
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.rows.evidence import SEALS, whole_seal
+from tests.support.rows.population import contents
+from tests.support.rows.smallest import audit_entry, insert
+from tests.support.statements import execute
 
 ALLOWED = ("-x", "allow-audit-loss=yes")
 SAID = r"below 006 would destroy the seals of the audit trail: 1 seals; keep a checkpoint .*-x allow-audit-loss=yes"

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from kms_schema.database_url import DatabaseUrlError
 from kms_schema.engine import create_engine
-from tests.engines import Database
+from tests.support.engines import Database
 
 pytestmark = pytest.mark.versions("all")
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from kms_schema.migrate.faults import MigrationError
-from tests.commands import kms_schema
-from tests.engines import Database
-from tests.population import contents, populate
-from tests.revisions import revisions
-from tests.shop import APART, EXAMPLE, Shop, ShopError, open_shop
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.programs.commands import kms_schema
+from tests.support.programs.shop import APART, EXAMPLE, Shop, ShopError, open_shop
+from tests.support.revisions import revisions
+from tests.support.rows.population import contents, populate
+from tests.support.statements import execute
 
 SHOP_HEAD = "shop_0002"
 OWN_TABLE = ("--version-table", "kms_alembic_version")

@@ -4,10 +4,10 @@ from contextlib import closing
 
 import pytest
 
-from tests.catalog import catalog, differences
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.statements import dialect_of, execute
+from tests.support.catalog import catalog, differences
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.statements import dialect_of, execute
 
 WHOLE = ("action_type", "user_id", "status", "timestamp")
 WANTED = {

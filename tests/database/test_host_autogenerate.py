@@ -16,9 +16,9 @@ from kms_schema.migrate import program
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.models import Base as OurBase
 from kms_schema.models.autogenerate import hooks_for_host
-from tests.engines import Database
-from tests.shop import APART, ONE_HISTORY, Shop, open_shop
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.programs.shop import APART, ONE_HISTORY, Shop, open_shop
+from tests.support.statements import execute
 
 SECRETS = '''
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.catalog import catalog, differences
-from tests.commands import kms_schema
 from tests.database.test_host_audit_logs import WANTED, indexed
-from tests.engines import Database
-from tests.population import contents, populate
-from tests.revisions import revisions
-from tests.rows import audit_entry, insert
-from tests.shop import EXAMPLE, ONE_HISTORY, Shop, ShopError, open_shop
-from tests.statements import execute
+from tests.support.catalog import catalog, differences
+from tests.support.engines import Database
+from tests.support.programs.commands import kms_schema
+from tests.support.programs.shop import EXAMPLE, ONE_HISTORY, Shop, ShopError, open_shop
+from tests.support.revisions import revisions
+from tests.support.rows.population import contents, populate
+from tests.support.rows.smallest import audit_entry, insert
+from tests.support.statements import execute
 
 SHOP_HEAD = "shop_0002"
 

@@ -6,9 +6,9 @@ from contextlib import closing
 
 import pytest
 
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.statements import execute
 
 CLIENTS = 8
 COUNTED = 250

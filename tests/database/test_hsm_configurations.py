@@ -6,7 +6,11 @@ import uuid
 import pytest
 
 from kms_schema.vocabulary import HsmHealth, HsmProvider
-from tests.attempts import (
+from tests.support.recorded_changes import last_sequence, recorded
+from tests.support.rows.smallest import Row, envelope, hsm_configuration, in_words, insert, now
+from tests.support.shared import SharedDatabase
+from tests.support.statements import execute
+from tests.support.violations.refused_rows import (
     SETTINGS,
     UNIQUE_VIOLATION,
     Forbidden,
@@ -21,10 +25,6 @@ from tests.attempts import (
     update,
     value_of,
 )
-from tests.changes import last_sequence, recorded
-from tests.rows import Row, envelope, hsm_configuration, in_words, insert, now
-from tests.shared import SharedDatabase
-from tests.statements import execute
 
 pytestmark = pytest.mark.versions("all")
 

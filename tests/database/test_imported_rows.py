@@ -4,10 +4,19 @@ from typing import Any
 
 import pytest
 
-from tests.changes import last_sequence, recorded
-from tests.rows import Row, active_key_master, envelope, insert, key_master, key_version, live_key_version, now
-from tests.shared import SharedDatabase
-from tests.statements import execute, refused
+from tests.support.recorded_changes import last_sequence, recorded
+from tests.support.rows.smallest import (
+    Row,
+    active_key_master,
+    envelope,
+    insert,
+    key_master,
+    key_version,
+    live_key_version,
+    now,
+)
+from tests.support.shared import SharedDatabase
+from tests.support.statements import execute, refused
 
 MANY = 100
 ONE_KEY = "INSERT INTO key_masters (key_id, key_type, algorithm, key_size_bits) VALUES ('k', 'dek', 'AES', 256)"

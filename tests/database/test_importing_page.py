@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from kms_schema.validator import validate
-from tests.changes import recorded
-from tests.engines import Database
-from tests.engines.client_programs import address
-from tests.engines.programs import REPOSITORY, WHEEL_MAJOR, find_programs
-from tests.rows import envelope
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.client_programs import address
+from tests.support.engines.programs import REPOSITORY, WHEEL_MAJOR, find_programs
+from tests.support.recorded_changes import recorded
+from tests.support.rows.smallest import envelope
+from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

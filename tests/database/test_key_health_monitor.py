@@ -4,8 +4,8 @@ import datetime as dt
 
 import pytest
 
-from tests.views_oracle import Row
-from tests.views_stand_in import NOW, StandIn, entry, failure, master, policy, rotation, version
+from tests.support.views.oracle import Row
+from tests.support.views.view_fixture import NOW, StandIn, entry, failure, master, policy, rotation, version
 
 pytestmark = pytest.mark.versions("all")
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.views_oracle import Row
-from tests.views_stand_in import NOW, StandIn, entry, failure, master, rotation, version
+from tests.support.views.oracle import Row
+from tests.support.views.view_fixture import NOW, StandIn, entry, failure, master, rotation, version
 
 pytestmark = pytest.mark.versions("all")
 

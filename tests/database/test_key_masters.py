@@ -19,7 +19,7 @@ from tests.database.key_rules import (
     update_refused,
     value,
 )
-from tests.rows import (
+from tests.support.rows.smallest import (
     Row,
     audit_entry,
     hsm_key_master,
@@ -30,8 +30,8 @@ from tests.rows import (
     now,
     unique,
 )
-from tests.shared import SharedDatabase
-from tests.statements import execute, refused
+from tests.support.shared import SharedDatabase
+from tests.support.statements import execute, refused
 
 pytestmark = pytest.mark.versions("all")
 

@@ -18,8 +18,8 @@ from tests.database.key_rules import (
     update,
     update_refused,
 )
-from tests.rows import Row, envelope, hsm_key_master, insert, key_master, key_version, now
-from tests.shared import SharedDatabase
+from tests.support.rows.smallest import Row, envelope, hsm_key_master, insert, key_master, key_version, now
+from tests.support.shared import SharedDatabase
 
 pytestmark = pytest.mark.versions("all")
 

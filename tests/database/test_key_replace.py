@@ -23,10 +23,20 @@ from tests.database.key_rules import (
     update_statement,
     value,
 )
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.rows import Row, audit_entry, envelope, insert, key_master, key_rotation, key_version, live_key_version, now
-from tests.statements import dialect_of, execute, refused
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.rows.smallest import (
+    Row,
+    audit_entry,
+    envelope,
+    insert,
+    key_master,
+    key_rotation,
+    key_version,
+    live_key_version,
+    now,
+)
+from tests.support.statements import dialect_of, execute, refused
 
 pytestmark = pytest.mark.versions("all")
 

@@ -12,7 +12,20 @@ import psycopg
 import pytest
 
 from kms_schema.vocabulary import RotationStatus, RotationTrigger
-from tests.attempts import (
+from tests.support.engines.database import Connection
+from tests.support.rows.smallest import (
+    Row,
+    in_words,
+    insert,
+    key_master,
+    key_rotation,
+    key_version,
+    now,
+    rotation_policy,
+)
+from tests.support.shared import SharedDatabase
+from tests.support.statements import execute
+from tests.support.violations.refused_rows import (
     FOREIGN_KEY_VIOLATION,
     NOT_NULL_VIOLATION,
     SETTINGS,
@@ -30,10 +43,6 @@ from tests.attempts import (
     update,
     value_of,
 )
-from tests.engines.database import Connection
-from tests.rows import Row, in_words, insert, key_master, key_rotation, key_version, now, rotation_policy
-from tests.shared import SharedDatabase
-from tests.statements import execute
 
 pytestmark = pytest.mark.versions("all")
 

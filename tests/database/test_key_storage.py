@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from tests.database.key_rules import insert_refused, update, update_refused, value
-from tests.rows import Row, hsm_key_master, insert, key_master, key_version
-from tests.shared import SharedDatabase
-from tests.statements import execute, refused
+from tests.support.rows.smallest import Row, hsm_key_master, insert, key_master, key_version
+from tests.support.shared import SharedDatabase
+from tests.support.statements import execute, refused
 
 pytestmark = pytest.mark.versions("all")
 

@@ -18,7 +18,7 @@ from tests.database.key_rules import (
     update_refused,
     value,
 )
-from tests.rows import (
+from tests.support.rows.smallest import (
     Row,
     active_key_master,
     hsm_key_master,
@@ -28,8 +28,8 @@ from tests.rows import (
     live_key_version,
     now,
 )
-from tests.shared import SharedDatabase
-from tests.statements import execute, refused
+from tests.support.shared import SharedDatabase
+from tests.support.statements import execute, refused
 
 pytestmark = pytest.mark.versions("all")
 

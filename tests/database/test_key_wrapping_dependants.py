@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.rows import (
+from tests.support.rows.smallest import (
     Row,
     active_key_master,
     envelope,
@@ -14,8 +14,8 @@ from tests.rows import (
     live_key_version,
     now,
 )
-from tests.shared import SharedDatabase
-from tests.statements import execute
+from tests.support.shared import SharedDatabase
+from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("all")
 

@@ -17,11 +17,11 @@ from kms_schema.migrate.options import MigrationOptions
 from kms_schema.preflight.locks import MODES, locks_of
 from kms_schema.preflight.plan import plan_upgrade
 from kms_schema.snapshots import chain
-from tests.contents import TABLES
-from tests.engines import Database, Engines
-from tests.locks_seen import Held, Seen, locks_seen, strongest
-from tests.statements import execute
-from tests.volume import fill
+from tests.support.concurrency.locks_held import Held, Seen, locks_seen, strongest
+from tests.support.engines import Database, Engines
+from tests.support.rows.table_dump import TABLES
+from tests.support.rows.volume import fill
+from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

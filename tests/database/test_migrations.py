@@ -12,13 +12,13 @@ from alembic.config import Config
 from alembic.util import CommandError
 
 from kms_schema.snapshots import chain
-from tests.catalog import Catalog, catalog, differences
-from tests.engines import Database
-from tests.engines.database import ALEMBIC_INI, Connection
-from tests.population import as_it_was, contents, populate
-from tests.revisions import revisions
-from tests.rows import audit_entry, insert
-from tests.statements import execute
+from tests.support.catalog import Catalog, catalog, differences
+from tests.support.engines import Database
+from tests.support.engines.database import ALEMBIC_INI, Connection
+from tests.support.revisions import revisions
+from tests.support.rows.population import as_it_was, contents, populate
+from tests.support.rows.smallest import audit_entry, insert
+from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("all")
 

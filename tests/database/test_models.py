@@ -30,8 +30,8 @@ from kms_schema.vocabulary import (
     RotationStatus,
     RotationTrigger,
 )
-from tests.engines import Database
-from tests.rows import envelope, now, unique
+from tests.support.engines import Database
+from tests.support.rows.smallest import envelope, now, unique
 
 pytestmark = pytest.mark.versions("all")
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from kms_schema.snapshots import chain
-from tests.catalog import catalog, differences
-from tests.engines import Database, Engine
-from tests.engines.postgresql import PostgresqlEngine
-from tests.engines.programs import REPOSITORY
 from tests.later.copies import copy_repository, run_in
 from tests.later.test_later_revisions import run_tests
+from tests.support.catalog import catalog, differences
+from tests.support.engines import Database, Engine
+from tests.support.engines.postgresql import PostgresqlEngine
+from tests.support.engines.programs import REPOSITORY
 from tools import head_schema
 
 VIEW = """-- Whom to ask about a policy.

@@ -12,13 +12,13 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema.snapshots import chain
-from tests.catalog import Catalog, catalog, differences
-from tests.engines import Database
-from tests.engines.programs import WHEEL_MAJOR, find_programs
-from tests.engines.sqlite_shell import install_sqlite_shell
-from tests.population import contents, populate
-from tests.rows import audit_entry, insert
-from tests.statements import execute
+from tests.support.catalog import Catalog, catalog, differences
+from tests.support.engines import Database
+from tests.support.engines.programs import WHEEL_MAJOR, find_programs
+from tests.support.engines.sqlite_shell import install_sqlite_shell
+from tests.support.rows.population import contents, populate
+from tests.support.rows.smallest import audit_entry, insert
+from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("all")
 

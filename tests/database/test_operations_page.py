@@ -12,14 +12,14 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from tests import python
-from tests.engines import Database
-from tests.engines.postgresql import psycopg_url
-from tests.engines.programs import REPOSITORY, WHEEL_MAJOR, find_programs
-from tests.engines.sqlite_shell import install_sqlite_shell
-from tests.population import populate
-from tests.revisions import revisions
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.postgresql import psycopg_url
+from tests.support.engines.programs import REPOSITORY, WHEEL_MAJOR, find_programs
+from tests.support.engines.sqlite_shell import install_sqlite_shell
+from tests.support.programs import python
+from tests.support.revisions import revisions
+from tests.support.rows.population import populate
+from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

@@ -10,16 +10,16 @@ import sqlalchemy as sa
 from kms_schema.migrate import program
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.models import KeyMaster
-from tests.catalog import Catalog, catalog, differences
-from tests.commands import kms_schema
 from tests.database.test_host_audit_logs import WANTED
 from tests.database.test_offline_sql import run
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.revisions import revisions
-from tests.rows import audit_entry, insert, key_master
-from tests.shop import ONE_HISTORY, open_shop
-from tests.statements import execute, refused
+from tests.support.catalog import Catalog, catalog, differences
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.programs.commands import kms_schema
+from tests.support.programs.shop import ONE_HISTORY, open_shop
+from tests.support.revisions import revisions
+from tests.support.rows.smallest import audit_entry, insert, key_master
+from tests.support.statements import execute, refused
 
 IN_KMS = ("-x", "schema=kms")
 HOST_TABLE = """CREATE TABLE {schema}.audit_logs

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 
-from tests.engines import EngineUnavailableError
-from tests.engines.database import Connection
-from tests.engines.plpgsql_check import start_with_plpgsql_check
-from tests.engines.programs import REPOSITORY
+from tests.support.engines import EngineUnavailableError
+from tests.support.engines.database import Connection
+from tests.support.engines.plpgsql_check import start_with_plpgsql_check
+from tests.support.engines.programs import REPOSITORY
 
 pytestmark = pytest.mark.versions("all")
 

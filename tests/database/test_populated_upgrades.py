@@ -14,19 +14,19 @@ from alembic.util import CommandError
 
 from kms_schema.preflight import preflight
 from kms_schema.sql.violations import LISTED, find_violations, offline_guards
-from tests.breaches import REVISION, Breach, Broken, foreign_keys_off, revision, spelled, violating
-from tests.catalog import catalog, differences
 from tests.database.test_offline_sql import ScriptFailedError, run
-from tests.engines import Database, Engine, Engines
-from tests.engines.database import Connection
-from tests.history import live_a_long_life
-from tests.moves import kek, master, reparenting
-from tests.population import as_it_was, contents, populate
-from tests.rows import insert, rotation_policy
-from tests.shared import SharedDatabase
-from tests.statements import dialect_of, execute, refused
-from tests.usual_rows import usual_rows
-from tests.violating_rows import A_BREACH_OF_EACH_RULE, EACH_BREACH
+from tests.support.catalog import catalog, differences
+from tests.support.concurrency.statements import kek, master, reparenting
+from tests.support.engines import Database, Engine, Engines
+from tests.support.engines.database import Connection
+from tests.support.rows.long_history import live_a_long_life
+from tests.support.rows.population import as_it_was, contents, populate
+from tests.support.rows.smallest import insert, rotation_policy
+from tests.support.rows.usual import usual_rows
+from tests.support.shared import SharedDatabase
+from tests.support.statements import dialect_of, execute, refused
+from tests.support.violations.by_rule import A_BREACH_OF_EACH_RULE, EACH_BREACH
+from tests.support.violations.violation import REVISION, Breach, Broken, foreign_keys_off, revision, spelled, violating
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

@@ -20,13 +20,13 @@ from kms_schema.preflight import Preflight, postgresql, preflight, sqlite
 from kms_schema.preflight.locks import UnknownStatementError, locks_of
 from kms_schema.preflight.report import WIDTH, as_text
 from kms_schema.preflight.verdict import Disk
-from tests.catalog import catalog, differences
-from tests.engines import Database
-from tests.engines.pgbouncer import pgbouncer
-from tests.population import contents, populate
-from tests.revisions import revisions
-from tests.roles import login
-from tests.statements import execute
+from tests.support.catalog import catalog, differences
+from tests.support.engines import Database
+from tests.support.engines.pgbouncer import pgbouncer
+from tests.support.login_roles import login
+from tests.support.revisions import revisions
+from tests.support.rows.population import contents, populate
+from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

@@ -15,15 +15,15 @@ from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from tests import operations, operations_on_rotations, operations_on_versions
-from tests.contents import Contents
-from tests.engines import Engines
-from tests.invariants import forbidden_states
-from tests.operations import Operation
-from tests.rules import may_be_of_one_operation
-from tests.stores import Store, logical
-from tests.transitions import forbidden_changes
-from tests.usual_rows import usual_rows
+from tests.support.engines import Engines
+from tests.support.random_operations import operations, rotations, versions
+from tests.support.random_operations.invariants import forbidden_states
+from tests.support.random_operations.operations import Operation
+from tests.support.random_operations.refusals import may_be_of_one_operation
+from tests.support.random_operations.stores import Store, logical
+from tests.support.random_operations.transitions import forbidden_changes
+from tests.support.rows.table_dump import Contents
+from tests.support.rows.usual import usual_rows
 
 pytestmark = pytest.mark.versions("oldest and newest")
 
@@ -97,25 +97,25 @@ class Machine(RuleBasedStateMachine):
     change_key = made_of(operations.change_key, "key_masters")
     reparent_two_keys = made_of(operations.reparent_two_keys, "key_masters")
     delete_key = made_of(operations.delete_key, "key_masters")
-    add_version = made_of(operations_on_versions.add_version, "key_masters")
-    activate_version = made_of(operations_on_versions.activate_version, "key_versions")
-    destroy_version = made_of(operations_on_versions.destroy_version, "key_versions")
-    rewrap_version = made_of(operations_on_versions.rewrap_version, "key_versions")
-    rewrap_several_versions = made_of(operations_on_versions.rewrap_several_versions, "key_versions")
-    change_version = made_of(operations_on_versions.change_version, "key_versions")
-    delete_version = made_of(operations_on_versions.delete_version, "key_versions")
-    add_policy = made_of(operations_on_rotations.add_policy)
-    change_policy = made_of(operations_on_rotations.change_policy, "rotation_policies")
-    delete_policy = made_of(operations_on_rotations.delete_policy, "rotation_policies")
-    add_rotation = made_of(operations_on_rotations.add_rotation, "key_masters")
-    move_rotation = made_of(operations_on_rotations.move_rotation, "key_rotations")
-    change_rotation = made_of(operations_on_rotations.change_rotation, "key_rotations")
-    delete_rotation = made_of(operations_on_rotations.delete_rotation, "key_rotations")
-    add_hsm_configuration = made_of(operations_on_rotations.add_hsm_configuration)
-    change_hsm_configuration = made_of(operations_on_rotations.change_hsm_configuration, "hsm_configurations")
-    delete_hsm_configuration = made_of(operations_on_rotations.delete_hsm_configuration, "hsm_configurations")
-    append_audit_entry = made_of(operations_on_rotations.append_audit_entry)
-    change_audit_entry = made_of(operations_on_rotations.change_audit_entry)
+    add_version = made_of(versions.add_version, "key_masters")
+    activate_version = made_of(versions.activate_version, "key_versions")
+    destroy_version = made_of(versions.destroy_version, "key_versions")
+    rewrap_version = made_of(versions.rewrap_version, "key_versions")
+    rewrap_several_versions = made_of(versions.rewrap_several_versions, "key_versions")
+    change_version = made_of(versions.change_version, "key_versions")
+    delete_version = made_of(versions.delete_version, "key_versions")
+    add_policy = made_of(rotations.add_policy)
+    change_policy = made_of(rotations.change_policy, "rotation_policies")
+    delete_policy = made_of(rotations.delete_policy, "rotation_policies")
+    add_rotation = made_of(rotations.add_rotation, "key_masters")
+    move_rotation = made_of(rotations.move_rotation, "key_rotations")
+    change_rotation = made_of(rotations.change_rotation, "key_rotations")
+    delete_rotation = made_of(rotations.delete_rotation, "key_rotations")
+    add_hsm_configuration = made_of(rotations.add_hsm_configuration)
+    change_hsm_configuration = made_of(rotations.change_hsm_configuration, "hsm_configurations")
+    delete_hsm_configuration = made_of(rotations.delete_hsm_configuration, "hsm_configurations")
+    append_audit_entry = made_of(rotations.append_audit_entry)
+    change_audit_entry = made_of(rotations.change_audit_entry)
 
 
 def sqlite_store(engines: Engines, name: str, opened: ExitStack, *, guarded: bool) -> Store:

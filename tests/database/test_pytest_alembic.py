@@ -12,8 +12,8 @@ from pytest_alembic.tests import (
     test_upgrade,
 )
 
-from tests.engines import Database
-from tests.engines.database import ALEMBIC_INI
+from tests.support.engines import Database
+from tests.support.engines.database import ALEMBIC_INI
 
 __all__ = [
     "test_model_definitions_match_ddl",

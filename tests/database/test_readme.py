@@ -3,9 +3,9 @@
 import re
 from contextlib import closing
 
-from tests.engines import Database
-from tests.engines.programs import REPOSITORY
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.programs import REPOSITORY
+from tests.support.statements import execute
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 

@@ -13,11 +13,11 @@ from kms_schema.models import KeyAuditRetentionPolicy
 from tests.audit.retaining import Retaining, retaining
 from tests.audit.trails import KEY, open_trail
 from tests.database.test_operations_page import run, url_of
-from tests.engines import Database
-from tests.engines.postgresql import psycopg_url
-from tests.engines.programs import REPOSITORY
-from tests.pages import Page
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.postgresql import psycopg_url
+from tests.support.engines.programs import REPOSITORY
+from tests.support.pages import Page
+from tests.support.statements import execute
 
 PAGE = (REPOSITORY / "docs" / "retention.md").read_text(encoding="utf-8")
 _LINES = r"((?:(?!```).*\n)*)```"

@@ -7,10 +7,17 @@ from typing import Any
 import pytest
 
 from kms_schema.vocabulary import ROTATION_LIFECYCLE, RotationStatus
-from tests.attempts import Forbidden, apply_settings, refuses_insert, refuses_update, update, value_of
-from tests.rows import Row, insert, key_master, key_rotation, now
-from tests.shared import SharedDatabase
-from tests.statements import adapt, execute, refused
+from tests.support.rows.smallest import Row, insert, key_master, key_rotation, now
+from tests.support.shared import SharedDatabase
+from tests.support.statements import adapt, execute, refused
+from tests.support.violations.refused_rows import (
+    Forbidden,
+    apply_settings,
+    refuses_insert,
+    refuses_update,
+    update,
+    value_of,
+)
 
 pytestmark = pytest.mark.versions("all")
 

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from kms_schema.vocabulary import KeyType
-from tests.attempts import (
+from tests.support.rows.smallest import Row, insert, key_master, key_rotation, now, rotation_policy, unique
+from tests.support.shared import SharedDatabase
+from tests.support.statements import execute
+from tests.support.violations.refused_rows import (
     SETTINGS,
     UNIQUE_VIOLATION,
     Forbidden,
@@ -22,9 +25,6 @@ from tests.attempts import (
     update,
     value_of,
 )
-from tests.rows import Row, insert, key_master, key_rotation, now, rotation_policy, unique
-from tests.shared import SharedDatabase
-from tests.statements import execute
 
 pytestmark = pytest.mark.versions("all")
 

@@ -4,8 +4,8 @@ import datetime as dt
 
 import pytest
 
-from tests.views_oracle import Row, Tables
-from tests.views_stand_in import NOW, StandIn, entry, master, policy, rotation, version
+from tests.support.views.oracle import Row, Tables
+from tests.support.views.view_fixture import NOW, StandIn, entry, master, policy, rotation, version
 
 pytestmark = pytest.mark.versions("all")
 

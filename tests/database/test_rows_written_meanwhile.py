@@ -11,17 +11,17 @@ from alembic.config import Config
 from alembic.util import CommandError
 
 from kms_schema.migrate.faults import MigrationError
-from tests.before_statement import LOCKING, before_statement
-from tests.breaches import Breach, Broken, foreign_keys_off, revision, violating
-from tests.catalog import Catalog, catalog, differences
-from tests.engines import Database, Engine
-from tests.engines.database import ALEMBIC_INI, Connection
-from tests.moves import Move
-from tests.population import contents
-from tests.reports import report_on
-from tests.rows import insert, key_master, rotation_policy
-from tests.statements import execute
-from tests.violating_rows import A_BREACH_OF_EACH_RULE
+from tests.support.catalog import Catalog, catalog, differences
+from tests.support.concurrency.statement_hook import LOCKING, before_statement
+from tests.support.concurrency.statements import Move
+from tests.support.engines import Database, Engine
+from tests.support.engines.database import ALEMBIC_INI, Connection
+from tests.support.reports import report_on
+from tests.support.rows.population import contents
+from tests.support.rows.smallest import insert, key_master, rotation_policy
+from tests.support.statements import execute
+from tests.support.violations.by_rule import A_BREACH_OF_EACH_RULE
+from tests.support.violations.violation import Breach, Broken, foreign_keys_off, revision, violating
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

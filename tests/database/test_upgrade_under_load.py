@@ -20,16 +20,16 @@ import sqlalchemy as sa
 
 from kms_schema.sql import steps
 from kms_schema.sql.steps import HASTY_MS
-from tests.before_statement import LOCKING, before_statement
-from tests.breaches import violating
-from tests.catalog import catalog, differences
-from tests.clients import READER, Clients
 from tests.database.conftest import SQLITE_SHARE
-from tests.engines import Database, Engine
-from tests.engines.database import Connection
-from tests.held_up import HeldUp
-from tests.processes import start_alembic
-from tests.statements import execute
+from tests.support.catalog import catalog, differences
+from tests.support.concurrency.clients import READER, Clients
+from tests.support.concurrency.lock_waits import HeldUp
+from tests.support.concurrency.statement_hook import LOCKING, before_statement
+from tests.support.engines import Database, Engine
+from tests.support.engines.database import Connection
+from tests.support.programs.alembic_processes import start_alembic
+from tests.support.statements import execute
+from tests.support.violations.violation import violating
 
 LOCK_TIMEOUT_MS = 1000
 MOMENT_SECONDS = 1.0

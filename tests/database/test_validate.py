@@ -16,9 +16,9 @@ from kms_schema.snapshots import Facts
 from kms_schema.validator import ValidationError, facts_postgresql, facts_sqlite
 from kms_schema.validator.catalog import kind_and_name
 from tests.database import drifts_postgresql, drifts_sqlite
-from tests.engines import Database, Engines
-from tests.engines.database import ALEMBIC_INI, Connection
-from tests.reports import found, report_on, run
+from tests.support.engines import Database, Engines
+from tests.support.engines.database import ALEMBIC_INI, Connection
+from tests.support.reports import found, report_on, run
 from tools.snapshot_files import differing, symbolic
 
 CHAIN = snapshots.chain()

@@ -4,10 +4,10 @@ from contextlib import closing
 
 import pytest
 
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.reports import found, report_on
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.reports import found, report_on
+from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("all")]
 

@@ -16,13 +16,13 @@ import pytest
 from kms_schema.crypto import EnvelopeFormat, KeyWrapping, RootKeys
 from kms_schema.validator import Report, validate
 from kms_schema.validator.formats import written
-from tests.breaches import foreign_keys_off, spelled
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.guards_off import guards_off
-from tests.moves import kek, master, version
-from tests.rows import Row, envelope, hsm_configuration, insert
-from tests.statements import execute
+from tests.support.concurrency.statements import kek, master, version
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.rows.smallest import Row, envelope, hsm_configuration, insert
+from tests.support.statements import execute
+from tests.support.violations.triggers_disabled import guards_off
+from tests.support.violations.violation import foreign_keys_off, spelled
 
 pytestmark = pytest.mark.versions("all")
 

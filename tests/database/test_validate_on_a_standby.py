@@ -11,13 +11,13 @@ import sqlalchemy as sa
 
 from kms_schema import validate
 from kms_schema.validator import Level, Report, ValidationError
-from tests.commands import kms_schema
-from tests.engines import Database
-from tests.engines.postgresql import PostgresqlEngine, psycopg_url
-from tests.engines.programs import WHEEL_MAJOR, find_programs
-from tests.population import populate
-from tests.reports import run
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.postgresql import PostgresqlEngine, psycopg_url
+from tests.support.engines.programs import WHEEL_MAJOR, find_programs
+from tests.support.programs.commands import kms_schema
+from tests.support.reports import run
+from tests.support.rows.population import populate
+from tests.support.statements import execute
 
 pytestmark = pytest.mark.only_on("postgresql-18")
 SECONDS = 20

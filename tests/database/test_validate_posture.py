@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from kms_schema import validate
 from kms_schema.validator import Finding
 from tests.database.test_validate_roles import HAND_OVER
-from tests.engines import Database
-from tests.reports import run
-from tests.roles import login
-from tests.ways_past_the_guards import HARMLESS, WAYS, Way
+from tests.support.engines import Database
+from tests.support.login_roles import login
+from tests.support.reports import run
+from tests.support.violations.bypasses import HARMLESS, WAYS, Way
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 Connection = psycopg.Connection[tuple[object, ...]]

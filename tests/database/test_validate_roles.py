@@ -11,10 +11,10 @@ from kms_schema.validator.catalog import Objects, names_of
 from kms_schema.validator.compare import usual_owner
 from kms_schema.validator.facts_postgresql import reading
 from kms_schema.validator.posture import Seen
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.reports import found, posture, report_on, run
-from tests.roles import login
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.login_roles import login
+from tests.support.reports import found, posture, report_on, run
 
 
 def test_who_could_get_past_the_guards_is_said_and_fails_nothing(database: Database) -> None:

@@ -6,15 +6,15 @@ import pytest
 
 from kms_schema.models import Base
 from kms_schema.validator import Report, validate
-from tests.breaches import Breach, spelled
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.guards_off import guards_off
-from tests.moves import live_version, master
-from tests.population import populate
-from tests.roles import login
-from tests.statements import execute
-from tests.violating_rows import A_BREACH_OF_EACH_RULE
+from tests.support.concurrency.statements import live_version, master
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.login_roles import login
+from tests.support.rows.population import populate
+from tests.support.statements import execute
+from tests.support.violations.by_rule import A_BREACH_OF_EACH_RULE
+from tests.support.violations.triggers_disabled import guards_off
+from tests.support.violations.violation import Breach, spelled
 
 
 def rows_found(connection: Connection) -> dict[str, str]:

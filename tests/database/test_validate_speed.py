@@ -16,9 +16,9 @@ import pytest
 
 from kms_schema import validate
 from kms_schema.validator import facts_postgresql
-from tests.engines import Database
-from tests.foreign import add_foreign_tables
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.statements import execute
+from tests.support.unmanaged_objects import add_foreign_tables
 
 OTHERS_DATABASES = {"sqlite": {"psycopg"}, "postgresql": set[str]()}
 FOR_DIFFERENCES = {"altering", "creating", "dependents", "explained", "meaning", "mending", "rebuilding"}

@@ -10,10 +10,10 @@ import pytest
 
 from tests.cli.audit_trails import CHECKER, Trail, trail_of
 from tests.database.test_operations_page import run, url_of
-from tests.engines import Database
-from tests.engines.programs import REPOSITORY
-from tests.guards_off import guards_off
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.programs import REPOSITORY
+from tests.support.statements import execute
+from tests.support.violations.triggers_disabled import guards_off
 
 PAGE = (REPOSITORY / "docs" / "verifying.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```\n\n```text\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)

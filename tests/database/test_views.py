@@ -9,15 +9,15 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests import rows
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.rows import insert
-from tests.shared import SharedDatabase
-from tests.statements import execute
-from tests.views_oracle import Tables
-from tests.views_population import looks
-from tests.views_stand_in import TABLES, VIEWS, StandIn, exactly, expected, newest, read
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.rows import smallest
+from tests.support.rows.smallest import insert
+from tests.support.shared import SharedDatabase
+from tests.support.statements import execute
+from tests.support.views.oracle import Tables
+from tests.support.views.population import looks
+from tests.support.views.view_fixture import TABLES, VIEWS, StandIn, exactly, expected, newest, read
 
 pytestmark = pytest.mark.versions("all")
 
@@ -89,19 +89,19 @@ def test_the_columns_have_the_same_names_and_order_on_both_engines(shared: Share
 def populate(connection: Connection) -> None:
     """Insert keys that have something to say in every view, as a client does."""
     limits = {"rotation_interval_days": 30, "max_operations": 5}
-    policy = insert(connection, "rotation_policies", **rows.rotation_policy(**limits))
-    at = rows.now()
+    policy = insert(connection, "rotation_policies", **smallest.rotation_policy(**limits))
+    at = smallest.now()
     times = {"created_at": at - 40 * DAY, "activated_at": at - 40 * DAY}
     ended = {"status": "FAILED", "started_at": at - DAY, "failed_at": at - DAY, "scheduled_at": at - DAY}
     given_up = {"retry_count": 3, "policy_id": policy["id"], "execution_time_ms": 7}
     alarm = {"event_category": "SECURITY", "security_level": "CRITICAL", "risk_score": 91}
     revoked = {"status": "revoked", "revoked_at": at - DAY}
     for over in ({"expires_at": at + 5 * DAY}, {"max_usage_count": 6, "security_level": "MAXIMUM"}, revoked):
-        key = insert(connection, "key_masters", **rows.active_key_master(**times | over))
+        key = insert(connection, "key_masters", **smallest.active_key_master(**times | over))
         if key["status"] == "active":
-            insert(connection, "key_versions", **rows.live_key_version(key, **times, usage_count=6))
-        insert(connection, "key_rotations", **rows.key_rotation(key, **ended, **given_up))
-        insert(connection, "key_audit_logs", **rows.audit_entry(**alarm, key_id=key["id"]))
+            insert(connection, "key_versions", **smallest.live_key_version(key, **times, usage_count=6))
+        insert(connection, "key_rotations", **smallest.key_rotation(key, **ended, **given_up))
+        insert(connection, "key_audit_logs", **smallest.audit_entry(**alarm, key_id=key["id"]))
 
 
 def refresh(connection: Connection, how: str = "") -> None:

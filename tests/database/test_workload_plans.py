@@ -13,9 +13,9 @@ from contextlib import closing
 import pytest
 
 from benchmarks.plans import plans_of
-from tests.engines import Database, Engines
-from tests.engines.database import Connection
-from tests.statements import execute
+from tests.support.engines import Database, Engines
+from tests.support.engines.database import Connection
+from tests.support.statements import execute
 from tests.workload.filling import HOT_KEY, fill
 from tests.workload.plans import Plan, plan_of
 from tests.workload.queries import QUERIES, Query

@@ -13,13 +13,13 @@ from kms_schema.hardening.applying import apply
 from kms_schema.hardening.definition import event_triggers
 from kms_schema.validator.hardened import is_in_force
 from tests.audit.standbys import answers, promote, same_on, standby_of, wait_for
-from tests.engines import Database
-from tests.engines.client_programs import address, client, dumped, errors, run_script
-from tests.engines.postgresql import PostgresqlEngine
-from tests.engines.programs import find_programs
-from tests.reports import found
-from tests.roles import login
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.client_programs import address, client, dumped, errors, run_script
+from tests.support.engines.postgresql import PostgresqlEngine
+from tests.support.engines.programs import find_programs
+from tests.support.login_roles import login
+from tests.support.reports import found
+from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

@@ -9,10 +9,10 @@ from kms_schema import Report, validate
 from kms_schema.hardening.applying import apply, remove
 from kms_schema.hardening.definition import LEFT_OPEN, REFUSED, event_triggers, hardening_schema
 from kms_schema.validator.hardened import is_in_force
-from tests.engines import Database
 from tests.hardening.hardened import Hardened
-from tests.reports import found
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.reports import found
+from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

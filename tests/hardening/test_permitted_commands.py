@@ -7,10 +7,10 @@ from kms_schema import validate
 from kms_schema.hardening.applying import remove
 from kms_schema.roles.applying import apply as apply_roles
 from kms_schema.roles.definition import Role
-from tests.commands import kms_schema
 from tests.hardening.hardened import Hardened
-from tests.reports import found
-from tests.statements import execute
+from tests.support.programs.commands import kms_schema
+from tests.support.reports import found
+from tests.support.statements import execute
 
 pytestmark = pytest.mark.only_on("postgresql")
 

@@ -11,7 +11,7 @@ import pytest
 from kms_schema.hardening.applying import apply, remove
 from kms_schema.hardening.definition import REFUSED, event_triggers
 from tests.hardening.hardened import Hardened
-from tests.statements import execute
+from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("all")]
 

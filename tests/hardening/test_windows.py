@@ -19,13 +19,13 @@ from kms_schema.migrate.faults import MigrationError
 from kms_schema.roles.definition import Role
 from kms_schema.snapshots import chain
 from kms_schema.validator.hardened import is_in_force
-from tests.catalog import catalog
-from tests.commands import kms_schema
-from tests.engines import Database
-from tests.engines.programs import REPOSITORY
-from tests.reports import found
-from tests.shop import ONE_HISTORY, open_shop
-from tests.statements import execute
+from tests.support.catalog import catalog
+from tests.support.engines import Database
+from tests.support.engines.programs import REPOSITORY
+from tests.support.programs.commands import kms_schema
+from tests.support.programs.shop import ONE_HISTORY, open_shop
+from tests.support.reports import found
+from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from tests.engines import Database
+from tests.support.engines import Database
 
 SECONDS = 30
 

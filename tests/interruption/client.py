@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Protocol, Self
 
-from tests.engines import Database
 from tests.interruption import program
 from tests.interruption.program import Words
 from tests.interruption.wire import Moment, Wire
+from tests.support.engines import Database
 
 SECONDS = 120
 

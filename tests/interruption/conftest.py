@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.engines import Engine
 from tests.interruption.chains import Chains
 from tests.interruption.summary import Tally, lines
+from tests.support.engines import Engine
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from tests.engines import Database, Engine
-from tests.statements import execute
+from tests.support.engines import Database, Engine
+from tests.support.statements import execute
 
 JOURNALS = ("-wal", "-journal")
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.engines import Database, Engine
 from tests.interruption.chains import DOWN, UP, Chain, Chains, client_of
 from tests.interruption.client import PostgresqlClient
 from tests.interruption.files import copy_as_left, must_be_recovered
@@ -14,6 +13,7 @@ from tests.interruption.sessions import await_silence
 from tests.interruption.states import VERSION_TABLE, State, state_of
 from tests.interruption.summary import Tally
 from tests.later import LAID_OVER
+from tests.support.engines import Database, Engine
 
 PARTS = 2 if LAID_OVER else 8
 """The statements of a chain are dealt out to as many tests, for as many processes to take."""

@@ -8,7 +8,6 @@ import psycopg
 import pytest
 from alembic.util import CommandError
 
-from tests.engines import Database, Engine
 from tests.interruption.blockers import (
     DEAD,
     FILLED,
@@ -26,6 +25,7 @@ from tests.interruption.sessions import await_silence
 from tests.interruption.states import state_of
 from tests.interruption.summary import Tally
 from tests.interruption.wire import Moment
+from tests.support.engines import Database, Engine
 
 pytestmark = pytest.mark.only_on("postgresql")
 

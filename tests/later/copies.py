@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.engines.programs import REPOSITORY
+from tests.support.engines.programs import REPOSITORY
 
 PACKAGE = Path(__file__).parent / "package"
 IGNORED = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "*.egg-info")

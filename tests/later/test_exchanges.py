@@ -17,12 +17,12 @@ from sqlalchemy.exc import DBAPIError
 from tests.audit.aged import age
 from tests.audit.retaining import YEARS, Retaining, retaining
 from tests.audit.trails import open_trail, seal_all, write
-from tests.catalog import catalog, differences
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.population import contents, populate
-from tests.roles import login
-from tests.statements import execute
+from tests.support.catalog import catalog, differences
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.login_roles import login
+from tests.support.rows.population import contents, populate
+from tests.support.statements import execute
 
 SECONDS = 30
 RIGHTS = """SELECT relname, pg_get_userbyid(relowner), relacl::text FROM pg_class WHERE relname = 'key_label_counts'

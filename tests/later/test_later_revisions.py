@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines import Engine
-from tests.engines.postgresql import PostgresqlEngine
 from tests.later.copies import lay_over, run_in
-from tests.once import once
+from tests.support.engines import Engine
+from tests.support.engines.postgresql import PostgresqlEngine
+from tests.support.once import once
 
 CHOSEN: dict[str, tuple[str, ...]] = {
     "later/test_exchanges.py": ("test_exchanges",),

@@ -19,11 +19,11 @@ from fnmatch import fnmatch
 
 import psycopg
 
-from tests.engines import DEFAULT_ENGINES, Engines, parse_names
 from tests.mutations import matrix
 from tests.mutations.dialects import every_mutation, kinds_on
 from tests.mutations.kinds import Mutation
 from tests.mutations.trial import Court, Trial
+from tests.support.engines import DEFAULT_ENGINES, Engines, parse_names
 
 
 def main() -> int:

@@ -6,11 +6,11 @@ from contextlib import closing
 from functools import cache
 from zlib import crc32
 
-from tests.engines import Database
 from tests.mutations import postgresql, sqlite
 from tests.mutations.kinds import Kind, Mutation, mutations
 from tests.mutations.postgresql.catalog import rows_of as rows_of_postgresql
 from tests.mutations.sqlite.catalog import rows_of as rows_of_sqlite
+from tests.support.engines import Database
 
 EVERY_KIND = {"postgresql": postgresql.KINDS, "sqlite": sqlite.KINDS}
 

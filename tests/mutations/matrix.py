@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kms_schema import snapshots
-from tests.engines.programs import REPOSITORY
 from tests.mutations.trial import Mending, Trial
+from tests.support.engines.programs import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "validator-matrix.md"
 HEAD = """# What the validator finds

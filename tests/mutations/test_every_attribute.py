@@ -9,9 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.engines import Engines
 from tests.mutations.dialects import every_mutation, kinds_on, two_of_each_kind
 from tests.mutations.kinds import run
+from tests.support.engines import Engines
 
 CATALOGS = {
     "pg_class": ("c.relname", "c.oid"),

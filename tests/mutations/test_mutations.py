@@ -8,12 +8,12 @@ from contextlib import closing
 import pytest
 
 from kms_schema import snapshots, validate
-from tests import python
-from tests.engines import Database, Engines
-from tests.engines.programs import REPOSITORY
 from tests.mutations.dialects import every_mutation, kinds_on, one_of_each_kind
 from tests.mutations.kinds import Mutation, run
 from tests.mutations.trial import Court
+from tests.support.engines import Database, Engines
+from tests.support.engines.programs import REPOSITORY
+from tests.support.programs import python
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

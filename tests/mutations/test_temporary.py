@@ -5,9 +5,9 @@ from contextlib import closing
 import pytest
 
 from kms_schema import validate
-from tests.engines import Database
 from tests.mutations.kinds import run
-from tests.reports import found, report_on
+from tests.support.engines import Database
+from tests.support.reports import found, report_on
 
 SWALLOW = "BEFORE INSERT ON main.key_audit_logs BEGIN SELECT RAISE(IGNORE); END"
 

@@ -10,9 +10,9 @@ import psycopg
 
 from kms_schema import validate
 from kms_schema.validator import Finding
-from tests.engines import Database, Engine
-from tests.engines.database import Connection
 from tests.mutations.kinds import Mutation, run
+from tests.support.engines import Database, Engine
+from tests.support.engines.database import Connection
 
 DriverError = (psycopg.Error, sqlite3.Error)
 

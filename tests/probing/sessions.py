@@ -14,7 +14,7 @@ from kms_schema.validator.probing.postgresql import PostgresqlSession
 from kms_schema.validator.probing.postgresql import probing as on_postgresql
 from kms_schema.validator.probing.sqlite import SqliteSession
 from kms_schema.validator.probing.sqlite import probing as on_sqlite
-from tests.engines.database import Connection, Database
+from tests.support.engines.database import Connection, Database
 
 Tried = list[Attempt | Promise]
 NEWEST = {"postgresql": 18, "sqlite": 3}

@@ -12,10 +12,10 @@ from kms_schema.validator.catalog import Objects
 from kms_schema.validator.probing.attempt import Attempt, Promise
 from kms_schema.validator.probing.findings import probe_findings
 from kms_schema.validator.probing.trial import Outcome, make
-from tests.engines import Database
-from tests.engines.database import Connection
 from tests.probing.sessions import Tried, by_guard, copy_of, expected_of, session_on
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.statements import execute
 
 REVISIONS = snapshots.chain()[1:]
 

@@ -11,13 +11,13 @@ import psycopg
 import pytest
 
 from kms_schema import validate
-from tests import python
-from tests.catalog import catalog, differences
-from tests.engines import Database
 from tests.interruption.sessions import await_silence
-from tests.population import contents, populate
-from tests.reports import found
-from tests.statements import execute
+from tests.support.catalog import catalog, differences
+from tests.support.engines import Database
+from tests.support.programs import python
+from tests.support.reports import found
+from tests.support.rows.population import contents, populate
+from tests.support.statements import execute
 
 PROGRAM = """
 import sys, time

@@ -11,14 +11,14 @@ import sqlalchemy as sa
 
 from kms_schema import validate
 from kms_schema.validator import Report
-from tests.catalog import catalog, differences
-from tests.commands import kms_schema
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.population import contents, populate
-from tests.reports import found
-from tests.roles import APPLICATION, login
-from tests.statements import execute
+from tests.support.catalog import catalog, differences
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.login_roles import APPLICATION, login
+from tests.support.programs.commands import kms_schema
+from tests.support.reports import found
+from tests.support.rows.population import contents, populate
+from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

@@ -9,8 +9,8 @@ import pytest
 
 from kms_schema.roles.applying import apply
 from kms_schema.roles.definition import Role
-from tests.engines import Database, Engine, Engines
 from tests.rights.granted import Granted
+from tests.support.engines import Database, Engine, Engines
 
 
 @pytest.fixture

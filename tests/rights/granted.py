@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 
 from kms_schema.roles.definition import Role
-from tests.engines import Database
-from tests.roles import login
+from tests.support.engines import Database
+from tests.support.login_roles import login
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ import secrets
 import uuid
 from typing import Any
 
-from tests.engines.database import Connection
-from tests.rows import insert, unique
+from tests.support.engines.database import Connection
+from tests.support.rows.smallest import insert, unique
 
 HOUR = dt.timedelta(hours=1)
 

@@ -12,15 +12,15 @@ from kms_schema.roles import applying
 from kms_schema.roles.applying import apply
 from kms_schema.roles.definition import Role
 from kms_schema.roles.statements import LOCK_TIMEOUT, script
-from tests.commands import kms_schema
 from tests.database.test_validate_roles import HAND_OVER
-from tests.engines import Database
-from tests.reports import found
-from tests.revisions import revisions
 from tests.rights.granted import Granted
 from tests.rights.material import live_key
-from tests.roles import login
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.login_roles import login
+from tests.support.programs.commands import kms_schema
+from tests.support.reports import found
+from tests.support.revisions import revisions
+from tests.support.statements import execute
 
 pytestmark = pytest.mark.only_on("postgresql")
 

@@ -13,11 +13,11 @@ import psycopg
 import pytest
 
 from kms_schema.roles.definition import CLIENT_COLUMNS, Role
-from tests.engines import Database
-from tests.engines.programs import REPOSITORY
 from tests.rights.granted import Granted
-from tests.roles import login
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.programs import REPOSITORY
+from tests.support.login_roles import login
+from tests.support.statements import execute
 
 pytestmark = pytest.mark.only_on("postgresql")
 

@@ -23,11 +23,11 @@ from kms_schema.models import (
 )
 from kms_schema.roles.definition import Role
 from kms_schema.vocabulary import AuditCategory, HsmProvider, KeyStatus, KeyType, RotationStatus, RotationTrigger
-from tests.commands import kms_schema
-from tests.reports import found
 from tests.rights.granted import Granted
 from tests.rights.material import blob, destroyed_version, live_key
-from tests.statements import execute
+from tests.support.programs.commands import kms_schema
+from tests.support.reports import found
+from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("all")]
 

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from kms_schema.roles.definition import GRANTEES, REMOVAL, Role
-from tests.engines.programs import REPOSITORY
 from tests.rights.granted import Granted
+from tests.support.engines.programs import REPOSITORY
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("all")]
 

@@ -5,7 +5,7 @@ import pytest
 
 from kms_schema.roles.definition import GRANTEES, Role
 from tests.rights.granted import Granted
-from tests.statements import execute, refused
+from tests.support.statements import execute, refused
 
 pytestmark = pytest.mark.only_on("postgresql")
 

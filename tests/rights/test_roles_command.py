@@ -5,10 +5,10 @@ import json
 import pytest
 
 from kms_schema.roles.definition import GRANTEES, Role
-from tests.commands import kms_schema
-from tests.engines import Database
-from tests.engines.client_programs import address, client
 from tests.rights.granted import Granted
+from tests.support.engines import Database
+from tests.support.engines.client_programs import address, client
+from tests.support.programs.commands import kms_schema
 
 
 def test_it_prints_the_sql_and_asks_no_database() -> None:

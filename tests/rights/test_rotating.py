@@ -8,10 +8,10 @@ import pytest
 
 from kms_schema.roles.definition import Role
 from kms_schema.rotations import open_queue
-from tests import rows
 from tests.rights.granted import Granted
 from tests.rotating.scenes import a_key, a_policy, a_rotation, run_out
-from tests.statements import execute
+from tests.support.rows import smallest
+from tests.support.statements import execute
 
 pytestmark = pytest.mark.only_on("postgresql")
 
@@ -45,7 +45,7 @@ def test_a_rotation_from_what_is_due_to_a_retry_as_kms_rotator_alone(granted: Gr
 
 
 def a_rotation_of(granted: Granted) -> uuid.UUID:
-    times: rows.Row = {"started_at": rows.now(), "lease_expires_at": rows.now() + dt.timedelta(hours=1)}
+    times: smallest.Row = {"started_at": smallest.now(), "lease_expires_at": smallest.now() + dt.timedelta(hours=1)}
     rotation = a_rotation(granted.superuser, status="RUNNING", claimed_by="worker-3#1", **times)
     identity: uuid.UUID = rotation["id"]
     return identity

@@ -13,7 +13,7 @@ import pytest
 
 from kms_schema.cli.validate import connected
 from tests.cli.test_validate_command import kms_schema
-from tests.engines import Database
+from tests.support.engines import Database
 
 pytestmark = pytest.mark.only_on("sqlite")
 

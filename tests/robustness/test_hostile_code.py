@@ -10,9 +10,9 @@ import pytest
 from psycopg.types.json import set_json_loads
 
 from kms_schema import validate
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.reports import found, report_on, run
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.reports import found, report_on, run
 
 REVISION = "revision of the database"
 EVIL = """CREATE FUNCTION evil(text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS

@@ -13,10 +13,10 @@ from kms_schema import validate
 from kms_schema.validator.formats import FORMATS
 from kms_schema.validator.quoting import quoted
 from tests.cli.test_validate_command import kms_schema
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.reports import found, run
 from tests.robustness.names import HOSTILE, in_quotes
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.reports import found, run
 from tests.unit.test_report_formats import junit_schema, sarif_validator
 
 pytestmark = pytest.mark.versions("oldest and newest")

@@ -14,11 +14,11 @@ import pytest
 
 from kms_schema import validate
 from kms_schema.validator import facts_postgresql
-from tests import python
-from tests.commands import kms_schema
-from tests.engines import Database
-from tests.engines.programs import REPOSITORY
-from tests.reports import found, run
+from tests.support.engines import Database
+from tests.support.engines.programs import REPOSITORY
+from tests.support.programs import python
+from tests.support.programs.commands import kms_schema
+from tests.support.reports import found, run
 
 Act = Callable[[psycopg.Cursor[Any], int], None]
 

@@ -9,9 +9,9 @@ from psycopg import sql
 
 from kms_schema import validate
 from tests.cli.test_validate_command import kms_schema
-from tests.engines import Database, Engine
-from tests.reports import found, run
 from tests.robustness.names import in_quotes
+from tests.support.engines import Database, Engine
+from tests.support.reports import found, run
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 

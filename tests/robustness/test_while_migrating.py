@@ -10,10 +10,10 @@ from threading import Event, Thread
 import pytest
 
 from kms_schema import ValidationError, validate
-from tests.commands import kms_schema
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.reports import found
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.programs.commands import kms_schema
+from tests.support.reports import found
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

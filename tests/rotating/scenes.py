@@ -4,10 +4,10 @@ import datetime as dt
 from typing import Any
 
 from kms_schema.rotations import RotationQueue, open_queue
-from tests import rows
-from tests.engines.database import Connection
-from tests.rows import Row, insert
-from tests.statements import adapt, dialect_of, execute
+from tests.support.engines.database import Connection
+from tests.support.rows import smallest
+from tests.support.rows.smallest import Row, insert
+from tests.support.statements import adapt, dialect_of, execute
 
 HOUR = dt.timedelta(hours=1)
 DAY = dt.timedelta(days=1)
@@ -18,21 +18,23 @@ def queue_of(connection: Connection) -> RotationQueue:
 
 
 def a_policy(connection: Connection, **over: Any) -> Row:
-    return insert(connection, "rotation_policies", **rows.rotation_policy(**over))
+    return insert(connection, "rotation_policies", **smallest.rotation_policy(**over))
 
 
 def a_key(connection: Connection, *, age: dt.timedelta = 100 * DAY, live: Row | None = None, **over: Any) -> Row:
     """Insert an active key of some age, with a live version."""
-    at = rows.now() - age
-    key = insert(connection, "key_masters", **rows.active_key_master(created_at=at, activated_at=at, **over))
-    insert(connection, "key_versions", **rows.live_key_version(key, created_at=at, activated_at=at, **(live or {})))
+    at = smallest.now() - age
+    key = insert(connection, "key_masters", **smallest.active_key_master(created_at=at, activated_at=at, **over))
+    insert(connection, "key_versions", **smallest.live_key_version(key, created_at=at, activated_at=at, **(live or {})))
     return key
 
 
 def a_rotation(connection: Connection, key: Row | None = None, **over: Any) -> Row:
     """Insert a rotation that may be claimed now, unless it is told otherwise."""
     key = key or a_key(connection)
-    return insert(connection, "key_rotations", **rows.key_rotation(key, **{"scheduled_at": rows.now() - HOUR, **over}))
+    return insert(
+        connection, "key_rotations", **smallest.key_rotation(key, **{"scheduled_at": smallest.now() - HOUR, **over})
+    )
 
 
 def stored(connection: Connection, rotation: Any, *columns: str) -> tuple[Any, ...]:
@@ -56,4 +58,4 @@ def set_values(connection: Connection, rotation: Any, **values: Any) -> None:
 
 def run_out(connection: Connection, rotation: Any) -> None:
     """Have a lease end a second ago."""
-    set_values(connection, rotation, lease_expires_at=rows.now() - dt.timedelta(seconds=1))
+    set_values(connection, rotation, lease_expires_at=smallest.now() - dt.timedelta(seconds=1))

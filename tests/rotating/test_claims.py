@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from kms_schema.rotations import Backoff, Claim, LeaseLost, RotationError, RotationQueue
-from tests import rows
 from tests.rotating.scenes import DAY, HOUR, a_key, a_policy, a_rotation, queue_of, run_out, set_values, stored
-from tests.rows import insert
-from tests.shared import SharedDatabase
-from tests.statements import execute
+from tests.support.rows import smallest
+from tests.support.rows.smallest import insert
+from tests.support.shared import SharedDatabase
+from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("all")
 
@@ -31,7 +31,7 @@ def test_a_claim_says_what_a_worker_needs_and_the_row_whose_it_is(shared: Shared
     assert (claim.id, claim.key_master_id, claim.key_id) == (rotation["id"], key["id"], key["key_id"])
     assert (claim.trigger, claim.details, claim.retry_count, claim.max_retries) == ("manual", {"reason": "time"}, 1, 3)
     assert (claim.old_version, claim.live_version, claim.taken_over_from) == (2, 2, None)
-    assert abs(claim.lease_expires_at - (rows.now() + 5 * MINUTE)) < MINUTE
+    assert abs(claim.lease_expires_at - (smallest.now() + 5 * MINUTE)) < MINUTE
     row = stored(shared.connection, claim.id, "status", "claimed_by", "lease_expires_at", "old_version")
     assert row == ("RUNNING", claim.claimed_by, claim.lease_expires_at, 2)
     assert claim.claimed_by.startswith("worker-1#")
@@ -42,13 +42,13 @@ def test_a_claim_says_what_a_worker_needs_and_the_row_whose_it_is(shared: Shared
 def test_the_version_that_was_live_when_it_was_scheduled_stays_known(shared: SharedDatabase) -> None:
     key = a_key(shared.connection)
     a_rotation(shared.connection, key, old_version=1)
-    execute(shared.connection, "UPDATE key_versions SET deactivated_at = :at", {"at": rows.now()})
-    insert(shared.connection, "key_versions", **rows.live_key_version(key, version_number=2))
+    execute(shared.connection, "UPDATE key_versions SET deactivated_at = :at", {"at": smallest.now()})
+    insert(shared.connection, "key_versions", **smallest.live_key_version(key, version_number=2))
     assert (claimed(shared).old_version, 2) == (1, 2)
 
 
 def test_what_was_planned_for_the_earliest_time_comes_first_and_nothing_before_its_time(shared: SharedDatabase) -> None:
-    times = [rows.now() + hours * HOUR for hours in (-1, -3, 1, -2)]
+    times = [smallest.now() + hours * HOUR for hours in (-1, -3, 1, -2)]
     made = [a_rotation(shared.connection, scheduled_at=time)["id"] for time in times]
     queue = queue_of(shared.connection)
     found = [queue.claim("worker-1") for _ in range(4)]
@@ -57,7 +57,7 @@ def test_what_was_planned_for_the_earliest_time_comes_first_and_nothing_before_i
 
 @pytest.mark.parametrize("status", ["planned", "run out"])
 def test_nothing_is_started_outside_its_policys_window(shared: SharedDatabase, status: str) -> None:
-    start, end = (f"{rows.now() + hours * HOUR:%H:%M}" for hours in (2, 3))
+    start, end = (f"{smallest.now() + hours * HOUR:%H:%M}" for hours in (2, 3))
     policy = a_policy(shared.connection, rotation_window_start=start, rotation_window_end=end)
     rotation = a_rotation(shared.connection, policy_id=policy["id"])
     if status == "run out":
@@ -71,12 +71,12 @@ def test_nothing_is_started_outside_its_policys_window(shared: SharedDatabase, s
 
 def _zone_where_it_is(time: str) -> str:
     """Return the zone whose clocks show `time` now, or up to an hour later; POSIX has the sign the other way round."""
-    ahead = (int(time[:2]) - rows.now().hour) % 24
+    ahead = (int(time[:2]) - smallest.now().hour) % 24
     return f"Etc/GMT-{ahead}"
 
 
 def test_what_no_policy_asked_for_has_no_window_and_any_time_can_be_asked_for(shared: SharedDatabase) -> None:
-    start, end = (f"{rows.now() + hours * HOUR:%H:%M}" for hours in (2, 3))
+    start, end = (f"{smallest.now() + hours * HOUR:%H:%M}" for hours in (2, 3))
     policy = a_policy(shared.connection, rotation_window_start=start, rotation_window_end=end)
     waiting = a_rotation(shared.connection, policy_id=policy["id"])
     free = a_rotation(shared.connection)
@@ -117,7 +117,7 @@ def test_a_lease_can_be_renewed_while_it_runs(shared: SharedDatabase) -> None:
     a_rotation(shared.connection)
     claim = claimed(shared, lease=MINUTE)
     renewed = queue_of(shared.connection).renew(claim, 2 * HOUR)
-    assert abs(renewed.lease_expires_at - (rows.now() + 2 * HOUR)) < MINUTE
+    assert abs(renewed.lease_expires_at - (smallest.now() + 2 * HOUR)) < MINUTE
     assert stored(shared.connection, claim.id, "lease_expires_at") == (renewed.lease_expires_at,)
 
 
@@ -125,14 +125,14 @@ def test_a_rotation_that_is_done_says_what_it_made_and_how_long_it_took(shared: 
     key = a_key(shared.connection)
     a_rotation(shared.connection, key)
     claim = claimed(shared)
-    execute(shared.connection, "UPDATE key_versions SET deactivated_at = :at", {"at": rows.now()})
-    insert(shared.connection, "key_versions", **rows.live_key_version(key, version_number=2))
+    execute(shared.connection, "UPDATE key_versions SET deactivated_at = :at", {"at": smallest.now()})
+    insert(shared.connection, "key_versions", **smallest.live_key_version(key, version_number=2))
     queue_of(shared.connection).complete(claim, new_version=2, affected_records=7)
     columns = ("status", "old_version", "new_version", "affected_records", "claimed_by")
     assert stored(shared.connection, claim.id, *columns) == ("COMPLETED", 1, 2, 7, claim.claimed_by)
     (took, completed) = stored(shared.connection, claim.id, "execution_time_ms", "completed_at")
     assert 0 <= took < 60_000
-    assert abs(completed - rows.now()) < MINUTE
+    assert abs(completed - smallest.now()) < MINUTE
 
 
 def test_a_failure_says_why_and_when_it_is_tried_again(shared: SharedDatabase) -> None:
@@ -143,7 +143,7 @@ def test_a_failure_says_why_and_when_it_is_tried_again(shared: SharedDatabase) -
         "FAILED", "no quorum", again,
     )  # fmt: skip
     assert again is not None
-    assert 10 * MINUTE - MINUTE < again - rows.now() <= 20 * MINUTE
+    assert 10 * MINUTE - MINUTE < again - smallest.now() <= 20 * MINUTE
 
 
 def test_after_the_last_retry_it_stays_failed(shared: SharedDatabase) -> None:
@@ -156,7 +156,7 @@ def test_after_the_last_retry_it_stays_failed(shared: SharedDatabase) -> None:
         assert (again is None) == (left == 0)
         if again:
             assert queue.schedule_due().retried == 0, "it is too early"
-            set_values(shared.connection, rotation["id"], next_retry_at=rows.now() - MINUTE)
+            set_values(shared.connection, rotation["id"], next_retry_at=smallest.now() - MINUTE)
             assert queue.schedule_due().retried == 1
     assert queue.schedule_due().retried == 0
     assert stored(shared.connection, rotation["id"], "status", "retry_count") == ("FAILED", 2)

@@ -12,11 +12,11 @@ import pytest
 from kms_schema.rotations import Scheduled
 from kms_schema.rotations.postgresql_queue import STATEMENTS as ON_POSTGRESQL
 from kms_schema.rotations.sqlite_queue import STATEMENTS as ON_SQLITE
-from tests.engines import Database, Engines
-from tests.engines.database import Connection
 from tests.rotating.many_keys import DUE, fill
 from tests.rotating.scenes import a_key, queue_of
-from tests.statements import execute
+from tests.support.engines import Database, Engines
+from tests.support.engines.database import Connection
+from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

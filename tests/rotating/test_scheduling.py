@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from kms_schema.rotations import Scheduled
-from tests import rows
 from tests.rotating.scenes import DAY, HOUR, a_key, a_policy, a_rotation, queue_of, set_values, stored
-from tests.rows import Row, insert
-from tests.shared import SharedDatabase
-from tests.statements import execute
+from tests.support.rows import smallest
+from tests.support.rows.smallest import Row, insert
+from tests.support.shared import SharedDatabase
+from tests.support.statements import execute
 
 ALARM = {"event_category": "SECURITY", "security_level": "CRITICAL"}
 DEMAND = {"event_category": "COMPLIANCE", "event_type": "ROTATION_REQUIRED"}
@@ -43,16 +43,16 @@ def test_a_key_that_is_due_gets_one_rotation_that_says_why(  # noqa: PLR0917  (p
     shared: SharedDatabase, reason: str, trigger: str, limits: Row, key: Row, live: Row, entry: Row | None
 ) -> None:
     policy = a_policy(shared.connection, **limits)
-    times = {name: rows.now() + after for name, after in key.items()}
+    times = {name: smallest.now() + after for name, after in key.items()}
     made = a_key(shared.connection, live={"version_number": 3, **live}, **times)
     if entry:
-        insert(shared.connection, "key_audit_logs", **rows.audit_entry(**entry, key_id=made["id"]))
+        insert(shared.connection, "key_audit_logs", **smallest.audit_entry(**entry, key_id=made["id"]))
     queue = queue_of(shared.connection)
     assert [(row["reason"], row["key_id"]) for row in queue.due()] == [(reason, made["key_id"])]
     assert queue.schedule_due() == Scheduled(scheduled=1, retried=0, looked_at=0)
     ((found, status, old_version, scheduled_at, details),) = rotations(shared)
     assert (found, status, old_version) == (trigger, "SCHEDULED", 3)
-    assert abs(scheduled_at - rows.now()) < dt.timedelta(minutes=1)
+    assert abs(scheduled_at - smallest.now()) < dt.timedelta(minutes=1)
     details = json.loads(details) if isinstance(details, str) else details
     assert details.keys() == {"reason", "reasons", "policy_name", "due_at"}
     assert (details["reason"], details["reasons"], details["policy_name"]) == (reason, [reason], policy["policy_name"])
@@ -67,7 +67,7 @@ def test_a_key_that_is_due_later_is_planned_for_then(shared: SharedDatabase, lim
     queue = queue_of(shared.connection)
     assert queue.schedule_due().scheduled == 1
     ((*_, scheduled_at, _),) = rotations(shared)
-    assert abs(scheduled_at - (rows.now() + 5 * HOUR)) < dt.timedelta(minutes=1)
+    assert abs(scheduled_at - (smallest.now() + 5 * HOUR)) < dt.timedelta(minutes=1)
     assert queue.claim("worker-1") is None
 
 
@@ -77,10 +77,10 @@ def test_a_key_that_only_expires_is_not_rotated_again_and_again(
 ) -> None:
     """Its notice of 24 hours began 23 hours ago."""
     a_policy(shared.connection, **NO_DATE)
-    key = a_key(shared.connection, expires_at=rows.now() + HOUR)
+    key = a_key(shared.connection, expires_at=smallest.now() + HOUR)
     if rotated is not None:
         statement = "UPDATE key_masters SET rotated_at = :at WHERE id = :id"
-        execute(shared.connection, statement, {"at": rows.now() - rotated, "id": key["id"]})
+        execute(shared.connection, statement, {"at": smallest.now() - rotated, "id": key["id"]})
     assert len(queue_of(shared.connection).due()) == 1
     assert queue_of(shared.connection).schedule_due().scheduled == scheduled
 
@@ -94,8 +94,8 @@ def test_a_round_takes_no_more_than_it_is_told(shared: SharedDatabase) -> None:
 
 
 def failed(shared: SharedDatabase, key: Row | None = None, **over: Any) -> Row:
-    at = rows.now() - 2 * HOUR
-    times = {"started_at": at, "failed_at": at, "next_retry_at": rows.now() - HOUR}
+    at = smallest.now() - 2 * HOUR
+    times = {"started_at": at, "failed_at": at, "next_retry_at": smallest.now() - HOUR}
     return a_rotation(shared.connection, key, **{"status": "FAILED", **times, **over})
 
 
@@ -104,7 +104,7 @@ def failed(shared: SharedDatabase, key: Row | None = None, **over: Any) -> Row:
     [
         ({}, 1),
         ({"next_retry_at": None}, 0),
-        ({"next_retry_at": rows.now() + DAY}, 0),
+        ({"next_retry_at": smallest.now() + DAY}, 0),
         ({"retry_count": 3}, 0),
         ({"retry_count": 2}, 1),
     ],
@@ -121,7 +121,7 @@ def test_what_failed_is_tried_again_when_its_time_has_come(shared: SharedDatabas
 
 def test_a_retry_that_a_success_has_made_needless_is_forgotten(shared: SharedDatabase) -> None:
     rotation = failed(shared)
-    at = rows.now() - HOUR
+    at = smallest.now() - HOUR
     times = {"started_at": at, "completed_at": at}
     a_rotation(shared.connection, {"id": rotation["key_id"]}, status="COMPLETED", **times)
     assert queue_of(shared.connection).schedule_due().retried == 0
@@ -136,7 +136,7 @@ def test_a_key_that_has_an_open_rotation_gets_no_second_one_by_a_retry(shared: S
 
 def test_of_two_failures_of_a_key_the_last_is_tried_again(shared: SharedDatabase) -> None:
     first = failed(shared)
-    last = failed(shared, {"id": first["key_id"]}, failed_at=rows.now() - HOUR)
+    last = failed(shared, {"id": first["key_id"]}, failed_at=smallest.now() - HOUR)
     assert queue_of(shared.connection).schedule_due().retried == 1
     assert stored(shared.connection, last["id"], "status") == ("SCHEDULED",)
     assert queue_of(shared.connection).schedule_due().retried == 0

@@ -13,13 +13,14 @@ from typing import TypeVar
 import pytest
 
 from kms_schema.rotations import Claim, LeaseLost
-from tests import python, rows
-from tests.engines import Database
-from tests.engines.database import Connection
-from tests.engines.programs import REPOSITORY
 from tests.rotating.scenes import a_key, a_policy, a_rotation, queue_of, stored
-from tests.rows import insert
-from tests.statements import execute
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.engines.programs import REPOSITORY
+from tests.support.programs import python
+from tests.support.rows import smallest
+from tests.support.rows.smallest import insert
+from tests.support.statements import execute
 
 Result = TypeVar("Result")
 
@@ -136,12 +137,12 @@ def test_what_a_late_worker_made_goes_with_the_transaction_that_cannot_complete_
         replaced = queue_of(other).claim("worker-2")
         assert replaced is not None
         execute(connection, "BEGIN")
-        insert(connection, "key_versions", **rows.key_version(key, version_number=2))
+        insert(connection, "key_versions", **smallest.key_version(key, version_number=2))
         with pytest.raises(LeaseLost):
             queue.complete(late, new_version=2)
         connection.rollback()
         execute(other, "BEGIN")
-        insert(other, "key_versions", **rows.key_version(key, version_number=2))
+        insert(other, "key_versions", **smallest.key_version(key, version_number=2))
         queue_of(other).complete(replaced, new_version=2)
         assert stored(connection, late.id, "status") == ("RUNNING",), "it is not committed yet"
         other.commit()

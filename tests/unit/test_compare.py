@@ -16,7 +16,7 @@ from kms_schema.validator.findings import codes_of
 from kms_schema.validator.grants import grants
 from kms_schema.validator.rendering import settled
 from kms_schema.validator.rules import RULES
-from tests.engines.programs import REPOSITORY
+from tests.support.engines.programs import REPOSITORY
 from tools.snapshot_files import snapshot_files, symbolic
 
 

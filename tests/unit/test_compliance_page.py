@@ -10,8 +10,8 @@ import pytest
 from kms_schema.cli import program
 from kms_schema.roles.definition import Role
 from kms_schema.vocabulary import RecordedEvent
-from tests.engines.programs import REPOSITORY
-from tests.pages import NAMED, Page, cells, faults_in_named_tests, words_of_the_sql
+from tests.support.engines.programs import REPOSITORY
+from tests.support.pages import NAMED, Page, cells, faults_in_named_tests, words_of_the_sql
 
 PAGE = Page("compliance.md")
 PARAGRAPHS = {

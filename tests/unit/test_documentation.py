@@ -5,7 +5,7 @@ import re
 import pytest
 
 from kms_schema.vocabulary import RecordedEvent
-from tests.engines.programs import REPOSITORY
+from tests.support.engines.programs import REPOSITORY
 from tools.documentation import PAGES, regenerate
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")

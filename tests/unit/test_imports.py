@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.programs import REPOSITORY
-from tests.import_graph import ROOT, all_imports, in_circles, modules, read
+from tests.support.engines.programs import REPOSITORY
+from tests.support.import_graph import ROOT, all_imports, in_circles, modules, read
 
 RECORD = REPOSITORY / "tests" / "import_violations.txt"
 

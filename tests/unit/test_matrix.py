@@ -9,9 +9,9 @@ from types import ModuleType
 
 import pytest
 
-from tests.engines import parse_names
-from tests.engines.install import SQLITE_PACKAGES
-from tests.engines.programs import NPM_VERSIONS, REPOSITORY
+from tests.support.engines import parse_names
+from tests.support.engines.install import SQLITE_PACKAGES
+from tests.support.engines.programs import NPM_VERSIONS, REPOSITORY
 
 
 def load(path: str) -> ModuleType:

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.command import main
 from benchmarks.scales import SCALES
 from benchmarks.targets import TARGETS
-from tests.engines.programs import REPOSITORY
+from tests.support.engines.programs import REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "performance.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^python scripts/benchmark\.py.*$", PAGE, re.MULTILINE)

@@ -18,8 +18,8 @@ from kms_schema.snapshots import chain
 from kms_schema.validator import RULES, Report, Severity
 from kms_schema.validator.formats import FORMATS, Layout
 from kms_schema.validator.visible import in_a_line
-from tests.engines.programs import REPOSITORY
-from tests.sample_reports import (
+from tests.support.engines.programs import REPOSITORY
+from tests.support.sample_reports import (
     COLUMN,
     DISABLED,
     EXTRA,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kms_schema.validator.rules import ENTRIES, OF_ATTRIBUTES, OF_OBJECTS, RULES, Asked, Remediation, Rule
 from kms_schema.validator.rules.rule import NO_HELP
-from tests.engines.programs import REPOSITORY
+from tests.support.engines.programs import REPOSITORY
 
 VALIDATOR = REPOSITORY / "kms_schema" / "validator"
 REGISTRY = "kms_schema/validator/rules"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines import Database
 from tests.later import LAID_OVER
+from tests.support.engines import Database
 
 OFFLINE = Database("postgresql", "postgresql", "postgresql+psycopg://nobody@nowhere/none")
 """Nobody connects to it: its URL only says which SQL to write."""

@@ -7,8 +7,8 @@ import pytest
 from kms_schema import snapshots
 from kms_schema.validator.probing.attempt import Attempt, Engine
 from kms_schema.validator.probing.attempts import attempts
-from tests.pages import Page, cells, faults_in_named_tests
 from tests.probing.sessions import NEWEST, expected_of
+from tests.support.pages import Page, cells, faults_in_named_tests
 
 PAGE = Page("threat-model.md")
 

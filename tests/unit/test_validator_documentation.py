@@ -6,14 +6,14 @@ from datetime import date
 
 from kms_schema import Waiver, written
 from kms_schema.validator.formats import FORMATS
-from tests import validator_examples
-from tests.sample_reports import EXTRA, USUAL
+from tests.support.sample_reports import EXTRA, USUAL
+from tools import validator_examples
 
 PAGE = validator_examples.PAGE.read_text(encoding="utf-8")
 
 
 def test_the_examples_and_the_tables_of_codes_are_what_the_program_writes() -> None:
-    advice = "run: python -m tests.validator_examples"
+    advice = "run: python -m tools.validator_examples"
     assert validator_examples.regenerate(PAGE) == PAGE, advice
     assert validator_examples.HTML.read_text(encoding="utf-8") == written(USUAL, "html") + "\n", advice
 

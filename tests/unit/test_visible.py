@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kms_schema.validator.visible import in_a_line, in_lines
-from tests.sample_reports import HIDDEN
+from tests.support.sample_reports import HIDDEN
 
 HARMFUL = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 ANY_TEXT = st.text(st.characters(categories=None, exclude_categories=()))

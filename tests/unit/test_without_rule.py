@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.engines.programs import REPOSITORY
+from tests.support.engines.programs import REPOSITORY
 
 AREAS = {
     *("schema", "migrations", "validator", "audit", "crypto", "roles", "hardening", "rotations", "cli", "resilience")

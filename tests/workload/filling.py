@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.engines.database import Connection
-from tests.statements import dialect_of, execute
+from tests.support.engines.database import Connection
+from tests.support.statements import dialect_of, execute
 
 NOW = dt.datetime(2026, 7, 1, tzinfo=dt.UTC)
 """The time of the newest rows."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kms_schema.snapshots import chain, load
-from tests.engines.database import Connection
-from tests.statements import execute
+from tests.support.engines.database import Connection
+from tests.support.statements import execute
 
 _SEARCH = re.compile(
     r"(?P<how>SEARCH|SCAN) (?:TABLE )?(?P<table>\w+)(?: AS (?P<alias>\w+))?"

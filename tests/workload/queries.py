@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.engines.database import Dialect
+from tests.support.engines.database import Dialect
 from tests.workload.filling import HOT_KEY, NOW, VERSIONS
 
 BOTH: tuple[Dialect, ...] = ("postgresql", "sqlite")

@@ -5,7 +5,7 @@ Codes never change their meaning. The tens tell the kind of object, the last dig
 get past the guards; from 500, what is about rows; from 600, what a probe tried; from 900, what is about the check
 itself.
 
-A new code is an entry here, its check, and a test that names it; `python -m tests.validator_examples` writes it into
+A new code is an entry here, its check, and a test that names it; `python -m tools.validator_examples` writes it into
 docs/validator.md.
 """
 

@@ -1,0 +1,1 @@
+"""Statements of several sessions, and who waits for whom."""

@@ -1,0 +1,77 @@
+"""Sessions on PostgreSQL whose statements run aside, so that one can be seen waiting for another."""
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg
+
+from tests.support.concurrency.statements import Move
+from tests.support.engines.database import Database
+from tests.support.statements import execute
+
+PATIENCE_SECONDS = 20
+"""How long anything may take before the test fails; locks and statements give up earlier, on the server."""
+
+
+class Session:
+    """One client in a transaction that has taken its snapshot."""
+
+    def __init__(self, database: Database, isolation: str) -> None:
+        """Connect and begin at `isolation`."""
+        connection = database.connect()
+        assert isinstance(connection, psycopg.Connection)
+        self.connection = connection
+        self.error: psycopg.Error | None = None
+        self._aside = ThreadPoolExecutor(max_workers=1)
+        self._statement: Future[Any] | None = None
+        connection.execute("SET lock_timeout = '10s'")
+        connection.execute("SET statement_timeout = '15s'")
+        connection.execute(f"BEGIN ISOLATION LEVEL {isolation}".encode())
+        connection.execute("SELECT count(*) FROM key_masters")
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        """Give up what is still running and disconnect."""
+        if self._statement is not None and not self._statement.done():
+            self.connection.cancel_safe()
+            wait([self._statement], timeout=PATIENCE_SECONDS)
+        self._aside.shutdown()
+        self.connection.close()
+
+    def start(self, move: Move, observer: psycopg.Connection[Any]) -> bool:
+        """Run the move until it ends or waits for another session; return whether it waits."""
+        self._statement = self._aside.submit(execute, self.connection, move.statement, move.parameters)
+        pid = self.connection.info.backend_pid
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not self._statement.done():
+            row = observer.execute("SELECT cardinality(pg_blocking_pids(%s)) > 0", (pid,)).fetchone()
+            if row is not None and row[0]:
+                return True
+            assert time.monotonic() < deadline, f"neither done nor waiting: {move.statement}"
+            wait([self._statement], timeout=0.002)
+        return False
+
+    def finish(self) -> psycopg.Error | None:
+        """Wait for the move to end; return why it failed, if it did."""
+        assert self._statement is not None, "start a move first"
+        error = self._statement.exception(timeout=PATIENCE_SECONDS)
+        assert error is None or isinstance(error, psycopg.Error), error
+        self.error = error
+        return error
+
+    def commit(self) -> bool:
+        """Finish the move, end the transaction and return whether it committed."""
+        if self.finish() is not None:
+            self.roll_back()
+            return False
+        self.connection.execute("COMMIT")
+        return True
+
+    def roll_back(self) -> None:
+        """Undo the move, which has ended."""
+        self.connection.execute("ROLLBACK")

@@ -1,0 +1,62 @@
+"""A throwaway database on one engine, and the ways to reach it."""
+
+import argparse
+import io
+import sqlite3
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import psycopg
+import sqlalchemy as sa
+from alembic.config import CommandLine, Config
+
+from kms_schema.engine import create_engine
+from tests.support.engines.programs import REPOSITORY
+
+Dialect = Literal["postgresql", "sqlite"]
+Connection = psycopg.Connection[tuple[Any, ...]] | sqlite3.Connection
+
+ALEMBIC_INI = REPOSITORY / "alembic.ini"
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database that one test, or a few, have to themselves."""
+
+    engine_name: str
+    """The engine as `--engines` names it, such as `postgresql-18`."""
+    dialect: Dialect
+    url: str
+    """As SQLAlchemy writes it: `postgresql+psycopg://…` or `sqlite:////…`."""
+
+    @property
+    def name(self) -> str:
+        """The name of the database on its server, or the path of its file."""
+        return sa.make_url(self.url).database or ""
+
+    def connect(self) -> Connection:
+        """Return a connection in autocommit mode, as a client has it that knows nothing of this package.
+
+        On SQLite that means foreign keys are off. Whoever calls this closes the connection.
+        """
+        url = sa.make_url(self.url)
+        if self.dialect == "sqlite":
+            assert url.database is not None
+            return sqlite3.connect(url.database, isolation_level=None)
+        return psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True)
+
+    def engine(self) -> sa.Engine:
+        """Return an engine as the package makes it for applications; whoever calls this disposes of it."""
+        return create_engine(self.url)
+
+    def alembic(self, *arguments: str) -> str:
+        """Run `alembic -x url=… ARGUMENTS` in this process and return its standard output.
+
+        Where the command line would print the error and exit, this raises `alembic.util.CommandError`.
+        """
+        output = io.StringIO()
+        line = CommandLine(prog="alembic")
+        options: argparse.Namespace = line.parser.parse_args(["--raiseerr", "-x", f"url={self.url}", *arguments])
+        config = Config(file_=str(ALEMBIC_INI), cmd_opts=options, stdout=output, output_buffer=output)
+        line.run_cmd(config, options)
+        return output.getvalue()

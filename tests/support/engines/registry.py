@@ -1,0 +1,98 @@
+"""The engines of one test session: opened when first asked for, closed at the end."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from tests.support.engines.database import Database
+from tests.support.engines.postgresql import PostgresqlEngine
+from tests.support.engines.sqlite import SqliteEngine
+from tests.support.engines.unavailable import EngineUnavailableError
+
+DEFAULT_ENGINES = "sqlite,postgresql-18"
+ALL_ENGINES = "sqlite,postgresql-13,postgresql-15,postgresql-18"
+"""The oldest, the newest, and the one that Debian 12 has; what is between is asked for by name."""
+
+NAME = re.compile(r"sqlite(-\d+\.\d+\.\d+)?|postgresql-\d+")
+
+
+def parse_names(option: str) -> tuple[str, ...]:
+    """Return the engines that `--engines` names; raises `ValueError` for a name that is none."""
+    listed = re.sub(r"\ball\b", ALL_ENGINES, option)
+    names = tuple(dict.fromkeys(name.strip() for name in listed.split(",")))
+    for name in names:
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no engine: give `all`, or names such as {DEFAULT_ENGINES},sqlite-3.35.2")
+    return names
+
+
+class Engine(Protocol):
+    """What the two kinds of engine have in common."""
+
+    name: str
+
+    def create(self, template: Database | None = None) -> Database:
+        """Make a database."""
+
+    def drop(self, database: Database) -> None:
+        """Remove a database."""
+
+    def close(self) -> None:
+        """Release what the engine holds."""
+
+
+class Engines:
+    """Opens each engine once, and migrates what the session keeps of databases on it once.
+
+    What failed once is not tried again for every test that needs it: it fails with the first one's message.
+    """
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._opened: dict[str, Engine] = {}
+        self._migrated: dict[tuple[str, str], Database] = {}
+        self._failed: dict[str | tuple[str, str], str] = {}
+
+    def __getitem__(self, name: str) -> Engine:
+        """Return the engine called `name`; raises `EngineUnavailableError`."""
+        if name not in self._opened:
+            kind = SqliteEngine if name.startswith("sqlite") else PostgresqlEngine
+            with self._once(name):
+                self._opened[name] = kind(name)
+        return self._opened[name]
+
+    def migrated(self, name: str, purpose: str) -> Database:
+        """Return the one database, migrated to head, that the session keeps for `purpose` on an engine."""
+        return self._kept(name, purpose, "head")
+
+    def at(self, name: str, revision: str) -> Database:
+        """Return the one database that the session keeps at a revision on an engine: a template, to be copied."""
+        return self._kept(name, f"at {revision}", revision)
+
+    def _kept(self, name: str, purpose: str, revision: str) -> Database:
+        key = (name, purpose)
+        if key not in self._migrated:
+            engine = self[name]
+            with self._once(key):
+                database = engine.create()
+                database.alembic("upgrade", revision)
+                self._migrated[key] = database
+        return self._migrated[key]
+
+    @contextmanager
+    def _once(self, key: str | tuple[str, str]) -> Iterator[None]:
+        if key in self._failed:
+            raise EngineUnavailableError(self._failed[key])
+        try:
+            yield
+        except Exception as error:
+            self._failed[key] = str(error)
+            raise
+
+    def close(self) -> None:
+        """Remove what the session kept, and close all engines."""
+        for (name, _), database in self._migrated.items():
+            self[name].drop(database)
+        for engine in self._opened.values():
+            engine.close()

@@ -1,0 +1,40 @@
+"""Login roles of a test's own, on PostgreSQL."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from tests.support.engines.database import Database
+from tests.support.statements import execute
+
+
+@contextmanager
+def login(database: Database, *grants: str) -> Iterator[Database]:
+    """Make a role that may log in, and give the database as seen by it; the role is gone afterwards.
+
+    `grants` say what is granted to it: `SELECT ON key_masters`, or another role's name.
+    """
+    role, password = f"kms_test_{secrets.token_hex(6)}", secrets.token_hex(12)
+    with closing(database.connect()) as administrator:
+        execute(administrator, f"CREATE ROLE {role} LOGIN PASSWORD '{password}'")
+        try:
+            for grant in grants:
+                execute(administrator, f"GRANT {grant} TO {role}")
+            url = sa.make_url(database.url).set(username=role, password=password)
+            yield replace(database, url=url.render_as_string(hide_password=False))
+        finally:
+            execute(administrator, f"DROP OWNED BY {role} CASCADE")
+            execute(administrator, f"DROP ROLE {role}")
+
+
+CLIENT_COLUMNS = (
+    "key_id, event_type, event_category, event_description, user_id, session_id, client_ip, user_agent, duration_ms,"
+    " security_level, risk_score, compliance_tags, retention_period_days, additional_metadata"
+)
+"""What a client says in an audit entry; the server sets the rest."""
+
+APPLICATION = (f"INSERT ({CLIENT_COLUMNS}) ON key_audit_logs", "SELECT ON key_audit_logs")
+"""The rights that writing the trail needs."""

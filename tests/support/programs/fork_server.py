@@ -1,0 +1,123 @@
+"""Fork the programs that tests run from a process that has read in what all of them read in: see `python.py`.
+
+    python fork_server.py SOCKET LISTENER
+
+Reads one request for each program from a socket, with its three standard streams: a JSON document of the words after
+`python`, the folder, the environment, and whether it begins a session. Answers with the number of the process. That
+process is no child of this server: what forked it ends at once, so that it falls to the nearest process that collects
+orphans, the one that asked. Who connects to the listening socket, and is no such process, gets the exit status instead.
+"""
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+PRELOADED = (
+    *("alembic.command", "alembic.config", "alembic.autogenerate", "sqlite3", "psycopg", "sqlalchemy"),
+    *("sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.dialects.sqlite.pysqlite", "cryptography.x509"),
+    *("kms_schema.cli.main", "kms_schema.migrate.environment", "kms_schema.models", "kms_schema.validator"),
+)
+
+
+def requested(requests: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    """Return the next request with its streams; nothing at the end."""
+    text, streams, _, _ = socket.recv_fds(requests, 2**20, 3)
+    return (json.loads(text), list(streams)) if text else None
+
+
+def fork(answers: socket.socket, streams: list[int], *, follow: bool) -> bool:
+    """Start a process, tell its number, and its exit status where it is to be followed; return whether this is it."""
+    told, tell = os.pipe()
+    between = os.fork()
+    if between == 0:
+        child = os.fork()
+        if child == 0:
+            for descriptor in (told, tell):
+                os.close(descriptor)
+            return True
+        os.write(tell, str(child).encode())
+        if follow:
+            for descriptor in streams:
+                os.close(descriptor)
+            answers.send(str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])).encode())
+        os._exit(0)
+    if not follow:
+        os.waitpid(between, 0)
+        answers.send(os.read(told, 32))
+    for descriptor in (told, tell, *streams):
+        os.close(descriptor)
+    return False
+
+
+def become(request: dict[str, Any], streams: list[int]) -> None:
+    """Take over the streams, the folder and the environment."""
+    for standard, stream in enumerate(streams):
+        os.dup2(stream, standard)
+        os.close(stream)
+    if request["session"]:
+        os.setsid()
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(request["folder"])
+    encoding = request["environment"].get("PYTHONIOENCODING", "utf-8")
+    sys.stdout = open(1, "w", encoding=encoding, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, encoding=encoding, errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.dont_write_bytecode = bool(request["environment"].get("PYTHONDONTWRITEBYTECODE"))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def run(words: list[str]) -> None:
+    """Run what `python` runs when it is given these words."""
+    kind, *rest = words
+    if kind == "-m":
+        sys.path[0] = str(Path.cwd())
+        sys.argv = rest
+        runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+    elif kind == "-c":
+        sys.path[0] = ""
+        sys.argv = ["-c", *rest[1:]]
+        exec(compile(rest[0], "<string>", "exec"), sys.modules["__main__"].__dict__)  # noqa: S102
+    else:
+        sys.path[0] = str(Path(kind).parent)
+        sys.argv = words
+        runpy.run_path(kind, run_name="__main__")
+
+
+def main() -> None:
+    """Serve until the other end closes the socket; in a process that was asked for, run it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in PRELOADED:
+        with contextlib.suppress(ModuleNotFoundError):
+            importlib.import_module(name)
+    gc.freeze()
+    asked, listener = (socket.socket(fileno=int(descriptor)) for descriptor in sys.argv[1:])
+    while True:
+        for ready in select.select([asked, listener], [], [])[0]:
+            requests = asked if ready is asked else listener.accept()[0]
+            received = requested(requests)
+            if received is None and ready is asked:
+                return
+            if received is not None and fork(requests, received[1], follow=ready is listener):
+                for one in (asked, listener, requests):
+                    one.close()
+                become(*received)
+                run(received[0]["words"])
+                return
+            if ready is listener:
+                requests.close()
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+
+if __name__ == "__main__":
+    main()

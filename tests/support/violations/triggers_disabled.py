@@ -1,0 +1,52 @@
+"""Writing past the guards, as who owns the tables can, and leaving the catalog as it was."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.support.engines.database import Connection
+from tests.support.statements import execute
+
+
+@contextmanager
+def guards_off(connection: Connection) -> Iterator[None]:
+    """Switch every trigger, foreign key and CHECK off meanwhile."""
+    with _off_on_sqlite(connection) if isinstance(connection, sqlite3.Connection) else _off_on_postgresql(connection):
+        yield
+
+
+@contextmanager
+def _off_on_sqlite(connection: Connection) -> Iterator[None]:
+    triggers = execute(connection, "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    for name, _ in triggers:
+        execute(connection, f"DROP TRIGGER {name}")
+    execute(connection, "PRAGMA ignore_check_constraints = on")
+    yield
+    execute(connection, "PRAGMA ignore_check_constraints = off")
+    for _, statement in triggers:
+        connection.execute(statement)
+
+
+@contextmanager
+def _off_on_postgresql(connection: Connection) -> Iterator[None]:
+    checks = "contype = 'c' AND connamespace = 'public'::regnamespace"
+    constraints = execute(
+        connection,
+        f"SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE {checks}",  # noqa: S608
+    ).fetchall()
+    triggers = execute(
+        connection,
+        "SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE NOT tgisinternal AND tgparentid = 0",
+    ).fetchall()
+    for table, name in triggers:
+        execute(connection, f"ALTER TABLE {table} DISABLE TRIGGER {name}")
+    for table, name, _ in constraints:
+        execute(connection, f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+    execute(connection, "SET session_replication_role = replica")
+    yield
+    execute(connection, "SET session_replication_role = origin")
+    for table, name, definition in constraints:
+        connection.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition} NOT VALID".encode())
+    execute(connection, f"UPDATE pg_constraint SET convalidated = true WHERE {checks}")  # noqa: S608
+    for table, name in triggers:
+        execute(connection, f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")

@@ -1,0 +1,94 @@
+"""What a breach of a rule is: rows in order, the one statement that breaks them, and the one that mends them."""
+
+import datetime as dt
+import sqlite3
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from kms_schema.sql.violations import query, rule_of
+from kms_schema.validator.revisions import LOOKS_AGAIN
+from tests.support.concurrency.statements import Move
+from tests.support.engines.database import ALEMBIC_INI, Connection, Dialect
+from tests.support.rows.smallest import Row
+from tests.support.statements import dialect_of, execute
+
+REVISION = LOOKS_AGAIN[-1]
+BOTH: tuple[Dialect, ...] = ("postgresql", "sqlite")
+SQLITE: tuple[Dialect, ...] = ("sqlite",)
+POSTGRESQL: tuple[Dialect, ...] = ("postgresql",)
+FIRST, SECOND, THIRD = (dt.datetime(2024, month, 1, tzinfo=dt.UTC) for month in (1, 2, 3))
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The rows of one breach, as soon as `breaking` is run."""
+
+    breaking: Move
+    mending: Move
+    rows: list[tuple[Row, str]]
+    """Every row that must be told, with the name that a person knows it by; no other may be."""
+    says: str
+    """What must be said of each."""
+
+
+Make = Callable[[Connection], Broken]
+"""Inserts rows that are in order at any revision."""
+
+
+@dataclass(frozen=True)
+class Breach:
+    """A rule of 005 and a way to break it at 004."""
+
+    rule: str
+    name: str
+    make: Make
+    dialects: tuple[Dialect, ...] = BOTH
+    refused_by: str = ""
+    """The rule that refuses the statement at 005, where that is another one."""
+    healed: bool = False
+    """At 005 the statement is taken, and a trigger sees to it that it breaks nothing."""
+
+    def __str__(self) -> str:
+        """Return the name, for pytest's ids."""
+        return f"{self.rule}: {self.name}".replace(" ", "-")
+
+
+def revision() -> ModuleType:
+    """Return the module of the revision whose rules these are."""
+    module = ScriptDirectory.from_config(Config(str(ALEMBIC_INI))).get_revision(REVISION).module
+    assert isinstance(module, ModuleType)
+    return module
+
+
+def spelled(identifier: uuid.UUID, dialect: Dialect) -> str:
+    """Return an id as the engine shows it."""
+    return identifier.hex if dialect == "sqlite" else str(identifier)
+
+
+def violating(connection: Connection, *, leaving_out: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return rule, table, id, name and problem of every row that breaks a rule, asked over a plain connection."""
+    dialect = dialect_of(connection)
+    return [
+        (rule_of(filename), *row)
+        for filename in revision().VIOLATIONS[dialect]
+        if rule_of(filename) not in leaving_out
+        for row in execute(connection, query(dialect, filename))
+    ]
+
+
+@contextmanager
+def foreign_keys_off(connection: Connection) -> Iterator[None]:
+    """Let nothing but triggers look after references; on SQLite that is what a plain client has anyway."""
+    if isinstance(connection, sqlite3.Connection):
+        yield
+        return
+    execute(connection, "SET session_replication_role = replica")
+    yield
+    execute(connection, "SET session_replication_role = origin")

@@ -1,0 +1,46 @@
+"""The examples and the tables of codes of docs/validator.md, written by the program.
+
+    python -m tools.validator_examples        rewrites them, and docs/validator-report.html
+
+Each example stands between `<!-- example: NAME -->` and `<!-- end -->`; the tables are those of
+`tools.documentation`. A test holds the page to what this module says.
+"""
+
+import json
+import re
+from dataclasses import replace
+
+from kms_schema import written
+from kms_schema.validator.rules import RULES, Asked
+from tests.support.engines.programs import REPOSITORY
+from tests.support.sample_reports import TRIGGER, USUAL
+from tools import documentation
+
+PAGE = REPOSITORY / "docs" / "validator.md"
+HTML = REPOSITORY / "docs" / "validator-report.html"
+
+_EXAMPLE = re.compile(r"(<!-- example: (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_POSTURE = frozenset(code for code, rule in RULES.items() if rule.asked is Asked.POSTURE)
+_ELSEWHERE = _POSTURE - {"KMS411", "KMS414", "KMS418"}
+"""What the example leaves out: each would be a line of JUnit."""
+_LANGUAGES = {"junit": "xml", "sarif": "json", "github": "text"}
+
+
+def example(style: str) -> str:
+    """Return a report in a format as a block of Markdown; of SARIF the result that is waived, the rest being long."""
+    small = replace(USUAL, checked=("table key_masters", TRIGGER), unasked=_ELSEWHERE)
+    text = written(small, style)
+    if style == "sarif":
+        text = json.dumps(json.loads(text)["runs"][0]["results"][-1], indent=2)
+    return f"```{_LANGUAGES.get(style, style)}\n{text}\n```"
+
+
+def regenerate(page: str) -> str:
+    """Return the page with its examples and tables regenerated."""
+    page = _EXAMPLE.sub(lambda match: f"{match[1]}{example(match['name'])}\n{match[3]}", page)
+    return documentation.regenerate(page)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(regenerate(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    HTML.write_text(written(USUAL, "html") + "\n", encoding="utf-8")
