@@ -1,6 +1,7 @@
 """What the hot queries ask for: keys as they are used, and times of the data.
 
-The queries themselves, and the indexes that are meant for them, are those of `tests/workload`; tests hold their plans.
+The queries themselves, and the indexes that are meant for them, are those of `tests/schema/workload`; tests hold
+their plans.
 """
 
 import datetime as dt

@@ -12,7 +12,9 @@ import pytest
 from tests.support.costs import Costs
 from tests.support.engines import DEFAULT_ENGINES, Database, Engine, Engines, EngineUnavailableError, parse_names
 from tests.support.engines.database import Connection
+from tests.support.rows.volume import SQLITE_SHARE, fill
 from tests.support.shared import SharedDatabase
+from tests.support.views.view_fixture import StandIn
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -185,3 +187,32 @@ def shared(engine: Engine, shared_connection: Connection) -> Iterator[SharedData
     if isinstance(shared_connection, sqlite3.Connection):  # PostgreSQL takes back settings with the transaction
         for pragma in ("foreign_keys", "recursive_triggers", "ignore_check_constraints"):
             shared_connection.execute(f"PRAGMA {pragma} = off")
+
+
+@pytest.fixture
+def stand_in(shared: SharedDatabase) -> StandIn:
+    """The views at a time and over rows that the test chooses."""
+    return StandIn(shared.connection, shared.dialect)
+
+
+@pytest.fixture(scope="session")
+def large(engines: Engines, engine_name: str, pytestconfig: pytest.Config) -> Iterator[Database]:
+    """A database at 004 to make copies of, with `--audit-events` in it."""
+    made = engines[engine_name].create()
+    made.alembic("upgrade", "004")
+    events = pytestconfig.getoption("--audit-events")
+    with closing(made.connect()) as connection:
+        fill(connection, events=events if made.dialect == "postgresql" else events // SQLITE_SHARE)
+    yield made
+    engines[engine_name].drop(made)
+
+
+@pytest.fixture(scope="session")
+def small(engines: Engines, engine_name: str) -> Iterator[Database]:
+    """The same with next to nothing in it."""
+    made = engines[engine_name].create()
+    made.alembic("upgrade", "004")
+    with closing(made.connect()) as connection:
+        fill(connection, events=100, keys=10)
+    yield made
+    engines[engine_name].drop(made)

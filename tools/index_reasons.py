@@ -12,7 +12,7 @@ class Reason:
     """What would be slow, or would not hold, without an index."""
 
     queries: tuple[str, ...] = ()
-    """As `tests/workload/queries.py` calls them."""
+    """As `tests/schema/workload/queries.py` calls them."""
     foreign_keys: tuple[str, ...] = ()
     """By the constraint; PostgreSQL and SQLite look for what refers to a row that goes."""
     rule: str = ""
@@ -24,7 +24,7 @@ class Reason:
 
 
 _DUE = "`rotations_due` costs what is due, and not what there is"
-"""Held by `tests/rotating/test_cost.py`."""
+"""Held by `tests/rotations/test_cost.py`."""
 
 INDEX_REASONS: dict[str, Reason] = {
     "idx_key_masters_parent_key_id": Reason(foreign_keys=("fk_key_masters_parent_key_id_key_masters",)),

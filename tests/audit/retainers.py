@@ -12,7 +12,7 @@ from kms_schema.audit.postgresql_transactions import OpenPostgresqlTrail
 from kms_schema.audit.retention import retain
 from kms_schema.audit.sqlite_trail import OpenSqliteTrail
 from tests.audit.sealers import KEY
-from tests.interruption.program import CACHE_PAGES
+from tests.migrations.interruption.program import CACHE_PAGES
 
 FILE_STEPS = ("fsync", "replace", "fsync of the folder")
 """Between these the archive gets its name."""

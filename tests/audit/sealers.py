@@ -12,7 +12,7 @@ from kms_schema.audit.keys import SigningKey
 from kms_schema.audit.postgresql_transactions import OpenPostgresqlTrail
 from kms_schema.audit.sealing import seal
 from kms_schema.audit.sqlite_trail import OpenSqliteTrail
-from tests.interruption.program import CACHE_PAGES, context
+from tests.migrations.interruption.program import CACHE_PAGES, context
 
 KEY = SigningKey("kms.example/audit", bytes(range(32)))
 

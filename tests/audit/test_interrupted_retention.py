@@ -21,8 +21,8 @@ from tests.audit.retaining import Retaining, retaining
 from tests.audit.sealers import start
 from tests.audit.test_interrupted_sealing import plain
 from tests.audit.trails import KEY, open_trail, seal_all, verified, write
-from tests.interruption.sessions import await_silence
-from tests.interruption.wire import Moment, Wire
+from tests.migrations.interruption.sessions import await_silence
+from tests.migrations.interruption.wire import Moment, Wire
 from tests.support.engines import Database, Engine, Engines
 from tests.support.statements import execute
 

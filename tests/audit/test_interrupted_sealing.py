@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from tests.audit.sealers import seal_on_postgresql, seal_on_sqlite, start
 from tests.audit.trails import is_whole, seal_all, sealed_sequences
-from tests.interruption.sessions import await_silence
-from tests.interruption.wire import Moment, Wire
+from tests.migrations.interruption.sessions import await_silence
+from tests.migrations.interruption.wire import Moment, Wire
 from tests.support.engines import Database
 from tests.support.statements import execute
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.audit.copies_page import block, run_commands
 from tests.audit.trails import checkpoint_of, is_whole, seal_all, verified, write
+from tests.docs.copies_page import block, run_commands
 from tests.support.engines import Database
 from tests.support.engines.client_programs import address, client, dumped, errors, run_script
 from tests.support.engines.postgresql import PostgresqlEngine

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.rotating.scenes import HOUR, a_key, a_policy, a_rotation, run_out, stored
+from tests.rotations.scenes import HOUR, a_key, a_policy, a_rotation, run_out, stored
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
 from tests.support.programs.commands import Said, kms_schema

@@ -19,7 +19,7 @@ from tests.support.engines.programs import REPOSITORY
 from tests.support.programs import python
 from tests.support.reports import run
 from tests.support.revisions import revisions
-from tests.unit.test_report_formats import junit_schema, sarif_validator
+from tests.validator.test_report_formats import junit_schema, sarif_validator
 
 TODAY = datetime.now(UTC).date()
 NAME = "</pre><script>\"&'\x1b[2J\x9b31m\u202e\u200b\ufffe\r\n::error::a"

@@ -11,11 +11,11 @@ from kms_schema.migrate.lock_key import LOCK_KEY
 from kms_schema.roles.applying import apply as apply_roles
 from kms_schema.roles.definition import Role
 from kms_schema.validator.quoting import quoted
-from tests.database.test_validate_roles import HAND_OVER
 from tests.support.engines import Database
 from tests.support.login_roles import login
 from tests.support.programs.commands import kms_schema
 from tests.support.statements import execute
+from tests.validator.test_validate_roles import HAND_OVER
 
 
 def in_force(database: Database) -> dict[str, bool | None]:

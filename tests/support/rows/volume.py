@@ -85,6 +85,8 @@ SELECT lpad(to_hex(n), 32, '0')::uuid, nextval('key_audit_logs_sequence_seq'),
     CASE WHEN n % 20 = 0 THEN 'HIGH' ELSE 'LOW' END, n % 100
 FROM ({numbers}) AS numbers, (SELECT array_agg(id) AS ids FROM key_masters) AS keys
 """
+SQLITE_SHARE = 20
+"""How many times less the large database has on SQLite, which is not for a million events and many writers."""
 
 
 def fill(connection: Connection, *, events: int, keys: int | None = None) -> None:

@@ -1,0 +1,88 @@
+"""docs/verifying.md: each block of commands, run by a shell as it is written, prints what the page shows below it."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.cli.audit_trails import CHECKER, Trail, trail_of
+from tests.docs.test_operations_page import run, url_of
+from tests.support.engines import Database
+from tests.support.engines.programs import REPOSITORY
+from tests.support.statements import execute
+from tests.support.violations.triggers_disabled import guards_off
+
+PAGE = (REPOSITORY / "docs" / "verifying.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```sh\n(.*?)^```\n\n```text\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+(CHANGED,) = re.findall(r"^<!-- measured: changed -->\n```text\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+(ROLE,) = re.findall(r"^```sql\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+LET_IN = 'export KMS_DATABASE_URL="$AUDIT_URL"'
+
+
+def alike(text: str) -> str:
+    """Return text with hashes, ids and numbers as one: they differ from run to run."""
+    text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", text)
+    text = re.sub(r"[A-Za-z0-9+/]{43}=", "HASH", text)
+    return re.sub(r"\d+", "N", re.sub(r"\+[0-9a-f]{8}\b", "+KEY", text))
+
+
+@pytest.fixture
+def handed_over(database: Database, tmp_path: Path) -> Trail:
+    """What the page says that an auditor has: a checkpoint, a key, the checker, and a trail that went on since."""
+    trail = trail_of(database, tmp_path)
+    shutil.copy(CHECKER, tmp_path / "check_proof.py")
+    trail.write(3)
+    trail.seal()
+    trail.write(1)
+    trail.seal(name="made-later.txt")
+    return trail
+
+
+@pytest.fixture
+def url(handed_over: Trail) -> Iterator[str]:
+    """The URL by which the auditor reads: on PostgreSQL as the role that the page makes."""
+    database = handed_over.database
+    if database.dialect == "sqlite":
+        yield database.url
+        return
+    with closing(database.connect()) as owner:
+        execute(owner, ROLE)
+        try:
+            yield url_of(database, username="trail_auditor")
+        finally:
+            execute(owner, "DROP OWNED BY trail_auditor; DROP ROLE trail_auditor")
+
+
+def test_no_block_of_the_page_is_left_out() -> None:
+    assert len(BLOCKS) == PAGE.count("```sh") == 7
+    assert PAGE.count("```text") == len(BLOCKS) + 1
+    assert PAGE.count("```") == 2 * (2 * len(BLOCKS) + 2)
+
+
+def test_the_blocks_print_what_the_page_shows(handed_over: Trail, url: str) -> None:
+    for block, shown in BLOCKS:
+        let_in = "" if LET_IN in block else f"{LET_IN}\n"
+        assert alike(run(let_in + block, handed_over.folder, AUDIT_URL=url)) == alike(shown)
+
+
+def test_an_entry_that_was_changed_looks_as_the_page_shows(handed_over: Trail, url: str) -> None:
+    with closing(handed_over.database.connect()) as connection, guards_off(connection):
+        execute(connection, "UPDATE key_audit_logs SET user_id = 'mallory' WHERE sequence = 2")
+    ((block, _),) = [each for each in BLOCKS if LET_IN in each[0]]
+    said = run(f'{block.rstrip()} || echo "exit status $?"\n', handed_over.folder, AUDIT_URL=url)
+    assert alike(said) == alike(f"{CHANGED}exit status 1\n")
+
+
+def test_every_answer_that_the_page_explains_is_one_that_the_program_gives() -> None:
+    answers = re.findall(r"^\| `([^|]+?)`.* \|", PAGE, re.MULTILINE)
+    assert len(answers) > 9
+    code = "".join((REPOSITORY / "kms_schema" / path).read_text(encoding="utf-8") for path in (
+        "cli/audit/verify.py", "audit/entries_walk.py", "audit/tree_walk.py",
+    ))  # fmt: skip
+    said = re.sub(r'"\s*f?"', "", code)
+    for answer in answers:
+        for part in re.split(r"…|\bN\b|, with|\d+ of \d+", answer):
+            assert part.strip(" :") in said, part

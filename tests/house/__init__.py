@@ -1,0 +1,1 @@
+"""How this repository is built: its layout, its imports, its tools."""

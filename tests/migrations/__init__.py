@@ -1,0 +1,1 @@
+"""The revisions, and what runs them: on databases in use, in hosts, interrupted."""

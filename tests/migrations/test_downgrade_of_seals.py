@@ -1,0 +1,71 @@
+"""Below 006 the evidence goes, and the entries stay: refused while anything is sealed, unless that is said."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from alembic.util import CommandError
+
+from tests.migrations.test_offline_sql import ScriptFailedError, run
+from tests.support.catalog import catalog, differences
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.rows.evidence import SEALS, whole_seal
+from tests.support.rows.population import contents
+from tests.support.rows.smallest import audit_entry, insert
+from tests.support.statements import execute
+
+ALLOWED = ("-x", "allow-audit-loss=yes")
+SAID = r"below 006 would destroy the seals of the audit trail: 1 seals; keep a checkpoint .*-x allow-audit-loss=yes"
+
+
+@pytest.fixture
+def sealed(database: Database) -> Iterator[Connection]:
+    with closing(database.connect()) as connection:
+        whole_seal(connection)
+        yield connection
+
+
+@pytest.mark.parametrize("target", ["005", "004", "base"])
+def test_a_downgrade_refuses_before_it_changes_anything(database: Database, sealed: Connection, target: str) -> None:
+    before = catalog(sealed)
+    for options in ((), ("-x", "allow-audit-loss=no")):
+        with pytest.raises(CommandError, match=SAID):
+            database.alembic(*options, "downgrade", target)
+    assert differences(before, catalog(sealed)) == {}
+    assert execute(sealed, f"SELECT count(*) FROM {SEALS}").fetchone() == (1,)  # noqa: S608
+
+
+def test_a_permitted_downgrade_leaves_the_entries_and_no_trace_of_seals(database: Database, sealed: Connection) -> None:
+    insert(sealed, "key_audit_logs", **audit_entry())
+    before, entries = catalog(sealed), contents(sealed)["key_audit_logs"]
+    database.alembic(*ALLOWED, "downgrade", "005")
+    assert [name for name in catalog(sealed) if "key_audit_seals" in name or "key_audit_trail" in name] == []
+    assert contents(sealed)["key_audit_logs"] == entries
+    database.alembic("upgrade", "head")
+    assert differences(before, catalog(sealed)) == {}
+    assert execute(sealed, f"SELECT count(*) FROM {SEALS}").fetchone() == (0,)  # noqa: S608
+
+
+def test_nothing_needs_to_be_permitted_while_nothing_is_sealed(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        insert(connection, "key_audit_logs", **audit_entry())
+        database.alembic("downgrade", "005")
+        assert len(contents(connection)["key_audit_logs"]) == 2
+
+
+@pytest.mark.parametrize("target", ["005", "base"])
+def test_a_script_stops_there_too(database: Database, sealed: Connection, target: str) -> None:
+    before = catalog(sealed)
+    script = database.alembic("downgrade", f"head:{target}", "--sql")
+    assert "-x allow-audit-loss=yes" in script
+    with pytest.raises(ScriptFailedError, match=r"would.destroy.the.seals.of.the.audit.trail"):
+        run(database, script)
+    assert differences(before, catalog(sealed)) == {}
+    assert execute(sealed, f"SELECT count(*) FROM {SEALS}").fetchone() == (1,)  # noqa: S608
+
+
+def test_a_permitted_script_goes_on(database: Database, sealed: Connection) -> None:
+    run(database, database.alembic(*ALLOWED, "downgrade", "head:005", "--sql"))
+    assert [name for name in catalog(sealed) if "key_audit_seals" in name] == []
+    assert "005" in database.alembic("current")

@@ -1,0 +1,122 @@
+"""tools/new-revision in a copy of the repository: nothing by hand but a model's column and the SQL.
+
+And what tools/refresh writes of the schema in one file: that it is current, and makes the schema.
+"""
+
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from kms_schema.snapshots import chain
+from tests.migrations.later.copies import copy_repository, run_in
+from tests.migrations.later.test_later_revisions import run_tests
+from tests.support.catalog import catalog, differences
+from tests.support.engines import Database, Engine
+from tests.support.engines.postgresql import PostgresqlEngine
+from tests.support.engines.programs import REPOSITORY
+from tools import head_schema
+
+VIEW = """-- Whom to ask about a policy.
+CREATE VIEW {schema}policy_contacts AS
+SELECT
+    policy.policy_name,
+    policy.contact
+FROM {schema}rotation_policies AS policy
+WHERE policy.contact IS NOT NULL;
+"""
+EXCHANGED = "touch_rotation_policy_updated_at_trigger"
+CREATED = "rotation_policies/policy_contacts"
+WORDS = ("--column", "rotation_policies.contact", "--exchange", EXCHANGED, "--create", CREATED)
+NAMED = "tests/schema/test_lifecycle_sql.py", "tests/migrations/test_migrations.py", "tests/validator/test_validate.py"
+CHOSEN = "table_file or (without_a_trace and populated and 007) or agree or fresh_upgrade or snapshots_are_current"
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text("utf-8")
+    assert text.count(old) == 1, f"{file.name}: {old}"
+    file.write_text(text.replace(old, new), "utf-8")
+
+
+def add_to_the_model(copy: Path) -> None:
+    model = copy / "kms_schema" / "models" / "rotation.py"
+    rule = '        *not_blank("policy_name"),\n'
+    replace(model, rule, rule + rule.replace("policy_name", "contact"))
+    column = "    updated_at: Mapped[CreatedAt] = mapped_column(server_onupdate=sa.FetchedValue())\n"
+    replace(model, column, f"{column}    contact: Mapped[str | None] = mapped_column(sa.String(100))\n")
+
+
+def write_the_sql(copy: Path) -> None:
+    folder = copy / "kms_schema" / "sql"
+    for engine, schema in (("postgresql", "{schema}."), ("sqlite", "")):
+        (folder / engine / "rotation_policies" / "policy_contacts_v01.sql").write_text(VIEW.format(schema=schema))
+        exchanged = folder / engine / "rotation_policies" / f"{EXCHANGED}_v02.sql"
+        exchanged.write_text("-- Another version of it.\n" + exchanged.read_text("utf-8"))
+
+
+def test_a_column_a_trigger_and_a_view_need_nothing_by_hand_but_sql(engine: Engine, tmp_path: Path) -> None:
+    copy = copy_repository(tmp_path / "copy")
+    add_to_the_model(copy)
+    said = run_in(copy, "tools/new-revision", "name_contacts", *WORDS)
+    assert "kms_schema/migrations/versions/008_name_contacts.py" in said.splitlines()
+    assert f"kms_schema/sql/sqlite/rotation_policies/{EXCHANGED}_v02.sql" in said.splitlines()
+    write_the_sql(copy)
+    run_in(copy, "scripts/test_migrations.py", "--update-checksums")
+    environment, servers = {}, []
+    if isinstance(engine, PostgresqlEngine):
+        environment[f"KMS_TEST_POSTGRESQL_{engine.name.removeprefix('postgresql-')}"] = engine.url.render_as_string()
+        servers = ["--postgresql", engine.url.render_as_string()]
+    run_in(copy, "-m", "tools.snapshots", "--partial", *servers)
+    said = run_tests(copy, f"--engines={engine.name}", *NAMED, "-k", CHOSEN, **environment)
+    assert " passed" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--column", "key_masters.nothing"), "key_masters.nothing: no model in kms_schema/models has it"),
+        (("--column", "key_masters.key_id"), "of postgresql has it already"),
+        (("--exchange", "nothing"), "nothing: there is no such file"),
+        (("--create", "rotations_due"), "rotations_due: postgresql has it already"),
+    ],
+)
+def test_what_cannot_be_written_is_said_and_nothing_is(words: tuple[str, ...], says: str) -> None:
+    before = sorted(REPOSITORY.glob("kms_schema/**/*.*"))
+    command = [sys.executable, "tools/new-revision", "refused", *words]
+    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert says in ended.stderr
+    assert [file for file in sorted(REPOSITORY.glob("kms_schema/**/*.*")) if file not in before] == []
+
+
+def test_a_difference_of_versions_is_shown_for_each_engine() -> None:
+    command = [sys.executable, "tools/sql-diff", "key_audit_unsealed"]
+    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    for engine in head_schema.ENGINES:
+        assert f"--- kms_schema/sql/{engine}/totals/key_audit_unsealed_v01.sql" in ended.stdout
+    assert "+        (SELECT seal.last_sequence FROM key_audit_seals" in ended.stdout
+    command[-1] = "key_masters"
+    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "key_masters: there are no two versions of it" in ended.stderr
+
+
+@pytest.mark.parametrize("dialect", head_schema.ENGINES)
+def test_the_schema_in_one_file_is_current(dialect: str) -> None:
+    text = head_schema.path_of(dialect).read_text("utf-8")
+    assert chain()[-1] in text.splitlines()[0]
+    assert text == head_schema.text_of(dialect), "run: tools/refresh"
+
+
+@pytest.mark.versions("oldest and newest")
+def test_the_schema_in_one_file_makes_what_an_upgrade_makes(empty_database: Database, database: Database) -> None:
+    text = head_schema.path_of(database.dialect).read_text("utf-8")
+    with closing(empty_database.connect()) as connection, closing(database.connect()) as usual:
+        if database.dialect == "sqlite":
+            connection.executescript(text)  # type: ignore[union-attr]
+        else:
+            connection.execute(text)  # type: ignore[arg-type]
+        found = differences(catalog(usual), catalog(connection))
+    assert {name for name in found if "alembic_version" not in name} == set()

@@ -1,0 +1,336 @@
+"""004 to 005 and back while clients write: none of their statements fails, and none waits longer than is promised.
+
+What `kms_schema.sql.steps.lock` promises: a client waits for at most `lock_timeout` and `deadlock_timeout` while the
+locks of a revision are asked for, then everybody gets through and they are asked for again. Under the locks 005 looks
+at the rows once more, for at most another `lock_timeout`, and makes its triggers, which takes a moment.
+"""
+
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from kms_schema.sql import steps
+from kms_schema.sql.steps import HASTY_MS
+from tests.support.catalog import catalog, differences
+from tests.support.concurrency.clients import READER, Clients
+from tests.support.concurrency.lock_waits import HeldUp
+from tests.support.concurrency.statement_hook import LOCKING, before_statement
+from tests.support.engines import Database, Engine
+from tests.support.engines.database import Connection
+from tests.support.programs.alembic_processes import start_alembic
+from tests.support.rows.volume import SQLITE_SHARE
+from tests.support.statements import execute
+from tests.support.violations.violation import violating
+
+LOCK_TIMEOUT_MS = 1000
+MOMENT_SECONDS = 1.0
+"""What triggers, catalogs, and a machine that runs all clients as well may take."""
+QUEUED_SECONDS = 0.6
+"""How long a client waits behind a revision that waits: it looks for circles before that one's haste is over."""
+HELD_SECONDS = 2.4
+"""How long a long transaction goes on: several attempts."""
+PATIENCE_SECONDS = 120
+
+NEVER_WAIT_FOR_AN_UPGRADE = {"record_events", "read"}
+"""To 005 it locks tables against writers, never against readers, and never the audit trail."""
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """A run of the real program that has ended."""
+
+    status: int
+    said: str
+    began: float
+    ended: float
+
+
+def finish(process: subprocess.Popen[str], began: float) -> Migrated:
+    try:
+        said = process.communicate(timeout=PATIENCE_SECONDS)[1]
+    finally:
+        process.kill()
+    return Migrated(process.returncode, said, began, time.monotonic())
+
+
+def start(database: Database, direction: str, *, lock_timeout_ms: int = LOCK_TIMEOUT_MS) -> subprocess.Popen[str]:
+    target = {"upgrade": "head", "downgrade": "004"}.get(direction, direction)
+    direction = "upgrade" if target == direction else direction
+    return start_alembic(database.url, "-x", f"lock-timeout-ms={lock_timeout_ms}", direction, target)
+
+
+def migrate(database: Database, direction: str) -> Migrated:
+    began = time.monotonic()
+    return finish(start(database, direction), began)
+
+
+def told(migration: Migrated, clients: Clients) -> str:
+    """Return the figures, for `pytest -rP`."""
+    longest = clients.longest(migration.began, migration.ended)
+    statements = sum(clients.ended(migration.began, migration.ended).values())
+    return (
+        f"{migration.ended - migration.began:.1f} s, {statements} statements, of which the longest took "
+        f"{longest.seconds:.3f} s: {longest.client}: {longest.statement[:40]}…"
+    )
+
+
+def promised_seconds(connection: Connection, lock_timeout_ms: int = LOCK_TIMEOUT_MS) -> float:
+    """Return how long a client may have to wait."""
+    query = "SELECT setting::integer FROM pg_settings WHERE name = 'deadlock_timeout'"
+    ((deadlock_timeout_ms,),) = execute(connection, query).fetchall()
+    return (2 * lock_timeout_ms + int(deadlock_timeout_ms)) / 1000 + MOMENT_SECONDS
+
+
+@pytest.fixture
+def in_use(engine: Engine, large: Database) -> Iterator[Database]:
+    """A large database at 004 of the test's own."""
+    made = engine.create(large)
+    yield made
+    engine.drop(made)
+
+
+@pytest.fixture
+def copy(engine: Engine, small: Database) -> Iterator[Database]:
+    """A small database at 004 of the test's own."""
+    made = engine.create(small)
+    yield made
+    engine.drop(made)
+
+
+@pytest.mark.only_on("postgresql")
+def test_clients_neither_fail_nor_wait_longer_than_promised(in_use: Database, database: Database) -> None:
+    with Clients(in_use) as clients, HeldUp(in_use) as held_up:
+        clients.await_each()
+        migrations = [migrate(in_use, direction) for direction in ("005", "upgrade", "downgrade", "upgrade")]
+    for migration in migrations:
+        assert migration.status == 0, migration.said
+        print(told(migration, clients))
+        assert min(clients.ended(migration.began, migration.ended).values()) > 0
+    assert clients.faults() == []
+    with closing(in_use.connect()) as connection, closing(database.connect()) as usual:
+        assert clients.longest().seconds < promised_seconds(connection)
+        assert violating(connection) == []
+        assert differences(catalog(usual), catalog(connection)) == {}
+    assert held_up.by_migration(migrations[0].began, migrations[0].ended) & NEVER_WAIT_FOR_AN_UPGRADE == set()
+
+
+# What an open transaction has done: that is all it takes to keep a revision from its locks. It changes no row, since a
+# client could then have to wait for the transaction instead of the migration.
+WRITTEN = "UPDATE rotation_policies SET is_active = is_active WHERE false"
+READ = "SELECT count(*) FROM rotation_policies"
+HOLDING = [("upgrade", WRITTEN), ("downgrade", READ)]
+HOLDING_VIEWS = [
+    ("downgrade", "SELECT count(*) FROM key_health_monitor"),
+    ("downgrade", "SELECT count(*) FROM rotations_due"),
+    ("downgrade", "SELECT count(*) FROM key_view_refreshes"),
+]
+
+
+def bring_below(database: Database, direction: str) -> None:
+    """Bring the database to where `direction` begins: a downgrade with the revision that takes the views away."""
+    if direction == "downgrade":
+        database.alembic("upgrade", "006")
+
+
+@contextmanager
+def long_transaction(database: Database, statement: str) -> Iterator[Connection]:
+    with closing(database.connect()) as connection:
+        execute(connection, "SET application_name = 'long transaction'")
+        execute(connection, "BEGIN")
+        execute(connection, statement)
+        yield connection
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(("direction", "statement"), [*HOLDING, *HOLDING_VIEWS])
+@pytest.mark.only_on("postgresql")
+def test_clients_get_through_while_a_long_transaction_keeps_a_revision_from_its_locks(
+    copy: Database, direction: str, statement: str
+) -> None:
+    bring_below(copy, direction)
+    timeout_ms = 300
+    with Clients(copy) as clients, HeldUp(copy) as held_up:
+        with long_transaction(copy, statement) as other:
+            began = time.monotonic()
+            process = start(copy, direction, lock_timeout_ms=timeout_ms)
+            until(lambda: bool(held_up.times_of_migration()))
+            waiting_since = time.monotonic()
+            time.sleep(HELD_SECONDS)
+            held_until = time.monotonic()
+            execute(other, "COMMIT")
+        migration = finish(process, began)
+    assert migration.status == 0, migration.said
+    assert clients.faults() == []
+    with closing(copy.connect()) as connection:
+        longest = clients.longest()
+        assert longest.seconds < promised_seconds(connection, timeout_ms), longest
+        assert violating(connection) == []
+    # Views come first, while no table is locked yet: what can be seen is that there was something to get through.
+    assert bool(held_up.by_migration(waiting_since, held_until)) == ((direction, statement) in HOLDING)
+    thirds = [waiting_since + third * (held_until - waiting_since) / 3 for third in range(4)]
+    for since, up_to in pairwise(thirds):
+        assert min(clients.ended(since, up_to).values()) > 0
+
+
+@pytest.mark.parametrize(("direction", "statement"), HOLDING)
+@pytest.mark.only_on("postgresql")
+def test_a_revision_that_cannot_have_its_locks_gives_up_and_the_next_run_completes(
+    copy: Database, database: Database, direction: str, statement: str
+) -> None:
+    if direction == "downgrade":
+        copy.alembic("upgrade", "005")
+    with closing(copy.connect()) as connection, closing(database.connect()) as usual:
+        before, revision = catalog(connection), copy.alembic("current")
+        with Clients(copy) as clients:
+            with long_transaction(copy, statement):
+                migration = finish(start(copy, direction, lock_timeout_ms=100), time.monotonic())
+            assert migration.status != 0
+            told = migration.said.splitlines()[-1]
+            assert "in 10 attempts public.rotation_policies could not be locked" in told
+            assert re.search(r"in use by (.*, )?process \d+ of postgres", told)
+            assert "run it again when that session has ended" in told
+            assert copy.alembic("current") == revision
+            remaining = differences(before, catalog(connection))
+            again = migrate(copy, direction)
+        assert again.status == 0, again.said
+        assert clients.faults() == []
+        if direction == "upgrade":
+            assert remaining, "the indexes, which are kept"
+            assert all("idx_" in name for name in remaining), remaining
+            assert differences(catalog(usual), catalog(connection)) == {}
+        else:
+            assert remaining == {}
+            copy.alembic("upgrade", "head")
+            assert differences(catalog(usual), catalog(connection)) == {}
+
+
+# The server itself looks for the moment: a test on a busy machine would be late.
+WRITE_THE_OTHER_TABLE = """DO $$
+DECLARE
+    since timestamptz;
+BEGIN
+    WHILE NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'key_versions'::regclass) LOOP
+        PERFORM pg_sleep(0.001);
+    END LOOP;
+    since := clock_timestamp();
+    UPDATE key_masters SET status_reason = 'noted' WHERE key_id = 'dek-1';
+    PERFORM set_config('kms_test.waited_ms', (date_part('epoch', clock_timestamp() - since) * 1000)::text, false);
+END $$"""
+
+
+AT_ONCE = pytest.mark.parametrize("hasty_ms", [HASTY_MS, 10**6], ids=["in haste", "with patience"])
+"""In haste at first, as it is; and as where that has come to nothing."""
+
+
+@AT_ONCE
+@pytest.mark.parametrize("direction", ["upgrade", "downgrade"])
+@pytest.mark.only_on("postgresql")
+def test_a_client_that_locks_tables_in_another_order_is_not_refused_for_a_deadlock(
+    copy: Database, direction: str, hasty_ms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is the revision, however long `lock_timeout` is: what it has, it lets go before anybody looks for circles."""
+    monkeypatch.setattr(steps, "HASTY_MS", hasty_ms)
+    bring_below(copy, direction)
+    with closing(copy.connect()) as client, ThreadPoolExecutor(max_workers=1) as aside:
+
+        def write_the_other_table() -> None:
+            execute(client, WRITE_THE_OTHER_TABLE)
+            execute(client, "COMMIT")
+
+        def begin() -> None:
+            execute(client, "BEGIN")
+            execute(client, "UPDATE key_versions SET usage_count = usage_count + 1 WHERE version_number = 1")
+            writing.append(aside.submit(write_the_other_table))
+
+        writing: list[Future[None]] = []
+        with before_statement(LOCKING, begin):
+            copy.alembic("-x", "lock-timeout-ms=5000", direction, {"upgrade": "head", "downgrade": "004"}[direction])
+        writing[0].result(PATIENCE_SECONDS)
+        ((waited_ms,),) = execute(client, "SELECT current_setting('kms_test.waited_ms')::numeric").fetchall()
+    assert waited_ms > (10 if hasty_ms == HASTY_MS else 200), "there was no circle"
+
+
+@AT_ONCE
+@pytest.mark.only_on("postgresql")
+def test_a_client_that_has_queued_behind_a_revision_is_not_refused_for_a_deadlock(
+    copy: Database, hasty_ms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits from when the revision does, and looks for circles `deadlock_timeout` after that, not after its lock."""
+    monkeypatch.setattr(steps, "HASTY_MS", hasty_ms)
+    waits = """SELECT count(*) > 0 FROM pg_locks JOIN pg_stat_activity USING (pid)
+        WHERE NOT granted AND relation = 'key_masters'::regclass AND query LIKE %s"""
+    with (
+        closing(copy.connect()) as client,
+        closing(copy.connect()) as holder,
+        closing(copy.connect()) as observer,
+        ThreadPoolExecutor(max_workers=2) as aside,
+    ):
+        assert isinstance(observer, psycopg.Connection)
+
+        def waiting(beginning: str) -> bool:
+            return observer.execute(waits, (f"{beginning}%",)).fetchone() == (True,)
+
+        def queue_behind_the_revision() -> None:
+            until(lambda: waiting(LOCKING))
+            execute(client, "UPDATE key_masters SET status_reason = 'noted' WHERE key_id = 'dek-1'")
+            execute(client, "COMMIT")
+
+        def let_the_revision_go_on() -> None:
+            until(lambda: waiting("UPDATE key_masters"))
+            time.sleep(QUEUED_SECONDS)
+            execute(holder, "COMMIT")
+
+        def begin() -> None:
+            execute(holder, "BEGIN")
+            execute(holder, "UPDATE key_masters SET status_reason = 'held' WHERE false")
+            execute(client, "BEGIN")
+            execute(client, "UPDATE key_versions SET usage_count = usage_count + 1 WHERE version_number = 1")
+            futures.extend(aside.submit(each) for each in (queue_behind_the_revision, let_the_revision_go_on))
+
+        futures: list[Future[None]] = []
+        with before_statement(LOCKING, begin):
+            copy.alembic("-x", "lock-timeout-ms=5000", "upgrade", "head")
+        for future in futures:
+            future.result(PATIENCE_SECONDS)
+
+
+@pytest.mark.only_on("sqlite")
+def test_writers_of_sqlite_wait_for_the_file_and_readers_do_not(in_use: Database, database: Database) -> None:
+    with closing(in_use.connect()) as connection:
+        assert execute(connection, "PRAGMA journal_mode = WAL").fetchone() == ("wal",)
+    with Clients(in_use) as clients:
+        clients.await_each()
+        migrations = [migrate(in_use, direction) for direction in ("upgrade", "downgrade", "upgrade")]
+        clients.await_each(since=migrations[-1].ended)
+    for migration in migrations:
+        assert migration.status == 0, migration.said
+        print(told(migration, clients))
+        assert clients.ended(migration.began, migration.ended)[READER] > 0
+    assert clients.faults() == [], "whoever reads has no timeout to wait in"
+    with closing(in_use.connect()) as connection, closing(database.connect()) as usual:
+        assert violating(connection) == []
+        assert differences(catalog(usual), catalog(connection)) == {}
+
+
+def test_the_large_database_is_large(large: Database, pytestconfig: pytest.Config) -> None:
+    share = SQLITE_SHARE if large.dialect == "sqlite" else 1
+    engine = large.engine()
+    with engine.connect() as connection:
+        counted = connection.scalar(sa.text("SELECT count(*) FROM key_audit_logs"))
+    engine.dispose()
+    assert counted == pytestconfig.getoption("--audit-events") // share + 1

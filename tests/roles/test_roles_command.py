@@ -1,0 +1,70 @@
+"""`kms-schema roles` as people type it."""
+
+import json
+
+import pytest
+
+from kms_schema.roles.definition import GRANTEES, Role
+from tests.roles.granted import Granted
+from tests.support.engines import Database
+from tests.support.engines.client_programs import address, client
+from tests.support.programs.commands import kms_schema
+
+
+def test_it_prints_the_sql_and_asks_no_database() -> None:
+    said = kms_schema("roles", "--prefix", "shop_")
+    assert said.status == 0
+    assert said.out.startswith("BEGIN;\n")
+    assert said.out.endswith("COMMIT;\n")
+    for role in GRANTEES:
+        assert f"shop_{role}" in said.out
+    assert json.loads(kms_schema("roles", "--prefix", "shop_", "--format", "json").out) == {
+        "prefix": "shop_",
+        "schema": "public",
+        "sql": said.out,
+    }
+
+
+def test_a_wrong_prefix_is_wrong_usage() -> None:
+    said = kms_schema("roles", "--prefix", "pg_")
+    assert (said.status, said.out) == (2, "")
+    assert "a prefix is" in said.error
+
+
+@pytest.mark.only_on("sqlite")
+def test_on_sqlite_there_are_no_roles(database: Database) -> None:
+    said = kms_schema("roles", "--apply", url=database.url)
+    assert (said.status, said.out) == (2, "")
+    assert "there are no roles on SQLite" in said.error
+
+
+@pytest.mark.only_on("postgresql")
+def test_it_applies_what_psql_has_run_already(granted: Granted) -> None:
+    """The printed script and --apply are one and the same."""
+    granted.superuser.execute(f"REVOKE ALL ON key_masters FROM {granted.prefix}kms_app".encode())
+    script = kms_schema("roles", "--prefix", granted.prefix, "--owner").out
+    options = ("-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", address(granted.database))
+    ran = client("psql", *options, given=script)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    said = kms_schema("roles", "--apply", "--owner", "--prefix", granted.prefix, url=granted.database.url)
+    assert (said.status, said.out) == (0, "the roles have their rights already; nothing was changed\n")
+
+
+@pytest.mark.only_on("postgresql")
+def test_it_says_what_it_changed(granted: Granted) -> None:
+    app = granted.prefix + Role.APP
+    granted.superuser.execute(f"REVOKE ALL ON key_masters FROM {app}; GRANT DELETE ON key_masters TO {app}".encode())
+    options = ("roles", "--apply", "--prefix", granted.prefix, "--format", "json")
+    assert json.loads(kms_schema(*options, url=granted.database.url).out) == {
+        "granted": [f"{app}: SELECT ON relation key_masters"],
+        "revoked": [f"{app}: DELETE ON relation key_masters"],
+    }
+    assert json.loads(kms_schema(*options, url=granted.database.url).out) == {"granted": [], "revoked": []}
+
+
+@pytest.mark.only_on("postgresql")
+def test_who_may_not_is_told_so(granted: Granted) -> None:
+    with granted.member(Role.ADMIN) as somebody:
+        said = kms_schema("roles", "--apply", "--prefix", granted.prefix, url=somebody.url)
+    assert (said.status, said.out) == (3, "")
+    assert "permission denied" in said.error

@@ -1,0 +1,1 @@
+"""What the schema accepts, refuses, records and shows."""

@@ -1,0 +1,259 @@
+"""The rules of one key: words, sizes, times, custody, what never changes, parents, and what keeps it from going."""
+
+import datetime as dt
+import uuid
+from enum import StrEnum
+from typing import Any
+
+import pytest
+
+from kms_schema.vocabulary import HsmProvider, KeySecurityLevel, KeyType
+from tests.schema.key_rules import (
+    NOT_NULL_VIOLATION,
+    delete_refused,
+    insert_refused,
+    is_recent,
+    same,
+    stored,
+    update,
+    update_refused,
+    value,
+)
+from tests.support.rows.smallest import (
+    Row,
+    audit_entry,
+    hsm_key_master,
+    insert,
+    key_master,
+    key_rotation,
+    key_version,
+    now,
+    unique,
+)
+from tests.support.shared import SharedDatabase
+from tests.support.statements import execute, refused
+
+pytestmark = pytest.mark.versions("all")
+
+NOW = now()
+DAY = dt.timedelta(days=1)
+HSM: Row = {"hsm_provider": "pkcs11", "hsm_key_id": "slot-1"}
+
+# Rule, what it accepts, what it refuses.
+RULES: list[tuple[str, Row, Row]] = [
+    ("ck_key_masters_security_level_known", {"security_level": "MAXIMUM"}, {"security_level": "maximum"}),
+    ("ck_key_masters_security_level_known", {"security_level": "HIGH"}, {"security_level": "LOW"}),
+    ("ck_key_masters_hsm_provider_known", HSM, {**HSM, "hsm_provider": "PKCS11"}),
+    ("ck_key_masters_hsm_key_id_not_blank", HSM, {**HSM, "hsm_key_id": " \t"}),
+    ("ck_key_masters_hsm_provider_and_key_together", HSM, {"hsm_provider": "pkcs11"}),
+    ("ck_key_masters_hsm_provider_and_key_together", HSM, {"hsm_key_id": "slot-1"}),
+    ("ck_key_masters_max_usage_count_positive", {"max_usage_count": 1}, {"max_usage_count": 0}),
+    ("ck_key_masters_max_usage_count_positive", {"max_usage_count": 2**63 - 1}, {"max_usage_count": -1}),
+    ("ck_key_masters_expires_after_creation", {"expires_at": NOW + DAY}, {"expires_at": NOW}),
+    ("ck_key_masters_expires_after_creation", {"expires_at": None}, {"expires_at": NOW - DAY}),
+    ("ck_key_masters_hsm_metadata_is_object", {"hsm_metadata": {"slot": 1}}, {"hsm_metadata": ["slot"]}),
+    ("ck_key_masters_compliance_tags_is_array", {"compliance_tags": ["PCI"]}, {"compliance_tags": {"PCI": True}}),
+]
+# The same for columns that never change, so that only an INSERT can break the rule.
+INSERT_RULES: list[tuple[str, Row, Row]] = [
+    ("ck_key_masters_key_type_known", {"key_type": "backup"}, {"key_type": "DEK"}),
+    ("ck_key_masters_key_type_known", {"key_type": "tls"}, {"key_type": "master"}),
+    ("ck_key_masters_status_known", {"status": "pending"}, {"status": "destroyed"}),
+    ("ck_key_masters_key_size_bits_positive", {"key_size_bits": 1}, {"key_size_bits": 0}),
+    ("ck_key_masters_key_size_bits_positive", {"key_size_bits": 2**31 - 1}, {"key_size_bits": -256}),
+    ("ck_key_masters_usage_count_not_negative", {"usage_count": 0}, {"usage_count": -1}),
+    ("ck_key_masters_key_id_not_blank", {"key_id": "  k  "}, {"key_id": ""}),
+    ("ck_key_masters_key_id_not_blank", {"key_id": "\tk"}, {"key_id": " \t\n\r "}),
+    ("ck_key_masters_algorithm_not_blank", {"algorithm": "A"}, {"algorithm": "\t"}),
+    ("ck_key_masters_hsm_type_is_hsm_held", {"key_type": "hsm", **HSM}, {"key_type": "hsm"}),
+]
+
+
+def name_of(parameter: Any) -> str | None:
+    return parameter if isinstance(parameter, str) else None
+
+
+@pytest.mark.parametrize(("rule", "accepted", "broken"), [*RULES, *INSERT_RULES], ids=name_of)
+def test_a_new_key_keeps_the_rule(shared: SharedDatabase, rule: str, accepted: Row, broken: Row) -> None:
+    insert(shared.connection, "key_masters", **key_master(**{"created_at": NOW, **accepted}))
+    insert_refused(shared.connection, "key_masters", key_master(**{"created_at": NOW, **broken}), rule=rule)
+
+
+@pytest.mark.parametrize(("rule", "accepted", "broken"), RULES, ids=name_of)
+def test_a_changed_key_keeps_the_rule(shared: SharedDatabase, rule: str, accepted: Row, broken: Row) -> None:
+    key = insert(shared.connection, "key_masters", **key_master(created_at=NOW))
+    update_refused(shared.connection, "key_masters", key, broken, rule=rule)
+    update(shared.connection, "key_masters", key, **accepted)
+    for column, given in accepted.items():
+        if not isinstance(given, dict | list):
+            assert same(shared.connection, value(shared.connection, "key_masters", key, column), given)
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [("key_type", KeyType), ("security_level", KeySecurityLevel), ("hsm_provider", HsmProvider)],
+    ids=name_of,
+)
+def test_every_word_of_a_vocabulary_is_accepted(shared: SharedDatabase, column: str, words: type[StrEnum]) -> None:
+    for word in words:
+        insert(shared.connection, "key_masters", **hsm_key_master(**{column: str(word)}))
+
+
+@pytest.mark.parametrize(
+    ("column", "characters"), [("key_id", 64), ("algorithm", 50), ("derivation_path", 255), ("hsm_key_id", 255)]
+)
+def test_text_has_a_greatest_length_in_characters(shared: SharedDatabase, column: str, characters: int) -> None:
+    longest = unique("é").ljust(characters, "é")
+    insert(shared.connection, "key_masters", **hsm_key_master(**{column: longest}))
+    postgresql = shared.dialect == "postgresql"
+    rule = f"character varying({characters})" if postgresql else f"ck_key_masters_{column}_type"
+    too_long = hsm_key_master(**{column: longest + "é"})
+    insert_refused(shared.connection, "key_masters", too_long, rule=rule, sqlstate="22001")
+
+
+@pytest.mark.parametrize("column", ["key_id", "key_type", "algorithm", "key_size_bits"])
+def test_a_new_key_needs(shared: SharedDatabase, column: str) -> None:
+    insert_refused(
+        shared.connection, "key_masters", key_master(**{column: None}), rule=column, sqlstate=NOT_NULL_VIOLATION
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": uuid.uuid4()},
+        {"key_id": "another"},
+        {"key_type": "kek"},
+        {"algorithm": "AES-128"},
+        {"key_size_bits": 128},
+        {"created_at": NOW - DAY},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_a_key_is_never_changes(shared: SharedDatabase, change: Row) -> None:
+    key = insert(shared.connection, "key_masters", **key_master(created_at=NOW))
+    error = update_refused(shared.connection, "key_masters", key, change, rule="protect_key_master_identity")
+    column = next(iter(change))
+    assert f"{column} may not change" in str(error)
+    update(shared.connection, "key_masters", key, **{column: key[column]})
+
+
+def test_usage_never_falls(shared: SharedDatabase) -> None:
+    key = insert(shared.connection, "key_masters", **key_master(usage_count=5))
+    rule = "prevent_key_master_counter_decrease"
+    update_refused(shared.connection, "key_masters", key, {"usage_count": 4}, rule=rule)
+    update_refused(shared.connection, "key_masters", key, {"usage_count": -1}, rule=rule)
+    update(shared.connection, "key_masters", key, usage_count=5)
+    update(shared.connection, "key_masters", key, usage_count=6)
+
+
+def test_a_key_of_type_hsm_stays_hsm_held(shared: SharedDatabase) -> None:
+    key = insert(shared.connection, "key_masters", **hsm_key_master())
+    freed = {"hsm_provider": None, "hsm_key_id": None}
+    update_refused(shared.connection, "key_masters", key, freed, rule="ck_key_masters_hsm_type_is_hsm_held")
+    other = insert(shared.connection, "key_masters", **hsm_key_master(key_type="kek"))
+    update(shared.connection, "key_masters", other, **freed)
+
+
+def test_a_key_with_material_moves_neither_into_nor_out_of_an_hsm(shared: SharedDatabase) -> None:
+    freed = {"hsm_provider": None, "hsm_key_id": None}
+    for key, change in ((key_master(), HSM), (hsm_key_master(key_type="dek"), freed)):
+        insert(shared.connection, "key_masters", **key)
+        version = insert(shared.connection, "key_versions", **key_version(key))
+        update_refused(shared.connection, "key_masters", key, change, rule="validate_key_master_custody")
+        update(shared.connection, "key_versions", version, encrypted_key_data=None, destroyed_at=now() + DAY)
+        update(shared.connection, "key_masters", key, **change)
+
+
+def test_updated_at_is_the_time_of_the_last_change_unless_another_is_given(shared: SharedDatabase) -> None:
+    key = insert(shared.connection, "key_masters", **key_master(updated_at=NOW - DAY))
+    update(shared.connection, "key_masters", key, status_reason="looked at")
+    assert is_recent(shared.connection, value(shared.connection, "key_masters", key, "updated_at"))
+    update(shared.connection, "key_masters", key, status_reason="imported", updated_at=NOW - 2 * DAY)
+    assert same(shared.connection, value(shared.connection, "key_masters", key, "updated_at"), NOW - 2 * DAY)
+
+
+def family(shared: SharedDatabase, size: int) -> list[Row]:
+    """Return keys that can be parents, each the child of the one before."""
+    keys: list[Row] = []
+    for _ in range(size):
+        parent = keys[-1]["key_id"] if keys else None
+        keys.append(insert(shared.connection, "key_masters", **key_master(key_type="kek", parent_key_id=parent)))
+    return keys
+
+
+@pytest.mark.parametrize("key_type", list(KeyType))
+def test_a_parent_is_a_kek_or_hsm_key(shared: SharedDatabase, key_type: KeyType) -> None:
+    parent = insert(shared.connection, "key_masters", **hsm_key_master(key_type=str(key_type)))
+    orphan = insert(shared.connection, "key_masters", **key_master())
+    child, change = key_master(parent_key_id=parent["key_id"]), {"parent_key_id": parent["key_id"]}
+    if key_type in {KeyType.KEK, KeyType.HSM}:
+        insert(shared.connection, "key_masters", **child)
+        update(shared.connection, "key_masters", orphan, **change)
+        return
+    rule = "validate_key_master_parent"
+    insert_refused(shared.connection, "key_masters", child, rule=rule)
+    update_refused(shared.connection, "key_masters", orphan, change, rule=rule)
+
+
+def test_a_key_is_not_its_own_parent(shared: SharedDatabase) -> None:
+    rule = "ck_key_masters_parent_is_another_key"
+    new = key_master(key_type="kek", key_id="narcissus", parent_key_id="narcissus")
+    insert_refused(shared.connection, "key_masters", new, rule=rule)
+    (key,) = family(shared, 1)
+    update_refused(shared.connection, "key_masters", key, {"parent_key_id": key["key_id"]}, rule=rule)
+
+
+def test_a_parent_is_there(shared: SharedDatabase) -> None:
+    rule = "fk_key_masters_parent_key_id_key_masters"
+    insert_refused(shared.connection, "key_masters", key_master(parent_key_id="nobody"), rule=rule)
+    (key,) = family(shared, 1)
+    update_refused(shared.connection, "key_masters", key, {"parent_key_id": "nobody"}, rule=rule)
+
+
+@pytest.mark.parametrize("size", [2, 3, 5])
+def test_no_chain_of_parents_closes_a_circle(shared: SharedDatabase, size: int) -> None:
+    keys = family(shared, size)
+    (stranger,) = family(shared, 1)
+    for later in keys[1:]:
+        change = {"parent_key_id": later["key_id"]}
+        update_refused(shared.connection, "key_masters", keys[0], change, rule="validate_key_master_parent")
+    update(shared.connection, "key_masters", keys[0], parent_key_id=stranger["key_id"])
+    update(shared.connection, "key_masters", keys[-1], parent_key_id=stranger["key_id"])
+    update(shared.connection, "key_masters", keys[0], parent_key_id=None)
+
+
+def test_a_key_without_history_can_be_deleted(shared: SharedDatabase) -> None:
+    key = insert(shared.connection, "key_masters", **key_master())
+    execute(shared.connection, "DELETE FROM key_masters WHERE id = :id", {"id": key["id"]})
+    assert stored(shared.connection, "key_masters", key) is None
+
+
+def test_a_key_with_history_cannot_be_deleted(shared: SharedDatabase) -> None:
+    audited, rotated, parent, wrapping, wrapped = (
+        insert(shared.connection, "key_masters", **key_master(key_type="kek")) for _ in range(5)
+    )
+    insert(shared.connection, "key_audit_logs", **audit_entry(key_id=audited["id"]))
+    insert(shared.connection, "key_rotations", **key_rotation(rotated))
+    insert(shared.connection, "key_masters", **key_master(parent_key_id=parent["key_id"]))
+    wrapper = insert(shared.connection, "key_versions", **key_version(wrapping))
+    insert(shared.connection, "key_versions", **key_version(wrapped, wrapped_by_version_id=wrapper["id"]))
+    for key, rule in (
+        (audited, "fk_key_audit_logs_key_id_key_masters"),
+        (rotated, "fk_key_rotations_key_id_key_masters"),
+        (parent, "fk_key_masters_parent_key_id_key_masters"),
+        (wrapping, "fk_key_versions_wrapped_by_version_id_key_versions"),
+    ):
+        delete_refused(shared.connection, "key_masters", key, rule=rule)
+    assert stored(shared.connection, "key_versions", wrapper) is not None
+
+
+def test_the_registry_cannot_be_emptied_at_once(shared: SharedDatabase) -> None:
+    key = insert(shared.connection, "key_masters", **key_master())
+    insert(shared.connection, "key_rotations", **key_rotation(key))
+    if shared.dialect == "postgresql":
+        refused(shared.connection, "TRUNCATE key_masters", rule="foreign key constraint", sqlstate="0A000")
+        refused(shared.connection, "TRUNCATE key_masters CASCADE", rule="prevent_key_", sqlstate="23001")
+    else:  # what SQLite turns into a truncation where no trigger forbids it
+        refused(shared.connection, "DELETE FROM key_masters", rule="fk_key_rotations_key_id_key_masters")
+    assert stored(shared.connection, "key_masters", key) is not None

@@ -1,0 +1,293 @@
+"""The rules of key material: envelopes and nothing else, their wrappers, rewrapping and destruction."""
+
+import datetime as dt
+import json
+import secrets
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
+
+from tests.schema.key_rules import (
+    delete_refused,
+    insert_refused,
+    stored,
+    update,
+    update_refused,
+)
+from tests.support.rows.smallest import Row, envelope, hsm_key_master, insert, key_master, key_version, now
+from tests.support.shared import SharedDatabase
+
+pytestmark = pytest.mark.versions("all")
+
+RULE = "validate_key_version_material"
+WRAPPER_RULE = "validate_key_version_wrapper"
+DESTRUCTION_RULE = "prevent_key_version_destruction"
+ENVELOPE_RULE = "ck_key_versions_material_is_envelope"
+ONE_WRAPPER_RULE = "ck_key_versions_one_wrapper"
+WRAPPER_KEY_RULE = "fk_key_versions_wrapped_by_version_id_key_versions"
+KEY_SIZES = [8, 56, 128, 192, 256, 384, 521, 2048]
+GONE: Row = {"created_at": now() - dt.timedelta(days=1), "destroyed_at": now()}
+
+
+def plaintext(bits: int) -> bytes:
+    return secrets.token_bytes((bits + 7) // 8)
+
+
+def aes_gcm(bits: int) -> bytes:
+    """Return a key of `bits` as AES-256-GCM really encrypts it, in an envelope of format 01."""
+    nonce = secrets.token_bytes(12)
+    return b"\x01" + nonce + AESGCM(secrets.token_bytes(32)).encrypt(nonce, plaintext(bits), b"associated")
+
+
+def aes_key_wrap(bits: int) -> bytes:
+    """Return a key of `bits` as AES key wrap with padding really wraps it, in an envelope of format 02.
+
+    Under another key each time: it has no nonce, and one short key in 256 would come out the same.
+    """
+    return b"\x02" + aes_key_wrap_with_padding(secrets.token_bytes(32), plaintext(bits))
+
+
+def stored_key(shared: SharedDatabase, **over: Any) -> Row:
+    return insert(shared.connection, "key_masters", **key_master(**over))
+
+
+def stored_version(shared: SharedDatabase, master: Row | None = None, **over: Any) -> Row:
+    return insert(shared.connection, "key_versions", **key_version(master or stored_key(shared), **over))
+
+
+def kek_version(shared: SharedDatabase, **over: Any) -> Row:
+    """Return the version of a key encryption key of its own."""
+    return stored_version(shared, stored_key(shared, key_type="kek"), **over)
+
+
+def rewrap(wrapper: Row | None, **over: Any) -> Row:
+    """Return the change that encrypts a 256-bit key anew, under `wrapper` or a key that is kept elsewhere."""
+    return {
+        "encrypted_key_data": envelope(256),
+        "wrapped_by_version_id": None if wrapper is None else wrapper["id"],
+        "wrapping_key_ref": "kms://other" if wrapper is None else None,
+        **over,
+    }
+
+
+def destruction(**over: Any) -> Row:
+    return {"destroyed_at": now(), "encrypted_key_data": None, **over}
+
+
+@pytest.mark.parametrize("bits", KEY_SIZES)
+@pytest.mark.parametrize("seal", [aes_gcm, aes_key_wrap])
+def test_an_envelope_has_the_length_of_its_format(
+    shared: SharedDatabase, seal: Callable[[int], bytes], bits: int
+) -> None:
+    key, sealed = stored_key(shared, key_size_bits=bits), seal(bits)
+    version = stored_version(shared, key, encrypted_key_data=sealed)
+    update(shared.connection, "key_versions", version, **rewrap(None, encrypted_key_data=seal(bits)))
+    for wrong in (sealed[:-1], sealed + b"\0", sealed[:1], sealed[:1] + plaintext(bits)):
+        new = key_version(key, version_number=2, encrypted_key_data=wrong)
+        insert_refused(shared.connection, "key_versions", new, rule=RULE)
+        change = rewrap(None, encrypted_key_data=wrong, wrapping_key_ref="kms://third")
+        error = update_refused(shared.connection, "key_versions", version, change, rule=RULE)
+        assert "possible plaintext" in str(error)
+
+
+def test_the_formats_differ_in_length(shared: SharedDatabase) -> None:
+    key = stored_key(shared)
+    for first_byte, rest in ((b"\x02", aes_gcm(256)[1:]), (b"\x01", aes_key_wrap(256)[1:])):
+        new = key_version(key, encrypted_key_data=first_byte + rest)
+        insert_refused(shared.connection, "key_versions", new, rule=RULE)
+
+
+@pytest.mark.parametrize(
+    "material",
+    [
+        b"",
+        b"\x00" + bytes(60),
+        b"\x03" + bytes(60),
+        b"0123456789abcdef0123456789abcdef",
+        b"-----BEGIN PRIVATE KEY-----",
+        json.dumps({"key": "secret"}).encode(),
+    ],
+    ids=["empty", "format-0", "format-3", "plaintext", "pem", "json"],
+)
+def test_what_is_no_envelope_is_refused(shared: SharedDatabase, material: bytes) -> None:
+    version = stored_version(shared)
+    new = key_version(stored_key(shared), encrypted_key_data=material)
+    insert_refused(shared.connection, "key_versions", new, rule=ENVELOPE_RULE)
+    change = rewrap(None, encrypted_key_data=material)
+    update_refused(shared.connection, "key_versions", version, change, rule=ENVELOPE_RULE)
+
+
+@pytest.mark.parametrize("missing", ["format", "algorithm", "associated_data", "all", "metadata"])
+def test_metadata_names_the_envelope(shared: SharedDatabase, missing: str) -> None:
+    rule = "ck_key_versions_material_names_its_envelope"
+    named = {"format": 1, "algorithm": "AES-256-GCM", "associated_data": "key-1"}
+    version = stored_version(shared, encryption_metadata={**named, "more": []})
+    fewer = {"all": {}, "metadata": None}.get(missing, {name: named[name] for name in named if name != missing})
+    new = key_version(stored_key(shared), encryption_metadata=fewer)
+    insert_refused(shared.connection, "key_versions", new, rule=rule)
+    update_refused(shared.connection, "key_versions", version, {"encryption_metadata": fewer}, rule=rule)
+
+
+def test_metadata_is_an_object(shared: SharedDatabase) -> None:
+    rule, listed = "ck_key_versions_encryption_metadata_is_object", ["format", "algorithm", "associated_data"]
+    new = key_version(stored_key(shared), encryption_metadata=listed)
+    insert_refused(shared.connection, "key_versions", new, rule=rule)
+    update_refused(
+        shared.connection, "key_versions", stored_version(shared), {"encryption_metadata": listed}, rule=rule
+    )
+
+
+@pytest.mark.parametrize("checksum", ["", "a" * 63, "A" * 64, "g" * 64, " " * 64])
+def test_a_checksum_is_64_lower_case_hexadecimal_digits(shared: SharedDatabase, checksum: str) -> None:
+    rule = "ck_key_versions_key_checksum_is_sha256"
+    new = key_version(stored_key(shared), key_checksum=checksum)
+    insert_refused(shared.connection, "key_versions", new, rule=rule)
+    held = stored_version(shared, insert(shared.connection, "key_masters", **hsm_key_master()))
+    update_refused(shared.connection, "key_versions", held, {"key_checksum": checksum}, rule=rule)
+    update(shared.connection, "key_versions", held, key_checksum="a" * 64)
+
+
+def test_material_has_a_checksum_that_never_changes(shared: SharedDatabase) -> None:
+    new = key_version(stored_key(shared), key_checksum=None)
+    insert_refused(shared.connection, "key_versions", new, rule="ck_key_versions_material_has_checksum")
+    version = stored_version(shared)
+    for change in ({"key_checksum": "f" * 64}, {"key_checksum": None}, rewrap(None, key_checksum="f" * 64)):
+        error = update_refused(shared.connection, "key_versions", version, change, rule=RULE)
+        assert "key_checksum may not change" in str(error)
+    update(shared.connection, "key_versions", version, **rewrap(None, key_checksum=version["key_checksum"]))
+
+
+def test_material_is_a_blob_or_an_hsm_handle_or_destroyed(shared: SharedDatabase) -> None:
+    key, held = stored_key(shared), insert(shared.connection, "key_masters", **hsm_key_master())
+    none = {"encrypted_key_data": None, "wrapping_key_ref": None}
+    blob = {column: key_version(key)[column] for column in ("key_checksum", "encryption_metadata", "wrapping_key_ref")}
+    both = key_version(held, encrypted_key_data=envelope(256), **blob)
+    insert_refused(shared.connection, "key_versions", key_version(key, **none), rule=RULE)
+    insert_refused(shared.connection, "key_versions", both, rule=RULE)
+    still_there = "ck_key_versions_destroyed_has_no_material"
+    insert_refused(shared.connection, "key_versions", key_version(key, **GONE), rule=still_there)
+    stored_version(shared, key, version_number=1)
+    stored_version(shared, key, version_number=2, **none, **GONE)
+    in_hsm = stored_version(shared, held, version_number=1)
+    stored_version(shared, held, version_number=2, **GONE)
+    added = {**blob, "encrypted_key_data": envelope(256)}
+    update_refused(shared.connection, "key_versions", in_hsm, added, rule=RULE)
+
+
+def test_material_changes_only_as_a_rewrap(shared: SharedDatabase) -> None:
+    version, wrapper, other = stored_version(shared), kek_version(shared), kek_version(shared)
+    refusals: list[tuple[str, Row]] = [
+        ("may only be rewrapped", {"encrypted_key_data": envelope(256)}),
+        ("may only be removed by destruction", {"encrypted_key_data": None}),
+        ("may only be removed by destruction", {"encrypted_key_data": None, "wrapping_key_ref": None}),
+        ("changes only with the material", {"wrapping_key_ref": "kms://other"}),
+        ("changes only with the material", {"wrapping_key_ref": None, "wrapped_by_version_id": wrapper["id"]}),
+        ("changes only with the material", rewrap(wrapper, encrypted_key_data=version["encrypted_key_data"])),
+    ]
+    for fault, change in refusals:
+        assert fault in str(update_refused(shared.connection, "key_versions", version, change, rule=RULE))
+    for change in (rewrap(wrapper), rewrap(other), rewrap(None), rewrap(wrapper)):
+        update(shared.connection, "key_versions", version, **change)
+
+
+def test_a_blob_has_exactly_one_wrapper(shared: SharedDatabase) -> None:
+    wrapper, key = kek_version(shared), stored_key(shared)
+    both = {"wrapped_by_version_id": wrapper["id"], "wrapping_key_ref": "kms://root"}
+    neither = {"wrapped_by_version_id": None, "wrapping_key_ref": None}
+    version = stored_version(shared)
+    for wrappers in (both, neither):
+        insert_refused(shared.connection, "key_versions", key_version(key, **wrappers), rule=ONE_WRAPPER_RULE)
+        change = rewrap(None, **wrappers)
+        update_refused(shared.connection, "key_versions", version, change, rule=ONE_WRAPPER_RULE)
+    held = insert(shared.connection, "key_masters", **hsm_key_master())
+    for column, given in both.items():
+        new = key_version(held, **{column: given})
+        insert_refused(shared.connection, "key_versions", new, rule=ONE_WRAPPER_RULE)
+
+
+def test_a_wrapping_key_has_a_name(shared: SharedDatabase) -> None:
+    rule = "ck_key_versions_wrapping_key_ref_not_blank"
+    for blank in ("", " \t"):
+        new, change = key_version(stored_key(shared), wrapping_key_ref=blank), rewrap(None, wrapping_key_ref=blank)
+        insert_refused(shared.connection, "key_versions", new, rule=rule)
+        update_refused(shared.connection, "key_versions", stored_version(shared), change, rule=rule)
+
+
+def unfit_wrapper(shared: SharedDatabase, why: str, key: Row) -> Row:
+    match why:
+        case "destroyed":
+            return kek_version(shared, encrypted_key_data=None, wrapping_key_ref=None, **GONE)
+        case "same key":
+            return stored_version(shared, key, version_number=9)
+        case "held in an HSM":
+            return stored_version(shared, insert(shared.connection, "key_masters", **hsm_key_master()))
+        case "missing":
+            return {"id": uuid.uuid4()}
+    return stored_version(shared, stored_key(shared, key_type=why))
+
+
+@pytest.mark.parametrize("why", ["dek", "tls", "backup", "held in an HSM", "same key", "destroyed", "missing"])
+def test_a_wrapper_is_an_undestroyed_version_of_another_kek(shared: SharedDatabase, why: str) -> None:
+    key = stored_key(shared, key_type="kek")
+    version = stored_version(shared, key)
+    wrapper = unfit_wrapper(shared, why, key)
+    rule = WRAPPER_KEY_RULE if why == "missing" else WRAPPER_RULE
+    new = key_version(key, version_number=2, wrapped_by_version_id=wrapper["id"])
+    insert_refused(shared.connection, "key_versions", new, rule=rule)
+    update_refused(shared.connection, "key_versions", version, rewrap(wrapper), rule=rule)
+
+
+def test_a_version_does_not_wrap_itself(shared: SharedDatabase) -> None:
+    new = key_version(stored_key(shared, key_type="kek"))
+    own = {**new, "wrapped_by_version_id": new["id"], "wrapping_key_ref": None}
+    insert_refused(shared.connection, "key_versions", own, rule=WRAPPER_KEY_RULE)
+    version = kek_version(shared)
+    update_refused(shared.connection, "key_versions", version, rewrap(version), rule=WRAPPER_RULE)
+
+
+@pytest.mark.parametrize("size", [2, 3, 5])
+def test_no_chain_of_wrappers_closes_a_circle(shared: SharedDatabase, size: int) -> None:
+    chain = [kek_version(shared)]
+    while len(chain) < size:
+        chain.append(kek_version(shared, wrapped_by_version_id=chain[-1]["id"]))
+    for later in chain[1:]:
+        update_refused(shared.connection, "key_versions", chain[0], rewrap(later), rule=WRAPPER_RULE)
+    update(shared.connection, "key_versions", chain[0], **rewrap(kek_version(shared)))
+
+
+def test_destruction_removes_the_material_and_may_keep_the_name_of_its_wrapper(shared: SharedDatabase) -> None:
+    for cleared in ({}, {"wrapping_key_ref": None}):
+        version, still_there = stored_version(shared), "ck_key_versions_destroyed_has_no_material"
+        update_refused(shared.connection, "key_versions", version, {"destroyed_at": now()}, rule=still_there)
+        update(shared.connection, "key_versions", version, **destruction(**cleared))
+        for change in ({"encrypted_key_data": envelope(256)}, rewrap(None), {"wrapping_key_ref": "kms://other"}):
+            update_refused(shared.connection, "key_versions", version, change, rule=RULE)
+
+
+def test_a_version_is_not_destroyed_while_it_wraps(shared: SharedDatabase) -> None:
+    wrapper = kek_version(shared)
+    first, second = (stored_version(shared, wrapped_by_version_id=wrapper["id"]) for _ in range(2))
+
+    def still_refused() -> None:
+        update_refused(shared.connection, "key_versions", wrapper, destruction(), rule=DESTRUCTION_RULE)
+
+    still_refused()
+    update(shared.connection, "key_versions", first, **rewrap(None))
+    still_refused()
+    update(shared.connection, "key_versions", second, **destruction())
+    update(shared.connection, "key_versions", wrapper, **destruction())
+
+
+def test_a_version_is_not_deleted_while_it_wraps(shared: SharedDatabase) -> None:
+    kek = stored_key(shared, key_type="kek")
+    wrapper = stored_version(shared, kek)
+    wrapped = stored_version(shared, wrapped_by_version_id=wrapper["id"])
+    delete_refused(shared.connection, "key_masters", kek, rule=WRAPPER_KEY_RULE)
+    assert stored(shared.connection, "key_versions", wrapper) is not None
+    rule = "prevent_key_version_delete"
+    delete_refused(shared.connection, "key_versions", wrapper, rule=rule)
+    assert stored(shared.connection, "key_versions", wrapped) is not None

@@ -1,0 +1,289 @@
+"""The rules of a key's versions: numbers, the one that is live, times, counters, and that they go with their key."""
+
+import datetime as dt
+import uuid
+from typing import Any
+
+import pytest
+
+from kms_schema.vocabulary import KEY_STATUS_TIME, KeyStatus
+from tests.schema.key_rules import (
+    NOT_NULL_VIOLATION,
+    RESTRICT_VIOLATION,
+    delete_refused,
+    insert_refused,
+    same,
+    stored,
+    update,
+    update_refused,
+    value,
+)
+from tests.support.rows.smallest import (
+    Row,
+    active_key_master,
+    hsm_key_master,
+    insert,
+    key_master,
+    key_version,
+    live_key_version,
+    now,
+)
+from tests.support.shared import SharedDatabase
+from tests.support.statements import execute, refused
+
+pytestmark = pytest.mark.versions("all")
+
+START = now() - dt.timedelta(days=9)
+LIVE_RULE = "uq_key_versions_live"
+
+# Rule, what it accepts, what it refuses.
+RULES: list[tuple[str, Row, Row]] = [
+    ("ck_key_versions_entropy_score_range", {"entropy_score": 0.0}, {"entropy_score": -0.01}),
+    ("ck_key_versions_entropy_score_range", {"entropy_score": 100.0}, {"entropy_score": 100.01}),
+    ("ck_key_versions_generation_time_ms_not_negative", {"generation_time_ms": 0}, {"generation_time_ms": -1}),
+]
+INSERT_RULES: list[tuple[str, Row, Row]] = [
+    ("ck_key_versions_version_number_positive", {"version_number": 1}, {"version_number": 0}),
+    ("ck_key_versions_version_number_positive", {"version_number": 2**31 - 1}, {"version_number": -1}),
+    ("ck_key_versions_usage_count_not_negative", {"usage_count": 0}, {"usage_count": -1}),
+    ("ck_key_versions_data_volume_bytes_not_negative", {"data_volume_bytes": 0}, {"data_volume_bytes": -1}),
+]
+# Times in days, in their order: created, activated, deactivated, destroyed.
+CHRONOLOGICAL: list[tuple[float | None, ...]] = [
+    (0, None, None, None),
+    (0, 1, None, None),
+    (0, 1, 2, None),
+    (0, 1, 2, 3),
+    (0, None, None, 1),
+    (0, 0, 0, 0),
+]
+ANACHRONISTIC: list[tuple[str, tuple[float | None, ...]]] = [
+    ("activated_at is before created_at", (0, -1, None, None)),
+    ("deactivated_at is before activated_at", (0, 2, 1, None)),
+    ("deactivated_at without activated_at", (0, None, 1, None)),
+    ("a live version may not be destroyed", (0, 1, None, 2)),
+    ("destroyed_at is before deactivated_at", (0, 1, 3, 2)),
+    ("destroyed_at is before created_at", (0, None, None, -1)),
+]
+
+
+def days(number: float | None) -> dt.datetime | None:
+    return None if number is None else START + dt.timedelta(number)
+
+
+def at(created: float | None, activated: float | None, deactivated: float | None, destroyed: float | None) -> Row:
+    """Return the four times of a version, from days after the start."""
+    times = {"created_at": created, "activated_at": activated, "deactivated_at": deactivated, "destroyed_at": destroyed}
+    return {column: days(number) for column, number in times.items()}
+
+
+def stored_key(shared: SharedDatabase, **over: Any) -> Row:
+    return insert(shared.connection, "key_masters", **key_master(**over))
+
+
+def stored_version(shared: SharedDatabase, master: Row, **over: Any) -> Row:
+    return insert(shared.connection, "key_versions", **key_version(master, **over))
+
+
+def hsm_key(shared: SharedDatabase) -> Row:
+    """Return a key whose versions need no material, so that they can be destroyed by their time alone."""
+    return insert(shared.connection, "key_masters", **hsm_key_master())
+
+
+def name_of(parameter: Any) -> str | None:
+    return parameter if isinstance(parameter, str) else None
+
+
+@pytest.mark.parametrize(("rule", "accepted", "broken"), [*RULES, *INSERT_RULES], ids=name_of)
+def test_a_new_version_keeps_the_rule(shared: SharedDatabase, rule: str, accepted: Row, broken: Row) -> None:
+    key = stored_key(shared)
+    insert_refused(shared.connection, "key_versions", key_version(key, **broken), rule=rule)
+    stored_version(shared, key, **accepted)
+
+
+@pytest.mark.parametrize(("rule", "accepted", "broken"), RULES, ids=name_of)
+def test_a_changed_version_keeps_the_rule(shared: SharedDatabase, rule: str, accepted: Row, broken: Row) -> None:
+    version = stored_version(shared, stored_key(shared))
+    update_refused(shared.connection, "key_versions", version, broken, rule=rule)
+    update(shared.connection, "key_versions", version, **accepted)
+
+
+def test_a_version_is_of_a_key(shared: SharedDatabase) -> None:
+    for key_id in (uuid.uuid4(), None):
+        orphan = key_version(key_master(id=key_id))
+        insert_refused(shared.connection, "key_versions", orphan, rule="fk_key_versions_key_id_key_masters")
+
+
+def test_a_version_has_a_number(shared: SharedDatabase) -> None:
+    unnumbered = key_version(stored_key(shared), version_number=None)
+    insert_refused(shared.connection, "key_versions", unnumbered, rule="version_number", sqlstate=NOT_NULL_VIOLATION)
+
+
+def test_numbers_of_a_key_do_not_repeat(shared: SharedDatabase) -> None:
+    key, other = stored_key(shared), stored_key(shared)
+    stored_version(shared, key, version_number=3)
+    rule = "uq_key_versions_key_id_version_number"
+    insert_refused(shared.connection, "key_versions", key_version(key, version_number=3), rule=rule)
+    stored_version(shared, key, version_number=2)
+    stored_version(shared, other, version_number=3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"id": uuid.uuid4()}, {"key_id": uuid.uuid4()}, {"version_number": 2}, {"created_at": START}],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_a_version_is_never_changes(shared: SharedDatabase, change: Row) -> None:
+    version = stored_version(shared, stored_key(shared), created_at=now())
+    rule = "protect_key_version_identity"
+    error = update_refused(shared.connection, "key_versions", version, change, rule=rule)
+    column = next(iter(change))
+    assert f"{column} may not change" in str(error)
+    update(shared.connection, "key_versions", version, **{column: version[column]})
+
+
+@pytest.mark.parametrize("counter", ["usage_count", "data_volume_bytes"])
+def test_counters_never_fall(shared: SharedDatabase, counter: str) -> None:
+    version = stored_version(shared, stored_key(shared), usage_count=5, data_volume_bytes=5)
+    rule = "prevent_key_version_counter_decrease"
+    for fewer in (4, -1):
+        error = update_refused(shared.connection, "key_versions", version, {counter: fewer}, rule=rule)
+        assert f"{counter} may not fall" in str(error)
+    update(shared.connection, "key_versions", version, **{counter: 5})
+    update(shared.connection, "key_versions", version, **{counter: 2**63 - 1})
+
+
+def test_a_key_has_one_live_version(shared: SharedDatabase) -> None:
+    key = stored_key(shared)
+    first = insert(shared.connection, "key_versions", **live_key_version(key))
+    insert_refused(shared.connection, "key_versions", live_key_version(key, version_number=2), rule=LIVE_RULE)
+    second = stored_version(shared, key, version_number=2)
+    live = {"activated_at": now()}
+    update_refused(shared.connection, "key_versions", second, live, rule=LIVE_RULE)
+    update(shared.connection, "key_versions", first, deactivated_at=now())
+    update(shared.connection, "key_versions", second, **live)
+    update_refused(shared.connection, "key_versions", first, {"deactivated_at": None}, rule=LIVE_RULE)
+    insert(shared.connection, "key_versions", **live_key_version(stored_key(shared)))
+
+
+@pytest.mark.parametrize("status", list(KeyStatus))
+def test_no_version_goes_live_on_a_key_that_has_ended(shared: SharedDatabase, status: KeyStatus) -> None:
+    times = {KEY_STATUS_TIME[status]: START} if status in KEY_STATUS_TIME else {}
+    key = stored_key(shared, status=str(status), created_at=START, **times)
+    ended = stored_version(shared, key, **at(0, 1, 2, None))
+    waiting = stored_version(shared, key, version_number=2)
+    born_live = live_key_version(key, version_number=3)
+    if status not in {KeyStatus.REVOKED, KeyStatus.EXPIRED, KeyStatus.ARCHIVED}:
+        insert(shared.connection, "key_versions", **born_live)
+        for version, change in ((born_live, {"deactivated_at": now()}), (waiting, {"activated_at": now()})):
+            update(shared.connection, "key_versions", version, **change)
+        return
+    rule = "validate_key_version_activation"
+    insert_refused(shared.connection, "key_versions", born_live, rule=rule)
+    for version, change in ((waiting, {"activated_at": now()}), (ended, {"deactivated_at": None})):
+        error = update_refused(shared.connection, "key_versions", version, change, rule=rule)
+        assert f"is {status}" in str(error)
+
+
+@pytest.mark.parametrize("times", CHRONOLOGICAL, ids=str)
+def test_times_in_order_are_accepted(shared: SharedDatabase, times: tuple[float | None, ...]) -> None:
+    key = hsm_key(shared)
+    stored_version(shared, key, **at(*times))
+    created, *others = at(*times).items()
+    other = stored_version(shared, hsm_key(shared), **dict([created]))
+    update(shared.connection, "key_versions", other, **dict(others))
+
+
+@pytest.mark.parametrize(("fault", "times"), ANACHRONISTIC, ids=name_of)
+def test_times_out_of_order_are_refused(shared: SharedDatabase, fault: str, times: tuple[float | None, ...]) -> None:
+    rule, key = "validate_key_version_chronology", hsm_key(shared)
+    insert_refused(shared.connection, "key_versions", key_version(key, **at(*times)), rule=rule)
+    created, *others = at(*times).items()
+    version = stored_version(shared, key, **dict([created]))
+    error = update_refused(shared.connection, "key_versions", version, dict(others), rule=rule)
+    assert fault in str(error)
+
+
+@pytest.mark.parametrize(
+    ("fault", "before", "change"),
+    [
+        ("activated_at may not change", (0, 1, 4, None), {"activated_at": days(2)}),
+        ("activated_at may not change", (0, 1, None, None), {"activated_at": None}),
+        ("destroyed_at may not change", (0, 1, 2, 3), {"destroyed_at": days(4)}),
+        ("destroyed_at may not change", (0, 1, 2, 3), {"destroyed_at": None}),
+        ("a destroyed version may not be", (0, 1, 2, 4), {"deactivated_at": days(3)}),
+        ("a destroyed version may not be", (0, None, None, 4), {"activated_at": days(1), "deactivated_at": days(2)}),
+    ],
+    ids=name_of,
+)
+def test_a_version_is_activated_and_destroyed_once(
+    shared: SharedDatabase, fault: str, before: tuple[float | None, ...], change: Row
+) -> None:
+    version = stored_version(shared, hsm_key(shared), **at(*before))
+    rule = "validate_key_version_chronology"
+    assert fault in str(update_refused(shared.connection, "key_versions", version, change, rule=rule))
+
+
+def test_a_version_is_not_deleted_but_with_its_key(shared: SharedDatabase) -> None:
+    key, other = stored_key(shared), stored_key(shared)
+    versions = [stored_version(shared, key, version_number=number) for number in (1, 2)]
+    kept = stored_version(shared, other)
+    rule = "prevent_key_version_delete"
+    for version in versions:
+        delete_refused(shared.connection, "key_versions", version, rule=rule)
+    execute(shared.connection, "DELETE FROM key_masters WHERE id = :id", {"id": key["id"]})
+    assert [stored(shared.connection, "key_versions", version) for version in versions] == [None, None]
+    assert stored(shared.connection, "key_versions", kept) is not None
+
+
+def test_versions_cannot_be_emptied_at_once(shared: SharedDatabase) -> None:
+    version = stored_version(shared, stored_key(shared))
+    statements = ["DELETE FROM key_versions"]
+    if shared.dialect == "postgresql":
+        statements.append("TRUNCATE key_versions CASCADE")
+    for statement in statements:
+        refused(shared.connection, statement, rule="prevent_key_version_delete", sqlstate=RESTRICT_VIOLATION)
+    assert stored(shared.connection, "key_versions", version) is not None
+
+
+def test_a_rotation_is_the_second_activation_and_each_later_one(shared: SharedDatabase) -> None:
+    key = insert(shared.connection, "key_masters", **active_key_master(created_at=START, activated_at=START))
+
+    def rotated_at(expected: float | None) -> bool:
+        return same(shared.connection, value(shared.connection, "key_masters", key, "rotated_at"), days(expected))
+
+    first = stored_version(shared, key, **at(0, 1, None, None))
+    second = stored_version(shared, key, version_number=2, created_at=START)
+    assert rotated_at(None)
+    update(shared.connection, "key_versions", first, deactivated_at=days(2))
+    update(shared.connection, "key_versions", second, activated_at=days(2))
+    assert rotated_at(2)
+    update(shared.connection, "key_versions", second, deactivated_at=days(3))
+    stored_version(shared, key, version_number=3, **at(0, 3, None, None))
+    assert rotated_at(3)
+    assert value(shared.connection, "key_masters", key, "status") == "active"
+
+
+def test_a_key_that_is_not_active_is_not_rotated_by_an_activation(shared: SharedDatabase) -> None:
+    key = stored_key(shared, status="rotated", created_at=START, rotated_at=days(1))
+    stored_version(shared, key, **at(0, 1, 2, None))
+    stored_version(shared, key, version_number=2, **at(0, 2, None, None))
+    assert same(shared.connection, value(shared.connection, "key_masters", key, "rotated_at"), days(1))
+
+
+def test_the_usage_of_a_key_is_brought_up_to_date_by_rotation(shared: SharedDatabase) -> None:
+    key = insert(shared.connection, "key_masters", **active_key_master())
+
+    def usage() -> int:
+        return int(value(shared.connection, "key_masters", key, "usage_count"))
+
+    first = insert(shared.connection, "key_versions", **live_key_version(key, usage_count=3))
+    assert usage() == 3
+    update(shared.connection, "key_versions", first, usage_count=10)
+    assert usage() == 3  # counting is the hot path: it leaves the key alone
+    update(shared.connection, "key_versions", first, deactivated_at=now())
+    insert(shared.connection, "key_versions", **live_key_version(key, version_number=2, usage_count=1))
+    assert usage() == 11
+    update(shared.connection, "key_masters", key, usage_count=100)
+    stored_version(shared, key, version_number=3)
+    assert usage() == 100  # what was counted elsewhere is not taken back

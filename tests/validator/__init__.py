@@ -1,0 +1,1 @@
+"""The validator: what it finds, says and fixes."""

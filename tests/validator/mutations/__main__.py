@@ -1,0 +1,102 @@
+"""Try every mutation of a migrated database on the validator, and say what it found and mended.
+
+    python -m tests.validator.mutations --engine postgresql-18,sqlite --kind 'trigger:*'
+    python -m tests.validator.mutations --url postgresql://postgres@127.0.0.1:5515/postgres --each 1
+    python -m tests.validator.mutations --engine all --write-matrix
+
+Ends with 1 where something was missed, misnamed or not mended.
+"""
+
+import argparse
+import logging
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from fnmatch import fnmatch
+
+import psycopg
+
+from tests.support.engines import DEFAULT_ENGINES, Engines, parse_names
+from tests.validator.mutations import matrix
+from tests.validator.mutations.dialects import every_mutation, kinds_on
+from tests.validator.mutations.kinds import Mutation
+from tests.validator.mutations.trial import Court, Trial
+
+
+def main() -> int:
+    """Run the command."""
+    parser = _parser()
+    options = parser.parse_args()
+    if options.write_matrix and (options.each or options.kind != "*"):
+        parser.error("the matrix has every mutation: leave --kind and --each out to write it")
+    logging.disable(logging.INFO)
+    names = parse_names(options.engine) if not options.url else (_named(options.url),)
+    faults = 0
+    tables: dict[str, str] = {}
+    with closing(Engines()) as engines:
+        for name in names:
+            started = time.monotonic()
+            trials = list(_tried(engines, name, options.kind, options.each))
+            kinds = [kind.name for kind in kinds_on(name) if fnmatch(kind.name, options.kind)]
+            tables[name] = matrix.table(kinds, trials)
+            faults += sum(trial.fault is not None for trial in trials)
+            print(
+                f"\n{name}\n\n{tables[name]}\n\n{len(trials)} tried in {time.monotonic() - started:.0f} s", flush=True
+            )
+    if options.write_matrix:
+        matrix.write(tables)
+    print(f"{faults} faults")
+    return int(faults > 0)
+
+
+def _parser() -> argparse.ArgumentParser:
+    summary, _, examples = (__doc__ or "").partition("\n")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.validator.mutations",
+        description=summary,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--engine", default=DEFAULT_ENGINES, metavar="NAMES", help="default: %(default)s")
+    parser.add_argument("--url", help="a superuser's URL of a running PostgreSQL server, instead of --engine")
+    parser.add_argument("--kind", default="*", metavar="PATTERN", help="such as 'trigger:*'")
+    parser.add_argument("--each", type=int, metavar="NUMBER", help="no more than this many of each kind")
+    parser.add_argument("--write-matrix", action="store_true", help=f"write {matrix.PAGE.name}")
+    return parser
+
+
+def _named(url: str) -> str:
+    """Return the name of the engine behind a URL, from now on this server."""
+    with psycopg.connect(url.replace("+psycopg", "", 1)) as connection:
+        major = connection.info.server_version // 10000
+    os.environ[f"KMS_TEST_POSTGRESQL_{major}"] = url
+    return f"postgresql-{major}"
+
+
+def _tried(engines: Engines, name: str, pattern: str, each: int | None) -> Iterator[Trial]:
+    template = engines.migrated(name, "template")
+    kinds = [kind for kind in kinds_on(name) if fnmatch(kind.name, pattern)]
+    mutations = list(_some(every_mutation(template, tuple(kinds)), each))
+    kind = ""
+    for number, trial in enumerate(Court(engines[name], template).trials(mutations), 1):
+        if trial.mutation.kind.name != kind:
+            kind = trial.mutation.kind.name
+            print(f"{name} {number}/{len(mutations)} {kind}", file=sys.stderr, flush=True)
+        if trial.fault is not None:
+            print(f"{kind}, {trial.mutation.names}: {trial.fault}", flush=True)
+        yield trial
+
+
+def _some(mutations: list[Mutation], each: int | None) -> Iterator[Mutation]:
+    seen: Counter[str] = Counter()
+    for mutation in mutations:
+        seen[mutation.kind.name] += 1
+        if each is None or seen[mutation.kind.name] <= each:
+            yield mutation
+
+
+if __name__ == "__main__":
+    sys.exit(main())

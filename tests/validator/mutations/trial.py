@@ -1,0 +1,114 @@
+"""Try mutations: each in a throwaway database, validated, mended by what the findings say, and validated again."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from enum import StrEnum
+
+import psycopg
+
+from kms_schema import validate
+from kms_schema.validator import Finding
+from tests.support.engines import Database, Engine
+from tests.support.engines.database import Connection
+from tests.validator.mutations.kinds import Mutation, run
+
+DriverError = (psycopg.Error, sqlite3.Error)
+
+
+class Mending(StrEnum):
+    """What became of the SQL in the findings."""
+
+    MENDED = "mended"
+    BY_HAND = "by hand"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One mutation and what the validator made of it. `fault` says what is wrong with that, if anything."""
+
+    mutation: Mutation
+    found: bool
+    findings: int
+    mending: Mending
+    fault: str | None = None
+
+
+class Court:
+    """Tries mutations of one migrated database on one engine."""
+
+    def __init__(self, engine: Engine, template: Database) -> None:
+        """Remember what is found where nothing was changed, which may be about roles alone: that superusers exist."""
+        self._engine, self._template = engine, template
+        with closing(template.connect()) as connection:
+            findings = validate(connection).findings
+        self._usual = frozenset((each.code, each.object) for each in findings if each.code.startswith("KMS4"))
+        assert len(self._usual) == len(findings), f"a clean database has findings: {_listed(findings)}"
+
+    def trials(self, mutations: Iterable[Mutation]) -> Iterator[Trial]:
+        """Try each in a database of its own."""
+        for mutation in mutations:
+            database = self._engine.create(self._template)
+            here = mutation.in_database(database.name)
+            try:
+                yield self._trial(here, database)
+            finally:
+                self._engine.drop(database)
+                if here.undo:
+                    with closing(self._template.connect()) as connection:
+                        run(connection, here.undo)
+
+    def _trial(self, mutation: Mutation, database: Database) -> Trial:
+        with closing(database.connect()) as connection:
+            try:
+                run(connection, mutation.change)
+            except DriverError as error:
+                return Trial(mutation, False, 0, Mending.FAILED, f"could not be made: {error}")
+        with closing(database.connect()) as connection:
+            try:
+                findings = self._unusual(connection)
+            except DriverError as error:
+                return Trial(mutation, False, 0, Mending.FAILED, f"the validator failed: {error}")
+            fault = _fault(mutation, findings)
+            mending, left = self._mend(connection, findings)
+        if mending is Mending.FAILED or (mending is Mending.BY_HAND and not mutation.kind.by_hand):
+            fault = fault or f"{mending}: {left}"
+        elif mutation.kind.by_hand and mending is Mending.MENDED:
+            fault = fault or "mended, although that is said to be impossible"
+        return Trial(mutation, _named(mutation, findings), len(findings), mending, fault)
+
+    def _mend(self, connection: Connection, findings: list[Finding]) -> tuple[Mending, str]:
+        """Run what mends the findings, and return what is still found, or why it could not be run."""
+        if any(finding.mend is None or finding.mend.startswith("--") for finding in findings):
+            unmended = next(f for f in findings if f.mend is None or f.mend.startswith("--"))
+            return Mending.BY_HAND if unmended.mend else Mending.FAILED, f"{unmended.object} {unmended.mend}"
+        for finding in findings:
+            try:
+                run(connection, finding.mend or "")
+            except DriverError as error:
+                return Mending.FAILED, f"{finding.mend}: {error}"
+        left = self._unusual(connection)
+        mends = " ".join(finding.mend or "" for finding in findings)
+        return (Mending.FAILED, f"{mends} leaves {_listed(left)}") if left else (Mending.MENDED, "")
+
+    def _unusual(self, connection: Connection) -> list[Finding]:
+        return [each for each in validate(connection).findings if (each.code, each.object) not in self._usual]
+
+
+def _named(mutation: Mutation, findings: list[Finding]) -> bool:
+    return any(each.object == mutation.names and each.severity == mutation.kind.severity for each in findings)
+
+
+def _fault(mutation: Mutation, findings: list[Finding]) -> str | None:
+    """Say what is wrong with what was found: one cause must be one finding, which names the right object."""
+    if not findings:
+        return "missed"
+    if not _named(mutation, findings):
+        return f"named {_listed(findings)} and not {mutation.kind.severity} {mutation.names}"
+    return None if len(findings) == 1 else f"one cause, and several findings: {_listed(findings)}"
+
+
+def _listed(findings: Sequence[Finding]) -> str:
+    return "; ".join(f"{each.code} {each.object}" for each in findings)

@@ -1,0 +1,148 @@
+"""Each attempt can fail: where its guard is gone, or switched off, or lets everything through, the probe says so."""
+
+import re
+import sqlite3
+from contextlib import closing
+
+import psycopg
+import pytest
+
+from kms_schema import snapshots
+from kms_schema.validator.catalog import Objects
+from kms_schema.validator.probing.attempt import Attempt, Promise
+from kms_schema.validator.probing.findings import probe_findings
+from kms_schema.validator.probing.trial import Outcome, make
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.statements import execute
+from tests.validator.probe.sessions import Tried, by_guard, copy_of, expected_of, session_on
+
+REVISIONS = snapshots.chain()[1:]
+
+
+def noticed(outcomes: list[Outcome], guard: str) -> bool:
+    return any(finding.object == guard and finding.code.startswith("KMS6") for finding in probe_findings(outcomes))
+
+
+def owner_is_free_to(tried: Tried) -> bool:
+    """Whether all that a guard refuses is what only others may not do: `test_probe` has those."""
+    return all(isinstance(each, Attempt) and each.by == "others" for each in tried)
+
+
+def needs_foreign_keys(tried: Tried) -> bool:
+    """Whether a replica, which keeps no foreign keys, is promised nothing of a guard."""
+    return all(isinstance(each, Promise) and each.foreign_keys.get("postgresql") for each in tried)
+
+
+def drop(connection: psycopg.Connection[tuple[object, ...]], guard: str, how: str) -> None:
+    kind, _, name = guard.partition(" ")
+    table, _, own = name.rpartition(".")
+    statement = {
+        "trigger": f"ALTER TABLE public.{table} DISABLE TRIGGER {own}" if how == "disabled" else
+        f"DROP TRIGGER {own} ON public.{table}",
+        "constraint": f"ALTER TABLE public.{table} DROP CONSTRAINT {own} CASCADE",
+        "index": f"DROP INDEX public.{own}",
+        "column": f"ALTER TABLE public.{table} ALTER {own} DROP NOT NULL, ALTER {own} TYPE text",
+    }[kind]  # fmt: skip
+    connection.execute(statement.encode())
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize("how", ["dropped", "disabled"])
+def test_every_guard_that_is_gone_is_noticed_on_postgresql(database: Database, how: str) -> None:
+    version = int(database.engine_name.removeprefix("postgresql-"))
+    expected = expected_of("postgresql", REVISIONS[-1], version)
+    with closing(database.connect()) as connection, session_on(connection) as session:
+        assert isinstance(connection, psycopg.Connection)
+        missed = []
+        for guard, tried in by_guard("postgresql", version, expected).items():
+            if not guard.startswith("trigger " if how == "disabled" else ("trigger ", "constraint ", "index ")):
+                continue
+            if owner_is_free_to(tried):
+                continue
+            with session.savepoint():
+                drop(connection, guard, how)
+                outcomes = list(make(session, tried, expected))
+            if not noticed(outcomes, guard):
+                missed.append(guard)
+    assert missed == []
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_trigger_that_a_replica_does_not_fire_is_noticed(database: Database) -> None:
+    version = int(database.engine_name.removeprefix("postgresql-"))
+    expected = expected_of("postgresql", REVISIONS[-1], version)
+    missed, tried_as_replica = [], 0
+    with closing(database.connect()) as connection, session_on(connection) as session:
+        for circumstance in session.circumstances():
+            for guard, tried in by_guard("postgresql", version, expected).items():
+                if owner_is_free_to(tried) or needs_foreign_keys(tried):
+                    continue
+                if circumstance.triggers_only and guard.startswith("trigger "):
+                    table, _, name = guard.removeprefix("trigger ").partition(".")
+                    tried_as_replica += 1
+                    with session.savepoint():
+                        execute(connection, f"ALTER TABLE public.{table} ENABLE TRIGGER {name}")
+                        if not noticed(list(make(session, tried, expected)), guard):
+                            missed.append(guard)
+    assert missed == []
+    assert tried_as_replica > 20
+
+
+def take_away(connection: sqlite3.Connection, guard: str) -> None:
+    if guard.startswith(("trigger ", "index ")):
+        kind, _, name = guard.partition(" ")
+        connection.execute(f"DROP {kind} {name.rpartition('.')[2]}")
+    else:
+        take_out_of_its_table(connection, guard)
+
+
+def take_out_of_its_table(connection: sqlite3.Connection, guard: str) -> None:
+    """Take a constraint, or what a column's type demands, out of the text of its table."""
+    kind, _, name = guard.partition(" ")
+    table, _, own = name.partition(".")
+    (text,) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (table or name,)).fetchone()
+    if kind == "column":
+        changed = re.sub(rf'(\n    "?{own}"? [^\n]*?) NOT NULL', r"\1", text)
+    else:
+        changed = re.sub(rf",\n    CONSTRAINT {own} [^\n]*?(?=,?\n)", "", text)
+    assert changed != text, guard
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = ?", (changed, table or name))
+    connection.execute("PRAGMA writable_schema = OFF")
+
+
+def columns_stored_by(expected: Objects) -> set[str]:
+    """Return the columns of primary keys, which SQLite holds to be NOT NULL whatever is written."""
+    keys = {
+        str(facts["table"]): re.match(r"PRIMARY KEY ?\((.*)\)", str(facts.get("definition")))
+        for facts in expected.values()
+        if str(facts.get("definition")).startswith("PRIMARY KEY")
+    }
+    return {f"column {table}.{column}" for table, key in keys.items() if key for column in key[1].split(", ")}
+
+
+def outcomes_on(connection: Connection, tried: Tried, expected: Objects) -> list[Outcome]:
+    with session_on(connection) as session:
+        return [outcome for _ in session.circumstances() for outcome in make(session, tried, expected)]
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize(
+    "revision", [*(pytest.param(each, marks=pytest.mark.full) for each in REVISIONS[:-1]), REVISIONS[-1]]
+)
+def test_every_guard_that_is_gone_is_noticed_on_sqlite(empty_database: Database, revision: str) -> None:
+    empty_database.alembic("upgrade", revision)
+    expected = expected_of("sqlite", revision)
+    missed, stored_by = [], columns_stored_by(expected)
+    for guard, tried in by_guard("sqlite", 0, expected).items():
+        key = str(expected[guard].get("definition", ""))
+        if guard.startswith("table ") or guard in stored_by or key.startswith(("PRIMARY KEY", "UNIQUE")):
+            continue  # what the table is stored by cannot be taken out of its text alone
+        with copy_of(empty_database) as copy:
+            take_away(copy, guard)
+            with closing(sqlite3.connect(":memory:", isolation_level=None)) as changed:
+                copy.backup(changed)  # who changed the text of a table goes by the old one
+                if not noticed(outcomes_on(changed, tried, expected), guard):
+                    missed.append(guard)
+    assert missed == []

@@ -1,0 +1,351 @@
+"""Every format: it follows its published schema, says the same, and nothing in a name gets out of its place."""
+
+import json
+import re
+from datetime import UTC, datetime
+from functools import cache
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import unquote
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from lxml import etree
+
+from kms_schema import written
+from kms_schema.snapshots import chain
+from kms_schema.validator import RULES, Report, Severity
+from kms_schema.validator.formats import FORMATS, Layout
+from kms_schema.validator.visible import in_a_line
+from tests.support.engines.programs import REPOSITORY
+from tests.support.sample_reports import (
+    COLUMN,
+    DISABLED,
+    EXTRA,
+    HIDDEN,
+    HOSTILE,
+    MARKUP,
+    OWNER,
+    TABLE,
+    TRIGGER,
+    USUAL,
+    finding,
+    hostile,
+    report,
+    waived,
+)
+from tests.validator.test_visible import ANY_TEXT
+
+SCHEMAS = REPOSITORY / "tests" / "schemas"
+UNKNOWN = finding("KMS901", "revision of the database", actual="unknown: no right to read it")
+GONE = finding("KMS101", "table key_rotations", also=("column key_rotations.id",))
+REPORTS = {
+    "clean": report(),
+    "usual": USUAL,
+    "hostile": hostile(),
+    "unknown": report(UNKNOWN),
+    "together": report(GONE, finding("KMS301", TABLE), finding("KMS302", TABLE)),
+    "nothing compared": report(finding("KMS001", "revision of the database"), checked=(), compared_with=None),
+    "without a time": report(checked_at=None, database=""),
+}
+EVERY_REPORT = pytest.mark.parametrize("made", REPORTS.values(), ids=list(REPORTS))
+
+
+@cache
+def junit_schema() -> etree.XMLSchema:
+    return etree.XMLSchema(etree.parse(SCHEMAS / "junit-10.xsd"))
+
+
+@cache
+def sarif_validator() -> Any:
+    schema = json.loads((SCHEMAS / "sarif-2.1.0-rtm.5.json").read_text(encoding="utf-8"))
+    return jsonschema.Draft4Validator(schema, format_checker=jsonschema.FormatChecker())
+
+
+def junit(made: Report, fail_on: Severity = Severity.ERROR) -> Any:
+    root = etree.fromstring(written(made, "junit", Layout(fail_on)).encode())
+    junit_schema().assertValid(root)
+    return root
+
+
+def outcome(root: Any, name: str) -> dict[str, str]:
+    """Return what came of a test case: tags of its outcome, each with its message or text."""
+    (case,) = root.xpath("//testcase[@name=$name]", name=name)
+    return {child.tag: child.get("message") or child.text for child in case}
+
+
+def sarif(made: Report) -> Any:
+    log = json.loads(written(made, "sarif"))
+    assert [error.message for error in sarif_validator().iter_errors(log)] == []
+    return log["runs"][0]
+
+
+class Page(HTMLParser):
+    """What a browser would make of a page: its elements with their attributes, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    @property
+    def shape(self) -> list[str]:
+        return [tag for tag, _ in self.elements]
+
+
+def test_there_is_no_other_format() -> None:
+    with pytest.raises(ValueError, match="no format 'xml', only text, json"):
+        written(report(), "xml")
+
+
+@EVERY_REPORT
+@pytest.mark.parametrize("style", FORMATS)
+def test_nothing_that_could_fool_a_terminal_is_in_any_format(made: Report, style: str) -> None:
+    text = written(made, style)
+    assert [character for character in text if not character.isprintable() and character not in "\n\t"] == []
+    assert set(text) & set(HIDDEN.replace("[2J", "").replace("31m", "")) == set()
+
+
+@pytest.mark.parametrize("style", FORMATS)
+def test_every_format_says_each_finding_and_what_is_waived(style: str) -> None:
+    text = written(USUAL, style)
+    for part in (DISABLED.code, DISABLED.object, EXTRA.code, EXTRA.object, "2027-01-31", "goes with TICKET-7"):
+        assert part in text
+    assert written(USUAL, style) == text
+
+
+# JUnit
+
+
+@EVERY_REPORT
+@pytest.mark.parametrize("fail_on", [Severity.ERROR, Severity.WARNING])
+def test_junit_follows_its_schema_and_counts_right(made: Report, fail_on: Severity) -> None:
+    root = junit(made, fail_on)
+    for element in (root, *root.iter("testsuite")):
+        for name, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error")):
+            assert element.get(name) == str(len(element.findall(f".//{tag}")))
+    assert len({(case.get("classname"), case.get("name")) for case in root.iter("testcase")}) == int(root.get("tests"))
+    assert bool(root.xpath("//failure | //error")) == made.fails(fail_on)
+
+
+def test_junit_has_a_case_for_each_object_and_those_without_findings_pass() -> None:
+    root = junit(USUAL)
+    assert outcome(root, COLUMN) == {}
+    assert outcome(root, "revision of the database") == {}
+    assert outcome(root, TRIGGER)["failure"].startswith("KMS145 trigger switched off or on: the trigger does not run")
+    assert outcome(root, EXTRA.object) == {
+        "skipped": "KMS132 index unexpected, waived until 2027-01-31: the reporting team's; goes with TICKET-7"
+    }
+    assert [suite.get("name") for suite in root] == [
+        "revision", "column", "materialized view", "table", "trigger", "posture", "index",
+    ]  # fmt: skip
+
+
+def test_junit_lets_a_warning_pass_unless_it_is_to_fail() -> None:
+    name = f"{OWNER.object}: {OWNER.title}"
+    assert outcome(junit(USUAL), name)["system-out"].startswith("warning KMS411 role kms: the owner logs in")
+    assert outcome(junit(USUAL, Severity.WARNING), name).keys() == {"failure"}
+
+
+def test_junit_says_which_ways_past_the_guards_were_looked_for_and_not_found() -> None:
+    names = {case.get("name") for case in junit(USUAL).iter("testcase")}
+    assert "not found: superusers exist" in names
+    assert "not found: the owner logs in" not in names
+    unasked = report(unasked=frozenset(code for code in RULES if code.startswith("KMS4")))
+    assert "posture" not in [suite.get("name") for suite in junit(unasked)]
+
+
+def test_junit_does_not_let_pass_what_could_not_be_checked() -> None:
+    made = report(UNKNOWN)
+    assert "could not be checked: unknown: no right" in outcome(junit(made), UNKNOWN.object)["skipped"]
+    assert outcome(junit(made, Severity.WARNING), UNKNOWN.object).keys() == {"error", "system-out"}
+
+
+def test_junit_skips_what_went_with_another_object_or_was_left_out() -> None:
+    made = report(GONE, DISABLED, checked=(*GONE.also, GONE.object, TRIGGER)).only([], ["KMS145"])
+    assert outcome(junit(made), GONE.also[0]) == {
+        "skipped": "went together with table key_rotations: KMS101 table missing"
+    }
+    assert "left out by --select or --ignore" in outcome(junit(made), TRIGGER)["skipped"]
+
+
+def test_junit_has_one_failure_for_two_findings_of_an_object() -> None:
+    root = junit(REPORTS["together"])
+    (failure,) = root.xpath("//testcase[@name=$name]/failure", name=TABLE)
+    assert failure.get("type") == "KMS301 KMS302"
+    assert failure.text.count("\n  expected: ") == 2
+
+
+@given(ANY_TEXT)
+@settings(deadline=None, max_examples=50)
+def test_junit_holds_any_name(name: str) -> None:
+    made = hostile(name or "x")
+    assert in_a_line(made.findings[0].object) in {case.get("name") for case in junit(made).iter("testcase")}
+
+
+# SARIF
+
+
+@EVERY_REPORT
+def test_sarif_follows_its_schema(made: Report) -> None:
+    run = sarif(made)
+    assert len(run["results"]) == len(made.findings) + len(made.waived)
+
+
+def test_sarif_has_a_rule_with_help_for_each_code() -> None:
+    rules = sarif(report())["tool"]["driver"]["rules"]
+    assert [rule["id"] for rule in rules] == sorted(RULES)
+    levels = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+    for rule in rules:
+        assert rule["defaultConfiguration"]["level"] == levels[RULES[rule["id"]].severity]
+        assert RULES[rule["id"]].impact in rule["help"]["text"]
+    assert len({rule["name"] for rule in rules}) == len(rules)
+
+
+def test_sarif_results_point_to_their_rule_and_to_an_object_and_to_no_file() -> None:
+    run = sarif(USUAL)
+    disabled, owner, extra = run["results"]
+    assert (disabled["level"], owner["level"]) == ("error", "warning")
+    for result in run["results"]:
+        assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
+        assert [list(location) for location in result["locations"]] == [["logicalLocations"]]
+    assert disabled["locations"][0]["logicalLocations"] == [
+        {"kind": "trigger", "name": "prevent_update", "fullyQualifiedName": "public.key_audit_logs.prevent_update"}
+    ]
+    assert owner["locations"][0]["logicalLocations"] == [
+        {"kind": "role", "name": "kms", "fullyQualifiedName": "role kms"}
+    ]
+    assert "suppressions" not in disabled
+    (suppression,) = extra["suppressions"]
+    assert (suppression["kind"], suppression["status"]) == ("external", "accepted")
+    assert suppression["justification"] == "the reporting team's; goes with TICKET-7"
+    assert suppression["properties"] == {"expires": "2027-01-31"}
+
+
+def test_a_sarif_fingerprint_is_that_of_the_finding_whatever_its_details() -> None:
+    prints = [
+        sarif(report(found))["results"][0]["partialFingerprints"]["codeAndObject/v1"]
+        for found in (finding("KMS145", "a"), finding("KMS145", "a", actual="x"), finding("KMS145", "b"))
+    ]
+    assert prints[0] == prints[1] != prints[2]
+
+
+def test_a_sarif_message_has_no_placeholder_and_no_link_that_a_name_brings() -> None:
+    (result,) = sarif(report(finding("KMS132", "index [press here](https://evil.example) {0}\x1b[2J")))["results"]
+    assert result["message"]["text"].startswith("index [press here] (https://evil.example) {{0}}\\u001b[2J: ")
+    assert result["properties"]["object"] == "index [press here](https://evil.example) {0}\x1b[2J"
+
+
+def test_sarif_and_json_keep_names_as_they_are() -> None:
+    assert sarif(hostile())["results"][0]["properties"]["object"] == HOSTILE
+    document = json.loads(written(hostile(), "json"))
+    assert document["findings"][0]["object"] == HOSTILE
+    assert document["waived"][0]["reason"] == HOSTILE
+    assert document["schema"] == HOSTILE
+
+
+# GitHub
+
+
+@pytest.mark.parametrize("made", [USUAL, hostile()], ids=["usual", "hostile"])
+def test_github_gets_one_command_for_each_finding_and_no_other(made: Report) -> None:
+    lines = written(made, "github").split("\n")
+    assert len(lines) == len(made.findings) + len(made.waived) + 2
+    commands = [line for line in lines if line.startswith("::")]
+    assert commands == lines[:-2]
+    told = [*made.worst_first, *(each.finding for each in made.waived)]
+    for command, found in zip(commands, told, strict=True):
+        match = re.fullmatch(r"::(?:error|warning|notice) title=([^:,]*)::(.*)", command)
+        assert match is not None
+        assert unquote(match[1]) == in_a_line(f"{found.code} {found.object}")
+        assert unquote(match[2]).startswith(found.title)
+
+
+# HTML
+
+
+def test_the_page_needs_nothing_else_and_runs_nothing() -> None:
+    text = written(USUAL, "html")
+    page = Page(text)
+    assert text.isascii()
+    assert {"script", "link", "img", "iframe", "object", "a"} & set(page.shape) == set()
+    assert not re.search(r"https?://|url\(|@import|@font-face", text)
+    assert [name for _, attributes in page.elements for name in attributes if name.startswith("on")] == []
+    assert "default-src 'none'" in next(
+        attributes["content"] or ""
+        for _, attributes in page.elements
+        if attributes.get("http-equiv") == "Content-Security-Policy"
+    )
+
+
+def test_the_page_says_the_verdict_first_and_everything_a_person_wants() -> None:
+    page = Page(written(USUAL, "html"))
+    text = page.text[page.text.index("✗ Different from what the package made") :]
+    parts = [
+        "1 error, 1 warning; 1 waived", "kms at db.example:5432", "postgresql 18.1", chain()[-1],
+        "2026-11-25 11:30:00 UTC", "Errors", TRIGGER, "ALWAYS", "DISABLED", DISABLED.mend, "Warnings", "role kms",
+        "Waived", "goes with TICKET-7", "Compared 5", COLUMN,
+    ]  # fmt: skip
+    positions = [text.index(part or "-") for part in parts]
+    assert positions == sorted(positions)
+
+
+@pytest.mark.parametrize(
+    ("made", "answer"),
+    [
+        (report(), "✓ As the package made it"),
+        (report(waived=(waived(EXTRA),)), "✓ As the package made it, but for what is waived"),
+        (report(finding("KMS903", "waiver of KMS132")), "✗ As the package made it, but a waiver has expired"),
+    ],
+    ids=["clean", "waived", "expired"],
+)
+def test_the_page_answers_in_its_heading(made: Report, answer: str) -> None:
+    text = written(made, "html")
+    assert f"<h1>{answer}</h1>".encode("ascii", "xmlcharrefreplace").decode() in text
+
+
+def test_no_name_becomes_a_part_of_the_page() -> None:
+    """The same page with harmless names has the same elements, and the names are read as they were."""
+    page = Page(written(hostile(), "html"))
+    harmless = Page(written(hostile(HOSTILE.replace(MARKUP, "x" * len(MARKUP))), "html"))
+    assert page.shape == harmless.shape
+    assert page.text.count(MARKUP) >= 8
+
+
+@given(ANY_TEXT)
+@settings(deadline=None, max_examples=50)
+def test_no_name_whatsoever_becomes_a_part_of_the_page(name: str) -> None:
+    page = Page(written(hostile(f"i {name}"), "html"))
+    assert {tag for tag, _ in page.elements} <= set(Page(written(hostile(), "html")).shape)
+
+
+@pytest.mark.parametrize("hidden", [True, False])
+def test_the_page_says_where_sql_holds_what_does_not_show(hidden: bool) -> None:
+    mend = f"DROP INDEX x{HIDDEN if hidden else ''};"
+    assert ("characters that do not show" in written(report(finding("KMS132", "x", mend=mend)), "html")) == hidden
+    assert ("characters that do not show" in written(report(finding("KMS132", "x", mend=mend)), "text")) == hidden
+
+
+def test_the_page_shows_long_text_as_a_difference() -> None:
+    made = report(finding("KMS153", "function f()", "a\nb<i>\nc", "a\nB\nc"))
+    assert "<del>-b&lt;i&gt;</del>\n<ins>+B</ins>" in written(made, "html")
+
+
+# JSON
+
+
+def test_json_says_when_and_where() -> None:
+    document = json.loads(written(USUAL, "json"))
+    assert datetime.fromisoformat(document["checked_at"]) == datetime(2026, 11, 25, 11, 30, tzinfo=UTC)
+    assert (document["database"], document["checked"]) == ("kms at db.example:5432", 5)
+    assert [each["code"] for each in document["waived"]] == ["KMS132"]
+    assert document["summary"] == {"error": 1, "warning": 1, "info": 0}
