@@ -24,7 +24,7 @@ from tests.support.engines.postgresql import PostgresqlEngine
 WHOLE_FILES = {
     "kills": re.compile(r"interruption/|kill|interrupted"),
     "races": re.compile(r"test_concurrency|test_properties|under_load"),
-    "mutations and probes": re.compile(r"mutations/|probing/"),
+    "mutations and probes": re.compile(r"mutations/|probe/"),
 }
 """Files whose tests are one kind of cost from beginning to end."""
 

@@ -37,7 +37,7 @@ from tests.support.sample_reports import (
 )
 from tests.validator.test_visible import ANY_TEXT
 
-SCHEMAS = REPOSITORY / "tests" / "schemas"
+SCHEMAS = REPOSITORY / "tests" / "validator" / "schemas"
 UNKNOWN = finding("KMS901", "revision of the database", actual="unknown: no right to read it")
 GONE = finding("KMS101", "table key_rotations", also=("column key_rotations.id",))
 REPORTS = {
