@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from kms_schema._version import __version__
+
 if TYPE_CHECKING:
     from kms_schema.validator import Finding, Report, Severity, ValidationError, Waived, validate
     from kms_schema.validator.formats import written
@@ -12,7 +14,7 @@ __all__ = [
     "Finding", "Report", "Severity", "ValidationError", "Waived", "Waiver", "WaiverError", "__version__",
     "read_waivers", "validate", "written",
 ]  # fmt: skip
-__version__ = "0.1.0"
+
 
 _WHERE = {
     **dict.fromkeys(("Finding", "Report", "Severity", "ValidationError", "Waived", "validate"), "kms_schema.validator"),

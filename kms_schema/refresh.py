@@ -9,7 +9,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kms_schema.validator.quoting import quoted
+from kms_schema.identifiers import quoted
 
 if TYPE_CHECKING:
     import psycopg

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
-from kms_schema import __version__
+from kms_schema._version import __version__
 from kms_schema.database_url import DatabaseUrl
 
 # Name of each command, and where it is: importing them all would cost every command the imports of the

@@ -14,7 +14,7 @@ from kms_schema.cli import CannotConnect, existing_file
 from kms_schema.cli.advice import advised
 from kms_schema.cli.authorizing import only_read
 from kms_schema.database_url import DatabaseUrl, DatabaseUrlError, find_database_url, parse_database_url, redact
-from kms_schema.validator.visible import in_a_line
+from kms_schema.printable import in_a_line
 
 if TYPE_CHECKING:
     import psycopg

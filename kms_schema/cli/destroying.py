@@ -7,7 +7,7 @@ import click
 
 from kms_schema.cli import connecting
 from kms_schema.cli.migrations import style_option
-from kms_schema.validator.visible import in_a_line
+from kms_schema.printable import in_a_line
 
 _COPIES = (
     "backups, standbys, the write-ahead log and dead rows keep its envelope until they expire; as long as its wrapper "

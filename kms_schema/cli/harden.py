@@ -9,10 +9,10 @@ import click
 from kms_schema.cli import CannotConnect, connecting
 from kms_schema.cli.migrations import style_option
 from kms_schema.database_url import parse_database_url
-from kms_schema.validator.visible import in_a_line
+from kms_schema.printable import in_a_line
 
 if TYPE_CHECKING:
-    from kms_schema.hardening.protections import Protections
+    from kms_schema.validator.protections import Protections
 
 _ON_SQLITE = (
     "there are no event triggers on SQLite: whoever can write the file can do everything (guard it by its permissions);"
@@ -89,9 +89,9 @@ def _not_allowed(error: Exception, *, removing: bool) -> str:
 
 
 def _report(url: str, schema: str, style: str) -> None:
-    from kms_schema.hardening.protections import protections  # noqa: PLC0415
     from kms_schema.hardening.statements import removal, script  # noqa: PLC0415
     from kms_schema.validator import ValidationError  # noqa: PLC0415
+    from kms_schema.validator.protections import protections  # noqa: PLC0415
 
     try:
         statements = {"sql": script(schema), "removal": removal(schema)}

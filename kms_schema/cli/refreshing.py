@@ -9,8 +9,8 @@ import click
 from kms_schema.cli.authorizing import only_write_what_is_asked
 from kms_schema.cli.connecting import connected, url_of
 from kms_schema.cli.migrations import style_option
+from kms_schema.printable import in_a_line
 from kms_schema.refresh import Refreshed, RefreshError, refresh
-from kms_schema.validator.visible import in_a_line
 
 
 @click.command(

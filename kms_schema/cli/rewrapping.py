@@ -9,7 +9,7 @@ from kms_schema.cli import connecting
 from kms_schema.cli.migrations import style_option
 from kms_schema.cli.progress import clear, show
 from kms_schema.cli.root_keys import root_key_options, wrapping_with
-from kms_schema.validator.visible import in_a_line
+from kms_schema.printable import in_a_line
 
 if TYPE_CHECKING:
     from kms_schema.crypto.rewrapping import Outcome

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.cli import connecting, progress
+from kms_schema.printable import in_a_line
 from kms_schema.validator import RULES, Level, Report, Severity, ValidationError, validate
 from kms_schema.validator.formats import FORMATS, Layout, written
-from kms_schema.validator.visible import in_a_line
 
 if TYPE_CHECKING:
     from kms_schema.validator.waivers import Waiver

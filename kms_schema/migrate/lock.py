@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from kms_schema.engine import BEGIN_OPTION
+from kms_schema.lock_keys import LOCK_KEY
 from kms_schema.migrate.faults import UpgradeLockError
-from kms_schema.migrate.lock_key import LOCK_KEY
 from kms_schema.migrate.proxy import refuse_shared_processes
 from kms_schema.migrate.session import PostgresqlSession
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
-from kms_schema import __version__
+from kms_schema._version import __version__
 from kms_schema.migration_checks.result import Result
 from kms_schema.migration_checks.sources import revision_files, sql_files
 

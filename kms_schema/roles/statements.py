@@ -6,7 +6,8 @@ from functools import cache
 from pathlib import Path
 
 from kms_schema.hardening.definition import event_triggers
-from kms_schema.migrate.lock_key import LOCK_KEY
+from kms_schema.identifiers import quoted
+from kms_schema.lock_keys import LOCK_KEY
 from kms_schema.roles.definition import (
     CALLED_BY_ROLES,
     GRANTEES,
@@ -21,7 +22,6 @@ from kms_schema.roles.definition import (
     Role,
 )
 from kms_schema.snapshots import chain, load
-from kms_schema.validator.quoting import quoted
 
 LOCK_TIMEOUT = "500ms"
 """How long one lock may be waited for. Others wait behind it; and after a second (`deadlock_timeout`) the server would

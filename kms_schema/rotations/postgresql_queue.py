@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from kms_schema.identifiers import quoted
 from kms_schema.rotations.queue import RotationQueue, Row
 from kms_schema.rotations.reasons import LIVE, PENDING, TRIGGER_OF_REASON
-from kms_schema.validator.quoting import quoted
 
 if TYPE_CHECKING:
     import psycopg

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kms_schema.identifiers import quoted
 from kms_schema.validator.catalog import ROUTINE_KINDS, kind_and_name, own_name
-from kms_schema.validator.quoting import quoted
 
 # The server's quoted name of a column, at the beginning of `name: what is said of it`.
 _COLUMN = re.compile(r'^(?:"(?:[^"]|"")*"|[^":]+)(?=: )')

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from kms_schema.identifiers import quoted
 from kms_schema.validator.catalog import RELATION_KINDS, ROUTINE_KINDS, Facts, Objects, kind_and_name
-from kms_schema.validator.quoting import quoted
 
 
 class Kind(StrEnum):

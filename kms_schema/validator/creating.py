@@ -1,8 +1,8 @@
 """CREATE statements of PostgreSQL for what the catalog keeps in parts, and not as one definition."""
 
+from kms_schema.identifiers import quoted
 from kms_schema.validator.altering import sequence_words
 from kms_schema.validator.catalog import Facts
-from kms_schema.validator.quoting import quoted
 
 _USUAL_COST = 100
 

@@ -9,7 +9,7 @@ opens, only who has the wrapping key can say.
 from collections.abc import Iterator
 
 from kms_schema.envelope_format import EnvelopeFormat
-from kms_schema.validator.quoting import quoted
+from kms_schema.identifiers import quoted
 
 LEAST_JUDGED = 24
 """How many bytes of ciphertext are looked at for text, at least.

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kms_schema.identifiers import quoted
 from kms_schema.validator.findings import Finding, finding_of
-from kms_schema.validator.quoting import quoted
 
 if TYPE_CHECKING:
     from kms_schema.validator.rows import Reader

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kms_schema.hardening.definition import event_triggers, hardening_schema
-from kms_schema.migrate.lock_key import LOCK_KEY
+from kms_schema.lock_keys import LOCK_KEY
 from kms_schema.validator.catalog import (
     STAMPS,
     ChangedMeanwhileError,

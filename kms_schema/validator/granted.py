@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from kms_schema.identifiers import quoted, unquoted
 from kms_schema.roles.definition import CALLED_BY_ROLES, POLICIES, PROTECTED, REMOVAL, RIGHTS, Policy, Right, Role
 from kms_schema.validator.catalog import Facts, Objects, kind_and_name
 from kms_schema.validator.grants import role_and_privileges
-from kms_schema.validator.quoting import quoted, unquoted
 
 
 def prefix_in(objects: Objects) -> str | None:

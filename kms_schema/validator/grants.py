@@ -7,7 +7,7 @@ beyond it is a fact. https://www.postgresql.org/docs/current/ddl-priv.html, "ACL
 import re
 from collections.abc import Iterable, Mapping
 
-from kms_schema.validator.quoting import quoted
+from kms_schema.identifiers import quoted
 
 _PRIVILEGES = {
     "r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELETE", "D": "TRUNCATE", "x": "REFERENCES",

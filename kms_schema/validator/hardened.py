@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from kms_schema.hardening.definition import LEFT_OPEN, LONGEST_SCHEMA, REFUSED, event_triggers, hardening_schema
 from kms_schema.hardening.statements import body, event_trigger_statement, function_statement
+from kms_schema.identifiers import quoted
 from kms_schema.validator.catalog import Facts
 from kms_schema.validator.findings import NO_STATEMENT, Finding, finding_of, worded
 from kms_schema.validator.posture import Seen
-from kms_schema.validator.quoting import quoted
 
 CODE = "hardening"
 """What stands before the facts among the rows of `posture*.sql`."""

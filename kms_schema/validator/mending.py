@@ -7,13 +7,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from kms_schema.identifiers import quoted as _quoted
 from kms_schema.validator.altering import Target, altered, sequence_words
 from kms_schema.validator.catalog import ROUTINE_KINDS, Facts, Objects, kind_and_name, own_name
 from kms_schema.validator.compare import Difference, Kind, changed_facts
 from kms_schema.validator.creating import create_function, create_policy, create_sequence
 from kms_schema.validator.dependents import in_the_way_of, made_in_order, of_a_constraint
 from kms_schema.validator.grants import grants_and_revokes
-from kms_schema.validator.quoting import quoted as _quoted
 from kms_schema.validator.rebuilding import rebuild
 
 _Change = Mapping[str, tuple[Any, Any]]

@@ -5,8 +5,8 @@ The steps are those of https://www.sqlite.org/lang_altertable.html, "Making Othe
 
 from collections.abc import Mapping
 
+from kms_schema.identifiers import quoted
 from kms_schema.validator.catalog import Objects, kind_and_name
-from kms_schema.validator.quoting import quoted
 
 _NEW = "kms_made_anew"
 

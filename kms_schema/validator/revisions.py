@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from kms_schema.identifiers import quoted
 from kms_schema.validator.catalog import Revisions
 from kms_schema.validator.findings import Finding, finding_of
-from kms_schema.validator.quoting import quoted
 
 _UPGRADE = "run: kms-schema upgrade"
 LOOKS_AGAIN = ("postgresql", "004_create_key_management_system", "005_optimize_key_management")

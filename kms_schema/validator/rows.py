@@ -14,11 +14,11 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Protocol
 
+from kms_schema.identifiers import quoted
 from kms_schema.validator.catalog import Facts, Objects, UnreadableError, kind_and_name
 from kms_schema.validator.envelopes import CONFIGURATIONS, VERSIONS, envelope_queries
 from kms_schema.validator.evidence import changed_seals, evidence_queries
 from kms_schema.validator.findings import Finding, finding_of
-from kms_schema.validator.quoting import quoted
 from kms_schema.validator.sums import READS, TOTALS, sums_asked
 
 LISTED = 20

@@ -7,7 +7,7 @@ file, could make a dashboard show what never was. This counts the entries anew, 
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from kms_schema.validator.quoting import quoted
+from kms_schema.identifiers import quoted
 
 TOTALS, CAUSES, LOGS, UNSEALED = (
     "key_audit_daily_totals", "key_rotation_causes", "key_audit_logs", "key_audit_unsealed",

@@ -5,9 +5,9 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
+from kms_schema.identifiers import quoted
 from kms_schema.snapshots import Facts, Objects
 from kms_schema.validator.catalog import Revisions, ValidationError
-from kms_schema.validator.quoting import quoted
 
 DEFAULT = "alembic_version"
 """The name that the snapshots have for it."""

@@ -7,10 +7,10 @@ import psycopg
 import pytest
 
 from kms_schema.hardening.definition import LEFT_OPEN, LEFT_OPEN_ON_SQLITE, REFUSED, event_triggers
-from kms_schema.migrate.lock_key import LOCK_KEY
+from kms_schema.identifiers import quoted
+from kms_schema.lock_keys import LOCK_KEY
 from kms_schema.roles.applying import apply as apply_roles
 from kms_schema.roles.definition import Role
-from kms_schema.validator.quoting import quoted
 from tests.support.engines import Database
 from tests.support.login_roles import login
 from tests.support.programs.commands import kms_schema

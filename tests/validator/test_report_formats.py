@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from lxml import etree
 
 from kms_schema import written
+from kms_schema.printable import in_a_line
 from kms_schema.snapshots import chain
 from kms_schema.validator import RULES, Report, Severity
 from kms_schema.validator.formats import FORMATS, Layout
-from kms_schema.validator.visible import in_a_line
 from tests.support.engines.programs import REPOSITORY
 from tests.support.sample_reports import (
     COLUMN,

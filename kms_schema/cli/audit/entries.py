@@ -7,7 +7,7 @@ import click
 
 from kms_schema.audit.appending import append
 from kms_schema.cli.audit.opening import opened, print_lines, style_option, where
-from kms_schema.validator.visible import in_a_line
+from kms_schema.printable import in_a_line
 from kms_schema.vocabulary import AuditCategory, AuditSecurityLevel
 
 

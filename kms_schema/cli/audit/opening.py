@@ -16,7 +16,7 @@ from kms_schema.audit.seals import SealError
 from kms_schema.audit.trail import OpenTrail, TrailError
 from kms_schema.cli.authorizing import only_write_what_is_asked
 from kms_schema.cli.connecting import connected, url_of
-from kms_schema.validator.visible import in_a_line
+from kms_schema.printable import in_a_line
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

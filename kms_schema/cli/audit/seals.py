@@ -13,7 +13,7 @@ from kms_schema.audit.proving import seal_of
 from kms_schema.audit.sealing import seal
 from kms_schema.cli.audit.opening import opened, print_note, where
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, signing_key, verifier_keys
-from kms_schema.validator.visible import in_a_line
+from kms_schema.printable import in_a_line
 
 _UNSIGNED = (
     "seal {} is UNSIGNED: whoever can write to this database can make one. Make a key with kms-schema audit keygen,"

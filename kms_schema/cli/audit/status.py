@@ -10,7 +10,7 @@ from kms_schema.audit.kept import KeptSeal
 from kms_schema.audit.lag import Standing, standing
 from kms_schema.audit.outside import printed
 from kms_schema.cli.audit.opening import opened, print_lines, style_option, where
-from kms_schema.validator.visible import in_a_line
+from kms_schema.printable import in_a_line
 
 
 @click.command(

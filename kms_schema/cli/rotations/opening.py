@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import click
 
 from kms_schema.cli.connecting import connected, url_of
+from kms_schema.printable import in_a_line
 from kms_schema.rotations import RotationError, RotationQueue, open_queue
-from kms_schema.validator.visible import in_a_line
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

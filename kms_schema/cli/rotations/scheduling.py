@@ -8,8 +8,8 @@ import click
 
 from kms_schema.cli.progress import clear, show
 from kms_schema.cli.rotations.opening import opened, style_option, tell, timestamp, where
+from kms_schema.printable import in_a_line
 from kms_schema.rotations.queue import DEFAULT_ROUND
-from kms_schema.validator.visible import in_a_line
 
 _LISTS = ("reasons",)
 

@@ -1,9 +1,9 @@
 """The report as GitHub Actions' workflow commands, which are shown as annotations."""
 
+from kms_schema.printable import in_a_line
 from kms_schema.validator.formats import Layout
 from kms_schema.validator.report import Report
 from kms_schema.validator.rules import Severity
-from kms_schema.validator.visible import in_a_line
 
 _WORDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 

@@ -8,14 +8,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
 
-from kms_schema import __version__
+from kms_schema._version import __version__
+from kms_schema.printable import in_a_line, in_lines
 from kms_schema.validator.catalog import kind_and_name
 from kms_schema.validator.findings import NO_STATEMENT, SEVERITIES, Finding
 from kms_schema.validator.formats import Layout
 from kms_schema.validator.formats.text import changed_lines, excerpts
 from kms_schema.validator.report import Report
 from kms_schema.validator.rules import Severity
-from kms_schema.validator.visible import in_a_line, in_lines
 
 _HEADINGS = {Severity.ERROR: "Errors", Severity.WARNING: "Warnings", Severity.INFO: "For information"}
 _SIGNS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.INFO: "i"}

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
+from kms_schema.printable import in_a_line, in_lines
 from kms_schema.validator.catalog import kind_and_name
 from kms_schema.validator.findings import Finding
 from kms_schema.validator.formats import Layout
 from kms_schema.validator.formats.text import paragraph
 from kms_schema.validator.report import Report
 from kms_schema.validator.rules import RULES, Asked, Severity
-from kms_schema.validator.visible import in_a_line, in_lines
 
 _REVISION = "revision of the database"
 _COULD_NOT_RUN = "KMS901"

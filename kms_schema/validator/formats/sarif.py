@@ -8,13 +8,13 @@ import hashlib
 import json
 from typing import Any
 
-from kms_schema import __version__
+from kms_schema._version import __version__
+from kms_schema.printable import in_lines
 from kms_schema.validator.catalog import kind_and_name
 from kms_schema.validator.findings import Finding
 from kms_schema.validator.formats import Layout
 from kms_schema.validator.report import Report, Waived
 from kms_schema.validator.rules import KINDS, RULES, Rule, Severity
-from kms_schema.validator.visible import in_lines
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}

@@ -3,11 +3,11 @@
 import textwrap
 from collections.abc import Iterator
 
+from kms_schema.printable import in_a_line, in_lines
 from kms_schema.validator.findings import NO_STATEMENT, Finding
 from kms_schema.validator.formats import Layout
 from kms_schema.validator.report import Report, Waived
 from kms_schema.validator.rules import Severity
-from kms_schema.validator.visible import in_a_line, in_lines
 
 _COLOURS = {Severity.ERROR: "31", Severity.WARNING: "33", Severity.INFO: "36"}
 _ALSO_SHOWN = 8

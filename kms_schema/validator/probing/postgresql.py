@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from kms_schema.identifiers import quoted
 from kms_schema.validator.catalog import ValidationError
 from kms_schema.validator.facts_postgresql import rolled_back
 from kms_schema.validator.probing.attempt import Engine, Statement
 from kms_schema.validator.probing.session import Circumstance, NotProbedError, Refusal
-from kms_schema.validator.quoting import quoted
 
 if TYPE_CHECKING:
     import psycopg

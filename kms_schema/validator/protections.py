@@ -102,7 +102,7 @@ def _evidence(sealed: int | None) -> Iterator[Protection]:
 
 def _sealed(connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str) -> int | None:
     """Return how many seals there are; None where that may not be asked."""
-    from kms_schema.validator.quoting import quoted  # noqa: PLC0415
+    from kms_schema.identifiers import quoted  # noqa: PLC0415
 
     table = (
         "main.key_audit_seals" if isinstance(connection, sqlite3.Connection) else f"{quoted(schema)}.key_audit_seals"
