@@ -30,7 +30,7 @@ from psycopg import sql
 from kms_schema import snapshots
 from kms_schema.database_url import parse_database_url
 from kms_schema.snapshots import Objects
-from kms_schema.validator import facts_postgresql, facts_sqlite
+from kms_schema.validator.catalog.attributes import postgresql_reader, sqlite_reader
 from tools.snapshot_files import SUPPORTED_POSTGRESQL, bodies_in, differing, snapshot_files, symbolic
 
 _Seen = dict[str, dict[int, Objects]]
@@ -80,7 +80,7 @@ class _Server:
                 _upgrade(url, revision, self._ini)
                 with (
                     closing(psycopg.connect(**parameters, autocommit=True)) as connection,
-                    facts_postgresql.reading(connection, "public") as reader,
+                    postgresql_reader.reading(connection, "public") as reader,
                 ):
                     yield revision, reader.version, symbolic(reader.objects(None), connection.info.user)
 
@@ -103,7 +103,7 @@ def _observe_sqlite(chain: list[str], ini: Path) -> Iterator[tuple[str, str, Obj
         file = Path(folder) / "snapshot.db"
         for revision in chain:
             _upgrade(f"sqlite:///{file}", revision, ini)
-            with closing(sqlite3.connect(file)) as connection, facts_sqlite.reading(connection) as reader:
+            with closing(sqlite3.connect(file)) as connection, sqlite_reader.reading(connection) as reader:
                 yield revision, reader.version, reader.objects(None)
 
 

@@ -1,10 +1,10 @@
 """The validator: is this database exactly what the package made?
 
-`facts_postgresql` and `facts_sqlite` read a catalog; `compare` holds it against a packaged snapshot and never
-sees a connection; `rules` declares every code; `findings`, `meaning` and `mending` say what a difference is, what it
-means and how to put it right; `report` holds it all, `waivers` takes out what is accepted, and `formats` writes it
-down. Nothing here imports SQLAlchemy or Alembic, and what only differences, rows or a probe need is imported for them,
-so that a check takes a fraction of a second.
+`catalog` reads a database; `diff` compares it with a packaged snapshot, and makes findings of the differences;
+`checks` reads rows, roles and protections; `rules` declares every code; `remediation` writes the SQL that fixes a
+finding; `probe` tries forbidden writes; `report` holds it all, `waivers` removes what is accepted, and `formats`
+renders it. Nothing here imports SQLAlchemy or Alembic, and what only differences, rows or a probe need is imported
+for them, so that a check takes a fraction of a second.
 """
 
 import sqlite3
@@ -13,9 +13,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from kms_schema.validator.catalog import Catalog, Objects, ValidationError, kind_and_name, own_name
-from kms_schema.validator.compare import Difference, Kind
-from kms_schema.validator.findings import (
+from kms_schema.validator.catalog.attributes import Catalog, Objects, ValidationError, kind_and_name, own_name
+from kms_schema.validator.catalog.version_table import DEFAULT
+from kms_schema.validator.checks.hardening import CODE as HARDENING
+from kms_schema.validator.checks.hardening import hardening_findings
+from kms_schema.validator.checks.posture import posture_findings
+from kms_schema.validator.checks.revision_status import Standing
+from kms_schema.validator.diff.compare import Difference, Kind
+from kms_schema.validator.diff.findings import (
     AT_DEFAULT,
     SELF_EXPLAINING,
     Finding,
@@ -24,21 +29,16 @@ from kms_schema.validator.findings import (
     manual_remediation,
     worded,
 )
-from kms_schema.validator.hardened import CODE as HARDENING
-from kms_schema.validator.hardened import hardening_findings
-from kms_schema.validator.posture import posture_findings
+from kms_schema.validator.diff.stable_read import Compared, settled
 from kms_schema.validator.report import Report, Waived
-from kms_schema.validator.revisions import Standing
 from kms_schema.validator.rules import RULES, Asked, Severity
-from kms_schema.validator.settled import Compared, settled
-from kms_schema.validator.version_table import DEFAULT
 
 if TYPE_CHECKING:
     import psycopg
 
-    from kms_schema.validator.mending import Mender
-    from kms_schema.validator.rows import Progress
-    from kms_schema.validator.settled import Reader
+    from kms_schema.validator.checks.rows import Progress
+    from kms_schema.validator.diff.stable_read import Reader
+    from kms_schema.validator.remediation.statements import Mender
     from kms_schema.validator.waivers import Waiver
 
     DatabaseConnection: TypeAlias = psycopg.Connection[Any] | sqlite3.Connection
@@ -90,7 +90,7 @@ def _report(  # noqa: PLR0913
         """Ask the same snapshot for all that is wanted beside the comparison."""
         findings = _of_catalog(reader, compared)
         if level == "data":
-            from kms_schema.validator.rows import row_findings  # noqa: PLC0415
+            from kms_schema.validator.checks.rows import row_findings  # noqa: PLC0415
 
             findings += row_findings(reader, compared.guarded, compared.catalog.objects, progress)
         findings += _posture(reader, compared)
@@ -103,9 +103,9 @@ def _report(  # noqa: PLR0913
     report, compared = settled(connection, schema, version_table, report_on)
     if not probe or compared.empty:
         return report
-    from kms_schema.validator import probing  # noqa: PLC0415  (nobody else needs it loaded)
+    from kms_schema.validator.probe import probe as probe_rules  # noqa: PLC0415  (nobody else needs it loaded)
 
-    probed, more = probing.probe(connection, schema, compared.guarded)
+    probed, more = probe_rules(connection, schema, compared.guarded)
     return replace(report, findings=(*report.findings, *map(_with_mend, more)), probed=probed)
 
 
@@ -175,7 +175,7 @@ def _unstampable(finding: Finding, version_table: str) -> bool:
 def _differences(compared: Compared) -> Iterator[Finding]:
     if not compared.differences:
         return
-    from kms_schema.validator.mending import Mender  # noqa: PLC0415
+    from kms_schema.validator.remediation.statements import Mender  # noqa: PLC0415
 
     catalog, expected = compared.catalog, compared.expected
     mender = Mender(catalog.engine, catalog.schema, expected, catalog.objects)
@@ -187,7 +187,7 @@ def _differences(compared: Compared) -> Iterator[Finding]:
 
 
 def _findings(difference: Difference, expected: Objects, actual: Objects, mender: "Mender") -> Iterator[Finding]:
-    from kms_schema.validator.meaning import meaning_of  # noqa: PLC0415
+    from kms_schema.validator.diff.impact import meaning_of  # noqa: PLC0415
 
     facts_of_object = expected.get(difference.key) or actual.get(difference.key) or {}
     for position, (code, facts) in enumerate(codes_of(difference).items()):

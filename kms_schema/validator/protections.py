@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kms_schema.hardening.definition import LEFT_OPEN, LEFT_OPEN_ON_SQLITE, REFUSED
 from kms_schema.validator import Report, ValidationError, validate
-from kms_schema.validator.hardened import is_in_force
+from kms_schema.validator.checks.hardening import is_in_force
 
 if TYPE_CHECKING:
     import psycopg

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from kms_schema.validator.findings import SEVERITIES, Finding
+from kms_schema.validator.diff.findings import SEVERITIES, Finding
 from kms_schema.validator.rules import RULES, Asked, Severity
 
 

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from kms_schema import snapshots
-from kms_schema.validator.probing.attempt import Attempt, Engine
-from kms_schema.validator.probing.attempts import attempts
+from kms_schema.validator.probe.attempt import Attempt, Engine
+from kms_schema.validator.probe.attempts import attempts
 from tests.support.pages import Page, cells, faults_in_named_tests
 from tests.validator.probe.sessions import NEWEST, expected_of
 

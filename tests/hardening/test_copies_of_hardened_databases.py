@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from kms_schema import Report, validate
 from kms_schema.hardening.applying import apply
 from kms_schema.hardening.definition import event_triggers
-from kms_schema.validator.hardened import is_in_force
+from kms_schema.validator.checks.hardening import is_in_force
 from tests.audit.standbys import answers, promote, same_on, standby_of, wait_for
 from tests.support.engines import Database
 from tests.support.engines.client_programs import address, client, dumped, errors, run_script

@@ -8,7 +8,7 @@ import pytest
 from kms_schema import Report, validate
 from kms_schema.hardening.applying import apply, remove
 from kms_schema.hardening.definition import LEFT_OPEN, REFUSED, event_triggers, hardening_schema
-from kms_schema.validator.hardened import is_in_force
+from kms_schema.validator.checks.hardening import is_in_force
 from tests.hardening.hardened import Hardened
 from tests.support.engines import Database
 from tests.support.reports import found

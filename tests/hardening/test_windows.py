@@ -18,7 +18,7 @@ from kms_schema.migrate import program
 from kms_schema.migrate.faults import MigrationError
 from kms_schema.roles.definition import Role
 from kms_schema.snapshots import chain
-from kms_schema.validator.hardened import is_in_force
+from kms_schema.validator.checks.hardening import is_in_force
 from tests.support.catalog import catalog
 from tests.support.engines import Database
 from tests.support.engines.programs import REPOSITORY

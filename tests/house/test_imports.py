@@ -52,7 +52,7 @@ GATES = {
     "kms_schema.rotations.opening",
     "kms_schema.validator",
     "kms_schema.validator.formats",
-    "kms_schema.validator.probing",
+    "kms_schema.validator.probe",
 }
 """Modules that may import inside functions: they choose an engine, a format, a command or a public name."""
 

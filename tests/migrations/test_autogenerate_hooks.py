@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from kms_schema import snapshots
 from kms_schema.models import Base, KeyMaster
 from kms_schema.models.autogenerate import Hooks, hooks_for_host, include_name, include_object
-from kms_schema.validator.catalog import kind_and_name
+from kms_schema.validator.catalog.attributes import kind_and_name
 
 OURS = [*sorted(Base.metadata.tables), "alembic_version"]
 VIEWS = ("key_management_dashboard", "key_health_monitor", "rotations_due")

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from kms_schema import validate
-from kms_schema.validator import facts_postgresql
+from kms_schema.validator.catalog.attributes import postgresql_reader
 from tests.support.engines import Database
 from tests.support.engines.programs import REPOSITORY
 from tests.support.programs import python
@@ -80,8 +80,8 @@ def ending(at: int, database: Database) -> Act:
 
 @pytest.mark.parametrize("table", ["key_masters", "key_audit_logs", "alembic_version"])
 def test_a_table_that_somebody_holds(database: Database, monkeypatch: pytest.MonkeyPatch, table: str) -> None:
-    hasty = facts_postgresql._BEGIN.replace("lock_timeout = '5s'", "lock_timeout = '100ms'")
-    monkeypatch.setattr(facts_postgresql, "_BEGIN", hasty)
+    hasty = postgresql_reader._BEGIN.replace("lock_timeout = '5s'", "lock_timeout = '100ms'")
+    monkeypatch.setattr(postgresql_reader, "_BEGIN", hasty)
     with closing(database.connect()) as connection:
         connection.execute("BEGIN")
         connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())

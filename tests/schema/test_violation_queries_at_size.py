@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from kms_schema.sql.violations import query, rule_of
-from kms_schema.validator.envelopes import WANTED, envelope_queries
+from kms_schema.validator.checks.envelopes import WANTED, envelope_queries
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
 from tests.support.statements import execute

@@ -6,7 +6,7 @@ from contextlib import closing
 
 from kms_schema import validate
 from kms_schema.validator import Report
-from kms_schema.validator.findings import NO_STATEMENT
+from kms_schema.validator.diff.findings import NO_STATEMENT
 from kms_schema.validator.rules import RULES, Remediation
 from tests.support.engines import Database
 from tests.support.engines.database import Connection

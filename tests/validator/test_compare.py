@@ -9,12 +9,12 @@ import pytest
 
 from kms_schema import snapshots
 from kms_schema.snapshots import Objects, decoded, encoded, folded, overlay
-from kms_schema.validator.catalog import kind_and_name, names_of
-from kms_schema.validator.compare import Difference, Kind, compare, fill_in, usual_owner
-from kms_schema.validator.ddl import one_spaced, split_table
-from kms_schema.validator.findings import codes_of
-from kms_schema.validator.grants import grants
-from kms_schema.validator.rendering import settled
+from kms_schema.validator.catalog.attributes import kind_and_name, names_of
+from kms_schema.validator.catalog.grants import grants
+from kms_schema.validator.catalog.normalized_expressions import settled
+from kms_schema.validator.catalog.sqlite_ddl import one_spaced, split_table
+from kms_schema.validator.diff.compare import Difference, Kind, compare, fill_in, usual_owner
+from kms_schema.validator.diff.findings import codes_of
 from kms_schema.validator.rules import RULES
 from tests.support.engines.programs import REPOSITORY
 from tools.snapshot_files import snapshot_files, symbolic

@@ -3,9 +3,9 @@
 import pytest
 
 from kms_schema import snapshots
-from kms_schema.validator.probing.attempt import Attempt, Engine
-from kms_schema.validator.probing.attempts import attempts
-from kms_schema.validator.probing.unprobed import why_unprobed
+from kms_schema.validator.probe.attempt import Attempt, Engine
+from kms_schema.validator.probe.attempts import attempts
+from kms_schema.validator.probe.unprobed import why_unprobed
 from tests.validator.probe.sessions import NEWEST, by_guard, expected_of, guards_of
 
 ENGINES: tuple[Engine, ...] = ("postgresql", "sqlite")

@@ -13,8 +13,8 @@ from alembic.script import ScriptDirectory
 
 from kms_schema import Waiver, snapshots, validate
 from kms_schema.snapshots import Facts
-from kms_schema.validator import ValidationError, facts_postgresql, facts_sqlite
-from kms_schema.validator.catalog import kind_and_name
+from kms_schema.validator import ValidationError
+from kms_schema.validator.catalog.attributes import kind_and_name, postgresql_reader, sqlite_reader
 from tests.support.engines import Database, Engines
 from tests.support.engines.database import ALEMBIC_INI, Connection
 from tests.support.reports import found, report_on, run
@@ -137,12 +137,12 @@ def test_definitions_stay_what_they_are_when_read_in_again(database: Database) -
     """A dump and restore has the server parse its own renderings: that must not look like a drift."""
     with closing(database.connect()) as connection:
         assert isinstance(connection, psycopg.Connection)
-        with facts_postgresql.reading(connection, "public") as reader:
+        with postgresql_reader.reading(connection, "public") as reader:
             objects = reader.objects(None)
         for key, facts in objects.items():
             connection.execute(again(key, facts).encode())
         assert found(validate(connection)) == []
-        with facts_postgresql.reading(connection, "public") as reader:
+        with postgresql_reader.reading(connection, "public") as reader:
             after = reader.objects(None)
     changed = {
         key
@@ -251,10 +251,10 @@ def test_the_snapshots_are_current(empty_database: Database) -> None:
         empty_database.alembic("upgrade", revision)
         with closing(empty_database.connect()) as connection:
             if isinstance(connection, sqlite3.Connection):
-                with facts_sqlite.reading(connection) as sqlite:
+                with sqlite_reader.reading(connection) as sqlite:
                     seen, version, engine = sqlite.objects(None), sqlite.version, "sqlite"
             else:
-                with facts_postgresql.reading(connection, "public") as postgresql:
+                with postgresql_reader.reading(connection, "public") as postgresql:
                     seen, version, engine = postgresql.objects(None), postgresql.version, "postgresql"
                 seen = symbolic(seen, connection.info.user)
         assert differing(engine, revision, version, seen) == [], f"{revision}: run python -m tools.snapshots"

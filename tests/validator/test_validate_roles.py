@@ -7,10 +7,10 @@ import pytest
 from psycopg import sql
 
 from kms_schema import snapshots, validate
-from kms_schema.validator.catalog import Objects, names_of
-from kms_schema.validator.compare import usual_owner
-from kms_schema.validator.facts_postgresql import reading
-from kms_schema.validator.posture import Seen
+from kms_schema.validator.catalog.attributes import Objects, names_of
+from kms_schema.validator.catalog.postgresql_reader import reading
+from kms_schema.validator.checks.posture import Seen
+from kms_schema.validator.diff.compare import usual_owner
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
 from tests.support.login_roles import login

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from kms_schema import validate
-from kms_schema.validator import facts_postgresql
+from kms_schema.validator.catalog.attributes import postgresql_reader
 from tests.support.engines import Database
 from tests.support.statements import execute
 from tests.support.unmanaged_objects import add_foreign_tables
@@ -46,7 +46,7 @@ def modules_after(*arguments: str) -> set[str]:
 def test_a_database_without_differences_costs_no_import_that_it_does_not_need(database: Database) -> None:
     loaded = modules_after("validate", "--database-url", database.url)
     assert loaded & (NOT_NEEDED | OTHERS_DATABASES[database.dialect]) == set()
-    assert "kms_schema.validator.compare" in loaded
+    assert "kms_schema.validator.diff.compare" in loaded
 
 
 class Recording(psycopg.Cursor[Any]):
@@ -90,7 +90,7 @@ def plan(
     connection: psycopg.Connection[Any], statement: bytes, parameters: Any, *, by_index: bool = False
 ) -> dict[str, Any]:
     """Run a statement as the validator does; return its plan, with what was read at each node."""
-    with facts_postgresql.reading(connection, "public") as reader:
+    with postgresql_reader.reading(connection, "public") as reader:
         cursor = reader._cursor
         if by_index:
             cursor.execute("SET LOCAL enable_seqscan = off")

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator
 
 from kms_schema.printable import in_a_line, in_lines
-from kms_schema.validator.findings import NO_STATEMENT, Finding
+from kms_schema.validator.diff.findings import NO_STATEMENT, Finding
 from kms_schema.validator.formats import Layout
 from kms_schema.validator.report import Report, Waived
 from kms_schema.validator.rules import Severity

@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from kms_schema.snapshots import chain
-from kms_schema.validator.revisions import LOOKS_AGAIN
+from kms_schema.validator.checks.revision_status import LOOKS_AGAIN
 from tests.migrations.interruption.client import Client, PostgresqlClient, SqliteClient
 from tests.migrations.interruption.files import use_rollback_journal
 from tests.migrations.interruption.program import Words

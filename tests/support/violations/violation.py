@@ -13,7 +13,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from kms_schema.sql.violations import query, rule_of
-from kms_schema.validator.revisions import LOOKS_AGAIN
+from kms_schema.validator.checks.revision_status import LOOKS_AGAIN
 from tests.support.concurrency.statements import Move
 from tests.support.engines.database import ALEMBIC_INI, Connection, Dialect
 from tests.support.rows.smallest import Row

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from kms_schema import snapshots
-from kms_schema.validator.catalog import Objects
-from kms_schema.validator.compare import fill_in
-from kms_schema.validator.probing.attempt import Attempt, Engine, Promise
-from kms_schema.validator.probing.attempts import attempts
-from kms_schema.validator.probing.guards import guard_of, keeper_of
-from kms_schema.validator.probing.postgresql import PostgresqlSession
-from kms_schema.validator.probing.postgresql import probing as on_postgresql
-from kms_schema.validator.probing.sqlite import SqliteSession
-from kms_schema.validator.probing.sqlite import probing as on_sqlite
+from kms_schema.validator.catalog.attributes import Objects
+from kms_schema.validator.diff.compare import fill_in
+from kms_schema.validator.probe.attempt import Attempt, Engine, Promise
+from kms_schema.validator.probe.attempts import attempts
+from kms_schema.validator.probe.guards import guard_of, keeper_of
+from kms_schema.validator.probe.postgresql import PostgresqlSession
+from kms_schema.validator.probe.postgresql import probing as on_postgresql
+from kms_schema.validator.probe.sqlite import SqliteSession
+from kms_schema.validator.probe.sqlite import probing as on_sqlite
 from tests.support.engines.database import Connection, Database
 
 Tried = list[Attempt | Promise]

@@ -22,7 +22,7 @@ from tests.support.statements import execute
 PROGRAM = """
 import sys, time
 from kms_schema.cli import run
-from kms_schema.validator.probing import postgresql, sqlite
+from kms_schema.validator.probe import postgresql, sqlite
 
 kind = sqlite.SqliteSession if sys.argv[1].startswith("sqlite") else postgresql.PostgresqlSession
 original, left = kind.run, int(sys.argv[2])

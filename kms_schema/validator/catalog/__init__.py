@@ -1,0 +1,1 @@
+"""Reads catalog attributes of both engines, in one shape."""

@@ -1,0 +1,218 @@
+"""Read SQLite's catalog: what there is of our schema, in one read transaction.
+
+SQLite keeps the text of every CREATE statement. That of a table is taken apart (`ddl`), so that a changed
+CHECK is found as that constraint; triggers, views and indexes are compared as text with uniform white space.
+"""
+
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from kms_schema.validator.catalog.attributes import (
+    STAMPS,
+    Facts,
+    Names,
+    Objects,
+    Revisions,
+    UnreadableError,
+    ValidationError,
+    in_order,
+    kind_and_name,
+    without_defaults,
+)
+from kms_schema.validator.catalog.sqlite_ddl import one_spaced, split_table, words_of
+from kms_schema.validator.checks.posture import Seen
+
+# Tables called sqlite_… are SQLite's own. An index without text belongs to a constraint, and is compared there. What is
+# put together has no declared type, for which an application may have registered a converter.
+_SCHEMA = r"""SELECT type || '', name || '', tbl_name || '', sql || '' FROM main.sqlite_schema
+WHERE type <> 'table' OR name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY type, name"""
+_TEMPORARY = "SELECT type || '', name || '', tbl_name || '', sql || '' FROM temp.sqlite_schema ORDER BY name"
+_GENERATED = {2: "VIRTUAL", 3: "STORED"}
+
+
+class SqliteReader:
+    """One snapshot of one database file, open for reading; made by `reading`."""
+
+    engine = "sqlite"
+    version = sqlite3.sqlite_version
+    schema = "main"
+    identifier = "main"
+
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        """Read the whole of `sqlite_schema`, which starts the snapshot."""
+        self._cursor = cursor
+        self._schema: list[tuple[str, str, str, str | None]] = cursor.execute(_SCHEMA).fetchall()
+        self._columns_found: dict[str, dict[str, Facts]] = {}
+
+    @property
+    def database(self) -> str:
+        """The path of the file."""
+        files = {name: file for _, name, file in self._cursor.execute("PRAGMA database_list").fetchall()}
+        return files["main"] or "in memory"
+
+    def revisions(self, _schema: str, table: str) -> Revisions:
+        """Return what Alembic's table says; SQLite has one schema."""
+        if not any(kind == "table" and name == table for kind, name, _, _ in self._schema):
+            return Revisions(stamped=(), table_exists=False)
+        column = self._columns(table).get("version_num")
+        if column is None:
+            return Revisions(stamped=(), table_exists=True)
+        if "generated" in column or self._is_virtual(table):  # reading it would run what somebody wrote
+            reason = f"version_num of {table} is computed, and not kept"
+            return Revisions(stamped=None, table_exists=True, reason=reason)
+        version = "substr(coalesce(version_num, 'NULL'), 1, 255)"
+        rows = self._cursor.execute(f'SELECT {version} FROM main."{table}" ORDER BY 1 LIMIT {STAMPS}')  # noqa: S608
+        return Revisions(stamped=tuple(str(row[0]) for row in rows), table_exists=True)
+
+    def migration(self) -> str | None:
+        """Return nothing: a migration of SQLite is one transaction, which a snapshot holds all of, or nothing."""
+        return None
+
+    def objects(self, names: Names | None) -> Objects:
+        """Return the objects called `names` with all that is attached to them; None means everything."""
+        ours = {
+            name.lower(): f"{kind} {name}"
+            for kind, name, _, _ in self._schema
+            if kind in {"table", "view"} and (names is None or name.lower() in names.relations)
+        }
+        found: list[tuple[str, Facts]] = []
+        for kind, name, table, sql in self._schema:
+            # A trigger is listed under its table as its statement spells it, in whatever case.
+            relation = ours.get(table.lower())
+            if relation is None or sql is None:
+                continue
+            if kind == "table":
+                found += self._table(name, sql)
+            elif kind == "view":
+                found.append((relation, {"definition": _without_name(sql, name)}))
+            else:
+                found.append(_attached(kind, name, relation, sql))
+        return in_order([*self._with_needs(found), *self._temporary(ours)])
+
+    def _temporary(self, ours: Mapping[str, str]) -> Iterator[tuple[str, Facts]]:
+        """Yield what this connection alone has: TEMP triggers on our tables, and what hides these behind its name."""
+        for kind, name, table, sql in self._cursor.execute(_TEMPORARY).fetchall():
+            if kind == "trigger" and table.lower() in ours:
+                of = ours[table.lower()].partition(" ")[2]
+                yield f"trigger {of}.temp.{name}", {"table": of, "temporary": True, "definition": one_spaced(sql)}
+            elif name.lower() in ours and kind in {"table", "view"}:
+                yield f"{kind} temp.{name}", {"temporary": True, "definition": one_spaced(sql)}
+
+    def rows(self, query: str, *, by_scan: bool = False) -> list[tuple[Any, ...]]:
+        """Return what a query of the tables gives, without looking into any index if `by_scan`; raises
+        `UnreadableError`.
+        """
+        if by_scan:
+            query = query.replace(" AS t ", " AS t NOT INDEXED ")
+        try:
+            return self._cursor.execute(query).fetchall()
+        except sqlite3.Error as error:
+            raise UnreadableError(str(error)) from None
+
+    def posture(self, owner: str) -> list[Seen]:
+        """Return nothing: SQLite has no roles, and whoever can write the file can do anything."""
+        del owner
+        return []
+
+    def strangers(self, names: Names) -> list[str]:
+        """Return the keys of whatever else is in the database."""
+        return [
+            f"{kind} {name}"
+            for kind, name, table, _ in self._schema
+            if not {name.lower(), table.lower()} & set(names.relations)
+        ]
+
+    def _table(self, table: str, sql: str) -> Iterator[tuple[str, Facts]]:
+        text = split_table(sql)
+        columns = self._columns(table)
+        yield f"table {table}", without_defaults({"columns": list(columns), "options": text.options or None})
+        for column, facts in columns.items():
+            definition = text.columns.get(column)
+            yield f"column {table}.{column}", without_defaults({"table": table, **facts, "definition": definition})
+        for name, definition in text.constraints.items():
+            yield f"constraint {table}.{name}", {"table": table, "definition": definition}
+
+    def _with_needs(self, found: list[tuple[str, Facts]]) -> Iterator[tuple[str, Facts]]:
+        """Add what each object names: its table, the tables and views that it reads, and columns of all of these."""
+        relations = {kind_and_name(key)[1]: key for key, facts in found if "table" not in facts}
+        for key, facts in found:
+            table = facts.get("table")
+            needs = {relations[table]} if table else set()
+            words = words_of(facts.get("definition") or "")
+            if not key.startswith(("table ", "column ")):
+                named = relations.keys() & words
+                needs |= {relations[name] for name in named}
+                for relation in named | ({table} if table else set()):
+                    needs |= {f"column {relation}.{name}" for name in self._columns(relation).keys() & words}
+            yield key, {**facts, "needs": sorted(needs - {key})} if needs - {key} else facts
+
+    def _columns(self, table: str) -> dict[str, Facts]:
+        """Return the columns of a table of main; a view has none, since its text says them.
+
+        A statement of its own: a table or view called pragma_table_xinfo would hide the function, and one query for all
+        tables would load the modules of a host's virtual ones.
+        """
+        if table not in self._columns_found:
+            is_table = any(kind == "table" and name == table for kind, name, _, _ in self._schema)
+            rows = self._cursor.execute(f"PRAGMA main.table_xinfo({_in_quotes(table)})") if is_table else ()
+            self._columns_found[table] = {name: _column(*facts) for _, name, *facts in rows}
+        return self._columns_found[table]
+
+    def _is_virtual(self, table: str) -> bool:
+        text = next(sql or "" for kind, name, _, sql in self._schema if kind == "table" and name == table)
+        return re.match(r"CREATE\s+VIRTUAL\b", text, re.IGNORECASE) is not None
+
+
+@contextmanager
+def reading(connection: sqlite3.Connection, schema: str = "main") -> Iterator[SqliteReader]:
+    """Open one read transaction on an idle connection; raises `ValidationError` for one in a transaction."""
+    del schema  # SQLite has one: main
+    if connection.in_transaction:
+        raise ValidationError(
+            "the connection is in a transaction; give one that is idle, to be read in a snapshot of its own"
+        )
+    kept = connection.text_factory
+    # A file can hold names that are no UTF-8, and an application may have its text as bytes.
+    connection.text_factory = lambda text: text.decode("utf-8", "backslashreplace")
+    try:
+        cursor = sqlite3.Cursor(connection)
+        cursor.row_factory = None
+        cursor.execute("BEGIN")
+        yield SqliteReader(cursor)
+    finally:
+        connection.text_factory = kept
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _in_quotes(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _column(kind: str, not_null: int, default: str | None, key_position: int, hidden: int) -> Facts:
+    return without_defaults(
+        {
+            "type": kind,
+            "nullable": not not_null,
+            "default": default,
+            "primary_key": key_position or None,
+            "generated": _GENERATED.get(hidden),
+        }
+    )
+
+
+def _attached(kind: str, name: str, relation: str, sql: str) -> tuple[str, Facts]:
+    table = relation.partition(" ")[2]
+    key = f"index {name}" if kind == "index" else f"{kind} {table}.{name}"
+    return key, {"table": table, "definition": _without_name(sql, name)}
+
+
+def _without_name(sql: Any, name: str) -> str:
+    """Return the definition with its own name, the first place it is written, left out: a rename is then a
+    rename.
+    """
+    quoted = rf"""(?:"{re.escape(name)}"|`{re.escape(name)}`|\[{re.escape(name)}\]|\b{re.escape(name)}\b)"""
+    return re.sub(quoted, lambda _: "{name}", one_spaced(str(sql)), count=1)

@@ -1,0 +1,1 @@
+"""Reads what no snapshot has: rows, evidence, roles, protections, and the revision."""

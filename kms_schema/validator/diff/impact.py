@@ -1,0 +1,90 @@
+"""What a difference means for security or data, in a sentence."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kms_schema.validator.catalog.attributes import kind_and_name
+from kms_schema.validator.catalog.grants import role_and_privileges
+from kms_schema.validator.diff.compare import Difference, Kind
+from kms_schema.validator.rules import RULES
+
+AUDIT_TABLE = "key_audit_logs"
+_REWRITING = frozenset({"UPDATE", "DELETE", "TRUNCATE", "TRIGGER"})
+
+
+def meaning_of(difference: Difference, code: str, facts: Mapping[str, tuple[Any, Any]], table: str | None) -> str:
+    """Return what `facts` (the share of the difference that `code` names) mean; `table` is what the object
+    hangs on.
+    """
+    kind, name = kind_and_name(difference.key)
+    guarded = " of audit rows" if AUDIT_TABLE in {table, name} else ""
+    special = _SPECIAL.get(code)
+    if special is not None:
+        return special(kind, name, facts)
+    text = RULES[code].impact
+    if RULES[code].attributes:
+        return text
+    if difference.kind is Kind.CHANGED:
+        text = _changed(facts) or text
+    return f"{text} (the guard{guarded})" if guarded and kind in {"trigger", "rule"} else text
+
+
+def _changed(facts: Mapping[str, tuple[Any, Any]]) -> str | None:
+    if "settings" in facts:
+        return "names in it can be looked up elsewhere: whoever may create objects there can have it call theirs"
+    if "security_definer" in facts:
+        run_as = "its owner's" if facts["security_definer"][1] else "the caller's"
+        return f"it now runs with {run_as} rights"
+    return None
+
+
+def _of_grants(_kind: str, name: str, facts: Mapping[str, tuple[Any, Any]]) -> str:
+    """Say who can do what now that could not, worst first."""
+    expected, actual = (frozenset(lines or ()) for lines in facts["grants"])
+    sentences: list[str] = []
+    for line in sorted(actual - expected) + sorted(expected - actual):
+        gained = (line[0] == "+") == (line in actual)
+        role, privileges = role_and_privileges(line)
+        who = "everyone" if role == "PUBLIC" else f"role {role}"
+        words = {word.partition(" ")[0] for word in privileges.split(", ")}
+        if gained and name == AUDIT_TABLE and words & _REWRITING:
+            sentences.insert(0, f"{who} can now try to rewrite audit rows ({privileges})")
+        else:
+            sentences.append(f"{who} {'can now' if gained else 'can no longer'} {privileges} on {name}")
+    return "; ".join(sentences)
+
+
+def _of_trigger_state(_kind: str, _name: str, facts: Mapping[str, tuple[Any, Any]]) -> str:
+    expected, actual = facts["enabled"]
+    if actual == "DISABLED":
+        return "the trigger does not run: nothing enforces this rule"
+    if expected == "ALWAYS":
+        return "session_replication_role = replica now switches the trigger off"
+    return f"the trigger fires in other sessions than promised ({actual})"
+
+
+def _of_owner(_kind: str, name: str, facts: Mapping[str, tuple[Any, Any]]) -> str:
+    return f"role {facts['owner'][1]} can now alter or drop {name} and switch off what guards it"
+
+
+def _of_row_security(_kind: str, _name: str, facts: Mapping[str, tuple[Any, Any]]) -> str:
+    if facts.get("row_security", (None, None))[1] is False:
+        return "policies no longer apply: every role with SELECT sees every row"
+    return "policies now decide which rows roles see: rows can be hidden from the application, or from a dump"
+
+
+def _of_persistence(_kind: str, _name: str, facts: Mapping[str, tuple[Any, Any]]) -> str:
+    if facts["persistence"][1] == "unlogged":
+        return "a crash of the server empties it, and no standby or backup by log shipping has its rows"
+    return "it is kept in another way than the package made it"
+
+
+_SPECIAL = {
+    "KMS145": _of_trigger_state,
+    "KMS301": _of_owner,
+    "KMS302": _of_grants,
+    "KMS303": _of_row_security,
+    "KMS304": _of_persistence,
+    "KMS306": lambda *_: "it is stored elsewhere: with other backups, and gone if that place is",
+    "KMS307": lambda *_: "it goes when the extension is dropped, and a member is in no dump",
+}

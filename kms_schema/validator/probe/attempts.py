@@ -1,0 +1,36 @@
+"""Everything that a probe tries."""
+
+from collections.abc import Iterator
+
+from kms_schema.validator.catalog.attributes import Objects
+from kms_schema.validator.probe import (
+    columns,
+    keys,
+    recorded,
+    retention,
+    rotations,
+    seals,
+    settings,
+    totals,
+    trail,
+    trail_on_sqlite,
+    versions,
+    wrappers,
+)
+from kms_schema.validator.probe.attempt import Attempt, Engine, Promise
+
+
+def attempts(engine: Engine, version: int, expected: Objects) -> Iterator[Attempt | Promise]:
+    """Yield each attempt, about rows that nobody has; which of them a revision knows, its `expected` objects say."""
+    yield from keys.attempts()
+    yield from versions.attempts()
+    yield from wrappers.attempts(version)
+    yield from rotations.attempts()
+    yield from settings.attempts()
+    yield from trail.attempts()
+    yield from trail_on_sqlite.attempts()
+    yield from seals.attempts()
+    yield from recorded.attempts()
+    yield from retention.attempts()
+    yield from totals.attempts()
+    yield from columns.attempts(engine, expected)

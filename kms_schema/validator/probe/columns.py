@@ -1,0 +1,243 @@
+"""What is tried on each column that a revision has: NULL, and values that are not of its type.
+
+These follow from the expected columns and constraints, so that a column that a later revision adds is tried as well.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from kms_schema.validator.catalog.attributes import Facts, Objects
+from kms_schema.validator.probe.attempt import NOT_NULL_VIOLATION, TOO_LONG, Attempt, Engine, Row, adding
+from kms_schema.validator.probe.rows import (
+    FIRST,
+    active_key,
+    destroyed_version,
+    entry,
+    envelope,
+    hsm,
+    hsm_key,
+    key_in,
+    live_version,
+    page,
+    policy,
+    rotation_in,
+    seal,
+    seal_of_many,
+    subtree,
+    version,
+)
+from kms_schema.validator.probe.totals import TOTAL, cause
+
+_LENGTH = re.compile(r"character varying\((\d+)\)")
+_SET_BY_SERVER = {"id", "sequence", "timestamp", "recorded_by"}
+"""Columns of the trail that no client gives: `trail` tries those."""
+_OF_TYPE = (
+    ("GLOB '[0-9]", "2999-01-01"),
+    ("date(", "2999-02-30"),
+    ("GLOB '*[^0-9a-f]*'", "NOT AN ID"),
+    ("json_valid", "{"),
+    ("typeof({column}) = 'blob'", "\x01" + "x" * 60),
+    ("typeof({column}) = 'real'", "much"),
+    ("typeof({column}) = 'integer'", 1.5),
+    ("{column} IN (0, 1)", 2),
+    ("", "NUL\0inside"),
+)
+"""By what a CHECK of a type says on SQLite, a value that it refuses."""
+_ILL_TYPED: dict[tuple[str, str], Any] = {
+    ("key_audit_seals", "root_hash"): "x" * 32,
+    ("key_audit_seals", "previous_seal_hash"): "x" * 32,
+    ("key_audit_seals", "signature"): "x" * 68,
+    ("key_audit_seals", "compact_range"): "x" * 32,
+    ("key_audit_seals", "last_sequence"): "many",
+    ("key_audit_leaves", "hashes"): "x" * 32,
+    ("key_audit_subtrees", "level"): 48.5,
+    ("key_audit_subtrees", "hash"): "x" * 32,
+}
+"""Values that pass every other rule of their column."""
+
+
+def attempts(engine: Engine, expected: Objects) -> Iterator[Attempt]:
+    """Yield the attempts at each column of a table that the probe has a row of."""
+    for attempt in _attempts(engine, expected):
+        yield replace(attempt, foreign_keys=True) if attempt.table == "key_audit_actor" else attempt
+
+
+def _attempts(engine: Engine, expected: Objects) -> Iterator[Attempt]:
+    for key, facts in expected.items():
+        table, _, column = key.removeprefix("column ").partition(".")
+        if key.startswith("column ") and table in _TABLES and not _is_set_by_server(table, column):
+            if not facts.get("nullable", True) and not _asked_before(engine, table, column, expected):
+                yield _null(engine, table, column, expected)
+            length = _LENGTH.fullmatch(str(facts.get("type")))
+            if length:
+                yield _too_long(table, column, int(length[1]))
+    if engine == "sqlite":
+        for key, facts in expected.items():
+            if is_of_type(key) and answered_before(key, expected) is None:
+                yield from _malformed(key, facts)
+
+
+def is_of_type(key: str) -> bool:
+    """Whether an object is the CHECK that on SQLite stands for a column's type."""
+    return key.startswith("constraint ") and key.endswith("_type")
+
+
+def answered_before(key: str, expected: Objects) -> str | None:
+    """Return who refuses all that the CHECK of a type would, and is asked first; nobody, where it can be reached."""
+    table, column = _table_and_column(key)
+    if _is_set_by_server(table, column):
+        return f"trigger {table}.guard_key_audit_log_insert"
+    if first := _asked_before("sqlite", table, column, expected):
+        return first
+    if (table, column) == ("key_audit_seals", "origin"):
+        return f"trigger {table}.{_INSERT_GUARDS[table]}"  # but for the first seal's: later ones have the same
+    if (table, column) in _ILL_TYPED:
+        return None
+    names = [f"constraint {table}.ck_{table}_{column}_{suffix}" for suffix in _NARROWER]
+    names += [f"constraint {table}.ck_{table}_{name}" for name in _NARROWER_STILL.get(column, ())]
+    return next((name for name in names if name in expected), None)
+
+
+_NARROWER = ("known", "is_object", "is_array", "is_sha256", "is_hh_mm", "is_envelope")
+_NARROWER_STILL = {
+    "encrypted_key_data": ("material_is_envelope",),
+    "until_commit": ("until_commit_blank",),
+    "entropy_score": ("entropy_score_range",),  # a number is stored as one of the right type
+}
+
+
+def _table_and_column(key: str) -> tuple[str, str]:
+    table, _, rule = key.removeprefix("constraint ").partition(".")
+    return table, rule.removeprefix(f"ck_{table}_").removesuffix("_type")
+
+
+def _is_followed(table: str, column: str, expected: Objects) -> str | None:
+    """Return the trigger that follows a reference, and refuses what leads nowhere before anything else is asked."""
+    for key, facts in expected.items():
+        name = key.removeprefix(f"constraint {table}.")
+        referring = re.match(r"FOREIGN KEY ?\(([^)]*)\)", str(facts.get("definition", "")))
+        if key.startswith(f"constraint {table}.fk_") and referring and column in re.findall(r"\w+", referring[1]):
+            for trigger, of_trigger in expected.items():
+                says = f"'{name}: " in str(of_trigger.get("definition", ""))
+                if trigger.startswith(f"trigger {table}.") and (says or trigger == _FOLLOWING.get(name)):
+                    return trigger
+    return None
+
+
+def _asked_before(engine: Engine, table: str, column: str, expected: Objects) -> str | None:
+    """Return the trigger that refuses any wrong value, NULL included, before the column itself is asked."""
+    if f"{table}.{column}" in _COUNTED_ON or (
+        engine == "sqlite" and (table, column) == ("key_audit_seals", "tree_size")
+    ):
+        return f"trigger {table}.{_INSERT_GUARDS[table]}"
+    return _is_followed(table, column, expected)
+
+
+_INSERT_GUARDS = {
+    "key_audit_seals": "guard_key_audit_seal_insert",
+    "key_audit_leaves": "guard_key_audit_leaf_insert",
+    "key_audit_subtrees": "guard_key_audit_subtree_insert",
+}
+_COUNTED_ON = {"key_audit_seals.seal_number", "key_audit_leaves.first_leaf", "key_audit_subtrees.position"}
+"""Columns of which the guard takes no value but the next."""
+_FOLLOWING = {"fk_key_versions_key_id_key_masters": "trigger key_versions.validate_key_version_material"}
+"""On PostgreSQL, where a trigger's definition does not say what it refuses."""
+
+
+def _is_set_by_server(table: str, column: str) -> bool:
+    return table == "key_audit_logs" and column in _SET_BY_SERVER
+
+
+def _null(engine: Engine, table: str, column: str, expected: Objects) -> Attempt:
+    given, row = _base(table, column)
+    statement = adding(table, {**row, column: None})
+    tries, twin = f"{column} is NULL", adding(table, row)
+    guard = next((key for key, facts in expected.items() if _forbids_null(key, facts, table, column)), None)
+    if engine == "sqlite" and guard:
+        rule = guard.partition(".")[2].removesuffix("_insert")
+        return Attempt(rule, table, tries, statement, given, twin, guard=guard)
+    by_type = f"ck_{table}_{column}_type"
+    if engine == "sqlite" and (guard := next((k for k, f in expected.items() if _says(k, f, table, by_type)), None)):
+        return Attempt(by_type, table, tries, statement, given, twin, guard=guard)
+    says = f"NOT NULL constraint failed: {table}.{column}"
+    object_key = f"column {table}.{column}"
+    return Attempt(column, table, tries, statement, given, twin, NOT_NULL_VIOLATION, guard=object_key, says=says)
+
+
+def _forbids_null(key: str, facts: Facts, table: str, column: str) -> bool:
+    return (
+        key.startswith(f"trigger {table}.guard_")
+        and key.endswith("_not_null_insert")
+        and re.search(rf"\bNEW\.{column} IS NULL", str(facts["definition"])) is not None
+    )
+
+
+def _says(key: str, facts: Facts, table: str, rule: str) -> bool:
+    return key.startswith(f"trigger {table}.") and f"'{rule}: " in str(facts["definition"])
+
+
+def _too_long(table: str, column: str, length: int) -> Attempt:
+    """The server says which type a value is too long for, and not of which column."""
+    given, row = _base(table, column)
+    statement = adding(table, {**row, column: "x" * (length + 1)})
+    object_key = f"column {table}.{column}"
+    tries = f"{column} has {length + 1} characters"
+    return Attempt("", table, tries, statement, given, adding(table, row), TOO_LONG, object_key, engine="postgresql")
+
+
+def _malformed(key: str, facts: Facts) -> Iterator[Attempt]:
+    table, column = _table_and_column(key)
+    if table not in _TABLES:
+        return
+    rule = f"ck_{table}_{column}_type"
+    definition = str(facts["definition"])
+    usual = next(value for says, value in _OF_TYPE if says.format(column=column) in definition)
+    value = _ILL_TYPED.get((table, column), usual)
+    given, row = _base(table, column)
+    for ignored in (False, True) if table == "key_audit_logs" else (False,):
+        yield Attempt(
+            rule, table, f"{column} is {value!r:.40}", adding(table, {**row, column: value}), given,
+            adding(table, row), engine="sqlite", checks_ignored=ignored,
+        )  # fmt: skip
+
+
+_TABLES = (
+    "key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations", "key_audit_logs",
+    "key_audit_seals", "key_audit_leaves", "key_audit_subtrees", "key_audit_actor", "key_audit_daily_totals",
+    "key_rotation_causes",
+)  # fmt: skip
+
+
+def _base(table: str, column: str) -> tuple[tuple[Any, ...], Row]:
+    """Return a row that only `column` can make wrong, and the statements that have to come before it."""
+    of = active_key()
+    given = (adding("key_masters", of),)
+    special: dict[tuple[str, str], Row] = {
+        ("key_masters", "hsm_key_id"): hsm_key(key_type="dek"),
+        **{("key_masters", f"{each}_at"): key_in(each) for each in ("rotated", "expired", "revoked", "archived")},
+        ("key_versions", "destroyed_at"): destroyed_version(of),
+        ("hsm_configurations", "wrapping_key_ref"): hsm(authentication_config=envelope()),
+        ("key_versions", "wrapped_by_version_id"): destroyed_version(of),  # of what is destroyed it is history
+        ("key_versions", "deactivated_at"): live_version(of, deactivated_at=FIRST),
+        **{("key_rotations", f"{each}_at"): rotation_in(each.upper(), of) for each in ("completed", "failed")},
+    }
+    usual = {
+        "key_masters": of,
+        "key_versions": version(of),
+        "key_rotations": rotation_in("RUNNING", of),
+        "rotation_policies": policy(),
+        "hsm_configurations": hsm(),
+        "key_audit_logs": entry(),
+        "key_audit_actor": {"actor": "kms-probe"},
+        "key_audit_seals": seal(next_key="nobody's", snapshot_xmax=1, system_identifier="1"),
+        "key_audit_leaves": page(),
+        "key_audit_subtrees": subtree(),
+        "key_audit_daily_totals": TOTAL,
+        "key_rotation_causes": cause(),
+    }
+    row = special.get((table, column)) or usual[table]
+    if table in {"key_audit_leaves", "key_audit_subtrees"}:
+        return (adding("key_audit_seals", seal_of_many()),), row
+    return (given if "key_id" in row and table != "key_masters" else ()), row

@@ -1,0 +1,162 @@
+"""What the database promises to write into the trail itself; and that nobody else writes such entries (PostgreSQL)."""
+
+from collections.abc import Iterator
+
+from kms_schema.validator.probe.attempt import (
+    IMPATIENT,
+    WRITTEN_ONCE,
+    Attempt,
+    Promise,
+    Row,
+    Statement,
+    adding,
+    changing,
+    deleting,
+    plain,
+)
+from kms_schema.validator.probe.rows import (
+    SECOND,
+    active_key,
+    entry,
+    hsm,
+    key,
+    live_version,
+    policy,
+    rotation,
+    version,
+)
+from kms_schema.validator.probe.shapes import Case, inserted
+from kms_schema.vocabulary import RecordedEvent
+
+ACTOR = "key_audit_actor"
+LAST_ENTRIES = 8
+"""At least as many as one change of the probe's writes: the trail is not read further back, however long it is."""
+
+
+def attempts() -> Iterator[Attempt | Promise]:
+    """Yield everything that is tried."""
+    yield from _of_keys()
+    yield from _of_versions()
+    yield from _of_rotations()
+    yield from _of_settings()
+    guard = "guard_key_audit_log_insert_event"
+    claims: list[Case] = [
+        (guard, f"an entry of type {event} is written without the change", {"event_type": str(event)})
+        for event in RecordedEvent
+    ]
+    yield from inserted("key_audit_logs", entry(), claims, engine="postgresql", by="others")
+    yield from _actors()
+    for table, rule in (
+        ("key_masters", "prevent_key_master_truncate"),
+        ("rotation_policies", "prevent_rotation_policy_truncate"),
+        ("hsm_configurations", "prevent_hsm_configuration_truncate"),
+    ):
+        cascade = plain(f"TRUNCATE {{schema}}.{table} CASCADE")
+        tries = f"TRUNCATE of {table} removes rows without an entry"
+        yield Attempt(rule, table, tries, cascade, IMPATIENT, sqlstate=WRITTEN_ONCE, engine="postgresql")
+
+
+def _of_keys() -> Iterator[Promise]:
+    new, used, unused = key(), active_key(), key()
+    yield recorded(
+        "key_masters", "key_master_insert", RecordedEvent.KEY_CREATED, new["key_id"], adding("key_masters", new)
+    )
+    for event, change in (
+        (RecordedEvent.KEY_REVOKED, {"status": "revoked"}),
+        (RecordedEvent.KEY_CHANGED, {"max_usage_count": 7}),
+    ):
+        done, given = changing("key_masters", used, **change), (adding("key_masters", used),)
+        yield recorded("key_masters", "key_master_update", event, used["key_id"], done, given)
+    done, given = deleting("key_masters", unused), (adding("key_masters", unused),)
+    yield recorded("key_masters", "key_master_delete", RecordedEvent.KEY_DELETED, unused["key_id"], done, given)
+
+
+def _of_versions() -> Iterator[Promise]:
+    of = key()
+    given = (adding("key_masters", of),)
+    row, live = version(of), live_version(of)
+    named = f"{of['key_id']} version 1"
+    table, created = "key_versions", RecordedEvent.VERSION_CREATED
+    yield recorded(table, "key_version_insert", created, named, adding(table, row), given)
+    ended, done = RecordedEvent.VERSION_DEACTIVATED, changing(table, live, deactivated_at=SECOND)
+    yield recorded(table, "key_version_update", ended, named, done, (*given, adding(table, live)))
+    gone = plain(
+        "SELECT count(*) = 1 FROM (SELECT event_type, event_description FROM {schema}.key_audit_logs"
+        f" ORDER BY sequence DESC LIMIT {LAST_ENTRIES}) AS latest WHERE event_type = :event"
+        " AND event_description LIKE '% version 1'",
+        event=str(RecordedEvent.VERSION_DELETED),
+    )
+    trigger = f"trigger {table}.audit_key_version_delete"
+    yield Promise(
+        {"postgresql": (trigger,), "sqlite": (trigger,)},
+        "an entry says that a version went with its key",
+        deleting("key_masters", of),
+        gone,
+        (*given, adding(table, row)),
+        {"postgresql": True},
+    )
+
+
+def _of_rotations() -> Iterator[Promise]:
+    of = active_key()
+    given = (adding("key_masters", of),)
+    row, done = rotation(of), rotation(of, status="COMPLETED", started_at=SECOND, completed_at=SECOND)
+    table = "key_rotations"
+    of_insert = recorded(
+        table, "key_rotation_insert", RecordedEvent.ROTATION_SCHEDULED, of["key_id"], adding(table, row), given
+    )
+    yield of_insert
+    begun = changing(table, row, status="RUNNING")
+    stored = (*given, adding(table, row))
+    yield recorded(table, "key_rotation_update", RecordedEvent.ROTATION_STARTED, of["key_id"], begun, stored)
+    removed, stored = deleting(table, done), (*given, adding(table, done))
+    yield recorded(table, "key_rotation_delete", RecordedEvent.ROTATION_DELETED, of["key_id"], removed, stored)
+
+
+def _of_settings() -> Iterator[Promise]:
+    for table, trigger, subject, row, name, change in (
+        ("rotation_policies", "rotation_policy", "POLICY", policy(), "policy_name", {"max_operations": 7}),
+        ("hsm_configurations", "hsm_configuration", "HSM_CONFIGURATION", hsm(), "configuration_name",
+         {"require_dual_auth": True}),
+    ):  # fmt: skip
+        for verb, word, done in (
+            ("insert", "CREATED", adding(table, row)),
+            ("update", "CHANGED", changing(table, row, **change)),
+            ("delete", "DELETED", deleting(table, row)),
+        ):
+            given = () if verb == "insert" else (adding(table, row),)
+            yield recorded(table, f"{trigger}_{verb}", RecordedEvent(f"{subject}_{word}"), row[name], done, given)
+
+
+def recorded(  # noqa: PLR0913, PLR0917  (each by its place in one sentence)
+    table: str, trigger: str, event: RecordedEvent, named: str, done: Statement, given: tuple[Statement, ...] = ()
+) -> Promise:
+    """Return the promise that `done` writes an entry of `event` about what is `named`."""
+    question = plain(
+        "SELECT count(*) = 1 FROM (SELECT event_type, event_description FROM {schema}.key_audit_logs"
+        f" ORDER BY sequence DESC LIMIT {LAST_ENTRIES}) AS latest"
+        " WHERE event_type = :event AND event_description = :description",
+        event=str(event),
+        description=f"{event.lower().replace('_', ' ')}: {named}",
+    )
+    guard = f"trigger {table}.audit_{trigger}"
+    keeps = f"an entry says {event.lower().replace('_', ' ')}"
+    return Promise({"postgresql": (guard,), "sqlite": (guard,)}, keeps, done, question, given)
+
+
+def _actors() -> Iterator[Attempt]:
+    row: Row = {"actor": "kms-probe"}
+    cases: list[Case] = [
+        (f"ck_{ACTOR}_actor_not_blank", "the application acts for nobody", {"actor": " "}),
+        (f"ck_{ACTOR}_until_commit_blank", "an actor would stay after the transaction", {"until_commit": "never"}),
+    ]
+    yield from inserted(ACTOR, row, cases, engine="sqlite", foreign_keys=True)
+    yield Attempt(
+        "guard_key_audit_actor_insert", ACTOR, "a claim would outlast its transaction", adding(ACTOR, row),
+        engine="sqlite", foreign_keys=False,
+    )  # fmt: skip
+    second = adding(ACTOR, {"actor": "kms-probe-2"})
+    yield Attempt(
+        f"pk_{ACTOR}", ACTOR, "the application acts for two at once", second, (adding(ACTOR, row),),
+        engine="sqlite", foreign_keys=True,
+    )  # fmt: skip

@@ -1,0 +1,107 @@
+"""Attempts that many rules have in common: a row that is changed into a forbidden one, a row that displaces another."""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from kms_schema.validator.probe.attempt import (
+    CHECK_VIOLATION,
+    UNIQUE_VIOLATION,
+    Attempt,
+    Row,
+    Statement,
+    adding,
+    changing,
+)
+
+Case = tuple[str, str, Row]
+"""A rule, what is tried in words, and what makes a valid row break the rule."""
+
+_SINGULAR = {
+    "key_masters": "key_master",
+    "key_versions": "key_version",
+    "rotation_policies": "rotation_policy",
+    "key_rotations": "key_rotation",
+    "hsm_configurations": "hsm_configuration",
+}
+"""What the names of a table's triggers say."""
+
+
+def inserted(
+    table: str, row: Row, cases: Sequence[Case], given: Sequence[Statement] = (), **more: Any
+) -> Iterator[Attempt]:
+    """Yield for each case the INSERT of the changed row; the row itself must be accepted."""
+    for rule, tries, change in cases:
+        forbidden = adding(table, {**row, **change})
+        yield Attempt(rule, table, tries, forbidden, tuple(given), adding(table, row), **more)
+
+
+def updated(
+    table: str,
+    row: Row,
+    cases: Sequence[Case],
+    *,
+    permitted: Row,
+    given: Sequence[Statement] = (),
+    **more: Any,
+) -> Iterator[Attempt]:
+    """Yield for each case the UPDATE of a stored row; the change that is `permitted` must be accepted."""
+    before = (*given, adding(table, row))
+    for rule, tries, change in cases:
+        twin = changing(table, row, **permitted)
+        yield Attempt(rule, table, tries, changing(table, row, **change), before, twin, **more)
+
+
+def identity(table: str, row: Row, *, permitted: Row, given: Sequence[Statement] = (), **changes: Any) -> list[Attempt]:
+    """Return attempts to change what makes a row what it is, one column each."""
+    rule = f"protect_{_SINGULAR[table]}_identity"
+    cases = [(rule, f"the {column} of a row is changed", {column: value}) for column, value in changes.items()]
+    return list(updated(table, row, cases, permitted=permitted, given=given))
+
+
+def unique(  # noqa: PLR0913  (each by its name)
+    table: str, rule: str, row: Row, taken: Row, *, given: Sequence[Statement] = (), conflict: str = "id"
+) -> Iterator[Attempt]:
+    """Yield every INSERT of a row that would be a second one with the unique values `taken`.
+
+    REPLACE and upserts are SQLite's alone to refuse: there a trigger has to, where there is one.
+    """
+    another = {**row, "id": uuid.uuid4(), **taken}
+    of = ", ".join(taken)
+    before = (*given, adding(table, row))
+    plain = Attempt(
+        rule, table, f"a second row has the same {of}", adding(table, another), before, sqlstate=UNIQUE_VIOLATION
+    )
+    yield plain
+    guard = f"trigger {table}.guard_{_SINGULAR[table]}_insert"
+    endings = [(verb, "") for verb in ("REPLACE", "INSERT OR IGNORE", "INSERT OR FAIL")]
+    endings += [("INSERT", f" ON CONFLICT {then}") for then in ("DO NOTHING", f"({conflict}) DO UPDATE SET id = id")]
+    for verb, end in endings:
+        tries = f"{verb}{end} displaces a row that has the same {of}"
+        statement = adding(table, another, verb, end)
+        yield Attempt(rule, table, tries, statement, before, guard=guard, only_guarded=True, engine="sqlite")
+
+
+def displacing(  # noqa: PLR0913  (each by its name)
+    table: str, rule: str, row: Row, other: Row, taken: Row, *, given: Sequence[Statement] = ()
+) -> Iterator[Attempt]:
+    """Yield every UPDATE OR … that gives `row` the unique values `taken`, which `other`, stored as well, has."""
+    guard = f"trigger {table}.guard_{_SINGULAR[table]}_update"
+    before = (*given, adding(table, row), adding(table, other))
+    for resolution in ("", " OR REPLACE", " OR IGNORE"):
+        tries = f"UPDATE{resolution} gives a row the {', '.join(taken)} of another"
+        statement = changing(table, row, f"UPDATE{resolution}", **taken)
+        more: dict[str, Any] = {"only_guarded": True, "engine": "sqlite"} if resolution else {}
+        yield Attempt(rule, table, tries, statement, before, guard=guard, sqlstate=UNIQUE_VIOLATION, **more)
+
+
+def nulls_replaced(table: str, row: Row, column: str, *, given: Sequence[Statement] = ()) -> Iterator[Attempt]:
+    """Yield attempts to have SQLite put a default in the place of what is stored, or never was given."""
+    trigger = f"guard_{_SINGULAR[table]}_not_null"
+    insertion = adding(table, {**row, column: None}, "INSERT OR REPLACE")
+    change = changing(table, row, "UPDATE OR REPLACE", **{column: None})
+    stored = (*given, adding(table, row))
+    more: dict[str, Any] = {"only_guarded": True, "engine": "sqlite", "sqlstate": CHECK_VIOLATION}
+    for suffix, before, statement in (("_insert", tuple(given), insertion), ("", stored, change)):
+        tries = f"{'INSERT' if suffix else 'UPDATE'} OR REPLACE puts the default of {column} in the place of NULL"
+        yield Attempt(trigger, table, tries, statement, before, guard=f"trigger {table}.{trigger}{suffix}", **more)

@@ -1,0 +1,130 @@
+"""The transactions of a probe on SQLite: one as a client has it that sets nothing, one as the package sets it.
+
+Each takes the write lock at its beginning and keeps it for as long as it takes, about a second. Nothing is
+written to the file before a commit that never comes; a journal that a killed probe leaves is rolled back by whoever
+opens the file next.
+"""
+
+import datetime as dt
+import json
+import sqlite3
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from kms_schema.validator.probe.attempt import Engine, Statement
+from kms_schema.validator.probe.session import Circumstance, NotProbedError, Refusal
+
+LOCK_SECONDS = 1
+"""How long the probe waits for another writer."""
+
+_SETTINGS = {
+    Circumstance("foreign_keys and recursive_triggers off", foreign_keys=False): (0, 0),
+    Circumstance("foreign_keys and recursive_triggers on"): (1, 1),
+}
+_KEPT = ("foreign_keys", "recursive_triggers", "ignore_check_constraints", "busy_timeout")
+
+
+class SqliteSession:
+    """One connection, in a transaction per circumstance; made by `probing`."""
+
+    engine: Engine = "sqlite"
+    version = 0
+    is_owner = True
+    """Whoever can write the file can do anything."""
+
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        """Take a cursor of an idle connection."""
+        self._cursor = cursor
+        self.circumstance = Circumstance("")
+        self._checks_ignored = False
+
+    def circumstances(self) -> Iterator[Circumstance]:
+        """Yield each circumstance, in a transaction of its own: foreign keys are switched only between two."""
+        for circumstance, (foreign_keys, recursive_triggers) in _SETTINGS.items():
+            self._cursor.execute(f"PRAGMA foreign_keys = {foreign_keys}")
+            self._cursor.execute(f"PRAGMA recursive_triggers = {recursive_triggers}")
+            self._cursor.execute("PRAGMA ignore_check_constraints = 0")
+            self._begin()
+            try:
+                self.circumstance = circumstance
+                yield circumstance
+            finally:
+                if self._cursor.connection.in_transaction:
+                    self._cursor.execute("ROLLBACK")
+
+    def _begin(self) -> None:
+        try:
+            self._cursor.execute("BEGIN IMMEDIATE")
+            self._cursor.execute("DELETE FROM main.key_audit_logs WHERE false")  # a file that is read-only says so here
+        except sqlite3.OperationalError as error:
+            reason = str(error)
+            if "no such table" in reason:
+                return
+            if "locked" in reason:
+                reason = f"somebody else was writing for {LOCK_SECONDS} second ({reason})"
+            raise NotProbedError(reason) from None
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Open a savepoint that is rolled back whatever happens."""
+        self._cursor.execute("SAVEPOINT kms_probe")
+        try:
+            yield
+        finally:
+            if self._checks_ignored:  # setting it makes the library compile every statement anew
+                self._cursor.execute("PRAGMA ignore_check_constraints = 0")
+                self._checks_ignored = False
+            self._cursor.execute("ROLLBACK TO SAVEPOINT kms_probe")
+            self._cursor.execute("RELEASE SAVEPOINT kms_probe")
+
+    def run(self, statement: Statement) -> Refusal | None:
+        """Run a statement; what one that failed has changed goes with the savepoint."""
+        try:
+            self._execute(statement).fetchall()
+        except sqlite3.Error as error:
+            message = str(error)
+            return Refusal(message, message, None, isinstance(error, sqlite3.IntegrityError))
+        return None
+
+    def answer(self, question: Statement) -> Sequence[Any]:
+        """Return the one row of a question."""
+        return self._execute(question).fetchone() or ()
+
+    def ignore_checks(self) -> None:
+        """Ignore CHECK constraints, as any client can."""
+        self._cursor.execute("PRAGMA ignore_check_constraints = 1")
+        self._checks_ignored = True
+
+    def _execute(self, statement: Statement) -> sqlite3.Cursor:
+        values = {name: _adapted(value) for name, value in statement.values.items()}
+        return self._cursor.execute(statement.text.replace("{schema}.", "main."), values)
+
+
+@contextmanager
+def probing(connection: sqlite3.Connection, schema: str = "main") -> Iterator[SqliteSession]:
+    """Take an idle connection, and leave it with the settings that it had."""
+    del schema  # SQLite has one: main
+    cursor = connection.cursor()
+    cursor.row_factory = None
+    before = {name: cursor.execute(f"PRAGMA {name}").fetchone()[0] for name in _KEPT}
+    cursor.execute(f"PRAGMA busy_timeout = {LOCK_SECONDS * 1000}")
+    try:
+        yield SqliteSession(cursor)
+    finally:
+        for name, value in before.items():
+            cursor.execute(f"PRAGMA {name} = {value}")
+
+
+def _adapted(value: Any) -> Any:
+    match value:
+        case uuid.UUID():
+            return value.hex
+        case dt.datetime():
+            return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        case dict() | list():
+            return json.dumps(value)
+        case bool():
+            return int(value)
+    return value

@@ -1,0 +1,179 @@
+"""What is tried on the audit trail: every way through SQL to change, remove, forge or silence an entry.
+
+Entries are found by the probe's own key, never by reading the trail: an attempt that goes through must not touch what
+others wrote, and costs the same however long the trail is.
+"""
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from kms_schema.validator.probe.attempt import (
+    FOREIGN_KEY_VIOLATION,
+    IMPATIENT,
+    UNIQUE_VIOLATION,
+    WRITTEN_ONCE,
+    Attempt,
+    Row,
+    Statement,
+    adding,
+    plain,
+)
+from kms_schema.validator.probe.rows import FIRST, active_key, entry
+from kms_schema.validator.probe.shapes import Case, inserted
+from kms_schema.validator.probe.ways import Target, every_other_way
+
+TABLE = "key_audit_logs"
+GUARD = "guard_key_audit_log_insert"
+NO_UPDATE, NO_DELETE = "prevent_key_audit_log_update", "prevent_key_audit_log_delete"
+SAID = "event_type, event_category, event_description"
+RESTORING = Statement("SET LOCAL kms.restore = on")
+
+
+def attempts() -> Iterator[Attempt]:
+    """Yield everything that is tried on both engines; `trail_on_sqlite` has the rest."""
+    about = active_key()
+    given = (adding("key_masters", about), adding(TABLE, entry(key_id=about["id"])))
+    yield from inserted(TABLE, entry(), _values())
+    yield from inserted(TABLE, entry(), _values(), checks_ignored=True, engine="sqlite")
+    for rule, tries, text in _changes():
+        yield Attempt(rule, TABLE, tries, plain(text, about=about["id"]), given, sqlstate=WRITTEN_ONCE)
+    for rule, tries, text in _changes_on_postgresql():
+        statement = plain(text, about=about["id"])
+        yield Attempt(rule, TABLE, tries, statement, given, sqlstate=WRITTEN_ONCE, engine="postgresql")
+    ours = Target(TABLE, "id", "event_type", "key_id = :about", given, NO_UPDATE, NO_DELETE, {"about": about["id"]})
+    yield from every_other_way(ours)
+    yield from _truncated()
+    yield from _forged(about, given)
+    yield from _restored(about, given)
+    nobody: list[Case] = [(f"fk_{TABLE}_key_id_key_masters", "an entry is about no key", {"key_id": uuid.uuid4()})]
+    yield from inserted(TABLE, entry(), nobody, sqlstate=FOREIGN_KEY_VIOLATION)
+    yield from _shadowed()
+
+
+def _values() -> list[Case]:
+    def case(suffix: str, tries: str, **change: Any) -> Case:
+        return f"ck_{TABLE}_{suffix}", tries, change
+
+    return [
+        case("event_type_not_blank", "an entry has a blank type", event_type=" "),
+        case("event_category_known", "an entry is of an unknown category", event_category="GOSSIP"),
+        case("security_level_known", "an entry has an unknown level", security_level="NONE"),
+        case("duration_ms_not_negative", "an event took less than no time", duration_ms=-1),
+        case("risk_score_range", "a risk is above 100", risk_score=101),
+        case("risk_score_range", "a risk is below 0", risk_score=-1),
+        case("retention_period_days_range", "an entry is kept for no time", retention_period_days=0),
+        case("retention_period_days_range", "an entry is kept for over a century", retention_period_days=36501),
+        case("compliance_tags_is_array", "compliance_tags is an object", compliance_tags={}),
+        case("additional_metadata_is_object", "additional_metadata is a list", additional_metadata=[]),
+    ]
+
+
+OURS = "WHERE key_id = :about"
+
+
+def _changes() -> tuple[tuple[str, str, str], ...]:
+    trail = f"{{schema}}.{TABLE}"
+    return (
+        (NO_UPDATE, "UPDATE of an entry", f"UPDATE {trail} SET risk_score = 0 {OURS}"),
+        (NO_UPDATE, "UPDATE of a column to itself", f"UPDATE {trail} SET event_type = event_type {OURS}"),
+        (NO_UPDATE, "UPDATE of the sequence", f"UPDATE {trail} SET sequence = sequence + 100 {OURS}"),
+        (NO_UPDATE, "UPDATE to sequence 0", f"UPDATE {trail} SET sequence = 0 {OURS}"),
+        (NO_UPDATE, "UPDATE of the key", f"UPDATE {trail} SET key_id = NULL {OURS}"),
+        (NO_UPDATE, "UPDATE of the time", f'UPDATE {trail} SET "timestamp" = "timestamp" {OURS}'),
+        (NO_DELETE, "DELETE of an entry", f"DELETE FROM {trail} {OURS}"),
+    )
+
+
+def _changes_on_postgresql() -> tuple[tuple[str, str, str], ...]:
+    trail = f"{{schema}}.{TABLE}"
+    return (
+        (
+            NO_UPDATE, "UPDATE beside an INSERT",
+            f"WITH calm AS (UPDATE {trail} SET risk_score = 0 {OURS} RETURNING 1) INSERT INTO {trail} ({SAID})"
+            " SELECT 'CALM', 'SECURITY', 'all is well' FROM calm",
+        ),
+        (NO_UPDATE, "UPDATE ONLY", f"UPDATE ONLY {trail} SET risk_score = 0 {OURS}"),
+    )  # fmt: skip
+
+
+def _truncated() -> Iterator[Attempt]:
+    rule = f"{NO_DELETE}_truncate"
+    more: dict[str, Any] = {"given": IMPATIENT, "sqlstate": WRITTEN_ONCE, "engine": "postgresql"}
+    yield Attempt(rule, TABLE, "TRUNCATE of the trail", plain(f"TRUNCATE {{schema}}.{TABLE}"), **more)
+    restarted = plain(f"TRUNCATE ONLY {{schema}}.{TABLE} RESTART IDENTITY")  # takes the owner of its sequence
+    yield Attempt(rule, TABLE, "TRUNCATE ONLY, with its sequence", restarted, by="owner", **more)
+    cascade = plain("TRUNCATE {schema}.key_masters CASCADE")
+    others = ("prevent_key_master_truncate", "prevent_key_version_delete_truncate", "prevent_key_rotation_truncate")
+    yield Attempt(rule, TABLE, "TRUNCATE … CASCADE of the keys", cascade, or_by=others, **more)
+
+
+FORGED: Row = {
+    "id": uuid.UUID("01900000-0000-7000-8000-000000000000"),
+    "sequence": 9_000_000_000_000_000,
+    "timestamp": FIRST,
+    "recorded_by": "somebody else",
+}
+
+
+def _forged(about: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
+    cases: list[Case] = [(GUARD, f"an entry brings its own {name}", {name: value}) for name, value in FORGED.items()]
+    cases.append((GUARD, "an entry brings a negative sequence", {"sequence": -1}))
+    yield from inserted(TABLE, entry(), cases)
+    for name, value in FORGED.items():
+        copied = Statement(
+            f'COPY {{schema}}.{TABLE} ("{name}", {SAID}) FROM STDIN',
+            copied=(f"{value}\tCOPIED\tSECURITY\tnever happened",),
+        )
+        permitted = Statement(f"COPY {{schema}}.{TABLE} ({SAID}) FROM STDIN", copied=("COPIED\tSECURITY\thappened",))
+        tries = f"COPY brings an entry with its own {name}"
+        yield Attempt(GUARD, TABLE, tries, copied, permitted=permitted, engine="postgresql")
+    for name in ("id", "sequence"):
+        statement = _upsert(name, about)
+        tries = f"an upsert rewrites the entry that has the same {name}"
+        yield Attempt(GUARD, TABLE, tries, statement, given, engine="postgresql")
+
+
+def _upsert(name: str, about: Row) -> Statement:
+    return plain(
+        f"INSERT INTO {{schema}}.{TABLE} ({name}, {SAID}) SELECT {name}, event_type, event_category, 'rewritten'"
+        f" FROM {{schema}}.{TABLE} {OURS}"
+        f" ON CONFLICT ({name}) DO UPDATE SET event_description = excluded.event_description",
+        about=about["id"],
+    )
+
+
+def _restored(about: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
+    """A restore is the owner's alone, and even so brings nothing that is there already."""
+    row = entry(timestamp=FIRST)
+    yield Attempt(
+        GUARD, TABLE, "somebody who is not the owner restores an entry", adding(TABLE, row), (RESTORING,),
+        adding(TABLE, entry()), engine="postgresql", by="others",
+    )  # fmt: skip
+    more: dict[str, Any] = {"engine": "postgresql", "by": "owner"}
+    restoring = (*given, RESTORING)
+    for name, rule in (("id", f"pk_{TABLE}"), ("sequence", f"uq_{TABLE}_sequence")):
+        upsert = _upsert(name, about)
+        tries = f"an upsert in a restore rewrites the entry that has the same {name}"
+        yield Attempt(NO_UPDATE, TABLE, tries, upsert, restoring, sqlstate=WRITTEN_ONCE, **more)
+        twice = plain(upsert.text.partition(" ON CONFLICT")[0], about=about["id"])
+        tries = f"a restore brings a second entry with the same {name}"
+        yield Attempt(rule, TABLE, tries, twice, restoring, sqlstate=UNIQUE_VIOLATION, **more)
+
+
+def _shadowed() -> Iterator[Attempt]:
+    """What comes first on the search path, a temporary table above all, is not what the guards ask."""
+    stranger = uuid.uuid4()
+    shadow = (
+        Statement("CREATE TEMPORARY TABLE key_masters (id uuid PRIMARY KEY)"),
+        plain("INSERT INTO pg_temp.key_masters VALUES (:id)", id=stranger),
+        Statement("SET LOCAL search_path = pg_temp, pg_catalog"),
+    )
+    forged = adding(TABLE, entry(timestamp=FIRST))
+    yield Attempt(
+        f"fk_{TABLE}_key_id_key_masters", TABLE, "an entry is about a key of a temporary table",
+        adding(TABLE, entry(key_id=stranger)), shadow, adding(TABLE, entry()), FOREIGN_KEY_VIOLATION,
+        engine="postgresql",
+    )  # fmt: skip
+    tries = "an entry is backdated with temporary objects first on the search path"
+    yield Attempt(GUARD, TABLE, tries, forged, shadow, adding(TABLE, entry()), engine="postgresql")

@@ -1,0 +1,109 @@
+"""Make attempts, each in savepoints of its own, and say how each went."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from kms_schema.validator.catalog.attributes import Objects
+from kms_schema.validator.probe.attempt import Attempt, Promise
+from kms_schema.validator.probe.guards import Guard, guard_of, keeper_of
+from kms_schema.validator.probe.session import Refusal, Session
+
+
+class Kind(Enum):
+    """How an attempt went."""
+
+    AS_PROMISED = auto()
+    ACCEPTED = auto()
+    REFUSED_OTHERWISE = auto()
+    PERMITTED_REFUSED = auto()
+    NOT_DONE = auto()
+    """What a trigger promises to do was not done."""
+    UNKNOWN = auto()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one attempt went under one circumstance."""
+
+    guard: str
+    tries: str
+    kind: Kind
+    promised: str
+    """What had to come of it, in words."""
+    refusal: Refusal | None
+    circumstance: str
+
+
+def make(session: Session, attempts: Sequence[Attempt | Promise], expected: Objects) -> Iterator[Outcome]:
+    """Make those of the attempts that are about an expected object and that matter under the circumstance.
+
+    Those that create temporary objects come last: once a transaction of SQLite has changed a schema, each ROLLBACK TO
+    makes the library read the whole schema again, ten milliseconds for each attempt.
+    """
+    for attempt in sorted(attempts, key=_creates):
+        if isinstance(attempt, Promise):
+            guard = keeper_of(attempt, session.engine, expected)
+            if guard is not None and _matters(session, attempt, guard, expected):
+                yield _keep(session, attempt, guard)
+        elif _is_for(attempt, session) and (refuser := guard_of(attempt, session.engine, expected)):
+            foreign_key_off = refuser.is_foreign_key and not session.circumstance.foreign_keys
+            if not foreign_key_off and (refuser.is_trigger or not session.circumstance.triggers_only):
+                yield _refuse(session, attempt, refuser)
+
+
+def _creates(attempt: Attempt | Promise) -> bool:
+    made = (attempt.done,) if isinstance(attempt, Promise) else (attempt.forbidden,)
+    return any(statement.text.startswith("CREATE ") for statement in (*attempt.given, *made))
+
+
+def _is_for(attempt: Attempt, session: Session) -> bool:
+    role = "owner" if session.is_owner else "others"
+    if attempt.foreign_keys not in {None, session.circumstance.foreign_keys}:
+        return False
+    return attempt.engine in {None, session.engine} and (
+        session.engine == "sqlite" or (session.version >= attempt.since and attempt.by in {None, role})
+    )
+
+
+def _matters(session: Session, promise: Promise, guard: str, expected: Objects) -> bool:
+    is_foreign_key = str(expected[guard].get("definition", "")).startswith("FOREIGN KEY")
+    return session.circumstance.foreign_keys or not (is_foreign_key or promise.foreign_keys.get(session.engine))
+
+
+def _refuse(session: Session, attempt: Attempt, guard: Guard) -> Outcome:
+    by = guard.says.removesuffix(": ") or attempt.rule
+    promised = f"refused by {by}" + (f" with SQLSTATE {attempt.sqlstate}" if session.engine == "postgresql" else "")
+
+    def outcome(kind: Kind, refusal: Refusal | None = None) -> Outcome:
+        return Outcome(guard.object, attempt.tries, kind, promised, refusal, session.circumstance.name)
+
+    with session.savepoint():
+        for statement in attempt.given:
+            if refusal := session.run(statement):
+                return outcome(Kind.PERMITTED_REFUSED if refusal.by_rule else Kind.UNKNOWN, refusal)
+        if attempt.permitted:
+            with session.savepoint():
+                refusal = session.run(attempt.permitted)
+            if refusal:
+                return outcome(Kind.PERMITTED_REFUSED if refusal.by_rule else Kind.UNKNOWN, refusal)
+        if attempt.checks_ignored:
+            session.ignore_checks()
+        refusal = session.run(attempt.forbidden)
+        if refusal is None:
+            return outcome(Kind.ACCEPTED)
+        if any(refusal.is_of(says, attempt.sqlstate) for says in (guard.says, *attempt.or_by)):
+            return outcome(Kind.AS_PROMISED)
+        return outcome(Kind.REFUSED_OTHERWISE if refusal.by_rule else Kind.UNKNOWN, refusal)
+
+
+def _keep(session: Session, promise: Promise, guard: str) -> Outcome:
+    def outcome(kind: Kind, refusal: Refusal | None = None) -> Outcome:
+        return Outcome(guard, promise.keeps, kind, promise.keeps, refusal, session.circumstance.name)
+
+    with session.savepoint():
+        for statement in (*promise.given, promise.done):
+            if refusal := session.run(statement):
+                return outcome(Kind.PERMITTED_REFUSED if refusal.by_rule else Kind.UNKNOWN, refusal)
+        kept = session.answer(promise.question)[:1] in ((True,), (1,), [True])
+        return outcome(Kind.AS_PROMISED if kept else Kind.NOT_DONE)

@@ -1,0 +1,1 @@
+"""Writes the SQL that fixes a finding."""

@@ -1,0 +1,229 @@
+"""ALTER statements that put single attributes of PostgreSQL's objects right."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kms_schema.identifiers import quoted
+from kms_schema.validator.catalog.attributes import ROUTINE_KINDS, kind_and_name, own_name
+
+# The server's quoted name of a column, at the beginning of `name: what is said of it`.
+_COLUMN = re.compile(r'^(?:"(?:[^"]|"")*"|[^":]+)(?=: )')
+# Its name, which is there where it is unusual, comes before what else is unusual.
+_NAME_OF_NOT_NULL = re.compile(r'(?!NOT VALID|NO INHERIT)(?:"(?:[^"]|"")*"|[^",]+)')
+
+Changes = Mapping[str, tuple[Any, Any]]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is altered: its kind and name, its table if it is attached to one, and all that is expected of it."""
+
+    key: str
+    schema: str
+    expected: Mapping[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """Its kind."""
+        return kind_and_name(self.key)[0]
+
+    @property
+    def last(self) -> str:
+        """Its own name, without that of a table."""
+        return quoted(own_name(self.key))
+
+    @property
+    def table(self) -> str:
+        """The table that it is attached to."""
+        return f"{quoted(self.schema)}.{quoted(self.expected['table'])}"
+
+    @property
+    def named(self) -> str:
+        """Its kind and name as ALTER, COMMENT and DROP take them."""
+        kind, name = kind_and_name(self.key)
+        if kind in {"constraint", "trigger", "rule", "policy"}:
+            return f"{kind.upper()} {self.last} ON {self.table}"
+        if kind == "column":
+            return f"COLUMN {self.table}.{self.last}"
+        if kind in ROUTINE_KINDS:
+            return f"{kind.upper()} {quoted(self.schema)}.{name}"
+        return f"{kind.upper()} {quoted(self.schema)}.{quoted(name)}"
+
+    @property
+    def alter(self) -> str:
+        """The beginning of a statement that alters it."""
+        return f"ALTER TABLE {self.table} ALTER COLUMN {self.last}" if self.kind == "column" else f"ALTER {self.named}"
+
+
+def altered(target: Target, changes: Changes) -> list[str] | None:
+    """Return the statements that put each changed fact right, or None where one of them takes more than that."""
+    statements: list[str] = []
+    if "partition_bound" in changes:
+        parents = changes.get("inherits", (None, None))[1] or ()
+        table = target.named.removeprefix("TABLE ")
+        statements += [f"ALTER TABLE {parent} DETACH PARTITION {table};" for parent in parents]
+        changes = {fact: change for fact, change in changes.items() if fact not in {"partition_bound", "inherits"}}
+    # A column is an identity or has a default, not both.
+    for fact, (should, does) in sorted(changes.items(), key=lambda change: change[0] != "identity"):
+        alter = _ALTERATIONS.get((target.kind, fact)) or _ALTERATIONS.get(("*", fact))
+        if alter is None:
+            return None
+        statements += [f"{statement};" for statement in alter(target, should, does)]
+    return list(dict.fromkeys(statements))
+
+
+def _tablespace(target: Target, should: str | None, _does: str | None) -> list[str]:
+    return [f"{target.alter} SET TABLESPACE {should or 'pg_default'}"]
+
+
+def _no_extension(target: Target, should: str | None, does: str | None) -> list[str]:
+    statements = []
+    for bond in (does or "").split(", ") if should is None else ():
+        kind, _, extension = bond.rpartition(" ")
+        free = f"ALTER EXTENSION {extension} DROP {target.named}"
+        statements.append(free if kind == "member of" else f"{target.alter} NO DEPENDS ON EXTENSION {extension}")
+    return statements
+
+
+def _comment(target: Target, should: str | None, _does: str | None) -> list[str]:
+    return [f"COMMENT ON {target.named} IS {literal(should)}"]
+
+
+def _column_comments(target: Target, should: list[str] | None, does: list[str] | None) -> list[str]:
+    relation = target.named.removeprefix(f"{target.kind.upper()} ")
+    texts: dict[str, str | None] = dict.fromkeys(match[0] for line in does or () if (match := _COLUMN.match(line)))
+    texts |= {match[0]: line[match.end() + 2 :] for line in should or () if (match := _COLUMN.match(line))}
+    return [f"COMMENT ON COLUMN {relation}.{column} IS {literal(text)}" for column, text in texts.items()]
+
+
+def _options(target: Target, should: list[str] | None, does: list[str] | None, prefix: str = "") -> list[str]:
+    expected, actual = (dict(option.split("=", 1) for option in options or ()) for options in (should, does))
+    gone = ", ".join(f"{prefix}{name}" for name in actual if name not in expected)
+    set_to = ", ".join(f"{prefix}{name} = {value}" for name, value in expected.items() if actual.get(name) != value)
+    return [f"{target.alter} RESET ({gone})"] * bool(gone) + [f"{target.alter} SET ({set_to})"] * bool(set_to)
+
+
+def _toast_options(target: Target, should: list[str] | None, does: list[str] | None) -> list[str]:
+    return _options(target, should, does, "toast.")
+
+
+def _replica_identity(target: Target, should: str | None, _does: str | None) -> list[str]:
+    word = (should or "default").upper()
+    if word.startswith("INDEX "):
+        word = f"USING INDEX {should.rpartition('.')[2]}" if should else word
+    return [f"{target.alter} REPLICA IDENTITY {word}"]
+
+
+def _access_method(target: Target, should: str | None, _does: str | None) -> list[str]:
+    return [f"{target.alter} SET ACCESS METHOD {should or 'heap'}"]
+
+
+def _no_parents(target: Target, should: list[str] | None, does: list[str] | None) -> list[str]:
+    return [f"{target.alter} NO INHERIT {parent}" for parent in does or () if parent not in (should or ())]
+
+
+def _type(target: Target, _should: object, _does: object) -> list[str]:
+    expected = target.expected
+    collation = f" COLLATE {expected['collation']}" if "collation" in expected else ""
+    return [f"{target.alter} TYPE {expected['type']}{collation} USING {target.last}::text::{expected['type']}"]
+
+
+def _collation(target: Target, should: str | None, _does: str | None) -> list[str]:
+    collation = should or 'pg_catalog."default"'
+    return [f"{target.alter} TYPE {target.expected['type']} COLLATE {collation}"]
+
+
+def _nullable(target: Target, should: bool, _does: bool) -> list[str]:
+    return [f"{target.alter} {'DROP' if should else 'SET'} NOT NULL"]
+
+
+def _default(target: Target, should: str | None, _does: str | None) -> list[str]:
+    return [f"{target.alter} DROP DEFAULT" if should is None else f"{target.alter} SET DEFAULT {should}"]
+
+
+def _identity(target: Target, should: str | None, does: str | None) -> list[str]:
+    statements = [] if does is None else [f"{target.alter} DROP IDENTITY"]
+    if should is not None:
+        statements.append(f"{target.alter} ADD GENERATED {should} AS IDENTITY")
+    elif "default" in target.expected:
+        statements += _default(target, target.expected["default"], None)
+    return statements
+
+
+def _storage(target: Target, should: str | None, _does: str | None) -> list[str]:
+    usual = "MAIN" if target.expected["type"].startswith(("numeric", "inet", "cidr")) else "EXTENDED"
+    return [f"{target.alter} SET STORAGE {should or usual}"]
+
+
+def _compression(target: Target, should: str | None, _does: str | None) -> list[str]:
+    return [f"{target.alter} SET COMPRESSION {should or 'default'}"]
+
+
+def _statistics(target: Target, should: int | None, _does: int | None) -> list[str]:
+    return [f"{target.alter} SET STATISTICS {-1 if should is None else should}"]
+
+
+def _not_null_constraint(target: Target, should: str | None, does: str | None) -> list[str]:
+    """Name, validate and hand down a NOT NULL of PostgreSQL 18 as it comes with the column."""
+    if should is not None or does is None:
+        return [f"{target.alter} DROP NOT NULL", f"{target.alter} SET NOT NULL"]
+    name = _NAME_OF_NOT_NULL.match(does)
+    words = does[name.end() if name else 0 :]
+    usual = quoted(f"{target.expected['table']}_{own_name(target.key)}_not_null")
+    head = f"ALTER TABLE {target.table}"
+    statements = [f"{head} RENAME CONSTRAINT {name[0]} TO {usual}"] if name else []
+    statements += [f"{head} VALIDATE CONSTRAINT {usual}"] if "NOT VALID" in words else []
+    return statements + ([f"{head} ALTER CONSTRAINT {usual} INHERIT"] if "NO INHERIT" in words else [])
+
+
+def _clustered(target: Target, should: bool | None, _does: bool | None) -> list[str]:
+    return [f"ALTER TABLE {target.table} " + (f"CLUSTER ON {target.last}" if should else "SET WITHOUT CLUSTER")]
+
+
+def _whole_sequence(target: Target, _should: object, _does: object) -> list[str]:
+    return [f"ALTER {target.named} {sequence_words(target.schema, target.expected)}"]
+
+
+def sequence_words(schema: str, facts: Mapping[str, Any]) -> str:
+    """Return all that CREATE and ALTER SEQUENCE say of a sequence."""
+    table, _, column = facts.get("owned_by", "").partition(".")
+    owned_by = f"{quoted(schema)}.{quoted(table)}.{quoted(column)}" if table else "NONE"
+    return (
+        f"AS {facts['type']} INCREMENT {facts['increment']} MINVALUE {facts['minimum']} MAXVALUE {facts['maximum']}"
+        f" START {facts['start']} CACHE {facts['cache']} {'' if facts['cycle'] else 'NO '}CYCLE OWNED BY {owned_by}"
+    )
+
+
+def literal(text: str | None) -> str:
+    """Return a string constant."""
+    return "NULL" if text is None else "'" + text.replace("'", "''") + "'"
+
+
+_ALTERATIONS: Mapping[tuple[str, str], Callable[[Target, Any, Any], list[str]]] = {
+    ("*", "comment"): _comment,
+    ("*", "column_comments"): _column_comments,
+    ("*", "options"): _options,
+    ("*", "tablespace"): _tablespace,
+    ("*", "extension"): _no_extension,
+    ("table", "toast_options"): _toast_options,
+    ("table", "replica_identity"): _replica_identity,
+    ("*", "access_method"): _access_method,
+    ("table", "inherits"): _no_parents,
+    ("table", "of_type"): lambda target, _should, _does: [f"{target.alter} NOT OF"],
+    ("column", "type"): _type,
+    ("column", "collation"): _collation,
+    ("column", "nullable"): _nullable,
+    ("column", "default"): _default,
+    ("column", "identity"): _identity,
+    ("column", "storage"): _storage,
+    ("column", "compression"): _compression,
+    ("column", "statistics"): _statistics,
+    ("column", "not_null_constraint"): _not_null_constraint,
+    ("index", "clustered"): _clustered,
+    **{
+        ("sequence", fact): _whole_sequence
+        for fact in ("type", "start", "increment", "minimum", "maximum", "cache", "cycle", "owned_by")
+    },
+}
