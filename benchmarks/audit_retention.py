@@ -16,9 +16,10 @@ import psycopg
 
 from benchmarks.places import new_database
 from benchmarks.servers import open_engine
-from kms_schema.audit import OpenTrail, SigningKey, open_trail, retention, seal, verify
-from kms_schema.audit.check_archive import check
-from kms_schema.audit.check_proof import read_key
+from kms_schema.audit import OpenTrail, SigningKey, open_trail, seal, verify
+from kms_schema.audit.retention import retain
+from kms_schema.audit.standalone.check_archive import check
+from kms_schema.audit.standalone.check_proof import read_key
 from kms_schema.roles.applying import apply
 from kms_schema.roles.definition import Role
 
@@ -85,7 +86,7 @@ def _cut(trail: OpenTrail, key: SigningKey, folder: Path) -> None:
     def told(what: str, done: int, _of: int) -> None:
         seen[what] = (done, time.perf_counter() - begun)
 
-    (done,) = retention.retain(trail, key, folder, told, lambda _: told("exported and sealed", 0, 0))
+    (done,) = retain.retain(trail, key, folder, told, lambda _: told("exported and sealed", 0, 0))
     for what, (_, seconds) in seen.items():
         print(f"{what}: {seconds:.1f} s after the beginning")
     assert done.archive is not None  # noqa: S101

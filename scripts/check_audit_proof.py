@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Check a proof of the audit trail without the database, as kms_schema/audit/check_proof.py does by itself."""
+"""Check a proof of the audit trail without the database; see kms_schema/audit/standalone/check_proof.py."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from kms_schema.audit.check_proof import main
+from kms_schema.audit.standalone.check_proof import main
 
 if __name__ == "__main__":
     sys.exit(main())

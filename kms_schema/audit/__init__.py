@@ -14,10 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kms_schema.audit.appending import append
-    from kms_schema.audit.checkpoints import Checkpoint
-    from kms_schema.audit.kept import KeptSeal
-    from kms_schema.audit.keys import (
+    from kms_schema.audit.formats.checkpoints import Checkpoint
+    from kms_schema.audit.formats.keys import (
         SealKeyError,
         SigningKey,
         VerifierKey,
@@ -25,32 +23,34 @@ if TYPE_CHECKING:
         read_verifier_keys,
         write_signing_key,
     )
-    from kms_schema.audit.lag import Standing, standing
-    from kms_schema.audit.notes import Note
-    from kms_schema.audit.opening import open_trail
-    from kms_schema.audit.outside import OutsideCheckpoint, read_checkpoint
-    from kms_schema.audit.proving import CannotProve, prove_consistency, prove_inclusion
-    from kms_schema.audit.sealing import seal
-    from kms_schema.audit.trail import OpenTrail, Trail, TrailError
-    from kms_schema.audit.verification import Fault, Verdict, verify
+    from kms_schema.audit.formats.notes import Note
+    from kms_schema.audit.proofs.prover import CannotProve, prove_consistency, prove_inclusion
+    from kms_schema.audit.sealing.sealer import seal
+    from kms_schema.audit.sealing.sealing_status import Standing, standing
+    from kms_schema.audit.storage.appended_entry import append
+    from kms_schema.audit.storage.connected import open_trail
+    from kms_schema.audit.storage.stored_seals import KeptSeal
+    from kms_schema.audit.storage.trail import OpenTrail, Trail, TrailError
+    from kms_schema.audit.verification.external_checkpoints import OutsideCheckpoint, read_checkpoint
+    from kms_schema.audit.verification.verifier import Fault, Verdict, verify
 
 _NAMES = {
-    "appending": ("append",),
-    "checkpoints": ("Checkpoint",),
-    "kept": ("KeptSeal",),
-    "keys": (
+    "kms_schema.audit.storage.appended_entry": ("append",),
+    "kms_schema.audit.formats.checkpoints": ("Checkpoint",),
+    "kms_schema.audit.storage.stored_seals": ("KeptSeal",),
+    "kms_schema.audit.formats.keys": (
         "SealKeyError", "SigningKey", "VerifierKey", "read_signing_key", "read_verifier_keys", "write_signing_key",
     ),
-    "notes": ("Note",),
-    "opening": ("open_trail",),
-    "outside": ("OutsideCheckpoint", "read_checkpoint"),
-    "proving": ("CannotProve", "prove_consistency", "prove_inclusion"),
-    "sealing": ("seal",),
-    "lag": ("Standing", "standing"),
-    "trail": ("OpenTrail", "Trail", "TrailError"),
-    "verification": ("Fault", "Verdict", "verify"),
+    "kms_schema.audit.formats.notes": ("Note",),
+    "kms_schema.audit.storage.connected": ("open_trail",),
+    "kms_schema.audit.verification.external_checkpoints": ("OutsideCheckpoint", "read_checkpoint"),
+    "kms_schema.audit.proofs.prover": ("CannotProve", "prove_consistency", "prove_inclusion"),
+    "kms_schema.audit.sealing.sealer": ("seal",),
+    "kms_schema.audit.sealing.sealing_status": ("Standing", "standing"),
+    "kms_schema.audit.storage.trail": ("OpenTrail", "Trail", "TrailError"),
+    "kms_schema.audit.verification.verifier": ("Fault", "Verdict", "verify"),
 }  # fmt: skip
-_WHERE = {name: f"{__name__}.{module}" for module, names in _NAMES.items() for name in names}
+_WHERE = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "CannotProve", "Checkpoint", "Fault", "KeptSeal", "Note", "OpenTrail", "OutsideCheckpoint", "SealKeyError",

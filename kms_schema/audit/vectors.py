@@ -12,7 +12,7 @@ import uuid
 from pathlib import Path
 from typing import TypedDict
 
-from kms_schema.audit.encoding import TAG, Value, entry_from_columns, leaf_hash
+from kms_schema.audit.formats.encoding import TAG, Value, entry_from_columns, leaf_hash
 
 FILE = Path(__file__).with_name("vectors.json")
 
@@ -125,7 +125,7 @@ _EXAMPLES: dict[str, tuple[list[str], dict[str, Value]]] = {
 
 
 def vectors() -> list[Vector]:
-    """Return the examples with their bytes as `kms_schema.audit.encoding` makes them."""
+    """Return the examples with their bytes as `kms_schema.audit.formats.encoding` makes them."""
     made: list[Vector] = []
     for number, (name, (engines, special)) in enumerate(_EXAMPLES.items(), 1):
         given: dict[str, Value] = {"id": str(uuid.UUID(int=_FIRST_ID + number)), "sequence": 1000 + number}

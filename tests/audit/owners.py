@@ -5,7 +5,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from kms_schema import validate
-from kms_schema.audit.checkpoints import Checkpoint
+from kms_schema.audit.formats.checkpoints import Checkpoint
 from tests.audit.trails import checkpoint_of, seal_all, verified, write
 from tests.support.engines import Database
 from tests.support.engines.database import Connection

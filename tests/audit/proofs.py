@@ -3,12 +3,12 @@
 import datetime as dt
 from dataclasses import replace
 
-from kms_schema.audit.encoding import leaf_hash
-from kms_schema.audit.keys import SigningKey
-from kms_schema.audit.merkle import CompactRange, consistency_proof, inclusion_proof, root
-from kms_schema.audit.notes import Note, sign
-from kms_schema.audit.proofs import consistency_document, inclusion_document
-from kms_schema.audit.seals import NO_SEAL, Bookkeeping, Seal
+from kms_schema.audit.formats.encoding import leaf_hash
+from kms_schema.audit.formats.keys import SigningKey
+from kms_schema.audit.formats.merkle import CompactRange, consistency_proof, inclusion_proof, root
+from kms_schema.audit.formats.notes import Note, sign
+from kms_schema.audit.formats.proof_documents import consistency_document, inclusion_document
+from kms_schema.audit.formats.seals import NO_SEAL, Bookkeeping, Seal
 from tests.audit.vectors import VECTORS
 
 KEY = SigningKey("kms.example/audit", bytes(range(32)))

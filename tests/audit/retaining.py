@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 
-from kms_schema.audit.retention import Retained, retain
+from kms_schema.audit.retention.retain import Retained, retain
 from kms_schema.roles.applying import apply
 from kms_schema.roles.definition import Role
 from tests.audit.aged import age

@@ -10,10 +10,10 @@ from typing import Any
 
 import psycopg
 
-from kms_schema.audit.checkpoints import Checkpoint
-from kms_schema.audit.encoding import COLUMNS
-from kms_schema.audit.kept import KeptSeal
-from kms_schema.audit.verification import Fault
+from kms_schema.audit.formats.checkpoints import Checkpoint
+from kms_schema.audit.formats.encoding import COLUMNS
+from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.verification.verifier import Fault
 from tests.audit.trails import faults
 from tests.support.engines.database import Connection
 from tests.support.statements import execute

@@ -17,14 +17,14 @@ from typing import Any
 
 import pytest
 
-from kms_schema.audit import check_archive, check_proof
-from kms_schema.audit.archive import sha256_of, write_archive
-from kms_schema.audit.base64_text import to_base64
-from kms_schema.audit.check_archive import Archive, check
-from kms_schema.audit.check_proof import Refused, read_key
-from kms_schema.audit.encoding import columns
-from kms_schema.audit.keys import SigningKey
-from kms_schema.audit.seals import Tombstone
+from kms_schema.audit.formats.base64_text import to_base64
+from kms_schema.audit.formats.encoding import columns
+from kms_schema.audit.formats.keys import SigningKey
+from kms_schema.audit.formats.seals import Tombstone
+from kms_schema.audit.retention.archive import sha256_of, write_archive
+from kms_schema.audit.standalone import check_archive, check_proof
+from kms_schema.audit.standalone.check_archive import Archive, check
+from kms_schema.audit.standalone.check_proof import Refused, read_key
 from tests.audit.archives import ENTRIES, FILE, LEAVES, SIGNED, compressed, head, lines, note, written
 from tests.audit.proofs import KEY
 from tests.audit.trails import open_trail, seal_all, write

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kms_schema.audit import check_proof
-from kms_schema.audit.check_proof import Refused, check, read_key
-from kms_schema.audit.encoding import COLUMNS, entry_from_columns
-from kms_schema.audit.keys import SigningKey
-from kms_schema.audit.merkle import EMPTY_ROOT, inclusion_proof
-from kms_schema.audit.notes import Note, Signature, sign
-from kms_schema.audit.proofs import consistency_document, inclusion_document
+from kms_schema.audit.formats.encoding import COLUMNS, entry_from_columns
+from kms_schema.audit.formats.keys import SigningKey
+from kms_schema.audit.formats.merkle import EMPTY_ROOT, inclusion_proof
+from kms_schema.audit.formats.notes import Note, Signature, sign
+from kms_schema.audit.formats.proof_documents import consistency_document, inclusion_document
+from kms_schema.audit.standalone import check_proof
+from kms_schema.audit.standalone.check_proof import Refused, check, read_key
 from tests.audit.examples import EXAMPLES as EXAMPLES_OF_PAGE
 from tests.audit.examples import PAGE, examples_of
 from tests.audit.proofs import ENTRIES, KEY, consistency, inclusion, node, sealed

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kms_schema.audit import check_proof
+from kms_schema.audit.standalone import check_proof
 from tests.audit.proofs import KEY, consistency, inclusion, sealed
 from tests.support.engines.programs import REPOSITORY
 

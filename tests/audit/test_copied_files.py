@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kms_schema.audit.kept import KeptSeal
+from kms_schema.audit.storage.stored_seals import KeptSeal
 from tests.audit.trails import checkpoint_of, is_whole, seal_all, verified, write
 from tests.support.engines import Database
 from tests.support.engines.sqlite_shell import install_sqlite_shell

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kms_schema.audit.copy_stream import SIGNATURE, entries
-from kms_schema.audit.encoding import (
+from kms_schema.audit.formats.encoding import (
     COLUMNS,
     PREFIX,
     EncodingError,
@@ -23,7 +22,8 @@ from kms_schema.audit.encoding import (
     leaf_hash,
     sequence_of,
 )
-from kms_schema.audit.times import text_of_microseconds
+from kms_schema.audit.formats.timestamps import text_of_microseconds
+from kms_schema.audit.storage.copy_stream import SIGNATURE, entries
 from kms_schema.audit.vectors import FILE, text
 from tests.audit.vectors import VECTORS
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from kms_schema.audit.kept import KeptSeal
-from kms_schema.audit.sealing import seal
-from kms_schema.audit.trail import TrailError
+from kms_schema.audit.sealing.sealer import seal
+from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.trail import TrailError
 from tests.audit.standbys import (
     SECONDS,
     WITHOUT_REST,

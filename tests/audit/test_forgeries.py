@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from kms_schema.audit.checkpoints import Checkpoint
+from kms_schema.audit.formats.checkpoints import Checkpoint
 from tests.audit.tampered import BATCH, LEAVES, SEALS, SUBTREES, Scene
 from tests.audit.trails import FORGER, KEY, checkpoint_of, faults, open_trail, seal_all, verified, write
 from tests.support.engines import Database

@@ -8,11 +8,11 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kms_schema.audit.encoding import PREFIX
-from kms_schema.audit.gaps import Gap, Run, joined, still_open, without
-from kms_schema.audit.kept import KeptSeal
-from kms_schema.audit.sealing import _sealed
-from kms_schema.audit.trail import Moment
+from kms_schema.audit.formats.encoding import PREFIX
+from kms_schema.audit.sealing.gaps import Gap, Run, joined, still_open, without
+from kms_schema.audit.sealing.sealer import _sealed
+from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.trail import Moment
 
 Step = tuple[str, int]
 """What one of a few clients does."""

@@ -12,9 +12,9 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from kms_schema.audit.check_archive import check
-from kms_schema.audit.check_proof import read_key
-from kms_schema.audit.retention import retain
+from kms_schema.audit.retention.retain import retain
+from kms_schema.audit.standalone.check_archive import check
+from kms_schema.audit.standalone.check_proof import read_key
 from kms_schema.roles.applying import apply
 from tests.audit.retainers import FILE_STEPS, retain_and_die_at_a_file, retain_on_postgresql, retain_on_sqlite
 from tests.audit.retaining import Retaining, retaining

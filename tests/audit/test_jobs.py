@@ -12,14 +12,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from kms_schema.audit import parts
-from kms_schema.audit.kept import KeptSeal
-from kms_schema.audit.postgresql_trail import PostgresqlTrail
-from kms_schema.audit.processes import Process, Processes
-from kms_schema.audit.sqlite_trail import SqliteTrail
-from kms_schema.audit.states import PostgresqlState, State
-from kms_schema.audit.trail import TrailError
-from kms_schema.audit.verification import Verdict, verify
+from kms_schema.audit.storage.postgresql_trail import PostgresqlTrail
+from kms_schema.audit.storage.sqlite_trail import SqliteTrail
+from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.trail import TrailError
+from kms_schema.audit.verification import ranges
+from kms_schema.audit.verification.exported_snapshot import PostgresqlState, State
+from kms_schema.audit.verification.verifier import Verdict, verify
+from kms_schema.audit.verification.worker_pool import Process, Processes
 from tests.audit.tampered import BATCH, ENTRIES, Scene, copy_of_an_entry
 from tests.audit.test_tampering import CHANGES
 from tests.audit.trails import checkpoint_of, open_trail, seal_all, verified, write
@@ -50,7 +50,7 @@ FURTHER = {
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a part of each page, so that a short trail has several."""
-    monkeypatch.setattr(parts, "LEAST", 40)
+    monkeypatch.setattr(ranges, "LEAST", 40)
 
 
 def by_several(connection: Connection, jobs: int = JOBS, **options: Any) -> Verdict:
@@ -101,7 +101,7 @@ def test_every_part_is_taken_by_somebody_and_progress_is_told(sealed: Connection
     assert ("entries", ENTRIES + 1, ENTRIES + 1) in told
     assert ("leaves", ENTRIES + 1, ENTRIES + 1) in told
     with open_trail(sealed).reading() as trail:
-        assert len(parts.planned(trail, None, 0, ENTRIES + 1, JOBS)) == 4
+        assert len(ranges.planned(trail, None, 0, ENTRIES + 1, JOBS)) == 4
 
 
 def test_from_a_seal_on(sealed: Connection) -> None:

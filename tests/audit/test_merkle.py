@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kms_schema.audit import merkle
-from kms_schema.audit.encoding import leaf_hash
-from kms_schema.audit.merkle import CompactRange, ProofError, node_hash, verify_consistency, verify_inclusion
+from kms_schema.audit.formats import merkle
+from kms_schema.audit.formats.encoding import leaf_hash
+from kms_schema.audit.formats.merkle import CompactRange, ProofError, node_hash, verify_consistency, verify_inclusion
 from tests.audit import trees
 
 PUBLISHED = json.loads((Path(__file__).parent / "published" / "rfc6962.json").read_text(encoding="ascii"))

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kms_schema.audit.base64_text import from_base64, to_base64
-from kms_schema.audit.keys import (
+from kms_schema.audit.formats.base64_text import from_base64, to_base64
+from kms_schema.audit.formats.keys import (
     SealKeyError,
     SigningKey,
     VerifierKey,
@@ -21,7 +21,7 @@ from kms_schema.audit.keys import (
     read_verifier_keys,
     write_signing_key,
 )
-from kms_schema.audit.notes import Note, NoteError, Signature, sign
+from kms_schema.audit.formats.notes import Note, NoteError, Signature, sign
 
 GO = json.loads((Path(__file__).parent / "published" / "notes.json").read_text(encoding="utf-8"))
 TEXT = GO["text"]
@@ -221,7 +221,7 @@ def test_a_key_file_is_its_owners_alone_and_is_never_overwritten(tmp_path: Path)
 
 def test_a_key_file_is_private_whatever_the_umask(tmp_path: Path) -> None:
     program = (
-        "import os, sys, pathlib; from kms_schema.audit.keys import SigningKey, write_signing_key;"
+        "import os, sys, pathlib; from kms_schema.audit.formats.keys import SigningKey, write_signing_key;"
         " os.umask(int(sys.argv[1], 8)); change = os.fchmod;"
         " os.fchmod = lambda descriptor, mode: os.fstat(descriptor).st_mode & 0o077 or change(descriptor, mode);"
         " write_signing_key(pathlib.Path(sys.argv[2]), SigningKey.generate('kms'))"
@@ -288,8 +288,9 @@ def test_a_file_of_trusted_keys_that_is_none_says_where(tmp_path: Path, content:
 
 def test_nothing_heavy_is_imported_before_a_signature_is_made_or_checked() -> None:
     program = (
-        "import sys; from kms_schema.audit import notes, merkle, copy_stream, seals, proofs, check_proof, vectors;"
-        " from kms_schema.audit import postgresql_entries, sqlite_entries;"
+        "import sys; from kms_schema.audit.formats import merkle, notes, proof_documents, seals;"
+        " from kms_schema.audit import vectors; from kms_schema.audit.standalone import check_proof;"
+        " from kms_schema.audit.storage import copy_stream, postgresql_entries, sqlite_entries;"
         f" notes.Note.parse({NOTE!r});"
         " print(*{'cryptography', 'sqlalchemy', 'alembic', 'psycopg', 'sqlite3'} & sys.modules.keys())"
     )

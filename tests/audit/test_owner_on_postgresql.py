@@ -13,7 +13,7 @@ import pytest
 
 from kms_schema import validate
 from kms_schema.audit import append, open_trail
-from kms_schema.audit.trail import TrailError
+from kms_schema.audit.storage.trail import TrailError
 from tests.audit.owners import owned
 from tests.audit.trails import seal_all, verified, write
 from tests.support.engines import Database

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kms_schema.audit import TrailError, append, open_trail
-from kms_schema.audit.keys import write_signing_key
+from kms_schema.audit.formats.keys import write_signing_key
 from tests.audit.owners import owned
 from tests.audit.trails import KEY, seal_all, sealed_sequences, verified, write, written_sequences
 from tests.support.engines import Database

@@ -6,9 +6,9 @@ from itertools import chain, islice
 
 import pytest
 
-from kms_schema.audit.encoding import PREFIX, Bytes, EncodingError
-from kms_schema.audit.postgresql_trail import PostgresqlTrail
-from kms_schema.audit.verification import Verdict, verify
+from kms_schema.audit.formats.encoding import PREFIX, Bytes, EncodingError
+from kms_schema.audit.storage.postgresql_trail import PostgresqlTrail
+from kms_schema.audit.verification.verifier import Verdict, verify
 from tests.audit.trails import open_trail, seal_all, write
 from tests.support.engines import Database
 

@@ -4,13 +4,13 @@ import datetime as dt
 
 import pytest
 
-from kms_schema.audit import postgresql_entries, sqlite_entries
-from kms_schema.audit.check_proof import Refused, check, read_key
-from kms_schema.audit.encoding import leaf_hash, sequence_of
-from kms_schema.audit.merkle import CompactRange, inclusion_proof
-from kms_schema.audit.notes import Note, sign
-from kms_schema.audit.proofs import inclusion_document
-from kms_schema.audit.seals import NO_SEAL, Bookkeeping, Seal
+from kms_schema.audit.formats.encoding import leaf_hash, sequence_of
+from kms_schema.audit.formats.merkle import CompactRange, inclusion_proof
+from kms_schema.audit.formats.notes import Note, sign
+from kms_schema.audit.formats.proof_documents import inclusion_document
+from kms_schema.audit.formats.seals import NO_SEAL, Bookkeeping, Seal
+from kms_schema.audit.standalone.check_proof import Refused, check, read_key
+from kms_schema.audit.storage import postgresql_entries, sqlite_entries
 from tests.audit.proofs import KEY, nodes
 from tests.audit.vectors import copied
 from tests.support.rows.smallest import audit_entry, insert

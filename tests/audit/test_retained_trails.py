@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from kms_schema.audit.check_proof import check, read_key
-from kms_schema.audit.checkpoints import Checkpoint
-from kms_schema.audit.proving import prove_consistency, prove_inclusion
-from kms_schema.audit.verification import verify
+from kms_schema.audit.formats.checkpoints import Checkpoint
+from kms_schema.audit.proofs.prover import prove_consistency, prove_inclusion
+from kms_schema.audit.standalone.check_proof import check, read_key
+from kms_schema.audit.verification.verifier import verify
 from kms_schema.validator import validate
 from tests.audit.aged import age
 from tests.audit.retaining import KEPT, YEARS, Retaining, retaining

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from kms_schema.audit import retention
-from kms_schema.audit.appending import append
-from kms_schema.audit.outside import printed
-from kms_schema.audit.proving import CannotProve, prove_consistency, prove_inclusion
-from kms_schema.audit.retention import expired
-from kms_schema.audit.trail import OpenTrail, TrailError
+from kms_schema.audit.proofs.prover import CannotProve, prove_consistency, prove_inclusion
+from kms_schema.audit.retention import retain
+from kms_schema.audit.retention.retain import expired
+from kms_schema.audit.storage.appended_entry import append
+from kms_schema.audit.storage.trail import OpenTrail, TrailError
+from kms_schema.audit.verification.external_checkpoints import printed
 from tests.audit.aged import age
 from tests.audit.retaining import EXPIRED, KEPT, YEARS, Retaining, retaining
 from tests.audit.trails import KEY, checkpoint_of, faults, open_trail, seal_all, verified, write, written_sequences
@@ -23,7 +23,7 @@ from tests.support.engines import Database
 from tests.support.engines.programs import REPOSITORY
 from tests.support.statements import execute
 
-AUDIT = REPOSITORY / "kms_schema" / "audit"
+AUDIT = REPOSITORY / "kms_schema" / "audit" / "standalone"
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_what_is_left_of_an_interrupted_run_goes_only_with_its_archive_in_the_fo
 ) -> None:
     place.write()
     with monkeypatch.context() as patched:
-        patched.setattr(retention, "_remove", _dies)
+        patched.setattr(retain, "_remove", _dies)
         with pytest.raises(InterruptedError):
             place.retain(tmp_path)
     assert first_kept(place) == 1
@@ -237,7 +237,7 @@ def test_an_export_that_another_sealer_took_first_is_written_down_and_sealed_ane
                 assert seal_all(connection)
         return sequence
 
-    monkeypatch.setattr(retention, "append", overtaken)
+    monkeypatch.setattr(retain, "append", overtaken)
     (done,) = place.retain(tmp_path)
     assert (len(exported), done.removed) == (2, first_kept(place) - 1)
     with closing(place.database.connect()) as connection:

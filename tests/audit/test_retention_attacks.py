@@ -10,8 +10,8 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from kms_schema.audit.retention import retain
-from kms_schema.audit.trail import TrailError
+from kms_schema.audit.retention.retain import retain
+from kms_schema.audit.storage.trail import TrailError
 from kms_schema.roles.definition import Role
 from tests.audit.aged import age
 from tests.audit.retaining import YEARS, Retaining, retaining

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from kms_schema.audit import entries_walk, tree_walk
+from kms_schema.audit.verification import verify_entries, verify_leaves
 from tests.audit.trails import faults, seal_all
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
@@ -30,7 +30,7 @@ def peak(connection: Connection, count: int) -> int:
 
 
 def test_memory_does_not_grow_with_the_trail(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    for walk in (entries_walk, tree_walk):
+    for walk in (verify_entries, verify_leaves):
         monkeypatch.setattr(walk, "PAGES", PAGES)  # else a trail is short up to 65 536 entries
     with closing(database.connect()) as connection:
         peak(connection, 1)  # what is imported and cached once

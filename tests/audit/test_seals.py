@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kms_schema.audit.checkpoints import Checkpoint, CheckpointError
-from kms_schema.audit.keys import SigningKey
-from kms_schema.audit.notes import Note, sign
-from kms_schema.audit.seals import NO_SEAL, Bookkeeping, Seal, SealError
+from kms_schema.audit.formats.checkpoints import Checkpoint, CheckpointError
+from kms_schema.audit.formats.keys import SigningKey
+from kms_schema.audit.formats.notes import Note, sign
+from kms_schema.audit.formats.seals import NO_SEAL, Bookkeeping, Seal, SealError
 
 KEY = SigningKey("EnochRoot", bytes(32))
 FIRST = Seal(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kms_schema.audit.encoding import COLUMNS
-from kms_schema.audit.trail import TrailError
+from kms_schema.audit.formats.encoding import COLUMNS
+from kms_schema.audit.storage.trail import TrailError
 from tests.audit.tampered import (
     ENTRIES,
     LEAVES,

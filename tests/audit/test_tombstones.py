@@ -11,9 +11,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from kms_schema.audit.keys import SigningKey, VerifierKey
-from kms_schema.audit.sealing import seal_tombstone
-from kms_schema.audit.seals import Tombstone
+from kms_schema.audit.formats.keys import SigningKey, VerifierKey
+from kms_schema.audit.formats.seals import Tombstone
+from kms_schema.audit.sealing.sealer import seal_tombstone
 from tests.audit.aged import age
 from tests.audit.retaining import YEARS, Retaining, retaining
 from tests.audit.trails import (

@@ -4,14 +4,14 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
-from kms_schema.audit.checkpoints import Checkpoint
-from kms_schema.audit.kept import KeptSeal
-from kms_schema.audit.keys import SigningKey, VerifierKey
-from kms_schema.audit.postgresql_transactions import OpenPostgresqlTrail
-from kms_schema.audit.sealing import seal
-from kms_schema.audit.sqlite_trail import OpenSqliteTrail
-from kms_schema.audit.trail import OpenTrail
-from kms_schema.audit.verification import Fault, Verdict, verify
+from kms_schema.audit.formats.checkpoints import Checkpoint
+from kms_schema.audit.formats.keys import SigningKey, VerifierKey
+from kms_schema.audit.sealing.sealer import seal
+from kms_schema.audit.storage.postgresql_transactions import OpenPostgresqlTrail
+from kms_schema.audit.storage.sqlite_trail import OpenSqliteTrail
+from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.trail import OpenTrail
+from kms_schema.audit.verification.verifier import Fault, Verdict, verify
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
 from tests.support.rows.smallest import audit_entry, insert

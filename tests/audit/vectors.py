@@ -4,9 +4,9 @@ import json
 import uuid
 from typing import Any
 
-from kms_schema.audit import postgresql_entries, sqlite_entries
-from kms_schema.audit.copy_stream import entries
-from kms_schema.audit.encoding import Bytes, Value
+from kms_schema.audit.formats.encoding import Bytes, Value
+from kms_schema.audit.storage import postgresql_entries, sqlite_entries
+from kms_schema.audit.storage.copy_stream import entries
 from kms_schema.audit.vectors import FILE, KEY, Vector
 from tests.support.engines.database import Connection
 from tests.support.rows.smallest import insert, key_master

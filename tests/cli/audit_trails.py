@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kms_schema.audit.keys import SigningKey, write_signing_key
+from kms_schema.audit.formats.keys import SigningKey, write_signing_key
 from tests.support.engines import Database
 from tests.support.engines.programs import REPOSITORY
 from tests.support.programs.commands import Said, kms_schema
 from tests.support.rows.smallest import audit_entry, insert
 from tests.support.statements import execute
 
-CHECKER = REPOSITORY / "kms_schema" / "audit" / "check_proof.py"
+CHECKER = REPOSITORY / "kms_schema" / "audit" / "standalone" / "check_proof.py"
 ORIGIN = "kms.example/audit"
 MANY = (
     "INSERT INTO key_audit_logs (event_type, event_category, event_description, security_level, risk_score)"

@@ -7,9 +7,9 @@ from contextlib import closing
 import pytest
 
 from kms_schema.audit import open_trail, prove_inclusion, seal
-from kms_schema.audit.merkle import CompactRange
-from kms_schema.audit.proving import CannotProve, Nodes
-from kms_schema.audit.trail import Page, Subtree, Trail
+from kms_schema.audit.formats.merkle import CompactRange
+from kms_schema.audit.proofs.prover import CannotProve, Nodes
+from kms_schema.audit.storage.trail import Page, Subtree, Trail
 from tests.cli import audit_trails
 from tests.cli.test_audit_commands_verify import tamper
 from tests.support.engines import Database

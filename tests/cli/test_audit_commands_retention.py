@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from kms_schema.audit.check_archive import check
-from kms_schema.audit.check_proof import read_key
-from kms_schema.audit.keys import SigningKey, write_signing_key
+from kms_schema.audit.formats.keys import SigningKey, write_signing_key
+from kms_schema.audit.standalone.check_archive import check
+from kms_schema.audit.standalone.check_proof import read_key
 from kms_schema.cli.audit import retention as command
 from kms_schema.roles.definition import Role
 from tests.audit.retaining import EXPIRED, Retaining, retaining

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from kms_schema.audit.keys import write_signing_key
+from kms_schema.audit.formats.keys import write_signing_key
 from kms_schema.models import KeyAuditRetentionPolicy
 from tests.audit.retaining import Retaining, retaining
 from tests.audit.trails import KEY, open_trail

@@ -44,7 +44,7 @@ PLACES = {
 GATES = {
     "kms_schema",
     "kms_schema.audit",
-    "kms_schema.audit.opening",
+    "kms_schema.audit.storage.connected",
     "kms_schema.cli",
     "kms_schema.cli.connecting",
     "kms_schema.crypto",

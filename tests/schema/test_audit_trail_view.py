@@ -7,12 +7,12 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from kms_schema.audit.checkpoints import LARGEST
-from kms_schema.audit.encoding import leaf_hash, sequence_of
-from kms_schema.audit.postgresql_transactions import OpenPostgresqlTrail
-from kms_schema.audit.sealing import seal
-from kms_schema.audit.sqlite_trail import OpenSqliteTrail
-from kms_schema.audit.trail import OpenTrail
+from kms_schema.audit.formats.checkpoints import LARGEST
+from kms_schema.audit.formats.encoding import leaf_hash, sequence_of
+from kms_schema.audit.sealing.sealer import seal
+from kms_schema.audit.storage.postgresql_transactions import OpenPostgresqlTrail
+from kms_schema.audit.storage.sqlite_trail import OpenSqliteTrail
+from kms_schema.audit.storage.trail import OpenTrail
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
 from tests.support.rows.evidence import LEAVES

@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 import click
 
-from kms_schema.audit.encoding import EncodingError
-from kms_schema.audit.keys import SealKeyError
-from kms_schema.audit.opening import open_trail
-from kms_schema.audit.proving import CannotProve
-from kms_schema.audit.seals import SealError
-from kms_schema.audit.trail import OpenTrail, TrailError
+from kms_schema.audit.formats.encoding import EncodingError
+from kms_schema.audit.formats.keys import SealKeyError
+from kms_schema.audit.formats.seals import SealError
+from kms_schema.audit.proofs.prover import CannotProve
+from kms_schema.audit.storage.connected import open_trail
+from kms_schema.audit.storage.trail import OpenTrail, TrailError
 from kms_schema.cli.authorizing import only_write_what_is_asked
 from kms_schema.cli.connecting import connected, url_of
 from kms_schema.printable import in_a_line

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
-from kms_schema.audit.checkpoints import LARGEST
-from kms_schema.audit.outside import OutsideCheckpoint
-from kms_schema.audit.proving import prove_consistency, prove_inclusion
+from kms_schema.audit.formats.checkpoints import LARGEST
+from kms_schema.audit.proofs.prover import prove_consistency, prove_inclusion
+from kms_schema.audit.verification.external_checkpoints import OutsideCheckpoint
 from kms_schema.cli.audit.opening import opened, where
 from kms_schema.cli.audit.verify import outside
 
-_CHECK = "python -m kms_schema.audit.check_proof proof.json --trust keys.txt"
+_CHECK = "python -m kms_schema.audit.standalone.check_proof proof.json --trust keys.txt"
 _STATUS = "\n\n\b\nExit status: 0 a proof was printed, 1 there is none, 2 usage, 3 could not connect or not allowed."
 
 

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import click
 
-from kms_schema.audit.archive import write_archive
-from kms_schema.audit.checkpoints import LARGEST
-from kms_schema.audit.kept import KeptSeal
-from kms_schema.audit.outside import printed
-from kms_schema.audit.proving import seal_of
-from kms_schema.audit.retention import Expired, Retained, expired, retain
+from kms_schema.audit.formats.checkpoints import LARGEST
+from kms_schema.audit.proofs.prover import seal_of
+from kms_schema.audit.retention.archive import write_archive
+from kms_schema.audit.retention.retain import Expired, Retained, expired, retain
+from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.verification.external_checkpoints import printed
 from kms_schema.cli import progress
 from kms_schema.cli.audit.opening import opened, print_note, style_option, where
 from kms_schema.cli.audit.seals import NotPublished, published
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, signing_key
 
-_CHECK = "python -m kms_schema.audit.check_archive"
+_CHECK = "python -m kms_schema.audit.standalone.check_archive"
 _number = click.IntRange(1, LARGEST)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from kms_schema.audit.keys import (
+from kms_schema.audit.formats.keys import (
     SealKeyError,
     SigningKey,
     VerifierKey,

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from kms_schema.audit.base64_text import to_base64
-from kms_schema.audit.kept import KeptSeal
-from kms_schema.audit.lag import Standing, standing
-from kms_schema.audit.outside import printed
+from kms_schema.audit.formats.base64_text import to_base64
+from kms_schema.audit.sealing.sealing_status import Standing, standing
+from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.verification.external_checkpoints import printed
 from kms_schema.cli.audit.opening import opened, print_lines, style_option, where
 from kms_schema.printable import in_a_line
 

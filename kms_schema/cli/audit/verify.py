@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from kms_schema.audit.checkpoints import Checkpoint
-from kms_schema.audit.keys import VerifierKey
-from kms_schema.audit.outside import OutsideCheckpoint, read_checkpoint
-from kms_schema.audit.verification import Verdict, verify
+from kms_schema.audit.formats.checkpoints import Checkpoint
+from kms_schema.audit.formats.keys import VerifierKey
+from kms_schema.audit.verification.external_checkpoints import OutsideCheckpoint, read_checkpoint
+from kms_schema.audit.verification.verifier import Verdict, verify
 from kms_schema.cli import progress
 from kms_schema.cli.audit.opening import opened, print_lines, style_option, where
 from kms_schema.cli.audit.signing import existing, verifier_keys

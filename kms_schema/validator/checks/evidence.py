@@ -130,7 +130,7 @@ def changed_seals(reader: "Reader", *, tombstones: bool) -> Iterator[Finding]:
 
 
 def _problems(reader: "Reader", *, tombstones: bool) -> Iterator[str]:
-    from kms_schema.audit.kept import KeptSeal  # noqa: PLC0415  (loads what signatures need)
+    from kms_schema.audit.storage.stored_seals import KeptSeal  # noqa: PLC0415  (loads what signatures need)
 
     tables = _tables(reader.engine, reader.schema)
     buried, buried_columns = "", ", NULL, NULL, NULL"

@@ -1,0 +1,203 @@
+"""Keys that sign seals: Ed25519, written as signed notes write them (https://c2sp.org/signed-note).
+
+No error shows the text of a key: it may be a private one that was mistyped.
+"""
+
+import hashlib
+import os
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from kms_schema.audit.formats.base64_text import from_base64, to_base64
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+ED25519 = b"\x01"
+"""The byte for this kind of signature, in key ids and before keys."""
+
+KEY_SIZE = 32
+
+_PRIVATE = "PRIVATE+KEY+"
+_LONGEST_FILE = 64 * 1024
+_OTHERS_OR_GROUP_MAY_WRITE = 0o027
+
+
+class SealKeyError(ValueError):
+    """This is no key, no file of keys, or a private key that others can read."""
+
+
+def is_key_name(name: str) -> bool:
+    """Whether a key can have this name: not empty, without spaces, plus signs and control characters."""
+    with suppress(UnicodeEncodeError):
+        name.encode()
+        return name != "" and not any(each.isspace() or each < " " or each == "+" for each in name)
+    return False
+
+
+@dataclass(frozen=True)
+class VerifierKey:
+    """A public key and its name: what others need to check signatures, and may be shown to everybody."""
+
+    name: str
+    public_key: bytes
+    """32 bytes."""
+
+    def __post_init__(self) -> None:
+        """Raise `SealKeyError` where there can be no such key."""
+        if not is_key_name(self.name):
+            raise SealKeyError("the name of a key is not empty and has no spaces, plus signs or control characters")
+        if len(self.public_key) != KEY_SIZE:
+            raise SealKeyError("an Ed25519 key has 32 bytes")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the key that `NAME+KEYID+BASE64` says. Raises `SealKeyError`."""
+        name, _, rest = text.partition("+")
+        key_id, _, encoded = rest.partition("+")
+        key = cls(name, _bare(encoded, "verifier key NAME+KEYID+BASE64"))
+        if key.key_id.hex() != key_id:
+            raise SealKeyError(f"the key id of the verifier key {name!r} does not match: it was changed or mistyped")
+        return key
+
+    @property
+    def key_id(self) -> bytes:
+        """The first 4 bytes of a hash over name and key. It finds a key; it does not prove one."""
+        return hashlib.sha256(self.name.encode() + b"\n" + ED25519 + self.public_key).digest()[:4]
+
+    def __str__(self) -> str:
+        """Return the key as `parse` takes it."""
+        return f"{self.name}+{self.key_id.hex()}+{to_base64(ED25519 + self.public_key)}"
+
+    def verifies(self, message: bytes, signature: bytes) -> bool:
+        """Whether this key made `signature` (64 bytes) of `message`."""
+        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415  (heavy, and for signatures alone)
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415
+
+        try:
+            Ed25519PublicKey.from_public_bytes(self.public_key).verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """A private key and its name. Only `private_text` and `write_signing_key` let it out."""
+
+    name: str
+    _seed: bytes = field(repr=False)
+
+    @classmethod
+    def generate(cls, name: str) -> Self:
+        """Return a new key. Raises `SealKeyError` where it cannot have that name."""
+        key = cls(name, os.urandom(KEY_SIZE))
+        _ = key.verifier
+        return key
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the key that `PRIVATE+KEY+NAME+KEYID+BASE64` says. Raises `SealKeyError`, which does not show it."""
+        if not text.startswith(_PRIVATE):
+            raise SealKeyError(f"a signing key begins with {_PRIVATE}")
+        name, _, rest = text.removeprefix(_PRIVATE).partition("+")
+        key_id, _, encoded = rest.partition("+")
+        key = cls(name, _bare(encoded, f"signing key {_PRIVATE}NAME+KEYID+BASE64"))
+        if key.verifier.key_id.hex() != key_id:
+            raise SealKeyError("the key id of the signing key does not match: it was changed or mistyped")
+        return key
+
+    @property
+    def verifier(self) -> VerifierKey:
+        """The public half."""
+        return VerifierKey(self.name, self._private_key().public_key().public_bytes_raw())
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature of a message, 64 bytes, always the same."""
+        return self._private_key().sign(message)
+
+    def private_text(self) -> str:
+        """Return the key as `parse` takes it. Whoever has it can sign seals."""
+        return f"{_PRIVATE}{self.name}+{self.verifier.key_id.hex()}+{to_base64(ED25519 + self._seed)}"
+
+    def _private_key(self) -> "Ed25519PrivateKey":
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
+
+        return Ed25519PrivateKey.from_private_bytes(self._seed)
+
+
+def _bare(encoded: str, what: str) -> bytes:
+    """Return the key of a base64 text without the byte for its kind."""
+    try:
+        key = from_base64(encoded)
+    except ValueError:
+        key = b""
+    if len(key) != 1 + KEY_SIZE or not key.startswith(ED25519):
+        raise SealKeyError(f"not an Ed25519 {what}")
+    return key[1:]
+
+
+def write_signing_key(path: Path, key: SigningKey) -> None:
+    """Write a private key into a new file that only its owner can read, and see that it is on the disk.
+
+    Raises `SealKeyError` where there is such a file: a key is never overwritten. `OSError` where it cannot be written.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise SealKeyError(f"{path} is there already, and a key is never overwritten: name another file") from None
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(descriptor, 0o600)  # an umask can have taken even the owner's right to read
+            file.write(key.private_text() + "\n")
+            file.flush()
+            os.fsync(descriptor)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def read_signing_key(path: Path) -> SigningKey:
+    """Return the private key in a file.
+
+    Raises `SealKeyError` where it is none, where anybody could read it, or where its group could change it. `OSError`
+    where it cannot be read.
+    """
+    with path.open("rb") as file:
+        # A group may read: orchestrators hand secrets to a service's group.
+        if os.fstat(file.fileno()).st_mode & _OTHERS_OR_GROUP_MAY_WRITE:
+            raise SealKeyError(f"others can read {path}, or its group can change it: chmod 600 it, or make a new key")
+        content = file.read(_LONGEST_FILE)
+    try:
+        return SigningKey.parse(content.decode().strip())
+    except SealKeyError as error:
+        raise SealKeyError(f"{path}: {error}") from None
+    except UnicodeDecodeError:
+        raise SealKeyError(f"{path}: not a text") from None
+
+
+def read_verifier_keys(path: Path) -> list[VerifierKey]:
+    """Return the keys in a file of verifier keys, one a line; empty lines and those that begin with # are skipped.
+
+    Raises `SealKeyError`, which names the line, also where there are none or two of the same name and key id. `OSError`
+    where the file cannot be read.
+    """
+    keys: dict[tuple[str, bytes], VerifierKey] = {}
+    with closing(path.open(encoding="utf-8", errors="replace")) as lines:
+        for number, line in enumerate(lines, 1):
+            text = line.strip()
+            if not text or text.startswith("#"):
+                continue
+            if text.startswith(_PRIVATE):
+                raise SealKeyError(f"{path}, line {number}: a private key; here belong verifier keys, which are public")
+            try:
+                key = VerifierKey.parse(text)
+            except SealKeyError as error:
+                raise SealKeyError(f"{path}, line {number}: {error}") from None
+            if keys.setdefault((key.name, key.key_id), key) != key:
+                raise SealKeyError(f"{path}, line {number}: another key has this name and key id")
+    if not keys:
+        raise SealKeyError(f"{path}: no verifier keys in it")
+    return list(keys.values())

@@ -1,0 +1,1 @@
+"""Proofs from the database."""

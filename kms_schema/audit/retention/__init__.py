@@ -1,0 +1,1 @@
+"""Retention: archives, tombstones, and the removal of expired entries."""

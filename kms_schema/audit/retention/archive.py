@@ -1,0 +1,116 @@
+"""Archives: entries that leave the database as compressed JSON lines, with what proves them to be of a checkpoint.
+
+The first line says which leaves follow, the rest are entries in the order of the tree. One proof is for all of them:
+with the tree before the first, the leaves make the tree after the last, and a consistency proof leads from there to
+the checkpoint. `check_archive.py` reads them without the database; docs/retention.md describes the format.
+"""
+
+import gzip
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from itertools import zip_longest
+from pathlib import Path
+from typing import BinaryIO
+
+from kms_schema.audit.formats.base64_text import to_base64
+from kms_schema.audit.formats.encoding import Unreadable, columns, leaf_hash, sequence_of
+from kms_schema.audit.formats.merkle import consistency_proof
+from kms_schema.audit.proofs.prover import CannotProve, Nodes
+from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.trail import Page, Trail
+
+FORMAT = "kms-schema/audit-archive/v1"
+PAGES = 256
+"""Pages that are read at a time, and their entries: up to 65 536."""
+
+Exported = Callable[[int, int], None]
+"""Is told how many leaves are exported, and how many there are."""
+
+
+def write_archive(  # noqa: PLR0913
+    trail: Trail,
+    file: BinaryIO,
+    seal: KeptSeal,
+    *,
+    first_leaf: int,
+    end_leaf: int,
+    told: Exported = lambda *_: None,
+) -> None:
+    """Write the entries of the leaves from `first_leaf` up to but not `end_leaf`, proved by the checkpoint of `seal`.
+
+    The bytes depend on these alone. Raises `CannotProve` where the seal is not signed, and where an entry is not there
+    or is not what was sealed: what proves a forgery is not to be taken for an archive.
+    """
+    note = seal.note()
+    if not note.signatures:
+        raise CannotProve(f"seal {seal.number} is not signed, so an archive would prove nothing: seal with --key")
+    nodes = Nodes(trail)
+    head = {
+        "format": FORMAT,
+        "first_leaf": first_leaf,
+        "end_leaf": end_leaf,
+        "before": [to_base64(each) for each in _compact_range(nodes, first_leaf)],
+        "consistency": [to_base64(each) for each in consistency_proof(end_leaf, seal.tree_size, nodes)],
+        "checkpoint": str(note),
+    }
+    with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as compressed:
+        compressed.write(_line(head))
+        for entry in _sealed_entries(trail, first_leaf, end_leaf, told):
+            compressed.write(_line(columns(entry)))
+
+
+def sha256_of(path: Path) -> bytes:
+    """Return the hash of a file, 32 bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _line(document: object) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _compact_range(nodes: Nodes, size: int) -> list[bytes]:
+    """Return the roots of the full subtrees of the first `size` leaves, the largest first."""
+    levels = [level for level in reversed(range(size.bit_length())) if size >> level & 1]
+    return [nodes(level, (size >> level) - 1) for level in levels]
+
+
+def _sealed_entries(trail: Trail, first_leaf: int, end_leaf: int, told: Exported) -> Iterator[bytes]:
+    """Yield the entries of leaves in the order of the tree, each held against its leaf."""
+    leaf = first_leaf
+    while leaf < end_leaf:
+        pages = [page for page in trail.pages(leaf, PAGES) if page.first_leaf < end_leaf]
+        if not pages or pages[0].first_leaf != leaf or not all(page.whole for page in pages):
+            raise CannotProve(f"the leaves from {leaf} on cannot be read: kms-schema audit verify says what is wrong")
+        for run in _consecutive(pages):
+            yield from _of_run(trail, run)
+        leaf = pages[-1].first_leaf + pages[-1].size
+        told(leaf - first_leaf, end_leaf - first_leaf)
+    if leaf != end_leaf:
+        raise CannotProve(f"no page of leaves ends with leaf {end_leaf - 1}: an archive has whole pages")
+
+
+def _consecutive(pages: list[Page]) -> Iterator[list[Page]]:
+    """Yield pages in groups that one reading by sequence has the entries of."""
+    group = [pages[0]]
+    for page in pages[1:]:
+        if page.first_sequence != group[-1].run.last + 1 or page.first_leaf != group[-1].first_leaf + group[-1].size:
+            yield group
+            group = []
+        group.append(page)
+    yield group
+
+
+def _of_run(trail: Trail, pages: list[Page]) -> Iterator[bytes]:
+    entries = trail.entries(pages[0].first_sequence, pages[-1].run.last)
+    leaves = ((page.first_sequence + at, leaf) for page in pages for at, leaf in enumerate(page.leaves))
+    # Both to their ends: no other statement gets through while a COPY is read.
+    for entry, (sequence, leaf) in zip_longest(entries, leaves, fillvalue=(0, b"")):
+        if isinstance(entry, tuple | Unreadable) or sequence_of(entry) != sequence:
+            raise CannotProve(f"the entry with sequence {sequence} is gone, unreadable, or hidden from this role")
+        if leaf_hash(entry) != leaf:
+            raise CannotProve(
+                f"the entry with sequence {sequence} is not what was sealed: kms-schema audit verify says what else"
+            )
+        yield entry

@@ -1,0 +1,1 @@
+"""Sealing: which entries are committed, and the seals over them."""

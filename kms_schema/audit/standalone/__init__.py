@@ -1,0 +1,1 @@
+"""Programs of one file that check proofs and archives without this package."""

@@ -1,0 +1,90 @@
+"""Entries out of what PostgreSQL sends for `COPY … TO STDOUT (FORMAT binary)`."""
+
+import struct
+from collections.abc import Iterable, Iterator
+
+from kms_schema.audit.formats.encoding import COLUMNS, PREFIX, Bytes, EncodingError
+
+SIGNATURE = b"PGCOPY\n\xff\r\n\0"
+TRAILER = b"\xff\xff"
+
+_HEADER_SIZE = len(SIGNATURE) + 8
+_KNOWN_FLAGS = 0xFFFF
+"""Flags above these (bits 16 to 31) change how the file is read; PostgreSQL says to give up at one not known."""
+_length_at = struct.Struct(">i").unpack_from
+
+
+def entries(chunks: Iterable[Bytes]) -> Iterator[Bytes]:
+    """Yield each tuple of a stream that selects `SELECTED` of `postgresql_entries`: an entry in encoding v1.
+
+    `chunks` are the stream in pieces of any size. Raises `EncodingError` where the stream is something else, or ends
+    before its trailer: nothing that was cut short is taken for a whole trail.
+    """
+    return whole(after_header(chunks))
+
+
+def whole(pieces: Iterable[Bytes]) -> Iterator[Bytes]:
+    """Yield each tuple of what `after_header` yields; every length in it is read, so that it ends where it must.
+
+    The server sends a tuple a piece, which is then handed on as it is, not copied; hold on to no more of them than you
+    need. Raises `EncodingError`.
+    """
+    rest = bytearray()
+    source = iter(pieces)
+    for chunk in source:
+        if not rest and _end_of_tuple(chunk, 0) == len(chunk):
+            yield chunk
+            continue
+        rest += chunk
+        start = 0
+        while (end := _end_of_tuple(rest, start)) is not None:
+            yield bytes(rest[start:end])
+            start = end
+        if rest[start : start + 2] == TRAILER:
+            if len(rest) > start + 2 or any(len(more) for more in source):
+                raise EncodingError("the COPY stream goes on after its end")
+            return
+        del rest[:start]
+    raise EncodingError("the COPY stream ends too early: the connection was lost, or it was cut short")
+
+
+def after_header(stream: Iterable[Bytes]) -> Iterator[Bytes]:
+    """Yield what follows the header, as it comes: the trailer is the end of the last piece. Raises `EncodingError`."""
+    chunks = iter(stream)
+    head = b""
+    size = _HEADER_SIZE
+    for chunk in chunks:
+        head += chunk
+        if len(head) >= _HEADER_SIZE:
+            flags, extension = struct.unpack_from(">Ii", head, len(SIGNATURE))
+            if not head.startswith(SIGNATURE) or flags > _KNOWN_FLAGS or extension < 0:
+                raise EncodingError("not a binary COPY stream that this version reads")
+            size = _HEADER_SIZE + extension
+            if len(head) >= size:
+                break
+    if len(head) > size:
+        yield head[size:]
+    yield from chunks
+
+
+def _end_of_tuple(data: Bytes | bytearray, start: int) -> int | None:
+    """Return where the tuple that begins at `start` ends; None where it is not whole yet, or is the trailer."""
+    if data[start : start + len(PREFIX)] != PREFIX:
+        begun = bytes(data[start : start + len(PREFIX)])
+        if PREFIX.startswith(begun) or TRAILER.startswith(begun[:2]):
+            return None
+        raise EncodingError("the COPY stream has a row that is no audit entry of encoding v1")
+    at = start + len(PREFIX)
+    length_at = _length_at
+    try:
+        for _ in COLUMNS:
+            length = length_at(data, at)[0]
+            if length >= 0:
+                at += 4 + length
+            elif length == -1:
+                at += 4
+            else:
+                raise EncodingError("the COPY stream has a field of negative length")
+    except struct.error:
+        return None
+    return at if at <= len(data) else None

@@ -1,0 +1,69 @@
+"""Entries from the rows of SQLite."""
+
+import struct
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from kms_schema.audit.formats.encoding import COLUMNS, ENCODERS, EncodingError, Kind, Unreadable, encoded, joined
+from kms_schema.audit.formats.timestamps import microseconds
+
+SELECTED = ", ".join(f'"{column}"' for column in COLUMNS)
+"""What a SELECT takes for `entry_from_row`."""
+
+_INT8 = struct.Struct(">q")
+_LONGEST = 200
+"""Characters of an error that are shown: the value in it can be of any size."""
+_HEX = frozenset("0123456789abcdef")
+
+
+def text_as_stored(stored: bytes) -> str:
+    """Return a TEXT value that need not be valid UTF-8, as `text_factory` of a connection that reads the trail.
+
+    A byte that is no UTF-8 becomes a lone surrogate, which `entry_from_row` writes as that byte again. Without it one
+    damaged text would keep the whole trail from being read.
+    """
+    return stored.decode(errors="surrogateescape")
+
+
+def entry_from_row(row: Sequence[object]) -> bytes:
+    """Return the entry that a row of `SELECTED` is, in encoding v1.
+
+    Raises `EncodingError` where a value is not of its column's type: a BLOB with the bytes of a text is none.
+    """
+    return joined(encoded(column, value, _ENCODERS) for column, value in zip(COLUMNS, row, strict=True))
+
+
+def entry_or_unreadable(row: Sequence[object]) -> bytes:
+    """Return the entry of a row whose sequence is an integer, or what stands for it where it cannot be encoded."""
+    try:
+        return entry_from_row(row)
+    except EncodingError as error:
+        with suppress(ValueError):
+            return Unreadable.of(_uuid_bytes(row[0]), int(str(row[1])), str(error)[:_LONGEST])
+        return Unreadable.of(None, int(str(row[1])), str(error)[:_LONGEST])
+
+
+def _uuid_bytes(value: object) -> bytes:
+    if not isinstance(value, str) or len(value) != 32 or not _HEX.issuperset(value):
+        raise ValueError(f"not an id of 32 lower-case hexadecimal digits: {value!r}")
+    return bytes.fromhex(value)
+
+
+def _time_bytes(value: object) -> bytes:
+    if not isinstance(value, str):
+        raise TypeError(f"not a time as text: {type(value).__name__}")
+    return _INT8.pack(microseconds(value))
+
+
+def _text_bytes(value: object) -> bytes:
+    if not isinstance(value, str):
+        raise TypeError(f"not a text: {type(value).__name__}")
+    return value.encode(errors="surrogateescape")
+
+
+_ENCODERS: dict[Kind, Callable[[object], bytes]] = {
+    **ENCODERS,
+    Kind.UUID: _uuid_bytes,
+    Kind.TIME: _time_bytes,
+    Kind.TEXT: _text_bytes,
+}

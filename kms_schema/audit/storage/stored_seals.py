@@ -1,0 +1,146 @@
+"""A seal as the database keeps it. Its text is made from the row, so that the signature is over every column."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+from kms_schema.audit.formats.keys import SigningKey, VerifierKey
+from kms_schema.audit.formats.merkle import HASH_SIZE, CompactRange
+from kms_schema.audit.formats.notes import Note, Signature
+from kms_schema.audit.formats.seals import Bookkeeping, Seal, SealError, Tombstone
+from kms_schema.audit.formats.timestamps import time_from_text
+from kms_schema.audit.sealing.gaps import Gap
+
+_SIGNATURE_SIZE = 68
+_TOMBSTONE = ("tombstone_leaf_count", "tombstone_last_sequence", "archive_sha256")
+_INTEGERS = ("number", "tree_size", "last_sequence", "snapshot_xmax", *_TOMBSTONE[:2])
+_BYTES = ("root_hash", "previous_seal_hash", "signature", "compact_range", _TOMBSTONE[2])
+_NULLABLE = ("verifier_key", "signature", "next_key", "snapshot_xmax", "system_identifier", *_TOMBSTONE)
+
+
+@dataclass(frozen=True)
+class KeptSeal:
+    """A row of `key_audit_seals`, its columns in their order as both engines give them, and its tombstone's."""
+
+    number: int
+    origin: str
+    sealed_at: str
+    tree_size: int
+    root_hash: bytes
+    previous_seal_hash: bytes
+    verifier_key: str | None
+    signature: bytes | None
+    """Key id and Ed25519 signature, 68 bytes."""
+    next_key: str | None
+    compact_range: bytes
+    last_sequence: int
+    open_gaps: tuple[Gap, ...]
+    snapshot_xmax: int | None
+    system_identifier: str | None
+    tombstone_leaf_count: int | None = None
+    tombstone_last_sequence: int | None = None
+    archive_sha256: bytes | None = None
+
+    @classmethod
+    def from_row(cls, row: Sequence[Any]) -> Self:
+        """Return the seal of a row, `open_gaps` as JSON text. Raises `SealError` where the row cannot be one's.
+
+        What has come so far can be written as text, and grown from. Whether it is true is not looked at.
+        """
+        values = dict(zip((each.name for each in fields(cls)), row, strict=True))
+        try:
+            for name, value in values.items():
+                _check_type(name, value)
+            kept = cls(**(values | {"open_gaps": _gaps(values["open_gaps"])}))
+            kept.seal()
+            CompactRange(kept.tree_size, kept.subtree_hashes)
+            if kept.verifier_key is not None:
+                VerifierKey.parse(kept.verifier_key)
+        except ValueError as error:
+            raise SealError(f"seal {row[0]} cannot be read: {error}") from None
+        return kept
+
+    def row(self) -> tuple[Any, ...]:
+        """Return the columns of `key_audit_seals`; the tombstone is a row of its own."""
+        gaps = json.dumps([[gap.first, gap.last, gap.xmax] for gap in self.open_gaps])
+        names = (each.name for each in fields(self) if each.name not in _TOMBSTONE)
+        return tuple(gaps if name == "open_gaps" else getattr(self, name) for name in names)
+
+    @property
+    def tombstone(self) -> Tombstone | None:
+        """What it says of entries that are not kept any longer. Raises `SealError`."""
+        if self.tombstone_leaf_count is None or self.tombstone_last_sequence is None or self.archive_sha256 is None:
+            return None
+        return Tombstone(self.tombstone_leaf_count, self.tombstone_last_sequence, self.archive_sha256)
+
+    def seal(self) -> Seal:
+        """Return what is signed. Raises `ValueError` where the columns cannot be those of a seal."""
+        bookkeeping = Bookkeeping(
+            gaps=[(gap.first, gap.last, gap.xmax) for gap in self.open_gaps],
+            last_sequence=self.last_sequence,
+            snapshot_xmax=self.snapshot_xmax,
+            system_identifier=self.system_identifier,
+        )
+        return Seal(
+            origin=self.origin,
+            size=self.tree_size,
+            root=self.root_hash,
+            time=time_from_text(self.sealed_at),
+            number=self.number,
+            previous=self.previous_seal_hash,
+            state=bookkeeping.state(),
+            next_key=None if self.next_key is None else VerifierKey.parse(self.next_key),
+            tombstone=self.tombstone,
+        )
+
+    def note(self) -> Note:
+        """Return the checkpoint, with the signature if there is one. Raises `ValueError`, like `seal`."""
+        text = self.seal().text()
+        if self.verifier_key is None or self.signature is None:
+            return Note(text, ())
+        name = VerifierKey.parse(self.verifier_key).name
+        return Note(text, (Signature(name, self.signature[:4], self.signature[4:]),))
+
+    def signed_by(self, key: SigningKey) -> "KeptSeal":
+        """Return it with the signature of a key."""
+        signature = key.verifier.key_id + key.sign(self.seal().text().encode())
+        return replace(self, verifier_key=str(key.verifier), signature=signature)
+
+    def check_signature(self) -> None:
+        """Raise `SealError` where the signature is not one of this seal by the key that it names."""
+        if self.verifier_key is None and self.signature is None:
+            return
+        if self.verifier_key is None or self.signature is None or len(self.signature) != _SIGNATURE_SIZE:
+            raise SealError("its signature is not whole")
+        key = VerifierKey.parse(self.verifier_key)
+        message, signature = self.seal().text().encode(), self.signature
+        if signature[:4] != key.key_id or not key.verifies(message, signature[4:]):
+            raise SealError(f"its signature is not one of {key.name} over what it says now")
+
+    @property
+    def leads_to(self) -> str | None:
+        """The verifier key that the next seal has to be signed with; None where this one is not signed."""
+        return self.next_key or self.verifier_key
+
+    @property
+    def subtree_hashes(self) -> list[bytes]:
+        """The compact range, hash by hash."""
+        return [self.compact_range[at : at + HASH_SIZE] for at in range(0, len(self.compact_range), HASH_SIZE)]
+
+
+def _check_type(name: str, value: object) -> None:
+    expected = int if name in _INTEGERS else bytes if name in _BYTES else str
+    if type(value) is not expected and not (value is None and name in _NULLABLE):
+        raise SealError(f"{name} is of the type {type(value).__name__}, not {expected.__name__}")
+
+
+def _gaps(text: str) -> tuple[Gap, ...]:
+    """Return the gaps of JSON text, which is written in one way only: a seal is signed over what it means."""
+    try:
+        parsed = json.loads(text)
+        if json.dumps(parsed) == text and all(type(number) is int for gap in parsed for number in gap):
+            return tuple(Gap(*gap) for gap in parsed)
+    except (ValueError, TypeError, RecursionError):
+        pass
+    raise SealError("its open gaps are none")

@@ -1,0 +1,1 @@
+"""Verification of a trail, in one process or several."""
