@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from kms_schema.audit import open_trail, verify
-from kms_schema.cli.connecting import connected
+from kms_schema.cli.connections import connected
 
 
 def main(url: str, repetitions: int) -> None:

@@ -6,7 +6,7 @@ Revises ${down_revision | comma,n}, ${create_date}
 from alembic import op
 
 from kms_schema.sql import create_statements, drop_statements
-from kms_schema.sql.steps import schema
+from kms_schema.sql.operations import schema
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

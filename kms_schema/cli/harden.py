@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kms_schema.cli import CannotConnect, connecting
+from kms_schema.cli import CannotConnect, connections
 from kms_schema.cli.migrations import style_option
 from kms_schema.database_url import parse_database_url
 from kms_schema.printable import in_a_line
@@ -48,7 +48,7 @@ def harden(*, applying: bool, removing: bool, database_url: str | None, schema: 
     """
     if applying and removing:
         raise click.UsageError("--apply and --remove: give one of them")
-    url = connecting.url_of(database_url)
+    url = connections.url_of(database_url)
     changing = applying or removing
     if changing and parse_database_url(url).engine == "sqlite":
         raise click.UsageError(_ON_SQLITE)
@@ -61,7 +61,7 @@ def harden(*, applying: bool, removing: bool, database_url: str | None, schema: 
 def _change(url: str, schema: str, *, removing: bool, style: str) -> None:
     from kms_schema.hardening.applying import apply, remove  # noqa: PLC0415
 
-    with connecting.connected(url, writing=True, application="kms-schema harden") as connection:
+    with connections.connected(url, writing=True, application="kms-schema harden") as connection:
         try:
             changed = (remove if removing else apply)(connection, schema)  # type: ignore[arg-type]
         except ValueError as error:
@@ -97,7 +97,7 @@ def _report(url: str, schema: str, style: str) -> None:
         statements = {"sql": script(schema), "removal": removal(schema)}
     except ValueError as error:
         raise click.UsageError(in_a_line(str(error))) from None
-    with connecting.connected(url, application="kms-schema harden", refusals=(ValidationError,)) as connection:
+    with connections.connected(url, application="kms-schema harden", refusals=(ValidationError,)) as connection:
         seen = protections(connection, schema)
     on_sqlite = parse_database_url(url).engine == "sqlite"
     if style == "json":

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from kms_schema.cli import CannotConnect, existing_file, refuse_memory
-from kms_schema.cli.connecting import url_of
+from kms_schema.cli.connections import url_of
 from kms_schema.database_url import parse_database_url
 from kms_schema.migrate import program
 from kms_schema.migrate.faults import MigrationError

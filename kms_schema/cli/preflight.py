@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from kms_schema.cli.connecting import url_of
+from kms_schema.cli.connections import url_of
 from kms_schema.cli.migrations import patience, style_option, told, where
 from kms_schema.migrate.options import MigrationOptions
 

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from kms_schema.cli import connecting
+from kms_schema.cli import connections
 from kms_schema.cli.migrations import style_option
 from kms_schema.database_url import parse_database_url
 
@@ -35,14 +35,14 @@ def roles(  # noqa: PLR0913  (each is an option)
     """
     from kms_schema.roles.statements import script  # noqa: PLC0415
 
-    if (applying or database_url) and parse_database_url(connecting.url_of(database_url)).engine == "sqlite":
+    if (applying or database_url) and parse_database_url(connections.url_of(database_url)).engine == "sqlite":
         raise click.UsageError(_ON_SQLITE)
     try:
         statements = f"BEGIN;\n{script(schema, prefix, owner=owner)}COMMIT;\n"
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     if applying:
-        _apply(connecting.url_of(database_url), schema, prefix, owner=owner, style=style)
+        _apply(connections.url_of(database_url), schema, prefix, owner=owner, style=style)
     elif style == "json":
         click.echo(json.dumps({"prefix": prefix, "schema": schema, "sql": statements}, indent=2))
     else:
@@ -55,7 +55,7 @@ def _apply(url: str, schema: str, prefix: str, *, owner: bool, style: str) -> No
     def say(attempt: int) -> None:
         click.echo(f"a table is in use; attempt {attempt} of {ATTEMPTS} let go of its locks", err=True)
 
-    with connecting.connected(url, writing=True, application="kms-schema roles") as connection:
+    with connections.connected(url, writing=True, application="kms-schema roles") as connection:
         applied = apply(connection, schema=schema, prefix=prefix, owner=owner, waiting=say)  # type: ignore[arg-type]
     for warning in applied.warnings:
         click.echo(f"Warning: {warning}", err=True)

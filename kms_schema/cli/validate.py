@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kms_schema.cli import connecting, progress
+from kms_schema.cli import connections, progress
 from kms_schema.printable import in_a_line
 from kms_schema.validator import RULES, Level, Report, Severity, ValidationError, validate
 from kms_schema.validator.formats import FORMATS, Layout, written
@@ -17,7 +17,7 @@ from kms_schema.validator.formats import FORMATS, Layout, written
 if TYPE_CHECKING:
     from kms_schema.validator.waivers import Waiver
 
-connected = partial(connecting.connected, application="kms-schema validate", refusals=(ValidationError,))
+connected = partial(connections.connected, application="kms-schema validate", refusals=(ValidationError,))
 """Opens a database for the validator, whose refusals are told as those of a server are."""
 
 _EXAMPLES = """
@@ -107,7 +107,7 @@ def validate_command(  # noqa: PLR0913, PLR0917  (click passes each option by na
     for code in (*select, *ignore):
         if not any(known.startswith(code) for known in RULES):
             raise click.UsageError(f"there is no code {code!r}")
-    url = connecting.url_of(database_url)
+    url = connections.url_of(database_url)
     accepted = _waivers(waivers)
     with connected(url, writing=probe) as connection:
         report = validate(

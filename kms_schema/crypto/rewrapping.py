@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from kms_schema.crypto.dependants import Dependants, dependants_of, share_target
+from kms_schema.crypto.dependents import Dependants, dependants_of, share_target
 from kms_schema.crypto.errors import CryptoError
 from kms_schema.crypto.key_wrapping import KeyWrapping, Wrapper
 from kms_schema.crypto.wrappers import Move, find_move

@@ -20,7 +20,7 @@ from kms_schema.migrate.hardened import refuse_where_hardened
 from kms_schema.migrate.lock import one_upgrade_at_a_time
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.models.autogenerate import Hooks, hooks_for_host
-from kms_schema.sql.steps import SCHEMA_OPTION
+from kms_schema.sql.operations import SCHEMA_OPTION
 
 
 def migrate(

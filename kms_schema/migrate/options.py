@@ -8,7 +8,7 @@ from typing import Any, Self
 from sqlalchemy.dialects import postgresql
 
 from kms_schema.migrate.faults import MigrationUsageError
-from kms_schema.sql.steps import LOCK_TIMEOUT_OPTION, LOCK_WAIT_OPTION, SCHEMA_OPTION
+from kms_schema.sql.operations import LOCK_TIMEOUT_OPTION, LOCK_WAIT_OPTION, SCHEMA_OPTION
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _MOST_MS = 2**31 - 1

@@ -6,7 +6,7 @@ The tables are made by the migrations, not by `metadata.create_all()`: triggers,
 of the metadata.
 """
 
-from kms_schema.models.acting import acting_for
+from kms_schema.models.actor import acting_for
 from kms_schema.models.audit import KeyAuditActor, KeyAuditLog
 from kms_schema.models.base import Base, UtcTimestamp, add_storage_checks, current_time
 from kms_schema.models.hsm import HsmConfiguration

@@ -21,7 +21,7 @@ from kms_schema.migrate.environment import refuse_strangers
 from kms_schema.migrate.faults import MigrationUsageError
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.migrate.program import migrations_folder
-from kms_schema.sql.steps import PLANNING_OPTION
+from kms_schema.sql.operations import PLANNING_OPTION
 
 
 @dataclass(frozen=True)

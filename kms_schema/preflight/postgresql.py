@@ -14,7 +14,7 @@ from kms_schema.migrate.options import MigrationOptions
 from kms_schema.preflight.locks import HOLDS_UP, MODES, Lock, locks_of, strongest
 from kms_schema.preflight.plan import Plan
 from kms_schema.preflight.verdict import Disk, Held, Work
-from kms_schema.sql.steps import HASTY_MS, LOCK_ATTEMPTS
+from kms_schema.sql.operations import HASTY_MS, LOCK_ATTEMPTS
 
 OLDEST, NEWEST = 13, 18
 """Major versions that this package is tested on."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from alembic import op
 
 from kms_schema.sql import create_statements, drop_statements
-from kms_schema.sql.steps import qualified
+from kms_schema.sql.operations import qualified
 
 _ASIDE = ("guard_key_audit_actor_insert_trigger_v01",)
 """It asks a PRAGMA, which DROP COLUMN refuses to read where schemas are not trusted, as in SQLite's own shell."""

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from kms_schema.sql import verbatim
-from kms_schema.sql.steps import create_index, qualified, schema
+from kms_schema.sql.operations import create_index, qualified, schema
 
 revision = "003_optimize_audit_indexes"
 down_revision = None

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from alembic import op
 
 from kms_schema.sql import create_statements, drop_statements, verbatim
-from kms_schema.sql.losses import Loss
-from kms_schema.sql.steps import lock, qualified, schema
+from kms_schema.sql.data_loss import Loss
+from kms_schema.sql.operations import lock, qualified, schema
 
 revision = "004_create_key_management_system"
 down_revision = "003_optimize_audit_indexes"

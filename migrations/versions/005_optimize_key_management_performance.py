@@ -19,7 +19,7 @@ from alembic import op
 from alembic.util import CommandError
 
 from kms_schema.sql import create_statements, drop_statements, verbatim
-from kms_schema.sql.steps import commit, create_index, lock, only_planned, qualified, schema
+from kms_schema.sql.operations import commit, create_index, lock, only_planned, qualified, schema
 from kms_schema.sql.violations import find_violations, offline_guards, refusal
 
 revision = "005_optimize_key_management"

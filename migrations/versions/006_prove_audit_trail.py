@@ -11,8 +11,8 @@ Downgrading removes the evidence and leaves the entries, so it refuses while any
 from alembic import op
 
 from kms_schema.sql import create_statements, drop_statements, replace_statements
-from kms_schema.sql.losses import Loss
-from kms_schema.sql.steps import lock, qualified, schema
+from kms_schema.sql.data_loss import Loss
+from kms_schema.sql.operations import lock, qualified, schema
 
 revision = "006_prove_audit_trail"
 down_revision = "005_optimize_key_management"

@@ -8,7 +8,7 @@ entries of these types come with the change is the guard's that 004 makes.
 from alembic import op
 
 from kms_schema.sql import create_statements, drop_statements
-from kms_schema.sql.steps import lock, schema
+from kms_schema.sql.operations import lock, schema
 
 revision = "007_record_key_changes"
 down_revision = "006_prove_audit_trail"

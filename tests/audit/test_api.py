@@ -86,7 +86,7 @@ STOPPED = """
 import sys
 from contextlib import suppress
 from kms_schema.audit import open_trail
-from kms_schema.cli.connecting import connected
+from kms_schema.cli.connections import connected
 with connected(sys.argv[1]) as connection:
     with suppress(KeyboardInterrupt), open_trail(connection).reading() as snapshot:
         entries = snapshot.entries(1, 9)

@@ -173,7 +173,7 @@ def test_a_trigger_left_in_the_file_does_not_act_through_our_commands(
 
 
 def test_nothing_can_be_written_over_a_connection_that_reads(database: Database) -> None:
-    from kms_schema.cli.connecting import connected  # noqa: PLC0415
+    from kms_schema.cli.connections import connected  # noqa: PLC0415
 
     with connected(database.url) as connection:
         for statement in (

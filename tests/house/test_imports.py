@@ -46,7 +46,7 @@ GATES = {
     "kms_schema.audit",
     "kms_schema.audit.storage.connected",
     "kms_schema.cli",
-    "kms_schema.cli.connecting",
+    "kms_schema.cli.connections",
     "kms_schema.crypto",
     "kms_schema.pytest_plugin",
     "kms_schema.rotations.opening",
@@ -238,7 +238,7 @@ import os
 from typing import TYPE_CHECKING
 from importlib import import_module
 if TYPE_CHECKING:
-    from kms_schema.sql import steps
+    from kms_schema.sql import operations
 WHERE = {"a": "kms_schema.cli:program"}
 def first():
     from kms_schema.models import base
@@ -251,11 +251,22 @@ STYLES = ("json",)
 
 
 def test_the_reader_finds_every_kind_of_import() -> None:
-    names = ("cli", "engine", "models", "models.base", "snapshots", "sql", "sql.steps", "own", "own.json", "own.html")
+    names = [
+        "cli",
+        "engine",
+        "models",
+        "models.base",
+        "snapshots",
+        "sql",
+        "sql.operations",
+        "own",
+        "own.json",
+        "own.html",
+    ]
     known = {f"{ROOT}.{name}": Path("__init__.py") for name in names}
     found = {(each.target, each.in_function, each.for_types) for each in read(f"{ROOT}.own", known, SAMPLE)}
     assert {each for each in found if each[0] not in ("os", "typing", "importlib")} == {
-        ("kms_schema.sql.steps", False, True), ("kms_schema.cli", False, False),
+        ("kms_schema.sql.operations", False, True), ("kms_schema.cli", False, False),
         ("kms_schema.models.base", True, False), ("kms_schema.engine", True, False),
         ("kms_schema.engine", False, False), ("heavy", True, False), ("import_module", True, False),
         ("kms_schema.own.json", False, False),

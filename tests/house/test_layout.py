@@ -17,9 +17,9 @@ SCRIPTS = sorted((REPOSITORY / "scripts").glob("*.py"))
 FROZEN = {
     "kms_schema.sql",
     "kms_schema.sql.columns",
-    "kms_schema.sql.exchanging",
-    "kms_schema.sql.losses",
-    "kms_schema.sql.steps",
+    "kms_schema.sql.replacement",
+    "kms_schema.sql.data_loss",
+    "kms_schema.sql.operations",
     "kms_schema.sql.violations",
 }
 """What revisions use of the package: what it makes never changes."""

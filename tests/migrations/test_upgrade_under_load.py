@@ -1,6 +1,6 @@
 """004 to 005 and back while clients write: none of their statements fails, and none waits longer than is promised.
 
-What `kms_schema.sql.steps.lock` promises: a client waits for at most `lock_timeout` and `deadlock_timeout` while the
+What `operations.lock` promises: a client waits for at most `lock_timeout` and `deadlock_timeout` while the
 locks of a revision are asked for, then everybody gets through and they are asked for again. Under the locks 005 looks
 at the rows once more, for at most another `lock_timeout`, and makes its triggers, which takes a moment.
 """
@@ -18,8 +18,8 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from kms_schema.sql import steps
-from kms_schema.sql.steps import HASTY_MS
+from kms_schema.sql import operations
+from kms_schema.sql.operations import HASTY_MS
 from tests.support.catalog import catalog, differences
 from tests.support.concurrency.clients import READER, Clients
 from tests.support.concurrency.lock_waits import HeldUp
@@ -244,7 +244,7 @@ def test_a_client_that_locks_tables_in_another_order_is_not_refused_for_a_deadlo
     copy: Database, direction: str, hasty_ms: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor is the revision, however long `lock_timeout` is: what it has, it lets go before anybody looks for circles."""
-    monkeypatch.setattr(steps, "HASTY_MS", hasty_ms)
+    monkeypatch.setattr(operations, "HASTY_MS", hasty_ms)
     bring_below(copy, direction)
     with closing(copy.connect()) as client, ThreadPoolExecutor(max_workers=1) as aside:
 
@@ -271,7 +271,7 @@ def test_a_client_that_has_queued_behind_a_revision_is_not_refused_for_a_deadloc
     copy: Database, hasty_ms: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It waits from when the revision does, and looks for circles `deadlock_timeout` after that, not after its lock."""
-    monkeypatch.setattr(steps, "HASTY_MS", hasty_ms)
+    monkeypatch.setattr(operations, "HASTY_MS", hasty_ms)
     waits = """SELECT count(*) > 0 FROM pg_locks JOIN pg_stat_activity USING (pid)
         WHERE NOT granted AND relation = 'key_masters'::regclass AND query LIKE %s"""
     with (

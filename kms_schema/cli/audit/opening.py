@@ -14,8 +14,8 @@ from kms_schema.audit.formats.seals import SealError
 from kms_schema.audit.proofs.prover import CannotProve
 from kms_schema.audit.storage.connected import open_trail
 from kms_schema.audit.storage.trail import OpenTrail, TrailError
-from kms_schema.cli.authorizing import only_write_what_is_asked
-from kms_schema.cli.connecting import connected, url_of
+from kms_schema.cli.connections import connected, url_of
+from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
 from kms_schema.printable import in_a_line
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -26,7 +26,7 @@ _number = click.IntRange(1, LARGEST)
 @click.command(
     "export",
     epilog="\b\nExamples:\n  kms-schema audit export audit.jsonl.gz --since 120"
-    f"\n  {_CHECK} audit.jsonl.gz --trust keys.txt"
+    f"\n  {_CHECK} FILE --trust keys.txt"
     "\n\nExit status: 0 exported, 1 the trail cannot be proved, 2 usage, 3 could not connect or not allowed.",
 )
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from kms_schema.cli.connecting import connected, url_of
+from kms_schema.cli.connections import connected, url_of
 from kms_schema.printable import in_a_line
 from kms_schema.rotations import RotationError, RotationQueue, open_queue
 

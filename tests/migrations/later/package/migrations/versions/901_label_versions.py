@@ -7,7 +7,7 @@ from alembic import op
 
 from kms_schema.sql import create_statements, drop_statements
 from kms_schema.sql.columns import add_columns, drop_columns
-from kms_schema.sql.steps import create_index, lock, qualified, schema
+from kms_schema.sql.operations import create_index, lock, qualified, schema
 
 revision = "901_label_versions"
 down_revision = "007_record_key_changes"

@@ -7,8 +7,8 @@ of others; on PostgreSQL only sealing waits for the count, and writers of the tr
 from alembic import op
 
 from kms_schema.sql import create_statements, drop_statements, replace_statements, verbatim
-from kms_schema.sql.exchanging import exchange_statements, prepare_statements
-from kms_schema.sql.steps import create_index, exchange_index, lock, qualified, schema
+from kms_schema.sql.operations import create_index, exchange_index, lock, qualified, schema
+from kms_schema.sql.replacement import exchange_statements, prepare_statements
 
 revision = "902_exchange_labels"
 down_revision = "901_label_versions"

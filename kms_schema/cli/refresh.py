@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import click
 
-from kms_schema.cli.authorizing import only_write_what_is_asked
-from kms_schema.cli.connecting import connected, url_of
+from kms_schema.cli.connections import connected, url_of
 from kms_schema.cli.migrations import style_option
+from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
 from kms_schema.printable import in_a_line
 from kms_schema.refresh import Refreshed, RefreshError, refresh
 

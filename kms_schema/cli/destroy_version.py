@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from kms_schema.cli import connecting
+from kms_schema.cli import connections
 from kms_schema.cli.migrations import style_option
 from kms_schema.printable import in_a_line
 
@@ -39,9 +39,9 @@ def destroy_version(  # noqa: PLR0913  (each is an option)
 
     from kms_schema.crypto import DependantsError, destroy, destroyable  # noqa: PLC0415
 
-    url = connecting.url_of(database_url)
+    url = connections.url_of(database_url)
     try:
-        with connecting.engine_at(url, schema=schema, application="kms-schema destroy-version") as engine:
+        with connections.engine_at(url, schema=schema, application="kms-schema destroy-version") as engine:
             with Session(engine) as session:
                 found = destroyable(session, key_id, version)
             if not yes:

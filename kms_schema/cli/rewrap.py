@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kms_schema.cli import connecting
+from kms_schema.cli import connections
 from kms_schema.cli.migrations import style_option
 from kms_schema.cli.progress import clear, show
 from kms_schema.cli.root_keys import root_key_options, wrapping_with
@@ -62,12 +62,12 @@ def rewrap_command(  # noqa: PLR0913  (each is an option)
 
     if opening and not dry_run:
         raise click.UsageError("--open goes with --dry-run: without it each is opened anyway")
-    url = connecting.url_of(database_url)
+    url = connections.url_of(database_url)
     progress = _Progress()
     try:
         with (
             wrapping_with(files, variables) as wrapping,
-            connecting.engine_at(url, schema=schema, application="kms-schema rewrap") as engine,
+            connections.engine_at(url, schema=schema, application="kms-schema rewrap") as engine,
         ):
             if dry_run:
                 outcome = look(engine, wrapping, source, target, opening=opening, progress=progress)

@@ -11,8 +11,8 @@ from urllib.parse import quote
 import click
 
 from kms_schema.cli import CannotConnect, existing_file
-from kms_schema.cli.advice import advised
-from kms_schema.cli.authorizing import only_read
+from kms_schema.cli.error_hints import advised
+from kms_schema.cli.sqlite_authorizer import only_read
 from kms_schema.database_url import DatabaseUrl, DatabaseUrlError, find_database_url, parse_database_url, redact
 from kms_schema.printable import in_a_line
 
