@@ -7,19 +7,28 @@ from kms_schema._version import __version__
 
 if TYPE_CHECKING:
     from kms_schema.validator import Finding, Report, Severity, ValidationError, Waived, validate
-    from kms_schema.validator.formats import written
+    from kms_schema.validator.formats import render
     from kms_schema.validator.waivers import Waiver, WaiverError, read_waivers
 
 __all__ = [
-    "Finding", "Report", "Severity", "ValidationError", "Waived", "Waiver", "WaiverError", "__version__",
-    "read_waivers", "validate", "written",
+    "Finding",
+    "Report",
+    "Severity",
+    "ValidationError",
+    "Waived",
+    "Waiver",
+    "WaiverError",
+    "__version__",
+    "read_waivers",
+    "render",
+    "validate",
 ]  # fmt: skip
 
 
 _WHERE = {
     **dict.fromkeys(("Finding", "Report", "Severity", "ValidationError", "Waived", "validate"), "kms_schema.validator"),
     **dict.fromkeys(("Waiver", "WaiverError", "read_waivers"), "kms_schema.validator.waivers"),
-    "written": "kms_schema.validator.formats",
+    "render": "kms_schema.validator.formats",
 }
 
 

@@ -110,6 +110,6 @@ def _report(connection: "DatabaseConnection", waiver_files: "list[Path] | tuple[
 def _fail_unless_as_made(report: "Report") -> None:
     __tracebackhide__ = True
     if report.fails():
-        from kms_schema.validator.formats import written  # noqa: PLC0415
+        from kms_schema.validator.formats import render  # noqa: PLC0415
 
-        pytest.fail(written(report), pytrace=False)
+        pytest.fail(render(report), pytrace=False)

@@ -10,7 +10,7 @@ import json
 import re
 from dataclasses import replace
 
-from kms_schema import written
+from kms_schema import render
 from kms_schema.validator.rules import RULES, Asked
 from tests.support.engines.programs import REPOSITORY
 from tests.support.sample_reports import TRIGGER, USUAL
@@ -29,7 +29,7 @@ _LANGUAGES = {"junit": "xml", "sarif": "json", "github": "text"}
 def example(style: str) -> str:
     """Return a report in a format as a block of Markdown; of SARIF the result that is waived, the rest being long."""
     small = replace(USUAL, checked=("table key_masters", TRIGGER), unasked=_ELSEWHERE)
-    text = written(small, style)
+    text = render(small, style)
     if style == "sarif":
         text = json.dumps(json.loads(text)["runs"][0]["results"][-1], indent=2)
     return f"```{_LANGUAGES.get(style, style)}\n{text}\n```"
@@ -43,4 +43,4 @@ def regenerate(page: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(regenerate(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    HTML.write_text(written(USUAL, "html") + "\n", encoding="utf-8")
+    HTML.write_text(render(USUAL, "html") + "\n", encoding="utf-8")

@@ -29,21 +29,21 @@ if TYPE_CHECKING:
     from kms_schema.audit.sealing.sealing_status import Standing, standing
     from kms_schema.audit.storage.appended_entry import append
     from kms_schema.audit.storage.connected import open_trail
-    from kms_schema.audit.storage.stored_seals import KeptSeal
+    from kms_schema.audit.storage.stored_seals import StoredSeal
     from kms_schema.audit.storage.trail import OpenTrail, Trail, TrailError
-    from kms_schema.audit.verification.external_checkpoints import OutsideCheckpoint, read_checkpoint
+    from kms_schema.audit.verification.external_checkpoints import ExternalCheckpoint, read_checkpoint
     from kms_schema.audit.verification.verifier import Fault, Verdict, verify
 
 _NAMES = {
     "kms_schema.audit.storage.appended_entry": ("append",),
     "kms_schema.audit.formats.checkpoints": ("Checkpoint",),
-    "kms_schema.audit.storage.stored_seals": ("KeptSeal",),
+    "kms_schema.audit.storage.stored_seals": ("StoredSeal",),
     "kms_schema.audit.formats.keys": (
         "SealKeyError", "SigningKey", "VerifierKey", "read_signing_key", "read_verifier_keys", "write_signing_key",
     ),
     "kms_schema.audit.formats.notes": ("Note",),
     "kms_schema.audit.storage.connected": ("open_trail",),
-    "kms_schema.audit.verification.external_checkpoints": ("OutsideCheckpoint", "read_checkpoint"),
+    "kms_schema.audit.verification.external_checkpoints": ("ExternalCheckpoint", "read_checkpoint"),
     "kms_schema.audit.proofs.prover": ("CannotProve", "prove_consistency", "prove_inclusion"),
     "kms_schema.audit.sealing.sealer": ("seal",),
     "kms_schema.audit.sealing.sealing_status": ("Standing", "standing"),
@@ -53,10 +53,31 @@ _NAMES = {
 _WHERE = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
-    "CannotProve", "Checkpoint", "Fault", "KeptSeal", "Note", "OpenTrail", "OutsideCheckpoint", "SealKeyError",
-    "SigningKey", "Standing", "Trail", "TrailError", "Verdict", "VerifierKey", "append", "open_trail",
-    "prove_consistency", "prove_inclusion", "read_checkpoint", "read_signing_key", "read_verifier_keys", "seal",
-    "standing", "verify", "write_signing_key",
+    "CannotProve",
+    "Checkpoint",
+    "ExternalCheckpoint",
+    "Fault",
+    "Note",
+    "OpenTrail",
+    "SealKeyError",
+    "SigningKey",
+    "Standing",
+    "StoredSeal",
+    "Trail",
+    "TrailError",
+    "Verdict",
+    "VerifierKey",
+    "append",
+    "open_trail",
+    "prove_consistency",
+    "prove_inclusion",
+    "read_checkpoint",
+    "read_signing_key",
+    "read_verifier_keys",
+    "seal",
+    "standing",
+    "verify",
+    "write_signing_key",
 ]  # fmt: skip
 
 

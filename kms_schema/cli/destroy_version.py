@@ -37,7 +37,7 @@ def destroy_version(  # noqa: PLR0913  (each is an option)
     """
     from sqlalchemy.orm import Session  # noqa: PLC0415
 
-    from kms_schema.crypto import DependantsError, destroy, destroyable  # noqa: PLC0415
+    from kms_schema.crypto import DependentsError, destroy, destroyable  # noqa: PLC0415
 
     url = connections.url_of(database_url)
     try:
@@ -47,7 +47,7 @@ def destroy_version(  # noqa: PLR0913  (each is an option)
             if not yes:
                 _ask(key_id, version)
             destroy(engine, key_id, version, actor=actor)
-    except DependantsError as error:
+    except DependentsError as error:
         raise click.ClickException(in_a_line(str(error))) from None
     except ValueError as error:  # an actor that no entry could carry
         raise click.UsageError(in_a_line(str(error))) from None

@@ -58,7 +58,7 @@ def rewrap_command(  # noqa: PLR0913  (each is an option)
 
     Exit status: 0 nothing is left under --from, 1 something is, or refused, 2 usage, 3 no connection or not allowed.
     """
-    from kms_schema.crypto import CryptoError, look, rewrap  # noqa: PLC0415
+    from kms_schema.crypto import CryptoError, plan, rewrap  # noqa: PLC0415
 
     if opening and not dry_run:
         raise click.UsageError("--open goes with --dry-run: without it each is opened anyway")
@@ -70,7 +70,7 @@ def rewrap_command(  # noqa: PLR0913  (each is an option)
             connections.engine_at(url, schema=schema, application="kms-schema rewrap") as engine,
         ):
             if dry_run:
-                outcome = look(engine, wrapping, source, target, opening=opening, progress=progress)
+                outcome = plan(engine, wrapping, source, target, opening=opening, progress=progress)
             else:
                 outcome = rewrap(engine, wrapping, source, target, batch=batch, actor=actor, progress=progress)
     except CryptoError as error:

@@ -12,7 +12,7 @@ import click
 from kms_schema.cli import connections, progress
 from kms_schema.printable import in_a_line
 from kms_schema.validator import RULES, Level, Report, Severity, ValidationError, validate
-from kms_schema.validator.formats import FORMATS, Layout, written
+from kms_schema.validator.formats import FORMATS, Layout, render
 
 if TYPE_CHECKING:
     from kms_schema.validator.waivers import Waiver
@@ -140,13 +140,13 @@ def _waivers(file: Path | None) -> "Sequence[Waiver]":
 
 def _write(report: Report, style: str, output: Path | None, fail_on: Severity) -> None:
     if output is None:
-        text = written(report, style, _layout(fail_on))
+        text = render(report, style, _layout(fail_on))
         # A locale that has no … must not turn a report into a traceback.
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
         return
     try:
-        output.write_text(written(report, style, Layout(fail_on)) + "\n", encoding="utf-8")
+        output.write_text(render(report, style, Layout(fail_on)) + "\n", encoding="utf-8")
     except OSError as error:
         raise click.UsageError(f"cannot write {output}: {error.strerror}") from None
     click.echo(f"{in_a_line(report.about)}\n{report.verdict}", err=True)

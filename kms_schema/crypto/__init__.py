@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kms_schema.crypto.errors import (
         CheckValueError,
         CryptoError,
-        DependantsError,
+        DependentsError,
         MaterialError,
         NoMaterialError,
         OpeningRefusedError,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     )
     from kms_schema.crypto.key_wrapping import KeyWrapping, Wrapper
     from kms_schema.crypto.providers import WrappingKeyProvider
-    from kms_schema.crypto.rewrapping import look, rewrap
+    from kms_schema.crypto.rewrapping import plan, rewrap
     from kms_schema.crypto.root_keys import RootKeys
     from kms_schema.crypto.secret import Secret
     from kms_schema.envelope_format import EnvelopeFormat, NotAnEnvelopeError
@@ -33,12 +33,12 @@ _NAMES = {
     "kms_schema.crypto.credentials": ("Credentials",),
     "kms_schema.crypto.destroying": ("destroy", "destroyable"),
     "kms_schema.crypto.errors": (
-        "CheckValueError", "CryptoError", "DependantsError", "MaterialError", "NoMaterialError", "OpeningRefusedError",
+        "CheckValueError", "CryptoError", "DependentsError", "MaterialError", "NoMaterialError", "OpeningRefusedError",
         "RootKeyError", "WrapperError", "WrappingKeyError",
     ),
     "kms_schema.crypto.key_wrapping": ("KeyWrapping", "Wrapper"),
     "kms_schema.crypto.providers": ("WrappingKeyProvider",),
-    "kms_schema.crypto.rewrapping": ("look", "rewrap"),
+    "kms_schema.crypto.rewrapping": ("plan", "rewrap"),
     "kms_schema.crypto.root_keys": ("RootKeys",),
     "kms_schema.crypto.secret": ("Secret",),
     "kms_schema.envelope_format": ("EnvelopeFormat", "NotAnEnvelopeError"),
@@ -46,10 +46,10 @@ _NAMES = {
 _WHERE = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
-    "CheckValueError", "Credentials", "CryptoError", "DependantsError", "EnvelopeFormat", "KeyWrapping",
+    "CheckValueError", "Credentials", "CryptoError", "DependentsError", "EnvelopeFormat", "KeyWrapping",
     "MaterialError", "NoMaterialError", "NotAnEnvelopeError", "OpeningRefusedError", "RootKeyError", "RootKeys",
     "Secret", "Wrapper", "WrapperError", "WrappingKeyError", "WrappingKeyProvider", "destroy", "destroyable",
-    "has_check_value", "key_check_value", "look", "rewrap",
+    "has_check_value", "key_check_value", "plan", "rewrap",
 ]  # fmt: skip
 
 

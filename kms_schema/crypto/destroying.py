@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
-from kms_schema.crypto.errors import DependantsError
+from kms_schema.crypto.errors import DependentsError
 from kms_schema.crypto.wrappers import find_version
 from kms_schema.models import KeyVersion, acting_for, current_time
 
@@ -27,21 +27,21 @@ class Destroyable:
 def destroyable(session: Session, key_id: str, version_number: int) -> Destroyable:
     """Return what would be destroyed.
 
-    Raises `DependantsError` where there is no such version, where it is destroyed already or live, and where it still
+    Raises `DependentsError` where there is no such version, where it is destroyed already or live, and where it still
     wraps others: how many, and the first of them by name.
     """
     version = find_version(session, key_id, version_number)
     named = f"version {version_number} of key {key_id!r}"
     if version is None:
-        raise DependantsError(f"there is no {named}")
+        raise DependentsError(f"there is no {named}")
     if version.destroyed_at is not None:
-        raise DependantsError(f"{named} is destroyed already, since {version.destroyed_at:%Y-%m-%d %H:%M:%S} UTC")
+        raise DependentsError(f"{named} is destroyed already, since {version.destroyed_at:%Y-%m-%d %H:%M:%S} UTC")
     if version.is_live:
-        raise DependantsError(f"{named} is live: the key encrypts with it; rotate the key, or revoke it, first")
+        raise DependentsError(f"{named} is live: the key encrypts with it; rotate the key, or revoke it, first")
     count = session.scalar(sa.select(sa.func.count()).select_from(KeyVersion).where(_under(version))) or 0
     if count:
         wrapped = _listed(count, _first(session, version))
-        raise DependantsError(f"{named} still wraps {wrapped}: rewrap or destroy these first")
+        raise DependentsError(f"{named} still wraps {wrapped}: rewrap or destroy these first")
     return Destroyable(key_id, version_number, version.key.hsm_key_id is not None)
 
 
@@ -67,7 +67,7 @@ def destroy(engine: sa.Engine, key_id: str, version_number: int, *, actor: str |
                     session.execute(statement.values(values))
             session.commit()
         except sa.exc.IntegrityError as error:  # somebody wrapped by it, or made it live, since the look
-            raise DependantsError(str(error.orig).splitlines()[0]) from None
+            raise DependentsError(str(error.orig).splitlines()[0]) from None
     return found
 
 

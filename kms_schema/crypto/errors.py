@@ -25,7 +25,7 @@ class WrapperError(CryptoError):
     """Nothing can be moved from or to this wrapper: unknown, destroyed, not in use, or one is under the other."""
 
 
-class DependantsError(CryptoError):
+class DependentsError(CryptoError):
     """A version cannot be destroyed: it is live, destroyed already, or something is still wrapped by it."""
 
 

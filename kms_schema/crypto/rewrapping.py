@@ -100,7 +100,7 @@ def rewrap(  # noqa: PLR0913  (each is an option of the command)
         return run.outcome
 
 
-def look(  # noqa: PLR0913  (each is an option of the command)
+def plan(  # noqa: PLR0913  (each is an option of the command)
     engine: sa.Engine,
     wrapping: KeyWrapping,
     source: str,

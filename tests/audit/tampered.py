@@ -12,7 +12,7 @@ import psycopg
 
 from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.formats.encoding import COLUMNS
-from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.verification.verifier import Fault
 from tests.audit.trails import faults
 from tests.support.engines.database import Connection
@@ -28,7 +28,7 @@ class Scene:
     """A sealed trail without its guards, in a transaction that is taken back after each change."""
 
     connection: Connection
-    seals: list[KeptSeal]
+    seals: list[StoredSeal]
 
     def execute(self, statement: str, parameters: dict[str, Any] | None = None) -> Any:
         return execute(self.connection, statement, parameters)

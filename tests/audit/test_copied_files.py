@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.stored_seals import StoredSeal
 from tests.audit.trails import checkpoint_of, is_whole, seal_all, verified, write
 from tests.support.engines import Database
 from tests.support.engines.sqlite_shell import install_sqlite_shell
@@ -27,7 +27,7 @@ class Source:
 
     connection: sqlite3.Connection
     path: Path
-    seals: list[KeptSeal]
+    seals: list[StoredSeal]
     copy: Database
 
     @property
@@ -96,7 +96,7 @@ def test_a_copied_file_goes_on(source: Source, way: str) -> None:
     assert found(report_on(source.copy, level="data")) == []
 
 
-def verified_with(source: Source, folder: Path, *kept: KeptSeal) -> Said:
+def verified_with(source: Source, folder: Path, *kept: StoredSeal) -> Said:
     """Run `audit verify` on the copy with the checkpoints that were kept of some seals."""
     options: list[str] = []
     for each in kept:

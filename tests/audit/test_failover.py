@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from kms_schema.audit.sealing.sealer import seal
-from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.trail import TrailError
 from tests.audit.standbys import (
     SECONDS,
@@ -56,7 +56,7 @@ class Promised:
     """What the primary said was committed."""
 
     entries: list[str] = field(default_factory=list)
-    seals: list[KeptSeal] = field(default_factory=list)
+    seals: list[StoredSeal] = field(default_factory=list)
 
     def write(self, connection: Connection, level: str) -> None:
         execute(connection, f"SET synchronous_commit = {level}")
@@ -136,7 +136,7 @@ def test_nothing_acknowledged_is_lost_with_a_primary_that_is_killed(primary: Pos
             promote(connection)
             there = {row[0] for row in execute(connection, "SELECT id::text FROM key_audit_logs").fetchall()}
             assert set(promised.entries) - there == set()
-            afterwards: list[KeptSeal] = []
+            afterwards: list[StoredSeal] = []
             for _ in "what was left", "what that has left open":
                 write(connection, 1)
                 afterwards += seal_all(connection)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kms_schema.audit.formats.encoding import PREFIX
 from kms_schema.audit.sealing.gaps import Gap, Run, joined, still_open, without
 from kms_schema.audit.sealing.sealer import _sealed
-from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.trail import Moment
 
 Step = tuple[str, int]
@@ -38,7 +38,7 @@ class Model:
         self.drawn: dict[int, list[int]] = {}
         self.committed: set[int] = set()
         self.sealed: list[int] = []
-        self.seals: list[KeptSeal] = []
+        self.seals: list[StoredSeal] = []
         self._meanwhile: list[Sequence[Step]] = []
         self._read: list[int] = []
 

@@ -14,7 +14,7 @@ import pytest
 
 from kms_schema.audit.storage.postgresql_trail import PostgresqlTrail
 from kms_schema.audit.storage.sqlite_trail import SqliteTrail
-from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.trail import TrailError
 from kms_schema.audit.verification import ranges
 from kms_schema.audit.verification.exported_snapshot import PostgresqlState, State
@@ -124,7 +124,7 @@ def test_a_process_that_comes_later_sees_the_snapshot_of_the_first(
 ) -> None:
     opening = Processes.open
 
-    def late(self: Processes, state: State) -> list[KeptSeal | None]:
+    def late(self: Processes, state: State) -> list[StoredSeal | None]:
         with closing(database.connect()) as other:
             write(other, 5)
             seal_all(other)
@@ -197,7 +197,7 @@ def writes_when_it_is_opened(monkeypatch: pytest.MonkeyPatch, database: Database
     opening = Processes.open
     left = times
 
-    def opened(self: Processes, state: State) -> list[KeptSeal | None]:
+    def opened(self: Processes, state: State) -> list[StoredSeal | None]:
         nonlocal left
         seals = opening(self, state)
         if left:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.stored_seals import StoredSeal
 from tests.audit.standbys import postmaster, same_on, wait_for
 from tests.audit.trails import checkpoint_of, is_whole, seal_all, verified, write
 from tests.support.engines import Database
@@ -57,7 +57,7 @@ def test_an_upgraded_cluster_goes_on_with_gaps_that_were_open(old: PostgresqlEng
             goes_on(same_on(new, database), seals)
 
 
-def goes_on(copy: Database, seals: list[KeptSeal]) -> None:
+def goes_on(copy: Database, seals: list[StoredSeal]) -> None:
     with closing(copy.connect()) as connection:
         assert verified(connection, checkpoints=tuple(map(checkpoint_of, seals))).unsealed == 2
         for _ in "what was left", "what that has left open":

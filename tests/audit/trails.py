@@ -9,7 +9,7 @@ from kms_schema.audit.formats.keys import SigningKey, VerifierKey
 from kms_schema.audit.sealing.sealer import seal
 from kms_schema.audit.storage.postgresql_transactions import OpenPostgresqlTrail
 from kms_schema.audit.storage.sqlite_trail import OpenSqliteTrail
-from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.trail import OpenTrail
 from kms_schema.audit.verification.verifier import Fault, Verdict, verify
 from tests.support.engines import Database
@@ -33,7 +33,7 @@ def write(connection: Connection, count: int, **values: Any) -> None:
         insert(connection, TABLE, **audit_entry(risk_score=number % 100, additional_metadata={"n": number}, **values))
 
 
-def seal_all(connection: Connection, signer: SigningKey | None = KEY, **options: Any) -> list[KeptSeal]:
+def seal_all(connection: Connection, signer: SigningKey | None = KEY, **options: Any) -> list[StoredSeal]:
     return list(seal(open_trail(connection), signer, **options))
 
 
@@ -48,7 +48,7 @@ def faults(connection: Connection, **options: Any) -> list[Fault]:
     return verified(connection, **options).faults
 
 
-def checkpoint_of(kept: KeptSeal) -> Checkpoint:
+def checkpoint_of(kept: StoredSeal) -> Checkpoint:
     """Return what is kept outside the database."""
     return Checkpoint.parse(kept.seal().text())
 

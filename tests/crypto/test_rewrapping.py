@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from kms_schema.crypto import CryptoError, EnvelopeFormat, KeyWrapping, WrapperError, look, rewrap
+from kms_schema.crypto import CryptoError, EnvelopeFormat, KeyWrapping, WrapperError, plan, rewrap
 from kms_schema.crypto import dependents as dependants_module
 from kms_schema.models import HsmConfiguration, KeyAuditLog, KeyMaster, KeyVersion, current_time
 from kms_schema.vocabulary import KeyStatus, KeyType
@@ -68,7 +68,7 @@ def test_credentials_that_do_not_say_what_they_are_under_are_tried(
         hsm.wrapping_key_ref = None
         session.add(hsm)
     session.commit()
-    assert look(engine, wrapping, ROOT, NEXT_ROOT, opening=True).configurations == 1
+    assert plan(engine, wrapping, ROOT, NEXT_ROOT, opening=True).configurations == 1
     outcome = rewrap(engine, wrapping, ROOT, NEXT_ROOT)
     assert (outcome.configurations, outcome.left, outcome.remaining) == (1, {}, 0)
     assert [each.row for each in outcome.unsaid.values()] == [f"the credentials of {others.configuration_name!r}"]
@@ -83,14 +83,14 @@ def test_a_dry_run_counts_and_opens_and_writes_nothing(
     before = session.execute(sa.select(KeyVersion.id, KeyVersion.encrypted_key_data)).all()
     session.commit()
     for opening in (False, True):
-        outcome = look(engine, tree.wrapping, tree.first, tree.second, opening=opening)
+        outcome = plan(engine, tree.wrapping, tree.first, tree.second, opening=opening)
         assert (outcome.versions, outcome.remaining, outcome.left) == (5, 5, {})
     assert session.execute(sa.select(KeyVersion.id, KeyVersion.encrypted_key_data)).all() == before
     session.commit()
     broken = some_dependant(session)
     spoil(database, broken)
-    assert look(engine, tree.wrapping, tree.first, tree.second).left == {}
-    outcome = look(engine, tree.wrapping, tree.first, tree.second, opening=True)
+    assert plan(engine, tree.wrapping, tree.first, tree.second).left == {}
+    outcome = plan(engine, tree.wrapping, tree.first, tree.second, opening=True)
     assert (outcome.versions, list(outcome.left)) == (4, [broken])
 
 
@@ -220,7 +220,7 @@ def test_what_makes_no_sense_is_refused(engine: sa.Engine, session: Session, tre
     make, words = REFUSED[what]
     before = wrappers(session)
     session.commit()
-    for command in (rewrap, look):
+    for command in (rewrap, plan):
         with pytest.raises(WrapperError, match=words):
             command(engine, tree.wrapping, *make(tree))
     assert wrappers(session) == before

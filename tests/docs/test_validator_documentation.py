@@ -4,7 +4,7 @@ import re
 import tomllib
 from datetime import date
 
-from kms_schema import Waiver, written
+from kms_schema import Waiver, render
 from kms_schema.validator.formats import FORMATS
 from tests.support.sample_reports import EXTRA, USUAL
 from tools import validator_examples
@@ -15,7 +15,7 @@ PAGE = validator_examples.PAGE.read_text(encoding="utf-8")
 def test_the_examples_and_the_tables_of_codes_are_what_the_program_writes() -> None:
     advice = "run: python -m tools.validator_examples"
     assert validator_examples.regenerate(PAGE) == PAGE, advice
-    assert validator_examples.HTML.read_text(encoding="utf-8") == written(USUAL, "html") + "\n", advice
+    assert validator_examples.HTML.read_text(encoding="utf-8") == render(USUAL, "html") + "\n", advice
 
 
 def test_every_format_is_listed_and_shown() -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from lxml import etree
 
-from kms_schema import written
+from kms_schema import render
 from kms_schema.printable import in_a_line
 from kms_schema.snapshots import chain
 from kms_schema.validator import RULES, Report, Severity
@@ -64,7 +64,7 @@ def sarif_validator() -> Any:
 
 
 def junit(made: Report, fail_on: Severity = Severity.ERROR) -> Any:
-    root = etree.fromstring(written(made, "junit", Layout(fail_on)).encode())
+    root = etree.fromstring(render(made, "junit", Layout(fail_on)).encode())
     junit_schema().assertValid(root)
     return root
 
@@ -76,7 +76,7 @@ def outcome(root: Any, name: str) -> dict[str, str]:
 
 
 def sarif(made: Report) -> Any:
-    log = json.loads(written(made, "sarif"))
+    log = json.loads(render(made, "sarif"))
     assert [error.message for error in sarif_validator().iter_errors(log)] == []
     return log["runs"][0]
 
@@ -104,23 +104,23 @@ class Page(HTMLParser):
 
 def test_there_is_no_other_format() -> None:
     with pytest.raises(ValueError, match="no format 'xml', only text, json"):
-        written(report(), "xml")
+        render(report(), "xml")
 
 
 @EVERY_REPORT
 @pytest.mark.parametrize("style", FORMATS)
 def test_nothing_that_could_fool_a_terminal_is_in_any_format(made: Report, style: str) -> None:
-    text = written(made, style)
+    text = render(made, style)
     assert [character for character in text if not character.isprintable() and character not in "\n\t"] == []
     assert set(text) & set(HIDDEN.replace("[2J", "").replace("31m", "")) == set()
 
 
 @pytest.mark.parametrize("style", FORMATS)
 def test_every_format_says_each_finding_and_what_is_waived(style: str) -> None:
-    text = written(USUAL, style)
+    text = render(USUAL, style)
     for part in (DISABLED.code, DISABLED.object, EXTRA.code, EXTRA.object, "2027-01-31", "goes with TICKET-7"):
         assert part in text
-    assert written(USUAL, style) == text
+    assert render(USUAL, style) == text
 
 
 # JUnit
@@ -247,7 +247,7 @@ def test_a_sarif_message_has_no_placeholder_and_no_link_that_a_name_brings() -> 
 
 def test_sarif_and_json_keep_names_as_they_are() -> None:
     assert sarif(hostile())["results"][0]["properties"]["object"] == HOSTILE
-    document = json.loads(written(hostile(), "json"))
+    document = json.loads(render(hostile(), "json"))
     assert document["findings"][0]["object"] == HOSTILE
     assert document["waived"][0]["reason"] == HOSTILE
     assert document["schema"] == HOSTILE
@@ -258,7 +258,7 @@ def test_sarif_and_json_keep_names_as_they_are() -> None:
 
 @pytest.mark.parametrize("made", [USUAL, hostile()], ids=["usual", "hostile"])
 def test_github_gets_one_command_for_each_finding_and_no_other(made: Report) -> None:
-    lines = written(made, "github").split("\n")
+    lines = render(made, "github").split("\n")
     assert len(lines) == len(made.findings) + len(made.waived) + 2
     commands = [line for line in lines if line.startswith("::")]
     assert commands == lines[:-2]
@@ -274,7 +274,7 @@ def test_github_gets_one_command_for_each_finding_and_no_other(made: Report) -> 
 
 
 def test_the_page_needs_nothing_else_and_runs_nothing() -> None:
-    text = written(USUAL, "html")
+    text = render(USUAL, "html")
     page = Page(text)
     assert text.isascii()
     assert {"script", "link", "img", "iframe", "object", "a"} & set(page.shape) == set()
@@ -288,7 +288,7 @@ def test_the_page_needs_nothing_else_and_runs_nothing() -> None:
 
 
 def test_the_page_says_the_verdict_first_and_everything_a_person_wants() -> None:
-    page = Page(written(USUAL, "html"))
+    page = Page(render(USUAL, "html"))
     text = page.text[page.text.index("✗ Different from what the package made") :]
     parts = [
         "1 error, 1 warning; 1 waived", "kms at db.example:5432", "postgresql 18.1", chain()[-1],
@@ -309,14 +309,14 @@ def test_the_page_says_the_verdict_first_and_everything_a_person_wants() -> None
     ids=["clean", "waived", "expired"],
 )
 def test_the_page_answers_in_its_heading(made: Report, answer: str) -> None:
-    text = written(made, "html")
+    text = render(made, "html")
     assert f"<h1>{answer}</h1>".encode("ascii", "xmlcharrefreplace").decode() in text
 
 
 def test_no_name_becomes_a_part_of_the_page() -> None:
     """The same page with harmless names has the same elements, and the names are read as they were."""
-    page = Page(written(hostile(), "html"))
-    harmless = Page(written(hostile(HOSTILE.replace(MARKUP, "x" * len(MARKUP))), "html"))
+    page = Page(render(hostile(), "html"))
+    harmless = Page(render(hostile(HOSTILE.replace(MARKUP, "x" * len(MARKUP))), "html"))
     assert page.shape == harmless.shape
     assert page.text.count(MARKUP) >= 8
 
@@ -324,27 +324,27 @@ def test_no_name_becomes_a_part_of_the_page() -> None:
 @given(ANY_TEXT)
 @settings(deadline=None, max_examples=50)
 def test_no_name_whatsoever_becomes_a_part_of_the_page(name: str) -> None:
-    page = Page(written(hostile(f"i {name}"), "html"))
-    assert {tag for tag, _ in page.elements} <= set(Page(written(hostile(), "html")).shape)
+    page = Page(render(hostile(f"i {name}"), "html"))
+    assert {tag for tag, _ in page.elements} <= set(Page(render(hostile(), "html")).shape)
 
 
 @pytest.mark.parametrize("hidden", [True, False])
 def test_the_page_says_where_sql_holds_what_does_not_show(hidden: bool) -> None:
     mend = f"DROP INDEX x{HIDDEN if hidden else ''};"
-    assert ("characters that do not show" in written(report(finding("KMS132", "x", mend=mend)), "html")) == hidden
-    assert ("characters that do not show" in written(report(finding("KMS132", "x", mend=mend)), "text")) == hidden
+    assert ("characters that do not show" in render(report(finding("KMS132", "x", mend=mend)), "html")) == hidden
+    assert ("characters that do not show" in render(report(finding("KMS132", "x", mend=mend)), "text")) == hidden
 
 
 def test_the_page_shows_long_text_as_a_difference() -> None:
     made = report(finding("KMS153", "function f()", "a\nb<i>\nc", "a\nB\nc"))
-    assert "<del>-b&lt;i&gt;</del>\n<ins>+B</ins>" in written(made, "html")
+    assert "<del>-b&lt;i&gt;</del>\n<ins>+B</ins>" in render(made, "html")
 
 
 # JSON
 
 
 def test_json_says_when_and_where() -> None:
-    document = json.loads(written(USUAL, "json"))
+    document = json.loads(render(USUAL, "json"))
     assert datetime.fromisoformat(document["checked_at"]) == datetime(2026, 11, 25, 11, 30, tzinfo=UTC)
     assert (document["database"], document["checked"]) == ("kms at db.example:5432", 5)
     assert [each["code"] for each in document["waived"]] == ["KMS132"]

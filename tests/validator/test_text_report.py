@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from kms_schema import written
+from kms_schema import render
 from kms_schema.validator import Report
 from kms_schema.validator.formats import Layout
 from tests.support.sample_reports import USUAL, finding, hostile, report
@@ -14,7 +14,7 @@ LONG = " AND ".join(f"NEW.column_{number} IS OLD.column_{number}" for number in 
 
 
 def lines_of(made: Report, layout: Layout) -> list[str]:
-    return written(made, "text", layout).split("\n")
+    return render(made, "text", layout).split("\n")
 
 
 def plain(text: str) -> str:
@@ -35,12 +35,12 @@ def test_sql_to_copy_is_never_broken() -> None:
 
 def test_a_long_name_is_not_broken() -> None:
     name = "x" * 100
-    assert name in written(report(finding("KMS132", f"index {name}")), "text", WIDE)
+    assert name in render(report(finding("KMS132", f"index {name}")), "text", WIDE)
 
 
 def test_wrapped_and_plain_say_the_same() -> None:
     def words(layout: Layout) -> list[str]:
-        return plain(written(USUAL, "text", layout)).split()
+        return plain(render(USUAL, "text", layout)).split()
 
     assert words(Layout()) == words(WIDE) == words(Layout(colour=True, width=50))
 
@@ -52,18 +52,18 @@ def test_the_last_line_is_the_verdict_and_short() -> None:
 
 
 def test_colour_is_of_the_terminal_and_of_no_name() -> None:
-    text = written(hostile(), "text", Layout(colour=True, width=80))
+    text = render(hostile(), "text", Layout(colour=True, width=80))
     assert set(re.findall(r"\x1b.{0,5}?[a-zA-Z]", text)) == {"\x1b[31m", "\x1b[1m", "\x1b[0m", "\x1b[1;31m"}
-    assert "\x1b" not in written(hostile())
+    assert "\x1b" not in render(hostile())
 
 
 def test_a_long_text_is_shown_as_a_difference_line_by_line() -> None:
-    text = written(report(finding("KMS153", "function f()", "BEGIN\n  x\nEND", "BEGIN\n  y\nEND")))
+    text = render(report(finding("KMS153", "function f()", "BEGIN\n  x\nEND", "BEGIN\n  y\nEND")))
     assert "  expected (-) and actual (+):\n    @@ -1,3 +1,3 @@\n     BEGIN\n    -  x\n    +  y\n     END\n" in text
 
 
 def test_a_carriage_return_is_a_difference_that_shows() -> None:
-    text = written(report(finding("KMS153", "function f()", "BEGIN\nEND", "BEGIN\r\nEND")))
+    text = render(report(finding("KMS153", "function f()", "BEGIN\nEND", "BEGIN\r\nEND")))
     assert "    -BEGIN\n    +BEGIN\\r\n" in text
 
 
@@ -77,11 +77,11 @@ def test_of_two_long_lines_the_part_that_differs_is_shown() -> None:
 
 
 def test_a_long_line_is_cut_and_says_so() -> None:
-    assert f"  expected: {LONG[:200]} … ({len(LONG) - 200} more characters: --format html)\n" in written(
+    assert f"  expected: {LONG[:200]} … ({len(LONG) - 200} more characters: --format html)\n" in render(
         report(finding("KMS141", "trigger a.b", LONG, "missing"))
     )
 
 
 def test_of_many_that_went_with_it_the_first_are_named() -> None:
-    text = written(report(finding("KMS101", "table a", also=tuple(f"column a.{letter}" for letter in "abcdefghij"))))
+    text = render(report(finding("KMS101", "table a", also=tuple(f"column a.{letter}" for letter in "abcdefghij"))))
     assert "column a.g, column a.h and 2 more" in text

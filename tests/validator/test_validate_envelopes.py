@@ -15,7 +15,7 @@ import pytest
 
 from kms_schema.crypto import EnvelopeFormat, KeyWrapping, RootKeys
 from kms_schema.validator import Report, validate
-from kms_schema.validator.formats import written
+from kms_schema.validator.formats import render
 from tests.support.concurrency.statements import kek, master, version
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
@@ -302,7 +302,7 @@ def test_what_looks_like_plaintext_is_named_and_not_shown(database: Database, ca
 
 def shows_nothing_of(blob: bytes, report: Report) -> None:
     """Neither as it is, nor in hexadecimal, nor in base64, in any place of it."""
-    text = written(report, "json")
+    text = render(report, "json")
     for start in range(1, len(blob) - 8):
         piece = blob[start : start + 9]
         assert piece.hex() not in text

@@ -17,9 +17,9 @@ from kms_schema.audit.formats.merkle import (
 )
 from kms_schema.audit.formats.notes import Note
 from kms_schema.audit.formats.proof_documents import consistency_document, inclusion_document
-from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.trail import Trail
-from kms_schema.audit.verification.external_checkpoints import OutsideCheckpoint
+from kms_schema.audit.verification.external_checkpoints import ExternalCheckpoint
 
 _STEP = 8
 """Levels from one kept subtree to the next."""
@@ -60,7 +60,7 @@ class Nodes:
         return leaves[first - begin : last + 1 - begin]
 
 
-def seal_of(trail: Trail, number: int | None) -> KeptSeal:
+def seal_of(trail: Trail, number: int | None) -> StoredSeal:
     """Return the seal of a number, the newest for None. Raises `CannotProve` where there is none."""
     last = trail.last_seal()
     if last is None:
@@ -100,7 +100,7 @@ def prove_inclusion(trail: Trail, entry: uuid.UUID | int, seal: int | None = Non
     return inclusion_document(content[0], index, path, _signed(sealed.note(), f"seal {sealed.number}"))
 
 
-def prove_consistency(trail: Trail, old: OutsideCheckpoint | int, new: OutsideCheckpoint | int) -> str:
+def prove_consistency(trail: Trail, old: ExternalCheckpoint | int, new: ExternalCheckpoint | int) -> str:
     """Return the JSON document that proves the tree of `new` to have grown out of that of `old`.
 
     Each is the number of a seal, or a checkpoint that was kept outside. Raises `CannotProve` where there is no such
@@ -122,7 +122,7 @@ def prove_consistency(trail: Trail, old: OutsideCheckpoint | int, new: OutsideCh
     return consistency_document(first_note, second_note, path)
 
 
-def _checkpoint(trail: Trail, given: OutsideCheckpoint | int) -> tuple[Checkpoint, Note]:
+def _checkpoint(trail: Trail, given: ExternalCheckpoint | int) -> tuple[Checkpoint, Note]:
     if isinstance(given, int):
         sealed = seal_of(trail, given)
         return sealed.seal().checkpoint(), _signed(sealed.note(), f"seal {given}")

@@ -17,7 +17,7 @@ from kms_schema.audit.formats.base64_text import to_base64
 from kms_schema.audit.formats.encoding import Unreadable, columns, leaf_hash, sequence_of
 from kms_schema.audit.formats.merkle import consistency_proof
 from kms_schema.audit.proofs.prover import CannotProve, Nodes
-from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.trail import Page, Trail
 
 FORMAT = "kms-schema/audit-archive/v1"
@@ -31,7 +31,7 @@ Exported = Callable[[int, int], None]
 def write_archive(  # noqa: PLR0913
     trail: Trail,
     file: BinaryIO,
-    seal: KeptSeal,
+    seal: StoredSeal,
     *,
     first_leaf: int,
     end_leaf: int,

@@ -19,7 +19,7 @@ from kms_schema.audit.sealing.sealer import NothingToSealError, refuse_other_key
 from kms_schema.audit.standalone import check_archive
 from kms_schema.audit.standalone.check_proof import Refused, read_key
 from kms_schema.audit.storage.appended_entry import append
-from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.trail import OpenTrail, Trail, TrailError
 
 Told = Callable[[str, int, int], None]
@@ -54,7 +54,7 @@ class Retained:
 
     removed: int
     archive: Path | None = None
-    seal: KeptSeal | None = None
+    seal: StoredSeal | None = None
     """The seal with the tombstone, whose checkpoint has to be kept outside."""
 
 
@@ -77,7 +77,7 @@ def retain(
     signer: SigningKey,
     folder: Path,
     told: Told = lambda *_: None,
-    sealed: Callable[[KeptSeal], None] = lambda _: None,
+    sealed: Callable[[StoredSeal], None] = lambda _: None,
 ) -> Iterator[Retained]:
     """End the retention period of all that is past it, and yield what was done: first what an earlier run left undone.
 
@@ -97,7 +97,7 @@ def retain(
     yield Retained(_remove(trail, cut.entries, told), path, seal)
 
 
-def _recorded_and_sealed(trail: OpenTrail, signer: SigningKey, cut: Expired, path: Path) -> KeptSeal:
+def _recorded_and_sealed(trail: OpenTrail, signer: SigningKey, cut: Expired, path: Path) -> StoredSeal:
     """Write that the entries were exported, and seal that with their tombstone.
 
     Once more where another sealer took that entry first: a tombstone is a line of a seal, and a seal is of entries.
@@ -167,7 +167,7 @@ def _export(snapshot: Trail, cut: Expired, folder: Path, told: Exported) -> Path
     return path
 
 
-def _refuse_another(path: Path, seal: KeptSeal, cut: Expired) -> None:
+def _refuse_another(path: Path, seal: StoredSeal, cut: Expired) -> None:
     """Refuse to write over what is not the archive that a run left which ended before its tombstone."""
     try:
         found = check_archive.check(path, [read_key(seal.verifier_key or "")], origin=seal.origin)

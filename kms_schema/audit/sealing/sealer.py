@@ -8,7 +8,7 @@ from kms_schema.audit.formats.keys import SigningKey, VerifierKey
 from kms_schema.audit.formats.merkle import CompactRange
 from kms_schema.audit.formats.seals import NO_SEAL, SealError, Tombstone
 from kms_schema.audit.sealing.gaps import Gap, Run, joined, still_open, without
-from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.trail import SUBTREE_LEVELS, OpenTrail, Page, Subtree, Trail, TrailError
 
 BATCH = 65_536
@@ -74,7 +74,7 @@ def seal(
     origin: str | None = None,
     next_key: VerifierKey | None = None,
     batch: int = BATCH,
-) -> Iterator[KeptSeal]:
+) -> Iterator[StoredSeal]:
     """Seal what is committed and not sealed yet, at most `batch` entries a seal, and yield each seal when it is kept.
 
     Nothing is yielded where there is nothing to seal. `origin` names the trail in its first seal; later ones have the
@@ -98,7 +98,7 @@ def seal(
         more = growth.full and next_key is None
 
 
-def seal_tombstone(trail: OpenTrail, signer: SigningKey, tombstone: Tombstone) -> KeptSeal:
+def seal_tombstone(trail: OpenTrail, signer: SigningKey, tombstone: Tombstone) -> StoredSeal:
     """Seal what is not sealed yet, with a tombstone; the database looks at whether there may be such a one.
 
     Raises `TrailError` as `seal` does, and `NothingToSealError` where there is nothing to seal: a tree has one seal.
@@ -121,14 +121,14 @@ def seal_tombstone(trail: OpenTrail, signer: SigningKey, tombstone: Tombstone) -
     return sealed
 
 
-def _last_seal(trail: Trail) -> KeptSeal | None:
+def _last_seal(trail: Trail) -> StoredSeal | None:
     try:
         return trail.last_seal()
     except SealError as error:
         raise TrailError(f"{error}; nothing is sealed after it. kms-schema audit verify says what is wrong") from None
 
 
-def refuse_other_key(before: KeptSeal | None, signer: SigningKey | None) -> None:
+def refuse_other_key(before: StoredSeal | None, signer: SigningKey | None) -> None:
     """Refuse a key, or none, where the seal before was signed with another and has not announced this one."""
     if before is None or before.leads_to is None:
         return
@@ -143,8 +143,8 @@ def refuse_other_key(before: KeptSeal | None, signer: SigningKey | None) -> None
 
 
 def _sealed(
-    trail: Trail, before: KeptSeal | None, origin: str | None, next_key: VerifierKey | None, batch: int
-) -> tuple[_Growth, KeptSeal] | None:
+    trail: Trail, before: StoredSeal | None, origin: str | None, next_key: VerifierKey | None, batch: int
+) -> tuple[_Growth, StoredSeal] | None:
     """Return what a seal adds, and the seal without its signature; None where there is nothing to seal."""
     if before and origin not in (None, before.origin):
         raise TrailError(f"the trail is called {before.origin}, and keeps that name; leave --origin out")
@@ -157,7 +157,7 @@ def _sealed(
     xmax = trail.transaction_id()
     growth.full = growth.leaves == batch
     moved = before is not None and before.system_identifier != earlier.system_identifier
-    return growth, KeptSeal(
+    return growth, StoredSeal(
         number=before.number + 1 if before else 1,
         origin=before.origin if before else origin or f"kms-schema/{trail.first_entry_id()}",
         sealed_at=trail.now(),

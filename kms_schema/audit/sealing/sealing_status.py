@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from kms_schema.audit.formats.encoding import COLUMNS, fields, identity
 from kms_schema.audit.formats.timestamps import text_of_microseconds, time_from_text
-from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.trail import Trail
 
 _TIMESTAMP = list(COLUMNS).index("timestamp")
@@ -15,7 +15,7 @@ _TIMESTAMP = list(COLUMNS).index("timestamp")
 class Standing:
     """What is sealed and what is not, at one moment."""
 
-    last: KeptSeal | None
+    last: StoredSeal | None
     """The newest seal."""
     unsealed: int
     """Committed entries that no seal has closed."""

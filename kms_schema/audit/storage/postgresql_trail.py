@@ -9,7 +9,7 @@ from kms_schema.audit.sealing.gaps import Gap
 from kms_schema.audit.storage.copy_stream import after_header, whole
 from kms_schema.audit.storage.postgresql_entries import SELECTED
 from kms_schema.audit.storage.postgresql_tombstones import PostgresqlTombstones
-from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.trail import NUMBERED, Moment, Page, Subtree, not_a_table, not_there, swallowed
 
 if TYPE_CHECKING:
@@ -96,16 +96,16 @@ class PostgresqlTrail(PostgresqlTombstones):
         (text,) = self._row("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
         return str(text)
 
-    def last_seal(self) -> KeptSeal | None:
+    def last_seal(self) -> StoredSeal | None:
         """Return the newest seal."""
         self._execute(f"SELECT {_SEAL} FROM {self._sealed} ORDER BY seal_number DESC LIMIT 1")
         row = self._cursor.fetchone()
-        return None if row is None else KeptSeal.from_row(row)
+        return None if row is None else StoredSeal.from_row(row)
 
-    def seal(self, number: int) -> KeptSeal | None:
+    def seal(self, number: int) -> StoredSeal | None:
         """Return one seal."""
         rows = self._rows(f"SELECT {_SEAL} FROM {self._sealed} WHERE seal_number = {number:d}")
-        return KeptSeal.from_row(rows[0]) if rows else None
+        return StoredSeal.from_row(rows[0]) if rows else None
 
     def first_entry_id(self) -> str | None:
         """Return the id of the first entry."""
@@ -150,7 +150,7 @@ class PostgresqlTrail(PostgresqlTombstones):
         """Yield entries by sequence."""
         return self.whole(self.pieces(first, last))
 
-    def append(self, seal: KeptSeal, pages: Iterable[Page], subtrees: Iterable[Subtree]) -> None:
+    def append(self, seal: StoredSeal, pages: Iterable[Page], subtrees: Iterable[Subtree]) -> None:
         """Write a seal; its guards want it before its pages, and these before the next one."""
         self._cursor.execute(
             f"INSERT INTO {self._seals} VALUES ({', '.join(['%s'] * 14)})".encode(),
@@ -172,9 +172,9 @@ class PostgresqlTrail(PostgresqlTombstones):
             if self._cursor.rowcount != len(rows):
                 raise swallowed(table)
 
-    def seals(self) -> Iterator[KeptSeal]:
+    def seals(self) -> Iterator[StoredSeal]:
         """Yield seals from the oldest on."""
-        return map(KeptSeal.from_row, self.seal_rows())
+        return map(StoredSeal.from_row, self.seal_rows())
 
     def seal_rows(self) -> Iterator[Sequence[Any]]:
         """Yield the rows of seals, a batch at a time."""

@@ -10,7 +10,7 @@ from kms_schema.audit.formats.encoding import Bytes
 from kms_schema.audit.sealing.gaps import Gap
 from kms_schema.audit.storage.sqlite_entries import SELECTED, entry_or_unreadable, text_as_stored
 from kms_schema.audit.storage.sqlite_tombstones import TOMBSTONES, SqliteTombstones
-from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.trail import (
     NUMBERED,
     Moment,
@@ -73,16 +73,16 @@ class SqliteTrail(SqliteTombstones):
         ((text,),) = self._cursor.execute("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'")
         return str(text)
 
-    def last_seal(self) -> KeptSeal | None:
+    def last_seal(self) -> StoredSeal | None:
         """Return the newest seal."""
         row = self._cursor.execute(f"{_SEALED} ORDER BY seal_number DESC LIMIT 1").fetchone()
-        return None if row is None else KeptSeal.from_row(row)
+        return None if row is None else StoredSeal.from_row(row)
 
-    def seal(self, number: int) -> KeptSeal | None:
+    def seal(self, number: int) -> StoredSeal | None:
         """Return one seal."""
         query = f"{_SEALED} WHERE seal_number = ?"
         row = self._cursor.execute(query, (number,)).fetchone()
-        return None if row is None else KeptSeal.from_row(row)
+        return None if row is None else StoredSeal.from_row(row)
 
     def first_entry_id(self) -> str | None:
         """Return the id of the first entry, as PostgreSQL writes it."""
@@ -115,7 +115,7 @@ class SqliteTrail(SqliteTombstones):
         """Yield entries by sequence."""
         return self.whole(self.pieces(first, last))
 
-    def append(self, seal: KeptSeal, pages: Iterable[Page], subtrees: Iterable[Subtree]) -> None:
+    def append(self, seal: StoredSeal, pages: Iterable[Page], subtrees: Iterable[Subtree]) -> None:
         """Write a seal; its guards want it before its pages, and these before the next one."""
         self._cursor.execute(
             f"INSERT INTO main.key_audit_seals ({_SEAL}) VALUES ({', '.join('?' * 14)})",
@@ -138,9 +138,9 @@ class SqliteTrail(SqliteTombstones):
             if self._cursor.rowcount != len(rows):
                 raise swallowed(table.partition(" ")[0])
 
-    def seals(self) -> Iterator[KeptSeal]:
+    def seals(self) -> Iterator[StoredSeal]:
         """Yield seals from the oldest on."""
-        return map(KeptSeal.from_row, self.seal_rows())
+        return map(StoredSeal.from_row, self.seal_rows())
 
     def seal_rows(self) -> Iterator[Sequence[Any]]:
         """Yield the rows of seals."""

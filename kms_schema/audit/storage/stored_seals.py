@@ -20,7 +20,7 @@ _NULLABLE = ("verifier_key", "signature", "next_key", "snapshot_xmax", "system_i
 
 
 @dataclass(frozen=True)
-class KeptSeal:
+class StoredSeal:
     """A row of `key_audit_seals`, its columns in their order as both engines give them, and its tombstone's."""
 
     number: int
@@ -102,7 +102,7 @@ class KeptSeal:
         name = VerifierKey.parse(self.verifier_key).name
         return Note(text, (Signature(name, self.signature[:4], self.signature[4:]),))
 
-    def signed_by(self, key: SigningKey) -> "KeptSeal":
+    def signed_by(self, key: SigningKey) -> "StoredSeal":
         """Return it with the signature of a key."""
         signature = key.verifier.key_id + key.sign(self.seal().text().encode())
         return replace(self, verifier_key=str(key.verifier), signature=signature)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from kms_schema.audit.formats.encoding import Bytes
 from kms_schema.audit.formats.seals import SealError, Tombstone
 from kms_schema.audit.sealing.gaps import Gap, Run
-from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.stored_seals import StoredSeal
 
 if TYPE_CHECKING:
     from kms_schema.audit.verification.worker_pool import Processes
@@ -117,11 +117,11 @@ class Trail(Protocol):
         """Return the database's clock, as `YYYY-MM-DDTHH:MM:SS.ffffffZ`."""
         ...
 
-    def last_seal(self) -> KeptSeal | None:
+    def last_seal(self) -> StoredSeal | None:
         """Return the newest seal."""
         ...
 
-    def seal(self, number: int) -> KeptSeal | None:
+    def seal(self, number: int) -> StoredSeal | None:
         """Return the seal of this number."""
         ...
 
@@ -137,16 +137,16 @@ class Trail(Protocol):
         """Return how many entries `unsealed` would yield without a limit."""
         ...
 
-    def append(self, seal: KeptSeal, pages: Iterable[Page], subtrees: Iterable[Subtree]) -> None:
+    def append(self, seal: StoredSeal, pages: Iterable[Page], subtrees: Iterable[Subtree]) -> None:
         """Write a seal with what it is over."""
         ...
 
-    def seals(self) -> Iterator[KeptSeal]:
+    def seals(self) -> Iterator[StoredSeal]:
         """Yield every seal, oldest first. Raises `SealError` at one that cannot be read."""
         ...
 
     def seal_rows(self) -> Iterator[Sequence[Any]]:
-        """Yield the row of every seal, oldest first, for `KeptSeal.from_row`."""
+        """Yield the row of every seal, oldest first, for `StoredSeal.from_row`."""
         ...
 
     def pages(self, after_leaf: int, count: int) -> list[Page]:
@@ -251,7 +251,7 @@ class Trail(Protocol):
         ...
 
 
-def readable_last_seal(trail: Trail) -> KeptSeal | None:
+def readable_last_seal(trail: Trail) -> StoredSeal | None:
     """Return the newest seal, None where there is none or it cannot be read: a verification goes on without it."""
     try:
         return trail.last_seal()

@@ -7,24 +7,24 @@ from pathlib import Path
 from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.formats.keys import VerifierKey
 from kms_schema.audit.formats.notes import Note, NoteError, check_text
-from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.stored_seals import StoredSeal
 
 
 @dataclass(frozen=True)
-class OutsideCheckpoint:
+class ExternalCheckpoint:
     """A checkpoint, and the note that it came in; an unsigned one has no signatures."""
 
     note: Note
     checkpoint: Checkpoint
 
 
-def printed(seal: KeptSeal) -> str:
+def printed(seal: StoredSeal) -> str:
     """Return the checkpoint of a seal as it is kept outside: a signed note, or the text alone. Raises `ValueError`."""
     note = seal.note()
     return str(note) if note.signatures else note.text
 
 
-def read_checkpoint(path: Path, keys: Sequence[VerifierKey] = ()) -> OutsideCheckpoint:
+def read_checkpoint(path: Path, keys: Sequence[VerifierKey] = ()) -> ExternalCheckpoint:
     """Return the checkpoint in a file, as `kms-schema audit seal` and `checkpoint` print it.
 
     Signatures by `keys` are checked; others, and none, are passed over: a checkpoint is worth what the place is worth
@@ -43,4 +43,4 @@ def read_checkpoint(path: Path, keys: Sequence[VerifierKey] = ()) -> OutsideChec
         except UnicodeDecodeError:
             raise NoteError("a checkpoint is UTF-8") from None
         check_text(note.text)
-    return OutsideCheckpoint(note, Checkpoint.parse(note.text))
+    return ExternalCheckpoint(note, Checkpoint.parse(note.text))

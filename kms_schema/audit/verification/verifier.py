@@ -11,7 +11,7 @@ from functools import partial
 from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.formats.keys import VerifierKey
 from kms_schema.audit.formats.seals import SealError
-from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.trail import Trail, TrailError, readable_last_seal
 from kms_schema.audit.verification.ranges import Shared, planned
 from kms_schema.audit.verification.result import Fault, Progress, Verdict
@@ -69,7 +69,7 @@ def verify(
     return verdict
 
 
-def _start(trail: Trail, number: int, checkpoints: Sequence[Checkpoint]) -> KeptSeal:
+def _start(trail: Trail, number: int, checkpoints: Sequence[Checkpoint]) -> StoredSeal:
     """Return the seal to start from."""
     try:
         start = trail.seal(number)

@@ -6,7 +6,7 @@ from itertools import chain, islice
 from kms_schema.audit.formats.checkpoints import LARGEST
 from kms_schema.audit.formats.encoding import Bytes, Unreadable, hashes_of, identity, leaf_hash, sequence_of
 from kms_schema.audit.formats.seals import SealError
-from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.trail import Page, Trail
 from kms_schema.audit.verification.result import Fault, Verdict
 
@@ -24,7 +24,7 @@ class EntriesWalk:
     """
 
     def __init__(
-        self, trail: Trail, verdict: Verdict, start: KeptSeal | None, last: KeptSeal | None, tell: Tell
+        self, trail: Trail, verdict: Verdict, start: StoredSeal | None, last: StoredSeal | None, tell: Tell
     ) -> None:
         """Begin after the seal `start`, or with the first entry; `last` is the newest seal."""
         self._trail, self._verdict, self._tell = trail, verdict, tell

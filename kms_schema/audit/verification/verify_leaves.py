@@ -6,7 +6,7 @@ from kms_schema.audit.formats.checkpoints import LARGEST, Checkpoint
 from kms_schema.audit.formats.keys import VerifierKey
 from kms_schema.audit.formats.merkle import CompactRange
 from kms_schema.audit.formats.seals import NO_SEAL, SealError, Tombstone
-from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.trail import SUBTREE_LEVELS, Page, Subtree, Trail, TrailError
 from kms_schema.audit.verification.result import Fault, Verdict
 from kms_schema.audit.verification.verify_entries import PAGES, Tell
@@ -19,7 +19,7 @@ class TreeWalk:
         self,
         trail: Trail,
         verdict: Verdict,
-        start: KeptSeal | None,
+        start: StoredSeal | None,
         tell: Tell,
         *,
         checkpoints: Sequence[Checkpoint],
@@ -40,13 +40,13 @@ class TreeWalk:
 
     def walk(self) -> None:
         """Note in the verdict every seal, leaf and checkpoint that does not go with the others."""
-        before: KeptSeal | None = None
+        before: StoredSeal | None = None
         readable = True
         for row in self._trail.seal_rows():
             self._verdict.seals += 1
             follows = readable
             try:
-                seal = KeptSeal.from_row(row)
+                seal = StoredSeal.from_row(row)
                 readable = True
             except SealError as error:
                 self._verdict.add(Fault(str(error), seal=row[0]))
@@ -66,7 +66,7 @@ class TreeWalk:
         self._verdict.tree_size = self._tree.size
         self._left_over()
 
-    def _grow_to(self, seal: KeptSeal) -> None:
+    def _grow_to(self, seal: StoredSeal) -> None:
         """Add the pages of a seal to the tree."""
         while self._tree.size < seal.tree_size and (page := next(self._pages, None)):
             if not page.whole:
@@ -81,7 +81,7 @@ class TreeWalk:
     def _note(self, level: int, position: int, subtree: bytes) -> None:
         self._subtrees[level].compare(Subtree(level, position, subtree))
 
-    def _of_tree(self, seal: KeptSeal) -> Iterator[str]:
+    def _of_tree(self, seal: StoredSeal) -> Iterator[str]:
         if self._tree.size != seal.tree_size:
             yield f"it is over {seal.tree_size} leaves, and there are {self._tree.size} up to its last"
         elif self._tree.root() != seal.root_hash:
@@ -89,7 +89,7 @@ class TreeWalk:
         elif b"".join(self._tree.hashes) != seal.compact_range:
             yield "its compact range is not that of its tree"
 
-    def _of_signature(self, before: KeptSeal | None, seal: KeptSeal) -> Iterator[str]:
+    def _of_signature(self, before: StoredSeal | None, seal: StoredSeal) -> Iterator[str]:
         try:
             seal.check_signature()
         except ValueError as error:
@@ -107,7 +107,7 @@ class TreeWalk:
         elif self._keys is not None and seal.next_key is not None:
             self._keys.add(seal.next_key)
 
-    def _of_tombstone(self, seal: KeptSeal) -> Iterator[str]:
+    def _of_tombstone(self, seal: StoredSeal) -> Iterator[str]:
         tombstone = seal.tombstone
         if tombstone is None:
             return
@@ -122,7 +122,7 @@ class TreeWalk:
             )
         self._tombstone = tombstone
 
-    def _hold_against(self, checkpoint: Checkpoint, seal: KeptSeal) -> None:
+    def _hold_against(self, checkpoint: Checkpoint, seal: StoredSeal) -> None:
         if checkpoint.origin != seal.origin:
             message = f"the checkpoint is of the trail {checkpoint.origin}, and this is {seal.origin}"
             self._verdict.add(Fault(message, seal=seal.number))
@@ -174,7 +174,7 @@ class _Subtrees:
         self._verdict.add(Fault(f"{named} {what}"))
 
 
-def _of_chain(before: KeptSeal | None, seal: KeptSeal) -> Iterator[str]:
+def _of_chain(before: StoredSeal | None, seal: StoredSeal) -> Iterator[str]:
     """Yield what keeps a seal from following the one before."""
     if seal.number != (before.number + 1 if before else 1):
         yield f"it comes after seal {before.number}" if before else "the seals before it are gone"
@@ -184,7 +184,7 @@ def _of_chain(before: KeptSeal | None, seal: KeptSeal) -> Iterator[str]:
         yield f"it is of the trail {seal.origin}, and the one before of {before.origin}"
 
 
-def _tree_of(seal: KeptSeal | None) -> CompactRange:
+def _tree_of(seal: StoredSeal | None) -> CompactRange:
     """Return the tree that a seal says it is over, from its compact range."""
     if seal is None:
         return CompactRange()

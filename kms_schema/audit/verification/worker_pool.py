@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, Any
 
-from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.trail import TrailError
 from kms_schema.audit.verification.exported_snapshot import State
 
@@ -113,7 +113,7 @@ class Processes:
         """Take processes that have been started."""
         self.each = processes
 
-    def open(self, state: State) -> list[KeptSeal | None]:
+    def open(self, state: State) -> list[StoredSeal | None]:
         """Let each open a state, instead of one that it had open before; return what is the newest seal to each.
 
         They have opened it when this returns. Raises what was raised there.

@@ -7,7 +7,7 @@ import click
 
 from kms_schema.audit.formats.checkpoints import LARGEST
 from kms_schema.audit.proofs.prover import prove_consistency, prove_inclusion
-from kms_schema.audit.verification.external_checkpoints import OutsideCheckpoint
+from kms_schema.audit.verification.external_checkpoints import ExternalCheckpoint
 from kms_schema.cli.audit.opening import opened, where
 from kms_schema.cli.audit.verify import outside
 
@@ -26,7 +26,7 @@ def _entry(_context: click.Context, _parameter: click.Parameter, text: str) -> u
         raise click.BadParameter("neither a sequence nor an id of an entry") from None
 
 
-def _seal_or_file(_context: click.Context, _parameter: click.Parameter, text: str) -> OutsideCheckpoint | int:
+def _seal_or_file(_context: click.Context, _parameter: click.Parameter, text: str) -> ExternalCheckpoint | int:
     return _number(text) or outside(Path(text))
 
 
@@ -62,7 +62,7 @@ def prove_command(database_url: str | None, schema: str, entry: uuid.UUID | int,
 @click.argument("new", callback=_seal_or_file)
 @where
 def consistency_command(
-    database_url: str | None, schema: str, old: OutsideCheckpoint | int, new: OutsideCheckpoint | int
+    database_url: str | None, schema: str, old: ExternalCheckpoint | int, new: ExternalCheckpoint | int
 ) -> None:
     """Print the proof that the trail of NEW is that of OLD, and what was added to it.
 

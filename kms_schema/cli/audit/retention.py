@@ -12,7 +12,7 @@ from kms_schema.audit.formats.checkpoints import LARGEST
 from kms_schema.audit.proofs.prover import seal_of
 from kms_schema.audit.retention.archive import write_archive
 from kms_schema.audit.retention.retain import Expired, Retained, expired, retain
-from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.verification.external_checkpoints import printed
 from kms_schema.cli import progress
 from kms_schema.cli.audit.opening import opened, print_note, style_option, where
@@ -105,7 +105,7 @@ def retain_command(  # noqa: PLR0913, PLR0917  (click passes each option by name
         raise click.UsageError(f"a tombstone is signed: give the private key with --key, or in {KEY_IN_ENVIRONMENT}")
     failed: list[bool] = []
 
-    def sealed(made: KeptSeal) -> None:
+    def sealed(made: StoredSeal) -> None:
         progress.clear()
         if style == "text":
             print_note(printed(made))

@@ -9,7 +9,7 @@ import click
 from kms_schema.audit.formats.keys import SigningKey, VerifierKey
 from kms_schema.audit.proofs.prover import seal_of
 from kms_schema.audit.sealing.sealer import seal
-from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.verification.external_checkpoints import printed
 from kms_schema.cli.audit.opening import opened, print_note, where
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, signing_key, verifier_keys
@@ -54,7 +54,7 @@ def seal_command(  # noqa: PLR0913, PLR0917  (click passes each option by name)
     signer = signing_key(key)
     successor = _successor(next_key, signer)
     failed = False
-    made: KeptSeal | None = None
+    made: StoredSeal | None = None
     with opened(database_url, schema, writing=True) as trail:
         try:
             for made in seal(trail, signer, origin=origin, next_key=successor):
@@ -86,13 +86,13 @@ def _successor(path: Path | None, signer: SigningKey | None) -> VerifierKey | No
     return keys[0] if keys else None
 
 
-def _tell(made: KeptSeal) -> None:
+def _tell(made: StoredSeal) -> None:
     click.echo(in_a_line(f"seal {made.number} of {made.origin}, tree size {made.tree_size}"), err=True)
     if made.verifier_key is None:
         click.echo(_UNSIGNED.format(made.number), err=True)
 
 
-def published(made: KeptSeal, command: str) -> bool:
+def published(made: StoredSeal, command: str) -> bool:
     """Hand the checkpoint to a command of the shell, which never sees the private key; what it prints is no result."""
     environment = {name: value for name, value in os.environ.items() if name != KEY_IN_ENVIRONMENT}
     done = subprocess.run(  # noqa: S602  (a command line is what the option takes)

@@ -7,7 +7,7 @@ import click
 
 from kms_schema.audit.formats.base64_text import to_base64
 from kms_schema.audit.sealing.sealing_status import Standing, standing
-from kms_schema.audit.storage.stored_seals import KeptSeal
+from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.verification.external_checkpoints import printed
 from kms_schema.cli.audit.opening import opened, print_lines, style_option, where
 from kms_schema.printable import in_a_line
@@ -56,7 +56,7 @@ def _json(found: Standing, passed: Sequence[str]) -> str:
     return json.dumps(document, indent=2)
 
 
-def _seal(last: KeptSeal) -> dict[str, object]:
+def _seal(last: StoredSeal) -> dict[str, object]:
     return {
         "number": last.number,
         "origin": last.origin,

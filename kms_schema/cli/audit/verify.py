@@ -9,7 +9,7 @@ import click
 
 from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.formats.keys import VerifierKey
-from kms_schema.audit.verification.external_checkpoints import OutsideCheckpoint, read_checkpoint
+from kms_schema.audit.verification.external_checkpoints import ExternalCheckpoint, read_checkpoint
 from kms_schema.audit.verification.verifier import Verdict, verify
 from kms_schema.cli import progress
 from kms_schema.cli.audit.opening import opened, print_lines, style_option, where
@@ -73,7 +73,7 @@ def verify_command(  # noqa: PLR0913, PLR0917  (click passes each option by name
     return 0 if holds else 1
 
 
-def outside(path: Path, keys: Sequence[VerifierKey] = ()) -> OutsideCheckpoint:
+def outside(path: Path, keys: Sequence[VerifierKey] = ()) -> ExternalCheckpoint:
     """Return the checkpoint in a file; raises `UsageError`."""
     try:
         return read_checkpoint(path, keys)

@@ -130,7 +130,7 @@ def changed_seals(reader: "Reader", *, tombstones: bool) -> Iterator[Finding]:
 
 
 def _problems(reader: "Reader", *, tombstones: bool) -> Iterator[str]:
-    from kms_schema.audit.storage.stored_seals import KeptSeal  # noqa: PLC0415  (loads what signatures need)
+    from kms_schema.audit.storage.stored_seals import StoredSeal  # noqa: PLC0415  (loads what signatures need)
 
     tables = _tables(reader.engine, reader.schema)
     buried, buried_columns = "", ", NULL, NULL, NULL"
@@ -143,10 +143,10 @@ def _problems(reader: "Reader", *, tombstones: bool) -> Iterator[str]:
         f" snapshot_xmax, system_identifier{buried_columns} FROM {tables['seals']} AS seals{buried}"
         f" ORDER BY seals.seal_number DESC LIMIT {NEWEST_SEALS}"
     )
-    before: KeptSeal | None = None
+    before: StoredSeal | None = None
     for row in reversed(newest):
         try:
-            seal = KeptSeal.from_row(row)
+            seal = StoredSeal.from_row(row)
             seal.check_signature()
         except ValueError as error:
             yield str(error) if str(error).startswith("seal ") else f"seal {row[0]}: {error}"

@@ -19,7 +19,7 @@ class Layout:
     width: int | None = None
 
 
-def written(report: Report, style: str = "text", layout: Layout = Layout()) -> str:
+def render(report: Report, style: str = "text", layout: Layout = Layout()) -> str:
     """Return the report in one of `FORMATS`; raises ValueError for any other."""
     if style not in FORMATS:
         raise ValueError(f"there is no format {style!r}, only {', '.join(FORMATS)}")
