@@ -106,8 +106,8 @@ class Places:
             self._tell(f"upgrading and sealing {_told(size)}" if size.events else f"upgrading {_told(size)}")
             _upgrade(database, HEAD)
             with closing(database.connect()) as connection:
-                while open_queue(connection).catch_up():
-                    pass  # as `kms-schema rotations catch-up` does after an upgrade
+                while open_queue(connection).backfill():
+                    pass  # as `kms-schema rotations backfill` does after an upgrade
                 for made in seal(open_trail(connection)):
                     show_count("sealing", made.tree_size, size.events + 1)  # the first entry is of the schema itself
                 clear()

@@ -960,7 +960,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    dependants bigint;
+    dependents bigint;
 BEGIN
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
         RAISE EXCEPTION USING
@@ -978,15 +978,15 @@ BEGIN
         SELECT wrapped_by_version_id FROM public.key_versions
         WHERE wrapped_by_version_id >= NEW.id ORDER BY wrapped_by_version_id LIMIT 1
     ) THEN
-        SELECT count(*) INTO dependants
+        SELECT count(*) INTO dependents
         FROM public.key_versions
         WHERE wrapped_by_version_id = NEW.id AND destroyed_at IS NULL;
     END IF;
-    IF dependants > 0 THEN
+    IF dependents > 0 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'restrict_violation',
             SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME,
-            MESSAGE = format('%s: version %s still wraps %s versions', TG_NAME, NEW.id, dependants),
+            MESSAGE = format('%s: version %s still wraps %s versions', TG_NAME, NEW.id, dependents),
             HINT = 'Rewrap or destroy those first.';
     END IF;
     RETURN NEW;
@@ -1687,7 +1687,7 @@ WHERE
 -- Who is still wrapped by what, directly: one row for each version of a key encryption key, nobody under it included,
 -- and one for each reference to a key kept elsewhere that is in use. What is destroyed needs its wrapper no more.
 -- Credentials that do not say what they are under are one row in which neither wrapper is named.
-CREATE VIEW public.key_wrapping_dependants AS
+CREATE VIEW public.key_wrapping_dependents AS
 SELECT
     version.id AS wrapped_by_version_id,
     CAST(NULL AS varchar(255)) AS wrapping_key_ref,
@@ -1700,23 +1700,23 @@ SELECT
         ELSE 'pending'
     END AS state,
     (
-        SELECT count(*) FROM public.key_versions AS dependant
-        WHERE dependant.wrapped_by_version_id = version.id AND dependant.destroyed_at IS NULL
+        SELECT count(*) FROM public.key_versions AS dependent
+        WHERE dependent.wrapped_by_version_id = version.id AND dependent.destroyed_at IS NULL
     ) AS dependent_versions,
     CAST(0 AS bigint) AS dependent_configurations
 FROM public.key_versions AS version
 JOIN public.key_masters AS master ON master.id = version.key_id
 WHERE master.key_type = 'kek'
 UNION ALL
-SELECT NULL, dependant.wrapping_key_ref, NULL, NULL, NULL, sum(dependant.version), sum(dependant.configuration)
+SELECT NULL, dependent.wrapping_key_ref, NULL, NULL, NULL, sum(dependent.version), sum(dependent.configuration)
 FROM (
     SELECT wrapping_key_ref, 1 AS version, 0 AS configuration FROM public.key_versions
     WHERE wrapping_key_ref IS NOT NULL AND destroyed_at IS NULL
     UNION ALL
     SELECT wrapping_key_ref, 0, 1 FROM public.hsm_configurations
     WHERE authentication_config IS NOT NULL
-) AS dependant
-GROUP BY dependant.wrapping_key_ref;
+) AS dependent
+GROUP BY dependent.wrapping_key_ref;
 
 -- How each key that is not archived is doing: a score from 100 down to 0, and the warnings that took points off it.
 --

@@ -22,7 +22,7 @@ _SHOWN = 20
     "rewrap",
     epilog="\b\nExamples:"
     "\n  kms-schema rewrap --from kek-2026:1 --to kek-2026:2 --root-key kms://root-2026=root-2026.key"
-    "\n  kms-schema rewrap --from kms://root-2026 --to kms://root-2027 --dry-run --open"
+    "\n  kms-schema rewrap --from kms://root-2026 --to kms://root-2027 --dry-run --verify"
     "\n    --root-key kms://root-2026=root-2026.key --root-key kms://root-2027=root-2027.key",
 )
 @click.option("--from", "source", required=True, metavar="WRAPPER", help="What wraps now: KEY_ID:VERSION or REF.")
@@ -30,7 +30,7 @@ _SHOWN = 20
 @root_key_options
 @click.option("--batch", type=click.IntRange(1, 5000), default=100, show_default=True, help="Rows in a transaction.")
 @click.option("--dry-run", is_flag=True, help="Say how many would be moved, and write nothing.")
-@click.option("--open", "opening", is_flag=True, help="With --dry-run: try whether each opens.")
+@click.option("--verify", is_flag=True, help="With --dry-run: open each envelope.")
 @click.option(
     "--actor", envvar="KMS_ACTOR", metavar="NAME", help="For whom, in the entries of the trail. Or KMS_ACTOR."
 )
@@ -45,7 +45,7 @@ def rewrap_command(  # noqa: PLR0913  (each is an option)
     variables: tuple[str, ...],
     batch: int,
     dry_run: bool,
-    opening: bool,
+    verify: bool,
     actor: str | None,
     database_url: str | None,
     schema: str,
@@ -60,8 +60,8 @@ def rewrap_command(  # noqa: PLR0913  (each is an option)
     """
     from kms_schema.crypto import CryptoError, plan, rewrap  # noqa: PLC0415
 
-    if opening and not dry_run:
-        raise click.UsageError("--open goes with --dry-run: without it each is opened anyway")
+    if verify and not dry_run:
+        raise click.UsageError("--verify goes with --dry-run: without it each envelope is opened anyway")
     url = connections.url_of(database_url)
     progress = _Progress()
     try:
@@ -70,7 +70,7 @@ def rewrap_command(  # noqa: PLR0913  (each is an option)
             connections.engine_at(url, schema=schema, application="kms-schema rewrap") as engine,
         ):
             if dry_run:
-                outcome = plan(engine, wrapping, source, target, opening=opening, progress=progress)
+                outcome = plan(engine, wrapping, source, target, verify=verify, progress=progress)
             else:
                 outcome = rewrap(engine, wrapping, source, target, batch=batch, actor=actor, progress=progress)
     except CryptoError as error:
@@ -120,4 +120,4 @@ def _tell(outcome: "Outcome", source: str, style: str, *, dry_run: bool) -> None
         click.echo(f"… and {len(stay) - _SHOWN} more; --format json names all", err=True)
     verb = "would be rewrapped" if dry_run else "rewrapped"
     click.echo(f"{outcome.versions} key versions and {outcome.configurations} HSM configurations {verb}")
-    click.echo(in_a_line(f"{source} has {outcome.remaining} dependants{'' if dry_run else ' left'}"))
+    click.echo(in_a_line(f"{source} has {outcome.remaining} dependents{'' if dry_run else ' left'}"))

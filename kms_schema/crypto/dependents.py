@@ -19,7 +19,7 @@ from kms_schema.crypto.wrappers import Move, check_in_use, name_of
 from kms_schema.models import HsmConfiguration, KeyMaster, KeyVersion
 
 
-class Dependants(Protocol):
+class Dependents(Protocol):
     """One table's rows under a wrapper."""
 
     @property
@@ -219,9 +219,9 @@ def share_target(session: Session, target: Wrapper) -> None:
     check_in_use(target)
 
 
-def dependants_of(wrapping: KeyWrapping, move: Move) -> list[Dependants]:
+def dependents_of(wrapping: KeyWrapping, move: Move) -> list[Dependents]:
     """Return all kinds of rows that can be under the source."""
-    kinds: list[Dependants] = [Versions(wrapping, move)]
+    kinds: list[Dependents] = [Versions(wrapping, move)]
     if isinstance(move.source, str):
         kinds.append(Configurations(wrapping, move.source, move.target))
     return kinds

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from kms_schema.crypto.dependents import Dependants, dependants_of, share_target
+from kms_schema.crypto.dependents import Dependents, dependents_of, share_target
 from kms_schema.crypto.errors import CryptoError
 from kms_schema.crypto.key_wrapping import KeyWrapping, Wrapper
 from kms_schema.crypto.wrappers import Move, find_move
@@ -61,7 +61,7 @@ class Outcome:
         """All rows that were moved, or would be."""
         return self.versions + self.configurations
 
-    def count(self, kind: Dependants, rows: int) -> None:
+    def count(self, kind: Dependents, rows: int) -> None:
         """Add rows of a kind."""
         if kind.model is KeyVersion:
             self.versions += rows
@@ -89,7 +89,7 @@ def rewrap(  # noqa: PLR0913  (each is an option of the command)
     """
     with _session(engine, "BEGIN IMMEDIATE") as session:
         move = find_move(session, wrapping, source, target)
-        kinds = dependants_of(wrapping, move)
+        kinds = dependents_of(wrapping, move)
         run = _Run(session, move, batch, actor, progress, patience)
         run.total = sum(kind.count(session) for kind in kinds)
         with _held(wrapping, move.source), _held(wrapping, move.target):
@@ -106,27 +106,27 @@ def plan(  # noqa: PLR0913  (each is an option of the command)
     source: str,
     target: str,
     *,
-    opening: bool = False,
+    verify: bool = False,
     progress: Progress | None = None,
 ) -> Outcome:
-    """Say what `rewrap` would move, and write nothing; with `opening`, try whether each opens. Raises as it does."""
+    """Say what `rewrap` would move, and write nothing; with `verify`, try whether each opens. Raises as it does."""
     with _session(engine, "BEGIN") as session:
         move = find_move(session, wrapping, source, target)
-        kinds = dependants_of(wrapping, move)
+        kinds = dependents_of(wrapping, move)
         outcome = Outcome(remaining=sum(kind.count(session) for kind in kinds))
         with _held(wrapping, move.source), _held(wrapping, move.target):
             for kind in kinds:
                 for ids in _pages(session, kind):
                     for first in range(0, len(ids), DEFAULT_BATCH):
                         some = ids[first : first + DEFAULT_BATCH]
-                        left = _tried(kind, kind.read(session, some, lock=False), outcome) if opening else 0
+                        left = _tried(kind, kind.read(session, some, lock=False), outcome) if verify else 0
                         outcome.count(kind, len(some) - left)
                         if progress:
                             progress(outcome.rows, outcome.remaining)
         return outcome
 
 
-def _tried(kind: Dependants, rows: Sequence[object], outcome: Outcome) -> int:
+def _tried(kind: Dependents, rows: Sequence[object], outcome: Outcome) -> int:
     """Open rows, and return how many do not."""
     before = len(outcome.left) + len(outcome.unsaid)
     for row in rows:
@@ -137,12 +137,12 @@ def _tried(kind: Dependants, rows: Sequence[object], outcome: Outcome) -> int:
     return len(outcome.left) + len(outcome.unsaid) - before
 
 
-def _note(outcome: Outcome, kind: Dependants, row: object, error: CryptoError) -> None:
+def _note(outcome: Outcome, kind: Dependents, row: object, error: CryptoError) -> None:
     among = outcome.unsaid if kind.unsaid(row) else outcome.left
     among[row.id] = Left(kind.name(row), str(error))  # type: ignore[attr-defined]
 
 
-def _pages(session: Session, kind: Dependants) -> Iterator[Sequence[uuid.UUID]]:
+def _pages(session: Session, kind: Dependents) -> Iterator[Sequence[uuid.UUID]]:
     after = None
     while ids := kind.listed(session, after, _LISTED):
         yield ids
@@ -160,7 +160,7 @@ class _Run:
     total: int = 0
     outcome: Outcome = field(default_factory=Outcome)
 
-    def until_none_is_left(self, kind: Dependants) -> None:
+    def until_none_is_left(self, kind: Dependents) -> None:
         """Pass through all rows until a pass finds none that can be moved."""
         since = time.monotonic()
         while True:
@@ -179,7 +179,7 @@ class _Run:
             else:
                 time.sleep(min(0.2, self.patience))
 
-    def _batch(self, kind: Dependants, ids: Sequence[uuid.UUID]) -> int:
+    def _batch(self, kind: Dependents, ids: Sequence[uuid.UUID]) -> int:
         """Move what can be moved of some rows, and return how many these, or the reasons against them, are."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
@@ -198,7 +198,7 @@ class _Run:
                 return moved
         raise AssertionError  # the last attempt returns or raises
 
-    def _one_by_one(self, kind: Dependants, ids: Sequence[uuid.UUID], error: sa.exc.IntegrityError) -> int:
+    def _one_by_one(self, kind: Dependents, ids: Sequence[uuid.UUID], error: sa.exc.IntegrityError) -> int:
         """Find the row that a rule of the database does not let move; the others do."""
         if len(ids) > 1:
             return sum(self._batch(kind, [each]) for each in ids)
@@ -207,7 +207,7 @@ class _Run:
         self.session.commit()
         return 1
 
-    def _transaction(self, kind: Dependants, ids: Sequence[uuid.UUID]) -> int:
+    def _transaction(self, kind: Dependents, ids: Sequence[uuid.UUID]) -> int:
         session = self.session
         claim = acting_for(session.connection(), self.actor) if self.actor else nullcontext()
         changes, seen = [], Outcome()

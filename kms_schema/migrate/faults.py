@@ -126,8 +126,8 @@ def _of_driver(failure: BaseException) -> sa.exc.DBAPIError | None:
 
 
 def _without_hint(said: str) -> str:
-    message, *dependants = said.partition("\nHINT:")[0].removesuffix("\n").splitlines()
-    return f"{message}: {', '.join(line.removeprefix('DETAIL:').strip() for line in dependants)}"
+    message, *dependents = said.partition("\nHINT:")[0].removesuffix("\n").splitlines()
+    return f"{message}: {', '.join(line.removeprefix('DETAIL:').strip() for line in dependents)}"
 
 
 def _first_line(said: str) -> str:

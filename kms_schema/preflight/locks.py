@@ -62,7 +62,7 @@ _REFERENCES = re.compile(rf"\bREFERENCES (?P<on>{_NAME})")
 _WRITE = re.compile(rf"(?:INSERT INTO|UPDATE|DELETE FROM) (?P<on>{_NAME})")
 _VIEW = re.compile(rf"CREATE (?P<materialized>MATERIALIZED )?VIEW (?P<view>{_NAME}) AS (?P<query>.*)")
 _LOCKED_AS_VIEW = re.compile(
-    r"\.(key_management_dashboard|key_health_monitor|rotations_due|key_wrapping_dependants|key_audit_unsealed)$"
+    r"\.(key_management_dashboard|key_health_monitor|rotations_due|key_wrapping_dependents|key_audit_unsealed)$"
 )
 """What `steps.lock` locks in ACCESS EXCLUSIVE mode, whatever mode it is told."""
 _REPLACED_VIEW = re.compile(rf"CREATE OR REPLACE VIEW (?P<view>{_NAME}) AS (?P<query>.*)")

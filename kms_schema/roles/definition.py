@@ -79,7 +79,7 @@ RELATIONS = (
     "key_rotations",
     "key_versions",
     "key_view_refreshes",
-    "key_wrapping_dependants",
+    "key_wrapping_dependents",
     "rotation_policies",
     "rotations_due",
 )
@@ -94,7 +94,7 @@ CALLED_BY_ROLES = ("kms_restoring()", "kms_uuidv7()", "refresh_key_views()", REM
 """The functions that are no trigger's: PUBLIC may call the first two until it loses that."""
 
 _VIEWS = (
-    "key_health_monitor", "key_management_dashboard", "key_view_refreshes", "key_wrapping_dependants", "rotations_due",
+    "key_health_monitor", "key_management_dashboard", "key_view_refreshes", "key_wrapping_dependents", "rotations_due",
 )  # fmt: skip
 
 _WRITERS = (Role.APP, Role.ROTATOR, Role.ADMIN)

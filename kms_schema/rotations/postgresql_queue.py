@@ -214,7 +214,7 @@ class PostgresqlQueue(RotationQueue):
                     raise
         raise AssertionError  # the last attempt returns or raises
 
-    def _catch_up(self, limit: int) -> int:
+    def _backfill(self, limit: int) -> int:
         done = 0
         for statement in ("no ceiling", "high usage ceiling", "high volume ceiling"):
             if done < limit:

@@ -40,18 +40,18 @@ class RotationQueue(ABC):
         that is due later, within its policy's notice, is planned for then. One that is only about to expire and has
         been rotated within the notice is left out: rotating it again would not keep it from expiring.
         """
-        looked_at = self.catch_up(CEILINGS_A_ROUND)
+        looked_at = self.backfill(CEILINGS_A_ROUND)
         with self.transaction():
             retried = self._retry(limit)
             return Scheduled(self._changed("schedule", limit=limit), retried, looked_at)
 
-    def catch_up(self, limit: int = CEILINGS_A_ROUND) -> int:
+    def backfill(self, limit: int = CEILINGS_A_ROUND) -> int:
         """Work out the ceilings of up to `limit` live versions that have none, or that policies no longer agree with.
 
         `rotations_due` is right without, but reads each of these versions. Return how many there were.
         """
         with self.transaction():
-            return self._catch_up(limit)
+            return self._backfill(limit)
 
     def claim(self, worker: str, lease: dt.timedelta = DEFAULT_LEASE, *, at_any_time: bool = False) -> Claim | None:
         """Take the next rotation that nobody has, or return None; it is the worker's for as long as the lease.
@@ -124,7 +124,7 @@ class RotationQueue(ABC):
         """Plan what failed anew, where its time has come, and forget retries that a success has made needless."""
 
     @abstractmethod
-    def _catch_up(self, limit: int) -> int: ...
+    def _backfill(self, limit: int) -> int: ...
 
     @abstractmethod
     def _next(self, which: str, closed: Sequence[uuid.UUID]) -> Row | None:

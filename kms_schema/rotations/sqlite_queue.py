@@ -168,7 +168,7 @@ class SqliteQueue(RotationQueue):
         self._changed("forget")
         return self._changed("retry", limit=limit)
 
-    def _catch_up(self, limit: int) -> int:
+    def _backfill(self, limit: int) -> int:
         done = 0
         for statement in ("no ceiling", "high usage ceiling", "high volume ceiling"):
             if done < limit:

@@ -156,7 +156,7 @@ FILES: dict[str, tuple[str, ...]] = {
         "key_rotation_causes_v01",
         "key_audit_unsealed_v01",
         "rotations_due_v01",
-        "key_wrapping_dependants_v01",
+        "key_wrapping_dependents_v01",
         "key_management_dashboard_v01",
         "uq_key_management_dashboard_v01",
         "key_health_monitor_v01",
@@ -230,7 +230,7 @@ FILES: dict[str, tuple[str, ...]] = {
         "key_rotation_causes_v01",
         "key_audit_unsealed_v01",
         "rotations_due_v01",
-        "key_wrapping_dependants_v01",
+        "key_wrapping_dependents_v01",
         "key_management_dashboard_v01",
         "key_health_monitor_v01",
     ),
@@ -252,7 +252,7 @@ VIEWS = (
     "key_management_dashboard",
     "key_health_monitor",
     "rotations_due",
-    "key_wrapping_dependants",
+    "key_wrapping_dependents",
     "key_audit_unsealed",
 )
 

@@ -198,8 +198,8 @@ def test_what_depends_on_what_goes_is_named(database: Database) -> None:
         execute(connection, "CREATE VIEW of_theirs AS SELECT key_id FROM key_masters")
         told = kms_schema("downgrade", "base", url=database.url)
         assert (told.status, told.out) == (1, "")
-        dependants = "view of_ours depends on table key_masters, view of_theirs depends on table key_masters"
-        assert f"because other objects depend on it: {dependants} (" in told.error
+        dependents = "view of_ours depends on table key_masters, view of_theirs depends on table key_masters"
+        assert f"because other objects depend on it: {dependents} (" in told.error
         assert "drop or alter that first" in told.error
         execute(connection, "DROP VIEW of_ours")
         execute(connection, "DROP VIEW of_theirs")

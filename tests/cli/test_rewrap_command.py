@@ -47,10 +47,10 @@ def given(files: dict[str, Path]) -> list[str]:
 
 def test_a_rotation_to_its_end(database: Database, session: Session, tree: Tree, files: dict[str, Path]) -> None:
     move = ("--from", tree.first, "--to", tree.second, *given(files))
-    planned = kms_schema("rewrap", *move, "--dry-run", "--open", url=database.url)
+    planned = kms_schema("rewrap", *move, "--dry-run", "--verify", url=database.url)
     assert (planned.status, planned.err) == (0, "")
     assert planned.out == (
-        f"5 key versions and 0 HSM configurations would be rewrapped\n{tree.first} has 5 dependants\n"
+        f"5 key versions and 0 HSM configurations would be rewrapped\n{tree.first} has 5 dependents\n"
     )
     key_id = tree.kek.key_id
     session.commit()
@@ -117,7 +117,7 @@ def test_root_keys_are_named_where_they_are_and_never_shown(
 
 def test_usage_and_connections(database: Database, tree: Tree, files: dict[str, Path], tmp_path: Path) -> None:
     move = ("--from", tree.first, "--to", tree.second, *given(files))
-    assert kms_schema("rewrap", *move, "--open", url=database.url).status == 2
+    assert kms_schema("rewrap", *move, "--verify", url=database.url).status == 2
     assert kms_schema("rewrap", *move, "--actor", "x" * 101, url=database.url).status == 2
     assert kms_schema("rewrap", *move, url=f"sqlite:///{tmp_path}/none.db").status == 3
     assert kms_schema("destroy-version", "k", "1", "--yes", url="postgresql://nobody@127.0.0.1:1/none").status == 3
@@ -138,10 +138,10 @@ def test_destruction_asks_and_takes_no_silence_for_a_yes(database: Database, tre
 
 HELD_UP = """
 import sys, time
-from kms_schema.crypto import dependants
+from kms_schema.crypto import dependents
 from kms_schema.cli import main
 
-verify, batches = dependants.Versions.verify, []
+verify, batches = dependents.Versions.verify, []
 
 def slow(self, session, ids):
     verify(self, session, ids)
@@ -150,7 +150,7 @@ def slow(self, session, ids):
         print("held up", flush=True)
         time.sleep(60)
 
-dependants.Versions.verify = slow
+dependents.Versions.verify = slow
 main(sys.argv[2:])
 """
 
@@ -227,14 +227,14 @@ def test_a_row_that_somebody_holds_is_waited_for_and_holds_up_no_other(
         assert wrappers(session) == {tree.first: 1, tree.second: 4, ROOT: 3}
         execute(counting, "COMMIT")
     out, _ = process.communicate(timeout=60)
-    assert (process.returncode, out.splitlines()[-1]) == (0, f"{tree.first} has 0 dependants left")
+    assert (process.returncode, out.splitlines()[-1]) == (0, f"{tree.first} has 0 dependents left")
 
 
 def test_a_root_key_moves_with_its_credentials(
     database: Database, session: Session, tree: Tree, files: dict[str, Path]
 ) -> None:
     said = kms_schema("rewrap", "--from", ROOT, "--to", NEXT_ROOT, *given(files), url=database.url)
-    assert said.out == f"2 key versions and 1 HSM configurations rewrapped\n{ROOT} has 0 dependants left\n"
+    assert said.out == f"2 key versions and 1 HSM configurations rewrapped\n{ROOT} has 0 dependents left\n"
     assert held(session, tree.wrapping) == tree.keys
 
 
@@ -266,7 +266,7 @@ def test_it_holds_nothing_while_it_waits_for_the_new_wrapper(
         execute(counting, f"{count_use} wrapped_by_version_id IS NOT NULL")
         execute(counting, "COMMIT")
     out, _ = process.communicate(timeout=60)
-    assert (process.returncode, out.splitlines()[-1]) == (0, f"{tree.first} has 0 dependants left")
+    assert (process.returncode, out.splitlines()[-1]) == (0, f"{tree.first} has 0 dependents left")
 
 
 def test_an_interruption_says_what_was_done(

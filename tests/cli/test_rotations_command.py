@@ -102,9 +102,9 @@ def test_a_window_is_kept_unless_any_time_is_asked_for(database: Database, conne
 
 def test_versions_are_caught_up_with(database: Database, connection: Connection) -> None:
     a_key(connection)
-    assert told(database, "catch-up") == {"looked_at": 0}
+    assert told(database, "backfill") == {"looked_at": 0}
     a_policy(connection, max_operations=3)
-    assert rotations(database, "catch-up").out == "1 versions looked at\n"
+    assert rotations(database, "backfill").out == "1 versions looked at\n"
 
 
 @pytest.mark.parametrize(

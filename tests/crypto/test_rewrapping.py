@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from kms_schema.crypto import CryptoError, EnvelopeFormat, KeyWrapping, WrapperError, plan, rewrap
-from kms_schema.crypto import dependents as dependants_module
+from kms_schema.crypto import dependents as dependents_module
 from kms_schema.models import HsmConfiguration, KeyAuditLog, KeyMaster, KeyVersion, current_time
 from kms_schema.vocabulary import KeyStatus, KeyType
 from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT, a_key, an_hsm, kept, past_the_guards
@@ -68,7 +68,7 @@ def test_credentials_that_do_not_say_what_they_are_under_are_tried(
         hsm.wrapping_key_ref = None
         session.add(hsm)
     session.commit()
-    assert plan(engine, wrapping, ROOT, NEXT_ROOT, opening=True).configurations == 1
+    assert plan(engine, wrapping, ROOT, NEXT_ROOT, verify=True).configurations == 1
     outcome = rewrap(engine, wrapping, ROOT, NEXT_ROOT)
     assert (outcome.configurations, outcome.left, outcome.remaining) == (1, {}, 0)
     assert [each.row for each in outcome.unsaid.values()] == [f"the credentials of {others.configuration_name!r}"]
@@ -82,19 +82,19 @@ def test_a_dry_run_counts_and_opens_and_writes_nothing(
 ) -> None:
     before = session.execute(sa.select(KeyVersion.id, KeyVersion.encrypted_key_data)).all()
     session.commit()
-    for opening in (False, True):
-        outcome = plan(engine, tree.wrapping, tree.first, tree.second, opening=opening)
+    for verify in (False, True):
+        outcome = plan(engine, tree.wrapping, tree.first, tree.second, verify=verify)
         assert (outcome.versions, outcome.remaining, outcome.left) == (5, 5, {})
     assert session.execute(sa.select(KeyVersion.id, KeyVersion.encrypted_key_data)).all() == before
     session.commit()
-    broken = some_dependant(session)
+    broken = some_dependent(session)
     spoil(database, broken)
     assert plan(engine, tree.wrapping, tree.first, tree.second).left == {}
-    outcome = plan(engine, tree.wrapping, tree.first, tree.second, opening=True)
+    outcome = plan(engine, tree.wrapping, tree.first, tree.second, verify=True)
     assert (outcome.versions, list(outcome.left)) == (4, [broken])
 
 
-def some_dependant(session: Session) -> Any:
+def some_dependent(session: Session) -> Any:
     query = sa.select(KeyVersion.id).where(KeyVersion.wrapping_key_ref.is_(None)).order_by(KeyVersion.id).limit(1)
     found = session.scalars(query).one()
     session.commit()
@@ -109,7 +109,7 @@ def spoil(database: Database, version: Any) -> None:
 def test_a_row_that_does_not_open_is_named_and_stays_and_the_others_move(
     engine: sa.Engine, session: Session, tree: Tree, database: Database
 ) -> None:
-    broken = some_dependant(session)
+    broken = some_dependent(session)
     spoil(database, broken)
     outcome = rewrap(engine, tree.wrapping, tree.first, tree.second, batch=2)
     assert (outcome.versions, outcome.remaining, list(outcome.left)) == (4, 1, [broken])
@@ -124,7 +124,7 @@ def test_a_row_that_a_rule_keeps_is_named_and_the_others_move(
 ) -> None:
     """Nobody foresaw this rule: the batch is tried row by row."""
     tree = Tree(session, wrapping)
-    kept_back = some_dependant(session)
+    kept_back = some_dependent(session)
     guard(session, database, kept_back)
     outcome = rewrap(engine, wrapping, tree.first, tree.second)
     assert (outcome.versions, outcome.remaining, list(outcome.left)) == (4, 1, [kept_back])
@@ -191,7 +191,7 @@ def test_what_was_written_wrong_is_never_committed(
     engine: sa.Engine, session: Session, tree: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each row is read back and opened under its new wrapper, before its batch is committed."""
-    right = dependants_module.Versions.change
+    right = dependents_module.Versions.change
     calls: list[int] = []
 
     def wrong(self: Any, row: Any) -> dict[str, Any]:
@@ -199,7 +199,7 @@ def test_what_was_written_wrong_is_never_committed(
         change = right(self, row)
         return change if len(calls) < 4 else change | {"encrypted_key_data": b"\x01" + bytes(60)}
 
-    monkeypatch.setattr(dependants_module.Versions, "change", wrong)
+    monkeypatch.setattr(dependents_module.Versions, "change", wrong)
     with pytest.raises(CryptoError, match="does not open"):
         rewrap(engine, tree.wrapping, tree.first, tree.second, batch=2)
     assert wrappers(session) == {tree.first: 3, tree.second: 2, ROOT: 3}

@@ -67,6 +67,6 @@ def wrappers(session: Session) -> dict[str, int]:
     """Return how many versions and configurations are under what."""
     query = sa.text(
         "SELECT coalesce(key_id, ''), coalesce(CAST(version_number AS text), wrapping_key_ref, 'unsaid'),"
-        " dependent_versions + dependent_configurations FROM key_wrapping_dependants"
+        " dependent_versions + dependent_configurations FROM key_wrapping_dependents"
     )
     return {f"{key}:{what}" if key else what: int(count) for key, what, count in session.execute(query) if count}

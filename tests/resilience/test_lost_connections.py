@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from kms_schema import validate
-from kms_schema.validator.catalog.attributes import postgresql_reader
+from kms_schema.validator.catalog import postgresql_reader
 from tests.support.engines import Database
 from tests.support.engines.programs import REPOSITORY
 from tests.support.programs import python

@@ -34,7 +34,7 @@ def test_kms_rotator_alone_moves_everything_and_destroys(granted: Granted, tmp_p
             assert wrappers(session) == {tree.second: 5, NEXT_ROOT: 3}
             session.commit()
             with closing(rotator.connect()) as connection:
-                left = "SELECT sum(dependent_versions) FROM key_wrapping_dependants WHERE version_number = 1"
+                left = "SELECT sum(dependent_versions) FROM key_wrapping_dependents WHERE version_number = 1"
                 assert execute(connection, left).fetchone() == (0,)
             said = kms_schema("destroy-version", key_id, "1", "--yes", url=rotator.url)
             assert said.status == 0, said.all

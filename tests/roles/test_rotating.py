@@ -40,8 +40,8 @@ def test_a_rotation_from_what_is_due_to_a_retry_as_kms_rotator_alone(granted: Gr
         queue.complete(taken)
         assert queue.find(a_rotation_of(granted), "worker-3#1").claimed_by == "worker-3#1"
         a_policy(granted.superuser, max_operations=3)
-        assert queue.catch_up() == 2, "a new limit is below the ceilings"
-        assert queue.catch_up() == 0
+        assert queue.backfill() == 2, "a new limit is below the ceilings"
+        assert queue.backfill() == 0
 
 
 def a_rotation_of(granted: Granted) -> uuid.UUID:

@@ -183,9 +183,9 @@ def test_a_new_limit_below_the_ceilings_is_caught_up_with(shared: SharedDatabase
     if shared.dialect == "postgresql":  # a plan that asks again for each row what is joined
         for other in ("hashjoin", "mergejoin", "material", "hashagg", "sort", "indexscan", "bitmapscan"):
             execute(shared.connection, f"SET LOCAL enable_{other} = off")
-    assert queue.catch_up(limit=1) == 1
-    assert queue.catch_up() > 0
-    assert queue.catch_up() == 0
+    assert queue.backfill(limit=1) == 1
+    assert queue.backfill() > 0
+    assert queue.backfill() == 0
     assert ceilings(shared) == [(1, 2**21 - 1), (1, 3 * 2**20 - 1), (1023, 2**22 - 1)]
     assert [row["reasons"] for row in queue.due()] == reasons
 

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from kms_schema import validate
-from kms_schema.validator.catalog.attributes import postgresql_reader
+from kms_schema.validator.catalog import postgresql_reader
 from tests.support.engines import Database
 from tests.support.statements import execute
 from tests.support.unmanaged_objects import add_foreign_tables

@@ -5,7 +5,7 @@ import click
 from kms_schema.cli import LazyGroup
 
 _COMMANDS = {
-    "catch-up": "kms_schema.cli.rotations.scheduling:catch_up_command",
+    "backfill": "kms_schema.cli.rotations.scheduling:backfill_command",
     "claim": "kms_schema.cli.rotations.working:claim_command",
     "complete": "kms_schema.cli.rotations.working:complete_command",
     "due": "kms_schema.cli.rotations.scheduling:due_command",

@@ -1,4 +1,4 @@
-"""`kms-schema rotations due`, `schedule` and `catch-up`: what is to be done, for cron and for people."""
+"""`kms-schema rotations due`, `schedule` and `backfill`: what is to be done, for cron and for people."""
 
 import json
 from collections.abc import Mapping
@@ -68,10 +68,10 @@ def schedule_command(database_url: str | None, schema: str, limit: int, style: s
     tell({"scheduled": scheduled, "retried": retried}, f"{scheduled} scheduled, {retried} to be tried again", style)
 
 
-@click.command("catch-up", epilog="\b\nExample:\n  kms-schema rotations catch-up")
+@click.command("backfill", epilog="\b\nExample:\n  kms-schema rotations backfill")
 @where
 @style_option
-def catch_up_command(database_url: str | None, schema: str, style: str) -> None:
+def backfill_command(database_url: str | None, schema: str, style: str) -> None:
     """Work out the ceilings of all versions that have none: once for keys from before 005, or after new limits.
 
     Nothing is wrong before that is done, but looking for what is due reads each of these versions. `schedule` does a
@@ -79,7 +79,7 @@ def catch_up_command(database_url: str | None, schema: str, style: str) -> None:
     """
     done = 0
     with opened(database_url, schema) as queue:
-        while found := queue.catch_up():
+        while found := queue.backfill():
             done += found
             show(f"{done} versions")
     clear()

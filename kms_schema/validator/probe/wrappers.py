@@ -106,7 +106,7 @@ def _deletion(restricted: str) -> Iterator[Attempt]:
     of, free = key(key_type="kek"), key()
     child, other = active_key(parent_key_id=of["key_id"]), active_key()
     wrapper = version(of)
-    dependants: dict[str, tuple[str, tuple[Statement, ...]]] = {
+    dependents: dict[str, tuple[str, tuple[Statement, ...]]] = {
         "fk_key_audit_logs_key_id_key_masters": (
             "a key with audit entries is deleted",
             (adding("key_audit_logs", entry(key_id=of["id"])),),
@@ -125,6 +125,6 @@ def _deletion(restricted: str) -> Iterator[Attempt]:
             ),
         ),
     }
-    for rule, (tries, depending) in dependants.items():
+    for rule, (tries, depending) in dependents.items():
         given = (adding(KEYS, of), adding(KEYS, free), *depending)
         yield Attempt(rule, KEYS, tries, deleting(KEYS, of), given, deleting(KEYS, free), restricted)

@@ -7,7 +7,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    dependants bigint;
+    dependents bigint;
 BEGIN
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
         RAISE EXCEPTION USING
@@ -25,15 +25,15 @@ BEGIN
         SELECT wrapped_by_version_id FROM {schema}.key_versions
         WHERE wrapped_by_version_id >= NEW.id ORDER BY wrapped_by_version_id LIMIT 1
     ) THEN
-        SELECT count(*) INTO dependants
+        SELECT count(*) INTO dependents
         FROM {schema}.key_versions
         WHERE wrapped_by_version_id = NEW.id AND destroyed_at IS NULL;
     END IF;
-    IF dependants > 0 THEN
+    IF dependents > 0 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'restrict_violation',
             SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME,
-            MESSAGE = format('%s: version %s still wraps %s versions', TG_NAME, NEW.id, dependants),
+            MESSAGE = format('%s: version %s still wraps %s versions', TG_NAME, NEW.id, dependents),
             HINT = 'Rewrap or destroy those first.';
     END IF;
     RETURN NEW;

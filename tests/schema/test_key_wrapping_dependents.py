@@ -28,7 +28,7 @@ def kek(connection: Any) -> tuple[Row, Row]:
 
 
 def under(connection: Any, where: str, **parameters: Any) -> list[tuple[Any, ...]]:
-    query = f"SELECT state, {COUNTS} FROM key_wrapping_dependants WHERE {where}"  # noqa: S608
+    query = f"SELECT state, {COUNTS} FROM key_wrapping_dependents WHERE {where}"  # noqa: S608
     return [tuple(row) for row in execute(connection, query, parameters).fetchall()]
 
 
@@ -70,7 +70,7 @@ def test_every_state_of_a_kek_is_told(shared: SharedDatabase) -> None:
     insert(connection, "key_versions", **ended)
     insert(connection, "key_versions", **live_key_version(master, version_number=3))
     insert(connection, "key_versions", **key_version(master, version_number=4))
-    query = "SELECT version_number, state FROM key_wrapping_dependants WHERE key_id = :key_id ORDER BY 1"
+    query = "SELECT version_number, state FROM key_wrapping_dependents WHERE key_id = :key_id ORDER BY 1"
     found = execute(connection, query, {"key_id": master["key_id"]}).fetchall()
     assert [tuple(row) for row in found] == [(1, "destroyed"), (2, "deactivated"), (3, "live"), (4, "pending")]
 
@@ -103,7 +103,7 @@ def test_one_wrapper_is_looked_up_by_index(shared: SharedDatabase, where: str, i
         execute(connection, "SET LOCAL enable_seqscan = off")
     identity = str(version["id"]) if shared.dialect == "postgresql" else version["id"].hex
     explain = "EXPLAIN QUERY PLAN" if shared.dialect == "sqlite" else "EXPLAIN"
-    query = f"{explain} SELECT {COUNTS} FROM key_wrapping_dependants WHERE {where.format(id=identity)}"  # noqa: S608
+    query = f"{explain} SELECT {COUNTS} FROM key_wrapping_dependents WHERE {where.format(id=identity)}"  # noqa: S608
     plan = "\n".join(str(row) for row in execute(connection, query).fetchall())
     assert index in plan
     assert "Seq Scan on key_versions" not in plan

@@ -1,10 +1,10 @@
 -- Who is still wrapped by what, directly: one row for each version of a key encryption key, nobody under it included,
 -- and one for each reference to a key kept elsewhere that is in use. What is destroyed needs its wrapper no more.
 -- Credentials that do not say what they are under are one row in which neither wrapper is named.
-CREATE VIEW key_wrapping_dependants AS
+CREATE VIEW {schema}.key_wrapping_dependents AS
 SELECT
     version.id AS wrapped_by_version_id,
-    NULL AS wrapping_key_ref,
+    CAST(NULL AS varchar(255)) AS wrapping_key_ref,
     master.key_id,
     version.version_number,
     CASE
@@ -14,20 +14,20 @@ SELECT
         ELSE 'pending'
     END AS state,
     (
-        SELECT count(*) FROM key_versions AS dependant
-        WHERE dependant.wrapped_by_version_id = version.id AND dependant.destroyed_at IS NULL
+        SELECT count(*) FROM {schema}.key_versions AS dependent
+        WHERE dependent.wrapped_by_version_id = version.id AND dependent.destroyed_at IS NULL
     ) AS dependent_versions,
-    0 AS dependent_configurations
-FROM key_versions AS version
-JOIN key_masters AS master ON master.id = version.key_id
+    CAST(0 AS bigint) AS dependent_configurations
+FROM {schema}.key_versions AS version
+JOIN {schema}.key_masters AS master ON master.id = version.key_id
 WHERE master.key_type = 'kek'
 UNION ALL
-SELECT NULL, dependant.wrapping_key_ref, NULL, NULL, NULL, sum(dependant.version), sum(dependant.configuration)
+SELECT NULL, dependent.wrapping_key_ref, NULL, NULL, NULL, sum(dependent.version), sum(dependent.configuration)
 FROM (
-    SELECT wrapping_key_ref, 1 AS version, 0 AS configuration FROM key_versions
+    SELECT wrapping_key_ref, 1 AS version, 0 AS configuration FROM {schema}.key_versions
     WHERE wrapping_key_ref IS NOT NULL AND destroyed_at IS NULL
     UNION ALL
-    SELECT wrapping_key_ref, 0, 1 FROM hsm_configurations
+    SELECT wrapping_key_ref, 0, 1 FROM {schema}.hsm_configurations
     WHERE authentication_config IS NOT NULL
-) AS dependant
-GROUP BY dependant.wrapping_key_ref
+) AS dependent
+GROUP BY dependent.wrapping_key_ref

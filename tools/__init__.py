@@ -1,0 +1,1 @@
+"""Development only: not in the wheel."""
