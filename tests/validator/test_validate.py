@@ -14,7 +14,8 @@ from alembic.script import ScriptDirectory
 from kms_schema import Waiver, snapshots, validate
 from kms_schema.snapshots import Facts
 from kms_schema.validator import ValidationError
-from kms_schema.validator.catalog.attributes import kind_and_name, postgresql_reader, sqlite_reader
+from kms_schema.validator.catalog import postgresql_reader, sqlite_reader
+from kms_schema.validator.catalog.attributes import kind_and_name
 from tests.support.engines import Database, Engines
 from tests.support.engines.database import ALEMBIC_INI, Connection
 from tests.support.reports import found, report_on, run
