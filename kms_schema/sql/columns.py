@@ -7,9 +7,6 @@ from alembic import op
 from kms_schema.sql import create_statements, drop_statements
 from kms_schema.sql.operations import qualified
 
-_ASIDE = ("guard_key_audit_actor_insert_trigger_v01",)
-"""It asks a PRAGMA, which DROP COLUMN refuses to read where schemas are not trusted, as in SQLite's own shell."""
-
 
 def add_columns(table: str, columns: Sequence[str]) -> None:
     """Add columns, each written as `name TYPE CONSTRAINT … CHECK (…)`; the caller has locked the table.
@@ -25,19 +22,23 @@ def add_columns(table: str, columns: Sequence[str]) -> None:
         op.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
 
 
-def drop_columns(table: str, columns: Sequence[str]) -> None:
+def drop_columns(table: str, columns: Sequence[str], *, aside: str) -> None:
     """Take away what `add_columns` added, once nothing mentions it any more; the caller has locked the table.
 
-    The last one goes first: DROP COLUMN before SQLite 3.35.5 could leave a value in the column after it
+    `aside` is the SQL file of SQLite's trigger `guard_key_audit_actor_insert` at this revision. The trigger asks a
+    PRAGMA, and DROP COLUMN refuses to read that where schemas are not trusted, as in SQLite's own shell; so it is
+    dropped meanwhile.
+
+    The last column goes first: DROP COLUMN before SQLite 3.35.5 could leave a value in the column after it
     (https://www.sqlite.org/releaselog/3_35_5.html), and so none does.
     """
     names = [column.partition(" ")[0] for column in reversed(columns)]
     if op.get_context().dialect.name == "postgresql":
         op.execute(f"ALTER TABLE {qualified(table)} {', '.join(f'DROP COLUMN {name}' for name in names)}")
         return
-    for statement in drop_statements("sqlite", _ASIDE):
+    for statement in drop_statements("sqlite", (aside,)):
         op.execute(statement)
     for name in names:
         op.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
-    for statement in create_statements("sqlite", _ASIDE):
+    for statement in create_statements("sqlite", (aside,)):
         op.execute(statement)

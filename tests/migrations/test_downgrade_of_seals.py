@@ -6,6 +6,8 @@ from contextlib import closing
 import pytest
 from alembic.util import CommandError
 
+from tests.audit.totals import assert_exact, kept
+from tests.audit.trails import seal_all, write
 from tests.migrations.test_offline_sql import ScriptFailedError, run
 from tests.support.catalog import catalog, differences
 from tests.support.engines import Database
@@ -45,6 +47,22 @@ def test_a_permitted_downgrade_leaves_the_entries_and_no_trace_of_seals(database
     database.alembic("upgrade", "head")
     assert differences(before, catalog(sealed)) == {}
     assert execute(sealed, f"SELECT count(*) FROM {SEALS}").fetchone() == (0,)  # noqa: S608
+
+
+def test_no_entry_is_counted_twice_where_there_are_no_seals_any_more(database: Database) -> None:
+    """The dashboard reads the sums of what is sealed, and what is not sealed: below 006 that is all of it."""
+    with closing(database.connect()) as connection:
+        write(connection, 3, event_category="SECURITY", security_level="CRITICAL")
+        seal_all(connection)
+        assert kept(connection).total() == 4
+        database.alembic(*ALLOWED, "downgrade", "005")
+        assert_exact(connection)
+        database.alembic("upgrade", "head")
+        write(connection, 2)
+        assert_exact(connection)
+        seal_all(connection)
+        assert_exact(connection)
+        assert kept(connection).total() == 6
 
 
 def test_nothing_needs_to_be_permitted_while_nothing_is_sealed(database: Database) -> None:

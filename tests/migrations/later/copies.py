@@ -31,7 +31,7 @@ def lay_over(folder: Path) -> Path:
 
 
 def write_snapshots(folder: Path, urls: list[str]) -> None:
-    """Write the snapshots of the later revisions anew, as servers of all versions hold them."""
+    """Write the snapshots of the later revisions, as servers of all versions report them."""
     servers = [word for url in urls for word in ("--postgresql", url)]
     run_in(folder, "-m", "tools.snapshots", *servers)
     for engine in ("postgresql", "sqlite"):

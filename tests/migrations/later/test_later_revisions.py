@@ -1,4 +1,4 @@
-"""What the revisions of this package are held to, revisions after them are held to as well, as this package made them.
+"""Revisions after head pass the same tests as the revisions of this package.
 
 Each test runs tests of this repository in the copy that has 901 and 902, on the same server.
 """
@@ -13,16 +13,27 @@ from tests.support.engines import Engine
 from tests.support.engines.postgresql import PostgresqlEngine
 from tests.support.once import once
 
-CHOSEN: dict[str, tuple[str, ...]] = {
-    "migrations/later/test_exchanges.py": ("test_exchanges",),
-    "migrations/test_migrations.py": ("without_a_trace and populated and (007 or 901)",),
-    "migrations/test_offline_sql.py": ("of_an_upgrade", "single_revisions", "does_what_the_downgrade_does"),
-    "migrations/test_migration_locks.py": ("(strong_locks or at_once) and (901 or 902)",),
-    "migrations/test_preflight.py": ("the_plan_is_what", "it_changes_nothing"),
-    "migrations/test_upgrade_under_load.py": ("neither_fail",),
-    "validator/test_validate.py": ("fresh_upgrade", "older_revision", "snapshots_are_current", "the_chain_is"),
-}
-"""What is asked of each revision, by file."""
+STEPS = ("up-to-901", "up-to-902", "down-from-902", "down-from-901")
+LOCKS = "migrations/test_migration_locks.py"
+CHOSEN = (
+    "migrations/later/test_exchanges.py",
+    "migrations/test_migrations.py::test_a_revision_goes_up_down_and_up_without_a_trace[{engine}-007_record_key_changes-populated]",
+    "migrations/test_migrations.py::test_a_revision_goes_up_down_and_up_without_a_trace[{engine}-901_label_versions-populated]",
+    "migrations/test_offline_sql.py::test_the_script_of_an_upgrade_makes_the_same_database",
+    "migrations/test_offline_sql.py::test_scripts_of_single_revisions_join_up",
+    "migrations/test_offline_sql.py::test_the_script_of_a_downgrade_does_what_the_downgrade_does",
+    *(f"{LOCKS}::test_long_steps_hold_up_nobody_and_strong_locks_come_last[{{engine}}-{step}]" for step in STEPS),
+    *(f"{LOCKS}::test_a_revision_locks_all_tables_and_views_at_once[{{engine}}-{step}]" for step in STEPS),
+    "migrations/test_preflight.py::test_the_plan_is_what_an_upgrade_then_executes",
+    "migrations/test_preflight.py::test_it_changes_nothing",
+    "migrations/test_upgrade_under_load.py::test_clients_neither_fail_nor_wait_longer_than_promised",
+    "validator/test_validate.py::test_a_fresh_upgrade_has_no_findings",
+    "validator/test_validate.py::test_an_older_revision_is_compared_with_its_own_snapshot",
+    "validator/test_validate.py::test_the_snapshots_are_current",
+    "validator/test_validate.py::test_the_chain_is_that_of_the_migrations",
+)
+"""The tests that the revisions have to pass; pytest fails where one is not there."""
+KILLS = ("migrations/interruption/test_kills.py",)
 
 
 @pytest.fixture(scope="module")
@@ -30,26 +41,25 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return once(tmp_path_factory, "later", lambda folder: lay_over(folder / "copy"))
 
 
-def run_tests(copy: Path, *words: str, **environment: str) -> str:
-    return run_in(copy, "-m", "pytest", "-n", "0", "-q", "-p", "no:cacheprovider", "--tb=short", *words, **environment)
-
-
-@pytest.mark.parametrize("kills", [False, True], ids=["what each is asked", "kills"])
-def test_they_are_held_to_the_same(copy: Path, engine: Engine, *, kills: bool) -> None:
+def run_tests(copy: Path, engine: Engine, *words: str) -> None:
+    """Run tests of a copy on the server of this session; raises `AssertionError` where one fails."""
     environment = {}
     if isinstance(engine, PostgresqlEngine):
-        _, major = engine.name.split("-")
+        major = engine.name.removeprefix("postgresql-")
         environment[f"KMS_TEST_POSTGRESQL_{major}"] = engine.url.render_as_string(hide_password=False)
-    files = ["migrations/interruption/test_kills.py"] if kills else [*CHOSEN]
-    expression = "test" if kills else " or ".join(f"({each})" for names in CHOSEN.values() for each in names)
-    chosen = [f"tests/{file}" for file in files]
-    said = run_tests(copy, f"--engines={engine.name}", *chosen, "-k", expression, **environment)
+    quietly = ("-n", "0", "-q", "-p", "no:cacheprovider", "--tb=short")
+    said = run_in(copy, "-m", "pytest", *quietly, f"--engines={engine.name}", *words, **environment)
     assert " passed" in said
+
+
+@pytest.mark.parametrize("tests", [CHOSEN, KILLS], ids=["chosen", "kills"])
+def test_they_are_held_to_the_same(copy: Path, engine: Engine, tests: tuple[str, ...]) -> None:
+    run_tests(copy, engine, *(f"tests/{test}".format(engine=engine.name) for test in tests))
 
 
 def test_history_and_scripts_are_in_order(copy: Path) -> None:
     assert "the history is in order" in run_in(copy, "scripts/test_migrations.py")
-    assert " passed" in run_tests(copy, "tests/migrations/test_squawk.py")
+    assert " passed" in run_in(copy, "-m", "pytest", "-n", "0", "-q", "tests/migrations/test_squawk.py")
 
 
 def test_the_copy_is_another_package(copy: Path) -> None:

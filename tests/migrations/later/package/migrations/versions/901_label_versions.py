@@ -56,4 +56,4 @@ def downgrade() -> None:
         op.execute(statement)
     for index in ("idx_key_versions_label_partial", "idx_key_audit_logs_user_id"):
         op.execute(f"DROP INDEX {qualified(index)}")
-    drop_columns("key_versions", COLUMNS[dialect])
+    drop_columns("key_versions", COLUMNS[dialect], aside="guard_key_audit_actor_insert_trigger_v01")

@@ -144,7 +144,7 @@ def exchange(filenames: tuple[str, ...]) -> None:
 
 
 def rebuild_table(table: str) -> None:
-    """Make SQLite's table anew with its trigger. Nothing refers to it, and dropping it fires none.
+    """Rebuild SQLite's table with its trigger. Nothing refers to it, and dropping it fires none.
 
     DROP COLUMN before 3.35.5 could damage the file (https://www.sqlite.org/releaselog/3_35_5.html), and ADD COLUMN
     would leave a table that is not what its file says.

@@ -1,4 +1,4 @@
--- What labels of versions mean. Nobody but a test has this table.
+-- The meaning of labels of versions. Only tests have this table.
 CREATE TABLE key_labels (
     label VARCHAR(30) NOT NULL,
     meaning VARCHAR(100) NOT NULL,
