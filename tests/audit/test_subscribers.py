@@ -101,7 +101,7 @@ def by_the_owner(statement: str) -> Callable[[Connection], None]:
 CHANGES: dict[str, tuple[Callable[[Connection], None], str]] = {
     "an entry": (
         lambda publisher: write(publisher, 1),
-        "guard_key_audit_log_insert: the server sets id, sequence, timestamp and recorded_by",
+        "guard_key_audit_log_insert: the database sets id, sequence, timestamp and recorded_by",
     ),
     "an update": (
         by_the_owner("UPDATE key_audit_logs SET risk_score = 99 WHERE event_type = 'TEST'"),
@@ -138,7 +138,7 @@ def test_the_first_copy_of_a_subscription_is_refused(pair: Pair, server: Postgre
         before = execute(subscriber, COUNT).fetchone()
         fresh = Pair(pair.publisher, subscriber, pair.source, target, pair.log_begins_at)
         with fresh.subscribed("copy_data = true"):
-            wait_for(lambda: "ERROR:  guard_key_audit_log_insert: the server sets" in fresh.said(), "it is not refused")
+            wait_for(lambda: "ERROR:  guard_key_audit_log_insert: the database sets" in fresh.said(), "it is not refused")
         assert execute(subscriber, COUNT).fetchone() == before
     server.drop(target)
 

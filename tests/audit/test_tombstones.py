@@ -117,7 +117,7 @@ def test_entries_that_may_still_come_are_under_no_tombstone(place: Retaining) ->
         seal_all(connection)
         statement = put_in(len(sealed_sequences(connection)), written_sequences(connection)[-1])
         for _ in "while it may come", "when it came":
-            assert "was sealed later, or may be" in str(refused(connection, statement, rule=GUARD))
+            assert "is sealed later or not yet" in str(refused(connection, statement, rule=GUARD))
             execute(late, "COMMIT")
             seal_all(connection)
         execute(connection, put_in(2, 2))

@@ -148,7 +148,7 @@ def test_counters_never_fall(shared: SharedDatabase, counter: str) -> None:
     rule = "prevent_key_version_counter_decrease"
     for fewer in (4, -1):
         error = update_refused(shared.connection, "key_versions", version, {counter: fewer}, rule=rule)
-        assert f"{counter} may not fall" in str(error)
+        assert f"{counter} may not decrease" in str(error)
     update(shared.connection, "key_versions", version, **{counter: 5})
     update(shared.connection, "key_versions", version, **{counter: 2**63 - 1})
 
