@@ -138,7 +138,8 @@ def test_the_first_copy_of_a_subscription_is_refused(pair: Pair, server: Postgre
         before = execute(subscriber, COUNT).fetchone()
         fresh = Pair(pair.publisher, subscriber, pair.source, target, pair.log_begins_at)
         with fresh.subscribed("copy_data = true"):
-            wait_for(lambda: "ERROR:  guard_key_audit_log_insert: the database sets" in fresh.said(), "it is not refused")
+            refusal = "ERROR:  guard_key_audit_log_insert: the database sets"
+            wait_for(lambda: refusal in fresh.said(), "it is not refused")
         assert execute(subscriber, COUNT).fetchone() == before
     server.drop(target)
 

@@ -30,5 +30,5 @@ def test_the_shortest_rest_never_falls_with_the_number_of_failures() -> None:
 
 @pytest.mark.parametrize(("first", "longest"), [(0, 1), (-1, 1), (2, 1)])
 def test_a_rest_is_longer_than_nothing_and_the_bound_no_shorter(first: int, longest: int) -> None:
-    with pytest.raises(ValueError, match="rest at first"):
+    with pytest.raises(ValueError, match="the first rest"):
         Backoff(first * MINUTE, longest * MINUTE)

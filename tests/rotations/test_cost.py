@@ -112,7 +112,7 @@ def test_a_key_that_is_due_and_its_live_version_are_read_once(databases: tuple[D
 
 
 @pytest.mark.parametrize(
-    "statement", ["schedule", "forget", "retry", "no ceiling", "high usage ceiling", "high volume ceiling"]
+    "statement", ["schedule", "forget", "retry", "missing_ceilings", "high_usage_ceilings", "high_volume_ceilings"]
 )
 def test_scheduling_reads_no_more_of_more_keys(databases: tuple[Database, Database], statement: str) -> None:
     text, values = spelled(databases[0], statement, limit=1000)
@@ -120,7 +120,7 @@ def test_scheduling_reads_no_more_of_more_keys(databases: tuple[Database, Databa
     assert many <= WITHIN * few + 10
 
 
-@pytest.mark.parametrize("statement", ["run out", "planned"])
+@pytest.mark.parametrize("statement", ["next_expired", "next_scheduled"])
 def test_claiming_reads_no_more_of_more_keys(databases: tuple[Database, Database], statement: str) -> None:
     closed: Any = "[]" if databases[0].dialect == "sqlite" else []
     text, values = spelled(databases[0], statement, closed=closed)
