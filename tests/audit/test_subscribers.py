@@ -15,7 +15,7 @@ from tests.support.engines.postgresql import PostgresqlEngine
 from tests.support.engines.programs import find_programs
 from tests.support.reports import report_on
 from tests.support.statements import execute, refused
-from tests.support.violations.triggers_disabled import guards_off
+from tests.support.violations.triggers_disabled import triggers_disabled
 
 pytestmark = pytest.mark.only_on("postgresql")
 
@@ -92,7 +92,7 @@ def pair(server: PostgresqlEngine, migrated: Database) -> Iterator[Pair]:
 
 def by_the_owner(statement: str) -> Callable[[Connection], None]:
     def change(publisher: Connection) -> None:
-        with guards_off(publisher):
+        with triggers_disabled(publisher):
             execute(publisher, statement)
 
     return change

@@ -13,7 +13,7 @@ from tests.docs.test_operations_page import run, url_of
 from tests.support.engines import Database
 from tests.support.engines.programs import REPOSITORY
 from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import guards_off
+from tests.support.violations.triggers_disabled import triggers_disabled
 
 PAGE = (REPOSITORY / "docs" / "verifying.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```\n\n```text\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
@@ -69,7 +69,7 @@ def test_the_blocks_print_what_the_page_shows(handed_over: Trail, url: str) -> N
 
 
 def test_an_entry_that_was_changed_looks_as_the_page_shows(handed_over: Trail, url: str) -> None:
-    with closing(handed_over.database.connect()) as connection, guards_off(connection):
+    with closing(handed_over.database.connect()) as connection, triggers_disabled(connection):
         execute(connection, "UPDATE key_audit_logs SET user_id = 'mallory' WHERE sequence = 2")
     ((block, _),) = [each for each in BLOCKS if LET_IN in each[0]]
     said = run(f'{block.rstrip()} || echo "exit status $?"\n', handed_over.folder, AUDIT_URL=url)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kms_schema.rotations import Backoff, Claim, LeaseLost, RotationError, RotationQueue
-from tests.rotations.scenes import DAY, HOUR, a_key, a_policy, a_rotation, queue_of, run_out, set_values, stored
+from tests.rotations.setups import DAY, HOUR, a_key, a_policy, a_rotation, expire, queue_of, set_values, stored
 from tests.support.rows import smallest
 from tests.support.rows.smallest import insert
 from tests.support.shared import SharedDatabase
@@ -62,7 +62,7 @@ def test_nothing_is_started_outside_its_policys_window(shared: SharedDatabase, s
     rotation = a_rotation(shared.connection, policy_id=policy["id"])
     if status == "run out":
         claimed(shared, at_any_time=True)
-        run_out(shared.connection, rotation["id"])
+        expire(shared.connection, rotation["id"])
     queue = queue_of(shared.connection)
     assert queue.claim("worker-1") is None
     execute(shared.connection, "UPDATE rotation_policies SET timezone = :zone", {"zone": _zone_where_it_is(start)})
@@ -178,7 +178,7 @@ def test_a_worker_that_lost_its_lease_can_do_nothing_with_it(shared: SharedDatab
     queue = queue_of(shared.connection)
     late = claimed(shared)
     assert queue.claim(worker) is None
-    run_out(shared.connection, rotation["id"])
+    expire(shared.connection, rotation["id"])
     if end != "find":
         with pytest.raises(LeaseLost):
             ENDS[end](queue, late)

@@ -13,7 +13,7 @@ from kms_schema.rotations import Scheduled
 from kms_schema.rotations.postgresql_queue import STATEMENTS as ON_POSTGRESQL
 from kms_schema.rotations.sqlite_queue import STATEMENTS as ON_SQLITE
 from tests.rotations.many_keys import DUE, fill
-from tests.rotations.scenes import a_key, queue_of
+from tests.rotations.setups import a_key, queue_of
 from tests.support.engines import Database, Engines
 from tests.support.engines.database import Connection
 from tests.support.statements import execute

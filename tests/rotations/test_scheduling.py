@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kms_schema.rotations import Scheduled
-from tests.rotations.scenes import DAY, HOUR, a_key, a_policy, a_rotation, queue_of, set_values, stored
+from tests.rotations.setups import DAY, HOUR, a_key, a_policy, a_rotation, queue_of, set_values, stored
 from tests.support.rows import smallest
 from tests.support.rows.smallest import Row, insert
 from tests.support.shared import SharedDatabase

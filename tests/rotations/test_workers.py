@@ -13,7 +13,7 @@ from typing import TypeVar
 import pytest
 
 from kms_schema.rotations import Claim, LeaseLost
-from tests.rotations.scenes import a_key, a_policy, a_rotation, queue_of, stored
+from tests.rotations.setups import a_key, a_policy, a_rotation, queue_of, stored
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
 from tests.support.engines.programs import REPOSITORY

@@ -24,7 +24,7 @@ WAITING = """
 """
 
 
-class HeldUp:
+class LockWaits:
     """Looks who waits for whom, from entering the block to leaving it."""
 
     def __init__(self, database: Database) -> None:

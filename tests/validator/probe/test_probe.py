@@ -17,7 +17,7 @@ from tests.support.engines.database import Connection
 from tests.support.login_roles import APPLICATION, login
 from tests.support.programs.commands import kms_schema
 from tests.support.reports import found
-from tests.support.rows.population import contents, populate
+from tests.support.rows.population import all_rows, populate
 from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
@@ -35,7 +35,7 @@ def probe(connection: Connection, **options: Any) -> Report:
 
 def everything(connection: Connection) -> tuple[Any, Any]:
     """Return what the catalog says, and every row. Sequences may advance, and their values are in neither."""
-    return catalog(connection), contents(connection)
+    return catalog(connection), all_rows(connection)
 
 
 @pytest.mark.parametrize("populated", [False, True], ids=["empty", "populated"])
