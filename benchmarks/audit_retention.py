@@ -1,8 +1,8 @@
-"""What a cut leaves behind: table and indexes before and after it, and how long its steps take.
+"""The sizes of tables and indexes before and after a removal of expired entries, and the duration of its steps.
 
     python -m benchmarks.audit_retention postgresql://postgres@localhost/postgres 1000000
 
-A database of its own is made on the server, as a superuser, and dropped; seven of ten entries are past their period.
+The database is created on the server by a superuser, and dropped. Seven of ten entries are past their retention period.
 """
 
 import sys
@@ -33,7 +33,7 @@ SIZES = """SELECT pg_relation_size('key_audit_logs'), pg_indexes_size('key_audit
 
 
 def main(server_url: str, entries: int) -> None:
-    """Print the sizes in MB and the times in seconds, as a table of Markdown."""
+    """Print the sizes in MB and the times in seconds, as a Markdown table."""
     with (
         closing(open_engine("", server_url)) as engine,
         new_database(engine) as database,

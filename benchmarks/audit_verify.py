@@ -1,4 +1,4 @@
-"""P4: how many entries a process verifies in a second, and how much memory it takes."""
+"""P4: the entries that a process verifies in a second, and its memory."""
 
 import json
 import subprocess
@@ -11,10 +11,10 @@ from tests.support.engines import Database
 
 
 def measure(places: Places) -> list[Measured]:
-    """Verify a sealed trail in a process of its own, as often as repetitions say.
+    """Verify a sealed audit trail in a separate process, once for each repetition.
 
-    The rate is that of the time which passes: where the server has to share the cores, less than what the process could
-    do. Its own time of the processor is beside it.
+    The rate is that of elapsed time: if the server shares the cores, it is lower than the process could reach. The
+    processor time of the process is reported, too.
     """
     return _measured(places.prepared(places.scale.longest), places.options.repetitions)
 
