@@ -78,7 +78,7 @@ def run(database: Database, folder: Path) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_the_commands_bring_everything_in_and_it_is_recorded(database: Database, tmp_path: Path) -> None:
+def test_the_commands_import_and_record_everything(database: Database, tmp_path: Path) -> None:
     keys = write_files(tmp_path)
     done = run(database, tmp_path)
     assert done.returncode == 0, done.stderr

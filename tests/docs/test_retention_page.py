@@ -57,7 +57,7 @@ def test_no_block_of_the_page_is_left_out() -> None:
     assert PAGE.count("```text") == len(BLOCKS) + 1, "but the line for cron"
 
 
-def test_the_blocks_print_what_the_page_shows(place: Retaining, tmp_path: Path) -> None:
+def test_the_blocks_print_the_output_on_the_page(place: Retaining, tmp_path: Path) -> None:
     for block, shown in BLOCKS:
         said = run(block, tmp_path, KMS_DATABASE_URL=url(place), SOURCE=str(REPOSITORY))
         assert alike(said) == alike(shown), block

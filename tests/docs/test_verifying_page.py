@@ -62,7 +62,7 @@ def test_no_block_of_the_page_is_left_out() -> None:
     assert PAGE.count("```") == 2 * (2 * len(BLOCKS) + 2)
 
 
-def test_the_blocks_print_what_the_page_shows(handed_over: Trail, url: str) -> None:
+def test_the_blocks_print_the_output_on_the_page(handed_over: Trail, url: str) -> None:
     for block, shown in BLOCKS:
         let_in = "" if LET_IN in block else f"{LET_IN}\n"
         assert alike(run(let_in + block, handed_over.folder, AUDIT_URL=url)) == alike(shown)

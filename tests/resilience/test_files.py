@@ -70,7 +70,7 @@ def copy_of(database: Database, folder: Path, journal_mode: str = "delete") -> P
     return file
 
 
-def test_a_file_that_somebody_holds(database: Database, tmp_path: Path) -> None:
+def test_a_locked_file(database: Database, tmp_path: Path) -> None:
     file = copy_of(database, tmp_path)
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("BEGIN EXCLUSIVE")

@@ -15,7 +15,7 @@ def test_each_rest_is_twice_the_one_before_up_to_the_bound() -> None:
     assert rests == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
-def test_chance_takes_off_up_to_half() -> None:
+def test_jitter_subtracts_up_to_half() -> None:
     assert Backoff(MINUTE).rest(0, lambda: 1.0) == MINUTE / 2
     rests = {Backoff(MINUTE).rest(3) for _ in range(50)}
     assert len(rests) > 40

@@ -92,7 +92,7 @@ def both(databases: tuple[Database, Database], statement: str, values: dict[str,
     return costs
 
 
-def test_reading_what_is_due_reads_no_more_of_more_keys(databases: tuple[Database, Database]) -> None:
+def test_the_cost_of_rotations_due_is_independent_of_the_number_of_keys(databases: tuple[Database, Database]) -> None:
     few, many = both(databases, "SELECT * FROM rotations_due")
     assert many <= WITHIN * few
     with closing(databases[1].connect()) as connection:
@@ -114,14 +114,18 @@ def test_a_key_that_is_due_and_its_live_version_are_read_once(databases: tuple[D
 @pytest.mark.parametrize(
     "statement", ["schedule", "forget", "retry", "missing_ceilings", "high_usage_ceilings", "high_volume_ceilings"]
 )
-def test_scheduling_reads_no_more_of_more_keys(databases: tuple[Database, Database], statement: str) -> None:
+def test_the_cost_of_scheduling_is_independent_of_the_number_of_keys(
+    databases: tuple[Database, Database], statement: str
+) -> None:
     text, values = spelled(databases[0], statement, limit=1000)
     few, many = both(databases, text, values)
     assert many <= WITHIN * few + 10
 
 
 @pytest.mark.parametrize("statement", ["next_expired", "next_scheduled"])
-def test_claiming_reads_no_more_of_more_keys(databases: tuple[Database, Database], statement: str) -> None:
+def test_the_cost_of_claiming_is_independent_of_the_number_of_keys(
+    databases: tuple[Database, Database], statement: str
+) -> None:
     closed: Any = "[]" if databases[0].dialect == "sqlite" else []
     text, values = spelled(databases[0], statement, closed=closed)
     few, many = both(databases, text, values)
@@ -134,7 +138,7 @@ def spelled(database: Database, statement: str, **values: Any) -> tuple[str, dic
     return ON_POSTGRESQL[statement].replace("{schema}", "public"), values
 
 
-def test_what_is_due_of_many_keys_is_scheduled_and_claimed(databases: tuple[Database, Database]) -> None:
+def test_due_keys_among_many_are_scheduled_and_claimed(databases: tuple[Database, Database]) -> None:
     with closing(databases[1].connect()) as connection:
         execute(connection, "BEGIN")
         queue = queue_of(connection)
@@ -147,7 +151,7 @@ def test_what_is_due_of_many_keys_is_scheduled_and_claimed(databases: tuple[Data
 
 
 @pytest.mark.only_on("postgresql")
-def test_counting_use_stays_hot_but_where_a_ceiling_is_passed(database: Database) -> None:
+def test_counting_use_is_hot_unless_a_ceiling_is_passed(database: Database) -> None:
     with closing(database.connect()) as connection:
         assert isinstance(connection, psycopg.Connection)
         execute(connection, "ALTER TABLE key_versions SET (fillfactor = 50, autovacuum_enabled = off)")

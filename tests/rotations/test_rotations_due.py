@@ -186,7 +186,7 @@ def test_a_retry_is_pending_no_more_once_another_rotation_has_succeeded(
     assert (due(view_fixture, **tables) is not None) == is_due
 
 
-def test_a_passed_limit_goes_before_a_near_one_and_then_the_reasons_have_their_order(view_fixture: ViewFixture) -> None:
+def test_a_passed_limit_precedes_a_near_one_and_then_reasons_have_an_order(view_fixture: ViewFixture) -> None:
     key = master(activated_at=NOW - 90 * DAY, expires_at=NOW + HOUR)
     live = version(key, activated_at=NOW - 30 * DAY + HOUR, version_number=7)
     timed = policy(

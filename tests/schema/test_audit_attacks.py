@@ -108,7 +108,7 @@ CHANGES_ON_POSTGRESQL = {
 @pytest.mark.only_on("postgresql")
 @pytest.mark.parametrize("role", ["origin", "replica", "local"])
 @pytest.mark.parametrize("attack", [*CHANGES, *CHANGES_ON_POSTGRESQL])
-def test_postgresql_knows_no_other_way_to_change_them(trail: Connection, attack: str, role: str) -> None:
+def test_other_statements_of_postgresql_are_refused(trail: Connection, attack: str, role: str) -> None:
     execute(trail, "CREATE VIEW plain_trail AS SELECT * FROM key_audit_logs")
     execute(trail, f"SET LOCAL session_replication_role = {role}")
     statement, rule = {**CHANGES, **CHANGES_ON_POSTGRESQL}[attack]
@@ -169,7 +169,7 @@ def test_copy_brings_no_forged_entry(trail: Connection, columns: str) -> None:
 
 
 @pytest.mark.only_on("postgresql")
-def test_an_attack_whose_error_is_swallowed_changes_nothing(trail: Connection) -> None:
+def test_an_attack_with_a_caught_error_changes_nothing(trail: Connection) -> None:
     before = stored(trail, TABLE)
     for statement, _ in CHANGES.values():
         body = statement.removesuffix(" RETURNING id")
@@ -217,7 +217,7 @@ HIJACKS = {
 
 @pytest.mark.only_on("postgresql")
 @pytest.mark.parametrize("hijack", HIJACKS)
-def test_no_object_placed_first_gets_past_the_guard(hijacker: Database, hijack: str) -> None:
+def test_no_object_earlier_on_the_search_path_bypasses_the_guard_trigger(hijacker: Database, hijack: str) -> None:
     with closing(hijacker.connect()) as connection:
         for statement in HIJACKS[hijack]:
             execute(connection, statement)

@@ -109,7 +109,7 @@ def variants() -> list[Any]:
 @pytest.mark.parametrize("ending", ["first commits first", "second commits first", "first rolls back"])
 @pytest.mark.parametrize("first", [0, 1])
 @pytest.mark.parametrize(("course", "isolations"), variants(), indirect=["course"])
-def test_two_sessions_at_once_leave_what_two_in_order_would(
+def test_concurrent_sessions_have_the_result_of_a_serial_order(
     course: Course, arena: Database, isolations: tuple[str, str], first: int, ending: str
 ) -> None:
     serial = course.serial
@@ -194,7 +194,7 @@ def test_three_sessions_do_not_close_a_circle(
 
 @pytest.mark.parametrize("line", [line_of_parents, line_of_wrappers])
 @pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1)])
-def test_waiting_for_the_advisory_lock_holds_up_nobody_who_has_it(
+def test_a_wait_for_the_advisory_lock_does_not_block_its_holder(
     postgresql: Database, observer: psycopg.Connection[Any], line: Statements, order: tuple[int, ...]
 ) -> None:
     """An older snapshot must lock the whole chain, so this is for READ COMMITTED; others retry (40001, 40P01)."""

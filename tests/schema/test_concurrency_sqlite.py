@@ -52,7 +52,7 @@ def make(connection: sqlite3.Connection, statement: Statement) -> bool:
 
 @pytest.mark.parametrize("first", [0, 1])
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
-def test_a_second_writer_is_turned_away_and_finds_what_the_first_left(
+def test_a_second_writer_gets_busy_and_then_sees_the_result_of_the_first(
     database: Database, pair: Pair, first: int
 ) -> None:
     with closing(connect(database, 0)) as earlier, closing(connect(database, 0)) as later:
@@ -78,7 +78,7 @@ def test_a_second_writer_is_turned_away_and_finds_what_the_first_left(
 
 @pytest.mark.parametrize("first", [0, 1])
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
-def test_a_second_writer_that_waits_finds_what_the_first_left(database: Database, pair: Pair, first: int) -> None:
+def test_a_second_writer_that_waits_sees_the_result_of_the_first(database: Database, pair: Pair, first: int) -> None:
     with closing(connect(database, 0)) as earlier, closing(connect(database, 10_000)) as later:
         statements = pair.make(earlier)
         order = (statements[first], statements[1 - first])

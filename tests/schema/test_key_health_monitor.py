@@ -53,9 +53,7 @@ HEALTHY: tuple[int, list[str]] = (100, [])
     ],
     ids=str,
 )
-def test_what_a_keys_own_row_takes_off_its_score(
-    view_fixture: ViewFixture, over: Row, answer: tuple[int, list[str]]
-) -> None:
+def test_columns_of_a_key_lower_its_score(view_fixture: ViewFixture, over: Row, answer: tuple[int, list[str]]) -> None:
     assert health(view_fixture, master(**over)) == answer
 
 

@@ -130,7 +130,7 @@ def test_a_new_key_needs(shared: SharedDatabase, column: str) -> None:
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_what_a_key_is_never_changes(shared: SharedDatabase, change: Row) -> None:
+def test_identity_columns_of_a_key_never_change(shared: SharedDatabase, change: Row) -> None:
     key = insert(shared.connection, "key_masters", **key_master(created_at=NOW))
     error = update_refused(shared.connection, "key_masters", key, change, rule="protect_key_master_identity")
     column = next(iter(change))
@@ -147,7 +147,7 @@ def test_usage_never_falls(shared: SharedDatabase) -> None:
     update(shared.connection, "key_masters", key, usage_count=6)
 
 
-def test_a_key_of_type_hsm_stays_hsm_held(shared: SharedDatabase) -> None:
+def test_a_key_of_type_hsm_stays_in_its_hsm(shared: SharedDatabase) -> None:
     key = insert(shared.connection, "key_masters", **hsm_key_master())
     freed = {"hsm_provider": None, "hsm_key_id": None}
     update_refused(shared.connection, "key_masters", key, freed, rule="ck_key_masters_hsm_type_is_hsm_held")

@@ -172,7 +172,7 @@ def test_reviving_a_version_does_not_displace_the_live_one(database: Database) -
         *(("key_versions", column) for column in VERSION_DEFAULTS),
     ],
 )
-def test_a_default_does_not_take_the_place_of_null(database: Database, table: str, column: str) -> None:
+def test_a_default_does_not_replace_null(database: Database, table: str, column: str) -> None:
     sqlite = database.dialect == "sqlite"
     rule = f"guard_{table.removesuffix('s')}_not_null" if sqlite else column
     earlier = {"id": "identity", "created_at": "identity", "status": "lifecycle"}.get(column)

@@ -130,7 +130,7 @@ def rule_of(shared: SharedDatabase, table: str, column: str) -> str:
     ("table", "column", "given", "sqlstate"),
     cases(("key_masters", WRONG_IN_MASTERS), ("key_versions", WRONG_IN_VERSIONS)),
 )
-def test_what_a_column_cannot_hold_is_refused(
+def test_values_outside_the_type_of_a_column_are_refused(
     shared: SharedDatabase, table: str, column: str, given: Any, sqlstate: str | None
 ) -> None:
     if table == "key_masters":
@@ -169,7 +169,7 @@ def test_no_change_makes_a_column_hold_it(
     update_refused(shared.connection, table, row, {column: given}, rule=rule, sqlstate=sqlstate)
 
 
-def test_what_a_column_can_hold_is_kept(shared: SharedDatabase) -> None:
+def test_values_of_the_type_of_a_column_are_stored(shared: SharedDatabase) -> None:
     key = base_master(
         id=uuid.UUID(ID), key_size_bits=2**31 - 1, usage_count=2**63 - 1, created_at=TIME, hsm_metadata=JSON_TEXT
     )

@@ -43,7 +43,7 @@ def lines_of(statement: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("table", "dialect"), TABLES)
-def test_a_table_file_is_what_the_model_compiles_to(table: sa.Table, dialect: Dialect) -> None:
+def test_a_table_file_equals_the_compiled_model(table: sa.Table, dialect: Dialect) -> None:
     """But for what revisions added: those name each of these lines."""
     file = lines_of(newest_files(dialect)[table.name])
     model = lines_of(table_statement(table, dialect))

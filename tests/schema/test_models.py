@@ -56,7 +56,7 @@ def written(sessions: sessionmaker[Session]) -> str:
         return write_everything(session)
 
 
-def test_the_databases_clock_can_say_when_a_version_went_live(session: Session) -> None:
+def test_the_clock_of_the_database_can_set_an_activation(session: Session) -> None:
     version = a_version(a_key(), activated_at=current_time())
     session.add(version)
     session.commit()
@@ -64,7 +64,7 @@ def test_the_databases_clock_can_say_when_a_version_went_live(session: Session) 
     assert version.activated_at == version.created_at
 
 
-def test_what_an_application_writes_it_reads_back_with_its_types(session: Session, written: str) -> None:
+def test_values_are_read_back_with_their_types(session: Session, written: str) -> None:
     key = session.scalars(sa.select(KeyMaster).filter_by(key_id=written)).one()
     assert (key.key_type, key.status, key.security_level) == (KeyType.DEK, KeyStatus.ACTIVE, KeySecurityLevel.HIGH)
     assert (type(key.key_type), type(key.id)) == (KeyType, uuid.UUID)
@@ -107,7 +107,7 @@ def test_relationships_lead_from_each_to_its_others(session: Session, written: s
     assert all(entry.key is key for entry in key.audit_entries)
 
 
-def test_what_the_server_sets_can_be_read_after_flush_and_after_commit(session: Session) -> None:
+def test_values_that_the_database_sets_can_be_read_after_flush_and_commit(session: Session) -> None:
     first, second, key, policy = an_entry(), an_entry(event_type="SECOND"), a_key(), a_policy()
     session.add_all([first, second, key, policy])
     session.flush()
@@ -123,7 +123,7 @@ def test_what_the_server_sets_can_be_read_after_flush_and_after_commit(session: 
     assert (first.id, first.sequence, first.timestamp, first.recorded_by, key.created_at) == seen
 
 
-def test_what_a_trigger_fills_in_can_be_read_after_flush(session: Session) -> None:
+def test_values_that_a_trigger_sets_can_be_read_after_flush(session: Session) -> None:
     key = a_key()
     rotation = KeyRotation(key=key, trigger=RotationTrigger.MANUAL)
     session.add_all([key, rotation])
@@ -186,7 +186,7 @@ def test_none_is_sql_null_in_json(session: Session) -> None:
     assert session.scalar(counted) == 1
 
 
-def test_a_deleted_policy_leaves_its_rotations_and_a_deleted_key_takes_its_versions(session: Session) -> None:
+def test_rotations_outlive_a_policy_and_versions_are_deleted_with_their_key(session: Session) -> None:
     key, policy = a_key(), a_policy()
     rotation = KeyRotation(key=key, policy=policy, trigger=RotationTrigger.COMPLIANCE)
     session.add_all([rotation, a_version(key)])

@@ -132,7 +132,7 @@ def test_no_function_has_a_fault(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("accepted", ACCEPTED, ids=lambda accepted: f"{accepted.function} {accepted.level}")
-def test_what_is_accepted_occurs(connection: Connection, accepted: Accepted) -> None:
+def test_every_accepted_warning_occurs(connection: Connection, accepted: Accepted) -> None:
     assert accepted.reason
     assert any(accepted.covers(found) for found in findings(connection))
 

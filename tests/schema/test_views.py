@@ -33,9 +33,7 @@ DAY = dt.timedelta(days=1)
     max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_each_engine_shows_what_the_oracle_computes(
-    view_fixture: ViewFixture, case: tuple[Tables, dt.datetime]
-) -> None:
+def test_the_views_of_each_engine_equal_the_oracle(view_fixture: ViewFixture, case: tuple[Tables, dt.datetime]) -> None:
     """The same examples run on every engine, so the engines show the same as each other, too."""
     tables, at = case
     for view in VIEWS:

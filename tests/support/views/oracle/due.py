@@ -76,7 +76,9 @@ def _in_hand(key: Row, tables: Tables) -> bool:
             and rotation["retry_count"] < rotation["max_retries"]
             and rotation["next_retry_at"] is not None
             and not any(
-                success["status"] == "COMPLETED" and success["completed_at"] >= rotation["failed_at"]
+                success["status"] == "COMPLETED"
+                and rotation["failed_at"] is not None
+                and success["completed_at"] >= rotation["failed_at"]
                 for success in about(key, tables["key_rotations"])
             )
         )
