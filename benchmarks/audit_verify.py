@@ -21,7 +21,7 @@ def measure(places: Places) -> list[Measured]:
 
 def _measured(database: Database, repetitions: int) -> list[Measured]:
     words = [sys.executable, "-m", "benchmarks.verifying", database.url, str(repetitions)]
-    done = subprocess.run(words, check=True, capture_output=True, text=True)  # noqa: S603
+    done = subprocess.run(words, check=True, capture_output=True, text=True)  # noqa: S603  (own program)
     said = json.loads(done.stdout)
     times = {name: Times(tuple(said[name])) for name in ("verify", "of it processor")}
     rate = said["entries"] / times["verify"].median

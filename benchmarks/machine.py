@@ -29,7 +29,7 @@ def commit() -> str | None:
     """Return the current commit, with a plus if files differ from it; None if it is unknown."""
     words = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty=+", "--exclude=*"]
     try:
-        done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603
+        done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603  (fixed words)
     except OSError:
         return None
     return done.stdout.strip() or None

@@ -140,4 +140,4 @@ def write_page(path: Path, text: str, engine: str) -> None:
     if place.search(before):
         path.write_text(place.sub(lambda match: f"{match[1]}{text}\n{match[2]}", before), encoding="utf-8")
     else:
-        path.write_text(f"# What was measured\n\n{text}\n", encoding="utf-8")
+        path.write_text(f"# Measurements\n\n{text}\n", encoding="utf-8")

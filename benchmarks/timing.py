@@ -62,6 +62,6 @@ def alternately(
     """
 
     def run(command: Sequence[str]) -> None:
-        subprocess.run(command, check=True, capture_output=True, env=dict(environment))  # noqa: S603
+        subprocess.run(command, check=True, capture_output=True, env=dict(environment))  # noqa: S603  (commands of the targets)
 
     return in_turn({name: partial(run, command) for name, command in commands.items()}, repetitions)

@@ -18,7 +18,7 @@ def main(url: str, repetitions: int) -> None:
             began, began_processor = time.perf_counter(), time.process_time()
             with open_trail(connection).reading() as trail:
                 verdict = verify(trail)
-            assert verdict.sound, verdict.faults  # noqa: S101  (a measurement of a verification that fails is none)
+            assert verdict.sound, verdict.faults  # noqa: S101  (a failed verification is no measurement)
             entries = verdict.entries
             passed.append((time.perf_counter() - began) * 1000)
             processor.append((time.process_time() - began_processor) * 1000)

@@ -52,12 +52,12 @@ def measure(places: Places) -> list[Measured]:
         ),
         *(Measured(f"read {name}, p95", each.p95, LIMIT, {name: each}) for name, each in pages.items()),
         Measured(
-            "to compare: 30 days of entries, aggregated anew",
+            "to compare: 30 days of entries, aggregated",
             raw[longest.events].median,
             None,
             over(raw),
             unit=" ms",
-            curve=Curve.of("aggregate 30 days anew", raw),
+            curve=Curve.of("aggregate 30 days", raw),
         ),
     ]
 

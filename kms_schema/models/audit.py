@@ -114,7 +114,7 @@ class KeyAuditLog(Base):
     key: Mapped[KeyMaster | None] = relationship(back_populates="audit_entries")
 
     # SQLite's RETURNING shows the row before the AFTER trigger sets its sequence.
-    __mapper_args__: Any = {"eager_defaults": False}  # noqa: RUF012
+    __mapper_args__: Any = {"eager_defaults": False}  # noqa: RUF012  (SQLAlchemy types it as Any)
 
 
 class KeyAuditActor(Base):

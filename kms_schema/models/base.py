@@ -68,7 +68,7 @@ class new_id(FunctionElement[uuid.UUID]):  # noqa: N801  (named like an SQL func
     inherit_cache = True
 
 
-class current_time(FunctionElement[dt.datetime]):  # noqa: N801
+class current_time(FunctionElement[dt.datetime]):  # noqa: N801  (named like an SQL function)
     """The current time of the database, in the stored format of the engine."""
 
     type = UtcTimestamp()

@@ -32,7 +32,7 @@ def open_queue(connection: "psycopg.Connection[Any] | sqlite3.Connection", schem
         return RotationQueue(SqliteStorage(connection))
     psycopg = sys.modules.get("psycopg")  # loaded if there is a connection of it
     if psycopg is not None and isinstance(connection, psycopg.Connection):
-        from kms_schema.rotations.postgresql_queue import PostgresqlStorage  # noqa: PLC0415
+        from kms_schema.rotations.postgresql_queue import PostgresqlStorage  # noqa: PLC0415  (it imports psycopg)
 
         return RotationQueue(PostgresqlStorage(connection, schema))
     raise TypeError("give a connection of psycopg or sqlite3; SQLAlchemy's has it as .connection.driver_connection")

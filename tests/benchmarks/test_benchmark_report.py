@@ -1,4 +1,4 @@
-"""What a run of the benchmark found, as table, document, page and picture."""
+"""The results of a run, as table, document, page and chart."""
 
 import json
 from itertools import pairwise
@@ -81,7 +81,7 @@ def test_a_page_has_the_machine(tmp_path: Path) -> None:
     assert text.endswith("(performance.svg)")
     page = tmp_path / "page.md"
     write_page(page, text, "PostgreSQL")
-    assert page.read_text(encoding="utf-8") == f"# What was measured\n\n{text}\n"
+    assert page.read_text(encoding="utf-8") == f"# Measurements\n\n{text}\n"
 
 
 def of(number: str, *results: Measured) -> list[Result]:

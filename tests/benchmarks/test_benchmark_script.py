@@ -34,7 +34,7 @@ on_postgresql = pytest.mark.only_on("postgresql")
 
 @dataclass(frozen=True)
 class Said:
-    """What a run left behind."""
+    """The result of a run."""
 
     status: int
     out: str
@@ -209,8 +209,8 @@ def test_data_in_another_schema_is_found_too(run: Iterator[None], empty_database
 @on_postgresql
 def test_a_table_that_cannot_be_read_is_refused(run: Iterator[None], database: Database) -> None:
     del run
-    with login(database) as stranger:
-        result = benchmark("--database-url", stranger.url)
+    with login(database) as role_without_privileges:
+        result = benchmark("--database-url", role_without_privileges.url)
     assert result.exit_code == 2
     assert "holds data" in error_of(result)
 
@@ -219,9 +219,9 @@ def test_a_table_that_cannot_be_read_is_refused(run: Iterator[None], database: D
 def test_a_role_without_createdb_gets_the_statement_to_run(run: Iterator[None], empty_database: Database) -> None:
     """It does not fall back to the database that the URL names, whatever that is."""
     del run
-    with login(empty_database) as stranger:
-        result = benchmark("--database-url", stranger.url)
-        role = sa.make_url(stranger.url).username
+    with login(empty_database) as role_without_privileges:
+        result = benchmark("--database-url", role_without_privileges.url)
+        role = sa.make_url(role_without_privileges.url).username
     assert result.exit_code == 2
     assert error_of(result).endswith(f"let the role: ALTER ROLE {role} CREATEDB")
 

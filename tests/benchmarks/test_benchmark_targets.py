@@ -26,7 +26,7 @@ REPETITIONS = 1
 
 @pytest.fixture(scope="module")
 def by_engine() -> Iterator[dict[str, Places]]:
-    """What the tests of one engine share: databases of the same size are made once."""
+    """The databases of the tests of one engine; each size is created once."""
     made: dict[str, Places] = {}
     yield made
     for places in made.values():
@@ -76,7 +76,7 @@ def is_measured(target: Target, places: Places) -> None:
 def test_costs_are_compared_over_every_history(places: Places) -> None:
     numbers = ["P1", "P5"] if places.is_sqlite else ["P1", "P2", "P3", "P5"]
     curves = [each.curve for each in chain(*(measure(places, number) for number in numbers)) if each.curve is not None]
-    expected = {"read the dashboard", "aggregate 30 days anew", "seal 1000 entries"}
+    expected = {"read the dashboard", "aggregate 30 days", "seal 1000 entries"}
     assert {curve.name for curve in curves} == expected | (
         set() if places.is_sqlite else {"refresh both views", "insert an entry"}
     )

@@ -26,7 +26,7 @@ PARAGRAPHS = {
 """How a line of each standard begins."""
 NOT_THERE_YET = "Not there yet"
 OF_OTHERS = {"cryptography", "pg_hba.conf", "kms.actor"}
-"""What the page names that is neither ours nor in the SQL under a name of one word."""
+"""Names on the page that are neither ours nor single words in the SQL."""
 
 QUOTED = re.findall(r"`([^`]+)`", NAMED.sub("", PAGE.text))
 
@@ -116,7 +116,7 @@ def test_commands_and_their_options_are_there() -> None:
 
 
 def test_features_that_are_listed_as_missing_are_missing() -> None:
-    """Whoever adds one of these has to say here what it answers."""
+    """A new feature must be removed from the list of missing ones."""
     missing = commands(PAGE.sections[NOT_THERE_YET])
     assert {line for line in missing if command_of(line) is not None} == set()
     assert missing == []

@@ -1,4 +1,4 @@
-"""docs/importing.md: its commands, run as written, and what they leave; of its statement, see the tests of rights."""
+"""docs/importing.md: its commands, run as written, and their results; the tests of roles cover its statement."""
 
 import csv
 import json

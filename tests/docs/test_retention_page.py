@@ -35,7 +35,7 @@ def alike(text: str) -> str:
 
 @pytest.fixture
 def place(database: Database, tmp_path: Path) -> Iterator[Retaining]:
-    """What the page presumes: a trail whose beginning is past its period, its key, and a folder for archives."""
+    """The preconditions of the page: an audit trail with expired entries, its key, and a folder for archives."""
     (tmp_path / "archive").mkdir()
     write_signing_key(tmp_path / "seal.key", KEY)
     (tmp_path / "keys.txt").write_text(f"{KEY.verifier}\n", encoding="utf-8")

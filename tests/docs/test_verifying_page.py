@@ -31,7 +31,7 @@ def alike(text: str) -> str:
 
 @pytest.fixture
 def handed_over(database: Database, tmp_path: Path) -> Trail:
-    """What the page says that an auditor has: a checkpoint, a key, the checker, and a trail that went on since."""
+    """The files of an auditor on the page: a checkpoint, a key, the checker, and a trail that has grown since."""
     trail = trail_of(database, tmp_path)
     shutil.copy(CHECKER, tmp_path / "check_proof.py")
     trail.write(3)

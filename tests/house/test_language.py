@@ -14,7 +14,7 @@ import pytest
 from tests.support.engines.programs import REPOSITORY
 
 NOT_DONE = REPOSITORY / "tests" / "house" / "language_not_done.txt"
-FOLDERS = ("kms_schema", "migrations", "scripts", "tools")
+FOLDERS = ("kms_schema", "migrations", "scripts", "tools", "benchmarks")
 
 PHRASES = {
     "mend, mends, mended, mender": r"\b(un)?mend(s|ed|er|ers|ing)?\b",

@@ -1,4 +1,4 @@
-"""The rules of the layout: who may import whom, and what the parts may be called."""
+"""The rules of the layout: allowed imports, and names of modules."""
 
 import ast
 import sys
@@ -22,7 +22,7 @@ FROZEN = {
     "kms_schema.sql.operations",
     "kms_schema.sql.violations",
 }
-"""What revisions use of the package: what it makes never changes."""
+"""The modules that revisions use; their output never changes."""
 
 
 def module_name(file: Path) -> str:

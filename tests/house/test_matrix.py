@@ -1,4 +1,4 @@
-"""What `.ci/run` takes of the matrix leaves no version out."""
+"""The cells of the matrix that `.ci/run` runs cover every version."""
 
 import itertools
 import re

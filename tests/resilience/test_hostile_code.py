@@ -68,7 +68,7 @@ VERSION_TABLES = {
 @pytest.mark.only_on("postgresql")
 @pytest.mark.parametrize("drift", VERSION_TABLES.values(), ids=list(VERSION_TABLES))
 def test_reading_the_revision_runs_nothing(database: Database, drift: tuple[str, str]) -> None:
-    """Whoever validates may be a superuser, and the table's owner not."""
+    """The role that validates may be a superuser, the table's owner not."""
     with closing(database.connect()) as connection:
         assert isinstance(connection, psycopg.Connection)
         role = f"{connection.info.dbname}_reader"

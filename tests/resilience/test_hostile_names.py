@@ -1,4 +1,4 @@
-"""Whatever an object is called: it is found by that name, and the SQL that mends it does that and nothing else."""
+"""Hostile names of objects: each is found by its name, and the SQL of its fix changes nothing else."""
 
 import json
 import sqlite3

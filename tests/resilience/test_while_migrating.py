@@ -78,7 +78,7 @@ def verdict(connection: Connection) -> str:
 
 @pytest.mark.only_on("postgresql")
 def test_between_two_revisions_there_is_no_verdict(empty_database: Database) -> None:
-    """005 builds indexes CONCURRENTLY, which waits for whoever has written: that can take hours."""
+    """005 builds indexes CONCURRENTLY, which waits for older writers: that can take hours."""
     empty_database.alembic("upgrade", "004")
     half_way = "SELECT count(*) FROM pg_index WHERE NOT indisvalid AND indrelid::regclass::text LIKE '%key_%'"
     with closing(empty_database.connect()) as watcher:

@@ -173,7 +173,7 @@ ENDS: dict[str, Callable[[RotationQueue, Claim], object]] = {
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("worker", ["worker-1", "worker-2"])
 def test_a_worker_that_lost_its_lease_can_do_nothing_with_it(shared: SharedDatabase, end: str, worker: str) -> None:
-    """Not even when the one who took it over has the same name, as a worker that was started anew."""
+    """Not even if the worker that took it over has the same name, such as a restarted worker."""
     rotation = a_rotation(shared.connection)
     queue = queue_of(shared.connection)
     late = claimed(shared)

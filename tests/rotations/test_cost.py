@@ -1,4 +1,4 @@
-"""Finding and claiming what is due costs what is due, and not what there is: ten times as many keys read no more."""
+"""The cost of finding and claiming due keys is proportional to the due keys: ten times as many keys cost no more."""
 
 import json
 import sqlite3
@@ -22,15 +22,15 @@ pytestmark = pytest.mark.versions("oldest and newest")
 
 FEW, MANY = 10_000, 100_000
 SQLITE_SHARE = 4
-"""How many times less on SQLite, which takes longer to make them."""
+"""The divisor of the number of keys on SQLite, where inserting takes longer."""
 LARGE = ("key_masters", "key_versions", "key_rotations")
-"""What no statement reads from one end to the other."""
+"""Tables that no statement may scan."""
 WITHIN = 1.2
 
 
 @pytest.fixture(scope="module")
 def databases(engines: Engines, engine_name: str) -> Iterator[tuple[Database, Database]]:
-    """One with a few keys and one with many."""
+    """A database with few keys and one with many."""
     engine = engines[engine_name]
     made = []
     for keys in (FEW, MANY):

@@ -116,15 +116,15 @@ def test_an_event_makes_a_key_due_until_it_is_rotated(
 
 
 @pytest.mark.parametrize("reason", EVENTS)
-def test_other_events_and_unasked_for_ones_make_no_key_due(view_fixture: ViewFixture, reason: str) -> None:
+def test_other_events_and_disabled_causes_make_no_key_due(view_fixture: ViewFixture, reason: str) -> None:
     wanted, event, others = EVENTS[reason]
     key, another = master(), master(key_type="tls")
     entries = [entry(key, **event | other) for other in others] + [entry(None, **event), entry(another, **event)]
     tables = {"key_masters": [key, another], "rotation_policies": [policy(**wanted)]}
     assert due(view_fixture, key_audit_logs=entries, **tables) is None
-    unasked = policy(**dict.fromkeys(wanted, False))
+    without = policy(**dict.fromkeys(wanted, False))
     assert (
-        due(view_fixture, key_masters=[key], rotation_policies=[unasked], key_audit_logs=[entry(key, **event)]) is None
+        due(view_fixture, key_masters=[key], rotation_policies=[without], key_audit_logs=[entry(key, **event)]) is None
     )
 
 

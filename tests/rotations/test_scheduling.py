@@ -1,4 +1,4 @@
-"""What is due gets one rotation, by whichever host; what failed is tried again when its time has come."""
+"""A due key gets one rotation, whichever host schedules it; failed rotations are planned again at their time."""
 
 import datetime as dt
 import json

@@ -1,6 +1,6 @@
-"""The trail is written once: every way through SQL to change, remove, forge or silence an entry is refused.
+"""Entries are written once: all SQL that changes, removes, forges or suppresses an entry is refused.
 
-What only SQLite can be told is in `test_audit_attacks_on_sqlite.py`.
+Attacks on SQLite only are in `test_audit_attacks_on_sqlite.py`.
 """
 
 import datetime as dt
@@ -52,7 +52,7 @@ CHANGES = {
     ),
     "UPDATE RETURNING": ("UPDATE key_audit_logs SET user_id = 'nobody' RETURNING id", NO_UPDATE),
 }
-"""What both engines can be told."""
+"""Attacks on both engines."""
 
 
 @pytest.mark.parametrize("attack", CHANGES)
@@ -181,8 +181,8 @@ def test_an_attack_with_a_caught_error_changes_nothing(trail: Connection) -> Non
 def hijacker(database: Database) -> Iterator[Database]:
     """The database as seen by an application that may also make objects of its own, in a schema and temporarily."""
     name = sa.make_url(database.url).database
-    rights = (f"INSERT, SELECT ON {TABLE}", f"CREATE, TEMPORARY ON DATABASE {name}")
-    with login(database, *rights) as seen:
+    privileges = (f"INSERT, SELECT ON {TABLE}", f"CREATE, TEMPORARY ON DATABASE {name}")
+    with login(database, *privileges) as seen:
         yield seen
 
 
@@ -226,8 +226,8 @@ def test_no_object_earlier_on_the_search_path_bypasses_the_guard_trigger(hijacke
         backdated = Forbidden({"timestamp": now() - dt.timedelta(days=9)}, GUARD)
         refuses_insert(connection, trail, audit_entry(), backdated)
         if hijack == "temporary keys":
-            stranger = insert(connection, "pg_temp.key_masters", id=key_master()["id"])
-            nobody = Forbidden({"key_id": stranger["id"]}, "fk_key_audit_logs_key_id_key_masters", "23503")
+            temporary = insert(connection, "pg_temp.key_masters", id=key_master()["id"])
+            nobody = Forbidden({"key_id": temporary["id"]}, "fk_key_audit_logs_key_id_key_masters", "23503")
             refuses_insert(connection, trail, audit_entry(), nobody)
         insert(connection, trail, **audit_entry())
         execute(connection, "SET search_path = pg_catalog")

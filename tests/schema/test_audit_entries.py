@@ -53,7 +53,7 @@ FORGED: list[Row] = [
 
 STRICT = {"ignore_check_constraints": "OFF", "foreign_keys": "OFF"}
 LAX = {"ignore_check_constraints": "ON", "foreign_keys": "OFF"}
-"""What a SQLite client may have set. In this table even ignored CHECK constraints hold: a guard asks what they ask."""
+"""Settings of SQLite clients. In this table guard triggers repeat even CHECK constraints that a client ignores."""
 
 ACCEPTED: list[Row] = [
     *({"event_category": str(category)} for category in AuditCategory),

@@ -122,8 +122,8 @@ def test_constraints_apply_to_a_restore(sealed: Connection, table: str, row: Row
 
 @pytest.mark.only_on("postgresql")
 def test_only_the_owner_restores_evidence(database: Database) -> None:
-    rights = [f"SELECT, INSERT ON {table}" for table in ROWS]
-    with login(database, *rights) as role, closing(role.connect()) as connection:
+    privileges = [f"SELECT, INSERT ON {table}" for table in ROWS]
+    with login(database, *privileges) as role, closing(role.connect()) as connection:
         execute(connection, "SET kms.restore = on")
         for table, row, rule in ((SEALS, seal(2), SEAL_GUARD), (LEAVES, page(), LEAF_GUARD)):
             refused(connection, inserting(table, row), row, rule=rule)

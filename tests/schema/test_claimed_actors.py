@@ -1,4 +1,4 @@
-"""Whom an application says that it acts for: a claim in the entries that the database writes, for one transaction."""
+"""The actor: a claim of the application in the entries that the database writes, for one transaction."""
 
 import re
 import sqlite3
@@ -171,8 +171,8 @@ def test_a_claim_that_is_left_does_not_commit_and_is_found_where_foreign_keys_ar
 
 @pytest.mark.only_on("postgresql")
 def test_only_the_owner_writes_such_an_entry_without_the_change(database: Database) -> None:
-    rights = ("INSERT, SELECT ON key_audit_logs", "INSERT, SELECT, UPDATE ON key_masters")
-    with login(database, *rights) as application, closing(application.connect()) as connection:
+    privileges = ("INSERT, SELECT ON key_audit_logs", "INSERT, SELECT, UPDATE ON key_masters")
+    with login(database, *privileges) as application, closing(application.connect()) as connection:
         assert isinstance(connection, psycopg.Connection)
         for event in (*RecordedEvent, "key_revoked", " KEY_REVOKED", "KEY_REVOKED\t"):
             refused(

@@ -1,7 +1,6 @@
-"""Every rule that reads other rows, held against two sessions at once on PostgreSQL.
+"""Every rule that reads other rows, with two concurrent sessions on PostgreSQL.
 
-What they leave must be explained by one of them having come after the other, no forbidden state may be left, and
-nobody may be stopped by a deadlock.
+The result must equal that of a serial order, no forbidden state may remain, and no session may fail by a deadlock.
 """
 
 from collections.abc import Iterator

@@ -12,7 +12,7 @@ from tools.entity_diagram import entity_diagram
 DIAGRAM = entity_diagram().splitlines()
 TABLES = {name: table for name, table in Base.metadata.tables.items() if "only_on" not in table.info}
 
-# What https://mermaid.js.org/syntax/entityRelationshipDiagram.html says of a line, each of a single form.
+# Cardinalities in https://mermaid.js.org/syntax/entityRelationshipDiagram.html, each in one form.
 WORD = r"[A-Za-z_]\w*"
 ENTITY = re.compile(rf"    (?P<table>{WORD}) \{{")
 ATTRIBUTE = re.compile(

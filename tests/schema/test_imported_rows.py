@@ -99,7 +99,7 @@ def test_a_key_is_updated_from_all_of_its_versions(shared: SharedDatabase) -> No
 
 @pytest.mark.only_on("postgresql")
 def test_the_entries_of_a_statement_are_written_at_once(shared: SharedDatabase) -> None:
-    """What costs most is a statement of its own for each entry; COPY is one as INSERT is."""
+    """A statement for each entry would cost most; COPY is one statement, as INSERT is."""
     execute(shared.connection, "SET LOCAL track_functions = 'all'")
     after = last_sequence(shared.connection)
     insert_all(shared, "key_masters", (masters := [active_key_master() for _ in range(MANY)]))
@@ -124,7 +124,7 @@ def test_after_many_rows_a_single_row_causes_no_table_scan(shared: SharedDatabas
     FROM key_masters WHERE key_size_bits = 256"""
     for number in (1, 2):
         execute(shared.connection, "ANALYZE key_masters")
-        execute(shared.connection, "ANALYZE key_versions")  # what was planned before is planned anew
+        execute(shared.connection, "ANALYZE key_versions")  # invalidates cached plans
         execute(shared.connection, statement, {"version": number, "blob": envelope(256)})
     read = "SELECT sum(seq_tup_read) FROM pg_stat_xact_user_tables WHERE relname IN ('key_masters', 'key_versions')"
     (before,) = execute(shared.connection, read).fetchone()

@@ -214,12 +214,12 @@ def test_a_parent_is_there(shared: SharedDatabase) -> None:
 @pytest.mark.parametrize("size", [2, 3, 5])
 def test_no_chain_of_parents_closes_a_circle(shared: SharedDatabase, size: int) -> None:
     keys = family(shared, size)
-    (stranger,) = family(shared, 1)
+    (unrelated,) = family(shared, 1)
     for later in keys[1:]:
         change = {"parent_key_id": later["key_id"]}
         update_refused(shared.connection, "key_masters", keys[0], change, rule="validate_key_master_parent")
-    update(shared.connection, "key_masters", keys[0], parent_key_id=stranger["key_id"])
-    update(shared.connection, "key_masters", keys[-1], parent_key_id=stranger["key_id"])
+    update(shared.connection, "key_masters", keys[0], parent_key_id=unrelated["key_id"])
+    update(shared.connection, "key_masters", keys[-1], parent_key_id=unrelated["key_id"])
     update(shared.connection, "key_masters", keys[0], parent_key_id=None)
 
 

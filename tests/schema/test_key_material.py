@@ -65,7 +65,7 @@ def kek_version(shared: SharedDatabase, **over: Any) -> Row:
 
 
 def rewrap(wrapper: Row | None, **over: Any) -> Row:
-    """Return the change that encrypts a 256-bit key anew, under `wrapper` or a key that is kept elsewhere."""
+    """Return the change that rewraps a 256-bit key with `wrapper` or an external key."""
     return {
         "encrypted_key_data": envelope(256),
         "wrapped_by_version_id": None if wrapper is None else wrapper["id"],

@@ -48,7 +48,7 @@ pytestmark = pytest.mark.versions("all")
 
 TABLE = "key_rotations"
 NOT_UPDATED_AS_OTHERS = {"id", "key_id", "status", "retry_count"}
-"""What a trigger answers for on UPDATE: identity and lifecycle."""
+"""Rules of triggers on UPDATE: identity and lifecycle."""
 
 HOUR = dt.timedelta(hours=1)
 DIGEST = "0123456789abcdef" * 4

@@ -1,4 +1,4 @@
-"""What a column may hold. PostgreSQL's types say so; SQLite's bind nothing, so that each column has a check there."""
+"""Values that a column accepts. PostgreSQL has types; SQLite does not enforce types, so each column has a CHECK."""
 
 import sqlite3
 import time
@@ -186,7 +186,7 @@ def test_values_of_the_type_of_a_column_are_stored(shared: SharedDatabase) -> No
 
 @pytest.mark.parametrize("table", ["key_masters", "key_versions"])
 def test_a_row_has_no_other_name_than_its_id(shared: SharedDatabase, table: str) -> None:
-    """REPLACE through the `rowid` of an ordinary SQLite table gets past every guard."""
+    """REPLACE through the `rowid` of an ordinary SQLite table would bypass every guard trigger."""
     with pytest.raises((sqlite3.OperationalError, psycopg.errors.UndefinedColumn), match="rowid"):
         shared.connection.execute(f"SELECT rowid FROM {table}")  # type: ignore[arg-type]  # noqa: S608
 

@@ -1,4 +1,5 @@
-"""What the SQL files say twice agrees: lifecycles with the vocabulary, tables with the models, names with limits."""
+"""Comparison of SQL files with their sources: lifecycles with the vocabulary, tables with the models, names with
+limits."""
 
 import re
 from typing import Literal

@@ -37,7 +37,7 @@ SETTINGS = settings(
     suppress_health_check=[*HealthCheck],
 )
 CONFLICTS = ("", "", "", "OR REPLACE", "OR REPLACE", "OR IGNORE", "OR FAIL")
-"""What a SQLite client may add to an INSERT or UPDATE; it must change nothing."""
+"""Conflict clauses that a SQLite client may add to an INSERT or UPDATE; they must change nothing."""
 
 PARTIAL = ("OR IGNORE", "OR FAIL")
 """These leave what a statement did to the rows before the one that was refused, which nothing else does."""

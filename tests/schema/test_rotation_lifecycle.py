@@ -72,7 +72,7 @@ def in_status(shared: SharedDatabase, status: RotationStatus, **over: Any) -> Ro
 
 
 def is_stored(shared: SharedDatabase, row: Row, **values: Any) -> bool:
-    """Whether the columns of `row` hold `values`."""
+    """Return True if the columns of `row` have `values`."""
     return all(
         value_of(shared.connection, TABLE, row, column) == adapt(value, shared.dialect)
         for column, value in values.items()
@@ -220,7 +220,7 @@ def test_only_a_retry_changes_the_count(
         refuses_update(shared.connection, TABLE, row, Forbidden(change, LIFECYCLE))
 
 
-@pytest.mark.parametrize("lease", [None, HOUR], ids=["no end", "not run out"])
+@pytest.mark.parametrize("lease", [None, HOUR], ids=["no end", "not expired"])
 @pytest.mark.parametrize("claimant", ["worker-2", None])
 def test_a_claim_does_not_change_hands_while_the_lease_runs(
     shared: SharedDatabase, lease: dt.timedelta | None, claimant: str | None
@@ -234,7 +234,7 @@ def test_a_claim_does_not_change_hands_while_the_lease_runs(
     update(shared.connection, TABLE, row, claimed_by="worker-1", lease_expires_at=now() + 2 * HOUR)
 
 
-def test_a_claim_changes_hands_when_the_lease_has_run_out(shared: SharedDatabase) -> None:
+def test_another_worker_may_claim_after_the_lease_has_expired(shared: SharedDatabase) -> None:
     row = in_status(shared, RotationStatus.RUNNING, claimed_by="worker-1", lease_expires_at=now() - HOUR)
     update(shared.connection, TABLE, row, claimed_by="worker-2", lease_expires_at=now() + HOUR)
     refuses_update(shared.connection, TABLE, row, Forbidden({"claimed_by": "worker-1"}, LIFECYCLE))
@@ -248,7 +248,7 @@ def test_an_unclaimed_rotation_may_be_claimed(shared: SharedDatabase) -> None:
 
 
 @pytest.mark.parametrize("outcome", ["COMPLETED", "FAILED"])
-@pytest.mark.parametrize("lease", [HOUR, -HOUR], ids=["not run out", "run out"])
+@pytest.mark.parametrize("lease", [HOUR, -HOUR], ids=["not expired", "expired"])
 def test_only_the_claimant_ends_a_rotation(shared: SharedDatabase, outcome: str, lease: dt.timedelta) -> None:
     row = in_status(shared, RotationStatus.RUNNING, claimed_by="worker-1", lease_expires_at=now() + lease)
     for other in ("worker-2", None):

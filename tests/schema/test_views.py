@@ -1,4 +1,4 @@
-"""What holds for all three views: any population, the deployed text, and a refresh that readers do not notice."""
+"""Tests of all three views: random rows, the deployed text, and a refresh that does not block readers."""
 
 import datetime as dt
 import re

@@ -1,7 +1,7 @@
-"""Clients that go on using a database while it is migrated, and how long each of their statements took.
+"""Clients that use a database while it is migrated, and the duration of each of their statements.
 
-They keep every rule at 004 and at 005 alike, so that none of their statements may fail at any moment of a migration.
-Each works on rows of its own: whoever waits here waits for the migration.
+They violate no rule of 004 or 005, so none of their statements may fail during a migration. Each works on its own rows,
+so a wait is a wait for the migration.
 """
 
 import sqlite3
@@ -81,7 +81,7 @@ class Client:
 
 
 Round = Callable[[Client], None]
-"""What a client does again and again."""
+"""The repeated operation of a client."""
 
 
 def record_events(client: Client) -> None:
@@ -197,7 +197,7 @@ class Clients:
     def _repeat(self, name: str) -> None:
         with closing(self._database.connect()) as connection:
             if isinstance(connection, sqlite3.Connection):
-                # Who reads waits for no lock: where one is held against it, its statement fails at once.
+                # Readers wait for no lock: a conflicting lock makes their statement fail at once.
                 connection.execute(f"PRAGMA busy_timeout = {0 if name == READER else BUSY_TIMEOUT_MS}")
             else:
                 execute(connection, f"SET application_name = '{name}'")
@@ -217,7 +217,7 @@ class Clients:
 
     @property
     def names(self) -> set[str]:
-        """Who they are."""
+        """The names of the clients."""
         return {thread.name for thread in self._threads}
 
     def faults(self) -> list[str]:

@@ -33,7 +33,7 @@ def forbidden_states(dump: TableDump) -> list[str]:
 
 
 def is_live(version: Row) -> bool:
-    """Whether a version is the one that its key encrypts with."""
+    """Return True if a version is the live one of its key."""
     return version["activated_at"] is not None and version["deactivated_at"] is None
 
 

@@ -32,7 +32,7 @@ class Operation:
     table: str
     values: Row = field(default_factory=dict)
     ids: tuple[Any, ...] = ()
-    """Whom an UPDATE or DELETE is about."""
+    """The row of an UPDATE or DELETE."""
     id_column: str = "id"
 
     def statement(self, conflict: str = "") -> tuple[str, Row]:

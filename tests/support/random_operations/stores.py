@@ -19,7 +19,7 @@ from tests.support.statements import execute
 
 SQLITE_MESSAGE = re.compile(r"(?P<kind>CHECK|UNIQUE|NOT NULL|FOREIGN KEY) constraint failed(: (?P<what>.*))?")
 SET_DIFFERENTLY = {"key_audit_logs": {"id", "sequence", "recorded_by"}}
-"""What each engine sets in its own way; a refused entry takes a number of PostgreSQL's sequence along."""
+"""Columns that each engine sets differently; on PostgreSQL a refused entry uses up a number of the sequence."""
 
 
 @dataclass(frozen=True)

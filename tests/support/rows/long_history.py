@@ -1,4 +1,4 @@
-"""What a database has seen after years: states that the triggers let come about, one from the other."""
+"""The rows of a database after years: each state follows from another as the triggers allow."""
 
 from typing import Any
 

@@ -76,7 +76,7 @@ BYPASSES = {
         since=16,
     ),
     "heir of who may be one": Bypass(
-        # What {between} may become, its heir may not: that takes SET on both memberships.
+        # {between} may SET ROLE to the owner, but its member may not: that requires SET on both memberships.
         "KMS419",
         "GRANT {between} TO {role} WITH SET FALSE",
         RESTORED,
@@ -196,7 +196,7 @@ HARMLESS: dict[str, tuple[int, str]] = {
     "may grant a superuser's role": (16, "GRANT {superuser} TO {role} WITH INHERIT FALSE, SET FALSE, ADMIN TRUE"),
     "superuser as a member": (13, "GRANT {owner} TO CURRENT_USER; GRANT pg_write_server_files TO {superuser}"),
     "owner as a member": (13, "GRANT pg_write_server_files TO {owner}"),
-    "its own rights through a view": (
+    "its own privileges through a view": (
         15,
         "CREATE VIEW own WITH (security_invoker) AS SELECT * FROM key_versions; ALTER VIEW own OWNER TO {owner};"
         " GRANT SELECT ON own TO {role}",
@@ -207,4 +207,4 @@ HARMLESS: dict[str, tuple[int, str]] = {
         " ALTER FUNCTION own() OWNER TO {owner}; REVOKE EXECUTE ON FUNCTION own() FROM PUBLIC",
     ),
 }
-"""What can be given, from which version on, and leads past nothing: it must not be found."""
+"""Grants that bypass nothing, with the version that supports them; they must not be reported."""
