@@ -17,7 +17,9 @@ class Backoff:
     """
 
     first: dt.timedelta = dt.timedelta(minutes=1)
+    """The longest rest after the first failure; jitter shortens it by up to half."""
     longest: dt.timedelta = dt.timedelta(hours=6)
+    """The upper bound of all rests."""
 
     def __post_init__(self) -> None:
         """Raises `ValueError` unless 0 < `first` <= `longest`."""
@@ -25,7 +27,15 @@ class Backoff:
             raise ValueError(f"the first rest is longer than 0 and at most {self.longest}, not {self.first}")
 
     def rest(self, retries: int, chance: Callable[[], float] = _random) -> dt.timedelta:
-        """Return the rest after a failure that `retries` retries preceded; `chance` returns a number from 0 to 1."""
+        """Return the rest after a failure.
+
+        - `retries`: the number of retries before the failure; 0 for the first failure
+        - `chance`: a function that returns a random number from 0 to 1
+
+        ```python
+        Backoff(first=dt.timedelta(seconds=10)).rest(2)     # 20 to 40 seconds
+        ```
+        """
         # 2.0**1023 is the largest power of two of a float; a timedelta has a smaller range.
         doublings = min(retries, 1023)
         seconds = min(self.longest.total_seconds(), self.first.total_seconds() * 2.0**doublings)

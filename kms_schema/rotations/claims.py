@@ -20,10 +20,13 @@ class Claim:
     """One rotation, claimed by a worker until the lease expires."""
 
     id: uuid.UUID
+    """`key_rotations.id`."""
     key_master_id: uuid.UUID
+    """`key_masters.id`."""
     key_id: str
     """The key's name, as in `key_masters.key_id`."""
     trigger: str
+    """A value of `kms_schema.vocabulary.RotationTrigger`."""
     details: Mapping[str, Any]
     """The cause, if it was scheduled from `rotations_due`: `reason`, `reasons`, `policy_name` and `due_at`."""
     old_version: int | None
@@ -35,6 +38,7 @@ class Claim:
     claimed_by: str
     """The worker's name with a random suffix, unique to this claim, as in `key_rotations.claimed_by`."""
     lease_expires_at: dt.datetime
+    """In UTC or another time zone, always aware."""
     taken_over_from: str | None = None
     """`claimed_by` of the earlier claim whose lease expired, or None."""
 

@@ -17,8 +17,11 @@ class Window:
 
     policy_name: str
     start: str
+    """`HH:MM`, part of the window."""
     end: str
+    """`HH:MM`, not part of the window."""
     timezone: str
+    """A name of the IANA database, such as `Europe/Berlin`."""
 
     def is_open(self, at: dt.datetime) -> bool:
         """Return True if `at`, an aware time, is in the window. Raises `RotationError` if the time zone is unknown."""
