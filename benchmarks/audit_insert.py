@@ -87,5 +87,5 @@ def _commit(statement: str, keys: Sequence[object], commits: int, client: Connec
     """Add entries one by one, each in a transaction, as an application does: over the network, prepared."""
     for number in range(commits):
         level = "LOW" if number % 20 else "HIGH"
-        said = {"key": keys[number % len(keys)], "user": f"user-{number}", "level": level, "risk": number % 100}
-        execute(client, statement, said)
+        values = {"key": keys[number % len(keys)], "user": f"user-{number}", "level": level, "risk": number % 100}
+        execute(client, statement, values)

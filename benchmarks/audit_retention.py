@@ -83,10 +83,10 @@ def _measure(connection: "psycopg.Connection[tuple[object, ...]]", entries: int)
 def _cut(trail: OpenTrail, key: SigningKey, folder: Path) -> None:
     begun, seen = time.perf_counter(), {}
 
-    def told(what: str, done: int, _of: int) -> None:
+    def report(what: str, done: int, _of: int) -> None:
         seen[what] = (done, time.perf_counter() - begun)
 
-    (done,) = retain.retain(trail, key, folder, told, lambda _: told("exported and sealed", 0, 0))
+    (done,) = retain.retain(trail, key, folder, report, lambda _: report("exported and sealed", 0, 0))
     for what, (_, seconds) in seen.items():
         print(f"{what}: {seconds:.1f} s after the beginning")
     assert done.archive is not None  # noqa: S101  (for mypy)

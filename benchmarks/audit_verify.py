@@ -22,11 +22,11 @@ def measure(places: Places) -> list[Measured]:
 def _measured(database: Database, repetitions: int) -> list[Measured]:
     words = [sys.executable, "-m", "benchmarks.verifying", database.url, str(repetitions)]
     done = subprocess.run(words, check=True, capture_output=True, text=True)  # noqa: S603  (own program)
-    said = json.loads(done.stdout)
-    times = {name: Times(tuple(said[name])) for name in ("verify", "of it processor")}
-    rate = said["entries"] / times["verify"].median
-    entries = f"{said['entries']} entries"
+    result = json.loads(done.stdout)
+    times = {name: Times(tuple(result[name])) for name in ("verify", "of it processor")}
+    rate = result["entries"] / times["verify"].median
+    entries = f"{result['entries']} entries"
     return [
         Measured(f"verify {entries}: thousands a second", rate, Limit(400, at_least=True), times),
-        Measured(f"verify {entries}: memory", said["megabytes"], Limit(64, unit=" MB")),
+        Measured(f"verify {entries}: memory", result["megabytes"], Limit(64, unit=" MB")),
     ]

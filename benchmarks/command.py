@@ -97,15 +97,15 @@ def main(  # noqa: PLR0913, PLR0917  (click passes each option by name)
     results: list[Result] = []
     with _interruptible() as cleanup, closing(open_engine(engine, database_url)) as opened:
         if database_url is None and not opened.name.startswith("sqlite"):
-            said = ", ".join(f"{name}={value}" for name, value in settings().items())
-            _tell(f"started {opened.name} with {said}")
-        places = Places(opened, options, _tell)
+            listed = ", ".join(f"{name}={value}" for name, value in settings().items())
+            _report(f"started {opened.name} with {listed}")
+        places = Places(opened, options, _report)
         cleanup.places = places
         with closing(places):
-            run = {**places.described(described), **_said_of(options)}
+            run = {**places.described(described), **_options_of(options)}
             try:
                 for target in chosen:
-                    _tell(f"{target.number}: {target.what}")
+                    _report(f"{target.number}: {target.what}")
                     since = time.monotonic()
                     results += [(target, each) for each in target.measure(places)]
                     run["seconds"][target.number] = round(time.monotonic() - since, 1)
@@ -128,7 +128,7 @@ def _chosen(only: Sequence[str], *, on_sqlite: bool) -> list[Target]:
     return [target for target in chosen if target.on_sqlite]
 
 
-def _said_of(options: Options) -> dict[str, Any]:
+def _options_of(options: Options) -> dict[str, Any]:
     """Return the command, date and options of a run."""
     return {
         "command": _command(),
@@ -140,7 +140,7 @@ def _said_of(options: Options) -> dict[str, Any]:
     }
 
 
-def _tell(what: str) -> None:
+def _report(what: str) -> None:
     """Report on standard error the step that runs: one line for steps of seconds to minutes."""
     clear()
     click.echo(what, err=True)

@@ -36,15 +36,15 @@ class Options:
 class Places:
     """The databases of one run, on one server."""
 
-    def __init__(self, engine: Engine, options: Options, tell: Callable[[str], None] = lambda _: None) -> None:
-        """Create nothing yet; `tell` receives the names of slow steps."""
+    def __init__(self, engine: Engine, options: Options, report: Callable[[str], None] = lambda _: None) -> None:
+        """Create nothing yet; `report` receives the names of slow steps."""
         self.options = options
         self.made: list[Database] = []
         """The databases that exist."""
         self.count = 0
         """The number of databases created so far."""
         self._engine = engine
-        self._tell = tell
+        self._report = report
         self._ages = Ages.from_now()
         self._prepared: dict[tuple[Size, str], Database] = {}
 
@@ -103,7 +103,9 @@ class Places:
     def _prepare(self, size: Size, revision: str) -> Database:
         if revision == HEAD:
             database = self._create(self.prepared(size, AT_004))
-            self._tell(f"upgrading and sealing {_told(size)}" if size.events else f"upgrading {_told(size)}")
+            self._report(
+                f"upgrading and sealing {_size_text(size)}" if size.events else f"upgrading {_size_text(size)}"
+            )
             _upgrade(database, HEAD)
             with closing(database.connect()) as connection:
                 while open_queue(connection).backfill():
@@ -116,7 +118,7 @@ class Places:
                 analyze(connection)
             return database
         database = self._create(self.prepared(size.without_events, AT_004) if size.events else None)
-        self._tell(f"loading {_told(size)}")
+        self._report(f"loading {_size_text(size)}")
         if not size.events:
             _upgrade(database, AT_004)
         load = load_events if size.events else load_keys
@@ -136,7 +138,7 @@ class Places:
         self.made.remove(database)
 
 
-def _told(size: Size) -> str:
+def _size_text(size: Size) -> str:
     return f"{size.keys} keys and {size.events} audit entries" if size.events else f"{size.keys} keys"
 
 

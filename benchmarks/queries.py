@@ -53,7 +53,7 @@ def _compared(at_head: Connection, at_004: Connection, sampler: Sampler, repetit
             times["004"].median / times["head"].median,
             FASTER if came_later(query, had) else NOT_SLOWER,
             times,
-            plan=told(query, plans),
+            plan=plan_text(query, plans),
             as_planned=all(goes_by(query, plan) for plan in plans),
         )
 
@@ -69,18 +69,18 @@ def goes_by(query: Query, plan: Plan) -> bool:
     return meant and (query.sorts or not plan.sorts)
 
 
-def told(query: Query, plans: Sequence[Plan]) -> str:
+def plan_text(query: Query, plans: Sequence[Plan]) -> str:
     """Return the indexes of a query's first plan, and faults of the other plans."""
     first, *others = plans
-    said = "+".join(first.indexes) or "no index"
+    text = "+".join(first.indexes) or "no index"
     if first.sorts and not query.sorts:
-        return f"{said}, and sorts"
+        return f"{text}, and sorts"
     for other in others:
         if other.indexes != first.indexes:
-            said += f"; prepared, {'+'.join(other.indexes) or 'none'}"
+            text += f"; prepared, {'+'.join(other.indexes) or 'none'}"
         elif other.sorts and not query.sorts:
-            said += "; prepared, it sorts"
-    return said
+            text += "; prepared, it sorts"
+    return text
 
 
 def _ask(connection: Connection, statement: str, samples: Sequence[dict[str, Any]]) -> None:

@@ -23,10 +23,10 @@ def measure(places: Places) -> list[Measured]:
         time.sleep(BEFORE_SECONDS if places.scale.name != "tiny" else 0)
         began = time.monotonic()
         process = start_alembic(database.url, "upgrade", "005")
-        said = process.communicate()[1]
+        output = process.communicate()[1]
         ended = time.monotonic()
         if process.returncode:
-            raise click.ClickException(f"the upgrade that was to be measured failed: {said}")
+            raise click.ClickException(f"the upgrade that was to be measured failed: {output}")
         clients.await_each(ended)
     return measured(clients, waited_since, began, ended, places.scale.longest.events)
 

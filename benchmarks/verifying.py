@@ -22,8 +22,8 @@ def main(url: str, repetitions: int) -> None:
             entries = verdict.entries
             passed.append((time.perf_counter() - began) * 1000)
             processor.append((time.process_time() - began_processor) * 1000)
-    said = {"verify": passed, "of it processor": processor, "entries": entries, "megabytes": _most_megabytes()}
-    json.dump(said, sys.stdout)
+    result = {"verify": passed, "of it processor": processor, "entries": entries, "megabytes": _most_megabytes()}
+    json.dump(result, sys.stdout)
 
 
 def _most_megabytes() -> float:

@@ -39,7 +39,7 @@ def load_keys(connection: Connection, size: Size, seed: int, ages: Ages) -> None
             add(connection, "key_versions", VERSION_COLUMNS, chain.from_iterable(key.versions for key in keys))
             add(connection, "key_rotations", ROTATION_COLUMNS, chain.from_iterable(key.rotations for key in keys))
             made += len(keys)
-            _tell("keys", made, size.keys)
+            _report("keys", made, size.keys)
     clear()
 
 
@@ -66,7 +66,7 @@ def load_events(connection: Connection, size: Size, seed: int, ages: Ages) -> No
             numbered = batch if first is None else [(*row, first + made + place) for place, row in enumerate(batch)]
             add(connection, "key_audit_logs", columns, numbered)
             made += len(batch)
-            _tell("audit entries", made, size.events)
+            _report("audit entries", made, size.events)
     clear()
 
 
@@ -119,7 +119,7 @@ def batches(rows: Iterable[Any], count: int) -> Iterator[list[Any]]:
         yield batch
 
 
-def _tell(what: str, done: int, of: int) -> None:
+def _report(what: str, done: int, of: int) -> None:
     if on_terminal():
         show_count(f"loading {what}", done, of)
 

@@ -130,21 +130,21 @@ class Rotations:
     def _completed(self, version: int, days: float) -> tuple[Any, ...]:
         times = _Times(self.ages.ago(days + 0.007), self.ages.ago(days + 0.001), completed=self.ages.ago(days))
         took = int(self.random.lognormvariate(6, 1))
-        said = {"claimed_by": self._worker(), "execution_time_ms": took}
-        return self._row("COMPLETED", version, times, new_version=version + 1, **said)
+        values = {"claimed_by": self._worker(), "execution_time_ms": took}
+        return self._row("COMPLETED", version, times, new_version=version + 1, **values)
 
     def _failed(self, version: int, days: float) -> tuple[Any, ...]:
         times = _Times(self.ages.ago(days + 0.007), self.ages.ago(days + 0.001), failed=self.ages.ago(days))
-        said = {"error_message": self.random.choice(ERRORS), "retry_count": 3, "claimed_by": self._worker()}
-        return self._row("FAILED", version, times, **said)
+        values = {"error_message": self.random.choice(ERRORS), "retry_count": 3, "claimed_by": self._worker()}
+        return self._row("FAILED", version, times, **values)
 
     def _worker(self) -> str:
         return f"worker-{self.random.randrange(8)}"
 
-    def _row(self, status: str, version: int, times: _Times, **said: Any) -> tuple[Any, ...]:
+    def _row(self, status: str, version: int, times: _Times, **values: Any) -> tuple[Any, ...]:
         trigger = self.random.choices([*TRIGGERS], [*TRIGGERS.values()])[0]
         return (
             f"{self.random.getrandbits(128):032x}", self.key, self.policy, trigger, times.scheduled, times.started,
-            times.completed, times.failed, version, said.get("new_version"), status, said.get("error_message"),
-            said.get("retry_count", 0), said.get("claimed_by"), times.lease, said.get("execution_time_ms"),
+            times.completed, times.failed, version, values.get("new_version"), status, values.get("error_message"),
+            values.get("retry_count", 0), values.get("claimed_by"), times.lease, values.get("execution_time_ms"),
         )  # fmt: skip

@@ -162,10 +162,10 @@ def test_a_page_is_not_sorted_not_even_by_a_prepared_statement() -> None:
     in_order, sorted_ = Plan(("a",), sorts=False), Plan(("a",), sorts=True)
     assert queries.goes_by(page, in_order)
     assert not queries.goes_by(page, sorted_)
-    assert queries.told(page, [in_order, in_order]) == "a"
-    assert queries.told(page, [in_order, sorted_]) == "a; prepared, it sorts"
-    assert queries.told(page, [sorted_, sorted_]) == "a, and sorts"
-    assert queries.told(page, [in_order, Plan((), sorts=True)]) == "a; prepared, none"
+    assert queries.plan_text(page, [in_order, in_order]) == "a"
+    assert queries.plan_text(page, [in_order, sorted_]) == "a; prepared, it sorts"
+    assert queries.plan_text(page, [sorted_, sorted_]) == "a, and sorts"
+    assert queries.plan_text(page, [in_order, Plan((), sorts=True)]) == "a; prepared, none"
 
 
 @pytest.mark.only_on("postgresql")
