@@ -1,5 +1,5 @@
-"""Measurements of what the package promises about speed; `scripts/benchmark.py` is their thin face.
+"""Measurements of the performance targets of the package; `scripts/benchmark.py` runs them.
 
-`targets` lists them, a module each measures them, `places` makes the database for it and `timing` the times. What is
-promised are ratios within one run: seconds depend on the machine.
+`targets` lists the targets, and one module measures each. `places` creates the databases, `timing` measures times.
+Targets are ratios within one run, since seconds depend on the machine.
 """

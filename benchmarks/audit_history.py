@@ -1,4 +1,4 @@
-"""Audit entries that come while something is measured: the same ones each time, but for what the server sets."""
+"""Audit entries that are written during measurements: the same each time, except for values that the database sets."""
 
 from tests.support.engines.database import Connection
 from tests.support.statements import dialect_of, execute
@@ -34,17 +34,17 @@ VALUES = (
     " 'a key was used by the payment service', 'user-' || n % 5000, 'session-' || (100000 + n / 100),"
     " '10.0.0.' || n % 250, n % 50, CASE WHEN n % 20 = 0 THEN 'HIGH' ELSE 'LOW' END, n % 100, {metadata}"
 )
-"""What entry number `n` says, after its key: uses of keys by an application, 320 bytes each."""
+"""The values of entry number `n`, without its key: uses of keys by an application, 320 bytes each."""
 
 
 def add_keys(connection: Connection) -> None:
-    """Make keys that entries are about."""
+    """Create the keys of the entries."""
     dialect = dialect_of(connection)
     execute(connection, _KEY[dialect].format(numbers=_NUMBERS[dialect].format(count=KEYS)))
 
 
 def entries(connection: Connection, count: int, table: str = "key_audit_logs") -> str:
-    """Return the statement that adds so many entries, over the first keys there are."""
+    """Return the statement that adds a number of entries, over the first keys."""
     dialect = dialect_of(connection)
     numbers = _NUMBERS[dialect].format(count=count)
     keys = f"SELECT id FROM key_masters ORDER BY key_id LIMIT {KEYS}"

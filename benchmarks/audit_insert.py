@@ -1,4 +1,6 @@
-"""P3: an audit entry against a row of the same table with its primary key, foreign key and CHECKs only."""
+"""P3: insertion of an audit entry, compared with a row of the same table with only its primary key, foreign key and
+CHECKs.
+"""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +23,7 @@ BARE = (
     "ALTER TABLE bare ALTER id SET DEFAULT gen_random_uuid(), ALTER sequence SET DEFAULT nextval('bare_sequence'),"
     " ALTER timestamp SET DEFAULT clock_timestamp(), ALTER recorded_by SET DEFAULT session_user",
 )
-"""Without guard and indexes, values come from defaults, and ids are what tables usually have."""
+"""Without guard triggers and indexes: values come from defaults, and ids are the usual ones."""
 INSERT = (
     "INSERT INTO {table} (key_id, event_type, event_category, event_description, user_id, security_level, risk_score)"
     " VALUES (:key, 'DECRYPT', 'SECURITY', 'a key was used by the payment service', :user, :level, :risk)"
@@ -31,7 +33,7 @@ SOME_KEYS = f"SELECT id FROM key_masters ORDER BY key_id LIMIT {KEYS}"
 
 
 def measure(places: Places) -> list[Measured]:
-    """Insert into both tables in turn; both grow by as much. Then over histories of every length."""
+    """Insert into both tables in turn, which grow equally. Then measure over histories of each length."""
     with places.empty() as database:
         with closing(database.connect()) as connection:
             add_keys(connection)
@@ -64,7 +66,7 @@ def _against_bare(database: Database, places: Places) -> Iterator[Measured]:
 
 
 def _over_histories(places: Places) -> Measured:
-    """Return what an entry costs that one client commits, by how many there are."""
+    """Return the time of an entry that one client commits, by the number of entries before."""
     histories, commits = places.scale.histories, places.scale.commits
     statement = INSERT.format(table="key_audit_logs")
     with places.copies(histories) as databases, ExitStack() as stack:
@@ -82,8 +84,8 @@ def _over_histories(places: Places) -> Measured:
 
 
 def _commit(statement: str, keys: Sequence[object], commits: int, client: Connection) -> None:
-    """Add entries one by one, each a transaction, as an application does: over the wire, prepared by the driver."""
+    """Add entries one by one, each in a transaction, as an application does: over the network, prepared."""
     for number in range(commits):
         level = "LOW" if number % 20 else "HIGH"
-        said = {"key": keys[number % len(keys)], "user": f"user-{number}", "level": level, "risk": number % 100}
-        execute(client, statement, said)
+        values = {"key": keys[number % len(keys)], "user": f"user-{number}", "level": level, "risk": number % 100}
+        execute(client, statement, values)

@@ -1,8 +1,8 @@
-"""What a cut leaves behind: table and indexes before and after it, and how long its steps take.
+"""The sizes of tables and indexes before and after a removal of expired entries, and the duration of its steps.
 
     python -m benchmarks.audit_retention postgresql://postgres@localhost/postgres 1000000
 
-A database of its own is made on the server, as a superuser, and dropped; seven of ten entries are past their period.
+The database is created on the server by a superuser, and dropped. Seven of ten entries are past their retention period.
 """
 
 import sys
@@ -33,13 +33,13 @@ SIZES = """SELECT pg_relation_size('key_audit_logs'), pg_indexes_size('key_audit
 
 
 def main(server_url: str, entries: int) -> None:
-    """Print the sizes in MB and the times in seconds, as a table of Markdown."""
+    """Print the sizes in MB and the times in seconds, as a Markdown table."""
     with (
         closing(open_engine("", server_url)) as engine,
         new_database(engine) as database,
         closing(database.connect()) as connection,
     ):
-        assert isinstance(connection, psycopg.Connection)  # noqa: S101
+        assert isinstance(connection, psycopg.Connection)  # noqa: S101  (for mypy)
         apply(connection, prefix=PREFIX)
         try:
             _measure(connection, entries)
@@ -77,19 +77,19 @@ def _measure(connection: "psycopg.Connection[tuple[object, ...]]", entries: int)
             connection.execute(statement.encode())
         _show(connection, name)
     with _timed("verify"), trail.reading() as snapshot:
-        assert verify(snapshot).sound  # noqa: S101
+        assert verify(snapshot).sound  # noqa: S101  (a failed verification is no measurement)
 
 
 def _cut(trail: OpenTrail, key: SigningKey, folder: Path) -> None:
     begun, seen = time.perf_counter(), {}
 
-    def told(what: str, done: int, _of: int) -> None:
+    def report(what: str, done: int, _of: int) -> None:
         seen[what] = (done, time.perf_counter() - begun)
 
-    (done,) = retain.retain(trail, key, folder, told, lambda _: told("exported and sealed", 0, 0))
+    (done,) = retain.retain(trail, key, folder, report, lambda _: report("exported and sealed", 0, 0))
     for what, (_, seconds) in seen.items():
         print(f"{what}: {seconds:.1f} s after the beginning")
-    assert done.archive is not None  # noqa: S101
+    assert done.archive is not None  # noqa: S101  (for mypy)
     size = done.archive.stat().st_size
     print(f"removed {done.removed}; archive {size / 1e6:.1f} MB, {size / done.removed:.0f} bytes an entry")
     with _timed("check_archive"):
@@ -105,7 +105,7 @@ def _timed(name: str) -> Iterator[None]:
 
 def _show(connection: "psycopg.Connection[tuple[object, ...]]", name: str) -> None:
     row = connection.execute(SIZES).fetchone()
-    assert row is not None  # noqa: S101
+    assert row is not None  # noqa: S101  (for mypy)
     table, indexes, leaves = (int(str(size)) / 1e6 for size in row)
     print(f"| {name} | {table:.0f} | {indexes:.0f} | {leaves:.0f} |", flush=True)
 

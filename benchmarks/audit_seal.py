@@ -1,4 +1,4 @@
-"""P5: sealing a thousand entries over a long history against a short one, among writers that are not done."""
+"""P5: sealing a thousand entries over a long and a short history, with unfinished writers."""
 
 from contextlib import ExitStack, closing
 from functools import partial
@@ -16,8 +16,8 @@ ENTRIES, TRANSACTIONS, ROLLED_BACK = 1_000, 10, 5
 
 
 def measure(places: Places) -> list[Measured]:
-    """Seal in turn over histories of every length, each time a thousand entries, some of which come late, between
-    numbers that never come.
+    """Seal a thousand entries in turn over histories of each length; some entries are late, between numbers that never
+    come.
     """
     histories = places.scale.histories
     short, long = histories[0].events, histories[-1].events
@@ -35,7 +35,7 @@ def measure(places: Places) -> list[Measured]:
 
 
 class BusyTrail:
-    """A trail with a writer whose entry comes only after the next seal, on PostgreSQL."""
+    """An audit trail with a writer whose entry commits only after the next seal, on PostgreSQL."""
 
     def __init__(self, database: Database) -> None:
         """Begin to write."""
@@ -49,7 +49,7 @@ class BusyTrail:
             execute(self._late, entries(self._late, 1))
 
     def write(self) -> None:
-        """Commit a thousand entries among rollbacks; the one that was held back comes now, and another later."""
+        """Commit a thousand entries among rollbacks; the delayed entry commits now, and another one stays open."""
         if self._late is not None:
             execute(self._late, "COMMIT")
         self._begin()

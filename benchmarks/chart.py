@@ -1,7 +1,7 @@
-"""What each operation costs over longer and longer histories, as an SVG for a page: readable by day and by night.
+"""The cost of each operation over histories of increasing length, as an SVG in light and dark colours.
 
-Both axes are logarithmic, since costs are from tenths of a millisecond to seconds: a flat line is a cost that does not
-grow with what has accumulated, and one that climbs a decade with each decade of entries reads everything.
+Both axes are logarithmic, since costs range from tenths of a millisecond to seconds. A flat line is a cost that does
+not depend on the history; a line that rises a decade with each decade of entries reads all of it.
 """
 
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ COLOURS = (
     ("#8a4fbf", "#cfa2ff"),
     ("#a15c00", "#ffb95c"),
 )
-"""Of each curve, on white and on black: told apart by markers too."""
+"""The colours of the curves on white and on black; markers distinguish them, too."""
 MARKERS = ("circle", "square", "triangle", "diamond", "cross")
 LEAST_BETWEEN = 17
-"""Pixels between the names of two curves."""
+"""Pixels between the labels of two curves."""
 
 
 def chart(curves: Sequence[Curve]) -> str:
-    """Return the picture; without a curve, one that says so."""
+    """Return the SVG; without curves, one that says so."""
     drawn = [curve for curve in curves if curve.milliseconds]
     parts = [
         _head(),
@@ -45,7 +45,7 @@ def chart(curves: Sequence[Curve]) -> str:
 
 
 class _Axes:
-    """Both axes over whole decades."""
+    """Both axes, over whole decades."""
 
     def __init__(self, curves: Sequence[Curve]) -> None:
         entries = [count for curve in curves for count in curve.milliseconds]
@@ -115,7 +115,7 @@ def _marker(shape: str, x: float, y: float) -> str:
 
 
 def _spread(places: Sequence[float]) -> list[float]:
-    """Move the names of curves that end close together apart, in their order."""
+    """Move the labels of curves that end close together apart, in their order."""
     order = sorted(range(len(places)), key=lambda number: places[number])
     moved = list(places)
     for before, after in pairwise(order):

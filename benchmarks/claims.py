@@ -1,4 +1,4 @@
-"""What was claimed of this schema before anybody had measured it, beside what a run found."""
+"""Claims about this schema from before any measurement, compared with the results of a run."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from benchmarks.targets import Measured
 
 @dataclass(frozen=True)
 class Claim:
-    """A promise, and the target whose measurements say how much of it is so."""
+    """A claim, and the target whose measurements test it."""
 
     words: str
     target: str
     found: Callable[[Sequence[Measured]], str]
-    """Puts what was measured of the target in words."""
+    """Describes the measurements of the target."""
 
 
 def count(number: float) -> str:
-    """Return a number with its thousands apart."""
+    """Return a number with separated thousands."""
     return f"{number:,.0f}".replace(",", " ")
 
 
@@ -57,4 +57,4 @@ CLAIMS = (
     Claim("Partial indexes save 60 to 80 % of the storage", "P9", _saved),
     Claim("Indexes take 20 to 30 % of the size of the table", "P9", _share),
 )
-"""As the description of the original system has them."""
+"""From the description of the original system."""

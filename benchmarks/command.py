@@ -30,14 +30,14 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class Files:
-    """Where results go besides standard output."""
+    """The files of the results, besides standard output."""
 
     json: Path | None
     markdown: Path | None
     chart: Path | None
 
     def refuse_missing_folders(self) -> None:
-        """Find out before hours have gone by. Raises `UsageError`."""
+        """Check the folders before the measurements. Raises `UsageError` if one is missing."""
         for path in (self.json, self.markdown, self.chart):
             if path is not None and not path.resolve().parent.is_dir():
                 raise click.UsageError(f"there is no folder {path.resolve().parent} to write {path.name} to")
@@ -49,23 +49,21 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "--only", multiple=True, metavar="NUMBER", type=click.Choice([target.number for target in TARGETS]),
-    help="Measure this target, P1 to P12; can be given several times. Without it, all.",
+    help="Measure this target, P1 to P12; repeatable.",
 )  # fmt: skip
 @click.option(
     "--scale", type=click.Choice([*SCALES]), metavar="[small|medium|full]", default="small", show_default=True,
-    help="Up to 100 thousand, a million, or ten million audit entries; 10 or 100 thousand keys.",
+    help="0.1, 1 or 10 million audit entries.",
 )  # fmt: skip
-@click.option("--engine", default="postgresql-18", show_default=True, help="sqlite, or the PostgreSQL to start.")
-@click.option("--database-url", metavar="URL", help="A PostgreSQL server instead. The role has to have CREATEDB.")
-@click.option("--seed", type=int, default=1, show_default=True, help="The same seed and scale make the same rows.")
-@click.option("--repetitions", type=click.IntRange(1), default=11, show_default=True, help="How often to run each.")
+@click.option("--engine", default="postgresql-18", show_default=True, help="sqlite, or a PostgreSQL to start.")
+@click.option("--database-url", metavar="URL", help="A PostgreSQL server; needs CREATEDB.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the rows.")
+@click.option("--repetitions", type=click.IntRange(1), default=11, show_default=True, help="Runs of each operation.")
 @click.option("--foreign-tables", type=click.IntRange(0), default=0, show_default=True,
-    help="Tables of a host's beside ours, for P7.")  # fmt: skip
-@click.option(
-    "--json", "json_file", type=_FILE, help="Write every single time, and on what it was measured, to a file."
-)
-@click.option("--markdown", "markdown_file", type=_FILE, help="Write the table as a page, or into its place in one.")
-@click.option("--chart", "chart_file", type=_FILE, help="Write the curves of cost to an SVG file.")
+    help="Additional tables of a host, for P7.")  # fmt: skip
+@click.option("--json", "json_file", type=_FILE, help="Write times and machine to a file.")
+@click.option("--markdown", "markdown_file", type=_FILE, help="Write the table to a page.")
+@click.option("--chart", "chart_file", type=_FILE, help="Write the cost curves as SVG.")
 def main(  # noqa: PLR0913, PLR0917  (click passes each option by name)
     only: tuple[str, ...],
     scale: str,
@@ -78,10 +76,10 @@ def main(  # noqa: PLR0913, PLR0917  (click passes each option by name)
     markdown_file: Path | None,
     chart_file: Path | None,
 ) -> None:
-    """Measure what is promised about speed, in databases that are made for it and dropped.
+    """Measure the performance targets, in databases that are created for it and dropped.
 
-    Without a URL, a PostgreSQL is started whose commits go to the disk. With one, databases named kms_benchmark_… are
-    made on that server; a URL whose own database holds keys or audit entries is refused.
+    Without a URL, a PostgreSQL server is started whose commits reach the disk. With a URL, databases named
+    kms_benchmark_… are created on that server; a URL whose database contains keys or audit entries is refused.
 
     Exit status: 0 all targets are met, 1 not, 2 usage, or refused, 3 cannot connect, 130 interrupted.
 
@@ -99,15 +97,15 @@ def main(  # noqa: PLR0913, PLR0917  (click passes each option by name)
     results: list[Result] = []
     with _interruptible() as cleanup, closing(open_engine(engine, database_url)) as opened:
         if database_url is None and not opened.name.startswith("sqlite"):
-            said = ", ".join(f"{name}={value}" for name, value in settings().items())
-            _tell(f"started {opened.name} with {said}")
-        places = Places(opened, options, _tell)
+            listed = ", ".join(f"{name}={value}" for name, value in settings().items())
+            _report(f"started {opened.name} with {listed}")
+        places = Places(opened, options, _report)
         cleanup.places = places
         with closing(places):
-            run = {**places.described(described), **_said_of(options)}
+            run = {**places.described(described), **_options_of(options)}
             try:
                 for target in chosen:
-                    _tell(f"{target.number}: {target.what}")
+                    _report(f"{target.number}: {target.what}")
                     since = time.monotonic()
                     results += [(target, each) for each in target.measure(places)]
                     run["seconds"][target.number] = round(time.monotonic() - since, 1)
@@ -130,8 +128,8 @@ def _chosen(only: Sequence[str], *, on_sqlite: bool) -> list[Target]:
     return [target for target in chosen if target.on_sqlite]
 
 
-def _said_of(options: Options) -> dict[str, Any]:
-    """Return how a run was started, and when."""
+def _options_of(options: Options) -> dict[str, Any]:
+    """Return the command, date and options of a run."""
     return {
         "command": _command(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
@@ -142,14 +140,14 @@ def _said_of(options: Options) -> dict[str, Any]:
     }
 
 
-def _tell(what: str) -> None:
-    """Say on standard error what goes on: a line for what takes seconds to minutes."""
+def _report(what: str) -> None:
+    """Report on standard error the step that runs: one line for steps of seconds to minutes."""
     clear()
     click.echo(what, err=True)
 
 
 def _command() -> str:
-    """Return how this was started, as somebody else would start it."""
+    """Return the command line, without passwords."""
     words = [word if "://" not in word else redact(word) for word in sys.argv[1:]]
     return shlex.join(["python", "scripts/benchmark.py", *words])
 
@@ -166,14 +164,14 @@ def _write(files: Files, results: Sequence[Result], run: dict[str, Any]) -> None
 
 
 def _from(page: Path, picture: Path | None, curves: Sequence[Curve]) -> str | None:
-    """Return where the chart is, as the page names it."""
+    """Return the path of the chart relative to the page."""
     if picture is None or not curves:
         return None
     return os.path.relpath(picture.resolve(), page.resolve().parent).replace(os.sep, "/")
 
 
 class _interruptible:  # noqa: N801  (a context manager, used like a function)
-    """Turn Ctrl-C, and SIGTERM, into one line about what was dropped, and exit status 130."""
+    """Turn Ctrl-C and SIGTERM into one line about the dropped databases, and exit status 130."""
 
     def __init__(self) -> None:
         self.places: Places | None = None

@@ -1,4 +1,4 @@
-"""P11: eight clients count their use of one key version, against a table that has counters and nothing else."""
+"""P11: eight clients count their use of one key version, compared with a table that has only counters."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +26,7 @@ PATIENCE_SECONDS = 30
 
 
 def measure(places: Places) -> list[Measured]:
-    """Count in both tables in turn: each of the clients commits so many times, all on one row."""
+    """Count in both tables in turn: each client commits a number of times, all on one row."""
     commits, repetitions = places.scale.commits, places.options.repetitions
     with places.copies([places.scale.histories[0]]) as (database,):
         with ExitStack() as stack:
@@ -54,7 +54,7 @@ def _count(statement: str, version: object, commits: int, client: Connection) ->
 
 
 def _hot(database: Database, expected: int) -> float:
-    """Return the share, as soon as the server has added up what sessions did that have ended."""
+    """Return the share, after the server has added up the statistics of ended sessions."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         with closing(database.connect()) as connection:

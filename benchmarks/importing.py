@@ -1,7 +1,7 @@
-"""P12: many keys from another store, as docs/importing.md has it: every rule holds and every row is recorded.
+"""P12: import of many keys from another store, as in docs/importing.md: every rule is checked and every row recorded.
 
-Keys with a live version each, one KEK for each thousand, in statements of a hundred thousand rows. What a row takes
-is not promised. That the trail has all of them is.
+The keys have a live version each, and one KEK for each thousand, in statements of a hundred thousand rows. There is no
+target for the time of a row. The target is that the audit log has all of them.
 """
 
 import time
@@ -31,11 +31,11 @@ VERSIONS = (
 ENTRIES = "SELECT count(*) FROM key_audit_logs WHERE event_type IN ({types})"
 OF_KEYS, OF_VERSIONS = "'KEY_CREATED', 'KEY_ACTIVATED'", "'VERSION_CREATED', 'VERSION_ACTIVATED'"
 ENTRIES_EACH = 2
-"""Of a key and of a version: that it is there, and that it is in use."""
+"""The entries of a key and a version: created, and activated."""
 
 
 def measure(places: Places) -> list[Measured]:
-    """Bring in as many keys as `rotations_due` is measured among."""
+    """Import as many keys as in the measurement of `rotations_due`."""
     number = places.scale.due_among
     store = _Store(number, places.options.seed)
     with places.empty() as database, closing(database.connect()) as connection:
@@ -58,7 +58,7 @@ def _each(what: str, times: Times, number: int) -> Measured:
 
 
 def _timed(connection: Connection, table: str, columns: tuple[str, ...], rows: Callable[[], Iterator[Any]]) -> Times:
-    """Add rows, so many in a transaction; return what each took."""
+    """Add rows, a number of them in each transaction; return the time of each transaction."""
     times = []
     for batch in batches(rows(), AT_ONCE):
         began = time.perf_counter()
@@ -74,7 +74,7 @@ def _count(connection: Connection, types: str) -> int:
 
 
 class _Store:
-    """What is brought in. An id has the number of its key in it, so that nothing has to be kept in mind."""
+    """The imported rows. An id contains the number of its key, so that no mapping is needed."""
 
     def __init__(self, keys: int, seed: int) -> None:
         self._keys = keys

@@ -1,6 +1,6 @@
-"""P9: each partial index against one over the same columns of every row, both as small as they can be.
+"""P9: each partial index, compared with a full index over the same columns, both freshly built.
 
-Beside it, to plan with, what a row of each table takes, and its entries in all indexes.
+For planning, it also reports the size of a row of each table, and of its entries in all indexes.
 """
 
 from contextlib import closing
@@ -22,7 +22,7 @@ INDEXES = (
 
 
 def measure(places: Places) -> list[Measured]:
-    """Build both, in a transaction that is rolled back, and compare what they take."""
+    """Build both indexes in a transaction that is rolled back, and compare their sizes."""
     database = places.prepared(places.scale.workload)
     with closing(database.connect()) as connection:
         found = execute(connection, PARTIAL).fetchall()

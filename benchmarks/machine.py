@@ -1,4 +1,4 @@
-"""What the figures of a run were measured on: they say nothing without it."""
+"""The machine and software of a run, without which its figures have no meaning."""
 
 import os
 import platform
@@ -21,15 +21,15 @@ PRAGMAS = ("journal_mode", "synchronous", "cache_size", "page_size")
 
 
 def described(database: Database) -> dict[str, Any]:
-    """Return processor, memory, versions and the settings that costs depend on."""
+    """Return processor, memory, versions and the settings that affect cost."""
     return {"commit": commit(), "machine": _machine(), "python": platform.python_version(), "server": _server(database)}
 
 
 def commit() -> str | None:
-    """Return the commit that is checked out, with a plus where files differ from it; None where that is unknown."""
+    """Return the current commit, with a plus if files differ from it; None if it is unknown."""
     words = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty=+", "--exclude=*"]
     try:
-        done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603
+        done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603  (fixed words)
     except OSError:
         return None
     return done.stdout.strip() or None

@@ -1,7 +1,7 @@
-"""Databases to measure in: always new ones, which are dropped afterwards; nobody's tables are touched.
+"""Databases for measurements: always new ones, which are dropped afterwards.
 
-What takes long to make is made once: first the keys, at 004; copies of that get the entries; a copy of each of those is
-upgraded to head and sealed. What is measured without writing reads those; what writes has a copy.
+Expensive steps run once: first the keys, at 004. Copies of that database get the entries, and a copy of each is
+upgraded to head and sealed. Measurements that only read use those databases; others use copies.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,7 @@ HEAD = "head"
 
 @dataclass(frozen=True)
 class Options:
-    """What whoever measures can choose."""
+    """The options of a run."""
 
     scale: Scale
     repetitions: int
@@ -36,37 +36,37 @@ class Options:
 class Places:
     """The databases of one run, on one server."""
 
-    def __init__(self, engine: Engine, options: Options, tell: Callable[[str], None] = lambda _: None) -> None:
-        """Make nothing yet; `tell` is told what takes a while."""
+    def __init__(self, engine: Engine, options: Options, report: Callable[[str], None] = lambda _: None) -> None:
+        """Create nothing yet; `report` receives the names of slow steps."""
         self.options = options
         self.made: list[Database] = []
-        """Those that are there."""
+        """The databases that exist."""
         self.count = 0
-        """How many there have been."""
+        """The number of databases created so far."""
         self._engine = engine
-        self._tell = tell
+        self._report = report
         self._ages = Ages.from_now()
         self._prepared: dict[tuple[Size, str], Database] = {}
 
     @property
     def scale(self) -> Scale:
-        """How much there is to measure with."""
+        """The scale of the measurements."""
         return self.options.scale
 
     @property
     def is_sqlite(self) -> bool:
-        """Whether it is SQLite that is measured."""
+        """True if SQLite is measured."""
         return self._engine.name.startswith("sqlite")
 
     def prepared(self, size: Size, revision: str = HEAD) -> Database:
-        """Return the database of a size that many read, and nobody writes to; nobody stays connected to it either."""
+        """Return the shared database of a size, which is only read; connections to it are closed."""
         if (size, revision) not in self._prepared:
             self._prepared[size, revision] = self._prepare(size, revision)
         return self._prepared[size, revision]
 
     @contextmanager
     def copies(self, sizes: Sequence[Size], revision: str = HEAD) -> Iterator[list[Database]]:
-        """Make copies of prepared databases, to write to."""
+        """Create copies of prepared databases, for writing."""
         copies: list[Database] = []
         try:
             for size in sizes:
@@ -78,7 +78,7 @@ class Places:
 
     @contextmanager
     def empty(self) -> Iterator[Database]:
-        """Make a database at head with nothing in it."""
+        """Create an empty database at head."""
         database = self._create()
         try:
             _upgrade(database, HEAD)
@@ -87,7 +87,7 @@ class Places:
             self._drop(database)
 
     def described(self, describe: Callable[[Database], dict[str, Any]]) -> dict[str, Any]:
-        """Return what is to be said of the server, asked over a database that is dropped again."""
+        """Return the description of the server, from a database that is dropped again."""
         database = self._create()
         try:
             return describe(database)
@@ -95,7 +95,7 @@ class Places:
             self._drop(database)
 
     def close(self) -> None:
-        """Drop whatever there is."""
+        """Drop all databases."""
         for database in [*self.made]:
             self._drop(database)
         self._prepared.clear()
@@ -103,7 +103,9 @@ class Places:
     def _prepare(self, size: Size, revision: str) -> Database:
         if revision == HEAD:
             database = self._create(self.prepared(size, AT_004))
-            self._tell(f"upgrading and sealing {_told(size)}" if size.events else f"upgrading {_told(size)}")
+            self._report(
+                f"upgrading and sealing {_size_text(size)}" if size.events else f"upgrading {_size_text(size)}"
+            )
             _upgrade(database, HEAD)
             with closing(database.connect()) as connection:
                 while open_queue(connection).backfill():
@@ -116,7 +118,7 @@ class Places:
                 analyze(connection)
             return database
         database = self._create(self.prepared(size.without_events, AT_004) if size.events else None)
-        self._tell(f"loading {_told(size)}")
+        self._report(f"loading {_size_text(size)}")
         if not size.events:
             _upgrade(database, AT_004)
         load = load_events if size.events else load_keys
@@ -136,7 +138,7 @@ class Places:
         self.made.remove(database)
 
 
-def _told(size: Size) -> str:
+def _size_text(size: Size) -> str:
     return f"{size.keys} keys and {size.events} audit entries" if size.events else f"{size.keys} keys"
 
 
@@ -147,7 +149,7 @@ def _upgrade(database: Database, revision: str) -> None:
 
 @contextmanager
 def new_database(engine: Engine) -> Iterator[Database]:
-    """Make a database at head with nothing in it, outside of a run."""
+    """Create an empty database at head, outside of a run."""
     with closing(Places(engine, Options(scale=_NOTHING, repetitions=1))) as places, places.empty() as database:
         yield database
 

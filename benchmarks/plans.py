@@ -1,4 +1,4 @@
-"""How a server goes about a query: for the values at hand, and for any, as it does with prepared statements."""
+"""Query plans: for given values, and generic ones, as for prepared statements."""
 
 import re
 from collections.abc import Iterator
@@ -14,17 +14,17 @@ _SQLITE_SORTS = "FOR ORDER BY"
 
 @dataclass(frozen=True)
 class Plan:
-    """What matters of it."""
+    """The relevant parts of a plan."""
 
     indexes: tuple[str, ...]
-    """In the order of the plan."""
+    """The indexes, in the order of the plan."""
     sorts: bool
-    """Whether rows are sorted, all that there are, before the first is returned."""
+    """True if all rows are sorted before the first is returned."""
 
 
 def plans_of(connection: Connection, statement: str, values: dict[str, Any]) -> list[Plan]:
-    """Return the plan for these values, and PostgreSQL's for whatever values, which drivers get that prepare what they
-    have run some times: pages of a key with much history are found by it as if the key had as little as most.
+    """Return the plan for these values, and the generic plan of PostgreSQL, which drivers use for statements that they
+    have prepared: it finds pages of a key with a long history as if the key had few entries.
     """
     if dialect_of(connection) == "sqlite":
         steps = [step[3] for step in execute(connection, f"EXPLAIN QUERY PLAN {statement}", values).fetchall()]
@@ -35,7 +35,7 @@ def plans_of(connection: Connection, statement: str, values: dict[str, Any]) -> 
 
 
 def _spelled(connection: Connection, index: str) -> str:
-    """Return the name of an index, or that of the constraint which SQLite has made it for."""
+    """Return the name of an index, or of the constraint for which SQLite created it."""
     match = re.fullmatch(r"sqlite_autoindex_(\w+)_\d+", index)
     if match is None:
         return index

@@ -1,4 +1,4 @@
-"""P8: the hot queries with the indexes of 005 and later, against the same database at 004."""
+"""P8: the hot queries with the indexes of 005 and later, compared with the same database at 004."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -16,9 +16,9 @@ from tests.support.engines.database import Connection
 from tests.support.statements import dialect_of, execute
 
 FASTER = Limit(3, at_least=True)
-"""Where the index for it came later than 004."""
+"""The limit if the index came later than 004."""
 NOT_SLOWER = Limit(0.9, at_least=True)
-"""Where 004 has it: so much two runs of the same differ."""
+"""The limit if 004 has the index: two runs of the same query differ by as much."""
 CATALOG = {
     "postgresql": "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema()",
     "sqlite": "SELECT name FROM sqlite_schema WHERE type = 'index'",
@@ -26,7 +26,7 @@ CATALOG = {
 
 
 def measure(places: Places) -> list[Measured]:
-    """Ask both databases in turn, with the same values."""
+    """Query both databases in turn, with the same values."""
     size = places.scale.workload
     after, before = places.prepared(size), places.prepared(size, AT_004)
     sampler = Sampler(after, places.options.seed)
@@ -53,40 +53,40 @@ def _compared(at_head: Connection, at_004: Connection, sampler: Sampler, repetit
             times["004"].median / times["head"].median,
             FASTER if came_later(query, had) else NOT_SLOWER,
             times,
-            plan=told(query, plans),
+            plan=plan_text(query, plans),
             as_planned=all(goes_by(query, plan) for plan in plans),
         )
 
 
 def came_later(query: Query, had: set[str]) -> bool:
-    """Whether an index that is meant for a query is none of those that 004 had; constraints came with their tables."""
+    """True if none of the indexes for a query is in 004; constraints came with their tables."""
     return any(index.startswith("idx_") and index not in had for index in query.indexes)
 
 
 def goes_by(query: Query, plan: Plan) -> bool:
-    """Whether a plan goes by the indexes that are meant for a query, and sorts nothing that it should not."""
+    """True if a plan uses the indexes for a query, and has no unexpected sort."""
     meant = set(query.indexes) <= set(plan.indexes) or bool(set(query.instead) & set(plan.indexes))
     return meant and (query.sorts or not plan.sorts)
 
 
-def told(query: Query, plans: Sequence[Plan]) -> str:
-    """Return the indexes of a query's first plan, and what is not as it should be in the others."""
+def plan_text(query: Query, plans: Sequence[Plan]) -> str:
+    """Return the indexes of a query's first plan, and faults of the other plans."""
     first, *others = plans
-    said = "+".join(first.indexes) or "no index"
+    text = "+".join(first.indexes) or "no index"
     if first.sorts and not query.sorts:
-        return f"{said}, and sorts"
+        return f"{text}, and sorts"
     for other in others:
         if other.indexes != first.indexes:
-            said += f"; prepared, {'+'.join(other.indexes) or 'none'}"
+            text += f"; prepared, {'+'.join(other.indexes) or 'none'}"
         elif other.sorts and not query.sorts:
-            said += "; prepared, it sorts"
-    return said
+            text += "; prepared, it sorts"
+    return text
 
 
 def _ask(connection: Connection, statement: str, samples: Sequence[dict[str, Any]]) -> None:
-    """Ask with each of the values, on PostgreSQL without waiting for an answer before the next question.
+    """Query with each of the values; on PostgreSQL in pipeline mode.
 
-    The way there and back takes longer than many a query, and twice as long where both ends share a processor.
+    A round trip takes longer than many queries, and twice as long if client and server share a processor.
     """
     with nullcontext() if isinstance(connection, sqlite3.Connection) else connection.pipeline():
         for asked in [execute(connection, statement, values) for values in samples]:

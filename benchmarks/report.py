@@ -1,4 +1,4 @@
-"""What a run found: a table for people, a document for programs."""
+"""The results of a run: a table for people, a document for programs."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ _GENERATED = r"(<!-- measured on {engine} -->\n).*?(<!-- end -->)"
 
 
 def table(results: Sequence[Result]) -> str:
-    """Return the results as Markdown that can be read as it stands."""
+    """Return the results as Markdown that is readable as plain text."""
     rows = [HEAD, *(_row(target, measured) for target, measured in results)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     lines = [
@@ -33,7 +33,7 @@ def _row(target: Target, measured: Measured) -> tuple[str, ...]:
 
 
 def plans(results: Sequence[Result]) -> str:
-    """Return what the table has no room for, as a list of Markdown: by what the queries went, and what stalled."""
+    """Return details that the table omits, as a Markdown list: indexes of queries, and stalls."""
     return "\n".join(
         f"- {target.number}, {measured.what}: {'' if measured.as_planned else '**not as planned:** '}{measured.plan}"
         for target, measured in results
@@ -42,7 +42,7 @@ def plans(results: Sequence[Result]) -> str:
 
 
 def claims(results: Sequence[Result], run: dict[str, Any]) -> str:
-    """Return what was claimed beside what was measured of it, as a table of Markdown."""
+    """Return claims and measurements, as a Markdown table."""
     lines = ["| claimed | measured | on | again with |", "| --- | --- | --- | --- |"]
     for claim in CLAIMS:
         if of_it := [measured for target, measured in results if target.number == claim.target]:
@@ -54,7 +54,7 @@ def claims(results: Sequence[Result], run: dict[str, Any]) -> str:
 
 
 def sizes(results: Sequence[Result]) -> str:
-    """Return what rows take, as a table of Markdown: bytes each, and megabytes a million."""
+    """Return the sizes of rows, as a Markdown table: bytes each, and megabytes a million."""
     found = [measured.sizes for _, measured in results if measured.sizes is not None]
     lines = ["| a row of | bytes | in its indexes | of these | rows measured |", "| --- | --: | --: | --- | --: |"]
     for each in found:
@@ -66,7 +66,7 @@ def sizes(results: Sequence[Result]) -> str:
 
 
 def _a_year(found: Sequence[Sizes]) -> Iterator[str]:
-    """Yield what a million entries take, with the leaves that seal them."""
+    """Yield the sizes of a million entries, with the leaves that seal them."""
     tables = {each.table: each for each in found}
     if {"key_audit_logs", "key_audit_leaves"} <= tables.keys():
         entries, leaves = tables["key_audit_logs"], tables["key_audit_leaves"]
@@ -75,7 +75,7 @@ def _a_year(found: Sequence[Sizes]) -> Iterator[str]:
 
 
 def figure(measured: Measured) -> str:
-    """Return the number of a result as the table has it."""
+    """Return the number of a result for the table."""
     unit = measured.unit or (measured.limit.unit if measured.limit is not None else "")
     # A ratio is compared with a limit that may lie next to it.
     digits = 3 if measured.value < 1 and not unit else 2 if measured.value < 100 else 0
@@ -83,7 +83,7 @@ def figure(measured: Measured) -> str:
 
 
 def document(results: Sequence[Result], run: dict[str, Any]) -> dict[str, Any]:
-    """Return the results as JSON has them, with every single time, and what the run was."""
+    """Return the results for JSON, with every measured time and the description of the run."""
     return {
         **run,
         "results": [
@@ -108,7 +108,7 @@ def document(results: Sequence[Result], run: dict[str, Any]) -> dict[str, Any]:
 
 
 def section(results: Sequence[Result], run: dict[str, Any], chart: str | None) -> str:
-    """Return a part of a page: on what was measured, and the table; `chart` is the path of a picture from there."""
+    """Return a section of a page: the machine and the table; `chart` is the path of the picture from there."""
     lines = [*conditions(run), "", table(results)]
     if listed := plans(results):
         lines += ["", listed]
@@ -122,7 +122,7 @@ def section(results: Sequence[Result], run: dict[str, Any], chart: str | None) -
 
 
 def conditions(run: dict[str, Any]) -> list[str]:
-    """Return on what a run was made, as a list of Markdown."""
+    """Return the machine of a run, as a Markdown list."""
     server, machine = run["server"], run["machine"]
     settings = ", ".join(f"`{name}={value}`" for name, value in server["settings"].items())
     return [
@@ -134,10 +134,10 @@ def conditions(run: dict[str, Any]) -> list[str]:
 
 
 def write_page(path: Path, text: str, engine: str) -> None:
-    """Write a page, or what is between `<!-- measured on ENGINE -->` and `<!-- end -->` of one that has these."""
+    """Write a page, or the part between `<!-- measured on ENGINE -->` and `<!-- end -->` of a page that has these."""
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     place = re.compile(_GENERATED.format(engine=re.escape(engine)), re.DOTALL)
     if place.search(before):
         path.write_text(place.sub(lambda match: f"{match[1]}{text}\n{match[2]}", before), encoding="utf-8")
     else:
-        path.write_text(f"# What was measured\n\n{text}\n", encoding="utf-8")
+        path.write_text(f"# Measurements\n\n{text}\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""P10: finding what is due for rotation costs by what is due, and not by how many keys there are."""
+"""P10: the cost of finding due keys is proportional to the due keys, not to all keys."""
 
 from contextlib import ExitStack, closing
 from functools import partial
@@ -10,19 +10,19 @@ from tests.support.engines.database import Connection
 from tests.support.statements import execute
 
 READS_EACH = 5
-"""So many reads for each that the options ask for: a 95th percentile needs some."""
+"""Reads for each repetition: a 95th percentile needs several."""
 QUERY = "SELECT * FROM rotations_due"
 
 
 def measure(places: Places) -> list[Measured]:
-    """Ask in turn among so many keys and among half as many, of which the same number are due."""
+    """Query in turn among a number of keys and among half as many, with the same number of due keys."""
     scale = places.scale
     sizes = [scale.registry(scale.due_among // 2), scale.registry(scale.due_among)]
     databases = [places.prepared(size) for size in sizes]
     with ExitStack() as stack:
         connections = [stack.enter_context(closing(database.connect())) for database in databases]
         found = {len(_ask(connection)) for connection in connections}
-        assert found == {scale.due}, f"{found} keys are due, not {scale.due}"  # noqa: S101
+        assert found == {scale.due}, f"{found} keys are due, not {scale.due}"  # noqa: S101  (a wrong result is no measurement)
         names = [f"among {size.keys}" for size in sizes]
         runs = {name: partial(_ask, each) for name, each in zip(names, connections, strict=True)}
         times = in_turn(runs, places.options.repetitions * READS_EACH)

@@ -1,11 +1,11 @@
-"""How much is measured with: what a run takes for small, medium and full."""
+"""The scales of a run: small, medium and full."""
 
 from dataclasses import dataclass
 
 from benchmarks.data.size import Size
 
 WORKLOAD_EVENTS = 1_000_000
-"""What the hot queries are promised at."""
+"""The size for which the targets of the hot queries are defined."""
 
 
 @dataclass(frozen=True)
@@ -14,34 +14,34 @@ class Scale:
 
     name: str
     events: tuple[int, ...]
-    """Audit entries of each history that costs are compared over, the shortest first."""
+    """Audit entries of each history in comparisons, the shortest first."""
     keys: int
     due_among: int
-    """How many keys `rotations_due` has to find those among that are due; half as many are compared with it."""
+    """The number of keys for `rotations_due`; half as many are compared with it."""
     due: int
     commits: int
-    """Of each client, each time."""
+    """Operations of each client in each round."""
     rows: int
     """Entries in one statement."""
     versions: tuple[int, int] = (10, 20)
 
     @property
     def histories(self) -> tuple[Size, ...]:
-        """The databases that costs are compared over: the same keys, and more and more entries."""
+        """The databases in comparisons: the same keys with increasing numbers of entries."""
         return tuple(Size(events, self.keys, self.versions) for events in self.events)
 
     @property
     def longest(self) -> Size:
-        """The one with most entries."""
+        """The size with most entries."""
         return self.histories[-1]
 
     @property
     def workload(self) -> Size:
-        """The one that the hot queries run on."""
+        """The size for the hot queries."""
         return max((size for size in self.histories if size.events <= WORKLOAD_EVENTS), key=lambda size: size.events)
 
     def registry(self, keys: int) -> Size:
-        """Return a database of keys alone, of which `due` are due."""
+        """Return the size of a database with keys only, of which `due` are due."""
         return Size(0, keys, (1, 2), self.due)
 
 
@@ -54,4 +54,4 @@ SCALES = {
         Scale("full", (100_000, 1_000_000, 10_000_000), 100_000, 1_000_000, due=1_000, commits=1_000, rows=100_000),
     )
 }
-"""By their names; tiny is what the tests take."""
+"""Scales by name; the tests use tiny."""

@@ -1,4 +1,4 @@
-"""The server to measure on: one that is started for it, or one that somebody names, and what is refused there."""
+"""The measured server: a started one, or one at a URL, and the URLs that are refused."""
 
 import os
 import secrets
@@ -24,7 +24,7 @@ SETTINGS = {
     "checkpoint_timeout": "15min",
     "maintenance_work_mem": "256MB",
 }
-"""Of a server that is started for it. Commits go to the disk: as the tests' servers are set, they would be free."""
+"""Settings of a started server. Commits reach the disk, unlike with the settings of the tests' servers."""
 MOST_SHARED_BUFFERS_MB = 2_048
 TABLES = (
     "key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations", "key_audit_logs",
@@ -37,9 +37,9 @@ FIRST_ENTRY = "sequence = 1 AND event_type = 'system_init'"
 
 
 def open_engine(name: str, url: str | None) -> Engine:
-    """Start a server for an engine as the tests name it, or reach the one at `url`.
+    """Start a server for an engine, named as in the tests, or connect to the one at `url`.
 
-    Raises `UsageError` for what is refused, and `CannotConnect`.
+    Raises `UsageError` for a refused URL, and `CannotConnect`.
     """
     prefix = f"{PREFIX}_{secrets.token_hex(3)}"
     try:
@@ -55,13 +55,13 @@ def open_engine(name: str, url: str | None) -> Engine:
 
 
 def settings() -> dict[str, str]:
-    """Return how a server is started for it, on this machine."""
+    """Return the settings of a started server on this machine."""
     megabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
     return {**SETTINGS, "shared_buffers": f"{min(megabytes // 4, MOST_SHARED_BUFFERS_MB)}MB"}
 
 
 def _reached(url: str, prefix: str) -> Engine:
-    """Return the server at a URL; nothing is written to the database that the URL names."""
+    """Return the server at a URL; the database of the URL is not written to."""
     try:
         target = parse_database_url(url)
     except DatabaseUrlError as error:
@@ -80,9 +80,9 @@ def _reached(url: str, prefix: str) -> Engine:
 
 
 def refuse_data(connection: "psycopg.Connection[tuple[object, ...]]", where: str) -> None:
-    """Raise `UsageError` where a table of ours in the database has a row, or may not be looked into.
+    """Raise `UsageError` if a table of ours in the database has rows, or may not be read.
 
-    A benchmark works in databases of its own; who names one with keys in it has most likely mistaken the server, too.
+    A benchmark creates its own databases; a URL of a database with keys is most likely a mistake.
     """
     for schema, table, readable in connection.execute(OURS, (list(TABLES),)).fetchall():
         if not readable or _has_rows(connection, str(schema), str(table)):

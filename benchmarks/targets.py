@@ -1,4 +1,4 @@
-"""What is promised, under the numbers that it has there, and what a measurement gives."""
+"""The performance targets with their numbers, and the results of measurements."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,93 +13,93 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Limit:
-    """What a measurement may not exceed, or may not fall short of."""
+    """The limit of a measurement: a maximum or a minimum."""
 
     value: float
     at_least: bool = False
     unit: str = ""
 
     def met(self, measured: float) -> bool:
-        """Whether it is kept."""
+        """True if the value is within the limit."""
         return measured >= self.value if self.at_least else measured <= self.value
 
     def __str__(self) -> str:
-        """Return it as the table has it."""
+        """Return the text for the table."""
         return f"{'≥' if self.at_least else '≤'} {self.value:g}{self.unit}"
 
 
 @dataclass(frozen=True)
 class Curve:
-    """What one operation costs over histories of different lengths."""
+    """The cost of an operation over histories of different lengths."""
 
     name: str
     milliseconds: Mapping[int, float]
-    """By the number of audit entries."""
+    """Milliseconds by number of audit entries."""
 
     @classmethod
     def of(cls, name: str, times: Mapping[int, Times], operations: int = 1) -> "Curve":
-        """Return the medians of what was timed over histories by their lengths, each time so many operations."""
+        """Return the medians of times over histories by length, each of a number of operations."""
         return cls(name, {entries: each.median / operations for entries, each in times.items()})
 
 
 def over(times: Mapping[int, Times]) -> dict[str, Times]:
-    """Return what was timed over histories as a result names it."""
+    """Return the times over histories, for a result."""
     return {f"over {entries}": each for entries, each in times.items()}
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a row of a table takes on the disk, in bytes: as it has grown, with the room that its pages keep free."""
+    """The size of a row of a table on disk, in bytes, including free space in pages."""
 
     table: str
     rows: int
     in_table: float
-    """With what is stored beside the table (TOAST)."""
+    """With the values stored in TOAST."""
     in_indexes: Mapping[str, float]
-    """By the names of the indexes; a partial one takes so little since it has few of the rows."""
+    """Sizes by names of indexes; a partial index is small because it contains few rows."""
 
     @property
     def each(self) -> float:
-        """What a row takes in all."""
+        """The total size of a row."""
         return self.in_table + sum(self.in_indexes.values())
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One number, a ratio as a rule, with its limit and the times that it comes from."""
+    """One number, usually a ratio, with its limit and measured times."""
 
     what: str
     value: float
     limit: Limit | None
-    """None for what is measured to compare with."""
+    """None for a measurement that serves as comparison."""
     times: Mapping[str, Times] = field(default_factory=dict)
     unit: str = ""
-    """Of the value, where there is no limit that has one."""
+    """The unit of the value, if there is no limit with a unit."""
     plan: str = ""
-    """The indexes that a query goes by; of a stall, the statement."""
+    """The indexes of a query; for a stall, the statement."""
     as_planned: bool = True
-    """Whether it goes by those that are there for it."""
+    """True if the plan uses the intended indexes."""
     curve: Curve | None = None
     sizes: Sizes | None = None
 
     @property
     def met(self) -> bool | None:
-        """Whether the limit is kept; None where there is none."""
+        """True if the value is within the limit; None without a limit."""
         return None if self.limit is None else self.limit.met(self.value) and self.as_planned
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is promised under a number; `module` has the function `measure` for it."""
+    """A target with its number; the function `measure` of `module` measures it."""
 
     number: str
     what: str
     module: str
     on_sqlite: bool = False
-    """Whether there is something to measure on SQLite."""
+    """True if the target applies to SQLite."""
 
     def measure(self, places: "Places") -> Sequence[Measured]:
-        """Measure it; takes from seconds to minutes."""
+        """Measure the target, which takes seconds to minutes."""
         function: Callable[[Places], Sequence[Measured]] = import_module(self.module).measure
         return function(places)
 
@@ -118,4 +118,4 @@ TARGETS = (
     Target("P11", "counting use", "benchmarks.counting"),
     Target("P12", "importing keys", "benchmarks.importing", on_sqlite=True),
 )
-"""All of them."""
+"""All targets."""

@@ -1,4 +1,4 @@
-"""Times as whoever waits sees them, of whole processes and of statements."""
+"""Elapsed times of whole processes and of statements."""
 
 import subprocess
 import time
@@ -14,23 +14,23 @@ Name = TypeVar("Name", str, int)
 
 @dataclass(frozen=True)
 class Times:
-    """How long each run of one thing took, in milliseconds."""
+    """The times of the runs of one operation, in milliseconds."""
 
     milliseconds: tuple[float, ...]
 
     @property
     def median(self) -> float:
-        """The one in the middle."""
+        """The median."""
         return median(self.milliseconds)
 
     @property
     def p95(self) -> float:
-        """What 95 of a hundred did not exceed (nearest rank)."""
+        """The 95th percentile (nearest rank)."""
         return sorted(self.milliseconds)[ceil(0.95 * len(self.milliseconds)) - 1]
 
     @property
     def least(self) -> float:
-        """The quickest: what else the machine did meanwhile shows least in it."""
+        """The minimum, which other processes of the machine affect least."""
         return min(self.milliseconds)
 
 
@@ -39,9 +39,9 @@ def in_turn(
     repetitions: int,
     before: Mapping[Name, Callable[[], object]] | None = None,
 ) -> dict[Name, Times]:
-    """Run each in turn, as `alternately` does with commands, and return how long they took; `before` each run that is
-    named there something is done that does not count. Every other time the order is the other way round: on a busy
-    machine who comes second waits longer.
+    """Run operations in turn, as `alternately` does with commands, and return their times. `before` maps an operation
+    to a function that runs before it and is not timed. Every other round is in reverse order, since on a busy machine
+    the second operation waits longer.
     """
     taken: dict[Name, list[float]] = {name: [] for name in runs}
     for repetition in range(repetitions + 1):
@@ -57,11 +57,11 @@ def in_turn(
 def alternately(
     commands: Mapping[str, Sequence[str]], repetitions: int, environment: Mapping[str, str]
 ) -> dict[str, Times]:
-    """Run each command in turn, as often as `repetitions` says after a first time that does not count, so that what
-    slows the machine down slows down all of them. Raises `CalledProcessError` where one fails.
+    """Run commands in turn, `repetitions` times after a first run that is not counted, so that a slow machine slows all
+    of them. Raises `CalledProcessError` if one fails.
     """
 
     def run(command: Sequence[str]) -> None:
-        subprocess.run(command, check=True, capture_output=True, env=dict(environment))  # noqa: S603
+        subprocess.run(command, check=True, capture_output=True, env=dict(environment))  # noqa: S603  (commands of the targets)
 
     return in_turn({name: partial(run, command) for name, command in commands.items()}, repetitions)

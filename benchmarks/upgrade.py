@@ -1,4 +1,4 @@
-"""P6: upgrading a database in use from 004 to 005: no statement of its clients fails, and no write waits for long."""
+"""P6: upgrade of a database in use from 004 to 005: no statement of its clients fails, and no write waits for long."""
 
 import time
 
@@ -11,28 +11,28 @@ from tests.support.concurrency.clients import ROUNDS, Clients, Timed
 from tests.support.programs.alembic_processes import start_alembic
 
 BEFORE_SECONDS = 3.0
-"""For so long clients are watched before the upgrade begins: what they wait for without it."""
+"""Seconds for which clients are observed before the upgrade, to measure their usual waits."""
 WRITERS = set(ROUNDS) - {"read"}
 
 
 def measure(places: Places) -> list[Measured]:
-    """Upgrade once, by the real program, while six clients work: one upgrade is one measurement."""
+    """Upgrade once, with the real program, while six clients work: one upgrade is one measurement."""
     with places.copies([places.scale.longest], AT_004) as (database,), Clients(database) as clients:
         waited_since = time.monotonic()
         clients.await_each()
         time.sleep(BEFORE_SECONDS if places.scale.name != "tiny" else 0)
         began = time.monotonic()
         process = start_alembic(database.url, "upgrade", "005")
-        said = process.communicate()[1]
+        output = process.communicate()[1]
         ended = time.monotonic()
         if process.returncode:
-            raise click.ClickException(f"the upgrade that was to be measured failed: {said}")
+            raise click.ClickException(f"the upgrade that was to be measured failed: {output}")
         clients.await_each(ended)
     return measured(clients, waited_since, began, ended, places.scale.longest.events)
 
 
 def measured(clients: Clients, waited_since: float, began: float, ended: float, events: int) -> list[Measured]:
-    """Return what the clients of an upgrade met with."""
+    """Return the waits and errors of the clients of an upgrade."""
     longest = clients.longest(began, ended, WRITERS)
     stalled = longest.seconds * 1000
     during = [each for each in clients.done if began <= each.began <= ended]
@@ -49,7 +49,7 @@ def measured(clients: Clients, waited_since: float, began: float, ended: float, 
 
 
 def _named(statement: Timed) -> str:
-    """Return what was to be written, as short as it is still of use."""
+    """Return the statement in a short form."""
     return " ".join(statement.statement.split()[:3]).partition("(")[0]
 
 

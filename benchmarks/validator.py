@@ -1,4 +1,4 @@
-"""P7: `kms-schema validate` against `alembic check`, which sees a third of what it sees."""
+"""P7: `kms-schema validate` compared with `alembic check`, which checks a third of the objects."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ from tests.support.unmanaged_objects import add_foreign_tables
 
 
 def measure(places: Places) -> list[Measured]:
-    """Run both alternately over one database, which is as `upgrade head` leaves it, but for foreign tables."""
+    """Run both commands alternately on a database at head, with additional foreign tables."""
     with places.empty() as database:
         if places.options.foreign_tables:
             add_foreign_tables(database, places.options.foreign_tables)

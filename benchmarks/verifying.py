@@ -1,4 +1,4 @@
-"""The process that P4 measures: it imports what `kms-schema audit verify` does, and nothing of the tests."""
+"""The process that P4 measures: it imports the modules of `kms-schema audit verify`, and none of the tests."""
 
 import json
 import resource
@@ -11,23 +11,23 @@ from kms_schema.cli.connections import connected
 
 
 def main(url: str, repetitions: int) -> None:
-    """Print as JSON how long each verification took, in milliseconds, and the most memory that this process had."""
+    """Print as JSON the time of each verification, in milliseconds, and the peak memory of this process."""
     passed, processor, entries = [], [], 0
     with connected(url) as connection:
         for _ in range(repetitions):
             began, began_processor = time.perf_counter(), time.process_time()
             with open_trail(connection).reading() as trail:
                 verdict = verify(trail)
-            assert verdict.sound, verdict.faults  # noqa: S101  (a measurement of a verification that fails is none)
+            assert verdict.sound, verdict.faults  # noqa: S101  (a failed verification is no measurement)
             entries = verdict.entries
             passed.append((time.perf_counter() - began) * 1000)
             processor.append((time.process_time() - began_processor) * 1000)
-    said = {"verify": passed, "of it processor": processor, "entries": entries, "megabytes": _most_megabytes()}
-    json.dump(said, sys.stdout)
+    result = {"verify": passed, "of it processor": processor, "entries": entries, "megabytes": _most_megabytes()}
+    json.dump(result, sys.stdout)
 
 
 def _most_megabytes() -> float:
-    """Return the most memory of this program; getrusage would count what its parent had when it started this."""
+    """Return the peak memory of this program; getrusage would include that of its parent."""
     status = Path("/proc/self/status")
     if status.exists():
         return int(status.read_text(encoding="ascii").partition("VmHWM:")[2].split()[0]) / 1024

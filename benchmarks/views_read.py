@@ -1,4 +1,4 @@
-"""P1: reading the dashboard, and pages of the health monitor, as whoever opens them waits for it."""
+"""P1: reading the dashboard and pages of the health monitor, in elapsed time."""
 
 import datetime as dt
 from contextlib import ExitStack, closing
@@ -11,9 +11,9 @@ from tests.support.engines.database import Connection
 from tests.support.statements import dialect_of, execute
 
 READS_EACH = 10
-"""So many reads of what is materialized for each that the options ask for: a 95th percentile needs some."""
+"""Reads of materialized views for each repetition: a 95th percentile needs several."""
 AGGREGATED = 3
-"""So often the raw entries are added up, which takes long."""
+"""The number of slow aggregations of raw entries."""
 LIMIT = Limit(5, unit=" ms")
 DASHBOARD = "SELECT * FROM key_management_dashboard"
 PAGES = {
@@ -29,7 +29,7 @@ FROM key_audit_logs WHERE "timestamp" >= :since GROUP BY 1, 2, 3"""
 
 
 def measure(places: Places) -> list[Measured]:
-    """Read in turn from histories of every length; the limits are about the longest."""
+    """Read in turn from histories of each length; the limits apply to the longest."""
     longest = places.scale.longest
     repetitions = places.options.repetitions * (1 if places.is_sqlite else READS_EACH)
     databases = {size.events: places.prepared(size) for size in places.scale.histories}
@@ -52,12 +52,12 @@ def measure(places: Places) -> list[Measured]:
         ),
         *(Measured(f"read {name}, p95", each.p95, LIMIT, {name: each}) for name, each in pages.items()),
         Measured(
-            "to compare: 30 days of entries, aggregated anew",
+            "to compare: 30 days of entries, aggregated",
             raw[longest.events].median,
             None,
             over(raw),
             unit=" ms",
-            curve=Curve.of("aggregate 30 days anew", raw),
+            curve=Curve.of("aggregate 30 days", raw),
         ),
     ]
 

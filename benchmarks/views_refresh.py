@@ -1,4 +1,4 @@
-"""P2: refreshing both views after a thousand new entries, over a long history against a short one."""
+"""P2: refresh of both views after a thousand new entries, over a long and a short history."""
 
 from contextlib import ExitStack, closing
 
@@ -18,7 +18,7 @@ DASHBOARD = "key_management_dashboard"
 
 
 def measure(places: Places) -> list[Measured]:
-    """Refresh in turn over histories of every length, each time after so many entries that no seal has yet."""
+    """Refresh in turn over histories of each length, each time after a number of unsealed entries."""
     histories = places.scale.histories
     short, long = histories[0].events, histories[-1].events
     with places.copies(histories) as databases, ExitStack() as stack:
@@ -49,25 +49,25 @@ def measure(places: Places) -> list[Measured]:
 
 
 class Refresher:
-    """Who refreshes the views of one database."""
+    """A connection that refreshes the views of one database."""
 
     def __init__(self, connection: Connection) -> None:
-        """Refresh over a connection of the owner's."""
+        """Refresh over a connection of the owner."""
         self._connection = connection
         self._of_dashboard: list[float] = []
 
     def write(self) -> None:
-        """Seal what came before, and add what has no seal yet."""
+        """Seal the earlier entries, and add unsealed ones."""
         for _ in seal(open_trail(self._connection)):
             pass
         execute(self._connection, entries(self._connection, ENTRIES))
 
     def refresh(self) -> None:
-        """Refresh both views; the function says how long each took."""
+        """Refresh both views; the function returns the time of each."""
         took = {view: milliseconds for view, _, milliseconds in execute(self._connection, REFRESH).fetchall()}
         self._of_dashboard.append(took[DASHBOARD])
 
     @property
     def of_dashboard(self) -> Times:
-        """How long the dashboard took, in whole milliseconds, without the first time."""
+        """The time of the dashboard, in whole milliseconds, without the first run."""
         return Times(tuple(max(each, 1.0) for each in self._of_dashboard[1:]))

@@ -1,7 +1,6 @@
-"""What the hot queries ask for: keys as they are used, and times of the data.
+"""Values for the hot queries: keys in proportion to their use, and times of the data.
 
-The queries themselves, and the indexes that are meant for them, are those of `tests/schema/workload`; tests hold
-their plans.
+The queries and their indexes are those of `tests/schema/workload`; tests check their plans.
 """
 
 import datetime as dt
@@ -17,7 +16,7 @@ from tests.support.engines import Database
 from tests.support.statements import execute
 
 FEW, MANY = 3, 40
-"""How often a query is asked with other values each time: those that read much, and those that find a key's."""
+"""Executions of a query with different values: of queries that read much, and of queries for one key."""
 
 BY_KEY = "SELECT id FROM key_masters WHERE status <> 'pending' AND key_type <> 'kek' ORDER BY {number}, key_id"
 NUMBER = {
@@ -27,14 +26,14 @@ NUMBER = {
 HANDLES = "SELECT hsm_provider, hsm_key_id FROM key_masters WHERE hsm_provider IS NOT NULL ORDER BY key_id"
 WRAPPERS = "SELECT wrapped_by_version_id FROM key_versions WHERE wrapped_by_version_id IS NOT NULL ORDER BY id LIMIT 99"
 NEWEST_SEALED = 1_000
-"""Sealing reads about so many entries at a time."""
+"""Entries that sealing reads at a time."""
 
 
 class Sampler:
-    """Values to ask with."""
+    """Values for queries."""
 
     def __init__(self, database: Database, seed: int) -> None:
-        """Read what there is to ask for."""
+        """Read the possible values."""
         self.random = Random(f"{seed} queries")
         self.now = dt.datetime.now(dt.UTC)
         with closing(database.connect()) as connection:
@@ -47,31 +46,31 @@ class Sampler:
         self.weights = popularity(len(self.keys))
 
     def key(self) -> Any:
-        """Return the id of a key, of one that is used much as often as it is."""
+        """Return the id of a key, in proportion to its use."""
         return self.random.choices(self.keys, cum_weights=self.weights)[0]
 
     def name(self) -> str:
-        """Return the name of a key, likewise."""
+        """Return the name of a key, in proportion to its use."""
         return str(self.names[self.key()])
 
     def ago(self, *days: float) -> dt.datetime:
-        """Return a time between so many days ago."""
+        """Return a time within a range of days ago."""
         return self.now - dt.timedelta(days=self.random.uniform(*days) if len(days) > 1 else days[0])
 
     def page_of_key(self) -> dict[str, Any]:
-        """Return what a page of a key's history goes back from."""
+        """Return the position from which a page of a key's history goes back."""
         return {"key": self.key(), "before": self.ago(0, 60), "id": uuid.UUID(int=0)}
 
 
 @dataclass(frozen=True)
 class Asked:
-    """With what a query is asked, and how often each time."""
+    """The values of a query, and the number of executions of each round."""
 
     values: Callable[[Sampler], dict[str, Any]]
     times: int = MANY
 
     def samples(self, sampler: Sampler) -> Sequence[dict[str, Any]]:
-        """Return what to ask with."""
+        """Return the values of a query."""
         return [self.values(sampler) for _ in range(self.times)]
 
 
@@ -126,11 +125,11 @@ ASKED: dict[str, Asked] = {
     "whether a version wraps any, before it is destroyed": Asked(lambda of: {"wrapper": of.random.choice(of.wrappers)}),
     "what a root key wraps": Asked(lambda _: {}, FEW),
 }
-"""By the names that the queries have there."""
+"""Values by the names of the queries."""
 
 ELSEWHERE = {
     "count use and bytes": "P11",
     "a page of the health of keys": "P1",
     "the keys in the worst health": "P1",
 }
-"""What other targets measure."""
+"""Queries that other targets measure."""

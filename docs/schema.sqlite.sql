@@ -473,8 +473,8 @@ CREATE TABLE key_audit_seals (
     CONSTRAINT ck_key_audit_seals_system_identifier_type CHECK (system_identifier IS NULL OR (typeof(system_identifier) = 'text' AND instr(system_identifier, char(0)) = 0 AND length(system_identifier) <= 20))
 ) WITHOUT ROWID;
 
--- The entries that no seal is over yet. Together with key_audit_daily_totals and key_rotation_causes, which are of what is
--- sealed, they are the whole trail. Writers take turns here, so a seal leaves no gap behind.
+-- The entries that no seal covers yet. Together with key_audit_daily_totals and key_rotation_causes, which cover the
+-- sealed entries, they are the whole audit log. SQLite has one writer at a time, so a seal leaves no gaps.
 CREATE VIEW key_audit_unsealed AS
 SELECT
     entry.sequence,
@@ -492,11 +492,11 @@ WHERE
 
 -- The keys that are due for rotation, or will be within the notice of a policy that applies to them: one row a key.
 --
--- Whom it looks at: active keys, because nothing else can be rotated, under every active policy of their key type.
--- Keys with an open rotation or a pending retry are left out: a worker has them already.
--- A retry is pending no more once another rotation of the key has succeeded since the failure.
+-- Included are active keys, since no others can be rotated, under every active policy of their key type. Keys with an
+-- open rotation or a pending retry are excluded: a worker already has them. A retry is no longer pending once another
+-- rotation of the key has succeeded since the failure.
 --
--- What makes a key due, the least urgent reason first:
+-- Reasons, the least urgent first:
 --   time        last rotation, else activation, plus rotation_interval_days
 --   age         activation of the live version plus max_key_age_days (NIST SP 800-57: a cryptoperiod starts with use)
 --   usage       operations of the live version reach max_operations
@@ -505,30 +505,30 @@ WHERE
 --   expiry      expires_at
 --   incident    a CRITICAL entry of category SECURITY about the key since its last rotation
 --
--- A limit that is passed goes before one that is near, and then that list decides: `reason` is the most urgent,
--- `reasons` has all of them, the most urgent first. `policy_id`, `policy_name` and `due_at` are those of `reason`;
--- of several policies with the same reason, the one whose limit comes first, then the first by name.
--- `due_at` is when the limit is or was reached. It is null for usage and volume, because nobody records when a
--- counter passed a number. `overdue` says that the limit is passed; of the reasons, only time, age and expiry are
--- known beforehand, so only they appear early, by notify_before_rotation_hours.
--- The window and its time zone are for the worker to apply: a window never hides a key.
+-- A limit that is passed precedes one that is near; then the list above decides. `reason` is the most urgent reason,
+-- `reasons` has all of them, the most urgent first. `policy_id`, `policy_name` and `due_at` belong to `reason`; of
+-- several policies with the same reason, the one whose limit comes first, then the first by name. `due_at` is the time
+-- at which the limit is or was reached. It is null for usage and volume, because the time at which a counter passes a
+-- value is not recorded. `overdue` is true if the limit is passed. Only time, age and expiry are known in advance, so
+-- only they appear early, by notify_before_rotation_hours. The worker applies the window and its time zone: a window
+-- never hides a key.
 --
--- How it stays cheap: it costs what is due, and not what there is. Each branch starts from the few policies and goes to
--- the keys through an index that begins with the key type; incidents come from what sealing has noted and from the
--- entries that no seal covers yet, so the history is not read. CROSS JOIN keeps SQLite to that order, MATERIALIZED has
--- it work out the limits once, and a plus sign before a column keeps it from the index of a column that says little.
--- Counters have no index, so that counting use writes none: their ceilings have one, and what is found by a ceiling is
--- held against the counter. Versions that were written before revision 005, whose triggers set ceilings and key
--- type, have neither; they are read one by one until they do.
--- Times are text of one format, so they compare as text, to the microsecond. Date functions know milliseconds only:
--- they get whole seconds, and the fraction is put back.
+-- Query cost is proportional to the keys that are due, not to all keys. Each branch starts from the few policies and
+-- reaches the keys through an index that begins with the key type. Incidents come from key_rotation_causes, which
+-- sealing maintains, and from unsealed entries, so the audit log is not scanned. CROSS JOIN fixes that order,
+-- MATERIALIZED computes the limits once, and a plus sign before a column prevents use of an index with low selectivity.
+-- Counters have no index, so that counting use updates none; their ceilings have one, and versions found by a ceiling
+-- are compared with the counter. Versions written before revision 005, whose triggers set ceilings and key type, have
+-- neither; they are read one by one until they do. Times are text of one format and compare as text, to the
+-- microsecond. Date functions have a precision of milliseconds: they get whole seconds, and the fraction is appended
+-- afterwards.
 CREATE VIEW rotations_due AS
 WITH clock AS (
     SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z' AS at
 ),
--- The limits of each active policy, as hours and bytes, and as the times up to which they have been reached or
--- will be within the notice. A limit of 700 000 days or more (1 900 years), or of more bytes than a counter holds,
--- is never reached; a notice of over 1 000 years is as good as one of 1 000: times and counters stay in range.
+-- The limits of each active policy, as hours and bytes, and as the times up to which they have been reached or will be
+-- within the notice. A limit of 700 000 days or more (1 900 years), or of more bytes than a counter holds, is never
+-- reached. A notice of over 1 000 years counts as 1 000. So times and counters stay in range.
 limits AS MATERIALIZED (
     SELECT
         span.*,
@@ -555,7 +555,7 @@ limits AS MATERIALIZED (
         WHERE is_active
     ) AS span
 ),
--- What the live versions say; whose they are is looked up below.
+-- Limits that live versions have reached; their keys are looked up below.
 of_live_version AS (
     SELECT
         live.key_id AS key_master_id,
@@ -600,7 +600,7 @@ of_live_version AS (
         AND live.activated_at IS NOT NULL
         AND live.deactivated_at IS NULL
 ),
--- The same of versions that no trigger has seen.
+-- The same for versions without ceilings.
 of_unseen_version AS (
     SELECT
         live.key_id AS key_master_id,
@@ -632,7 +632,7 @@ of_unseen_version AS (
             WHEN 'volume' THEN live.data_volume_bytes >= limits.max_bytes
         END
 ),
--- What the trail says of keys: sealed, and not sealed yet.
+-- Entries of the audit log that make a key due, sealed and unsealed.
 causes AS (
     SELECT key_id, reason, occurred_at
     FROM key_rotation_causes
@@ -717,7 +717,7 @@ due AS (
         END
     GROUP BY master.id, limits.id, limits.policy_name, causes.reason
 ),
--- Counters and log entries tell what has happened; a date may still be ahead.
+-- Counters and log entries are in the past; a date may be in the future.
 waiting AS (
     SELECT
         due.*,
@@ -748,7 +748,7 @@ waiting AS (
                 )
         )
 ),
--- Of the policies that give a key the same reason, the most urgent one has choice 1.
+-- Among the policies that give a key the same reason, the most urgent one has choice 1.
 choices AS (
     SELECT
         waiting.*,
@@ -758,7 +758,7 @@ choices AS (
         ) AS choice
     FROM waiting
 ),
--- Of the reasons of a key, the most urgent one has place 1. The window gives json_group_array its order.
+-- Among the reasons of a key, the most urgent one has place 1. The window gives json_group_array its order.
 places AS (
     SELECT
         choices.*,
@@ -801,9 +801,9 @@ WHERE
     AND master.id = places.key_master_id
     AND policy.id = places.policy_id;
 
--- Who is still wrapped by what, directly: one row for each version of a key encryption key, nobody under it included,
--- and one for each reference to a key kept elsewhere that is in use. What is destroyed needs its wrapper no more.
--- Credentials that do not say what they are under are one row in which neither wrapper is named.
+-- The direct dependents of each wrapping key: one row for each version of a key encryption key, even without
+-- dependents, and one row for each external wrapping key in use. Destroyed versions do not depend on their wrapper.
+-- Credentials without a wrapping key share one row in which both wrapper columns are null.
 CREATE VIEW key_wrapping_dependents AS
 SELECT
     version.id AS wrapped_by_version_id,
@@ -837,8 +837,8 @@ GROUP BY dependent.wrapping_key_ref;
 
 -- The figures of the dashboard: a few hundred rows in three sections, all of the instant `generated_at`.
 --
--- The same columns and values as the materialized view of PostgreSQL at the instant of a refresh; what each means
--- and what decided it is written there. In short:
+-- The same columns and values as PostgreSQL's materialized view at the instant of a refresh; the columns are documented
+-- there. In short:
 --
 -- section          one row for each                  filled in
 -- keys             type, status and HSM provider     key_count to newest_key_at
@@ -847,10 +847,10 @@ GROUP BY dependent.wrapping_key_ref;
 --
 -- Averages and rates are rounded half up to one decimal with whole numbers, so that both engines get the same.
 --
--- What it costs: counting use writes no sum, so the counter of each version is read here. That is one pass over
--- key_versions as it is stored, and sorting; to follow an index from key to key would look each version up by itself.
--- The plus sign before key_id keeps SQLite from that; before a timestamp, from the index of times, which has what is
--- sealed as well.
+-- Cost: counting use updates no sum, so this view reads the counter of each version, in one pass over key_versions in
+-- storage order, and sorts. An index on the key would look up each version separately; the plus sign before key_id
+-- prevents its use. The plus sign before a timestamp prevents use of the index of times, which has the sealed entries
+-- as well.
 CREATE VIEW key_management_dashboard AS
 WITH clock AS (
     SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z' AS at
@@ -1032,10 +1032,10 @@ SELECT
 FROM events
 CROSS JOIN moment;
 
--- How each key that is not archived is doing: a score from 100 down to 0, and the warnings that took points off it.
+-- The health of each key that is not archived: a score from 100 down to 0, and the warnings that lower it.
 --
--- The same columns and values as the materialized view of PostgreSQL at the instant of a refresh; the rules, the
--- points and what decided them are written there. In short:
+-- The same columns and values as PostgreSQL's materialized view at the instant of a refresh; the rules and their
+-- reasons are documented there. In short:
 --
 -- warning                    when                                                         takes off 100
 -- (none of its own)          status revoked                                               all: the score is 0
@@ -1049,14 +1049,14 @@ CROSS JOIN moment;
 -- NON_HSM_HIGH_SECURITY      security level MAXIMUM, and no HSM holds the key             15
 -- SECURITY_EVENTS            1 to 9 / 10 or more recent_security_events                   10 / 30
 --
--- Times are text of one format, so they compare as text, to the microsecond. Date functions know milliseconds only:
--- they get whole seconds, and the fraction is put back. `julianday` of two midnights differs by a whole number.
+-- Times are text of one format and compare as text, to the microsecond. Date functions have a precision of
+-- milliseconds: they get whole seconds, and the fraction is appended afterwards. `julianday` of two midnights differs
+-- by a whole number.
 --
--- How it stays cheap: a page of keys, or one, costs these keys, and what is due and was reported lately; the rest is
--- worked out key by key, so that nothing has to be known of all keys before the first. CROSS JOIN has SQLite begin with
--- the keys, in the order that is asked for. The list of the worst keys does need the score of each.
--- What a condition or a column asks for is put in its place, and worked out again for each place. So use is added up
--- for keys that have a maximum, and no others, and held against both of its limits at once.
+-- Query cost is proportional to the keys that are read, the keys that are due, and the recent events; everything else
+-- is computed key by key. CROSS JOIN makes SQLite begin with the keys, in the requested order. Only a list of the worst
+-- keys needs the score of every key. SQLite inlines an expression and evaluates it at each place that uses it. So use
+-- is summed only for keys that have a maximum, and compared with both of its limits at once.
 CREATE VIEW key_health_monitor AS
 WITH clock AS (
     SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z' AS at
@@ -1092,7 +1092,7 @@ facts AS (
         COALESCE(master.status = 'expired' OR master.expires_at <= moment.at, 0) AS is_expired,
         CASE
             WHEN master.max_usage_count IS NOT NULL
-                -- Beyond the range of integers no percentage means anything.
+                -- A percentage beyond the range of integers is useless.
                 THEN
                     min(
                         CAST(
@@ -1112,8 +1112,8 @@ facts AS (
         CAST(
             julianday(substr(master.expires_at, 1, 10)) - julianday(moment.today) AS INTEGER
         ) AS days_until_expiration,
-        -- Most rotations have succeeded. Those that have not are found in an index alone, by the times that the key has
-        -- rotations for, and not looked at one by one. After a failure comes a success, so the latest are asked first.
+        -- Most rotations have succeeded. The others are found in an index alone, by the times of the key's rotations,
+        -- without reading each row. A success follows a failure, so the latest are read first.
         (
             SELECT COALESCE(sum(rotation.retry_count + 1), 0)
             FROM key_rotations AS planned
@@ -1172,7 +1172,7 @@ alerts AS (
         END AS expires_alert
     FROM facts
 ),
--- What each warning takes off; nothing where the key gives no cause for it.
+-- The points that each warning deducts; nothing if the warning does not apply.
 penalties AS (
     SELECT
         alerts.*,
@@ -1228,7 +1228,7 @@ SELECT
     penalties.usage_percentage,
     penalties.days_until_expiration,
     penalties.expires_alert,
-    -- json_group_array has no ORDER BY before SQLite 3.44; a list put together by hand has the order it is written in.
+    -- json_group_array has no ORDER BY before SQLite 3.44; a concatenated list has the order in which it is written.
     '[' || substr(
         CASE WHEN penalties.key_expired > 0 THEN ',"KEY_EXPIRED"' ELSE '' END
         || CASE WHEN penalties.key_expiring_soon > 0 THEN ',"KEY_EXPIRING_SOON"' ELSE '' END
@@ -1243,8 +1243,8 @@ SELECT
     penalties.recent_security_events
 FROM penalties;
 
--- INSERT OR REPLACE deletes the rows that it displaces without asking a DELETE trigger, so a row that would
--- displace another is refused first. That refuses upserts as well: a documented gap to PostgreSQL.
+-- INSERT OR REPLACE deletes conflicting rows without firing DELETE triggers, so a conflicting row is refused first.
+-- This refuses upserts as well, a documented difference from PostgreSQL.
 CREATE TRIGGER guard_key_master_insert
 BEFORE INSERT ON key_masters
 BEGIN
@@ -1254,7 +1254,7 @@ BEGIN
     WHERE EXISTS (SELECT 1 FROM key_masters WHERE key_id = NEW.key_id);
 END;
 
--- UPDATE OR REPLACE deletes the rows that it displaces without asking a DELETE trigger.
+-- UPDATE OR REPLACE deletes conflicting rows without firing DELETE triggers.
 CREATE TRIGGER guard_key_master_update
 BEFORE UPDATE OF id, key_id ON key_masters
 BEGIN
@@ -1264,8 +1264,8 @@ BEGIN
     WHERE EXISTS (SELECT 1 FROM key_masters WHERE key_id = NEW.key_id AND id <> OLD.id);
 END;
 
--- INSERT OR REPLACE deletes the rows that it displaces without asking a DELETE trigger, so a row that would
--- displace another is refused first. That refuses upserts as well: a documented gap to PostgreSQL.
+-- INSERT OR REPLACE deletes conflicting rows without firing DELETE triggers, so a conflicting row is refused first.
+-- This refuses upserts as well, a documented difference from PostgreSQL.
 CREATE TRIGGER guard_key_version_insert
 BEFORE INSERT ON key_versions
 BEGIN
@@ -1278,7 +1278,7 @@ BEGIN
     AND NEW.activated_at IS NOT NULL AND NEW.deactivated_at IS NULL;
 END;
 
--- UPDATE OR REPLACE deletes the rows that it displaces without asking a DELETE trigger.
+-- UPDATE OR REPLACE deletes conflicting rows without firing DELETE triggers.
 CREATE TRIGGER guard_key_version_update
 BEFORE UPDATE OF id, key_id, version_number, activated_at, deactivated_at ON key_versions
 BEGIN
@@ -1291,8 +1291,8 @@ BEGIN
     AND NEW.activated_at IS NOT NULL AND NEW.deactivated_at IS NULL;
 END;
 
--- INSERT OR REPLACE deletes the rows that it displaces without asking a DELETE trigger, so a row that would
--- displace another is refused first. That refuses upserts as well: a documented gap to PostgreSQL.
+-- INSERT OR REPLACE deletes conflicting rows without firing DELETE triggers, so a conflicting row is refused first.
+-- This refuses upserts as well, a documented difference from PostgreSQL.
 CREATE TRIGGER guard_rotation_policy_insert
 BEFORE INSERT ON rotation_policies
 BEGIN
@@ -1302,7 +1302,7 @@ BEGIN
     WHERE EXISTS (SELECT 1 FROM rotation_policies WHERE policy_name = NEW.policy_name);
 END;
 
--- UPDATE OR REPLACE deletes the rows that it displaces without asking a DELETE trigger.
+-- UPDATE OR REPLACE deletes conflicting rows without firing DELETE triggers.
 CREATE TRIGGER guard_rotation_policy_update
 BEFORE UPDATE OF id, policy_name ON rotation_policies
 BEGIN
@@ -1312,8 +1312,8 @@ BEGIN
     WHERE EXISTS (SELECT 1 FROM rotation_policies WHERE policy_name = NEW.policy_name AND id <> OLD.id);
 END;
 
--- INSERT OR REPLACE deletes the rows that it displaces without asking a DELETE trigger, so a row that would
--- displace another is refused first. That refuses upserts as well: a documented gap to PostgreSQL.
+-- INSERT OR REPLACE deletes conflicting rows without firing DELETE triggers, so a conflicting row is refused first.
+-- This refuses upserts as well, a documented difference from PostgreSQL.
 CREATE TRIGGER guard_key_rotation_insert
 BEFORE INSERT ON key_rotations
 BEGIN
@@ -1324,7 +1324,7 @@ BEGIN
     AND NEW.status IN ('SCHEDULED', 'RUNNING');
 END;
 
--- UPDATE OR REPLACE deletes the rows that it displaces without asking a DELETE trigger.
+-- UPDATE OR REPLACE deletes conflicting rows without firing DELETE triggers.
 CREATE TRIGGER guard_key_rotation_update
 BEFORE UPDATE OF id, key_id, status ON key_rotations
 BEGIN
@@ -1335,8 +1335,8 @@ BEGIN
     AND NEW.status IN ('SCHEDULED', 'RUNNING');
 END;
 
--- INSERT OR REPLACE deletes the rows that it displaces without asking a DELETE trigger, so a row that would
--- displace another is refused first. That refuses upserts as well: a documented gap to PostgreSQL.
+-- INSERT OR REPLACE deletes conflicting rows without firing DELETE triggers, so a conflicting row is refused first.
+-- This refuses upserts as well, a documented difference from PostgreSQL.
 CREATE TRIGGER guard_hsm_configuration_insert
 BEFORE INSERT ON hsm_configurations
 BEGIN
@@ -1346,7 +1346,7 @@ BEGIN
     WHERE EXISTS (SELECT 1 FROM hsm_configurations WHERE configuration_name = NEW.configuration_name);
 END;
 
--- UPDATE OR REPLACE deletes the rows that it displaces without asking a DELETE trigger.
+-- UPDATE OR REPLACE deletes conflicting rows without firing DELETE triggers.
 CREATE TRIGGER guard_hsm_configuration_update
 BEFORE UPDATE OF id, configuration_name ON hsm_configurations
 BEGIN
@@ -1356,8 +1356,8 @@ BEGIN
     WHERE EXISTS (SELECT 1 FROM hsm_configurations WHERE configuration_name = NEW.configuration_name AND id <> OLD.id);
 END;
 
--- Under OR REPLACE, SQLite puts the default in the place of a NULL, and does so after the other guards have looked:
--- a counter would fall to 0, a date of creation move.
+-- OR REPLACE replaces a NULL with the column's default after the other guard triggers have run: a counter would be
+-- reset to 0, a creation time would change.
 CREATE TRIGGER guard_key_master_not_null_insert
 BEFORE INSERT ON key_masters
 WHEN NEW.id IS NULL OR NEW.status IS NULL OR NEW.created_at IS NULL OR NEW.usage_count IS NULL OR
@@ -1366,8 +1366,8 @@ BEGIN
     SELECT RAISE(ABORT, 'guard_key_master_not_null: a column with a default may not be given as NULL');
 END;
 
--- Under OR REPLACE, SQLite puts the default in the place of a NULL, and does so after the other guards have looked:
--- a counter would fall to 0, a date of creation move.
+-- OR REPLACE replaces a NULL with the column's default after the other guard triggers have run: a counter would be
+-- reset to 0, a creation time would change.
 CREATE TRIGGER guard_key_master_not_null
 BEFORE UPDATE OF
     id, status, created_at, usage_count, security_level, updated_at
@@ -1378,8 +1378,8 @@ BEGIN
     SELECT RAISE(ABORT, 'guard_key_master_not_null: a column with a default may not be given as NULL');
 END;
 
--- Under OR REPLACE, SQLite puts the default in the place of a NULL, and does so after the other guards have looked:
--- a counter would fall to 0, a date of creation move.
+-- OR REPLACE replaces a NULL with the column's default after the other guard triggers have run: a counter would be
+-- reset to 0, a creation time would change.
 CREATE TRIGGER guard_key_version_not_null_insert
 BEFORE INSERT ON key_versions
 WHEN NEW.id IS NULL OR NEW.created_at IS NULL OR NEW.usage_count IS NULL OR NEW.data_volume_bytes IS NULL
@@ -1387,8 +1387,8 @@ BEGIN
     SELECT RAISE(ABORT, 'guard_key_version_not_null: a column with a default may not be given as NULL');
 END;
 
--- Under OR REPLACE, SQLite puts the default in the place of a NULL, and does so after the other guards have looked:
--- a counter would fall to 0, a date of creation move.
+-- OR REPLACE replaces a NULL with the column's default after the other guard triggers have run: a counter would be
+-- reset to 0, a creation time would change.
 CREATE TRIGGER guard_key_version_not_null
 BEFORE UPDATE OF
     id, created_at, usage_count, data_volume_bytes
@@ -1398,8 +1398,8 @@ BEGIN
     SELECT RAISE(ABORT, 'guard_key_version_not_null: a column with a default may not be given as NULL');
 END;
 
--- Under OR REPLACE, SQLite puts the default in the place of a NULL, and does so after the other guards have looked:
--- a counter would fall to 0, a date of creation move.
+-- OR REPLACE replaces a NULL with the column's default after the other guard triggers have run: a counter would be
+-- reset to 0, a creation time would change.
 CREATE TRIGGER guard_rotation_policy_not_null_insert
 BEFORE INSERT ON rotation_policies
 WHEN NEW.id IS NULL OR NEW.rotate_on_security_incident IS NULL OR NEW.rotate_on_compliance_requirement IS NULL OR
@@ -1409,8 +1409,8 @@ BEGIN
     SELECT RAISE(ABORT, 'guard_rotation_policy_not_null: a column with a default may not be given as NULL');
 END;
 
--- Under OR REPLACE, SQLite puts the default in the place of a NULL, and does so after the other guards have looked:
--- a counter would fall to 0, a date of creation move.
+-- OR REPLACE replaces a NULL with the column's default after the other guard triggers have run: a counter would be
+-- reset to 0, a creation time would change.
 CREATE TRIGGER guard_rotation_policy_not_null
 BEFORE UPDATE OF
     id, rotate_on_security_incident, rotate_on_compliance_requirement, timezone, notify_before_rotation_hours,
@@ -1423,8 +1423,8 @@ BEGIN
     SELECT RAISE(ABORT, 'guard_rotation_policy_not_null: a column with a default may not be given as NULL');
 END;
 
--- Under OR REPLACE, SQLite puts the default in the place of a NULL, and does so after the other guards have looked:
--- a counter would fall to 0, a date of creation move.
+-- OR REPLACE replaces a NULL with the column's default after the other guard triggers have run: a counter would be
+-- reset to 0, a creation time would change.
 CREATE TRIGGER guard_key_rotation_not_null_insert
 BEFORE INSERT ON key_rotations
 WHEN NEW.id IS NULL OR NEW.scheduled_at IS NULL OR NEW.status IS NULL OR NEW.retry_count IS NULL OR NEW.max_retries
@@ -1433,8 +1433,8 @@ BEGIN
     SELECT RAISE(ABORT, 'guard_key_rotation_not_null: a column with a default may not be given as NULL');
 END;
 
--- Under OR REPLACE, SQLite puts the default in the place of a NULL, and does so after the other guards have looked:
--- a counter would fall to 0, a date of creation move.
+-- OR REPLACE replaces a NULL with the column's default after the other guard triggers have run: a counter would be
+-- reset to 0, a creation time would change.
 CREATE TRIGGER guard_key_rotation_not_null
 BEFORE UPDATE OF
     id, scheduled_at, status, retry_count, max_retries, rollback_available
@@ -1445,8 +1445,8 @@ BEGIN
     SELECT RAISE(ABORT, 'guard_key_rotation_not_null: a column with a default may not be given as NULL');
 END;
 
--- Under OR REPLACE, SQLite puts the default in the place of a NULL, and does so after the other guards have looked:
--- a counter would fall to 0, a date of creation move.
+-- OR REPLACE replaces a NULL with the column's default after the other guard triggers have run: a counter would be
+-- reset to 0, a creation time would change.
 CREATE TRIGGER guard_hsm_configuration_not_null_insert
 BEFORE INSERT ON hsm_configurations
 WHEN NEW.id IS NULL OR NEW.supports_key_generation IS NULL OR NEW.supports_key_derivation IS NULL OR NEW.is_active
@@ -1456,8 +1456,8 @@ BEGIN
     SELECT RAISE(ABORT, 'guard_hsm_configuration_not_null: a column with a default may not be given as NULL');
 END;
 
--- Under OR REPLACE, SQLite puts the default in the place of a NULL, and does so after the other guards have looked:
--- a counter would fall to 0, a date of creation move.
+-- OR REPLACE replaces a NULL with the column's default after the other guard triggers have run: a counter would be
+-- reset to 0, a creation time would change.
 CREATE TRIGGER guard_hsm_configuration_not_null
 BEFORE UPDATE OF
     id, supports_key_generation, supports_key_derivation, is_active, require_dual_auth, audit_all_operations,
@@ -1470,7 +1470,7 @@ BEGIN
     SELECT RAISE(ABORT, 'guard_hsm_configuration_not_null: a column with a default may not be given as NULL');
 END;
 
--- What the foreign keys demand, for connections that have them off.
+-- Repeats the foreign keys, for connections with foreign_keys = OFF.
 CREATE TRIGGER guard_key_rotation_references_insert
 BEFORE INSERT ON key_rotations
 BEGIN
@@ -1489,7 +1489,7 @@ BEGIN
     );
 END;
 
--- What the foreign keys demand, for connections that have them off.
+-- Repeats the foreign keys, for connections with foreign_keys = OFF.
 CREATE TRIGGER guard_key_rotation_references_update
 BEFORE UPDATE OF key_id, policy_id, old_version, new_version ON key_rotations
 BEGIN
@@ -1508,7 +1508,7 @@ BEGIN
     );
 END;
 
--- What a row is never changes.
+-- The identity columns of a row never change.
 CREATE TRIGGER protect_key_master_identity
 BEFORE UPDATE OF id, key_id, key_type, algorithm, key_size_bits, created_at ON key_masters
 BEGIN
@@ -1526,7 +1526,7 @@ BEGIN
     WHERE NEW.created_at IS NOT OLD.created_at;
 END;
 
--- What a row is never changes.
+-- The identity columns of a row never change.
 CREATE TRIGGER protect_key_version_identity
 BEFORE UPDATE OF id, key_id, version_number, created_at ON key_versions
 BEGIN
@@ -1540,7 +1540,7 @@ BEGIN
     WHERE NEW.created_at IS NOT OLD.created_at;
 END;
 
--- What a row is never changes.
+-- The identity columns of a row never change.
 CREATE TRIGGER protect_rotation_policy_identity
 BEFORE UPDATE OF id, created_at ON rotation_policies
 BEGIN
@@ -1550,7 +1550,7 @@ BEGIN
     WHERE NEW.created_at IS NOT OLD.created_at;
 END;
 
--- What a row is never changes.
+-- The identity columns of a row never change.
 CREATE TRIGGER protect_key_rotation_identity
 BEFORE UPDATE OF id, key_id ON key_rotations
 BEGIN
@@ -1560,7 +1560,7 @@ BEGIN
     WHERE NEW.key_id IS NOT OLD.key_id;
 END;
 
--- What a row is never changes.
+-- The identity columns of a row never change.
 CREATE TRIGGER protect_hsm_configuration_identity
 BEFORE UPDATE OF id, created_at ON hsm_configurations
 BEGIN
@@ -1570,26 +1570,26 @@ BEGIN
     WHERE NEW.created_at IS NOT OLD.created_at;
 END;
 
--- Counters of use never fall.
+-- Usage counters never decrease.
 CREATE TRIGGER prevent_key_master_counter_decrease
 BEFORE UPDATE OF usage_count ON key_masters
 BEGIN
-    SELECT RAISE(ABORT, 'prevent_key_master_counter_decrease: usage_count may not fall')
+    SELECT RAISE(ABORT, 'prevent_key_master_counter_decrease: usage_count may not decrease')
     WHERE NEW.usage_count < OLD.usage_count;
 END;
 
--- Counters of use never fall.
+-- Usage counters never decrease.
 CREATE TRIGGER prevent_key_version_counter_decrease
 BEFORE UPDATE OF usage_count, data_volume_bytes ON key_versions
 BEGIN
-    SELECT RAISE(ABORT, 'prevent_key_version_counter_decrease: usage_count may not fall')
+    SELECT RAISE(ABORT, 'prevent_key_version_counter_decrease: usage_count may not decrease')
     WHERE NEW.usage_count < OLD.usage_count;
-    SELECT RAISE(ABORT, 'prevent_key_version_counter_decrease: data_volume_bytes may not fall')
+    SELECT RAISE(ABORT, 'prevent_key_version_counter_decrease: data_volume_bytes may not decrease')
     WHERE NEW.data_volume_bytes < OLD.data_volume_bytes;
 END;
 
--- updated_at is the time of the last change, unless the caller gives another. The columns are listed without
--- updated_at, so that the trigger does not set itself off where recursive_triggers is on.
+-- updated_at is the time of the last change, unless the caller gives another. The column list omits updated_at, so that
+-- the trigger does not fire itself with recursive_triggers = ON.
 CREATE TRIGGER touch_key_master_updated_at
 AFTER UPDATE OF
     id, key_id, key_type, algorithm, key_size_bits, status, created_at, activated_at, rotated_at, expires_at,
@@ -1601,8 +1601,8 @@ BEGIN
     UPDATE key_masters SET updated_at = strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z' WHERE id = NEW.id;
 END;
 
--- updated_at is the time of the last change, unless the caller gives another. The columns are listed without
--- updated_at, so that the trigger does not set itself off where recursive_triggers is on.
+-- updated_at is the time of the last change, unless the caller gives another. The column list omits updated_at, so that
+-- the trigger does not fire itself with recursive_triggers = ON.
 CREATE TRIGGER touch_rotation_policy_updated_at
 AFTER UPDATE OF
     id, policy_name, key_type, rotation_interval_days, max_key_age_days, max_operations, max_data_volume_mb,
@@ -1614,8 +1614,8 @@ BEGIN
     UPDATE rotation_policies SET updated_at = strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z' WHERE id = NEW.id;
 END;
 
--- updated_at is the time of the last change, unless the caller gives another. The columns are listed without
--- updated_at, so that the trigger does not set itself off where recursive_triggers is on.
+-- updated_at is the time of the last change, unless the caller gives another. The column list omits updated_at, so that
+-- the trigger does not fire itself with recursive_triggers = ON.
 CREATE TRIGGER touch_hsm_configuration_updated_at
 AFTER UPDATE OF
     id, provider, configuration_name, endpoint_url, authentication_config, supported_algorithms,
@@ -1628,8 +1628,8 @@ BEGIN
     UPDATE hsm_configurations SET updated_at = strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z' WHERE id = NEW.id;
 END;
 
--- Which status may follow which: kms_schema.vocabulary.KEY_LIFECYCLE; a test holds the two together.
--- Before 3.47 RAISE takes only literals, hence a line for each refusal.
+-- Allowed changes of a key's status: kms_schema.vocabulary.KEY_LIFECYCLE; a test compares the two.
+-- Before SQLite 3.47 RAISE accepts only literals, hence a line for each refused change.
 CREATE TRIGGER enforce_key_lifecycle_consistency
 BEFORE UPDATE OF status ON key_masters
 WHEN NEW.status IS NOT OLD.status
@@ -1641,49 +1641,49 @@ BEGIN
         WHEN OLD.status = 'expired' AND NEW.status IN ('archived', 'revoked') THEN NULL
         WHEN OLD.status = 'revoked' AND NEW.status IN ('archived') THEN NULL
         WHEN OLD.status = 'pending' AND NEW.status = 'rotated'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from pending to rotated')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from pending to rotated')
         WHEN OLD.status = 'pending' AND NEW.status = 'expired'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from pending to expired')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from pending to expired')
         WHEN OLD.status = 'pending' AND NEW.status = 'archived'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from pending to archived')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from pending to archived')
         WHEN OLD.status = 'active' AND NEW.status = 'pending'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from active to pending')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from active to pending')
         WHEN OLD.status = 'active' AND NEW.status = 'archived'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from active to archived')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from active to archived')
         WHEN OLD.status = 'rotated' AND NEW.status = 'pending'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from rotated to pending')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from rotated to pending')
         WHEN OLD.status = 'rotated' AND NEW.status = 'active'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from rotated to active')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from rotated to active')
         WHEN OLD.status = 'expired' AND NEW.status = 'pending'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from expired to pending')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from expired to pending')
         WHEN OLD.status = 'expired' AND NEW.status = 'active'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from expired to active')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from expired to active')
         WHEN OLD.status = 'expired' AND NEW.status = 'rotated'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from expired to rotated')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from expired to rotated')
         WHEN OLD.status = 'revoked' AND NEW.status = 'pending'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from revoked to pending')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from revoked to pending')
         WHEN OLD.status = 'revoked' AND NEW.status = 'active'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from revoked to active')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from revoked to active')
         WHEN OLD.status = 'revoked' AND NEW.status = 'rotated'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from revoked to rotated')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from revoked to rotated')
         WHEN OLD.status = 'revoked' AND NEW.status = 'expired'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from revoked to expired')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from revoked to expired')
         WHEN OLD.status = 'archived' AND NEW.status = 'pending'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from archived to pending')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from archived to pending')
         WHEN OLD.status = 'archived' AND NEW.status = 'active'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from archived to active')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from archived to active')
         WHEN OLD.status = 'archived' AND NEW.status = 'rotated'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from archived to rotated')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from archived to rotated')
         WHEN OLD.status = 'archived' AND NEW.status = 'expired'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from archived to expired')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from archived to expired')
         WHEN OLD.status = 'archived' AND NEW.status = 'revoked'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from archived to revoked')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from archived to revoked')
         ELSE RAISE(ABORT, 'enforce_key_lifecycle_consistency: unknown status')
     END;
 END;
 
--- A key may be imported in any status whose time is given. A CHECK on PostgreSQL; here it would run before
--- enforce_key_lifecycle_consistency_fill has filled the time in.
+-- A key may be imported in any status whose time is given. PostgreSQL has a CHECK; on SQLite it would run before
+-- enforce_key_lifecycle_consistency_fill has filled in the time.
 CREATE TRIGGER enforce_key_lifecycle_consistency_insert
 BEFORE INSERT ON key_masters
 BEGIN
@@ -1699,8 +1699,8 @@ BEGIN
     WHERE NEW.status = 'archived' AND NEW.archived_at IS NULL;
 END;
 
--- Fills in the time of the status that the caller did not give (a BEFORE trigger cannot), ends the live version of a
--- revoked key, and then checks: under OR IGNORE a filling UPDATE inherits it and may have done nothing.
+-- Fills in the time of the status if the caller did not give it (a BEFORE trigger cannot), ends the live version of a
+-- revoked key, and then checks the result: an UPDATE in a trigger inherits OR IGNORE and may have changed nothing.
 CREATE TRIGGER enforce_key_lifecycle_consistency_fill
 AFTER UPDATE OF status, activated_at, rotated_at, expired_at, revoked_at, archived_at ON key_masters
 BEGIN
@@ -1736,7 +1736,8 @@ BEGIN
     );
 END;
 
--- The parent is there (with foreign keys off, too), can wrap others, and no chain of parents closes a circle.
+-- The parent exists (checked even with foreign_keys = OFF) and can wrap others, and no chain of parents closes a
+-- circle.
 CREATE TRIGGER validate_key_master_parent
 BEFORE UPDATE OF parent_key_id ON key_masters
 WHEN NEW.parent_key_id IS NOT NULL AND NEW.parent_key_id <> NEW.key_id
@@ -1760,7 +1761,8 @@ BEGIN
     );
 END;
 
--- The parent is there (with foreign keys off, too) and can wrap others. A new key closes no circle: none names it yet.
+-- The parent exists (checked even with foreign_keys = OFF) and can wrap others. A new key closes no circle: no key
+-- names it yet.
 CREATE TRIGGER validate_key_master_parent_insert
 BEFORE INSERT ON key_masters
 WHEN NEW.parent_key_id IS NOT NULL AND NEW.parent_key_id <> NEW.key_id
@@ -1773,7 +1775,7 @@ BEGIN
     );
 END;
 
--- Material is either here or in an HSM: a key cannot move between the two under its undestroyed versions.
+-- Material is either in the database or in an HSM: a key with undestroyed versions cannot move between the two.
 CREATE TRIGGER validate_key_master_custody
 BEFORE UPDATE OF hsm_key_id ON key_masters
 WHEN (OLD.hsm_key_id IS NULL) <> (NEW.hsm_key_id IS NULL)
@@ -1782,7 +1784,7 @@ BEGIN
     WHERE EXISTS (SELECT 1 FROM key_versions WHERE key_id = NEW.id AND destroyed_at IS NULL);
 END;
 
--- What the foreign keys restrict, for connections that have them off.
+-- Repeats the foreign keys that restrict deletion, for connections with foreign_keys = OFF.
 CREATE TRIGGER prevent_key_master_delete
 BEFORE DELETE ON key_masters
 BEGIN
@@ -1800,16 +1802,16 @@ BEGIN
     );
 END;
 
--- Versions go with their master, for connections that have foreign keys off. Their own guard asks whether the
--- master is gone, hence AFTER.
+-- Versions are deleted with their key, for connections with foreign_keys = OFF. AFTER, since the guard trigger of
+-- versions checks that the key is deleted.
 CREATE TRIGGER prevent_key_master_delete_cascade
 AFTER DELETE ON key_masters
 BEGIN
     DELETE FROM key_versions WHERE key_id = OLD.id;
 END;
 
--- created <= activated <= deactivated <= destroyed, and history is not rewritten: a version is activated and
--- destroyed once. deactivated_at may be taken back (rolling a rotation back), which is an activation again.
+-- created <= activated <= deactivated <= destroyed, and history is not rewritten: a version is activated and destroyed
+-- once. deactivated_at may be cleared (rollback of a rotation), which counts as an activation.
 CREATE TRIGGER validate_key_version_chronology
 BEFORE UPDATE OF created_at, activated_at, deactivated_at, destroyed_at ON key_versions
 BEGIN
@@ -1852,7 +1854,7 @@ BEGIN
     WHERE NEW.destroyed_at < NEW.created_at;
 END;
 
--- No version goes live on a key that is revoked, expired or archived.
+-- No version of a revoked, expired or archived key can be activated.
 CREATE TRIGGER validate_key_version_activation
 BEFORE UPDATE OF activated_at, deactivated_at ON key_versions
 WHEN NEW.activated_at IS NOT NULL AND NEW.deactivated_at IS NULL
@@ -1866,7 +1868,7 @@ BEGIN
     WHERE EXISTS (SELECT 1 FROM key_masters WHERE id = NEW.key_id AND status = 'archived');
 END;
 
--- No version goes live on a key that is revoked, expired or archived.
+-- No version of a revoked, expired or archived key can be activated.
 CREATE TRIGGER validate_key_version_activation_insert
 BEFORE INSERT ON key_versions
 WHEN NEW.activated_at IS NOT NULL AND NEW.deactivated_at IS NULL
@@ -1879,14 +1881,14 @@ BEGIN
     WHERE EXISTS (SELECT 1 FROM key_masters WHERE id = NEW.key_id AND status = 'archived');
 END;
 
--- Material is exactly one of: an envelope of the right length, an HSM handle on the master, or destroyed; and it
--- changes only as a rewrap. What one row can say by itself is said by CHECK constraints.
+-- Material is exactly one of: an envelope of the right length, an HSM handle of the key, or destroyed. Only a rewrap
+-- changes it. CHECK constraints cover the rules within one row.
 CREATE TRIGGER validate_key_version_material
 BEFORE UPDATE OF
     encrypted_key_data, key_checksum, wrapped_by_version_id, wrapping_key_ref, destroyed_at
 ON key_versions
 BEGIN
-    SELECT RAISE(ABORT, 'validate_key_version_material: key_checksum may not change: it is of the key itself')
+    SELECT RAISE(ABORT, 'validate_key_version_material: key_checksum may not change: a rewrap keeps the key')
     WHERE NEW.key_checksum IS NOT OLD.key_checksum AND OLD.key_checksum IS NOT NULL;
     SELECT RAISE(ABORT, 'validate_key_version_material: material may only be removed by destruction (set destroyed_at with it)')
     WHERE NEW.encrypted_key_data IS NULL AND OLD.encrypted_key_data IS NOT NULL AND NEW.destroyed_at IS NULL;
@@ -1903,10 +1905,10 @@ BEGIN
             AND NEW.wrapped_by_version_id IS NULL AND NEW.wrapping_key_ref IS NULL);
     SELECT RAISE(ABORT, 'fk_key_versions_key_id_key_masters: there is no such key')
     WHERE NOT EXISTS (SELECT 1 FROM key_masters WHERE id = NEW.key_id);
-    SELECT RAISE(ABORT, 'validate_key_version_material: the key is held in an HSM: its versions may have no material here')
+    SELECT RAISE(ABORT, 'validate_key_version_material: the key is in an HSM: its versions may have no material in the database')
     WHERE NEW.encrypted_key_data IS NOT NULL
         AND EXISTS (SELECT 1 FROM key_masters WHERE id = NEW.key_id AND hsm_key_id IS NOT NULL);
-    SELECT RAISE(ABORT, 'validate_key_version_material: no material: it needs an envelope, an HSM handle on its key, or destroyed_at')
+    SELECT RAISE(ABORT, 'validate_key_version_material: no material: it needs an envelope, an HSM handle of its key, or destroyed_at')
     WHERE NEW.encrypted_key_data IS NULL AND NEW.destroyed_at IS NULL
         AND EXISTS (SELECT 1 FROM key_masters WHERE id = NEW.key_id AND hsm_key_id IS NULL);
     -- AES-256-GCM: format, nonce, ciphertext, tag. RFC 5649: format, integrity check, padded key.
@@ -1920,17 +1922,17 @@ BEGIN
     );
 END;
 
--- Material is exactly one of: an envelope of the right length, an HSM handle on the master, or destroyed.
--- What one row can say by itself is said by CHECK constraints.
+-- Material is exactly one of: an envelope of the right length, an HSM handle of the key, or destroyed. CHECK
+-- constraints cover the rules within one row.
 CREATE TRIGGER validate_key_version_material_insert
 BEFORE INSERT ON key_versions
 BEGIN
     SELECT RAISE(ABORT, 'fk_key_versions_key_id_key_masters: there is no such key')
     WHERE NOT EXISTS (SELECT 1 FROM key_masters WHERE id = NEW.key_id);
-    SELECT RAISE(ABORT, 'validate_key_version_material: the key is held in an HSM: its versions may have no material here')
+    SELECT RAISE(ABORT, 'validate_key_version_material: the key is in an HSM: its versions may have no material in the database')
     WHERE NEW.encrypted_key_data IS NOT NULL
         AND EXISTS (SELECT 1 FROM key_masters WHERE id = NEW.key_id AND hsm_key_id IS NOT NULL);
-    SELECT RAISE(ABORT, 'validate_key_version_material: no material: it needs an envelope, an HSM handle on its key, or destroyed_at')
+    SELECT RAISE(ABORT, 'validate_key_version_material: no material: it needs an envelope, an HSM handle of its key, or destroyed_at')
     WHERE NEW.encrypted_key_data IS NULL AND NEW.destroyed_at IS NULL
         AND EXISTS (SELECT 1 FROM key_masters WHERE id = NEW.key_id AND hsm_key_id IS NULL);
     -- AES-256-GCM: format, nonce, ciphertext, tag. RFC 5649: format, integrity check, padded key.
@@ -1944,8 +1946,8 @@ BEGIN
     );
 END;
 
--- A version is wrapped under an undestroyed version of another key, a KEK, and no chain of wrappers closes a circle
--- (each of its keys would need the other first: all lost).
+-- A version is wrapped by an undestroyed version of another key, a KEK, and no chain of wrappers closes a circle (its
+-- keys could never be decrypted).
 CREATE TRIGGER validate_key_version_wrapper
 BEFORE UPDATE OF wrapped_by_version_id ON key_versions
 WHEN NEW.wrapped_by_version_id IS NOT NULL AND NEW.wrapped_by_version_id IS NOT OLD.wrapped_by_version_id
@@ -1974,7 +1976,8 @@ BEGIN
     );
 END;
 
--- A version is wrapped under an undestroyed version of another key, a KEK. A new one closes no circle: none is wrapped by it yet.
+-- A version is wrapped by an undestroyed version of another key, a KEK. A new version closes no circle: it wraps none
+-- yet.
 CREATE TRIGGER validate_key_version_wrapper_insert
 BEFORE INSERT ON key_versions
 WHEN NEW.wrapped_by_version_id IS NOT NULL
@@ -1992,9 +1995,8 @@ BEGIN
     WHERE EXISTS (SELECT 1 FROM key_versions WHERE id = NEW.wrapped_by_version_id AND destroyed_at IS NOT NULL);
 END;
 
--- A version is not destroyed while anything is wrapped by it: that would destroy those keys as well.
--- BETWEEN, since after ANALYZE of a file where all are wrapped under one wrapper SQLite would read everything to look for
--- what is equal to another.
+-- A version cannot be destroyed while it wraps others: that would destroy those keys as well. BETWEEN instead of =:
+-- after ANALYZE of a file in which one version wraps all others, SQLite would scan the table to find any other value.
 CREATE TRIGGER prevent_key_version_destruction
 BEFORE UPDATE OF destroyed_at ON key_versions
 WHEN NEW.destroyed_at IS NOT NULL AND OLD.destroyed_at IS NULL
@@ -2005,19 +2007,19 @@ BEGIN
     );
 END;
 
--- Versions go only with their master: the cascade arrives here after the master's row is gone.
--- BETWEEN: see prevent_key_version_destruction.
+-- Versions are deleted only with their key: the cascade fires this trigger after the key's row is deleted. BETWEEN: see
+-- prevent_key_version_destruction.
 CREATE TRIGGER prevent_key_version_delete
 BEFORE DELETE ON key_versions
 BEGIN
-    SELECT RAISE(ABORT, 'prevent_key_version_delete: a version may only go with its key')
+    SELECT RAISE(ABORT, 'prevent_key_version_delete: a version may only be deleted with its key')
     WHERE EXISTS (SELECT 1 FROM key_masters WHERE id = OLD.key_id);
     SELECT RAISE(ABORT, 'fk_key_versions_wrapped_by_version_id_key_versions: the version wraps others')
     WHERE EXISTS (SELECT 1 FROM key_versions WHERE wrapped_by_version_id BETWEEN OLD.id AND OLD.id);
 END;
 
--- A version that is added or goes live is news of its key: the lifetime total of use is brought up to date, and
--- from the second activation on rotated_at is the time of the latest one (of a key that stays active).
+-- Adding or activating a version updates its key: the lifetime total of use and, from the second activation on,
+-- rotated_at, the time of the latest activation (of a key that stays active).
 CREATE TRIGGER record_key_version_insert
 AFTER INSERT ON key_versions
 BEGIN
@@ -2037,8 +2039,8 @@ BEGIN
     WHERE id = NEW.key_id;
 END;
 
--- A version that is added or goes live is news of its key: the lifetime total of use is brought up to date, and
--- from the second activation on rotated_at is the time of the latest one (of a key that stays active).
+-- Adding or activating a version updates its key: the lifetime total of use and, from the second activation on,
+-- rotated_at, the time of the latest activation (of a key that stays active).
 CREATE TRIGGER record_key_version_activation
 AFTER UPDATE OF activated_at, deactivated_at ON key_versions
 WHEN NEW.activated_at IS NOT NULL AND NEW.deactivated_at IS NULL
@@ -2067,8 +2069,8 @@ BEGIN
     UPDATE key_versions SET usage_ceiling = NULL WHERE id = NEW.id;
 END;
 
--- A counter that passes its ceiling gets a new one; see record_key_version_ceilings_change. It does not find a version
--- that has no ceiling.
+-- A counter that passes its ceiling gets a new one; see record_key_version_ceilings_change. It does not fire for a
+-- version without a ceiling.
 CREATE TRIGGER record_key_version_ceilings
 AFTER UPDATE OF usage_count, data_volume_bytes ON key_versions
 WHEN NEW.usage_count > NEW.usage_ceiling OR NEW.data_volume_bytes > NEW.volume_ceiling
@@ -2076,15 +2078,14 @@ BEGIN
     UPDATE key_versions SET usage_ceiling = NULL WHERE id = NEW.id;
 END;
 
--- What the counters of a version are at most, until this trigger looks again: just below the next limit that an active
--- policy sets for keys of its type, or the next power of two. The ceilings and the type are indexed, so rotations_due
--- goes from a limit to the versions that have reached it; the counters are not, so counting use writes no index but
--- for those few times that a counter passes its ceiling (62 at most, and once for each limit).
--- Only what it costs to find a key depends on the policies of that moment: a ceiling is never below its counter, and
--- who goes by it looks at the counter itself. NULL means that nobody has looked yet: those are read one by one.
--- Nobody sets a ceiling: whatever is written into these columns is worked out anew. Where triggers are recursive, that
--- is looked at again, and found to be so already.
--- Shifting fills all bits below the highest one: SQLite has log2() in some builds only.
+-- A ceiling is an upper bound of a version's counter, until this trigger computes the next one: just below the next
+-- limit that an active policy sets for keys of its type, or the next power of two. The ceilings and the type are
+-- indexed, so rotations_due gets from a limit to the versions that have reached it. The counters are not indexed, so
+-- counting use updates no index, except when a counter passes its ceiling (62 times at most, and once for each limit).
+-- Ceilings affect only the cost of a query: a ceiling is never below its counter, and queries check the counter itself.
+-- NULL: not computed yet; such versions are read one by one. Clients cannot set a ceiling: a value written to these
+-- columns is recomputed. With recursive_triggers = ON the trigger fires once more and changes nothing. Shifting fills
+-- all bits below the highest one: SQLite has log2() in some builds only.
 CREATE TRIGGER record_key_version_ceilings_change
 AFTER UPDATE OF key_type, usage_ceiling, volume_ceiling ON key_versions
 WHEN (
@@ -2133,7 +2134,7 @@ BEGIN
     WHERE key_versions.id = NEW.id;
 END;
 
--- A policy that nothing could ever make due protects nobody: time OR usage OR compliance.
+-- A policy needs at least one trigger of rotation: time, usage or compliance.
 CREATE TRIGGER validate_rotation_policy_triggers
 BEFORE UPDATE OF
     rotation_interval_days, max_key_age_days, max_operations, max_data_volume_mb, rotate_on_compliance_requirement
@@ -2145,7 +2146,7 @@ BEGIN
     SELECT RAISE(ABORT, 'validate_rotation_policy_triggers: the policy has nothing that makes a key due');
 END;
 
--- A policy that nothing could ever make due protects nobody: time OR usage OR compliance.
+-- A policy needs at least one trigger of rotation: time, usage or compliance.
 CREATE TRIGGER validate_rotation_policy_triggers_insert
 BEFORE INSERT ON rotation_policies
 WHEN coalesce(
@@ -2155,15 +2156,15 @@ BEGIN
     SELECT RAISE(ABORT, 'validate_rotation_policy_triggers: the policy has nothing that makes a key due');
 END;
 
--- A deleted policy leaves its rotations: ON DELETE SET NULL, for connections that have foreign keys off.
+-- Rotations outlive their policy: repeats ON DELETE SET NULL, for connections with foreign_keys = OFF.
 CREATE TRIGGER release_key_rotations
 BEFORE DELETE ON rotation_policies
 BEGIN
     UPDATE key_rotations SET policy_id = NULL WHERE policy_id = OLD.id;
 END;
 
--- Which status of a rotation may follow which (kms_schema.vocabulary.ROTATION_LIFECYCLE), who may complete it, and how
--- often it may be retried.
+-- Allowed changes of a rotation's status (kms_schema.vocabulary.ROTATION_LIFECYCLE), the worker that may complete it,
+-- and the number of retries.
 CREATE TRIGGER enforce_key_rotation_lifecycle
 BEFORE UPDATE ON key_rotations
 BEGIN
@@ -2173,51 +2174,51 @@ BEGIN
         WHEN OLD.status = 'RUNNING' AND NEW.status IN ('COMPLETED', 'FAILED') THEN NULL
         WHEN OLD.status = 'FAILED' AND NEW.status IN ('SCHEDULED') THEN NULL
         WHEN OLD.status = 'SCHEDULED' AND NEW.status = 'COMPLETED'
-            THEN RAISE(ABORT, 'enforce_key_rotation_lifecycle: a rotation may not change from SCHEDULED to COMPLETED')
+            THEN RAISE(ABORT, 'enforce_key_rotation_lifecycle: status may not change from SCHEDULED to COMPLETED')
         WHEN OLD.status = 'SCHEDULED' AND NEW.status = 'FAILED'
-            THEN RAISE(ABORT, 'enforce_key_rotation_lifecycle: a rotation may not change from SCHEDULED to FAILED')
+            THEN RAISE(ABORT, 'enforce_key_rotation_lifecycle: status may not change from SCHEDULED to FAILED')
         WHEN OLD.status = 'RUNNING' AND NEW.status = 'SCHEDULED'
-            THEN RAISE(ABORT, 'enforce_key_rotation_lifecycle: a rotation may not change from RUNNING to SCHEDULED')
+            THEN RAISE(ABORT, 'enforce_key_rotation_lifecycle: status may not change from RUNNING to SCHEDULED')
         WHEN OLD.status = 'COMPLETED' AND NEW.status = 'SCHEDULED'
-            THEN RAISE(ABORT, 'enforce_key_rotation_lifecycle: a rotation may not change from COMPLETED to SCHEDULED')
+            THEN RAISE(ABORT, 'enforce_key_rotation_lifecycle: status may not change from COMPLETED to SCHEDULED')
         WHEN OLD.status = 'COMPLETED' AND NEW.status = 'RUNNING'
-            THEN RAISE(ABORT, 'enforce_key_rotation_lifecycle: a rotation may not change from COMPLETED to RUNNING')
+            THEN RAISE(ABORT, 'enforce_key_rotation_lifecycle: status may not change from COMPLETED to RUNNING')
         WHEN OLD.status = 'COMPLETED' AND NEW.status = 'FAILED'
-            THEN RAISE(ABORT, 'enforce_key_rotation_lifecycle: a rotation may not change from COMPLETED to FAILED')
+            THEN RAISE(ABORT, 'enforce_key_rotation_lifecycle: status may not change from COMPLETED to FAILED')
         WHEN OLD.status = 'FAILED' AND NEW.status = 'RUNNING'
-            THEN RAISE(ABORT, 'enforce_key_rotation_lifecycle: a rotation may not change from FAILED to RUNNING')
+            THEN RAISE(ABORT, 'enforce_key_rotation_lifecycle: status may not change from FAILED to RUNNING')
         WHEN OLD.status = 'FAILED' AND NEW.status = 'COMPLETED'
-            THEN RAISE(ABORT, 'enforce_key_rotation_lifecycle: a rotation may not change from FAILED to COMPLETED')
+            THEN RAISE(ABORT, 'enforce_key_rotation_lifecycle: status may not change from FAILED to COMPLETED')
         ELSE RAISE(ABORT, 'enforce_key_rotation_lifecycle: unknown status')
     END;
     SELECT RAISE(ABORT, 'enforce_key_rotation_lifecycle: no retries are left')
     WHERE OLD.status = 'FAILED' AND NEW.status = 'SCHEDULED' AND OLD.retry_count >= NEW.max_retries;
-    SELECT RAISE(ABORT, 'enforce_key_rotation_lifecycle: a retry keeps failed_at as the time of the last failure')
+    SELECT RAISE(ABORT, 'enforce_key_rotation_lifecycle: a retry may not change failed_at, the time of the last failure')
     WHERE OLD.status = 'FAILED' AND NEW.status = 'SCHEDULED' AND NEW.failed_at IS NOT OLD.failed_at;
-    SELECT RAISE(ABORT, 'enforce_key_rotation_lifecycle: failed_at stays as the time of the last failure')
-    WHERE NEW.failed_at IS NULL AND OLD.failed_at IS NOT NULL AND NEW.status <> 'FAILED'; -- there …_fill says so
-    SELECT RAISE(ABORT, 'enforce_key_rotation_lifecycle: the claim stays on a rotation that has ended')
+    SELECT RAISE(ABORT, 'enforce_key_rotation_lifecycle: failed_at may not be cleared: it is the time of the last failure')
+    WHERE NEW.failed_at IS NULL AND OLD.failed_at IS NOT NULL AND NEW.status <> 'FAILED'; -- …_fill covers FAILED
+    SELECT RAISE(ABORT, 'enforce_key_rotation_lifecycle: an ended rotation keeps claimed_by')
     WHERE OLD.status IN ('COMPLETED', 'FAILED') AND NEW.status = OLD.status
         AND OLD.claimed_by IS NOT NULL AND NEW.claimed_by IS NOT OLD.claimed_by;
     SELECT RAISE(ABORT, 'enforce_key_rotation_lifecycle: a retry that clears started_at itself must also add one to retry_count')
     WHERE OLD.status = 'FAILED' AND NEW.status = 'SCHEDULED' AND NEW.retry_count = OLD.retry_count AND NEW.started_at IS NULL;
-    SELECT RAISE(ABORT, 'enforce_key_rotation_lifecycle: retry_count may not change but by one for each retry')
+    SELECT RAISE(ABORT, 'enforce_key_rotation_lifecycle: retry_count may not change: only a retry adds one')
     WHERE NEW.retry_count <> OLD.retry_count AND NOT (
         NEW.retry_count = OLD.retry_count + 1 AND (OLD.status = 'FAILED' AND NEW.status = 'SCHEDULED' OR (
-            -- enforce_key_rotation_lifecycle_fill at work: no statement leaves this state behind
+            -- within enforce_key_rotation_lifecycle_fill: no statement ends in this state
             OLD.status = 'SCHEDULED' AND OLD.started_at IS NOT NULL
         ))
     );
-    SELECT RAISE(ABORT, 'enforce_key_rotation_lifecycle: it is claimed by another worker, whose lease has not run out')
+    SELECT RAISE(ABORT, 'enforce_key_rotation_lifecycle: it is claimed by another worker, whose lease has not expired')
     WHERE OLD.status = 'RUNNING' AND NEW.status = 'RUNNING'
         AND OLD.claimed_by IS NOT NULL AND NEW.claimed_by IS NOT OLD.claimed_by
         AND (OLD.lease_expires_at IS NULL OR OLD.lease_expires_at > strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z');
-    SELECT RAISE(ABORT, 'enforce_key_rotation_lifecycle: only its claimant may end it')
+    SELECT RAISE(ABORT, 'enforce_key_rotation_lifecycle: only its worker may complete or fail it')
     WHERE OLD.status = 'RUNNING' AND NEW.status IN ('COMPLETED', 'FAILED') AND NEW.claimed_by IS NOT OLD.claimed_by;
 END;
 
--- Which times a rotation has in each status. A CHECK on PostgreSQL; here it would run before
--- enforce_key_rotation_lifecycle_fill has filled the times in.
+-- The times of a rotation in each status. PostgreSQL has a CHECK; on SQLite it would run before
+-- enforce_key_rotation_lifecycle_fill has filled in the times.
 CREATE TRIGGER enforce_key_rotation_lifecycle_insert
 BEFORE INSERT ON key_rotations
 BEGIN
@@ -2230,8 +2231,8 @@ BEGIN
     END = 0;
 END;
 
--- Fills in the times that the caller did not give (a BEFORE trigger cannot), starts a retry afresh, and then checks:
--- under OR IGNORE a filling UPDATE inherits it and may have done nothing.
+-- Fills in times that the caller did not give (a BEFORE trigger cannot), resets a retry, and then checks the result: an
+-- UPDATE in a trigger inherits OR IGNORE and may have changed nothing.
 CREATE TRIGGER enforce_key_rotation_lifecycle_fill
 AFTER UPDATE OF status, started_at, completed_at, failed_at ON key_rotations
 BEGIN
@@ -2263,7 +2264,7 @@ BEGIN
             WHEN 'FAILED' THEN started_at IS NOT NULL AND failed_at IS NOT NULL AND failed_at >= started_at AND completed_at IS NULL
         END = 0
     );
-    SELECT RAISE(ABORT, 'enforce_key_rotation_lifecycle: each retry adds one to retry_count')
+    SELECT RAISE(ABORT, 'enforce_key_rotation_lifecycle: retry_count may not change: only a retry adds one')
     WHERE OLD.status = 'FAILED' AND NEW.status = 'SCHEDULED'
         AND (SELECT retry_count FROM key_rotations WHERE id = NEW.id) <> OLD.retry_count + 1;
 END;
@@ -2295,19 +2296,19 @@ CREATE TABLE key_audit_subtrees (
     CONSTRAINT ck_key_audit_subtrees_hash_type CHECK (typeof(hash) = 'blob')
 ) WITHOUT ROWID;
 
--- Seals follow each other, and one is whole before the next comes. What a seal says is for `audit verify` to check.
--- A row that follows displaces none, which stops REPLACE.
+-- Seals are consecutive, and each is complete before the next. `audit verify` checks the content of a seal. A row that
+-- follows the last one replaces none, so REPLACE has no effect.
 CREATE TRIGGER guard_key_audit_seal_insert
 BEFORE INSERT ON key_audit_seals
 BEGIN
     SELECT RAISE(ABORT, 'guard_key_audit_seal_insert: the seal does not follow the last one')
     WHERE NEW.seal_number IS NOT 1 + (SELECT coalesce(max(seal_number), 0) FROM key_audit_seals);
-    SELECT RAISE(ABORT, 'guard_key_audit_seal_insert: the last seal has not all its leaves yet')
+    SELECT RAISE(ABORT, 'guard_key_audit_seal_insert: the last seal is incomplete: leaves are missing')
     WHERE (SELECT coalesce(max(tree_size), 0) FROM key_audit_seals)
         <> coalesce((SELECT first_leaf + length(hashes) / 32 FROM key_audit_leaves ORDER BY first_leaf DESC LIMIT 1), 0);
-    SELECT RAISE(ABORT, 'guard_key_audit_seal_insert: the trail has another name')
+    SELECT RAISE(ABORT, 'guard_key_audit_seal_insert: the audit trail has another origin')
     WHERE NEW.origin <> (SELECT origin FROM key_audit_seals WHERE seal_number = NEW.seal_number - 1);
-    SELECT RAISE(ABORT, 'guard_key_audit_seal_insert: the tree has as many leaves already, and does not shrink or stay')
+    SELECT RAISE(ABORT, 'guard_key_audit_seal_insert: the tree already has as many leaves, and a seal must add some')
     WHERE typeof(NEW.tree_size) <> 'integer' OR NEW.tree_size <= (SELECT coalesce(max(tree_size), 0) FROM key_audit_seals);
     SELECT RAISE(ABORT, 'guard_key_audit_seal_insert: this sequence has been sealed already')
     WHERE NEW.last_sequence < (SELECT last_sequence FROM key_audit_seals WHERE seal_number = NEW.seal_number - 1);
@@ -2327,15 +2328,15 @@ BEGIN
     SELECT RAISE(ABORT, 'prevent_key_audit_seal_delete: WORM violation: DELETE of key_audit_seals is refused');
 END;
 
--- Pages follow each other without a gap, up to the size of the newest seal's tree. A row that follows displaces none,
--- but for one with the same sequence.
+-- Pages are consecutive, up to the size of the newest seal's tree. A row that follows the last one replaces none,
+-- except one with the same sequence.
 CREATE TRIGGER guard_key_audit_leaf_insert
 BEFORE INSERT ON key_audit_leaves
 BEGIN
     SELECT RAISE(ABORT, 'guard_key_audit_leaf_insert: this leaf is not the next one')
     WHERE NEW.first_leaf
         IS NOT coalesce((SELECT first_leaf + length(hashes) / 32 FROM key_audit_leaves ORDER BY first_leaf DESC LIMIT 1), 0);
-    SELECT RAISE(ABORT, 'guard_key_audit_leaf_insert: there are not as many leaves sealed')
+    SELECT RAISE(ABORT, 'guard_key_audit_leaf_insert: the newest seal has fewer leaves')
     WHERE NEW.first_leaf + length(NEW.hashes) / 32 > (SELECT coalesce(max(tree_size), 0) FROM key_audit_seals);
     SELECT RAISE(ABORT, 'uq_key_audit_leaves_first_sequence: another row has this first_sequence (REPLACE and upserts are refused)')
     WHERE EXISTS (SELECT 1 FROM key_audit_leaves WHERE first_sequence = NEW.first_sequence);
@@ -2355,8 +2356,8 @@ BEGIN
     SELECT RAISE(ABORT, 'prevent_key_audit_leaf_delete: WORM violation: DELETE of key_audit_leaves is refused');
 END;
 
--- Subtrees of a level follow each other without a gap, as far as the newest seal's tree fills them. A row that follows
--- displaces none.
+-- The subtrees of a level are consecutive, as far as the newest seal's tree fills them. A row that follows the last one
+-- replaces none.
 CREATE TRIGGER guard_key_audit_subtree_insert
 BEFORE INSERT ON key_audit_subtrees
 BEGIN
@@ -2380,8 +2381,8 @@ BEGIN
     SELECT RAISE(ABORT, 'prevent_key_audit_subtree_delete: WORM violation: DELETE of key_audit_subtrees is refused');
 END;
 
--- Every entry with its place in the tree: NULL where it is not sealed yet. The page of an entry is the one with the
--- highest first_sequence that is not above it.
+-- Every entry with its position in the tree, NULL if it is not sealed yet. The page of an entry is the one with the
+-- highest first_sequence that is not above the entry's sequence.
 CREATE VIEW key_audit_trail AS
 SELECT
     entry.id,
@@ -2437,32 +2438,32 @@ CREATE TABLE key_audit_retention_policies (
     CONSTRAINT ck_key_audit_retention_policies_retention_period_days_type CHECK (typeof(retention_period_days) = 'integer' AND retention_period_days BETWEEN -2147483648 AND 2147483647)
 ) WITHOUT ROWID;
 
--- A tombstone is for a beginning of the trail, all of which is sealed and past its retention period. It comes with the
--- newest seal, which has to be signed; whether it is signed over this tombstone, and by whom, `audit verify` looks at. A
--- row that reaches further than the last one displaces none.
+-- A tombstone covers entries from the start of the audit log; all of them are sealed and past their retention period.
+-- It belongs to the newest seal, which must be signed. `audit verify` checks that the signature covers the tombstone,
+-- and which key made it. A tombstone that reaches further than the last one replaces no row.
 CREATE TRIGGER guard_key_audit_tombstone_insert
 BEFORE INSERT ON key_audit_tombstones
 BEGIN
-    SELECT RAISE(ABORT, 'guard_key_audit_tombstone_insert: it comes with the newest seal, and that is signed')
+    SELECT RAISE(ABORT, 'guard_key_audit_tombstone_insert: a tombstone belongs to the newest seal, which must be signed')
     WHERE NEW.seal_number IS NOT (
         SELECT seal_number FROM key_audit_seals
         WHERE seal_number = (SELECT max(seal_number) FROM key_audit_seals) AND signature IS NOT NULL
     );
-    SELECT RAISE(ABORT, 'guard_key_audit_tombstone_insert: an earlier tombstone reaches as far')
+    SELECT RAISE(ABORT, 'guard_key_audit_tombstone_insert: an earlier tombstone already covers these entries')
     WHERE EXISTS (
         SELECT 1 FROM key_audit_tombstones
         WHERE leaf_count >= NEW.leaf_count OR last_sequence >= NEW.last_sequence OR seal_number >= NEW.seal_number
     );
-    SELECT RAISE(ABORT, 'guard_key_audit_tombstone_insert: no page of leaves ends there')
+    SELECT RAISE(ABORT, 'guard_key_audit_tombstone_insert: no page of leaves ends with this leaf and sequence')
     WHERE NOT EXISTS (
         SELECT 1 FROM key_audit_leaves
         WHERE first_leaf + length(hashes) / 32 = NEW.leaf_count AND first_sequence + length(hashes) / 32 - 1 = NEW.last_sequence
     );
-    SELECT RAISE(ABORT, 'guard_key_audit_tombstone_insert: an earlier entry was sealed later')
+    SELECT RAISE(ABORT, 'guard_key_audit_tombstone_insert: an entry before this sequence is sealed later')
     WHERE EXISTS (
         SELECT 1 FROM key_audit_leaves WHERE (first_leaf < NEW.leaf_count) <> (first_sequence <= NEW.last_sequence)
     );
-    SELECT RAISE(ABORT, 'guard_key_audit_tombstone_insert: an entry is to be kept for longer')
+    SELECT RAISE(ABORT, 'guard_key_audit_tombstone_insert: the retention period of an entry has not ended')
     WHERE EXISTS (
         SELECT 1 FROM key_audit_logs AS entry
         WHERE entry.sequence <= NEW.last_sequence AND (
@@ -2502,8 +2503,8 @@ BEGIN
     );
 END;
 
--- INSERT OR REPLACE deletes the rows that it displaces without asking a DELETE trigger, so a row that would
--- displace another is refused first. The checks once more, for connections that ignore those.
+-- INSERT OR REPLACE deletes conflicting rows without firing DELETE triggers, so a conflicting row is refused first.
+-- Repeats the CHECK constraints, for connections that ignore them.
 CREATE TRIGGER guard_key_audit_retention_policy_insert
 BEFORE INSERT ON key_audit_retention_policies
 BEGIN
@@ -2515,7 +2516,7 @@ BEGIN
     WHERE NOT coalesce(typeof(NEW.retention_period_days) = 'integer' AND NEW.retention_period_days BETWEEN 1 AND 36500, 0);
 END;
 
--- UPDATE OR REPLACE deletes the rows that it displaces without asking a DELETE trigger.
+-- UPDATE OR REPLACE deletes conflicting rows without firing DELETE triggers.
 CREATE TRIGGER guard_key_audit_retention_policy_update
 BEFORE UPDATE ON key_audit_retention_policies
 BEGIN
@@ -2570,8 +2571,8 @@ BEGIN
     );
 END;
 
--- Adds the entries under a new page of leaves to the totals of their days, and to the causes of rotation. Each entry is
--- under one leaf, and leaves are written once, so each is added once, in the transaction that seals it.
+-- Adds newly sealed entries to the daily totals and to the causes of rotation. Each entry has one leaf, and leaves are
+-- written once, so each is counted once, in the transaction that seals it.
 CREATE TRIGGER summarize_sealed_key_audit_logs
 AFTER INSERT ON key_audit_leaves
 BEGIN
@@ -2598,12 +2599,12 @@ BEGIN
         );
 END;
 
--- The database sets id, sequence, timestamp and recorded_by. Their defaults do, and this guard knows a default from a
--- forgery: 'now' is one instant throughout a statement, so anything else differs. It also stops REPLACE, and holds
--- with foreign keys off.
+-- The database sets id, sequence, timestamp and recorded_by through their defaults. This trigger recognizes a default:
+-- 'now' is one instant throughout a statement, so any other value differs. It also refuses REPLACE, and repeats the
+-- foreign key, for connections with foreign_keys = OFF.
 --
--- How long an entry is kept is not the client's to choose: the policy of its category says so, else the column's default,
--- which also stands for a period that was left out, as long as the sequence is left out too.
+-- Clients cannot choose the retention period: it comes from the policy of the category, else from the column's default,
+-- which also stands for a missing value if the sequence is missing too.
 CREATE TRIGGER guard_key_audit_log_insert
 BEFORE INSERT ON key_audit_logs
 BEGIN
@@ -2630,8 +2631,8 @@ BEGIN
         AND NOT EXISTS (SELECT 1 FROM key_masters WHERE id = NEW.key_id);
 END;
 
--- The table's own checks once more, for connections that ignore those (PRAGMA ignore_check_constraints). Not of
--- id, sequence, timestamp and recorded_by, nor of key_id: guard_key_audit_log_insert knows what those must be.
+-- Repeats the table's CHECK constraints, for connections that ignore them (PRAGMA ignore_check_constraints). Not those
+-- of id, sequence, timestamp, recorded_by and key_id: guard_key_audit_log_insert checks these.
 CREATE TRIGGER guard_key_audit_log_insert_values
 BEFORE INSERT ON key_audit_logs
 BEGIN
@@ -2675,8 +2676,8 @@ BEGIN
     WHERE NOT (NEW.additional_metadata IS NULL OR (typeof(NEW.additional_metadata) = 'text' AND instr(NEW.additional_metadata, char(0)) = 0 AND json_valid(NEW.additional_metadata)));
 END;
 
--- A sequence is the previous one plus one: one writer at a time, so there are no gaps to think about. The policy of its
--- category says for how long the entry is kept.
+-- A sequence is the previous one plus one: SQLite has one writer at a time, so there are no gaps. The policy of the
+-- category sets the retention period.
 CREATE TRIGGER guard_key_audit_log_insert_sequence
 AFTER INSERT ON key_audit_logs
 BEGIN
@@ -2691,8 +2692,8 @@ BEGIN
     WHERE EXISTS (SELECT 1 FROM key_audit_logs WHERE sequence <= 0);
 END;
 
--- Entries are written once. Only guard_key_audit_log_insert_sequence gets through, which gives a new entry its
--- sequence and the retention period of its category, and changes nothing else; no statement leaves an entry with sequence 0 behind.
+-- Entries are written once. The one exception is guard_key_audit_log_insert_sequence, which sets the sequence and the
+-- retention period of a new entry; no statement ends with an entry of sequence 0.
 CREATE TRIGGER prevent_key_audit_log_update
 BEFORE UPDATE ON key_audit_logs
 WHEN NOT (
@@ -2724,7 +2725,7 @@ BEGIN
 END;
 
 -- Entries are written once. (A DELETE without WHERE fires this as well: SQLite truncates only tables without triggers.)
--- What is past its retention period goes when a sealed tombstone says so.
+-- Entries past their retention period can be removed once a sealed tombstone covers them.
 CREATE TRIGGER prevent_key_audit_log_delete
 BEFORE DELETE ON key_audit_logs
 WHEN (
@@ -2739,7 +2740,7 @@ BEGIN
     SELECT RAISE(ABORT, 'prevent_key_audit_log_delete: WORM violation: DELETE of audit entries is refused');
 END;
 
--- Takes an entry whose retention period has ended out of the total of its day, and out of the causes of rotation.
+-- Subtracts a removed entry from the total of its day and from the causes of rotation.
 CREATE TRIGGER summarize_removed_key_audit_logs
 AFTER DELETE ON key_audit_logs
 BEGIN
@@ -2772,11 +2773,11 @@ CREATE TABLE key_audit_actor (
     CONSTRAINT ck_key_audit_actor_actor_type CHECK (typeof(actor) = 'text' AND instr(actor, char(0)) = 0 AND length(actor) <= 100)
 ) WITHOUT ROWID;
 
--- Only foreign keys see to it that a claim is gone when its transaction commits.
+-- Only the deferred foreign key ensures that a claim is gone when its transaction commits.
 CREATE TRIGGER guard_key_audit_actor_insert
 BEFORE INSERT ON key_audit_actor
 BEGIN
-    SELECT RAISE(ABORT, 'guard_key_audit_actor_insert: set PRAGMA foreign_keys = ON first: a claim ends with its transaction')
+    SELECT RAISE(ABORT, 'guard_key_audit_actor_insert: requires PRAGMA foreign_keys = ON: a claim ends with its transaction')
     WHERE (SELECT foreign_keys FROM pragma_foreign_keys) = 0;
 END;
 
@@ -2831,8 +2832,8 @@ BEGIN
     ORDER BY made.place;
 END;
 
--- Counting use, and what only keeps books, is no change of state; nor is a time that the database fills in when the
--- status changes (here in an UPDATE of its own: no row in that status is without the time otherwise).
+-- Counting use and bookkeeping are no changes of state. Neither is a time that the database fills in when the status
+-- changes (SQLite needs a separate UPDATE; otherwise no row in that status is without the time).
 CREATE TRIGGER audit_key_master_update
 AFTER UPDATE ON key_masters
 WHEN OLD.algorithm IS NOT NEW.algorithm OR OLD.compliance_tags IS NOT NEW.compliance_tags
@@ -2986,7 +2987,7 @@ BEGIN
     ORDER BY made.place;
 END;
 
--- Counting use, and what only keeps books, is no change of state.
+-- Counting use and bookkeeping are no changes of state.
 CREATE TRIGGER audit_key_version_update
 AFTER UPDATE ON key_versions
 WHEN OLD.activated_at IS NOT NEW.activated_at OR OLD.deactivated_at IS NOT NEW.deactivated_at
@@ -3118,7 +3119,7 @@ BEGIN
     ORDER BY made.place;
 END;
 
--- Counting use, and what only keeps books, is no change of state.
+-- Counting use and bookkeeping are no changes of state.
 CREATE TRIGGER audit_rotation_policy_update
 AFTER UPDATE ON rotation_policies
 WHEN OLD.created_by IS NOT NEW.created_by OR OLD.is_active IS NOT NEW.is_active
@@ -3257,9 +3258,9 @@ BEGIN
     ORDER BY made.place;
 END;
 
--- Counting use, and what only keeps books, is no change of state; nor is a time that the database fills in when the
--- status changes (here in an UPDATE of its own: no row in that status is without the time otherwise).
--- What a retry clears, or a second failure replaces, is known by the entry of that: the last one, at this instant.
+-- Counting use and bookkeeping are no changes of state. Neither is a time that the database fills in when the status
+-- changes (SQLite needs a separate UPDATE; otherwise no row in that status is without the time). Values that a retry
+-- clears or a second failure replaces are recognized by the entry of that change: the last one, at this instant.
 CREATE TRIGGER audit_key_rotation_update
 AFTER UPDATE ON key_rotations
 WHEN OLD.error_message IS NOT NEW.error_message OR OLD.max_retries IS NOT NEW.max_retries
@@ -3422,7 +3423,7 @@ BEGIN
     ORDER BY made.place;
 END;
 
--- Counting use, and what only keeps books, is no change of state.
+-- Counting use and bookkeeping are no changes of state.
 CREATE TRIGGER audit_hsm_configuration_update
 AFTER UPDATE ON hsm_configurations
 WHEN OLD.audit_all_operations IS NOT NEW.audit_all_operations

@@ -1,8 +1,8 @@
-"""Where the database is: one answer for migrations, the validator and every other command.
+"""The URL of the database, resolved in the same way for migrations, the validator and every other command.
 
-A URL is asked for in this order: the explicit argument, the environment variable `KMS_DATABASE_URL`,
-`sqlalchemy.url` in the `alembic.ini` of the current folder, and at last `sqlite:///kms.db`. This module
-imports neither SQLAlchemy nor a driver, so that a command which needs neither stays fast.
+Sources, in this order: the explicit argument, the environment variable `KMS_DATABASE_URL`, `sqlalchemy.url` in the
+`alembic.ini` of the current folder, and `sqlite:///kms.db`. This module imports neither SQLAlchemy nor a driver, so
+that commands which need neither start fast.
 """
 
 import os
@@ -20,17 +20,17 @@ ENVIRONMENT_VARIABLE = "KMS_DATABASE_URL"
 _POSTGRESQL_SCHEMES = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
 _SQLITE_SCHEMES = frozenset({"sqlite", "sqlite+pysqlite"})
 _EXAMPLES = "postgresql://user@host:5432/database or sqlite:///path/to/file.db"
-# libpq's own words for secrets in the query part of a URL.
+# libpq's parameters that contain secrets, in the query part of a URL.
 _SECRET_PARAMETERS = frozenset({"password", "sslpassword", "passwd", "oauth_client_secret"})
 
 
 class DatabaseUrlError(ValueError):
-    """A database URL that cannot be used; the message says what to write instead and holds no password."""
+    """A database URL that cannot be used; the message says what to write instead and contains no password."""
 
 
 @dataclass(frozen=True)
 class DatabaseUrl:
-    """A URL taken apart; `engine` is `postgresql` or `sqlite`, and `database` a name, or a file's path."""
+    """A parsed URL; `engine` is `postgresql` or `sqlite`, `database` the name of a database or the path of a file."""
 
     engine: str
     database: str | None
@@ -40,14 +40,14 @@ class DatabaseUrl:
     parameters: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
     def sqlalchemy_url(self) -> str:
-        """Return the URL with the driver written out, as SQLAlchemy and `alembic.ini` want it."""
+        """Return the URL with the name of the driver, as SQLAlchemy and `alembic.ini` require it."""
         query = [(name, value) for name, values in self.parameters.items() for value in values]
         if self.engine == "sqlite":
             return f"sqlite:///{self.database or ''}{_question(query)}" if self.database else "sqlite://"
         address = ""
         if len(self.hosts) == 1 and not self.hosts[0][0].startswith("/"):
             address = _address(*self.hosts[0])
-        else:  # SQLAlchemy reads several hosts, and a socket's folder, from the query part only
+        else:  # SQLAlchemy reads several hosts, and a socket's folder, only from the query part
             query = [("host", _address(*host)) for host in self.hosts] + query
         user = "" if self.username is None else quote(self.username, safe="")
         if self.password is not None:
@@ -58,14 +58,12 @@ class DatabaseUrl:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """Whatever in the URL may not be shown."""
+        """The passwords in the URL."""
         named = (value for name in _SECRET_PARAMETERS for value in self.parameters.get(name, ()))
         return frozenset(filter(None, (self.password, *named)))
 
     def connection_parameters(self) -> dict[str, Any]:
-        """Return libpq's connection keywords (host, port, dbname, user, …), as `psycopg.connect(**…)` takes
-        them.
-        """
+        """Return libpq's connection keywords (host, port, dbname, user, …), for `psycopg.connect(**…)`."""
         keywords: dict[str, Any] = {name: ",".join(values) for name, values in self.parameters.items()}
         if self.hosts:
             keywords["host"] = ",".join(host for host, _ in self.hosts)
@@ -76,24 +74,26 @@ class DatabaseUrl:
 
 
 def resolve_database_url(explicit: str | None = None) -> str:
-    """Return the SQLAlchemy-style URL of the database to work on; see the module for where it comes from.
+    """Return the URL of the database in SQLAlchemy's form; the module's docstring lists the sources.
 
-    Raises `DatabaseUrlError` when what was found is not a usable URL.
+    Raises `DatabaseUrlError` if the first URL found is not usable.
+
+    ```python
+    engine = create_engine(resolve_database_url())
+    ```
     """
     return parse_database_url(find_database_url(explicit)).sqlalchemy_url()
 
 
 def find_database_url(explicit: str | None = None) -> str:
-    """Return the first URL given, as it was written; see the module for the order."""
+    """Return the first URL found, as it was written; the module's docstring lists the sources."""
     if explicit is not None:
         return explicit
     return os.environ.get(ENVIRONMENT_VARIABLE) or _url_of_alembic_ini(Path("alembic.ini")) or DEFAULT_DATABASE_URL
 
 
 def parse_database_url(url: str) -> DatabaseUrl:
-    """Take a URL apart; raises `DatabaseUrlError`, whose message redacts passwords, for one that makes no
-    sense.
-    """
+    """Parse a URL. Raises `DatabaseUrlError`, whose message redacts passwords, if it is not usable."""
     scheme, separator, _ = url.strip().partition("://")
     if not separator:
         raise DatabaseUrlError(f"not a database URL: {redact(url)!r}; write {_EXAMPLES}")
@@ -105,16 +105,16 @@ def parse_database_url(url: str) -> DatabaseUrl:
     try:
         return _parse_postgresql(urlsplit(url.strip()))
     except ValueError as error:
-        # The parser's own message may quote a piece of the password, so only ours is passed on.
-        reason = str(error) if isinstance(error, DatabaseUrlError) else "it cannot be taken apart"
+        # The message of urlsplit may quote a part of the password, so only ours is passed on.
+        reason = str(error) if isinstance(error, DatabaseUrlError) else "it cannot be parsed"
         raise DatabaseUrlError(
             f"not a PostgreSQL URL: {redact(url)}: {reason} (in a password, write @ as %40, / as %2F, # as %23)"
         ) from None
 
 
 def redact(url: str) -> str:
-    """Return `url` with every password in it replaced by `***`; anything may be given, URL or not."""
-    # Up to the last @ there is: a password that should have been percent-encoded may hold one, or a slash.
+    """Return `url` with every password replaced by `***`; the text need not be a valid URL."""
+    # Up to the last @: a password that should have been percent-encoded may contain @ or a slash.
     redacted = re.sub(r"(://[^:/@?#]*):.*@", r"\1:***@", url, count=1, flags=re.DOTALL)
     secrets = "|".join(sorted(_SECRET_PARAMETERS))
     return re.sub(rf"(?i)\b({secrets})=[^&\s]*", r"\1=***", redacted)
@@ -161,7 +161,7 @@ def _parse_sqlite(url: str) -> DatabaseUrl:
 
 def _url_of_alembic_ini(ini: Path) -> str | None:
     """Read `sqlalchemy.url` as Alembic does: `%(here)s` is the folder of the file, `%%` a percent sign."""
-    from configparser import ConfigParser, Error  # noqa: PLC0415  (who gives a URL needs none of it)
+    from configparser import ConfigParser, Error  # noqa: PLC0415  (4 ms; not needed if a URL is given)
 
     parser = ConfigParser({"here": ini.absolute().parent.as_posix()})
     try:

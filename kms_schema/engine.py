@@ -1,4 +1,4 @@
-"""Engines as the schema needs them."""
+"""SQLAlchemy engines with the settings that the schema needs."""
 
 import random
 import sqlite3
@@ -10,26 +10,34 @@ import sqlalchemy as sa
 from kms_schema.database_url import parse_database_url
 
 BUSY_TIMEOUT_MS = 30_000
-"""How long a SQLite connection waits for another's write transaction, in milliseconds."""
+"""Milliseconds that a SQLite connection waits for the write transaction of another."""
 
 SWITCH_SECONDS = 2
-"""How long a connection tries to have a file's first use of the write-ahead log for itself."""
+"""Seconds in which a connection tries to switch a file to the write-ahead log."""
 
 BEGIN_OPTION = "kms_sqlite_begin"
-"""The execution option of a connection that says how SQLite begins: `BEGIN`, or `BEGIN IMMEDIATE` to write first."""
+"""The execution option of a connection for SQLite's first statement: `BEGIN`, or `BEGIN IMMEDIATE` before writing."""
 
 
 def create_engine(url: str | sa.URL, **options: Any) -> sa.Engine:
-    """Return a SQLAlchemy engine for `url` (`postgres://` and `postgresql://` mean psycopg 3).
+    """Return a SQLAlchemy engine for `url`; `postgres://` and `postgresql://` use psycopg 3.
 
-    SQLite connections enforce foreign keys, fire triggers for rows that REPLACE deletes, use write-ahead logging,
-    and run DDL inside transactions; those of PostgreSQL speak UTF-8, whatever the database is stored in. `options` go
-    to `sqlalchemy.create_engine`. Raises `DatabaseUrlError` for a URL that makes no sense. The rules of the schema do
-    not depend on these settings; see the guards in `kms_schema/sql/sqlite`.
+    SQLite connections enforce foreign keys, fire triggers for rows that REPLACE deletes, use write-ahead logging, and
+    run DDL inside transactions. PostgreSQL connections use UTF-8, whatever the encoding of the database. The rules of
+    the schema do not depend on these settings: the guard triggers in `kms_schema/sql/sqlite` enforce them without.
+
+    - `url`: a URL as text, in any form that `parse_database_url` accepts, or SQLAlchemy's
+    - `options`: arguments of `sqlalchemy.create_engine`
+
+    Raises `DatabaseUrlError` for a text that is not a usable URL.
+
+    ```python
+    engine = create_engine("postgresql://kms@localhost/kms", pool_size=5)
+    ```
     """
     target = _sqlalchemy_url(url) if isinstance(url, str) else url
     if target.drivername == "postgresql+psycopg":
-        # In the encoding of an SQL_ASCII database, psycopg would hand out bytes for text.
+        # In the encoding SQL_ASCII, psycopg would return bytes instead of text.
         options["connect_args"] = {"client_encoding": "utf8", **options.get("connect_args", {})}
     engine = sa.create_engine(target, **options)
     if engine.dialect.name == "sqlite":
@@ -45,7 +53,7 @@ def _sqlalchemy_url(url: str) -> sa.URL:
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    # The driver's own transactions begin at the first INSERT, so DDL before that would survive a rollback.
+    # The driver would begin transactions at the first INSERT, so earlier DDL would survive a rollback.
     connection.isolation_level = None
     _use_write_ahead_log(connection)
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
@@ -54,11 +62,11 @@ def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Switch the file to write-ahead logging, unless others use it just now.
+    """Switch the file to write-ahead logging, unless another connection is using it.
 
-    SQLite refuses the switch to one of two that want it at once, without waiting for `busy_timeout`. The mode
-    stays with the file, and no rule depends on it, so whoever finds the file in use by another that does
-    not want it can go on without: the next connection tries again.
+    If two connections switch at once, SQLite refuses one of them without waiting for `busy_timeout`. The mode is stored
+    in the file, and no rule depends on it. So a connection goes on without it if the file stays in use; the next
+    connection tries again.
     """
     deadline = time.monotonic() + SWITCH_SECONDS
     connection.execute("PRAGMA busy_timeout = 0")
@@ -72,7 +80,7 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
             return
         if time.monotonic() > deadline:
             return
-        time.sleep(random.uniform(0.005, 0.02))  # noqa: S311  (so that two do not meet again)
+        time.sleep(random.uniform(0.005, 0.02))  # noqa: S311  (jitter, not a secret)
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

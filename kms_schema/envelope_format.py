@@ -1,17 +1,17 @@
-"""The envelopes that the database takes as encrypted material: their formats and their lengths.
+"""The formats and lengths of the envelopes that the database accepts as encrypted material.
 
-Nothing here encrypts; see `kms_schema.crypto` for what does.
+`kms_schema.crypto` encrypts; this module only describes the result.
 """
 
 from enum import IntEnum
 
 
 class NotAnEnvelopeError(ValueError):
-    """These bytes are no envelope: possibly plaintext, so no message quotes them."""
+    """The bytes are not an envelope. They may be plaintext, so no message quotes them."""
 
 
 class EnvelopeFormat(IntEnum):
-    """The first byte of an envelope: how the rest is to be read."""
+    """The first byte of an envelope: the format of the rest."""
 
     AES_256_GCM = 1
     """12-byte nonce, ciphertext of the plaintext's length, 16-byte tag (NIST SP 800-38D)."""
@@ -20,7 +20,7 @@ class EnvelopeFormat(IntEnum):
 
     @property
     def algorithm(self) -> str:
-        """What `encryption_metadata` calls it."""
+        """The name of the format in `encryption_metadata`."""
         return self.name.replace("_", "-")
 
     @property
@@ -29,14 +29,17 @@ class EnvelopeFormat(IntEnum):
         return bytes([self])
 
     def size(self, plaintext: int) -> int:
-        """Return the length of an envelope of `plaintext` bytes, both in bytes, the format byte included."""
+        """Return the length of an envelope of `plaintext` bytes, in bytes, including the format byte."""
         if self is EnvelopeFormat.AES_256_GCM:
             return 1 + 12 + plaintext + 16
         return 1 + 8 + -(-plaintext // 8) * 8
 
 
 def format_of(envelope: bytes) -> EnvelopeFormat:
-    """Return the format of an envelope that has at least one byte of content. Raises `NotAnEnvelopeError`."""
+    """Return the format of an envelope.
+
+    Raises `NotAnEnvelopeError` if the first byte is no format, or the length is impossible for the format.
+    """
     try:
         found = EnvelopeFormat(envelope[0])
     except (IndexError, ValueError):

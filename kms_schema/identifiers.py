@@ -1,9 +1,9 @@
-"""Identifiers as SQL has to have them: in quotes where they need them."""
+"""SQL identifiers, quoted where SQL requires it."""
 
 import re
 
-# What `quote_ident` of PostgreSQL 13 to 18 quotes (pg_get_keywords(), all but the unreserved), and then what SQLite
-# does not take as a name (https://www.sqlite.org/lang_keywords.html). A test asks the engines.
+# The words that `quote_ident` of PostgreSQL 13 to 18 quotes (pg_get_keywords(), except the unreserved), then those that
+# SQLite does not accept as names (https://www.sqlite.org/lang_keywords.html). A test compares them with the engines.
 _KEY_WORDS = frozenset(
     """
     all analyse analyze and any array as asc asymmetric authorization between bigint binary bit boolean both case
@@ -21,16 +21,16 @@ _KEY_WORDS = frozenset(
     xmlserialize xmltable
 
     add alter autoincrement commit delete drop escape index insert nothing set transaction update
-    """.split()  # noqa: SIM905  (a list would be as many lines as words)
+    """.split()  # noqa: SIM905  (a list would have a line a word)
 )
 
 
 def quoted(name: str) -> str:
-    """Return an identifier as `quote_ident` writes it; both engines read it as this name, whatever is in it."""
+    """Return the identifier of `name` as `quote_ident` writes it; both engines read it as this name."""
     plain = re.fullmatch(r"[a-z_][a-z0-9_]*", name) and name not in _KEY_WORDS
     return name if plain else '"' + name.replace('"', '""') + '"'
 
 
 def unquoted(identifier: str) -> str:
-    """Return the name that an identifier of `quoted` stands for."""
+    """Return the name of an identifier that `quoted` returned."""
     return identifier[1:-1].replace('""', '"') if identifier.startswith('"') else identifier

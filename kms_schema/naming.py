@@ -1,4 +1,4 @@
-"""How constraints and indexes are named, so that a name in an error message spells its table and columns."""
+"""The names of constraints and indexes, which contain their table and columns, for error messages."""
 
 NAMING_CONVENTION = {
     "pk": "pk_%(table_name)s",
@@ -7,4 +7,4 @@ NAMING_CONVENTION = {
     "ck": "ck_%(table_name)s_%(constraint_name)s",
     "ix": "idx_%(table_name)s_%(column_0_N_name)s",
 }
-"""Given to `sqlalchemy.MetaData`; PostgreSQL cuts names at 63 bytes, and a test holds every name below that."""
+"""For `sqlalchemy.MetaData`. PostgreSQL truncates names at 63 bytes; a test checks that every name is shorter."""

@@ -1,23 +1,23 @@
-"""Text from a database, made safe to show: whoever may name an object may put anything into the name.
+"""Escapes text from a database for display, since names of objects may contain any character.
 
-An escape sequence could rewrite what a terminal shows, a right-to-left mark turn a name around, a character without
-width make two names look the same, and XML 1.0 has no place for control characters at all. They are written as
-`\\u202e`, which JSON and TOML read as the character again: a name can be copied from a report into a waiver.
+An escape sequence could rewrite the terminal, a right-to-left mark reverse a name, and a character without width make
+two names look the same; XML 1.0 allows no control characters. They are written as `\\u202e`, which JSON and TOML read
+as the character: a name can be copied from a report into a waiver.
 """
 
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-# Letters and marks that show nothing (Unicode's Default_Ignorable_Code_Point); `isprintable` knows all the others.
+# Invisible letters and marks (Unicode's Default_Ignorable_Code_Point); `isprintable` covers all others.
 _BLANK_POINTS = (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0)
 _BLANK = frozenset(map(chr, (*_BLANK_POINTS, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
 
 
 def in_a_line(text: str) -> str:
-    """Return `text` with every character that does not show escaped, line breaks and tabs too."""
+    """Return `text` as one line: invisible characters are escaped, including line breaks and tabs."""
     return _escaped(text, "")
 
 
 def in_lines(text: str) -> str:
-    """Return `text` with every character that does not show escaped, except line breaks and tabs."""
+    """Return `text` with invisible characters escaped, except line breaks and tabs."""
     return _escaped(text, "\n\t")
 
 

@@ -1,7 +1,7 @@
-"""Bring up to date what is computed ahead: the materialized views of PostgreSQL, and the lifetime use of keys.
+"""Refresh precomputed data: the materialized views of PostgreSQL, and the lifetime use of keys.
 
-Works on an idle connection of psycopg or `sqlite3`. On PostgreSQL the database's own function does all of it, with the
-rights of the views' owner: who is allowed to call it (`kms_sealer`) needs no others.
+Works on an idle connection of psycopg or `sqlite3`. On PostgreSQL the function `refresh_key_views` does the work with
+the privileges of the views' owner; callers, such as `kms_sealer`, need only EXECUTE on it.
 """
 
 import datetime as dt
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class RefreshError(Exception):
-    """There is nothing to be refreshed with; the message says what to do."""
+    """The database cannot be refreshed; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class RefreshedView:
-    """A materialized view, as of when it is now, and how long that took."""
+    """A refreshed materialized view: its name, the time that its rows show, and the duration."""
 
     name: str
     as_of: dt.datetime
@@ -30,14 +30,14 @@ class RefreshedView:
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What was done: on PostgreSQL the views, on SQLite, whose views are never stale, the use of so many keys."""
+    """The refreshed views on PostgreSQL; the number of updated keys on SQLite, whose views are never stale."""
 
     views: tuple[RefreshedView, ...] = ()
     keys: int | None = None
 
     @property
     def left_to_another(self) -> bool:
-        """Whether another session was at it already, so that there was nothing to do."""
+        """True if another session is refreshing the database, so that nothing was done."""
         return self.keys is None and not self.views
 
 
@@ -47,17 +47,21 @@ WHERE usage_count < (SELECT sum(usage_count) FROM main.key_versions AS version W
 
 
 def refresh(connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str = "public") -> Refreshed:
-    """Refresh what there is, and say what was done; `schema` is PostgreSQL's. Readers of the views wait for nothing.
+    """Refresh the views on PostgreSQL, and the lifetime use of keys on SQLite. Readers are not blocked.
 
-    Any number of sessions may call this at once: one refreshes, the others return at once. Raises `RefreshError` for a
-    database that is older than revision 005, and the driver's errors.
+    Any number of sessions may call this at once: one refreshes, the others return immediately with `left_to_another`.
+
+    - `connection`: idle, of psycopg or `sqlite3`
+    - `schema`: the schema of the tables on PostgreSQL; not used on SQLite
+
+    Raises `RefreshError` if the database is older than revision 005, and the driver's errors.
     """
     if isinstance(connection, sqlite3.Connection):
         return _count_use(connection)
     function = f"{quoted(schema)}.refresh_key_views()"
     if connection.execute("SELECT pg_catalog.to_regprocedure(%s)", (function,)).fetchone() == (None,):
         raise RefreshError(
-            f"there is no {function}: bring the database up to date (kms-schema upgrade), or name its schema (--schema)"
+            f"there is no {function}: upgrade the database (kms-schema upgrade), or name its schema (--schema)"
         )
     query = f"SELECT view_name, refreshed_at, duration_ms FROM {function}"  # noqa: S608  (quoted)
     rows = connection.execute(query.encode()).fetchall()
@@ -68,7 +72,7 @@ def _count_use(connection: sqlite3.Connection) -> Refreshed:
     cursor = connection.cursor()
     tables = "SELECT count(*) FROM main.sqlite_master WHERE type = 'table' AND name IN ('key_masters', 'key_versions')"
     if cursor.execute(tables).fetchone()[0] != 2:
-        raise RefreshError("there are no keys here: bring the database up to date (kms-schema upgrade)")
+        raise RefreshError("there is no table key_masters: upgrade the database (kms-schema upgrade)")
     try:
         cursor.execute("BEGIN IMMEDIATE")
         cursor.execute(_COUNT_USE)

@@ -1,7 +1,7 @@
-"""The words of the schema, and the lifecycles between them: the one definition of each.
+"""The values of the schema's enumerated columns, and the lifecycles between them.
 
-Models, constraints, triggers and documentation derive from this module; nothing else spells these values out.
-Terms follow NIST SP 800-57 Part 1, section 7 (key states) where it has one.
+Models, constraints, triggers and documentation derive from this module. Terms follow NIST SP 800-57 Part 1, section 7
+(key states), where it defines one.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 
 class KeyType(StrEnum):
-    """What a key is for."""
+    """The use of a key."""
 
     KEK = "kek"
     DEK = "dek"
@@ -20,7 +20,7 @@ class KeyType(StrEnum):
 
 
 class KeyStatus(StrEnum):
-    """Where a key stands in its lifecycle; see `KEY_LIFECYCLE`."""
+    """The status of a key; `KEY_LIFECYCLE` defines the allowed changes."""
 
     PENDING = "pending"
     ACTIVE = "active"
@@ -31,14 +31,14 @@ class KeyStatus(StrEnum):
 
 
 class KeySecurityLevel(StrEnum):
-    """The protection a key asks for."""
+    """The protection that a key requires."""
 
     HIGH = "HIGH"
     MAXIMUM = "MAXIMUM"
 
 
 class RotationTrigger(StrEnum):
-    """Why a rotation happens."""
+    """The cause of a rotation."""
 
     SCHEDULED = "scheduled"
     USAGE_COUNT = "usage_count"
@@ -49,7 +49,7 @@ class RotationTrigger(StrEnum):
 
 
 class RotationStatus(StrEnum):
-    """Where a rotation stands; see `ROTATION_LIFECYCLE`."""
+    """The status of a rotation; `ROTATION_LIFECYCLE` defines the allowed changes."""
 
     SCHEDULED = "SCHEDULED"
     RUNNING = "RUNNING"
@@ -58,7 +58,7 @@ class RotationStatus(StrEnum):
 
 
 class RotationCause(StrEnum):
-    """What in the audit trail makes a key due for rotation, as `rotations_due` calls it."""
+    """A cause of rotation in the audit log, as named in `rotations_due`."""
 
     INCIDENT = "incident"
     """A CRITICAL entry of category SECURITY."""
@@ -67,7 +67,7 @@ class RotationCause(StrEnum):
 
 
 class HsmProvider(StrEnum):
-    """Who keeps a key that is not kept here."""
+    """The provider of an HSM that contains a key."""
 
     AWS_CLOUDHSM = "aws_cloudhsm"
     AZURE_DEDICATED_HSM = "azure_dedicated_hsm"
@@ -79,7 +79,7 @@ class HsmProvider(StrEnum):
 
 
 class HsmHealth(StrEnum):
-    """What the last health check of an HSM said."""
+    """The result of the last health check of an HSM."""
 
     HEALTHY = "HEALTHY"
     DEGRADED = "DEGRADED"
@@ -87,7 +87,7 @@ class HsmHealth(StrEnum):
 
 
 class AuditCategory(StrEnum):
-    """What kind of event an audit entry records."""
+    """The category of an event in the audit log."""
 
     LIFECYCLE = "LIFECYCLE"
     SECURITY = "SECURITY"
@@ -96,7 +96,7 @@ class AuditCategory(StrEnum):
 
 
 class AuditSecurityLevel(StrEnum):
-    """How much an audit entry matters."""
+    """The severity of an audit entry."""
 
     LOW = "LOW"
     MEDIUM = "MEDIUM"
@@ -105,9 +105,9 @@ class AuditSecurityLevel(StrEnum):
 
 
 class RecordedEvent(StrEnum):
-    """What the database writes into the audit trail itself, in the transaction that changes something.
+    """The types of the entries that the database itself writes, in the transaction of each change.
 
-    On PostgreSQL nobody but the owner can write an entry of one of these types without the change.
+    On PostgreSQL only the owner can write an entry of one of these types without the change.
     """
 
     KEY_CREATED = "KEY_CREATED"
@@ -145,7 +145,7 @@ class RecordedEvent(StrEnum):
     TRAIL_CUT = "TRAIL_CUT"
     """A tombstone was written: the oldest entries may be removed."""
     RIGHTS_CHANGED = "RIGHTS_CHANGED"
-    """Written by `kms-schema roles`, which makes the change, and not by a trigger."""
+    """Privileges were changed. Written by `kms-schema roles`, not by a trigger."""
 
     @property
     def category(self) -> AuditCategory:
@@ -158,7 +158,7 @@ class RecordedEvent(StrEnum):
 
     @property
     def security_level(self) -> AuditSecurityLevel:
-        """How much its entries matter: HIGH is for what somebody should look at whenever it happens."""
+        """The severity of its entries; HIGH requires a review each time."""
         if (
             self.endswith("_DELETED")
             or self.startswith("RETENTION_")
@@ -196,7 +196,7 @@ KEY_STATUS_TIME: Mapping[KeyStatus, str] = MappingProxyType(
         KeyStatus.ARCHIVED: "archived_at",
     }
 )
-"""The column of `key_masters` that says when a key entered a status; `pending` is entered at `created_at`."""
+"""The column of `key_masters` with the time at which a key entered a status; for `pending` it is `created_at`."""
 
 ROTATION_LIFECYCLE: Mapping[RotationStatus, tuple[RotationStatus, ...]] = MappingProxyType(
     {
@@ -210,7 +210,7 @@ ROTATION_LIFECYCLE: Mapping[RotationStatus, tuple[RotationStatus, ...]] = Mappin
 
 
 def statuses_before(status: KeyStatus) -> frozenset[KeyStatus]:
-    """Return the statuses that a key in `status` can have passed through, `status` itself left out."""
+    """Return the statuses that a key in `status` can have had before, without `status` itself."""
     before: set[KeyStatus] = set()
     unread = [status]
     while unread:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measure what the package promises about speed, on a PostgreSQL server or SQLite, and print targets and results."""
+"""Measure the performance targets of the package on PostgreSQL or SQLite, and print targets and results."""
 
 import sys
 from pathlib import Path

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
-"""Prove that a database has the schema of this package: the same program as `kms-schema validate`, from any
-folder."""
+"""Check that a database has the schema of this package; the same program as `kms-schema validate`."""
 
 import sys
 from pathlib import Path

@@ -14,7 +14,7 @@ from tests.support.engines import DEFAULT_ENGINES, Database, Engine, Engines, En
 from tests.support.engines.database import Connection
 from tests.support.rows.volume import SQLITE_SHARE, fill
 from tests.support.shared import SharedDatabase
-from tests.support.views.view_fixture import StandIn
+from tests.support.views.view_fixture import ViewFixture
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -194,9 +194,9 @@ def shared(engine: Engine, shared_connection: Connection) -> Iterator[SharedData
 
 
 @pytest.fixture
-def stand_in(shared: SharedDatabase) -> StandIn:
+def view_fixture(shared: SharedDatabase) -> ViewFixture:
     """The views at a time and over rows that the test chooses."""
-    return StandIn(shared.connection, shared.dialect)
+    return ViewFixture(shared.connection, shared.dialect)
 
 
 @pytest.fixture(scope="session")

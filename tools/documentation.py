@@ -1,8 +1,8 @@
-"""The parts of the documentation that restate code, written by code.
+"""Writes the parts of the documentation that are generated from code.
 
-    python -m tools.documentation        rewrites them in README.md and the pages of docs that have some
+    python -m tools.documentation        rewrites them in README.md and in pages of docs
 
-Each stands between `<!-- generated: NAME -->` and `<!-- end -->`; a test holds the file to what this module says.
+Each part is between `<!-- generated: NAME -->` and `<!-- end -->`; a test compares the files with this module.
 """
 
 import re
@@ -59,7 +59,7 @@ def schema_diagram() -> str:
 
 
 def recorded_events() -> str:
-    """Return what the database writes into the trail itself, as a Markdown table."""
+    """Return the types of entries that the database writes itself, as a Markdown table."""
     return _table(
         ("event_type", "event_category", "security_level"),
         [(f"`{event}`", event.category, event.security_level) for event in RecordedEvent],
@@ -67,12 +67,12 @@ def recorded_events() -> str:
 
 
 def roles() -> str:
-    """Return what each role is for, as a Markdown table."""
+    """Return the duties of each role, as a Markdown table."""
     return _table(("role", "what it does"), [(f"`{role}`", role.duty) for role in Role])
 
 
 def rights() -> str:
-    """Return what each role may do, as a Markdown table: a row for each object, a column for each role."""
+    """Return the privileges of the roles, as a Markdown table: a row for each object, a column for each role."""
     held: dict[str, dict[Role, list[str]]] = {
         "the database": {role: ["CONNECT"] for role in GRANTEES},
         "the schema": {role: ["USAGE"] for role in GRANTEES},
@@ -88,12 +88,12 @@ def rights() -> str:
 
 
 def indexes() -> str:
-    """Return why each index is there that is not a constraint's, as a Markdown table."""
+    """Return the reason of each index without a constraint, as a Markdown table."""
     return _table(("index", "for"), [(f"`{name}`", str(reason)) for name, reason in INDEX_REASONS.items()])
 
 
 def row_policies() -> str:
-    """Return which rows roles see and write, as a Markdown table."""
+    """Return the policies of row-level security, as a Markdown table."""
     return _table(
         ("table", "policy", "for", "to", "rows"),
         [
@@ -115,7 +115,7 @@ def kinds_of_objects() -> str:
 
 
 def rules() -> str:
-    """Return the validator's codes, as a Markdown table; those of kinds of objects are in a table of their own."""
+    """Return the validator's codes, as a Markdown table, without those of kinds of objects."""
     of_objects = frozenset(OF_OBJECTS.values())
     return _table(
         ("code", "severity", "fixed by", "says"),
@@ -128,9 +128,7 @@ def rules() -> str:
 
 
 PAGES = ("README.md", "docs/indexes.md", "docs/recorded.md", "docs/roles.md")
-"""The files that have such parts; docs/validator.md has some, too, which `python -m tools.validator_examples` writes
-together with its examples.
-"""
+"""The files with generated parts, except docs/validator.md, which `python -m tools.validator_examples` writes."""
 
 PARTS = {
     "indexes": indexes,
@@ -148,7 +146,7 @@ PARTS = {
 
 
 def regenerate(text: str) -> str:
-    """Return a document with its generated parts written anew; raise `KeyError` for a part that nobody writes."""
+    """Return a document with regenerated parts. Raises `KeyError` for an unknown part."""
     return _GENERATED.sub(lambda match: f"{match[1]}{PARTS[match['name']]()}\n{match[3]}", text)
 
 

@@ -22,8 +22,8 @@ from kms_schema.models import (
     RotationPolicy,
 )
 
-# Mermaid places tables in the order in which it meets them. Of all orders this one makes the narrowest picture in which
-# no line and no label lies upon another, with the spacing below; tables that are not named come last.
+# Mermaid places tables in the order in which it reads them. This order, with the spacing below, gives the narrowest
+# picture without overlapping lines and labels; tables that are not listed come last.
 _PLACED: tuple[type[Base], ...] = (
     KeyMaster,
     KeyAuditLog,
@@ -48,7 +48,7 @@ _SHORT_TYPES = {"timestamp with time zone": "timestamptz", "double precision": "
 def entity_diagram() -> str:
     """Return Mermaid's `erDiagram` of the tables of both engines.
 
-    Of the columns it has those that tie the tables together or say what a row is: keys, and columns of a vocabulary.
+    It contains keys and columns of a vocabulary; other columns are left out.
     """
     tables = _tables()
     entities = [line for table in tables for line in _entity(table)]
@@ -59,7 +59,7 @@ def entity_diagram() -> str:
         for constraint in sorted(table.foreign_key_constraints, key=lambda each: tuple(each.column_keys))
         if constraint.referred_table is referred
     ]
-    # What refers to its own table comes first: after others its label would lie upon theirs.
+    # References to the same table come first: later, their labels would overlap others.
     foreign_keys.sort(key=lambda each: each[0] is not each[1])
     lines = [*entities, *(_relationship(constraint) for *_, constraint in foreign_keys)]
     return "\n".join((_SPACING, "erDiagram", *(f"    {line}" for line in lines)))

@@ -1,7 +1,7 @@
-"""Write the schema at head into one file for each engine, to be read: `docs/schema.ENGINE.sql`.
+"""Write the schema at head into one file for each engine, for readers: `docs/schema.ENGINE.sql`.
 
-What revisions have replaced is not in it, nor what they do about databases in use: locks, looks at rows, timeouts.
-The statements are those of `kms-schema sql`, in its order. To make a database use `kms-schema upgrade`.
+Replaced versions of objects are left out, and so are locks, checks of rows and timeouts. The statements are those of
+`kms-schema sql`, in its order. To create a database use `kms-schema upgrade`.
 """
 
 import re
@@ -32,22 +32,22 @@ _ALSO = re.compile(r"ALTER TABLE|ALTER SEQUENCE|REVOKE")
 
 
 class _Statements(list[str]):
-    """Takes what Alembic writes, a statement at a time."""
+    """Collects the output of Alembic, one statement at a time."""
 
     def write(self, text: str) -> None:
         self.append(text.strip().removesuffix(";"))
 
     def flush(self) -> None:
-        """There is nothing to be flushed."""
+        """Do nothing: the statements are in memory."""
 
 
 def path_of(engine: str) -> Path:
-    """Return the file of an engine."""
+    """Return the path of the file of an engine."""
     return REPOSITORY / "docs" / f"schema.{engine}.sql"
 
 
 def text_of(engine: str) -> str:
-    """Return what the file of an engine says."""
+    """Return the text of the file of an engine."""
     script = ScriptDirectory(migrations_folder())
     kept: dict[tuple[str, str], str] = {}
     for statement in _statements(engine, script):
@@ -64,7 +64,7 @@ def text_of(engine: str) -> str:
 
 
 def _in_order(kept: dict[tuple[str, str], str]) -> list[str]:
-    """Put before a view what it reads: what a later revision replaced keeps its place, and may read what came later."""
+    """Put a view behind the relations that it reads: a replaced view keeps its position, but may read newer ones."""
     relations = {name: key for key in kept if (name := key[1]) and key[0] in ("TABLE", "VIEW", "MATERIALIZED VIEW")}
     ordered: dict[tuple[str, str], str] = {}
 
@@ -81,7 +81,7 @@ def _in_order(kept: dict[tuple[str, str], str]) -> list[str]:
 
 
 def _statements(engine: str, script: ScriptDirectory) -> Iterator[str]:
-    """Yield what the revisions would execute on an empty database, without building beside others."""
+    """Yield the statements of the revisions on an empty database, without CONCURRENTLY."""
     written = _Statements()
     options = {"as_sql": True, "output_buffer": written, "kms_concurrently": False}
     context = MigrationContext.configure(dialect_name=engine, dialect_opts={"paramstyle": "named"}, opts=options)

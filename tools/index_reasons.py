@@ -1,7 +1,7 @@
-"""Why each index is there: the queries that it answers, the foreign keys that it serves, the rule that it holds.
+"""The reason of each index: its queries, its foreign keys, or the rule that it enforces.
 
-The indexes of primary keys and UNIQUE constraints have theirs in the constraint. Every other one costs each write
-something, so it is named here, or goes; tests hold the names against the catalog, and the queries against their plans.
+Indexes of primary keys and UNIQUE constraints need no reason. Every other index has a cost for each write, so it is
+listed here, or it is dropped. Tests compare the names with the catalog, and the queries with their plans.
 """
 
 from dataclasses import dataclass
@@ -9,22 +9,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Reason:
-    """What would be slow, or would not hold, without an index."""
+    """The queries, foreign keys and rule of an index."""
 
     queries: tuple[str, ...] = ()
-    """As `tests/schema/workload/queries.py` calls them."""
+    """Names of queries in `tests/schema/workload/queries.py`."""
     foreign_keys: tuple[str, ...] = ()
-    """By the constraint; PostgreSQL and SQLite look for what refers to a row that goes."""
+    """Names of constraints; both engines look for references to a deleted row."""
     rule: str = ""
 
     def __str__(self) -> str:
-        """Return it as the documentation has it."""
+        """Return the text for the documentation."""
         keys = [f"`{name}`" for name in self.foreign_keys]
         return "; ".join((*([self.rule] if self.rule else []), *self.queries, *keys))
 
 
-_DUE = "`rotations_due` costs what is due, and not what there is"
-"""Held by `tests/rotations/test_cost.py`."""
+_DUE = "the cost of `rotations_due` is proportional to the keys that are due"
+"""`tests/rotations/test_cost.py` checks it."""
 
 INDEX_REASONS: dict[str, Reason] = {
     "idx_key_masters_parent_key_id": Reason(foreign_keys=("fk_key_masters_parent_key_id_key_masters",)),

@@ -1,4 +1,4 @@
-"""The models in SQL: what the newest table files must say, and a test holds them to it."""
+"""The models in SQL; a test compares them with the newest files of the tables."""
 
 import re
 
@@ -12,7 +12,7 @@ _DIALECTS: dict[str, sa.Dialect] = {
 
 
 def table_statement(table: sa.Table, dialect: str) -> str:
-    """Return the CREATE TABLE of a model for `dialect`, as its file under `kms_schema/sql` spells it."""
+    """Return the CREATE TABLE of a model for `dialect`, as in its file under `kms_schema/sql`."""
     compiled = str(CreateTable(table).compile(dialect=_DIALECTS[dialect]))
     lines = (line.strip().replace("%%", "%") for line in compiled.strip().splitlines())
     statement = "\n".join(
@@ -20,9 +20,9 @@ def table_statement(table: sa.Table, dialect: str) -> str:
     )
     statement = statement.replace("\n)\nWITHOUT ROWID", "\n) WITHOUT ROWID")
     if dialect == "sqlite":
-        # SQLAlchemy 2.0 puts a second pair of parentheses around an expression; a number needs none.
+        # SQLAlchemy 2.0 adds a second pair of parentheses to an expression; a number needs none.
         statement = re.sub(r"DEFAULT \(\((.+)\)\)(?=( NOT NULL)?,?$)", r"DEFAULT (\1)", statement, flags=re.MULTILINE)
         return re.sub(r"DEFAULT \((\d+)\)", r"DEFAULT \1", statement)
-    if storage := table.info.get("postgresql_with"):  # which SQLAlchemy has from 2.1 on
+    if storage := table.info.get("postgresql_with"):  # SQLAlchemy supports it from 2.1 on
         statement += f" WITH ({storage})"
     return re.sub(r"(CREATE TABLE |REFERENCES |DEFAULT (?=kms_))(?=\w)", r"\1{schema}.", statement)

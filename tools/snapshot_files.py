@@ -1,4 +1,4 @@
-"""Make the snapshots out of what servers of several versions were seen to hold."""
+"""Writes the snapshots from the catalogs of servers of several versions."""
 
 import json
 import re
@@ -11,38 +11,40 @@ from kms_schema.snapshots import Objects, body_of, encoded, load, seal
 
 SUPPORTED_POSTGRESQL = range(13, 19)
 _SCHEMA = "public"
-# As part of a qualified name (also inside a literal, 'public.t'::regclass), or as a literal of its own.
+# As part of a qualified name (also in a literal, 'public.t'::regclass), or as a separate literal.
 _QUALIFIER = re.compile(rf"""(?<![\w$".]){_SCHEMA}(?=\.[\w"])""")
 _ELEMENT = re.compile(rf"\b{_SCHEMA}\b")
-# Facts that explain differences and are not compared: an override need not repeat them.
+# Attributes that explain differences and are not compared: an override need not repeat them.
 _NOT_COMPARED = "needs"
 
 
 def symbolic(objects: Objects, owner: str) -> Objects:
     """Replace the schema `public` and the role `owner` by `{schema}` and `{owner}`."""
     return {
-        key: {name: _symbolic(name, value, owner) for name, value in facts.items()} for key, facts in objects.items()
+        key: {name: _symbolic(name, value, owner) for name, value in attributes.items()}
+        for key, attributes in objects.items()
     }
 
 
 def bodies_in(folder: Path) -> dict[str, str]:
-    """Return the names of SQL files by the body of the function that each makes; of several the newest."""
+    """Return the names of SQL files by the body of their function; the newest of several files with the same body."""
     return {body: file.stem for file in sorted(folder.rglob("*.sql")) if (body := body_of(file)) is not None}
 
 
-def snapshot_files(seen: Mapping[str, Mapping[int, Objects]], bodies: Mapping[str, str]) -> dict[str, str]:
+def snapshot_files(observed: Mapping[str, Mapping[int, Objects]], bodies: Mapping[str, str]) -> dict[str, str]:
     """Return the text of each file for one engine, by name.
 
-    `seen` holds symbolic objects by revision, oldest first, and major version; `bodies` the names of SQL files.
+    - `observed`: symbolic objects by revision, oldest first, and by major version
+    - `bodies`: the names of SQL files, from `bodies_in`
     """
-    seen = {
+    observed = {
         revision: {major: _referring(objects, bodies) for major, objects in by_major.items()}
-        for revision, by_major in seen.items()
+        for revision, by_major in observed.items()
     }
     texts: dict[str, str] = {}
     base: Objects = {}
     overrides: dict[int, dict[str, Any]] = {}
-    for revision, by_major in seen.items():
+    for revision, by_major in observed.items():
         below, base = base, by_major[max(by_major)]
         texts[f"{revision}.json"] = written(_override(below, base, ignored=frozenset()))
         changed = {}
@@ -56,24 +58,24 @@ def snapshot_files(seen: Mapping[str, Mapping[int, Objects]], bodies: Mapping[st
     return texts
 
 
-def differing(engine: str, revision: str, version: str, seen: Objects) -> list[str]:
-    """Return the keys of objects that the packaged snapshot has otherwise than `seen` (symbolic) has."""
+def differing(engine: str, revision: str, version: str, observed: Objects) -> list[str]:
+    """Return the keys of objects that differ between the packaged snapshot and `observed` (symbolic)."""
     packaged = load(engine, revision, version)
     return sorted(
-        key for key in packaged.keys() | seen.keys() if _compared(packaged.get(key)) != _compared(seen.get(key))
+        key for key in packaged.keys() | observed.keys() if _compared(packaged.get(key)) != _compared(observed.get(key))
     )
 
 
 def written(objects: Mapping[str, Any]) -> str:
-    """Return JSON with one fact on a line, and long text a line for a line, so that a change reads as one."""
-    blocks = [f"{_json(key)}: {_block(facts)}" for key, facts in sorted(objects.items())]
+    """Return JSON with one attribute or one line of text a line, for readable differences."""
+    blocks = [f"{_json(key)}: {_block(attributes)}" for key, attributes in sorted(objects.items())]
     return "{\n" + ",\n".join(blocks) + "\n}\n"
 
 
-def _block(facts: Mapping[str, Any] | None) -> str:
-    if not facts:
-        return _json(facts)
-    return "{\n" + ",\n".join(f"  {_json(name)}: {_value(value)}" for name, value in sorted(facts.items())) + "\n}"
+def _block(attributes: Mapping[str, Any] | None) -> str:
+    if not attributes:
+        return _json(attributes)
+    return "{\n" + ",\n".join(f"  {_json(name)}: {_value(value)}" for name, value in sorted(attributes.items())) + "\n}"
 
 
 def _value(value: Any) -> str:
@@ -103,17 +105,17 @@ def _symbolic(name: str, value: Any, owner: str) -> Any:
 
 
 def _referring(objects: Objects, bodies: Mapping[str, str]) -> Objects:
-    """Return the objects with the names of files in the place of bodies."""
+    """Return the objects with bodies replaced by the names of their files."""
     return {
-        key: facts | {"body": {"file": bodies[facts["body"]], **seal(facts["body"])}}
-        if facts.get("body") in bodies
-        else facts
-        for key, facts in objects.items()
+        key: attributes | {"body": {"file": bodies[attributes["body"]], **seal(attributes["body"])}}
+        if attributes.get("body") in bodies
+        else attributes
+        for key, attributes in objects.items()
     }
 
 
 def _ranges(overrides: Mapping[int, dict[str, Any]]) -> Iterator[tuple[int, int, dict[str, Any]]]:
-    """Yield the first and last of neighbouring versions with the same override, and that, where there is any."""
+    """Yield the first and last of consecutive versions with the same override, and the override, if not empty."""
     for override, majors in groupby(sorted(overrides), key=overrides.__getitem__):
         first, *others = majors
         if override:
@@ -121,7 +123,7 @@ def _ranges(overrides: Mapping[int, dict[str, Any]]) -> Iterator[tuple[int, int,
 
 
 def _override(base: Objects, other: Objects, ignored: frozenset[str] = frozenset({_NOT_COMPARED})) -> dict[str, Any]:
-    """Return what makes `other` of `base` when it is put over it; facts that are `ignored` need not be made."""
+    """Return the override that turns `base` into `other`, apart from `ignored` attributes."""
     override: dict[str, Any] = {}
     for key in base.keys() | other.keys():
         if key not in other:
@@ -135,5 +137,5 @@ def _override(base: Objects, other: Objects, ignored: frozenset[str] = frozenset
     return override
 
 
-def _compared(facts: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if facts is None else {name: value for name, value in facts.items() if name != _NOT_COMPARED}
+def _compared(attributes: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if attributes is None else {name: value for name, value in attributes.items() if name != _NOT_COMPARED}

@@ -37,7 +37,7 @@ _Seen = dict[str, dict[int, Objects]]
 
 
 def main() -> int:
-    """Run the command; returns 0, or 1 where `--check` found a difference."""
+    """Run the command; return 0, or 1 if `--check` found a difference."""
     options = _parser().parse_args()
     config = Config(str(options.config))
     chain = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()][::-1]
@@ -59,13 +59,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--postgresql", action="append", default=[], metavar="URL", help="a server; needs CREATEDB")
     parser.add_argument("--config", type=Path, default=Path("alembic.ini"), help="default: %(default)s")
     extent = parser.add_mutually_exclusive_group()
-    extent.add_argument("--check", action="store_true", help="write nothing; exit 1 where a snapshot is not current")
-    extent.add_argument("--partial", action="store_true", help="write without the servers that are not given")
+    extent.add_argument("--check", action="store_true", help="write nothing; exit 1 if a snapshot is not current")
+    extent.add_argument("--partial", action="store_true", help="write without the missing servers")
     return parser
 
 
 class _Server:
-    """A PostgreSQL server on which databases can be made and dropped."""
+    """A PostgreSQL server with the privilege to create and drop databases."""
 
     def __init__(self, url: str, ini: Path) -> None:
         self._parameters = parse_database_url(url).connection_parameters()

@@ -1,9 +1,9 @@
-"""The examples and the tables of codes of docs/validator.md, written by the program.
+"""Writes the examples and the tables of codes of docs/validator.md.
 
     python -m tools.validator_examples        rewrites them, and docs/validator-report.html
 
-Each example stands between `<!-- example: NAME -->` and `<!-- end -->`; the tables are those of
-`tools.documentation`. A test holds the page to what this module says.
+Each example is between `<!-- example: NAME -->` and `<!-- end -->`; the tables are those of `tools.documentation`. A
+test compares the page with the output of this module.
 """
 
 import json
@@ -22,12 +22,12 @@ HTML = REPOSITORY / "docs" / "validator-report.html"
 _EXAMPLE = re.compile(r"(<!-- example: (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _POSTURE = frozenset(code for code, rule in RULES.items() if rule.asked is Asked.POSTURE)
 _ELSEWHERE = _POSTURE - {"KMS411", "KMS414", "KMS418"}
-"""What the example leaves out: each would be a line of JUnit."""
+"""Codes that the example omits: each would be a line of JUnit."""
 _LANGUAGES = {"junit": "xml", "sarif": "json", "github": "text"}
 
 
 def example(style: str) -> str:
-    """Return a report in a format as a block of Markdown; of SARIF the result that is waived, the rest being long."""
+    """Return a report in a format as a block of Markdown; for SARIF only the waived result, since the rest is long."""
     small = replace(USUAL, checked=("table key_masters", TRIGGER), unasked=_ELSEWHERE)
     text = render(small, style)
     if style == "sarif":

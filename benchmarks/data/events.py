@@ -1,4 +1,4 @@
-"""Ninety days of audit entries from a seed: busy days, quiet nights, bursts, and a few keys that most is about."""
+"""Ninety days of audit entries from a seed: busy days, quiet nights, bursts, and a few keys with most entries."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
@@ -18,12 +18,12 @@ EVENT_COLUMNS = (
 TIMESTAMP = EVENT_COLUMNS.index("timestamp")
 DAYS = 90
 BURSTS = 40
-"""So many hours have eight times as much in them."""
+"""The number of hours with eight times as many entries."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Entries of one sort, and how many of a hundred thousand there are."""
+    """One kind of entries, and its number in a hundred thousand."""
 
     share: int
     event_type: str
@@ -56,7 +56,7 @@ KINDS = (
 
 
 def hours(count: int, random: Random) -> list[int]:
-    """Return how many of so many entries fall into each hour of the ninety days, the oldest first."""
+    """Return the number of entries in each hour of the ninety days, the oldest first."""
     weights = []
     for hour in range(DAYS * 24):
         by_day = 1.0 if 7 <= hour % 24 < 20 else 0.15
@@ -69,12 +69,12 @@ def hours(count: int, random: Random) -> list[int]:
 
 
 def popularity(keys: int) -> list[float]:
-    """Return how often each key is used, added up: the second half as often as the first, and so on (Zipf)."""
+    """Return the cumulative use of the keys: the second is used half as often as the first, and so on (Zipf)."""
     return list(accumulate(1 / rank for rank in range(1, keys + 1)))
 
 
 def events(count: int, seed: int, ages: Ages, keys: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    """Yield the values of `EVENT_COLUMNS`, the oldest first; `keys` are ids, the one that is used most first."""
+    """Yield the values of `EVENT_COLUMNS`, the oldest first; `keys` are ids, the most used first."""
     random = Random(f"{seed} events")
     weights = popularity(len(keys))
     shares = list(accumulate(kind.share for kind in KINDS))
@@ -89,7 +89,7 @@ def events(count: int, seed: int, ages: Ages, keys: Sequence[str]) -> Iterator[t
 
 
 EPOCH = dt.datetime(1970, 1, 1)
-"""Times here are in UTC, and carry no zone."""
+"""Times here are in UTC, without a time zone."""
 
 
 def _event(random: Random, kind: Kind, key: str, at: dt.datetime) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Keys of every type with their versions, and the rotations that made those, from a seed."""
+"""Keys of every type with their versions, and the rotations that created those, from a seed."""
 
 import json
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ VERSION_COLUMNS = (
 )  # fmt: skip
 
 TYPES = {KeyType.DEK: 0.81, KeyType.TLS: 0.11, KeyType.HSM: 0.04, KeyType.BACKUP: 0.04}
-"""The shares of the types among the keys that are not KEKs, of which there is one for each hundred."""
+"""The shares of types among the keys other than KEKs, of which there is one for each hundred."""
 STATUSES = {
     KeyStatus.ACTIVE: 0.62,
     KeyStatus.ROTATED: 0.12,
@@ -34,7 +34,7 @@ STATUSES = {
     KeyStatus.PENDING: 0.01,
 }
 SHARE_WITH_EXPIRY = 0.25
-"""Of the keys other than TLS keys, which all have an end: what a policy rotates needs none."""
+"""The share with an expiry among keys other than TLS keys, which all have one; rotated keys need none."""
 ALGORITHMS = {
     KeyType.KEK: ("AES-256-KWP", 256),
     KeyType.DEK: ("AES-256-GCM", 256),
@@ -44,14 +44,14 @@ ALGORITHMS = {
 }
 METADATA = json.dumps({"format": 1, "algorithm": "AES-256-GCM", "associated_data": "key"})
 VERSIONS_KEPT = 12
-"""Older ones are destroyed; it is one of the last three that wraps."""
+"""Versions that are not destroyed; one of the last three wraps."""
 ALWAYS_ACTIVE = 10
 """The first keys, which are used most."""
 
 
 @dataclass
 class Key:
-    """A key, and the rows that it is of."""
+    """A key and its rows."""
 
     identifier: str
     status: KeyStatus
@@ -61,16 +61,16 @@ class Key:
 
 
 def identifier(random: Random) -> str:
-    """Return a UUID of version 4 as 32 hexadecimal digits, which both engines take."""
+    """Return a UUID of version 4 as 32 hexadecimal digits, which both engines accept."""
     digits = f"{random.getrandbits(128):032x}"
     return f"{digits[:12]}4{digits[13:16]}8{digits[17:]}"
 
 
 class Registry:
-    """All keys of a size: the KEKs first, of which every tenth is a root that a provider keeps."""
+    """All keys of a size: the KEKs first; every tenth is a root that a provider wraps."""
 
     def __init__(self, size: Size, seed: int, ages: Ages) -> None:
-        """Make nothing yet."""
+        """Create nothing yet."""
         self._size = size
         self._ages = ages
         self._random = Random(f"{seed} keys")
@@ -80,7 +80,7 @@ class Registry:
         self.policies = {policy.key_type: (identifier(self._random), policy) for policy in POLICIES}
 
     def keys(self) -> Iterator[Key]:
-        """Make them one after the other: what wraps comes before what it wraps."""
+        """Create the keys one after the other: wrappers before their dependents."""
         weights = [*TYPES.values()]
         keks = max(4, self._size.keys // 100)
         for number in range(1, keks + 1):
@@ -133,7 +133,7 @@ class Registry:
         return key
 
     def _parent(self, key_type: KeyType) -> tuple[str | None, list[str]]:
-        """Return the name of a parent, and the versions of it that wrap; a root has neither."""
+        """Return the name of a parent, and its versions that wrap; a root has neither."""
         made = len(self._wrappers)
         if key_type is KeyType.KEK:
             return (None, []) if made % 10 == 0 else self._wrappers[made // 10 * 10]
@@ -162,19 +162,19 @@ class Registry:
 
 @dataclass(frozen=True)
 class _Life:
-    """When what happened to a key, in days ago."""
+    """The times of a key, in days ago."""
 
     key_type: KeyType
     status: KeyStatus
     activated: list[float]
-    """Of each version."""
+    """The activation of each version."""
     created: float
     ended: float | None
-    """When the last version ended, and the key came to where it is; None while it is active or pending."""
+    """The end of the last version and start of the key's status; None while it is active or pending."""
 
     @classmethod
     def of(cls, random: Random, policy: Policy, status: KeyStatus, count: int, reason: str | None) -> "_Life":
-        """Return a life with so many versions, at the end of which the key is in a status, and due or not."""
+        """Return the times of a key with a number of versions, in a status, due or not."""
         between = random.uniform(0.2, 0.8) * policy.interval_days
         ended = None
         if status is KeyStatus.PENDING:

@@ -1,10 +1,10 @@
-"""Put the rows into a database at 004, quickly: by COPY on PostgreSQL, in one transaction on SQLite.
+"""Writes the rows into a database at 004: by COPY on PostgreSQL, in one transaction on SQLite.
 
-There every table is, and of the triggers only those of the audit trail: keys and rotations that come in at head would
-be news, and an entry of the trail each. What the later triggers demand of a row, the upgrade looks for.
+Revision 004 has every table, and only the triggers of the audit log: at head, each key and rotation would add an entry.
+The upgrade checks the rules of the later triggers.
 
-Entries have times in the past, which only who restores a trail may give: the owner, with `kms.restore` on. On SQLite a
-restore makes the triggers of the trail after its rows, and so does this.
+Entries have times in the past, which only a restore may give: the owner sets `kms.restore`. On SQLite a restore creates
+the triggers of the audit log after its rows, and so does this module.
 """
 
 import sqlite3
@@ -39,12 +39,12 @@ def load_keys(connection: Connection, size: Size, seed: int, ages: Ages) -> None
             add(connection, "key_versions", VERSION_COLUMNS, chain.from_iterable(key.versions for key in keys))
             add(connection, "key_rotations", ROTATION_COLUMNS, chain.from_iterable(key.rotations for key in keys))
             made += len(keys)
-            _tell("keys", made, size.keys)
+            _report("keys", made, size.keys)
     clear()
 
 
 def used_keys(connection: Connection) -> list[str]:
-    """Return the ids of the keys that an application encrypts or decrypts by, the one that is used most first."""
+    """Return the ids of the keys with which an application encrypts or decrypts, the most used first."""
 
     def rank(row: tuple[Any, ...]) -> tuple[int, str]:
         key_type, _, number = row[1].partition("-")
@@ -58,7 +58,7 @@ def _digits(identifier: Any) -> str:
 
 
 def load_events(connection: Connection, size: Size, seed: int, ages: Ages) -> None:
-    """Add audit entries over the keys that `load_keys` has added for the same size and seed."""
+    """Add audit entries about the keys that `load_keys` added for the same size and seed."""
     rows = events(size.events, seed, ages, used_keys(connection))
     with transaction(connection), _restoring(connection) as (columns, first):
         made = 0
@@ -66,13 +66,13 @@ def load_events(connection: Connection, size: Size, seed: int, ages: Ages) -> No
             numbered = batch if first is None else [(*row, first + made + place) for place, row in enumerate(batch)]
             add(connection, "key_audit_logs", columns, numbered)
             made += len(batch)
-            _tell("audit entries", made, size.events)
+            _report("audit entries", made, size.events)
     clear()
 
 
 @contextmanager
 def _restoring(connection: Connection) -> Iterator[tuple[Sequence[str], int | None]]:
-    """Let entries bring their times; yields the columns to give, and the first sequence where that is one of them."""
+    """Permit given times of entries; yields the columns to give, and the first sequence if it is one of them."""
     if not isinstance(connection, sqlite3.Connection):
         connection.execute("SET LOCAL kms.restore = on")
         yield EVENT_COLUMNS, None
@@ -90,7 +90,7 @@ def _restoring(connection: Connection) -> Iterator[tuple[Sequence[str], int | No
 
 @contextmanager
 def transaction(connection: Connection) -> Iterator[None]:
-    """Commit what the block does, or take it back."""
+    """Commit the block, or roll it back."""
     if not isinstance(connection, sqlite3.Connection):
         with connection.transaction():
             yield
@@ -113,17 +113,17 @@ def add(connection: Connection, table: str, columns: Sequence[str], rows: Iterab
 
 
 def batches(rows: Iterable[Any], count: int) -> Iterator[list[Any]]:
-    """Yield so many at a time."""
+    """Yield batches of a size."""
     left = iter(rows)
     while batch := list(islice(left, count)):
         yield batch
 
 
-def _tell(what: str, done: int, of: int) -> None:
+def _report(what: str, done: int, of: int) -> None:
     if on_terminal():
         show_count(f"loading {what}", done, of)
 
 
 def analyze(connection: Connection) -> None:
-    """Give the planner what it knows of a database in use."""
+    """Update the statistics of the planner, as in a database in use."""
     connection.execute("VACUUM ANALYZE" if isinstance(connection, psycopg.Connection) else "ANALYZE")

@@ -1,4 +1,4 @@
-"""Policies, and the rotations under them, some of which failed."""
+"""Policies and their rotations, some of which failed."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ ROTATION_COLUMNS = (
 MAX_OPERATIONS = 10_000_000
 MAX_DATA_VOLUME_MB = 1_000_000
 LATER = 10
-"""The age limit is so many days after the interval: who reaches it has been overdue."""
+"""Days from the interval to the age limit: a key that reaches it is overdue."""
 SHARE_FAILED = 0.03
-"""Of the rotations, so many took another before them that failed."""
+"""The share of rotations with an earlier failed one."""
 SHARE_SCHEDULED = 0.004
 SHARE_RUNNING = 0.001
-"""Of the active keys that no policy makes due."""
+"""The share of active keys without a policy that makes them due."""
 REASONS = ("time", "age", "usage", "volume", "expiry")
-"""Why keys are due, in turn, before anybody has asked for it."""
+"""The reasons of due keys, in turn."""
 TRIGGERS = {
     RotationTrigger.SCHEDULED: 80,
     RotationTrigger.USAGE_COUNT: 8,
@@ -41,7 +41,7 @@ ERRORS = (
 
 @dataclass(frozen=True)
 class Policy:
-    """When the keys of a type are due."""
+    """The limits at which keys of a type are due."""
 
     key_type: KeyType
     interval_days: int
@@ -60,7 +60,7 @@ class Policy:
         )
 
     def days_since(self, random: Random, reason: str | None) -> float:
-        """Return how long ago the last rotation was of a key that is due for a reason, or is not due."""
+        """Return the days since the last rotation of a key, by its reason if it is due."""
         if reason == "time":
             return self.interval_days + random.uniform(0.1, LATER - 2)
         if reason == "age":
@@ -91,7 +91,7 @@ POLICIES = (
 
 @dataclass(frozen=True)
 class _Times:
-    """What happened to a rotation, when."""
+    """The times of a rotation."""
 
     scheduled: str
     started: str | None = None
@@ -108,17 +108,17 @@ class Rotations:
     ages: Ages
     key: str
     policy: str
-    """Their ids."""
+    """The ids of the policies."""
 
     def made(self, activated: Sequence[float]) -> Iterator[tuple[Any, ...]]:
-        """Yield what made each version but the first, which were activated so many days ago."""
+        """Yield the rotations to each version but the first, with the days since their activations."""
         for version, days in enumerate(activated[1:], 1):
             if self.random.random() < SHARE_FAILED:
                 yield self._failed(version, days + 0.04)
             yield self._completed(version, days)
 
     def opened(self, version: int) -> Iterator[tuple[Any, ...]]:
-        """Yield what is planned or running of an active key, if anything; a part of what is planned is due by now."""
+        """Yield the planned or running rotation of an active key, if any; some are due now."""
         ago, chance = self.ages.ago, self.random.random()
         if chance < SHARE_SCHEDULED:
             planned = self.random.uniform(-7, 0) if chance < SHARE_SCHEDULED / 2 else self.random.uniform(0.001, 0.04)
@@ -130,21 +130,21 @@ class Rotations:
     def _completed(self, version: int, days: float) -> tuple[Any, ...]:
         times = _Times(self.ages.ago(days + 0.007), self.ages.ago(days + 0.001), completed=self.ages.ago(days))
         took = int(self.random.lognormvariate(6, 1))
-        said = {"claimed_by": self._worker(), "execution_time_ms": took}
-        return self._row("COMPLETED", version, times, new_version=version + 1, **said)
+        values = {"claimed_by": self._worker(), "execution_time_ms": took}
+        return self._row("COMPLETED", version, times, new_version=version + 1, **values)
 
     def _failed(self, version: int, days: float) -> tuple[Any, ...]:
         times = _Times(self.ages.ago(days + 0.007), self.ages.ago(days + 0.001), failed=self.ages.ago(days))
-        said = {"error_message": self.random.choice(ERRORS), "retry_count": 3, "claimed_by": self._worker()}
-        return self._row("FAILED", version, times, **said)
+        values = {"error_message": self.random.choice(ERRORS), "retry_count": 3, "claimed_by": self._worker()}
+        return self._row("FAILED", version, times, **values)
 
     def _worker(self) -> str:
         return f"worker-{self.random.randrange(8)}"
 
-    def _row(self, status: str, version: int, times: _Times, **said: Any) -> tuple[Any, ...]:
+    def _row(self, status: str, version: int, times: _Times, **values: Any) -> tuple[Any, ...]:
         trigger = self.random.choices([*TRIGGERS], [*TRIGGERS.values()])[0]
         return (
             f"{self.random.getrandbits(128):032x}", self.key, self.policy, trigger, times.scheduled, times.started,
-            times.completed, times.failed, version, said.get("new_version"), status, said.get("error_message"),
-            said.get("retry_count", 0), said.get("claimed_by"), times.lease, said.get("execution_time_ms"),
+            times.completed, times.failed, version, values.get("new_version"), status, values.get("error_message"),
+            values.get("retry_count", 0), values.get("claimed_by"), times.lease, values.get("execution_time_ms"),
         )  # fmt: skip

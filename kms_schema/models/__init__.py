@@ -1,9 +1,9 @@
-"""SQLAlchemy models of the tables, ready for an application to use.
+"""SQLAlchemy models of the tables, for applications.
 
     from kms_schema.models import KeyMaster
 
-The tables are made by the migrations, not by `metadata.create_all()`: triggers, functions and views are no part
-of the metadata.
+Create the tables with `kms-schema upgrade`, not with `metadata.create_all()`: the metadata does not contain the
+triggers, functions and views.
 """
 
 from kms_schema.models.actor import acting_for

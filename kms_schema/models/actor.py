@@ -1,4 +1,4 @@
-"""Whom an application acts for: the claim that entries carry which the database writes itself."""
+"""The actor: the user on whose behalf an application claims to act, in entries that the database writes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -6,22 +6,32 @@ from contextlib import contextmanager, suppress
 import sqlalchemy as sa
 
 MOST_CHARACTERS = 100
-"""Of `key_audit_logs.user_id`, where the claim ends up."""
+"""The length of `key_audit_logs.user_id`, which stores the actor."""
 _NESTED = "kms_schema.acting_for"
-"""Where a connection keeps the actors of the blocks that it is in, the innermost last."""
+"""The key in `Connection.info` of the actors of the open blocks, the innermost last."""
 
 
 @contextmanager
 def acting_for(connection: sa.Connection, actor: str) -> Iterator[None]:
-    """Have the changes that are made inside recorded as made for `actor`, in the transaction that is open.
+    """Record `actor` as `user_id` in the entries of all changes within the block, in the open transaction.
 
-    With a session: `with acting_for(session.connection(), "alice"): …; session.flush()`; what is flushed behind the
-    block is not covered by it. Blocks may be nested; the inner one's actor counts.
+    Blocks may be nested; the actor of the inner block applies. With a session, flush before the block ends: changes
+    that are flushed later are not covered.
 
-    It is a claim, as `user_id` is: `recorded_by` is who the server says it was. On PostgreSQL it is the setting
-    `kms.actor`, which any client can `SET LOCAL`; on SQLite the row of `key_audit_actor`, without which a transaction
-    has to commit, and which needs foreign keys on. Raises `ValueError` for a name that no entry could carry, and on a
-    connection in AUTOCOMMIT, where a claim would end with its own statement.
+    The actor is a claim of the client; `recorded_by` is the login role that the server knows. On PostgreSQL it is the
+    setting `kms.actor`, which any client can `SET LOCAL`. On SQLite it is the row of `key_audit_actor`, which must be
+    deleted before the transaction commits and requires `PRAGMA foreign_keys = ON`.
+
+    - `connection`: in a transaction
+    - `actor`: 1 to 100 characters, not all blank, without NUL
+
+    Raises `ValueError` for another actor, and for a connection in AUTOCOMMIT, where a claim ends with its statement.
+
+    ```python
+    with acting_for(session.connection(), "alice"):
+        key.status = KeyStatus.REVOKED
+        session.flush()
+    ```
     """
     if not actor.strip() or len(actor) > MOST_CHARACTERS or "\0" in actor:
         raise ValueError(f"an actor has 1 to {MOST_CHARACTERS} characters, not all blank, and no NUL: {actor[:120]!r}")
@@ -32,7 +42,7 @@ def acting_for(connection: sa.Connection, actor: str) -> Iterator[None]:
         yield
     except BaseException:
         nested.pop()
-        # A transaction that failed takes no statement; its claim ends with it.
+        # A failed transaction accepts no statement; the claim ends with the transaction.
         with suppress(sa.exc.SQLAlchemyError):
             _claim(connection, nested[-1] if nested else None)
         raise

@@ -1,4 +1,4 @@
-"""The audit trail: entries that are written once."""
+"""The audit log: entries that are written once."""
 
 import datetime as dt
 import uuid
@@ -26,18 +26,17 @@ from kms_schema.models.keys import KeyMaster
 from kms_schema.vocabulary import AuditCategory, AuditSecurityLevel
 
 
-class set_by_server(FunctionElement[Any]):  # noqa: N801  (named like the SQL function that it stands for)
-    """The default of a column that only the server may set.
+class set_by_server(FunctionElement[Any]):  # noqa: N801  (named like an SQL function)
+    """The default of a column that only the database may set.
 
-    On PostgreSQL the insert guard sets it and refuses any value that comes with the INSERT, so the default is
-    NULL. A SQLite trigger cannot set columns of the new row: `on_sqlite` is the default there, and the insert
-    guard refuses anything else.
+    On PostgreSQL a guard trigger sets the column and refuses any value in an INSERT, so the default is NULL. A SQLite
+    trigger cannot set columns of the new row: the default is `on_sqlite`, and a guard trigger refuses any other value.
     """
 
     inherit_cache = False
 
     def __init__(self, on_sqlite: str) -> None:
-        """Take SQLite's default, as an SQL expression."""
+        """Take the default on SQLite, an SQL expression."""
         self.on_sqlite = on_sqlite
         super().__init__()
 
@@ -53,11 +52,11 @@ def _set_by_server_sqlite(element: set_by_server, _compiler: Any, **_kw: Any) ->
 
 
 HIGH_RISK = "risk_score >= 70 OR security_level IN ('HIGH', 'CRITICAL')"
-"""What makes an entry one that somebody should look at."""
+"""The condition of an entry that requires a review."""
 
 
 class KeyAuditLog(Base):
-    """One entry of the trail. The server sets `id`, `sequence`, `timestamp` and `recorded_by`; nothing changes it."""
+    """One entry of the audit log, never changed. The database sets `id`, `sequence`, `timestamp` and `recorded_by`."""
 
     __tablename__ = "key_audit_logs"
     __table_args__ = (
@@ -114,16 +113,16 @@ class KeyAuditLog(Base):
 
     key: Mapped[KeyMaster | None] = relationship(back_populates="audit_entries")
 
-    # SQLite's RETURNING shows a row as it was before the AFTER trigger gave it its sequence.
-    __mapper_args__: Any = {"eager_defaults": False}  # noqa: RUF012
+    # SQLite's RETURNING shows the row before the AFTER trigger sets its sequence.
+    __mapper_args__: Any = {"eager_defaults": False}  # noqa: RUF012  (SQLAlchemy types it as Any)
 
 
 class KeyAuditActor(Base):
-    """Whom the application acts for in this transaction (SQLite; PostgreSQL has the setting `kms.actor`).
+    """The actor of the current transaction (SQLite; PostgreSQL has the setting `kms.actor`).
 
-    The triggers that write entries copy it to `user_id`. The row has to be gone when the transaction commits: its
-    foreign key names a row that cannot be, and `guard_key_audit_actor_insert` wants foreign keys on.
-    `kms_schema.models.acting_for` sees to that on both engines.
+    The triggers that write entries copy it to `user_id`. The row must be deleted before the transaction commits: its
+    deferred foreign key references a row that cannot exist, and `guard_key_audit_actor_insert` requires foreign keys to
+    be enabled. `kms_schema.models.acting_for` does this on both engines.
     """
 
     __tablename__ = "key_audit_actor"

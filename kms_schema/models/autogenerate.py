@@ -1,8 +1,8 @@
-"""What Alembic's autogenerate must leave alone: hooks for `context.configure`, for a host application and for us.
+"""Hooks for `context.configure` that exclude this package's objects from Alembic's autogenerate.
 
-A host application whose `env.py` calls `kms_schema.migrate.environment.migrate` has them already. One that calls
-`context.configure` itself gives it what `hooks_for_host` returns, or the two ready ones where our objects are in the
-schema `public`, or on SQLite:
+A host application whose `env.py` calls `kms_schema.migrate.environment.migrate` has them already. An application that
+calls `context.configure` itself passes the result of `hooks_for_host`, or, if the objects are in the schema `public` or
+on SQLite, the two predefined hooks:
 
     from kms_schema.models.autogenerate import include_name, include_object
 """
@@ -21,7 +21,7 @@ IncludeName = Callable[[str | None, Any, Any], bool]
 IncludeObject = Callable[[Any, str | None, Any, bool, Any], bool]
 
 OWN_INDEXES_OF_HOST_TABLE = ("audit_logs", "idx_kms_audit_logs_")
-"""The host's table that revision 003 indexes, and how the names of these indexes begin."""
+"""The host's table that revision 003 indexes, and the prefix of these indexes."""
 
 
 class Hooks(TypedDict):
@@ -39,11 +39,16 @@ def hooks_for_host(
     include_name: IncludeName | None = None,
     include_object: IncludeObject | None = None,
 ) -> Hooks:
-    """Return Alembic's hooks for a host: what is ours in `schema` is left out, and of the rest the host's own decide.
+    """Return Alembic's hooks for a host application, which exclude this package's objects from autogenerate.
 
-    `schema` holds our objects, and `version_table` beside `alembic_version` there, where our history is kept apart;
-    `default_schema` is where tables are that name no schema. `include_name` and `include_object` are what the host has
-    of its own; they are not asked about what is ours. A table of the same name in another schema is the host's.
+    - `schema`: the schema of this package's objects; a table of the same name in another schema belongs to the host
+    - `default_schema`: the schema of tables without a schema name
+    - `version_table`: the version table of this package, if its history is separate from the host's
+    - `include_name`, `include_object`: hooks of the host; they decide about all other objects
+
+    ```python
+    context.configure(connection=connection, target_metadata=metadata, **hooks_for_host("kms"))
+    ```
     """
     ours = _Ours(schema, default_schema, version_table)
 
@@ -62,23 +67,24 @@ def hooks_for_host(
 
 @dataclass(frozen=True)
 class _Ours:
-    """Which names and objects are this package's."""
+    """Recognizes the names and objects of this package."""
 
     schema: str
     default_schema: str
     version_table: str
 
     def has_name(self, name: str | None, kind: str, parents: Mapping[str, str | None]) -> bool:
-        """Say so of a name that is about to be looked up in the database."""
+        """Return True for a name of ours that Alembic is about to reflect."""
         if name is None or kind == "schema":
-            return False  # in a schema that holds ours there may be tables of the host's
+            return False  # the schema may contain tables of the host, too
         if kind == "table":
             return self._has_relation(parents.get("schema_name"), name)
         table = parents.get("table_name")
         return table is not None and self._has_part(parents.get("schema_name"), table, name, kind)
 
     def has_object(self, item: Any, name: str | None, kind: str) -> bool:
-        """Say so of an object of the database or of the host's metadata; other kinds are those of Alembic's plugins."""
+        """Return True for an object of ours in the database or the host's metadata; plugins of Alembic add other
+        kinds."""
         if isinstance(item, Table):
             return self._has_relation(item.schema, item.name)
         table = getattr(item, "table", None)
@@ -94,7 +100,7 @@ class _Ours:
         return self._has_relation(schema, table)
 
     def _has_relation(self, schema: str | None, name: str) -> bool:
-        """Say so of a table, or of a view, which a host may have mapped as one."""
+        """Return True for a table or view of ours; a host may map a view as a table."""
         ours = _names("table") | _names("view") | _names("materialized view") | {self.version_table}
         return self._lives_here(schema) and name in ours
 
@@ -104,16 +110,16 @@ class _Ours:
 
 @cache
 def _names(kind: str) -> frozenset[str]:
-    """Return the names of our objects of a kind on both engines, as the newest snapshots have them."""
+    """Return the names of our objects of a kind on both engines, from the newest snapshots."""
     keys = (key for engine in ("postgresql", "sqlite") for key in snapshots.load(engine, snapshots.chain()[-1], "999"))
     named = (key.removeprefix(f"{kind} ") for key in keys if key.startswith(f"{kind} "))
     return frozenset(name.partition("(")[0].rpartition(".")[2] for name in named)
 
 
 def include_own(dialect: str) -> IncludeObject:
-    """Return `include_object` for our own environment, on a database of `dialect` (`postgresql` or `sqlite`).
+    """Return `include_object` for this package's own environment; `dialect` is `postgresql` or `sqlite`.
 
-    Left out are tables of a host application, and tables that only the other engine has.
+    It excludes tables of a host application, and tables of the other engine.
     """
 
     def include(item: SchemaItem, _name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:

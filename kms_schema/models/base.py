@@ -1,4 +1,4 @@
-"""The declarative base, the column types and the storage checks that every table shares."""
+"""The declarative base, and the column types and storage checks that all tables share."""
 
 import datetime as dt
 import uuid
@@ -18,7 +18,7 @@ from kms_schema.naming import NAMING_CONVENTION
 
 
 class Base(DeclarativeBase):
-    """The declarative base of all models; `Base.metadata` is what `alembic check` compares."""
+    """The declarative base of all models; `alembic check` compares `Base.metadata`."""
 
     metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
 
@@ -26,21 +26,20 @@ class Base(DeclarativeBase):
 class UtcTimestamp(TypeDecorator[dt.datetime]):
     """A point in time: `timestamptz` on PostgreSQL, `YYYY-MM-DDTHH:MM:SS.ffffffZ` text on SQLite.
 
-    Takes and gives aware `datetime` objects, in UTC on the way out. A naive one is refused with `ValueError`,
-    because nobody can say which instant it means.
+    Accepts aware `datetime` objects and returns them in UTC. A naive `datetime` is ambiguous and raises `ValueError`.
     """
 
     impl = sa.DateTime
     cache_ok = True
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
-        """Return the type that stores it on this engine."""
+        """Return the column type of this engine."""
         if dialect.name == "sqlite":
             return dialect.type_descriptor(sa.Text())
         return dialect.type_descriptor(sa.DateTime(timezone=True))
 
     def process_bind_param(self, value: dt.datetime | None, dialect: sa.Dialect) -> Any:
-        """Turn an aware `datetime` into what the engine stores."""
+        """Return the stored value of an aware `datetime`. Raises `ValueError` for a naive one."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -51,7 +50,7 @@ class UtcTimestamp(TypeDecorator[dt.datetime]):
         return utc
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> dt.datetime | None:
-        """Turn what the engine stores into an aware `datetime` in UTC."""
+        """Return a stored value as an aware `datetime` in UTC."""
         if value is None:
             return None
         stored: dt.datetime = dt.datetime.fromisoformat(value) if dialect.name == "sqlite" else value
@@ -62,15 +61,15 @@ JsonDocument = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_
 """`jsonb` on PostgreSQL, checked text on SQLite; `None` is SQL NULL, never JSON `null`."""
 
 
-class new_id(FunctionElement[uuid.UUID]):  # noqa: N801  (named like the SQL function that it is)
+class new_id(FunctionElement[uuid.UUID]):  # noqa: N801  (named like an SQL function)
     """A time-ordered UUID (RFC 9562 version 7) made by the database."""
 
     type = sa.Uuid()
     inherit_cache = True
 
 
-class current_time(FunctionElement[dt.datetime]):  # noqa: N801
-    """The database's clock, in the one format that each engine stores."""
+class current_time(FunctionElement[dt.datetime]):  # noqa: N801  (named like an SQL function)
+    """The current time of the database, in the stored format of the engine."""
 
     type = UtcTimestamp()
     inherit_cache = True
@@ -105,7 +104,7 @@ def _current_time_sqlite(_element: current_time, _compiler: Any, **_kw: Any) -> 
 
 
 def vocabulary_column(words: type[StrEnum]) -> sa.Enum:
-    """Return the column type of a vocabulary: text of up to 30 characters, Python members of `words`."""
+    """Return the column type of an enumeration: text of up to 30 characters; in Python, members of `words`."""
     return sa.Enum(
         words,
         native_enum=False,
@@ -116,14 +115,14 @@ def vocabulary_column(words: type[StrEnum]) -> sa.Enum:
 
 
 def one_of(column: str, words: type[StrEnum]) -> str:
-    """Return the SQL condition that `column` holds one of `words`."""
+    """Return the SQL condition that `column` contains one of `words`."""
     return f"{column} IN ({', '.join(repr(str(word)) for word in words)})"
 
 
 Id = Annotated[uuid.UUID, mapped_column(sa.Uuid, primary_key=True, server_default=new_id())]
 Timestamp = Annotated[dt.datetime, mapped_column(UtcTimestamp)]
 FilledTimestamp = Annotated[dt.datetime, mapped_column(UtcTimestamp, server_onupdate=sa.FetchedValue())]
-"""A time that a trigger fills in on UPDATE, so that a session reads it anew afterwards."""
+"""A time that a trigger may set on UPDATE; sessions fetch it after a flush."""
 CreatedAt = Annotated[dt.datetime, mapped_column(UtcTimestamp, server_default=current_time())]
 Counter = Annotated[int, mapped_column(sa.BigInteger, server_default=sa.text("0"))]
 Document = Annotated[dict[str, Any], mapped_column(JsonDocument)]
@@ -131,12 +130,12 @@ Words = Annotated[list[str], mapped_column(JsonDocument)]
 
 
 def check(name: str, condition: str) -> sa.CheckConstraint:
-    """Return a named check that both engines read alike."""
+    """Return a CHECK constraint that is the same on both engines."""
     return sa.CheckConstraint(condition, name=name)
 
 
 def check_per_engine(name: str, *, postgresql: str, sqlite: str) -> tuple[sa.CheckConstraint, sa.CheckConstraint]:
-    """Return one rule under one name in the words of each engine."""
+    """Return one CHECK constraint with a condition for each engine."""
     return (
         sa.CheckConstraint(postgresql, name=name).ddl_if(dialect="postgresql"),
         sa.CheckConstraint(sqlite, name=name).ddl_if(dialect="sqlite"),
@@ -144,7 +143,7 @@ def check_per_engine(name: str, *, postgresql: str, sqlite: str) -> tuple[sa.Che
 
 
 def not_blank(column: str) -> tuple[sa.CheckConstraint, sa.CheckConstraint]:
-    """Return the check that `column` holds more than white space."""
+    """Return the check that `column` contains more than white space."""
     return check_per_engine(
         f"{column}_not_blank",
         postgresql=f"btrim({column}, E' \\t\\n\\r') <> ''",
@@ -153,7 +152,7 @@ def not_blank(column: str) -> tuple[sa.CheckConstraint, sa.CheckConstraint]:
 
 
 def json_shape(column: str, shape: str) -> tuple[sa.CheckConstraint, sa.CheckConstraint]:
-    """Return the check that a JSON column holds an `object` or an `array`."""
+    """Return the check that a JSON column contains an `object` or an `array`."""
     return check_per_engine(
         f"{column}_is_{shape}",
         postgresql=f"jsonb_typeof({column}) = '{shape}'",
@@ -162,7 +161,7 @@ def json_shape(column: str, shape: str) -> tuple[sa.CheckConstraint, sa.CheckCon
 
 
 def hexadecimal_digest(column: str) -> tuple[sa.CheckConstraint, sa.CheckConstraint]:
-    """Return the check that `column` holds 64 lower-case hexadecimal digits."""
+    """Return the check that `column` contains 64 lower-case hexadecimal digits."""
     return check_per_engine(
         f"{column}_is_sha256",
         postgresql=f"{column} ~ '^[0-9a-f]{{64}}$'",
@@ -172,14 +171,14 @@ def hexadecimal_digest(column: str) -> tuple[sa.CheckConstraint, sa.CheckConstra
 
 _SQLITE_TIMESTAMP = "{digit}-{two}-{two}T{two}:{two}:{two}.{digit}{two}Z".format(digit="[0-9]" * 4, two="[0-9]" * 2)
 
-# PostgreSQL refuses a NUL in text. On SQLite length(), GLOB and json_valid() read no further than one.
+# PostgreSQL refuses a NUL in text. On SQLite length(), GLOB and json_valid() stop at a NUL.
 _SQLITE_TEXT = "typeof({0}) = 'text' AND instr({0}, char(0)) = 0"
 
-# What SQLite must check of a column, by its type, since its types bind nothing (STRICT tables need 3.37). The first
-# type that fits counts.
+# The check of each column type on SQLite, which does not enforce types (STRICT tables require 3.37). The first matching
+# type applies.
 _STORAGE_CONDITIONS: tuple[tuple[type[sa.types.TypeEngine[Any]], str], ...] = (
-    # datetime() turns a day or an hour that does not exist (30 February, 24:00) into the one that it would be; it is
-    # made to compute by '+0 days', since before 3.46 it hands back what it was given. There is no year 0.
+    # datetime() normalizes a day or an hour that does not exist (30 February, 24:00). '+0 days' forces the computation,
+    # since before 3.46 it returns its argument unchanged. There is no year 0.
     (
         UtcTimestamp,
         f"{_SQLITE_TEXT} AND {{0}} GLOB '{_SQLITE_TIMESTAMP}' AND {{0}} > '0001'"
@@ -199,7 +198,7 @@ _STORAGE_CONDITIONS: tuple[tuple[type[sa.types.TypeEngine[Any]], str], ...] = (
 
 
 def storage_condition(column: sa.Column[Any]) -> str:
-    """Return the condition that SQLite stores in `column` only what PostgreSQL's column type would take."""
+    """Return the condition that SQLite stores in `column` only values that PostgreSQL's type would accept."""
     kind = column.type
     condition = next(
         condition.format(column.name) for known, condition in _STORAGE_CONDITIONS if isinstance(kind, known)
@@ -210,7 +209,7 @@ def storage_condition(column: sa.Column[Any]) -> str:
 
 
 def add_storage_checks(tables: Iterable[sa.Table]) -> None:
-    """Give every column its storage check on SQLite; on PostgreSQL the column type is the rule."""
+    """Add the storage check of every column on SQLite; on PostgreSQL the column type enforces it."""
     for table in tables:
         for column in table.columns:
             constraint = sa.CheckConstraint(storage_condition(column), name=f"{column.name}_type")

@@ -1,4 +1,4 @@
-"""The column type of encrypted material: plaintext does not get as far as a statement."""
+"""The column type of encrypted material, which refuses plaintext before it is part of a statement."""
 
 from typing import Any
 
@@ -9,29 +9,30 @@ from kms_schema.envelope_format import EnvelopeFormat, NotAnEnvelopeError, forma
 
 
 class PossiblePlaintextError(NotAnEnvelopeError, sa.exc.DontWrapMixin):
-    """A column of envelopes was given something else.
+    """A value for a column of envelopes is not an envelope.
 
-    SQLAlchemy does not wrap it: a `StatementError` would quote the parameters, and the database's own refusal of a
-    constraint quotes the whole row, in the server's log as well.
+    SQLAlchemy does not wrap this error: a `StatementError` would quote the parameters. A violated constraint would
+    quote the whole row, also in the server's log.
     """
 
 
 class EnvelopeBytes(TypeDecorator[bytes]):
-    """Bytes that are an envelope of one of `formats`; anything else raises `PossiblePlaintextError` before it is sent.
+    """Bytes that are an envelope of one of `formats`; other values raise `PossiblePlaintextError` before they are sent.
 
-    What is read is handed out as it is stored, so that a row which somebody has spoilt can still be looked at.
+    Stored values are returned unchecked, so that damaged rows can be examined.
     """
 
     impl = sa.LargeBinary
     cache_ok = True
 
     def __init__(self, *formats: EnvelopeFormat) -> None:
-        """Take envelopes of these formats."""
+        """Accept envelopes of these formats."""
         super().__init__()
         self.formats = formats
 
-    def process_bind_param(self, value: bytes | None, dialect: sa.Dialect) -> bytes | None:  # noqa: ARG002
+    def process_bind_param(self, value: bytes | None, dialect: sa.Dialect) -> bytes | None:
         """Return the envelope. Raises `PossiblePlaintextError`, which does not quote it."""
+        del dialect  # both engines store the same bytes
         if value is None:
             return None
         if not isinstance(value, bytes | bytearray | memoryview):
@@ -42,9 +43,9 @@ class EnvelopeBytes(TypeDecorator[bytes]):
         except NotAnEnvelopeError as error:
             raise PossiblePlaintextError(f"{error}; see kms_schema.crypto") from None
         if found not in self.formats:
-            raise PossiblePlaintextError(f"no envelope of this column: it takes no {found.algorithm}")
+            raise PossiblePlaintextError(f"no envelope of this column: it does not accept {found.algorithm}")
         return envelope
 
     def coerce_compared_value(self, op: Any, value: Any) -> Any:
-        """Compare with any bytes: a condition stores nothing."""
+        """Compare with any bytes, since a condition stores nothing."""
         return self.impl_instance.coerce_compared_value(op, value)

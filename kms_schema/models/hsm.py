@@ -1,4 +1,4 @@
-"""The hardware security modules that the system may call."""
+"""Configurations of hardware security modules."""
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -22,7 +22,7 @@ from kms_schema.vocabulary import HsmHealth, HsmProvider
 
 
 class HsmConfiguration(Base):
-    """How to reach an HSM. Its credentials are an AES-256-GCM envelope, never text."""
+    """The address of an HSM. Its credentials are an AES-256-GCM envelope, never text."""
 
     __tablename__ = "hsm_configurations"
     __table_args__ = (
@@ -41,7 +41,7 @@ class HsmConfiguration(Base):
         ),
         *json_shape("supported_algorithms", "array"),
         *not_blank("wrapping_key_ref"),
-        # Credentials without a name of their wrapping key are from before the column was there, or it is not said.
+        # Credentials may have no wrapping key: the column is newer than the table, and optional.
         check("wrapping_key_ref_has_credentials", "wrapping_key_ref IS NULL OR authentication_config IS NOT NULL"),
         sa.UniqueConstraint("configuration_name"),
         {"sqlite_with_rowid": False},

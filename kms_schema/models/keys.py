@@ -1,4 +1,4 @@
-"""Keys and their versions: the registry, and the encrypted material."""
+"""Keys and their versions with the encrypted material."""
 
 import uuid
 from typing import TYPE_CHECKING, Annotated
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
 
 def _status_requires_time(status: KeyStatus) -> sa.CheckConstraint:
     time = KEY_STATUS_TIME[status]
-    # On SQLite a trigger fills the time after a CHECK would have run, so the same rule is checked there.
+    # On SQLite a trigger fills in the time after a CHECK would have run, so that trigger checks the rule.
     return check(f"{status}_has_{time}", f"status <> '{status}' OR {time} IS NOT NULL").ddl_if(dialect="postgresql")
 
 
 def impossible_times() -> str:
-    """Return the condition that no time is set of a status that a key in its present one cannot have seen.
+    """Return the condition that a key has no time of a status that it cannot have had.
 
     `rotated_at` is also the time of the latest rotation of a key that stays active, so `active` may have it.
     """
@@ -62,7 +62,7 @@ def impossible_times() -> str:
 
 
 class KeyMaster(Base):
-    """A key of the registry: what it is for and where it stands. It holds no key material, ever."""
+    """A key: its use, status and times. The key material is in its versions."""
 
     __tablename__ = "key_masters"
     __table_args__ = (
@@ -164,16 +164,16 @@ class KeyMaster(Base):
 
 
 CopiedKeyType = Annotated[KeyType, mapped_column(vocabulary_column(KeyType), server_onupdate=sa.FetchedValue())]
-"""The key's own type, which a trigger copies so that an index has it; null in what was written before 005."""
+"""The type of the key, which a trigger copies for an index; null in versions from before revision 005."""
 Ceiling = Annotated[int, mapped_column(sa.BigInteger, server_onupdate=sa.FetchedValue())]
-"""What a counter is at most until a trigger looks again; null in what was written before 005."""
+"""An upper bound of a counter until a trigger computes the next; null in versions from before revision 005."""
 
 LIVE = "activated_at IS NOT NULL AND deactivated_at IS NULL"
-"""What makes a version the one that a key encrypts with."""
+"""The condition of the live version, with which a key encrypts."""
 
 
 class KeyVersion(Base):
-    """One generation of a key: its encrypted material, and what has been done with it."""
+    """One version of a key: its encrypted material, times and counters."""
 
     __tablename__ = "key_versions"
     __table_args__ = (
@@ -196,7 +196,7 @@ class KeyVersion(Base):
         *check_per_engine(
             "material_is_envelope",
             postgresql="substring(encrypted_key_data FROM 1 FOR 1) IN ('\\x01'::bytea, '\\x02'::bytea)",
-            # substr() of an empty blob is NULL, and a CHECK that is neither true nor false holds.
+            # substr() of an empty blob is NULL, and a CHECK accepts NULL.
             sqlite="encrypted_key_data IS NULL"
             " OR (length(encrypted_key_data) > 0 AND substr(encrypted_key_data, 1, 1) IN (x'01', x'02'))",
         ),
@@ -235,7 +235,7 @@ class KeyVersion(Base):
             )
             for limit, column in (("age", "activated_at"), ("usage", "usage_ceiling"), ("volume", "volume_ceiling"))
         ),
-        # A version whose counter passed a ceiling moves; it is counted in place where its page has room.
+        # Free space in each page: updates of counters stay in the page, except when a counter passes its ceiling.
         {"sqlite_with_rowid": False, "info": {"postgresql_with": "fillfactor = 90"}},
     )
 
@@ -267,5 +267,5 @@ class KeyVersion(Base):
 
     @property
     def is_live(self) -> bool:
-        """Whether this is the version that its key encrypts with."""
+        """True for the version with which the key encrypts."""
         return self.activated_at is not None and self.deactivated_at is None

@@ -1,4 +1,4 @@
-"""When keys must be rotated, and the rotations that were made of it."""
+"""Rotation policies, and rotations of keys."""
 
 import uuid
 
@@ -34,7 +34,7 @@ def _clock_time(column: str) -> tuple[sa.CheckConstraint, sa.CheckConstraint]:
 
 
 class RotationPolicy(Base):
-    """When the keys of one type are due for rotation; an active policy applies to all of them."""
+    """The limits at which keys of one type are due for rotation; an active policy applies to all keys of the type."""
 
     __tablename__ = "rotation_policies"
     __table_args__ = (
@@ -77,10 +77,10 @@ class RotationPolicy(Base):
 
 
 OPEN = "status IN ('SCHEDULED', 'RUNNING')"
-"""What makes a rotation an open one."""
+"""The condition of an open rotation."""
 
 PENDING_RETRY = "status = 'FAILED' AND next_retry_at IS NOT NULL AND retry_count < max_retries"
-"""What makes a failed rotation one that is to be tried again."""
+"""The condition of a failed rotation with a pending retry."""
 
 TIMES_AGREE = (
     "CASE status"
@@ -91,7 +91,7 @@ TIMES_AGREE = (
     " AND completed_at IS NULL"
     " END"
 )
-"""Which times a rotation has in each status; `failed_at` stays as the time of the last failure."""
+"""The times of a rotation in each status; `failed_at` remains as the time of the last failure."""
 
 
 def _version_join(column: str) -> str:
@@ -109,7 +109,7 @@ class KeyRotation(Base):
         check("retry_count_range", "retry_count >= 0 AND retry_count <= max_retries"),
         check("execution_time_ms_not_negative", "execution_time_ms >= 0"),
         check("affected_records_not_negative", "affected_records >= 0"),
-        # Filled in by a trigger after a CHECK would have run on SQLite; checked in that trigger there.
+        # On SQLite a trigger fills in times after a CHECK would have run, so that trigger checks the rule.
         check("times_agree_with_status", TIMES_AGREE).ddl_if(dialect="postgresql"),
         *not_blank("claimed_by"),
         *json_shape("trigger_details", "object"),
@@ -146,7 +146,7 @@ class KeyRotation(Base):
             "trigger",
             "retry_count",
         ),
-        # An index entry holds at most a third of a page, so only a prefix of the message is in it.
+        # An index entry is at most a third of a page, so it contains only a prefix of the message.
         sa.Index(
             "idx_key_rotations_failed_partial",
             "failed_at",
@@ -195,6 +195,6 @@ class KeyRotation(Base):
 
     key: Mapped[KeyMaster] = relationship(back_populates="rotations", foreign_keys=[key_id])
     policy: Mapped[RotationPolicy | None] = relationship(back_populates="rotations")
-    # These also tell a session to insert a key's new version before the rotation that names it.
+    # These also make a session insert a key's new version before the rotation that references it.
     old: Mapped[KeyVersion | None] = relationship(primaryjoin=_version_join("old_version"))
     new: Mapped[KeyVersion | None] = relationship(primaryjoin=_version_join("new_version"))

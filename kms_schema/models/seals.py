@@ -1,4 +1,4 @@
-"""The evidence of the audit trail: signed seals, and the Merkle tree (RFC 6962) that they are over."""
+"""The evidence of the audit trail: signed seals, and the Merkle tree (RFC 6962) that they cover."""
 
 import datetime as dt
 
@@ -18,15 +18,15 @@ from kms_schema.models.base import (
 from kms_schema.vocabulary import AuditCategory
 
 HASH_BYTES = 32
-"""Of SHA-256."""
+"""The length of a SHA-256 hash."""
 PAGE_LEAVES = 256
-"""The most leaves in a row of `key_audit_leaves`."""
+"""The maximum number of leaves in a row of `key_audit_leaves`."""
 
 
 class KeyAuditSeal(Base):
-    """One batch of committed entries, closed: the tree over all entries so far, and who signed it.
+    """The tree over all entries up to a sequence, with its signature.
 
-    Its note text (a C2SP checkpoint) is made from these columns, and every one of them is under the signature.
+    The signed text (a C2SP checkpoint) is computed from these columns, and the signature covers each of them.
     """
 
     __tablename__ = "key_audit_seals"
@@ -46,35 +46,35 @@ class KeyAuditSeal(Base):
     )
 
     seal_number: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
-    """1 for the first, and no number is left out."""
+    """From 1 on, without gaps."""
     origin: Mapped[str] = mapped_column(sa.String(255))
-    """The name of the trail, the same in every seal."""
+    """The name of the audit trail, the same in every seal."""
     sealed_at: Mapped[dt.datetime] = mapped_column(UtcTimestamp)
     tree_size: Mapped[int] = mapped_column(sa.BigInteger)
-    """Leaves in the tree, those of earlier seals included."""
+    """The number of leaves in the tree, including those of earlier seals."""
     root_hash: Mapped[bytes]
     previous_seal_hash: Mapped[bytes]
-    """SHA-256 over the note text of the seal before, without signatures; zeros in the first."""
+    """SHA-256 of the text of the previous seal, without signatures; zeros in the first."""
     verifier_key: Mapped[str | None] = mapped_column(sa.String(500))
-    """What the signature is checked with; whether it can be trusted is for who verifies to know."""
+    """The public key of the signature; the verifier decides if it is trusted."""
     signature: Mapped[bytes | None]
-    """Key id (4 bytes) and Ed25519 signature (64 bytes) over the note text; NULL where nobody signed."""
+    """Key id (4 bytes) and Ed25519 signature (64 bytes) of the text; NULL if the seal is not signed."""
     next_key: Mapped[str | None] = mapped_column(sa.String(500))
-    """The verifier key of the successor, where this seal announces one."""
+    """The public key of the successor, if this seal announces one."""
     compact_range: Mapped[bytes]
-    """The roots of the tree's maximal full subtrees, the largest first: what the next seal goes on from."""
+    """The roots of the tree's maximal full subtrees, the largest first; the next seal continues from these."""
     last_sequence: Mapped[int] = mapped_column(sa.BigInteger)
-    """The highest sequence that any seal has taken or seen left out."""
+    """The highest sequence that a seal covers or records as a gap."""
     open_gaps: Mapped[list[list[int]]] = mapped_column(JsonDocument)
-    """Sequences up to `last_sequence` that an unfinished transaction may hold: [first, last, xmax] of each run."""
+    """Sequences up to `last_sequence` that a transaction may still commit: [first, last, xmax] of each range."""
     snapshot_xmax: Mapped[int | None] = mapped_column(sa.BigInteger)
-    """Every transaction that can fill a gap has an id below it (PostgreSQL)."""
+    """Transactions that can fill a gap have a lower id (PostgreSQL)."""
     system_identifier: Mapped[str | None] = mapped_column(sa.String(20))
-    """The cluster whose transaction ids these are (PostgreSQL)."""
+    """The cluster of the transaction ids (PostgreSQL)."""
 
 
 class KeyAuditLeafPage(Base):
-    """Leaf hashes of a run of consecutive sequences within one seal, in the order of the tree."""
+    """Leaf hashes of a range of consecutive sequences within one seal, in the order of the tree."""
 
     __tablename__ = "key_audit_leaves"
     __table_args__ = (
@@ -91,13 +91,13 @@ class KeyAuditLeafPage(Base):
     first_leaf: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
     """The index of its first hash among all leaves, from 0."""
     first_sequence: Mapped[int] = mapped_column(sa.BigInteger)
-    """The sequence of the entry that its first hash is of."""
+    """The sequence of the entry of its first hash."""
     hashes: Mapped[bytes]
     """32 bytes for each leaf."""
 
 
 class KeyAuditSubtree(Base):
-    """The root of a full subtree of 256, 65 536, … leaves: what a proof reads instead of them."""
+    """The root of a full subtree of 256, 65 536, … leaves; proofs read it instead of the leaves."""
 
     __tablename__ = "key_audit_subtrees"
     __table_args__ = (
@@ -115,7 +115,7 @@ class KeyAuditSubtree(Base):
 
 
 class KeyAuditTombstone(Base):
-    """What says that the oldest entries were exported, and may be removed: a line of the seal that it names."""
+    """The statement that the oldest entries are archived and may be removed; the signature of its seal covers it."""
 
     __tablename__ = "key_audit_tombstones"
     __table_args__ = (
@@ -132,15 +132,15 @@ class KeyAuditTombstone(Base):
         autoincrement=False,
     )
     leaf_count: Mapped[int] = mapped_column(sa.BigInteger)
-    """The entries of so many leaves, from the first on, are not kept any longer. Their leaves are."""
+    """The number of leaves, from the first on, whose entries may be removed. The leaves remain."""
     last_sequence: Mapped[int] = mapped_column(sa.BigInteger)
-    """The sequence of the last of them: no other entry has a lower one."""
+    """The sequence of the last of these entries; all other entries have higher ones."""
     archive_sha256: Mapped[bytes]
-    """The hash of the file that those went to which no earlier tombstone had."""
+    """The hash of the archive of the entries that no earlier tombstone covers."""
 
 
 class KeyAuditRetentionPolicy(Base):
-    """For how long entries of a category are kept that are written from now on; without one it is 2555 days."""
+    """The retention period of new entries of a category; without a policy it is 2555 days."""
 
     __tablename__ = "key_audit_retention_policies"
     __table_args__ = (

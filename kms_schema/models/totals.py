@@ -1,4 +1,4 @@
-"""What is added up of the audit trail when it is sealed, so that nobody has to read the trail for it."""
+"""Totals of the audit log, updated when entries are sealed, so that views need not read all entries."""
 
 import datetime as dt
 import uuid
@@ -11,10 +11,10 @@ from kms_schema.vocabulary import AuditCategory, AuditSecurityLevel, RotationCau
 
 
 class KeyAuditDailyTotal(Base):
-    """How many sealed entries of one UTC day are alike in category, level and risk score.
+    """The number of sealed entries by UTC day, category, level and risk score.
 
-    Counts by score, and not a sum and a maximum, so that entries whose retention period ends can be taken out again.
-    What no seal is over yet, the view `key_audit_unsealed` has.
+    Counts by score, instead of a sum and a maximum, so that removed entries can be subtracted. The view
+    `key_audit_unsealed` has the entries that are not sealed yet.
     """
 
     __tablename__ = "key_audit_daily_totals"
@@ -30,12 +30,12 @@ class KeyAuditDailyTotal(Base):
     event_category: Mapped[AuditCategory] = mapped_column(vocabulary_column(AuditCategory), primary_key=True)
     security_level: Mapped[AuditSecurityLevel] = mapped_column(vocabulary_column(AuditSecurityLevel), primary_key=True)
     risk_score: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
-    """-1 for entries that have none."""
+    """-1 for entries without a score."""
     event_count: Mapped[int] = mapped_column(sa.BigInteger)
 
 
 class KeyRotationCause(Base):
-    """A sealed entry about a key that makes it due for rotation, where its last rotation was before."""
+    """A sealed entry that makes its key due for rotation, unless the key has been rotated since."""
 
     __tablename__ = "key_rotation_causes"
     __table_args__ = (
@@ -45,8 +45,8 @@ class KeyRotationCause(Base):
     )
 
     key_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    """As in the entry, whose foreign key keeps that key from going: one here would only cost a second look."""
+    """The key of the entry; the entry's foreign key already prevents deletion of the key."""
     sequence: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
-    """That of the entry."""
+    """The sequence of the entry."""
     reason: Mapped[RotationCause] = mapped_column(vocabulary_column(RotationCause))
     occurred_at: Mapped[dt.datetime] = mapped_column(UtcTimestamp)

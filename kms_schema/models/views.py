@@ -1,4 +1,4 @@
-"""When each materialized view was last refreshed (PostgreSQL; SQLite's views are never stale)."""
+"""The times of the last refreshes of materialized views (PostgreSQL; SQLite's views are never stale)."""
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,10 +7,9 @@ from kms_schema.models.base import Base, CreatedAt
 
 
 class KeyViewRefresh(Base):
-    """The time of one materialized view's last refresh.
+    """The time of the last refresh of a materialized view.
 
-    It is kept here and not in the view, because a time in every row would make each concurrent refresh rewrite
-    every row.
+    A column of the view would make each concurrent refresh rewrite every row.
     """
 
     __tablename__ = "key_view_refreshes"

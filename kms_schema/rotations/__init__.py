@@ -1,4 +1,4 @@
-"""Rotations as a queue in the database: what is due becomes planned, and workers take one each, under a lease.
+"""A queue of key rotations in the database: keys that are due are planned, and workers claim them under a lease.
 
 ```python
 queue = open_queue(connection)
@@ -6,8 +6,9 @@ queue.schedule_due()
 claim = queue.claim("worker-1")
 ```
 
-Every method is a transaction of its own, or part of the one that the connection is in. A worker that makes the new
-version and calls `complete` in one transaction can therefore not do it once its lease is lost: all of it is refused.
+Each method is one transaction, or part of the transaction that the connection is in. A worker writes the new version
+and calls `complete` in one transaction; if its lease has expired, `complete` raises `LeaseLost` and nothing is
+committed.
 """
 
 from kms_schema.rotations.backoff import Backoff

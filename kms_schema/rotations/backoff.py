@@ -1,4 +1,4 @@
-"""How long a failed rotation rests before it is tried again."""
+"""The time between a failed rotation and its next attempt."""
 
 import datetime as dt
 import secrets
@@ -10,23 +10,33 @@ _random = secrets.SystemRandom().random
 
 @dataclass(frozen=True)
 class Backoff:
-    """Twice as long after each failure, up to a bound, and up to half of it less by chance.
+    """Exponential backoff with jitter: doubles after each failure, up to `longest`, less a random part of up to half.
 
-    What failed together (an HSM was away) is then not tried again together. "Equal jitter" of
-    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/: a rest is never next to nothing.
+    The jitter spreads rotations that failed together, such as during an outage of an HSM. It is the "equal jitter" of
+    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/, which never waits close to zero.
     """
 
     first: dt.timedelta = dt.timedelta(minutes=1)
+    """The longest rest after the first failure; jitter shortens it by up to half."""
     longest: dt.timedelta = dt.timedelta(hours=6)
+    """The upper bound of all rests."""
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` for rests that are none, or that shrink."""
+        """Raises `ValueError` unless 0 < `first` <= `longest`."""
         if not dt.timedelta(0) < self.first <= self.longest:
-            raise ValueError(f"rest at first longer than 0 and no longer than {self.longest}, not {self.first}")
+            raise ValueError(f"the first rest is longer than 0 and at most {self.longest}, not {self.first}")
 
     def rest(self, retries: int, chance: Callable[[], float] = _random) -> dt.timedelta:
-        """Return how long to rest after a failure with `retries` used before it; `chance` is from 0 to 1."""
-        # 2.0**1023 is the largest power that a float holds, and a timedelta holds less.
+        """Return the rest after a failure.
+
+        - `retries`: the number of retries before the failure; 0 for the first failure
+        - `chance`: a function that returns a random number from 0 to 1
+
+        ```python
+        Backoff(first=dt.timedelta(seconds=10)).rest(2)     # 20 to 40 seconds
+        ```
+        """
+        # 2.0**1023 is the largest power of two of a float; a timedelta has a smaller range.
         doublings = min(retries, 1023)
         seconds = min(self.longest.total_seconds(), self.first.total_seconds() * 2.0**doublings)
         return dt.timedelta(seconds=seconds * (1 - chance() / 2))

@@ -1,4 +1,4 @@
-"""What the queue hands out, and what it says no with."""
+"""Claims, the results of scheduling, and the errors of the queue."""
 
 import datetime as dt
 import uuid
@@ -8,44 +8,48 @@ from typing import Any
 
 
 class RotationError(Exception):
-    """Something cannot be done; the message says what to do."""
+    """A request to the queue failed; the message says what to do."""
 
 
-class LeaseLost(RotationError):  # noqa: N818  (it says what happened)
-    """The rotation is not the worker's any more: its lease ran out, somebody took it over, or it has ended."""
+class LeaseLost(RotationError):  # noqa: N818  (public name)
+    """The claim is no longer valid: its lease expired, another worker took the rotation over, or it has ended."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One rotation, which is this worker's until the lease ends."""
+    """One rotation, claimed by a worker until the lease expires."""
 
     id: uuid.UUID
+    """`key_rotations.id`."""
     key_master_id: uuid.UUID
+    """`key_masters.id`."""
     key_id: str
     """The key's name, as in `key_masters.key_id`."""
     trigger: str
+    """A value of `kms_schema.vocabulary.RotationTrigger`."""
     details: Mapping[str, Any]
-    """Why, where it was scheduled from `rotations_due`: `reason`, `reasons`, `policy_name` and `due_at`."""
+    """The cause, if it was scheduled from `rotations_due`: `reason`, `reasons`, `policy_name` and `due_at`."""
     old_version: int | None
-    """The version that was live when it was scheduled."""
+    """The version that was live when the rotation was scheduled."""
     live_version: int | None
-    """The version that is live now. One later than `old_version` was made by a worker that did not come to say so."""
+    """The live version now. If it is later than `old_version`, an earlier worker made it and did not complete."""
     retry_count: int
     max_retries: int
     claimed_by: str
-    """The worker's name and something that no other claim has: what `key_rotations.claimed_by` holds."""
+    """The worker's name with a random suffix, unique to this claim, as in `key_rotations.claimed_by`."""
     lease_expires_at: dt.datetime
+    """In UTC or another time zone, always aware."""
     taken_over_from: str | None = None
-    """The claimant whose lease ran out, if there was one."""
+    """`claimed_by` of the earlier claim whose lease expired, or None."""
 
 
 @dataclass(frozen=True)
 class Scheduled:
-    """What one round of scheduling did."""
+    """The result of one round of scheduling."""
 
     scheduled: int
-    """Keys that were due, and have a rotation now."""
+    """Keys that were due and now have a planned rotation."""
     retried: int
-    """Failed rotations that are to be tried again now."""
+    """Failed rotations that are planned again."""
     looked_at: int
-    """Live versions whose ceilings were worked out anew."""
+    """Live versions whose ceilings were recomputed."""

@@ -1,4 +1,4 @@
-"""The queue behind a connection, whichever engine it leads to."""
+"""Opens the queue behind a connection of either engine."""
 
 import sqlite3
 import sys
@@ -11,19 +11,28 @@ if TYPE_CHECKING:
 
 
 def open_queue(connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str = "public") -> RotationQueue:
-    """Return the rotations in `schema` (PostgreSQL's) behind a connection of psycopg or sqlite3.
+    """Return the queue of rotations behind a connection of psycopg or sqlite3.
 
-    What the queue does is committed, unless the connection is in a transaction: then it is part of that. On PostgreSQL
-    such a transaction is READ COMMITTED, and the rights of `kms_rotator` suffice. Raises `TypeError` for another
-    connection.
+    The queue commits each call, unless the connection is in a transaction: then the call is part of that transaction,
+    which must be READ COMMITTED on PostgreSQL. The privileges of `kms_rotator` suffice.
+
+    - `connection`: idle or in a transaction; SQLAlchemy has it as `.connection.driver_connection`
+    - `schema`: the schema of the tables on PostgreSQL; not used on SQLite
+
+    Raises `TypeError` for a connection of another driver.
+
+    ```python
+    with psycopg.connect(url, autocommit=True) as connection:
+        claim = open_queue(connection).claim("worker-1")
+    ```
     """
     if isinstance(connection, sqlite3.Connection):
-        from kms_schema.rotations.sqlite_queue import SqliteQueue  # noqa: PLC0415
+        from kms_schema.rotations.sqlite_queue import SqliteStorage  # noqa: PLC0415  (only the engine in use is loaded)
 
-        return SqliteQueue(connection)
-    psycopg = sys.modules.get("psycopg")  # whoever has a connection has imported it
+        return RotationQueue(SqliteStorage(connection))
+    psycopg = sys.modules.get("psycopg")  # loaded if there is a connection of it
     if psycopg is not None and isinstance(connection, psycopg.Connection):
-        from kms_schema.rotations.postgresql_queue import PostgresqlQueue  # noqa: PLC0415
+        from kms_schema.rotations.postgresql_queue import PostgresqlStorage  # noqa: PLC0415  (it imports psycopg)
 
-        return PostgresqlQueue(connection, schema)
+        return RotationQueue(PostgresqlStorage(connection, schema))
     raise TypeError("give a connection of psycopg or sqlite3; SQLAlchemy's has it as .connection.driver_connection")

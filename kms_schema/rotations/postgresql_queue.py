@@ -1,27 +1,26 @@
-"""The queue on PostgreSQL: workers pass over what others have locked (SKIP LOCKED), and nobody waits."""
+"""The queue on PostgreSQL: workers skip rows that others have locked (SKIP LOCKED), so none waits."""
 
 import datetime as dt
 import uuid
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
 
 from kms_schema.identifiers import quoted
-from kms_schema.rotations.queue import RotationQueue, Row
+from kms_schema.rotations.queue import Row
 from kms_schema.rotations.reasons import LIVE, PENDING, TRIGGER_OF_REASON
-
-if TYPE_CHECKING:
-    import psycopg
 
 _LIVE_VERSION = (
     f"(SELECT live.version_number FROM {{schema}}.key_versions AS live WHERE live.key_id = {{key}} AND {LIVE})"
 )
 
-# clock_timestamp(), not now(): a transaction that the queue is part of may have begun long before the lease ended.
+# clock_timestamp() instead of now(): the surrounding transaction may have begun long before the lease expired.
 STATEMENTS = {
     "due": "SELECT * FROM {schema}.rotations_due ORDER BY overdue DESC, due_at NULLS FIRST, key_id",
-    # In the order of the keys, so that two of these wait for each other in one direction only. OFFSET 0 keeps the
-    # planner from looking through all keys for those that are due.
+    # Ordered by key, so that two sessions cannot deadlock. OFFSET 0 prevents the planner from scanning all keys.
     "schedule": f"""
         INSERT INTO {{schema}}.key_rotations AS rotation
             (key_id, policy_id, trigger, trigger_details, scheduled_at, old_version)
@@ -52,8 +51,8 @@ STATEMENTS = {
             OFFSET 0
         )
     """,
-    # Of several failures of a key the last one; of a key that is active, and has no open rotation. An ARRAY is made
-    # once: what is joined may be asked again for each row, and gives others then, as it passes over what it has locked.
+    # The last of several failures of a key that is active and has no open rotation. An ARRAY is evaluated once; a
+    # joined subquery could be evaluated for each row and, with SKIP LOCKED, return other rows each time.
     "retry": f"""
         UPDATE {{schema}}.key_rotations AS rotation
         SET status = 'SCHEDULED', next_retry_at = NULL
@@ -84,26 +83,26 @@ STATEMENTS = {
         SELECT id, policy_name, rotation_window_start, rotation_window_end, timezone, clock_timestamp() AS now
         FROM {schema}.rotation_policies WHERE rotation_window_start IS NOT NULL
     """,
-    "run out": """
+    "next_expired": """
         SELECT id, claimed_by FROM {schema}.key_rotations
         WHERE status = 'RUNNING' AND lease_expires_at <= clock_timestamp()
             AND (policy_id IS NULL OR policy_id <> ALL (%(closed)s))
         ORDER BY scheduled_at LIMIT 1 FOR UPDATE SKIP LOCKED
     """,
-    "planned": """
+    "next_scheduled": """
         SELECT id, claimed_by FROM {schema}.key_rotations
         WHERE status = 'SCHEDULED' AND scheduled_at <= clock_timestamp()
             AND (policy_id IS NULL OR policy_id <> ALL (%(closed)s))
         ORDER BY scheduled_at LIMIT 1 FOR UPDATE SKIP LOCKED
     """,
-    "take": f"""
+    "claim": f"""
         UPDATE {{schema}}.key_rotations AS rotation
         SET status = 'RUNNING', claimed_by = %(claimed_by)s,
             lease_expires_at = clock_timestamp() + make_interval(secs => %(seconds)s),
             old_version = coalesce(old_version, {_LIVE_VERSION.format(schema="{schema}", key="rotation.key_id")})
         WHERE id = %(id)s
     """,
-    "claim": f"""
+    "find_claim": f"""
         SELECT rotation.*, master.id AS key_master_id, master.key_id AS key_id,
             {_LIVE_VERSION.format(schema="{schema}", key="master.id")} AS live_version
         FROM (
@@ -115,7 +114,7 @@ STATEMENTS = {
     """,
     "renew": """
         UPDATE {schema}.key_rotations SET lease_expires_at = clock_timestamp() + make_interval(secs => %(seconds)s)
-        WHERE id = %(id)s AND {held}
+        WHERE id = %(id)s AND {claimed}
     """,
     "complete": """
         UPDATE {schema}.key_rotations
@@ -123,17 +122,17 @@ STATEMENTS = {
             affected_records = coalesce(%(affected_records)s::bigint, affected_records),
             completed_at = greatest(clock_timestamp(), started_at),
             execution_time_ms = greatest(extract(epoch FROM clock_timestamp() - started_at) * 1000, 0)::bigint
-        WHERE id = %(id)s AND {held}
+        WHERE id = %(id)s AND {claimed}
     """,
     "fail": """
         UPDATE {schema}.key_rotations
         SET status = 'FAILED', error_message = %(error)s, failed_at = greatest(clock_timestamp(), started_at),
             next_retry_at = clock_timestamp() + make_interval(secs => %(seconds)s::double precision)
-        WHERE id = %(id)s AND {held}
+        WHERE id = %(id)s AND {claimed}
     """,
-    # An end of time that planners do not know of: without it they expect as many as there are versions without
-    # a ceiling that ended, and look through the table.
-    "no ceiling": f"""
+    # An upper bound of unknown value: without it planners would estimate as many rows as there are deactivated versions
+    # without a ceiling, and scan the table.
+    "missing_ceilings": f"""
         UPDATE {{schema}}.key_versions SET usage_ceiling = NULL WHERE id = ANY (ARRAY(
             SELECT live.id FROM {{schema}}.key_versions AS live
             WHERE live.key_type IS NULL AND {LIVE}
@@ -141,7 +140,7 @@ STATEMENTS = {
             LIMIT %(limit)s FOR UPDATE SKIP LOCKED
         ))
     """,
-    "high usage ceiling": f"""
+    "high_usage_ceilings": f"""
         UPDATE {{schema}}.key_versions SET usage_ceiling = NULL WHERE id = ANY (ARRAY(
             SELECT live.id FROM {{schema}}.rotation_policies AS policy, LATERAL (
                 SELECT id FROM {{schema}}.key_versions AS live
@@ -153,7 +152,7 @@ STATEMENTS = {
             WHERE policy.is_active LIMIT %(limit)s
         ))
     """,
-    "high volume ceiling": f"""
+    "high_volume_ceilings": f"""
         UPDATE {{schema}}.key_versions SET volume_ceiling = NULL WHERE id = ANY (ARRAY(
             SELECT live.id FROM (
                 SELECT key_type, is_active,
@@ -170,63 +169,57 @@ STATEMENTS = {
         ))
     """,
 }
-"""By their names; `{schema}` stands for the schema, `{held}` for what only the claimant finds."""
+"""Statements by name; `{schema}` stands for the schema, `{claimed}` for the condition of a valid lease."""
 
-_HELD = "status = 'RUNNING' AND claimed_by = %(claimed_by)s AND lease_expires_at > clock_timestamp()"
+_CLAIMED = "status = 'RUNNING' AND claimed_by = %(claimed_by)s AND lease_expires_at > clock_timestamp()"
 
 _ATTEMPTS = 5
-"""How often retries are planned anew, when somebody else opened a rotation of one of the keys meanwhile."""
+"""Attempts to plan retries, if another session opens a rotation of one of the keys at the same time."""
 
 
-class PostgresqlQueue(RotationQueue):
-    """The rotations in a schema, behind a psycopg connection."""
+class PostgresqlStorage:
+    """The rotations in a schema of PostgreSQL; a `QueueStorage`."""
 
-    def __init__(self, connection: "psycopg.Connection[Any]", schema: str) -> None:
-        """Take a connection that is idle or in a transaction, and the schema's name."""
+    def __init__(self, connection: psycopg.Connection[Any], schema: str) -> None:
+        """Take a connection, idle or in a transaction, and the name of the schema."""
         self._connection, self._schema = connection, quoted(schema)
 
     def transaction(self) -> AbstractContextManager[object]:
-        """Open a transaction, or a savepoint in the one that is open."""
+        """Open a transaction, or a savepoint in the open one."""
         return self._connection.transaction()
 
-    def _execute(self, statement: str, values: dict[str, object]) -> "psycopg.Cursor[dict[str, Any]]":
-        from psycopg.rows import dict_row  # noqa: PLC0415  (whoever has a connection has it)
-
-        text = STATEMENTS[statement].replace("{schema}", self._schema).replace("{held}", _HELD)
-        return self._connection.cursor(row_factory=dict_row).execute(text.encode(), values or None)
-
-    def _rows(self, statement: str, **values: object) -> Sequence[Row]:
+    def rows(self, statement: str, **values: object) -> Sequence[Row]:
+        """Return the rows of a query."""
         return self._execute(statement, values).fetchall()
 
-    def _changed(self, statement: str, **values: object) -> int:
+    def changed(self, statement: str, **values: object) -> int:
+        """Return the number of rows that a statement changes."""
         return self._execute(statement, values).rowcount
 
-    def _retry(self, limit: int) -> int:
-        import psycopg  # noqa: PLC0415
-
-        self._changed("forget")
+    def retry(self, limit: int) -> int:
+        """Plan up to `limit` failed rotations again if their time has come; clear retries of keys rotated since."""
+        self.changed("forget")
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 with self.transaction():
-                    return self._changed("retry", limit=limit)
+                    return self.changed("retry", limit=limit)
             except psycopg.errors.UniqueViolation:
                 if attempt == _ATTEMPTS:
                     raise
         raise AssertionError  # the last attempt returns or raises
 
-    def _backfill(self, limit: int) -> int:
-        done = 0
-        for statement in ("no ceiling", "high usage ceiling", "high volume ceiling"):
-            if done < limit:
-                done += self._changed(statement, limit=limit - done)
-        return done
-
-    def _next(self, which: str, closed: Sequence[uuid.UUID]) -> Row | None:
-        return next(iter(self._rows(which, closed=list(closed))), None)
-
-    def _id(self, value: uuid.UUID) -> uuid.UUID:
+    def encode_id(self, value: uuid.UUID) -> uuid.UUID:
+        """Return the id: psycopg adapts it."""
         return value
 
-    def _time(self, value: Any) -> dt.datetime:
-        assert isinstance(value, dt.datetime)  # noqa: S101
+    def encode_ids(self, values: Sequence[uuid.UUID]) -> list[uuid.UUID]:
+        """Return the ids as a list, which psycopg adapts to an array."""
+        return list(values)
+
+    def decode_time(self, value: dt.datetime) -> dt.datetime:
+        """Return the time: psycopg gives an aware one."""
         return value
+
+    def _execute(self, statement: str, values: dict[str, object]) -> psycopg.Cursor[dict[str, Any]]:
+        text = STATEMENTS[statement].replace("{schema}", self._schema).replace("{claimed}", _CLAIMED)
+        return self._connection.cursor(row_factory=dict_row).execute(text.encode(), values or None)

@@ -1,168 +1,190 @@
-"""What can be done with rotations, on either engine; `postgresql_queue` and `sqlite_queue` are the two of them."""
+"""The queue of rotations: the same steps on both engines. The SQL of each engine is in its storage."""
 
 import datetime as dt
 import json
 import secrets
 import uuid
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from kms_schema.rotations.backoff import Backoff
 from kms_schema.rotations.claims import Claim, LeaseLost, RotationError, Scheduled
 from kms_schema.rotations.windows import Window
 
 DEFAULT_LEASE = dt.timedelta(minutes=10)
+LONGEST_LEASE = dt.timedelta(days=7)
 DEFAULT_ROUND = 10_000
-"""Keys that one round of scheduling takes in a transaction; `rotations_due` is worked out once a round."""
+"""Keys that one round of scheduling plans in a transaction; `rotations_due` is evaluated once a round."""
 CEILINGS_A_ROUND = 1_000
 
 _LONGEST_NAME = 83
-"""What `key_rotations.claimed_by` leaves of its 100 characters: `#` and 16 hexadecimal digits make a claim unique."""
+"""Characters of a worker's name: `key_rotations.claimed_by` has 100, and `#` with 16 hexadecimal digits is added."""
 
 Row = Mapping[str, Any]
 
 
-class RotationQueue(ABC):
-    """Schedules and hands out the rotations of a database; see `open_queue` for what it commits."""
+class QueueStorage(Protocol):
+    """The rotations of one database: statements by their names, and the encoding of values."""
+
+    def transaction(self) -> AbstractContextManager[object]:
+        """Open a transaction that commits unless an exception ends it, or join the open one."""
+
+    def rows(self, statement: str, **values: object) -> Sequence[Row]:
+        """Return the rows of a query."""
+
+    def changed(self, statement: str, **values: object) -> int:
+        """Return the number of rows that a statement changes."""
+
+    def retry(self, limit: int) -> int:
+        """Plan up to `limit` failed rotations again if their time has come; clear retries of keys rotated since."""
+
+    def encode_id(self, value: uuid.UUID) -> object:
+        """Return an id as the engine stores it."""
+
+    def encode_ids(self, values: Sequence[uuid.UUID]) -> object:
+        """Return a list of ids as a parameter of the engine."""
+
+    def decode_time(self, value: Any) -> dt.datetime:
+        """Return a stored time as an aware one."""
+
+
+class RotationQueue:
+    """Schedules rotations of a database and assigns them to workers; `open_queue` makes one.
+
+    Each method is one transaction, or part of the transaction that the connection is in.
+    """
+
+    def __init__(self, storage: QueueStorage) -> None:
+        """Use the rotations behind `storage`."""
+        self._storage = storage
+
+    def transaction(self) -> AbstractContextManager[object]:
+        """Open a transaction around several calls: it commits unless an exception ends it. Joins an open one."""
+        return self._storage.transaction()
 
     def due(self) -> Sequence[Row]:
-        """Return `rotations_due` by its columns, those whose limit is passed first, then by when."""
+        """Return the rows of `rotations_due` by column name: overdue keys first, then by `due_at`."""
         with self.transaction():
-            return self._rows("due")
+            return self._storage.rows("due")
 
     def schedule_due(self, limit: int = DEFAULT_ROUND) -> Scheduled:
-        """Plan a rotation for keys that are due, and for those that failed and may be tried again; at most `limit`.
+        """Plan rotations of keys that are due and of failed rotations whose time of retry has come.
 
-        Any number of hosts may do this at once: a key has at most one open rotation (`uq_key_rotations_open`). A key
-        that is due later, within its policy's notice, is planned for then. One that is only about to expire and has
-        been rotated within the notice is left out: rotating it again would not keep it from expiring.
+        Any number of hosts may call this at once: a key has at most one open rotation (`uq_key_rotations_open`). A key
+        that will be due within its policy's notice is planned for the time of its limit. A key that is only about to
+        expire and was rotated within the notice is not planned: another rotation would not change its expiry.
+
+        `limit` is the number of rotations to plan, and the number of retries, in this call. Returns the numbers; call
+        again while one of them equals `limit`.
         """
-        looked_at = self.backfill(CEILINGS_A_ROUND)
+        recomputed = self.backfill(CEILINGS_A_ROUND)
         with self.transaction():
-            retried = self._retry(limit)
-            return Scheduled(self._changed("schedule", limit=limit), retried, looked_at)
+            retried = self._storage.retry(limit)
+            return Scheduled(self._storage.changed("schedule", limit=limit), retried, recomputed)
 
     def backfill(self, limit: int = CEILINGS_A_ROUND) -> int:
-        """Work out the ceilings of up to `limit` live versions that have none, or that policies no longer agree with.
+        """Compute the ceilings of up to `limit` live versions that have none, or whose policies have changed.
 
-        `rotations_due` is right without, but reads each of these versions. Return how many there were.
+        `rotations_due` is correct without them, but reads each of these versions. Returns the number of versions; 0
+        when all are done.
         """
+        done = 0
         with self.transaction():
-            return self._backfill(limit)
+            for statement in ("missing_ceilings", "high_usage_ceilings", "high_volume_ceilings"):
+                if done < limit:
+                    done += self._storage.changed(statement, limit=limit - done)
+        return done
 
     def claim(self, worker: str, lease: dt.timedelta = DEFAULT_LEASE, *, at_any_time: bool = False) -> Claim | None:
-        """Take the next rotation that nobody has, or return None; it is the worker's for as long as the lease.
+        """Claim the next rotation for a worker, or return None if there is none.
 
-        First one whose lease ran out, then the one that was planned for the earliest time; none whose policy's window
-        is closed, unless `at_any_time`. Raises `ValueError` for a name or a lease that cannot be, and `RotationError`
-        when nothing else is left and a policy's time zone is not known here.
+        A rotation whose lease has expired comes first, then the one that is planned for the earliest time.
+
+        - `worker`: its name, 1 to 83 characters; a random suffix makes `Claim.claimed_by` unique
+        - `lease`: up to 7 days, after which another worker may take the rotation over; `renew` extends it
+        - `at_any_time`: include policies whose rotation window is closed
+
+        Raises `ValueError` for an invalid name or lease, and `RotationError` if no other rotation is left and the time
+        zone of a policy is unknown on this machine.
         """
-        claimed_by = _claimant(worker)
-        seconds = _seconds(lease)
+        claimed_by, seconds = _unique_claim(worker), _seconds(lease)
         with self.transaction():
-            closed, faults = ([], []) if at_any_time else self._closed()
-            for which in ("run out", "planned"):
-                found = self._next(which, closed)
-                if found is not None:
-                    row = self._take(found, claimed_by, seconds)
-                    return self._claimed(row, found["claimed_by"] if which == "run out" else None)
+            closed, faults = ([], []) if at_any_time else self._closed_policies()
+            for statement in ("next_expired", "next_scheduled"):
+                for found in self._storage.rows(statement, closed=self._storage.encode_ids(closed)):
+                    self._storage.changed("claim", id=found["id"], claimed_by=claimed_by, seconds=seconds)
+                    (row,) = self._storage.rows("find_claim", id=found["id"])
+                    return self._claim_of(row, found["claimed_by"] if statement == "next_expired" else None)
             if faults:
                 raise faults[0]
             return None
 
     def renew(self, claim: Claim, lease: dt.timedelta = DEFAULT_LEASE) -> Claim:
-        """Have the lease end that much from now, and return the claim with it. Raises `LeaseLost`."""
-        with self.transaction():
-            self._of_claimant(claim, "renew", seconds=_seconds(lease))
-            (row,) = self._rows("claim", id=self._id(claim.id))
-            return replace(claim, lease_expires_at=self._time(row["lease_expires_at"]))
+        """Extend the lease: it ends `lease` from now. Returns the claim with the new end.
 
-    def complete(self, claim: Claim, *, new_version: int | None = None, affected_records: int | None = None) -> None:
-        """Say that the key is rotated. Raises `LeaseLost`, and then a transaction that it is part of cannot commit
-        what the worker did: roll it back.
+        Raises `LeaseLost` if the lease has expired or the rotation has ended.
         """
         with self.transaction():
-            self._of_claimant(claim, "complete", new_version=new_version, affected_records=affected_records)
+            self._change_claimed(claim, "renew", seconds=_seconds(lease))
+            (row,) = self._storage.rows("find_claim", id=self._storage.encode_id(claim.id))
+            return replace(claim, lease_expires_at=self._storage.decode_time(row["lease_expires_at"]))
+
+    def complete(self, claim: Claim, *, new_version: int | None = None, affected_records: int | None = None) -> None:
+        """Record that the key is rotated, with the number of its new version and of the records that changed.
+
+        Call this in the transaction that writes the new version. Raises `LeaseLost` if the lease has expired or the
+        rotation has ended; then roll that transaction back.
+        """
+        with self.transaction():
+            self._change_claimed(claim, "complete", new_version=new_version, affected_records=affected_records)
 
     def fail(self, claim: Claim, error: str, backoff: Backoff | None = None) -> dt.datetime | None:
-        """Say that the key could not be rotated and why, and return when it is tried again, if it is.
+        """Record that the rotation failed, and return the time of the next attempt, or None if no retry is left.
 
-        Raises `LeaseLost`.
+        `error` is stored and must contain no secrets. `backoff` is the time until the next attempt, by default 1
+        minute to 6 hours. Raises `LeaseLost` if the lease has expired or the rotation has ended.
         """
         retry = claim.retry_count < claim.max_retries
         rest = (backoff or Backoff()).rest(claim.retry_count).total_seconds() if retry else None
         with self.transaction():
-            self._of_claimant(claim, "fail", error=error.replace("\0", ""), seconds=rest)
-            (row,) = self._rows("claim", id=self._id(claim.id))
-            return self._time(row["next_retry_at"]) if retry else None
+            self._change_claimed(claim, "fail", error=error.replace("\0", ""), seconds=rest)
+            (row,) = self._storage.rows("find_claim", id=self._storage.encode_id(claim.id))
+            return self._storage.decode_time(row["next_retry_at"]) if retry else None
 
     def find(self, rotation: uuid.UUID, claimed_by: str) -> Claim:
-        """Return the claim that is `claimed_by`, as a program that was told of it sees it. Raises `LeaseLost`."""
+        """Return the claim of a running rotation, for a program that has only its id and `claimed_by`.
+
+        Raises `LeaseLost` if the rotation is not running or has another claim.
+        """
         with self.transaction():
-            rows = self._rows("claim", id=self._id(rotation))
+            rows = self._storage.rows("find_claim", id=self._storage.encode_id(rotation))
             if not rows or rows[0]["claimed_by"] != claimed_by or rows[0]["status"] != "RUNNING":
                 raise _lost(rotation, claimed_by)
-            return self._claimed(rows[0], None)
+            return self._claim_of(rows[0], None)
 
-    @abstractmethod
-    def transaction(self) -> AbstractContextManager[object]:
-        """Open a transaction that is committed unless an exception ends it, or join the one that is open."""
-
-    @abstractmethod
-    def _rows(self, statement: str, **values: object) -> Sequence[Row]:
-        """Return what a statement of this engine, by its name, finds."""
-
-    @abstractmethod
-    def _changed(self, statement: str, **values: object) -> int:
-        """Return how many rows a statement of this engine, by its name, changes."""
-
-    @abstractmethod
-    def _retry(self, limit: int) -> int:
-        """Plan what failed anew, where its time has come, and forget retries that a success has made needless."""
-
-    @abstractmethod
-    def _backfill(self, limit: int) -> int: ...
-
-    @abstractmethod
-    def _next(self, which: str, closed: Sequence[uuid.UUID]) -> Row | None:
-        """Return `id` and `claimed_by` of a rotation that is nobody else's in this transaction."""
-
-    @abstractmethod
-    def _id(self, value: uuid.UUID) -> object:
-        """Return an id as this engine stores it."""
-
-    @abstractmethod
-    def _time(self, value: Any) -> dt.datetime:
-        """Return a time that this engine stores."""
-
-    def _take(self, found: Row, claimed_by: str, seconds: float) -> Row:
-        self._changed("take", id=found["id"], claimed_by=claimed_by, seconds=seconds)
-        (row,) = self._rows("claim", id=found["id"])
-        return row
-
-    def _of_claimant(self, claim: Claim, statement: str, **values: object) -> None:
-        if self._changed(statement, id=self._id(claim.id), claimed_by=claim.claimed_by, **values) != 1:
+    def _change_claimed(self, claim: Claim, statement: str, **values: object) -> None:
+        found = self._storage.encode_id(claim.id)
+        if self._storage.changed(statement, id=found, claimed_by=claim.claimed_by, **values) != 1:
             raise _lost(claim.id, claim.claimed_by)
 
-    def _closed(self) -> tuple[list[uuid.UUID], list[RotationError]]:
-        """Return the policies whose window is closed by the database's clock, and of which that cannot be said."""
+    def _closed_policies(self) -> tuple[list[uuid.UUID], list[RotationError]]:
+        """Return the policies whose window is closed by the database's clock, and the unknown time zones."""
         closed, faults = [], []
-        for row in self._rows("windows"):
+        for row in self._storage.rows("windows"):
             window = Window(
                 row["policy_name"], row["rotation_window_start"], row["rotation_window_end"], row["timezone"]
             )
             try:
-                if window.is_open(self._time(row["now"])):
+                if window.is_open(self._storage.decode_time(row["now"])):
                     continue
             except RotationError as error:
                 faults.append(error)
             closed.append(_uuid(row["id"]))
         return closed, faults
 
-    def _claimed(self, row: Row, taken_over_from: str | None) -> Claim:
+    def _claim_of(self, row: Row, taken_over_from: str | None) -> Claim:
         details = row["trigger_details"]
         return Claim(
             id=_uuid(row["id"]),
@@ -175,7 +197,7 @@ class RotationQueue(ABC):
             retry_count=row["retry_count"],
             max_retries=row["max_retries"],
             claimed_by=row["claimed_by"],
-            lease_expires_at=self._time(row["lease_expires_at"]),
+            lease_expires_at=self._storage.decode_time(row["lease_expires_at"]),
             taken_over_from=taken_over_from,
         )
 
@@ -184,21 +206,21 @@ def _uuid(value: Any) -> uuid.UUID:
     return value if isinstance(value, uuid.UUID) else uuid.UUID(value)
 
 
-def _claimant(worker: str) -> str:
-    # Not the name alone: a worker that is started anew has it too, and would be taken for the one before.
+def _unique_claim(worker: str) -> str:
+    # The name is not enough: a restarted worker has the same name, and would pass for its predecessor.
     if not worker.strip() or len(worker) > _LONGEST_NAME or "\0" in worker:
         raise ValueError(f"a worker's name has 1 to {_LONGEST_NAME} characters, not all blank, and no NUL")
     return f"{worker}#{secrets.token_hex(8)}"
 
 
 def _seconds(lease: dt.timedelta) -> float:
-    if not dt.timedelta(0) < lease <= dt.timedelta(days=7):
-        raise ValueError(f"a lease is longer than 0 and no longer than 7 days, not {lease}")
+    if not dt.timedelta(0) < lease <= LONGEST_LEASE:
+        raise ValueError(f"a lease is longer than 0 and at most {LONGEST_LEASE.days} days, not {lease}")
     return lease.total_seconds()
 
 
 def _lost(rotation: uuid.UUID, claimed_by: str) -> RotationError:
     return LeaseLost(
-        f"rotation {rotation} is not {claimed_by!r}'s any more: its lease ran out, or it has ended. Take back what was"
-        " done for it, unless the version that is live now is yours"
+        f"rotation {rotation} is no longer claimed by {claimed_by!r}: the lease expired, or the rotation has ended."
+        " Undo the work for it, unless the live version is yours"
     )

@@ -1,4 +1,4 @@
-"""What both engines' statements say alike."""
+"""Parts of SQL that the statements of both engines share."""
 
 TRIGGER_OF_REASON = """CASE due.reason
         WHEN 'usage' THEN 'usage_count'
@@ -7,9 +7,9 @@ TRIGGER_OF_REASON = """CASE due.reason
         WHEN 'compliance' THEN 'compliance'
         ELSE 'scheduled'
     END"""
-"""`key_rotations.trigger` for a reason of `rotations_due`; time, age and expiry are the calendar's."""
+"""`key_rotations.trigger` for a reason of `rotations_due`; time, age and expiry are `scheduled`."""
 
 PENDING = "status = 'FAILED' AND next_retry_at IS NOT NULL AND retry_count < max_retries"
-"""A failed rotation that is to be tried again: the predicate of `idx_key_rotations_retry_partial`."""
+"""A failed rotation with a pending retry: the predicate of `idx_key_rotations_retry_partial`."""
 
 LIVE = "live.activated_at IS NOT NULL AND live.deactivated_at IS NULL"

@@ -1,4 +1,4 @@
-"""The queue on SQLite: who writes has the file to themselves (BEGIN IMMEDIATE), so everybody waits for their turn."""
+"""The queue on SQLite: a writer locks the file (BEGIN IMMEDIATE), so workers wait for each other."""
 
 import datetime as dt
 import json
@@ -6,14 +6,13 @@ import sqlite3
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
-from kms_schema.rotations.queue import RotationQueue, Row
+from kms_schema.rotations.queue import Row
 from kms_schema.rotations.reasons import LIVE, PENDING, TRIGGER_OF_REASON
 
 _NOW = "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'"
 _LATER = "strftime('%Y-%m-%dT%H:%M:%f', 'now', '+' || :seconds || ' seconds') || '000Z'"
-_HELD = f"status = 'RUNNING' AND claimed_by = :claimed_by AND lease_expires_at > {_NOW}"
+_CLAIMED = f"status = 'RUNNING' AND claimed_by = :claimed_by AND lease_expires_at > {_NOW}"
 _LIVE_VERSION = f"(SELECT live.version_number FROM key_versions AS live WHERE live.key_id = {{key}} AND {LIVE})"
 _OPEN_WINDOW = "(policy_id IS NULL OR policy_id NOT IN (SELECT value FROM json_each(:closed)))"
 
@@ -68,23 +67,23 @@ STATEMENTS = {
         SELECT id, policy_name, rotation_window_start, rotation_window_end, timezone, {_NOW} AS now
         FROM rotation_policies WHERE rotation_window_start IS NOT NULL
     """,
-    "run out": f"""
+    "next_expired": f"""
         SELECT id, claimed_by FROM key_rotations
         WHERE status = 'RUNNING' AND lease_expires_at <= {_NOW} AND {_OPEN_WINDOW}
         ORDER BY scheduled_at LIMIT 1
     """,
-    "planned": f"""
+    "next_scheduled": f"""
         SELECT id, claimed_by FROM key_rotations
         WHERE status = 'SCHEDULED' AND scheduled_at <= {_NOW} AND {_OPEN_WINDOW}
         ORDER BY scheduled_at LIMIT 1
     """,
-    "take": f"""
+    "claim": f"""
         UPDATE key_rotations
         SET status = 'RUNNING', claimed_by = :claimed_by, lease_expires_at = {_LATER},
             old_version = coalesce(old_version, {_LIVE_VERSION.format(key="key_rotations.key_id")})
         WHERE id = :id
     """,
-    "claim": f"""
+    "find_claim": f"""
         SELECT rotation.id, rotation."trigger" AS "trigger", rotation.trigger_details, rotation.old_version,
             rotation.status, rotation.retry_count, rotation.max_retries, rotation.next_retry_at, rotation.claimed_by,
             rotation.lease_expires_at, master.id AS key_master_id, master.key_id AS key_id,
@@ -92,26 +91,26 @@ STATEMENTS = {
         FROM key_rotations AS rotation JOIN key_masters AS master ON master.id = rotation.key_id
         WHERE rotation.id = :id
     """,
-    "renew": f"UPDATE key_rotations SET lease_expires_at = {_LATER} WHERE id = :id AND {_HELD}",
+    "renew": f"UPDATE key_rotations SET lease_expires_at = {_LATER} WHERE id = :id AND {_CLAIMED}",
     "complete": f"""
         UPDATE key_rotations
         SET status = 'COMPLETED', new_version = coalesce(:new_version, new_version),
             affected_records = coalesce(:affected_records, affected_records),
             completed_at = max({_NOW}, started_at),
             execution_time_ms = max(CAST(round((julianday('now') - julianday(started_at)) * 86400000) AS INTEGER), 0)
-        WHERE id = :id AND {_HELD}
+        WHERE id = :id AND {_CLAIMED}
     """,
     "fail": f"""
         UPDATE key_rotations
         SET status = 'FAILED', error_message = :error, failed_at = max({_NOW}, started_at), next_retry_at = {_LATER}
-        WHERE id = :id AND {_HELD}
+        WHERE id = :id AND {_CLAIMED}
     """,
-    "no ceiling": f"""
+    "missing_ceilings": f"""
         UPDATE key_versions SET usage_ceiling = NULL WHERE id IN (
             SELECT live.id FROM key_versions AS live WHERE live.key_type IS NULL AND {LIVE} LIMIT :limit
         )
     """,
-    "high usage ceiling": f"""
+    "high_usage_ceilings": f"""
         UPDATE key_versions SET usage_ceiling = NULL WHERE id IN (
             SELECT live.id FROM rotation_policies AS policy CROSS JOIN key_versions AS live
             WHERE policy.is_active AND live.key_type = policy.key_type AND live.usage_ceiling >= policy.max_operations
@@ -119,7 +118,7 @@ STATEMENTS = {
             LIMIT :limit
         )
     """,
-    "high volume ceiling": f"""
+    "high_volume_ceilings": f"""
         UPDATE key_versions SET volume_ceiling = NULL WHERE id IN (
             SELECT live.id FROM rotation_policies AS policy CROSS JOIN key_versions AS live
             WHERE policy.is_active AND policy.max_data_volume_mb < 8796093022208 AND live.key_type = policy.key_type
@@ -129,19 +128,19 @@ STATEMENTS = {
         )
     """,
 }
-"""By their names."""
+"""Statements by name."""
 
 
-class SqliteQueue(RotationQueue):
-    """The rotations in a file, behind a connection of sqlite3."""
+class SqliteStorage:
+    """The rotations in a SQLite file; a `QueueStorage`."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        """Take a connection that is idle or in a transaction."""
+        """Take a connection, idle or in a transaction."""
         self._connection = connection
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Begin as who writes, or join the transaction that is open."""
+        """Begin a transaction that may write, or join the open one."""
         if self._connection.in_transaction:
             yield
             return
@@ -153,33 +152,32 @@ class SqliteQueue(RotationQueue):
             raise
         self._connection.commit()
 
+    def rows(self, statement: str, **values: object) -> Sequence[Row]:
+        """Return the rows of a query."""
+        return [dict(row) for row in self._execute(statement, values)]
+
+    def changed(self, statement: str, **values: object) -> int:
+        """Return the number of rows that a statement changes."""
+        return self._execute(statement, values).rowcount
+
+    def retry(self, limit: int) -> int:
+        """Plan up to `limit` failed rotations again if their time has come; clear retries of keys rotated since."""
+        self.changed("forget")
+        return self.changed("retry", limit=limit)
+
+    def encode_id(self, value: uuid.UUID) -> str:
+        """Return the id as 32 hexadecimal digits."""
+        return value.hex
+
+    def encode_ids(self, values: Sequence[uuid.UUID]) -> str:
+        """Return the ids as a JSON array."""
+        return json.dumps([each.hex for each in values])
+
+    def decode_time(self, value: str) -> dt.datetime:
+        """Return a stored time as an aware one."""
+        return dt.datetime.fromisoformat(value)
+
     def _execute(self, statement: str, values: dict[str, object]) -> sqlite3.Cursor:
         cursor = self._connection.cursor()
         cursor.row_factory = sqlite3.Row
         return cursor.execute(STATEMENTS[statement], values)
-
-    def _rows(self, statement: str, **values: object) -> Sequence[Row]:
-        return [dict(row) for row in self._execute(statement, values)]
-
-    def _changed(self, statement: str, **values: object) -> int:
-        return self._execute(statement, values).rowcount
-
-    def _retry(self, limit: int) -> int:
-        self._changed("forget")
-        return self._changed("retry", limit=limit)
-
-    def _backfill(self, limit: int) -> int:
-        done = 0
-        for statement in ("no ceiling", "high usage ceiling", "high volume ceiling"):
-            if done < limit:
-                done += self._changed(statement, limit=limit - done)
-        return done
-
-    def _next(self, which: str, closed: Sequence[uuid.UUID]) -> Row | None:
-        return next(iter(self._rows(which, closed=json.dumps([each.hex for each in closed]))), None)
-
-    def _id(self, value: uuid.UUID) -> str:
-        return value.hex
-
-    def _time(self, value: Any) -> dt.datetime:
-        return dt.datetime.fromisoformat(value)

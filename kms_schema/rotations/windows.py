@@ -1,4 +1,4 @@
-"""When a policy lets its keys be rotated: between two times of day in its time zone."""
+"""The rotation window of a policy: from one time of day to another in its time zone."""
 
 import datetime as dt
 import zoneinfo
@@ -9,19 +9,22 @@ from kms_schema.rotations.claims import RotationError
 
 @dataclass(frozen=True)
 class Window:
-    """From one time of day to another (HH:MM), which may be on the next day; the same time twice is the whole day.
+    """From one local time (HH:MM) to another, which may be on the next day; the same time twice is the whole day.
 
-    It goes by what a clock on the wall shows: where the clocks go forward, the hour that they leave out is in no
-    window, and where they go back, the hour that comes twice is in its window twice.
+    Local time decides: an hour that daylight saving time skips is in no window, an hour that it repeats is in its
+    window twice.
     """
 
     policy_name: str
     start: str
+    """`HH:MM`, part of the window."""
     end: str
+    """`HH:MM`, not part of the window."""
     timezone: str
+    """A name of the IANA database, such as `Europe/Berlin`."""
 
     def is_open(self, at: dt.datetime) -> bool:
-        """Say whether `at`, an aware time, is in the window. Raises `RotationError` for a zone that is not known."""
+        """Return True if `at`, an aware time, is in the window. Raises `RotationError` if the time zone is unknown."""
         try:
             zone = zoneinfo.ZoneInfo(self.timezone)
         except (KeyError, OSError, ValueError) as error:  # not found, a folder, a path out of the folder of zones
@@ -33,6 +36,6 @@ class Window:
 
     def _unknown(self) -> RotationError:
         return RotationError(
-            f"policy {self.policy_name!r} has the time zone {self.timezone!r}, which this machine does not know:"
-            " correct the policy, or bring the machine's time zones up to date (pip install tzdata)"
+            f"policy {self.policy_name!r} has the time zone {self.timezone!r}, which is unknown on this"
+            " machine: correct the policy, or update the machine's time zones (pip install tzdata)"
         )

@@ -8,7 +8,7 @@ import pytest
 from tests.audit.tampered import BATCH, ENTRIES, Scene, rules_off
 from tests.audit.trails import faults, seal_all, write
 from tests.support.engines import Engines
-from tests.support.violations.triggers_disabled import guards_off
+from tests.support.violations.triggers_disabled import triggers_disabled
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def scene(engines: Engines, engine_name: str) -> Iterator[Scene]:
     with closing(database.connect()) as connection:
         write(connection, ENTRIES, user_id="somebody", session_id="s", client_ip="::1", user_agent="x", duration_ms=5)
         seals = seal_all(connection, batch=BATCH)
-        with guards_off(connection), rules_off(connection):
+        with triggers_disabled(connection), rules_off(connection):
             assert faults(connection) == []
             yield Scene(connection, seals)
     engine.drop(database)

@@ -13,7 +13,7 @@ from tests.support.engines import Database
 from tests.support.engines.database import Connection
 from tests.support.rows.smallest import active_key_master, insert
 from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import guards_off
+from tests.support.violations.triggers_disabled import triggers_disabled
 
 TAMPERED: dict[str, tuple[str, dict[str, str]]] = {
     "an entry removed": ("DELETE FROM key_audit_logs WHERE sequence = 150", {"KMS513": "sequences 101 to 200"}),
@@ -146,7 +146,7 @@ def test_what_a_seal_left_open_is_no_finding_until_nobody_can_fill_it(database: 
         seal_all(one)
         write(one, 1)
         assert seal_all(one)[-1].open_gaps == ()
-        with guards_off(one):
+        with triggers_disabled(one):
             execute(one, "DELETE FROM key_audit_leaves WHERE first_sequence = 2")
         assert codes_of_evidence(database) == {"KMS512", "KMS514"}
 
@@ -207,7 +207,7 @@ def test_sums_are_what_the_trail_says(summed: Connection) -> None:
 @pytest.mark.parametrize("change", SUMS_CHANGED)
 def test_sums_that_are_not_what_the_trail_says_are_found_and_counted_anew(summed: Connection, change: str) -> None:
     statement, code = SUMS_CHANGED[change]
-    with guards_off(summed):
+    with triggers_disabled(summed):
         execute(summed, statement)
     (finding,) = sums_found(summed).values()
     assert finding.code == code

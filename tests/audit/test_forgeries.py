@@ -13,7 +13,7 @@ from tests.audit.tampered import BATCH, LEAVES, SEALS, SUBTREES, Scene
 from tests.audit.trails import FORGER, KEY, checkpoint_of, faults, open_trail, seal_all, verified, write
 from tests.support.engines import Database
 from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import guards_off
+from tests.support.violations.triggers_disabled import triggers_disabled
 
 
 def forged(scene: Scene, *statements: str, key: Any = FORGER) -> None:
@@ -84,7 +84,7 @@ def test_an_entry_in_a_child_table_is_gone(database: Database) -> None:
     with closing(database.connect()) as connection:
         write(connection, 3)
         seal_all(connection)
-        with guards_off(connection):
+        with triggers_disabled(connection):
             execute(connection, "CREATE TABLE child () INHERITS (key_audit_logs)")
             execute(connection, "INSERT INTO child SELECT * FROM ONLY key_audit_logs WHERE sequence = 2")
             execute(connection, "DELETE FROM ONLY key_audit_logs WHERE sequence = 2")

@@ -16,7 +16,7 @@ from tests.audit.vectors import copied
 from tests.support.rows.smallest import audit_entry, insert
 from tests.support.shared import SharedDatabase
 from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import guards_off
+from tests.support.violations.triggers_disabled import triggers_disabled
 
 IN_ORDER = "SELECT {} FROM key_audit_logs ORDER BY sequence"
 KEYS = [read_key(str(KEY.verifier))]
@@ -51,7 +51,7 @@ def test_entries_are_proved_until_somebody_changes_one(shared: SharedDatabase) -
 
     for index, entry in enumerate(entries):
         check(proof(index, entry), KEYS, origin="kms.example/audit")
-    with guards_off(shared.connection):
+    with triggers_disabled(shared.connection):
         execute(shared.connection, "UPDATE key_audit_logs SET risk_score = 9 WHERE risk_score = 3")
     changed = trail(shared)
     (index,) = (number for number, pair in enumerate(zip(entries, changed, strict=True)) if pair[0] != pair[1])

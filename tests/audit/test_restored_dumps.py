@@ -124,7 +124,7 @@ def test_data_alone_is_refused_without_restore_mode(database: Database, engine: 
     copy.alembic("upgrade", "head")
     refused = run_script(copy, dumped(database, "--data-only", TRAIL))
     assert refused.returncode != 0
-    assert "guard_key_audit_log_insert: the server sets id, sequence, timestamp and recorded_by" in refused.stderr
+    assert "guard_key_audit_log_insert: the database sets id, sequence, timestamp and recorded_by" in refused.stderr
     assert "kms.restore = on" in refused.stderr
     engine.drop(copy)
 

@@ -21,7 +21,7 @@ from tests.support.engines import Database, Engines
 from tests.support.engines.client_programs import dumped, errors, run_script
 from tests.support.engines.postgresql import PostgresqlEngine
 from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import guards_off
+from tests.support.violations.triggers_disabled import triggers_disabled
 
 BATCH, SECONDS = 300, 4
 TRUSTED = (KEY.verifier,)
@@ -108,7 +108,7 @@ def test_what_is_left_of_a_removal_verifies_in_any_way(place: Retaining, tmp_pat
         write(connection, KEPT)
         seal_all(connection)
         place.bury(tmp_path)
-        with guards_off(connection):
+        with triggers_disabled(connection):
             execute(connection, "DELETE FROM key_audit_logs WHERE sequence <= 400")
         for jobs in 1, 2:
             with open_trail(connection).reading(jobs=jobs) as trail:
@@ -117,7 +117,7 @@ def test_what_is_left_of_a_removal_verifies_in_any_way(place: Retaining, tmp_pat
         with open_trail(connection).reading() as trail:
             assert verify(trail, since=2, trusted=TRUSTED).faults == []
         assert evidence(place.database) == set()
-        with guards_off(connection):
+        with triggers_disabled(connection):
             execute(connection, "UPDATE key_audit_logs SET risk_score = 99 WHERE sequence = 500")
         (fault,) = verified(connection, trusted=TRUSTED).faults
         assert "(sequence 500) is not what was sealed" in fault.message
@@ -131,12 +131,12 @@ def evidence(database: Database) -> set[str]:
 
 def test_the_validator_misses_what_was_removed_without_a_tombstone_and_nothing_else(cut: Cut) -> None:
     assert evidence(cut.place.database) == set()
-    with closing(cut.place.database.connect()) as connection, guards_off(connection):
+    with closing(cut.place.database.connect()) as connection, triggers_disabled(connection):
         oldest = "FROM key_audit_logs WHERE sequence = (SELECT min(sequence) FROM key_audit_logs)"
         execute(connection, f"CREATE TABLE taken AS SELECT * {oldest}")
         execute(connection, f"DELETE {oldest}")
     found = evidence(cut.place.database)
-    with closing(cut.place.database.connect()) as connection, guards_off(connection):
+    with closing(cut.place.database.connect()) as connection, triggers_disabled(connection):
         execute(connection, "INSERT INTO key_audit_logs SELECT * FROM taken")
         execute(connection, "DROP TABLE taken")
     assert found == {"KMS513"}
@@ -144,10 +144,10 @@ def test_the_validator_misses_what_was_removed_without_a_tombstone_and_nothing_e
 
 
 def test_the_validator_finds_a_tombstone_that_is_not_what_was_signed(cut: Cut) -> None:
-    with closing(cut.place.database.connect()) as connection, guards_off(connection):
+    with closing(cut.place.database.connect()) as connection, triggers_disabled(connection):
         execute(connection, "UPDATE key_audit_tombstones SET last_sequence = last_sequence + 1")
     found = evidence(cut.place.database)
-    with closing(cut.place.database.connect()) as connection, guards_off(connection):
+    with closing(cut.place.database.connect()) as connection, triggers_disabled(connection):
         execute(connection, "UPDATE key_audit_tombstones SET last_sequence = last_sequence - 1")
     assert "KMS515" in found
     assert evidence(cut.place.database) == set()

@@ -15,7 +15,7 @@ from tests.support.engines.postgresql import PostgresqlEngine
 from tests.support.engines.programs import find_programs
 from tests.support.reports import report_on
 from tests.support.statements import execute, refused
-from tests.support.violations.triggers_disabled import guards_off
+from tests.support.violations.triggers_disabled import triggers_disabled
 
 pytestmark = pytest.mark.only_on("postgresql")
 
@@ -92,7 +92,7 @@ def pair(server: PostgresqlEngine, migrated: Database) -> Iterator[Pair]:
 
 def by_the_owner(statement: str) -> Callable[[Connection], None]:
     def change(publisher: Connection) -> None:
-        with guards_off(publisher):
+        with triggers_disabled(publisher):
             execute(publisher, statement)
 
     return change
@@ -101,7 +101,7 @@ def by_the_owner(statement: str) -> Callable[[Connection], None]:
 CHANGES: dict[str, tuple[Callable[[Connection], None], str]] = {
     "an entry": (
         lambda publisher: write(publisher, 1),
-        "guard_key_audit_log_insert: the server sets id, sequence, timestamp and recorded_by",
+        "guard_key_audit_log_insert: the database sets id, sequence, timestamp and recorded_by",
     ),
     "an update": (
         by_the_owner("UPDATE key_audit_logs SET risk_score = 99 WHERE event_type = 'TEST'"),
@@ -138,7 +138,8 @@ def test_the_first_copy_of_a_subscription_is_refused(pair: Pair, server: Postgre
         before = execute(subscriber, COUNT).fetchone()
         fresh = Pair(pair.publisher, subscriber, pair.source, target, pair.log_begins_at)
         with fresh.subscribed("copy_data = true"):
-            wait_for(lambda: "ERROR:  guard_key_audit_log_insert: the server sets" in fresh.said(), "it is not refused")
+            refusal = "ERROR:  guard_key_audit_log_insert: the database sets"
+            wait_for(lambda: refusal in fresh.said(), "it is not refused")
         assert execute(subscriber, COUNT).fetchone() == before
     server.drop(target)
 

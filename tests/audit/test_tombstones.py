@@ -31,7 +31,7 @@ from tests.support.engines import Database
 from tests.support.engines.database import Connection
 from tests.support.login_roles import login
 from tests.support.statements import execute, refused
-from tests.support.violations.triggers_disabled import guards_off
+from tests.support.violations.triggers_disabled import triggers_disabled
 
 GUARD = "guard_key_audit_tombstone_insert"
 PUT_IN = """INSERT INTO key_audit_tombstones (seal_number, leaf_count, last_sequence, archive_sha256)
@@ -117,7 +117,7 @@ def test_entries_that_may_still_come_are_under_no_tombstone(place: Retaining) ->
         seal_all(connection)
         statement = put_in(len(sealed_sequences(connection)), written_sequences(connection)[-1])
         for _ in "while it may come", "when it came":
-            assert "was sealed later, or may be" in str(refused(connection, statement, rule=GUARD))
+            assert "is sealed later or not yet" in str(refused(connection, statement, rule=GUARD))
             execute(late, "COMMIT")
             seal_all(connection)
         execute(connection, put_in(2, 2))
@@ -159,7 +159,7 @@ def put_under_a_true_seal(connection: Connection) -> None:
 
 def put_in_and_used(connection: Connection) -> None:
     leaves, last = end_of_expired(connection)
-    with guards_off(connection):
+    with triggers_disabled(connection):
         execute(connection, put_in(leaves + 2, last + 2))
         execute(connection, f"DELETE FROM key_audit_logs WHERE sequence <= {last + 2}")
 
@@ -169,7 +169,7 @@ def sealed_by(signer: SigningKey | None) -> Callable[[Connection], None]:
 
     def seal(connection: Connection) -> None:
         leaves, last = end_of_expired(connection)
-        with guards_off(connection):
+        with triggers_disabled(connection):
             execute(connection, put_in(leaves, last))
             sign_anew(connection, signer)
 
@@ -189,7 +189,7 @@ def sign_anew(connection: Connection, signer: SigningKey | None) -> None:
 
 
 def removed_without_one(connection: Connection) -> None:
-    with guards_off(connection):
+    with triggers_disabled(connection):
         execute(connection, "DELETE FROM key_audit_logs WHERE sequence <= 7")
 
 
@@ -234,7 +234,7 @@ def test_a_tombstone_that_was_changed_after_the_cut_is_found(place: Retaining, t
     with closing(place.database.connect()) as connection:
         assert verified(connection, trusted=(KEY.verifier,)).sound
         other = "zeroblob(32)" if place.database.dialect == "sqlite" else "decode(repeat('00', 32), 'hex')"
-        with guards_off(connection):
+        with triggers_disabled(connection):
             execute(connection, statement.format(other=other))
         assert found in said(connection)
 
@@ -257,7 +257,7 @@ def test_the_checkpoint_of_a_cut_holds_against_whoever_signs_another_with_the_sa
     (done,) = place.retain(tmp_path)
     assert done.seal is not None
     with closing(place.database.connect()) as connection:
-        with guards_off(connection):
+        with triggers_disabled(connection):
             execute(connection, "UPDATE key_audit_tombstones SET archive_sha256 = :other", {"other": SHA})
             sign_anew(connection, KEY)
         assert said(connection, (KEY.verifier,)) == ""
@@ -271,7 +271,7 @@ def test_a_tombstone_that_divides_nothing_is_found_even_under_a_true_key(connect
     """Who has the key and takes the guards away signs what he likes: it does not go with the leaves."""
     leaves, last = end_of_expired(connection)
     write(connection, 1)
-    with guards_off(connection):
+    with triggers_disabled(connection):
         made = seal_tombstone(open_trail(connection), KEY, Tombstone(leaves - 1, last, SHA))
     (fault,) = verified(connection, trusted=(KEY.verifier,)).faults
     said = f"its tombstone is for {leaves - 1} leaves, and these are not the entries up to sequence {last}"

@@ -48,7 +48,7 @@ def test_later_the_rows_are_the_same_but_for_their_times() -> None:
         ]
 
 
-def test_there_are_as_many_keys_as_asked_for_and_ten_to_twenty_versions_of_each(keys: list[Key]) -> None:
+def test_there_are_the_requested_keys_with_ten_to_twenty_versions_each(keys: list[Key]) -> None:
     assert len(keys) == SIZE.keys
     counts = {len(key.versions) for key in keys if key.status != "pending"}
     assert (min(counts), max(counts)) == (10, 20)
@@ -89,7 +89,7 @@ def test_every_version_is_wrapped_by_a_kek_that_came_before_it_but_those_of_root
     assert roots == {"kek-1", "kek-11"}
 
 
-def test_so_many_keys_are_due_as_asked_for_each_reason_in_turn() -> None:
+def test_the_requested_number_of_keys_is_due_for_each_reason_in_turn() -> None:
     due = list(Registry(Size(0, 400, (1, 2), due=20), 1, AGES).keys())
     late = [named(MASTER_COLUMNS, key.master) for key in due if key.status == "active"]
     expiring = [key for key in late if key["expires_at"] and key["expires_at"] < AGES.ago(-1)]
@@ -109,7 +109,7 @@ def test_rotations_made_every_version_but_the_first_and_some_failed_before(keys:
     assert failed / made == pytest.approx(SHARE_FAILED, abs=0.01)
 
 
-def test_entries_come_in_order_over_ninety_days_up_to_the_present(trail: list[dict[str, Any]]) -> None:
+def test_entries_are_in_order_over_ninety_days_up_to_the_present(trail: list[dict[str, Any]]) -> None:
     times = [entry["timestamp"] for entry in trail]
     assert times == sorted(times)
     assert AGES.ago(DAYS) <= times[0] < AGES.ago(DAYS - 1)
@@ -135,7 +135,7 @@ def test_nights_are_quiet_and_some_hours_burst() -> None:
     assert max(found) > 5 * usual
 
 
-def test_a_few_keys_are_what_most_entries_are_about(trail: list[dict[str, Any]]) -> None:
+def test_most_entries_are_about_a_few_keys(trail: list[dict[str, Any]]) -> None:
     found = Counter(entry["key_id"] for entry in trail if entry["key_id"] is not None)
     assert found.most_common(1)[0][0] == KEYS[0]
     first_ten = sum(found[key] for key in KEYS[:10]) / found.total()

@@ -31,7 +31,7 @@ def count(connection: Connection, what: str) -> int:
     return found
 
 
-def test_what_is_loaded_breaks_no_rule_and_is_sealed_at_head(places: Places) -> None:
+def test_loaded_rows_violate_no_rule_and_are_sealed_at_head(places: Places) -> None:
     with closing(places.prepared(TINY.longest, AT_004).connect()) as connection:
         assert violating(connection) == []
         assert count(connection, "key_audit_logs") == 1 + TINY.longest.events
@@ -45,7 +45,7 @@ def test_what_is_loaded_breaks_no_rule_and_is_sealed_at_head(places: Places) -> 
         assert count(connection, "key_management_dashboard") > 10
 
 
-def test_keys_are_due_as_many_as_were_asked_for(places: Places) -> None:
+def test_the_requested_number_of_keys_is_due(places: Places) -> None:
     for keys in (60, 120):
         with closing(places.prepared(Size(0, keys, (1, 2), due=10)).connect()) as connection:
             found = execute(connection, "SELECT reason FROM rotations_due").fetchall()
@@ -69,7 +69,7 @@ def test_a_database_is_made_once_and_copies_of_it_are_to_write_to(places: Places
     assert places.count == made + 1
 
 
-def test_entries_of_a_restore_keep_the_guards_of_the_trail(places: Places) -> None:
+def test_loading_entries_keeps_the_guard_triggers_of_the_log(places: Places) -> None:
     with places.copies([TINY.longest]) as (copy,), closing(copy.connect()) as connection:
         with pytest.raises(Exception, match="prevent_key_audit_log_update"):
             execute(connection, "UPDATE key_audit_logs SET risk_score = 1 WHERE risk_score = 0")

@@ -1,4 +1,4 @@
-"""What a run of the benchmark found, as table, document, page and picture."""
+"""The results of a run, as table, document, page and chart."""
 
 import json
 from itertools import pairwise
@@ -50,7 +50,7 @@ def test_a_row_has_target_figure_and_whether_it_is_met(measured: Measured, cells
     assert [cell.strip() for cell in last.strip("|").split("|")] == ["P2", "it", *cells]
 
 
-def test_plans_are_listed_and_one_that_is_not_as_planned_is_told_so() -> None:
+def test_plans_are_listed_and_unexpected_ones_are_marked() -> None:
     slow = Measured("slow", 1.0, None, plan="no index", as_planned=False)
     assert plans([(P2, Measured("it", 1.0, None, plan="idx_a")), (P2, REFRESHED), (P2, slow)]) == (
         "- P2, it: idx_a\n- P2, slow: **not as planned:** no index"
@@ -64,7 +64,7 @@ def test_the_table_is_as_wide_in_every_line() -> None:
     assert len(lines) == 4
 
 
-def test_the_document_has_every_time_and_what_the_run_was() -> None:
+def test_the_document_has_every_time_and_the_description_of_the_run() -> None:
     read = json.loads(json.dumps(document([(P2, REFRESHED)], RUN)))
     assert read["server"]["settings"]["fsync"] == "on"
     assert (read["commit"], read["machine"]["cores"]) == ("0123abc", 2)
@@ -74,14 +74,14 @@ def test_the_document_has_every_time_and_what_the_run_was() -> None:
     assert result["curve"] == {"name": "refresh", "milliseconds": {"100": 2.0, "10000": 4.0}}
 
 
-def test_a_page_says_what_was_measured_on(tmp_path: Path) -> None:
+def test_a_page_has_the_machine(tmp_path: Path) -> None:
     text = section([(P2, REFRESHED)], RUN, "performance.svg")
     for expected in ("commit 0123abc", "PostgreSQL 18.6", "2 cores", "24 GB", "`fsync=on`", "61.2 minutes"):
         assert expected in text
     assert text.endswith("(performance.svg)")
     page = tmp_path / "page.md"
     write_page(page, text, "PostgreSQL")
-    assert page.read_text(encoding="utf-8") == f"# What was measured\n\n{text}\n"
+    assert page.read_text(encoding="utf-8") == f"# Measurements\n\n{text}\n"
 
 
 def of(number: str, *results: Measured) -> list[Result]:
@@ -107,13 +107,13 @@ def of(number: str, *results: Measured) -> list[Result]:
          "33 % of `key_masters`"),
     ],
 )  # fmt: skip
-def test_what_was_claimed_is_told_beside_what_was_measured(results: list[Result], words: str) -> None:
+def test_claims_are_listed_with_measurements(results: list[Result], words: str) -> None:
     lines = claims(results, RUN).splitlines()
     assert any(f"| {words} | PostgreSQL 18.6 | `python scripts/benchmark.py --only P" in line for line in lines)
     assert claims(of("P2", REFRESHED), RUN) == ""
 
 
-def test_what_rows_take_is_told_by_index_the_largest_first() -> None:
+def test_sizes_of_rows_are_listed_by_index_the_largest_first() -> None:
     found = of("P9", Measured("i", 0.33, None, sizes=Sizes("key_masters", 1_000, 300.4, {"idx": 3.25, "pk": 66})))
     assert "| `key_masters` | 300 | 69 | `pk` 66, `idx` 3.2 | 1 000 |" in sizes(found).splitlines()
     assert sizes(of("P2", REFRESHED)) == ""
@@ -156,7 +156,7 @@ def test_the_chart_is_over_decades_and_a_cost_that_grows_tenfold_climbs_as_far_e
     assert len({y for _, y in flat}) == 1
 
 
-def test_the_chart_names_each_curve_with_its_last_cost_and_has_colours_for_the_night() -> None:
+def test_the_chart_labels_each_curve_with_its_last_cost_and_has_dark_colours() -> None:
     picture = chart([Curve("read <it>", {100: 0.25, 1_000: 0.5}), Curve("add", {100: 9.0, 1_000: 2_500.0})])
     assert "read &lt;it&gt;, 0.50 ms" in picture
     assert "add, 2.5 s" in picture
@@ -173,7 +173,7 @@ def test_names_of_curves_that_end_together_do_not_cover_each_other() -> None:
     assert all(after - before >= 15 for before, after in pairwise(heights))
 
 
-def test_a_chart_without_curves_says_so() -> None:
+def test_a_chart_without_curves_has_a_message() -> None:
     assert "None of the targets" in chart([])
 
 

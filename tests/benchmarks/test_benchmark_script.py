@@ -34,7 +34,7 @@ on_postgresql = pytest.mark.only_on("postgresql")
 
 @dataclass(frozen=True)
 class Said:
-    """What a run left behind."""
+    """The result of a run."""
 
     status: int
     out: str
@@ -65,7 +65,7 @@ def error_of(result: Result) -> str:
     return line
 
 
-def test_it_starts_a_server_whose_commits_go_to_the_disk_and_writes_what_it_found(tmp_path: Path) -> None:
+def test_it_starts_a_server_with_durable_commits_and_writes_results(tmp_path: Path) -> None:
     words = ["--only", "P1", "--only", "P9", "--scale", "tiny", "--repetitions", "1", "--seed", "7"]
     files = ["--json", "result.json", "--markdown", "docs/page.md", "--chart", "chart.svg"]
     (tmp_path / "docs").mkdir()
@@ -106,7 +106,7 @@ def test_a_target_that_is_missed_is_its_exit_status(
     assert benchmark("--engine", "sqlite", "--only", "P7").exit_code == status
 
 
-def test_what_was_measured_is_kept_when_something_fails_later(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_results_are_kept_if_a_later_target_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def measure(target: Target, _places: Places) -> list[Measured]:
         if target.number == "P7":
             raise RuntimeError("the disk is full")
@@ -120,7 +120,7 @@ def test_what_was_measured_is_kept_when_something_fails_later(monkeypatch: pytes
     assert len(json.loads(file.read_text(encoding="utf-8"))["results"]) == 1
 
 
-def test_a_folder_that_is_not_there_is_told_before_anything_is_measured(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported_before_measurements(tmp_path: Path) -> None:
     refused = benchmark("--markdown", str(tmp_path / "nowhere" / "page.md"))
     assert refused.exit_code == 2
     assert "there is no folder" in error_of(refused)
@@ -135,7 +135,7 @@ def test_a_folder_that_is_not_there_is_told_before_anything_is_measured(tmp_path
         ("sqlite:///kms.db", 2, "--engine sqlite measures SQLite, in a file of its own"),
     ],
 )
-def test_a_url_that_leads_nowhere_is_told_in_one_line_without_its_password(url: str, status: int, says: str) -> None:
+def test_an_unreachable_url_is_reported_in_one_line_without_its_password(url: str, status: int, says: str) -> None:
     result = benchmark("--database-url", url)
     assert result.exit_code == status
     assert says in error_of(result)
@@ -179,7 +179,7 @@ def test_on_a_server_it_works_in_databases_of_its_own(run: Iterator[None], datab
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_database_that_holds_data_is_refused(
+def test_a_database_with_data_is_refused(
     run: Iterator[None], database: Database, table: str, row: dict[str, object]
 ) -> None:
     del run
@@ -207,28 +207,30 @@ def test_data_in_another_schema_is_found_too(run: Iterator[None], empty_database
 
 
 @on_postgresql
-def test_what_cannot_be_looked_into_may_hold_data(run: Iterator[None], database: Database) -> None:
+def test_a_table_that_cannot_be_read_is_refused(run: Iterator[None], database: Database) -> None:
     del run
-    with login(database) as stranger:
-        result = benchmark("--database-url", stranger.url)
+    with login(database) as role_without_privileges:
+        result = benchmark("--database-url", role_without_privileges.url)
     assert result.exit_code == 2
     assert "holds data" in error_of(result)
 
 
 @on_postgresql
-def test_a_role_that_makes_no_databases_is_told_what_it_needs(run: Iterator[None], empty_database: Database) -> None:
+def test_a_role_without_createdb_gets_the_statement_to_run(run: Iterator[None], empty_database: Database) -> None:
     """It does not fall back to the database that the URL names, whatever that is."""
     del run
-    with login(empty_database) as stranger:
-        result = benchmark("--database-url", stranger.url)
-        role = sa.make_url(stranger.url).username
+    with login(empty_database) as role_without_privileges:
+        result = benchmark("--database-url", role_without_privileges.url)
+        role = sa.make_url(role_without_privileges.url).username
     assert result.exit_code == 2
     assert error_of(result).endswith(f"let the role: ALTER ROLE {role} CREATEDB")
 
 
 @on_postgresql
 @pytest.mark.parametrize("stopped_by", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_drops_what_it_made_and_says_so(empty_database: Database, stopped_by: signal.Signals) -> None:
+def test_an_interrupted_run_drops_and_reports_its_databases(
+    empty_database: Database, stopped_by: signal.Signals
+) -> None:
     words = ["--database-url", empty_database.url, "--only", "P10"]
     running = subprocess.Popen([*SCRIPT, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     _until(running, b"loading")

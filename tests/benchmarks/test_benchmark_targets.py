@@ -26,7 +26,7 @@ REPETITIONS = 1
 
 @pytest.fixture(scope="module")
 def by_engine() -> Iterator[dict[str, Places]]:
-    """What the tests of one engine share: databases of the same size are made once."""
+    """The databases of the tests of one engine; each size is created once."""
     made: dict[str, Places] = {}
     yield made
     for places in made.values():
@@ -48,7 +48,7 @@ each_target = pytest.mark.parametrize("target", TARGETS, ids=lambda target: targ
 
 @each_target
 @pytest.mark.only_on("postgresql")
-def test_a_target_is_measured_and_leaves_nothing_but_what_is_shared(target: Target, places: Places) -> None:
+def test_a_target_is_measured_and_leaves_only_shared_databases(target: Target, places: Places) -> None:
     is_measured(target, places)
 
 
@@ -76,7 +76,7 @@ def is_measured(target: Target, places: Places) -> None:
 def test_costs_are_compared_over_every_history(places: Places) -> None:
     numbers = ["P1", "P5"] if places.is_sqlite else ["P1", "P2", "P3", "P5"]
     curves = [each.curve for each in chain(*(measure(places, number) for number in numbers)) if each.curve is not None]
-    expected = {"read the dashboard", "aggregate 30 days anew", "seal 1000 entries"}
+    expected = {"read the dashboard", "aggregate 30 days", "seal 1000 entries"}
     assert {curve.name for curve in curves} == expected | (
         set() if places.is_sqlite else {"refresh both views", "insert an entry"}
     )
@@ -128,7 +128,7 @@ def test_every_query_of_the_workload_is_measured_here_or_by_another_target() -> 
     assert not ASKED.keys() & ELSEWHERE.keys()
 
 
-def test_three_times_as_fast_is_asked_where_the_index_came_after_004() -> None:
+def test_an_index_after_004_must_be_three_times_as_fast() -> None:
     had = {"idx_key_audit_logs_history", "uq_key_versions_live"}
     assert queries.came_later(Query("", ("idx_key_masters_newest",)), had)
     assert not queries.came_later(Query("", ("idx_key_audit_logs_history",)), had)
@@ -152,7 +152,7 @@ def test_indexes_are_read_from_plans_of_either_engine(places: Places) -> None:
     ("used", "as_planned"),
     [(["a", "b"], True), (["b", "x", "a"], True), (["a"], False), (["c"], True), ([], False), (["x"], False)],
 )
-def test_a_plan_goes_by_all_that_is_meant_or_by_what_does_as_well(used: list[str], as_planned: bool) -> None:
+def test_a_plan_uses_the_intended_indexes_or_equivalent_ones(used: list[str], as_planned: bool) -> None:
     query = Query("SELECT 1", ("a", "b"), instead=("c",), sorts=True)
     assert queries.goes_by(query, Plan(tuple(used), sorts=True)) == as_planned
 
@@ -162,10 +162,10 @@ def test_a_page_is_not_sorted_not_even_by_a_prepared_statement() -> None:
     in_order, sorted_ = Plan(("a",), sorts=False), Plan(("a",), sorts=True)
     assert queries.goes_by(page, in_order)
     assert not queries.goes_by(page, sorted_)
-    assert queries.told(page, [in_order, in_order]) == "a"
-    assert queries.told(page, [in_order, sorted_]) == "a; prepared, it sorts"
-    assert queries.told(page, [sorted_, sorted_]) == "a, and sorts"
-    assert queries.told(page, [in_order, Plan((), sorts=True)]) == "a; prepared, none"
+    assert queries.plan_text(page, [in_order, in_order]) == "a"
+    assert queries.plan_text(page, [in_order, sorted_]) == "a; prepared, it sorts"
+    assert queries.plan_text(page, [sorted_, sorted_]) == "a, and sorts"
+    assert queries.plan_text(page, [in_order, Plan((), sorts=True)]) == "a; prepared, none"
 
 
 @pytest.mark.only_on("postgresql")
@@ -181,7 +181,7 @@ def test_every_partial_index_is_compared_with_its_full_twin(places: Places) -> N
 
 
 @pytest.mark.only_on("postgresql")
-def test_what_a_row_takes_is_told_of_each_table(places: Places) -> None:
+def test_the_size_of_a_row_is_reported_for_each_table(places: Places) -> None:
     of_keys = next(each for each in measure(places, "P9") if each.sizes and each.sizes.table == "key_masters")
     assert of_keys.sizes is not None
     with closing(places.prepared(TINY.workload).connect()) as connection:
@@ -201,7 +201,7 @@ def test_updates_that_are_counted_are_those_of_the_clients(places: Places) -> No
     assert rate.value == pytest.approx(rate.times["bare"].median / rate.times["key_versions"].median)
 
 
-def test_a_statement_that_failed_during_an_upgrade_is_told_and_one_before_it_is_not(database: Database) -> None:
+def test_only_statements_that_failed_during_the_upgrade_are_reported(database: Database) -> None:
     clients = Clients(database)
     clients.done += [
         Timed("record_events", "INSERT INTO key_audit_logs (id)", 1.0, 1.5, "before"),
@@ -215,7 +215,7 @@ def test_a_statement_that_failed_during_an_upgrade_is_told_and_one_before_it_is_
     assert (stall.plan, stall.met) == ("UPDATE key_versions SET", False)
 
 
-def test_what_is_sealed_has_gaps_and_entries_that_come_late(database: Database) -> None:
+def test_sealed_entries_have_gaps_and_late_entries(database: Database) -> None:
     with closing(database.connect()) as connection:
         audit_history.add_keys(connection)
         execute(connection, audit_history.entries(connection, 10))

@@ -20,7 +20,7 @@ from tests.support.engines import Database
 from tests.support.login_roles import login
 from tests.support.programs.commands import Said, kms_schema
 from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import guards_off
+from tests.support.violations.triggers_disabled import triggers_disabled
 
 
 class Prepared:
@@ -167,7 +167,7 @@ def test_ctrl_c_removes_nothing_and_the_next_run_goes_on(prepared: Prepared, mon
 
 
 def test_an_entry_that_was_changed_stops_both_with_status_1(prepared: Prepared) -> None:
-    with closing(prepared.place.database.connect()) as connection, guards_off(connection):
+    with closing(prepared.place.database.connect()) as connection, triggers_disabled(connection):
         execute(connection, "UPDATE key_audit_logs SET user_id = 'mallory' WHERE sequence = 3")
     for arguments in (
         ("retain", "--archive", prepared.archive, "--key", prepared.key),

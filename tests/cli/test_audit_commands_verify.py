@@ -8,12 +8,12 @@ from kms_schema.audit import open_trail, seal
 from tests.cli.audit_trails import MANY, Trail
 from tests.support.rows.smallest import audit_entry, insert
 from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import guards_off
+from tests.support.violations.triggers_disabled import triggers_disabled
 
 
 def tamper(trail: Trail, statement: str) -> None:
     """Change something as whoever owns the database can."""
-    with closing(trail.database.connect()) as connection, guards_off(connection):
+    with closing(trail.database.connect()) as connection, triggers_disabled(connection):
         execute(connection, statement)
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.audit_trails import Trail
 from tests.support.programs import python
 from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import guards_off
+from tests.support.violations.triggers_disabled import triggers_disabled
 
 SECONDS = 30
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -23,7 +23,7 @@ def test_several_jobs_say_what_one_says(trail: Trail) -> None:
     said = trail.told("verify", "--jobs", 3, "--checkpoint", trail.folder / "kept.txt", "--trust", trail.trusted)
     assert said == trail.told("verify", "--checkpoint", trail.folder / "kept.txt", "--trust", trail.trusted)
     assert (said["sound"], said["entries"]) == (True, 11)
-    with closing(trail.database.connect()) as connection, guards_off(connection):
+    with closing(trail.database.connect()) as connection, triggers_disabled(connection):
         execute(connection, "UPDATE key_audit_logs SET risk_score = 99 WHERE sequence = 5")
     done = trail.audit("verify", "--jobs", 2)
     assert (done.status, done.out) == (1, trail.audit("verify").out)

@@ -122,9 +122,9 @@ def _spelled_out(conninfo: str) -> dict[str, object]:
         ("sqlite://kms.db", "three slashes"),
         ("postgresql://localhost:x/kms", "port"),
         ("postgresql://localhost:99999/kms", "port"),
-        ("postgresql://localhost/kms?sslmode", "cannot be taken apart"),
+        ("postgresql://localhost/kms?sslmode", "cannot be parsed"),
         ("postgresql://localhost/kms#x", "fragment"),
-        ("postgresql://[::1/kms", "cannot be taken apart"),
+        ("postgresql://[::1/kms", "cannot be parsed"),
     ],
 )
 def test_nonsense_is_refused_with_what_to_write_instead(url: str, advice: str) -> None:

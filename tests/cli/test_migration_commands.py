@@ -16,7 +16,7 @@ from tests.support.engines import Database
 from tests.support.engines.programs import REPOSITORY
 from tests.support.programs.commands import kms_schema
 from tests.support.revisions import revisions
-from tests.support.rows.population import contents
+from tests.support.rows.population import all_rows
 from tests.support.rows.smallest import audit_entry, insert
 from tests.support.statements import execute
 
@@ -33,7 +33,7 @@ def at_head() -> str:
 
 def has_tables(database: Database) -> bool:
     with closing(database.connect()) as connection:
-        return bool(contents(connection))
+        return bool(all_rows(connection))
 
 
 def test_up_to_a_revision_up_to_the_newest_and_down_again(empty_database: Database) -> None:

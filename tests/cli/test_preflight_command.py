@@ -78,7 +78,7 @@ def test_rows_that_break_a_rule_to_come_exit_1_before_and_in_the_upgrade(empty_d
     with closing(empty_database.connect()) as connection:
         first, second = kek(connection), kek(connection)
         for circular in (reparenting(first, second), reparenting(second, first)):
-            execute(connection, circular.statement, circular.parameters)
+            execute(connection, circular.sql, circular.parameters)
     foreseen = preflight(empty_database)
     done = kms_schema("upgrade", "--database-url", empty_database.url)
     assert (foreseen.returncode, done.returncode) == (1, 1)

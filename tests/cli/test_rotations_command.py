@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.rotations.scenes import HOUR, a_key, a_policy, a_rotation, run_out, stored
+from tests.rotations.setups import HOUR, a_key, a_policy, a_rotation, expire, stored
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
 from tests.support.programs.commands import Said, kms_schema
@@ -81,7 +81,7 @@ def test_who_lost_the_lease_is_told_and_changes_nothing(
 ) -> None:
     rotation = a_rotation(connection)
     claim = told(database, "claim", "--worker", "night-1")
-    run_out(connection, rotation["id"])
+    expire(connection, rotation["id"])
     said = rotations(database, command[0], claim["id"], claim["claimed_by"], *command[1:])
     assert said.status == 1
     assert claim["id"] in said.error

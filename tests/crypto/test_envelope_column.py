@@ -52,7 +52,7 @@ def test_statements_without_the_orm_are_refused_alike(database: Database) -> Non
 
 def test_credentials_are_no_wrapped_key(database: Database) -> None:
     engine = database.engine()
-    with engine.begin() as connection, pytest.raises(PossiblePlaintextError, match="takes no AES-256-KWP"):
+    with engine.begin() as connection, pytest.raises(PossiblePlaintextError, match="does not accept AES-256-KWP"):
         connection.execute(sa.update(HsmConfiguration).values(authentication_config=b"\x02" + bytes(40)))
     engine.dispose()
 

@@ -26,7 +26,7 @@ PARAGRAPHS = {
 """How a line of each standard begins."""
 NOT_THERE_YET = "Not there yet"
 OF_OTHERS = {"cryptography", "pg_hba.conf", "kms.actor"}
-"""What the page names that is neither ours nor in the SQL under a name of one word."""
+"""Names on the page that are neither ours nor single words in the SQL."""
 
 QUOTED = re.findall(r"`([^`]+)`", NAMED.sub("", PAGE.text))
 
@@ -89,7 +89,7 @@ def test_every_line_names_tests_that_there_are(line: str) -> None:
 
 
 @pytest.mark.parametrize("section", PARAGRAPHS)
-def test_every_line_has_its_paragraph_and_says_what_is_left(section: str) -> None:
+def test_every_line_has_its_paragraph_and_the_remaining_work(section: str) -> None:
     for line in PAGE.lines(section):
         demand, answer, tests, left = cells(line)
         assert re.fullmatch(f"(?:{PARAGRAPHS[section]}): .+", demand), demand
@@ -115,8 +115,8 @@ def test_commands_and_their_options_are_there() -> None:
     assert [line for line in elsewhere if command_of(line) is None] == []
 
 
-def test_what_is_not_there_yet_is_not_there() -> None:
-    """Whoever adds one of these has to say here what it answers."""
+def test_features_that_are_listed_as_missing_are_missing() -> None:
+    """A new feature must be removed from the list of missing ones."""
     missing = commands(PAGE.sections[NOT_THERE_YET])
     assert {line for line in missing if command_of(line) is not None} == set()
     assert missing == []

@@ -48,7 +48,7 @@ def test_the_metadata_is_as_the_page_has_it() -> None:
     assert json.loads(block("json")) == bindings.metadata(EnvelopeFormat.AES_256_GCM)
 
 
-def test_a_root_key_is_what_the_command_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_root_key_is_the_output_of_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     subprocess.run(["sh", "-c", block("sh")], check=True)
     with RootKeys.from_files({"kms://root-2026": "root-2026.key"}) as keys:

@@ -1,4 +1,4 @@
-"""What the documentation says of the code is what the code says."""
+"""Comparison of the documentation with the code."""
 
 import re
 

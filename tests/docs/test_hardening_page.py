@@ -13,7 +13,7 @@ THREATS = Page("threat-model.md")
 
 
 @pytest.mark.parametrize("name", [*REFUSED, *LEFT_OPEN])
-def test_what_the_command_names_is_a_line_of_the_threat_model(name: str) -> None:
+def test_the_limits_that_the_command_names_are_in_the_threat_model(name: str) -> None:
     assert any(cells(line)[0].startswith(name) for line in THREATS.lines("Found on PostgreSQL"))
 
 
@@ -32,7 +32,7 @@ def test_the_codes_have_their_severity() -> None:
     assert listed == {code: RULES[code].severity for code in listed}
 
 
-def test_each_managed_service_has_its_source_and_nothing_is_said_to_be_tried() -> None:
+def test_each_managed_service_has_its_source_and_no_claim_of_a_trial() -> None:
     section = PAGE.sections["Where there is no superuser"]
     services = [cells(line) for line in PAGE.lines("Where there is no superuser")]
     assert len(services) == 7

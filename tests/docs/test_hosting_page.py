@@ -37,7 +37,7 @@ def blocks(*kinds: str) -> Iterator[Block]:
             yield Block(match["is"], match["name"] or "", match["text"])
 
 
-def test_every_block_says_what_it_is() -> None:
+def test_every_block_has_a_known_kind() -> None:
     known = list(blocks("file", "run", "run on postgresql", "python", "python on postgresql"))
     assert len(known) == PAGE.count("\n```") / 2 == 13
 
@@ -107,7 +107,7 @@ def test_the_models_find_their_schema(empty_database: Database) -> None:
     engine.dispose()
 
 
-def test_the_hooks_of_the_page_are_what_it_says() -> None:
+def test_the_hooks_of_the_page_work_as_described() -> None:
     (block,) = blocks("python")
     names: dict[str, object] = {}
     exec(compile(block.text, "hosting.md", "exec"), names)  # noqa: S102

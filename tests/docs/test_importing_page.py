@@ -1,4 +1,4 @@
-"""docs/importing.md: its commands, run as written, and what they leave; of its statement, see the tests of rights."""
+"""docs/importing.md: its commands, run as written, and their results; the tests of roles cover its statement."""
 
 import csv
 import json
@@ -78,7 +78,7 @@ def run(database: Database, folder: Path) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_the_commands_bring_everything_in_and_it_is_recorded(database: Database, tmp_path: Path) -> None:
+def test_the_commands_import_and_record_everything(database: Database, tmp_path: Path) -> None:
     keys = write_files(tmp_path)
     done = run(database, tmp_path)
     assert done.returncode == 0, done.stderr

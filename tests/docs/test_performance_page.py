@@ -28,14 +28,14 @@ def test_every_target_and_every_scale_has_its_row() -> None:
     assert re.findall(r"^\| `(\w+)` \|", how_to_run_it, re.MULTILINE) == [name for name in SCALES if name != "tiny"]
 
 
-def test_what_is_measured_on_sqlite_is_what_the_page_says() -> None:
+def test_the_page_lists_the_targets_on_sqlite() -> None:
     listed = ", ".join(target.number for target in TARGETS if target.on_sqlite)
     before, _, last = listed.rpartition(", ")
     assert f"On SQLite: {before} and {last}." in PAGE
 
 
 @pytest.mark.parametrize("engine", ["PostgreSQL", "SQLite"])
-def test_the_page_has_a_place_for_what_was_measured(engine: str) -> None:
+def test_the_page_has_a_section_for_results(engine: str) -> None:
     assert re.search(rf"<!-- measured on {engine} -->\n.*?<!-- end -->", PAGE, re.DOTALL)
 
 

@@ -35,7 +35,7 @@ def alike(text: str) -> str:
 
 @pytest.fixture
 def place(database: Database, tmp_path: Path) -> Iterator[Retaining]:
-    """What the page presumes: a trail whose beginning is past its period, its key, and a folder for archives."""
+    """The preconditions of the page: an audit trail with expired entries, its key, and a folder for archives."""
     (tmp_path / "archive").mkdir()
     write_signing_key(tmp_path / "seal.key", KEY)
     (tmp_path / "keys.txt").write_text(f"{KEY.verifier}\n", encoding="utf-8")
@@ -57,7 +57,7 @@ def test_no_block_of_the_page_is_left_out() -> None:
     assert PAGE.count("```text") == len(BLOCKS) + 1, "but the line for cron"
 
 
-def test_the_blocks_print_what_the_page_shows(place: Retaining, tmp_path: Path) -> None:
+def test_the_blocks_print_the_output_on_the_page(place: Retaining, tmp_path: Path) -> None:
     for block, shown in BLOCKS:
         said = run(block, tmp_path, KMS_DATABASE_URL=url(place), SOURCE=str(REPOSITORY))
         assert alike(said) == alike(shown), block

@@ -19,7 +19,7 @@ def test_every_line_names_tests_that_there_are(line: str) -> None:
 
 
 @pytest.mark.parametrize("section", [section for section in PAGE.sections if section.startswith("Refused")])
-def test_what_is_refused_is_probed_or_it_is_said_why_not(section: str) -> None:
+def test_each_refusal_is_probed_or_has_a_reason(section: str) -> None:
     engine: Engine = "sqlite" if section.endswith("SQLite") else "postgresql"
     made = {
         each.tries

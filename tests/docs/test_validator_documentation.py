@@ -12,7 +12,7 @@ from tools import validator_examples
 PAGE = validator_examples.PAGE.read_text(encoding="utf-8")
 
 
-def test_the_examples_and_the_tables_of_codes_are_what_the_program_writes() -> None:
+def test_the_examples_and_tables_of_codes_are_current() -> None:
     advice = "run: python -m tools.validator_examples"
     assert validator_examples.regenerate(PAGE) == PAGE, advice
     assert validator_examples.HTML.read_text(encoding="utf-8") == render(USUAL, "html") + "\n", advice

@@ -13,7 +13,7 @@ from tests.docs.test_operations_page import run, url_of
 from tests.support.engines import Database
 from tests.support.engines.programs import REPOSITORY
 from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import guards_off
+from tests.support.violations.triggers_disabled import triggers_disabled
 
 PAGE = (REPOSITORY / "docs" / "verifying.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```\n\n```text\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
@@ -31,7 +31,7 @@ def alike(text: str) -> str:
 
 @pytest.fixture
 def handed_over(database: Database, tmp_path: Path) -> Trail:
-    """What the page says that an auditor has: a checkpoint, a key, the checker, and a trail that went on since."""
+    """The files of an auditor on the page: a checkpoint, a key, the checker, and a trail that has grown since."""
     trail = trail_of(database, tmp_path)
     shutil.copy(CHECKER, tmp_path / "check_proof.py")
     trail.write(3)
@@ -62,14 +62,14 @@ def test_no_block_of_the_page_is_left_out() -> None:
     assert PAGE.count("```") == 2 * (2 * len(BLOCKS) + 2)
 
 
-def test_the_blocks_print_what_the_page_shows(handed_over: Trail, url: str) -> None:
+def test_the_blocks_print_the_output_on_the_page(handed_over: Trail, url: str) -> None:
     for block, shown in BLOCKS:
         let_in = "" if LET_IN in block else f"{LET_IN}\n"
         assert alike(run(let_in + block, handed_over.folder, AUDIT_URL=url)) == alike(shown)
 
 
 def test_an_entry_that_was_changed_looks_as_the_page_shows(handed_over: Trail, url: str) -> None:
-    with closing(handed_over.database.connect()) as connection, guards_off(connection):
+    with closing(handed_over.database.connect()) as connection, triggers_disabled(connection):
         execute(connection, "UPDATE key_audit_logs SET user_id = 'mallory' WHERE sequence = 2")
     ((block, _),) = [each for each in BLOCKS if LET_IN in each[0]]
     said = run(f'{block.rstrip()} || echo "exit status $?"\n', handed_over.folder, AUDIT_URL=url)

@@ -48,13 +48,14 @@ GATES = {
     "kms_schema.cli",
     "kms_schema.cli.connections",
     "kms_schema.crypto",
+    "kms_schema.database_url",
     "kms_schema.pytest_plugin",
     "kms_schema.rotations.opening",
     "kms_schema.validator",
     "kms_schema.validator.formats",
     "kms_schema.validator.probe",
 }
-"""Modules that may import inside functions: they choose an engine, a format, a command or a public name."""
+"""Modules that may import inside functions: they choose an engine, a format, a command, a public name or a source."""
 
 FRESH = """
 import json, os, sys

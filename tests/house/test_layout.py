@@ -1,4 +1,4 @@
-"""The rules of the layout: who may import whom, and what the parts may be called."""
+"""The rules of the layout: allowed imports, and names of modules."""
 
 import ast
 import sys
@@ -22,7 +22,7 @@ FROZEN = {
     "kms_schema.sql.operations",
     "kms_schema.sql.violations",
 }
-"""What revisions use of the package: what it makes never changes."""
+"""The modules that revisions use; their output never changes."""
 
 
 def module_name(file: Path) -> str:
@@ -91,7 +91,7 @@ def test_a_revision_imports_nothing_live(revision: Path) -> None:
     assert foreign <= FROZEN
 
 
-def test_what_revisions_import_of_the_package_is_not_live_either() -> None:
+def test_modules_that_revisions_import_are_not_live_either() -> None:
     """`kms_schema.sql` may grow, but not so that an old revision would read today's vocabulary through it."""
     ours = {name for part in FROZEN for name in reachable(part) if name.startswith("kms_schema")}
     assert ours == FROZEN
@@ -104,7 +104,7 @@ def test_scripts_have_no_logic_of_their_own(script: Path) -> None:
     assert [type(node).__name__ for node in ast.walk(tree) if isinstance(node, logic)] == []
 
 
-def test_nothing_is_named_after_having_no_subject() -> None:
+def test_no_module_has_a_name_without_a_subject() -> None:
     vague = {"utils", "util", "helpers", "helper", "common", "misc"}
     folders = ("kms_schema", "migrations", "scripts", "tests")
     files = [file for folder in folders for file in (REPOSITORY / folder).rglob("*.py")]

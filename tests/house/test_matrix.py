@@ -1,4 +1,4 @@
-"""What `.ci/run` takes of the matrix leaves no version out."""
+"""The cells of the matrix that `.ci/run` runs cover every version."""
 
 import itertools
 import re
@@ -39,7 +39,7 @@ def test_a_run_has_each_engine_once_and_each_python_with_each_sqlalchemy() -> No
     assert pairs == set(itertools.product(matrix.PYTHONS, matrix.LIBRARIES))
 
 
-def test_the_last_step_of_a_run_is_what_the_matrix_leaves_to_it() -> None:
+def test_the_last_step_of_a_run_covers_the_rest_of_the_matrix() -> None:
     run = (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
     engines, python = re.search(r"KMS_TEST_ENGINES=(\S+)", run)[1], re.search(r"PYTHON:-python([\d.]+)", run)[1]
     assert sorted(parse_names(engines)) == sorted(cell.engine for cell in matrix.README_COMMAND)

@@ -48,7 +48,7 @@ def fault(rule: Any) -> str | None:
     """Return what is wrong with an entry, or None."""
     file, _, function = rule.test.partition("::")
     try:
-        rule.taken_out(REPOSITORY)
+        rule.removed_from(REPOSITORY)
     except tool.NotProven as error:
         return str(error)
     if not (REPOSITORY / file).is_file():

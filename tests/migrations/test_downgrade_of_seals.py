@@ -13,7 +13,7 @@ from tests.support.catalog import catalog, differences
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
 from tests.support.rows.evidence import SEALS, whole_seal
-from tests.support.rows.population import contents
+from tests.support.rows.population import all_rows
 from tests.support.rows.smallest import audit_entry, insert
 from tests.support.statements import execute
 
@@ -40,10 +40,10 @@ def test_a_downgrade_refuses_before_it_changes_anything(database: Database, seal
 
 def test_a_permitted_downgrade_leaves_the_entries_and_no_trace_of_seals(database: Database, sealed: Connection) -> None:
     insert(sealed, "key_audit_logs", **audit_entry())
-    before, entries = catalog(sealed), contents(sealed)["key_audit_logs"]
+    before, entries = catalog(sealed), all_rows(sealed)["key_audit_logs"]
     database.alembic(*ALLOWED, "downgrade", "005")
     assert [name for name in catalog(sealed) if "key_audit_seals" in name or "key_audit_trail" in name] == []
-    assert contents(sealed)["key_audit_logs"] == entries
+    assert all_rows(sealed)["key_audit_logs"] == entries
     database.alembic("upgrade", "head")
     assert differences(before, catalog(sealed)) == {}
     assert execute(sealed, f"SELECT count(*) FROM {SEALS}").fetchone() == (0,)  # noqa: S608
@@ -69,7 +69,7 @@ def test_nothing_needs_to_be_permitted_while_nothing_is_sealed(database: Databas
     with closing(database.connect()) as connection:
         insert(connection, "key_audit_logs", **audit_entry())
         database.alembic("downgrade", "005")
-        assert len(contents(connection)["key_audit_logs"]) == 2
+        assert len(all_rows(connection)["key_audit_logs"]) == 2
 
 
 @pytest.mark.parametrize("target", ["005", "base"])

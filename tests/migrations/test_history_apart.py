@@ -13,7 +13,7 @@ from tests.support.engines import Database
 from tests.support.programs.commands import kms_schema
 from tests.support.programs.shop import APART, EXAMPLE, Shop, ShopError, open_shop
 from tests.support.revisions import revisions
-from tests.support.rows.population import contents, populate
+from tests.support.rows.population import all_rows, populate
 from tests.support.statements import execute
 
 SHOP_HEAD = "shop_0002"
@@ -66,9 +66,9 @@ def test_each_history_goes_its_own_way(shop: Shop, way: Callable[[Shop], None]) 
     assert "No new upgrade operations detected" in shop.alembic("check")
     with closing(database.connect()) as connection:
         populate(connection)
-        kept = contents(connection)
+        kept = all_rows(connection)
         shop.alembic("downgrade", "base")
-        assert contents(connection) == kept
+        assert all_rows(connection) == kept
     shop.alembic("upgrade", "head")
     assert kms_schema("downgrade", "base", "--allow-audit-loss", *OWN_TABLE, url=database.url).status == 0
     assert stamped(database, "alembic_version") == [SHOP_HEAD]
@@ -83,7 +83,7 @@ def test_who_forgets_the_version_table_is_told_and_nothing_happens(shop: Shop) -
     assert "keep this history apart with --version-table kms_alembic_version" in said.error
     assert stamped(shop.database, "alembic_version") == [SHOP_HEAD]
     with closing(shop.database.connect()) as connection:
-        assert contents(connection) == {}
+        assert all_rows(connection) == {}
 
 
 def test_the_application_is_told_in_one_sentence_what_stops_it(tmp_path: Path) -> None:

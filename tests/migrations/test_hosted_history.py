@@ -14,7 +14,7 @@ from tests.support.engines import Database
 from tests.support.programs.commands import kms_schema
 from tests.support.programs.shop import EXAMPLE, ONE_HISTORY, Shop, ShopError, open_shop
 from tests.support.revisions import revisions
-from tests.support.rows.population import contents, populate
+from tests.support.rows.population import all_rows, populate
 from tests.support.rows.smallest import audit_entry, insert
 from tests.support.statements import execute
 
@@ -46,7 +46,7 @@ def test_both_branches_go_up_together_and_down_one_by_one(shop: Shop) -> None:
         with pytest.raises(ShopError, match="would destroy the audit trail") as refused:
             shop.alembic("downgrade", "kms@base")
         assert "Traceback" not in str(refused.value)
-        kept = contents(connection)
+        kept = all_rows(connection)
         assert shop.current() == {SHOP_HEAD, kms_head()}
         assert kept["key_masters"]
         shop.alembic("-x", "allow-audit-loss=yes", "downgrade", "kms@base")

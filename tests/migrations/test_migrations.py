@@ -16,7 +16,7 @@ from tests.support.catalog import Catalog, catalog, differences
 from tests.support.engines import Database
 from tests.support.engines.database import ALEMBIC_INI, Connection
 from tests.support.revisions import revisions
-from tests.support.rows.population import as_it_was, contents, populate
+from tests.support.rows.population import all_rows, as_it_was, populate
 from tests.support.rows.smallest import audit_entry, insert
 from tests.support.statements import execute
 
@@ -91,11 +91,11 @@ def test_the_history_goes_down_and_up_step_by_step_without_a_trace(
 def test_rows_survive_every_revision_that_keeps_their_tables(empty_database: Database, connection: Connection) -> None:
     empty_database.alembic("upgrade", "004")
     populate(connection)
-    before = contents(connection)
+    before = all_rows(connection)
     assert all(before.values())
     for command_and_target in (("upgrade", "head"), ("downgrade", "004"), ("upgrade", "head")):
         empty_database.alembic(*command_and_target)
-        assert as_it_was(before, contents(connection)) == before, command_and_target
+        assert as_it_was(before, all_rows(connection)) == before, command_and_target
 
 
 def test_revisions_are_reached_by_the_names_that_people_type(empty_database: Database) -> None:
@@ -119,7 +119,7 @@ def test_downgrade_refuses_to_destroy_audit_entries_and_says_how_many(
     empty_database.alembic("upgrade", "head")
     for _ in range(3):
         insert(connection, "key_audit_logs", **audit_entry())
-    before, trail = catalog(connection), contents(connection)["key_audit_logs"]
+    before, trail = catalog(connection), all_rows(connection)["key_audit_logs"]
     for target in ("003", "base", f"-{len(chain()) - 1}"):
         with pytest.raises(CommandError, match=r"\b3 entries\b.*allow-audit-loss=yes"):
             empty_database.alembic("downgrade", target)
@@ -128,9 +128,9 @@ def test_downgrade_refuses_to_destroy_audit_entries_and_says_how_many(
             empty_database.alembic("-x", f"allow-audit-loss={answer}", "downgrade", "003")
     # Not even the revisions above 004 were taken back: their triggers still guard the keys.
     assert differences(before, catalog(connection)) == {}
-    assert contents(connection)["key_audit_logs"] == trail
+    assert all_rows(connection)["key_audit_logs"] == trail
     empty_database.alembic(*ALLOW_AUDIT_LOSS, "downgrade", "003")
-    assert contents(connection) == {}
+    assert all_rows(connection) == {}
 
 
 def test_the_version_table_can_be_made_by_itself(empty_database: Database, connection: Connection) -> None:
@@ -141,7 +141,7 @@ def test_the_version_table_can_be_made_by_itself(empty_database: Database, conne
 def test_downgrade_needs_no_permission_while_the_trail_holds_only_its_first_entry(database: Database) -> None:
     database.alembic("downgrade", "003")
     with closing(database.connect()) as opened:
-        assert contents(opened) == {}
+        assert all_rows(opened) == {}
 
 
 def test_an_entry_that_only_claims_to_be_the_first_is_counted(database: Database) -> None:

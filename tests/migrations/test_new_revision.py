@@ -32,7 +32,7 @@ CREATED = "rotation_policies/policy_contacts"
 WORDS = ("--column", "rotation_policies.contact", "--exchange", EXCHANGED, "--create", CREATED)
 STEP = "tests/migrations/test_migrations.py::test_a_revision_goes_up_down_and_up_without_a_trace"
 CHOSEN = (
-    "tests/schema/test_lifecycle_sql.py::test_a_table_file_is_what_the_model_compiles_to",
+    "tests/schema/test_lifecycle_sql.py::test_a_table_file_equals_the_compiled_model",
     f"{STEP}[{{engine}}-{chain()[-1]}-populated]",
     f"{STEP}[{{engine}}-008_name_contacts-populated]",
     "tests/migrations/test_migrations.py::test_models_and_database_agree",

@@ -16,7 +16,7 @@ from tests.support.catalog import Catalog, catalog, differences
 from tests.support.engines import Database
 from tests.support.engines.programs import WHEEL_MAJOR, find_programs
 from tests.support.engines.sqlite_shell import install_sqlite_shell
-from tests.support.rows.population import contents, populate
+from tests.support.rows.population import all_rows, populate
 from tests.support.rows.smallest import audit_entry, insert
 from tests.support.statements import execute
 
@@ -113,10 +113,10 @@ def test_the_script_of_a_downgrade_does_what_the_downgrade_does(empty_database: 
 def test_the_script_of_a_downgrade_stops_at_an_audit_trail(database: Database) -> None:
     with closing(database.connect()) as connection:
         insert(connection, "key_audit_logs", **audit_entry())
-        trail = contents(connection)["key_audit_logs"]
+        trail = all_rows(connection)["key_audit_logs"]
         with pytest.raises(ScriptFailedError, match="audit"):
             run(database, database.alembic("downgrade", "head:003", "--sql"))
-        assert contents(connection)["key_audit_logs"] == trail
+        assert all_rows(connection)["key_audit_logs"] == trail
 
 
 def test_the_script_of_a_permitted_downgrade_removes_populated_tables(database: Database) -> None:
@@ -124,7 +124,7 @@ def test_the_script_of_a_permitted_downgrade_removes_populated_tables(database: 
         populate(connection)
         script = database.alembic("-x", "allow-audit-loss=yes", "downgrade", "head:003", "--sql")
         run(database, script)
-        assert contents(connection) == {}
+        assert all_rows(connection) == {}
 
 
 def test_the_script_indexes_a_hosts_table(empty_database: Database, engine_name: str) -> None:

@@ -20,13 +20,21 @@ from tests.support.concurrency.statements import kek, master, reparenting
 from tests.support.engines import Database, Engine, Engines
 from tests.support.engines.database import Connection
 from tests.support.rows.long_history import live_a_long_life
-from tests.support.rows.population import as_it_was, contents, populate
+from tests.support.rows.population import all_rows, as_it_was, populate
 from tests.support.rows.smallest import insert, rotation_policy
 from tests.support.rows.usual import usual_rows
 from tests.support.shared import SharedDatabase
 from tests.support.statements import dialect_of, execute, refused
-from tests.support.violations.by_rule import A_BREACH_OF_EACH_RULE, EACH_BREACH
-from tests.support.violations.violation import REVISION, Breach, Broken, foreign_keys_off, revision, spelled, violating
+from tests.support.violations.by_rule import A_VIOLATION_OF_EACH_RULE, EACH_VIOLATION
+from tests.support.violations.violation import (
+    REVISION,
+    Broken,
+    Violation,
+    foreign_keys_off,
+    revision,
+    spelled,
+    violating,
+)
 
 
 @pytest.fixture(scope="module")
@@ -52,48 +60,50 @@ def connection(unguarded: Database) -> Iterator[Connection]:
         yield opened
 
 
-def commit_breach(connection: Connection, breach: Breach) -> Broken:
-    broken = breach.make(connection)
+def commit_violation(connection: Connection, violation: Violation) -> Broken:
+    broken = violation.make(connection)
     assert violating(connection) == []
     with foreign_keys_off(connection):
-        execute(connection, broken.breaking.statement, broken.breaking.parameters)
+        execute(connection, broken.breaking.sql, broken.breaking.parameters)
     return broken
 
 
-@A_BREACH_OF_EACH_RULE
-def test_an_upgrade_refuses_and_names_the_rows(unguarded: Database, connection: Connection, breach: Breach) -> None:
-    broken = commit_breach(connection, breach)
-    before, rows, current = catalog(connection), contents(connection), unguarded.alembic("current")
+@A_VIOLATION_OF_EACH_RULE
+def test_an_upgrade_refuses_and_names_the_rows(
+    unguarded: Database, connection: Connection, violation: Violation
+) -> None:
+    broken = commit_violation(connection, violation)
+    before, rows, current = catalog(connection), all_rows(connection), unguarded.alembic("current")
     foreseen = preflight(unguarded.url).problems
     with pytest.raises(CommandError) as caught:
         unguarded.alembic("upgrade", "head")
     assert foreseen == (str(caught.value),)
     first, *told, advice = str(caught.value).splitlines()
-    assert f"and nothing was changed: {breach.rule} ({len(broken.rows)})" in first
+    assert f"and nothing was changed: {violation.rule} ({len(broken.rows)})" in first
     assert "run the upgrade again" in advice
     assert len(told) == len(broken.rows)
     for row, name in broken.rows:
         (line,) = (line for line in told if spelled(row["id"], unguarded.dialect) in line.partition(" (")[0])
-        assert line.startswith(f"  {breach.rule}: ")
+        assert line.startswith(f"  {violation.rule}: ")
         assert name in line
         assert broken.says in line
     assert differences(before, catalog(connection)) == {}
-    assert contents(connection) == rows
+    assert all_rows(connection) == rows
     assert unguarded.alembic("current") == current
-    execute(connection, broken.mending.statement, broken.mending.parameters)
+    execute(connection, broken.fixing.sql, broken.fixing.parameters)
     unguarded.alembic("upgrade", "head")
     assert violating(connection) == []
 
 
-@EACH_BREACH
-def test_the_trigger_refuses_what_the_query_finds(shared: SharedDatabase, breach: Breach) -> None:
-    broken = breach.make(shared.connection)
-    move = broken.breaking
+@EACH_VIOLATION
+def test_the_trigger_refuses_what_the_query_finds(shared: SharedDatabase, violation: Violation) -> None:
+    broken = violation.make(shared.connection)
+    statement = broken.breaking
     with foreign_keys_off(shared.connection):
-        if breach.healed:
-            execute(shared.connection, move.statement, move.parameters)
+        if violation.healed:
+            execute(shared.connection, statement.sql, statement.parameters)
         else:
-            refused(shared.connection, move.statement, move.parameters, rule=breach.refused_by or breach.rule)
+            refused(shared.connection, statement.sql, statement.parameters, rule=violation.refused_by or violation.rule)
     assert violating(shared.connection) == []
 
 
@@ -107,9 +117,9 @@ def test_rows_that_are_in_order_do_not_stop_an_upgrade(unguarded: Database, conn
     populate(connection)
     for operation in usual_rows():
         execute(connection, *operation.statement())
-    rows = contents(connection)
+    rows = all_rows(connection)
     unguarded.alembic("upgrade", "head")
-    assert as_it_was(rows, contents(connection)) == rows
+    assert as_it_was(rows, all_rows(connection)) == rows
     assert violating(connection) == []
 
 
@@ -124,8 +134,8 @@ def test_of_many_rows_the_first_are_told_and_all_are_counted(unguarded: Database
     execute(connection, "BEGIN")
     broken_policies(connection, 1000)
     a, b = kek(connection), kek(connection)
-    for move in (reparenting(a, b), reparenting(b, a)):
-        execute(connection, move.statement, move.parameters)
+    for statement in (reparenting(a, b), reparenting(b, a)):
+        execute(connection, statement.sql, statement.parameters)
     execute(connection, "COMMIT")
     with pytest.raises(CommandError) as caught:
         unguarded.alembic("upgrade", "head")
@@ -151,7 +161,7 @@ def test_a_row_takes_one_line_whatever_it_is_called(unguarded: Database, connect
 def test_the_script_refuses_as_well_and_leaves_nothing_behind(unguarded: Database, connection: Connection) -> None:
     broken_policies(connection, 2)
     master(connection, parent_key_id=master(connection)["key_id"])
-    before, rows = catalog(connection), contents(connection)
+    before, rows = catalog(connection), all_rows(connection)
     script = unguarded.alembic("upgrade", "004:head", "--sql")
     with pytest.raises(ScriptFailedError) as caught:
         run(unguarded, script)
@@ -164,7 +174,7 @@ def test_the_script_refuses_as_well_and_leaves_nothing_behind(unguarded: Databas
         assert "(p0000) has nothing that makes a key due" in said
         assert "(p0001) has nothing that makes a key due" in said
     assert differences(before, catalog(connection)) == {}
-    assert contents(connection) == rows
+    assert all_rows(connection) == rows
 
 
 def run_guards(connection: Connection, printed: list[tuple[str, ...]]) -> None:
@@ -187,10 +197,10 @@ def test_the_script_prints_the_rows_before_it_stops(connection: Connection) -> N
     assert printed[1][4].startswith("has nothing that makes a key due")
 
 
-@EACH_BREACH
-def test_the_guard_of_a_script_finds_what_the_upgrade_finds(connection: Connection, breach: Breach) -> None:
-    commit_breach(connection, breach)
-    with pytest.raises((sqlite3.IntegrityError, psycopg.errors.IntegrityError), match=breach.rule):
+@EACH_VIOLATION
+def test_the_guard_of_a_script_finds_what_the_upgrade_finds(connection: Connection, violation: Violation) -> None:
+    commit_violation(connection, violation)
+    with pytest.raises((sqlite3.IntegrityError, psycopg.errors.IntegrityError), match=violation.rule):
         run_guards(connection, [])
 
 

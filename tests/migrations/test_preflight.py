@@ -25,7 +25,7 @@ from tests.support.engines import Database
 from tests.support.engines.pgbouncer import pgbouncer
 from tests.support.login_roles import login
 from tests.support.revisions import revisions
-from tests.support.rows.population import contents, populate
+from tests.support.rows.population import all_rows, populate
 from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
@@ -84,11 +84,11 @@ def test_it_changes_nothing(empty_database: Database, at: str) -> None:
     with closing(empty_database.connect()) as connection:
         if at != "003":
             populate(connection)
-        before, rows, file = catalog(connection), contents(connection) if at != "003" else {}, bytes_of(empty_database)
+        before, rows, file = catalog(connection), all_rows(connection) if at != "003" else {}, bytes_of(empty_database)
         verdict = preflight(empty_database.url)
         assert verdict.go
         assert differences(before, catalog(connection)) == {}
-        assert (contents(connection) if at != "003" else {}) == rows
+        assert (all_rows(connection) if at != "003" else {}) == rows
     assert bytes_of(empty_database) == file
     assert at in empty_database.alembic("current")
 

@@ -12,16 +12,16 @@ from alembic.util import CommandError
 
 from kms_schema.migrate.faults import MigrationError
 from tests.support.catalog import Catalog, catalog, differences
-from tests.support.concurrency.statement_hook import LOCKING, before_statement
-from tests.support.concurrency.statements import Move
+from tests.support.concurrency.statement_hook import LOCKING, statement_hook
+from tests.support.concurrency.statements import Statement
 from tests.support.engines import Database, Engine
 from tests.support.engines.database import ALEMBIC_INI, Connection
 from tests.support.reports import report_on
-from tests.support.rows.population import contents
+from tests.support.rows.population import all_rows
 from tests.support.rows.smallest import insert, key_master, rotation_policy
 from tests.support.statements import execute
-from tests.support.violations.by_rule import A_BREACH_OF_EACH_RULE
-from tests.support.violations.violation import Breach, Broken, foreign_keys_off, revision, violating
+from tests.support.violations.by_rule import A_VIOLATION_OF_EACH_RULE
+from tests.support.violations.violation import Broken, Violation, foreign_keys_off, revision, violating
 
 pytestmark = pytest.mark.only_on("postgresql")
 
@@ -45,9 +45,9 @@ def other(copy: Database) -> Iterator[Connection]:
         yield opened
 
 
-def commit(connection: Connection, move: Move) -> None:
+def commit(connection: Connection, statement: Statement) -> None:
     with foreign_keys_off(connection):
-        execute(connection, move.statement, move.parameters)
+        execute(connection, statement.sql, statement.parameters)
 
 
 def indexes_of(changed: dict[str, object]) -> set[str]:
@@ -60,7 +60,7 @@ def indexes_of(changed: dict[str, object]) -> set[str]:
 def refused(database: Database, connection: Connection, broken: Broken, moment: str) -> str:
     """Upgrade while the rule is broken; return what the upgrade says, which must not have changed anything."""
     before = catalog(connection)
-    with pytest.raises(CommandError) as caught, before_statement(moment, lambda: commit(connection, broken.breaking)):
+    with pytest.raises(CommandError) as caught, statement_hook(moment, lambda: commit(connection, broken.breaking)):
         database.alembic("upgrade", "head")
     assert indexes_of(differences(before, catalog(connection))) == INDEXES
     assert "004_create" in database.alembic("current")
@@ -70,25 +70,25 @@ def refused(database: Database, connection: Connection, broken: Broken, moment: 
 @pytest.mark.parametrize(
     "moment", [pytest.param(BUILDING, marks=pytest.mark.full), LOCKING], ids=["building", "locking"]
 )
-@A_BREACH_OF_EACH_RULE
+@A_VIOLATION_OF_EACH_RULE
 def test_a_row_that_comes_after_a_look_is_found_by_the_next(
-    copy: Database, other: Connection, database: Database, breach: Breach, moment: str
+    copy: Database, other: Connection, database: Database, violation: Violation, moment: str
 ) -> None:
-    broken = breach.make(other)
+    broken = violation.make(other)
     said = refused(copy, other, broken, moment)
     first, *told, advice = said.splitlines()
-    assert first.endswith(f", written while it was under way: {breach.rule} ({len(broken.rows)})")
+    assert first.endswith(f", written while it was under way: {violation.rule} ({len(broken.rows)})")
     assert "run the upgrade again" in advice
     assert len(told) == len(broken.rows)
     for row, name in broken.rows:
         (line,) = (line for line in told if f" {row['id']} " in line)
-        assert line.startswith(f"  {breach.rule}: ")
+        assert line.startswith(f"  {violation.rule}: ")
         assert name in line
         assert broken.says in line
-    rows = contents(other)
-    execute(other, broken.mending.statement, broken.mending.parameters)
+    rows = all_rows(other)
+    execute(other, broken.fixing.sql, broken.fixing.parameters)
     copy.alembic("upgrade", "head")
-    assert contents(other).keys() == rows.keys()
+    assert all_rows(other).keys() == rows.keys()
     assert violating(other) == []
     with closing(database.connect()) as usual:
         assert differences(catalog(usual), catalog(other)) == {}
@@ -110,10 +110,10 @@ def test_rows_that_are_as_they_were_are_found_where_what_they_refer_to_has_chang
     insert(other, "key_masters", **key_master(parent_key_id=kek))  # with no version, which would lead to its parent's
     ((rows,),) = execute(other, broken).fetchall()
     assert rows
-    no_kek = Move("UPDATE key_masters SET key_type = 'dek' WHERE key_type IN ('kek', 'hsm')", {})
+    no_kek = Statement("UPDATE key_masters SET key_type = 'dek' WHERE key_type IN ('kek', 'hsm')", {})
     with (
         pytest.raises(CommandError, match=rf"written while it was under way: .*\b{rule} \({rows}\)"),
-        before_statement(LOCKING, lambda: commit(other, no_kek)),
+        statement_hook(LOCKING, lambda: commit(other, no_kek)),
     ):
         copy.alembic("upgrade", "head")
 
@@ -131,14 +131,14 @@ def test_the_second_look_sees_what_others_have_committed_whatever_the_isolation(
     execute(other, f"ALTER DATABASE {name} SET default_transaction_isolation = '{isolation}'")
     with (
         pytest.raises(CommandError, match=r"\(aimless\) has nothing that makes a key due"),
-        before_statement(LOCKING, lambda: a_policy_without_limits(other)),
+        statement_hook(LOCKING, lambda: a_policy_without_limits(other)),
     ):
         copy.alembic("upgrade", "head")
 
 
 def before_the_second_look(do: Callable[[], object]) -> AbstractContextManager[None]:
     """Do something when the triggers are committed and no row has been looked at since."""
-    return before_statement("SELECT table_name, row_id", do, after=LOCKING)
+    return statement_hook("SELECT table_name, row_id", do, after=LOCKING)
 
 
 def interrupt() -> None:
@@ -185,7 +185,7 @@ def test_an_upgrade_that_is_interrupted_before_the_second_look_goes_on_with_it(
 
 def test_what_came_before_an_interruption_is_found_and_the_triggers_stay(copy: Database, other: Connection) -> None:
     """They may be those of a database in use whose stamp is wrong."""
-    with before_statement(LOCKING, lambda: a_policy_without_limits(other)):
+    with statement_hook(LOCKING, lambda: a_policy_without_limits(other)):
         interrupted(copy)
     made = catalog(other)
     with pytest.raises(
@@ -223,7 +223,7 @@ def test_triggers_that_cannot_be_taken_back_stay(copy: Database, other: Connecti
             a_policy_without_limits(other)
             reader.execute("BEGIN; SELECT count(*) FROM key_versions")
 
-        with pytest.raises(CommandError) as caught, before_statement(LOCKING, begin_to_read):
+        with pytest.raises(CommandError) as caught, statement_hook(LOCKING, begin_to_read):
             copy.alembic("-x", "lock-timeout-ms=20", "upgrade", "head")
     *_, advice, kept = str(caught.value).splitlines()
     assert "run the upgrade again" in advice
@@ -259,7 +259,7 @@ def test_an_upgrade_that_another_overtakes_changes_nothing(copy: Database, other
 
     with (
         pytest.raises(CommandError, match="another upgrade is at 005_optimize_key_management, too: run this again"),
-        before_statement(HOLDING, overtake, after=LOCKING),
+        statement_hook(HOLDING, overtake, after=LOCKING),
     ):
         copy.alembic("upgrade", "005")
     assert differences(after[0], catalog(other)) == {}
@@ -278,7 +278,7 @@ def test_a_host_that_sees_no_newcomers_is_told(
     copy: Database, other: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
     engine = sa.create_engine(copy.url, isolation_level="REPEATABLE READ")
-    with engine.connect() as connection, connection.begin(), before_statement(LOCKING, lambda: None):
+    with engine.connect() as connection, connection.begin(), statement_hook(LOCKING, lambda: None):
         migrate_over(connection)
     engine.dispose()
     assert "rows written during the upgrade cannot be seen in a repeatable read transaction" in capsys.readouterr().err

@@ -177,6 +177,6 @@ def test_a_script_that_waits_for_locks_for_ever_is_found(command: str, revisions
 
 
 @pytest.mark.parametrize("accepted", ACCEPTED, ids=lambda accepted: f"{accepted.rule} {accepted.pattern}")
-def test_what_is_accepted_occurs(accepted: Accepted) -> None:
+def test_every_accepted_warning_occurs(accepted: Accepted) -> None:
     assert accepted.reason
     assert any(accepted.covers(found) for each in SCRIPTS for found in squawk(script(*each)))

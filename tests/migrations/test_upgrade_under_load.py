@@ -22,8 +22,8 @@ from kms_schema.sql import operations
 from kms_schema.sql.operations import HASTY_MS
 from tests.support.catalog import catalog, differences
 from tests.support.concurrency.clients import READER, Clients
-from tests.support.concurrency.lock_waits import HeldUp
-from tests.support.concurrency.statement_hook import LOCKING, before_statement
+from tests.support.concurrency.lock_waits import LockWaits
+from tests.support.concurrency.statement_hook import LOCKING, statement_hook
 from tests.support.engines import Database, Engine
 from tests.support.engines.database import Connection
 from tests.support.programs.alembic_processes import start_alembic
@@ -108,7 +108,7 @@ def copy(engine: Engine, small: Database) -> Iterator[Database]:
 
 @pytest.mark.only_on("postgresql")
 def test_clients_neither_fail_nor_wait_longer_than_promised(in_use: Database, database: Database) -> None:
-    with Clients(in_use) as clients, HeldUp(in_use) as held_up:
+    with Clients(in_use) as clients, LockWaits(in_use) as lock_waits:
         clients.await_each()
         migrations = [migrate(in_use, direction) for direction in ("005", "upgrade", "downgrade", "upgrade")]
     for migration in migrations:
@@ -120,7 +120,7 @@ def test_clients_neither_fail_nor_wait_longer_than_promised(in_use: Database, da
         assert clients.longest().seconds < promised_seconds(connection)
         assert violating(connection) == []
         assert differences(catalog(usual), catalog(connection)) == {}
-    assert held_up.by_migration(migrations[0].began, migrations[0].ended) & NEVER_WAIT_FOR_AN_UPGRADE == set()
+    assert lock_waits.by_migration(migrations[0].began, migrations[0].ended) & NEVER_WAIT_FOR_AN_UPGRADE == set()
 
 
 # What an open transaction has done: that is all it takes to keep a revision from its locks. It changes no row, since a
@@ -164,11 +164,11 @@ def test_clients_get_through_while_a_long_transaction_keeps_a_revision_from_its_
 ) -> None:
     bring_below(copy, direction)
     timeout_ms = 300
-    with Clients(copy) as clients, HeldUp(copy) as held_up:
+    with Clients(copy) as clients, LockWaits(copy) as lock_waits:
         with long_transaction(copy, statement) as other:
             began = time.monotonic()
             process = start(copy, direction, lock_timeout_ms=timeout_ms)
-            until(lambda: bool(held_up.times_of_migration()))
+            until(lambda: bool(lock_waits.times_of_migration()))
             waiting_since = time.monotonic()
             time.sleep(HELD_SECONDS)
             held_until = time.monotonic()
@@ -181,7 +181,7 @@ def test_clients_get_through_while_a_long_transaction_keeps_a_revision_from_its_
         assert longest.seconds < promised_seconds(connection, timeout_ms), longest
         assert violating(connection) == []
     # Views come first, while no table is locked yet: what can be seen is that there was something to get through.
-    assert bool(held_up.by_migration(waiting_since, held_until)) == ((direction, statement) in HOLDING)
+    assert bool(lock_waits.by_migration(waiting_since, held_until)) == ((direction, statement) in HOLDING)
     thirds = [waiting_since + third * (held_until - waiting_since) / 3 for third in range(4)]
     for since, up_to in pairwise(thirds):
         assert min(clients.ended(since, up_to).values()) > 0
@@ -258,7 +258,7 @@ def test_a_client_that_locks_tables_in_another_order_is_not_refused_for_a_deadlo
             writing.append(aside.submit(write_the_other_table))
 
         writing: list[Future[None]] = []
-        with before_statement(LOCKING, begin):
+        with statement_hook(LOCKING, begin):
             copy.alembic("-x", "lock-timeout-ms=5000", direction, {"upgrade": "head", "downgrade": "004"}[direction])
         writing[0].result(PATIENCE_SECONDS)
         ((waited_ms,),) = execute(client, "SELECT current_setting('kms_test.waited_ms')::numeric").fetchall()
@@ -303,7 +303,7 @@ def test_a_client_that_has_queued_behind_a_revision_is_not_refused_for_a_deadloc
             futures.extend(aside.submit(each) for each in (queue_behind_the_revision, let_the_revision_go_on))
 
         futures: list[Future[None]] = []
-        with before_statement(LOCKING, begin):
+        with statement_hook(LOCKING, begin):
             copy.alembic("-x", "lock-timeout-ms=5000", "upgrade", "head")
         for future in futures:
             future.result(PATIENCE_SECONDS)

@@ -70,7 +70,7 @@ def copy_of(database: Database, folder: Path, journal_mode: str = "delete") -> P
     return file
 
 
-def test_a_file_that_somebody_holds(database: Database, tmp_path: Path) -> None:
+def test_a_locked_file(database: Database, tmp_path: Path) -> None:
     file = copy_of(database, tmp_path)
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("BEGIN EXCLUSIVE")
@@ -80,7 +80,7 @@ def test_a_file_that_somebody_holds(database: Database, tmp_path: Path) -> None:
 
 
 def test_a_journal_that_a_crash_left(database: Database, tmp_path: Path) -> None:
-    """Whoever opens the file next has to roll it back, and the validator does not write."""
+    """The next connection must roll the journal back, but the validator does not write."""
     file, crashed = copy_of(database, tmp_path), tmp_path / "crashed.db"
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("PRAGMA cache_size = 2")
@@ -124,7 +124,7 @@ def open_and_read(file: Path) -> str:
 
 
 def as_nobody(act: Callable[[], str]) -> str:
-    """Call `act` without the rights of root, for whom every folder can be written."""
+    """Call `act` without the privileges of root, which can write every folder."""
     if os.geteuid() != 0:
         return act()
     os.seteuid(NOBODY)

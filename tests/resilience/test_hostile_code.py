@@ -68,7 +68,7 @@ VERSION_TABLES = {
 @pytest.mark.only_on("postgresql")
 @pytest.mark.parametrize("drift", VERSION_TABLES.values(), ids=list(VERSION_TABLES))
 def test_reading_the_revision_runs_nothing(database: Database, drift: tuple[str, str]) -> None:
-    """Whoever validates may be a superuser, and the table's owner not."""
+    """The role that validates may be a superuser, the table's owner not."""
     with closing(database.connect()) as connection:
         assert isinstance(connection, psycopg.Connection)
         role = f"{connection.info.dbname}_reader"
@@ -108,7 +108,7 @@ def test_asking_the_rows_runs_no_cast(database: Database) -> None:
 
 
 @pytest.mark.only_on("postgresql")
-def test_a_null_or_a_flood_in_the_version_table_is_said(database: Database) -> None:
+def test_a_null_or_many_rows_in_the_version_table_are_reported(database: Database) -> None:
     with closing(database.connect()) as connection:
         run(
             connection,
@@ -135,7 +135,7 @@ CREATE TEMP TABLE text (evil integer); CREATE TEMP TABLE jsonb (evil integer); C
 SET search_path = pg_temp, public, pg_catalog"""
 
 
-def test_what_hides_the_catalogs_names_is_not_looked_at(database: Database) -> None:
+def test_objects_that_hide_catalog_names_are_not_used(database: Database) -> None:
     with closing(database.connect()) as connection:
         if isinstance(connection, sqlite3.Connection):
             # A view may call what this connection has not, and a module be one that is not loaded here.
@@ -185,7 +185,7 @@ def with_values_as_the_application_has_them(connection: Connection) -> None:
     connection.row_factory = sqlite3.Row
 
 
-def test_what_an_application_makes_of_values_changes_nothing(database: Database) -> None:
+def test_adapters_of_the_application_change_nothing(database: Database) -> None:
     prepare: Callable[[Connection], None] = with_json_as_the_application_has_it
     if database.dialect == "sqlite":
         prepare = with_values_as_the_application_has_them
@@ -197,7 +197,7 @@ def test_what_an_application_makes_of_values_changes_nothing(database: Database)
 
 
 @pytest.mark.only_on("sqlite")
-def test_converters_of_the_application_are_not_asked(database: Database) -> None:
+def test_converters_of_the_application_are_not_called(database: Database) -> None:
     sqlite3.register_converter("TEXT", lambda _: Decimal(0))
     try:
         with closing(sqlite3.connect(database.name, detect_types=sqlite3.PARSE_DECLTYPES)) as connection:

@@ -1,4 +1,4 @@
-"""Whatever an object is called: it is found by that name, and the SQL that mends it does that and nothing else."""
+"""Hostile names of objects: each is found by its name, and the SQL of its fix changes nothing else."""
 
 import json
 import sqlite3
@@ -61,7 +61,7 @@ def make_all(database: Database, connection: Connection) -> list[str]:
     return keys
 
 
-def test_each_is_found_by_its_name_and_mended_by_its_name(database: Database) -> None:
+def test_each_is_found_and_fixed_by_its_name(database: Database) -> None:
     with closing(database.connect()) as connection:
         keys = make_all(database, connection)
         report = validate(connection)
@@ -74,7 +74,7 @@ def test_each_is_found_by_its_name_and_mended_by_its_name(database: Database) ->
 
 
 @pytest.mark.only_on("postgresql")
-def test_rights_of_a_role_with_such_a_name_are_taken_back(database: Database) -> None:
+def test_privileges_of_a_role_with_such_a_name_are_revoked(database: Database) -> None:
     with closing(database.connect()) as connection:
         roles = [f"{name[:40]}{connection.info.dbname}"[-63:] for name in (*HOSTILE, "PUBLIC")]  # type: ignore[union-attr]
         for role in roles:

@@ -79,7 +79,7 @@ def ending(at: int, database: Database) -> Act:
 
 
 @pytest.mark.parametrize("table", ["key_masters", "key_audit_logs", "alembic_version"])
-def test_a_table_that_somebody_holds(database: Database, monkeypatch: pytest.MonkeyPatch, table: str) -> None:
+def test_a_locked_table(database: Database, monkeypatch: pytest.MonkeyPatch, table: str) -> None:
     hasty = postgresql_reader._BEGIN.replace("lock_timeout = '5s'", "lock_timeout = '100ms'")
     monkeypatch.setattr(postgresql_reader, "_BEGIN", hasty)
     with closing(database.connect()) as connection:
@@ -107,7 +107,7 @@ def test_a_role_that_may_not_read_the_catalog(database: Database) -> None:
         assert found(validate(connection)) == []
 
 
-def test_a_connection_that_is_closed_says_so(database: Database) -> None:
+def test_a_closed_connection_is_reported(database: Database) -> None:
     connection = database.connect()
     connection.close()
     with pytest.raises(psycopg.OperationalError, match="closed"):

@@ -1,4 +1,4 @@
-"""What a role, a database or a client has set changes no finding, and stops no check."""
+"""Settings of a role, a database or a client change no finding, and stop no check."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -23,14 +23,14 @@ RENDERING = {
     "default_transaction_isolation": "serializable", "default_transaction_read_only": "on",
     "default_transaction_deferrable": "on", "client_encoding": "LATIN1", "jit_above_cost": "0",
 }  # fmt: skip
-HASTE = {
+SHORT_TIMEOUTS = {
     "lock_timeout": "1ms", "idle_in_transaction_session_timeout": "1ms", "statement_timeout": "20ms",
     "transaction_timeout": "20ms",
 }  # fmt: skip
 SINCE = {"transaction_timeout": 17, "standard_conforming_strings": 0}
 
 
-@pytest.mark.parametrize("settings", [RENDERING, HASTE], ids=["rendering", "haste"])
+@pytest.mark.parametrize("settings", [RENDERING, SHORT_TIMEOUTS], ids=["rendering", "short timeouts"])
 def test_settings_of_the_database_change_nothing(database: Database, settings: dict[str, str]) -> None:
     with closing(database.connect()) as connection:
         assert isinstance(connection, psycopg.Connection)

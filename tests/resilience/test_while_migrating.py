@@ -78,7 +78,7 @@ def verdict(connection: Connection) -> str:
 
 @pytest.mark.only_on("postgresql")
 def test_between_two_revisions_there_is_no_verdict(empty_database: Database) -> None:
-    """005 builds indexes CONCURRENTLY, which waits for whoever has written: that can take hours."""
+    """005 builds indexes CONCURRENTLY, which waits for older writers: that can take hours."""
     empty_database.alembic("upgrade", "004")
     half_way = "SELECT count(*) FROM pg_index WHERE NOT indisvalid AND indrelid::regclass::text LIKE '%key_%'"
     with closing(empty_database.connect()) as watcher:
@@ -98,7 +98,7 @@ def test_between_two_revisions_there_is_no_verdict(empty_database: Database) -> 
 
 
 @pytest.mark.only_on("postgresql")
-def test_a_migration_that_has_not_begun_hinders_nobody(database: Database) -> None:
+def test_a_migration_that_has_not_begun_blocks_no_validation(database: Database) -> None:
     """The lock alone is none: what is exactly as a revision makes it is reported."""
     with closing(database.connect()) as holder:
         holder.execute("SELECT pg_advisory_lock(x'6b6d735f73636865'::bigint)")

@@ -9,7 +9,7 @@ import pytest
 from kms_schema.roles.definition import Role
 from kms_schema.rotations import open_queue
 from tests.roles.granted import Granted
-from tests.rotations.scenes import a_key, a_policy, a_rotation, run_out
+from tests.rotations.setups import a_key, a_policy, a_rotation, expire
 from tests.support.rows import smallest
 from tests.support.statements import execute
 
@@ -34,7 +34,7 @@ def test_a_rotation_from_what_is_due_to_a_retry_as_kms_rotator_alone(granted: Gr
         assert queue.schedule_due().retried == 1
         lost = queue.claim("worker-1")
         assert lost is not None
-        run_out(granted.superuser, lost.id)
+        expire(granted.superuser, lost.id)
         taken = queue.claim("worker-2")
         assert taken is not None
         queue.complete(taken)

@@ -37,7 +37,7 @@ INSERT INTO rotation_policies
     (policy_name, key_type, rotation_interval_days, max_key_age_days, max_operations, max_data_volume_mb)
 VALUES ('dek', 'dek', 365, 400, 1000000, 100000), ('kek', 'kek', 30, 30, 1000, 1)
 """
-# What ended before 005 has no ceilings; every live version was looked at.
+# Versions that ended before 005 have no ceilings; all live versions have.
 # A third of the keys was never rotated, every second expires some day, and use is spread evenly below the limit.
 KEYS = """
 INSERT INTO key_masters

@@ -15,7 +15,7 @@ def test_each_rest_is_twice_the_one_before_up_to_the_bound() -> None:
     assert rests == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
-def test_chance_takes_off_up_to_half() -> None:
+def test_jitter_subtracts_up_to_half() -> None:
     assert Backoff(MINUTE).rest(0, lambda: 1.0) == MINUTE / 2
     rests = {Backoff(MINUTE).rest(3) for _ in range(50)}
     assert len(rests) > 40
@@ -30,5 +30,5 @@ def test_the_shortest_rest_never_falls_with_the_number_of_failures() -> None:
 
 @pytest.mark.parametrize(("first", "longest"), [(0, 1), (-1, 1), (2, 1)])
 def test_a_rest_is_longer_than_nothing_and_the_bound_no_shorter(first: int, longest: int) -> None:
-    with pytest.raises(ValueError, match="rest at first"):
+    with pytest.raises(ValueError, match="the first rest"):
         Backoff(first * MINUTE, longest * MINUTE)

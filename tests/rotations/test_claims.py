@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kms_schema.rotations import Backoff, Claim, LeaseLost, RotationError, RotationQueue
-from tests.rotations.scenes import DAY, HOUR, a_key, a_policy, a_rotation, queue_of, run_out, set_values, stored
+from tests.rotations.setups import DAY, HOUR, a_key, a_policy, a_rotation, expire, queue_of, set_values, stored
 from tests.support.rows import smallest
 from tests.support.rows.smallest import insert
 from tests.support.shared import SharedDatabase
@@ -24,7 +24,7 @@ def claimed(shared: SharedDatabase, worker: str = "worker-1", **over: Any) -> Cl
     return found
 
 
-def test_a_claim_says_what_a_worker_needs_and_the_row_whose_it_is(shared: SharedDatabase) -> None:
+def test_a_claim_has_the_data_of_the_rotation_and_the_row_its_worker(shared: SharedDatabase) -> None:
     key = a_key(shared.connection, live={"version_number": 2})
     rotation = a_rotation(shared.connection, key, trigger_details={"reason": "time"}, retry_count=1)
     claim = claimed(shared, lease=5 * MINUTE)
@@ -39,7 +39,7 @@ def test_a_claim_says_what_a_worker_needs_and_the_row_whose_it_is(shared: Shared
     assert queue_of(shared.connection).find(claim.id, claim.claimed_by) == claim
 
 
-def test_the_version_that_was_live_when_it_was_scheduled_stays_known(shared: SharedDatabase) -> None:
+def test_the_live_version_at_scheduling_is_kept(shared: SharedDatabase) -> None:
     key = a_key(shared.connection)
     a_rotation(shared.connection, key, old_version=1)
     execute(shared.connection, "UPDATE key_versions SET deactivated_at = :at", {"at": smallest.now()})
@@ -47,7 +47,7 @@ def test_the_version_that_was_live_when_it_was_scheduled_stays_known(shared: Sha
     assert (claimed(shared).old_version, 2) == (1, 2)
 
 
-def test_what_was_planned_for_the_earliest_time_comes_first_and_nothing_before_its_time(shared: SharedDatabase) -> None:
+def test_the_earliest_rotation_is_claimed_first_and_none_before_its_time(shared: SharedDatabase) -> None:
     times = [smallest.now() + hours * HOUR for hours in (-1, -3, 1, -2)]
     made = [a_rotation(shared.connection, scheduled_at=time)["id"] for time in times]
     queue = queue_of(shared.connection)
@@ -62,7 +62,7 @@ def test_nothing_is_started_outside_its_policys_window(shared: SharedDatabase, s
     rotation = a_rotation(shared.connection, policy_id=policy["id"])
     if status == "run out":
         claimed(shared, at_any_time=True)
-        run_out(shared.connection, rotation["id"])
+        expire(shared.connection, rotation["id"])
     queue = queue_of(shared.connection)
     assert queue.claim("worker-1") is None
     execute(shared.connection, "UPDATE rotation_policies SET timezone = :zone", {"zone": _zone_where_it_is(start)})
@@ -75,7 +75,7 @@ def _zone_where_it_is(time: str) -> str:
     return f"Etc/GMT-{ahead}"
 
 
-def test_what_no_policy_asked_for_has_no_window_and_any_time_can_be_asked_for(shared: SharedDatabase) -> None:
+def test_a_rotation_without_policy_has_no_window_and_windows_can_be_ignored(shared: SharedDatabase) -> None:
     start, end = (f"{smallest.now() + hours * HOUR:%H:%M}" for hours in (2, 3))
     policy = a_policy(shared.connection, rotation_window_start=start, rotation_window_end=end)
     waiting = a_rotation(shared.connection, policy_id=policy["id"])
@@ -85,7 +85,7 @@ def test_what_no_policy_asked_for_has_no_window_and_any_time_can_be_asked_for(sh
 
 
 @pytest.mark.only_on("sqlite")
-def test_a_policy_whose_zone_is_not_known_stops_nobody_else(shared: SharedDatabase) -> None:
+def test_an_unknown_time_zone_blocks_no_other_policy(shared: SharedDatabase) -> None:
     window = {"rotation_window_start": "00:00", "rotation_window_end": "00:00", "timezone": "Mars/Olympus"}
     policy = a_policy(shared.connection, **window)
     a_rotation(shared.connection, policy_id=policy["id"])
@@ -108,7 +108,7 @@ def test_a_lease_ends_and_not_before_it_began(shared: SharedDatabase, lease: dt.
         queue_of(shared.connection).claim("worker-1", lease)
 
 
-def test_a_worker_of_the_longest_name_gets_a_claim(shared: SharedDatabase) -> None:
+def test_a_worker_with_the_longest_name_can_claim(shared: SharedDatabase) -> None:
     a_rotation(shared.connection)
     assert len(claimed(shared, "w" * 83).claimed_by) == 100
 
@@ -121,7 +121,7 @@ def test_a_lease_can_be_renewed_while_it_runs(shared: SharedDatabase) -> None:
     assert stored(shared.connection, claim.id, "lease_expires_at") == (renewed.lease_expires_at,)
 
 
-def test_a_rotation_that_is_done_says_what_it_made_and_how_long_it_took(shared: SharedDatabase) -> None:
+def test_a_completed_rotation_has_its_version_and_duration(shared: SharedDatabase) -> None:
     key = a_key(shared.connection)
     a_rotation(shared.connection, key)
     claim = claimed(shared)
@@ -135,7 +135,7 @@ def test_a_rotation_that_is_done_says_what_it_made_and_how_long_it_took(shared: 
     assert abs(completed - smallest.now()) < MINUTE
 
 
-def test_a_failure_says_why_and_when_it_is_tried_again(shared: SharedDatabase) -> None:
+def test_a_failure_has_its_error_and_the_time_of_its_retry(shared: SharedDatabase) -> None:
     a_rotation(shared.connection, retry_count=1)
     claim = claimed(shared)
     again = queue_of(shared.connection).fail(claim, "no\0 quorum", Backoff(10 * MINUTE))
@@ -146,7 +146,7 @@ def test_a_failure_says_why_and_when_it_is_tried_again(shared: SharedDatabase) -
     assert 10 * MINUTE - MINUTE < again - smallest.now() <= 20 * MINUTE
 
 
-def test_after_the_last_retry_it_stays_failed(shared: SharedDatabase) -> None:
+def test_after_the_last_retry_a_rotation_stays_failed(shared: SharedDatabase) -> None:
     rotation = a_rotation(shared.connection, max_retries=2)
     queue = queue_of(shared.connection)
     for left in (2, 1, 0):
@@ -173,12 +173,12 @@ ENDS: dict[str, Callable[[RotationQueue, Claim], object]] = {
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("worker", ["worker-1", "worker-2"])
 def test_a_worker_that_lost_its_lease_can_do_nothing_with_it(shared: SharedDatabase, end: str, worker: str) -> None:
-    """Not even when the one who took it over has the same name, as a worker that was started anew."""
+    """Not even if the worker that took it over has the same name, such as a restarted worker."""
     rotation = a_rotation(shared.connection)
     queue = queue_of(shared.connection)
     late = claimed(shared)
     assert queue.claim(worker) is None
-    run_out(shared.connection, rotation["id"])
+    expire(shared.connection, rotation["id"])
     if end != "find":
         with pytest.raises(LeaseLost):
             ENDS[end](queue, late)
@@ -190,7 +190,7 @@ def test_a_worker_that_lost_its_lease_can_do_nothing_with_it(shared: SharedDatab
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_what_has_ended_ends_only_once(shared: SharedDatabase, end: str) -> None:
+def test_an_ended_rotation_cannot_end_again(shared: SharedDatabase, end: str) -> None:
     a_rotation(shared.connection)
     claim = claimed(shared)
     queue = queue_of(shared.connection)

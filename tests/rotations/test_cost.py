@@ -1,4 +1,4 @@
-"""Finding and claiming what is due costs what is due, and not what there is: ten times as many keys read no more."""
+"""The cost of finding and claiming due keys is proportional to the due keys: ten times as many keys cost no more."""
 
 import json
 import sqlite3
@@ -13,7 +13,7 @@ from kms_schema.rotations import Scheduled
 from kms_schema.rotations.postgresql_queue import STATEMENTS as ON_POSTGRESQL
 from kms_schema.rotations.sqlite_queue import STATEMENTS as ON_SQLITE
 from tests.rotations.many_keys import DUE, fill
-from tests.rotations.scenes import a_key, queue_of
+from tests.rotations.setups import a_key, queue_of
 from tests.support.engines import Database, Engines
 from tests.support.engines.database import Connection
 from tests.support.statements import execute
@@ -22,15 +22,15 @@ pytestmark = pytest.mark.versions("oldest and newest")
 
 FEW, MANY = 4_000, 40_000
 SQLITE_SHARE = 4
-"""How many times less on SQLite, which takes longer to make them."""
+"""The divisor of the number of keys on SQLite, where inserting takes longer."""
 LARGE = ("key_masters", "key_versions", "key_rotations")
-"""What no statement reads from one end to the other."""
+"""Tables that no statement may scan."""
 WITHIN = 1.2
 
 
 @pytest.fixture(scope="module")
 def databases(engines: Engines, engine_name: str) -> Iterator[tuple[Database, Database]]:
-    """One with a few keys and one with many."""
+    """A database with few keys and one with many."""
     engine = engines[engine_name]
     made = []
     for keys in (FEW, MANY):
@@ -92,7 +92,7 @@ def both(databases: tuple[Database, Database], statement: str, values: dict[str,
     return costs
 
 
-def test_reading_what_is_due_reads_no_more_of_more_keys(databases: tuple[Database, Database]) -> None:
+def test_the_cost_of_rotations_due_is_independent_of_the_number_of_keys(databases: tuple[Database, Database]) -> None:
     few, many = both(databases, "SELECT * FROM rotations_due")
     assert many <= WITHIN * few
     with closing(databases[1].connect()) as connection:
@@ -112,16 +112,20 @@ def test_a_key_that_is_due_and_its_live_version_are_read_once(databases: tuple[D
 
 
 @pytest.mark.parametrize(
-    "statement", ["schedule", "forget", "retry", "no ceiling", "high usage ceiling", "high volume ceiling"]
+    "statement", ["schedule", "forget", "retry", "missing_ceilings", "high_usage_ceilings", "high_volume_ceilings"]
 )
-def test_scheduling_reads_no_more_of_more_keys(databases: tuple[Database, Database], statement: str) -> None:
+def test_the_cost_of_scheduling_is_independent_of_the_number_of_keys(
+    databases: tuple[Database, Database], statement: str
+) -> None:
     text, values = spelled(databases[0], statement, limit=1000)
     few, many = both(databases, text, values)
     assert many <= WITHIN * few + 10
 
 
-@pytest.mark.parametrize("statement", ["run out", "planned"])
-def test_claiming_reads_no_more_of_more_keys(databases: tuple[Database, Database], statement: str) -> None:
+@pytest.mark.parametrize("statement", ["next_expired", "next_scheduled"])
+def test_the_cost_of_claiming_is_independent_of_the_number_of_keys(
+    databases: tuple[Database, Database], statement: str
+) -> None:
     closed: Any = "[]" if databases[0].dialect == "sqlite" else []
     text, values = spelled(databases[0], statement, closed=closed)
     few, many = both(databases, text, values)
@@ -134,7 +138,7 @@ def spelled(database: Database, statement: str, **values: Any) -> tuple[str, dic
     return ON_POSTGRESQL[statement].replace("{schema}", "public"), values
 
 
-def test_what_is_due_of_many_keys_is_scheduled_and_claimed(databases: tuple[Database, Database]) -> None:
+def test_due_keys_among_many_are_scheduled_and_claimed(databases: tuple[Database, Database]) -> None:
     with closing(databases[1].connect()) as connection:
         execute(connection, "BEGIN")
         queue = queue_of(connection)
@@ -147,7 +151,7 @@ def test_what_is_due_of_many_keys_is_scheduled_and_claimed(databases: tuple[Data
 
 
 @pytest.mark.only_on("postgresql")
-def test_counting_use_stays_hot_but_where_a_ceiling_is_passed(database: Database) -> None:
+def test_counting_use_is_hot_unless_a_ceiling_is_passed(database: Database) -> None:
     with closing(database.connect()) as connection:
         assert isinstance(connection, psycopg.Connection)
         execute(connection, "ALTER TABLE key_versions SET (fillfactor = 50, autovacuum_enabled = off)")

@@ -43,7 +43,7 @@ def names(done: Refreshed) -> list[str]:
     return [view.name for view in done.views]
 
 
-def test_a_refresh_brings_views_and_totals_up_to_date_and_says_so(database: Database) -> None:
+def test_a_refresh_updates_and_reports_views_and_totals(database: Database) -> None:
     with closing(database.connect()) as connection:
         used_key(connection, 3)
         used_key(connection, 0)
@@ -109,7 +109,7 @@ def test_a_refresh_waits_for_no_reader_of_the_views(database: Database) -> None:
 
 
 @pytest.mark.only_on("postgresql")
-def test_a_key_that_somebody_changes_is_counted_the_next_time(database: Database) -> None:
+def test_a_locked_key_is_counted_by_the_next_refresh(database: Database) -> None:
     with closing(database.connect()) as writer, closing(database.connect()) as connection:
         key = used_key(connection, 3)
         used_key(connection, 2)
@@ -134,7 +134,7 @@ def test_a_view_that_a_restore_left_empty_is_filled(database: Database) -> None:
 
 
 @pytest.mark.only_on("postgresql")
-def test_it_takes_no_right_but_to_call_the_function(database: Database) -> None:
+def test_a_refresh_needs_only_execute_on_the_function(database: Database) -> None:
     with (
         login(database) as nobody,
         closing(nobody.connect()) as connection,
@@ -146,7 +146,7 @@ def test_it_takes_no_right_but_to_call_the_function(database: Database) -> None:
 
 
 @pytest.mark.only_on("postgresql")
-def test_a_database_of_an_older_revision_is_told_apart(database: Database) -> None:
+def test_an_older_revision_is_refused(database: Database) -> None:
     database.alembic("downgrade", "004")
     with closing(database.connect()) as connection:
         with pytest.raises(RefreshError, match=r"there is no public.refresh_key_views.*kms-schema upgrade"):

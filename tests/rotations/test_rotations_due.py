@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from tests.support.views.oracle import Row, Tables
-from tests.support.views.view_fixture import NOW, StandIn, entry, master, policy, rotation, version
+from tests.support.views.view_fixture import NOW, ViewFixture, entry, master, policy, rotation, version
 
 pytestmark = pytest.mark.versions("all")
 
@@ -14,9 +14,9 @@ HOUR = dt.timedelta(hours=1)
 DAY = dt.timedelta(days=1)
 
 
-def due(stand_in: StandIn, **tables: list[Row]) -> tuple[list[str], bool] | None:
+def due(view_fixture: ViewFixture, **tables: list[Row]) -> tuple[list[str], bool] | None:
     """Return reasons and `overdue` of the only key that is due, or `None`."""
-    shown = stand_in.look("rotations_due", **tables)
+    shown = view_fixture.look("rotations_due", **tables)
     assert len(shown) <= 1
     return (shown[0]["reasons"], shown[0]["overdue"]) if shown else None
 
@@ -49,12 +49,14 @@ DATED = {
 )
 @pytest.mark.parametrize("rule", DATED)
 def test_a_date_makes_a_key_due_from_the_notice_on(
-    stand_in: StandIn, rule: str, until: dt.timedelta, overdue: bool | None
+    view_fixture: ViewFixture, rule: str, until: dt.timedelta, overdue: bool | None
 ) -> None:
     reason, limits, key_times, version_times = DATED[rule]
     key = master(**{name: NOW + since + until for name, since in key_times.items()})
     live = version(key, **{name: NOW + since + until for name, since in version_times.items()})
-    shown = stand_in.look("rotations_due", key_masters=[key], key_versions=[live], rotation_policies=[policy(**limits)])
+    shown = view_fixture.look(
+        "rotations_due", key_masters=[key], key_versions=[live], rotation_policies=[policy(**limits)]
+    )
     assert [(row["reasons"], row["overdue"], row["due_at"]) for row in shown] == (
         [] if overdue is None else [([reason], overdue, NOW + until)]
     )
@@ -68,7 +70,7 @@ def test_a_date_makes_a_key_due_from_the_notice_on(
     ],
 )
 def test_a_counter_of_the_live_version_makes_a_key_due_at_its_limit(
-    stand_in: StandIn, reason: str, limits: Row, counters: Row
+    view_fixture: ViewFixture, reason: str, limits: Row, counters: Row
 ) -> None:
     key = master(usage_count=10**9)
     below = {name: limit - 1 for name, limit in counters.items()}
@@ -77,7 +79,7 @@ def test_a_counter_of_the_live_version_makes_a_key_due_at_its_limit(
     tables = {"key_masters": [key], "rotation_policies": [policy(**limits)]}
     for counted, answer in ((below, None), (counters, ([reason], True))):
         live = version(key, version_number=2, **counted)
-        assert due(stand_in, key_versions=[ended, live, unused], **tables) == answer
+        assert due(view_fixture, key_versions=[ended, live, unused], **tables) == answer
 
 
 EVENTS = {
@@ -99,13 +101,13 @@ EVENTS = {
     ("rotated", "answered"), [(None, False), (-MICROSECOND, False), (0 * HOUR, True), (MICROSECOND, True)], ids=str
 )
 def test_an_event_makes_a_key_due_until_it_is_rotated(
-    stand_in: StandIn, reason: str, rotated: dt.timedelta | None, answered: bool
+    view_fixture: ViewFixture, reason: str, rotated: dt.timedelta | None, answered: bool
 ) -> None:
     wanted, event, _ = EVENTS[reason]
     first, second = NOW - 3 * HOUR, NOW - HOUR
     key = master(rotated_at=None if rotated is None else second + rotated)
     entries = [entry(key, timestamp=time, **event) for time in (second, first)]
-    shown = stand_in.look(
+    shown = view_fixture.look(
         "rotations_due", key_masters=[key], rotation_policies=[policy(**wanted)], key_audit_logs=entries
     )
     assert [(row["reasons"], row["overdue"], row["due_at"]) for row in shown] == (
@@ -114,14 +116,16 @@ def test_an_event_makes_a_key_due_until_it_is_rotated(
 
 
 @pytest.mark.parametrize("reason", EVENTS)
-def test_other_events_and_unasked_for_ones_make_no_key_due(stand_in: StandIn, reason: str) -> None:
+def test_other_events_and_disabled_causes_make_no_key_due(view_fixture: ViewFixture, reason: str) -> None:
     wanted, event, others = EVENTS[reason]
     key, another = master(), master(key_type="tls")
     entries = [entry(key, **event | other) for other in others] + [entry(None, **event), entry(another, **event)]
     tables = {"key_masters": [key, another], "rotation_policies": [policy(**wanted)]}
-    assert due(stand_in, key_audit_logs=entries, **tables) is None
-    unasked = policy(**dict.fromkeys(wanted, False))
-    assert due(stand_in, key_masters=[key], rotation_policies=[unasked], key_audit_logs=[entry(key, **event)]) is None
+    assert due(view_fixture, key_audit_logs=entries, **tables) is None
+    without = policy(**dict.fromkeys(wanted, False))
+    assert (
+        due(view_fixture, key_masters=[key], rotation_policies=[without], key_audit_logs=[entry(key, **event)]) is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -133,7 +137,7 @@ def test_other_events_and_unasked_for_ones_make_no_key_due(stand_in: StandIn, re
     ],
     ids=str,
 )
-def test_only_active_keys_of_an_active_policys_type_are_due(stand_in: StandIn, over: Row, limits: Row) -> None:
+def test_only_active_keys_of_an_active_policys_type_are_due(view_fixture: ViewFixture, over: Row, limits: Row) -> None:
     all_limits = {"rotation_interval_days": 1, "max_key_age_days": 1, "max_operations": 1, "max_data_volume_mb": 1}
     asking = policy(**all_limits, rotate_on_security_incident=True, rotate_on_compliance_requirement=True)
     long_ago = NOW - 99 * DAY
@@ -148,8 +152,8 @@ def test_only_active_keys_of_an_active_policys_type_are_due(stand_in: StandIn, o
 
     key = master(activated_at=long_ago, expires_at=NOW)
     every_reason = ["incident", "expiry", "compliance", "volume", "usage", "age", "time"]
-    assert due(stand_in, **tables(key, asking)) == (every_reason, True)
-    assert due(stand_in, **tables(key | over, asking | limits)) is None
+    assert due(view_fixture, **tables(key, asking)) == (every_reason, True)
+    assert due(view_fixture, **tables(key | over, asking | limits)) is None
 
 
 @pytest.mark.parametrize(
@@ -165,31 +169,31 @@ def test_only_active_keys_of_an_active_policys_type_are_due(stand_in: StandIn, o
     ],
     ids=str,
 )
-def test_a_key_that_is_being_rotated_is_not_due(stand_in: StandIn, over: Row, is_due: bool) -> None:
+def test_a_key_that_is_being_rotated_is_not_due(view_fixture: ViewFixture, over: Row, is_due: bool) -> None:
     key = master(expires_at=NOW)
     tables = {"key_masters": [key], "rotation_policies": [policy()], "key_rotations": [rotation(key, **over)]}
-    assert (due(stand_in, **tables) is not None) == is_due
+    assert (due(view_fixture, **tables) is not None) == is_due
 
 
 @pytest.mark.parametrize(("succeeded", "is_due"), [(-HOUR, False), (0 * HOUR, True), (HOUR, True)], ids=str)
 def test_a_retry_is_pending_no_more_once_another_rotation_has_succeeded(
-    stand_in: StandIn, succeeded: dt.timedelta, is_due: bool
+    view_fixture: ViewFixture, succeeded: dt.timedelta, is_due: bool
 ) -> None:
     key = master(expires_at=NOW)
     failure = rotation(key, status="FAILED", failed_at=NOW - DAY, next_retry_at=NOW - HOUR, retry_count=0)
     success = rotation(key, status="COMPLETED", completed_at=NOW - DAY + succeeded)
     tables = {"key_masters": [key], "rotation_policies": [policy()], "key_rotations": [failure, success]}
-    assert (due(stand_in, **tables) is not None) == is_due
+    assert (due(view_fixture, **tables) is not None) == is_due
 
 
-def test_a_passed_limit_goes_before_a_near_one_and_then_the_reasons_have_their_order(stand_in: StandIn) -> None:
+def test_a_passed_limit_precedes_a_near_one_and_then_reasons_have_an_order(view_fixture: ViewFixture) -> None:
     key = master(activated_at=NOW - 90 * DAY, expires_at=NOW + HOUR)
     live = version(key, activated_at=NOW - 30 * DAY + HOUR, version_number=7)
     timed = policy(
         rotation_interval_days=90, rotation_window_start="22:00", rotation_window_end="02:00", timezone="Asia/Tokyo"
     )
     aged = policy(max_key_age_days=30)
-    shown = stand_in.look("rotations_due", key_masters=[key], key_versions=[live], rotation_policies=[aged, timed])
+    shown = view_fixture.look("rotations_due", key_masters=[key], key_versions=[live], rotation_policies=[aged, timed])
     assert shown == [
         {
             "id": key["id"],
@@ -209,7 +213,7 @@ def test_a_passed_limit_goes_before_a_near_one_and_then_the_reasons_have_their_o
     ]
 
 
-def test_of_several_policies_the_first_to_be_reached_counts_and_then_the_name(stand_in: StandIn) -> None:
+def test_of_several_policies_the_first_to_be_reached_counts_and_then_the_name(view_fixture: ViewFixture) -> None:
     key = master(activated_at=NOW - 100 * DAY)
     policies = [
         policy(policy_name="b", rotation_interval_days=60),
@@ -220,19 +224,19 @@ def test_of_several_policies_the_first_to_be_reached_counts_and_then_the_name(st
     ]
     for _ in policies:
         policies = [*policies[1:], policies[0]]
-        (shown,) = stand_in.look("rotations_due", key_masters=[key], rotation_policies=policies)
+        (shown,) = view_fixture.look("rotations_due", key_masters=[key], rotation_policies=policies)
         assert (shown["policy_name"], shown["due_at"], shown["reasons"]) == ("Z", NOW - 40 * DAY, ["time"])
 
 
-def test_limits_beyond_all_times_and_counters_are_never_reached(stand_in: StandIn) -> None:
+def test_limits_beyond_all_times_and_counters_are_never_reached(view_fixture: ViewFixture) -> None:
     key = master(activated_at=dt.datetime(1, 1, 1, tzinfo=dt.UTC), expires_at=NOW + 9000 * DAY)
     live = version(key, activated_at=key["activated_at"], usage_count=2**63 - 1, data_volume_bytes=2**63 - 1)
     largest = policy(rotation_interval_days=2**31 - 1, max_key_age_days=2**31 - 1, max_data_volume_mb=2**63 - 1)
     tables = {"key_masters": [key], "key_versions": [live]}
-    assert due(stand_in, rotation_policies=[largest], **tables) is None
+    assert due(view_fixture, rotation_policies=[largest], **tables) is None
     noticed = largest | {"notify_before_rotation_hours": 2**31 - 1}
-    assert due(stand_in, rotation_policies=[noticed], **tables) == (["expiry"], False)
+    assert due(view_fixture, rotation_policies=[noticed], **tables) == (["expiry"], False)
     most_operations = policy(max_operations=2**63 - 1)
-    assert due(stand_in, rotation_policies=[most_operations], **tables) == (["usage"], True)
+    assert due(view_fixture, rotation_policies=[most_operations], **tables) == (["usage"], True)
     for megabytes, answer in ((2**43 - 1, (["volume"], True)), (2**43, None)):
-        assert due(stand_in, rotation_policies=[policy(max_data_volume_mb=megabytes)], **tables) == answer
+        assert due(view_fixture, rotation_policies=[policy(max_data_volume_mb=megabytes)], **tables) == answer

@@ -22,7 +22,7 @@ PAGE = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
 SECONDS = 60
 
 
-def test_pg_cron_refreshes_the_views_as_the_page_says() -> None:
+def test_pg_cron_refreshes_the_views_as_documented() -> None:
     """But for the schedule, which would have the test wait for five minutes."""
     try:
         server = start_with_pg_cron()

@@ -1,4 +1,4 @@
-"""What is due gets one rotation, by whichever host; what failed is tried again when its time has come."""
+"""A due key gets one rotation, whichever host schedules it; failed rotations are planned again at their time."""
 
 import datetime as dt
 import json
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kms_schema.rotations import Scheduled
-from tests.rotations.scenes import DAY, HOUR, a_key, a_policy, a_rotation, queue_of, set_values, stored
+from tests.rotations.setups import DAY, HOUR, a_key, a_policy, a_rotation, queue_of, set_values, stored
 from tests.support.rows import smallest
 from tests.support.rows.smallest import Row, insert
 from tests.support.shared import SharedDatabase
@@ -39,7 +39,7 @@ def rotations(shared: SharedDatabase) -> list[tuple[Any, ...]]:
         ("expiry", "scheduled", NO_DATE, {"expires_at": HOUR}, {}, None),
     ],
 )
-def test_a_key_that_is_due_gets_one_rotation_that_says_why(  # noqa: PLR0917  (pytest passes each by its name)
+def test_a_due_key_gets_one_rotation_with_its_reason(  # noqa: PLR0917  (pytest passes each by its name)
     shared: SharedDatabase, reason: str, trigger: str, limits: Row, key: Row, live: Row, entry: Row | None
 ) -> None:
     policy = a_policy(shared.connection, **limits)
@@ -85,7 +85,7 @@ def test_a_key_that_only_expires_is_not_rotated_again_and_again(
     assert queue_of(shared.connection).schedule_due().scheduled == scheduled
 
 
-def test_a_round_takes_no_more_than_it_is_told(shared: SharedDatabase) -> None:
+def test_a_round_plans_at_most_its_limit(shared: SharedDatabase) -> None:
     a_policy(shared.connection)
     for _ in range(5):
         a_key(shared.connection)
@@ -110,7 +110,7 @@ def failed(shared: SharedDatabase, key: Row | None = None, **over: Any) -> Row:
     ],
     ids=["now", "never", "later", "none left", "one left"],
 )
-def test_what_failed_is_tried_again_when_its_time_has_come(shared: SharedDatabase, over: Row, retried: int) -> None:
+def test_a_failed_rotation_is_planned_again_at_its_time(shared: SharedDatabase, over: Row, retried: int) -> None:
     rotation = failed(shared, **over)
     assert queue_of(shared.connection).schedule_due().retried == retried
     status, count, again = stored(shared.connection, rotation["id"], "status", "retry_count", "next_retry_at")
@@ -128,7 +128,7 @@ def test_a_retry_that_a_success_has_made_needless_is_forgotten(shared: SharedDat
     assert stored(shared.connection, rotation["id"], "status", "next_retry_at") == ("FAILED", None)
 
 
-def test_a_key_that_has_an_open_rotation_gets_no_second_one_by_a_retry(shared: SharedDatabase) -> None:
+def test_a_retry_does_not_open_a_second_rotation(shared: SharedDatabase) -> None:
     rotation = failed(shared)
     a_rotation(shared.connection, {"id": rotation["key_id"]})
     assert queue_of(shared.connection).schedule_due().retried == 0
@@ -190,7 +190,7 @@ def test_a_new_limit_below_the_ceilings_is_caught_up_with(shared: SharedDatabase
     assert [row["reasons"] for row in queue.due()] == reasons
 
 
-def test_nobody_sets_a_ceiling_or_a_type_of_their_own(shared: SharedDatabase) -> None:
+def test_clients_cannot_set_a_ceiling_or_a_type(shared: SharedDatabase) -> None:
     a_key(shared.connection, live={"usage_count": 7})
     for change in (
         "usage_ceiling = 6",

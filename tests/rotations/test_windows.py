@@ -52,7 +52,7 @@ def test_an_hour_that_the_clocks_leave_out_is_in_no_window(minute: int) -> None:
 
 
 @pytest.mark.parametrize("minute", range(0, 240, 15))
-def test_an_hour_that_comes_twice_is_in_its_window_twice(minute: int) -> None:
+def test_a_repeated_hour_is_in_its_window_twice(minute: int) -> None:
     at = dt.datetime(2025, 11, 2, 4, tzinfo=dt.UTC) + dt.timedelta(minutes=minute)
     assert Window("nightly", "01:00", "02:00", "America/New_York").is_open(at) == (60 <= minute < 180)
 

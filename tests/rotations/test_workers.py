@@ -13,7 +13,7 @@ from typing import TypeVar
 import pytest
 
 from kms_schema.rotations import Claim, LeaseLost
-from tests.rotations.scenes import a_key, a_policy, a_rotation, queue_of, stored
+from tests.rotations.setups import a_key, a_policy, a_rotation, queue_of, stored
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
 from tests.support.engines.programs import REPOSITORY
@@ -47,7 +47,7 @@ def at_once(number: int, database: Database, does: Callable[[Connection, int], R
 
 
 @pytest.mark.parametrize("workers", [2, 8])
-def test_workers_at_once_never_get_the_same_rotation_and_leave_none(database: Database, workers: int) -> None:
+def test_concurrent_workers_claim_each_rotation_exactly_once(database: Database, workers: int) -> None:
     with closing(database.connect()) as connection:
         execute(connection, "BEGIN")
         made = {a_rotation(connection)["id"] for _ in range(ROTATIONS)}
@@ -81,7 +81,7 @@ def test_hosts_that_schedule_at_once_plan_each_key_once(database: Database) -> N
         assert counts == (ROTATIONS, ROTATIONS)
 
 
-def test_workers_at_once_take_a_lease_that_ran_out_over_once(database: Database) -> None:
+def test_concurrent_workers_take_an_expired_lease_over_once(database: Database) -> None:
     with closing(database.connect()) as connection:
         a_rotation(connection)
         assert queue_of(connection).claim("worker-1", dt.timedelta(milliseconds=1))
@@ -126,7 +126,7 @@ def test_a_worker_that_is_killed_is_replaced_when_its_lease_ends_and_not_before(
         assert (found.id, found.taken_over_from) == (rotation["id"], claimed_by)
 
 
-def test_what_a_late_worker_made_goes_with_the_transaction_that_cannot_complete_it(database: Database) -> None:
+def test_the_version_of_a_late_worker_is_rolled_back_with_its_transaction(database: Database) -> None:
     with closing(database.connect()) as connection, closing(database.connect()) as other:
         key = a_key(connection)
         a_rotation(connection, key)

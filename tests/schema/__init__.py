@@ -1,1 +1,1 @@
-"""What the schema accepts, refuses, records and shows."""
+"""Tests of the rules, the recorded entries and the views of the schema."""

@@ -1,4 +1,4 @@
-"""What the tests of keys and their versions share: stored rows, and changes that the database refuses."""
+"""Stored rows and refused changes, for the tests of keys and their versions."""
 
 import datetime as dt
 from typing import Any
@@ -18,7 +18,7 @@ SQLSTATES = {
     "prevent_key_version_delete": RESTRICT_VIOLATION,
     "prevent_key_version_destruction": RESTRICT_VIOLATION,
 }
-"""What PostgreSQL gives, by the beginning of a rule's name; all other rules are check violations."""
+"""PostgreSQL's SQLSTATE by the prefix of a rule's name; all other rules are check violations."""
 
 
 def stored(connection: Connection, table: str, row: Row) -> tuple[Any, ...] | None:

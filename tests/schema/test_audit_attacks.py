@@ -1,6 +1,6 @@
-"""The trail is written once: every way through SQL to change, remove, forge or silence an entry is refused.
+"""Entries are written once: all SQL that changes, removes, forges or suppresses an entry is refused.
 
-What only SQLite can be told is in `test_audit_attacks_on_sqlite.py`.
+Attacks on SQLite only are in `test_audit_attacks_on_sqlite.py`.
 """
 
 import datetime as dt
@@ -52,7 +52,7 @@ CHANGES = {
     ),
     "UPDATE RETURNING": ("UPDATE key_audit_logs SET user_id = 'nobody' RETURNING id", NO_UPDATE),
 }
-"""What both engines can be told."""
+"""Attacks on both engines."""
 
 
 @pytest.mark.parametrize("attack", CHANGES)
@@ -108,7 +108,7 @@ CHANGES_ON_POSTGRESQL = {
 @pytest.mark.only_on("postgresql")
 @pytest.mark.parametrize("role", ["origin", "replica", "local"])
 @pytest.mark.parametrize("attack", [*CHANGES, *CHANGES_ON_POSTGRESQL])
-def test_postgresql_knows_no_other_way_to_change_them(trail: Connection, attack: str, role: str) -> None:
+def test_other_statements_of_postgresql_are_refused(trail: Connection, attack: str, role: str) -> None:
     execute(trail, "CREATE VIEW plain_trail AS SELECT * FROM key_audit_logs")
     execute(trail, f"SET LOCAL session_replication_role = {role}")
     statement, rule = {**CHANGES, **CHANGES_ON_POSTGRESQL}[attack]
@@ -169,7 +169,7 @@ def test_copy_brings_no_forged_entry(trail: Connection, columns: str) -> None:
 
 
 @pytest.mark.only_on("postgresql")
-def test_an_attack_whose_error_is_swallowed_changes_nothing(trail: Connection) -> None:
+def test_an_attack_with_a_caught_error_changes_nothing(trail: Connection) -> None:
     before = stored(trail, TABLE)
     for statement, _ in CHANGES.values():
         body = statement.removesuffix(" RETURNING id")
@@ -181,8 +181,8 @@ def test_an_attack_whose_error_is_swallowed_changes_nothing(trail: Connection) -
 def hijacker(database: Database) -> Iterator[Database]:
     """The database as seen by an application that may also make objects of its own, in a schema and temporarily."""
     name = sa.make_url(database.url).database
-    rights = (f"INSERT, SELECT ON {TABLE}", f"CREATE, TEMPORARY ON DATABASE {name}")
-    with login(database, *rights) as seen:
+    privileges = (f"INSERT, SELECT ON {TABLE}", f"CREATE, TEMPORARY ON DATABASE {name}")
+    with login(database, *privileges) as seen:
         yield seen
 
 
@@ -217,7 +217,7 @@ HIJACKS = {
 
 @pytest.mark.only_on("postgresql")
 @pytest.mark.parametrize("hijack", HIJACKS)
-def test_no_object_placed_first_gets_past_the_guard(hijacker: Database, hijack: str) -> None:
+def test_no_object_earlier_on_the_search_path_bypasses_the_guard_trigger(hijacker: Database, hijack: str) -> None:
     with closing(hijacker.connect()) as connection:
         for statement in HIJACKS[hijack]:
             execute(connection, statement)
@@ -226,8 +226,8 @@ def test_no_object_placed_first_gets_past_the_guard(hijacker: Database, hijack: 
         backdated = Forbidden({"timestamp": now() - dt.timedelta(days=9)}, GUARD)
         refuses_insert(connection, trail, audit_entry(), backdated)
         if hijack == "temporary keys":
-            stranger = insert(connection, "pg_temp.key_masters", id=key_master()["id"])
-            nobody = Forbidden({"key_id": stranger["id"]}, "fk_key_audit_logs_key_id_key_masters", "23503")
+            temporary = insert(connection, "pg_temp.key_masters", id=key_master()["id"])
+            nobody = Forbidden({"key_id": temporary["id"]}, "fk_key_audit_logs_key_id_key_masters", "23503")
             refuses_insert(connection, trail, audit_entry(), nobody)
         insert(connection, trail, **audit_entry())
         execute(connection, "SET search_path = pg_catalog")

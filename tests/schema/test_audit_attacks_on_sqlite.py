@@ -67,7 +67,7 @@ def test_no_insert_on_sqlite_replaces_or_forges_an_entry(shared: SharedDatabase,
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=in_words)
-def test_no_update_or_delete_on_sqlite_gets_through(shared: SharedDatabase, settings: Row) -> None:
+def test_every_update_and_delete_on_sqlite_is_refused(shared: SharedDatabase, settings: Row) -> None:
     apply_settings(shared.connection, settings)
     connection = shared.connection
     master = insert(connection, "key_masters", **active_key_master(key_id="watched"))

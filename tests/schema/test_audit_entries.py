@@ -53,7 +53,7 @@ FORGED: list[Row] = [
 
 STRICT = {"ignore_check_constraints": "OFF", "foreign_keys": "OFF"}
 LAX = {"ignore_check_constraints": "ON", "foreign_keys": "OFF"}
-"""What a SQLite client may have set. In this table even ignored CHECK constraints hold: a guard asks what they ask."""
+"""Settings of SQLite clients. In this table guard triggers repeat even CHECK constraints that a client ignores."""
 
 ACCEPTED: list[Row] = [
     *({"event_category": str(category)} for category in AuditCategory),
@@ -140,7 +140,7 @@ def test_a_plain_insert_works_and_the_server_sets_the_rest(shared: SharedDatabas
         assert recorded_by == "sqlite"
 
 
-def test_a_level_that_nobody_gives_is_low(shared: SharedDatabase) -> None:
+def test_the_default_level_is_low(shared: SharedDatabase) -> None:
     entry = audit_entry()
     del entry["security_level"]
     insert(shared.connection, TABLE, **entry)
@@ -148,12 +148,12 @@ def test_a_level_that_nobody_gives_is_low(shared: SharedDatabase) -> None:
 
 
 @pytest.mark.parametrize("forged", FORGED, ids=in_words)
-def test_what_the_server_sets_cannot_be_given(shared: SharedDatabase, forged: Row) -> None:
+def test_columns_that_the_database_sets_cannot_be_given(shared: SharedDatabase, forged: Row) -> None:
     refuses_insert(shared.connection, TABLE, audit_entry(), Forbidden(forged, GUARD))
 
 
 @pytest.mark.parametrize("column", SERVER_SET)
-def test_what_the_server_set_cannot_be_copied_into_another_entry(shared: SharedDatabase, column: str) -> None:
+def test_values_that_the_database_set_cannot_be_copied_into_another_entry(shared: SharedDatabase, column: str) -> None:
     copied = "INSERT INTO key_audit_logs ({0}event_type, event_category, event_description)"
     copied += " SELECT {0}'COPIED', event_category, event_description FROM key_audit_logs"
     execute(shared.connection, copied.format(""))
@@ -239,7 +239,7 @@ RESTORED: Row = {
 
 
 @pytest.mark.only_on("postgresql")
-def test_a_restore_by_the_owner_brings_back_what_the_server_had_set(shared: SharedDatabase) -> None:
+def test_a_restore_by_the_owner_keeps_values_that_the_database_had_set(shared: SharedDatabase) -> None:
     refuses_insert(shared.connection, TABLE, audit_entry(), Forbidden(RESTORED, GUARD))
     for other in ("off", "", "yes", "ON"):
         execute(shared.connection, f"SET LOCAL kms.restore = '{other}'")

@@ -115,15 +115,15 @@ def test_a_restore_by_the_owner_brings_rows_in_any_order_and_none_twice(sealed: 
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_restore_is_held_to_values(sealed: Connection, table: str, row: Row, rule: str) -> None:
+def test_constraints_apply_to_a_restore(sealed: Connection, table: str, row: Row, rule: str) -> None:
     execute(sealed, "SET LOCAL kms.restore = on")
     refuses(sealed, table, inserting(table, row), row, rule=rule)
 
 
 @pytest.mark.only_on("postgresql")
-def test_nobody_but_the_owner_restores_evidence(database: Database) -> None:
-    rights = [f"SELECT, INSERT ON {table}" for table in ROWS]
-    with login(database, *rights) as role, closing(role.connect()) as connection:
+def test_only_the_owner_restores_evidence(database: Database) -> None:
+    privileges = [f"SELECT, INSERT ON {table}" for table in ROWS]
+    with login(database, *privileges) as role, closing(role.connect()) as connection:
         execute(connection, "SET kms.restore = on")
         for table, row, rule in ((SEALS, seal(2), SEAL_GUARD), (LEAVES, page(), LEAF_GUARD)):
             refused(connection, inserting(table, row), row, rule=rule)

@@ -78,7 +78,7 @@ def test_a_sound_seal_is_accepted(empty: Connection, change: Row) -> None:
 
 
 @pytest.mark.parametrize("forbidden", FORBIDDEN_SEALS, ids=str)
-def test_a_seal_is_held_to_its_values(empty: Connection, forbidden: Forbidden) -> None:
+def test_constraints_of_a_seal(empty: Connection, forbidden: Forbidden) -> None:
     refuses_insert(empty, SEALS, seal(), forbidden)
 
 
@@ -98,7 +98,7 @@ FORBIDDEN_PAGES = [
 
 
 @pytest.mark.parametrize("forbidden", FORBIDDEN_PAGES, ids=str)
-def test_a_page_is_held_to_its_values(empty: Connection, forbidden: Forbidden) -> None:
+def test_constraints_of_a_page(empty: Connection, forbidden: Forbidden) -> None:
     insert(empty, SEALS, **seal(tree_size=1000))
     refuses_insert(empty, LEAVES, page(), forbidden)
     insert(empty, LEAVES, **page(hashes=HASH * 256))
@@ -113,7 +113,7 @@ FORBIDDEN_SUBTREES = [
 
 
 @pytest.mark.parametrize("forbidden", FORBIDDEN_SUBTREES, ids=str)
-def test_a_subtree_is_held_to_its_values(empty: Connection, forbidden: Forbidden) -> None:
+def test_constraints_of_a_subtree(empty: Connection, forbidden: Forbidden) -> None:
     insert(empty, SEALS, **seal(tree_size=70_000))
     refuses_insert(empty, SUBTREES, subtree(), forbidden)
     for level in (8, 16):

@@ -1,4 +1,4 @@
-"""Whom an application says that it acts for: a claim in the entries that the database writes, for one transaction."""
+"""The actor: a claim of the application in the entries that the database writes, for one transaction."""
 
 import re
 import sqlite3
@@ -76,7 +76,7 @@ def test_the_statements_of_the_page_work_as_written(database: Database) -> None:
     assert found == [("KEY_CREATED", None), ("KEY_REVOKED", "alice@example.com"), ("KEY_CREATED", None)]
 
 
-def test_the_claim_covers_what_is_flushed_in_the_block(session: Session) -> None:
+def test_the_actor_covers_changes_that_are_flushed_in_the_block(session: Session) -> None:
     key = a_key()
     with acting_for(session.connection(), "alice"):
         session.add(key)
@@ -106,7 +106,7 @@ def test_a_claim_ends_with_a_transaction_that_fails(session: Session) -> None:
 
 
 @pytest.mark.parametrize("actor", ["", "  ", "x" * 101, "a\0b"])
-def test_what_no_entry_could_carry_is_no_actor(session: Session, actor: str) -> None:
+def test_an_actor_that_does_not_fit_an_entry_is_refused(session: Session, actor: str) -> None:
     with pytest.raises(ValueError, match="1 to 100 characters"), acting_for(session.connection(), actor):
         pytest.fail("it was taken")
 
@@ -123,7 +123,7 @@ def test_a_claim_in_autocommit_is_no_claim(database: Database) -> None:
     engine.dispose()
 
 
-def test_a_claim_does_not_depend_on_what_was_left_by_others(database: Database, session: Session) -> None:
+def test_an_actor_replaces_a_leftover_one(database: Database, session: Session) -> None:
     with closing(database.connect()) as connection:
         if isinstance(connection, sqlite3.Connection):
             execute(connection, "DROP TRIGGER guard_key_audit_actor_insert")
@@ -137,7 +137,7 @@ def test_a_claim_does_not_depend_on_what_was_left_by_others(database: Database, 
 
 
 @pytest.mark.only_on("postgresql")
-def test_a_blank_setting_claims_nobody_and_a_long_one_says_what_is_wrong(database: Database) -> None:
+def test_a_blank_setting_is_no_actor_and_a_long_one_is_refused(database: Database) -> None:
     with closing(database.connect()) as connection:
         execute(connection, "SET kms.actor = '  '")
         insert(connection, "key_masters", **key_master())
@@ -170,9 +170,9 @@ def test_a_claim_that_is_left_does_not_commit_and_is_found_where_foreign_keys_ar
 
 
 @pytest.mark.only_on("postgresql")
-def test_nobody_but_the_owner_writes_such_an_entry_without_the_change(database: Database) -> None:
-    rights = ("INSERT, SELECT ON key_audit_logs", "INSERT, SELECT, UPDATE ON key_masters")
-    with login(database, *rights) as application, closing(application.connect()) as connection:
+def test_only_the_owner_writes_such_an_entry_without_the_change(database: Database) -> None:
+    privileges = ("INSERT, SELECT ON key_audit_logs", "INSERT, SELECT, UPDATE ON key_masters")
+    with login(database, *privileges) as application, closing(application.connect()) as connection:
         assert isinstance(connection, psycopg.Connection)
         for event in (*RecordedEvent, "key_revoked", " KEY_REVOKED", "KEY_REVOKED\t"):
             refused(

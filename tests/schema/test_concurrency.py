@@ -1,7 +1,6 @@
-"""Every rule that reads other rows, held against two sessions at once on PostgreSQL.
+"""Every rule that reads other rows, with two concurrent sessions on PostgreSQL.
 
-What they leave must be explained by one of them having come after the other, no forbidden state may be left, and
-nobody may be stopped by a deadlock.
+The result must equal that of a serial order, no forbidden state may remain, and no session may fail by a deadlock.
 """
 
 from collections.abc import Iterator
@@ -15,17 +14,17 @@ import pytest
 
 from tests.support.concurrency.many_sessions import (
     PARALLEL,
-    Moves,
+    Statements,
     circle_of_parents,
     circle_of_wrappers,
     line_of_parents,
     line_of_wrappers,
 )
-from tests.support.concurrency.pairs import RACES, Race
+from tests.support.concurrency.pairs import PAIRS, Pair
 from tests.support.concurrency.serial_results import SerialRun, comparable, run_in_order
 from tests.support.concurrency.sessions import Session
 from tests.support.concurrency.statements import (
-    Move,
+    Statement,
     activating,
     adding,
     changing,
@@ -38,7 +37,7 @@ from tests.support.concurrency.statements import (
 from tests.support.engines import Database, Engines
 from tests.support.random_operations.invariants import forbidden_states
 from tests.support.rows.smallest import key_version, now
-from tests.support.rows.table_dump import read_contents
+from tests.support.rows.table_dump import dump_tables
 from tests.support.statements import refused
 
 READ_COMMITTED, REPEATABLE_READ = "READ COMMITTED", "REPEATABLE READ"
@@ -51,30 +50,30 @@ pytestmark = pytest.mark.only_on("postgresql")
 
 @dataclass(frozen=True)
 class Course:
-    """What a race is run over: its rows in a database that each schedule has a copy of."""
+    """A pair with its rows in a database that each schedule copies."""
 
-    race: Race
+    pair: Pair
     rows: Database
-    moves: tuple[Move, Move]
+    statements: tuple[Statement, Statement]
     serial: dict[tuple[int, ...], SerialRun]
-    """What each move gives by itself, and both in each order."""
+    """The results of each statement alone, and of both in each order."""
 
 
 @pytest.fixture(scope="module")
 def course(engines: Engines, engine_name: str, request: pytest.FixtureRequest) -> Iterator[Course]:
-    race = request.param
+    pair = request.param
     database = engines[engine_name].create(engines.migrated(engine_name, "template"))
     with closing(database.connect()) as connection:
-        moves = race.make(connection)
+        statements = pair.make(connection)
         orders: tuple[tuple[int, ...], ...] = ((0,), (1,), (0, 1), (1, 0))
-        serial = {order: run_in_order(connection, [moves[position] for position in order]) for order in orders}
-    yield Course(race, database, moves, serial)
+        serial = {order: run_in_order(connection, [statements[position] for position in order]) for order in orders}
+    yield Course(pair, database, statements, serial)
     engines[engine_name].drop(database)
 
 
 @pytest.fixture
 def arena(course: Course, engines: Engines, engine_name: str) -> Iterator[Database]:
-    """A database of the schedule's own, with the rows of the race."""
+    """A database for one schedule, with the rows of the pair."""
     database = engines[engine_name].create(course.rows)
     yield database
     engines[engine_name].drop(database)
@@ -94,74 +93,79 @@ def sessions(database: Database, *isolations: str) -> Iterator[list[Session]]:
 
 
 def variants() -> list[Any]:
-    """Return each race with each pair of isolation levels, and in each order and with each ending that it can have.
+    """Return each pair with each pair of isolation levels, and in each order and with each ending that it can have.
 
     Without --full both are at the same level, and at REPEATABLE READ the first commits first: the other must fail then.
     """
     levels = product((READ_COMMITTED, REPEATABLE_READ), repeat=2)
     return [
         pytest.param(
-            race,
+            pair,
             isolations,
             first,
             ending,
-            id=f"{race}-{'-'.join(level.split()[0].lower() for level in isolations)}-{first}-{ending}",
+            id=f"{pair}-{'-'.join(level.split()[0].lower() for level in isolations)}-{first}-{ending}",
             marks=()
             if isolations == (READ_COMMITTED, READ_COMMITTED)
             or (isolations == (REPEATABLE_READ, REPEATABLE_READ) and ending == ENDINGS[0])
             else pytest.mark.full,
         )
-        for race, isolations, first, ending in product(RACES, levels, (0, 1), ENDINGS)
-        if not (race.destroys and isolations[1] == REPEATABLE_READ)
+        for pair, isolations, first, ending in product(PAIRS, levels, (0, 1), ENDINGS)
+        if not (pair.destroys and isolations[1] == REPEATABLE_READ)
     ]
 
 
 @pytest.mark.parametrize(("course", "isolations", "first", "ending"), variants(), indirect=["course"])
-def test_two_sessions_at_once_leave_what_two_in_order_would(
+def test_concurrent_sessions_have_the_result_of_a_serial_order(
     course: Course, arena: Database, isolations: tuple[str, str], first: int, ending: str
 ) -> None:
     serial = course.serial
-    with closing(arena.connect()) as observer, sessions(arena, *isolations) as pair:
+    with closing(arena.connect()) as observer, sessions(arena, *isolations) as both:
         assert isinstance(observer, psycopg.Connection)
-        committed = play(pair, course.moves, observer, first=first, ending=ending)
-        contents = read_contents(observer)
-    assert forbidden_states(contents) == []
-    assert committed, f"both lost: {[session.error for session in pair]}"
+        committed = play(both, course.statements, observer, first=first, ending=ending)
+        dump = dump_tables(observer)
+    assert forbidden_states(dump) == []
+    assert committed, f"both lost: {[session.error for session in both]}"
     if ending == "first rolls back":
-        assert committed == {1 - first}, f"nobody was left to lose to: {pair[1 - first].error}"
-    left = SerialRun(frozenset(), comparable(contents))
+        assert committed == {1 - first}, f"the other statement failed, too: {both[1 - first].error}"
+    left = SerialRun(frozenset(), comparable(dump))
     order = next((order for order in permutations(committed) if serial[order] == left), None)
-    assert order, f"no order of {committed} gives this: {left.contents}"
+    assert order, f"no order of {committed} gives this: {left.dump}"
     for loser in {0, 1} - committed - ({first} if ending == "first rolls back" else set()):
-        error = pair[loser].error
+        error = both[loser].error
         assert error is not None
         if error.sqlstate != SERIALIZATION_FAILURE:
             assert serial[*order, loser].refused, f"refused only because the other was there: {error}"
 
 
-@pytest.mark.parametrize("course", RACES, ids=str, indirect=True)
-def test_each_race_is_worth_running(course: Course) -> None:
-    """Each move is allowed by itself, and the second is refused as the race says."""
+@pytest.mark.parametrize("course", PAIRS, ids=str, indirect=True)
+def test_each_pair_conflicts(course: Course) -> None:
+    """Each statement succeeds alone, and the second is refused as the pair defines."""
     serial = course.serial
     assert not serial[0,].refused
     assert not serial[1,].refused
     orders = [bool(serial[order].refused) for order in ((0, 1), (1, 0))]
-    assert sum(orders) == {"in both orders": 2, "in one order": 1, "in no order": 0}[course.race.second_is_refused]
+    assert sum(orders) == {"in both orders": 2, "in one order": 1, "in no order": 0}[course.pair.second_is_refused]
 
 
 def play(
-    pair: list[Session], moves: tuple[Move, Move], observer: psycopg.Connection[Any], *, first: int, ending: str
+    both: list[Session],
+    statements: tuple[Statement, Statement],
+    observer: psycopg.Connection[Any],
+    *,
+    first: int,
+    ending: str,
 ) -> set[int]:
-    """Make both moves at once, end both transactions, and return the positions of those that committed."""
+    """Run both statements at once, end both transactions, and return the positions of those that committed."""
     second = 1 - first
-    assert not pair[first].start(moves[first], observer), "there was nobody to wait for"
-    second_waits = pair[second].start(moves[second], observer)
+    assert not both[first].start(statements[first], observer), "the first statement waits"
+    second_waits = both[second].start(statements[second], observer)
     if ending == "first rolls back":
-        assert pair[first].finish() is None
-        pair[first].roll_back()
-        return {second} if pair[second].commit() else set()
+        assert both[first].finish() is None
+        both[first].roll_back()
+        return {second} if both[second].commit() else set()
     order = [second, first] if ending == "second commits first" and not second_waits else [first, second]
-    return {position for position in order if pair[position].commit()}
+    return {position for position in order if both[position].commit()}
 
 
 @pytest.fixture
@@ -183,31 +187,31 @@ def observer(postgresql: Database) -> Iterator[psycopg.Connection[Any]]:
 @pytest.mark.parametrize("isolation", [READ_COMMITTED, REPEATABLE_READ])
 @pytest.mark.parametrize("circle", [circle_of_parents, circle_of_wrappers])
 def test_three_sessions_do_not_close_a_circle(
-    postgresql: Database, observer: psycopg.Connection[Any], circle: Moves, isolation: str
+    postgresql: Database, observer: psycopg.Connection[Any], circle: Statements, isolation: str
 ) -> None:
-    moves = circle(observer)
+    statements = circle(observer)
     with sessions(postgresql, isolation, isolation, isolation) as three:
-        for session, move in zip(three, moves, strict=True):
-            session.start(move, observer)
+        for session, statement in zip(three, statements, strict=True):
+            session.start(statement, observer)
         committed = [session.commit() for session in three]
-    assert forbidden_states(read_contents(observer)) == []
+    assert forbidden_states(dump_tables(observer)) == []
     assert sum(committed) in {1, 2}, [session.error for session in three]
     assert not any(isinstance(session.error, psycopg.errors.DeadlockDetected) for session in three)
 
 
 @pytest.mark.parametrize("line", [line_of_parents, line_of_wrappers])
 @pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1)])
-def test_waiting_for_the_advisory_lock_holds_up_nobody_who_has_it(
-    postgresql: Database, observer: psycopg.Connection[Any], line: Moves, order: tuple[int, ...]
+def test_a_wait_for_the_advisory_lock_does_not_block_its_holder(
+    postgresql: Database, observer: psycopg.Connection[Any], line: Statements, order: tuple[int, ...]
 ) -> None:
     """An older snapshot must lock the whole chain, so this is for READ COMMITTED; others retry (40001, 40P01)."""
-    moves = line(observer)
+    statements = line(observer)
     with sessions(postgresql, *[READ_COMMITTED] * 3) as three:
         for position in order:
-            three[position].start(moves[position], observer)
+            three[position].start(statements[position], observer)
         for position in order:
             assert three[position].commit(), three[position].error
-    assert forbidden_states(read_contents(observer)) == []
+    assert forbidden_states(dump_tables(observer)) == []
 
 
 def test_a_rotation_that_begins_with_its_new_version_and_a_revocation_do_not_deadlock(
@@ -225,25 +229,25 @@ def test_a_rotation_that_begins_with_its_new_version_and_a_revocation_do_not_dea
             assert not rotation.start(step, observer)
         assert rotation.commit()
         assert revocation.commit()
-    assert forbidden_states(read_contents(observer)) == []
+    assert forbidden_states(dump_tables(observer)) == []
 
 
 @pytest.mark.parametrize("isolation", [READ_COMMITTED, REPEATABLE_READ])
 @pytest.mark.parametrize("work", PARALLEL, ids=lambda work: work.__name__)
 def test_everyday_work_does_not_wait(
-    postgresql: Database, observer: psycopg.Connection[Any], work: Moves, isolation: str
+    postgresql: Database, observer: psycopg.Connection[Any], work: Statements, isolation: str
 ) -> None:
-    moves = work(observer)
-    with sessions(postgresql, isolation, isolation) as pair:
-        for session, move in zip(pair, moves, strict=True):
-            assert not session.start(move, observer), f"{move.statement} waits"
-        assert [session.commit() for session in reversed(pair)] == [True, True]
+    statements = work(observer)
+    with sessions(postgresql, isolation, isolation) as both:
+        for session, statement in zip(both, statements, strict=True):
+            assert not session.start(statement, observer), f"{statement.sql} waits"
+        assert [session.commit() for session in reversed(both)] == [True, True]
 
 
 @pytest.mark.parametrize("isolation", [REPEATABLE_READ, "SERIALIZABLE"])
 def test_destroying_a_version_wants_read_committed(observer: psycopg.Connection[Any], isolation: str) -> None:
     destroyed = version(observer, kek(observer))
-    move = destroying(destroyed)
+    statement = destroying(destroyed)
     observer.execute(f"BEGIN ISOLATION LEVEL {isolation}".encode())
-    refused(observer, move.statement, move.parameters, rule="prevent_key_version_destruction", sqlstate="25000")
+    refused(observer, statement.sql, statement.parameters, rule="prevent_key_version_destruction", sqlstate="25000")
     observer.execute("ROLLBACK")

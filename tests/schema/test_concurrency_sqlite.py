@@ -7,12 +7,12 @@ from contextlib import closing
 
 import pytest
 
-from tests.support.concurrency.pairs import RACES, Race
+from tests.support.concurrency.pairs import PAIRS, Pair
 from tests.support.concurrency.serial_results import comparable, run_in_order
-from tests.support.concurrency.statements import Move
+from tests.support.concurrency.statements import Statement
 from tests.support.engines import Database, Engines, parse_names
 from tests.support.random_operations.invariants import forbidden_states
-from tests.support.rows.table_dump import read_contents
+from tests.support.rows.table_dump import dump_tables
 from tests.support.statements import execute
 
 
@@ -39,10 +39,10 @@ def connect(database: Database, patience_ms: int) -> sqlite3.Connection:
     return connection
 
 
-def make(connection: sqlite3.Connection, move: Move) -> bool:
-    """Make a move in an open transaction and commit it; return whether the rules allowed it."""
+def make(connection: sqlite3.Connection, statement: Statement) -> bool:
+    """Run a statement in an open transaction and commit it; return True if no rule refused it."""
     try:
-        execute(connection, move.statement, move.parameters)
+        execute(connection, statement.sql, statement.parameters)
     except sqlite3.IntegrityError:
         connection.execute("ROLLBACK")
         return False
@@ -51,45 +51,45 @@ def make(connection: sqlite3.Connection, move: Move) -> bool:
 
 
 @pytest.mark.parametrize("first", [0, 1])
-@pytest.mark.parametrize("race", RACES, ids=str)
-def test_a_second_writer_is_turned_away_and_finds_what_the_first_left(
-    database: Database, race: Race, first: int
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_a_second_writer_gets_busy_and_then_sees_the_result_of_the_first(
+    database: Database, pair: Pair, first: int
 ) -> None:
     with closing(connect(database, 0)) as earlier, closing(connect(database, 0)) as later:
-        moves = race.make(earlier)
-        order = (moves[first], moves[1 - first])
+        statements = pair.make(earlier)
+        order = (statements[first], statements[1 - first])
         serial = run_in_order(earlier, order)
         for connection in (earlier, later):
             connection.execute("BEGIN")
             connection.execute("SELECT count(*) FROM key_masters").fetchone()  # the snapshot
-        execute(earlier, order[0].statement, order[0].parameters)
+        execute(earlier, order[0].sql, order[0].parameters)
         with pytest.raises(sqlite3.OperationalError, match="locked"):
-            execute(later, order[1].statement, order[1].parameters)
+            execute(later, order[1].sql, order[1].parameters)
         earlier.execute("COMMIT")
         with pytest.raises(sqlite3.OperationalError, match="locked"):  # its snapshot is of before
-            execute(later, order[1].statement, order[1].parameters)
+            execute(later, order[1].sql, order[1].parameters)
         later.execute("ROLLBACK")
         later.execute("BEGIN")
         assert make(later, order[1]) == (not serial.refused)
-        contents = read_contents(later)
-    assert comparable(contents) == serial.contents
-    assert forbidden_states(contents) == []
+        dump = dump_tables(later)
+    assert comparable(dump) == serial.dump
+    assert forbidden_states(dump) == []
 
 
 @pytest.mark.parametrize("first", [0, 1])
-@pytest.mark.parametrize("race", RACES, ids=str)
-def test_a_second_writer_that_waits_finds_what_the_first_left(database: Database, race: Race, first: int) -> None:
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_a_second_writer_that_waits_sees_the_result_of_the_first(database: Database, pair: Pair, first: int) -> None:
     with closing(connect(database, 0)) as earlier, closing(connect(database, 10_000)) as later:
-        moves = race.make(earlier)
-        order = (moves[first], moves[1 - first])
+        statements = pair.make(earlier)
+        order = (statements[first], statements[1 - first])
         serial = run_in_order(earlier, order)
         earlier.execute("BEGIN IMMEDIATE")
-        execute(earlier, order[0].statement, order[0].parameters)
+        execute(earlier, order[0].sql, order[0].parameters)
         with ThreadPoolExecutor(max_workers=1) as aside:
             waiting = aside.submit(lambda: (later.execute("BEGIN IMMEDIATE"), make(later, order[1]))[1])
             assert not waiting.done()
             earlier.execute("COMMIT")
             assert waiting.result(timeout=20) == (not serial.refused)
-        contents = read_contents(later)
-    assert comparable(contents) == serial.contents
-    assert forbidden_states(contents) == []
+        dump = dump_tables(later)
+    assert comparable(dump) == serial.dump
+    assert forbidden_states(dump) == []

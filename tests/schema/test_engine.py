@@ -45,7 +45,7 @@ def test_a_url_object_and_options_are_taken_too(database: Database) -> None:
     ("pragma", "value"),
     [("foreign_keys", 1), ("recursive_triggers", 1), ("journal_mode", "wal"), ("busy_timeout", 30_000)],
 )
-def test_sqlite_connections_have_what_the_schema_wants(database: Database, pragma: str, value: object) -> None:
+def test_sqlite_connections_have_the_settings_of_the_schema(database: Database, pragma: str, value: object) -> None:
     engine = database.engine()
     with engine.connect() as first, engine.connect() as second:
         for connection in (first, second):

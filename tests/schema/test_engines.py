@@ -102,7 +102,7 @@ def test_a_name_that_is_no_engine_is_refused(option: str) -> None:
         parse_names(option)
 
 
-def test_a_refusal_by_another_rule_or_none_at_all_is_told_apart(shared: SharedDatabase) -> None:
+def test_a_refusal_by_another_rule_or_no_refusal_fails(shared: SharedDatabase) -> None:
     connection = shared.connection
     execute(connection, "CREATE TEMP TABLE held (n integer, CONSTRAINT held_n_positive CHECK (n > 0))")
     insert = "INSERT INTO held VALUES (:n)"

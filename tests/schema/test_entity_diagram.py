@@ -12,7 +12,7 @@ from tools.entity_diagram import entity_diagram
 DIAGRAM = entity_diagram().splitlines()
 TABLES = {name: table for name, table in Base.metadata.tables.items() if "only_on" not in table.info}
 
-# What https://mermaid.js.org/syntax/entityRelationshipDiagram.html says of a line, each of a single form.
+# Cardinalities in https://mermaid.js.org/syntax/entityRelationshipDiagram.html, each in one form.
 WORD = r"[A-Za-z_]\w*"
 ENTITY = re.compile(rf"    (?P<table>{WORD}) \{{")
 ATTRIBUTE = re.compile(
@@ -78,13 +78,13 @@ def test_keys_and_vocabularies_are_shown_and_marked(name: str) -> None:
     assert {column.name for column in table.columns if isinstance(column.type, sa.Enum)} <= shown.keys()
 
 
-def test_unique_keys_are_told_apart_by_their_width() -> None:
+def test_unique_keys_differ_by_the_number_of_columns() -> None:
     assert columns_by_table()[KeyMaster.__tablename__]["key_id"] == "UK"
     assert columns_by_table()[KeyVersion.__tablename__]["version_number"] == ""
     assert '        integer version_number "unique with key_id"' in DIAGRAM
 
 
-def test_the_ends_of_a_line_say_how_many_rows_there_may_be() -> None:
+def test_the_ends_of_a_line_show_the_cardinality() -> None:
     ends = {(child, columns): (parent, many) for _, parent, many, child, columns, _ in relationships()}
     rotations = KeyRotation.__tablename__
     assert ends[KeyVersion.__tablename__, "key_id"] == ("||", "o{")

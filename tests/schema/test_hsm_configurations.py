@@ -159,7 +159,7 @@ def test_a_configuration_name_is_taken_once(shared: SharedDatabase) -> None:
 
 
 @pytest.mark.parametrize("change", [{"id": uuid.uuid4()}, {"created_at": now()}], ids=",".join)
-def test_what_a_configuration_is_never_changes(shared: SharedDatabase, change: Row) -> None:
+def test_identity_columns_of_a_configuration_never_change(shared: SharedDatabase, change: Row) -> None:
     row = insert(shared.connection, TABLE, **hsm_configuration())
     refuses_update(shared.connection, TABLE, row, Forbidden(change, "protect_hsm_configuration_identity"))
 
@@ -173,7 +173,7 @@ def test_updated_at_is_the_time_of_the_last_change(shared: SharedDatabase) -> No
     assert "2021" in str(value_of(shared.connection, TABLE, row, "updated_at"))
 
 
-def test_what_the_caller_leaves_out_is_filled_in(shared: SharedDatabase) -> None:
+def test_missing_values_get_defaults(shared: SharedDatabase) -> None:
     execute(
         shared.connection,
         f"INSERT INTO {TABLE} (provider, configuration_name) VALUES ('pkcs11', 'plain')",  # noqa: S608

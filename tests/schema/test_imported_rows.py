@@ -85,7 +85,7 @@ def test_an_actor_is_named_in_each_entry(shared: SharedDatabase) -> None:
     refused(shared.connection, f"SET LOCAL kms.actor = '{'x' * 101}'; {ONE_KEY}", rule="kms.actor has 101 characters")
 
 
-def test_a_key_is_brought_up_to_date_by_all_of_its_versions(shared: SharedDatabase) -> None:
+def test_a_key_is_updated_from_all_of_its_versions(shared: SharedDatabase) -> None:
     at = now()
     master = insert(shared.connection, "key_masters", **active_key_master(created_at=at, activated_at=at))
     made = {"created_at": at, "activated_at": at, "deactivated_at": at}
@@ -99,7 +99,7 @@ def test_a_key_is_brought_up_to_date_by_all_of_its_versions(shared: SharedDataba
 
 @pytest.mark.only_on("postgresql")
 def test_the_entries_of_a_statement_are_written_at_once(shared: SharedDatabase) -> None:
-    """What costs most is a statement of its own for each entry; COPY is one as INSERT is."""
+    """A statement for each entry would cost most; COPY is one statement, as INSERT is."""
     execute(shared.connection, "SET LOCAL track_functions = 'all'")
     after = last_sequence(shared.connection)
     insert_all(shared, "key_masters", (masters := [active_key_master() for _ in range(MANY)]))
@@ -112,7 +112,7 @@ def test_the_entries_of_a_statement_are_written_at_once(shared: SharedDatabase) 
 
 
 @pytest.mark.only_on("postgresql")
-def test_who_brought_many_reads_no_table_for_one(shared: SharedDatabase) -> None:
+def test_after_many_rows_a_single_row_causes_no_table_scan(shared: SharedDatabase) -> None:
     """A session keeps the plan of its first statement: one for thousands would read all versions for a single one."""
     masters = [active_key_master() for _ in range(20 * MANY)]
     for begun in range(0, len(masters), MANY):
@@ -124,7 +124,7 @@ def test_who_brought_many_reads_no_table_for_one(shared: SharedDatabase) -> None
     FROM key_masters WHERE key_size_bits = 256"""
     for number in (1, 2):
         execute(shared.connection, "ANALYZE key_masters")
-        execute(shared.connection, "ANALYZE key_versions")  # what was planned before is planned anew
+        execute(shared.connection, "ANALYZE key_versions")  # invalidates cached plans
         execute(shared.connection, statement, {"version": number, "blob": envelope(256)})
     read = "SELECT sum(seq_tup_read) FROM pg_stat_xact_user_tables WHERE relname IN ('key_masters', 'key_versions')"
     (before,) = execute(shared.connection, read).fetchone()

@@ -28,16 +28,18 @@ def objects(engine: str) -> Objects:
 def indexes(engine: str) -> dict[str, str]:
     """Return the definition of each index by its name."""
     found = objects(engine).items()
-    return {name.partition(" ")[2]: str(facts["definition"]) for name, facts in found if name.startswith("index ")}
+    return {
+        name.partition(" ")[2]: str(attributes["definition"]) for name, attributes in found if name.startswith("index ")
+    }
 
 
 def constraints(engine: str, kind: str) -> dict[str, str]:
     """Return the definition of each constraint of a kind by its name."""
     found = objects(engine).items()
     return {
-        name.partition(".")[2]: str(facts["definition"])
-        for name, facts in found
-        if name.startswith("constraint ") and facts["definition"].startswith(kind)
+        name.partition(".")[2]: str(attributes["definition"])
+        for name, attributes in found
+        if name.startswith("constraint ") and attributes["definition"].startswith(kind)
     }
 
 
@@ -60,7 +62,7 @@ def test_no_reason_is_of_an_index_that_is_gone() -> None:
 
 @pytest.mark.parametrize("name", INDEX_REASONS)
 def test_a_query_that_is_a_reason_is_answered_by_the_index(name: str) -> None:
-    # What it is answered by in truth, test_workload_plans.py sees.
+    # test_workload_plans.py checks the indexes that a query really uses.
     assert [query for query in INDEX_REASONS[name].queries if name not in QUERIES[query].indexes] == []
 
 

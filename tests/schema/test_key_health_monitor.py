@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from tests.support.views.oracle import Row
-from tests.support.views.view_fixture import NOW, StandIn, entry, failure, master, policy, rotation, version
+from tests.support.views.view_fixture import NOW, ViewFixture, entry, failure, master, policy, rotation, version
 
 pytestmark = pytest.mark.versions("all")
 
@@ -15,9 +15,9 @@ DAY = dt.timedelta(days=1)
 MIDNIGHT = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def health(stand_in: StandIn, key: Row, at: dt.datetime = NOW, **tables: list[Row]) -> tuple[int, list[str]]:
+def health(view_fixture: ViewFixture, key: Row, at: dt.datetime = NOW, **tables: list[Row]) -> tuple[int, list[str]]:
     """Return score and warnings of a key."""
-    (shown,) = stand_in.look("key_health_monitor", at, key_masters=[key], **tables)
+    (shown,) = view_fixture.look("key_health_monitor", at, key_masters=[key], **tables)
     return shown["health_score"], shown["security_warnings"]
 
 
@@ -53,16 +53,16 @@ HEALTHY: tuple[int, list[str]] = (100, [])
     ],
     ids=str,
 )
-def test_what_a_keys_own_row_takes_off_its_score(stand_in: StandIn, over: Row, answer: tuple[int, list[str]]) -> None:
-    assert health(stand_in, master(**over)) == answer
+def test_columns_of_a_key_lower_its_score(view_fixture: ViewFixture, over: Row, answer: tuple[int, list[str]]) -> None:
+    assert health(view_fixture, master(**over)) == answer
 
 
 @pytest.mark.parametrize("at", [MIDNIGHT, MIDNIGHT + 12 * HOUR, MIDNIGHT + DAY - MICROSECOND], ids=str)
-def test_days_are_utc_days_and_an_alert_is_never_late(stand_in: StandIn, at: dt.datetime) -> None:
+def test_days_are_utc_days_and_an_alert_is_never_late(view_fixture: ViewFixture, at: dt.datetime) -> None:
     for days, alert in ((0, 1), (1, 1), (2, 7), (7, 7), (8, 30), (30, 30), (31, None)):
         for hours in (0, 4, 20):
             key = master(expires_at=max(MIDNIGHT + days * DAY + hours * HOUR, at + MICROSECOND))
-            (shown,) = stand_in.look("key_health_monitor", at, key_masters=[key])
+            (shown,) = view_fixture.look("key_health_monitor", at, key_masters=[key])
             assert (shown["days_until_expiration"], shown["expires_alert"]) == (
                 (days, alert) if key["expires_at"] < MIDNIGHT + (days + 1) * DAY else (days + 1, alert)
             )
@@ -70,11 +70,11 @@ def test_days_are_utc_days_and_an_alert_is_never_late(stand_in: StandIn, at: dt.
                 assert key["expires_at"] - at > limit * DAY or shown["expires_alert"] <= limit
 
 
-def test_use_is_the_greater_of_the_total_and_the_sum_over_the_versions(stand_in: StandIn) -> None:
+def test_use_is_the_greater_of_the_total_and_the_sum_over_the_versions(view_fixture: ViewFixture) -> None:
     versions = [(1, NOW - DAY, 50), (2, None, 40)]
     for total, answer in ((0, 90), (89, 90), (95, 95)):
         key = master(max_usage_count=100, usage_count=total)
-        (shown,) = stand_in.look(
+        (shown,) = view_fixture.look(
             "key_health_monitor",
             key_masters=[key],
             key_versions=[
@@ -84,14 +84,14 @@ def test_use_is_the_greater_of_the_total_and_the_sum_over_the_versions(stand_in:
         assert shown["usage_percentage"] == answer
 
 
-def test_a_rotation_is_overdue_once_its_limit_is_passed(stand_in: StandIn) -> None:
+def test_a_rotation_is_overdue_once_its_limit_is_passed(view_fixture: ViewFixture) -> None:
     key = master(activated_at=NOW - 90 * DAY)
     tables = {"rotation_policies": [policy(rotation_interval_days=90)]}
-    assert health(stand_in, key, NOW - MICROSECOND, **tables) == HEALTHY
-    assert health(stand_in, key, NOW, **tables) == (70, ["ROTATION_OVERDUE"])
+    assert health(view_fixture, key, NOW - MICROSECOND, **tables) == HEALTHY
+    assert health(view_fixture, key, NOW, **tables) == (70, ["ROTATION_OVERDUE"])
 
 
-def test_failures_count_since_the_last_success_retries_included(stand_in: StandIn) -> None:
+def test_failures_count_since_the_last_success_retries_included(view_fixture: ViewFixture) -> None:
     key, success = master(), NOW - 5 * HOUR
     once, again = failure(key, failed_at=success + MICROSECOND), failure(key, failed_at=success + HOUR)
     warned = (75, ["REPEATED_ROTATION_FAILURE"])
@@ -107,10 +107,10 @@ def test_failures_count_since_the_last_success_retries_included(stand_in: StandI
         ([again | retried | {"retry_count": 1}], HEALTHY),
         ([rotation(key, completed_at=NOW, retry_count=3, failed_at=NOW - HOUR)], HEALTHY),
     ):
-        assert health(stand_in, key, key_rotations=rotations) == answer
+        assert health(view_fixture, key, key_rotations=rotations) == answer
 
 
-def test_events_count_from_the_full_hour_a_day_ago(stand_in: StandIn) -> None:
+def test_events_count_from_the_full_hour_a_day_ago(view_fixture: ViewFixture) -> None:
     key = master()
     since = NOW.replace(minute=0, second=0, microsecond=0) - DAY
     loud = [entry(key, security_level=level, timestamp=since) for level in ("HIGH", "CRITICAL")]
@@ -126,10 +126,10 @@ def test_events_count_from_the_full_hour_a_day_ago(stand_in: StandIn) -> None:
         (quiet + loud * 4 + loud[:1], (90, ["SECURITY_EVENTS"])),
         (quiet + loud * 5, (70, ["SECURITY_EVENTS"])),
     ):
-        assert health(stand_in, key, key_audit_logs=events) == answer
+        assert health(view_fixture, key, key_audit_logs=events) == answer
 
 
-def test_the_monitor_has_all_keys_but_archived_ones(stand_in: StandIn) -> None:
+def test_the_monitor_has_all_keys_but_archived_ones(view_fixture: ViewFixture) -> None:
     statuses = ("pending", "active", "rotated", "expired", "revoked", "archived")
-    shown = stand_in.look("key_health_monitor", key_masters=[master(status=status) for status in statuses])
+    shown = view_fixture.look("key_health_monitor", key_masters=[master(status=status) for status in statuses])
     assert sorted(row["status"] for row in shown) == sorted(statuses[:-1])

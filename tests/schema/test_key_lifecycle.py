@@ -85,7 +85,7 @@ def test_a_forbidden_change_is_refused_and_names_both(
 
 
 @pytest.mark.parametrize("status", list(KeyStatus))
-def test_a_status_that_stays_the_same_is_no_change(shared: SharedDatabase, status: KeyStatus) -> None:
+def test_an_unchanged_status_is_no_change(shared: SharedDatabase, status: KeyStatus) -> None:
     key = stored_key_in(shared, status)
     before = stored(shared.connection, "key_masters", key)
     assert before is not None
@@ -134,7 +134,7 @@ def test_a_rotation_time_is_not_taken_for_the_end_of_a_key(shared: SharedDatabas
 
 
 @pytest.mark.parametrize(("status", "time"), STATUS_AND_TIME, ids=[f"{s}-{t}" for s, t in STATUS_AND_TIME])
-def test_a_time_of_what_cannot_have_been_contradicts_the_status(
+def test_a_time_of_an_impossible_earlier_status_is_refused(
     shared: SharedDatabase, status: KeyStatus, time: str
 ) -> None:
     if time not in IMPOSSIBLE[status]:
@@ -179,7 +179,7 @@ def path_to(status: KeyStatus) -> list[KeyStatus]:
     raise AssertionError(f"no key can become {status}")
 
 
-def test_a_version_that_goes_live_later_than_now_ends_when_it_would_have_begun(shared: SharedDatabase) -> None:
+def test_a_version_activated_in_the_future_ends_at_its_activation(shared: SharedDatabase) -> None:
     key = stored_key_in(shared, KeyStatus.ACTIVE)
     tomorrow = now() + dt.timedelta(days=1)
     version = insert(shared.connection, "key_versions", **live_key_version(key, activated_at=tomorrow))

@@ -130,7 +130,7 @@ def test_a_new_key_needs(shared: SharedDatabase, column: str) -> None:
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_what_a_key_is_never_changes(shared: SharedDatabase, change: Row) -> None:
+def test_identity_columns_of_a_key_never_change(shared: SharedDatabase, change: Row) -> None:
     key = insert(shared.connection, "key_masters", **key_master(created_at=NOW))
     error = update_refused(shared.connection, "key_masters", key, change, rule="protect_key_master_identity")
     column = next(iter(change))
@@ -147,7 +147,7 @@ def test_usage_never_falls(shared: SharedDatabase) -> None:
     update(shared.connection, "key_masters", key, usage_count=6)
 
 
-def test_a_key_of_type_hsm_stays_hsm_held(shared: SharedDatabase) -> None:
+def test_a_key_of_type_hsm_stays_in_its_hsm(shared: SharedDatabase) -> None:
     key = insert(shared.connection, "key_masters", **hsm_key_master())
     freed = {"hsm_provider": None, "hsm_key_id": None}
     update_refused(shared.connection, "key_masters", key, freed, rule="ck_key_masters_hsm_type_is_hsm_held")
@@ -214,12 +214,12 @@ def test_a_parent_is_there(shared: SharedDatabase) -> None:
 @pytest.mark.parametrize("size", [2, 3, 5])
 def test_no_chain_of_parents_closes_a_circle(shared: SharedDatabase, size: int) -> None:
     keys = family(shared, size)
-    (stranger,) = family(shared, 1)
+    (unrelated,) = family(shared, 1)
     for later in keys[1:]:
         change = {"parent_key_id": later["key_id"]}
         update_refused(shared.connection, "key_masters", keys[0], change, rule="validate_key_master_parent")
-    update(shared.connection, "key_masters", keys[0], parent_key_id=stranger["key_id"])
-    update(shared.connection, "key_masters", keys[-1], parent_key_id=stranger["key_id"])
+    update(shared.connection, "key_masters", keys[0], parent_key_id=unrelated["key_id"])
+    update(shared.connection, "key_masters", keys[-1], parent_key_id=unrelated["key_id"])
     update(shared.connection, "key_masters", keys[0], parent_key_id=None)
 
 

@@ -65,7 +65,7 @@ def kek_version(shared: SharedDatabase, **over: Any) -> Row:
 
 
 def rewrap(wrapper: Row | None, **over: Any) -> Row:
-    """Return the change that encrypts a 256-bit key anew, under `wrapper` or a key that is kept elsewhere."""
+    """Return the change that rewraps a 256-bit key with `wrapper` or an external key."""
     return {
         "encrypted_key_data": envelope(256),
         "wrapped_by_version_id": None if wrapper is None else wrapper["id"],
@@ -113,7 +113,7 @@ def test_the_formats_differ_in_length(shared: SharedDatabase) -> None:
     ],
     ids=["empty", "format-0", "format-3", "plaintext", "pem", "json"],
 )
-def test_what_is_no_envelope_is_refused(shared: SharedDatabase, material: bytes) -> None:
+def test_material_that_is_not_an_envelope_is_refused(shared: SharedDatabase, material: bytes) -> None:
     version = stored_version(shared)
     new = key_version(stored_key(shared), encrypted_key_data=material)
     insert_refused(shared.connection, "key_versions", new, rule=ENVELOPE_RULE)

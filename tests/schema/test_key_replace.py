@@ -1,8 +1,8 @@
-"""Unique keys, and every statement that would displace a row instead of being refused.
+"""Unique keys, and every statement that would replace a row instead of failing.
 
-SQLite's REPLACE deletes the rows that are in its way without asking their DELETE triggers, and puts defaults in the
-place of NULL after BEFORE triggers have looked. What it does depends on settings that a client may leave as they are
-(foreign keys off, recursive triggers off), so each statement is tried under all of them.
+SQLite's REPLACE deletes conflicting rows without firing DELETE triggers, and replaces NULL by defaults after BEFORE
+triggers have run. Its effects depend on settings of the client (foreign_keys, recursive_triggers), so each statement
+runs with all of them.
 """
 
 import datetime as dt
@@ -140,7 +140,7 @@ def rows_that_a_change_makes_clash(connection: Connection, rule: str) -> tuple[R
 @pytest.mark.parametrize("rule", UNIQUE_KEYS)
 def test_no_update_displaces_a_row(database: Database, rule: str) -> None:
     table = table_of(rule)
-    # What identifies a row never changes, so that only the unique key of the live version is run into.
+    # Identity columns never change, so that only the unique key of the live version conflicts.
     expected = rule if rule == "uq_key_versions_live" else f"protect_{table.removesuffix('s')}_identity"
     with closing(database.connect()) as connection:
         in_the_way, changed, change = rows_that_a_change_makes_clash(connection, rule)
@@ -172,7 +172,7 @@ def test_reviving_a_version_does_not_displace_the_live_one(database: Database) -
         *(("key_versions", column) for column in VERSION_DEFAULTS),
     ],
 )
-def test_a_default_does_not_take_the_place_of_null(database: Database, table: str, column: str) -> None:
+def test_a_default_does_not_replace_null(database: Database, table: str, column: str) -> None:
     sqlite = database.dialect == "sqlite"
     rule = f"guard_{table.removesuffix('s')}_not_null" if sqlite else column
     earlier = {"id": "identity", "created_at": "identity", "status": "lifecycle"}.get(column)
@@ -211,7 +211,7 @@ def test_a_check_that_fails_leaves_the_row_as_it_was(database: Database) -> None
 
 @pytest.mark.parametrize("status", ["active", "revoked"])
 def test_a_status_is_never_without_its_time(database: Database, status: str) -> None:
-    """What fills the time in, and ends a revoked key's version, inherits the OR IGNORE of the statement."""
+    """The UPDATE that sets the time, and ends a revoked key's version, inherits OR IGNORE of the statement."""
     with closing(database.connect()) as connection:
         for _ in settings(connection):
             for verb in verbs(connection, "UPDATE"):
@@ -266,7 +266,7 @@ REPLICA_RULES: list[tuple[str, str, Row]] = [
 
 @pytest.mark.parametrize(("table", "rule", "change"), REPLICA_RULES, ids=[rule for _, rule, _ in REPLICA_RULES])
 def test_rules_hold_in_a_session_that_replicates(database: Database, table: str, rule: str, change: Row) -> None:
-    """PostgreSQL's session_replication_role = replica switches off every trigger that is not ENABLE ALWAYS."""
+    """PostgreSQL's session_replication_role = replica disables every trigger that is not ENABLE ALWAYS."""
     with closing(database.connect()) as connection:
         if database.dialect == "postgresql":
             connection.execute("SET session_replication_role = replica")

@@ -48,7 +48,7 @@ pytestmark = pytest.mark.versions("all")
 
 TABLE = "key_rotations"
 NOT_UPDATED_AS_OTHERS = {"id", "key_id", "status", "retry_count"}
-"""What a trigger answers for on UPDATE: identity and lifecycle."""
+"""Rules of triggers on UPDATE: identity and lifecycle."""
 
 HOUR = dt.timedelta(hours=1)
 DIGEST = "0123456789abcdef" * 4
@@ -130,7 +130,7 @@ def test_a_change_that_breaks_a_rule_is_refused(shared: SharedDatabase, master: 
     refuses_update(shared.connection, TABLE, insert(shared.connection, TABLE, **key_rotation(master)), forbidden)
 
 
-def test_what_a_rotation_is_never_changes(shared: SharedDatabase, master: Row) -> None:
+def test_identity_columns_of_a_rotation_never_change(shared: SharedDatabase, master: Row) -> None:
     row = insert(shared.connection, TABLE, **key_rotation(master))
     other = insert(shared.connection, "key_masters", **key_master())
     for change in ({"id": uuid.uuid4()}, {"key_id": other["id"]}):
@@ -234,7 +234,7 @@ def _restricted(connection: Connection) -> str | None:
 
 @pytest.mark.only_on("postgresql")
 @pytest.mark.parametrize("parent", ["key_masters", "key_versions", "rotation_policies"])
-def test_what_rotations_refer_to_cannot_be_truncated(shared: SharedDatabase, master: Row, parent: str) -> None:
+def test_tables_that_rotations_reference_cannot_be_truncated(shared: SharedDatabase, master: Row, parent: str) -> None:
     policy = insert(shared.connection, "rotation_policies", **rotation_policy())
     insert(shared.connection, TABLE, **completed(master, new_version=1, policy_id=policy["id"]))
     refuses(shared.connection, TABLE, f"TRUNCATE {parent}", rule="cannot truncate a table", sqlstate="0A000")

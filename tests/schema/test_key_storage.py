@@ -1,4 +1,4 @@
-"""What a column may hold. PostgreSQL's types say so; SQLite's bind nothing, so that each column has a check there."""
+"""Values that a column accepts. PostgreSQL has types; SQLite does not enforce types, so each column has a CHECK."""
 
 import sqlite3
 import time
@@ -130,7 +130,7 @@ def rule_of(shared: SharedDatabase, table: str, column: str) -> str:
     ("table", "column", "given", "sqlstate"),
     cases(("key_masters", WRONG_IN_MASTERS), ("key_versions", WRONG_IN_VERSIONS)),
 )
-def test_what_a_column_cannot_hold_is_refused(
+def test_values_outside_the_type_of_a_column_are_refused(
     shared: SharedDatabase, table: str, column: str, given: Any, sqlstate: str | None
 ) -> None:
     if table == "key_masters":
@@ -169,7 +169,7 @@ def test_no_change_makes_a_column_hold_it(
     update_refused(shared.connection, table, row, {column: given}, rule=rule, sqlstate=sqlstate)
 
 
-def test_what_a_column_can_hold_is_kept(shared: SharedDatabase) -> None:
+def test_values_of_the_type_of_a_column_are_stored(shared: SharedDatabase) -> None:
     key = base_master(
         id=uuid.UUID(ID), key_size_bits=2**31 - 1, usage_count=2**63 - 1, created_at=TIME, hsm_metadata=JSON_TEXT
     )
@@ -186,7 +186,7 @@ def test_what_a_column_can_hold_is_kept(shared: SharedDatabase) -> None:
 
 @pytest.mark.parametrize("table", ["key_masters", "key_versions"])
 def test_a_row_has_no_other_name_than_its_id(shared: SharedDatabase, table: str) -> None:
-    """REPLACE through the `rowid` of an ordinary SQLite table gets past every guard."""
+    """REPLACE through the `rowid` of an ordinary SQLite table would bypass every guard trigger."""
     with pytest.raises((sqlite3.OperationalError, psycopg.errors.UndefinedColumn), match="rowid"):
         shared.connection.execute(f"SELECT rowid FROM {table}")  # type: ignore[arg-type]  # noqa: S608
 

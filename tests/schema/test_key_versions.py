@@ -133,7 +133,7 @@ def test_numbers_of_a_key_do_not_repeat(shared: SharedDatabase) -> None:
     [{"id": uuid.uuid4()}, {"key_id": uuid.uuid4()}, {"version_number": 2}, {"created_at": START}],
     ids=lambda change: next(iter(change)),
 )
-def test_what_a_version_is_never_changes(shared: SharedDatabase, change: Row) -> None:
+def test_identity_columns_of_a_version_never_change(shared: SharedDatabase, change: Row) -> None:
     version = stored_version(shared, stored_key(shared), created_at=now())
     rule = "protect_key_version_identity"
     error = update_refused(shared.connection, "key_versions", version, change, rule=rule)
@@ -148,7 +148,7 @@ def test_counters_never_fall(shared: SharedDatabase, counter: str) -> None:
     rule = "prevent_key_version_counter_decrease"
     for fewer in (4, -1):
         error = update_refused(shared.connection, "key_versions", version, {counter: fewer}, rule=rule)
-        assert f"{counter} may not fall" in str(error)
+        assert f"{counter} may not decrease" in str(error)
     update(shared.connection, "key_versions", version, **{counter: 5})
     update(shared.connection, "key_versions", version, **{counter: 2**63 - 1})
 
@@ -167,7 +167,7 @@ def test_a_key_has_one_live_version(shared: SharedDatabase) -> None:
 
 
 @pytest.mark.parametrize("status", list(KeyStatus))
-def test_no_version_goes_live_on_a_key_that_has_ended(shared: SharedDatabase, status: KeyStatus) -> None:
+def test_no_version_of_an_ended_key_is_activated(shared: SharedDatabase, status: KeyStatus) -> None:
     times = {KEY_STATUS_TIME[status]: START} if status in KEY_STATUS_TIME else {}
     key = stored_key(shared, status=str(status), created_at=START, **times)
     ended = stored_version(shared, key, **at(0, 1, 2, None))

@@ -57,7 +57,7 @@ def test_a_kek_has_those_directly_under_it_until_they_are_rewrapped_or_destroyed
     assert under(connection, "wrapping_key_ref = 'r'") == [(None, 1, 0)]
 
 
-def test_every_state_of_a_kek_is_told(shared: SharedDatabase) -> None:
+def test_every_state_of_a_kek_is_reported(shared: SharedDatabase) -> None:
     connection = shared.connection
     master = insert(connection, "key_masters", **active_key_master(key_type="kek"))
     at = now()

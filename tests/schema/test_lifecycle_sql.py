@@ -1,4 +1,5 @@
-"""What the SQL files say twice agrees: lifecycles with the vocabulary, tables with the models, names with limits."""
+"""Comparison of SQL files with their sources: lifecycles with the vocabulary, tables with the models, names with
+limits."""
 
 import re
 from typing import Literal
@@ -43,7 +44,7 @@ def lines_of(statement: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("table", "dialect"), TABLES)
-def test_a_table_file_is_what_the_model_compiles_to(table: sa.Table, dialect: Dialect) -> None:
+def test_a_table_file_equals_the_compiled_model(table: sa.Table, dialect: Dialect) -> None:
     """But for what revisions added: those name each of these lines."""
     file = lines_of(newest_files(dialect)[table.name])
     model = lines_of(table_statement(table, dialect))
@@ -62,21 +63,19 @@ def test_the_postgresql_triggers_have_the_lifecycles_of_the_vocabulary() -> None
 
 def test_the_sqlite_triggers_have_the_lifecycles_of_the_vocabulary() -> None:
     newest = newest_files("sqlite")
-    keys = sqlite_lifecycle("enforce_key_lifecycle_consistency", "a key", KEY_LIFECYCLE)
-    rotations = sqlite_lifecycle(
-        "enforce_key_rotation_lifecycle", "a rotation", ROTATION_LIFECYCLE, only_if_changed=True
-    )
+    keys = sqlite_lifecycle("enforce_key_lifecycle_consistency", KEY_LIFECYCLE)
+    rotations = sqlite_lifecycle("enforce_key_rotation_lifecycle", ROTATION_LIFECYCLE, only_if_changed=True)
     assert keys in newest["enforce_key_lifecycle_consistency_trigger"]
     assert rotations in newest["enforce_key_rotation_lifecycle_trigger"]
 
 
 @pytest.mark.parametrize("lifecycle", [KEY_LIFECYCLE, ROTATION_LIFECYCLE], ids=["keys", "rotations"])
 def test_a_sqlite_lifecycle_decides_every_pair_once(lifecycle: dict[str, tuple[str, ...]]) -> None:
-    statement = sqlite_lifecycle("rule", "a thing", lifecycle)
+    statement = sqlite_lifecycle("rule", lifecycle)
     for before, afters in lifecycle.items():
         (listed,) = re.findall(rf"OLD.status = '{before}' AND NEW.status IN \((.*)\)", statement) or [""]
         allowed = set(re.findall(r"'(\w+)'", listed))
-        refused = set(re.findall(rf"a thing may not change from {before} to (\w+)'", statement))
+        refused = set(re.findall(rf"status may not change from {before} to (\w+)'", statement))
         assert allowed == {str(after) for after in afters}
         assert allowed | refused == {str(status) for status in lifecycle if status != before}
         assert not allowed & refused

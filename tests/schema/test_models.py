@@ -1,7 +1,6 @@
 """The models as an application uses them: what goes in comes out, and a refusal is an `IntegrityError`."""
 
 import datetime as dt
-import secrets
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -31,12 +30,10 @@ from kms_schema.vocabulary import (
     RotationTrigger,
 )
 from tests.support.engines import Database
-from tests.support.rows.smallest import envelope, now, unique
+from tests.support.rows.model_rows import MOMENT, a_key, a_policy, a_version, an_entry, write_everything
+from tests.support.rows.smallest import now
 
 pytestmark = pytest.mark.versions("all")
-
-TOKYO = dt.timezone(dt.timedelta(hours=9))
-MOMENT = dt.datetime(2026, 3, 1, 8, 59, 59, 123456, tzinfo=TOKYO)
 
 
 @pytest.fixture
@@ -52,39 +49,6 @@ def session(sessions: sessionmaker[Session]) -> Iterator[Session]:
         yield opened
 
 
-def a_key(**over: Any) -> KeyMaster:
-    return KeyMaster(
-        **{"key_id": unique("key"), "key_type": KeyType.DEK, "algorithm": "AES-256", "key_size_bits": 256, **over}
-    )
-
-
-def a_version(key: KeyMaster, **over: Any) -> KeyVersion:
-    material = {
-        "encrypted_key_data": envelope(256),
-        "key_checksum": secrets.token_hex(32),
-        "encryption_metadata": {"format": 1, "algorithm": "AES-256-GCM", "associated_data": key.key_id},
-    }
-    wrapper = {} if over.get("wrapped_by") else {"wrapping_key_ref": "kms://root"}
-    return KeyVersion(**{"key": key, "version_number": 1, **material, **wrapper, **over})
-
-
-def a_policy(**over: Any) -> RotationPolicy:
-    return RotationPolicy(
-        **{"policy_name": unique("policy"), "key_type": KeyType.DEK, "rotation_interval_days": 90, **over}
-    )
-
-
-def an_entry(**over: Any) -> KeyAuditLog:
-    return KeyAuditLog(
-        **{
-            "event_type": "ROTATED",
-            "event_category": AuditCategory.LIFECYCLE,
-            "event_description": "a key was rotated",
-            **over,
-        }
-    )
-
-
 @pytest.fixture
 def written(sessions: sessionmaker[Session]) -> str:
     """The `key_id` of a key that has everything a key can have, committed."""
@@ -92,37 +56,7 @@ def written(sessions: sessionmaker[Session]) -> str:
         return write_everything(session)
 
 
-def write_everything(session: Session) -> str:
-    times = {"created_at": MOMENT, "activated_at": MOMENT}
-    kek = a_key(key_type=KeyType.KEK, status=KeyStatus.ACTIVE, **times)
-    wrapper = a_version(kek, **times)
-    key = a_key(parent=kek, compliance_tags=["PCI-DSS"], status=KeyStatus.ACTIVE, **times)
-    old = a_version(key, wrapped_by=wrapper, deactivated_at=MOMENT, entropy_score=99.5, **times)
-    new = a_version(key, version_number=2, wrapped_by=wrapper)
-    rotation = KeyRotation(
-        key=key,
-        policy=a_policy(notification_channels=["mail"], rotation_window_start="22:00", rotation_window_end="04:00"),
-        trigger=RotationTrigger.SCHEDULED,
-        trigger_details={"days": 90},
-        old_version=1,
-        new=new,
-    )
-    hsm = HsmConfiguration(
-        provider=HsmProvider.THALES_LUNA,
-        configuration_name="luna",
-        authentication_config=envelope(512),
-        health_status=HsmHealth.DEGRADED,
-        last_health_check=MOMENT,
-        supported_algorithms=["AES-256"],
-    )
-    entry = an_entry(key=key, additional_metadata={"nested": {"list": [1, None, "ü"]}}, risk_score=10)
-    # In an order that no database would take: the session knows what refers to what.
-    session.add_all([entry, rotation, new, old, key, wrapper, kek, hsm])
-    session.commit()
-    return key.key_id
-
-
-def test_the_databases_clock_can_say_when_a_version_went_live(session: Session) -> None:
+def test_the_clock_of_the_database_can_set_an_activation(session: Session) -> None:
     version = a_version(a_key(), activated_at=current_time())
     session.add(version)
     session.commit()
@@ -130,7 +64,7 @@ def test_the_databases_clock_can_say_when_a_version_went_live(session: Session) 
     assert version.activated_at == version.created_at
 
 
-def test_what_an_application_writes_it_reads_back_with_its_types(session: Session, written: str) -> None:
+def test_values_are_read_back_with_their_types(session: Session, written: str) -> None:
     key = session.scalars(sa.select(KeyMaster).filter_by(key_id=written)).one()
     assert (key.key_type, key.status, key.security_level) == (KeyType.DEK, KeyStatus.ACTIVE, KeySecurityLevel.HIGH)
     assert (type(key.key_type), type(key.id)) == (KeyType, uuid.UUID)
@@ -173,7 +107,7 @@ def test_relationships_lead_from_each_to_its_others(session: Session, written: s
     assert all(entry.key is key for entry in key.audit_entries)
 
 
-def test_what_the_server_sets_can_be_read_after_flush_and_after_commit(session: Session) -> None:
+def test_values_that_the_database_sets_can_be_read_after_flush_and_commit(session: Session) -> None:
     first, second, key, policy = an_entry(), an_entry(event_type="SECOND"), a_key(), a_policy()
     session.add_all([first, second, key, policy])
     session.flush()
@@ -189,7 +123,7 @@ def test_what_the_server_sets_can_be_read_after_flush_and_after_commit(session: 
     assert (first.id, first.sequence, first.timestamp, first.recorded_by, key.created_at) == seen
 
 
-def test_what_a_trigger_fills_in_can_be_read_after_flush(session: Session) -> None:
+def test_values_that_a_trigger_sets_can_be_read_after_flush(session: Session) -> None:
     key = a_key()
     rotation = KeyRotation(key=key, trigger=RotationTrigger.MANUAL)
     session.add_all([key, rotation])
@@ -252,7 +186,7 @@ def test_none_is_sql_null_in_json(session: Session) -> None:
     assert session.scalar(counted) == 1
 
 
-def test_a_deleted_policy_leaves_its_rotations_and_a_deleted_key_takes_its_versions(session: Session) -> None:
+def test_rotations_outlive_a_policy_and_versions_are_deleted_with_their_key(session: Session) -> None:
     key, policy = a_key(), a_policy()
     rotation = KeyRotation(key=key, policy=policy, trigger=RotationTrigger.COMPLIANCE)
     session.add_all([rotation, a_version(key)])

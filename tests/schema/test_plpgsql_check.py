@@ -43,7 +43,7 @@ CHECK = """
 
 @dataclass(frozen=True)
 class Finding:
-    """What plpgsql_check says about a function, as a trigger of `table` if it is one."""
+    """A finding of plpgsql_check about a function, as a trigger of `table` if it is one."""
 
     function: str
     table: str
@@ -117,7 +117,7 @@ def not_accepted(connection: Connection) -> list[Finding]:
 
 
 def test_every_function_is_checked(connection: Connection) -> None:
-    """Trigger functions are checked for each table that they guard: `NEW` has other columns there."""
+    """Trigger functions are checked for each of their tables, since `NEW` has different columns."""
     texts = [file.read_text(encoding="utf-8") for file in SQL.rglob("*.sql")]
     written = {re.findall(r"^CREATE FUNCTION \S+\.(\w+)", text, re.M)[0] for text in texts if IN_PLPGSQL in text}
     checked = functions_and_tables(connection)
@@ -132,7 +132,7 @@ def test_no_function_has_a_fault(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("accepted", ACCEPTED, ids=lambda accepted: f"{accepted.function} {accepted.level}")
-def test_what_is_accepted_occurs(connection: Connection, accepted: Accepted) -> None:
+def test_every_accepted_warning_occurs(connection: Connection, accepted: Accepted) -> None:
     assert accepted.reason
     assert any(accepted.covers(found) for found in findings(connection))
 

@@ -22,7 +22,7 @@ from tests.support.random_operations.operations import Operation
 from tests.support.random_operations.refusals import may_be_of_one_operation
 from tests.support.random_operations.stores import Store, logical
 from tests.support.random_operations.transitions import forbidden_changes
-from tests.support.rows.table_dump import Contents
+from tests.support.rows.table_dump import TableDump
 from tests.support.rows.usual import usual_rows
 
 EXAMPLES = int(os.environ.get("KMS_TEST_EXAMPLES", "0"))
@@ -35,7 +35,7 @@ SETTINGS = settings(
     suppress_health_check=[*HealthCheck],
 )
 CONFLICTS = ("", "", "", "OR REPLACE", "OR REPLACE", "OR IGNORE", "OR FAIL")
-"""What a SQLite client may add to an INSERT or UPDATE; it must change nothing."""
+"""Conflict clauses that a SQLite client may add to an INSERT or UPDATE; they must change nothing."""
 
 PARTIAL = ("OR IGNORE", "OR FAIL")
 """These leave what a statement did to the rows before the one that was refused, which nothing else does."""
@@ -43,14 +43,14 @@ PARTIAL = ("OR IGNORE", "OR FAIL")
 OpenStores = Callable[[ExitStack], list[Store]]
 
 
-def made_of(draw: Callable[[Any, Contents], Operation], table: str | None = None) -> Any:
+def made_of(draw: Callable[[Any, TableDump], Operation], table: str | None = None) -> Any:
     """Return the rule that makes an operation that `draw` draws, as soon as `table` has rows for it."""
 
     def make(self: "Machine", data: Any, conflict: str) -> None:
-        self.make(draw(data, self.stores[0].contents), conflict)
+        self.make(draw(data, self.stores[0].dump), conflict)
 
     make.__name__ = draw.__name__
-    worthwhile = precondition(lambda self: table is None or self.stores[0].contents[table])
+    worthwhile = precondition(lambda self: table is None or self.stores[0].dump[table])
     return worthwhile(rule(data=st.data(), conflict=st.sampled_from(CONFLICTS))(make))
 
 
@@ -68,16 +68,16 @@ class Machine(RuleBasedStateMachine):
     def make(self, operation: Operation, conflict: str = "") -> None:
         if len(operation.ids) > 1 and conflict in PARTIAL:
             conflict = ""
-        before = [store.contents for store in self.stores]
+        before = [store.dump for store in self.stores]
         outcomes = [store.make(operation, conflict) for store in self.stores]
         note(f"{conflict} {operation}: {outcomes}")
         for store, earlier in zip(self.stores, before, strict=True):
-            assert forbidden_states(store.contents) == [], store.name
-            assert forbidden_changes(earlier, store.contents) == [], store.name
+            assert forbidden_states(store.dump) == [], store.name
+            assert forbidden_changes(earlier, store.dump) == [], store.name
         first, *others = outcomes
         for store, outcome in zip(self.stores[1:], others, strict=True):
             assert outcome.rows == first.rows, f"{self.stores[0].name} and {store.name} disagree: {outcomes}"
-            assert logical(store.contents) == logical(self.stores[0].contents)
+            assert logical(store.dump) == logical(self.stores[0].dump)
             if conflict != "OR IGNORE":
                 assert (first.refused_by is None) == (outcome.refused_by is None), outcomes
             if conflict != "OR IGNORE" and len(operation.ids) <= 1:  # rows are visited in each engine's own order

@@ -66,7 +66,7 @@ def test_versions_that_go_with_their_master_are_recorded(shared: SharedDatabase)
     assert sorted(entry["event_type"] for entry in recorded(connection, after)) == ["KEY_DELETED", "VERSION_DELETED"]
 
 
-def test_what_begins_or_ends_to_exist_does_not_hold_on_to_its_key(shared: SharedDatabase) -> None:
+def test_entries_of_creation_and_deletion_do_not_reference_the_key(shared: SharedDatabase) -> None:
     world = World(shared.connection)
     after = last_sequence(shared.connection)
     key = world.add("key_masters", key_master())
@@ -79,7 +79,7 @@ def test_what_begins_or_ends_to_exist_does_not_hold_on_to_its_key(shared: Shared
             assert str(entry["additional_metadata"]["key_id"]).replace("-", "") == key["id"].hex
 
 
-def test_a_key_that_something_happened_to_stays(shared: SharedDatabase) -> None:
+def test_a_key_with_other_entries_cannot_be_deleted(shared: SharedDatabase) -> None:
     key = insert(shared.connection, "key_masters", **key_master())
     change(shared.connection, "key_masters", key, max_usage_count=5)
     refused(
@@ -102,7 +102,7 @@ def test_a_restore_adds_rows_without_entries_and_changes_none_without(shared: Sh
     assert [entry["event_type"] for entry in recorded(connection, after)] == ["KEY_CHANGED", "POLICY_DELETED"]
 
 
-def test_whoever_takes_the_trigger_away_is_not_recorded_and_is_seen_while_it_is_gone(database: Database) -> None:
+def test_a_dropped_trigger_records_nothing_and_is_reported_as_drift(database: Database) -> None:
     with closing(database.connect()) as connection:
         on_table = "" if database.dialect == "sqlite" else " ON key_masters"
         key = insert(connection, "key_masters", **key_master())

@@ -82,7 +82,7 @@ def test_an_update_is_looked_at_wherever_a_recorded_column_changes(table: str, d
     assert looked_at == expected(table) - {"retry_count"}  # which changes with the status alone
 
 
-def test_the_guard_knows_every_event() -> None:
+def test_the_guard_trigger_has_every_event() -> None:
     text = load(*GUARD).text
     (listed,) = re.findall(r"'\{(.*?)\}'", text, re.DOTALL)
     assert re.findall(r"\w+", listed) == [str(event) for event in RecordedEvent]

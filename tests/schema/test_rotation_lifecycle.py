@@ -72,7 +72,7 @@ def in_status(shared: SharedDatabase, status: RotationStatus, **over: Any) -> Ro
 
 
 def is_stored(shared: SharedDatabase, row: Row, **values: Any) -> bool:
-    """Whether the columns of `row` hold `values`."""
+    """Return True if the columns of `row` have `values`."""
     return all(
         value_of(shared.connection, TABLE, row, column) == adapt(value, shared.dialect)
         for column, value in values.items()
@@ -81,7 +81,7 @@ def is_stored(shared: SharedDatabase, row: Row, **values: Any) -> bool:
 
 @pytest.mark.parametrize("after", RotationStatus)
 @pytest.mark.parametrize("before", RotationStatus)
-def test_a_status_follows_another_as_the_lifecycle_says(
+def test_a_status_changes_only_as_the_lifecycle_allows(
     shared: SharedDatabase, before: RotationStatus, after: RotationStatus
 ) -> None:
     row = in_status(shared, before)
@@ -103,7 +103,7 @@ def test_a_status_follows_another_as_the_lifecycle_says(
 
 
 @pytest.mark.parametrize("status", RotationStatus)
-def test_a_rotation_does_not_get_an_unknown_status(shared: SharedDatabase, status: RotationStatus) -> None:
+def test_an_unknown_status_of_a_rotation_is_refused(shared: SharedDatabase, status: RotationStatus) -> None:
     for unknown in ("PAUSED", "running", ""):
         refuses_update(shared.connection, TABLE, in_status(shared, status), Forbidden({"status": unknown}, LIFECYCLE))
 
@@ -220,7 +220,7 @@ def test_only_a_retry_changes_the_count(
         refuses_update(shared.connection, TABLE, row, Forbidden(change, LIFECYCLE))
 
 
-@pytest.mark.parametrize("lease", [None, HOUR], ids=["no end", "not run out"])
+@pytest.mark.parametrize("lease", [None, HOUR], ids=["no end", "not expired"])
 @pytest.mark.parametrize("claimant", ["worker-2", None])
 def test_a_claim_does_not_change_hands_while_the_lease_runs(
     shared: SharedDatabase, lease: dt.timedelta | None, claimant: str | None
@@ -234,13 +234,13 @@ def test_a_claim_does_not_change_hands_while_the_lease_runs(
     update(shared.connection, TABLE, row, claimed_by="worker-1", lease_expires_at=now() + 2 * HOUR)
 
 
-def test_a_claim_changes_hands_when_the_lease_has_run_out(shared: SharedDatabase) -> None:
+def test_another_worker_may_claim_after_the_lease_has_expired(shared: SharedDatabase) -> None:
     row = in_status(shared, RotationStatus.RUNNING, claimed_by="worker-1", lease_expires_at=now() - HOUR)
     update(shared.connection, TABLE, row, claimed_by="worker-2", lease_expires_at=now() + HOUR)
     refuses_update(shared.connection, TABLE, row, Forbidden({"claimed_by": "worker-1"}, LIFECYCLE))
 
 
-def test_what_nobody_has_claimed_may_be_claimed(shared: SharedDatabase) -> None:
+def test_an_unclaimed_rotation_may_be_claimed(shared: SharedDatabase) -> None:
     row = in_status(shared, RotationStatus.RUNNING)
     update(shared.connection, TABLE, row, claimed_by="worker-1", lease_expires_at=now() + HOUR)
     planned = in_status(shared, RotationStatus.SCHEDULED)
@@ -248,7 +248,7 @@ def test_what_nobody_has_claimed_may_be_claimed(shared: SharedDatabase) -> None:
 
 
 @pytest.mark.parametrize("outcome", ["COMPLETED", "FAILED"])
-@pytest.mark.parametrize("lease", [HOUR, -HOUR], ids=["not run out", "run out"])
+@pytest.mark.parametrize("lease", [HOUR, -HOUR], ids=["not expired", "expired"])
 def test_only_the_claimant_ends_a_rotation(shared: SharedDatabase, outcome: str, lease: dt.timedelta) -> None:
     row = in_status(shared, RotationStatus.RUNNING, claimed_by="worker-1", lease_expires_at=now() + lease)
     for other in ("worker-2", None):
@@ -259,7 +259,7 @@ def test_only_the_claimant_ends_a_rotation(shared: SharedDatabase, outcome: str,
 
 
 @pytest.mark.parametrize("steps", [("SCHEDULED",), ("SCHEDULED", "RUNNING"), ("SCHEDULED", "RUNNING", "COMPLETED")])
-def test_the_time_of_the_last_failure_stays(shared: SharedDatabase, steps: tuple[str, ...]) -> None:
+def test_the_time_of_the_last_failure_is_kept(shared: SharedDatabase, steps: tuple[str, ...]) -> None:
     row = in_status(shared, RotationStatus.FAILED)
     for step in steps:
         update(shared.connection, TABLE, row, status=step)

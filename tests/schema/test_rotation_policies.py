@@ -136,13 +136,13 @@ def test_a_policy_name_is_taken_once(shared: SharedDatabase) -> None:
 
 
 @pytest.mark.parametrize("change", [{"id": uuid.uuid4()}, {"created_at": now()}], ids=",".join)
-def test_what_a_policy_is_never_changes(shared: SharedDatabase, change: Row) -> None:
+def test_identity_columns_of_a_policy_never_change(shared: SharedDatabase, change: Row) -> None:
     row = insert(shared.connection, TABLE, **rotation_policy())
     refuses_update(shared.connection, TABLE, row, Forbidden(change, "protect_rotation_policy_identity"))
     update(shared.connection, TABLE, row, id=row["id"], policy_name=unique("renamed"))
 
 
-def test_what_the_caller_leaves_out_is_filled_in(shared: SharedDatabase) -> None:
+def test_missing_values_get_defaults(shared: SharedDatabase) -> None:
     execute(
         shared.connection,
         f"INSERT INTO {TABLE} (policy_name, key_type, max_operations) VALUES ('plain', 'tls', 5)",  # noqa: S608

@@ -1,4 +1,4 @@
-"""What the server sets on PostgreSQL: sequences in an order that sealing relies on, and ids that nobody else makes."""
+"""Values that PostgreSQL sets: sequences in an order that sealing relies on, and unique ids."""
 
 import threading
 import time
@@ -18,7 +18,8 @@ WAITING = "SELECT backend_xid IS NOT NULL FROM pg_stat_activity WHERE pid = :pid
 
 
 def test_a_transaction_has_its_id_before_it_draws_a_sequence(database: Database) -> None:
-    """Whoever waits for a number has an id already. Without that, a seal could give the number up too early."""
+    """A session that waits for a number already has a transaction id. Otherwise a seal could record the gap too
+    early."""
     with (
         closing(database.connect()) as holder,
         closing(database.connect()) as writer,

@@ -1,4 +1,4 @@
-"""What holds for all three views: any population, the deployed text, and a refresh that readers do not notice."""
+"""Tests of all three views: random rows, the deployed text, and a refresh that does not block readers."""
 
 import datetime as dt
 import re
@@ -17,7 +17,7 @@ from tests.support.shared import SharedDatabase
 from tests.support.statements import execute
 from tests.support.views.oracle import Tables
 from tests.support.views.population import looks
-from tests.support.views.view_fixture import TABLES, VIEWS, StandIn, exactly, expected, newest, read
+from tests.support.views.view_fixture import TABLES, VIEWS, ViewFixture, exactly, expected, newest, read
 
 pytestmark = pytest.mark.versions("all")
 
@@ -33,11 +33,11 @@ DAY = dt.timedelta(days=1)
     max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_each_engine_shows_what_the_oracle_computes(stand_in: StandIn, case: tuple[Tables, dt.datetime]) -> None:
+def test_the_views_of_each_engine_equal_the_oracle(view_fixture: ViewFixture, case: tuple[Tables, dt.datetime]) -> None:
     """The same examples run on every engine, so the engines show the same as each other, too."""
     tables, at = case
     for view in VIEWS:
-        stand_in.look(view, at, **tables)
+        view_fixture.look(view, at, **tables)
 
 
 @pytest.mark.only_on("sqlite")

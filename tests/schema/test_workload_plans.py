@@ -107,7 +107,7 @@ def steps_of(connection: Connection, statement: str, asking: dict[str, str]) -> 
 
 @pytest.mark.only_on("sqlite")
 @pytest.mark.parametrize("condition", ["id > :key ORDER BY id LIMIT 50", "id = :key", "key_id = 'key-5000'"])
-def test_the_health_of_a_few_keys_costs_these_keys(connection: Connection, condition: str) -> None:
+def test_the_health_of_a_few_keys_reads_only_these_keys(connection: Connection, condition: str) -> None:
     """There it is worked out when it is asked for; what is due for rotation, of all of them."""
     statement = f"SELECT * FROM key_health_monitor WHERE {condition}"  # noqa: S608  (our own conditions)
     asking = {"key": f"{HOT_KEY:032x}"} if ":key" in condition else {}
@@ -125,7 +125,7 @@ def test_the_health_of_a_few_keys_costs_these_keys(connection: Connection, condi
 
 
 @pytest.mark.only_on("sqlite")
-def test_the_dashboard_reads_the_versions_as_they_are_stored_and_of_entries_what_is_new(connection: Connection) -> None:
+def test_the_dashboard_reads_versions_in_storage_order_and_only_new_entries(connection: Connection) -> None:
     """By an index of the keys each version would be looked up by itself, which takes several times as long."""
     plan = plan_of(connection, "SELECT * FROM key_management_dashboard", {}).text
     assert re.search(r"^SCAN (TABLE key_versions AS )?version$", plan, re.MULTILINE), plan
@@ -144,7 +144,7 @@ PARTIAL = (
 
 @pytest.mark.only_on("postgresql")
 @pytest.mark.parametrize("index", PARTIAL)
-def test_a_partial_index_takes_less_than_half_of_what_a_full_one_takes(connection: Connection, index: str) -> None:
+def test_a_partial_index_is_less_than_half_as_large_as_a_full_one(connection: Connection, index: str) -> None:
     size = "SELECT pg_relation_size(CAST(:index AS regclass))"
     execute(connection, "BEGIN")
     ((definition,),) = execute(connection, "SELECT pg_get_indexdef(CAST(:index AS regclass))", {"index": index})
@@ -158,7 +158,7 @@ def test_a_partial_index_takes_less_than_half_of_what_a_full_one_takes(connectio
 
 
 @pytest.mark.only_on("postgresql")
-def test_the_times_of_the_trail_take_a_fiftieth_of_a_b_tree(connection: Connection) -> None:
+def test_the_index_of_times_is_a_fiftieth_of_a_b_tree(connection: Connection) -> None:
     """The least it can have is three pages, so a smaller trail would say nothing."""
     execute(connection, "BEGIN")
     execute(connection, 'CREATE INDEX b_tree ON key_audit_logs ("timestamp")')

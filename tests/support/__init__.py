@@ -1,1 +1,1 @@
-"""What several folders of tests use."""
+"""Support for several folders of tests."""

@@ -16,7 +16,7 @@ from tests.support.engines.database import Connection
 Catalog = dict[str, Any]
 
 OURS = "n.nspname !~ '^pg_(catalog|toast|temp_|toast_temp_)' AND n.nspname <> 'information_schema'"
-"""What stands for `{ours}` in the queries: not the server's own schemas."""
+"""The condition for `{ours}` in the queries: excludes the server's own schemas."""
 
 # Below OID 16384 (FirstNormalObjectId in PostgreSQL's access/transam.h) is what initdb made.
 POSTGRESQL = (

@@ -37,7 +37,7 @@ CALLS: dict[str, tuple[tuple[type, str], ...]] = {
 
 
 class Costs:
-    """What one process has spent."""
+    """The processor time of one process."""
 
     def __init__(self) -> None:
         """Start with nothing, and measure from now on."""

@@ -34,7 +34,7 @@ CLIENT_COLUMNS = (
     "key_id, event_type, event_category, event_description, user_id, session_id, client_ip, user_agent, duration_ms,"
     " security_level, risk_score, compliance_tags, retention_period_days, additional_metadata"
 )
-"""What a client says in an audit entry; the server sets the rest."""
+"""The columns of an audit entry that a client gives; the database sets the others."""
 
 APPLICATION = (f"INSERT ({CLIENT_COLUMNS}) ON key_audit_logs", "SELECT ON key_audit_logs")
-"""The rights that writing the trail needs."""
+"""The privileges that writing audit entries requires."""

@@ -1,4 +1,4 @@
-"""What takes long to make, made by one of the processes that run the tests, and taken by all of them."""
+"""Slow preparations, made by one of the test processes and shared by all."""
 
 import fcntl
 import pickle
@@ -13,9 +13,9 @@ Made = TypeVar("Made")
 
 
 def once(folders: pytest.TempPathFactory, name: str, make: Callable[[Path], Made]) -> Made:
-    """Return what `make` makes in a folder, which the first process that asks for it fills.
+    """Return the result of `make` in a folder, which the first process fills.
 
-    What it makes must be picklable. If it raises, the next process tries again.
+    The result must be picklable. If `make` raises, the next process tries again.
     """
     base = folders.getbasetemp()
     common = base.parent if base.name.startswith("popen-") else base  # of a worker, and of all of them

@@ -1,4 +1,4 @@
-"""What the database wrote of a change, said the same whichever engine wrote it."""
+"""The entries that the database wrote about a change, in the same form for both engines."""
 
 import datetime as dt
 import re
@@ -12,7 +12,7 @@ FILLED_IN = {
     "activated_at", "rotated_at", "expired_at", "revoked_at", "archived_at",
     "started_at", "completed_at", "failed_at", "retry_count", "claimed_by",
 }  # fmt: skip
-"""What the database fills in: on SQLite after the entry is written, and so it is not in it."""
+"""Columns that the database sets; SQLite sets them after the entry is written, so the entry lacks them."""
 _CHANGED = {RecordedEvent.KEY_CHANGED, RecordedEvent.ROTATION_CHANGED}
 _ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)")

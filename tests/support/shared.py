@@ -1,4 +1,4 @@
-"""What the fixture `shared` gives to a test."""
+"""The value of the fixture `shared`."""
 
 from dataclasses import dataclass
 

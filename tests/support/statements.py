@@ -80,12 +80,12 @@ def refused(
 ) -> Exception:
     """Assert that the database refuses a statement and names the rule; return the error.
 
-    On SQLite it must be an `IntegrityError` with `rule` in its message; `sqlite_says` is for the few refusals
-    of the library's own that name columns instead (`NOT NULL constraint failed: t.c`). On PostgreSQL the rule
-    is the name of the violated constraint or part of the message; `sqlstate` must match where it is given.
+    On SQLite it must be an `IntegrityError` with `rule` in its message; `sqlite_says` is the message of SQLite itself,
+    which names columns instead (`NOT NULL constraint failed: t.c`). On PostgreSQL the rule is the name of the violated
+    constraint or part of the message; `sqlstate` must match if it is given.
 
-    A transaction that is open stays usable. What the statement changed before it failed (`INSERT OR FAIL`) is
-    not undone, so that the caller can look whether the rows are as they were.
+    An open transaction stays usable. Changes before the failure (`INSERT OR FAIL`) are not undone, so that the caller
+    can check the rows.
     """
     with pytest.raises((psycopg.Error, sqlite3.IntegrityError)) as caught, _usable_afterwards(connection):
         execute(connection, statement, parameters)

@@ -1,4 +1,4 @@
-"""What a database may hold beside our schema: tables of a host's, with all that hangs on them."""
+"""Objects beside our schema: tables of a host application, with their dependent objects."""
 
 import sqlite3
 from contextlib import closing
@@ -6,7 +6,7 @@ from contextlib import closing
 from tests.support.engines import Database
 
 SQLITE_SHARE = 10
-"""How many times fewer SQLite gets: it reads the text of the whole schema anew for each connection."""
+"""The divisor for SQLite, which reads the text of the whole schema for each connection."""
 
 # COMMIT now and then: what a transaction makes it keeps locked, and a server has room for some thousands of locks.
 _POSTGRESQL = """DO $do$ BEGIN

@@ -21,7 +21,7 @@ from tests.support.engines import Database
 from tests.support.engines.database import Connection
 from tests.support.rows.smallest import Row, envelope, hsm_configuration, insert
 from tests.support.statements import execute
-from tests.support.violations.triggers_disabled import guards_off
+from tests.support.violations.triggers_disabled import triggers_disabled
 from tests.support.violations.violation import foreign_keys_off, spelled
 
 TEXT = b'{"user": "kms", "pin": "0000-1234", "host": "luna.example"}'
@@ -59,7 +59,7 @@ def test_material_that_breaks_a_constraint_is_named(database: Database, case: st
     constraint, change = NO_ENVELOPES[case]
     with closing(database.connect()) as connection:
         row = version(connection, master(connection))
-        with guards_off(connection):
+        with triggers_disabled(connection):
             change_row(connection, "key_versions", row, **change)
         says = found(connection)[f"constraint key_versions.ck_key_versions_{constraint}"]
         assert says == f"1 row:\n{spelled(row['id'], database.dialect)} breaks it"
@@ -68,7 +68,7 @@ def test_material_that_breaks_a_constraint_is_named(database: Database, case: st
 def test_two_wrappers_are_named(database: Database) -> None:
     with closing(database.connect()) as connection:
         row = version(connection, master(connection), wrapped_by_version_id=version(connection, kek(connection))["id"])
-        with guards_off(connection):
+        with triggers_disabled(connection):
             change_row(connection, "key_versions", row, wrapping_key_ref="kms://root")
         (rule,) = found(connection)
     assert rule == "constraint key_versions.ck_key_versions_one_wrapper"
@@ -86,7 +86,7 @@ NO_CREDENTIALS = {
 def test_credentials_that_are_no_envelope_are_named(database: Database, case: str) -> None:
     with closing(database.connect()) as connection:
         row = insert(connection, "hsm_configurations", **hsm_configuration())
-        with guards_off(connection):
+        with triggers_disabled(connection):
             change_row(connection, "hsm_configurations", row, authentication_config=NO_CREDENTIALS[case])
         says = found(connection)
     (rule,) = says
@@ -98,7 +98,7 @@ def test_credentials_that_are_no_envelope_are_named(database: Database, case: st
 def test_a_text_in_the_place_of_bytes_is_no_envelope(database: Database) -> None:
     with closing(database.connect()) as connection:
         row = version(connection, master(connection))
-        with guards_off(connection):
+        with triggers_disabled(connection):
             change_row(connection, "key_versions", row, encrypted_key_data="\x01" + "x" * 60)
         assert {rule.rpartition("_key_versions_")[2] for rule in found(connection)} == {
             "encrypted_key_data_type",
@@ -198,7 +198,7 @@ def test_what_hangs_from_a_wrapper_that_is_lost_is_named_once(database: Database
         Chain(connection)
         assert found(connection) == {}
         chain = Chain(connection)
-        with guards_off(connection), foreign_keys_off(connection):
+        with triggers_disabled(connection), foreign_keys_off(connection):
             make(connection, chain)
         says = found(connection)
     lost = says.pop("KMS522")
@@ -214,7 +214,7 @@ def test_a_key_in_an_hsm_ends_a_chain(database: Database) -> None:
     with closing(database.connect()) as connection:
         chain = Chain(connection, hsm_provider="pkcs11", hsm_key_id="handle")
         assert found(connection) == {}
-        with guards_off(connection):
+        with triggers_disabled(connection):
             execute(connection, "UPDATE key_masters SET hsm_provider = NULL, hsm_key_id = NULL")
         assert name(chain.keys[1], chain.rows[1], database) in found(connection)["KMS522"]
 
@@ -355,7 +355,7 @@ def test_questions_go_on_where_a_description_cannot_be_read(database: Database) 
     """On SQLite nothing but a CHECK keeps what is no JSON out: what is said of one envelope hides no other."""
     with closing(database.connect()) as connection:
         one, two = (version(connection, master(connection), id=uuid.uuid4()) for _ in range(2))
-        with guards_off(connection):
+        with triggers_disabled(connection):
             change_row(connection, "key_versions", one, **described(2, "AES-256-KWP"))
             if database.dialect == "sqlite":
                 change_row(connection, "key_versions", two, encryption_metadata="{")

@@ -12,7 +12,7 @@ from kms_schema.validator import Finding
 from tests.support.engines import Database
 from tests.support.login_roles import login
 from tests.support.reports import run
-from tests.support.violations.bypasses import HARMLESS, WAYS, Way
+from tests.support.violations.bypasses import BYPASSES, HARMLESS, Bypass
 from tests.validator.test_validate_roles import HAND_OVER
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
@@ -51,32 +51,32 @@ def goes_through(database: Database, attack: str, *, in_transaction: bool) -> bo
 
 
 def faults(
-    connection: Connection, database: Database, way: Way, names: dict[str, str], usual: frozenset[tuple[str, str]]
+    connection: Connection, database: Database, bypass: Bypass, names: dict[str, str], usual: frozenset[tuple[str, str]]
 ) -> Iterator[str]:
     """Take one way, and say what is not as it should be; `usual` is what was found before."""
     with roles(connection, database, "between", "superuser") as more, login(database) as attacker:
         here = {**names, **more, "database": database.name, "role": sa.make_url(attacker.url).username or ""}
         granted, attack, about, before = (
-            text.format_map(here) for text in (way.granted, way.attack, way.about, way.before)
+            text.format_map(here) for text in (bypass.granted, bypass.attack, bypass.about, bypass.before)
         )
         if before:
             run(connection, before)
             usual = frozenset(posture(database))
-        if goes_through(attacker, attack, in_transaction=way.in_transaction):
+        if goes_through(attacker, attack, in_transaction=bypass.in_transaction):
             yield "open before anything was granted"
         run(connection, granted)
-        if not goes_through(attacker, attack, in_transaction=way.in_transaction):
+        if not goes_through(attacker, attack, in_transaction=bypass.in_transaction):
             yield "leads nowhere"
         found = posture(database)
-        if found.keys() - usual != {(way.code, about)}:
-            yield f"found {sorted(found.keys() - usual)} instead of {way.code} {about}"
+        if found.keys() - usual != {(bypass.code, about)}:
+            yield f"found {sorted(found.keys() - usual)} instead of {bypass.code} {about}"
             run(connection, f"ALTER DATABASE {database.name} OWNER TO {names['owner']}")
             return
-        mend = found[way.code, about].mend or ""
+        mend = found[bypass.code, about].mend or ""
         # What no statement can decide goes with the role; that what is mended is found no more, the mutations say.
         if not mend.startswith("--"):
             run(connection, mend)
-            if goes_through(attacker, attack, in_transaction=way.in_transaction):
+            if goes_through(attacker, attack, in_transaction=bypass.in_transaction):
                 yield f"still open after {mend}"
 
 
@@ -99,9 +99,9 @@ def test_every_way_past_the_guards_is_found_and_closed_by_what_mends_it(database
         with owned(connection, database) as names:
             usual = frozenset(posture(database))
             wrong = {
-                name: list(faults(connection, database, way, names, usual))
-                for name, way in WAYS.items()
-                if way.since <= major <= way.until
+                name: list(faults(connection, database, bypass, names, usual))
+                for name, bypass in BYPASSES.items()
+                if bypass.since <= major <= bypass.until
             }
     assert {name: said for name, said in wrong.items() if said} == {}
     assert len(wrong) > 15

@@ -12,9 +12,9 @@ from tests.support.engines.database import Connection
 from tests.support.login_roles import login
 from tests.support.rows.population import populate
 from tests.support.statements import execute
-from tests.support.violations.by_rule import A_BREACH_OF_EACH_RULE
-from tests.support.violations.triggers_disabled import guards_off
-from tests.support.violations.violation import Breach, spelled
+from tests.support.violations.by_rule import A_VIOLATION_OF_EACH_RULE
+from tests.support.violations.triggers_disabled import triggers_disabled
+from tests.support.violations.violation import Violation, spelled
 
 
 def rows_found(connection: Connection) -> dict[str, str]:
@@ -35,20 +35,20 @@ def test_a_populated_database_has_no_such_rows(database: Database) -> None:
         assert unknown(report) == []
 
 
-@A_BREACH_OF_EACH_RULE
-def test_rows_that_break_a_trigger_are_named(database: Database, breach: Breach) -> None:
+@A_VIOLATION_OF_EACH_RULE
+def test_rows_that_break_a_trigger_are_named(database: Database, violation: Violation) -> None:
     with closing(database.connect()) as connection:
-        broken = breach.make(connection)
-        with guards_off(connection):
-            execute(connection, broken.breaking.statement, broken.breaking.parameters)
+        broken = violation.make(connection)
+        with triggers_disabled(connection):
+            execute(connection, broken.breaking.sql, broken.breaking.parameters)
         report = validate(connection, level="data")
-    hanging = breach.rule == "validate_key_version_wrapper" and "circle of" in breach.name
+    hanging = violation.rule == "validate_key_version_wrapper" and "circle of" in violation.name
     lost = {"KMS522"} if hanging else set()
     assert {finding.code for finding in report.findings if finding.severity == "error"} == {"KMS501"} | lost
-    (seen,) = [finding.actual for finding in report.findings if finding.expected.endswith(f" {breach.rule}")]
+    (seen,) = [finding.actual for finding in report.findings if finding.expected.endswith(f" {violation.rule}")]
     for row, name in broken.rows:
         assert spelled(row["id"], database.dialect) in seen
-        assert database.dialect == "sqlite" or name in seen or breach.rule.startswith("fk_")
+        assert database.dialect == "sqlite" or name in seen or violation.rule.startswith("fk_")
 
 
 BROKEN = {
@@ -64,7 +64,7 @@ BROKEN = {
 def test_rows_that_break_a_constraint_are_found_though_the_catalog_is_right(database: Database, key: str) -> None:
     with closing(database.connect()) as connection:
         populate(connection)
-        with guards_off(connection):
+        with triggers_disabled(connection):
             execute(connection, BROKEN[key])
         assert not validate(connection).fails()
         assert key in rows_found(connection)
@@ -74,7 +74,7 @@ def test_rows_that_break_a_constraint_are_found_though_the_catalog_is_right(data
 def test_a_server_that_believes_its_constraints_is_asked_all_the_same(database: Database) -> None:
     with closing(database.connect()) as connection:
         populate(connection)
-        with guards_off(connection):
+        with triggers_disabled(connection):
             execute(connection, "UPDATE key_masters SET usage_count = -1")
         execute(connection, "SET constraint_exclusion = on")
         assert execute(connection, "SELECT id FROM key_masters WHERE NOT (usage_count >= 0)").fetchall() == []
@@ -88,7 +88,7 @@ def test_rows_that_a_damaged_index_let_in_twice_are_found(database: Database) ->
         live_version(connection, key)
         index = "WHERE indexrelid = 'uq_key_versions_live'::regclass"
         execute(connection, f"UPDATE pg_index SET indisready = false {index}")  # noqa: S608
-        with guards_off(connection):
+        with triggers_disabled(connection):
             live_version(connection, key, version_number=2)
         execute(connection, f"UPDATE pg_index SET indisready = true {index}")  # noqa: S608
         assert "2 rows have the same" in rows_found(connection)["index uq_key_versions_live"]

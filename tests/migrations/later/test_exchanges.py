@@ -21,7 +21,7 @@ from tests.support.catalog import catalog, differences
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
 from tests.support.login_roles import login
-from tests.support.rows.population import contents, populate
+from tests.support.rows.population import all_rows, populate
 from tests.support.statements import execute
 
 SECONDS = 30
@@ -75,12 +75,12 @@ def test_what_is_in_a_loaded_table_stays_when_a_column_comes_and_goes(database: 
     with closing(database.connect()) as connection:
         database.alembic("downgrade", "007")
         populate(connection)
-        before, rows = catalog(connection), contents(connection)
+        before, rows = catalog(connection), all_rows(connection)
         database.alembic("upgrade", "head")
         execute(connection, "UPDATE key_versions SET label = 'seen'")
         assert execute(connection, "SELECT count(*) FROM labelled_key_versions").fetchone() != (0,)
         database.alembic("downgrade", "007")
-        assert contents(connection) == rows
+        assert all_rows(connection) == rows
         assert differences(before, catalog(connection)) == {}
 
 

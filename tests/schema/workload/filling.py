@@ -91,7 +91,7 @@ SELECT {id}, {key}, {policy}, 'scheduled', {begins}, {begins}, {begins}, 'COMPLE
 
 
 def fill(connection: Connection, events: int) -> None:
-    """Fill a database at head, in which there is only its first entry; its guards are asleep afterwards."""
+    """Fill a database at head with only its first entry; its triggers are disabled afterwards."""
     keys = events // EVENTS_A_KEY
     with _without_triggers(connection):
         for statement in _statements(SPELLED[dialect_of(connection)], keys, events):

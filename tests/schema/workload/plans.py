@@ -1,4 +1,4 @@
-"""What an engine did to answer a query: the indexes that it read, and what it should not have needed."""
+"""The plan of a query: the indexes that it uses, and unexpected steps."""
 
 import json
 import re
@@ -22,12 +22,12 @@ class Plan:
     """How a query was answered."""
 
     text: str
-    """As the engine tells it, for whoever reads a failure."""
+    """The output of the engine, for messages of failures."""
     indexes: frozenset[str]
     covered: bool
-    """Whether no table was asked for what an index has not."""
+    """True if the index contains all columns, so that no table is read."""
     scans: bool
-    """Whether a whole table was read."""
+    """True if a whole table was read."""
     sorts: bool
     heap_fetches: int = 0
 
@@ -82,7 +82,7 @@ def _named(connection: sqlite3.Connection, match: re.Match[str], query: str) -> 
     if not index.startswith("sqlite_autoindex_"):
         return str(index)
     columns = ", ".join(row[2] for row in connection.execute(f"PRAGMA index_info({index})"))
-    for name, facts in load("sqlite", chain()[-1], "3").items():
-        if facts.get("table") == table and facts.get("definition") == f"UNIQUE ({columns})":
+    for name, attributes in load("sqlite", chain()[-1], "3").items():
+        if attributes.get("table") == table and attributes.get("definition") == f"UNIQUE ({columns})":
             return name.partition(".")[2]
     return f"pk_{table}"

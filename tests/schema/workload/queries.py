@@ -26,7 +26,7 @@ class Query:
     covered: tuple[Dialect, ...] = ()
     """Where the index has all that it asks for."""
     sorts: bool = False
-    """Whether the rows may be put in order afterwards, as those of a report are; a page never waits for that."""
+    """True if the rows may be sorted, as for a report; a page must not need a sort."""
     engine: Dialect | None = None
     """Where what it asks exists, if not on both."""
 

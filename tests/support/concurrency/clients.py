@@ -1,7 +1,7 @@
-"""Clients that go on using a database while it is migrated, and how long each of their statements took.
+"""Clients that use a database while it is migrated, and the duration of each of their statements.
 
-They keep every rule at 004 and at 005 alike, so that none of their statements may fail at any moment of a migration.
-Each works on rows of its own: whoever waits here waits for the migration.
+They violate no rule of 004 or 005, so none of their statements may fail during a migration. Each works on its own rows,
+so a wait is a wait for the migration.
 """
 
 import sqlite3
@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import psycopg
 
-from tests.support.concurrency.statements import Move, adding, changing, deleting
+from tests.support.concurrency.statements import Statement, adding, changing, deleting
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
 from tests.support.rows import smallest
@@ -54,47 +54,47 @@ class Client:
         self._connection = connection
         self._done = done
 
-    def run(self, move: Move) -> Any:
+    def run(self, statement: Statement) -> Any:
         """Run one statement and return what it gives; raises what the driver raises."""
         began = time.monotonic()
         try:
-            ran = execute(self._connection, move.statement, move.parameters)
+            ran = execute(self._connection, statement.sql, statement.parameters)
             found = ran.fetchall() if ran.description else []
         except (psycopg.Error, sqlite3.Error) as error:
             fault = f"{type(error).__name__}: {error}"
-            self._done.append(Timed(self._name, move.statement, began, time.monotonic(), fault))
+            self._done.append(Timed(self._name, statement.sql, began, time.monotonic(), fault))
             raise
-        self._done.append(Timed(self._name, move.statement, began, time.monotonic()))
+        self._done.append(Timed(self._name, statement.sql, began, time.monotonic()))
         return found
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Run the block's statements in one transaction."""
         # SQLite upgrades no transaction that began by reading once another has written.
-        self.run(Move("BEGIN IMMEDIATE" if isinstance(self._connection, sqlite3.Connection) else "BEGIN", {}))
+        self.run(Statement("BEGIN IMMEDIATE" if isinstance(self._connection, sqlite3.Connection) else "BEGIN", {}))
         try:
             yield
         except BaseException:
             execute(self._connection, "ROLLBACK")
             raise
-        self.run(Move("COMMIT", {}))
+        self.run(Statement("COMMIT", {}))
 
 
 Round = Callable[[Client], None]
-"""What a client does again and again."""
+"""The repeated operation of a client."""
 
 
 def record_events(client: Client) -> None:
-    ((key,),) = client.run(Move("SELECT id FROM key_masters WHERE key_id = :name", {"name": "dek-1"}))
+    ((key,),) = client.run(Statement("SELECT id FROM key_masters WHERE key_id = :name", {"name": "dek-1"}))
     client.run(adding("key_audit_logs", smallest.audit_entry(key_id=key)))
     client.run(adding("key_audit_logs", smallest.audit_entry(security_level="HIGH", risk_score=80)))
 
 
 def count_use(client: Client) -> None:
     of_a_key = "key_id = (SELECT id FROM key_masters WHERE key_id = :name)"
-    for (version,) in client.run(Move(f"SELECT id FROM key_versions WHERE {of_a_key}", {"name": "dek-2"})):  # noqa: S608
+    for (version,) in client.run(Statement(f"SELECT id FROM key_versions WHERE {of_a_key}", {"name": "dek-2"})):  # noqa: S608
         counted = "usage_count = usage_count + 1, data_volume_bytes = data_volume_bytes + 4096"
-        client.run(Move(f"UPDATE key_versions SET {counted} WHERE id = :id", {"id": version}))  # noqa: S608
+        client.run(Statement(f"UPDATE key_versions SET {counted} WHERE id = :id", {"id": version}))  # noqa: S608
 
 
 def create_a_key(client: Client) -> tuple[smallest.Row, smallest.Row]:
@@ -140,16 +140,16 @@ def change_settings(client: Client) -> None:
 
 def read(client: Client) -> None:
     client.run(
-        Move(
+        Statement(
             """SELECT key_masters.key_id, version_number, wrapped_by_version_id
             FROM key_masters JOIN key_versions ON key_versions.key_id = key_masters.id
             WHERE key_masters.key_id = :name""",
             {"name": "dek-3"},
         )
     )
-    client.run(Move("SELECT count(*) FROM rotation_policies WHERE is_active", {}))
+    client.run(Statement("SELECT count(*) FROM rotation_policies WHERE is_active", {}))
     client.run(
-        Move(
+        Statement(
             """SELECT event_type, "timestamp" FROM key_audit_logs
             WHERE key_id = (SELECT id FROM key_masters WHERE key_id = :name) ORDER BY "timestamp" DESC LIMIT 10""",
             {"name": "dek-3"},
@@ -197,7 +197,7 @@ class Clients:
     def _repeat(self, name: str) -> None:
         with closing(self._database.connect()) as connection:
             if isinstance(connection, sqlite3.Connection):
-                # Who reads waits for no lock: where one is held against it, its statement fails at once.
+                # Readers wait for no lock: a conflicting lock makes their statement fail at once.
                 connection.execute(f"PRAGMA busy_timeout = {0 if name == READER else BUSY_TIMEOUT_MS}")
             else:
                 execute(connection, f"SET application_name = '{name}'")
@@ -217,7 +217,7 @@ class Clients:
 
     @property
     def names(self) -> set[str]:
-        """Who they are."""
+        """The names of the clients."""
         return {thread.name for thread in self._threads}
 
     def faults(self) -> list[str]:

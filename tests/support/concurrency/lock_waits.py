@@ -1,4 +1,4 @@
-"""Who waits for a lock of somebody else's: looked at every few milliseconds, so that a busy machine counts for nothing.
+"""Observes sessions that wait for a lock of another, every few milliseconds, independent of the load of the machine.
 
 Sessions go by their `application_name`; those that have none go by the name of the migration, which gives itself none.
 """
@@ -24,14 +24,14 @@ WAITING = """
 """
 
 
-class HeldUp:
+class LockWaits:
     """Looks who waits for whom, from entering the block to leaving it."""
 
     def __init__(self, database: Database) -> None:
         """Look at `database`, which is on PostgreSQL."""
         self._database = database
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="held up")
+        self._thread = threading.Thread(target=self._look, name="lock waits")
         self.seen: list[tuple[float, str, str]] = []
         """When, who waited, and for whom."""
 

@@ -1,7 +1,7 @@
-"""Which locks a migration really holds at each of its statements: `pg_locks`, asked over a second connection.
+"""The locks of a migration at each of its statements, from `pg_locks` over a second connection.
 
-What the second connection does not see is not counted: a relation that an open transaction has made. Nobody else can
-wait for it.
+Relations that the open transaction has created are not counted: the second connection does not see them, and no
+session can wait for them.
 """
 
 import threading
@@ -41,11 +41,11 @@ class Seen:
     """Of which transaction it is; outside of any it is one by itself."""
     before: Held
     during: Held = field(default_factory=dict)
-    """What a statement held that nothing waits for; for CONCURRENTLY, while it waited for a writer."""
+    """The locks of a statement without waiters; of CONCURRENTLY, while it waited for a writer."""
 
     @property
     def held(self) -> Held:
-        """What was held at any moment of the statement, as far as it could be seen."""
+        """All locks that were observed during the statement."""
         return strongest(self.before, self.during)
 
 

@@ -1,4 +1,4 @@
-"""Pairs of statements that must not both have their way: races for each rule that reads other rows."""
+"""Pairs of conflicting statements, for each rule that reads other rows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,79 +39,79 @@ from tests.support.concurrency.setups import (
     wrap_or_delete,
     wrap_or_destroy,
 )
-from tests.support.concurrency.statements import Move
+from tests.support.concurrency.statements import Statement
 from tests.support.engines.database import Connection
 from tests.support.rows.smallest import audit_entry, key_master, key_rotation, key_version
 
 
 @dataclass(frozen=True)
-class Race:
-    """Two moves, and what becomes of the second when they are made one after the other."""
+class Pair:
+    """Two statements, and the result of the second when they run one after the other."""
 
     name: str
-    make: Callable[[Connection], tuple[Move, Move]]
+    make: Callable[[Connection], tuple[Statement, Statement]]
     second_is_refused: Literal["in both orders", "in one order", "in no order"]
     destroys: bool = False
-    """The second move destroys a version, which wants READ COMMITTED."""
+    """The second statement destroys a version, which requires READ COMMITTED."""
 
     def __str__(self) -> str:
         """Return the name, for pytest's ids."""
         return self.name.replace(" ", "-")
 
 
-RACES = (
-    Race("two keys become each other's parent", two_parents, "in both orders"),
-    Race("three keys become parents in a circle", three_parents, "in both orders"),
-    Race("four keys become parents in a circle", four_parents, "in both orders"),
-    Race("two versions wrap each other", two_wrappers, "in both orders"),
-    Race("three versions wrap in a circle", three_wrappers, "in both orders"),
-    Race("four versions wrap in a circle", four_wrappers, "in both orders"),
-    Race("wrap under a version or destroy it", wrap_or_destroy, "in both orders", destroys=True),
-    Race("rewrap under a version or destroy it", rewrap_or_destroy, "in both orders", destroys=True),
-    Race("wrap under a key or delete it", wrap_or_delete, "in both orders"),
-    Race("rewrap under a key or delete it", rewrap_or_delete, "in both orders"),
-    Race("activate a version or destroy it", activate_or_destroy, "in both orders", destroys=True),
-    Race("activate a version or revoke its key", activate_or("revoked"), "in one order"),
-    Race("activate a version or expire its key", activate_or("expired"), "in one order"),
-    Race("activate a version or archive its key", activate_or("archived", before="rotated"), "in one order"),
-    Race("reactivate a version or revoke its key", reactivate_or_revoke, "in one order"),
-    Race("add a live version or revoke its key", add_live_or_revoke, "in one order"),
-    Race("activate two versions", activate_two, "in both orders"),
-    Race("add a live version or reactivate one", add_live_or_reactivate, "in both orders"),
-    Race("add the same version twice", add_same_version, "in both orders"),
-    Race("add the same key twice", add_same_key, "in both orders"),
-    Race("add a blob or move into an HSM", add_blob_or_move_into_hsm, "in both orders"),
-    Race("add a handle or move out of an HSM", add_handle_or_move_out_of_hsm, "in both orders"),
-    Race(
+PAIRS = (
+    Pair("two keys become each other's parent", two_parents, "in both orders"),
+    Pair("three keys become parents in a circle", three_parents, "in both orders"),
+    Pair("four keys become parents in a circle", four_parents, "in both orders"),
+    Pair("two versions wrap each other", two_wrappers, "in both orders"),
+    Pair("three versions wrap in a circle", three_wrappers, "in both orders"),
+    Pair("four versions wrap in a circle", four_wrappers, "in both orders"),
+    Pair("wrap under a version or destroy it", wrap_or_destroy, "in both orders", destroys=True),
+    Pair("rewrap under a version or destroy it", rewrap_or_destroy, "in both orders", destroys=True),
+    Pair("wrap under a key or delete it", wrap_or_delete, "in both orders"),
+    Pair("rewrap under a key or delete it", rewrap_or_delete, "in both orders"),
+    Pair("activate a version or destroy it", activate_or_destroy, "in both orders", destroys=True),
+    Pair("activate a version or revoke its key", activate_or("revoked"), "in one order"),
+    Pair("activate a version or expire its key", activate_or("expired"), "in one order"),
+    Pair("activate a version or archive its key", activate_or("archived", before="rotated"), "in one order"),
+    Pair("reactivate a version or revoke its key", reactivate_or_revoke, "in one order"),
+    Pair("add a live version or revoke its key", add_live_or_revoke, "in one order"),
+    Pair("activate two versions", activate_two, "in both orders"),
+    Pair("add a live version or reactivate one", add_live_or_reactivate, "in both orders"),
+    Pair("add the same version twice", add_same_version, "in both orders"),
+    Pair("add the same key twice", add_same_key, "in both orders"),
+    Pair("add a blob or move into an HSM", add_blob_or_move_into_hsm, "in both orders"),
+    Pair("add a handle or move out of an HSM", add_handle_or_move_out_of_hsm, "in both orders"),
+    Pair(
         "add a child or delete its parent",
         add_to_deleted("key_masters", lambda key: key_master(parent_key_id=key["key_id"])),
         "in both orders",
     ),
-    Race("reparent a key or delete its parent", reparent_to_deleted, "in both orders"),
-    Race(
+    Pair("reparent a key or delete its parent", reparent_to_deleted, "in both orders"),
+    Pair(
         "add a version or delete its key",
         add_to_deleted("key_versions", lambda key: key_version(key, version_number=2)),
         "in one order",
     ),
-    Race(
+    Pair(
         "add a rotation or delete its key",
         add_to_deleted("key_rotations", lambda key: key_rotation(key, old_version=1)),
         "in both orders",
     ),
-    Race(
+    Pair(
         "add an audit entry or delete its key",
         add_to_deleted("key_audit_logs", lambda key: audit_entry(key_id=key["id"])),
         "in both orders",
     ),
-    Race("open two rotations of a key", open_two_rotations, "in both orders"),
-    Race("open a rotation or retry one", open_or_retry, "in both orders"),
-    Race("claim a rotation twice", claim_twice, "in both orders"),
-    Race("take over an expired lease twice", take_over_twice, "in both orders"),
-    Race("take over a rotation or complete it", take_over_or_complete, "in both orders"),
-    Race("retry a rotation twice", retry_twice, "in no order"),
-    Race("retry a rotation and count twice", retry_and_count_twice, "in both orders"),
-    Race("add a policy's rotation or delete the policy", policy_rotation_or_delete, "in one order"),
-    Race("count up and down", count_up_and_down, "in one order"),
-    Race("change a status twice", change_status_twice, "in one order"),
-    Race("append two audit entries", append_two_entries, "in no order"),
+    Pair("open two rotations of a key", open_two_rotations, "in both orders"),
+    Pair("open a rotation or retry one", open_or_retry, "in both orders"),
+    Pair("claim a rotation twice", claim_twice, "in both orders"),
+    Pair("take over an expired lease twice", take_over_twice, "in both orders"),
+    Pair("take over a rotation or complete it", take_over_or_complete, "in both orders"),
+    Pair("retry a rotation twice", retry_twice, "in no order"),
+    Pair("retry a rotation and count twice", retry_and_count_twice, "in both orders"),
+    Pair("add a policy's rotation or delete the policy", policy_rotation_or_delete, "in one order"),
+    Pair("count up and down", count_up_and_down, "in one order"),
+    Pair("change a status twice", change_status_twice, "in one order"),
+    Pair("append two audit entries", append_two_entries, "in no order"),
 )

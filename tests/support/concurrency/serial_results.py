@@ -1,4 +1,4 @@
-"""What two moves give when they are made one after the other: the measure of what they may give at once."""
+"""Results of statements that run one after the other, with which concurrent results are compared."""
 
 import datetime as dt
 import re
@@ -10,9 +10,9 @@ from typing import Any
 
 import psycopg
 
-from tests.support.concurrency.statements import Move
+from tests.support.concurrency.statements import Statement
 from tests.support.engines.database import Connection
-from tests.support.rows.table_dump import Contents, read_contents
+from tests.support.rows.table_dump import TableDump, dump_tables
 from tests.support.statements import execute
 
 A_TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)")
@@ -21,14 +21,14 @@ SERVER_MADE = {"key_audit_logs": {"id", "sequence"}}
 
 @dataclass(frozen=True)
 class SerialRun:
-    """The outcome of moves in one order."""
+    """The result of statements in one order."""
 
     refused: frozenset[int]
-    """The positions of the moves that were refused."""
-    contents: Contents
+    """The positions of the refused statements."""
+    dump: TableDump
 
 
-def comparable(contents: Contents) -> Contents:
+def comparable(dump: TableDump) -> TableDump:
     """Return the contents without what depends on the clock or a sequence: of times, only whether they are set."""
     return {
         table: sorted(
@@ -38,7 +38,7 @@ def comparable(contents: Contents) -> Contents:
             ),
             key=repr,
         )
-        for table, rows in contents.items()
+        for table, rows in dump.items()
     }
 
 
@@ -54,22 +54,22 @@ def _timeless(value: Any) -> Any:
     return value
 
 
-def run_in_order(connection: Connection, moves: Sequence[Move]) -> SerialRun:
-    """Make the moves in a transaction that is rolled back."""
+def run_in_order(connection: Connection, statements: Sequence[Statement]) -> SerialRun:
+    """Run the statements in a transaction that is rolled back."""
     refused = set()
     connection.execute("BEGIN")
     try:
-        for position, move in enumerate(moves):
+        for position, statement in enumerate(statements):
             try:
                 with _savepoint(connection):
-                    execute(connection, move.statement, move.parameters)
+                    execute(connection, statement.sql, statement.parameters)
             except (psycopg.IntegrityError, sqlite3.IntegrityError):
                 refused.add(position)
-        return SerialRun(frozenset(refused), comparable(read_contents(connection)))
+        return SerialRun(frozenset(refused), comparable(dump_tables(connection)))
     finally:
         connection.execute("ROLLBACK")
 
 
 def _savepoint(connection: Connection) -> AbstractContextManager[Any]:
-    """A refused statement is undone by itself on SQLite, and takes its whole transaction along on PostgreSQL."""
+    """A savepoint on PostgreSQL, where a refused statement would abort the transaction; SQLite needs none."""
     return connection.transaction() if isinstance(connection, psycopg.Connection) else nullcontext()

@@ -1,4 +1,4 @@
-"""Sessions on PostgreSQL whose statements run aside, so that one can be seen waiting for another."""
+"""Sessions on PostgreSQL whose statements run in threads, so that a test can observe lock waits."""
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import psycopg
 
-from tests.support.concurrency.statements import Move
+from tests.support.concurrency.statements import Statement
 from tests.support.engines.database import Database
 from tests.support.statements import execute
 
@@ -43,29 +43,29 @@ class Session:
         self._aside.shutdown()
         self.connection.close()
 
-    def start(self, move: Move, observer: psycopg.Connection[Any]) -> bool:
-        """Run the move until it ends or waits for another session; return whether it waits."""
-        self._statement = self._aside.submit(execute, self.connection, move.statement, move.parameters)
+    def start(self, statement: Statement, observer: psycopg.Connection[Any]) -> bool:
+        """Run the statement until it ends or waits for another session; return True if it waits."""
+        self._statement = self._aside.submit(execute, self.connection, statement.sql, statement.parameters)
         pid = self.connection.info.backend_pid
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not self._statement.done():
             row = observer.execute("SELECT cardinality(pg_blocking_pids(%s)) > 0", (pid,)).fetchone()
             if row is not None and row[0]:
                 return True
-            assert time.monotonic() < deadline, f"neither done nor waiting: {move.statement}"
+            assert time.monotonic() < deadline, f"neither done nor waiting: {statement.sql}"
             wait([self._statement], timeout=0.002)
         return False
 
     def finish(self) -> psycopg.Error | None:
-        """Wait for the move to end; return why it failed, if it did."""
-        assert self._statement is not None, "start a move first"
+        """Wait for the statement to end; return its error, if any."""
+        assert self._statement is not None, "start a statement first"
         error = self._statement.exception(timeout=PATIENCE_SECONDS)
         assert error is None or isinstance(error, psycopg.Error), error
         self.error = error
         return error
 
     def commit(self) -> bool:
-        """Finish the move, end the transaction and return whether it committed."""
+        """Finish the statement, end the transaction and return True if it committed."""
         if self.finish() is not None:
             self.roll_back()
             return False
@@ -73,5 +73,5 @@ class Session:
         return True
 
     def roll_back(self) -> None:
-        """Undo the move, which has ended."""
+        """Roll back the finished statement."""
         self.connection.execute("ROLLBACK")

@@ -1,4 +1,4 @@
-"""Something that happens at one moment of a migration: just before a statement of it."""
+"""Runs code just before a chosen statement of a migration."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,12 +7,13 @@ from typing import Any
 import sqlalchemy as sa
 
 LOCKING = "DO $$\nDECLARE\n    relations"
-"""How the statement begins that locks the tables of a revision."""
+"""The beginning of the statement that locks the tables of a revision."""
 
 
 @contextmanager
-def before_statement(beginning: str, do: Callable[[], object], *, after: str = "") -> Iterator[None]:
-    """Do something once, just before the first statement that begins so is executed, and comes after another one."""
+def statement_hook(beginning: str, do: Callable[[], object], *, after: str = "") -> Iterator[None]:
+    """Call `do` once, before the first statement that starts with `beginning` and follows one that starts with
+    `after`."""
     waiting, seen = [do], not after
 
     def listen(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:

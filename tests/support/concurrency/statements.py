@@ -1,6 +1,6 @@
-"""What the sessions of a race do: one statement each, about rows that were made before.
+"""The statements of the sessions of a pair: one each, on rows that a setup inserts.
 
-Times are given, so that no rule depends on which of two sessions is quicker.
+Times are given, so that no rule depends on the order of the sessions.
 """
 
 from dataclasses import dataclass
@@ -21,46 +21,46 @@ from tests.support.rows.smallest import (
 )
 
 EXPIRED = timedelta(minutes=-1)
-"""A lease that ran out a minute ago."""
+"""A lease that expired a minute ago."""
 
 
 @dataclass(frozen=True)
-class Move:
-    """The one statement of a session."""
+class Statement:
+    """One SQL statement of a session."""
 
-    statement: str
+    sql: str
     parameters: Row
 
 
-def adding(table: str, row: Row) -> Move:
-    """Return the move that inserts `row`."""
+def adding(table: str, row: Row) -> Statement:
+    """Return the statement that inserts `row`."""
     columns = ", ".join(f'"{column}"' for column in row)
-    return Move(f"INSERT INTO {table} ({columns}) VALUES ({', '.join(f':{column}' for column in row)})", row)  # noqa: S608
+    return Statement(f"INSERT INTO {table} ({columns}) VALUES ({', '.join(f':{column}' for column in row)})", row)  # noqa: S608
 
 
-def changing(table: str, row: Row, **values: Any) -> Move:
-    """Return the move that sets `values` in `row`."""
+def changing(table: str, row: Row, **values: Any) -> Statement:
+    """Return the statement that sets `values` in `row`."""
     assignments = ", ".join(f"{column} = :{column}" for column in values)
-    return Move(f"UPDATE {table} SET {assignments} WHERE id = :id", {"id": row["id"], **values})  # noqa: S608
+    return Statement(f"UPDATE {table} SET {assignments} WHERE id = :id", {"id": row["id"], **values})  # noqa: S608
 
 
-def deleting(table: str, row: Row) -> Move:
-    """Return the move that deletes `row`."""
-    return Move(f"DELETE FROM {table} WHERE id = :id", {"id": row["id"]})  # noqa: S608
+def deleting(table: str, row: Row) -> Statement:
+    """Return the statement that deletes `row`."""
+    return Statement(f"DELETE FROM {table} WHERE id = :id", {"id": row["id"]})  # noqa: S608
 
 
 def master(connection: Connection, **over: Any) -> Row:
-    """Insert a data encryption key in use."""
+    """Insert an active data encryption key."""
     return insert(connection, "key_masters", **active_key_master(**over))
 
 
 def kek(connection: Connection, **over: Any) -> Row:
-    """Insert a key encryption key in use."""
+    """Insert an active key encryption key."""
     return master(connection, key_type="kek", **over)
 
 
 def unused_kek(connection: Connection) -> Row:
-    """Insert a key encryption key to which nothing has happened yet, so that it may be deleted."""
+    """Insert a key encryption key without audit entries that reference it, so that it may be deleted."""
     return insert(connection, "key_masters", **key_master(key_type="kek", created_at=now()))
 
 
@@ -70,7 +70,7 @@ def version(connection: Connection, of: Row, **over: Any) -> Row:
 
 
 def live_version(connection: Connection, of: Row, **over: Any) -> Row:
-    """Insert the version that a key encrypts with."""
+    """Insert the live version of a key."""
     return insert(connection, "key_versions", **live_key_version(of, **over))
 
 
@@ -80,11 +80,11 @@ def ended_version(connection: Connection, of: Row) -> Row:
     return live_version(connection, of, created_at=at, activated_at=at, deactivated_at=now())
 
 
-def reparenting(child: Row, parent: Row) -> Move:
+def reparenting(child: Row, parent: Row) -> Statement:
     return changing("key_masters", child, parent_key_id=parent["key_id"])
 
 
-def rewrapping(wrapped: Row, wrapper: Row) -> Move:
+def rewrapping(wrapped: Row, wrapper: Row) -> Statement:
     return changing(
         "key_versions",
         wrapped,
@@ -98,7 +98,7 @@ def wrapped_under(wrapper: Row, of: Row) -> Row:
     return key_version(of, wrapped_by_version_id=wrapper["id"])
 
 
-def destroying(destroyed: Row) -> Move:
+def destroying(destroyed: Row) -> Statement:
     return changing(
         "key_versions",
         destroyed,
@@ -109,11 +109,11 @@ def destroying(destroyed: Row) -> Move:
     )
 
 
-def activating(activated: Row) -> Move:
+def activating(activated: Row) -> Statement:
     return changing("key_versions", activated, activated_at=now())
 
 
-def reactivating(activated: Row) -> Move:
+def reactivating(activated: Row) -> Statement:
     return changing("key_versions", activated, deactivated_at=None)
 
 
@@ -129,7 +129,7 @@ def failed(of: Row) -> Row:
     return key_rotation(of, status="FAILED", started_at=begun, failed_at=now())
 
 
-def claiming(rotation: Row, worker: str) -> Move:
+def claiming(rotation: Row, worker: str) -> Statement:
     return changing(
         "key_rotations", rotation, status="RUNNING", claimed_by=worker, lease_expires_at=now() + timedelta(hours=1)
     )

@@ -35,9 +35,9 @@ class Database:
         return sa.make_url(self.url).database or ""
 
     def connect(self) -> Connection:
-        """Return a connection in autocommit mode, as a client has it that knows nothing of this package.
+        """Return a connection in autocommit mode, as a client without this package has it.
 
-        On SQLite that means foreign keys are off. Whoever calls this closes the connection.
+        On SQLite foreign keys are disabled. The caller closes the connection.
         """
         url = sa.make_url(self.url)
         if self.dialect == "sqlite":
@@ -46,7 +46,7 @@ class Database:
         return psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True)
 
     def engine(self) -> sa.Engine:
-        """Return an engine as the package makes it for applications; whoever calls this disposes of it."""
+        """Return an engine as the package makes it for applications; the caller disposes of it."""
         return create_engine(self.url)
 
     def alembic(self, *arguments: str) -> str:

@@ -48,7 +48,7 @@ def _newest(pattern: str, names: list[str]) -> str | None:
 
 
 class _Apt:
-    """apt with lists of its own, read anew from the machine's sources."""
+    """apt with separate package lists, from the machine's sources."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

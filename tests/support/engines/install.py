@@ -32,7 +32,7 @@ OPTIONS = (
     "ENABLE_RTREE",
     "ENABLE_MATH_FUNCTIONS",
 )
-"""What Debian's and Python's own builds of SQLite have."""
+"""The compile options of Debian's and Python's builds of SQLite."""
 COMPILE = ("gcc", "-O1", "-w", "-fPIC", "-shared", "-Wl,-soname,libsqlite3.so.0")
 LIBRARIES = ("-lm", "-ldl", "-lpthread")
 

@@ -19,7 +19,7 @@ from tests.support.engines.programs import Programs, find_programs
 from tests.support.engines.unavailable import EngineUnavailableError
 
 UNPRIVILEGED_USER = "nobody"
-"""Who runs the server when root runs the tests: PostgreSQL refuses to be root."""
+"""The user of the server if root runs the tests, since PostgreSQL refuses root."""
 
 FIRST_WITH_STRATEGY = 15
 
@@ -124,7 +124,7 @@ class PostgresqlEngine:
         return Database(self.name, "postgresql", url.render_as_string(hide_password=False))
 
     def drop(self, database: Database) -> None:
-        """Remove a database, whoever is still connected to it."""
+        """Drop a database, even with open connections."""
         name = sa.make_url(database.url).database
         assert name is not None
         self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
@@ -142,6 +142,6 @@ def psycopg_url(url: sa.URL) -> str:
 
 
 def open_to_others(path: Path) -> bool:
-    """Whether an unprivileged user can get to `path` and, if it is a file, run it."""
+    """Return True if an unprivileged user can reach `path` and, if it is a file, run it."""
     resolved = path.resolve()
     return all(step.stat().st_mode & stat.S_IXOTH for step in (resolved, *resolved.parents))

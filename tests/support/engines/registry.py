@@ -28,7 +28,7 @@ def parse_names(option: str) -> tuple[str, ...]:
 
 
 class Engine(Protocol):
-    """What the two kinds of engine have in common."""
+    """The common interface of the two kinds of engines."""
 
     name: str
 
@@ -43,9 +43,9 @@ class Engine(Protocol):
 
 
 class Engines:
-    """Opens each engine once, and migrates what the session keeps of databases on it once.
+    """Opens each engine once, and migrates the shared databases of the session once.
 
-    What failed once is not tried again for every test that needs it: it fails with the first one's message.
+    An engine that failed is not opened again: every test that needs it fails with the first message.
     """
 
     def __init__(self) -> None:

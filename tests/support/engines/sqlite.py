@@ -51,8 +51,8 @@ class SqliteEngine:
 
 
 def _folder_in_memory() -> str | None:
-    """Return a folder where a commit need not wait for a disk, if there is one with room; what is killed is a process."""
-    memory = "/dev/shm"
+    """Return a folder where a commit does not wait for a disk, if there is one with room. Tests kill processes only."""
+    memory = "/dev/shm"  # noqa: S108  SqliteEngine makes a folder of a random name in it
     if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM:
         return memory
     return None

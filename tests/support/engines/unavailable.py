@@ -1,4 +1,4 @@
-"""What is raised when an engine that was asked for is not there."""
+"""The error if a requested engine is not available."""
 
 
 class EngineUnavailableError(RuntimeError):

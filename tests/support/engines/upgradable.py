@@ -9,7 +9,7 @@ from tests.support.engines.programs import NPM_VERSIONS, WHEEL_MAJOR, Programs, 
 
 PACKAGE = r"postgresql-(1[3-7])"
 ASKED = ("pg_controldata", "pg_resetwal")
-"""What pg_upgrade runs of the old version, beside `postgres` and `pg_ctl`; they need no library but libc."""
+"""The programs of the old version that pg_upgrade runs, besides `postgres` and `pg_ctl`; they need only libc."""
 INSTALLED = Path("/usr/lib/postgresql")
 
 

@@ -12,7 +12,7 @@ from tests.support.programs import python
 
 @dataclass(frozen=True)
 class Finished:
-    """What a process that has ended left behind."""
+    """The result of a process."""
 
     status: int
     said: str

@@ -13,7 +13,7 @@ URL_IN_ENVIRONMENT = "KMS_DATABASE_URL"
 
 @dataclass(frozen=True)
 class Said:
-    """What a command left behind."""
+    """The result of a command."""
 
     status: int
     out: str
@@ -21,7 +21,7 @@ class Said:
 
     @property
     def all(self) -> str:
-        """What a person sees who looks at both streams."""
+        """Both output streams, as a terminal shows them."""
         return self.out + self.err
 
     @property

@@ -1,11 +1,11 @@
-"""Fork the programs that tests run from a process that has read in what all of them read in: see `python.py`.
+"""Fork the programs of tests from a process that has imported their common modules: see `python.py`.
 
     python fork_server.py SOCKET LISTENER
 
 Reads one request for each program from a socket, with its three standard streams: a JSON document of the words after
 `python`, the folder, the environment, and whether it begins a session. Answers with the number of the process. That
-process is no child of this server: what forked it ends at once, so that it falls to the nearest process that collects
-orphans, the one that asked. Who connects to the listening socket, and is no such process, gets the exit status instead.
+process is no child of this server: its parent ends at once, so that the nearest process that collects orphans adopts
+it, which is the one that asked. Other processes get the exit status from the listening socket.
 """
 
 import contextlib

@@ -1,9 +1,8 @@
-"""Programs in Python as processes of their own, which start in a tenth of the time.
+"""Python programs in separate processes, which start in a tenth of the time.
 
-`run` and `Popen` are those of `subprocess`, for `[sys.executable, "-m" or "-c" or a file, …]`. What most programs here
-read in takes longer than what they do, so they are forked from a process that has read it in: real processes, with
-streams, signals and exit statuses of their own. What is about starting, importing or the interpreter's options takes
-`subprocess` itself.
+`run` and `Popen` are those of `subprocess`, for `[sys.executable, "-m" or "-c" or a file, …]`. Imports take longer than
+most programs here, so the programs are forked from a process that has imported their modules. They are real processes
+with their own streams, signals and exit statuses. Tests of starting, importing or interpreter options use `subprocess`.
 """
 
 import atexit

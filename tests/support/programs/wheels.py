@@ -22,7 +22,7 @@ class BuildError(Exception):
 
 @dataclass(frozen=True)
 class Built:
-    """What building gives."""
+    """The built distributions."""
 
     wheel: Path
     wheel_of_sdist: Path

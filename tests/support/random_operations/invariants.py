@@ -19,26 +19,26 @@ from kms_schema.vocabulary import (
     RotationTrigger,
 )
 from tests.support.rows.smallest import Row
-from tests.support.rows.table_dump import Contents
+from tests.support.rows.table_dump import TableDump
 
 OPEN = ("SCHEDULED", "RUNNING")
 CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def forbidden_states(contents: Contents) -> list[str]:
+def forbidden_states(dump: TableDump) -> list[str]:
     """Return a sentence for each thing in `contents` that must not be; an empty list is what tests want."""
     checks = (_masters, _versions, _wrapping, _policies, _rotations, _hsm_configurations, _audit_entries)
-    return [fault for check in checks for fault in check(contents)]
+    return [fault for check in checks for fault in check(dump)]
 
 
 def is_live(version: Row) -> bool:
-    """Whether a version is the one that its key encrypts with."""
+    """Return True if a version is the live one of its key."""
     return version["activated_at"] is not None and version["deactivated_at"] is None
 
 
-def _masters(contents: Contents) -> Iterator[str]:
-    masters = contents["key_masters"]
+def _masters(dump: TableDump) -> Iterator[str]:
+    masters = dump["key_masters"]
     by_key_id = {master["key_id"]: master for master in masters}
     yield from _repeated(masters, "id")
     yield from _repeated(masters, "key_id")
@@ -79,9 +79,9 @@ def _reachable_from(status: KeyStatus) -> set[KeyStatus]:
     return {reached for after in KEY_LIFECYCLE[status] for reached in (after, *_reachable_from(after))}
 
 
-def _versions(contents: Contents) -> Iterator[str]:
-    versions = contents["key_versions"]
-    masters = {master["id"]: master for master in contents["key_masters"]}
+def _versions(dump: TableDump) -> Iterator[str]:
+    versions = dump["key_versions"]
+    masters = {master["id"]: master for master in dump["key_masters"]}
     yield from _repeated(versions, "id")
     yield from _repeated(versions, "key_id", "version_number")
     yield from _repeated([version for version in versions if is_live(version)], "key_id", what="live versions")
@@ -136,10 +136,10 @@ def _material(name: str, version: Row, master: Row) -> Iterator[str]:
         yield f"{name} has nothing to wrap, and a wrapper"
 
 
-def _wrapping(contents: Contents) -> Iterator[str]:
+def _wrapping(dump: TableDump) -> Iterator[str]:
     """A key that cannot be unwrapped is lost, whatever the state of its row."""
-    versions = {version["id"]: version for version in contents["key_versions"]}
-    types = {master["id"]: master["key_type"] for master in contents["key_masters"]}
+    versions = {version["id"]: version for version in dump["key_versions"]}
+    types = {master["id"]: master["key_type"] for master in dump["key_masters"]}
     for version in versions.values():
         if version["wrapped_by_version_id"] is None:
             continue
@@ -157,8 +157,8 @@ def _wrapping(contents: Contents) -> Iterator[str]:
             yield f"{name} is lost: it is in a circle of wrappers"
 
 
-def _policies(contents: Contents) -> Iterator[str]:
-    policies = contents["rotation_policies"]
+def _policies(dump: TableDump) -> Iterator[str]:
+    policies = dump["rotation_policies"]
     yield from _repeated(policies, "id")
     yield from _repeated(policies, "policy_name")
     triggers = ("rotation_interval_days", "max_key_age_days", "max_operations", "max_data_volume_mb")
@@ -174,11 +174,11 @@ def _policies(contents: Contents) -> Iterator[str]:
             yield f"{name} has a window that never opens or never closes: {window}"
 
 
-def _rotations(contents: Contents) -> Iterator[str]:
-    rotations = contents["key_rotations"]
-    policies = {policy["id"] for policy in contents["rotation_policies"]}
-    masters = {master["id"] for master in contents["key_masters"]}
-    versions = {(version["key_id"], version["version_number"]) for version in contents["key_versions"]}
+def _rotations(dump: TableDump) -> Iterator[str]:
+    rotations = dump["key_rotations"]
+    policies = {policy["id"] for policy in dump["rotation_policies"]}
+    masters = {master["id"] for master in dump["key_masters"]}
+    versions = {(version["key_id"], version["version_number"]) for version in dump["key_versions"]}
     yield from _repeated(rotations, "id")
     yield from _repeated([row for row in rotations if row["status"] in OPEN], "key_id", what="open rotations")
     for rotation in rotations:
@@ -212,8 +212,8 @@ def _rotation_times(name: str, rotation: Row) -> Iterator[str]:
         yield f"{name} was completed before it started"
 
 
-def _hsm_configurations(contents: Contents) -> Iterator[str]:
-    configurations = contents["hsm_configurations"]
+def _hsm_configurations(dump: TableDump) -> Iterator[str]:
+    configurations = dump["hsm_configurations"]
     yield from _repeated(configurations, "id")
     yield from _repeated(configurations, "configuration_name")
     for row in configurations:
@@ -225,9 +225,9 @@ def _hsm_configurations(contents: Contents) -> Iterator[str]:
             yield f"{name} has credentials that may be plaintext"
 
 
-def _audit_entries(contents: Contents) -> Iterator[str]:
-    entries = contents["key_audit_logs"]
-    masters = {master["id"] for master in contents["key_masters"]}
+def _audit_entries(dump: TableDump) -> Iterator[str]:
+    entries = dump["key_audit_logs"]
+    masters = {master["id"] for master in dump["key_masters"]}
     yield from _repeated(entries, "id")
     yield from _repeated(entries, "sequence")
     for entry in entries:

@@ -15,7 +15,7 @@ from hypothesis.strategies import DataObject
 
 from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, KeyStatus, KeyType
 from tests.support.rows.smallest import Row
-from tests.support.rows.table_dump import Contents
+from tests.support.rows.table_dump import TableDump
 
 PAST = tuple(dt.datetime(year, 1, 1, tzinfo=dt.UTC) for year in (2001, 2002, 2003))
 FUTURE = tuple(dt.datetime(year, 1, 1, tzinfo=dt.UTC) for year in (2101, 2102))
@@ -32,7 +32,7 @@ class Operation:
     table: str
     values: Row = field(default_factory=dict)
     ids: tuple[Any, ...] = ()
-    """Whom an UPDATE or DELETE is about."""
+    """The row of an UPDATE or DELETE."""
     id_column: str = "id"
 
     def statement(self, conflict: str = "") -> tuple[str, Row]:
@@ -99,7 +99,7 @@ def blob(data: DataObject, bits: int) -> bytes:
 # Keys
 
 
-def add_key(data: DataObject, contents: Contents) -> Operation:
+def add_key(data: DataObject, dump: TableDump) -> Operation:
     number = data.draw(st.integers(0, 5))
     key_type = one_of(data, "kek", "dek", *seldom(data, (), tuple(KeyType), ("none",)))
     status = seldom(data, "active", *KeyStatus)
@@ -118,7 +118,7 @@ def add_key(data: DataObject, contents: Contents) -> Operation:
         status=status,
         created_at=one_of(data, PAST[0], BY_DEFAULT),
         expires_at=seldom(data, None, PAST[1], FUTURE[0]),
-        parent_key_id=_parent(data, contents),
+        parent_key_id=_parent(data, dump),
         hsm_provider=seldom(data, "pkcs11" if handle else None, None, "unknown"),
         hsm_key_id=handle,
         usage_count=seldom(data, BY_DEFAULT, 3, -1),
@@ -128,31 +128,31 @@ def add_key(data: DataObject, contents: Contents) -> Operation:
     )
 
 
-def _parent(data: DataObject, contents: Contents) -> str | None:
-    keys = [key["key_id"] for key in contents["key_masters"]]
+def _parent(data: DataObject, dump: TableDump) -> str | None:
+    keys = [key["key_id"] for key in dump["key_masters"]]
     parent: str | None = seldom(data, None, "nobody", *keys)
     return parent
 
 
-def change_key_status(data: DataObject, contents: Contents) -> Operation:
-    key = existing(data, contents["key_masters"], "key")
+def change_key_status(data: DataObject, dump: TableDump) -> Operation:
+    key = existing(data, dump["key_masters"], "key")
     following = KEY_LIFECYCLE[KeyStatus(key.get("status", "pending"))]
     status = sometimes(data, one_of(data, *following or KeyStatus), *KeyStatus)
     times = {KEY_STATUS_TIME[status]: one_of(data, *TIMES, None)} if status in KEY_STATUS_TIME else {}
     return updating("key_masters", key, status=status, **seldom(data, {}, times))
 
 
-def change_key_time(data: DataObject, contents: Contents) -> Operation:
-    key = existing(data, contents["key_masters"], "key")
+def change_key_time(data: DataObject, dump: TableDump) -> Operation:
+    key = existing(data, dump["key_masters"], "key")
     return updating("key_masters", key, **{one_of(data, *KEY_STATUS_TIME.values()): one_of(data, *TIMES, None)})
 
 
-def change_key(data: DataObject, contents: Contents) -> Operation:
-    key = existing(data, contents["key_masters"], "key")
+def change_key(data: DataObject, dump: TableDump) -> Operation:
+    key = existing(data, dump["key_masters"], "key")
     change = one_of(
         data,
-        {"parent_key_id": one_of(data, "nobody", None, *(other["key_id"] for other in contents["key_masters"]))},
-        {"parent_key_id": one_of(data, None, *(other["key_id"] for other in contents["key_masters"]))},
+        {"parent_key_id": one_of(data, "nobody", None, *(other["key_id"] for other in dump["key_masters"]))},
+        {"parent_key_id": one_of(data, None, *(other["key_id"] for other in dump["key_masters"]))},
         {"hsm_provider": "pkcs11", "hsm_key_id": "handle"},
         {"hsm_provider": None, "hsm_key_id": None},
         {"hsm_provider": one_of(data, None, "unknown", "utimaco")},
@@ -170,13 +170,13 @@ def change_key(data: DataObject, contents: Contents) -> Operation:
     return updating("key_masters", key, **change)
 
 
-def reparent_two_keys(data: DataObject, contents: Contents) -> Operation:
+def reparent_two_keys(data: DataObject, dump: TableDump) -> Operation:
     """Draw a change of several keys at once: each must see what became of the one before."""
-    keys = [*contents["key_masters"]] or [existing(data, [], "key")]
+    keys = [*dump["key_masters"]] or [existing(data, [], "key")]
     several = data.draw(st.lists(st.sampled_from(keys), min_size=2, max_size=3))
     parent = one_of(data, None, *(key.get("key_id") for key in keys))
     return Operation("UPDATE", "key_masters", {"parent_key_id": parent}, tuple(key["id"] for key in several))
 
 
-def delete_key(data: DataObject, contents: Contents) -> Operation:
-    return Operation("DELETE", "key_masters", {}, (existing(data, contents["key_masters"], "key")["id"],))
+def delete_key(data: DataObject, dump: TableDump) -> Operation:
+    return Operation("DELETE", "key_masters", {}, (existing(data, dump["key_masters"], "key")["id"],))

@@ -1,8 +1,8 @@
-"""Whether two engines refused an operation for the same reason.
+"""Compares the reasons for which two engines refuse an operation.
 
-An operation may break several rules, of which each engine names the one that it looks at first. PostgreSQL looks at
-types, then BEFORE triggers, NULLs, checks, unique indexes and foreign keys. SQLite's BEFORE triggers guard unique and
-foreign keys as well; then come NULLs, and types with the other checks, some of which triggers say again.
+An operation may violate several rules, of which each engine names the first that it checks. PostgreSQL checks types,
+then BEFORE triggers, NULLs, CHECKs, unique indexes and foreign keys. SQLite's BEFORE triggers check unique and foreign
+keys as well; then NULLs follow, and types with the other CHECKs, some of which triggers repeat.
 """
 
 from collections.abc import Callable

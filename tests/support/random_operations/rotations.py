@@ -19,14 +19,14 @@ from tests.support.random_operations.operations import (
     updating,
 )
 from tests.support.rows.smallest import Row
-from tests.support.rows.table_dump import Contents
+from tests.support.rows.table_dump import TableDump
 
 WORKERS = ("worker-a", "worker-b")
 TRIGGERS = ("rotation_interval_days", "max_key_age_days", "max_operations", "max_data_volume_mb")
 
 
-def add_policy(data: DataObject, contents: Contents) -> Operation:
-    del contents
+def add_policy(data: DataObject, dump: TableDump) -> Operation:
+    del dump
     number = data.draw(st.integers(0, 2))
     return inserting(
         "rotation_policies",
@@ -55,8 +55,8 @@ def _window(data: DataObject) -> Row:
     return {"rotation_window_start": start, "rotation_window_end": end}
 
 
-def change_policy(data: DataObject, contents: Contents) -> Operation:
-    policy = existing(data, contents["rotation_policies"], "policy")
+def change_policy(data: DataObject, dump: TableDump) -> Operation:
+    policy = existing(data, dump["rotation_policies"], "policy")
     change = one_of(
         data,
         _due(data),
@@ -71,14 +71,12 @@ def change_policy(data: DataObject, contents: Contents) -> Operation:
     return updating("rotation_policies", policy, **change)
 
 
-def delete_policy(data: DataObject, contents: Contents) -> Operation:
-    return Operation(
-        "DELETE", "rotation_policies", {}, (existing(data, contents["rotation_policies"], "policy")["id"],)
-    )
+def delete_policy(data: DataObject, dump: TableDump) -> Operation:
+    return Operation("DELETE", "rotation_policies", {}, (existing(data, dump["rotation_policies"], "policy")["id"],))
 
 
-def add_rotation(data: DataObject, contents: Contents) -> Operation:
-    key = existing(data, contents["key_masters"], "key")
+def add_rotation(data: DataObject, dump: TableDump) -> Operation:
+    key = existing(data, dump["key_masters"], "key")
     status = seldom(data, "SCHEDULED", *RotationStatus, "LOST")
     times = {
         "RUNNING": {"started_at": PAST[1]},
@@ -89,9 +87,7 @@ def add_rotation(data: DataObject, contents: Contents) -> Operation:
         "key_rotations",
         id=numbered("rotation", data.draw(st.integers(0, 5))),
         key_id=key["id"],
-        policy_id=seldom(
-            data, None, *[policy["id"] for policy in contents["rotation_policies"]], numbered("policy", 9)
-        ),
+        policy_id=seldom(data, None, *[policy["id"] for policy in dump["rotation_policies"]], numbered("policy", 9)),
         trigger=seldom(data, "manual", *RotationTrigger, "whim"),
         status=status,
         old_version=seldom(data, None, 1, 2),
@@ -104,9 +100,9 @@ def add_rotation(data: DataObject, contents: Contents) -> Operation:
     )
 
 
-def move_rotation(data: DataObject, contents: Contents) -> Operation:
+def move_rotation(data: DataObject, dump: TableDump) -> Operation:
     """Draw a change of status, with or without a claim and times."""
-    rotation = existing(data, contents["key_rotations"], "rotation")
+    rotation = existing(data, dump["key_rotations"], "rotation")
     following = ROTATION_LIFECYCLE[RotationStatus(rotation.get("status", "SCHEDULED"))]
     return updating(
         "key_rotations",
@@ -121,8 +117,8 @@ def move_rotation(data: DataObject, contents: Contents) -> Operation:
     )
 
 
-def change_rotation(data: DataObject, contents: Contents) -> Operation:
-    rotation = existing(data, contents["key_rotations"], "rotation")
+def change_rotation(data: DataObject, dump: TableDump) -> Operation:
+    rotation = existing(data, dump["key_rotations"], "rotation")
     change = one_of(
         data,
         {"claimed_by": one_of(data, *WORKERS, None), "lease_expires_at": one_of(data, PAST[2], FUTURE[0])},
@@ -131,20 +127,20 @@ def change_rotation(data: DataObject, contents: Contents) -> Operation:
         {"max_retries": data.draw(st.integers(0, 3))},
         {"old_version": data.draw(st.integers(1, 3))},
         {"new_version": data.draw(st.integers(1, 3))},
-        {"policy_id": existing(data, contents["rotation_policies"], "policy")["id"]},
-        {"key_id": existing(data, contents["key_masters"], "key")["id"]},
+        {"policy_id": existing(data, dump["rotation_policies"], "policy")["id"]},
+        {"key_id": existing(data, dump["key_masters"], "key")["id"]},
         {one_of(data, "started_at", "completed_at", "failed_at"): one_of(data, *TIMES, None)},
         {"error_message": one_of(data, "broken", None)},
     )
     return updating("key_rotations", rotation, **change)
 
 
-def delete_rotation(data: DataObject, contents: Contents) -> Operation:
-    return Operation("DELETE", "key_rotations", {}, (existing(data, contents["key_rotations"], "rotation")["id"],))
+def delete_rotation(data: DataObject, dump: TableDump) -> Operation:
+    return Operation("DELETE", "key_rotations", {}, (existing(data, dump["key_rotations"], "rotation")["id"],))
 
 
-def add_hsm_configuration(data: DataObject, contents: Contents) -> Operation:
-    del contents
+def add_hsm_configuration(data: DataObject, dump: TableDump) -> Operation:
+    del dump
     number = data.draw(st.integers(0, 4))
     return inserting(
         "hsm_configurations",
@@ -163,8 +159,8 @@ def _secret(data: DataObject) -> bytes | None:
     return secret
 
 
-def change_hsm_configuration(data: DataObject, contents: Contents) -> Operation:
-    row = existing(data, contents["hsm_configurations"], "hsm")
+def change_hsm_configuration(data: DataObject, dump: TableDump) -> Operation:
+    row = existing(data, dump["hsm_configurations"], "hsm")
     change = one_of(
         data,
         {"authentication_config": _secret(data)},
@@ -175,12 +171,12 @@ def change_hsm_configuration(data: DataObject, contents: Contents) -> Operation:
     return updating("hsm_configurations", row, **change)
 
 
-def delete_hsm_configuration(data: DataObject, contents: Contents) -> Operation:
-    return Operation("DELETE", "hsm_configurations", {}, (existing(data, contents["hsm_configurations"], "hsm")["id"],))
+def delete_hsm_configuration(data: DataObject, dump: TableDump) -> Operation:
+    return Operation("DELETE", "hsm_configurations", {}, (existing(data, dump["hsm_configurations"], "hsm")["id"],))
 
 
-def append_audit_entry(data: DataObject, contents: Contents) -> Operation:
-    key = existing(data, contents["key_masters"], "key")
+def append_audit_entry(data: DataObject, dump: TableDump) -> Operation:
+    key = existing(data, dump["key_masters"], "key")
     forged = {"id": numbered("entry", 0)}, {"sequence": 99}, {"timestamp": PAST[0]}, {"recorded_by": "somebody"}
     return inserting(
         "key_audit_logs",
@@ -195,9 +191,9 @@ def append_audit_entry(data: DataObject, contents: Contents) -> Operation:
     )
 
 
-def change_audit_entry(data: DataObject, contents: Contents) -> Operation:
+def change_audit_entry(data: DataObject, dump: TableDump) -> Operation:
     """Draw a change of entries, known by their type: ids are each database's own, and so are gaps in the sequence."""
-    event_type = one_of(data, *sorted({entry["event_type"] for entry in contents["key_audit_logs"]}))
+    event_type = one_of(data, *sorted({entry["event_type"] for entry in dump["key_audit_logs"]}))
     if data.draw(st.booleans()):
         return Operation("DELETE", "key_audit_logs", {}, (event_type,), "event_type")
     change = one_of(data, {"risk_score": 0}, {"key_id": None}, {"sequence": 1}, {"recorded_by": "somebody"})

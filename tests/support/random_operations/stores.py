@@ -14,12 +14,12 @@ from tests.support.engines.database import Connection
 from tests.support.random_operations.operations import Operation
 from tests.support.random_operations.refusals import NOT_NULL, NOT_OF_TYPE
 from tests.support.recorded_entries import same_on_every_engine
-from tests.support.rows.table_dump import Contents, read_contents
+from tests.support.rows.table_dump import TableDump, dump_tables
 from tests.support.statements import execute
 
 SQLITE_MESSAGE = re.compile(r"(?P<kind>CHECK|UNIQUE|NOT NULL|FOREIGN KEY) constraint failed(: (?P<what>.*))?")
 SET_DIFFERENTLY = {"key_audit_logs": {"id", "sequence", "recorded_by"}}
-"""What each engine sets in its own way; a refused entry takes a number of PostgreSQL's sequence along."""
+"""Columns that each engine sets differently; on PostgreSQL a refused entry uses up a number of the sequence."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Store:
         """Take a migrated database in autocommit mode."""
         self.name = name
         self.connection = connection
-        self.contents: Contents = read_contents(connection)
+        self.dump: TableDump = dump_tables(connection)
 
     def make(self, operation: Operation, conflict: str) -> Outcome:
         """Make the operation in a transaction of its own; `conflict` matters on SQLite alone."""
@@ -56,7 +56,7 @@ class Store:
         except sqlite3.IntegrityError as error:
             return Outcome(0, rule_of_sqlite(error))
         finally:
-            self.contents = read_contents(self.connection)
+            self.dump = dump_tables(self.connection)
         return Outcome(rows)
 
 
@@ -82,7 +82,7 @@ def rule_of_sqlite(error: sqlite3.Error) -> str:
     return NOT_OF_TYPE if rule.endswith("_type") else rule
 
 
-def logical(contents: Contents) -> Mapping[str, list[Any]]:
+def logical(dump: TableDump) -> Mapping[str, list[Any]]:
     """Return the contents without what each database makes in its own way: a time of its clock is just that."""
     said = {
         table: [
@@ -93,6 +93,6 @@ def logical(contents: Contents) -> Mapping[str, list[Any]]:
             }
             for row in rows
         ]
-        for table, rows in contents.items()
+        for table, rows in dump.items()
     }
     return {**said, "key_audit_logs": same_on_every_engine(said["key_audit_logs"])}

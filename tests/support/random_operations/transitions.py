@@ -6,7 +6,7 @@ from typing import Any
 from kms_schema.vocabulary import KEY_LIFECYCLE, ROTATION_LIFECYCLE, KeyStatus, RotationStatus
 from tests.support.random_operations.invariants import is_live
 from tests.support.rows.smallest import Row
-from tests.support.rows.table_dump import Contents
+from tests.support.rows.table_dump import TableDump
 
 FIXED = {
     "key_masters": ("key_id", "key_type", "algorithm", "key_size_bits", "created_at"),
@@ -18,7 +18,7 @@ FIXED = {
 COUNTERS = {"key_masters": ("usage_count",), "key_versions": ("usage_count", "data_volume_bytes")}
 
 
-def forbidden_changes(before: Contents, after: Contents) -> list[str]:
+def forbidden_changes(before: TableDump, after: TableDump) -> list[str]:
     """Return a sentence for each thing that no single statement may do to the rows of `before`."""
     faults = [*_removals(before, after)]
     for table, rows in before.items():
@@ -29,7 +29,7 @@ def forbidden_changes(before: Contents, after: Contents) -> list[str]:
     return faults
 
 
-def _removals(before: Contents, after: Contents) -> Iterator[str]:
+def _removals(before: TableDump, after: TableDump) -> Iterator[str]:
     keys = {key["id"] for key in after["key_masters"]}
     versions = {version["id"] for version in after["key_versions"]}
     for version in before["key_versions"]:
@@ -45,7 +45,7 @@ def _removals(before: Contents, after: Contents) -> Iterator[str]:
             yield f"keys went and left rows in {table}"
 
 
-def _changes(table: str, old: Row, new: Row, after: Contents) -> Iterator[str]:
+def _changes(table: str, old: Row, new: Row, after: TableDump) -> Iterator[str]:
     for column in FIXED.get(table, ()):
         if old[column] != new[column]:
             yield f"{column} changed"
@@ -62,7 +62,7 @@ def _changes(table: str, old: Row, new: Row, after: Contents) -> Iterator[str]:
             yield from _rotation_changes(old, new)
 
 
-def _version_changes(old: Row, new: Row, after: Contents) -> Iterator[str]:
+def _version_changes(old: Row, new: Row, after: TableDump) -> Iterator[str]:
     def changed(*columns: str) -> bool:
         return any(old[column] != new[column] for column in columns)
 

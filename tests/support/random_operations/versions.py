@@ -22,17 +22,17 @@ from tests.support.random_operations.operations import (
     updating,
 )
 from tests.support.rows.smallest import Row
-from tests.support.rows.table_dump import Contents
+from tests.support.rows.table_dump import TableDump
 
 CHECKSUM = "ab" * 32
 NO_MATERIAL: Row = {"encrypted_key_data": None, "wrapped_by_version_id": None, "wrapping_key_ref": None}
 
 
-def add_version(data: DataObject, contents: Contents) -> Operation:
-    key = existing(data, contents["key_masters"], "key")
+def add_version(data: DataObject, dump: TableDump) -> Operation:
+    key = existing(data, dump["key_masters"], "key")
     number = data.draw(st.integers(1, 3))
     by_handle = seldom(data, key.get("hsm_key_id") is not None, True, False)
-    material = {} if by_handle else _material(data, contents, key)
+    material = {} if by_handle else _material(data, dump, key)
     activated = one_of(data, None, *PAST, *FUTURE)
     deactivated = seldom(data, None, *TIMES)
     return inserting(
@@ -50,19 +50,19 @@ def add_version(data: DataObject, contents: Contents) -> Operation:
     )
 
 
-def _material(data: DataObject, contents: Contents, key: Row) -> Row:
+def _material(data: DataObject, dump: TableDump, key: Row) -> Row:
     return {
         "encrypted_key_data": blob(data, key.get("key_size_bits", 256)),
         "key_checksum": seldom(data, CHECKSUM, "AB" * 32, None),
         "encryption_metadata": seldom(
             data, {"format": 1, "algorithm": "AES-256-GCM", "associated_data": "k"}, {"format": 1}, [], None
         ),
-        **_wrapper(data, contents),
+        **_wrapper(data, dump),
     }
 
 
-def _wrapper(data: DataObject, contents: Contents) -> Row:
-    ids = [version["id"] for version in contents["key_versions"]]
+def _wrapper(data: DataObject, dump: TableDump) -> Row:
+    ids = [version["id"] for version in dump["key_versions"]]
     by_version = seldom(data, one_of(data, *ids), numbered("version", 0)) if ids else None
     return dict(
         seldom(
@@ -76,9 +76,9 @@ def _wrapper(data: DataObject, contents: Contents) -> Row:
     )
 
 
-def activate_version(data: DataObject, contents: Contents) -> Operation:
+def activate_version(data: DataObject, dump: TableDump) -> Operation:
     """Draw the next step of a version's life, seldom another."""
-    version = existing(data, contents["key_versions"], "version")
+    version = existing(data, dump["key_versions"], "version")
     if version.get("activated_at") is None:
         usual = {"activated_at": one_of(data, PAST[1], *FUTURE)}
     elif is_live(version):
@@ -93,41 +93,41 @@ def activate_version(data: DataObject, contents: Contents) -> Operation:
     return updating("key_versions", version, **sometimes(data, usual, *others))
 
 
-def destroy_version(data: DataObject, contents: Contents) -> Operation:
-    version = existing(data, contents["key_versions"], "version")
+def destroy_version(data: DataObject, dump: TableDump) -> Operation:
+    version = existing(data, dump["key_versions"], "version")
     kept: Row = one_of(data, {}, {"encrypted_key_data": None})
     time = seldom(data, FUTURE[1], None, *TIMES)
     return updating("key_versions", version, destroyed_at=time, **seldom(data, NO_MATERIAL, kept))
 
 
-def rewrap_version(data: DataObject, contents: Contents) -> Operation:
-    version = existing(data, contents["key_versions"], "version")
-    sizes = {key["id"]: key["key_size_bits"] for key in contents["key_masters"]}
+def rewrap_version(data: DataObject, dump: TableDump) -> Operation:
+    version = existing(data, dump["key_versions"], "version")
+    sizes = {key["id"]: key["key_size_bits"] for key in dump["key_masters"]}
     change: dict[str, Any] = {
         "encrypted_key_data": blob(data, sizes.get(version.get("key_id"), 256)),
-        **_wrapper(data, contents),
+        **_wrapper(data, dump),
     }
     if seldom(data, False, True):
         del change[one_of(data, *change)]
     return updating("key_versions", version, key_checksum=seldom(data, BY_DEFAULT, "cd" * 32, None), **change)
 
 
-def rewrap_several_versions(data: DataObject, contents: Contents) -> Operation:
+def rewrap_several_versions(data: DataObject, dump: TableDump) -> Operation:
     """Draw a rewrap of several versions at once: each must see what became of the one before."""
-    versions = [*contents["key_versions"]] or [{"id": numbered("version", 0)}]
+    versions = [*dump["key_versions"]] or [{"id": numbered("version", 0)}]
     several = data.draw(st.lists(st.sampled_from(versions), min_size=2, max_size=3))
-    change = {"encrypted_key_data": blob(data, 256), **_wrapper(data, contents)}
+    change = {"encrypted_key_data": blob(data, 256), **_wrapper(data, dump)}
     return Operation("UPDATE", "key_versions", change, tuple(version["id"] for version in several))
 
 
-def change_version(data: DataObject, contents: Contents) -> Operation:
-    version = existing(data, contents["key_versions"], "version")
+def change_version(data: DataObject, dump: TableDump) -> Operation:
+    version = existing(data, dump["key_versions"], "version")
     change = one_of(
         data,
         {"usage_count": data.draw(st.integers(-1, 9))},
         {"data_volume_bytes": data.draw(st.integers(-1, 9))},
         {"version_number": one_of(data, 1, 2, 9)},
-        {"key_id": existing(data, contents["key_masters"], "key")["id"]},
+        {"key_id": existing(data, dump["key_masters"], "key")["id"]},
         {"created_at": one_of(data, *PAST)},
         {"encryption_metadata": one_of(data, None, {}, {"format": 2, "algorithm": "AES", "associated_data": ""})},
         {"generation_time_ms": one_of(data, 1, -1)},
@@ -136,5 +136,5 @@ def change_version(data: DataObject, contents: Contents) -> Operation:
     return updating("key_versions", version, **change)
 
 
-def delete_version(data: DataObject, contents: Contents) -> Operation:
-    return Operation("DELETE", "key_versions", {}, (existing(data, contents["key_versions"], "version")["id"],))
+def delete_version(data: DataObject, dump: TableDump) -> Operation:
+    return Operation("DELETE", "key_versions", {}, (existing(data, dump["key_versions"], "version")["id"],))

@@ -1,9 +1,9 @@
-"""What a database has seen after years: states that the triggers let come about, one from the other."""
+"""The rows of a database after years: each state follows from another as the triggers allow."""
 
 from typing import Any
 
 from tests.support.concurrency.statements import (
-    Move,
+    Statement,
     changing,
     claiming,
     destroying,
@@ -28,8 +28,8 @@ def live_a_long_life(connection: Connection) -> None:
     material_of_every_size(connection)
 
 
-def make(connection: Connection, move: Move) -> None:
-    execute(connection, move.statement, move.parameters)
+def make(connection: Connection, statement: Statement) -> None:
+    execute(connection, statement.sql, statement.parameters)
 
 
 def keys_end_in_every_way(connection: Connection) -> None:

@@ -31,7 +31,7 @@ def populate(connection: Connection) -> None:
     insert(connection, "key_audit_logs", **smallest.audit_entry(event_category="SECURITY", risk_score=90))
 
 
-def contents(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
+def all_rows(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
     """Return the rows of the six tables that exist here."""
     catalog = "sqlite_master" if isinstance(connection, sqlite3.Connection) else "pg_catalog.pg_tables"
     column = "name" if isinstance(connection, sqlite3.Connection) else "tablename"

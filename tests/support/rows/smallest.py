@@ -36,10 +36,10 @@ def now() -> dt.datetime:
 
 
 def in_words(row: Row) -> str:
-    """Return a short name for a test case that is about these values, for `pytest.mark.parametrize(…, ids=in_words)`.
+    """Return a short name of a test case with these values, for `pytest.mark.parametrize(…, ids=in_words)`.
 
-    What is made anew in each process (ids, times, bytes) is named by its kind only: pytest-xdist runs nothing unless
-    all its processes name the cases alike.
+    Values that differ between processes (ids, times, bytes) are named by their kind: pytest-xdist requires equal names
+    of cases in all its processes.
     """
     return ",".join(f"{column}={_in_words(value)}" for column, value in row.items())[:100]
 
@@ -131,7 +131,7 @@ def rotation_policy(**over: Any) -> Row:
 
 
 def key_rotation(master: Row, **over: Any) -> Row:
-    """Return a rotation of `master`, asked for by hand and not begun."""
+    """Return a manual rotation of `master` that has not begun."""
     return {"id": uuid.uuid4(), "key_id": master["id"], "trigger": "manual", **over}
 
 

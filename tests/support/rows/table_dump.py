@@ -1,4 +1,4 @@
-"""Everything that the six tables hold, as the same Python values whichever engine it comes from."""
+"""The rows of the six tables, as the same Python values on both engines."""
 
 import datetime as dt
 import json
@@ -22,11 +22,11 @@ TABLES = (
     "key_audit_logs",
 )
 
-Contents = dict[str, list[Row]]
-"""The rows of each table, in the order of their ids; audit entries in that of their sequence."""
+TableDump = dict[str, list[Row]]
+"""The rows of each table, ordered by id; audit entries by sequence."""
 
 
-def read_contents(connection: Connection) -> Contents:
+def dump_tables(connection: Connection) -> TableDump:
     """Return all rows of all tables."""
     return {table: _rows(connection, Base.metadata.tables[table]) for table in TABLES}
 

@@ -1,4 +1,4 @@
-"""What most databases look like, for random operations to begin with: see `random_operations`."""
+"""Rows of a typical database, as the start of random operations: see `random_operations`."""
 
 from tests.support.random_operations.operations import FUTURE, PAST, Operation, inserting, numbered
 from tests.support.random_operations.versions import CHECKSUM

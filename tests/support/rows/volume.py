@@ -73,8 +73,8 @@ SELECT {key}, 'DECRYPT', 'SECURITY', 'a key was used', CASE WHEN n % 20 = 0 THEN
 FROM ({numbers}) AS numbers
 """
 
-# What the guard would fill in is given, as by a restore, and the guard sleeps: it takes longer than the row. The ids
-# rise, as the server's own do.
+# Columns that the guard trigger sets are given, as in a restore, and the trigger is disabled: it takes longer than the
+# row. The ids ascend, as those of the database do.
 EVENTS_RESTORED = """
 INSERT INTO key_audit_logs
     (id, sequence, "timestamp", recorded_by,

@@ -1,1 +1,1 @@
-"""What the views must show, over rows and at a time that a test chooses."""
+"""Expected rows of the views, for rows and a time that a test chooses."""

@@ -1,9 +1,9 @@
-"""Temporary tables and views that stand in for the schema's own, so that a test chooses the time and every row.
+"""Temporary tables and views with the names of the schema's, so that a test chooses the time and every row.
 
-The views are the text of the package's files with the clock replaced; `test_views.py` also holds that the deployed
-views are that text. The tables have the schema's columns and none of its rules: the server sets the time of an audit
-entry, and no test could have one at midnight otherwise. Some of the entries are sealed, so that views find them in the
-sums of the trail, and some are not.
+The views have the text of the package's files with the clock replaced; `test_views.py` compares that text with the
+deployed views. The tables have the schema's columns without its rules: the database sets the time of an audit entry, so
+that a test could not write one at midnight. Some of the entries are sealed, so that views find them in the totals, and
+some are not.
 """
 
 import datetime as dt
@@ -24,20 +24,20 @@ from tests.support.views.oracle import Row, Tables
 VIEWS = ("rotations_due", "key_management_dashboard", "key_health_monitor")
 TABLES = ("key_masters", "key_versions", "rotation_policies", "key_rotations", "key_audit_logs")
 SEALED = ("key_audit_seals", "key_audit_daily_totals", "key_rotation_causes")
-"""What has the entries that are sealed, beside the trail."""
+"""The tables with the sealed entries, besides the audit log."""
 
 TYPE_FOUND = "key_type = (SELECT key_type FROM key_masters WHERE key_masters.id = key_versions.key_id)"
 CEILINGS = (
     "usage_ceiling = usage_count, volume_ceiling = data_volume_bytes",
     "usage_ceiling = 9223372036854775807, volume_ceiling = 9223372036854775807",
 )
-"""What triggers note of the versions, which the stand-ins do not have: the lowest and the highest that it can be."""
+"""The lowest and the highest ceilings that triggers could set; the temporary tables have no triggers."""
 
 CLOCK = {"postgresql": "now()", "sqlite": "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'"}
-"""Where a view takes the time from; each file has this exactly once."""
+"""The clock of a view; each file has this exactly once."""
 
 NOW = dt.datetime(2025, 3, 9, 10, 30, 15, 250000, dt.UTC)
-"""The time at which most tests look: a day of 23 hours in `TIME_ZONE`."""
+"""The current time of most tests: a day of 23 hours in `TIME_ZONE`."""
 
 TIME_ZONE = "America/New_York"
 """The sessions' time zone on PostgreSQL, which must change nothing."""
@@ -45,11 +45,11 @@ TIME_ZONE = "America/New_York"
 _numbers = count(1)
 
 
-class StandIn:
-    """The stand-ins in one connection, for as long as its transaction lasts."""
+class ViewFixture:
+    """Temporary tables and views in one connection, until its transaction ends."""
 
     def __init__(self, connection: Connection, dialect: Dialect) -> None:
-        """Make empty tables, and the views over them."""
+        """Create empty tables, and the views over them."""
         self.connection = connection
         self.dialect = dialect
         real, empty = ("main", "WHERE 0") if dialect == "sqlite" else ("public", "WITH NO DATA")
@@ -74,7 +74,7 @@ class StandIn:
         return re.sub(r"^CREATE (MATERIALIZED )?VIEW ", "CREATE TEMP VIEW ", text, flags=re.MULTILINE)
 
     def show(self, view: str, tables: Tables, at: dt.datetime) -> list[Row]:
-        """Return what `view` shows at a time when the tables have these rows."""
+        """Return the rows of `view` at a time, for tables with these rows."""
         entries = [row | {"sequence": number} for number, row in enumerate(tables.get("key_audit_logs", ()), 1)]
         tables = {**tables, "key_audit_logs": entries, **self._sealed(entries)}
         for table in (*TABLES, *SEALED):
@@ -114,9 +114,9 @@ class StandIn:
         }
 
     def look(self, view: str, at: dt.datetime = NOW, /, **tables: list[Row]) -> list[Row]:
-        """Return what `view` shows, after checking that it is what the oracle computes.
+        """Return the rows of `view`, after a comparison with the oracle.
 
-        That is looked at as long as no version has a ceiling, and whatever ceilings they have then.
+        The comparison is made without ceilings of versions, with the lowest and with the highest.
         """
         shown = self.show(view, tables, at)
         assert exactly(shown) == exactly(expected(view, tables, at))
@@ -151,7 +151,7 @@ def newest(dialect: str, name: str) -> SqlFile:
 
 
 def expected(view: str, tables: Tables, at: dt.datetime) -> list[Row]:
-    """Return what the oracle computes for `view`; a table that is not given is empty."""
+    """Return the rows that the oracle computes for `view`; a missing table is empty."""
     rows: list[Row] = getattr(oracle, view)({table: tables.get(table, []) for table in TABLES}, at)
     return rows
 
@@ -178,7 +178,7 @@ def read(connection: Connection, dialect: Dialect, table: str) -> list[Row]:
 
 
 def _kind(table: str, column: str) -> Callable[[Any], Any]:
-    """Return what makes a Python value of what SQLite stores in a column."""
+    """Return the conversion of a stored value of SQLite to Python."""
     if column in ("id", "policy_id") or (column == "key_id" and table in TABLES[1:]):
         return uuid.UUID
     if column.endswith("_at") or column in ("timestamp", "last_rotation_date"):
@@ -196,7 +196,7 @@ def _unchanged(value: Any) -> Any:
 
 
 def master(**over: Any) -> Row:
-    """Return an active key that gives no cause for a warning or a rotation."""
+    """Return an active key without a warning and not due for rotation."""
     return {
         "id": uuid.uuid4(),
         "key_id": f"key-{next(_numbers)}",
@@ -232,7 +232,7 @@ def version(key: Row, **over: Any) -> Row:
 
 
 def policy(**over: Any) -> Row:
-    """Return a policy for data encryption keys that makes nothing due but what expires."""
+    """Return a policy for data encryption keys without limits: only expiry makes a key due."""
     return {
         "id": uuid.uuid4(),
         "policy_name": f"policy-{next(_numbers)}",
@@ -270,12 +270,12 @@ def rotation(key: Row, **over: Any) -> Row:
 
 
 def failure(key: Row, **over: Any) -> Row:
-    """Return a rotation that failed an hour ago and will not be tried again."""
+    """Return a rotation that failed an hour ago, without a retry."""
     return rotation(key, **{"status": "FAILED", "completed_at": None, "failed_at": NOW - dt.timedelta(hours=1), **over})
 
 
 def entry(key: Row | None, **over: Any) -> Row:
-    """Return an audit entry of an hour ago that nobody needs to look at."""
+    """Return an audit entry of an hour ago that requires no review."""
     return {
         "id": uuid.uuid4(),
         "key_id": key and key["id"],

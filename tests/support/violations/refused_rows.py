@@ -19,12 +19,12 @@ FOREIGN_KEY_VIOLATION = "23503"
 NOT_NULL_VIOLATION = "23502"
 TOO_LONG = "22001"
 
-_NULL_GUARDS = {
+_NULL_RULES = {
     "rotation_policies": "guard_rotation_policy_not_null",
     "key_rotations": "guard_key_rotation_not_null",
     "hsm_configurations": "guard_hsm_configuration_not_null",
 }
-"""Who refuses a NULL on SQLite where the column has a default; elsewhere the library does, naming the column."""
+"""The guard trigger that refuses a NULL in a column with a default on SQLite; otherwise SQLite names the column."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def missing(table: str, *server_set: str) -> list[Forbidden]:
             {column.name: None},
             f'"{column.name}"',
             NOT_NULL_VIOLATION,
-            _NULL_GUARDS[table] if column.server_default is not None and table in _NULL_GUARDS else f"{column}",
+            _NULL_RULES[table] if column.server_default is not None and table in _NULL_RULES else f"{column}",
         )
         for column in required
     ]
@@ -134,7 +134,7 @@ def _places(values: Row) -> Row:
     return {f"new_{column}": value for column, value in values.items()}
 
 
-# What SQLite would store without a word, by the type that PostgreSQL gives the column.
+# Values that SQLite would store silently, by the column's type on PostgreSQL.
 _MALFORMED: tuple[tuple[type[sa.types.TypeEngine[Any]], tuple[Any, ...]], ...] = (
     (
         UtcTimestamp,
@@ -179,7 +179,7 @@ SETTINGS = [
     for foreign_keys in ("ON", "OFF")
     for recursive_triggers in ("ON", "OFF")
 ]
-"""What a SQLite client may have set; no rule depends on it."""
+"""Settings of SQLite clients, on which no rule depends."""
 
 
 def apply_settings(connection: Connection, settings: Mapping[str, str]) -> None:

@@ -6,15 +6,15 @@ from typing import Any
 from tests.support.concurrency.statements import adding, changing, deleting, master
 from tests.support.engines.database import Connection
 from tests.support.rows.smallest import Row, audit_entry, insert, key_rotation, key_version, rotation_policy
-from tests.support.violations.violation import FIRST, POSTGRESQL, SECOND, SQLITE, Breach, Broken, Make
+from tests.support.violations.violation import FIRST, POSTGRESQL, SECOND, SQLITE, Broken, Make, Violation
 
 
-def policy(mended: Row, says: str, **over: Any) -> Make:
+def policy(fixed: Row, says: str, **over: Any) -> Make:
     def make(connection: Connection) -> Broken:
         del connection
         row = rotation_policy(**over)
-        mending = changing("rotation_policies", row, **mended)
-        return Broken(adding("rotation_policies", row), mending, [(row, row["policy_name"])], says)
+        fixing = changing("rotation_policies", row, **fixed)
+        return Broken(adding("rotation_policies", row), fixing, [(row, row["policy_name"])], says)
 
     return make
 
@@ -40,8 +40,8 @@ def rotation_of_no_key(connection: Connection) -> Broken:
 def policy_is_deleted(connection: Connection) -> Broken:
     key, of = master(connection), insert(connection, "rotation_policies", **rotation_policy())
     row = insert(connection, "key_rotations", **key_rotation(key, policy_id=of["id"]))
-    mending = changing("key_rotations", row, policy_id=None)
-    return Broken(deleting("rotation_policies", of), mending, [(row, f"rotation of {key['key_id']}")], "no such policy")
+    fixing = changing("key_rotations", row, policy_id=None)
+    return Broken(deleting("rotation_policies", of), fixing, [(row, f"rotation of {key['key_id']}")], "no such policy")
 
 
 def audited_key_is_deleted(connection: Connection) -> Broken:
@@ -77,14 +77,14 @@ TIMES = "ck_key_rotations_times_agree_with_status"
 POLICY = "fk_key_rotations_policy_id_rotation_policies"
 ZONES = ("Mars/Olympus", "europe/berlin", "UTC+3", "utc")
 
-BREACHES_OF_ROTATIONS = [
-    Breach(
+VIOLATIONS_OF_ROTATIONS = [
+    Violation(
         "validate_rotation_policy_triggers",
         "nothing makes a key due",
         policy({"max_operations": 1}, "has nothing that makes a key due", rotation_interval_days=None),
     ),
     *(
-        Breach(
+        Violation(
             "validate_rotation_policy_timezone",
             zone,
             policy({"timezone": "UTC"}, f"'{zone}'", timezone=zone),
@@ -93,23 +93,23 @@ BREACHES_OF_ROTATIONS = [
         for zone in ZONES
     ),
     *(
-        Breach(TIMES, name, rotation(f"is {name.split()[0]}, and its times", **over), SQLITE)
+        Violation(TIMES, name, rotation(f"is {name.split()[0]}, and its times", **over), SQLITE)
         for name, over in ROTATION_TIMES.items()
     ),
-    Breach("fk_key_rotations_key_id_key_masters", "no such key", rotation_of_no_key, SQLITE),
-    Breach(POLICY, "no such policy", rotation("no such policy", policy_id=uuid.uuid4()), SQLITE),
-    Breach(POLICY, "a deleted policy", policy_is_deleted, SQLITE, healed=True),
-    Breach(
+    Violation("fk_key_rotations_key_id_key_masters", "no such key", rotation_of_no_key, SQLITE),
+    Violation(POLICY, "no such policy", rotation("no such policy", policy_id=uuid.uuid4()), SQLITE),
+    Violation(POLICY, "a deleted policy", policy_is_deleted, SQLITE, healed=True),
+    Violation(
         "fk_key_rotations_key_id_old_version_key_versions",
         "no such version",
         rotation("goes from version 2, which", old_version=2),
         SQLITE,
     ),
-    Breach(
+    Violation(
         "fk_key_rotations_key_id_new_version_key_versions",
         "no such version",
         rotation("goes to version 2, which", old_version=1, new_version=2),
         SQLITE,
     ),
-    Breach("fk_key_audit_logs_key_id_key_masters", "a deleted key", audited_key_is_deleted, SQLITE),
+    Violation("fk_key_audit_logs_key_id_key_masters", "a deleted key", audited_key_is_deleted, SQLITE),
 ]

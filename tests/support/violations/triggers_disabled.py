@@ -1,4 +1,4 @@
-"""Writing past the guards, as who owns the tables can, and leaving the catalog as it was."""
+"""Disables triggers, foreign keys and CHECK constraints, as the owner of the tables can, and enables them again."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -9,14 +9,15 @@ from tests.support.statements import execute
 
 
 @contextmanager
-def guards_off(connection: Connection) -> Iterator[None]:
-    """Switch every trigger, foreign key and CHECK off meanwhile."""
-    with _off_on_sqlite(connection) if isinstance(connection, sqlite3.Connection) else _off_on_postgresql(connection):
+def triggers_disabled(connection: Connection) -> Iterator[None]:
+    """Disable every trigger, foreign key and CHECK while the block runs."""
+    on_sqlite = isinstance(connection, sqlite3.Connection)
+    with _disabled_on_sqlite(connection) if on_sqlite else _disabled_on_postgresql(connection):
         yield
 
 
 @contextmanager
-def _off_on_sqlite(connection: Connection) -> Iterator[None]:
+def _disabled_on_sqlite(connection: Connection) -> Iterator[None]:
     assert isinstance(connection, sqlite3.Connection)
     triggers = execute(connection, "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
     _at_once(connection, [f"DROP TRIGGER {name}" for name, _ in triggers])
@@ -36,7 +37,7 @@ def _at_once(connection: sqlite3.Connection, statements: list[str]) -> None:
 
 
 @contextmanager
-def _off_on_postgresql(connection: Connection) -> Iterator[None]:
+def _disabled_on_postgresql(connection: Connection) -> Iterator[None]:
     checks = "contype = 'c' AND connamespace = 'public'::regnamespace"
     constraints = execute(
         connection,

@@ -17,7 +17,7 @@ from tests.support.rows.smallest import (
     live_key_version,
     now,
 )
-from tests.support.violations.violation import FIRST, SECOND, SQLITE, THIRD, Breach, Broken, Make
+from tests.support.violations.violation import FIRST, SECOND, SQLITE, THIRD, Broken, Make, Violation
 
 
 def wrapping(connection: Connection, key: Row | None = None, **over: Any) -> tuple[Row, str]:
@@ -40,14 +40,14 @@ def key_is_deleted(connection: Connection) -> Broken:
     return Broken(deleting("key_masters", key), adding("key_masters", key), [(version, " v1")], "is of the key")
 
 
-def times(says: str, mended: Row, *, destroyed: bool = False, **given: Any) -> tuple[str, Make]:
+def times(says: str, fixed: Row, *, destroyed: bool = False, **given: Any) -> tuple[str, Make]:
     def make(connection: Connection) -> Broken:
         key = master(connection)
         row = key_version(key, **given)
         if destroyed:
             row |= {"encrypted_key_data": None, "wrapping_key_ref": None}
-        mending = changing("key_versions", row, **mended)
-        return Broken(adding("key_versions", row), mending, [(row, f"{key['key_id']} v1")], says)
+        fixing = changing("key_versions", row, **fixed)
+        return Broken(adding("key_versions", row), fixing, [(row, f"{key['key_id']} v1")], says)
 
     return says, make
 
@@ -92,16 +92,16 @@ CHRONOLOGY = [
 def live_on_a_revoked_key(connection: Connection) -> Broken:
     key = master(connection, status="revoked", revoked_at=now())
     row = live_key_version(key)
-    mending = changing("key_versions", row, deactivated_at=now() + timedelta(minutes=1))
-    return Broken(adding("key_versions", row), mending, [(row, f"{key['key_id']} v1")], "is live, and its key was")
+    fixing = changing("key_versions", row, deactivated_at=now() + timedelta(minutes=1))
+    return Broken(adding("key_versions", row), fixing, [(row, f"{key['key_id']} v1")], "is live, and its key was")
 
 
 def key_is_revoked(connection: Connection) -> Broken:
     key = master(connection)
     row = live_version(connection, key)
     breaking = changing("key_masters", key, status="revoked", revoked_at=now())
-    mending = changing("key_versions", row, deactivated_at=now() + timedelta(minutes=1))
-    return Broken(breaking, mending, [(row, f"{key['key_id']} v1")], "is live, and its key was")
+    fixing = changing("key_versions", row, deactivated_at=now() + timedelta(minutes=1))
+    return Broken(breaking, fixing, [(row, f"{key['key_id']} v1")], "is live, and its key was")
 
 
 def material(bits: int, blob: bytes, says: str, *, hsm: bool = False) -> Make:
@@ -118,8 +118,8 @@ def material(bits: int, blob: bytes, says: str, *, hsm: bool = False) -> Make:
             wrapping(connection, key, encrypted_key_data=envelope(bits), version_number=2)
         plain = {**key, "hsm_provider": None}
         row = key_version(plain, created_at=FIRST, version_number=3, encrypted_key_data=blob)
-        mending = changing("key_versions", row, encrypted_key_data=None, destroyed_at=now())
-        return Broken(adding("key_versions", row), mending, [(row, f"{key['key_id']} v3")], says)
+        fixing = changing("key_versions", row, encrypted_key_data=None, destroyed_at=now())
+        return Broken(adding("key_versions", row), fixing, [(row, f"{key['key_id']} v3")], says)
 
     return make
 
@@ -127,8 +127,8 @@ def material(bits: int, blob: bytes, says: str, *, hsm: bool = False) -> Make:
 def no_material(connection: Connection) -> Broken:
     key = master(connection)
     row = {"id": uuid.uuid4(), "key_id": key["id"], "version_number": 1, "created_at": FIRST}
-    mending = changing("key_versions", row, destroyed_at=now())
-    return Broken(adding("key_versions", row), mending, [(row, f"{key['key_id']} v1")], "has no material")
+    fixing = changing("key_versions", row, destroyed_at=now())
+    return Broken(adding("key_versions", row), fixing, [(row, f"{key['key_id']} v1")], "has no material")
 
 
 def moved(*, into_hsm: bool) -> Make:
@@ -157,15 +157,15 @@ MATERIAL = {
     "padded and too short": material(129, b"\x02" + SECRET(31), "129-bit key has 33 bytes, this has 32"),
 }
 
-BREACHES_OF_VERSIONS = [
-    Breach("fk_key_versions_key_id_key_masters", "no such key", version_of_no_key),
-    Breach("fk_key_versions_key_id_key_masters", "a deleted key", key_is_deleted, SQLITE, healed=True),
-    *(Breach("validate_key_version_chronology", name, make) for name, make in CHRONOLOGY),
-    Breach("validate_key_version_activation", "on a revoked key", live_on_a_revoked_key),
-    Breach("validate_key_version_activation", "its key is revoked", key_is_revoked, healed=True),
-    *(Breach("validate_key_version_material", name, make) for name, make in MATERIAL.items()),
+VIOLATIONS_OF_VERSIONS = [
+    Violation("fk_key_versions_key_id_key_masters", "no such key", version_of_no_key),
+    Violation("fk_key_versions_key_id_key_masters", "a deleted key", key_is_deleted, SQLITE, healed=True),
+    *(Violation("validate_key_version_chronology", name, make) for name, make in CHRONOLOGY),
+    Violation("validate_key_version_activation", "on a revoked key", live_on_a_revoked_key),
+    Violation("validate_key_version_activation", "its key is revoked", key_is_revoked, healed=True),
+    *(Violation("validate_key_version_material", name, make) for name, make in MATERIAL.items()),
     *(
-        Breach(
+        Violation(
             "validate_key_version_material",
             "moved into an HSM" if into else "moved out of its HSM",
             moved(into_hsm=into),

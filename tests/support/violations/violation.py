@@ -1,4 +1,4 @@
-"""What a breach of a rule is: rows in order, the one statement that breaks them, and the one that mends them."""
+"""A violation of a rule: valid rows, the one statement that makes them invalid, and the one that fixes them."""
 
 import datetime as dt
 import sqlite3
@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 
 from kms_schema.sql.violations import query, rule_of
 from kms_schema.validator.checks.revision_status import LOOKS_AGAIN
-from tests.support.concurrency.statements import Move
+from tests.support.concurrency.statements import Statement
 from tests.support.engines.database import ALEMBIC_INI, Connection, Dialect
 from tests.support.rows.smallest import Row
 from tests.support.statements import dialect_of, execute
@@ -28,32 +28,32 @@ FIRST, SECOND, THIRD = (dt.datetime(2024, month, 1, tzinfo=dt.UTC) for month in 
 
 @dataclass(frozen=True)
 class Broken:
-    """The rows of one breach, as soon as `breaking` is run."""
+    """The invalid rows of one violation, after `breaking` has run."""
 
-    breaking: Move
-    mending: Move
+    breaking: Statement
+    fixing: Statement
     rows: list[tuple[Row, str]]
-    """Every row that must be told, with the name that a person knows it by; no other may be."""
+    """Every row that must be reported, with its name; no other may be."""
     says: str
-    """What must be said of each."""
+    """The text that must be reported of each."""
 
 
 Make = Callable[[Connection], Broken]
-"""Inserts rows that are in order at any revision."""
+"""Inserts rows that are valid at any revision."""
 
 
 @dataclass(frozen=True)
-class Breach:
-    """A rule of 005 and a way to break it at 004."""
+class Violation:
+    """A rule of 005, and a statement that violates it at 004."""
 
     rule: str
     name: str
     make: Make
     dialects: tuple[Dialect, ...] = BOTH
     refused_by: str = ""
-    """The rule that refuses the statement at 005, where that is another one."""
+    """The rule that refuses the statement at 005, if it is another one."""
     healed: bool = False
-    """At 005 the statement is taken, and a trigger sees to it that it breaks nothing."""
+    """At 005 the statement succeeds, and a trigger keeps the rows valid."""
 
     def __str__(self) -> str:
         """Return the name, for pytest's ids."""
@@ -73,7 +73,7 @@ def spelled(identifier: uuid.UUID, dialect: Dialect) -> str:
 
 
 def violating(connection: Connection, *, leaving_out: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
-    """Return rule, table, id, name and problem of every row that breaks a rule, asked over a plain connection."""
+    """Return rule, table, id, name and problem of every row that violates a rule, read over a plain connection."""
     dialect = dialect_of(connection)
     return [
         (rule_of(filename), *row)
@@ -85,7 +85,7 @@ def violating(connection: Connection, *, leaving_out: tuple[str, ...] = ()) -> l
 
 @contextmanager
 def foreign_keys_off(connection: Connection) -> Iterator[None]:
-    """Let nothing but triggers look after references; on SQLite that is what a plain client has anyway."""
+    """Disable foreign keys, so that only triggers check references; a plain client of SQLite has none anyway."""
     if isinstance(connection, sqlite3.Connection):
         yield
         return

@@ -7,14 +7,14 @@ from tests.support.concurrency.statements import adding, changing, destroying, k
 from tests.support.engines.database import Connection
 from tests.support.rows.smallest import Row, active_key_master, hsm_key_master, insert, key_version
 from tests.support.violations.versions import wrapping
-from tests.support.violations.violation import FIRST, SECOND, Breach, Broken, Make
+from tests.support.violations.violation import FIRST, SECOND, Broken, Make, Violation
 
 
 def wrapper_is_gone(connection: Connection) -> Broken:
     key = master(connection)
     row = key_version(key, wrapped_by_version_id=uuid.uuid4())
-    mending = changing("key_versions", row, wrapped_by_version_id=None, wrapping_key_ref="kms://root")
-    return Broken(adding("key_versions", row), mending, [(row, f"{key['key_id']} v1")], "there is no such version")
+    fixing = changing("key_versions", row, wrapped_by_version_id=None, wrapping_key_ref="kms://root")
+    return Broken(adding("key_versions", row), fixing, [(row, f"{key['key_id']} v1")], "there is no such version")
 
 
 def wrapper_is_a(key_type: str) -> Make:
@@ -40,31 +40,31 @@ def wrapper_is_destroyed(connection: Connection) -> Broken:
 
 def _wrapped(key: Row, wrapper: Row, says: str, **over: Any) -> Broken:
     row = key_version(key, created_at=FIRST, wrapped_by_version_id=wrapper["id"], **over)
-    mending = changing("key_versions", row, wrapped_by_version_id=None, wrapping_key_ref="kms://root")
+    fixing = changing("key_versions", row, wrapped_by_version_id=None, wrapping_key_ref="kms://root")
     name = f"{key['key_id']} v{row['version_number']}"
-    return Broken(adding("key_versions", row), mending, [(row, name)], says)
+    return Broken(adding("key_versions", row), fixing, [(row, name)], says)
 
 
 def history_names_a_dek(connection: Connection) -> Broken:
     key, (wrapper, name) = master(connection), wrapping(connection, master(connection))
     row = key_version(key, created_at=FIRST, destroyed_at=SECOND, wrapped_by_version_id=wrapper["id"])
     row["encrypted_key_data"] = None
-    mending = changing("key_versions", row, wrapped_by_version_id=None)
+    fixing = changing("key_versions", row, wrapped_by_version_id=None)
     said = f"is wrapped by {name}, a version of a dek key"
-    return Broken(adding("key_versions", row), mending, [(row, f"{key['key_id']} v1")], said)
+    return Broken(adding("key_versions", row), fixing, [(row, f"{key['key_id']} v1")], said)
 
 
 def wrapper_gets_destroyed(connection: Connection) -> Broken:
     wrapper, name = wrapping(connection)
     row, wrapped = wrapping(connection, master(connection), wrapped_by_version_id=wrapper["id"])
-    mending = changing("key_versions", row, wrapped_by_version_id=None, wrapping_key_ref="kms://root")
-    return Broken(destroying(wrapper), mending, [(row, wrapped)], f"is wrapped by {name}, which was destroyed at")
+    fixing = changing("key_versions", row, wrapped_by_version_id=None, wrapping_key_ref="kms://root")
+    return Broken(destroying(wrapper), fixing, [(row, wrapped)], f"is wrapped by {name}, which was destroyed at")
 
 
 def wrapped_by_itself(connection: Connection) -> Broken:
     row, name = wrapping(connection)
-    mending = changing("key_versions", row, wrapped_by_version_id=None, wrapping_key_ref="kms://root")
-    return Broken(rewrapping(row, row), mending, [(row, name)], f"is wrapped by {name}, itself")
+    fixing = changing("key_versions", row, wrapped_by_version_id=None, wrapping_key_ref="kms://root")
+    return Broken(rewrapping(row, row), fixing, [(row, name)], f"is wrapped by {name}, itself")
 
 
 def circle_of_wrappers(length: int) -> Make:
@@ -80,20 +80,20 @@ def circle_of_wrappers(length: int) -> Make:
             below, _ = wrapping(connection, wrapped_by_version_id=above["id"])
             wrapping(connection, master(connection), wrapped_by_version_id=below["id"])
         top = chain[0][0]
-        mending = changing("key_versions", top, wrapped_by_version_id=None, wrapping_key_ref="kms://root")
-        return Broken(rewrapping(top, chain[-1][0]), mending, chain, f"in a circle of {length} versions")
+        fixing = changing("key_versions", top, wrapped_by_version_id=None, wrapping_key_ref="kms://root")
+        return Broken(rewrapping(top, chain[-1][0]), fixing, chain, f"in a circle of {length} versions")
 
     return make
 
 
 WRAPPER = "validate_key_version_wrapper"
-BREACHES_OF_WRAPPERS = [
-    Breach("fk_key_versions_wrapped_by_version_id_key_versions", "no such version", wrapper_is_gone),
-    *(Breach(WRAPPER, f"of a {kind}", wrapper_is_a(kind)) for kind in ("dek", "hsm")),
-    Breach(WRAPPER, "of the same key", wrapper_is_of_the_same_key),
-    Breach(WRAPPER, "itself", wrapped_by_itself),
-    Breach(WRAPPER, "destroyed", wrapper_is_destroyed),
-    Breach(WRAPPER, "of a dek in history", history_names_a_dek),
-    Breach(WRAPPER, "is destroyed", wrapper_gets_destroyed, refused_by="prevent_key_version_destruction"),
-    *(Breach(WRAPPER, f"circle of {n}", circle_of_wrappers(n)) for n in (2, 3, 5)),
+VIOLATIONS_OF_WRAPPERS = [
+    Violation("fk_key_versions_wrapped_by_version_id_key_versions", "no such version", wrapper_is_gone),
+    *(Violation(WRAPPER, f"of a {kind}", wrapper_is_a(kind)) for kind in ("dek", "hsm")),
+    Violation(WRAPPER, "of the same key", wrapper_is_of_the_same_key),
+    Violation(WRAPPER, "itself", wrapped_by_itself),
+    Violation(WRAPPER, "destroyed", wrapper_is_destroyed),
+    Violation(WRAPPER, "of a dek in history", history_names_a_dek),
+    Violation(WRAPPER, "is destroyed", wrapper_gets_destroyed, refused_by="prevent_key_version_destruction"),
+    *(Violation(WRAPPER, f"circle of {n}", circle_of_wrappers(n)) for n in (2, 3, 5)),
 ]

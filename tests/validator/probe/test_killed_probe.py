@@ -16,7 +16,7 @@ from tests.support.catalog import catalog, differences
 from tests.support.engines import Database
 from tests.support.programs import python
 from tests.support.reports import found
-from tests.support.rows.population import contents, populate
+from tests.support.rows.population import all_rows, populate
 from tests.support.statements import execute
 
 PROGRAM = """
@@ -60,12 +60,12 @@ def stopped_after(database: Database, statements: int) -> Iterator[subprocess.Po
 def test_a_killed_probe_leaves_nothing(database: Database, statements: int) -> None:
     with closing(database.connect()) as connection:
         populate(connection)
-        before = catalog(connection), contents(connection)
+        before = catalog(connection), all_rows(connection)
     with stopped_after(database, statements) as process:
         process.send_signal(signal.SIGKILL)
     await_silence(database)
     with closing(database.connect()) as connection:
-        after = catalog(connection), contents(connection)
+        after = catalog(connection), all_rows(connection)
         assert differences(before[0], after[0]) == {}
         assert after[1] == before[1]
         if isinstance(connection, sqlite3.Connection):
@@ -80,7 +80,7 @@ def test_a_killed_probe_leaves_nothing(database: Database, statements: int) -> N
 def test_a_probe_whose_server_process_ends_says_so_and_leaves_nothing(database: Database) -> None:
     with closing(database.connect()) as connection:
         populate(connection)
-        before = catalog(connection), contents(connection)
+        before = catalog(connection), all_rows(connection)
         program = PROGRAM.replace("time.sleep(60)", "sys.stdin.readline()")
         with python.Popen(
             [sys.executable, "-c", program, database.url, "700"],
@@ -101,7 +101,7 @@ def test_a_probe_whose_server_process_ends_says_so_and_leaves_nothing(database: 
         assert process.returncode == 3
         assert "Traceback" not in said
         assert said.startswith("Error: ")
-        assert (catalog(connection), contents(connection)) == before
+        assert (catalog(connection), all_rows(connection)) == before
 
 
 @pytest.mark.only_on("postgresql")

@@ -21,7 +21,7 @@ from tests.support.engines.database import Connection
 from tests.support.login_roles import APPLICATION, login
 from tests.support.programs.commands import kms_schema
 from tests.support.reports import found
-from tests.support.rows.population import contents, populate
+from tests.support.rows.population import all_rows, populate
 from tests.support.statements import execute
 from tests.validator.probe.sessions import Tried, by_guard
 
@@ -57,7 +57,7 @@ def only_at(monkeypatch: pytest.MonkeyPatch) -> OnlyAt:
 
 def everything(connection: Connection) -> tuple[Any, Any]:
     """Return what the catalog says, and every row. Sequences may advance, and their values are in neither."""
-    return catalog(connection), contents(connection)
+    return catalog(connection), all_rows(connection)
 
 
 @pytest.mark.versions("oldest and newest")

@@ -1,4 +1,4 @@
--- Children of no key: written, or orphaned, while foreign keys were switched off.
+-- Keys whose parent does not exist: written or orphaned while foreign keys were disabled.
 SELECT
     'key_masters' AS table_name,
     CAST(child.id AS text) AS row_id,

@@ -1,4 +1,4 @@
--- Versions of no key: written, or orphaned, while foreign keys were switched off.
+-- Versions whose key does not exist: written or orphaned while foreign keys were disabled.
 SELECT
     'key_versions' AS table_name,
     CAST(version.id AS text) AS row_id,

@@ -1,4 +1,4 @@
--- Versions whose wrapper is gone (lost, unless they are destroyed): foreign keys were switched off.
+-- Versions whose wrapper does not exist (unreadable unless destroyed): it was deleted while foreign keys were disabled.
 SELECT
     'key_versions' AS table_name,
     CAST(version.id AS text) AS row_id,

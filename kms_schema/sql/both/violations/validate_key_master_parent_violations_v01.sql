@@ -1,13 +1,13 @@
--- Parents that can wrap nothing, and keys that are in a circle of parents (not those that hang from one).
+-- Keys whose parent cannot wrap others, and keys in a circle of parents (not their descendants).
 WITH RECURSIVE link (key_id, parent_key_id) AS MATERIALIZED (
-    -- Only a key that has a parent and is one can be in a circle: few, however many keys there are.
+    -- Only a key that has a parent and is one can be in a circle: few of all keys.
     SELECT key_id, parent_key_id
     FROM {schema}.key_masters
     WHERE parent_key_id IS NOT NULL
         AND key_id IN (SELECT parent_key_id FROM {schema}.key_masters WHERE parent_key_id IS NOT NULL)
 ),
 sound (key_id) AS (
-    -- From the tops downwards, which visits each once and ends, because no circle hangs from a top.
+    -- From the roots down: this visits each once and terminates, because no circle is below a root.
     SELECT link.key_id
     FROM link LEFT JOIN link AS above ON above.key_id = link.parent_key_id
     WHERE above.key_id IS NULL
@@ -21,7 +21,7 @@ suspect (key_id, parent_key_id) AS (
     WHERE sound.key_id IS NULL
 ),
 walk (key_id, reached) AS (
-    -- UNION, so that a pair that was seen ends the walk.
+    -- UNION: a repeated pair ends the recursion.
     SELECT key_id, parent_key_id FROM suspect
     UNION
     SELECT walk.key_id, suspect.parent_key_id

@@ -1,5 +1,5 @@
--- Live versions of revoked keys. Keys that are expired or archived may keep the version they had, to decrypt with:
--- when it went live is not something that its row says.
+-- Live versions of revoked keys. Expired and archived keys may keep their live version for decryption, and its row does
+-- not show the key's status at its activation.
 SELECT
     'key_versions' AS table_name,
     CAST(version.id AS text) AS row_id,

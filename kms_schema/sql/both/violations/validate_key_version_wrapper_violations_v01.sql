@@ -1,14 +1,14 @@
--- Wrappers that may not wrap, and versions that are in a circle of wrappers (not those that hang from one: they are
--- lost as well, and found again when the circle is opened). A destroyed version may name a destroyed one, as history.
+-- Versions with an invalid wrapper, and versions in a circle of wrappers (not their dependents, which are readable
+-- again once the circle is resolved). A destroyed version may name a destroyed wrapper, as history.
 WITH RECURSIVE link (id, wrapper_id) AS MATERIALIZED (
-    -- Only a version that is wrapped and wraps can be in a circle: few, however many versions there are.
+    -- Only a version that is wrapped and wraps others can be in a circle: few of all versions.
     SELECT id, wrapped_by_version_id
     FROM {schema}.key_versions
     WHERE wrapped_by_version_id IS NOT NULL
         AND id IN (SELECT wrapped_by_version_id FROM {schema}.key_versions WHERE wrapped_by_version_id IS NOT NULL)
 ),
 sound (id) AS (
-    -- From the tops downwards, which visits each once and ends, because no circle hangs from a top.
+    -- From the roots down: this visits each once and terminates, because no circle is below a root.
     SELECT link.id
     FROM link LEFT JOIN link AS above ON above.id = link.wrapper_id
     WHERE above.id IS NULL
@@ -22,7 +22,7 @@ suspect (id, wrapper_id) AS (
     WHERE sound.id IS NULL
 ),
 walk (id, reached) AS (
-    -- UNION, so that a pair that was seen ends the walk.
+    -- UNION: a repeated pair ends the recursion.
     SELECT id, wrapper_id FROM suspect
     UNION
     SELECT walk.id, suspect.wrapper_id

@@ -1,4 +1,4 @@
--- Policies that nothing could ever make due.
+-- Policies without any trigger of rotation.
 SELECT
     'rotation_policies' AS table_name,
     CAST(id AS text) AS row_id,

@@ -1,4 +1,4 @@
--- Counting use, and what only keeps books, is no change of state: it names none of these columns, and costs nothing.
+-- Counting use and bookkeeping are no changes of state: they update none of these columns and do not fire this trigger.
 CREATE TRIGGER audit_hsm_configuration_update
 AFTER UPDATE OF
     audit_all_operations, authentication_config, configuration_name, created_by, endpoint_url, is_active,

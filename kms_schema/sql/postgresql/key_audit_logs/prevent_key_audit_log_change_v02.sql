@@ -1,8 +1,8 @@
--- Entries are written once: the one answer to UPDATE, DELETE and TRUNCATE. It raises and never returns NULL,
--- which would drop the statement's work without a word.
+-- Entries are written once: refuses UPDATE, DELETE and TRUNCATE. It raises an error, since returning NULL would
+-- silently skip the row.
 --
--- What is past its retention period goes when a sealed tombstone says so, and by one hand: that of the role which owns
--- remove_expired_key_audit_logs(). As long as this is the owner of the trail, nothing goes.
+-- Entries past their retention period can be removed once a sealed tombstone covers them, and only by the role that
+-- owns remove_expired_key_audit_logs(). While that is the owner of the audit log, no entry can be removed.
 CREATE FUNCTION {schema}.prevent_key_audit_log_change() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -18,12 +18,12 @@ BEGIN
     ) THEN
         fault := CASE
             WHEN (OLD."timestamp" + make_interval(hours => 24 * OLD.retention_period_days) <= clock_timestamp()) IS NOT TRUE
-                THEN 'it is to be kept for longer'
+                THEN 'its retention period has not ended'
             WHEN NOT EXISTS (
                 SELECT FROM {schema}.key_audit_tombstones AS tombstone
                 JOIN {schema}.key_audit_seals AS seal ON seal.seal_number = tombstone.seal_number
                 WHERE tombstone.last_sequence >= OLD.sequence AND seal.signature IS NOT NULL
-            ) THEN 'no tombstone is for it'
+            ) THEN 'no tombstone covers it'
         END;
         IF fault IS NULL THEN
             RETURN OLD;
@@ -34,6 +34,6 @@ BEGIN
         SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME,
         MESSAGE = format('%s: WORM violation: %s of audit entries is refused', TG_NAME, TG_OP)
             || CASE WHEN TG_LEVEL = 'ROW' THEN format(' (entry %s, sequence %s%s)', OLD.id, OLD.sequence, ': ' || fault) ELSE '' END,
-        HINT = 'Entries are written once. Write a new entry that corrects the old one.';
+        HINT = 'Entries are written once. Insert a new entry that corrects the old one.';
 END
 $$

@@ -1,4 +1,4 @@
--- Counting use, and what only keeps books, is no change of state: it names none of these columns, and costs nothing.
+-- Counting use and bookkeeping are no changes of state: they update none of these columns and do not fire this trigger.
 CREATE TRIGGER audit_key_master_update
 AFTER UPDATE OF
     activated_at, algorithm, archived_at, compliance_tags, derivation_path, expired_at, expires_at, hsm_key_id,

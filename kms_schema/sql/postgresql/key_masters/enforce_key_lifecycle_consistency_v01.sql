@@ -1,11 +1,11 @@
--- Which status may follow which, and when a key entered the one it is in.
--- What an INSERT may carry is said by the CHECK constraints: an import gives the times of its status.
+-- Allowed changes of a key's status, and the time of the current one. CHECK constraints cover INSERT: an import gives
+-- the times of its status.
 CREATE FUNCTION {schema}.enforce_key_lifecycle_consistency() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    -- kms_schema.vocabulary.KEY_LIFECYCLE; a test holds the two together.
+    -- kms_schema.vocabulary.KEY_LIFECYCLE; a test compares the two.
     lifecycle CONSTANT jsonb := '{
         "pending": ["active", "revoked"],
         "active": ["rotated", "expired", "revoked"],
@@ -23,11 +23,11 @@ BEGIN
             ERRCODE = 'check_violation',
             SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'status', CONSTRAINT = TG_NAME,
             MESSAGE = format(
-                '%s: key %L may not change from %s to %s', TG_NAME, OLD.key_id, OLD.status, NEW.status
+                '%s: key %L: status may not change from %s to %s', TG_NAME, OLD.key_id, OLD.status, NEW.status
             ),
-            HINT = format('From %s it may become: %s.', OLD.status, lifecycle -> OLD.status::text);
+            HINT = format('Allowed from %s: %s.', OLD.status, lifecycle -> OLD.status::text);
     END IF;
-    -- A time that the caller did not give is filled in; rotated_at may still hold an earlier rotation's.
+    -- Fills in a time that the caller did not give; rotated_at may contain the time of an earlier rotation.
     CASE NEW.status
         WHEN 'active' THEN
             IF NEW.activated_at IS NOT DISTINCT FROM OLD.activated_at THEN NEW.activated_at := now(); END IF;

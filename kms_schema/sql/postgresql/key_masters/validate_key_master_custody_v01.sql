@@ -1,6 +1,6 @@
--- Material is either here or in an HSM: a key cannot move between the two under its undestroyed versions.
--- Adding a version locks and updates its master (validate_key_version_material, record_key_version), so a
--- version that was added since the snapshot is a conflict on the row that this statement updates.
+-- Material is either in the database or in an HSM: a key with undestroyed versions cannot move between the two. Adding
+-- a version locks and updates its key (validate_key_version_material, record_key_version), so a version added since the
+-- snapshot conflicts on the row that this statement updates.
 CREATE FUNCTION {schema}.validate_key_master_custody() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -14,7 +14,7 @@ BEGIN
                 '%s: key %L has versions with material: it may not move %s', TG_NAME, NEW.key_id,
                 CASE WHEN NEW.hsm_key_id IS NULL THEN 'out of its HSM' ELSE 'into an HSM' END
             ),
-            HINT = 'Make a new key there and let it supersede this one.';
+            HINT = 'Create a new key there that replaces this one.';
     END IF;
     RETURN NEW;
 END

@@ -1,9 +1,8 @@
--- The parent is a key that can wrap others, and no chain of parents closes a circle.
--- An INSERT closes none, because no key can name a parent that is not there yet: its row must be visible here.
--- Re-parenting goes one at a time (advisory lock): under READ COMMITTED the chain is then as it will stay. An older
--- snapshot follows old links, so there FOR SHARE notices one that was changed since (40001). Under READ COMMITTED
--- it would only do harm: whoever waits for the advisory lock has its row locked already, so both would wait (40P01).
--- SECURITY DEFINER, so that no policy hides a link of the chain.
+-- The parent is a key that can wrap others, and no chain of parents closes a circle. An INSERT closes none, because a
+-- parent must be visible before another key can name it. An advisory lock serializes changes of parents, so under READ
+-- COMMITTED the chain cannot change. An older snapshot follows old links; there FOR SHARE detects a changed link
+-- (40001). Under READ COMMITTED FOR SHARE would deadlock (40P01): a session that waits for the advisory lock already
+-- has its row lock. SECURITY DEFINER: row-level security must not hide a link of the chain.
 CREATE FUNCTION {schema}.validate_key_master_parent() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -25,7 +24,7 @@ BEGIN
             SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'parent_key_id',
             CONSTRAINT = 'fk_key_masters_parent_key_id_key_masters',
             MESSAGE = format('fk_key_masters_parent_key_id_key_masters: there is no key %L', NEW.parent_key_id),
-            HINT = 'Insert the parent first, in a statement of its own.';
+            HINT = 'Insert the parent first, in a separate statement.';
     END IF;
     IF parent_type NOT IN ('kek', 'hsm') THEN
         RAISE EXCEPTION USING

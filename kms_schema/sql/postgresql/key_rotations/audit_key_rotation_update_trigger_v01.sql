@@ -1,4 +1,4 @@
--- Counting use, and what only keeps books, is no change of state: it names none of these columns, and costs nothing.
+-- Counting use and bookkeeping are no changes of state: they update none of these columns and do not fire this trigger.
 CREATE TRIGGER audit_key_rotation_update
 AFTER UPDATE OF
     claimed_by, completed_at, error_message, failed_at, max_retries, new_version, old_version,

@@ -1,4 +1,4 @@
--- Counting use, and what only keeps books, is no change of state: it names none of these columns, and costs nothing.
+-- Counting use and bookkeeping are no changes of state: they update none of these columns and do not fire this trigger.
 CREATE TRIGGER audit_key_version_update
 AFTER UPDATE OF
     activated_at, deactivated_at, destroyed_at, encrypted_key_data, encryption_metadata, key_checksum,

@@ -1,7 +1,7 @@
--- A version is not destroyed while anything is wrapped by it: that would destroy those keys as well.
--- The statement holds the row's lock by now, and wrapping takes FOR SHARE on it: whoever wrapped before has
--- committed, and a new snapshot sees it. An older snapshot cannot, and wrapping leaves nothing on this row that
--- would conflict (it must not: all new keys under one KEK would queue). So destruction wants READ COMMITTED.
+-- A version cannot be destroyed while it wraps others: that would destroy those keys as well. The statement already has
+-- the row lock, and wrapping takes FOR SHARE on the row: earlier wrappings have committed, and a new snapshot sees
+-- them. An older snapshot does not, and wrapping changes nothing in this row that would conflict (otherwise all new
+-- keys under one KEK would queue). So destruction requires READ COMMITTED.
 CREATE FUNCTION {schema}.prevent_key_version_destruction() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -14,13 +14,13 @@ BEGIN
             ERRCODE = 'invalid_transaction_state',
             SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME,
             MESSAGE = format(
-                '%s: version %s: destroying needs READ COMMITTED, not %s: an older snapshot cannot see what has been '
-                'wrapped since', TG_NAME, NEW.id, upper(current_setting('transaction_isolation'))
+                '%s: version %s: destruction requires READ COMMITTED, not %s: an older snapshot does not show later '
+                'wrappings', TG_NAME, NEW.id, upper(current_setting('transaction_isolation'))
             ),
-            HINT = 'Destroy in a transaction of its own: BEGIN ISOLATION LEVEL READ COMMITTED.';
+            HINT = 'Destroy in a separate transaction: BEGIN ISOLATION LEVEL READ COMMITTED.';
     END IF;
-    -- Whether it wraps any is asked of the index, as in validate_key_version_wrapper: most wrap none, and to count these
-    -- the whole table would be read where all are wrapped under one wrapper.
+    -- An index tells if it wraps any, as in validate_key_version_wrapper: most versions wrap none, and counting would
+    -- scan the whole table if all are wrapped by one wrapper.
     IF NEW.id = (
         SELECT wrapped_by_version_id FROM {schema}.key_versions
         WHERE wrapped_by_version_id >= NEW.id ORDER BY wrapped_by_version_id LIMIT 1

@@ -1,9 +1,9 @@
--- What the counters of a version are at most, until this trigger looks again: just below the next limit that an active
--- policy sets for keys of its type, or the next power of two. The ceilings and the type are indexed, so rotations_due
--- goes from a limit to the versions that have reached it; the counters are not, so counting use stays HOT but for
--- those few times that a counter passes its ceiling (62 at most, and once for each limit).
--- Only what it costs to find a key depends on the policies of that moment: a ceiling is never below its counter, and
--- who goes by it looks at the counter itself. NULL means that nobody has looked yet: those are read one by one.
+-- A ceiling is an upper bound of a version's counter, until this trigger computes the next one: just below the next
+-- limit that an active policy sets for keys of its type, or the next power of two. The ceilings and the type are
+-- indexed, so rotations_due gets from a limit to the versions that have reached it. The counters are not indexed, so
+-- updates of counters stay HOT, except when a counter passes its ceiling (62 times at most, and once for each limit).
+-- Ceilings affect only the cost of a query: a ceiling is never below its counter, and queries check the counter itself.
+-- NULL: not computed yet; such versions are read one by one.
 CREATE FUNCTION {schema}.record_key_version_ceilings() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

@@ -1,6 +1,6 @@
--- What record_key_version says of one new version, of all that an INSERT or COPY adds: each key is brought up to date once.
--- A plan stays for the session, whatever the tables have grown to, and however many rows come next: so the keys are found
--- by their ids and each one's versions by that, and no table is read for them.
+-- As record_key_version, for all versions that an INSERT or COPY adds: each key is updated once. A plan is cached for
+-- the session, whatever the later sizes of tables and statements. So keys are found by id and their versions by key,
+-- without table scans.
 CREATE FUNCTION {schema}.record_key_version_insert() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -20,6 +20,6 @@ BEGIN
         WHERE version.key_id = master.id
     )
     WHERE master.id = ANY (ARRAY(SELECT DISTINCT key_id FROM inserted ORDER BY key_id));
-    RETURN NULL; -- the result of an AFTER trigger is not read
+    RETURN NULL; -- the result of an AFTER trigger is ignored
 END
 $$

@@ -1,6 +1,6 @@
--- A version that is added or goes live is news of its key: the lifetime total of use is brought up to date, and
--- from the second activation on rotated_at is the time of the latest one (of a key that stays active).
--- The update is also what makes the rules between a key and its versions hold under REPEATABLE READ.
+-- Adding or activating a version updates its key: the lifetime total of use and, from the second activation on,
+-- rotated_at, the time of the latest activation (of a key that stays active). This update also makes the rules between
+-- a key and its versions hold under REPEATABLE READ.
 CREATE FUNCTION {schema}.record_key_version() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -22,6 +22,6 @@ BEGIN
         WHERE version.key_id = NEW.key_id
     ) AS total
     WHERE master.id = NEW.key_id;
-    RETURN NULL; -- the result of an AFTER trigger is not read
+    RETURN NULL; -- the result of an AFTER trigger is ignored
 END
 $$

@@ -1,6 +1,6 @@
--- No version goes live on a key that is revoked, expired or archived.
--- The lock makes a concurrent change of the key's status wait, or fail under REPEATABLE READ; record_key_version
--- then updates the row, so that a change of status whose snapshot is older fails too (40001).
+-- No version of a revoked, expired or archived key can be activated. The lock makes a concurrent change of the key's
+-- status wait, or fail under REPEATABLE READ; record_key_version then updates the row, so that a change of status whose
+-- snapshot is older fails too (40001).
 CREATE FUNCTION {schema}.validate_key_version_activation() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -12,7 +12,7 @@ BEGIN
         RETURN NEW;
     END IF;
     IF TG_OP = 'UPDATE' AND OLD.activated_at IS NOT NULL AND OLD.deactivated_at IS NULL THEN
-        RETURN NEW; -- it was live before
+        RETURN NEW; -- already live
     END IF;
     SELECT key_id, status INTO master FROM {schema}.key_masters WHERE id = NEW.key_id FOR NO KEY UPDATE;
     IF master.status IN ('revoked', 'expired', 'archived') THEN

@@ -1,5 +1,5 @@
--- created <= activated <= deactivated <= destroyed, and history is not rewritten: a version is activated and
--- destroyed once. deactivated_at may be taken back (rolling a rotation back), which is an activation again.
+-- created <= activated <= deactivated <= destroyed, and history is not rewritten: a version is activated and destroyed
+-- once. deactivated_at may be cleared (rollback of a rotation), which counts as an activation.
 CREATE FUNCTION {schema}.validate_key_version_chronology() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

@@ -1,7 +1,6 @@
--- Material is exactly one of: an envelope of the right length, an HSM handle on the master, or destroyed; and it
--- changes only as a rewrap. What one row can say by itself is said by CHECK constraints.
--- Adding a version locks its master, so that custody cannot change meanwhile.
--- SECURITY DEFINER, so that no policy hides the master from the rule.
+-- Material is exactly one of: an envelope of the right length, an HSM handle of the key, or destroyed. Only a rewrap
+-- changes it. CHECK constraints cover the rules within one row. Adding a version locks its key, so that custody cannot
+-- change meanwhile. SECURITY DEFINER: row-level security must not hide the key from this check.
 CREATE FUNCTION {schema}.validate_key_version_material() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -19,18 +18,18 @@ BEGIN
         SELECT key_id, key_size_bits, hsm_key_id INTO master FROM {schema}.key_masters WHERE id = NEW.key_id;
     END IF;
     IF master.key_id IS NULL THEN
-        -- The foreign key alone would let one statement add a version before the rules can see its master.
+        -- With the foreign key alone, one statement could add a version before this check can see its key.
         RAISE EXCEPTION USING
             ERRCODE = 'foreign_key_violation',
             SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'key_id',
             CONSTRAINT = 'fk_key_versions_key_id_key_masters',
             MESSAGE = format('fk_key_versions_key_id_key_masters: there is no key %s', NEW.key_id),
-            HINT = 'Insert the key first, in a statement of its own.';
+            HINT = 'Insert the key first, in a separate statement.';
     END IF;
     IF TG_OP = 'UPDATE' THEN
         fault := CASE
             WHEN NEW.key_checksum IS DISTINCT FROM OLD.key_checksum AND OLD.key_checksum IS NOT NULL
-                THEN 'key_checksum may not change: it is the key''s own'
+                THEN 'key_checksum may not change: a rewrap keeps the key'
             WHEN NEW.encrypted_key_data IS NULL AND OLD.encrypted_key_data IS NOT NULL AND NEW.destroyed_at IS NULL
                 THEN 'material may only be removed by destruction (set destroyed_at with it)'
             WHEN NEW.encrypted_key_data IS NOT NULL AND OLD.encrypted_key_data IS NULL
@@ -54,14 +53,14 @@ BEGIN
             WHEN 2 THEN 1 + 8 + (material_bytes + 7) / 8 * 8 -- RFC 5649: integrity check, padded key
         END;
         fault := CASE
-            WHEN master.hsm_key_id IS NOT NULL THEN 'its key is held in an HSM: it may have no material here'
+            WHEN master.hsm_key_id IS NOT NULL THEN 'the key is in an HSM: its versions may have no material in the database'
             WHEN octet_length(NEW.encrypted_key_data) <> envelope_bytes THEN format(
                 'possible plaintext: an envelope of a %s-bit key has %s bytes, this has %s',
                 master.key_size_bits, envelope_bytes, octet_length(NEW.encrypted_key_data)
             )
         END;
     ELSIF fault IS NULL AND NEW.destroyed_at IS NULL AND master.hsm_key_id IS NULL THEN
-        fault := 'no material: it needs an envelope, an HSM handle on its key, or destroyed_at';
+        fault := 'no material: it needs an envelope, an HSM handle of its key, or destroyed_at';
     END IF;
     IF fault IS NOT NULL THEN
         RAISE EXCEPTION USING

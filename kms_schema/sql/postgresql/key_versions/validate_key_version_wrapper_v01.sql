@@ -1,10 +1,10 @@
--- A version is wrapped under an undestroyed version of another key, a KEK, and no chain of wrappers closes a
--- circle (each of its keys would need the other first: all lost).
--- FOR SHARE on the wrapper makes a concurrent destruction or rewrap of it wait. Only a version that wraps others can
--- close a circle: rewrapping those goes one at a time (advisory lock), so under READ COMMITTED the rest of the chain
--- is as it will stay. An older snapshot follows old links, so there FOR SHARE notices one that was changed since
--- (40001). The advisory lock comes after the row locks, so that nobody who holds it waits for one of those who wait
--- for it. Two versions that are rewrapped under each other at the same instant may deadlock (40P01): one had to lose.
+-- A version is wrapped by an undestroyed version of another key, a KEK, and no chain of wrappers closes a circle (its
+-- keys could never be decrypted). FOR SHARE on the wrapper makes a concurrent destruction or rewrap of it wait. Only a
+-- version that wraps others can close a circle. An advisory lock serializes rewraps of such versions, so under READ
+-- COMMITTED the rest of the chain cannot change. An older snapshot follows old links; there FOR SHARE detects a changed
+-- link (40001). The advisory lock is taken after the row locks, so that its holder never waits for a session that waits
+-- for it. Two versions that are rewrapped by each other at the same time may deadlock (40P01): one of them must fail in
+-- any case.
 CREATE FUNCTION {schema}.validate_key_version_wrapper() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -36,15 +36,15 @@ BEGIN
                 'fk_key_versions_wrapped_by_version_id_key_versions: there is no version %s',
                 NEW.wrapped_by_version_id
             ),
-            HINT = 'Insert the wrapping version first, in a statement of its own.';
+            HINT = 'Insert the wrapping version first, in a separate statement.';
     END IF;
     fault := CASE
-        WHEN wrapper.key_type <> 'kek' THEN format('the wrapper is a version of a %s key, not of a kek', wrapper.key_type)
+        WHEN wrapper.key_type <> 'kek' THEN format('the wrapper must be a version of a kek, not of a %s key', wrapper.key_type)
         WHEN wrapper.key_id = NEW.key_id THEN 'the wrapper is a version of the same key'
         WHEN wrapper.destroyed_at IS NOT NULL THEN format('the wrapper was destroyed at %s', wrapper.destroyed_at)
     END;
-    -- The first of those from here on, and not whether there is one: where all are wrapped under one wrapper, the planner
-    -- would expect to find any other soon wherever it looks, and read the whole table to find none.
+    -- Reads the first version from here on instead of EXISTS: if all are wrapped by one wrapper, the planner would
+    -- expect any other value soon, and scan the whole table without finding it.
     IF TG_OP = 'UPDATE' AND NEW.id = (
         SELECT wrapped_by_version_id FROM {schema}.key_versions
         WHERE wrapped_by_version_id >= NEW.id ORDER BY wrapped_by_version_id LIMIT 1

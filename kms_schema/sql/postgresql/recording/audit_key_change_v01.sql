@@ -1,13 +1,14 @@
--- The entries that the database writes itself: one for each change of state, in the transaction that makes it.
+-- Writes one audit entry for each change of state, in the same transaction.
 --
--- A trigger's arguments are what it watches, the category of its entries, the columns whose values they carry, and those
--- that they only name: secrets, and whatever may hold one, since an entry can never be taken back.
+-- A trigger's arguments are the subject, the category of its entries, the columns whose values are recorded, and the
+-- columns that are only named: secrets and columns that may contain one, since an entry can never be withdrawn.
 --
--- SECURITY DEFINER, so that whoever may change a key needs no right on the trail, and cannot write such an entry without
--- the change (guard_key_audit_log_insert_event). recorded_by is the session's user all the same. kms.actor is whom the
--- application says that it acts for.
+-- SECURITY DEFINER: a role that may change keys needs no privileges on the audit log, and cannot write such an entry
+-- without the change (guard_key_audit_log_insert_event). recorded_by is still the session user. kms.actor is the user
+-- on whose behalf the application claims to act.
 --
--- What begins or ends to exist does not hold on to its key: a key that nothing has happened to may still be deleted.
+-- Entries about the creation or deletion of a row do not reference its key, so that a key without other entries can
+-- still be deleted.
 CREATE FUNCTION {schema}.audit_key_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -26,7 +27,7 @@ DECLARE
     events text[];
     change jsonb;
 BEGIN
-    -- Rows that a restore brings back have their entries already. Only restoring: a change is written down always.
+    -- Restored rows already have their entries. Updates and deletions are recorded even during a restore.
     IF TG_OP = 'INSERT' AND {schema}.kms_restoring() THEN
         RETURN NULL;
     END IF;
@@ -34,7 +35,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'string_data_right_truncation',
             SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME,
-            MESSAGE = format('%s: kms.actor has %s characters, and user_id takes 100', TG_NAME, length(actor));
+            MESSAGE = format('%s: kms.actor has %s characters; user_id allows 100', TG_NAME, length(actor));
     END IF;
     named := CASE subject
         WHEN 'KEY' THEN affected ->> 'key_id'
@@ -43,7 +44,7 @@ BEGIN
         ELSE coalesce((SELECT key_id FROM {schema}.key_masters WHERE id = master), master::text)
             || coalesce(' version ' || (affected ->> 'version_number'), '')
     END;
-    -- kms_schema.vocabulary.RecordedEvent; a test holds the two together.
+    -- kms_schema.vocabulary.RecordedEvent; a test compares the two.
     events := ARRAY[CASE TG_OP WHEN 'INSERT' THEN 'CREATED' WHEN 'DELETE' THEN 'DELETED' END];
     IF subject = 'KEY' AND TG_OP <> 'DELETE' THEN
         events := events || ARRAY[

@@ -1,8 +1,8 @@
--- The entries that audit_key_change would write of new keys and versions, of all rows of an INSERT or COPY at once and in
--- their order: a million keys are imported, and a statement for each entry took ten times as long as its key.
+-- Writes the entries of audit_key_change for new keys and versions, for all rows of an INSERT or COPY at once and in
+-- their order. For imports of a million keys, a statement for each entry took ten times as long as its key.
 --
--- Arguments, rights and kms.actor are as there. A plan stays for the session: one that reads key_masters for each version
--- would be right as long as there are three keys.
+-- Arguments, privileges and kms.actor are as in audit_key_change. A plan is cached for the session: one that was made
+-- for three keys would scan key_masters for each version.
 CREATE FUNCTION {schema}.audit_key_insert() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -18,7 +18,7 @@ DECLARE
     owner CONSTANT text := CASE subject WHEN 'KEY' THEN 'id' ELSE 'key_id' END;
     actor CONSTANT text := nullif(btrim(current_setting('kms.actor', true), E' \t\n\r'), '');
 BEGIN
-    -- Rows that a restore brings back have their entries already.
+    -- Restored rows already have their entries.
     IF {schema}.kms_restoring() THEN
         RETURN NULL;
     END IF;
@@ -26,7 +26,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'string_data_right_truncation',
             SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME,
-            MESSAGE = format('%s: kms.actor has %s characters, and user_id takes 100', TG_NAME, length(actor));
+            MESSAGE = format('%s: kms.actor has %s characters; user_id allows 100', TG_NAME, length(actor));
     END IF;
     INSERT INTO {schema}.key_audit_logs
         (key_id, event_type, event_category, event_description, user_id, security_level, additional_metadata)

@@ -1,5 +1,5 @@
--- What ends entries, and what says when, has an entry itself: tombstones, and the policies of retention. It is written as
--- those of audit_key_change are: by the database, in the same transaction, with the owner's rights.
+-- Tombstones and changes of retention policies are recorded in the audit log. The entries are written as in
+-- audit_key_change: by the database, in the same transaction, with the owner's privileges.
 CREATE FUNCTION {schema}.audit_retention_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -19,7 +19,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'string_data_right_truncation',
             SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME,
-            MESSAGE = format('%s: kms.actor has %s characters, and user_id takes 100', TG_NAME, length(actor));
+            MESSAGE = format('%s: kms.actor has %s characters; user_id allows 100', TG_NAME, length(actor));
     END IF;
     IF TG_ARGV[0] = 'TRAIL' THEN
         event := 'TRAIL_CUT';

@@ -1,6 +1,6 @@
--- Remove the oldest entries that a tombstone is for, at most 10 000, and return how many were there; 0 when all are gone.
--- kms-schema roles --apply gives it to kms_retention; prevent_key_audit_log_delete lets that role alone remove anything,
--- and looks at each entry.
+-- Remove the oldest entries that a tombstone covers, at most 10 000, and return their number; 0 if none is left.
+-- kms-schema roles --apply makes kms_retention the owner. prevent_key_audit_log_delete allows only that role to remove
+-- entries, and checks each of them.
 CREATE FUNCTION {schema}.remove_expired_key_audit_logs() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -12,8 +12,8 @@ BEGIN
     IF current_user = (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = '{schema}.key_audit_logs'::regclass) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
-            MESSAGE = 'remove_expired_key_audit_logs: it belongs to the owner of the trail, who may remove nothing',
-            HINT = 'Run kms-schema roles --apply, which gives it to kms_retention.';
+            MESSAGE = 'remove_expired_key_audit_logs: its owner is the owner of the audit log, which may not remove entries',
+            HINT = 'Run kms-schema roles --apply, which makes kms_retention its owner.';
     END IF;
     SELECT max(batch.sequence) INTO until FROM (
         SELECT entry.sequence FROM ONLY {schema}.key_audit_logs AS entry

@@ -1,4 +1,4 @@
--- Counting use, and what only keeps books, is no change of state: it names none of these columns, and costs nothing.
+-- Counting use and bookkeeping are no changes of state: they update none of these columns and do not fire this trigger.
 CREATE TRIGGER audit_rotation_policy_update
 AFTER UPDATE OF
     created_by, is_active, key_type, max_data_volume_mb, max_key_age_days, max_operations, notification_channels,

@@ -1,5 +1,5 @@
--- A rotation window in a zone that nobody knows never opens. AT TIME ZONE would not do: it reads any
--- "abbreviation plus offset" as a POSIX zone. Policies are written seldom, so reading the zone files is cheap enough.
+-- A rotation window in an unknown time zone never opens. AT TIME ZONE is no check: it accepts any "abbreviation plus
+-- offset" as a POSIX zone. Policies are rarely written, so reading the zone files is cheap enough.
 CREATE FUNCTION {schema}.validate_rotation_policy_timezone() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

@@ -1,4 +1,4 @@
--- A policy that nothing could ever make due protects nobody: time OR usage OR compliance.
+-- A policy needs at least one trigger of rotation: time, usage or compliance.
 CREATE FUNCTION {schema}.validate_rotation_policy_triggers() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

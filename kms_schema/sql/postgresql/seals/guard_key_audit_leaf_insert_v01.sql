@@ -1,4 +1,4 @@
--- Pages follow each other without a gap, up to the size of the newest seal's tree.
+-- Pages are consecutive, up to the size of the newest seal's tree.
 CREATE FUNCTION {schema}.guard_key_audit_leaf_insert() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -14,7 +14,7 @@ BEGIN
         WHEN NEW.first_leaf IS DISTINCT FROM coalesce(leaves, 0)
             THEN format('leaf %s is not the next one, which is %s', NEW.first_leaf, coalesce(leaves, 0))
         WHEN NEW.first_leaf + length(NEW.hashes) / 32 > coalesce(sealed, 0)
-            THEN format('there are no more than %s leaves sealed', coalesce(sealed, 0))
+            THEN format('the newest seal has only %s leaves', coalesce(sealed, 0))
     END;
     IF fault IS NOT NULL THEN
         RAISE EXCEPTION USING

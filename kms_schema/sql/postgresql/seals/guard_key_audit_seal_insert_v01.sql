@@ -1,4 +1,4 @@
--- Seals follow each other, and one is whole before the next comes. What a seal says is for `audit verify` to check.
+-- Seals are consecutive, and each is complete before the next. `audit verify` checks the content of a seal.
 CREATE FUNCTION {schema}.guard_key_audit_seal_insert() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -14,11 +14,11 @@ BEGIN
         WHEN NEW.seal_number IS DISTINCT FROM coalesce(previous.seal_number, 0) + 1
             THEN format('seal %s does not follow seal %s', NEW.seal_number, coalesce(previous.seal_number, 0))
         WHEN coalesce(leaves, 0) <> coalesce(previous.tree_size, 0)
-            THEN format('seal %s has not all its leaves yet', previous.seal_number)
+            THEN format('seal %s is incomplete: leaves are missing', previous.seal_number)
         WHEN NEW.origin <> previous.origin
-            THEN format('the trail is called %s, not %s', previous.origin, NEW.origin)
+            THEN format('the origin of the audit trail is %s, not %s', previous.origin, NEW.origin)
         WHEN NEW.tree_size <= previous.tree_size
-            THEN format('the tree has %s leaves already, and does not shrink or stay', previous.tree_size)
+            THEN format('the tree already has %s leaves, and a seal must add some', previous.tree_size)
         WHEN NEW.last_sequence < previous.last_sequence
             THEN format('sequence %s has been sealed already', previous.last_sequence)
     END;

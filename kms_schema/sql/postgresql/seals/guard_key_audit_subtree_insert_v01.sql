@@ -1,4 +1,4 @@
--- Subtrees of a level follow each other without a gap, as far as the newest seal's tree fills them.
+-- The subtrees of a level are consecutive, as far as the newest seal's tree fills them.
 CREATE FUNCTION {schema}.guard_key_audit_subtree_insert() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

@@ -1,5 +1,5 @@
--- Every entry with its place in the tree: NULL where it is not sealed yet. The page of an entry is the one with the
--- highest first_sequence that is not above it.
+-- Every entry with its position in the tree, NULL if it is not sealed yet. The page of an entry is the one with the
+-- highest first_sequence that is not above the entry's sequence.
 CREATE VIEW {schema}.key_audit_trail AS
 SELECT
     entry.id,

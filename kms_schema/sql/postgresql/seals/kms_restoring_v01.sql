@@ -1,4 +1,4 @@
--- Whether this is a restore: kms.restore = on, in a session whose login role is or belongs to the owner of the trail.
+-- True during a restore: kms.restore is on, and the login role is the owner of the audit log or a member of it.
 CREATE FUNCTION {schema}.kms_restoring() RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp

@@ -1,4 +1,4 @@
--- Evidence is written once: the one answer to UPDATE, DELETE and TRUNCATE of seals, leaves and subtrees.
+-- Evidence is written once: refuses UPDATE, DELETE and TRUNCATE of seals, leaves, subtrees and tombstones.
 CREATE FUNCTION {schema}.prevent_key_audit_evidence_change() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -8,6 +8,6 @@ BEGIN
         ERRCODE = 'restrict_violation',
         SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME,
         MESSAGE = format('%s: WORM violation: %s of %s is refused', TG_NAME, TG_OP, TG_TABLE_NAME),
-        HINT = 'What has been sealed stays as it is.';
+        HINT = 'Sealed evidence may not change.';
 END
 $$

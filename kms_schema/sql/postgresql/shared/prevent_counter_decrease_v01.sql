@@ -1,5 +1,5 @@
--- Counters of use never fall. The trigger's WHEN has found one that would, so this function only says so:
--- counting itself, the hot path, calls no function.
+-- Usage counters never decrease. The trigger's WHEN clause detects a decrease, and this function only raises the error:
+-- counting use, the hot path, calls no function.
 CREATE FUNCTION {schema}.prevent_counter_decrease() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -15,7 +15,7 @@ BEGIN
                 ERRCODE = 'check_violation',
                 SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = counter, CONSTRAINT = TG_NAME,
                 MESSAGE = format(
-                    '%s: %I may not fall (from %s to %s)', TG_NAME, counter, before ->> counter, after ->> counter
+                    '%s: %I may not decrease (from %s to %s)', TG_NAME, counter, before ->> counter, after ->> counter
                 );
         END IF;
     END LOOP;

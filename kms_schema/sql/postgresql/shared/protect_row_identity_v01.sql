@@ -1,4 +1,4 @@
--- What a row is never changes: the columns are the trigger's arguments. Shared by all tables.
+-- The identity columns of a row never change. They are the trigger's arguments. Shared by all tables.
 CREATE FUNCTION {schema}.protect_row_identity() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

@@ -1,10 +1,10 @@
--- The entries that no seal is over yet: what comes after the last sequence that a seal took, and what came late, into a
--- gap that a seal left open. Together with key_audit_daily_totals and key_rotation_causes, which are of what is sealed,
--- they are the whole trail, in every snapshot, since all of it changes with a seal's commit.
+-- The entries that no seal covers yet: those after the last sealed sequence, and late entries in gaps that seals left
+-- open. Together with key_audit_daily_totals and key_rotation_causes, which cover the sealed entries, they are the
+-- whole audit log in every snapshot, since all three change when a seal commits.
 --
--- The planner cannot know how little that is, and would take a plan, and just-in-time compilation, for half a percent of
--- the trail and for each of a hundred gaps. A range with two ends, an array, and a limit that it does not know make it
--- expect as little as it can be made to; OFFSET 0 keeps it from reading the whole trail.
+-- The planner cannot know how few these are. It would estimate half a percent of the log for each of a hundred gaps,
+-- and choose a plan with just-in-time compilation. A range with two ends, an array and an unknown limit lower the
+-- estimate; OFFSET 0 prevents a scan of the whole log.
 CREATE VIEW {schema}.key_audit_unsealed AS
 WITH newest AS MATERIALIZED (
     SELECT seal.last_sequence, seal.open_gaps

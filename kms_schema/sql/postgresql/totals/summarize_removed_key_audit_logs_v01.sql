@@ -1,5 +1,5 @@
--- Takes entries whose retention period has ended out of the totals of their days, and out of the causes of rotation.
--- Only what is sealed is ever removed (prevent_key_audit_log_delete), so only what was added is taken out.
+-- Subtracts removed entries from the daily totals and from the causes of rotation. Only sealed entries can be removed
+-- (prevent_key_audit_log_delete), so only counted entries are subtracted.
 CREATE FUNCTION {schema}.summarize_removed_key_audit_logs() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

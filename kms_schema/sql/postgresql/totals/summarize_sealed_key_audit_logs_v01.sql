@@ -1,7 +1,7 @@
--- Adds the entries under new leaves to the totals of their days, and to the causes of rotation, in one pass over them.
--- Each entry is under one leaf, and leaves are written once (guard_key_audit_leaf_insert, prevent_key_audit_leaf_*), so
--- each is added once, in the transaction that seals it. In a restore the totals come along with the rest.
--- The order of rows is that of summarize_removed_key_audit_logs, so that the two never wait for each other in a circle.
+-- Adds newly sealed entries to the daily totals and to the causes of rotation, in one pass. Each entry has one leaf,
+-- and leaves are written once (guard_key_audit_leaf_insert, prevent_key_audit_leaf_*), so each is counted once, in the
+-- transaction that seals it. A restore restores the totals with the other tables. Rows are locked in the order of
+-- summarize_removed_key_audit_logs, so that the two cannot deadlock.
 CREATE FUNCTION {schema}.summarize_sealed_key_audit_logs() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

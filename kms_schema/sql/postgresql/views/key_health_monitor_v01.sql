@@ -1,10 +1,10 @@
--- How each key that is not archived is doing: a score from 100 down to 0, and the warnings that took points off it.
+-- The health of each key that is not archived: a score from 100 down to 0, and the warnings that lower it.
 --
--- A refresh CONCURRENTLY rewrites the rows whose content changed and no others. So there is no generated_at here, and
--- what depends on the clock moves in whole steps: days_until_expiration and expires_alert count UTC days (the alert
--- comes at midnight, never later than 24, 168 or 720 hours before the time), recent_security_events counts from the
--- full UTC hour 24 hours ago. KEY_EXPIRED, PENDING_TOO_LONG and ROTATION_OVERDUE turn on once for a key, when they
--- become true: a report that calls an expired key good until the hour is full would be wrong.
+-- REFRESH CONCURRENTLY rewrites only the rows whose content changed. So there is no column generated_at, and values
+-- that depend on the clock change in whole steps: days_until_expiration and expires_alert count UTC days (the alert
+-- appears at midnight, never later than 24, 168 or 720 hours before the time); recent_security_events counts from the
+-- full UTC hour 24 hours ago. KEY_EXPIRED, PENDING_TOO_LONG and ROTATION_OVERDUE appear as soon as they are true, so
+-- that an expired key is never reported as healthy.
 --
 -- warning                    when                                                         takes off 100
 -- (none of its own)          status revoked                                               all: the score is 0
@@ -20,12 +20,12 @@
 --
 -- security_warnings lists them in this order; the score never goes below 0.
 --
--- Use is counted on the versions; key_masters.usage_count is a total brought up to date from time to time, and knows
--- of versions that are gone. The use of a key is the greater of that total and the sum over its versions.
--- usage_percentage is rounded down, so that 90 and 100 mean what the warnings mean; null without a maximum.
--- last_rotation_date is key_masters.rotated_at, as in rotations_due.
--- A failure is an attempt: a rotation that failed, was retried and failed again counts two, at its latest failed_at.
--- recent_security_events counts HIGH and CRITICAL entries about the key, whatever their category.
+-- Use is counted on the versions; key_masters.usage_count is a total that is updated from time to time and includes
+-- deleted versions. The use of a key is the greater of that total and the sum over its versions. usage_percentage is
+-- rounded down, so that 90 and 100 agree with the warnings; null without a maximum. last_rotation_date is
+-- key_masters.rotated_at, as in rotations_due. Each failed attempt counts: a rotation that failed, was retried and
+-- failed again counts as two failures, at its latest failed_at. recent_security_events counts HIGH and CRITICAL entries
+-- about the key, whatever their category.
 CREATE MATERIALIZED VIEW {schema}.key_health_monitor AS
 WITH clock AS NOT MATERIALIZED (
     SELECT now() AS at
@@ -84,7 +84,7 @@ facts AS (
         master.revoked_at,
         moment.at,
         COALESCE(master.status = 'expired' OR master.expires_at <= moment.at, FALSE) AS is_expired,
-        -- Beyond the range of integers no percentage means anything. LEAST would take the bound for a null.
+        -- A percentage beyond the range of integers is useless. LEAST would return the bound for a null.
         CASE
             WHEN master.max_usage_count IS NOT NULL
                 THEN LEAST(
@@ -92,7 +92,7 @@ facts AS (
                     2147483647
                 )::integer
         END AS usage_percentage,
-        -- A time of infinity is no day.
+        -- Infinity is not a date.
         CASE
             WHEN isfinite(master.expires_at) THEN (master.expires_at AT TIME ZONE 'UTC')::date - moment.today
         END AS days_until_expiration,
@@ -117,7 +117,7 @@ alerts AS (
         END AS expires_alert
     FROM facts
 ),
--- What each warning takes off; nothing where the key gives no cause for it.
+-- The points that each warning deducts; nothing if the warning does not apply.
 penalties AS (
     SELECT
         alerts.*,

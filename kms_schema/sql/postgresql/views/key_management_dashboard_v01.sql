@@ -5,16 +5,15 @@
 -- rotations        UTC day of scheduled_at           rotation_count to worst_execution_ms
 -- security_events  UTC day, category and level       event_count to max_risk_score
 --
--- The columns of the other sections are null; `row_key` names a row and is never null, since a unique index with
--- nulls in it would make REFRESH CONCURRENTLY rewrite those rows each time.
--- A key that no HSM holds has no provider. `average_usage` takes the use of a key as key_health_monitor does, and a
--- key is expiring as it says there: not expired yet, and within so many UTC days.
--- The days are today and the 29 before it; days without an event have no row. A rotation belongs to the day it was
--- scheduled for, which all rotations have, and it counts as failed while its status says so; `success_rate` is the
--- percentage of COMPLETED among COMPLETED and FAILED, null while none has ended.
--- Events are taken from the totals of what is sealed, and one by one only where no seal is over them yet: a refresh
--- costs what is new, and not what has accumulated. Rotations are asked for status by status, as their index has them.
--- Averages and rates are rounded half up to one decimal with whole numbers, so that both engines get the same.
+-- The columns of the other sections are null; `row_key` identifies a row and is never null, since REFRESH CONCURRENTLY
+-- would rewrite rows with a null in the unique index each time. A key outside HSMs has no provider. The use of a key in
+-- `average_usage` and the expiring keys are defined as in key_health_monitor: not expired yet, and within so many UTC
+-- days. The days are today and the 29 before it; days without an event have no row. A rotation belongs to the day of
+-- scheduled_at, which every rotation has. It counts as failed while its status is FAILED. `success_rate` is the
+-- percentage of COMPLETED among COMPLETED and FAILED, null while none has ended. Sealed events come from daily totals;
+-- only unsealed entries are counted one by one. So the cost of a refresh is proportional to the new entries, not to all
+-- entries. Rotations are read status by status, in the order of their index. Averages and rates are rounded half up to
+-- one decimal with whole numbers, so that both engines get the same.
 CREATE MATERIALIZED VIEW {schema}.key_management_dashboard AS
 WITH clock AS NOT MATERIALIZED (
     SELECT now() AS at

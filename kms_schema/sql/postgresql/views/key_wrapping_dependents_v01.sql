@@ -1,6 +1,6 @@
--- Who is still wrapped by what, directly: one row for each version of a key encryption key, nobody under it included,
--- and one for each reference to a key kept elsewhere that is in use. What is destroyed needs its wrapper no more.
--- Credentials that do not say what they are under are one row in which neither wrapper is named.
+-- The direct dependents of each wrapping key: one row for each version of a key encryption key, even without
+-- dependents, and one row for each external wrapping key in use. Destroyed versions do not depend on their wrapper.
+-- Credentials without a wrapping key share one row in which both wrapper columns are null.
 CREATE VIEW {schema}.key_wrapping_dependents AS
 SELECT
     version.id AS wrapped_by_version_id,

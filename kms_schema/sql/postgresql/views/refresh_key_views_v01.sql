@@ -1,11 +1,11 @@
--- Refreshes both materialized views without blocking their readers, brings the lifetime totals of use up to date, and
--- says what it did: a row for each view, none where another session is at it already. Views stay owned by the schema's
--- owner; who may call this needs no rights on them. The rows are all of the instant at which the transaction began.
+-- Refreshes both materialized views without blocking their readers, and updates the lifetime totals of use. Returns one
+-- row for each view; no rows if another session is refreshing them. The views stay owned by the owner of the schema,
+-- and callers need no privileges on them. All rows show the instant at which the transaction began.
 --
--- Just-in-time compilation takes longer than all of it.
+-- Just-in-time compilation would take longer than the refresh.
 --
--- The totals come last, so that nobody who changes a key waits for the views; the views count by themselves, and do
--- not need them. A key that somebody is changing is left for the next time.
+-- The totals are updated last, so that changes of keys do not wait for the views, which sum up the versions themselves.
+-- A key that another session is changing is left for the next call.
 CREATE FUNCTION {schema}.refresh_key_views() RETURNS TABLE (view_name text, refreshed_at timestamptz, duration_ms bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -16,7 +16,7 @@ DECLARE
     begun timestamptz;
 BEGIN
     IF NOT pg_try_advisory_xact_lock(
-        1802335062, -- "kmsV": names this lock among others, beside the table that is written below
+        1802335062, -- "kmsV": identifies this lock, together with the table below
         '{schema}.key_view_refreshes'::regclass::oid::bigint::bit(32)::integer
     ) THEN
         RETURN;
@@ -26,7 +26,7 @@ BEGIN
         '{schema}.key_management_dashboard'::regclass, '{schema}.key_health_monitor'::regclass
     ] LOOP
         begun := clock_timestamp();
-        -- One that a restore left empty cannot be refreshed CONCURRENTLY, and has no readers to be blocked.
+        -- A view that a restore left empty cannot be refreshed CONCURRENTLY, and has no readers to block.
         EXECUTE format(
             'REFRESH MATERIALIZED VIEW %s %s',
             (SELECT CASE WHEN relispopulated THEN 'CONCURRENTLY' ELSE '' END FROM pg_class WHERE oid = view),

@@ -1,10 +1,10 @@
 -- The keys that are due for rotation, or will be within the notice of a policy that applies to them: one row a key.
 --
--- Whom it looks at: active keys, because nothing else can be rotated, under every active policy of their key type.
--- Keys with an open rotation or a pending retry are left out: a worker has them already.
--- A retry is pending no more once another rotation of the key has succeeded since the failure.
+-- Included are active keys, since no others can be rotated, under every active policy of their key type. Keys with an
+-- open rotation or a pending retry are excluded: a worker already has them. A retry is no longer pending once another
+-- rotation of the key has succeeded since the failure.
 --
--- What makes a key due, the least urgent reason first:
+-- Reasons, the least urgent first:
 --   time        last rotation, else activation, plus rotation_interval_days
 --   age         activation of the live version plus max_key_age_days (NIST SP 800-57: a cryptoperiod starts with use)
 --   usage       operations of the live version reach max_operations
@@ -13,33 +13,33 @@
 --   expiry      expires_at
 --   incident    a CRITICAL entry of category SECURITY about the key since its last rotation
 --
--- A limit that is passed goes before one that is near, and then that list decides: `reason` is the most urgent,
--- `reasons` has all of them, the most urgent first. `policy_id`, `policy_name` and `due_at` are those of `reason`;
--- of several policies with the same reason, the one whose limit comes first, then the first by name.
--- `due_at` is when the limit is or was reached. It is null for usage and volume, because nobody records when a
--- counter passed a number. `overdue` says that the limit is passed; of the reasons, only time, age and expiry are
--- known beforehand, so only they appear early, by notify_before_rotation_hours.
--- The window and its time zone are for the worker to apply: a window never hides a key.
+-- A limit that is passed precedes one that is near; then the list above decides. `reason` is the most urgent reason,
+-- `reasons` has all of them, the most urgent first. `policy_id`, `policy_name` and `due_at` belong to `reason`; of
+-- several policies with the same reason, the one whose limit comes first, then the first by name. `due_at` is the time
+-- at which the limit is or was reached. It is null for usage and volume, because the time at which a counter passes a
+-- value is not recorded. `overdue` is true if the limit is passed. Only time, age and expiry are known in advance, so
+-- only they appear early, by notify_before_rotation_hours. The worker applies the window and its time zone: a window
+-- never hides a key.
 --
--- How it stays cheap: it costs what is due, and not what there is. Each branch starts from the few policies and goes to
--- the keys through an index that begins with the key type; incidents come from what sealing has noted and from the
--- entries that no seal covers yet, so the history is not read. OFFSET 0 keeps the planner from turning any of that
--- into a join over all keys or all rotations, and a range with two ends makes it expect few rows where it cannot know
--- the policy's limit. Counters have no index, because counting use must stay HOT: their ceilings have one, and
--- what is found by a ceiling is held against the counter. Versions that were written before revision 005, whose
--- triggers set ceilings and key type, have neither; they are read one by one until they do.
--- A branch hands on what it has read of a key and of its live version, so that neither is looked up again. Whether a
--- worker has a key is asked once for each, at the end: of branches planners expect many more rows than there are, and
--- with two questions for each they would, among a million keys, compile for longer (jit_above_cost) than it all takes.
--- Every branch names its columns: a restored database would otherwise give those of the later ones other names.
--- Days are counted as 24 hours, because a day of the session's time zone may have 23 or 25.
+-- Query cost is proportional to the keys that are due, not to all keys. Each branch starts from the few policies and
+-- reaches the keys through an index that begins with the key type. Incidents come from key_rotation_causes, which
+-- sealing maintains, and from unsealed entries, so the audit log is not scanned. OFFSET 0 prevents the planner from
+-- turning this into a join over all keys or all rotations. A range with two ends makes it estimate few rows, since it
+-- cannot know the policy's limit. Counters have no index, because updates of counters must stay HOT; their ceilings
+-- have one, and versions found by a ceiling are compared with the counter. Versions written before revision 005, whose
+-- triggers set ceilings and key type, have neither; they are read one by one until they do. A branch passes on the
+-- columns that it read of a key and its live version, so that neither is looked up again. Open rotations are looked up
+-- once for each key, at the end: planners overestimate the rows of the branches. With two such lookups in each branch
+-- the estimate would, with a million keys, start a compilation (jit_above_cost) that takes longer than the query. Every
+-- branch names its columns: otherwise a restored database would have other names in the later branches. A day is 24
+-- hours, because a day in the session's time zone may have 23 or 25.
 CREATE VIEW {schema}.rotations_due AS
 WITH clock AS NOT MATERIALIZED (
     SELECT now() AS at
 ),
--- The limits of each active policy, as intervals and bytes, and as the times up to which they have been reached or
--- will be within the notice. A limit of 700 000 days or more (1 900 years), or of more bytes than a counter holds,
--- is never reached; a notice of over 1 000 years is as good as one of 1 000: times and counters stay in range.
+-- The limits of each active policy, as intervals and bytes, and as the times up to which they have been reached or will
+-- be within the notice. A limit of 700 000 days or more (1 900 years), or of more bytes than a counter holds, is never
+-- reached. A notice of over 1 000 years counts as 1 000. So times and counters stay in range.
 limits AS (
     SELECT
         span.*,
@@ -65,7 +65,7 @@ limits AS (
         WHERE is_active
     ) AS span
 ),
--- What the live versions say; whose they are is looked up below.
+-- Limits that live versions have reached; their keys are looked up below.
 of_live_version AS (
     SELECT
         version.key_id AS key_master_id,
@@ -123,7 +123,7 @@ of_live_version AS (
     ) AS version
     WHERE limits.max_bytes IS NOT NULL
 ),
--- What the trail says of keys: sealed, and not sealed yet.
+-- Entries of the audit log that make a key due, sealed and unsealed.
 causes AS (
     SELECT key_id, reason, occurred_at
     FROM {schema}.key_rotation_causes
@@ -196,8 +196,8 @@ due AS (
 
     UNION ALL
 
-    -- Of versions that no trigger has seen, planners expect as many as there are of those that are no longer live, and
-    -- would read the table. An end of time that they do not know of makes them expect few.
+    -- Planners estimate the live versions without ceilings by the number of deactivated versions, and would scan the
+    -- table. An upper bound of unknown value lowers the estimate.
     SELECT master.id, master.key_id, limits.key_type, live.version_number, limits.id, limits.policy_name,
         verdict.reason, verdict.urgency, verdict.due_at
     FROM (SELECT 'infinity'::timestamptz AS latest OFFSET 0) AS ever
@@ -253,8 +253,7 @@ due AS (
         END
     GROUP BY master.id, master.key_id, limits.key_type, limits.id, limits.policy_name, causes.reason
 ),
--- Of the policies that give a key the same reason, the most urgent one. Counters and log entries tell what has
--- happened; a date may still be ahead.
+-- The most urgent policy of each key and reason. Counters and log entries are in the past; a date may be in the future.
 choices AS (
     SELECT DISTINCT ON (due.key_master_id, due.urgency)
         due.*,
@@ -263,7 +262,7 @@ choices AS (
     CROSS JOIN clock
     ORDER BY due.key_master_id, due.urgency, is_passed DESC, due.due_at, due.policy_name COLLATE "C"
 ),
--- Of the reasons of a key, the most urgent one, with the names of all of them.
+-- The most urgent reason of each key, with the names of all its reasons.
 foremost AS (
     SELECT DISTINCT ON (choices.key_master_id)
         choices.*,

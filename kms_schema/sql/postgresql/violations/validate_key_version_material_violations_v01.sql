@@ -1,4 +1,4 @@
--- Material is exactly one of: an envelope of the right length, an HSM handle on the key, or destroyed.
+-- Material is exactly one of: an envelope of the right length, an HSM handle of the key, or destroyed.
 SELECT
     'key_versions' AS table_name,
     CAST(version.id AS text) AS row_id,

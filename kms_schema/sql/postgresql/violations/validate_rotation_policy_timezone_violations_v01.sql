@@ -1,4 +1,4 @@
--- Policies whose window is in a zone that this server does not know. Only here: SQLite knows no zones.
+-- Policies whose time zone is unknown to this server. PostgreSQL only: SQLite has no time zones.
 SELECT
     'rotation_policies' AS table_name,
     CAST(policy.id AS text) AS row_id,

@@ -1,4 +1,4 @@
--- Counting use, and what only keeps books, is no change of state.
+-- Counting use and bookkeeping are no changes of state.
 CREATE TRIGGER audit_hsm_configuration_update
 AFTER UPDATE ON hsm_configurations
 WHEN OLD.audit_all_operations IS NOT NEW.audit_all_operations

@@ -1,5 +1,5 @@
--- Under OR REPLACE, SQLite puts the default in the place of a NULL, and does so after the other guards have looked:
--- a counter would fall to 0, a date of creation move.
+-- OR REPLACE replaces a NULL with the column's default after the other guard triggers have run: a counter would be
+-- reset to 0, a creation time would change.
 CREATE TRIGGER guard_hsm_configuration_not_null_insert
 BEFORE INSERT ON hsm_configurations
 WHEN NEW.id IS NULL OR NEW.supports_key_generation IS NULL OR NEW.supports_key_derivation IS NULL OR NEW.is_active

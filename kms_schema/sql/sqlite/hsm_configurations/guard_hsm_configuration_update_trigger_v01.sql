@@ -1,4 +1,4 @@
--- UPDATE OR REPLACE deletes the rows that it displaces without asking a DELETE trigger.
+-- UPDATE OR REPLACE deletes conflicting rows without firing DELETE triggers.
 CREATE TRIGGER guard_hsm_configuration_update
 BEFORE UPDATE OF id, configuration_name ON hsm_configurations
 BEGIN

@@ -1,4 +1,4 @@
--- What a row is never changes.
+-- The identity columns of a row never change.
 CREATE TRIGGER protect_hsm_configuration_identity
 BEFORE UPDATE OF id, created_at ON hsm_configurations
 BEGIN

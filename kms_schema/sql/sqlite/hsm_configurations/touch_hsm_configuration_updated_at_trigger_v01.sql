@@ -1,5 +1,5 @@
--- updated_at is the time of the last change, unless the caller gives another. The columns are listed without
--- updated_at, so that the trigger does not set itself off where recursive_triggers is on.
+-- updated_at is the time of the last change, unless the caller gives another. The column list omits updated_at, so that
+-- the trigger does not fire itself with recursive_triggers = ON.
 CREATE TRIGGER touch_hsm_configuration_updated_at
 AFTER UPDATE OF
     id, provider, configuration_name, endpoint_url, authentication_config, supported_algorithms,

@@ -1,4 +1,4 @@
--- A sequence is the previous one plus one: one writer at a time, so there are no gaps to think about.
+-- A sequence is the previous one plus one: SQLite has one writer at a time, so there are no gaps.
 CREATE TRIGGER guard_key_audit_log_insert_sequence
 AFTER INSERT ON key_audit_logs
 BEGIN

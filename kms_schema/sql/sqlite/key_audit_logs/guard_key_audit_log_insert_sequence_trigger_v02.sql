@@ -1,5 +1,5 @@
--- A sequence is the previous one plus one: one writer at a time, so there are no gaps to think about. The policy of its
--- category says for how long the entry is kept.
+-- A sequence is the previous one plus one: SQLite has one writer at a time, so there are no gaps. The policy of the
+-- category sets the retention period.
 CREATE TRIGGER guard_key_audit_log_insert_sequence
 AFTER INSERT ON key_audit_logs
 BEGIN

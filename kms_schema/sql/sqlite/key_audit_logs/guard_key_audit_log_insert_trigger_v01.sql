@@ -1,6 +1,6 @@
--- The database sets id, sequence, timestamp and recorded_by. Their defaults do, and this guard knows a default from a
--- forgery: 'now' is one instant throughout a statement, so anything else differs. It also stops REPLACE, and holds
--- with foreign keys off.
+-- The database sets id, sequence, timestamp and recorded_by through their defaults. This trigger recognizes a default:
+-- 'now' is one instant throughout a statement, so any other value differs. It also refuses REPLACE, and repeats the
+-- foreign key, for connections with foreign_keys = OFF.
 CREATE TRIGGER guard_key_audit_log_insert
 BEFORE INSERT ON key_audit_logs
 BEGIN

@@ -1,9 +1,9 @@
--- The database sets id, sequence, timestamp and recorded_by. Their defaults do, and this guard knows a default from a
--- forgery: 'now' is one instant throughout a statement, so anything else differs. It also stops REPLACE, and holds
--- with foreign keys off.
+-- The database sets id, sequence, timestamp and recorded_by through their defaults. This trigger recognizes a default:
+-- 'now' is one instant throughout a statement, so any other value differs. It also refuses REPLACE, and repeats the
+-- foreign key, for connections with foreign_keys = OFF.
 --
--- How long an entry is kept is not the client's to choose: the policy of its category says so, else the column's default,
--- which also stands for a period that was left out, as long as the sequence is left out too.
+-- Clients cannot choose the retention period: it comes from the policy of the category, else from the column's default,
+-- which also stands for a missing value if the sequence is missing too.
 CREATE TRIGGER guard_key_audit_log_insert
 BEFORE INSERT ON key_audit_logs
 BEGIN

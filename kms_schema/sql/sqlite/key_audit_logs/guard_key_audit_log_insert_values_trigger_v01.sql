@@ -1,5 +1,5 @@
--- The table's own checks once more, for connections that ignore those (PRAGMA ignore_check_constraints). Not of
--- id, sequence, timestamp and recorded_by, nor of key_id: guard_key_audit_log_insert knows what those must be.
+-- Repeats the table's CHECK constraints, for connections that ignore them (PRAGMA ignore_check_constraints). Not those
+-- of id, sequence, timestamp, recorded_by and key_id: guard_key_audit_log_insert checks these.
 CREATE TRIGGER guard_key_audit_log_insert_values
 BEFORE INSERT ON key_audit_logs
 BEGIN

@@ -1,5 +1,5 @@
 -- Entries are written once. (A DELETE without WHERE fires this as well: SQLite truncates only tables without triggers.)
--- What is past its retention period goes when a sealed tombstone says so.
+-- Entries past their retention period can be removed once a sealed tombstone covers them.
 CREATE TRIGGER prevent_key_audit_log_delete
 BEFORE DELETE ON key_audit_logs
 WHEN (

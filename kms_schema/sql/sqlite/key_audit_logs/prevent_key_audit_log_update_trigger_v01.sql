@@ -1,5 +1,5 @@
--- Entries are written once. Only guard_key_audit_log_insert_sequence gets through, which gives a new entry its
--- sequence and changes nothing else; no statement leaves an entry with sequence 0 behind.
+-- Entries are written once. The one exception is guard_key_audit_log_insert_sequence, which sets the sequence of a new
+-- entry; no statement ends with an entry of sequence 0.
 CREATE TRIGGER prevent_key_audit_log_update
 BEFORE UPDATE ON key_audit_logs
 WHEN NOT (

@@ -1,5 +1,5 @@
--- Counting use, and what only keeps books, is no change of state; nor is a time that the database fills in when the
--- status changes (here in an UPDATE of its own: no row in that status is without the time otherwise).
+-- Counting use and bookkeeping are no changes of state. Neither is a time that the database fills in when the status
+-- changes (SQLite needs a separate UPDATE; otherwise no row in that status is without the time).
 CREATE TRIGGER audit_key_master_update
 AFTER UPDATE ON key_masters
 WHEN OLD.algorithm IS NOT NEW.algorithm OR OLD.compliance_tags IS NOT NEW.compliance_tags

@@ -1,5 +1,5 @@
--- Fills in the time of the status that the caller did not give (a BEFORE trigger cannot), ends the live version of a
--- revoked key, and then checks: under OR IGNORE a filling UPDATE inherits it and may have done nothing.
+-- Fills in the time of the status if the caller did not give it (a BEFORE trigger cannot), ends the live version of a
+-- revoked key, and then checks the result: an UPDATE in a trigger inherits OR IGNORE and may have changed nothing.
 CREATE TRIGGER enforce_key_lifecycle_consistency_fill
 AFTER UPDATE OF status, activated_at, rotated_at, expired_at, revoked_at, archived_at ON key_masters
 BEGIN

@@ -1,5 +1,5 @@
--- A key may be imported in any status whose time is given. A CHECK on PostgreSQL; here it would run before
--- enforce_key_lifecycle_consistency_fill has filled the time in.
+-- A key may be imported in any status whose time is given. PostgreSQL has a CHECK; on SQLite it would run before
+-- enforce_key_lifecycle_consistency_fill has filled in the time.
 CREATE TRIGGER enforce_key_lifecycle_consistency_insert
 BEFORE INSERT ON key_masters
 BEGIN

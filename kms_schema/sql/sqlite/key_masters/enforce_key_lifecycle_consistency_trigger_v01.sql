@@ -1,5 +1,5 @@
--- Which status may follow which: kms_schema.vocabulary.KEY_LIFECYCLE; a test holds the two together.
--- Before 3.47 RAISE takes only literals, hence a line for each refusal.
+-- Allowed changes of a key's status: kms_schema.vocabulary.KEY_LIFECYCLE; a test compares the two.
+-- Before SQLite 3.47 RAISE accepts only literals, hence a line for each refused change.
 CREATE TRIGGER enforce_key_lifecycle_consistency
 BEFORE UPDATE OF status ON key_masters
 WHEN NEW.status IS NOT OLD.status
@@ -11,43 +11,43 @@ BEGIN
         WHEN OLD.status = 'expired' AND NEW.status IN ('archived', 'revoked') THEN NULL
         WHEN OLD.status = 'revoked' AND NEW.status IN ('archived') THEN NULL
         WHEN OLD.status = 'pending' AND NEW.status = 'rotated'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from pending to rotated')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from pending to rotated')
         WHEN OLD.status = 'pending' AND NEW.status = 'expired'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from pending to expired')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from pending to expired')
         WHEN OLD.status = 'pending' AND NEW.status = 'archived'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from pending to archived')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from pending to archived')
         WHEN OLD.status = 'active' AND NEW.status = 'pending'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from active to pending')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from active to pending')
         WHEN OLD.status = 'active' AND NEW.status = 'archived'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from active to archived')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from active to archived')
         WHEN OLD.status = 'rotated' AND NEW.status = 'pending'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from rotated to pending')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from rotated to pending')
         WHEN OLD.status = 'rotated' AND NEW.status = 'active'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from rotated to active')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from rotated to active')
         WHEN OLD.status = 'expired' AND NEW.status = 'pending'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from expired to pending')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from expired to pending')
         WHEN OLD.status = 'expired' AND NEW.status = 'active'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from expired to active')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from expired to active')
         WHEN OLD.status = 'expired' AND NEW.status = 'rotated'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from expired to rotated')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from expired to rotated')
         WHEN OLD.status = 'revoked' AND NEW.status = 'pending'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from revoked to pending')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from revoked to pending')
         WHEN OLD.status = 'revoked' AND NEW.status = 'active'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from revoked to active')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from revoked to active')
         WHEN OLD.status = 'revoked' AND NEW.status = 'rotated'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from revoked to rotated')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from revoked to rotated')
         WHEN OLD.status = 'revoked' AND NEW.status = 'expired'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from revoked to expired')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from revoked to expired')
         WHEN OLD.status = 'archived' AND NEW.status = 'pending'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from archived to pending')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from archived to pending')
         WHEN OLD.status = 'archived' AND NEW.status = 'active'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from archived to active')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from archived to active')
         WHEN OLD.status = 'archived' AND NEW.status = 'rotated'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from archived to rotated')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from archived to rotated')
         WHEN OLD.status = 'archived' AND NEW.status = 'expired'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from archived to expired')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from archived to expired')
         WHEN OLD.status = 'archived' AND NEW.status = 'revoked'
-            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: a key may not change from archived to revoked')
+            THEN RAISE(ABORT, 'enforce_key_lifecycle_consistency: status may not change from archived to revoked')
         ELSE RAISE(ABORT, 'enforce_key_lifecycle_consistency: unknown status')
     END;
 END

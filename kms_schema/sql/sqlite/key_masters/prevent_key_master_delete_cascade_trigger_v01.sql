@@ -1,5 +1,5 @@
--- Versions go with their master, for connections that have foreign keys off. Their own guard asks whether the
--- master is gone, hence AFTER.
+-- Versions are deleted with their key, for connections with foreign_keys = OFF. AFTER, since the guard trigger of
+-- versions checks that the key is deleted.
 CREATE TRIGGER prevent_key_master_delete_cascade
 AFTER DELETE ON key_masters
 BEGIN

@@ -1,4 +1,4 @@
--- What the foreign keys restrict, for connections that have them off.
+-- Repeats the foreign keys that restrict deletion, for connections with foreign_keys = OFF.
 CREATE TRIGGER prevent_key_master_delete
 BEFORE DELETE ON key_masters
 BEGIN

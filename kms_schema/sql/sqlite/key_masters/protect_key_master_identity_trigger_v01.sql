@@ -1,4 +1,4 @@
--- What a row is never changes.
+-- The identity columns of a row never change.
 CREATE TRIGGER protect_key_master_identity
 BEFORE UPDATE OF id, key_id, key_type, algorithm, key_size_bits, created_at ON key_masters
 BEGIN

@@ -1,5 +1,5 @@
--- updated_at is the time of the last change, unless the caller gives another. The columns are listed without
--- updated_at, so that the trigger does not set itself off where recursive_triggers is on.
+-- updated_at is the time of the last change, unless the caller gives another. The column list omits updated_at, so that
+-- the trigger does not fire itself with recursive_triggers = ON.
 CREATE TRIGGER touch_key_master_updated_at
 AFTER UPDATE OF
     id, key_id, key_type, algorithm, key_size_bits, status, created_at, activated_at, rotated_at, expires_at,

@@ -1,4 +1,4 @@
--- Material is either here or in an HSM: a key cannot move between the two under its undestroyed versions.
+-- Material is either in the database or in an HSM: a key with undestroyed versions cannot move between the two.
 CREATE TRIGGER validate_key_master_custody
 BEFORE UPDATE OF hsm_key_id ON key_masters
 WHEN (OLD.hsm_key_id IS NULL) <> (NEW.hsm_key_id IS NULL)

@@ -1,4 +1,5 @@
--- The parent is there (with foreign keys off, too) and can wrap others. A new key closes no circle: none names it yet.
+-- The parent exists (checked even with foreign_keys = OFF) and can wrap others. A new key closes no circle: no key
+-- names it yet.
 CREATE TRIGGER validate_key_master_parent_insert
 BEFORE INSERT ON key_masters
 WHEN NEW.parent_key_id IS NOT NULL AND NEW.parent_key_id <> NEW.key_id

@@ -1,4 +1,5 @@
--- The parent is there (with foreign keys off, too), can wrap others, and no chain of parents closes a circle.
+-- The parent exists (checked even with foreign_keys = OFF) and can wrap others, and no chain of parents closes a
+-- circle.
 CREATE TRIGGER validate_key_master_parent
 BEFORE UPDATE OF parent_key_id ON key_masters
 WHEN NEW.parent_key_id IS NOT NULL AND NEW.parent_key_id <> NEW.key_id

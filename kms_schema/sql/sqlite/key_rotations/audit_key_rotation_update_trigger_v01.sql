@@ -1,6 +1,6 @@
--- Counting use, and what only keeps books, is no change of state; nor is a time that the database fills in when the
--- status changes (here in an UPDATE of its own: no row in that status is without the time otherwise).
--- What a retry clears, or a second failure replaces, is known by the entry of that: the last one, at this instant.
+-- Counting use and bookkeeping are no changes of state. Neither is a time that the database fills in when the status
+-- changes (SQLite needs a separate UPDATE; otherwise no row in that status is without the time). Values that a retry
+-- clears or a second failure replaces are recognized by the entry of that change: the last one, at this instant.
 CREATE TRIGGER audit_key_rotation_update
 AFTER UPDATE ON key_rotations
 WHEN OLD.error_message IS NOT NEW.error_message OR OLD.max_retries IS NOT NEW.max_retries

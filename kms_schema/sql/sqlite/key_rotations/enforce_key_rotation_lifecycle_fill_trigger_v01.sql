@@ -1,5 +1,5 @@
--- Fills in the times that the caller did not give (a BEFORE trigger cannot), starts a retry afresh, and then checks:
--- under OR IGNORE a filling UPDATE inherits it and may have done nothing.
+-- Fills in times that the caller did not give (a BEFORE trigger cannot), resets a retry, and then checks the result: an
+-- UPDATE in a trigger inherits OR IGNORE and may have changed nothing.
 CREATE TRIGGER enforce_key_rotation_lifecycle_fill
 AFTER UPDATE OF status, started_at, completed_at, failed_at ON key_rotations
 BEGIN
@@ -31,7 +31,7 @@ BEGIN
             WHEN 'FAILED' THEN started_at IS NOT NULL AND failed_at IS NOT NULL AND failed_at >= started_at AND completed_at IS NULL
         END = 0
     );
-    SELECT RAISE(ABORT, 'enforce_key_rotation_lifecycle: each retry adds one to retry_count')
+    SELECT RAISE(ABORT, 'enforce_key_rotation_lifecycle: retry_count may not change: only a retry adds one')
     WHERE OLD.status = 'FAILED' AND NEW.status = 'SCHEDULED'
         AND (SELECT retry_count FROM key_rotations WHERE id = NEW.id) <> OLD.retry_count + 1;
 END

@@ -1,5 +1,5 @@
--- Which times a rotation has in each status. A CHECK on PostgreSQL; here it would run before
--- enforce_key_rotation_lifecycle_fill has filled the times in.
+-- The times of a rotation in each status. PostgreSQL has a CHECK; on SQLite it would run before
+-- enforce_key_rotation_lifecycle_fill has filled in the times.
 CREATE TRIGGER enforce_key_rotation_lifecycle_insert
 BEFORE INSERT ON key_rotations
 BEGIN

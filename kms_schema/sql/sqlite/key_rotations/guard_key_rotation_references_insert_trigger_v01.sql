@@ -1,4 +1,4 @@
--- What the foreign keys demand, for connections that have them off.
+-- Repeats the foreign keys, for connections with foreign_keys = OFF.
 CREATE TRIGGER guard_key_rotation_references_insert
 BEFORE INSERT ON key_rotations
 BEGIN

@@ -1,4 +1,4 @@
--- What the foreign keys demand, for connections that have them off.
+-- Repeats the foreign keys, for connections with foreign_keys = OFF.
 CREATE TRIGGER guard_key_rotation_references_update
 BEFORE UPDATE OF key_id, policy_id, old_version, new_version ON key_rotations
 BEGIN

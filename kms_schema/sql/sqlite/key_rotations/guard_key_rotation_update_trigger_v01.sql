@@ -1,4 +1,4 @@
--- UPDATE OR REPLACE deletes the rows that it displaces without asking a DELETE trigger.
+-- UPDATE OR REPLACE deletes conflicting rows without firing DELETE triggers.
 CREATE TRIGGER guard_key_rotation_update
 BEFORE UPDATE OF id, key_id, status ON key_rotations
 BEGIN

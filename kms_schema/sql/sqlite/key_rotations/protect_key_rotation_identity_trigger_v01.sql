@@ -1,4 +1,4 @@
--- What a row is never changes.
+-- The identity columns of a row never change.
 CREATE TRIGGER protect_key_rotation_identity
 BEFORE UPDATE OF id, key_id ON key_rotations
 BEGIN

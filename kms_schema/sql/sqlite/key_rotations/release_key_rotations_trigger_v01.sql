@@ -1,4 +1,4 @@
--- A deleted policy leaves its rotations: ON DELETE SET NULL, for connections that have foreign keys off.
+-- Rotations outlive their policy: repeats ON DELETE SET NULL, for connections with foreign_keys = OFF.
 CREATE TRIGGER release_key_rotations
 BEFORE DELETE ON rotation_policies
 BEGIN

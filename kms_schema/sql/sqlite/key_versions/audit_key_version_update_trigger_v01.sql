@@ -1,4 +1,4 @@
--- Counting use, and what only keeps books, is no change of state.
+-- Counting use and bookkeeping are no changes of state.
 CREATE TRIGGER audit_key_version_update
 AFTER UPDATE ON key_versions
 WHEN OLD.activated_at IS NOT NEW.activated_at OR OLD.deactivated_at IS NOT NEW.deactivated_at

@@ -1,6 +1,5 @@
--- A version is not destroyed while anything is wrapped by it: that would destroy those keys as well.
--- BETWEEN, since after ANALYZE of a file where all are wrapped under one wrapper SQLite would read everything to look for
--- what is equal to another.
+-- A version cannot be destroyed while it wraps others: that would destroy those keys as well. BETWEEN instead of =:
+-- after ANALYZE of a file in which one version wraps all others, SQLite would scan the table to find any other value.
 CREATE TRIGGER prevent_key_version_destruction
 BEFORE UPDATE OF destroyed_at ON key_versions
 WHEN NEW.destroyed_at IS NOT NULL AND OLD.destroyed_at IS NULL

@@ -1,12 +1,11 @@
--- What the counters of a version are at most, until this trigger looks again: just below the next limit that an active
--- policy sets for keys of its type, or the next power of two. The ceilings and the type are indexed, so rotations_due
--- goes from a limit to the versions that have reached it; the counters are not, so counting use writes no index but
--- for those few times that a counter passes its ceiling (62 at most, and once for each limit).
--- Only what it costs to find a key depends on the policies of that moment: a ceiling is never below its counter, and
--- who goes by it looks at the counter itself. NULL means that nobody has looked yet: those are read one by one.
--- Nobody sets a ceiling: whatever is written into these columns is worked out anew. Where triggers are recursive, that
--- is looked at again, and found to be so already.
--- Shifting fills all bits below the highest one: SQLite has log2() in some builds only.
+-- A ceiling is an upper bound of a version's counter, until this trigger computes the next one: just below the next
+-- limit that an active policy sets for keys of its type, or the next power of two. The ceilings and the type are
+-- indexed, so rotations_due gets from a limit to the versions that have reached it. The counters are not indexed, so
+-- counting use updates no index, except when a counter passes its ceiling (62 times at most, and once for each limit).
+-- Ceilings affect only the cost of a query: a ceiling is never below its counter, and queries check the counter itself.
+-- NULL: not computed yet; such versions are read one by one. Clients cannot set a ceiling: a value written to these
+-- columns is recomputed. With recursive_triggers = ON the trigger fires once more and changes nothing. Shifting fills
+-- all bits below the highest one: SQLite has log2() in some builds only.
 CREATE TRIGGER record_key_version_ceilings_change
 AFTER UPDATE OF key_type, usage_ceiling, volume_ceiling ON key_versions
 WHEN (

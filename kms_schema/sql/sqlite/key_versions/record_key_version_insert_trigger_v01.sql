@@ -1,5 +1,5 @@
--- A version that is added or goes live is news of its key: the lifetime total of use is brought up to date, and
--- from the second activation on rotated_at is the time of the latest one (of a key that stays active).
+-- Adding or activating a version updates its key: the lifetime total of use and, from the second activation on,
+-- rotated_at, the time of the latest activation (of a key that stays active).
 CREATE TRIGGER record_key_version_insert
 AFTER INSERT ON key_versions
 BEGIN

@@ -1,4 +1,4 @@
--- No version goes live on a key that is revoked, expired or archived.
+-- No version of a revoked, expired or archived key can be activated.
 CREATE TRIGGER validate_key_version_activation_insert
 BEFORE INSERT ON key_versions
 WHEN NEW.activated_at IS NOT NULL AND NEW.deactivated_at IS NULL

@@ -1,14 +1,14 @@
--- Material is exactly one of: an envelope of the right length, an HSM handle on the master, or destroyed.
--- What one row can say by itself is said by CHECK constraints.
+-- Material is exactly one of: an envelope of the right length, an HSM handle of the key, or destroyed. CHECK
+-- constraints cover the rules within one row.
 CREATE TRIGGER validate_key_version_material_insert
 BEFORE INSERT ON key_versions
 BEGIN
     SELECT RAISE(ABORT, 'fk_key_versions_key_id_key_masters: there is no such key')
     WHERE NOT EXISTS (SELECT 1 FROM key_masters WHERE id = NEW.key_id);
-    SELECT RAISE(ABORT, 'validate_key_version_material: the key is held in an HSM: its versions may have no material here')
+    SELECT RAISE(ABORT, 'validate_key_version_material: the key is in an HSM: its versions may have no material in the database')
     WHERE NEW.encrypted_key_data IS NOT NULL
         AND EXISTS (SELECT 1 FROM key_masters WHERE id = NEW.key_id AND hsm_key_id IS NOT NULL);
-    SELECT RAISE(ABORT, 'validate_key_version_material: no material: it needs an envelope, an HSM handle on its key, or destroyed_at')
+    SELECT RAISE(ABORT, 'validate_key_version_material: no material: it needs an envelope, an HSM handle of its key, or destroyed_at')
     WHERE NEW.encrypted_key_data IS NULL AND NEW.destroyed_at IS NULL
         AND EXISTS (SELECT 1 FROM key_masters WHERE id = NEW.key_id AND hsm_key_id IS NULL);
     -- AES-256-GCM: format, nonce, ciphertext, tag. RFC 5649: format, integrity check, padded key.

@@ -1,4 +1,5 @@
--- A version is wrapped under an undestroyed version of another key, a KEK. A new one closes no circle: none is wrapped by it yet.
+-- A version is wrapped by an undestroyed version of another key, a KEK. A new version closes no circle: it wraps none
+-- yet.
 CREATE TRIGGER validate_key_version_wrapper_insert
 BEFORE INSERT ON key_versions
 WHEN NEW.wrapped_by_version_id IS NOT NULL

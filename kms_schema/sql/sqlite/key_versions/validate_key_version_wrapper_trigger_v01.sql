@@ -1,5 +1,5 @@
--- A version is wrapped under an undestroyed version of another key, a KEK, and no chain of wrappers closes a circle
--- (each of its keys would need the other first: all lost).
+-- A version is wrapped by an undestroyed version of another key, a KEK, and no chain of wrappers closes a circle (its
+-- keys could never be decrypted).
 CREATE TRIGGER validate_key_version_wrapper
 BEFORE UPDATE OF wrapped_by_version_id ON key_versions
 WHEN NEW.wrapped_by_version_id IS NOT NULL AND NEW.wrapped_by_version_id IS NOT OLD.wrapped_by_version_id

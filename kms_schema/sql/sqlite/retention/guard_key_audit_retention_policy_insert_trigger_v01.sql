@@ -1,5 +1,5 @@
--- INSERT OR REPLACE deletes the rows that it displaces without asking a DELETE trigger, so a row that would
--- displace another is refused first. The checks once more, for connections that ignore those.
+-- INSERT OR REPLACE deletes conflicting rows without firing DELETE triggers, so a conflicting row is refused first.
+-- Repeats the CHECK constraints, for connections that ignore them.
 CREATE TRIGGER guard_key_audit_retention_policy_insert
 BEFORE INSERT ON key_audit_retention_policies
 BEGIN

@@ -1,4 +1,4 @@
--- Counting use, and what only keeps books, is no change of state.
+-- Counting use and bookkeeping are no changes of state.
 CREATE TRIGGER audit_rotation_policy_update
 AFTER UPDATE ON rotation_policies
 WHEN OLD.created_by IS NOT NEW.created_by OR OLD.is_active IS NOT NEW.is_active

@@ -1,5 +1,5 @@
--- INSERT OR REPLACE deletes the rows that it displaces without asking a DELETE trigger, so a row that would
--- displace another is refused first. That refuses upserts as well: a documented gap to PostgreSQL.
+-- INSERT OR REPLACE deletes conflicting rows without firing DELETE triggers, so a conflicting row is refused first.
+-- This refuses upserts as well, a documented difference from PostgreSQL.
 CREATE TRIGGER guard_rotation_policy_insert
 BEFORE INSERT ON rotation_policies
 BEGIN

@@ -1,5 +1,5 @@
--- Under OR REPLACE, SQLite puts the default in the place of a NULL, and does so after the other guards have looked:
--- a counter would fall to 0, a date of creation move.
+-- OR REPLACE replaces a NULL with the column's default after the other guard triggers have run: a counter would be
+-- reset to 0, a creation time would change.
 CREATE TRIGGER guard_rotation_policy_not_null_insert
 BEFORE INSERT ON rotation_policies
 WHEN NEW.id IS NULL OR NEW.rotate_on_security_incident IS NULL OR NEW.rotate_on_compliance_requirement IS NULL OR

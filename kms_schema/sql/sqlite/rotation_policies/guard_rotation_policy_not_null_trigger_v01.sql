@@ -1,5 +1,5 @@
--- Under OR REPLACE, SQLite puts the default in the place of a NULL, and does so after the other guards have looked:
--- a counter would fall to 0, a date of creation move.
+-- OR REPLACE replaces a NULL with the column's default after the other guard triggers have run: a counter would be
+-- reset to 0, a creation time would change.
 CREATE TRIGGER guard_rotation_policy_not_null
 BEFORE UPDATE OF
     id, rotate_on_security_incident, rotate_on_compliance_requirement, timezone, notify_before_rotation_hours,

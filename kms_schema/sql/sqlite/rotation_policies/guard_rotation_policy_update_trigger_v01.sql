@@ -1,4 +1,4 @@
--- UPDATE OR REPLACE deletes the rows that it displaces without asking a DELETE trigger.
+-- UPDATE OR REPLACE deletes conflicting rows without firing DELETE triggers.
 CREATE TRIGGER guard_rotation_policy_update
 BEFORE UPDATE OF id, policy_name ON rotation_policies
 BEGIN

@@ -1,4 +1,4 @@
--- What a row is never changes.
+-- The identity columns of a row never change.
 CREATE TRIGGER protect_rotation_policy_identity
 BEFORE UPDATE OF id, created_at ON rotation_policies
 BEGIN

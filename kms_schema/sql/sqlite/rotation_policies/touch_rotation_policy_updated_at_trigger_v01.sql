@@ -1,5 +1,5 @@
--- updated_at is the time of the last change, unless the caller gives another. The columns are listed without
--- updated_at, so that the trigger does not set itself off where recursive_triggers is on.
+-- updated_at is the time of the last change, unless the caller gives another. The column list omits updated_at, so that
+-- the trigger does not fire itself with recursive_triggers = ON.
 CREATE TRIGGER touch_rotation_policy_updated_at
 AFTER UPDATE OF
     id, policy_name, key_type, rotation_interval_days, max_key_age_days, max_operations, max_data_volume_mb,

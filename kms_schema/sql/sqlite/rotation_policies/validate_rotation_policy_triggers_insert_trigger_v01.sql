@@ -1,4 +1,4 @@
--- A policy that nothing could ever make due protects nobody: time OR usage OR compliance.
+-- A policy needs at least one trigger of rotation: time, usage or compliance.
 CREATE TRIGGER validate_rotation_policy_triggers_insert
 BEFORE INSERT ON rotation_policies
 WHEN coalesce(

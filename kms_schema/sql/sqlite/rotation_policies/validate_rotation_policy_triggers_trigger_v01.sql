@@ -1,4 +1,4 @@
--- A policy that nothing could ever make due protects nobody: time OR usage OR compliance.
+-- A policy needs at least one trigger of rotation: time, usage or compliance.
 CREATE TRIGGER validate_rotation_policy_triggers
 BEFORE UPDATE OF
     rotation_interval_days, max_key_age_days, max_operations, max_data_volume_mb, rotate_on_compliance_requirement

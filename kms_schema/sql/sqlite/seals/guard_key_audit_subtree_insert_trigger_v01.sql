@@ -1,5 +1,5 @@
--- Subtrees of a level follow each other without a gap, as far as the newest seal's tree fills them. A row that follows
--- displaces none.
+-- The subtrees of a level are consecutive, as far as the newest seal's tree fills them. A row that follows the last one
+-- replaces none.
 CREATE TRIGGER guard_key_audit_subtree_insert
 BEFORE INSERT ON key_audit_subtrees
 BEGIN

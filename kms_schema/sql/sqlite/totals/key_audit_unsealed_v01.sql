@@ -1,4 +1,4 @@
--- The entries that no seal is over yet: all of them, since there are no seals before 006_prove_audit_trail.
+-- The entries that no seal covers yet: all of them, since there are no seals before 006_prove_audit_trail.
 CREATE VIEW key_audit_unsealed AS
 SELECT
     entry.sequence,

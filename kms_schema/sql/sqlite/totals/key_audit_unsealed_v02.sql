@@ -1,5 +1,5 @@
--- The entries that no seal is over yet. Together with key_audit_daily_totals and key_rotation_causes, which are of what is
--- sealed, they are the whole trail. Writers take turns here, so a seal leaves no gap behind.
+-- The entries that no seal covers yet. Together with key_audit_daily_totals and key_rotation_causes, which cover the
+-- sealed entries, they are the whole audit log. SQLite has one writer at a time, so a seal leaves no gaps.
 CREATE VIEW key_audit_unsealed AS
 SELECT
     entry.sequence,

@@ -1,4 +1,4 @@
--- Takes an entry whose retention period has ended out of the total of its day, and out of the causes of rotation.
+-- Subtracts a removed entry from the total of its day and from the causes of rotation.
 CREATE TRIGGER summarize_removed_key_audit_logs
 AFTER DELETE ON key_audit_logs
 BEGIN

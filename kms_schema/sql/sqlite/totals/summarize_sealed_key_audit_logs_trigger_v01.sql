@@ -1,5 +1,5 @@
--- Adds the entries under a new page of leaves to the totals of their days, and to the causes of rotation. Each entry is
--- under one leaf, and leaves are written once, so each is added once, in the transaction that seals it.
+-- Adds newly sealed entries to the daily totals and to the causes of rotation. Each entry has one leaf, and leaves are
+-- written once, so each is counted once, in the transaction that seals it.
 CREATE TRIGGER summarize_sealed_key_audit_logs
 AFTER INSERT ON key_audit_leaves
 BEGIN

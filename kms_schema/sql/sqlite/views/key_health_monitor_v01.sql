@@ -1,7 +1,7 @@
--- How each key that is not archived is doing: a score from 100 down to 0, and the warnings that took points off it.
+-- The health of each key that is not archived: a score from 100 down to 0, and the warnings that lower it.
 --
--- The same columns and values as the materialized view of PostgreSQL at the instant of a refresh; the rules, the
--- points and what decided them are written there. In short:
+-- The same columns and values as PostgreSQL's materialized view at the instant of a refresh; the rules and their
+-- reasons are documented there. In short:
 --
 -- warning                    when                                                         takes off 100
 -- (none of its own)          status revoked                                               all: the score is 0
@@ -15,14 +15,14 @@
 -- NON_HSM_HIGH_SECURITY      security level MAXIMUM, and no HSM holds the key             15
 -- SECURITY_EVENTS            1 to 9 / 10 or more recent_security_events                   10 / 30
 --
--- Times are text of one format, so they compare as text, to the microsecond. Date functions know milliseconds only:
--- they get whole seconds, and the fraction is put back. `julianday` of two midnights differs by a whole number.
+-- Times are text of one format and compare as text, to the microsecond. Date functions have a precision of
+-- milliseconds: they get whole seconds, and the fraction is appended afterwards. `julianday` of two midnights differs
+-- by a whole number.
 --
--- How it stays cheap: a page of keys, or one, costs these keys, and what is due and was reported lately; the rest is
--- worked out key by key, so that nothing has to be known of all keys before the first. CROSS JOIN has SQLite begin with
--- the keys, in the order that is asked for. The list of the worst keys does need the score of each.
--- What a condition or a column asks for is put in its place, and worked out again for each place. So use is added up
--- for keys that have a maximum, and no others, and held against both of its limits at once.
+-- Query cost is proportional to the keys that are read, the keys that are due, and the recent events; everything else
+-- is computed key by key. CROSS JOIN makes SQLite begin with the keys, in the requested order. Only a list of the worst
+-- keys needs the score of every key. SQLite inlines an expression and evaluates it at each place that uses it. So use
+-- is summed only for keys that have a maximum, and compared with both of its limits at once.
 CREATE VIEW key_health_monitor AS
 WITH clock AS (
     SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z' AS at
@@ -58,7 +58,7 @@ facts AS (
         COALESCE(master.status = 'expired' OR master.expires_at <= moment.at, 0) AS is_expired,
         CASE
             WHEN master.max_usage_count IS NOT NULL
-                -- Beyond the range of integers no percentage means anything.
+                -- A percentage beyond the range of integers is useless.
                 THEN
                     min(
                         CAST(
@@ -78,8 +78,8 @@ facts AS (
         CAST(
             julianday(substr(master.expires_at, 1, 10)) - julianday(moment.today) AS INTEGER
         ) AS days_until_expiration,
-        -- Most rotations have succeeded. Those that have not are found in an index alone, by the times that the key has
-        -- rotations for, and not looked at one by one. After a failure comes a success, so the latest are asked first.
+        -- Most rotations have succeeded. The others are found in an index alone, by the times of the key's rotations,
+        -- without reading each row. A success follows a failure, so the latest are read first.
         (
             SELECT COALESCE(sum(rotation.retry_count + 1), 0)
             FROM key_rotations AS planned
@@ -138,7 +138,7 @@ alerts AS (
         END AS expires_alert
     FROM facts
 ),
--- What each warning takes off; nothing where the key gives no cause for it.
+-- The points that each warning deducts; nothing if the warning does not apply.
 penalties AS (
     SELECT
         alerts.*,
@@ -194,7 +194,7 @@ SELECT
     penalties.usage_percentage,
     penalties.days_until_expiration,
     penalties.expires_alert,
-    -- json_group_array has no ORDER BY before SQLite 3.44; a list put together by hand has the order it is written in.
+    -- json_group_array has no ORDER BY before SQLite 3.44; a concatenated list has the order in which it is written.
     '[' || substr(
         CASE WHEN penalties.key_expired > 0 THEN ',"KEY_EXPIRED"' ELSE '' END
         || CASE WHEN penalties.key_expiring_soon > 0 THEN ',"KEY_EXPIRING_SOON"' ELSE '' END

@@ -1,7 +1,7 @@
 -- The figures of the dashboard: a few hundred rows in three sections, all of the instant `generated_at`.
 --
--- The same columns and values as the materialized view of PostgreSQL at the instant of a refresh; what each means
--- and what decided it is written there. In short:
+-- The same columns and values as PostgreSQL's materialized view at the instant of a refresh; the columns are documented
+-- there. In short:
 --
 -- section          one row for each                  filled in
 -- keys             type, status and HSM provider     key_count to newest_key_at
@@ -10,10 +10,10 @@
 --
 -- Averages and rates are rounded half up to one decimal with whole numbers, so that both engines get the same.
 --
--- What it costs: counting use writes no sum, so the counter of each version is read here. That is one pass over
--- key_versions as it is stored, and sorting; to follow an index from key to key would look each version up by itself.
--- The plus sign before key_id keeps SQLite from that; before a timestamp, from the index of times, which has what is
--- sealed as well.
+-- Cost: counting use updates no sum, so this view reads the counter of each version, in one pass over key_versions in
+-- storage order, and sorts. An index on the key would look up each version separately; the plus sign before key_id
+-- prevents its use. The plus sign before a timestamp prevents use of the index of times, which has the sealed entries
+-- as well.
 CREATE VIEW key_management_dashboard AS
 WITH clock AS (
     SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z' AS at

@@ -1,10 +1,10 @@
 -- The keys that are due for rotation, or will be within the notice of a policy that applies to them: one row a key.
 --
--- Whom it looks at: active keys, because nothing else can be rotated, under every active policy of their key type.
--- Keys with an open rotation or a pending retry are left out: a worker has them already.
--- A retry is pending no more once another rotation of the key has succeeded since the failure.
+-- Included are active keys, since no others can be rotated, under every active policy of their key type. Keys with an
+-- open rotation or a pending retry are excluded: a worker already has them. A retry is no longer pending once another
+-- rotation of the key has succeeded since the failure.
 --
--- What makes a key due, the least urgent reason first:
+-- Reasons, the least urgent first:
 --   time        last rotation, else activation, plus rotation_interval_days
 --   age         activation of the live version plus max_key_age_days (NIST SP 800-57: a cryptoperiod starts with use)
 --   usage       operations of the live version reach max_operations
@@ -13,30 +13,30 @@
 --   expiry      expires_at
 --   incident    a CRITICAL entry of category SECURITY about the key since its last rotation
 --
--- A limit that is passed goes before one that is near, and then that list decides: `reason` is the most urgent,
--- `reasons` has all of them, the most urgent first. `policy_id`, `policy_name` and `due_at` are those of `reason`;
--- of several policies with the same reason, the one whose limit comes first, then the first by name.
--- `due_at` is when the limit is or was reached. It is null for usage and volume, because nobody records when a
--- counter passed a number. `overdue` says that the limit is passed; of the reasons, only time, age and expiry are
--- known beforehand, so only they appear early, by notify_before_rotation_hours.
--- The window and its time zone are for the worker to apply: a window never hides a key.
+-- A limit that is passed precedes one that is near; then the list above decides. `reason` is the most urgent reason,
+-- `reasons` has all of them, the most urgent first. `policy_id`, `policy_name` and `due_at` belong to `reason`; of
+-- several policies with the same reason, the one whose limit comes first, then the first by name. `due_at` is the time
+-- at which the limit is or was reached. It is null for usage and volume, because the time at which a counter passes a
+-- value is not recorded. `overdue` is true if the limit is passed. Only time, age and expiry are known in advance, so
+-- only they appear early, by notify_before_rotation_hours. The worker applies the window and its time zone: a window
+-- never hides a key.
 --
--- How it stays cheap: it costs what is due, and not what there is. Each branch starts from the few policies and goes to
--- the keys through an index that begins with the key type; incidents come from what sealing has noted and from the
--- entries that no seal covers yet, so the history is not read. CROSS JOIN keeps SQLite to that order, MATERIALIZED has
--- it work out the limits once, and a plus sign before a column keeps it from the index of a column that says little.
--- Counters have no index, so that counting use writes none: their ceilings have one, and what is found by a ceiling is
--- held against the counter. Versions that were written before revision 005, whose triggers set ceilings and key
--- type, have neither; they are read one by one until they do.
--- Times are text of one format, so they compare as text, to the microsecond. Date functions know milliseconds only:
--- they get whole seconds, and the fraction is put back.
+-- Query cost is proportional to the keys that are due, not to all keys. Each branch starts from the few policies and
+-- reaches the keys through an index that begins with the key type. Incidents come from key_rotation_causes, which
+-- sealing maintains, and from unsealed entries, so the audit log is not scanned. CROSS JOIN fixes that order,
+-- MATERIALIZED computes the limits once, and a plus sign before a column prevents use of an index with low selectivity.
+-- Counters have no index, so that counting use updates none; their ceilings have one, and versions found by a ceiling
+-- are compared with the counter. Versions written before revision 005, whose triggers set ceilings and key type, have
+-- neither; they are read one by one until they do. Times are text of one format and compare as text, to the
+-- microsecond. Date functions have a precision of milliseconds: they get whole seconds, and the fraction is appended
+-- afterwards.
 CREATE VIEW rotations_due AS
 WITH clock AS (
     SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z' AS at
 ),
--- The limits of each active policy, as hours and bytes, and as the times up to which they have been reached or
--- will be within the notice. A limit of 700 000 days or more (1 900 years), or of more bytes than a counter holds,
--- is never reached; a notice of over 1 000 years is as good as one of 1 000: times and counters stay in range.
+-- The limits of each active policy, as hours and bytes, and as the times up to which they have been reached or will be
+-- within the notice. A limit of 700 000 days or more (1 900 years), or of more bytes than a counter holds, is never
+-- reached. A notice of over 1 000 years counts as 1 000. So times and counters stay in range.
 limits AS MATERIALIZED (
     SELECT
         span.*,
@@ -63,7 +63,7 @@ limits AS MATERIALIZED (
         WHERE is_active
     ) AS span
 ),
--- What the live versions say; whose they are is looked up below.
+-- Limits that live versions have reached; their keys are looked up below.
 of_live_version AS (
     SELECT
         live.key_id AS key_master_id,
@@ -108,7 +108,7 @@ of_live_version AS (
         AND live.activated_at IS NOT NULL
         AND live.deactivated_at IS NULL
 ),
--- The same of versions that no trigger has seen.
+-- The same for versions without ceilings.
 of_unseen_version AS (
     SELECT
         live.key_id AS key_master_id,
@@ -140,7 +140,7 @@ of_unseen_version AS (
             WHEN 'volume' THEN live.data_volume_bytes >= limits.max_bytes
         END
 ),
--- What the trail says of keys: sealed, and not sealed yet.
+-- Entries of the audit log that make a key due, sealed and unsealed.
 causes AS (
     SELECT key_id, reason, occurred_at
     FROM key_rotation_causes
@@ -225,7 +225,7 @@ due AS (
         END
     GROUP BY master.id, limits.id, limits.policy_name, causes.reason
 ),
--- Counters and log entries tell what has happened; a date may still be ahead.
+-- Counters and log entries are in the past; a date may be in the future.
 waiting AS (
     SELECT
         due.*,
@@ -256,7 +256,7 @@ waiting AS (
                 )
         )
 ),
--- Of the policies that give a key the same reason, the most urgent one has choice 1.
+-- Among the policies that give a key the same reason, the most urgent one has choice 1.
 choices AS (
     SELECT
         waiting.*,
@@ -266,7 +266,7 @@ choices AS (
         ) AS choice
     FROM waiting
 ),
--- Of the reasons of a key, the most urgent one has place 1. The window gives json_group_array its order.
+-- Among the reasons of a key, the most urgent one has place 1. The window gives json_group_array its order.
 places AS (
     SELECT
         choices.*,

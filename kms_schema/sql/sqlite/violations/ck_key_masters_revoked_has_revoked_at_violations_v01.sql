@@ -1,4 +1,4 @@
--- A CHECK on PostgreSQL; here triggers hold it, because a time may be filled in after the CHECKs.
+-- PostgreSQL has a CHECK; SQLite has triggers, because a time may be filled in after the CHECKs.
 SELECT
     'key_masters' AS table_name,
     id AS row_id,

@@ -1,7 +1,7 @@
--- Entries about a key that was deleted while foreign keys were switched off. Entries are never changed: what mends
--- them is the key's row, put back.
+-- Entries about a key that was deleted while foreign keys were disabled. Entries are never changed; to fix this,
+-- restore the key's row.
 WITH missing (key_id) AS (
-    -- By the index on key_id alone: the trail is the largest table there is.
+    -- Uses only the index on key_id: the audit log is the largest table.
     SELECT key_id FROM {schema}.key_audit_logs WHERE key_id IS NOT NULL
     EXCEPT
     SELECT id FROM {schema}.key_masters

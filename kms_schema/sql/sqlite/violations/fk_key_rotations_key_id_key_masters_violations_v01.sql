@@ -1,4 +1,4 @@
--- Rotations of no key: written, or orphaned, while foreign keys were switched off.
+-- Rotations whose key does not exist: written or orphaned while foreign keys were disabled.
 SELECT
     'key_rotations' AS table_name,
     rotation.id AS row_id,

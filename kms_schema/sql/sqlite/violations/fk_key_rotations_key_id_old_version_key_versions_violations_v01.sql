@@ -1,4 +1,4 @@
--- Rotations from a version that their key does not have: foreign keys were switched off.
+-- Rotations from a version that their key does not have: written while foreign keys were disabled.
 SELECT
     'key_rotations' AS table_name,
     rotation.id AS row_id,

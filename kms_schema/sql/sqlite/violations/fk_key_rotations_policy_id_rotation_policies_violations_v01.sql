@@ -1,4 +1,4 @@
--- Rotations of no policy: a policy that was deleted while foreign keys were switched off is still named.
+-- Rotations whose policy does not exist: it was deleted while foreign keys were disabled.
 SELECT
     'key_rotations' AS table_name,
     rotation.id AS row_id,

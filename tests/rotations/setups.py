@@ -30,7 +30,7 @@ def a_key(connection: Connection, *, age: dt.timedelta = 100 * DAY, live: Row | 
 
 
 def a_rotation(connection: Connection, key: Row | None = None, **over: Any) -> Row:
-    """Insert a rotation that may be claimed now, unless it is told otherwise."""
+    """Insert a rotation that may be claimed now, unless `over` says otherwise."""
     key = key or a_key(connection)
     return insert(
         connection, "key_rotations", **smallest.key_rotation(key, **{"scheduled_at": smallest.now() - HOUR, **over})
@@ -49,13 +49,13 @@ def stored(connection: Connection, rotation: Any, *columns: str) -> tuple[Any, .
 
 
 def set_values(connection: Connection, rotation: Any, **values: Any) -> None:
-    """Change a rotation past the queue."""
+    """Change a rotation directly, without the queue."""
     settings = ", ".join(f'"{column}" = :{column}' for column in values)
     changed = {name: adapt(value, dialect_of(connection)) for name, value in values.items()}
     done = execute(connection, f"UPDATE key_rotations SET {settings} WHERE id = :id", {"id": rotation, **changed})  # noqa: S608
     assert done.rowcount == 1
 
 
-def run_out(connection: Connection, rotation: Any) -> None:
-    """Have a lease end a second ago."""
+def expire(connection: Connection, rotation: Any) -> None:
+    """Set the end of a lease to a second ago."""
     set_values(connection, rotation, lease_expires_at=smallest.now() - dt.timedelta(seconds=1))

@@ -1,0 +1,183 @@
+"""The words of the project: none that the glossary forbids in names, messages, docstrings, comments and SQL.
+
+tests/house/language_not_done.txt lists the files that still have some. The list may only shrink.
+"""
+
+import io
+import re
+import tokenize
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.support.engines.programs import REPOSITORY
+
+NOT_DONE = REPOSITORY / "tests" / "house" / "language_not_done.txt"
+FOLDERS = ("kms_schema", "migrations", "scripts", "tools", "benchmarks")
+
+PHRASES = {
+    "mend, mends, mended, mender": r"\b(un)?mend(s|ed|er|ers|ing)?\b",
+    "by hand": r"\bby hand\b",
+    "as the package made it": r"\bas the package made\b",
+    "rights": r"\brights\b",
+    "guards": r"\bguards?\b(?![ -]triggers?\b)",
+    "dependants": r"\bdependants?\b",
+    "stranger, strays": r"\bstrangers?\b|\bstrays?\b",
+    "anew": r"\banew\b",
+    "likewise": r"\blikewise\b",
+    "in the way": r"\bin the way\b",
+    "whoever": r"\bwho(m)?ever\b",
+    "who keeps": r"\bwho keeps\b",
+    "holds up": r"\b(hold|holds|held|holding) up\b",
+    "bury": r"\bbur(y|ies|ied|ying)\b",
+    "the owner logs in": r"\bowner logs in\b",
+    "switched off or on": r"\bswitche?[sd]? (it )?(on|off)\b",
+}
+"""What is forbidden in a text, as the glossary has it, and the pattern, whose case does not matter."""
+
+BEGINNING = re.compile(r"""(?:^|[.!?:]["')]*\s+)(What|Who|Whom|Whose|Whether)\b""")
+"""A sentence that begins with one of these."""
+
+NAME_PARTS = {
+    *("mend", "mends", "mended", "mender", "mending", "rights", "guards", "dependant", "dependants", "stranger"),
+    *("strays", "settled", "facts", "unasked", "haste", "losses", "bury", "anew", "likewise", "trial", "trials"),
+}
+"""Parts of names of modules, functions, classes, arguments and variables, in lower case."""
+
+ALLOWED = {
+    "RIGHTS_CHANGED": "a type of entries in the audit log, which databases store",
+    "RIGHTS_": "the prefix of RIGHTS_CHANGED",
+    "AUTOCOMMIT": "an isolation level of SQLAlchemy",
+}
+"""Texts in which the words are right, each with its reason."""
+
+
+def spaced(text: str) -> str:
+    """Return a text on one line, without the marks of comments and strings."""
+    text = re.sub(r"^[rbfuRBFU]*(\"\"\"|'''|\"|')|(\"\"\"|'''|\"|')$", "", text.strip())
+    return " ".join(re.sub(r"^\s*(#:?|--)", " ", text, flags=re.MULTILINE).split())
+
+
+def faults_of_text(text: str) -> list[str]:
+    """Return the forbidden words of a comment, a string or a message."""
+    plain = spaced(text)
+    for allowed in ALLOWED:
+        plain = plain.replace(allowed, "")
+    found = [word for word, pattern in PHRASES.items() if re.search(pattern, plain, re.IGNORECASE)]
+    return found + [f"a sentence begins with {match[1]}" for match in BEGINNING.finditer(plain)]
+
+
+def faults_of_name(name: str) -> list[str]:
+    """Return the forbidden parts of a name, which are apart by underscores or capital letters."""
+    if name in ALLOWED:
+        return []
+    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().split("_")
+    return [f"the name {name}"] if NAME_PARTS & set(parts) else []
+
+
+def faults_of_python(text: str) -> list[str]:
+    """Return the line and the word of each fault of a module; adjacent comments are one text."""
+    found: list[str] = []
+    comments: list[str] = []
+    first = last = 0
+    texts = {tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        line = token.start[0]
+        if token.type == tokenize.COMMENT:
+            if comments and line == last + 1:
+                comments.append(token.string)
+            else:
+                found += [f"{first}: {fault}" for fault in faults_of_text("\n".join(comments))]
+                comments, first = [token.string], line
+            last = line
+        elif token.type in texts:
+            found += [f"{line}: {fault}" for fault in faults_of_text(token.string)]
+        elif token.type == tokenize.NAME:
+            found += [f"{line}: {fault}" for fault in faults_of_name(token.string)]
+    return found + [f"{first}: {fault}" for fault in faults_of_text("\n".join(comments))]
+
+
+def faults_of_sql(text: str) -> list[str]:
+    """Return the line and the word of each fault of an SQL file, in its comments and strings."""
+    found = []
+    for match in re.finditer(r"(?:^[ \t]*--[^\n]*\n?)+|--[^\n]*|'(?:[^']|'')*'", text, re.MULTILINE):
+        line = text.count("\n", 0, match.start()) + 1
+        found += [f"{line}: {fault}" for fault in faults_of_text(match[0])]
+    return found
+
+
+def faults_of(file: Path) -> list[str]:
+    """Return the faults of a file, in its name, too."""
+    text = file.read_text(encoding="utf-8")
+    return faults_of_name(file.stem) + (faults_of_sql(text) if file.suffix == ".sql" else faults_of_python(text))
+
+
+@cache
+def faults() -> dict[str, list[str]]:
+    """Return the faults of each file that has some, by its path."""
+    files = (file for folder in FOLDERS for file in sorted((REPOSITORY / folder).rglob("*")))
+    checked = (
+        file
+        for file in files
+        if file.suffix in {".py", ".sql"} or (file.parent.name == "tools" and file.is_file() and not file.suffix)
+    )
+    return {str(file.relative_to(REPOSITORY)): found for file in checked if (found := faults_of(file))}
+
+
+def not_done() -> list[str]:
+    """Return the paths in the list; a line that begins with # is a comment."""
+    return [line for line in NOT_DONE.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+
+
+def test_no_file_has_a_forbidden_word() -> None:
+    new = {path: found for path, found in faults().items() if path not in not_done()}
+    assert not new, "\n".join(f"{path}:{fault}" for path, found in new.items() for fault in found)
+
+
+def test_the_list_has_only_files_that_are_not_done() -> None:
+    listed = not_done()
+    assert listed == sorted(set(listed))
+    done = sorted(set(listed) - faults().keys())
+    assert done == [], f"these have no forbidden word: delete them from {NOT_DONE.name}"
+
+
+def test_each_exception_has_a_reason_and_is_used() -> None:
+    texts = [file.read_text(encoding="utf-8") for folder in FOLDERS for file in (REPOSITORY / folder).rglob("*.py")]
+    assert all(ALLOWED.values())
+    assert [allowed for allowed in ALLOWED if not any(allowed in text for text in texts)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("x = 1  # Mend it", "mend, mends, mended, mender"),
+        ('"""What it does."""', "a sentence begins with What"),
+        ("# It runs.\n# Who runs it?", "a sentence begins with Who"),
+        ('print("made by", "hand, written anew")', "anew"),
+        ('f"the guards of {table}"', "guards"),
+        ('"""Written by\n    hand."""', "by hand"),
+        ("class RowRights: pass", "the name RowRights"),
+        ("def read(*, facts): pass", "the name facts"),
+    ],
+)
+def test_a_forbidden_word_is_found_in_python(text: str, word: str) -> None:
+    assert [fault.partition(": ")[2] for fault in faults_of_python(text + "\n")] == [word]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'x = "guard_key_audit_log_insert is a guard trigger"',
+        "amendment = recommended = 'commended'",
+        '"""Return what it does, and who runs it."""',
+        "RIGHTS_CHANGED = 'RIGHTS_CHANGED'",
+    ],
+)
+def test_other_words_are_not(text: str) -> None:
+    assert faults_of_python(text + "\n") == []
+
+
+def test_a_forbidden_word_is_found_in_sql() -> None:
+    sql = "-- Rows that a trigger\n-- holds up.\nSELECT RAISE(ABORT, 'rule: nobody''s rights'), whoever; -- Whether\n"
+    assert faults_of_sql(sql) == ["1: holds up", "3: rights", "3: a sentence begins with Whether"]
