@@ -23,7 +23,7 @@ from kms_schema.audit.formats.encoding import (
     sequence_of,
 )
 from kms_schema.audit.formats.timestamps import text_of_microseconds
-from kms_schema.audit.storage.copy_stream import SIGNATURE, entries
+from kms_schema.audit.storage.postgresql.copy_stream import SIGNATURE, entries
 from kms_schema.audit.vectors import FILE, text
 from tests.audit.vectors import VECTORS
 

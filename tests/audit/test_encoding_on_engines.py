@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from kms_schema.audit.formats.encoding import COLUMNS, EncodingError, columns, identity, leaf_hash
-from kms_schema.audit.storage import postgresql_entries, sqlite_entries
+from kms_schema.audit.storage.postgresql import encoded_entries as postgresql_entries
+from kms_schema.audit.storage.sqlite import encoded_entries as sqlite_entries
 from tests.audit.vectors import NEWEST_FIRST, copied, hold_key, newest, numbered, on_engine, restore, restoring
 from tests.support.rows.smallest import audit_entry, insert, key_master
 from tests.support.shared import SharedDatabase

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kms_schema.audit.formats.encoding import PREFIX
-from kms_schema.audit.sealing.gaps import Gap, Run, joined, still_open, without
+from kms_schema.audit.formats.gaps import Gap, Run, joined, still_open, without
 from kms_schema.audit.sealing.sealer import _sealed
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.trail import Moment

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from kms_schema.audit.formats.encoding import Unreadable, leaf_hash, sequence_of
+from kms_schema.audit.formats.gaps import Gap, Run, joined, still_open, without
 from kms_schema.audit.formats.keys import SigningKey, VerifierKey
 from kms_schema.audit.formats.merkle import CompactRange
 from kms_schema.audit.formats.seals import NO_SEAL, SealError, Tombstone
-from kms_schema.audit.sealing.gaps import Gap, Run, joined, still_open, without
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.trail import SUBTREE_LEVELS, OpenTrail, Page, Subtree, Trail, TrailError
 

@@ -5,9 +5,9 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kms_schema.audit.formats.encoding import Bytes
-from kms_schema.audit.sealing.gaps import Gap
-from kms_schema.audit.storage.copy_stream import after_header, whole
-from kms_schema.audit.storage.postgresql_entries import SELECTED
+from kms_schema.audit.formats.gaps import Gap
+from kms_schema.audit.storage.postgresql.copy_stream import after_header, whole
+from kms_schema.audit.storage.postgresql.encoded_entries import SELECTED
 from kms_schema.audit.storage.postgresql_tombstones import PostgresqlTombstones
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.trail import NUMBERED, Moment, Page, Subtree, not_a_table, not_there, swallowed

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kms_schema.audit.sealing.whole_commit import whole_commit
+from kms_schema.audit.storage.postgresql.row_security import going_by_policies
 from kms_schema.audit.storage.postgresql_trail import PostgresqlTrail
-from kms_schema.audit.storage.row_security import going_by_policies
 from kms_schema.audit.storage.trail import TrailError
 
 if TYPE_CHECKING:

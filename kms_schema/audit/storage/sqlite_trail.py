@@ -7,8 +7,8 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from kms_schema.audit.formats.encoding import Bytes
-from kms_schema.audit.sealing.gaps import Gap
-from kms_schema.audit.storage.sqlite_entries import SELECTED, entry_or_unreadable, text_as_stored
+from kms_schema.audit.formats.gaps import Gap
+from kms_schema.audit.storage.sqlite.encoded_entries import SELECTED, entry_or_unreadable, text_as_stored
 from kms_schema.audit.storage.sqlite_tombstones import TOMBSTONES, SqliteTombstones
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.trail import (

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kms_schema.audit.formats.encoding import Bytes
+from kms_schema.audit.formats.gaps import Gap, Run
 from kms_schema.audit.formats.seals import SealError, Tombstone
-from kms_schema.audit.sealing.gaps import Gap, Run
 from kms_schema.audit.storage.stored_seals import StoredSeal
 
 if TYPE_CHECKING:

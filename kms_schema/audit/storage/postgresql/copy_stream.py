@@ -15,7 +15,7 @@ _length_at = struct.Struct(">i").unpack_from
 
 
 def entries(chunks: Iterable[Bytes]) -> Iterator[Bytes]:
-    """Yield each tuple of a stream that selects `SELECTED` of `postgresql_entries`: an entry in encoding v1.
+    """Yield each tuple of a stream that selects `SELECTED` of `encoded_entries`: an entry in encoding v1.
 
     `chunks` are the stream in pieces of any size. Raises `EncodingError` where the stream is something else, or ends
     before its trailer: nothing that was cut short is taken for a whole trail.
