@@ -13,7 +13,7 @@ import psycopg
 from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.formats.encoding import COLUMNS
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.audit.verification.verifier import Fault
+from kms_schema.audit.verification.result import Fault
 from tests.audit.trails import faults
 from tests.support.engines.database import Connection
 from tests.support.statements import execute

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 import kms_schema.audit
-from kms_schema.audit import TrailError, append, open_trail, seal, standing, verify
+from kms_schema.audit import TrailError, append, open_trail, seal, sealing_status, verify
 from kms_schema.models import KeyAuditLog
 from tests.support.engines import Database
 from tests.support.statements import execute
@@ -42,7 +42,7 @@ def test_a_program_appends_seals_and_verifies(database: Database) -> None:
         (made,) = seal(trail)
         with trail.reading() as snapshot:
             verdict = verify(snapshot)
-            assert (verdict.sound, verdict.entries, standing(snapshot).last) == (True, 2, made)
+            assert (verdict.sound, verdict.entries, sealing_status(snapshot).last) == (True, 2, made)
         # The connection is as it was: autocommit, and no transaction open.
         execute(connection, "BEGIN")
         with pytest.raises(TrailError, match="in a transaction"):
@@ -89,7 +89,7 @@ from kms_schema.audit import open_trail
 from kms_schema.cli.connections import connected
 with connected(sys.argv[1]) as connection:
     with suppress(KeyboardInterrupt), open_trail(connection).reading() as snapshot:
-        entries = snapshot.entries(1, 9)
+        entries = snapshot.entries.read(1, 9)
         next(entries)
         raise KeyboardInterrupt
     print(connection.execute("SELECT count(*) FROM key_audit_logs").fetchone())

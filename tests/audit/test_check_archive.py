@@ -72,7 +72,7 @@ def test_the_writer_writes_what_the_page_describes(database: Database) -> None:
         write(connection, 6)
         (seal,) = seal_all(connection)
         with open_trail(connection).reading() as trail:
-            entries = list(trail.entries(1, 100))
+            entries = list(trail.entries.read(1, 100))
             file = io.BytesIO()
             write_archive(trail, file, seal, first_leaf=0, end_leaf=seal.tree_size)
     leaves = [check_proof.hashlib.sha256(entry).digest() for entry in entries]

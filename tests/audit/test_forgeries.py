@@ -54,10 +54,10 @@ def test_checkpoints_say_what_they_found(scene: Scene) -> None:
         assert "no seal of the 2 here is: the trail was cut" in scene.found(kept[-1])
     with scene.changed():
         forged(scene, "UPDATE key_audit_logs SET risk_score = 99 WHERE sequence = 5", key=KEY)
-        assert "another root: what it is over was rewritten" in scene.found(kept[0])
+        assert "another root: its leaves were rewritten" in scene.found(kept[0])
     with scene.changed():
         forged(scene, key=KEY)
-        assert "another seal over the same" in scene.found(kept[0])
+        assert "another seal over them" in scene.found(kept[0])
     other = Checkpoint("another.example", kept[0].size, kept[0].root)
     assert "is of the trail another.example" in scene.found(other)
 

@@ -196,7 +196,7 @@ def test_what_a_trigger_swallows_is_not_said_to_be_written(database: Database, t
             execute(trail.connection, "DROP TRIGGER aa")
             write(trail.connection, 1)
             execute(trail.connection, f"CREATE TRIGGER aa BEFORE INSERT ON {table} BEGIN SELECT RAISE(IGNORE); END")
-        with pytest.raises(TrailError, match=f"swallows what is written to {table}: nothing was written"):
+        with pytest.raises(TrailError, match=f"discards rows written to {table}: nothing was written"):
             _written_or_sealed(trail.connection, table)
 
 

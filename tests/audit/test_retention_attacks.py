@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema.audit.retention.retain import retain
-from kms_schema.audit.storage.trail import TrailError
+from kms_schema.audit.storage.errors import TrailError
 from kms_schema.roles.definition import Role
 from tests.audit.aged import age
 from tests.audit.retaining import YEARS, Retaining, retaining
@@ -189,6 +189,6 @@ def test_nothing_is_begun_where_nobody_may_remove_anything(database: Database, t
         with pytest.raises(TrailError, match="run kms-schema roles --apply"):
             list(retain(open_trail(connection), KEY, tmp_path))
         with pytest.raises(TrailError, match="run kms-schema roles --apply"), open_trail(connection).writing() as trail:
-            trail.remove_expired()
+            trail.retention.remove()
         assert (written_sequences(connection), list(tmp_path.iterdir())) == (entries, [])
         assert execute(connection, "SELECT count(*) FROM key_audit_tombstones").fetchone() == (0,)

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from kms_schema.audit.storage.trail import TrailError
+from kms_schema.audit.storage.errors import TrailError
 from tests.audit.trails import (
     FORGER,
     KEY,

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kms_schema.audit.formats.encoding import COLUMNS
-from kms_schema.audit.storage.trail import TrailError
+from kms_schema.audit.storage.errors import TrailError
 from tests.audit.tampered import (
     ENTRIES,
     LEAVES,
@@ -99,7 +99,7 @@ CHANGES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "a page of entries that are in another": (
         ("INSERT INTO key_audit_leaves SELECT 5000, 50, hashes FROM key_audit_leaves WHERE first_leaf = 0",),
-        "are said to be of entries that have other leaves",
+        "are for sequences that have other leaves",
     ),
     "a page without leaves": (
         ("UPDATE key_audit_leaves SET hashes = NULL WHERE first_leaf = 100",),
@@ -118,7 +118,7 @@ CHANGES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "a page before the first": (
         ("UPDATE key_audit_leaves SET first_leaf = -1 WHERE first_leaf = 0",),
-        "key_audit_leaves has rows without a number that is in order: 1",
+        "key_audit_leaves has rows with invalid numbers, which no read finds: 1",
     ),
     "a subtree removed": (("DELETE FROM key_audit_subtrees",), "the 256 leaves from 0 on is gone"),
     "a subtree added": (
@@ -127,7 +127,7 @@ CHANGES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "a subtree of no level": (
         ("UPDATE key_audit_subtrees SET level = -8",),
-        "key_audit_subtrees has rows without a number that is in order: 1",
+        "key_audit_subtrees has rows with invalid numbers, which no read finds: 1",
     ),
     "a seal without what it needs": (
         ("UPDATE key_audit_seals SET origin = NULL WHERE seal_number = 2",),

@@ -179,7 +179,7 @@ def sealed_by(signer: SigningKey | None) -> Callable[[Connection], None]:
 def sign_anew(connection: Connection, signer: SigningKey | None) -> None:
     """Sign the newest seal, as it is now, where nothing guards it."""
     with open_trail(connection).reading() as trail:
-        newest = trail.last_seal()
+        newest = trail.seals.last()
     assert newest is not None
     made = replace(newest, verifier_key=None, signature=None)
     made = made.signed_by(signer) if signer else made
@@ -196,8 +196,8 @@ def removed_without_one(connection: Connection) -> None:
 FORGED: dict[str, tuple[Callable[[Connection], None], str]] = {
     "a row under a true seal": (put_under_a_true_seal, "its signature is not one of"),
     "a row over entries that are to be kept, which were removed": (put_in_and_used, "its signature is not one of"),
-    "a seal that another key has signed": (sealed_by(FORGER), "and the one before leads to"),
-    "a seal that nobody has signed": (sealed_by(None), "it has a tombstone, and is not signed"),
+    "a seal that another key has signed": (sealed_by(FORGER), "but the seal before leads to"),
+    "a seal that nobody has signed": (sealed_by(None), "it has a tombstone, but is not signed"),
     "entries removed although no tombstone is for them": (removed_without_one, "sequence 1 was sealed and is gone"),
 }
 
@@ -263,7 +263,7 @@ def test_the_checkpoint_of_a_cut_holds_against_whoever_signs_another_with_the_sa
         assert said(connection, (KEY.verifier,)) == ""
         verdict = verified(connection, checkpoints=(checkpoint_of(done.seal),), trusted=(KEY.verifier,))
         assert [fault.message for fault in verdict.faults] == [
-            f"the checkpoint of {done.seal.tree_size} leaves is of another seal over the same: it was rewritten"
+            f"the checkpoint of {done.seal.tree_size} leaves is of another seal over them: it was rewritten"
         ]
 
 
@@ -274,7 +274,7 @@ def test_a_tombstone_that_divides_nothing_is_found_even_under_a_true_key(connect
     with guards_off(connection):
         made = seal_tombstone(open_trail(connection), KEY, Tombstone(leaves - 1, last, SHA))
     (fault,) = verified(connection, trusted=(KEY.verifier,)).faults
-    said = f"its tombstone is for {leaves - 1} leaves, and these are not the entries up to sequence {last}"
+    said = f"its tombstone is for {leaves - 1} leaves, but these are not the entries up to sequence {last}"
     assert fault.message == f"seal {made.number}: {said}"
 
 

@@ -3,13 +3,15 @@
 import json
 import uuid
 from contextlib import closing
+from typing import Self
 
 import pytest
 
 from kms_schema.audit import open_trail, prove_inclusion, seal
 from kms_schema.audit.formats.merkle import CompactRange
 from kms_schema.audit.proofs.prover import CannotProve, Nodes
-from kms_schema.audit.storage.trail import Page, Subtree, Trail
+from kms_schema.audit.storage.records import Page, Subtree
+from kms_schema.audit.storage.transactions import Snapshot
 from tests.cli import audit_trails
 from tests.cli.test_audit_commands_verify import tamper
 from tests.support.engines import Database
@@ -106,23 +108,30 @@ def test_no_proof_leads_from_a_checkpoint_of_before_to_a_trail_that_was_rewritte
 
 
 class Counted:
-    """A trail that notes which pages and subtrees it was asked for."""
+    """A snapshot whose tree notes which pages and subtrees it was asked for."""
 
-    def __init__(self, trail: Trail) -> None:
-        self._trail = trail
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
         self.pages: set[int] = set()
         self.hashes = 0
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._trail, name)
+        return getattr(self._snapshot, name)
+
+    @property
+    def tree(self) -> Self:
+        return self
+
+    def page_of_sequence(self, sequence: int) -> Page | None:
+        return self._snapshot.tree.page_of_sequence(sequence)
 
     def pages_over(self, first_leaf: int, last_leaf: int) -> list[Page]:
-        found = self._trail.pages_over(first_leaf, last_leaf)
+        found = self._snapshot.tree.pages_over(first_leaf, last_leaf)
         self.pages |= {page.first_leaf for page in found}
         return found
 
     def subtrees_at(self, level: int, first: int, last: int) -> list[Subtree]:
-        found = self._trail.subtrees_at(level, first, last)
+        found = self._snapshot.tree.subtrees_at(level, first, last)
         self.hashes += len(found)
         return found
 
@@ -135,12 +144,12 @@ def test_a_proof_reads_a_few_pages_and_not_the_trail(database: Database) -> None
         key = audit_trails.SigningKey.generate("kms.example/audit")
         assert len(list(seal(trail, key, batch=700))) == 8
         with trail.reading() as snapshot:
-            every = [leaf for page in snapshot.pages(0, 100) for leaf in page.leaves]
+            every = [leaf for page in snapshot.tree.pages(0, 100) for leaf in page.leaves]
             expected: dict[tuple[int, int], bytes] = {(0, index): leaf for index, leaf in enumerate(every)}
             tree = CompactRange()
             for leaf in every:
                 tree.extend(leaf, lambda level, index, node: expected.update({(level, index): node}))
-            nodes = Nodes(snapshot)
+            nodes = Nodes(snapshot.tree)
             asked = [place for place in expected if place[0] > 5 or place[1] % 97 == 0]
             assert len(asked) > 150
             assert {place: nodes(*place) for place in asked} == {place: expected[place] for place in asked}
@@ -150,5 +159,5 @@ def test_a_proof_reads_a_few_pages_and_not_the_trail(database: Database) -> None
                 counted = Counted(snapshot)
                 document = json.loads(prove_inclusion(counted, sequence))  # type: ignore[arg-type]
                 assert document["leaf_index"] == sequence - 1
-                assert len(counted.pages) <= 4, f"of {len(snapshot.pages(0, 100))}"
+                assert len(counted.pages) <= 4, f"of {len(snapshot.tree.pages(0, 100))}"
                 assert counted.hashes < 32

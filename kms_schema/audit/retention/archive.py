@@ -17,8 +17,10 @@ from kms_schema.audit.formats.base64_text import to_base64
 from kms_schema.audit.formats.encoding import Unreadable, columns, leaf_hash, sequence_of
 from kms_schema.audit.formats.merkle import consistency_proof
 from kms_schema.audit.proofs.prover import CannotProve, Nodes
+from kms_schema.audit.storage.protocols import EntryReader
+from kms_schema.audit.storage.records import Page
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.audit.storage.trail import Page, Trail
+from kms_schema.audit.storage.transactions import Snapshot
 
 FORMAT = "kms-schema/audit-archive/v1"
 PAGES = 256
@@ -29,7 +31,7 @@ Exported = Callable[[int, int], None]
 
 
 def write_archive(  # noqa: PLR0913
-    trail: Trail,
+    snapshot: Snapshot,
     file: BinaryIO,
     seal: StoredSeal,
     *,
@@ -45,7 +47,7 @@ def write_archive(  # noqa: PLR0913
     note = seal.note()
     if not note.signatures:
         raise CannotProve(f"seal {seal.number} is not signed, so an archive would prove nothing: seal with --key")
-    nodes = Nodes(trail)
+    nodes = Nodes(snapshot.tree)
     head = {
         "format": FORMAT,
         "first_leaf": first_leaf,
@@ -56,7 +58,7 @@ def write_archive(  # noqa: PLR0913
     }
     with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as compressed:
         compressed.write(_line(head))
-        for entry in _sealed_entries(trail, first_leaf, end_leaf, told):
+        for entry in _sealed_entries(snapshot, first_leaf, end_leaf, told):
             compressed.write(_line(columns(entry)))
 
 
@@ -76,15 +78,15 @@ def _compact_range(nodes: Nodes, size: int) -> list[bytes]:
     return [nodes(level, (size >> level) - 1) for level in levels]
 
 
-def _sealed_entries(trail: Trail, first_leaf: int, end_leaf: int, told: Exported) -> Iterator[bytes]:
+def _sealed_entries(snapshot: Snapshot, first_leaf: int, end_leaf: int, told: Exported) -> Iterator[bytes]:
     """Yield the entries of leaves in the order of the tree, each held against its leaf."""
     leaf = first_leaf
     while leaf < end_leaf:
-        pages = [page for page in trail.pages(leaf, PAGES) if page.first_leaf < end_leaf]
+        pages = [page for page in snapshot.tree.pages(leaf, PAGES) if page.first_leaf < end_leaf]
         if not pages or pages[0].first_leaf != leaf or not all(page.whole for page in pages):
             raise CannotProve(f"the leaves from {leaf} on cannot be read: kms-schema audit verify says what is wrong")
         for run in _consecutive(pages):
-            yield from _of_run(trail, run)
+            yield from _of_run(snapshot.entries, run)
         leaf = pages[-1].first_leaf + pages[-1].size
         told(leaf - first_leaf, end_leaf - first_leaf)
     if leaf != end_leaf:
@@ -102,8 +104,8 @@ def _consecutive(pages: list[Page]) -> Iterator[list[Page]]:
     yield group
 
 
-def _of_run(trail: Trail, pages: list[Page]) -> Iterator[bytes]:
-    entries = trail.entries(pages[0].first_sequence, pages[-1].run.last)
+def _of_run(log: EntryReader, pages: list[Page]) -> Iterator[bytes]:
+    entries = log.read(pages[0].first_sequence, pages[-1].run.last)
     leaves = ((page.first_sequence + at, leaf) for page in pages for at, leaf in enumerate(page.leaves))
     # Both to their ends: no other statement gets through while a COPY is read.
     for entry, (sequence, leaf) in zip_longest(entries, leaves, fillvalue=(0, b"")):

@@ -19,8 +19,9 @@ from kms_schema.audit.sealing.sealer import NothingToSealError, refuse_other_key
 from kms_schema.audit.standalone import check_archive
 from kms_schema.audit.standalone.check_proof import Refused, read_key
 from kms_schema.audit.storage.appended_entry import append
+from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.audit.storage.trail import OpenTrail, Trail, TrailError
+from kms_schema.audit.storage.transactions import OpenTrail, Snapshot
 
 Told = Callable[[str, int, int], None]
 """Is told what is done, how much of it has been, and how much there is."""
@@ -58,17 +59,21 @@ class Retained:
     """The seal with the tombstone, whose checkpoint has to be kept outside."""
 
 
-def expired(trail: Trail) -> Expired | None:
+def expired(snapshot: Snapshot) -> Expired | None:
     """Return what may go: sealed, past its retention period, and older than all that is to be kept; in whole pages.
 
     Raises `CannotProve` where nothing is sealed.
     """
-    last = seal_of(trail, None)
-    before = trail.tombstone()
-    kept = trail.end_of_expired()
-    ends = [LARGEST if kept is None else kept - 1, last.last_sequence, *(gap.first - 1 for gap in last.open_gaps)]
+    last = seal_of(snapshot.seals, None)
+    before = snapshot.tombstones.newest()
+    retained = snapshot.retention.first_retained()
+    ends = [
+        LARGEST if retained is None else retained - 1,
+        last.last_sequence,
+        *(gap.first - 1 for gap in last.open_gaps),
+    ]
     first_leaf = before.leaf_count if before else 0
-    found = trail.division(first_leaf, min(ends))
+    found = snapshot.tree.division(first_leaf, min(ends))
     return None if found is None else Expired(first_leaf, *found)
 
 
@@ -87,7 +92,7 @@ def retain(
     if (left := _left_undone(trail, folder)) is not None:
         yield Retained(_remove(trail, left, told))
     with trail.reading() as snapshot:
-        refuse_other_key(snapshot.last_seal(), signer)
+        refuse_other_key(snapshot.seals.last(), signer)
         cut = expired(snapshot)
         if cut is None:
             return
@@ -127,9 +132,9 @@ def _recorded_and_sealed(trail: OpenTrail, signer: SigningKey, cut: Expired, pat
 def _left_undone(trail: OpenTrail, folder: Path) -> int | None:
     """Return how many entries at the most an earlier run has not removed, whose archive is in the folder."""
     with trail.reading() as snapshot:
-        snapshot.demand_removal()
-        tombstone = snapshot.tombstone()
-        if tombstone is None or not snapshot.has_entries(tombstone.last_sequence):
+        snapshot.retention.require_privilege()
+        tombstone = snapshot.tombstones.newest()
+        if tombstone is None or not snapshot.entries.exist(tombstone.last_sequence):
             return None
     if not any(sha256_of(each) == tombstone.archive_sha256 for each in sorted(folder.glob("audit-*.jsonl.gz"))):
         raise TrailError(
@@ -139,15 +144,15 @@ def _left_undone(trail: OpenTrail, folder: Path) -> int | None:
     return tombstone.leaf_count
 
 
-def _export(snapshot: Trail, cut: Expired, folder: Path, told: Exported) -> Path:
+def _export(snapshot: Snapshot, cut: Expired, folder: Path, told: Exported) -> Path:
     """Write the archive, read it again as a stranger would, and give it its name."""
-    if snapshot.count_entries(cut.last_sequence) != cut.entries:
+    if snapshot.entries.count(cut.last_sequence) != cut.entries:
         raise CannotProve(
             f"there are entries up to sequence {cut.last_sequence} that were never sealed, or some are gone:"
             " kms-schema audit verify says which"
         )
     path = folder / cut.name
-    seal = seal_of(snapshot, None)
+    seal = seal_of(snapshot.seals, None)
     key = read_key(seal.verifier_key or "")
     if path.exists():
         _refuse_another(path, seal, cut)
@@ -193,7 +198,7 @@ def _remove(trail: OpenTrail, entries: int, told: Told) -> int:
     removed = 0
     while True:
         with trail.writing() as transaction:
-            batch = transaction.remove_expired()
+            batch = transaction.retention.remove()
         if not batch:
             return removed
         removed += batch

@@ -8,8 +8,11 @@ from kms_schema.audit.formats.gaps import Gap, Run, joined, still_open, without
 from kms_schema.audit.formats.keys import SigningKey, VerifierKey
 from kms_schema.audit.formats.merkle import CompactRange
 from kms_schema.audit.formats.seals import NO_SEAL, SealError, Tombstone
+from kms_schema.audit.storage.errors import TrailError
+from kms_schema.audit.storage.protocols import SealReader
+from kms_schema.audit.storage.records import SUBTREE_LEVELS, Page, Subtree
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.audit.storage.trail import SUBTREE_LEVELS, OpenTrail, Page, Subtree, Trail, TrailError
+from kms_schema.audit.storage.transactions import OpenTrail, SealingTransaction
 
 BATCH = 65_536
 """The most entries of one seal: what is kept in memory until it is written."""
@@ -85,7 +88,7 @@ def seal(
     more = True
     while more:
         with trail.sealing() as transaction:
-            before = _last_seal(transaction)
+            before = _last_seal(transaction.seals)
             refuse_other_key(before, signer)
             made = _sealed(transaction, before, origin, next_key, batch)
             if made is None:
@@ -93,7 +96,7 @@ def seal(
             growth, sealed = made
             if signer is not None:
                 sealed = sealed.signed_by(signer)
-            transaction.append(sealed, growth.pages, growth.subtrees)
+            transaction.seals.append(sealed, growth.pages, growth.subtrees)
         yield sealed
         more = growth.full and next_key is None
 
@@ -104,7 +107,7 @@ def seal_tombstone(trail: OpenTrail, signer: SigningKey, tombstone: Tombstone) -
     Raises `TrailError` as `seal` does, and `NothingToSealError` where there is nothing to seal: a tree has one seal.
     """
     with trail.sealing() as transaction:
-        before = _last_seal(transaction)
+        before = _last_seal(transaction.seals)
         refuse_other_key(before, signer)
         made = _sealed(transaction, before, None, None, BATCH)
         if made is None:
@@ -116,14 +119,14 @@ def seal_tombstone(trail: OpenTrail, signer: SigningKey, tombstone: Tombstone) -
             tombstone_last_sequence=tombstone.last_sequence,
             archive_sha256=tombstone.archive_sha256,
         ).signed_by(signer)
-        transaction.append(sealed, growth.pages, growth.subtrees)
-        transaction.bury(sealed.number, tombstone)
+        transaction.seals.append(sealed, growth.pages, growth.subtrees)
+        transaction.tombstones.write(sealed.number, tombstone)
     return sealed
 
 
-def _last_seal(trail: Trail) -> StoredSeal | None:
+def _last_seal(seals: SealReader) -> StoredSeal | None:
     try:
-        return trail.last_seal()
+        return seals.last()
     except SealError as error:
         raise TrailError(f"{error}; nothing is sealed after it. kms-schema audit verify says what is wrong") from None
 
@@ -143,24 +146,28 @@ def refuse_other_key(before: StoredSeal | None, signer: SigningKey | None) -> No
 
 
 def _sealed(
-    trail: Trail, before: StoredSeal | None, origin: str | None, next_key: VerifierKey | None, batch: int
+    transaction: SealingTransaction,
+    before: StoredSeal | None,
+    origin: str | None,
+    next_key: VerifierKey | None,
+    batch: int,
 ) -> tuple[_Growth, StoredSeal] | None:
     """Return what a seal adds, and the seal without its signature; None where there is nothing to seal."""
     if before and origin not in (None, before.origin):
         raise TrailError(f"the trail is called {before.origin}, and keeps that name; leave --origin out")
     last, gaps = (before.last_sequence, before.open_gaps) if before else (0, ())
     growth = _Growth(CompactRange(before.tree_size, before.subtree_hashes) if before else CompactRange())
-    earlier = trail.moment()
-    growth.add(trail.unsealed(last, gaps, batch))
+    horizon = transaction.horizon()
+    growth.add(transaction.entries.unsealed(last, gaps, batch))
     if not growth.pages:
         return None
-    xmax = trail.transaction_id()
+    xmax = transaction.transaction_id()
     growth.full = growth.leaves == batch
-    moved = before is not None and before.system_identifier != earlier.system_identifier
+    moved = before is not None and before.system_identifier != horizon.system_identifier
     return growth, StoredSeal(
         number=before.number + 1 if before else 1,
-        origin=before.origin if before else origin or f"kms-schema/{trail.first_entry_id()}",
-        sealed_at=trail.now(),
+        origin=before.origin if before else origin or f"kms-schema/{transaction.entries.first_id()}",
+        sealed_at=transaction.now(),
         tree_size=growth.tree.size,
         root_hash=growth.tree.root(),
         previous_seal_hash=before.seal().hash() if before else NO_SEAL,
@@ -170,9 +177,9 @@ def _sealed(
         compact_range=b"".join(growth.tree.hashes),
         last_sequence=max(last, growth.members[-1].last),
         # A transaction of another cluster is over: what it committed came along, and is taken now.
-        open_gaps=_open_gaps(gaps, last, growth, None if moved else earlier.xmin, xmax),
+        open_gaps=_open_gaps(gaps, last, growth, None if moved else horizon.xmin, xmax),
         snapshot_xmax=xmax,
-        system_identifier=earlier.system_identifier,
+        system_identifier=horizon.system_identifier,
     )
 
 

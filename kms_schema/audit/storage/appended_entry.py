@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 
 from kms_schema.audit.formats.encoding import Value, columns
-from kms_schema.audit.storage.trail import OpenTrail, TrailError
+from kms_schema.audit.storage.errors import TrailError
+from kms_schema.audit.storage.transactions import OpenTrail
 
 
 def append(  # noqa: PLR0913  (columns, each by its name)
@@ -46,9 +47,9 @@ def append(  # noqa: PLR0913  (columns, each by its name)
     values: dict[str, object] = {column: value for column, value in given.items() if value is not None}
     with trail.writing() as transaction:
         if key_id is not None:
-            values["key_id"] = transaction.key(key_id)
+            values["key_id"] = transaction.entries.key(key_id)
             if values["key_id"] is None:
                 raise TrailError(f"there is no key called {key_id}")
-        sequence = transaction.insert(values)
-        (entry,) = transaction.entries(sequence, sequence)
+        sequence = transaction.entries.insert(values)
+        (entry,) = transaction.entries.read(sequence, sequence)
         return columns(entry)

@@ -102,6 +102,11 @@ class StoredSeal:
         name = VerifierKey.parse(self.verifier_key).name
         return Note(text, (Signature(name, self.signature[:4], self.signature[4:]),))
 
+    def checkpoint_text(self) -> str:
+        """Return the checkpoint for the outside: a signed note, or the text alone. Raises `ValueError`, as `seal`."""
+        note = self.note()
+        return str(note) if note.signatures else note.text
+
     def signed_by(self, key: SigningKey) -> "StoredSeal":
         """Return it with the signature of a key."""
         signature = key.verifier.key_id + key.sign(self.seal().text().encode())

@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from kms_schema.audit.formats.checkpoints import LARGEST
+from kms_schema.audit.formats.external_checkpoints import ExternalCheckpoint
 from kms_schema.audit.proofs.prover import prove_consistency, prove_inclusion
-from kms_schema.audit.verification.external_checkpoints import ExternalCheckpoint
 from kms_schema.cli.audit.opening import opened, where
 from kms_schema.cli.audit.verify import outside
 

@@ -13,7 +13,6 @@ from kms_schema.audit.proofs.prover import seal_of
 from kms_schema.audit.retention.archive import write_archive
 from kms_schema.audit.retention.retain import Expired, Retained, expired, retain
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.audit.verification.external_checkpoints import printed
 from kms_schema.cli import progress
 from kms_schema.cli.audit.opening import opened, print_note, style_option, where
 from kms_schema.cli.audit.seals import NotPublished, published
@@ -41,8 +40,8 @@ def export_command(database_url: str | None, schema: str, file: Path, since: int
     Whoever has the file and a verifier key can check it without the database.
     """
     with opened(database_url, schema) as trail, trail.reading() as snapshot:
-        seal, buried = seal_of(snapshot, until), snapshot.tombstone()
-        first = seal_of(snapshot, since).tree_size if since else buried.leaf_count if buried else 0
+        seal, removed = seal_of(snapshot.seals, until), snapshot.tombstones.newest()
+        first = seal_of(snapshot.seals, since).tree_size if since else removed.leaf_count if removed else 0
         if first >= seal.tree_size:
             raise click.UsageError(
                 f"seal {seal.number} is over {seal.tree_size} entries: nothing of it came after --since"
@@ -108,7 +107,7 @@ def retain_command(  # noqa: PLR0913, PLR0917  (click passes each option by name
     def sealed(made: StoredSeal) -> None:
         progress.clear()
         if style == "text":
-            print_note(printed(made))
+            print_note(made.checkpoint_text())
         failed.append(publish is not None and not published(made, publish))
 
     with opened(database_url, schema, writing=True) as trail, _refusals(folder):
@@ -147,7 +146,7 @@ def _document(each: Retained) -> dict[str, object]:
         "removed": each.removed,
         "archive": None if each.archive is None else str(each.archive),
         "seal": None if each.seal is None else each.seal.number,
-        "checkpoint": None if each.seal is None else printed(each.seal),
+        "checkpoint": None if each.seal is None else each.seal.checkpoint_text(),
     }
 
 

@@ -10,7 +10,6 @@ from kms_schema.audit.formats.keys import SigningKey, VerifierKey
 from kms_schema.audit.proofs.prover import seal_of
 from kms_schema.audit.sealing.sealer import seal
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.audit.verification.external_checkpoints import printed
 from kms_schema.cli.audit.opening import opened, print_note, where
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, signing_key, verifier_keys
 from kms_schema.printable import in_a_line
@@ -63,7 +62,7 @@ def seal_command(  # noqa: PLR0913, PLR0917  (click passes each option by name)
         finally:
             # One note, also where a long backlog took several seals: the last is over what the others are over.
             if made is not None:
-                print_note(printed(made))
+                print_note(made.checkpoint_text())
     if failed:
         raise NotPublished(
             "what was sealed stays sealed, and the command of --publish failed: when it works again, run"
@@ -96,7 +95,7 @@ def published(made: StoredSeal, command: str) -> bool:
     """Hand the checkpoint to a command of the shell, which never sees the private key; what it prints is no result."""
     environment = {name: value for name, value in os.environ.items() if name != KEY_IN_ENVIRONMENT}
     done = subprocess.run(  # noqa: S602  (a command line is what the option takes)
-        command, shell=True, input=printed(made).encode(), stdout=2, env=environment, check=False
+        command, shell=True, input=made.checkpoint_text().encode(), stdout=2, env=environment, check=False
     )
     if done.returncode:
         click.echo(f"seal {made.number}: the command of --publish ended with status {done.returncode}", err=True)
@@ -115,5 +114,5 @@ def checkpoint_command(database_url: str | None, schema: str, number: int | None
     It says what the database says now: one that was printed when the seal was made is worth more.
     """
     with opened(database_url, schema) as trail, trail.reading() as snapshot:
-        text = printed(seal_of(snapshot, number))
+        text = seal_of(snapshot.seals, number).checkpoint_text()
     print_note(text)

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 import click
 
 from kms_schema.audit.formats.base64_text import to_base64
-from kms_schema.audit.sealing.sealing_status import Standing, standing
+from kms_schema.audit.sealing.status import SealingStatus, sealing_status
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.audit.verification.external_checkpoints import printed
 from kms_schema.cli.audit.opening import opened, print_lines, style_option, where
 from kms_schema.printable import in_a_line
 
@@ -33,14 +32,14 @@ def status_command(
     Reads the entries that are not sealed yet, and nothing else of the trail.
     """
     with opened(database_url, schema) as trail, trail.reading() as snapshot:
-        found = standing(snapshot)
+        found = sealing_status(snapshot)
         passed = found.too_far(max_lag, max_age)
         text = _json(found, passed) if style == "json" else "\n".join(map(in_a_line, _lines(found, passed)))
     print_lines(text)
     return int(bool(passed))
 
 
-def _json(found: Standing, passed: Sequence[str]) -> str:
+def _json(found: SealingStatus, passed: Sequence[str]) -> str:
     oldest = {
         "id": found.oldest,
         "sequence": found.oldest_sequence,
@@ -65,11 +64,11 @@ def _seal(last: StoredSeal) -> dict[str, object]:
         "root": to_base64(last.root_hash),
         "signed_by": last.verifier_key,
         "next_key": last.next_key,
-        "checkpoint": printed(last),
+        "checkpoint": last.checkpoint_text(),
     }
 
 
-def _lines(found: Standing, passed: Sequence[str]) -> Iterator[str]:
+def _lines(found: SealingStatus, passed: Sequence[str]) -> Iterator[str]:
     last = found.last
     if last is None:
         yield "nothing is sealed"

@@ -8,9 +8,11 @@ from pathlib import Path
 import click
 
 from kms_schema.audit.formats.checkpoints import Checkpoint
+from kms_schema.audit.formats.external_checkpoints import ExternalCheckpoint, read_checkpoint
 from kms_schema.audit.formats.keys import VerifierKey
-from kms_schema.audit.verification.external_checkpoints import ExternalCheckpoint, read_checkpoint
-from kms_schema.audit.verification.verifier import Verdict, verify
+from kms_schema.audit.verification.parallel_snapshot import open_snapshot
+from kms_schema.audit.verification.result import VerificationResult
+from kms_schema.audit.verification.verifier import verify
 from kms_schema.cli import progress
 from kms_schema.cli.audit.opening import opened, print_lines, style_option, where
 from kms_schema.cli.audit.signing import existing, verifier_keys
@@ -59,17 +61,17 @@ def verify_command(  # noqa: PLR0913, PLR0917  (click passes each option by name
     """
     trusted = verifier_keys(trust)
     checkpoints = [outside(file, trusted).checkpoint for file in files]
-    with opened(database_url, schema) as trail, trail.reading(jobs) as snapshot:
-        verdict = verify(
-            snapshot, checkpoints=checkpoints, trusted=trusted, since=since,
+    with opened(database_url, schema) as trail, open_snapshot(trail, jobs) as (snapshot, workers):
+        result = verify(
+            snapshot, checkpoints=checkpoints, trusted=trusted, since=since, workers=workers,
             progress=progress.show_count if progress.on_terminal() else None,
         )  # fmt: skip
     progress.clear()
-    holds = verdict.sound and verdict.seals > 0
+    holds = result.sound and result.seals > 0
     if style == "json":
-        click.echo(_json(verdict, checkpoints, trusted, since, holds=holds))
+        click.echo(_json(result, checkpoints, trusted, since, holds=holds))
     else:
-        print_lines("\n".join(map(in_a_line, _lines(verdict, checkpoints, trusted, since))))
+        print_lines("\n".join(map(in_a_line, _lines(result, checkpoints, trusted, since))))
     return 0 if holds else 1
 
 
@@ -84,7 +86,7 @@ def outside(path: Path, keys: Sequence[VerifierKey] = ()) -> ExternalCheckpoint:
 
 
 def _json(
-    verdict: Verdict,
+    result: VerificationResult,
     checkpoints: Sequence[Checkpoint],
     trusted: Sequence[VerifierKey],
     since: int | None,
@@ -94,41 +96,41 @@ def _json(
     document = {
         "sound": holds,
         "since_seal": since,
-        "entries": verdict.entries,
-        "removed": verdict.removed,
-        "unsealed": verdict.unsealed,
-        "seals": verdict.seals,
-        "unsigned_seals": verdict.unsigned,
-        "tree_size": verdict.tree_size,
+        "entries": result.entries,
+        "removed": result.removed,
+        "unsealed": result.unsealed,
+        "seals": result.seals,
+        "unsigned_seals": result.unsigned,
+        "tree_size": result.tree_size,
         "checkpoints_given": len(checkpoints),
-        "checkpoints_held": verdict.checkpoints,
+        "checkpoints_held": result.checkpoints,
         "trusted_keys": [str(key) for key in trusted],
-        "faults": [asdict(fault) for fault in verdict.faults],
-        "more_faults": verdict.more_faults,
+        "faults": [asdict(fault) for fault in result.faults],
+        "more_faults": result.more_faults,
     }
     return json.dumps(document, indent=2)
 
 
 def _lines(
-    verdict: Verdict, checkpoints: Sequence[Checkpoint], trusted: Sequence[VerifierKey], since: int | None
+    result: VerificationResult, checkpoints: Sequence[Checkpoint], trusted: Sequence[VerifierKey], since: int | None
 ) -> Iterator[str]:
-    yield from (f"fault: {fault.message}" for fault in verdict.faults)
-    if verdict.more_faults:
-        yield f"and more faults: {verdict.more_faults}"
+    yield from (f"fault: {fault.message}" for fault in result.faults)
+    if result.more_faults:
+        yield f"and more faults: {result.more_faults}"
     after = f" after seal {since}" if since else ""
-    yield f"entries{after}: {verdict.entries} as they were sealed, {verdict.unsealed} not sealed yet"
-    if verdict.removed:
-        yield f"removed{after} under tombstones: {verdict.removed}; their archives say what they were"
-    yield f"seals: {verdict.seals}, the last over {verdict.tree_size} entries; {verdict.unsigned} unsigned"
+    yield f"entries{after}: {result.entries} as they were sealed, {result.unsealed} not sealed yet"
+    if result.removed:
+        yield f"removed{after} under tombstones: {result.removed}; their archives say what they were"
+    yield f"seals: {result.seals}, the last over {result.tree_size} entries; {result.unsigned} unsigned"
     if not trusted:
         yield "no keys were given with --trust: whoever made the seals anew could have signed them"
     if checkpoints:
-        yield f"checkpoints from outside: {verdict.checkpoints} of {len(checkpoints)} hold"
+        yield f"checkpoints from outside: {result.checkpoints} of {len(checkpoints)} hold"
     else:
         yield "no checkpoint from outside was given: a trail that was rewritten and sealed anew would look the same"
     if since and not checkpoints:
         yield f"what is before seal {since} is taken on its word"
-    if verdict.faults:
-        yield f"NOT SOUND (faults: {len(verdict.faults) + verdict.more_faults}); the first: {verdict.faults[0].message}"
+    if result.faults:
+        yield f"NOT SOUND (faults: {len(result.faults) + result.more_faults}); the first: {result.faults[0].message}"
     else:
-        yield "sound" if verdict.seals else "NOTHING IS SEALED, so nothing is proved; run: kms-schema audit seal"
+        yield "sound" if result.seals else "NOTHING IS SEALED, so nothing is proved; run: kms-schema audit seal"

@@ -171,7 +171,7 @@ def test_what_is_removed_between_the_count_and_the_trigger_stops_the_upgrade(pla
         upgrade.start()
         wait_for_the_upgrade(connection)
         with closing(place.retention.connect()) as retention, open_trail(retention).writing() as trail:
-            assert trail.remove_expired() > 0
+            assert trail.retention.remove() > 0
         execute(holder, "COMMIT")
         upgrade.join()
         assert "were sealed or removed while they were counted; nothing was changed" in upgrade.error

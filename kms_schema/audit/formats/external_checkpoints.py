@@ -7,7 +7,6 @@ from pathlib import Path
 from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.formats.keys import VerifierKey
 from kms_schema.audit.formats.notes import Note, NoteError, check_text
-from kms_schema.audit.storage.stored_seals import StoredSeal
 
 
 @dataclass(frozen=True)
@@ -16,12 +15,6 @@ class ExternalCheckpoint:
 
     note: Note
     checkpoint: Checkpoint
-
-
-def printed(seal: StoredSeal) -> str:
-    """Return the checkpoint of a seal as it is kept outside: a signed note, or the text alone. Raises `ValueError`."""
-    note = seal.note()
-    return str(note) if note.signatures else note.text
 
 
 def read_checkpoint(path: Path, keys: Sequence[VerifierKey] = ()) -> ExternalCheckpoint:

@@ -1,4 +1,4 @@
-"""How far the trail is sealed: for whoever looks after it, and for monitoring."""
+"""The sealing status of a trail, for operators and monitoring."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from kms_schema.audit.formats.encoding import COLUMNS, fields, identity
 from kms_schema.audit.formats.timestamps import text_of_microseconds, time_from_text
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.audit.storage.trail import Trail
+from kms_schema.audit.storage.transactions import Snapshot
 
 _TIMESTAMP = list(COLUMNS).index("timestamp")
 
 
 @dataclass(frozen=True)
-class Standing:
+class SealingStatus:
     """What is sealed and what is not, at one moment."""
 
     last: StoredSeal | None
@@ -38,14 +38,18 @@ class Standing:
         return found
 
 
-def standing(trail: Trail) -> Standing:
+def sealing_status(snapshot: Snapshot) -> SealingStatus:
     """Return how far the trail behind one snapshot is sealed. Reads what is not sealed, and nothing else."""
-    last = trail.last_seal()
+    last = snapshot.seals.last()
     after, gaps = (last.last_sequence, last.open_gaps) if last else (0, ())
-    first = list(trail.unsealed(after, gaps, 1))
+    first = list(snapshot.entries.unsealed(after, gaps, 1))
     if not first:
-        return Standing(last, 0)
+        return SealingStatus(last, 0)
     entry_id, sequence = identity(first[0])
     written = text_of_microseconds(int.from_bytes(fields(first[0])[_TIMESTAMP] or b"", "big", signed=True))
-    age = None if written is None else (time_from_text(trail.now()) - time_from_text(written)) / dt.timedelta(seconds=1)
-    return Standing(last, trail.count_unsealed(after, gaps), str(entry_id), sequence, written, age)
+    age = (
+        None
+        if written is None
+        else (time_from_text(snapshot.now()) - time_from_text(written)) / dt.timedelta(seconds=1)
+    )
+    return SealingStatus(last, snapshot.entries.count_unsealed(after, gaps), str(entry_id), sequence, written, age)
