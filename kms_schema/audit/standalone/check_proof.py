@@ -21,6 +21,14 @@ import uuid
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+try:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+except ImportError:
+    CAN_VERIFY = False  # --help works without the package
+else:
+    CAN_VERIFY = True
+
 INCLUSION = "kms-schema/audit-inclusion-proof/v1"
 CONSISTENCY = "kms-schema/audit-consistency-proof/v1"
 ENTRY = b"kms-schema/audit-entry/v1"
@@ -102,9 +110,8 @@ def read_key(text: str) -> Key:
 
 def is_signed(key: Key, text: str, signature: bytes) -> bool:
     """Whether `signature` is that of `key` over `text`."""
-    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415  (so that --help works without it)
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415
-
+    if not CAN_VERIFY:
+        raise ModuleNotFoundError("signatures need the package cryptography: pip install cryptography")
     try:
         Ed25519PublicKey.from_public_bytes(key.public).verify(signature, text.encode())
     except InvalidSignature:

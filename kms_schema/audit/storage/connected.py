@@ -17,12 +17,12 @@ def open_trail(connection: "psycopg.Connection[Any] | sqlite3.Connection", schem
     seals; `TypeError` for another connection.
     """
     if isinstance(connection, sqlite3.Connection):
-        from kms_schema.audit.storage.sqlite.transactions import OpenSqliteTrail  # noqa: PLC0415
+        from kms_schema.audit.storage.sqlite.transactions import OpenSqliteTrail
 
         return OpenSqliteTrail(connection)
     psycopg = sys.modules.get("psycopg")  # whoever has a connection has imported it
     if psycopg is not None and isinstance(connection, psycopg.Connection):
-        from kms_schema.audit.storage.postgresql.transactions import OpenPostgresqlTrail  # noqa: PLC0415
+        from kms_schema.audit.storage.postgresql.transactions import OpenPostgresqlTrail
 
         return OpenPostgresqlTrail(connection, schema)
     raise TypeError("give a connection of psycopg or sqlite3; SQLAlchemy's has it as .connection.driver_connection")
