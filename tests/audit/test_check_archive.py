@@ -74,7 +74,7 @@ def test_the_writer_writes_what_the_page_describes(database: Database) -> None:
         with open_trail(connection).reading() as trail:
             entries = list(trail.entries.read(1, 100))
             file = io.BytesIO()
-            write_archive(trail, file, seal, first_leaf=0, end_leaf=seal.tree_size)
+            write_archive(trail, file, seal, range(seal.tree_size))
     leaves = [check_proof.hashlib.sha256(entry).digest() for entry in entries]
     first_line = {**head(0, len(entries), len(entries), leaves), "checkpoint": str(seal.note())}
     assert gzip.decompress(file.getvalue()) == written([first_line, *map(columns, entries)])

@@ -53,9 +53,8 @@ def export_command(database_url: str | None, schema: str, file: Path, since: int
                         snapshot,
                         target,
                         seal,
-                        first_leaf=first,
-                        end_leaf=seal.tree_size,
-                        told=partial(progress.show_count, "exported"),
+                        range(first, seal.tree_size),
+                        progress=partial(progress.show_count, "exported"),
                     )
                 except BaseException:
                     file.unlink()
