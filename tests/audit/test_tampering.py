@@ -90,7 +90,7 @@ CHANGES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "half a signature": (
         ("UPDATE key_audit_seals SET verifier_key = NULL WHERE seal_number = 2",),
-        "seal 2: its signature is not whole",
+        "seal 2: its signature is incomplete",
     ),
     "a page removed": (("DELETE FROM key_audit_leaves WHERE first_leaf = 100",), "leaves from 100 on are gone"),
     "a page added": (
@@ -143,11 +143,11 @@ CHANGES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "gaps that are none": (
         ("UPDATE key_audit_seals SET open_gaps = '[[1, 2]]' WHERE seal_number = 2",),
-        "seal 2 cannot be read: its open gaps are none",
+        "seal 2 cannot be read: its open gaps are not valid",
     ),
     "gaps that are written otherwise": (
         ("UPDATE key_audit_seals SET open_gaps = '[[1.0, 2, 3]]' WHERE seal_number = 2",),
-        "seal 2 cannot be read: its open gaps are none",
+        "seal 2 cannot be read: its open gaps are not valid",
     ),
     "a key that is none": (
         ("UPDATE key_audit_seals SET verifier_key = 'x' WHERE seal_number = 3",),

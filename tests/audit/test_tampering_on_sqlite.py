@@ -29,7 +29,7 @@ ON_SQLITE = {
     ),
     "gaps with a space": (
         "UPDATE key_audit_seals SET open_gaps = '[ ]' WHERE seal_number = 2",
-        "its open gaps are none",
+        "its open gaps are not valid",
     ),
     "gaps without end": (
         "UPDATE key_audit_seals SET open_gaps = printf('%.*c', 99999, '[') WHERE seal_number = 2",

@@ -92,7 +92,7 @@ def test_a_checkpoint_of_another_trail_and_no_checkpoint_are_told_apart(three: T
     other.write_text(text.partition("\n\n")[0].replace("kms.example", "other.example") + "\n", encoding="utf-8")
     done = three.audit("verify", "--checkpoint", other)
     assert done.status == 1
-    assert "the checkpoint is of the trail other.example/audit, and this is kms.example/audit" in done.out
+    assert "the checkpoint is of the trail other.example/audit, but this one is kms.example/audit" in done.out
     other.write_text("no checkpoint\n", encoding="utf-8")
     done = three.audit("verify", "--checkpoint", other)
     assert (done.status, done.out) == (2, "")

@@ -1,6 +1,6 @@
-"""Proofs out of the database: that an entry is in the tree of a seal, and that one tree has grown out of another.
+"""Proofs from the database: an entry is in the tree of a seal, or one tree is an extension of another.
 
-Only what a proof needs is read: kept subtrees of 256, 65 536, … leaves, and the pages of leaves beside its path.
+A proof reads the stored subtrees of 256, 65 536, … leaves, and the pages of leaves beside its path, and nothing else.
 """
 
 import uuid
@@ -23,28 +23,28 @@ from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import Snapshot
 
 _STEP = 8
-"""Levels from one kept subtree to the next."""
+"""Levels between stored subtrees."""
 
 
-class CannotProve(Exception):  # noqa: N818  (nothing need be wrong: there may be no such entry)
-    """There is no such proof; the message says why."""
+class CannotProve(Exception):  # noqa: N818  (not an error of the trail: there may be no such entry)
+    """There is no such proof; the message states why."""
 
 
 class Nodes:
-    """The nodes of the tree: `Nodes(snapshot.tree)(level, index)`, for full subtrees of what is sealed."""
+    """The hashes of the full subtrees: `Nodes(snapshot.tree)(level, index)`."""
 
     def __init__(self, tree: NodeReader) -> None:
         """Read from the tree of one snapshot."""
         self._tree = tree
 
     def __call__(self, level: int, index: int) -> bytes:
-        """Return the hash of a node, from what is kept at most seven levels below. Raises `CannotProve`."""
+        """Return the hash of a node, from hashes stored at most seven levels below. Raises `CannotProve`."""
         below = level % _STEP
-        kept = level - below
+        stored = level - below
         first, last = index << below, (index + 1 << below) - 1
-        hashes = self._subtrees(kept, first, last) if kept else self._leaves(first, last)
+        hashes = self._subtrees(stored, first, last) if stored else self._leaves(first, last)
         if len(hashes) != last - first + 1:
-            raise CannotProve("hashes of the tree are gone: kms-schema audit verify says which")
+            raise CannotProve("hashes of the tree are missing: kms-schema audit verify reports which")
         tree = CompactRange()
         tree.extend(b"".join(hashes))
         return tree.root()
@@ -62,7 +62,7 @@ class Nodes:
 
 
 def seal_of(seals: SealReader, number: int | None) -> StoredSeal:
-    """Return the seal of a number, the newest for None. Raises `CannotProve` where there is none."""
+    """Return the seal of a number, the newest for None. Raises `CannotProve` if there is none."""
     last = seals.last()
     if last is None:
         raise CannotProve("nothing is sealed yet; run: kms-schema audit seal")
@@ -73,10 +73,16 @@ def seal_of(seals: SealReader, number: int | None) -> StoredSeal:
 
 
 def prove_inclusion(snapshot: Snapshot, entry: uuid.UUID | int, seal: int | None = None) -> str:
-    """Return the JSON document that proves an entry, by id or sequence, to be in the tree of a seal.
+    """Return a JSON document that proves that an entry is in the tree of a seal.
 
-    `seal` is its number; the newest for None. Raises `CannotProve` where there is no such entry or seal, where it is
-    not sealed or was sealed later, where the seal is not signed, and where the entry is not what was sealed.
+    entry: its id, or its sequence. seal: the number of a seal; None for the newest.
+
+    Raises `CannotProve` if there is no such entry or seal, if the entry is unsealed or was sealed later, if the seal is
+    not signed, or if the entry was changed after it was sealed; `SealError` or `EncodingError` for invalid rows.
+    docs/audit.md describes the document. Example::
+
+        with open_trail(connection).reading() as snapshot:
+            Path("proof.json").write_text(prove_inclusion(snapshot, 4711))
     """
     sealed = seal_of(snapshot.seals, seal)
     sequence = entry if isinstance(entry, int) else snapshot.entries.sequence_of(entry)
@@ -94,7 +100,7 @@ def prove_inclusion(snapshot: Snapshot, entry: uuid.UUID | int, seal: int | None
         verify_inclusion(index, sealed.tree_size, leaf_hash(content[0]), path, sealed.root_hash)
     except ProofError:
         raise CannotProve(
-            f"entry {entry} is not what seal {sealed.number} is over: kms-schema audit verify says what was changed"
+            f"entry {entry} is not the one that seal {sealed.number} covers: kms-schema audit verify reports the change"
         ) from None
     return inclusion_document(content[0], index, path, _signed(sealed.note(), f"seal {sealed.number}"))
 
@@ -107,24 +113,32 @@ def _missing(tombstones: TombstoneReader, entry: uuid.UUID | int, sequence: int 
 
 
 def prove_consistency(snapshot: Snapshot, old: ExternalCheckpoint | int, new: ExternalCheckpoint | int) -> str:
-    """Return the JSON document that proves the tree of `new` to have grown out of that of `old`.
+    """Return a JSON document that proves that the tree of `new` is an extension of that of `old`.
 
-    Each is the number of a seal, or a checkpoint that was kept outside. Raises `CannotProve` where there is no such
-    seal, a checkpoint is of another trail or not signed, or the trees do not agree with each other and the trail.
+    old, new: the number of a seal, or an external checkpoint.
+
+    Raises `CannotProve` if there is no such seal, if a checkpoint is of another trail or not signed, or if the trees
+    disagree with each other or with the trail. Example::
+
+        old = read_checkpoint(Path("checkpoint.txt"))
+        with open_trail(connection).reading() as snapshot:
+            document = prove_consistency(snapshot, old, 12)
     """
     last = seal_of(snapshot.seals, None)
     (first, first_note), (second, second_note) = (_checkpoint(snapshot.seals, each) for each in (old, new))
     if not first.origin == second.origin == last.origin:
-        raise CannotProve(f"this trail is {last.origin}, and the checkpoints are of {first.origin} and {second.origin}")
+        raise CannotProve(f"this trail is {last.origin}, but the checkpoints are of {first.origin} and {second.origin}")
     if first.size > second.size:
-        raise CannotProve(f"the old tree has {first.size} leaves, and the new one {second.size}: name the older first")
+        raise CannotProve(
+            f"the old tree has {first.size} leaves, but the new one has {second.size}: name the older first"
+        )
     if second.size > last.tree_size:
-        raise CannotProve(f"a checkpoint is of {second.size} leaves, and the trail has {last.tree_size}: it was cut")
+        raise CannotProve(f"a checkpoint is of {second.size} leaves, but the trail has {last.tree_size}: it was cut")
     path = consistency_proof(first.size, second.size, Nodes(snapshot.tree))
     try:
         verify_consistency(first.size, first.root, second.size, second.root, path)
     except ProofError as error:
-        raise CannotProve(f"the one has not grown into the other: {error}") from None
+        raise CannotProve(f"the new tree is not an extension of the old one: {error}") from None
     return consistency_document(first_note, second_note, path)
 
 
@@ -137,5 +151,5 @@ def _checkpoint(seals: SealReader, given: ExternalCheckpoint | int) -> tuple[Che
 
 def _signed(note: Note, what: str) -> Note:
     if not note.signatures:
-        raise CannotProve(f"{what} is not signed, so it proves nothing to others: seal with --key, or name another")
+        raise CannotProve(f"{what} is not signed, so it proves nothing: seal with --key, or name another")
     return note

@@ -13,33 +13,42 @@ _TIMESTAMP = list(COLUMNS).index("timestamp")
 
 @dataclass(frozen=True)
 class SealingStatus:
-    """What is sealed and what is not, at one moment."""
+    """The last seal and the unsealed entries of one snapshot."""
 
     last: StoredSeal | None
     """The newest seal."""
     unsealed: int
-    """Committed entries that no seal has closed."""
+    """The number of committed entries that no seal covers."""
     oldest: str | None = None
-    """The id of the first of them."""
+    """The id of the oldest of them."""
     oldest_sequence: int | None = None
     oldest_at: str | None = None
-    """When it was written; None where that is no time in the years 1 to 9999."""
+    """Its timestamp; None if it is not in the years 1 to 9999."""
     age: float | None = None
-    """Seconds since then, by the database's clock."""
+    """Its age in seconds, by the database's clock."""
 
     def too_far(self, max_lag: int | None, max_age: float | None) -> list[str]:
-        """Return, in sentences, which limits are passed: so many unsealed entries, so many seconds."""
+        """Return a sentence for each limit that is exceeded.
+
+        max_lag: the most unsealed entries. max_age: the greatest age of one, in seconds. None for no limit.
+        """
         found = []
         if max_lag is not None and self.unsealed > max_lag:
-            found.append(f"not sealed: {self.unsealed}, and --max-lag is {max_lag}")
+            found.append(f"unsealed entries: {self.unsealed}, more than --max-lag {max_lag}")
         if max_age is not None and self.unsealed and (self.age is None or self.age > max_age):
-            age = "at an impossible time" if self.age is None else f"{self.age:.0f} seconds ago"
-            found.append(f"the oldest entry that is not sealed was written {age}, and --max-age is {max_age:g}")
+            age = "an invalid timestamp" if self.age is None else f"an age of {self.age:.0f} seconds"
+            found.append(f"the oldest unsealed entry has {age}, more than --max-age {max_age:g}")
         return found
 
 
 def sealing_status(snapshot: Snapshot) -> SealingStatus:
-    """Return how far the trail behind one snapshot is sealed. Reads what is not sealed, and nothing else."""
+    """Return the last seal and the unsealed entries of a snapshot. Only the unsealed entries are read, none verified.
+
+    Raises `SealError` if the last seal is not valid, and `EncodingError` if the oldest unsealed entry is not. Example::
+
+        with open_trail(connection).reading() as snapshot:
+            print(sealing_status(snapshot).unsealed)
+    """
     last = snapshot.seals.last()
     after, gaps = (last.last_sequence, last.open_gaps) if last else (0, ())
     first = list(snapshot.entries.unsealed(after, gaps, 1))

@@ -1,4 +1,4 @@
-"""The trail behind a connection, whichever engine it leads to."""
+"""Opens the trail behind a connection of either engine."""
 
 import sqlite3
 import sys
@@ -11,16 +11,22 @@ if TYPE_CHECKING:
 
 
 def open_trail(connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str = "public") -> OpenTrail:
-    """Return the trail in `schema` (PostgreSQL's) behind an idle connection of psycopg or sqlite3.
+    """Return the trail behind a connection.
 
-    Raises `TrailError` for a connection in a transaction, and when a transaction is opened on a database without
-    seals; `TypeError` for another connection.
+    connection: an idle connection of psycopg or sqlite3; every transaction leaves it as it was.
+    schema: the PostgreSQL schema of the tables, unquoted; ignored for SQLite.
+
+    Raises `TrailError` for a connection in a transaction, and `TypeError` for any other object. A missing table is an
+    error when a transaction is opened. Example::
+
+        with psycopg.connect("dbname=kms", autocommit=True) as connection:
+            trail = open_trail(connection)
     """
     if isinstance(connection, sqlite3.Connection):
         from kms_schema.audit.storage.sqlite.transactions import OpenSqliteTrail
 
         return OpenSqliteTrail(connection)
-    psycopg = sys.modules.get("psycopg")  # whoever has a connection has imported it
+    psycopg = sys.modules.get("psycopg")  # a program with a connection has imported it
     if psycopg is not None and isinstance(connection, psycopg.Connection):
         from kms_schema.audit.storage.postgresql.transactions import OpenPostgresqlTrail
 
