@@ -165,7 +165,7 @@ def test_another_file_of_the_same_name_is_not_written_over(place: Retaining, tmp
         cut = expired(trail)
     assert cut is not None
     (tmp_path / cut.name).write_bytes(b"somebody's")
-    with pytest.raises(TrailError, match="is there already, and is not the archive of these entries"):
+    with pytest.raises(TrailError, match="exists, and is not the archive of these entries"):
         place.retain(tmp_path)
     assert [each.read_bytes() for each in tmp_path.iterdir()] == [b"somebody's"]
 

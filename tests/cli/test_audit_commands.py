@@ -104,7 +104,7 @@ def test_status_says_what_is_sealed_and_what_is_not(trail: Trail) -> None:
     assert said["last_seal"]["signed_by"] == str(trail.key.verifier)
     assert 0 <= said["oldest_unsealed"]["age_seconds"] < 60
     text = trail.audit("status").out
-    assert f"not sealed: 3; the oldest is {said['oldest_unsealed']['id']} (sequence 2)" in text
+    assert f"unsealed entries: 3; the oldest is {said['oldest_unsealed']['id']} (sequence 2)" in text
 
 
 def test_status_exits_1_beyond_a_limit(trail: Trail) -> None:

@@ -49,7 +49,7 @@ def test_each_entry_is_proved_to_the_checker(sealed: audit_trails.Trail) -> None
 def test_what_cannot_be_proved_is_said(sealed: audit_trails.Trail) -> None:
     nobody = uuid.uuid4()
     for given, says in (
-        (("14",), "entry 14 is not sealed yet; run: kms-schema audit seal"),
+        (("14",), "entry 14 is unsealed; run: kms-schema audit seal"),
         (("15",), "there is no entry 15"),
         ((str(2**63 - 1),), f"there is no entry {2**63 - 1}"),
         ((nobody,), f"there is no entry {nobody}"),

@@ -147,7 +147,7 @@ def write_signing_key(path: Path, key: SigningKey) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise SealKeyError(f"{path} is there already, and a key is never overwritten: name another file") from None
+        raise SealKeyError(f"{path} exists, and a key is never overwritten: name another file") from None
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             os.fchmod(descriptor, 0o600)  # an umask can have taken even the owner's right to read

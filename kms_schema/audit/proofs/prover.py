@@ -91,7 +91,7 @@ def prove_inclusion(snapshot: Snapshot, entry: uuid.UUID | int, seal: int | None
         raise _missing(snapshot.tombstones, entry, sequence)
     page = snapshot.tree.page_of_sequence(sequence)
     if page is None:
-        raise CannotProve(f"entry {entry} is not sealed yet; run: kms-schema audit seal")
+        raise CannotProve(f"entry {entry} is unsealed; run: kms-schema audit seal")
     index = page.first_leaf + sequence - page.first_sequence
     if index >= sealed.tree_size:
         raise CannotProve(f"entry {entry} was sealed after seal {sealed.number}; name a later one, or none")

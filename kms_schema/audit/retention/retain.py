@@ -191,7 +191,7 @@ def _refuse_another(path: Path, seal: StoredSeal, cut: Expired) -> None:
     except Refused:
         same = False
     if not same:
-        raise TrailError(f"{path} is there already, and is not the archive of these entries: name another folder")
+        raise TrailError(f"{path} exists, and is not the archive of these entries: name another folder")
 
 
 def _fsync_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""`kms-schema audit status`: how far the trail is sealed."""
+"""`kms-schema audit status`: the sealing status of the trail."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -18,18 +18,16 @@ from kms_schema.printable import in_a_line
     "\n  kms-schema audit status --format json"
     "\n\n\b\nExit status: 0 within the limits, 1 beyond one, 2 usage, 3 could not connect or not allowed.",
 )
-@click.option("--max-lag", type=click.IntRange(0), metavar="ENTRIES", help="More that are not sealed make exit 1.")
-@click.option(
-    "--max-age", type=click.FloatRange(0), metavar="SECONDS", help="An unsealed entry that is older makes exit 1."
-)
+@click.option("--max-lag", type=click.IntRange(0), metavar="ENTRIES", help="Exit 1 if more entries are unsealed.")
+@click.option("--max-age", type=click.FloatRange(0), metavar="SECONDS", help="Exit 1 if an unsealed entry is older.")
 @where
 @style_option
 def status_command(
     database_url: str | None, schema: str, style: str, max_lag: int | None, max_age: float | None
 ) -> int:
-    """Say what is sealed, what is not, and since when; nothing is verified.
+    """Show the last seal and the unsealed entries; verify nothing.
 
-    Reads the entries that are not sealed yet, and nothing else of the trail.
+    Reads the last seal and the unsealed entries only.
     """
     with opened(database_url, schema) as trail, trail.reading() as snapshot:
         found = sealing_status(snapshot)
@@ -77,11 +75,12 @@ def _lines(found: SealingStatus, passed: Sequence[str]) -> Iterator[str]:
         signed = f"signed by {last.verifier_key}" if last.verifier_key else "UNSIGNED"
         yield f"last seal: {last.number}, made {last.sealed_at}, {signed}"
         if last.next_key:
-            yield f"the next seals are signed by {last.next_key}"
+            yield f"the next seal must be signed by {last.next_key}"
         yield f"root: {to_base64(last.root_hash)}"
     if not found.unsealed:
         yield "every entry is sealed"
     else:
         age = "" if found.age is None else f", {found.age:.0f} seconds ago"
-        yield f"not sealed: {found.unsealed}; the oldest is {found.oldest} (sequence {found.oldest_sequence}){age}"
+        oldest = f"{found.oldest} (sequence {found.oldest_sequence}){age}"
+        yield f"unsealed entries: {found.unsealed}; the oldest is {oldest}"
     yield from passed
