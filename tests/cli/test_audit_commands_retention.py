@@ -184,10 +184,10 @@ def test_an_entry_that_was_changed_stops_both_with_status_1(prepared: Prepared) 
 @pytest.mark.parametrize(
     ("roles", "says"),
     [
-        ((Role.SEALER,), "has to be a member of {prefix}kms_retention"),
+        ((Role.SEALER,), "as a member of {prefix}kms_retention"),
         ((Role.RETENTION,), "permission denied for table key_audit_seals"),
-        ((Role.AUDITOR,), "has to be a member of {prefix}kms_retention"),
-        ((Role.APP,), "has to be a member of {prefix}kms_retention"),
+        ((Role.AUDITOR,), "as a member of {prefix}kms_retention"),
+        ((Role.APP,), "as a member of {prefix}kms_retention"),
     ],
 )
 def test_without_the_rights_nothing_is_removed(prepared: Prepared, roles: tuple[Role, ...], says: str) -> None:
@@ -220,7 +220,7 @@ def test_an_export_is_an_archive_and_removes_nothing(prepared: Prepared) -> None
     ("arguments", "status", "says"),
     [
         (["nowhere/file.gz"], 2, "cannot write nowhere/file.gz: No such file or directory"),
-        (["new.gz", "--since", "2"], 2, "nothing of it came after --since"),
+        (["new.gz", "--since", "2"], 2, "none of them is after --since"),
         (["new.gz", "--since", "9"], 1, "there is no seal 9"),
         (["new.gz", "--until", "9"], 1, "there is no seal 9"),
         (["new.gz", "--since", "0"], 2, "0"),
