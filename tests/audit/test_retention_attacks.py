@@ -181,7 +181,7 @@ def test_nothing_is_begun_where_nobody_may_remove_anything(database: Database, t
     """Without the role retention refuses, and leaves neither archive nor tombstone."""
     with retaining(database) as place, closing(database.connect()) as connection:
         place.write()
-        refusal = pytest.raises(TrailError, match=f"has to be a member of {place.prefix}kms_retention")
+        refusal = pytest.raises(TrailError, match=f"as a member of {place.prefix}kms_retention")
         with login(database, place.prefix + Role.SEALER) as sealer, closing(sealer.connect()) as seen, refusal:
             list(retain(open_trail(seen), KEY, tmp_path))
         execute(connection, "ALTER FUNCTION remove_expired_key_audit_logs() OWNER TO CURRENT_USER")

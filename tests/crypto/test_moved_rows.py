@@ -103,7 +103,7 @@ def test_another_check_value_is_refused(database: Database, session: Session, wr
 @pytest.mark.parametrize(
     ("named", "why"),
     [
-        ({"format": 2, "algorithm": "AES-256-KWP", "associated_data": "x"}, "another format"),
+        ({"format": 2, "algorithm": "AES-256-KWP", "associated_data": "x"}, "does not name the format of the envelope"),
         ({"format": 1, "algorithm": "AES-256-GCM", "associated_data": "orders-2026"}, "another program"),
     ],
     ids=["format", "program"],
