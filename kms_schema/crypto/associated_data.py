@@ -39,7 +39,7 @@ class KeyIdentity(NamedTuple):
 
 
 def of_key_version(version_id: uuid.UUID, version_number: int, key: KeyIdentity) -> bytes:
-    """Return the associated data of a version's material."""
+    """Return the associated data of the material of version `version_id`, number `version_number`, of `key`."""
     texts = (text.encode() for text in (key.key_id, key.key_type, key.algorithm))
     number = version_number.to_bytes(4, "big")
     return _place("key_versions", "encrypted_key_data", version_id.bytes, key.id.bytes, *texts, number)

@@ -34,7 +34,7 @@ def key_check_value(material: BytesLike, key_id: str, version_number: int) -> st
 def has_check_value(material: BytesLike, key_id: str, version_number: int, expected: str) -> bool:
     """Return whether a key has the check value `expected`, compared in constant time.
 
-    Other parameters as for `key_check_value`.
+    material, key_id, version_number: as for `key_check_value`.
     """
     computed = key_check_value(material, key_id, version_number)
     return hmac.compare_digest(computed.encode(), expected.encode())

@@ -45,7 +45,8 @@ _REFUSAL = "the envelope does not open: it was changed or moved from its row, or
 def encrypt(key: BytesLike, form: EnvelopeFormat, plaintext: BytesLike, associated_data: bytes) -> bytes:
     """Return the envelope of `plaintext` (1 byte or more) under a 32-byte wrapping key, bound to `associated_data`.
 
-    Raises `MaterialError` for empty plaintext, `WrappingKeyError` for a key of another length.
+    form: the format of the envelope. Raises `MaterialError` for empty plaintext, `WrappingKeyError` for a key of
+    another length.
     """
     if len(plaintext) == 0:
         raise MaterialError("the plaintext is empty: there is nothing to encrypt")
@@ -56,7 +57,7 @@ def encrypt(key: BytesLike, form: EnvelopeFormat, plaintext: BytesLike, associat
 
 
 def decrypt(key: BytesLike, envelope: bytes, associated_data: bytes) -> Secret:
-    """Return the plaintext of an envelope.
+    """Return the plaintext of an envelope of `encrypt` under the same key and `associated_data`.
 
     Raises `OpeningRefusedError` if it is not exactly the envelope that `encrypt` made with this key for this associated
     data. The message is the same for every cause, so that an attacker learns nothing from it. Raises `WrappingKeyError`
@@ -73,7 +74,10 @@ def decrypt(key: BytesLike, envelope: bytes, associated_data: bytes) -> Secret:
 
 
 def derive(key: BytesLike, form: EnvelopeFormat, associated_data: bytes) -> Secret:
-    """Return the 32-byte key for one place and one algorithm. Raises `WrappingKeyError` unless `key` has 32 bytes."""
+    """Return the 32-byte key for the row of `associated_data` and the algorithm of `form`.
+
+    Raises `WrappingKeyError` unless `key` has 32 bytes.
+    """
     if len(key) != WRAPPING_KEY_BYTES:
         raise WrappingKeyError(f"a wrapping key has {WRAPPING_KEY_BYTES} bytes (AES-256), this one has {len(key)}")
     derivation = KBKDFHMAC(

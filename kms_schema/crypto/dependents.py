@@ -30,10 +30,10 @@ class Dependents(Protocol):
         """Return how many rows name the source."""
 
     def listed(self, session: Session, after: uuid.UUID | None, limit: int) -> Sequence[uuid.UUID]:
-        """Return the ids of the rows that name the source, or may be under it, in their order."""
+        """Return ids of the rows that name the source, or may be under it, in order: at most `limit`, above `after`."""
 
     def read(self, session: Session, ids: Sequence[uuid.UUID], *, lock: bool) -> Sequence[Any]:
-        """Return the rows that are still under the source and, with `lock`, not locked by others."""
+        """Return the rows with these ids that are still under the source and, with `lock`, not locked by others."""
 
     def open(self, row: Any) -> None:
         """Raise `CryptoError` if the row does not open under the source."""

@@ -61,8 +61,8 @@ def _described(version: KeyVersion) -> Destroyable:
 def destroy(engine: sa.Engine, key_id: str, version_number: int, *, actor: str | None = None) -> Destroyable:
     """Destroy a version in one transaction, and return which one it was.
 
-    key_id, version_number: as for `destroyable`. actor: the user in the entry that the database writes to the audit
-    log; None for the database role.
+    engine: of `kms_schema.create_engine`. key_id, version_number: as for `destroyable`.
+    actor: the user in the entry that the database writes to the audit log; None for no user.
 
     Raises as `destroyable` does. The database refuses a version that gets dependents at the same time; its trigger
     needs READ COMMITTED for that. Destroyed material cannot be recovered. Example::

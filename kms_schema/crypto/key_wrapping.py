@@ -58,8 +58,8 @@ class KeyWrapping:
     ) -> KeyVersion:
         """Return a new version of `key` with `key_size_bits` random bits from the operating system.
 
-        Parameters and errors as for `wrap`. Keys that have a structure (TLS, RSA) are made elsewhere, and stored with
-        `wrap`. Example::
+        under, version_number, form: as for `wrap`, and so are the errors. Keys that have a structure (TLS, RSA) are made
+        elsewhere, and stored with `wrap`. Example::
 
             session.add(wrapping.generate(key, under="kms://root-2026"))
         """
@@ -139,7 +139,10 @@ class KeyWrapping:
             setattr(version, column, value)
 
     def rewrapped(self, version: KeyVersion, *, under: Wrapper, form: EnvelopeFormat | None = None) -> bytes:
-        """Return the envelope that `rewrap` would set, and change nothing; parameters and errors as for `rewrap`."""
+        """Return the envelope that `rewrap` would set for `version`, and change nothing.
+
+        under, form: as for `rewrap`, and so are the errors.
+        """
         if under in (version.wrapping_key_ref, version.wrapped_by):
             raise WrappingKeyError(f"{_named(version)} is wrapped under that key already")
         with self.unwrap(version) as material:

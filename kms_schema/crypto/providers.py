@@ -29,8 +29,8 @@ class WrappingKeyProvider(Protocol):
     def wrap(self, reference: str, form: EnvelopeFormat, plaintext: BytesLike, associated_data: bytes) -> bytes:
         """Return an envelope of the plaintext, which opens only with the same `associated_data`, in either format.
 
-        The provider chooses the nonces: at most 2^32 random ones for one key of the cipher. Raises `WrappingKeyError`
-        if it does not have the key.
+        reference: the name of the key. form: one of `formats`. The provider chooses the nonces: at most 2^32 random
+        ones for one key of the cipher. Raises `WrappingKeyError` if it does not have the key.
         """
 
     def unwrap(self, reference: str, envelope: bytes, associated_data: bytes) -> Secret:

@@ -22,7 +22,7 @@ class Move(NamedTuple):
 
 
 def find_version(session: Session, key_id: str, number: int) -> KeyVersion | None:
-    """Return a version with its key, read again from the database; None if there is none."""
+    """Return version `number` of the key named `key_id`, read again by `session`; None if there is none."""
     query = (
         sa.select(KeyVersion)
         .join(KeyVersion.key)
@@ -35,6 +35,8 @@ def find_version(session: Session, key_id: str, number: int) -> KeyVersion | Non
 
 def find_move(session: Session, wrapping: KeyWrapping, source: str, target: str) -> Move:
     """Return the wrappers of two names, each a reference or KEY_ID:VERSION.
+
+    session: reads the versions. wrapping: has the providers of the references. source, target: the names.
 
     Raises `WrapperError` if one is unknown or destroyed, if the target is not in use, and if the target is the source,
     or is under it: it would wrap itself.

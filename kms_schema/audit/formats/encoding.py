@@ -76,7 +76,7 @@ class Unreadable(bytes):
 
     @classmethod
     def of(cls, entry_id: bytes | None, sequence: int, why: str) -> Self:
-        """Take the id, 16 bytes, or None if it cannot be read, and the reason."""
+        """Take `entry_id`, 16 bytes, or None if it cannot be read, the `sequence`, and the reason as `why`."""
         made = cls(_HEAD.pack(PREFIX, 16, entry_id or bytes(16), 8, sequence))
         made.why = why
         return made
@@ -166,7 +166,10 @@ def columns(entry: Bytes) -> dict[str, Value]:
 
 
 def encoded(column: str, value: object, encoders: Mapping[Kind, Callable[[object], bytes]]) -> bytes | None:
-    """Return the bytes of a column's value, None for None. Raises `EncodingError`, which names the column."""
+    """Return the bytes of a column's value, None for None. Raises `EncodingError`, which names the column.
+
+    encoders: a function for each kind; it raises `ValueError`, `TypeError` or `struct.error` for an invalid value.
+    """
     if value is None:
         return None
     try:

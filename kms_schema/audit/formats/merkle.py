@@ -118,7 +118,8 @@ def inclusion_proof(index: int, size: int, node: Node) -> list[bytes]:
 def consistency_proof(old_size: int, new_size: int, node: Node) -> list[bytes]:
     """Return the hashes that prove that the tree of `new_size` leaves begins with that of `old_size`.
 
-    There are none if the sizes are the same, or the old tree is empty. Raises `ValueError` if the old tree is larger.
+    `node` is called for full nodes of the new tree. There are no hashes if the sizes are the same, or the old tree is
+    empty. Raises `ValueError` if the old tree is larger.
     """
     if not 0 <= old_size <= new_size:
         raise ValueError(f"a tree of {new_size} leaves has no beginning of {old_size}")
@@ -141,7 +142,10 @@ def consistency_proof(old_size: int, new_size: int, node: Node) -> list[bytes]:
 
 
 def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes], expected: bytes) -> None:
-    """Raise `ProofError` unless this leaf hash is at `index` in the tree of `size` leaves with root `expected`."""
+    """Raise `ProofError` unless this leaf hash is at `index` in the tree of `size` leaves with root `expected`.
+
+    proof: the hashes of `inclusion_proof`.
+    """
     if not 0 <= index < size:
         raise ProofError(f"a tree of {size} leaves has no leaf {index}")
     _check_lengths(leaf, *proof)
@@ -155,7 +159,7 @@ def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes],
 def verify_consistency(old_size: int, old: bytes, new_size: int, new: bytes, proof: Sequence[bytes]) -> None:
     """Raise `ProofError` unless the tree of `new_size` leaves with root `new` begins with that of `old_size` and `old`.
 
-    Every tree begins with the empty tree.
+    proof: the hashes of `consistency_proof`. Every tree begins with the empty tree.
     """
     if not 0 <= old_size <= new_size:
         raise ProofError(f"a tree of {new_size} leaves cannot be an extension of one of {old_size}")

@@ -36,7 +36,7 @@ def write_archive(
     """Write the entries of `leaves` to a binary file, with the proof that they belong to the tree of `seal`.
 
     leaves: places in the tree, from 0; they begin and end with a page of `key_audit_leaves`. The bytes of the file
-    depend on the leaves and the seal alone.
+    depend on the leaves and the seal alone. progress: called with the leaves that are written, and all leaves.
 
     Raises `CannotProve` if the seal is not signed, or if an entry is missing or not the one that was sealed: an archive
     never contains a forged entry. Example::

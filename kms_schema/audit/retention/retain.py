@@ -89,6 +89,7 @@ def retain(
 ) -> Iterator[Retained]:
     """Archive and remove the expired entries, and yield each step: first the removal that an earlier run left.
 
+    trail: behind a connection of a member of kms_retention and kms_sealer, or to a SQLite file.
     signer: the key that the last seal leads to; a tombstone must be signed.
     folder: where the archives are and go, an existing directory.
     progress: called with `exported` or `removed`, the entries that are done, and all of them.

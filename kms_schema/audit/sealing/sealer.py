@@ -112,6 +112,8 @@ def seal(
 def seal_tombstone(trail: OpenTrail, signer: SigningKey, tombstone: Tombstone) -> StoredSeal:
     """Seal the entries that no seal covers, together with a tombstone; the database checks the tombstone.
 
+    trail, signer: as for `seal`; a tombstone must be signed. tombstone: names the entries that may be removed.
+
     Raises `TrailError` as `seal` does, and `NothingToSealError` if there is nothing to seal: each seal has new entries.
     """
     with trail.sealing() as transaction:

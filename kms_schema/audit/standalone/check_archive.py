@@ -116,7 +116,11 @@ class _Lines:
 
 
 def check(path: Path, keys: list[check_proof.Key], tombstone: str | None = None, origin: str | None = None) -> Archive:
-    """Return the statements of an archive. Raises `Refused` if it does not hold, and `OSError`."""
+    """Return the statements of the archive at `path`. Raises `Refused` if it does not hold, and `OSError`.
+
+    keys: the verifier keys that are trusted. tombstone: the text of a checkpoint that must name this file. origin: the
+    trail that the archive must be from.
+    """
     with path.open("rb") as file:
         lines = _Lines(file)
         archive = _check(iter(lines), keys)._replace(sha256=lines.sha256.digest())

@@ -268,7 +268,8 @@ CHECKS = {
 def check(proof: bytes, keys: list[Key], origin: str | None = None, kept: str | None = None) -> list[str]:
     """Return the statements of a proof, in lines; raises `Refused` if it does not hold.
 
-    With `origin` it must be about that trail, with `kept` about that signed checkpoint.
+    proof: the JSON document. keys: the verifier keys that are trusted. With `origin` the proof must be about that
+    trail, with `kept` about that signed checkpoint.
     """
     document = read_document(proof)
     if not isinstance(document, dict) or not isinstance(document.get("format"), str):

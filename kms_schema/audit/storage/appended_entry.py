@@ -29,7 +29,8 @@ def append(  # noqa: PLR0913  (each is a column, by its name)
 
     event_type: up to 50 characters. event_category, security_level: values of `AuditCategory` and `AuditSecurityLevel`.
     key_id: the name of a key, as in `key_masters.key_id`.
-    user_id: the acting user, as the application claims; the database sets `recorded_by`.
+    user_id, session_id, client_ip, user_agent: the acting user, as the application claims; the database sets
+    `recorded_by`.
     duration_ms: milliseconds. risk_score: 0 to 100.
     compliance_tags, additional_metadata: written as JSON.
 

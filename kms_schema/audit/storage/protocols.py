@@ -35,7 +35,7 @@ class SealStore(SealReader, Protocol):
     """Reads seals and adds new ones."""
 
     def append(self, seal: StoredSeal, pages: Iterable[Page], subtrees: Iterable[Subtree]) -> None:
-        """Write a seal with its leaves and subtrees."""
+        """Write a seal with the `pages` of its leaves and the `subtrees` that they complete."""
         ...
 
 
@@ -126,7 +126,7 @@ class UnsealedEntries(Protocol):
         ...
 
     def unsealed(self, after: int, gaps: Sequence[Gap], limit: int) -> Iterator[bytes]:
-        """Yield the visible entries above `after` and in `gaps`, in encoding v1, by sequence."""
+        """Yield the visible entries above `after` and in `gaps`, at most `limit`, in encoding v1, by sequence."""
         ...
 
     def count_unsealed(self, after: int, gaps: Sequence[Gap]) -> int:

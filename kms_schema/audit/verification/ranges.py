@@ -37,7 +37,7 @@ class Range:
 
 
 def verify_range(snapshot: Snapshot, part: Range, tell: Tell) -> Verified:
-    """Verify the entries of a range, in this process."""
+    """Verify the entries of the range `part` in a snapshot of this process; `tell` receives the progress."""
     result = VerificationResult()
     start = None if part.since is None else snapshot.seals.get(part.since)
     verification = EntryVerification(snapshot, result, start, readable_last_seal(snapshot.seals), tell)
@@ -45,7 +45,10 @@ def verify_range(snapshot: Snapshot, part: Range, tell: Tell) -> Verified:
 
 
 def plan_ranges(pages: PageReader, since: int | None, after: int, last: int, jobs: int) -> list[Range]:
-    """Divide the sequences above `after`, of which `last` is the last sealed one; each range begins with a page."""
+    """Divide the sequences above `after`, of which `last` is the last sealed one, into ranges that begin with a page.
+
+    pages: of the snapshot. since: the seal to start from, if any. jobs: the number of processes.
+    """
     size = max(SMALLEST, (last - after) // (jobs * RANGES_EACH) + 1)
     ends = [after]
     for aim in range(after + size, last, size):
