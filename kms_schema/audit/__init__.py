@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from kms_schema.audit.proofs.prover import CannotProve, prove_consistency, prove_inclusion
     from kms_schema.audit.sealing.sealer import seal
     from kms_schema.audit.sealing.status import SealingStatus, sealing_status
-    from kms_schema.audit.storage.appended_entry import append
-    from kms_schema.audit.storage.connected import open_trail
+    from kms_schema.audit.storage.append import append
     from kms_schema.audit.storage.errors import TrailError
+    from kms_schema.audit.storage.open import open_trail
     from kms_schema.audit.storage.stored_seals import StoredSeal
     from kms_schema.audit.storage.transactions import OpenTrail, Snapshot
     from kms_schema.audit.verification.parallel_snapshot import open_snapshot
@@ -48,8 +48,8 @@ _NAMES = {
     "kms_schema.audit.proofs.prover": ("CannotProve", "prove_consistency", "prove_inclusion"),
     "kms_schema.audit.sealing.sealer": ("seal",),
     "kms_schema.audit.sealing.status": ("SealingStatus", "sealing_status"),
-    "kms_schema.audit.storage.appended_entry": ("append",),
-    "kms_schema.audit.storage.connected": ("open_trail",),
+    "kms_schema.audit.storage.append": ("append",),
+    "kms_schema.audit.storage.open": ("open_trail",),
     "kms_schema.audit.storage.errors": ("TrailError",),
     "kms_schema.audit.storage.stored_seals": ("StoredSeal",),
     "kms_schema.audit.storage.transactions": ("OpenTrail", "Snapshot"),

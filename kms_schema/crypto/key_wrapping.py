@@ -58,7 +58,7 @@ class KeyWrapping:
     ) -> KeyVersion:
         """Return a new version of `key` with `key_size_bits` random bits from the operating system.
 
-        under, version_number, form: as for `wrap`, and so are the errors. Keys that have a structure (TLS, RSA) are made
+        under, version_number, form: as for `wrap`, and so are the errors. Keys with a structure (TLS, RSA) are made
         elsewhere, and stored with `wrap`. Example::
 
             session.add(wrapping.generate(key, under="kms://root-2026"))

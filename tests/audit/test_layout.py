@@ -33,4 +33,4 @@ def test_only_the_gate_of_storage_imports_an_engine() -> None:
         if each.target.startswith(tuple(f"kms_schema.audit.storage.{engine}." for engine in ENGINES))
         and each.module.split(".")[3:4] not in ([engine] for engine in ENGINES)
     }
-    assert found == {"kms_schema.audit.storage.connected"}
+    assert found == {"kms_schema.audit.storage.open"}

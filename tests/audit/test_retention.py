@@ -13,7 +13,7 @@ import pytest
 from kms_schema.audit.proofs.prover import CannotProve, prove_consistency, prove_inclusion
 from kms_schema.audit.retention import retain
 from kms_schema.audit.retention.retain import expired
-from kms_schema.audit.storage.appended_entry import append
+from kms_schema.audit.storage.append import append
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import OpenTrail

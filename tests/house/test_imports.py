@@ -45,7 +45,7 @@ GATES = {
     "kms_schema",
     "kms_schema.audit",
     "kms_schema.audit.formats.keys",
-    "kms_schema.audit.storage.connected",
+    "kms_schema.audit.storage.open",
     "kms_schema.cli",
     "kms_schema.cli.connections",
     "kms_schema.crypto",

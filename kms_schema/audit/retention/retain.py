@@ -19,7 +19,7 @@ from kms_schema.audit.retention.archive import Exported, sha256_of, write_archiv
 from kms_schema.audit.sealing.sealer import NothingToSealError, refuse_other_key, seal_tombstone
 from kms_schema.audit.standalone import check_archive
 from kms_schema.audit.standalone.check_proof import Refused, read_key
-from kms_schema.audit.storage.appended_entry import append
+from kms_schema.audit.storage.append import append
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import OpenTrail, Snapshot

@@ -5,8 +5,8 @@ from typing import Any, NoReturn
 
 import click
 
-from kms_schema.audit.storage.appended_entry import append
-from kms_schema.cli.audit.opening import opened, print_lines, style_option, where
+from kms_schema.audit.storage.append import append
+from kms_schema.cli.audit.open import opened, print_lines, style_option, where
 from kms_schema.printable import in_a_line
 from kms_schema.vocabulary import AuditCategory, AuditSecurityLevel
 

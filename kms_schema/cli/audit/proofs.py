@@ -8,7 +8,7 @@ import click
 from kms_schema.audit.formats.checkpoints import LARGEST
 from kms_schema.audit.formats.external_checkpoints import ExternalCheckpoint
 from kms_schema.audit.proofs.prover import prove_consistency, prove_inclusion
-from kms_schema.cli.audit.opening import opened, where
+from kms_schema.cli.audit.open import opened, where
 from kms_schema.cli.audit.verify import external_checkpoint
 
 _CHECK = "python -m kms_schema.audit.standalone.check_proof proof.json --trust keys.txt"

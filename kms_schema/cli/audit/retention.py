@@ -14,7 +14,7 @@ from kms_schema.audit.retention.archive import write_archive
 from kms_schema.audit.retention.retain import Expired, Retained, expired, retain
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.cli import progress
-from kms_schema.cli.audit.opening import opened, print_note, style_option, where
+from kms_schema.cli.audit.open import opened, print_note, style_option, where
 from kms_schema.cli.audit.seals import NotPublished, published
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, signing_key
 

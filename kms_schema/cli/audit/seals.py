@@ -10,7 +10,7 @@ from kms_schema.audit.formats.keys import SigningKey, VerifierKey
 from kms_schema.audit.proofs.prover import seal_of
 from kms_schema.audit.sealing.sealer import seal
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.cli.audit.opening import opened, print_note, where
+from kms_schema.cli.audit.open import opened, print_note, where
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, signing_key, verifier_keys
 from kms_schema.printable import in_a_line
 

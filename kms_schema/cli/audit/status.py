@@ -8,7 +8,7 @@ import click
 from kms_schema.audit.formats.base64_text import to_base64
 from kms_schema.audit.sealing.status import SealingStatus, sealing_status
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.cli.audit.opening import opened, print_lines, style_option, where
+from kms_schema.cli.audit.open import opened, print_lines, style_option, where
 from kms_schema.printable import in_a_line
 
 

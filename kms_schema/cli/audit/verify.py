@@ -14,7 +14,7 @@ from kms_schema.audit.verification.parallel_snapshot import open_snapshot
 from kms_schema.audit.verification.result import VerificationResult
 from kms_schema.audit.verification.verifier import verify
 from kms_schema.cli import progress
-from kms_schema.cli.audit.opening import opened, print_lines, style_option, where
+from kms_schema.cli.audit.open import opened, print_lines, style_option, where
 from kms_schema.cli.audit.signing import existing, verifier_keys
 from kms_schema.printable import in_a_line
 

@@ -12,8 +12,8 @@ from kms_schema.audit.formats.encoding import EncodingError
 from kms_schema.audit.formats.keys import SealKeyError
 from kms_schema.audit.formats.seals import SealError
 from kms_schema.audit.proofs.prover import CannotProve
-from kms_schema.audit.storage.connected import open_trail
 from kms_schema.audit.storage.errors import TrailError
+from kms_schema.audit.storage.open import open_trail
 from kms_schema.audit.storage.transactions import OpenTrail
 from kms_schema.cli.connections import connected, url_of
 from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
