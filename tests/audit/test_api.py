@@ -96,7 +96,7 @@ with connected(sys.argv[1]) as connection:
 """
 
 
-def test_who_stops_in_the_midst_of_reading_gets_the_connection_back(database: Database) -> None:
+def test_an_interrupted_read_leaves_the_connection_usable(database: Database) -> None:
     """A process of its own: where the COPY is not ended first, ROLLBACK waits for it for ever."""
     done = subprocess.run(
         [sys.executable, "-c", STOPPED, database.url], capture_output=True, text=True, check=False, timeout=30

@@ -123,7 +123,7 @@ def test_entries_that_are_not_sealed_yet_are_no_finding(scene: Scene) -> None:
         assert evidence_found(scene) == {}
 
 
-def test_a_changed_entry_is_for_verify_to_find_and_the_verdict_says_so(scene: Scene) -> None:
+def test_the_verdict_refers_to_verify_for_changed_entries(scene: Scene) -> None:
     with scene.changed():
         scene.execute(f"UPDATE key_audit_logs SET risk_score = 99 WHERE sequence = {ENTRIES // 2}")  # noqa: S608
         report = validate(scene.connection, level="data")
@@ -134,7 +134,7 @@ def test_a_changed_entry_is_for_verify_to_find_and_the_verdict_says_so(scene: Sc
 
 
 @pytest.mark.only_on("postgresql")
-def test_what_a_seal_left_open_is_no_finding_until_nobody_can_fill_it(database: Database) -> None:
+def test_an_open_gap_is_no_finding_while_a_transaction_can_fill_it(database: Database) -> None:
     with closing(database.connect()) as one, closing(database.connect()) as slow:
         execute(slow, "BEGIN")
         write(slow, 2)
@@ -205,7 +205,7 @@ def test_sums_are_what_the_trail_says(summed: Connection) -> None:
 
 
 @pytest.mark.parametrize("change", SUMS_CHANGED)
-def test_sums_that_are_not_what_the_trail_says_are_found_and_counted_anew(summed: Connection, change: str) -> None:
+def test_wrong_sums_are_found_and_recomputed(summed: Connection, change: str) -> None:
     statement, code = SUMS_CHANGED[change]
     with guards_off(summed):
         execute(summed, statement)

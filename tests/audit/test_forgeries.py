@@ -33,7 +33,7 @@ REWRITES = {
 
 
 @pytest.mark.parametrize("rewrite", REWRITES)
-def test_what_is_sealed_anew_is_found_by_trust_or_a_checkpoint(scene: Scene, rewrite: str) -> None:
+def test_a_trail_that_is_sealed_again_is_found_by_trust_or_a_checkpoint(scene: Scene, rewrite: str) -> None:
     kept = checkpoint_of(scene.seals[-1])
     with scene.changed():
         forged(scene, *REWRITES[rewrite])
@@ -62,7 +62,7 @@ def test_checkpoints_say_what_they_found(scene: Scene) -> None:
     assert "is of the trail another.example" in scene.found(other)
 
 
-def test_signatures_that_are_stripped_are_missed_by_who_trusts_a_key(scene: Scene) -> None:
+def test_stripped_signatures_are_found_with_a_trusted_key(scene: Scene) -> None:
     with scene.changed():
         scene.execute("UPDATE key_audit_seals SET signature = NULL, verifier_key = NULL")
         assert scene.faults() == []

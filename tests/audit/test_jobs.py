@@ -70,19 +70,19 @@ def both_find_the_same(scene: Scene, *statements: str) -> VerificationResult:
 
 
 @pytest.mark.parametrize("change", SEALED)
-def test_several_find_what_one_finds(scene: Scene, change: str) -> None:
+def test_workers_find_the_faults_of_one_process(scene: Scene, change: str) -> None:
     statements, message = CHANGES[change]
     assert message in "\n".join(fault.message for fault in both_find_the_same(scene, *statements).faults)
 
 
 @pytest.mark.parametrize("change", FURTHER)
-def test_several_find_what_one_finds_in_every_part(scene: Scene, change: str) -> None:
+def test_workers_find_the_faults_of_one_process_in_every_range(scene: Scene, change: str) -> None:
     kind = "BLOB" if isinstance(scene.connection, sqlite3.Connection) else "bytea"
     verdict = both_find_the_same(scene, FURTHER[change].format(bytes=kind))
     assert verdict.sound == (change == "nothing")
 
 
-def test_several_find_an_entry_between_those_that_were_sealed(scene: Scene) -> None:
+def test_workers_find_an_entry_between_sealed_ones(scene: Scene) -> None:
     move = "UPDATE key_audit_logs SET sequence = sequence + 10 WHERE sequence > 150"
     assert not both_find_the_same(scene, move.replace("+ 10", "+ 10000"), copy_of_an_entry(scene, 0)).sound
 
@@ -95,7 +95,7 @@ def sealed(database: Database) -> Iterator[Connection]:
         yield connection
 
 
-def test_every_part_is_taken_by_somebody_and_progress_is_told(sealed: Connection) -> None:
+def test_every_range_is_verified_and_progress_is_reported(sealed: Connection) -> None:
     told: list[tuple[str, int, int]] = []
     verdict = by_several(sealed, progress=lambda *what: told.append(what))
     assert (verdict.sound, verdict.entries, verdict.seals) == (True, ENTRIES + 1, 4)
@@ -109,7 +109,7 @@ def test_from_a_seal_on(sealed: Connection) -> None:
     assert asdict(by_several(sealed, since=2))["entries"] == ENTRIES + 1 - 2 * BATCH
 
 
-def test_all_see_the_state_that_was_opened(database: Database, sealed: Connection) -> None:
+def test_all_workers_have_the_snapshot_that_was_opened(database: Database, sealed: Connection) -> None:
     with closing(database.connect()) as other, open_snapshot(open_trail(sealed), JOBS) as (snapshot, workers):
         write(other, 5)
         seal_all(other)
@@ -120,7 +120,7 @@ def test_all_see_the_state_that_was_opened(database: Database, sealed: Connectio
 
 
 @pytest.mark.only_on("postgresql")
-def test_a_process_that_comes_later_sees_the_snapshot_of_the_first(
+def test_a_worker_that_opens_later_has_the_snapshot_of_the_first(
     monkeypatch: pytest.MonkeyPatch, database: Database, sealed: Connection
 ) -> None:
     opening = WorkerPool.open
@@ -141,7 +141,7 @@ def are_gone(workers: WorkerPool) -> bool:
     return all(worker.exit_status is not None for worker in workers.workers)
 
 
-def test_whoever_stops_it_stops_all(sealed: Connection) -> None:
+def test_an_interruption_ends_all_workers(sealed: Connection) -> None:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -154,7 +154,7 @@ def test_whoever_stops_it_stops_all(sealed: Connection) -> None:
     assert by_several(sealed).sound, "the connection can be used again"
 
 
-def test_a_process_that_is_killed_is_an_error_and_never_a_verdict(sealed: Connection) -> None:
+def test_a_killed_worker_is_an_error_and_never_a_result(sealed: Connection) -> None:
     """It is stopped first, so that it dies over the part that it was given."""
     with open_snapshot(open_trail(sealed), JOBS) as (snapshot, workers):
         assert workers is not None
@@ -166,7 +166,7 @@ def test_a_process_that_is_killed_is_an_error_and_never_a_verdict(sealed: Connec
         assert are_gone(workers)
 
 
-def test_a_process_ends_when_whoever_started_it_is_gone(sealed: Connection) -> None:
+def test_a_worker_ends_with_the_process_that_started_it(sealed: Connection) -> None:
     """Its pipe is closed as it is when that one is killed."""
     del sealed
     worker = Worker()
@@ -175,7 +175,7 @@ def test_a_process_ends_when_whoever_started_it_is_gone(sealed: Connection) -> N
 
 
 @pytest.mark.only_on("postgresql")
-def test_what_the_server_says_to_another_process_is_raised_here(database: Database, sealed: Connection) -> None:
+def test_an_error_of_the_server_in_a_worker_is_raised_here(database: Database, sealed: Connection) -> None:
     with open_snapshot(open_trail(sealed), 2) as (snapshot, workers), closing(database.connect()) as other:
         mine = snapshot.session.cursor.connection.info.backend_pid  # type: ignore[attr-defined]
         ended = execute(

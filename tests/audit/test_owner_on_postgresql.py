@@ -162,7 +162,7 @@ SWALLOWERS = {
 
 @pytest.mark.parametrize("table", ["key_audit_seals", "key_audit_leaves"])
 @pytest.mark.parametrize("by", SWALLOWERS)
-def test_a_seal_that_is_swallowed_is_not_said_to_be_made(database: Database, table: str, by: str) -> None:
+def test_a_seal_that_is_discarded_is_an_error(database: Database, table: str, by: str) -> None:
     with owned(database) as trail:
         write(trail.connection, 1)
         execute(trail.connection, SWALLOWERS[by].format(table=table))
@@ -172,14 +172,14 @@ def test_a_seal_that_is_swallowed_is_not_said_to_be_made(database: Database, tab
 
 
 @pytest.mark.parametrize("by", SWALLOWERS)
-def test_an_entry_that_is_swallowed_is_not_said_to_be_written(database: Database, by: str) -> None:
+def test_an_entry_that_is_discarded_is_an_error(database: Database, by: str) -> None:
     with owned(database) as trail:
         execute(trail.connection, SWALLOWERS[by].format(table="key_audit_logs"))
         with pytest.raises((TrailError, psycopg.errors.FeatureNotSupported), match=r"discards|INSERT RETURNING"):
             append(open_trail(trail.connection), event_type="X", event_category="SECURITY", event_description="x")
 
 
-def test_an_owner_backdates_what_is_not_sealed_yet(database: Database) -> None:
+def test_an_owner_can_backdate_unsealed_entries(database: Database) -> None:
     """What stays open: a seal says that an entry has not changed since, not that it was true."""
     with owned(database) as trail:
         execute(

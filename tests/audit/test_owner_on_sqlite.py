@@ -187,7 +187,7 @@ def test_nothing_can_be_written_over_a_connection_that_reads(database: Database)
 
 
 @pytest.mark.parametrize("table", ["key_audit_seals", "key_audit_leaves", "key_audit_logs"])
-def test_what_a_trigger_swallows_is_not_said_to_be_written(database: Database, table: str) -> None:
+def test_a_row_that_a_trigger_discards_is_an_error(database: Database, table: str) -> None:
     with owned(database) as trail:
         execute(trail.connection, f"CREATE TRIGGER aa BEFORE INSERT ON {table} BEGIN SELECT RAISE(IGNORE); END")
         assert trail.codes() == {"KMS142"}

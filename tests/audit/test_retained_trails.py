@@ -88,7 +88,7 @@ def test_every_checkpoint_and_proof_of_before_two_cuts_holds(cut: Cut) -> None:
         assert check(proof.encode(), [read_key(str(KEY.verifier))])
 
 
-def test_verification_since_any_seal_and_in_several_processes_finds_the_same(cut: Cut) -> None:
+def test_verification_since_any_seal_and_with_workers_finds_the_same(cut: Cut) -> None:
     with closing(cut.place.database.connect()) as connection:
         for number, checkpoint in enumerate(cut.checkpoints, 1):
             with open_trail(connection).reading() as trail:

@@ -223,7 +223,7 @@ def test_nothing_is_removed_beside_an_entry_that_was_put_in_afterwards(place: Re
     assert (list(tmp_path.iterdir()), first_kept(place)) == ([], 1)
 
 
-def test_an_export_that_another_sealer_took_first_is_written_down_and_sealed_anew(
+def test_an_export_that_another_sealer_sealed_first_is_recorded_and_sealed_again(
     place: Retaining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A tombstone is a line of a seal, and there is no seal of nothing."""

@@ -130,7 +130,7 @@ def outcome(connection: Connection, statement: str) -> str:
 
 @pytest.mark.only_on("postgresql")
 @pytest.mark.parametrize("who", WHO)
-def test_nobody_removes_anything_but_retention_what_is_under_a_tombstone(scene: Scene, who: str) -> None:
+def test_only_retention_removes_entries_and_only_under_a_tombstone(scene: Scene, who: str) -> None:
     roles, first, comes_of_it = WHO[who]
     with scene.session(roles) as connection:
         execute(connection, first.format(prefix=scene.place.prefix))
@@ -177,7 +177,7 @@ def test_a_function_that_was_given_to_another_removes_no_more_than_for_retention
 
 
 @pytest.mark.only_on("postgresql")
-def test_nothing_is_begun_where_nobody_may_remove_anything(database: Database, tmp_path: Path) -> None:
+def test_nothing_is_exported_if_no_role_may_remove_entries(database: Database, tmp_path: Path) -> None:
     """Without the role retention refuses, and leaves neither archive nor tombstone."""
     with retaining(database) as place, closing(database.connect()) as connection:
         place.write()

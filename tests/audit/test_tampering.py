@@ -174,7 +174,7 @@ def test_what_an_owner_does_is_found_and_named(scene: Scene, change: str) -> Non
 
 
 @pytest.mark.parametrize("place", ["of an entry that is gone", "of none", "that is the highest"])
-def test_an_entry_put_in_afterwards_is_found(scene: Scene, place: str) -> None:
+def test_an_inserted_entry_is_found(scene: Scene, place: str) -> None:
     with scene.changed():
         sequence = 150
         if place == "of an entry that is gone":

@@ -239,7 +239,7 @@ def test_a_tombstone_that_was_changed_after_the_cut_is_found(place: Retaining, t
         assert found in said(connection)
 
 
-def test_who_has_the_signing_key_cannot_bury_what_is_to_be_kept(connection: Connection) -> None:
+def test_the_signing_key_cannot_write_a_tombstone_for_retained_entries(connection: Connection) -> None:
     """The database looks at each entry itself."""
     leaves, last = end_of_expired(connection)
     write(connection, 1)
@@ -249,9 +249,7 @@ def test_who_has_the_signing_key_cannot_bury_what_is_to_be_kept(connection: Conn
     assert said(connection) == ""
 
 
-def test_the_checkpoint_of_a_cut_holds_against_whoever_signs_another_with_the_same_key(
-    place: Retaining, tmp_path: Path
-) -> None:
+def test_the_checkpoint_of_a_cut_reveals_another_cut_signed_with_the_same_key(place: Retaining, tmp_path: Path) -> None:
     """A tombstone that names another archive is another seal over the same tree."""
     place.write()
     (done,) = place.retain(tmp_path)

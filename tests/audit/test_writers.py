@@ -59,14 +59,14 @@ def writer(database: Database, trail: Owned) -> Iterator[Connection]:
 
 @pytest.mark.only_on("postgresql")
 @pytest.mark.parametrize("attack", OWNERS_ALONE)
-def test_who_only_writes_takes_no_guard_away(writer: Connection, attack: str) -> None:
+def test_a_writer_cannot_remove_protections(writer: Connection, attack: str) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         execute(writer, OWNERS_ALONE[attack])
 
 
 @pytest.mark.only_on("postgresql")
 @pytest.mark.parametrize("verb", ["UPDATE", "DELETE", "TRUNCATE"])
-def test_who_only_writes_is_refused_by_the_guards(writer: Connection, verb: str) -> None:
+def test_a_writer_is_refused_by_the_guard_triggers(writer: Connection, verb: str) -> None:
     statement = {
         "UPDATE": "UPDATE key_audit_logs SET risk_score = 0",
         "DELETE": "DELETE FROM key_audit_logs",
@@ -77,7 +77,7 @@ def test_who_only_writes_is_refused_by_the_guards(writer: Connection, verb: str)
 
 
 @pytest.mark.only_on("postgresql")
-def test_a_trigger_that_swallows_entries_takes_a_right_that_is_granted_to_nobody(
+def test_a_trigger_that_discards_entries_needs_a_privilege_that_is_granted_to_no_role(
     database: Database, trail: Owned, writer: Connection
 ) -> None:
     """Whoever has TRIGGER on the table may silence it without owning it: rights are a finding."""
@@ -89,7 +89,7 @@ def test_a_trigger_that_swallows_entries_takes_a_right_that_is_granted_to_nobody
         assert "KMS302" in trail.codes()
 
 
-def test_a_seal_that_who_may_insert_put_in_is_found(trail: Owned) -> None:
+def test_a_seal_that_a_writer_inserted_is_found(trail: Owned) -> None:
     """The guards hold its place and its size; what it says is for verification."""
     last, size, sequence = execute(
         trail.connection,
