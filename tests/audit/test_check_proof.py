@@ -1,4 +1,4 @@
-"""The checker that a stranger runs: true proofs hold, and nothing that is changed anywhere does."""
+"""The standalone checker: valid proofs hold, and a proof with any change does not."""
 
 import copy
 import json
@@ -168,7 +168,7 @@ def test_a_tree_that_shrank_is_refused() -> None:
 
 
 def test_a_trail_that_was_rewritten_is_refused() -> None:
-    """Whoever has the database and the key can seal a new trail, but not make it grow out of the old one."""
+    """The owner of database and key can seal a new trail, but cannot make it an extension of the old one."""
     rewritten = sign(sealed(11).text.replace("\n11\n", "\n11\n", 1).replace(_root(11), _root(10)), KEY)
     for document in (json.loads(consistency(7, 11)), json.loads(consistency(4, 11))):
         lie = document | {"new_checkpoint": str(rewritten)}

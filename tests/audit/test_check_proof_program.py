@@ -1,4 +1,4 @@
-"""The checker as the program that a stranger runs: alone, from any folder, with its options and exit statuses."""
+"""The standalone checker as a program: alone, from any folder, with its options and exit statuses."""
 
 import ast
 import subprocess

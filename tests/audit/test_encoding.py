@@ -68,7 +68,7 @@ def test_an_entry_is_its_leaf_prefix_and_hash_of_rfc_6962() -> None:
 
 
 def test_a_small_entry_byte_by_byte() -> None:
-    """As docs/audit.md describes it, written down by hand."""
+    """The bytes as docs/audit.md describes them, written out."""
     null = b"\xff\xff\xff\xff"
     expected = (
         b"\x00\x13"

@@ -18,7 +18,7 @@ from tests.support.violations.triggers_disabled import guards_off
 TAMPERED: dict[str, tuple[str, dict[str, str]]] = {
     "an entry removed": ("DELETE FROM key_audit_logs WHERE sequence = 150", {"KMS513": "sequences 101 to 200"}),
     "all entries removed": ("DELETE FROM key_audit_logs", {"KMS513": "and have 0 entries of 100"}),
-    "a seal in the midst removed": (
+    "a middle seal removed": (
         "DELETE FROM key_audit_seals WHERE seal_number = 2", {"KMS511": "seal 3 does not follow seal 1"},
     ),
     "the first seal removed": (
@@ -71,7 +71,7 @@ TAMPERED: dict[str, tuple[str, dict[str, str]]] = {
         "UPDATE key_audit_subtrees SET position = 1", {"KMS512": "the subtrees of level 8 are 1"},
     ),
 }  # fmt: skip
-"""What is done past the guards, and the codes that must be found, each with something that it says."""
+"""Changes with the triggers disabled, and the codes that must be found, each with a part of its message."""
 
 
 def evidence_found(scene: Scene) -> dict[str, str]:

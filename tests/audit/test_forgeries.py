@@ -17,7 +17,7 @@ from tests.support.violations.triggers_disabled import guards_off
 
 
 def forged(scene: Scene, *statements: str, key: Any = FORGER) -> None:
-    """Throw the evidence away, do something, and seal anew."""
+    """Delete the evidence, make a change, and seal again."""
     for table in (SEALS, LEAVES, SUBTREES):
         scene.execute(f"DELETE FROM {table}")
     for statement in statements:

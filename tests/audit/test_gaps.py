@@ -76,7 +76,7 @@ class Model:
         return made is not None
 
     def restore(self) -> None:
-        """Go on in another cluster, from a dump of this moment: its ids begin anew, and nobody is at work in it."""
+        """Continue in another cluster, from a dump: its transaction ids start again, and no transaction is open."""
         self.ids.clear()
         self.drawn.clear()
         self.next_id, self.latest_over, self.cluster = 1, 0, self.cluster + 1

@@ -1,6 +1,6 @@
-"""What an owner or superuser of PostgreSQL does past the guards: really done, and found by verification or validator.
+"""Attacks by an owner or superuser of PostgreSQL: carried out, and found by the verification or the validator.
 
-What is done to rows alone, with the guards away, is in `test_tampering.py`; the files of the server are in
+Changes of rows with the triggers disabled are in `test_tampering.py`; the files of the server are in
 `test_files_of_the_server.py`.
 """
 
@@ -89,17 +89,17 @@ ATTACKS = {
         f" ALTER TABLE key_audit_logs ENABLE ALWAYS TRIGGER {NO_DELETE}",
         GONE, "KMS212",
     ),
-    "a trigger that swallows entries": attack(
-        "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
-        " CREATE TRIGGER aa BEFORE INSERT ON key_audit_logs FOR EACH ROW EXECUTE FUNCTION swallow()",
+    "a trigger that discards entries": attack(
+        "CREATE FUNCTION discard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+        " CREATE TRIGGER aa BEFORE INSERT ON key_audit_logs FOR EACH ROW EXECUTE FUNCTION discard()",
         "sound", "KMS142",
     ),
-    "a rule that swallows entries": attack(
+    "a rule that discards entries": attack(
         "CREATE RULE mute AS ON INSERT TO key_audit_logs DO INSTEAD NOTHING", "sound", "KMS192",
     ),
     "a trigger switched off in the catalog": attack(
         f"UPDATE pg_trigger SET tgenabled = 'D' WHERE tgname = '{NO_UPDATE}';"
-        f" UPDATE pg_class SET relname = relname WHERE relname = 'key_audit_logs'; {CALM}",  # has it read anew
+        f" UPDATE pg_class SET relname = relname WHERE relname = 'key_audit_logs'; {CALM}",  # so that it is read again
         CHANGED, "KMS145",
     ),
     "a body changed in the catalog": attack(
@@ -144,7 +144,7 @@ def test_a_trail_that_was_dropped_is_said_to_be_gone(database: Database) -> None
 
 
 def test_a_view_is_not_taken_for_the_trail(database: Database) -> None:
-    """It could show what was sealed to whoever verifies, and something else to everybody else."""
+    """A view could show the sealed rows to the verifier, and other rows to everybody else."""
     with owned(database) as trail:
         execute(trail.connection, "ALTER TABLE key_audit_logs RENAME TO hidden")
         execute(trail.connection, "CREATE VIEW key_audit_logs AS SELECT * FROM hidden")
@@ -154,8 +154,8 @@ def test_a_view_is_not_taken_for_the_trail(database: Database) -> None:
 
 
 SWALLOWERS = {
-    "a trigger": "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
-    " CREATE TRIGGER aa BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION swallow()",
+    "a trigger": "CREATE FUNCTION discard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+    " CREATE TRIGGER aa BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION discard()",
     "a rule": "CREATE RULE mute AS ON INSERT TO {table} DO INSTEAD NOTHING",
 }
 

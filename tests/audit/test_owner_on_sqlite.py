@@ -1,4 +1,4 @@
-"""What somebody with the file does past the guards of SQLite: really done, and found by verification or validator."""
+"""Attacks with access to the SQLite file: carried out, and found by the verification or the validator."""
 
 import shutil
 import signal
@@ -150,7 +150,7 @@ def test_a_view_is_not_taken_for_the_trail(database: Database, table: str) -> No
 def test_a_trigger_left_in_the_file_does_not_act_through_our_commands(
     database: Database, left: str, command: str, tmp_path: Path
 ) -> None:
-    """With the guards away it could do so: what stops it is that our connections let triggers write nothing."""
+    """With the guard triggers dropped it could write: our connections refuse writes by triggers."""
     table = {"seal": "key_audit_seals", "append": "key_audit_logs"}[command]
     with owned(database) as trail:
         write(trail.connection, 1)

@@ -1,4 +1,4 @@
-"""From a table to a stranger: entries that the database holds are proved, and one that its owner changed is not."""
+"""Proofs from a database: its entries are proved, and an entry that its owner changed is not."""
 
 import datetime as dt
 

@@ -26,7 +26,7 @@ RESTORING = "-c kms.restore=on"
 
 @pytest.fixture(scope="module")
 def elsewhere(engine_name: str) -> Iterator[PostgresqlEngine]:
-    """Another cluster, whose transaction ids begin anew."""
+    """Another cluster, whose transaction ids start again."""
     programs = find_programs(int(engine_name.removeprefix("postgresql-")))
     with closing(PostgresqlEngine(engine_name, programs)) as engine:
         yield engine

@@ -108,7 +108,7 @@ def test_what_is_left_of_a_removal_verifies_in_any_way(place: Retaining, tmp_pat
         seal_all(connection, batch=BATCH)
         write(connection, KEPT)
         seal_all(connection)
-        place.bury(tmp_path)
+        place.write_tombstone(tmp_path)
         with guards_off(connection):
             execute(connection, "DELETE FROM key_audit_logs WHERE sequence <= 400")
         for jobs in 1, 2:

@@ -100,7 +100,7 @@ def scene(engines: Engines, engine_name: str, tmp_path_factory: pytest.TempPathF
     database = engine.create(engines.migrated(engine_name, "template"))
     with retaining(database, owner=True) as place, closing(database.connect()) as connection:
         place.write(kept=0)
-        place.bury(tmp_path_factory.mktemp("archive"))
+        place.write_tombstone(tmp_path_factory.mktemp("archive"))
         age(database, 0, kept=36500, rows="sequence = 4")  # as if the tombstone were for what is to be kept
         write(connection, 1)
         bare = written_sequences(connection)[-1]
@@ -159,7 +159,7 @@ def test_the_function_is_for_retention_alone(scene: Scene, role: Role, comes_of_
 
 @pytest.mark.only_on("postgresql")
 def test_a_function_that_was_given_to_another_removes_no_more_than_for_retention(scene: Scene) -> None:
-    """Who is to remove anything is who owns the function, whoever that is; what goes is the same."""
+    """The owner of the function may remove entries, whichever role it is; the removed entries are the same."""
     removal = "FUNCTION remove_expired_key_audit_logs()"
     rights = ("DELETE, SELECT ON key_audit_logs, key_audit_tombstones, key_audit_seals", f"EXECUTE ON {removal}")
     with login(scene.place.database, *rights) as seen, scene.session(()) as superuser:

@@ -1,4 +1,4 @@
-"""Who owns the trail can change it, and cannot do so unnoticed: each change is found, and the right row named."""
+"""The owner can change the trail, but not unnoticed: each change is found, and its row is named."""
 
 import sqlite3
 
@@ -72,7 +72,7 @@ CHANGES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "all entries removed": (("DELETE FROM key_audit_logs",), "sequence 1 was sealed and is gone"),
     "the first seal removed": (("DELETE FROM key_audit_seals WHERE seal_number = 1",), "seal 2: the seals before it"),
-    "a seal in the midst removed": (
+    "a middle seal removed": (
         ("DELETE FROM key_audit_seals WHERE seal_number = 2",),
         "seal 3: it comes after seal 1",
     ),

@@ -87,7 +87,7 @@ def test_a_tombstone_that_may_not_be_is_refused(connection: Connection) -> None:
 
 def test_a_tombstone_reaches_further_than_the_one_before(place: Retaining, tmp_path: Path) -> None:
     place.write(kept=0)
-    place.bury(tmp_path)
+    place.write_tombstone(tmp_path)
     with closing(place.database.connect()) as connection:
         leaves, last = end_of_expired(connection)
         seal_all(connection)
@@ -165,7 +165,7 @@ def put_in_and_used(connection: Connection) -> None:
 
 
 def sealed_by(signer: SigningKey | None) -> Callable[[Connection], None]:
-    """Return what signs the newest seal anew, with a tombstone, by another key or by none."""
+    """Return a change that signs the newest seal again, with a tombstone, by another key or by none."""
 
     def seal(connection: Connection) -> None:
         leaves, last = end_of_expired(connection)
@@ -177,7 +177,7 @@ def sealed_by(signer: SigningKey | None) -> Callable[[Connection], None]:
 
 
 def sign_anew(connection: Connection, signer: SigningKey | None) -> None:
-    """Sign the newest seal, as it is now, where nothing guards it."""
+    """Sign the present newest seal, with the triggers disabled."""
     with open_trail(connection).reading() as trail:
         newest = trail.seals.last()
     assert newest is not None
@@ -266,7 +266,7 @@ def test_the_checkpoint_of_a_cut_reveals_another_cut_signed_with_the_same_key(pl
 
 
 def test_a_tombstone_that_divides_nothing_is_found_even_under_a_true_key(connection: Connection) -> None:
-    """Who has the key and takes the guards away signs what he likes: it does not go with the leaves."""
+    """With the key and without triggers any tombstone can be signed, but it does not agree with the leaves."""
     leaves, last = end_of_expired(connection)
     write(connection, 1)
     with guards_off(connection):

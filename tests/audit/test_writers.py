@@ -1,4 +1,4 @@
-"""What who may write the tables, and does not own them, can do to the trail: every right that a GRANT gives."""
+"""Attacks by a role with every privilege on the tables that is not their owner."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -47,11 +47,11 @@ def trail(database: Database) -> Iterator[Owned]:
 
 @pytest.fixture
 def writer(database: Database, trail: Owned) -> Iterator[Connection]:
-    """A role with every right on the tables but TRIGGER and REFERENCES, and none of their owner's."""
+    """A role with every privilege on the tables except TRIGGER and REFERENCES, which does not own them."""
     del trail  # what is granted on what it sealed
-    rights = [f"SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON {table}" for table in TABLES]
+    privileges = [f"SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON {table}" for table in TABLES]
     with (
-        login(database, *rights, f"TEMPORARY ON DATABASE {database.name}") as role,
+        login(database, *privileges, f"TEMPORARY ON DATABASE {database.name}") as role,
         closing(role.connect()) as connection,
     ):
         yield connection
@@ -80,7 +80,7 @@ def test_a_writer_is_refused_by_the_guard_triggers(writer: Connection, verb: str
 def test_a_trigger_that_discards_entries_needs_a_privilege_that_is_granted_to_no_role(
     database: Database, trail: Owned, writer: Connection
 ) -> None:
-    """Whoever has TRIGGER on the table may silence it without owning it: rights are a finding."""
+    """A role with TRIGGER on the table can discard its rows without owning it: the privilege is a finding."""
     made = "CREATE TRIGGER aa BEFORE INSERT ON key_audit_logs FOR EACH ROW EXECUTE FUNCTION"
     refused(
         writer, f"{made} suppress_redundant_updates_trigger()", rule="permission denied for table", sqlstate="42501"
@@ -90,7 +90,7 @@ def test_a_trigger_that_discards_entries_needs_a_privilege_that_is_granted_to_no
 
 
 def test_a_seal_that_a_writer_inserted_is_found(trail: Owned) -> None:
-    """The guards hold its place and its size; what it says is for verification."""
+    """The guard triggers check its place and size; the verification checks its content."""
     last, size, sequence = execute(
         trail.connection,
         "SELECT seal_number, tree_size, last_sequence FROM key_audit_seals ORDER BY seal_number DESC LIMIT 1",

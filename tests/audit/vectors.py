@@ -36,8 +36,8 @@ def restoring(shared: SharedDatabase) -> None:
     if shared.dialect == "postgresql":
         execute(shared.connection, "SET LOCAL kms.restore = on")
         return
-    guards = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'guard_key_audit_log_insert%'"
-    for (name,) in execute(shared.connection, guards).fetchall():
+    triggers = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'guard_key_audit_log_insert%'"
+    for (name,) in execute(shared.connection, triggers).fetchall():
         execute(shared.connection, f"DROP TRIGGER {name}")
 
 

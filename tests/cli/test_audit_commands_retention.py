@@ -98,7 +98,7 @@ def test_a_dry_run_writes_nothing(prepared: Prepared) -> None:
 
 
 def test_what_an_earlier_run_left_is_said(prepared: Prepared) -> None:
-    prepared.place.bury(prepared.archive)
+    prepared.place.write_tombstone(prepared.archive)
     done = prepared.retain()
     assert done.status == 0
     assert done.err == f"removed entries of an earlier run: {prepared.sequences()[0] - 1}\n"

@@ -11,7 +11,7 @@ from kms_schema.crypto import CryptoError, EnvelopeFormat, KeyWrapping, WrapperE
 from kms_schema.crypto import dependents as dependents_module
 from kms_schema.models import HsmConfiguration, KeyAuditLog, KeyMaster, KeyVersion, current_time
 from kms_schema.vocabulary import KeyStatus, KeyType
-from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT, a_key, an_hsm, kept, past_the_guards
+from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT, a_key, an_hsm, kept, with_triggers_disabled
 from tests.crypto.wrapped_trees import CREDENTIALS, Tree, held, wrappers
 from tests.support.engines import Database
 
@@ -103,7 +103,7 @@ def some_dependent(session: Session) -> Any:
 
 def spoil(database: Database, version: Any) -> None:
     identity = version.hex if database.dialect == "sqlite" else version
-    past_the_guards(database, "key_versions", identity, encrypted_key_data=b"\x01" + bytes(60))
+    with_triggers_disabled(database, "key_versions", identity, encrypted_key_data=b"\x01" + bytes(60))
 
 
 def test_a_row_that_does_not_open_is_named_and_stays_and_the_others_move(
