@@ -48,13 +48,13 @@ def still_open(gaps: Iterable[Gap], *, over_below: int | None, looked_until: int
     looked_until: the last sequence that was read; None if all were. The rest of a gap stays, with an `xmax` below every
     open transaction.
     """
-    kept = []
+    left = []
     for gap in gaps:
         if over_below is not None and gap.xmax > over_below:
-            kept.append(gap)
+            left.append(gap)
         elif looked_until is not None and gap.last > looked_until:
-            kept.append(Gap(max(gap.first, looked_until + 1), gap.last, 0))
-    return kept
+            left.append(Gap(max(gap.first, looked_until + 1), gap.last, 0))
+    return left
 
 
 def without(gaps: Iterable[Gap], taken: Sequence[Run]) -> list[Gap]:

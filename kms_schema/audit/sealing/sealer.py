@@ -200,6 +200,6 @@ def _open_gaps(
     if xmax is None:
         return ()  # SQLite: writers take turns, and no sequence is left out
     last_taken = growth.members[-1].last
-    kept = still_open(gaps, over_below=over_below, looked_until=last_taken if growth.full else None)
-    fresh = [Gap(last + 1, last_taken, xmax)] if last_taken > last else []
-    return tuple(without([*kept, *fresh], growth.members))
+    open_gaps = still_open(gaps, over_below=over_below, looked_until=last_taken if growth.full else None)
+    new = [Gap(last + 1, last_taken, xmax)] if last_taken > last else []
+    return tuple(without([*open_gaps, *new], growth.members))

@@ -27,7 +27,7 @@ class SealingStatus:
     age: float | None = None
     """Its age in seconds, by the database's clock."""
 
-    def too_far(self, max_lag: int | None, max_age: float | None) -> list[str]:
+    def exceeded(self, max_lag: int | None, max_age: float | None) -> list[str]:
         """Return a sentence for each limit that is exceeded.
 
         max_lag: the most unsealed entries. max_age: the greatest age of one, in seconds. None for no limit.

@@ -77,7 +77,7 @@ class SharedRanges:
         with ThreadPoolExecutor(len(workers.workers)) as pool:
             try:
                 self._futures += [pool.submit(self._take, partial(_order, worker)) for worker in workers.workers]
-                meanwhile(self._told)
+                meanwhile(self._tell_and_check)
                 self._take(self._verify_here)
                 while wait(self._futures, _SECONDS).not_done:
                     self._report()
@@ -107,7 +107,7 @@ class SharedRanges:
 
         return verify_range(self._snapshot, part, tell)
 
-    def _told(self, what: str, count: int) -> None:
+    def _tell_and_check(self, what: str, count: int) -> None:
         self._tell(what, count)
         self._raise_from_workers()
 

@@ -32,7 +32,7 @@ def _seal_or_file(_context: click.Context, _parameter: click.Parameter, text: st
 
 @click.command(
     "prove",
-    epilog=f"\b\nExamples:\n  kms-schema audit prove 4711 > proof.json\n  {_CHECK} --checkpoint kept.txt"
+    epilog=f"\b\nExamples:\n  kms-schema audit prove 4711 > proof.json\n  {_CHECK} --checkpoint checkpoint.txt"
     f"\n  kms-schema audit prove 0193a5b2-7c10-7000-8000-000000000001 --seal 12{_STATUS}",
 )
 @click.argument("entry", callback=_entry)
@@ -56,7 +56,7 @@ def prove_command(database_url: str | None, schema: str, entry: uuid.UUID | int,
 @click.command(
     "consistency",
     epilog="\b\nExamples:\n  kms-schema audit consistency 3 12 > proof.json"
-    f"\n  kms-schema audit consistency kept.txt 12 > proof.json\n  {_CHECK} --checkpoint kept.txt{_STATUS}",
+    f"\n  kms-schema audit consistency checkpoint.txt 12 > proof.json\n  {_CHECK} --checkpoint checkpoint.txt{_STATUS}",
 )
 @click.argument("old", callback=_seal_or_file)
 @click.argument("new", callback=_seal_or_file)

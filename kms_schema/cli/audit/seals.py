@@ -57,7 +57,7 @@ def seal_command(  # noqa: PLR0913, PLR0917  (click passes each option by name)
     with opened(database_url, schema, writing=True) as trail:
         try:
             for made in seal(trail, signer, origin=origin, next_key=successor):
-                _tell(made)
+                _report(made)
                 failed |= publish is not None and not published(made, publish)
         finally:
             # One note, even if a long backlog took several seals: the last seal covers the entries of the others.
@@ -85,7 +85,7 @@ def _successor(path: Path | None, signer: SigningKey | None) -> VerifierKey | No
     return keys[0] if keys else None
 
 
-def _tell(made: StoredSeal) -> None:
+def _report(made: StoredSeal) -> None:
     click.echo(in_a_line(f"seal {made.number} of {made.origin}, tree size {made.tree_size}"), err=True)
     if made.verifier_key is None:
         click.echo(_UNSIGNED.format(made.number), err=True)

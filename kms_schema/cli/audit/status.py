@@ -31,7 +31,7 @@ def status_command(
     """
     with opened(database_url, schema) as trail, trail.reading() as snapshot:
         found = sealing_status(snapshot)
-        passed = found.too_far(max_lag, max_age)
+        passed = found.exceeded(max_lag, max_age)
         text = _json(found, passed) if style == "json" else "\n".join(map(in_a_line, _lines(found, passed)))
     print_lines(text)
     return int(bool(passed))

@@ -21,7 +21,7 @@ from kms_schema.printable import in_a_line
 
 @click.command(
     "verify",
-    epilog="\b\nExamples:\n  kms-schema audit verify --checkpoint kept.txt --trust keys.txt"
+    epilog="\b\nExamples:\n  kms-schema audit verify --checkpoint checkpoint.txt --trust keys.txt"
     "\n  kms-schema audit verify --since 120 --checkpoint checkpoint-120.txt"
     "\n  kms-schema audit verify --format json"
     "\n\n\b\nExit status: 0 the trail is what was sealed, 1 it is not, or nothing is sealed, 2 usage, 3 could not"
