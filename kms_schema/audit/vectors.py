@@ -1,9 +1,9 @@
-"""Write `vectors.json`, entries with their bytes and hashes, for whoever writes the encoding anew.
+"""Write `vectors.json`, entries with their bytes and hashes, for other implementations of the encoding.
 
     python -m kms_schema.audit.vectors            # write it
     python -m kms_schema.audit.vectors --check    # exit 1 where it is not current
 
-The tests insert each of them into real databases and demand these bytes of PostgreSQL itself.
+The tests insert each entry into real databases, and require the same bytes from PostgreSQL.
 """
 
 import json

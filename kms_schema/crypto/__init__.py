@@ -1,6 +1,6 @@
 """Envelope encryption of key material and of HSM credentials. See docs/crypto.md.
 
-What follows is imported when it is first used; `kms_schema.models` and the validator need none of it.
+The names below are imported on first use; `kms_schema.models` and the validator use none of them.
 """
 
 from importlib import import_module
@@ -54,7 +54,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for."""
+    """Import a name on first use."""
     if name in _WHERE:
         return getattr(import_module(_WHERE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,14 +1,14 @@
-"""What an envelope is bound to: the row's identity, its column, and this encoding's version. See docs/crypto.md.
+"""The associated data of an envelope: the version of this encoding, the column, and the row's identity.
 
-The bytes are fields one after another, each with its length in four bytes, big endian, before it; so no two different
-lists of fields have the same bytes.
+The bytes are the fields in order, each after its length in four bytes, big-endian, so that different lists of fields
+have different bytes. docs/crypto.md describes them.
 """
 
 import uuid
 from typing import NamedTuple
 
 ENCODING = "kms-schema/envelope/v1"
-"""The first field, and what `encryption_metadata` calls the encoding."""
+"""The first field, and the name of the encoding in `encryption_metadata`."""
 
 BOUND_TO_KEY_VERSION = (
     "key_versions.id",
@@ -18,18 +18,18 @@ BOUND_TO_KEY_VERSION = (
     "key_masters.algorithm",
     "key_versions.version_number",
 )
-"""What `encryption_metadata` says is bound, after encoding, table and column. The database lets none of it change."""
+"""The fields after encoding, table and column, as `encryption_metadata` lists them. The database refuses changes."""
 
 
 def fields(*values: bytes) -> bytes:
-    """Return the values, each behind its length in four bytes."""
+    """Return the values, each after its length in four bytes."""
     return b"".join(len(value).to_bytes(4, "big") + value for value in values)
 
 
 class KeyIdentity(NamedTuple):
-    """What a row of `key_masters` is, in the columns' own names.
+    """The identity of a row of `key_masters`, by its column names.
 
-    Key type and algorithm are in it so that a key is not put to another use than the one that it was made for.
+    It includes key type and algorithm, so that a key cannot be used for another purpose than its own.
     """
 
     id: uuid.UUID
@@ -39,14 +39,14 @@ class KeyIdentity(NamedTuple):
 
 
 def of_key_version(version_id: uuid.UUID, version_number: int, key: KeyIdentity) -> bytes:
-    """Return what the material of a version is bound to."""
+    """Return the associated data of the material of version `version_id`, number `version_number`, of `key`."""
     texts = (text.encode() for text in (key.key_id, key.key_type, key.algorithm))
     number = version_number.to_bytes(4, "big")
     return _place("key_versions", "encrypted_key_data", version_id.bytes, key.id.bytes, *texts, number)
 
 
 def of_hsm_configuration(configuration_id: uuid.UUID) -> bytes:
-    """Return what the credentials of an HSM are bound to. Nothing else of that row never changes."""
+    """Return the associated data of an HSM's credentials: the id, the only column that never changes."""
     return _place("hsm_configurations", "authentication_config", configuration_id.bytes)
 
 

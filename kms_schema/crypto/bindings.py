@@ -1,4 +1,4 @@
-"""What an envelope is bound to, of the models; and what a version's row says about its envelope."""
+"""The identity that an envelope is bound to, from the models, and the metadata of a version's envelope."""
 
 import secrets
 import time
@@ -20,14 +20,14 @@ from kms_schema.models import HsmConfiguration, KeyMaster, KeyVersion
 
 
 class NewVersion(NamedTuple):
-    """A version before it is made: its id, and what its envelope is bound to."""
+    """The identity of a version that does not exist yet: its id, and the associated data of its envelope."""
 
     id: uuid.UUID
     place: bytes
 
 
 def new_version(key: KeyMaster, version_number: int) -> NewVersion:
-    """Return the identity of a new version. A key that is not in the database yet gets its id as well."""
+    """Return the identity of a new version. A key without an id gets one."""
     key.id = key.id or time_ordered_id()
     version_id = time_ordered_id()
     return NewVersion(version_id, _place(version_id, version_number, key))
@@ -39,13 +39,13 @@ def of_version(version: KeyVersion) -> bytes:
 
 
 def of_configuration(configuration: HsmConfiguration) -> bytes:
-    """Return the associated data of an HSM's credentials. One that is not in the database yet gets its id."""
+    """Return the associated data of an HSM's credentials. A configuration without an id gets one."""
     configuration.id = configuration.id or time_ordered_id()
     return of_hsm_configuration(configuration.id)
 
 
 def metadata(form: EnvelopeFormat) -> dict[str, Any]:
-    """Return `encryption_metadata` of a version: for people and other programs. Nothing of it is secret."""
+    """Return `encryption_metadata` of a version, for people and other programs. It has no secrets."""
     return {
         "format": int(form),
         "algorithm": form.algorithm,
@@ -55,23 +55,23 @@ def metadata(form: EnvelopeFormat) -> dict[str, Any]:
 
 
 def check_metadata(envelope: bytes, given: Mapping[str, Any] | None) -> None:
-    """Raise `OpeningRefusedError` where this package did not make the envelope, and say what did.
+    """Raise `OpeningRefusedError` if another program made the envelope.
 
-    It is the better message alone: an envelope that others have made would not open.
+    It would not open in any case; this check gives the better message.
     """
     try:
         expected = metadata(format_of(envelope))
     except NotAnEnvelopeError as error:
         raise OpeningRefusedError(str(error)) from None
     if (given or {}).get("format") != expected["format"]:
-        raise OpeningRefusedError("encryption_metadata names another format than the envelope has")
+        raise OpeningRefusedError("encryption_metadata does not name the format of the envelope")
     bound = (given or {}).get("associated_data")
     if not isinstance(bound, Mapping) or bound.get("encoding") != ENCODING:
-        raise OpeningRefusedError(f"encryption_metadata does not say {ENCODING}: another program made this envelope")
+        raise OpeningRefusedError(f"encryption_metadata does not name {ENCODING}: another program made this envelope")
 
 
 def time_ordered_id() -> uuid.UUID:
-    """Return a UUID of version 7 (RFC 9562), as the database makes them: rows that come together stay together."""
+    """Return a UUID of version 7 (RFC 9562), as the database makes them, so that new rows are next to each other."""
     milliseconds = time.time_ns() // 1_000_000
     number = milliseconds << 80 | secrets.randbits(80)
     number = number & ~(0xF << 76) | 7 << 76

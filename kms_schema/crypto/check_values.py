@@ -1,8 +1,8 @@
-"""Key check values: which key this is, without giving anything of it away.
+"""Key check values: they identify a key without revealing it.
 
-HMAC-SHA-256 under the key itself, over a label, the key's name and the version's number. A check value made by
-encrypting zeros tells equal keys from their values, and part of the first block; this one differs with each version.
-What it tells whoever guesses is whether a guess is right: a key of less than 112 bits can be found by trying.
+A check value is HMAC-SHA-256 under the key itself, over a label, the key's name and the version's number. Encrypted
+zeros, the usual check value, reveal equal keys and part of a cipher block; this value differs for each version. It
+confirms a correct guess, so a key of less than 112 bits can be found by trying all of them.
 """
 
 import hmac
@@ -17,10 +17,14 @@ LABEL = b"kms-schema/key-check-value/v1"
 
 
 def key_check_value(material: BytesLike, key_id: str, version_number: int) -> str:
-    """Return `key_versions.key_checksum` of a key: 64 lower-case hexadecimal digits. `key_id` is the key's name.
+    """Return the `key_versions.key_checksum` of a key: 64 lower-case hexadecimal digits.
 
-    A key encryption key derives other keys by HMAC, too. What is hashed here begins with the length of the label; there
-    it begins with the counter 1: no check value is ever a key.
+    material: the key. key_id: the name of the key, `key_masters.key_id`. version_number: from 1 to 2^31 - 1.
+
+    A key encryption key also derives keys by HMAC. Those inputs begin with the counter 1, this one with the length of
+    the label, so no check value is a derived key. Example::
+
+        assert key_check_value(material.view, key.key_id, version.version_number) == version.key_checksum
     """
     computed = HMAC(material, SHA256())
     computed.update(fields(LABEL, key_id.encode(), version_number.to_bytes(4, "big")))
@@ -28,6 +32,9 @@ def key_check_value(material: BytesLike, key_id: str, version_number: int) -> st
 
 
 def has_check_value(material: BytesLike, key_id: str, version_number: int, expected: str) -> bool:
-    """Whether the key has this check value, compared in constant time."""
+    """Return whether a key has the check value `expected`, compared in constant time.
+
+    material, key_id, version_number: as for `key_check_value`.
+    """
     computed = key_check_value(material, key_id, version_number)
     return hmac.compare_digest(computed.encode(), expected.encode())

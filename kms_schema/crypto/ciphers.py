@@ -1,18 +1,18 @@
-"""AES-256-GCM and AES key wrap with padding, each under a key that is derived for one row.
+"""AES-256-GCM and AES key wrap with padding, each with a key that is derived for one row.
 
-**Nonces.** NIST SP 800-38D (8.3) allows 2^32 encryptions with random 96-bit nonces under one key, and one key
-encryption key may well wrap more rows than that; a counter would have to be kept by every process that holds the key,
-restored databases and cloned machines included. So no wrapping key ever encrypts by itself. It derives a key for the
-place that the envelope is bound to (NIST SP 800-108r1, counter mode, HMAC-SHA-256), and that key encrypts what is put
-into this one column of this one row. The limit then holds for each row by itself, and each change of a row is an entry
-of the audit trail: 2^32 of them are not reached unnoticed. The number of rows under one wrapping key is not limited.
-Two rows may even get the same nonce, which over 2^48 rows they will: their keys differ.
+**Nonces.** NIST SP 800-38D (8.3) allows 2^32 encryptions with random 96-bit nonces under one key, and a key encryption
+key may wrap more rows than that. A counter would have to be shared by every process with the key, also by restored
+databases and cloned machines. So a wrapping key never encrypts. It derives a key for the row and column that the
+envelope is bound to (NIST SP 800-108r1, counter mode, HMAC-SHA-256), and the derived key encrypts. The limit then
+applies to each row, and each change of a row is an entry of the audit log, so 2^32 changes are noticed. The number of
+rows under one wrapping key is not limited. Two rows may have the same nonce, as expected over 2^48 rows: their keys
+differ.
 
-A salt for each message would ask for more bytes than the database's format has, and the nonce is all that is random in
-it; deriving from the nonce as well would not make its repetition in one row any less likely.
+A salt for each message would need more bytes than the format of the database has. Deriving from the nonce as well would
+not make a repeated nonce in one row less likely.
 
-**Binding.** AES key wrap has no associated data. Its key is derived like the other, so an envelope of either format
-opens in its place only. The label of the derivation names the algorithm: no derived key serves both.
+**Binding.** AES key wrap has no associated data. Its key is derived in the same way, so an envelope of either format
+opens only in its row and column. The label of the derivation names the algorithm: no derived key is used for both.
 """
 
 import os
@@ -36,7 +36,7 @@ WRAPPING_KEY_BYTES = 32
 NONCE_BYTES = 12
 TAG_BYTES = 16
 KEY_DERIVATION = "SP800-108-CTR-HMAC-SHA256"
-"""What `encryption_metadata` calls the derivation."""
+"""The name of the derivation in `encryption_metadata`."""
 
 _BLOCK_BYTES = 16
 _REFUSAL = "the envelope does not open: it was changed or moved from its row, or it was made under another wrapping key"
@@ -45,10 +45,11 @@ _REFUSAL = "the envelope does not open: it was changed or moved from its row, or
 def encrypt(key: BytesLike, form: EnvelopeFormat, plaintext: BytesLike, associated_data: bytes) -> bytes:
     """Return the envelope of `plaintext` (1 byte or more) under a 32-byte wrapping key, bound to `associated_data`.
 
-    Raises `MaterialError` where there is nothing to encrypt, `WrappingKeyError` for a key of another length.
+    form: the format of the envelope. Raises `MaterialError` for empty plaintext, `WrappingKeyError` for a key of
+    another length.
     """
     if len(plaintext) == 0:
-        raise MaterialError("there is nothing to encrypt")
+        raise MaterialError("the plaintext is empty: there is nothing to encrypt")
     with derive(key, form, associated_data) as row_key:
         if form is EnvelopeFormat.AES_256_KWP:
             return form.prefix + encrypt_kwp(row_key.view, plaintext)
@@ -56,10 +57,11 @@ def encrypt(key: BytesLike, form: EnvelopeFormat, plaintext: BytesLike, associat
 
 
 def decrypt(key: BytesLike, envelope: bytes, associated_data: bytes) -> Secret:
-    """Return what is in an envelope.
+    """Return the plaintext of an envelope of `encrypt` under the same key and `associated_data`.
 
-    Raises `OpeningRefusedError` where it is not exactly what `encrypt` made under this key for this place, whatever
-    the reason: whoever changes an envelope does not learn how near they came. `WrappingKeyError` as `encrypt` does.
+    Raises `OpeningRefusedError` if it is not exactly the envelope that `encrypt` made with this key for this associated
+    data. The message is the same for every cause, so that an attacker learns nothing from it. Raises `WrappingKeyError`
+    as `encrypt` does.
     """
     try:
         form = format_of(envelope)
@@ -72,7 +74,10 @@ def decrypt(key: BytesLike, envelope: bytes, associated_data: bytes) -> Secret:
 
 
 def derive(key: BytesLike, form: EnvelopeFormat, associated_data: bytes) -> Secret:
-    """Return the 32-byte key for one place and one algorithm. Raises `WrappingKeyError` unless `key` has 32 bytes."""
+    """Return the 32-byte key for the row of `associated_data` and the algorithm of `form`.
+
+    Raises `WrappingKeyError` unless `key` has 32 bytes.
+    """
     if len(key) != WRAPPING_KEY_BYTES:
         raise WrappingKeyError(f"a wrapping key has {WRAPPING_KEY_BYTES} bytes (AES-256), this one has {len(key)}")
     derivation = KBKDFHMAC(
@@ -90,7 +95,7 @@ def derive(key: BytesLike, form: EnvelopeFormat, associated_data: bytes) -> Secr
 
 
 def encrypt_gcm(key: BytesLike, nonce: bytes, plaintext: BytesLike, associated_data: bytes) -> bytes:
-    """Return nonce, ciphertext and tag. The nonce is the caller's to choose: never twice under one key."""
+    """Return nonce, ciphertext and tag. The caller never uses a nonce twice with one key."""
     encryptor = Cipher(algorithms.AES256(key), modes.GCM(nonce)).encryptor()
     encryptor.authenticate_additional_data(associated_data)
     ciphertext = encryptor.update(plaintext) + encryptor.finalize()
@@ -102,7 +107,7 @@ def decrypt_gcm(key: BytesLike, sealed: bytes, associated_data: bytes) -> Secret
     nonce, ciphertext, tag = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:-TAG_BYTES], sealed[-TAG_BYTES:]
     decryptor = Cipher(algorithms.AES256(key), modes.GCM(nonce, tag)).decryptor()
     decryptor.authenticate_additional_data(associated_data)
-    # Into a buffer of ours, which can be wiped, the more so where the tag is wrong; the library wants a block more.
+    # Into our own buffer, which is wiped, also if the tag is wrong; the library needs one block more.
     buffer = bytearray(len(ciphertext) + _BLOCK_BYTES - 1)
     with Secret(buffer) as plaintext:
         decryptor.update_into(ciphertext, buffer)
@@ -114,14 +119,14 @@ def decrypt_gcm(key: BytesLike, sealed: bytes, associated_data: bytes) -> Secret
 
 
 def encrypt_kwp(key: BytesLike, plaintext: BytesLike) -> bytes:
-    """Return the plaintext, wrapped. The same under one key comes out the same: that, and its length, is seen."""
-    taken = bytearray(plaintext)  # older releases of the library pad it by adding bytes, which no view can
+    """Return the wrapped plaintext. Equal plaintexts under one key give equal results, and the length is visible."""
+    taken = bytearray(plaintext)  # older releases of the library pad it by appending bytes, which a view does not allow
     with Secret(taken):
         return aes_key_wrap_with_padding(key, taken)
 
 
 def decrypt_kwp(key: BytesLike, wrapped: bytes) -> Secret:
-    """Return the plaintext. Raises `OpeningRefusedError`. The library makes `bytes` on the way."""
+    """Return the plaintext. Raises `OpeningRefusedError`. The library makes a copy that cannot be wiped."""
     try:
         return Secret(bytearray(aes_key_unwrap_with_padding(key, wrapped)))
     except InvalidUnwrap:

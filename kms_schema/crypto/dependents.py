@@ -1,9 +1,9 @@
-"""What is wrapped by a wrapper: key versions, and the credentials of HSMs. How each is found, locked and moved.
+"""Dependents of a wrapper: key versions, and credentials of HSMs. How each is found, locked and rewrapped.
 
-**Locks.** A batch never waits while it holds something that others may want: it shares the target's row first, with
-nothing else held, and then takes only what nobody has (SKIP LOCKED): the keys, to which the entries of the trail will
-refer, and the rows. What was passed over comes up again in the next pass. So counting use, wrapping, rotating and other
-rewraps wait for a batch, or a batch leaves them alone; none of them meets it in a circle.
+**Locks.** A batch never waits while it holds a lock that others may need. It locks the target's row for share first,
+while it holds no other lock, and then locks rows that nobody else has locked (SKIP LOCKED): the keys, which the new
+entries of the audit log reference, and the rows. The next pass returns to the rows that were skipped. Usage counts,
+wrapping, rotations and other rewraps wait for a batch, or the batch skips their rows, so there is no deadlock.
 """
 
 import uuid
@@ -20,44 +20,44 @@ from kms_schema.models import HsmConfiguration, KeyMaster, KeyVersion
 
 
 class Dependents(Protocol):
-    """One table's rows under a wrapper."""
+    """The dependents of a wrapper in one table."""
 
     @property
     def model(self) -> type[KeyVersion] | type[HsmConfiguration]:
         """The table's model."""
 
     def count(self, session: Session) -> int:
-        """Return how many name the source."""
+        """Return how many rows name the source."""
 
     def listed(self, session: Session, after: uuid.UUID | None, limit: int) -> Sequence[uuid.UUID]:
-        """Return the ids of those that name the source, or may be under it, in their order."""
+        """Return ids of the rows that name the source, or may be under it, in order: at most `limit`, above `after`."""
 
     def read(self, session: Session, ids: Sequence[uuid.UUID], *, lock: bool) -> Sequence[Any]:
-        """Return those that are still under the source and, with `lock`, that nobody else has locked."""
+        """Return the rows with these ids that are still under the source and, with `lock`, not locked by others."""
 
     def open(self, row: Any) -> None:
-        """Raise `CryptoError` where it does not open under the source."""
+        """Raise `CryptoError` if the row does not open under the source."""
 
     def change(self, row: Any) -> dict[str, Any]:
-        """Return the columns that move it. Raises `CryptoError` where it does not open or may not move."""
+        """Return the new values of its columns. Raises `CryptoError` if it does not open, or may not be rewrapped."""
 
     def verify(self, session: Session, ids: Sequence[uuid.UUID]) -> None:
-        """Raise `CryptoError` unless what the database has now opens under the target, to the key that it was."""
+        """Raise `CryptoError` unless the written rows open under the target, with the same contents."""
 
     def name(self, row: Any) -> str:
-        """Return what a person calls the row."""
+        """Return the name of the row, for messages."""
 
     def unsaid(self, row: Any) -> bool:
-        """Whether the row does not say what it is under."""
+        """Return whether the row names no wrapper."""
 
 
 class Versions:
-    """The key versions under a wrapper. Destroyed ones have nothing to move."""
+    """The key versions under a wrapper. Destroyed versions have no material."""
 
     model = KeyVersion
 
     def __init__(self, wrapping: KeyWrapping, move: Move) -> None:
-        """Move from one wrapper to the other."""
+        """Rewrap from one wrapper to the other."""
         self._wrapping = wrapping
         self._move = move
         column = KeyVersion.wrapping_key_ref if isinstance(move.source, str) else KeyVersion.wrapped_by_version_id
@@ -65,16 +65,16 @@ class Versions:
         self._under = sa.and_(column == value, KeyVersion.destroyed_at.is_(None))
 
     def count(self, session: Session) -> int:
-        """Return how many there are."""
+        """Return the number of versions."""
         return session.scalar(sa.select(sa.func.count()).select_from(KeyVersion).where(self._under)) or 0
 
     def listed(self, session: Session, after: uuid.UUID | None, limit: int) -> Sequence[uuid.UUID]:
-        """Return ids; those that are made later come later."""
+        """Return ids; new versions have higher ones."""
         query = sa.select(KeyVersion.id).where(self._under).order_by(KeyVersion.id).limit(limit)
         return session.scalars(query if after is None else query.where(KeyVersion.id > after)).all()
 
     def read(self, session: Session, ids: Sequence[uuid.UUID], *, lock: bool) -> Sequence[KeyVersion]:
-        """Return versions with their keys. To lock, a reader needs UPDATE on some column of both tables."""
+        """Return versions with their keys. To lock them, a role needs UPDATE on a column of both tables."""
         query = (
             sa.select(KeyVersion)
             .join(KeyVersion.key)
@@ -92,11 +92,11 @@ class Versions:
         return session.scalars(query).all()
 
     def open(self, row: KeyVersion) -> None:
-        """Open it, and compare the check value."""
+        """Open the version, and compare its check value."""
         self._wrapping.unwrap(row).wipe()
 
     def change(self, row: KeyVersion) -> dict[str, Any]:
-        """Return envelope and wrapper."""
+        """Return the new envelope and wrapper."""
         target = self._move.target
         envelope = self._wrapping.rewrapped(row, under=target)
         return {
@@ -107,7 +107,7 @@ class Versions:
         }
 
     def verify(self, session: Session, ids: Sequence[uuid.UUID]) -> None:
-        """Open each as it was written, and compare the check value."""
+        """Read each version again, open it, and compare its check value."""
         query = sa.select(KeyVersion).join(KeyVersion.key).where(KeyVersion.id.in_(ids))
         query = query.options(contains_eager(KeyVersion.key)).execution_options(populate_existing=True)
         found = session.scalars(query).all()
@@ -116,25 +116,25 @@ class Versions:
                 raise CryptoError(f"{self.name(version)} is not under its new wrapper")
             self.open(version)
         if len(found) != len(ids):
-            raise CryptoError(f"{len(ids) - len(found)} versions are gone")
+            raise CryptoError(f"{len(ids) - len(found)} versions are missing")
 
     def name(self, row: KeyVersion) -> str:
         """Return key and number."""
         return f"version {row.version_number} of key {row.key.key_id!r}"
 
     def unsaid(self, row: KeyVersion) -> bool:
-        """Return False: a constraint has it say so."""
+        """Return False: a constraint requires a wrapper."""
         del row
         return False
 
 
 class Configurations:
-    """The HSMs whose credentials are under a provider's key, or may be."""
+    """The HSM configurations whose credentials are under a provider's key, or may be."""
 
     model = HsmConfiguration
 
     def __init__(self, wrapping: KeyWrapping, source: str, target: Wrapper) -> None:
-        """Move from a provider's key to another's."""
+        """Rewrap from a provider's key to another wrapper."""
         self._wrapping = wrapping
         self._source = source
         self._target = target
@@ -144,51 +144,51 @@ class Configurations:
         self._before: dict[uuid.UUID, HsmConfiguration] = {}
 
     def count(self, session: Session) -> int:
-        """Return how many say that they are under it."""
+        """Return how many configurations name it."""
         return session.scalar(sa.select(sa.func.count()).select_from(HsmConfiguration).where(self._named)) or 0
 
     def listed(self, session: Session, after: uuid.UUID | None, limit: int) -> Sequence[uuid.UUID]:
-        """Return ids, of those that do not say so as well."""
+        """Return ids, also of the configurations that name no wrapping key."""
         query = sa.select(HsmConfiguration.id).where(self._under).order_by(HsmConfiguration.id).limit(limit)
         return session.scalars(query if after is None else query.where(HsmConfiguration.id > after)).all()
 
     def read(self, session: Session, ids: Sequence[uuid.UUID], *, lock: bool) -> Sequence[HsmConfiguration]:
-        """Return the configurations, of each only what a rewrap needs."""
+        """Return the configurations, with the columns that a rewrap needs."""
         query = self._select(ids).where(self._under)
         if lock:
             query = query.with_for_update(key_share=True, skip_locked=True)
         return session.scalars(query).all()
 
     def open(self, row: HsmConfiguration) -> None:
-        """Open it."""
+        """Open the credentials."""
         self._wrapping.open_credentials(row, self._source).wipe()
 
     def change(self, row: HsmConfiguration) -> dict[str, Any]:
-        """Return envelope and wrapper, tried before it is written: credentials have no check value."""
+        """Return the new envelope and wrapper, after opening the envelope: credentials have no check value."""
         if not isinstance(self._target, str):
             self.open(row)
-            raise WrapperError("credentials go under a root key, not under a key that is kept here")
+            raise WrapperError("credentials are wrapped by a root key, not by a key in the database")
         with self._wrapping.open_credentials(row, self._source) as secret:
             envelope = self._wrapping.rewrapped_credentials(row, self._source, under=self._target)
             moved = HsmConfiguration(id=row.id, authentication_config=envelope)
             with self._wrapping.open_credentials(moved, self._target) as again:
                 if again != secret:
-                    raise OpeningRefusedError("what was rewrapped opens to something else")
+                    raise OpeningRefusedError("the new envelope opens to other contents")
         return {"id": row.id, "authentication_config": envelope, "wrapping_key_ref": self._target}
 
     def verify(self, session: Session, ids: Sequence[uuid.UUID]) -> None:
-        """Open each as it was written."""
+        """Read each configuration again, and open it."""
         for configuration in session.scalars(self._select(ids)):
             if configuration.wrapping_key_ref != self._target:
                 raise CryptoError(f"{self.name(configuration)} are not under their new wrapping key")
             self._wrapping.open_credentials(configuration, configuration.wrapping_key_ref).wipe()
 
     def name(self, row: HsmConfiguration) -> str:
-        """Return whose they are."""
+        """Return the name of the configuration."""
         return f"the credentials of {row.configuration_name!r}"
 
     def unsaid(self, row: HsmConfiguration) -> bool:
-        """Whether they are from before the column was there, or of a program that leaves it out."""
+        """Return whether the row is from before the column existed, or from a program that leaves it NULL."""
         return row.wrapping_key_ref is None
 
     @staticmethod
@@ -203,7 +203,7 @@ class Configurations:
 
 
 def share_target(session: Session, target: Wrapper) -> None:
-    """Keep the target in use until the transaction ends; raise `WrapperError` where it is not any more."""
+    """Keep the target in use until the transaction ends; raise `WrapperError` if it is not in use any more."""
     if isinstance(target, str):
         return
     query = (
@@ -215,12 +215,12 @@ def share_target(session: Session, target: Wrapper) -> None:
         .with_for_update(read=True, of=KeyVersion)
     )
     if session.scalars(query).one_or_none() is None:
-        raise WrapperError(f"{name_of(target)!r} is gone")
+        raise WrapperError(f"{name_of(target)!r} does not exist any more")
     check_in_use(target)
 
 
 def dependents_of(wrapping: KeyWrapping, move: Move) -> list[Dependents]:
-    """Return all kinds of rows that can be under the source."""
+    """Return every kind of row that can be under the source."""
     kinds: list[Dependents] = [Versions(wrapping, move)]
     if isinstance(move.source, str):
         kinds.append(Configurations(wrapping, move.source, move.target))

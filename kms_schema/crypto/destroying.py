@@ -1,4 +1,4 @@
-"""Destroying a key version: its material goes for good, the row stays and says when (crypto-shredding)."""
+"""Destroys a key version (crypto-shredding): the material is erased, the row stays with the time of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,25 +11,34 @@ from kms_schema.crypto.wrappers import find_version
 from kms_schema.models import KeyVersion, acting_for, current_time
 
 _NAMED = 10
-"""How many of those that a version still wraps are named."""
+"""How many dependents a message names."""
 
 
 @dataclass(frozen=True)
 class Destroyable:
-    """A version that may be destroyed: nothing is wrapped by it, and nobody encrypts with it."""
+    """A version that can be destroyed: it has no dependents, and is not live."""
 
     key_id: str
     version_number: int
     held_in_hsm: bool
-    """Whether there is no material here: the HSM's key is destroyed in the HSM."""
+    """Whether an HSM holds the material: destroy the key in the HSM as well."""
 
 
 def destroyable(session: Session, key_id: str, version_number: int) -> Destroyable:
-    """Return what would be destroyed.
+    """Return the version that `destroy` would destroy, and change nothing.
 
-    Raises `DependentsError` where there is no such version, where it is destroyed already or live, and where it still
-    wraps others: how many, and the first of them by name.
+    session: reads the database. key_id: the name of a key, `key_masters.key_id`. version_number: of that key.
+
+    Raises `DependentsError` if there is no such version, if it is destroyed already or live, or if it still wraps other
+    versions; the message states how many, and names the first of them. Example::
+
+        with Session(engine) as session:
+            print(destroyable(session, "orders-kek", 3).held_in_hsm)
     """
+    return _described(_destroyable(session, key_id, version_number))
+
+
+def _destroyable(session: Session, key_id: str, version_number: int) -> KeyVersion:
     version = find_version(session, key_id, version_number)
     named = f"version {version_number} of key {key_id!r}"
     if version is None:
@@ -41,22 +50,30 @@ def destroyable(session: Session, key_id: str, version_number: int) -> Destroyab
     count = session.scalar(sa.select(sa.func.count()).select_from(KeyVersion).where(_under(version))) or 0
     if count:
         wrapped = _listed(count, _first(session, version))
-        raise DependentsError(f"{named} still wraps {wrapped}: rewrap or destroy these first")
-    return Destroyable(key_id, version_number, version.key.hsm_key_id is not None)
+        raise DependentsError(f"{named} still wraps {wrapped}: rewrap or destroy them first")
+    return version
+
+
+def _described(version: KeyVersion) -> Destroyable:
+    return Destroyable(version.key.key_id, version.version_number, version.key.hsm_key_id is not None)
 
 
 def destroy(engine: sa.Engine, key_id: str, version_number: int, *, actor: str | None = None) -> Destroyable:
-    """Destroy a version in one transaction, and return what it was. Raises as `destroyable` does.
+    """Destroy a version in one transaction, and return which one it was.
 
-    What is wrapped by it meanwhile is seen by the database's own rule, which needs READ COMMITTED for that. The entry
-    in the trail is the database's, for `actor`.
+    engine: of `kms_schema.create_engine`. key_id, version_number: as for `destroyable`.
+    actor: the user in the entry that the database writes to the audit log; None for no user.
+
+    Raises as `destroyable` does. The database refuses a version that gets dependents at the same time; its trigger
+    needs READ COMMITTED for that. Destroyed material cannot be recovered. Example::
+
+        destroy(create_engine(url), "orders-kek", 3, actor="alice")
     """
     if engine.dialect.name == "postgresql":
         engine = engine.execution_options(isolation_level="READ COMMITTED")
     with Session(engine) as session:
-        found = destroyable(session, key_id, version_number)
-        version = find_version(session, key_id, version_number)
-        assert version is not None  # noqa: S101
+        version = _destroyable(session, key_id, version_number)
+        found = _described(version)
         values = {"destroyed_at": current_time(), "encrypted_key_data": None}
         statement = sa.update(KeyVersion).where(KeyVersion.id == version.id, KeyVersion.destroyed_at.is_(None))
         try:
@@ -66,7 +83,7 @@ def destroy(engine: sa.Engine, key_id: str, version_number: int, *, actor: str |
                 with acting_for(session.connection(), actor):
                     session.execute(statement.values(values))
             session.commit()
-        except sa.exc.IntegrityError as error:  # somebody wrapped by it, or made it live, since the look
+        except sa.exc.IntegrityError as error:  # it has dependents, or became live, since it was read
             raise DependentsError(str(error.orig).splitlines()[0]) from None
     return found
 

@@ -1,16 +1,16 @@
-"""What can go wrong. No message quotes material, a key, a credential, or bytes that may be one of them."""
+"""Errors. No message quotes material, a key, a credential, or bytes that may be one of them."""
 
 
 class CryptoError(Exception):
-    """The root of all that this package raises by itself."""
+    """The base class of the errors of this package."""
 
 
 class OpeningRefusedError(CryptoError):
-    """An envelope does not open: it was changed or moved, or it was made under another key."""
+    """An envelope does not open: it was changed, moved to another row, or made under another key."""
 
 
 class CheckValueError(OpeningRefusedError):
-    """An envelope opens, but what is in it has another key check value than the row says."""
+    """An envelope opens, but its key does not have the check value of the row."""
 
 
 class NoMaterialError(CryptoError):
@@ -18,20 +18,20 @@ class NoMaterialError(CryptoError):
 
 
 class WrappingKeyError(CryptoError):
-    """This key cannot wrap: no provider has it, it is no AES-256 key encryption key, or it is destroyed."""
+    """A key cannot wrap: no provider has it, it is not an AES-256 key encryption key, or it is destroyed."""
 
 
 class WrapperError(CryptoError):
-    """Nothing can be moved from or to this wrapper: unknown, destroyed, not in use, or one is under the other."""
+    """A wrapper cannot be the source or target of a rewrap: unknown, destroyed, not in use, or under the other one."""
 
 
 class DependentsError(CryptoError):
-    """A version cannot be destroyed: it is live, destroyed already, or something is still wrapped by it."""
+    """A version cannot be destroyed: it is live, destroyed already, or still has dependents."""
 
 
 class MaterialError(CryptoError, ValueError):
-    """This material cannot be stored for this key: it has another length, or there is nothing in it."""
+    """Material cannot be stored for a key: it has another length, or is empty."""
 
 
 class RootKeyError(CryptoError, ValueError):
-    """A root key cannot be had from its file or variable: not there, not a key, or open to others."""
+    """A root key cannot be read from its file or variable: it is missing, not a key, or accessible to others."""

@@ -1,4 +1,4 @@
-"""Key versions with their material, and HSMs with their credentials, through the models.
+"""Wraps and unwraps the material of key versions and the credentials of HSMs, through the models. Example::
 
 wrapping = KeyWrapping(RootKeys.from_files({"kms://root-2026": "/run/secrets/root-2026.key"}))
 version = wrapping.generate(key, under="kms://root-2026")
@@ -31,20 +31,20 @@ from kms_schema.models import HsmConfiguration, KeyMaster, KeyVersion
 from kms_schema.vocabulary import KeyType
 
 Wrapper = str | KeyVersion
-"""A provider's key by its reference, or a version of a key encryption key that is kept here."""
+"""The reference of a provider's key, or a version of a key encryption key in the database."""
 
 DEFAULT_FORMAT = EnvelopeFormat.AES_256_GCM
 
 
 class KeyWrapping:
-    """Makes and opens what `encrypted_key_data` and `authentication_config` hold.
+    """Makes and opens the envelopes in `encrypted_key_data` and `authentication_config`.
 
-    It sets attributes of models and never writes: the session does, when the application flushes it. Relationships are
-    read through the session that the objects belong to. Not for several threads at once, as a session is not.
+    It sets attributes of models; the application's session writes them. It reads relationships through the session of
+    the objects. Like a session, it is for one thread at a time.
     """
 
     def __init__(self, *providers: WrappingKeyProvider) -> None:
-        """Use the wrapping keys of these providers; a key is with the first that has it."""
+        """Use the wrapping keys of these providers; the first provider that has a key is used for it."""
         self._providers = Providers(*providers)
         self._held: dict[Any, Secret] = {}
 
@@ -56,9 +56,12 @@ class KeyWrapping:
         version_number: int | None = None,
         form: EnvelopeFormat = DEFAULT_FORMAT,
     ) -> KeyVersion:
-        """Return a new version of `key` with `key_size_bits` from the system's random number generator.
+        """Return a new version of `key` with `key_size_bits` random bits from the operating system.
 
-        Raises as `wrap` does. For keys that are random bits: what has a structure (TLS, RSA) is made elsewhere.
+        under, version_number, form: as for `wrap`, and so are the errors. Keys with a structure (TLS, RSA) are made
+        elsewhere, and stored with `wrap`. Example::
+
+            session.add(wrapping.generate(key, under="kms://root-2026"))
         """
         material = bytearray(secrets.token_bytes(_size(key)))
         material[0] >>= -key.key_size_bits % 8  # the bits above the key's size are zero
@@ -74,15 +77,21 @@ class KeyWrapping:
         version_number: int | None = None,
         form: EnvelopeFormat = DEFAULT_FORMAT,
     ) -> KeyVersion:
-        """Return a new version of `key` that holds `material`, for the caller to add to a session and to activate.
+        """Return a new version of `key` with `material`, for the caller to add to a session and to activate.
 
-        Without `version_number` it is the one after the last of `key.versions`. The id of the version, and of a key
-        that has none yet, is made here: the envelope is bound to it. Raises `MaterialError` where the material is not
-        of `key_size_bits`, `NoMaterialError` where an HSM holds the key, `WrappingKeyError` where `under` cannot wrap
-        it, and as `unwrap` does where `under` is a version and does not open.
+        material: `key_size_bits` long; the caller wipes it. under: the wrapper, a provider's reference or a version of
+        a key encryption key. version_number: by default the number after the last of `key.versions`. form: the format
+        of the envelope.
+
+        Sets the id of the version, and of a key that has none: the envelope is bound to them. Raises `MaterialError` if
+        the material has another length, `NoMaterialError` if an HSM holds the key, `WrappingKeyError` if `under` cannot
+        wrap it, and as `unwrap` does if `under` is a version that does not open. Example::
+
+            with Secret(bytearray(tls_key)) as material:
+                session.add(wrapping.wrap(key, material, under="kms://root-2026"))
         """
         if key.hsm_key_id is not None:
-            raise NoMaterialError(f"key {key.key_id!r} is held in an HSM: its material is not kept here")
+            raise NoMaterialError(f"key {key.key_id!r} is held in an HSM: its material is not in the database")
         if len(material) != _size(key):
             raise MaterialError(f"key {key.key_id!r} has {key.key_size_bits} bits, the material {len(material)} bytes")
         if version_number is None:
@@ -98,33 +107,42 @@ class KeyWrapping:
         )
 
     def unwrap(self, version: KeyVersion) -> Secret:
-        """Return the key of a version; leave its `with` block, or call `wipe`, as soon as it has been used.
+        """Return the material of a version; end its `with` block, or call `wipe`, as soon as it has been used.
 
-        Raises `OpeningRefusedError` where the envelope or what it is bound to was changed, `CheckValueError` where the
-        check value was, `NoMaterialError` where there is no envelope, `WrappingKeyError` where nobody has its wrapper.
+        Raises `OpeningRefusedError` if the envelope, or the row that it is bound to, was changed, `CheckValueError` if
+        the check value was changed, `NoMaterialError` if there is no envelope, and `WrappingKeyError` if no provider
+        has its wrapper. Example::
+
+            with wrapping.unwrap(version) as material:
+                ciphertext = AESGCM(material.view).encrypt(nonce, data, None)
         """
         key = version.key
         envelope = _envelope(version)
         bindings.check_metadata(envelope, version.encryption_metadata)
         material = self._unwrap(bindings.of_version(version), version, envelope)
         if len(material) != _size(key):
-            raise OpeningRefusedError(f"{_named(version)} is not of the size that its key has")
+            raise OpeningRefusedError(f"{_named(version)} does not have the size of its key")
         if not has_check_value(material.view, key.key_id, version.version_number, version.key_checksum or ""):
-            raise CheckValueError(f"{_named(version)} has another key check value than its row says")
+            raise CheckValueError(f"{_named(version)} does not have the key check value of its row")
         return material
 
     def rewrap(self, version: KeyVersion, *, under: Wrapper, form: EnvelopeFormat | None = None) -> None:
-        """Put the material of a version into a new envelope under another wrapper; format and key stay as they are.
+        """Put the material of a version into a new envelope under another wrapper. The material stays the same.
 
-        Raises as `unwrap` and `wrap` do, and `WrappingKeyError` where it is wrapped so already: the database takes new
-        material with a new wrapper only.
+        under: the new wrapper. form: by default the format of the present envelope.
+
+        Raises as `unwrap` and `wrap` do, and `WrappingKeyError` if `under` is the present wrapper: the database accepts
+        a new envelope only with a new wrapper. `kms_schema.crypto.rewrap` does this for all dependents of a wrapper.
         """
         envelope = self.rewrapped(version, under=under, form=form)
         for column, value in _columns(envelope, under).items():
             setattr(version, column, value)
 
     def rewrapped(self, version: KeyVersion, *, under: Wrapper, form: EnvelopeFormat | None = None) -> bytes:
-        """Return the envelope that `rewrap` would put into the version, and leave the version as it is."""
+        """Return the envelope that `rewrap` would set for `version`, and change nothing.
+
+        under, form: as for `rewrap`, and so are the errors.
+        """
         if under in (version.wrapping_key_ref, version.wrapped_by):
             raise WrappingKeyError(f"{_named(version)} is wrapped under that key already")
         with self.unwrap(version) as material:
@@ -133,9 +151,9 @@ class KeyWrapping:
 
     @contextmanager
     def holding(self, kek: KeyVersion) -> Iterator[None]:
-        """Keep a key encryption key open inside the block: for many versions under it, one call of the provider.
+        """Keep a key encryption key unwrapped inside the block: one call of the provider for many versions under it.
 
-        Raises as `unwrap` does, and `WrappingKeyError` where it is no key encryption key.
+        Raises as `unwrap` does, and `WrappingKeyError` if it is not a key encryption key.
         """
         with self._kek(kek) as opened:
             outer = self._held.get(kek.id)
@@ -150,10 +168,15 @@ class KeyWrapping:
     def encrypt_credentials(
         self, configuration: HsmConfiguration, credentials: Mapping[str, Any], *, under: str
     ) -> None:
-        """Put credentials (what JSON can say) into the configuration, under a provider's key.
+        """Set the credentials of a configuration, wrapped by a provider's key.
 
-        Not under a key that is kept here: the table refers to none, so the database could not keep that from being
-        destroyed. Raises `MaterialError` where JSON cannot say it, `WrappingKeyError` where nobody has the key.
+        credentials: values that JSON can express. under: the reference of a provider's key. A key in the database
+        cannot be used: the table references none, so the database could not refuse its destruction.
+
+        Raises `MaterialError` if JSON cannot express the credentials, and `WrappingKeyError` if no provider has the
+        key. Example::
+
+            wrapping.encrypt_credentials(configuration, {"pin": pin}, under="kms://root-2026")
         """
         hidden = Credentials(credentials)
         del credentials  # so that a traceback with its variables does not have them
@@ -164,16 +187,19 @@ class KeyWrapping:
         configuration.wrapping_key_ref = under
 
     def decrypt_credentials(self, configuration: HsmConfiguration, *under: str) -> Credentials:
-        """Return the credentials of a configuration, a dictionary that does not show its values.
+        """Return the credentials of a configuration, a dictionary whose `repr` shows no values.
 
-        They are opened under the key that the row names. One that was written by a program that does not name it is
-        tried under each of `under`. Raises `OpeningRefusedError` where none opens it,
-        `NoMaterialError` where there are none, `WrappingKeyError` where nobody has a key that is tried, or none is.
+        under: references to try if the row names no wrapping key, or after the one that it names.
+
+        Raises `OpeningRefusedError` if none of the keys opens the envelope, `NoMaterialError` if no credentials are
+        stored, and `WrappingKeyError` if no provider has a key that is tried, or no key is named. Example::
+
+            pin = wrapping.decrypt_credentials(configuration)["pin"]
         """
         _credentials_of(configuration)
         tried = tuple(dict.fromkeys(filter(None, (configuration.wrapping_key_ref, *under))))
         if not tried:
-            raise WrappingKeyError("name the wrapping keys that the credentials may be under")
+            raise WrappingKeyError("the row names no wrapping key: name the keys to try")
         for reference in tried:
             try:
                 opened = self.open_credentials(configuration, reference)
@@ -186,14 +212,14 @@ class KeyWrapping:
         )
 
     def open_credentials(self, configuration: HsmConfiguration, reference: str) -> Secret:
-        """Return the credentials as JSON, under this key and no other. Raises as `decrypt_credentials` does."""
+        """Return the credentials as JSON, opened with this key only. Raises as `decrypt_credentials` does."""
         envelope = _credentials_of(configuration)
         return self._providers.unwrap(reference, envelope, bindings.of_configuration(configuration))
 
     def rewrapped_credentials(self, configuration: HsmConfiguration, source: str, *, under: str) -> bytes:
-        """Return the credentials, which are under `source`, in a new envelope under another key of a provider.
+        """Return the credentials, now under `source`, in a new envelope under another key of a provider.
 
-        The configuration is left as it is. Raises as `open_credentials` does, and `WrappingKeyError` where nobody has
+        The configuration stays unchanged. Raises as `open_credentials` does, and `WrappingKeyError` if no provider has
         the other key.
         """
         with self.open_credentials(configuration, source) as secret:
@@ -201,7 +227,7 @@ class KeyWrapping:
             return self._providers.wrap(under, EnvelopeFormat.AES_256_GCM, secret.view, place)
 
     def formats(self, reference: str) -> AbstractSet[EnvelopeFormat]:
-        """Return the formats that a provider makes under this key; none where nobody has it."""
+        """Return the formats that a provider makes with this key; empty if no provider has it."""
         return self._providers.formats(reference)
 
     def _wrap(self, place: bytes, key: KeyMaster, material: Secret, under: Wrapper, form: EnvelopeFormat) -> bytes:
@@ -223,12 +249,12 @@ class KeyWrapping:
     def _kek(self, version: KeyVersion) -> Secret:
         """Return a key encryption key for the caller to wipe."""
         if version.key.key_type != KeyType.KEK:
-            raise WrappingKeyError(f"{_named(version)} is no key encryption key")
+            raise WrappingKeyError(f"{_named(version)} is not a key encryption key")
         if version.id in self._held:
             return Secret.copy_of(self._held[version.id].view)
         seen = {id(version)}
         above = version.wrapped_by
-        while above is not None:  # the database lets no circle in; whoever gets past it could let us go round for ever
+        while above is not None:  # the database refuses cycles; with its triggers disabled there can be one
             if id(above) in seen:
                 raise WrappingKeyError(f"{_named(version)} is wrapped by itself")
             seen.add(id(above))
@@ -237,7 +263,7 @@ class KeyWrapping:
 
 
 def _columns(envelope: bytes, under: Wrapper) -> dict[str, Any]:
-    """Return what a version says of its envelope."""
+    """Return the columns of a version for its envelope."""
     return {
         "encrypted_key_data": envelope,
         "encryption_metadata": bindings.metadata(EnvelopeFormat(envelope[0])),
@@ -249,7 +275,7 @@ def _columns(envelope: bytes, under: Wrapper) -> dict[str, Any]:
 def _envelope(version: KeyVersion) -> bytes:
     if version.encrypted_key_data is None:
         why = "is destroyed" if version.destroyed_at is not None else "is held in an HSM"
-        raise NoMaterialError(f"{_named(version)} {why}: there is no material here")
+        raise NoMaterialError(f"{_named(version)} {why}: there is no material in the database")
     return version.encrypted_key_data
 
 

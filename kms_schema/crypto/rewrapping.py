@@ -1,7 +1,7 @@
-"""Moving everything from one wrapper to another: in short transactions, each of which leaves every row whole.
+"""Rewraps all dependents of a wrapper under another one, in short transactions.
 
-It can be ended at any moment: what a batch had not committed is under the old wrapper still, and the next run finds it
-there, since what is to be done is asked of the database and kept nowhere else.
+It can be interrupted at any time: rows that are not committed are still under the old wrapper, and the next run finds
+them there. The remaining work is queried from the database, and stored nowhere else.
 """
 
 import time
@@ -21,44 +21,47 @@ from kms_schema.engine import BEGIN_OPTION
 from kms_schema.models import KeyVersion, acting_for
 
 DEFAULT_BATCH = 100
-"""Rows in a transaction: a tenth of a second, for which whoever wants one of them waits."""
+"""Rows of a transaction; other writers of those rows wait for it, about a tenth of a second."""
 
 PATIENCE_SECONDS = 30.0
-"""How long rows that others have locked are waited for, when nothing else is left to do."""
+"""Seconds to wait for rows that others have locked, when no other rows are left."""
 
 _LISTED = 20_000
-"""Ids that are read ahead, so that not every batch searches all that is left."""
+"""Ids that are read ahead, so that a batch does not search all remaining rows."""
 _TRANSIENT = {"40P01", "40001"}
 _ATTEMPTS = 5
 
 Progress = Callable[[int, int], None]
-"""Is told how many rows are done, and of how many."""
+"""Receives the number of rows that are done, and the number of all rows."""
 
 
 @dataclass(frozen=True)
 class Left:
-    """A row that stays where it is."""
+    """A row that is not rewrapped."""
 
     row: str
+    """Its name, for messages."""
     why: str
 
 
 @dataclass
 class Outcome:
-    """What was done, or would be."""
+    """The rows that were rewrapped, or would be."""
 
     versions: int = 0
+    """Key versions."""
     configurations: int = 0
+    """HSM configurations, with credentials."""
     left: dict[uuid.UUID, Left] = field(default_factory=dict)
     """Rows that do not open, or may not move."""
     unsaid: dict[uuid.UUID, Left] = field(default_factory=dict)
-    """Credentials that do not say what they are under, and are not under the source."""
+    """Credentials whose row names no wrapping key, and that the source does not open."""
     remaining: int = 0
     """Rows that name the source at the end."""
 
     @property
     def rows(self) -> int:
-        """All rows that were moved, or would be."""
+        """The number of rewrapped rows."""
         return self.versions + self.configurations
 
     def count(self, kind: Dependents, rows: int) -> None:
@@ -80,12 +83,20 @@ def rewrap(  # noqa: PLR0913  (each is an option of the command)
     progress: Progress | None = None,
     patience: float = PATIENCE_SECONDS,
 ) -> Outcome:
-    """Move all that is wrapped by `source` to `target`, each a reference or KEY_ID:VERSION, and say what is left.
+    """Rewrap all dependents of `source` under `target`, and return what was done and what is left.
 
-    Goes on until nothing is left but what cannot be moved; what others wrap by the source meanwhile is found, too.
-    The entries that the database writes are made for `actor`. Raises `WrapperError` where nothing can be moved between
-    these, `CryptoError` where one of them does not open, or where a row that was written does not: then nothing of
-    that batch stays.
+    engine: of `kms_schema.create_engine`. wrapping: has the providers of both wrappers.
+    source, target: the reference of a provider's key, or KEY_ID:VERSION of a key encryption key.
+    batch: rows of a transaction. actor: the user in the entries that the database writes to the audit log.
+    progress: called with the rows that are done and all rows, after each transaction.
+    patience: seconds to wait for rows that others have locked.
+
+    Continues until only rows are left that cannot be rewrapped, and includes dependents that others add meanwhile.
+    Raises `WrapperError` if the wrappers do not allow it, and `CryptoError` if a wrapper does not open, or if a written
+    row does not open under the target: then its batch is rolled back. Example::
+
+        outcome = rewrap(engine, wrapping, "kms://root-2025", "kms://root-2026", actor="alice")
+        print(outcome.versions, outcome.remaining, [left.why for left in outcome.left.values()])
     """
     with _session(engine, "BEGIN IMMEDIATE") as session:
         move = find_move(session, wrapping, source, target)
@@ -109,7 +120,15 @@ def plan(  # noqa: PLR0913  (each is an option of the command)
     verify: bool = False,
     progress: Progress | None = None,
 ) -> Outcome:
-    """Say what `rewrap` would move, and write nothing; with `verify`, try whether each opens. Raises as it does."""
+    """Return the outcome that `rewrap` would have, and write nothing.
+
+    engine, wrapping, source, target: as for `rewrap`. verify: open every envelope as well, and list those that do not
+    open. progress: called with the rows that are done and all rows.
+
+    Raises as `rewrap` does. Example::
+
+        print(plan(engine, wrapping, "kms://root-2025", "kms://root-2026", verify=True).left)
+    """
     with _session(engine, "BEGIN") as session:
         move = find_move(session, wrapping, source, target)
         kinds = dependents_of(wrapping, move)
@@ -127,7 +146,7 @@ def plan(  # noqa: PLR0913  (each is an option of the command)
 
 
 def _tried(kind: Dependents, rows: Sequence[object], outcome: Outcome) -> int:
-    """Open rows, and return how many do not."""
+    """Open rows, and return how many do not open."""
     before = len(outcome.left) + len(outcome.unsaid)
     for row in rows:
         try:
@@ -161,7 +180,7 @@ class _Run:
     outcome: Outcome = field(default_factory=Outcome)
 
     def until_none_is_left(self, kind: Dependents) -> None:
-        """Pass through all rows until a pass finds none that can be moved."""
+        """Read all rows again until none is left that can be rewrapped."""
         since = time.monotonic()
         while True:
             found = moved = 0
@@ -180,7 +199,7 @@ class _Run:
                 time.sleep(min(0.2, self.patience))
 
     def _batch(self, kind: Dependents, ids: Sequence[uuid.UUID]) -> int:
-        """Move what can be moved of some rows, and return how many these, or the reasons against them, are."""
+        """Rewrap some rows; return how many were rewrapped, or were found impossible to rewrap."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 moved = self._transaction(kind, ids)
@@ -196,10 +215,10 @@ class _Run:
                 raise
             else:
                 return moved
-        raise AssertionError  # the last attempt returns or raises
+        raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _one_by_one(self, kind: Dependents, ids: Sequence[uuid.UUID], error: sa.exc.IntegrityError) -> int:
-        """Find the row that a rule of the database does not let move; the others do."""
+        """Find the row that a constraint of the database does not allow to rewrap, and rewrap the others."""
         if len(ids) > 1:
             return sum(self._batch(kind, [each]) for each in ids)
         for row in kind.read(self.session, ids, lock=False):
@@ -233,7 +252,7 @@ class _Run:
 
 @contextmanager
 def _session(engine: sa.Engine, begin: str) -> Iterator[Session]:
-    """Open a session whose objects outlive a commit, at READ COMMITTED: each statement sees what others committed."""
+    """Open a session whose objects stay valid after a commit, at READ COMMITTED: each statement has a new snapshot."""
     options: dict[str, str] = {BEGIN_OPTION: begin}
     if engine.dialect.name == "postgresql":
         options["isolation_level"] = "READ COMMITTED"

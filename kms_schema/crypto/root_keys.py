@@ -1,7 +1,7 @@
-"""Root keys from files and environment variables: a provider for where there is no HSM.
+"""Root keys from files and environment variables: a provider for systems without an HSM.
 
-A key is 32 random bytes in standard base64, as `openssl rand -base64 32` prints them. It is in this process's memory
-for as long as the provider is: whoever can read that, or the file, has every key that is wrapped under it.
+A key is 32 random bytes in standard base64, as `openssl rand -base64 32` prints them. It is in the memory of this
+process as long as the provider exists. Access to that memory, or to the file, gives access to every key under it.
 """
 
 import base64
@@ -19,17 +19,17 @@ from kms_schema.crypto.secret import BytesLike, Secret
 from kms_schema.envelope_format import EnvelopeFormat
 
 MOST_CHARACTERS = 255
-"""Of `key_versions.wrapping_key_ref`."""
+"""The length of `key_versions.wrapping_key_ref`."""
 
 _LONGEST_FILE = 4096
 _OTHERS_OR_GROUP_MAY_WRITE = 0o027
 
 
 class RootKeys:
-    """A `WrappingKeyProvider` whose keys were read when it was made. `close`, or the end of `with`, wipes them."""
+    """A `WrappingKeyProvider` that holds its keys in memory. `close`, or the end of a `with` block, wipes them."""
 
     def __init__(self, keys: Mapping[str, Secret]) -> None:
-        """Take keys over under their references. Raises `RootKeyError` where one cannot be a root key."""
+        """Take over keys by their references. Raises `RootKeyError` for keys that cannot be root keys, or are equal."""
         self._keys = dict(keys)
         for reference, key in self._keys.items():
             _check_reference(reference)
@@ -38,23 +38,31 @@ class RootKeys:
             twin = next((other for other, same in self._keys.items() if other != reference and same == key), None)
             if twin is not None:
                 raise RootKeyError(
-                    f"the root keys {twin!r} and {reference!r} are the same: nothing moves by rewrapping"
+                    f"the root keys {twin!r} and {reference!r} are the same: rewrapping would change nothing"
                 )
 
     @classmethod
     def from_files(cls, files: Mapping[str, str | Path]) -> Self:
-        """Return the keys in files, by reference.
+        """Return a provider with the keys in files.
 
-        Raises `RootKeyError` where one is no key, where anybody can read it, or where its group can change it;
-        `OSError` where it cannot be read.
+        files: paths by reference; a reference is the text of `wrapping_key_ref`, at most 255 characters.
+
+        Raises `RootKeyError` if a file is not a key, can be read by others, or can be changed by its group; `OSError`
+        if it cannot be read. Example::
+
+            with RootKeys.from_files({"kms://root-2026": "/run/secrets/root-2026.key"}) as root_keys:
+                wrapping = KeyWrapping(root_keys)
         """
         return cls({reference: _read(Path(path)) for reference, path in files.items()})
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> Self:
-        """Return the keys in environment variables, by reference. Raises `RootKeyError` where one holds no key.
+        """Return a provider with the keys in environment variables.
 
-        Child processes inherit them and /proc shows them to the same user: prefer a file.
+        variables: names of variables by reference. Child processes inherit them, and /proc shows them to the same user:
+        prefer a file. Raises `RootKeyError` if a variable is not set, or is not a key. Example::
+
+            RootKeys.from_environment({"kms://root-2026": "ROOT_KEY"})
         """
         keys = {}
         for reference, variable in variables.items():
@@ -64,30 +72,30 @@ class RootKeys:
         return cls(keys)
 
     def formats(self, reference: str) -> AbstractSet[EnvelopeFormat]:
-        """Return both formats for a key that it has."""
+        """Return both formats for a key of this provider, none for others."""
         return frozenset(EnvelopeFormat) if reference in self._keys else frozenset()
 
     def wrap(self, reference: str, form: EnvelopeFormat, plaintext: BytesLike, associated_data: bytes) -> bytes:
-        """Return an envelope. Raises `WrappingKeyError`, and `MaterialError` where there is nothing to encrypt."""
+        """Return an envelope. Raises `WrappingKeyError`, and `MaterialError` for empty plaintext."""
         return encrypt(self._key(reference).view, form, plaintext, associated_data)
 
     def unwrap(self, reference: str, envelope: bytes, associated_data: bytes) -> Secret:
-        """Return what is in an envelope. Raises `OpeningRefusedError` and `WrappingKeyError`."""
+        """Return the plaintext of an envelope. Raises `OpeningRefusedError` and `WrappingKeyError`."""
         return decrypt(self._key(reference).view, envelope, associated_data)
 
     def _key(self, reference: str) -> Secret:
         try:
             return self._keys[reference]
         except KeyError:
-            raise WrappingKeyError(f"no root key is called {reference!r}") from None
+            raise WrappingKeyError(f"there is no root key {reference!r}") from None
 
     def close(self) -> None:
-        """Wipe the keys; afterwards it has none."""
+        """Wipe and remove the keys."""
         while self._keys:
             self._keys.popitem()[1].wipe()
 
     def __repr__(self) -> str:
-        """Name the references and no more."""
+        """Show the references only."""
         return f"<{type(self).__name__} {', '.join(map(repr, self._keys)) or 'closed'}>"
 
     def __enter__(self) -> Self:
@@ -119,7 +127,7 @@ def _decode(text: bytes, where: str) -> Secret:
         key = Secret(bytearray(base64.b64decode(text.strip(), validate=True)))
     except binascii.Error:
         key = Secret(bytearray())
-    del text  # a mistyped key is nearly one, and some loggers show the variables of a traceback
+    del text  # a mistyped key is close to the key, and some loggers show the variables of a traceback
     if len(key) != WRAPPING_KEY_BYTES:
-        raise RootKeyError(f"{where} holds no root key: that is what openssl rand -base64 {WRAPPING_KEY_BYTES} prints")
+        raise RootKeyError(f"{where} is not a root key: make one with openssl rand -base64 {WRAPPING_KEY_BYTES}")
     return key

@@ -1,4 +1,4 @@
-"""Plaintext in memory, for as short as Python allows."""
+"""Plaintext in memory, for as short a time as Python allows."""
 
 import hmac
 from contextlib import suppress
@@ -9,35 +9,38 @@ BytesLike = bytes | bytearray | memoryview
 
 
 class Secret:
-    """Plaintext that is overwritten with zeros at `wipe`, at the end of a `with` block, or when it is collected.
+    """Plaintext that is overwritten with zeros by `wipe`, at the end of a `with` block, or when it is collected.
 
-    It shows itself in no `repr`, and can be neither pickled nor copied. `view` is for what needs the bytes; whoever
-    makes `bytes` of it has a copy that nobody can wipe. docs/crypto.md says what Python and the system keep.
+    No `repr` shows it, and it can be neither pickled nor copied. `view` gives the bytes; a `bytes` object made of it is
+    a copy that cannot be wiped. docs/crypto.md states which copies Python and the system may keep. Example::
+
+        with Secret(bytearray(32)) as secret:
+            encrypt(secret.view)
     """
 
     __slots__ = ("_buffer", "_view")
 
     def __init__(self, buffer: bytearray) -> None:
-        """Take `buffer` over: it is this object that wipes it."""
+        """Take over `buffer`, which this object wipes."""
         self._buffer = buffer
         self._view = memoryview(buffer).toreadonly()
 
     @classmethod
     def copy_of(cls, plaintext: BytesLike) -> Self:
-        """Return a secret of its own; what it was copied from is the caller's to wipe."""
+        """Return a secret with a copy of `plaintext`; the caller wipes the original."""
         return cls(bytearray(plaintext))
 
     @property
     def view(self) -> memoryview:
-        """The bytes, read only, without a copy. After `wipe` it raises `ValueError`: nobody encrypts under zeros."""
+        """The bytes, read only, without a copy. Raises `ValueError` after `wipe`: zeros are never used as a key."""
         if self._buffer:
             return self._view
         raise ValueError("this secret has been wiped")
 
     def wipe(self) -> None:
-        """Overwrite the plaintext. Views of it that were handed out can be used no more."""
+        """Overwrite the plaintext. Its views cannot be used any more."""
         self._buffer[:] = bytes(len(self._buffer))
-        with suppress(BufferError):  # somebody holds a view of the view; there are zeros in it
+        with suppress(BufferError):  # a view of the view exists, and shows zeros
             self._view.release()
         self._buffer = bytearray()
 
@@ -49,10 +52,10 @@ class Secret:
         """Compare in constant time; secrets of different length differ at once."""
         return isinstance(other, Secret) and hmac.compare_digest(self._buffer, other._buffer)
 
-    __hash__ = None  # type: ignore[assignment]  # a hash of a secret says something about it
+    __hash__ = None  # type: ignore[assignment]  # a hash reveals something about the secret
 
     def __repr__(self) -> str:
-        """Say how long it is and no more."""
+        """Show the length only."""
         return f"<{type(self).__name__} of {len(self)} bytes>" if self._buffer else f"<{type(self).__name__}, wiped>"
 
     def __reduce__(self) -> NoReturn:
@@ -66,10 +69,10 @@ class Secret:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Wipe it, whatever happened."""
+        """Wipe the secret, also after an exception."""
         self.wipe()
 
     def __del__(self) -> None:
-        """Wipe what nobody wiped."""
+        """Wipe a secret that was not wiped before."""
         if hasattr(self, "_view"):
             self.wipe()

@@ -1,4 +1,4 @@
-"""Write `vectors.json`, envelopes with all that they are made of, for whoever opens them in another language.
+"""Write `vectors.json`, envelopes with all that they are made of, for implementations in other languages.
 
 python -m kms_schema.crypto.vectors            # write it
 python -m kms_schema.crypto.vectors --check    # exit 1 where it is not current

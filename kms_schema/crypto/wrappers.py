@@ -1,4 +1,4 @@
-"""The wrapper that a person names, and whether what it wraps may move to another."""
+"""Finds the wrappers that a user names, and checks whether rewrapping between them is allowed."""
 
 import re
 from typing import NamedTuple
@@ -15,14 +15,14 @@ _VERSION = re.compile(r"(?P<key_id>.+):(?P<number>[1-9][0-9]{0,8})", re.DOTALL)
 
 
 class Move(NamedTuple):
-    """From one wrapper to another."""
+    """The wrappers of a rewrap."""
 
     source: Wrapper
     target: Wrapper
 
 
 def find_version(session: Session, key_id: str, number: int) -> KeyVersion | None:
-    """Return a version with its key, as the database has it now."""
+    """Return version `number` of the key named `key_id`, read again by `session`; None if there is none."""
     query = (
         sa.select(KeyVersion)
         .join(KeyVersion.key)
@@ -34,26 +34,28 @@ def find_version(session: Session, key_id: str, number: int) -> KeyVersion | Non
 
 
 def find_move(session: Session, wrapping: KeyWrapping, source: str, target: str) -> Move:
-    """Return the wrappers that are named, as a reference or as KEY_ID:VERSION.
+    """Return the wrappers of two names, each a reference or KEY_ID:VERSION.
 
-    Raises `WrapperError` where one is unknown or destroyed, where the target is not in use, and where the target is the
-    source, or is itself wrapped by it: it would then be under itself.
+    session: reads the versions. wrapping: has the providers of the references. source, target: the names.
+
+    Raises `WrapperError` if one is unknown or destroyed, if the target is not in use, and if the target is the source,
+    or is under it: it would wrap itself.
     """
     move = Move(_find(session, wrapping, source), _find(session, wrapping, target))
     if move.source == move.target:
-        raise WrapperError(f"everything is under {source!r} already: name another wrapper to move to")
+        raise WrapperError(f"source and target are both {source!r}: name another target")
     if isinstance(move.source, KeyVersion) and move.source.destroyed_at is not None:
         raise WrapperError(f"{source!r} is destroyed: nothing that it wrapped can be opened")
     check_in_use(move.target)
     if move.source in _above(move.target):
         raise WrapperError(
-            f"{target!r} is itself wrapped by {source!r}, directly or not: give it another wrapper first"
+            f"{target!r} is wrapped by {source!r}, directly or not: rewrap it under another wrapper first"
         )
     return move
 
 
 def _above(wrapper: Wrapper) -> list[Wrapper]:
-    """Return what a wrapper is under, up to the root; a circle, which the database lets nobody make, once round."""
+    """Return the wrappers above one, up to the root. A cycle, which the database refuses, is followed once."""
     found: list[Wrapper] = []
     while isinstance(wrapper, KeyVersion):
         above = wrapper.wrapped_by or wrapper.wrapping_key_ref
@@ -65,19 +67,17 @@ def _above(wrapper: Wrapper) -> list[Wrapper]:
 
 
 def check_in_use(target: Wrapper) -> None:
-    """Raise `WrapperError` unless keys may be wrapped by this: the live version of an active key, or a provider's."""
+    """Raise `WrapperError` unless this may wrap: a provider's key, or the live version of an active key."""
     if isinstance(target, str):
         return
     if target.destroyed_at is not None:
         raise WrapperError(f"{name_of(target)!r} is destroyed")
     if not target.is_live or target.key.status != KeyStatus.ACTIVE:
-        raise WrapperError(
-            f"{name_of(target)!r} is not the live version of an active key: it wraps no more, or not yet"
-        )
+        raise WrapperError(f"{name_of(target)!r} is not the live version of an active key, so it cannot wrap")
 
 
 def name_of(wrapper: Wrapper) -> str:
-    """Return what a person calls it."""
+    """Return the name that users give: a reference, or KEY_ID:VERSION."""
     return wrapper if isinstance(wrapper, str) else f"{wrapper.key.key_id}:{wrapper.version_number}"
 
 
@@ -87,11 +87,9 @@ def _find(session: Session, wrapping: KeyWrapping, named: str) -> Wrapper:
     if version is None:
         if wrapping.formats(named):
             return named
-        raise WrapperError(
-            f"{named!r} is unknown: neither a root key that was given, nor KEY_ID:VERSION of a version that there is"
-        )
+        raise WrapperError(f"{named!r} is unknown: neither a given root key, nor KEY_ID:VERSION of an existing version")
     if wrapping.formats(named):
-        raise WrapperError(f"{named!r} is a version of a key, and a root key is called the same: rename that")
+        raise WrapperError(f"{named!r} names both a version of a key and a root key: rename the root key")
     if version.key.key_type != KeyType.KEK:
         raise WrapperError(f"{named!r} is a version of a {version.key.key_type} key: only a kek wraps others")
     return version

@@ -1,4 +1,4 @@
-"""A sealed trail in the hands of whoever owns it: the guards are there until an attack takes them away."""
+"""A sealed trail and its owner: protections are enabled until an attack removes them."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager

@@ -9,8 +9,8 @@ from pathlib import Path
 import psycopg
 
 from kms_schema.audit.retention.retain import retain
-from kms_schema.audit.storage.postgresql_transactions import OpenPostgresqlTrail
-from kms_schema.audit.storage.sqlite_trail import OpenSqliteTrail
+from kms_schema.audit.storage.postgresql.transactions import OpenPostgresqlTrail
+from kms_schema.audit.storage.sqlite.transactions import OpenSqliteTrail
 from tests.audit.sealers import KEY
 from tests.migrations.interruption.program import CACHE_PAGES
 

@@ -1,4 +1,4 @@
-"""A trail whose oldest entries are past their retention period, and whoever may end that."""
+"""A trail whose oldest entries have expired, and a login that may remove them."""
 
 import secrets
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ YEARS = 8 * 365
 
 @dataclass(frozen=True)
 class Retaining:
-    """A database, and the same as seen by who seals and ends retention periods; on SQLite there is no difference."""
+    """A database, and the same for a login that seals and ends retention periods; on SQLite they are the same."""
 
     database: Database
     retention: Database
@@ -41,8 +41,8 @@ class Retaining:
         with closing(self.retention.connect()) as connection:
             return list(retain(open_trail(connection), KEY, folder))
 
-    def bury(self, folder: Path) -> None:
-        """Retain as far as to the tombstone: what it is for is still there."""
+    def write_tombstone(self, folder: Path) -> None:
+        """Retain up to the tombstone: its entries are not removed."""
         with suppress(InterruptedError), closing(self.retention.connect()) as connection:
             list(retain(open_trail(connection), KEY, folder, sealed=_interrupted))
 

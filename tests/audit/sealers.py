@@ -10,8 +10,8 @@ import psycopg
 
 from kms_schema.audit.formats.keys import SigningKey
 from kms_schema.audit.sealing.sealer import seal
-from kms_schema.audit.storage.postgresql_transactions import OpenPostgresqlTrail
-from kms_schema.audit.storage.sqlite_trail import OpenSqliteTrail
+from kms_schema.audit.storage.postgresql.transactions import OpenPostgresqlTrail
+from kms_schema.audit.storage.sqlite.transactions import OpenSqliteTrail
 from tests.migrations.interruption.program import CACHE_PAGES, context
 
 KEY = SigningKey("kms.example/audit", bytes(range(32)))

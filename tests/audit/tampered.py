@@ -1,4 +1,4 @@
-"""A sealed trail whose owner has taken the guards away, and what can be done to it then."""
+"""A sealed trail whose owner has disabled the triggers, and changes to it."""
 
 # ruff: noqa: S608  (the names in these statements are the module's own)
 
@@ -13,7 +13,7 @@ import psycopg
 from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.formats.encoding import COLUMNS
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.audit.verification.verifier import Fault
+from kms_schema.audit.verification.result import Fault
 from tests.audit.trails import faults
 from tests.support.engines.database import Connection
 from tests.support.statements import execute
@@ -25,7 +25,7 @@ ENTRIES, BATCH = 300, 100
 
 @dataclass(frozen=True)
 class Scene:
-    """A sealed trail without its guards, in a transaction that is taken back after each change."""
+    """A sealed trail with its triggers disabled, in a transaction that is rolled back after each change."""
 
     connection: Connection
     seals: list[StoredSeal]
@@ -60,7 +60,7 @@ def rules_off(connection: Connection) -> Iterator[None]:
         connection.execute("PRAGMA writable_schema = on")
         connection.execute("UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '') WHERE name LIKE 'key_audit_%'")
         ((version,),) = connection.execute("PRAGMA schema_version")
-        connection.execute(f"PRAGMA schema_version = {version + 1}")  # read it anew: old versions know no "reset"
+        connection.execute(f"PRAGMA schema_version = {version + 1}")  # read it again: old versions know no "reset"
         connection.execute("PRAGMA writable_schema = off")
     else:
         nullable = "attname NOT IN ('id', 'seal_number', 'first_leaf', 'level', 'position')"

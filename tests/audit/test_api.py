@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 import kms_schema.audit
-from kms_schema.audit import TrailError, append, open_trail, seal, standing, verify
+from kms_schema.audit import TrailError, append, open_trail, seal, sealing_status, verify
 from kms_schema.models import KeyAuditLog
 from tests.support.engines import Database
 from tests.support.statements import execute
@@ -42,7 +42,7 @@ def test_a_program_appends_seals_and_verifies(database: Database) -> None:
         (made,) = seal(trail)
         with trail.reading() as snapshot:
             verdict = verify(snapshot)
-            assert (verdict.sound, verdict.entries, standing(snapshot).last) == (True, 2, made)
+            assert (verdict.sound, verdict.entries, sealing_status(snapshot).last) == (True, 2, made)
         # The connection is as it was: autocommit, and no transaction open.
         execute(connection, "BEGIN")
         with pytest.raises(TrailError, match="in a transaction"):
@@ -55,7 +55,7 @@ def test_an_entry_that_is_refused_leaves_the_connection_usable(database: Databas
         trail = open_trail(connection)
         with pytest.raises(Exception, match="event_category_known"):
             append(trail, event_type="TEST", event_category="OTHER", event_description="refused")
-        with pytest.raises(TrailError, match="no key called nobody"):
+        with pytest.raises(TrailError, match="no key named nobody"):
             append(trail, event_type="T", event_category="POLICY", event_description="refused", key_id="nobody")
         assert len(list(seal(trail))) == 1
 
@@ -89,14 +89,14 @@ from kms_schema.audit import open_trail
 from kms_schema.cli.connections import connected
 with connected(sys.argv[1]) as connection:
     with suppress(KeyboardInterrupt), open_trail(connection).reading() as snapshot:
-        entries = snapshot.entries(1, 9)
+        entries = snapshot.entries.read(1, 9)
         next(entries)
         raise KeyboardInterrupt
     print(connection.execute("SELECT count(*) FROM key_audit_logs").fetchone())
 """
 
 
-def test_who_stops_in_the_midst_of_reading_gets_the_connection_back(database: Database) -> None:
+def test_an_interrupted_read_leaves_the_connection_usable(database: Database) -> None:
     """A process of its own: where the COPY is not ended first, ROLLBACK waits for it for ever."""
     done = subprocess.run(
         [sys.executable, "-c", STOPPED, database.url], capture_output=True, text=True, check=False, timeout=30

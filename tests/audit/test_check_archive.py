@@ -72,9 +72,9 @@ def test_the_writer_writes_what_the_page_describes(database: Database) -> None:
         write(connection, 6)
         (seal,) = seal_all(connection)
         with open_trail(connection).reading() as trail:
-            entries = list(trail.entries(1, 100))
+            entries = list(trail.entries.read(1, 100))
             file = io.BytesIO()
-            write_archive(trail, file, seal, first_leaf=0, end_leaf=seal.tree_size)
+            write_archive(trail, file, seal, range(seal.tree_size))
     leaves = [check_proof.hashlib.sha256(entry).digest() for entry in entries]
     first_line = {**head(0, len(entries), len(entries), leaves), "checkpoint": str(seal.note())}
     assert gzip.decompress(file.getvalue()) == written([first_line, *map(columns, entries)])
@@ -156,7 +156,7 @@ def test_a_file_with_one_other_byte_is_refused_with_its_tombstone(file: Path) ->
     ids=["a zero", "padding", "garbage", "an empty member", "a line in a member", "the same again"],
 )
 def test_what_follows_the_archive_is_refused(file: Path, more: bytes) -> None:
-    with pytest.raises(Refused, match="something follows"):
+    with pytest.raises(Refused, match="data after the archive"):
         checked(file, compressed(DOCUMENTS) + more)
 
 
@@ -172,7 +172,7 @@ def test_json_that_can_be_read_in_two_ways_is_refused(file: Path) -> None:
         assert old in text
         with pytest.raises(Refused):
             checked(file, gzip.compress(text.replace(old, new, 1)))
-    with pytest.raises(Refused, match="the last line is not whole"):
+    with pytest.raises(Refused, match="the last line is incomplete"):
         checked(file, gzip.compress(text[:-1]))
 
 

@@ -1,4 +1,4 @@
-"""The checker as the program that a stranger runs: alone, from any folder, with its options and exit statuses."""
+"""The standalone checker as a program: alone, from any folder, with its options and exit statuses."""
 
 import ast
 import subprocess
@@ -40,6 +40,21 @@ def test_the_file_imports_the_standard_library_and_cryptography_alone() -> None:
     names = {alias.name for each in ast.walk(tree) if isinstance(each, ast.Import) for alias in each.names}
     names |= {str(each.module) for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)}
     assert {name.partition(".")[0] for name in names} - sys.stdlib_module_names == {"cryptography"}
+
+
+def test_help_works_where_cryptography_is_missing(in_folder: Path) -> None:
+    """A file of that name stands for a package that cannot be imported."""
+    (in_folder / "cryptography.py").write_text("raise ImportError", encoding="utf-8")
+    (in_folder / "proof.json").write_text(inclusion(4, 7), encoding="utf-8")
+    for arguments, status, says in (
+        (["--help"], 0, "usage:"),
+        (["proof.json", "--key", str(KEY.verifier)], 1, "pip install cryptography"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "check.py", *arguments], cwd=in_folder, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == status
+        assert says in done.stdout + done.stderr
 
 
 def test_the_script_is_the_same_program(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_a_file_without_its_log_has_lost_the_tail_and_a_checkpoint_alone_shows_i
     assert "the trail was cut" in shown.out
 
 
-def test_a_file_and_a_log_of_different_moments_are_no_trail(source: Source, tmp_path: Path) -> None:
+def test_a_file_and_a_wal_of_different_times_do_not_verify(source: Source, tmp_path: Path) -> None:
     """What a program copies that takes the file first, while others write and SQLite brings the log into the file."""
     source.copy_file()
     source.connection.execute("PRAGMA wal_checkpoint(restart)")

@@ -23,7 +23,7 @@ from kms_schema.audit.formats.encoding import (
     sequence_of,
 )
 from kms_schema.audit.formats.timestamps import text_of_microseconds
-from kms_schema.audit.storage.copy_stream import SIGNATURE, entries
+from kms_schema.audit.storage.postgresql.copy_stream import SIGNATURE, entries
 from kms_schema.audit.vectors import FILE, text
 from tests.audit.vectors import VECTORS
 
@@ -68,7 +68,7 @@ def test_an_entry_is_its_leaf_prefix_and_hash_of_rfc_6962() -> None:
 
 
 def test_a_small_entry_byte_by_byte() -> None:
-    """As docs/audit.md describes it, written down by hand."""
+    """The bytes as docs/audit.md describes them, written out."""
     null = b"\xff\xff\xff\xff"
     expected = (
         b"\x00\x13"
@@ -224,9 +224,9 @@ def test_a_stream_without_its_trailer_is_refused() -> None:
         (b"PGCOPY\n\xff\r\n\1" + bytes(8) + b"\xff\xff", "not a binary COPY stream"),
         (SIGNATURE + struct.pack(">Ii", 1 << 16, 0) + b"\xff\xff", "not a binary COPY stream"),
         (SIGNATURE + struct.pack(">Ii", 0, -1) + b"\xff\xff", "not a binary COPY stream"),
-        (STREAM + b"\x00", "goes on"),
-        (HEADER + b"\x00\x12" + ENTRIES[0][2:] + b"\xff\xff", "no audit entry"),
-        (HEADER + ENTRIES[0].replace(b"entry/v1", b"entry/v2") + b"\xff\xff", "no audit entry"),
+        (STREAM + b"\x00", "continues after"),
+        (HEADER + b"\x00\x12" + ENTRIES[0][2:] + b"\xff\xff", "not an audit entry"),
+        (HEADER + ENTRIES[0].replace(b"entry/v1", b"entry/v2") + b"\xff\xff", "not an audit entry"),
         (HEADER + ENTRIES[0].replace(b"\0\0\0\x0bsystem", b"\xff\xff\xff\xfesystem") + b"\xff\xff", "negative length"),
     ],
     ids=["signature", "flags", "extension", "after the end", "fields", "tag", "negative length"],
@@ -238,7 +238,7 @@ def test_a_stream_of_another_form_is_refused(stream: bytes, says: str) -> None:
 
 
 def test_a_stream_that_goes_on_in_a_later_piece_is_refused() -> None:
-    with pytest.raises(EncodingError, match="goes on"):
+    with pytest.raises(EncodingError, match="continues after"):
         list(entries([STREAM, b"", b"\x00"]))
 
 

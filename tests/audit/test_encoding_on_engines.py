@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from kms_schema.audit.formats.encoding import COLUMNS, EncodingError, columns, identity, leaf_hash
-from kms_schema.audit.storage import postgresql_entries, sqlite_entries
+from kms_schema.audit.storage.postgresql import encoded_entries as postgresql_entries
+from kms_schema.audit.storage.sqlite import encoded_entries as sqlite_entries
 from tests.audit.vectors import NEWEST_FIRST, copied, hold_key, newest, numbered, on_engine, restore, restoring
 from tests.support.rows.smallest import audit_entry, insert, key_master
 from tests.support.shared import SharedDatabase
@@ -49,7 +50,7 @@ def test_sql_makes_the_same_bytes_and_hashes(shared: SharedDatabase) -> None:
     assert sorted(rows) == sorted(expected)
 
 
-def test_an_entry_that_came_through_the_guards_says_what_the_table_says(shared: SharedDatabase) -> None:
+def test_an_inserted_entry_has_the_encoding_of_its_row(shared: SharedDatabase) -> None:
     master = insert(shared.connection, "key_masters", **key_master())
     said = audit_entry(key_id=master["id"], risk_score=99, duration_ms=3, compliance_tags=["a", "b"], user_id="鍵")
     insert(shared.connection, "key_audit_logs", **said)

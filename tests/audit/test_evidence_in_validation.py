@@ -18,7 +18,7 @@ from tests.support.violations.triggers_disabled import triggers_disabled
 TAMPERED: dict[str, tuple[str, dict[str, str]]] = {
     "an entry removed": ("DELETE FROM key_audit_logs WHERE sequence = 150", {"KMS513": "sequences 101 to 200"}),
     "all entries removed": ("DELETE FROM key_audit_logs", {"KMS513": "and have 0 entries of 100"}),
-    "a seal in the midst removed": (
+    "a middle seal removed": (
         "DELETE FROM key_audit_seals WHERE seal_number = 2", {"KMS511": "seal 3 does not follow seal 1"},
     ),
     "the first seal removed": (
@@ -71,7 +71,7 @@ TAMPERED: dict[str, tuple[str, dict[str, str]]] = {
         "UPDATE key_audit_subtrees SET position = 1", {"KMS512": "the subtrees of level 8 are 1"},
     ),
 }  # fmt: skip
-"""What is done past the guards, and the codes that must be found, each with something that it says."""
+"""Changes with the triggers disabled, and the codes that must be found, each with a part of its message."""
 
 
 def evidence_found(scene: Scene) -> dict[str, str]:
@@ -123,7 +123,7 @@ def test_entries_that_are_not_sealed_yet_are_no_finding(scene: Scene) -> None:
         assert evidence_found(scene) == {}
 
 
-def test_a_changed_entry_is_for_verify_to_find_and_the_verdict_says_so(scene: Scene) -> None:
+def test_the_verdict_refers_to_verify_for_changed_entries(scene: Scene) -> None:
     with scene.changed():
         scene.execute(f"UPDATE key_audit_logs SET risk_score = 99 WHERE sequence = {ENTRIES // 2}")  # noqa: S608
         report = validate(scene.connection, level="data")
@@ -134,7 +134,7 @@ def test_a_changed_entry_is_for_verify_to_find_and_the_verdict_says_so(scene: Sc
 
 
 @pytest.mark.only_on("postgresql")
-def test_what_a_seal_left_open_is_no_finding_until_nobody_can_fill_it(database: Database) -> None:
+def test_an_open_gap_is_no_finding_while_a_transaction_can_fill_it(database: Database) -> None:
     with closing(database.connect()) as one, closing(database.connect()) as slow:
         execute(slow, "BEGIN")
         write(slow, 2)
@@ -205,7 +205,7 @@ def test_sums_are_what_the_trail_says(summed: Connection) -> None:
 
 
 @pytest.mark.parametrize("change", SUMS_CHANGED)
-def test_sums_that_are_not_what_the_trail_says_are_found_and_counted_anew(summed: Connection, change: str) -> None:
+def test_wrong_sums_are_found_and_recomputed(summed: Connection, change: str) -> None:
     statement, code = SUMS_CHANGED[change]
     with triggers_disabled(summed):
         execute(summed, statement)

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from kms_schema.audit.sealing.sealer import seal
+from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.audit.storage.trail import TrailError
 from tests.audit.standbys import (
     SECONDS,
     WITHOUT_REST,

@@ -17,7 +17,7 @@ from tests.support.violations.triggers_disabled import triggers_disabled
 
 
 def forged(scene: Scene, *statements: str, key: Any = FORGER) -> None:
-    """Throw the evidence away, do something, and seal anew."""
+    """Delete the evidence, make a change, and seal again."""
     for table in (SEALS, LEAVES, SUBTREES):
         scene.execute(f"DELETE FROM {table}")
     for statement in statements:
@@ -33,12 +33,12 @@ REWRITES = {
 
 
 @pytest.mark.parametrize("rewrite", REWRITES)
-def test_what_is_sealed_anew_is_found_by_trust_or_a_checkpoint(scene: Scene, rewrite: str) -> None:
+def test_a_trail_that_is_sealed_again_is_found_by_trust_or_a_checkpoint(scene: Scene, rewrite: str) -> None:
     kept = checkpoint_of(scene.seals[-1])
     with scene.changed():
         forged(scene, *REWRITES[rewrite])
         assert scene.faults() == []
-        assert "which is not trusted" in scene.found(trusted=(KEY.verifier,))
+        assert "which is neither trusted" in scene.found(trusted=(KEY.verifier,))
         assert "checkpoint" in scene.found(kept)
     with scene.changed():
         forged(scene, *REWRITES[rewrite], key=KEY)
@@ -51,18 +51,18 @@ def test_checkpoints_say_what_they_found(scene: Scene) -> None:
     assert verified(scene.connection, checkpoints=kept).checkpoints == len(kept)
     with scene.changed():
         forged(scene, "DELETE FROM key_audit_logs WHERE sequence > 120", key=KEY)
-        assert "no seal of the 2 here is: the trail was cut" in scene.found(kept[-1])
+        assert "none of the 2 seals here is: the trail was cut" in scene.found(kept[-1])
     with scene.changed():
         forged(scene, "UPDATE key_audit_logs SET risk_score = 99 WHERE sequence = 5", key=KEY)
-        assert "another root: what it is over was rewritten" in scene.found(kept[0])
+        assert "another root: its leaves were rewritten" in scene.found(kept[0])
     with scene.changed():
         forged(scene, key=KEY)
-        assert "another seal over the same" in scene.found(kept[0])
+        assert "another seal over them" in scene.found(kept[0])
     other = Checkpoint("another.example", kept[0].size, kept[0].root)
     assert "is of the trail another.example" in scene.found(other)
 
 
-def test_signatures_that_are_stripped_are_missed_by_who_trusts_a_key(scene: Scene) -> None:
+def test_stripped_signatures_are_found_with_a_trusted_key(scene: Scene) -> None:
     with scene.changed():
         scene.execute("UPDATE key_audit_seals SET signature = NULL, verifier_key = NULL")
         assert scene.faults() == []

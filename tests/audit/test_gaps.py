@@ -9,10 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kms_schema.audit.formats.encoding import PREFIX
-from kms_schema.audit.sealing.gaps import Gap, Run, joined, still_open, without
+from kms_schema.audit.formats.gaps import Gap, Run, joined, still_open, without
 from kms_schema.audit.sealing.sealer import _sealed
+from kms_schema.audit.storage.records import TransactionHorizon
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.audit.storage.trail import Moment
 
 Step = tuple[str, int]
 """What one of a few clients does."""
@@ -76,17 +76,21 @@ class Model:
         return made is not None
 
     def restore(self) -> None:
-        """Go on in another cluster, from a dump of this moment: its ids begin anew, and nobody is at work in it."""
+        """Continue in another cluster, from a dump: its transaction ids start again, and no transaction is open."""
         self.ids.clear()
         self.drawn.clear()
         self.next_id, self.latest_over, self.cluster = 1, 0, self.cluster + 1
 
-    # What `_sealed` asks of a trail.
+    # What `_sealed` asks of a transaction.
 
-    def moment(self) -> Moment:
-        moment = Moment(min(self.ids.values(), default=self.latest_over + 1), str(self.cluster))
+    @property
+    def entries(self) -> "Model":
+        return self
+
+    def horizon(self) -> TransactionHorizon:
+        horizon = TransactionHorizon(min(self.ids.values(), default=self.latest_over + 1), str(self.cluster))
         self.take(self._meanwhile.pop(0))
-        return moment
+        return horizon
 
     def unsealed(self, after: int, gaps: Sequence[Gap], limit: int) -> Iterator[bytes]:
         wanted = {number for gap in gaps for number in range(gap.first, gap.last + 1)}
@@ -101,7 +105,7 @@ class Model:
     def now(self) -> str:
         return "2026-11-25T12:00:00.000000Z"
 
-    def first_entry_id(self) -> str:
+    def first_id(self) -> str:
         return "the first"
 
 

@@ -12,14 +12,15 @@ from typing import Any
 import psycopg
 import pytest
 
-from kms_schema.audit.storage.postgresql_trail import PostgresqlTrail
-from kms_schema.audit.storage.sqlite_trail import SqliteTrail
+from kms_schema.audit.storage.errors import TrailError
+from kms_schema.audit.storage.postgresql.transactions import PostgresqlSnapshot
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.audit.storage.trail import TrailError
+from kms_schema.audit.storage.transactions import ExportedSnapshot
 from kms_schema.audit.verification import ranges
-from kms_schema.audit.verification.exported_snapshot import PostgresqlState, State
-from kms_schema.audit.verification.verifier import Verdict, verify
-from kms_schema.audit.verification.worker_pool import Process, Processes
+from kms_schema.audit.verification.parallel_snapshot import open_snapshot
+from kms_schema.audit.verification.result import VerificationResult
+from kms_schema.audit.verification.verifier import verify
+from kms_schema.audit.verification.worker_pool import Worker, WorkerPool
 from tests.audit.tampered import BATCH, ENTRIES, Scene, copy_of_an_entry
 from tests.audit.test_tampering import CHANGES
 from tests.audit.trails import checkpoint_of, open_trail, seal_all, verified, write
@@ -50,15 +51,15 @@ FURTHER = {
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a part of each page, so that a short trail has several."""
-    monkeypatch.setattr(ranges, "LEAST", 40)
+    monkeypatch.setattr(ranges, "SMALLEST", 40)
 
 
-def by_several(connection: Connection, jobs: int = JOBS, **options: Any) -> Verdict:
-    with open_trail(connection).reading(jobs) as trail:
-        return verify(trail, **options)
+def by_several(connection: Connection, jobs: int = JOBS, **options: Any) -> VerificationResult:
+    with open_snapshot(open_trail(connection), jobs) as (snapshot, workers):
+        return verify(snapshot, workers=workers, **options)
 
 
-def both_find_the_same(scene: Scene, *statements: str) -> Verdict:
+def both_find_the_same(scene: Scene, *statements: str) -> VerificationResult:
     checkpoints = tuple(map(checkpoint_of, scene.seals))
     with scene.changed():
         for statement in statements:
@@ -69,19 +70,19 @@ def both_find_the_same(scene: Scene, *statements: str) -> Verdict:
 
 
 @pytest.mark.parametrize("change", SEALED)
-def test_several_find_what_one_finds(scene: Scene, change: str) -> None:
+def test_workers_find_the_faults_of_one_process(scene: Scene, change: str) -> None:
     statements, message = CHANGES[change]
     assert message in "\n".join(fault.message for fault in both_find_the_same(scene, *statements).faults)
 
 
 @pytest.mark.parametrize("change", FURTHER)
-def test_several_find_what_one_finds_in_every_part(scene: Scene, change: str) -> None:
+def test_workers_find_the_faults_of_one_process_in_every_range(scene: Scene, change: str) -> None:
     kind = "BLOB" if isinstance(scene.connection, sqlite3.Connection) else "bytea"
     verdict = both_find_the_same(scene, FURTHER[change].format(bytes=kind))
     assert verdict.sound == (change == "nothing")
 
 
-def test_several_find_an_entry_between_those_that_were_sealed(scene: Scene) -> None:
+def test_workers_find_an_entry_between_sealed_ones(scene: Scene) -> None:
     move = "UPDATE key_audit_logs SET sequence = sequence + 10 WHERE sequence > 150"
     assert not both_find_the_same(scene, move.replace("+ 10", "+ 10000"), copy_of_an_entry(scene, 0)).sound
 
@@ -94,89 +95,89 @@ def sealed(database: Database) -> Iterator[Connection]:
         yield connection
 
 
-def test_every_part_is_taken_by_somebody_and_progress_is_told(sealed: Connection) -> None:
+def test_every_range_is_verified_and_progress_is_reported(sealed: Connection) -> None:
     told: list[tuple[str, int, int]] = []
     verdict = by_several(sealed, progress=lambda *what: told.append(what))
     assert (verdict.sound, verdict.entries, verdict.seals) == (True, ENTRIES + 1, 4)
     assert ("entries", ENTRIES + 1, ENTRIES + 1) in told
     assert ("leaves", ENTRIES + 1, ENTRIES + 1) in told
-    with open_trail(sealed).reading() as trail:
-        assert len(ranges.planned(trail, None, 0, ENTRIES + 1, JOBS)) == 4
+    with open_trail(sealed).reading() as snapshot:
+        assert len(ranges.plan_ranges(snapshot.tree, None, 0, ENTRIES + 1, JOBS)) == 4
 
 
 def test_from_a_seal_on(sealed: Connection) -> None:
     assert asdict(by_several(sealed, since=2))["entries"] == ENTRIES + 1 - 2 * BATCH
 
 
-def test_all_see_the_state_that_was_opened(database: Database, sealed: Connection) -> None:
-    with closing(database.connect()) as other, open_trail(sealed).reading(JOBS) as trail:
+def test_all_workers_have_the_snapshot_that_was_opened(database: Database, sealed: Connection) -> None:
+    with closing(database.connect()) as other, open_snapshot(open_trail(sealed), JOBS) as (snapshot, workers):
         write(other, 5)
         seal_all(other)
         write(other, 5)
-        verdict = verify(trail)
+        verdict = verify(snapshot, workers=workers)
     assert (verdict.sound, verdict.entries, verdict.seals, verdict.unsealed) == (True, ENTRIES + 1, 4, 0)
     assert by_several(sealed).entries == ENTRIES + 6
 
 
 @pytest.mark.only_on("postgresql")
-def test_a_process_that_comes_later_sees_the_snapshot_of_the_first(
+def test_a_worker_that_opens_later_has_the_snapshot_of_the_first(
     monkeypatch: pytest.MonkeyPatch, database: Database, sealed: Connection
 ) -> None:
-    opening = Processes.open
+    opening = WorkerPool.open
 
-    def late(self: Processes, state: State) -> list[StoredSeal | None]:
+    def late(self: WorkerPool, snapshot: ExportedSnapshot) -> list[StoredSeal | None]:
         with closing(database.connect()) as other:
             write(other, 5)
             seal_all(other)
-        return opening(self, state)
+        return opening(self, snapshot)
 
-    monkeypatch.setattr(Processes, "open", late)
-    with open_trail(sealed).reading(JOBS) as trail:
-        verdict = verify(trail)
+    monkeypatch.setattr(WorkerPool, "open", late)
+    with open_snapshot(open_trail(sealed), JOBS) as (snapshot, workers):
+        verdict = verify(snapshot, workers=workers)
     assert (verdict.sound, verdict.entries, verdict.unsealed) == (True, ENTRIES + 1, 0)
 
 
-def are_gone(others: Processes) -> bool:
-    return all(process.exit_status is not None for process in others.each)
+def are_gone(workers: WorkerPool) -> bool:
+    return all(worker.exit_status is not None for worker in workers.workers)
 
 
-def test_whoever_stops_it_stops_all(sealed: Connection) -> None:
+def test_an_interruption_ends_all_workers(sealed: Connection) -> None:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    with open_trail(sealed).reading(JOBS) as snapshot:
-        assert snapshot.others is not None
-        assert len(snapshot.others.each) == JOBS - 1
+    with open_snapshot(open_trail(sealed), JOBS) as (snapshot, workers):
+        assert workers is not None
+        assert len(workers.workers) == JOBS - 1
         with pytest.raises(KeyboardInterrupt):
-            verify(snapshot, progress=stop)
-        assert are_gone(snapshot.others)
+            verify(snapshot, progress=stop, workers=workers)
+        assert are_gone(workers)
     assert by_several(sealed).sound, "the connection can be used again"
 
 
-def test_a_process_that_is_killed_is_an_error_and_never_a_verdict(sealed: Connection) -> None:
+def test_a_killed_worker_is_an_error_and_never_a_result(sealed: Connection) -> None:
     """It is stopped first, so that it dies over the part that it was given."""
-    with open_trail(sealed).reading(JOBS) as snapshot:
-        assert snapshot.others is not None
-        victim = snapshot.others.each[0]
+    with open_snapshot(open_trail(sealed), JOBS) as (snapshot, workers):
+        assert workers is not None
+        victim = workers.workers[0]
         os.kill(victim.pid, signal.SIGSTOP)
         threading.Timer(0.3, os.kill, (victim.pid, signal.SIGKILL)).start()
         with pytest.raises(TrailError, match="with exit status -9: nothing is verified, run this again"):
-            verify(snapshot)
-        assert are_gone(snapshot.others)
+            verify(snapshot, workers=workers)
+        assert are_gone(workers)
 
 
-def test_a_process_ends_when_whoever_started_it_is_gone(sealed: Connection) -> None:
+def test_a_worker_ends_with_the_process_that_started_it(sealed: Connection) -> None:
     """Its pipe is closed as it is when that one is killed."""
     del sealed
-    process = Process()
-    process.hang_up()
-    assert process.exit_status == 1
+    worker = Worker()
+    worker.hang_up()
+    assert worker.exit_status == 1
 
 
 @pytest.mark.only_on("postgresql")
-def test_what_the_server_says_to_another_process_is_raised_here(database: Database, sealed: Connection) -> None:
-    with open_trail(sealed).reading(2) as snapshot, closing(database.connect()) as other:
-        mine = snapshot._cursor.connection.info.backend_pid  # type: ignore[attr-defined]
+def test_an_error_of_the_server_in_a_worker_is_raised_here(database: Database, sealed: Connection) -> None:
+    with open_snapshot(open_trail(sealed), 2) as (snapshot, workers), closing(database.connect()) as other:
+        mine = snapshot.session.cursor.connection.info.backend_pid  # type: ignore[attr-defined]
         ended = execute(
             other,
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
@@ -185,28 +186,28 @@ def test_what_the_server_says_to_another_process_is_raised_here(database: Databa
         ).fetchall()
         assert ended == [(True,)]
         with pytest.raises(psycopg.OperationalError):
-            verify(snapshot)
+            verify(snapshot, workers=workers)
 
 
 def test_the_password_is_in_no_message() -> None:
-    assert "secret" not in repr(PostgresqlState("host=h password=secret", "public", "1"))
+    assert "secret" not in repr(PostgresqlSnapshot("host=h password=secret", "public", "1"))
 
 
 def writes_when_it_is_opened(monkeypatch: pytest.MonkeyPatch, database: Database, times: int) -> None:
     """Commit an entry each time that processes have opened the file, at most so many times."""
-    opening = Processes.open
+    opening = WorkerPool.open
     left = times
 
-    def opened(self: Processes, state: State) -> list[StoredSeal | None]:
+    def opened(self: WorkerPool, snapshot: ExportedSnapshot) -> list[StoredSeal | None]:
         nonlocal left
-        seals = opening(self, state)
+        seals = opening(self, snapshot)
         if left:
             left -= 1
             with closing(database.connect()) as other:
                 write(other, 1)
         return seals
 
-    monkeypatch.setattr(Processes, "open", opened)
+    monkeypatch.setattr(WorkerPool, "open", opened)
 
 
 @pytest.mark.only_on("sqlite")
@@ -233,6 +234,6 @@ def test_a_database_in_memory_is_for_one_process() -> None:
 
 
 def test_a_trail_is_open_in_one_process_unless_more_are_asked_for(sealed: Connection) -> None:
-    with open_trail(sealed).reading() as trail:
-        assert isinstance(trail, PostgresqlTrail | SqliteTrail)
-        assert trail.others is None
+    with open_snapshot(open_trail(sealed)) as (snapshot, workers):
+        assert snapshot.seals.last() is not None
+        assert workers is None

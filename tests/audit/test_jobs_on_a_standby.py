@@ -41,7 +41,7 @@ def standby(sealed: Database, primary: PostgresqlEngine) -> Iterator[PostgresqlE
         yield engine
 
 
-def test_several_processes_verify_a_standby(sealed: Database, standby: PostgresqlEngine) -> None:
+def test_workers_verify_a_standby(sealed: Database, standby: PostgresqlEngine) -> None:
     url = standby.url.set(database=sa.make_url(sealed.url).database)
     copied = replace(sealed, url=url.render_as_string(hide_password=False))
     done = kms_schema("audit", "verify", "--jobs", "3", url=copied.url)

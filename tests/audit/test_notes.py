@@ -289,8 +289,9 @@ def test_a_file_of_trusted_keys_that_is_none_says_where(tmp_path: Path, content:
 def test_nothing_heavy_is_imported_before_a_signature_is_made_or_checked() -> None:
     program = (
         "import sys; from kms_schema.audit.formats import merkle, notes, proof_documents, seals;"
-        " from kms_schema.audit import vectors; from kms_schema.audit.standalone import check_proof;"
-        " from kms_schema.audit.storage import copy_stream, postgresql_entries, sqlite_entries;"
+        " from kms_schema.audit import vectors;"
+        " from kms_schema.audit.storage.postgresql import copy_stream, encoded_entries;"
+        " from kms_schema.audit.storage.sqlite import encoded_entries;"
         f" notes.Note.parse({NOTE!r});"
         " print(*{'cryptography', 'sqlalchemy', 'alembic', 'psycopg', 'sqlite3'} & sys.modules.keys())"
     )

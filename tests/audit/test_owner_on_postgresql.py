@@ -1,6 +1,6 @@
-"""What an owner or superuser of PostgreSQL does past the guards: really done, and found by verification or validator.
+"""Attacks by an owner or superuser of PostgreSQL: carried out, and found by the verification or the validator.
 
-What is done to rows alone, with the guards away, is in `test_tampering.py`; the files of the server are in
+Changes of rows with the triggers disabled are in `test_tampering.py`; the files of the server are in
 `test_files_of_the_server.py`.
 """
 
@@ -13,7 +13,7 @@ import pytest
 
 from kms_schema import validate
 from kms_schema.audit import append, open_trail
-from kms_schema.audit.storage.trail import TrailError
+from kms_schema.audit.storage.errors import TrailError
 from tests.audit.owners import owned
 from tests.audit.trails import seal_all, verified, write
 from tests.support.engines import Database
@@ -89,17 +89,17 @@ ATTACKS = {
         f" ALTER TABLE key_audit_logs ENABLE ALWAYS TRIGGER {NO_DELETE}",
         GONE, "KMS212",
     ),
-    "a trigger that swallows entries": attack(
-        "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
-        " CREATE TRIGGER aa BEFORE INSERT ON key_audit_logs FOR EACH ROW EXECUTE FUNCTION swallow()",
+    "a trigger that discards entries": attack(
+        "CREATE FUNCTION discard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+        " CREATE TRIGGER aa BEFORE INSERT ON key_audit_logs FOR EACH ROW EXECUTE FUNCTION discard()",
         "sound", "KMS142",
     ),
-    "a rule that swallows entries": attack(
+    "a rule that discards entries": attack(
         "CREATE RULE mute AS ON INSERT TO key_audit_logs DO INSTEAD NOTHING", "sound", "KMS192",
     ),
     "a trigger switched off in the catalog": attack(
         f"UPDATE pg_trigger SET tgenabled = 'D' WHERE tgname = '{NO_UPDATE}';"
-        f" UPDATE pg_class SET relname = relname WHERE relname = 'key_audit_logs'; {CALM}",  # has it read anew
+        f" UPDATE pg_class SET relname = relname WHERE relname = 'key_audit_logs'; {CALM}",  # so that it is read again
         CHANGED, "KMS145",
     ),
     "a body changed in the catalog": attack(
@@ -109,7 +109,7 @@ ATTACKS = {
     "a forged restore": attack(
         "SET kms.restore = on; INSERT INTO key_audit_logs (id, sequence, event_type, event_category, event_description,"
         " timestamp, recorded_by) VALUES (gen_random_uuid(), -5, 'X', 'SECURITY', 'x', '2001-01-01', 'alice')",
-        "key_audit_logs has rows without a number that is in order: 1",
+        "key_audit_logs has rows with invalid numbers, which no read finds: 1",
     ),
 }  # fmt: skip
 
@@ -144,7 +144,7 @@ def test_a_trail_that_was_dropped_is_said_to_be_gone(database: Database) -> None
 
 
 def test_a_view_is_not_taken_for_the_trail(database: Database) -> None:
-    """It could show what was sealed to whoever verifies, and something else to everybody else."""
+    """A view could show the sealed rows to the verifier, and other rows to everybody else."""
     with owned(database) as trail:
         execute(trail.connection, "ALTER TABLE key_audit_logs RENAME TO hidden")
         execute(trail.connection, "CREATE VIEW key_audit_logs AS SELECT * FROM hidden")
@@ -154,32 +154,32 @@ def test_a_view_is_not_taken_for_the_trail(database: Database) -> None:
 
 
 SWALLOWERS = {
-    "a trigger": "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
-    " CREATE TRIGGER aa BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION swallow()",
+    "a trigger": "CREATE FUNCTION discard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+    " CREATE TRIGGER aa BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION discard()",
     "a rule": "CREATE RULE mute AS ON INSERT TO {table} DO INSTEAD NOTHING",
 }
 
 
 @pytest.mark.parametrize("table", ["key_audit_seals", "key_audit_leaves"])
 @pytest.mark.parametrize("by", SWALLOWERS)
-def test_a_seal_that_is_swallowed_is_not_said_to_be_made(database: Database, table: str, by: str) -> None:
+def test_a_seal_that_is_discarded_is_an_error(database: Database, table: str, by: str) -> None:
     with owned(database) as trail:
         write(trail.connection, 1)
         execute(trail.connection, SWALLOWERS[by].format(table=table))
-        with pytest.raises(TrailError, match=f"swallows what is written to {table}: nothing was written"):
+        with pytest.raises(TrailError, match=f"discards rows written to {table}: nothing was written"):
             seal_all(trail.connection)
         assert verified(trail.connection).unsealed == 1
 
 
 @pytest.mark.parametrize("by", SWALLOWERS)
-def test_an_entry_that_is_swallowed_is_not_said_to_be_written(database: Database, by: str) -> None:
+def test_an_entry_that_is_discarded_is_an_error(database: Database, by: str) -> None:
     with owned(database) as trail:
         execute(trail.connection, SWALLOWERS[by].format(table="key_audit_logs"))
-        with pytest.raises((TrailError, psycopg.errors.FeatureNotSupported), match=r"swallows|INSERT RETURNING"):
+        with pytest.raises((TrailError, psycopg.errors.FeatureNotSupported), match=r"discards|INSERT RETURNING"):
             append(open_trail(trail.connection), event_type="X", event_category="SECURITY", event_description="x")
 
 
-def test_an_owner_backdates_what_is_not_sealed_yet(database: Database) -> None:
+def test_an_owner_can_backdate_unsealed_entries(database: Database) -> None:
     """What stays open: a seal says that an entry has not changed since, not that it was true."""
     with owned(database) as trail:
         execute(

@@ -1,4 +1,4 @@
-"""What somebody with the file does past the guards of SQLite: really done, and found by verification or validator."""
+"""Attacks with access to the SQLite file: carried out, and found by the verification or the validator."""
 
 import shutil
 import signal
@@ -88,7 +88,7 @@ def test_an_older_copy_put_back_is_found_by_a_checkpoint_alone(database: Databas
     with closing(database.connect()) as connection:
         assert verified(connection).sound
         (fault,) = verified(connection, checkpoints=(kept,)).faults
-        assert "no seal of the 1 here is: the trail was cut" in fault.message
+        assert "none of the 1 seals here is: the trail was cut" in fault.message
 
 
 WRITER = """
@@ -150,7 +150,7 @@ def test_a_view_is_not_taken_for_the_trail(database: Database, table: str) -> No
 def test_a_trigger_left_in_the_file_does_not_act_through_our_commands(
     database: Database, left: str, command: str, tmp_path: Path
 ) -> None:
-    """With the guards away it could do so: what stops it is that our connections let triggers write nothing."""
+    """With the guard triggers dropped it could write: our connections refuse writes by triggers."""
     table = {"seal": "key_audit_seals", "append": "key_audit_logs"}[command]
     with owned(database) as trail:
         write(trail.connection, 1)
@@ -187,7 +187,7 @@ def test_nothing_can_be_written_over_a_connection_that_reads(database: Database)
 
 
 @pytest.mark.parametrize("table", ["key_audit_seals", "key_audit_leaves", "key_audit_logs"])
-def test_what_a_trigger_swallows_is_not_said_to_be_written(database: Database, table: str) -> None:
+def test_a_row_that_a_trigger_discards_is_an_error(database: Database, table: str) -> None:
     with owned(database) as trail:
         execute(trail.connection, f"CREATE TRIGGER aa BEFORE INSERT ON {table} BEGIN SELECT RAISE(IGNORE); END")
         assert trail.codes() == {"KMS142"}
@@ -196,7 +196,7 @@ def test_what_a_trigger_swallows_is_not_said_to_be_written(database: Database, t
             execute(trail.connection, "DROP TRIGGER aa")
             write(trail.connection, 1)
             execute(trail.connection, f"CREATE TRIGGER aa BEFORE INSERT ON {table} BEGIN SELECT RAISE(IGNORE); END")
-        with pytest.raises(TrailError, match=f"swallows what is written to {table}: nothing was written"):
+        with pytest.raises(TrailError, match=f"discards rows written to {table}: nothing was written"):
             _written_or_sealed(trail.connection, table)
 
 

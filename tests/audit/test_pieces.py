@@ -7,8 +7,9 @@ from itertools import chain, islice
 import pytest
 
 from kms_schema.audit.formats.encoding import PREFIX, Bytes, EncodingError
-from kms_schema.audit.storage.postgresql_trail import PostgresqlTrail
-from kms_schema.audit.verification.verifier import Verdict, verify
+from kms_schema.audit.storage.postgresql.entries import PostgresqlEntries
+from kms_schema.audit.verification.result import VerificationResult
+from kms_schema.audit.verification.verifier import verify
 from tests.audit.trails import open_trail, seal_all, write
 from tests.support.engines import Database
 
@@ -17,14 +18,16 @@ SEALED = 300
 Pieces = Iterator[Bytes]
 
 
-def verified(database: Database, monkeypatch: pytest.MonkeyPatch, sent: Callable[[Pieces], Pieces]) -> Verdict:
+def verified(
+    database: Database, monkeypatch: pytest.MonkeyPatch, sent: Callable[[Pieces], Pieces]
+) -> VerificationResult:
     """Verify a sealed trail, and one entry after it, whose pieces pass through `sent` on their way."""
-    pieces = PostgresqlTrail.pieces
+    pieces = PostgresqlEntries.pieces
     with closing(database.connect()) as connection:
         write(connection, SEALED)
         seal_all(connection)
         write(connection, 1)
-        monkeypatch.setattr(PostgresqlTrail, "pieces", lambda *arguments: sent(pieces(*arguments)))
+        monkeypatch.setattr(PostgresqlEntries, "pieces", lambda *arguments: sent(pieces(*arguments)))
         with open_trail(connection).reading() as trail:
             return verify(trail)
 

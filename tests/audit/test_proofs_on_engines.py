@@ -1,4 +1,4 @@
-"""From a table to a stranger: entries that the database holds are proved, and one that its owner changed is not."""
+"""Proofs from a database: its entries are proved, and an entry that its owner changed is not."""
 
 import datetime as dt
 
@@ -10,7 +10,8 @@ from kms_schema.audit.formats.notes import Note, sign
 from kms_schema.audit.formats.proof_documents import inclusion_document
 from kms_schema.audit.formats.seals import NO_SEAL, Bookkeeping, Seal
 from kms_schema.audit.standalone.check_proof import Refused, check, read_key
-from kms_schema.audit.storage import postgresql_entries, sqlite_entries
+from kms_schema.audit.storage.postgresql import encoded_entries as postgresql_entries
+from kms_schema.audit.storage.sqlite import encoded_entries as sqlite_entries
 from tests.audit.proofs import KEY, nodes
 from tests.audit.vectors import copied
 from tests.support.rows.smallest import audit_entry, insert

@@ -26,7 +26,7 @@ RESTORING = "-c kms.restore=on"
 
 @pytest.fixture(scope="module")
 def elsewhere(engine_name: str) -> Iterator[PostgresqlEngine]:
-    """Another cluster, whose transaction ids begin anew."""
+    """Another cluster, whose transaction ids start again."""
     programs = find_programs(int(engine_name.removeprefix("postgresql-")))
     with closing(PostgresqlEngine(engine_name, programs)) as engine:
         yield engine
@@ -157,9 +157,7 @@ def test_the_statement_that_makes_room_takes_nothing_but_the_first_entry(databas
     assert found(report_on(database)) == []
 
 
-def test_triggers_that_a_restore_has_disabled_are_found_and_mended(
-    database: Database, elsewhere: PostgresqlEngine
-) -> None:
+def test_triggers_that_a_restore_disabled_are_found_and_fixed(database: Database, elsewhere: PostgresqlEngine) -> None:
     with closing(database.connect()) as connection:
         parent = insert(connection, "key_masters", **active_key_master(key_type="kek"))
         insert(connection, "key_masters", **active_key_master(parent_key_id=parent["key_id"]))

@@ -12,6 +12,7 @@ import pytest
 from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.proofs.prover import prove_consistency, prove_inclusion
 from kms_schema.audit.standalone.check_proof import check, read_key
+from kms_schema.audit.verification.parallel_snapshot import open_snapshot
 from kms_schema.audit.verification.verifier import verify
 from kms_schema.validator import validate
 from tests.audit.aged import age
@@ -87,7 +88,7 @@ def test_every_checkpoint_and_proof_of_before_two_cuts_holds(cut: Cut) -> None:
         assert check(proof.encode(), [read_key(str(KEY.verifier))])
 
 
-def test_verification_since_any_seal_and_in_several_processes_finds_the_same(cut: Cut) -> None:
+def test_verification_since_any_seal_and_with_workers_finds_the_same(cut: Cut) -> None:
     with closing(cut.place.database.connect()) as connection:
         for number, checkpoint in enumerate(cut.checkpoints, 1):
             with open_trail(connection).reading() as trail:
@@ -95,8 +96,8 @@ def test_verification_since_any_seal_and_in_several_processes_finds_the_same(cut
             gone = max(cut.removed - checkpoint.size, 0)
             assert (verdict.faults, verdict.removed, verdict.checkpoints) == ([], gone, 1), number
         whole = verified(connection, trusted=TRUSTED)
-        with open_trail(connection).reading(jobs=2) as trail:
-            assert verify(trail, trusted=TRUSTED) == whole
+        with open_snapshot(open_trail(connection), jobs=2) as (snapshot, workers):
+            assert verify(snapshot, trusted=TRUSTED, workers=workers) == whole
 
 
 def test_what_is_left_of_a_removal_verifies_in_any_way(place: Retaining, tmp_path: Path) -> None:
@@ -107,12 +108,12 @@ def test_what_is_left_of_a_removal_verifies_in_any_way(place: Retaining, tmp_pat
         seal_all(connection, batch=BATCH)
         write(connection, KEPT)
         seal_all(connection)
-        place.bury(tmp_path)
+        place.write_tombstone(tmp_path)
         with triggers_disabled(connection):
             execute(connection, "DELETE FROM key_audit_logs WHERE sequence <= 400")
         for jobs in 1, 2:
-            with open_trail(connection).reading(jobs=jobs) as trail:
-                verdict = verify(trail, trusted=TRUSTED)
+            with open_snapshot(open_trail(connection), jobs) as (snapshot, workers):
+                verdict = verify(snapshot, trusted=TRUSTED, workers=workers)
             assert (verdict.faults, verdict.removed) == ([], 400)
         with open_trail(connection).reading() as trail:
             assert verify(trail, since=2, trusted=TRUSTED).faults == []

@@ -13,9 +13,10 @@ import pytest
 from kms_schema.audit.proofs.prover import CannotProve, prove_consistency, prove_inclusion
 from kms_schema.audit.retention import retain
 from kms_schema.audit.retention.retain import expired
-from kms_schema.audit.storage.appended_entry import append
-from kms_schema.audit.storage.trail import OpenTrail, TrailError
-from kms_schema.audit.verification.external_checkpoints import printed
+from kms_schema.audit.storage.append import append
+from kms_schema.audit.storage.errors import TrailError
+from kms_schema.audit.storage.stored_seals import StoredSeal
+from kms_schema.audit.storage.transactions import OpenTrail
 from tests.audit.aged import age
 from tests.audit.retaining import EXPIRED, KEPT, YEARS, Retaining, retaining
 from tests.audit.trails import KEY, checkpoint_of, faults, open_trail, seal_all, verified, write, written_sequences
@@ -55,7 +56,7 @@ def test_what_is_past_its_period_goes_and_all_that_was_ever_handed_out_still_ver
     place.write()
     with closing(place.database.connect()) as connection:
         with open_trail(connection).reading() as trail:
-            old = list(trail.seals())
+            old = [StoredSeal.from_row(row) for row in trail.seals.rows()]
             proofs = [prove_inclusion(trail, sequence) for sequence in (1, 2, EXPIRED)]
         before = written_sequences(connection)
     (done,) = place.retain(tmp_path)
@@ -75,7 +76,7 @@ def test_what_is_past_its_period_goes_and_all_that_was_ever_handed_out_still_ver
         proof.write_text(document, encoding="utf-8")
         assert checked("check_proof.py", proof)[0] == 0
     tombstone = tmp_path / "tombstone.txt"
-    tombstone.write_text(printed(done.seal), encoding="utf-8")
+    tombstone.write_text(done.seal.checkpoint_text(), encoding="utf-8")
     status, said = checked("check_archive.py", done.archive, "--tombstone", tombstone)
     assert (status, said.splitlines()[-1]) == (0, "the archive holds")
     assert f"the {done.removed} entries of leaves 0 to" in said
@@ -164,7 +165,7 @@ def test_another_file_of_the_same_name_is_not_written_over(place: Retaining, tmp
         cut = expired(trail)
     assert cut is not None
     (tmp_path / cut.name).write_bytes(b"somebody's")
-    with pytest.raises(TrailError, match="is there already, and is not the archive of these entries"):
+    with pytest.raises(TrailError, match="exists, and is not the archive of these entries"):
         place.retain(tmp_path)
     assert [each.read_bytes() for each in tmp_path.iterdir()] == [b"somebody's"]
 
@@ -222,7 +223,7 @@ def test_nothing_is_removed_beside_an_entry_that_was_put_in_afterwards(place: Re
     assert (list(tmp_path.iterdir()), first_kept(place)) == ([], 1)
 
 
-def test_an_export_that_another_sealer_took_first_is_written_down_and_sealed_anew(
+def test_an_export_that_another_sealer_sealed_first_is_recorded_and_sealed_again(
     place: Retaining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A tombstone is a line of a seal, and there is no seal of nothing."""

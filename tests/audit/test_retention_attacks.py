@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema.audit.retention.retain import retain
-from kms_schema.audit.storage.trail import TrailError
+from kms_schema.audit.storage.errors import TrailError
 from kms_schema.roles.definition import Role
 from tests.audit.aged import age
 from tests.audit.retaining import YEARS, Retaining, retaining
@@ -100,7 +100,7 @@ def scene(engines: Engines, engine_name: str, tmp_path_factory: pytest.TempPathF
     database = engine.create(engines.migrated(engine_name, "template"))
     with retaining(database, owner=True) as place, closing(database.connect()) as connection:
         place.write(kept=0)
-        place.bury(tmp_path_factory.mktemp("archive"))
+        place.write_tombstone(tmp_path_factory.mktemp("archive"))
         age(database, 0, kept=36500, rows="sequence = 4")  # as if the tombstone were for what is to be kept
         write(connection, 1)
         bare = written_sequences(connection)[-1]
@@ -130,7 +130,7 @@ def outcome(connection: Connection, statement: str) -> str:
 
 @pytest.mark.only_on("postgresql")
 @pytest.mark.parametrize("who", WHO)
-def test_nobody_removes_anything_but_retention_what_is_under_a_tombstone(scene: Scene, who: str) -> None:
+def test_only_retention_removes_entries_and_only_under_a_tombstone(scene: Scene, who: str) -> None:
     roles, first, comes_of_it = WHO[who]
     with scene.session(roles) as connection:
         execute(connection, first.format(prefix=scene.place.prefix))
@@ -159,7 +159,7 @@ def test_the_function_is_for_retention_alone(scene: Scene, role: Role, comes_of_
 
 @pytest.mark.only_on("postgresql")
 def test_a_function_that_was_given_to_another_removes_no_more_than_for_retention(scene: Scene) -> None:
-    """Who is to remove anything is who owns the function, whoever that is; what goes is the same."""
+    """The owner of the function may remove entries, whichever role it is; the removed entries are the same."""
     removal = "FUNCTION remove_expired_key_audit_logs()"
     rights = ("DELETE, SELECT ON key_audit_logs, key_audit_tombstones, key_audit_seals", f"EXECUTE ON {removal}")
     with login(scene.place.database, *rights) as seen, scene.session(()) as superuser:
@@ -177,11 +177,11 @@ def test_a_function_that_was_given_to_another_removes_no_more_than_for_retention
 
 
 @pytest.mark.only_on("postgresql")
-def test_nothing_is_begun_where_nobody_may_remove_anything(database: Database, tmp_path: Path) -> None:
+def test_nothing_is_exported_if_no_role_may_remove_entries(database: Database, tmp_path: Path) -> None:
     """Without the role retention refuses, and leaves neither archive nor tombstone."""
     with retaining(database) as place, closing(database.connect()) as connection:
         place.write()
-        refusal = pytest.raises(TrailError, match=f"has to be a member of {place.prefix}kms_retention")
+        refusal = pytest.raises(TrailError, match=f"as a member of {place.prefix}kms_retention")
         with login(database, place.prefix + Role.SEALER) as sealer, closing(sealer.connect()) as seen, refusal:
             list(retain(open_trail(seen), KEY, tmp_path))
         execute(connection, "ALTER FUNCTION remove_expired_key_audit_logs() OWNER TO CURRENT_USER")
@@ -189,6 +189,6 @@ def test_nothing_is_begun_where_nobody_may_remove_anything(database: Database, t
         with pytest.raises(TrailError, match="run kms-schema roles --apply"):
             list(retain(open_trail(connection), KEY, tmp_path))
         with pytest.raises(TrailError, match="run kms-schema roles --apply"), open_trail(connection).writing() as trail:
-            trail.remove_expired()
+            trail.retention.remove()
         assert (written_sequences(connection), list(tmp_path.iterdir())) == (entries, [])
         assert execute(connection, "SELECT count(*) FROM key_audit_tombstones").fetchone() == (0,)

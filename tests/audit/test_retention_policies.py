@@ -62,7 +62,7 @@ def test_every_change_of_a_policy_is_an_entry(shared: SharedDatabase) -> None:
 
 @pytest.mark.parametrize("days", [1, 29, 31, 2554, 2556, 36500])
 @pytest.mark.parametrize("policy", [None, 30], ids=["no policy", "a policy of 30 days"])
-def test_nobody_chooses_for_how_long_an_entry_is_kept(shared: SharedDatabase, policy: int | None, days: int) -> None:
+def test_clients_cannot_choose_the_retention_period(shared: SharedDatabase, policy: int | None, days: int) -> None:
     if policy is not None:
         execute(shared.connection, SET.format(days=policy))
     refused(shared.connection, CHOSEN.format(days=days), rule=GUARD, sqlstate="23514")
@@ -71,7 +71,7 @@ def test_nobody_chooses_for_how_long_an_entry_is_kept(shared: SharedDatabase, po
 
 
 @pytest.mark.only_on("postgresql")
-def test_who_has_a_right_on_the_column_chooses_nothing_either(database: Database) -> None:
+def test_a_privilege_on_the_column_does_not_set_the_retention_period(database: Database) -> None:
     with login(database, *APPLICATION) as seen, closing(seen.connect()) as connection:
         refused(connection, CHOSEN.format(days=1), rule=GUARD, sqlstate="23514")
         execute(connection, "SET kms.restore = 'on'")

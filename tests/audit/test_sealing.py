@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from kms_schema.audit.storage.trail import TrailError
+from kms_schema.audit.storage.errors import TrailError
 from tests.audit.trails import (
     FORGER,
     KEY,
@@ -213,7 +213,7 @@ def test_the_trail_keeps_its_name(database: Database) -> None:
         (entry,) = execute(connection, "SELECT id FROM key_audit_logs ORDER BY sequence LIMIT 1").fetchone()
         assert first.origin.replace("-", "") == f"kmsschema/{entry}".replace("-", "")
         write(connection, 1)
-        with pytest.raises(TrailError, match="the trail is called"):
+        with pytest.raises(TrailError, match="the origin of the trail is"):
             seal_all(connection, origin="another")
 
 

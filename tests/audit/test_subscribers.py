@@ -144,7 +144,7 @@ def test_the_first_copy_of_a_subscription_is_refused(pair: Pair, server: Postgre
     server.drop(target)
 
 
-def test_who_lets_entries_in_is_found_and_has_no_trail_that_goes_on(pair: Pair) -> None:
+def test_a_subscriber_that_admits_entries_is_found_and_does_not_continue_the_trail(pair: Pair) -> None:
     """A setting of the database puts the subscriber into restore mode; sequences are not replicated."""
     execute(pair.subscriber, f"ALTER DATABASE {pair.target.name} SET kms.restore = on")
     (before,) = execute(pair.subscriber, COUNT).fetchone()

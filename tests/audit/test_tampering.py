@@ -1,4 +1,4 @@
-"""Who owns the trail can change it, and cannot do so unnoticed: each change is found, and the right row named."""
+"""The owner can change the trail, but not unnoticed: each change is found, and its row is named."""
 
 import sqlite3
 
@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kms_schema.audit.formats.encoding import COLUMNS
-from kms_schema.audit.storage.trail import TrailError
+from kms_schema.audit.storage.errors import TrailError
 from tests.audit.tampered import (
     ENTRIES,
     LEAVES,
@@ -72,7 +72,7 @@ CHANGES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "all entries removed": (("DELETE FROM key_audit_logs",), "sequence 1 was sealed and is gone"),
     "the first seal removed": (("DELETE FROM key_audit_seals WHERE seal_number = 1",), "seal 2: the seals before it"),
-    "a seal in the midst removed": (
+    "a middle seal removed": (
         ("DELETE FROM key_audit_seals WHERE seal_number = 2",),
         "seal 3: it comes after seal 1",
     ),
@@ -90,7 +90,7 @@ CHANGES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "half a signature": (
         ("UPDATE key_audit_seals SET verifier_key = NULL WHERE seal_number = 2",),
-        "seal 2: its signature is not whole",
+        "seal 2: its signature is incomplete",
     ),
     "a page removed": (("DELETE FROM key_audit_leaves WHERE first_leaf = 100",), "leaves from 100 on are gone"),
     "a page added": (
@@ -99,7 +99,7 @@ CHANGES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "a page of entries that are in another": (
         ("INSERT INTO key_audit_leaves SELECT 5000, 50, hashes FROM key_audit_leaves WHERE first_leaf = 0",),
-        "are said to be of entries that have other leaves",
+        "are for sequences that have other leaves",
     ),
     "a page without leaves": (
         ("UPDATE key_audit_leaves SET hashes = NULL WHERE first_leaf = 100",),
@@ -118,7 +118,7 @@ CHANGES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "a page before the first": (
         ("UPDATE key_audit_leaves SET first_leaf = -1 WHERE first_leaf = 0",),
-        "key_audit_leaves has rows without a number that is in order: 1",
+        "key_audit_leaves has rows with invalid numbers, which no read finds: 1",
     ),
     "a subtree removed": (("DELETE FROM key_audit_subtrees",), "the 256 leaves from 0 on is gone"),
     "a subtree added": (
@@ -127,7 +127,7 @@ CHANGES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "a subtree of no level": (
         ("UPDATE key_audit_subtrees SET level = -8",),
-        "key_audit_subtrees has rows without a number that is in order: 1",
+        "key_audit_subtrees has rows with invalid numbers, which no read finds: 1",
     ),
     "a seal without what it needs": (
         ("UPDATE key_audit_seals SET origin = NULL WHERE seal_number = 2",),
@@ -143,11 +143,11 @@ CHANGES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "gaps that are none": (
         ("UPDATE key_audit_seals SET open_gaps = '[[1, 2]]' WHERE seal_number = 2",),
-        "seal 2 cannot be read: its open gaps are none",
+        "seal 2 cannot be read: its open gaps are not valid",
     ),
     "gaps that are written otherwise": (
         ("UPDATE key_audit_seals SET open_gaps = '[[1.0, 2, 3]]' WHERE seal_number = 2",),
-        "seal 2 cannot be read: its open gaps are none",
+        "seal 2 cannot be read: its open gaps are not valid",
     ),
     "a key that is none": (
         ("UPDATE key_audit_seals SET verifier_key = 'x' WHERE seal_number = 3",),
@@ -174,7 +174,7 @@ def test_what_an_owner_does_is_found_and_named(scene: Scene, change: str) -> Non
 
 
 @pytest.mark.parametrize("place", ["of an entry that is gone", "of none", "that is the highest"])
-def test_an_entry_put_in_afterwards_is_found(scene: Scene, place: str) -> None:
+def test_an_inserted_entry_is_found(scene: Scene, place: str) -> None:
     with scene.changed():
         sequence = 150
         if place == "of an entry that is gone":

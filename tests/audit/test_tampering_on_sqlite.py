@@ -8,7 +8,10 @@ ON_SQLITE = {
     "a BLOB for a text": ("UPDATE key_audit_logs SET event_type = x'00' WHERE sequence = 5", "5 cannot be read"),
     "an id that is none": ("UPDATE key_audit_logs SET id = 'x' WHERE sequence = 5", "5 cannot be read: id"),
     "an entry without a number": ("UPDATE key_audit_logs SET sequence = 'x' WHERE sequence = 5", "5 was sealed and is"),
-    "half a number": ("UPDATE key_audit_logs SET sequence = 5.5 WHERE sequence = 5", "key_audit_logs has rows without"),
+    "half a number": (
+        "UPDATE key_audit_logs SET sequence = 5.5 WHERE sequence = 5",
+        "key_audit_logs has rows with invalid numbers",
+    ),
     "a number that is too large": ("UPDATE key_audit_logs SET risk_score = 1 << 40 WHERE sequence = 5", "5 cannot be"),
     "no time": ("UPDATE key_audit_logs SET timestamp = 'today' WHERE sequence = 5", "5 cannot be read: timestamp"),
     "bytes that are no text": (
@@ -29,7 +32,7 @@ ON_SQLITE = {
     ),
     "gaps with a space": (
         "UPDATE key_audit_seals SET open_gaps = '[ ]' WHERE seal_number = 2",
-        "its open gaps are none",
+        "its open gaps are not valid",
     ),
     "gaps without end": (
         "UPDATE key_audit_seals SET open_gaps = printf('%.*c', 99999, '[') WHERE seal_number = 2",

@@ -87,7 +87,7 @@ def test_a_tombstone_that_may_not_be_is_refused(connection: Connection) -> None:
 
 def test_a_tombstone_reaches_further_than_the_one_before(place: Retaining, tmp_path: Path) -> None:
     place.write(kept=0)
-    place.bury(tmp_path)
+    place.write_tombstone(tmp_path)
     with closing(place.database.connect()) as connection:
         leaves, last = end_of_expired(connection)
         seal_all(connection)
@@ -165,7 +165,7 @@ def put_in_and_used(connection: Connection) -> None:
 
 
 def sealed_by(signer: SigningKey | None) -> Callable[[Connection], None]:
-    """Return what signs the newest seal anew, with a tombstone, by another key or by none."""
+    """Return a change that signs the newest seal again, with a tombstone, by another key or by none."""
 
     def seal(connection: Connection) -> None:
         leaves, last = end_of_expired(connection)
@@ -177,9 +177,9 @@ def sealed_by(signer: SigningKey | None) -> Callable[[Connection], None]:
 
 
 def sign_anew(connection: Connection, signer: SigningKey | None) -> None:
-    """Sign the newest seal, as it is now, where nothing guards it."""
+    """Sign the present newest seal, with the triggers disabled."""
     with open_trail(connection).reading() as trail:
-        newest = trail.last_seal()
+        newest = trail.seals.last()
     assert newest is not None
     made = replace(newest, verifier_key=None, signature=None)
     made = made.signed_by(signer) if signer else made
@@ -196,8 +196,8 @@ def removed_without_one(connection: Connection) -> None:
 FORGED: dict[str, tuple[Callable[[Connection], None], str]] = {
     "a row under a true seal": (put_under_a_true_seal, "its signature is not one of"),
     "a row over entries that are to be kept, which were removed": (put_in_and_used, "its signature is not one of"),
-    "a seal that another key has signed": (sealed_by(FORGER), "and the one before leads to"),
-    "a seal that nobody has signed": (sealed_by(None), "it has a tombstone, and is not signed"),
+    "a seal that another key has signed": (sealed_by(FORGER), "but the seal before leads to"),
+    "a seal that nobody has signed": (sealed_by(None), "it has a tombstone, but is not signed"),
     "entries removed although no tombstone is for them": (removed_without_one, "sequence 1 was sealed and is gone"),
 }
 
@@ -239,7 +239,7 @@ def test_a_tombstone_that_was_changed_after_the_cut_is_found(place: Retaining, t
         assert found in said(connection)
 
 
-def test_who_has_the_signing_key_cannot_bury_what_is_to_be_kept(connection: Connection) -> None:
+def test_the_signing_key_cannot_write_a_tombstone_for_retained_entries(connection: Connection) -> None:
     """The database looks at each entry itself."""
     leaves, last = end_of_expired(connection)
     write(connection, 1)
@@ -249,9 +249,7 @@ def test_who_has_the_signing_key_cannot_bury_what_is_to_be_kept(connection: Conn
     assert said(connection) == ""
 
 
-def test_the_checkpoint_of_a_cut_holds_against_whoever_signs_another_with_the_same_key(
-    place: Retaining, tmp_path: Path
-) -> None:
+def test_the_checkpoint_of_a_cut_reveals_another_cut_signed_with_the_same_key(place: Retaining, tmp_path: Path) -> None:
     """A tombstone that names another archive is another seal over the same tree."""
     place.write()
     (done,) = place.retain(tmp_path)
@@ -263,18 +261,18 @@ def test_the_checkpoint_of_a_cut_holds_against_whoever_signs_another_with_the_sa
         assert said(connection, (KEY.verifier,)) == ""
         verdict = verified(connection, checkpoints=(checkpoint_of(done.seal),), trusted=(KEY.verifier,))
         assert [fault.message for fault in verdict.faults] == [
-            f"the checkpoint of {done.seal.tree_size} leaves is of another seal over the same: it was rewritten"
+            f"the checkpoint of {done.seal.tree_size} leaves is of another seal over them: it was rewritten"
         ]
 
 
 def test_a_tombstone_that_divides_nothing_is_found_even_under_a_true_key(connection: Connection) -> None:
-    """Who has the key and takes the guards away signs what he likes: it does not go with the leaves."""
+    """With the key and without triggers any tombstone can be signed, but it does not agree with the leaves."""
     leaves, last = end_of_expired(connection)
     write(connection, 1)
     with triggers_disabled(connection):
         made = seal_tombstone(open_trail(connection), KEY, Tombstone(leaves - 1, last, SHA))
     (fault,) = verified(connection, trusted=(KEY.verifier,)).faults
-    said = f"its tombstone is for {leaves - 1} leaves, and these are not the entries up to sequence {last}"
+    said = f"its tombstone is for {leaves - 1} leaves, but these are not the entries up to sequence {last}"
     assert fault.message == f"seal {made.number}: {said}"
 
 

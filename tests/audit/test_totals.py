@@ -169,7 +169,7 @@ def test_what_retention_removes_is_taken_out_of_the_sums(place: Retaining, tmp_p
         write(connection, 7)
         assert_exact(connection)
         before = kept(connection).total()
-        place.bury(tmp_path)
+        place.write_tombstone(tmp_path)
         assert_exact(connection)
         place.retain(tmp_path)
         assert_exact(connection)

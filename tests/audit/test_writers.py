@@ -1,4 +1,4 @@
-"""What who may write the tables, and does not own them, can do to the trail: every right that a GRANT gives."""
+"""Attacks by a role with every privilege on the tables that is not their owner."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -47,11 +47,11 @@ def trail(database: Database) -> Iterator[Owned]:
 
 @pytest.fixture
 def writer(database: Database, trail: Owned) -> Iterator[Connection]:
-    """A role with every right on the tables but TRIGGER and REFERENCES, and none of their owner's."""
+    """A role with every privilege on the tables except TRIGGER and REFERENCES, which does not own them."""
     del trail  # what is granted on what it sealed
-    rights = [f"SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON {table}" for table in TABLES]
+    privileges = [f"SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON {table}" for table in TABLES]
     with (
-        login(database, *rights, f"TEMPORARY ON DATABASE {database.name}") as role,
+        login(database, *privileges, f"TEMPORARY ON DATABASE {database.name}") as role,
         closing(role.connect()) as connection,
     ):
         yield connection
@@ -59,14 +59,14 @@ def writer(database: Database, trail: Owned) -> Iterator[Connection]:
 
 @pytest.mark.only_on("postgresql")
 @pytest.mark.parametrize("attack", OWNERS_ALONE)
-def test_who_only_writes_takes_no_guard_away(writer: Connection, attack: str) -> None:
+def test_a_writer_cannot_remove_protections(writer: Connection, attack: str) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         execute(writer, OWNERS_ALONE[attack])
 
 
 @pytest.mark.only_on("postgresql")
 @pytest.mark.parametrize("verb", ["UPDATE", "DELETE", "TRUNCATE"])
-def test_who_only_writes_is_refused_by_the_guards(writer: Connection, verb: str) -> None:
+def test_a_writer_is_refused_by_the_guard_triggers(writer: Connection, verb: str) -> None:
     statement = {
         "UPDATE": "UPDATE key_audit_logs SET risk_score = 0",
         "DELETE": "DELETE FROM key_audit_logs",
@@ -77,10 +77,10 @@ def test_who_only_writes_is_refused_by_the_guards(writer: Connection, verb: str)
 
 
 @pytest.mark.only_on("postgresql")
-def test_a_trigger_that_swallows_entries_takes_a_right_that_is_granted_to_nobody(
+def test_a_trigger_that_discards_entries_needs_a_privilege_that_is_granted_to_no_role(
     database: Database, trail: Owned, writer: Connection
 ) -> None:
-    """Whoever has TRIGGER on the table may silence it without owning it: rights are a finding."""
+    """A role with TRIGGER on the table can discard its rows without owning it: the privilege is a finding."""
     made = "CREATE TRIGGER aa BEFORE INSERT ON key_audit_logs FOR EACH ROW EXECUTE FUNCTION"
     refused(
         writer, f"{made} suppress_redundant_updates_trigger()", rule="permission denied for table", sqlstate="42501"
@@ -89,8 +89,8 @@ def test_a_trigger_that_swallows_entries_takes_a_right_that_is_granted_to_nobody
         assert "KMS302" in trail.codes()
 
 
-def test_a_seal_that_who_may_insert_put_in_is_found(trail: Owned) -> None:
-    """The guards hold its place and its size; what it says is for verification."""
+def test_a_seal_that_a_writer_inserted_is_found(trail: Owned) -> None:
+    """The guard triggers check its place and size; the verification checks its content."""
     last, size, sequence = execute(
         trail.connection,
         "SELECT seal_number, tree_size, last_sequence FROM key_audit_seals ORDER BY seal_number DESC LIMIT 1",

@@ -7,11 +7,12 @@ from typing import Any
 from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.formats.keys import SigningKey, VerifierKey
 from kms_schema.audit.sealing.sealer import seal
-from kms_schema.audit.storage.postgresql_transactions import OpenPostgresqlTrail
-from kms_schema.audit.storage.sqlite_trail import OpenSqliteTrail
+from kms_schema.audit.storage.postgresql.transactions import OpenPostgresqlTrail
+from kms_schema.audit.storage.sqlite.transactions import OpenSqliteTrail
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.audit.storage.trail import OpenTrail
-from kms_schema.audit.verification.verifier import Fault, Verdict, verify
+from kms_schema.audit.storage.transactions import OpenTrail
+from kms_schema.audit.verification.result import Fault, VerificationResult
+from kms_schema.audit.verification.verifier import verify
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
 from tests.support.rows.smallest import audit_entry, insert
@@ -39,7 +40,7 @@ def seal_all(connection: Connection, signer: SigningKey | None = KEY, **options:
 
 def verified(
     connection: Connection, *, checkpoints: tuple[Checkpoint, ...] = (), trusted: tuple[VerifierKey, ...] = ()
-) -> Verdict:
+) -> VerificationResult:
     with open_trail(connection).reading() as trail:
         return verify(trail, checkpoints=checkpoints, trusted=trusted)
 
@@ -65,7 +66,7 @@ def written_sequences(connection: Connection) -> list[int]:
     return [row[0] for row in execute(connection, "SELECT sequence FROM key_audit_logs ORDER BY sequence").fetchall()]
 
 
-def is_whole(database: Database, checkpoints: tuple[Checkpoint, ...] = ()) -> Verdict:
+def is_whole(database: Database, checkpoints: tuple[Checkpoint, ...] = ()) -> VerificationResult:
     """Assert that every entry is in exactly one seal and that the trail verifies; return the verdict."""
     with closing(database.connect()) as connection:
         assert sorted(sealed_sequences(connection)) == written_sequences(connection)

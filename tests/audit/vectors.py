@@ -5,8 +5,9 @@ import uuid
 from typing import Any
 
 from kms_schema.audit.formats.encoding import Bytes, Value
-from kms_schema.audit.storage import postgresql_entries, sqlite_entries
-from kms_schema.audit.storage.copy_stream import entries
+from kms_schema.audit.storage.postgresql import encoded_entries as postgresql_entries
+from kms_schema.audit.storage.postgresql.copy_stream import entries
+from kms_schema.audit.storage.sqlite import encoded_entries as sqlite_entries
 from kms_schema.audit.vectors import FILE, KEY, Vector
 from tests.support.engines.database import Connection
 from tests.support.rows.smallest import insert, key_master
@@ -35,8 +36,8 @@ def restoring(shared: SharedDatabase) -> None:
     if shared.dialect == "postgresql":
         execute(shared.connection, "SET LOCAL kms.restore = on")
         return
-    guards = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'guard_key_audit_log_insert%'"
-    for (name,) in execute(shared.connection, guards).fetchall():
+    triggers = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'guard_key_audit_log_insert%'"
+    for (name,) in execute(shared.connection, triggers).fetchall():
         execute(shared.connection, f"DROP TRIGGER {name}")
 
 

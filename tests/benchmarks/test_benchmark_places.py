@@ -9,7 +9,7 @@ from benchmarks.audit_history import entries
 from benchmarks.data.size import Size
 from benchmarks.places import AT_004, Options, Places
 from benchmarks.scales import SCALES
-from kms_schema.audit import open_trail, standing
+from kms_schema.audit import open_trail, sealing_status
 from tests.audit.trails import verified
 from tests.support.engines import Engine
 from tests.support.engines.database import Connection
@@ -61,7 +61,7 @@ def test_a_database_is_made_once_and_copies_of_it_are_to_write_to(places: Places
         with closing(copy.connect()) as connection:
             execute(connection, entries(connection, 25))
             with open_trail(connection).reading() as trail:
-                assert standing(trail).unsealed == 25
+                assert sealing_status(trail).unsealed == 25
         with closing(prepared.connect()) as connection:
             assert count(connection, "key_audit_logs") == 1 + TINY.longest.events
         assert copy in places.made

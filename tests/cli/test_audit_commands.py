@@ -45,7 +45,7 @@ def test_what_is_printed_as_text_cannot_write_over_a_terminal(trail: Trail) -> N
         (("--metadata", '{"n": NaN}'), 2, "a JSON object"),
         (("--risk-score", "101"), 2, "101"),
         (("--category", "OTHER"), 2, "OTHER"),
-        (("--key-id", "nobody"), 3, "there is no key called nobody"),
+        (("--key-id", "nobody"), 3, "there is no key named nobody"),
         (("--event-type", "x" * 51), 3, ""),
         (("--event-type", " "), 3, "event_type_not_blank"),
     ],
@@ -104,7 +104,7 @@ def test_status_says_what_is_sealed_and_what_is_not(trail: Trail) -> None:
     assert said["last_seal"]["signed_by"] == str(trail.key.verifier)
     assert 0 <= said["oldest_unsealed"]["age_seconds"] < 60
     text = trail.audit("status").out
-    assert f"not sealed: 3; the oldest is {said['oldest_unsealed']['id']} (sequence 2)" in text
+    assert f"unsealed entries: 3; the oldest is {said['oldest_unsealed']['id']} (sequence 2)" in text
 
 
 def test_status_exits_1_beyond_a_limit(trail: Trail) -> None:
@@ -112,10 +112,10 @@ def test_status_exits_1_beyond_a_limit(trail: Trail) -> None:
     trail.write(3)
     assert trail.audit("status", "--max-lag", 3, "--max-age", 600).status == 0
     done = trail.audit("status", "--max-lag", 2)
-    assert (done.status, done.out.splitlines()[-1]) == (1, "not sealed: 3, and --max-lag is 2")
+    assert (done.status, done.out.splitlines()[-1]) == (1, "unsealed entries: 3, more than --max-lag 2")
     done = trail.audit("status", "--max-age", 0)
     assert done.status == 1
-    assert "and --max-age is 0" in done.out
+    assert "more than --max-age 0" in done.out
     assert trail.told("status", "--max-age", 0)["limits_passed"]
     trail.seal()
     assert trail.audit("status", "--max-lag", 0, "--max-age", 0).status == 0

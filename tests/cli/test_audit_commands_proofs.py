@@ -3,13 +3,15 @@
 import json
 import uuid
 from contextlib import closing
+from typing import Self
 
 import pytest
 
 from kms_schema.audit import open_trail, prove_inclusion, seal
 from kms_schema.audit.formats.merkle import CompactRange
 from kms_schema.audit.proofs.prover import CannotProve, Nodes
-from kms_schema.audit.storage.trail import Page, Subtree, Trail
+from kms_schema.audit.storage.records import Page, Subtree
+from kms_schema.audit.storage.transactions import Snapshot
 from tests.cli import audit_trails
 from tests.cli.test_audit_commands_verify import tamper
 from tests.support.engines import Database
@@ -47,7 +49,7 @@ def test_each_entry_is_proved_to_the_checker(sealed: audit_trails.Trail) -> None
 def test_what_cannot_be_proved_is_said(sealed: audit_trails.Trail) -> None:
     nobody = uuid.uuid4()
     for given, says in (
-        (("14",), "entry 14 is not sealed yet; run: kms-schema audit seal"),
+        (("14",), "entry 14 is unsealed; run: kms-schema audit seal"),
         (("15",), "there is no entry 15"),
         ((str(2**63 - 1),), f"there is no entry {2**63 - 1}"),
         ((nobody,), f"there is no entry {nobody}"),
@@ -62,7 +64,7 @@ def test_what_cannot_be_proved_is_said(sealed: audit_trails.Trail) -> None:
     tamper(sealed, "UPDATE key_audit_logs SET risk_score = 99 WHERE sequence = 7")
     done = sealed.audit("prove", 7)
     assert (done.status, done.out) == (1, "")
-    assert "is not what seal 2 is over" in done.error
+    assert "is not the one that seal 2 covers" in done.error
     assert sealed.audit("prove", 8).status == 0
 
 
@@ -99,30 +101,37 @@ def test_no_proof_leads_from_a_checkpoint_of_before_to_a_trail_that_was_rewritte
     sealed.seal(name="anew.txt")
     done = sealed.audit("consistency", sealed.folder / "1.txt", 1)
     assert (done.status, done.out) == (1, "")
-    assert "has not grown into the other" in done.error
+    assert "is not an extension of the old one" in done.error
     tamper(sealed, "DELETE FROM key_audit_leaves WHERE first_leaf > 0")
     tamper(sealed, "DELETE FROM key_audit_leaves")
-    assert "hashes of the tree are gone" in sealed.audit("consistency", sealed.folder / "1.txt", 1).error
+    assert "hashes of the tree are missing" in sealed.audit("consistency", sealed.folder / "1.txt", 1).error
 
 
 class Counted:
-    """A trail that notes which pages and subtrees it was asked for."""
+    """A snapshot whose tree notes which pages and subtrees it was asked for."""
 
-    def __init__(self, trail: Trail) -> None:
-        self._trail = trail
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
         self.pages: set[int] = set()
         self.hashes = 0
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._trail, name)
+        return getattr(self._snapshot, name)
+
+    @property
+    def tree(self) -> Self:
+        return self
+
+    def page_of_sequence(self, sequence: int) -> Page | None:
+        return self._snapshot.tree.page_of_sequence(sequence)
 
     def pages_over(self, first_leaf: int, last_leaf: int) -> list[Page]:
-        found = self._trail.pages_over(first_leaf, last_leaf)
+        found = self._snapshot.tree.pages_over(first_leaf, last_leaf)
         self.pages |= {page.first_leaf for page in found}
         return found
 
     def subtrees_at(self, level: int, first: int, last: int) -> list[Subtree]:
-        found = self._trail.subtrees_at(level, first, last)
+        found = self._snapshot.tree.subtrees_at(level, first, last)
         self.hashes += len(found)
         return found
 
@@ -135,20 +144,20 @@ def test_a_proof_reads_a_few_pages_and_not_the_trail(database: Database) -> None
         key = audit_trails.SigningKey.generate("kms.example/audit")
         assert len(list(seal(trail, key, batch=700))) == 8
         with trail.reading() as snapshot:
-            every = [leaf for page in snapshot.pages(0, 100) for leaf in page.leaves]
+            every = [leaf for page in snapshot.tree.pages(0, 100) for leaf in page.leaves]
             expected: dict[tuple[int, int], bytes] = {(0, index): leaf for index, leaf in enumerate(every)}
             tree = CompactRange()
             for leaf in every:
                 tree.extend(leaf, lambda level, index, node: expected.update({(level, index): node}))
-            nodes = Nodes(snapshot)
+            nodes = Nodes(snapshot.tree)
             asked = [place for place in expected if place[0] > 5 or place[1] % 97 == 0]
             assert len(asked) > 150
             assert {place: nodes(*place) for place in asked} == {place: expected[place] for place in asked}
-            with pytest.raises(CannotProve, match="are gone"):
+            with pytest.raises(CannotProve, match="are missing"):
                 nodes(8, 19)
             for sequence in (1, 256, 257, 2500, 4096, 4999, 5000):
                 counted = Counted(snapshot)
                 document = json.loads(prove_inclusion(counted, sequence))  # type: ignore[arg-type]
                 assert document["leaf_index"] == sequence - 1
-                assert len(counted.pages) <= 4, f"of {len(snapshot.pages(0, 100))}"
+                assert len(counted.pages) <= 4, f"of {len(snapshot.tree.pages(0, 100))}"
                 assert counted.hashes < 32

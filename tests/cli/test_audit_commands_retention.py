@@ -73,7 +73,7 @@ def test_what_is_removed_is_said_and_its_checkpoint_printed(prepared: Prepared) 
     shown = check(archive, [read_key(str(KEY.verifier))], done.out)
     assert shown.end_leaf == removed
     again = prepared.retain()
-    assert (again.status, again.out, again.err) == (0, "", "nothing is past its retention period\n")
+    assert (again.status, again.out, again.err) == (0, "", "no entry has expired\n")
     verified = prepared.audit("verify", "--checkpoint", cut)
     assert (verified.status, verified.out.splitlines()[-1]) == (0, "sound")
     assert f"removed under tombstones: {removed};" in verified.out
@@ -92,22 +92,22 @@ def test_the_same_as_json(prepared: Prepared) -> None:
 def test_a_dry_run_writes_nothing(prepared: Prepared) -> None:
     before = prepared.sequences()
     done = prepared.audit("retain", "--archive", prepared.archive, "--dry-run")
-    assert (done.status, done.out) == (0, f"past their retention period: {len(before) - 5} entries, up to sequence"
+    assert (done.status, done.out) == (0, f"expired: {len(before) - 5} entries, up to sequence"
                                           f" {len(before) - 5}\n")  # fmt: skip
     assert (prepared.sequences(), list(prepared.archive.iterdir())) == (before, [])
 
 
 def test_what_an_earlier_run_left_is_said(prepared: Prepared) -> None:
-    prepared.place.bury(prepared.archive)
+    prepared.place.write_tombstone(prepared.archive)
     done = prepared.retain()
     assert done.status == 0
-    assert done.err == f"removed what an earlier run had left: {prepared.sequences()[0] - 1}\n"
+    assert done.err == f"removed entries of an earlier run: {prepared.sequences()[0] - 1}\n"
 
 
 def test_a_checkpoint_that_cannot_be_published_is_said_and_the_cut_stays(prepared: Prepared) -> None:
     done = prepared.retain("--publish", "cat > published.txt; exit 3")
     assert done.status == 4
-    assert "what was sealed and removed stays so" in done.error
+    assert "entries were removed, but the command of --publish failed" in done.error
     assert prepared.sequences()[0] > EXPIRED
     Path("published.txt").unlink()
 
@@ -124,7 +124,7 @@ def refusals(prepared: Prepared) -> dict[str, tuple[list[Any], int, str]]:
     write_signing_key(other, SigningKey.generate("kms.example/audit"))
     with_key = ["--key", prepared.key]
     return {
-        "no key": (["--archive", prepared.archive], 2, "a tombstone is signed: give the private key with --key"),
+        "no key": (["--archive", prepared.archive], 2, "a tombstone must be signed: give the private key with --key"),
         "no such key": (["--archive", prepared.archive, "--key", "nowhere"], 2, "nowhere"),
         "no folder": (["--archive", prepared.folder / "nowhere", *with_key], 2, "does not exist"),
         "a file": (["--archive", prepared.key, *with_key], 2, "is a file"),
@@ -184,10 +184,10 @@ def test_an_entry_that_was_changed_stops_both_with_status_1(prepared: Prepared) 
 @pytest.mark.parametrize(
     ("roles", "says"),
     [
-        ((Role.SEALER,), "has to be a member of {prefix}kms_retention"),
+        ((Role.SEALER,), "as a member of {prefix}kms_retention"),
         ((Role.RETENTION,), "permission denied for table key_audit_seals"),
-        ((Role.AUDITOR,), "has to be a member of {prefix}kms_retention"),
-        ((Role.APP,), "has to be a member of {prefix}kms_retention"),
+        ((Role.AUDITOR,), "as a member of {prefix}kms_retention"),
+        ((Role.APP,), "as a member of {prefix}kms_retention"),
     ],
 )
 def test_without_the_rights_nothing_is_removed(prepared: Prepared, roles: tuple[Role, ...], says: str) -> None:
@@ -213,14 +213,14 @@ def test_an_export_is_an_archive_and_removes_nothing(prepared: Prepared) -> None
     content = file.read_bytes()
     again = prepared.audit("export", file)
     assert (again.status, file.read_bytes()) == (2, content)
-    assert "is there already, and is never overwritten" in again.error
+    assert "exists, and is never overwritten" in again.error
 
 
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
         (["nowhere/file.gz"], 2, "cannot write nowhere/file.gz: No such file or directory"),
-        (["new.gz", "--since", "2"], 2, "nothing of it came after --since"),
+        (["new.gz", "--since", "2"], 2, "none of them is after --since"),
         (["new.gz", "--since", "9"], 1, "there is no seal 9"),
         (["new.gz", "--until", "9"], 1, "there is no seal 9"),
         (["new.gz", "--since", "0"], 2, "0"),

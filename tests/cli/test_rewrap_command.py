@@ -85,7 +85,7 @@ def test_what_stays_is_named_and_the_status_says_so(
     session.commit()
     words = ("--from", ROOT, "--to", f"{key_id}:2", *given(files))
     said = kms_schema("rewrap", *words, url=database.url)
-    assert (said.status, "is itself wrapped by" in said.error) == (1, True)
+    assert (said.status, "is wrapped by" in said.error) == (1, True)
     unknown = kms_schema("rewrap", "--from", "kms://nowhere", "--to", ROOT, *given(files), url=database.url)
     assert (unknown.status, "'kms://nowhere' is unknown" in unknown.error) == (1, True)
 

@@ -119,7 +119,7 @@ def test_what_cannot_wrap_is_refused(session: Session, wrapping: KeyWrapping) ->
         ("kms://nowhere", "'kms://nowhere'"),
         (sibling, "the same key"),
         (small, "has 16"),
-        (data_key, "no key encryption key"),
+        (data_key, "is not a key encryption key"),
     ):
         with pytest.raises(WrappingKeyError, match=why):
             wrapping.generate(key, under=under)
@@ -170,7 +170,7 @@ def test_a_key_that_is_held_open_asks_its_provider_once(session: Session) -> Non
         assert provider.calls == 1
     opened(wrapping, deks[0])
     assert provider.calls == 2
-    with pytest.raises(WrappingKeyError, match="no key encryption key"), wrapping.holding(deks[0]):
+    with pytest.raises(WrappingKeyError, match="is not a key encryption key"), wrapping.holding(deks[0]):
         pass
 
 
@@ -202,7 +202,7 @@ def test_credentials_that_do_not_say_what_they_are_under_are_tried(session: Sess
     assert wrapping.decrypt_credentials(hsm, NEXT_ROOT, ROOT) == CREDENTIALS
     with pytest.raises(OpeningRefusedError, match="under none of 'kms://root-2027'"):
         wrapping.decrypt_credentials(hsm, NEXT_ROOT)
-    with pytest.raises(WrappingKeyError, match="name the wrapping keys"):
+    with pytest.raises(WrappingKeyError, match="the row names no wrapping key"):
         wrapping.decrypt_credentials(hsm)
     hsm.wrapping_key_ref = NEXT_ROOT  # a name that was kept by mistake
     assert wrapping.decrypt_credentials(hsm, ROOT) == CREDENTIALS

@@ -11,7 +11,7 @@ from kms_schema.crypto import CryptoError, EnvelopeFormat, KeyWrapping, WrapperE
 from kms_schema.crypto import dependents as dependents_module
 from kms_schema.models import HsmConfiguration, KeyAuditLog, KeyMaster, KeyVersion, current_time
 from kms_schema.vocabulary import KeyStatus, KeyType
-from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT, a_key, an_hsm, kept, past_the_guards
+from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT, a_key, an_hsm, kept, with_triggers_disabled
 from tests.crypto.wrapped_trees import CREDENTIALS, Tree, held, wrappers
 from tests.support.engines import Database
 
@@ -103,7 +103,7 @@ def some_dependent(session: Session) -> Any:
 
 def spoil(database: Database, version: Any) -> None:
     identity = version.hex if database.dialect == "sqlite" else version
-    past_the_guards(database, "key_versions", identity, encrypted_key_data=b"\x01" + bytes(60))
+    with_triggers_disabled(database, "key_versions", identity, encrypted_key_data=b"\x01" + bytes(60))
 
 
 def test_a_row_that_does_not_open_is_named_and_stays_and_the_others_move(
@@ -207,11 +207,11 @@ def test_what_was_written_wrong_is_never_committed(
 
 
 REFUSED = {
-    "the same": (lambda t: (t.first, t.first), "already"),
+    "the same": (lambda t: (t.first, t.first), "source and target are both"),
     "an unknown version": (lambda t: (t.first, t.first[:-1] + "9"), "is unknown"),
     "an unknown root key": (lambda t: ("kms://nowhere", t.second), "'kms://nowhere' is unknown"),
     "to what is not live": (lambda t: (t.second, t.first), "not the live version"),
-    "to what it wraps itself": (lambda t: (ROOT, t.second), "is itself wrapped by"),
+    "to what it wraps itself": (lambda t: (ROOT, t.second), "is wrapped by"),
 }
 
 
@@ -316,7 +316,7 @@ def test_hsm_configurations_are_of_a_root_key_alone(engine: sa.Engine, session: 
     outcome = rewrap(engine, wrapping, ROOT, f"{kek.key_id}:1")
     assert (outcome.rows, outcome.remaining) == (0, 1)
     assert [each.why for each in outcome.left.values()] == [
-        "credentials go under a root key, not under a key that is kept here"
+        "credentials are wrapped by a root key, not by a key in the database"
     ]
     session.expire_all()
     assert session.get_one(HsmConfiguration, hsm.id).wrapping_key_ref == ROOT

@@ -23,7 +23,7 @@ def test_an_error_in_its_block_wipes_it() -> None:
     assert buffer == bytes(9)
 
 
-def test_what_nobody_wiped_is_wiped_when_it_is_collected() -> None:
+def test_a_secret_is_wiped_when_it_is_collected() -> None:
     buffer = bytearray(b"plaintext")
     secret = Secret(buffer)
     del secret

@@ -39,7 +39,7 @@ def opened(wrapping: KeyWrapping, version: KeyVersion) -> bytes:
         return bytes(material.view)
 
 
-def past_the_guards(database: Database, table: str, row: Any, **change: Any) -> None:
+def with_triggers_disabled(database: Database, table: str, row: Any, **change: Any) -> None:
     """Change a row as the owner of the database can, who drops triggers and constraints first."""
     with closing(database.connect()) as connection:
         if database.dialect == "sqlite":

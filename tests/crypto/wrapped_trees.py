@@ -52,7 +52,7 @@ class Tree:
 
 
 def held(session: Session, wrapping: KeyWrapping) -> dict[Any, Any]:
-    """Return what every version and configuration opens to, each read anew."""
+    """Return the contents of every version and configuration, each read again."""
     session.rollback()  # a snapshot that is open is of before
     session.expire_all()
     versions = session.scalars(sa.select(KeyVersion).where(KeyVersion.destroyed_at.is_(None)))

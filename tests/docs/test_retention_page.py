@@ -42,7 +42,7 @@ def place(database: Database, tmp_path: Path) -> Iterator[Retaining]:
     with retaining(database) as made:
         made.write()
         with closing(database.connect()) as connection, open_trail(connection).reading() as trail:
-            first = trail.seal(1)
+            first = trail.seals.get(1)
             assert first is not None
             (tmp_path / "kept.txt").write_text(str(first.note()), encoding="utf-8")
         yield made

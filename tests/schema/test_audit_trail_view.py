@@ -10,9 +10,9 @@ import pytest
 from kms_schema.audit.formats.checkpoints import LARGEST
 from kms_schema.audit.formats.encoding import leaf_hash, sequence_of
 from kms_schema.audit.sealing.sealer import seal
-from kms_schema.audit.storage.postgresql_transactions import OpenPostgresqlTrail
-from kms_schema.audit.storage.sqlite_trail import OpenSqliteTrail
-from kms_schema.audit.storage.trail import OpenTrail
+from kms_schema.audit.storage.postgresql.transactions import OpenPostgresqlTrail
+from kms_schema.audit.storage.sqlite.transactions import OpenSqliteTrail
+from kms_schema.audit.storage.transactions import OpenTrail
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
 from tests.support.rows.evidence import LEAVES
@@ -37,7 +37,7 @@ def places(connection: Connection) -> dict[int, tuple[int, bytes, int]]:
 
 def hashes(trail: OpenTrail) -> dict[int, bytes]:
     with trail.reading() as opened:
-        return {sequence_of(entry): leaf_hash(entry) for entry in map(bytes, opened.entries(1, LARGEST))}
+        return {sequence_of(entry): leaf_hash(entry) for entry in map(bytes, opened.entries.read(1, LARGEST))}
 
 
 def add(connection: Connection, count: int) -> None:

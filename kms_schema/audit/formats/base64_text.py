@@ -1,4 +1,4 @@
-"""Standard base64 that has one text only for the same bytes."""
+"""Standard base64 with exactly one text for the same bytes."""
 
 import base64
 import binascii
@@ -10,9 +10,9 @@ def to_base64(data: bytes) -> str:
 
 
 def from_base64(text: str) -> bytes:
-    """Return the bytes of a text. Raises `ValueError`, which does not show it, where `to_base64` would write another.
+    """Return the bytes of a text. Raises `ValueError`, without the text, if `to_base64` would write another one.
 
-    Decoders overlook bits that are left over in the last character: a text could be changed and still be taken.
+    Decoders ignore unused bits of the last character, so a changed text could pass otherwise.
     """
     try:
         data = base64.b64decode(text.encode("ascii"), validate=True)

@@ -1,4 +1,4 @@
-"""Checkpoints (https://c2sp.org/tlog-checkpoint): the text that says which tree a trail has, to be signed as a note."""
+"""Checkpoints (https://c2sp.org/tlog-checkpoint): a text that states the tree of a trail, signed as a note."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -8,10 +8,11 @@ from kms_schema.audit.formats.merkle import HASH_SIZE
 from kms_schema.audit.formats.notes import NoteError, check_text
 
 LARGEST = 2**63 - 1
+"""The highest sequence, seal number and size: that of bigint."""
 
 
 class CheckpointError(ValueError):
-    """This text is no checkpoint."""
+    """A text is not a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,10 @@ class Checkpoint:
     size: int
     root: bytes
     extensions: tuple[str, ...] = ()
-    """Further lines, which mean nothing to a checkpoint. A seal has its own there."""
+    """Further lines, without a meaning for a checkpoint; a seal uses them."""
 
     def __post_init__(self) -> None:
-        """Raise `CheckpointError` where there can be no such checkpoint."""
+        """Raise `CheckpointError` if the values are not valid."""
         if not 0 <= self.size <= LARGEST or len(self.root) != HASH_SIZE:
             raise CheckpointError(f"a checkpoint has a size from 0 to {LARGEST} and a root of {HASH_SIZE} bytes")
         lines = (self.origin, *self.extensions)
@@ -42,7 +43,7 @@ class Checkpoint:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the checkpoint that a note's text is, unknown lines included. Raises `CheckpointError`."""
+        """Return the checkpoint of a note's text, with unknown lines. Raises `CheckpointError`."""
         lines = text.split("\n")
         if len(lines) < 4 or lines.pop() != "":
             raise CheckpointError("a checkpoint has lines for origin, size and root, and ends with a newline")
@@ -51,14 +52,14 @@ class Checkpoint:
 
 
 def number(text: str) -> int:
-    """Return the number that decimal digits say, without leading zeros. Raises `CheckpointError`."""
+    """Return the number of decimal digits without leading zeros. Raises `CheckpointError`."""
     if not (text.isascii() and text.isdigit()) or len(text) > len(str(LARGEST)) or str(int(text)) != text:
         raise CheckpointError(f"not a number: {text!r}")
     return int(text)
 
 
 def hash_from_base64(text: str) -> bytes:
-    """Return the hash that a text says, 32 bytes. Raises `CheckpointError`."""
+    """Return the hash of a base64 text, 32 bytes. Raises `CheckpointError`."""
     try:
         data = from_base64(text)
     except ValueError:

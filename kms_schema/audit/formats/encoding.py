@@ -1,7 +1,7 @@
 """Encoding v1 of an audit entry: the bytes that are hashed into the tree, the same on both engines.
 
 An entry is one tuple of PostgreSQL's `COPY … (FORMAT binary)`, of a tag and the columns of `key_audit_logs` in their
-order. docs/audit.md describes it byte by byte; `vectors.json` has examples for whoever writes it anew.
+order. docs/audit.md describes it byte by byte; `vectors.json` has test vectors for other implementations.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from typing import Self
 from kms_schema.audit.formats.timestamps import microseconds, text_of_microseconds
 
 Value = str | int | None
-"""What a column holds, as JSON can say it."""
+"""The value of a column, in JSON."""
 
 Bytes = bytes | bytearray | memoryview
 
@@ -22,11 +22,11 @@ TAG = b"kms-schema/audit-entry/v1"
 
 
 class EncodingError(ValueError):
-    """These are not the bytes, or not the values, of an audit entry."""
+    """Bytes or values are not those of an audit entry."""
 
 
 class Kind(StrEnum):
-    """How the bytes of a column are made."""
+    """The encoding of a column."""
 
     UUID = "uuid"
     INT4 = "int4"
@@ -63,20 +63,20 @@ _INT4 = struct.Struct(">i")
 _INT8 = struct.Struct(">q")
 
 PREFIX = struct.pack(">hi", 1 + len(COLUMNS), len(TAG)) + TAG
-"""How each entry begins: the number of fields, whose first byte is RFC 6962's 0x00 before a leaf, and the tag."""
+"""The prefix of each entry: the number of fields, whose first byte is the 0x00 of a leaf in RFC 6962, and the tag."""
 
 _HEAD = struct.Struct(f">{len(PREFIX)}si16siq")
 """An entry up to its sequence: prefix, 16, id, 8, sequence."""
 
 
 class Unreadable(bytes):
-    """Stands for an entry with a value that is none of its column: id and sequence alone, which hash to no leaf."""
+    """Stands for an entry with a value that its column cannot have: id and sequence only, which hash to no leaf."""
 
     why: str
 
     @classmethod
     def of(cls, entry_id: bytes | None, sequence: int, why: str) -> Self:
-        """Take the id, 16 bytes, None where it is what cannot be read."""
+        """Take `entry_id`, 16 bytes, or None if it cannot be read, the `sequence`, and the reason as `why`."""
         made = cls(_HEAD.pack(PREFIX, 16, entry_id or bytes(16), 8, sequence))
         made.why = why
         return made
@@ -97,13 +97,13 @@ def hashes_of(entries: Iterable[Bytes]) -> bytes:
 
 
 def identity(entry: Bytes) -> tuple[uuid.UUID, int]:
-    """Return `id` and `sequence` of an entry without looking at the rest. Raises `EncodingError`."""
+    """Return `id` and `sequence` of an entry; the rest is not read. Raises `EncodingError`."""
     _, _, raw_id, _, sequence = _head(entry)
     return uuid.UUID(bytes=raw_id), sequence
 
 
 def sequence_of(entry: Bytes) -> int:
-    """Return `sequence` of an entry without looking at the rest. Raises `EncodingError`."""
+    """Return `sequence` of an entry; the rest is not read. Raises `EncodingError`."""
     return _head(entry)[4]
 
 
@@ -123,7 +123,7 @@ def joined(fields: Iterable[bytes | None]) -> bytes:
 def fields(entry: Bytes) -> list[bytes | None]:
     """Return the bytes of each column of an entry, None for NULL. Raises `EncodingError`."""
     if bytes(entry[: len(PREFIX)]) != PREFIX:
-        raise EncodingError("not an audit entry of encoding v1: it begins otherwise")
+        raise EncodingError("not an audit entry of encoding v1: it has another prefix")
     found: list[bytes | None] = []
     at = len(PREFIX)
     for column in COLUMNS:
@@ -144,12 +144,12 @@ def fields(entry: Bytes) -> list[bytes | None]:
 
 
 def entry_from_columns(columns: Mapping[str, Value]) -> bytes:
-    """Return the entry that has these values, as `columns` and `vectors.json` write them.
+    """Return the entry with these values, in the form of `columns` and `vectors.json`.
 
-    `id` and `key_id` as UUIDs of 36 lower-case characters; `timestamp` as `YYYY-MM-DDTHH:MM:SS.ffffffZ`, or as
-    microseconds since 2000 where that form cannot say it; other numbers as they are, JSON as the stored text.
+    `id` and `key_id` are UUIDs of 36 lower-case characters; `timestamp` is `YYYY-MM-DDTHH:MM:SS.ffffffZ`, or
+    microseconds since 2000 outside the years 1 to 9999; other numbers are integers, and JSON is the stored text.
 
-    Raises `EncodingError` where a column is missing, unknown, or not of its type.
+    Raises `EncodingError` if a column is missing, unknown, or has a value of another type.
     """
     if columns.keys() != COLUMNS.keys():
         wrong = ", ".join(sorted(columns.keys() ^ COLUMNS.keys()))
@@ -158,15 +158,18 @@ def entry_from_columns(columns: Mapping[str, Value]) -> bytes:
 
 
 def columns(entry: Bytes) -> dict[str, Value]:
-    """Return the values of an entry as `entry_from_columns` takes them.
+    """Return the values of an entry, in the form of `entry_from_columns`.
 
-    Raises `EncodingError`, also where a text is not UTF-8: JSON could not say it.
+    Raises `EncodingError`, also for text that is not UTF-8, which JSON cannot express.
     """
     return {column: _decoded(column, field) for column, field in zip(COLUMNS, fields(entry), strict=True)}
 
 
 def encoded(column: str, value: object, encoders: Mapping[Kind, Callable[[object], bytes]]) -> bytes | None:
-    """Return the bytes of a column's value, None for None. Raises `EncodingError` and names the column."""
+    """Return the bytes of a column's value, None for None. Raises `EncodingError`, which names the column.
+
+    encoders: a function for each kind; it raises `ValueError`, `TypeError` or `struct.error` for an invalid value.
+    """
     if value is None:
         return None
     try:
@@ -176,14 +179,14 @@ def encoded(column: str, value: object, encoders: Mapping[Kind, Callable[[object
 
 
 def text_bytes(value: object) -> bytes:
-    """Return a text as UTF-8. Raises `TypeError` for what is no text, a BLOB for instance."""
+    """Return a text as UTF-8. Raises `TypeError` for any other type, such as a BLOB."""
     if not isinstance(value, str):
         raise TypeError(f"not a text: {type(value).__name__}")
     return value.encode()
 
 
 def integer_bytes(layout: struct.Struct) -> Callable[[object], bytes]:
-    """Return what makes bytes of an integer, and raises `TypeError` or `struct.error` for anything else."""
+    """Return an encoder of integers, which raises `TypeError` or `struct.error` for any other value."""
 
     def encode(value: object) -> bytes:
         if type(value) is not int:  # a bool is an int to isinstance
@@ -215,7 +218,7 @@ ENCODERS: dict[Kind, Callable[[object], bytes]] = {
     Kind.TIME: _time_bytes,
     Kind.TEXT: text_bytes,
 }
-"""How values of `entry_from_columns` become bytes."""
+"""The encoders of the values of `entry_from_columns`."""
 
 
 def _decoded(column: str, field: bytes | None) -> Value:

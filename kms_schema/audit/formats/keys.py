@@ -26,11 +26,11 @@ _OTHERS_OR_GROUP_MAY_WRITE = 0o027
 
 
 class SealKeyError(ValueError):
-    """This is no key, no file of keys, or a private key that others can read."""
+    """A text is not a key, a file is not a file of keys, or a private key is accessible to others."""
 
 
 def is_key_name(name: str) -> bool:
-    """Whether a key can have this name: not empty, without spaces, plus signs and control characters."""
+    """Return whether a key can have this name: not empty, without spaces, plus signs and control characters."""
     with suppress(UnicodeEncodeError):
         name.encode()
         return name != "" and not any(each.isspace() or each < " " or each == "+" for each in name)
@@ -39,14 +39,17 @@ def is_key_name(name: str) -> bool:
 
 @dataclass(frozen=True)
 class VerifierKey:
-    """A public key and its name: what others need to check signatures, and may be shown to everybody."""
+    """A public key and its name, to verify signatures. It is not secret. Example::
+
+    key = VerifierKey.parse(Path("seal.key.pub").read_text().strip())
+    """
 
     name: str
     public_key: bytes
     """32 bytes."""
 
     def __post_init__(self) -> None:
-        """Raise `SealKeyError` where there can be no such key."""
+        """Raise `SealKeyError` if the name or the key is not valid."""
         if not is_key_name(self.name):
             raise SealKeyError("the name of a key is not empty and has no spaces, plus signs or control characters")
         if len(self.public_key) != KEY_SIZE:
@@ -54,7 +57,7 @@ class VerifierKey:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the key that `NAME+KEYID+BASE64` says. Raises `SealKeyError`."""
+        """Return the key of the text `NAME+KEYID+BASE64`. Raises `SealKeyError`."""
         name, _, rest = text.partition("+")
         key_id, _, encoded = rest.partition("+")
         key = cls(name, _bare(encoded, "verifier key NAME+KEYID+BASE64"))
@@ -64,7 +67,7 @@ class VerifierKey:
 
     @property
     def key_id(self) -> bytes:
-        """The first 4 bytes of a hash over name and key. It finds a key; it does not prove one."""
+        """The first 4 bytes of a hash over name and key. It identifies a key, but does not prove it."""
         return hashlib.sha256(self.name.encode() + b"\n" + ED25519 + self.public_key).digest()[:4]
 
     def __str__(self) -> str:
@@ -72,9 +75,9 @@ class VerifierKey:
         return f"{self.name}+{self.key_id.hex()}+{to_base64(ED25519 + self.public_key)}"
 
     def verifies(self, message: bytes, signature: bytes) -> bool:
-        """Whether this key made `signature` (64 bytes) of `message`."""
-        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415  (heavy, and for signatures alone)
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415
+        """Return whether `signature`, 64 bytes, is one of this key over `message`."""
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
         try:
             Ed25519PublicKey.from_public_bytes(self.public_key).verify(signature, message)
@@ -85,21 +88,26 @@ class VerifierKey:
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A private key and its name. Only `private_text` and `write_signing_key` let it out."""
+    """A private key and its name, to sign seals. Only `private_text` and `write_signing_key` reveal it. Example::
+
+    key = SigningKey.generate("kms.example/audit")
+    write_signing_key(Path("seal.key"), key)
+    print(key.verifier)
+    """
 
     name: str
     _seed: bytes = field(repr=False)
 
     @classmethod
     def generate(cls, name: str) -> Self:
-        """Return a new key. Raises `SealKeyError` where it cannot have that name."""
+        """Return a new random key. Raises `SealKeyError` if the name is not valid."""
         key = cls(name, os.urandom(KEY_SIZE))
         _ = key.verifier
         return key
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the key that `PRIVATE+KEY+NAME+KEYID+BASE64` says. Raises `SealKeyError`, which does not show it."""
+        """Return the key of `PRIVATE+KEY+NAME+KEYID+BASE64`. Raises `SealKeyError`, whose message does not show it."""
         if not text.startswith(_PRIVATE):
             raise SealKeyError(f"a signing key begins with {_PRIVATE}")
         name, _, rest = text.removeprefix(_PRIVATE).partition("+")
@@ -111,19 +119,19 @@ class SigningKey:
 
     @property
     def verifier(self) -> VerifierKey:
-        """The public half."""
+        """The verifier key."""
         return VerifierKey(self.name, self._private_key().public_key().public_bytes_raw())
 
     def sign(self, message: bytes) -> bytes:
-        """Return the signature of a message, 64 bytes, always the same."""
+        """Return the signature of a message: 64 bytes, the same each time."""
         return self._private_key().sign(message)
 
     def private_text(self) -> str:
-        """Return the key as `parse` takes it. Whoever has it can sign seals."""
+        """Return the key as `parse` takes it. It is secret: it signs seals."""
         return f"{_PRIVATE}{self.name}+{self.verifier.key_id.hex()}+{to_base64(ED25519 + self._seed)}"
 
     def _private_key(self) -> "Ed25519PrivateKey":
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
         return Ed25519PrivateKey.from_private_bytes(self._seed)
 
@@ -140,17 +148,17 @@ def _bare(encoded: str, what: str) -> bytes:
 
 
 def write_signing_key(path: Path, key: SigningKey) -> None:
-    """Write a private key into a new file that only its owner can read, and see that it is on the disk.
+    """Write a private key to a new file that only its owner can read, and fsync it.
 
-    Raises `SealKeyError` where there is such a file: a key is never overwritten. `OSError` where it cannot be written.
+    Raises `SealKeyError` if the file exists, since keys are never overwritten, and `OSError` if it cannot be written.
     """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise SealKeyError(f"{path} is there already, and a key is never overwritten: name another file") from None
+        raise SealKeyError(f"{path} exists, and a key is never overwritten: name another file") from None
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(descriptor, 0o600)  # an umask can have taken even the owner's right to read
+            os.fchmod(descriptor, 0o600)  # an umask can remove even the owner's permission to read
             file.write(key.private_text() + "\n")
             file.flush()
             os.fsync(descriptor)
@@ -160,10 +168,10 @@ def write_signing_key(path: Path, key: SigningKey) -> None:
 
 
 def read_signing_key(path: Path) -> SigningKey:
-    """Return the private key in a file.
+    """Return the private key in a file of `write_signing_key`, such as `kms-schema audit keygen` makes.
 
-    Raises `SealKeyError` where it is none, where anybody could read it, or where its group could change it. `OSError`
-    where it cannot be read.
+    Raises `SealKeyError` if the file is not a key, can be read by others, or can be changed by its group; `OSError` if
+    it cannot be read.
     """
     with path.open("rb") as file:
         # A group may read: orchestrators hand secrets to a service's group.
@@ -175,14 +183,14 @@ def read_signing_key(path: Path) -> SigningKey:
     except SealKeyError as error:
         raise SealKeyError(f"{path}: {error}") from None
     except UnicodeDecodeError:
-        raise SealKeyError(f"{path}: not a text") from None
+        raise SealKeyError(f"{path}: not a text file") from None
 
 
 def read_verifier_keys(path: Path) -> list[VerifierKey]:
     """Return the keys in a file of verifier keys, one a line; empty lines and those that begin with # are skipped.
 
-    Raises `SealKeyError`, which names the line, also where there are none or two of the same name and key id. `OSError`
-    where the file cannot be read.
+    Raises `SealKeyError`, which names the line, also if there are no keys, or two with the same name and key id, and
+    `OSError` if the file cannot be read.
     """
     keys: dict[tuple[str, bytes], VerifierKey] = {}
     with closing(path.open(encoding="utf-8", errors="replace")) as lines:
@@ -191,7 +199,7 @@ def read_verifier_keys(path: Path) -> list[VerifierKey]:
             if not text or text.startswith("#"):
                 continue
             if text.startswith(_PRIVATE):
-                raise SealKeyError(f"{path}, line {number}: a private key; here belong verifier keys, which are public")
+                raise SealKeyError(f"{path}, line {number}: a private key; this file is for verifier keys")
             try:
                 key = VerifierKey.parse(text)
             except SealKeyError as error:

@@ -1,10 +1,10 @@
 """The Merkle tree of RFC 6962: roots, compact ranges, and proofs of inclusion and consistency.
 
-A node is named by its level and index, counted from zero: it covers `1 << level` leaves, from `index << level` on. Only
-nodes whose leaves are all there have names; a tree of any size has its root and proofs made of these.
+A node is identified by its level and index, from zero: it covers `1 << level` leaves, from `index << level` on. Only
+full nodes are identified; the root and the proofs of a tree of any size are made of them.
 
-https://www.rfc-editor.org/rfc/rfc6962#section-2.1; proofs are checked as https://www.rfc-editor.org/rfc/rfc9162
-describes in sections 2.1.3.2 and 2.1.4.2.
+https://www.rfc-editor.org/rfc/rfc6962#section-2.1; proofs are verified as in sections 2.1.3.2 and
+2.1.4.2 of https://www.rfc-editor.org/rfc/rfc9162.
 """
 
 import hashlib
@@ -14,17 +14,17 @@ HASH_SIZE = 32
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 Node = Callable[[int, int], bytes]
-"""Returns the hash of the node at (level, index); asked for nodes whose leaves are all in the tree only."""
+"""Returns the hash of the node at (level, index); called for full nodes only."""
 
 Visit = Callable[[int, int, bytes], None]
-"""Is told level, index and hash of a node when its last leaf has come."""
+"""Receives level, index and hash of a node when it is full."""
 
 _sha256 = hashlib.sha256
 _LEVELS = range(1, 64)
 
 
 class ProofError(ValueError):
-    """A proof does not show what it is said to show."""
+    """A proof is not valid."""
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
@@ -33,13 +33,13 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 class CompactRange:
-    """A tree that only grows: its size and the hashes of its full subtrees, the largest first.
+    """A tree to which leaves are added: its size and the hashes of its full subtrees, the largest first.
 
-    These are as many as `size` has bits that are 1, so a tree of a million million leaves is kept in 1 kB.
+    Their number is the number of 1 bits in `size`, so a tree of a million million leaves needs less than 1.5 kB.
     """
 
     def __init__(self, size: int = 0, hashes: Iterable[bytes] = ()) -> None:
-        """Go on from a tree of `size` leaves. Raises `ValueError` where `hashes` cannot be those of that size."""
+        """Start with a tree of `size` leaves. Raises `ValueError` if `hashes` cannot be those of that size."""
         self.size = size
         self.hashes = list(hashes)
         if size < 0 or len(self.hashes) != size.bit_count() or any(len(each) != HASH_SIZE for each in self.hashes):
@@ -48,13 +48,13 @@ class CompactRange:
             )
 
     def extend(self, leaves: bytes, visit: Visit | None = None, levels: Container[int] = _LEVELS) -> None:
-        """Add the hashes of leaves, 32 bytes each, and show `visit` the nodes of `levels` that are full now.
+        """Add the hashes of leaves, 32 bytes each, and call `visit` with each node of `levels` that is full now.
 
-        Level by level, since a loop over one level is quicker than the way up from each leaf. Raises `ValueError`
-        where `leaves` are no hashes.
+        It works level by level: a loop over a level is faster than the path from each leaf to the root. Raises
+        `ValueError` if `leaves` is not a sequence of hashes.
         """
         if len(leaves) % HASH_SIZE:
-            raise ValueError(f"{len(leaves)} bytes are no hashes of {HASH_SIZE}")
+            raise ValueError(f"{len(leaves)} bytes are not hashes of {HASH_SIZE} bytes each")
         index, level, row = self.size, 0, leaves
         self.size += len(leaves) // HASH_SIZE
         alone = []
@@ -62,7 +62,7 @@ class CompactRange:
             if index & 1:
                 row = self.hashes.pop() + row
             if len(row) // HASH_SIZE & 1:
-                alone.append(row[-HASH_SIZE:])  # until its sibling comes
+                alone.append(row[-HASH_SIZE:])  # until its sibling is added
                 row = row[:-HASH_SIZE]
             row = b"".join([_sha256(b"\x01" + row[at : at + 64]).digest() for at in range(0, len(row), 64)])
             index, level = index >> 1, level + 1
@@ -82,9 +82,9 @@ class CompactRange:
 
 
 def root(begin: int, end: int, node: Node) -> bytes:
-    """Return the root over the leaves from `begin` up to `end`, where `begin` is a multiple of the power of two in use.
+    """Return the root of the leaves from `begin` up to but not `end`; that of the whole tree is `root(0, size, node)`.
 
-    The whole tree is `root(0, size, node)`.
+    `begin` is a multiple of the largest power of two up to `end - begin`.
     """
     if begin == end:
         return EMPTY_ROOT
@@ -98,7 +98,7 @@ def root(begin: int, end: int, node: Node) -> bytes:
 def inclusion_proof(index: int, size: int, node: Node) -> list[bytes]:
     """Return the audit path of leaf `index` in the tree of `size` leaves, the lowest hash first.
 
-    `node` is asked for at most two hashes a level. Raises `ValueError` where the tree has no such leaf.
+    `node` is called for at most two hashes a level. Raises `ValueError` if the tree has no such leaf.
     """
     if not 0 <= index < size:
         raise ValueError(f"a tree of {size} leaves has no leaf {index}")
@@ -116,10 +116,10 @@ def inclusion_proof(index: int, size: int, node: Node) -> list[bytes]:
 
 
 def consistency_proof(old_size: int, new_size: int, node: Node) -> list[bytes]:
-    """Return the hashes that show the tree of `old_size` leaves to be the beginning of that of `new_size`.
+    """Return the hashes that prove that the tree of `new_size` leaves begins with that of `old_size`.
 
-    None are needed where the sizes are the same, or the old tree is empty. Raises `ValueError` where the old tree is
-    larger.
+    `node` is called for full nodes of the new tree. There are no hashes if the sizes are the same, or the old tree is
+    empty. Raises `ValueError` if the old tree is larger.
     """
     if not 0 <= old_size <= new_size:
         raise ValueError(f"a tree of {new_size} leaves has no beginning of {old_size}")
@@ -135,16 +135,16 @@ def consistency_proof(old_size: int, new_size: int, node: Node) -> list[bytes]:
         else:
             path.append(root(begin, middle, node))
             begin = middle
-    # What is left is a full subtree of both trees. Where it is the old tree itself, whoever checks has its root.
+    # The rest is a full subtree of both trees. If it is the old tree itself, the verifier has its root.
     if begin:
         path.append(root(begin, end, node))
     return path[::-1]
 
 
 def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes], expected: bytes) -> None:
-    """Check that the leaf with this hash is at `index` in the tree of `size` leaves whose root is `expected`.
+    """Raise `ProofError` unless this leaf hash is at `index` in the tree of `size` leaves with root `expected`.
 
-    Raises `ProofError`.
+    proof: the hashes of `inclusion_proof`.
     """
     if not 0 <= index < size:
         raise ProofError(f"a tree of {size} leaves has no leaf {index}")
@@ -153,16 +153,16 @@ def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes],
     for sibling, is_left in zip(proof, _sides(index, size - 1, len(proof)), strict=True):
         above = node_hash(sibling, above) if is_left else node_hash(above, sibling)
     if above != expected:
-        raise ProofError("the proof leads to another root: the entry is not the one that is at this place")
+        raise ProofError("the proof leads to another root: another entry is at this place")
 
 
 def verify_consistency(old_size: int, old: bytes, new_size: int, new: bytes, proof: Sequence[bytes]) -> None:
-    """Check that the tree of `old_size` leaves with the root `old` is the beginning of that of `new_size` and `new`.
+    """Raise `ProofError` unless the tree of `new_size` leaves with root `new` begins with that of `old_size` and `old`.
 
-    Raises `ProofError`. Every tree begins with the empty one.
+    proof: the hashes of `consistency_proof`. Every tree begins with the empty tree.
     """
     if not 0 <= old_size <= new_size:
-        raise ProofError(f"a tree of {new_size} leaves cannot have grown out of one of {old_size}")
+        raise ProofError(f"a tree of {new_size} leaves cannot be an extension of one of {old_size}")
     _check_lengths(old, new, *proof)
     if old_size in (0, new_size):
         if proof:
@@ -173,7 +173,7 @@ def verify_consistency(old_size: int, old: bytes, new_size: int, new: bytes, pro
     hashes = list(proof) if old_size & (old_size - 1) else [old, *proof]
     if not hashes:
         raise ProofError("the proof has too few hashes")
-    # The first hash is that of the greatest subtree of the new tree that ends where the old tree ends.
+    # The first hash is that of the largest subtree of the new tree that ends where the old tree ends.
     levels = (old_size ^ (old_size - 1)).bit_length() - 1
     of_old = of_new = hashes[0]
     sides = _sides((old_size - 1) >> levels, (new_size - 1) >> levels, len(hashes) - 1)
@@ -184,20 +184,20 @@ def verify_consistency(old_size: int, old: bytes, new_size: int, new: bytes, pro
     if of_old != old:
         raise ProofError("the proof leads to another root of the old tree")
     if of_new != new:
-        raise ProofError("the proof leads to another root of the new tree: it did not grow out of the old one")
+        raise ProofError("the proof leads to another root of the new tree: it is not an extension of the old one")
 
 
 def _sides(node: int, last: int, count: int) -> list[bool]:
-    """Return for each of the `count` hashes on the way up whether it is the left one.
+    """Return for each of the `count` hashes on the path to the root whether it is the left one.
 
-    `node` and `last` are the index where the way begins and the last index at that level. Raises `ProofError` where
-    the way to the root has more or fewer hashes.
+    `node` and `last` are the first index of the path, and the last index at that level. Raises `ProofError` if the
+    path has more or fewer hashes.
     """
     sides = []
     while last:
         is_left = bool(node & 1) or node == last
         while is_left and node and not node & 1:
-            # The last node of a level is alone there, and the same on the next, until it is on the right of another.
+            # The last node of a level has no sibling, and is also that of the next level, until it is a right child.
             node, last = node >> 1, last >> 1
         sides.append(is_left)
         node, last = node >> 1, last >> 1
@@ -212,10 +212,10 @@ def _check_lengths(*hashes: bytes) -> None:
 
 
 def _left(count: int) -> int:
-    """Return the greatest power of two that is not above `count`."""
+    """Return the largest power of two up to `count`."""
     return 1 << (count.bit_length() - 1)
 
 
 def _left_of_two(count: int) -> int:
-    """Return how many of `count` leaves are on the left of their root: the greatest power of two below `count`."""
+    """Return how many of `count` leaves are left of the root: the largest power of two below `count`."""
     return 1 << ((count - 1).bit_length() - 1)

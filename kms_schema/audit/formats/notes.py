@@ -14,12 +14,12 @@ _DASH = "\N{EM DASH} "
 
 
 class NoteError(ValueError):
-    """This is no signed note, or none that a trusted key has signed."""
+    """A text is not a signed note, or is not signed by a trusted key."""
 
 
 @dataclass(frozen=True)
 class Signature:
-    """What one key has signed."""
+    """The signature of one key."""
 
     name: str
     key_id: bytes
@@ -31,20 +31,20 @@ class Signature:
 
     @classmethod
     def parse(cls, line: str) -> Self:
-        """Return the signature that a line is. Raises `NoteError`."""
+        """Return the signature of a line. Raises `NoteError`."""
         name, space, encoded = line.removeprefix(_DASH).partition(" ")
         try:
             data = from_base64(encoded)
         except ValueError:
             data = b""
         if not line.startswith(_DASH) or not space or not is_key_name(name) or len(data) < 5:
-            raise NoteError("a line after the note's text is no signature")
+            raise NoteError("a line after the text of the note is not a signature")
         return cls(name, data[:4], data[4:])
 
 
 @dataclass(frozen=True)
 class Note:
-    """A text that ends with a newline, and its signatures, not checked yet."""
+    """A text that ends with a newline, and its signatures, which are not verified yet."""
 
     text: str
     signatures: tuple[Signature, ...]
@@ -55,9 +55,9 @@ class Note:
 
     @classmethod
     def parse(cls, note: str | bytes) -> Self:
-        """Return the text and signatures of a note. Raises `NoteError` where it has another form.
+        """Return the text and signatures of a note. Raises `NoteError` if it has another form.
 
-        Nothing in it is to be believed before `trusted` has been asked. Read files as bytes: line ends are signed too.
+        Do not trust the text before `trusted` has verified it. Read files as bytes: the signature covers line ends.
         """
         if isinstance(note, bytes):
             try:
@@ -74,15 +74,15 @@ class Note:
         return cls(text + "\n", tuple(Signature.parse(line) for line in lines))
 
     def trusted(self, keys: Iterable[VerifierKey]) -> list[VerifierKey]:
-        """Return those of `keys` that have signed this text, in the order of the signatures.
+        """Return the keys of `keys` that have signed this text, in the order of the signatures.
 
-        Signatures by others are passed over. Raises `NoteError` where a signature by one of `keys` is wrong, where two
-        of them have the same name and key id, or where none has signed.
+        Signatures of other keys are ignored. Raises `NoteError` if a signature of one of `keys` is wrong, if two of
+        them have the same name and key id, or if none has signed.
         """
         known: dict[tuple[str, bytes], VerifierKey] = {}
         for key in keys:
             if known.setdefault((key.name, key.key_id), key) != key:
-                raise NoteError(f"two different keys are called {key.name}+{key.key_id.hex()}")
+                raise NoteError(f"two different keys have the name {key.name}+{key.key_id.hex()}")
         signers: list[VerifierKey] = []
         message = self.text.encode()
         for signature in self.signatures:
@@ -98,14 +98,14 @@ class Note:
 
 
 def sign(text: str, *keys: SigningKey) -> Note:
-    """Return the note of a text with the signatures of `keys`. Raises `NoteError` where no note can have that text."""
+    """Return the note of a text with the signatures of `keys`. Raises `NoteError` if no note can have the text."""
     check_text(text)
     message = text.encode()
     return Note(text, tuple(Signature(key.name, key.verifier.key_id, key.sign(message)) for key in keys))
 
 
 def check_text(text: str) -> None:
-    """Raise `NoteError` unless a note can have this text: UTF-8, ends with a newline, no other control characters."""
+    """Raise `NoteError` unless a note can have this text: UTF-8, a newline at the end, no other control characters."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Proofs as JSON documents, to be checked without the database by `check_proof.py` or anybody else's program."""
+"""Proofs as JSON documents, which `check_proof.py`, or any other program, verifies without the database."""
 
 import json
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ CONSISTENCY = "kms-schema/audit-consistency-proof/v1"
 
 
 def inclusion_document(entry: Bytes, index: int, hashes: Sequence[bytes], checkpoint: Note) -> str:
-    """Return the JSON that proves `entry` to be leaf `index` of the tree of `checkpoint`.
+    """Return the JSON document that proves that `entry` is leaf `index` of the tree of `checkpoint`.
 
-    `hashes` are those of `merkle.inclusion_proof`. Raises `EncodingError` where JSON cannot say the entry.
+    hashes: from `merkle.inclusion_proof`. Raises `EncodingError` if JSON cannot express the entry.
     """
     return _text(
         {
@@ -28,9 +28,9 @@ def inclusion_document(entry: Bytes, index: int, hashes: Sequence[bytes], checkp
 
 
 def consistency_document(old: Note, new: Note, hashes: Sequence[bytes]) -> str:
-    """Return the JSON that proves the tree of `new` to have grown out of that of `old`.
+    """Return the JSON document that proves that the tree of `new` is an extension of that of `old`.
 
-    `hashes` are those of `merkle.consistency_proof`.
+    hashes: from `merkle.consistency_proof`.
     """
     return _text(
         {

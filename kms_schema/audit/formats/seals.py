@@ -1,4 +1,4 @@
-"""Seals: checkpoints of the trail whose further lines chain them and bind what the database notes about them."""
+"""Seals: checkpoints whose extension lines chain them, and cover the state of the sealer."""
 
 import datetime as dt
 import hashlib
@@ -13,67 +13,67 @@ from kms_schema.audit.formats.keys import SealKeyError, VerifierKey
 from kms_schema.audit.formats.timestamps import time_from_text, time_to_text
 
 NO_SEAL = bytes(32)
-"""What the first seal has for the hash of the one before it."""
+"""The previous hash of the first seal."""
 
 _STATE = "kms-schema/audit-seal-state/v1"
 _WORDS = {"time": 1, "seal": 2, "state": 1, "next-key": 1, "tombstone": 3}
-"""How many words follow the name of a line."""
+"""The number of words after the name of a line."""
 
 
 class SealError(ValueError):
-    """This text is no seal, or there can be no such seal."""
+    """A text is not a seal, or the values cannot be those of a seal."""
 
 
 @dataclass(frozen=True)
 class Tombstone:
-    """What a seal says of the oldest entries: they are past their retention period, exported, and may be removed."""
+    """The statement of a seal that the oldest entries have expired, are in an archive, and may be removed."""
 
     leaf_count: int
-    """They are those of so many leaves, from the first on."""
+    """The number of their leaves, from the first on."""
     last_sequence: int
-    """The sequence of the last of them; no other entry has a lower one."""
+    """The sequence of the last of them; every other entry has a higher one."""
     archive_sha256: bytes
-    """The hash of the file that those went to which no earlier tombstone had, 32 bytes."""
+    """The SHA-256 of the archive of the entries that no earlier tombstone names, 32 bytes."""
 
     def __post_init__(self) -> None:
-        """Raise `SealError` where there can be no such tombstone."""
+        """Raise `SealError` if the values are not valid."""
         if any(type(each) is not int or not 1 <= each <= LARGEST for each in (self.leaf_count, self.last_sequence)):
             raise SealError("a tombstone is for at least one leaf, and for sequences from 1 on")
         if type(self.archive_sha256) is not bytes or len(self.archive_sha256) != 32:
             raise SealError("the hash of an archive has 32 bytes")
 
     def line(self) -> str:
-        """Return the line of a seal that says so."""
+        """Return the line of the seal."""
         return f"tombstone {self.leaf_count} {self.last_sequence} {to_base64(self.archive_sha256)}"
 
 
 @dataclass(frozen=True)
 class Bookkeeping:
-    """What the database notes with a seal so that the next one finds every entry exactly once.
+    """The state that is stored with a seal, so that the next one takes every entry exactly once.
 
-    All runs are from their first to their last sequence, both included.
+    A run includes its first and last sequence.
     """
 
     gaps: Sequence[tuple[int, int, int]]
-    """The runs below `last_sequence` that are not sealed yet, ascending, each with the transaction id that ends it."""
+    """The unsealed runs below `last_sequence`, ascending, each with the transaction id that ends it."""
     last_sequence: int | None
-    """The greatest sequence that any seal has closed, None before the first."""
+    """The highest sequence in any seal, None before the first."""
     snapshot_xmax: int | None = None
-    """PostgreSQL's, when the seal was made. None on SQLite, which has no gaps."""
+    """The xmax of PostgreSQL at the time of the seal; None on SQLite, which has no gaps."""
     system_identifier: str | None = None
-    """PostgreSQL's, in decimal digits: gaps mean nothing on another server."""
+    """The system identifier of PostgreSQL, in decimal digits: gaps are valid on this cluster only."""
 
     def __post_init__(self) -> None:
-        """Raise `SealError` where runs are empty, out of order, or could be one: a state has one text only."""
+        """Raise `SealError` if runs are empty, out of order, or could be joined: a state has one text only."""
         if any(first > last for first, last, _ in self.gaps) or not all(starmap(_apart, pairwise(self.gaps))):
-            raise SealError("runs of sequences are ascending, and what can be one run is one")
+            raise SealError("runs of sequences must be ascending, and adjacent runs joined")
         if self.system_identifier is not None and str(_number(self.system_identifier)) != self.system_identifier:
             raise SealError("a system identifier is a decimal number")
 
     def text(self) -> str:
-        """Return the canonical text: four lines after its name, `none` for what is not there.
+        """Return the canonical text: four lines after its name, with `none` for missing values.
 
-        Which entries a seal closes is not in it: each leaf is a hash of its sequence, too.
+        It does not list the sealed entries: the hash of each leaf covers its sequence.
         """
         gaps = [f" {first}..{last}:{xmax}" for first, last, xmax in self.gaps]
         return (
@@ -85,7 +85,7 @@ class Bookkeeping:
         )
 
     def state(self) -> bytes:
-        """Return the hash that a seal has of it, 32 bytes."""
+        """Return the hash in the line `state` of a seal, 32 bytes."""
         return hashlib.sha256(self.text().encode("ascii")).digest()
 
 
@@ -104,11 +104,11 @@ class Seal:
     state: bytes
     """`Bookkeeping.state()`."""
     next_key: VerifierKey | None = None
-    """The key that signs the seals after this one, where that changes."""
+    """The key that signs the seals after this one, if it changes."""
     tombstone: Tombstone | None = None
 
     def __post_init__(self) -> None:
-        """Raise `SealError` where there can be no such seal."""
+        """Raise `SealError` if the values are not valid."""
         if self.time.tzinfo is None:
             raise SealError("the time of a seal needs a time zone")
         if not 1 <= self.number <= LARGEST or len(self.previous) != 32 or len(self.state) != 32:
@@ -121,7 +121,7 @@ class Seal:
             raise SealError(str(error)) from None
 
     def checkpoint(self) -> Checkpoint:
-        """Return the seal as the checkpoint that it is."""
+        """Return the seal as a checkpoint."""
         lines = [
             f"time {time_to_text(self.time)}",
             f"seal {self.number} {to_base64(self.previous)}",
@@ -134,19 +134,19 @@ class Seal:
         return Checkpoint(self.origin, self.size, self.root, tuple(lines))
 
     def text(self) -> str:
-        """Return the text that is signed."""
+        """Return the signed text."""
         return self.checkpoint().text()
 
     def hash(self) -> bytes:
-        """Return what the next seal has as `previous`: the SHA-256 of the text, 32 bytes."""
+        """Return the `previous` of the next seal: the SHA-256 of the text, 32 bytes."""
         return hashlib.sha256(self.text().encode()).digest()
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the seal that a note's text is.
+        """Return the seal of a note's text.
 
-        Raises `SealError` where the text is not exactly that of a seal. An unknown line is refused, not passed over: it
-        would be signed without anybody knowing what it says, and the text could not be made again from the columns.
+        Raises `SealError` if the text is not exactly that of a seal. Unknown lines are refused, not ignored: this
+        version could not interpret them, and could not make the signed text again from the columns.
         """
         try:
             checkpoint = Checkpoint.parse(text)
@@ -164,7 +164,7 @@ class Seal:
                 _tombstone(*words["tombstone"]) if "tombstone" in words else None,
             )
         except (CheckpointError, SealKeyError, ValueError) as error:
-            raise SealError(f"no seal: {error}") from None
+            raise SealError(f"not a seal: {error}") from None
 
 
 def _apart(one: tuple[int, int, int], two: tuple[int, int, int]) -> bool:
@@ -172,7 +172,7 @@ def _apart(one: tuple[int, int, int], two: tuple[int, int, int]) -> bool:
 
 
 def _extensions(lines: Sequence[str]) -> dict[str, list[str]]:
-    """Return the words of the lines `time`, `seal`, `state` and, where they are there, `next-key` and `tombstone`."""
+    """Return the words of the lines `time`, `seal`, `state` and, if present, `next-key` and `tombstone`."""
     found = {name: words for name, *words in (line.split(" ") for line in lines)}
     names = ["time", "seal", "state", *(name for name in ("next-key", "tombstone") if name in found)]
     if [line.partition(" ")[0] for line in lines] != names or any(len(found[name]) != _WORDS[name] for name in names):

@@ -1,4 +1,4 @@
-"""Times as the trail writes them: PostgreSQL's count of microseconds, and one form of text with UTC."""
+"""Timestamps of the trail: microseconds as PostgreSQL counts them, and one form of text in UTC."""
 
 import datetime as dt
 
@@ -10,13 +10,13 @@ _LAST = (dt.datetime.max.replace(tzinfo=dt.UTC) - POSTGRESQL_EPOCH) // _MICROSEC
 
 
 def time_from_text(text: str) -> dt.datetime:
-    """Return the time that `YYYY-MM-DDTHH:MM:SS.ffffffZ` says, aware, in UTC.
+    """Return the time of the text `YYYY-MM-DDTHH:MM:SS.ffffffZ`, aware, in UTC.
 
-    Raises `ValueError` for any other form: a time has one text only, so that a text says exactly one time.
+    Raises `ValueError` for any other form: a time has exactly one text.
     """
     if len(text) == len("YYYY-MM-DDTHH:MM:SS.ffffffZ") and text.endswith("Z"):
         time = dt.datetime.fromisoformat(text)
-        # Pythons differ in what else they read: 24:00, weeks, a comma.
+        # Versions of Python differ in the other forms that they read: 24:00, weeks, a comma.
         if time_to_text(time) == text:
             return time
     raise ValueError(f"not a time of the form YYYY-MM-DDTHH:MM:SS.ffffffZ: {text!r}")
@@ -28,12 +28,12 @@ def time_to_text(time: dt.datetime) -> str:
 
 
 def microseconds(text: str) -> int:
-    """Return the microseconds from 2000-01-01T00:00:00Z to the time that `text` says; raises `ValueError`."""
+    """Return the microseconds from 2000-01-01T00:00:00Z to the time of a text. Raises `ValueError`."""
     return (time_from_text(text) - POSTGRESQL_EPOCH) // _MICROSECOND
 
 
 def text_of_microseconds(count: int) -> str | None:
-    """Return the text of a time that PostgreSQL counts, None where it is not in the years 1 to 9999."""
+    """Return the text of a time in PostgreSQL's microseconds, None outside the years 1 to 9999."""
     if not _FIRST <= count <= _LAST:
         return None
     return time_to_text(POSTGRESQL_EPOCH + count * _MICROSECOND)

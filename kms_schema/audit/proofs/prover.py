@@ -1,12 +1,13 @@
-"""Proofs out of the database: that an entry is in the tree of a seal, and that one tree has grown out of another.
+"""Proofs from the database: an entry is in the tree of a seal, or one tree is an extension of another.
 
-Only what a proof needs is read: kept subtrees of 256, 65 536, … leaves, and the pages of leaves beside its path.
+A proof reads the stored subtrees of 256, 65 536, … leaves, and the pages of leaves beside its path, and nothing else.
 """
 
 import uuid
 
 from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.formats.encoding import leaf_hash
+from kms_schema.audit.formats.external_checkpoints import ExternalCheckpoint
 from kms_schema.audit.formats.merkle import (
     CompactRange,
     ProofError,
@@ -17,42 +18,42 @@ from kms_schema.audit.formats.merkle import (
 )
 from kms_schema.audit.formats.notes import Note
 from kms_schema.audit.formats.proof_documents import consistency_document, inclusion_document
+from kms_schema.audit.storage.protocols import NodeReader, SealReader, TombstoneReader
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.audit.storage.trail import Trail
-from kms_schema.audit.verification.external_checkpoints import ExternalCheckpoint
+from kms_schema.audit.storage.transactions import Snapshot
 
 _STEP = 8
-"""Levels from one kept subtree to the next."""
+"""Levels between stored subtrees."""
 
 
-class CannotProve(Exception):  # noqa: N818  (nothing need be wrong: there may be no such entry)
-    """There is no such proof; the message says why."""
+class CannotProve(Exception):  # noqa: N818  (not an error of the trail: there may be no such entry)
+    """There is no such proof; the message states why."""
 
 
 class Nodes:
-    """The nodes of the tree: `Nodes(trail)(level, index)`, for full subtrees of what is sealed."""
+    """The hashes of the full subtrees: `Nodes(snapshot.tree)(level, index)`."""
 
-    def __init__(self, trail: Trail) -> None:
-        """Read from one snapshot."""
-        self._trail = trail
+    def __init__(self, tree: NodeReader) -> None:
+        """Read from the tree of one snapshot."""
+        self._tree = tree
 
     def __call__(self, level: int, index: int) -> bytes:
-        """Return the hash of a node, from what is kept at most seven levels below. Raises `CannotProve`."""
+        """Return the hash of a node, from hashes stored at most seven levels below. Raises `CannotProve`."""
         below = level % _STEP
-        kept = level - below
+        stored = level - below
         first, last = index << below, (index + 1 << below) - 1
-        hashes = self._subtrees(kept, first, last) if kept else self._leaves(first, last)
+        hashes = self._subtrees(stored, first, last) if stored else self._leaves(first, last)
         if len(hashes) != last - first + 1:
-            raise CannotProve("hashes of the tree are gone: kms-schema audit verify says which")
+            raise CannotProve("hashes of the tree are missing: kms-schema audit verify reports which")
         tree = CompactRange()
         tree.extend(b"".join(hashes))
         return tree.root()
 
     def _subtrees(self, level: int, first: int, last: int) -> list[bytes]:
-        return [each.hash for each in self._trail.subtrees_at(level, first, last)]
+        return [each.hash for each in self._tree.subtrees_at(level, first, last)]
 
     def _leaves(self, first: int, last: int) -> list[bytes]:
-        pages = self._trail.pages_over(first, last)
+        pages = self._tree.pages_over(first, last)
         if not pages:
             return []
         leaves = [leaf for page in pages for leaf in page.leaves]
@@ -60,76 +61,95 @@ class Nodes:
         return leaves[first - begin : last + 1 - begin]
 
 
-def seal_of(trail: Trail, number: int | None) -> StoredSeal:
-    """Return the seal of a number, the newest for None. Raises `CannotProve` where there is none."""
-    last = trail.last_seal()
+def seal_of(seals: SealReader, number: int | None) -> StoredSeal:
+    """Return the seal of a number, the newest for None. Raises `CannotProve` if there is none."""
+    last = seals.last()
     if last is None:
         raise CannotProve("nothing is sealed yet; run: kms-schema audit seal")
-    found = last if number is None else trail.seal(number)
+    found = last if number is None else seals.get(number)
     if found is None:
         raise CannotProve(f"there is no seal {number}: the last is {last.number}")
     return found
 
 
-def prove_inclusion(trail: Trail, entry: uuid.UUID | int, seal: int | None = None) -> str:
-    """Return the JSON document that proves an entry, by id or sequence, to be in the tree of a seal.
+def prove_inclusion(snapshot: Snapshot, entry: uuid.UUID | int, seal: int | None = None) -> str:
+    """Return a JSON document that proves that an entry is in the tree of a seal.
 
-    `seal` is its number; the newest for None. Raises `CannotProve` where there is no such entry or seal, where it is
-    not sealed or was sealed later, where the seal is not signed, and where the entry is not what was sealed.
+    entry: its id, or its sequence. seal: the number of a seal; None for the newest.
+
+    Raises `CannotProve` if there is no such entry or seal, if the entry is unsealed or was sealed later, if the seal is
+    not signed, or if the entry was changed after it was sealed; `SealError` or `EncodingError` for invalid rows.
+    docs/audit.md describes the document. Example::
+
+        with open_trail(connection).reading() as snapshot:
+            Path("proof.json").write_text(prove_inclusion(snapshot, 4711))
     """
-    sealed = seal_of(trail, seal)
-    sequence = entry if isinstance(entry, int) else trail.sequence_of(entry)
-    content = [] if sequence is None else [bytes(each) for each in trail.entries(sequence, sequence)]
-    if sequence is not None and not content and (buried := trail.tombstone()) and sequence <= buried.last_sequence:
-        raise CannotProve(f"entry {entry} is past its retention period and was removed: it is in an archive")
+    sealed = seal_of(snapshot.seals, seal)
+    sequence = entry if isinstance(entry, int) else snapshot.entries.sequence_of(entry)
+    content = [] if sequence is None else [bytes(each) for each in snapshot.entries.read(sequence, sequence)]
     if not content or sequence is None:
-        raise CannotProve(f"there is no entry {entry}, or this role may not see it")
-    page = trail.page_of_sequence(sequence)
+        raise _missing(snapshot.tombstones, entry, sequence)
+    page = snapshot.tree.page_of_sequence(sequence)
     if page is None:
-        raise CannotProve(f"entry {entry} is not sealed yet; run: kms-schema audit seal")
+        raise CannotProve(f"entry {entry} is unsealed; run: kms-schema audit seal")
     index = page.first_leaf + sequence - page.first_sequence
     if index >= sealed.tree_size:
         raise CannotProve(f"entry {entry} was sealed after seal {sealed.number}; name a later one, or none")
-    path = inclusion_proof(index, sealed.tree_size, Nodes(trail))
+    path = inclusion_proof(index, sealed.tree_size, Nodes(snapshot.tree))
     try:
         verify_inclusion(index, sealed.tree_size, leaf_hash(content[0]), path, sealed.root_hash)
     except ProofError:
         raise CannotProve(
-            f"entry {entry} is not what seal {sealed.number} is over: kms-schema audit verify says what was changed"
+            f"entry {entry} is not the one that seal {sealed.number} covers: kms-schema audit verify reports the change"
         ) from None
     return inclusion_document(content[0], index, path, _signed(sealed.note(), f"seal {sealed.number}"))
 
 
-def prove_consistency(trail: Trail, old: ExternalCheckpoint | int, new: ExternalCheckpoint | int) -> str:
-    """Return the JSON document that proves the tree of `new` to have grown out of that of `old`.
+def _missing(tombstones: TombstoneReader, entry: uuid.UUID | int, sequence: int | None) -> CannotProve:
+    removed = None if sequence is None else tombstones.newest()
+    if removed and sequence is not None and sequence <= removed.last_sequence:
+        return CannotProve(f"entry {entry} is past its retention period and was removed: it is in an archive")
+    return CannotProve(f"there is no entry {entry}, or this role may not see it")
 
-    Each is the number of a seal, or a checkpoint that was kept outside. Raises `CannotProve` where there is no such
-    seal, a checkpoint is of another trail or not signed, or the trees do not agree with each other and the trail.
+
+def prove_consistency(snapshot: Snapshot, old: ExternalCheckpoint | int, new: ExternalCheckpoint | int) -> str:
+    """Return a JSON document that proves that the tree of `new` is an extension of that of `old`.
+
+    old, new: the number of a seal, or an external checkpoint.
+
+    Raises `CannotProve` if there is no such seal, if a checkpoint is of another trail or not signed, or if the trees
+    disagree with each other or with the trail. Example::
+
+        old = read_checkpoint(Path("checkpoint.txt"))
+        with open_trail(connection).reading() as snapshot:
+            document = prove_consistency(snapshot, old, 12)
     """
-    last = seal_of(trail, None)
-    (first, first_note), (second, second_note) = (_checkpoint(trail, each) for each in (old, new))
+    last = seal_of(snapshot.seals, None)
+    (first, first_note), (second, second_note) = (_checkpoint(snapshot.seals, each) for each in (old, new))
     if not first.origin == second.origin == last.origin:
-        raise CannotProve(f"this trail is {last.origin}, and the checkpoints are of {first.origin} and {second.origin}")
+        raise CannotProve(f"this trail is {last.origin}, but the checkpoints are of {first.origin} and {second.origin}")
     if first.size > second.size:
-        raise CannotProve(f"the old tree has {first.size} leaves, and the new one {second.size}: name the older first")
+        raise CannotProve(
+            f"the old tree has {first.size} leaves, but the new one has {second.size}: name the older first"
+        )
     if second.size > last.tree_size:
-        raise CannotProve(f"a checkpoint is of {second.size} leaves, and the trail has {last.tree_size}: it was cut")
-    path = consistency_proof(first.size, second.size, Nodes(trail))
+        raise CannotProve(f"a checkpoint is of {second.size} leaves, but the trail has {last.tree_size}: it was cut")
+    path = consistency_proof(first.size, second.size, Nodes(snapshot.tree))
     try:
         verify_consistency(first.size, first.root, second.size, second.root, path)
     except ProofError as error:
-        raise CannotProve(f"the one has not grown into the other: {error}") from None
+        raise CannotProve(f"the new tree is not an extension of the old one: {error}") from None
     return consistency_document(first_note, second_note, path)
 
 
-def _checkpoint(trail: Trail, given: ExternalCheckpoint | int) -> tuple[Checkpoint, Note]:
+def _checkpoint(seals: SealReader, given: ExternalCheckpoint | int) -> tuple[Checkpoint, Note]:
     if isinstance(given, int):
-        sealed = seal_of(trail, given)
+        sealed = seal_of(seals, given)
         return sealed.seal().checkpoint(), _signed(sealed.note(), f"seal {given}")
     return given.checkpoint, _signed(given.note, f"the checkpoint of {given.checkpoint.size} leaves")
 
 
 def _signed(note: Note, what: str) -> Note:
     if not note.signatures:
-        raise CannotProve(f"{what} is not signed, so it proves nothing to others: seal with --key, or name another")
+        raise CannotProve(f"{what} is not signed, so it proves nothing: seal with --key, or name another")
     return note

@@ -1,8 +1,8 @@
-"""Archives: entries that leave the database as compressed JSON lines, with what proves them to be of a checkpoint.
+"""Archives: entries as compressed JSON lines, with a proof that they belong to the tree of a checkpoint.
 
-The first line says which leaves follow, the rest are entries in the order of the tree. One proof is for all of them:
-with the tree before the first, the leaves make the tree after the last, and a consistency proof leads from there to
-the checkpoint. `check_archive.py` reads them without the database; docs/retention.md describes the format.
+The first line states which leaves follow, the other lines are entries in the order of the tree. One proof covers all of
+them: the leaves extend the tree before the first to the tree after the last, and a consistency proof leads from that to
+the checkpoint. `check_archive.py` verifies an archive without the database; docs/retention.md describes the format.
 """
 
 import gzip
@@ -17,35 +17,38 @@ from kms_schema.audit.formats.base64_text import to_base64
 from kms_schema.audit.formats.encoding import Unreadable, columns, leaf_hash, sequence_of
 from kms_schema.audit.formats.merkle import consistency_proof
 from kms_schema.audit.proofs.prover import CannotProve, Nodes
+from kms_schema.audit.storage.protocols import EntryReader
+from kms_schema.audit.storage.records import Page
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.audit.storage.trail import Page, Trail
+from kms_schema.audit.storage.transactions import Snapshot
 
 FORMAT = "kms-schema/audit-archive/v1"
 PAGES = 256
 """Pages that are read at a time, and their entries: up to 65 536."""
 
 Exported = Callable[[int, int], None]
-"""Is told how many leaves are exported, and how many there are."""
+"""Receives how many leaves are exported, and how many there are."""
 
 
-def write_archive(  # noqa: PLR0913
-    trail: Trail,
-    file: BinaryIO,
-    seal: StoredSeal,
-    *,
-    first_leaf: int,
-    end_leaf: int,
-    told: Exported = lambda *_: None,
+def write_archive(
+    snapshot: Snapshot, file: BinaryIO, seal: StoredSeal, leaves: range, *, progress: Exported = lambda *_: None
 ) -> None:
-    """Write the entries of the leaves from `first_leaf` up to but not `end_leaf`, proved by the checkpoint of `seal`.
+    """Write the entries of `leaves` to a binary file, with the proof that they belong to the tree of `seal`.
 
-    The bytes depend on these alone. Raises `CannotProve` where the seal is not signed, and where an entry is not there
-    or is not what was sealed: what proves a forgery is not to be taken for an archive.
+    leaves: places in the tree, from 0; they begin and end with a page of `key_audit_leaves`. The bytes of the file
+    depend on the leaves and the seal alone. progress: called with the leaves that are written, and all leaves.
+
+    Raises `CannotProve` if the seal is not signed, or if an entry is missing or not the one that was sealed: an archive
+    never contains a forged entry. Example::
+
+        with Path("audit.jsonl.gz").open("xb") as file:
+            write_archive(snapshot, file, seal, range(seal.tree_size))
     """
+    first_leaf, end_leaf = leaves.start, leaves.stop
     note = seal.note()
     if not note.signatures:
         raise CannotProve(f"seal {seal.number} is not signed, so an archive would prove nothing: seal with --key")
-    nodes = Nodes(trail)
+    nodes = Nodes(snapshot.tree)
     head = {
         "format": FORMAT,
         "first_leaf": first_leaf,
@@ -56,12 +59,12 @@ def write_archive(  # noqa: PLR0913
     }
     with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as compressed:
         compressed.write(_line(head))
-        for entry in _sealed_entries(trail, first_leaf, end_leaf, told):
+        for entry in _sealed_entries(snapshot, first_leaf, end_leaf, progress):
             compressed.write(_line(columns(entry)))
 
 
 def sha256_of(path: Path) -> bytes:
-    """Return the hash of a file, 32 bytes."""
+    """Return the SHA-256 of a file, 32 bytes. Raises `OSError`."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
 
@@ -76,23 +79,23 @@ def _compact_range(nodes: Nodes, size: int) -> list[bytes]:
     return [nodes(level, (size >> level) - 1) for level in levels]
 
 
-def _sealed_entries(trail: Trail, first_leaf: int, end_leaf: int, told: Exported) -> Iterator[bytes]:
-    """Yield the entries of leaves in the order of the tree, each held against its leaf."""
+def _sealed_entries(snapshot: Snapshot, first_leaf: int, end_leaf: int, progress: Exported) -> Iterator[bytes]:
+    """Yield the entries of leaves in the order of the tree, each compared with its leaf."""
     leaf = first_leaf
     while leaf < end_leaf:
-        pages = [page for page in trail.pages(leaf, PAGES) if page.first_leaf < end_leaf]
+        pages = [page for page in snapshot.tree.pages(leaf, PAGES) if page.first_leaf < end_leaf]
         if not pages or pages[0].first_leaf != leaf or not all(page.whole for page in pages):
-            raise CannotProve(f"the leaves from {leaf} on cannot be read: kms-schema audit verify says what is wrong")
+            raise CannotProve(f"the leaves from {leaf} on cannot be read: kms-schema audit verify reports the faults")
         for run in _consecutive(pages):
-            yield from _of_run(trail, run)
+            yield from _of_run(snapshot.entries, run)
         leaf = pages[-1].first_leaf + pages[-1].size
-        told(leaf - first_leaf, end_leaf - first_leaf)
+        progress(leaf - first_leaf, end_leaf - first_leaf)
     if leaf != end_leaf:
         raise CannotProve(f"no page of leaves ends with leaf {end_leaf - 1}: an archive has whole pages")
 
 
 def _consecutive(pages: list[Page]) -> Iterator[list[Page]]:
-    """Yield pages in groups that one reading by sequence has the entries of."""
+    """Yield pages in groups whose entries have consecutive sequences, to be read together."""
     group = [pages[0]]
     for page in pages[1:]:
         if page.first_sequence != group[-1].run.last + 1 or page.first_leaf != group[-1].first_leaf + group[-1].size:
@@ -102,15 +105,15 @@ def _consecutive(pages: list[Page]) -> Iterator[list[Page]]:
     yield group
 
 
-def _of_run(trail: Trail, pages: list[Page]) -> Iterator[bytes]:
-    entries = trail.entries(pages[0].first_sequence, pages[-1].run.last)
+def _of_run(log: EntryReader, pages: list[Page]) -> Iterator[bytes]:
+    entries = log.read(pages[0].first_sequence, pages[-1].run.last)
     leaves = ((page.first_sequence + at, leaf) for page in pages for at, leaf in enumerate(page.leaves))
-    # Both to their ends: no other statement gets through while a COPY is read.
+    # Read both to their ends: the connection takes no other statement while a COPY is read.
     for entry, (sequence, leaf) in zip_longest(entries, leaves, fillvalue=(0, b"")):
         if isinstance(entry, tuple | Unreadable) or sequence_of(entry) != sequence:
             raise CannotProve(f"the entry with sequence {sequence} is gone, unreadable, or hidden from this role")
         if leaf_hash(entry) != leaf:
             raise CannotProve(
-                f"the entry with sequence {sequence} is not what was sealed: kms-schema audit verify says what else"
+                f"the entry with sequence {sequence} is not what was sealed: kms-schema audit verify reports the rest"
             )
         yield entry

@@ -1,13 +1,14 @@
-"""The end of a retention period: export what is past it, say so in a signed seal, remove exactly that.
+"""The end of retention periods: export expired entries, seal a tombstone that names them, remove exactly those.
 
-Each step can be the last one before the process dies; running it again goes on. Nothing is removed whose archive is not
-in the folder, whole, and the one that the tombstone names.
+The process can end after any step; the next run continues. Entries are removed only if the archive that their tombstone
+names is in the folder.
 """
 
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from kms_schema.audit.formats.checkpoints import LARGEST
@@ -18,20 +19,21 @@ from kms_schema.audit.retention.archive import Exported, sha256_of, write_archiv
 from kms_schema.audit.sealing.sealer import NothingToSealError, refuse_other_key, seal_tombstone
 from kms_schema.audit.standalone import check_archive
 from kms_schema.audit.standalone.check_proof import Refused, read_key
-from kms_schema.audit.storage.appended_entry import append
+from kms_schema.audit.storage.append import append
+from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.audit.storage.trail import OpenTrail, Trail, TrailError
+from kms_schema.audit.storage.transactions import OpenTrail, Snapshot
 
-Told = Callable[[str, int, int], None]
-"""Is told what is done, how much of it has been, and how much there is."""
+Progress = Callable[[str, int, int], None]
+"""Receives `exported` or `removed`, how many entries are done, and how many there are."""
 
 _ATTEMPTS = 20
-"""How often an export is written down anew, where another sealer is always there first."""
+"""How often the export is recorded again because another sealer sealed the record first."""
 
 
 @dataclass(frozen=True)
 class Expired:
-    """The beginning of the trail that is past its retention period, and in no archive yet."""
+    """The oldest entries: sealed, past their retention period, and in no archive yet."""
 
     first_leaf: int
     end_leaf: int
@@ -39,36 +41,42 @@ class Expired:
 
     @property
     def entries(self) -> int:
-        """How many they are."""
+        """The number of entries."""
         return self.end_leaf - self.first_leaf
 
     @property
     def name(self) -> str:
-        """What its archive is called: by leaves, so that the names are in the order of the trail."""
+        """The file name of the archive: it names the leaves, so that archives sort in the order of the trail."""
         return f"audit-{self.first_leaf:012d}-{self.end_leaf - 1:012d}.jsonl.gz"
 
 
 @dataclass(frozen=True)
 class Retained:
-    """What was done."""
+    """What one step of `retain` has done."""
 
     removed: int
+    """Removed entries."""
     archive: Path | None = None
     seal: StoredSeal | None = None
-    """The seal with the tombstone, whose checkpoint has to be kept outside."""
+    """The seal with the tombstone; store its checkpoint outside the database."""
 
 
-def expired(trail: Trail) -> Expired | None:
-    """Return what may go: sealed, past its retention period, and older than all that is to be kept; in whole pages.
+def expired(snapshot: Snapshot) -> Expired | None:
+    """Return the entries that `retain` would remove, None if there are none.
 
-    Raises `CannotProve` where nothing is sealed.
+    They are sealed, past their retention period by the database's clock, older than every entry that is retained, and
+    whole pages. Raises `CannotProve` if nothing is sealed.
     """
-    last = seal_of(trail, None)
-    before = trail.tombstone()
-    kept = trail.end_of_expired()
-    ends = [LARGEST if kept is None else kept - 1, last.last_sequence, *(gap.first - 1 for gap in last.open_gaps)]
+    last = seal_of(snapshot.seals, None)
+    before = snapshot.tombstones.newest()
+    retained = snapshot.retention.first_retained()
+    ends = [
+        LARGEST if retained is None else retained - 1,
+        last.last_sequence,
+        *(gap.first - 1 for gap in last.open_gaps),
+    ]
     first_leaf = before.leaf_count if before else 0
-    found = trail.division(first_leaf, min(ends))
+    found = snapshot.tree.division(first_leaf, min(ends))
     return None if found is None else Expired(first_leaf, *found)
 
 
@@ -76,31 +84,40 @@ def retain(
     trail: OpenTrail,
     signer: SigningKey,
     folder: Path,
-    told: Told = lambda *_: None,
+    progress: Progress = lambda *_: None,
     sealed: Callable[[StoredSeal], None] = lambda _: None,
 ) -> Iterator[Retained]:
-    """End the retention period of all that is past it, and yield what was done: first what an earlier run left undone.
+    """Archive and remove the expired entries, and yield each step: first the removal that an earlier run left.
 
-    `sealed` is given the seal with the tombstone before anything is removed. Raises `TrailError` and `CannotProve`,
-    with what is to be done; `OSError` where the archive cannot be written.
+    trail: behind a connection of a member of kms_retention and kms_sealer, or to a SQLite file.
+    signer: the key that the last seal leads to; a tombstone must be signed.
+    folder: where the archives are and go, an existing directory.
+    progress: called with `exported` or `removed`, the entries that are done, and all of them.
+    sealed: called with the seal of the tombstone before entries are removed, to publish its checkpoint.
+
+    Yields nothing if no entry has expired. Raises `TrailError` or `CannotProve`, whose messages state what to do;
+    `OSError` if the archive cannot be written. Example::
+
+        for step in retain(open_trail(connection), read_signing_key(Path("seal.key")), Path("/srv/archive")):
+            print(step.removed, step.archive)
     """
     if (left := _left_undone(trail, folder)) is not None:
-        yield Retained(_remove(trail, left, told))
+        yield Retained(_remove(trail, left, progress))
     with trail.reading() as snapshot:
-        refuse_other_key(snapshot.last_seal(), signer)
+        refuse_other_key(snapshot.seals.last(), signer)
         cut = expired(snapshot)
         if cut is None:
             return
-        path = _export(snapshot, cut, folder, lambda done, of: told("exported", done, of))
+        path = _export(snapshot, cut, folder, partial(progress, "exported"))
     seal = _recorded_and_sealed(trail, signer, cut, path)
     sealed(seal)
-    yield Retained(_remove(trail, cut.entries, told), path, seal)
+    yield Retained(_remove(trail, cut.entries, progress), path, seal)
 
 
 def _recorded_and_sealed(trail: OpenTrail, signer: SigningKey, cut: Expired, path: Path) -> StoredSeal:
-    """Write that the entries were exported, and seal that with their tombstone.
+    """Append an entry that records the export, and seal it with the tombstone.
 
-    Once more where another sealer took that entry first: a tombstone is a line of a seal, and a seal is of entries.
+    Repeated if another sealer sealed that entry first: a tombstone is part of a seal, and every seal has new entries.
     """
     digest = sha256_of(path)
     for attempt in range(1, _ATTEMPTS + 1):
@@ -121,15 +138,15 @@ def _recorded_and_sealed(trail: OpenTrail, signer: SigningKey, cut: Expired, pat
         except NothingToSealError:
             if attempt == _ATTEMPTS:
                 raise
-    raise AssertionError  # the last attempt returns or raises
+    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 def _left_undone(trail: OpenTrail, folder: Path) -> int | None:
-    """Return how many entries at the most an earlier run has not removed, whose archive is in the folder."""
+    """Return the most entries that an earlier run can have left, None for none. Their archive is in the folder."""
     with trail.reading() as snapshot:
-        snapshot.demand_removal()
-        tombstone = snapshot.tombstone()
-        if tombstone is None or not snapshot.has_entries(tombstone.last_sequence):
+        snapshot.retention.require_privilege()
+        tombstone = snapshot.tombstones.newest()
+        if tombstone is None or not snapshot.entries.exist(tombstone.last_sequence):
             return None
     if not any(sha256_of(each) == tombstone.archive_sha256 for each in sorted(folder.glob("audit-*.jsonl.gz"))):
         raise TrailError(
@@ -139,28 +156,28 @@ def _left_undone(trail: OpenTrail, folder: Path) -> int | None:
     return tombstone.leaf_count
 
 
-def _export(snapshot: Trail, cut: Expired, folder: Path, told: Exported) -> Path:
-    """Write the archive, read it again as a stranger would, and give it its name."""
-    if snapshot.count_entries(cut.last_sequence) != cut.entries:
+def _export(snapshot: Snapshot, cut: Expired, folder: Path, progress: Exported) -> Path:
+    """Write the archive, verify the file independently, rename it into place, fsync file and directory."""
+    if snapshot.entries.count(cut.last_sequence) != cut.entries:
         raise CannotProve(
             f"there are entries up to sequence {cut.last_sequence} that were never sealed, or some are gone:"
-            " kms-schema audit verify says which"
+            " kms-schema audit verify reports which"
         )
     path = folder / cut.name
-    seal = seal_of(snapshot, None)
+    seal = seal_of(snapshot.seals, None)
     key = read_key(seal.verifier_key or "")
     if path.exists():
         _refuse_another(path, seal, cut)
     handle, partial = tempfile.mkstemp(prefix=f".{cut.name}.", dir=folder)
     try:
-        with open(handle, "wb") as file:  # noqa: PTH123  (a descriptor)
-            write_archive(snapshot, file, seal, first_leaf=cut.first_leaf, end_leaf=cut.end_leaf, told=told)
+        with os.fdopen(handle, "wb") as file:
+            write_archive(snapshot, file, seal, range(cut.first_leaf, cut.end_leaf), progress=progress)
             file.flush()
             os.fsync(file.fileno())
         check_archive.check(Path(partial), [key], origin=seal.origin)
         Path(partial).replace(path)
     except Refused as error:
-        raise CannotProve(f"the archive that was written does not hold: {error}; nothing was removed") from None
+        raise CannotProve(f"the new archive does not verify: {error}; nothing was removed") from None
     finally:
         Path(partial).unlink(missing_ok=True)
     _fsync_folder(folder)
@@ -168,14 +185,14 @@ def _export(snapshot: Trail, cut: Expired, folder: Path, told: Exported) -> Path
 
 
 def _refuse_another(path: Path, seal: StoredSeal, cut: Expired) -> None:
-    """Refuse to write over what is not the archive that a run left which ended before its tombstone."""
+    """Raise `TrailError` if a file is there, unless an interrupted run left it as the archive of these entries."""
     try:
         found = check_archive.check(path, [read_key(seal.verifier_key or "")], origin=seal.origin)
         same = (found.first_leaf, found.end_leaf) == (cut.first_leaf, cut.end_leaf)
     except Refused:
         same = False
     if not same:
-        raise TrailError(f"{path} is there already, and is not the archive of these entries: name another folder")
+        raise TrailError(f"{path} exists, and is not the archive of these entries: name another folder")
 
 
 def _fsync_folder(folder: Path) -> None:
@@ -188,13 +205,13 @@ def _fsync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _remove(trail: OpenTrail, entries: int, told: Told) -> int:
-    """Remove what the newest tombstone is for, a batch a transaction; return how many entries that were."""
+def _remove(trail: OpenTrail, entries: int, progress: Progress) -> int:
+    """Remove the entries of the newest tombstone, one batch a transaction; return how many were removed."""
     removed = 0
     while True:
         with trail.writing() as transaction:
-            batch = transaction.remove_expired()
+            batch = transaction.retention.remove()
         if not batch:
             return removed
         removed += batch
-        told("removed", removed, entries)
+        progress("removed", removed, entries)

@@ -4,34 +4,37 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from kms_schema.audit.formats.encoding import Unreadable, leaf_hash, sequence_of
+from kms_schema.audit.formats.gaps import Gap, Run, joined, still_open, without
 from kms_schema.audit.formats.keys import SigningKey, VerifierKey
 from kms_schema.audit.formats.merkle import CompactRange
 from kms_schema.audit.formats.seals import NO_SEAL, SealError, Tombstone
-from kms_schema.audit.sealing.gaps import Gap, Run, joined, still_open, without
+from kms_schema.audit.storage.errors import TrailError
+from kms_schema.audit.storage.protocols import SealReader
+from kms_schema.audit.storage.records import SUBTREE_LEVELS, Page, Subtree
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.audit.storage.trail import SUBTREE_LEVELS, OpenTrail, Page, Subtree, Trail, TrailError
+from kms_schema.audit.storage.transactions import OpenTrail, SealingTransaction
 
 BATCH = 65_536
-"""The most entries of one seal: what is kept in memory until it is written."""
+"""The most entries of one seal: their hashes are in memory until the seal is written."""
 PAGE_LEAVES = 256
 
 
 class NothingToSealError(TrailError):
-    """Another sealer was there first: every entry is sealed already."""
+    """Every entry is sealed already, by another sealer."""
 
 
 @dataclass
 class _Growth:
-    """What a seal adds to the tree."""
+    """The pages and subtrees that a seal adds to the tree."""
 
     tree: CompactRange
     pages: list[Page] = field(default_factory=list)
     subtrees: list[Subtree] = field(default_factory=list)
     full: bool = False
-    """Whether there may be more than was taken."""
+    """Whether there may be more entries than the seal takes."""
 
     def add(self, entries: Iterable[bytes]) -> None:
-        """Append entries, which come by sequence."""
+        """Add entries, which come by sequence."""
         first_sequence = previous = 0
         hashes = bytearray()
         for entry in entries:
@@ -58,12 +61,12 @@ class _Growth:
 
     @property
     def leaves(self) -> int:
-        """How many were added."""
+        """The number of added leaves."""
         return sum(page.size for page in self.pages)
 
     @property
     def members(self) -> list[Run]:
-        """The sequences that were added, as runs."""
+        """The added sequences, as runs."""
         return joined(page.run for page in self.pages)
 
 
@@ -75,17 +78,25 @@ def seal(
     next_key: VerifierKey | None = None,
     batch: int = BATCH,
 ) -> Iterator[StoredSeal]:
-    """Seal what is committed and not sealed yet, at most `batch` entries a seal, and yield each seal when it is kept.
+    """Seal the committed entries that no seal covers, and yield each seal when it is committed.
 
-    Nothing is yielded where there is nothing to seal. `origin` names the trail in its first seal; later ones have the
-    same. `next_key` is a verifier key, announced as that of the seals to come: one seal is made, and the next run signs
-    with the new key. Raises `TrailError` for another origin, and for a key that no earlier seal leads to. An exception,
-    or the end of the process, leaves each seal whole or not there.
+    signer: the key that signs; None makes unsigned seals, which is possible until a seal is signed.
+    origin: the name of the trail in its first seal; later seals have the same. By default `kms-schema/` and the id of
+    the first entry.
+    next_key: the verifier key of the seals to come. One seal announces it, and later calls sign with the new key.
+    batch: the most entries of a seal.
+
+    Yields nothing if there is nothing to seal. Raises `TrailError` for another origin than that of the first seal, and
+    for a key that the last seal does not lead to. An exception, or the end of the process, leaves each seal either
+    committed or absent. Example::
+
+        for made in seal(open_trail(connection), read_signing_key(Path("seal.key"))):
+            print(made.number, made.checkpoint_text())
     """
     more = True
     while more:
         with trail.sealing() as transaction:
-            before = _last_seal(transaction)
+            before = _last_seal(transaction.seals)
             refuse_other_key(before, signer)
             made = _sealed(transaction, before, origin, next_key, batch)
             if made is None:
@@ -93,22 +104,24 @@ def seal(
             growth, sealed = made
             if signer is not None:
                 sealed = sealed.signed_by(signer)
-            transaction.append(sealed, growth.pages, growth.subtrees)
+            transaction.seals.append(sealed, growth.pages, growth.subtrees)
         yield sealed
         more = growth.full and next_key is None
 
 
 def seal_tombstone(trail: OpenTrail, signer: SigningKey, tombstone: Tombstone) -> StoredSeal:
-    """Seal what is not sealed yet, with a tombstone; the database looks at whether there may be such a one.
+    """Seal the entries that no seal covers, together with a tombstone; the database checks the tombstone.
 
-    Raises `TrailError` as `seal` does, and `NothingToSealError` where there is nothing to seal: a tree has one seal.
+    trail, signer: as for `seal`; a tombstone must be signed. tombstone: names the entries that may be removed.
+
+    Raises `TrailError` as `seal` does, and `NothingToSealError` if there is nothing to seal: each seal has new entries.
     """
     with trail.sealing() as transaction:
-        before = _last_seal(transaction)
+        before = _last_seal(transaction.seals)
         refuse_other_key(before, signer)
         made = _sealed(transaction, before, None, None, BATCH)
         if made is None:
-            raise NothingToSealError("there is no entry that is not sealed yet, and a tombstone comes with a seal")
+            raise NothingToSealError("every entry is sealed, and a tombstone needs a new seal")
         growth, sealed = made
         sealed = replace(
             sealed,
@@ -116,20 +129,20 @@ def seal_tombstone(trail: OpenTrail, signer: SigningKey, tombstone: Tombstone) -
             tombstone_last_sequence=tombstone.last_sequence,
             archive_sha256=tombstone.archive_sha256,
         ).signed_by(signer)
-        transaction.append(sealed, growth.pages, growth.subtrees)
-        transaction.bury(sealed.number, tombstone)
+        transaction.seals.append(sealed, growth.pages, growth.subtrees)
+        transaction.tombstones.write(sealed.number, tombstone)
     return sealed
 
 
-def _last_seal(trail: Trail) -> StoredSeal | None:
+def _last_seal(seals: SealReader) -> StoredSeal | None:
     try:
-        return trail.last_seal()
+        return seals.last()
     except SealError as error:
-        raise TrailError(f"{error}; nothing is sealed after it. kms-schema audit verify says what is wrong") from None
+        raise TrailError(f"{error}; nothing is sealed after it. kms-schema audit verify reports the faults") from None
 
 
 def refuse_other_key(before: StoredSeal | None, signer: SigningKey | None) -> None:
-    """Refuse a key, or none, where the seal before was signed with another and has not announced this one."""
+    """Raise `TrailError` for a key, or none, if the seal before leads to another key."""
     if before is None or before.leads_to is None:
         return
     expected = before.leads_to
@@ -137,30 +150,34 @@ def refuse_other_key(before: StoredSeal | None, signer: SigningKey | None) -> No
         raise TrailError(f"seal {before.number} leads to the key {expected}: give it with --key, or in KMS_SEAL_KEY")
     if str(signer.verifier) != expected:
         raise TrailError(
-            f"seal {before.number} leads to the key {expected}, and this is {signer.verifier};"
+            f"seal {before.number} leads to the key {expected}, but this is {signer.verifier};"
             " announce a new key first, in a seal that the old one signs: --next-key"
         )
 
 
 def _sealed(
-    trail: Trail, before: StoredSeal | None, origin: str | None, next_key: VerifierKey | None, batch: int
+    transaction: SealingTransaction,
+    before: StoredSeal | None,
+    origin: str | None,
+    next_key: VerifierKey | None,
+    batch: int,
 ) -> tuple[_Growth, StoredSeal] | None:
-    """Return what a seal adds, and the seal without its signature; None where there is nothing to seal."""
+    """Return the additions of a seal, and the seal without its signature; None if there is nothing to seal."""
     if before and origin not in (None, before.origin):
-        raise TrailError(f"the trail is called {before.origin}, and keeps that name; leave --origin out")
+        raise TrailError(f"the origin of the trail is {before.origin} since its first seal: leave --origin out")
     last, gaps = (before.last_sequence, before.open_gaps) if before else (0, ())
     growth = _Growth(CompactRange(before.tree_size, before.subtree_hashes) if before else CompactRange())
-    earlier = trail.moment()
-    growth.add(trail.unsealed(last, gaps, batch))
+    horizon = transaction.horizon()
+    growth.add(transaction.entries.unsealed(last, gaps, batch))
     if not growth.pages:
         return None
-    xmax = trail.transaction_id()
+    xmax = transaction.transaction_id()
     growth.full = growth.leaves == batch
-    moved = before is not None and before.system_identifier != earlier.system_identifier
+    moved = before is not None and before.system_identifier != horizon.system_identifier
     return growth, StoredSeal(
         number=before.number + 1 if before else 1,
-        origin=before.origin if before else origin or f"kms-schema/{trail.first_entry_id()}",
-        sealed_at=trail.now(),
+        origin=before.origin if before else origin or f"kms-schema/{transaction.entries.first_id()}",
+        sealed_at=transaction.now(),
         tree_size=growth.tree.size,
         root_hash=growth.tree.root(),
         previous_seal_hash=before.seal().hash() if before else NO_SEAL,
@@ -169,20 +186,20 @@ def _sealed(
         next_key=None if next_key is None else str(next_key),
         compact_range=b"".join(growth.tree.hashes),
         last_sequence=max(last, growth.members[-1].last),
-        # A transaction of another cluster is over: what it committed came along, and is taken now.
-        open_gaps=_open_gaps(gaps, last, growth, None if moved else earlier.xmin, xmax),
+        # Every transaction of another cluster is over: its committed entries were copied, and this seal takes them.
+        open_gaps=_open_gaps(gaps, last, growth, None if moved else horizon.xmin, xmax),
         snapshot_xmax=xmax,
-        system_identifier=earlier.system_identifier,
+        system_identifier=horizon.system_identifier,
     )
 
 
 def _open_gaps(
     gaps: Sequence[Gap], last: int, growth: _Growth, over_below: int | None, xmax: int | None
 ) -> tuple[Gap, ...]:
-    """Return which sequences up to the last one taken may still come."""
+    """Return the sequences up to the last one taken that a transaction may still commit."""
     if xmax is None:
-        return ()  # SQLite: writers take turns, and none leaves a number out
+        return ()  # SQLite: writers take turns, and no sequence is left out
     last_taken = growth.members[-1].last
-    kept = still_open(gaps, over_below=over_below, looked_until=last_taken if growth.full else None)
-    fresh = [Gap(last + 1, last_taken, xmax)] if last_taken > last else []
-    return tuple(without([*kept, *fresh], growth.members))
+    open_gaps = still_open(gaps, over_below=over_below, looked_until=last_taken if growth.full else None)
+    new = [Gap(last + 1, last_taken, xmax)] if last_taken > last else []
+    return tuple(without([*open_gaps, *new], growth.members))

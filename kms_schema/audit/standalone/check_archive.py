@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Check an archive of the audit trail of kms-schema without the database.
 
-Every entry is hashed, and the archive holds if the hashes lead to the checkpoint in it, which a key has signed that
-you trust. With --tombstone, the checkpoint that says that these entries were removed must be about this very file, and
-every entry past its retention period when that was signed.
+The archive holds if the hashes of its entries lead to its checkpoint, which must be signed by a key that you trust.
+With --tombstone, the checkpoint with the tombstone must name this file, and every entry must have been past its
+retention period when that checkpoint was signed.
 
-This file and check_proof.py beside it work by themselves, wherever they are copied to: they need Python 3.11 and the
-package `cryptography`, and nothing of kms-schema. docs/retention.md there describes the format.
+Copies of this file and check_proof.py work alone in one folder: they need Python 3.11 and the package `cryptography`,
+and nothing of kms-schema. docs/retention.md of kms-schema describes the format.
 
 exit status: 0 the archive holds, 1 it does not, 2 wrong usage or a file that cannot be read
 """
@@ -34,29 +34,29 @@ Refused = check_proof.Refused
 FORMAT = "kms-schema/audit-archive/v1"
 MEMBERS = {"format", "first_leaf", "end_leaf", "before", "consistency", "checkpoint"}
 LONGEST = 64 * 1024 * 1024
-"""Bytes of a line, at the most: nobody writes an entry of more."""
+"""The most bytes of a line: no entry is longer."""
 PIECE = 1024 * 1024
-"""Bytes that are read, or decompressed, at a time."""
+"""Bytes to read or decompress at a time."""
 
 
 class Archive(NamedTuple):
-    """What an archive shows."""
+    """The statements of an archive that holds."""
 
     origin: str
     first_leaf: int
     end_leaf: int
     last_sequence: int
     kept_until: dt.datetime
-    """When the retention period of the last of its entries ends."""
+    """The latest end of the retention periods of its entries."""
     sha256: bytes
     lines: list[str]
 
 
 class Tree:
-    """The roots of the full subtrees of a growing tree, the largest first."""
+    """A tree to which leaves are added, by the roots of its full subtrees, the largest first."""
 
     def __init__(self, size: int, hashes: list[bytes]) -> None:
-        """Begin with so many leaves."""
+        """Begin with a number of leaves, and the roots of their full subtrees."""
         levels = [level for level in reversed(range(size.bit_length())) if size >> level & 1]
         if len(levels) != len(hashes):
             raise Refused("before does not have a hash for each full subtree before the first leaf")
@@ -80,7 +80,7 @@ class Tree:
 
 
 class _Lines:
-    """The lines of a compressed file, and the hash of that file; no more than one of them is in memory."""
+    """The lines of a compressed file, one at a time in memory, and the hash of the file."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self.sha256 = file, hashlib.sha256()
@@ -94,7 +94,7 @@ class _Lines:
             if len(rest) > LONGEST:
                 raise Refused("a line is longer than an entry can be")
         if rest:
-            raise Refused("the last line is not whole")
+            raise Refused("the last line is incomplete")
 
     def _pieces(self) -> Iterator[bytes]:
         while not self._inflate.eof:
@@ -102,12 +102,12 @@ class _Lines:
             try:
                 piece = self._inflate.decompress(data, PIECE)
             except zlib.error:
-                raise Refused("this is no gzip file, or it was damaged") from None
+                raise Refused("this is not a gzip file, or it was damaged") from None
             if not data and not piece:
-                raise Refused("this is not the whole of a gzip file")
+                raise Refused("the gzip file is incomplete")
             yield piece
         if self._inflate.unused_data or self._read():
-            raise Refused("something follows the archive in its file")
+            raise Refused("the file has data after the archive")
 
     def _read(self) -> bytes:
         data = self._file.read(PIECE)
@@ -116,7 +116,11 @@ class _Lines:
 
 
 def check(path: Path, keys: list[check_proof.Key], tombstone: str | None = None, origin: str | None = None) -> Archive:
-    """Return what an archive shows; raises `Refused` where it does not hold, and `OSError`."""
+    """Return the statements of the archive at `path`. Raises `Refused` if it does not hold, and `OSError`.
+
+    keys: the verifier keys that are trusted. tombstone: the text of a checkpoint that must name this file. origin: the
+    trail that the archive must be from.
+    """
     with path.open("rb") as file:
         lines = _Lines(file)
         archive = _check(iter(lines), keys)._replace(sha256=lines.sha256.digest())
@@ -146,10 +150,10 @@ def _check(lines: Iterator[bytes], keys: list[check_proof.Key]) -> Archive:
         until = max(until or "", _kept_until(entry))
         last = max(last, entry["sequence"])
     if tree.size != end or until is None:
-        raise Refused(f"there are {tree.size - first} entries, and not {end - first}")
+        raise Refused(f"there are {tree.size - first} entries, not {end - first}")
     root = tree.root()
     if check_proof.roots_from_proof(end, checkpoint.size, path, root) != (root, checkpoint.root):
-        raise Refused("the entries are not those of the checkpoint: some were changed, left out or put in")
+        raise Refused("the entries are not those of the checkpoint: some were changed, removed or inserted")
     kept_until = dt.datetime.fromisoformat(until)
     return Archive(checkpoint.origin, first, end, last, kept_until, b"", [
         f"origin {json.dumps(checkpoint.origin)}, {checkpoint.size} entries, root"
@@ -160,16 +164,16 @@ def _check(lines: Iterator[bytes], keys: list[check_proof.Key]) -> Archive:
 
 
 def _kept_until(entry: dict[str, Any]) -> str:
-    """Return when its retention period ends, as text that is in order of time."""
+    """Return the end of its retention period, as text that sorts by time."""
     try:
         time = dt.datetime.fromisoformat(entry["timestamp"]).astimezone(dt.UTC)
         return (time + dt.timedelta(days=entry["retention_period_days"])).isoformat(timespec="microseconds")
     except (TypeError, ValueError, OverflowError):
-        raise Refused(f"the entry with sequence {entry['sequence']} has no time that it was to be kept until") from None
+        raise Refused(f"the entry with sequence {entry['sequence']} has no valid end of its retention period") from None
 
 
 def _check_tombstone(archive: Archive, seal: check_proof.Checkpoint) -> str:
-    """Hold an archive against the seal that says that it stands for entries which were removed."""
+    """Compare an archive with the tombstone of a seal, which states that its entries were removed."""
     digest = base64.b64encode(archive.sha256).decode()
     lines = seal.text.split("\n")
     if f"tombstone {archive.end_leaf} {archive.last_sequence} {digest}" not in lines:
@@ -195,7 +199,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("archive", type=Path, help="the compressed JSON lines")
     parser.add_argument("--key", action="append", default=[], metavar="KEY", help="a verifier key that you trust")
     parser.add_argument("--trust", type=Path, metavar="FILE", help="a file of such keys, one a line")
-    parser.add_argument("--origin", help="the trail that it must be of")
+    parser.add_argument("--origin", help="the trail that the archive must be from")
     parser.add_argument("--tombstone", type=Path, metavar="FILE", help="the checkpoint of the seal with the tombstone")
     options = parser.parse_args(arguments)
     try:

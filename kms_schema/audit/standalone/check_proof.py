@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Check a proof of the audit trail of kms-schema without the database: an inclusion or a consistency proof.
 
-This file works by itself, wherever it is copied to: it needs Python 3.11 and the package `cryptography`, and nothing
-of kms-schema. It believes nothing but the verifier keys that it is given. docs/audit.md there describes the format.
+A copy of this file works alone: it needs Python 3.11 and the package `cryptography`, and nothing of kms-schema. It
+trusts only the verifier keys that it is given. docs/audit.md of kms-schema describes the format.
 
 exit status: 0 the proof holds, 1 it does not, 2 wrong usage or a file that cannot be read
 """
 
-# On purpose it says again what the package's own modules say: the second opinion of somebody who does not trust them.
+# It repeats the package's own modules on purpose: an independent implementation for those who do not trust them.
 
 import argparse
 import base64
@@ -20,6 +20,14 @@ import sys
 import uuid
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
+
+try:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+except ImportError:
+    CAN_VERIFY = False  # --help works without the package
+else:
+    CAN_VERIFY = True
 
 INCLUSION = "kms-schema/audit-inclusion-proof/v1"
 CONSISTENCY = "kms-schema/audit-consistency-proof/v1"
@@ -47,8 +55,8 @@ COLUMNS = {
 }
 
 
-class Refused(Exception):  # noqa: N818  (what is wrong is the proof, not the program)
-    """The proof does not hold; the message says why."""
+class Refused(Exception):  # noqa: N818  (not an error of the program, but a proof that is not valid)
+    """The proof does not hold; the message states why."""
 
 
 class Key(NamedTuple):
@@ -60,7 +68,7 @@ class Key(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """A signed checkpoint, its signature checked."""
+    """A signed checkpoint whose signature is verified."""
 
     origin: str
     size: int
@@ -70,7 +78,7 @@ class Checkpoint(NamedTuple):
 
 
 def decoded(text: Any, what: str) -> bytes:
-    """Return the bytes of base64 that is written as it should be."""
+    """Return the bytes of standard base64."""
     data = b""
     if isinstance(text, str) and re.fullmatch(r"[A-Za-z0-9+/]*={0,2}", text) and len(text) % 4 == 0:
         data = base64.b64decode(text)
@@ -82,7 +90,7 @@ def decoded(text: Any, what: str) -> bytes:
 def hashes_of(document: dict[str, Any]) -> list[bytes]:
     """Return the hashes of a proof."""
     if not isinstance(document["hashes"], list):
-        raise Refused("hashes is no list")
+        raise Refused("hashes is not a list")
     found = [decoded(text, "a hash") for text in document["hashes"]]
     if any(len(each) != 32 for each in found):
         raise Refused("a hash has 32 bytes")
@@ -101,10 +109,9 @@ def read_key(text: str) -> Key:
 
 
 def is_signed(key: Key, text: str, signature: bytes) -> bool:
-    """Whether `signature` is that of `key` over `text`."""
-    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415  (so that --help works without it)
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415
-
+    """Return whether `signature` is one of `key` over `text`."""
+    if not CAN_VERIFY:
+        raise ModuleNotFoundError("signatures need the package cryptography: pip install cryptography")
     try:
         Ed25519PublicKey.from_public_bytes(key.public).verify(signature, text.encode())
     except InvalidSignature:
@@ -123,7 +130,7 @@ def read_checkpoint(note: Any, keys: list[Key]) -> Checkpoint:
     for line in rest[:-1].split("\n"):
         match = re.fullmatch(r"— ([^\s+]+) (\S+)", line)
         if not match:
-            raise Refused("a line after a checkpoint's text is no signature")
+            raise Refused("a line after a checkpoint's text is not a signature")
         signature = decoded(match[2], "a signature")
         for key in keys:
             if (key.name, key.key_id) == (match[1], signature[:4]):
@@ -144,7 +151,7 @@ def read_checkpoint(note: Any, keys: list[Key]) -> Checkpoint:
 def entry_bytes(entry: Any) -> bytes:
     """Return the bytes of an entry, encoding v1."""
     if not isinstance(entry, dict) or entry.keys() != COLUMNS.keys():
-        raise Refused("entry does not have the columns of an audit entry, or others too")
+        raise Refused("entry does not have exactly the columns of an audit entry")
     parts = [struct.pack(">hi", 1 + len(COLUMNS), len(ENTRY)) + ENTRY]
     for column, kind in COLUMNS.items():
         value = entry[column]
@@ -189,7 +196,7 @@ def above(left: bytes, right: bytes) -> bytes:
 
 
 def root_from_path(index: int, size: int, leaf: bytes, path: list[bytes]) -> bytes:
-    """Return the root to which an audit path leads, by the definition of RFC 6962, section 2.1.1."""
+    """Return the root of an audit path, as RFC 6962 defines it in section 2.1.1."""
     if size == 1:
         if path:
             raise Refused("the proof has too many hashes")
@@ -203,7 +210,7 @@ def root_from_path(index: int, size: int, leaf: bytes, path: list[bytes]) -> byt
 
 
 def roots_from_proof(old: int, new: int, path: list[bytes], old_root: bytes | None) -> tuple[bytes, bytes]:
-    """Return the roots of both trees to which a proof leads, by the definition of RFC 6962, section 2.1.2.
+    """Return the roots of both trees of a proof, as RFC 6962 defines them in section 2.1.2.
 
     `old_root` is what the old tree's root is said to be, as long as it is a whole subtree on the left edge.
     """
@@ -236,7 +243,7 @@ def check_inclusion(document: dict[str, Any], keys: list[Key]) -> tuple[list[Che
 
 
 def check_consistency(document: dict[str, Any], keys: list[Key]) -> tuple[list[Checkpoint], str]:
-    """Check that the tree of one checkpoint has grown out of that of another."""
+    """Check that the tree of one checkpoint is an extension of that of another."""
     old, new = (read_checkpoint(document[name], keys) for name in ("old_checkpoint", "new_checkpoint"))
     path = hashes_of(document)
     if old.origin != new.origin:
@@ -248,7 +255,7 @@ def check_consistency(document: dict[str, Any], keys: list[Key]) -> tuple[list[C
         if path or old.root != empty or (new.size == 0 and new.root != empty):
             raise Refused("the empty tree needs no hashes, and has a root of its own")
     elif roots_from_proof(old.size, new.size, path, old.root) != (old.root, new.root):
-        raise Refused("the new tree has not grown out of the old one: entries were changed or taken out")
+        raise Refused("the new tree is not an extension of the old one: entries were changed or removed")
     return [old, new], "the second tree is the first one and what was added to it"
 
 
@@ -259,13 +266,14 @@ CHECKS = {
 
 
 def check(proof: bytes, keys: list[Key], origin: str | None = None, kept: str | None = None) -> list[str]:
-    """Return what a proof shows, in lines; raises `Refused` where it does not hold.
+    """Return the statements of a proof, in lines; raises `Refused` if it does not hold.
 
-    With `origin` it must be about that trail, with `kept` about that signed checkpoint.
+    proof: the JSON document. keys: the verifier keys that are trusted. With `origin` the proof must be about that
+    trail, with `kept` about that signed checkpoint.
     """
     document = read_document(proof)
     if not isinstance(document, dict) or not isinstance(document.get("format"), str):
-        raise Refused("this is no proof: it has no format")
+        raise Refused("this is not a proof: it has no format")
     if document["format"] not in CHECKS:
         raise Refused("a proof of a format that this program does not know")
     checks, members = CHECKS[document["format"]]
@@ -285,11 +293,11 @@ def check(proof: bytes, keys: list[Key], origin: str | None = None, kept: str | 
 
 
 def read_document(proof: bytes) -> Any:
-    """Return what JSON says, where it says it once and in whole numbers."""
+    """Return the document of JSON without repeated names and with whole numbers only."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len({name for name, _ in pairs}) != len(pairs):
-            raise Refused("a name stands twice in the proof")
+            raise Refused("a name is repeated in the proof")
         return dict(pairs)
 
     def no_number(_text: str) -> NoReturn:
@@ -298,7 +306,7 @@ def read_document(proof: bytes) -> Any:
     try:
         return json.loads(proof.decode(), object_pairs_hook=once, parse_float=no_number, parse_constant=no_number)
     except (ValueError, RecursionError):
-        raise Refused("this is no JSON") from None
+        raise Refused("this is not JSON") from None
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -308,7 +316,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--key", action="append", default=[], metavar="KEY", help="a verifier key that you trust")
     parser.add_argument("--trust", type=Path, metavar="FILE", help="a file of such keys, one a line")
     parser.add_argument("--origin", help="the trail that the proof must be about")
-    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="one that you kept: the proof must be about it")
+    parser.add_argument(
+        "--checkpoint", type=Path, metavar="FILE", help="your external checkpoint; the proof must be about it"
+    )
     options = parser.parse_args(arguments)
     try:
         trusted = options.trust.read_text(encoding="utf-8").splitlines() if options.trust else []

@@ -1,16 +1,16 @@
-"""A seal as the database keeps it. Its text is made from the row, so that the signature is over every column."""
+"""Stored seals. The signed text is made from the row, so the signature covers every column."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
+from kms_schema.audit.formats.gaps import Gap
 from kms_schema.audit.formats.keys import SigningKey, VerifierKey
 from kms_schema.audit.formats.merkle import HASH_SIZE, CompactRange
 from kms_schema.audit.formats.notes import Note, Signature
 from kms_schema.audit.formats.seals import Bookkeeping, Seal, SealError, Tombstone
 from kms_schema.audit.formats.timestamps import time_from_text
-from kms_schema.audit.sealing.gaps import Gap
 
 _SIGNATURE_SIZE = 68
 _TOMBSTONE = ("tombstone_leaf_count", "tombstone_last_sequence", "archive_sha256")
@@ -21,7 +21,7 @@ _NULLABLE = ("verifier_key", "signature", "next_key", "snapshot_xmax", "system_i
 
 @dataclass(frozen=True)
 class StoredSeal:
-    """A row of `key_audit_seals`, its columns in their order as both engines give them, and its tombstone's."""
+    """A row of `key_audit_seals`, with its columns in the order of both engines, and the columns of its tombstone."""
 
     number: int
     origin: str
@@ -44,22 +44,22 @@ class StoredSeal:
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> Self:
-        """Return the seal of a row, `open_gaps` as JSON text. Raises `SealError` where the row cannot be one's.
+        """Return the seal of a row, with `open_gaps` as JSON text. Raises `SealError` if the row cannot be a seal.
 
-        What has come so far can be written as text, and grown from. Whether it is true is not looked at.
+        The returned seal has a text and a tree to extend. Its signature and hashes are not verified.
         """
         values = dict(zip((each.name for each in fields(cls)), row, strict=True))
         try:
             for name, value in values.items():
                 _check_type(name, value)
-            kept = cls(**(values | {"open_gaps": _gaps(values["open_gaps"])}))
-            kept.seal()
-            CompactRange(kept.tree_size, kept.subtree_hashes)
-            if kept.verifier_key is not None:
-                VerifierKey.parse(kept.verifier_key)
+            stored = cls(**(values | {"open_gaps": _gaps(values["open_gaps"])}))
+            stored.seal()
+            CompactRange(stored.tree_size, stored.subtree_hashes)
+            if stored.verifier_key is not None:
+                VerifierKey.parse(stored.verifier_key)
         except ValueError as error:
             raise SealError(f"seal {row[0]} cannot be read: {error}") from None
-        return kept
+        return stored
 
     def row(self) -> tuple[Any, ...]:
         """Return the columns of `key_audit_seals`; the tombstone is a row of its own."""
@@ -69,13 +69,13 @@ class StoredSeal:
 
     @property
     def tombstone(self) -> Tombstone | None:
-        """What it says of entries that are not kept any longer. Raises `SealError`."""
+        """Its statement about removed entries. Raises `SealError`."""
         if self.tombstone_leaf_count is None or self.tombstone_last_sequence is None or self.archive_sha256 is None:
             return None
         return Tombstone(self.tombstone_leaf_count, self.tombstone_last_sequence, self.archive_sha256)
 
     def seal(self) -> Seal:
-        """Return what is signed. Raises `ValueError` where the columns cannot be those of a seal."""
+        """Return the signed content. Raises `ValueError` if the columns cannot be those of a seal."""
         bookkeeping = Bookkeeping(
             gaps=[(gap.first, gap.last, gap.xmax) for gap in self.open_gaps],
             last_sequence=self.last_sequence,
@@ -102,25 +102,30 @@ class StoredSeal:
         name = VerifierKey.parse(self.verifier_key).name
         return Note(text, (Signature(name, self.signature[:4], self.signature[4:]),))
 
+    def checkpoint_text(self) -> str:
+        """Return the checkpoint for the outside: a signed note, or the text alone. Raises `ValueError`, as `seal`."""
+        note = self.note()
+        return str(note) if note.signatures else note.text
+
     def signed_by(self, key: SigningKey) -> "StoredSeal":
-        """Return it with the signature of a key."""
+        """Return this seal with the signature of a key."""
         signature = key.verifier.key_id + key.sign(self.seal().text().encode())
         return replace(self, verifier_key=str(key.verifier), signature=signature)
 
     def check_signature(self) -> None:
-        """Raise `SealError` where the signature is not one of this seal by the key that it names."""
+        """Raise `SealError` if the signature is not one over this seal by its key. An unsigned seal passes."""
         if self.verifier_key is None and self.signature is None:
             return
         if self.verifier_key is None or self.signature is None or len(self.signature) != _SIGNATURE_SIZE:
-            raise SealError("its signature is not whole")
+            raise SealError("its signature is incomplete")
         key = VerifierKey.parse(self.verifier_key)
         message, signature = self.seal().text().encode(), self.signature
         if signature[:4] != key.key_id or not key.verifies(message, signature[4:]):
-            raise SealError(f"its signature is not one of {key.name} over what it says now")
+            raise SealError(f"its signature is not one of {key.name} over its present content")
 
     @property
     def leads_to(self) -> str | None:
-        """The verifier key that the next seal has to be signed with; None where this one is not signed."""
+        """The verifier key that the next seal must be signed with; None if this seal is not signed."""
         return self.next_key or self.verifier_key
 
     @property
@@ -136,11 +141,11 @@ def _check_type(name: str, value: object) -> None:
 
 
 def _gaps(text: str) -> tuple[Gap, ...]:
-    """Return the gaps of JSON text, which is written in one way only: a seal is signed over what it means."""
+    """Return the gaps of JSON text, which has one canonical form: the signature covers the gaps, not their text."""
     try:
         parsed = json.loads(text)
         if json.dumps(parsed) == text and all(type(number) is int for gap in parsed for number in gap):
             return tuple(Gap(*gap) for gap in parsed)
     except (ValueError, TypeError, RecursionError):
         pass
-    raise SealError("its open gaps are none")
+    raise SealError("its open gaps are not valid")

@@ -1,4 +1,4 @@
-"""The walk by sequence in parts, which several processes take in turn; what they find is what one would find."""
+"""Verifies entries in ranges of sequences, which several workers take in turn; the result is that of one process."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -8,116 +8,120 @@ from functools import partial
 from itertools import pairwise
 
 from kms_schema.audit.formats.checkpoints import LARGEST
-from kms_schema.audit.storage.trail import Trail, readable_last_seal
-from kms_schema.audit.verification.result import Verdict
-from kms_schema.audit.verification.verify_entries import EntriesWalk, Tell
-from kms_schema.audit.verification.worker_pool import Process, Processes
+from kms_schema.audit.storage.protocols import PageReader, readable_last_seal
+from kms_schema.audit.storage.transactions import Snapshot
+from kms_schema.audit.verification.result import Tell, VerificationResult
+from kms_schema.audit.verification.verify_entries import EntryVerification
+from kms_schema.audit.verification.worker_pool import Worker, WorkerPool
 
-LEAST = 65_536
-"""Sequences of a part, at the least: one smaller is not worth telling another process of."""
-PARTS_EACH = 8
-"""Parts that there are for each process, so that none waits long for the last one."""
+SMALLEST = 65_536
+"""The fewest sequences of a range: sending a smaller one to a worker costs more than it saves."""
+RANGES_EACH = 8
+"""Ranges for each process, so that none waits long for the last one."""
 _SECONDS = 0.1
-"""How often it is told how far all are, while they are waited for."""
+"""How often progress is reported while workers are waited for."""
 
-Found = tuple[Verdict, int]
-"""What is wrong in a part, and the sequence that the next one has to begin with."""
-Taker = Callable[["Part", Callable[[int], None]], Found]
-"""Verifies a part, and tells how many entries of it have been."""
+Verified = tuple[VerificationResult, int]
+"""The result of a range, and the sequence that the next one has to begin with."""
+Verify = Callable[["Range", Callable[[int], None]], Verified]
+"""Verifies a range, and reports how many of its entries are done."""
 
 
 @dataclass(frozen=True)
-class Part:
-    """The sequences above `after` and up to `until`, of what came after the seal `since`."""
+class Range:
+    """The sequences above `after` and up to `until`, of the entries after the seal `since`."""
 
     since: int | None
     after: int
     until: int
 
 
-def verify_part(trail: Trail, part: Part, tell: Tell) -> Found:
-    """Verify a part, in whichever process."""
-    verdict = Verdict()
-    start = None if part.since is None else trail.seal(part.since)
-    walk = EntriesWalk(trail, verdict, start, readable_last_seal(trail), tell)
-    return verdict, walk.walk(part.after, part.until)
+def verify_range(snapshot: Snapshot, part: Range, tell: Tell) -> Verified:
+    """Verify the entries of the range `part` in a snapshot of this process; `tell` receives the progress."""
+    result = VerificationResult()
+    start = None if part.since is None else snapshot.seals.get(part.since)
+    verification = EntryVerification(snapshot, result, start, readable_last_seal(snapshot.seals), tell)
+    return result, verification.verify(part.after, part.until)
 
 
-def planned(trail: Trail, since: int | None, after: int, last: int, jobs: int) -> list[Part]:
-    """Divide the sequences above `after`, of which `last` is the last sealed; each part begins with a page."""
-    size = max(LEAST, (last - after) // (jobs * PARTS_EACH) + 1)
+def plan_ranges(pages: PageReader, since: int | None, after: int, last: int, jobs: int) -> list[Range]:
+    """Divide the sequences above `after`, of which `last` is the last sealed one, into ranges that begin with a page.
+
+    pages: of the snapshot. since: the seal to start from, if any. jobs: the number of processes.
+    """
+    size = max(SMALLEST, (last - after) // (jobs * RANGES_EACH) + 1)
     ends = [after]
     for aim in range(after + size, last, size):
-        if aim > ends[-1] and (page := trail.pages_by_sequence(aim, 1)):
+        if aim > ends[-1] and (page := pages.pages_by_sequence(aim, 1)):
             ends.append(page[0].first_sequence - 1)
-    return [Part(since, *ends_of_one) for ends_of_one in pairwise([*ends, LARGEST])]
+    return [Range(since, *bounds) for bounds in pairwise([*ends, LARGEST])]
 
 
-class Shared:
-    """Parts that are taken in turn by the processes and by the one that called."""
+class SharedRanges:
+    """Ranges that the workers and this process take in turn."""
 
-    def __init__(self, trail: Trail, parts: Sequence[Part], tell: Tell) -> None:
-        """Take the parts, in their order, and the trail of this process."""
-        self._trail, self._tell, self._parts = trail, tell, parts
-        self._left = deque(enumerate(parts))
+    def __init__(self, snapshot: Snapshot, ranges: Sequence[Range], tell: Tell) -> None:
+        """Take the ranges, in their order, and the snapshot of this process."""
+        self._snapshot, self._tell, self._ranges = snapshot, tell, ranges
+        self._left = deque(enumerate(ranges))
         self._counts: dict[int, int] = {}
-        self._found: dict[int, Found] = {}
+        self._verified: dict[int, Verified] = {}
         self._futures: list[Future[None]] = []
 
-    def verify(self, processes: Processes, meanwhile: Callable[[Tell], None]) -> list[Verdict] | None:
-        """Return what is found in each part, in their order; `meanwhile` is done here before parts are taken.
+    def verify(self, workers: WorkerPool, meanwhile: Callable[[Tell], None]) -> list[VerificationResult] | None:
+        """Return the result of each range, in their order; this process runs `meanwhile` before it takes ranges.
 
-        None where a page has entries of the part that follows: who verifies that part cannot know of it, and one
-        process has to verify all. Raises what was raised in any process, and ends all of them then.
+        Returns None if a page has entries of the next range: the verification of that range cannot know of it, so one
+        process has to verify all. Raises an exception of any process, after ending all workers.
         """
-        with ThreadPoolExecutor(len(processes.each)) as pool:
+        with ThreadPoolExecutor(len(workers.workers)) as pool:
             try:
-                self._futures += [pool.submit(self._take, partial(_ask, process)) for process in processes.each]
-                meanwhile(self._told)
+                self._futures += [pool.submit(self._take, partial(_order, worker)) for worker in workers.workers]
+                meanwhile(self._tell_and_check)
                 self._take(self._verify_here)
                 while wait(self._futures, _SECONDS).not_done:
-                    self._show()
-                self._show()
+                    self._report()
+                self._report()
             except BaseException:
                 self._left.clear()
-                processes.kill()
+                workers.kill()
                 raise
-        found = [self._found[number] for number in range(len(self._parts))]
-        if any(reached > part.until + 1 for part, (_, reached) in zip(self._parts, found, strict=True)):
+        verified = [self._verified[number] for number in range(len(self._ranges))]
+        if any(reached > part.until + 1 for part, (_, reached) in zip(self._ranges, verified, strict=True)):
             return None
-        return [verdict for verdict, _ in found]
+        return [result for result, _ in verified]
 
-    def _take(self, verify: Taker) -> None:
-        """Verify parts for as long as there are any."""
+    def _take(self, verify: Verify) -> None:
+        """Verify ranges until none is left."""
         while self._left:
             try:
                 number, part = self._left.popleft()
             except IndexError:
-                return  # another thread was quicker
-            self._found[number] = verify(part, partial(self._counts.__setitem__, number))
+                return  # another thread took the last one
+            self._verified[number] = verify(part, partial(self._counts.__setitem__, number))
 
-    def _verify_here(self, part: Part, told: Callable[[int], None]) -> Found:
+    def _verify_here(self, part: Range, progress: Callable[[int], None]) -> Verified:
         def tell(_: str, count: int) -> None:
-            told(count)
-            self._show()
+            progress(count)
+            self._report()
 
-        return verify_part(self._trail, part, tell)
+        return verify_range(self._snapshot, part, tell)
 
-    def _told(self, what: str, count: int) -> None:
+    def _tell_and_check(self, what: str, count: int) -> None:
         self._tell(what, count)
-        self._raise_what_was_raised()
+        self._raise_from_workers()
 
-    def _show(self) -> None:
+    def _report(self) -> None:
         self._tell("entries", sum(tuple(self._counts.values())))
-        self._raise_what_was_raised()
+        self._raise_from_workers()
 
-    def _raise_what_was_raised(self) -> None:
+    def _raise_from_workers(self) -> None:
         for future in self._futures:
             if future.done():
                 future.result()
 
 
-def _ask(process: Process, part: Part, told: Callable[[int], None]) -> Found:
-    process.tell("part", part)
-    found: Found = process.answer(told)
-    return found
+def _order(worker: Worker, part: Range, progress: Callable[[int], None]) -> Verified:
+    worker.order("verify", part)
+    verified: Verified = worker.answer(progress)
+    return verified

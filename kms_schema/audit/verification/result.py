@@ -1,18 +1,20 @@
-"""What a verification says."""
+"""The result of a verification."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-_SHOWN = 20
-"""Faults of entries that are listed, and others; a trail that was cut has one for each entry."""
+_LISTED = 20
+"""The most faults of entries that are listed, and of others; a trail that was cut has one for each entry."""
 
 Progress = Callable[[str, int, int], None]
-"""Is told what is verified, how much of it has been, and how much there is."""
+"""Receives what is verified (`entries` or `leaves`), how many are done, and how many there are."""
+Tell = Callable[[str, int], None]
+"""Receives what is verified, and how many are done."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is not as it was sealed: which entry it is, by sequence and id, or which seal, if it is one."""
+    """One difference from what was sealed: in an entry, by sequence and id, or in a seal."""
 
     message: str
     sequence: int | None = None
@@ -21,30 +23,32 @@ class Fault:
 
 
 @dataclass
-class Verdict:
-    """What a verification found."""
+class VerificationResult:
+    """The counts and faults of a verification."""
 
     entries: int = 0
-    """Entries whose hash was made anew and is the sealed one."""
+    """Entries whose recomputed hash is the sealed one."""
     removed: int = 0
-    """Entries that are gone as a tombstone says."""
+    """Entries that were removed under a tombstone."""
     unsealed: int = 0
+    """Entries that no seal covers yet."""
     seals: int = 0
     unsigned: int = 0
     """Seals without a signature."""
     tree_size: int = 0
     checkpoints: int = 0
-    """Checkpoints from elsewhere that the tree leads to."""
+    """External checkpoints that the tree agrees with."""
     faults: list[Fault] = field(default_factory=list)
     more_faults: int = 0
+    """Faults that are not listed."""
 
     @property
     def sound(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether there is no fault."""
         return not self.faults
 
-    def join(self, other: "Verdict") -> None:
-        """Add what was found in another part of the trail, which comes after this one."""
+    def join(self, other: "VerificationResult") -> None:
+        """Add the result of another range of the trail, which comes after this one."""
         self.entries += other.entries
         self.removed += other.removed
         self.unsealed += other.unsealed
@@ -57,8 +61,8 @@ class Verdict:
             self.add(fault)
 
     def add(self, fault: Fault) -> None:
-        """Note a fault, by sequence, and count those that are too many to list."""
-        if sum((each.sequence is None) == (fault.sequence is None) for each in self.faults) < _SHOWN:
+        """List a fault, or count it if there are too many to list."""
+        if sum((each.sequence is None) == (fault.sequence is None) for each in self.faults) < _LISTED:
             self.faults.append(fault)
         else:
             self.more_faults += 1

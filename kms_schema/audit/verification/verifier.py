@@ -1,8 +1,8 @@
-"""Verify a trail from its content: every hash is made anew, and what is stored is only compared with.
+"""Verifies a trail from its contents: every hash is recomputed, and stored hashes are only compared.
 
-Two walks in one snapshot. By sequence: entries as they are now against the leaves that were sealed; each page is a run
-of consecutive sequences, so both come in the same order. By leaf: the leaves against the tree of each seal, the seals
-against each other, their signatures, and checkpoints that were kept elsewhere.
+The trail is read twice in one snapshot. By sequence, `verify_entries` compares the present entries with the sealed
+leaves: each page has consecutive sequences, so both come in the same order. By leaf, `verify_leaves` compares the
+leaves with the tree of each seal, the seals with each other, their signatures, and external checkpoints.
 """
 
 from collections.abc import Sequence
@@ -11,69 +11,79 @@ from functools import partial
 from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.formats.keys import VerifierKey
 from kms_schema.audit.formats.seals import SealError
+from kms_schema.audit.storage.errors import TrailError
+from kms_schema.audit.storage.protocols import SealReader, readable_last_seal
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.audit.storage.trail import Trail, TrailError, readable_last_seal
-from kms_schema.audit.verification.ranges import Shared, planned
-from kms_schema.audit.verification.result import Fault, Progress, Verdict
-from kms_schema.audit.verification.verify_entries import EntriesWalk, Tell
-from kms_schema.audit.verification.verify_leaves import TreeWalk
+from kms_schema.audit.storage.transactions import Snapshot
+from kms_schema.audit.verification.ranges import SharedRanges, plan_ranges
+from kms_schema.audit.verification.result import Fault, Progress, Tell, VerificationResult
+from kms_schema.audit.verification.verify_entries import EntryVerification
+from kms_schema.audit.verification.verify_leaves import Expected, LeafVerification
+from kms_schema.audit.verification.worker_pool import WorkerPool
 
-__all__ = ["Fault", "Progress", "Verdict", "verify"]
 
-
-def verify(
-    trail: Trail,
+def verify(  # noqa: PLR0913  (all but the snapshot are optional, and by name)
+    snapshot: Snapshot,
     *,
     checkpoints: Sequence[Checkpoint] = (),
     trusted: Sequence[VerifierKey] = (),
     since: int | None = None,
     progress: Progress | None = None,
-) -> Verdict:
-    """Verify the trail behind one snapshot, and return everything that is wrong with it.
+    workers: WorkerPool | None = None,
+) -> VerificationResult:
+    """Verify the trail of one snapshot, and return its counts and every fault.
 
-    `checkpoints` were kept elsewhere: the tree must lead to each. With `trusted` verifier keys, every seal must be
-    signed by one of them, or by a key that such a seal announces. `since` is the number of a seal: the tree goes on
-    from what that seal says of it, and entries sealed up to then are not looked at; chain and signatures are, of all
-    seals. Memory does not grow with the trail. Where the snapshot was opened for several jobs, so many processes verify
-    it, and find what one would. Raises `TrailError` where there is no such seal, or a checkpoint is
-    older than it, or one of these processes ended in the midst.
+    checkpoints: checkpoints that were stored outside the database; the tree must agree with each.
+    trusted: verifier keys. Every seal must be signed by one of them, or by a key that such a seal announces.
+    since: the number of a seal. Its tree is taken as given, and entries that were sealed up to it are not read; the
+    chain and the signatures of all seals are verified.
+    progress: called with `entries` or `leaves`, the number that is done, and the number of all leaves.
+    workers: processes that have the same snapshot, from `open_snapshot`; they verify ranges of the entries. The result
+    is that of one process.
+
+    Memory does not grow with the trail. Raises `TrailError` if there is no seal `since`, if a checkpoint is older than
+    it, or if a worker ends early. Example::
+
+        with open_trail(connection).reading() as snapshot:
+            result = verify(snapshot, checkpoints=[read_checkpoint(Path("checkpoint.txt")).checkpoint])
+        print(result.sound, result.entries, [fault.message for fault in result.faults])
     """
-    verdict = Verdict()
-    start = None if since is None else _start(trail, since, checkpoints)
-    for table, count in trail.strays():
-        verdict.add(Fault(f"{table} has rows without a number that is in order: {count}"))
-    last = readable_last_seal(trail)
+    result = VerificationResult()
+    start = None if since is None else _start(snapshot.seals, since, checkpoints)
+    for table, count in snapshot.unreachable_rows():
+        result.add(Fault(f"{table} has rows with invalid numbers, which no read finds: {count}"))
+    last = readable_last_seal(snapshot.seals)
     total = last.tree_size if last else 0
 
     def tell(what: str, count: int) -> None:
         if progress:
             progress(what, count, total)
 
-    def walk_tree(of_tree: Verdict, tell: Tell) -> None:
-        TreeWalk(trail, of_tree, start, tell, checkpoints=checkpoints, trusted=trusted).walk()
+    def verify_leaves(of_leaves: VerificationResult, tell: Tell) -> None:
+        LeafVerification(snapshot, of_leaves, Expected(start, checkpoints, trusted), tell).verify()
 
-    entries = EntriesWalk(trail, verdict, start, last, tell)
-    verdict.removed += entries.removed
-    if trail.others is None:
-        entries.walk(entries.after)
-        walk_tree(verdict, tell)
-        return verdict
-    of_tree = Verdict()
-    jobs = 1 + len(trail.others.each)
-    shared = Shared(trail, planned(trail, since, entries.after, last.last_sequence if last else 0, jobs), tell)
-    found = shared.verify(trail.others, partial(walk_tree, of_tree))
-    if found is None:
-        entries.walk(entries.after)
-    for each in (*(found or ()), of_tree):
-        verdict.join(each)
-    return verdict
+    entries = EntryVerification(snapshot, result, start, last, tell)
+    result.removed += entries.removed
+    if workers is None:
+        entries.verify(entries.after)
+        verify_leaves(result, tell)
+        return result
+    of_leaves = VerificationResult()
+    jobs = 1 + len(workers.workers)
+    ranges = plan_ranges(snapshot.tree, since, entries.after, last.last_sequence if last else 0, jobs)
+    of_ranges = SharedRanges(snapshot, ranges, tell).verify(workers, partial(verify_leaves, of_leaves))
+    if of_ranges is None:
+        entries.verify(entries.after)
+    for each in (*(of_ranges or ()), of_leaves):
+        result.join(each)
+    return result
 
 
-def _start(trail: Trail, number: int, checkpoints: Sequence[Checkpoint]) -> StoredSeal:
+def _start(seals: SealReader, number: int, checkpoints: Sequence[Checkpoint]) -> StoredSeal:
     """Return the seal to start from."""
     try:
-        start = trail.seal(number)
-        last = trail.last_seal()
+        start = seals.get(number)
+        last = seals.last()
     except SealError as error:
         raise TrailError(f"nothing can start from a seal that cannot be read: {error}") from None
     if start is None:

@@ -1,104 +1,106 @@
-"""The walk by sequence of a verification: each entry is the one that was sealed at its place."""
+"""Verifies the entries by sequence: each one is the entry that was sealed at its place, and none was left out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
 from kms_schema.audit.formats.checkpoints import LARGEST
 from kms_schema.audit.formats.encoding import Bytes, Unreadable, hashes_of, identity, leaf_hash, sequence_of
 from kms_schema.audit.formats.seals import SealError
+from kms_schema.audit.storage.records import Page
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.audit.storage.trail import Page, Trail
-from kms_schema.audit.verification.result import Fault, Verdict
+from kms_schema.audit.storage.transactions import Snapshot
+from kms_schema.audit.verification.result import Fault, Tell, VerificationResult
 
 PAGES = 256
 """Pages that are read at a time, and their entries: up to 65 536."""
 
-Tell = Callable[[str, int], None]
-"""Is told what is verified, and how much of it has been."""
 
-
-class EntriesWalk:
-    """The walk by sequence: each entry is the one that was sealed at its place, and none was left out.
-
-    It begins with what is above `after`.
-    """
+class EntryVerification:
+    """Compares entries with the sealed leaves; it begins with the entries above `after`."""
 
     def __init__(
-        self, trail: Trail, verdict: Verdict, start: StoredSeal | None, last: StoredSeal | None, tell: Tell
+        self,
+        snapshot: Snapshot,
+        result: VerificationResult,
+        start: StoredSeal | None,
+        last: StoredSeal | None,
+        tell: Tell,
     ) -> None:
         """Begin after the seal `start`, or with the first entry; `last` is the newest seal."""
-        self._trail, self._verdict, self._tell = trail, verdict, tell
+        self._snapshot, self._result, self._tell = snapshot, result, tell
+        self._entries = snapshot.entries
         self._first_leaf = start.tree_size if start else 0
-        # What came after a seal is above its last sequence, or was one of the gaps that it left open.
+        # An entry that was sealed after a seal is above its last sequence, or in one of its open gaps.
         self.after = min([start.last_sequence, *(gap.first - 1 for gap in start.open_gaps)]) if start else 0
         self._removed_leaves = self.removed = 0
-        """How many entries before that a tombstone is for: all are gone, and no walk looks at them."""
+        """How many entries before that were removed under a tombstone."""
         self._removed_until = self._end_of_removed()
-        if self._removed_until > self.after and not trail.has_entries(self._removed_until):
+        if self._removed_until > self.after and not self._entries.exist(self._removed_until):
             self.after = self._removed_until
             self.removed = max(self._removed_leaves - self._first_leaf, 0)
         self._last_sequence = last.last_sequence if last else 0
         self._open = last.open_gaps if last else ()
 
     def _end_of_removed(self) -> int:
-        """Return the last sequence that a tombstone is for; whether its seal is one is for the walk by leaf to say."""
+        """Return the last sequence of the newest tombstone; the verification of the leaves checks its seal."""
         try:
-            tombstone = self._trail.tombstone()
+            tombstone = self._snapshot.tombstones.newest()
         except SealError:
             return 0
-        if tombstone is None or not self._trail.divides(tombstone.leaf_count, tombstone.last_sequence):
+        if tombstone is None or not self._snapshot.tree.divides(tombstone.leaf_count, tombstone.last_sequence):
             return 0
         self._removed_leaves = tombstone.leaf_count
         return tombstone.last_sequence
 
-    def walk(self, after: int, until: int = LARGEST) -> int:
-        """Note in the verdict every entry above `after`, and up to `until`, that is not as it was sealed.
+    def verify(self, after: int, until: int = LARGEST) -> int:
+        """Add to the result every fault of the entries above `after` and up to `until`.
 
-        Returns the sequence that the walk has to go on with: after `until`, unless a page there goes beyond it.
+        Returns the sequence to continue with: the one after `until`, unless the last page has later entries.
         """
         first = after + 1
-        while found := [each for each in self._trail.pages_by_sequence(after, PAGES) if each.first_sequence <= until]:
+        tree = self._snapshot.tree
+        while found := [each for each in tree.pages_by_sequence(after, PAGES) if each.first_sequence <= until]:
             after = found[-1].first_sequence
             pages = list(self._in_order(first, found))
             if pages:
                 last = min(pages[-1].run.last, LARGEST)
-                self._compare(pages, self._trail.pieces(first, last))
+                self._compare(pages, self._entries.pieces(first, last))
                 first = last + 1
-            self._tell("entries", self._verdict.entries)
+            self._tell("entries", self._result.entries)
         if first <= until:
-            self._compare_whole((), self._trail.entries(first, until))
+            self._compare_whole((), self._entries.read(first, until))
         return max(first, until + 1)
 
     def _in_order(self, first: int, pages: Sequence[Page]) -> Iterator[Page]:
-        """Leave out pages that cannot be read, of which the walk by leaf speaks, and those that are in another."""
+        """Leave out pages that overlap others, and invalid pages, which the verification of the leaves reports."""
         for page in pages:
             if not page.whole:
                 continue
             if page.first_sequence < first:
-                message = f"the leaves from {page.first_leaf} on are said to be of entries that have other leaves"
-                self._verdict.add(Fault(message))
+                message = f"the leaves from {page.first_leaf} on are for sequences that have other leaves"
+                self._result.add(Fault(message))
                 continue
             first = page.run.last + 1
             yield page
 
     def _compare(self, pages: Sequence[Page], pieces: Iterator[Bytes]) -> None:
-        """Hold entries against the leaves of pages; both ascend by sequence.
+        """Compare entries with the leaves of pages; both ascend by sequence.
 
-        Pieces that have the hashes that were sealed are, to the byte, the entries that were sealed, whose every length
-        was read then; the sequence is part of what is hashed, so they are the right ones, with none between them. Any
-        other piece, and whatever has no leaf, is looked at to its last length.
+        Pieces with the sealed hashes are the sealed entries to the byte, whose lengths were read when they were sealed.
+        The hash covers the sequence, so none is missing between them. Any other piece, and the entries without a leaf,
+        are read to their last length.
         """
         for position, page in enumerate(pages):
             begun = list(islice(pieces, page.size))
             if hashes_of(begun) == page.hashes:
                 self._count(page, page.size)
             else:
-                self._compare_whole(pages[position:], self._trail.whole(chain(begun, pieces)))
+                self._compare_whole(pages[position:], self._entries.whole(chain(begun, pieces)))
                 return
-        self._compare_whole((), self._trail.whole(pieces))
+        self._compare_whole((), self._entries.whole(pieces))
 
     def _compare_whole(self, pages: Sequence[Page], entries: Iterator[bytes]) -> None:
-        """Hold whole entries against the leaves of pages."""
+        """Compare whole entries with the leaves of pages."""
         for page in pages:
             begun = list(islice(entries, page.size))
             if hashes_of(begun) == page.hashes:
@@ -109,7 +111,7 @@ class EntriesWalk:
             self._not_sealed(entry)
 
     def _compare_each(self, page: Page, entries: Iterator[bytes]) -> Iterator[bytes]:
-        """Hold entries against the leaves of one page, and return those that come after it."""
+        """Compare entries with the leaves of one page, and return the entries after it."""
         entry = next(entries, None)
         for position, leaf in enumerate(page.leaves):
             sequence = page.first_sequence + position
@@ -128,28 +130,28 @@ class EntriesWalk:
 
     def _count(self, page: Page, entries: int) -> None:
         if page.first_leaf >= self._first_leaf:
-            self._verdict.entries += entries
+            self._result.entries += entries
 
     def _missing(self, sequence: int) -> None:
         if sequence <= self._removed_until:
-            self._verdict.removed += 1
+            self._result.removed += 1
             return
         message = f"the entry with sequence {sequence} was sealed and is gone, or is hidden from this role"
-        self._verdict.add(Fault(message, sequence))
+        self._result.add(Fault(message, sequence))
 
     def _not_sealed(self, entry: bytes) -> None:
         sequence = sequence_of(entry)
         if isinstance(entry, Unreadable):
             self._fault(entry, "")
         elif sequence > self._last_sequence or any(gap.first <= sequence <= gap.last for gap in self._open):
-            self._verdict.unsealed += 1
+            self._result.unsealed += 1
         else:
-            self._fault(entry, "was never sealed, although later ones were: it was put in afterwards")
+            self._fault(entry, "was never sealed, although later ones were: it was inserted afterwards")
 
     def _fault(self, entry: bytes, what: str) -> None:
         entry_id, sequence = identity(entry)
         if isinstance(entry, Unreadable):
             message = f"the entry with sequence {sequence} cannot be read: {entry.why}"
-            self._verdict.add(Fault(message, sequence, str(entry_id) if entry_id.int else None))
+            self._result.add(Fault(message, sequence, str(entry_id) if entry_id.int else None))
             return
-        self._verdict.add(Fault(f"entry {entry_id} (sequence {sequence}) {what}", sequence, str(entry_id)))
+        self._result.add(Fault(f"entry {entry_id} (sequence {sequence}) {what}", sequence, str(entry_id)))

@@ -1,7 +1,7 @@
-"""Processes that read one state of a trail beside this one, each with a connection of its own.
+"""Workers: processes that open the exported snapshot of a trail, each with its own connection, and verify ranges of it.
 
-They are programs of their own, not forks, so that they inherit no connection, and whoever calls needs no guard around
-the main module. What they are told and answer goes through pipes; `reading_process` is the other end.
+Workers are new programs, not forks: they inherit no connection, and callers need no `if __name__ == "__main__"`. Orders
+and answers go through pipes; `worker` is the other end.
 """
 
 import os
@@ -10,11 +10,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from typing import IO, Any
+from typing import IO, Any, cast
 
+from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.audit.storage.trail import TrailError
-from kms_schema.audit.verification.exported_snapshot import State
+from kms_schema.audit.storage.transactions import ExportedSnapshot
 
 _PROGRAM = "from kms_schema.audit.verification.worker import main; main()"
 _SECONDS_TO_END = 5
@@ -23,82 +23,82 @@ END = ("end", None)
 """The last order."""
 
 
-class Process:
-    """A process that reads; ask it one thing at a time."""
+class Worker:
+    """One worker process; it takes one order at a time."""
 
     def __init__(self) -> None:
-        """Start it."""
+        """Start the process."""
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        # A session of its own: Ctrl-C on the terminal is for the process that was called, which then ends the others.
-        # -P: the folder that one happens to be in is not where modules come from.
-        self._process = subprocess.Popen(  # noqa: S603
+        # A session of its own: Ctrl-C on the terminal reaches only the process that was called, which ends the workers.
+        # -P: modules do not come from the current directory.
+        self._process = subprocess.Popen(  # noqa: S603  (this interpreter, and a program that is a literal)
             [sys.executable, "-P", "-c", _PROGRAM],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
             start_new_session=True,
         )
-        assert self._process.stdin and self._process.stdout  # noqa: S101, PT018  (both are pipes)
-        self._orders: IO[bytes] = self._process.stdin
-        self._answers: IO[bytes] = self._process.stdout
+        self._orders = cast("IO[bytes]", self._process.stdin)
+        self._answers = cast("IO[bytes]", self._process.stdout)
 
     @property
     def pid(self) -> int:
-        """Its number."""
+        """The process id."""
         return self._process.pid
 
     @property
     def exit_status(self) -> int | None:
-        """With what it ended, negative for a signal; None while it runs."""
+        """The exit status, negative for a signal; None while the process runs."""
         return self._process.poll()
 
-    def tell(self, *order: object) -> None:
-        """Send an order. Raises `TrailError` where the process is gone."""
+    def order(self, *order: object) -> None:
+        """Send an order. Raises `TrailError` if the process has ended."""
         try:
             pickle.dump(order, self._orders)
             self._orders.flush()
-        except (OSError, ValueError):  # its pipe is broken, or closed
-            raise self._gone() from None
+        except (OSError, ValueError):  # the pipe is broken, or closed
+            raise self._ended() from None
 
-    def answer(self, told: Callable[[Any], None] | None = None) -> Any:
-        """Wait for the answer; what comes before it is for `told`. Raises what was raised in the process, and
-        `TrailError` where it is gone.
+    def answer(self, progress: Callable[[Any], None] | None = None) -> Any:
+        """Wait for the answer to an order, and pass the messages before it to `progress`.
+
+        Raises the exception of the worker, or `TrailError` if its process has ended.
         """
         while True:
             try:
-                kind, value = pickle.load(self._answers)  # noqa: S301  (a process of ours wrote it)
+                kind, value = pickle.load(self._answers)  # noqa: S301  (the worker of this pool wrote it)
             except (EOFError, OSError, ValueError, pickle.UnpicklingError):
-                raise self._gone() from None
+                raise self._ended() from None
             if kind == "raised":
                 raise value
             if kind == "done":
                 return value
-            if told is not None:
-                told(value)
+            if progress is not None:
+                progress(value)
 
-    def _gone(self) -> TrailError:
+    def _ended(self) -> TrailError:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_SECONDS_TO_END)
         return TrailError(
-            "a process that read a part of the trail ended in the midst of it, with exit status"
-            f" {self._process.returncode}: nothing is verified, run this again"
+            f"a worker ended before its range was verified, with exit status {self._process.returncode}: nothing is"
+            " verified, run this again"
         )
 
     def end(self) -> None:
-        """Let it end its transaction, and wait for that."""
+        """Order the end, so that the transaction is closed, and wait for it."""
         with suppress(TrailError):
-            self.tell(*END)
+            self.order(*END)
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(_SECONDS_TO_END)
         self.kill()
 
     def hang_up(self) -> None:
-        """Close the pipe that it listens to, and wait: it ends by itself, as it does when this process dies."""
+        """Close the pipe of orders, and wait: the worker ends by itself, as it does if this process dies."""
         self._orders.close()
         self._process.wait(_SECONDS_TO_END)
 
     def kill(self) -> None:
-        """End it whatever it does."""
+        """End the process at once."""
         self._process.kill()
         self._process.wait()
         for pipe in (self._orders, self._answers):
@@ -106,37 +106,37 @@ class Process:
                 pipe.close()
 
 
-class Processes:
-    """Processes that have opened the same state."""
+class WorkerPool:
+    """Workers that have opened the same snapshot."""
 
-    def __init__(self, processes: Sequence[Process]) -> None:
-        """Take processes that have been started."""
-        self.each = processes
+    def __init__(self, workers: Sequence[Worker]) -> None:
+        """Take workers that have been started."""
+        self.workers = workers
 
-    def open(self, state: State) -> list[StoredSeal | None]:
-        """Let each open a state, instead of one that it had open before; return what is the newest seal to each.
+    def open(self, snapshot: ExportedSnapshot) -> list[StoredSeal | None]:
+        """Open a snapshot in every worker, instead of the one before; return the newest seal that each observed.
 
-        They have opened it when this returns. Raises what was raised there.
+        Raises the exception of a worker.
         """
-        for process in self.each:
-            process.tell("open", state)
-        return [process.answer() for process in self.each]
+        for worker in self.workers:
+            worker.order("open", snapshot)
+        return [worker.answer() for worker in self.workers]
 
     def kill(self) -> None:
-        """End all of them, whatever they do."""
-        for process in self.each:
-            process.kill()
+        """End all workers at once."""
+        for worker in self.workers:
+            worker.kill()
 
 
 @contextmanager
-def started(count: int) -> Iterator[Processes]:
-    """Start so many processes; in the end none of them is left, whatever happens."""
+def started(count: int) -> Iterator[WorkerPool]:
+    """Start a number of workers; none is left at the end of the block, also after an exception."""
     with ExitStack() as stack:
-        processes = []
+        workers = []
         for _ in range(count):
-            process = Process()
-            stack.callback(process.kill)
-            processes.append(process)
-        yield Processes(processes)
-        for process in processes:
-            process.end()
+            worker = Worker()
+            stack.callback(worker.kill)
+            workers.append(worker)
+        yield WorkerPool(workers)
+        for worker in workers:
+            worker.end()

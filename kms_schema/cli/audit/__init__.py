@@ -1,4 +1,4 @@
-"""`kms-schema audit`: seal the trail, verify it, and prove entries of it. docs/audit.md describes each command."""
+"""`kms-schema audit`: seal the audit trail, verify it, and prove entries. docs/audit.md describes each command."""
 
 import click
 
@@ -20,8 +20,8 @@ _COMMANDS = {
 
 @click.group("audit", cls=LazyGroup, where=_COMMANDS)
 def audit() -> None:
-    """Make the audit trail evidence: seal it, verify it, and prove entries of it.
+    """Seal the audit trail, verify it, and prove entries.
 
-    Seals show a change to whoever has kept a checkpoint outside the database. Without one, whoever owns the database
-    can rewrite the trail and seal it anew.
+    Seals reveal changes to anybody who has a checkpoint from outside the database. Without an external checkpoint, the
+    owner of the database can rewrite the trail and seal it again.
     """

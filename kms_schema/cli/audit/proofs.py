@@ -1,4 +1,4 @@
-"""`kms-schema audit prove` and `consistency`: proofs for whoever has no access to the database."""
+"""`kms-schema audit prove` and `consistency`: proofs that are verified without the database."""
 
 import uuid
 from pathlib import Path
@@ -6,10 +6,10 @@ from pathlib import Path
 import click
 
 from kms_schema.audit.formats.checkpoints import LARGEST
+from kms_schema.audit.formats.external_checkpoints import ExternalCheckpoint
 from kms_schema.audit.proofs.prover import prove_consistency, prove_inclusion
-from kms_schema.audit.verification.external_checkpoints import ExternalCheckpoint
-from kms_schema.cli.audit.opening import opened, where
-from kms_schema.cli.audit.verify import outside
+from kms_schema.cli.audit.open import opened, where
+from kms_schema.cli.audit.verify import external_checkpoint
 
 _CHECK = "python -m kms_schema.audit.standalone.check_proof proof.json --trust keys.txt"
 _STATUS = "\n\n\b\nExit status: 0 a proof was printed, 1 there is none, 2 usage, 3 could not connect or not allowed."
@@ -23,16 +23,16 @@ def _entry(_context: click.Context, _parameter: click.Parameter, text: str) -> u
     try:
         return _number(text) or uuid.UUID(text)
     except ValueError:
-        raise click.BadParameter("neither a sequence nor an id of an entry") from None
+        raise click.BadParameter("neither the sequence nor the id of an entry") from None
 
 
 def _seal_or_file(_context: click.Context, _parameter: click.Parameter, text: str) -> ExternalCheckpoint | int:
-    return _number(text) or outside(Path(text))
+    return _number(text) or external_checkpoint(Path(text))
 
 
 @click.command(
     "prove",
-    epilog=f"\b\nExamples:\n  kms-schema audit prove 4711 > proof.json\n  {_CHECK} --checkpoint kept.txt"
+    epilog=f"\b\nExamples:\n  kms-schema audit prove 4711 > proof.json\n  {_CHECK} --checkpoint checkpoint.txt"
     f"\n  kms-schema audit prove 0193a5b2-7c10-7000-8000-000000000001 --seal 12{_STATUS}",
 )
 @click.argument("entry", callback=_entry)
@@ -40,13 +40,13 @@ def _seal_or_file(_context: click.Context, _parameter: click.Parameter, text: st
     "--seal",
     type=click.IntRange(1, LARGEST),
     metavar="NUMBER",
-    help="The seal that it is to lead to; else the last.",
+    help="The seal of the proof; default: the last.",
 )
 @where
 def prove_command(database_url: str | None, schema: str, entry: uuid.UUID | int, seal: int | None) -> None:
-    """Print the proof that ENTRY, an id or a sequence, is in the sealed trail.
+    """Print a proof that ENTRY, an id or a sequence, is in the sealed trail.
 
-    A JSON document for somebody who has one checkpoint and one key, and no access to the database.
+    The proof is a JSON document. It is verified with a checkpoint and a verifier key, without the database.
     """
     with opened(database_url, schema) as trail, trail.reading() as snapshot:
         document = prove_inclusion(snapshot, entry, seal)
@@ -56,7 +56,7 @@ def prove_command(database_url: str | None, schema: str, entry: uuid.UUID | int,
 @click.command(
     "consistency",
     epilog="\b\nExamples:\n  kms-schema audit consistency 3 12 > proof.json"
-    f"\n  kms-schema audit consistency kept.txt 12 > proof.json\n  {_CHECK} --checkpoint kept.txt{_STATUS}",
+    f"\n  kms-schema audit consistency checkpoint.txt 12 > proof.json\n  {_CHECK} --checkpoint checkpoint.txt{_STATUS}",
 )
 @click.argument("old", callback=_seal_or_file)
 @click.argument("new", callback=_seal_or_file)
@@ -64,9 +64,9 @@ def prove_command(database_url: str | None, schema: str, entry: uuid.UUID | int,
 def consistency_command(
     database_url: str | None, schema: str, old: ExternalCheckpoint | int, new: ExternalCheckpoint | int
 ) -> None:
-    """Print the proof that the trail of NEW is that of OLD, and what was added to it.
+    """Print a proof that the trail of NEW is that of OLD with entries added.
 
-    Each is the number of a seal, or the file of a checkpoint that was kept outside (./12 where a number names it).
+    Each is the number of a seal, or the file of an external checkpoint (./12 if the file name is a number).
     """
     with opened(database_url, schema) as trail, trail.reading() as snapshot:
         document = prove_consistency(snapshot, old, new)

@@ -1,4 +1,4 @@
-"""`kms-schema audit export` and `retain`: archives of the trail, and the end of retention periods."""
+"""`kms-schema audit export` and `retain`: archives of entries, and the end of retention periods."""
 
 import json
 from collections.abc import Iterator
@@ -13,9 +13,8 @@ from kms_schema.audit.proofs.prover import seal_of
 from kms_schema.audit.retention.archive import write_archive
 from kms_schema.audit.retention.retain import Expired, Retained, expired, retain
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.audit.verification.external_checkpoints import printed
 from kms_schema.cli import progress
-from kms_schema.cli.audit.opening import opened, print_note, style_option, where
+from kms_schema.cli.audit.open import opened, print_note, style_option, where
 from kms_schema.cli.audit.seals import NotPublished, published
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, signing_key
 
@@ -30,22 +29,20 @@ _number = click.IntRange(1, LARGEST)
     "\n\nExit status: 0 exported, 1 the trail cannot be proved, 2 usage, 3 could not connect or not allowed.",
 )
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option(
-    "--since", type=_number, metavar="SEAL", help="What came after this seal; else from what is still kept on."
-)
-@click.option("--until", type=_number, metavar="SEAL", help="Up to this seal; else to the last one.")
+@click.option("--since", type=_number, metavar="SEAL", help="Start after this seal; default: the oldest entry.")
+@click.option("--until", type=_number, metavar="SEAL", help="End with this seal; default: the last.")
 @where
 def export_command(database_url: str | None, schema: str, file: Path, since: int | None, until: int | None) -> None:
-    """Write sealed entries to FILE, with what proves them, as compressed JSON lines; nothing is removed.
+    """Write sealed entries to FILE, an archive with its proof; remove nothing.
 
-    Whoever has the file and a verifier key can check it without the database.
+    The archive has compressed JSON lines. It is verified with a verifier key, without the database.
     """
     with opened(database_url, schema) as trail, trail.reading() as snapshot:
-        seal, buried = seal_of(snapshot, until), snapshot.tombstone()
-        first = seal_of(snapshot, since).tree_size if since else buried.leaf_count if buried else 0
+        seal, removed = seal_of(snapshot.seals, until), snapshot.tombstones.newest()
+        first = seal_of(snapshot.seals, since).tree_size if since else removed.leaf_count if removed else 0
         if first >= seal.tree_size:
             raise click.UsageError(
-                f"seal {seal.number} is over {seal.tree_size} entries: nothing of it came after --since"
+                f"seal {seal.number} covers {seal.tree_size} entries, and none of them is after --since"
             )
         try:
             with file.open("xb") as target:
@@ -54,15 +51,14 @@ def export_command(database_url: str | None, schema: str, file: Path, since: int
                         snapshot,
                         target,
                         seal,
-                        first_leaf=first,
-                        end_leaf=seal.tree_size,
-                        told=partial(progress.show_count, "exported"),
+                        range(first, seal.tree_size),
+                        progress=partial(progress.show_count, "exported"),
                     )
                 except BaseException:
                     file.unlink()
                     raise
         except FileExistsError:
-            raise click.UsageError(f"{file} is there already, and is never overwritten: name another file") from None
+            raise click.UsageError(f"{file} exists, and is never overwritten: name another file") from None
         except OSError as error:
             raise click.UsageError(f"cannot write {file}: {error.strerror}") from None
     progress.clear()
@@ -74,61 +70,65 @@ def export_command(database_url: str | None, schema: str, file: Path, since: int
     epilog="\b\nExamples:\n  kms-schema audit retain --archive /srv/archive --dry-run"
     "\n  kms-schema audit retain --archive /srv/archive --key seal.key \\"
     "\n      --publish 'ssh witness@elsewhere.example keep'"
-    "\n\nExit status: 0 done, or nothing is past its period, 1 the trail cannot be proved, 2 usage, 3 could not"
+    "\n\nExit status: 0 done, or no entry has expired, 1 the trail cannot be proved, 2 usage, 3 could not"
     " connect or not allowed, 4 removed, not published.",
 )
 @click.option(
     "--archive", "folder", required=True, metavar="FOLDER",
-    type=click.Path(exists=True, file_okay=False, path_type=Path), help="Where the archives are.",
+    type=click.Path(exists=True, file_okay=False, path_type=Path), help="The folder of the archives.",
 )  # fmt: skip
-@click.option("--key", type=existing, metavar="FILE", help=f"The private key; else {KEY_IN_ENVIRONMENT} is the key.")
-@click.option("--publish", metavar="COMMAND", help="Run this with the tombstone's checkpoint on standard input.")
-@click.option("--dry-run", is_flag=True, help="Say what is past its retention period; write nothing.")
+@click.option(
+    "--key", type=existing, metavar="FILE", help=f"The private key; default: the key in {KEY_IN_ENVIRONMENT}."
+)
+@click.option("--publish", metavar="COMMAND", help="Run this with the checkpoint on standard input.")
+@click.option("--dry-run", is_flag=True, help="Show the expired entries; write nothing.")
 @where
 @style_option
 def retain_command(  # noqa: PLR0913, PLR0917  (click passes each option by name)
     database_url: str | None, schema: str, style: str, folder: Path, key: Path | None, publish: str | None,
     dry_run: bool,
 ) -> None:  # fmt: skip
-    """End the retention period of what is past it: export, seal a tombstone, remove exactly that.
+    """Archive and remove entries whose retention period has ended.
 
-    Entries go from the oldest on, as far as all are sealed and past their period. Each is in an archive in FOLDER
-    before it is removed, and the tombstone names that file. Keep the checkpoint that this prints outside the database.
-    A run that was interrupted is finished by the next one.
+    Entries are removed from the oldest on, as long as they are sealed and expired. Each is in an archive in FOLDER
+    before it is removed, and a sealed tombstone names that file. Store the printed checkpoint outside the database. The
+    next run completes a run that was interrupted.
     """
     if dry_run:
         with opened(database_url, schema) as trail, trail.reading() as snapshot:
-            _say_what_would_go(expired(snapshot), style)
+            _show_expired(expired(snapshot), style)
         return
     signer = signing_key(key)
     if signer is None:
-        raise click.UsageError(f"a tombstone is signed: give the private key with --key, or in {KEY_IN_ENVIRONMENT}")
+        raise click.UsageError(
+            f"a tombstone must be signed: give the private key with --key, or in {KEY_IN_ENVIRONMENT}"
+        )
     failed: list[bool] = []
 
     def sealed(made: StoredSeal) -> None:
         progress.clear()
         if style == "text":
-            print_note(printed(made))
+            print_note(made.checkpoint_text())
         failed.append(publish is not None and not published(made, publish))
 
     with opened(database_url, schema, writing=True) as trail, _refusals(folder):
-        done = list(_told(retain(trail, signer, folder, progress.show_count, sealed)))
+        done = list(_reported(retain(trail, signer, folder, progress.show_count, sealed)))
     if style == "json":
         click.echo(json.dumps([_document(each) for each in done], indent=2))
     if not done:
-        click.echo("nothing is past its retention period", err=True)
+        click.echo("no entry has expired", err=True)
     if any(failed):
         raise NotPublished(
-            "what was sealed and removed stays so, and the command of --publish failed: when it works again, run"
+            "entries were removed, but the command of --publish failed: when it works again, run"
             " kms-schema audit checkpoint | COMMAND"
         )
 
 
-def _told(steps: Iterator[Retained]) -> Iterator[Retained]:
+def _reported(steps: Iterator[Retained]) -> Iterator[Retained]:
     for each in steps:
         progress.clear()
         if each.seal is None:
-            click.echo(f"removed what an earlier run had left: {each.removed}", err=True)
+            click.echo(f"removed entries of an earlier run: {each.removed}", err=True)
         else:
             click.echo(f"removed: {each.removed}; seal {each.seal.number}; archive {each.archive}", err=True)
         yield each
@@ -147,11 +147,11 @@ def _document(each: Retained) -> dict[str, object]:
         "removed": each.removed,
         "archive": None if each.archive is None else str(each.archive),
         "seal": None if each.seal is None else each.seal.number,
-        "checkpoint": None if each.seal is None else printed(each.seal),
+        "checkpoint": None if each.seal is None else each.seal.checkpoint_text(),
     }
 
 
-def _say_what_would_go(cut: Expired | None, style: str) -> None:
+def _show_expired(cut: Expired | None, style: str) -> None:
     if style == "json":
         document = cut and {
             "entries": cut.entries, "first_leaf": cut.first_leaf, "end_leaf": cut.end_leaf,
@@ -159,6 +159,6 @@ def _say_what_would_go(cut: Expired | None, style: str) -> None:
         }  # fmt: skip
         click.echo(json.dumps(document, indent=2))
     elif cut is None:
-        click.echo("nothing is past its retention period")
+        click.echo("no entry has expired")
     else:
-        click.echo(f"past their retention period: {cut.entries} entries, up to sequence {cut.last_sequence}")
+        click.echo(f"expired: {cut.entries} entries, up to sequence {cut.last_sequence}")

@@ -1,4 +1,4 @@
-"""Keys on the command line: `kms-schema audit keygen`, and where the other commands take theirs from."""
+"""`kms-schema audit keygen`, and the keys of the other commands."""
 
 import os
 from pathlib import Path
@@ -26,13 +26,13 @@ existing = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.argument("name")
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("seal.key"), show_default=True,
-    help="The file of the private key; the verifier key goes to the same name with .pub.",
+    help="The private key; the verifier key goes to the same name with .pub.",
 )  # fmt: skip
 def keygen_command(name: str, output: Path) -> None:
-    """Make a key that signs seals, called NAME, and print its verifier key.
+    """Generate a key named NAME that signs seals, and print its verifier key.
 
-    The private key goes to a new file that its owner alone can read. Give the verifier key to whoever verifies, by a
-    way that does not lead through the database. No file is overwritten.
+    The private key is written to a new file that only its owner can read. Give the verifier key to everybody who
+    verifies, but not through the database. No file is overwritten.
     """
     public = output.with_name(f"{output.name}.pub")
     try:
@@ -45,7 +45,7 @@ def keygen_command(name: str, output: Path) -> None:
             public.unlink()
             raise
     except FileExistsError:
-        raise click.UsageError(f"{public} is there already, and is never overwritten: name another file") from None
+        raise click.UsageError(f"{public} exists, and is never overwritten: name another file") from None
     except SealKeyError as error:
         raise click.UsageError(str(error)) from None
     except OSError as error:
@@ -55,7 +55,7 @@ def keygen_command(name: str, output: Path) -> None:
 
 
 def signing_key(path: Path | None) -> SigningKey | None:
-    """Return the key in a file, else that of the environment, else None; raises `UsageError` without showing a key."""
+    """Return the key in a file, or that of the environment, or None; `UsageError` messages show no key."""
     try:
         if path is not None:
             return read_signing_key(path)
@@ -68,7 +68,7 @@ def signing_key(path: Path | None) -> SigningKey | None:
 
 
 def verifier_keys(path: Path | None) -> list[VerifierKey]:
-    """Return the keys of a file, none where no file is named; raises `UsageError`."""
+    """Return the keys of a file, none without a file. Raises `UsageError`."""
     if path is None:
         return []
     try:

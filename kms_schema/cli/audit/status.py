@@ -1,4 +1,4 @@
-"""`kms-schema audit status`: how far the trail is sealed."""
+"""`kms-schema audit status`: the sealing status of the trail."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 import click
 
 from kms_schema.audit.formats.base64_text import to_base64
-from kms_schema.audit.sealing.sealing_status import Standing, standing
+from kms_schema.audit.sealing.status import SealingStatus, sealing_status
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.audit.verification.external_checkpoints import printed
-from kms_schema.cli.audit.opening import opened, print_lines, style_option, where
+from kms_schema.cli.audit.open import opened, print_lines, style_option, where
 from kms_schema.printable import in_a_line
 
 
@@ -19,28 +18,26 @@ from kms_schema.printable import in_a_line
     "\n  kms-schema audit status --format json"
     "\n\n\b\nExit status: 0 within the limits, 1 beyond one, 2 usage, 3 could not connect or not allowed.",
 )
-@click.option("--max-lag", type=click.IntRange(0), metavar="ENTRIES", help="More that are not sealed make exit 1.")
-@click.option(
-    "--max-age", type=click.FloatRange(0), metavar="SECONDS", help="An unsealed entry that is older makes exit 1."
-)
+@click.option("--max-lag", type=click.IntRange(0), metavar="ENTRIES", help="Exit 1 if more entries are unsealed.")
+@click.option("--max-age", type=click.FloatRange(0), metavar="SECONDS", help="Exit 1 if an unsealed entry is older.")
 @where
 @style_option
 def status_command(
     database_url: str | None, schema: str, style: str, max_lag: int | None, max_age: float | None
 ) -> int:
-    """Say what is sealed, what is not, and since when; nothing is verified.
+    """Show the last seal and the unsealed entries; verify nothing.
 
-    Reads the entries that are not sealed yet, and nothing else of the trail.
+    Reads the last seal and the unsealed entries only.
     """
     with opened(database_url, schema) as trail, trail.reading() as snapshot:
-        found = standing(snapshot)
-        passed = found.too_far(max_lag, max_age)
+        found = sealing_status(snapshot)
+        passed = found.exceeded(max_lag, max_age)
         text = _json(found, passed) if style == "json" else "\n".join(map(in_a_line, _lines(found, passed)))
     print_lines(text)
     return int(bool(passed))
 
 
-def _json(found: Standing, passed: Sequence[str]) -> str:
+def _json(found: SealingStatus, passed: Sequence[str]) -> str:
     oldest = {
         "id": found.oldest,
         "sequence": found.oldest_sequence,
@@ -65,11 +62,11 @@ def _seal(last: StoredSeal) -> dict[str, object]:
         "root": to_base64(last.root_hash),
         "signed_by": last.verifier_key,
         "next_key": last.next_key,
-        "checkpoint": printed(last),
+        "checkpoint": last.checkpoint_text(),
     }
 
 
-def _lines(found: Standing, passed: Sequence[str]) -> Iterator[str]:
+def _lines(found: SealingStatus, passed: Sequence[str]) -> Iterator[str]:
     last = found.last
     if last is None:
         yield "nothing is sealed"
@@ -78,11 +75,12 @@ def _lines(found: Standing, passed: Sequence[str]) -> Iterator[str]:
         signed = f"signed by {last.verifier_key}" if last.verifier_key else "UNSIGNED"
         yield f"last seal: {last.number}, made {last.sealed_at}, {signed}"
         if last.next_key:
-            yield f"the next seals are signed by {last.next_key}"
+            yield f"the next seal must be signed by {last.next_key}"
         yield f"root: {to_base64(last.root_hash)}"
     if not found.unsealed:
         yield "every entry is sealed"
     else:
         age = "" if found.age is None else f", {found.age:.0f} seconds ago"
-        yield f"not sealed: {found.unsealed}; the oldest is {found.oldest} (sequence {found.oldest_sequence}){age}"
+        oldest = f"{found.oldest} (sequence {found.oldest_sequence}){age}"
+        yield f"unsealed entries: {found.unsealed}; the oldest is {oldest}"
     yield from passed

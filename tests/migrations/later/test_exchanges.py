@@ -162,7 +162,7 @@ class Upgrade(threading.Thread):
 def test_what_is_removed_between_the_count_and_the_trigger_stops_the_upgrade(place: Retaining, tmp_path: Path) -> None:
     """Its sums would have had those entries for ever; nothing is changed, and the next run is right."""
     place.write()
-    place.bury(tmp_path)
+    place.write_tombstone(tmp_path)
     place.database.alembic("downgrade", "901")
     with closing(place.database.connect()) as connection, closing(place.database.connect()) as holder:
         execute(holder, "BEGIN")
@@ -171,7 +171,7 @@ def test_what_is_removed_between_the_count_and_the_trigger_stops_the_upgrade(pla
         upgrade.start()
         wait_for_the_upgrade(connection)
         with closing(place.retention.connect()) as retention, open_trail(retention).writing() as trail:
-            assert trail.remove_expired() > 0
+            assert trail.retention.remove() > 0
         execute(holder, "COMMIT")
         upgrade.join()
         assert "were sealed or removed while they were counted; nothing was changed" in upgrade.error

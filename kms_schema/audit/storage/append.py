@@ -1,13 +1,14 @@
-"""One entry, written as any client writes it: the database sets who, when and in which order."""
+"""Appends an entry as any client does: the database sets its id, sequence, timestamp and role."""
 
 import json
 from collections.abc import Mapping, Sequence
 
 from kms_schema.audit.formats.encoding import Value, columns
-from kms_schema.audit.storage.trail import OpenTrail, TrailError
+from kms_schema.audit.storage.errors import TrailError
+from kms_schema.audit.storage.transactions import OpenTrail
 
 
-def append(  # noqa: PLR0913  (columns, each by its name)
+def append(  # noqa: PLR0913  (each is a column, by its name)
     trail: OpenTrail,
     *,
     event_type: str,
@@ -24,10 +25,20 @@ def append(  # noqa: PLR0913  (columns, each by its name)
     compliance_tags: Sequence[object] | None = None,
     additional_metadata: Mapping[str, object] | None = None,
 ) -> dict[str, Value]:
-    """Write an entry, commit it, and return its columns as a proof has them: `id`, `sequence`, `timestamp`, ….
+    """Append an entry to the audit log, commit it, and return its columns as a proof has them.
 
-    `key_id` is the name that `key_masters.key_id` has. Raises `TrailError` where there is no such key, and what the
-    driver raises for an entry that the database refuses.
+    event_type: up to 50 characters. event_category, security_level: values of `AuditCategory` and `AuditSecurityLevel`.
+    key_id: the name of a key, as in `key_masters.key_id`.
+    user_id, session_id, client_ip, user_agent: the acting user, as the application claims; the database sets
+    `recorded_by`.
+    duration_ms: milliseconds. risk_score: 0 to 100.
+    compliance_tags, additional_metadata: written as JSON.
+
+    Needs revision 004, and no seals. Raises `TrailError` if there is no such key, `TypeError` for values that JSON
+    cannot express, and an error of the driver for an entry that the database refuses. Example::
+
+        entry = append(trail, event_type="EXPORT", event_category="COMPLIANCE", event_description="sent to the auditor")
+        print(entry["id"], entry["sequence"], entry["timestamp"])
     """
     given = {
         "event_type": event_type,
@@ -46,9 +57,9 @@ def append(  # noqa: PLR0913  (columns, each by its name)
     values: dict[str, object] = {column: value for column, value in given.items() if value is not None}
     with trail.writing() as transaction:
         if key_id is not None:
-            values["key_id"] = transaction.key(key_id)
+            values["key_id"] = transaction.entries.key(key_id)
             if values["key_id"] is None:
-                raise TrailError(f"there is no key called {key_id}")
-        sequence = transaction.insert(values)
-        (entry,) = transaction.entries(sequence, sequence)
+                raise TrailError(f"there is no key named {key_id}")
+        sequence = transaction.entries.insert(values)
+        (entry,) = transaction.entries.read(sequence, sequence)
         return columns(entry)

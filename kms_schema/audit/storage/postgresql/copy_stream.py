@@ -1,4 +1,4 @@
-"""Entries out of what PostgreSQL sends for `COPY … TO STDOUT (FORMAT binary)`."""
+"""Reads entries from the data of `COPY … TO STDOUT (FORMAT binary)` in PostgreSQL."""
 
 import struct
 from collections.abc import Iterable, Iterator
@@ -10,24 +10,24 @@ TRAILER = b"\xff\xff"
 
 _HEADER_SIZE = len(SIGNATURE) + 8
 _KNOWN_FLAGS = 0xFFFF
-"""Flags above these (bits 16 to 31) change how the file is read; PostgreSQL says to give up at one not known."""
+"""Flags above these (bits 16 to 31) change the format; readers must stop at an unknown one."""
 _length_at = struct.Struct(">i").unpack_from
 
 
 def entries(chunks: Iterable[Bytes]) -> Iterator[Bytes]:
-    """Yield each tuple of a stream that selects `SELECTED` of `postgresql_entries`: an entry in encoding v1.
+    """Yield each tuple of a stream that selects `SELECTED` of `encoded_entries`: an entry in encoding v1.
 
-    `chunks` are the stream in pieces of any size. Raises `EncodingError` where the stream is something else, or ends
-    before its trailer: nothing that was cut short is taken for a whole trail.
+    chunks: the stream, in pieces of any size. Raises `EncodingError` if it is another stream, or ends before its
+    trailer, so that a truncated stream never counts as a whole trail.
     """
     return whole(after_header(chunks))
 
 
 def whole(pieces: Iterable[Bytes]) -> Iterator[Bytes]:
-    """Yield each tuple of what `after_header` yields; every length in it is read, so that it ends where it must.
+    """Yield each tuple of the pieces of `after_header`. Every length in it is read, to find its end.
 
-    The server sends a tuple a piece, which is then handed on as it is, not copied; hold on to no more of them than you
-    need. Raises `EncodingError`.
+    The server usually sends one tuple a piece, which is yielded without a copy: store no more of them than needed.
+    Raises `EncodingError`.
     """
     rest = bytearray()
     source = iter(pieces)
@@ -42,14 +42,14 @@ def whole(pieces: Iterable[Bytes]) -> Iterator[Bytes]:
             start = end
         if rest[start : start + 2] == TRAILER:
             if len(rest) > start + 2 or any(len(more) for more in source):
-                raise EncodingError("the COPY stream goes on after its end")
+                raise EncodingError("the COPY stream continues after its trailer")
             return
         del rest[:start]
-    raise EncodingError("the COPY stream ends too early: the connection was lost, or it was cut short")
+    raise EncodingError("the COPY stream ends too early: the connection was lost, or the stream was truncated")
 
 
 def after_header(stream: Iterable[Bytes]) -> Iterator[Bytes]:
-    """Yield what follows the header, as it comes: the trailer is the end of the last piece. Raises `EncodingError`."""
+    """Yield the pieces after the header; the trailer is the end of the last piece. Raises `EncodingError`."""
     chunks = iter(stream)
     head = b""
     size = _HEADER_SIZE
@@ -68,12 +68,12 @@ def after_header(stream: Iterable[Bytes]) -> Iterator[Bytes]:
 
 
 def _end_of_tuple(data: Bytes | bytearray, start: int) -> int | None:
-    """Return where the tuple that begins at `start` ends; None where it is not whole yet, or is the trailer."""
+    """Return the end of the tuple that begins at `start`; None if it is incomplete, or the trailer."""
     if data[start : start + len(PREFIX)] != PREFIX:
         begun = bytes(data[start : start + len(PREFIX)])
         if PREFIX.startswith(begun) or TRAILER.startswith(begun[:2]):
             return None
-        raise EncodingError("the COPY stream has a row that is no audit entry of encoding v1")
+        raise EncodingError("the COPY stream has a row that is not an audit entry of encoding v1")
     at = start + len(PREFIX)
     length_at = _length_at
     try:

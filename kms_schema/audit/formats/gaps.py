@@ -1,12 +1,12 @@
-"""Which sequences a seal leaves open: numbers that were drawn, and whose transactions may still commit.
+"""Gaps: sequences that a seal leaves open, because the transactions that drew them may still commit.
 
-A sequence is drawn before its transaction commits, so a seal sees later numbers and not yet an earlier one. The guard
-of the table takes the transaction's id before it draws: whoever holds a number below one that is visible has an id
-below any that is given out afterwards, to the sealing transaction itself for instance. Once every transaction below
-that is over, the number has either been sealed or will never be an entry.
+A transaction draws a sequence before it commits, so a seal can see later sequences without an earlier one. The guard
+trigger of the table takes the id of the transaction before it draws the sequence. So a transaction with a sequence
+below a visible one has an id below every id that is assigned later, such as that of the sealing transaction. When every
+transaction below that id is over, the sequence is either sealed or will never be an entry.
 
-`xmax` of a snapshot would not do: it is above the last transaction that is over, and one that is still open, whose id
-is higher, can hold a lower number.
+The `xmax` of a snapshot does not work: it is above the last transaction that is over, but an open transaction with a
+higher id can have a lower sequence.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 
 class Run(NamedTuple):
-    """Consecutive sequences, both ends included."""
+    """Consecutive sequences, including both ends."""
 
     first: int
     last: int
@@ -23,7 +23,7 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True)
 class Gap:
-    """A run of sequences without an entry yet; only transactions below `xmax` can bring one."""
+    """A run of sequences without a visible entry; only transactions below `xmax` can commit one."""
 
     first: int
     last: int
@@ -31,7 +31,7 @@ class Gap:
 
 
 def joined(parts: Iterable[Run]) -> list[Run]:
-    """Join ascending runs that follow each other without a number between them."""
+    """Join ascending runs that are adjacent."""
     found: list[Run] = []
     for run in parts:
         if found and found[-1].last + 1 == run.first:
@@ -42,23 +42,23 @@ def joined(parts: Iterable[Run]) -> list[Run]:
 
 
 def still_open(gaps: Iterable[Gap], *, over_below: int | None, looked_until: int | None) -> list[Gap]:
-    """Return the gaps that may still bring an entry, before what has been taken is taken out of them.
+    """Return the gaps in which an entry may still appear; the sequences that were taken are still in them.
 
-    Transactions below `over_below` were over before the entries were read; None says that all of the gaps' were.
-    Entries were read as far as `looked_until`; None says that all were. What was not looked at stays, with an `xmax`
-    that is over for certain.
+    over_below: transactions below it were over before the entries were read; None if all transactions of the gaps were.
+    looked_until: the last sequence that was read; None if all were. The rest of a gap stays, with an `xmax` below every
+    open transaction.
     """
-    kept = []
+    left = []
     for gap in gaps:
         if over_below is not None and gap.xmax > over_below:
-            kept.append(gap)
+            left.append(gap)
         elif looked_until is not None and gap.last > looked_until:
-            kept.append(Gap(max(gap.first, looked_until + 1), gap.last, 0))
-    return kept
+            left.append(Gap(max(gap.first, looked_until + 1), gap.last, 0))
+    return left
 
 
 def without(gaps: Iterable[Gap], taken: Sequence[Run]) -> list[Gap]:
-    """Return what is left of ascending gaps when ascending runs have been taken out of them, as few as there can be."""
+    """Return ascending gaps without the sequences of ascending runs, as the smallest number of gaps."""
     left: list[Gap] = []
 
     def leave(first: int, last: int, xmax: int) -> None:

@@ -1,4 +1,4 @@
-"""Checkpoints that were kept outside the database, in files."""
+"""External checkpoints: checkpoints in files outside the database."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,29 +7,27 @@ from pathlib import Path
 from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.formats.keys import VerifierKey
 from kms_schema.audit.formats.notes import Note, NoteError, check_text
-from kms_schema.audit.storage.stored_seals import StoredSeal
 
 
 @dataclass(frozen=True)
 class ExternalCheckpoint:
-    """A checkpoint, and the note that it came in; an unsigned one has no signatures."""
+    """A checkpoint, and its note; the note of an unsigned checkpoint has no signatures."""
 
     note: Note
     checkpoint: Checkpoint
 
 
-def printed(seal: StoredSeal) -> str:
-    """Return the checkpoint of a seal as it is kept outside: a signed note, or the text alone. Raises `ValueError`."""
-    note = seal.note()
-    return str(note) if note.signatures else note.text
-
-
 def read_checkpoint(path: Path, keys: Sequence[VerifierKey] = ()) -> ExternalCheckpoint:
     """Return the checkpoint in a file, as `kms-schema audit seal` and `checkpoint` print it.
 
-    Signatures by `keys` are checked; others, and none, are passed over: a checkpoint is worth what the place is worth
-    where it was kept. Raises `NoteError` or `CheckpointError`, both `ValueError`, where it is none or such a signature
-    is wrong, and `OSError` where the file cannot be read.
+    path: a file with a signed note, or with the text of a checkpoint alone.
+    keys: verifier keys whose signatures are verified. Other signatures are ignored, and none is required: an external
+    checkpoint is as trustworthy as its place.
+
+    Raises `NoteError` or `CheckpointError`, both `ValueError`, if the file is not a checkpoint or a signature by one of
+    `keys` is wrong, and `OSError` if it cannot be read. Example::
+
+        checkpoint = read_checkpoint(Path("checkpoint.txt"), read_verifier_keys(Path("keys.txt"))).checkpoint
     """
     content = path.read_bytes()
     if b"\n\n" in content:

@@ -1,4 +1,4 @@
-"""Entries from the rows of SQLite."""
+"""Entries in encoding v1 from the rows of SQLite."""
 
 import struct
 from collections.abc import Callable, Sequence
@@ -8,33 +8,33 @@ from kms_schema.audit.formats.encoding import COLUMNS, ENCODERS, EncodingError, 
 from kms_schema.audit.formats.timestamps import microseconds
 
 SELECTED = ", ".join(f'"{column}"' for column in COLUMNS)
-"""What a SELECT takes for `entry_from_row`."""
+"""The columns of a SELECT for `entry_from_row`."""
 
 _INT8 = struct.Struct(">q")
 _LONGEST = 200
-"""Characters of an error that are shown: the value in it can be of any size."""
+"""The most characters of an error that are shown: it can contain a value of any size."""
 _HEX = frozenset("0123456789abcdef")
 
 
 def text_as_stored(stored: bytes) -> str:
-    """Return a TEXT value that need not be valid UTF-8, as `text_factory` of a connection that reads the trail.
+    """Return a TEXT value that may not be valid UTF-8: the `text_factory` of connections that read the trail.
 
-    A byte that is no UTF-8 becomes a lone surrogate, which `entry_from_row` writes as that byte again. Without it one
-    damaged text would keep the whole trail from being read.
+    An invalid byte becomes a lone surrogate, which `entry_from_row` writes as that byte again. Otherwise one damaged
+    text would make the whole trail unreadable.
     """
     return stored.decode(errors="surrogateescape")
 
 
 def entry_from_row(row: Sequence[object]) -> bytes:
-    """Return the entry that a row of `SELECTED` is, in encoding v1.
+    """Return the entry of a row of `SELECTED`, in encoding v1.
 
-    Raises `EncodingError` where a value is not of its column's type: a BLOB with the bytes of a text is none.
+    Raises `EncodingError` if a value does not have the type of its column: a BLOB is not a text, whatever its bytes.
     """
     return joined(encoded(column, value, _ENCODERS) for column, value in zip(COLUMNS, row, strict=True))
 
 
 def entry_or_unreadable(row: Sequence[object]) -> bytes:
-    """Return the entry of a row whose sequence is an integer, or what stands for it where it cannot be encoded."""
+    """Return the entry of a row whose sequence is an integer, or `Unreadable` if it cannot be encoded."""
     try:
         return entry_from_row(row)
     except EncodingError as error:
@@ -51,7 +51,7 @@ def _uuid_bytes(value: object) -> bytes:
 
 def _time_bytes(value: object) -> bytes:
     if not isinstance(value, str):
-        raise TypeError(f"not a time as text: {type(value).__name__}")
+        raise TypeError(f"not a timestamp as text: {type(value).__name__}")
     return _INT8.pack(microseconds(value))
 
 

@@ -1,0 +1,24 @@
+"""Errors of the audit trail's tables, with what to do."""
+
+
+class TrailError(Exception):
+    """The trail cannot be read, sealed or written; the message says what to do."""
+
+
+def missing_table(table: str) -> TrailError:
+    """Return the error for a database that does not have a table that the call needs."""
+    return TrailError(
+        f"there is no table {table}: bring the database up to date (kms-schema upgrade), or name its schema (--schema)"
+    )
+
+
+def not_a_table(name: str) -> TrailError:
+    """Return the error for a view, or any other object that can show each reader different rows."""
+    return TrailError(f"{name} is not a plain table, so its rows are not evidence: run kms-schema validate")
+
+
+def write_discarded(table: str) -> TrailError:
+    """Return the error for a statement that wrote fewer rows than it was given, without an error of the database."""
+    return TrailError(
+        f"a trigger or rule discards rows written to {table}: nothing was written; run kms-schema validate"
+    )

@@ -1,0 +1,34 @@
+"""Opens the trail behind a connection of either engine."""
+
+import sqlite3
+import sys
+from typing import TYPE_CHECKING, Any
+
+from kms_schema.audit.storage.transactions import OpenTrail
+
+if TYPE_CHECKING:
+    import psycopg
+
+
+def open_trail(connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str = "public") -> OpenTrail:
+    """Return the trail behind a connection.
+
+    connection: an idle connection of psycopg or sqlite3; every transaction leaves it as it was.
+    schema: the PostgreSQL schema of the tables, unquoted; ignored for SQLite.
+
+    Raises `TrailError` for a connection in a transaction, and `TypeError` for any other object. A missing table is an
+    error when a transaction is opened. Example::
+
+        with psycopg.connect("dbname=kms", autocommit=True) as connection:
+            trail = open_trail(connection)
+    """
+    if isinstance(connection, sqlite3.Connection):
+        from kms_schema.audit.storage.sqlite.transactions import OpenSqliteTrail
+
+        return OpenSqliteTrail(connection)
+    psycopg = sys.modules.get("psycopg")  # a program with a connection has imported it
+    if psycopg is not None and isinstance(connection, psycopg.Connection):
+        from kms_schema.audit.storage.postgresql.transactions import OpenPostgresqlTrail
+
+        return OpenPostgresqlTrail(connection, schema)
+    raise TypeError("give a connection of psycopg or sqlite3; SQLAlchemy's has it as .connection.driver_connection")

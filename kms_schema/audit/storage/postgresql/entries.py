@@ -1,0 +1,94 @@
+"""The audit log in PostgreSQL."""
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+
+from kms_schema.audit.formats.encoding import Bytes
+from kms_schema.audit.formats.gaps import Gap
+from kms_schema.audit.storage.errors import write_discarded
+from kms_schema.audit.storage.postgresql.copy_stream import whole
+from kms_schema.audit.storage.postgresql.encoded_entries import SELECTED
+from kms_schema.audit.storage.postgresql.session import Session
+
+
+class PostgresqlEntries:
+    """Reads and writes `key_audit_logs`: `LogReader` and `EntryWriter`."""
+
+    def __init__(self, session: Session) -> None:
+        """Use the transaction of a session."""
+        self._session = session
+        self._log = f"ONLY {session.logs}"
+
+    def first_id(self) -> str | None:
+        """Return the id of the first entry."""
+        rows = self._session.rows(f"SELECT id::text FROM {self._log} ORDER BY sequence LIMIT 1")
+        return str(rows[0][0]) if rows else None
+
+    def unsealed(self, after: int, gaps: Sequence[Gap], limit: int) -> Iterator[bytes]:
+        """Yield the visible entries above `after` and in `gaps`."""
+        found = self._not_sealed("*", after, gaps)
+        query = f"SELECT {SELECTED} FROM ({found}) AS entry ORDER BY sequence LIMIT {limit:d}"
+        return self.whole(self._session.copy(query))
+
+    def count_unsealed(self, after: int, gaps: Sequence[Gap]) -> int:
+        """Return the number of those entries."""
+        (count,) = self._session.row(f"SELECT count(*) FROM ({self._not_sealed('sequence', after, gaps)}) AS entry")
+        return int(count)
+
+    def _not_sealed(self, columns: str, after: int, gaps: Sequence[Gap]) -> str:
+        found = f"SELECT {columns} FROM {self._log} WHERE sequence > {after:d}"
+        if gaps:
+            firsts, lasts = (
+                f"ARRAY[{','.join(f'{end:d}' for end in ends)}]::bigint[]"
+                for ends in ([gap.first for gap in gaps], [gap.last for gap in gaps])
+            )
+            found += (
+                f" UNION ALL SELECT entry.{columns} FROM unnest({firsts}, {lasts}) AS gap (first, last)"
+                f" JOIN {self._log} AS entry ON entry.sequence BETWEEN gap.first AND gap.last"
+            )
+        return found
+
+    def pieces(self, first: int, last: int) -> Iterator[Bytes]:
+        """Yield the data of a COPY, usually a tuple a piece, and its trailer."""
+        return self._session.copy(
+            f"SELECT {SELECTED} FROM {self._log} WHERE sequence BETWEEN {first:d} AND {last:d} ORDER BY sequence"
+        )
+
+    def whole(self, pieces: Iterator[Bytes]) -> Iterator[bytes]:
+        """Yield the tuples; every length in them is read."""
+        return map(bytes, whole(pieces))
+
+    def read(self, first: int, last: int) -> Iterator[bytes]:
+        """Yield entries by sequence."""
+        return self.whole(self.pieces(first, last))
+
+    def sequence_of(self, entry: uuid.UUID) -> int | None:
+        """Return the sequence of an entry."""
+        rows = self._session.rows(f"SELECT sequence FROM {self._log} WHERE id = %s", (entry,))
+        return int(rows[0][0]) if rows else None
+
+    def count(self, until: int) -> int:
+        """Return the number of entries up to a sequence."""
+        (count,) = self._session.row(f"SELECT count(*) FROM {self._log} WHERE sequence <= {until:d}")
+        return int(count)
+
+    def exist(self, until: int) -> bool:
+        """Return whether there are entries up to a sequence."""
+        (found,) = self._session.row(f"SELECT EXISTS (SELECT FROM {self._log} WHERE sequence <= {until:d})")
+        return bool(found)
+
+    def key(self, key_id: str) -> uuid.UUID | None:
+        """Return the id of a key."""
+        rows = self._session.rows(f"SELECT id FROM ONLY {self._session.masters} WHERE key_id = %s", (key_id,))
+        return rows[0][0] if rows else None
+
+    def insert(self, values: Mapping[str, object]) -> int:
+        """Write an entry; defaults and triggers set the other columns."""
+        names = ", ".join(f'"{column}"' for column in values)
+        places = ", ".join(["%s"] * len(values))
+        rows = self._session.rows(
+            f"INSERT INTO {self._session.logs} ({names}) VALUES ({places}) RETURNING sequence", tuple(values.values())
+        )
+        if not rows:
+            raise write_discarded("key_audit_logs")
+        return int(rows[0][0])

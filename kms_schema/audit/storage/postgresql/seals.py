@@ -1,0 +1,80 @@
+"""The seals of a trail in PostgreSQL."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from kms_schema.audit.storage.errors import write_discarded
+from kms_schema.audit.storage.postgresql.session import Session
+from kms_schema.audit.storage.postgresql.tombstones import tombstone_query
+from kms_schema.audit.storage.records import Page, Subtree
+from kms_schema.audit.storage.stored_seals import StoredSeal
+
+_LOCK_CLASS = int.from_bytes(b"kmsS", "big")
+"""The first key of the sealers' advisory lock; the second is the oid of the table."""
+_SEAL = (
+    "seal_number, origin, to_char(sealed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), tree_size,"
+    " root_hash, previous_seal_hash, verifier_key, signature, next_key, compact_range, last_sequence, open_gaps::text,"
+    " snapshot_xmax, system_identifier, tombstone_leaf_count, tombstone_last_sequence, archive_sha256"
+)
+_COLUMNS = 14
+"""Columns of `key_audit_seals`."""
+_BATCH = 1000
+
+
+class PostgresqlSeals:
+    """Reads and writes `key_audit_seals`: `SealStore`."""
+
+    def __init__(self, session: Session) -> None:
+        """Use the transaction of a session."""
+        self._session = session
+        tombstones = tombstone_query(session)
+        self._query = (
+            f"SELECT {_SEAL} FROM ONLY {session.seals} LEFT JOIN ({tombstones}) AS tombstone USING (seal_number)"
+        )
+
+    def lock(self) -> None:
+        """Wait until no other session seals this trail."""
+        self._session.rows(
+            "SELECT pg_advisory_xact_lock(%s, %s::regclass::oid::bigint::bit(32)::integer)",
+            (_LOCK_CLASS, self._session.seals),
+        )
+
+    def last(self) -> StoredSeal | None:
+        """Return the newest seal."""
+        return self._one("ORDER BY seal_number DESC LIMIT 1")
+
+    def get(self, number: int) -> StoredSeal | None:
+        """Return one seal."""
+        return self._one(f"WHERE seal_number = {number:d}")
+
+    def rows(self) -> Iterator[Sequence[Any]]:
+        """Yield the rows of seals, read in batches."""
+        number = 0
+        while rows := self._session.rows(
+            f"{self._query} WHERE seal_number > {number:d} ORDER BY seal_number LIMIT {_BATCH}"
+        ):
+            yield from rows
+            number = rows[-1][0]
+
+    def append(self, seal: StoredSeal, pages: Iterable[Page], subtrees: Iterable[Subtree]) -> None:
+        """Write a seal; its guard triggers require it before its pages, and these before the next seal."""
+        places = ", ".join(["%s"] * _COLUMNS)
+        if self._session.execute(f"INSERT INTO {self._session.seals} VALUES ({places})", seal.row()) != 1:
+            raise write_discarded("key_audit_seals")
+        self._write("key_audit_leaves", [(page.first_leaf, page.first_sequence, page.hashes) for page in pages])
+        self._write("key_audit_subtrees", [(subtree.level, subtree.position, subtree.hash) for subtree in subtrees])
+
+    def _write(self, table: str, rows: Sequence[tuple[int, int, bytes]]) -> None:
+        if not rows:
+            return
+        # One statement: the triggers that add up the entries run once for all of them.
+        written = self._session.execute(
+            f"INSERT INTO {self._session.schema}.{table} SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bytea[])",
+            [list(column) for column in zip(*rows, strict=True)],
+        )
+        if written != len(rows):
+            raise write_discarded(table)
+
+    def _one(self, condition: str) -> StoredSeal | None:
+        rows = self._session.rows(f"{self._query} {condition}")
+        return StoredSeal.from_row(rows[0]) if rows else None

@@ -1,0 +1,78 @@
+"""One transaction on the tables of a trail in PostgreSQL: their names, and the statements that all parts send."""
+
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+from kms_schema.audit.formats.encoding import Bytes
+from kms_schema.audit.storage.errors import missing_table, not_a_table
+from kms_schema.audit.storage.postgresql.copy_stream import after_header
+from kms_schema.audit.storage.records import LOWEST_NUMBERS
+
+if TYPE_CHECKING:
+    import psycopg
+
+
+class Session:
+    """The cursor of a transaction, and the quoted names of the tables in a schema."""
+
+    def __init__(self, cursor: "psycopg.Cursor[tuple[Any, ...]]", schema: str) -> None:
+        """Take the cursor of a transaction that has begun."""
+        self.cursor = cursor
+        self._copying: Generator[Bytes, None, None] | None = None
+        self.schema = '"' + schema.replace('"', '""') + '"'
+        self.logs, self.seals, self.leaves, self.subtrees, self.tombstones = (
+            f"{self.schema}.{table}" for table in LOWEST_NUMBERS
+        )
+        self.masters = f"{self.schema}.key_masters"
+
+    def require_seals(self) -> None:
+        """Raise `TrailError` if the database does not have the tables of seals."""
+        self._require(self.seals, self.logs, self.leaves, self.subtrees, self.tombstones)
+
+    def require_entries(self) -> None:
+        """Raise `TrailError` if the database does not have the audit log."""
+        self._require(self.logs)
+
+    def _require(self, *tables: str) -> None:
+        """Require plain tables: a view could show this program other rows than everybody else."""
+        kinds = self.cursor.execute(
+            "SELECT to_regclass(name) IS NOT NULL, coalesce(relkind = 'r', false)"
+            " FROM unnest(%s::text[]) WITH ORDINALITY AS tables (name, place)"
+            " LEFT JOIN pg_class ON pg_class.oid = to_regclass(name) ORDER BY place",
+            (list(tables),),
+        ).fetchall()
+        for table, (exists, is_table) in zip(tables, kinds, strict=True):
+            name = table.replace('"', "")
+            if not exists:
+                raise missing_table(name)
+            if not is_table:
+                raise not_a_table(name)
+
+    def execute(self, query: str, values: list[Any] | tuple[Any, ...]) -> int:
+        """Run a statement that writes, with values; return the number of rows that it wrote."""
+        self.cursor.execute(query.encode(), values)
+        return self.cursor.rowcount
+
+    def rows(self, query: str, values: tuple[Any, ...] | None = None) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        self.cursor.execute(query.encode(), values)
+        return self.cursor.fetchall()
+
+    def row(self, query: str) -> tuple[Any, ...]:
+        """Return the only row of a query that has exactly one."""
+        (row,) = self.rows(query)
+        return row
+
+    def copy(self, query: str) -> Iterator[Bytes]:
+        """Yield the rows of a query as `COPY … TO STDOUT (FORMAT binary)` sends them, without the header."""
+        self._copying = self._copy(query)
+        return self._copying
+
+    def stop_copy(self) -> None:
+        """End a COPY that is not read to its end: the connection takes no other statement before, not even ROLLBACK."""
+        if self._copying is not None:
+            self._copying.close()
+
+    def _copy(self, query: str) -> Generator[Bytes, None, None]:
+        with self.cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT binary)".encode()) as stream:
+            yield from after_header(stream)

@@ -1,0 +1,76 @@
+"""The tombstones of a trail in PostgreSQL, and the removal of the entries that they name."""
+
+from kms_schema.audit.formats.seals import Tombstone
+from kms_schema.audit.storage.errors import TrailError, write_discarded
+from kms_schema.audit.storage.postgresql.session import Session
+
+_UNTIL = 'entry."timestamp" + make_interval(hours => 24 * entry.retention_period_days)'
+
+
+def tombstone_query(session: Session) -> str:
+    """Return the query of tombstones, whose columns have other names than those of a seal."""
+    return (
+        "SELECT seal_number, leaf_count AS tombstone_leaf_count, last_sequence AS tombstone_last_sequence,"
+        f" archive_sha256 FROM ONLY {session.tombstones}"
+    )
+
+
+class PostgresqlTombstones:
+    """Reads and writes `key_audit_tombstones`: `TombstoneReader` and `TombstoneWriter`."""
+
+    def __init__(self, session: Session) -> None:
+        """Use the transaction of a session."""
+        self._session = session
+
+    def newest(self) -> Tombstone | None:
+        """Return the newest."""
+        rows = self._session.rows(f"{tombstone_query(self._session)} ORDER BY seal_number DESC LIMIT 1")
+        return Tombstone(*rows[0][1:]) if rows else None
+
+    def write(self, seal_number: int, tombstone: Tombstone) -> None:
+        """Write a tombstone."""
+        written = self._session.execute(
+            f"INSERT INTO {self._session.tombstones} (seal_number, leaf_count, last_sequence, archive_sha256)"
+            " VALUES (%s, %s, %s, %s)",
+            (seal_number, tombstone.leaf_count, tombstone.last_sequence, tombstone.archive_sha256),
+        )
+        if written != 1:
+            raise write_discarded("key_audit_tombstones")
+
+
+class PostgresqlRetention:
+    """Ends retention periods: `RetentionPeriods` and `EntryRemover`."""
+
+    def __init__(self, session: Session) -> None:
+        """Use the transaction of a session."""
+        self._session = session
+
+    def first_retained(self) -> int | None:
+        """Return the first sequence that is retained; the index is read as far as that."""
+        rows = self._session.rows(
+            f"SELECT sequence FROM ONLY {self._session.logs} AS entry WHERE {_UNTIL} > clock_timestamp()"
+            " ORDER BY sequence LIMIT 1"
+        )
+        return int(rows[0][0]) if rows else None
+
+    def require_privilege(self) -> None:
+        """Raise `TrailError` if no role owns the function for it yet, or this role may not call it."""
+        rows = self._session.rows(
+            "SELECT function.proowner <> trail.relowner, has_function_privilege(function.oid, 'EXECUTE'),"
+            " pg_get_userbyid(function.proowner) FROM pg_proc AS function, pg_class AS trail"
+            f" WHERE function.oid = to_regprocedure($kms${self._session.schema}.remove_expired_key_audit_logs()$kms$)"
+            f" AND trail.oid = to_regclass($kms${self._session.logs}$kms$)"
+        )
+        if not rows or not rows[0][0]:
+            raise TrailError(
+                "no role may remove entries here: the function for it does not belong to a role kms_retention; run"
+                " kms-schema roles --apply"
+            )
+        if not rows[0][1]:
+            raise TrailError(f"this role may not remove entries: end retention periods as a member of {rows[0][2]}")
+
+    def remove(self) -> int:
+        """Call the function that kms_retention owns."""
+        self.require_privilege()
+        (removed,) = self._session.row(f"SELECT {self._session.schema}.remove_expired_key_audit_logs()")
+        return int(removed)

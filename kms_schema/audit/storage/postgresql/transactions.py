@@ -1,0 +1,172 @@
+"""The transactions on a trail in PostgreSQL: their settings, and how they end."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
+
+from kms_schema.audit.storage.errors import TrailError
+from kms_schema.audit.storage.postgresql.commit_warnings import complete_commit
+from kms_schema.audit.storage.postgresql.entries import PostgresqlEntries
+from kms_schema.audit.storage.postgresql.row_security import going_by_policies
+from kms_schema.audit.storage.postgresql.seals import PostgresqlSeals
+from kms_schema.audit.storage.postgresql.session import Session
+from kms_schema.audit.storage.postgresql.tombstones import PostgresqlRetention, PostgresqlTombstones
+from kms_schema.audit.storage.postgresql.tree import PostgresqlTree
+from kms_schema.audit.storage.records import LOWEST_NUMBERS, TransactionHorizon
+from kms_schema.audit.storage.transactions import OpenElsewhere
+
+_WRITING = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
+    " SET LOCAL search_path = pg_catalog; SET LOCAL client_encoding = 'UTF8'"
+)
+_SETTINGS = (
+    "SET LOCAL search_path = pg_catalog; SET LOCAL client_encoding = 'UTF8'; SET LOCAL statement_timeout = 0;"
+    " SET LOCAL row_security = off"
+)
+# Every statement of a sealing transaction has its own snapshot, taken after the lock.
+# A checkpoint is published as soon as its seal is committed: neither a crash, nor the promotion of a standby that
+# commits have to wait for, may lose the seal.
+_SEALING = (
+    f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {_SETTINGS}; SET LOCAL client_min_messages = warning;"
+    " SELECT set_config('synchronous_commit', 'on', true)"
+    " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
+)
+_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+
+class PostgresqlTransaction:
+    """One transaction: `Snapshot`, `SealingTransaction` or `WritingTransaction`, as it was begun."""
+
+    def __init__(self, session: Session) -> None:
+        """Give access to every part over one session."""
+        self.session = session
+        self.seals = PostgresqlSeals(session)
+        self.tree = PostgresqlTree(session)
+        self.entries = PostgresqlEntries(session)
+        self.tombstones = PostgresqlTombstones(session)
+        self.retention = PostgresqlRetention(session)
+
+    def horizon(self) -> TransactionHorizon:
+        """Return the horizon of this statement's snapshot."""
+        return TransactionHorizon(
+            *self.session.row(
+                "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, system_identifier::text"
+                " FROM pg_control_system()"
+            )
+        )
+
+    def transaction_id(self) -> int:
+        """Return the id of this transaction, which has none before the first call or write."""
+        (given,) = self.session.row("SELECT pg_current_xact_id()::text::bigint")
+        return int(given)
+
+    def now(self) -> str:
+        """Return the server's clock."""
+        (text,) = self.session.row(
+            "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+        )
+        return str(text)
+
+    def unreachable_rows(self) -> Iterator[tuple[str, int]]:
+        """Count the rows whose numbers are NULL or too low."""
+        for table, numbers in LOWEST_NUMBERS.items():
+            wrong = " OR ".join(f"{column} IS NULL OR {column} < {least}" for column, least in numbers.items())
+            (found,) = self.session.row(f"SELECT count(*) FROM ONLY {self.session.schema}.{table} WHERE {wrong}")
+            if found:
+                yield table, int(found)
+
+
+class OpenPostgresqlTrail:
+    """Transactions on the trail behind an idle psycopg connection."""
+
+    def __init__(self, connection: "psycopg.Connection[Any]", schema: str) -> None:
+        """Raise `TrailError` for a connection in a transaction."""
+        if connection.info.transaction_status != TransactionStatus.IDLE:
+            raise TrailError("the connection is in a transaction; give one that is idle")
+        self._connection, self._schema = connection, schema
+
+    @contextmanager
+    def sealing(self) -> Iterator[PostgresqlTransaction]:
+        """Open a transaction that commits unless an exception ends it; other sealers wait for it."""
+        with complete_commit(self._connection) as about_to_commit, self._transaction(_SEALING) as transaction:
+            transaction.session.require_seals()
+            transaction.seals.lock()
+            yield transaction
+            about_to_commit()
+
+    @contextmanager
+    def reading(self, open_elsewhere: OpenElsewhere | None = None) -> Iterator[PostgresqlTransaction]:
+        """Open a snapshot, read only; other processes import it, also on a hot standby."""
+        with self._transaction(f"{_READING}; {_SETTINGS}") as transaction:
+            transaction.session.require_seals()
+            if open_elsewhere is not None:
+                (name,) = transaction.session.row("SELECT pg_export_snapshot()")
+                open_elsewhere(PostgresqlSnapshot.exported(self._connection, self._schema, str(name)))
+            yield transaction
+
+    @contextmanager
+    def reading_exported(self, snapshot: str) -> Iterator[PostgresqlTransaction]:
+        """Open the snapshot that another transaction has exported under this name."""
+        name = snapshot.replace("'", "''")
+        with self._transaction(f"{_READING}; SET TRANSACTION SNAPSHOT '{name}'; {_SETTINGS}") as transaction:
+            yield transaction
+
+    @contextmanager
+    def writing(self) -> Iterator[PostgresqlTransaction]:
+        """Open a transaction that commits unless an exception ends it; row security applies as to any client."""
+        with self._transaction(_WRITING) as transaction:
+            transaction.session.require_entries()
+            yield transaction
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[PostgresqlTransaction]:
+        autocommit = self._connection.autocommit
+        self._connection.autocommit = True
+        try:
+            with self._connection.cursor(row_factory=tuple_row) as cursor:
+                cursor.execute(begin.encode())
+                if "row_security" in begin:
+                    cursor.execute(going_by_policies(self._schema).encode())
+                session = Session(cursor, self._schema)
+                try:
+                    yield PostgresqlTransaction(session)
+                except BaseException:
+                    if not self._connection.closed:
+                        session.stop_copy()
+                        cursor.execute("ROLLBACK")
+                    raise
+                cursor.execute("COMMIT")
+        finally:
+            if not self._connection.closed:
+                self._connection.autocommit = autocommit
+
+
+@dataclass(frozen=True)
+class PostgresqlSnapshot:
+    """A snapshot that a transaction has exported: `ExportedSnapshot`. It can be opened while that transaction lasts."""
+
+    conninfo: str = field(repr=False)  # contains the password
+    schema: str
+    snapshot: str
+
+    @classmethod
+    def exported(cls, connection: "psycopg.Connection[Any]", schema: str, snapshot: str) -> "PostgresqlSnapshot":
+        """Take the server, database and role of a connection, and its password."""
+        info = connection.info
+        conninfo = make_conninfo(info.dsn, password=info.password) if info.password else info.dsn
+        return cls(conninfo, schema, snapshot)
+
+    @contextmanager
+    def opened(self) -> Iterator[PostgresqlTransaction]:
+        """Open the same snapshot, read only."""
+        with (
+            closing(psycopg.connect(self.conninfo, autocommit=True)) as connection,
+            OpenPostgresqlTrail(connection, self.schema).reading_exported(self.snapshot) as transaction,
+        ):
+            yield transaction

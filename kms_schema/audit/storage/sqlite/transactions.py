@@ -1,0 +1,156 @@
+"""The transactions on a trail in SQLite."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from kms_schema.audit.storage.errors import TrailError
+from kms_schema.audit.storage.protocols import readable_last_seal
+from kms_schema.audit.storage.records import LOWEST_NUMBERS, TransactionHorizon
+from kms_schema.audit.storage.sqlite.encoded_entries import text_as_stored
+from kms_schema.audit.storage.sqlite.entries import SqliteEntries
+from kms_schema.audit.storage.sqlite.seals import SqliteSeals
+from kms_schema.audit.storage.sqlite.session import Session
+from kms_schema.audit.storage.sqlite.tombstones import SqliteRetention, SqliteTombstones
+from kms_schema.audit.storage.sqlite.tree import SqliteTree
+from kms_schema.audit.storage.transactions import OpenElsewhere
+
+_ATTEMPTS = 20
+"""How often several processes try to open the same state of the file."""
+
+
+class SqliteTransaction:
+    """One transaction: `Snapshot`, `SealingTransaction` or `WritingTransaction`, as it was begun."""
+
+    def __init__(self, session: Session) -> None:
+        """Give access to every part over one session."""
+        self.session = session
+        self.seals = SqliteSeals(session)
+        self.tree = SqliteTree(session)
+        self.entries = SqliteEntries(session)
+        self.tombstones = SqliteTombstones(session)
+        self.retention = SqliteRetention(session)
+
+    def horizon(self) -> TransactionHorizon:
+        """Return that no other transaction can commit."""
+        return TransactionHorizon(None, None)
+
+    def transaction_id(self) -> None:
+        """Return None: transactions have no ids."""
+
+    def now(self) -> str:
+        """Return the database's clock, which counts milliseconds."""
+        ((text,),) = self.session.cursor.execute("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'")
+        return str(text)
+
+    def unreachable_rows(self) -> Iterator[tuple[str, int]]:
+        """Count the rows whose numbers are not integers, or too low."""
+        for table, numbers in LOWEST_NUMBERS.items():
+            wrong = " OR ".join(
+                f"typeof({column}) <> 'integer' OR {column} < {least}" for column, least in numbers.items()
+            )
+            ((found,),) = self.session.cursor.execute(f"SELECT count(*) FROM main.{table} WHERE {wrong}")
+            if found:
+                yield table, found
+
+
+class OpenSqliteTrail:
+    """Transactions on the trail behind an idle sqlite3 connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Raise `TrailError` for a connection in a transaction."""
+        if connection.in_transaction:
+            raise TrailError("the connection is in a transaction; give one that is idle")
+        self._connection = connection
+
+    @contextmanager
+    def sealing(self) -> Iterator[SqliteTransaction]:
+        """Open a transaction that commits unless an exception ends it; every other writer waits for it."""
+        with self._transaction("BEGIN IMMEDIATE", *LOWEST_NUMBERS) as transaction:
+            yield transaction
+
+    @contextmanager
+    def reading(self, open_elsewhere: OpenElsewhere | None = None) -> Iterator[SqliteTransaction]:
+        """Open a snapshot; other processes open the file again until no commit comes in between."""
+        if open_elsewhere is None:
+            with self._transaction("BEGIN", *LOWEST_NUMBERS) as transaction:
+                yield transaction
+            return
+        processes = 1
+        with closing(_CommitWatch(self._connection)) as watch:
+            for _ in range(_ATTEMPTS):
+                before = watch.version()
+                # Requiring the tables is the first read: from here on this transaction has one state.
+                with self._transaction("BEGIN", *LOWEST_NUMBERS) as transaction:
+                    observed = open_elsewhere(SqliteFile(watch.path))
+                    processes = 1 + len(observed)
+                    seals = {readable_last_seal(transaction.seals), *observed}
+                    if len(seals) == 1 and watch.version() == before:
+                        yield transaction
+                        return
+        raise TrailError(f"the file was written each time that {processes} processes opened it: verify it with one job")
+
+    @contextmanager
+    def writing(self) -> Iterator[SqliteTransaction]:
+        """Open a transaction that commits unless an exception ends it; every other writer waits for it."""
+        with self._transaction("BEGIN IMMEDIATE", "key_audit_logs") as transaction:
+            yield transaction
+
+    @contextmanager
+    def _transaction(self, begin: str, *tables: str) -> Iterator[SqliteTransaction]:
+        cursor, entries_cursor = self._connection.cursor(), self._connection.cursor()
+        cursor.row_factory = entries_cursor.row_factory = None
+        text_factory = self._connection.text_factory
+        self._connection.text_factory = text_as_stored
+        session = Session(cursor, entries_cursor)
+        try:
+            cursor.execute(begin)
+            try:
+                session.require(*tables)
+                yield SqliteTransaction(session)
+            except BaseException:
+                if self._connection.in_transaction:
+                    cursor.execute("ROLLBACK")
+                raise
+            cursor.execute("COMMIT")
+        finally:
+            self._connection.text_factory = text_factory
+
+
+@dataclass(frozen=True)
+class SqliteFile:
+    """A file, as an `ExportedSnapshot`: `OpenSqliteTrail.reading` finds out whether all processes have one state."""
+
+    path: str
+
+    @contextmanager
+    def opened(self) -> Iterator[SqliteTransaction]:
+        """Open the present state of the file, read only."""
+        with closing(_read_only(self.path)) as connection, OpenSqliteTrail(connection).reading() as transaction:
+            yield transaction
+
+
+class _CommitWatch:
+    """Detects whether anybody has committed to a file between two reads, which a read transaction cannot see."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Watch the main database of a connection. Raises `TrailError` if it is in no file."""
+        self.path = next(row[2] for row in connection.execute("PRAGMA database_list") if row[1] == "main")
+        if not self.path:
+            raise TrailError("a database in memory can be read by one process only: leave the number of jobs out")
+        self._connection = _read_only(self.path)
+
+    def version(self) -> int:
+        """Return a number that changes with each commit to the file."""
+        ((version,),) = self._connection.execute("PRAGMA main.data_version")
+        return int(version)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+def _read_only(path: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, timeout=5, isolation_level=None)

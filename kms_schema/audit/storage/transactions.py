@@ -1,0 +1,139 @@
+"""The transactions on a stored audit trail: which parts of it each one gives access to."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from kms_schema.audit.storage.protocols import (
+    EntryRemover,
+    EntryWriter,
+    LogReader,
+    RetentionPeriods,
+    SealReader,
+    SealStore,
+    TombstoneReader,
+    TombstoneWriter,
+    TreeReader,
+    UnsealedEntries,
+)
+from kms_schema.audit.storage.records import TransactionHorizon
+from kms_schema.audit.storage.stored_seals import StoredSeal
+
+
+class Snapshot(Protocol):
+    """One consistent state of a trail, read only."""
+
+    @property
+    def seals(self) -> SealReader:
+        """The seals."""
+        ...
+
+    @property
+    def tree(self) -> TreeReader:
+        """The leaves and subtrees."""
+        ...
+
+    @property
+    def entries(self) -> LogReader:
+        """The audit log."""
+        ...
+
+    @property
+    def tombstones(self) -> TombstoneReader:
+        """The tombstones."""
+        ...
+
+    @property
+    def retention(self) -> RetentionPeriods:
+        """The retention periods of the entries."""
+        ...
+
+    def now(self) -> str:
+        """Return the database's clock, as `YYYY-MM-DDTHH:MM:SS.ffffffZ`."""
+        ...
+
+    def unreachable_rows(self) -> Iterator[tuple[str, int]]:
+        """Yield each table that has rows whose numbers are invalid, and how many: no read by number finds those.
+
+        The constraints of the tables allow none; the owner of the tables can drop them.
+        """
+        ...
+
+
+class SealingTransaction(Protocol):
+    """A transaction that adds seals; one sealer has it at a time."""
+
+    @property
+    def seals(self) -> SealStore:
+        """The seals."""
+        ...
+
+    @property
+    def entries(self) -> UnsealedEntries:
+        """The entries that no seal covers."""
+        ...
+
+    @property
+    def tombstones(self) -> TombstoneWriter:
+        """The tombstones."""
+        ...
+
+    def horizon(self) -> TransactionHorizon:
+        """Return the oldest transaction that can still commit."""
+        ...
+
+    def transaction_id(self) -> int | None:
+        """Return the id of this transaction; the first call takes one above all that were given out before."""
+        ...
+
+    def now(self) -> str:
+        """Return the database's clock, as `YYYY-MM-DDTHH:MM:SS.ffffffZ`."""
+        ...
+
+
+class WritingTransaction(Protocol):
+    """A transaction that writes entries, or removes those that a tombstone names."""
+
+    @property
+    def entries(self) -> EntryWriter:
+        """The audit log."""
+        ...
+
+    @property
+    def retention(self) -> EntryRemover:
+        """The removal of expired entries."""
+        ...
+
+
+class ExportedSnapshot(Protocol):
+    """A snapshot that another process can open; it can be pickled."""
+
+    def opened(self) -> AbstractContextManager[Snapshot]:
+        """Open the snapshot with a connection of its own."""
+        ...
+
+
+OpenElsewhere = Callable[[ExportedSnapshot], Sequence[StoredSeal | None]]
+"""Opens a snapshot in other processes, and returns the newest seal that each observed."""
+
+
+class OpenTrail(Protocol):
+    """The trail behind an idle connection. Each transaction leaves the connection as it was.
+
+    Every method raises `TrailError` if the database does not have the tables.
+    """
+
+    def reading(self, open_elsewhere: OpenElsewhere | None = None) -> AbstractContextManager[Snapshot]:
+        """Open a snapshot, here and, with `open_elsewhere`, in other processes.
+
+        Raises `TrailError` if the processes cannot all have the same snapshot.
+        """
+        ...
+
+    def sealing(self) -> AbstractContextManager[SealingTransaction]:
+        """Open a transaction that adds seals; it commits at the end of the block."""
+        ...
+
+    def writing(self) -> AbstractContextManager[WritingTransaction]:
+        """Open a transaction for entries; it commits at the end of the block. Needs revision 004, and no seals."""
+        ...
