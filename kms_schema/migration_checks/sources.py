@@ -15,10 +15,15 @@ MAY_IMPORT = frozenset(
         "alembic",
         "sqlalchemy",
         "kms_schema.sql",
+        "kms_schema.sql.checked_triggers",
         "kms_schema.sql.columns",
-        "kms_schema.sql.replacement",
         "kms_schema.sql.data_loss",
+        "kms_schema.sql.declarations",
+        "kms_schema.sql.host_indexes",
+        "kms_schema.sql.indexes",
+        "kms_schema.sql.objects",
         "kms_schema.sql.operations",
+        "kms_schema.sql.replacement",
         "kms_schema.sql.violations",
     }
 )
@@ -36,9 +41,13 @@ def sql_folder() -> Path:
 
 
 def sql_files() -> dict[str, Path]:
-    """Return each SQL file by its name below the folder, such as `sqlite/key_masters/key_masters_v01.sql`."""
+    """Return each versioned SQL file by its name below the folder, such as `sqlite/key_masters/key_masters_v01.sql`.
+
+    Left out are the `statements`, which the operations run and which may change.
+    """
     folder = sql_folder()
-    return {file.relative_to(folder).as_posix(): file for file in sorted(folder.rglob("*.sql"))}
+    found = sorted(file for part in ("both", "postgresql", "sqlite") for file in (folder / part).rglob("*.sql"))
+    return {file.relative_to(folder).as_posix(): file for file in found}
 
 
 def imported_modules(source: Path) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """What stands against an upgrade of a SQLite file, and what it would hold up: the file as a whole."""
 
 import os
-import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -17,9 +16,6 @@ OLDEST = (3, 35, 0)
 BYTES_PER_SECOND = 50 * 2**20
 """What an upgrade writes and reads, for an estimate that tells moments from minutes."""
 
-_INDEX = re.compile(r"CREATE (?:UNIQUE )?INDEX (?:IF NOT EXISTS )?\w+ ON (?P<table>\w+)")
-_CREATED = re.compile(r"CREATE (?:TABLE|VIEW|TRIGGER) (?P<name>\w+)", re.MULTILINE)
-_DROPPED = re.compile(r"DROP (?:TABLE|VIEW|TRIGGER) (?P<name>\w+)")
 _INDEX_SHARE = 0.25
 """An index of a few columns, as a share of its table."""
 
@@ -43,16 +39,16 @@ def _wanted(plan: Plan) -> set[str]:
     """Return the names that nothing may have yet: of what is made, and not put in the place of what was dropped."""
     wanted: set[str] = set()
     dropped: set[str] = set()
-    for statement in plan.statements:
-        dropped |= {match["name"] for match in _DROPPED.finditer(statement)}
-        wanted |= {match["name"] for match in _CREATED.finditer(statement)} - dropped
+    for each in plan.declarations:
+        dropped.update(each.drops)
+        wanted |= set(each.creates) - dropped
     return wanted
 
 
 def held(connection: sa.Connection, plan: Plan, file: Path) -> Iterator[Held]:
     """Yield what holds up whom: one transaction for the whole upgrade, with the file's write lock."""
     size = _bytes(connection)
-    indexes = sum(bool(_INDEX.match(statement)) for statement in plan.statements)
+    indexes = sum(each.index is not None for each in plan.declarations)
     if plan.revisions and size:
         work = Work(
             lock="the file's write lock",
@@ -72,7 +68,7 @@ def disk(connection: sa.Connection, plan: Plan, file: Path) -> Disk:
 
 def _needed(connection: sa.Connection, plan: Plan) -> int:
     tables = {name for (name,) in connection.execute(sa.text("SELECT name FROM sqlite_master WHERE type = 'table'"))}
-    indexed = [match["table"] for statement in plan.statements if (match := _INDEX.match(statement))]
+    indexed = [each.index.table for each in plan.declarations if each.index is not None]
     # SQLite counts no bytes of a table by itself (dbstat is rarely built in): the file is as good as its largest.
     return int(sum(_bytes(connection) * _INDEX_SHARE for table in indexed if table in tables))
 

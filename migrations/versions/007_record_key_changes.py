@@ -5,10 +5,8 @@ writes nothing. Downgrading stops the writing, and leaves what has been written.
 entries of these types come with the change is the guard's that 004 makes.
 """
 
-from alembic import op
-
-from kms_schema.sql import create_statements, drop_statements
-from kms_schema.sql.operations import lock, schema
+from kms_schema.sql.objects import create_objects, create_triggers, drop_objects
+from kms_schema.sql.operations import engine_name, lock
 
 revision = "007_record_key_changes"
 down_revision = "006_prove_audit_trail"
@@ -50,16 +48,13 @@ TRIGGERS = (
 
 
 def upgrade() -> None:
-    dialect = op.get_context().dialect.name
-    for statement in create_statements(dialect, BEFORE[dialect], schema()):
-        op.execute(statement)
+    create_objects(BEFORE)
     lock(TABLES, "SHARE ROW EXCLUSIVE")
-    for statement in create_statements(dialect, (*TRUNCATES[dialect], *TRIGGERS), schema()):
-        op.execute(statement)
+    create_triggers(TRUNCATES)
+    create_triggers(TRIGGERS)
 
 
 def downgrade() -> None:
-    dialect = op.get_context().dialect.name
     lock(TABLES, "ACCESS EXCLUSIVE")
-    for statement in drop_statements(dialect, (*BEFORE[dialect], *TRUNCATES[dialect], *TRIGGERS), schema()):
-        op.execute(statement)
+    engine = engine_name()
+    drop_objects((*BEFORE[engine], *TRUNCATES[engine], *TRIGGERS))

@@ -88,7 +88,12 @@ def test_our_history_is_in_order_and_every_check_is_printed(tmp_path: Path) -> N
         ),
         (lambda copy: edit(copy, HEAD_FILE, f'"{chain()[-1]}"', '"999_other"'), "not the beginning of the file"),
         (
-            lambda copy: edit(copy, "versions/003*", "import logging", "import logging\nimport kms_schema.models"),
+            lambda copy: edit(
+                copy,
+                "versions/003*",
+                "from kms_schema.sql.indexes",
+                "import kms_schema.models\nfrom kms_schema.sql.indexes",
+            ),
             "imports kms_schema.models",
         ),
         (lambda copy: edit(copy, "versions/004*", '"""Create', '"""Make'), "has changed"),

@@ -16,10 +16,15 @@ SCRIPTS = sorted((REPOSITORY / "scripts").glob("*.py"))
 
 FROZEN = {
     "kms_schema.sql",
+    "kms_schema.sql.checked_triggers",
     "kms_schema.sql.columns",
-    "kms_schema.sql.replacement",
     "kms_schema.sql.data_loss",
+    "kms_schema.sql.declarations",
+    "kms_schema.sql.host_indexes",
+    "kms_schema.sql.indexes",
+    "kms_schema.sql.objects",
     "kms_schema.sql.operations",
+    "kms_schema.sql.replacement",
     "kms_schema.sql.violations",
 }
 """What revisions use of the package: what it makes never changes."""

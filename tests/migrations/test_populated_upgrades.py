@@ -13,7 +13,7 @@ import pytest
 from alembic.util import CommandError
 
 from kms_schema.preflight import preflight
-from kms_schema.sql.violations import LISTED, find_violations, offline_guards
+from kms_schema.sql.violations import LISTED, find_violations, script_checks
 from tests.migrations.test_offline_sql import ScriptFailedError, run
 from tests.support.catalog import catalog, differences
 from tests.support.concurrency.statements import kek, master, reparenting
@@ -171,8 +171,8 @@ def test_the_script_refuses_as_well_and_leaves_nothing_behind(unguarded: Databas
 
 def run_guards(connection: Connection, printed: list[tuple[str, ...]]) -> None:
     dialect = dialect_of(connection)
-    for guard in offline_guards(dialect, REVISION, revision().VIOLATIONS[dialect]):
-        ran = execute(connection, str(guard))
+    for guard in script_checks(dialect, REVISION, revision().VIOLATIONS[dialect]):
+        ran = execute(connection, guard)
         printed += ran.fetchall() if ran.description else []
 
 

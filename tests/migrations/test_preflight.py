@@ -11,15 +11,17 @@ from pathlib import Path
 import psycopg
 import pytest
 import sqlalchemy as sa
+from alembic import op
 
 from kms_schema.migrate import program
 from kms_schema.migrate.faults import CannotMigrateError, MigrationError, MigrationUsageError
 from kms_schema.migrate.lock import one_upgrade_at_a_time
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.preflight import Preflight, postgresql, preflight, sqlite
-from kms_schema.preflight.locks import UnknownStatementError, locks_of
+from kms_schema.preflight.plan import UndeclaredStatementError
 from kms_schema.preflight.report import WIDTH, as_text
 from kms_schema.preflight.verdict import Disk
+from kms_schema.sql import objects
 from tests.support.catalog import catalog, differences
 from tests.support.engines import Database
 from tests.support.engines.pgbouncer import pgbouncer
@@ -161,9 +163,12 @@ def test_what_is_in_use_is_told_with_its_locks(empty_database: Database) -> None
     assert any(note.startswith("whoever waits a moment waits at most 0.1 s at a time") for note in verdict.notes)
 
 
-def test_a_statement_whose_locks_are_not_known_is_no_statement_of_ours() -> None:
-    with pytest.raises(UnknownStatementError, match="VACUUM"):
-        list(locks_of("VACUUM FULL key_audit_logs"))
+def test_a_statement_without_a_declaration_is_refused(
+    empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects, "execute", lambda statement, _declaration: op.execute(statement))
+    with pytest.raises(UndeclaredStatementError, match="a revision does not declare what this does: "):
+        preflight(empty_database.url)
 
 
 @pytest.mark.only_on("postgresql")
@@ -178,7 +183,7 @@ def test_an_index_that_was_left_invalid_is_told(database: Database) -> None:
     verdict = preflight(database.url)
     assert verdict.go
     assert (
-        "public.idx_key_audit_logs_timestamp was left INVALID by an interrupted build: it will be built anew"
+        "public.idx_key_audit_logs_timestamp was left INVALID by an interrupted build: it will be built again"
         in verdict.notes
     )
 
