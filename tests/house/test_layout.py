@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kms_schema.migration_checks.sources import imported_modules
 from tests.support.engines.programs import REPOSITORY
+from tools.migration_checks.sources import imported_modules
 
 PACKAGE = REPOSITORY / "kms_schema"
 REVISIONS = sorted((REPOSITORY / "migrations" / "versions").glob("*.py"))

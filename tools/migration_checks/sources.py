@@ -8,7 +8,7 @@ from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
-from kms_schema.migration_checks.result import Result
+from tools.migration_checks.result import Result
 
 MAY_IMPORT = frozenset(
     {

@@ -11,7 +11,7 @@ from types import ModuleType
 from alembic import command
 from alembic.config import Config
 
-from kms_schema.migration_checks.result import Result
+from tools.migration_checks.result import Result
 
 SQLITE_URL = "sqlite://"
 POSTGRESQL_URL = "postgresql://localhost/none"  # nobody connects to it

@@ -7,8 +7,8 @@ from pathlib import Path
 from alembic.script import ScriptDirectory
 
 from kms_schema._version import __version__
-from kms_schema.migration_checks.result import Result
-from kms_schema.migration_checks.sources import revision_files, sql_files
+from tools.migration_checks.result import Result
+from tools.migration_checks.sources import revision_files, sql_files
 
 FILE_NAME = "checksums.json"
 """In the folder `migrations`: a SHA-256 for each revision and each SQL file."""
