@@ -139,8 +139,7 @@ def _begin_on_foreign_engine(connection: sa.Connection) -> None:
     The driver of an engine that is not from `kms_schema.engine` begins at the first INSERT, and runs all DDL
     before that outside of any transaction.
     """
-    driver_connection = connection.connection.driver_connection
-    assert driver_connection is not None  # noqa: S101
+    driver_connection: Any = connection.connection.driver_connection
     if not driver_connection.in_transaction:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 

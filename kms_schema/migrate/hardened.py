@@ -8,10 +8,9 @@ from alembic.runtime.migration import MigrationStep, RevisionStep
 from kms_schema.hardening.definition import event_triggers
 from kms_schema.migrate.faults import MigrationError
 from kms_schema.snapshots import chain
+from kms_schema.sql import query_beside
 
-_ACTIVE = sa.text(
-    "SELECT EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtname = ANY (:names) AND evtenabled <> 'D')"
-)
+_ACTIVE = sa.text(query_beside(__file__, "active_event_triggers"))
 
 
 def is_hardened(connection: sa.Connection, schema: str) -> bool:

@@ -14,18 +14,13 @@ from kms_schema.lock_keys import LOCK_KEY
 from kms_schema.migrate.faults import UpgradeLockError
 from kms_schema.migrate.proxy import refuse_shared_processes
 from kms_schema.migrate.session import PostgresqlSession
+from kms_schema.sql import fill, query_beside
 
 POLL_SECONDS = 0.2
 ADVICE = "wait for it to end, or allow more with -x lock-wait=SECONDS"
 
-HOLDER = f"""
-    SELECT held.pid, client.usename, client.application_name, host(client.client_addr),
-           to_char(client.backend_start, 'YYYY-MM-DD HH24:MI:SS TZ')
-    FROM pg_locks AS held LEFT JOIN pg_stat_activity AS client ON client.pid = held.pid
-    WHERE held.locktype = 'advisory' AND held.granted AND held.objsubid = 1
-      AND held.classid = {LOCK_KEY >> 32} AND held.objid = {LOCK_KEY & 0xFFFF_FFFF}
-      AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""  # noqa: S608  (the numbers are ours)
+HOLDER = fill(query_beside(__file__, "upgrade_lock_holder"), classid=LOCK_KEY >> 32, objid=LOCK_KEY & 0xFFFF_FFFF)
+"""The query for the session that holds the advisory lock."""
 
 log = logging.getLogger("alembic.runtime.migration")
 

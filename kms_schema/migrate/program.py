@@ -74,11 +74,10 @@ def sql(url: str, revisions: str, *, down: bool = False, options: MigrationOptio
         raise MigrationUsageError(f"{revisions}: a script that goes down needs both ends, such as head:{revisions}")
     if not down:
         _refuse_downwards(revisions)
-    configuration = _configuration(url, options)
+    script = StringIO()
+    configuration = _configuration(url, options, script)
     _run(command.downgrade if down else command.upgrade, configuration, revisions, sql=True)
-    output = configuration.output_buffer
-    assert isinstance(output, StringIO)  # noqa: S101
-    return output.getvalue()
+    return script.getvalue()
 
 
 def history() -> list[Revision]:
@@ -105,13 +104,12 @@ def _refuse_downwards(revisions: str) -> None:
 
 
 def _described(script: Script) -> Revision:
-    below = script.down_revision
-    assert below is None or isinstance(below, str)  # noqa: S101  (the history is one line)
-    return Revision(script.revision, below, script.doc)
+    below = script.down_revision  # one or none: the history is one line
+    return Revision(script.revision, None if below is None else str(below), script.doc)
 
 
-def _configuration(url: str, options: MigrationOptions) -> Config:
-    output = StringIO()
+def _configuration(url: str, options: MigrationOptions, script: StringIO | None = None) -> Config:
+    output = script or StringIO()
     given = Namespace(x=[f"url={url}", *options.x_arguments()])
     configuration = Config(stdout=output, output_buffer=output, cmd_opts=given)
     configuration.set_main_option("script_location", migrations_folder().replace("%", "%%"))

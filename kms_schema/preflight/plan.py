@@ -106,7 +106,7 @@ def plan_upgrade(connection: sa.Connection, target: str, options: MigrationOptio
     return Plan(
         current=heads[0] if heads else None,
         target=reached.revision,
-        revisions=tuple(_planned(each, context) for each in pending),
+        revisions=tuple(_planned(each, context, connection) for each in pending),
     )
 
 
@@ -121,20 +121,19 @@ def _pending(script: ScriptDirectory, target: str, heads: Sequence[str]) -> list
     return upwards[::-1]
 
 
-def _planned(script: Script, context: MigrationContext) -> PlannedRevision:
+def _planned(script: Script, context: MigrationContext, connection: sa.Connection) -> PlannedRevision:
     with _recorded(context) as planned, Operations.context(context):
-        objection = _objection(script, context)
+        objection = _objection(script, connection)
         script.module.upgrade()
     return PlannedRevision(script.revision, script.doc, tuple(planned), objection)
 
 
-def _objection(script: Script, context: MigrationContext) -> str | None:
+def _objection(script: Script, connection: sa.Connection) -> str | None:
     object_first = getattr(script.module, "before_upgrade", None)
     if object_first is None:
         return None
-    assert context.connection is not None  # noqa: S101
     try:
-        with context.connection.begin_nested():  # a query that this role may not run spoils no more than itself
+        with connection.begin_nested():  # a query that this role may not run spoils no more than itself
             object_first()
     except CommandError as refusal:
         return str(refusal)

@@ -13,7 +13,7 @@ from kms_schema.migrate.options import MigrationOptions
 from kms_schema.preflight.locks import BLOCKING, WAITING, strongest
 from kms_schema.preflight.plan import Plan
 from kms_schema.preflight.verdict import Disk, Held, Work
-from kms_schema.sql import fill
+from kms_schema.sql import fill, query_beside
 from kms_schema.sql.declarations import IndexBuild, Lock
 from kms_schema.sql.operations import HASTY_MS, LOCK_ATTEMPTS
 
@@ -31,17 +31,13 @@ _INDEX_ENTRY_BYTES = 16
 _FILL = 1.2
 
 
-def _text(name: str) -> str:
-    return (Path(__file__).parent / "queries" / f"{name}.sql").read_text(encoding="utf-8").rstrip()
-
-
-_SIZES = sa.text(_text("relation_sizes"))
-_EXISTING = sa.text(_text("existing_names"))
-_SERVER = sa.text(_text("server"))
-_VERSION_TABLE = sa.text(_text("version_table_privileges"))
-_TRANSACTIONS = sa.text(_text("old_transactions"))
-_COLUMNS = sa.text(_text("table_columns"))
-_EXPLAIN_INDEX = _text("explain_index")
+_SIZES = sa.text(query_beside(__file__, "relation_sizes"))
+_EXISTING = sa.text(query_beside(__file__, "existing_names"))
+_SERVER = sa.text(query_beside(__file__, "server"))
+_VERSION_TABLE = sa.text(query_beside(__file__, "version_table_privileges"))
+_TRANSACTIONS = sa.text(query_beside(__file__, "old_transactions"))
+_COLUMNS = sa.text(query_beside(__file__, "table_columns"))
+_EXPLAIN_INDEX = query_beside(__file__, "explain_index")
 
 
 def problems(connection: sa.Connection, plan: Plan, options: MigrationOptions) -> Iterator[str]:

@@ -10,12 +10,15 @@ import sqlalchemy as sa
 
 from kms_schema.preflight.plan import Plan
 from kms_schema.preflight.verdict import Disk, Held, Work
+from kms_schema.sql import query_beside
 
 OLDEST = (3, 35, 0)
 
 BYTES_PER_SECOND = 50 * 2**20
 """What an upgrade writes and reads, for an estimate that tells moments from minutes."""
 
+_NAMES = sa.text(query_beside(__file__, "sqlite_names"))
+_TABLES = sa.text(query_beside(__file__, "sqlite_tables"))
 _INDEX_SHARE = 0.25
 """An index of a few columns, as a share of its table."""
 
@@ -30,7 +33,7 @@ def problems(connection: sa.Connection, plan: Plan, file: Path) -> Iterator[str]
     if not file.absolute().parent.is_dir():
         yield f"there is no folder {file.absolute().parent}: make it first"
     wanted = _wanted(plan)
-    for (name,) in connection.execute(sa.text("SELECT name FROM sqlite_master")):
+    for (name,) in connection.execute(_NAMES):
         if name in wanted:
             yield f"{name} already exists, and is not from these migrations: rename it, or take another file"
 
@@ -67,7 +70,7 @@ def disk(connection: sa.Connection, plan: Plan, file: Path) -> Disk:
 
 
 def _needed(connection: sa.Connection, plan: Plan) -> int:
-    tables = {name for (name,) in connection.execute(sa.text("SELECT name FROM sqlite_master WHERE type = 'table'"))}
+    tables = {name for (name,) in connection.execute(_TABLES)}
     indexed = [each.index.table for each in plan.declarations if each.index is not None]
     # SQLite counts no bytes of a table by itself (dbstat is rarely built in): the file is as good as its largest.
     return int(sum(_bytes(connection) * _INDEX_SHARE for table in indexed if table in tables))

@@ -139,6 +139,14 @@ def statement(name: str, /, **values: str | int) -> str:
     return fill(_template(name), **values)
 
 
+def query_beside(module_file: str, name: str) -> str:
+    """Return the text of `queries/NAME.sql` in the folder of a module, which gives its `__file__`.
+
+    Raises `FileNotFoundError`.
+    """
+    return (Path(module_file).parent / "queries" / f"{name}.sql").read_text(encoding="utf-8").rstrip()
+
+
 def fill(template: str, /, **values: str | int) -> str:
     """Return a template with a value for each `{placeholder}` in it; raise `KeyError` if one is missing."""
     return _PLACEHOLDER.sub(lambda match: str(values[match[1]]), template)

@@ -63,5 +63,5 @@ class DataLoss:
         execute(f"-- run with sqlite3 -bail: {self._advice}", NOTHING)
         checked = f"{self.unit} INTEGER CONSTRAINT {name} CHECK ({self.unit} = 0)"
         execute(f"CREATE TEMP TABLE would_be_lost ({checked})", NOTHING)
-        execute(f"INSERT INTO temp.would_be_lost {count}", reading)
+        execute(statement("count_into_would_be_lost", count=count), reading)
         execute("DROP TABLE temp.would_be_lost", NOTHING)
