@@ -9,7 +9,7 @@ from alembic import context
 from kms_schema.database_url import ENVIRONMENT_VARIABLE, DatabaseUrlError, redact, resolve_database_url
 from kms_schema.engine import create_engine
 from kms_schema.migrate.environment import migrate, write_sql
-from kms_schema.migrate.faults import MigrationUsageError, explained
+from kms_schema.migrate.faults import MigrationUsageError, described
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.models import Base
 from kms_schema.models.autogenerate import include_own
@@ -55,10 +55,10 @@ def run_on_own_engine() -> None:
         with engine.connect() as connection:
             run_on(connection)
     except (sa.exc.DBAPIError, sa.exc.PendingRollbackError) as error:
-        explanation = explained(error, redact(url))
-        if explanation is None:
+        description = described(error, redact(url))
+        if description is None:
             raise
-        raise explanation from None
+        raise description from None
 
 
 def run_on(connection: sa.Connection) -> None:

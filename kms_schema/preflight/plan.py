@@ -17,7 +17,7 @@ from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RangeNotAncestorError, RevisionError
 from alembic.util import CommandError
 
-from kms_schema.migrate.environment import refuse_strangers
+from kms_schema.migrate.environment import refuse_unknown_revisions
 from kms_schema.migrate.faults import MigrationUsageError
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.migrate.program import migrations_folder
@@ -100,7 +100,7 @@ def plan_upgrade(connection: sa.Connection, target: str, options: MigrationOptio
     settings = options.for_context(connection.dialect.name) | {PLANNING_OPTION: True, "kms_concurrently": True}
     context = MigrationContext.configure(connection=connection, opts=settings)
     heads = context.get_current_heads()
-    refuse_strangers(heads, script, options.version_table)
+    refuse_unknown_revisions(heads, script, options.version_table)
     pending = _pending(script, target, heads)
     reached = script.get_revision(target)
     return Plan(

@@ -1,4 +1,4 @@
-"""What stands against an upgrade on PostgreSQL, and what it would hold up: the catalog and statistics, read only."""
+"""Conditions of an upgrade on PostgreSQL, read from the catalog: problems, waiting clients, and disk space."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from kms_schema.migrate.hardened import advice, is_hardened
+from kms_schema.migrate.hardened import hardened_hint, is_hardened
 from kms_schema.migrate.lock import HOLDER
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.preflight.locks import BLOCKING, WAITING, strongest
@@ -15,17 +15,17 @@ from kms_schema.preflight.plan import Plan
 from kms_schema.preflight.verdict import Disk, Held, Work
 from kms_schema.sql import fill, query_beside
 from kms_schema.sql.declarations import IndexBuild, Lock
-from kms_schema.sql.operations import HASTY_MS, LOCK_ATTEMPTS
+from kms_schema.sql.operations import LOCK_ATTEMPTS, SHORT_LOCK_TIMEOUT_MS
 
 OLDEST, NEWEST = 13, 18
 """Major versions that this package is tested on."""
 
 LONG_SECONDS = 5
-"""How old a transaction is that is worth a word."""
+"""The age, in seconds, from which an open transaction is reported."""
 
 BYTES_PER_SECOND = 100 * 2**20
 ROWS_PER_SECOND = 500_000
-"""What an ordinary server reads, and sorts into an index: for estimates, to tell moments from minutes."""
+"""Rough throughput of a server that reads a table and sorts rows into an index, for estimates of the duration."""
 
 _INDEX_ENTRY_BYTES = 16
 _FILL = 1.2
@@ -41,7 +41,10 @@ _EXPLAIN_INDEX = query_beside(__file__, "explain_index")
 
 
 def problems(connection: sa.Connection, plan: Plan, options: MigrationOptions) -> Iterator[str]:
-    """Yield what would stop the upgrade, each with what to do."""
+    """Yield each condition that would stop the upgrade, with what to do.
+
+    `connection` has a read-only transaction; `plan` and `options` are those of the upgrade.
+    """
     server = connection.execute(_SERVER, {"schema": options.schema}).one()
     if server.major < OLDEST:
         yield f"PostgreSQL {server.version} is too old: upgrade the server to {OLDEST} or later"
@@ -54,7 +57,7 @@ def problems(connection: sa.Connection, plan: Plan, options: MigrationOptions) -
             "or migrate as its owner"
         )
     if plan.revisions and is_hardened(connection, options.schema):
-        yield advice(options.schema)
+        yield hardened_hint(options.schema)
     if not server.may_program:
         yield f"role {server.role} may not use plpgsql: GRANT USAGE ON LANGUAGE plpgsql TO {server.role}"
     table = f"{options.schema}.{options.version_table}"
@@ -70,12 +73,12 @@ def problems(connection: sa.Connection, plan: Plan, options: MigrationOptions) -
 
 
 def notes(connection: sa.Connection, plan: Plan, options: MigrationOptions) -> Iterator[str]:
-    """Yield what is worth knowing before the upgrade."""
+    """Yield conditions that do not stop the upgrade; the arguments are those of `problems`."""
     server = connection.execute(_SERVER, {"schema": options.schema}).one()
     if server.major > NEWEST:
         yield f"PostgreSQL {server.version} is newer than this package was tested on (up to {NEWEST})"
     if not server.schema_exists:
-        yield f"schema {options.schema} is not there: it will be made"
+        yield f"schema {options.schema} does not exist: the upgrade creates it"
     if any(each.waits_for_transactions for each in plan.declarations):
         for transaction in connection.execute(_TRANSACTIONS, {"seconds": LONG_SECONDS}):
             yield (
@@ -85,9 +88,9 @@ def notes(connection: sa.Connection, plan: Plan, options: MigrationOptions) -> I
     existing = _existing(connection, plan)
     if any(lock.relation in existing and not lock.long and lock.mode in BLOCKING for lock in plan.locks):
         yield (
-            f"whoever waits a moment waits at most {HASTY_MS / 1000:g} s at a time; where a lock is not to be had "
-            f"so for long, at most {options.lock_timeout_ms / 1000:g} s, and as long as deadlock_timeout more; then "
-            f"everybody gets through, {LOCK_ATTEMPTS} times"
+            f"clients wait for a short lock at most {SHORT_LOCK_TIMEOUT_MS / 1000:g} s at a time; if a lock cannot be "
+            f"granted that way, at most {options.lock_timeout_ms / 1000:g} s and deadlock_timeout, up to "
+            f"{LOCK_ATTEMPTS} times, and all of them continue in between"
         )
     for each in plan.declarations:
         if each.rebuilds:
@@ -95,19 +98,22 @@ def notes(connection: sa.Connection, plan: Plan, options: MigrationOptions) -> I
 
 
 def held(connection: sa.Connection, plan: Plan) -> Iterator[Held]:
-    """Yield what each revision does to each relation that is there already, with the locks it takes."""
+    """Yield what each revision does to each relation that exists already, with the locks it takes.
+
+    The estimates are from the server's statistics.
+    """
     existing = _existing(connection, plan)
     for revision in plan.revisions:
         locks = [lock for lock in revision.locks if lock.relation in existing]
         for relation, on_it in groupby(sorted(locks, key=lambda lock: lock.relation), key=lambda lock: lock.relation):
             size = existing[relation]
             works = tuple(_works(list(on_it), 2 * size.bytes / BYTES_PER_SECOND + (size.rows or 0) / ROWS_PER_SECOND))
-            if works:  # a view that reads it holds up nobody
+            if works:  # nobody waits for a view that reads it
                 yield Held(revision.revision, relation, size.rows, size.bytes, works)
 
 
 def _works(locks: list[Lock], seconds_each: float) -> Iterator[Work]:
-    """Yield what takes its time, which comes first, and then what takes a moment."""
+    """Yield the long work, which comes first, and then the short."""
     long = [lock for lock in locks if lock.long]
     if long:
         # The views are filled one after the other, like the indexes.
@@ -122,7 +128,7 @@ def _works(locks: list[Lock], seconds_each: float) -> Iterator[Work]:
 
 
 def disk(connection: sa.Connection, plan: Plan) -> Disk:
-    """Return the room that new indexes take by the planner's estimate, and what is free if the server is here."""
+    """Return the bytes that new indexes take by the planner's estimate, and the free space if the server is local."""
     existing = _existing(connection, plan)
     added: dict[str, str] = {}
     needed = 0
@@ -135,7 +141,7 @@ def disk(connection: sa.Connection, plan: Plan) -> Disk:
 
 
 def _index_bytes(connection: sa.Connection, index: IndexBuild, added: Mapping[str, str]) -> int:
-    """Return what an index takes; of a column that the plan has `added` only the type is known."""
+    """Return the size of an index in bytes; of a column that the plan has `added` only the type is known."""
     present = set(connection.scalars(_COLUMNS, {"table": index.table}))
     query = fill(
         _EXPLAIN_INDEX,
@@ -149,11 +155,11 @@ def _index_bytes(connection: sa.Connection, index: IndexBuild, added: Mapping[st
 
 
 def _free_bytes(data_directory: str | None) -> int | None:
-    """Return what is free where the server keeps its data, if that is on this machine and may be seen."""
+    """Return the free bytes of the server's data directory, if it is on this machine and readable."""
     if not data_directory:
-        return None  # only a member of pg_read_all_settings may know
+        return None  # only members of pg_read_all_settings can read it
     try:
-        # A folder of that name may be another server's; without its own files it is certainly none.
+        # Without this file the directory of that name is not that server's.
         return shutil.disk_usage(data_directory).free if (Path(data_directory) / "PG_VERSION").exists() else None
     except OSError:
         return None

@@ -1,4 +1,4 @@
-"""What stands against an upgrade of a SQLite file, and what it would hold up: the file as a whole."""
+"""Conditions of an upgrade of a SQLite file: problems, waiting writers, and disk space."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ from kms_schema.sql import query_beside
 OLDEST = (3, 35, 0)
 
 BYTES_PER_SECOND = 50 * 2**20
-"""What an upgrade writes and reads, for an estimate that tells moments from minutes."""
+"""Rough throughput of an upgrade, for an estimate of its duration."""
 
 _NAMES = sa.text(query_beside(__file__, "sqlite_names"))
 _TABLES = sa.text(query_beside(__file__, "sqlite_tables"))
@@ -24,14 +24,14 @@ _INDEX_SHARE = 0.25
 
 
 def problems(connection: sa.Connection, plan: Plan, file: Path) -> Iterator[str]:
-    """Yield what would stop the upgrade, each with what to do."""
+    """Yield each condition that would stop the upgrade of `file` by `plan`, with what to do."""
     if sqlite3.sqlite_version_info < OLDEST:
         yield f"SQLite {sqlite3.sqlite_version} is too old: use a Python with 3.35 or later"
     for path in (file, file.absolute().parent):
         if path.exists() and not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
             yield f"{path} cannot be written: make the file and its folder writable, or take another file"
     if not file.absolute().parent.is_dir():
-        yield f"there is no folder {file.absolute().parent}: make it first"
+        yield f"there is no folder {file.absolute().parent}: create it first"
     wanted = _wanted(plan)
     for (name,) in connection.execute(_NAMES):
         if name in wanted:
@@ -39,7 +39,7 @@ def problems(connection: sa.Connection, plan: Plan, file: Path) -> Iterator[str]
 
 
 def _wanted(plan: Plan) -> set[str]:
-    """Return the names that nothing may have yet: of what is made, and not put in the place of what was dropped."""
+    """Return the names that must not exist yet: of objects that are created, but for those that were dropped before."""
     wanted: set[str] = set()
     dropped: set[str] = set()
     for each in plan.declarations:
@@ -49,7 +49,7 @@ def _wanted(plan: Plan) -> set[str]:
 
 
 def held(connection: sa.Connection, plan: Plan, file: Path) -> Iterator[Held]:
-    """Yield what holds up whom: one transaction for the whole upgrade, with the file's write lock."""
+    """Yield the one lock: the whole upgrade is one transaction with the file's write lock."""
     size = _bytes(connection)
     indexes = sum(each.index is not None for each in plan.declarations)
     if plan.revisions and size:
@@ -63,7 +63,7 @@ def held(connection: sa.Connection, plan: Plan, file: Path) -> Iterator[Held]:
 
 
 def disk(connection: sa.Connection, plan: Plan, file: Path) -> Disk:
-    """Return the room that the new indexes take, in the file and in its write-ahead log, and what is free."""
+    """Return the bytes that new indexes take, in the file and in its write-ahead log, and the free space."""
     folder = file.absolute().parent
     free = shutil.disk_usage(folder).free if folder.is_dir() else None
     return Disk(2 * _needed(connection, plan), free)
@@ -72,7 +72,7 @@ def disk(connection: sa.Connection, plan: Plan, file: Path) -> Disk:
 def _needed(connection: sa.Connection, plan: Plan) -> int:
     tables = {name for (name,) in connection.execute(_TABLES)}
     indexed = [each.index.table for each in plan.declarations if each.index is not None]
-    # SQLite counts no bytes of a table by itself (dbstat is rarely built in): the file is as good as its largest.
+    # SQLite counts no bytes of a table (dbstat is rarely built in): the estimate takes the whole file for each.
     return int(sum(_bytes(connection) * _INDEX_SHARE for table in indexed if table in tables))
 
 

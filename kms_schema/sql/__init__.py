@@ -1,9 +1,9 @@
 """The SQL of the schema: tables, functions, triggers and views as files, one statement each, per engine.
 
 A file is called `NAME_vNN.sql` (`NAME_trigger_vNN.sql` for a trigger, which may share its name with a function), and
-stands in the folder of its engine, in that of its table or subject. Its name is unique in its engine.
+is in the folder of its engine, in that of its table or subject. Its name is unique in its engine.
 Revisions name files with their version, so that what they did never changes; a new version of an object is a new
-file. On PostgreSQL the placeholder `{schema}` stands for the schema that everything lives in; SQLite keeps a
+file. On PostgreSQL the placeholder `{schema}` is the schema of all objects; SQLite keeps a
 statement's text as it is, and has none. A file in `both` holds for both engines.
 
 The folder `statements` has the SQL that the operations run with names of their own. These files have no version: what
@@ -31,20 +31,20 @@ _ON_TABLE = re.compile(
 
 @dataclass(frozen=True)
 class SqlFile:
-    """One CREATE statement of one engine, and what takes it back."""
+    """One CREATE statement of one engine, and the statement that drops the object."""
 
     dialect: str
     text: str
 
     def create(self, schema: str = "public") -> list[str]:
-        """Return the statements that make the object, `schema` filled in (an identifier, unquoted)."""
+        """Return the statements that create the object, `schema` filled in (an identifier, unquoted)."""
         statements = [self.text]
         if self.kind == "TRIGGER" and self.dialect == "postgresql":
-            # Also under session_replication_role = replica, which is otherwise a way round every guard.
+            # Also with session_replication_role = replica, which otherwise bypasses every trigger.
             statements.append(f"ALTER TABLE {self._on} ENABLE ALWAYS TRIGGER {self.name}")
         if self.kind == "FUNCTION" and ("RETURNS trigger" in self.text or "SECURITY DEFINER" in self.text):
-            # Whoever may execute a trigger function may put it on a table of their own and choose NEW: with the
-            # owner's rights. Firing a trigger asks for no right, so nobody needs this one.
+            # A role with EXECUTE on a trigger function can create a trigger with it on its own table and choose NEW; a
+            # SECURITY DEFINER function then runs with the owner's privileges. Firing a trigger needs no privilege.
             statements.append(f"REVOKE ALL ON FUNCTION {self.name}() FROM PUBLIC")
         return [_in_schema(statement, schema) for statement in statements]
 

@@ -30,7 +30,7 @@ from kms_schema.sql.operations import (
     schema,
     writes_script,
 )
-from kms_schema.sql.violations import TABLES, BrokenRule, find_violations, refusal, script_checks
+from kms_schema.sql.violations import TABLES, ViolatedRule, find_violations, refusal, script_checks
 
 STAY = "Until then the triggers stay"
 
@@ -61,9 +61,9 @@ class CheckedTriggers:
             return  # `upgrade` writes the checks: the tables are new, so what a script does before changes no row
         if self._is_committed() and not only_planned():
             return  # `upgrade` checks again
-        broken = self._broken()
-        if broken:
-            raise CommandError(refusal(self.revision, broken))
+        violated = self._violated()
+        if violated:
+            raise CommandError(refusal(self.revision, violated))
 
     def upgrade(self, create: Callable[[], None], drop: Callable[[], None]) -> None:
         """Check the rows, make everything with `create`, commit, and check the rows again.
@@ -98,7 +98,7 @@ class CheckedTriggers:
             for each in script_checks(engine_name(), self.revision, self.violations[engine_name()], schema()):
                 execute(each, NOTHING)
 
-    def _broken(self) -> list[BrokenRule]:
+    def _violated(self) -> list[ViolatedRule]:
         with declaring(Declaration(locks("ACCESS SHARE", TABLES, "checking its rows", long=True))):
             return find_violations(op.get_bind(), self.violations[engine_name()], schema())
 
@@ -123,13 +123,13 @@ class CheckedTriggers:
             isolation = op.get_bind().scalar(sa.text("SHOW transaction_isolation"))
             if isolation != "read committed":
                 log.warning(
-                    "rows written during the upgrade cannot be seen in a %s transaction: they may break rules",
+                    "rows written during the upgrade cannot be seen in a %s transaction: they may violate rules",
                     isolation,
                 )
-        broken = self._broken()
-        if not broken:
+        violated = self._violated()
+        if not violated:
             return
-        message = refusal(self.revision, broken, "written while it was under way")
+        message = refusal(self.revision, violated, "written during the upgrade")
         if interrupted:
             raise CommandError(f"{message}\n{STAY}: they were there before this upgrade.")
         if committed:
@@ -138,5 +138,5 @@ class CheckedTriggers:
                 commit()
             except sa.exc.DBAPIError as error:
                 why = " ".join(str(error.orig).split())
-                raise CommandError(f"{message}\n{STAY}, since they could not be taken back: {why}") from error
+                raise CommandError(f"{message}\n{STAY}, since they could not be dropped: {why}") from error
         raise CommandError(message)

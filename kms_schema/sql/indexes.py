@@ -77,7 +77,7 @@ def drop_indexes(indexes: Sequence[Index], *, if_exists: bool = False) -> None:
         _drop(index.name, index.table, "IF EXISTS " if if_exists else "")
 
 
-def exchange_index(name: str, table: str) -> None:
+def replace_index(name: str, table: str) -> None:
     """Replace an index of `table` by the one that was built as `NAME_next`; the caller has locked the table."""
     _drop(name, table)
     execute(f"ALTER INDEX {qualified(name + '_next')} RENAME TO {name}", Declaration())

@@ -2,7 +2,7 @@
 
 `files` is always a sequence of names without `.sql`, or one for each engine. `reads` names, for the file of a view, the
 tables and views that it reads. `references` names, for the file of a table, the tables that its foreign keys refer to.
-All names of relations stand without the schema. An unknown file raises `FileNotFoundError`.
+All names of relations are without the schema. An unknown file raises `FileNotFoundError`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from kms_schema.sql.operations import engine_name, execute, locks, schema
 
 Files = Sequence[str] | Mapping[str, Sequence[str]]
 Relations = Mapping[str, Sequence[str]]
-Step = tuple[str, Declaration]
+Declared = tuple[str, Declaration]
 """A statement and what it does."""
 
 NO_RELATIONS: Relations = MappingProxyType({})
@@ -31,7 +31,7 @@ def create_objects(files: Files, *, reads: Relations = NO_RELATIONS, references:
 
     Example: `create_objects(("rotations_due_v01",), reads={"rotations_due_v01": ("key_masters", "key_versions")})`.
     """
-    _execute(step for file in of_engine(files) for step in creation(file, reads.get(file), references.get(file, ())))
+    _execute(each for file in of_engine(files) for each in creation(file, reads.get(file), references.get(file, ())))
 
 
 def create_triggers(files: Files) -> None:
@@ -53,7 +53,7 @@ def replace_objects(files: Files, *, reads: Relations = NO_RELATIONS) -> None:
     On PostgreSQL a function is replaced under the triggers that call it, which locks no table, and a view that keeps
     its columns under the views that read it. Everything else is dropped and created, as triggers and views of SQLite.
     """
-    _execute(step for file in of_engine(files) for step in _replacement(file, reads.get(file)))
+    _execute(each for file in of_engine(files) for each in _replacement(file, reads.get(file)))
 
 
 def drop_objects(files: Files, *, references: Relations = NO_RELATIONS) -> None:
@@ -81,7 +81,7 @@ def of_engine(files: Files) -> Sequence[str]:
 
 def creation(
     file: str, reads: Sequence[str] | None, references: Sequence[str] = (), suffix: str = ""
-) -> Iterator[Step]:
+) -> Iterator[Declared]:
     """Yield the statements that create the object of a file, each with its declaration.
 
     `suffix` is what the caller adds to the object's name in the statements. Raises `UndeclaredReadsError`.
@@ -117,7 +117,7 @@ def _creation_locks(
     return ()
 
 
-def _replacement(file: str, reads: Sequence[str] | None) -> Iterator[Step]:
+def _replacement(file: str, reads: Sequence[str] | None) -> Iterator[Declared]:
     new = load(engine_name(), file)
     if new.kind == "FUNCTION" or (new.kind == "VIEW" and _has_schemas(new)):
         create, declaration = next(creation(file, reads))
@@ -129,7 +129,7 @@ def _replacement(file: str, reads: Sequence[str] | None) -> Iterator[Step]:
         yield from creation(file, reads)
 
 
-def _removal(old: SqlFile, references: Sequence[str] = ()) -> Step:
+def _removal(old: SqlFile, references: Sequence[str] = ()) -> Declared:
     name = old.full_name(schema())
     declaration = Declaration(drops=(name,))
     if _has_schemas(old):
@@ -153,6 +153,6 @@ def _has_schemas(file: SqlFile) -> bool:
     return file.dialect == "postgresql"
 
 
-def _execute(steps: Iterable[Step]) -> None:
-    for statement, declaration in steps:
+def _execute(statements: Iterable[Declared]) -> None:
+    for statement, declaration in statements:
         execute(statement, declaration)

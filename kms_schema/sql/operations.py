@@ -16,8 +16,8 @@ from kms_schema.sql.declarations import NOTHING, Declaration, Lock, declaring, l
 
 LOCK_ATTEMPTS = 10
 """How many times the locks of a transaction are requested with the full timeouts, before the revision fails."""
-HASTY_MS = 100
-"""Milliseconds that each attempt before these waits in total; there are lock_timeout / HASTY_MS of them."""
+SHORT_LOCK_TIMEOUT_MS = 100
+"""Milliseconds that each attempt before these waits in total; lock_timeout divided by it is their number."""
 
 PLANNING_OPTION = "kms_planning"
 """Option of the migration context: statements are recorded and not executed, so none sees what one before made."""
@@ -80,8 +80,8 @@ def locks(mode: str, relations: Sequence[str], work: str = "", *, long: bool = F
 def commit() -> bool:
     """Commit what the revision has made, before its stamp; return whether that was possible.
 
-    The revision has to recognize it when it runs again. Nothing is committed on SQLite, where nobody can write
-    before the end, in a plan or script, and inside a transaction that the caller holds open.
+    The revision has to recognize it when it runs again. Nothing is committed on SQLite, where no other session
+    can write before the end, in a plan or script, and inside a transaction that the caller holds open.
     """
     if not on_postgresql() or only_planned() or not runs_concurrently():
         return False
@@ -95,17 +95,17 @@ def lock(tables: Sequence[str], mode: str, *, views: Sequence[str] = ()) -> None
     SQLite's file is locked already. Views come first, since a reader locks the view before the tables that it reads;
     materialized views are views here.
 
-    The first attempts wait `HASTY_MS` milliseconds in total, release everything, and try again until `lock_timeout`
-    is used up. A session behind such an attempt in the queue does not wait noticeably. The attempts after these wait
-    at most `lock_timeout` and `deadlock_timeout` each, for a table under an autovacuum that yields only to a waiter.
-    No client waits longer than that, and no client's statement fails by a deadlock with the upgrade. After
+    Each of the first attempts waits `SHORT_LOCK_TIMEOUT_MS` milliseconds in total and then releases its locks, until
+    `lock_timeout` is used up; a client behind such an attempt in the queue does not wait noticeably. Each attempt after
+    these waits at most `lock_timeout` and `deadlock_timeout`, for a table under an autovacuum, which yields only to a
+    waiter. No client waits longer than that, and no client's statement fails by a deadlock with the upgrade. After
     `LOCK_ATTEMPTS` of these the statement fails with SQLSTATE 55P03, and names the sessions that hold the lock.
 
     Example: `lock(("key_masters", "key_versions"), "SHARE ROW EXCLUSIVE")`.
     """
     if on_postgresql():
         listed = ", ".join(f"'{qualified(relation)}'" for relation in (*views, *tables))
-        limits = {"attempts": LOCK_ATTEMPTS, "hasty_ms": HASTY_MS}
+        limits = {"attempts": LOCK_ATTEMPTS, "short_timeout_ms": SHORT_LOCK_TIMEOUT_MS}
         taken = locks("ACCESS EXCLUSIVE", views) + locks(mode, tables)
         execute(statement("lock_relations", relations=listed, mode=mode, **limits), Declaration(taken))
 

@@ -1,7 +1,7 @@
 """Replace what PostgreSQL cannot replace itself: materialized views, and functions whose result type changes.
 
 The new object is made beside the old one, and takes its place when all of it is there. It gets the owner and the
-privileges of the old one, so that nobody who reads a dashboard notices, and nothing has to be granted again.
+privileges of the old one, so that clients are not affected, and nothing has to be granted again.
 """
 
 from collections.abc import Sequence

@@ -31,7 +31,7 @@ TABLES = (
 """The tables that the queries may read; if one is missing, no row can violate a rule."""
 
 
-_ADVICE = "Mend these rows as the rules ask (docs/rules.md), then run the upgrade again."
+_WHAT_TO_DO = "Fix these rows (docs/rules.md describes the rules), then run the upgrade again."
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Violation:
 
 
 @dataclass(frozen=True)
-class BrokenRule:
+class ViolatedRule:
     """A rule, how many rows violate it, and the first of them (`LISTED` at most), by name."""
 
     rule: str
@@ -69,7 +69,7 @@ def query(dialect: str, filename: str, schema: str = "public") -> str:
     return text_of(dialect, filename, schema, of_sqlite="main.")
 
 
-def find_violations(connection: sa.Connection, filenames: Sequence[str], schema: str = "public") -> list[BrokenRule]:
+def find_violations(connection: sa.Connection, filenames: Sequence[str], schema: str = "public") -> list[ViolatedRule]:
     """Return the rules that rows of the database violate, in the order of `filenames`, with one query for each rule.
 
     Where the tables do not exist yet, the list is empty. Raises the errors of the driver.
@@ -80,32 +80,31 @@ def find_violations(connection: sa.Connection, filenames: Sequence[str], schema:
     if not set(TABLES) <= set(present):
         return []
     return [
-        broken
+        violated
         for filename in filenames
-        if (broken := _broken(connection, rule_of(filename), query(dialect, filename, schema))) is not None
+        if (violated := _violated(connection, rule_of(filename), query(dialect, filename, schema))) is not None
     ]
 
 
-def _broken(connection: sa.Connection, rule: str, violating: str) -> BrokenRule | None:
+def _violated(connection: sa.Connection, rule: str, violating: str) -> ViolatedRule | None:
     rows = connection.execute(verbatim(statement("first_violations", violating=violating, listed=LISTED))).all()
     if not rows:
         return None
     violations = (Violation(rule, row.table_name, row.row_id, row.row_name, row.problem) for row in rows)
-    return BrokenRule(rule, rows[0].total, tuple(violations))
+    return ViolatedRule(rule, rows[0].total, tuple(violations))
 
 
-def refusal(revision: str, broken: Sequence[BrokenRule], how: str = "and nothing was changed") -> str:
+def refusal(revision: str, violated: Sequence[ViolatedRule], how: str = "and nothing was changed") -> str:
     """Return why `revision` is not applied: which rules are violated, by which rows, and what to do next."""
-    rows = sum(rule.total for rule in broken)
-    counted = ", ".join(f"{rule.rule} ({rule.total})" for rule in broken)
-    lines = [
-        f"{rows} {'row breaks a rule' if rows == 1 else 'rows break rules'} of revision {revision}, {how}: {counted}"
-    ]
-    for rule in broken:
+    rows = sum(rule.total for rule in violated)
+    counted = ", ".join(f"{rule.rule} ({rule.total})" for rule in violated)
+    found = "1 row violates a rule" if rows == 1 else f"{rows} rows violate rules"
+    lines = [f"{found} of revision {revision}, {how}: {counted}"]
+    for rule in violated:
         lines += [f"  {violation}" for violation in rule.violations]
         if rule.total > len(rule.violations):
             lines.append(f"  {rule.rule}: {rule.total - len(rule.violations)} more, {rule.total} in all")
-    return "\n".join([*lines, _ADVICE])
+    return "\n".join([*lines, _WHAT_TO_DO])
 
 
 def script_checks(dialect: str, revision: str, filenames: Sequence[str], schema: str = "public") -> list[str]:
@@ -127,15 +126,15 @@ def _sqlite_checks(revision: str, violating: dict[str, str]) -> Iterator[str]:
 
     Temporary tables end with the session, so nothing is left when the script stops there either.
     """
-    found = "temp.rows_that_break_rules"
-    yield f"-- run with sqlite3 -bail: where rows break rules of {revision} it prints them and stops"
+    found = "temp.violating_rows"
+    yield f"-- run with sqlite3 -bail: it prints the rows that violate rules of {revision} and stops"
     columns = ("rule", "table_name", "row_id", "row_name", "problem")
-    yield f"CREATE TEMP TABLE rows_that_break_rules ({', '.join(f'{column} TEXT' for column in columns)})"
+    yield f"CREATE TEMP TABLE violating_rows ({', '.join(f'{column} TEXT' for column in columns)})"
     for rule, text in violating.items():
         yield statement("insert_violations", found=found, rule=rule, violating=text)
     yield statement("list_violations", found=found, listed=LISTED)
     checks = ", ".join(f"CONSTRAINT {rule} CHECK (rule <> '{rule}')" for rule in violating)
-    yield f"CREATE TEMP TABLE rules_that_rows_break (rule TEXT, {checks})"
-    yield statement("insert_broken_rules", found=found)
-    yield "DROP TABLE temp.rules_that_rows_break"
+    yield f"CREATE TEMP TABLE violated_rules (rule TEXT, {checks})"
+    yield statement("insert_violated_rules", found=found)
+    yield "DROP TABLE temp.violated_rules"
     yield f"DROP TABLE {found}"

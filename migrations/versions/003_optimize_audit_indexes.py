@@ -1,8 +1,8 @@
 """Index the host application's general audit log, where it has one.
 
 The base of the history, which is the branch `kms` among a host's own revisions. The table `audit_logs` is the host's:
-nothing is done where it is missing, or lacks the columns of an index, and the log says so. Only the schema that this
-package lives in is looked at. The names begin with idx_kms_, so that downgrade removes no index of the host's own.
+an index is left out where the table or a column is missing, and the log says so. Only the schema of this package's
+objects is searched. The names begin with idx_kms_, so that downgrade removes no index of the host's own.
 """
 
 from kms_schema.sql.host_indexes import create_host_indexes

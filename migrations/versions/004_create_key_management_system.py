@@ -1,7 +1,7 @@
-"""Create the six tables, and the guards that make the audit trail write-once.
+"""Create the six tables, and the guard triggers that make the audit log write-once.
 
-Downgrading removes the audit trail, so it refuses while there is more in it than the entry that this revision
-wrote, unless it is told `-x allow-audit-loss=yes`.
+A downgrade drops the audit log. It fails while the log has more than the entry that this revision wrote, unless the
+option `-x allow-audit-loss=yes` is given.
 """
 
 from kms_schema.sql.data_loss import DataLoss
@@ -84,8 +84,8 @@ INDEXES = (
 )
 """The indexes that foreign keys and uniqueness need."""
 
-# Few keys have most entries, and whoever asks for a page of a key asks for one of these. What is prepared is planned
-# for a key as it is on average, which among many keys is one with so few entries that sorting them all would do.
+# Few keys have most entries, and most queries ask for one of these. PostgreSQL plans a prepared statement for an
+# average key, which among many keys has so few entries that it would sort them all.
 KEYS_WITH_ENTRIES = 100
 
 DATA_LOSS = DataLoss(

@@ -1,15 +1,11 @@
-"""Add the indexes of the workload, the views, and the triggers that hold lifecycle, policies and chronology.
+"""Create the indexes of the workload, the views, and the triggers that enforce lifecycle, policies and chronology.
 
-The sums that the dashboard reads stay empty until entries are sealed: before that all of them are unsealed.
+The totals that the dashboard reads stay empty until entries are sealed: before that all of them are unsealed.
 
-On PostgreSQL the indexes come first and CONCURRENTLY, each step leaving nothing to undo: what an interrupted run
-built is kept, what it left INVALID is built anew by the next one. Everything else follows in one transaction, which
-locks the tables only for its last part, the triggers.
-
-A trigger never looks at a row that is there. So rows are looked at before anything is changed, and once more when the
-triggers are committed: what was written meanwhile is there by then, whatever comes later the triggers look at, and so
-nobody waits for the look, however long it takes. Where it finds something, the run takes back what it has made but for
-the indexes; what it has found here, since another run was interrupted before its look, it leaves alone.
+On PostgreSQL the indexes come first, CONCURRENTLY. After an interruption the next run keeps the indexes that are built,
+and builds again those that are INVALID. Everything else follows in one transaction, which locks the tables only for
+its last part, the triggers. Rows are checked before anything is changed, and again when the triggers are committed;
+see `kms_schema/sql/checked_triggers.py`.
 """
 
 from kms_schema.sql.checked_triggers import CheckedTriggers
@@ -23,73 +19,49 @@ branch_labels = None
 depends_on = None
 
 LIVE = "activated_at IS NOT NULL AND deactivated_at IS NULL"
-# Entries come in the order of their times: the first and last time of every 32 pages find those of a week as fast, and
-# take a thousandth of the room. SQLite has nothing like that.
+# Entries are written in the order of their times: a BRIN index on every 32 pages finds those of a week as fast as a
+# B-tree, in a thousandth of its size. SQLite has none.
 BRIN: dict[str, str | int] = {"autosummarize": "on", "pages_per_range": 32}
 INDEXES = (
-    Index(
-        "idx_key_masters_dashboard_covering",
-        "key_masters",
-        ("status", "key_type", "created_at", "expires_at", "usage_count"),
-    ),
-    Index(
-        "idx_key_masters_expiring_partial",
-        "key_masters",
-        ("expires_at", "key_id", "key_type"),
-        where="status = 'active' AND expires_at IS NOT NULL",
-    ),
-    Index(
-        "idx_key_masters_hsm_partial",
-        "key_masters",
-        ("hsm_provider", "hsm_key_id", "status"),
-        where="hsm_provider IS NOT NULL",
-    ),
+    Index("idx_key_masters_dashboard_covering", "key_masters",
+          ("status", "key_type", "created_at", "expires_at", "usage_count")),
+    Index("idx_key_masters_expiring_partial", "key_masters", ("expires_at", "key_id", "key_type"),
+          where="status = 'active' AND expires_at IS NOT NULL"),
+    Index("idx_key_masters_hsm_partial", "key_masters", ("hsm_provider", "hsm_key_id", "status"),
+          where="hsm_provider IS NOT NULL"),
     Index("idx_key_versions_lifecycle", "key_versions", ("key_id", "version_number", "activated_at", "deactivated_at")),
     Index("idx_key_rotations_history", "key_rotations", ("key_id", "scheduled_at")),
-    Index(
-        "idx_key_rotations_scheduling_covering",
-        "key_rotations",
-        ("status", "scheduled_at", "key_id", "trigger", "retry_count"),
-    ),
-    Index(
-        "idx_key_rotations_failed_partial",
-        "key_rotations",
-        ("failed_at", "key_id", "substr(error_message, 1, 200)"),
-        where="status = 'FAILED'",
-    ),
-    Index(
-        "idx_key_audit_high_risk_partial",
-        "key_audit_logs",
-        ("timestamp", "key_id", "event_type", "risk_score"),
-        where="risk_score >= 70 OR security_level IN ('HIGH', 'CRITICAL')",
-    ),
-    Index(
-        "idx_key_versions_wrapping_key_ref", "key_versions", ("wrapping_key_ref",), where="wrapping_key_ref IS NOT NULL"
-    ),
-    Index(
-        "idx_key_masters_rotation_partial",
-        "key_masters",
-        ("key_type", "coalesce(rotated_at, activated_at)"),
-        where="status = 'active'",
-    ),
+    Index("idx_key_rotations_scheduling_covering", "key_rotations",
+          ("status", "scheduled_at", "key_id", "trigger", "retry_count")),
+    Index("idx_key_rotations_failed_partial", "key_rotations", ("failed_at", "key_id", "substr(error_message, 1, 200)"),
+          where="status = 'FAILED'"),
+    Index("idx_key_audit_high_risk_partial", "key_audit_logs", ("timestamp", "key_id", "event_type", "risk_score"),
+          where="risk_score >= 70 OR security_level IN ('HIGH', 'CRITICAL')"),
+    Index("idx_key_versions_wrapping_key_ref", "key_versions", ("wrapping_key_ref",),
+          where="wrapping_key_ref IS NOT NULL"),
+    Index("idx_key_masters_rotation_partial", "key_masters", ("key_type", "coalesce(rotated_at, activated_at)"),
+          where="status = 'active'"),
     Index("idx_key_masters_newest", "key_masters", ("status", "key_type", "created_at", "key_id")),
     Index("idx_key_versions_age_partial", "key_versions", ("key_type", "activated_at"), where=LIVE),
     Index("idx_key_versions_usage_partial", "key_versions", ("key_type", "usage_ceiling"), where=LIVE),
     Index("idx_key_versions_volume_partial", "key_versions", ("key_type", "volume_ceiling"), where=LIVE),
-    Index(
-        "idx_key_rotations_retry_partial",
-        "key_rotations",
-        ("key_id", "next_retry_at"),
-        where="status = 'FAILED' AND next_retry_at IS NOT NULL AND retry_count < max_retries",
-    ),
+    Index("idx_key_rotations_retry_partial", "key_rotations", ("key_id", "next_retry_at"),
+          where="status = 'FAILED' AND next_retry_at IS NOT NULL AND retry_count < max_retries"),
     Index("idx_key_audit_logs_timestamp", "key_audit_logs", ("timestamp",), using="brin", storage=BRIN),
-)
+)  # fmt: skip
 SCORES: dict[str, tuple[Index, ...]] = {
     "postgresql": (Index("idx_key_health_monitor_score", "key_health_monitor", ("health_score", "key_id")),),
     "sqlite": (),
 }
 """On SQLite scores are computed when they are read, so that nothing has to be kept in order."""
 
+TOTALS_AND_VIEWS = (
+    "key_audit_daily_totals_v01",
+    "key_rotation_causes_v01",
+    "key_audit_unsealed_v01",
+    "rotations_due_v01",
+    "key_wrapping_dependents_v01",
+)
 FILES: dict[str, tuple[str, ...]] = {
     "postgresql": (
         "protect_row_identity_v01",
@@ -142,11 +114,7 @@ FILES: dict[str, tuple[str, ...]] = {
         "prevent_key_rotation_truncate_trigger_v01",
         "enforce_key_rotation_lifecycle_v01",
         "enforce_key_rotation_lifecycle_trigger_v01",
-        "key_audit_daily_totals_v01",
-        "key_rotation_causes_v01",
-        "key_audit_unsealed_v01",
-        "rotations_due_v01",
-        "key_wrapping_dependents_v01",
+        *TOTALS_AND_VIEWS,
         "key_management_dashboard_v01",
         "uq_key_management_dashboard_v01",
         "key_health_monitor_v01",
@@ -216,35 +184,19 @@ FILES: dict[str, tuple[str, ...]] = {
         "enforce_key_rotation_lifecycle_trigger_v01",
         "enforce_key_rotation_lifecycle_insert_trigger_v01",
         "enforce_key_rotation_lifecycle_fill_trigger_v01",
-        "key_audit_daily_totals_v01",
-        "key_rotation_causes_v01",
-        "key_audit_unsealed_v01",
-        "rotations_due_v01",
-        "key_wrapping_dependents_v01",
+        *TOTALS_AND_VIEWS,
         "key_management_dashboard_v01",
         "key_health_monitor_v01",
     ),
 }
 
+KEYS_AND_ROTATIONS = ("key_masters", "key_versions", "key_rotations")
 READS = {
     "key_audit_unsealed_v01": ("key_audit_logs",),
-    "rotations_due_v01": (
-        "key_audit_unsealed",
-        "key_masters",
-        "key_rotation_causes",
-        "key_rotations",
-        "key_versions",
-        "rotation_policies",
-    ),
+    "rotations_due_v01": (*KEYS_AND_ROTATIONS, "key_audit_unsealed", "key_rotation_causes", "rotation_policies"),
     "key_wrapping_dependents_v01": ("hsm_configurations", "key_masters", "key_versions"),
-    "key_management_dashboard_v01": (
-        "key_audit_daily_totals",
-        "key_audit_unsealed",
-        "key_masters",
-        "key_rotations",
-        "key_versions",
-    ),
-    "key_health_monitor_v01": ("key_audit_logs", "key_masters", "key_rotations", "key_versions", "rotations_due"),
+    "key_management_dashboard_v01": (*KEYS_AND_ROTATIONS, "key_audit_daily_totals", "key_audit_unsealed"),
+    "key_health_monitor_v01": (*KEYS_AND_ROTATIONS, "key_audit_logs", "rotations_due"),
 }
 FIRST_REFRESHES: dict[str, tuple[str, ...]] = {"postgresql": ("first_view_refreshes_v01",), "sqlite": ()}
 
@@ -258,25 +210,29 @@ VIEWS = (
     "key_audit_unsealed",
 )
 
-# What the triggers demand of a stored row, and the constraints of 004 do not: a query for each rule. The other triggers
-# look at how a row changes. On SQLite foreign keys may have been off, and its triggers demand what they do.
+# A query for each rule of the triggers that applies to a stored row and is no constraint of 004. The other triggers
+# check how a row changes. On SQLite foreign keys may have been off, and its triggers check them too.
+KEYS = (
+    "fk_key_masters_parent_key_id_key_masters_violations_v01",
+    "fk_key_versions_key_id_key_masters_violations_v01",
+    "fk_key_versions_wrapped_by_version_id_key_versions_violations_v01",
+)
+RULES = (
+    "validate_key_master_parent_violations_v01",
+    "validate_key_version_chronology_violations_v01",
+    "validate_key_version_activation_violations_v01",
+    "validate_key_version_material_violations_v01",
+    "validate_key_version_wrapper_violations_v01",
+    "validate_rotation_policy_triggers_violations_v01",
+)
 VIOLATIONS: dict[str, tuple[str, ...]] = {
     "postgresql": (
-        "fk_key_masters_parent_key_id_key_masters_violations_v01",
-        "fk_key_versions_key_id_key_masters_violations_v01",
-        "fk_key_versions_wrapped_by_version_id_key_versions_violations_v01",
-        "validate_key_master_parent_violations_v01",
-        "validate_key_version_chronology_violations_v01",
-        "validate_key_version_activation_violations_v01",
-        "validate_key_version_material_violations_v01",
-        "validate_key_version_wrapper_violations_v01",
-        "validate_rotation_policy_triggers_violations_v01",
+        *KEYS,
+        *RULES,
         "validate_rotation_policy_timezone_violations_v01",
     ),
     "sqlite": (
-        "fk_key_masters_parent_key_id_key_masters_violations_v01",
-        "fk_key_versions_key_id_key_masters_violations_v01",
-        "fk_key_versions_wrapped_by_version_id_key_versions_violations_v01",
+        *KEYS,
         "fk_key_rotations_key_id_key_masters_violations_v01",
         "fk_key_rotations_policy_id_rotation_policies_violations_v01",
         "fk_key_rotations_key_id_old_version_key_versions_violations_v01",
@@ -287,12 +243,7 @@ VIOLATIONS: dict[str, tuple[str, ...]] = {
         "ck_key_masters_expired_has_expired_at_violations_v01",
         "ck_key_masters_revoked_has_revoked_at_violations_v01",
         "ck_key_masters_archived_has_archived_at_violations_v01",
-        "validate_key_master_parent_violations_v01",
-        "validate_key_version_chronology_violations_v01",
-        "validate_key_version_activation_violations_v01",
-        "validate_key_version_material_violations_v01",
-        "validate_key_version_wrapper_violations_v01",
-        "validate_rotation_policy_triggers_violations_v01",
+        *RULES,
         "ck_key_rotations_times_agree_with_status_violations_v01",
     ),
 }

@@ -1,11 +1,11 @@
-"""Create what proves the audit trail, and what ends its retention periods by right.
+"""Create the tables that prove the audit log, and those that retention of its entries needs.
 
-Seals, the Merkle tree that they are over, policies, signed tombstones, and the one way by which expired entries go.
-The trail's own guards and the view of unsealed entries are exchanged for those that know all of these; from now on
-what is sealed is added up. On PostgreSQL writers of the trail wait for a moment, when the one trigger is put on it.
+Seals, the Merkle tree that they sign, retention policies, signed tombstones, and the function that removes expired
+entries. The guard triggers of the log and the view of unsealed entries are replaced by versions that know these; from
+now on sealed entries are counted in totals. On PostgreSQL writers of the log wait briefly, for the one trigger on it.
 
-Downgrading removes the evidence and leaves the entries, so it refuses while anything is sealed, unless it is told
-`-x allow-audit-loss=yes`.
+A downgrade drops the evidence and keeps the entries. It fails while entries are sealed, unless the option
+`-x allow-audit-loss=yes` is given.
 """
 
 from kms_schema.sql.data_loss import DataLoss
@@ -118,7 +118,7 @@ AFTER: dict[str, tuple[str, ...]] = {
         "key_audit_unsealed_v02",
     ),
 }
-"""What knows of seals, policies and tombstones from now on; on SQLite, all that is asked in its turn."""
+"""Objects that read seals, policies and tombstones; on SQLite also the triggers that fire between them."""
 
 READS = {
     "key_audit_unsealed_v01": ("key_audit_logs",),
@@ -133,8 +133,8 @@ DATA_LOSS = DataLoss(
     unit="seals",
     table="key_audit_seals",
     counted_by="lost_audit_seals_v01",
-    advice="keep a checkpoint elsewhere and the archives of what was removed, and know that what is sealed anew proves"
-    " nothing of before",
+    advice="keep a checkpoint elsewhere and the archives of what was removed, and know that later seals prove"
+    " nothing about the entries before them",
 )
 
 
@@ -151,7 +151,7 @@ def before_downgrade() -> None:
 
 
 def downgrade() -> None:
-    # Sealing waits for the lock as well: nothing can be sealed after it has been counted.
+    # Sealing waits for this lock too: no entry can be sealed after the count.
     lock((*TABLES, "key_audit_logs"), "ACCESS EXCLUSIVE", views=("key_audit_unsealed", "key_audit_trail"))
     before_downgrade()
     replace_objects(BEFORE, reads=READS)

@@ -87,7 +87,7 @@ def test_who_forgets_the_version_table_is_told_and_nothing_happens(shop: Shop) -
 
 
 def test_the_application_is_told_in_one_sentence_what_stops_it(tmp_path: Path) -> None:
-    with pytest.raises(MigrationError, match=r"cannot connect to .*: make the folder first"):
+    with pytest.raises(MigrationError, match=r"cannot connect to .*: create the folder first"):
         keys_of_the_shop().upgrade_keys(f"sqlite:///{tmp_path}/none/shop.db")
 
 

@@ -133,7 +133,7 @@ def test_of_many_rows_the_first_are_told_and_all_are_counted(unguarded: Database
         unguarded.alembic("upgrade", "head")
     first, *told, more, _advice = str(caught.value).splitlines()
     assert first == (
-        f"1002 rows break rules of revision {REVISION}, and nothing was changed: "
+        f"1002 rows violate rules of revision {REVISION}, and nothing was changed: "
         "validate_key_master_parent (2), validate_rotation_policy_triggers (1000)"
     )
     policies = [line for line in told if "rotation_policies" in line]
@@ -161,7 +161,7 @@ def test_the_script_refuses_as_well_and_leaves_nothing_behind(unguarded: Databas
     if unguarded.dialect == "sqlite":
         assert said == "CHECK constraint failed: validate_key_master_parent"
     else:
-        assert "3 rows break rules" in said
+        assert "3 rows violate rules" in said
         assert "validate_key_master_parent (1), validate_rotation_policy_triggers (2)" in said
         assert "(p0000) has nothing that makes a key due" in said
         assert "(p0001) has nothing that makes a key due" in said

@@ -75,7 +75,7 @@ def test_a_row_that_comes_after_a_look_is_found_by_the_next(
     broken = breach.make(other)
     said = refused(copy, other, broken, moment)
     first, *told, advice = said.splitlines()
-    assert first.endswith(f", written while it was under way: {breach.rule} ({len(broken.rows)})")
+    assert first.endswith(f", written during the upgrade: {breach.rule} ({len(broken.rows)})")
     assert "run the upgrade again" in advice
     assert len(told) == len(broken.rows)
     for row, name in broken.rows:
@@ -110,7 +110,7 @@ def test_rows_that_are_as_they_were_are_found_where_what_they_refer_to_has_chang
     assert rows
     no_kek = Move("UPDATE key_masters SET key_type = 'dek' WHERE key_type IN ('kek', 'hsm')", {})
     with (
-        pytest.raises(CommandError, match=rf"written while it was under way: .*\b{rule} \({rows}\)"),
+        pytest.raises(CommandError, match=rf"written during the upgrade: .*\b{rule} \({rows}\)"),
         before_statement(LOCKING, lambda: commit(other, no_kek)),
     ):
         copy.alembic("upgrade", "head")
@@ -225,9 +225,7 @@ def test_triggers_that_cannot_be_taken_back_stay(copy: Database, other: Connecti
             copy.alembic("-x", "lock-timeout-ms=20", "upgrade", "head")
     *_, advice, kept = str(caught.value).splitlines()
     assert "run the upgrade again" in advice
-    assert kept.startswith(
-        "Until then the triggers stay, since they could not be taken back: canceling statement due to"
-    )
+    assert kept.startswith("Until then the triggers stay, since they could not be dropped: canceling statement due to")
     assert "key_versions could not be locked; in use by process" in kept
 
 

@@ -19,7 +19,7 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema.sql import operations
-from kms_schema.sql.operations import HASTY_MS
+from kms_schema.sql.operations import SHORT_LOCK_TIMEOUT_MS
 from tests.support.catalog import catalog, differences
 from tests.support.concurrency.clients import READER, Clients
 from tests.support.concurrency.lock_waits import HeldUp
@@ -233,7 +233,9 @@ BEGIN
 END $$"""
 
 
-AT_ONCE = pytest.mark.parametrize("hasty_ms", [HASTY_MS, 10**6], ids=["in haste", "with patience"])
+AT_ONCE = pytest.mark.parametrize(
+    "short_timeout_ms", [SHORT_LOCK_TIMEOUT_MS, 10**6], ids=["short timeouts", "long timeouts"]
+)
 """In haste at first, as it is; and as where that has come to nothing."""
 
 
@@ -241,10 +243,10 @@ AT_ONCE = pytest.mark.parametrize("hasty_ms", [HASTY_MS, 10**6], ids=["in haste"
 @pytest.mark.parametrize("direction", ["upgrade", "downgrade"])
 @pytest.mark.only_on("postgresql")
 def test_a_client_that_locks_tables_in_another_order_is_not_refused_for_a_deadlock(
-    copy: Database, direction: str, hasty_ms: int, monkeypatch: pytest.MonkeyPatch
+    copy: Database, direction: str, short_timeout_ms: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor is the revision, however long `lock_timeout` is: what it has, it lets go before anybody looks for circles."""
-    monkeypatch.setattr(operations, "HASTY_MS", hasty_ms)
+    monkeypatch.setattr(operations, "SHORT_LOCK_TIMEOUT_MS", short_timeout_ms)
     bring_below(copy, direction)
     with closing(copy.connect()) as client, ThreadPoolExecutor(max_workers=1) as aside:
 
@@ -262,16 +264,16 @@ def test_a_client_that_locks_tables_in_another_order_is_not_refused_for_a_deadlo
             copy.alembic("-x", "lock-timeout-ms=5000", direction, {"upgrade": "head", "downgrade": "004"}[direction])
         writing[0].result(PATIENCE_SECONDS)
         ((waited_ms,),) = execute(client, "SELECT current_setting('kms_test.waited_ms')::numeric").fetchall()
-    assert waited_ms > (10 if hasty_ms == HASTY_MS else 200), "there was no circle"
+    assert waited_ms > (10 if short_timeout_ms == SHORT_LOCK_TIMEOUT_MS else 200), "there was no circle"
 
 
 @AT_ONCE
 @pytest.mark.only_on("postgresql")
 def test_a_client_that_has_queued_behind_a_revision_is_not_refused_for_a_deadlock(
-    copy: Database, hasty_ms: int, monkeypatch: pytest.MonkeyPatch
+    copy: Database, short_timeout_ms: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It waits from when the revision does, and looks for circles `deadlock_timeout` after that, not after its lock."""
-    monkeypatch.setattr(operations, "HASTY_MS", hasty_ms)
+    monkeypatch.setattr(operations, "SHORT_LOCK_TIMEOUT_MS", short_timeout_ms)
     waits = """SELECT count(*) > 0 FROM pg_locks JOIN pg_stat_activity USING (pid)
         WHERE NOT granted AND relation = 'key_masters'::regclass AND query LIKE %s"""
     with (

@@ -10,9 +10,9 @@ BEGIN
     IF all_rows > 0 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'integrity_constraint_violation',
-            MESSAGE = all_rows || ' rows break rules of revision {revision}, and nothing was changed: ' || all_rules,
+            MESSAGE = all_rows || ' rows violate rules of revision {revision}, and nothing was changed: ' || all_rules,
             DETAIL = all_first,
-            HINT = 'Mend these rows as the rules ask (docs/rules.md), then run the script again.';
+            HINT = 'Fix these rows (docs/rules.md describes the rules), then run the script again.';
     END IF;
 END
 $upgrade$

@@ -5,7 +5,7 @@ of others; on PostgreSQL only sealing waits for the count, and writers of the tr
 """
 
 from kms_schema.sql.declarations import Declaration
-from kms_schema.sql.indexes import Index, create_indexes, drop_indexes, exchange_index
+from kms_schema.sql.indexes import Index, create_indexes, drop_indexes, replace_index
 from kms_schema.sql.objects import (
     create_objects,
     create_triggers,
@@ -89,7 +89,7 @@ def exchange(filenames: tuple[str, ...]) -> None:
     view, function = filenames
     replace_prepared(view, index="uq_key_label_counts_v01")
     replace_prepared(function)
-    exchange_index(INDEX, "key_audit_logs")
+    replace_index(INDEX, "key_audit_logs")
 
 
 def change_labels(change: str) -> None:
