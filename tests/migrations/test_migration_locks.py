@@ -1,8 +1,8 @@
-"""What each revision locks at each of its statements, up and down: by `pg_locks`, and not by the documentation.
+"""The locks of each revision at each of its statements, up and down, as `pg_locks` has them.
 
-Long steps hold no more than SHARE UPDATE EXCLUSIVE, which nobody waits for but VACUUM and other DDL. What is stronger
-comes last, at once for all tables, and only what takes a moment follows. Each operation declares its locks, and
-`kms-schema preflight` reports what is declared.
+Long work holds no more than SHARE UPDATE EXCLUSIVE, for which only VACUUM and other DDL wait. Stronger locks come last,
+at once for all tables, and only short work follows. Each operation declares its locks, and `kms-schema preflight`
+reports what is declared.
 """
 
 import re
@@ -55,11 +55,11 @@ STEPS = {
 EACH_STEP = pytest.mark.parametrize("recorded", list(STEPS), indirect=True)
 
 
-Standing = Callable[..., Database]
+DatabaseAt = Callable[..., Database]
 
 
 @pytest.fixture(scope="module")
-def standing(engines: Engines, engine_name: str) -> Standing:
+def database_at_step(engines: Engines, engine_name: str) -> DatabaseAt:
     """Give a function that copies a database at a revision, beside a host's own table, with rows where there may be."""
     engine = engines[engine_name]
 
@@ -95,9 +95,9 @@ class Recorded:
 
 
 @pytest.fixture(scope="module")
-def recorded(standing: Standing, request: pytest.FixtureRequest) -> Recorded:
+def recorded(database_at_step: DatabaseAt, request: pytest.FixtureRequest) -> Recorded:
     below, direction, target = STEPS[request.param]
-    database = standing(below, rows=request.param != "down-from-004")
+    database = database_at_step(below, rows=request.param != "down-from-004")
     with locks_seen(database) as all_kinds, locks_seen(database, kinds="rvm") as tables_and_views:
         database.alembic(direction, target)
     return Recorded(all_kinds, tables_and_views)
@@ -118,7 +118,7 @@ def by_transaction(seen: list[Seen]) -> Iterator[list[Seen]]:
 
 
 @EACH_STEP
-def test_long_steps_hold_up_nobody_and_strong_locks_come_last(recorded: Recorded) -> None:
+def test_long_work_blocks_no_client_and_strong_locks_come_last(recorded: Recorded) -> None:
     for statements in by_transaction(recorded.all_kinds):
         strong_before: Held = {}
         for each in statements:
@@ -165,8 +165,8 @@ def test_an_operation_declares_the_locks_that_it_takes(recorded: Recorded) -> No
     assert_declared(recorded.tables_and_views)
 
 
-def test_an_index_is_built_while_writers_write(standing: Standing) -> None:
-    database = standing("004", rows=True)
+def test_an_index_is_built_while_writers_write(database_at_step: DatabaseAt) -> None:
+    database = database_at_step("004", rows=True)
     with locks_seen(database, kinds="r") as seen:
         database.alembic("upgrade", "005")
     builds = [each for each in seen if text(each.statement).startswith("CREATE INDEX CONCURRENTLY")]
@@ -180,9 +180,9 @@ UNPLANNED = ("SELECT ", "SET ")
 
 
 @pytest.mark.parametrize("step", ["up-to-006", "down-from-006"])
-def test_what_proves_the_trail_comes_and_goes_beside_keys_in_use(standing: Standing, step: str) -> None:
+def test_tables_of_the_audit_trail_come_and_go_beside_keys_in_use(database_at_step: DatabaseAt, step: str) -> None:
     below, direction, target = STEPS[step]
-    database = standing(below, rows=True)
+    database = database_at_step(below, rows=True)
     in_use = {f"public.{table}" for table in TABLES if table != "key_audit_logs"}
     with locks_seen(database, kinds="rvm") as seen:
         database.alembic(direction, target)
@@ -217,10 +217,10 @@ def leave_an_invalid_index(database: Database, index: str, table: str) -> None:
     ],
 )
 def test_a_preflight_plans_the_statements_and_locks_of_the_upgrade(
-    standing: Standing, step: str, interrupted: bool
+    database_at_step: DatabaseAt, step: str, interrupted: bool
 ) -> None:
     below, _, target = STEPS[step]
-    database = standing(below, rows=True)
+    database = database_at_step(below, rows=True)
     if interrupted:
         leave_an_invalid_index(database, *INDEX_AND_TABLE[step])
     engine = database.engine()

@@ -122,7 +122,7 @@ def broken_policies(connection: Connection, number: int) -> None:
         )
 
 
-def test_of_many_rows_the_first_are_told_and_all_are_counted(unguarded: Database, connection: Connection) -> None:
+def test_of_many_rows_the_first_are_listed_and_all_are_counted(unguarded: Database, connection: Connection) -> None:
     execute(connection, "BEGIN")
     broken_policies(connection, 1000)
     a, b = kek(connection), kek(connection)
@@ -169,7 +169,7 @@ def test_the_script_refuses_as_well_and_leaves_nothing_behind(unguarded: Databas
     assert contents(connection) == rows
 
 
-def run_guards(connection: Connection, printed: list[tuple[str, ...]]) -> None:
+def run_checks(connection: Connection, printed: list[tuple[str, ...]]) -> None:
     dialect = dialect_of(connection)
     for guard in script_checks(dialect, REVISION, revision().VIOLATIONS[dialect]):
         ran = execute(connection, guard)
@@ -182,7 +182,7 @@ def test_the_script_prints_the_rows_before_it_stops(connection: Connection) -> N
     master(connection, parent_key_id=master(connection)["key_id"])
     printed: list[tuple[str, ...]] = []
     with pytest.raises(sqlite3.IntegrityError, match="validate_key_master_parent"):
-        run_guards(connection, printed)
+        run_checks(connection, printed)
     expected = ["validate_key_master_parent", *["validate_rotation_policy_triggers"] * LISTED]
     assert [row[0] for row in printed] == expected
     assert printed[1][3] == "p0000"
@@ -190,10 +190,10 @@ def test_the_script_prints_the_rows_before_it_stops(connection: Connection) -> N
 
 
 @EACH_BREACH
-def test_the_guard_of_a_script_finds_what_the_upgrade_finds(connection: Connection, breach: Breach) -> None:
+def test_the_check_of_a_script_finds_what_the_upgrade_finds(connection: Connection, breach: Breach) -> None:
     commit_breach(connection, breach)
     with pytest.raises((sqlite3.IntegrityError, psycopg.errors.IntegrityError), match=breach.rule):
-        run_guards(connection, [])
+        run_checks(connection, [])
 
 
 def test_where_there_are_no_tables_no_row_breaks_a_rule(empty_database: Database) -> None:

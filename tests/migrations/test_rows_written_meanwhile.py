@@ -1,4 +1,4 @@
-"""Rows that break a rule of 005 and are written before its triggers are there: it looks once more when they are."""
+"""Rows that violate a rule of 005 and are written before its triggers exist: it checks again when they do."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
@@ -69,7 +69,7 @@ def refused(database: Database, connection: Connection, broken: Broken, moment: 
 
 @pytest.mark.parametrize("moment", [BUILDING, LOCKING], ids=["building", "locking"])
 @A_BREACH_OF_EACH_RULE
-def test_a_row_that_comes_after_a_look_is_found_by_the_next(
+def test_a_row_that_comes_after_a_check_is_found_by_the_next(
     copy: Database, other: Connection, database: Database, breach: Breach, moment: str
 ) -> None:
     broken = breach.make(other)
@@ -121,7 +121,7 @@ def a_policy_without_limits(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("isolation", ["read committed", "repeatable read", "serializable"])
-def test_the_second_look_sees_what_others_have_committed_whatever_the_isolation(
+def test_the_second_check_sees_what_others_have_committed_whatever_the_isolation(
     copy: Database, other: Connection, isolation: str
 ) -> None:
     """A snapshot that was taken before the locks would not."""
@@ -134,7 +134,7 @@ def test_the_second_look_sees_what_others_have_committed_whatever_the_isolation(
         copy.alembic("upgrade", "head")
 
 
-def before_the_second_look(do: Callable[[], object]) -> AbstractContextManager[None]:
+def before_the_second_check(do: Callable[[], object]) -> AbstractContextManager[None]:
     """Do something when the triggers are committed and no row has been looked at since."""
     return before_statement("SELECT table_name, row_id", do, after=LOCKING)
 
@@ -145,12 +145,12 @@ def interrupt() -> None:
 
 def interrupted(copy: Database) -> None:
     """Upgrade until the triggers are committed."""
-    with pytest.raises(KeyboardInterrupt), before_the_second_look(interrupt):
+    with pytest.raises(KeyboardInterrupt), before_the_second_check(interrupt):
         copy.alembic("upgrade", "005")
     assert "004_create" in copy.alembic("current")
 
 
-def test_nobody_waits_for_the_second_look(copy: Database, other: Connection) -> None:
+def test_no_client_waits_for_the_second_check(copy: Database, other: Connection) -> None:
     """It takes the longer the more rows there are; whoever writes while it goes on meets the triggers, and no lock."""
 
     def write() -> None:
@@ -161,12 +161,12 @@ def test_nobody_waits_for_the_second_look(copy: Database, other: Connection) -> 
         with pytest.raises(psycopg.errors.CheckViolation, match="has nothing that makes a key due"):
             a_policy_without_limits(other)
 
-    with before_the_second_look(write):
+    with before_the_second_check(write):
         copy.alembic("upgrade", "005")
     assert violating(other) == []
 
 
-def test_an_upgrade_that_is_interrupted_before_the_second_look_goes_on_with_it(
+def test_an_upgrade_that_is_interrupted_before_the_second_check_continues_with_it(
     copy: Database, other: Connection, database: Database
 ) -> None:
     interrupted(copy)
@@ -196,7 +196,9 @@ def test_what_came_before_an_interruption_is_found_and_the_triggers_stay(copy: D
     assert violating(other) == []
 
 
-def test_triggers_of_an_interrupted_upgrade_are_taken_away_by_hand(copy: Database, other: Connection) -> None:
+def test_triggers_of_an_interrupted_upgrade_are_dropped_by_stamp_and_downgrade(
+    copy: Database, other: Connection
+) -> None:
     before = catalog(other)
     interrupted(copy)
     copy.alembic("stamp", "005")
@@ -214,7 +216,7 @@ def test_a_later_database_with_a_wrong_stamp_is_refused(copy: Database, other: C
     assert "004_create" in copy.alembic("current")
 
 
-def test_triggers_that_cannot_be_taken_back_stay(copy: Database, other: Connection) -> None:
+def test_triggers_that_cannot_be_dropped_stay(copy: Database, other: Connection) -> None:
     with closing(copy.connect()) as reader:
 
         def begin_to_read() -> None:
@@ -261,16 +263,16 @@ def test_an_upgrade_that_another_overtakes_changes_nothing(copy: Database, other
     assert differences(after[0], catalog(other)) == {}
 
 
-def test_the_stamp_is_held_while_rows_are_looked_at(copy: Database, other: Connection) -> None:
+def test_the_version_row_is_locked_while_rows_are_checked(copy: Database, other: Connection) -> None:
     def take_it() -> None:
         with pytest.raises(psycopg.errors.LockNotAvailable):
             execute(other, "SELECT version_num FROM alembic_version FOR UPDATE NOWAIT")
 
-    with before_the_second_look(take_it):
+    with before_the_second_check(take_it):
         copy.alembic("upgrade", "005")
 
 
-def test_a_host_that_sees_no_newcomers_is_told(
+def test_a_host_whose_transaction_sees_no_new_rows_is_warned(
     copy: Database, other: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
     engine = sa.create_engine(copy.url, isolation_level="REPEATABLE READ")

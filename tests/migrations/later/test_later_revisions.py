@@ -22,7 +22,7 @@ CHOSEN = (
     "migrations/test_offline_sql.py::test_the_script_of_an_upgrade_makes_the_same_database",
     "migrations/test_offline_sql.py::test_scripts_of_single_revisions_join_up",
     "migrations/test_offline_sql.py::test_the_script_of_a_downgrade_does_what_the_downgrade_does",
-    *(f"{LOCKS}::test_long_steps_hold_up_nobody_and_strong_locks_come_last[{{engine}}-{step}]" for step in STEPS),
+    *(f"{LOCKS}::test_long_work_blocks_no_client_and_strong_locks_come_last[{{engine}}-{step}]" for step in STEPS),
     *(f"{LOCKS}::test_a_revision_locks_all_tables_and_views_at_once[{{engine}}-{step}]" for step in STEPS),
     *(f"{LOCKS}::test_an_operation_declares_the_locks_that_it_takes[{{engine}}-{step}]" for step in STEPS),
     "migrations/test_preflight.py::test_the_plan_is_what_an_upgrade_then_executes",

@@ -1,7 +1,7 @@
-"""Exchange what 901 made, under those who use it, and count what is sealed already while others go on.
+"""Replace the objects of 901 in use, and count the entries that are sealed already while clients continue.
 
-Only tests have this revision. A view, functions, a materialized view, an index and a table of SQLite's take the place
-of others; on PostgreSQL only sealing waits for the count, and writers of the trail for a moment.
+Only tests have this revision. It replaces a view, functions, a materialized view, an index and a table of SQLite's. On
+PostgreSQL only sealing waits for the count, and writers of the audit log wait briefly.
 """
 
 from kms_schema.sql.declarations import Declaration
@@ -68,7 +68,7 @@ def upgrade() -> None:
         # or stay in them. Entries are removed from the front of the trail.
         run_statements(("check_counted_entries_v01",), reads=COUNTED)
         change_labels(f"ADD {COLOUR}, ADD {NOT_BLANK}")
-        exchange(COUNTED_AFTER)
+        replace(COUNTED_AFTER)
     else:
         rebuild_table("key_labels_v02")
         drop_indexes((ALL_USERS,))
@@ -84,7 +84,7 @@ def prepare(filenames: tuple[str, ...]) -> None:
     prepare_replacement(function)
 
 
-def exchange(filenames: tuple[str, ...]) -> None:
+def replace(filenames: tuple[str, ...]) -> None:
     """Replace the materialized view, its function, and the index of users."""
     view, function = filenames
     replace_prepared(view, index="uq_key_label_counts_v01")
@@ -117,7 +117,7 @@ def downgrade() -> None:
     tables = ("key_audit_category_totals", "key_labels", "key_audit_leaves", "key_audit_logs")
     lock(tables, "ACCESS EXCLUSIVE", views=VIEWS)
     if on_postgresql():
-        exchange(COUNTED_BEFORE)
+        replace(COUNTED_BEFORE)
         change_labels("DROP COLUMN colour")
     else:
         rebuild_table("key_labels_v01")
