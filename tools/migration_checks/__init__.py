@@ -21,9 +21,9 @@ __all__ = ["Result", "check_history"]
 
 
 def check_history(alembic_ini: Path) -> Iterator[Result]:
-    """Check the history that `alembic_ini` leads to, and yield one result for each thing that was looked at.
+    """Check the history of the environment that `alembic_ini` names, and yield one result for each check.
 
-    Where the revisions cannot even be read, nothing else is looked at.
+    If the revisions cannot be read, there is no other check.
     """
     script = ScriptDirectory.from_config(Config(str(alembic_ini)))
     readable = check_readable(script)

@@ -1,4 +1,4 @@
-"""What revisions are made of: frozen Python that imports nothing live, and SQL files that they name."""
+"""The sources of revisions: Python that imports only frozen modules, and the SQL files that it names."""
 
 import ast
 import sys
@@ -71,7 +71,7 @@ def check_imports(script: ScriptDirectory) -> Result:
 
 
 def check_files(script: ScriptDirectory) -> Result:
-    """Check that each SQL file is named by a revision, so that nothing is left lying about."""
+    """Check that each versioned SQL file is named by a revision."""
     named = {
         node.value
         for source in revision_files(script)
