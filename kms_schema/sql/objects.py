@@ -68,10 +68,16 @@ def write_rows(files: Files, *, into: str, reads: Sequence[str] = ()) -> None:
         execute(text_of(engine_name(), file, schema()), Declaration(taken))
 
 
-def run_statements(files: Files, *, reads: Sequence[str] = ()) -> None:
-    """Execute the statement of each file, which creates nothing, changes no row and reads a few rows of `reads`."""
+def run_statements(
+    files: Files, *, reads: Sequence[str] = (), creates: Sequence[str] = (), drops: Sequence[str] = ()
+) -> None:
+    """Execute the statement of each file, which reads a few rows of `reads`.
+
+    `creates` and `drops` are the names of tables that the statements of SQLite's table rebuild create and drop.
+    """
+    declaration = Declaration(locks("ACCESS SHARE", reads), creates=tuple(creates), drops=tuple(drops))
     for file in of_engine(files):
-        execute(text_of(engine_name(), file, schema()), Declaration(locks("ACCESS SHARE", reads)))
+        execute(text_of(engine_name(), file, schema()), declaration)
 
 
 def of_engine(files: Files) -> Sequence[str]:

@@ -104,9 +104,11 @@ def rebuild_table(table: str) -> None:
     would leave a table that differs from its SQL file.
     """
     drop_objects(("guard_key_label_trigger_v01",))
-    run_statements(("keep_key_labels_v01", "drop_key_labels_v01"))
+    run_statements(("keep_key_labels_v01",), creates=("key_labels_kept",))
+    run_statements(("drop_key_labels_v01",), drops=("key_labels",))
     create_objects((table,))
-    run_statements(("restore_key_labels_v01", "drop_kept_key_labels_v01"))
+    write_rows({"postgresql": (), "sqlite": ("restore_key_labels_v01",)}, into="key_labels")
+    run_statements(("drop_kept_key_labels_v01",), drops=("key_labels_kept",))
     create_objects(("guard_key_label_trigger_v01",))
 
 
