@@ -41,7 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--foreign-tables",
         type=int,
-        default=1_000,
+        default=300,
         metavar="NUMBER",
         help="tables of a host's beside ours, where the validator must not read them (%(default)s; on SQLite a tenth)",
     )
@@ -71,6 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.pytest_alembic_tests_path = "none"
 
     config.addinivalue_line("markers", "full: what only --full asks for")
+    config.addinivalue_line("markers", "full_on(dialect): what only --full asks for on this engine")
     config.addinivalue_line("markers", "only_on(dialect): what the test is about exists on one engine only")
     config.addinivalue_line(
         "markers",
@@ -108,6 +109,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not all(engine_name.startswith(only_on.args[0]) for only_on in item.iter_markers("only_on")):
             return False
         if item.get_closest_marker("full") is not None and not full:
+            return False
+        if any(engine_name.startswith(full_on.args[0]) for full_on in item.iter_markers("full_on")) and not full:
             return False
         return full or engine_name not in servers or engine_name in standing[versions.args[0] if versions else "newest"]
 

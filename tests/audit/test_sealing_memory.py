@@ -11,7 +11,7 @@ from tests.support.engines import Database
 from tests.support.engines.database import Connection
 from tests.support.statements import execute
 
-SHORT, LONG, BATCH, PAGES = 3_000, 9_000, 500, 4
+SHORT, LONG, BATCH, PAGES = 1_500, 4_500, 250, 4
 WRITE = """WITH RECURSIVE counted (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM counted WHERE number < :count)
 INSERT INTO key_audit_logs (event_type, event_category, event_description)
 SELECT 'TEST', 'LIFECYCLE', 'x' FROM counted"""

@@ -63,6 +63,7 @@ def write_the_sql(copy: Path) -> None:
         replaced.write_text("-- Another version of it.\n" + replaced.read_text("utf-8"))
 
 
+@pytest.mark.full_on("postgresql")
 def test_only_sql_is_written_for_a_column_a_trigger_and_a_view(engine: Engine, tmp_path: Path) -> None:
     copy = copy_repository(tmp_path / "copy")
     add_to_the_model(copy)

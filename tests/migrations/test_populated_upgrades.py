@@ -28,8 +28,6 @@ from tests.support.statements import dialect_of, execute, refused
 from tests.support.violations.by_rule import A_BREACH_OF_EACH_RULE, EACH_BREACH
 from tests.support.violations.violation import REVISION, Breach, Broken, foreign_keys_off, revision, spelled, violating
 
-pytestmark = pytest.mark.versions("oldest and newest")
-
 
 @pytest.fixture(scope="module")
 def template(engines: Engines, engine_name: str) -> Iterator[Database]:

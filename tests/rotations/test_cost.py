@@ -20,7 +20,7 @@ from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
 
-FEW, MANY = 10_000, 100_000
+FEW, MANY = 4_000, 40_000
 SQLITE_SHARE = 4
 """How many times less on SQLite, which takes longer to make them."""
 LARGE = ("key_masters", "key_versions", "key_rotations")

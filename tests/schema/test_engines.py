@@ -68,6 +68,7 @@ def test_an_engine_that_cannot_be_had_fails_the_tests_and_skips_none() -> None:
             "pytest",
             "-p",
             "no:cacheprovider",
+            "-n0",
             "--engines=sqlite-9.9.9",
             "tests/schema/test_rows.py",
         ],

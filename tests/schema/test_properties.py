@@ -25,11 +25,9 @@ from tests.support.random_operations.transitions import forbidden_changes
 from tests.support.rows.table_dump import Contents
 from tests.support.rows.usual import usual_rows
 
-pytestmark = pytest.mark.versions("oldest and newest")
-
 EXAMPLES = int(os.environ.get("KMS_TEST_EXAMPLES", "0"))
 SETTINGS = settings(
-    max_examples=EXAMPLES or 30,
+    max_examples=EXAMPLES or 12,
     stateful_step_count=40 if EXAMPLES else 30,
     derandomize=not EXAMPLES,
     database=None,

@@ -24,8 +24,6 @@ from tests.support.statements import execute
 from tests.support.violations.triggers_disabled import guards_off
 from tests.support.violations.violation import foreign_keys_off, spelled
 
-pytestmark = pytest.mark.versions("all")
-
 TEXT = b'{"user": "kms", "pin": "0000-1234", "host": "luna.example"}'
 NONCE, TAG = secrets.token_bytes(12), secrets.token_bytes(16)
 

@@ -59,16 +59,18 @@ class Chain:
     def telling(self) -> list[int]:
         """Return the statements after which the server may be left in another state than after those beside them.
 
-        These are commits and the last statement before each, and what changes something outside of a transaction. On
-        SQLite it is each tenth of all, and `Killer.stop_after_each` has the rest.
+        These are commits, the last statement before each third of them, and what changes something outside of a
+        transaction. On SQLite it is one in thirty of all, and `Killer.stop_after_each` has the rest.
         """
         if self.start.dialect == "sqlite":
             return list(range(0, len(self.statements), EVERY))
         chosen: set[int] = set()
         within = False
+        commits = 0
         for number, statement in enumerate(self.statements):
             if statement.startswith("COMMIT"):
-                chosen |= {number - 1, number}
+                chosen |= {number} if commits % 3 else {number - 1, number}
+                commits += 1
             elif not within and not ASKS.match(statement):
                 chosen.add(number)
             within = statement.startswith("BEGIN") or (within and not statement.startswith(("COMMIT", "ROLLBACK")))

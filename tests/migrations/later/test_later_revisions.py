@@ -27,14 +27,16 @@ CHOSEN = (
     *(f"{LOCKS}::test_an_operation_declares_the_locks_that_it_takes[{{engine}}-{step}]" for step in STEPS),
     "migrations/test_preflight.py::test_the_plan_is_what_an_upgrade_then_executes",
     "migrations/test_preflight.py::test_it_changes_nothing",
-    "migrations/test_upgrade_under_load.py::test_clients_neither_fail_nor_wait_longer_than_promised",
     "validator/test_validate.py::test_a_fresh_upgrade_has_no_findings",
     "validator/test_validate.py::test_an_older_revision_is_compared_with_its_own_snapshot",
     "validator/test_validate.py::test_the_snapshots_are_current",
     "validator/test_validate.py::test_the_chain_is_that_of_the_migrations",
 )
 """The tests that the revisions have to pass; pytest fails where one is not there."""
-KILLS = ("migrations/interruption/test_kills.py",)
+FULL = (
+    "migrations/interruption/test_kills.py",
+    "migrations/test_upgrade_under_load.py::test_clients_neither_fail_nor_wait_longer_than_promised",
+)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,7 @@ def run_tests(copy: Path, engine: Engine, *words: str) -> None:
     assert " passed" in said
 
 
-@pytest.mark.parametrize("tests", [CHOSEN, KILLS], ids=["chosen", "kills"])
+@pytest.mark.parametrize("tests", [CHOSEN, pytest.param(FULL, marks=pytest.mark.full)], ids=["chosen", "full"])
 def test_they_are_held_to_the_same(copy: Path, engine: Engine, tests: tuple[str, ...]) -> None:
     run_tests(copy, engine, *(f"tests/{test}".format(engine=engine.name) for test in tests))
 

@@ -17,10 +17,10 @@ from tests.validator.mutations.trial import Court
 
 pytestmark = pytest.mark.versions("oldest and newest")
 
-BY_COMMAND = {True: 60, False: 6}
+BY_COMMAND = {True: 60, False: 2}
 """How many mutations are shown to the real command, a process each: with --full, and without."""
 
-SHARE = 8
+SHARE = 24
 """Without --full, one kind in so many is tried; `tests/validator/test_validate.py` has each code of the validator."""
 
 
