@@ -1,4 +1,4 @@
-"""How Alembic reaches the database: which one, over which connection, and with what options."""
+"""Alembic's environment: the database, the connection, and the options of a migration."""
 
 import os
 from logging.config import fileConfig
@@ -9,7 +9,7 @@ from alembic import context
 from kms_schema.database_url import ENVIRONMENT_VARIABLE, DatabaseUrlError, redact, resolve_database_url
 from kms_schema.engine import create_engine
 from kms_schema.migrate.environment import migrate, write_sql
-from kms_schema.migrate.faults import MigrationUsageError, explained
+from kms_schema.migrate.faults import MigrationUsageError, described
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.models import Base
 from kms_schema.models.autogenerate import include_own
@@ -22,7 +22,7 @@ options = MigrationOptions.from_x_arguments(given)
 
 
 def database_url() -> str:
-    """Return the URL: `-x url=…`, else KMS_DATABASE_URL, else alembic.ini or what the caller set in its place."""
+    """Return the URL: `-x url=…`, else KMS_DATABASE_URL, else that of alembic.ini or of the caller's configuration."""
     found = given.get("url") or os.environ.get(ENVIRONMENT_VARIABLE) or config.get_main_option("sqlalchemy.url")
     try:
         return resolve_database_url(found)
@@ -36,7 +36,7 @@ def run_offline() -> None:
 
 
 def run_online() -> None:
-    """Migrate over the connection or engine that an embedding application handed in, or over one of our own."""
+    """Migrate over the connection or engine of an embedding application, or over one of our own."""
     handed_in = config.attributes.get("connection")
     if isinstance(handed_in, sa.Engine):  # as pytest-alembic hands one in
         with handed_in.connect() as connection:
@@ -48,17 +48,17 @@ def run_online() -> None:
 
 
 def run_on_own_engine() -> None:
-    """Migrate over a connection of our own, and say in one sentence what stops it."""
+    """Migrate over a connection of our own; raise `MigrationError` with one sentence for an error of the driver."""
     url = database_url()
     engine = create_engine(url, poolclass=sa.NullPool)
     try:
         with engine.connect() as connection:
             run_on(connection)
     except (sa.exc.DBAPIError, sa.exc.PendingRollbackError) as error:
-        explanation = explained(error, redact(url))
-        if explanation is None:
+        description = described(error, redact(url))
+        if description is None:
             raise
-        raise explanation from None
+        raise description from None
 
 
 def run_on(connection: sa.Connection) -> None:

@@ -1,28 +1,58 @@
-"""${message}.
+<%!
+def spelled(value):
+    return repr(value).replace("'", '"')
+%>\
+<%
+nothing = {"postgresql": (), "sqlite": ()}
+columns = context.get("columns") or {}
+before, after, created = (context.get(name) or nothing for name in ("before", "after", "created"))
+reads = context.get("reads") or {}
+tables, views = context.get("locked_tables") or (), context.get("locked_views") or ()
+made = tuple(name.rpartition("_v")[0] for name in created["postgresql"])
+%>\
+"""${message}."""
 
-Revises ${down_revision | comma,n}, ${create_date}
-"""
+% if columns:
+from kms_schema.sql.columns import add_columns, drop_columns
+% endif
+from kms_schema.sql.objects import create_objects, drop_objects, replace_objects
+% if tables or views or made:
+from kms_schema.sql.operations import lock
+% endif
 
-from alembic import op
+revision = ${spelled(up_revision)}
+down_revision = ${spelled(down_revision)}
+branch_labels = ${spelled(branch_labels)}
+depends_on = ${spelled(depends_on)}
 
-from kms_schema.sql import create_statements, drop_statements
-from kms_schema.sql.operations import schema
-
-revision = ${repr(up_revision)}
-down_revision = ${repr(down_revision)}
-branch_labels = ${repr(branch_labels)}
-depends_on = ${repr(depends_on)}
-
-FILES: dict[str, tuple[str, ...]] = {"postgresql": (), "sqlite": ()}
+% if columns:
+COLUMNS = ${repr(columns)}
+% endif
+BEFORE: dict[str, tuple[str, ...]] = ${spelled(before)}
+AFTER: dict[str, tuple[str, ...]] = ${spelled(after)}
+"""Objects that are replaced; on SQLite with the triggers that fire after them, so that their order stays."""
+CREATED: dict[str, tuple[str, ...]] = ${spelled(created)}
+READS: dict[str, tuple[str, ...]] = ${spelled(reads)}
+"""The tables and views that each view reads."""
 
 
 def upgrade() -> None:
-    dialect = op.get_context().dialect.name
-    for statement in create_statements(dialect, FILES[dialect], schema()):
-        op.execute(statement)
+% if tables or views:
+    lock(${spelled(tables)}, "ACCESS EXCLUSIVE"${f", views={spelled(views)}" if views else ""})
+% endif
+% for table in columns:
+    add_columns("${table}", COLUMNS["${table}"])
+% endfor
+    replace_objects(AFTER, reads=READS)
+    create_objects(CREATED, reads=READS)
 
 
 def downgrade() -> None:
-    dialect = op.get_context().dialect.name
-    for statement in drop_statements(dialect, FILES[dialect], schema()):
-        op.execute(statement)
+% if tables or views or made:
+    lock(${spelled(tables)}, "ACCESS EXCLUSIVE"${f", views={spelled(made + views)}" if made + views else ""})
+% endif
+    drop_objects(CREATED)
+    replace_objects(BEFORE, reads=READS)
+% for table in reversed(columns):
+    drop_columns("${table}", COLUMNS["${table}"], aside="${aside}")
+% endfor

@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from kms_schema.migration_checks.command import main
+from tools.migration_checks.command import main
 
 if __name__ == "__main__":
     main(default_map={"alembic_ini": str(Path(__file__).resolve().parent.parent / "alembic.ini")})

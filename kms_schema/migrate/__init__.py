@@ -1,1 +1,1 @@
-"""Running the revisions: one upgrade at a time, what it may hold up, and what it says when it cannot."""
+"""Run the revisions: one upgrade at a time, under time limits, with an error message that says what to do."""

@@ -1,6 +1,6 @@
-"""What surrounds the revisions when Alembic runs them: from `migrations/env.py`, or from a host application's.
+"""Run the revisions with a lock, time limits and checks beforehand: from `migrations/env.py`, or from a host's.
 
-A host calls `migrate` in its own `env.py` in the place of `context.configure` and `context.run_migrations`; its own
+A host calls `migrate` in its own `env.py` instead of `context.configure` and `context.run_migrations`; its own
 revisions run under the same lock.
 """
 
@@ -26,32 +26,42 @@ from kms_schema.sql.operations import SCHEMA_OPTION
 def migrate(
     connection: sa.Connection, options: MigrationOptions, *, own_names: bool = False, **configuration: Any
 ) -> None:
-    """Run what Alembic was asked to run on `connection`, one upgrade at a time, each revision asked before the first.
+    """Run the command that Alembic was given on `connection`, one upgrade at a time.
 
-    `configuration` goes to `context.configure`, such as `target_metadata`. A host's autogenerate proposes nothing for
-    our objects, whatever `include_name` and `include_object` it gives of its own. With `own_names`, as our own
-    environment has it, unqualified names mean those of `options.schema` alone, which a host's own revisions may not be
-    used to, and autogenerate sees what it is told to. A transaction that the caller
-    holds open stays open, and is the caller's to commit: neither the lock nor CONCURRENTLY can be had inside it.
-    Raises `MigrationError`, and what the driver raises.
+    Every revision can refuse before the first of them runs. A transaction that the caller holds open stays open, and
+    the caller commits it: neither the lock nor CONCURRENTLY is possible inside it.
+
+    Args:
+        connection: a connection of PostgreSQL or SQLite, from any engine.
+        options: those of the migration.
+        own_names: as this package's environment has it, unqualified names are those of `options.schema` alone, and
+            autogenerate compares what `configuration` says. Otherwise unqualified names are the host's, and its
+            autogenerate proposes nothing for the objects of this package, whatever hooks it gives of its own.
+        configuration: arguments of `context.configure`, such as `target_metadata`.
+
+    Raises `MigrationError`, and the errors of the driver.
+
+    Example:
+        with create_engine(url, poolclass=NullPool).connect() as connection:
+            migrate(connection, MigrationOptions(), target_metadata=Base.metadata)
     """
-    # SQLAlchemy reflects no expression index on SQLite, and says so each time; the validator compares this one.
+    # SQLAlchemy reflects no expression index on SQLite, and warns each time; the validator compares these.
     warnings.filterwarnings("ignore", message=".*idx_key_(rotations_failed|masters_rotation)_partial")
     inside = connection.in_transaction()
     if not own_names:
-        configuration |= _leaving_ours_alone(connection, options, configuration)
+        configuration |= _without_own_objects(connection, options, configuration)
     settings = options.for_context(connection.dialect.name) | {"kms_concurrently": not inside} | configuration
     context.configure(connection=connection, **settings)
-    names = living_in(connection, options.schema) if own_names else nullcontext()
+    names = search_path_of(connection, options.schema) if own_names else nullcontext()
     with _surroundings(connection, options), names:
         context.configure(connection=connection, **settings)  # once more: it notes whether a transaction is open
         with context.begin_transaction():
-            _make_schema(connection, options.schema)
+            _create_schema(connection, options.schema)
             _run_revisions()
 
 
-def _leaving_ours_alone(connection: sa.Connection, options: MigrationOptions, configuration: dict[str, Any]) -> Hooks:
-    # SQLite's only schema has another name there, and none in what autogenerate compares.
+def _without_own_objects(connection: sa.Connection, options: MigrationOptions, configuration: dict[str, Any]) -> Hooks:
+    # SQLAlchemy names SQLite's only schema `main`; in what autogenerate compares it has no name.
     default_schema = connection.dialect.default_schema_name if connection.dialect.name == "postgresql" else None
     return hooks_for_host(
         options.schema,
@@ -63,18 +73,21 @@ def _leaving_ours_alone(connection: sa.Connection, options: MigrationOptions, co
 
 
 def _surroundings(connection: sa.Connection, options: MigrationOptions) -> AbstractContextManager[Any]:
-    """Return what a command needs: the upgrade's lock, one transaction to read in, or the caller's transaction."""
+    """Return the context of a command: the upgrade's lock, one transaction to read in, or the caller's transaction."""
     if connection.in_transaction():
         if connection.dialect.name == "sqlite":
             _begin_on_foreign_engine(connection)
         return nullcontext()
-    if context.get_context().opts.get("dont_mutate"):  # as `current` and `check` say
+    if context.get_context().opts.get("dont_mutate"):  # as for `current` and `check`
         return connection.begin()
     return one_upgrade_at_a_time(connection, wait_seconds=options.lock_wait, lock_timeout_ms=options.lock_timeout_ms)
 
 
 def write_sql(dialect: str, options: MigrationOptions, **configuration: Any) -> None:
-    """Write the SQL of what Alembic was asked to run, instead of running it."""
+    """Write the SQL of the command that Alembic was given, instead of running it.
+
+    `dialect` is `postgresql` or `sqlite`; `configuration` has arguments of `context.configure`.
+    """
     context.configure(
         dialect_name=dialect,
         literal_binds=True,
@@ -90,10 +103,10 @@ def write_sql(dialect: str, options: MigrationOptions, **configuration: Any) -> 
 
 
 @contextmanager
-def living_in(connection: sa.Connection, schema: str) -> Iterator[None]:
-    """Let unqualified names on `connection` mean those of `schema`, whoever else's a role's search_path names.
+def search_path_of(connection: sa.Connection, schema: str) -> Iterator[None]:
+    """Set the search_path of `connection` to `schema` inside the block, whatever the role's setting is.
 
-    Alembic compares models with the schema that the server calls current. On SQLite there is nothing to do.
+    Alembic compares models with the current schema. On SQLite nothing is done.
     """
     if connection.dialect.name != "postgresql":
         yield
@@ -112,7 +125,7 @@ def living_in(connection: sa.Connection, schema: str) -> Iterator[None]:
         if not connection.closed and not connection.invalidated:
             if not inside:
                 connection.rollback()  # what an error left open
-            # A transaction of the caller's that has failed takes the setting back by itself.
+            # A failed transaction of the caller's restores the setting itself.
             with suppress(sa.exc.DBAPIError) if inside else nullcontext():
                 _set_search_path(connection, path_before, for_transaction=inside)
 
@@ -124,8 +137,8 @@ def _set_search_path(connection: sa.Connection, path: str, *, for_transaction: b
         connection.commit()
 
 
-def _make_schema(connection: sa.Connection, schema: str) -> None:
-    """Make the schema where it is not there, unless Alembic only reads, as for `current`."""
+def _create_schema(connection: sa.Connection, schema: str) -> None:
+    """Create the schema if it does not exist, unless Alembic only reads, as for `current`."""
     if connection.dialect.name != "postgresql" or context.get_context().opts.get("dont_mutate"):
         return
     query = sa.text("SELECT pg_catalog.to_regnamespace(:schema) IS NULL")
@@ -134,20 +147,19 @@ def _make_schema(connection: sa.Connection, schema: str) -> None:
 
 
 def _begin_on_foreign_engine(connection: sa.Connection) -> None:
-    """Begin SQLite's transaction where the engine did not.
+    """Begin SQLite's transaction if the engine did not.
 
     The driver of an engine that is not from `kms_schema.engine` begins at the first INSERT, and runs all DDL
     before that outside of any transaction.
     """
-    driver_connection = connection.connection.driver_connection
-    assert driver_connection is not None  # noqa: S101
+    driver_connection: Any = connection.connection.driver_connection
     if not driver_connection.in_transaction:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _run_revisions() -> None:
-    """Run what was asked for. A revision refuses with Alembic's own error: it is frozen, and imports nothing live."""
-    _ask_revisions_first()
+    """Run the revisions. A revision refuses with Alembic's error, since it imports nothing that changes."""
+    _let_revisions_refuse()
     try:
         context.run_migrations()
     except MigrationError:
@@ -156,60 +168,61 @@ def _run_revisions() -> None:
         raise MigrationError(str(refusal)) from None
 
 
-def _ask_revisions_first() -> None:
-    """Let the revisions to come object before the first of them changes anything.
+def _let_revisions_refuse() -> None:
+    """Let each revision refuse before the first of them changes anything.
 
-    Each revision is committed by itself on PostgreSQL, so an objection half-way down would leave the database
-    without the guards of the revisions above. A revision objects by raising in `before_upgrade()` or
+    Each revision is committed by itself on PostgreSQL, so a refusal in the middle of a downgrade would leave the
+    database without the triggers of the revisions above. A revision refuses by raising in `before_upgrade()` or
     `before_downgrade()`.
     """
     migration_context = context.get_context()
-    plan = migration_context._migrations_fn  # there is no public way to see the plan before it runs
+    plan = migration_context._migrations_fn  # there is no public way to read the plan before it runs
 
     def planned(heads: Any, asked: MigrationContext) -> Sequence[RevisionStep]:
         only_reads = bool(asked.opts.get("dont_mutate"))
-        refuse_strangers(heads, asked.opts["script"], asked.version_table, only_reads=only_reads)
-        steps = _steps(plan, heads, asked)
+        refuse_unknown_revisions(heads, asked.opts["script"], asked.version_table, only_reads=only_reads)
+        operations = _operations(plan, heads, asked)
         if not asked.as_sql:
-            refuse_where_hardened(asked.connection, asked.opts[SCHEMA_OPTION], steps)
-        for step in steps:
-            if isinstance(step, RevisionStep):
-                objection = "before_upgrade" if step.is_upgrade else "before_downgrade"
-                getattr(step.revision.module, objection, lambda: None)()
-        return steps
+            refuse_where_hardened(asked.connection, asked.opts[SCHEMA_OPTION], operations)
+        for operation in operations:
+            if isinstance(operation, RevisionStep):
+                name = "before_upgrade" if operation.is_upgrade else "before_downgrade"
+                getattr(operation.revision.module, name, lambda: None)()
+        return operations
 
     migration_context._migrations_fn = planned
 
 
-def _steps(plan: Any, heads: Any, asked: MigrationContext) -> list[RevisionStep]:
+def _operations(plan: Any, heads: Any, asked: MigrationContext) -> list[RevisionStep]:
     try:
         return list(plan(heads, asked)) if plan is not None else []
     except CommandError as error:
-        raise MigrationUsageError(f"{error}; the command `history` lists the revisions that there are") from None
+        raise MigrationUsageError(f"{error}; the command `history` lists the revisions") from None
 
 
-def refuse_strangers(
+def refuse_unknown_revisions(
     heads: Sequence[str], script: ScriptDirectory, version_table: str, *, only_reads: bool = False
 ) -> None:
-    """Refuse a database that stands at a revision that nobody here knows.
+    """Raise `MigrationError` for a database at an unknown revision.
 
-    Beside one that is known it is a host application's, which may be read.
+    Beside a known one it is a host application's, and reading is allowed with `only_reads`. `heads` are the revisions
+    in the version table.
     """
-    strangers = [head for head in heads if not _knows(script, head)]
-    known = [head for head in heads if head not in strangers]
-    if not strangers or (known and only_reads):
+    unknown = [head for head in heads if not _knows(script, head)]
+    known = [head for head in heads if head not in unknown]
+    if not unknown or (known and only_reads):
         return
-    says = f"{version_table} says {', '.join(map(repr, strangers))}"
+    found = f"{version_table} has the unknown revision {', '.join(map(repr, unknown))}"
     if known:
         raise MigrationError(
-            f"{says}, which is none of these migrations, beside {', '.join(known)}: run this where both histories are "
-            "known, such as `alembic upgrade kms@head` in an application's folder, or install the newer version of the "
-            "package that was here"
+            f"{found} beside {', '.join(known)}: run this where both histories are known, such as "
+            "`alembic upgrade kms@head` in an application's folder, or install the newer version of the package that "
+            "was used here"
         )
     newest = ", ".join(script.get_heads())
     raise MigrationError(
-        f"{says}, which is none of these migrations (the newest is {newest}): either a newer version of the package "
-        "was here, then install that one; or it is another application's, then keep this history apart with "
+        f"{found} (the newest known is {newest}): either a newer version of the package was used here, then install "
+        "that one; or it is another application's, then keep this history apart with "
         "-x version-table=kms_alembic_version, or add it to that application's version_locations"
     )
 

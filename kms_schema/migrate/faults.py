@@ -1,11 +1,11 @@
-"""What can go wrong with a migration, each in one sentence that says what to do next."""
+"""Errors of migrations: each message is one sentence that says what happened and what to do."""
 
 import sqlalchemy as sa
 from alembic.util import CommandError
 
 
 class MigrationError(CommandError):
-    """The migration was refused, or did not finish; the next one goes on from what it has left.
+    """The migration was refused, or did not finish; the next run continues from there.
 
     Alembic prints the message of a `CommandError` without a traceback; `kms-schema` exits with `exit_status` too.
     """
@@ -14,19 +14,19 @@ class MigrationError(CommandError):
 
 
 class MigrationUsageError(MigrationError):
-    """An option, a revision or a URL that makes no sense."""
+    """An option, a revision or a URL that is not valid."""
 
     exit_status = 2
 
 
 class CannotMigrateError(MigrationError):
-    """There is no connection, or it may not do what was asked."""
+    """There is no connection, or its role lacks a privilege."""
 
     exit_status = 3
 
 
 class UpgradeLockError(MigrationError):
-    """Another upgrade holds the lock for too long, or the wait for it was ended."""
+    """Another upgrade holds the lock for too long, or the server ended the wait for it."""
 
 
 GO_DIRECTLY = (
@@ -35,14 +35,14 @@ GO_DIRECTLY = (
 )
 
 STATEMENT_POOLING = "statement pooling mode"
-"""PgBouncer hangs up after saying so, at the first BEGIN."""
+"""In the message with which PgBouncer closes the connection, at the first BEGIN."""
 
 DEPENDED_ON = "2BP01"
-"""What depends on an object is in further lines of what PostgreSQL says."""
+"""SQLSTATE of an object that others depend on; further lines of PostgreSQL's message name these."""
 
-_RUN_AGAIN = "the next run goes on from what remains of the unfinished revision: run it again"
+_RUN_AGAIN = "run it again: the next run continues the unfinished revision"
 
-# By SQLSTATE, or by what SQLite says.
+# What to do, by SQLSTATE or by a part of the message.
 _REFUSED = {
     "55P03": (
         "run it again when that session has ended, or allow more with -x lock-timeout-ms=… (a table's lock) or "
@@ -50,18 +50,20 @@ _REFUSED = {
     ),
     "40P01": _RUN_AGAIN,
     DEPENDED_ON: "drop or alter that first; where an interrupted upgrade has made it, complete that with `upgrade`",
-    "57014": f"somebody cancelled it, or statement_timeout is set for this role; {_RUN_AGAIN}",
-    "53100": f"make room on the server's disk; {_RUN_AGAIN}",
+    "57014": f"a session cancelled it, or statement_timeout is set for this role; {_RUN_AGAIN}",
+    "53100": f"free space on the server's disk; {_RUN_AGAIN}",
     ".version_num": (
         "the table is not Alembic's: rename it, or keep this history in another one with "
         "-x version-table=kms_alembic_version"
     ),
     "already exists": "it is not from these migrations: rename it, or take another database",
     "database is locked": "another process holds the file's lock: run it again when that has ended",
-    "disk is full": f"make room on the disk; {_RUN_AGAIN}",
+    "disk is full": f"free space on the disk; {_RUN_AGAIN}",
 }
 _NOT_ALLOWED = {
-    "42501": "migrate as the role that owns the schema, or grant it CREATE on the schema and rights on alembic_version",
+    "42501": (
+        "migrate as the role that owns the schema, or grant it CREATE on the schema and privileges on alembic_version"
+    ),
     "25006": "this server is a standby, or read-only for this role: migrate on the primary",
     STATEMENT_POOLING: GO_DIRECTLY,
     "readonly database": "make the file and its folder writable, or take another file",
@@ -73,62 +75,63 @@ _NO_CONNECTION = {
     "authentication failed": "correct the user name or the password, or give the password in PGPASSWORD or ~/.pgpass",
     "no password supplied": "give the password in the URL, in PGPASSWORD or in ~/.pgpass",
     "no pg_hba.conf entry": "let the server's pg_hba.conf admit this user from here",
-    "Connection refused": "see whether the server runs, and listens on that address and port",
+    "Connection refused": "check that the server runs, and listens on that address and port",
     "resolve": "correct the host's name",
     "Name or service not known": "correct the host's name",
-    "name resolution": "correct the host's name, or wait until names can be looked up",
+    "name resolution": "correct the host's name, or wait until names can be resolved",
     "translate host name": "correct the host's name",
-    "timeout expired": "see whether the address is right, and whether a firewall is between",
+    "timeout expired": "check the address, and that no firewall blocks it",
     "starting up": "wait until the server has started",
-    "terminating connection": "the server ended it, or somebody did: run it again",
+    "terminating connection": "the server or an administrator ended it: run it again",
     "too many": "wait for other connections to end",
-    "unable to open database file": "make the folder first, or correct the path",
+    "unable to open database file": "create the folder first, or correct the path",
 }
 
 
-def explained(failure: sa.exc.SQLAlchemyError, url: str) -> MigrationError | None:
-    """Return what went wrong with the server or the file, and what to do; None where nobody knows.
+def described(failure: sa.exc.SQLAlchemyError, url: str) -> MigrationError | None:
+    """Return the error to raise in place of `failure`, with what to do; None if the failure is unknown.
 
-    `url` is the database's, with passwords redacted.
+    `failure` is what SQLAlchemy raised. `url` is the database's, with passwords redacted; it becomes a part of the
+    message.
     """
     error = _of_driver(failure)
     if error is None:
         return None
-    said = str(error.orig).strip()
-    if error.connection_invalidated and STATEMENT_POOLING not in said:
-        return connection_lost(url, said)
+    message = str(error.orig).strip()
+    if error.connection_invalidated and STATEMENT_POOLING not in message:
+        return connection_lost(url, message)
     if error.statement is None:
         known_faults = _NO_CONNECTION | _NOT_ALLOWED
-        what_to_do = next((known_faults[part] for part in known_faults if part in said), "correct the URL")
-        return CannotMigrateError(f"cannot connect to {url}: {_first_line(said)}: {what_to_do}")
+        what_to_do = next((known_faults[part] for part in known_faults if part in message), "correct the URL")
+        return CannotMigrateError(f"cannot connect to {url}: {_first_line(message)}: {what_to_do}")
     sqlstate = getattr(error.orig, "sqlstate", None)
     for known_faults, kind in ((_REFUSED, MigrationError), (_NOT_ALLOWED, CannotMigrateError)):
         for recognised, what_to_do in known_faults.items():
-            if recognised == sqlstate or recognised in said:
-                told = _without_hint(said) if sqlstate == DEPENDED_ON else _first_line(said)
-                return kind(f"{told} ({url}): {what_to_do}")
+            if recognised == sqlstate or recognised in message:
+                reported = _without_hint(message) if sqlstate == DEPENDED_ON else _first_line(message)
+                return kind(f"{reported} ({url}): {what_to_do}")
     return None
 
 
-def connection_lost(url: str, said: str) -> CannotMigrateError:
-    """Return what there is to say when the session ended before the migration did."""
-    return CannotMigrateError(f"the connection to {url} was lost: {_first_line(said)}; {_RUN_AGAIN}")
+def connection_lost(url: str, message: str) -> CannotMigrateError:
+    """Return the error for a session that ended before the migration did; `message` is the driver's."""
+    return CannotMigrateError(f"the connection to {url} was lost: {_first_line(message)}; {_RUN_AGAIN}")
 
 
 def _of_driver(failure: BaseException) -> sa.exc.DBAPIError | None:
     """Return the driver's error behind a failure.
 
-    Alembic tidies up over the connection, lost or not; SQLAlchemy then says that it is lost, and not why.
+    Alembic cleans up over the connection, lost or not; SQLAlchemy then reports that it is lost, and not why.
     """
     while isinstance(failure, sa.exc.PendingRollbackError) and failure.__context__ is not None:
         failure = failure.__context__
     return failure if isinstance(failure, sa.exc.DBAPIError) else None
 
 
-def _without_hint(said: str) -> str:
-    message, *dependents = said.partition("\nHINT:")[0].removesuffix("\n").splitlines()
-    return f"{message}: {', '.join(line.removeprefix('DETAIL:').strip() for line in dependents)}"
+def _without_hint(message: str) -> str:
+    first, *dependents = message.partition("\nHINT:")[0].removesuffix("\n").splitlines()
+    return f"{first}: {', '.join(line.removeprefix('DETAIL:').strip() for line in dependents)}"
 
 
-def _first_line(said: str) -> str:
-    return said.splitlines()[0] if said else "it says nothing"
+def _first_line(message: str) -> str:
+    return message.splitlines()[0] if message else "no message"

@@ -1,4 +1,4 @@
-"""A database with event triggers (`kms-schema harden`) is migrated in a window: refused before anything begins."""
+"""Refuse to migrate a hardened database (`kms-schema harden`) before anything begins: its event triggers would."""
 
 from collections.abc import Iterable
 
@@ -8,10 +8,9 @@ from alembic.runtime.migration import MigrationStep, RevisionStep
 from kms_schema.hardening.definition import event_triggers
 from kms_schema.migrate.faults import MigrationError
 from kms_schema.snapshots import chain
+from kms_schema.sql import query_beside
 
-_ACTIVE = sa.text(
-    "SELECT EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtname = ANY (:names) AND evtenabled <> 'D')"
-)
+_ACTIVE = sa.text(query_beside(__file__, "active_event_triggers"))
 
 
 def is_hardened(connection: sa.Connection, schema: str) -> bool:
@@ -21,8 +20,8 @@ def is_hardened(connection: sa.Connection, schema: str) -> bool:
     return bool(connection.scalar(_ACTIVE, {"names": [each.name for each in event_triggers(schema)]}))
 
 
-def advice(schema: str) -> str:
-    """Return what to do about it, in a sentence."""
+def hardened_hint(schema: str) -> str:
+    """Return what to do about a hardened `schema`, in a sentence."""
     option = "" if schema == "public" else f" --schema {schema}"
     return (
         f"schema {schema} is hardened, and its event triggers would refuse this (docs/hardening.md): a superuser runs"
@@ -30,12 +29,15 @@ def advice(schema: str) -> str:
     )
 
 
-def refuse_where_hardened(connection: sa.Connection | None, schema: str, steps: Iterable[MigrationStep]) -> None:
-    """Raise `MigrationError` if revisions of ours are to run on a hardened database; a host's own may."""
+def refuse_where_hardened(connection: sa.Connection | None, schema: str, operations: Iterable[MigrationStep]) -> None:
+    """Raise `MigrationError` if revisions of this package are to run on a hardened database; a host's own may.
+
+    `connection` is None while a script is written. `operations` are those that Alembic would run in `schema`.
+    """
     ours = frozenset(chain())
     if connection is None or not any(
-        isinstance(step, RevisionStep) and step.revision.revision in ours for step in steps
+        isinstance(operation, RevisionStep) and operation.revision.revision in ours for operation in operations
     ):
         return
     if is_hardened(connection, schema):
-        raise MigrationError(advice(schema))
+        raise MigrationError(hardened_hint(schema))

@@ -14,18 +14,13 @@ from kms_schema.lock_keys import LOCK_KEY
 from kms_schema.migrate.faults import UpgradeLockError
 from kms_schema.migrate.proxy import refuse_shared_processes
 from kms_schema.migrate.session import PostgresqlSession
+from kms_schema.sql import fill, query_beside
 
 POLL_SECONDS = 0.2
-ADVICE = "wait for it to end, or allow more with -x lock-wait=SECONDS"
+WHAT_TO_DO = "wait for it to end, or allow more with -x lock-wait=SECONDS"
 
-HOLDER = f"""
-    SELECT held.pid, client.usename, client.application_name, host(client.client_addr),
-           to_char(client.backend_start, 'YYYY-MM-DD HH24:MI:SS TZ')
-    FROM pg_locks AS held LEFT JOIN pg_stat_activity AS client ON client.pid = held.pid
-    WHERE held.locktype = 'advisory' AND held.granted AND held.objsubid = 1
-      AND held.classid = {LOCK_KEY >> 32} AND held.objid = {LOCK_KEY & 0xFFFF_FFFF}
-      AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""  # noqa: S608  (the numbers are ours)
+HOLDER = fill(query_beside(__file__, "upgrade_lock_holder"), classid=LOCK_KEY >> 32, objid=LOCK_KEY & 0xFFFF_FFFF)
+"""The query for the session that holds the advisory lock."""
 
 log = logging.getLogger("alembic.runtime.migration")
 
@@ -35,13 +30,14 @@ def one_upgrade_at_a_time(
 ) -> AbstractContextManager[None]:
     """Let one upgrade of a database run the block at a time; `connection` must not be in a transaction.
 
-    On PostgreSQL the block runs under a session's advisory lock, with `lock_timeout` set, in transactions of its own,
-    which are READ COMMITTED: a revision looks once more what others have written, after it has waited for them.
-    On SQLite it runs in one that holds the file's write lock. What it leaves open is committed after the block, or
-    rolled back if that raises. A waiter says whom it waits for.
+    On PostgreSQL the block runs under a session's advisory lock, with `lock_timeout` set to `lock_timeout_ms`
+    milliseconds, in transactions of its own. These are READ COMMITTED: a revision checks again rows that others have
+    written, after it has waited for them. On SQLite it runs in one transaction, which holds the file's write lock. A
+    transaction that the block leaves open is committed, or rolled back if the block raises. A waiter logs which session
+    it waits for.
 
-    Raises `UpgradeLockError` after `wait_seconds`; and `CannotMigrateError` at once behind a proxy that hands each
-    statement to another server process, where a session's lock belongs to nobody.
+    Raises `UpgradeLockError` after `wait_seconds`, and `CannotMigrateError` at once behind a proxy that gives each
+    statement to another server process, where no client owns a session's lock.
     """
     if connection.dialect.name == "sqlite":
         return _alone_on_sqlite(connection, wait_seconds)
@@ -51,16 +47,16 @@ def one_upgrade_at_a_time(
 def _poll(
     attempt: Callable[[], bool], wait_seconds: float, waiting: Callable[[], str], late: Callable[[], str]
 ) -> None:
-    """Repeat `attempt` until it succeeds; say `waiting` once, or raise `UpgradeLockError` with `late` at the end."""
+    """Repeat `attempt` until it succeeds; log `waiting` once, or raise `UpgradeLockError` with `late` at the end."""
     deadline = time.monotonic() + wait_seconds
-    said = False
+    logged = False
     while not attempt():
         left = deadline - time.monotonic()
         if left <= 0:
             raise UpgradeLockError(late())
-        if not said:
+        if not logged:
             log.warning("%s", waiting())
-            said = True
+            logged = True
         time.sleep(min(POLL_SECONDS, left))
 
 
@@ -79,9 +75,11 @@ def _alone_on_postgresql(connection: sa.Connection, wait_seconds: float, lock_ti
             lambda: bool(session.value(f"SELECT pg_catalog.pg_try_advisory_lock({LOCK_KEY})")),
             wait_seconds,
             waiting=lambda: f"another upgrade is running{_holder(session)}: waiting up to {wait_seconds:g} seconds",
-            late=lambda: f"another upgrade{_holder(session)} has held the lock for {wait_seconds:g} seconds: {ADVICE}",
+            late=lambda: (
+                f"another upgrade{_holder(session)} has held the lock for {wait_seconds:g} seconds: {WHAT_TO_DO}"
+            ),
         )
-        patience = session.value("SELECT pg_catalog.current_setting('lock_timeout')")
+        previous_timeout = session.value("SELECT pg_catalog.current_setting('lock_timeout')")
         session.value(f"SELECT pg_catalog.set_config('lock_timeout', '{lock_timeout_ms}ms', false)")
     except session.driver_error as error:
         raise UpgradeLockError(f"the server ended the wait for the upgrade's lock: {str(error).strip()}") from error
@@ -91,13 +89,13 @@ def _alone_on_postgresql(connection: sa.Connection, wait_seconds: float, lock_ti
         connection.commit()
     finally:
         if not connection.closed and not connection.invalidated:
-            connection.rollback()  # ends what an error left open; what was done is committed by now
+            connection.rollback()  # ends a transaction that an error left open; the rest is committed by now
             connection.execution_options(isolation_level=isolation)
-            _unlock(session, patience)
+            _unlock(session, previous_timeout)
 
 
 def _unlock(session: PostgresqlSession, lock_timeout: str) -> None:
-    """Give the lock back, and the session the timeout that it came with."""
+    """Release the lock, and restore the session's `lock_timeout`."""
     try:
         session.value(f"SELECT pg_catalog.set_config('lock_timeout', '{lock_timeout}', false)")
         session.value(f"SELECT pg_catalog.pg_advisory_unlock({LOCK_KEY})")
@@ -107,11 +105,11 @@ def _unlock(session: PostgresqlSession, lock_timeout: str) -> None:
 
 
 def _holder(session: PostgresqlSession) -> str:
-    """Return who holds the advisory lock, as far as this role may know, in brackets; nothing if nobody does."""
+    """Return the session that holds the advisory lock, as far as this role can read, in brackets; empty if none."""
     try:
         row = session.catalog_row(HOLDER)
     except session.driver_error:
-        return ""  # a server may be set up so that not everybody reads these views
+        return ""  # some servers revoke SELECT on these views
     if row is None:
         return ""
     known = zip(("server process", "role", "application", "client", "connected since"), row, strict=True)
@@ -122,7 +120,7 @@ def _holder(session: PostgresqlSession) -> str:
 def _alone_on_sqlite(connection: sa.Connection, wait_seconds: float) -> Iterator[None]:
     """Hold the file's write lock, in a transaction.
 
-    SQLite itself would wait without a word, for as long as `busy_timeout` says.
+    SQLite itself would wait without a message, for `busy_timeout`.
     """
     driver: Any = connection.connection.driver_connection
     file = connection.engine.url.database
@@ -133,7 +131,7 @@ def _alone_on_sqlite(connection: sa.Connection, wait_seconds: float) -> Iterator
             lambda: _began_to_write(connection),
             wait_seconds,
             waiting=lambda: f"another process is writing to {file}: waiting up to {wait_seconds:g} seconds",
-            late=lambda: f"another process has been writing to {file} for {wait_seconds:g} seconds: {ADVICE}",
+            late=lambda: f"another process has been writing to {file} for {wait_seconds:g} seconds: {WHAT_TO_DO}",
         )
     finally:
         driver.execute(f"PRAGMA busy_timeout = {before}")

@@ -1,4 +1,4 @@
-"""How a migration is to go about it: what `-x` says to Alembic, and options to `kms-schema`."""
+"""Options of a migration: those of `-x` for Alembic, and those of `kms-schema`."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -16,21 +16,26 @@ _MOST_MS = 2**31 - 1
 
 @dataclass(frozen=True)
 class MigrationOptions:
-    """What a migration may be told."""
+    """Options of a migration.
+
+    Raises `MigrationUsageError` for names that PostgreSQL would have to quote, and for times out of range.
+
+    Example: `MigrationOptions(schema="kms", lock_wait=60)`.
+    """
 
     schema: str = "public"
-    """The PostgreSQL schema that everything lives in, Alembic's version table included."""
+    """The PostgreSQL schema of all objects, Alembic's version table included."""
     version_table: str = "alembic_version"
-    """Alembic's table of this history; one of its own keeps it apart from a host application's."""
+    """Alembic's version table of this history; another name than the host application's keeps the two apart."""
     lock_wait: float = 600
     """Seconds to wait for another upgrade, and for transactions that CONCURRENTLY must outlive."""
     lock_timeout_ms: int = 5000
-    """Milliseconds to wait for a table's lock, while others wait behind this migration."""
+    """Milliseconds to wait for a table's lock, while clients wait behind this migration."""
     allow_audit_loss: bool = False
     """Whether a downgrade may destroy the audit trail."""
 
     def __post_init__(self) -> None:
-        """Refuse names that would have to be quoted, and times that are none."""
+        """Check names and times; raise `MigrationUsageError`."""
         for option, name in (("schema", self.schema), ("version-table", self.version_table)):
             quoted = postgresql.dialect().identifier_preparer.quote(name) != name  # type: ignore[no-untyped-call]
             if quoted or not _NAME.fullmatch(name) or name.startswith("pg_") or name == "information_schema":
@@ -38,7 +43,7 @@ class MigrationOptions:
                     f"{option}={name}: write a name of lower-case letters, digits and underscores that PostgreSQL "
                     "does not reserve"
                 )
-        # What PostgreSQL takes in milliseconds, as which both are given to it.
+        # PostgreSQL takes both in milliseconds.
         if not (0 <= self.lock_wait <= _MOST_MS // 1000 and 0 < self.lock_timeout_ms <= _MOST_MS):
             raise MigrationUsageError(
                 f"lock-wait is a number of seconds from 0 to {_MOST_MS // 1000}, and lock-timeout-ms one of "
@@ -53,7 +58,7 @@ class MigrationOptions:
             if name == "url":
                 continue
             if name not in _READERS:
-                raise MigrationUsageError(f"there is no option -x {name}=…; there are url, {', '.join(_READERS)}")
+                raise MigrationUsageError(f"unknown option -x {name}=…; the options are url, {', '.join(_READERS)}")
             try:
                 known[name.replace("-", "_")] = _READERS[name](value)
             except ValueError:
@@ -61,7 +66,7 @@ class MigrationOptions:
         return cls(**known)
 
     def x_arguments(self) -> Iterator[str]:
-        """Yield what stands after each `-x` to give these options to Alembic."""
+        """Yield `name=value` for each option, to be given to Alembic after `-x`."""
         yield f"schema={self.schema}"
         yield f"version-table={self.version_table}"
         yield f"lock-wait={self.lock_wait}"
@@ -70,7 +75,10 @@ class MigrationOptions:
             yield "allow-audit-loss=yes"
 
     def for_context(self, dialect: str) -> dict[str, Any]:
-        """Return what Alembic's `context.configure` must be told, for the revisions to go about it in this way."""
+        """Return the arguments of Alembic's `context.configure` for these options.
+
+        `dialect` is `postgresql` or `sqlite`. Raises `MigrationUsageError` for a schema on SQLite.
+        """
         postgresql = dialect == "postgresql"
         if not postgresql and self.schema != "public":
             raise MigrationUsageError(f"schema={self.schema}: SQLite has no schemas; leave it out")

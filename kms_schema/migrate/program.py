@@ -1,7 +1,11 @@
-"""Alembic's commands on the migrations that travel in this package, without an `alembic.ini`.
+"""Alembic's commands on the migrations of this package, without an `alembic.ini`.
 
-Each function takes a database's URL, for which `kms_schema.database_url` says what is accepted, and raises
-`MigrationError` where Alembic would print its message.
+Each function takes a database URL, as `kms_schema.database_url` describes it, and options; it raises `MigrationError`
+where Alembic would print its message.
+
+    from kms_schema.migrate import program
+
+    program.upgrade("postgresql://localhost/kms")
 """
 
 from argparse import Namespace
@@ -30,26 +34,29 @@ class Revision:
     revision: str
     down_revision: str | None
     summary: str
-    """The first line of what it says about itself."""
+    """The first line of its docstring."""
 
 
 def upgrade(url: str, revision: str = "head", options: MigrationOptions = _DEFAULTS) -> None:
-    """Bring the database up to `revision`."""
+    """Upgrade the database to `revision`, as Alembic accepts it. Raises `MigrationError`."""
     _run(command.upgrade, _configuration(url, options), revision)
 
 
 def downgrade(url: str, revision: str, options: MigrationOptions = _DEFAULTS) -> None:
-    """Take the database back to `revision`; `base` removes everything."""
+    """Downgrade the database to `revision`; `base` drops everything. Raises `MigrationError`."""
     _run(command.downgrade, _configuration(url, options), revision)
 
 
 def stamp(url: str, revision: str, options: MigrationOptions = _DEFAULTS) -> None:
-    """Write down that the database stands at `revision`, and change nothing else."""
+    """Record that the database is at `revision`, and change nothing else. Raises `MigrationError`."""
     _run(command.stamp, _configuration(url, options), revision)
 
 
 def current(url: str, options: MigrationOptions = _DEFAULTS) -> tuple[str, ...]:
-    """Return the revision that the database stands at, or nothing; in a host's version table the host's own too."""
+    """Return the current revision, or an empty tuple; in a host's version table the host's own too.
+
+    Raises `MigrationError`.
+    """
     found: list[str] = []
 
     def note_heads(heads: tuple[str, ...], _context: MigrationContext) -> list[RevisionStep]:
@@ -66,19 +73,21 @@ def current(url: str, options: MigrationOptions = _DEFAULTS) -> tuple[str, ...]:
 
 
 def sql(url: str, revisions: str, *, down: bool = False, options: MigrationOptions = _DEFAULTS) -> str:
-    """Return the script that Alembic would run; nothing is connected to, the URL only says for which engine.
+    """Return the script of an upgrade, or with `down` of a downgrade; the URL only names the engine.
 
-    `revisions` is where to, or `FROM:TO`, which a script that goes down must say.
+    `revisions` is the target, or `FROM:TO`, which a downgrade requires. Raises `MigrationUsageError` for an unknown
+    revision, and for a range in the other direction.
+
+    Example: `sql("postgresql://", "004:head")`.
     """
     if down and ":" not in revisions:
         raise MigrationUsageError(f"{revisions}: a script that goes down needs both ends, such as head:{revisions}")
     if not down:
         _refuse_downwards(revisions)
-    configuration = _configuration(url, options)
+    script = StringIO()
+    configuration = _configuration(url, options, script)
     _run(command.downgrade if down else command.upgrade, configuration, revisions, sql=True)
-    output = configuration.output_buffer
-    assert isinstance(output, StringIO)  # noqa: S101
-    return output.getvalue()
+    return script.getvalue()
 
 
 def history() -> list[Revision]:
@@ -88,30 +97,29 @@ def history() -> list[Revision]:
 
 
 def migrations_folder() -> str:
-    """Return the folder of Alembic's environment; in a host's `alembic.ini` it is `kms_schema:migrations`."""
+    """Return the folder of Alembic's environment, which a host's `alembic.ini` calls `kms_schema:migrations`."""
     return str(files("kms_schema") / "migrations")
 
 
 def _refuse_downwards(revisions: str) -> None:
-    """Refuse a range that goes down where one that goes up is meant: Alembic would write an empty script."""
+    """Raise `MigrationUsageError` for a range that goes down: Alembic would write an empty script for an upgrade."""
     script = ScriptDirectory(migrations_folder())
     chain = ["base", *(revision.revision for revision in history())]
     try:
         ends = [end if end == "base" else script.get_revision(end).revision for end in revisions.split(":")]
     except CommandError:
-        return  # Alembic says what it does not know
+        return  # Alembic reports what it does not know
     if chain.index(ends[0]) > chain.index(ends[-1]):
         raise MigrationUsageError(f"{revisions} goes down: say so with --down, or write the older revision first")
 
 
 def _described(script: Script) -> Revision:
-    below = script.down_revision
-    assert below is None or isinstance(below, str)  # noqa: S101  (the history is one line)
-    return Revision(script.revision, below, script.doc)
+    below = script.down_revision  # one or none: the history is one line
+    return Revision(script.revision, None if below is None else str(below), script.doc)
 
 
-def _configuration(url: str, options: MigrationOptions) -> Config:
-    output = StringIO()
+def _configuration(url: str, options: MigrationOptions, script: StringIO | None = None) -> Config:
+    output = script or StringIO()
     given = Namespace(x=[f"url={url}", *options.x_arguments()])
     configuration = Config(stdout=output, output_buffer=output, cmd_opts=given)
     configuration.set_main_option("script_location", migrations_folder().replace("%", "%%"))

@@ -1,7 +1,7 @@
-"""Whether a proxy between this connection and the server lets clients share server processes.
+"""Detect a proxy between this connection and the server whose clients share server processes.
 
-PgBouncer in transaction or statement mode hands each transaction to whichever server process is free. A session's
-advisory lock and settings then belong to nobody, and whoever is next gets them: an upgrade refuses to begin there.
+PgBouncer in transaction or statement mode gives each transaction to any server process that is free. A session's
+advisory lock and settings then pass to the next client of that process: an upgrade refuses to begin there.
 """
 
 import time
@@ -17,10 +17,10 @@ from kms_schema.migrate.session import PostgresqlSession
 WHICH_PROCESS = "SELECT pg_catalog.pg_backend_pid()"
 
 ADMIN_SHUTDOWN = "57P01"
-"""The server says so when somebody terminates its process; a proxy has other reasons to hang up."""
+"""The SQLSTATE of a server process that was terminated; a proxy closes connections for other reasons."""
 
 NEIGHBOURS = 4
-"""More connections through the same proxy: several PgBouncers may stand behind one address, each with its own pool."""
+"""More connections through the same proxy: several PgBouncers may share one address, each with its own pool."""
 ROUNDS = 20
 ROUND_SECONDS = 0.01
 CONNECT_SECONDS = 5
@@ -31,7 +31,7 @@ class _SharedProcessesError(Exception):
 
 
 class _Processes:
-    """Which server process each client was given; in session mode each has one, and its own."""
+    """The server process of each client; in session mode each client has one of its own."""
 
     def __init__(self) -> None:
         self._process_of: dict[object, int] = {}
@@ -48,8 +48,8 @@ class _Processes:
 class _Neighbour:
     """One more client of the same proxy, which never waits for an answer.
 
-    In session mode it gets none while the pool is used up, by other upgrades perhaps. That says nothing against
-    the proxy: a pool that shared its processes would have given it the one that we leave idle.
+    In session mode it gets no process while the pool is used up, by other upgrades perhaps. That does not mean that
+    processes are shared: such a pool would have given it the one that this session leaves idle.
     """
 
     def __init__(self, driver: Any) -> None:
@@ -59,7 +59,7 @@ class _Neighbour:
         self._asked = False
 
     def answer(self) -> int | None:
-        """Return the process that answered the last question, if it has, and ask again."""
+        """Return the process that answered the last query, if it has, and send the query again."""
         protocol = self._connection.pgconn
         process = None
         if self._asked:
@@ -96,21 +96,21 @@ def refuse_shared_processes(connection: sa.Connection) -> None:
         if getattr(error, "sqlstate", None) == ADMIN_SHUTDOWN:
             raise connection_lost(_address(connection), str(error)) from error
         raise CannotMigrateError(
-            f"whether the proxy at {_address(connection)} pools transactions cannot be told ({str(error).strip()}): "
+            f"the check whether the proxy at {_address(connection)} pools transactions failed ({str(error).strip()}): "
             f"{GO_DIRECTLY}"
         ) from error
 
 
 def _compare(session: PostgresqlSession) -> None:
-    """Raise `_SharedProcessesError` as soon as the proxy, if there is one, is seen to share processes.
+    """Raise `_SharedProcessesError` as soon as the proxy, if there is one, shares processes.
 
     A pool at rest may give the same process to the same client each time, so that client alone cannot tell; its
-    neighbours then get that process as well. Nobody is in a transaction here, so nobody waits for another.
+    neighbours then get that process as well. No client is in a transaction here, so none waits for another.
     """
     processes = _Processes()
     for _ in range(NEIGHBOURS):
         processes.given(session, session.value(WHICH_PROCESS))
-    # What the connection was told at its start is the process itself, or the proxy's own invention.
+    # At its start the connection got the id of the process itself, or one that the proxy made up.
     if session.driver.info.backend_pid == session.value(WHICH_PROCESS):
         return
     with ExitStack() as opened:

@@ -1,4 +1,4 @@
-"""psycopg's connection under a SQLAlchemy one, for statements that must leave no transaction open."""
+"""The psycopg connection of a SQLAlchemy one, for statements that must leave no transaction open."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ class PostgresqlSession:
     """A session each of whose statements is a transaction of its own."""
 
     def __init__(self, connection: sa.Connection) -> None:
-        """Speak over `connection`, which must not be in a transaction."""
+        """Use `connection`, which must not be in a transaction."""
         self.driver: Any = connection.connection.driver_connection
         self.driver_error: type[Exception] = connection.dialect.loaded_dbapi.Error
 
     def value(self, statement: str) -> Any:
-        """Return the first value of what `statement` gives; raises the driver's errors."""
+        """Return the first value of the result of `statement`; raise the driver's errors."""
         driver = self.driver
         before, driver.autocommit = driver.autocommit, True
         try:
@@ -25,7 +25,7 @@ class PostgresqlSession:
                 driver.autocommit = before
 
     def catalog_row(self, query: str) -> tuple[Any, ...] | None:
-        """Return the first row of a query that means PostgreSQL's own names only, whatever the search path is."""
+        """Return the first row of a query on the system catalogs, whatever the search_path; None if there is none."""
         driver = self.driver
         before, driver.autocommit = driver.autocommit, True
         try:

@@ -1,4 +1,4 @@
-"""May this upgrade begin? What it would run, which locks it takes, and what stands against it; nothing is changed."""
+"""Check whether an upgrade may begin: its statements, the locks it takes, and problems. Nothing is changed."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from kms_schema.database_url import DatabaseUrl, parse_database_url, redact
 from kms_schema.engine import create_engine
-from kms_schema.migrate.environment import living_in
-from kms_schema.migrate.faults import CannotMigrateError, MigrationError, explained
+from kms_schema.migrate.environment import search_path_of
+from kms_schema.migrate.faults import CannotMigrateError, MigrationError, described
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.migrate.proxy import refuse_shared_processes
 from kms_schema.preflight import postgresql, sqlite
@@ -22,10 +22,22 @@ __all__ = ["Preflight", "preflight"]
 
 
 def preflight(url: str, revision: str = "head", options: MigrationOptions | None = None) -> Preflight:
-    """Return what `upgrade REVISION` of the database at `url` would do, and what stands against it.
+    """Return what `upgrade REVISION` of the database at `url` would do, and the problems that would stop it.
 
-    Everything is read in one read-only transaction. Raises `MigrationError` where there is no connection, or the
-    database is not of this history.
+    Everything is read in one read-only transaction.
+
+    Args:
+        url: a database URL, as `kms_schema.database_url` describes it.
+        revision: the target, as Alembic accepts it.
+        options: those that the upgrade would have; the defaults if None.
+
+    Raises `MigrationError` if there is no connection, or the database is at an unknown revision, and
+    `MigrationUsageError` if `revision` is unknown or below the current one.
+
+    Example:
+        verdict = preflight("postgresql://localhost/kms")
+        if not verdict.go:
+            sys.exit("\\n".join(verdict.problems))
     """
     options = options or MigrationOptions()
     target = parse_database_url(url)
@@ -34,10 +46,10 @@ def preflight(url: str, revision: str = "head", options: MigrationOptions | None
             return _of_sqlite(url, target, revision, options)
         return _of_postgresql(url, revision, options)
     except sa.exc.DBAPIError as error:
-        explanation = explained(error, redact(url))
-        if explanation is None:
+        description = described(error, redact(url))
+        if description is None:
             raise
-        raise explanation from None
+        raise description from None
 
 
 def _of_postgresql(url: str, revision: str, options: MigrationOptions) -> Preflight:
@@ -45,7 +57,7 @@ def _of_postgresql(url: str, revision: str, options: MigrationOptions) -> Prefli
     with engine.connect() as connection:
         pooled = _pooled(connection)
         connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        with connection.begin(), living_in(connection, options.schema):
+        with connection.begin(), search_path_of(connection, options.schema):
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{options.lock_timeout_ms}ms'")
             plan = plan_upgrade(connection, revision, options)
             objections = [each.objection for each in plan.revisions if each.objection]
@@ -57,7 +69,7 @@ def _of_postgresql(url: str, revision: str, options: MigrationOptions) -> Prefli
                 plan=plan,
                 held=tuple(postgresql.held(connection, plan)),
                 disk=disk,
-                problems=(*problems, *_too_full(disk)) if plan.revisions else tuple(pooled),
+                problems=(*problems, *_without_space(disk)) if plan.revisions else tuple(pooled),
                 notes=tuple(postgresql.notes(connection, plan, options)),
             )
 
@@ -72,13 +84,13 @@ def _pooled(connection: sa.Connection) -> list[str]:
 
 def _of_sqlite(url: str, target: DatabaseUrl, revision: str, options: MigrationOptions) -> Preflight:
     if not target.database or target.database == ":memory:":
-        raise CannotMigrateError("a database in memory is new and empty; name a file: sqlite:///path/to/file.db")
+        raise CannotMigrateError("a database in memory is always empty; name a file: sqlite:///path/to/file.db")
     file = Path(target.database.removeprefix("file:"))
     with _opened_for_reading(file) as connection:
         plan = plan_upgrade(connection, revision, options)
         objections = [each.objection for each in plan.revisions if each.objection]
         disk = sqlite.disk(connection, plan, file)
-        problems = [*sqlite.problems(connection, plan, file), *objections, *_too_full(disk)]
+        problems = [*sqlite.problems(connection, plan, file), *objections, *_without_space(disk)]
         return Preflight(
             database=redact(url),
             server=f"SQLite {sqlite3.sqlite_version}",
@@ -86,13 +98,13 @@ def _of_sqlite(url: str, target: DatabaseUrl, revision: str, options: MigrationO
             held=tuple(sqlite.held(connection, plan, file)),
             disk=disk,
             problems=tuple(problems) if plan.revisions else (),
-            notes=() if file.exists() else (f"there is no file {file}: it will be made",),
+            notes=() if file.exists() else (f"there is no file {file}: the upgrade creates it",),
         )
 
 
 @contextmanager
 def _opened_for_reading(file: Path) -> Iterator[sa.Connection]:
-    """Open a SQLite file so that it cannot be changed; one that is not there is as good as an empty one."""
+    """Open a SQLite file read-only; for one that does not exist, an empty database in memory."""
 
     def connect() -> sqlite3.Connection:
         if not file.exists():
@@ -105,7 +117,7 @@ def _opened_for_reading(file: Path) -> Iterator[sa.Connection]:
         yield connection
 
 
-def _too_full(disk: Disk) -> Iterator[str]:
+def _without_space(disk: Disk) -> Iterator[str]:
     if not disk.enough:
         free = size(disk.free_bytes or 0)
-        yield f"indexes take about {size(disk.needed_bytes)}, and {free} are free: make room first"
+        yield f"indexes take about {size(disk.needed_bytes)}, and {free} are free: free disk space first"

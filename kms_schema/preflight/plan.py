@@ -1,8 +1,8 @@
-"""What an upgrade would run on this database: each revision's own code, with its statements written down instead of
-executed.
+"""The statements that an upgrade would execute on this database, with what each of them does.
 
-A revision looks at the database as it does in earnest (which columns a host's table has, which index an interrupted
-run left INVALID, which rows break a rule), so the plan is that of this database and not of a textbook one.
+The code of each revision runs, and its statements are recorded instead of executed. It queries the database as an
+upgrade does (the columns of a host's table, an index that an interrupted run left INVALID, rows that violate a rule),
+so the plan is that of this database.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,11 +17,24 @@ from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RangeNotAncestorError, RevisionError
 from alembic.util import CommandError
 
-from kms_schema.migrate.environment import refuse_strangers
+from kms_schema.migrate.environment import refuse_unknown_revisions
 from kms_schema.migrate.faults import MigrationUsageError
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.migrate.program import migrations_folder
+from kms_schema.sql.declarations import Declaration, Lock, declared
 from kms_schema.sql.operations import PLANNING_OPTION
+
+
+class UndeclaredStatementError(ValueError):
+    """A revision executes a statement without a declaration of what it does."""
+
+
+@dataclass(frozen=True)
+class PlannedStatement:
+    """A statement that would be executed."""
+
+    text: str
+    declaration: Declaration
 
 
 @dataclass(frozen=True)
@@ -30,14 +43,25 @@ class PlannedRevision:
 
     revision: str
     summary: str
-    statements: tuple[str, ...]
+    planned: tuple[PlannedStatement, ...]
     objection: str | None
-    """Why it would refuse, such as rows that break a rule of it."""
+    """The message of its refusal, such as rows that violate a rule of it; None if it would run."""
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """The text of its statements."""
+        return tuple(each.text for each in self.planned)
+
+    @property
+    def locks(self) -> Iterator[Lock]:
+        """The locks that it takes, in the order of its statements."""
+        for each in self.planned:
+            yield from each.declaration.locks
 
 
 @dataclass(frozen=True)
 class Plan:
-    """From where to where an upgrade would go, and through which revisions."""
+    """The revisions that an upgrade would run, from the current one to the target."""
 
     current: str | None
     target: str
@@ -45,27 +69,44 @@ class Plan:
 
     @property
     def statements(self) -> tuple[str, ...]:
-        """What would be executed, of all revisions."""
+        """The text of the statements of all revisions."""
         return tuple(statement for revision in self.revisions for statement in revision.statements)
+
+    @property
+    def declarations(self) -> Iterator[Declaration]:
+        """What the statements of all revisions do, in their order."""
+        for revision in self.revisions:
+            yield from (each.declaration for each in revision.planned)
+
+    @property
+    def locks(self) -> Iterator[Lock]:
+        """The locks that all revisions take."""
+        for revision in self.revisions:
+            yield from revision.locks
 
 
 def plan_upgrade(connection: sa.Connection, target: str, options: MigrationOptions) -> Plan:
-    """Return what `upgrade TARGET` would run; executes nothing but queries.
+    """Return what `upgrade TARGET` would execute; nothing is executed but queries.
 
-    Raises `MigrationError` where the database stands at a revision that nobody here knows, and
-    `MigrationUsageError` where `target` is none, or below.
+    Args:
+        connection: a connection with a read-only transaction, in which the plan is made.
+        target: a revision as Alembic accepts it, such as `head` or `005`.
+        options: those that the upgrade would have.
+
+    Raises `MigrationError` if the database is at an unknown revision, `MigrationUsageError` if `target` is no revision
+    or below the current one, and `UndeclaredStatementError` if a revision executes a statement without a declaration.
     """
     script = ScriptDirectory(migrations_folder())
     settings = options.for_context(connection.dialect.name) | {PLANNING_OPTION: True, "kms_concurrently": True}
     context = MigrationContext.configure(connection=connection, opts=settings)
     heads = context.get_current_heads()
-    refuse_strangers(heads, script, options.version_table)
+    refuse_unknown_revisions(heads, script, options.version_table)
     pending = _pending(script, target, heads)
     reached = script.get_revision(target)
     return Plan(
         current=heads[0] if heads else None,
         target=reached.revision,
-        revisions=tuple(_planned(each, context) for each in pending),
+        revisions=tuple(_planned(each, context, connection) for each in pending),
     )
 
 
@@ -80,38 +121,41 @@ def _pending(script: ScriptDirectory, target: str, heads: Sequence[str]) -> list
     return upwards[::-1]
 
 
-def _planned(script: Script, context: MigrationContext) -> PlannedRevision:
-    with _written_down(context) as statements, Operations.context(context):
-        objection = _objection(script, context)
+def _planned(script: Script, context: MigrationContext, connection: sa.Connection) -> PlannedRevision:
+    with _recorded(context) as planned, Operations.context(context):
+        objection = _objection(script, connection)
         script.module.upgrade()
-    return PlannedRevision(script.revision, script.doc, tuple(statements), objection)
+    return PlannedRevision(script.revision, script.doc, tuple(planned), objection)
 
 
-def _objection(script: Script, context: MigrationContext) -> str | None:
+def _objection(script: Script, connection: sa.Connection) -> str | None:
     object_first = getattr(script.module, "before_upgrade", None)
     if object_first is None:
         return None
-    assert context.connection is not None  # noqa: S101
     try:
-        with context.connection.begin_nested():  # a query that this role may not run spoils no more than itself
+        with connection.begin_nested():  # a query that this role may not run spoils no more than itself
             object_first()
     except CommandError as refusal:
         return str(refusal)
     except sa.exc.DBAPIError as error:
-        return f"its rows cannot be looked at: {str(error.orig).splitlines()[0]}"
+        return f"its rows cannot be checked: {str(error.orig).splitlines()[0]}"
     return None
 
 
 @contextmanager
-def _written_down(context: MigrationContext) -> Iterator[list[str]]:
-    """Have everything that Alembic would execute written into a list; what revisions read, they read."""
-    statements: list[str] = []
+def _recorded(context: MigrationContext) -> Iterator[list[PlannedStatement]]:
+    """Record everything that Alembic would execute; the queries of revisions are executed."""
+    planned: list[PlannedStatement] = []
 
-    def write_down(construct: Any, *_arguments: Any, **_keywords: Any) -> None:
+    def record(construct: Any, *_arguments: Any, **_keywords: Any) -> None:
         compiled = construct if isinstance(construct, str) else construct.compile(dialect=context.dialect)
         # The driver's parameter style doubles percent signs.
-        statements.append(str(compiled).replace("%%", "%"))
+        text = str(compiled).replace("%%", "%")
+        declaration = declared()
+        if declaration is None:
+            raise UndeclaredStatementError(f"a revision does not declare what this does: {text[:100]}")
+        planned.append(PlannedStatement(text, declaration))
 
-    context.impl._exec = write_down  # type: ignore[method-assign]  # where all of Alembic's statements pass
+    context.impl._exec = record  # type: ignore[method-assign]  # where all of Alembic's statements pass
     context.autocommit_block = nullcontext  # type: ignore[method-assign, assignment]  # it would end our transaction
-    yield statements
+    yield planned

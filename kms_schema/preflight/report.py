@@ -1,4 +1,4 @@
-"""A preflight's verdict as text for people, and as JSON for programs."""
+"""The verdict of a preflight as text and as JSON."""
 
 import json
 import textwrap
@@ -11,14 +11,14 @@ from kms_schema.preflight.verdict import Disk, Held, Preflight, size
 
 WIDTH = 80
 
-# How a work begins, whether that is a verb, and what several are called.
+# The first word of a work, whether it is a verb, and the plural of its object.
 _KINDS = (("building", True, "indexes"), ("filling", True, "views"), ("trigger", False, "triggers"))
 
 
 def as_json(verdict: Preflight) -> str:
-    """Return everything that the text says; bytes are bytes, and seconds are an estimate."""
+    """Return the verdict as JSON: all that the text has, and the statements. Sizes are in bytes, times in seconds."""
     plan = verdict.plan
-    said: dict[str, Any] = {
+    report: dict[str, Any] = {
         "go": verdict.go,
         "database": verdict.database,
         "server": verdict.server,
@@ -33,11 +33,11 @@ def as_json(verdict: Preflight) -> str:
         "notes": list(verdict.notes),
         "problems": list(verdict.problems),
     }
-    return json.dumps(said, indent=2)
+    return json.dumps(report, indent=2)
 
 
 def as_text(verdict: Preflight) -> str:
-    """Return what a person reads before an upgrade: what runs, who waits how long, what is in the way."""
+    """Return the verdict as text: what runs, which clients wait and for how long, and the problems."""
     return "\n".join(_lines(verdict))
 
 
@@ -55,7 +55,7 @@ def _lines(verdict: Preflight) -> Iterator[str]:
             for row in held.get(revision.revision, []):
                 yield from _held(row)
             if revision.statements and revision.revision not in held:
-                yield "  touches nothing that is there"
+                yield "  changes nothing that exists"
         yield ""
         yield _disk(verdict.disk)
     for note in verdict.notes:
@@ -76,7 +76,7 @@ def _held(row: Held) -> Iterator[str]:
 
 
 def _summed_up(works: Sequence[str]) -> Iterator[str]:
-    """Yield works in words, those of one kind as their number: `building a`, `building b` are `building 2 indexes`."""
+    """Yield works in words, several of one kind as a number: `building a`, `building b` are `building 2 indexes`."""
     for verb, is_verb, many in _KINDS:
         alike = [work for work in works if work.startswith(f"{verb} ")]
         if len(alike) > 1:
@@ -91,7 +91,7 @@ def _counted(statements: int) -> str:
 
 
 def _disk(disk: Disk) -> str:
-    free = "what is free on the server cannot be seen from here"
+    free = "the free space on the server is unknown"
     if disk.free_bytes is not None:
         free = f"{size(disk.free_bytes)} are free"
     return f"Disk: indexes take about {size(disk.needed_bytes)}; {free}."

@@ -1,7 +1,6 @@
-"""What stands against an upgrade of a SQLite file, and what it would hold up: the file as a whole."""
+"""Conditions of an upgrade of a SQLite file: problems, waiting writers, and disk space."""
 
 import os
-import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -11,48 +10,48 @@ import sqlalchemy as sa
 
 from kms_schema.preflight.plan import Plan
 from kms_schema.preflight.verdict import Disk, Held, Work
+from kms_schema.sql import query_beside
 
 OLDEST = (3, 35, 0)
 
 BYTES_PER_SECOND = 50 * 2**20
-"""What an upgrade writes and reads, for an estimate that tells moments from minutes."""
+"""Rough throughput of an upgrade, for an estimate of its duration."""
 
-_INDEX = re.compile(r"CREATE (?:UNIQUE )?INDEX (?:IF NOT EXISTS )?\w+ ON (?P<table>\w+)")
-_CREATED = re.compile(r"CREATE (?:TABLE|VIEW|TRIGGER) (?P<name>\w+)", re.MULTILINE)
-_DROPPED = re.compile(r"DROP (?:TABLE|VIEW|TRIGGER) (?P<name>\w+)")
+_NAMES = sa.text(query_beside(__file__, "sqlite_names"))
+_TABLES = sa.text(query_beside(__file__, "sqlite_tables"))
 _INDEX_SHARE = 0.25
 """An index of a few columns, as a share of its table."""
 
 
 def problems(connection: sa.Connection, plan: Plan, file: Path) -> Iterator[str]:
-    """Yield what would stop the upgrade, each with what to do."""
+    """Yield each condition that would stop the upgrade of `file` by `plan`, with what to do."""
     if sqlite3.sqlite_version_info < OLDEST:
         yield f"SQLite {sqlite3.sqlite_version} is too old: use a Python with 3.35 or later"
     for path in (file, file.absolute().parent):
         if path.exists() and not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
             yield f"{path} cannot be written: make the file and its folder writable, or take another file"
     if not file.absolute().parent.is_dir():
-        yield f"there is no folder {file.absolute().parent}: make it first"
+        yield f"there is no folder {file.absolute().parent}: create it first"
     wanted = _wanted(plan)
-    for (name,) in connection.execute(sa.text("SELECT name FROM sqlite_master")):
+    for (name,) in connection.execute(_NAMES):
         if name in wanted:
             yield f"{name} already exists, and is not from these migrations: rename it, or take another file"
 
 
 def _wanted(plan: Plan) -> set[str]:
-    """Return the names that nothing may have yet: of what is made, and not put in the place of what was dropped."""
+    """Return the names that must not exist yet: of objects that are created, but for those that were dropped before."""
     wanted: set[str] = set()
     dropped: set[str] = set()
-    for statement in plan.statements:
-        dropped |= {match["name"] for match in _DROPPED.finditer(statement)}
-        wanted |= {match["name"] for match in _CREATED.finditer(statement)} - dropped
+    for each in plan.declarations:
+        dropped.update(each.drops)
+        wanted |= set(each.creates) - dropped
     return wanted
 
 
 def held(connection: sa.Connection, plan: Plan, file: Path) -> Iterator[Held]:
-    """Yield what holds up whom: one transaction for the whole upgrade, with the file's write lock."""
+    """Yield the one lock: the whole upgrade is one transaction with the file's write lock."""
     size = _bytes(connection)
-    indexes = sum(bool(_INDEX.match(statement)) for statement in plan.statements)
+    indexes = sum(each.index is not None for each in plan.declarations)
     if plan.revisions and size:
         work = Work(
             lock="the file's write lock",
@@ -64,16 +63,16 @@ def held(connection: sa.Connection, plan: Plan, file: Path) -> Iterator[Held]:
 
 
 def disk(connection: sa.Connection, plan: Plan, file: Path) -> Disk:
-    """Return the room that the new indexes take, in the file and in its write-ahead log, and what is free."""
+    """Return the bytes that new indexes take, in the file and in its write-ahead log, and the free space."""
     folder = file.absolute().parent
     free = shutil.disk_usage(folder).free if folder.is_dir() else None
     return Disk(2 * _needed(connection, plan), free)
 
 
 def _needed(connection: sa.Connection, plan: Plan) -> int:
-    tables = {name for (name,) in connection.execute(sa.text("SELECT name FROM sqlite_master WHERE type = 'table'"))}
-    indexed = [match["table"] for statement in plan.statements if (match := _INDEX.match(statement))]
-    # SQLite counts no bytes of a table by itself (dbstat is rarely built in): the file is as good as its largest.
+    tables = {name for (name,) in connection.execute(_TABLES)}
+    indexed = [each.index.table for each in plan.declarations if each.index is not None]
+    # SQLite counts no bytes of a table (dbstat is rarely built in): the estimate takes the whole file for each.
     return int(sum(_bytes(connection) * _INDEX_SHARE for table in indexed if table in tables))
 
 

@@ -1,4 +1,4 @@
-"""What a preflight found: the plan, what it holds up, and what stands against it."""
+"""The result of a preflight: the plan, the clients that wait, and the problems."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,14 +8,14 @@ from kms_schema.preflight.plan import Plan
 
 @dataclass(frozen=True)
 class Work:
-    """What is done to a relation under one lock."""
+    """The work on a relation under one lock."""
 
     lock: str
     holds_up: str
-    """Who waits meanwhile."""
+    """The clients that wait meanwhile, as a sentence."""
     works: tuple[str, ...]
     seconds: float | None
-    """About how long it takes; None for a moment."""
+    """An estimate of its duration; None if it is short, whatever the size."""
 
 
 @dataclass(frozen=True)
@@ -25,28 +25,28 @@ class Held:
     revision: str
     relation: str
     rows: int | None
-    """As the server estimates them; None where it has never looked."""
+    """The server's estimate; None if the relation was never analyzed."""
     bytes: int
     works: tuple[Work, ...]
 
 
 @dataclass(frozen=True)
 class Disk:
-    """Room that new indexes and views take."""
+    """Disk space that new indexes take."""
 
     needed_bytes: int
     free_bytes: int | None
-    """What is free where the database is, where this process can see that."""
+    """Free space where the database is; None if this process cannot read it."""
 
     @property
     def enough(self) -> bool:
-        """Whether it is, as far as can be seen."""
+        """Whether the space suffices; true if the free space is unknown."""
         return self.free_bytes is None or self.needed_bytes <= self.free_bytes
 
 
 @dataclass(frozen=True)
 class Preflight:
-    """Whether an upgrade may begin, and what it would do."""
+    """The verdict: whether an upgrade may begin, and what it would do."""
 
     database: str
     """The URL, without passwords."""
@@ -55,18 +55,18 @@ class Preflight:
     held: Sequence[Held]
     disk: Disk
     problems: Sequence[str] = field(default_factory=tuple)
-    """What would stop the upgrade, each with what to do."""
+    """Conditions that would stop the upgrade, each with what to do."""
     notes: Sequence[str] = field(default_factory=tuple)
-    """What is worth knowing."""
+    """Conditions that do not stop it."""
 
     @property
     def go(self) -> bool:
-        """Whether nothing is in the way."""
+        """Whether there are no problems."""
         return not self.problems
 
 
 def size(count: float) -> str:
-    """Return a number of bytes as people write it."""
+    """Return a number of bytes with its unit, such as `12 kB` for `size(12288)`."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if count < 1024:
             return f"{count:.0f} {unit}"

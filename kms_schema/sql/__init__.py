@@ -1,14 +1,16 @@
 """The SQL of the schema: tables, functions, triggers and views as files, one statement each, per engine.
 
 A file is called `NAME_vNN.sql` (`NAME_trigger_vNN.sql` for a trigger, which may share its name with a function), and
-stands in the folder of its engine, in that of its table or subject. Its name is unique in its engine.
+is in the folder of its engine, in that of its table or subject. Its name is unique in its engine.
 Revisions name files with their version, so that what they did never changes; a new version of an object is a new
-file. On PostgreSQL the placeholder `{schema}` stands for the schema that everything lives in; SQLite keeps a
-statement's text as it is, and has none.
+file. On PostgreSQL the placeholder `{schema}` is the schema of all objects; SQLite keeps a
+statement's text as it is, and has none. A file in `both` holds for both engines.
+
+The folder `statements` has the SQL that the operations run with names of their own. These files have no version: what
+they leave in the catalog never changes, but how they do it may.
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,6 +22,8 @@ _CREATE = re.compile(
     r"(?P<name>(?:\{schema\}\.)?\w+)",
     re.MULTILINE,
 )
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_INDEXED = re.compile(r"\bON (?P<table>\{schema\}\.\w+) ")
 _ON_TABLE = re.compile(
     r"\bON (?P<table>\{schema\}\.\w+)\s+(?:REFERENCING (?:(?:NEW|OLD) TABLE AS \w+\s+)+)?FOR EACH\b", re.MULTILINE
 )
@@ -27,20 +31,20 @@ _ON_TABLE = re.compile(
 
 @dataclass(frozen=True)
 class SqlFile:
-    """One CREATE statement of one engine, and what takes it back."""
+    """One CREATE statement of one engine, and the statement that drops the object."""
 
     dialect: str
     text: str
 
     def create(self, schema: str = "public") -> list[str]:
-        """Return the statements that make the object, `schema` filled in (an identifier, unquoted)."""
+        """Return the statements that create the object, `schema` filled in (an identifier, unquoted)."""
         statements = [self.text]
         if self.kind == "TRIGGER" and self.dialect == "postgresql":
-            # Also under session_replication_role = replica, which is otherwise a way round every guard.
-            statements.append(f"ALTER TABLE {self._table} ENABLE ALWAYS TRIGGER {self.name}")
+            # Also with session_replication_role = replica, which otherwise bypasses every trigger.
+            statements.append(f"ALTER TABLE {self._on} ENABLE ALWAYS TRIGGER {self.name}")
         if self.kind == "FUNCTION" and ("RETURNS trigger" in self.text or "SECURITY DEFINER" in self.text):
-            # Whoever may execute a trigger function may put it on a table of their own and choose NEW: with the
-            # owner's rights. Firing a trigger asks for no right, so nobody needs this one.
+            # A role with EXECUTE on a trigger function can create a trigger with it on its own table and choose NEW; a
+            # SECURITY DEFINER function then runs with the owner's privileges. Firing a trigger needs no privilege.
             statements.append(f"REVOKE ALL ON FUNCTION {self.name}() FROM PUBLIC")
         return [_in_schema(statement, schema) for statement in statements]
 
@@ -49,7 +53,7 @@ class SqlFile:
         if self.dialect == "sqlite":
             return f"DROP {self.kind} {self.name}"
         if self.kind == "TRIGGER":
-            return _in_schema(f"DROP TRIGGER {self.name} ON {self._table}", schema)
+            return _in_schema(f"DROP TRIGGER {self.name} ON {self._on}", schema)
         if self.kind == "INDEX":  # named without a schema where it is made, with one where it is dropped
             return _in_schema(f"DROP INDEX {{schema}}.{self.name}", schema)
         arguments = "()" if self.kind == "FUNCTION" else ""
@@ -65,6 +69,14 @@ class SqlFile:
         """The object's name as the statement spells it, `{schema}.` included."""
         return self._match["name"]
 
+    def full_name(self, schema: str = "public") -> str:
+        """Return the object's name, with `schema` where the statement spells it."""
+        return _in_schema(self.name, schema)
+
+    def table(self, schema: str = "public") -> str:
+        """Return the table of a trigger or index of PostgreSQL's; raise `ValueError` if the statement names none."""
+        return _in_schema(self._on, schema)
+
     @property
     def _match(self) -> re.Match[str]:
         match = _CREATE.search(self.text)
@@ -73,10 +85,10 @@ class SqlFile:
         return match
 
     @property
-    def _table(self) -> str:
-        match = _ON_TABLE.search(self.text)
+    def _on(self) -> str:
+        match = (_INDEXED if self.kind == "INDEX" else _ON_TABLE).search(self.text)
         if match is None:
-            raise ValueError(f"trigger {self.name} names no table")
+            raise ValueError(f"{self.kind} {self.name} names no table")
         return match["table"]
 
 
@@ -100,31 +112,49 @@ def load(dialect: str, filename: str) -> SqlFile:
     return SqlFile(dialect, path.read_text(encoding="utf-8").rstrip().removesuffix(";"))
 
 
-def create_statements(dialect: str, filenames: Sequence[str], schema: str = "public") -> list[sa.TextClause]:
-    """Return the statements that make the objects of `filenames`, in that order, ready for `op.execute`."""
-    return [verbatim(statement) for filename in filenames for statement in load(dialect, filename).create(schema)]
+def text_of(dialect: str, filename: str, schema: str = "public", *, of_sqlite: str = "") -> str:
+    """Return the text of a file of `dialect` or of `both`, with `schema` filled in; on SQLite it is `of_sqlite`.
 
-
-def drop_statements(dialect: str, filenames: Sequence[str], schema: str = "public") -> list[sa.TextClause]:
-    """Return the statements that remove the objects of `filenames`, in reverse order."""
-    return [verbatim(load(dialect, filename).drop(schema)) for filename in reversed(filenames)]
-
-
-def replace_statements(dialect: str, filenames: Sequence[str], schema: str = "public") -> list[sa.TextClause]:
-    """Return the statements that put the objects of `filenames` in the place of other versions of them.
-
-    On PostgreSQL a function is exchanged under the triggers that call it, which locks no table, and a view that keeps
-    its columns under the views that read it; on SQLite triggers and views are made anew.
+    Raises `FileNotFoundError` if there is no file of that name.
     """
-    statements = []
-    for filename in filenames:
-        new = load(dialect, filename)
-        if new.kind == "FUNCTION" or (new.kind == "VIEW" and dialect == "postgresql"):
-            create, *_ = new.create(schema)
-            statements.append(verbatim(create.replace("CREATE ", "CREATE OR REPLACE ", 1)))
-        else:
-            statements += [verbatim(statement) for statement in (new.drop(schema), *new.create(schema))]
-    return statements
+    return _text(dialect, filename).replace("{schema}.", f"{schema}." if dialect == "postgresql" else of_sqlite)
+
+
+@cache
+def _text(dialect: str, filename: str) -> str:
+    path = (paths("both") | paths(dialect)).get(filename)
+    if path is None:
+        raise FileNotFoundError(f"{dialect} has no SQL file {filename}.sql")
+    return path.read_text(encoding="utf-8").rstrip()
+
+
+def statement(name: str, /, **values: str | int) -> str:
+    """Return a statement of the folder `statements`, with a value for each `{placeholder}` in it.
+
+    The values become part of the SQL as they are: names, numbers and other SQL, never data of a user. Raises
+    `KeyError` if a value is missing.
+
+    Example: `statement("delete_rows", table="public.key_rotation_causes")`.
+    """
+    return fill(_template(name), **values)
+
+
+def query_beside(module_file: str, name: str) -> str:
+    """Return the text of `queries/NAME.sql` in the folder of a module, which gives its `__file__`.
+
+    Raises `FileNotFoundError`.
+    """
+    return (Path(module_file).parent / "queries" / f"{name}.sql").read_text(encoding="utf-8").rstrip()
+
+
+def fill(template: str, /, **values: str | int) -> str:
+    """Return a template with a value for each `{placeholder}` in it; raise `KeyError` if one is missing."""
+    return _PLACEHOLDER.sub(lambda match: str(values[match[1]]), template)
+
+
+@cache
+def _template(name: str) -> str:
+    return (Path(__file__).parent / "statements" / f"{name}.sql").read_text(encoding="utf-8").rstrip()
 
 
 def verbatim(statement: str) -> sa.TextClause:

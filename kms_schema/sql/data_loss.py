@@ -1,4 +1,4 @@
-"""Downgrades that would destroy evidence: they refuse, unless they are told `-x allow-audit-loss=yes`."""
+"""Downgrades that would destroy evidence: they fail, unless the option `-x allow-audit-loss=yes` is given."""
 
 from dataclasses import dataclass
 
@@ -7,35 +7,43 @@ from alembic import context as environment
 from alembic import op
 from alembic.util import CommandError
 
-from kms_schema.sql import verbatim
+from kms_schema.sql import statement, text_of
+from kms_schema.sql.declarations import NOTHING, Declaration, declaring
+from kms_schema.sql.operations import engine_name, execute, locks, on_postgresql, schema, writes_script
 
 _ALLOWANCE = "allow-audit-loss"
 
 
 @dataclass(frozen=True)
-class Loss:
-    """What a downgrade below `revision` destroys: `what`, as so many `unit`; `advice` says what to do before.
-
-    `rows` is SQL from FROM on, with a gap for the table, and finds what must not be lost.
-    """
+class DataLoss:
+    """The rows that a downgrade below a revision destroys."""
 
     revision: str
+    """The revision, by its number."""
     what: str
+    """What the rows are, in words."""
     unit: str
-    rows: str
+    """What one counts of them, as a plural without spaces."""
+    table: str
+    """The table that they are in."""
+    counted_by: str
+    """The SQL file that counts them."""
     advice: str
+    """What to do before."""
 
-    def refuse(self, table: str) -> None:
-        """Stop where there is something to lose; in a script, make the script stop there."""
+    def refuse(self) -> None:
+        """Raise `CommandError` if there are rows to lose; in a script, write statements that make it fail there."""
         if environment.get_x_argument(as_dictionary=True).get(_ALLOWANCE) == "yes":
             return
-        if not op.get_context().as_sql:
-            count = op.get_bind().scalar(sa.text(f"SELECT count(*) {self.rows.format(table=table)}"))
-            if count:
-                raise CommandError(f"{self._would_destroy}: {count} {self.unit}; {self._advice}")
+        count = text_of(engine_name(), self.counted_by, schema())
+        reading = Declaration(locks("ACCESS SHARE", (self.table,), f"counting {self.unit}", long=True))
+        if writes_script():
+            self._write_script(count, reading)
             return
-        for statement in self._script(op.get_context().dialect.name, self.rows.format(table=table)):
-            op.execute(statement)
+        with declaring(reading):
+            found = op.get_bind().scalar(sa.text(count))
+        if found:
+            raise CommandError(f"{self._would_destroy}: {found} {self.unit}; {self._advice}")
 
     @property
     def _would_destroy(self) -> str:
@@ -45,23 +53,15 @@ class Loss:
     def _advice(self) -> str:
         return f"{self.advice}, then run again with -x {_ALLOWANCE}=yes"
 
-    def _script(self, dialect: str, rows: str) -> list[str | sa.TextClause]:
-        if dialect == "postgresql":
-            block = f"""DO $$
-DECLARE
-    {self.unit} bigint := (SELECT count(*) {rows});
-BEGIN
-    IF {self.unit} > 0 THEN
-        RAISE EXCEPTION '{self._would_destroy}: % {self.unit}; {self._advice}', {self.unit};
-    END IF;
-END
-$$"""
-            return [verbatim(block)]
+    def _write_script(self, count: str, reading: Declaration) -> None:
+        if on_postgresql():
+            values = {"unit": self.unit, "would_destroy": self._would_destroy, "advice": self._advice}
+            execute(statement("refuse_data_loss", count=count, **values), reading)
+            return
         # SQLite raises only in triggers: the CHECK fails instead. Run the script with sqlite3 -bail.
         name = "downgrading_would_destroy_" + self.what.replace(" ", "_")
-        return [
-            f"-- run with sqlite3 -bail: {self._advice}",
-            f"CREATE TEMP TABLE would_be_lost ({self.unit} INTEGER CONSTRAINT {name} CHECK ({self.unit} = 0))",
-            verbatim(f"INSERT INTO temp.would_be_lost SELECT count(*) {rows}"),
-            "DROP TABLE temp.would_be_lost",
-        ]
+        execute(f"-- run with sqlite3 -bail: {self._advice}", NOTHING)
+        checked = f"{self.unit} INTEGER CONSTRAINT {name} CHECK ({self.unit} = 0)"
+        execute(f"CREATE TEMP TABLE would_be_lost ({checked})", NOTHING)
+        execute(statement("count_into_would_be_lost", count=count), reading)
+        execute("DROP TABLE temp.would_be_lost", NOTHING)

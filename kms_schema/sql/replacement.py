@@ -1,47 +1,18 @@
-"""Exchange what PostgreSQL cannot replace: materialized views, and functions that return something else than before."""
+"""Replace what PostgreSQL cannot replace itself: materialized views, and functions whose result type changes.
 
-import sqlalchemy as sa
+The new object is made beside the old one, and takes its place when all of it is there. It gets the owner and the
+privileges of the old one, so that clients are not affected, and nothing has to be granted again.
+"""
 
-from kms_schema.sql import load, verbatim
+from collections.abc import Sequence
+from types import MappingProxyType
 
-# The new one stands beside the old one until all of it is made. What the old one allowed to whom, and whose it was,
-# goes over: whoever reads a dashboard does not notice, and roles need not be given their rights again.
-_SUCCEED = """DO $$
-DECLARE
-    old record;
-    new record;
-    held record;
-BEGIN
-    SELECT pg_catalog.pg_get_userbyid({owner}) AS owner, {acl} AS acl INTO old
-    FROM {catalog} WHERE oid = '{old}'::{regtype};
-    SELECT pg_catalog.pg_get_userbyid({owner}) AS owner, {acl} AS acl INTO new
-    FROM {catalog} WHERE oid = '{new}'::{regtype};
-    IF new.owner <> old.owner THEN
-        EXECUTE pg_catalog.format('ALTER {kind} {new} OWNER TO %I', old.owner);
-    END IF;
-    FOR held IN
-        SELECT privilege_type, grantee, pg_catalog.pg_get_userbyid(grantee) AS role
-        FROM pg_catalog.aclexplode(new.acl) WHERE grantee <> old.owner::regrole
-    LOOP
-        EXECUTE pg_catalog.format(
-            'REVOKE %s ON {object} {new} FROM %s', held.privilege_type,
-            CASE held.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(held.role) END
-        );
-    END LOOP;
-    FOR held IN
-        SELECT privilege_type, is_grantable, grantee, pg_catalog.pg_get_userbyid(grantee) AS role
-        FROM pg_catalog.aclexplode(old.acl) WHERE grantee <> old.owner::regrole
-    LOOP
-        EXECUTE pg_catalog.format(
-            'GRANT %s ON {object} {new} TO %s%s', held.privilege_type,
-            CASE held.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(held.role) END,
-            CASE WHEN held.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
-        );
-    END LOOP;
-END
-$$"""
+from kms_schema.sql import load, statement
+from kms_schema.sql.declarations import NOTHING, Declaration, Lock, locking
+from kms_schema.sql.objects import creation
+from kms_schema.sql.operations import execute, schema
 
-_KINDS = {
+_KINDS = MappingProxyType({
     "FUNCTION": {
         "owner": "proowner", "acl": "proacl", "catalog": "pg_catalog.pg_proc", "regtype": "regprocedure",
         "object": "FUNCTION",
@@ -50,40 +21,43 @@ _KINDS = {
         "owner": "relowner", "acl": "relacl", "catalog": "pg_catalog.pg_class", "regtype": "regclass",
         "object": "TABLE",
     },
-}  # fmt: skip
+})  # fmt: skip
 
 _NEXT = "_next"
 
 
-def prepare_statements(filename: str, schema: str, index: str | None = None) -> list[sa.TextClause]:
-    """Return the statements that make the new object beside the old one, filled, with its `index`, a file as well.
+def prepare_replacement(filename: str, *, reads: Sequence[str] = (), index: str | None = None) -> None:
+    """Make the new object of a file beside the old one, filled, with its `index`, which is a file as well.
 
-    Nobody notices until `exchange_statements` are executed.
+    `reads` are the tables and views that a materialized view reads. Clients do not notice before `replace_prepared`.
+    PostgreSQL only; raises `FileNotFoundError`.
     """
-    new = load("postgresql", filename)
-    made = [statement.replace(_name(filename), _name(filename) + _NEXT) for statement in new.create(schema)]
+    name = _name(filename)
+    for created, declaration in creation(filename, reads, suffix=_NEXT):
+        execute(created.replace(name, name + _NEXT), declaration)
     if index is not None:
-        (statement,) = load("postgresql", index).create(schema)
-        name = _name(filename)
-        made.append(statement.replace(_name(index), _name(index) + _NEXT).replace(f".{name} ", f".{name}{_NEXT} "))
-    return [*map(verbatim, made)]
+        (created,) = load("postgresql", index).create(schema())
+        built = created.replace(_name(index), _name(index) + _NEXT).replace(f".{name} ", f".{name}{_NEXT} ")
+        execute(
+            built, Declaration((Lock(f"{schema()}.{name}{_NEXT}", "SHARE", f"building {_name(index)}", long=True),))
+        )
 
 
-def exchange_statements(filename: str, schema: str, index: str | None = None) -> list[sa.TextClause]:
-    """Return the statements that put what was prepared in the place of the old object, which go quickly.
+def replace_prepared(filename: str, *, index: str | None = None) -> None:
+    """Replace the old object of a file by the one that was prepared, in a short time; the caller has locked a view.
 
-    Whatever else reads the old one keeps it from being dropped, and the revision from being done.
+    PostgreSQL refuses to drop the old object, and the revision fails, while another object depends on it.
     """
     new = load("postgresql", filename)
     arguments = "()" if new.kind == "FUNCTION" else ""
-    name = f"{schema}.{_name(filename)}"
-    succeed = _SUCCEED.format(
-        **_KINDS[new.kind], kind=new.kind, old=f"{name}{arguments}", new=f"{name}{_NEXT}{arguments}"
-    )
-    statements = [succeed, new.drop(schema), f"ALTER {new.kind} {name}{_NEXT}{arguments} RENAME TO {_name(filename)}"]
+    name = f"{schema()}.{_name(filename)}"
+    old = {"kind": new.kind, "old": f"{name}{arguments}", "new": f"{name}{_NEXT}{arguments}"}
+    execute(statement("copy_owner_and_privileges", **_KINDS[new.kind], **old), NOTHING)
+    taken = () if new.kind == "FUNCTION" else locking("ACCESS EXCLUSIVE", (name,))
+    execute(new.drop(schema()), Declaration(taken, drops=(name,)))
+    execute(f"ALTER {new.kind} {name}{_NEXT}{arguments} RENAME TO {_name(filename)}", NOTHING)
     if index is not None:
-        statements.append(f"ALTER INDEX {schema}.{_name(index)}{_NEXT} RENAME TO {_name(index)}")
-    return [*map(verbatim, statements)]
+        execute(f"ALTER INDEX {schema()}.{_name(index)}{_NEXT} RENAME TO {_name(index)}", NOTHING)
 
 
 def _name(filename: str) -> str:

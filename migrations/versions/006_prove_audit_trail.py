@@ -1,18 +1,16 @@
-"""Create what proves the audit trail, and what ends its retention periods by right.
+"""Create the tables that prove the audit log, and those that retention of its entries needs.
 
-Seals, the Merkle tree that they are over, policies, signed tombstones, and the one way by which expired entries go.
-The trail's own guards and the view of unsealed entries are exchanged for those that know all of these; from now on
-what is sealed is added up. On PostgreSQL writers of the trail wait for a moment, when the one trigger is put on it.
+Seals, the Merkle tree that they sign, retention policies, signed tombstones, and the function that removes expired
+entries. The guard triggers of the log and the view of unsealed entries are replaced by versions that know these; from
+now on sealed entries are counted in totals. On PostgreSQL writers of the log wait briefly, for the one trigger on it.
 
-Downgrading removes the evidence and leaves the entries, so it refuses while anything is sealed, unless it is told
-`-x allow-audit-loss=yes`.
+A downgrade drops the evidence and keeps the entries. It fails while entries are sealed, unless the option
+`-x allow-audit-loss=yes` is given.
 """
 
-from alembic import op
-
-from kms_schema.sql import create_statements, drop_statements, replace_statements
-from kms_schema.sql.data_loss import Loss
-from kms_schema.sql.operations import lock, qualified, schema
+from kms_schema.sql.data_loss import DataLoss
+from kms_schema.sql.objects import create_objects, drop_objects, replace_objects
+from kms_schema.sql.operations import delete_rows, engine_name, lock
 
 revision = "006_prove_audit_trail"
 down_revision = "005_optimize_key_management"
@@ -120,44 +118,42 @@ AFTER: dict[str, tuple[str, ...]] = {
         "key_audit_unsealed_v02",
     ),
 }
-"""What knows of seals, policies and tombstones from now on; on SQLite, all that is asked in its turn."""
+"""Objects that read seals, policies and tombstones; on SQLite also the triggers that fire between them."""
 
-LOSS = Loss(
+READS = {
+    "key_audit_unsealed_v01": ("key_audit_logs",),
+    "key_audit_unsealed_v02": ("key_audit_logs", "key_audit_seals"),
+    "key_audit_trail_v01": ("key_audit_leaves", "key_audit_logs", "key_audit_seals"),
+}
+REFERENCES = {"key_audit_tombstones_v01": ("key_audit_seals",)}
+
+DATA_LOSS = DataLoss(
     revision="006",
     what="the seals of the audit trail",
     unit="seals",
-    rows="FROM {table}",
-    advice="keep a checkpoint elsewhere and the archives of what was removed, and know that what is sealed anew proves"
-    " nothing of before",
+    table="key_audit_seals",
+    counted_by="lost_audit_seals_v01",
+    advice="keep a checkpoint elsewhere and the archives of what was removed, and know that later seals prove"
+    " nothing about the entries before them",
 )
 
 
 def upgrade() -> None:
-    dialect = op.get_context().dialect.name
-    for statement in create_statements(dialect, FILES[dialect], schema()):
-        op.execute(statement)
-    lock(("key_audit_unsealed", "key_audit_logs"), "SHARE ROW EXCLUSIVE")
-    for statement in (
-        *replace_statements(dialect, AFTER[dialect], schema()),
-        *create_statements(dialect, ON_THE_TRAIL, schema()),
-    ):
-        op.execute(statement)
+    create_objects(FILES, reads=READS, references=REFERENCES)
+    lock(("key_audit_logs",), "SHARE ROW EXCLUSIVE", views=("key_audit_unsealed",))
+    replace_objects(AFTER, reads=READS)
+    create_objects(ON_THE_TRAIL)
 
 
 def before_downgrade() -> None:
-    """Object before any revision of the downgrade has changed anything; see `migrations/env.py`."""
-    LOSS.refuse(qualified("key_audit_seals"))
+    """Refuse before any revision of the downgrade has changed anything; see `kms_schema/migrate/environment.py`."""
+    DATA_LOSS.refuse()
 
 
 def downgrade() -> None:
-    dialect = op.get_context().dialect.name
-    # Sealing waits for the lock as well: nothing can be sealed after it has been counted.
-    lock(("key_audit_unsealed", "key_audit_trail", *TABLES, "key_audit_logs"), "ACCESS EXCLUSIVE")
+    # Sealing waits for this lock too: no entry can be sealed after the count.
+    lock((*TABLES, "key_audit_logs"), "ACCESS EXCLUSIVE", views=("key_audit_unsealed", "key_audit_trail"))
     before_downgrade()
-    for statement in (
-        *replace_statements(dialect, BEFORE[dialect], schema()),
-        *drop_statements(dialect, (*FILES[dialect], *ON_THE_TRAIL), schema()),
-    ):
-        op.execute(statement)
-    for sums in ("key_audit_daily_totals", "key_rotation_causes"):  # of what is sealed, and nothing is any more
-        op.execute(f"DELETE FROM {qualified(sums)}")
+    replace_objects(BEFORE, reads=READS)
+    drop_objects((*FILES[engine_name()], *ON_THE_TRAIL), references=REFERENCES)
+    delete_rows("key_audit_daily_totals", "key_rotation_causes")  # totals of sealed entries, and none is sealed now

@@ -1,14 +1,12 @@
-"""Let the database write the audit entries of every change of state itself, in the transaction that makes the change.
+"""Create the triggers that write an audit entry for every change of state, in the transaction of the change.
 
-What an application forgets to log is logged; what was changed before this revision has no entry of it. Counting use
-writes nothing. Downgrading stops the writing, and leaves what has been written. The trail itself is not locked: that
-entries of these types come with the change is the guard's that 004 makes.
+An application cannot forget an entry; changes before this revision have none. Counting use writes no entry. A downgrade
+drops the triggers and keeps the entries. The audit log itself is not locked: a guard trigger of 004 refuses entries of
+these types that do not come with a change.
 """
 
-from alembic import op
-
-from kms_schema.sql import create_statements, drop_statements
-from kms_schema.sql.operations import lock, schema
+from kms_schema.sql.objects import create_objects, create_triggers, drop_objects
+from kms_schema.sql.operations import engine_name, lock
 
 revision = "007_record_key_changes"
 down_revision = "006_prove_audit_trail"
@@ -20,7 +18,7 @@ BEFORE: dict[str, tuple[str, ...]] = {
     "postgresql": ("audit_key_change_v01", "audit_key_insert_v01"),
     "sqlite": ("key_audit_actor_v01", "guard_key_audit_actor_insert_trigger_v01"),
 }
-"""What the triggers need, and nobody has to wait for."""
+"""Objects that the triggers need, and that take no lock."""
 TRUNCATES: dict[str, tuple[str, ...]] = {
     "postgresql": (
         "prevent_key_master_truncate_trigger_v01",
@@ -29,7 +27,7 @@ TRUNCATES: dict[str, tuple[str, ...]] = {
     ),
     "sqlite": (),
 }
-"""TRUNCATE fires no trigger for a row; on versions and rotations 005 refuses it."""
+"""TRUNCATE fires no row trigger; on versions and rotations 005 refuses it."""
 TRIGGERS = (
     "audit_key_master_insert_trigger_v01",
     "audit_key_master_update_trigger_v01",
@@ -50,16 +48,13 @@ TRIGGERS = (
 
 
 def upgrade() -> None:
-    dialect = op.get_context().dialect.name
-    for statement in create_statements(dialect, BEFORE[dialect], schema()):
-        op.execute(statement)
+    create_objects(BEFORE)
     lock(TABLES, "SHARE ROW EXCLUSIVE")
-    for statement in create_statements(dialect, (*TRUNCATES[dialect], *TRIGGERS), schema()):
-        op.execute(statement)
+    create_triggers(TRUNCATES)
+    create_triggers(TRIGGERS)
 
 
 def downgrade() -> None:
-    dialect = op.get_context().dialect.name
     lock(TABLES, "ACCESS EXCLUSIVE")
-    for statement in drop_statements(dialect, (*BEFORE[dialect], *TRUNCATES[dialect], *TRIGGERS), schema()):
-        op.execute(statement)
+    engine = engine_name()
+    drop_objects((*BEFORE[engine], *TRUNCATES[engine], *TRIGGERS))

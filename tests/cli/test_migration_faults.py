@@ -52,15 +52,15 @@ WRONG_URLS = {
     "two slashes for a file": Fault("sqlite://kms.db", 2, "names a host", "a file has three slashes: sqlite:///kms.db"),
 }
 NO_CONNECTION = {
-    "refused": Fault(on_nobody(), 3, "me:***@127.0.0.1:1/kms: ", "see whether the server runs"),
+    "refused": Fault(on_nobody(), 3, "me:***@127.0.0.1:1/kms: ", "check that the server runs"),
     "refused, a password in the query": Fault(
         "postgresql://me@127.0.0.1:1/kms?password=hunter2&sslpassword=hunter2",
         3,
         "password=***",
-        "see whether the server",
+        "check that the server",
     ),
-    "an unencoded @": Fault(on_nobody("hun@hunter2"), 3, "me:***@127.0.0.1:1/kms", "see whether the server runs"),
-    "an encoded password": Fault(on_nobody("hunter2%40%23%2F"), 3, "me:***@127.0.0.1", "see whether the server runs"),
+    "an unencoded @": Fault(on_nobody("hun@hunter2"), 3, "me:***@127.0.0.1:1/kms", "check that the server runs"),
+    "an encoded password": Fault(on_nobody("hunter2%40%23%2F"), 3, "me:***@127.0.0.1", "check that the server runs"),
     "unknown host": Fault(on_nobody(host="no.such.host.invalid"), 3, "no.such.host.invalid", "correct the host's name"),
     "unknown parameter": Fault(on_nobody(rest="kms?speed=high"), 3, 'option "speed"', "correct the URL"),
     "unknown sslmode": Fault(on_nobody(rest="kms?sslmode=high"), 3, "invalid sslmode value", "correct the URL"),
@@ -173,8 +173,8 @@ def test_a_newer_database_and_another_applications_are_left_alone(
         stamp(connection, revision)
         told = kms_schema(*command.split(), url=database.url)
         assert (told.status, told.out) == (1, "")
-        assert f"alembic_version says '{revision}', which is none of these migrations" in told.error
-        assert "a newer version of the package was here, then install that one" in told.error
+        assert f"alembic_version has the unknown revision '{revision}'" in told.error
+        assert "a newer version of the package was used here, then install that one" in told.error
         assert "keep this history apart with --version-table kms_alembic_version" in told.error
         stamp(connection, revisions()[-1])
     assert kms_schema("validate", url=database.url).status == 0
@@ -287,7 +287,7 @@ def test_a_folder_or_a_file_that_is_not_there_exits_3_and_nothing_is_made(
         told = kms_schema(*command.split(), url=url)
         assert (told.status, told.out) == (3, ""), url
         assert told.error.endswith(
-            ("make the folder first, or correct the path", "run: kms-schema upgrade", "sqlite:///path/to/file.db")
+            ("create the folder first, or correct the path", "run: kms-schema upgrade", "sqlite:///path/to/file.db")
         )
     assert list(tmp_path.iterdir()) == []
 
@@ -315,7 +315,7 @@ def test_a_file_that_is_no_database_exits_3(tmp_path: Path, engine_name: str, co
 
 
 def test_alembic_itself_refuses_an_option_that_there_is_not(database: Database) -> None:
-    with pytest.raises(CommandError, match="there is no option -x shcema=…; there are url, schema, version-table"):
+    with pytest.raises(CommandError, match="unknown option -x shcema=…; the options are url, schema, version-table"):
         database.alembic("-x", "shcema=kms", "upgrade", "head")
 
 

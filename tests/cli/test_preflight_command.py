@@ -82,5 +82,5 @@ def test_rows_that_break_a_rule_to_come_exit_1_before_and_in_the_upgrade(empty_d
     foreseen = preflight(empty_database)
     done = kms_schema("upgrade", "--database-url", empty_database.url)
     assert (foreseen.returncode, done.returncode) == (1, 1)
-    assert done.stderr.count("Error: 2 rows break rules of revision 005_optimize_key_management") == 1
+    assert done.stderr.count("Error: 2 rows violate rules of revision 005_optimize_key_management") == 1
     assert foreseen.stdout.endswith("NO GO (1)\n")

@@ -11,11 +11,11 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from click.testing import CliRunner
 
-from kms_schema.migration_checks import check_history, checksums
-from kms_schema.migration_checks.command import main
 from kms_schema.snapshots import chain
 from tests.support.engines.programs import REPOSITORY
 from tests.support.programs import python
+from tools.migration_checks import check_history, checksums
+from tools.migration_checks.command import main
 
 HEAD_FILE = f"versions/{chain()[-1][:3]}_*"
 
@@ -88,7 +88,12 @@ def test_our_history_is_in_order_and_every_check_is_printed(tmp_path: Path) -> N
         ),
         (lambda copy: edit(copy, HEAD_FILE, f'"{chain()[-1]}"', '"999_other"'), "not the beginning of the file"),
         (
-            lambda copy: edit(copy, "versions/003*", "import logging", "import logging\nimport kms_schema.models"),
+            lambda copy: edit(
+                copy,
+                "versions/003*",
+                "from kms_schema.sql.indexes",
+                "import kms_schema.models\nfrom kms_schema.sql.indexes",
+            ),
             "imports kms_schema.models",
         ),
         (lambda copy: edit(copy, "versions/004*", '"""Create', '"""Make'), "has changed"),
@@ -117,7 +122,7 @@ def test_a_file_that_no_revision_names_is_said(copy: Path, monkeypatch: pytest.M
     folder = tmp_path / "sql"
     (folder / "sqlite").mkdir(parents=True)
     (folder / "sqlite" / "forgotten_v01.sql").write_text("SELECT 1;\n")
-    monkeypatch.setattr("kms_schema.migration_checks.sources.sql_folder", lambda: folder)
+    monkeypatch.setattr("tools.migration_checks.sources.sql_folder", lambda: folder)
     assert "sqlite/forgotten_v01.sql is named by no revision" in problems(copy)
 
 

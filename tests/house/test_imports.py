@@ -37,7 +37,6 @@ ORDER = (
 
 PLACES = {
     "kms_schema": "facade",
-    "kms_schema.migration_checks": "tools",
 }
 """Modules and packages whose names differ from those in ORDER, with their places; the longest name decides."""
 

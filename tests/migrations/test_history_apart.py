@@ -76,7 +76,7 @@ def test_each_history_goes_its_own_way(shop: Shop, way: Callable[[Shop], None]) 
         assert execute(connection, "SELECT count(*) FROM customers").fetchone() == (0,)
 
 
-def test_who_forgets_the_version_table_is_told_and_nothing_happens(shop: Shop) -> None:
+def test_a_forgotten_version_table_is_reported_and_nothing_happens(shop: Shop) -> None:
     shop.alembic("upgrade", "head")
     said = kms_schema("upgrade", url=shop.database.url)
     assert said.status == 1
@@ -86,8 +86,8 @@ def test_who_forgets_the_version_table_is_told_and_nothing_happens(shop: Shop) -
         assert all_rows(connection) == {}
 
 
-def test_the_application_is_told_in_one_sentence_what_stops_it(tmp_path: Path) -> None:
-    with pytest.raises(MigrationError, match=r"cannot connect to .*: make the folder first"):
+def test_the_application_gets_the_problem_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(MigrationError, match=r"cannot connect to .*: create the folder first"):
         keys_of_the_shop().upgrade_keys(f"sqlite:///{tmp_path}/none/shop.db")
 
 

@@ -58,7 +58,7 @@ def test_every_index_is_built_whose_columns_are_there(empty_database: Database, 
         assert [name for name in changes if "alembic_version" not in name] == []
 
 
-def test_what_is_left_out_is_said(empty_database: Database, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_index_that_is_left_out_is_logged(empty_database: Database, capsys: pytest.CaptureFixture[str]) -> None:
     empty_database.alembic("upgrade", "003")
     assert "there is no table audit_logs" in capsys.readouterr().err
     empty_database.alembic("downgrade", "base")

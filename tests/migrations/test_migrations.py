@@ -181,7 +181,7 @@ def test_a_revision_that_failed_is_completed_by_running_it_again(
 
 
 @pytest.mark.only_on("postgresql")
-def test_an_index_whose_build_was_interrupted_is_built_anew(
+def test_an_index_whose_build_was_interrupted_is_built_again(
     database: Database, empty_database: Database, connection: Connection
 ) -> None:
     empty_database.alembic("upgrade", "004")

@@ -27,9 +27,9 @@ SELECT
 FROM {schema}rotation_policies AS policy
 WHERE policy.contact IS NOT NULL;
 """
-EXCHANGED = "touch_rotation_policy_updated_at_trigger"
+REPLACED = "touch_rotation_policy_updated_at_trigger"
 CREATED = "rotation_policies/policy_contacts"
-WORDS = ("--column", "rotation_policies.contact", "--exchange", EXCHANGED, "--create", CREATED)
+WORDS = ("--column", "rotation_policies.contact", "--replace", REPLACED, "--create", CREATED)
 STEP = "tests/migrations/test_migrations.py::test_a_revision_goes_up_down_and_up_without_a_trace"
 CHOSEN = (
     "tests/schema/test_lifecycle_sql.py::test_a_table_file_equals_the_compiled_model",
@@ -59,23 +59,23 @@ def write_the_sql(copy: Path) -> None:
     folder = copy / "kms_schema" / "sql"
     for engine, schema in (("postgresql", "{schema}."), ("sqlite", "")):
         (folder / engine / "rotation_policies" / "policy_contacts_v01.sql").write_text(VIEW.format(schema=schema))
-        exchanged = folder / engine / "rotation_policies" / f"{EXCHANGED}_v02.sql"
-        exchanged.write_text("-- Another version of it.\n" + exchanged.read_text("utf-8"))
+        replaced = folder / engine / "rotation_policies" / f"{REPLACED}_v02.sql"
+        replaced.write_text("-- Another version of it.\n" + replaced.read_text("utf-8"))
 
 
 @pytest.mark.full_on("postgresql")
-def test_a_column_a_trigger_and_a_view_need_nothing_by_hand_but_sql(engine: Engine, tmp_path: Path) -> None:
+def test_only_sql_is_written_for_a_column_a_trigger_and_a_view(engine: Engine, tmp_path: Path) -> None:
     copy = copy_repository(tmp_path / "copy")
     add_to_the_model(copy)
     said = run_in(copy, "tools/new-revision", "name_contacts", *WORDS)
     with pytest.raises(AssertionError, match="an id has at most 32 characters, not 33"):
         run_in(copy, "tools/new-revision", "a" * 29)
     assert "kms_schema/migrations/versions/008_name_contacts.py" in said.splitlines()
-    assert f"kms_schema/sql/sqlite/rotation_policies/{EXCHANGED}_v02.sql" in said.splitlines()
+    assert f"kms_schema/sql/sqlite/rotation_policies/{REPLACED}_v02.sql" in said.splitlines()
     write_the_sql(copy)
     # Another one, of functions and triggers in the midst of others, and of a view that comes without a table.
-    exchanged = ("--exchange", "validate_key_version_chronology", "--exchange", "touch_updated_at")
-    run_in(copy, "tools/new-revision", "exchange_rules", *exchanged, "--create", "views/ones")
+    replaced = ("--replace", "validate_key_version_chronology", "--replace", "touch_updated_at")
+    run_in(copy, "tools/new-revision", "replace_rules", *replaced, "--create", "views/ones")
     run_in(copy, "scripts/test_migrations.py", "--update-checksums")
     url = [engine.url.render_as_string(hide_password=False)] if isinstance(engine, PostgresqlEngine) else []
     run_in(copy, "-m", "tools.snapshots", "--partial", *(word for each in url for word in ("--postgresql", each)))
@@ -87,11 +87,11 @@ def test_a_column_a_trigger_and_a_view_need_nothing_by_hand_but_sql(engine: Engi
     [
         (("--column", "key_masters.nothing"), "key_masters.nothing: no model in kms_schema/models has it"),
         (("--column", "key_masters.key_id"), "of postgresql has it already"),
-        (("--exchange", "nothing"), "nothing: there is no such file"),
+        (("--replace", "nothing"), "nothing: there is no such file"),
         (("--create", "rotations_due"), "rotations_due: postgresql has it already"),
     ],
 )
-def test_what_cannot_be_written_is_said_and_nothing_is(words: tuple[str, ...], says: str) -> None:
+def test_a_revision_that_cannot_be_written_is_reported_and_no_file_is(words: tuple[str, ...], says: str) -> None:
     before = sorted(REPOSITORY.glob("kms_schema/**/*.*"))
     command = [sys.executable, "tools/new-revision", "refused", *words]
     ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)

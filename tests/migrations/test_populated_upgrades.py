@@ -13,7 +13,7 @@ import pytest
 from alembic.util import CommandError
 
 from kms_schema.preflight import preflight
-from kms_schema.sql.violations import LISTED, find_violations, offline_guards
+from kms_schema.sql.violations import LISTED, find_violations, script_checks
 from tests.migrations.test_offline_sql import ScriptFailedError, run
 from tests.support.catalog import catalog, differences
 from tests.support.concurrency.statements import kek, master, reparenting
@@ -130,7 +130,7 @@ def broken_policies(connection: Connection, number: int) -> None:
         )
 
 
-def test_of_many_rows_the_first_are_told_and_all_are_counted(unguarded: Database, connection: Connection) -> None:
+def test_of_many_rows_the_first_are_listed_and_all_are_counted(unguarded: Database, connection: Connection) -> None:
     execute(connection, "BEGIN")
     broken_policies(connection, 1000)
     a, b = kek(connection), kek(connection)
@@ -141,7 +141,7 @@ def test_of_many_rows_the_first_are_told_and_all_are_counted(unguarded: Database
         unguarded.alembic("upgrade", "head")
     first, *told, more, _advice = str(caught.value).splitlines()
     assert first == (
-        f"1002 rows break rules of revision {REVISION}, and nothing was changed: "
+        f"1002 rows violate rules of revision {REVISION}, and nothing was changed: "
         "validate_key_master_parent (2), validate_rotation_policy_triggers (1000)"
     )
     policies = [line for line in told if "rotation_policies" in line]
@@ -169,7 +169,7 @@ def test_the_script_refuses_as_well_and_leaves_nothing_behind(unguarded: Databas
     if unguarded.dialect == "sqlite":
         assert said == "CHECK constraint failed: validate_key_master_parent"
     else:
-        assert "3 rows break rules" in said
+        assert "3 rows violate rules" in said
         assert "validate_key_master_parent (1), validate_rotation_policy_triggers (2)" in said
         assert "(p0000) has nothing that makes a key due" in said
         assert "(p0001) has nothing that makes a key due" in said
@@ -177,10 +177,10 @@ def test_the_script_refuses_as_well_and_leaves_nothing_behind(unguarded: Databas
     assert all_rows(connection) == rows
 
 
-def run_guards(connection: Connection, printed: list[tuple[str, ...]]) -> None:
+def run_checks(connection: Connection, printed: list[tuple[str, ...]]) -> None:
     dialect = dialect_of(connection)
-    for guard in offline_guards(dialect, REVISION, revision().VIOLATIONS[dialect]):
-        ran = execute(connection, str(guard))
+    for guard in script_checks(dialect, REVISION, revision().VIOLATIONS[dialect]):
+        ran = execute(connection, guard)
         printed += ran.fetchall() if ran.description else []
 
 
@@ -190,7 +190,7 @@ def test_the_script_prints_the_rows_before_it_stops(connection: Connection) -> N
     master(connection, parent_key_id=master(connection)["key_id"])
     printed: list[tuple[str, ...]] = []
     with pytest.raises(sqlite3.IntegrityError, match="validate_key_master_parent"):
-        run_guards(connection, printed)
+        run_checks(connection, printed)
     expected = ["validate_key_master_parent", *["validate_rotation_policy_triggers"] * LISTED]
     assert [row[0] for row in printed] == expected
     assert printed[1][3] == "p0000"
@@ -198,10 +198,10 @@ def test_the_script_prints_the_rows_before_it_stops(connection: Connection) -> N
 
 
 @EACH_VIOLATION
-def test_the_guard_of_a_script_finds_what_the_upgrade_finds(connection: Connection, violation: Violation) -> None:
+def test_the_check_of_a_script_finds_what_the_upgrade_finds(connection: Connection, violation: Violation) -> None:
     commit_violation(connection, violation)
     with pytest.raises((sqlite3.IntegrityError, psycopg.errors.IntegrityError), match=violation.rule):
-        run_guards(connection, [])
+        run_checks(connection, [])
 
 
 def test_where_there_are_no_tables_no_row_breaks_a_rule(empty_database: Database) -> None:

@@ -1,4 +1,4 @@
-"""Before an upgrade: what it would run, what it holds up, and what stands against it, on real databases."""
+"""Preflight on real databases: the statements of an upgrade, the clients that wait, and its problems."""
 
 import multiprocessing
 import os
@@ -11,15 +11,17 @@ from pathlib import Path
 import psycopg
 import pytest
 import sqlalchemy as sa
+from alembic import op
 
 from kms_schema.migrate import program
 from kms_schema.migrate.faults import CannotMigrateError, MigrationError, MigrationUsageError
 from kms_schema.migrate.lock import one_upgrade_at_a_time
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.preflight import Preflight, postgresql, preflight, sqlite
-from kms_schema.preflight.locks import UnknownStatementError, locks_of
+from kms_schema.preflight.plan import UndeclaredStatementError
 from kms_schema.preflight.report import WIDTH, as_text
 from kms_schema.preflight.verdict import Disk
+from kms_schema.sql import objects
 from tests.support.catalog import catalog, differences
 from tests.support.engines import Database
 from tests.support.engines.pgbouncer import pgbouncer
@@ -106,10 +108,10 @@ def test_a_revision_below_or_unknown_is_a_usage_error(database: Database) -> Non
         preflight(database.url, "nonsense")
 
 
-def test_a_database_of_somebody_elses_history_is_refused(database: Database) -> None:
+def test_a_database_at_an_unknown_revision_is_refused(database: Database) -> None:
     with closing(database.connect()) as connection:
         execute(connection, "UPDATE alembic_version SET version_num = 'ae1027a6acf'")
-    with pytest.raises(MigrationError, match="'ae1027a6acf', which is none of these migrations"):
+    with pytest.raises(MigrationError, match="alembic_version has the unknown revision 'ae1027a6acf'"):
         preflight(database.url)
 
 
@@ -120,7 +122,9 @@ def test_a_database_of_somebody_elses_history_is_refused(database: Database) -> 
         ("CREATE VIEW key_masters AS SELECT 1 AS id", "key_masters"),
     ],
 )
-def test_what_has_a_name_of_ours_is_in_the_way(empty_database: Database, statement: str, name: str) -> None:
+def test_an_object_with_a_name_of_this_package_is_a_problem(
+    empty_database: Database, statement: str, name: str
+) -> None:
     with closing(empty_database.connect()) as connection:
         execute(connection, statement)
     problem = only_problem(preflight(empty_database.url))
@@ -129,7 +133,7 @@ def test_what_has_a_name_of_ours_is_in_the_way(empty_database: Database, stateme
         program.upgrade(empty_database.url)
 
 
-def test_what_is_in_use_is_told_with_its_locks(empty_database: Database) -> None:
+def test_tables_in_use_are_reported_with_their_locks(empty_database: Database) -> None:
     empty_database.alembic("upgrade", "004")
     with closing(empty_database.connect()) as connection:
         populate(connection)
@@ -158,16 +162,19 @@ def test_what_is_in_use_is_told_with_its_locks(empty_database: Database) -> None
         ("SHARE UPDATE EXCLUSIVE", False),
         ("SHARE ROW EXCLUSIVE", True),
     ]
-    assert any(note.startswith("whoever waits a moment waits at most 0.1 s at a time") for note in verdict.notes)
+    assert any(note.startswith("clients wait for a short lock at most 0.1 s at a time") for note in verdict.notes)
 
 
-def test_a_statement_whose_locks_are_not_known_is_no_statement_of_ours() -> None:
-    with pytest.raises(UnknownStatementError, match="VACUUM"):
-        list(locks_of("VACUUM FULL key_audit_logs"))
+def test_a_statement_without_a_declaration_is_refused(
+    empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects, "execute", lambda statement, _declaration: op.execute(statement))
+    with pytest.raises(UndeclaredStatementError, match="a revision does not declare what this does: "):
+        preflight(empty_database.url)
 
 
 @pytest.mark.only_on("postgresql")
-def test_an_index_that_was_left_invalid_is_told(database: Database) -> None:
+def test_an_index_that_was_left_invalid_is_reported(database: Database) -> None:
     database.alembic("downgrade", "004")
     with closing(database.connect()) as connection:
         execute(connection, "CREATE INDEX idx_key_audit_logs_timestamp ON key_audit_logs (timestamp)")
@@ -178,39 +185,39 @@ def test_an_index_that_was_left_invalid_is_told(database: Database) -> None:
     verdict = preflight(database.url)
     assert verdict.go
     assert (
-        "public.idx_key_audit_logs_timestamp was left INVALID by an interrupted build: it will be built anew"
+        "public.idx_key_audit_logs_timestamp was left INVALID by an interrupted build: it will be built again"
         in verdict.notes
     )
 
 
 @pytest.mark.only_on("postgresql")
-def test_missing_rights_are_told_with_the_grant(empty_database: Database) -> None:
+def test_missing_privileges_are_reported_with_the_grant(empty_database: Database) -> None:
     name = sa.make_url(empty_database.url).database
     with closing(empty_database.connect()) as connection:
         execute(connection, "REVOKE CREATE ON SCHEMA public FROM public")
-    with login(empty_database) as stranger:
-        role = sa.make_url(stranger.url).username
-        assert only_problem(preflight(stranger.url)) == (
+    with login(empty_database) as other_role:
+        role = sa.make_url(other_role.url).username
+        assert only_problem(preflight(other_role.url)) == (
             f"role {role} may not create in schema public: GRANT CREATE ON SCHEMA public TO {role}, "
             "or migrate as its owner"
         )
         assert f"GRANT CREATE ON DATABASE {name} TO {role}" in only_problem(
-            preflight(stranger.url, options=MigrationOptions(schema="kms"))
+            preflight(other_role.url, options=MigrationOptions(schema="kms"))
         )
         with closing(empty_database.connect()) as connection:
             execute(connection, f"GRANT CREATE ON SCHEMA public TO {role}")
-        assert preflight(stranger.url).go
-        program.upgrade(stranger.url)
+        assert preflight(other_role.url).go
+        program.upgrade(other_role.url)
 
 
 @pytest.mark.only_on("postgresql")
-def test_tables_of_another_role_are_in_the_way(empty_database: Database) -> None:
+def test_tables_of_another_role_are_a_problem(empty_database: Database) -> None:
     empty_database.alembic("upgrade", "004")
     tables = ["key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations"]
-    rights = [f"SELECT ON {table}" for table in [*tables, "key_audit_logs", "alembic_version"]]
-    with login(empty_database, "CREATE ON SCHEMA public", *rights) as stranger:
-        role = sa.make_url(stranger.url).username
-        problems = preflight(stranger.url).problems
+    privileges = [f"SELECT ON {table}" for table in [*tables, "key_audit_logs", "alembic_version"]]
+    with login(empty_database, "CREATE ON SCHEMA public", *privileges) as other_role:
+        role = sa.make_url(other_role.url).username
+        problems = preflight(other_role.url).problems
         assert [problem for problem in problems if "belongs to another role" in problem] == [
             f"public.{table} belongs to another role: migrate as its owner, or as a member of that role"
             for table in sorted([*tables, "key_audit_logs"])
@@ -219,7 +226,7 @@ def test_tables_of_another_role_are_in_the_way(empty_database: Database) -> None
 
 
 @pytest.mark.only_on("postgresql")
-def test_a_server_that_may_not_be_written_to_is_told(empty_database: Database) -> None:
+def test_a_server_that_is_read_only_is_a_problem(empty_database: Database) -> None:
     with closing(empty_database.connect()) as connection:
         name = sa.make_url(empty_database.url).database
         execute(connection, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
@@ -227,7 +234,7 @@ def test_a_server_that_may_not_be_written_to_is_told(empty_database: Database) -
 
 
 @pytest.mark.only_on("postgresql")
-def test_another_upgrade_and_old_transactions_are_told(
+def test_another_upgrade_and_old_transactions_are_reported(
     empty_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     empty_database.alembic("upgrade", "004")
@@ -248,7 +255,7 @@ def test_another_upgrade_and_old_transactions_are_told(
 
 
 @pytest.mark.only_on("postgresql")
-def test_a_pool_of_transactions_is_told(empty_database: Database) -> None:
+def test_transaction_pooling_is_a_problem(empty_database: Database) -> None:
     with pgbouncer(empty_database.url, "transaction") as url:
         assert "pools transactions, but an upgrade needs a session" in only_problem(preflight(url))
 
@@ -281,14 +288,14 @@ def test_room_that_is_not_there_is_not_enough() -> None:
     assert Disk(needed_bytes=10, free_bytes=None).enough
 
 
-def test_a_file_that_is_not_there_will_be_made_and_is_not_made_yet(tmp_path: Path) -> None:
+def test_a_file_that_does_not_exist_is_not_created_yet(tmp_path: Path) -> None:
     file = tmp_path / "kms.db"
     verdict = preflight(f"sqlite:///{file}")
     assert verdict.go
-    assert verdict.notes == (f"there is no file {file}: it will be made",)
+    assert verdict.notes == (f"there is no file {file}: the upgrade creates it",)
     assert list(tmp_path.iterdir()) == []
     missing = tmp_path / "missing" / "kms.db"
-    assert only_problem(preflight(f"sqlite:///{missing}")) == f"there is no folder {missing.parent}: make it first"
+    assert only_problem(preflight(f"sqlite:///{missing}")) == f"there is no folder {missing.parent}: create it first"
 
 
 def test_a_database_in_memory_has_no_preflight() -> None:
@@ -313,7 +320,7 @@ def _without_privileges(look: Callable[[], None]) -> None:
 
 
 @pytest.mark.parametrize("unwritable", ["file", "folder"])
-def test_a_file_or_folder_that_cannot_be_written_is_told(unwritable: str) -> None:
+def test_a_file_or_folder_that_cannot_be_written_is_a_problem(unwritable: str) -> None:
     # pytest's own folders are closed to other users.
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "kms.db"
@@ -325,7 +332,7 @@ def test_a_file_or_folder_that_cannot_be_written_is_told(unwritable: str) -> Non
         blocked = {"file": file, "folder": Path(folder)}[unwritable]
         blocked.chmod(0o400 if unwritable == "file" else 0o500)
 
-        # Planned beforehand: whoever has no privileges may not even read this checkout.
+        # Planned beforehand: a user without privileges cannot even read this checkout.
         plan, engine = preflight(f"sqlite:///{file}").plan, sa.create_engine(f"sqlite:///{file}")
 
         def look() -> None:

@@ -1,4 +1,4 @@
-"""Rows that break a rule of 005 and are written before its triggers are there: it looks once more when they are."""
+"""Rows that violate a rule of 005 and are written before its triggers exist: it checks again when they do."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.only_on("postgresql")
 
 BUILDING = "CREATE INDEX CONCURRENTLY"
 """What begins after the first look."""
-INDEXES = {name for name, *_ in revision().INDEXES} | {revision().TIMES}
+INDEXES = {index.name for index in revision().INDEXES}
 
 
 @pytest.fixture
@@ -71,13 +71,13 @@ def refused(database: Database, connection: Connection, broken: Broken, moment: 
     "moment", [pytest.param(BUILDING, marks=pytest.mark.full), LOCKING], ids=["building", "locking"]
 )
 @A_VIOLATION_OF_EACH_RULE
-def test_a_row_that_comes_after_a_look_is_found_by_the_next(
+def test_a_row_that_comes_after_a_check_is_found_by_the_next(
     copy: Database, other: Connection, database: Database, violation: Violation, moment: str
 ) -> None:
     broken = violation.make(other)
     said = refused(copy, other, broken, moment)
     first, *told, advice = said.splitlines()
-    assert first.endswith(f", written while it was under way: {violation.rule} ({len(broken.rows)})")
+    assert first.endswith(f", written during the upgrade: {violation.rule} ({len(broken.rows)})")
     assert "run the upgrade again" in advice
     assert len(told) == len(broken.rows)
     for row, name in broken.rows:
@@ -112,7 +112,7 @@ def test_rows_that_are_as_they_were_are_found_where_what_they_refer_to_has_chang
     assert rows
     no_kek = Statement("UPDATE key_masters SET key_type = 'dek' WHERE key_type IN ('kek', 'hsm')", {})
     with (
-        pytest.raises(CommandError, match=rf"written while it was under way: .*\b{rule} \({rows}\)"),
+        pytest.raises(CommandError, match=rf"written during the upgrade: .*\b{rule} \({rows}\)"),
         statement_hook(LOCKING, lambda: commit(other, no_kek)),
     ):
         copy.alembic("upgrade", "head")
@@ -123,7 +123,7 @@ def a_policy_without_limits(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("isolation", ["read committed", "repeatable read", "serializable"])
-def test_the_second_look_sees_what_others_have_committed_whatever_the_isolation(
+def test_the_second_check_sees_what_others_have_committed_whatever_the_isolation(
     copy: Database, other: Connection, isolation: str
 ) -> None:
     """A snapshot that was taken before the locks would not."""
@@ -136,7 +136,7 @@ def test_the_second_look_sees_what_others_have_committed_whatever_the_isolation(
         copy.alembic("upgrade", "head")
 
 
-def before_the_second_look(do: Callable[[], object]) -> AbstractContextManager[None]:
+def before_the_second_check(do: Callable[[], object]) -> AbstractContextManager[None]:
     """Do something when the triggers are committed and no row has been looked at since."""
     return statement_hook("SELECT table_name, row_id", do, after=LOCKING)
 
@@ -147,12 +147,12 @@ def interrupt() -> None:
 
 def interrupted(copy: Database) -> None:
     """Upgrade until the triggers are committed."""
-    with pytest.raises(KeyboardInterrupt), before_the_second_look(interrupt):
+    with pytest.raises(KeyboardInterrupt), before_the_second_check(interrupt):
         copy.alembic("upgrade", "005")
     assert "004_create" in copy.alembic("current")
 
 
-def test_nobody_waits_for_the_second_look(copy: Database, other: Connection) -> None:
+def test_no_client_waits_for_the_second_check(copy: Database, other: Connection) -> None:
     """It takes the longer the more rows there are; whoever writes while it goes on meets the triggers, and no lock."""
 
     def write() -> None:
@@ -163,12 +163,12 @@ def test_nobody_waits_for_the_second_look(copy: Database, other: Connection) -> 
         with pytest.raises(psycopg.errors.CheckViolation, match="has nothing that makes a key due"):
             a_policy_without_limits(other)
 
-    with before_the_second_look(write):
+    with before_the_second_check(write):
         copy.alembic("upgrade", "005")
     assert violating(other) == []
 
 
-def test_an_upgrade_that_is_interrupted_before_the_second_look_goes_on_with_it(
+def test_an_upgrade_that_is_interrupted_before_the_second_check_continues_with_it(
     copy: Database, other: Connection, database: Database
 ) -> None:
     interrupted(copy)
@@ -198,7 +198,9 @@ def test_what_came_before_an_interruption_is_found_and_the_triggers_stay(copy: D
     assert violating(other) == []
 
 
-def test_triggers_of_an_interrupted_upgrade_are_taken_away_by_hand(copy: Database, other: Connection) -> None:
+def test_triggers_of_an_interrupted_upgrade_are_dropped_by_stamp_and_downgrade(
+    copy: Database, other: Connection
+) -> None:
     before = catalog(other)
     interrupted(copy)
     copy.alembic("stamp", "005")
@@ -216,7 +218,7 @@ def test_a_later_database_with_a_wrong_stamp_is_refused(copy: Database, other: C
     assert "004_create" in copy.alembic("current")
 
 
-def test_triggers_that_cannot_be_taken_back_stay(copy: Database, other: Connection) -> None:
+def test_triggers_that_cannot_be_dropped_stay(copy: Database, other: Connection) -> None:
     with closing(copy.connect()) as reader:
 
         def begin_to_read() -> None:
@@ -227,9 +229,7 @@ def test_triggers_that_cannot_be_taken_back_stay(copy: Database, other: Connecti
             copy.alembic("-x", "lock-timeout-ms=20", "upgrade", "head")
     *_, advice, kept = str(caught.value).splitlines()
     assert "run the upgrade again" in advice
-    assert kept.startswith(
-        "Until then the triggers stay, since they could not be taken back: canceling statement due to"
-    )
+    assert kept.startswith("Until then the triggers stay, since they could not be dropped: canceling statement due to")
     assert "key_versions could not be locked; in use by process" in kept
 
 
@@ -265,16 +265,16 @@ def test_an_upgrade_that_another_overtakes_changes_nothing(copy: Database, other
     assert differences(after[0], catalog(other)) == {}
 
 
-def test_the_stamp_is_held_while_rows_are_looked_at(copy: Database, other: Connection) -> None:
+def test_the_version_row_is_locked_while_rows_are_checked(copy: Database, other: Connection) -> None:
     def take_it() -> None:
         with pytest.raises(psycopg.errors.LockNotAvailable):
             execute(other, "SELECT version_num FROM alembic_version FOR UPDATE NOWAIT")
 
-    with before_the_second_look(take_it):
+    with before_the_second_check(take_it):
         copy.alembic("upgrade", "005")
 
 
-def test_a_host_that_sees_no_newcomers_is_told(
+def test_a_host_whose_transaction_sees_no_new_rows_is_warned(
     copy: Database, other: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
     engine = sa.create_engine(copy.url, isolation_level="REPEATABLE READ")

@@ -78,15 +78,15 @@ def test_a_waiting_upgrade_says_who_holds_the_lock(empty_database: Database, cap
 
 
 @pytest.mark.only_on("postgresql")
-def test_a_role_that_may_not_look_at_other_sessions_is_told_what_it_may_know(empty_database: Database) -> None:
-    with closing(empty_database.connect()) as other, login(empty_database) as stranger:
+def test_a_role_without_access_to_other_sessions_gets_the_part_it_can_read(empty_database: Database) -> None:
+    with closing(empty_database.connect()) as other, login(empty_database) as other_role:
         other.execute("SET application_name = 'the other one'")
         other.execute(f"SELECT pg_advisory_lock({LOCK_KEY})")
         user, process = other.execute("SELECT current_user, pg_backend_pid()").fetchone() or ()
         known = f"server process {process}, role {user}, application the other one"
-        assert wait_for_the_lock(stranger) == f"another upgrade ({known}) {ADVICE}"
+        assert wait_for_the_lock(other_role) == f"another upgrade ({known}) {ADVICE}"
         other.execute("REVOKE SELECT ON pg_catalog.pg_locks FROM public")
-        assert wait_for_the_lock(stranger) == f"another upgrade {ADVICE}"
+        assert wait_for_the_lock(other_role) == f"another upgrade {ADVICE}"
 
 
 @pytest.mark.only_on("postgresql")
@@ -167,7 +167,7 @@ def test_the_lock_is_given_back(database: Database) -> None:
 
 
 @pytest.mark.only_on("postgresql")
-def test_an_index_that_was_left_invalid_is_built_anew(empty_database: Database) -> None:
+def test_an_index_that_was_left_invalid_is_built_again(empty_database: Database) -> None:
     empty_database.alembic("upgrade", "004")
     with closing(empty_database.connect()) as connection:
         connection.execute("CREATE INDEX idx_key_versions_lifecycle ON key_versions (id)")

@@ -19,7 +19,7 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema.sql import operations
-from kms_schema.sql.operations import HASTY_MS
+from kms_schema.sql.operations import SHORT_LOCK_TIMEOUT_MS
 from tests.support.catalog import catalog, differences
 from tests.support.concurrency.clients import READER, Clients
 from tests.support.concurrency.lock_waits import LockWaits
@@ -35,10 +35,10 @@ LOCK_TIMEOUT_MS = 1000
 MOMENT_SECONDS = 1.0
 """What triggers, catalogs, and a machine that runs all clients as well may take."""
 QUEUED_SECONDS = 0.6
-"""How long a client waits behind a revision that waits: it looks for circles before that one's haste is over."""
+"""How long a client waits behind a waiting revision, in seconds: it searches for deadlocks while that one waits."""
 HELD_SECONDS = 2.4
 """How long a long transaction goes on: several attempts."""
-PATIENCE_SECONDS = 120
+WAIT_SECONDS = 120
 
 NEVER_WAIT_FOR_AN_UPGRADE = {"record_events", "read"}
 """To 005 it locks tables against writers, never against readers, and never the audit trail."""
@@ -56,7 +56,7 @@ class Migrated:
 
 def finish(process: subprocess.Popen[str], began: float) -> Migrated:
     try:
-        said = process.communicate(timeout=PATIENCE_SECONDS)[1]
+        said = process.communicate(timeout=WAIT_SECONDS)[1]
     finally:
         process.kill()
     return Migrated(process.returncode, said, began, time.monotonic())
@@ -151,7 +151,7 @@ def long_transaction(database: Database, statement: str) -> Iterator[Connection]
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + WAIT_SECONDS
     while not condition():
         assert time.monotonic() < deadline, "it never came to that"
         time.sleep(0.01)
@@ -233,18 +233,20 @@ BEGIN
 END $$"""
 
 
-AT_ONCE = pytest.mark.parametrize("hasty_ms", [HASTY_MS, 10**6], ids=["in haste", "with patience"])
-"""In haste at first, as it is; and as where that has come to nothing."""
+AT_ONCE = pytest.mark.parametrize(
+    "short_timeout_ms", [SHORT_LOCK_TIMEOUT_MS, 10**6], ids=["short timeouts", "long timeouts"]
+)
+"""The short lock timeout as it is; and one so long that there are no short attempts."""
 
 
 @AT_ONCE
 @pytest.mark.parametrize("direction", ["upgrade", "downgrade"])
 @pytest.mark.only_on("postgresql")
 def test_a_client_that_locks_tables_in_another_order_is_not_refused_for_a_deadlock(
-    copy: Database, direction: str, hasty_ms: int, monkeypatch: pytest.MonkeyPatch
+    copy: Database, direction: str, short_timeout_ms: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor is the revision, however long `lock_timeout` is: what it has, it lets go before anybody looks for circles."""
-    monkeypatch.setattr(operations, "HASTY_MS", hasty_ms)
+    monkeypatch.setattr(operations, "SHORT_LOCK_TIMEOUT_MS", short_timeout_ms)
     bring_below(copy, direction)
     with closing(copy.connect()) as client, ThreadPoolExecutor(max_workers=1) as aside:
 
@@ -260,18 +262,18 @@ def test_a_client_that_locks_tables_in_another_order_is_not_refused_for_a_deadlo
         writing: list[Future[None]] = []
         with statement_hook(LOCKING, begin):
             copy.alembic("-x", "lock-timeout-ms=5000", direction, {"upgrade": "head", "downgrade": "004"}[direction])
-        writing[0].result(PATIENCE_SECONDS)
+        writing[0].result(WAIT_SECONDS)
         ((waited_ms,),) = execute(client, "SELECT current_setting('kms_test.waited_ms')::numeric").fetchall()
-    assert waited_ms > (10 if hasty_ms == HASTY_MS else 200), "there was no circle"
+    assert waited_ms > (10 if short_timeout_ms == SHORT_LOCK_TIMEOUT_MS else 200), "there was no circle"
 
 
 @AT_ONCE
 @pytest.mark.only_on("postgresql")
 def test_a_client_that_has_queued_behind_a_revision_is_not_refused_for_a_deadlock(
-    copy: Database, hasty_ms: int, monkeypatch: pytest.MonkeyPatch
+    copy: Database, short_timeout_ms: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It waits from when the revision does, and looks for circles `deadlock_timeout` after that, not after its lock."""
-    monkeypatch.setattr(operations, "HASTY_MS", hasty_ms)
+    monkeypatch.setattr(operations, "SHORT_LOCK_TIMEOUT_MS", short_timeout_ms)
     waits = """SELECT count(*) > 0 FROM pg_locks JOIN pg_stat_activity USING (pid)
         WHERE NOT granted AND relation = 'key_masters'::regclass AND query LIKE %s"""
     with (
@@ -306,7 +308,7 @@ def test_a_client_that_has_queued_behind_a_revision_is_not_refused_for_a_deadloc
         with statement_hook(LOCKING, begin):
             copy.alembic("-x", "lock-timeout-ms=5000", "upgrade", "head")
         for future in futures:
-            future.result(PATIENCE_SECONDS)
+            future.result(WAIT_SECONDS)
 
 
 @pytest.mark.only_on("sqlite")
@@ -321,7 +323,7 @@ def test_writers_of_sqlite_wait_for_the_file_and_readers_do_not(in_use: Database
         assert migration.status == 0, migration.said
         print(told(migration, clients))
         assert clients.ended(migration.began, migration.ended)[READER] > 0
-    assert clients.faults() == [], "whoever reads has no timeout to wait in"
+    assert clients.faults() == [], "readers have no timeout"
     with closing(in_use.connect()) as connection, closing(database.connect()) as usual:
         assert violating(connection) == []
         assert differences(catalog(usual), catalog(connection)) == {}

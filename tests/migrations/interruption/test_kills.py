@@ -20,8 +20,8 @@ PARTS = 2 if LAID_OVER else 8
 
 ENDED_BY_ADMINISTRATOR = "terminating connection due to administrator command"
 LOST = re.compile(
-    rf"the connection to \S+ was lost: {ENDED_BY_ADMINISTRATOR}; the next run goes on .*: run it again"
-    rf"|cannot connect to \S+: {ENDED_BY_ADMINISTRATOR}: the server ended it, or somebody did: run it again"
+    rf"the connection to \S+ was lost: {ENDED_BY_ADMINISTRATOR}; run it again: the next run continues .*"
+    rf"|cannot connect to \S+: {ENDED_BY_ADMINISTRATOR}: the server or an administrator ended it: run it again"
     rf"|the server ended the wait for the upgrade's lock: {ENDED_BY_ADMINISTRATOR}"
 )
 

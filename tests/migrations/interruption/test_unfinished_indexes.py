@@ -63,7 +63,7 @@ def on_tables(chain: Chain) -> list[re.Match[str]]:
 
 
 @pytest.mark.parametrize("step", [BUILD_BEGUN, BUILD_NEARLY_ENDED], ids=["begun", "nearly ended"])
-def test_every_index_whose_build_was_interrupted_is_built_anew(
+def test_every_index_whose_build_was_interrupted_is_built_again(
     database: Database, chain: Chain, tally: Tally, step: Step
 ) -> None:
     """One upgrade after the other is killed, each at the next index."""
@@ -80,7 +80,7 @@ def test_every_index_whose_build_was_interrupted_is_built_anew(
 
 
 @pytest.mark.parametrize("step", [REMOVAL_BEGUN, REMOVAL_NEARLY_ENDED], ids=["begun", "nearly ended"])
-def test_an_index_whose_removal_was_interrupted_is_built_anew(database: Database, chain: Chain, step: Step) -> None:
+def test_an_index_whose_removal_was_interrupted_is_built_again(database: Database, chain: Chain, step: Step) -> None:
     """What is INVALID is dropped CONCURRENTLY, too."""
     for build in (on_tables(chain)[0], on_tables(chain)[-1]):
         assert terminate_while_it_waits(database, build.string, build, BUILD_NEARLY_ENDED)

@@ -1,4 +1,4 @@
-"""902 puts other objects in the place of those of 901, and counts what is sealed while others go on.
+"""902 replaces the objects of 901, and counts the sealed entries while clients continue.
 
 These tests run in the copy that has these revisions, whose head is 902.
 """
@@ -25,7 +25,7 @@ from tests.support.rows.population import all_rows, populate
 from tests.support.statements import execute
 
 SECONDS = 30
-RIGHTS = """SELECT relname, pg_get_userbyid(relowner), relacl::text FROM pg_class WHERE relname = 'key_label_counts'
+PRIVILEGES = """SELECT relname, pg_get_userbyid(relowner), relacl::text FROM pg_class WHERE relname = 'key_label_counts'
     UNION ALL SELECT proname, pg_get_userbyid(proowner), proacl::text FROM pg_proc WHERE proname = 'count_key_labels'
     ORDER BY 1"""
 SEALED = """SELECT entry.event_category, count(*)
@@ -36,8 +36,8 @@ KEPT = """SELECT event_category, event_count FROM key_audit_category_totals
     WHERE event_count > 0 ORDER BY event_category"""
 
 
-def rights(connection: Connection) -> list[tuple[object, ...]]:
-    return [tuple(row) for row in execute(connection, RIGHTS)]
+def privileges(connection: Connection) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in execute(connection, PRIVILEGES)]
 
 
 def total(connection: Connection) -> int:
@@ -48,7 +48,7 @@ def total(connection: Connection) -> int:
 
 
 @pytest.mark.only_on("postgresql")
-def test_owner_and_rights_go_over_to_what_takes_the_place(database: Database) -> None:
+def test_owner_and_privileges_are_copied_to_the_replacement(database: Database) -> None:
     with login(database) as first, login(database) as second, closing(database.connect()) as connection:
         owner, reader = (sa.make_url(role.url).username for role in (first, second))
         for statement in (
@@ -61,11 +61,11 @@ def test_owner_and_rights_go_over_to_what_takes_the_place(database: Database) ->
             f"ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO {reader}",
         ):
             execute(connection, statement)
-        before = rights(connection)
+        before = privileges(connection)
         database.alembic("downgrade", "901")
-        assert rights(connection) == before
+        assert privileges(connection) == before
         database.alembic("upgrade", "head")
-        assert rights(connection) == before
+        assert privileges(connection) == before
         assert {owner for _, owner, _ in before} == {owner}
         execute(connection, f"REASSIGN OWNED BY {owner} TO postgres")
 
@@ -84,7 +84,7 @@ def test_what_is_in_a_loaded_table_stays_when_a_column_comes_and_goes(database: 
         assert differences(before, catalog(connection)) == {}
 
 
-def test_a_table_that_is_made_anew_keeps_its_rows_and_its_trigger(database: Database) -> None:
+def test_a_table_that_is_rebuilt_keeps_its_rows_and_its_trigger(database: Database) -> None:
     with closing(database.connect()) as connection:
         database.alembic("downgrade", "901")
         execute(connection, "INSERT INTO key_labels (label, meaning) VALUES ('seen', 'somebody saw it')")

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 
-from kms_schema.preflight.locks import MODES
+from kms_schema.sql.declarations import MODES, Declaration, declared
 from tests.support.engines import Database
 
 Held = dict[str, str]
@@ -40,6 +40,8 @@ class Seen:
     transaction: int
     """Of which transaction it is; outside of any it is one by itself."""
     before: Held
+    declaration: Declaration | None = None
+    """What the operation says that it does; None where it is not an operation of a revision."""
     during: Held = field(default_factory=dict)
     """The locks of a statement without waiters; of CONCURRENTLY, while it waited for a writer."""
 
@@ -100,7 +102,8 @@ class _Watch:
 
     def before(self, connection: sa.Connection, _cursor: Any, statement: str, *_: Any) -> None:
         pid = _pid(connection)
-        self._seen.append(Seen(statement.replace("%%", "%"), self._transaction, self.held(self._observer, pid)))
+        text, held = statement.replace("%%", "%"), self.held(self._observer, pid)
+        self._seen.append(Seen(text, self._transaction, held, declared()))
         if "CONCURRENTLY" in statement:
             self._writer = _Writer(self, self._database, pid, self._seen[-1])
 

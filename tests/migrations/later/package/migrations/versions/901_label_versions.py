@@ -3,11 +3,10 @@
 Only tests have this revision, and 902: they do what revisions after 1.0 will, to databases in use.
 """
 
-from alembic import op
-
-from kms_schema.sql import create_statements, drop_statements
 from kms_schema.sql.columns import add_columns, drop_columns
-from kms_schema.sql.operations import create_index, lock, qualified, schema
+from kms_schema.sql.indexes import Index, create_indexes, drop_indexes
+from kms_schema.sql.objects import create_objects, create_triggers, drop_objects
+from kms_schema.sql.operations import engine_name, lock
 
 revision = "901_label_versions"
 down_revision = "007_record_key_changes"
@@ -34,26 +33,27 @@ FILES: dict[str, tuple[str, ...]] = {
 }
 TRIGGERS = ("guard_key_version_label_trigger_v01",)
 VIEWS = ("key_label_counts", "labelled_key_versions")
+READS = {
+    "labelled_key_versions_v01": ("key_versions",),
+    "key_label_counts_v01": ("key_versions",),
+}
+INDEXES = (
+    Index("idx_key_versions_label_partial", "key_versions", ("label",), where="label IS NOT NULL"),
+    Index("idx_key_audit_logs_user_id", "key_audit_logs", ("user_id",)),
+)
 
 
 def upgrade() -> None:
-    dialect = op.get_context().dialect.name
     lock(("key_versions",), "ACCESS EXCLUSIVE")
-    add_columns("key_versions", COLUMNS[dialect])
-    create_index("idx_key_versions_label_partial", "key_versions", ("label",), where="label IS NOT NULL")
-    create_index("idx_key_audit_logs_user_id", "key_audit_logs", ("user_id",))
-    for statement in create_statements(dialect, FILES[dialect], schema()):
-        op.execute(statement)
+    add_columns("key_versions", COLUMNS)
+    create_indexes(INDEXES)
+    create_objects(FILES, reads=READS)
     lock(("key_versions",), "SHARE ROW EXCLUSIVE")
-    for statement in create_statements(dialect, TRIGGERS, schema()):
-        op.execute(statement)
+    create_triggers(TRIGGERS)
 
 
 def downgrade() -> None:
-    dialect = op.get_context().dialect.name
-    lock((*VIEWS, "key_labels", "key_versions", "key_audit_logs"), "ACCESS EXCLUSIVE")
-    for statement in drop_statements(dialect, (*FILES[dialect], *TRIGGERS), schema()):
-        op.execute(statement)
-    for index in ("idx_key_versions_label_partial", "idx_key_audit_logs_user_id"):
-        op.execute(f"DROP INDEX {qualified(index)}")
-    drop_columns("key_versions", COLUMNS[dialect], aside="guard_key_audit_actor_insert_trigger_v01")
+    lock(("key_labels", "key_versions", "key_audit_logs"), "ACCESS EXCLUSIVE", views=VIEWS)
+    drop_objects((*FILES[engine_name()], *TRIGGERS))
+    drop_indexes(INDEXES)
+    drop_columns("key_versions", COLUMNS, aside="guard_key_audit_actor_insert_trigger_v01")

@@ -1,4 +1,4 @@
-"""What revisions are made of: frozen Python that imports nothing live, and SQL files that they name."""
+"""The sources of revisions: Python that imports only frozen modules, and the SQL files that it names."""
 
 import ast
 import sys
@@ -8,17 +8,22 @@ from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
-from kms_schema.migration_checks.result import Result
+from tools.migration_checks.result import Result
 
 MAY_IMPORT = frozenset(
     {
         "alembic",
         "sqlalchemy",
         "kms_schema.sql",
+        "kms_schema.sql.checked_triggers",
         "kms_schema.sql.columns",
-        "kms_schema.sql.replacement",
         "kms_schema.sql.data_loss",
+        "kms_schema.sql.declarations",
+        "kms_schema.sql.host_indexes",
+        "kms_schema.sql.indexes",
+        "kms_schema.sql.objects",
         "kms_schema.sql.operations",
+        "kms_schema.sql.replacement",
         "kms_schema.sql.violations",
     }
 )
@@ -36,9 +41,13 @@ def sql_folder() -> Path:
 
 
 def sql_files() -> dict[str, Path]:
-    """Return each SQL file by its name below the folder, such as `sqlite/key_masters/key_masters_v01.sql`."""
+    """Return each versioned SQL file by its name below the folder, such as `sqlite/key_masters/key_masters_v01.sql`.
+
+    Left out are the `statements`, which the operations run and which may change.
+    """
     folder = sql_folder()
-    return {file.relative_to(folder).as_posix(): file for file in sorted(folder.rglob("*.sql"))}
+    found = sorted(file for part in ("both", "postgresql", "sqlite") for file in (folder / part).rglob("*.sql"))
+    return {file.relative_to(folder).as_posix(): file for file in found}
 
 
 def imported_modules(source: Path) -> Iterator[str]:
@@ -62,7 +71,7 @@ def check_imports(script: ScriptDirectory) -> Result:
 
 
 def check_files(script: ScriptDirectory) -> Result:
-    """Check that each SQL file is named by a revision, so that nothing is left lying about."""
+    """Check that each versioned SQL file is named by a revision."""
     named = {
         node.value
         for source in revision_files(script)

@@ -7,8 +7,8 @@ from pathlib import Path
 from alembic.script import ScriptDirectory
 
 from kms_schema._version import __version__
-from kms_schema.migration_checks.result import Result
-from kms_schema.migration_checks.sources import revision_files, sql_files
+from tools.migration_checks.result import Result
+from tools.migration_checks.sources import revision_files, sql_files
 
 FILE_NAME = "checksums.json"
 """In the folder `migrations`: a SHA-256 for each revision and each SQL file."""
@@ -29,7 +29,7 @@ def _text(file: Path) -> bytes:
 
 
 def recorded(script: ScriptDirectory) -> dict[str, str]:
-    """Return the checksums that were written down."""
+    """Return the recorded checksums."""
     file = Path(script.dir) / FILE_NAME
     if not file.exists():
         return {}
@@ -38,7 +38,7 @@ def recorded(script: ScriptDirectory) -> dict[str, str]:
 
 
 def check_checksums(script: ScriptDirectory) -> Result:
-    """Check that every file is what it was when its checksum was written down."""
+    """Check that every file has its recorded checksum."""
     now, before = current(script), recorded(script)
     advice = "add a new file and a new revision instead"
     if not _released():
@@ -53,7 +53,7 @@ def check_checksums(script: ScriptDirectory) -> Result:
 
 
 def update_checksums(script: ScriptDirectory) -> list[str]:
-    """Write down the checksums of all files, and return the names of those that are new, changed or gone.
+    """Record the checksums of all files, and return the names of those that are new, changed or gone.
 
     From version 1.0 on only new ones are taken; then this raises `ChecksumChangeError` for the rest.
     """

@@ -7,8 +7,8 @@ import click
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from kms_schema.migration_checks import check_history
-from kms_schema.migration_checks.checksums import ChecksumChangeError, update_checksums
+from tools.migration_checks import check_history
+from tools.migration_checks.checksums import ChecksumChangeError, update_checksums
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""The SQL that `alembic … --sql` writes: generated for both engines, and read by something that knows the syntax."""
+"""The SQL that `alembic … --sql` writes: generated for both engines, executed by SQLite, parsed for PostgreSQL."""
 
 import importlib
 import io
@@ -11,7 +11,7 @@ from types import ModuleType
 from alembic import command
 from alembic.config import Config
 
-from kms_schema.migration_checks.result import Result
+from tools.migration_checks.result import Result
 
 SQLITE_URL = "sqlite://"
 POSTGRESQL_URL = "postgresql://localhost/none"  # nobody connects to it
@@ -31,7 +31,7 @@ def script_of(alembic_ini: Path, url: str, direction: str) -> str:
 
 
 def check_sqlite(alembic_ini: Path) -> Result:
-    """Run the scripts up and down in SQLite's memory, and see that nothing is left."""
+    """Run the scripts up and down in a SQLite database in memory, and check that no object is left."""
     what = f"SQLite: scripts run up and down in SQLite {sqlite3.sqlite_version}"
     try:
         scripts = [script_of(alembic_ini, SQLITE_URL, direction) for direction in ("upgrade", "downgrade")]

@@ -1,6 +1,6 @@
 """Checks of the migration history that need no database server: its chain, its SQL, its imports, its checksums.
 
-from kms_schema.migration_checks import check_history
+from tools.migration_checks import check_history
 for result in check_history(Path("alembic.ini")):
     print(result)
 """
@@ -11,19 +11,19 @@ from pathlib import Path
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from kms_schema.migration_checks.chain import check_chain, check_heads, check_names, check_readable
-from kms_schema.migration_checks.checksums import check_checksums
-from kms_schema.migration_checks.offline import check_postgresql, check_sqlite
-from kms_schema.migration_checks.result import Result
-from kms_schema.migration_checks.sources import check_files, check_imports
+from tools.migration_checks.chain import check_chain, check_heads, check_names, check_readable
+from tools.migration_checks.checksums import check_checksums
+from tools.migration_checks.offline import check_postgresql, check_sqlite
+from tools.migration_checks.result import Result
+from tools.migration_checks.sources import check_files, check_imports
 
 __all__ = ["Result", "check_history"]
 
 
 def check_history(alembic_ini: Path) -> Iterator[Result]:
-    """Check the history that `alembic_ini` leads to, and yield one result for each thing that was looked at.
+    """Check the history of the environment that `alembic_ini` names, and yield one result for each check.
 
-    Where the revisions cannot even be read, nothing else is looked at.
+    If the revisions cannot be read, there is no other check.
     """
     script = ScriptDirectory.from_config(Config(str(alembic_ini)))
     readable = check_readable(script)

@@ -1,16 +1,16 @@
-"""What one check found."""
+"""The result of one check."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Result:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     checked: str
-    """What was checked, in words that also say how far the check went."""
+    """The subject of the check, and how far the check went."""
     problems: list[str] = field(default_factory=list)
-    """What is wrong, and what to do; nothing if it is in order."""
+    """Each problem, with what to do; empty if there is none."""
 
     def __str__(self) -> str:
         """Return the lines to print."""

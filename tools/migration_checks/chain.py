@@ -6,7 +6,7 @@ from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
-from kms_schema.migration_checks.result import Result
+from tools.migration_checks.result import Result
 
 ID_LENGTH = 32
 """`alembic_version.version_num` is `varchar(32)`: PostgreSQL refuses a longer id."""

@@ -1,0 +1,1 @@
+SELECT count(*) FROM {schema}.key_audit_seals

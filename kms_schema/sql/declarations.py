@@ -1,0 +1,100 @@
+"""What a statement of a revision does to a database in use: its locks, and what it creates and drops.
+
+Each operation declares this beside the statement that it executes. `kms-schema preflight` reads the declarations, and
+`tests/migrations/test_migration_locks.py` compares them with `pg_locks` at every statement.
+
+Locks are those of PostgreSQL (https://www.postgresql.org/docs/current/explicit-locking.html) on tables and views. Not
+declared are locks that block no client: on catalogs, on Alembic's own table, on indexes and sequences, which are
+locked as their table is or weaker, and on a relation that the same transaction creates. On SQLite the whole file is
+locked.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+MODES = (
+    "ACCESS SHARE",
+    "ROW SHARE",
+    "ROW EXCLUSIVE",
+    "SHARE UPDATE EXCLUSIVE",
+    "SHARE",
+    "SHARE ROW EXCLUSIVE",
+    "EXCLUSIVE",
+    "ACCESS EXCLUSIVE",
+)
+"""PostgreSQL's lock modes, from the weakest to the strongest."""
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A lock that a statement takes on a table or view."""
+
+    relation: str
+    """Its name, with its schema where there are schemas."""
+    mode: str
+    """One of `MODES`."""
+    work: str = ""
+    """What is done under it, such as `trigger audit_key_master_insert`."""
+    long: bool = False
+    """Whether the time it takes grows with the relation; else it is short."""
+
+
+@dataclass(frozen=True)
+class IndexBuild:
+    """An index on a table, as far as its size depends on it."""
+
+    table: str
+    """Its name, with its schema where there are schemas."""
+    columns: tuple[str, ...]
+    """Columns and expressions, quoted as in a query."""
+    where: str | None
+    """The predicate of a partial index."""
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What one statement does. The names have their schema where there are schemas."""
+
+    locks: tuple[Lock, ...] = ()
+    creates: tuple[str, ...] = ()
+    """Objects that must not exist before."""
+    drops: tuple[str, ...] = ()
+    """Objects that do not exist afterwards."""
+    index: IndexBuild | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Columns that are added to a table, with their types."""
+    waits_for_transactions: bool = False
+    """Whether it waits for every older transaction to end, as CONCURRENTLY does."""
+    rebuilds: str | None = None
+    """An INVALID index that is dropped, since it will be built again."""
+
+
+NOTHING = Declaration()
+"""Of a statement that locks, creates and drops nothing: a setting, a comment, a privilege."""
+
+_current: ContextVar[Declaration | None] = ContextVar("declaration", default=None)
+
+
+@contextmanager
+def declaring(declaration: Declaration) -> Iterator[None]:
+    """Declare what the statements executed inside the block do."""
+    before = _current.set(declaration)
+    try:
+        yield
+    finally:
+        _current.reset(before)
+
+
+def declared() -> Declaration | None:
+    """Return the declaration of the statement that is being executed; None if it has none, such as Alembic's own."""
+    return _current.get()
+
+
+def locking(mode: str, relations: Sequence[str], work: str = "", *, long: bool = False) -> tuple[Lock, ...]:
+    """Return locks of one mode on several relations.
+
+    Example: `locking("ACCESS SHARE", ("public.key_masters",), "view rotations_due")`.
+    """
+    return tuple(Lock(relation, mode, work, long) for relation in relations)

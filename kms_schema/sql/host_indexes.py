@@ -1,0 +1,64 @@
+"""Indexes on a table of the host application, which may not exist or lack columns: those that can be built."""
+
+import logging
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+
+from kms_schema.sql import statement
+from kms_schema.sql.declarations import Declaration
+from kms_schema.sql.indexes import Index, create_indexes
+from kms_schema.sql.operations import execute, locks, on_postgresql, schema, writes_script
+
+log = logging.getLogger("alembic.runtime.migration")
+
+
+def create_host_indexes(revision: str, table: str, indexes: Sequence[Index]) -> None:
+    """Build those of `indexes` whose columns the host's `table` has, and log the others.
+
+    Only the schema of the migration is searched for the table. `revision` is the number that log messages begin with.
+    A script has a statement that decides when it runs; on SQLite, which has no conditional DDL, a comment.
+    """
+    if writes_script():
+        for index in indexes:
+            _write_script(revision, index)
+        return
+    present = _columns(table)
+    if not present:
+        log.info("%s: there is no table %s here, so there is nothing to index", revision, table)
+    for index in indexes:
+        missing = [column for column in index.columns if column not in present]
+        if not missing:
+            create_indexes((index,))
+        elif present:
+            log.info("%s: %s is left out: %s has no column %s", revision, index.name, table, ", ".join(missing))
+
+
+def _columns(table: str) -> set[str]:
+    inspector = sa.inspect(op.get_bind())
+    within = schema() if on_postgresql() else None
+    if not inspector.has_table(table, schema=within):
+        return set()
+    return {column["name"] for column in inspector.get_columns(table, schema=within)}
+
+
+def _write_script(revision: str, index: Index) -> None:
+    listed = ", ".join(f'"{column}"' for column in index.columns)
+    if not on_postgresql():
+        columns = ", ".join(index.columns)
+        comment = (
+            f"-- {revision}: on a host's own {index.table}: CREATE INDEX {index.name} ON {index.table} ({columns})"
+        )
+        execute(comment, Declaration())
+        return
+    values: dict[str, str | int] = {
+        "schema": schema(),
+        "table": index.table,
+        "name": index.name,
+        "columns": listed,
+        "wanted": ", ".join(f"'{column}'" for column in index.columns),
+        "count": len(index.columns),
+    }
+    building = locks("SHARE", (index.table,), f"building {index.name}", long=True)
+    execute(statement("create_host_index", **values), Declaration(building))

@@ -1,0 +1,1 @@
+UPDATE key_masters SET parent_key_id = NULL

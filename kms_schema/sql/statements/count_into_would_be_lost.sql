@@ -1,0 +1,1 @@
+INSERT INTO temp.would_be_lost {count}

@@ -1,0 +1,1 @@
+INSERT INTO temp.violated_rules SELECT DISTINCT rule FROM {found}
