@@ -49,10 +49,10 @@ def kms_schema_connection(request: pytest.FixtureRequest) -> "Iterator[DatabaseC
     )
     if not url:
         pytest.fail(_NO_DATABASE, pytrace=False)
-    from click import ClickException  # noqa: PLC0415
+    from click import ClickException
 
-    from kms_schema.cli.validate import connected  # noqa: PLC0415
-    from kms_schema.database_url import DatabaseUrlError  # noqa: PLC0415
+    from kms_schema.cli.validate import connected
+    from kms_schema.database_url import DatabaseUrlError
 
     reason = ""
     try:
@@ -93,8 +93,8 @@ def assert_schema_matches(connection: "DatabaseConnection", **options: Any) -> "
 
 
 def _report(connection: "DatabaseConnection", waiver_files: "list[Path] | tuple[()]", **options: Any) -> "Report":
-    from kms_schema.validator import ValidationError, validate  # noqa: PLC0415
-    from kms_schema.validator.waivers import WaiverError, read_waivers  # noqa: PLC0415
+    from kms_schema.validator import ValidationError, validate
+    from kms_schema.validator.waivers import WaiverError, read_waivers
 
     __tracebackhide__ = True
     refusals = tuple(sys.modules[driver].Error for driver in ("psycopg", "sqlite3") if driver in sys.modules)
@@ -110,6 +110,6 @@ def _report(connection: "DatabaseConnection", waiver_files: "list[Path] | tuple[
 def _fail_unless_as_made(report: "Report") -> None:
     __tracebackhide__ = True
     if report.fails():
-        from kms_schema.validator.formats import render  # noqa: PLC0415
+        from kms_schema.validator.formats import render
 
         pytest.fail(render(report), pytrace=False)

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import click
 
-from kms_schema.cli import CannotConnect, existing_file
 from kms_schema.cli.error_hints import advised
 from kms_schema.cli.sqlite_authorizer import only_read
+from kms_schema.cli.targets import CannotConnect, existing_file
 from kms_schema.database_url import DatabaseUrl, DatabaseUrlError, find_database_url, parse_database_url, redact
 from kms_schema.printable import in_a_line
 
@@ -50,9 +50,9 @@ def connected(
 @contextmanager
 def engine_at(url: str, *, schema: str, application: str) -> "Iterator[sa.Engine]":
     """Yield a SQLAlchemy engine for a database that is there, its tables in `schema`; raises as `connected` does."""
-    import sqlalchemy as sa  # noqa: PLC0415  (takes longer than all the rest, and few commands need it)
+    import sqlalchemy as sa  # takes longer than all the rest, and few commands need it
 
-    from kms_schema.engine import create_engine  # noqa: PLC0415
+    from kms_schema.engine import create_engine
 
     target = parse_database_url(url)
     options: dict[str, Any] = {}
@@ -107,7 +107,7 @@ def _connect(target: DatabaseUrl, application: str, *, writing: bool) -> "psycop
     if target.engine == "sqlite":
         return _open_sqlite(target, writing=writing)
     try:
-        import psycopg  # noqa: PLC0415  (takes longer than all the rest; SQLite needs none of it)
+        import psycopg  # takes longer than all the rest; SQLite needs none of it
     except ImportError as error:
         raise CannotConnect(f"psycopg cannot be loaded ({error}); pip install 'kms-schema[binary]'") from None
     defaults = {"connect_timeout": "10", "application_name": application}

@@ -4,9 +4,11 @@ import json
 import sys
 
 import click
+from sqlalchemy.orm import Session
 
 from kms_schema.cli import connections
-from kms_schema.cli.migrations import style_option
+from kms_schema.cli.options import actor_option, style_option, where
+from kms_schema.crypto import DependentsError, destroy, destroyable
 from kms_schema.printable import in_a_line
 
 _COPIES = (
@@ -22,11 +24,10 @@ _COPIES = (
 @click.argument("key_id")
 @click.argument("version", type=click.IntRange(1, 2**31 - 1))
 @click.option("--yes", is_flag=True, help="Do it without asking; needed where nobody can be asked.")
-@click.option("--actor", envvar="KMS_ACTOR", metavar="NAME", help="For whom, in the entry of the trail. Or KMS_ACTOR.")
-@click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db.")
-@click.option("--schema", default="public", show_default=True, metavar="NAME", help="PostgreSQL: where it lives.")
+@actor_option
+@where
 @style_option
-def destroy_version(  # noqa: PLR0913  (each is an option)
+def destroy_version(
     *, key_id: str, version: int, yes: bool, actor: str | None, database_url: str | None, schema: str, style: str
 ) -> None:
     """Destroy VERSION of the key KEY_ID: what was encrypted with it can never be read again.
@@ -35,10 +36,6 @@ def destroy_version(  # noqa: PLR0913  (each is an option)
 
     Exit status: 0 destroyed, 1 refused, 2 usage, 3 no connection or not allowed.
     """
-    from sqlalchemy.orm import Session  # noqa: PLC0415
-
-    from kms_schema.crypto import DependentsError, destroy, destroyable  # noqa: PLC0415
-
     url = connections.url_of(database_url)
     try:
         with connections.engine_at(url, schema=schema, application="kms-schema destroy-version") as engine:

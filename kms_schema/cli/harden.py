@@ -2,17 +2,20 @@
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from kms_schema.cli import CannotConnect, connections
-from kms_schema.cli.migrations import style_option
+from kms_schema.cli import connections
+from kms_schema.cli.options import style_option, where
+from kms_schema.cli.targets import CannotConnect
 from kms_schema.database_url import parse_database_url
+from kms_schema.hardening.applying import apply, remove
+from kms_schema.hardening.definition import REFUSED
+from kms_schema.hardening.statements import removal, script
 from kms_schema.printable import in_a_line
-
-if TYPE_CHECKING:
-    from kms_schema.validator.protections import Protections
+from kms_schema.validator import ValidationError
+from kms_schema.validator.protections import Protections, protections
 
 _ON_SQLITE = (
     "there are no event triggers on SQLite: whoever can write the file can do everything (guard it by its permissions);"
@@ -34,8 +37,7 @@ _REMOVED = {
 )
 @click.option("--apply", "applying", is_flag=True, help="Make the event triggers, in one transaction.")
 @click.option("--remove", "removing", is_flag=True, help="Take them away, in one transaction.")
-@click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db.")
-@click.option("--schema", default="public", show_default=True, metavar="NAME", help="Where the tables are.")
+@where
 @style_option
 def harden(*, applying: bool, removing: bool, database_url: str | None, schema: str, style: str) -> None:
     """Refuse DDL on the package's objects by event triggers, or say what protects a database and what is open.
@@ -59,8 +61,6 @@ def harden(*, applying: bool, removing: bool, database_url: str | None, schema: 
 
 
 def _change(url: str, schema: str, *, removing: bool, style: str) -> None:
-    from kms_schema.hardening.applying import apply, remove  # noqa: PLC0415
-
     with connections.connected(url, writing=True, application="kms-schema harden") as connection:
         try:
             changed = (remove if removing else apply)(connection, schema)  # type: ignore[arg-type]
@@ -77,8 +77,6 @@ def _change(url: str, schema: str, *, removing: bool, style: str) -> None:
 
 
 def _not_allowed(error: Exception, *, removing: bool) -> str:
-    from kms_schema.hardening.definition import REFUSED  # noqa: PLC0415
-
     said = in_a_line(str(error).strip().splitlines()[0])
     if removing:
         return f"{said}; run this as the superuser who made the event triggers, or another. They are in force"
@@ -89,10 +87,6 @@ def _not_allowed(error: Exception, *, removing: bool) -> str:
 
 
 def _report(url: str, schema: str, style: str) -> None:
-    from kms_schema.hardening.statements import removal, script  # noqa: PLC0415
-    from kms_schema.validator import ValidationError  # noqa: PLC0415
-    from kms_schema.validator.protections import protections  # noqa: PLC0415
-
     try:
         statements = {"sql": script(schema), "removal": removal(schema)}
     except ValueError as error:
@@ -113,7 +107,7 @@ def _whole(statements: str) -> str:
     return f"BEGIN;\n{statements}COMMIT;\n"
 
 
-def _as_comments(seen: "Protections") -> str:
+def _as_comments(seen: Protections) -> str:
     """Return what protects the database as comments in SQL, so that the whole can be run."""
     signs = {True: "in force", False: "not     ", None: "unknown "}
     lines = [f"What protects {in_a_line(seen.database)}:"]

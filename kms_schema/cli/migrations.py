@@ -3,65 +3,30 @@
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from kms_schema.cli import CannotConnect, existing_file, refuse_memory
 from kms_schema.cli.connections import url_of
+from kms_schema.cli.options import patience, style_option, version_table_option, where
+from kms_schema.cli.targets import CannotConnect, existing_file, refuse_memory
 from kms_schema.database_url import parse_database_url
 from kms_schema.migrate import program
 from kms_schema.migrate.faults import MigrationError
 from kms_schema.migrate.options import MigrationOptions
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 _BY_EXIT_STATUS = {1: click.ClickException, 2: click.UsageError, 3: CannotConnect}
 _INTERRUPTED = "Interrupted. Run the same command again: it goes on from what remains of the unfinished revision."
-
-
-def _decorated(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-where = _decorated(
-    click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db."),
-    click.option("--schema", default="public", show_default=True, metavar="NAME", help="PostgreSQL: where it lives."),
-    click.option(
-        "--version-table",
-        default="alembic_version",
-        show_default=True,
-        metavar="NAME",
-        help="The table of this history: one of its own keeps it apart from an application's.",
-    ),
-)
-patience = _decorated(
-    click.option(
-        "--lock-wait", default=600.0, show_default=True, metavar="SECONDS", help="How long to wait for another upgrade."
-    ),
-    click.option(
-        "--lock-timeout-ms",
-        default=5000,
-        show_default=True,
-        metavar="MS",
-        help="How long to wait for a table's lock, while others wait behind this.",
-    ),
-)
-style_option = click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
 
 
 @click.command("upgrade", epilog="\b\nExamples:\n  kms-schema upgrade\n  kms-schema upgrade 004 --lock-wait 60")
 @click.argument("revision", default="head")
 @where
+@version_table_option
 @patience
 def upgrade(revision: str, database_url: str | None, **options: Any) -> None:
     """Bring the database up to REVISION, the newest unless given.
@@ -79,6 +44,7 @@ def upgrade(revision: str, database_url: str | None, **options: Any) -> None:
 @click.argument("revision")
 @click.option("--allow-audit-loss", is_flag=True, help="Below 006: destroy the seals; below 004: the audit trail.")
 @where
+@version_table_option
 @patience
 def downgrade(revision: str, database_url: str | None, **options: Any) -> None:
     """Take the database back to REVISION; `base` removes everything.
@@ -94,6 +60,7 @@ def downgrade(revision: str, database_url: str | None, **options: Any) -> None:
 
 @click.command("current", epilog="\b\nExample:\n  kms-schema current --format json")
 @where
+@version_table_option
 @style_option
 def current(database_url: str | None, style: str, **options: Any) -> None:
     """Say which revision the database stands at."""
@@ -124,6 +91,7 @@ def history(style: str) -> None:
 @click.command("stamp", epilog="\b\nExample:\n  kms-schema stamp 005")
 @click.argument("revision")
 @where
+@version_table_option
 @patience
 def stamp(revision: str, database_url: str | None, **options: Any) -> None:
     """Write down that the database stands at REVISION, and change nothing else.
@@ -147,6 +115,7 @@ def stamp(revision: str, database_url: str | None, **options: Any) -> None:
 @click.option("--engine", type=click.Choice(["postgresql", "sqlite"]), help="Else that of the URL.")
 @click.option("--output", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write it to this file.")
 @where
+@version_table_option
 @patience
 def sql(
     revisions: str, *, down: bool, engine: str | None, output: Path | None, database_url: str | None, **options: Any

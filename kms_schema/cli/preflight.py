@@ -5,8 +5,11 @@ from typing import Any
 import click
 
 from kms_schema.cli.connections import url_of
-from kms_schema.cli.migrations import patience, style_option, told, where
+from kms_schema.cli.migrations import told
+from kms_schema.cli.options import patience, style_option, version_table_option, where
 from kms_schema.migrate.options import MigrationOptions
+from kms_schema.preflight import preflight
+from kms_schema.preflight.report import as_json, as_text
 
 
 @click.command(
@@ -16,6 +19,7 @@ from kms_schema.migrate.options import MigrationOptions
 )
 @click.argument("revision", default="head")
 @where
+@version_table_option
 @patience
 @style_option
 def preflight_command(revision: str, database_url: str | None, style: str, **options: Any) -> int:
@@ -24,9 +28,6 @@ def preflight_command(revision: str, database_url: str | None, style: str, **opt
     Which locks on which tables and for about how long, rows that break a rule to come, missing rights, room on disk.
     It changes nothing. Exit status: 0 go, 1 no go, 2 usage, 3 no connection.
     """
-    from kms_schema.preflight import preflight  # noqa: PLC0415
-    from kms_schema.preflight.report import as_json, as_text  # noqa: PLC0415
-
     with told():
         verdict = preflight(url_of(database_url), revision, MigrationOptions(**options))
     click.echo(as_json(verdict) if style == "json" else as_text(verdict))

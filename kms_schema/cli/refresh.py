@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 
 from kms_schema.cli.connections import connected, url_of
-from kms_schema.cli.migrations import style_option
+from kms_schema.cli.options import style_option, where
 from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
 from kms_schema.printable import in_a_line
 from kms_schema.refresh import Refreshed, RefreshError, refresh
@@ -17,8 +17,7 @@ from kms_schema.refresh import Refreshed, RefreshError, refresh
     "refresh",
     epilog="\b\nExamples:\n  kms-schema refresh\n  */5 * * * *  kms-schema refresh --database-url postgresql+psycopg://…",
 )
-@click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db.")
-@click.option("--schema", default="public", show_default=True, metavar="NAME", help="PostgreSQL: where it lives.")
+@where
 @style_option
 def refresh_command(*, database_url: str | None, schema: str, style: str) -> None:
     """Refresh the dashboard, the health monitor, and the lifetime use of keys, while others read and write them.

@@ -1,18 +1,16 @@
 """`kms-schema rewrap`: everything that one key wraps, moved to another."""
 
 import json
-from typing import TYPE_CHECKING
 
 import click
 
 from kms_schema.cli import connections
-from kms_schema.cli.migrations import style_option
+from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.cli.progress import clear, show
 from kms_schema.cli.root_keys import root_key_options, wrapping_with
+from kms_schema.crypto import CryptoError, plan, rewrap
+from kms_schema.crypto.rewrapping import Outcome
 from kms_schema.printable import in_a_line
-
-if TYPE_CHECKING:
-    from kms_schema.crypto.rewrapping import Outcome
 
 _SHOWN = 20
 """How many of the rows that stay are named in text; JSON has all."""
@@ -31,13 +29,10 @@ _SHOWN = 20
 @click.option("--batch", type=click.IntRange(1, 5000), default=100, show_default=True, help="Rows in a transaction.")
 @click.option("--dry-run", is_flag=True, help="Say how many would be moved, and write nothing.")
 @click.option("--verify", is_flag=True, help="With --dry-run: open each envelope.")
-@click.option(
-    "--actor", envvar="KMS_ACTOR", metavar="NAME", help="For whom, in the entries of the trail. Or KMS_ACTOR."
-)
-@click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db.")
-@click.option("--schema", default="public", show_default=True, metavar="NAME", help="PostgreSQL: where it lives.")
+@actor_option
+@where
 @style_option
-def rewrap_command(  # noqa: PLR0913  (each is an option)
+def rewrap_command(
     *,
     source: str,
     target: str,
@@ -58,8 +53,6 @@ def rewrap_command(  # noqa: PLR0913  (each is an option)
 
     Exit status: 0 nothing is left under --from, 1 something is, or refused, 2 usage, 3 no connection or not allowed.
     """
-    from kms_schema.crypto import CryptoError, plan, rewrap  # noqa: PLC0415
-
     if verify and not dry_run:
         raise click.UsageError("--verify goes with --dry-run: without it each envelope is opened anyway")
     url = connections.url_of(database_url)
@@ -101,7 +94,7 @@ class _Progress:
         return f"{why} ({self._done} rows are rewrapped)" if self._done else why
 
 
-def _tell(outcome: "Outcome", source: str, style: str, *, dry_run: bool) -> None:
+def _tell(outcome: Outcome, source: str, style: str, *, dry_run: bool) -> None:
     stay = [*outcome.left.values(), *outcome.unsaid.values()]
     if style == "json":
         document = {

@@ -5,8 +5,10 @@ import json
 import click
 
 from kms_schema.cli import connections
-from kms_schema.cli.migrations import style_option
+from kms_schema.cli.options import schema_option, style_option
 from kms_schema.database_url import parse_database_url
+from kms_schema.roles.applying import ATTEMPTS, apply
+from kms_schema.roles.statements import script
 
 _ON_SQLITE = "there are no roles on SQLite: whoever can write the file can do everything (guard it by its permissions)"
 
@@ -21,11 +23,9 @@ _ON_SQLITE = "there are no roles on SQLite: whoever can write the file can do ev
 @click.option("--owner", is_flag=True, help="Also give everything to kms_owner, which nobody logs in as.")
 @click.option("--prefix", default="", metavar="P", help="What stands before kms_app and the other names.")
 @click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini; needed for --apply alone.")
-@click.option("--schema", default="public", show_default=True, metavar="NAME", help="Where the tables are.")
+@schema_option
 @style_option
-def roles(  # noqa: PLR0913  (each is an option)
-    *, applying: bool, owner: bool, prefix: str, database_url: str | None, schema: str, style: str
-) -> None:
+def roles(*, applying: bool, owner: bool, prefix: str, database_url: str | None, schema: str, style: str) -> None:
     """Print the SQL of the roles of least privilege, or run it with --apply.
 
     It can be run again at any time: what the roles may do beyond the list of docs/roles.md is taken from them, and what
@@ -33,8 +33,6 @@ def roles(  # noqa: PLR0913  (each is an option)
 
     Exit status: 0 done, 2 usage, 3 no connection, not allowed, or a lock that was not to be had.
     """
-    from kms_schema.roles.statements import script  # noqa: PLC0415
-
     if (applying or database_url) and parse_database_url(connections.url_of(database_url)).engine == "sqlite":
         raise click.UsageError(_ON_SQLITE)
     try:
@@ -50,8 +48,6 @@ def roles(  # noqa: PLR0913  (each is an option)
 
 
 def _apply(url: str, schema: str, prefix: str, *, owner: bool, style: str) -> None:
-    from kms_schema.roles.applying import ATTEMPTS, apply  # noqa: PLC0415
-
     def say(attempt: int) -> None:
         click.echo(f"a table is in use; attempt {attempt} of {ATTEMPTS} let go of its locks", err=True)
 

@@ -2,35 +2,27 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
 
 import click
 
-if TYPE_CHECKING:
-    from kms_schema.crypto import KeyWrapping
+from kms_schema.cli.options import together
+from kms_schema.crypto import KeyWrapping, RootKeyError, RootKeys
 
-
-def root_key_options(command: Any) -> Any:
-    """Add `--root-key` and `--root-key-variable` to a command."""
-    for option in (
-        click.option(
-            "--root-key-variable", "variables", multiple=True, metavar="REF=NAME", envvar="KMS_ROOT_KEY_VARIABLES",
-            help="A root key in an environment variable, by that variable's name. Again for each.",
-        ),
-        click.option(
-            "--root-key", "files", multiple=True, metavar="REF=FILE", envvar="KMS_ROOT_KEYS",
-            help="A root key in a file. Again for each; or KMS_ROOT_KEYS, separated by blanks.",
-        ),
-    ):  # fmt: skip
-        command = option(command)
-    return command
+root_key_options = together(
+    click.option(
+        "--root-key", "files", multiple=True, metavar="REF=FILE", envvar="KMS_ROOT_KEYS",
+        help="A root key in a file. Again for each; or KMS_ROOT_KEYS, separated by blanks.",
+    ),
+    click.option(
+        "--root-key-variable", "variables", multiple=True, metavar="REF=NAME", envvar="KMS_ROOT_KEY_VARIABLES",
+        help="A root key in an environment variable, by that variable's name. Again for each.",
+    ),
+)  # fmt: skip
 
 
 @contextmanager
-def wrapping_with(files: Sequence[str], variables: Sequence[str]) -> "Iterator[KeyWrapping]":
+def wrapping_with(files: Sequence[str], variables: Sequence[str]) -> Iterator[KeyWrapping]:
     """Yield what opens and makes envelopes, and wipe the root keys afterwards; raises `UsageError` for a wrong one."""
-    from kms_schema.crypto import KeyWrapping, RootKeyError, RootKeys  # noqa: PLC0415
-
     with ExitStack() as stack:
         try:
             # In one provider, so that two references to one and the same key are refused.

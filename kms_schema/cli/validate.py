@@ -1,6 +1,7 @@
 """`kms-schema validate`: is this database exactly what the package made?"""
 
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.cli import connections, progress
+from kms_schema.cli.options import database_url_option, schema_option
 from kms_schema.printable import in_a_line
-from kms_schema.validator import RULES, Level, Report, Severity, ValidationError, validate
+from kms_schema.validator import RULES, Level, Report, Severity, ValidationError, WaiverError, on_demand, validate
 from kms_schema.validator.formats import FORMATS, Layout, render
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ Exit status: 0 no error, 1 errors, 2 usage, 3 could not connect or too few right
 
 
 @click.command("validate", epilog=_EXAMPLES)
-@click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db.")
+@database_url_option
 @click.option(
     "--format", "style", type=click.Choice(FORMATS), default="text", show_default=True,
     help="How to write the findings.",
@@ -59,13 +61,7 @@ Exit status: 0 no error, 1 errors, 2 usage, 3 could not connect or too few right
     show_default=True,
     help="What makes exit 1.",
 )
-@click.option(
-    "--schema",
-    default="public",
-    show_default=True,
-    metavar="NAME",
-    help="The PostgreSQL schema of the tables.",
-)
+@schema_option
 @click.option(
     "--version-table",
     default="alembic_version",
@@ -84,7 +80,8 @@ Exit status: 0 no error, 1 errors, 2 usage, 3 could not connect or too few right
     "--probe", is_flag=True, help="Try each forbidden write, too, and roll it back; needs a role that may write."
 )
 @click.option("--strict", is_flag=True, help="Report objects in that schema that are not the package's, too.")
-def validate_command(  # noqa: PLR0913, PLR0917  (click passes each option by name)
+def validate_command(
+    *,
     database_url: str | None,
     style: str,
     output: Path | None,
@@ -128,10 +125,8 @@ def validate_command(  # noqa: PLR0913, PLR0917  (click passes each option by na
 def _waivers(file: Path | None) -> "Sequence[Waiver]":
     if file is None:
         return ()
-    from kms_schema.validator.waivers import WaiverError, read_waivers  # noqa: PLC0415
-
     try:
-        return read_waivers(file)
+        return on_demand.read_waivers(file)
     except WaiverError as error:
         raise click.UsageError(in_a_line(str(error))) from None
     except OSError as error:
@@ -156,8 +151,6 @@ def _layout(fail_on: Severity) -> Layout:
     """Say what standard output can show; see https://no-color.org."""
     if not sys.stdout.isatty():
         return Layout(fail_on)
-    import shutil  # noqa: PLC0415  (takes longer to import than a report to write)
-
     colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return Layout(fail_on, colour, shutil.get_terminal_size().columns)
 

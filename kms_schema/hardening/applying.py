@@ -25,6 +25,5 @@ def remove(connection: "psycopg.Connection[Any]", schema: str = "public") -> boo
 def _run(connection: "psycopg.Connection[Any]", statements: str) -> bool:
     with connection.transaction():
         connection.execute(statements.encode())
-        row = connection.execute("SELECT current_setting('kms.hardening_changed')::boolean").fetchone()
-    assert row is not None  # noqa: S101  (a SELECT without FROM has one row)
-    return bool(row[0])
+        [(changed,)] = connection.execute("SELECT current_setting('kms.hardening_changed')::boolean").fetchall()
+    return bool(changed)

@@ -4,12 +4,11 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import psycopg
 
 from kms_schema.roles.statements import script
-
-if TYPE_CHECKING:
-    import psycopg
 
 ATTEMPTS = 20
 PAUSE_SECONDS = 0.5
@@ -30,7 +29,7 @@ class Applied:
 
 
 def apply(
-    connection: "psycopg.Connection[Any]",
+    connection: psycopg.Connection[Any],
     *,
     schema: str = "public",
     prefix: str = "",
@@ -42,13 +41,11 @@ def apply(
     A lock that is not to be had at once is let go and tried again, `ATTEMPTS` times; `waiting` is told which attempt
     failed. Raises `ValueError` for names that cannot be used, and psycopg's errors.
     """
-    from psycopg import Error  # noqa: PLC0415  (whoever has a connection has it)
-
     statements = script(schema, prefix, owner=owner)
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return _run(connection, statements)
-        except Error as error:
+        except psycopg.Error as error:
             if error.sqlstate not in _AGAIN or attempt == ATTEMPTS or connection.closed:
                 raise
         waiting(attempt)
@@ -56,7 +53,7 @@ def apply(
     raise AssertionError("the last attempt returns or raises")
 
 
-def _run(connection: "psycopg.Connection[Any]", statements: str) -> Applied:
+def _run(connection: psycopg.Connection[Any], statements: str) -> Applied:
     warnings: list[str] = []
 
     def heard(diagnostic: Any) -> None:
@@ -66,9 +63,8 @@ def _run(connection: "psycopg.Connection[Any]", statements: str) -> Applied:
     try:
         with connection.transaction():
             connection.execute(statements.encode())
-            row = connection.execute("SELECT current_setting('kms.rights_changed')").fetchone()
+            [(rights,)] = connection.execute("SELECT current_setting('kms.rights_changed')").fetchall()
     finally:
         connection.remove_notice_handler(heard)
-    assert row is not None  # noqa: S101  (a SELECT without FROM has one row)
-    changed = json.loads(row[0])
+    changed = json.loads(rights)
     return Applied(tuple(changed["granted"]), tuple(changed["revoked"]), tuple(warnings))

@@ -7,49 +7,40 @@ renders it. Nothing here imports SQLAlchemy or Alembic, and what only difference
 for them, so that a check takes a fraction of a second.
 """
 
-import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from kms_schema.validator.catalog.attributes import Catalog, Objects, ValidationError, kind_and_name, own_name
+from kms_schema.validator import on_demand
+from kms_schema.validator.catalog.attributes import Catalog, ValidationError
+from kms_schema.validator.catalog.connection import DatabaseConnection
 from kms_schema.validator.catalog.version_table import DEFAULT
 from kms_schema.validator.checks.hardening import CODE as HARDENING
 from kms_schema.validator.checks.hardening import hardening_findings
 from kms_schema.validator.checks.posture import posture_findings
 from kms_schema.validator.checks.revision_status import Standing
-from kms_schema.validator.diff.compare import Difference, Kind
-from kms_schema.validator.diff.findings import (
-    AT_DEFAULT,
-    SELF_EXPLAINING,
-    Finding,
-    codes_of,
-    finding_of,
-    manual_remediation,
-    worded,
-)
+from kms_schema.validator.diff.compare import Kind
+from kms_schema.validator.diff.findings import Finding, finding_of, manual_remediation
 from kms_schema.validator.diff.stable_read import Compared, settled
-from kms_schema.validator.report import Report, Waived
+from kms_schema.validator.report import Report, Waived, WaiverError
 from kms_schema.validator.rules import RULES, Asked, Severity
 
 if TYPE_CHECKING:
-    import psycopg
-
-    from kms_schema.validator.checks.rows import Progress
-    from kms_schema.validator.diff.stable_read import Reader
-    from kms_schema.validator.remediation.statements import Mender
+    from kms_schema.validator.checks.row_reader import Progress
+    from kms_schema.validator.on_demand import Reader
     from kms_schema.validator.waivers import Waiver
-
-    DatabaseConnection: TypeAlias = psycopg.Connection[Any] | sqlite3.Connection
 
 Level: TypeAlias = Literal["catalog", "data"]
 
-__all__ = ["RULES", "Finding", "Report", "Severity", "ValidationError", "Waived", "validate"]
+__all__ = [
+    "RULES", "DatabaseConnection", "Finding", "Report", "Severity", "ValidationError", "Waived", "WaiverError",
+    "validate",
+]  # fmt: skip
 
 
-def validate(  # noqa: PLR0913  (each by its name)
-    connection: "DatabaseConnection",
+def validate(
+    connection: DatabaseConnection,
     *,
     schema: str = "public",
     version_table: str = DEFAULT,
@@ -70,14 +61,12 @@ def validate(  # noqa: PLR0913  (each by its name)
     """
     report = _report(connection, schema, version_table, strict=strict, level=level, progress=progress, probe=probe)
     if waivers:
-        from kms_schema.validator.waivers import waive  # noqa: PLC0415
-
-        report = waive(report, waivers)
+        report = on_demand.waive(report, waivers)
     return replace(report, checked_at=datetime.now(UTC))
 
 
-def _report(  # noqa: PLR0913
-    connection: "DatabaseConnection",
+def _report(
+    connection: DatabaseConnection,
     schema: str,
     version_table: str,
     *,
@@ -90,9 +79,7 @@ def _report(  # noqa: PLR0913
         """Ask the same snapshot for all that is wanted beside the comparison."""
         findings = _of_catalog(reader, compared)
         if level == "data":
-            from kms_schema.validator.checks.rows import row_findings  # noqa: PLC0415
-
-            findings += row_findings(reader, compared.guarded, compared.catalog.objects, progress)
+            findings += on_demand.row_findings(reader, compared.guarded, compared.catalog.objects, progress)
         findings += _posture(reader, compared)
         findings += tuple(map(_stranger, reader.strangers(compared.names) if strict else ()))
         unasked = _unasked(compared.catalog, strict=strict, level=level, probe=probe)
@@ -103,9 +90,7 @@ def _report(  # noqa: PLR0913
     report, compared = settled(connection, schema, version_table, report_on)
     if not probe or compared.empty:
         return report
-    from kms_schema.validator.probe import probe as probe_rules  # noqa: PLC0415  (nobody else needs it loaded)
-
-    probed, more = probe_rules(connection, schema, compared.guarded)
+    probed, more = on_demand.probe(connection, schema, compared.guarded)
     return replace(report, findings=(*report.findings, *map(_with_mend, more)), probed=probed)
 
 
@@ -122,7 +107,7 @@ def _posture(reader: "Reader", compared: Compared) -> tuple[Finding, ...]:
 
 def _of_catalog(reader: "Reader", compared: Compared) -> tuple[Finding, ...]:
     """Return what is wrong with the revision and with the objects."""
-    differences = () if compared.empty else tuple(_differences(compared))
+    differences = () if compared.empty else _differences(compared)
     if any(_unstampable(finding, compared.version_table.name) for finding in differences):
         return differences
     standing = Standing(
@@ -172,57 +157,14 @@ def _unstampable(finding: Finding, version_table: str) -> bool:
     return finding.object == f"column {version_table}.version_num" and finding.code in {"KMS111", "KMS114"}
 
 
-def _differences(compared: Compared) -> Iterator[Finding]:
-    if not compared.differences:
-        return
-    from kms_schema.validator.remediation.statements import Mender  # noqa: PLC0415
-
-    catalog, expected = compared.catalog, compared.expected
-    mender = Mender(catalog.engine, catalog.schema, expected, catalog.objects)
-    for difference in compared.differences:
-        # The version table is missing: `revisions` has said so.
-        missing = difference.kind is Kind.MISSING
-        if not (missing and difference.key == f"table {compared.version_table.name}"):
-            yield from _findings(difference, expected, catalog.objects, mender)
-
-
-def _findings(difference: Difference, expected: Objects, actual: Objects, mender: "Mender") -> Iterator[Finding]:
-    from kms_schema.validator.diff.impact import meaning_of  # noqa: PLC0415
-
-    facts_of_object = expected.get(difference.key) or actual.get(difference.key) or {}
-    for position, (code, facts) in enumerate(codes_of(difference).items()):
-        should, does = _both_sides(difference, facts, facts_of_object)
-        yield finding_of(
-            code,
-            difference.key,
-            should,
-            does,
-            meaning=meaning_of(difference, code, facts, facts_of_object.get("table")),
-            mend=mender.mend(difference, code, facts),
-            also=difference.also if position == 0 else (),
-        )
+def _differences(compared: Compared) -> tuple[Finding, ...]:
+    """Return the findings of the differences; a missing version table is a finding about the revision."""
+    missing_table = f"table {compared.version_table.name}"
+    differences = [
+        each for each in compared.differences if not (each.kind is Kind.MISSING and each.key == missing_table)
+    ]
+    return on_demand.difference_findings(compared.catalog, compared.expected, differences) if differences else ()
 
 
 def _stranger(key: str) -> Finding:
     return finding_of("KMS902", key, "only the package's objects in this schema", "there")
-
-
-def _both_sides(
-    difference: Difference, facts: dict[str, tuple[Any, Any]], of_object: dict[str, Any]
-) -> tuple[str, str]:
-    kind, _ = kind_and_name(difference.key)
-    described = worded(of_object.get("definition") or of_object.get("type") or kind).replace(
-        "{name}", own_name(difference.key), 1
-    )
-    if difference.kind is Kind.MISSING:
-        return described, "missing"
-    if difference.kind is Kind.UNEXPECTED:
-        return f"no such {kind}", described
-    if len(facts) == 1 and facts.keys() <= SELF_EXPLAINING:
-        ((name, sides),) = facts.items()
-        should, does = (worded(AT_DEFAULT.get(name) if side is None else side) for side in sides)
-        return should, does
-    should, does = (
-        "\n".join(f"{fact.replace('_', ' ')}: {worded(pair[side])}" for fact, pair in facts.items()) for side in (0, 1)
-    )
-    return should, does

@@ -3,14 +3,11 @@
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from kms_schema.hardening.definition import LEFT_OPEN, LEFT_OPEN_ON_SQLITE, REFUSED
-from kms_schema.validator import Report, ValidationError, validate
+from kms_schema.identifiers import quoted
+from kms_schema.validator import DatabaseConnection, Report, ValidationError, validate
 from kms_schema.validator.checks.hardening import is_in_force
-
-if TYPE_CHECKING:
-    import psycopg
 
 _UNKNOWN_CHECKPOINT = "no database knows what is kept outside: kms-schema audit seal --publish, and verify --checkpoint"
 
@@ -35,7 +32,7 @@ class Protections:
     """By the names of docs/threat-model.md, which says what finds each."""
 
 
-def protections(connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str = "public") -> Protections:
+def protections(connection: DatabaseConnection, schema: str = "public") -> Protections:
     """Ask an idle connection what protects the database behind it.
 
     Raises `ValidationError` where there is no schema of ours, and what `validate` raises.
@@ -100,15 +97,13 @@ def _evidence(sealed: int | None) -> Iterator[Protection]:
     yield Protection("a checkpoint outside", None, _UNKNOWN_CHECKPOINT)
 
 
-def _sealed(connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str) -> int | None:
+def _sealed(connection: DatabaseConnection, schema: str) -> int | None:
     """Return how many seals there are; None where that may not be asked."""
-    from kms_schema.identifiers import quoted  # noqa: PLC0415
-
     table = (
         "main.key_audit_seals" if isinstance(connection, sqlite3.Connection) else f"{quoted(schema)}.key_audit_seals"
     )
     try:
-        row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
+        row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
     except sqlite3.Error:
         return None
     except Exception as error:

@@ -8,6 +8,10 @@ from kms_schema.validator.diff.findings import SEVERITIES, Finding
 from kms_schema.validator.rules import RULES, Asked, Severity
 
 
+class WaiverError(ValueError):
+    """A waiver, or a file of them, that cannot be used; the message says which and what to write."""
+
+
 @dataclass(frozen=True)
 class Waived:
     """A finding that somebody has accepted, with the reason, until the end of the day `expires` (UTC)."""

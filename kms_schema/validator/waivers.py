@@ -18,16 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from kms_schema.validator.diff.findings import Finding, finding_of
-from kms_schema.validator.report import Report, Waived
+from kms_schema.validator.report import Report, Waived, WaiverError
 from kms_schema.validator.rules import RULES, Asked
+
+__all__ = ["Waiver", "WaiverError", "read_waivers", "waive"]
 
 _COUNTS_AGAIN = "what it waived counts again: mend it, or accept it anew with another day"
 _WORDS = frozenset({"code", "object", "reason", "expires"})
 _HEADER = re.compile(r"^[ \t]*\[\[[ \t]*[\"']?waiver[\"']?[ \t]*\]\]", re.MULTILINE)
-
-
-class WaiverError(ValueError):
-    """A waiver, or a file of them, that cannot be used; the message says which and what to write."""
 
 
 @dataclass(frozen=True)

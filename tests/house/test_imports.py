@@ -45,14 +45,13 @@ GATES = {
     "kms_schema",
     "kms_schema.audit",
     "kms_schema.audit.storage.connected",
-    "kms_schema.cli",
     "kms_schema.cli.connections",
+    "kms_schema.cli.lazy_group",
     "kms_schema.crypto",
     "kms_schema.pytest_plugin",
     "kms_schema.rotations.opening",
-    "kms_schema.validator",
     "kms_schema.validator.formats",
-    "kms_schema.validator.probe",
+    "kms_schema.validator.on_demand",
 }
 """Modules that may import inside functions: they choose an engine, a format, a command or a public name."""
 

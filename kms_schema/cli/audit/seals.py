@@ -42,7 +42,7 @@ class NotPublished(click.ClickException):
 )
 @click.option("--publish", metavar="COMMAND", help="Run this after each seal, with the checkpoint on standard input.")
 @where
-def seal_command(  # noqa: PLR0913, PLR0917  (click passes each option by name)
+def seal_command(  # noqa: PLR0917  (click passes each option by name)
     database_url: str | None, schema: str, key: Path | None, origin: str | None, next_key: Path | None,
     publish: str | None,
 ) -> None:  # fmt: skip

@@ -3,29 +3,15 @@
 import datetime as dt
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from kms_schema.cli.connections import connected, url_of
 from kms_schema.printable import in_a_line
 from kms_schema.rotations import RotationError, RotationQueue, open_queue
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-style_option = click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
-
-
-def where(command: Command) -> Command:
-    """Give a command the options that say which database."""
-    command = click.option(
-        "--schema", default="public", show_default=True, metavar="NAME", help="PostgreSQL: where it lives."
-    )(command)
-    return click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db.")(
-        command
-    )
 
 
 @contextmanager

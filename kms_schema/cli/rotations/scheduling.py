@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
+from kms_schema.cli.options import style_option, where
 from kms_schema.cli.progress import clear, show
-from kms_schema.cli.rotations.opening import opened, style_option, tell, timestamp, where
+from kms_schema.cli.rotations.opening import opened, tell, timestamp
 from kms_schema.printable import in_a_line
 from kms_schema.rotations.queue import DEFAULT_ROUND
 

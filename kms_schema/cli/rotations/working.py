@@ -6,7 +6,8 @@ from dataclasses import asdict
 
 import click
 
-from kms_schema.cli.rotations.opening import opened, style_option, tell, timestamp, where
+from kms_schema.cli.options import style_option, where
+from kms_schema.cli.rotations.opening import opened, tell, timestamp
 
 _SECONDS = click.FloatRange(0, 7 * 86400, min_open=True)
 _lease = click.option(
@@ -26,7 +27,7 @@ _claimed = click.argument("claimed_by")
 @click.option("--any-time", is_flag=True, help="Outside the policy's window, too.")
 @where
 @style_option
-def claim_command(  # noqa: PLR0913  (each is an option)
+def claim_command(
     *, database_url: str | None, schema: str, worker: str, lease: float, any_time: bool, style: str
 ) -> int:
     """Take the next rotation that nobody has: one whose worker's lease ran out, else the one planned first.
@@ -53,7 +54,7 @@ def claim_command(  # noqa: PLR0913  (each is an option)
 @_lease
 @where
 @style_option
-def renew_command(  # noqa: PLR0913  (each is an option)
+def renew_command(
     *, database_url: str | None, schema: str, rotation: uuid.UUID, claimed_by: str, lease: float, style: str
 ) -> None:
     """Have the lease of ROTATION end that much from now. Refused once it has run out."""
@@ -69,7 +70,7 @@ def renew_command(  # noqa: PLR0913  (each is an option)
 @click.option("--new-version", type=click.IntRange(1, 2**31 - 1), metavar="NUMBER", help="The version it made.")
 @where
 @style_option
-def complete_command(  # noqa: PLR0913  (each is an option)
+def complete_command(
     *, database_url: str | None, schema: str, rotation: uuid.UUID, claimed_by: str, new_version: int | None, style: str
 ) -> None:
     """Say that ROTATION is done. Refused once its lease has run out."""
@@ -84,7 +85,7 @@ def complete_command(  # noqa: PLR0913  (each is an option)
 @click.option("--error", required=True, metavar="TEXT", help="What went wrong; no secrets: it is stored.")
 @where
 @style_option
-def fail_command(  # noqa: PLR0913  (each is an option)
+def fail_command(
     *, database_url: str | None, schema: str, rotation: uuid.UUID, claimed_by: str, error: str, style: str
 ) -> None:
     """Say that ROTATION failed; it is tried again later, after each failure twice as late, as long as it may be."""

@@ -22,7 +22,8 @@ _LINE = re.compile(r'(?P<role>"(?:[^"]|"")*"|[^":]+): (?P<privileges>.*)', re.DO
 def role_and_privileges(line: str) -> tuple[str, str]:
     """Take a line of `grants` apart; the role is as SQL names it."""
     match = _LINE.fullmatch(line[2:])
-    assert match is not None, line  # noqa: S101  (it is `grants` that writes them)
+    if match is None:
+        raise ValueError(f"not a line of `grants`: {line!r}")
     return match["role"], match["privileges"]
 
 

@@ -5,12 +5,10 @@ UTF-8 refuses the whole query for one bad name: here they are read as they are, 
 """
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import psycopg
 from psycopg.adapt import Buffer, Loader
-
-if TYPE_CHECKING:
-    import psycopg
 
 
 def readable(text: bytes) -> str:
@@ -43,7 +41,7 @@ def _readable_within(value: Any) -> Any:
     return value
 
 
-def register(cursor: "psycopg.Cursor[Any]") -> None:
+def register(cursor: psycopg.Cursor[Any]) -> None:
     """Have this cursor, and no other, load text and JSON in that way."""
     for name in ("text", "varchar", "name"):
         cursor.adapters.register_loader(name, _Text)

@@ -11,7 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
 
 from kms_schema.hardening.definition import event_triggers, hardening_schema
 from kms_schema.lock_keys import LOCK_KEY
@@ -28,11 +32,9 @@ from kms_schema.validator.catalog.attributes import (
     without_defaults,
 )
 from kms_schema.validator.catalog.grants import grants
+from kms_schema.validator.catalog.loaders import register
 from kms_schema.validator.catalog.normalized_expressions import settled
 from kms_schema.validator.checks.posture import Seen
-
-if TYPE_CHECKING:
-    import psycopg
 
 # importlib.resources would take longer to import than all these files to read.
 _FOLDER = Path(__file__).parent / "queries"
@@ -78,15 +80,13 @@ class PostgresqlReader:
 
     engine = "postgresql"
 
-    def __init__(self, cursor: "psycopg.Cursor[tuple[Any, ...]]", schema: str) -> None:
+    def __init__(self, cursor: psycopg.Cursor[tuple[Any, ...]], schema: str) -> None:
         """Find the schema; raises `ValidationError` where there is none of this name."""
         self._cursor = cursor
         self.schema = schema
         self._ours: list[int] = []
         cursor.execute(_sql("database"), {"schema": schema})
-        row = cursor.fetchone()
-        assert row is not None  # noqa: S101  (a SELECT without FROM has one row)
-        self._version, self._schema_oid, self.identifier = row
+        [(self._version, self._schema_oid, self.identifier)] = cursor.fetchall()
         if self._schema_oid is None:
             raise ValidationError(f"there is no schema {schema!r} in this database; name another with --schema")
         self.version = f"{self._version // 10000}.{self._version % 10000}"
@@ -114,7 +114,7 @@ class PostgresqlReader:
         if obstacle:
             return Revisions(stamped=None, table_exists=True, reason=obstacle.replace("{table}", table))
         place = ".".join('"' + name.replace('"', '""') + '"' for name in (schema, table))
-        query = f"SELECT left(coalesce(version_num::text, 'NULL'), 255) FROM ONLY {place} ORDER BY 1 LIMIT {STAMPS}"  # noqa: S608
+        query = f"SELECT left(coalesce(version_num::text, 'NULL'), 255) FROM ONLY {place} ORDER BY 1 LIMIT {STAMPS}"
         self._cursor.execute(query.encode())
         return Revisions(stamped=tuple(row[0] for row in self._cursor), table_exists=True)
 
@@ -148,8 +148,6 @@ class PostgresqlReader:
         Row-level security would hide rows without a word: the server is asked to refuse instead. Nor may it conclude
         from a constraint that no row breaks it; and if `by_scan`, it looks into no index.
         """
-        from psycopg import Error  # noqa: PLC0415
-
         self._cursor.execute(
             "SAVEPOINT rows; SET LOCAL statement_timeout = 0; SET LOCAL row_security = off;"
             " SET LOCAL constraint_exclusion = off"
@@ -159,7 +157,7 @@ class PostgresqlReader:
         try:
             self._cursor.execute(query.encode())
             return self._cursor.fetchall()
-        except Error as error:
+        except psycopg.Error as error:
             if self._cursor.connection.broken:
                 raise
             raise UnreadableError(str(error).strip().splitlines()[0]) from None
@@ -203,15 +201,12 @@ class PostgresqlReader:
 
 
 @contextmanager
-def reading(connection: "psycopg.Connection[Any]", schema: str) -> Iterator[PostgresqlReader]:
+def reading(connection: psycopg.Connection[Any], schema: str) -> Iterator[PostgresqlReader]:
     """Open one READ ONLY, REPEATABLE READ snapshot on an idle connection, and leave the connection as it was.
 
     Raises `ValidationError` for a connection in a transaction (its settings would not be ours to change), and
     `ChangedMeanwhileError` where an object went while its definition was read.
     """
-    from psycopg import Error  # noqa: PLC0415  (whoever has a connection has it)
-    from psycopg.pq import TransactionStatus  # noqa: PLC0415
-
     # That of a closed one is UNKNOWN: psycopg says so by itself.
     if connection.info.transaction_status not in {TransactionStatus.IDLE, TransactionStatus.UNKNOWN}:
         raise ValidationError(
@@ -220,13 +215,13 @@ def reading(connection: "psycopg.Connection[Any]", schema: str) -> Iterator[Post
     with rolled_back(connection, _begin(connection.info)) as cursor:
         try:
             yield PostgresqlReader(cursor, schema)
-        except Error as error:
+        except psycopg.Error as error:
             if error.sqlstate in _MOVED and not connection.closed:
                 raise ChangedMeanwhileError(str(error).strip().splitlines()[0]) from error
             raise
 
 
-def _begin(info: "psycopg.ConnectionInfo") -> str:
+def _begin(info: psycopg.ConnectionInfo) -> str:
     """Return the statements that open the snapshot; names are read as UTF-8, or as the bytes that they are."""
     encoding = "SQL_ASCII" if info.parameter_status("server_encoding") == "SQL_ASCII" else "UTF8"
     begin = f"{_BEGIN}; SET LOCAL client_encoding = '{encoding}'"
@@ -236,18 +231,13 @@ def _begin(info: "psycopg.ConnectionInfo") -> str:
 
 
 @contextmanager
-def rolled_back(connection: "psycopg.Connection[Any]", begin: str) -> Iterator["psycopg.Cursor[tuple[Any, ...]]"]:
+def rolled_back(connection: psycopg.Connection[Any], begin: str) -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
     """Run `begin` on an idle connection, roll back whatever happens, and leave the connection as it was."""
-    from psycopg import Cursor  # noqa: PLC0415  (whoever has a connection has it)
-    from psycopg.rows import tuple_row  # noqa: PLC0415
-
-    from kms_schema.validator.catalog.loaders import register  # noqa: PLC0415
-
     autocommit = connection.autocommit
     connection.autocommit = True
     try:
         # Not the connection's own kind of cursor, which an application may have chosen.
-        with Cursor(connection, row_factory=tuple_row) as cursor:
+        with psycopg.Cursor(connection, row_factory=tuple_row) as cursor:
             register(cursor)
             try:
                 cursor.execute(begin.encode())

@@ -64,7 +64,7 @@ class SqliteReader:
             reason = f"version_num of {table} is computed, and not kept"
             return Revisions(stamped=None, table_exists=True, reason=reason)
         version = "substr(coalesce(version_num, 'NULL'), 1, 255)"
-        rows = self._cursor.execute(f'SELECT {version} FROM main."{table}" ORDER BY 1 LIMIT {STAMPS}')  # noqa: S608
+        rows = self._cursor.execute(f'SELECT {version} FROM main."{table}" ORDER BY 1 LIMIT {STAMPS}')
         return Revisions(stamped=tuple(str(row[0]) for row in rows), table_exists=True)
 
     def migration(self) -> str | None:

@@ -8,13 +8,11 @@ and their signatures.
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
+from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.identifiers import quoted
+from kms_schema.validator.checks.row_reader import RowReader
 from kms_schema.validator.diff.findings import Finding, finding_of
-
-if TYPE_CHECKING:
-    from kms_schema.validator.checks.rows import Reader
 
 NEWEST_SEALS = 100
 """How many seals are made anew as text and hashed."""
@@ -117,7 +115,7 @@ def evidence_queries(engine: str, schema: str, *, tombstones: bool) -> Iterator[
         yield code, table, wanted, _filled(template, engine, schema, tombstones=tombstones)
 
 
-def changed_seals(reader: "Reader", *, tombstones: bool) -> Iterator[Finding]:
+def changed_seals(reader: RowReader, *, tombstones: bool) -> Iterator[Finding]:
     """Yield a finding where a seal among the newest is not what was signed, or not what the next one follows.
 
     Their tombstones are part of what was signed, where the revision has `tombstones`. Raises `UnreadableError` where
@@ -129,16 +127,14 @@ def changed_seals(reader: "Reader", *, tombstones: bool) -> Iterator[Finding]:
         yield finding_of("KMS515", f"table {SEALS}", "seals as they were made", "\n".join([total, *problems]))
 
 
-def _problems(reader: "Reader", *, tombstones: bool) -> Iterator[str]:
-    from kms_schema.audit.storage.stored_seals import StoredSeal  # noqa: PLC0415  (loads what signatures need)
-
+def _problems(reader: RowReader, *, tombstones: bool) -> Iterator[str]:
     tables = _tables(reader.engine, reader.schema)
     buried, buried_columns = "", ", NULL, NULL, NULL"
     if tombstones:
         buried = f" LEFT JOIN {tables['tombstones']} AS tombstone ON tombstone.seal_number = seals.seal_number"
         buried_columns = ", tombstone.leaf_count, tombstone.last_sequence, tombstone.archive_sha256"
     newest = reader.rows(
-        f"SELECT seals.seal_number, origin, {_SEALED_AT[reader.engine]}, tree_size, root_hash, previous_seal_hash,"  # noqa: S608
+        f"SELECT seals.seal_number, origin, {_SEALED_AT[reader.engine]}, tree_size, root_hash, previous_seal_hash,"
         " verifier_key, signature, next_key, compact_range, seals.last_sequence, CAST(open_gaps AS text),"
         f" snapshot_xmax, system_identifier{buried_columns} FROM {tables['seals']} AS seals{buried}"
         f" ORDER BY seals.seal_number DESC LIMIT {NEWEST_SEALS}"

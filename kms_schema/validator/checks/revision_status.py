@@ -47,7 +47,7 @@ class Standing:
         key = quoted(self.version_table.rpartition(".")[2] + "_pkc")
         columns = f"version_num VARCHAR(32) NOT NULL, CONSTRAINT {key} PRIMARY KEY (version_num)"
         create = f"CREATE TABLE {self.table} ({columns}); "
-        stamp = f"INSERT INTO {self.table} VALUES ('{self.closest}');"  # noqa: S608
+        stamp = f"INSERT INTO {self.table} VALUES ('{self.closest}');"
         mend = f"{'' if table_exists else create}{stamp}" if self.exact and not self.empty else None
         return _finding("KMS001", self.chain[-1], there, meaning, mend)
 
@@ -55,7 +55,7 @@ class Standing:
         ours = [name for name in stamped if name in self.chain]
         if len(ours) > 1:
             others = ", ".join(f"'{name}'" for name in ours if name != self.closest)
-            mend = f"DELETE FROM {self.table} WHERE version_num IN ({others});" if self.exact else None  # noqa: S608
+            mend = f"DELETE FROM {self.table} WHERE version_num IN ({others});" if self.exact else None
             yield _finding("KMS004", self.chain[-1], ", ".join(ours), mend=mend)
         if ours:
             return  # beside one of ours, the others are those of a host application that shares the table
@@ -71,7 +71,7 @@ class Standing:
             yield _finding("KMS005", self.closest, known[-1], meaning)
         elif known[-1] != self.closest:
             meaning = f"everything is as {self.closest} makes it: the next upgrade would begin at the wrong place"
-            mend = f"UPDATE {self.table} SET version_num = '{self.closest}' WHERE version_num = '{known[-1]}';"  # noqa: S608
+            mend = f"UPDATE {self.table} SET version_num = '{self.closest}' WHERE version_num = '{known[-1]}';"
             yield _finding("KMS005", self.closest, known[-1], meaning, mend)
         elif behind := len(self.chain) - 1 - self.chain.index(known[-1]):
             meaning = f"the database is behind by {behind}: what later revisions add and guard is not there; {_UPGRADE}"

@@ -7,17 +7,18 @@ statements follows from the schema, not from the rows.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any, Protocol
+from typing import Any
 
 from kms_schema.identifiers import quoted
 from kms_schema.validator.catalog.attributes import Facts, Objects, UnreadableError, kind_and_name
 from kms_schema.validator.checks.envelopes import CONFIGURATIONS, VERSIONS, envelope_queries
 from kms_schema.validator.checks.evidence import changed_seals, evidence_queries
+from kms_schema.validator.checks.row_reader import Progress, RowReader
 from kms_schema.validator.checks.sums import READS, TOTALS, sums_asked
 from kms_schema.validator.diff.findings import Finding, finding_of
 
@@ -30,9 +31,6 @@ STALE_AFTER_HOURS = 1
 EVIDENCE, TOMBSTONES = "table key_audit_seals", "table key_audit_tombstones"
 """Are expected from the revisions on that have evidence, and that end retention periods."""
 
-Progress = Callable[[str, int, int], None]
-"""Is told what is asked next, as which of how many."""
-
 _KEY = re.compile(r"PRIMARY KEY ?\((?P<columns>[^)]*)\)")
 _CHECK = re.compile(r"CHECK \((?P<expression>.*)\)", re.DOTALL)
 _FOREIGN_KEY = re.compile(r"FOREIGN KEY ?\((?P<columns>[^)]*)\) REFERENCES (?P<table>[^ (]+) ?\((?P<referred>[^)]*)\)")
@@ -42,17 +40,6 @@ _UNIQUE_INDEX = re.compile(
     r"CREATE UNIQUE INDEX \{name\} ON \S+(?: USING btree)? \((?P<columns>[^)]*)\)(?: WHERE (?P<predicate>.*))?",
     re.DOTALL,
 )
-
-
-class Reader(Protocol):
-    """What asks the database; see `catalog`."""
-
-    engine: str
-    schema: str
-
-    def rows(self, query: str, *, by_scan: bool = False) -> list[tuple[Any, ...]]:
-        """Return what a query gives, without looking into any index if `by_scan`; raises `UnreadableError`."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -77,7 +64,7 @@ class Question:
 
 
 def row_findings(
-    reader: Reader, expected: Objects, actual: Objects, progress: Progress | None = None
+    reader: RowReader, expected: Objects, actual: Objects, progress: Progress | None = None
 ) -> tuple[Finding, ...]:
     """Return what is wrong with the rows, each rule once; what could not be asked is a finding too.
 
@@ -108,7 +95,7 @@ def row_findings(
     return (*found, *_stale(reader, actual), *(_unknown(*each) for each in unanswered.items()))
 
 
-def _without_answered(reader: Reader, asked: Sequence[Question]) -> list[Question]:
+def _without_answered(reader: RowReader, asked: Sequence[Question]) -> list[Question]:
     """Leave out the conditions that no row of their table meets: those of a table are asked in one scan of it."""
     conditions: dict[str, list[str]] = {}
     for question in asked:
@@ -118,14 +105,14 @@ def _without_answered(reader: Reader, asked: Sequence[Question]) -> list[Questio
     return [question for question in asked if not question.condition or question.table in met]
 
 
-def _may_be_met(reader: Reader, table: str, conditions: Sequence[str]) -> bool:
+def _may_be_met(reader: RowReader, table: str, conditions: Sequence[str]) -> bool:
     try:
-        return bool(reader.rows(f"SELECT 1 FROM {table} AS t WHERE {' OR '.join(conditions)} LIMIT 1"))  # noqa: S608
+        return bool(reader.rows(f"SELECT 1 FROM {table} AS t WHERE {' OR '.join(conditions)} LIMIT 1"))
     except UnreadableError:
         return True  # which of them cannot be asked, each says by itself
 
 
-def questions(reader: Reader, expected: Objects) -> Iterator[Question]:
+def questions(reader: RowReader, expected: Objects) -> Iterator[Question]:
     """Yield every question that the expected objects give rise to."""
     schema = "main" if reader.engine == "sqlite" else quoted(reader.schema)
     keys = {
@@ -180,7 +167,7 @@ def _of_definition(key: str, facts: Facts, schema: str, primary_key: Sequence[st
     table, definition = f"{schema}.{facts['table']}", str(facts.get("definition", ""))
     if kind == "constraint" and (match := _CHECK.fullmatch(definition)):
         condition = f"NOT ({match['expression']})"
-        broken = f"SELECT {_row(primary_key)} AS name FROM {table} AS t WHERE {condition}"  # noqa: S608
+        broken = f"SELECT {_row(primary_key)} AS name FROM {table} AS t WHERE {condition}"
         yield Question(key, _first("name", "'breaks it'", broken), table, rule, condition)
     elif kind == "constraint" and (match := _FOREIGN_KEY.match(definition)):
         broken = _orphans(table, match, primary_key)
@@ -196,7 +183,7 @@ def _orphans(table: str, foreign_key: re.Match[str], primary_key: Sequence[str])
     matching = " AND ".join(f"parent.{there} = t.{here}" for here, there in pairs)
     given = " AND ".join(f"t.{here} IS NOT NULL" for here, _ in pairs)
     return (
-        f"SELECT {_row(primary_key)} AS name FROM {table} AS t"  # noqa: S608
+        f"SELECT {_row(primary_key)} AS name FROM {table} AS t"
         f" LEFT JOIN {foreign_key['table']} AS parent ON {matching} WHERE {given} AND parent.{pairs[0][1]} IS NULL"
     )
 
@@ -208,14 +195,14 @@ def _twice(key: str, table: str, rule: str, broken: str) -> Question:
 def _alike(table: str, columns: str, predicate: str) -> str:
     given = " AND ".join(f"t.{column} IS NOT NULL" for column in _list(columns))
     return (
-        f"SELECT {_row(_list(columns))} AS name, count(*) AS alike FROM {table} AS t"  # noqa: S608
+        f"SELECT {_row(_list(columns))} AS name, count(*) AS alike FROM {table} AS t"
         f" WHERE ({predicate}) AND {given} GROUP BY {columns} HAVING count(*) > 1"
     )
 
 
 def _first(row: str, problem: str, text: str) -> str:
     """Return a query of the first rows of `text`, with the number of all of them."""
-    return f"SELECT {row}, {problem}, count(*) OVER () FROM (\n{text}\n) AS broken ORDER BY 1 LIMIT {LISTED}"  # noqa: S608
+    return f"SELECT {row}, {problem}, count(*) OVER () FROM (\n{text}\n) AS broken ORDER BY 1 LIMIT {LISTED}"
 
 
 def _row(columns: Sequence[str]) -> str:
@@ -257,12 +244,12 @@ def _broken(question: Question, rows: Sequence[tuple[Any, ...]]) -> Finding:
     return finding_of(question.code, question.object, expected, "\n".join(lines), mend=question.mend)
 
 
-def _stale(reader: Reader, actual: Objects) -> Iterator[Finding]:
+def _stale(reader: RowReader, actual: Objects) -> Iterator[Finding]:
     """Yield materialized views that nobody has refreshed for too long; SQLite's views are never stale."""
     if "table key_view_refreshes" not in actual or reader.engine == "sqlite":
         return
     query = f"""SELECT view_name, refreshed_at::text FROM {quoted(reader.schema)}.key_view_refreshes
-        WHERE refreshed_at < now() - make_interval(hours => {STALE_AFTER_HOURS}) ORDER BY 1"""  # noqa: S608
+        WHERE refreshed_at < now() - make_interval(hours => {STALE_AFTER_HOURS}) ORDER BY 1"""
     try:
         rows = reader.rows(query)
     except UnreadableError as error:

@@ -58,9 +58,9 @@ _WRONG_CAUSES = f"""SELECT 'the cause of rotation with sequence ' || sequence AS
     FROM (SELECT sequence, 'is no such sealed entry' AS problem
             FROM ({_KEPT} EXCEPT SELECT * FROM ({_OF_SEALED}) AS sealed) AS more
         UNION ALL SELECT sequence, 'is missing, and the entry is sealed'
-            FROM (SELECT * FROM ({_OF_SEALED}) AS sealed EXCEPT {_KEPT}) AS less) AS wrong"""  # noqa: S608
+            FROM (SELECT * FROM ({_OF_SEALED}) AS sealed EXCEPT {_KEPT}) AS less) AS wrong"""
 
-_MEND_CAUSES = f"DELETE FROM {{causes}}; INSERT INTO {{causes}} (key_id, sequence, reason, occurred_at) {_OF_SEALED};"  # noqa: S608
+_MEND_CAUSES = f"DELETE FROM {{causes}}; INSERT INTO {{causes}} (key_id, sequence, reason, occurred_at) {_OF_SEALED};"
 
 
 def sums_asked(engine: str, schema: str) -> Iterator[Sums]:

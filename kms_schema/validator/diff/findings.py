@@ -43,7 +43,7 @@ SELF_EXPLAINING = frozenset({"definition", "body", "name", *(fact for _, fact in
 AT_DEFAULT = {"keeping_triggers": "enabled"}
 
 
-def finding_of(  # noqa: PLR0913  (each by its name)
+def finding_of(
     code: str,
     about: str,
     expected: str,

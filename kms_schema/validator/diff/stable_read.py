@@ -6,15 +6,13 @@ revisions for as long as that takes. So what does not match is read again, and c
 nobody is migrating.
 """
 
-import sqlite3
-import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from kms_schema import snapshots
+from kms_schema.validator import on_demand
 from kms_schema.validator.catalog.attributes import (
     Catalog,
     ChangedMeanwhileError,
@@ -24,18 +22,13 @@ from kms_schema.validator.catalog.attributes import (
     ValidationError,
     names_of,
 )
+from kms_schema.validator.catalog.connection import DatabaseConnection
 from kms_schema.validator.catalog.expected_privileges import prefix_in, with_roles
 from kms_schema.validator.catalog.version_table import VersionTable
 from kms_schema.validator.diff.compare import Difference, compare, fill_in, usual_owner
 
 if TYPE_CHECKING:
-    import psycopg
-
-    from kms_schema.validator.catalog.postgresql_reader import PostgresqlReader
-    from kms_schema.validator.catalog.sqlite_reader import SqliteReader
-
-    DatabaseConnection: TypeAlias = psycopg.Connection[Any] | sqlite3.Connection
-    Reader: TypeAlias = PostgresqlReader | SqliteReader
+    from kms_schema.validator.on_demand import Reader
 
 Result = TypeVar("Result")
 
@@ -130,7 +123,7 @@ def _has_the_same(expected: Objects, objects: Objects) -> bool:
 
 
 def settled(
-    connection: "DatabaseConnection",
+    connection: DatabaseConnection,
     schema: str,
     version_table: str,
     then: "Callable[[Reader, Compared], Result]",
@@ -144,7 +137,7 @@ def settled(
     for reading in range(READINGS):
         time.sleep(PAUSE_SECONDS if reading > 1 else 0)
         try:
-            with _reading(connection, schema) as reader:
+            with on_demand.reading(connection, schema) as reader:
                 compared = _compared(reader, schema, version_table)
                 if compared.is_certain:
                     return then(reader, compared)
@@ -171,22 +164,3 @@ def _candidates(revisions: Revisions, chain: Sequence[str]) -> list[str]:
     """Return the stamped revision; where that cannot be told, all of them, the newest first."""
     stamped = [revision for revision in chain if revision in (revisions.stamped or ())]
     return stamped[-1:] or list(reversed(chain))
-
-
-def _reading(
-    connection: "DatabaseConnection", schema: str
-) -> "AbstractContextManager[PostgresqlReader] | AbstractContextManager[SqliteReader]":
-    """Choose the reader by the connection's type; psycopg is imported only where it is used."""
-    if isinstance(connection, sqlite3.Connection):
-        from kms_schema.validator.catalog import sqlite_reader  # noqa: PLC0415
-
-        return sqlite_reader.reading(connection)
-    psycopg = sys.modules.get("psycopg")
-    if psycopg is None or not isinstance(connection, psycopg.Connection):
-        raise TypeError(
-            f"validate() takes a connection of psycopg or sqlite3, not {type(connection).__module__}."
-            f"{type(connection).__name__}; of SQLAlchemy's, pass connection.connection.driver_connection"
-        )
-    from kms_schema.validator.catalog import postgresql_reader  # noqa: PLC0415
-
-    return postgresql_reader.reading(connection, schema)

@@ -12,8 +12,9 @@ from kms_schema._version import __version__
 from kms_schema.printable import in_a_line, in_lines
 from kms_schema.validator.catalog.attributes import kind_and_name
 from kms_schema.validator.diff.findings import NO_STATEMENT, SEVERITIES, Finding
-from kms_schema.validator.formats import Layout
-from kms_schema.validator.formats.text import changed_lines, excerpts
+from kms_schema.validator.formats.changed_lines import changed_lines
+from kms_schema.validator.formats.layout import Layout
+from kms_schema.validator.formats.text import excerpts
 from kms_schema.validator.report import Report
 from kms_schema.validator.rules import Severity
 

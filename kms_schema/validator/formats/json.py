@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 
 from kms_schema.validator.diff.findings import SEVERITIES, Finding
-from kms_schema.validator.formats import Layout
+from kms_schema.validator.formats.layout import Layout
 from kms_schema.validator.report import Report
 
 

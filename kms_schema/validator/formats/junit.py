@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 from kms_schema.printable import in_a_line, in_lines
 from kms_schema.validator.catalog.attributes import kind_and_name
 from kms_schema.validator.diff.findings import Finding
-from kms_schema.validator.formats import Layout
+from kms_schema.validator.formats.layout import Layout
 from kms_schema.validator.formats.text import paragraph
 from kms_schema.validator.report import Report
 from kms_schema.validator.rules import RULES, Asked, Severity

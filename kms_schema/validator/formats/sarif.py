@@ -12,7 +12,7 @@ from kms_schema._version import __version__
 from kms_schema.printable import in_lines
 from kms_schema.validator.catalog.attributes import kind_and_name
 from kms_schema.validator.diff.findings import Finding
-from kms_schema.validator.formats import Layout
+from kms_schema.validator.formats.layout import Layout
 from kms_schema.validator.report import Report, Waived
 from kms_schema.validator.rules import KINDS, RULES, Rule, Severity
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from kms_schema.printable import in_a_line, in_lines
 from kms_schema.validator.diff.findings import NO_STATEMENT, Finding
-from kms_schema.validator.formats import Layout
+from kms_schema.validator.formats.layout import Layout
+from kms_schema.validator.on_demand import changed_lines
 from kms_schema.validator.report import Report, Waived
 from kms_schema.validator.rules import Severity
 
@@ -54,14 +55,6 @@ def paragraph(finding: Finding, layout: Layout) -> Iterator[str]:
         yield f"  mend:     {_abridged(finding.mend)}"
         if in_lines(finding.mend) != finding.mend:
             yield from _wrapped("(with characters that do not show: --format json has it as it is)", layout, " " * 12)
-
-
-def changed_lines(finding: Finding) -> list[str]:
-    """Return long text as a difference: - what was expected, + what is."""
-    import difflib  # noqa: PLC0415  (few reports need it)
-
-    expected, actual = (in_lines(side).split("\n") for side in (finding.expected, finding.actual))
-    return list(difflib.unified_diff(expected, actual, lineterm="", n=1))[2:]
 
 
 def _waived(waived: Waived, layout: Layout) -> list[str]:

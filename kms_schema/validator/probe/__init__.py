@@ -5,45 +5,33 @@
 `sqlite` hold the transaction. What remains is nothing, also of a probe that is killed; sequences advance.
 """
 
-import sqlite3
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager
 
 from kms_schema.validator.catalog.attributes import Objects
 from kms_schema.validator.diff.findings import Finding
 from kms_schema.validator.probe.attempts import attempts
 from kms_schema.validator.probe.findings import not_probed, probe_findings
-from kms_schema.validator.probe.session import NotProbedError
+from kms_schema.validator.probe.session import NotProbedError, Session
 from kms_schema.validator.probe.trial import Kind, Outcome, make
-
-if TYPE_CHECKING:
-    from kms_schema.validator import DatabaseConnection
 
 __all__ = ["probe"]
 
 
-def probe(connection: "DatabaseConnection", schema: str, expected: Objects) -> tuple[int, tuple[Finding, ...]]:
-    """Try on an idle connection all that the expected objects forbid.
+def probe(opened: AbstractContextManager[Session], expected: Objects) -> tuple[int, tuple[Finding, ...]]:
+    """Try in a session all that the expected objects forbid.
 
     Returns how many attempts went as promised, and what is wrong with the others.
     """
     outcomes: list[Outcome] = []
     unable: tuple[Finding, ...] = ()
     try:
-        outcomes += _outcomes(connection, schema, expected)
+        outcomes += _outcomes(opened, expected)
     except NotProbedError as error:
         unable = (not_probed(str(error)),)
     return sum(outcome.kind is Kind.AS_PROMISED for outcome in outcomes), (*probe_findings(outcomes), *unable)
 
 
-def _outcomes(connection: "DatabaseConnection", schema: str, expected: Objects) -> list[Outcome]:
-    if isinstance(connection, sqlite3.Connection):
-        from kms_schema.validator.probe.sqlite import probing as on_sqlite  # noqa: PLC0415
-
-        with on_sqlite(connection) as session:
-            tried = list(attempts(session.engine, session.version, expected))
-            return [outcome for _ in session.circumstances() for outcome in make(session, tried, expected)]
-    from kms_schema.validator.probe.postgresql import probing  # noqa: PLC0415
-
-    with probing(connection, schema) as transaction:
-        tried = list(attempts(transaction.engine, transaction.version, expected))
-        return [outcome for _ in transaction.circumstances() for outcome in make(transaction, tried, expected)]
+def _outcomes(opened: AbstractContextManager[Session], expected: Objects) -> list[Outcome]:
+    with opened as session:
+        tried = list(attempts(session.engine, session.version, expected))
+        return [outcome for _ in session.circumstances() for outcome in make(session, tried, expected)]

@@ -72,5 +72,5 @@ def _told(outcome: Outcome) -> str:
 
 
 def _of_cause(outcome: Outcome) -> str:
-    assert outcome.refusal is not None  # noqa: S101  (what has a cause was refused)
-    return ("unknown: " if outcome.kind is Kind.UNKNOWN else "refused: ") + outcome.refusal.message
+    message = outcome.refusal.message if outcome.refusal else "no message"
+    return ("unknown: " if outcome.kind is Kind.UNKNOWN else "refused: ") + message

@@ -78,8 +78,7 @@ def _on_sqlite(key: str, attempt: Attempt, facts: Facts) -> str:
     if definition.startswith("FOREIGN KEY"):
         return "FOREIGN KEY constraint failed"
     columns = _COLUMNS.match(definition) or re.search(r"\((?P<columns>[^)]*)\)", definition)
-    if key.startswith("index ") or _COLUMNS.match(definition):
-        assert columns is not None  # noqa: S101  (a key has columns)
+    if columns and (key.startswith("index ") or _COLUMNS.match(definition)):
         named = ", ".join(f"{facts['table']}.{column.strip()}" for column in columns["columns"].split(","))
         return f"UNIQUE constraint failed: {named}"
     return f"CHECK constraint failed: {attempt.rule}"

@@ -8,16 +8,15 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import psycopg
 
 from kms_schema.identifiers import quoted
 from kms_schema.validator.catalog.attributes import ValidationError
 from kms_schema.validator.catalog.postgresql_reader import rolled_back
 from kms_schema.validator.probe.attempt import Engine, Statement
 from kms_schema.validator.probe.session import Circumstance, NotProbedError, Refusal
-
-if TYPE_CHECKING:
-    import psycopg
 
 LOCK_SECONDS = 1
 """How long a statement waits for a lock that somebody else holds."""
@@ -49,7 +48,7 @@ class PostgresqlSession:
 
     engine: Engine = "postgresql"
 
-    def __init__(self, cursor: "psycopg.Cursor[tuple[Any, ...]]", schema: str) -> None:
+    def __init__(self, cursor: psycopg.Cursor[tuple[Any, ...]], schema: str) -> None:
         """Look whether this transaction may write; raises `NotProbedError`, and `ValidationError` on a standby."""
         self._cursor = cursor
         self._schema = quoted(schema) + "."
@@ -87,8 +86,6 @@ class PostgresqlSession:
 
     def run(self, statement: Statement) -> Refusal | None:
         """Run a statement; after one that failed the savepoint has to be rolled back."""
-        from psycopg import Error  # noqa: PLC0415
-
         try:
             if statement.copied:
                 with self._cursor.copy(self._text(statement).encode()) as copy:
@@ -96,7 +93,7 @@ class PostgresqlSession:
                         copy.write(line + "\n")
             else:
                 self._execute(statement)
-        except Error as error:
+        except psycopg.Error as error:
             if self._cursor.connection.broken:
                 raise
             self._waited_in_vain = self._waited_in_vain or error.sqlstate == LOCK_NOT_AVAILABLE
@@ -124,7 +121,7 @@ class PostgresqlSession:
 
 
 @contextmanager
-def probing(connection: "psycopg.Connection[Any]", schema: str) -> Iterator[PostgresqlSession]:
+def probing(connection: psycopg.Connection[Any], schema: str) -> Iterator[PostgresqlSession]:
     """Open a transaction on an idle connection, and roll it back whatever happens."""
     with rolled_back(connection, _BEGIN) as cursor:
         yield PostgresqlSession(cursor, schema)
@@ -135,7 +132,7 @@ def _adapted(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, dict | list) else value
 
 
-def _refusal(error: "psycopg.Error") -> Refusal:
+def _refusal(error: psycopg.Error) -> Refusal:
     sqlstate = error.sqlstate or ""
     message = (error.diag.message_primary or str(error).strip() or "no message").splitlines()[0]
     says = error.diag.constraint_name or error.diag.column_name or ""

@@ -139,4 +139,4 @@ def _promises() -> Iterator[Promise]:
         ),
     }
     for verb, (event, statement, given) in done.items():
-        yield recorded(POLICIES, f"key_audit_retention_policy_{verb}", event, "SECURITY", statement, given)
+        yield recorded(POLICIES, f"key_audit_retention_policy_{verb}", event, "SECURITY", done=statement, given=given)

@@ -1,6 +1,6 @@
 """What a probe needs of a database: savepoints in a transaction that is rolled back, and refusals told apart."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -51,6 +51,10 @@ class Session(Protocol):
     is_owner: bool
     """Whether the session may act as the tables' owner."""
     circumstance: Circumstance
+
+    def circumstances(self) -> Iterator[Circumstance]:
+        """Yield each circumstance, set. Raises `NotProbedError` where the session may not write."""
+        ...
 
     def savepoint(self) -> AbstractContextManager[None]:
         """Open a savepoint that is rolled back whatever happens."""

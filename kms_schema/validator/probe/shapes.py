@@ -59,7 +59,7 @@ def identity(table: str, row: Row, *, permitted: Row, given: Sequence[Statement]
     return list(updated(table, row, cases, permitted=permitted, given=given))
 
 
-def unique(  # noqa: PLR0913  (each by its name)
+def unique(
     table: str, rule: str, row: Row, taken: Row, *, given: Sequence[Statement] = (), conflict: str = "id"
 ) -> Iterator[Attempt]:
     """Yield every INSERT of a row that would be a second one with the unique values `taken`.
@@ -82,7 +82,7 @@ def unique(  # noqa: PLR0913  (each by its name)
         yield Attempt(rule, table, tries, statement, before, guard=guard, only_guarded=True, engine="sqlite")
 
 
-def displacing(  # noqa: PLR0913  (each by its name)
+def displacing(
     table: str, rule: str, row: Row, other: Row, taken: Row, *, given: Sequence[Statement] = ()
 ) -> Iterator[Attempt]:
     """Yield every UPDATE OR … that gives `row` the unique values `taken`, which `other`, stored as well, has."""

@@ -47,7 +47,7 @@ def attempts() -> Iterator[Attempt | Promise]:
             statement = plain(text, about=about["id"])
             yield Attempt(rule, TABLE, f"{verb} of an entry with a {tries}", statement, given, engine="sqlite")
         if tries.startswith("taken "):
-            yield from _upserts(rule, column, value, tries, about, given)
+            yield from _upserts(rule, column, value, tries, about=about, given=given)
     for rule, resolution, change in (
         (NO_UPDATE, "REPLACE", "sequence = 0"),
         (NO_UPDATE, "IGNORE", "sequence = sequence + 1"),
@@ -73,8 +73,8 @@ def attempts() -> Iterator[Attempt | Promise]:
     )
 
 
-def _upserts(  # noqa: PLR0913, PLR0917  (one row of FORGED)
-    rule: str, column: str, value: str, tries: str, about: Row, given: tuple[Statement, ...]
+def _upserts(
+    rule: str, column: str, value: str, tries: str, *, about: Row, given: tuple[Statement, ...]
 ) -> Iterator[Attempt]:
     for then in UPSERTS:
         text = (

@@ -14,7 +14,7 @@ def create_sequence(schema: str, name: str, facts: Facts) -> str:
     table, _, column = facts.get("owned_by", "").partition(".")
     if not table:
         return create
-    last = f"SELECT coalesce(max({quoted(column)}), 0) + 1 FROM {quoted(schema)}.{quoted(table)}"  # noqa: S608
+    last = f"SELECT coalesce(max({quoted(column)}), 0) + 1 FROM {quoted(schema)}.{quoted(table)}"
     return f"{create} SELECT setval('{sequence}', ({last}), false);"
 
 

@@ -32,7 +32,7 @@ def rebuild(table: str, expected: Objects, actual: Objects, renamed: Mapping[str
         [
             "PRAGMA foreign_keys = off; BEGIN IMMEDIATE;",
             f"CREATE TABLE {_NEW} ({', '.join(lines)}) {options};",
-            f'INSERT INTO {_NEW} ({into}) SELECT {source} FROM "{table}"; DROP TABLE "{table}";',  # noqa: S608
+            f'INSERT INTO {_NEW} ({into}) SELECT {source} FROM "{table}"; DROP TABLE "{table}";',
             f'PRAGMA legacy_alter_table = on; ALTER TABLE {_NEW} RENAME TO "{table}";',
             *attached,
             "PRAGMA legacy_alter_table = off; COMMIT;",

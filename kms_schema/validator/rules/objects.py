@@ -13,7 +13,7 @@ DIFFERENCES = ("missing", "unexpected", "changed", "renamed")
 """What can have happened to an object, in the order of the last digits of the codes."""
 
 
-def kind(  # noqa: PLR0913  (each by its name)
+def kind(
     tens: str,
     names: tuple[str, ...],
     *,
