@@ -14,7 +14,7 @@ _SCHEMA = "public"
 # As part of a qualified name (also inside a literal, 'public.t'::regclass), or as a literal of its own.
 _QUALIFIER = re.compile(rf"""(?<![\w$".]){_SCHEMA}(?=\.[\w"])""")
 _ELEMENT = re.compile(rf"\b{_SCHEMA}\b")
-# Facts that explain differences and are not compared: an override need not repeat them.
+# Attributes that explain differences and are not compared: an override need not repeat them.
 _NOT_COMPARED = "needs"
 
 

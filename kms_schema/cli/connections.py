@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import click
 
-from kms_schema.cli.error_hints import advised
+from kms_schema.cli.error_hints import with_hint
 from kms_schema.cli.sqlite_authorizer import only_read
 from kms_schema.cli.targets import CannotConnect, existing_file
 from kms_schema.database_url import DatabaseUrl, DatabaseUrlError, find_database_url, parse_database_url, redact
@@ -41,7 +41,7 @@ def connected(
     target = parse_database_url(url)
     file = existing_file(target) if target.engine == "sqlite" else None
     before = _identity(file)
-    with _told(url, target, refusals), closing(_connect(target, application, writing=writing)) as connection:
+    with _errors_reported(url, target, refusals), closing(_connect(target, application, writing=writing)) as connection:
         yield connection
     if _identity(file) != before:
         raise CannotConnect(f"{redact(url)}: the file was removed or replaced while it was read; run this again")
@@ -62,7 +62,7 @@ def engine_at(url: str, *, schema: str, application: str) -> "Iterator[sa.Engine
         defaults = {"connect_timeout": "10", "application_name": application}
         options["connect_args"] = {name: each for name, each in defaults.items() if name not in target.parameters}
         options["execution_options"] = {"schema_translate_map": {None: schema}}
-    with _told(url, target, ()):
+    with _errors_reported(url, target, ()):
         engine = create_engine(url, poolclass=sa.NullPool, **options)
         try:
             yield engine
@@ -84,14 +84,14 @@ def _identity(file: Path | None) -> tuple[int, int] | None:
 
 
 @contextmanager
-def _told(url: str, target: DatabaseUrl, refusals: tuple[type[Exception], ...]) -> Iterator[None]:
+def _errors_reported(url: str, target: DatabaseUrl, refusals: tuple[type[Exception], ...]) -> Iterator[None]:
     """Turn what drivers raise into a message without traceback or password, and exit status 3."""
     try:
         yield
     except refusals as error:
         raise CannotConnect(in_a_line(f"{redact(url)}: {error}")) from None
     except sqlite3.Error as error:
-        raise CannotConnect(in_a_line(f"{redact(url)}: {advised(str(error))}")) from None
+        raise CannotConnect(in_a_line(f"{redact(url)}: {with_hint(str(error))}")) from None
     except Exception as error:
         # psycopg is imported only where it is used; its errors are told by their class.
         psycopg = sys.modules.get("psycopg")
@@ -100,7 +100,7 @@ def _told(url: str, target: DatabaseUrl, refusals: tuple[type[Exception], ...]) 
         message = " ".join((error.diag.message_primary or str(error)).split())
         for secret in target.secrets:
             message = message.replace(secret, "***")
-        raise CannotConnect(in_a_line(f"{redact(url)}: {advised(message, error.sqlstate)}")) from None
+        raise CannotConnect(in_a_line(f"{redact(url)}: {with_hint(message, error.sqlstate)}")) from None
 
 
 def _connect(target: DatabaseUrl, application: str, *, writing: bool) -> "psycopg.Connection[Any] | sqlite3.Connection":

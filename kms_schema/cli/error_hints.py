@@ -28,7 +28,7 @@ _BY_MESSAGE: Mapping[str, str] = {
 }
 
 
-def advised(message: str, sqlstate: str | None = None) -> str:
+def with_hint(message: str, sqlstate: str | None = None) -> str:
     """Return what went wrong, and what to do where that is known."""
     told = (to_do for said, to_do in _BY_MESSAGE.items() if said in message)
     known = _BY_SQLSTATE.get(sqlstate or "") or next(told, "")

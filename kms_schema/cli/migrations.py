@@ -33,11 +33,11 @@ def upgrade(revision: str, database_url: str | None, **options: Any) -> None:
 
     One upgrade runs at a time, and what one that was interrupted left is completed by the next.
     """
-    with told():
+    with errors_reported():
         url = url_of(database_url)
         refuse_memory(parse_database_url(url))
         program.upgrade(url, revision, MigrationOptions(**options))
-        _say_where(url, options)
+        _print_revision(url, options)
 
 
 @click.command("downgrade", epilog="\b\nExample:\n  kms-schema downgrade 004")
@@ -52,10 +52,10 @@ def downgrade(revision: str, database_url: str | None, **options: Any) -> None:
     Below 006 the seals go, below 004 the tables. Refused while anything is sealed, or the audit trail holds more than
     its first entry, unless allowed.
     """
-    with told():
+    with errors_reported():
         url = _url_of_existing(database_url)
         program.downgrade(url, revision, MigrationOptions(**options))
-        _say_where(url, options)
+        _print_revision(url, options)
 
 
 @click.command("current", epilog="\b\nExample:\n  kms-schema current --format json")
@@ -64,22 +64,24 @@ def downgrade(revision: str, database_url: str | None, **options: Any) -> None:
 @style_option
 def current(database_url: str | None, style: str, **options: Any) -> None:
     """Say which revision the database stands at."""
-    with told():
-        stands_at = program.current(_url_of_existing(database_url), MigrationOptions(**options))
+    with errors_reported():
+        revisions_of_database = program.current(_url_of_existing(database_url), MigrationOptions(**options))
         revisions = [revision.revision for revision in program.history()]
-    behind = len(revisions) - max((revisions.index(each) + 1 for each in stands_at if each in revisions), default=0)
+    behind = len(revisions) - max(
+        (revisions.index(each) + 1 for each in revisions_of_database if each in revisions), default=0
+    )
     if style == "json":
-        click.echo(json.dumps({"current": stands_at, "head": revisions[-1], "behind": behind}, indent=2))
+        click.echo(json.dumps({"current": revisions_of_database, "head": revisions[-1], "behind": behind}, indent=2))
     else:
         standing = f"behind by {behind}, the newest is {revisions[-1]}" if behind else "the newest"
-        click.echo(f"{', '.join(stands_at) or 'not migrated'} ({standing})")
+        click.echo(f"{', '.join(revisions_of_database) or 'not migrated'} ({standing})")
 
 
 @click.command("history", epilog="\b\nExample:\n  kms-schema history")
 @style_option
 def history(style: str) -> None:
     """List the revisions of this package, oldest first."""
-    with told():
+    with errors_reported():
         revisions = program.history()
     if style == "json":
         click.echo(json.dumps([asdict(revision) for revision in revisions], indent=2))
@@ -98,10 +100,10 @@ def stamp(revision: str, database_url: str | None, **options: Any) -> None:
 
     For a database that got its tables in another way, such as a script of `kms-schema sql`. Validate it afterwards.
     """
-    with told():
+    with errors_reported():
         url = _url_of_existing(database_url)
         program.stamp(url, revision, MigrationOptions(**options))
-        _say_where(url, options)
+        _print_revision(url, options)
 
 
 @click.command(
@@ -124,7 +126,7 @@ def sql(
 
     Run it with `psql -v ON_ERROR_STOP=1 -f FILE`, or `sqlite3 -bail FILE.db < FILE`.
     """
-    with told():
+    with errors_reported():
         url = f"{engine}://" if engine else url_of(database_url)
         script = program.sql(url, revisions, down=down, options=MigrationOptions(**options))
     if output is None:
@@ -144,13 +146,13 @@ def _url_of_existing(given: str | None) -> str:
     return url
 
 
-def _say_where(url: str, options: dict[str, Any]) -> None:
-    stands_at = program.current(url, MigrationOptions(**options))
-    click.echo(f"the database is at {', '.join(stands_at) or 'base'}")
+def _print_revision(url: str, options: dict[str, Any]) -> None:
+    revisions_of_database = program.current(url, MigrationOptions(**options))
+    click.echo(f"the database is at {', '.join(revisions_of_database) or 'base'}")
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def errors_reported() -> Iterator[None]:
     """Show what Alembic does on standard error, and what stops it as one sentence with its exit status."""
     log = logging.getLogger("alembic.runtime.migration")
     handler = logging.StreamHandler()

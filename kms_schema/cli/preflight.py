@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from kms_schema.cli.connections import url_of
-from kms_schema.cli.migrations import told
+from kms_schema.cli.migrations import errors_reported
 from kms_schema.cli.options import patience, style_option, version_table_option, where
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.preflight import preflight
@@ -28,7 +28,7 @@ def preflight_command(revision: str, database_url: str | None, style: str, **opt
     Which locks on which tables and for about how long, rows that break a rule to come, missing rights, room on disk.
     It changes nothing. Exit status: 0 go, 1 no go, 2 usage, 3 no connection.
     """
-    with told():
+    with errors_reported():
         verdict = preflight(url_of(database_url), revision, MigrationOptions(**options))
     click.echo(as_json(verdict) if style == "json" else as_text(verdict))
     return 0 if verdict.go else 1

@@ -74,7 +74,7 @@ def rewrap_command(
         click.echo(progress.ended("interrupted: run it again to go on"), err=True)
         raise
     clear()
-    _tell(outcome, source, style, dry_run=dry_run)
+    _print_outcome(outcome, source, style, dry_run=dry_run)
     return 1 if outcome.left or (outcome.remaining and not dry_run) else 0
 
 
@@ -94,7 +94,7 @@ class _Progress:
         return f"{why} ({self._done} rows are rewrapped)" if self._done else why
 
 
-def _tell(outcome: Outcome, source: str, style: str, *, dry_run: bool) -> None:
+def _print_outcome(outcome: Outcome, source: str, style: str, *, dry_run: bool) -> None:
     stay = [*outcome.left.values(), *outcome.unsaid.values()]
     if style == "json":
         document = {

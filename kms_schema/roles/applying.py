@@ -63,7 +63,7 @@ def _run(connection: psycopg.Connection[Any], statements: str) -> Applied:
     try:
         with connection.transaction():
             connection.execute(statements.encode())
-            [(rights,)] = connection.execute("SELECT current_setting('kms.rights_changed')").fetchall()
+            [(rights,)] = connection.execute("SELECT current_setting('kms.privileges_changed')").fetchall()
     finally:
         connection.remove_notice_handler(heard)
     changed = json.loads(rights)

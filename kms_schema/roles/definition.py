@@ -38,7 +38,7 @@ GRANTEES = tuple(role for role in Role if role is not Role.OWNER)
 
 
 @dataclass(frozen=True)
-class Right:
+class Grant:
     """What one role may do with one relation or function; of `columns` alone where these are given."""
 
     role: Role
@@ -106,14 +106,14 @@ CLIENT_COLUMNS = (
 )  # fmt: skip
 """What a client says in an entry. The server sets the rest; how long an entry is kept is not the client's to choose."""
 
-VERSION_FACTS = (
+VERSION_COLUMNS = (
     "id", "key_id", "version_number", "key_checksum", "encryption_metadata", "wrapped_by_version_id",
     "wrapping_key_ref", "created_at", "activated_at", "deactivated_at", "destroyed_at", "usage_count",
     "data_volume_bytes", "generation_time_ms", "entropy_score", "key_type", "usage_ceiling", "volume_ceiling",
 )  # fmt: skip
 """Of a version all but `encrypted_key_data`."""
 
-HSM_FACTS = (
+HSM_COLUMNS = (
     "id", "provider", "configuration_name", "endpoint_url", "supported_algorithms", "max_key_size_bits",
     "supports_key_generation", "supports_key_derivation", "is_active", "last_health_check", "health_status",
     "response_time_ms", "require_dual_auth", "audit_all_operations", "created_at", "created_by", "updated_at",
@@ -126,24 +126,24 @@ REWRAPPED_OF_HSM = ("id", "configuration_name", "authentication_config", "wrappi
 
 _READ, _ADD, _CHANGE = ("SELECT",), ("INSERT",), ("UPDATE",)
 
-RIGHTS = (
+GRANTS = (
     # A session of SQLAlchemy names every column that has no default of the server's in its INSERT, so these need the
     # right on the whole table, or on each of those columns.
-    Right(Role.APP, _READ, "key_masters"),
-    Right(Role.APP, _READ, "key_versions"),
-    Right(Role.APP, _CHANGE, "key_versions", ("usage_count", "data_volume_bytes")),
-    *(Right(role, _READ, "key_audit_logs") for role in _WRITERS),
-    *(Right(role, _ADD, "key_audit_logs", CLIENT_COLUMNS) for role in _WRITERS),
-    Right(Role.ROTATOR, _READ, "key_masters"),
-    Right(
+    Grant(Role.APP, _READ, "key_masters"),
+    Grant(Role.APP, _READ, "key_versions"),
+    Grant(Role.APP, _CHANGE, "key_versions", ("usage_count", "data_volume_bytes")),
+    *(Grant(role, _READ, "key_audit_logs") for role in _WRITERS),
+    *(Grant(role, _ADD, "key_audit_logs", CLIENT_COLUMNS) for role in _WRITERS),
+    Grant(Role.ROTATOR, _READ, "key_masters"),
+    Grant(
         Role.ROTATOR, _CHANGE, "key_masters",
         (
             "status", "status_reason", "activated_at", "rotated_at", "expired_at", "revoked_at", "archived_at",
             "usage_count",
         ),
     ),
-    Right(Role.ROTATOR, ("INSERT", "SELECT"), "key_versions"),
-    Right(
+    Grant(Role.ROTATOR, ("INSERT", "SELECT"), "key_versions"),
+    Grant(
         Role.ROTATOR, _CHANGE, "key_versions",
         (
             "encrypted_key_data", "encryption_metadata", "wrapped_by_version_id", "wrapping_key_ref", "activated_at",
@@ -151,52 +151,52 @@ RIGHTS = (
             "usage_ceiling", "volume_ceiling",
         ),
     ),
-    Right(Role.ROTATOR, ("INSERT", "SELECT", "UPDATE"), "key_rotations"),
-    Right(Role.ROTATOR, _READ, "rotation_policies"),
-    Right(Role.ROTATOR, ("EXECUTE",), "kms_uuidv7()"),
+    Grant(Role.ROTATOR, ("INSERT", "SELECT", "UPDATE"), "key_rotations"),
+    Grant(Role.ROTATOR, _READ, "rotation_policies"),
+    Grant(Role.ROTATOR, ("EXECUTE",), "kms_uuidv7()"),
     # To rewrap credentials, without the right to send them elsewhere: it opens every key, so what these open besides is
     # an HSM that it would have to reach. It must not see less than all that a wrapper still wraps.
-    Right(Role.ROTATOR, _READ, "hsm_configurations", REWRAPPED_OF_HSM),
-    Right(Role.ROTATOR, _CHANGE, "hsm_configurations", ("authentication_config", "wrapping_key_ref")),
-    Right(Role.ADMIN, ("INSERT", "SELECT"), "key_masters"),
-    Right(
+    Grant(Role.ROTATOR, _READ, "hsm_configurations", REWRAPPED_OF_HSM),
+    Grant(Role.ROTATOR, _CHANGE, "hsm_configurations", ("authentication_config", "wrapping_key_ref")),
+    Grant(Role.ADMIN, ("INSERT", "SELECT"), "key_masters"),
+    Grant(
         Role.ADMIN, _CHANGE, "key_masters",
         (
             "expires_at", "parent_key_id", "derivation_path", "max_usage_count", "hsm_provider", "hsm_key_id",
             "hsm_metadata", "security_level", "compliance_tags",
         ),
     ),
-    Right(Role.ADMIN, ("DELETE", "INSERT", "SELECT", "UPDATE"), "rotation_policies"),
-    Right(Role.ADMIN, ("DELETE", "INSERT", "SELECT", "UPDATE"), "hsm_configurations"),
-    Right(Role.ADMIN, ("EXECUTE",), "kms_uuidv7()"),
-    Right(Role.ADMIN, ("DELETE", "INSERT", "SELECT", "UPDATE"), "key_audit_retention_policies"),
-    *(Right(role, _READ, view) for role in (Role.ROTATOR, Role.ADMIN, Role.AUDITOR) for view in _VIEWS),
+    Grant(Role.ADMIN, ("DELETE", "INSERT", "SELECT", "UPDATE"), "rotation_policies"),
+    Grant(Role.ADMIN, ("DELETE", "INSERT", "SELECT", "UPDATE"), "hsm_configurations"),
+    Grant(Role.ADMIN, ("EXECUTE",), "kms_uuidv7()"),
+    Grant(Role.ADMIN, ("DELETE", "INSERT", "SELECT", "UPDATE"), "key_audit_retention_policies"),
+    *(Grant(role, _READ, view) for role in (Role.ROTATOR, Role.ADMIN, Role.AUDITOR) for view in _VIEWS),
     *(
-        Right(Role.AUDITOR, _READ, relation)
+        Grant(Role.AUDITOR, _READ, relation)
         for relation in (
             "alembic_version", "key_audit_logs", "key_audit_seals", "key_audit_leaves", "key_audit_subtrees",
             "key_audit_tombstones", "key_audit_retention_policies", "key_audit_trail", "key_audit_unsealed",
             "key_audit_daily_totals", "key_masters", "key_rotation_causes", "key_rotations", "rotation_policies",
         )
     ),
-    Right(Role.AUDITOR, _READ, "key_versions", VERSION_FACTS),
-    Right(Role.AUDITOR, _READ, "hsm_configurations", HSM_FACTS),
-    Right(Role.SEALER, _READ, "key_audit_logs"),
+    Grant(Role.AUDITOR, _READ, "key_versions", VERSION_COLUMNS),
+    Grant(Role.AUDITOR, _READ, "hsm_configurations", HSM_COLUMNS),
+    Grant(Role.SEALER, _READ, "key_audit_logs"),
     *(
-        Right(Role.SEALER, ("INSERT", "SELECT"), table)
+        Grant(Role.SEALER, ("INSERT", "SELECT"), table)
         for table in ("key_audit_seals", "key_audit_leaves", "key_audit_subtrees")
     ),
-    Right(Role.SEALER, _READ, "key_audit_tombstones"),
+    Grant(Role.SEALER, _READ, "key_audit_tombstones"),
     # The guards of the three ask it; what a trigger's WHEN calls, whoever writes has to be allowed to call.
-    Right(Role.SEALER, ("EXECUTE",), "kms_restoring()"),
-    Right(Role.SEALER, ("EXECUTE",), "refresh_key_views()"),
-    Right(Role.SEALER, _READ, "key_view_refreshes"),
-    Right(Role.RETENTION, ("DELETE", "SELECT"), "key_audit_logs"),
-    Right(Role.RETENTION, _ADD, "key_audit_logs", CLIENT_COLUMNS),
-    *(Right(Role.RETENTION, _READ, table) for table in ("key_audit_seals", "key_audit_leaves", "key_audit_subtrees")),
-    Right(Role.RETENTION, ("INSERT", "SELECT"), "key_audit_tombstones"),
-    Right(Role.RETENTION, ("EXECUTE",), "kms_restoring()"),
-    Right(Role.RETENTION, ("EXECUTE",), REMOVAL),
+    Grant(Role.SEALER, ("EXECUTE",), "kms_restoring()"),
+    Grant(Role.SEALER, ("EXECUTE",), "refresh_key_views()"),
+    Grant(Role.SEALER, _READ, "key_view_refreshes"),
+    Grant(Role.RETENTION, ("DELETE", "SELECT"), "key_audit_logs"),
+    Grant(Role.RETENTION, _ADD, "key_audit_logs", CLIENT_COLUMNS),
+    *(Grant(Role.RETENTION, _READ, table) for table in ("key_audit_seals", "key_audit_leaves", "key_audit_subtrees")),
+    Grant(Role.RETENTION, ("INSERT", "SELECT"), "key_audit_tombstones"),
+    Grant(Role.RETENTION, ("EXECUTE",), "kms_restoring()"),
+    Grant(Role.RETENTION, ("EXECUTE",), REMOVAL),
 )  # fmt: skip
 """What each may do on relations and functions. Each has USAGE on the schema and CONNECT on the database besides."""
 

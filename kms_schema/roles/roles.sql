@@ -57,7 +57,7 @@ BEGIN
 END $kms$;
 
 -- What there was before.
-DO $kms$ BEGIN PERFORM set_config('kms.rights_before', ({rights})::text, true); END $kms$;
+DO $kms$ BEGIN PERFORM set_config('kms.rights_before', ({observed})::text, true); END $kms$;
 
 {grants}
 
@@ -160,11 +160,11 @@ END $kms$;
 DO $kms$
 DECLARE
     before CONSTANT jsonb := current_setting('kms.rights_before')::jsonb;
-    after CONSTANT jsonb := ({rights});
+    after CONSTANT jsonb := ({observed});
     granted CONSTANT jsonb := (SELECT coalesce(jsonb_agg(line), '[]') FROM jsonb_array_elements_text(after) AS line WHERE NOT before ? line);
     revoked CONSTANT jsonb := (SELECT coalesce(jsonb_agg(line), '[]') FROM jsonb_array_elements_text(before) AS line WHERE NOT after ? line);
 BEGIN
-    PERFORM set_config('kms.rights_changed', jsonb_build_object('granted', granted, 'revoked', revoked)::text, true);
+    PERFORM set_config('kms.privileges_changed', jsonb_build_object('granted', granted, 'revoked', revoked)::text, true);
     IF before <> after THEN
         INSERT INTO {schema}.key_audit_logs
             (event_type, event_category, event_description, user_id, security_level, additional_metadata)

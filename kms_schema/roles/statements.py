@@ -11,14 +11,14 @@ from kms_schema.lock_keys import LOCK_KEY
 from kms_schema.roles.definition import (
     CALLED_BY_ROLES,
     GRANTEES,
+    GRANTS,
     POLICIES,
     PROTECTED,
     RELATIONS,
     REMOVAL,
-    RIGHTS,
     SEQUENCES,
+    Grant,
     Policy,
-    Right,
     Role,
 )
 from kms_schema.snapshots import chain, load
@@ -50,7 +50,7 @@ def script(schema: str = "public", prefix: str = "", *, owner: bool = False) -> 
     parts = {
         "lock_timeout": LOCK_TIMEOUT,
         "lock_key": str(LOCK_KEY),
-        "rights": _file("seen").rstrip(),
+        "observed": _file("observed_privileges").rstrip(),
         "ownership": _file("ownership") if owner else "",
         "giving_back": _file("giving_back") if owner else "",
     }
@@ -96,24 +96,24 @@ def _grants(schema: str, prefix: str) -> Iterator[str]:
     yield f"REVOKE ALL ON TABLE {relations} FROM {everybody};"
     yield f"REVOKE ALL ON SEQUENCE {', '.join(f'{place}.{name}' for name in SEQUENCES)} FROM {everybody};"
     yield f"REVOKE ALL ON FUNCTION {routines} FROM {everybody};"
-    for right in RIGHTS:
-        if right.on == REMOVAL:
+    for grant in GRANTS:
+        if grant.on == REMOVAL:
             continue  # it belongs to another role, or will
-        if right.on == "alembic_version":
+        if grant.on == "alembic_version":
             # The history may be kept elsewhere.
             yield (
                 f"DO $kms$ BEGIN IF to_regclass({_literal(place + '.alembic_version')}) IS NOT NULL THEN"
-                f" {_grant(right, place, prefix)} END IF; END $kms$;"
+                f" {_grant(grant, place, prefix)} END IF; END $kms$;"
             )
         else:
-            yield _grant(right, place, prefix)
+            yield _grant(grant, place, prefix)
 
 
-def _grant(right: Right, place: str, prefix: str) -> str:
-    kind = "FUNCTION" if right.on in CALLED_BY_ROLES else "TABLE"
-    columns = f" ({', '.join(map(quoted, right.columns))})" if right.columns else ""
-    privileges = ", ".join(privilege + columns for privilege in right.privileges)
-    return f"GRANT {privileges} ON {kind} {place}.{right.on} TO {quoted(prefix + right.role)};"
+def _grant(grant: Grant, place: str, prefix: str) -> str:
+    kind = "FUNCTION" if grant.on in CALLED_BY_ROLES else "TABLE"
+    columns = f" ({', '.join(map(quoted, grant.columns))})" if grant.columns else ""
+    privileges = ", ".join(privilege + columns for privilege in grant.privileges)
+    return f"GRANT {privileges} ON {kind} {place}.{grant.on} TO {quoted(prefix + grant.role)};"
 
 
 def _policy(policy: Policy, prefix: str) -> str:

@@ -19,12 +19,12 @@ from kms_schema.validator.catalog.version_table import DEFAULT
 from kms_schema.validator.checks.hardening import CODE as HARDENING
 from kms_schema.validator.checks.hardening import hardening_findings
 from kms_schema.validator.checks.posture import posture_findings
-from kms_schema.validator.checks.revision_status import Standing
+from kms_schema.validator.checks.revision_status import RevisionStatus
 from kms_schema.validator.diff.compare import Kind
 from kms_schema.validator.diff.findings import Finding, finding_of, manual_remediation
-from kms_schema.validator.diff.stable_read import Compared, settled
+from kms_schema.validator.diff.stable_read import Compared, in_stable_read
 from kms_schema.validator.report import Report, Waived, WaiverError
-from kms_schema.validator.rules import RULES, Asked, Severity
+from kms_schema.validator.rules import RULES, Scope, Severity
 
 if TYPE_CHECKING:
     from kms_schema.validator.checks.row_reader import Progress
@@ -81,17 +81,17 @@ def _report(
         if level == "data":
             findings += on_demand.row_findings(reader, compared.guarded, compared.catalog.objects, progress)
         findings += _posture(reader, compared)
-        findings += tuple(map(_stranger, reader.strangers(compared.names) if strict else ()))
-        unasked = _unasked(compared.catalog, strict=strict, level=level, probe=probe)
-        written_down = _written_down(compared, findings, unasked, reader.database)
-        asked = level == "data" and not compared.empty and "table key_audit_seals" in compared.expected
-        return replace(written_down, evidence_asked=asked), compared
+        findings += tuple(map(_unmanaged, reader.unmanaged_objects(compared.names) if strict else ()))
+        not_checked = _not_checked(compared.catalog, strict=strict, level=level, probe=probe)
+        report = _report_of(compared, findings, not_checked, reader.database)
+        checked = level == "data" and not compared.empty and "table key_audit_seals" in compared.expected
+        return replace(report, evidence_checked=checked), compared
 
-    report, compared = settled(connection, schema, version_table, report_on)
+    report, compared = in_stable_read(connection, schema, version_table, report_on)
     if not probe or compared.empty:
         return report
     probed, more = on_demand.probe(connection, schema, compared.guarded)
-    return replace(report, findings=(*report.findings, *map(_with_mend, more)), probed=probed)
+    return replace(report, findings=(*report.findings, *map(_with_remediation, more)), probed=probed)
 
 
 def _posture(reader: "Reader", compared: Compared) -> tuple[Finding, ...]:
@@ -110,7 +110,7 @@ def _of_catalog(reader: "Reader", compared: Compared) -> tuple[Finding, ...]:
     differences = () if compared.empty else _differences(compared)
     if any(_unstampable(finding, compared.version_table.name) for finding in differences):
         return differences
-    standing = Standing(
+    status = RevisionStatus(
         reader.engine,
         compared.chain,
         compared.closest,
@@ -119,10 +119,10 @@ def _of_catalog(reader: "Reader", compared: Compared) -> tuple[Finding, ...]:
         exact=not differences,
         empty=compared.empty,
     )
-    return (*standing.findings(compared.catalog.revisions), *differences)
+    return (*status.findings(compared.catalog.revisions), *differences)
 
 
-def _written_down(compared: Compared, findings: Sequence[Finding], unasked: frozenset[str], database: str) -> Report:
+def _report_of(compared: Compared, findings: Sequence[Finding], not_checked: frozenset[str], database: str) -> Report:
     catalog = compared.catalog
     return Report(
         catalog.engine,
@@ -130,26 +130,26 @@ def _written_down(compared: Compared, findings: Sequence[Finding], unasked: froz
         catalog.schema,
         None if compared.empty else compared.closest,
         compared.chain[-1],
-        tuple(map(_with_mend, findings)),
+        tuple(map(_with_remediation, findings)),
         checked=() if compared.empty else tuple(compared.expected),
-        unasked=unasked,
+        not_checked=not_checked,
         database=database,
     )
 
 
-def _with_mend(finding: Finding) -> Finding:
-    return finding if finding.mend else replace(finding, mend=manual_remediation(finding.code))
+def _with_remediation(finding: Finding) -> Finding:
+    return finding if finding.remediation else replace(finding, remediation=manual_remediation(finding.code))
 
 
-def _unasked(catalog: Catalog, *, strict: bool, level: Level, probe: bool) -> frozenset[str]:
+def _not_checked(catalog: Catalog, *, strict: bool, level: Level, probe: bool) -> frozenset[str]:
     """Return the codes that cannot be among the findings, since nothing looked for them."""
     looked_for = {
-        Asked.POSTURE: catalog.engine != "sqlite" and bool(catalog.objects),
-        Asked.STRICT: strict,
-        Asked.ROWS: level == "data",
-        Asked.PROBE: probe,
+        Scope.POSTURE: catalog.engine != "sqlite" and bool(catalog.objects),
+        Scope.STRICT: strict,
+        Scope.ROWS: level == "data",
+        Scope.PROBE: probe,
     }
-    return frozenset(rule.code for rule in RULES.values() if not looked_for.get(rule.asked, True))
+    return frozenset(rule.code for rule in RULES.values() if not looked_for.get(rule.scope, True))
 
 
 def _unstampable(finding: Finding, version_table: str) -> bool:
@@ -166,5 +166,5 @@ def _differences(compared: Compared) -> tuple[Finding, ...]:
     return on_demand.difference_findings(compared.catalog, compared.expected, differences) if differences else ()
 
 
-def _stranger(key: str) -> Finding:
+def _unmanaged(key: str) -> Finding:
     return finding_of("KMS902", key, "only the package's objects in this schema", "there")

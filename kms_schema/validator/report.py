@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from kms_schema.validator.diff.findings import SEVERITIES, Finding
-from kms_schema.validator.rules import RULES, Asked, Severity
+from kms_schema.validator.rules import RULES, Scope, Severity
 
 
 class WaiverError(ValueError):
@@ -26,7 +26,7 @@ class Report:
     """What was found. `compared_with` is the revision whose snapshot was used, `version` that of the server
     or library.
 
-    `checked` holds the keys of all objects that were compared, `unasked` the codes that this run did not look
+    `checked` holds the keys of all objects that were compared, `not_checked` the codes that this run did not look
     for; `left_out` is what `only` took out.
     """
 
@@ -39,12 +39,12 @@ class Report:
     waived: tuple[Waived, ...] = ()
     left_out: tuple[Finding, ...] = ()
     checked: tuple[str, ...] = ()
-    unasked: frozenset[str] = frozenset()
+    not_checked: frozenset[str] = frozenset()
     database: str = ""
     checked_at: datetime | None = None
     probed: int | None = None
     """How many attempts of a probe went as promised; None, where there was no probe."""
-    evidence_asked: bool = False
+    evidence_checked: bool = False
     """Whether seals, leaves and entries were held against each other, by their numbers."""
 
     def count(self, severity: Severity) -> int:
@@ -92,7 +92,7 @@ class Report:
         unknown = sum(finding.code == "KMS901" for finding in self.findings)
         more = f"; {unknown} check{'s' if unknown > 1 else ''} could not run" if unknown else ""
         more += f"; {self.probed} attempts of the probe as promised" if self.probed is not None else ""
-        more += "; what sealed entries say is proved by kms-schema audit verify alone" if self.evidence_asked else ""
+        more += "; what sealed entries say is proved by kms-schema audit verify alone" if self.evidence_checked else ""
         more += f"; {len(self.waived)} waived" if self.waived else ""
         more += f"; {len(self.left_out)} left out by --select or --ignore" if self.left_out else ""
         return f"{self.state}: {counts or 'no findings'}{more}"
@@ -102,7 +102,7 @@ class Report:
         """The answer in a few words. Where errors are waived the database is not what the package made, and
         is not said to be.
         """
-        if any(finding.fails() and RULES[finding.code].asked is not Asked.WAIVERS for finding in self.findings):
+        if any(finding.fails() and RULES[finding.code].scope is not Scope.WAIVERS for finding in self.findings):
             return "different"
         if self.fails():
             return "as the package made it, but a waiver has expired"

@@ -19,11 +19,11 @@ from typing import Any
 
 from kms_schema.validator.diff.findings import Finding, finding_of
 from kms_schema.validator.report import Report, Waived, WaiverError
-from kms_schema.validator.rules import RULES, Asked
+from kms_schema.validator.rules import RULES, Scope
 
 __all__ = ["Waiver", "WaiverError", "read_waivers", "waive"]
 
-_COUNTS_AGAIN = "what it waived counts again: mend it, or accept it anew with another day"
+_COUNTS_AGAIN = "the finding counts again: fix it, or write a later day with a reason"
 _WORDS = frozenset({"code", "object", "reason", "expires"})
 _HEADER = re.compile(r"^[ \t]*\[\[[ \t]*[\"']?waiver[\"']?[ \t]*\]\]", re.MULTILINE)
 
@@ -45,8 +45,8 @@ class Waiver:
         """Refuse what would waive nothing, or without a reason or an end."""
         if not isinstance(self.code, str) or self.code not in RULES:
             raise WaiverError(f"there is no code {self.code!r}; write one in full, like KMS132")
-        if RULES[self.code].asked is Asked.WAIVERS:
-            raise WaiverError(f"{self.code} is about waivers themselves: mend or delete the waiver that it names")
+        if RULES[self.code].scope is Scope.WAIVERS:
+            raise WaiverError(f"{self.code} is about waivers themselves: change or delete the waiver that it names")
         if not isinstance(self.reason, str) or not self.reason.strip():
             raise WaiverError("it has no reason: say why the finding is accepted, and by whom")
         if type(self.expires) is not date:
@@ -104,12 +104,12 @@ def _about(waivers: Iterable[Waiver], report: Report, today: date) -> Iterator[F
         about = f"waiver of {waiver.code}{f' {waiver.object}' if waiver.object else ''}"
         written = f"{waiver.reason}{f' ({waiver.place})' if waiver.place else ''}"
         if waiver.expires < today:
-            meaning = _COUNTS_AGAIN if used else "nothing is left that it would waive: delete it"
+            impact = _COUNTS_AGAIN if used else "nothing is left that it would waive: delete it"
             last_day = f"until {waiver.expires}: {written}"
-            yield finding_of("KMS903", about, f"{today} or later", last_day, meaning=meaning)
-        elif not used and waiver.code not in report.unasked:
-            meaning = "it would waive the next finding of this kind, which nobody has looked at: delete it"
-            yield finding_of("KMS904", about, "a finding to waive", f"none: {written}", meaning=meaning)
+            yield finding_of("KMS903", about, f"{today} or later", last_day, impact=impact)
+        elif not used and waiver.code not in report.not_checked:
+            impact = "it would waive the next finding of this kind, which nobody has looked at: delete it"
+            yield finding_of("KMS904", about, "a finding to waive", f"none: {written}", impact=impact)
 
 
 def _waiver(entry: Mapping[str, Any], place: str) -> Waiver:

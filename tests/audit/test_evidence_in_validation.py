@@ -163,7 +163,7 @@ def errors_in(report: Report) -> set[str]:
 def test_nothing_is_asked_of_a_revision_without_seals(database_at: Callable[[str], Database]) -> None:
     with closing(database_at("005").connect()) as connection:
         report = validate(connection, level="data")
-    assert not report.evidence_asked
+    assert not report.evidence_checked
     assert errors_in(report) == {"KMS002"}
 
 
@@ -211,8 +211,8 @@ def test_sums_that_are_not_what_the_trail_says_are_found_and_counted_anew(summed
         execute(summed, statement)
     (finding,) = sums_found(summed).values()
     assert finding.code == code
-    assert finding.mend is not None
-    for mending in finding.mend.removesuffix(";").split("; "):
+    assert finding.remediation is not None
+    for mending in finding.remediation.removesuffix(";").split("; "):
         execute(summed, mending)
     assert sums_found(summed) == {}
     assert_exact(summed)

@@ -62,7 +62,7 @@ def test_the_message_is_the_report_and_no_traceback(project: pytest.Pytester, da
     result = project.runpytest_subprocess("--kms-database-url", database.url)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
-        ["error KMS132 index extra: index unexpected", "  mend:     DROP INDEX *extra;", "different: 1 error*"]
+        ["error KMS132 index extra: index unexpected", "  fix:      DROP INDEX *extra;", "different: 1 error*"]
     )
     assert "kms_schema/" not in result.stdout.str()
 

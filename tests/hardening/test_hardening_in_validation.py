@@ -111,7 +111,7 @@ def test_event_triggers_that_were_changed_are_found_and_mended(own: Hardened, ho
     assert hardening(report) == [POSTURE, ("KMS442", about)]
     assert report.fails()
     assert not is_in_force(report.findings)
-    (mend,) = (each.mend for each in report.findings if each.code == "KMS442")
+    (mend,) = (each.remediation for each in report.findings if each.code == "KMS442")
     execute(own.superuser, mend or "")
     execute(own.superuser, "DROP EVENT TRIGGER IF EXISTS other")
     assert hardening(validate(own.superuser)) == [POSTURE]
@@ -146,7 +146,7 @@ def test_functions_without_event_triggers_are_half_of_it(own: Hardened) -> None:
     assert sorted(hardening(report)[1:]) == missing
     for finding in report.findings:
         if finding.code == "KMS442":
-            execute(own.superuser, finding.mend or "")
+            execute(own.superuser, finding.remediation or "")
     assert hardening(validate(own.superuser)) == [POSTURE]
 
 
@@ -165,7 +165,7 @@ def test_a_setting_that_switches_them_off_is_found(own: Hardened) -> None:
         POSTURE,
     ]
     assert not is_in_force(report.findings)
-    (mend,) = (each.mend for each in report.findings if each.code == "KMS443")
+    (mend,) = (each.remediation for each in report.findings if each.code == "KMS443")
     with closing(own.database.connect()) as session:
         execute(session, "ALTER TABLE key_audit_logs DISABLE TRIGGER prevent_key_audit_log_update")
         execute(session, "ALTER TABLE key_audit_logs ENABLE ALWAYS TRIGGER prevent_key_audit_log_update")
@@ -185,7 +185,7 @@ def test_a_role_that_may_switch_them_off_is_found(own: Hardened) -> None:
         report = validate(own.superuser)
         (finding,) = (each for each in report.findings if each.code == "KMS444")
         assert finding.object == f"role {role}"
-        execute(own.superuser, finding.mend or "")
+        execute(own.superuser, finding.remediation or "")
         assert hardening(validate(own.superuser)) == [POSTURE]
     finally:
         execute(own.superuser, f"DROP OWNED BY {role}; DROP ROLE {role}")

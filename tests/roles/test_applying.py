@@ -121,7 +121,7 @@ def test_a_database_with_the_roles_is_no_difference_and_rights_beside_them_are(g
         execute(granted.superuser, change)
         report = validate(granted.superuser)
         assert found(report) == [finding], change
-        (mend,) = (each.mend for each in report.findings if each.code == finding[0])
+        (mend,) = (each.remediation for each in report.findings if each.code == finding[0])
         execute(granted.superuser, mend or "")
         assert found(validate(granted.superuser)) == [], (change, mend)
 
@@ -138,7 +138,7 @@ def test_a_group_that_is_more_than_that_is_named_and_mended(granted: Granted) ->
         ("KMS439", f"database {database}", "TEMPORARY for PUBLIC"),
     ]
     for each in named:
-        execute(granted.superuser, each.mend or "")
+        execute(granted.superuser, each.remediation or "")
     codes = {each.code for each in validate(granted.superuser).findings}
     assert not codes & {"KMS438", "KMS439"}
 

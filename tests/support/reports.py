@@ -16,7 +16,7 @@ def report_on(database: Database, **options: bool) -> Report:
     with closing(database.connect()) as connection:
         report = validate(connection, **options)
     manual = [finding for finding in report.findings if RULES[finding.code].remediation is Remediation.MANUAL]
-    assert [finding for finding in manual if not (finding.mend or "").startswith(NO_STATEMENT)] == []
+    assert [finding for finding in manual if not (finding.remediation or "").startswith(NO_STATEMENT)] == []
     return report
 
 

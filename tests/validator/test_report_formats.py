@@ -160,7 +160,7 @@ def test_junit_says_which_ways_past_the_guards_were_looked_for_and_not_found() -
     names = {case.get("name") for case in junit(USUAL).iter("testcase")}
     assert "not found: superusers exist" in names
     assert "not found: the owner logs in" not in names
-    unasked = report(unasked=frozenset(code for code in RULES if code.startswith("KMS4")))
+    unasked = report(not_checked=frozenset(code for code in RULES if code.startswith("KMS4")))
     assert "posture" not in [suite.get("name") for suite in junit(unasked)]
 
 
@@ -292,8 +292,8 @@ def test_the_page_says_the_verdict_first_and_everything_a_person_wants() -> None
     text = page.text[page.text.index("✗ Different from what the package made") :]
     parts = [
         "1 error, 1 warning; 1 waived", "kms at db.example:5432", "postgresql 18.1", chain()[-1],
-        "2026-11-25 11:30:00 UTC", "Errors", TRIGGER, "ALWAYS", "DISABLED", DISABLED.mend, "Warnings", "role kms",
-        "Waived", "goes with TICKET-7", "Compared 5", COLUMN,
+        "2026-11-25 11:30:00 UTC", "Errors", TRIGGER, "ALWAYS", "DISABLED", DISABLED.remediation,
+        "Warnings", "role kms", "Waived", "goes with TICKET-7", "Compared 5", COLUMN,
     ]  # fmt: skip
     positions = [text.index(part or "-") for part in parts]
     assert positions == sorted(positions)
@@ -331,8 +331,8 @@ def test_no_name_whatsoever_becomes_a_part_of_the_page(name: str) -> None:
 @pytest.mark.parametrize("hidden", [True, False])
 def test_the_page_says_where_sql_holds_what_does_not_show(hidden: bool) -> None:
     mend = f"DROP INDEX x{HIDDEN if hidden else ''};"
-    assert ("characters that do not show" in render(report(finding("KMS132", "x", mend=mend)), "html")) == hidden
-    assert ("characters that do not show" in render(report(finding("KMS132", "x", mend=mend)), "text")) == hidden
+    assert ("characters that do not show" in render(report(finding("KMS132", "x", remediation=mend)), "html")) == hidden
+    assert ("characters that do not show" in render(report(finding("KMS132", "x", remediation=mend)), "text")) == hidden
 
 
 def test_the_page_shows_long_text_as_a_difference() -> None:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from kms_schema.validator.rules import ENTRIES, OF_ATTRIBUTES, OF_OBJECTS, RULES, Asked, Remediation, Rule
+from kms_schema.validator.rules import ENTRIES, OF_ATTRIBUTES, OF_OBJECTS, RULES, Remediation, Rule, Scope
 from kms_schema.validator.rules.rule import NO_HELP
 from tests.support.engines.programs import REPOSITORY
 
@@ -52,7 +52,7 @@ def faults_of(rule: Rule) -> Iterator[str]:
         yield f"{rule.code} needs a title, a severity, a remediation and an impact, in this order"
     if rule.remediation is Remediation.MANUAL and rule.help == NO_HELP:
         yield f"{rule.code} has no SQL that fixes it: say in its `help` what to do"
-    if rule.asked is Asked.POSTURE and not rule.expected:
+    if rule.scope is Scope.POSTURE and not rule.expected:
         yield f"{rule.code} needs an `expected`, as its query has none"
 
 

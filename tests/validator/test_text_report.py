@@ -25,12 +25,12 @@ def plain(text: str) -> str:
 def test_nothing_is_wider_than_the_terminal_but_sql_to_copy_and_long_names(width: int) -> None:
     made = report(*USUAL.findings, finding("KMS153", "function f()", f"a\n{LONG}", f"a\n{LONG} OR true"))
     for line in lines_of(made, Layout(width=width)):
-        assert len(line) <= width or line.startswith("  mend:") or " " not in line.strip()
+        assert len(line) <= width or line.startswith("  fix:") or " " not in line.strip()
 
 
 def test_sql_to_copy_is_never_broken() -> None:
-    made = report(finding("KMS141", "trigger a.b", mend=f"SELECT RAISE(ABORT, '{LONG[:300]}');"))
-    assert f"  mend:     SELECT RAISE(ABORT, '{LONG[:300]}');" in lines_of(made, WIDE)
+    made = report(finding("KMS141", "trigger a.b", remediation=f"SELECT RAISE(ABORT, '{LONG[:300]}');"))
+    assert f"  fix:      SELECT RAISE(ABORT, '{LONG[:300]}');" in lines_of(made, WIDE)
 
 
 def test_a_long_name_is_not_broken() -> None:

@@ -12,7 +12,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from kms_schema import Waiver, snapshots, validate
-from kms_schema.snapshots import Facts
+from kms_schema.snapshots import Attributes
 from kms_schema.validator import ValidationError
 from kms_schema.validator.catalog import postgresql_reader, sqlite_reader
 from kms_schema.validator.catalog.attributes import kind_and_name
@@ -56,7 +56,7 @@ def test_an_older_revision_is_compared_with_its_own_snapshot(
     report = report_on(database_at(revision))
     assert found(report) == [("KMS002", "revision of the database")]
     assert report.compared_with == revision
-    assert f"behind by {len(CHAIN) - 1 - CHAIN.index(revision)}" in report.findings[0].meaning
+    assert f"behind by {len(CHAIN) - 1 - CHAIN.index(revision)}" in report.findings[0].impact
 
 
 def test_an_empty_database_is_one_finding(empty_database: Database) -> None:
@@ -113,10 +113,10 @@ def test_each_drift_is_one_finding_and_its_sql_mends_it(engines: Engines, engine
             left: object = "not mended"
             if found(report) != [(code, key)]:
                 wrong[f"{drift} is {code} {key}"] = found(report)
-            elif finding.mend and not finding.mend.startswith("--") and not finding.also:
+            elif finding.remediation and not finding.remediation.startswith("--") and not finding.also:
                 mended += 1
-                if left := left_after(connection, finding.mend):
-                    wrong[finding.mend] = left
+                if left := left_after(connection, finding.remediation):
+                    wrong[finding.remediation] = left
             if left or isinstance(connection, sqlite3.Connection):
                 opened.close()
                 connection = None
@@ -153,7 +153,7 @@ def test_definitions_stay_what_they_are_when_read_in_again(database: Database) -
     assert changed == set()
 
 
-def again(key: str, facts: Facts) -> str:
+def again(key: str, facts: Attributes) -> str:
     """Return what drops and makes an object from its definition; of a view, what makes another one from it."""
     kind, name = kind_and_name(key)
     last, definition = name.rpartition(".")[2], facts.get("definition", "")

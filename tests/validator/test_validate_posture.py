@@ -72,7 +72,7 @@ def faults(
             yield f"found {sorted(found.keys() - usual)} instead of {way.code} {about}"
             run(connection, f"ALTER DATABASE {database.name} OWNER TO {names['owner']}")
             return
-        mend = found[way.code, about].mend or ""
+        mend = found[way.code, about].remediation or ""
         # What no statement can decide goes with the role; that what is mended is found no more, the mutations say.
         if not mend.startswith("--"):
             run(connection, mend)

@@ -123,8 +123,8 @@ def test_a_view_that_nobody_refreshes_is_told_with_the_statement_that_does(datab
             "materialized view key_health_monitor",
             "materialized view key_management_dashboard",
         ]
-        assert stale[0].mend is not None
-        execute(connection, stale[0].mend)
+        assert stale[0].remediation is not None
+        execute(connection, stale[0].remediation)
         assert not [each for each in validate(connection, level="data").findings if each.code == "KMS176"]
 
 

@@ -57,19 +57,19 @@ class Recording(psycopg.Cursor[Any]):
     asked: list[tuple[bytes, Any]]
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> "Recording":
-        type(self).asked.append((query if isinstance(query, bytes) else query.encode(), params))
+        type(self).scope.append((query if isinstance(query, bytes) else query.encode(), params))
         return super().execute(query, params, **options)
 
 
 def asked_of_postgresql(connection: psycopg.Connection[Any]) -> list[tuple[bytes, Any]]:
     """Validate; return the statements and their parameters."""
-    Recording.asked = []
+    Recording.scope = []
     connection.cursor_factory = Recording
     try:
         assert not validate(connection).fails()
     finally:
         connection.cursor_factory = psycopg.Cursor
-    return Recording.asked
+    return Recording.scope
 
 
 @pytest.mark.only_on("sqlite")

@@ -63,7 +63,7 @@ def test_an_expired_waiver_waives_nothing_and_is_an_error_itself() -> None:
         ("KMS903", "waiver of KMS145"),
     ]
     assert after.findings[1].severity == "error"
-    assert "counts again" in after.findings[1].meaning
+    assert "counts again" in after.findings[1].impact
 
 
 def test_an_expired_waiver_fails_a_database_that_is_as_it_was_made_and_says_that_it_is() -> None:
@@ -80,7 +80,7 @@ def test_a_waiver_without_a_finding_is_a_warning() -> None:
 
 
 def test_a_waiver_of_what_this_run_did_not_look_for_is_no_finding() -> None:
-    assert waive(report(unasked=frozenset({"KMS145"})), [waiver()], TODAY).findings == ()
+    assert waive(report(not_checked=frozenset({"KMS145"})), [waiver()], TODAY).findings == ()
 
 
 def test_today_is_that_of_utc() -> None:

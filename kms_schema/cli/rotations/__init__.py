@@ -6,11 +6,11 @@ from kms_schema.cli.lazy_group import Lazy, LazyGroup
 
 _COMMANDS = {
     "backfill": Lazy("kms_schema.cli.rotations.scheduling:backfill_command", "Compute missing ceilings of versions"),
-    "claim": Lazy("kms_schema.cli.rotations.working:claim_command", "Claim the next rotation under a lease"),
-    "complete": Lazy("kms_schema.cli.rotations.working:complete_command", "Mark a claimed rotation completed"),
+    "claim": Lazy("kms_schema.cli.rotations.claims:claim_command", "Claim the next rotation under a lease"),
+    "complete": Lazy("kms_schema.cli.rotations.claims:complete_command", "Mark a claimed rotation completed"),
     "due": Lazy("kms_schema.cli.rotations.scheduling:due_command", "List the keys that are due for rotation"),
-    "fail": Lazy("kms_schema.cli.rotations.working:fail_command", "Mark a claimed rotation failed"),
-    "renew": Lazy("kms_schema.cli.rotations.working:renew_command", "Extend the lease of a rotation"),
+    "fail": Lazy("kms_schema.cli.rotations.claims:fail_command", "Mark a claimed rotation failed"),
+    "renew": Lazy("kms_schema.cli.rotations.claims:renew_command", "Extend the lease of a rotation"),
     "schedule": Lazy(
         "kms_schema.cli.rotations.scheduling:schedule_command", "Schedule rotations for keys that are due"
     ),

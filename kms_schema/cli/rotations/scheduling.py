@@ -8,7 +8,7 @@ import click
 
 from kms_schema.cli.options import style_option, where
 from kms_schema.cli.progress import clear, show
-from kms_schema.cli.rotations.opening import opened, tell, timestamp
+from kms_schema.cli.rotations.open_queue import opened, print_result, timestamp
 from kms_schema.printable import in_a_line
 from kms_schema.rotations.queue import DEFAULT_ROUND
 
@@ -66,7 +66,9 @@ def schedule_command(database_url: str | None, schema: str, limit: int, style: s
             scheduled, retried = scheduled + done.scheduled, retried + done.retried
             if done.scheduled < limit and done.retried < limit:
                 break
-    tell({"scheduled": scheduled, "retried": retried}, f"{scheduled} scheduled, {retried} to be tried again", style)
+    print_result(
+        {"scheduled": scheduled, "retried": retried}, f"{scheduled} scheduled, {retried} to be tried again", style
+    )
 
 
 @click.command("backfill", epilog="\b\nExample:\n  kms-schema rotations backfill")
@@ -84,4 +86,4 @@ def backfill_command(database_url: str | None, schema: str, style: str) -> None:
             done += found
             show(f"{done} versions")
     clear()
-    tell({"looked_at": done}, f"{done} versions looked at", style)
+    print_result({"looked_at": done}, f"{done} versions looked at", style)

@@ -1,8 +1,8 @@
-"""The shape of what is read from a catalog and what a snapshot expects: objects, their facts, and what they
+"""The shape of what is read from a catalog and what a snapshot expects: objects, their attributes, and what they
 need.
 
-An object's key is its kind and name, `column key_masters.status`; its facts are a flat dictionary of JSON
-values. A fact that is at its default is left out, so that snapshots stay readable. `needs` names the objects
+An object's key is its kind and name, `column key_masters.status`; its attributes are a flat dictionary of JSON
+values. An attribute that is at its default is left out, so that snapshots stay readable. `needs` names the objects
 without which this one cannot be.
 """
 
@@ -10,11 +10,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kms_schema.snapshots import Facts, Objects
+from kms_schema.snapshots import Attributes, Objects
 
 __all__ = [
-    "RELATION_KINDS", "ROUTINE_KINDS", "STAMPS", "Catalog", "ChangedMeanwhileError", "Facts", "Names", "Objects",
-    "Revisions", "UnreadableError", "ValidationError", "in_order", "kind_and_name", "names_of", "own_name",
+    "RELATION_KINDS",
+    "ROUTINE_KINDS",
+    "STAMPS",
+    "Attributes",
+    "Catalog",
+    "ChangedMeanwhileError",
+    "Names",
+    "Objects",
+    "Revisions",
+    "UnreadableError",
+    "ValidationError",
+    "in_order",
+    "kind_and_name",
+    "names_of",
+    "own_name",
     "without_defaults",
 ]  # fmt: skip
 
@@ -88,7 +101,7 @@ def own_name(key: str) -> str:
     return name.partition(".")[2] if kind in _ON_A_TABLE else name
 
 
-def names_of(*expected: Mapping[str, Facts]) -> Names:
+def names_of(*expected: Mapping[str, Attributes]) -> Names:
     """Return the names of the relations, functions and sequences of one or more snapshots."""
     relations: set[str] = set()
     functions: set[str] = set()
@@ -104,20 +117,20 @@ def names_of(*expected: Mapping[str, Facts]) -> Names:
     return Names(*(tuple(sorted(names)) for names in (relations, functions, sequences)))
 
 
-def without_defaults(facts: Mapping[str, Any]) -> Facts:
-    """Drop facts that are not there: None stands for the default."""
-    return {name: value for name, value in facts.items() if value is not None}
+def without_defaults(attributes: Mapping[str, Any]) -> Attributes:
+    """Drop attributes that are not there: None stands for the default."""
+    return {name: value for name, value in attributes.items() if value is not None}
 
 
-def in_order(objects: Iterable[tuple[str, Facts]]) -> Objects:
-    """Sort objects by key and facts by name, so that the same database always reads the same.
+def in_order(objects: Iterable[tuple[str, Attributes]]) -> Objects:
+    """Sort objects by key and attributes by name, so that the same database always reads the same.
 
     A name can be made such that two objects have the same key: each is there all the same.
     """
     ordered: Objects = {}
-    for name, facts in sorted(objects, key=lambda each: each[0]):
+    for name, attributes in sorted(objects, key=lambda each: each[0]):
         key = name
         while key in ordered:
             key += " again"
-        ordered[key] = dict(sorted(facts.items()))
+        ordered[key] = dict(sorted(attributes.items()))
     return ordered

@@ -1,7 +1,7 @@
 """PostgreSQL's access control lists, as differences from the owner's default.
 
 A list that is NULL and one that spells the default out mean the same, so only what was granted or revoked
-beyond it is a fact. https://www.postgresql.org/docs/current/ddl-priv.html, "ACL Privilege Abbreviations".
+beyond it is an attribute. https://www.postgresql.org/docs/current/ddl-priv.html, "ACL Privilege Abbreviations".
 """
 
 import re

@@ -1,7 +1,7 @@
 """Expressions as PostgreSQL writes them out, in the one form that survives being read in again.
 
 A dump and restore parses what the server rendered and renders it anew, and the first round changes it without
-changing its meaning. Both forms are written as the second here, so that a restored database is no different
+changing its impact. Both forms are written as the second here, so that a restored database is no different
 from a migrated one:
 
 - `x IN ('a', 'b')` on a varchar is `(ARRAY['a'::character varying, …])::text[]` at first, and then
@@ -29,7 +29,7 @@ _CALLS = (
 _PIECE = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\bAND\b|\bOR\b|[()]|[^'"()AO]+|.""", re.DOTALL)
 
 
-def settled(text: str) -> str:
+def normalized(text: str) -> str:
     """Return an expression, or a statement with expressions in it, in the form it has after a dump and
     restore."""
     for call, syntax in _CALLS:

@@ -21,8 +21,8 @@ from kms_schema.hardening.definition import event_triggers, hardening_schema
 from kms_schema.lock_keys import LOCK_KEY
 from kms_schema.validator.catalog.attributes import (
     STAMPS,
+    Attributes,
     ChangedMeanwhileError,
-    Facts,
     Names,
     Objects,
     Revisions,
@@ -33,8 +33,8 @@ from kms_schema.validator.catalog.attributes import (
 )
 from kms_schema.validator.catalog.grants import grants
 from kms_schema.validator.catalog.loaders import register
-from kms_schema.validator.catalog.normalized_expressions import settled
-from kms_schema.validator.checks.posture import Seen
+from kms_schema.validator.catalog.normalized_expressions import normalized
+from kms_schema.validator.checks.posture import Observed
 
 # importlib.resources would take longer to import than all these files to read.
 _FOLDER = Path(__file__).parent / "queries"
@@ -46,7 +46,7 @@ _POSTURE_QUERIES = (
     "posture_settings", "posture_roles", "posture_objects", "posture_hardening", "posture_parameters",
 )  # fmt: skip
 FIRST_WITH_PARAMETER_RIGHTS = 150000
-# Facts that the server renders from a parsed expression, which `settled` brings to one form.
+# Attributes that the server renders from a parsed expression, which `normalized` brings to one form.
 _EXPRESSIONS = frozenset({"definition", "default", "generated", "using", "check", "partition_bound"})
 # The server writes constants in expressions as these settings say, which a role or a database may have
 # changed. pg_temp is named since it comes before pg_catalog where it is not. Rendering waits for whoever holds a table
@@ -135,9 +135,9 @@ class PostgresqlReader:
             "sequences": list(names.sequences) if names else None,
         }
         self._cursor.execute(_object_query(), parameters)
-        found: dict[_Address, tuple[str, Facts]] = {}
-        for kind, name, class_oid, object_oid, part, facts in self._cursor:
-            found[class_oid, object_oid, part] = (f"{kind} {name}", _finish(facts))
+        found: dict[_Address, tuple[str, Attributes]] = {}
+        for kind, name, class_oid, object_oid, part, attributes in self._cursor:
+            found[class_oid, object_oid, part] = (f"{kind} {name}", _finish(attributes))
         self._add_needs(found)
         self._ours = sorted({address[1] for address in found})
         return in_order(found.values())
@@ -165,9 +165,9 @@ class PostgresqlReader:
             if not self._cursor.connection.broken:
                 self._cursor.execute("ROLLBACK TO SAVEPOINT rows")
 
-    def posture(self, owner: str) -> list[Seen]:
-        """Return who could get past the guards of the objects that were read, which belong to `owner`, and the facts
-        of event triggers, for `hardened`.
+    def posture(self, owner: str) -> list[Observed]:
+        """Return what could bypass the protections of the objects that were read, which belong to `owner`, and the
+        catalog attributes of the event triggers, for `hardening_findings`.
         """
         parameters = {
             "owner": owner,
@@ -179,14 +179,14 @@ class PostgresqlReader:
         self._cursor.execute(_posture_query(with_parameters=self._version >= FIRST_WITH_PARAMETER_RIGHTS), parameters)
         return sorted(self._cursor.fetchall(), key=lambda row: row[:3])
 
-    def strangers(self, names: Names) -> list[str]:
+    def unmanaged_objects(self, names: Names) -> list[str]:
         """Return the keys of whatever else is in the schema, extensions left out."""
         if not self._ours:
             self.objects(names)
-        self._cursor.execute(_sql("stranger"), {"schema": self._schema_oid, "ours": self._ours})
+        self._cursor.execute(_sql("unmanaged_object"), {"schema": self._schema_oid, "ours": self._ours})
         return sorted(row[0] for row in self._cursor)
 
-    def _add_needs(self, found: dict[_Address, tuple[str, Facts]]) -> None:
+    def _add_needs(self, found: dict[_Address, tuple[str, Attributes]]) -> None:
         self._cursor.execute(_sql("dependency"), {"objects": sorted({address[1] for address in found})})
         needs: dict[_Address, set[str]] = {
             address: {key for key in (_table_key(found, address),) if key} for address in found
@@ -195,9 +195,9 @@ class PostgresqlReader:
             dependent, needed = found.get(row[:3]), found.get(row[3:]) or found.get((*row[3:5], 0))
             if dependent and needed and dependent is not needed:
                 needs[row[:3]].add(needed[0])
-        for address, (_, facts) in found.items():
+        for address, (_, attributes) in found.items():
             if needs[address]:
-                facts["needs"] = sorted(needs[address])
+                attributes["needs"] = sorted(needs[address])
 
 
 @contextmanager
@@ -250,16 +250,16 @@ def rolled_back(connection: psycopg.Connection[Any], begin: str) -> Iterator[psy
             connection.autocommit = autocommit
 
 
-def _finish(facts: Facts) -> Facts:
-    acl, default = facts.pop("acl", None), facts.pop("acl_default", None)
-    facts["grants"] = grants(acl, default, facts.pop("column_acl", None))
-    for name in _EXPRESSIONS & facts.keys():
-        if isinstance(facts[name], str):
-            facts[name] = settled(facts[name])
-    return without_defaults(facts)
+def _finish(attributes: Attributes) -> Attributes:
+    acl, default = attributes.pop("acl", None), attributes.pop("acl_default", None)
+    attributes["grants"] = grants(acl, default, attributes.pop("column_acl", None))
+    for name in _EXPRESSIONS & attributes.keys():
+        if isinstance(attributes[name], str):
+            attributes[name] = normalized(attributes[name])
+    return without_defaults(attributes)
 
 
-def _table_key(found: dict[_Address, tuple[str, Facts]], address: _Address) -> str | None:
+def _table_key(found: dict[_Address, tuple[str, Attributes]], address: _Address) -> str | None:
     """Return the key of the table that this object is attached to."""
     if address[2]:  # a column, which the catalog numbers under its table
         return found[address[0], address[1], 0][0]

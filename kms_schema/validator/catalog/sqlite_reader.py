@@ -12,7 +12,7 @@ from typing import Any
 
 from kms_schema.validator.catalog.attributes import (
     STAMPS,
-    Facts,
+    Attributes,
     Names,
     Objects,
     Revisions,
@@ -23,7 +23,7 @@ from kms_schema.validator.catalog.attributes import (
     without_defaults,
 )
 from kms_schema.validator.catalog.sqlite_ddl import one_spaced, split_table, words_of
-from kms_schema.validator.checks.posture import Seen
+from kms_schema.validator.checks.posture import Observed
 
 # Tables called sqlite_… are SQLite's own. An index without text belongs to a constraint, and is compared there. What is
 # put together has no declared type, for which an application may have registered a converter.
@@ -45,7 +45,7 @@ class SqliteReader:
         """Read the whole of `sqlite_schema`, which starts the snapshot."""
         self._cursor = cursor
         self._schema: list[tuple[str, str, str, str | None]] = cursor.execute(_SCHEMA).fetchall()
-        self._columns_found: dict[str, dict[str, Facts]] = {}
+        self._columns_found: dict[str, dict[str, Attributes]] = {}
 
     @property
     def database(self) -> str:
@@ -78,7 +78,7 @@ class SqliteReader:
             for kind, name, _, _ in self._schema
             if kind in {"table", "view"} and (names is None or name.lower() in names.relations)
         }
-        found: list[tuple[str, Facts]] = []
+        found: list[tuple[str, Attributes]] = []
         for kind, name, table, sql in self._schema:
             # A trigger is listed under its table as its statement spells it, in whatever case.
             relation = ours.get(table.lower())
@@ -92,7 +92,7 @@ class SqliteReader:
                 found.append(_attached(kind, name, relation, sql))
         return in_order([*self._with_needs(found), *self._temporary(ours)])
 
-    def _temporary(self, ours: Mapping[str, str]) -> Iterator[tuple[str, Facts]]:
+    def _temporary(self, ours: Mapping[str, str]) -> Iterator[tuple[str, Attributes]]:
         """Yield what this connection alone has: TEMP triggers on our tables, and what hides these behind its name."""
         for kind, name, table, sql in self._cursor.execute(_TEMPORARY).fetchall():
             if kind == "trigger" and table.lower() in ours:
@@ -112,12 +112,12 @@ class SqliteReader:
         except sqlite3.Error as error:
             raise UnreadableError(str(error)) from None
 
-    def posture(self, owner: str) -> list[Seen]:
+    def posture(self, owner: str) -> list[Observed]:
         """Return nothing: SQLite has no roles, and whoever can write the file can do anything."""
         del owner
         return []
 
-    def strangers(self, names: Names) -> list[str]:
+    def unmanaged_objects(self, names: Names) -> list[str]:
         """Return the keys of whatever else is in the database."""
         return [
             f"{kind} {name}"
@@ -125,31 +125,31 @@ class SqliteReader:
             if not {name.lower(), table.lower()} & set(names.relations)
         ]
 
-    def _table(self, table: str, sql: str) -> Iterator[tuple[str, Facts]]:
+    def _table(self, table: str, sql: str) -> Iterator[tuple[str, Attributes]]:
         text = split_table(sql)
         columns = self._columns(table)
         yield f"table {table}", without_defaults({"columns": list(columns), "options": text.options or None})
-        for column, facts in columns.items():
+        for column, attributes in columns.items():
             definition = text.columns.get(column)
-            yield f"column {table}.{column}", without_defaults({"table": table, **facts, "definition": definition})
+            yield f"column {table}.{column}", without_defaults({"table": table, **attributes, "definition": definition})
         for name, definition in text.constraints.items():
             yield f"constraint {table}.{name}", {"table": table, "definition": definition}
 
-    def _with_needs(self, found: list[tuple[str, Facts]]) -> Iterator[tuple[str, Facts]]:
+    def _with_needs(self, found: list[tuple[str, Attributes]]) -> Iterator[tuple[str, Attributes]]:
         """Add what each object names: its table, the tables and views that it reads, and columns of all of these."""
-        relations = {kind_and_name(key)[1]: key for key, facts in found if "table" not in facts}
-        for key, facts in found:
-            table = facts.get("table")
+        relations = {kind_and_name(key)[1]: key for key, attributes in found if "table" not in attributes}
+        for key, attributes in found:
+            table = attributes.get("table")
             needs = {relations[table]} if table else set()
-            words = words_of(facts.get("definition") or "")
+            words = words_of(attributes.get("definition") or "")
             if not key.startswith(("table ", "column ")):
                 named = relations.keys() & words
                 needs |= {relations[name] for name in named}
                 for relation in named | ({table} if table else set()):
                     needs |= {f"column {relation}.{name}" for name in self._columns(relation).keys() & words}
-            yield key, {**facts, "needs": sorted(needs - {key})} if needs - {key} else facts
+            yield key, {**attributes, "needs": sorted(needs - {key})} if needs - {key} else attributes
 
-    def _columns(self, table: str) -> dict[str, Facts]:
+    def _columns(self, table: str) -> dict[str, Attributes]:
         """Return the columns of a table of main; a view has none, since its text says them.
 
         A statement of its own: a table or view called pragma_table_xinfo would hide the function, and one query for all
@@ -158,7 +158,7 @@ class SqliteReader:
         if table not in self._columns_found:
             is_table = any(kind == "table" and name == table for kind, name, _, _ in self._schema)
             rows = self._cursor.execute(f"PRAGMA main.table_xinfo({_in_quotes(table)})") if is_table else ()
-            self._columns_found[table] = {name: _column(*facts) for _, name, *facts in rows}
+            self._columns_found[table] = {name: _column(*attributes) for _, name, *attributes in rows}
         return self._columns_found[table]
 
     def _is_virtual(self, table: str) -> bool:
@@ -192,7 +192,7 @@ def _in_quotes(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _column(kind: str, not_null: int, default: str | None, key_position: int, hidden: int) -> Facts:
+def _column(kind: str, not_null: int, default: str | None, key_position: int, hidden: int) -> Attributes:
     return without_defaults(
         {
             "type": kind,
@@ -204,7 +204,7 @@ def _column(kind: str, not_null: int, default: str | None, key_position: int, hi
     )
 
 
-def _attached(kind: str, name: str, relation: str, sql: str) -> tuple[str, Facts]:
+def _attached(kind: str, name: str, relation: str, sql: str) -> tuple[str, Attributes]:
     table = relation.partition(" ")[2]
     key = f"index {name}" if kind == "index" else f"{kind} {table}.{name}"
     return key, {"table": table, "definition": _without_name(sql, name)}

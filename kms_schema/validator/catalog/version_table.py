@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from kms_schema.identifiers import quoted
-from kms_schema.snapshots import Facts, Objects
+from kms_schema.snapshots import Attributes, Objects
 from kms_schema.validator.catalog.attributes import Revisions, ValidationError
 
 DEFAULT = "alembic_version"
@@ -44,12 +44,14 @@ class VersionTable:
         """
         stamped = set(revisions.stamped or ())
         if self.apart or (stamped & ours and stamped - ours):
-            return {key: facts for key, facts in expected.items() if not _is_of_version_table(key, facts)}
+            return {
+                key: attributes for key, attributes in expected.items() if not _is_of_version_table(key, attributes)
+            }
         if self.name == DEFAULT:
             return expected
         renamed: Objects = json.loads(json.dumps(expected).replace(DEFAULT, self.name))
         return renamed
 
 
-def _is_of_version_table(key: str, facts: Facts) -> bool:
-    return key == f"table {DEFAULT}" or facts.get("table") == DEFAULT
+def _is_of_version_table(key: str, attributes: Attributes) -> bool:
+    return key == f"table {DEFAULT}" or attributes.get("table") == DEFAULT

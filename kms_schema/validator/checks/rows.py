@@ -15,7 +15,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from kms_schema.identifiers import quoted
-from kms_schema.validator.catalog.attributes import Facts, Objects, UnreadableError, kind_and_name
+from kms_schema.validator.catalog.attributes import Attributes, Objects, UnreadableError, kind_and_name
 from kms_schema.validator.checks.envelopes import CONFIGURATIONS, VERSIONS, envelope_queries
 from kms_schema.validator.checks.evidence import changed_seals, evidence_queries
 from kms_schema.validator.checks.row_reader import Progress, RowReader
@@ -59,7 +59,7 @@ class Question:
     """What is found where there are such rows."""
     reads: tuple[str, ...] = ()
     """Keys of what it reads besides, where the object does not say so itself."""
-    mend: str | None = None
+    remediation: str | None = None
     """SQL that puts it right, where there is such."""
 
 
@@ -70,7 +70,7 @@ def row_findings(
 
     `expected` is filled in; what is missing from `actual` is not asked for, since it is a finding already.
     """
-    if retyped := [key for key, facts in sorted(actual.items()) if "casts" in facts]:
+    if retyped := [key for key, attributes in sorted(actual.items()) if "casts" in attributes]:
         # They would run what somebody wrote, with the rights of whoever validates.
         return (_unknown(f"the type of {retyped[0]} has casts of its own", retyped),)
     asked = [each for each in questions(reader, expected) if _is_there(each, expected, actual)]
@@ -116,14 +116,14 @@ def questions(reader: RowReader, expected: Objects) -> Iterator[Question]:
     """Yield every question that the expected objects give rise to."""
     schema = "main" if reader.engine == "sqlite" else quoted(reader.schema)
     keys = {
-        str(facts["table"]): _list(match["columns"])
-        for facts in expected.values()
-        if (match := _KEY.match(str(facts.get("definition", ""))))
+        str(attributes["table"]): _list(match["columns"])
+        for attributes in expected.values()
+        if (match := _KEY.match(str(attributes.get("definition", ""))))
     }
     rules = _rules(reader.engine)
-    for key, facts in expected.items():
-        if facts.get("table") in keys and _rule(key) not in rules:
-            yield from _of_definition(key, facts, schema, keys[facts["table"]])
+    for key, attributes in expected.items():
+        if attributes.get("table") in keys and _rule(key) not in rules:
+            yield from _of_definition(key, attributes, schema, keys[attributes["table"]])
     for rule, query in rules.items():
         if (holder := _holder(rule, expected)) is not None:
             row = "coalesce(row_name, '?') || ' (' || row_id || ')'"
@@ -142,7 +142,7 @@ def questions(reader: RowReader, expected: Objects) -> Iterator[Question]:
         for sums in sums_asked(reader.engine, reader.schema):
             yield Question(
                 f"table {sums.table}", _first("name", "problem", sums.query), f"{schema}.{sums.table}", sums.wanted,
-                code=sums.code, reads=READS, mend=sums.mend,
+                code=sums.code, reads=READS, remediation=sums.remediation,
             )  # fmt: skip
 
 
@@ -156,15 +156,15 @@ def _holder(rule: str, expected: Objects) -> str | None:
     named = [key for key in expected if key.startswith(("constraint ", "trigger ")) and _rule(key) == rule]
     refusing = [
         key
-        for key, facts in expected.items()
-        if key.startswith("trigger ") and f"'{rule}: " in str(facts.get("definition", ""))
+        for key, attributes in expected.items()
+        if key.startswith("trigger ") and f"'{rule}: " in str(attributes.get("definition", ""))
     ]
     return next(iter((*named, *refusing)), None)
 
 
-def _of_definition(key: str, facts: Facts, schema: str, primary_key: Sequence[str]) -> Iterator[Question]:
+def _of_definition(key: str, attributes: Attributes, schema: str, primary_key: Sequence[str]) -> Iterator[Question]:
     kind, rule = kind_and_name(key)[0], _rule(key)
-    table, definition = f"{schema}.{facts['table']}", str(facts.get("definition", ""))
+    table, definition = f"{schema}.{attributes['table']}", str(attributes.get("definition", ""))
     if kind == "constraint" and (match := _CHECK.fullmatch(definition)):
         condition = f"NOT ({match['expression']})"
         broken = f"SELECT {_row(primary_key)} AS name FROM {table} AS t WHERE {condition}"
@@ -230,9 +230,9 @@ def _is_there(question: Question, expected: Objects, actual: Objects) -> bool:
     """Whether all is there that a question reads; the object that should keep the rule need not be."""
     if question.object.startswith("table "):
         return {question.object, *question.reads} <= actual.keys()
-    facts = expected[question.object]
-    read = (needed for needed in facts.get("needs", ()) if needed.startswith(("table ", "column ")))
-    return {f"table {facts['table']}", *read} <= actual.keys()
+    attributes = expected[question.object]
+    read = (needed for needed in attributes.get("needs", ()) if needed.startswith(("table ", "column ")))
+    return {f"table {attributes['table']}", *read} <= actual.keys()
 
 
 def _broken(question: Question, rows: Sequence[tuple[Any, ...]]) -> Finding:
@@ -241,7 +241,7 @@ def _broken(question: Question, rows: Sequence[tuple[Any, ...]]) -> Finding:
     if total > len(rows):
         lines.append(f"and {total - len(rows)} more")
     expected = f"no row that breaks {question.rule}" if question.code == "KMS501" else question.rule
-    return finding_of(question.code, question.object, expected, "\n".join(lines), mend=question.mend)
+    return finding_of(question.code, question.object, expected, "\n".join(lines), remediation=question.remediation)
 
 
 def _stale(reader: RowReader, actual: Objects) -> Iterator[Finding]:
@@ -261,7 +261,7 @@ def _stale(reader: RowReader, actual: Objects) -> Iterator[Finding]:
             f"materialized view {view}",
             f"refreshed within {STALE_AFTER_HOURS} hour",
             f"refreshed at {refreshed_at}",
-            mend=f"SELECT {quoted(reader.schema)}.refresh_key_views();",
+            remediation=f"SELECT {quoted(reader.schema)}.refresh_key_views();",
         )
 
 
@@ -271,6 +271,6 @@ def _unknown(reason: str, objects: Sequence[str]) -> Finding:
         objects[0],
         "rows that keep the rule",
         f"unknown: {reason}",
-        meaning="rows that break this rule may be there: it could not be asked",
+        impact="rows that break this rule may be there: it could not be asked",
         also=tuple(objects[1:]),
     )

@@ -23,7 +23,7 @@ class Sums(NamedTuple):
     wanted: str
     query: str
     """Has a row for each wrong one: name, problem."""
-    mend: str
+    remediation: str
     """Counts anew. Run in one transaction; where a seal comes between, it is refused, and can be run again."""
 
 
@@ -42,7 +42,7 @@ _WRONG_TOTALS = """SELECT 'the total of ' || CAST(day AS text) || ', ' || event_
         'is ' || kept || ', and the sealed entries are ' || counted AS problem
     FROM ({counted}) AS sums WHERE kept <> counted"""
 
-_MEND_TOTALS = """DELETE FROM {totals};
+_FIX_TOTALS = """DELETE FROM {totals};
     INSERT INTO {totals} (day, event_category, security_level, risk_score, event_count)
     SELECT day, event_category, security_level, risk_score, counted FROM ({counted}) AS sums WHERE counted > 0;"""
 
@@ -60,7 +60,7 @@ _WRONG_CAUSES = f"""SELECT 'the cause of rotation with sequence ' || sequence AS
         UNION ALL SELECT sequence, 'is missing, and the entry is sealed'
             FROM (SELECT * FROM ({_OF_SEALED}) AS sealed EXCEPT {_KEPT}) AS less) AS wrong"""
 
-_MEND_CAUSES = f"DELETE FROM {{causes}}; INSERT INTO {{causes}} (key_id, sequence, reason, occurred_at) {_OF_SEALED};"
+_FIX_CAUSES = f"DELETE FROM {{causes}}; INSERT INTO {{causes}} (key_id, sequence, reason, occurred_at) {_OF_SEALED};"
 
 
 def sums_asked(engine: str, schema: str) -> Iterator[Sums]:
@@ -74,9 +74,9 @@ def sums_asked(engine: str, schema: str) -> Iterator[Sums]:
         "unsealed": f"{place}.{UNSEALED}",
     }
     counted = _COUNTED.format(day=_DAY[engine], kind=_KIND, **names)
-    for code, table, wanted, query, mend in (
-        ("KMS516", TOTALS, "the counts of the sealed entries", _WRONG_TOTALS, _MEND_TOTALS),
-        ("KMS517", CAUSES, "the sealed entries that make a key due", _WRONG_CAUSES, _MEND_CAUSES),
+    for code, table, wanted, query, remediation in (
+        ("KMS516", TOTALS, "the counts of the sealed entries", _WRONG_TOTALS, _FIX_TOTALS),
+        ("KMS517", CAUSES, "the sealed entries that make a key due", _WRONG_CAUSES, _FIX_CAUSES),
     ):
-        filled = (" ".join(text.format(counted=counted, **names).split()) for text in (query, mend))
+        filled = (" ".join(text.format(counted=counted, **names).split()) for text in (query, remediation))
         yield Sums(code, table, wanted, *filled)

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from kms_schema.identifiers import quoted
-from kms_schema.validator.catalog.attributes import RELATION_KINDS, ROUTINE_KINDS, Facts, Objects, kind_and_name
+from kms_schema.validator.catalog.attributes import RELATION_KINDS, ROUTINE_KINDS, Attributes, Objects, kind_and_name
 
 
 class Kind(StrEnum):
@@ -26,24 +26,24 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Difference:
-    """One cause. `facts` holds, by name, what was expected and what is; `also` the keys of what changed
+    """One cause. `attributes` holds, by name, what was expected and what is; `also` the keys of what changed
     because of it.
     """
 
     key: str
     kind: Kind
-    facts: Mapping[str, tuple[Any, Any]]
+    attributes: Mapping[str, tuple[Any, Any]]
     also: tuple[str, ...] = ()
 
 
-# Facts in which the server writes out the names and types of what the object needs, so that they change with
+# Attributes in which the server writes out the names and types of what the object needs, so that they change with
 # it.
 _RENDERED = frozenset({
     "definition", "default", "generated", "using", "check", "columns", "owned_by", "function", "deferrable",
 })  # fmt: skip
-# Facts of a needed object that show in the rendered facts of those which need it.
+# Attributes of a needed object that show in the rendered attributes of those which need it.
 _SHOWING = frozenset({"type", "collation", "definition", "columns", "arguments", "returns", "generated"})
-# Facts that an object takes over from what it belongs to.
+# Attributes that an object takes over from what it belongs to.
 _HANDED_DOWN = frozenset({"owner", "persistence"})
 # Of two missing objects that need each other (a column and the sequence it owns) the first kind here is the
 # cause.
@@ -84,14 +84,14 @@ def fill_in(objects: Objects, schema: str, owner: str, identifier: str | None = 
             return symbol.sub(lambda match: names[match[0]], value) if "{" in value else value
         return [filled(item) for item in value] if isinstance(value, list) else value
 
-    return {key: {name: filled(value) for name, value in facts.items()} for key, facts in objects.items()}
+    return {key: {name: filled(value) for name, value in attributes.items()} for key, attributes in objects.items()}
 
 
 def usual_owner(objects: Objects) -> str:
     """Return the role that owns most of these objects: one table that changed hands is then the finding, not
     all others.
     """
-    owners = sorted(facts["owner"] for facts in objects.values() if "owner" in facts)
+    owners = sorted(attributes["owner"] for attributes in objects.values() if "owner" in attributes)
     return max(owners, key=owners.count) if owners else ""
 
 
@@ -102,13 +102,13 @@ def _differences(expected: Objects, actual: Objects) -> dict[str, Difference]:
             found[key] = Difference(key, Kind.MISSING, {})
         elif key not in expected:
             found[key] = Difference(key, Kind.UNEXPECTED, {})
-        elif changed := changed_facts(expected[key], actual[key]):
+        elif changed := changed_attributes(expected[key], actual[key]):
             found[key] = Difference(key, Kind.CHANGED, changed)
     return _with_renames(found, expected, actual)
 
 
-def changed_facts(expected: Facts, actual: Facts) -> dict[str, tuple[Any, Any]]:
-    """Return the facts that differ, each with what was expected and what is; None is a fact at its
+def changed_attributes(expected: Attributes, actual: Attributes) -> dict[str, tuple[Any, Any]]:
+    """Return the attributes that differ, each with what was expected and what is; None is an attribute at its
     default.
     """
     changed: dict[str, tuple[Any, Any]] = {}
@@ -134,7 +134,7 @@ def _with_renames(found: dict[str, Difference], expected: Objects, actual: Objec
             other
             for other in unexpected
             if kind_and_name(other)[0] == kind
-            and not changed_facts(expected[key], actual[other]).keys() - {"not_null_constraint"}
+            and not changed_attributes(expected[key], actual[other]).keys() - {"not_null_constraint"}
         ]
         if len(twins) == 1:
             unexpected.remove(twins[0])
@@ -155,10 +155,10 @@ def _cause(
             return key
     if kind_and_name(difference.key)[0] == "incoming reference":
         return _foreign_key_of_a_renamed_table(difference, differences)
-    if difference.kind is Kind.CHANGED and difference.facts.keys() <= _HANDED_DOWN:
+    if difference.kind is Kind.CHANGED and difference.attributes.keys() <= _HANDED_DOWN:
         for key in _all_needs(difference.key, needs, differences):
             other = differences[key]
-            if all(other.facts.get(name) == change for name, change in difference.facts.items()):
+            if all(other.attributes.get(name) == change for name, change in difference.attributes.items()):
                 return key
     return None
 
@@ -182,10 +182,10 @@ def _follows(difference: Difference, cause: Difference) -> bool:
             return cause.kind is Kind.MISSING
         case Kind.UNEXPECTED:
             # The sequence of an identity column is there because of it.
-            return cause.kind in {Kind.UNEXPECTED, Kind.RENAMED} or "identity" in cause.facts
+            return cause.kind in {Kind.UNEXPECTED, Kind.RENAMED} or "identity" in cause.attributes
         case Kind.CHANGED:
-            shows = cause.kind in {Kind.MISSING, Kind.RENAMED} or bool(cause.facts.keys() & _SHOWING)
-            return shows and difference.facts.keys() <= _RENDERED
+            shows = cause.kind in {Kind.MISSING, Kind.RENAMED} or bool(cause.attributes.keys() & _SHOWING)
+            return shows and difference.attributes.keys() <= _RENDERED
         case Kind.RENAMED:
             # An index goes by the name of its constraint.
             return cause.kind is Kind.RENAMED and _new_name(cause) == _new_name(difference)
@@ -193,7 +193,7 @@ def _follows(difference: Difference, cause: Difference) -> bool:
 
 
 def _new_name(difference: Difference) -> str:
-    _, actual = difference.facts["name"]
+    _, actual = difference.attributes["name"]
     return str(actual).rpartition(".")[2]
 
 

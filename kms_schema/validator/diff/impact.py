@@ -12,35 +12,35 @@ AUDIT_TABLE = "key_audit_logs"
 _REWRITING = frozenset({"UPDATE", "DELETE", "TRUNCATE", "TRIGGER"})
 
 
-def meaning_of(difference: Difference, code: str, facts: Mapping[str, tuple[Any, Any]], table: str | None) -> str:
-    """Return what `facts` (the share of the difference that `code` names) mean; `table` is what the object
+def impact_of(difference: Difference, code: str, attributes: Mapping[str, tuple[Any, Any]], table: str | None) -> str:
+    """Return what `attributes` (the share of the difference that `code` names) mean; `table` is what the object
     hangs on.
     """
     kind, name = kind_and_name(difference.key)
     guarded = " of audit rows" if AUDIT_TABLE in {table, name} else ""
     special = _SPECIAL.get(code)
     if special is not None:
-        return special(kind, name, facts)
+        return special(kind, name, attributes)
     text = RULES[code].impact
     if RULES[code].attributes:
         return text
     if difference.kind is Kind.CHANGED:
-        text = _changed(facts) or text
+        text = _changed(attributes) or text
     return f"{text} (the guard{guarded})" if guarded and kind in {"trigger", "rule"} else text
 
 
-def _changed(facts: Mapping[str, tuple[Any, Any]]) -> str | None:
-    if "settings" in facts:
+def _changed(attributes: Mapping[str, tuple[Any, Any]]) -> str | None:
+    if "settings" in attributes:
         return "names in it can be looked up elsewhere: whoever may create objects there can have it call theirs"
-    if "security_definer" in facts:
-        run_as = "its owner's" if facts["security_definer"][1] else "the caller's"
+    if "security_definer" in attributes:
+        run_as = "its owner's" if attributes["security_definer"][1] else "the caller's"
         return f"it now runs with {run_as} rights"
     return None
 
 
-def _of_grants(_kind: str, name: str, facts: Mapping[str, tuple[Any, Any]]) -> str:
+def _of_grants(_kind: str, name: str, attributes: Mapping[str, tuple[Any, Any]]) -> str:
     """Say who can do what now that could not, worst first."""
-    expected, actual = (frozenset(lines or ()) for lines in facts["grants"])
+    expected, actual = (frozenset(lines or ()) for lines in attributes["grants"])
     sentences: list[str] = []
     for line in sorted(actual - expected) + sorted(expected - actual):
         gained = (line[0] == "+") == (line in actual)
@@ -54,8 +54,8 @@ def _of_grants(_kind: str, name: str, facts: Mapping[str, tuple[Any, Any]]) -> s
     return "; ".join(sentences)
 
 
-def _of_trigger_state(_kind: str, _name: str, facts: Mapping[str, tuple[Any, Any]]) -> str:
-    expected, actual = facts["enabled"]
+def _of_trigger_state(_kind: str, _name: str, attributes: Mapping[str, tuple[Any, Any]]) -> str:
+    expected, actual = attributes["enabled"]
     if actual == "DISABLED":
         return "the trigger does not run: nothing enforces this rule"
     if expected == "ALWAYS":
@@ -63,18 +63,18 @@ def _of_trigger_state(_kind: str, _name: str, facts: Mapping[str, tuple[Any, Any
     return f"the trigger fires in other sessions than promised ({actual})"
 
 
-def _of_owner(_kind: str, name: str, facts: Mapping[str, tuple[Any, Any]]) -> str:
-    return f"role {facts['owner'][1]} can now alter or drop {name} and switch off what guards it"
+def _of_owner(_kind: str, name: str, attributes: Mapping[str, tuple[Any, Any]]) -> str:
+    return f"role {attributes['owner'][1]} can now alter or drop {name} and switch off what guards it"
 
 
-def _of_row_security(_kind: str, _name: str, facts: Mapping[str, tuple[Any, Any]]) -> str:
-    if facts.get("row_security", (None, None))[1] is False:
+def _of_row_security(_kind: str, _name: str, attributes: Mapping[str, tuple[Any, Any]]) -> str:
+    if attributes.get("row_security", (None, None))[1] is False:
         return "policies no longer apply: every role with SELECT sees every row"
     return "policies now decide which rows roles see: rows can be hidden from the application, or from a dump"
 
 
-def _of_persistence(_kind: str, _name: str, facts: Mapping[str, tuple[Any, Any]]) -> str:
-    if facts["persistence"][1] == "unlogged":
+def _of_persistence(_kind: str, _name: str, attributes: Mapping[str, tuple[Any, Any]]) -> str:
+    if attributes["persistence"][1] == "unlogged":
         return "a crash of the server empties it, and no standby or backup by log shipping has its rows"
     return "it is kept in another way than the package made it"
 

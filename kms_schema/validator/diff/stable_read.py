@@ -70,7 +70,7 @@ class Compared:
     def guarded(self) -> Objects:
         """What is expected, without what is about Alembic's table."""
         name = self.version_table.name
-        return {key: facts for key, facts in self.expected.items() if facts.get("table") != name}
+        return {key: attributes for key, attributes in self.expected.items() if attributes.get("table") != name}
 
 
 def _compared(reader: "Reader", schema: str, version_table: str) -> Compared:
@@ -122,7 +122,7 @@ def _has_the_same(expected: Objects, objects: Objects) -> bool:
     return all(key in objects and key.startswith("policy ") for key in odd)
 
 
-def settled(
+def in_stable_read(
     connection: DatabaseConnection,
     schema: str,
     version_table: str,

@@ -11,7 +11,7 @@ _WORDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "
 def write(report: Report, _layout: Layout) -> str:
     """Return an annotation for each finding, a notice for each that is waived, and the verdict."""
     lines = [
-        _command(_WORDS[finding.severity], f"{finding.code} {finding.object}", f"{finding.title}: {finding.meaning}")
+        _command(_WORDS[finding.severity], f"{finding.code} {finding.object}", f"{finding.title}: {finding.impact}")
         for finding in report.worst_first
     ]
     lines += [

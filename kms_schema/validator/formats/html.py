@@ -55,12 +55,12 @@ def _header(report: Report) -> Iterator[str]:
     yield f"<h1>{'✓' if good else '✗'} {answer[0].upper() + answer[1:]}</h1>"
     yield f'<p class="verdict">{_line(report.verdict.partition(": ")[2].capitalize())}</p>'
     yield "<dl>"
-    for name, value in _facts(report):
+    for name, value in _summary(report):
         yield f"<div><dt>{name}</dt><dd><bdi>{_line(value)}</bdi></dd></div>"
     yield "</dl>\n</header>"
 
 
-def _facts(report: Report) -> Iterator[tuple[str, str]]:
+def _summary(report: Report) -> Iterator[tuple[str, str]]:
     if report.database:
         yield "Database", report.database
     yield "Engine", f"{report.engine} {report.version}"
@@ -85,7 +85,7 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield "<article>"
     sign = f'<span class="sign" title="{finding.severity}">{_SIGNS[finding.severity]}</span>'
     yield f"<h3>{sign} <bdi>{_line(finding.object)}</bdi>: {_line(finding.title)} <code>{finding.code}</code></h3>"
-    yield f"<p>{_line(finding.meaning[:1].upper() + finding.meaning[1:])}.</p>"
+    yield f"<p>{_line(finding.impact[:1].upper() + finding.impact[1:])}.</p>"
     if "\n" in finding.expected and "\n" in finding.actual:
         yield from _difference(finding)
     else:
@@ -97,12 +97,12 @@ def _finding(finding: Finding) -> Iterator[str]:
     if finding.also:
         yield f'<details class="also"><summary>{len(finding.also)} more went or changed with it</summary>'
         yield f"{_list(finding.also)}</details>"
-    if finding.mend and finding.mend.startswith(NO_STATEMENT):
-        yield f"<h4>By hand</h4><p>{_line(finding.mend.removeprefix(NO_STATEMENT))}</p>"
-    elif finding.mend:
-        yield "<h4>SQL that mends it <small>(a click marks it all)</small></h4>"
-        yield f'<pre class="mend"><code>{_lines(finding.mend)}</code></pre>'
-        if in_lines(finding.mend) != finding.mend:
+    if finding.remediation and finding.remediation.startswith(NO_STATEMENT):
+        yield f"<h4>By hand</h4><p>{_line(finding.remediation.removeprefix(NO_STATEMENT))}</p>"
+    elif finding.remediation:
+        yield "<h4>SQL that fixes it <small>(a click marks it all)</small></h4>"
+        yield f'<pre class="fix"><code>{_lines(finding.remediation)}</code></pre>'
+        if in_lines(finding.remediation) != finding.remediation:
             yield "<p>It holds characters that do not show, written here as <code>\\u…</code>;"
             yield " <code>--format json</code> has it as it is.</p>"
     yield "</article>"

@@ -78,10 +78,10 @@ def _result(finding: Finding, report: Report) -> dict[str, Any]:
         "ruleId": finding.code,
         "ruleIndex": _POSITIONS[finding.code],
         "level": _LEVELS[finding.severity],
-        "message": {"text": _message(f"{finding.object}: {finding.title}: {finding.meaning}\n{both}")},
+        "message": {"text": _message(f"{finding.object}: {finding.title}: {finding.impact}\n{both}")},
         "locations": [{"logicalLocations": [_location(finding.object, report.schema)]}],
         "partialFingerprints": {"codeAndObject/v1": _fingerprint(finding)},
-        "properties": about | {"mend": finding.mend, "also": list(finding.also)},
+        "properties": about | {"remediation": finding.remediation, "also": list(finding.also)},
     }
 
 

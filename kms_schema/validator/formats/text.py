@@ -35,7 +35,7 @@ def paragraph(finding: Finding, layout: Layout) -> Iterator[str]:
     rest = first.removeprefix(finding.severity)
     yield _painted(finding.severity, _COLOURS[finding.severity], layout) + _painted(rest, "1", layout)
     yield from (_painted(line, "1", layout) for line in more)
-    yield from _wrapped(in_a_line(finding.meaning), layout, "  ")
+    yield from _wrapped(in_a_line(finding.impact), layout, "  ")
     if "\n" in finding.expected and "\n" in finding.actual:
         yield "  expected (-) and actual (+):"
         for line in changed_lines(finding):
@@ -48,12 +48,12 @@ def paragraph(finding: Finding, layout: Layout) -> Iterator[str]:
         more_of_them = f" and {len(finding.also) - _ALSO_SHOWN} more" if len(finding.also) > _ALSO_SHOWN else ""
         shown = ", ".join(map(in_a_line, finding.also[:_ALSO_SHOWN]))
         yield from _labelled("with it:", f"{shown}{more_of_them}", layout)
-    if finding.mend and finding.mend.startswith(NO_STATEMENT):
-        yield from _labelled("by hand:", in_lines(finding.mend.removeprefix(NO_STATEMENT)), layout)
-    elif finding.mend:
+    if finding.remediation and finding.remediation.startswith(NO_STATEMENT):
+        yield from _labelled("by hand:", in_lines(finding.remediation.removeprefix(NO_STATEMENT)), layout)
+    elif finding.remediation:
         # Never wrapped: a line break in a literal would be another literal, where somebody copies it.
-        yield f"  mend:     {_abridged(finding.mend)}"
-        if in_lines(finding.mend) != finding.mend:
+        yield f"  fix:      {_abridged(finding.remediation)}"
+        if in_lines(finding.remediation) != finding.remediation:
             yield from _wrapped("(with characters that do not show: --format json has it as it is)", layout, " " * 12)
 
 

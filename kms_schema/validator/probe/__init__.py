@@ -11,8 +11,8 @@ from kms_schema.validator.catalog.attributes import Objects
 from kms_schema.validator.diff.findings import Finding
 from kms_schema.validator.probe.attempts import attempts
 from kms_schema.validator.probe.findings import not_probed, probe_findings
+from kms_schema.validator.probe.runner import Kind, Outcome, make
 from kms_schema.validator.probe.session import NotProbedError, Session
-from kms_schema.validator.probe.trial import Kind, Outcome, make
 
 __all__ = ["probe"]
 

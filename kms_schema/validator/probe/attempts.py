@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from kms_schema.validator.catalog.attributes import Objects
 from kms_schema.validator.probe import (
+    audit_log,
+    audit_log_on_sqlite,
     columns,
     keys,
     recorded,
@@ -12,8 +14,6 @@ from kms_schema.validator.probe import (
     seals,
     settings,
     totals,
-    trail,
-    trail_on_sqlite,
     versions,
     wrappers,
 )
@@ -27,8 +27,8 @@ def attempts(engine: Engine, version: int, expected: Objects) -> Iterator[Attemp
     yield from wrappers.attempts(version)
     yield from rotations.attempts()
     yield from settings.attempts()
-    yield from trail.attempts()
-    yield from trail_on_sqlite.attempts()
+    yield from audit_log.attempts()
+    yield from audit_log_on_sqlite.attempts()
     yield from seals.attempts()
     yield from recorded.attempts()
     yield from retention.attempts()

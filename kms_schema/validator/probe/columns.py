@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from kms_schema.validator.catalog.attributes import Facts, Objects
+from kms_schema.validator.catalog.attributes import Attributes, Objects
 from kms_schema.validator.probe.attempt import NOT_NULL_VIOLATION, TOO_LONG, Attempt, Engine, Row, adding
 from kms_schema.validator.probe.rows import (
     FIRST,
@@ -65,18 +65,18 @@ def attempts(engine: Engine, expected: Objects) -> Iterator[Attempt]:
 
 
 def _attempts(engine: Engine, expected: Objects) -> Iterator[Attempt]:
-    for key, facts in expected.items():
+    for key, attributes in expected.items():
         table, _, column = key.removeprefix("column ").partition(".")
         if key.startswith("column ") and table in _TABLES and not _is_set_by_server(table, column):
-            if not facts.get("nullable", True) and not _asked_before(engine, table, column, expected):
+            if not attributes.get("nullable", True) and not _asked_before(engine, table, column, expected):
                 yield _null(engine, table, column, expected)
-            length = _LENGTH.fullmatch(str(facts.get("type")))
+            length = _LENGTH.fullmatch(str(attributes.get("type")))
             if length:
                 yield _too_long(table, column, int(length[1]))
     if engine == "sqlite":
-        for key, facts in expected.items():
+        for key, attributes in expected.items():
             if is_of_type(key) and answered_before(key, expected) is None:
-                yield from _malformed(key, facts)
+                yield from _malformed(key, attributes)
 
 
 def is_of_type(key: str) -> bool:
@@ -115,9 +115,9 @@ def _table_and_column(key: str) -> tuple[str, str]:
 
 def _is_followed(table: str, column: str, expected: Objects) -> str | None:
     """Return the trigger that follows a reference, and refuses what leads nowhere before anything else is asked."""
-    for key, facts in expected.items():
+    for key, attributes in expected.items():
         name = key.removeprefix(f"constraint {table}.")
-        referring = re.match(r"FOREIGN KEY ?\(([^)]*)\)", str(facts.get("definition", "")))
+        referring = re.match(r"FOREIGN KEY ?\(([^)]*)\)", str(attributes.get("definition", "")))
         if key.startswith(f"constraint {table}.fk_") and referring and column in re.findall(r"\w+", referring[1]):
             for trigger, of_trigger in expected.items():
                 says = f"'{name}: " in str(of_trigger.get("definition", ""))
@@ -154,7 +154,7 @@ def _null(engine: Engine, table: str, column: str, expected: Objects) -> Attempt
     given, row = _base(table, column)
     statement = adding(table, {**row, column: None})
     tries, twin = f"{column} is NULL", adding(table, row)
-    guard = next((key for key, facts in expected.items() if _forbids_null(key, facts, table, column)), None)
+    guard = next((key for key, attributes in expected.items() if _forbids_null(key, attributes, table, column)), None)
     if engine == "sqlite" and guard:
         rule = guard.partition(".")[2].removesuffix("_insert")
         return Attempt(rule, table, tries, statement, given, twin, guard=guard)
@@ -166,16 +166,16 @@ def _null(engine: Engine, table: str, column: str, expected: Objects) -> Attempt
     return Attempt(column, table, tries, statement, given, twin, NOT_NULL_VIOLATION, guard=object_key, says=says)
 
 
-def _forbids_null(key: str, facts: Facts, table: str, column: str) -> bool:
+def _forbids_null(key: str, attributes: Attributes, table: str, column: str) -> bool:
     return (
         key.startswith(f"trigger {table}.guard_")
         and key.endswith("_not_null_insert")
-        and re.search(rf"\bNEW\.{column} IS NULL", str(facts["definition"])) is not None
+        and re.search(rf"\bNEW\.{column} IS NULL", str(attributes["definition"])) is not None
     )
 
 
-def _says(key: str, facts: Facts, table: str, rule: str) -> bool:
-    return key.startswith(f"trigger {table}.") and f"'{rule}: " in str(facts["definition"])
+def _says(key: str, attributes: Attributes, table: str, rule: str) -> bool:
+    return key.startswith(f"trigger {table}.") and f"'{rule}: " in str(attributes["definition"])
 
 
 def _too_long(table: str, column: str, length: int) -> Attempt:
@@ -187,12 +187,12 @@ def _too_long(table: str, column: str, length: int) -> Attempt:
     return Attempt("", table, tries, statement, given, adding(table, row), TOO_LONG, object_key, engine="postgresql")
 
 
-def _malformed(key: str, facts: Facts) -> Iterator[Attempt]:
+def _malformed(key: str, attributes: Attributes) -> Iterator[Attempt]:
     table, column = _table_and_column(key)
     if table not in _TABLES:
         return
     rule = f"ck_{table}_{column}_type"
-    definition = str(facts["definition"])
+    definition = str(attributes["definition"])
     usual = next(value for says, value in _OF_TYPE if says.format(column=column) in definition)
     value = _ILL_TYPED.get((table, column), usual)
     given, row = _base(table, column)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from kms_schema.validator.catalog.attributes import kind_and_name
 from kms_schema.validator.diff.findings import Finding, finding_of
-from kms_schema.validator.probe.trial import Kind, Outcome
+from kms_schema.validator.probe.runner import Kind, Outcome
 
 _CODES = {
     Kind.ACCEPTED: "KMS601",
@@ -35,8 +35,8 @@ def probe_findings(outcomes: Iterable[Outcome]) -> tuple[Finding, ...]:
 
 def not_probed(reason: str) -> Finding:
     """Return the finding that nothing could be tried."""
-    meaning = "no forbidden write was tried, so whether they are refused is unknown"
-    return finding_of("KMS901", "probe", "every forbidden write tried", f"unknown: {reason}", meaning=meaning)
+    impact = "no forbidden write was tried, so whether they are refused is unknown"
+    return finding_of("KMS901", "probe", "every forbidden write tried", f"unknown: {reason}", impact=impact)
 
 
 def _cause(outcome: Outcome) -> str:
@@ -51,7 +51,7 @@ def _finding(code: str, group: list[Outcome]) -> Finding:
     first = group[0]
     guards = list(dict.fromkeys(outcome.guard for outcome in group))
     table = kind_and_name(first.guard)[1].partition(".")[0]
-    meaning = {"KMS601": _AT_STAKE.get(table), "KMS901": _UNTRIED}.get(code)
+    impact = {"KMS601": _AT_STAKE.get(table), "KMS901": _UNTRIED}.get(code)
     write: Callable[[Outcome], str] = _of_cause if len(guards) > 1 or code in {"KMS603", "KMS901"} else _told
     lines = list(dict.fromkeys(write(outcome) for outcome in group))
     expected = "\n".join(dict.fromkeys(outcome.promised for outcome in group))
@@ -59,7 +59,7 @@ def _finding(code: str, group: list[Outcome]) -> Finding:
         expected = "accepted"
     if code == "KMS901":
         expected = "each forbidden write refused"
-    return finding_of(code, first.guard, expected, "\n".join(lines), meaning=meaning, also=tuple(guards[1:]))
+    return finding_of(code, first.guard, expected, "\n".join(lines), impact=impact, also=tuple(guards[1:]))
 
 
 def _told(outcome: Outcome) -> str:

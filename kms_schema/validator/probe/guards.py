@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kms_schema.validator.catalog.attributes import Facts, Objects
+from kms_schema.validator.catalog.attributes import Attributes, Objects
 from kms_schema.validator.probe.attempt import Attempt, Engine, Promise
 
 _COLUMNS = re.compile(r"(?:UNIQUE|PRIMARY KEY) ?\((?P<columns>[^)]*)\)")
@@ -45,7 +45,7 @@ def keeper_of(promise: Promise, engine: Engine, expected: Objects) -> str | None
 def _named(attempt: Attempt, engine: Engine, expected: Objects) -> Iterator[str]:
     if engine == "sqlite":
         yield from _triggers_that_say(attempt, expected)
-    tables = [attempt.table, *(str(facts["table"]) for facts in expected.values() if "table" in facts)]
+    tables = [attempt.table, *(str(attributes["table"]) for attributes in expected.values() if "table" in attributes)]
     for kind in ("trigger", "constraint"):
         yield from (key for table in dict.fromkeys(tables) if (key := f"{kind} {table}.{attempt.rule}") in expected)
     yield from (key for key in (f"index {attempt.rule}", attempt.rule) if key in expected)
@@ -57,28 +57,28 @@ def _triggers_that_say(attempt: Attempt, expected: Objects) -> list[str]:
     return [
         key
         for timing in ("BEFORE", "AFTER")
-        for key, facts in expected.items()
+        for key, attributes in expected.items()
         if key.startswith(f"trigger {attempt.table}.")
-        and f"'{attempt.rule}: " in str(facts["definition"])
-        and f" {timing} {verb} " in str(facts["definition"])
+        and f"'{attempt.rule}: " in str(attributes["definition"])
+        and f" {timing} {verb} " in str(attributes["definition"])
     ]
 
 
 def _guard(key: str, attempt: Attempt, engine: Engine, expected: Objects) -> Guard:
-    facts = expected[key]
-    definition = str(facts.get("definition", ""))
-    says = attempt.rule if engine == "postgresql" else attempt.says or _on_sqlite(key, attempt, facts)
+    attributes = expected[key]
+    definition = str(attributes.get("definition", ""))
+    says = attempt.rule if engine == "postgresql" else attempt.says or _on_sqlite(key, attempt, attributes)
     return Guard(key, says, key.startswith("trigger "), definition.startswith("FOREIGN KEY"))
 
 
-def _on_sqlite(key: str, attempt: Attempt, facts: Facts) -> str:
-    definition = str(facts.get("definition", ""))
+def _on_sqlite(key: str, attempt: Attempt, attributes: Attributes) -> str:
+    definition = str(attributes.get("definition", ""))
     if key.startswith("trigger "):
         return f"{attempt.rule}: "
     if definition.startswith("FOREIGN KEY"):
         return "FOREIGN KEY constraint failed"
     columns = _COLUMNS.match(definition) or re.search(r"\((?P<columns>[^)]*)\)", definition)
     if columns and (key.startswith("index ") or _COLUMNS.match(definition)):
-        named = ", ".join(f"{facts['table']}.{column.strip()}" for column in columns["columns"].split(","))
+        named = ", ".join(f"{attributes['table']}.{column.strip()}" for column in columns["columns"].split(","))
         return f"UNIQUE constraint failed: {named}"
     return f"CHECK constraint failed: {attempt.rule}"

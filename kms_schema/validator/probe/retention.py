@@ -19,11 +19,11 @@ from kms_schema.validator.probe.attempt import (
     adding,
     plain,
 )
+from kms_schema.validator.probe.audit_log import RESTORING
 from kms_schema.validator.probe.recorded import recorded
 from kms_schema.validator.probe.rows import FAR_SEQUENCE, HASH
 from kms_schema.validator.probe.seals import A_WHOLE_SEAL, LAST_NUMBER, LAST_SIZE
 from kms_schema.validator.probe.shapes import Case, inserted
-from kms_schema.validator.probe.trail import RESTORING
 from kms_schema.vocabulary import RecordedEvent
 
 TOMBSTONES, POLICIES = "key_audit_tombstones", "key_audit_retention_policies"

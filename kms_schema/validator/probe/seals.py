@@ -17,6 +17,7 @@ from kms_schema.validator.probe.attempt import (
     adding,
     plain,
 )
+from kms_schema.validator.probe.audit_log import RESTORING
 from kms_schema.validator.probe.rows import (
     FAR_SEQUENCE,
     HASH,
@@ -29,8 +30,7 @@ from kms_schema.validator.probe.rows import (
     subtree,
 )
 from kms_schema.validator.probe.shapes import Case, inserted
-from kms_schema.validator.probe.trail import RESTORING
-from kms_schema.validator.probe.ways import Target, every_other_way
+from kms_schema.validator.probe.statement_forms import Target, every_other_form
 
 SEALS, LEAVES, SUBTREES = "key_audit_seals", "key_audit_leaves", "key_audit_subtrees"
 HASHES = {SEALS: "root_hash", LEAVES: "hashes", SUBTREES: "hash"}
@@ -62,7 +62,7 @@ def attempts() -> Iterator[Attempt]:
     ):
         yield from _changed(table, trigger, row, given)
         key = {SEALS: "seal_number", LEAVES: "first_leaf", SUBTREES: "level"}[table]
-        yield from every_other_way(
+        yield from every_other_form(
             Target(table, key, HASHES[table], row, given, f"{trigger}_update", f"{trigger}_delete")
         )
     yield from _restored()

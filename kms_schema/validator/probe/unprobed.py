@@ -119,9 +119,9 @@ def _says_the_same(rule: str, table: str, expected: Objects) -> str:
     """Return the trigger that refuses by the same rule before a constraint is asked."""
     saying = (
         key
-        for key, facts in expected.items()
+        for key, attributes in expected.items()
         if key.startswith(f"trigger {table}.")
-        and f"'{rule}: " in str(facts["definition"])
-        and " BEFORE INSERT " in str(facts["definition"])
+        and f"'{rule}: " in str(attributes["definition"])
+        and " BEFORE INSERT " in str(attributes["definition"])
     )
     return next(saying, "")

@@ -58,16 +58,20 @@ class Target:
 
 
 def altered(target: Target, changes: Changes) -> list[str] | None:
-    """Return the statements that put each changed fact right, or None where one of them takes more than that."""
+    """Return the statements that put each changed attribute right, or None where one of them takes more than that."""
     statements: list[str] = []
     if "partition_bound" in changes:
         parents = changes.get("inherits", (None, None))[1] or ()
         table = target.named.removeprefix("TABLE ")
         statements += [f"ALTER TABLE {parent} DETACH PARTITION {table};" for parent in parents]
-        changes = {fact: change for fact, change in changes.items() if fact not in {"partition_bound", "inherits"}}
+        changes = {
+            attribute: change
+            for attribute, change in changes.items()
+            if attribute not in {"partition_bound", "inherits"}
+        }
     # A column is an identity or has a default, not both.
-    for fact, (should, does) in sorted(changes.items(), key=lambda change: change[0] != "identity"):
-        alter = _ALTERATIONS.get((target.kind, fact)) or _ALTERATIONS.get(("*", fact))
+    for attribute, (should, does) in sorted(changes.items(), key=lambda change: change[0] != "identity"):
+        alter = _ALTERATIONS.get((target.kind, attribute)) or _ALTERATIONS.get(("*", attribute))
         if alter is None:
             return None
         statements += [f"{statement};" for statement in alter(target, should, does)]
@@ -186,14 +190,16 @@ def _whole_sequence(target: Target, _should: object, _does: object) -> list[str]
     return [f"ALTER {target.named} {sequence_words(target.schema, target.expected)}"]
 
 
-def sequence_words(schema: str, facts: Mapping[str, Any]) -> str:
-    """Return all that CREATE and ALTER SEQUENCE say of a sequence."""
-    table, _, column = facts.get("owned_by", "").partition(".")
+def sequence_words(schema: str, attributes: Mapping[str, Any]) -> str:
+    """Return all options of CREATE and ALTER SEQUENCE."""
+    table, _, column = attributes.get("owned_by", "").partition(".")
     owned_by = f"{quoted(schema)}.{quoted(table)}.{quoted(column)}" if table else "NONE"
-    return (
-        f"AS {facts['type']} INCREMENT {facts['increment']} MINVALUE {facts['minimum']} MAXVALUE {facts['maximum']}"
-        f" START {facts['start']} CACHE {facts['cache']} {'' if facts['cycle'] else 'NO '}CYCLE OWNED BY {owned_by}"
-    )
+    return " ".join([
+        f"AS {attributes['type']} INCREMENT {attributes['increment']}",
+        f"MINVALUE {attributes['minimum']} MAXVALUE {attributes['maximum']}",
+        f"START {attributes['start']} CACHE {attributes['cache']}",
+        f"{'' if attributes['cycle'] else 'NO '}CYCLE OWNED BY {owned_by}",
+    ])  # fmt: skip
 
 
 def literal(text: str | None) -> str:
@@ -223,7 +229,7 @@ _ALTERATIONS: Mapping[tuple[str, str], Callable[[Target, Any, Any], list[str]]] 
     ("column", "not_null_constraint"): _not_null_constraint,
     ("index", "clustered"): _clustered,
     **{
-        ("sequence", fact): _whole_sequence
-        for fact in ("type", "start", "increment", "minimum", "maximum", "cache", "cycle", "owned_by")
+        ("sequence", attribute): _whole_sequence
+        for attribute in ("type", "start", "increment", "minimum", "maximum", "cache", "cycle", "owned_by")
     },
 }

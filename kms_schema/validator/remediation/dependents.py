@@ -4,21 +4,21 @@ from collections.abc import Iterable, Iterator
 
 from kms_schema.validator.catalog.attributes import Objects, kind_and_name
 
-_IN_THE_WAY = frozenset({"view", "materialized view", "trigger", "policy"})
+_BLOCKING = frozenset({"view", "materialized view", "trigger", "policy"})
 """Kinds that keep the server from changing what they read; indexes and constraints it makes anew itself."""
 
 
-def in_the_way_of(key: str, objects: Objects) -> list[str]:
+def dependents_of(key: str, objects: Objects) -> list[str]:
     """Return what stands in the way of dropping or retyping `key`, with all that hangs on it, as it can be made."""
     reached = {key}
     grown = True
     while grown:
         more = {
             other
-            for other, facts in objects.items()
+            for other, attributes in objects.items()
             if other not in reached
-            and reached & set(facts.get("needs", ()))
-            and (kind_and_name(other)[0] in _IN_THE_WAY or _attached(facts.get("table"), reached))
+            and reached & set(attributes.get("needs", ()))
+            and (kind_and_name(other)[0] in _BLOCKING or _attached(attributes.get("table"), reached))
         }
         reached |= more
         grown = bool(more)

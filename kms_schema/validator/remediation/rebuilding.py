@@ -21,12 +21,12 @@ def rebuild(table: str, expected: Objects, actual: Objects, renamed: Mapping[str
     into, source = (", ".join(map(_in_quotes, names)) for names in (kept, kept.values()))
     lines = [f'"{column}" {expected[f"column {table}.{column}"]["definition"]}' for column in columns]
     attached: list[str] = []
-    for key, facts in expected.items():
+    for key, attributes in expected.items():
         kind, name = kind_and_name(key)
-        if facts.get("table") == table and kind == "constraint":
-            lines.append(_constraint(name.partition(".")[2], facts["definition"]))
-        elif facts.get("table") == table and kind in {"index", "trigger"}:
-            attached.append(_named(facts["definition"], name.rpartition(".")[2]))
+        if attributes.get("table") == table and kind == "constraint":
+            lines.append(_constraint(name.partition(".")[2], attributes["definition"]))
+        elif attributes.get("table") == table and kind in {"index", "trigger"}:
+            attached.append(_named(attributes["definition"], name.rpartition(".")[2]))
     options = expected[f"table {table}"].get("options", "")
     return " ".join(
         [

@@ -2,13 +2,13 @@
 
 from functools import partial
 
-from kms_schema.validator.rules.rule import Asked, Remediation, Rule, Severity
+from kms_schema.validator.rules.rule import Remediation, Rule, Scope, Severity
 
 ERROR, WARNING, _INFO = Severity
 SQL, MANUAL = Remediation
 rule = partial(
     Rule,
-    asked=Asked.PROBE,
+    scope=Scope.PROBE,
     help="what mends the other findings mends this; if there is none, something outside the schema does it",
 )
 
@@ -55,17 +55,17 @@ CHECK = (
     Rule("KMS902", "not made by the package", WARNING, MANUAL,
         "it is not the package's; whether it belongs here is for its owner to say",
         help="it is for its owner to say what it is for",
-        asked=Asked.STRICT,
+        scope=Scope.STRICT,
     ),
     Rule("KMS903", "waiver expired", ERROR, MANUAL,
         "somebody accepted a finding until a day that has passed: nobody stands for it any more",
         help="write another day with a reason, or delete the waiver",
-        asked=Asked.WAIVERS,
+        scope=Scope.WAIVERS,
     ),
     Rule("KMS904", "waiver without a finding", WARNING, MANUAL,
         "it would waive the next finding of its kind, which nobody has looked at",
         help="delete the waiver",
-        asked=Asked.WAIVERS,
+        scope=Scope.WAIVERS,
     ),
 )
 # fmt: on

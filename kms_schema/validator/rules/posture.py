@@ -2,11 +2,11 @@
 
 from functools import partial
 
-from kms_schema.validator.rules.rule import Asked, Remediation, Rule, Severity
+from kms_schema.validator.rules.rule import Remediation, Rule, Scope, Severity
 
 ERROR, WARNING, INFO = Severity
 SQL, MANUAL = Remediation
-rule = partial(Rule, asked=Asked.POSTURE, expected="no such right")
+rule = partial(Rule, scope=Scope.POSTURE, expected="no such right")
 
 # fmt: off
 POSTURE = (

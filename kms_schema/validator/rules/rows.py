@@ -2,11 +2,11 @@
 
 from functools import partial
 
-from kms_schema.validator.rules.rule import Asked, Remediation, Rule, Severity
+from kms_schema.validator.rules.rule import Remediation, Rule, Scope, Severity
 
 ERROR, WARNING, _INFO = Severity
 SQL, MANUAL = Remediation
-rule = partial(Rule, asked=Asked.ROWS)
+rule = partial(Rule, scope=Scope.ROWS)
 EVIDENCE = (
     "keep a copy as evidence, run kms-schema audit verify with a checkpoint from outside, and see who could do it"
 )

@@ -21,7 +21,7 @@ class Remediation(StrEnum):
     """No finding has SQL; the rule's `help` says what to do."""
 
 
-class Asked(StrEnum):
+class Scope(StrEnum):
     """Where the validator looks for a code, which also decides whether a run does so."""
 
     CATALOG = "catalog"
@@ -56,7 +56,7 @@ class Rule:
     remediation: Remediation
     impact: str = ""
     _: KW_ONLY
-    asked: Asked = Asked.CATALOG
+    scope: Scope = Scope.CATALOG
     help: str = NO_HELP
     expected: str = ""
     attributes: tuple[tuple[str, str], ...] = ()

@@ -23,7 +23,7 @@ from tests.support.engines import DEFAULT_ENGINES, Engines, parse_names
 from tests.validator.mutations import matrix
 from tests.validator.mutations.dialects import every_mutation, kinds_on
 from tests.validator.mutations.kinds import Mutation
-from tests.validator.mutations.trial import Court, Trial
+from tests.validator.mutations.runner import Court, Trial
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from kms_schema import snapshots
 from tests.support.engines.programs import REPOSITORY
-from tests.validator.mutations.trial import Mending, Trial
+from tests.validator.mutations.runner import Mending, Trial
 
 PAGE = REPOSITORY / "docs" / "validator-matrix.md"
 HEAD = """# What the validator finds

@@ -13,7 +13,7 @@ from tests.support.engines.programs import REPOSITORY
 from tests.support.programs import python
 from tests.validator.mutations.dialects import every_mutation, kinds_on, one_of_each_kind
 from tests.validator.mutations.kinds import Mutation, run
-from tests.validator.mutations.trial import Court
+from tests.validator.mutations.runner import Court
 
 pytestmark = pytest.mark.versions("oldest and newest")
 

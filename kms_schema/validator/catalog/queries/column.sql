@@ -1,4 +1,4 @@
--- Columns of tables. On PostgreSQL 18 NOT NULL is a constraint too: what sets it apart from the plain one is a fact of the column.
+-- Columns of tables. On PostgreSQL 18 NOT NULL is a constraint too: what sets it apart from the plain one is an attribute of the column.
 SELECT 'column', c.relname || '.' || a.attname, 'pg_class'::regclass::oid, c.oid, a.attnum::integer,
        jsonb_build_object(
            'table', c.relname,

@@ -1,4 +1,4 @@
--- Constraints of our tables. NOT VALID is taken out of the definition, since validity is a fact of its own. A foreign key is kept
+-- Constraints of our tables. NOT VALID is taken out of the definition, since validity is an attribute of its own. A foreign key is kept
 -- by internal triggers on both tables, which DISABLE TRIGGER ALL switches off while the constraint still looks valid.
 SELECT 'constraint', c.relname || '.' || k.conname, 'pg_constraint'::regclass::oid, k.oid, 0,
        jsonb_build_object(

@@ -12,7 +12,7 @@ WITH RECURSIVE owner AS (
            format('REVOKE %%I FROM %%I', r.rolname, pg_get_userbyid(m.member))
            || CASE WHEN to_jsonb(m) ? 'set_option' THEN format(' GRANTED BY %%I', pg_get_userbyid(m.grantor)) ELSE '' END
            || CASE WHEN EXISTS (SELECT FROM pg_auth_members d WHERE d.roleid = m.roleid AND d.grantor = m.member) THEN ' CASCADE' ELSE '' END
-           || ';' AS mend
+           || ';' AS remediation
     FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid
     UNION ALL
     SELECT r.oid, here.datdba, false, true, true, NULL FROM here JOIN pg_roles r ON r.rolname = 'pg_database_owner'
@@ -61,7 +61,7 @@ WITH RECURSIVE owner AS (
            s.word,
            CASE WHEN r.oid IS NULL AND d.oid IS NOT NULL THEN 'ALTER DATABASE ' || quote_ident(d.datname)
                 ELSE 'ALTER ROLE ' || coalesce(quote_ident(r.rolname), 'ALL') || coalesce(' IN DATABASE ' || quote_ident(d.datname), '')
-           END || ' RESET ' || split_part(s.word, '=', 1) || ';' AS mend
+           END || ' RESET ' || split_part(s.word, '=', 1) || ';' AS remediation
     FROM pg_db_role_setting b
     LEFT JOIN pg_roles r ON r.oid = b.setrole
     LEFT JOIN pg_database d ON d.oid = b.setdatabase

@@ -2,7 +2,7 @@
 SELECT h.code, 'role ' || quote_ident(v.rolname),
        'a member of ' || string_agg(DISTINCT quote_ident(t.rolname), ', ')
        || coalesce(', and through it ' || string_agg(DISTINCT quote_ident(r.rolname), ', ') FILTER (WHERE r.oid <> v.oid), ''),
-       (SELECT string_agg(m.mend, ' ' ORDER BY m.mend) FROM membership m
+       (SELECT string_agg(m.remediation, ' ' ORDER BY m.remediation) FROM membership m
         WHERE m.member = v.oid AND m.roleid IN (SELECT p.oid FROM role_of_power p WHERE p.code = h.code))
 FROM holder h
 JOIN pg_roles t ON t.oid = h.target JOIN pg_roles v ON v.oid = h.via JOIN pg_roles r ON r.oid = h.role
@@ -18,7 +18,7 @@ UNION ALL
 SELECT 'KMS419', 'role ' || quote_ident(r.rolname),
        'a member of ' || quote_ident(owner.rolname) || CASE WHEN i.via <> i.role THEN ' through ' || pg_get_userbyid(i.via)::text ELSE '' END
        || ' that can neither become it nor use its rights',
-       (SELECT string_agg(m.mend, ' ' ORDER BY m.mend) FROM membership m WHERE m.member = i.via AND m.roleid = owner.oid)
+       (SELECT string_agg(m.remediation, ' ' ORDER BY m.remediation) FROM membership m WHERE m.member = i.via AND m.roleid = owner.oid)
 FROM in_name i JOIN pg_roles r ON r.oid = i.role CROSS JOIN owner
 WHERE NOT r.rolsuper AND r.oid <> owner.oid AND r.oid NOT IN (SELECT h.role FROM holder h WHERE h.code = 'KMS412')
 UNION ALL
@@ -45,7 +45,7 @@ UNION ALL
 SELECT 'KMS438', 'role ' || quote_ident(g.rolname), 'logs in', format('ALTER ROLE %%I NOLOGIN;', g.rolname)
 FROM group_role g WHERE g.rolcanlogin
 UNION ALL
-SELECT 'KMS438', 'role ' || quote_ident(g.rolname), 'a member of ' || quote_ident(r.rolname), m.mend
+SELECT 'KMS438', 'role ' || quote_ident(g.rolname), 'a member of ' || quote_ident(r.rolname), m.remediation
 FROM group_role g JOIN membership m ON m.member = g.oid JOIN pg_roles r ON r.oid = m.roleid
 UNION ALL
 SELECT 'KMS439', 'database ' || quote_ident(d.datname), 'TEMPORARY for PUBLIC',

@@ -1,12 +1,12 @@
 -- Settings, and the owner itself.
-SELECT 'KMS401' AS code, 'setting of ' || scope AS about, word AS seen, mend
+SELECT 'KMS401' AS code, 'setting of ' || scope AS about, word AS seen, remediation
 FROM setting WHERE word ~* '^session_replication_role=(replica|local)$'
 UNION ALL
 -- Of the server's own settings, what a session has set for itself tells nothing of others.
 SELECT 'KMS401', 'setting of the server', name || '=' || setting, NULL FROM pg_settings
 WHERE name = 'session_replication_role' AND setting <> 'origin' AND source IN ('configuration file', 'command line', 'environment variable')
 UNION ALL
-SELECT 'KMS402', 'setting of ' || scope, word, mend FROM setting WHERE word ~* '^kms\.restore=on$'
+SELECT 'KMS402', 'setting of ' || scope, word, remediation FROM setting WHERE word ~* '^kms\.restore=on$'
 UNION ALL
 SELECT 'KMS411', 'role ' || quote_ident(rolname), CASE WHEN rolsuper THEN 'a superuser that logs in' ELSE 'logs in' END, NULL
 FROM owner WHERE rolcanlogin

@@ -42,7 +42,7 @@ SELECT CASE c.relkind
                            ORDER BY a.attnum)
                        FROM pg_attribute a LEFT JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
                        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
-           -- Of a table they are facts of each column.
+           -- Of a table they are attributes of each column.
            'column_settings', CASE WHEN c.relkind IN ('v', 'm') THEN
                (SELECT jsonb_agg(x.setting ORDER BY x.setting COLLATE "C") FROM (
                     SELECT quote_ident(a.attname) || ' STATISTICS ' || a.attstattarget::text AS setting
@@ -65,5 +65,5 @@ SELECT CASE c.relkind
            'column_acl', (SELECT jsonb_object_agg(a.attname, a.attacl::text[])
                           FROM pg_attribute a
                           WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL AND NOT a.attisdropped)
-       ) AS facts
+       ) AS attributes
 FROM ours c

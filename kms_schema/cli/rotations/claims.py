@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from kms_schema.cli.options import style_option, where
-from kms_schema.cli.rotations.opening import opened, tell, timestamp
+from kms_schema.cli.rotations.open_queue import opened, print_result, timestamp
 
 _SECONDS = click.FloatRange(0, 7 * 86400, min_open=True)
 _lease = click.option(
@@ -37,14 +37,14 @@ def claim_command(
     with opened(database_url, schema) as queue:
         claim = queue.claim(worker, dt.timedelta(seconds=lease), at_any_time=any_time)
     if claim is None:
-        tell({}, "nothing to rotate now", style)
+        print_result({}, "nothing to rotate now", style)
         return 1
     over = f", taken over from {claim.taken_over_from}" if claim.taken_over_from else ""
     text = (
         f"{claim.id} {claim.claimed_by}: key {claim.key_id}, version {claim.live_version}, {claim.trigger}{over};"
         f" until {timestamp(claim.lease_expires_at)}"
     )
-    tell(asdict(claim), text, style)
+    print_result(asdict(claim), text, style)
     return 0
 
 
@@ -61,7 +61,7 @@ def renew_command(
     with opened(database_url, schema) as queue:
         claim = queue.renew(queue.find(rotation, claimed_by), dt.timedelta(seconds=lease))
     ends = timestamp(claim.lease_expires_at)
-    tell({"id": rotation, "lease_expires_at": ends}, f"the lease ends at {ends}", style)
+    print_result({"id": rotation, "lease_expires_at": ends}, f"the lease ends at {ends}", style)
 
 
 @click.command("complete", epilog="\b\nExit status: 0 completed, 1 the lease is lost, 2 usage, 3 could not connect.")
@@ -76,7 +76,7 @@ def complete_command(
     """Say that ROTATION is done. Refused once its lease has run out."""
     with opened(database_url, schema) as queue:
         queue.complete(queue.find(rotation, claimed_by), new_version=new_version)
-    tell({"id": rotation, "status": "COMPLETED"}, f"rotation {rotation} is completed", style)
+    print_result({"id": rotation, "status": "COMPLETED"}, f"rotation {rotation} is completed", style)
 
 
 @click.command("fail", epilog="\b\nExit status: 0 said, 1 the lease is lost, 2 usage, 3 could not connect.")
@@ -93,4 +93,4 @@ def fail_command(
         again = queue.fail(queue.find(rotation, claimed_by), error)
     when = None if again is None else timestamp(again)
     text = f"rotation {rotation} failed; " + (f"it is tried again at {when}" if when else "no retry is left")
-    tell({"id": rotation, "status": "FAILED", "next_retry_at": when}, text, style)
+    print_result({"id": rotation, "status": "FAILED", "next_retry_at": when}, text, style)

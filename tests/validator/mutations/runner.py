@@ -81,16 +81,19 @@ class Court:
 
     def _mend(self, connection: Connection, findings: list[Finding]) -> tuple[Mending, str]:
         """Run what mends the findings, and return what is still found, or why it could not be run."""
-        if any(finding.mend is None or finding.mend.startswith("--") for finding in findings):
-            unmended = next(f for f in findings if f.mend is None or f.mend.startswith("--"))
-            return Mending.BY_HAND if unmended.mend else Mending.FAILED, f"{unmended.object} {unmended.mend}"
+        if any(finding.remediation is None or finding.remediation.startswith("--") for finding in findings):
+            unmended = next(f for f in findings if f.remediation is None or f.remediation.startswith("--"))
+            return (
+                Mending.BY_HAND if unmended.remediation else Mending.FAILED,
+                f"{unmended.object} {unmended.remediation}",
+            )
         for finding in findings:
             try:
-                run(connection, finding.mend or "")
+                run(connection, finding.remediation or "")
             except DriverError as error:
-                return Mending.FAILED, f"{finding.mend}: {error}"
+                return Mending.FAILED, f"{finding.remediation}: {error}"
         left = self._unusual(connection)
-        mends = " ".join(finding.mend or "" for finding in findings)
+        mends = " ".join(finding.remediation or "" for finding in findings)
         return (Mending.FAILED, f"{mends} leaves {_listed(left)}") if left else (Mending.MENDED, "")
 
     def _unusual(self, connection: Connection) -> list[Finding]:

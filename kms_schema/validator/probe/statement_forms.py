@@ -42,7 +42,7 @@ class Target:
         )
 
 
-def every_other_way(target: Target) -> Iterator[Attempt]:
+def every_other_form(target: Target) -> Iterator[Attempt]:
     """Yield an attempt for each form of statement."""
     yield from _on_both(target)
     yield from _on_postgresql(target)

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from kms_schema.validator.probe.attempt import Attempt, Promise, Row, Statement, adding, plain
+from kms_schema.validator.probe.audit_log import GUARD, NO_DELETE, NO_UPDATE, OURS, SAID, TABLE
 from kms_schema.validator.probe.rows import active_key, entry
-from kms_schema.validator.probe.trail import GUARD, NO_DELETE, NO_UPDATE, OURS, SAID, TABLE
 
 REPLACING = ("INSERT", "REPLACE", "INSERT OR IGNORE", "INSERT OR FAIL")
 UPSERTS = ("DO NOTHING", "(id) DO UPDATE SET event_description = 'again'", "(sequence) DO UPDATE SET user_id = 'x'")

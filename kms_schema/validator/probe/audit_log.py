@@ -21,7 +21,7 @@ from kms_schema.validator.probe.attempt import (
 )
 from kms_schema.validator.probe.rows import FIRST, active_key, entry
 from kms_schema.validator.probe.shapes import Case, inserted
-from kms_schema.validator.probe.ways import Target, every_other_way
+from kms_schema.validator.probe.statement_forms import Target, every_other_form
 
 TABLE = "key_audit_logs"
 GUARD = "guard_key_audit_log_insert"
@@ -42,7 +42,7 @@ def attempts() -> Iterator[Attempt]:
         statement = plain(text, about=about["id"])
         yield Attempt(rule, TABLE, tries, statement, given, sqlstate=WRITTEN_ONCE, engine="postgresql")
     ours = Target(TABLE, "id", "event_type", "key_id = :about", given, NO_UPDATE, NO_DELETE, {"about": about["id"]})
-    yield from every_other_way(ours)
+    yield from every_other_form(ours)
     yield from _truncated()
     yield from _forged(about, given)
     yield from _restored(about, given)

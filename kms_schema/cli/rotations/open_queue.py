@@ -28,7 +28,7 @@ def opened(database_url: str | None, schema: str) -> Iterator[RotationQueue]:
             raise click.UsageError(in_a_line(str(error))) from None
 
 
-def tell(document: Mapping[str, Any], text: str, style: str) -> None:
+def print_result(document: Mapping[str, Any], text: str, style: str) -> None:
     """Write a result: a line for people, or JSON."""
     click.echo(json.dumps(document, indent=2, default=_spelled) if style == "json" else in_a_line(text))
 
