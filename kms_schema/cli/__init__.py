@@ -1,8 +1,7 @@
-"""The program `kms-schema`: each command is a few lines over a library call, in a module that is imported
-when it is used.
+"""The program `kms-schema`: each command is a few lines over a library call, in a module that is imported on use.
 
-Exit status: 0 done or clean, 1 findings or "no", 2 usage, 3 cannot connect or not allowed, 4 sealed but not published,
-130 interrupted.
+Exit status: 0 success, 1 findings or refused, 2 usage, 3 no connection or missing privilege, 4 sealed but not
+published, 130 interrupted.
 """
 
 import gc
@@ -38,25 +37,32 @@ _COMMANDS = {
 @click.group(cls=LazyGroup, lazy=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="kms-schema")
 def program() -> None:
-    """Make, check and look after the database of a key-management system."""
+    """Create, validate and operate the database of a key-management system."""
 
 
 def main(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> NoReturn:
-    """Run the program and exit; `arguments` are those of the command line unless given."""
-    # What a command imports is never garbage: looking for some takes a fifth of the time of a short one, as it ends.
+    """Run the program and exit.
+
+    `arguments` default to those of the command line; `name` is the program in messages. Exit status: see the module.
+    """
+    # Imported modules are never garbage: a collection at the end takes a fifth of the time of a short command.
     gc.set_threshold(50_000)
     status = run(arguments, name)
     gc.freeze()
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _let_go_of_standard_output()
+        _discard_standard_output()
     sys.exit(status)
 
 
 def run(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> int:
-    """Run the program and return its exit status; click's own would make an interruption look like
-    findings.
+    """Run the program and return its exit status.
+
+    `arguments` default to those of the command line; `name` is the program in messages. An interrupted command returns
+    130: click's own status, 1, stands for findings.
+
+        assert run(["validate", "--database-url", "sqlite:///kms.db"]) == 0
     """
     try:
         result = program.main(arguments, prog_name=name, standalone_mode=False)
@@ -67,11 +73,11 @@ def run(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> int
         click.echo("Interrupted.", err=True)
         return 130
     except BrokenPipeError:
-        _let_go_of_standard_output()
+        _discard_standard_output()
         return 1
     return result if isinstance(result, int) else 0
 
 
-def _let_go_of_standard_output() -> None:
-    """Nobody reads any more (`… | head`): keep Python from complaining about it when it exits."""
+def _discard_standard_output() -> None:
+    """Discard further output: the reader has closed the pipe (`… | head`)."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

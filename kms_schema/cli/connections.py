@@ -1,4 +1,4 @@
-"""Connections of commands that use a driver alone, and what is said where there is none."""
+"""The connections of the commands, and the messages of failed ones."""
 
 import sqlite3
 import sys
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def url_of(given: str | None) -> str:
-    """Return the URL to work on, `given` or else from where one is found; raises `UsageError` for one that is none."""
+    """Return the URL of the database: `given`, else that of the environment. Raises `UsageError` if it is invalid."""
     try:
         url = find_database_url(given)
         parse_database_url(url)
@@ -35,8 +35,14 @@ def url_of(given: str | None) -> str:
 def connected(
     url: str, *, writing: bool = False, application: str = "kms-schema", refusals: tuple[type[Exception], ...] = ()
 ) -> "Iterator[psycopg.Connection[Any] | sqlite3.Connection]":
-    """Open the database at `url`, for reading unless `writing`; raises `CannotConnect`, without the password, for all
-    that goes wrong, `refusals` included. PostgreSQL is told the name of the `application`.
+    """Open an existing database with its driver.
+
+    Parameters: `url` of the database; `writing`, without which SQLite is read-only; `application`, the name in
+    `pg_stat_activity`; `refusals`, further exceptions of the body that become messages. Raises `CannotConnect`, without
+    the password, for these and for every error of the driver.
+
+        with connected("sqlite:///kms.db") as connection:
+            report = validate(connection)
     """
     target = parse_database_url(url)
     file = existing_file(target) if target.engine == "sqlite" else None
@@ -49,8 +55,8 @@ def connected(
 
 @contextmanager
 def engine_at(url: str, *, schema: str, application: str) -> "Iterator[sa.Engine]":
-    """Yield a SQLAlchemy engine for a database that is there, its tables in `schema`; raises as `connected` does."""
-    import sqlalchemy as sa  # takes longer than all the rest, and few commands need it
+    """Yield a SQLAlchemy engine for an existing database with its tables in `schema`; raises as `connected` does."""
+    import sqlalchemy as sa  # few commands need it
 
     from kms_schema.engine import create_engine
 
@@ -75,7 +81,7 @@ def engine_at(url: str, *, schema: str, application: str) -> "Iterator[sa.Engine
 
 
 def _identity(file: Path | None) -> tuple[int, int] | None:
-    """Return what tells a file from another one that has taken its name."""
+    """Return the identity of a file, which another file of the same name does not have."""
     try:
         status = file.stat() if file else None
     except OSError:
@@ -85,7 +91,7 @@ def _identity(file: Path | None) -> tuple[int, int] | None:
 
 @contextmanager
 def _errors_reported(url: str, target: DatabaseUrl, refusals: tuple[type[Exception], ...]) -> Iterator[None]:
-    """Turn what drivers raise into a message without traceback or password, and exit status 3."""
+    """Turn the errors of the drivers into a message without traceback or password, and exit status 3."""
     try:
         yield
     except refusals as error:
@@ -93,7 +99,7 @@ def _errors_reported(url: str, target: DatabaseUrl, refusals: tuple[type[Excepti
     except sqlite3.Error as error:
         raise CannotConnect(in_a_line(f"{redact(url)}: {with_hint(str(error))}")) from None
     except Exception as error:
-        # psycopg is imported only where it is used; its errors are told by their class.
+        # psycopg is imported only if it is used.
         psycopg = sys.modules.get("psycopg")
         if psycopg is None or not isinstance(error, psycopg.Error):
             raise
@@ -107,7 +113,7 @@ def _connect(target: DatabaseUrl, application: str, *, writing: bool) -> "psycop
     if target.engine == "sqlite":
         return _open_sqlite(target, writing=writing)
     try:
-        import psycopg  # takes longer than all the rest; SQLite needs none of it
+        import psycopg  # SQLite does not need it
     except ImportError as error:
         raise CannotConnect(f"psycopg cannot be loaded ({error}); pip install 'kms-schema[binary]'") from None
     defaults = {"connect_timeout": "10", "application_name": application}
@@ -115,7 +121,7 @@ def _connect(target: DatabaseUrl, application: str, *, writing: bool) -> "psycop
 
 
 def _open_sqlite(target: DatabaseUrl, *, writing: bool) -> sqlite3.Connection:
-    """Open a file that is there, and for reading only unless something is to be written."""
+    """Open an existing file, read-only unless `writing`."""
     mode = "rw" if writing else "ro"
     connection = sqlite3.connect(f"file:{quote(str(existing_file(target)))}?mode={mode}", uri=True, timeout=5)
     if not writing:

@@ -1,4 +1,4 @@
-"""`kms-schema upgrade`, `downgrade`, `current`, `history`, `stamp` and `sql`: the migrations, also from a wheel."""
+"""`kms-schema upgrade`, `downgrade`, `current`, `history`, `stamp` and `sql`: the migrations."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ from kms_schema.migrate.faults import MigrationError
 from kms_schema.migrate.options import MigrationOptions
 
 _BY_EXIT_STATUS = {1: click.ClickException, 2: click.UsageError, 3: CannotConnect}
-_INTERRUPTED = "Interrupted. Run the same command again: it goes on from what remains of the unfinished revision."
+_INTERRUPTED = "Interrupted. Run the same command again: it continues the unfinished revision."
 
 
 @click.command("upgrade", epilog="\b\nExamples:\n  kms-schema upgrade\n  kms-schema upgrade 004 --lock-wait 60")
@@ -29,9 +29,9 @@ _INTERRUPTED = "Interrupted. Run the same command again: it goes on from what re
 @version_table_option
 @patience
 def upgrade(revision: str, database_url: str | None, **options: Any) -> None:
-    """Bring the database up to REVISION, the newest unless given.
+    """Upgrade the database to REVISION, by default the newest.
 
-    One upgrade runs at a time, and what one that was interrupted left is completed by the next.
+    One upgrade runs at a time. The next one completes an interrupted upgrade.
     """
     with errors_reported():
         url = url_of(database_url)
@@ -42,15 +42,15 @@ def upgrade(revision: str, database_url: str | None, **options: Any) -> None:
 
 @click.command("downgrade", epilog="\b\nExample:\n  kms-schema downgrade 004")
 @click.argument("revision")
-@click.option("--allow-audit-loss", is_flag=True, help="Below 006: destroy the seals; below 004: the audit trail.")
+@click.option("--allow-audit-loss", is_flag=True, help="Below 006: destroy the seals; below 004: the audit log.")
 @where
 @version_table_option
 @patience
 def downgrade(revision: str, database_url: str | None, **options: Any) -> None:
-    """Take the database back to REVISION; `base` removes everything.
+    """Downgrade the database to REVISION; `base` removes everything.
 
-    Below 006 the seals go, below 004 the tables. Refused while anything is sealed, or the audit trail holds more than
-    its first entry, unless allowed.
+    Below 006 the seals are dropped, below 004 the tables. Refused if there are seals, or more audit entries than the
+    first, unless --allow-audit-loss is given.
     """
     with errors_reported():
         url = _url_of_existing(database_url)
@@ -63,7 +63,7 @@ def downgrade(revision: str, database_url: str | None, **options: Any) -> None:
 @version_table_option
 @style_option
 def current(database_url: str | None, style: str, **options: Any) -> None:
-    """Say which revision the database stands at."""
+    """Show the revision of the database."""
     with errors_reported():
         revisions_of_database = program.current(_url_of_existing(database_url), MigrationOptions(**options))
         revisions = [revision.revision for revision in program.history()]
@@ -73,8 +73,8 @@ def current(database_url: str | None, style: str, **options: Any) -> None:
     if style == "json":
         click.echo(json.dumps({"current": revisions_of_database, "head": revisions[-1], "behind": behind}, indent=2))
     else:
-        standing = f"behind by {behind}, the newest is {revisions[-1]}" if behind else "the newest"
-        click.echo(f"{', '.join(revisions_of_database) or 'not migrated'} ({standing})")
+        status = f"behind by {behind}, the newest is {revisions[-1]}" if behind else "the newest"
+        click.echo(f"{', '.join(revisions_of_database) or 'not migrated'} ({status})")
 
 
 @click.command("history", epilog="\b\nExample:\n  kms-schema history")
@@ -96,9 +96,9 @@ def history(style: str) -> None:
 @version_table_option
 @patience
 def stamp(revision: str, database_url: str | None, **options: Any) -> None:
-    """Write down that the database stands at REVISION, and change nothing else.
+    """Record REVISION as that of the database, and change nothing else.
 
-    For a database that got its tables in another way, such as a script of `kms-schema sql`. Validate it afterwards.
+    For a database whose tables were created otherwise, such as by a script of `kms-schema sql`. Validate it afterwards.
     """
     with errors_reported():
         url = _url_of_existing(database_url)
@@ -112,17 +112,17 @@ def stamp(revision: str, database_url: str | None, **options: Any) -> None:
     "\n  kms-schema sql --down head:004 --output rollback.sql",
 )
 @click.argument("revisions", default="head", metavar="[[FROM:]TO]")
-@click.option("--down", is_flag=True, help="The script that goes down, from FROM to TO.")
-@click.option("--allow-audit-loss", is_flag=True, help="Leave out what stops such a script at an audit trail.")
-@click.option("--engine", type=click.Choice(["postgresql", "sqlite"]), help="Else that of the URL.")
-@click.option("--output", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write it to this file.")
+@click.option("--down", is_flag=True, help="Write the downgrade from FROM to TO.")
+@click.option("--allow-audit-loss", is_flag=True, help="Leave out the check for audit entries.")
+@click.option("--engine", type=click.Choice(["postgresql", "sqlite"]), help="Default: that of the URL.")
+@click.option("--output", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write to this file.")
 @where
 @version_table_option
 @patience
 def sql(
     revisions: str, *, down: bool, engine: str | None, output: Path | None, database_url: str | None, **options: Any
 ) -> None:
-    """Write the SQL of an upgrade instead of running it; nothing is connected to.
+    """Write the SQL of an upgrade, without a connection.
 
     Run it with `psql -v ON_ERROR_STOP=1 -f FILE`, or `sqlite3 -bail FILE.db < FILE`.
     """
@@ -153,7 +153,7 @@ def _print_revision(url: str, options: dict[str, Any]) -> None:
 
 @contextmanager
 def errors_reported() -> Iterator[None]:
-    """Show what Alembic does on standard error, and what stops it as one sentence with its exit status."""
+    """Show Alembic's progress on standard error, and an error as one sentence with its exit status."""
     log = logging.getLogger("alembic.runtime.migration")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
@@ -173,6 +173,6 @@ def errors_reported() -> Iterator[None]:
 
 
 def _as_options(message: str) -> str:
-    """Return advice that is written for Alembic's `-x name=value` as options of this program."""
+    """Return a message with `-x name=value` of Alembic replaced by the options of this program."""
     message = message.replace("-x allow-audit-loss=yes", "--allow-audit-loss")
     return re.sub(r"-x ([a-z-]+)=", r"--\1 ", message)

@@ -1,4 +1,4 @@
-"""`kms-schema preflight`: may this upgrade begin, and whom would it hold up?"""
+"""`kms-schema preflight`: check an upgrade before it runs."""
 
 from typing import Any
 
@@ -23,10 +23,10 @@ from kms_schema.preflight.report import as_json, as_text
 @patience
 @style_option
 def preflight_command(revision: str, database_url: str | None, style: str, **options: Any) -> int:
-    """Say what an upgrade to REVISION would run here, and what stands against it.
+    """Show what an upgrade to REVISION would run, and what prevents it.
 
-    Which locks on which tables and for about how long, rows that break a rule to come, missing rights, room on disk.
-    It changes nothing. Exit status: 0 go, 1 no go, 2 usage, 3 no connection.
+    It shows the locks of each table and their approximate duration, rows that violate a new constraint, missing
+    privileges, and space on disk. It changes nothing. Exit status: 0 go, 1 no go, 2 usage, 3 no connection.
     """
     with errors_reported():
         verdict = preflight(url_of(database_url), revision, MigrationOptions(**options))

@@ -1,4 +1,4 @@
-"""Root keys for commands: where they are is said on the command line or in the environment, what they are never."""
+"""The root keys of a command: files or environment variables, never values on the command line."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,10 +22,10 @@ root_key_options = together(
 
 @contextmanager
 def wrapping_with(files: Sequence[str], variables: Sequence[str]) -> Iterator[KeyWrapping]:
-    """Yield what opens and makes envelopes, and wipe the root keys afterwards; raises `UsageError` for a wrong one."""
+    """Yield the key wrapping with the root keys, and wipe them afterwards; raises `UsageError` for an invalid one."""
     with ExitStack() as stack:
         try:
-            # In one provider, so that two references to one and the same key are refused.
+            # In one provider, so that two references to the same key are refused.
             in_files = RootKeys.from_files(_pairs(files, "--root-key", "FILE"))
             in_variables = RootKeys.from_environment(_pairs(variables, "--root-key-variable", "NAME"))
         except RootKeyError as error:

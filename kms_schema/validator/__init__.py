@@ -1,4 +1,4 @@
-"""The validator: is this database exactly what the package made?
+"""The validator: it compares a database with the expected schema.
 
 `catalog` reads a database; `diff` compares it with a packaged snapshot, and makes findings of the differences;
 `checks` reads rows, roles and protections; `rules` declares every code; `remediation` writes the SQL that fixes a
@@ -50,14 +50,27 @@ def validate(
     probe: bool = False,
     waivers: "Sequence[Waiver]" = (),
 ) -> Report:
-    """Compare the database behind an idle psycopg or sqlite3 connection with what the package says.
+    """Compare the database behind a connection with the expected schema.
 
-    `schema` names the PostgreSQL schema that holds our objects; `version_table` Alembic's table (`schema.table`
-    where it is in another schema); `strict` reports what else is in there, too. Level `data` also asks the rows for
-    what a guard should have kept out, and says to `progress` what is asked, as which of how many. With `probe` each
-    forbidden write is tried as well, in a transaction that is rolled back: see `probing`. `waivers` are findings that
-    are accepted (`kms_schema.read_waivers`). Raises `ValidationError` where too little can be read to say anything, or
-    a standby is to be probed, TypeError for a connection of another library, and the driver's own errors.
+    Parameters:
+        connection: of psycopg or sqlite3, in no transaction. It is read in one snapshot, and left as it was.
+        schema: the PostgreSQL schema of the objects; ignored on SQLite.
+        version_table: Alembic's table of this history, `schema.table` if it is in another schema.
+        strict: also report unmanaged objects in the schema.
+        level: `catalog`, or `data` to also check the rows, which needs SELECT on the tables.
+        progress: called before each check of rows with the object, the position from 0, and the number of checks.
+        probe: also try each forbidden write, in a transaction that is rolled back. It needs a role that may write,
+            and holds the write lock of a SQLite file for about two seconds.
+        waivers: accepted findings, from `kms_schema.read_waivers`.
+
+    Returns the report; `Report.fails` decides whether there is drift.
+
+    Raises `ValidationError` if there is no verdict: no consistent read, a running migration, no such schema, or a probe
+    of a standby; `TypeError` for a connection of another library; and the errors of the driver.
+
+        report = kms_schema.validate(psycopg.connect(url, autocommit=True), level="data")
+        if report.fails():
+            print(kms_schema.render(report))
     """
     report = _report(connection, schema, version_table, strict=strict, level=level, progress=progress, probe=probe)
     if waivers:
@@ -76,7 +89,7 @@ def _report(
     probe: bool,
 ) -> Report:
     def report_on(reader: "Reader", compared: Compared) -> tuple[Report, Compared]:
-        """Ask the same snapshot for all that is wanted beside the comparison."""
+        """Run the other checks in the snapshot of the comparison."""
         findings = _of_catalog(reader, compared)
         if level == "data":
             findings += on_demand.row_findings(reader, compared.guarded, compared.catalog.objects, progress)
@@ -95,7 +108,7 @@ def _report(
 
 
 def _posture(reader: "Reader", compared: Compared) -> tuple[Finding, ...]:
-    """Return who could get past the guards, and on PostgreSQL what event triggers keep them from."""
+    """Return what can bypass the protections, and on PostgreSQL which attacks event triggers refuse."""
     if not compared.catalog.objects:
         return ()
     rows = reader.posture(compared.owner)
@@ -106,7 +119,7 @@ def _posture(reader: "Reader", compared: Compared) -> tuple[Finding, ...]:
 
 
 def _of_catalog(reader: "Reader", compared: Compared) -> tuple[Finding, ...]:
-    """Return what is wrong with the revision and with the objects."""
+    """Return the findings about the revision and the objects."""
     differences = () if compared.empty else _differences(compared)
     if any(_unstampable(finding, compared.version_table.name) for finding in differences):
         return differences
@@ -142,18 +155,18 @@ def _with_remediation(finding: Finding) -> Finding:
 
 
 def _not_checked(catalog: Catalog, *, strict: bool, level: Level, probe: bool) -> frozenset[str]:
-    """Return the codes that cannot be among the findings, since nothing looked for them."""
-    looked_for = {
+    """Return the codes that this run does not check."""
+    checked = {
         Scope.POSTURE: catalog.engine != "sqlite" and bool(catalog.objects),
         Scope.STRICT: strict,
         Scope.ROWS: level == "data",
         Scope.PROBE: probe,
     }
-    return frozenset(rule.code for rule in RULES.values() if not looked_for.get(rule.scope, True))
+    return frozenset(rule.code for rule in RULES.values() if not checked.get(rule.scope, True))
 
 
 def _unstampable(finding: Finding, version_table: str) -> bool:
-    """Whether a finding says that Alembic's table has no place for a revision, so that there is none."""
+    """Return whether a finding is about a version table that cannot hold a revision."""
     return finding.object == f"column {version_table}.version_num" and finding.code in {"KMS111", "KMS114"}
 
 
@@ -167,4 +180,4 @@ def _differences(compared: Compared) -> tuple[Finding, ...]:
 
 
 def _unmanaged(key: str) -> Finding:
-    return finding_of("KMS902", key, "only the package's objects in this schema", "there")
+    return finding_of("KMS902", key, "only the objects of the package", "exists")

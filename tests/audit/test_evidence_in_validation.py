@@ -25,19 +25,19 @@ TAMPERED: dict[str, tuple[str, dict[str, str]]] = {
         "DELETE FROM key_audit_seals WHERE seal_number = 1", {"KMS511": "seal 2 does not follow seal 0"},
     ),
     "the last seal removed": (
-        "DELETE FROM key_audit_seals WHERE seal_number > 3", {"KMS512": "the last leaf makes them "},
+        "DELETE FROM key_audit_seals WHERE seal_number > 3", {"KMS512": "the last leaf makes "},
     ),
     "seals that shrink": (
         "UPDATE key_audit_seals SET tree_size = 50 WHERE seal_number = 2",
-        {"KMS511": "seal 2 is over no more leaves", "KMS515": "seal 2"},
+        {"KMS511": "seal 2 covers no more leaves", "KMS515": "seal 2"},
     ),
     "seals that go back": (
         "UPDATE key_audit_seals SET last_sequence = 7 WHERE seal_number = 3",
-        {"KMS511": "seal 3 goes back", "KMS515": "seal 3"},
+        {"KMS511": "seal 3 ends before the last sequence", "KMS515": "seal 3"},
     ),
     "a seal of another trail": (
         "UPDATE key_audit_seals SET origin = 'x' WHERE seal_number = 2",
-        {"KMS511": "seal 2 is of another trail", "KMS515": "seal 2"},
+        {"KMS511": "seal 2 has another origin", "KMS515": "seal 2"},
     ),
     "a root changed": (
         "UPDATE key_audit_seals SET root_hash = previous_seal_hash WHERE seal_number = 2",
@@ -58,14 +58,14 @@ TAMPERED: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "a page removed": (
         "DELETE FROM key_audit_leaves WHERE first_leaf = 100",
-        {"KMS512": "leaf 200 is not the next: that is leaf 100", "KMS514": "(sequence 101)"},
+        {"KMS512": "leaf 200 does not follow: the next leaf is 100", "KMS514": "(sequence 101)"},
     ),
     "a page added": (
         "INSERT INTO key_audit_leaves SELECT 5000, 5000, hashes FROM key_audit_leaves WHERE first_leaf = 0",
-        {"KMS512": "leaf 5000 is not the next", "KMS513": "sequences 5000 to 5099"},
+        {"KMS512": "leaf 5000 does not follow", "KMS513": "sequences 5000 to 5099"},
     ),
     "a subtree removed": (
-        "DELETE FROM key_audit_subtrees", {"KMS512": "the subtrees of level 8 are 0, and the last seal is over 1"},
+        "DELETE FROM key_audit_subtrees", {"KMS512": "the subtrees of level 8 are 0, and the last seal covers 1"},
     ),
     "a subtree moved": (
         "UPDATE key_audit_subtrees SET position = 1", {"KMS512": "the subtrees of level 8 are 1"},
@@ -129,7 +129,7 @@ def test_a_changed_entry_is_for_verify_to_find_and_the_verdict_says_so(scene: Sc
         report = validate(scene.connection, level="data")
         assert evidence_in(report) == {}
         assert f"(sequence {ENTRIES // 2}) is not what was sealed" in scene.found()
-        assert "what sealed entries say is proved by kms-schema audit verify alone" in report.verdict
+        assert "only kms-schema audit verify verifies the content of sealed entries" in report.verdict
         assert "audit verify" not in validate(scene.connection).verdict
 
 

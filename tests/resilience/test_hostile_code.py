@@ -88,7 +88,7 @@ def test_reading_the_revision_runs_nothing(database: Database, drift: tuple[str,
     retyped = [
         finding.remediation for finding in report.findings if finding.object == "column alembic_version.version_num"
     ]
-    assert not any("::text" in (mend or "") for mend in retyped)
+    assert not any("::text" in (fix or "") for fix in retyped)
 
 
 @pytest.mark.only_on("postgresql")

@@ -1,4 +1,4 @@
-"""Whatever an object is called: it is found by that name, and the SQL that mends it does that and nothing else."""
+"""Whatever an object is called: it is found by that name, and the SQL that fixes it does that and nothing else."""
 
 import json
 import sqlite3
@@ -61,7 +61,7 @@ def make_all(database: Database, connection: Connection) -> list[str]:
     return keys
 
 
-def test_each_is_found_by_its_name_and_mended_by_its_name(database: Database) -> None:
+def test_each_is_found_by_its_name_and_fixed_by_its_name(database: Database) -> None:
     with closing(database.connect()) as connection:
         keys = make_all(database, connection)
         report = validate(connection)

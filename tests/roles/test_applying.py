@@ -121,12 +121,12 @@ def test_a_database_with_the_roles_is_no_difference_and_rights_beside_them_are(g
         execute(granted.superuser, change)
         report = validate(granted.superuser)
         assert found(report) == [finding], change
-        (mend,) = (each.remediation for each in report.findings if each.code == finding[0])
-        execute(granted.superuser, mend or "")
-        assert found(validate(granted.superuser)) == [], (change, mend)
+        (fix,) = (each.remediation for each in report.findings if each.code == finding[0])
+        execute(granted.superuser, fix or "")
+        assert found(validate(granted.superuser)) == [], (change, fix)
 
 
-def test_a_group_that_is_more_than_that_is_named_and_mended(granted: Granted) -> None:
+def test_a_group_that_is_more_than_that_is_named_and_fixed(granted: Granted) -> None:
     app, sealer = granted.prefix + Role.APP, granted.prefix + Role.SEALER
     database = granted.database.name
     execute(granted.superuser, f"GRANT {sealer} TO {app}; ALTER ROLE {sealer} LOGIN")
@@ -134,7 +134,7 @@ def test_a_group_that_is_more_than_that_is_named_and_mended(granted: Granted) ->
     named = [each for each in validate(granted.superuser).findings if each.code in {"KMS438", "KMS439"}]
     assert [(each.code, each.object, each.actual) for each in named] == [
         ("KMS438", f"role {app}", f"a member of {sealer}"),
-        ("KMS438", f"role {sealer}", "logs in"),
+        ("KMS438", f"role {sealer}", "has LOGIN"),
         ("KMS439", f"database {database}", "TEMPORARY for PUBLIC"),
     ]
     for each in named:
@@ -196,7 +196,7 @@ def test_a_role_that_logs_in_is_not_made_a_group(database: Database) -> None:
         prefix = f"{somebody.url.split('//')[1].split(':')[0]}_"
         execute(connection, f"CREATE ROLE {prefix}kms_app LOGIN")
         try:
-            with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="logs in"):
+            with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="has LOGIN"):
                 apply(connection, prefix=prefix)
         finally:
             execute(connection, f"DROP ROLE {prefix}kms_app")

@@ -94,15 +94,15 @@ def test_two_stamped_revisions_are_a_finding(database: Database) -> None:
 
 
 @pytest.mark.versions("oldest and newest")
-def test_each_drift_is_one_finding_and_its_sql_mends_it(engines: Engines, engine_name: str) -> None:
+def test_each_drift_is_one_finding_and_its_sql_fixes_it(engines: Engines, engine_name: str) -> None:
     """Every kind of object and every attribute is drifted once; see the `drifts_…` modules.
 
-    On PostgreSQL what was mended is drifted next: by then the session has read the catalog, which takes longer than the
+    On PostgreSQL what was fixed is drifted next: by then the session has read the catalog, which takes longer than the
     validator.
     """
     drifts = drifts_sqlite.DRIFTS if engine_name.startswith("sqlite") else drifts_postgresql.DRIFTS
     wrong: dict[str, object] = {}
-    mended = 0
+    fixed = 0
     with copies(engines, engine_name) as copy, ExitStack() as opened:
         connection: Connection | None = None
         for drift, code, key in drifts:
@@ -110,22 +110,22 @@ def test_each_drift_is_one_finding_and_its_sql_mends_it(engines: Engines, engine
             run(connection, drift)
             report = validate(connection)
             finding = report.findings[0]
-            left: object = "not mended"
+            left: object = "not fixed"
             if found(report) != [(code, key)]:
                 wrong[f"{drift} is {code} {key}"] = found(report)
             elif finding.remediation and not finding.remediation.startswith("--") and not finding.also:
-                mended += 1
+                fixed += 1
                 if left := left_after(connection, finding.remediation):
                     wrong[finding.remediation] = left
             if left or isinstance(connection, sqlite3.Connection):
                 opened.close()
                 connection = None
     assert wrong == {}
-    assert mended > len(drifts) // 4
+    assert fixed > len(drifts) // 4
 
 
 def left_after(connection: Connection, statements: str) -> object:
-    """Run what mends a finding, and return what is still found, or why it could not be run."""
+    """Run what fixes a finding, and return what is still found, or why it could not be run."""
     try:
         run(connection, statements)
     except (psycopg.Error, sqlite3.Error) as error:

@@ -1,4 +1,4 @@
-"""`kms-schema rotations`: schedule what is due, and hand it out to workers. docs/key-rotation.md describes each."""
+"""`kms-schema rotations`: schedule rotations and assign them to workers. See docs/key-rotation.md."""
 
 import click
 
@@ -19,7 +19,7 @@ _COMMANDS = {
 
 @click.group("rotations", cls=LazyGroup, lazy=_COMMANDS)
 def rotations() -> None:
-    """Schedule the rotations that are due, and hand them out: one worker each, under a lease.
+    """Schedule the rotations that are due, and assign each to one worker under a lease.
 
-    A member of kms_rotator may do all of it. `schedule` goes into cron, on any number of hosts.
+    A member of kms_rotator may run all of it. Run `schedule` from cron, on any number of hosts.
     """

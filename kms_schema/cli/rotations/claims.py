@@ -1,4 +1,4 @@
-"""`kms-schema rotations claim`, `renew`, `complete` and `fail`: one rotation, from the queue to its end."""
+"""`kms-schema rotations claim`, `renew`, `complete` and `fail`: one rotation under a lease."""
 
 import datetime as dt
 import uuid
@@ -11,7 +11,12 @@ from kms_schema.cli.rotations.open_queue import opened, print_result, timestamp
 
 _SECONDS = click.FloatRange(0, 7 * 86400, min_open=True)
 _lease = click.option(
-    "--lease", type=_SECONDS, default=600, show_default=True, metavar="SECONDS", help="When others may take it over."
+    "--lease",
+    type=_SECONDS,
+    default=600,
+    show_default=True,
+    metavar="SECONDS",
+    help="After it, others may claim the rotation.",
 )
 _claimed = click.argument("claimed_by")
 
@@ -20,19 +25,19 @@ _claimed = click.argument("claimed_by")
     "claim",
     epilog="\b\nExamples:\n  kms-schema rotations claim --worker $(hostname) --format json"
     "\n  kms-schema rotations claim --worker night-1 --lease 1800"
-    "\n\n\b\nExit status: 0 claimed, 1 there is none, 2 usage, 3 could not connect or not allowed.",
+    "\n\n\b\nExit status: 0 claimed, 1 nothing to rotate, 2 usage, 3 no connection or missing privilege.",
 )
-@click.option("--worker", required=True, metavar="NAME", help="Whose it will be.")
+@click.option("--worker", required=True, metavar="NAME", help="The worker that claims it.")
 @_lease
-@click.option("--any-time", is_flag=True, help="Outside the policy's window, too.")
+@click.option("--any-time", is_flag=True, help="Also outside the window of the policy.")
 @where
 @style_option
 def claim_command(
     *, database_url: str | None, schema: str, worker: str, lease: float, any_time: bool, style: str
 ) -> int:
-    """Take the next rotation that nobody has: one whose worker's lease ran out, else the one planned first.
+    """Claim the next rotation: one with an expired lease, else the one that was scheduled first.
 
-    Nothing else takes it until the lease ends. `renew`, `complete` and `fail` want its id and `claimed_by`.
+    No other worker can claim it until the lease expires. `renew`, `complete` and `fail` need its id and `claimed_by`.
     """
     with opened(database_url, schema) as queue:
         claim = queue.claim(worker, dt.timedelta(seconds=lease), at_any_time=any_time)
@@ -48,7 +53,7 @@ def claim_command(
     return 0
 
 
-@click.command("renew", epilog="\b\nExit status: 0 renewed, 1 the lease is lost, 2 usage, 3 could not connect.")
+@click.command("renew", epilog="\b\nExit status: 0 renewed, 1 the lease is lost, 2 usage, 3 no connection.")
 @click.argument("rotation", type=click.UUID)
 @_claimed
 @_lease
@@ -57,40 +62,40 @@ def claim_command(
 def renew_command(
     *, database_url: str | None, schema: str, rotation: uuid.UUID, claimed_by: str, lease: float, style: str
 ) -> None:
-    """Have the lease of ROTATION end that much from now. Refused once it has run out."""
+    """Extend the lease of ROTATION. Fails if it has expired."""
     with opened(database_url, schema) as queue:
         claim = queue.renew(queue.find(rotation, claimed_by), dt.timedelta(seconds=lease))
     ends = timestamp(claim.lease_expires_at)
     print_result({"id": rotation, "lease_expires_at": ends}, f"the lease ends at {ends}", style)
 
 
-@click.command("complete", epilog="\b\nExit status: 0 completed, 1 the lease is lost, 2 usage, 3 could not connect.")
+@click.command("complete", epilog="\b\nExit status: 0 completed, 1 the lease is lost, 2 usage, 3 no connection.")
 @click.argument("rotation", type=click.UUID)
 @_claimed
-@click.option("--new-version", type=click.IntRange(1, 2**31 - 1), metavar="NUMBER", help="The version it made.")
+@click.option("--new-version", type=click.IntRange(1, 2**31 - 1), metavar="NUMBER", help="The version that it created.")
 @where
 @style_option
 def complete_command(
     *, database_url: str | None, schema: str, rotation: uuid.UUID, claimed_by: str, new_version: int | None, style: str
 ) -> None:
-    """Say that ROTATION is done. Refused once its lease has run out."""
+    """Mark ROTATION completed. Fails if its lease has expired."""
     with opened(database_url, schema) as queue:
         queue.complete(queue.find(rotation, claimed_by), new_version=new_version)
     print_result({"id": rotation, "status": "COMPLETED"}, f"rotation {rotation} is completed", style)
 
 
-@click.command("fail", epilog="\b\nExit status: 0 said, 1 the lease is lost, 2 usage, 3 could not connect.")
+@click.command("fail", epilog="\b\nExit status: 0 recorded, 1 the lease is lost, 2 usage, 3 no connection.")
 @click.argument("rotation", type=click.UUID)
 @_claimed
-@click.option("--error", required=True, metavar="TEXT", help="What went wrong; no secrets: it is stored.")
+@click.option("--error", required=True, metavar="TEXT", help="The error. It is stored: no secrets.")
 @where
 @style_option
 def fail_command(
     *, database_url: str | None, schema: str, rotation: uuid.UUID, claimed_by: str, error: str, style: str
 ) -> None:
-    """Say that ROTATION failed; it is tried again later, after each failure twice as late, as long as it may be."""
+    """Mark ROTATION failed. It is retried later, with twice the delay after each failure, until max_retries."""
     with opened(database_url, schema) as queue:
         again = queue.fail(queue.find(rotation, claimed_by), error)
     when = None if again is None else timestamp(again)
-    text = f"rotation {rotation} failed; " + (f"it is tried again at {when}" if when else "no retry is left")
+    text = f"rotation {rotation} failed; " + (f"it is retried at {when}" if when else "no retry is left")
     print_result({"id": rotation, "status": "FAILED", "next_retry_at": when}, text, style)

@@ -1,4 +1,4 @@
-"""What the commands of `kms-schema rotations` have in common: where the queue is, and what is said where it is not."""
+"""The queue of the commands of `kms-schema rotations`, and the output of their results."""
 
 import datetime as dt
 import json
@@ -16,7 +16,7 @@ from kms_schema.rotations import RotationError, RotationQueue, open_queue
 
 @contextmanager
 def opened(database_url: str | None, schema: str) -> Iterator[RotationQueue]:
-    """Open the queue; what stops it becomes one sentence with its exit status."""
+    """Open the queue; an error becomes one sentence with its exit status."""
     with connected(url_of(database_url), writing=True, application="kms-schema rotations") as connection:
         if isinstance(connection, sqlite3.Connection):
             connection.execute("PRAGMA foreign_keys = ON")
@@ -24,12 +24,12 @@ def opened(database_url: str | None, schema: str) -> Iterator[RotationQueue]:
             yield open_queue(connection, schema)
         except RotationError as error:
             raise click.ClickException(in_a_line(str(error))) from None
-        except ValueError as error:  # a name or a lease that cannot be
+        except ValueError as error:  # an invalid name or lease
             raise click.UsageError(in_a_line(str(error))) from None
 
 
 def print_result(document: Mapping[str, Any], text: str, style: str) -> None:
-    """Write a result: a line for people, or JSON."""
+    """Print a result: a line of text, or JSON."""
     click.echo(json.dumps(document, indent=2, default=_spelled) if style == "json" else in_a_line(text))
 
 
@@ -38,5 +38,5 @@ def _spelled(value: Any) -> str:
 
 
 def timestamp(value: dt.datetime) -> str:
-    """Return a time as the trail and the other commands write it: UTC, with microseconds."""
+    """Return a time as in the audit log: UTC, with microseconds."""
     return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,9 +1,7 @@
-"""The shape of what is read from a catalog and what a snapshot expects: objects, their attributes, and what they
-need.
+"""The structure of an actual and an expected catalog: objects, their attributes, and what they need.
 
 An object's key is its kind and name, `column key_masters.status`; its attributes are a flat dictionary of JSON
-values. An attribute that is at its default is left out, so that snapshots stay readable. `needs` names the objects
-without which this one cannot be.
+values. An attribute at its default is left out. `needs` names the objects that this one depends on.
 """
 
 from collections.abc import Iterable, Mapping
@@ -38,26 +36,24 @@ _KINDS = (*RELATION_KINDS, *ROUTINE_KINDS, "incoming reference", "child table")
 
 
 STAMPS = 100
-"""How many revisions are read of a table that should have one."""
+"""How many revisions are read from the version table, which should have one."""
 
 
 class ValidationError(Exception):
-    """The database could not be read well enough to say anything about it; the message says why."""
+    """There is no verdict: the database could not be read, or not consistently; the message has the reason."""
 
 
 class UnreadableError(Exception):
-    """A question about rows that the server did not answer; the message says why."""
+    """A check of rows could not run; the message has the reason."""
 
 
 class ChangedMeanwhileError(ValidationError):
-    """An object was dropped or altered between its row in the snapshot and its definition; the message is the
-    server's.
-    """
+    """An object was dropped or altered while its definition was read; the message is the server's."""
 
 
 @dataclass(frozen=True)
 class Names:
-    """The names by which objects are ours; whatever is attached to them comes along."""
+    """The names of the objects of the schema; what is attached to them is included."""
 
     relations: tuple[str, ...]
     functions: tuple[str, ...]
@@ -66,9 +62,7 @@ class Names:
 
 @dataclass(frozen=True)
 class Revisions:
-    """What `alembic_version` says. `stamped` is None where it could not be read, and `reason` then says
-    why.
-    """
+    """The content of Alembic's table. If it could not be read, `stamped` is None and `reason` the reason."""
 
     stamped: tuple[str, ...] | None
     table_exists: bool
@@ -77,7 +71,7 @@ class Revisions:
 
 @dataclass(frozen=True)
 class Catalog:
-    """What one database holds of our schema, read in one snapshot."""
+    """The objects of the schema in one database, read in one snapshot."""
 
     engine: str
     version: str
@@ -118,14 +112,14 @@ def names_of(*expected: Mapping[str, Attributes]) -> Names:
 
 
 def without_defaults(attributes: Mapping[str, Any]) -> Attributes:
-    """Drop attributes that are not there: None stands for the default."""
+    """Remove the attributes that are None, which stands for the default."""
     return {name: value for name, value in attributes.items() if value is not None}
 
 
 def in_order(objects: Iterable[tuple[str, Attributes]]) -> Objects:
-    """Sort objects by key and attributes by name, so that the same database always reads the same.
+    """Sort objects by key and attributes by name, so that the result is the same for every read.
 
-    A name can be made such that two objects have the same key: each is there all the same.
+    Unusual names can give two objects the same key: the result has both.
     """
     ordered: Objects = {}
     for name, attributes in sorted(objects, key=lambda each: each[0]):

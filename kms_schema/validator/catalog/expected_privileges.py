@@ -1,4 +1,4 @@
-"""What `kms-schema roles` adds to what is expected of a database that has its roles."""
+"""The privileges that are expected in a database with the roles of `kms-schema roles`."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -11,19 +11,19 @@ from kms_schema.validator.catalog.grants import role_and_privileges
 
 
 def prefix_in(objects: Objects) -> str | None:
-    """Return the prefix of the roles that these objects, as they were read, give rights to; None for no such roles."""
+    """Return the prefix of the group roles that have privileges on the actual objects; None without such roles."""
     prefixes = Counter(
         role[: -len(known)]
         for role in _grantees(objects)
         for known in Role
         if role.endswith(known) and known is not Role.OWNER
     )
-    # The shorter one first where two are as frequent, so that the same database always reads the same.
+    # Of two prefixes that are as frequent, the shorter one, so that the result is the same for every read.
     return min(prefixes, key=lambda prefix: (-prefixes[prefix], prefix), default=None)
 
 
 def with_roles(expected: Objects, prefix: str) -> Objects:
-    """Return the expected objects with the rights and policies that the roles command makes."""
+    """Return the expected objects with the privileges and policies of the roles command."""
     added = {f"policy {policy.table}.{policy.name}": _policy(policy, prefix) for policy in POLICIES}
     policies = {key: attributes for key, attributes in added.items() if f"table {attributes['table']}" in expected}
     return {key: _granted(key, attributes, prefix) for key, attributes in expected.items()} | policies
@@ -57,7 +57,7 @@ def _granted(key: str, attributes: Mapping[str, Any], prefix: str) -> Attributes
         if lines or name in CALLED_BY_ROLES:
             changed["grants"] = ["- PUBLIC: EXECUTE", *lines] if name in CALLED_BY_ROLES else lines
     if key == f"function {REMOVAL}":
-        # An owner's own right is none that was granted.
+        # The owner's own privilege is not granted.
         changed |= {"owner": prefix + Role.RETENTION, "grants": ["- PUBLIC: EXECUTE"]}
     return changed
 

@@ -1,10 +1,8 @@
-"""Read PostgreSQL's catalog: what there is of our schema, in one snapshot and six statements, however large
-it is.
+"""Read the objects of the schema from PostgreSQL's catalog, in one snapshot and six statements.
 
-Needs CONNECT and nothing more: everything comes from `pg_catalog`, which every role may read, except the rows
-of `alembic_version`. Works on a hot standby, since the transaction is READ ONLY. With `search_path` pinned to
-`pg_catalog`, the server writes every name outside it with its schema, and nobody's objects can shadow the
-catalog's.
+It needs no privilege but CONNECT: every role may read `pg_catalog`, where everything is but the rows of
+`alembic_version`. The transaction is READ ONLY, so a hot standby is enough. The `search_path` is `pg_catalog`: the
+server renders every other name with its schema, and no object can shadow one of the catalog.
 """
 
 from collections.abc import Iterator
@@ -46,12 +44,11 @@ _POSTURE_QUERIES = (
     "posture_settings", "posture_roles", "posture_objects", "posture_hardening", "posture_parameters",
 )  # fmt: skip
 FIRST_WITH_PARAMETER_RIGHTS = 150000
-# Attributes that the server renders from a parsed expression, which `normalized` brings to one form.
+# Attributes that the server renders from a parsed expression, and that are normalized.
 _EXPRESSIONS = frozenset({"definition", "default", "generated", "using", "check", "partition_bound"})
-# The server writes constants in expressions as these settings say, which a role or a database may have
-# changed. pg_temp is named since it comes before pg_catalog where it is not. Rendering waits for whoever holds a table
-# exclusively: give up rather than queue behind a long ALTER TABLE. Statements this short are never worth compiling, but
-# in a large catalog the server takes them for long.
+# A role or a database may have changed these settings, with which the server renders constants. If pg_temp is not
+# named, it comes before pg_catalog. Rendering waits for an ACCESS EXCLUSIVE lock: give up rather than wait for a long
+# ALTER TABLE. JIT is off because it costs more than these statements, whose cost the planner overestimates.
 _BEGIN = """BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '60s';
 SET LOCAL lock_timeout = '5s'; SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL row_security = off;
@@ -59,8 +56,8 @@ SET LOCAL standard_conforming_strings = on; SET LOCAL quote_all_identifiers = of
 SET LOCAL "DateStyle" = 'ISO, MDY'; SET LOCAL "IntervalStyle" = postgres; SET LOCAL "TimeZone" = 'UTC';
 SET LOCAL extra_float_digits = 1; SET LOCAL client_min_messages = error; SET LOCAL jit = off"""
 _FIRST_WITH_TRANSACTION_TIMEOUT = 170000
-# What the server says of objects that were dropped or altered while their definitions were read: those are rendered as
-# they are now, not as the snapshot has them. 40001 is a standby that took a row away from the snapshot.
+# Errors of objects that were dropped or altered during the read: the server renders the current state, not that of the
+# snapshot. 40001 is a standby that removed a row of the snapshot.
 _MOVED = frozenset({"XX000", "42P01", "42703", "42704", "42883", "40001"})
 _NO_INDEXES = (
     "SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off; SET LOCAL enable_bitmapscan = off"
@@ -81,7 +78,7 @@ class PostgresqlReader:
     engine = "postgresql"
 
     def __init__(self, cursor: psycopg.Cursor[tuple[Any, ...]], schema: str) -> None:
-        """Find the schema; raises `ValidationError` where there is none of this name."""
+        """Find the schema; raises `ValidationError` if there is none of this name."""
         self._cursor = cursor
         self.schema = schema
         self._ours: list[int] = []
@@ -93,15 +90,15 @@ class PostgresqlReader:
 
     @property
     def database(self) -> str:
-        """The name of the database and where its server is, without the role."""
+        """The name of the database and its server, without the role."""
         info = self._cursor.connection.info
         port = "" if info.host.startswith("/") else f":{info.port}"
         return f"{info.dbname} at {info.host}{port}"
 
     def revisions(self, schema: str, table: str) -> Revisions:
-        """Return what Alembic's table says, or why it cannot be known.
+        """Return the content of Alembic's table, or the reason why it was not read.
 
-        Nothing of the table's owner runs for it, with the rights of whoever validates: no policy, view, child table,
+        No code of the table's owner runs with the privileges of the validating role: no policy, view, child table,
         generated column or cast.
         """
         self._cursor.execute(_sql("version_table"), {"schema": schema, "table": table})
@@ -119,7 +116,7 @@ class PostgresqlReader:
         return Revisions(stamped=tuple(row[0] for row in self._cursor), table_exists=True)
 
     def migration(self) -> str | None:
-        """Return the process that migrates this database now, if one does, as the server sees it at this moment."""
+        """Return the process that currently migrates this database, if there is one."""
         key = {"high": LOCK_KEY >> 32, "low": LOCK_KEY & 0xFFFF_FFFF}
         row = self._cursor.execute(_sql("migration"), key).fetchone()
         return None if row is None else f"process {row[0]}"
@@ -143,10 +140,10 @@ class PostgresqlReader:
         return in_order(found.values())
 
     def rows(self, query: str, *, by_scan: bool = False) -> list[tuple[Any, ...]]:
-        """Return what a query of the tables gives, however long it takes; raises `UnreadableError`.
+        """Return the rows of a query, without a time limit; raises `UnreadableError`.
 
-        Row-level security would hide rows without a word: the server is asked to refuse instead. Nor may it conclude
-        from a constraint that no row breaks it; and if `by_scan`, it looks into no index.
+        The server refuses the query if row-level security would hide rows. It does not conclude from a constraint that
+        no row violates it. With `by_scan` it uses no index.
         """
         self._cursor.execute(
             "SAVEPOINT rows; SET LOCAL statement_timeout = 0; SET LOCAL row_security = off;"
@@ -180,7 +177,7 @@ class PostgresqlReader:
         return sorted(self._cursor.fetchall(), key=lambda row: row[:3])
 
     def unmanaged_objects(self, names: Names) -> list[str]:
-        """Return the keys of whatever else is in the schema, extensions left out."""
+        """Return the keys of the unmanaged objects in the schema, without those of extensions."""
         if not self._ours:
             self.objects(names)
         self._cursor.execute(_sql("unmanaged_object"), {"schema": self._schema_oid, "ours": self._ours})
@@ -204,13 +201,13 @@ class PostgresqlReader:
 def reading(connection: psycopg.Connection[Any], schema: str) -> Iterator[PostgresqlReader]:
     """Open one READ ONLY, REPEATABLE READ snapshot on an idle connection, and leave the connection as it was.
 
-    Raises `ValidationError` for a connection in a transaction (its settings would not be ours to change), and
-    `ChangedMeanwhileError` where an object went while its definition was read.
+    Raises `ValidationError` for a connection in a transaction, whose settings must not change, and
+    `ChangedMeanwhileError` if an object was dropped or altered while its definition was read.
     """
-    # That of a closed one is UNKNOWN: psycopg says so by itself.
+    # A closed connection is UNKNOWN: psycopg raises its own error.
     if connection.info.transaction_status not in {TransactionStatus.IDLE, TransactionStatus.UNKNOWN}:
         raise ValidationError(
-            "the connection is in a transaction; give one that is idle, to be read in a snapshot of its own"
+            "the connection is in a transaction; pass an idle one: the validator opens its own snapshot"
         )
     with rolled_back(connection, _begin(connection.info)) as cursor:
         try:
@@ -222,7 +219,7 @@ def reading(connection: psycopg.Connection[Any], schema: str) -> Iterator[Postgr
 
 
 def _begin(info: psycopg.ConnectionInfo) -> str:
-    """Return the statements that open the snapshot; names are read as UTF-8, or as the bytes that they are."""
+    """Return the statements that open the snapshot; names are UTF-8, or bytes if the database is SQL_ASCII."""
     encoding = "SQL_ASCII" if info.parameter_status("server_encoding") == "SQL_ASCII" else "UTF8"
     begin = f"{_BEGIN}; SET LOCAL client_encoding = '{encoding}'"
     if info.server_version >= _FIRST_WITH_TRANSACTION_TIMEOUT:
@@ -232,11 +229,11 @@ def _begin(info: psycopg.ConnectionInfo) -> str:
 
 @contextmanager
 def rolled_back(connection: psycopg.Connection[Any], begin: str) -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
-    """Run `begin` on an idle connection, roll back whatever happens, and leave the connection as it was."""
+    """Run `begin` on an idle connection, always roll back, and restore the state of the connection."""
     autocommit = connection.autocommit
     connection.autocommit = True
     try:
-        # Not the connection's own kind of cursor, which an application may have chosen.
+        # The application may have set a cursor class of its own.
         with psycopg.Cursor(connection, row_factory=tuple_row) as cursor:
             register(cursor)
             try:

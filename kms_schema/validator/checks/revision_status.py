@@ -1,4 +1,4 @@
-"""Where a database stands in the chain of revisions, as findings of their own."""
+"""The revision status of a database, as findings."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from kms_schema.validator.diff.findings import Finding, finding_of
 
 _UPGRADE = "run: kms-schema upgrade"
 LOOKS_AGAIN = ("postgresql", "004_create_key_management_system", "005_optimize_key_management")
-"""Where, and between which, an interrupted upgrade leaves all that it makes, and has not looked at rows once more.
-The only revisions that code outside of the history knows by name."""
+"""The engine and the two revisions between which an interrupted upgrade has all its objects but not its second check of
+rows. No other code outside the history names revisions."""
 
 
 @dataclass(frozen=True)
 class RevisionStatus:
-    """What the database was compared with: `closest`, of every revision in `chain`, oldest first.
+    """The revision status: the database was compared with `closest`, one of the revisions in `chain`, oldest first.
 
-    `engine` is the database's. `version_table` is Alembic's as it was asked for and `table` as SQL writes it; `exact`
-    says whether everything is as `closest` makes it, and `empty` whether nothing is there.
+    `version_table` is the name of Alembic's table as given, `table` its name in SQL. `exact` is whether there is no
+    difference from `closest`, `empty` whether no object of the schema exists.
     """
 
     engine: str
@@ -30,10 +30,10 @@ class RevisionStatus:
     empty: bool
 
     def findings(self, revisions: Revisions) -> tuple[Finding, ...]:
-        """Return what is wrong with Alembic's table."""
+        """Return the findings about Alembic's table."""
         head = self.chain[-1]
         if revisions.stamped is None:
-            impact = f"it is most like {self.closest}, but whether it is behind cannot be told"
+            impact = f"the closest revision is {self.closest}, but the stamped revision is unknown"
             return (_finding("KMS901", head, f"unknown: {revisions.reason}", impact),)
         if not revisions.stamped:
             return (self._not_stamped(revisions.table_exists),)
@@ -41,9 +41,9 @@ class RevisionStatus:
 
     def _not_stamped(self, table_exists: bool) -> Finding:
         there = "no revision is stamped" if table_exists else f"there is no {self.version_table} table"
-        impact = f"upgrades would start from nothing; it is most like {self.closest}"
+        impact = f"an upgrade would start from an empty database; the closest revision is {self.closest}"
         if self.empty:
-            impact = f"nothing of the schema is here; {_UPGRADE}"
+            impact = f"no object of the schema exists; {_UPGRADE}"
         key = quoted(self.version_table.rpartition(".")[2] + "_pkc")
         columns = f"version_num VARCHAR(32) NOT NULL, CONSTRAINT {key} PRIMARY KEY (version_num)"
         create = f"CREATE TABLE {self.table} ({columns}); "
@@ -58,7 +58,7 @@ class RevisionStatus:
             remediation = f"DELETE FROM {self.table} WHERE version_num IN ({others});" if self.exact else None
             yield _finding("KMS004", self.chain[-1], ", ".join(ours), remediation=remediation)
         if ours:
-            return  # beside one of ours, the others are those of a host application that shares the table
+            return  # other stamps belong to a host application that shares the table
         for name in stamped:
             yield _finding("KMS003", f"one of {', '.join(self.chain)}", name)
 
@@ -67,14 +67,15 @@ class RevisionStatus:
         if not known:
             return
         if (self.engine, known[-1], self.closest) == LOOKS_AGAIN:
-            impact = f"an upgrade was interrupted before it looked at rows once more; {_UPGRADE}"
+            impact = f"an upgrade was interrupted before its second check of rows; {_UPGRADE}"
             yield _finding("KMS005", self.closest, known[-1], impact)
         elif known[-1] != self.closest:
-            impact = f"everything is as {self.closest} makes it: the next upgrade would begin at the wrong place"
+            impact = f"the objects are those of {self.closest}: the next upgrade would start at the wrong revision"
             remediation = f"UPDATE {self.table} SET version_num = '{self.closest}' WHERE version_num = '{known[-1]}';"
             yield _finding("KMS005", self.closest, known[-1], impact, remediation)
         elif behind := len(self.chain) - 1 - self.chain.index(known[-1]):
-            impact = f"the database is behind by {behind}: what later revisions add and guard is not there; {_UPGRADE}"
+            missing = "objects and protections of later revisions are missing"
+            impact = f"the database is behind by {behind}: {missing}; {_UPGRADE}"
             yield _finding("KMS002", self.chain[-1], known[-1], impact)
 
 

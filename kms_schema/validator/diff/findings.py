@@ -12,7 +12,9 @@ SEVERITIES = tuple(Severity)
 
 @dataclass(frozen=True)
 class Finding:
-    """One cause. `mend` is SQL that puts it right; where none can, it is a comment that says so. `also` names what
+    """One cause.
+
+    `remediation` is SQL that fixes it, or a comment of SQL with the manual action. `also` names the objects that
     changed with it.
     """
 
@@ -27,19 +29,19 @@ class Finding:
 
     @property
     def title(self) -> str:
-        """What the code stands for, in a few words."""
+        """The title of the rule."""
         return RULES[self.code].title
 
     def fails(self, fail_on: Severity = Severity.ERROR) -> bool:
-        """Return whether it is as bad as `fail_on`, or worse."""
+        """Return whether it is as severe as `fail_on`, or more."""
         return SEVERITIES.index(self.severity) <= SEVERITIES.index(fail_on)
 
 
-NO_STATEMENT = "-- no statement mends this: "
-"""How the comment begins that stands where the SQL would."""
-# Attributes whose value says by itself which it is; of the others (`nullable`, `cache`) the name is written before it.
+MANUAL_ACTION = "-- manual action: "
+"""How the comment begins that stands in place of the SQL."""
+# Attributes whose value is clear without their name; for the others (`nullable`, `cache`) the name is written first.
 SELF_EXPLAINING = frozenset({"definition", "body", "name", *(attribute for _, attribute in OF_ATTRIBUTES)})
-# What an attribute that is left out, being at its default, reads like; of others `none` says it.
+# The text of an attribute at its default, where it is not `none`.
 AT_DEFAULT = {"keeping_triggers": "enabled"}
 
 
@@ -53,14 +55,14 @@ def finding_of(
     remediation: str | None = None,
     also: tuple[str, ...] = (),
 ) -> Finding:
-    """Return a finding of a code, with the severity of its rule and, unless `meaning` is given, its impact."""
+    """Return a finding of a code, with the severity of its rule and, unless `impact` is given, its impact."""
     rule = RULES[code]
     return Finding(code, rule.severity, about, expected, actual, impact or rule.impact, remediation, also)
 
 
 def manual_remediation(code: str) -> str:
     """Return a comment in SQL for a finding that no statement can remediation."""
-    return f"{NO_STATEMENT}{RULES[code].help}"
+    return f"{MANUAL_ACTION}{RULES[code].help}"
 
 
 def codes_of(difference: Difference) -> dict[str, dict[str, tuple[Any, Any]]]:
@@ -77,7 +79,7 @@ def codes_of(difference: Difference) -> dict[str, dict[str, tuple[Any, Any]]]:
 
 
 def worded(value: Any) -> str:
-    """Write one attribute as text: lists by commas, None as `none`."""
+    """Return an attribute as text: a list with commas, None as `none`."""
     if value is None:
         return "none"
     if isinstance(value, bool):

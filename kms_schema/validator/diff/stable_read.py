@@ -1,9 +1,8 @@
-"""One reading of a catalog that can be believed, while migrations may be running.
+"""The stable read: one consistent read of a catalog, even while a migration runs.
 
-PostgreSQL renders a definition as it is at that moment, and not as it was in the snapshot: a reading can be of two
-revisions at once, or fail at an object that has gone. And a revision that builds indexes CONCURRENTLY is between two
-revisions for as long as that takes. So what does not match is read again, and counts only if it is still the same and
-nobody is migrating.
+PostgreSQL renders the current definition, not that of the snapshot: a read can have parts of two revisions, or fail at
+a dropped object. A revision that builds indexes CONCURRENTLY is between two revisions for that time. So a catalog that
+differs is read again, and counts only if the second read is the same and no migration runs.
 """
 
 import time
@@ -32,16 +31,16 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-READINGS = 5
-"""How often a catalog that does not match is read, to see it twice as it is."""
+READS = 5
+"""The maximum number of reads of a catalog that differs."""
 
 PAUSE_SECONDS = 0.2
-"""How long a migration is given to go on, before the third reading and each further one."""
+"""The pause before the third read and each further one."""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """One reading of a catalog, and the revision that it was compared with."""
+    """One read of a catalog, and the revision that it was compared with."""
 
     catalog: Catalog
     closest: str
@@ -55,20 +54,20 @@ class Compared:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing of the schema is there."""
+        """True if no object of the schema exists."""
         table = f"table {self.version_table.name}"
         return not self.catalog.objects.keys() - {table} and not self.catalog.revisions.stamped
 
     @property
     def is_certain(self) -> bool:
-        """Whether it is exactly what its stamp says; on SQLite every reading is of one moment."""
+        """True if it has exactly the stamped revision; on SQLite every read is consistent."""
         stamped = self.catalog.revisions.stamped
         as_stamped = stamped is None or [each for each in self.chain if each in stamped] == [self.closest]
         return self.catalog.engine == "sqlite" or (as_stamped and not self.differences)
 
     @property
     def guarded(self) -> Objects:
-        """What is expected, without what is about Alembic's table."""
+        """The expected objects without Alembic's table."""
         name = self.version_table.name
         return {key: attributes for key, attributes in self.expected.items() if attributes.get("table") != name}
 
@@ -92,7 +91,7 @@ def _compared(reader: "Reader", schema: str, version_table: str) -> Compared:
     prefix = prefix_in(objects)
 
     def nearer(expected: Objects) -> tuple[Objects, tuple[Difference, ...]]:
-        """Compare with the roles' rights and without, where such roles have any, and keep what differs less."""
+        """Compare with and without the privileges of the group roles, and return the smaller difference."""
         plain = expected, compare(expected, objects)
         if prefix is None:
             return plain
@@ -109,7 +108,7 @@ def _compared(reader: "Reader", schema: str, version_table: str) -> Compared:
             if not _has_the_same(expected_after(revision), objects):
                 continue
             other, others = nearer(filled_in(revision))
-            if not others:  # exactly of another revision than the stamped one
+            if not others:  # exactly another revision than the stamped one
                 closest, expected, differences = revision, other, ()
                 break
     catalog = Catalog(reader.engine, reader.version, reader.schema, revisions, objects)
@@ -117,7 +116,7 @@ def _compared(reader: "Reader", schema: str, version_table: str) -> Compared:
 
 
 def _has_the_same(expected: Objects, objects: Objects) -> bool:
-    """Whether there are the same objects, but for policies, which come with roles: else comparing them is in vain."""
+    """Return whether the objects are the same except policies, which the roles add: else they differ anyway."""
     odd = expected.keys() ^ objects.keys()
     return all(key in objects and key.startswith("policy ") for key in odd)
 
@@ -128,14 +127,14 @@ def in_stable_read(
     version_table: str,
     then: "Callable[[Reader, Compared], Result]",
 ) -> Result:
-    """Return what `then` makes of a reading, called within its snapshot.
+    """Return the result of `then`, which is called in the snapshot of the read.
 
-    Raises `ValidationError` where the catalog is different each time, or a migration keeps it between two revisions.
+    Raises `ValidationError` if every read differs from the one before, or a migration is running.
     """
     before: Catalog | None = None
-    moved = "it was different each time"
-    for reading in range(READINGS):
-        time.sleep(PAUSE_SECONDS if reading > 1 else 0)
+    moved = "every read was different"
+    for read in range(READS):
+        time.sleep(PAUSE_SECONDS if read > 1 else 0)
         try:
             with on_demand.reading(connection, schema) as reader:
                 compared = _compared(reader, schema, version_table)
@@ -147,20 +146,17 @@ def in_stable_read(
                 before = compared.catalog
         except ChangedMeanwhileError as error:
             before, moved = None, str(error)
-    raise ValidationError(
-        f"the schema changed each time it was read ({moved}); run this again when the migration has ended"
-    )
+    raise ValidationError(f"the schema changed during every read ({moved}); run this again after the migration")
 
 
 def _refuse_while_migrating(reader: "Reader") -> None:
     if migration := reader.migration():
         raise ValidationError(
-            f"a migration is running ({migration}), and the schema is between two revisions;"
-            " run this again when it has ended"
+            f"a migration is running ({migration}), and the schema is between two revisions; run this again after it"
         )
 
 
 def _candidates(revisions: Revisions, chain: Sequence[str]) -> list[str]:
-    """Return the stamped revision; where that cannot be told, all of them, the newest first."""
+    """Return the stamped revision; if it is unknown, all revisions, the newest first."""
     stamped = [revision for revision in chain if revision in (revisions.stamped or ())]
     return stamped[-1:] or list(reversed(chain))

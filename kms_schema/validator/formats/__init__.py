@@ -1,4 +1,4 @@
-"""How a report is written: one module for each format, imported when it is asked for."""
+"""The formats of a report: one module for each, imported when it is used."""
 
 from importlib import import_module
 
@@ -12,7 +12,13 @@ FORMATS = ("text", "json", "junit", "sarif", "github", "html")
 
 
 def render(report: Report, style: str = "text", layout: Layout = PLAIN) -> str:
-    """Return the report in one of `FORMATS`; raises ValueError for any other."""
+    """Return the report as text.
+
+    `style` is one of `FORMATS`; `layout` has the severity that fails a check, and the colours and the width of the
+    terminal. Raises `ValueError` for another style.
+
+        Path("report.html").write_text(render(validate(connection), "html"), encoding="utf-8")
+    """
     if style not in FORMATS:
         raise ValueError(f"there is no format {style!r}, only {', '.join(FORMATS)}")
     text: str = import_module(f"{__name__}.{style}").write(report, layout)

@@ -30,5 +30,5 @@ def _command(word: str, title: str, message: str) -> str:
 
 
 def _escaped(text: str, special: str) -> str:
-    """Escape as workflow commands want it; properties have to escape more than messages do."""
+    """Escape for a workflow command; properties escape more characters than messages."""
     return "".join(f"%{ord(character):02X}" if character in special else character for character in text)

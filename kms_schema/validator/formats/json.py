@@ -11,7 +11,7 @@ from kms_schema.validator.report import Report
 def write(report: Report, _layout: Layout) -> str:
     """Return the report as one JSON object; findings carry the same names as `Finding`.
 
-    What is not ASCII is escaped: it is the same to whoever reads JSON, and harmless on a terminal.
+    Characters outside ASCII are escaped: a JSON reader restores them, and a terminal is not affected.
     """
     document = {
         "tool": "kms-schema validate",

@@ -1,7 +1,7 @@
 """The report as JUnit XML, as Jenkins' plugin describes it: a test case for each object that was compared.
 
-An object that is as the package made it passes. What could not be checked, is waived, was left out, or went
-together with another object has not passed and has not failed: it is skipped, and says why.
+An object without drift passes. A check that could not run, a waived or left-out finding, and an object that changed
+with another one are skipped, with the reason.
 """
 
 from collections.abc import Iterable, Iterator
@@ -36,7 +36,7 @@ class _Outcome:
 
 
 def write(report: Report, layout: Layout) -> str:
-    """Return one XML document in ASCII: what is not is a character reference, and what XML cannot hold is escaped."""
+    """Return one XML document in ASCII: other characters are references, and those that XML forbids are escaped."""
     root = ET.Element("testsuites", name="kms-schema validate")
     suites: dict[str, ET.Element] = {}
     for case, outcome in _outcomes(report).items():
@@ -53,7 +53,7 @@ def write(report: Report, layout: Layout) -> str:
 
 
 def _outcomes(report: Report) -> dict[_Case, _Outcome]:
-    """Return every check that was made, in the order of the report's objects, with what came of it."""
+    """Return the outcome of every check, in the order of the report's objects."""
     outcomes = {_Case("revision", _REVISION): _Outcome()}
     outcomes |= {_Case(kind_and_name(key)[0], key): _Outcome() for key in sorted(report.checked)}
     reported = [*report.findings, *report.left_out, *(waived.finding for waived in report.waived)]
@@ -67,7 +67,7 @@ def _outcomes(report: Report) -> dict[_Case, _Outcome]:
     for finding in report.findings:
         of(finding).findings.append(finding)
         if finding.code == _COULD_NOT_RUN:
-            of(finding).skipped.append(f"could not be checked: {finding.actual}")
+            of(finding).skipped.append(f"could not run: {finding.actual}")
     for waived in report.waived:
         of(waived.finding).skipped.append(
             f"{waived.finding.code} {waived.finding.title}, waived until {waived.expires}: {waived.reason}"
@@ -76,7 +76,7 @@ def _outcomes(report: Report) -> dict[_Case, _Outcome]:
         of(finding).skipped.append(f"{finding.code} {finding.title}, left out by --select or --ignore")
     for finding in reported:
         for key in finding.also:
-            reason = f"went together with {finding.object}: {finding.code} {finding.title}"
+            reason = f"changed with {finding.object}: {finding.code} {finding.title}"
             outcomes.setdefault(_Case(kind_and_name(key)[0], key), _Outcome()).skipped.append(reason)
     return outcomes
 
@@ -109,7 +109,7 @@ def _write_case(suite: ET.Element, case: _Case, outcome: _Outcome, layout: Layou
     element = ET.SubElement(suite, "testcase", name=in_a_line(case.name), classname=classname)
     failing = outcome.failing(layout.fail_on)
     if failing:
-        # A check that could not run is an error in JUnit's words, a database that differs a failure.
+        # JUnit calls a check that could not run an error, and drift a failure.
         word = "error" if all(finding.code == _COULD_NOT_RUN for finding in failing) else "failure"
         _write_outcome(element, word, failing)
     elif outcome.skipped:

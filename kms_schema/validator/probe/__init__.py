@@ -1,8 +1,9 @@
-"""The probe: each forbidden write is really tried, in savepoints of a transaction that is never committed.
+"""The probe: it tries each forbidden write, in savepoints of a transaction that is never committed.
 
-`keys`, `versions`, `wrappers`, `rotations`, `settings`, `trail`, `seals` and `columns` say what is tried, as data;
-`guards` who has to refuse it; `trial` makes the attempts, each after writes that must be accepted; `postgresql` and
-`sqlite` hold the transaction. What remains is nothing, also of a probe that is killed; sequences advance.
+`keys`, `versions`, `wrappers`, `rotations`, `settings`, `audit_log`, `seals` and `columns` declare the attempts.
+`guards` finds the object that must refuse each; `runner` makes them, each after writes that must be accepted;
+`postgresql` and `sqlite` open the transaction. Nothing remains in the database, even of a killed probe; only sequences
+advance.
 """
 
 from contextlib import AbstractContextManager
@@ -20,7 +21,7 @@ __all__ = ["probe"]
 def probe(opened: AbstractContextManager[Session], expected: Objects) -> tuple[int, tuple[Finding, ...]]:
     """Try in a session all that the expected objects forbid.
 
-    Returns how many attempts went as promised, and what is wrong with the others.
+    Return how many attempts went as expected, and the findings of the others.
     """
     outcomes: list[Outcome] = []
     unable: tuple[Finding, ...] = ()

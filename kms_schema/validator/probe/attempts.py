@@ -1,4 +1,4 @@
-"""Everything that a probe tries."""
+"""All attempts of a probe."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ from kms_schema.validator.probe.attempt import Attempt, Engine, Promise
 
 
 def attempts(engine: Engine, version: int, expected: Objects) -> Iterator[Attempt | Promise]:
-    """Yield each attempt, about rows that nobody has; which of them a revision knows, its `expected` objects say."""
+    """Yield the attempts, with unused names; the `expected` objects of a revision decide which apply."""
     yield from keys.attempts()
     yield from versions.attempts()
     yield from wrappers.attempts(version)

@@ -1,4 +1,4 @@
-"""What is tried on the audit trail on SQLite alone: REPLACE, forged values, temporary triggers and tables, rowids."""
+"""The attempts at the audit log on SQLite only: REPLACE, forged values, temporary triggers and tables, rowids."""
 
 from collections.abc import Iterator
 
@@ -35,7 +35,7 @@ FORGED = {
 
 
 def attempts() -> Iterator[Attempt | Promise]:
-    """Yield everything that is tried."""
+    """Yield the attempts."""
     about = active_key()
     given = (adding("key_masters", about), adding(TABLE, entry(key_id=about["id"])))
     for tries, (column, value, rule) in FORGED.items():
@@ -106,7 +106,7 @@ def _temporary(about: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
 
 
 def _without_rowid() -> Iterator[Attempt]:
-    """A row that has a rowid can be displaced through it, past every guard."""
+    """A row with a rowid could be replaced through it without firing a trigger."""
     for table in TABLES:
         text = f"UPDATE main.{table} SET rowid = rowid WHERE false"
         says = "no such column: rowid"

@@ -1,4 +1,4 @@
-"""What is tried on each column that a revision has: NULL, and values that are not of its type.
+"""The attempts at each column of a revision: NULL, and values that are not of its type.
 
 These follow from the expected columns and constraints, so that a column that a later revision adds is tried as well.
 """
@@ -32,7 +32,7 @@ from kms_schema.validator.probe.totals import TOTAL, cause
 
 _LENGTH = re.compile(r"character varying\((\d+)\)")
 _SET_BY_SERVER = {"id", "sequence", "timestamp", "recorded_by"}
-"""Columns of the trail that no client gives: `trail` tries those."""
+"""Columns of the audit log that a client cannot set: `audit_log` has the attempts at them."""
 _OF_TYPE = (
     ("GLOB '[0-9]", "2999-01-01"),
     ("date(", "2999-02-30"),
@@ -44,7 +44,7 @@ _OF_TYPE = (
     ("{column} IN (0, 1)", 2),
     ("", "NUL\0inside"),
 )
-"""By what a CHECK of a type says on SQLite, a value that it refuses."""
+"""For the text of a CHECK of a type on SQLite, a value that it refuses."""
 _ILL_TYPED: dict[tuple[str, str], Any] = {
     ("key_audit_seals", "root_hash"): "x" * 32,
     ("key_audit_seals", "previous_seal_hash"): "x" * 32,
@@ -80,12 +80,12 @@ def _attempts(engine: Engine, expected: Objects) -> Iterator[Attempt]:
 
 
 def is_of_type(key: str) -> bool:
-    """Whether an object is the CHECK that on SQLite stands for a column's type."""
+    """Return whether an object is the CHECK for the type of a column on SQLite."""
     return key.startswith("constraint ") and key.endswith("_type")
 
 
 def answered_before(key: str, expected: Objects) -> str | None:
-    """Return who refuses all that the CHECK of a type would, and is asked first; nobody, where it can be reached."""
+    """Return the object that refuses first all that the CHECK of a type would; None if the CHECK can be reached."""
     table, column = _table_and_column(key)
     if _is_set_by_server(table, column):
         return f"trigger {table}.guard_key_audit_log_insert"
@@ -114,7 +114,7 @@ def _table_and_column(key: str) -> tuple[str, str]:
 
 
 def _is_followed(table: str, column: str, expected: Objects) -> str | None:
-    """Return the trigger that follows a reference, and refuses what leads nowhere before anything else is asked."""
+    """Return the trigger that checks a reference first, and refuses a missing row."""
     for key, attributes in expected.items():
         name = key.removeprefix(f"constraint {table}.")
         referring = re.match(r"FOREIGN KEY ?\(([^)]*)\)", str(attributes.get("definition", "")))
@@ -127,7 +127,7 @@ def _is_followed(table: str, column: str, expected: Objects) -> str | None:
 
 
 def _asked_before(engine: Engine, table: str, column: str, expected: Objects) -> str | None:
-    """Return the trigger that refuses any wrong value, NULL included, before the column itself is asked."""
+    """Return the trigger that refuses any wrong value, NULL included, before the column's constraints."""
     if f"{table}.{column}" in _COUNTED_ON or (
         engine == "sqlite" and (table, column) == ("key_audit_seals", "tree_size")
     ):
@@ -141,9 +141,9 @@ _INSERT_GUARDS = {
     "key_audit_subtrees": "guard_key_audit_subtree_insert",
 }
 _COUNTED_ON = {"key_audit_seals.seal_number", "key_audit_leaves.first_leaf", "key_audit_subtrees.position"}
-"""Columns of which the guard takes no value but the next."""
+"""Columns for which the guard trigger accepts only the next value."""
 _FOLLOWING = {"fk_key_versions_key_id_key_masters": "trigger key_versions.validate_key_version_material"}
-"""On PostgreSQL, where a trigger's definition does not say what it refuses."""
+"""On PostgreSQL, whose trigger definitions do not name the rule."""
 
 
 def _is_set_by_server(table: str, column: str) -> bool:
@@ -179,7 +179,7 @@ def _says(key: str, attributes: Attributes, table: str, rule: str) -> bool:
 
 
 def _too_long(table: str, column: str, length: int) -> Attempt:
-    """The server says which type a value is too long for, and not of which column."""
+    """Return an attempt with a value that is too long; the server names the type, not the column."""
     given, row = _base(table, column)
     statement = adding(table, {**row, column: "x" * (length + 1)})
     object_key = f"column {table}.{column}"
@@ -211,7 +211,7 @@ _TABLES = (
 
 
 def _base(table: str, column: str) -> tuple[tuple[Any, ...], Row]:
-    """Return a row that only `column` can make wrong, and the statements that have to come before it."""
+    """Return a row in which only `column` can be wrong, and the statements before it."""
     of = active_key()
     given = (adding("key_masters", of),)
     special: dict[tuple[str, str], Row] = {

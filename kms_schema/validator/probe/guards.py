@@ -1,7 +1,7 @@
-"""Who has to refuse a write, of the objects that are expected, and what exactly the refusal says.
+"""The expected object that must refuse a write, and the message of the refusal.
 
-On PostgreSQL the error names the constraint or trigger. On SQLite a trigger of ours says its rule first; a constraint
-says its name or, if it is a key, its columns.
+On PostgreSQL the error names the constraint or trigger. On SQLite the message of a trigger begins with its rule, and
+that of a constraint has its name or, if it is a key, its columns.
 """
 
 import re
@@ -16,17 +16,17 @@ _COLUMNS = re.compile(r"(?:UNIQUE|PRIMARY KEY) ?\((?P<columns>[^)]*)\)")
 
 @dataclass(frozen=True)
 class Guard:
-    """An expected object, and what a refusal by it says."""
+    """An expected object, and the message of its refusal."""
 
     object: str
     says: str
-    """On PostgreSQL the name of the constraint or, of a column, its own; on SQLite how the message begins."""
+    """On PostgreSQL the name of the constraint or column; on SQLite the beginning of the message."""
     is_trigger: bool
     is_foreign_key: bool
 
 
 def guard_of(attempt: Attempt, engine: Engine, expected: Objects) -> Guard | None:
-    """Return who has to refuse an attempt; nobody, where the revision has no such rule."""
+    """Return the object that must refuse an attempt; None if the revision has no such rule."""
     if attempt.unless in expected:
         return None
     if attempt.guard in expected:
@@ -38,7 +38,7 @@ def guard_of(attempt: Attempt, engine: Engine, expected: Objects) -> Guard | Non
 
 
 def keeper_of(promise: Promise, engine: Engine, expected: Objects) -> str | None:
-    """Return the object that keeps a promise; none, where the revision does not promise it."""
+    """Return the object that completes a promise; None if the revision does not promise it."""
     return next((key for key in promise.guards.get(engine, ()) if key in expected), None)
 
 
@@ -52,7 +52,7 @@ def _named(attempt: Attempt, engine: Engine, expected: Objects) -> Iterator[str]
 
 
 def _triggers_that_say(attempt: Attempt, expected: Objects) -> list[str]:
-    """Return the triggers that refuse by this rule on the way that the statement takes, those that look first first."""
+    """Return the triggers that refuse by this rule for the statement, in the order in which they fire."""
     verb = "INSERT" if attempt.forbidden.text.startswith("REPLACE") else attempt.forbidden.text.split()[0]
     return [
         key

@@ -1,4 +1,4 @@
-"""What the database promises to write into the trail itself; and that nobody else writes such entries (PostgreSQL)."""
+"""The entries that the database writes itself, and the attempts of a client to write them (PostgreSQL)."""
 
 from collections.abc import Iterator
 
@@ -34,7 +34,7 @@ LAST_ENTRIES = 8
 
 
 def attempts() -> Iterator[Attempt | Promise]:
-    """Yield everything that is tried."""
+    """Yield the attempts."""
     yield from _of_keys()
     yield from _of_versions()
     yield from _of_rotations()
@@ -91,7 +91,7 @@ def _of_versions() -> Iterator[Promise]:
     trigger = f"trigger {table}.audit_key_version_delete"
     yield Promise(
         {"postgresql": (trigger,), "sqlite": (trigger,)},
-        "an entry says that a version went with its key",
+        "an entry records that a version was deleted with its key",
         deleting("key_masters", of),
         gone,
         (*given, adding(table, row)),
@@ -151,23 +151,23 @@ def recorded(
         description=f"{event.lower().replace('_', ' ')}: {named}",
     )
     guard = f"trigger {table}.audit_{trigger}"
-    keeps = f"an entry says {event.lower().replace('_', ' ')}"
+    keeps = f"an entry records {event.lower().replace('_', ' ')}"
     return Promise({"postgresql": (guard,), "sqlite": (guard,)}, keeps, done, question, given)
 
 
 def _actors() -> Iterator[Attempt]:
     row: Row = {"actor": "kms-probe"}
     cases: list[Case] = [
-        (f"ck_{ACTOR}_actor_not_blank", "the application acts for nobody", {"actor": " "}),
-        (f"ck_{ACTOR}_until_commit_blank", "an actor would stay after the transaction", {"until_commit": "never"}),
+        (f"ck_{ACTOR}_actor_not_blank", "the actor is blank", {"actor": " "}),
+        (f"ck_{ACTOR}_until_commit_blank", "an actor persists after the transaction", {"until_commit": "never"}),
     ]
     yield from inserted(ACTOR, row, cases, engine="sqlite", foreign_keys=True)
     yield Attempt(
-        "guard_key_audit_actor_insert", ACTOR, "a claim would outlast its transaction", adding(ACTOR, row),
+        "guard_key_audit_actor_insert", ACTOR, "an actor persists after the transaction", adding(ACTOR, row),
         engine="sqlite", foreign_keys=False,
     )  # fmt: skip
     second = adding(ACTOR, {"actor": "kms-probe-2"})
     yield Attempt(
-        f"pk_{ACTOR}", ACTOR, "the application acts for two at once", second, (adding(ACTOR, row),),
+        f"pk_{ACTOR}", ACTOR, "a transaction has two actors", second, (adding(ACTOR, row),),
         engine="sqlite", foreign_keys=True,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What is tried on tombstones and on the policies of retention.
+"""The attempts at tombstones and on the policies of retention.
 
 No probe may have a tombstone by right: nothing of its own is past its period. On PostgreSQL the owner can restore one.
 """
@@ -41,7 +41,7 @@ _A_POLICY = (_EMPTIED, adding(POLICIES, _POLICY))
 
 
 def attempts() -> Iterator[Attempt | Promise]:
-    """Yield everything that is tried."""
+    """Yield the attempts."""
     yield from _buried()
     yield from _restored()
     yield from _policies()
@@ -99,8 +99,12 @@ def _restored() -> Iterator[Attempt]:
 def _policies() -> Iterator[Attempt | Promise]:
     cases: list[Case] = [
         (f"ck_{POLICIES}_event_category_known", "a policy is for an unknown category", {"event_category": "GOSSIP"}),
-        (f"ck_{POLICIES}_retention_period_days_range", "a policy is for no time", {"retention_period_days": 0}),
-        (f"ck_{POLICIES}_retention_period_days_range", "a policy is for a century", {"retention_period_days": 36501}),
+        (f"ck_{POLICIES}_retention_period_days_range", "retention_period_days is 0", {"retention_period_days": 0}),
+        (
+            f"ck_{POLICIES}_retention_period_days_range",
+            "retention_period_days is above 36500",
+            {"retention_period_days": 36501},
+        ),
     ]
     yield from inserted(POLICIES, _POLICY, cases, (_EMPTIED,))
     yield from inserted(POLICIES, _POLICY, cases, (_EMPTIED,), checks_ignored=True, engine="sqlite")

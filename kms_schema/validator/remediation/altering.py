@@ -1,4 +1,4 @@
-"""ALTER statements that put single attributes of PostgreSQL's objects right."""
+"""ALTER statements that fix single attributes of PostgreSQL's objects."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -8,9 +8,9 @@ from typing import Any
 from kms_schema.identifiers import quoted
 from kms_schema.validator.catalog.attributes import ROUTINE_KINDS, kind_and_name, own_name
 
-# The server's quoted name of a column, at the beginning of `name: what is said of it`.
+# The quoted name of a column, at the beginning of `name: comment`.
 _COLUMN = re.compile(r'^(?:"(?:[^"]|"")*"|[^":]+)(?=: )')
-# Its name, which is there where it is unusual, comes before what else is unusual.
+# The name, if it is not the default, comes before the other options.
 _NAME_OF_NOT_NULL = re.compile(r'(?!NOT VALID|NO INHERIT)(?:"(?:[^"]|"")*"|[^",]+)')
 
 Changes = Mapping[str, tuple[Any, Any]]
@@ -18,7 +18,7 @@ Changes = Mapping[str, tuple[Any, Any]]
 
 @dataclass(frozen=True)
 class Target:
-    """What is altered: its kind and name, its table if it is attached to one, and all that is expected of it."""
+    """An object that is altered: its key, its schema, and its expected attributes."""
 
     key: str
     schema: str
@@ -26,22 +26,22 @@ class Target:
 
     @property
     def kind(self) -> str:
-        """Its kind."""
+        """The kind of the object."""
         return kind_and_name(self.key)[0]
 
     @property
     def last(self) -> str:
-        """Its own name, without that of a table."""
+        """The quoted name without its table."""
         return quoted(own_name(self.key))
 
     @property
     def table(self) -> str:
-        """The table that it is attached to."""
+        """The qualified table of the object."""
         return f"{quoted(self.schema)}.{quoted(self.expected['table'])}"
 
     @property
     def named(self) -> str:
-        """Its kind and name as ALTER, COMMENT and DROP take them."""
+        """The kind and name as in ALTER, COMMENT and DROP."""
         kind, name = kind_and_name(self.key)
         if kind in {"constraint", "trigger", "rule", "policy"}:
             return f"{kind.upper()} {self.last} ON {self.table}"
@@ -53,12 +53,12 @@ class Target:
 
     @property
     def alter(self) -> str:
-        """The beginning of a statement that alters it."""
+        """The beginning of the ALTER statement."""
         return f"ALTER TABLE {self.table} ALTER COLUMN {self.last}" if self.kind == "column" else f"ALTER {self.named}"
 
 
 def altered(target: Target, changes: Changes) -> list[str] | None:
-    """Return the statements that put each changed attribute right, or None where one of them takes more than that."""
+    """Return the statements that fix each changed attribute; None if ALTER cannot fix one of them."""
     statements: list[str] = []
     if "partition_bound" in changes:
         parents = changes.get("inherits", (None, None))[1] or ()
@@ -170,7 +170,7 @@ def _statistics(target: Target, should: int | None, _does: int | None) -> list[s
 
 
 def _not_null_constraint(target: Target, should: str | None, does: str | None) -> list[str]:
-    """Name, validate and hand down a NOT NULL of PostgreSQL 18 as it comes with the column."""
+    """Give a NOT NULL constraint of PostgreSQL 18 its default name, validity and inheritance."""
     if should is not None or does is None:
         return [f"{target.alter} DROP NOT NULL", f"{target.alter} SET NOT NULL"]
     name = _NAME_OF_NOT_NULL.match(does)

@@ -1,4 +1,4 @@
-"""CREATE statements of PostgreSQL for what the catalog keeps in parts, and not as one definition."""
+"""CREATE statements for objects that PostgreSQL's catalog has in parts, not as one definition."""
 
 from kms_schema.identifiers import quoted
 from kms_schema.validator.catalog.attributes import Attributes
@@ -8,7 +8,7 @@ _USUAL_COST = 100
 
 
 def create_sequence(schema: str, name: str, attributes: Attributes) -> str:
-    """Make a sequence that goes on after the numbers that are in use."""
+    """Return SQL that creates a sequence that continues after the numbers in use."""
     sequence = f"{quoted(schema)}.{quoted(name)}"
     create = f"CREATE SEQUENCE {sequence} {sequence_words(schema, attributes)};"
     table, _, column = attributes.get("owned_by", "").partition(".")
@@ -19,16 +19,16 @@ def create_sequence(schema: str, name: str, attributes: Attributes) -> str:
 
 
 def create_policy(schema: str, name: str, attributes: Attributes) -> str:
-    """Make a policy of row-level security."""
+    """Return SQL that creates a policy of row-level security."""
     roles = ", ".join(map(quoted, attributes["roles"]))
     conditions = (("USING", attributes.get("using")), ("WITH CHECK", attributes.get("check")))
-    told = "".join(f" {word} ({condition})" for word, condition in conditions if condition is not None)
+    clauses = "".join(f" {word} ({condition})" for word, condition in conditions if condition is not None)
     table = f"{quoted(schema)}.{quoted(attributes['table'])}"
-    return f"CREATE POLICY {quoted(name.partition('.')[2])} ON {table} FOR {attributes['command']} TO {roles}{told};"
+    return f"CREATE POLICY {quoted(name.partition('.')[2])} ON {table} FOR {attributes['command']} TO {roles}{clauses};"
 
 
 def create_function(schema: str, name: str, attributes: Attributes) -> str:
-    """Make a function, or put another one of its name and arguments right."""
+    """Return SQL that creates or replaces a function."""
     if "definition" in attributes:
         return f"{attributes['definition']};"
     words = [
@@ -46,7 +46,7 @@ def create_function(schema: str, name: str, attributes: Attributes) -> str:
 
 
 def _set(setting: str) -> str:
-    """Return a setting of a function as it is written: names of schemas are a list, anything else is one value."""
+    """Return the SET clause of a setting: `search_path` is a list, anything else one value."""
     name, _, value = setting.partition("=")
     if name != "search_path":
         value = "'" + value.replace("'", "''") + "'"

@@ -1,4 +1,4 @@
-"""SQL that makes a table of SQLite anew, since ALTER TABLE changes neither columns nor constraints there.
+"""SQL that rebuilds a table of SQLite, whose ALTER TABLE changes neither columns nor constraints.
 
 The steps are those of https://www.sqlite.org/lang_altertable.html, "Making Other Kinds Of Table Schema Changes".
 """
@@ -12,9 +12,9 @@ _NEW = "kms_made_anew"
 
 
 def rebuild(table: str, expected: Objects, actual: Objects, renamed: Mapping[str, str] | None = None) -> str:
-    """Return SQL that makes `table` as it is expected, with the rows that it has and all that hangs on it.
+    """Return SQL that rebuilds `table` as expected, with its rows, indexes, triggers and views.
 
-    `renamed` says by which names columns go that are not there by their own.
+    `renamed` has the actual names of renamed columns, by their expected names.
     """
     columns = expected[f"table {table}"]["columns"]
     kept = {column: column for column in columns if f"column {table}.{column}" in actual} | dict(renamed or {})
@@ -41,7 +41,7 @@ def rebuild(table: str, expected: Objects, actual: Objects, renamed: Mapping[str
 
 
 def _constraint(name: str, definition: str) -> str:
-    """Write a constraint; one without a name goes by its text."""
+    """Return the text of a constraint; one without a name has its text as key."""
     return definition if name.startswith("(") else f'CONSTRAINT "{name}" {definition}'
 
 

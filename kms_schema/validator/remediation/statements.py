@@ -1,7 +1,4 @@
-"""The SQL that puts a difference right, where a statement or two can.
-
-What is written here is advice to a person: nothing in the package runs it.
-"""
+"""The SQL that fixes a difference, where a few statements can. Nothing in the package runs it."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -20,16 +17,14 @@ _Change = Mapping[str, tuple[Any, Any]]
 
 
 class Remediator:
-    """Writes mending SQL for one database: `expected` is filled in for it, `actual` was read from it."""
+    """Writes SQL for one database: `expected` is filled in for it, `actual` was read from it."""
 
     def __init__(self, engine: str, schema: str, expected: Objects, actual: Objects) -> None:
-        """Remember both sides; definitions are taken from `expected`, tables of extra objects from
-        `actual`.
-        """
+        """Store both sides; `actual` has the tables of unexpected objects."""
         self._engine, self._schema, self._expected, self._actual = engine, schema, expected, actual
 
     def remediation(self, difference: Difference, code: str, attributes: _Change) -> str | None:
-        """Return SQL for the share of a difference that `code` names, or None where no short SQL can mend it."""
+        """Return SQL for the share of a difference that `code` names; None if a few statements cannot fix it."""
         if self._engine == "sqlite":
             return self._fix_on_sqlite(difference, attributes)
         special = _BY_CODE.get(code)
@@ -55,7 +50,7 @@ class Remediator:
         return None
 
     def _table_to_rebuild(self, difference: Difference) -> str | None:
-        """Return the table of SQLite that a difference is within, where only making it anew can change that."""
+        """Return the table of SQLite that has to be rebuilt to fix a difference; else None."""
         kind, name = kind_and_name(difference.key)
         attributes = self._expected.get(difference.key) or self._actual[difference.key]
         if kind == "table":
@@ -64,7 +59,7 @@ class Remediator:
         return attributes["table"] if within else None
 
     def _create_with(self, difference: Difference) -> str | None:
-        """Make what is missing, and what went or changed with it."""
+        """Create the missing object, and fix what changed with it."""
         statements = [self._create_whole(difference.key)]
         gone = [key for key in difference.also if key not in self._actual and not of_a_constraint(key, self._expected)]
         statements += [self._recreate(key) for key in made_in_order(gone, self._expected)]
@@ -74,13 +69,13 @@ class Remediator:
         return None if None in statements else " ".join(statement for statement in statements if statement)
 
     def _recreate(self, key: str) -> str | None:
-        """Make an index under its name although it may be on a view that only goes by another name now."""
+        """Create an index whose name may be in use on a renamed view."""
         create = self._create_whole(key)
         on_a_view = key.startswith("index ") and self._engine == "postgresql" and self._goes(key)
         return f"DROP INDEX IF EXISTS {self._qualified(kind_and_name(key)[1])}; {create}" if on_a_view else create
 
     def _create_whole(self, key: str) -> str | None:
-        """Make an object, and tell it when to fire, who may do what with it, and what is said of it."""
+        """Create an object with its enablement, privileges and comments."""
         create = self._create(key)
         if create is None or self._engine == "sqlite":
             return create
@@ -90,10 +85,10 @@ class Remediator:
             rest.append(self.enable_trigger(key, {"enabled": (attributes["enabled"], "ORIGIN")}))
         if "grants" in attributes:
             rest.append(self.set_grants(key, {"grants": (attributes["grants"], None)}))
-        told: _Change = {
+        comments: _Change = {
             name: (attributes[name], None) for name in ("comment", "column_comments") if name in attributes
         }
-        return " ".join([*rest, *(altered(Target(key, self._schema, attributes), told) or ())])
+        return " ".join([*rest, *(altered(Target(key, self._schema, attributes), comments) or ())])
 
     def _create(self, key: str) -> str | None:
         kind, name = kind_and_name(key)
@@ -113,7 +108,7 @@ class Remediator:
             return (create_sequence if kind == "sequence" else create_policy)(self._schema, name, attributes)
         return str(definition) if kind in {"rule", "statistics"} else None
 
-    def _drop(self, key: str) -> str | None:  # noqa: PLR0911  (each kind of name has its own)
+    def _drop(self, key: str) -> str | None:  # noqa: PLR0911  (a statement form for each kind of object)
         kind, name = kind_and_name(key)
         attributes, last = self._actual[key], _quoted(own_name(key))
         table = self._table(attributes)
@@ -143,11 +138,11 @@ class Remediator:
             return None if attributes.keys() & {"arguments", "returns"} else self._create(key)
         if kind == "index" and (options := self._options_of_index(key)):
             return options
-        anew = kind in _RECREATED and not of_a_constraint(key, self._expected)
-        return self._drop_and_create(key) if anew else None
+        recreate = kind in _RECREATED and not of_a_constraint(key, self._expected)
+        return self._drop_and_create(key) if recreate else None
 
     def _options_of_index(self, key: str) -> str | None:
-        """Mend an index that has but other options; one behind a constraint cannot be made anew by itself."""
+        """Fix the options of an index if nothing else differs; that of a constraint cannot be recreated alone."""
         expected, actual = (objects[key]["definition"] for objects in (self._expected, self._actual))
         if _OPTIONS.sub("", expected) != _OPTIONS.sub("", actual) or expected == actual:
             return None
@@ -166,7 +161,7 @@ class Remediator:
         return self._around(key, [self._drop(key) or "", create]) if relation else f"{self._drop(key)} {create}"
 
     def _around(self, key: str, statements: list[str]) -> str | None:
-        """Take away what stands in the way of the statements, and make it again after them."""
+        """Drop the dependents before the statements, and create them again after them."""
         between = dependents_of(key, self._expected)
         drops = [self._drop(other) for other in reversed(between) if other in self._actual and not self._goes(other)]
         creates = [self._create_whole(other) for other in between]
@@ -175,11 +170,11 @@ class Remediator:
         return " ".join(part for part in (*drops, *statements, *creates) if part)
 
     def _goes(self, key: str) -> bool:
-        """Whether it goes by itself with the view that it hangs on."""
+        """Return whether the object is dropped together with its view."""
         return "table" in self._expected[key] and f"table {self._expected[key]['table']}" not in self._expected
 
     def _rename_column_of_sqlite(self, difference: Difference) -> str:
-        """Make anew what has the other name: SQLite refuses to rename while a view names what is not there."""
+        """Rebuild the table: SQLite refuses to rename a column while a view names a missing one."""
         table, _, column = kind_and_name(difference.key)[1].partition(".")
         renamed = {column: difference.attributes["name"][1].partition(".")[2]}
         statements = [rebuild(table, self._expected, self._actual, renamed)]
@@ -229,16 +224,16 @@ class Remediator:
         )
 
     def validate_constraint(self, key: str, _attributes: _Change) -> str:
-        """Mend a constraint that is NOT VALID."""
+        """Fix a constraint that is NOT VALID."""
         name = _quoted(own_name(key))
         return f"ALTER TABLE {self._table(self._expected[key])} VALIDATE CONSTRAINT {name};"
 
-    def keep_again(self, key: str, _attributes: _Change) -> str | None:
-        """Mend a foreign key whose triggers are off: made anew, it looks at the rows that came meanwhile, too."""
+    def recreate_foreign_key(self, key: str, _attributes: _Change) -> str | None:
+        """Fix a foreign key with disabled triggers: a new one also checks the rows that were written meanwhile."""
         return self._drop_and_create(key)
 
     def enable_trigger(self, key: str, attributes: _Change) -> str:
-        """Mend the enabled state of a trigger."""
+        """Fix the enablement of a trigger."""
         state = {
             "ORIGIN": "ENABLE",
             "ALWAYS": "ENABLE ALWAYS",
@@ -249,15 +244,15 @@ class Remediator:
         return f"ALTER TABLE {self._table(self._expected[key])} {state[attributes['enabled'][0]]} TRIGGER {name};"
 
     def rebuild_index(self, key: str, _attributes: _Change) -> str:
-        """Mend an index that is not valid."""
+        """Fix an index that is not valid."""
         return f"REINDEX INDEX CONCURRENTLY {self._qualified(kind_and_name(key)[1])};"
 
     def populate(self, key: str, _attributes: _Change) -> str:
-        """Mend a materialized view that was never filled."""
+        """Fix a materialized view that is not populated."""
         return f"REFRESH MATERIALIZED VIEW {self._qualified(kind_and_name(key)[1])};"
 
-    def give_back(self, key: str, attributes: _Change) -> str:
-        """Mend an owner; a sequence cannot have another one than its table."""
+    def set_owner(self, key: str, attributes: _Change) -> str:
+        """Fix an owner; a sequence has the owner of its table."""
         owned_by = self._expected[key].get("owned_by")
         if kind_and_name(key)[0] == "sequence" and owned_by:
             name, again = self._owned(key), sequence_words(self._schema, self._expected[key]).partition(" OWNED BY ")[2]
@@ -268,11 +263,11 @@ class Remediator:
         return f"ALTER {self._owned(key)} OWNER TO {_quoted(attributes['owner'][0])};"
 
     def set_logged(self, key: str, attributes: _Change) -> str | None:
-        """Mend persistence."""
+        """Fix persistence."""
         return f"ALTER {self._owned(key)} SET LOGGED;" if attributes["persistence"][0] == "permanent" else None
 
     def set_row_security(self, key: str, attributes: _Change) -> str:
-        """Mend the switches of row-level security."""
+        """Fix the enablement of row-level security."""
         words = []
         if "row_security" in attributes:
             words.append("ENABLE" if attributes["row_security"][0] else "DISABLE")
@@ -281,7 +276,7 @@ class Remediator:
         return f"ALTER {self._owned(key)} " + ", ".join(f"{word} ROW LEVEL SECURITY" for word in words) + ";"
 
     def set_grants(self, key: str, attributes: _Change) -> str:
-        """Mend rights."""
+        """Fix privileges."""
         kind, _ = kind_and_name(key)
         on = self._owned(key) if kind in ROUTINE_KINDS or kind == "sequence" else self._qualified(kind_and_name(key)[1])
         return grants_and_revokes(on, *attributes["grants"])
@@ -289,11 +284,11 @@ class Remediator:
 
 _BY_CODE: Mapping[str, Callable[[Remediator, str, _Change], str | None]] = {
     "KMS125": Remediator.validate_constraint,
-    "KMS126": Remediator.keep_again,
+    "KMS126": Remediator.recreate_foreign_key,
     "KMS135": Remediator.rebuild_index,
     "KMS145": Remediator.enable_trigger,
     "KMS175": Remediator.populate,
-    "KMS301": Remediator.give_back,
+    "KMS301": Remediator.set_owner,
     "KMS302": Remediator.set_grants,
     "KMS303": Remediator.set_row_security,
     "KMS304": Remediator.set_logged,

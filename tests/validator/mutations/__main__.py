@@ -1,10 +1,10 @@
-"""Try every mutation of a migrated database on the validator, and say what it found and mended.
+"""Try every mutation of a migrated database on the validator, and say what it found and fixed.
 
     python -m tests.validator.mutations --engine postgresql-18,sqlite --kind 'trigger:*'
     python -m tests.validator.mutations --url postgresql://postgres@127.0.0.1:5515/postgres --each 1
     python -m tests.validator.mutations --engine all --write-matrix
 
-Ends with 1 where something was missed, misnamed or not mended.
+Ends with 1 where something was missed, misnamed or not fixed.
 """
 
 import argparse

@@ -181,7 +181,7 @@ def test_restoring_by_who_is_not_the_owner_is_tried(database: Database) -> None:
         with login(database, *rights) as seen, closing(seen.connect()) as connection:
             finding = next(each for each in probe(connection).findings if each.code == "KMS601")
     assert finding.object == "trigger key_audit_logs.guard_key_audit_log_insert"
-    assert "somebody who is not the owner restores an entry" in finding.actual
+    assert "a role other than the owner restores an entry" in finding.actual
 
 
 @pytest.mark.only_on("postgresql")
@@ -257,7 +257,7 @@ def test_a_connections_settings_are_as_they_were(database: Database) -> None:
 def test_the_command_probes_and_says_how_often(database: Database) -> None:
     said = kms_schema("validate", "--probe", url=database.url)
     assert said.status == 0, said.all
-    assert "attempts of the probe as promised" in said.out
+    assert "attempts of the probe as expected" in said.out
 
 
 def test_the_command_fails_where_a_forbidden_write_went_through(database: Database) -> None:

@@ -1,4 +1,4 @@
--- What `kms-schema harden` made, as attributes that Python compares: rows of its own code, with JSON in the place of what was seen.
+-- The objects of `kms-schema harden`: rows with a code of their own, and catalog attributes as JSON in place of what was observed.
 -- An owner is another's where the owner of the tables is neither that role nor may become it.
 SELECT 'hardening', 'event trigger ' || e.evtname, jsonb_build_object(
            'event', e.evtevent, 'enabled', e.evtenabled, 'tags', to_jsonb(e.evttags), 'function', n.nspname || '.' || f.proname,
@@ -23,7 +23,7 @@ SELECT 'hardening', 'schema ' || n.nspname, jsonb_build_object(
 FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner CROSS JOIN owner
 WHERE n.nspname = %(hardening)s
 UNION ALL
--- From 17 on, event triggers as a whole can be switched off. That matters where there are some of ours.
+-- From 17 on, a setting disables all event triggers.
 SELECT 'KMS443', 'setting of ' || scope, word, remediation FROM setting
 WHERE word ~* '^event_triggers=' AND split_part(word, '=', 2) !~* '^(on|t|tr|tru|true|y|ye|yes|1)$'
   AND EXISTS (SELECT FROM pg_event_trigger e WHERE e.evtname = ANY (%(event_triggers)s))

@@ -31,7 +31,7 @@ SELECT CASE c.relkind
            'inherits', (SELECT jsonb_agg(quote_ident(pn.nspname) || '.' || quote_ident(p.relname) ORDER BY i.inhseqno)
                         FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace
                         WHERE i.inhrelid = c.oid),
-           -- A view's own rule, which ALTER TABLE DISABLE RULE "_RETURN" can switch off.
+           -- A view's own rule, which ALTER TABLE DISABLE RULE "_RETURN" disables.
            'rule_enabled', (SELECT r.ev_enabled FROM pg_rewrite r
                             WHERE r.ev_class = c.oid AND r.rulename = '_RETURN' AND r.ev_enabled <> 'O'),
            'columns', (SELECT jsonb_agg(

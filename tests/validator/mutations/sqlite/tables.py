@@ -57,8 +57,8 @@ if sqlite3.sqlite_version_info < (3, 38):  # some of these do not find a table i
     _RENAMED = f"PRAGMA legacy_alter_table = on; {_RENAMED}; PRAGMA legacy_alter_table = off"
 
 TABLES = (
-    _table("dropped", "DROP TABLE {table}", where=_ours, by_hand=True),
-    _table("renamed", _RENAMED, where=_ours, by_hand=True),
+    _table("dropped", "DROP TABLE {table}", where=_ours, manual=True),
+    _table("renamed", _RENAMED, where=_ours, manual=True),
     _table("with row ids", _with_rowid, where=having("WITHOUT ROWID")),
     _table("without row ids", _without_rowid, where=having("WITHOUT ROWID", present=False)),
     _table(
@@ -84,7 +84,7 @@ COLUMNS = (
         "dropped",
         without_column,
         where=lambda row: not row["in_primary_key"],
-        by_hand=True,
+        manual=True,
     ),
     _column("renamed", "ALTER TABLE {table} RENAME COLUMN {quoted} TO mutated", where=lambda row: row["renamable"]),
     _column("renamed in the table alone", _renamed_alone, where=lambda row: not row["holds"]),
