@@ -17,7 +17,7 @@ from tests.support.violations.triggers_disabled import guards_off
 
 TAMPERED: dict[str, tuple[str, dict[str, str]]] = {
     "an entry removed": ("DELETE FROM key_audit_logs WHERE sequence = 150", {"KMS513": "sequences 101 to 200"}),
-    "all entries removed": ("DELETE FROM key_audit_logs", {"KMS513": "and have 0 entries of 100"}),
+    "all entries removed": ("DELETE FROM key_audit_logs", {"KMS513": "were sealed with 100 entries, and have 0"}),
     "a seal in the midst removed": (
         "DELETE FROM key_audit_seals WHERE seal_number = 2", {"KMS511": "seal 3 does not follow seal 1"},
     ),
