@@ -173,7 +173,7 @@ def test_it_can_be_switched_off(project: pytest.Pytester) -> None:
 
 def test_its_fixtures_are_listed_with_what_they_do(project: pytest.Pytester) -> None:
     listed = project.runpytest_subprocess("--fixtures").stdout.str()
-    assert "Fail unless that database has exactly this schema" in listed
+    assert "Fail if there is drift" in listed
     assert "--kms-database-url" in project.runpytest_subprocess("--help").stdout.str()
 
 

@@ -226,7 +226,7 @@ def test_an_upgrade_by_a_member_of_the_owner_leaves_everything_to_the_owner(gran
         assert kms_schema("upgrade", url=url).status == 0
         again = kms_schema("roles", "--apply", "--owner", "--prefix", granted.prefix, url=url)
     assert again.status == 0, again.all
-    assert "no retention period can be ended yet" in again.err
+    assert "expired entries cannot be removed yet" in again.err
     apply(granted.superuser, prefix=granted.prefix, owner=True)
     report = validate(granted.superuser)
     assert found(report) == []

@@ -232,7 +232,7 @@ def test_another_writer_is_waited_for_and_then_it_is_unknown(database: Database)
         execute(writer, "BEGIN IMMEDIATE")
         said = kms_schema("validate", "--probe", url=database.url)
     assert said.status == 0
-    assert "somebody else was writing" in said.out
+    assert "another connection was writing" in said.out
 
 
 @pytest.mark.only_on("sqlite")
