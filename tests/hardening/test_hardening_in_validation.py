@@ -104,7 +104,7 @@ BY_THE_COMMAND = {
 
 
 @pytest.mark.parametrize("how", TAMPERED)
-def test_event_triggers_that_were_changed_are_found_and_fixed(own: Hardened, how: str) -> None:
+def test_changed_event_triggers_are_found_and_fixed(own: Hardened, how: str) -> None:
     change, about = TAMPERED[how]
     execute(own.superuser, change)
     report = validate(own.superuser)
@@ -118,7 +118,7 @@ def test_event_triggers_that_were_changed_are_found_and_fixed(own: Hardened, how
 
 
 @pytest.mark.parametrize("how", BY_THE_COMMAND)
-def test_what_belongs_to_somebody_else_is_found_and_made_anew(own: Hardened, how: str) -> None:
+def test_objects_of_another_owner_are_found_and_recreated(own: Hardened, how: str) -> None:
     change, about = BY_THE_COMMAND[how]
     execute(own.superuser, change.replace("{owner}", own.owner_name))
     assert hardening(validate(own.superuser)) == [POSTURE, ("KMS442", about)]

@@ -93,7 +93,7 @@ def test_it_does_not_run_while_an_upgrade_does(granted: Granted, monkeypatch: py
     assert waited == [1]
 
 
-def test_a_database_with_the_roles_is_no_difference_and_rights_beside_them_are(granted: Granted) -> None:
+def test_the_roles_are_no_drift_and_other_privileges_are(granted: Granted) -> None:
     assert found(validate(granted.superuser)) == []
     app, sealer = granted.prefix + Role.APP, granted.prefix + Role.SEALER
     for change, finding in (

@@ -193,11 +193,11 @@ def test_schema_and_owner_are_filled_in_and_taken_out_again() -> None:
         ([], ["- me: DELETE, INSERT, REFERENCES, SELECT, TRIGGER, TRUNCATE, UPDATE"]),
     ],
 )
-def test_rights_are_told_as_they_differ_from_the_default(acl: list[str] | None, lines: list[str] | None) -> None:
+def test_privileges_are_differences_from_the_default(acl: list[str] | None, lines: list[str] | None) -> None:
     assert grants(acl, ["me=arwdDxt/me"], None) == lines
 
 
-def test_rights_on_columns_are_told_with_the_column() -> None:
+def test_privileges_on_columns_name_the_column() -> None:
     assert grants(None, None, {"status": ["app=w/me"]}) == ["+ app: UPDATE (status)"]
 
 

@@ -156,7 +156,7 @@ def test_junit_lets_a_warning_pass_unless_it_is_to_fail() -> None:
     assert outcome(junit(USUAL, Severity.WARNING), name).keys() == {"failure"}
 
 
-def test_junit_says_which_ways_past_the_guards_were_looked_for_and_not_found() -> None:
+def test_junit_lists_the_bypasses_that_were_not_found() -> None:
     names = {case.get("name") for case in junit(USUAL).iter("testcase")}
     assert "not found: superusers exist" in names
     assert "not found: the owner role has LOGIN" not in names

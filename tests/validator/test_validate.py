@@ -175,7 +175,7 @@ def test_objects_of_the_host_are_findings_only_where_they_are_asked_for(database
     assert found(report_on(database, strict=True)) == [("KMS902", "table invoices")]
 
 
-def test_a_fresh_upgrade_has_no_strangers(database: Database) -> None:
+def test_a_fresh_upgrade_has_no_unmanaged_objects(database: Database) -> None:
     assert found(report_on(database, strict=True)) == []
 
 

@@ -92,7 +92,7 @@ def owned(connection: Connection, database: Database) -> Iterator[dict[str, str]
             run(connection, f"ALTER DATABASE {database.name} OWNER TO CURRENT_USER")
 
 
-def test_every_way_past_the_guards_is_found_and_closed_by_what_fixes_it(database: Database) -> None:
+def test_every_bypass_is_found_and_closed_by_its_fix(database: Database) -> None:
     with closing(database.connect()) as connection:
         assert isinstance(connection, psycopg.Connection)
         major = connection.info.server_version // 10000

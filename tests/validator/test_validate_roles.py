@@ -17,7 +17,7 @@ from tests.support.login_roles import login
 from tests.support.reports import found, posture, report_on, run
 
 
-def test_who_could_get_past_the_guards_is_said_and_fails_nothing(database: Database) -> None:
+def test_roles_that_can_bypass_protections_are_warnings(database: Database) -> None:
     report = report_on(database)
     assert not report.fails()
     if database.dialect == "sqlite":
@@ -81,7 +81,7 @@ def everything_read(connection: Connection) -> tuple[Objects, list[Observed], li
 
 
 @pytest.mark.only_on("postgresql")
-def test_explicit_default_rights_are_no_difference(database: Database) -> None:
+def test_explicit_default_privileges_are_no_drift(database: Database) -> None:
     """A dump and restore, or GRANT and REVOKE, leave the same rights spelled out."""
     with closing(database.connect()) as connection:
         run(connection, "GRANT SELECT ON key_audit_logs TO pg_monitor; REVOKE SELECT ON key_audit_logs FROM pg_monitor")

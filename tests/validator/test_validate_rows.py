@@ -115,7 +115,7 @@ def test_rows_that_row_level_security_hides_are_unknown(database: Database) -> N
 
 
 @pytest.mark.only_on("postgresql")
-def test_a_view_that_nobody_refreshes_is_told_with_the_statement_that_does(database: Database) -> None:
+def test_a_stale_view_is_reported_with_the_statement_that_refreshes_it(database: Database) -> None:
     with closing(database.connect()) as connection:
         execute(connection, "UPDATE key_view_refreshes SET refreshed_at = refreshed_at - interval '61 minutes'")
         stale = [finding for finding in validate(connection, level="data").findings if finding.code == "KMS176"]
