@@ -1,5 +1,5 @@
--- Returns if Alembic's table has a column for a revision, and the reason why this role cannot read it safely: a policy, a view, a cast
--- or a generated column would run what the table's owner wrote, with the privileges of the validating role. Without the table there is no row.
+-- One row if Alembic's table exists: true if it has a column for a revision, and the reason why this role cannot read it safely.
+-- A policy, a view, a cast or a generated column would run code of the table's owner with the privileges of the validating role.
 SELECT a.attname IS NOT NULL AS stampable,
        CASE WHEN NOT (has_table_privilege(v.oid, 'SELECT') AND has_schema_privilege(v.relnamespace, 'USAGE'))
                 THEN 'this role lacks SELECT on {table}'
