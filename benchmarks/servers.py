@@ -7,8 +7,8 @@ import click
 import psycopg
 from psycopg import sql
 
-from kms_schema.cli import CannotConnect
 from kms_schema.cli.connections import connected
+from kms_schema.cli.targets import CannotConnect
 from kms_schema.database_url import DatabaseUrlError, parse_database_url, redact
 from tests.support.engines import Engine, EngineUnavailableError
 from tests.support.engines.postgresql import PostgresqlEngine

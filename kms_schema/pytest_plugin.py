@@ -1,13 +1,13 @@
-"""A plugin for pytest: a project that uses this schema asserts in its own tests that its database has it.
+"""A plugin for pytest: a host application asserts in its tests that its database has the schema.
 
     def test_the_database_has_the_schema(kms_schema_matches):
-        ...                                              # it would not get here if it had not
+        ...                                              # drift fails the test before this line
 
-Which database that is, the project says by a fixture `kms_schema_connection` (an idle psycopg or sqlite3
-connection), or by a URL: `--kms-database-url`, `kms_database_url` in pytest's configuration, `KMS_DATABASE_URL`.
+The database is that of a fixture `kms_schema_connection` (an idle psycopg or sqlite3 connection), or of a URL:
+`--kms-database-url`, `kms_database_url` in pytest's configuration, `KMS_DATABASE_URL`.
 
 pytest loads this module in every run where the package is installed. It imports nothing else of the package
-until a fixture is asked for.
+until a fixture is used.
 """
 
 import os
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from kms_schema.validator import DatabaseConnection, Report
 
 _NO_DATABASE = (
-    "which database has to have the schema? Define a fixture kms_schema_connection that gives an idle psycopg or"
-    " sqlite3 connection, or give a URL: --kms-database-url, kms_database_url in pytest's configuration, or"
+    "there is no database to check: define a fixture kms_schema_connection that returns an idle psycopg or"
+    " sqlite3 connection, or set a URL: --kms-database-url, kms_database_url in pytest's configuration, or"
     " KMS_DATABASE_URL"
 )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add what says which database is meant, and what is accepted of it."""
-    group = parser.getgroup("kms-schema", "kms-schema: does the database have the schema?")
-    group.addoption("--kms-database-url", metavar="URL", help="the database that kms_schema_matches looks at")
-    parser.addini("kms_database_url", "the database that kms_schema_matches looks at")
+    """Add the options for the database, and for the waivers."""
+    group = parser.getgroup("kms-schema", "kms-schema: compare a database with the expected schema")
+    group.addoption("--kms-database-url", metavar="URL", help="the database that kms_schema_matches checks")
+    parser.addini("kms_database_url", "the database that kms_schema_matches checks")
     parser.addini("kms_schema_name", "the PostgreSQL schema of its tables", default="public")
     parser.addini("kms_version_table", "Alembic's table of this history", default="alembic_version")
     parser.addini("kms_waivers", "a file of accepted findings, relative to this configuration", type="paths")
@@ -41,7 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def kms_schema_connection(request: pytest.FixtureRequest) -> "Iterator[DatabaseConnection]":
-    """An idle connection to the database that has to have the schema; define this fixture to use your own."""
+    """An idle connection to the database; define a fixture of this name to use another one."""
     url = (
         request.config.getoption("kms_database_url")
         or request.config.getini("kms_database_url")
@@ -49,10 +49,10 @@ def kms_schema_connection(request: pytest.FixtureRequest) -> "Iterator[DatabaseC
     )
     if not url:
         pytest.fail(_NO_DATABASE, pytrace=False)
-    from click import ClickException  # noqa: PLC0415
+    from click import ClickException
 
-    from kms_schema.cli.validate import connected  # noqa: PLC0415
-    from kms_schema.database_url import DatabaseUrlError  # noqa: PLC0415
+    from kms_schema.cli.validate import connected
+    from kms_schema.database_url import DatabaseUrlError
 
     reason = ""
     try:
@@ -68,7 +68,7 @@ def kms_schema_connection(request: pytest.FixtureRequest) -> "Iterator[DatabaseC
 
 @pytest.fixture
 def kms_schema_report(request: pytest.FixtureRequest, kms_schema_connection: "DatabaseConnection") -> "Report":
-    """What the validator finds in that database, for assertions of your own; it fails nothing by itself."""
+    """The report of the validator on that database, for other assertions; it fails no test."""
     config = request.config
     names = {"schema": config.getini("kms_schema_name"), "version_table": config.getini("kms_version_table")}
     return _report(kms_schema_connection, config.getini("kms_waivers"), **names)
@@ -76,25 +76,28 @@ def kms_schema_report(request: pytest.FixtureRequest, kms_schema_connection: "Da
 
 @pytest.fixture
 def kms_schema_matches(kms_schema_report: "Report") -> "Report":
-    """Fail unless that database has exactly this schema; the message is the report."""
-    _fail_unless_as_made(kms_schema_report)
+    """Fail if there is drift; the message is the report. Returns the report."""
+    _fail_on_drift(kms_schema_report)
     return kms_schema_report
 
 
 def assert_schema_matches(connection: "DatabaseConnection", **options: Any) -> "Report":
-    """Fail the test unless the database behind `connection` has exactly this schema.
+    """Fail the test if the database behind `connection` has drift, and return the report.
 
-    Takes the options of `kms_schema.validate`, and returns its report.
+    `options` are those of `kms_schema.validate`. The failure has the report, or the reason why there is no
+    verdict.
+
+        assert_schema_matches(connection, level="data")
     """
     __tracebackhide__ = True
     report = _report(connection, (), **options)
-    _fail_unless_as_made(report)
+    _fail_on_drift(report)
     return report
 
 
 def _report(connection: "DatabaseConnection", waiver_files: "list[Path] | tuple[()]", **options: Any) -> "Report":
-    from kms_schema.validator import ValidationError, validate  # noqa: PLC0415
-    from kms_schema.validator.waivers import WaiverError, read_waivers  # noqa: PLC0415
+    from kms_schema.validator import ValidationError, validate
+    from kms_schema.validator.waivers import WaiverError, read_waivers
 
     __tracebackhide__ = True
     refusals = tuple(sys.modules[driver].Error for driver in ("psycopg", "sqlite3") if driver in sys.modules)
@@ -103,13 +106,13 @@ def _report(connection: "DatabaseConnection", waiver_files: "list[Path] | tuple[
             options["waivers"] = [waiver for file in waiver_files for waiver in read_waivers(file)]
         return validate(connection, **options)
     except (ValidationError, WaiverError, OSError, *refusals) as error:
-        reason = f"the schema could not be checked: {error}"
+        reason = f"no verdict: {error}"
     pytest.fail(reason, pytrace=False)
 
 
-def _fail_unless_as_made(report: "Report") -> None:
+def _fail_on_drift(report: "Report") -> None:
     __tracebackhide__ = True
     if report.fails():
-        from kms_schema.validator.formats import render  # noqa: PLC0415
+        from kms_schema.validator.formats import render
 
         pytest.fail(render(report), pytrace=False)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kms_schema import vocabulary
-from kms_schema.roles.definition import GRANTEES, POLICIES, RIGHTS, Role
+from kms_schema.roles.definition import GRANTEES, GRANTS, POLICIES, Role
 from kms_schema.validator.rules import KINDS, OF_OBJECTS, RULES
 from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFECYCLE, RecordedEvent
 from tools.entity_diagram import entity_diagram
@@ -77,7 +77,7 @@ def rights() -> str:
         "the database": {role: ["CONNECT"] for role in GRANTEES},
         "the schema": {role: ["USAGE"] for role in GRANTEES},
     }
-    for right in sorted(RIGHTS, key=lambda each: each.on):
+    for right in sorted(GRANTS, key=lambda each: each.on):
         columns = f" ({', '.join(right.columns)})" if right.columns else ""
         cell = held.setdefault(f"`{right.on}`", {}).setdefault(right.role, [])
         cell += [privilege + columns for privilege in right.privileges]

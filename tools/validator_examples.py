@@ -11,7 +11,7 @@ import re
 from dataclasses import replace
 
 from kms_schema import render
-from kms_schema.validator.rules import RULES, Asked
+from kms_schema.validator.rules import RULES, Scope
 from tests.support.engines.programs import REPOSITORY
 from tests.support.sample_reports import TRIGGER, USUAL
 from tools import documentation
@@ -20,7 +20,7 @@ PAGE = REPOSITORY / "docs" / "validator.md"
 HTML = REPOSITORY / "docs" / "validator-report.html"
 
 _EXAMPLE = re.compile(r"(<!-- example: (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_POSTURE = frozenset(code for code, rule in RULES.items() if rule.asked is Asked.POSTURE)
+_POSTURE = frozenset(code for code, rule in RULES.items() if rule.scope is Scope.POSTURE)
 _ELSEWHERE = _POSTURE - {"KMS411", "KMS414", "KMS418"}
 """Codes that the example omits: each would be a line of JUnit."""
 _LANGUAGES = {"junit": "xml", "sarif": "json", "github": "text"}
@@ -28,7 +28,7 @@ _LANGUAGES = {"junit": "xml", "sarif": "json", "github": "text"}
 
 def example(style: str) -> str:
     """Return a report in a format as a block of Markdown; for SARIF only the waived result, since the rest is long."""
-    small = replace(USUAL, checked=("table key_masters", TRIGGER), unasked=_ELSEWHERE)
+    small = replace(USUAL, checked=("table key_masters", TRIGGER), not_checked=_ELSEWHERE)
     text = render(small, style)
     if style == "sarif":
         text = json.dumps(json.loads(text)["runs"][0]["results"][-1], indent=2)

@@ -1,4 +1,4 @@
-"""Connections of commands that use a driver alone, and what is said where there is none."""
+"""The connections of the commands, and the messages of failed ones."""
 
 import sqlite3
 import sys
@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import click
 
-from kms_schema.cli import CannotConnect, existing_file
-from kms_schema.cli.error_hints import advised
+from kms_schema.cli.error_hints import with_hint
 from kms_schema.cli.sqlite_authorizer import only_read
+from kms_schema.cli.targets import CannotConnect, existing_file
 from kms_schema.database_url import DatabaseUrl, DatabaseUrlError, find_database_url, parse_database_url, redact
 from kms_schema.printable import in_a_line
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def url_of(given: str | None) -> str:
-    """Return the URL to work on, `given` or else from where one is found; raises `UsageError` for one that is none."""
+    """Return the URL of the database: `given`, else that of the environment. Raises `UsageError` if it is invalid."""
     try:
         url = find_database_url(given)
         parse_database_url(url)
@@ -35,13 +35,19 @@ def url_of(given: str | None) -> str:
 def connected(
     url: str, *, writing: bool = False, application: str = "kms-schema", refusals: tuple[type[Exception], ...] = ()
 ) -> "Iterator[psycopg.Connection[Any] | sqlite3.Connection]":
-    """Open the database at `url`, for reading unless `writing`; raises `CannotConnect`, without the password, for all
-    that goes wrong, `refusals` included. PostgreSQL is told the name of the `application`.
+    """Open an existing database with its driver.
+
+    Parameters: `url` of the database; `writing`, without which SQLite is read-only; `application`, the name in
+    `pg_stat_activity`; `refusals`, further exceptions of the body that become messages. Raises `CannotConnect`, without
+    the password, for these and for every error of the driver.
+
+        with connected("sqlite:///kms.db") as connection:
+            report = validate(connection)
     """
     target = parse_database_url(url)
     file = existing_file(target) if target.engine == "sqlite" else None
     before = _identity(file)
-    with _told(url, target, refusals), closing(_connect(target, application, writing=writing)) as connection:
+    with _errors_reported(url, target, refusals), closing(_connect(target, application, writing=writing)) as connection:
         yield connection
     if _identity(file) != before:
         raise CannotConnect(f"{redact(url)}: the file was removed or replaced while it was read; run this again")
@@ -49,10 +55,10 @@ def connected(
 
 @contextmanager
 def engine_at(url: str, *, schema: str, application: str) -> "Iterator[sa.Engine]":
-    """Yield a SQLAlchemy engine for a database that is there, its tables in `schema`; raises as `connected` does."""
-    import sqlalchemy as sa  # noqa: PLC0415  (takes longer than all the rest, and few commands need it)
+    """Yield a SQLAlchemy engine for an existing database with its tables in `schema`; raises as `connected` does."""
+    import sqlalchemy as sa  # few commands need it
 
-    from kms_schema.engine import create_engine  # noqa: PLC0415
+    from kms_schema.engine import create_engine
 
     target = parse_database_url(url)
     options: dict[str, Any] = {}
@@ -62,7 +68,7 @@ def engine_at(url: str, *, schema: str, application: str) -> "Iterator[sa.Engine
         defaults = {"connect_timeout": "10", "application_name": application}
         options["connect_args"] = {name: each for name, each in defaults.items() if name not in target.parameters}
         options["execution_options"] = {"schema_translate_map": {None: schema}}
-    with _told(url, target, ()):
+    with _errors_reported(url, target, ()):
         engine = create_engine(url, poolclass=sa.NullPool, **options)
         try:
             yield engine
@@ -75,7 +81,7 @@ def engine_at(url: str, *, schema: str, application: str) -> "Iterator[sa.Engine
 
 
 def _identity(file: Path | None) -> tuple[int, int] | None:
-    """Return what tells a file from another one that has taken its name."""
+    """Return the identity of a file, which another file of the same name does not have."""
     try:
         status = file.stat() if file else None
     except OSError:
@@ -84,30 +90,30 @@ def _identity(file: Path | None) -> tuple[int, int] | None:
 
 
 @contextmanager
-def _told(url: str, target: DatabaseUrl, refusals: tuple[type[Exception], ...]) -> Iterator[None]:
-    """Turn what drivers raise into a message without traceback or password, and exit status 3."""
+def _errors_reported(url: str, target: DatabaseUrl, refusals: tuple[type[Exception], ...]) -> Iterator[None]:
+    """Turn the errors of the drivers into a message without traceback or password, and exit status 3."""
     try:
         yield
     except refusals as error:
         raise CannotConnect(in_a_line(f"{redact(url)}: {error}")) from None
     except sqlite3.Error as error:
-        raise CannotConnect(in_a_line(f"{redact(url)}: {advised(str(error))}")) from None
+        raise CannotConnect(in_a_line(f"{redact(url)}: {with_hint(str(error))}")) from None
     except Exception as error:
-        # psycopg is imported only where it is used; its errors are told by their class.
+        # psycopg is imported only if it is used.
         psycopg = sys.modules.get("psycopg")
         if psycopg is None or not isinstance(error, psycopg.Error):
             raise
         message = " ".join((error.diag.message_primary or str(error)).split())
         for secret in target.secrets:
             message = message.replace(secret, "***")
-        raise CannotConnect(in_a_line(f"{redact(url)}: {advised(message, error.sqlstate)}")) from None
+        raise CannotConnect(in_a_line(f"{redact(url)}: {with_hint(message, error.sqlstate)}")) from None
 
 
 def _connect(target: DatabaseUrl, application: str, *, writing: bool) -> "psycopg.Connection[Any] | sqlite3.Connection":
     if target.engine == "sqlite":
         return _open_sqlite(target, writing=writing)
     try:
-        import psycopg  # noqa: PLC0415  (takes longer than all the rest; SQLite needs none of it)
+        import psycopg  # SQLite does not need it
     except ImportError as error:
         raise CannotConnect(f"psycopg cannot be loaded ({error}); pip install 'kms-schema[binary]'") from None
     defaults = {"connect_timeout": "10", "application_name": application}
@@ -115,7 +121,7 @@ def _connect(target: DatabaseUrl, application: str, *, writing: bool) -> "psycop
 
 
 def _open_sqlite(target: DatabaseUrl, *, writing: bool) -> sqlite3.Connection:
-    """Open a file that is there, and for reading only unless something is to be written."""
+    """Open an existing file, read-only unless `writing`."""
     mode = "rw" if writing else "ro"
     connection = sqlite3.connect(f"file:{quote(str(existing_file(target)))}?mode={mode}", uri=True, timeout=5)
     if not writing:

@@ -1,17 +1,19 @@
-"""`kms-schema destroy-version`: the material of a key version, gone for good."""
+"""`kms-schema destroy-version`: destroy the material of a key version."""
 
 import json
 import sys
 
 import click
+from sqlalchemy.orm import Session
 
 from kms_schema.cli import connections
-from kms_schema.cli.migrations import style_option
+from kms_schema.cli.options import actor_option, style_option, where
+from kms_schema.crypto import DependentsError, destroy, destroyable
 from kms_schema.printable import in_a_line
 
 _COPIES = (
-    "backups, standbys, the write-ahead log and dead rows keep its envelope until they expire; as long as its wrapper "
-    "lives, it opens with that"
+    "backups, standbys, the write-ahead log and dead rows have its envelope until they expire; its wrapper opens it "
+    "until then"
 )
 
 
@@ -21,24 +23,20 @@ _COPIES = (
 )
 @click.argument("key_id")
 @click.argument("version", type=click.IntRange(1, 2**31 - 1))
-@click.option("--yes", is_flag=True, help="Do it without asking; needed where nobody can be asked.")
-@click.option("--actor", envvar="KMS_ACTOR", metavar="NAME", help="For whom, in the entry of the trail. Or KMS_ACTOR.")
-@click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db.")
-@click.option("--schema", default="public", show_default=True, metavar="NAME", help="PostgreSQL: where it lives.")
+@click.option("--yes", is_flag=True, help="Do not ask; required without a terminal.")
+@actor_option
+@where
 @style_option
-def destroy_version(  # noqa: PLR0913  (each is an option)
+def destroy_version(
     *, key_id: str, version: int, yes: bool, actor: str | None, database_url: str | None, schema: str, style: str
 ) -> None:
-    """Destroy VERSION of the key KEY_ID: what was encrypted with it can never be read again.
+    """Destroy VERSION of the key KEY_ID: data encrypted with it can never be decrypted again.
 
-    Refused while the version is live, and while anything is wrapped by it. The row stays, and the trail has who did it.
+    Refused while the version is live, and while it wraps others. The row remains, and an entry of the audit log has the
+    actor.
 
-    Exit status: 0 destroyed, 1 refused, 2 usage, 3 no connection or not allowed.
+    Exit status: 0 destroyed, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
-    from sqlalchemy.orm import Session  # noqa: PLC0415
-
-    from kms_schema.crypto import DependentsError, destroy, destroyable  # noqa: PLC0415
-
     url = connections.url_of(database_url)
     try:
         with connections.engine_at(url, schema=schema, application="kms-schema destroy-version") as engine:
@@ -49,7 +47,7 @@ def destroy_version(  # noqa: PLR0913  (each is an option)
             destroy(engine, key_id, version, actor=actor)
     except DependentsError as error:
         raise click.ClickException(in_a_line(str(error))) from None
-    except ValueError as error:  # an actor that no entry could carry
+    except ValueError as error:  # an invalid actor
         raise click.UsageError(in_a_line(str(error))) from None
     if style == "json":
         click.echo(
@@ -57,12 +55,12 @@ def destroy_version(  # noqa: PLR0913  (each is an option)
         )
     else:
         click.echo(in_a_line(f"version {version} of key {key_id!r} is destroyed"))
-    note = "its key is held in an HSM: destroy it there as well" if found.held_in_hsm else _COPIES
+    note = "the key is in an HSM: destroy it there as well" if found.held_in_hsm else _COPIES
     click.echo(f"Note: {note}", err=True)
 
 
 def _ask(key_id: str, version: int) -> None:
     if not sys.stdin.isatty():
-        raise click.UsageError("there is no terminal to ask at: say --yes")
-    question = in_a_line(f"Destroy version {version} of key {key_id!r}? What it encrypted is lost for good.")
+        raise click.UsageError("there is no terminal for the question: use --yes")
+    question = in_a_line(f"Destroy version {version} of key {key_id!r}? Data encrypted with it is lost.")
     click.confirm(question, abort=True, err=True)

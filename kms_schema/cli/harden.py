@@ -1,27 +1,30 @@
-"""`kms-schema harden`: event triggers that refuse DDL, and what protects a database."""
+"""`kms-schema harden`: event triggers that refuse DDL, and the protections of a database."""
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from kms_schema.cli import CannotConnect, connections
-from kms_schema.cli.migrations import style_option
+from kms_schema.cli import connections
+from kms_schema.cli.options import style_option, where
+from kms_schema.cli.targets import CannotConnect
 from kms_schema.database_url import parse_database_url
+from kms_schema.hardening.applying import apply, remove
+from kms_schema.hardening.definition import REFUSED
+from kms_schema.hardening.statements import removal, script
 from kms_schema.printable import in_a_line
-
-if TYPE_CHECKING:
-    from kms_schema.validator.protections import Protections
+from kms_schema.validator import ValidationError
+from kms_schema.validator.protections import Protections, protections
 
 _ON_SQLITE = (
-    "there are no event triggers on SQLite: whoever can write the file can do everything (guard it by its permissions);"
-    " without --apply and --remove this says what is in their place"
+    "SQLite has no event triggers: everyone who can write the file can do anything (restrict its permissions);"
+    " without --apply and --remove this command lists the protections"
 )
-_APPLIED = {True: "event triggers refuse DDL on schema {0} from now on", False: "they are there already, and whole"}
+_APPLIED = {True: "event triggers now refuse DDL on schema {0}", False: "the event triggers are in force already"}
 _REMOVED = {
-    True: "the window is open: the owner's DDL on schema {0} goes through until kms-schema harden --apply",
-    False: "there were none; nothing was changed",
+    True: "the event triggers are removed: DDL of the owner on schema {0} succeeds until kms-schema harden --apply",
+    False: "there were no event triggers; nothing was changed",
 }
 
 
@@ -32,22 +35,21 @@ _REMOVED = {
     "\n  kms-schema harden --apply --database-url postgresql://postgres@db.example/kms"
     "\n  kms-schema harden --remove    # before an upgrade; --apply after it",
 )
-@click.option("--apply", "applying", is_flag=True, help="Make the event triggers, in one transaction.")
-@click.option("--remove", "removing", is_flag=True, help="Take them away, in one transaction.")
-@click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db.")
-@click.option("--schema", default="public", show_default=True, metavar="NAME", help="Where the tables are.")
+@click.option("--apply", "applying", is_flag=True, help="Create the event triggers, in one transaction.")
+@click.option("--remove", "removing", is_flag=True, help="Remove them, in one transaction.")
+@where
 @style_option
 def harden(*, applying: bool, removing: bool, database_url: str | None, schema: str, style: str) -> None:
-    """Refuse DDL on the package's objects by event triggers, or say what protects a database and what is open.
+    """Refuse DDL on the objects of the schema by event triggers, or list the protections and the open attacks.
 
-    Without --apply and --remove, prints which protections are in force on this database, which attacks are open, and
-    the SQL that would make the event triggers. They need a superuser, or what a managed service has in its place:
-    docs/hardening.md. Both are entries of the audit trail.
+    Without --apply and --remove, print the protections of this database, the open attacks, and the SQL of the event
+    triggers. They need a superuser, or the administrator role of a managed service: docs/hardening.md. --apply and
+    --remove each write an entry of the audit log.
 
-    Exit status: 0 done, 2 usage, 3 no connection or not allowed.
+    Exit status: 0 success, 2 usage, 3 no connection or missing privilege.
     """
     if applying and removing:
-        raise click.UsageError("--apply and --remove: give one of them")
+        raise click.UsageError("--apply and --remove exclude each other")
     url = connections.url_of(database_url)
     changing = applying or removing
     if changing and parse_database_url(url).engine == "sqlite":
@@ -59,8 +61,6 @@ def harden(*, applying: bool, removing: bool, database_url: str | None, schema: 
 
 
 def _change(url: str, schema: str, *, removing: bool, style: str) -> None:
-    from kms_schema.hardening.applying import apply, remove  # noqa: PLC0415
-
     with connections.connected(url, writing=True, application="kms-schema harden") as connection:
         try:
             changed = (remove if removing else apply)(connection, schema)  # type: ignore[arg-type]
@@ -77,34 +77,28 @@ def _change(url: str, schema: str, *, removing: bool, style: str) -> None:
 
 
 def _not_allowed(error: Exception, *, removing: bool) -> str:
-    from kms_schema.hardening.definition import REFUSED  # noqa: PLC0415
-
-    said = in_a_line(str(error).strip().splitlines()[0])
+    message = in_a_line(str(error).strip().splitlines()[0])
     if removing:
-        return f"{said}; run this as the superuser who made the event triggers, or another. They are in force"
+        return f"{message}; the event triggers are in force. Run this as a superuser"
     return (
-        f"{said}; nothing was changed. Event triggers need a superuser, or what a managed service has in its place"
+        f"{message}; nothing was changed. They need a superuser, or the administrator role of a managed service"
         f" (docs/hardening.md). Open to the owner of the tables: {', '.join(REFUSED)}"
     )
 
 
 def _report(url: str, schema: str, style: str) -> None:
-    from kms_schema.hardening.statements import removal, script  # noqa: PLC0415
-    from kms_schema.validator import ValidationError  # noqa: PLC0415
-    from kms_schema.validator.protections import protections  # noqa: PLC0415
-
     try:
         statements = {"sql": script(schema), "removal": removal(schema)}
     except ValueError as error:
         raise click.UsageError(in_a_line(str(error))) from None
     with connections.connected(url, application="kms-schema harden", refusals=(ValidationError,)) as connection:
-        seen = protections(connection, schema)
+        observed = protections(connection, schema)
     on_sqlite = parse_database_url(url).engine == "sqlite"
     if style == "json":
         sql: dict[str, Any] = {} if on_sqlite else {key: _whole(each) for key, each in statements.items()}
-        click.echo(json.dumps(asdict(seen) | {"schema": schema} | sql, indent=2))
+        click.echo(json.dumps(asdict(observed) | {"schema": schema} | sql, indent=2))
         return
-    click.echo(_as_comments(seen))
+    click.echo(_as_comments(observed))
     if not on_sqlite:
         click.echo(_whole(statements["sql"]), nl=False)
 
@@ -113,11 +107,11 @@ def _whole(statements: str) -> str:
     return f"BEGIN;\n{statements}COMMIT;\n"
 
 
-def _as_comments(seen: "Protections") -> str:
-    """Return what protects the database as comments in SQL, so that the whole can be run."""
+def _as_comments(observed: Protections) -> str:
+    """Return the protections as comments of SQL, so that the whole output can be run."""
     signs = {True: "in force", False: "not     ", None: "unknown "}
-    lines = [f"What protects {in_a_line(seen.database)}:"]
-    lines += [f"  {signs[each.in_force]}  {each.name}: {in_a_line(each.because)}" for each in seen.all]
-    lines += ["Open, and found as docs/threat-model.md says:"]
-    lines += [f"  {attack}" for attack in seen.open_attacks]
+    lines = [f"Protections of {in_a_line(observed.database)}:"]
+    lines += [f"  {signs[each.in_force]}  {each.name}: {in_a_line(each.because)}" for each in observed.all]
+    lines += ["Open attacks; docs/threat-model.md has what detects each:"]
+    lines += [f"  {attack}" for attack in observed.open_attacks]
     return "\n".join(f"-- {line}" for line in lines)

@@ -1,118 +1,87 @@
-"""`kms-schema upgrade`, `downgrade`, `current`, `history`, `stamp` and `sql`: the migrations, also from a wheel."""
+"""`kms-schema upgrade`, `downgrade`, `current`, `history`, `stamp` and `sql`: the migrations."""
 
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from kms_schema.cli import CannotConnect, existing_file, refuse_memory
 from kms_schema.cli.connections import url_of
+from kms_schema.cli.options import patience, style_option, version_table_option, where
+from kms_schema.cli.targets import CannotConnect, existing_file, refuse_memory
 from kms_schema.database_url import parse_database_url
 from kms_schema.migrate import program
 from kms_schema.migrate.faults import MigrationError
 from kms_schema.migrate.options import MigrationOptions
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 _BY_EXIT_STATUS = {1: click.ClickException, 2: click.UsageError, 3: CannotConnect}
-_INTERRUPTED = "Interrupted. Run the same command again: it goes on from what remains of the unfinished revision."
-
-
-def _decorated(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-where = _decorated(
-    click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db."),
-    click.option("--schema", default="public", show_default=True, metavar="NAME", help="PostgreSQL: where it lives."),
-    click.option(
-        "--version-table",
-        default="alembic_version",
-        show_default=True,
-        metavar="NAME",
-        help="The table of this history: one of its own keeps it apart from an application's.",
-    ),
-)
-patience = _decorated(
-    click.option(
-        "--lock-wait", default=600.0, show_default=True, metavar="SECONDS", help="How long to wait for another upgrade."
-    ),
-    click.option(
-        "--lock-timeout-ms",
-        default=5000,
-        show_default=True,
-        metavar="MS",
-        help="How long to wait for a table's lock, while others wait behind this.",
-    ),
-)
-style_option = click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+_INTERRUPTED = "Interrupted. Run the same command again: it continues the unfinished revision."
 
 
 @click.command("upgrade", epilog="\b\nExamples:\n  kms-schema upgrade\n  kms-schema upgrade 004 --lock-wait 60")
 @click.argument("revision", default="head")
 @where
+@version_table_option
 @patience
 def upgrade(revision: str, database_url: str | None, **options: Any) -> None:
-    """Bring the database up to REVISION, the newest unless given.
+    """Upgrade the database to REVISION, by default the newest.
 
-    One upgrade runs at a time, and what one that was interrupted left is completed by the next.
+    One upgrade runs at a time. The next one completes an interrupted upgrade.
     """
-    with told():
+    with errors_reported():
         url = url_of(database_url)
         refuse_memory(parse_database_url(url))
         program.upgrade(url, revision, MigrationOptions(**options))
-        _say_where(url, options)
+        _print_revision(url, options)
 
 
 @click.command("downgrade", epilog="\b\nExample:\n  kms-schema downgrade 004")
 @click.argument("revision")
-@click.option("--allow-audit-loss", is_flag=True, help="Below 006: destroy the seals; below 004: the audit trail.")
+@click.option("--allow-audit-loss", is_flag=True, help="Below 006: destroy the seals; below 004: the audit log.")
 @where
+@version_table_option
 @patience
 def downgrade(revision: str, database_url: str | None, **options: Any) -> None:
-    """Take the database back to REVISION; `base` removes everything.
+    """Downgrade the database to REVISION; `base` removes everything.
 
-    Below 006 the seals go, below 004 the tables. Refused while anything is sealed, or the audit trail holds more than
-    its first entry, unless allowed.
+    Below 006 the seals are dropped, below 004 the tables. Refused if there are seals, or more audit entries than the
+    first, unless --allow-audit-loss is given.
     """
-    with told():
+    with errors_reported():
         url = _url_of_existing(database_url)
         program.downgrade(url, revision, MigrationOptions(**options))
-        _say_where(url, options)
+        _print_revision(url, options)
 
 
 @click.command("current", epilog="\b\nExample:\n  kms-schema current --format json")
 @where
+@version_table_option
 @style_option
 def current(database_url: str | None, style: str, **options: Any) -> None:
-    """Say which revision the database stands at."""
-    with told():
-        stands_at = program.current(_url_of_existing(database_url), MigrationOptions(**options))
+    """Show the revision of the database."""
+    with errors_reported():
+        revisions_of_database = program.current(_url_of_existing(database_url), MigrationOptions(**options))
         revisions = [revision.revision for revision in program.history()]
-    behind = len(revisions) - max((revisions.index(each) + 1 for each in stands_at if each in revisions), default=0)
+    behind = len(revisions) - max(
+        (revisions.index(each) + 1 for each in revisions_of_database if each in revisions), default=0
+    )
     if style == "json":
-        click.echo(json.dumps({"current": stands_at, "head": revisions[-1], "behind": behind}, indent=2))
+        click.echo(json.dumps({"current": revisions_of_database, "head": revisions[-1], "behind": behind}, indent=2))
     else:
-        standing = f"behind by {behind}, the newest is {revisions[-1]}" if behind else "the newest"
-        click.echo(f"{', '.join(stands_at) or 'not migrated'} ({standing})")
+        status = f"behind by {behind}, the newest is {revisions[-1]}" if behind else "the newest"
+        click.echo(f"{', '.join(revisions_of_database) or 'not migrated'} ({status})")
 
 
 @click.command("history", epilog="\b\nExample:\n  kms-schema history")
 @style_option
 def history(style: str) -> None:
     """List the revisions of this package, oldest first."""
-    with told():
+    with errors_reported():
         revisions = program.history()
     if style == "json":
         click.echo(json.dumps([asdict(revision) for revision in revisions], indent=2))
@@ -124,16 +93,17 @@ def history(style: str) -> None:
 @click.command("stamp", epilog="\b\nExample:\n  kms-schema stamp 005")
 @click.argument("revision")
 @where
+@version_table_option
 @patience
 def stamp(revision: str, database_url: str | None, **options: Any) -> None:
-    """Write down that the database stands at REVISION, and change nothing else.
+    """Record REVISION as that of the database, and change nothing else.
 
-    For a database that got its tables in another way, such as a script of `kms-schema sql`. Validate it afterwards.
+    For a database whose tables were created otherwise, such as by a script of `kms-schema sql`. Validate it afterwards.
     """
-    with told():
+    with errors_reported():
         url = _url_of_existing(database_url)
         program.stamp(url, revision, MigrationOptions(**options))
-        _say_where(url, options)
+        _print_revision(url, options)
 
 
 @click.command(
@@ -142,20 +112,21 @@ def stamp(revision: str, database_url: str | None, **options: Any) -> None:
     "\n  kms-schema sql --down head:004 --output rollback.sql",
 )
 @click.argument("revisions", default="head", metavar="[[FROM:]TO]")
-@click.option("--down", is_flag=True, help="The script that goes down, from FROM to TO.")
-@click.option("--allow-audit-loss", is_flag=True, help="Leave out what stops such a script at an audit trail.")
-@click.option("--engine", type=click.Choice(["postgresql", "sqlite"]), help="Else that of the URL.")
-@click.option("--output", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write it to this file.")
+@click.option("--down", is_flag=True, help="Write the downgrade from FROM to TO.")
+@click.option("--allow-audit-loss", is_flag=True, help="Leave out the check for audit entries.")
+@click.option("--engine", type=click.Choice(["postgresql", "sqlite"]), help="Default: that of the URL.")
+@click.option("--output", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write to this file.")
 @where
+@version_table_option
 @patience
 def sql(
     revisions: str, *, down: bool, engine: str | None, output: Path | None, database_url: str | None, **options: Any
 ) -> None:
-    """Write the SQL of an upgrade instead of running it; nothing is connected to.
+    """Write the SQL of an upgrade, without a connection.
 
     Run it with `psql -v ON_ERROR_STOP=1 -f FILE`, or `sqlite3 -bail FILE.db < FILE`.
     """
-    with told():
+    with errors_reported():
         url = f"{engine}://" if engine else url_of(database_url)
         script = program.sql(url, revisions, down=down, options=MigrationOptions(**options))
     if output is None:
@@ -175,14 +146,14 @@ def _url_of_existing(given: str | None) -> str:
     return url
 
 
-def _say_where(url: str, options: dict[str, Any]) -> None:
-    stands_at = program.current(url, MigrationOptions(**options))
-    click.echo(f"the database is at {', '.join(stands_at) or 'base'}")
+def _print_revision(url: str, options: dict[str, Any]) -> None:
+    revisions_of_database = program.current(url, MigrationOptions(**options))
+    click.echo(f"the database is at {', '.join(revisions_of_database) or 'base'}")
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Show what Alembic does on standard error, and what stops it as one sentence with its exit status."""
+def errors_reported() -> Iterator[None]:
+    """Show Alembic's progress on standard error, and an error as one sentence with its exit status."""
     log = logging.getLogger("alembic.runtime.migration")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
@@ -202,6 +173,6 @@ def told() -> Iterator[None]:
 
 
 def _as_options(message: str) -> str:
-    """Return advice that is written for Alembic's `-x name=value` as options of this program."""
+    """Return a message with `-x name=value` of Alembic replaced by the options of this program."""
     message = message.replace("-x allow-audit-loss=yes", "--allow-audit-loss")
     return re.sub(r"-x ([a-z-]+)=", r"--\1 ", message)

@@ -1,12 +1,15 @@
-"""`kms-schema preflight`: may this upgrade begin, and whom would it hold up?"""
+"""`kms-schema preflight`: check an upgrade before it runs."""
 
 from typing import Any
 
 import click
 
 from kms_schema.cli.connections import url_of
-from kms_schema.cli.migrations import patience, style_option, told, where
+from kms_schema.cli.migrations import errors_reported
+from kms_schema.cli.options import patience, style_option, version_table_option, where
 from kms_schema.migrate.options import MigrationOptions
+from kms_schema.preflight import preflight
+from kms_schema.preflight.report import as_json, as_text
 
 
 @click.command(
@@ -16,18 +19,16 @@ from kms_schema.migrate.options import MigrationOptions
 )
 @click.argument("revision", default="head")
 @where
+@version_table_option
 @patience
 @style_option
 def preflight_command(revision: str, database_url: str | None, style: str, **options: Any) -> int:
-    """Say what an upgrade to REVISION would run here, and what stands against it.
+    """Show what an upgrade to REVISION would run, and what prevents it.
 
-    Which locks on which tables and for about how long, rows that break a rule to come, missing rights, room on disk.
-    It changes nothing. Exit status: 0 go, 1 no go, 2 usage, 3 no connection.
+    It shows the locks of each table and their approximate duration, rows that violate a new constraint, missing
+    privileges, and space on disk. It changes nothing. Exit status: 0 go, 1 no go, 2 usage, 3 no connection.
     """
-    from kms_schema.preflight import preflight  # noqa: PLC0415
-    from kms_schema.preflight.report import as_json, as_text  # noqa: PLC0415
-
-    with told():
+    with errors_reported():
         verdict = preflight(url_of(database_url), revision, MigrationOptions(**options))
     click.echo(as_json(verdict) if style == "json" else as_text(verdict))
     return 0 if verdict.go else 1

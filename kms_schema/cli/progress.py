@@ -1,4 +1,4 @@
-"""How far a command is: one line of the terminal, on standard error, that the next one overwrites."""
+"""The progress of a command: one line of the terminal, on standard error, that the next one overwrites."""
 
 import sys
 
@@ -8,21 +8,21 @@ _COLUMNS = 78
 
 
 def on_terminal() -> bool:
-    """Whether anybody would see it."""
+    """Return whether standard error is a terminal."""
     return sys.stderr.isatty()
 
 
 def show(line: str) -> None:
-    """Write the line over the one before, cut to a terminal's width; nothing where there is no terminal."""
+    """Overwrite the line, cut to the width of a terminal; without a terminal, do nothing."""
     if on_terminal():
         click.echo(f"\r{line[:_COLUMNS]:{_COLUMNS}}\r", nl=False, err=True)
 
 
 def show_count(what: str, done: int, of: int) -> None:
-    """Say how much of something has been done."""
+    """Show how much of a total is done."""
     show(f"{what}: {done} of {of}")
 
 
 def clear() -> None:
-    """Leave nothing of it."""
+    """Remove the line."""
     show("")

@@ -1,4 +1,4 @@
-"""`kms-schema refresh`: the views and the use of keys, up to date."""
+"""`kms-schema refresh`: refresh the views and the use of keys."""
 
 import json
 import sqlite3
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 
 from kms_schema.cli.connections import connected, url_of
-from kms_schema.cli.migrations import style_option
+from kms_schema.cli.options import style_option, where
 from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
 from kms_schema.printable import in_a_line
 from kms_schema.refresh import Refreshed, RefreshError, refresh
@@ -17,16 +17,15 @@ from kms_schema.refresh import Refreshed, RefreshError, refresh
     "refresh",
     epilog="\b\nExamples:\n  kms-schema refresh\n  */5 * * * *  kms-schema refresh --database-url postgresql+psycopg://…",
 )
-@click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db.")
-@click.option("--schema", default="public", show_default=True, metavar="NAME", help="PostgreSQL: where it lives.")
+@where
 @style_option
 def refresh_command(*, database_url: str | None, schema: str, style: str) -> None:
-    """Refresh the dashboard, the health monitor, and the lifetime use of keys, while others read and write them.
+    """Refresh the dashboard, the health monitor, and the lifetime use of keys; readers and writers do not wait.
 
-    For cron, on as many hosts as there are: where one is at it, the others have nothing to do. On PostgreSQL it takes
-    a role that may call refresh_key_views(), as kms_sealer may. The views of SQLite are never stale.
+    For cron, on any number of hosts: one session refreshes, the others do nothing. On PostgreSQL it needs a role that
+    may call refresh_key_views(), such as kms_sealer. The views of SQLite are never stale.
 
-    Exit status: 0 done, or done by another session; 2 usage, 3 no connection or not allowed.
+    Exit status: 0 done, or done by another session; 2 usage, 3 no connection or missing privilege.
     """
     with connected(
         url_of(database_url), writing=True, application="kms-schema refresh", refusals=(RefreshError,)
@@ -50,6 +49,6 @@ def _lines(done: Refreshed) -> Iterator[str]:
         yield "another session is refreshing the views: nothing to do"
     if done.keys is not None:
         keys = "1 key" if done.keys == 1 else f"{done.keys} keys"
-        yield f"the views of SQLite are never stale; the use of {keys} was brought up to date"
+        yield f"the views of SQLite are never stale; the use of {keys} was updated"
     for view in done.views:
         yield f"{view.name}: as of {view.as_of:%Y-%m-%d %H:%M:%S %Z}, refreshed in {view.milliseconds / 1000:.2f} s"

@@ -1,21 +1,19 @@
-"""`kms-schema rewrap`: everything that one key wraps, moved to another."""
+"""`kms-schema rewrap`: rewrap everything that one key wraps with another."""
 
 import json
-from typing import TYPE_CHECKING
 
 import click
 
 from kms_schema.cli import connections
-from kms_schema.cli.migrations import style_option
+from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.cli.progress import clear, show
 from kms_schema.cli.root_keys import root_key_options, wrapping_with
+from kms_schema.crypto import CryptoError, plan, rewrap
+from kms_schema.crypto.rewrapping import Outcome
 from kms_schema.printable import in_a_line
 
-if TYPE_CHECKING:
-    from kms_schema.crypto.rewrapping import Outcome
-
 _SHOWN = 20
-"""How many of the rows that stay are named in text; JSON has all."""
+"""How many of the rows that are left the text names; JSON has all."""
 
 
 @click.command(
@@ -25,19 +23,16 @@ _SHOWN = 20
     "\n  kms-schema rewrap --from kms://root-2026 --to kms://root-2027 --dry-run --verify"
     "\n    --root-key kms://root-2026=root-2026.key --root-key kms://root-2027=root-2027.key",
 )
-@click.option("--from", "source", required=True, metavar="WRAPPER", help="What wraps now: KEY_ID:VERSION or REF.")
-@click.option("--to", "target", required=True, metavar="WRAPPER", help="What shall: KEY_ID:VERSION (live) or REF.")
+@click.option("--from", "source", required=True, metavar="WRAPPER", help="The current wrapper: KEY_ID:VERSION or REF.")
+@click.option("--to", "target", required=True, metavar="WRAPPER", help="The new wrapper: KEY_ID:VERSION (live) or REF.")
 @root_key_options
 @click.option("--batch", type=click.IntRange(1, 5000), default=100, show_default=True, help="Rows in a transaction.")
-@click.option("--dry-run", is_flag=True, help="Say how many would be moved, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Count what would be rewrapped; write nothing.")
 @click.option("--verify", is_flag=True, help="With --dry-run: open each envelope.")
-@click.option(
-    "--actor", envvar="KMS_ACTOR", metavar="NAME", help="For whom, in the entries of the trail. Or KMS_ACTOR."
-)
-@click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db.")
-@click.option("--schema", default="public", show_default=True, metavar="NAME", help="PostgreSQL: where it lives.")
+@actor_option
+@where
 @style_option
-def rewrap_command(  # noqa: PLR0913  (each is an option)
+def rewrap_command(
     *,
     source: str,
     target: str,
@@ -51,17 +46,16 @@ def rewrap_command(  # noqa: PLR0913  (each is an option)
     schema: str,
     style: str,
 ) -> int:
-    """Move every key version and HSM credential that one key wraps to another, in short transactions.
+    """Rewrap every key version and HSM credential that one key wraps with another, in short transactions.
 
-    REF is a root key's name, KEY_ID:VERSION a version of a key encryption key. Nobody is kept from working, and it can
-    be ended at any time: run it again to go on. Each row is opened again under its new key before it is committed.
+    REF is the name of a root key, KEY_ID:VERSION a version of a key encryption key. Other sessions continue to work. An
+    interrupted command can be repeated. Each envelope is opened with its new key before it is committed.
 
-    Exit status: 0 nothing is left under --from, 1 something is, or refused, 2 usage, 3 no connection or not allowed.
+    Exit status: 0 nothing is left under --from, 1 something is, or refused, 2 usage, 3 no connection or missing
+    privilege.
     """
-    from kms_schema.crypto import CryptoError, plan, rewrap  # noqa: PLC0415
-
     if verify and not dry_run:
-        raise click.UsageError("--verify goes with --dry-run: without it each envelope is opened anyway")
+        raise click.UsageError("--verify requires --dry-run: without it each envelope is opened anyway")
     url = connections.url_of(database_url)
     progress = _Progress()
     try:
@@ -75,13 +69,13 @@ def rewrap_command(  # noqa: PLR0913  (each is an option)
                 outcome = rewrap(engine, wrapping, source, target, batch=batch, actor=actor, progress=progress)
     except CryptoError as error:
         raise click.ClickException(progress.ended(in_a_line(str(error)))) from None
-    except ValueError as error:  # an actor that no entry could carry
+    except ValueError as error:  # an invalid actor
         raise click.UsageError(in_a_line(str(error))) from None
     except KeyboardInterrupt:
-        click.echo(progress.ended("interrupted: run it again to go on"), err=True)
+        click.echo(progress.ended("interrupted: run it again to continue"), err=True)
         raise
     clear()
-    _tell(outcome, source, style, dry_run=dry_run)
+    _print_outcome(outcome, source, style, dry_run=dry_run)
     return 1 if outcome.left or (outcome.remaining and not dry_run) else 0
 
 
@@ -96,12 +90,12 @@ class _Progress:
         show(f"{done} of {of}")
 
     def ended(self, why: str) -> str:
-        """Return what ended it, and what had been done."""
+        """Return the reason, with the number of rows that are done."""
         clear()
         return f"{why} ({self._done} rows are rewrapped)" if self._done else why
 
 
-def _tell(outcome: "Outcome", source: str, style: str, *, dry_run: bool) -> None:
+def _print_outcome(outcome: Outcome, source: str, style: str, *, dry_run: bool) -> None:
     stay = [*outcome.left.values(), *outcome.unsaid.values()]
     if style == "json":
         document = {
@@ -115,7 +109,7 @@ def _tell(outcome: "Outcome", source: str, style: str, *, dry_run: bool) -> None
         click.echo(json.dumps(document, indent=2))
         return
     for each in stay[:_SHOWN]:
-        click.echo(in_a_line(f"{each.row} stays: {each.why}"), err=True)
+        click.echo(in_a_line(f"{each.row} is left: {each.why}"), err=True)
     if len(stay) > _SHOWN:
         click.echo(f"… and {len(stay) - _SHOWN} more; --format json names all", err=True)
     verb = "would be rewrapped" if dry_run else "rewrapped"

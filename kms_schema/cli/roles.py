@@ -1,14 +1,16 @@
-"""`kms-schema roles`: group roles for PostgreSQL and what each may do."""
+"""`kms-schema roles`: group roles for PostgreSQL and their privileges."""
 
 import json
 
 import click
 
 from kms_schema.cli import connections
-from kms_schema.cli.migrations import style_option
+from kms_schema.cli.options import schema_option, style_option
 from kms_schema.database_url import parse_database_url
+from kms_schema.roles.applying import ATTEMPTS, apply
+from kms_schema.roles.statements import script
 
-_ON_SQLITE = "there are no roles on SQLite: whoever can write the file can do everything (guard it by its permissions)"
+_ON_SQLITE = "SQLite has no roles: everyone who can write the file can do anything (restrict its permissions)"
 
 
 @click.command(
@@ -18,23 +20,19 @@ _ON_SQLITE = "there are no roles on SQLite: whoever can write the file can do ev
     "\n  kms-schema roles --apply --owner",
 )
 @click.option("--apply", "applying", is_flag=True, help="Run the SQL, in one transaction.")
-@click.option("--owner", is_flag=True, help="Also give everything to kms_owner, which nobody logs in as.")
-@click.option("--prefix", default="", metavar="P", help="What stands before kms_app and the other names.")
-@click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini; needed for --apply alone.")
-@click.option("--schema", default="public", show_default=True, metavar="NAME", help="Where the tables are.")
+@click.option("--owner", is_flag=True, help="Also make kms_owner, which has no LOGIN, the owner.")
+@click.option("--prefix", default="", metavar="P", help="The prefix of kms_app and the other names.")
+@click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini; only for --apply.")
+@schema_option
 @style_option
-def roles(  # noqa: PLR0913  (each is an option)
-    *, applying: bool, owner: bool, prefix: str, database_url: str | None, schema: str, style: str
-) -> None:
-    """Print the SQL of the roles of least privilege, or run it with --apply.
+def roles(*, applying: bool, owner: bool, prefix: str, database_url: str | None, schema: str, style: str) -> None:
+    """Print the SQL of the group roles of least privilege, or run it with --apply.
 
-    It can be run again at any time: what the roles may do beyond the list of docs/roles.md is taken from them, and what
-    is missing is given. What changes is an entry of the audit trail. PostgreSQL alone.
+    It can be repeated at any time: it revokes the privileges that docs/roles.md does not list, and grants the missing
+    ones. A change writes an entry of the audit log. PostgreSQL only.
 
-    Exit status: 0 done, 2 usage, 3 no connection, not allowed, or a lock that was not to be had.
+    Exit status: 0 success, 2 usage, 3 no connection, missing privilege, or lock timeout.
     """
-    from kms_schema.roles.statements import script  # noqa: PLC0415
-
     if (applying or database_url) and parse_database_url(connections.url_of(database_url)).engine == "sqlite":
         raise click.UsageError(_ON_SQLITE)
     try:
@@ -50,13 +48,11 @@ def roles(  # noqa: PLR0913  (each is an option)
 
 
 def _apply(url: str, schema: str, prefix: str, *, owner: bool, style: str) -> None:
-    from kms_schema.roles.applying import ATTEMPTS, apply  # noqa: PLC0415
-
-    def say(attempt: int) -> None:
-        click.echo(f"a table is in use; attempt {attempt} of {ATTEMPTS} let go of its locks", err=True)
+    def report(attempt: int) -> None:
+        click.echo(f"a table is in use; attempt {attempt} of {ATTEMPTS} released its locks", err=True)
 
     with connections.connected(url, writing=True, application="kms-schema roles") as connection:
-        applied = apply(connection, schema=schema, prefix=prefix, owner=owner, waiting=say)  # type: ignore[arg-type]
+        applied = apply(connection, schema=schema, prefix=prefix, owner=owner, waiting=report)  # type: ignore[arg-type]
     for warning in applied.warnings:
         click.echo(f"Warning: {warning}", err=True)
     if style == "json":
@@ -66,4 +62,4 @@ def _apply(url: str, schema: str, prefix: str, *, owner: bool, style: str) -> No
         for line in lines:
             click.echo(f"{sign} {line}")
     if not applied.granted and not applied.revoked:
-        click.echo("the roles have their rights already; nothing was changed")
+        click.echo("the roles have their privileges already; nothing was changed")

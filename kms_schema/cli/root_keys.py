@@ -1,39 +1,31 @@
-"""Root keys for commands: where they are is said on the command line or in the environment, what they are never."""
+"""The root keys of a command: files or environment variables, never values on the command line."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
 
 import click
 
-if TYPE_CHECKING:
-    from kms_schema.crypto import KeyWrapping
+from kms_schema.cli.options import together
+from kms_schema.crypto import KeyWrapping, RootKeyError, RootKeys
 
-
-def root_key_options(command: Any) -> Any:
-    """Add `--root-key` and `--root-key-variable` to a command."""
-    for option in (
-        click.option(
-            "--root-key-variable", "variables", multiple=True, metavar="REF=NAME", envvar="KMS_ROOT_KEY_VARIABLES",
-            help="A root key in an environment variable, by that variable's name. Again for each.",
-        ),
-        click.option(
-            "--root-key", "files", multiple=True, metavar="REF=FILE", envvar="KMS_ROOT_KEYS",
-            help="A root key in a file. Again for each; or KMS_ROOT_KEYS, separated by blanks.",
-        ),
-    ):  # fmt: skip
-        command = option(command)
-    return command
+root_key_options = together(
+    click.option(
+        "--root-key", "files", multiple=True, metavar="REF=FILE", envvar="KMS_ROOT_KEYS",
+        help="A root key in a file. Again for each; or KMS_ROOT_KEYS, separated by blanks.",
+    ),
+    click.option(
+        "--root-key-variable", "variables", multiple=True, metavar="REF=NAME", envvar="KMS_ROOT_KEY_VARIABLES",
+        help="A root key in an environment variable, by that variable's name. Again for each.",
+    ),
+)  # fmt: skip
 
 
 @contextmanager
-def wrapping_with(files: Sequence[str], variables: Sequence[str]) -> "Iterator[KeyWrapping]":
-    """Yield what opens and makes envelopes, and wipe the root keys afterwards; raises `UsageError` for a wrong one."""
-    from kms_schema.crypto import KeyWrapping, RootKeyError, RootKeys  # noqa: PLC0415
-
+def wrapping_with(files: Sequence[str], variables: Sequence[str]) -> Iterator[KeyWrapping]:
+    """Yield the key wrapping with the root keys, and wipe them afterwards; raises `UsageError` for an invalid one."""
     with ExitStack() as stack:
         try:
-            # In one provider, so that two references to one and the same key are refused.
+            # In one provider, so that two references to the same key are refused.
             in_files = RootKeys.from_files(_pairs(files, "--root-key", "FILE"))
             in_variables = RootKeys.from_environment(_pairs(variables, "--root-key-variable", "NAME"))
         except RootKeyError as error:

@@ -1,7 +1,7 @@
-"""What a SQLite file can have done by whoever opens it: nothing but what the program itself asks for.
+"""The authorizer of SQLite connections: a file can make a connection do only what the program itself requests.
 
-Whoever can write a file can leave triggers and views in it, which act through the next connection. On our own
-connections an authorizer refuses what these would write, as the statement is compiled.
+Everyone who can write a file can add triggers and views to it, which act through the next connection. On connections of
+the program an authorizer refuses their writes, as the statement is compiled.
 https://www.sqlite.org/c3ref/set_authorizer.html
 """
 
@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable
 
 _Rule = Callable[[int, str | None, str | None, str | None], bool]
-"""Whether a statement may write: action, table, column, and the trigger or view that wants it, if one does."""
+"""Returns whether a statement may write: action, table, column, and the trigger or view that writes, if any."""
 
 _ASKING = frozenset({
     sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE,
@@ -28,16 +28,16 @@ _OF_OURS = frozenset({
     (sqlite3.SQLITE_UPDATE, "key_masters", "updated_at", "touch_key_master_updated_at"),
     (sqlite3.SQLITE_INSERT, "key_audit_logs", None, "audit_key_master_update"),
 })  # fmt: skip
-"""What triggers of ours write when an entry, a leaf or a tombstone is inserted, an entry removed, or use counted."""
+"""The writes of the schema's triggers: on insertion of an entry, leaf or tombstone, on removal, and on use."""
 
 
 def only_read(connection: sqlite3.Connection) -> None:
-    """Let a connection ask, and nothing else; functions of extensions are not called for a view or trigger."""
+    """Let a connection only read; views and triggers cannot call functions of extensions."""
     _authorize(connection, lambda *_: False)
 
 
 def only_write_what_is_asked(connection: sqlite3.Connection) -> None:
-    """Let the statements of a connection that seals or appends write, and triggers only what ours do."""
+    """Let the statements of a connection write, but triggers only what those of the schema write."""
 
     def may(action: int, table: str | None, column: str | None, trigger: str | None) -> bool:
         return trigger is None or (action, table, column, trigger) in _OF_OURS

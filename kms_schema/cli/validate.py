@@ -1,6 +1,7 @@
-"""`kms-schema validate`: is this database exactly what the package made?"""
+"""`kms-schema validate`: compare a database with the expected schema."""
 
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -10,15 +11,16 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.cli import connections, progress
+from kms_schema.cli.options import database_url_option, schema_option
 from kms_schema.printable import in_a_line
-from kms_schema.validator import RULES, Level, Report, Severity, ValidationError, validate
+from kms_schema.validator import RULES, Level, Report, Severity, ValidationError, WaiverError, on_demand, validate
 from kms_schema.validator.formats import FORMATS, Layout, render
 
 if TYPE_CHECKING:
     from kms_schema.validator.waivers import Waiver
 
 connected = partial(connections.connected, application="kms-schema validate", refusals=(ValidationError,))
-"""Opens a database for the validator, whose refusals are told as those of a server are."""
+"""Opens a database for the validator, whose errors become messages as those of a server."""
 
 _EXAMPLES = """
 \b
@@ -30,22 +32,22 @@ Examples:
   kms-schema validate --waivers waivers.toml --format html --output report.html
 
 \b
-Exit status: 0 no error, 1 errors, 2 usage, 3 could not connect or too few rights to say.
+Exit status: 0 no error, 1 errors, 2 usage, 3 no connection, missing privilege, or no consistent read.
 """
 
 
 @click.command("validate", epilog=_EXAMPLES)
-@click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db.")
+@database_url_option
 @click.option(
     "--format", "style", type=click.Choice(FORMATS), default="text", show_default=True,
-    help="How to write the findings.",
+    help="The format of the findings.",
 )  # fmt: skip
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Write them to this file.",
 )
-@click.option("--select", multiple=True, metavar="CODE", help="Report only these codes; KMS1 stands for KMS101, …")
+@click.option("--select", multiple=True, metavar="CODE", help="Report only these codes; KMS1 selects KMS101, …")
 @click.option("--ignore", multiple=True, metavar="CODE", help="Leave out these codes.")
 @click.option(
     "--waivers",
@@ -57,15 +59,9 @@ Exit status: 0 no error, 1 errors, 2 usage, 3 could not connect or too few right
     type=click.Choice(["error", "warning"]),
     default="error",
     show_default=True,
-    help="What makes exit 1.",
+    help="The severity for exit status 1.",
 )
-@click.option(
-    "--schema",
-    default="public",
-    show_default=True,
-    metavar="NAME",
-    help="The PostgreSQL schema of the tables.",
-)
+@schema_option
 @click.option(
     "--version-table",
     default="alembic_version",
@@ -78,13 +74,14 @@ Exit status: 0 no error, 1 errors, 2 usage, 3 could not connect or too few right
     type=click.Choice(["catalog", "data"]),
     default="catalog",
     show_default=True,
-    help="data: ask the rows, too, for what a guard should have kept out; needs SELECT.",
+    help="data: also check the rows; needs SELECT.",
 )
 @click.option(
-    "--probe", is_flag=True, help="Try each forbidden write, too, and roll it back; needs a role that may write."
+    "--probe", is_flag=True, help="Also try each forbidden write and roll it back; needs a role that may write."
 )
-@click.option("--strict", is_flag=True, help="Report objects in that schema that are not the package's, too.")
-def validate_command(  # noqa: PLR0913, PLR0917  (click passes each option by name)
+@click.option("--strict", is_flag=True, help="Also report unmanaged objects in the schema.")
+def validate_command(
+    *,
     database_url: str | None,
     style: str,
     output: Path | None,
@@ -98,11 +95,11 @@ def validate_command(  # noqa: PLR0913, PLR0917  (click passes each option by na
     probe: bool,
     strict: bool,
 ) -> int:
-    """Say whether a database is exactly what the package made, and what differs.
+    """Compare a database with the expected schema, and report the differences.
 
-    Reads the catalog, in one snapshot, and writes nothing: a role with CONNECT is enough, and a hot standby will
-    do. With --level data it reads the rows as well. With --probe it tries each forbidden write in a transaction that
-    is rolled back.
+    It reads the catalog in one snapshot and writes nothing: a role with CONNECT and a hot standby are enough. With
+    --level data it reads the rows as well. With --probe it tries each forbidden write in a transaction that is rolled
+    back. If no consistent read is possible, there is no verdict (exit status 3).
     """
     for code in (*select, *ignore):
         if not any(known.startswith(code) for known in RULES):
@@ -128,10 +125,8 @@ def validate_command(  # noqa: PLR0913, PLR0917  (click passes each option by na
 def _waivers(file: Path | None) -> "Sequence[Waiver]":
     if file is None:
         return ()
-    from kms_schema.validator.waivers import WaiverError, read_waivers  # noqa: PLC0415
-
     try:
-        return read_waivers(file)
+        return on_demand.read_waivers(file)
     except WaiverError as error:
         raise click.UsageError(in_a_line(str(error))) from None
     except OSError as error:
@@ -141,7 +136,7 @@ def _waivers(file: Path | None) -> "Sequence[Waiver]":
 def _write(report: Report, style: str, output: Path | None, fail_on: Severity) -> None:
     if output is None:
         text = render(report, style, _layout(fail_on))
-        # A locale that has no … must not turn a report into a traceback.
+        # A locale without … must not cause a traceback.
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
         return
@@ -153,11 +148,9 @@ def _write(report: Report, style: str, output: Path | None, fail_on: Severity) -
 
 
 def _layout(fail_on: Severity) -> Layout:
-    """Say what standard output can show; see https://no-color.org."""
+    """Return the layout for standard output; see https://no-color.org."""
     if not sys.stdout.isatty():
         return Layout(fail_on)
-    import shutil  # noqa: PLC0415  (takes longer to import than a report to write)
-
     colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return Layout(fail_on, colour, shutil.get_terminal_size().columns)
 

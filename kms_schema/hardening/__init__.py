@@ -1,5 +1,5 @@
-"""Event triggers that refuse DDL on the package's objects, the owner's and a superuser's too: PostgreSQL alone.
+"""Event triggers that refuse DDL on the objects of the schema, also by the owner and superusers: PostgreSQL only.
 
-`definition` says which they are and what they are for, `statements` makes SQL of it, `applying` runs that, the
-validator expects it, and `protections` says which protections are in force on a database and what stays open.
+`definition` declares them, `statements` writes their SQL, `applying` runs it, and the validator compares them.
+`kms_schema.validator.protections` lists the protections in force and the open attacks.
 """

@@ -2,10 +2,10 @@ SET LOCAL lock_timeout = '{lock_timeout}';
 SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL client_min_messages = warning;
 
--- One at a time, and no migration meanwhile.
+-- One run at a time, and not during a migration.
 DO $kms$ BEGIN PERFORM pg_advisory_xact_lock({lock_key}); END $kms$;
 
--- Everything of the newest revision has to be here: what is not there would be taken for what was renamed.
+-- All objects of the newest revision must exist: a missing one would look like a renamed one.
 DO $kms$
 DECLARE
     missing text;
@@ -23,7 +23,7 @@ BEGIN
     END IF;
 END $kms$;
 
--- A schema of this name that somebody else made would be theirs to change.
+-- The owner of an existing schema of this name could change the functions.
 DO $kms$
 DECLARE
     other text;
@@ -40,11 +40,11 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('schema %I %s', {hardening_name}, other),
-            HINT = 'The functions of the event triggers go into a schema of this name: drop or rename what is there.';
+            HINT = 'The functions of the event triggers are created in a schema of this name: drop or rename the existing one.';
     END IF;
 END $kms$;
 
--- What there was before.
+-- The state before.
 DO $kms$ BEGIN PERFORM set_config('kms.hardening_before', ({state})::text, true); END $kms$;
 
 {remove}

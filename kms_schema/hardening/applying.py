@@ -1,4 +1,4 @@
-"""Make the event triggers on a live database, or take them away."""
+"""Create or remove the event triggers of a database."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,22 +9,27 @@ if TYPE_CHECKING:
 
 
 def apply(connection: "psycopg.Connection[Any]", schema: str = "public") -> bool:
-    """Make the event triggers, in one transaction of an idle connection, and return whether anything changed.
+    """Create the event triggers, in one transaction, and return whether anything changed.
 
-    Needs a superuser, or what a managed service has in its place. Raises `ValueError` for a schema that cannot be used,
-    and psycopg's errors: 42501 for a role that may not, 55000 where objects of the newest revision are missing.
+    Parameters: an idle `connection` of a superuser, or of the administrator role of a managed service; the `schema` of
+    the tables. Raises `ValueError` for a schema name that cannot be used, and errors of psycopg: SQLSTATE 42501 if the
+    role lacks the privilege, 55000 if objects of the newest revision are missing.
+
+    https://www.postgresql.org/docs/current/event-triggers.html
     """
     return _run(connection, script(schema))
 
 
 def remove(connection: "psycopg.Connection[Any]", schema: str = "public") -> bool:
-    """Take the event triggers away, likewise, and return whether there were any."""
+    """Remove the event triggers, in one transaction, and return whether there were any.
+
+    Parameters and errors as for `apply`.
+    """
     return _run(connection, removal(schema))
 
 
 def _run(connection: "psycopg.Connection[Any]", statements: str) -> bool:
     with connection.transaction():
         connection.execute(statements.encode())
-        row = connection.execute("SELECT current_setting('kms.hardening_changed')::boolean").fetchone()
-    assert row is not None  # noqa: S101  (a SELECT without FROM has one row)
-    return bool(row[0])
+        [(changed,)] = connection.execute("SELECT current_setting('kms.hardening_changed')::boolean").fetchall()
+    return bool(changed)

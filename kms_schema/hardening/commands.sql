@@ -1,6 +1,6 @@
 
--- At the end of each command, when the catalog has already changed: an error takes it back. What a command reports is its object;
--- a rename is seen by the name that is missing then, of what is of the same kind.
+-- Fires at the end of each command, after the catalog has changed: an error rolls it back. A command reports its object; a rename
+-- is detected by the missing name of a relation of the same kind.
 DECLARE
     relations CONSTANT text[] := {relations};
     functions CONSTANT text[] := {functions};
@@ -11,7 +11,7 @@ BEGIN
     LEFT JOIN pg_namespace ours ON ours.nspname = {schema_name}
     WHERE c.command_tag NOT IN ('REINDEX', 'REFRESH MATERIALIZED VIEW') AND CASE c.classid
         WHEN 'pg_class'::regclass THEN
-            -- One of ours, an index on one, a table that inherits from one, or one that takes one of ours for a partition.
+            -- A protected relation, an index on one, a table that inherits from one, or one that attaches one as a partition.
             EXISTS (
                 SELECT FROM (
                     SELECT c.objid
@@ -19,7 +19,7 @@ BEGIN
                     UNION ALL SELECT h.inhparent FROM pg_inherits h WHERE h.inhrelid = c.objid
                     UNION ALL SELECT h.inhrelid FROM pg_inherits h WHERE h.inhparent = c.objid
                 ) AS about (relation)
-                -- OFFSET 0: by the oid, and not by looking for all of our names first, in a catalog that may be large.
+                -- OFFSET 0: look up the oid, not all protected names, in a catalog that may be large.
                 CROSS JOIN LATERAL (SELECT * FROM pg_class WHERE oid = about.relation OFFSET 0) r
                 WHERE r.relnamespace = ours.oid AND r.relname = ANY (relations)
             )
@@ -47,7 +47,7 @@ BEGIN
                     AND f.pronamespace = ours.oid AND f.proname = ANY (functions)
             )
         ELSE
-            -- What is attached to one of ours: a trigger, a rule, a policy, a constraint, statistics.
+            -- An object on a protected relation: a trigger, a rule, a policy, a constraint, statistics.
             EXISTS (
                 SELECT FROM pg_class r
                 WHERE r.relnamespace = ours.oid AND r.relname = ANY (relations) AND r.oid = CASE c.classid

@@ -1,14 +1,14 @@
-"""Which event triggers there are, what they refuse, and what they cannot: the one definition."""
+"""The definition of the event triggers: what they refuse, and what stays open."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 LONGEST_SCHEMA = 46
-"""In bytes: the server cuts longer names short, and what is made here is called after the schema."""
+"""In bytes: the server truncates longer names, and the objects are named after the schema."""
 
 
 class Event(StrEnum):
-    """What an event trigger is asked at."""
+    """The event of an event trigger."""
 
     STARTS = "ddl_command_start"
     COMMANDS = "ddl_command_end"
@@ -18,23 +18,23 @@ class Event(StrEnum):
 
 @dataclass(frozen=True)
 class EventTrigger:
-    """One event trigger and its function, which is in a schema that the owner of the tables cannot reach."""
+    """One event trigger and its function, in a schema without privileges for the owner of the tables."""
 
     name: str
     event: Event
     function: str
     """Without its schema."""
     tags: tuple[str, ...] = ()
-    """The commands that it is asked about; none stands for all."""
+    """The commands for which it fires; without any, for all."""
 
 
 def hardening_schema(schema: str) -> str:
-    """Return the schema in which the functions for `schema` are."""
+    """Return the schema of the functions for `schema`."""
     return f"{schema}_hardening"
 
 
 def event_triggers(schema: str) -> tuple[EventTrigger, ...]:
-    """Return the event triggers that guard `schema`; their names are of the whole database."""
+    """Return the event triggers of `schema`; their names are unique in the database."""
     return (
         EventTrigger(f"guard_{schema}_starts", Event.STARTS, "refuse_starts", ("CREATE INDEX", "DROP INDEX")),
         EventTrigger(f"guard_{schema}_commands", Event.COMMANDS, "refuse_commands"),
@@ -56,7 +56,7 @@ REFUSED = (
     "SET UNLOGGED",
     "DROP and ADD COLUMN",
 )
-"""The attacks that the event triggers refuse, as docs/threat-model.md calls them: without them, the owner's to do."""
+"""The attacks that the event triggers refuse, by their names in docs/threat-model.md."""
 
 LEFT_OPEN = (
     "catalog edits",
@@ -67,7 +67,7 @@ LEFT_OPEN = (
     "rewrite everything and re-hash",
     "cut the tail",
 )
-"""What no event trigger stops, by the same names: it is found, as that page says."""
+"""The attacks that no event trigger refuses; that page has what detects them."""
 
 LEFT_OPEN_ON_SQLITE = (
     "DROP TRIGGER",
@@ -78,4 +78,4 @@ LEFT_OPEN_ON_SQLITE = (
     "a view in the place of a table",
     "a trigger that swallows entries or seals",
 )
-"""What whoever can write the file does there, by the same names: it is found."""
+"""The attacks that are open to everyone who can write the file of a SQLite database."""

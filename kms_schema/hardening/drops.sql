@@ -1,5 +1,5 @@
 
--- After objects were dropped, whatever command did it and by whatever CASCADE: an error brings them back.
+-- Fires after any command has dropped objects, also by CASCADE: an error rolls it back.
 DECLARE
     relations CONSTANT text[] := {relations};
     functions CONSTANT text[] := {functions};
@@ -9,7 +9,7 @@ BEGIN
     FROM pg_event_trigger_dropped_objects() d
     WHERE CASE d.classid
         WHEN 'pg_proc'::regclass THEN d.address_names[1] = {schema_name} AND d.address_names[2] = ANY (functions)
-        -- The server's own triggers on our tables go with the foreign key of a host's table that refers to them.
+        -- Dropping a foreign key of a host's table drops its internal triggers on a protected table.
         WHEN 'pg_trigger'::regclass THEN
             d.address_names[1] = {schema_name} AND d.address_names[2] = ANY (relations) AND (d.original OR d.normal)
         ELSE d.classid IN ('pg_class'::regclass, 'pg_constraint'::regclass, 'pg_policy'::regclass)

@@ -1,4 +1,4 @@
--- That it was done is an entry of the trail, in this transaction; where nothing is different now, there is none.
+-- A change is an entry of the audit log, in this transaction; without a change there is none.
 DO $kms$
 BEGIN
     PERFORM set_config('kms.hardening_changed', (current_setting('kms.hardening_before')::jsonb <> ({state}))::text, true);
@@ -12,7 +12,7 @@ BEGIN
         IF NOT FOUND THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'object_not_in_prerequisite_state',
-                MESSAGE = 'a trigger or rule swallowed the entry of the audit trail that says so, and nothing was changed',
+                MESSAGE = 'a trigger or rule discarded the entry of the audit log, and nothing was changed',
                 HINT = 'kms-schema validate names it.';
         END IF;
     END IF;

@@ -1,5 +1,5 @@
 
--- Before a table is rewritten: a large trail would be locked for as long as that takes, only to be refused afterwards.
+-- Fires before a table is rewritten: otherwise a large table would be locked during the rewrite and refused afterwards.
 DECLARE
     relations CONSTANT text[] := {relations};
 BEGIN

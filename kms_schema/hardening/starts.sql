@@ -1,7 +1,7 @@
 
--- Before an index is built or dropped CONCURRENTLY, which commits in between: what is refused at its end is there, or gone, all the
--- same. No object is known yet. But such a command is a statement by itself, and has to name the index that it drops, or the table
--- that it builds one on, so that its text says it. Where a table of the same name is in another schema, too, it is let go on, and refused at its end.
+-- Fires before an index is built or dropped CONCURRENTLY. Such a command commits in between: an error at its end would be too late.
+-- No object is known yet, but the command is a single statement that names the index or the table. If another schema has a table of
+-- the same name, the command continues and is refused at its end.
 DECLARE
     statement CONSTANT text := lower(current_query());
 BEGIN

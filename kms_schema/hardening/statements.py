@@ -1,4 +1,4 @@
-"""The SQL of the event triggers: two scripts, one that makes them and one that takes them away."""
+"""The SQL of the event triggers: one script that creates them and one that removes them."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from kms_schema.lock_keys import LOCK_KEY
 from kms_schema.snapshots import chain, load
 
 LOCK_TIMEOUT = "500ms"
-"""How long a lock may be waited for."""
+"""The maximum wait for a lock."""
 
 HINT = (
     "The database is hardened (kms-schema harden). Before an upgrade a superuser runs: kms-schema harden --remove, and"
@@ -19,16 +19,16 @@ HINT = (
 
 _FOLDER = Path(__file__).parent
 _HOST_OWNED = frozenset({"alembic_version", "alembic_version_pkc"})
-"""Alembic's table may be shared with a host's own history, and guards nothing."""
+"""Alembic's table, which a host application may share, is not protected."""
 
 _RELATION_KINDS = {"table": "r", "view": "v", "materialized view": "m", "index": "i", "sequence": "S"}
 
 
 def script(schema: str = "public", revision: str | None = None) -> str:
-    """Return the statements that make the event triggers; a transaction has to be around them.
+    """Return the statements that create the event triggers, to be run in one transaction.
 
-    They guard what there is after `revision`, by default the newest. Raises `ValueError` for a schema that cannot be
-    used.
+    `schema` is that of the tables; `revision` the revision whose objects are protected, by default the newest. Raises
+    `ValueError` for a schema name that cannot be used.
     """
     parts = _names(schema, revision)
     triggers = event_triggers(schema)
@@ -36,21 +36,21 @@ def script(schema: str = "public", revision: str | None = None) -> str:
         *(function_statement(schema, each, revision) for each in triggers),
         *(event_trigger_statement(schema, each) for each in triggers),
     ]
-    said = {"description": "event triggers made: DDL on the schema is refused", "done": "applied"}
-    return _script("apply", schema, parts | {"create": "\n".join(create)}, said)
+    texts = {"description": "event triggers created: DDL on the schema is refused", "done": "applied"}
+    return _script("apply", schema, parts | {"create": "\n".join(create)}, texts)
 
 
 def removal(schema: str = "public") -> str:
-    """Return the statements that take the event triggers away; a transaction has to be around them.
+    """Return the statements that remove the event triggers, to be run in one transaction.
 
-    Raises `ValueError` for a schema that cannot be used.
+    `schema` is that of the tables. Raises `ValueError` for a schema name that cannot be used.
     """
-    said = {"description": "event triggers removed: DDL on the schema is its owner's again", "done": "removed"}
-    return _script("remove", schema, _names(schema, None), said)
+    texts = {"description": "event triggers removed: the owner may run DDL on the schema", "done": "removed"}
+    return _script("remove", schema, _names(schema, None), texts)
 
 
 def function_statement(schema: str, trigger: EventTrigger, revision: str | None = None) -> str:
-    """Return what makes the function of an event trigger, anew or again; nobody but its owner may call it."""
+    """Return the SQL that creates or replaces the function of an event trigger; only its owner may call it."""
     name = f"{_quoted(hardening_schema(schema))}.{trigger.function}()"
     return (
         f"CREATE OR REPLACE FUNCTION {name} RETURNS event_trigger\nLANGUAGE plpgsql SECURITY INVOKER\n"
@@ -60,7 +60,7 @@ def function_statement(schema: str, trigger: EventTrigger, revision: str | None 
 
 
 def event_trigger_statement(schema: str, trigger: EventTrigger) -> str:
-    """Return what makes an event trigger, ALWAYS: of a session that replicates, too."""
+    """Return the SQL that creates an event trigger that is ALWAYS enabled, also in sessions that replicate."""
     name = _quoted(trigger.name)
     function = f"{_quoted(hardening_schema(schema))}.{trigger.function}()"
     tags = f" WHEN TAG IN ({', '.join(map(_literal, trigger.tags))})" if trigger.tags else ""
@@ -72,7 +72,7 @@ def event_trigger_statement(schema: str, trigger: EventTrigger) -> str:
 
 @cache
 def body(schema: str, trigger: EventTrigger, revision: str | None = None) -> str:
-    """Return the body of an event trigger's function, as the catalog keeps it."""
+    """Return the body of an event trigger's function, as the catalog has it."""
     template = _file(trigger.function.removeprefix("refuse_"))
     parts = {"name": _literal(trigger.name), "hint": _literal(HINT)}
     return _filled(template, _names(schema, revision) | parts)
@@ -80,7 +80,7 @@ def body(schema: str, trigger: EventTrigger, revision: str | None = None) -> str
 
 @cache
 def guarded(revision: str | None = None) -> tuple[Mapping[str, str], tuple[str, ...]]:
-    """Return what is guarded after a revision: names of relations with their `relkind`, and names of functions."""
+    """Return the protected objects of a revision: relations with their `relkind`, and functions."""
     relations: dict[str, str] = {}
     functions: set[str] = set()
     for key in load("postgresql", revision or chain()[-1], "18.0"):
@@ -112,11 +112,11 @@ def _names(schema: str, revision: str | None) -> dict[str, str]:
     }
 
 
-def _script(name: str, schema: str, parts: Mapping[str, str], said: Mapping[str, str]) -> str:
-    texts = {key: _literal(text) for key, text in said.items()}
+def _script(name: str, schema: str, parts: Mapping[str, str], texts: Mapping[str, str]) -> str:
+    literals = {key: _literal(text) for key, text in texts.items()}
     whole = {"remove": "\n".join(_removed(schema)), "entry": _file("entry").rstrip()}
     template = _filled(_file(name), whole)
-    return _filled(_filled(template, {"state": _file("state").rstrip()}), {**parts, **texts}).rstrip() + "\n"
+    return _filled(_filled(template, {"state": _file("state").rstrip()}), {**parts, **literals}).rstrip() + "\n"
 
 
 def _removed(schema: str) -> Iterator[str]:

@@ -1,5 +1,5 @@
-"""Least privilege on PostgreSQL: group roles, what each may do, and the SQL that makes it so.
+"""Least privilege on PostgreSQL: group roles, their privileges, and the SQL that grants them.
 
-`definition` says it once; `statements` makes SQL of it, `applying` runs that, the validator expects it, and the table
-in docs/roles.md is written from it.
+`definition` declares them, `statements` writes the SQL, `applying` runs it. The validator and the table in
+docs/roles.md use the same definition.
 """

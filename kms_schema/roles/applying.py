@@ -1,54 +1,56 @@
-"""Run the SQL of the roles on a live database."""
+"""Run the SQL of the roles on a database."""
 
 import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import psycopg
 
 from kms_schema.roles.statements import script
 
-if TYPE_CHECKING:
-    import psycopg
-
 ATTEMPTS = 20
 PAUSE_SECONDS = 0.5
-"""Between two attempts, when those that waited for us go on."""
+"""The pause between two attempts, in which waiting sessions continue."""
 
-# A lock that was not to be had in time, a deadlock, and two that changed the same row of the catalog.
+# Lock timeout, deadlock, and concurrent changes of the same row of the catalog.
 _AGAIN = frozenset({"55P03", "40P01", "XX000"})
 
 
 @dataclass(frozen=True)
 class Applied:
-    """What is different now, each a line such as `kms_app: SELECT ON relation key_masters`."""
+    """The changes, each a line such as `kms_app: SELECT ON relation key_masters`."""
 
     granted: tuple[str, ...]
     revoked: tuple[str, ...]
     warnings: tuple[str, ...]
-    """What could not be done and by whom it can be."""
+    """The changes that were not made, and the role that can make them."""
 
 
 def apply(
-    connection: "psycopg.Connection[Any]",
+    connection: psycopg.Connection[Any],
     *,
     schema: str = "public",
     prefix: str = "",
     owner: bool = False,
     waiting: Callable[[int], None] = lambda _attempt: None,
 ) -> Applied:
-    """Make the roles and give them their rights, in one transaction of an idle connection in autocommit mode.
+    """Create the group roles and grant their privileges, in one transaction.
 
-    A lock that is not to be had at once is let go and tried again, `ATTEMPTS` times; `waiting` is told which attempt
-    failed. Raises `ValueError` for names that cannot be used, and psycopg's errors.
+    Parameters: an idle `connection` in autocommit mode, of a role with CREATEROLE that owns the tables, or of a
+    superuser; the `schema` of the tables; the `prefix` of the role names; `owner`, to also make the role kms_owner the
+    owner; `waiting`, called with the number of each attempt that released its locks after a lock timeout. There are
+    `ATTEMPTS`, `PAUSE_SECONDS` apart. Raises `ValueError` for names that cannot be used, and errors of psycopg.
+
+        with psycopg.connect(url, autocommit=True) as connection:
+            print(apply(connection, prefix="shop_").granted)
     """
-    from psycopg import Error  # noqa: PLC0415  (whoever has a connection has it)
-
     statements = script(schema, prefix, owner=owner)
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return _run(connection, statements)
-        except Error as error:
+        except psycopg.Error as error:
             if error.sqlstate not in _AGAIN or attempt == ATTEMPTS or connection.closed:
                 raise
         waiting(attempt)
@@ -56,19 +58,18 @@ def apply(
     raise AssertionError("the last attempt returns or raises")
 
 
-def _run(connection: "psycopg.Connection[Any]", statements: str) -> Applied:
+def _run(connection: psycopg.Connection[Any], statements: str) -> Applied:
     warnings: list[str] = []
 
-    def heard(diagnostic: Any) -> None:
+    def collect(diagnostic: Any) -> None:
         warnings.append(str(diagnostic.message_primary))
 
-    connection.add_notice_handler(heard)
+    connection.add_notice_handler(collect)
     try:
         with connection.transaction():
             connection.execute(statements.encode())
-            row = connection.execute("SELECT current_setting('kms.rights_changed')").fetchone()
+            [(changes,)] = connection.execute("SELECT current_setting('kms.privileges_changed')").fetchall()
     finally:
-        connection.remove_notice_handler(heard)
-    assert row is not None  # noqa: S101  (a SELECT without FROM has one row)
-    changed = json.loads(row[0])
+        connection.remove_notice_handler(collect)
+    changed = json.loads(changes)
     return Applied(tuple(changed["granted"]), tuple(changed["revoked"]), tuple(warnings))

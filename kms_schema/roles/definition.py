@@ -1,11 +1,11 @@
-"""Which group roles there are and what each may do: the one definition. Whatever is not here, none of them may do."""
+"""The definition of the group roles and their privileges. A role has no other privileges."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Role(StrEnum):
-    """A group role, which nobody logs in as. Before each name stands the prefix, where there is one."""
+    """A group role without LOGIN. Its name can have a prefix."""
 
     OWNER = "kms_owner"
     APP = "kms_app"
@@ -17,20 +17,20 @@ class Role(StrEnum):
 
     @property
     def duty(self) -> str:
-        """What it is for, in a few words."""
+        """The duty of the role, in a few words."""
         return _DUTIES[self]
 
 
 _DUTIES = {
-    Role.OWNER: "owns everything, once it was given to it (`--owner`)",
-    Role.APP: "fetches keys and the versions that are not destroyed, counts their use, adds entries to the trail and"
-    " reads its own",
+    Role.OWNER: "owns all objects (with `--owner`)",
+    Role.APP: "reads keys and the versions that are not destroyed, counts their use, appends entries to the audit log"
+    " and reads its own",
     Role.ROTATOR: "adds, activates, rewraps and destroys versions, moves rotations and the states of keys",
-    Role.ADMIN: "registers keys, makes policies and HSM configurations",
-    Role.AUDITOR: "reads the trail, its seals, the views and what the keys are; no key material and no credentials",
-    Role.SEALER: "seals the trail and refreshes the views",
-    Role.RETENTION: "owns the one function that removes what is past its retention period, and writes tombstones; who"
-    " seals these is a member of the sealer, too",
+    Role.ADMIN: "registers keys, writes policies and HSM configurations",
+    Role.AUDITOR: "reads the audit log, its seals, the views and the keys; no key material and no credentials",
+    Role.SEALER: "seals the audit log and refreshes the views",
+    Role.RETENTION: "owns the function that removes expired entries, and writes tombstones; to seal these, a role is"
+    " also a member of the sealer",
 }
 
 GRANTEES = tuple(role for role in Role if role is not Role.OWNER)
@@ -38,8 +38,8 @@ GRANTEES = tuple(role for role in Role if role is not Role.OWNER)
 
 
 @dataclass(frozen=True)
-class Right:
-    """What one role may do with one relation or function; of `columns` alone where these are given."""
+class Grant:
+    """The privileges of one role on one relation or function, or only on its `columns`."""
 
     role: Role
     privileges: tuple[str, ...]
@@ -50,7 +50,7 @@ class Right:
 
 @dataclass(frozen=True)
 class Policy:
-    """Which rows roles see or write. Conditions are spelled as the server renders them (`pg_get_expr`)."""
+    """The rows that roles read or write. The conditions are as the server renders them (`pg_get_expr`)."""
 
     table: str
     name: str
@@ -83,37 +83,37 @@ RELATIONS = (
     "rotation_policies",
     "rotations_due",
 )
-"""The tables and views, `alembic_version` where it is in the same schema."""
+"""The tables and views; `alembic_version` if it is in the same schema."""
 
 SEQUENCES = ("key_audit_logs_sequence_seq",)
 
 REMOVAL = "remove_expired_key_audit_logs()"
-"""The function that belongs to the role of retention, and to nobody else once there is that role."""
+"""The function that removes expired entries. The retention role owns it, if that role exists."""
 
 CALLED_BY_ROLES = ("kms_restoring()", "kms_uuidv7()", "refresh_key_views()", REMOVAL)
-"""The functions that are no trigger's: PUBLIC may call the first two until it loses that."""
+"""The functions that roles call. PUBLIC may call the first two until the roles command revokes it."""
 
 _VIEWS = (
     "key_health_monitor", "key_management_dashboard", "key_view_refreshes", "key_wrapping_dependents", "rotations_due",
 )  # fmt: skip
 
 _WRITERS = (Role.APP, Role.ROTATOR, Role.ADMIN)
-"""Who adds entries to the trail."""
+"""The roles that append entries to the audit log."""
 
 CLIENT_COLUMNS = (
     "key_id", "event_type", "event_category", "event_description", "user_id", "session_id", "client_ip", "user_agent",
     "duration_ms", "security_level", "risk_score", "compliance_tags", "additional_metadata",
 )  # fmt: skip
-"""What a client says in an entry. The server sets the rest; how long an entry is kept is not the client's to choose."""
+"""The columns of an entry that a client sets. The server sets the others, the retention period included."""
 
-VERSION_FACTS = (
+VERSION_COLUMNS = (
     "id", "key_id", "version_number", "key_checksum", "encryption_metadata", "wrapped_by_version_id",
     "wrapping_key_ref", "created_at", "activated_at", "deactivated_at", "destroyed_at", "usage_count",
     "data_volume_bytes", "generation_time_ms", "entropy_score", "key_type", "usage_ceiling", "volume_ceiling",
 )  # fmt: skip
 """Of a version all but `encrypted_key_data`."""
 
-HSM_FACTS = (
+HSM_COLUMNS = (
     "id", "provider", "configuration_name", "endpoint_url", "supported_algorithms", "max_key_size_bits",
     "supports_key_generation", "supports_key_derivation", "is_active", "last_health_check", "health_status",
     "response_time_ms", "require_dual_auth", "audit_all_operations", "created_at", "created_by", "updated_at",
@@ -126,24 +126,24 @@ REWRAPPED_OF_HSM = ("id", "configuration_name", "authentication_config", "wrappi
 
 _READ, _ADD, _CHANGE = ("SELECT",), ("INSERT",), ("UPDATE",)
 
-RIGHTS = (
+GRANTS = (
     # A session of SQLAlchemy names every column that has no default of the server's in its INSERT, so these need the
     # right on the whole table, or on each of those columns.
-    Right(Role.APP, _READ, "key_masters"),
-    Right(Role.APP, _READ, "key_versions"),
-    Right(Role.APP, _CHANGE, "key_versions", ("usage_count", "data_volume_bytes")),
-    *(Right(role, _READ, "key_audit_logs") for role in _WRITERS),
-    *(Right(role, _ADD, "key_audit_logs", CLIENT_COLUMNS) for role in _WRITERS),
-    Right(Role.ROTATOR, _READ, "key_masters"),
-    Right(
+    Grant(Role.APP, _READ, "key_masters"),
+    Grant(Role.APP, _READ, "key_versions"),
+    Grant(Role.APP, _CHANGE, "key_versions", ("usage_count", "data_volume_bytes")),
+    *(Grant(role, _READ, "key_audit_logs") for role in _WRITERS),
+    *(Grant(role, _ADD, "key_audit_logs", CLIENT_COLUMNS) for role in _WRITERS),
+    Grant(Role.ROTATOR, _READ, "key_masters"),
+    Grant(
         Role.ROTATOR, _CHANGE, "key_masters",
         (
             "status", "status_reason", "activated_at", "rotated_at", "expired_at", "revoked_at", "archived_at",
             "usage_count",
         ),
     ),
-    Right(Role.ROTATOR, ("INSERT", "SELECT"), "key_versions"),
-    Right(
+    Grant(Role.ROTATOR, ("INSERT", "SELECT"), "key_versions"),
+    Grant(
         Role.ROTATOR, _CHANGE, "key_versions",
         (
             "encrypted_key_data", "encryption_metadata", "wrapped_by_version_id", "wrapping_key_ref", "activated_at",
@@ -151,54 +151,54 @@ RIGHTS = (
             "usage_ceiling", "volume_ceiling",
         ),
     ),
-    Right(Role.ROTATOR, ("INSERT", "SELECT", "UPDATE"), "key_rotations"),
-    Right(Role.ROTATOR, _READ, "rotation_policies"),
-    Right(Role.ROTATOR, ("EXECUTE",), "kms_uuidv7()"),
-    # To rewrap credentials, without the right to send them elsewhere: it opens every key, so what these open besides is
-    # an HSM that it would have to reach. It must not see less than all that a wrapper still wraps.
-    Right(Role.ROTATOR, _READ, "hsm_configurations", REWRAPPED_OF_HSM),
-    Right(Role.ROTATOR, _CHANGE, "hsm_configurations", ("authentication_config", "wrapping_key_ref")),
-    Right(Role.ADMIN, ("INSERT", "SELECT"), "key_masters"),
-    Right(
+    Grant(Role.ROTATOR, ("INSERT", "SELECT", "UPDATE"), "key_rotations"),
+    Grant(Role.ROTATOR, _READ, "rotation_policies"),
+    Grant(Role.ROTATOR, ("EXECUTE",), "kms_uuidv7()"),
+    # To rewrap credentials, without the privilege to change their endpoint. The role must see everything that a wrapper
+    # wraps.
+    Grant(Role.ROTATOR, _READ, "hsm_configurations", REWRAPPED_OF_HSM),
+    Grant(Role.ROTATOR, _CHANGE, "hsm_configurations", ("authentication_config", "wrapping_key_ref")),
+    Grant(Role.ADMIN, ("INSERT", "SELECT"), "key_masters"),
+    Grant(
         Role.ADMIN, _CHANGE, "key_masters",
         (
             "expires_at", "parent_key_id", "derivation_path", "max_usage_count", "hsm_provider", "hsm_key_id",
             "hsm_metadata", "security_level", "compliance_tags",
         ),
     ),
-    Right(Role.ADMIN, ("DELETE", "INSERT", "SELECT", "UPDATE"), "rotation_policies"),
-    Right(Role.ADMIN, ("DELETE", "INSERT", "SELECT", "UPDATE"), "hsm_configurations"),
-    Right(Role.ADMIN, ("EXECUTE",), "kms_uuidv7()"),
-    Right(Role.ADMIN, ("DELETE", "INSERT", "SELECT", "UPDATE"), "key_audit_retention_policies"),
-    *(Right(role, _READ, view) for role in (Role.ROTATOR, Role.ADMIN, Role.AUDITOR) for view in _VIEWS),
+    Grant(Role.ADMIN, ("DELETE", "INSERT", "SELECT", "UPDATE"), "rotation_policies"),
+    Grant(Role.ADMIN, ("DELETE", "INSERT", "SELECT", "UPDATE"), "hsm_configurations"),
+    Grant(Role.ADMIN, ("EXECUTE",), "kms_uuidv7()"),
+    Grant(Role.ADMIN, ("DELETE", "INSERT", "SELECT", "UPDATE"), "key_audit_retention_policies"),
+    *(Grant(role, _READ, view) for role in (Role.ROTATOR, Role.ADMIN, Role.AUDITOR) for view in _VIEWS),
     *(
-        Right(Role.AUDITOR, _READ, relation)
+        Grant(Role.AUDITOR, _READ, relation)
         for relation in (
             "alembic_version", "key_audit_logs", "key_audit_seals", "key_audit_leaves", "key_audit_subtrees",
             "key_audit_tombstones", "key_audit_retention_policies", "key_audit_trail", "key_audit_unsealed",
             "key_audit_daily_totals", "key_masters", "key_rotation_causes", "key_rotations", "rotation_policies",
         )
     ),
-    Right(Role.AUDITOR, _READ, "key_versions", VERSION_FACTS),
-    Right(Role.AUDITOR, _READ, "hsm_configurations", HSM_FACTS),
-    Right(Role.SEALER, _READ, "key_audit_logs"),
+    Grant(Role.AUDITOR, _READ, "key_versions", VERSION_COLUMNS),
+    Grant(Role.AUDITOR, _READ, "hsm_configurations", HSM_COLUMNS),
+    Grant(Role.SEALER, _READ, "key_audit_logs"),
     *(
-        Right(Role.SEALER, ("INSERT", "SELECT"), table)
+        Grant(Role.SEALER, ("INSERT", "SELECT"), table)
         for table in ("key_audit_seals", "key_audit_leaves", "key_audit_subtrees")
     ),
-    Right(Role.SEALER, _READ, "key_audit_tombstones"),
-    # The guards of the three ask it; what a trigger's WHEN calls, whoever writes has to be allowed to call.
-    Right(Role.SEALER, ("EXECUTE",), "kms_restoring()"),
-    Right(Role.SEALER, ("EXECUTE",), "refresh_key_views()"),
-    Right(Role.SEALER, _READ, "key_view_refreshes"),
-    Right(Role.RETENTION, ("DELETE", "SELECT"), "key_audit_logs"),
-    Right(Role.RETENTION, _ADD, "key_audit_logs", CLIENT_COLUMNS),
-    *(Right(Role.RETENTION, _READ, table) for table in ("key_audit_seals", "key_audit_leaves", "key_audit_subtrees")),
-    Right(Role.RETENTION, ("INSERT", "SELECT"), "key_audit_tombstones"),
-    Right(Role.RETENTION, ("EXECUTE",), "kms_restoring()"),
-    Right(Role.RETENTION, ("EXECUTE",), REMOVAL),
+    Grant(Role.SEALER, _READ, "key_audit_tombstones"),
+    # Guard triggers of the three tables call it in WHEN, with the privileges of the writing role.
+    Grant(Role.SEALER, ("EXECUTE",), "kms_restoring()"),
+    Grant(Role.SEALER, ("EXECUTE",), "refresh_key_views()"),
+    Grant(Role.SEALER, _READ, "key_view_refreshes"),
+    Grant(Role.RETENTION, ("DELETE", "SELECT"), "key_audit_logs"),
+    Grant(Role.RETENTION, _ADD, "key_audit_logs", CLIENT_COLUMNS),
+    *(Grant(Role.RETENTION, _READ, table) for table in ("key_audit_seals", "key_audit_leaves", "key_audit_subtrees")),
+    Grant(Role.RETENTION, ("INSERT", "SELECT"), "key_audit_tombstones"),
+    Grant(Role.RETENTION, ("EXECUTE",), "kms_restoring()"),
+    Grant(Role.RETENTION, ("EXECUTE",), REMOVAL),
 )  # fmt: skip
-"""What each may do on relations and functions. Each has USAGE on the schema and CONNECT on the database besides."""
+"""The privileges on relations and functions. Each role also has USAGE on the schema and CONNECT on the database."""
 
 _OWN_ENTRIES = "((recorded_by)::text = (SESSION_USER)::text)"
 _NOT_DESTROYED = "(destroyed_at IS NULL)"
@@ -216,7 +216,7 @@ POLICIES = (
     Policy("key_versions", "key_versions_read_all", "SELECT", (Role.ROTATOR, Role.AUDITOR), using="true"),
     Policy("key_versions", "key_versions_read_usable", "SELECT", (Role.APP,), using=_NOT_DESTROYED),
 )
-"""Row-level security. It is not FORCEd: the owner sees all, so that its triggers and dumps are whole."""
+"""Row-level security. It is not FORCEd: triggers and dumps of the owner see all rows."""
 
 PROTECTED = tuple(sorted({policy.table for policy in POLICIES}))
 """The tables with row-level security."""

@@ -1,6 +1,6 @@
 
--- Ownership, which locks each table against everybody for a moment: only what belongs to another role. Whoever hands
--- something over has to be able to become the role that gets it; who made the role may say so for as long as this takes.
+-- Ownership needs an ACCESS EXCLUSIVE lock: change it only for objects of another role. The session must be a member of
+-- the new owner; the creator of the role may grant this for the duration.
 DO $kms$
 DECLARE
     made text;

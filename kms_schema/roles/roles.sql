@@ -2,10 +2,10 @@ SET LOCAL lock_timeout = '{lock_timeout}';
 SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL client_min_messages = warning;
 
--- One at a time, and no migration meanwhile.
+-- One run at a time, and not during a migration.
 DO $kms$ BEGIN PERFORM pg_advisory_xact_lock({lock_key}); END $kms$;
 
--- Everything of the newest revision has to be here.
+-- All objects of the newest revision must exist.
 DO $kms$
 DECLARE
     missing text;
@@ -20,7 +20,7 @@ BEGIN
     END IF;
 END $kms$;
 
--- The roles. One that somebody logs in as, or that is more than a group, is somebody else's.
+-- The roles. A role with LOGIN or other attributes belongs to somebody else.
 DO $kms$
 DECLARE
     name text;
@@ -34,14 +34,13 @@ BEGIN
         ) THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'object_not_in_prerequisite_state',
-                MESSAGE = format('role %I logs in, or has attributes that a group needs none of', name),
+                MESSAGE = format('role %I has LOGIN, or attributes that a group role must not have', name),
                 HINT = 'ALTER ROLE … NOLOGIN, or choose another --prefix.';
         END IF;
     END LOOP;
 END $kms$;
 
--- On a hardened database, whoever owns its event triggers does this in their absence: within this transaction, which nobody
--- else sees.
+-- On a hardened database, the owner of the event triggers drops and recreates them within this transaction.
 DO $kms$
 DECLARE
     paused CONSTANT text[] := ARRAY(
@@ -56,12 +55,12 @@ BEGIN
     PERFORM set_config('kms.event_triggers_paused', paused::text, true);
 END $kms$;
 
--- What there was before.
-DO $kms$ BEGIN PERFORM set_config('kms.rights_before', ({rights})::text, true); END $kms$;
+-- The privileges before.
+DO $kms$ BEGIN PERFORM set_config('kms.privileges_before', ({observed})::text, true); END $kms$;
 
 {grants}
 
--- Row-level security, which locks a table against everybody for a moment: only where it is not so already.
+-- Row-level security needs an ACCESS EXCLUSIVE lock: change it only where it differs.
 DO $kms$
 DECLARE
     wanted record;
@@ -95,7 +94,7 @@ BEGIN
     END LOOP;
 END $kms$;
 {ownership}
--- Whoever else may use the database or the schema is told here what they may not; it belongs to whom it belongs.
+-- CONNECT, TEMPORARY and USAGE: only the owner of the database or the schema can change them.
 DO $kms$
 DECLARE
     grantees CONSTANT text := (SELECT string_agg(quote_ident(name), ', ') FROM unnest({grantees}) AS name);
@@ -103,30 +102,30 @@ BEGIN
     IF (SELECT pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = current_database()) THEN
         EXECUTE format('REVOKE CREATE, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
         EXECUTE format('GRANT CONNECT ON DATABASE %I TO %s', current_database(), grantees);
-        -- REFRESH … CONCURRENTLY makes a temporary table, as the owner of the view.
+        -- REFRESH … CONCURRENTLY creates a temporary table, as the owner of the view.
         EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO %I', current_database(), (
             SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass(format('%I.key_health_monitor', {schema_name}))
         ));
     ELSE
-        RAISE WARNING 'the database belongs to another role, which has to run: '
+        RAISE WARNING 'another role owns the database and has to run: '
             'REVOKE CREATE, TEMPORARY ON DATABASE % FROM PUBLIC;', quote_ident(current_database());
     END IF;
     IF (SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = {schema_name}) THEN
-        -- An application may have tables of its own in `public`, where USAGE alone opens none.
+        -- An application may have tables of its own in `public`: USAGE gives no access to them.
         EXECUTE format(
             'REVOKE %s ON SCHEMA %I FROM PUBLIC', CASE {schema_name} WHEN 'public' THEN 'CREATE' ELSE 'ALL' END, {schema_name}
         );
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO %s', {schema_name}, grantees);
     ELSE
-        RAISE WARNING 'the schema belongs to another role, which has to run: '
+        RAISE WARNING 'another role owns the schema and has to run: '
             'REVOKE CREATE ON SCHEMA % FROM PUBLIC; GRANT USAGE ON SCHEMA % TO %;',
             quote_ident({schema_name}), quote_ident({schema_name}), grantees;
     END IF;
 END $kms$;
 
--- What is past its retention period goes by a function of kms_retention. Whoever hands it over, and takes rights on it,
--- has to be able to become that role; who made the role may say so for as long as this takes. Its owner needs CREATE on
--- the schema for the moment in which it is given to it.
+-- A function owned by kms_retention removes expired entries. The session that changes its owner and its privileges must be
+-- a member of that role; the creator of the role may grant this for the duration. The new owner needs CREATE on the schema
+-- while the owner changes.
 DO $kms$
 DECLARE
     removal CONSTANT regprocedure := to_regprocedure(format('%I.{removal}', {schema_name}));
@@ -151,26 +150,26 @@ BEGIN
     END IF;
 EXCEPTION WHEN insufficient_privilege THEN
     IF (SELECT pg_get_userbyid(proowner) FROM pg_proc WHERE oid = removal) <> {retention} THEN
-        RAISE WARNING 'no retention period can be ended yet: who made the role %, or a superuser, has to run this as well',
+        RAISE WARNING 'expired entries cannot be removed yet: the creator of role %, or a superuser, has to run this as well',
             quote_ident({retention});
     END IF;
 END $kms$;
 
--- What is different now is an entry of the trail, in this transaction.
+-- A change is an entry of the audit log, in this transaction.
 DO $kms$
 DECLARE
-    before CONSTANT jsonb := current_setting('kms.rights_before')::jsonb;
-    after CONSTANT jsonb := ({rights});
+    before CONSTANT jsonb := current_setting('kms.privileges_before')::jsonb;
+    after CONSTANT jsonb := ({observed});
     granted CONSTANT jsonb := (SELECT coalesce(jsonb_agg(line), '[]') FROM jsonb_array_elements_text(after) AS line WHERE NOT before ? line);
     revoked CONSTANT jsonb := (SELECT coalesce(jsonb_agg(line), '[]') FROM jsonb_array_elements_text(before) AS line WHERE NOT after ? line);
 BEGIN
-    PERFORM set_config('kms.rights_changed', jsonb_build_object('granted', granted, 'revoked', revoked)::text, true);
+    PERFORM set_config('kms.privileges_changed', jsonb_build_object('granted', granted, 'revoked', revoked)::text, true);
     IF before <> after THEN
         INSERT INTO {schema}.key_audit_logs
             (event_type, event_category, event_description, user_id, security_level, additional_metadata)
         VALUES (
             'RIGHTS_CHANGED', 'SECURITY',
-            format('rights changed: %s granted, %s taken', jsonb_array_length(granted), jsonb_array_length(revoked)),
+            format('privileges changed: %s granted, %s revoked', jsonb_array_length(granted), jsonb_array_length(revoked)),
             nullif(current_setting('kms.actor', true), ''), 'HIGH',
             jsonb_build_object('prefix', {prefix}, 'granted', granted, 'revoked', revoked)
         );

@@ -1,4 +1,4 @@
-"""The SQL of the roles: one script, to be run at any time, which locks tables only for what is not so yet."""
+"""The SQL of the roles: one script that can be run at any time, and that locks a table only to change it."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,28 +11,28 @@ from kms_schema.lock_keys import LOCK_KEY
 from kms_schema.roles.definition import (
     CALLED_BY_ROLES,
     GRANTEES,
+    GRANTS,
     POLICIES,
     PROTECTED,
     RELATIONS,
     REMOVAL,
-    RIGHTS,
     SEQUENCES,
+    Grant,
     Policy,
-    Right,
     Role,
 )
 from kms_schema.snapshots import chain, load
 
 LOCK_TIMEOUT = "500ms"
-"""How long one lock may be waited for. Others wait behind it; and after a second (`deadlock_timeout`) the server would
-end one of those that wait for each other, which might be the application."""
+"""The maximum wait for a lock. Other sessions wait behind it, and after a second (`deadlock_timeout`) the server would
+end one of the waiting sessions in a deadlock, which might be the application."""
 
 _FOLDER = Path(__file__).parent
 _PREFIX = re.compile(r"(?!pg_)[a-z][a-z0-9_]{0,48}|")
 
 
 def role_names(prefix: str, roles: Iterable[Role] = Role) -> list[str]:
-    """Return the names of roles with their prefix; raises `ValueError` for a prefix that no name should begin with."""
+    """Return the names of roles with their prefix; raises `ValueError` for a prefix that is not allowed."""
     if not _PREFIX.fullmatch(prefix):
         raise ValueError(
             f"a prefix is up to 49 lower-case letters, digits and _, begins with a letter and not with pg_: {prefix!r}"
@@ -41,16 +41,17 @@ def role_names(prefix: str, roles: Iterable[Role] = Role) -> list[str]:
 
 
 def script(schema: str = "public", prefix: str = "", *, owner: bool = False) -> str:
-    """Return the statements for a database at the newest revision; a transaction has to be around them.
+    """Return the statements for a database at the newest revision, to be run in one transaction.
 
-    With `owner`, everything is also given to the role `kms_owner`. Raises `ValueError` for names that cannot be used.
+    `schema` is that of the tables, `prefix` that of the role names; `owner` also makes the role `kms_owner` the owner.
+    Raises `ValueError` for names that cannot be used.
     """
     if "$kms$" in schema or "\0" in schema:
         raise ValueError(f"no schema of this name: {schema!r}")
     parts = {
         "lock_timeout": LOCK_TIMEOUT,
         "lock_key": str(LOCK_KEY),
-        "rights": _file("seen").rstrip(),
+        "observed": _file("observed_privileges").rstrip(),
         "ownership": _file("ownership") if owner else "",
         "giving_back": _file("giving_back") if owner else "",
     }
@@ -85,35 +86,35 @@ def functions() -> tuple[str, ...]:
 
 
 def _grants(schema: str, prefix: str) -> Iterator[str]:
-    """Yield what takes every right from the roles and PUBLIC, and gives those back that are in the definition.
+    """Yield the statements that revoke every privilege of the roles and PUBLIC, and grant those of the definition.
 
-    Within one transaction nobody sees what is between.
+    No other session sees the state between them.
     """
     place = _always_quoted(schema)
-    everybody = ", ".join(["PUBLIC", *map(quoted, role_names(prefix, GRANTEES))])
+    grantees = ", ".join(["PUBLIC", *map(quoted, role_names(prefix, GRANTEES))])
     relations = ", ".join(f"{place}.{name}" for name in RELATIONS if name != "alembic_version")
     routines = ", ".join(f"{place}.{name}" for name in functions() if name != REMOVAL)
-    yield f"REVOKE ALL ON TABLE {relations} FROM {everybody};"
-    yield f"REVOKE ALL ON SEQUENCE {', '.join(f'{place}.{name}' for name in SEQUENCES)} FROM {everybody};"
-    yield f"REVOKE ALL ON FUNCTION {routines} FROM {everybody};"
-    for right in RIGHTS:
-        if right.on == REMOVAL:
-            continue  # it belongs to another role, or will
-        if right.on == "alembic_version":
-            # The history may be kept elsewhere.
+    yield f"REVOKE ALL ON TABLE {relations} FROM {grantees};"
+    yield f"REVOKE ALL ON SEQUENCE {', '.join(f'{place}.{name}' for name in SEQUENCES)} FROM {grantees};"
+    yield f"REVOKE ALL ON FUNCTION {routines} FROM {grantees};"
+    for grant in GRANTS:
+        if grant.on == REMOVAL:
+            continue  # another role owns it
+        if grant.on == "alembic_version":
+            # The version table may be in another schema.
             yield (
                 f"DO $kms$ BEGIN IF to_regclass({_literal(place + '.alembic_version')}) IS NOT NULL THEN"
-                f" {_grant(right, place, prefix)} END IF; END $kms$;"
+                f" {_grant(grant, place, prefix)} END IF; END $kms$;"
             )
         else:
-            yield _grant(right, place, prefix)
+            yield _grant(grant, place, prefix)
 
 
-def _grant(right: Right, place: str, prefix: str) -> str:
-    kind = "FUNCTION" if right.on in CALLED_BY_ROLES else "TABLE"
-    columns = f" ({', '.join(map(quoted, right.columns))})" if right.columns else ""
-    privileges = ", ".join(privilege + columns for privilege in right.privileges)
-    return f"GRANT {privileges} ON {kind} {place}.{right.on} TO {quoted(prefix + right.role)};"
+def _grant(grant: Grant, place: str, prefix: str) -> str:
+    kind = "FUNCTION" if grant.on in CALLED_BY_ROLES else "TABLE"
+    columns = f" ({', '.join(map(quoted, grant.columns))})" if grant.columns else ""
+    privileges = ", ".join(privilege + columns for privilege in grant.privileges)
+    return f"GRANT {privileges} ON {kind} {place}.{grant.on} TO {quoted(prefix + grant.role)};"
 
 
 def _policy(policy: Policy, prefix: str) -> str:

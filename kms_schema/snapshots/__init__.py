@@ -18,8 +18,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-Facts = dict[str, Any]
-Objects = dict[str, Facts]
+Attributes = dict[str, Any]
+Objects = dict[str, Attributes]
 
 # importlib.resources would take longer to import than a snapshot to read.
 _FOLDER = Path(__file__).parent

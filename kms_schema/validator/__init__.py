@@ -1,4 +1,4 @@
-"""The validator: is this database exactly what the package made?
+"""The validator: it compares a database with the expected schema.
 
 `catalog` reads a database; `diff` compares it with a packaged snapshot, and makes findings of the differences;
 `checks` reads rows, roles and protections; `rules` declares every code; `remediation` writes the SQL that fixes a
@@ -7,49 +7,40 @@ renders it. Nothing here imports SQLAlchemy or Alembic, and what only difference
 for them, so that a check takes a fraction of a second.
 """
 
-import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from kms_schema.validator.catalog.attributes import Catalog, Objects, ValidationError, kind_and_name, own_name
+from kms_schema.validator import on_demand
+from kms_schema.validator.catalog.attributes import Catalog, ValidationError
+from kms_schema.validator.catalog.connection import DatabaseConnection
 from kms_schema.validator.catalog.version_table import DEFAULT
 from kms_schema.validator.checks.hardening import CODE as HARDENING
 from kms_schema.validator.checks.hardening import hardening_findings
 from kms_schema.validator.checks.posture import posture_findings
-from kms_schema.validator.checks.revision_status import Standing
-from kms_schema.validator.diff.compare import Difference, Kind
-from kms_schema.validator.diff.findings import (
-    AT_DEFAULT,
-    SELF_EXPLAINING,
-    Finding,
-    codes_of,
-    finding_of,
-    manual_remediation,
-    worded,
-)
-from kms_schema.validator.diff.stable_read import Compared, settled
-from kms_schema.validator.report import Report, Waived
-from kms_schema.validator.rules import RULES, Asked, Severity
+from kms_schema.validator.checks.revision_status import RevisionStatus
+from kms_schema.validator.diff.compare import Kind
+from kms_schema.validator.diff.findings import Finding, finding_of, manual_remediation
+from kms_schema.validator.diff.stable_read import Compared, in_stable_read
+from kms_schema.validator.report import Report, Waived, WaiverError
+from kms_schema.validator.rules import RULES, Scope, Severity
 
 if TYPE_CHECKING:
-    import psycopg
-
-    from kms_schema.validator.checks.rows import Progress
-    from kms_schema.validator.diff.stable_read import Reader
-    from kms_schema.validator.remediation.statements import Mender
+    from kms_schema.validator.checks.row_reader import Progress
+    from kms_schema.validator.on_demand import Reader
     from kms_schema.validator.waivers import Waiver
-
-    DatabaseConnection: TypeAlias = psycopg.Connection[Any] | sqlite3.Connection
 
 Level: TypeAlias = Literal["catalog", "data"]
 
-__all__ = ["RULES", "Finding", "Report", "Severity", "ValidationError", "Waived", "validate"]
+__all__ = [
+    "RULES", "DatabaseConnection", "Finding", "Report", "Severity", "ValidationError", "Waived", "WaiverError",
+    "validate",
+]  # fmt: skip
 
 
-def validate(  # noqa: PLR0913  (each by its name)
-    connection: "DatabaseConnection",
+def validate(
+    connection: DatabaseConnection,
     *,
     schema: str = "public",
     version_table: str = DEFAULT,
@@ -59,25 +50,36 @@ def validate(  # noqa: PLR0913  (each by its name)
     probe: bool = False,
     waivers: "Sequence[Waiver]" = (),
 ) -> Report:
-    """Compare the database behind an idle psycopg or sqlite3 connection with what the package says.
+    """Compare the database behind a connection with the expected schema.
 
-    `schema` names the PostgreSQL schema that holds our objects; `version_table` Alembic's table (`schema.table`
-    where it is in another schema); `strict` reports what else is in there, too. Level `data` also asks the rows for
-    what a guard should have kept out, and says to `progress` what is asked, as which of how many. With `probe` each
-    forbidden write is tried as well, in a transaction that is rolled back: see `probing`. `waivers` are findings that
-    are accepted (`kms_schema.read_waivers`). Raises `ValidationError` where too little can be read to say anything, or
-    a standby is to be probed, TypeError for a connection of another library, and the driver's own errors.
+    Parameters:
+        connection: of psycopg or sqlite3, in no transaction. It is read in one snapshot, and left as it was.
+        schema: the PostgreSQL schema of the objects; ignored on SQLite.
+        version_table: Alembic's table of this history, `schema.table` if it is in another schema.
+        strict: also report unmanaged objects in the schema.
+        level: `catalog`, or `data` to also check the rows, which needs SELECT on the tables.
+        progress: called before each check of rows with the object, the position from 0, and the number of checks.
+        probe: also try each forbidden write, in a transaction that is rolled back. It needs a role that may write,
+            and holds the write lock of a SQLite file for about two seconds.
+        waivers: accepted findings, from `kms_schema.read_waivers`.
+
+    Returns the report; `Report.fails` decides whether there is drift.
+
+    Raises `ValidationError` if there is no verdict: no consistent read, a running migration, no such schema, or a probe
+    of a standby; `TypeError` for a connection of another library; and the errors of the driver.
+
+        report = kms_schema.validate(psycopg.connect(url, autocommit=True), level="data")
+        if report.fails():
+            print(kms_schema.render(report))
     """
     report = _report(connection, schema, version_table, strict=strict, level=level, progress=progress, probe=probe)
     if waivers:
-        from kms_schema.validator.waivers import waive  # noqa: PLC0415
-
-        report = waive(report, waivers)
+        report = on_demand.waive(report, waivers)
     return replace(report, checked_at=datetime.now(UTC))
 
 
-def _report(  # noqa: PLR0913
-    connection: "DatabaseConnection",
+def _report(
+    connection: DatabaseConnection,
     schema: str,
     version_table: str,
     *,
@@ -87,30 +89,26 @@ def _report(  # noqa: PLR0913
     probe: bool,
 ) -> Report:
     def report_on(reader: "Reader", compared: Compared) -> tuple[Report, Compared]:
-        """Ask the same snapshot for all that is wanted beside the comparison."""
+        """Run the other checks in the snapshot of the comparison."""
         findings = _of_catalog(reader, compared)
         if level == "data":
-            from kms_schema.validator.checks.rows import row_findings  # noqa: PLC0415
-
-            findings += row_findings(reader, compared.guarded, compared.catalog.objects, progress)
+            findings += on_demand.row_findings(reader, compared.guarded, compared.catalog.objects, progress)
         findings += _posture(reader, compared)
-        findings += tuple(map(_stranger, reader.strangers(compared.names) if strict else ()))
-        unasked = _unasked(compared.catalog, strict=strict, level=level, probe=probe)
-        written_down = _written_down(compared, findings, unasked, reader.database)
-        asked = level == "data" and not compared.empty and "table key_audit_seals" in compared.expected
-        return replace(written_down, evidence_asked=asked), compared
+        findings += tuple(map(_unmanaged, reader.unmanaged_objects(compared.names) if strict else ()))
+        not_checked = _not_checked(compared.catalog, strict=strict, level=level, probe=probe)
+        report = _report_of(compared, findings, not_checked, reader.database)
+        checked = level == "data" and not compared.empty and "table key_audit_seals" in compared.expected
+        return replace(report, evidence_checked=checked), compared
 
-    report, compared = settled(connection, schema, version_table, report_on)
+    report, compared = in_stable_read(connection, schema, version_table, report_on)
     if not probe or compared.empty:
         return report
-    from kms_schema.validator.probe import probe as probe_rules  # noqa: PLC0415  (nobody else needs it loaded)
-
-    probed, more = probe_rules(connection, schema, compared.guarded)
-    return replace(report, findings=(*report.findings, *map(_with_mend, more)), probed=probed)
+    probed, more = on_demand.probe(connection, schema, compared.guarded)
+    return replace(report, findings=(*report.findings, *map(_with_remediation, more)), probed=probed)
 
 
 def _posture(reader: "Reader", compared: Compared) -> tuple[Finding, ...]:
-    """Return who could get past the guards, and on PostgreSQL what event triggers keep them from."""
+    """Return what can bypass the protections, and on PostgreSQL which attacks event triggers refuse."""
     if not compared.catalog.objects:
         return ()
     rows = reader.posture(compared.owner)
@@ -121,11 +119,11 @@ def _posture(reader: "Reader", compared: Compared) -> tuple[Finding, ...]:
 
 
 def _of_catalog(reader: "Reader", compared: Compared) -> tuple[Finding, ...]:
-    """Return what is wrong with the revision and with the objects."""
-    differences = () if compared.empty else tuple(_differences(compared))
+    """Return the findings about the revision and the objects."""
+    differences = () if compared.empty else _differences(compared)
     if any(_unstampable(finding, compared.version_table.name) for finding in differences):
         return differences
-    standing = Standing(
+    status = RevisionStatus(
         reader.engine,
         compared.chain,
         compared.closest,
@@ -134,10 +132,10 @@ def _of_catalog(reader: "Reader", compared: Compared) -> tuple[Finding, ...]:
         exact=not differences,
         empty=compared.empty,
     )
-    return (*standing.findings(compared.catalog.revisions), *differences)
+    return (*status.findings(compared.catalog.revisions), *differences)
 
 
-def _written_down(compared: Compared, findings: Sequence[Finding], unasked: frozenset[str], database: str) -> Report:
+def _report_of(compared: Compared, findings: Sequence[Finding], not_checked: frozenset[str], database: str) -> Report:
     catalog = compared.catalog
     return Report(
         catalog.engine,
@@ -145,84 +143,41 @@ def _written_down(compared: Compared, findings: Sequence[Finding], unasked: froz
         catalog.schema,
         None if compared.empty else compared.closest,
         compared.chain[-1],
-        tuple(map(_with_mend, findings)),
+        tuple(map(_with_remediation, findings)),
         checked=() if compared.empty else tuple(compared.expected),
-        unasked=unasked,
+        not_checked=not_checked,
         database=database,
     )
 
 
-def _with_mend(finding: Finding) -> Finding:
-    return finding if finding.mend else replace(finding, mend=manual_remediation(finding.code))
+def _with_remediation(finding: Finding) -> Finding:
+    return finding if finding.remediation else replace(finding, remediation=manual_remediation(finding.code))
 
 
-def _unasked(catalog: Catalog, *, strict: bool, level: Level, probe: bool) -> frozenset[str]:
-    """Return the codes that cannot be among the findings, since nothing looked for them."""
-    looked_for = {
-        Asked.POSTURE: catalog.engine != "sqlite" and bool(catalog.objects),
-        Asked.STRICT: strict,
-        Asked.ROWS: level == "data",
-        Asked.PROBE: probe,
+def _not_checked(catalog: Catalog, *, strict: bool, level: Level, probe: bool) -> frozenset[str]:
+    """Return the codes that this run does not check."""
+    checked = {
+        Scope.POSTURE: catalog.engine != "sqlite" and bool(catalog.objects),
+        Scope.STRICT: strict,
+        Scope.ROWS: level == "data",
+        Scope.PROBE: probe,
     }
-    return frozenset(rule.code for rule in RULES.values() if not looked_for.get(rule.asked, True))
+    return frozenset(rule.code for rule in RULES.values() if not checked.get(rule.scope, True))
 
 
 def _unstampable(finding: Finding, version_table: str) -> bool:
-    """Whether a finding says that Alembic's table has no place for a revision, so that there is none."""
+    """Return whether a finding is about a version table that cannot hold a revision."""
     return finding.object == f"column {version_table}.version_num" and finding.code in {"KMS111", "KMS114"}
 
 
-def _differences(compared: Compared) -> Iterator[Finding]:
-    if not compared.differences:
-        return
-    from kms_schema.validator.remediation.statements import Mender  # noqa: PLC0415
-
-    catalog, expected = compared.catalog, compared.expected
-    mender = Mender(catalog.engine, catalog.schema, expected, catalog.objects)
-    for difference in compared.differences:
-        # The version table is missing: `revisions` has said so.
-        missing = difference.kind is Kind.MISSING
-        if not (missing and difference.key == f"table {compared.version_table.name}"):
-            yield from _findings(difference, expected, catalog.objects, mender)
+def _differences(compared: Compared) -> tuple[Finding, ...]:
+    """Return the findings of the differences; a missing version table is a finding about the revision."""
+    missing_table = f"table {compared.version_table.name}"
+    differences = [
+        each for each in compared.differences if not (each.kind is Kind.MISSING and each.key == missing_table)
+    ]
+    return on_demand.difference_findings(compared.catalog, compared.expected, differences) if differences else ()
 
 
-def _findings(difference: Difference, expected: Objects, actual: Objects, mender: "Mender") -> Iterator[Finding]:
-    from kms_schema.validator.diff.impact import meaning_of  # noqa: PLC0415
-
-    facts_of_object = expected.get(difference.key) or actual.get(difference.key) or {}
-    for position, (code, facts) in enumerate(codes_of(difference).items()):
-        should, does = _both_sides(difference, facts, facts_of_object)
-        yield finding_of(
-            code,
-            difference.key,
-            should,
-            does,
-            meaning=meaning_of(difference, code, facts, facts_of_object.get("table")),
-            mend=mender.mend(difference, code, facts),
-            also=difference.also if position == 0 else (),
-        )
-
-
-def _stranger(key: str) -> Finding:
-    return finding_of("KMS902", key, "only the package's objects in this schema", "there")
-
-
-def _both_sides(
-    difference: Difference, facts: dict[str, tuple[Any, Any]], of_object: dict[str, Any]
-) -> tuple[str, str]:
-    kind, _ = kind_and_name(difference.key)
-    described = worded(of_object.get("definition") or of_object.get("type") or kind).replace(
-        "{name}", own_name(difference.key), 1
-    )
-    if difference.kind is Kind.MISSING:
-        return described, "missing"
-    if difference.kind is Kind.UNEXPECTED:
-        return f"no such {kind}", described
-    if len(facts) == 1 and facts.keys() <= SELF_EXPLAINING:
-        ((name, sides),) = facts.items()
-        should, does = (worded(AT_DEFAULT.get(name) if side is None else side) for side in sides)
-        return should, does
-    should, does = (
-        "\n".join(f"{fact.replace('_', ' ')}: {worded(pair[side])}" for fact, pair in facts.items()) for side in (0, 1)
-    )
-    return should, does
+def _unmanaged(key: str) -> Finding:
+    return finding_of("KMS902", key, "only the objects of the package", "exists")

@@ -1,48 +1,48 @@
-"""Which protections are in force on one database, and which attacks stay open: from what the validator finds."""
+"""The protections that are in force on a database, and the open attacks, from the findings of the validator."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from kms_schema.hardening.definition import LEFT_OPEN, LEFT_OPEN_ON_SQLITE, REFUSED
-from kms_schema.validator import Report, ValidationError, validate
+from kms_schema.identifiers import quoted
+from kms_schema.validator import DatabaseConnection, Report, ValidationError, validate
 from kms_schema.validator.checks.hardening import is_in_force
 
-if TYPE_CHECKING:
-    import psycopg
-
-_UNKNOWN_CHECKPOINT = "no database knows what is kept outside: kms-schema audit seal --publish, and verify --checkpoint"
+_UNKNOWN_CHECKPOINT = "unknown to the database: kms-schema audit seal --publish, and audit verify --checkpoint"
 
 
 @dataclass(frozen=True)
 class Protection:
-    """One thing that protects the trail and the keys."""
+    """One protection of the audit trail and the keys."""
 
     name: str
     in_force: bool | None
-    """None where this database cannot say."""
+    """None if it is unknown."""
     because: str
 
 
 @dataclass(frozen=True)
 class Protections:
-    """What is in force on a database, and what is open."""
+    """The protections of a database, and the open attacks."""
 
     database: str
     all: tuple[Protection, ...]
     open_attacks: tuple[str, ...]
-    """By the names of docs/threat-model.md, which says what finds each."""
+    """By their names in docs/threat-model.md, which has what detects each."""
 
 
-def protections(connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str = "public") -> Protections:
-    """Ask an idle connection what protects the database behind it.
+def protections(connection: DatabaseConnection, schema: str = "public") -> Protections:
+    """Return the protections of a database and the attacks that are open.
 
-    Raises `ValidationError` where there is no schema of ours, and what `validate` raises.
+    `connection` is an idle one of psycopg or sqlite3, `schema` the PostgreSQL schema of the tables. Raises
+    `ValidationError` if no object of the schema exists, and the errors of `validate`.
+
+        open_attacks = protections(connection).open_attacks
     """
     report = validate(connection, schema=schema)
     if report.compared_with is None:
-        raise ValidationError("there is nothing of the package here to protect; run: kms-schema upgrade")
+        raise ValidationError("no object of the schema exists; run: kms-schema upgrade")
     sealed = _sealed(connection, schema)
     on_sqlite = report.engine == "sqlite"
     found = _on_sqlite(report) if on_sqlite else _on_postgresql(report)
@@ -53,66 +53,62 @@ def protections(connection: "psycopg.Connection[Any] | sqlite3.Connection", sche
 def _on_postgresql(report: Report) -> Iterator[Protection]:
     yield _guards(report, ("KMS10", "KMS11", "KMS12", "KMS14", "KMS15", "KMS19", "KMS401", "KMS402"))
     if is_in_force(report.findings):
-        yield Protection("event triggers", True, "DDL on these objects is refused, their owner's too")
+        yield Protection("event triggers", True, "DDL on these objects is refused, also that of their owner")
     else:
         changed = _codes(report, ("KMS442", "KMS443"))
         yield Protection(
-            "event triggers", False, _named(changed) or "there are none; kms-schema harden --apply, by a superuser"
+            "event triggers", False, _named(changed) or "there are none; as a superuser, run: kms-schema harden --apply"
         )
     owners = _codes(report, ("KMS411", "KMS412", "KMS419"))
-    yield Protection(
-        "an owner that nobody can act as", not owners, _named(owners) or "it does not log in, and has no members"
-    )
+    yield Protection("owner role without login or members", not owners, _named(owners) or "no LOGIN, no members")
     roles = "policy key_audit_logs.key_audit_logs_add" in report.checked
     wrong = _codes(report, ("KMS20", "KMS302", "KMS303", "KMS438"))
     yield Protection(
         "roles of least privilege, with row-level security", roles and not wrong,
-        _named(wrong) or ("as kms-schema roles makes them" if roles else "there are none; kms-schema roles --apply"),
+        _named(wrong) or ("as in docs/roles.md" if roles else "there are none; run: kms-schema roles --apply"),
     )  # fmt: skip
     power = _codes(report, ("KMS42",))
     yield Protection(
-        "nobody else with an owner's or superuser's power", not power, _named(power) or "as far as the catalog says"
+        "no other role with the power of the owner or a superuser", not power, _named(power) or "none in the catalog"
     )
 
 
 def _on_sqlite(report: Report) -> Iterator[Protection]:
     yield _guards(report, ("KMS10", "KMS11", "KMS12", "KMS14"))
     yield Protection(
-        "authorizer on our own connections",
+        "authorizer on connections of kms-schema",
         True,
-        "what is in the file cannot act through kms-schema audit and validate",
+        "triggers and views of the file cannot act through kms-schema audit and validate",
     )
     yield Protection(
-        "event triggers, roles, an owner", False, "SQLite has none: whoever can write the file can do everything"
+        "event triggers, roles, an owner", False, "SQLite has none: everyone who can write the file can do anything"
     )
 
 
 def _guards(report: Report, prefixes: tuple[str, ...]) -> Protection:
     wrong = _codes(report, prefixes)
-    return Protection("guards on the tables", not wrong, _named(wrong) or "as the package made them")
+    return Protection("constraints and guard triggers", not wrong, _named(wrong) or "no drift")
 
 
 def _evidence(sealed: int | None) -> Iterator[Protection]:
-    because = {None: "this role may not read the seals", 0: "there are none; kms-schema audit seal"}
+    because = {None: "this role lacks the privilege to read the seals", 0: "there are none; run: kms-schema audit seal"}
     yield Protection(
-        "seals", None if sealed is None else sealed > 0, because.get(sealed, "what verifies is said by audit verify")
+        "seals", None if sealed is None else sealed > 0, because.get(sealed, "kms-schema audit verify verifies them")
     )
-    yield Protection("a checkpoint outside", None, _UNKNOWN_CHECKPOINT)
+    yield Protection("external checkpoint", None, _UNKNOWN_CHECKPOINT)
 
 
-def _sealed(connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str) -> int | None:
-    """Return how many seals there are; None where that may not be asked."""
-    from kms_schema.identifiers import quoted  # noqa: PLC0415
-
+def _sealed(connection: DatabaseConnection, schema: str) -> int | None:
+    """Return the number of seals; None if the role may not read it."""
     table = (
         "main.key_audit_seals" if isinstance(connection, sqlite3.Connection) else f"{quoted(schema)}.key_audit_seals"
     )
     try:
-        row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
+        row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
     except sqlite3.Error:
         return None
     except Exception as error:
-        # psycopg is imported only where it is used; its errors are told by what they carry.
+        # psycopg is not imported here: its errors have a SQLSTATE.
         if getattr(error, "sqlstate", None) not in {"42501", "42P01"}:
             raise
         return None

@@ -1,16 +1,20 @@
-"""The report of a validation: what was found, what of it is waived, and what was looked at. `formats` writes it."""
+"""The report of a validation: the findings, the waived ones, and what was checked. `formats` renders it."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from kms_schema.validator.diff.findings import SEVERITIES, Finding
-from kms_schema.validator.rules import RULES, Asked, Severity
+from kms_schema.validator.rules import RULES, Scope, Severity
+
+
+class WaiverError(ValueError):
+    """A waiver or a file of waivers is invalid; the message has the place and the correction."""
 
 
 @dataclass(frozen=True)
 class Waived:
-    """A finding that somebody has accepted, with the reason, until the end of the day `expires` (UTC)."""
+    """A finding that is accepted, with the reason, until the end of the day `expires` (UTC)."""
 
     finding: Finding
     reason: str
@@ -19,11 +23,11 @@ class Waived:
 
 @dataclass(frozen=True)
 class Report:
-    """What was found. `compared_with` is the revision whose snapshot was used, `version` that of the server
-    or library.
+    """The result of a validation.
 
-    `checked` holds the keys of all objects that were compared, `unasked` the codes that this run did not look
-    for; `left_out` is what `only` took out.
+    `compared_with` is the revision of the expected catalog, `version` the version of the server or library. `checked`
+    has the keys of all objects that were compared, `not_checked` the codes that this run did not check; `left_out` has
+    the findings that `only` removed.
     """
 
     engine: str
@@ -35,25 +39,28 @@ class Report:
     waived: tuple[Waived, ...] = ()
     left_out: tuple[Finding, ...] = ()
     checked: tuple[str, ...] = ()
-    unasked: frozenset[str] = frozenset()
+    not_checked: frozenset[str] = frozenset()
     database: str = ""
     checked_at: datetime | None = None
     probed: int | None = None
-    """How many attempts of a probe went as promised; None, where there was no probe."""
-    evidence_asked: bool = False
-    """Whether seals, leaves and entries were held against each other, by their numbers."""
+    """How many attempts of a probe went as expected; None without a probe."""
+    evidence_checked: bool = False
+    """True if seals, leaves and entries were compared by their numbers."""
 
     def count(self, severity: Severity) -> int:
-        """Return how many findings have this severity; waived ones do not count."""
+        """Return the number of findings with this severity, without waived ones."""
         return sum(finding.severity is severity for finding in self.findings)
 
     def fails(self, fail_on: Severity = Severity.ERROR) -> bool:
-        """Return whether any finding is as bad as `fail_on`, or worse."""
+        """Return whether any finding is as severe as `fail_on`, or more; waived ones do not count."""
         return any(finding.fails(fail_on) for finding in self.findings)
 
     def only(self, select: Collection[str], ignore: Collection[str]) -> "Report":
-        """Keep the findings whose code begins with one in `select` (all, if empty) and with none in
-        `ignore`, waived ones too.
+        """Return the report of the findings whose code begins with one in `select`, and with none in `ignore`.
+
+        An empty `select` selects all codes. The others, waived ones included, are in `left_out`.
+
+            report.only(["KMS1"], ["KMS132"])
         """
 
         def kept(finding: Finding) -> bool:
@@ -79,7 +86,7 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """The whole report in a short line."""
+        """The report in a line: the state, the counts, and what was not checked."""
         counts = ", ".join(
             f"{number} {severity}{'s' if number != 1 and severity is not Severity.INFO else ''}"
             for severity in SEVERITIES
@@ -87,26 +94,24 @@ class Report:
         )
         unknown = sum(finding.code == "KMS901" for finding in self.findings)
         more = f"; {unknown} check{'s' if unknown > 1 else ''} could not run" if unknown else ""
-        more += f"; {self.probed} attempts of the probe as promised" if self.probed is not None else ""
-        more += "; what sealed entries say is proved by kms-schema audit verify alone" if self.evidence_asked else ""
+        more += f"; {self.probed} attempts of the probe as expected" if self.probed is not None else ""
+        more += "; only kms-schema audit verify verifies the content of sealed entries" if self.evidence_checked else ""
         more += f"; {len(self.waived)} waived" if self.waived else ""
         more += f"; {len(self.left_out)} left out by --select or --ignore" if self.left_out else ""
         return f"{self.state}: {counts or 'no findings'}{more}"
 
     @property
     def state(self) -> str:
-        """The answer in a few words. Where errors are waived the database is not what the package made, and
-        is not said to be.
-        """
-        if any(finding.fails() and RULES[finding.code].asked is not Asked.WAIVERS for finding in self.findings):
-            return "different"
+        """The verdict without counts. Waived errors are drift, and are named as an exception."""
+        if any(finding.fails() and RULES[finding.code].scope is not Scope.WAIVERS for finding in self.findings):
+            return "drift detected"
         if self.fails():
-            return "as the package made it, but a waiver has expired"
+            return "no drift, but a waiver has expired"
         waived = any(waived.finding.fails() for waived in self.waived)
-        return "as the package made it, but for what is waived" if waived else "as the package made it"
+        return "no drift except waived findings" if waived else "no drift"
 
     @property
     def about(self) -> str:
-        """What was compared with what."""
+        """The database, and the revision that it was compared with."""
         place = f"{self.engine} {self.version}, schema {self.schema}, compared with {self.compared_with or 'nothing'}"
         return f"{self.database} ({place})" if self.database else place

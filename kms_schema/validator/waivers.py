@@ -1,4 +1,4 @@
-"""Waivers: findings that somebody has accepted, each with a reason and a last day, in a TOML file.
+"""Waivers: accepted findings, each with a reason and a last day, in a TOML file.
 
     [[waiver]]
     code = "KMS132"
@@ -6,7 +6,7 @@
     reason = "the reporting team's; moves to its own table with TICKET-7"
     expires = 2027-01-31                    # the last day on which it holds, in UTC
 
-Nothing is waived by a pattern: that would waive what nobody has looked at.
+There are no patterns: a pattern would waive findings that nobody has assessed.
 """
 
 import re
@@ -18,21 +18,19 @@ from pathlib import Path
 from typing import Any
 
 from kms_schema.validator.diff.findings import Finding, finding_of
-from kms_schema.validator.report import Report, Waived
-from kms_schema.validator.rules import RULES, Asked
+from kms_schema.validator.report import Report, Waived, WaiverError
+from kms_schema.validator.rules import RULES, Scope
 
-_COUNTS_AGAIN = "what it waived counts again: mend it, or accept it anew with another day"
+__all__ = ["Waiver", "WaiverError", "read_waivers", "waive"]
+
+_COUNTS_AGAIN = "the finding counts again: fix it, or write a later day with a reason"
 _WORDS = frozenset({"code", "object", "reason", "expires"})
 _HEADER = re.compile(r"^[ \t]*\[\[[ \t]*[\"']?waiver[\"']?[ \t]*\]\]", re.MULTILINE)
 
 
-class WaiverError(ValueError):
-    """A waiver, or a file of them, that cannot be used; the message says which and what to write."""
-
-
 @dataclass(frozen=True)
 class Waiver:
-    """One accepted finding, or all of one code; raises `WaiverError` for what makes no sense.
+    """One accepted finding, or all of one code; raises `WaiverError` for invalid values.
 
     `expires` is the last day on which it holds (UTC); `place` says where it is written.
     """
@@ -44,13 +42,13 @@ class Waiver:
     place: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
-        """Refuse what would waive nothing, or without a reason or an end."""
+        """Refuse a waiver that matches nothing, or has no reason or no last day."""
         if not isinstance(self.code, str) or self.code not in RULES:
             raise WaiverError(f"there is no code {self.code!r}; write one in full, like KMS132")
-        if RULES[self.code].asked is Asked.WAIVERS:
-            raise WaiverError(f"{self.code} is about waivers themselves: mend or delete the waiver that it names")
+        if RULES[self.code].scope is Scope.WAIVERS:
+            raise WaiverError(f"{self.code} is about waivers themselves: change or delete the waiver that it names")
         if not isinstance(self.reason, str) or not self.reason.strip():
-            raise WaiverError("it has no reason: say why the finding is accepted, and by whom")
+            raise WaiverError("it has no reason: write why the finding is accepted, and by whom")
         if type(self.expires) is not date:
             raise WaiverError(
                 f"it has no day to expire: write expires = 2027-01-31, without quotes (got {self.expires!r})"
@@ -59,12 +57,17 @@ class Waiver:
             raise WaiverError('its object is no text: write it as the report does, like "index reporting_by_user"')
 
     def covers(self, finding: Finding) -> bool:
-        """Return whether this finding is the one."""
+        """Return whether the waiver matches this finding."""
         return finding.code == self.code and self.object in {None, finding.object}
 
 
 def read_waivers(path: str | Path) -> tuple[Waiver, ...]:
-    """Read a file of waivers; raises `WaiverError`, with the entry or line that is wrong, and OSError."""
+    """Read a TOML file of waivers: see the module for its format.
+
+    Raises `WaiverError` with the entry or line that is invalid, and `OSError` if the file cannot be read.
+
+        report = kms_schema.validate(connection, waivers=read_waivers("waivers.toml"))
+    """
     try:
         text = Path(path).read_text(encoding="utf-8")
         document = tomllib.loads(text)
@@ -85,7 +88,10 @@ def read_waivers(path: str | Path) -> tuple[Waiver, ...]:
 
 
 def waive(report: Report, waivers: Sequence[Waiver], today: date | None = None) -> Report:
-    """Take what is waived out of the findings, and add what is wrong with the waivers themselves."""
+    """Return the report with the waived findings apart, and with findings about the waivers themselves.
+
+    An expired waiver (KMS903) waives nothing; `today` is the date in UTC unless given. Raises nothing of its own.
+    """
     today = today or datetime.now(UTC).date()
     valid = sorted((waiver for waiver in waivers if waiver.expires >= today), key=lambda waiver: waiver.object is None)
     findings: list[Finding] = []
@@ -106,12 +112,12 @@ def _about(waivers: Iterable[Waiver], report: Report, today: date) -> Iterator[F
         about = f"waiver of {waiver.code}{f' {waiver.object}' if waiver.object else ''}"
         written = f"{waiver.reason}{f' ({waiver.place})' if waiver.place else ''}"
         if waiver.expires < today:
-            meaning = _COUNTS_AGAIN if used else "nothing is left that it would waive: delete it"
+            impact = _COUNTS_AGAIN if used else "it matches no finding: delete it"
             last_day = f"until {waiver.expires}: {written}"
-            yield finding_of("KMS903", about, f"{today} or later", last_day, meaning=meaning)
-        elif not used and waiver.code not in report.unasked:
-            meaning = "it would waive the next finding of this kind, which nobody has looked at: delete it"
-            yield finding_of("KMS904", about, "a finding to waive", f"none: {written}", meaning=meaning)
+            yield finding_of("KMS903", about, f"{today} or later", last_day, impact=impact)
+        elif not used and waiver.code not in report.not_checked:
+            impact = "it would waive the next finding of this code, which nobody has assessed: delete it"
+            yield finding_of("KMS904", about, "a finding to waive", f"none: {written}", impact=impact)
 
 
 def _waiver(entry: Mapping[str, Any], place: str) -> Waiver:
@@ -124,7 +130,7 @@ def _waiver(entry: Mapping[str, Any], place: str) -> Waiver:
 
 
 def _places(path: str | Path, text: str, number: int) -> list[str]:
-    """Say where each entry is; without lines where the file writes them in another way than `[[waiver]]`."""
+    """Return the place of each entry; without lines if the file does not write them as `[[waiver]]`."""
     lines = [text.count("\n", 0, match.start()) + 1 for match in _HEADER.finditer(text)]
     if len(lines) != number:
         return [f"{path}, waiver {position}" for position in range(1, number + 1)]

@@ -17,7 +17,7 @@ from tests.support.violations.triggers_disabled import triggers_disabled
 
 TAMPERED: dict[str, tuple[str, dict[str, str]]] = {
     "an entry removed": ("DELETE FROM key_audit_logs WHERE sequence = 150", {"KMS513": "sequences 101 to 200"}),
-    "all entries removed": ("DELETE FROM key_audit_logs", {"KMS513": "and have 0 entries of 100"}),
+    "all entries removed": ("DELETE FROM key_audit_logs", {"KMS513": "were sealed with 100 entries, and have 0"}),
     "a middle seal removed": (
         "DELETE FROM key_audit_seals WHERE seal_number = 2", {"KMS511": "seal 3 does not follow seal 1"},
     ),
@@ -25,19 +25,19 @@ TAMPERED: dict[str, tuple[str, dict[str, str]]] = {
         "DELETE FROM key_audit_seals WHERE seal_number = 1", {"KMS511": "seal 2 does not follow seal 0"},
     ),
     "the last seal removed": (
-        "DELETE FROM key_audit_seals WHERE seal_number > 3", {"KMS512": "the last leaf makes them "},
+        "DELETE FROM key_audit_seals WHERE seal_number > 3", {"KMS512": "the last leaf makes "},
     ),
     "seals that shrink": (
         "UPDATE key_audit_seals SET tree_size = 50 WHERE seal_number = 2",
-        {"KMS511": "seal 2 is over no more leaves", "KMS515": "seal 2"},
+        {"KMS511": "seal 2 covers no more leaves", "KMS515": "seal 2"},
     ),
     "seals that go back": (
         "UPDATE key_audit_seals SET last_sequence = 7 WHERE seal_number = 3",
-        {"KMS511": "seal 3 goes back", "KMS515": "seal 3"},
+        {"KMS511": "seal 3 ends before the last sequence", "KMS515": "seal 3"},
     ),
     "a seal of another trail": (
         "UPDATE key_audit_seals SET origin = 'x' WHERE seal_number = 2",
-        {"KMS511": "seal 2 is of another trail", "KMS515": "seal 2"},
+        {"KMS511": "seal 2 has another origin", "KMS515": "seal 2"},
     ),
     "a root changed": (
         "UPDATE key_audit_seals SET root_hash = previous_seal_hash WHERE seal_number = 2",
@@ -58,14 +58,14 @@ TAMPERED: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "a page removed": (
         "DELETE FROM key_audit_leaves WHERE first_leaf = 100",
-        {"KMS512": "leaf 200 is not the next: that is leaf 100", "KMS514": "(sequence 101)"},
+        {"KMS512": "leaf 200 does not follow: the next leaf is 100", "KMS514": "(sequence 101)"},
     ),
     "a page added": (
         "INSERT INTO key_audit_leaves SELECT 5000, 5000, hashes FROM key_audit_leaves WHERE first_leaf = 0",
-        {"KMS512": "leaf 5000 is not the next", "KMS513": "sequences 5000 to 5099"},
+        {"KMS512": "leaf 5000 does not follow", "KMS513": "sequences 5000 to 5099"},
     ),
     "a subtree removed": (
-        "DELETE FROM key_audit_subtrees", {"KMS512": "the subtrees of level 8 are 0, and the last seal is over 1"},
+        "DELETE FROM key_audit_subtrees", {"KMS512": "the subtrees of level 8 are 0, and the last seal covers 1"},
     ),
     "a subtree moved": (
         "UPDATE key_audit_subtrees SET position = 1", {"KMS512": "the subtrees of level 8 are 1"},
@@ -129,7 +129,7 @@ def test_the_verdict_refers_to_verify_for_changed_entries(scene: Scene) -> None:
         report = validate(scene.connection, level="data")
         assert evidence_in(report) == {}
         assert f"(sequence {ENTRIES // 2}) is not what was sealed" in scene.found()
-        assert "what sealed entries say is proved by kms-schema audit verify alone" in report.verdict
+        assert "only kms-schema audit verify verifies the content of sealed entries" in report.verdict
         assert "audit verify" not in validate(scene.connection).verdict
 
 
@@ -163,7 +163,7 @@ def errors_in(report: Report) -> set[str]:
 def test_nothing_is_asked_of_a_revision_without_seals(database_at: Callable[[str], Database]) -> None:
     with closing(database_at("005").connect()) as connection:
         report = validate(connection, level="data")
-    assert not report.evidence_asked
+    assert not report.evidence_checked
     assert errors_in(report) == {"KMS002"}
 
 
@@ -211,8 +211,8 @@ def test_wrong_sums_are_found_and_recomputed(summed: Connection, change: str) ->
         execute(summed, statement)
     (finding,) = sums_found(summed).values()
     assert finding.code == code
-    assert finding.mend is not None
-    for mending in finding.mend.removesuffix(";").split("; "):
+    assert finding.remediation is not None
+    for mending in finding.remediation.removesuffix(";").split("; "):
         execute(summed, mending)
     assert sums_found(summed) == {}
     assert_exact(summed)

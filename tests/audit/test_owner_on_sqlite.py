@@ -165,7 +165,7 @@ def test_a_trigger_left_in_the_file_does_not_act_through_our_commands(
     }[command]
     done = kms_schema("audit", command, *said, url=database.url)
     assert done.status == 3
-    assert "a trigger or view in the file wants to write through this program" in done.error
+    assert "a trigger or view of the file tried to write through this program" in done.error
     with closing(database.connect()) as connection:
         verdict = verified(connection, checkpoints=(trail.kept,))
         assert (verdict.sound, verdict.unsealed) == (True, 1)

@@ -176,7 +176,7 @@ def test_triggers_that_a_restore_disabled_are_found_and_fixed(database: Database
         assert execute(connection, query).fetchone() == (len(left),)
         assert "trigger key_audit_logs.prevent_key_audit_log_update" in {finding.object for finding in left}
         for finding in left:
-            execute(connection, finding.mend or "")
+            execute(connection, finding.remediation or "")
         assert found(report_on(copy, level="data")) == []
         write(connection, 1)
         seals += seal_all(connection)

@@ -37,7 +37,7 @@ def test_ctrl_c_stops_an_upgrade_that_waits_and_the_next_one_completes(empty_dat
         assert time.monotonic() - began < SECONDS / 2
         assert upgrade.returncode == 130
         assert said.decode().splitlines()[-1] == (
-            "Interrupted. Run the same command again: it goes on from what remains of the unfinished revision."
+            "Interrupted. Run the same command again: it continues the unfinished revision."
         )
         assert b"Traceback" not in said
         assert program.current(empty_database.url) == ("004_create_key_management_system",)

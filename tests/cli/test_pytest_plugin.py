@@ -62,7 +62,7 @@ def test_the_message_is_the_report_and_no_traceback(project: pytest.Pytester, da
     result = project.runpytest_subprocess("--kms-database-url", database.url)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
-        ["error KMS132 index extra: index unexpected", "  mend:     DROP INDEX *extra;", "different: 1 error*"]
+        ["error KMS132 index extra: index unexpected", "  fix:      DROP INDEX *extra;", "drift detected: 1 error*"]
     )
     assert "kms_schema/" not in result.stdout.str()
 
@@ -130,14 +130,14 @@ def test_waivers_are_found_beside_the_configuration(project: pytest.Pytester, da
     result.stdout.fnmatch_lines(["error KMS903 waiver of KMS132: waiver expired"])
     (project.path / "accepted.toml").write_text("[[waiver]]\n", encoding="utf-8")
     result = project.runpytest_subprocess(*url)
-    result.stdout.fnmatch_lines(["the schema could not be checked: *accepted.toml, waiver 1 (line 1): there is no *"])
+    result.stdout.fnmatch_lines(["no verdict: *accepted.toml, waiver 1 (line 1): there is no *"])
 
 
 FAULTS = {
-    "nothing is given": ([], "which database has to have the schema?*kms_schema_connection*--kms-database-url*"),
+    "nothing is given": ([], "there is no database to check*kms_schema_connection*--kms-database-url*"),
     "no URL": (["--kms-database-url", "kms.db"], "not a database URL*"),
     "no such file": (["--kms-database-url", "sqlite:///no.db"], "there is no file no.db*"),
-    "no database": (["--kms-database-url", "sqlite:///test_it.py"], "the schema could not be checked: file is not a*"),
+    "no database": (["--kms-database-url", "sqlite:///test_it.py"], "no verdict: file is not a*"),
     "no server": (["--kms-database-url", "postgresql://me:hunter2@127.0.0.1:1/kms"], "postgresql://me:*@127.0.0.1:1/*"),
 }
 
@@ -173,7 +173,7 @@ def test_it_can_be_switched_off(project: pytest.Pytester) -> None:
 
 def test_its_fixtures_are_listed_with_what_they_do(project: pytest.Pytester) -> None:
     listed = project.runpytest_subprocess("--fixtures").stdout.str()
-    assert "Fail unless that database has exactly this schema" in listed
+    assert "Fail if there is drift" in listed
     assert "--kms-database-url" in project.runpytest_subprocess("--help").stdout.str()
 
 

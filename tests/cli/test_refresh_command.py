@@ -26,7 +26,7 @@ def test_it_says_what_it_did(database: Database) -> None:
     said = kms_schema("refresh", url=database.url)
     assert (said.status, said.err) == (0, "")
     if database.dialect == "sqlite":
-        assert said.out == "the views of SQLite are never stale; the use of 1 key was brought up to date\n"
+        assert said.out == "the views of SQLite are never stale; the use of 1 key was updated\n"
         return
     dashboard, monitor = said.out.splitlines()
     assert dashboard.startswith("key_management_dashboard: as of 20")

@@ -132,7 +132,7 @@ def test_destruction_asks_and_takes_no_silence_for_a_yes(database: Database, tre
     key = session.scalars(query).one()
     session.commit()
     said = kms_schema("destroy-version", key, "1", url=database.url)
-    assert (said.status, "say --yes" in said.error) == (2, True)
+    assert (said.status, "use --yes" in said.error) == (2, True)
     assert held(session, tree.wrapping) == tree.keys
 
 
@@ -281,7 +281,7 @@ def test_an_interruption_says_what_was_done(
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert (process.returncode, "Traceback" in said) == (130, False), said
-    assert "interrupted: run it again to go on (2 rows are rewrapped)" in said
+    assert "interrupted: run it again to continue (2 rows are rewrapped)" in said
     assert held(session, tree.wrapping) == tree.keys
 
 

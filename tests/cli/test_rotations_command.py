@@ -46,7 +46,7 @@ def test_from_what_is_due_to_what_is_done(database: Database, connection: Connec
         "1 due",
     ]
     assert told(database, "schedule") == {"scheduled": 1, "retried": 0}
-    assert rotations(database, "schedule").out == "0 scheduled, 0 to be tried again\n"
+    assert rotations(database, "schedule").out == "0 scheduled, 0 retries\n"
     assert rotations(database, "due").out == "0 due\n"
     claim = told(database, "claim", "--worker", "night-1", "--lease", "60")
     assert (claim["key_id"], claim["details"]["reason"], claim["old_version"]) == (key["key_id"], "time", 1)
@@ -104,7 +104,7 @@ def test_versions_are_caught_up_with(database: Database, connection: Connection)
     a_key(connection)
     assert told(database, "backfill") == {"looked_at": 0}
     a_policy(connection, max_operations=3)
-    assert rotations(database, "backfill").out == "1 versions looked at\n"
+    assert rotations(database, "backfill").out == "1 versions checked\n"
 
 
 @pytest.mark.parametrize(

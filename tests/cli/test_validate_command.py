@@ -39,7 +39,7 @@ def drift(database: Database) -> None:
 def test_a_clean_database_exits_0_with_the_verdict_last(database: Database) -> None:
     done = kms_schema("validate", "--database-url", database.url)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1].startswith("as the package made it: ")
+    assert done.stdout.splitlines()[-1].startswith("no drift: ")
 
 
 def test_findings_exit_1_on_standard_output(database: Database) -> None:
@@ -47,8 +47,8 @@ def test_findings_exit_1_on_standard_output(database: Database) -> None:
     done = kms_schema("validate", "--database-url", database.url)
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout.startswith("error KMS132 index extra: index unexpected\n")
-    assert "mend:     DROP INDEX" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("different: 1 error")
+    assert "fix:      DROP INDEX" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("drift detected: 1 error")
     assert "\x1b" not in done.stdout
 
 

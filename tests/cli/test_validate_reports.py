@@ -76,7 +76,7 @@ def test_a_waived_finding_exits_0_and_is_listed(database: Database, tmp_path: Pa
     assert (done.returncode, done.stderr) == (0, "")
     said = f"waived until {TODAY + timedelta(days=1)}: error KMS132 index extra: index unexpected: TICKET-7"
     assert said in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("as the package made it, but for what is waived: ")
+    assert done.stdout.splitlines()[-1].startswith("no drift except waived findings: ")
 
 
 def test_an_expired_waiver_exits_1(database: Database, tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_terminal_gets_colour_and_lines_that_fit(database: Database) -> None:
     make_index(database)
     text = on_a_terminal(database, 80)
     assert "\x1b[31merror\x1b[0m" in text
-    assert "\n\x1b[1;31mdifferent: 1 error" in text
+    assert "\n\x1b[1;31mdrift detected: 1 error" in text
     without_colour = on_a_terminal(database, 80, NO_COLOR="1")
     assert "\x1b" not in without_colour
     assert "\x1b" not in on_a_terminal(database, 80, TERM="dumb")
@@ -150,7 +150,7 @@ def test_what_is_piped_is_the_same_whatever_the_terminal(database: Database) -> 
         kms_schema("validate", "--database-url", database.url, COLUMNS=columns).stdout for columns in ("40", "200")
     ]
     assert written[0] == written[1]
-    assert f"compared with {revisions()[-1]})\ndifferent: 1 error" in written[0]
+    assert f"compared with {revisions()[-1]})\ndrift detected: 1 error" in written[0]
 
 
 def test_a_locale_without_the_characters_is_no_traceback(database: Database) -> None:

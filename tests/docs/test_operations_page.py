@@ -81,7 +81,7 @@ def test_first_deployment(roles: Database, tmp_path: Path) -> None:
         if "kms-schema" in block:
             assert "\nGO\n" in said
             # Before PostgreSQL 15 everyone may create in `public`, which is a warning more.
-            assert re.search("as the package made it: (1 warning|2 warnings), 2 info", said)
+            assert re.search("no drift: (1 warning|2 warnings), 2 info", said)
     with psycopg.connect(url_of(roles, username="kms_app", database="kms"), autocommit=True) as application:
         populate(application)
         application.execute("SELECT * FROM key_management_dashboard, key_health_monitor, rotations_due")
@@ -125,7 +125,7 @@ def test_recovery(roles: Database, tmp_path: Path) -> None:
         rows = connection.execute("SELECT * FROM key_audit_logs ORDER BY sequence").fetchall()
     restored = url_of(roles, username="kms_migrator", database="kms_restored")
     said = run(restore, tmp_path, KMS_DATABASE_URL=migrator, RESTORED_URL=restored, ADMIN_URL=url_of(roles))
-    assert "as the package made it: 1 warning, 2 info" in said
+    assert "no drift: 1 warning, 2 info" in said
     with psycopg.connect(restored, autocommit=True) as connection:
         assert connection.execute("SELECT * FROM key_audit_logs ORDER BY sequence").fetchall() == rows
         connection.execute("DELETE FROM alembic_version")

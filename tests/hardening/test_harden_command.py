@@ -31,24 +31,24 @@ def test_it_says_what_is_in_force_and_what_is_open(database: Database) -> None:
     assert json.loads(before.out)["open_attacks"] == [*REFUSED, *LEFT_OPEN]
     assert in_force(database)["event triggers"] is False
     applied = kms_schema("harden", "--apply", url=database.url)
-    assert (applied.status, applied.out) == (0, "event triggers refuse DDL on schema public from now on\n")
+    assert (applied.status, applied.out) == (0, "event triggers now refuse DDL on schema public\n")
     after = kms_schema("harden", "--format", "json", url=database.url)
     assert json.loads(after.out)["open_attacks"] == list(LEFT_OPEN)
     assert in_force(database) == {
-        "guards on the tables": True,
+        "constraints and guard triggers": True,
         "event triggers": True,
-        "an owner that nobody can act as": False,
+        "owner role without login or members": False,
         "roles of least privilege, with row-level security": False,
-        "nobody else with an owner's or superuser's power": True,
+        "no other role with the power of the owner or a superuser": True,
         "seals": False,
-        "a checkpoint outside": None,
+        "external checkpoint": None,
     }
     text = kms_schema("harden", url=database.url)
     assert "--   in force  event triggers: " in text.out
     assert "--   not       seals: there are none" in text.out
-    assert "--   unknown   a checkpoint outside: " in text.out
+    assert "--   unknown   external checkpoint: " in text.out
     assert all(f"--   {attack}\n" in text.out for attack in LEFT_OPEN)
-    assert kms_schema("harden", "--apply", url=database.url).out == "they are there already, and whole\n"
+    assert kms_schema("harden", "--apply", url=database.url).out == "the event triggers are in force already\n"
 
 
 @pytest.mark.only_on("postgresql")
@@ -64,7 +64,7 @@ def test_what_protects_is_said_as_it_comes_and_goes(database: Database) -> None:
         try:
             apply_roles(connection, prefix=prefix, owner=True)
             said = in_force(database)
-            assert said["an owner that nobody can act as"] is True
+            assert said["owner role without login or members"] is True
             assert said["roles of least privilege, with row-level security"] is True
             execute(connection, f"GRANT {prefix}kms_owner TO {name}; GRANT pg_write_server_files TO {name}")
             execute(connection, "ALTER TABLE key_audit_logs DISABLE ROW LEVEL SECURITY")
@@ -89,7 +89,7 @@ def test_what_is_printed_does_what_apply_does(database: Database) -> None:
     with closing(database.connect()) as connection:
         execute(connection, text.out)
         assert in_force(database)["event triggers"] is True
-        assert kms_schema("harden", "--apply", url=database.url).out == "they are there already, and whole\n"
+        assert kms_schema("harden", "--apply", url=database.url).out == "the event triggers are in force already\n"
         execute(connection, removal)
         assert execute(connection, "SELECT FROM pg_event_trigger").fetchall() == []
         gone = "SELECT to_regnamespace('public_hardening')"
@@ -132,7 +132,7 @@ def test_an_owner_who_is_no_superuser_is_told_what_stays_open(database: Database
         assert kms_schema("harden", "--apply", url=database.url).status == 0
         removing = kms_schema("harden", "--remove", url=owner.url)
         assert removing.status == 3
-        assert "They are in force" in removing.error
+        assert "the event triggers are in force" in removing.error
         assert in_force(database)["event triggers"] is True
         assert kms_schema("harden", "--remove", url=database.url).status == 0
 
@@ -164,20 +164,20 @@ def test_on_sqlite_it_says_what_stands_in_their_place(database: Database) -> Non
     assert document["open_attacks"] == list(LEFT_OPEN_ON_SQLITE)
     assert "sql" not in document
     assert in_force(database) == {
-        "guards on the tables": True,
-        "authorizer on our own connections": True,
+        "constraints and guard triggers": True,
+        "authorizer on connections of kms-schema": True,
         "event triggers, roles, an owner": False,
         "seals": False,
-        "a checkpoint outside": None,
+        "external checkpoint": None,
     }
     with closing(database.connect()) as connection:
         execute(connection, "DROP TRIGGER prevent_key_audit_log_update")
-    assert in_force(database)["guards on the tables"] is False
+    assert in_force(database)["constraints and guard triggers"] is False
     assert "BEGIN" not in kms_schema("harden", url=database.url).out
     for flag in ("--apply", "--remove"):
         refused = kms_schema("harden", flag, url=database.url)
         assert refused.status == 2
-        assert "no event triggers on SQLite" in refused.error
+        assert "SQLite has no event triggers" in refused.error
 
 
 def test_where_nothing_of_ours_is_there_is_nothing_to_protect(empty_database: Database) -> None:

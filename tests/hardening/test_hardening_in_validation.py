@@ -83,7 +83,7 @@ TAMPERED = {
         "function public_hardening.refuse_drops",
     ),
 }
-"""What a superuser does to them, and what is named; the SQL that mends it is run."""
+"""What a superuser does to them, and what is named; the SQL that fixes it is run."""
 
 BY_THE_COMMAND = {
     "a right on a function": (
@@ -100,25 +100,25 @@ BY_THE_COMMAND = {
         "function public_hardening.refuse_drops",
     ),
 }
-"""What the command mends, and no statement of the finding's."""
+"""What the command fixes, and no statement of the finding's."""
 
 
 @pytest.mark.parametrize("how", TAMPERED)
-def test_event_triggers_that_were_changed_are_found_and_mended(own: Hardened, how: str) -> None:
+def test_changed_event_triggers_are_found_and_fixed(own: Hardened, how: str) -> None:
     change, about = TAMPERED[how]
     execute(own.superuser, change)
     report = validate(own.superuser)
     assert hardening(report) == [POSTURE, ("KMS442", about)]
     assert report.fails()
     assert not is_in_force(report.findings)
-    (mend,) = (each.mend for each in report.findings if each.code == "KMS442")
-    execute(own.superuser, mend or "")
+    (fix,) = (each.remediation for each in report.findings if each.code == "KMS442")
+    execute(own.superuser, fix or "")
     execute(own.superuser, "DROP EVENT TRIGGER IF EXISTS other")
     assert hardening(validate(own.superuser)) == [POSTURE]
 
 
 @pytest.mark.parametrize("how", BY_THE_COMMAND)
-def test_what_belongs_to_somebody_else_is_found_and_made_anew(own: Hardened, how: str) -> None:
+def test_objects_of_another_owner_are_found_and_recreated(own: Hardened, how: str) -> None:
     change, about = BY_THE_COMMAND[how]
     execute(own.superuser, change.replace("{owner}", own.owner_name))
     assert hardening(validate(own.superuser)) == [POSTURE, ("KMS442", about)]
@@ -146,7 +146,7 @@ def test_functions_without_event_triggers_are_half_of_it(own: Hardened) -> None:
     assert sorted(hardening(report)[1:]) == missing
     for finding in report.findings:
         if finding.code == "KMS442":
-            execute(own.superuser, finding.mend or "")
+            execute(own.superuser, finding.remediation or "")
     assert hardening(validate(own.superuser)) == [POSTURE]
 
 
@@ -165,11 +165,11 @@ def test_a_setting_that_switches_them_off_is_found(own: Hardened) -> None:
         POSTURE,
     ]
     assert not is_in_force(report.findings)
-    (mend,) = (each.mend for each in report.findings if each.code == "KMS443")
+    (fix,) = (each.remediation for each in report.findings if each.code == "KMS443")
     with closing(own.database.connect()) as session:
         execute(session, "ALTER TABLE key_audit_logs DISABLE TRIGGER prevent_key_audit_log_update")
         execute(session, "ALTER TABLE key_audit_logs ENABLE ALWAYS TRIGGER prevent_key_audit_log_update")
-    execute(own.superuser, mend or "")
+    execute(own.superuser, fix or "")
     assert hardening(validate(own.superuser)) == [POSTURE]
     execute(own.superuser, f"REVOKE SET ON PARAMETER event_triggers FROM {own.owner_name}")
 
@@ -185,7 +185,7 @@ def test_a_role_that_may_switch_them_off_is_found(own: Hardened) -> None:
         report = validate(own.superuser)
         (finding,) = (each for each in report.findings if each.code == "KMS444")
         assert finding.object == f"role {role}"
-        execute(own.superuser, finding.mend or "")
+        execute(own.superuser, finding.remediation or "")
         assert hardening(validate(own.superuser)) == [POSTURE]
     finally:
         execute(own.superuser, f"DROP OWNED BY {role}; DROP ROLE {role}")

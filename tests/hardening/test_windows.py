@@ -118,7 +118,7 @@ def test_there_is_no_entry_without_the_change_and_no_change_without_it(connectio
 
 def test_nothing_is_done_where_its_entry_is_swallowed(connection: psycopg.Connection) -> None:
     execute(connection, "CREATE RULE mute AS ON INSERT TO key_audit_logs DO INSTEAD NOTHING")
-    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="swallowed"):
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="discarded"):
         apply(connection)
     assert execute(connection, "SELECT FROM pg_event_trigger").fetchall() == []
 

@@ -45,15 +45,14 @@ GATES = {
     "kms_schema.audit",
     "kms_schema.audit.formats.keys",
     "kms_schema.audit.storage.open",
-    "kms_schema.cli",
     "kms_schema.cli.connections",
+    "kms_schema.cli.lazy_group",
     "kms_schema.crypto",
     "kms_schema.database_url",
     "kms_schema.pytest_plugin",
     "kms_schema.rotations.opening",
-    "kms_schema.validator",
     "kms_schema.validator.formats",
-    "kms_schema.validator.probe",
+    "kms_schema.validator.on_demand",
 }
 """Modules that may import inside functions: they choose an engine, a format, a command, a public name or a source.
 

@@ -174,8 +174,8 @@ def test_an_upgrade_that_is_interrupted_before_the_second_check_continues_with_i
     interrupted(copy)
     (finding,) = (each for each in report_on(copy).findings if each.code == "KMS005")
     assert finding.actual == "004_create_key_management_system"
-    assert finding.meaning.endswith("before it looked at rows once more; run: kms-schema upgrade")
-    assert finding.mend == "-- no statement mends this: run: kms-schema upgrade"
+    assert finding.impact.endswith("before its second check of rows; run: kms-schema upgrade")
+    assert finding.remediation == "-- manual action: run: kms-schema upgrade"
     with pytest.raises(MigrationError, match=r"rotations_due depends on .*, complete that with `upgrade`"):
         copy.alembic("-x", "allow-audit-loss=yes", "downgrade", "003")
     copy.alembic("upgrade", "head")

@@ -93,7 +93,7 @@ def test_a_journal_that_a_crash_left(database: Database, tmp_path: Path) -> None
             shutil.copy(f"{file}{suffix}", f"{crashed}{suffix}")
     done = kms_schema("validate", "--database-url", f"sqlite:///{crashed}")
     assert (done.returncode, done.stdout) == (3, "")
-    assert "a journal that a crash left" in done.stderr
+    assert "the journal of a crash" in done.stderr
 
 
 @pytest.mark.parametrize("journal_mode", ["delete", "wal"])

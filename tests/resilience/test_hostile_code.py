@@ -85,8 +85,10 @@ def test_reading_the_revision_runs_nothing(database: Database, drift: tuple[str,
     (unknown,) = [finding for finding in report.findings if finding.code == "KMS901"]
     assert (unknown.object, drift[1] in unknown.actual) == (REVISION, True)
     assert report.fails()
-    retyped = [finding.mend for finding in report.findings if finding.object == "column alembic_version.version_num"]
-    assert not any("::text" in (mend or "") for mend in retyped)
+    retyped = [
+        finding.remediation for finding in report.findings if finding.object == "column alembic_version.version_num"
+    ]
+    assert not any("::text" in (fix or "") for fix in retyped)
 
 
 @pytest.mark.only_on("postgresql")

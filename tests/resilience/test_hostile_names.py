@@ -68,8 +68,8 @@ def test_each_is_found_and_fixed_by_its_name(database: Database) -> None:
         assert sorted(key for _, key in found(report)) == sorted(keys)
         for finding in report.findings:
             if finding.object in keys:
-                assert finding.mend is not None
-                run(connection, finding.mend)
+                assert finding.remediation is not None
+                run(connection, finding.remediation)
         assert found(validate(connection)) == []
 
 
@@ -83,12 +83,12 @@ def test_privileges_of_a_role_with_such_a_name_are_revoked(database: Database) -
         try:
             report = validate(connection)
             assert {code for code, _ in found(report)} == {"KMS302"}
-            told = "; ".join(finding.meaning for finding in report.findings)
+            told = "; ".join(finding.impact for finding in report.findings)
             assert [role for role in roles if f"role {quoted(role)} can now" not in told] == []
             for finding in report.findings:
                 if finding.code == "KMS302":
-                    assert finding.mend is not None
-                    run(connection, finding.mend)
+                    assert finding.remediation is not None
+                    run(connection, finding.remediation)
             assert found(validate(connection)) == []
         finally:
             names = ", ".join(map(in_quotes, roles))
@@ -120,7 +120,7 @@ def test_a_temporary_trigger_and_one_that_is_called_like_it_are_both_found(datab
         for _ in range(2):
             for finding in validate(connection).findings:
                 try:
-                    run(connection, finding.mend or "")
+                    run(connection, finding.remediation or "")
                 except sqlite3.OperationalError as error:
                     assert "no such trigger" in str(error)  # noqa: PT017  (the other one, by the wrong name)
         assert found(validate(connection)) == []

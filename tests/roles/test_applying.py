@@ -93,7 +93,7 @@ def test_it_does_not_run_while_an_upgrade_does(granted: Granted, monkeypatch: py
     assert waited == [1]
 
 
-def test_a_database_with_the_roles_is_no_difference_and_rights_beside_them_are(granted: Granted) -> None:
+def test_the_roles_are_no_drift_and_other_privileges_are(granted: Granted) -> None:
     assert found(validate(granted.superuser)) == []
     app, sealer = granted.prefix + Role.APP, granted.prefix + Role.SEALER
     for change, finding in (
@@ -121,12 +121,12 @@ def test_a_database_with_the_roles_is_no_difference_and_rights_beside_them_are(g
         execute(granted.superuser, change)
         report = validate(granted.superuser)
         assert found(report) == [finding], change
-        (mend,) = (each.mend for each in report.findings if each.code == finding[0])
-        execute(granted.superuser, mend or "")
-        assert found(validate(granted.superuser)) == [], (change, mend)
+        (fix,) = (each.remediation for each in report.findings if each.code == finding[0])
+        execute(granted.superuser, fix or "")
+        assert found(validate(granted.superuser)) == [], (change, fix)
 
 
-def test_a_group_that_is_more_than_that_is_named_and_mended(granted: Granted) -> None:
+def test_a_group_that_is_more_than_that_is_named_and_fixed(granted: Granted) -> None:
     app, sealer = granted.prefix + Role.APP, granted.prefix + Role.SEALER
     database = granted.database.name
     execute(granted.superuser, f"GRANT {sealer} TO {app}; ALTER ROLE {sealer} LOGIN")
@@ -134,11 +134,11 @@ def test_a_group_that_is_more_than_that_is_named_and_mended(granted: Granted) ->
     named = [each for each in validate(granted.superuser).findings if each.code in {"KMS438", "KMS439"}]
     assert [(each.code, each.object, each.actual) for each in named] == [
         ("KMS438", f"role {app}", f"a member of {sealer}"),
-        ("KMS438", f"role {sealer}", "logs in"),
+        ("KMS438", f"role {sealer}", "has LOGIN"),
         ("KMS439", f"database {database}", "TEMPORARY for PUBLIC"),
     ]
     for each in named:
-        execute(granted.superuser, each.mend or "")
+        execute(granted.superuser, each.remediation or "")
     codes = {each.code for each in validate(granted.superuser).findings}
     assert not codes & {"KMS438", "KMS439"}
 
@@ -196,7 +196,7 @@ def test_a_role_that_logs_in_is_not_made_a_group(database: Database) -> None:
         prefix = f"{somebody.url.split('//')[1].split(':')[0]}_"
         execute(connection, f"CREATE ROLE {prefix}kms_app LOGIN")
         try:
-            with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="logs in"):
+            with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="has LOGIN"):
                 apply(connection, prefix=prefix)
         finally:
             execute(connection, f"DROP ROLE {prefix}kms_app")
@@ -226,7 +226,7 @@ def test_an_upgrade_by_a_member_of_the_owner_leaves_everything_to_the_owner(gran
         assert kms_schema("upgrade", url=url).status == 0
         again = kms_schema("roles", "--apply", "--owner", "--prefix", granted.prefix, url=url)
     assert again.status == 0, again.all
-    assert "no retention period can be ended yet" in again.err
+    assert "expired entries cannot be removed yet" in again.err
     apply(granted.superuser, prefix=granted.prefix, owner=True)
     report = validate(granted.superuser)
     assert found(report) == []

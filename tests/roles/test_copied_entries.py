@@ -119,7 +119,7 @@ GUARDED = [name for name, (_, sqlstate) in REFUSED.items() if sqlstate == "42501
 
 
 @pytest.mark.parametrize("what", GUARDED)
-def test_whoever_may_write_every_column_meets_the_guard(database: Database, what: str) -> None:
+def test_a_role_that_writes_every_column_is_refused_by_the_guard_trigger(database: Database, what: str) -> None:
     row = {**ENTRY, **REFUSED[what][0]}
     with login(database, "INSERT ON key_audit_logs") as seen, closing(seen.connect()) as session:
         assert isinstance(session, psycopg.Connection)

@@ -65,7 +65,7 @@ def test_an_application_fetches_keys_counts_use_and_appends_as_kms_app_alone(gra
     assert counted == [(1, 4096)]
 
 
-def test_an_application_sees_no_destroyed_version_and_nobody_elses_entries(granted: Granted) -> None:
+def test_an_application_reads_no_destroyed_version_and_only_its_own_entries(granted: Granted) -> None:
     name = destroyed_version(granted.superuser)
     statement = (
         "INSERT INTO key_audit_logs (event_type, event_category, event_description) VALUES ('MINE', 'SECURITY', 'm')"

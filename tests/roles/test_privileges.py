@@ -96,7 +96,7 @@ def test_no_right_may_be_granted_on(common: Granted) -> None:
     assert [item for item in ours if "*" in item] == []
 
 
-def test_everything_belongs_to_the_owner_whom_nobody_logs_in_as(common: Granted) -> None:
+def test_everything_belongs_to_the_owner_role_without_login(common: Granted) -> None:
     owners = common.superuser.execute(
         "SELECT DISTINCT pg_get_userbyid(relowner)::text FROM pg_class WHERE relnamespace = 'public'::regnamespace"
         " UNION SELECT DISTINCT pg_get_userbyid(proowner)::text FROM pg_proc"

@@ -99,7 +99,7 @@ def test_a_member_of_the_application_cannot_say_that_it_restores(common: Granted
             execute(session, f"{ENTRY}, id, sequence) VALUES ('X', 'SECURITY', 'x', gen_random_uuid(), 1)")
 
 
-def test_nobody_reads_on_by_switching_row_security_off(common: Granted) -> None:
+def test_row_security_off_reads_no_more_rows(common: Granted) -> None:
     """The server refuses to answer rather than to show what a policy hides."""
     with common.session(Role.APP) as session:
         execute(session, "SET row_security = off")

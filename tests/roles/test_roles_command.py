@@ -35,7 +35,7 @@ def test_a_wrong_prefix_is_wrong_usage() -> None:
 def test_on_sqlite_there_are_no_roles(database: Database) -> None:
     said = kms_schema("roles", "--apply", url=database.url)
     assert (said.status, said.out) == (2, "")
-    assert "there are no roles on SQLite" in said.error
+    assert "SQLite has no roles" in said.error
 
 
 @pytest.mark.only_on("postgresql")
@@ -47,7 +47,7 @@ def test_it_applies_what_psql_has_run_already(granted: Granted) -> None:
     ran = client("psql", *options, given=script)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
     said = kms_schema("roles", "--apply", "--owner", "--prefix", granted.prefix, url=granted.database.url)
-    assert (said.status, said.out) == (0, "the roles have their rights already; nothing was changed\n")
+    assert (said.status, said.out) == (0, "the roles have their privileges already; nothing was changed\n")
 
 
 @pytest.mark.only_on("postgresql")

@@ -6,7 +6,7 @@ from contextlib import closing
 
 from kms_schema import validate
 from kms_schema.validator import Report
-from kms_schema.validator.diff.findings import NO_STATEMENT
+from kms_schema.validator.diff.findings import MANUAL_ACTION
 from kms_schema.validator.rules import RULES, Remediation
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
@@ -16,7 +16,7 @@ def report_on(database: Database, **options: bool) -> Report:
     with closing(database.connect()) as connection:
         report = validate(connection, **options)
     manual = [finding for finding in report.findings if RULES[finding.code].remediation is Remediation.MANUAL]
-    assert [finding for finding in manual if not (finding.mend or "").startswith(NO_STATEMENT)] == []
+    assert [finding for finding in manual if not (finding.remediation or "").startswith(MANUAL_ACTION)] == []
     return report
 
 

@@ -21,7 +21,7 @@ HOSTILE = f"index {MARKUP}{HIDDEN}{LINES}"
 def finding(
     code: str, about: str, expected: str = "this", actual: str = "that", **more: str | tuple[str, ...]
 ) -> Finding:
-    facts = {"meaning": "what it means", **more}
+    facts = {"impact": "what it means", **more}
     return Finding(code, RULES[code].severity, about, expected, actual, **facts)  # type: ignore[arg-type]
 
 
@@ -37,18 +37,18 @@ def waived(found: Finding, reason: str = "TICKET-7") -> Waived:
 
 DISABLED = finding(
     "KMS145", TRIGGER, "ALWAYS", "DISABLED",
-    meaning="the trigger does not run: nothing enforces this rule",
-    mend="ALTER TABLE public.key_audit_logs ENABLE ALWAYS TRIGGER prevent_update;",
+    impact="the trigger does not fire: nothing enforces this rule",
+    remediation="ALTER TABLE public.key_audit_logs ENABLE ALWAYS TRIGGER prevent_update;",
 )  # fmt: skip
 OWNER = finding(
-    "KMS411", "role kms", "an owner that does not log in", "it logs in",
-    meaning="whoever has its password can alter the tables and switch off what guards them",
+    "KMS411", "role kms", "an owner role without LOGIN", "has LOGIN",
+    impact="anyone with its password can alter the tables and disable their protections",
 )  # fmt: skip
 EXTRA = finding(
     "KMS132", "index reporting_by_user", "no such index",
     "CREATE INDEX reporting_by_user ON public.key_audit_logs (user_id)",
-    meaning="it makes writes slower; a unique one refuses rows that the package allows",
-    mend="DROP INDEX public.reporting_by_user;",
+    impact="it makes writes slower; if it is unique, it refuses rows that the schema allows",
+    remediation="DROP INDEX public.reporting_by_user;",
 )  # fmt: skip
 USUAL = report(DISABLED, OWNER, waived=(waived(EXTRA, "the reporting team's; goes with TICKET-7"),))
 """An error, a warning and a waived finding: what docs/validator.md shows."""
@@ -56,8 +56,8 @@ USUAL = report(DISABLED, OWNER, waived=(waived(EXTRA, "the reporting team's; goe
 
 def hostile(name: str = HOSTILE) -> Report:
     """Return a report with this in every place that a database fills in."""
-    both_sides, mend = (name, f"{name}\n{name}"), f"DROP INDEX {name};"
-    everywhere = finding("KMS132", name, *both_sides, meaning=name, mend=mend, also=(name, "index b"))
+    both_sides, fix = (name, f"{name}\n{name}"), f"DROP INDEX {name};"
+    everywhere = finding("KMS132", name, *both_sides, impact=name, remediation=fix, also=(name, "index b"))
     same = name.replace("\n", " ")
     both = finding("KMS153", "function f()", f"{name}\n{same}\nx", f"{name}\n{same}\ny")
     accepted = waived(replace(everywhere, object=f"{name}2"), name)

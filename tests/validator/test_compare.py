@@ -11,7 +11,7 @@ from kms_schema import snapshots
 from kms_schema.snapshots import Objects, decoded, encoded, folded, overlay
 from kms_schema.validator.catalog.attributes import kind_and_name, names_of
 from kms_schema.validator.catalog.grants import grants
-from kms_schema.validator.catalog.normalized_expressions import settled
+from kms_schema.validator.catalog.normalized_expressions import normalized
 from kms_schema.validator.catalog.sqlite_ddl import one_spaced, split_table
 from kms_schema.validator.diff.compare import Difference, Kind, compare, fill_in, usual_owner
 from kms_schema.validator.diff.findings import codes_of
@@ -116,7 +116,7 @@ def test_a_renamed_column_is_one_difference() -> None:
     actual["view due"] = {**actual["view due"], "definition": "SELECT state FROM keys", "needs": ["column keys.state"]}
     (difference,) = compare(schema(), actual)
     assert difference.kind is Kind.RENAMED
-    assert difference.facts == {"name": ("keys.status", "keys.state")}
+    assert difference.attributes == {"name": ("keys.status", "keys.state")}
     assert difference.also == ("view due",)
 
 
@@ -193,11 +193,11 @@ def test_schema_and_owner_are_filled_in_and_taken_out_again() -> None:
         ([], ["- me: DELETE, INSERT, REFERENCES, SELECT, TRIGGER, TRUNCATE, UPDATE"]),
     ],
 )
-def test_rights_are_told_as_they_differ_from_the_default(acl: list[str] | None, lines: list[str] | None) -> None:
+def test_privileges_are_differences_from_the_default(acl: list[str] | None, lines: list[str] | None) -> None:
     assert grants(acl, ["me=arwdDxt/me"], None) == lines
 
 
-def test_rights_on_columns_are_told_with_the_column() -> None:
+def test_privileges_on_columns_name_the_column() -> None:
     assert grants(None, None, {"status": ["app=w/me"]}) == ["+ app: UPDATE (status)"]
 
 
@@ -221,8 +221,8 @@ def test_rights_on_columns_are_told_with_the_column() -> None:
     ],
 )
 def test_renderings_are_settled_and_stay_so(first: str, then: str) -> None:
-    assert settled(first) == then
-    assert settled(then) == then
+    assert normalized(first) == then
+    assert normalized(then) == then
 
 
 def test_a_table_is_taken_apart_without_losing_a_word() -> None:

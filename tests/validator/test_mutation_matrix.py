@@ -9,7 +9,7 @@ from tests.validator.mutations.matrix import HEAD, PAGE, sections
 
 TABLES = sections(PAGE.read_text(encoding="utf-8"))
 ROW = re.compile(
-    r"^\| (?P<kind>.+?) \| (?P<tried>\d+|-) \| (?P<found>\d*) \| (?P<mended>\d*) \| (?P<by_hand>\d*) \|$", re.M
+    r"^\| (?P<kind>.+?) \| (?P<tried>\d+|-) \| (?P<found>\d*) \| (?P<fixed>\d*) \| (?P<manual>\d*) \|$", re.M
 )
 
 
@@ -25,8 +25,8 @@ def test_every_kind_is_listed(engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", TABLES)
-def test_everything_was_found_and_mended_or_is_said_to_be_beyond_mending(engine: str) -> None:
+def test_everything_was_found_and_fixed_or_is_said_to_be_beyond_fixing(engine: str) -> None:
     for row in ROW.finditer(TABLES[engine]):
         if row["tried"] != "-":
             assert row["found"] == row["tried"], row["kind"]
-            assert int(row["mended"] or 0) + int(row["by_hand"] or 0) == int(row["tried"]), row["kind"]
+            assert int(row["fixed"] or 0) + int(row["manual"] or 0) == int(row["tried"]), row["kind"]

@@ -34,7 +34,7 @@ def test_no_reason_is_given_for_a_guard_that_is_probed(engine: Engine, revision:
 
 
 @each_engine
-def test_a_guard_that_nobody_thought_of_is_noticed(engine: Engine) -> None:
+def test_a_rule_without_an_attempt_is_noticed(engine: Engine) -> None:
     expected = expected_of(engine, snapshots.chain()[-1])
     expected["trigger key_masters.newcomer"] = {"table": "key_masters", "definition": "CREATE TRIGGER {name} …"}
     assert why_unprobed("trigger key_masters.newcomer", engine, expected) is None

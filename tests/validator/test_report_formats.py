@@ -38,7 +38,7 @@ from tests.support.sample_reports import (
 from tests.validator.test_visible import ANY_TEXT
 
 SCHEMAS = REPOSITORY / "tests" / "validator" / "schemas"
-UNKNOWN = finding("KMS901", "revision of the database", actual="unknown: no right to read it")
+UNKNOWN = finding("KMS901", "revision of the database", actual="unknown: no privilege to read it")
 GONE = finding("KMS101", "table key_rotations", also=("column key_rotations.id",))
 REPORTS = {
     "clean": report(),
@@ -141,7 +141,7 @@ def test_junit_has_a_case_for_each_object_and_those_without_findings_pass() -> N
     root = junit(USUAL)
     assert outcome(root, COLUMN) == {}
     assert outcome(root, "revision of the database") == {}
-    assert outcome(root, TRIGGER)["failure"].startswith("KMS145 trigger switched off or on: the trigger does not run")
+    assert outcome(root, TRIGGER)["failure"].startswith("KMS145 trigger enablement changed: the trigger does not fire")
     assert outcome(root, EXTRA.object) == {
         "skipped": "KMS132 index unexpected, waived until 2027-01-31: the reporting team's; goes with TICKET-7"
     }
@@ -152,29 +152,27 @@ def test_junit_has_a_case_for_each_object_and_those_without_findings_pass() -> N
 
 def test_junit_lets_a_warning_pass_unless_it_is_to_fail() -> None:
     name = f"{OWNER.object}: {OWNER.title}"
-    assert outcome(junit(USUAL), name)["system-out"].startswith("warning KMS411 role kms: the owner logs in")
+    assert outcome(junit(USUAL), name)["system-out"].startswith("warning KMS411 role kms: the owner role has LOGIN")
     assert outcome(junit(USUAL, Severity.WARNING), name).keys() == {"failure"}
 
 
-def test_junit_says_which_ways_past_the_guards_were_looked_for_and_not_found() -> None:
+def test_junit_lists_the_bypasses_that_were_not_found() -> None:
     names = {case.get("name") for case in junit(USUAL).iter("testcase")}
     assert "not found: superusers exist" in names
-    assert "not found: the owner logs in" not in names
-    unasked = report(unasked=frozenset(code for code in RULES if code.startswith("KMS4")))
+    assert "not found: the owner role has LOGIN" not in names
+    unasked = report(not_checked=frozenset(code for code in RULES if code.startswith("KMS4")))
     assert "posture" not in [suite.get("name") for suite in junit(unasked)]
 
 
 def test_junit_does_not_let_pass_what_could_not_be_checked() -> None:
     made = report(UNKNOWN)
-    assert "could not be checked: unknown: no right" in outcome(junit(made), UNKNOWN.object)["skipped"]
+    assert "could not run: unknown: no privilege" in outcome(junit(made), UNKNOWN.object)["skipped"]
     assert outcome(junit(made, Severity.WARNING), UNKNOWN.object).keys() == {"error", "system-out"}
 
 
 def test_junit_skips_what_went_with_another_object_or_was_left_out() -> None:
     made = report(GONE, DISABLED, checked=(*GONE.also, GONE.object, TRIGGER)).only([], ["KMS145"])
-    assert outcome(junit(made), GONE.also[0]) == {
-        "skipped": "went together with table key_rotations: KMS101 table missing"
-    }
+    assert outcome(junit(made), GONE.also[0]) == {"skipped": "changed with table key_rotations: KMS101 table missing"}
     assert "left out by --select or --ignore" in outcome(junit(made), TRIGGER)["skipped"]
 
 
@@ -289,11 +287,11 @@ def test_the_page_needs_nothing_else_and_runs_nothing() -> None:
 
 def test_the_page_says_the_verdict_first_and_everything_a_person_wants() -> None:
     page = Page(render(USUAL, "html"))
-    text = page.text[page.text.index("✗ Different from what the package made") :]
+    text = page.text[page.text.index("✗ Drift detected") :]
     parts = [
         "1 error, 1 warning; 1 waived", "kms at db.example:5432", "postgresql 18.1", chain()[-1],
-        "2026-11-25 11:30:00 UTC", "Errors", TRIGGER, "ALWAYS", "DISABLED", DISABLED.mend, "Warnings", "role kms",
-        "Waived", "goes with TICKET-7", "Compared 5", COLUMN,
+        "2026-11-25 11:30:00 UTC", "Errors", TRIGGER, "ALWAYS", "DISABLED", DISABLED.remediation,
+        "Warnings", "role kms", "Waived", "goes with TICKET-7", "Compared 5", COLUMN,
     ]  # fmt: skip
     positions = [text.index(part or "-") for part in parts]
     assert positions == sorted(positions)
@@ -302,9 +300,9 @@ def test_the_page_says_the_verdict_first_and_everything_a_person_wants() -> None
 @pytest.mark.parametrize(
     ("made", "answer"),
     [
-        (report(), "✓ As the package made it"),
-        (report(waived=(waived(EXTRA),)), "✓ As the package made it, but for what is waived"),
-        (report(finding("KMS903", "waiver of KMS132")), "✗ As the package made it, but a waiver has expired"),
+        (report(), "✓ No drift"),
+        (report(waived=(waived(EXTRA),)), "✓ No drift except waived findings"),
+        (report(finding("KMS903", "waiver of KMS132")), "✗ No drift, but a waiver has expired"),
     ],
     ids=["clean", "waived", "expired"],
 )
@@ -330,9 +328,13 @@ def test_no_name_whatsoever_becomes_a_part_of_the_page(name: str) -> None:
 
 @pytest.mark.parametrize("hidden", [True, False])
 def test_the_page_says_where_sql_holds_what_does_not_show(hidden: bool) -> None:
-    mend = f"DROP INDEX x{HIDDEN if hidden else ''};"
-    assert ("characters that do not show" in render(report(finding("KMS132", "x", mend=mend)), "html")) == hidden
-    assert ("characters that do not show" in render(report(finding("KMS132", "x", mend=mend)), "text")) == hidden
+    fix = f"DROP INDEX x{HIDDEN if hidden else ''};"
+    assert (
+        "characters that are not visible" in render(report(finding("KMS132", "x", remediation=fix)), "html")
+    ) == hidden
+    assert (
+        "characters that are not visible" in render(report(finding("KMS132", "x", remediation=fix)), "text")
+    ) == hidden
 
 
 def test_the_page_shows_long_text_as_a_difference() -> None:

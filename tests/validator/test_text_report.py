@@ -25,12 +25,12 @@ def plain(text: str) -> str:
 def test_nothing_is_wider_than_the_terminal_but_sql_to_copy_and_long_names(width: int) -> None:
     made = report(*USUAL.findings, finding("KMS153", "function f()", f"a\n{LONG}", f"a\n{LONG} OR true"))
     for line in lines_of(made, Layout(width=width)):
-        assert len(line) <= width or line.startswith("  mend:") or " " not in line.strip()
+        assert len(line) <= width or line.startswith("  fix:") or " " not in line.strip()
 
 
 def test_sql_to_copy_is_never_broken() -> None:
-    made = report(finding("KMS141", "trigger a.b", mend=f"SELECT RAISE(ABORT, '{LONG[:300]}');"))
-    assert f"  mend:     SELECT RAISE(ABORT, '{LONG[:300]}');" in lines_of(made, WIDE)
+    made = report(finding("KMS141", "trigger a.b", remediation=f"SELECT RAISE(ABORT, '{LONG[:300]}');"))
+    assert f"  fix:      SELECT RAISE(ABORT, '{LONG[:300]}');" in lines_of(made, WIDE)
 
 
 def test_a_long_name_is_not_broken() -> None:
@@ -47,7 +47,7 @@ def test_wrapped_and_plain_say_the_same() -> None:
 
 def test_the_last_line_is_the_verdict_and_short() -> None:
     for layout in (Layout(), WIDE, Layout(width=40)):
-        assert lines_of(USUAL, layout)[-1] == "different: 1 error, 1 warning; 1 waived"
+        assert lines_of(USUAL, layout)[-1] == "drift detected: 1 error, 1 warning; 1 waived"
     assert len(lines_of(report(), Layout())) == 2
 
 

@@ -12,7 +12,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from kms_schema import Waiver, snapshots, validate
-from kms_schema.snapshots import Facts
+from kms_schema.snapshots import Attributes
 from kms_schema.validator import ValidationError
 from kms_schema.validator.catalog import postgresql_reader, sqlite_reader
 from kms_schema.validator.catalog.attributes import kind_and_name
@@ -59,7 +59,7 @@ def test_an_older_revision_is_compared_with_its_own_snapshot(
     report = report_on(database_at(revision))
     assert found(report) == [("KMS002", "revision of the database")]
     assert report.compared_with == revision
-    assert f"behind by {len(CHAIN) - 1 - CHAIN.index(revision)}" in report.findings[0].meaning
+    assert f"behind by {len(CHAIN) - 1 - CHAIN.index(revision)}" in report.findings[0].impact
 
 
 def test_an_empty_database_is_one_finding(empty_database: Database) -> None:
@@ -98,15 +98,15 @@ def test_two_stamped_revisions_are_a_finding(database: Database) -> None:
 
 @pytest.mark.versions("oldest and newest")
 @pytest.mark.parametrize("part", range(PARTS))
-def test_each_drift_is_one_finding_and_its_sql_mends_it(engines: Engines, engine_name: str, part: int) -> None:
+def test_each_drift_is_one_finding_and_its_sql_fixes_it(engines: Engines, engine_name: str, part: int) -> None:
     """Every kind of object and every attribute is drifted once; see the `drifts_…` modules.
 
-    On PostgreSQL a database whose drift was mended is drifted again: the one finding of the next shows that nothing was
+    On PostgreSQL a database whose drift was fixed is drifted again: the one finding of the next shows that nothing was
     left. On SQLite the text of a table is another one then, so that each drift has a file of its own.
     """
     drifts = (drifts_sqlite.DRIFTS if engine_name.startswith("sqlite") else drifts_postgresql.DRIFTS)[part::PARTS]
     wrong: dict[str, object] = {}
-    mended: list[str] = []
+    fixed: list[str] = []
     with copies(engines, engine_name) as copy, ExitStack() as opened:
         connection: Connection | None = None
         for drift, code, key in (*drifts, ("SELECT 1", "", "")):
@@ -115,27 +115,27 @@ def test_each_drift_is_one_finding_and_its_sql_mends_it(engines: Engines, engine
             report = validate(connection)
             expected = [(code, key)] if code else []
             if found(report) != expected:
-                wrong[f"{drift} is {code} {key}, after {mended[-1:]}"] = found(report)
+                wrong[f"{drift} is {code} {key}, after {fixed[-1:]}"] = found(report)
             elif code and is_run(connection, report.findings[0], wrong):
-                mended.append(report.findings[0].mend)
+                fixed.append(report.findings[0].remediation)
                 if not isinstance(connection, sqlite3.Connection):
                     continue
                 if left := found(validate(connection)):
-                    wrong[mended[-1]] = left
+                    wrong[fixed[-1]] = left
             opened.close()
             connection = None
     assert wrong == {}
-    assert len(mended) > len(drifts) // 4
+    assert len(fixed) > len(drifts) // 4
 
 
 def is_run(connection: Connection, finding: Finding, wrong: dict[str, object]) -> bool:
-    """Run what mends a finding, if it is SQL that mends all of it; say whether it was, and note what it failed for."""
-    if not finding.mend or finding.mend.startswith("--") or finding.also:
+    """Run the SQL of a finding, if it fixes all of it; say whether it was, and note what it failed for."""
+    if not finding.remediation or finding.remediation.startswith("--") or finding.also:
         return False
     try:
-        run(connection, finding.mend)
+        run(connection, finding.remediation)
     except (psycopg.Error, sqlite3.Error) as error:
-        wrong[finding.mend] = str(error)
+        wrong[finding.remediation] = str(error)
         return False
     return True
 
@@ -160,7 +160,7 @@ def test_definitions_stay_what_they_are_when_read_in_again(database: Database) -
     assert changed == set()
 
 
-def again(key: str, facts: Facts) -> str:
+def again(key: str, facts: Attributes) -> str:
     """Return what drops and makes an object from its definition; of a view, what makes another one from it."""
     kind, name = kind_and_name(key)
     last, definition = name.rpartition(".")[2], facts.get("definition", "")
@@ -182,7 +182,7 @@ def test_objects_of_the_host_are_findings_only_where_they_are_asked_for(database
     assert found(report_on(database, strict=True)) == [("KMS902", "table invoices")]
 
 
-def test_a_fresh_upgrade_has_no_strangers(database: Database) -> None:
+def test_a_fresh_upgrade_has_no_unmanaged_objects(database: Database) -> None:
     assert found(report_on(database, strict=True)) == []
 
 

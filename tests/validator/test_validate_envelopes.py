@@ -62,7 +62,7 @@ def test_material_that_breaks_a_constraint_is_named(database: Database, case: st
         with triggers_disabled(connection):
             change_row(connection, "key_versions", row, **change)
         says = found(connection)[f"constraint key_versions.ck_key_versions_{constraint}"]
-        assert says == f"1 row:\n{spelled(row['id'], database.dialect)} breaks it"
+        assert says == f"1 row:\n{spelled(row['id'], database.dialect)} violates it"
 
 
 def test_two_wrappers_are_named(database: Database) -> None:
@@ -263,10 +263,10 @@ def test_a_nonce_that_comes_twice_under_a_wrapper_is_named(database: Database) -
 
 
 PLAIN: dict[str, tuple[int, bytes, str]] = {
-    "text": (256, b"\x01" + (TEXT + b"\r\n\t ")[:60], "is text behind its format byte"),
-    "text between nonce and tag": (256, gcm(ciphertext=b"{\r\n\t" + TEXT[1:29]), "is text behind its format byte"),
-    "a short text with its tag": (64, b"\x01" + NONCE + TEXT[:24], "is text behind its format byte"),
-    "text, padded": (256, b"\x02" + TEXT[:40], "is text behind its format byte"),
+    "text": (256, b"\x01" + (TEXT + b"\r\n\t ")[:60], "is text after its format byte"),
+    "text between nonce and tag": (256, gcm(ciphertext=b"{\r\n\t" + TEXT[1:29]), "is text after its format byte"),
+    "a short text with its tag": (64, b"\x01" + NONCE + TEXT[:24], "is text after its format byte"),
+    "text, padded": (256, b"\x02" + TEXT[:40], "is text after its format byte"),
     "a key behind zeros": (256, gcm(bytes(12)), "has a nonce of zero bytes"),
     "a key before zeros": (256, gcm(tag=bytes(16)), "has a tag of zero bytes"),
 }
@@ -321,7 +321,7 @@ def test_credentials_are_asked_like_keys(database: Database) -> None:
         says = found(connection)
     assert says == {
         "KMS525": f"1 row:\nHSM configuration {row['configuration_name']} ({spelled(row['id'], database.dialect)})"
-        " is text behind its format byte"
+        " is text after its format byte"
     }
 
 

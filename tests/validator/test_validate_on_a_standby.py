@@ -180,7 +180,7 @@ def test_a_probe_of_a_standby_is_refused(pair: Pair, schema: str) -> None:
     said = kms_schema("validate", "--schema", schema, "--probe", url=pair.standby.url)
     assert (said.status, said.out) == (3, "")
     assert said.err.strip() == said.error
-    assert "is a standby, which takes no writes: probe its primary" in said.error
+    assert "is a standby, which is read-only: probe its primary" in said.error
     with closing(pair.standby.connect()) as connection:
         with pytest.raises(ValidationError, match="is a standby"):
             validate(connection, schema=schema, probe=True)

@@ -1,4 +1,4 @@
-"""Every way past the guards that is known really leads past them, is found, and is closed by what mends it."""
+"""Every way past the guards that is known really leads past them, is found, and is closed by what fixes it."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
@@ -72,12 +72,12 @@ def faults(
             yield f"found {sorted(found.keys() - usual)} instead of {bypass.code} {about}"
             run(connection, f"ALTER DATABASE {database.name} OWNER TO {names['owner']}")
             return
-        mend = found[bypass.code, about].mend or ""
-        # What no statement can decide goes with the role; that what is mended is found no more, the mutations say.
-        if not mend.startswith("--"):
-            run(connection, mend)
+        fix = found[bypass.code, about].remediation or ""
+        # What no statement can decide goes with the role; that what is fixed is found no more, the mutations say.
+        if not fix.startswith("--"):
+            run(connection, fix)
             if goes_through(attacker, attack, in_transaction=bypass.in_transaction):
-                yield f"still open after {mend}"
+                yield f"still open after {fix}"
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def owned(connection: Connection, database: Database) -> Iterator[dict[str, str]
             run(connection, f"ALTER DATABASE {database.name} OWNER TO CURRENT_USER")
 
 
-def test_every_way_past_the_guards_is_found_and_closed_by_what_mends_it(database: Database) -> None:
+def test_every_bypass_is_found_and_closed_by_its_fix(database: Database) -> None:
     with closing(database.connect()) as connection:
         assert isinstance(connection, psycopg.Connection)
         major = connection.info.server_version // 10000

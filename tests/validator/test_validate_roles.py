@@ -9,7 +9,7 @@ from psycopg import sql
 from kms_schema import snapshots, validate
 from kms_schema.validator.catalog.attributes import Objects, names_of
 from kms_schema.validator.catalog.postgresql_reader import reading
-from kms_schema.validator.checks.posture import Seen
+from kms_schema.validator.checks.posture import Observed
 from kms_schema.validator.diff.compare import usual_owner
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
@@ -17,7 +17,7 @@ from tests.support.login_roles import login
 from tests.support.reports import found, posture, report_on, run
 
 
-def test_who_could_get_past_the_guards_is_said_and_fails_nothing(database: Database) -> None:
+def test_roles_that_can_bypass_protections_are_warnings(database: Database) -> None:
     report = report_on(database)
     assert not report.fails()
     if database.dialect == "sqlite":
@@ -72,16 +72,16 @@ def test_a_role_with_connect_alone_reads_every_fact_that_a_superuser_reads(datab
     assert {row[0] for row in seen[1]} >= {"KMS414", "KMS416", "KMS417", "KMS418", "KMS429", "KMS436", "KMS437"}
 
 
-def everything_read(connection: Connection) -> tuple[Objects, list[Seen], list[str]]:
+def everything_read(connection: Connection) -> tuple[Objects, list[Observed], list[str]]:
     assert isinstance(connection, psycopg.Connection)
     with reading(connection, "public") as reader:
         objects = reader.objects(names_of(snapshots.load("postgresql", snapshots.chain()[-1], reader.version)))
         names = names_of(objects)
-        return objects, reader.posture(usual_owner(objects)), reader.strangers(names)
+        return objects, reader.posture(usual_owner(objects)), reader.unmanaged_objects(names)
 
 
 @pytest.mark.only_on("postgresql")
-def test_explicit_default_rights_are_no_difference(database: Database) -> None:
+def test_explicit_default_privileges_are_no_drift(database: Database) -> None:
     """A dump and restore, or GRANT and REVOKE, leave the same rights spelled out."""
     with closing(database.connect()) as connection:
         run(connection, "GRANT SELECT ON key_audit_logs TO pg_monitor; REVOKE SELECT ON key_audit_logs FROM pg_monitor")

@@ -115,7 +115,7 @@ def test_rows_that_row_level_security_hides_are_unknown(database: Database) -> N
 
 
 @pytest.mark.only_on("postgresql")
-def test_a_view_that_nobody_refreshes_is_told_with_the_statement_that_does(database: Database) -> None:
+def test_a_stale_view_is_reported_with_the_statement_that_refreshes_it(database: Database) -> None:
     with closing(database.connect()) as connection:
         execute(connection, "UPDATE key_view_refreshes SET refreshed_at = refreshed_at - interval '61 minutes'")
         stale = [finding for finding in validate(connection, level="data").findings if finding.code == "KMS176"]
@@ -123,8 +123,8 @@ def test_a_view_that_nobody_refreshes_is_told_with_the_statement_that_does(datab
             "materialized view key_health_monitor",
             "materialized view key_management_dashboard",
         ]
-        assert stale[0].mend is not None
-        execute(connection, stale[0].mend)
+        assert stale[0].remediation is not None
+        execute(connection, stale[0].remediation)
         assert not [each for each in validate(connection, level="data").findings if each.code == "KMS176"]
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from importlib.util import find_spec
 from typing import Any
 
 import psycopg
@@ -21,8 +22,8 @@ from tests.support.statements import execute
 from tests.support.unmanaged_objects import add_foreign_tables
 
 OTHERS_DATABASES = {"sqlite": {"psycopg"}, "postgresql": set[str]()}
-FOR_DIFFERENCES = {"altering", "creating", "dependents", "explained", "meaning", "mending", "rebuilding"}
-FOR_OPTIONS = {"rows", "waivers", "probing", "formats.github", "formats.html", "formats.json", "formats.junit"}
+FOR_DIFFERENCES = {"remediation", "diff.impact", "formats.changed_lines"}
+FOR_OPTIONS = {"checks.rows", "waivers", "probe", "formats.github", "formats.html", "formats.json", "formats.junit"}
 NOT_NEEDED = {f"kms_schema.validator.{name}" for name in FOR_DIFFERENCES | FOR_OPTIONS} | {
     "sqlalchemy", "alembic", "kms_schema.models", "kms_schema.migrate.lock", "kms_schema.sql",
     "kms_schema.pytest_plugin", "asyncpg", "configparser", "difflib", "html", "tomllib", "xml",
@@ -39,11 +40,12 @@ def modules_after(*arguments: str) -> set[str]:
     """Run `kms-schema ARGUMENTS` in a process of its own; return what that had imported when it was done."""
     program = "import sys; from kms_schema.cli import run; run(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
-    assert "as the package made it" in done.stdout, done.stdout
+    assert "no drift" in done.stdout, done.stdout
     return set(done.stderr.splitlines()[-1].split())
 
 
 def test_a_database_without_differences_costs_no_import_that_it_does_not_need(database: Database) -> None:
+    assert all(find_spec(name) for name in NOT_NEEDED if name.startswith("kms_schema."))
     loaded = modules_after("validate", "--database-url", database.url)
     assert loaded & (NOT_NEEDED | OTHERS_DATABASES[database.dialect]) == set()
     assert "kms_schema.validator.diff.compare" in loaded
@@ -55,19 +57,19 @@ class Recording(psycopg.Cursor[Any]):
     asked: list[tuple[bytes, Any]]
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> "Recording":
-        type(self).asked.append((query if isinstance(query, bytes) else query.encode(), params))
+        type(self).scope.append((query if isinstance(query, bytes) else query.encode(), params))
         return super().execute(query, params, **options)
 
 
 def asked_of_postgresql(connection: psycopg.Connection[Any]) -> list[tuple[bytes, Any]]:
     """Validate; return the statements and their parameters."""
-    Recording.asked = []
+    Recording.scope = []
     connection.cursor_factory = Recording
     try:
         assert not validate(connection).fails()
     finally:
         connection.cursor_factory = psycopg.Cursor
-    return Recording.asked
+    return Recording.scope
 
 
 @pytest.mark.only_on("sqlite")

@@ -71,7 +71,7 @@ def test_a_subscription_writes_what_no_foreign_key_allows_and_is_found_by_anybod
     with closing(subscriber.connect()) as connection:
         orphans = [each for each in validate(connection, level="data").findings if each.code == "KMS501"]
         assert ["fk_key_rotations_key_id_key_masters" in each.object for each in orphans] == [True]
-        run(connection, finding.mend or "")
+        run(connection, finding.remediation or "")
         assert found(connection, "KMS403") == []
 
 

@@ -34,7 +34,7 @@ def test_a_waived_finding_does_not_count_and_is_listed_with_its_reason() -> None
     assert after.findings == (OWNER,)
     assert [(each.finding, each.reason, each.expires) for each in after.waived] == [(DISABLED, "TICKET-7", LATER)]
     assert not after.fails()
-    assert after.verdict == "as the package made it, but for what is waived: 1 warning; 1 waived"
+    assert after.verdict == "no drift except waived findings: 1 warning; 1 waived"
 
 
 def test_a_waiver_with_an_object_waives_that_object_only() -> None:
@@ -63,14 +63,14 @@ def test_an_expired_waiver_waives_nothing_and_is_an_error_itself() -> None:
         ("KMS903", "waiver of KMS145"),
     ]
     assert after.findings[1].severity == "error"
-    assert "counts again" in after.findings[1].meaning
+    assert "counts again" in after.findings[1].impact
 
 
 def test_an_expired_waiver_fails_a_database_that_is_as_it_was_made_and_says_that_it_is() -> None:
     after = waive(report(), [waiver(expires=EARLIER)], TODAY)
     assert [each.code for each in after.findings] == ["KMS903"]
     assert after.fails()
-    assert after.verdict == "as the package made it, but a waiver has expired: 1 error"
+    assert after.verdict == "no drift, but a waiver has expired: 1 error"
 
 
 def test_a_waiver_without_a_finding_is_a_warning() -> None:
@@ -80,7 +80,7 @@ def test_a_waiver_without_a_finding_is_a_warning() -> None:
 
 
 def test_a_waiver_of_what_this_run_did_not_look_for_is_no_finding() -> None:
-    assert waive(report(unasked=frozenset({"KMS145"})), [waiver()], TODAY).findings == ()
+    assert waive(report(not_checked=frozenset({"KMS145"})), [waiver()], TODAY).findings == ()
 
 
 def test_today_is_that_of_utc() -> None:

@@ -2,23 +2,23 @@
 
 import click
 
-from kms_schema.cli import LazyGroup
+from kms_schema.cli.lazy_group import Lazy, LazyGroup
 
 _COMMANDS = {
-    "append": "kms_schema.cli.audit.entries:append_command",
-    "checkpoint": "kms_schema.cli.audit.seals:checkpoint_command",
-    "consistency": "kms_schema.cli.audit.proofs:consistency_command",
-    "export": "kms_schema.cli.audit.retention:export_command",
-    "keygen": "kms_schema.cli.audit.signing:keygen_command",
-    "prove": "kms_schema.cli.audit.proofs:prove_command",
-    "retain": "kms_schema.cli.audit.retention:retain_command",
-    "seal": "kms_schema.cli.audit.seals:seal_command",
-    "status": "kms_schema.cli.audit.status:status_command",
-    "verify": "kms_schema.cli.audit.verify:verify_command",
+    "append": Lazy("kms_schema.cli.audit.entries:append_command", "Append one entry to the audit log"),
+    "checkpoint": Lazy("kms_schema.cli.audit.seals:checkpoint_command", "Print the checkpoint of a seal"),
+    "consistency": Lazy("kms_schema.cli.audit.proofs:consistency_command", "Prove that a trail continues another"),
+    "export": Lazy("kms_schema.cli.audit.retention:export_command", "Write sealed entries to an archive"),
+    "keygen": Lazy("kms_schema.cli.audit.signing:keygen_command", "Generate a key that signs seals"),
+    "prove": Lazy("kms_schema.cli.audit.proofs:prove_command", "Prove that an entry is in the audit trail"),
+    "retain": Lazy("kms_schema.cli.audit.retention:retain_command", "Archive and remove expired entries"),
+    "seal": Lazy("kms_schema.cli.audit.seals:seal_command", "Seal the new entries"),
+    "status": Lazy("kms_schema.cli.audit.status:status_command", "Show the sealing status"),
+    "verify": Lazy("kms_schema.cli.audit.verify:verify_command", "Verify seals and entries of the trail"),
 }
 
 
-@click.group("audit", cls=LazyGroup, where=_COMMANDS)
+@click.group("audit", cls=LazyGroup, lazy=_COMMANDS)
 def audit() -> None:
     """Seal the audit trail, verify it, and prove entries.
 

@@ -84,7 +84,7 @@ def export_command(database_url: str | None, schema: str, file: Path, since: int
 @click.option("--dry-run", is_flag=True, help="Show the expired entries; write nothing.")
 @where
 @style_option
-def retain_command(  # noqa: PLR0913, PLR0917  (click passes each option by name)
+def retain_command(  # noqa: PLR0917  (click passes each option by name)
     database_url: str | None, schema: str, style: str, folder: Path, key: Path | None, publish: str | None,
     dry_run: bool,
 ) -> None:  # fmt: skip

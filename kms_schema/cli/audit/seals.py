@@ -41,7 +41,7 @@ class NotPublished(click.ClickException):
 @click.option("--next-key", type=existing, metavar="FILE", help="Announce the verifier key of later seals.")
 @click.option("--publish", metavar="COMMAND", help="Run this after each seal, with the checkpoint as input.")
 @where
-def seal_command(  # noqa: PLR0913, PLR0917  (click passes each option by name)
+def seal_command(  # noqa: PLR0917  (click passes each option by name)
     database_url: str | None, schema: str, key: Path | None, origin: str | None, next_key: Path | None,
     publish: str | None,
 ) -> None:  # fmt: skip

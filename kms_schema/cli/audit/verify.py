@@ -45,7 +45,7 @@ from kms_schema.printable import in_a_line
 )  # fmt: skip
 @where
 @style_option
-def verify_command(  # noqa: PLR0913, PLR0917  (click passes each option by name)
+def verify_command(  # noqa: PLR0917  (click passes each option by name)
     database_url: str | None,
     schema: str,
     style: str,

@@ -1,23 +1,25 @@
-"""`kms-schema rotations`: schedule what is due, and hand it out to workers. docs/key-rotation.md describes each."""
+"""`kms-schema rotations`: schedule rotations and assign them to workers. See docs/key-rotation.md."""
 
 import click
 
-from kms_schema.cli import LazyGroup
+from kms_schema.cli.lazy_group import Lazy, LazyGroup
 
 _COMMANDS = {
-    "backfill": "kms_schema.cli.rotations.scheduling:backfill_command",
-    "claim": "kms_schema.cli.rotations.working:claim_command",
-    "complete": "kms_schema.cli.rotations.working:complete_command",
-    "due": "kms_schema.cli.rotations.scheduling:due_command",
-    "fail": "kms_schema.cli.rotations.working:fail_command",
-    "renew": "kms_schema.cli.rotations.working:renew_command",
-    "schedule": "kms_schema.cli.rotations.scheduling:schedule_command",
+    "backfill": Lazy("kms_schema.cli.rotations.scheduling:backfill_command", "Compute missing ceilings of versions"),
+    "claim": Lazy("kms_schema.cli.rotations.claims:claim_command", "Claim the next rotation under a lease"),
+    "complete": Lazy("kms_schema.cli.rotations.claims:complete_command", "Mark a claimed rotation completed"),
+    "due": Lazy("kms_schema.cli.rotations.scheduling:due_command", "List the keys that are due for rotation"),
+    "fail": Lazy("kms_schema.cli.rotations.claims:fail_command", "Mark a claimed rotation failed"),
+    "renew": Lazy("kms_schema.cli.rotations.claims:renew_command", "Extend the lease of a rotation"),
+    "schedule": Lazy(
+        "kms_schema.cli.rotations.scheduling:schedule_command", "Schedule rotations for keys that are due"
+    ),
 }
 
 
-@click.group("rotations", cls=LazyGroup, where=_COMMANDS)
+@click.group("rotations", cls=LazyGroup, lazy=_COMMANDS)
 def rotations() -> None:
-    """Schedule the rotations that are due, and hand them out: one worker each, under a lease.
+    """Schedule the rotations that are due, and assign each to one worker under a lease.
 
-    A member of kms_rotator may do all of it. `schedule` goes into cron, on any number of hosts.
+    A member of kms_rotator may run all of it. Run `schedule` from cron, on any number of hosts.
     """

@@ -1,4 +1,4 @@
-"""`kms-schema rotations due`, `schedule` and `backfill`: what is to be done, for cron and for people."""
+"""`kms-schema rotations due`, `schedule` and `backfill`: the rotations to come."""
 
 import json
 from collections.abc import Mapping
@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
+from kms_schema.cli.options import style_option, where
 from kms_schema.cli.progress import clear, show
-from kms_schema.cli.rotations.opening import opened, style_option, tell, timestamp, where
+from kms_schema.cli.rotations.open_queue import opened, print_result, timestamp
 from kms_schema.printable import in_a_line
 from kms_schema.rotations.queue import DEFAULT_ROUND
 
@@ -20,7 +21,7 @@ _LISTS = ("reasons",)
 def due_command(database_url: str | None, schema: str, style: str) -> None:
     """List the keys that are due for rotation, or will be within the notice of a policy; the overdue ones first.
 
-    Keys that have a rotation already, open or to be tried again, are not in it.
+    It leaves out keys with an open rotation or a retry.
     """
     with opened(database_url, schema) as queue:
         found = [_plain(row) for row in queue.due()]
@@ -35,7 +36,7 @@ def due_command(database_url: str | None, schema: str, style: str) -> None:
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row alike on both engines: lists, truth values, and times in UTC."""
+    """Return a row that is the same on both engines: lists, booleans, and times in UTC."""
     plain = dict(row)
     for name in _LISTS:
         plain[name] = json.loads(row[name]) if isinstance(row[name], str) else row[name]
@@ -48,15 +49,15 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
 @click.command("schedule", epilog="\b\nExample, in a crontab:\n  * * * * *  kms-schema rotations schedule")
 @click.option(
     "--round", "limit", type=click.IntRange(1, 1_000_000), default=DEFAULT_ROUND, show_default=True, metavar="KEYS",
-    help="Keys in a transaction.",
+    help="Keys per transaction.",
 )  # fmt: skip
 @where
 @style_option
 def schedule_command(database_url: str | None, schema: str, limit: int, style: str) -> None:
-    """Plan a rotation for each key that is due, and for each that failed and is to be tried again now.
+    """Schedule a rotation for each key that is due, and for each failed one whose retry is due.
 
-    Any number of hosts may do this at once: no key is planned twice. What is due later, within its policy's notice, is
-    planned for then.
+    Any number of hosts may run this at once: no key is scheduled twice. A key that is due later, within the notice of
+    its policy, is scheduled for that time.
     """
     scheduled = retried = 0
     with opened(database_url, schema) as queue:
@@ -65,17 +66,17 @@ def schedule_command(database_url: str | None, schema: str, limit: int, style: s
             scheduled, retried = scheduled + done.scheduled, retried + done.retried
             if done.scheduled < limit and done.retried < limit:
                 break
-    tell({"scheduled": scheduled, "retried": retried}, f"{scheduled} scheduled, {retried} to be tried again", style)
+    print_result({"scheduled": scheduled, "retried": retried}, f"{scheduled} scheduled, {retried} retries", style)
 
 
 @click.command("backfill", epilog="\b\nExample:\n  kms-schema rotations backfill")
 @where
 @style_option
 def backfill_command(database_url: str | None, schema: str, style: str) -> None:
-    """Work out the ceilings of all versions that have none: once for keys from before 005, or after new limits.
+    """Compute the ceilings of all versions that have none: once for keys from before 005, or after new limits.
 
-    Nothing is wrong before that is done, but looking for what is due reads each of these versions. `schedule` does a
-    thousand each time. It can be ended at any time, and run again.
+    Results are correct without it, but the search for due keys reads each of these versions. `schedule` computes a
+    thousand each time. The command can be interrupted and repeated.
     """
     done = 0
     with opened(database_url, schema) as queue:
@@ -83,4 +84,4 @@ def backfill_command(database_url: str | None, schema: str, style: str) -> None:
             done += found
             show(f"{done} versions")
     clear()
-    tell({"looked_at": done}, f"{done} versions looked at", style)
+    print_result({"looked_at": done}, f"{done} versions checked", style)

@@ -1,20 +1,31 @@
-"""The shape of what is read from a catalog and what a snapshot expects: objects, their facts, and what they
-need.
+"""The structure of an actual and an expected catalog: objects, their attributes, and what they need.
 
-An object's key is its kind and name, `column key_masters.status`; its facts are a flat dictionary of JSON
-values. A fact that is at its default is left out, so that snapshots stay readable. `needs` names the objects
-without which this one cannot be.
+An object's key is its kind and name, `column key_masters.status`; its attributes are a flat dictionary of JSON
+values. An attribute at its default is left out. `needs` names the objects that this one depends on.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kms_schema.snapshots import Facts, Objects
+from kms_schema.snapshots import Attributes, Objects
 
 __all__ = [
-    "RELATION_KINDS", "ROUTINE_KINDS", "STAMPS", "Catalog", "ChangedMeanwhileError", "Facts", "Names", "Objects",
-    "Revisions", "UnreadableError", "ValidationError", "in_order", "kind_and_name", "names_of", "own_name",
+    "RELATION_KINDS",
+    "ROUTINE_KINDS",
+    "STAMPS",
+    "Attributes",
+    "Catalog",
+    "ChangedMeanwhileError",
+    "Names",
+    "Objects",
+    "Revisions",
+    "UnreadableError",
+    "ValidationError",
+    "in_order",
+    "kind_and_name",
+    "names_of",
+    "own_name",
     "without_defaults",
 ]  # fmt: skip
 
@@ -25,26 +36,24 @@ _KINDS = (*RELATION_KINDS, *ROUTINE_KINDS, "incoming reference", "child table")
 
 
 STAMPS = 100
-"""How many revisions are read of a table that should have one."""
+"""How many revisions are read from the version table, which should have one."""
 
 
 class ValidationError(Exception):
-    """The database could not be read well enough to say anything about it; the message says why."""
+    """There is no verdict: the database could not be read, or not consistently; the message has the reason."""
 
 
 class UnreadableError(Exception):
-    """A question about rows that the server did not answer; the message says why."""
+    """A check of rows could not run; the message has the reason."""
 
 
 class ChangedMeanwhileError(ValidationError):
-    """An object was dropped or altered between its row in the snapshot and its definition; the message is the
-    server's.
-    """
+    """An object was dropped or altered while its definition was read; the message is the server's."""
 
 
 @dataclass(frozen=True)
 class Names:
-    """The names by which objects are ours; whatever is attached to them comes along."""
+    """The names of the objects of the schema; what is attached to them is included."""
 
     relations: tuple[str, ...]
     functions: tuple[str, ...]
@@ -53,9 +62,7 @@ class Names:
 
 @dataclass(frozen=True)
 class Revisions:
-    """What `alembic_version` says. `stamped` is None where it could not be read, and `reason` then says
-    why.
-    """
+    """The content of Alembic's table. If it could not be read, `stamped` is None and `reason` the reason."""
 
     stamped: tuple[str, ...] | None
     table_exists: bool
@@ -64,7 +71,7 @@ class Revisions:
 
 @dataclass(frozen=True)
 class Catalog:
-    """What one database holds of our schema, read in one snapshot."""
+    """The objects of the schema in one database, read in one snapshot."""
 
     engine: str
     version: str
@@ -88,7 +95,7 @@ def own_name(key: str) -> str:
     return name.partition(".")[2] if kind in _ON_A_TABLE else name
 
 
-def names_of(*expected: Mapping[str, Facts]) -> Names:
+def names_of(*expected: Mapping[str, Attributes]) -> Names:
     """Return the names of the relations, functions and sequences of one or more snapshots."""
     relations: set[str] = set()
     functions: set[str] = set()
@@ -104,20 +111,20 @@ def names_of(*expected: Mapping[str, Facts]) -> Names:
     return Names(*(tuple(sorted(names)) for names in (relations, functions, sequences)))
 
 
-def without_defaults(facts: Mapping[str, Any]) -> Facts:
-    """Drop facts that are not there: None stands for the default."""
-    return {name: value for name, value in facts.items() if value is not None}
+def without_defaults(attributes: Mapping[str, Any]) -> Attributes:
+    """Remove the attributes that are None, which stands for the default."""
+    return {name: value for name, value in attributes.items() if value is not None}
 
 
-def in_order(objects: Iterable[tuple[str, Facts]]) -> Objects:
-    """Sort objects by key and facts by name, so that the same database always reads the same.
+def in_order(objects: Iterable[tuple[str, Attributes]]) -> Objects:
+    """Sort objects by key and attributes by name, so that the result is the same for every read.
 
-    A name can be made such that two objects have the same key: each is there all the same.
+    Unusual names can give two objects the same key: the result has both.
     """
     ordered: Objects = {}
-    for name, facts in sorted(objects, key=lambda each: each[0]):
+    for name, attributes in sorted(objects, key=lambda each: each[0]):
         key = name
         while key in ordered:
             key += " again"
-        ordered[key] = dict(sorted(facts.items()))
+        ordered[key] = dict(sorted(attributes.items()))
     return ordered

@@ -1,42 +1,42 @@
-"""What `kms-schema roles` adds to what is expected of a database that has its roles."""
+"""The privileges that are expected in a database with the roles of `kms-schema roles`."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kms_schema.identifiers import quoted, unquoted
-from kms_schema.roles.definition import CALLED_BY_ROLES, POLICIES, PROTECTED, REMOVAL, RIGHTS, Policy, Right, Role
-from kms_schema.validator.catalog.attributes import Facts, Objects, kind_and_name
+from kms_schema.roles.definition import CALLED_BY_ROLES, GRANTS, POLICIES, PROTECTED, REMOVAL, Grant, Policy, Role
+from kms_schema.validator.catalog.attributes import Attributes, Objects, kind_and_name
 from kms_schema.validator.catalog.grants import role_and_privileges
 
 
 def prefix_in(objects: Objects) -> str | None:
-    """Return the prefix of the roles that these objects, as they were read, give rights to; None for no such roles."""
+    """Return the prefix of the group roles that have privileges on the actual objects; None without such roles."""
     prefixes = Counter(
         role[: -len(known)]
         for role in _grantees(objects)
         for known in Role
         if role.endswith(known) and known is not Role.OWNER
     )
-    # The shorter one first where two are as frequent, so that the same database always reads the same.
+    # Of two prefixes that are as frequent, the shorter one, so that the result is the same for every read.
     return min(prefixes, key=lambda prefix: (-prefixes[prefix], prefix), default=None)
 
 
 def with_roles(expected: Objects, prefix: str) -> Objects:
-    """Return the expected objects with the rights and policies that the roles command makes."""
+    """Return the expected objects with the privileges and policies of the roles command."""
     added = {f"policy {policy.table}.{policy.name}": _policy(policy, prefix) for policy in POLICIES}
-    policies = {key: facts for key, facts in added.items() if f"table {facts['table']}" in expected}
-    return {key: _granted(key, facts, prefix) for key, facts in expected.items()} | policies
+    policies = {key: attributes for key, attributes in added.items() if f"table {attributes['table']}" in expected}
+    return {key: _granted(key, attributes, prefix) for key, attributes in expected.items()} | policies
 
 
 def _grantees(objects: Objects) -> Iterator[str]:
-    for facts in objects.values():
-        for line in facts.get("grants", ()):
+    for attributes in objects.values():
+        for line in attributes.get("grants", ()):
             yield unquoted(role_and_privileges(line)[0])
 
 
-def _policy(policy: Policy, prefix: str) -> Facts:
-    facts: Facts = {
+def _policy(policy: Policy, prefix: str) -> Attributes:
+    attributes: Attributes = {
         "table": policy.table,
         "command": policy.command,
         "permissive": True,
@@ -44,34 +44,34 @@ def _policy(policy: Policy, prefix: str) -> Facts:
         "needs": [f"table {policy.table}"],
     }
     conditions = {"using": policy.using, "check": policy.check}
-    return facts | {name: condition for name, condition in conditions.items() if condition is not None}
+    return attributes | {name: condition for name, condition in conditions.items() if condition is not None}
 
 
-def _granted(key: str, facts: Mapping[str, Any], prefix: str) -> Facts:
+def _granted(key: str, attributes: Mapping[str, Any], prefix: str) -> Attributes:
     kind, name = kind_and_name(key)
-    changed = dict(facts)
+    changed = dict(attributes)
     if kind == "table" and name in PROTECTED:
         changed["row_security"] = True
     if kind == "function" or kind.endswith(("table", "view")):
-        lines = _lines([right for right in RIGHTS if right.on == name], prefix)
+        lines = _lines([grant for grant in GRANTS if grant.on == name], prefix)
         if lines or name in CALLED_BY_ROLES:
             changed["grants"] = ["- PUBLIC: EXECUTE", *lines] if name in CALLED_BY_ROLES else lines
     if key == f"function {REMOVAL}":
-        # An owner's own right is none that was granted.
+        # The owner's own privilege is not granted.
         changed |= {"owner": prefix + Role.RETENTION, "grants": ["- PUBLIC: EXECUTE"]}
     return changed
 
 
-def _lines(rights: list[Right], prefix: str) -> list[str]:
-    """Return rights as `grants` writes them: those on the whole first, then those of each column."""
+def _lines(grants: list[Grant], prefix: str) -> list[str]:
+    """Return privileges as `catalog.grants` writes them: those on the whole first, then those of each column."""
     whole: dict[str, set[str]] = {}
     columns: set[tuple[str, str, str]] = set()
-    for right in rights:
-        role = quoted(prefix + right.role)
-        if right.columns:
-            columns |= {(column, role, privilege) for column in right.columns for privilege in right.privileges}
+    for grant in grants:
+        role = quoted(prefix + grant.role)
+        if grant.columns:
+            columns |= {(column, role, privilege) for column in grant.columns for privilege in grant.privileges}
         else:
-            whole.setdefault(role, set()).update(right.privileges)
+            whole.setdefault(role, set()).update(grant.privileges)
     return [
         *(f"+ {role}: {', '.join(sorted(privileges))}" for role, privileges in sorted(whole.items())),
         *(f"+ {role}: {privilege} ({quoted(column)})" for column, role, privilege in sorted(columns)),

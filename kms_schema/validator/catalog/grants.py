@@ -1,7 +1,7 @@
 """PostgreSQL's access control lists, as differences from the owner's default.
 
-A list that is NULL and one that spells the default out mean the same, so only what was granted or revoked
-beyond it is a fact. https://www.postgresql.org/docs/current/ddl-priv.html, "ACL Privilege Abbreviations".
+A list that is NULL and one with the default are the same, so only the differences from the default are an attribute.
+https://www.postgresql.org/docs/current/ddl-priv.html, "ACL Privilege Abbreviations".
 """
 
 import re
@@ -16,13 +16,14 @@ _PRIVILEGES = {
 
 
 _LINE = re.compile(r'(?P<role>"(?:[^"]|"")*"|[^":]+): (?P<privileges>.*)', re.DOTALL)
-"""What follows the sign of a line: a role, quoted where it needs quotes, and its privileges."""
+"""A line after its sign: a role, quoted if it needs quotes, and its privileges."""
 
 
 def role_and_privileges(line: str) -> tuple[str, str]:
-    """Take a line of `grants` apart; the role is as SQL names it."""
+    """Return the role of a line of `grants`, as SQL names it, and the privileges."""
     match = _LINE.fullmatch(line[2:])
-    assert match is not None, line  # noqa: S101  (it is `grants` that writes them)
+    if match is None:
+        raise ValueError(f"not a line of `grants`: {line!r}")
     return match["role"], match["privileges"]
 
 
@@ -52,7 +53,7 @@ def grants(
 
 
 def grants_and_revokes(on: str, expected: Iterable[str] | None, actual: Iterable[str] | None) -> str:
-    """Return what takes back the rights that were granted on an object, and grants those that were taken."""
+    """Return SQL that revokes the privileges that were granted on an object, and grants those that were revoked."""
     should, does = _single(expected), _single(actual)
     words: dict[tuple[bool, str, str], list[str]] = {}
     for line in sorted(should ^ does):
@@ -60,7 +61,7 @@ def grants_and_revokes(on: str, expected: Iterable[str] | None, actual: Iterable
         privilege, bracket, column = privilege.partition(" (")
         gained = (line[0] == "+") == (line in does)
         words.setdefault((not gained, role, bracket + column), []).append(privilege.replace(" WITH GRANT OPTION", ""))
-    # What is taken first, since taking a right that may be granted on takes the right itself, too.
+    # REVOKE first: revoking a grant option from a role revokes the privilege, too.
     return " ".join(
         f"{'GRANT' if lost else 'REVOKE'} {', '.join(privileges)}{column} ON {on} {'TO' if lost else 'FROM'} {role};"
         for (lost, role, column), privileges in sorted(words.items())
@@ -101,7 +102,7 @@ def _parse(item: str) -> tuple[str, str]:
 
 
 def _privileges(letters: str) -> frozenset[str]:
-    """Name the letters; one followed by `*` may be granted on."""
+    """Return the names of the letters; `*` after a letter is the grant option."""
     names = []
     for position, letter in enumerate(letters):
         if letter != "*":

@@ -1,20 +1,18 @@
-"""How values of the catalog come out of psycopg, whatever the application's connection makes of text and JSON.
+"""The loaders of text and JSON for the catalog, independent of those of the application's connection.
 
-A database of encoding SQL_ASCII keeps bytes of any kind as names. psycopg gives them as bytes, and a server asked for
-UTF-8 refuses the whole query for one bad name: here they are read as they are, and what is no UTF-8 is written `\\xe9`.
+A database with the encoding SQL_ASCII stores any bytes as names. psycopg returns them as bytes, and a server that
+converts to UTF-8 refuses the whole query for one invalid name. Here a byte that is not UTF-8 becomes `\\xe9`.
 """
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import psycopg
 from psycopg.adapt import Buffer, Loader
-
-if TYPE_CHECKING:
-    import psycopg
 
 
 def readable(text: bytes) -> str:
-    """Return `text` as UTF-8, with every byte that is none written as `\\xNN`."""
+    """Return `text` decoded as UTF-8; every invalid byte becomes `\\xNN`."""
     return text.decode("utf-8", "backslashreplace")
 
 
@@ -43,8 +41,8 @@ def _readable_within(value: Any) -> Any:
     return value
 
 
-def register(cursor: "psycopg.Cursor[Any]") -> None:
-    """Have this cursor, and no other, load text and JSON in that way."""
+def register(cursor: psycopg.Cursor[Any]) -> None:
+    """Use these loaders for one cursor."""
     for name in ("text", "varchar", "name"):
         cursor.adapters.register_loader(name, _Text)
     for name in ("json", "jsonb"):

@@ -1,8 +1,7 @@
-"""Expressions as PostgreSQL writes them out, in the one form that survives being read in again.
+"""Expressions as PostgreSQL renders them, in the form that a dump and restore does not change.
 
-A dump and restore parses what the server rendered and renders it anew, and the first round changes it without
-changing its meaning. Both forms are written as the second here, so that a restored database is no different
-from a migrated one:
+A dump and restore parses a rendered expression and renders it again, and the first time the text changes although its
+value does not. Both forms are normalized to the second, so that a restored database shows no drift:
 
 - `x IN ('a', 'b')` on a varchar is `(ARRAY['a'::character varying, …])::text[]` at first, and then
   `ARRAY[('a'::character varying)::text, …]`;
@@ -10,9 +9,9 @@ from a migrated one:
 AND y)`, since the
   parser, and only it, flattens an AND or OR on the left of another (makeAndExpr in PostgreSQL's gram.y).
 
-PostgreSQL 13 writes calls out that its SQL has a syntax for, and what came from it keeps them in a later version:
+PostgreSQL 13 renders calls for which SQL has a syntax, and databases upgraded from it keep them:
 `timezone('UTC'::text, x)` for `x AT TIME ZONE 'UTC'`, and `"substring"(x, 1, 1)` for `SUBSTRING(x FROM 1 FOR 1)`. A
-function of somebody else's would stand there with its schema.
+function of another schema is rendered with its schema.
 """
 
 import re
@@ -25,13 +24,12 @@ _CALLS = (
     (re.compile(rf"""(?<![\w$".])timezone\(('(?:[^']|'')*'::text), {_PATH}\)"""), r"(\2 AT TIME ZONE \1)"),
     (re.compile(rf"""(?<![\w$".])"substring"\({_PATH}, (\d+), (\d+)\)"""), r"SUBSTRING(\1 FROM \2 FOR \3)"),
 )
-"""Calls as 13 writes them, and as later versions do."""
+"""Calls as PostgreSQL 13 renders them, and as later versions do."""
 _PIECE = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\bAND\b|\bOR\b|[()]|[^'"()AO]+|.""", re.DOTALL)
 
 
-def settled(text: str) -> str:
-    """Return an expression, or a statement with expressions in it, in the form it has after a dump and
-    restore."""
+def normalized(text: str) -> str:
+    """Return an expression, or a statement with expressions, in its form after a dump and restore."""
     for call, syntax in _CALLS:
         text = call.sub(syntax, text)
     return _flattened(_CAST_ARRAY.sub(_cast_each, text))
@@ -42,7 +40,7 @@ def _cast_each(match: re.Match[str]) -> str:
 
 
 def _flattened(text: str) -> str:
-    """Take the brackets from an AND that is the left side of another, and from an OR likewise."""
+    """Remove the parentheses of an AND that is the left side of another AND, and of an OR in the same place."""
     pieces = _PIECE.findall(text)
     opened: list[int] = []
     operators: dict[int, set[str]] = {}
@@ -62,7 +60,7 @@ def _flattened(text: str) -> str:
 
 
 def _before(pieces: list[str], position: int) -> int:
-    """Return the place of the piece before, those that are gone left out."""
+    """Return the position of the last piece before that is not removed."""
     position -= 1
     while position >= 0 and not pieces[position]:
         position -= 1

@@ -1,24 +1,26 @@
-"""Read PostgreSQL's catalog: what there is of our schema, in one snapshot and six statements, however large
-it is.
+"""Read the objects of the schema from PostgreSQL's catalog, in one snapshot and six statements.
 
-Needs CONNECT and nothing more: everything comes from `pg_catalog`, which every role may read, except the rows
-of `alembic_version`. Works on a hot standby, since the transaction is READ ONLY. With `search_path` pinned to
-`pg_catalog`, the server writes every name outside it with its schema, and nobody's objects can shadow the
-catalog's.
+It needs no privilege but CONNECT: every role may read `pg_catalog`, where everything is but the rows of
+`alembic_version`. The transaction is READ ONLY, so a hot standby is enough. The `search_path` is `pg_catalog`: the
+server renders every other name with its schema, and no object can shadow one of the catalog.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
 
 from kms_schema.hardening.definition import event_triggers, hardening_schema
 from kms_schema.lock_keys import LOCK_KEY
 from kms_schema.validator.catalog.attributes import (
     STAMPS,
+    Attributes,
     ChangedMeanwhileError,
-    Facts,
     Names,
     Objects,
     Revisions,
@@ -28,11 +30,9 @@ from kms_schema.validator.catalog.attributes import (
     without_defaults,
 )
 from kms_schema.validator.catalog.grants import grants
-from kms_schema.validator.catalog.normalized_expressions import settled
-from kms_schema.validator.checks.posture import Seen
-
-if TYPE_CHECKING:
-    import psycopg
+from kms_schema.validator.catalog.loaders import register
+from kms_schema.validator.catalog.normalized_expressions import normalized
+from kms_schema.validator.checks.posture import Observed
 
 # importlib.resources would take longer to import than all these files to read.
 _FOLDER = Path(__file__).parent / "queries"
@@ -44,12 +44,11 @@ _POSTURE_QUERIES = (
     "posture_settings", "posture_roles", "posture_objects", "posture_hardening", "posture_parameters",
 )  # fmt: skip
 FIRST_WITH_PARAMETER_RIGHTS = 150000
-# Facts that the server renders from a parsed expression, which `settled` brings to one form.
+# Attributes that the server renders from a parsed expression, and that are normalized.
 _EXPRESSIONS = frozenset({"definition", "default", "generated", "using", "check", "partition_bound"})
-# The server writes constants in expressions as these settings say, which a role or a database may have
-# changed. pg_temp is named since it comes before pg_catalog where it is not. Rendering waits for whoever holds a table
-# exclusively: give up rather than queue behind a long ALTER TABLE. Statements this short are never worth compiling, but
-# in a large catalog the server takes them for long.
+# A role or a database may have changed these settings, with which the server renders constants. If pg_temp is not
+# named, it comes before pg_catalog. Rendering waits for an ACCESS EXCLUSIVE lock: give up rather than wait for a long
+# ALTER TABLE. JIT is off because it costs more than these statements, whose cost the planner overestimates.
 _BEGIN = """BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '60s';
 SET LOCAL lock_timeout = '5s'; SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL row_security = off;
@@ -57,8 +56,8 @@ SET LOCAL standard_conforming_strings = on; SET LOCAL quote_all_identifiers = of
 SET LOCAL "DateStyle" = 'ISO, MDY'; SET LOCAL "IntervalStyle" = postgres; SET LOCAL "TimeZone" = 'UTC';
 SET LOCAL extra_float_digits = 1; SET LOCAL client_min_messages = error; SET LOCAL jit = off"""
 _FIRST_WITH_TRANSACTION_TIMEOUT = 170000
-# What the server says of objects that were dropped or altered while their definitions were read: those are rendered as
-# they are now, not as the snapshot has them. 40001 is a standby that took a row away from the snapshot.
+# Errors of objects that were dropped or altered during the read: the server renders the current state, not that of the
+# snapshot. 40001 is a standby that removed a row of the snapshot.
 _MOVED = frozenset({"XX000", "42P01", "42703", "42704", "42883", "40001"})
 _NO_INDEXES = (
     "SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off; SET LOCAL enable_bitmapscan = off"
@@ -78,30 +77,28 @@ class PostgresqlReader:
 
     engine = "postgresql"
 
-    def __init__(self, cursor: "psycopg.Cursor[tuple[Any, ...]]", schema: str) -> None:
-        """Find the schema; raises `ValidationError` where there is none of this name."""
+    def __init__(self, cursor: psycopg.Cursor[tuple[Any, ...]], schema: str) -> None:
+        """Find the schema; raises `ValidationError` if there is none of this name."""
         self._cursor = cursor
         self.schema = schema
         self._ours: list[int] = []
         cursor.execute(_sql("database"), {"schema": schema})
-        row = cursor.fetchone()
-        assert row is not None  # noqa: S101  (a SELECT without FROM has one row)
-        self._version, self._schema_oid, self.identifier = row
+        [(self._version, self._schema_oid, self.identifier)] = cursor.fetchall()
         if self._schema_oid is None:
             raise ValidationError(f"there is no schema {schema!r} in this database; name another with --schema")
         self.version = f"{self._version // 10000}.{self._version % 10000}"
 
     @property
     def database(self) -> str:
-        """The name of the database and where its server is, without the role."""
+        """The name of the database and its server, without the role."""
         info = self._cursor.connection.info
         port = "" if info.host.startswith("/") else f":{info.port}"
         return f"{info.dbname} at {info.host}{port}"
 
     def revisions(self, schema: str, table: str) -> Revisions:
-        """Return what Alembic's table says, or why it cannot be known.
+        """Return the content of Alembic's table, or the reason why it was not read.
 
-        Nothing of the table's owner runs for it, with the rights of whoever validates: no policy, view, child table,
+        No code of the table's owner runs with the privileges of the validating role: no policy, view, child table,
         generated column or cast.
         """
         self._cursor.execute(_sql("version_table"), {"schema": schema, "table": table})
@@ -114,12 +111,12 @@ class PostgresqlReader:
         if obstacle:
             return Revisions(stamped=None, table_exists=True, reason=obstacle.replace("{table}", table))
         place = ".".join('"' + name.replace('"', '""') + '"' for name in (schema, table))
-        query = f"SELECT left(coalesce(version_num::text, 'NULL'), 255) FROM ONLY {place} ORDER BY 1 LIMIT {STAMPS}"  # noqa: S608
+        query = f"SELECT left(coalesce(version_num::text, 'NULL'), 255) FROM ONLY {place} ORDER BY 1 LIMIT {STAMPS}"
         self._cursor.execute(query.encode())
         return Revisions(stamped=tuple(row[0] for row in self._cursor), table_exists=True)
 
     def migration(self) -> str | None:
-        """Return the process that migrates this database now, if one does, as the server sees it at this moment."""
+        """Return the process that currently migrates this database, if there is one."""
         key = {"high": LOCK_KEY >> 32, "low": LOCK_KEY & 0xFFFF_FFFF}
         row = self._cursor.execute(_sql("migration"), key).fetchone()
         return None if row is None else f"process {row[0]}"
@@ -135,21 +132,19 @@ class PostgresqlReader:
             "sequences": list(names.sequences) if names else None,
         }
         self._cursor.execute(_object_query(), parameters)
-        found: dict[_Address, tuple[str, Facts]] = {}
-        for kind, name, class_oid, object_oid, part, facts in self._cursor:
-            found[class_oid, object_oid, part] = (f"{kind} {name}", _finish(facts))
+        found: dict[_Address, tuple[str, Attributes]] = {}
+        for kind, name, class_oid, object_oid, part, attributes in self._cursor:
+            found[class_oid, object_oid, part] = (f"{kind} {name}", _finish(attributes))
         self._add_needs(found)
         self._ours = sorted({address[1] for address in found})
         return in_order(found.values())
 
     def rows(self, query: str, *, by_scan: bool = False) -> list[tuple[Any, ...]]:
-        """Return what a query of the tables gives, however long it takes; raises `UnreadableError`.
+        """Return the rows of a query, without a time limit; raises `UnreadableError`.
 
-        Row-level security would hide rows without a word: the server is asked to refuse instead. Nor may it conclude
-        from a constraint that no row breaks it; and if `by_scan`, it looks into no index.
+        The server refuses the query if row-level security would hide rows. It does not conclude from a constraint that
+        no row violates it. With `by_scan` it uses no index.
         """
-        from psycopg import Error  # noqa: PLC0415
-
         self._cursor.execute(
             "SAVEPOINT rows; SET LOCAL statement_timeout = 0; SET LOCAL row_security = off;"
             " SET LOCAL constraint_exclusion = off"
@@ -159,7 +154,7 @@ class PostgresqlReader:
         try:
             self._cursor.execute(query.encode())
             return self._cursor.fetchall()
-        except Error as error:
+        except psycopg.Error as error:
             if self._cursor.connection.broken:
                 raise
             raise UnreadableError(str(error).strip().splitlines()[0]) from None
@@ -167,9 +162,9 @@ class PostgresqlReader:
             if not self._cursor.connection.broken:
                 self._cursor.execute("ROLLBACK TO SAVEPOINT rows")
 
-    def posture(self, owner: str) -> list[Seen]:
-        """Return who could get past the guards of the objects that were read, which belong to `owner`, and the facts
-        of event triggers, for `hardened`.
+    def posture(self, owner: str) -> list[Observed]:
+        """Return what could bypass the protections of the objects that were read, which belong to `owner`, and the
+        catalog attributes of the event triggers, for `hardening_findings`.
         """
         parameters = {
             "owner": owner,
@@ -181,14 +176,14 @@ class PostgresqlReader:
         self._cursor.execute(_posture_query(with_parameters=self._version >= FIRST_WITH_PARAMETER_RIGHTS), parameters)
         return sorted(self._cursor.fetchall(), key=lambda row: row[:3])
 
-    def strangers(self, names: Names) -> list[str]:
-        """Return the keys of whatever else is in the schema, extensions left out."""
+    def unmanaged_objects(self, names: Names) -> list[str]:
+        """Return the keys of the unmanaged objects in the schema, without those of extensions."""
         if not self._ours:
             self.objects(names)
-        self._cursor.execute(_sql("stranger"), {"schema": self._schema_oid, "ours": self._ours})
+        self._cursor.execute(_sql("unmanaged_object"), {"schema": self._schema_oid, "ours": self._ours})
         return sorted(row[0] for row in self._cursor)
 
-    def _add_needs(self, found: dict[_Address, tuple[str, Facts]]) -> None:
+    def _add_needs(self, found: dict[_Address, tuple[str, Attributes]]) -> None:
         self._cursor.execute(_sql("dependency"), {"objects": sorted({address[1] for address in found})})
         needs: dict[_Address, set[str]] = {
             address: {key for key in (_table_key(found, address),) if key} for address in found
@@ -197,37 +192,34 @@ class PostgresqlReader:
             dependent, needed = found.get(row[:3]), found.get(row[3:]) or found.get((*row[3:5], 0))
             if dependent and needed and dependent is not needed:
                 needs[row[:3]].add(needed[0])
-        for address, (_, facts) in found.items():
+        for address, (_, attributes) in found.items():
             if needs[address]:
-                facts["needs"] = sorted(needs[address])
+                attributes["needs"] = sorted(needs[address])
 
 
 @contextmanager
-def reading(connection: "psycopg.Connection[Any]", schema: str) -> Iterator[PostgresqlReader]:
+def reading(connection: psycopg.Connection[Any], schema: str) -> Iterator[PostgresqlReader]:
     """Open one READ ONLY, REPEATABLE READ snapshot on an idle connection, and leave the connection as it was.
 
-    Raises `ValidationError` for a connection in a transaction (its settings would not be ours to change), and
-    `ChangedMeanwhileError` where an object went while its definition was read.
+    Raises `ValidationError` for a connection in a transaction, whose settings must not change, and
+    `ChangedMeanwhileError` if an object was dropped or altered while its definition was read.
     """
-    from psycopg import Error  # noqa: PLC0415  (whoever has a connection has it)
-    from psycopg.pq import TransactionStatus  # noqa: PLC0415
-
-    # That of a closed one is UNKNOWN: psycopg says so by itself.
+    # A closed connection is UNKNOWN: psycopg raises its own error.
     if connection.info.transaction_status not in {TransactionStatus.IDLE, TransactionStatus.UNKNOWN}:
         raise ValidationError(
-            "the connection is in a transaction; give one that is idle, to be read in a snapshot of its own"
+            "the connection is in a transaction; pass an idle one: the validator opens its own snapshot"
         )
     with rolled_back(connection, _begin(connection.info)) as cursor:
         try:
             yield PostgresqlReader(cursor, schema)
-        except Error as error:
+        except psycopg.Error as error:
             if error.sqlstate in _MOVED and not connection.closed:
                 raise ChangedMeanwhileError(str(error).strip().splitlines()[0]) from error
             raise
 
 
-def _begin(info: "psycopg.ConnectionInfo") -> str:
-    """Return the statements that open the snapshot; names are read as UTF-8, or as the bytes that they are."""
+def _begin(info: psycopg.ConnectionInfo) -> str:
+    """Return the statements that open the snapshot; names are UTF-8, or bytes if the database is SQL_ASCII."""
     encoding = "SQL_ASCII" if info.parameter_status("server_encoding") == "SQL_ASCII" else "UTF8"
     begin = f"{_BEGIN}; SET LOCAL client_encoding = '{encoding}'"
     if info.server_version >= _FIRST_WITH_TRANSACTION_TIMEOUT:
@@ -236,18 +228,13 @@ def _begin(info: "psycopg.ConnectionInfo") -> str:
 
 
 @contextmanager
-def rolled_back(connection: "psycopg.Connection[Any]", begin: str) -> Iterator["psycopg.Cursor[tuple[Any, ...]]"]:
-    """Run `begin` on an idle connection, roll back whatever happens, and leave the connection as it was."""
-    from psycopg import Cursor  # noqa: PLC0415  (whoever has a connection has it)
-    from psycopg.rows import tuple_row  # noqa: PLC0415
-
-    from kms_schema.validator.catalog.loaders import register  # noqa: PLC0415
-
+def rolled_back(connection: psycopg.Connection[Any], begin: str) -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
+    """Run `begin` on an idle connection, always roll back, and restore the state of the connection."""
     autocommit = connection.autocommit
     connection.autocommit = True
     try:
-        # Not the connection's own kind of cursor, which an application may have chosen.
-        with Cursor(connection, row_factory=tuple_row) as cursor:
+        # The application may have set a cursor class of its own.
+        with psycopg.Cursor(connection, row_factory=tuple_row) as cursor:
             register(cursor)
             try:
                 cursor.execute(begin.encode())
@@ -260,16 +247,16 @@ def rolled_back(connection: "psycopg.Connection[Any]", begin: str) -> Iterator["
             connection.autocommit = autocommit
 
 
-def _finish(facts: Facts) -> Facts:
-    acl, default = facts.pop("acl", None), facts.pop("acl_default", None)
-    facts["grants"] = grants(acl, default, facts.pop("column_acl", None))
-    for name in _EXPRESSIONS & facts.keys():
-        if isinstance(facts[name], str):
-            facts[name] = settled(facts[name])
-    return without_defaults(facts)
+def _finish(attributes: Attributes) -> Attributes:
+    acl, default = attributes.pop("acl", None), attributes.pop("acl_default", None)
+    attributes["grants"] = grants(acl, default, attributes.pop("column_acl", None))
+    for name in _EXPRESSIONS & attributes.keys():
+        if isinstance(attributes[name], str):
+            attributes[name] = normalized(attributes[name])
+    return without_defaults(attributes)
 
 
-def _table_key(found: dict[_Address, tuple[str, Facts]], address: _Address) -> str | None:
+def _table_key(found: dict[_Address, tuple[str, Attributes]], address: _Address) -> str | None:
     """Return the key of the table that this object is attached to."""
     if address[2]:  # a column, which the catalog numbers under its table
         return found[address[0], address[1], 0][0]

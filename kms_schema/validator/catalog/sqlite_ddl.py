@@ -1,7 +1,7 @@
-"""Take SQLite's own text of a table apart: columns and constraints, each as it was written.
+"""Parse SQLite's text of a table into columns and constraints, each as it was written.
 
-`sqlite_schema.sql` is the only place where SQLite keeps CHECK constraints and names of constraints. What is
-split here loses nothing but white space: every piece of the statement is in exactly one piece.
+`sqlite_schema.sql` is the only place where SQLite stores CHECK constraints and names of constraints. Parsing loses
+nothing but white space.
 https://www.sqlite.org/lang_createtable.html
 """
 
@@ -27,7 +27,7 @@ class TableText:
 
 
 def one_spaced(sql: str) -> str:
-    """Return `sql` with each run of white space outside of quotes as one space: layout is no difference."""
+    """Return `sql` with one space for each run of white space outside quotes."""
     return _joined(_pieces(sql))
 
 
@@ -53,7 +53,7 @@ def split_table(sql: str) -> TableText:
 
 
 def _add(constraints: dict[str, str], name: str, definition: str) -> None:
-    """Keep each constraint: SQLite lets several go by one name."""
+    """Add a constraint; SQLite allows several of one name."""
     while name in constraints:
         name += " again"
     constraints[name] = definition
@@ -77,7 +77,7 @@ def _pieces(sql: str) -> list[str]:
 
 
 def _items(pieces: list[str]) -> tuple[list[str], list[list[str]], list[str]]:
-    """Return what is before the outer bracket, its comma-separated items, and what is after it."""
+    """Return the pieces before the outer parentheses, their comma-separated items, and the pieces after them."""
     if "(" not in pieces:
         return pieces, [], []
     start = pieces.index("(")
@@ -95,5 +95,5 @@ def _items(pieces: list[str]) -> tuple[list[str], list[list[str]], list[str]]:
 
 
 def _joined(pieces: list[str]) -> str:
-    """Put pieces together again; a comment to the end of a line keeps its line."""
+    """Join the pieces; a comment to the end of a line keeps its line."""
     return re.sub(r" *\n *", "\n", "".join(pieces)).strip()

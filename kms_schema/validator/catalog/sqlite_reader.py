@@ -1,7 +1,7 @@
-"""Read SQLite's catalog: what there is of our schema, in one read transaction.
+"""Read the objects of the schema from SQLite's catalog, in one read transaction.
 
-SQLite keeps the text of every CREATE statement. That of a table is taken apart (`ddl`), so that a changed
-CHECK is found as that constraint; triggers, views and indexes are compared as text with uniform white space.
+SQLite stores the text of every CREATE statement. The text of a table is parsed (`sqlite_ddl`), so that a changed CHECK
+is a difference of that constraint; triggers, views and indexes are compared as text with normalized white space.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any
 
 from kms_schema.validator.catalog.attributes import (
     STAMPS,
-    Facts,
+    Attributes,
     Names,
     Objects,
     Revisions,
@@ -23,10 +23,10 @@ from kms_schema.validator.catalog.attributes import (
     without_defaults,
 )
 from kms_schema.validator.catalog.sqlite_ddl import one_spaced, split_table, words_of
-from kms_schema.validator.checks.posture import Seen
+from kms_schema.validator.checks.posture import Observed
 
-# Tables called sqlite_… are SQLite's own. An index without text belongs to a constraint, and is compared there. What is
-# put together has no declared type, for which an application may have registered a converter.
+# Tables named sqlite_… are SQLite's own. An index without text belongs to a constraint. An expression has no declared
+# type, for which an application may have registered a converter.
 _SCHEMA = r"""SELECT type || '', name || '', tbl_name || '', sql || '' FROM main.sqlite_schema
 WHERE type <> 'table' OR name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY type, name"""
 _TEMPORARY = "SELECT type || '', name || '', tbl_name || '', sql || '' FROM temp.sqlite_schema ORDER BY name"
@@ -45,7 +45,7 @@ class SqliteReader:
         """Read the whole of `sqlite_schema`, which starts the snapshot."""
         self._cursor = cursor
         self._schema: list[tuple[str, str, str, str | None]] = cursor.execute(_SCHEMA).fetchall()
-        self._columns_found: dict[str, dict[str, Facts]] = {}
+        self._columns_found: dict[str, dict[str, Attributes]] = {}
 
     @property
     def database(self) -> str:
@@ -54,21 +54,21 @@ class SqliteReader:
         return files["main"] or "in memory"
 
     def revisions(self, _schema: str, table: str) -> Revisions:
-        """Return what Alembic's table says; SQLite has one schema."""
+        """Return the content of Alembic's table; SQLite has one schema."""
         if not any(kind == "table" and name == table for kind, name, _, _ in self._schema):
             return Revisions(stamped=(), table_exists=False)
         column = self._columns(table).get("version_num")
         if column is None:
             return Revisions(stamped=(), table_exists=True)
-        if "generated" in column or self._is_virtual(table):  # reading it would run what somebody wrote
-            reason = f"version_num of {table} is computed, and not kept"
+        if "generated" in column or self._is_virtual(table):  # reading it would run code of the file
+            reason = f"version_num of {table} is computed, not stored"
             return Revisions(stamped=None, table_exists=True, reason=reason)
         version = "substr(coalesce(version_num, 'NULL'), 1, 255)"
-        rows = self._cursor.execute(f'SELECT {version} FROM main."{table}" ORDER BY 1 LIMIT {STAMPS}')  # noqa: S608
+        rows = self._cursor.execute(f'SELECT {version} FROM main."{table}" ORDER BY 1 LIMIT {STAMPS}')
         return Revisions(stamped=tuple(str(row[0]) for row in rows), table_exists=True)
 
     def migration(self) -> str | None:
-        """Return nothing: a migration of SQLite is one transaction, which a snapshot holds all of, or nothing."""
+        """Return None: a migration of SQLite is one transaction, which a snapshot has completely or not at all."""
         return None
 
     def objects(self, names: Names | None) -> Objects:
@@ -78,9 +78,9 @@ class SqliteReader:
             for kind, name, _, _ in self._schema
             if kind in {"table", "view"} and (names is None or name.lower() in names.relations)
         }
-        found: list[tuple[str, Facts]] = []
+        found: list[tuple[str, Attributes]] = []
         for kind, name, table, sql in self._schema:
-            # A trigger is listed under its table as its statement spells it, in whatever case.
+            # The table of a trigger has the case of its CREATE statement.
             relation = ours.get(table.lower())
             if relation is None or sql is None:
                 continue
@@ -92,8 +92,8 @@ class SqliteReader:
                 found.append(_attached(kind, name, relation, sql))
         return in_order([*self._with_needs(found), *self._temporary(ours)])
 
-    def _temporary(self, ours: Mapping[str, str]) -> Iterator[tuple[str, Facts]]:
-        """Yield what this connection alone has: TEMP triggers on our tables, and what hides these behind its name."""
+    def _temporary(self, ours: Mapping[str, str]) -> Iterator[tuple[str, Attributes]]:
+        """Yield the temporary objects of this connection: triggers on the tables, and objects that hide a table."""
         for kind, name, table, sql in self._cursor.execute(_TEMPORARY).fetchall():
             if kind == "trigger" and table.lower() in ours:
                 of = ours[table.lower()].partition(" ")[2]
@@ -102,9 +102,7 @@ class SqliteReader:
                 yield f"{kind} temp.{name}", {"temporary": True, "definition": one_spaced(sql)}
 
     def rows(self, query: str, *, by_scan: bool = False) -> list[tuple[Any, ...]]:
-        """Return what a query of the tables gives, without looking into any index if `by_scan`; raises
-        `UnreadableError`.
-        """
+        """Return the rows of a query, with `by_scan` without any index; raises `UnreadableError`."""
         if by_scan:
             query = query.replace(" AS t ", " AS t NOT INDEXED ")
         try:
@@ -112,53 +110,53 @@ class SqliteReader:
         except sqlite3.Error as error:
             raise UnreadableError(str(error)) from None
 
-    def posture(self, owner: str) -> list[Seen]:
-        """Return nothing: SQLite has no roles, and whoever can write the file can do anything."""
+    def posture(self, owner: str) -> list[Observed]:
+        """Return an empty list: SQLite has no roles."""
         del owner
         return []
 
-    def strangers(self, names: Names) -> list[str]:
-        """Return the keys of whatever else is in the database."""
+    def unmanaged_objects(self, names: Names) -> list[str]:
+        """Return the keys of the unmanaged objects in the database."""
         return [
             f"{kind} {name}"
             for kind, name, table, _ in self._schema
             if not {name.lower(), table.lower()} & set(names.relations)
         ]
 
-    def _table(self, table: str, sql: str) -> Iterator[tuple[str, Facts]]:
+    def _table(self, table: str, sql: str) -> Iterator[tuple[str, Attributes]]:
         text = split_table(sql)
         columns = self._columns(table)
         yield f"table {table}", without_defaults({"columns": list(columns), "options": text.options or None})
-        for column, facts in columns.items():
+        for column, attributes in columns.items():
             definition = text.columns.get(column)
-            yield f"column {table}.{column}", without_defaults({"table": table, **facts, "definition": definition})
+            yield f"column {table}.{column}", without_defaults({"table": table, **attributes, "definition": definition})
         for name, definition in text.constraints.items():
             yield f"constraint {table}.{name}", {"table": table, "definition": definition}
 
-    def _with_needs(self, found: list[tuple[str, Facts]]) -> Iterator[tuple[str, Facts]]:
-        """Add what each object names: its table, the tables and views that it reads, and columns of all of these."""
-        relations = {kind_and_name(key)[1]: key for key, facts in found if "table" not in facts}
-        for key, facts in found:
-            table = facts.get("table")
+    def _with_needs(self, found: list[tuple[str, Attributes]]) -> Iterator[tuple[str, Attributes]]:
+        """Add the needs of each object: its table, the tables and views that it reads, and their columns."""
+        relations = {kind_and_name(key)[1]: key for key, attributes in found if "table" not in attributes}
+        for key, attributes in found:
+            table = attributes.get("table")
             needs = {relations[table]} if table else set()
-            words = words_of(facts.get("definition") or "")
+            words = words_of(attributes.get("definition") or "")
             if not key.startswith(("table ", "column ")):
                 named = relations.keys() & words
                 needs |= {relations[name] for name in named}
                 for relation in named | ({table} if table else set()):
                     needs |= {f"column {relation}.{name}" for name in self._columns(relation).keys() & words}
-            yield key, {**facts, "needs": sorted(needs - {key})} if needs - {key} else facts
+            yield key, {**attributes, "needs": sorted(needs - {key})} if needs - {key} else attributes
 
-    def _columns(self, table: str) -> dict[str, Facts]:
-        """Return the columns of a table of main; a view has none, since its text says them.
+    def _columns(self, table: str) -> dict[str, Attributes]:
+        """Return the columns of a table of main; those of a view are in its text.
 
-        A statement of its own: a table or view called pragma_table_xinfo would hide the function, and one query for all
-        tables would load the modules of a host's virtual ones.
+        It is a statement for each table: a table or view named pragma_table_xinfo would hide the function, and one
+        query for all tables would load the modules of a host's virtual tables.
         """
         if table not in self._columns_found:
             is_table = any(kind == "table" and name == table for kind, name, _, _ in self._schema)
             rows = self._cursor.execute(f"PRAGMA main.table_xinfo({_in_quotes(table)})") if is_table else ()
-            self._columns_found[table] = {name: _column(*facts) for _, name, *facts in rows}
+            self._columns_found[table] = {name: _column(*attributes) for _, name, *attributes in rows}
         return self._columns_found[table]
 
     def _is_virtual(self, table: str) -> bool:
@@ -172,10 +170,10 @@ def reading(connection: sqlite3.Connection, schema: str = "main") -> Iterator[Sq
     del schema  # SQLite has one: main
     if connection.in_transaction:
         raise ValidationError(
-            "the connection is in a transaction; give one that is idle, to be read in a snapshot of its own"
+            "the connection is in a transaction; pass an idle one: the validator opens its own snapshot"
         )
-    kept = connection.text_factory
-    # A file can hold names that are no UTF-8, and an application may have its text as bytes.
+    before = connection.text_factory
+    # Names may not be UTF-8, and an application may read text as bytes.
     connection.text_factory = lambda text: text.decode("utf-8", "backslashreplace")
     try:
         cursor = sqlite3.Cursor(connection)
@@ -183,7 +181,7 @@ def reading(connection: sqlite3.Connection, schema: str = "main") -> Iterator[Sq
         cursor.execute("BEGIN")
         yield SqliteReader(cursor)
     finally:
-        connection.text_factory = kept
+        connection.text_factory = before
         if connection.in_transaction:
             connection.execute("ROLLBACK")
 
@@ -192,7 +190,7 @@ def _in_quotes(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _column(kind: str, not_null: int, default: str | None, key_position: int, hidden: int) -> Facts:
+def _column(kind: str, not_null: int, default: str | None, key_position: int, hidden: int) -> Attributes:
     return without_defaults(
         {
             "type": kind,
@@ -204,15 +202,13 @@ def _column(kind: str, not_null: int, default: str | None, key_position: int, hi
     )
 
 
-def _attached(kind: str, name: str, relation: str, sql: str) -> tuple[str, Facts]:
+def _attached(kind: str, name: str, relation: str, sql: str) -> tuple[str, Attributes]:
     table = relation.partition(" ")[2]
     key = f"index {name}" if kind == "index" else f"{kind} {table}.{name}"
     return key, {"table": table, "definition": _without_name(sql, name)}
 
 
 def _without_name(sql: Any, name: str) -> str:
-    """Return the definition with its own name, the first place it is written, left out: a rename is then a
-    rename.
-    """
+    """Return the definition with `{name}` for its own name, so that a renamed object has the same definition."""
     quoted = rf"""(?:"{re.escape(name)}"|`{re.escape(name)}`|\[{re.escape(name)}\]|\b{re.escape(name)}\b)"""
     return re.sub(quoted, lambda _: "{name}", one_spaced(str(sql)), count=1)

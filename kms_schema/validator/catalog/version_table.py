@@ -1,4 +1,4 @@
-"""Alembic's table of this history: where it is, and whether it is the package's own or shared with a host."""
+"""Alembic's table of this history: its place, and whether a host application shares it."""
 
 import json
 import re
@@ -6,27 +6,27 @@ from dataclasses import dataclass
 from typing import Self
 
 from kms_schema.identifiers import quoted
-from kms_schema.snapshots import Facts, Objects
+from kms_schema.snapshots import Attributes, Objects
 from kms_schema.validator.catalog.attributes import Revisions, ValidationError
 
 DEFAULT = "alembic_version"
-"""The name that the snapshots have for it."""
+"""Its name in the snapshots."""
 
 _NAME = re.compile(r"(?:(?P<schema>[a-z_]\w*)\.)?(?P<name>[a-z_]\w*)", re.ASCII)
 
 
 @dataclass(frozen=True)
 class VersionTable:
-    """Where Alembic writes down the revision."""
+    """The table in which Alembic stores the revision."""
 
     schema: str
     name: str
     apart: bool
-    """Whether it is in another schema than our objects, and so not ours to judge."""
+    """True if it is in another schema than the objects; then it is not compared."""
 
     @classmethod
     def parse(cls, written: str, schema: str) -> Self:
-        """Take `table` or `schema.table` apart; `schema` is that of our objects. Raises `ValidationError`."""
+        """Parse `table` or `schema.table`; `schema` is that of the objects. Raises `ValidationError`."""
         match = _NAME.fullmatch(written)
         if match is None:
             raise ValidationError(f"{written!r} names no version table: write a table, or schema.table")
@@ -38,18 +38,20 @@ class VersionTable:
         return quoted(self.name) if engine == "sqlite" else f"{quoted(self.schema)}.{quoted(self.name)}"
 
     def placed(self, expected: Objects, revisions: Revisions, ours: frozenset[str]) -> Objects:
-        """Return what is expected with this table in the place of `alembic_version`, or without any.
+        """Return the expected objects with this table instead of `alembic_version`, or without a version table.
 
-        In a host's history the table holds the host's revisions as well: then it is the host's.
+        In the history of a host application the table has the host's revisions as well, and belongs to the host.
         """
         stamped = set(revisions.stamped or ())
         if self.apart or (stamped & ours and stamped - ours):
-            return {key: facts for key, facts in expected.items() if not _is_of_version_table(key, facts)}
+            return {
+                key: attributes for key, attributes in expected.items() if not _is_of_version_table(key, attributes)
+            }
         if self.name == DEFAULT:
             return expected
         renamed: Objects = json.loads(json.dumps(expected).replace(DEFAULT, self.name))
         return renamed
 
 
-def _is_of_version_table(key: str, facts: Facts) -> bool:
-    return key == f"table {DEFAULT}" or facts.get("table") == DEFAULT
+def _is_of_version_table(key: str, attributes: Attributes) -> bool:
+    return key == f"table {DEFAULT}" or attributes.get("table") == DEFAULT

@@ -1,9 +1,8 @@
-"""The envelopes: what can be said of encrypted material without any key, beyond the length that a trigger demands.
+"""The envelopes: the checks of encrypted material that need no key, beyond the length that a trigger checks.
 
-An envelope is bytes that nobody here can open. But one that another row has as well was copied, a nonce that comes
-again was not random, text is not ciphertext, and a version whose wrappers lead nowhere is lost. Each is one question,
-which reads every envelope a few times at most; what is told names rows, and never a byte of them. Whether an envelope
-opens, only who has the wrapping key can say.
+An envelope that two rows have was copied, a nonce that occurs twice was not random, text is not ciphertext, and a
+version whose wrappers lead to no key is lost. Each check is one query, which reads every envelope a few times at most.
+Findings name rows, never bytes. `kms-schema rewrap --dry-run --verify` opens the envelopes with the wrapping key.
 """
 
 from collections.abc import Iterator
@@ -12,12 +11,12 @@ from kms_schema.envelope_format import EnvelopeFormat
 from kms_schema.identifiers import quoted
 
 LEAST_JUDGED = 24
-"""How many bytes of ciphertext are looked at for text, at least.
+"""The least number of bytes of ciphertext that are checked for text.
 
 98 of 256 bytes are printable ASCII, tab, line feed or carriage return: that 24 random ones all are has a probability
-of (98/256)^24 = 1e-10, so of ten thousand databases with a million envelopes of this shortest kind one has a false
-warning. Of a 256-bit key in AES-256-GCM 32 bytes are looked at (5e-14), in AES-256-KWP 40 (2e-17). That a tag or a
-nonce is all zeros by chance adds 2^-96 and less.
+of (98/256)^24 = 1e-10, so one of ten thousand databases with a million envelopes of this length has a false warning.
+Of a 256-bit key, 32 bytes are checked in AES-256-GCM (5e-14), 40 in AES-256-KWP (2e-17). A tag or a nonce of zeros by
+chance adds 2^-96 or less.
 """
 
 VERSIONS, CONFIGURATIONS = "key_versions", "hsm_configurations"
@@ -55,7 +54,7 @@ _CONFIGURATION = (
 _OTHER = """CASE WHEN name = first_name THEN last_name ELSE first_name END
         || CASE WHEN alike > 2 THEN ' and ' || CAST(alike - 2 AS text) || ' more' ELSE '' END"""
 
-# That there is no encryption_metadata, a CHECK says.
+# A CHECK refuses a version without encryption_metadata.
 _DESCRIBED_AS_ANOTHER = """SELECT {version_name} AS name, 'is an ' || by_byte || ' envelope by its first byte,'
         || ' and encryption_metadata names another ' || CASE WHEN other_format THEN 'format' ELSE 'algorithm' END
         AS problem
@@ -71,8 +70,8 @@ _DESCRIBED_AS_ANOTHER = """SELECT {version_name} AS name, 'is an ' || by_byte ||
     LEFT JOIN {masters} AS master ON master.id = version.key_id
     WHERE other_format OR other_algorithm"""
 
-# Whose own wrapper is at fault, the rules of wrappers name. Only a version that wraps others can pass a fault on: those
-# are few, and they are followed from the tops downwards, which visits each once.
+# The rules of wrappers name a version whose own wrapper is wrong. Only versions that wrap others can pass this on: they
+# are few, and the query follows them from the top downwards, each once.
 _WRAPPED_BY_NOTHING = """WITH RECURSIVE link (id, wrapper_id, key_id, name, may_wrap, kept, is_top) AS MATERIALIZED (
         SELECT version.id, version.wrapped_by_version_id, version.key_id,
             coalesce(master.key_id, CAST(version.key_id AS text)) || ' v' || CAST(version.version_number AS text),
@@ -99,7 +98,7 @@ _WRAPPED_BY_NOTHING = """WITH RECURSIVE link (id, wrapper_id, key_id, name, may_
     ),
     circle (id) AS (SELECT id FROM walk WHERE id = reached)
     SELECT {version_name} AS name, 'is wrapped by ' || lost.name
-        || ', and no wrapper leads from there to a key that is kept elsewhere or in an HSM' AS problem
+        || ', and no wrapper leads from there to a root key or an HSM' AS problem
     FROM lost
     JOIN {versions} AS version ON version.wrapped_by_version_id = lost.id
     LEFT JOIN circle ON circle.id = version.id
@@ -127,7 +126,7 @@ _SAME_ENVELOPE = """WITH twice (envelope) AS (
     FROM (SELECT name, min(name) OVER same AS first_name, max(name) OVER same AS last_name, count(*) OVER same AS alike
         FROM alike WINDOW same AS (PARTITION BY envelope)) AS named"""
 
-# A whole envelope that comes again is a copy, and the question above is about it.
+# A whole envelope that occurs twice is a copy, which the query above finds.
 _SAME_NONCE = """WITH twice (nonce) AS (
         SELECT substr(encrypted_key_data, 2, 12) FROM {versions} WHERE substr(encrypted_key_data, 1, 1) = {gcm}
         GROUP BY substr(encrypted_key_data, 2, 12) HAVING count(*) > 1
@@ -157,14 +156,14 @@ _LIKE_PLAINTEXT = """SELECT {version_name} AS name, version.fault AS problem
     WHERE fault IS NOT NULL"""
 
 _FAULT = """CASE
-        WHEN {text} THEN 'is text behind its format byte'
+        WHEN {text} THEN 'is text after its format byte'
         WHEN substr({envelope}, 1, 1) = {gcm} AND substr({envelope}, 2, 12) = {zero_nonce}
             THEN 'has a nonce of zero bytes'
         WHEN substr({envelope}, 1, 1) = {gcm} AND substr({envelope}, length({envelope}) - 15) = {zero_tag}
             THEN 'has a tag of zero bytes'
     END"""
 
-# What should be ciphertext; with the tag, where it is too short to be judged alone.
+# The ciphertext; with the tag, if it is too short to be checked alone.
 _JUDGED = """CASE
         WHEN substr({envelope}, 1, 1) = {gcm} AND length({envelope}) >= 29 + {least}
             THEN substr({envelope}, 14, length({envelope}) - 29)
@@ -184,17 +183,17 @@ _OF_STATES = (
 )  # fmt: skip
 
 WANTED = {
-    "KMS521": ("envelopes of the format that is named", _DESCRIBED_AS_ANOTHER, _OF_DESCRIPTIONS),
-    "KMS522": ("wrappers that lead to keys kept elsewhere", _WRAPPED_BY_NOTHING, _OF_WRAPPERS + _OF_STATES),
+    "KMS521": ("envelopes of the format in encryption_metadata", _DESCRIBED_AS_ANOTHER, _OF_DESCRIPTIONS),
+    "KMS522": ("wrappers that lead to a root key or an HSM", _WRAPPED_BY_NOTHING, _OF_WRAPPERS + _OF_STATES),
     "KMS523": ("an envelope for each row", _SAME_ENVELOPE, _OF_CONFIGURATIONS),
     "KMS524": ("a nonce for each envelope under a wrapper", _SAME_NONCE, _OF_WRAPPERS),
     "KMS525": ("envelopes that look like ciphertext", _LIKE_PLAINTEXT, _OF_CONFIGURATIONS),
 }  # fmt: skip
-"""What is asked, by its code: what is expected, a query of what is not so (name, problem), and what else it reads."""
+"""By code: what is expected, a query of the violations (name, problem), and what else it reads."""
 
 
 def envelope_queries(engine: str, schema: str) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
-    """Yield code, what is expected, the query and the objects that it reads; `schema` is PostgreSQL's, unquoted."""
+    """Yield the code, what is expected, the query and the objects that it reads; `schema` is PostgreSQL's, unquoted."""
     for code, (wanted, template, reads) in WANTED.items():
         yield code, wanted, _filled(template, engine, schema), (*_OF_VERSIONS, *_OF_MASTERS, *reads)
 
@@ -224,7 +223,7 @@ def _filled(template: str, engine: str, schema: str) -> str:
 
 
 def _fault(envelope: str, engine: str) -> str:
-    """Return an expression of what makes a column's envelope look like plaintext, or NULL."""
+    """Return an expression for the reason why an envelope looks like plaintext, or NULL."""
     spelled = _SPELLED[engine]
     formats = {"gcm": spelled["gcm"], "kwp": spelled["kwp"]}
     judged = _JUDGED.format(envelope=envelope, least=LEAST_JUDGED, **formats)

@@ -1,23 +1,20 @@
-"""The evidence of the audit trail: whether seals, leaves and entries go with each other, by their numbers.
+"""The evidence of the audit trail: seals, leaves and entries are compared by their numbers.
 
-What an entry says is not looked at: that it is what was sealed, `kms-schema audit verify` alone proves, by hashing the
-whole trail. This asks a fixed number of questions, whose cost is one pass over the index of sequences, and over the
-pages of leaves, of which there is one for each 256 entries. The text of the newest seals is made anew, for their chain
-and their signatures.
+The content of entries is not read: only `kms-schema audit verify` verifies it, by hashing the whole trail. The
+number of queries is fixed; they make one pass over the index of sequences and over the pages of 256 leaves.
+The text of the newest seals is recomputed, for their chain and their signatures.
 """
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
+from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.identifiers import quoted
+from kms_schema.validator.checks.row_reader import RowReader
 from kms_schema.validator.diff.findings import Finding, finding_of
 
-if TYPE_CHECKING:
-    from kms_schema.validator.checks.rows import Reader
-
 NEWEST_SEALS = 100
-"""How many seals are made anew as text and hashed."""
+"""How many seals are recomputed as text and hashed."""
 
 LOGS, SEALS, LEAVES, SUBTREES = "key_audit_logs", "key_audit_seals", "key_audit_leaves", "key_audit_subtrees"
 TOMBSTONES = "key_audit_tombstones"
@@ -31,9 +28,9 @@ _LAST_SEAL = "(SELECT {column} FROM {seals} ORDER BY seal_number DESC LIMIT 1)"
 
 _SEALS_OUT_OF_ORDER = """SELECT name, CASE
         WHEN seal_number <> coalesce(before, 0) + 1 THEN 'does not follow seal ' || coalesce(before, 0)
-        WHEN tree_size <= size_before THEN 'is over no more leaves than the one before'
-        WHEN last_sequence < sequence_before THEN 'goes back behind the one before'
-        WHEN origin <> origin_before THEN 'is of another trail than the one before'
+        WHEN tree_size <= size_before THEN 'covers no more leaves than the seal before'
+        WHEN last_sequence < sequence_before THEN 'ends before the last sequence of the seal before'
+        WHEN origin <> origin_before THEN 'has another origin than the seal before'
     END AS problem
     FROM (SELECT seal_number, tree_size, last_sequence, origin, 'seal ' || seal_number AS name,
             lag(seal_number) OVER numbered AS before, lag(tree_size) OVER numbered AS size_before,
@@ -42,17 +39,18 @@ _SEALS_OUT_OF_ORDER = """SELECT name, CASE
     WHERE seal_number <> coalesce(before, 0) + 1 OR tree_size <= size_before OR last_sequence < sequence_before
         OR origin <> origin_before"""
 
-_LEAVES_OUT_OF_ORDER = """SELECT 'leaf ' || first_leaf AS name, 'is not the next: that is leaf ' || following AS problem
+_LEAVES_OUT_OF_ORDER = """SELECT 'leaf ' || first_leaf AS name,
+        'does not follow: the next leaf is ' || following AS problem
     FROM (SELECT first_leaf, coalesce(lag(first_leaf + length(hashes) / 32) OVER (ORDER BY first_leaf), 0) AS following
         FROM {leaves}) AS pages
     WHERE first_leaf <> following
     UNION ALL
-    SELECT 'the last leaf', 'makes them ' || leaves || ', and the last seal is over ' || sealed
+    SELECT 'the last leaf', 'makes ' || leaves || ' leaves, and the last seal covers ' || sealed
     FROM (SELECT coalesce((SELECT first_leaf + length(hashes) / 32 FROM {leaves} ORDER BY first_leaf DESC LIMIT 1), 0)
             AS leaves, coalesce({last_size}, 0) AS sealed) AS ends
     WHERE leaves <> sealed
     UNION ALL
-    SELECT 'the subtrees of level ' || level, 'are ' || kept || ', and the last seal is over ' || whole || ' of them'
+    SELECT 'the subtrees of level ' || level, 'are ' || kept || ', and the last seal covers ' || whole || ' of them'
     FROM (SELECT level, (coalesce({last_size}, 0) >> level) AS whole,
             (SELECT count(*) FROM {subtrees} AS subtrees WHERE subtrees.level = levels.level) AS kept,
             (SELECT coalesce(max(position), -1) + 1 FROM {subtrees} AS subtrees WHERE subtrees.level = levels.level)
@@ -61,19 +59,19 @@ _LEAVES_OUT_OF_ORDER = """SELECT 'leaf ' || first_leaf AS name, 'is not the next
     WHERE kept <> whole OR following <> whole"""
 
 _ENTRIES_GONE = """SELECT 'sequences ' || first_sequence || ' to ' || last_sequence AS name,
-        'were sealed, and have ' || present || ' entries of ' || size AS problem
+        'were sealed with ' || size || ' entries, and have ' || present AS problem
     FROM (SELECT first_sequence, last_sequence, size,
             (SELECT count(*) FROM {logs} AS entries WHERE entries.sequence BETWEEN first_sequence AND last_sequence)
                 AS present
         FROM ({pages}) AS pages) AS counted
     WHERE present <> size{not_removed}"""
 
-# What a tombstone is for is gone, or is about to go; whether its seal is one, the newest seals are asked.
+# Entries below a tombstone are removed, or about to be; the check of the newest seals covers its seal.
 _NOT_REMOVED = " AND last_sequence > coalesce((SELECT max(last_sequence) FROM {tombstones} AS tombstones), 0)"
 
-# Between two pages, and from the last one to the last sequence that a seal knows of.
+# Between two pages, and from the last page to the last sequence of a seal.
 _ENTRIES_NEVER_SEALED = """SELECT 'entry ' || id || ' (sequence ' || sequence || ')' AS name,
-        'is below the last sequence that was sealed, and in no seal' AS problem
+        'is below the last sealed sequence, and in no seal' AS problem
     FROM (SELECT coalesce(lag(last_sequence) OVER (ORDER BY first_sequence), -9223372036854775807) AS after,
             first_sequence AS before
         FROM ({pages}) AS pages
@@ -84,7 +82,7 @@ _ENTRIES_NEVER_SEALED = """SELECT 'entry ' || id || ' (sequence ' || sequence ||
     WHERE after + 1 < before{not_open}"""
 
 _BETWEEN = {
-    # OFFSET 0 keeps the planner from reading every entry and holding it against each range.
+    # OFFSET 0 keeps the planner from comparing every entry with each range.
     "postgresql": "CROSS JOIN LATERAL (SELECT id, sequence FROM {logs} AS found"
     " WHERE found.sequence > after AND found.sequence < before OFFSET 0) AS entries",
     "sqlite": "JOIN {logs} AS entries ON entries.sequence > after AND entries.sequence < before",
@@ -95,50 +93,47 @@ _PAGES = (
     " FROM {leaves}"
 )
 
-# SQLite leaves none open.
+# SQLite has no open gaps.
 _NOT_OPEN = """ AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements({open_gaps}) AS gap
         WHERE entries.sequence BETWEEN (gap ->> 0)::bigint AND (gap ->> 1)::bigint)"""
 
 WANTED = {
     "KMS511": (SEALS, "seals that follow each other", _SEALS_OUT_OF_ORDER),
-    "KMS512": (LEAVES, "as many leaves and subtrees as the last seal is over", _LEAVES_OUT_OF_ORDER),
-    "KMS513": (LOGS, "each entry that was sealed", _ENTRIES_GONE),
-    "KMS514": (LOGS, "no entry between those that were sealed", _ENTRIES_NEVER_SEALED),
+    "KMS512": (LEAVES, "the leaves and subtrees that the last seal covers", _LEAVES_OUT_OF_ORDER),
+    "KMS513": (LOGS, "every sealed entry", _ENTRIES_GONE),
+    "KMS514": (LOGS, "no entry between sealed entries", _ENTRIES_NEVER_SEALED),
 }
-"""What is asked, by its code: the table, what is expected of it, and a query of what is not so (name, problem)."""
+"""By code: the table, what is expected, and a query of the violations (name, problem)."""
 
 
 def evidence_queries(engine: str, schema: str, *, tombstones: bool) -> Iterator[tuple[str, str, str, str]]:
-    """Yield code, table, what is expected and the query of each question; `schema` is PostgreSQL's, unquoted.
+    """Yield the code, the table, what is expected and the query of each check; `schema` is PostgreSQL's, unquoted.
 
-    `tombstones` is whether the revision has them.
+    `tombstones` is whether the revision has tombstones.
     """
     for code, (table, wanted, template) in WANTED.items():
         yield code, table, wanted, _filled(template, engine, schema, tombstones=tombstones)
 
 
-def changed_seals(reader: "Reader", *, tombstones: bool) -> Iterator[Finding]:
-    """Yield a finding where a seal among the newest is not what was signed, or not what the next one follows.
+def changed_seals(reader: RowReader, *, tombstones: bool) -> Iterator[Finding]:
+    """Yield a finding if a signature of the newest seals does not verify, or a seal does not follow the one before.
 
-    Their tombstones are part of what was signed, where the revision has `tombstones`. Raises `UnreadableError` where
-    they cannot be asked for.
+    A signature covers the tombstone of its seal, if the revision has `tombstones`. Raises `UnreadableError`.
     """
     problems = list(_problems(reader, tombstones=tombstones))
     if problems:
         total = f"{len(problems)} {'seal' if len(problems) == 1 else 'seals'} of the newest {NEWEST_SEALS}:"
-        yield finding_of("KMS515", f"table {SEALS}", "seals as they were made", "\n".join([total, *problems]))
+        yield finding_of("KMS515", f"table {SEALS}", "seals that verify", "\n".join([total, *problems]))
 
 
-def _problems(reader: "Reader", *, tombstones: bool) -> Iterator[str]:
-    from kms_schema.audit.storage.stored_seals import StoredSeal  # noqa: PLC0415  (loads what signatures need)
-
+def _problems(reader: RowReader, *, tombstones: bool) -> Iterator[str]:
     tables = _tables(reader.engine, reader.schema)
     buried, buried_columns = "", ", NULL, NULL, NULL"
     if tombstones:
         buried = f" LEFT JOIN {tables['tombstones']} AS tombstone ON tombstone.seal_number = seals.seal_number"
         buried_columns = ", tombstone.leaf_count, tombstone.last_sequence, tombstone.archive_sha256"
     newest = reader.rows(
-        f"SELECT seals.seal_number, origin, {_SEALED_AT[reader.engine]}, tree_size, root_hash, previous_seal_hash,"  # noqa: S608
+        f"SELECT seals.seal_number, origin, {_SEALED_AT[reader.engine]}, tree_size, root_hash, previous_seal_hash,"
         " verifier_key, signature, next_key, compact_range, seals.last_sequence, CAST(open_gaps AS text),"
         f" snapshot_xmax, system_identifier{buried_columns} FROM {tables['seals']} AS seals{buried}"
         f" ORDER BY seals.seal_number DESC LIMIT {NEWEST_SEALS}"
@@ -153,12 +148,12 @@ def _problems(reader: "Reader", *, tombstones: bool) -> Iterator[str]:
             before = None
             continue
         if before and before.number == seal.number - 1 and seal.previous_seal_hash != before.seal().hash():
-            yield f"seal {seal.number}: it follows another seal than the one that is before it here"
+            yield f"seal {seal.number}: it follows another seal than the one before it"
         before = seal
 
 
 def _tables(engine: str, schema: str) -> dict[str, str]:
-    """Return how each table is named in a query: what a child table has is not in the trail."""
+    """Return the name of each table in a query: rows of a child table are not part of the trail."""
     place = "main" if engine == "sqlite" else f"ONLY {quoted(schema)}"
     return {name.rpartition("_")[2]: f"{place}.{name}" for name in (LOGS, SEALS, LEAVES, SUBTREES, TOMBSTONES)}
 

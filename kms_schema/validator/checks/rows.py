@@ -1,90 +1,77 @@
-"""The rows: what a guard would have refused, had it been there and switched on when they were written.
+"""The rows: those that a constraint or trigger would have refused, had it been enabled when they were written.
 
-A catalog that is right today says nothing of yesterday. Each constraint that the package expects is asked for rows that
-break it, and so is each rule of a trigger that has a query (`RULE_violations_vNN.sql` in `kms_schema/sql`, which
-upgrades ask as well), the envelopes (`envelopes`) and the evidence of the audit trail (`evidence`). The number of
-statements follows from the schema, not from the rows.
+A catalog without drift says nothing about earlier writes. A query looks for rows that violate each expected constraint
+and each rule of a trigger that has a query (`RULE_violations_vNN.sql` in `kms_schema/sql`, which upgrades run as well).
+Others check the envelopes (`envelopes`) and the evidence of the audit trail (`evidence`). The number of statements
+depends on the schema, not on the rows.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any, Protocol
+from typing import Any
 
 from kms_schema.identifiers import quoted
-from kms_schema.validator.catalog.attributes import Facts, Objects, UnreadableError, kind_and_name
+from kms_schema.validator.catalog.attributes import Attributes, Objects, UnreadableError, kind_and_name
 from kms_schema.validator.checks.envelopes import CONFIGURATIONS, VERSIONS, envelope_queries
 from kms_schema.validator.checks.evidence import changed_seals, evidence_queries
+from kms_schema.validator.checks.row_reader import Progress, RowReader
 from kms_schema.validator.checks.sums import READS, TOTALS, sums_asked
 from kms_schema.validator.diff.findings import Finding, finding_of
 
 LISTED = 20
-"""How many rows of one rule are told."""
+"""How many rows of one rule are listed."""
 
 STALE_AFTER_HOURS = 1
-"""How old a materialized view may be: a scheduler is to refresh it more often than that."""
+"""The maximum age of a materialized view; a scheduler refreshes it more often."""
 
 EVIDENCE, TOMBSTONES = "table key_audit_seals", "table key_audit_tombstones"
-"""Are expected from the revisions on that have evidence, and that end retention periods."""
-
-Progress = Callable[[str, int, int], None]
-"""Is told what is asked next, as which of how many."""
+"""Expected in revisions that have evidence, and in those that have retention."""
 
 _KEY = re.compile(r"PRIMARY KEY ?\((?P<columns>[^)]*)\)")
 _CHECK = re.compile(r"CHECK \((?P<expression>.*)\)", re.DOTALL)
 _FOREIGN_KEY = re.compile(r"FOREIGN KEY ?\((?P<columns>[^)]*)\) REFERENCES (?P<table>[^ (]+) ?\((?P<referred>[^)]*)\)")
 _UNIQUE = re.compile(r"(?:UNIQUE|PRIMARY KEY) ?\((?P<columns>[^)]*)\)")
-# Indexes without a predicate are those of constraints, or of views, whose rows are the server's own work.
+# Indexes without a predicate belong to constraints, or to views, whose rows the server writes.
 _UNIQUE_INDEX = re.compile(
     r"CREATE UNIQUE INDEX \{name\} ON \S+(?: USING btree)? \((?P<columns>[^)]*)\)(?: WHERE (?P<predicate>.*))?",
     re.DOTALL,
 )
 
 
-class Reader(Protocol):
-    """What asks the database; see `catalog`."""
-
-    engine: str
-    schema: str
-
-    def rows(self, query: str, *, by_scan: bool = False) -> list[tuple[Any, ...]]:
-        """Return what a query gives, without looking into any index if `by_scan`; raises `UnreadableError`."""
-        ...
-
-
 @dataclass(frozen=True)
 class Question:
-    """A query with one row for each of the first rows that break a rule: (row, problem, how many there are in all)."""
+    """A query of the first rows that violate a rule: (row, problem, number of all such rows)."""
 
     object: str
-    """Key of the object that should keep such rows out."""
+    """Key of the object that enforces the rule."""
     query: str
     table: str
     rule: str
     condition: str | None = None
-    """What is true of a row that breaks it, where one row alone says so."""
+    """The condition of a row that violates the rule, if one row is enough to decide."""
     by_scan: bool = False
-    """Whether an index could hide what is asked for: a damaged one is what lets rows in twice."""
+    """True if the query must use no index: a damaged index accepts duplicates and hides them."""
     code: str = "KMS501"
-    """What is found where there are such rows."""
+    """The code of the finding."""
     reads: tuple[str, ...] = ()
-    """Keys of what it reads besides, where the object does not say so itself."""
-    mend: str | None = None
-    """SQL that puts it right, where there is such."""
+    """Keys of further objects that the query reads, if the object does not name them."""
+    remediation: str | None = None
+    """SQL that fixes the rows, if there is any."""
 
 
 def row_findings(
-    reader: Reader, expected: Objects, actual: Objects, progress: Progress | None = None
+    reader: RowReader, expected: Objects, actual: Objects, progress: Progress | None = None
 ) -> tuple[Finding, ...]:
-    """Return what is wrong with the rows, each rule once; what could not be asked is a finding too.
+    """Return a finding for each rule that rows violate, and for each check that could not run.
 
-    `expected` is filled in; what is missing from `actual` is not asked for, since it is a finding already.
+    `expected` is filled in. Rules of objects missing from `actual` are not checked: they have a finding already.
     """
-    if retyped := [key for key, facts in sorted(actual.items()) if "casts" in facts]:
-        # They would run what somebody wrote, with the rights of whoever validates.
+    if retyped := [key for key, attributes in sorted(actual.items()) if "casts" in attributes]:
+        # A cast is a function of another role, and would run with the privileges of the validating role.
         return (_unknown(f"the type of {retyped[0]} has casts of its own", retyped),)
     asked = [each for each in questions(reader, expected) if _is_there(each, expected, actual)]
     asked = _without_answered(reader, asked)
@@ -108,8 +95,8 @@ def row_findings(
     return (*found, *_stale(reader, actual), *(_unknown(*each) for each in unanswered.items()))
 
 
-def _without_answered(reader: Reader, asked: Sequence[Question]) -> list[Question]:
-    """Leave out the conditions that no row of their table meets: those of a table are asked in one scan of it."""
+def _without_answered(reader: RowReader, asked: Sequence[Question]) -> list[Question]:
+    """Leave out the conditions that no row of their table meets: one scan checks all conditions of a table."""
     conditions: dict[str, list[str]] = {}
     for question in asked:
         if question.condition:
@@ -118,25 +105,25 @@ def _without_answered(reader: Reader, asked: Sequence[Question]) -> list[Questio
     return [question for question in asked if not question.condition or question.table in met]
 
 
-def _may_be_met(reader: Reader, table: str, conditions: Sequence[str]) -> bool:
+def _may_be_met(reader: RowReader, table: str, conditions: Sequence[str]) -> bool:
     try:
-        return bool(reader.rows(f"SELECT 1 FROM {table} AS t WHERE {' OR '.join(conditions)} LIMIT 1"))  # noqa: S608
+        return bool(reader.rows(f"SELECT 1 FROM {table} AS t WHERE {' OR '.join(conditions)} LIMIT 1"))
     except UnreadableError:
-        return True  # which of them cannot be asked, each says by itself
+        return True  # then each query reports its own error
 
 
-def questions(reader: Reader, expected: Objects) -> Iterator[Question]:
-    """Yield every question that the expected objects give rise to."""
+def questions(reader: RowReader, expected: Objects) -> Iterator[Question]:
+    """Yield the questions about the expected objects."""
     schema = "main" if reader.engine == "sqlite" else quoted(reader.schema)
     keys = {
-        str(facts["table"]): _list(match["columns"])
-        for facts in expected.values()
-        if (match := _KEY.match(str(facts.get("definition", ""))))
+        str(attributes["table"]): _list(match["columns"])
+        for attributes in expected.values()
+        if (match := _KEY.match(str(attributes.get("definition", ""))))
     }
     rules = _rules(reader.engine)
-    for key, facts in expected.items():
-        if facts.get("table") in keys and _rule(key) not in rules:
-            yield from _of_definition(key, facts, schema, keys[facts["table"]])
+    for key, attributes in expected.items():
+        if attributes.get("table") in keys and _rule(key) not in rules:
+            yield from _of_definition(key, attributes, schema, keys[attributes["table"]])
     for rule, query in rules.items():
         if (holder := _holder(rule, expected)) is not None:
             row = "coalesce(row_name, '?') || ' (' || row_id || ')'"
@@ -155,36 +142,36 @@ def questions(reader: Reader, expected: Objects) -> Iterator[Question]:
         for sums in sums_asked(reader.engine, reader.schema):
             yield Question(
                 f"table {sums.table}", _first("name", "problem", sums.query), f"{schema}.{sums.table}", sums.wanted,
-                code=sums.code, reads=READS, mend=sums.mend,
+                code=sums.code, reads=READS, remediation=sums.remediation,
             )  # fmt: skip
 
 
 def _rule(key: str) -> str:
-    """Return the name of what an object keeps: its own, without its table's."""
+    """Return the name of the rule of an object: its own name, without its table."""
     return kind_and_name(key)[1].rpartition(".")[2]
 
 
 def _holder(rule: str, expected: Objects) -> str | None:
-    """Return what is called like a rule; where nothing is, as on SQLite, a trigger that refuses by it."""
+    """Return the object with the name of a rule, or the trigger that refuses by it (SQLite)."""
     named = [key for key in expected if key.startswith(("constraint ", "trigger ")) and _rule(key) == rule]
     refusing = [
         key
-        for key, facts in expected.items()
-        if key.startswith("trigger ") and f"'{rule}: " in str(facts.get("definition", ""))
+        for key, attributes in expected.items()
+        if key.startswith("trigger ") and f"'{rule}: " in str(attributes.get("definition", ""))
     ]
     return next(iter((*named, *refusing)), None)
 
 
-def _of_definition(key: str, facts: Facts, schema: str, primary_key: Sequence[str]) -> Iterator[Question]:
+def _of_definition(key: str, attributes: Attributes, schema: str, primary_key: Sequence[str]) -> Iterator[Question]:
     kind, rule = kind_and_name(key)[0], _rule(key)
-    table, definition = f"{schema}.{facts['table']}", str(facts.get("definition", ""))
+    table, definition = f"{schema}.{attributes['table']}", str(attributes.get("definition", ""))
     if kind == "constraint" and (match := _CHECK.fullmatch(definition)):
         condition = f"NOT ({match['expression']})"
-        broken = f"SELECT {_row(primary_key)} AS name FROM {table} AS t WHERE {condition}"  # noqa: S608
-        yield Question(key, _first("name", "'breaks it'", broken), table, rule, condition)
+        broken = f"SELECT {_row(primary_key)} AS name FROM {table} AS t WHERE {condition}"
+        yield Question(key, _first("name", "'violates it'", broken), table, rule, condition)
     elif kind == "constraint" and (match := _FOREIGN_KEY.match(definition)):
         broken = _orphans(table, match, primary_key)
-        yield Question(key, _first("name", "'refers to a row that is not there'", broken), table, rule)
+        yield Question(key, _first("name", "'refers to a missing row'", broken), table, rule)
     elif kind == "constraint" and (match := _UNIQUE.fullmatch(definition)):
         yield _twice(key, table, rule, _alike(table, match["columns"], "true"))
     elif kind == "index" and (match := _UNIQUE_INDEX.match(definition)) and match["predicate"]:
@@ -196,26 +183,26 @@ def _orphans(table: str, foreign_key: re.Match[str], primary_key: Sequence[str])
     matching = " AND ".join(f"parent.{there} = t.{here}" for here, there in pairs)
     given = " AND ".join(f"t.{here} IS NOT NULL" for here, _ in pairs)
     return (
-        f"SELECT {_row(primary_key)} AS name FROM {table} AS t"  # noqa: S608
+        f"SELECT {_row(primary_key)} AS name FROM {table} AS t"
         f" LEFT JOIN {foreign_key['table']} AS parent ON {matching} WHERE {given} AND parent.{pairs[0][1]} IS NULL"
     )
 
 
 def _twice(key: str, table: str, rule: str, broken: str) -> Question:
-    return Question(key, _first("name", "alike || ' rows have the same'", broken), table, rule, by_scan=True)
+    return Question(key, _first("name", "alike || ' rows have the same value'", broken), table, rule, by_scan=True)
 
 
 def _alike(table: str, columns: str, predicate: str) -> str:
     given = " AND ".join(f"t.{column} IS NOT NULL" for column in _list(columns))
     return (
-        f"SELECT {_row(_list(columns))} AS name, count(*) AS alike FROM {table} AS t"  # noqa: S608
+        f"SELECT {_row(_list(columns))} AS name, count(*) AS alike FROM {table} AS t"
         f" WHERE ({predicate}) AND {given} GROUP BY {columns} HAVING count(*) > 1"
     )
 
 
 def _first(row: str, problem: str, text: str) -> str:
     """Return a query of the first rows of `text`, with the number of all of them."""
-    return f"SELECT {row}, {problem}, count(*) OVER () FROM (\n{text}\n) AS broken ORDER BY 1 LIMIT {LISTED}"  # noqa: S608
+    return f"SELECT {row}, {problem}, count(*) OVER () FROM (\n{text}\n) AS broken ORDER BY 1 LIMIT {LISTED}"
 
 
 def _row(columns: Sequence[str]) -> str:
@@ -240,12 +227,12 @@ def _rules(engine: str) -> dict[str, str]:
 
 
 def _is_there(question: Question, expected: Objects, actual: Objects) -> bool:
-    """Whether all is there that a question reads; the object that should keep the rule need not be."""
+    """Return whether the objects that a question reads exist; the object that enforces the rule need not."""
     if question.object.startswith("table "):
         return {question.object, *question.reads} <= actual.keys()
-    facts = expected[question.object]
-    read = (needed for needed in facts.get("needs", ()) if needed.startswith(("table ", "column ")))
-    return {f"table {facts['table']}", *read} <= actual.keys()
+    attributes = expected[question.object]
+    read = (needed for needed in attributes.get("needs", ()) if needed.startswith(("table ", "column ")))
+    return {f"table {attributes['table']}", *read} <= actual.keys()
 
 
 def _broken(question: Question, rows: Sequence[tuple[Any, ...]]) -> Finding:
@@ -253,16 +240,16 @@ def _broken(question: Question, rows: Sequence[tuple[Any, ...]]) -> Finding:
     lines = [f"{total} {'row' if total == 1 else 'rows'}:", *(f"{row} {problem}" for row, problem, _ in rows)]
     if total > len(rows):
         lines.append(f"and {total - len(rows)} more")
-    expected = f"no row that breaks {question.rule}" if question.code == "KMS501" else question.rule
-    return finding_of(question.code, question.object, expected, "\n".join(lines), mend=question.mend)
+    expected = f"no row that violates {question.rule}" if question.code == "KMS501" else question.rule
+    return finding_of(question.code, question.object, expected, "\n".join(lines), remediation=question.remediation)
 
 
-def _stale(reader: Reader, actual: Objects) -> Iterator[Finding]:
-    """Yield materialized views that nobody has refreshed for too long; SQLite's views are never stale."""
+def _stale(reader: RowReader, actual: Objects) -> Iterator[Finding]:
+    """Yield findings about stale materialized views; SQLite's views are never stale."""
     if "table key_view_refreshes" not in actual or reader.engine == "sqlite":
         return
     query = f"""SELECT view_name, refreshed_at::text FROM {quoted(reader.schema)}.key_view_refreshes
-        WHERE refreshed_at < now() - make_interval(hours => {STALE_AFTER_HOURS}) ORDER BY 1"""  # noqa: S608
+        WHERE refreshed_at < now() - make_interval(hours => {STALE_AFTER_HOURS}) ORDER BY 1"""
     try:
         rows = reader.rows(query)
     except UnreadableError as error:
@@ -274,7 +261,7 @@ def _stale(reader: Reader, actual: Objects) -> Iterator[Finding]:
             f"materialized view {view}",
             f"refreshed within {STALE_AFTER_HOURS} hour",
             f"refreshed at {refreshed_at}",
-            mend=f"SELECT {quoted(reader.schema)}.refresh_key_views();",
+            remediation=f"SELECT {quoted(reader.schema)}.refresh_key_views();",
         )
 
 
@@ -282,8 +269,8 @@ def _unknown(reason: str, objects: Sequence[str]) -> Finding:
     return finding_of(
         "KMS901",
         objects[0],
-        "rows that keep the rule",
+        "rows that satisfy the rule",
         f"unknown: {reason}",
-        meaning="rows that break this rule may be there: it could not be asked",
+        impact="rows that violate this rule may exist: the check could not run",
         also=tuple(objects[1:]),
     )

@@ -1,7 +1,7 @@
-"""The sums of the audit trail: whether they are what its sealed entries come to.
+"""The sums of the audit log: they must equal the counts of its sealed entries.
 
-They are kept by triggers, and nobody else needs to write them; whoever can past the guards, an owner or who has the
-file, could make a dashboard show what never was. This counts the entries anew, in one pass over them.
+Triggers maintain them. A role that bypasses the triggers could make the dashboard show false counts. The check counts
+the entries in one pass.
 """
 
 from collections.abc import Iterator
@@ -16,21 +16,21 @@ READS = (f"table {LOGS}", f"view {UNSEALED}")
 
 
 class Sums(NamedTuple):
-    """What is asked of one table of sums."""
+    """The check of one table of sums."""
 
     code: str
     table: str
     wanted: str
     query: str
-    """Has a row for each wrong one: name, problem."""
-    mend: str
-    """Counts anew. Run in one transaction; where a seal comes between, it is refused, and can be run again."""
+    """Returns a row for each wrong sum: name, problem."""
+    remediation: str
+    """Recomputes the sums, in one transaction. If a seal is written meanwhile, it is refused; repeat it then."""
 
 
 _DAY = {"postgresql": "(\"timestamp\" AT TIME ZONE 'UTC')::date", "sqlite": 'substr("timestamp", 1, 10)'}
 _KIND = "event_category, security_level, coalesce(risk_score, -1)"
 
-# Row by row what the three have: the sums, the trail, and what of it is not sealed.
+# The rows of all three: the sums, the entries, and the entries without a seal.
 _COUNTED = """SELECT day, event_category, security_level, risk_score, sum(kept) AS kept, sum(counted) AS counted
     FROM (SELECT day, event_category, security_level, risk_score, event_count AS kept, 0 AS counted FROM {totals}
         UNION ALL SELECT {day}, {kind}, 0, count(*) FROM {logs} AS entries GROUP BY 1, 2, 3, 4
@@ -39,10 +39,10 @@ _COUNTED = """SELECT day, event_category, security_level, risk_score, sum(kept) 
 
 _WRONG_TOTALS = """SELECT 'the total of ' || CAST(day AS text) || ', ' || event_category || ', ' || security_level
         || CASE WHEN risk_score < 0 THEN ', without a score' ELSE ', score ' || risk_score END AS name,
-        'is ' || kept || ', and the sealed entries are ' || counted AS problem
+        'is ' || kept || ', and there are ' || counted || ' sealed entries' AS problem
     FROM ({counted}) AS sums WHERE kept <> counted"""
 
-_MEND_TOTALS = """DELETE FROM {totals};
+_FIX_TOTALS = """DELETE FROM {totals};
     INSERT INTO {totals} (day, event_category, security_level, risk_score, event_count)
     SELECT day, event_category, security_level, risk_score, counted FROM ({counted}) AS sums WHERE counted > 0;"""
 
@@ -55,16 +55,16 @@ _OF_SEALED = f"{_OF_ENTRIES.format(entries='{logs}')} EXCEPT {_OF_ENTRIES.format
 _KEPT = "SELECT key_id, sequence, reason, occurred_at FROM {causes}"
 
 _WRONG_CAUSES = f"""SELECT 'the cause of rotation with sequence ' || sequence AS name, problem
-    FROM (SELECT sequence, 'is no such sealed entry' AS problem
+    FROM (SELECT sequence, 'has no sealed entry' AS problem
             FROM ({_KEPT} EXCEPT SELECT * FROM ({_OF_SEALED}) AS sealed) AS more
-        UNION ALL SELECT sequence, 'is missing, and the entry is sealed'
-            FROM (SELECT * FROM ({_OF_SEALED}) AS sealed EXCEPT {_KEPT}) AS less) AS wrong"""  # noqa: S608
+        UNION ALL SELECT sequence, 'is missing for a sealed entry'
+            FROM (SELECT * FROM ({_OF_SEALED}) AS sealed EXCEPT {_KEPT}) AS less) AS wrong"""
 
-_MEND_CAUSES = f"DELETE FROM {{causes}}; INSERT INTO {{causes}} (key_id, sequence, reason, occurred_at) {_OF_SEALED};"  # noqa: S608
+_FIX_CAUSES = f"DELETE FROM {{causes}}; INSERT INTO {{causes}} (key_id, sequence, reason, occurred_at) {_OF_SEALED};"
 
 
 def sums_asked(engine: str, schema: str) -> Iterator[Sums]:
-    """Yield what is asked of the sums; `schema` is PostgreSQL's, unquoted."""
+    """Yield the checks of the sums; `schema` is PostgreSQL's, unquoted."""
     place = "main" if engine == "sqlite" else quoted(schema)
     only = "" if engine == "sqlite" else "ONLY "
     names = {
@@ -74,9 +74,9 @@ def sums_asked(engine: str, schema: str) -> Iterator[Sums]:
         "unsealed": f"{place}.{UNSEALED}",
     }
     counted = _COUNTED.format(day=_DAY[engine], kind=_KIND, **names)
-    for code, table, wanted, query, mend in (
-        ("KMS516", TOTALS, "the counts of the sealed entries", _WRONG_TOTALS, _MEND_TOTALS),
-        ("KMS517", CAUSES, "the sealed entries that make a key due", _WRONG_CAUSES, _MEND_CAUSES),
+    for code, table, wanted, query, remediation in (
+        ("KMS516", TOTALS, "the counts of the sealed entries", _WRONG_TOTALS, _FIX_TOTALS),
+        ("KMS517", CAUSES, "the sealed entries that make a key due", _WRONG_CAUSES, _FIX_CAUSES),
     ):
-        filled = (" ".join(text.format(counted=counted, **names).split()) for text in (query, mend))
+        filled = (" ".join(text.format(counted=counted, **names).split()) for text in (query, remediation))
         yield Sums(code, table, wanted, *filled)

@@ -1,8 +1,7 @@
-"""Compare what should be there with what is: dictionaries in, differences out, and each cause counted once.
+"""Compare the expected objects with the actual ones: dictionaries in, differences out, one for each cause.
 
-No connection is seen here. A missing table is one difference, not also eight missing columns: what had to go
-or change with something else is listed under it (`Difference.also`), so nothing is lost, and nothing is said
-twice.
+There is no connection here. A missing table is one difference, without one for each of its columns: objects that
+changed because of another one are listed in its `Difference.also`.
 """
 
 import re
@@ -12,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from kms_schema.identifiers import quoted
-from kms_schema.validator.catalog.attributes import RELATION_KINDS, ROUTINE_KINDS, Facts, Objects, kind_and_name
+from kms_schema.validator.catalog.attributes import RELATION_KINDS, ROUTINE_KINDS, Attributes, Objects, kind_and_name
 
 
 class Kind(StrEnum):
@@ -26,27 +25,23 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Difference:
-    """One cause. `facts` holds, by name, what was expected and what is; `also` the keys of what changed
-    because of it.
-    """
+    """One cause: `attributes` has the expected and the actual value by name, `also` the keys that changed with it."""
 
     key: str
     kind: Kind
-    facts: Mapping[str, tuple[Any, Any]]
+    attributes: Mapping[str, tuple[Any, Any]]
     also: tuple[str, ...] = ()
 
 
-# Facts in which the server writes out the names and types of what the object needs, so that they change with
-# it.
+# Attributes that contain names and types of needed objects, and so change with them.
 _RENDERED = frozenset({
     "definition", "default", "generated", "using", "check", "columns", "owned_by", "function", "deferrable",
 })  # fmt: skip
-# Facts of a needed object that show in the rendered facts of those which need it.
+# Attributes of a needed object that appear in the rendered attributes of its dependents.
 _SHOWING = frozenset({"type", "collation", "definition", "columns", "arguments", "returns", "generated"})
-# Facts that an object takes over from what it belongs to.
+# Attributes that an object inherits from what it belongs to.
 _HANDED_DOWN = frozenset({"owner", "persistence"})
-# Of two missing objects that need each other (a column and the sequence it owns) the first kind here is the
-# cause.
+# Of two missing objects that need each other (a column and its sequence) the first kind here is the cause.
 _ORDER = (*ROUTINE_KINDS, *RELATION_KINDS, "child table", "column", "sequence", "constraint", "index")
 
 
@@ -76,7 +71,7 @@ def fill_in(objects: Objects, schema: str, owner: str, identifier: str | None = 
         "{schema}": quoted(schema) if identifier is None else identifier,
         "{owner}": owner,
     }
-    # All in one pass: a schema may be called {owner}.
+    # In one pass: a schema may be named {owner}.
     symbol = re.compile("|".join(map(re.escape, names)))
 
     def filled(value: Any) -> Any:
@@ -84,14 +79,12 @@ def fill_in(objects: Objects, schema: str, owner: str, identifier: str | None = 
             return symbol.sub(lambda match: names[match[0]], value) if "{" in value else value
         return [filled(item) for item in value] if isinstance(value, list) else value
 
-    return {key: {name: filled(value) for name, value in facts.items()} for key, facts in objects.items()}
+    return {key: {name: filled(value) for name, value in attributes.items()} for key, attributes in objects.items()}
 
 
 def usual_owner(objects: Objects) -> str:
-    """Return the role that owns most of these objects: one table that changed hands is then the finding, not
-    all others.
-    """
-    owners = sorted(facts["owner"] for facts in objects.values() if "owner" in facts)
+    """Return the role that owns most of these objects, so that one table with another owner is the finding."""
+    owners = sorted(attributes["owner"] for attributes in objects.values() if "owner" in attributes)
     return max(owners, key=owners.count) if owners else ""
 
 
@@ -102,20 +95,18 @@ def _differences(expected: Objects, actual: Objects) -> dict[str, Difference]:
             found[key] = Difference(key, Kind.MISSING, {})
         elif key not in expected:
             found[key] = Difference(key, Kind.UNEXPECTED, {})
-        elif changed := changed_facts(expected[key], actual[key]):
+        elif changed := changed_attributes(expected[key], actual[key]):
             found[key] = Difference(key, Kind.CHANGED, changed)
     return _with_renames(found, expected, actual)
 
 
-def changed_facts(expected: Facts, actual: Facts) -> dict[str, tuple[Any, Any]]:
-    """Return the facts that differ, each with what was expected and what is; None is a fact at its
-    default.
-    """
+def changed_attributes(expected: Attributes, actual: Attributes) -> dict[str, tuple[Any, Any]]:
+    """Return the attributes that differ, each with the expected and the actual value; None is the default."""
     changed: dict[str, tuple[Any, Any]] = {}
     for name in sorted((expected.keys() | actual.keys()) - {"needs"}):
         should, does = expected.get(name), actual.get(name)
         if name == "columns" and "definition" not in expected:
-            # Columns of a table are objects themselves; here only their order counts.
+            # Columns of a table are objects of their own; only their order is compared.
             should, does = should or [], does or []
             should, does = [c for c in should if c in does], [c for c in does if c in should]
         if should != does:
@@ -134,7 +125,7 @@ def _with_renames(found: dict[str, Difference], expected: Objects, actual: Objec
             other
             for other in unexpected
             if kind_and_name(other)[0] == kind
-            and not changed_facts(expected[key], actual[other]).keys() - {"not_null_constraint"}
+            and not changed_attributes(expected[key], actual[other]).keys() - {"not_null_constraint"}
         ]
         if len(twins) == 1:
             unexpected.remove(twins[0])
@@ -155,16 +146,16 @@ def _cause(
             return key
     if kind_and_name(difference.key)[0] == "incoming reference":
         return _foreign_key_of_a_renamed_table(difference, differences)
-    if difference.kind is Kind.CHANGED and difference.facts.keys() <= _HANDED_DOWN:
+    if difference.kind is Kind.CHANGED and difference.attributes.keys() <= _HANDED_DOWN:
         for key in _all_needs(difference.key, needs, differences):
             other = differences[key]
-            if all(other.facts.get(name) == change for name, change in difference.facts.items()):
+            if all(other.attributes.get(name) == change for name, change in difference.attributes.items()):
                 return key
     return None
 
 
 def _foreign_key_of_a_renamed_table(difference: Difference, differences: Mapping[str, Difference]) -> str | None:
-    """Return the missing constraint of this name: its table goes by another name, and looks like a host's now."""
+    """Return the missing constraint of this name: its table was renamed, and looks like a host's."""
     name = difference.key.rpartition(".")[2]
     return next(
         (
@@ -181,26 +172,24 @@ def _follows(difference: Difference, cause: Difference) -> bool:
         case Kind.MISSING:
             return cause.kind is Kind.MISSING
         case Kind.UNEXPECTED:
-            # The sequence of an identity column is there because of it.
-            return cause.kind in {Kind.UNEXPECTED, Kind.RENAMED} or "identity" in cause.facts
+            # An identity column creates its sequence.
+            return cause.kind in {Kind.UNEXPECTED, Kind.RENAMED} or "identity" in cause.attributes
         case Kind.CHANGED:
-            shows = cause.kind in {Kind.MISSING, Kind.RENAMED} or bool(cause.facts.keys() & _SHOWING)
-            return shows and difference.facts.keys() <= _RENDERED
+            shows = cause.kind in {Kind.MISSING, Kind.RENAMED} or bool(cause.attributes.keys() & _SHOWING)
+            return shows and difference.attributes.keys() <= _RENDERED
         case Kind.RENAMED:
-            # An index goes by the name of its constraint.
+            # An index has the name of its constraint.
             return cause.kind is Kind.RENAMED and _new_name(cause) == _new_name(difference)
     return False
 
 
 def _new_name(difference: Difference) -> str:
-    _, actual = difference.facts["name"]
+    _, actual = difference.attributes["name"]
     return str(actual).rpartition(".")[2]
 
 
 def _all_needs(key: str, needs: Mapping[str, frozenset[str]], differences: Mapping[str, Difference]) -> Iterable[str]:
-    """Return everything that `key` needs, directly or not, among the differences; a column stands for its
-    table too.
-    """
+    """Return the differences that `key` needs, directly or not; a column stands for its table as well."""
     unread, seen = [key], {key}
     while unread:
         for needed in needs.get(unread.pop(), frozenset()):

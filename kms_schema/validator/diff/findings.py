@@ -1,4 +1,4 @@
-"""Findings: what is wrong, in words that say what it means for security or data, and the SQL that mends it."""
+"""Findings: what is wrong, in words that say what it means for security or data, and the SQL that fixes it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,9 @@ SEVERITIES = tuple(Severity)
 
 @dataclass(frozen=True)
 class Finding:
-    """One cause. `mend` is SQL that puts it right; where none can, it is a comment that says so. `also` names what
+    """One cause.
+
+    `remediation` is SQL that fixes it, or a comment of SQL with the manual action. `also` names the objects that
     changed with it.
     """
 
@@ -21,63 +23,63 @@ class Finding:
     object: str
     expected: str
     actual: str
-    meaning: str
-    mend: str | None = None
+    impact: str
+    remediation: str | None = None
     also: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
-        """What the code stands for, in a few words."""
+        """The title of the rule."""
         return RULES[self.code].title
 
     def fails(self, fail_on: Severity = Severity.ERROR) -> bool:
-        """Return whether it is as bad as `fail_on`, or worse."""
+        """Return whether it is as severe as `fail_on`, or more."""
         return SEVERITIES.index(self.severity) <= SEVERITIES.index(fail_on)
 
 
-NO_STATEMENT = "-- no statement mends this: "
-"""How the comment begins that stands where the SQL would."""
-# Facts whose value says by itself which it is; of the others (`nullable`, `cache`) the name is written before it.
-SELF_EXPLAINING = frozenset({"definition", "body", "name", *(fact for _, fact in OF_ATTRIBUTES)})
-# What a fact that is left out, being at its default, reads like; of others `none` says it.
+MANUAL_ACTION = "-- manual action: "
+"""How the comment begins that stands in place of the SQL."""
+# Attributes whose value is clear without their name; for the others (`nullable`, `cache`) the name is written first.
+SELF_EXPLAINING = frozenset({"definition", "body", "name", *(attribute for _, attribute in OF_ATTRIBUTES)})
+# The text of an attribute at its default, where it is not `none`.
 AT_DEFAULT = {"keeping_triggers": "enabled"}
 
 
-def finding_of(  # noqa: PLR0913  (each by its name)
+def finding_of(
     code: str,
     about: str,
     expected: str,
     actual: str,
     *,
-    meaning: str | None = None,
-    mend: str | None = None,
+    impact: str | None = None,
+    remediation: str | None = None,
     also: tuple[str, ...] = (),
 ) -> Finding:
-    """Return a finding of a code, with the severity of its rule and, unless `meaning` is given, its impact."""
+    """Return a finding of a code, with the severity of its rule and, unless `impact` is given, its impact."""
     rule = RULES[code]
-    return Finding(code, rule.severity, about, expected, actual, meaning or rule.impact, mend, also)
+    return Finding(code, rule.severity, about, expected, actual, impact or rule.impact, remediation, also)
 
 
 def manual_remediation(code: str) -> str:
-    """Return a comment in SQL for a finding that no statement can mend."""
-    return f"{NO_STATEMENT}{RULES[code].help}"
+    """Return a comment in SQL for a finding that no statement can remediation."""
+    return f"{MANUAL_ACTION}{RULES[code].help}"
 
 
 def codes_of(difference: Difference) -> dict[str, dict[str, tuple[Any, Any]]]:
-    """Return the codes of a difference, each with its share of the facts."""
+    """Return the codes of a difference, each with its share of the attributes."""
     kind, _ = kind_and_name(difference.key)
     general = OF_OBJECTS[kind, difference.kind]
     if difference.kind is not Kind.CHANGED:
-        return {general: dict(difference.facts)}
+        return {general: dict(difference.attributes)}
     shares: dict[str, dict[str, tuple[Any, Any]]] = {}
-    for name, change in difference.facts.items():
+    for name, change in difference.attributes.items():
         code = OF_ATTRIBUTES.get((kind, name)) or OF_ATTRIBUTES.get(("*", name)) or general
         shares.setdefault(code, {})[name] = change
     return dict(sorted(shares.items()))
 
 
 def worded(value: Any) -> str:
-    """Write one fact as text: lists by commas, None as `none`."""
+    """Return an attribute as text: a list with commas, None as `none`."""
     if value is None:
         return "none"
     if isinstance(value, bool):

@@ -1,20 +1,17 @@
-"""One reading of a catalog that can be believed, while migrations may be running.
+"""The stable read: one consistent read of a catalog, even while a migration runs.
 
-PostgreSQL renders a definition as it is at that moment, and not as it was in the snapshot: a reading can be of two
-revisions at once, or fail at an object that has gone. And a revision that builds indexes CONCURRENTLY is between two
-revisions for as long as that takes. So what does not match is read again, and counts only if it is still the same and
-nobody is migrating.
+PostgreSQL renders the current definition, not that of the snapshot: a read can have parts of two revisions, or fail at
+a dropped object. A revision that builds indexes CONCURRENTLY is between two revisions for that time. So a catalog that
+differs is read again, and counts only if the second read is the same and no migration runs.
 """
 
-import sqlite3
-import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from kms_schema import snapshots
+from kms_schema.validator import on_demand
 from kms_schema.validator.catalog.attributes import (
     Catalog,
     ChangedMeanwhileError,
@@ -24,31 +21,26 @@ from kms_schema.validator.catalog.attributes import (
     ValidationError,
     names_of,
 )
+from kms_schema.validator.catalog.connection import DatabaseConnection
 from kms_schema.validator.catalog.expected_privileges import prefix_in, with_roles
 from kms_schema.validator.catalog.version_table import VersionTable
 from kms_schema.validator.diff.compare import Difference, compare, fill_in, usual_owner
 
 if TYPE_CHECKING:
-    import psycopg
-
-    from kms_schema.validator.catalog.postgresql_reader import PostgresqlReader
-    from kms_schema.validator.catalog.sqlite_reader import SqliteReader
-
-    DatabaseConnection: TypeAlias = psycopg.Connection[Any] | sqlite3.Connection
-    Reader: TypeAlias = PostgresqlReader | SqliteReader
+    from kms_schema.validator.on_demand import Reader
 
 Result = TypeVar("Result")
 
-READINGS = 5
-"""How often a catalog that does not match is read, to see it twice as it is."""
+READS = 5
+"""The maximum number of reads of a catalog that differs."""
 
 PAUSE_SECONDS = 0.2
-"""How long a migration is given to go on, before the third reading and each further one."""
+"""The pause before the third read and each further one."""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """One reading of a catalog, and the revision that it was compared with."""
+    """One read of a catalog, and the revision that it was compared with."""
 
     catalog: Catalog
     closest: str
@@ -62,22 +54,22 @@ class Compared:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing of the schema is there."""
+        """True if no object of the schema exists."""
         table = f"table {self.version_table.name}"
         return not self.catalog.objects.keys() - {table} and not self.catalog.revisions.stamped
 
     @property
     def is_certain(self) -> bool:
-        """Whether it is exactly what its stamp says; on SQLite every reading is of one moment."""
+        """True if it has exactly the stamped revision; on SQLite every read is consistent."""
         stamped = self.catalog.revisions.stamped
         as_stamped = stamped is None or [each for each in self.chain if each in stamped] == [self.closest]
         return self.catalog.engine == "sqlite" or (as_stamped and not self.differences)
 
     @property
     def guarded(self) -> Objects:
-        """What is expected, without what is about Alembic's table."""
+        """The expected objects without Alembic's table."""
         name = self.version_table.name
-        return {key: facts for key, facts in self.expected.items() if facts.get("table") != name}
+        return {key: attributes for key, attributes in self.expected.items() if attributes.get("table") != name}
 
 
 def _compared(reader: "Reader", schema: str, version_table: str) -> Compared:
@@ -99,7 +91,7 @@ def _compared(reader: "Reader", schema: str, version_table: str) -> Compared:
     prefix = prefix_in(objects)
 
     def nearer(expected: Objects) -> tuple[Objects, tuple[Difference, ...]]:
-        """Compare with the roles' rights and without, where such roles have any, and keep what differs less."""
+        """Compare with and without the privileges of the group roles, and return the smaller difference."""
         plain = expected, compare(expected, objects)
         if prefix is None:
             return plain
@@ -116,7 +108,7 @@ def _compared(reader: "Reader", schema: str, version_table: str) -> Compared:
             if not _has_the_same(expected_after(revision), objects):
                 continue
             other, others = nearer(filled_in(revision))
-            if not others:  # exactly of another revision than the stamped one
+            if not others:  # exactly another revision than the stamped one
                 closest, expected, differences = revision, other, ()
                 break
     catalog = Catalog(reader.engine, reader.version, reader.schema, revisions, objects)
@@ -124,27 +116,27 @@ def _compared(reader: "Reader", schema: str, version_table: str) -> Compared:
 
 
 def _has_the_same(expected: Objects, objects: Objects) -> bool:
-    """Whether there are the same objects, but for policies, which come with roles: else comparing them is in vain."""
+    """Return whether the objects are the same except policies, which the roles add: else they differ anyway."""
     odd = expected.keys() ^ objects.keys()
     return all(key in objects and key.startswith("policy ") for key in odd)
 
 
-def settled(
-    connection: "DatabaseConnection",
+def in_stable_read(
+    connection: DatabaseConnection,
     schema: str,
     version_table: str,
     then: "Callable[[Reader, Compared], Result]",
 ) -> Result:
-    """Return what `then` makes of a reading, called within its snapshot.
+    """Return the result of `then`, which is called in the snapshot of the read.
 
-    Raises `ValidationError` where the catalog is different each time, or a migration keeps it between two revisions.
+    Raises `ValidationError` if every read differs from the one before, or a migration is running.
     """
     before: Catalog | None = None
-    moved = "it was different each time"
-    for reading in range(READINGS):
-        time.sleep(PAUSE_SECONDS if reading > 1 else 0)
+    moved = "every read was different"
+    for read in range(READS):
+        time.sleep(PAUSE_SECONDS if read > 1 else 0)
         try:
-            with _reading(connection, schema) as reader:
+            with on_demand.reading(connection, schema) as reader:
                 compared = _compared(reader, schema, version_table)
                 if compared.is_certain:
                     return then(reader, compared)
@@ -154,39 +146,17 @@ def settled(
                 before = compared.catalog
         except ChangedMeanwhileError as error:
             before, moved = None, str(error)
-    raise ValidationError(
-        f"the schema changed each time it was read ({moved}); run this again when the migration has ended"
-    )
+    raise ValidationError(f"the schema changed during every read ({moved}); run this again after the migration")
 
 
 def _refuse_while_migrating(reader: "Reader") -> None:
     if migration := reader.migration():
         raise ValidationError(
-            f"a migration is running ({migration}), and the schema is between two revisions;"
-            " run this again when it has ended"
+            f"a migration is running ({migration}), and the schema is between two revisions; run this again after it"
         )
 
 
 def _candidates(revisions: Revisions, chain: Sequence[str]) -> list[str]:
-    """Return the stamped revision; where that cannot be told, all of them, the newest first."""
+    """Return the stamped revision; if it is unknown, all revisions, the newest first."""
     stamped = [revision for revision in chain if revision in (revisions.stamped or ())]
     return stamped[-1:] or list(reversed(chain))
-
-
-def _reading(
-    connection: "DatabaseConnection", schema: str
-) -> "AbstractContextManager[PostgresqlReader] | AbstractContextManager[SqliteReader]":
-    """Choose the reader by the connection's type; psycopg is imported only where it is used."""
-    if isinstance(connection, sqlite3.Connection):
-        from kms_schema.validator.catalog import sqlite_reader  # noqa: PLC0415
-
-        return sqlite_reader.reading(connection)
-    psycopg = sys.modules.get("psycopg")
-    if psycopg is None or not isinstance(connection, psycopg.Connection):
-        raise TypeError(
-            f"validate() takes a connection of psycopg or sqlite3, not {type(connection).__module__}."
-            f"{type(connection).__name__}; of SQLAlchemy's, pass connection.connection.driver_connection"
-        )
-    from kms_schema.validator.catalog import postgresql_reader  # noqa: PLC0415
-
-    return postgresql_reader.reading(connection, schema)

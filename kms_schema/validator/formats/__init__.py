@@ -1,28 +1,25 @@
-"""How a report is written: one module for each format, imported when it is asked for."""
+"""The formats of a report: one module for each, imported when it is used."""
 
-from dataclasses import dataclass
 from importlib import import_module
 
+from kms_schema.validator.formats.layout import PLAIN, Layout
 from kms_schema.validator.report import Report
-from kms_schema.validator.rules import Severity
+
+__all__ = ["FORMATS", "Layout", "render"]
 
 FORMATS = ("text", "json", "junit", "sarif", "github", "html")
 """The names of the formats, which are those of the modules."""
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How to write: what makes a check fail, and what the terminal can show; `width` None is no terminal."""
+def render(report: Report, style: str = "text", layout: Layout = PLAIN) -> str:
+    """Return the report as text.
 
-    fail_on: Severity = Severity.ERROR
-    colour: bool = False
-    width: int | None = None
+    `style` is one of `FORMATS`; `layout` has the severity that fails a check, and the colours and the width of the
+    terminal. Raises `ValueError` for another style.
 
-
-def render(report: Report, style: str = "text", layout: Layout = Layout()) -> str:
-    """Return the report in one of `FORMATS`; raises ValueError for any other."""
+        Path("report.html").write_text(render(validate(connection), "html"), encoding="utf-8")
+    """
     if style not in FORMATS:
         raise ValueError(f"there is no format {style!r}, only {', '.join(FORMATS)}")
-    text = import_module(f"{__name__}.{style}").write(report, layout)
-    assert isinstance(text, str)  # noqa: S101
+    text: str = import_module(f"{__name__}.{style}").write(report, layout)
     return text

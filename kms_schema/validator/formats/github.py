@@ -1,7 +1,7 @@
 """The report as GitHub Actions' workflow commands, which are shown as annotations."""
 
 from kms_schema.printable import in_a_line
-from kms_schema.validator.formats import Layout
+from kms_schema.validator.formats.layout import Layout
 from kms_schema.validator.report import Report
 from kms_schema.validator.rules import Severity
 
@@ -11,7 +11,7 @@ _WORDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "
 def write(report: Report, _layout: Layout) -> str:
     """Return an annotation for each finding, a notice for each that is waived, and the verdict."""
     lines = [
-        _command(_WORDS[finding.severity], f"{finding.code} {finding.object}", f"{finding.title}: {finding.meaning}")
+        _command(_WORDS[finding.severity], f"{finding.code} {finding.object}", f"{finding.title}: {finding.impact}")
         for finding in report.worst_first
     ]
     lines += [
@@ -30,5 +30,5 @@ def _command(word: str, title: str, message: str) -> str:
 
 
 def _escaped(text: str, special: str) -> str:
-    """Escape as workflow commands want it; properties have to escape more than messages do."""
+    """Escape for a workflow command; properties escape more characters than messages."""
     return "".join(f"%{ord(character):02X}" if character in special else character for character in text)

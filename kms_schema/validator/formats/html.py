@@ -1,6 +1,6 @@
-"""The report as one HTML page that needs nothing else: no script, no font, no picture, no network.
+"""The report as one HTML page without scripts, fonts, pictures or network.
 
-The verdict comes first, then what was compared with what, then the findings, worst first.
+The verdict comes first, then the two sides of the comparison, then the findings, the most severe first.
 """
 
 import html
@@ -11,21 +11,22 @@ from importlib.resources import files
 from kms_schema._version import __version__
 from kms_schema.printable import in_a_line, in_lines
 from kms_schema.validator.catalog.attributes import kind_and_name
-from kms_schema.validator.diff.findings import NO_STATEMENT, SEVERITIES, Finding
-from kms_schema.validator.formats import Layout
-from kms_schema.validator.formats.text import changed_lines, excerpts
+from kms_schema.validator.diff.findings import MANUAL_ACTION, SEVERITIES, Finding
+from kms_schema.validator.formats.changed_lines import changed_lines
+from kms_schema.validator.formats.layout import Layout
+from kms_schema.validator.formats.text import excerpts
 from kms_schema.validator.report import Report
 from kms_schema.validator.rules import Severity
 
 _HEADINGS = {Severity.ERROR: "Errors", Severity.WARNING: "Warnings", Severity.INFO: "For information"}
 _SIGNS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.INFO: "i"}
 _SHOWN_WHOLE = 300
-# Nothing may be loaded or run, whatever gets into the page.
+# Nothing is loaded or run, whatever text is in the page.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 def write(report: Report, _layout: Layout) -> str:
-    """Return the page, in ASCII: it reads the same in whatever encoding it is kept."""
+    """Return the page in ASCII, so that it does not depend on an encoding."""
     style = files("kms_schema.validator.formats").joinpath("html.css").read_text(encoding="utf-8")
     title = f"{report.state}: {report.database or report.schema}"
     page = "\n".join(
@@ -50,16 +51,16 @@ def write(report: Report, _layout: Layout) -> str:
 def _header(report: Report) -> Iterator[str]:
     good = not report.fails()
     yield f'<header class="{"good" if good else "bad"}">'
-    answer = "different from what the package made" if report.state == "different" else report.state
+    answer = report.state
     yield f"<h1>{'✓' if good else '✗'} {answer[0].upper() + answer[1:]}</h1>"
     yield f'<p class="verdict">{_line(report.verdict.partition(": ")[2].capitalize())}</p>'
     yield "<dl>"
-    for name, value in _facts(report):
+    for name, value in _summary(report):
         yield f"<div><dt>{name}</dt><dd><bdi>{_line(value)}</bdi></dd></div>"
     yield "</dl>\n</header>"
 
 
-def _facts(report: Report) -> Iterator[tuple[str, str]]:
+def _summary(report: Report) -> Iterator[tuple[str, str]]:
     if report.database:
         yield "Database", report.database
     yield "Engine", f"{report.engine} {report.version}"
@@ -84,7 +85,7 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield "<article>"
     sign = f'<span class="sign" title="{finding.severity}">{_SIGNS[finding.severity]}</span>'
     yield f"<h3>{sign} <bdi>{_line(finding.object)}</bdi>: {_line(finding.title)} <code>{finding.code}</code></h3>"
-    yield f"<p>{_line(finding.meaning[:1].upper() + finding.meaning[1:])}.</p>"
+    yield f"<p>{_line(finding.impact[:1].upper() + finding.impact[1:])}.</p>"
     if "\n" in finding.expected and "\n" in finding.actual:
         yield from _difference(finding)
     else:
@@ -94,16 +95,16 @@ def _finding(finding: Finding) -> Iterator[str]:
             yield f"<div><dt>{name}</dt><dd>{_side(whole, excerpt)}</dd></div>"
         yield "</dl>"
     if finding.also:
-        yield f'<details class="also"><summary>{len(finding.also)} more went or changed with it</summary>'
+        yield f'<details class="also"><summary>{len(finding.also)} more changed or disappeared with it</summary>'
         yield f"{_list(finding.also)}</details>"
-    if finding.mend and finding.mend.startswith(NO_STATEMENT):
-        yield f"<h4>By hand</h4><p>{_line(finding.mend.removeprefix(NO_STATEMENT))}</p>"
-    elif finding.mend:
-        yield "<h4>SQL that mends it <small>(a click marks it all)</small></h4>"
-        yield f'<pre class="mend"><code>{_lines(finding.mend)}</code></pre>'
-        if in_lines(finding.mend) != finding.mend:
-            yield "<p>It holds characters that do not show, written here as <code>\\u…</code>;"
-            yield " <code>--format json</code> has it as it is.</p>"
+    if finding.remediation and finding.remediation.startswith(MANUAL_ACTION):
+        yield f"<h4>Manual action</h4><p>{_line(finding.remediation.removeprefix(MANUAL_ACTION))}</p>"
+    elif finding.remediation:
+        yield "<h4>SQL that fixes it <small>(a click marks it all)</small></h4>"
+        yield f'<pre class="fix"><code>{_lines(finding.remediation)}</code></pre>'
+        if in_lines(finding.remediation) != finding.remediation:
+            yield "<p>It contains characters that are not visible, shown here as <code>\\u…</code>;"
+            yield " <code>--format json</code> has the exact text.</p>"
     yield "</article>"
 
 

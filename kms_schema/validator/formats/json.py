@@ -4,14 +4,14 @@ import json
 from dataclasses import asdict
 
 from kms_schema.validator.diff.findings import SEVERITIES, Finding
-from kms_schema.validator.formats import Layout
+from kms_schema.validator.formats.layout import Layout
 from kms_schema.validator.report import Report
 
 
 def write(report: Report, _layout: Layout) -> str:
     """Return the report as one JSON object; findings carry the same names as `Finding`.
 
-    What is not ASCII is escaped: it is the same to whoever reads JSON, and harmless on a terminal.
+    Characters outside ASCII are escaped: a JSON reader restores them, and a terminal is not affected.
     """
     document = {
         "tool": "kms-schema validate",

@@ -1,7 +1,7 @@
 """The report as JUnit XML, as Jenkins' plugin describes it: a test case for each object that was compared.
 
-An object that is as the package made it passes. What could not be checked, is waived, was left out, or went
-together with another object has not passed and has not failed: it is skipped, and says why.
+An object without drift passes. A check that could not run, a waived or left-out finding, and an object that changed
+with another one are skipped, with the reason.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,10 +12,10 @@ from xml.etree import ElementTree as ET
 from kms_schema.printable import in_a_line, in_lines
 from kms_schema.validator.catalog.attributes import kind_and_name
 from kms_schema.validator.diff.findings import Finding
-from kms_schema.validator.formats import Layout
+from kms_schema.validator.formats.layout import Layout
 from kms_schema.validator.formats.text import paragraph
 from kms_schema.validator.report import Report
-from kms_schema.validator.rules import RULES, Asked, Severity
+from kms_schema.validator.rules import RULES, Scope, Severity
 
 _REVISION = "revision of the database"
 _COULD_NOT_RUN = "KMS901"
@@ -36,7 +36,7 @@ class _Outcome:
 
 
 def write(report: Report, layout: Layout) -> str:
-    """Return one XML document in ASCII: what is not is a character reference, and what XML cannot hold is escaped."""
+    """Return one XML document in ASCII: other characters are references, and those that XML forbids are escaped."""
     root = ET.Element("testsuites", name="kms-schema validate")
     suites: dict[str, ET.Element] = {}
     for case, outcome in _outcomes(report).items():
@@ -53,15 +53,13 @@ def write(report: Report, layout: Layout) -> str:
 
 
 def _outcomes(report: Report) -> dict[_Case, _Outcome]:
-    """Return every check that was made, in the order of the report's objects, with what came of it."""
+    """Return the outcome of every check, in the order of the report's objects."""
     outcomes = {_Case("revision", _REVISION): _Outcome()}
     outcomes |= {_Case(kind_and_name(key)[0], key): _Outcome() for key in sorted(report.checked)}
-    told = [*report.findings, *report.left_out, *(waived.finding for waived in report.waived)]
-    looked_for = (rule for rule in RULES.values() if rule.asked is Asked.POSTURE and rule.code not in report.unasked)
-    found = {finding.code for finding in told}
-    outcomes |= {
-        _Case("posture", f"not found: {rule.title}"): _Outcome() for rule in looked_for if rule.code not in found
-    }
+    reported = [*report.findings, *report.left_out, *(waived.finding for waived in report.waived)]
+    checked = (rule for rule in RULES.values() if rule.scope is Scope.POSTURE and rule.code not in report.not_checked)
+    found = {finding.code for finding in reported}
+    outcomes |= {_Case("posture", f"not found: {rule.title}"): _Outcome() for rule in checked if rule.code not in found}
 
     def of(finding: Finding) -> _Outcome:
         return outcomes.setdefault(_case(finding), _Outcome())
@@ -69,16 +67,16 @@ def _outcomes(report: Report) -> dict[_Case, _Outcome]:
     for finding in report.findings:
         of(finding).findings.append(finding)
         if finding.code == _COULD_NOT_RUN:
-            of(finding).skipped.append(f"could not be checked: {finding.actual}")
+            of(finding).skipped.append(f"could not run: {finding.actual}")
     for waived in report.waived:
         of(waived.finding).skipped.append(
             f"{waived.finding.code} {waived.finding.title}, waived until {waived.expires}: {waived.reason}"
         )
     for finding in report.left_out:
         of(finding).skipped.append(f"{finding.code} {finding.title}, left out by --select or --ignore")
-    for finding in told:
+    for finding in reported:
         for key in finding.also:
-            reason = f"went together with {finding.object}: {finding.code} {finding.title}"
+            reason = f"changed with {finding.object}: {finding.code} {finding.title}"
             outcomes.setdefault(_Case(kind_and_name(key)[0], key), _Outcome()).skipped.append(reason)
     return outcomes
 
@@ -86,10 +84,10 @@ def _outcomes(report: Report) -> dict[_Case, _Outcome]:
 def _case(finding: Finding) -> _Case:
     if finding.object == _REVISION:
         return _Case("revision", _REVISION)
-    asked = RULES[finding.code].asked
-    if asked is Asked.POSTURE:
+    asked = RULES[finding.code].scope
+    if asked is Scope.POSTURE:
         return _Case("posture", f"{finding.object}: {finding.title}")
-    if asked is Asked.WAIVERS:
+    if asked is Scope.WAIVERS:
         return _Case("waivers", finding.object)
     return _Case(kind_and_name(finding.object)[0], finding.object)
 
@@ -100,9 +98,9 @@ def _suite(root: ET.Element, name: str, report: Report) -> ET.Element:
         suite.set("timestamp", report.checked_at.strftime("%Y-%m-%dT%H:%M:%S"))
     if len(root) == 1:
         properties = ET.SubElement(suite, "properties")
-        facts = {"verdict": report.verdict, "checked": report.about, "head": report.head}
-        for fact, value in facts.items():
-            ET.SubElement(properties, "property", name=fact, value=in_a_line(value))
+        attributes = {"verdict": report.verdict, "checked": report.about, "head": report.head}
+        for attribute, value in attributes.items():
+            ET.SubElement(properties, "property", name=attribute, value=in_a_line(value))
     return suite
 
 
@@ -111,7 +109,7 @@ def _write_case(suite: ET.Element, case: _Case, outcome: _Outcome, layout: Layou
     element = ET.SubElement(suite, "testcase", name=in_a_line(case.name), classname=classname)
     failing = outcome.failing(layout.fail_on)
     if failing:
-        # A check that could not run is an error in JUnit's words, a database that differs a failure.
+        # JUnit calls a check that could not run an error, and drift a failure.
         word = "error" if all(finding.code == _COULD_NOT_RUN for finding in failing) else "failure"
         _write_outcome(element, word, failing)
     elif outcome.skipped:
@@ -123,7 +121,7 @@ def _write_case(suite: ET.Element, case: _Case, outcome: _Outcome, layout: Layou
 
 
 def _write_outcome(element: ET.Element, word: str, findings: list[Finding]) -> None:
-    message = "; ".join(f"{finding.code} {finding.title}: {finding.meaning}" for finding in findings)
+    message = "; ".join(f"{finding.code} {finding.title}: {finding.impact}" for finding in findings)
     kind = " ".join(finding.code for finding in findings)
     outcome = ET.SubElement(element, word, type=kind, message=in_a_line(message))
     outcome.text = in_lines("\n".join(_text(findings)))

@@ -1,7 +1,7 @@
 """The report as SARIF 2.1.0, the Static Analysis Results Interchange Format of OASIS.
 
-An object of a database is in no file, and none is made up: it is a logical location. Viewers that want a line
-of a file (GitHub's code scanning) have nothing to show; `--format github` is for them.
+An object of a database is in no file: it is a logical location. Viewers that need a line of a file, such as GitHub's
+code scanning, show nothing; `--format github` is for them.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from kms_schema._version import __version__
 from kms_schema.printable import in_lines
 from kms_schema.validator.catalog.attributes import kind_and_name
 from kms_schema.validator.diff.findings import Finding
-from kms_schema.validator.formats import Layout
+from kms_schema.validator.formats.layout import Layout
 from kms_schema.validator.report import Report, Waived
 from kms_schema.validator.rules import KINDS, RULES, Rule, Severity
 
@@ -30,7 +30,7 @@ def write(report: Report, _layout: Layout) -> str:
     driver = {
         "name": "kms-schema validate",
         "semanticVersion": __version__,
-        "shortDescription": {"text": "Is a database exactly what the package kms-schema made?"},
+        "shortDescription": {"text": "Compares a database with the expected schema of kms-schema."},
         "rules": [_rule(rule) for rule in RULES.values()],
     }
     results = [_result(finding, report) for finding in report.worst_first]
@@ -61,7 +61,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "name": "".join(word.capitalize() for word in title.replace("-", " ").split()),
         "shortDescription": {"text": title},
         "fullDescription": {"text": f"{title}: {rule.impact}"},
-        "help": {"text": f"{rule.code}, {title}: {rule.impact}. Each result says what was expected and what is."},
+        "help": {"text": f"{rule.code}, {title}: {rule.impact}. Each result has the expected and the actual state."},
         "defaultConfiguration": {"level": _LEVELS[rule.severity]},
     }
 
@@ -78,15 +78,15 @@ def _result(finding: Finding, report: Report) -> dict[str, Any]:
         "ruleId": finding.code,
         "ruleIndex": _POSITIONS[finding.code],
         "level": _LEVELS[finding.severity],
-        "message": {"text": _message(f"{finding.object}: {finding.title}: {finding.meaning}\n{both}")},
+        "message": {"text": _message(f"{finding.object}: {finding.title}: {finding.impact}\n{both}")},
         "locations": [{"logicalLocations": [_location(finding.object, report.schema)]}],
         "partialFingerprints": {"codeAndObject/v1": _fingerprint(finding)},
-        "properties": about | {"mend": finding.mend, "also": list(finding.also)},
+        "properties": about | {"remediation": finding.remediation, "also": list(finding.also)},
     }
 
 
 def _message(text: str) -> str:
-    """Write plain text as a message wants it (SARIF 3.11.5 and 3.11.6): no placeholder, and no link of a name's."""
+    """Escape placeholders and links in the text of a message (SARIF 3.11.5 and 3.11.6)."""
     return in_lines(text).replace("{", "{{").replace("}", "}}").replace("](", "] (")
 
 
@@ -101,7 +101,7 @@ def _suppressed(waived: Waived, report: Report) -> dict[str, Any]:
 
 
 def _location(key: str, schema: str) -> dict[str, str]:
-    """Return where an object is; what is not in the schema (a role, a setting) goes by its name alone."""
+    """Return the location of an object; one outside the schema (a role, a setting) has its name alone."""
     kind, name = kind_and_name(key)
     if kind not in _KINDS:
         return {"kind": kind, "name": name or key, "fullyQualifiedName": key}
@@ -109,5 +109,5 @@ def _location(key: str, schema: str) -> dict[str, str]:
 
 
 def _fingerprint(finding: Finding) -> str:
-    """Return what stays the same from run to run for the same finding, however its details change."""
+    """Return what is the same in every run for the same code and object."""
     return hashlib.sha256(f"{finding.code}\0{finding.object}".encode("utf-8", "surrogatepass")).hexdigest()

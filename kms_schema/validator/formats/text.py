@@ -1,11 +1,12 @@
-"""The report for people, on a terminal or in a file: findings worst first, the verdict in the last line."""
+"""The report as text: the most severe findings first, the verdict in the last line."""
 
 import textwrap
 from collections.abc import Iterator
 
 from kms_schema.printable import in_a_line, in_lines
-from kms_schema.validator.diff.findings import NO_STATEMENT, Finding
-from kms_schema.validator.formats import Layout
+from kms_schema.validator.diff.findings import MANUAL_ACTION, Finding
+from kms_schema.validator.formats.layout import Layout
+from kms_schema.validator.on_demand import changed_lines
 from kms_schema.validator.report import Report, Waived
 from kms_schema.validator.rules import Severity
 
@@ -18,7 +19,7 @@ _AROUND = 40
 
 
 def write(report: Report, layout: Layout) -> str:
-    """Return the report as text, wrapped where there is a terminal, and plain and stable where there is none."""
+    """Return the report as text, wrapped for a terminal, and in stable lines without one."""
     blocks = ["\n".join(paragraph(finding, layout)) for finding in report.worst_first]
     if report.waived:
         blocks.append("\n".join(line for waived in report.waived for line in _waived(waived, layout)))
@@ -28,13 +29,13 @@ def write(report: Report, layout: Layout) -> str:
 
 
 def paragraph(finding: Finding, layout: Layout) -> Iterator[str]:
-    """Yield the lines that say one finding."""
+    """Yield the lines of one finding."""
     heading = f"{finding.severity} {finding.code} {in_a_line(finding.object)}: {finding.title}"
     first, *more = _wrapped(heading, layout)
     rest = first.removeprefix(finding.severity)
     yield _painted(finding.severity, _COLOURS[finding.severity], layout) + _painted(rest, "1", layout)
     yield from (_painted(line, "1", layout) for line in more)
-    yield from _wrapped(in_a_line(finding.meaning), layout, "  ")
+    yield from _wrapped(in_a_line(finding.impact), layout, "  ")
     if "\n" in finding.expected and "\n" in finding.actual:
         yield "  expected (-) and actual (+):"
         for line in changed_lines(finding):
@@ -47,21 +48,15 @@ def paragraph(finding: Finding, layout: Layout) -> Iterator[str]:
         more_of_them = f" and {len(finding.also) - _ALSO_SHOWN} more" if len(finding.also) > _ALSO_SHOWN else ""
         shown = ", ".join(map(in_a_line, finding.also[:_ALSO_SHOWN]))
         yield from _labelled("with it:", f"{shown}{more_of_them}", layout)
-    if finding.mend and finding.mend.startswith(NO_STATEMENT):
-        yield from _labelled("by hand:", in_lines(finding.mend.removeprefix(NO_STATEMENT)), layout)
-    elif finding.mend:
-        # Never wrapped: a line break in a literal would be another literal, where somebody copies it.
-        yield f"  mend:     {_abridged(finding.mend)}"
-        if in_lines(finding.mend) != finding.mend:
-            yield from _wrapped("(with characters that do not show: --format json has it as it is)", layout, " " * 12)
-
-
-def changed_lines(finding: Finding) -> list[str]:
-    """Return long text as a difference: - what was expected, + what is."""
-    import difflib  # noqa: PLC0415  (few reports need it)
-
-    expected, actual = (in_lines(side).split("\n") for side in (finding.expected, finding.actual))
-    return list(difflib.unified_diff(expected, actual, lineterm="", n=1))[2:]
+    if finding.remediation and finding.remediation.startswith(MANUAL_ACTION):
+        yield from _labelled("manual:", in_lines(finding.remediation.removeprefix(MANUAL_ACTION)), layout)
+    elif finding.remediation:
+        # Never wrapped: a line break would change a literal that is copied.
+        yield f"  fix:      {_abridged(finding.remediation)}"
+        if in_lines(finding.remediation) != finding.remediation:
+            yield from _wrapped(
+                "(with characters that are not visible: --format json has the exact text)", layout, " " * 12
+            )
 
 
 def _waived(waived: Waived, layout: Layout) -> list[str]:
@@ -75,14 +70,14 @@ def _labelled(label: str, text: str, layout: Layout) -> list[str]:
 
 
 def _abridged(text: str) -> str:
-    """Show the first of many lines: the rest is in the other formats."""
+    """Return the first line, and the number of lines that follow."""
     first, *more = in_lines(text.strip()).split("\n")
     lines = "line" if len(more) == 1 else "lines"
     return f"{first.strip()} … ({len(more)} more {lines}: --format html)" if more else first
 
 
 def excerpts(finding: Finding) -> tuple[str, str]:
-    """Return what was expected and what is, each in a line; of two long ones the part in which they differ."""
+    """Return both sides, each in a line; of two long sides the part in which they differ."""
     expected, actual = _abridged(finding.expected), _abridged(finding.actual)
     if min(len(expected), len(actual)) > _LONG:
         same = _alike(expected, actual)
@@ -107,7 +102,7 @@ def _alike(one: str, other: str) -> int:
 
 
 def _wrapped(text: str, layout: Layout, first: str = "", later: str = "  ") -> list[str]:
-    """Break lines between words only: what is copied from the terminal stays whole."""
+    """Break lines between words only, so that text copied from the terminal is intact."""
     if layout.width is None:
         return [first + text]
     width = max(layout.width, _NARROWEST)

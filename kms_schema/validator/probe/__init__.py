@@ -1,49 +1,38 @@
-"""The probe: each forbidden write is really tried, in savepoints of a transaction that is never committed.
+"""The probe: it tries each forbidden write, in savepoints of a transaction that is never committed.
 
-`keys`, `versions`, `wrappers`, `rotations`, `settings`, `trail`, `seals` and `columns` say what is tried, as data;
-`guards` who has to refuse it; `trial` makes the attempts, each after writes that must be accepted; `postgresql` and
-`sqlite` hold the transaction. What remains is nothing, also of a probe that is killed; sequences advance.
+`keys`, `versions`, `wrappers`, `rotations`, `settings`, `audit_log`, `seals` and `columns` declare the attempts.
+`guards` finds the object that must refuse each; `runner` makes them, each after writes that must be accepted;
+`postgresql` and `sqlite` open the transaction. Nothing remains in the database, even of a killed probe; only sequences
+advance.
 """
 
-import sqlite3
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager
 
 from kms_schema.validator.catalog.attributes import Objects
 from kms_schema.validator.diff.findings import Finding
 from kms_schema.validator.probe.attempts import attempts
 from kms_schema.validator.probe.findings import not_probed, probe_findings
-from kms_schema.validator.probe.session import NotProbedError
-from kms_schema.validator.probe.trial import Kind, Outcome, make
-
-if TYPE_CHECKING:
-    from kms_schema.validator import DatabaseConnection
+from kms_schema.validator.probe.runner import Kind, Outcome, make
+from kms_schema.validator.probe.session import NotProbedError, Session
 
 __all__ = ["probe"]
 
 
-def probe(connection: "DatabaseConnection", schema: str, expected: Objects) -> tuple[int, tuple[Finding, ...]]:
-    """Try on an idle connection all that the expected objects forbid.
+def probe(opened: AbstractContextManager[Session], expected: Objects) -> tuple[int, tuple[Finding, ...]]:
+    """Try in a session all that the expected objects forbid.
 
-    Returns how many attempts went as promised, and what is wrong with the others.
+    Return how many attempts went as expected, and the findings of the others.
     """
     outcomes: list[Outcome] = []
     unable: tuple[Finding, ...] = ()
     try:
-        outcomes += _outcomes(connection, schema, expected)
+        outcomes += _outcomes(opened, expected)
     except NotProbedError as error:
         unable = (not_probed(str(error)),)
     return sum(outcome.kind is Kind.AS_PROMISED for outcome in outcomes), (*probe_findings(outcomes), *unable)
 
 
-def _outcomes(connection: "DatabaseConnection", schema: str, expected: Objects) -> list[Outcome]:
-    if isinstance(connection, sqlite3.Connection):
-        from kms_schema.validator.probe.sqlite import probing as on_sqlite  # noqa: PLC0415
-
-        with on_sqlite(connection) as session:
-            tried = list(attempts(session.engine, session.version, expected))
-            return [outcome for _ in session.circumstances() for outcome in make(session, tried, expected)]
-    from kms_schema.validator.probe.postgresql import probing  # noqa: PLC0415
-
-    with probing(connection, schema) as transaction:
-        tried = list(attempts(transaction.engine, transaction.version, expected))
-        return [outcome for _ in transaction.circumstances() for outcome in make(transaction, tried, expected)]
+def _outcomes(opened: AbstractContextManager[Session], expected: Objects) -> list[Outcome]:
+    with opened as session:
+        tried = list(attempts(session.engine, session.version, expected))
+        return [outcome for _ in session.circumstances() for outcome in make(session, tried, expected)]

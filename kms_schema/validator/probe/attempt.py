@@ -1,4 +1,4 @@
-"""What a probe tries: a write that a rule forbids, or one that a trigger promises to complete.
+"""The attempts of a probe: writes that a rule forbids, and writes whose effect a trigger promises.
 
 Statements are written once for both engines: `{schema}.` stands before each of our tables, values are written `:name`.
 """
@@ -32,7 +32,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Computed:
-    """A value that the database works out from what is there: an expression, such as the number after the last."""
+    """A value that the database computes: an expression, such as the number after the last."""
 
     text: str
 
@@ -42,50 +42,50 @@ class Attempt:
     """A write that must be refused, after writes that must be accepted."""
 
     rule: str
-    """The name that the refusal must bear."""
+    """The name of the rule in the refusal."""
     table: str
     tries: str
     """The write, in words: `a key goes back from revoked to active`."""
     forbidden: Statement
     given: tuple[Statement, ...] = ()
     permitted: Statement | None = None
-    """The same without what is forbidden in it: if this is accepted, it is the rule that refuses the other."""
+    """The same write without the violation: if it is accepted, the rule refuses the other one."""
     sqlstate: str = CHECK_VIOLATION
     guard: str | None = None
-    """The trigger that refuses, where its name is not the rule's; where it is not expected, what the rule names is."""
+    """The trigger that refuses, if it is expected and not named as the rule."""
     only_guarded: bool = False
-    """Made only where `guard` is expected: nothing else would refuse it."""
+    """Made only if `guard` is expected: nothing else refuses it."""
     or_by: tuple[str, ...] = ()
-    """Other rules that may refuse it first: which table the server looks at first, is not for the statement to say."""
+    """Other rules that may refuse it first: the order in which the server checks tables is not defined."""
     unless: str | None = None
-    """An object that refuses the same under another name, where it is expected."""
+    """An object that refuses the same under another name, if it is expected."""
     engine: Engine | None = None
     since: int = 0
-    """The first major version of PostgreSQL that knows the statement."""
+    """The first major version of PostgreSQL with the statement."""
     by: Literal["owner", "others"] | None = None
-    """Whether only members of the owner's role have to be refused this, or only everyone else."""
+    """The roles that are refused: only members of the owner role, or only others."""
     foreign_keys: bool | None = None
-    """Whether it is made only where foreign keys are kept, or only where they are not."""
+    """True: only with foreign keys enforced; False: only without; None: both."""
     checks_ignored: bool = False
     """On SQLite: with `PRAGMA ignore_check_constraints` on."""
     says: str | None = None
-    """What SQLite says where it does not name the rule."""
+    """SQLite's message, if it does not name the rule."""
 
 
 @dataclass(frozen=True)
 class Promise:
-    """A write after which a trigger or foreign key must have done its part."""
+    """A write whose effect a trigger or foreign key must complete."""
 
     guards: Mapping[Engine, tuple[str, ...]]
-    """Who keeps the promise: of these objects the first that is expected."""
+    """The object that completes the effect: the first of these that is expected."""
     keeps: str
-    """What is promised, in words."""
+    """The effect, in words."""
     done: Statement
     question: Statement
-    """Has one row, of one value that is true, if the promise was kept."""
+    """Returns one row with one true value if the effect is complete."""
     given: tuple[Statement, ...] = ()
     foreign_keys: Mapping[Engine, bool] = field(default_factory=dict)
-    """Where the engine's own foreign keys have to do a part of it, so that nothing is promised without them."""
+    """The engines whose foreign keys complete a part of it: without them there is no promise."""
 
 
 def adding(table: str, row: Row, verb: str = "INSERT", end: str = "") -> Statement:
@@ -114,4 +114,4 @@ def plain(text: str, **values: Any) -> Statement:
 
 
 IMPATIENT = (Statement("SET LOCAL lock_timeout = '100ms'"),)
-"""Before TRUNCATE, which waits for everybody who uses the table, and lets nobody begin to meanwhile."""
+"""Before TRUNCATE, which waits for all other sessions on the table and makes new ones wait."""

@@ -1,9 +1,11 @@
-"""Everything that a probe tries."""
+"""All attempts of a probe."""
 
 from collections.abc import Iterator
 
 from kms_schema.validator.catalog.attributes import Objects
 from kms_schema.validator.probe import (
+    audit_log,
+    audit_log_on_sqlite,
     columns,
     keys,
     recorded,
@@ -12,8 +14,6 @@ from kms_schema.validator.probe import (
     seals,
     settings,
     totals,
-    trail,
-    trail_on_sqlite,
     versions,
     wrappers,
 )
@@ -21,14 +21,14 @@ from kms_schema.validator.probe.attempt import Attempt, Engine, Promise
 
 
 def attempts(engine: Engine, version: int, expected: Objects) -> Iterator[Attempt | Promise]:
-    """Yield each attempt, about rows that nobody has; which of them a revision knows, its `expected` objects say."""
+    """Yield the attempts, with unused names; the `expected` objects of a revision decide which apply."""
     yield from keys.attempts()
     yield from versions.attempts()
     yield from wrappers.attempts(version)
     yield from rotations.attempts()
     yield from settings.attempts()
-    yield from trail.attempts()
-    yield from trail_on_sqlite.attempts()
+    yield from audit_log.attempts()
+    yield from audit_log_on_sqlite.attempts()
     yield from seals.attempts()
     yield from recorded.attempts()
     yield from retention.attempts()

@@ -1,4 +1,4 @@
-"""What is tried on each column that a revision has: NULL, and values that are not of its type.
+"""The attempts at each column of a revision: NULL, and values that are not of its type.
 
 These follow from the expected columns and constraints, so that a column that a later revision adds is tried as well.
 """
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from kms_schema.validator.catalog.attributes import Facts, Objects
+from kms_schema.validator.catalog.attributes import Attributes, Objects
 from kms_schema.validator.probe.attempt import NOT_NULL_VIOLATION, TOO_LONG, Attempt, Engine, Row, adding
 from kms_schema.validator.probe.rows import (
     FIRST,
@@ -32,7 +32,7 @@ from kms_schema.validator.probe.totals import TOTAL, cause
 
 _LENGTH = re.compile(r"character varying\((\d+)\)")
 _SET_BY_SERVER = {"id", "sequence", "timestamp", "recorded_by"}
-"""Columns of the trail that no client gives: `trail` tries those."""
+"""Columns of the audit log that a client cannot set: `audit_log` has the attempts at them."""
 _OF_TYPE = (
     ("GLOB '[0-9]", "2999-01-01"),
     ("date(", "2999-02-30"),
@@ -44,7 +44,7 @@ _OF_TYPE = (
     ("{column} IN (0, 1)", 2),
     ("", "NUL\0inside"),
 )
-"""By what a CHECK of a type says on SQLite, a value that it refuses."""
+"""For the text of a CHECK of a type on SQLite, a value that it refuses."""
 _ILL_TYPED: dict[tuple[str, str], Any] = {
     ("key_audit_seals", "root_hash"): "x" * 32,
     ("key_audit_seals", "previous_seal_hash"): "x" * 32,
@@ -65,27 +65,27 @@ def attempts(engine: Engine, expected: Objects) -> Iterator[Attempt]:
 
 
 def _attempts(engine: Engine, expected: Objects) -> Iterator[Attempt]:
-    for key, facts in expected.items():
+    for key, attributes in expected.items():
         table, _, column = key.removeprefix("column ").partition(".")
         if key.startswith("column ") and table in _TABLES and not _is_set_by_server(table, column):
-            if not facts.get("nullable", True) and not _asked_before(engine, table, column, expected):
+            if not attributes.get("nullable", True) and not _asked_before(engine, table, column, expected):
                 yield _null(engine, table, column, expected)
-            length = _LENGTH.fullmatch(str(facts.get("type")))
+            length = _LENGTH.fullmatch(str(attributes.get("type")))
             if length:
                 yield _too_long(table, column, int(length[1]))
     if engine == "sqlite":
-        for key, facts in expected.items():
+        for key, attributes in expected.items():
             if is_of_type(key) and answered_before(key, expected) is None:
-                yield from _malformed(key, facts)
+                yield from _malformed(key, attributes)
 
 
 def is_of_type(key: str) -> bool:
-    """Whether an object is the CHECK that on SQLite stands for a column's type."""
+    """Return whether an object is the CHECK for the type of a column on SQLite."""
     return key.startswith("constraint ") and key.endswith("_type")
 
 
 def answered_before(key: str, expected: Objects) -> str | None:
-    """Return who refuses all that the CHECK of a type would, and is asked first; nobody, where it can be reached."""
+    """Return the object that refuses first all that the CHECK of a type would; None if the CHECK can be reached."""
     table, column = _table_and_column(key)
     if _is_set_by_server(table, column):
         return f"trigger {table}.guard_key_audit_log_insert"
@@ -114,10 +114,10 @@ def _table_and_column(key: str) -> tuple[str, str]:
 
 
 def _is_followed(table: str, column: str, expected: Objects) -> str | None:
-    """Return the trigger that follows a reference, and refuses what leads nowhere before anything else is asked."""
-    for key, facts in expected.items():
+    """Return the trigger that checks a reference first, and refuses a missing row."""
+    for key, attributes in expected.items():
         name = key.removeprefix(f"constraint {table}.")
-        referring = re.match(r"FOREIGN KEY ?\(([^)]*)\)", str(facts.get("definition", "")))
+        referring = re.match(r"FOREIGN KEY ?\(([^)]*)\)", str(attributes.get("definition", "")))
         if key.startswith(f"constraint {table}.fk_") and referring and column in re.findall(r"\w+", referring[1]):
             for trigger, of_trigger in expected.items():
                 says = f"'{name}: " in str(of_trigger.get("definition", ""))
@@ -127,7 +127,7 @@ def _is_followed(table: str, column: str, expected: Objects) -> str | None:
 
 
 def _asked_before(engine: Engine, table: str, column: str, expected: Objects) -> str | None:
-    """Return the trigger that refuses any wrong value, NULL included, before the column itself is asked."""
+    """Return the trigger that refuses any wrong value, NULL included, before the column's constraints."""
     if f"{table}.{column}" in _COUNTED_ON or (
         engine == "sqlite" and (table, column) == ("key_audit_seals", "tree_size")
     ):
@@ -141,9 +141,9 @@ _INSERT_GUARDS = {
     "key_audit_subtrees": "guard_key_audit_subtree_insert",
 }
 _COUNTED_ON = {"key_audit_seals.seal_number", "key_audit_leaves.first_leaf", "key_audit_subtrees.position"}
-"""Columns of which the guard takes no value but the next."""
+"""Columns for which the guard trigger accepts only the next value."""
 _FOLLOWING = {"fk_key_versions_key_id_key_masters": "trigger key_versions.validate_key_version_material"}
-"""On PostgreSQL, where a trigger's definition does not say what it refuses."""
+"""On PostgreSQL, whose trigger definitions do not name the rule."""
 
 
 def _is_set_by_server(table: str, column: str) -> bool:
@@ -154,7 +154,7 @@ def _null(engine: Engine, table: str, column: str, expected: Objects) -> Attempt
     given, row = _base(table, column)
     statement = adding(table, {**row, column: None})
     tries, twin = f"{column} is NULL", adding(table, row)
-    guard = next((key for key, facts in expected.items() if _forbids_null(key, facts, table, column)), None)
+    guard = next((key for key, attributes in expected.items() if _forbids_null(key, attributes, table, column)), None)
     if engine == "sqlite" and guard:
         rule = guard.partition(".")[2].removesuffix("_insert")
         return Attempt(rule, table, tries, statement, given, twin, guard=guard)
@@ -166,20 +166,20 @@ def _null(engine: Engine, table: str, column: str, expected: Objects) -> Attempt
     return Attempt(column, table, tries, statement, given, twin, NOT_NULL_VIOLATION, guard=object_key, says=says)
 
 
-def _forbids_null(key: str, facts: Facts, table: str, column: str) -> bool:
+def _forbids_null(key: str, attributes: Attributes, table: str, column: str) -> bool:
     return (
         key.startswith(f"trigger {table}.guard_")
         and key.endswith("_not_null_insert")
-        and re.search(rf"\bNEW\.{column} IS NULL", str(facts["definition"])) is not None
+        and re.search(rf"\bNEW\.{column} IS NULL", str(attributes["definition"])) is not None
     )
 
 
-def _says(key: str, facts: Facts, table: str, rule: str) -> bool:
-    return key.startswith(f"trigger {table}.") and f"'{rule}: " in str(facts["definition"])
+def _says(key: str, attributes: Attributes, table: str, rule: str) -> bool:
+    return key.startswith(f"trigger {table}.") and f"'{rule}: " in str(attributes["definition"])
 
 
 def _too_long(table: str, column: str, length: int) -> Attempt:
-    """The server says which type a value is too long for, and not of which column."""
+    """Return an attempt with a value that is too long; the server names the type, not the column."""
     given, row = _base(table, column)
     statement = adding(table, {**row, column: "x" * (length + 1)})
     object_key = f"column {table}.{column}"
@@ -187,12 +187,12 @@ def _too_long(table: str, column: str, length: int) -> Attempt:
     return Attempt("", table, tries, statement, given, adding(table, row), TOO_LONG, object_key, engine="postgresql")
 
 
-def _malformed(key: str, facts: Facts) -> Iterator[Attempt]:
+def _malformed(key: str, attributes: Attributes) -> Iterator[Attempt]:
     table, column = _table_and_column(key)
     if table not in _TABLES:
         return
     rule = f"ck_{table}_{column}_type"
-    definition = str(facts["definition"])
+    definition = str(attributes["definition"])
     usual = next(value for says, value in _OF_TYPE if says.format(column=column) in definition)
     value = _ILL_TYPED.get((table, column), usual)
     given, row = _base(table, column)
@@ -211,7 +211,7 @@ _TABLES = (
 
 
 def _base(table: str, column: str) -> tuple[tuple[Any, ...], Row]:
-    """Return a row that only `column` can make wrong, and the statements that have to come before it."""
+    """Return a row in which only `column` can be wrong, and the statements before it."""
     of = active_key()
     given = (adding("key_masters", of),)
     special: dict[tuple[str, str], Row] = {

@@ -1,10 +1,10 @@
-"""What a probe found: each guard that did not do its part once, each reason why something was not tried once."""
+"""The findings of a probe: one for each object that did not refuse, one for each reason why an attempt was not made."""
 
 from collections.abc import Callable, Iterable
 
 from kms_schema.validator.catalog.attributes import kind_and_name
 from kms_schema.validator.diff.findings import Finding, finding_of
-from kms_schema.validator.probe.trial import Kind, Outcome
+from kms_schema.validator.probe.runner import Kind, Outcome
 
 _CODES = {
     Kind.ACCEPTED: "KMS601",
@@ -14,16 +14,16 @@ _CODES = {
     Kind.UNKNOWN: "KMS901",
 }
 _AT_STAKE = {
-    "key_audit_logs": "entries of the audit trail can be changed, removed or forged",
-    "key_versions": "key material can be lost, or kept in a way that the package forbids",
-    "key_masters": "keys can get into states that the package forbids, and what relies on those is wrong",
-    "key_rotations": "rotations can get into states that the package forbids, and be done twice or never",
+    "key_audit_logs": "entries of the audit log can be changed, removed or forged",
+    "key_versions": "key material can be lost, or stored in a form that the schema forbids",
+    "key_masters": "keys can get into states that the schema forbids, on which programs depend",
+    "key_rotations": "rotations can get into states that the schema forbids, and run twice or never",
 }
-_UNTRIED = "it was not tried, so whether it is refused is unknown"
+_UNTRIED = "the write was not tried; whether it is refused is unknown"
 
 
 def probe_findings(outcomes: Iterable[Outcome]) -> tuple[Finding, ...]:
-    """Return what is wrong: accepted and misdirected writes by guard, the rest by cause."""
+    """Return the findings: accepted and otherwise refused writes by object, the others by cause."""
     groups: dict[tuple[str, str], list[Outcome]] = {}
     for outcome in outcomes:
         if outcome.kind is not Kind.AS_PROMISED:
@@ -34,13 +34,13 @@ def probe_findings(outcomes: Iterable[Outcome]) -> tuple[Finding, ...]:
 
 
 def not_probed(reason: str) -> Finding:
-    """Return the finding that nothing could be tried."""
-    meaning = "no forbidden write was tried, so whether they are refused is unknown"
-    return finding_of("KMS901", "probe", "every forbidden write tried", f"unknown: {reason}", meaning=meaning)
+    """Return the finding that no write was tried."""
+    impact = "no forbidden write was tried; whether they are refused is unknown"
+    return finding_of("KMS901", "probe", "every forbidden write tried", f"unknown: {reason}", impact=impact)
 
 
 def _cause(outcome: Outcome) -> str:
-    """Return what refused it: the rule if it has a name, else what was said."""
+    """Return the cause: the name of the rule, else the message."""
     if outcome.refusal is None:
         return ""
     named = outcome.refusal.says if outcome.refusal.sqlstate else outcome.refusal.says.partition(": ")[0]
@@ -51,18 +51,18 @@ def _finding(code: str, group: list[Outcome]) -> Finding:
     first = group[0]
     guards = list(dict.fromkeys(outcome.guard for outcome in group))
     table = kind_and_name(first.guard)[1].partition(".")[0]
-    meaning = {"KMS601": _AT_STAKE.get(table), "KMS901": _UNTRIED}.get(code)
-    write: Callable[[Outcome], str] = _of_cause if len(guards) > 1 or code in {"KMS603", "KMS901"} else _told
+    impact = {"KMS601": _AT_STAKE.get(table), "KMS901": _UNTRIED}.get(code)
+    write: Callable[[Outcome], str] = _of_cause if len(guards) > 1 or code in {"KMS603", "KMS901"} else _outcome_line
     lines = list(dict.fromkeys(write(outcome) for outcome in group))
     expected = "\n".join(dict.fromkeys(outcome.promised for outcome in group))
     if code == "KMS603":
         expected = "accepted"
     if code == "KMS901":
         expected = "each forbidden write refused"
-    return finding_of(code, first.guard, expected, "\n".join(lines), meaning=meaning, also=tuple(guards[1:]))
+    return finding_of(code, first.guard, expected, "\n".join(lines), impact=impact, also=tuple(guards[1:]))
 
 
-def _told(outcome: Outcome) -> str:
+def _outcome_line(outcome: Outcome) -> str:
     if outcome.refusal is None:
         how = "accepted" if outcome.kind is Kind.ACCEPTED else "not done"
     else:
@@ -72,5 +72,5 @@ def _told(outcome: Outcome) -> str:
 
 
 def _of_cause(outcome: Outcome) -> str:
-    assert outcome.refusal is not None  # noqa: S101  (what has a cause was refused)
-    return ("unknown: " if outcome.kind is Kind.UNKNOWN else "refused: ") + outcome.refusal.message
+    message = outcome.refusal.message if outcome.refusal else "no message"
+    return ("unknown: " if outcome.kind is Kind.UNKNOWN else "refused: ") + message

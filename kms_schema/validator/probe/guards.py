@@ -1,14 +1,14 @@
-"""Who has to refuse a write, of the objects that are expected, and what exactly the refusal says.
+"""The expected object that must refuse a write, and the message of the refusal.
 
-On PostgreSQL the error names the constraint or trigger. On SQLite a trigger of ours says its rule first; a constraint
-says its name or, if it is a key, its columns.
+On PostgreSQL the error names the constraint or trigger. On SQLite the message of a trigger begins with its rule, and
+that of a constraint has its name or, if it is a key, its columns.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kms_schema.validator.catalog.attributes import Facts, Objects
+from kms_schema.validator.catalog.attributes import Attributes, Objects
 from kms_schema.validator.probe.attempt import Attempt, Engine, Promise
 
 _COLUMNS = re.compile(r"(?:UNIQUE|PRIMARY KEY) ?\((?P<columns>[^)]*)\)")
@@ -16,17 +16,17 @@ _COLUMNS = re.compile(r"(?:UNIQUE|PRIMARY KEY) ?\((?P<columns>[^)]*)\)")
 
 @dataclass(frozen=True)
 class Guard:
-    """An expected object, and what a refusal by it says."""
+    """An expected object, and the message of its refusal."""
 
     object: str
     says: str
-    """On PostgreSQL the name of the constraint or, of a column, its own; on SQLite how the message begins."""
+    """On PostgreSQL the name of the constraint or column; on SQLite the beginning of the message."""
     is_trigger: bool
     is_foreign_key: bool
 
 
 def guard_of(attempt: Attempt, engine: Engine, expected: Objects) -> Guard | None:
-    """Return who has to refuse an attempt; nobody, where the revision has no such rule."""
+    """Return the object that must refuse an attempt; None if the revision has no such rule."""
     if attempt.unless in expected:
         return None
     if attempt.guard in expected:
@@ -38,48 +38,47 @@ def guard_of(attempt: Attempt, engine: Engine, expected: Objects) -> Guard | Non
 
 
 def keeper_of(promise: Promise, engine: Engine, expected: Objects) -> str | None:
-    """Return the object that keeps a promise; none, where the revision does not promise it."""
+    """Return the object that completes a promise; None if the revision does not promise it."""
     return next((key for key in promise.guards.get(engine, ()) if key in expected), None)
 
 
 def _named(attempt: Attempt, engine: Engine, expected: Objects) -> Iterator[str]:
     if engine == "sqlite":
         yield from _triggers_that_say(attempt, expected)
-    tables = [attempt.table, *(str(facts["table"]) for facts in expected.values() if "table" in facts)]
+    tables = [attempt.table, *(str(attributes["table"]) for attributes in expected.values() if "table" in attributes)]
     for kind in ("trigger", "constraint"):
         yield from (key for table in dict.fromkeys(tables) if (key := f"{kind} {table}.{attempt.rule}") in expected)
     yield from (key for key in (f"index {attempt.rule}", attempt.rule) if key in expected)
 
 
 def _triggers_that_say(attempt: Attempt, expected: Objects) -> list[str]:
-    """Return the triggers that refuse by this rule on the way that the statement takes, those that look first first."""
+    """Return the triggers that refuse by this rule for the statement, in the order in which they fire."""
     verb = "INSERT" if attempt.forbidden.text.startswith("REPLACE") else attempt.forbidden.text.split()[0]
     return [
         key
         for timing in ("BEFORE", "AFTER")
-        for key, facts in expected.items()
+        for key, attributes in expected.items()
         if key.startswith(f"trigger {attempt.table}.")
-        and f"'{attempt.rule}: " in str(facts["definition"])
-        and f" {timing} {verb} " in str(facts["definition"])
+        and f"'{attempt.rule}: " in str(attributes["definition"])
+        and f" {timing} {verb} " in str(attributes["definition"])
     ]
 
 
 def _guard(key: str, attempt: Attempt, engine: Engine, expected: Objects) -> Guard:
-    facts = expected[key]
-    definition = str(facts.get("definition", ""))
-    says = attempt.rule if engine == "postgresql" else attempt.says or _on_sqlite(key, attempt, facts)
+    attributes = expected[key]
+    definition = str(attributes.get("definition", ""))
+    says = attempt.rule if engine == "postgresql" else attempt.says or _on_sqlite(key, attempt, attributes)
     return Guard(key, says, key.startswith("trigger "), definition.startswith("FOREIGN KEY"))
 
 
-def _on_sqlite(key: str, attempt: Attempt, facts: Facts) -> str:
-    definition = str(facts.get("definition", ""))
+def _on_sqlite(key: str, attempt: Attempt, attributes: Attributes) -> str:
+    definition = str(attributes.get("definition", ""))
     if key.startswith("trigger "):
         return f"{attempt.rule}: "
     if definition.startswith("FOREIGN KEY"):
         return "FOREIGN KEY constraint failed"
     columns = _COLUMNS.match(definition) or re.search(r"\((?P<columns>[^)]*)\)", definition)
-    if key.startswith("index ") or _COLUMNS.match(definition):
-        assert columns is not None  # noqa: S101  (a key has columns)
-        named = ", ".join(f"{facts['table']}.{column.strip()}" for column in columns["columns"].split(","))
+    if columns and (key.startswith("index ") or _COLUMNS.match(definition)):
+        named = ", ".join(f"{attributes['table']}.{column.strip()}" for column in columns["columns"].split(","))
         return f"UNIQUE constraint failed: {named}"
     return f"CHECK constraint failed: {attempt.rule}"

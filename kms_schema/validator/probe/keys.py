@@ -1,4 +1,4 @@
-"""What is tried on the registry of keys."""
+"""The attempts at the registry of keys."""
 
 import uuid
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ TOUCHED: Row = {"status_reason": "touched by a probe"}
 
 
 def attempts() -> Iterator[Attempt | Promise]:
-    """Yield everything that is tried."""
+    """Yield the attempts."""
     row = key()
     yield from inserted(TABLE, row, _values(row))
     yield from _times()
@@ -52,7 +52,7 @@ def attempts() -> Iterator[Attempt | Promise]:
     yield from updated(
         TABLE,
         key(usage_count=7),
-        [("prevent_key_master_counter_decrease", "the count of a key's use falls", {"usage_count": 6})],
+        [("prevent_key_master_counter_decrease", "usage_count of a key decreases", {"usage_count": 6})],
         permitted={"usage_count": 8},
     )
     yield from _promises()
@@ -70,10 +70,10 @@ def _values(row: Row) -> list[Case]:
         case("status_known", "a key has an unknown status", status="destroyed"),
         case("security_level_known", "a key has an unknown security level", security_level="LOW"),
         case("hsm_provider_known", "a key has an unknown HSM provider", hsm_provider="abacus", hsm_key_id="h"),
-        case("key_size_bits_positive", "a key has no bits", key_size_bits=0),
-        case("usage_count_not_negative", "a key was used less than never", usage_count=-1),
-        case("max_usage_count_positive", "a key may never be used", max_usage_count=0),
-        case("expires_after_creation", "a key expires as it is made", expires_at=FIRST),
+        case("key_size_bits_positive", "key_size_bits is 0", key_size_bits=0),
+        case("usage_count_not_negative", "usage_count is negative", usage_count=-1),
+        case("max_usage_count_positive", "max_usage_count is 0", max_usage_count=0),
+        case("expires_after_creation", "a key expires at its creation", expires_at=FIRST),
         case("hsm_provider_and_key_together", "a key has an HSM provider and no handle", hsm_provider="pkcs11"),
         case("hsm_provider_and_key_together", "a key has an HSM's handle and no provider", hsm_key_id="h"),
         case("hsm_type_is_hsm_held", "a key of type hsm is in no HSM", key_type="hsm"),
@@ -136,7 +136,7 @@ def _parents() -> Iterator[Attempt]:
     other = active_key()
     given = [*chain, adding(TABLE, other)]
     child = active_key(parent_key_id=top["key_id"])
-    orphan: Case = (PARENT_KEY, "a key has a parent that is not there", {"parent_key_id": unused("nobody")})
+    orphan: Case = (PARENT_KEY, "a key has a parent that does not exist", {"parent_key_id": unused("nobody")})
     unfit: Case = (PARENT, "the parent of a key is a dek", {"parent_key_id": other["key_id"]})
     for suffix, make in (("_insert", inserted), ("", updated)):
         more: dict[str, Any] = {"permitted": {"parent_key_id": middle["key_id"]}} if make is updated else {}

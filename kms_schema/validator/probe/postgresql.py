@@ -1,14 +1,16 @@
 """The transaction of a probe on PostgreSQL.
 
-It waits for nobody longer than `lock_timeout`, and the server ends it soon if the client stands still; one that is
-killed closes its connection, which ends it at once.
+It waits at most `lock_timeout` for a lock, and the server ends it soon if the client is idle. A killed probe closes its
+connection, which ends it at once.
 """
 
 import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import psycopg
 
 from kms_schema.identifiers import quoted
 from kms_schema.validator.catalog.attributes import ValidationError
@@ -16,30 +18,27 @@ from kms_schema.validator.catalog.postgresql_reader import rolled_back
 from kms_schema.validator.probe.attempt import Engine, Statement
 from kms_schema.validator.probe.session import Circumstance, NotProbedError, Refusal
 
-if TYPE_CHECKING:
-    import psycopg
-
 LOCK_SECONDS = 1
-"""How long a statement waits for a lock that somebody else holds."""
+"""How long a statement waits for a lock."""
 
 LATER_LOCK_MILLISECONDS = 20
-"""How long each further statement waits after one has waited in vain: whoever holds that lock may hold it for hours."""
+"""How long each further statement waits after a lock timeout: the lock may be held for hours."""
 
 LOCK_NOT_AVAILABLE = "55P03"
 
-# READ COMMITTED, which destruction of versions demands; whether it may write is for the role's settings to say.
+# READ COMMITTED is required to destroy versions; the settings of the role decide whether it may write.
 _BEGIN = f"""BEGIN ISOLATION LEVEL READ COMMITTED;
 SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL lock_timeout = '{LOCK_SECONDS}s';
 SET LOCAL statement_timeout = '10s'; SET LOCAL idle_in_transaction_session_timeout = '10s';
 SET LOCAL "DateStyle" = 'ISO, MDY'; SET LOCAL "TimeZone" = 'UTC'; SET LOCAL client_min_messages = error;
 SET LOCAL row_security = on; SET CONSTRAINTS ALL IMMEDIATE"""
-# The names stand for all that is ours: one owner has them.
-_STANDING = """SELECT current_setting('transaction_read_only') = 'on', pg_is_in_recovery(),
+# One table stands for all: they have one owner.
+_ACCESS = """SELECT current_setting('transaction_read_only') = 'on', pg_is_in_recovery(),
     coalesce((SELECT pg_has_role(session_user, relowner, 'MEMBER') FROM pg_class
               WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s) AND relname = 'key_audit_logs'),
              false)"""
 _PLACE = re.compile(r"(?<![:\w]):(?P<name>[a-z_]\w*)")
-# Rights and things that are not there, locks and cancelled statements, resources, read-only transactions, the server.
+# Missing privileges and objects, locks and cancelled statements, resources, read-only transactions, the server.
 _NOT_OF_RULES = ("42", "55", "57", "40", "53", "54", "58", "08", "25006", "XX")
 _REPLICA = Circumstance("session_replication_role = replica", foreign_keys=False, triggers_only=True)
 
@@ -49,24 +48,24 @@ class PostgresqlSession:
 
     engine: Engine = "postgresql"
 
-    def __init__(self, cursor: "psycopg.Cursor[tuple[Any, ...]]", schema: str) -> None:
-        """Look whether this transaction may write; raises `NotProbedError`, and `ValidationError` on a standby."""
+    def __init__(self, cursor: psycopg.Cursor[tuple[Any, ...]], schema: str) -> None:
+        """Check that the transaction may write; raises `NotProbedError`, and `ValidationError` on a standby."""
         self._cursor = cursor
         self._schema = quoted(schema) + "."
         self.version = cursor.connection.info.server_version // 10000
         self.circumstance = Circumstance("a plain session")
         self._waited_in_vain = False
-        read_only, standby, self.is_owner = cursor.execute(_STANDING, (schema,)).fetchone() or (True, False, False)
+        read_only, standby, self.is_owner = cursor.execute(_ACCESS, (schema,)).fetchone() or (True, False, False)
         if standby:
             raise ValidationError(
-                "the server is a standby, which takes no writes: probe its primary;"
-                " without a probe the standby can be validated, too"
+                "the server is a standby, which is read-only: probe its primary;"
+                " a standby can be validated without --probe"
             )
         if read_only:
             raise NotProbedError("transactions of this role are read-only here (default_transaction_read_only)")
 
     def circumstances(self) -> Iterator[Circumstance]:
-        """Yield each circumstance, set; a role that may not play a replica is refused that, and need not be tried."""
+        """Yield each circumstance, set; session_replication_role only if the role may set it."""
         yield self.circumstance
         with self.savepoint():
             if self.run(Statement("SET LOCAL session_replication_role = replica")) is None:
@@ -75,7 +74,7 @@ class PostgresqlSession:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Open a savepoint that is rolled back, with its locks and settings, whatever happens."""
+        """Open a savepoint that is always rolled back, with its locks and settings."""
         self._cursor.execute("SAVEPOINT kms_probe")
         if self._waited_in_vain:
             self._cursor.execute(f"SET LOCAL lock_timeout = '{LATER_LOCK_MILLISECONDS}ms'")
@@ -87,8 +86,6 @@ class PostgresqlSession:
 
     def run(self, statement: Statement) -> Refusal | None:
         """Run a statement; after one that failed the savepoint has to be rolled back."""
-        from psycopg import Error  # noqa: PLC0415
-
         try:
             if statement.copied:
                 with self._cursor.copy(self._text(statement).encode()) as copy:
@@ -96,7 +93,7 @@ class PostgresqlSession:
                         copy.write(line + "\n")
             else:
                 self._execute(statement)
-        except Error as error:
+        except psycopg.Error as error:
             if self._cursor.connection.broken:
                 raise
             self._waited_in_vain = self._waited_in_vain or error.sqlstate == LOCK_NOT_AVAILABLE
@@ -109,7 +106,7 @@ class PostgresqlSession:
         return self._cursor.fetchone() or ()
 
     def ignore_checks(self) -> None:
-        """Do nothing: no client can ignore them here."""
+        """Do nothing: PostgreSQL has no such setting."""
 
     def _execute(self, statement: Statement) -> None:
         if statement.values:
@@ -124,18 +121,18 @@ class PostgresqlSession:
 
 
 @contextmanager
-def probing(connection: "psycopg.Connection[Any]", schema: str) -> Iterator[PostgresqlSession]:
-    """Open a transaction on an idle connection, and roll it back whatever happens."""
+def probing(connection: psycopg.Connection[Any], schema: str) -> Iterator[PostgresqlSession]:
+    """Open a transaction on an idle connection, and always roll it back."""
     with rolled_back(connection, _BEGIN) as cursor:
         yield PostgresqlSession(cursor, schema)
 
 
 def _adapted(value: Any) -> Any:
-    """Give a document as text, which the column's type reads."""
+    """Return a document as JSON text."""
     return json.dumps(value) if isinstance(value, dict | list) else value
 
 
-def _refusal(error: "psycopg.Error") -> Refusal:
+def _refusal(error: psycopg.Error) -> Refusal:
     sqlstate = error.sqlstate or ""
     message = (error.diag.message_primary or str(error).strip() or "no message").splitlines()[0]
     says = error.diag.constraint_name or error.diag.column_name or ""

@@ -1,4 +1,4 @@
-"""What the database promises to write into the trail itself; and that nobody else writes such entries (PostgreSQL)."""
+"""The entries that the database writes itself, and the attempts of a client to write them (PostgreSQL)."""
 
 from collections.abc import Iterator
 
@@ -34,7 +34,7 @@ LAST_ENTRIES = 8
 
 
 def attempts() -> Iterator[Attempt | Promise]:
-    """Yield everything that is tried."""
+    """Yield the attempts."""
     yield from _of_keys()
     yield from _of_versions()
     yield from _of_rotations()
@@ -59,16 +59,18 @@ def attempts() -> Iterator[Attempt | Promise]:
 def _of_keys() -> Iterator[Promise]:
     new, used, unused = key(), active_key(), key()
     yield recorded(
-        "key_masters", "key_master_insert", RecordedEvent.KEY_CREATED, new["key_id"], adding("key_masters", new)
+        "key_masters", "key_master_insert", RecordedEvent.KEY_CREATED, new["key_id"], done=adding("key_masters", new)
     )
     for event, change in (
         (RecordedEvent.KEY_REVOKED, {"status": "revoked"}),
         (RecordedEvent.KEY_CHANGED, {"max_usage_count": 7}),
     ):
         done, given = changing("key_masters", used, **change), (adding("key_masters", used),)
-        yield recorded("key_masters", "key_master_update", event, used["key_id"], done, given)
+        yield recorded("key_masters", "key_master_update", event, used["key_id"], done=done, given=given)
     done, given = deleting("key_masters", unused), (adding("key_masters", unused),)
-    yield recorded("key_masters", "key_master_delete", RecordedEvent.KEY_DELETED, unused["key_id"], done, given)
+    yield recorded(
+        "key_masters", "key_master_delete", RecordedEvent.KEY_DELETED, unused["key_id"], done=done, given=given
+    )
 
 
 def _of_versions() -> Iterator[Promise]:
@@ -77,9 +79,9 @@ def _of_versions() -> Iterator[Promise]:
     row, live = version(of), live_version(of)
     named = f"{of['key_id']} version 1"
     table, created = "key_versions", RecordedEvent.VERSION_CREATED
-    yield recorded(table, "key_version_insert", created, named, adding(table, row), given)
+    yield recorded(table, "key_version_insert", created, named, done=adding(table, row), given=given)
     ended, done = RecordedEvent.VERSION_DEACTIVATED, changing(table, live, deactivated_at=SECOND)
-    yield recorded(table, "key_version_update", ended, named, done, (*given, adding(table, live)))
+    yield recorded(table, "key_version_update", ended, named, done=done, given=(*given, adding(table, live)))
     gone = plain(
         "SELECT count(*) = 1 FROM (SELECT event_type, event_description FROM {schema}.key_audit_logs"
         f" ORDER BY sequence DESC LIMIT {LAST_ENTRIES}) AS latest WHERE event_type = :event"
@@ -89,7 +91,7 @@ def _of_versions() -> Iterator[Promise]:
     trigger = f"trigger {table}.audit_key_version_delete"
     yield Promise(
         {"postgresql": (trigger,), "sqlite": (trigger,)},
-        "an entry says that a version went with its key",
+        "an entry records that a version was deleted with its key",
         deleting("key_masters", of),
         gone,
         (*given, adding(table, row)),
@@ -103,14 +105,21 @@ def _of_rotations() -> Iterator[Promise]:
     row, done = rotation(of), rotation(of, status="COMPLETED", started_at=SECOND, completed_at=SECOND)
     table = "key_rotations"
     of_insert = recorded(
-        table, "key_rotation_insert", RecordedEvent.ROTATION_SCHEDULED, of["key_id"], adding(table, row), given
+        table,
+        "key_rotation_insert",
+        RecordedEvent.ROTATION_SCHEDULED,
+        of["key_id"],
+        done=adding(table, row),
+        given=given,
     )
     yield of_insert
     begun = changing(table, row, status="RUNNING")
     stored = (*given, adding(table, row))
-    yield recorded(table, "key_rotation_update", RecordedEvent.ROTATION_STARTED, of["key_id"], begun, stored)
+    yield recorded(table, "key_rotation_update", RecordedEvent.ROTATION_STARTED, of["key_id"], done=begun, given=stored)
     removed, stored = deleting(table, done), (*given, adding(table, done))
-    yield recorded(table, "key_rotation_delete", RecordedEvent.ROTATION_DELETED, of["key_id"], removed, stored)
+    yield recorded(
+        table, "key_rotation_delete", RecordedEvent.ROTATION_DELETED, of["key_id"], done=removed, given=stored
+    )
 
 
 def _of_settings() -> Iterator[Promise]:
@@ -125,11 +134,13 @@ def _of_settings() -> Iterator[Promise]:
             ("delete", "DELETED", deleting(table, row)),
         ):
             given = () if verb == "insert" else (adding(table, row),)
-            yield recorded(table, f"{trigger}_{verb}", RecordedEvent(f"{subject}_{word}"), row[name], done, given)
+            yield recorded(
+                table, f"{trigger}_{verb}", RecordedEvent(f"{subject}_{word}"), row[name], done=done, given=given
+            )
 
 
-def recorded(  # noqa: PLR0913, PLR0917  (each by its place in one sentence)
-    table: str, trigger: str, event: RecordedEvent, named: str, done: Statement, given: tuple[Statement, ...] = ()
+def recorded(
+    table: str, trigger: str, event: RecordedEvent, named: str, *, done: Statement, given: tuple[Statement, ...] = ()
 ) -> Promise:
     """Return the promise that `done` writes an entry of `event` about what is `named`."""
     question = plain(
@@ -140,23 +151,23 @@ def recorded(  # noqa: PLR0913, PLR0917  (each by its place in one sentence)
         description=f"{event.lower().replace('_', ' ')}: {named}",
     )
     guard = f"trigger {table}.audit_{trigger}"
-    keeps = f"an entry says {event.lower().replace('_', ' ')}"
+    keeps = f"an entry records {event.lower().replace('_', ' ')}"
     return Promise({"postgresql": (guard,), "sqlite": (guard,)}, keeps, done, question, given)
 
 
 def _actors() -> Iterator[Attempt]:
     row: Row = {"actor": "kms-probe"}
     cases: list[Case] = [
-        (f"ck_{ACTOR}_actor_not_blank", "the application acts for nobody", {"actor": " "}),
-        (f"ck_{ACTOR}_until_commit_blank", "an actor would stay after the transaction", {"until_commit": "never"}),
+        (f"ck_{ACTOR}_actor_not_blank", "the actor is blank", {"actor": " "}),
+        (f"ck_{ACTOR}_until_commit_blank", "an actor persists after the transaction", {"until_commit": "never"}),
     ]
     yield from inserted(ACTOR, row, cases, engine="sqlite", foreign_keys=True)
     yield Attempt(
-        "guard_key_audit_actor_insert", ACTOR, "a claim would outlast its transaction", adding(ACTOR, row),
+        "guard_key_audit_actor_insert", ACTOR, "an actor persists after the transaction", adding(ACTOR, row),
         engine="sqlite", foreign_keys=False,
     )  # fmt: skip
     second = adding(ACTOR, {"actor": "kms-probe-2"})
     yield Attempt(
-        f"pk_{ACTOR}", ACTOR, "the application acts for two at once", second, (adding(ACTOR, row),),
+        f"pk_{ACTOR}", ACTOR, "a transaction has two actors", second, (adding(ACTOR, row),),
         engine="sqlite", foreign_keys=True,
     )  # fmt: skip

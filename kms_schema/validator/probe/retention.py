@@ -1,4 +1,4 @@
-"""What is tried on tombstones and on the policies of retention.
+"""The attempts at tombstones and on the policies of retention.
 
 No probe may have a tombstone by right: nothing of its own is past its period. On PostgreSQL the owner can restore one.
 """
@@ -19,11 +19,11 @@ from kms_schema.validator.probe.attempt import (
     adding,
     plain,
 )
+from kms_schema.validator.probe.audit_log import RESTORING
 from kms_schema.validator.probe.recorded import recorded
 from kms_schema.validator.probe.rows import FAR_SEQUENCE, HASH
 from kms_schema.validator.probe.seals import A_WHOLE_SEAL, LAST_NUMBER, LAST_SIZE
 from kms_schema.validator.probe.shapes import Case, inserted
-from kms_schema.validator.probe.trail import RESTORING
 from kms_schema.vocabulary import RecordedEvent
 
 TOMBSTONES, POLICIES = "key_audit_tombstones", "key_audit_retention_policies"
@@ -41,7 +41,7 @@ _A_POLICY = (_EMPTIED, adding(POLICIES, _POLICY))
 
 
 def attempts() -> Iterator[Attempt | Promise]:
-    """Yield everything that is tried."""
+    """Yield the attempts."""
     yield from _buried()
     yield from _restored()
     yield from _policies()
@@ -99,8 +99,12 @@ def _restored() -> Iterator[Attempt]:
 def _policies() -> Iterator[Attempt | Promise]:
     cases: list[Case] = [
         (f"ck_{POLICIES}_event_category_known", "a policy is for an unknown category", {"event_category": "GOSSIP"}),
-        (f"ck_{POLICIES}_retention_period_days_range", "a policy is for no time", {"retention_period_days": 0}),
-        (f"ck_{POLICIES}_retention_period_days_range", "a policy is for a century", {"retention_period_days": 36501}),
+        (f"ck_{POLICIES}_retention_period_days_range", "retention_period_days is 0", {"retention_period_days": 0}),
+        (
+            f"ck_{POLICIES}_retention_period_days_range",
+            "retention_period_days is above 36500",
+            {"retention_period_days": 36501},
+        ),
     ]
     yield from inserted(POLICIES, _POLICY, cases, (_EMPTIED,))
     yield from inserted(POLICIES, _POLICY, cases, (_EMPTIED,), checks_ignored=True, engine="sqlite")
@@ -139,4 +143,4 @@ def _promises() -> Iterator[Promise]:
         ),
     }
     for verb, (event, statement, given) in done.items():
-        yield recorded(POLICIES, f"key_audit_retention_policy_{verb}", event, "SECURITY", statement, given)
+        yield recorded(POLICIES, f"key_audit_retention_policy_{verb}", event, "SECURITY", done=statement, given=given)

@@ -1,4 +1,4 @@
-"""What is tried on rotations."""
+"""The attempts at rotations."""
 
 import uuid
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ TOUCHED: Row = {"affected_records": 7}
 
 
 def attempts() -> Iterator[Attempt | Promise]:
-    """Yield everything that is tried."""
+    """Yield the attempts."""
     of = active_key()
     versions = [version(of, version_number=number) for number in (1, 2)]
     given = (adding("key_masters", of), *(adding("key_versions", each) for each in versions))
@@ -73,13 +73,13 @@ def _values() -> list[Case]:
         return f"ck_{TABLE}_{suffix}", tries, change
 
     return [
-        case("trigger_known", "a rotation was asked for by nobody known", trigger="boredom"),
+        case("trigger_known", "a rotation has an unknown trigger", trigger="boredom"),
         case("status_known", "a rotation has an unknown status", status="PAUSED"),
         case("new_version_is_later", "a rotation goes to an earlier version", old_version=2, new_version=1),
-        case("retry_count_range", "a rotation is retried more often than it may be", retry_count=4),
-        case("retry_count_range", "a rotation was retried less than never", retry_count=-1),
-        case("execution_time_ms_not_negative", "a rotation ended before it began", execution_time_ms=-1),
-        case("affected_records_not_negative", "a rotation changed less than nothing", affected_records=-1),
+        case("retry_count_range", "retry_count is above max_retries", retry_count=4),
+        case("retry_count_range", "retry_count is negative", retry_count=-1),
+        case("execution_time_ms_not_negative", "execution_time_ms is negative", execution_time_ms=-1),
+        case("affected_records_not_negative", "affected_records is negative", affected_records=-1),
         case("claimed_by_not_blank", "a claimant has a blank name", claimed_by=" "),
         case("trigger_details_is_object", "trigger_details is a list", trigger_details=[]),
         case("pre_rotation_checksum_is_sha256", "a checksum is no digest", pre_rotation_checksum="Z" * 64),
@@ -126,7 +126,7 @@ def _retries(of: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
     def case(tries: str, **change: Any) -> Case:
         return LIFECYCLE, tries, change
 
-    spent = case("a rotation is retried once more than it may be", status="SCHEDULED")
+    spent = case("a rotation is retried above max_retries", status="SCHEDULED")
     row = rotation_in("FAILED", of, retry_count=3)
     yield from updated(TABLE, row, [spent], permitted={"status": "SCHEDULED", "max_retries": 4}, given=given)
     failed = [
@@ -149,13 +149,13 @@ def _claims(of: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
         return LIFECYCLE, tries, {"claimed_by": "another worker", **change}
 
     running = [
-        case("a rotation is claimed before the lease of another's claim ran out"),
-        case("another than its claimant completes a rotation", status="COMPLETED"),
-        case("another than its claimant fails a rotation", status="FAILED"),
+        case("a rotation is claimed before the lease of another claim expires"),
+        case("a rotation is completed by another claimant", status="COMPLETED"),
+        case("a rotation is failed by another claimant", status="FAILED"),
     ]
     yield from updated(TABLE, rotation_in("RUNNING", of), running, permitted={"status": "COMPLETED"}, given=given)
     forever = rotation_in("RUNNING", of, lease_expires_at=None)
-    kept = [case("a rotation is claimed from one whose lease does not run out")]
+    kept = [case("a rotation with a lease without end is claimed")]
     yield from updated(TABLE, forever, kept, permitted=TOUCHED, given=given)
     for status in ("COMPLETED", "FAILED"):
         ended = [case(f"a rotation that is {status} gets another claimant")]

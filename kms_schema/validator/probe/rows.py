@@ -1,4 +1,4 @@
-"""The smallest valid row of each table, with names that nobody else uses; rolled back with the attempt they are for."""
+"""The smallest valid row of each table, with unused names; it is rolled back with its attempt."""
 
 import datetime as dt
 import secrets
@@ -20,7 +20,7 @@ def unused(what: str) -> str:
 
 
 def envelope(bits: int = 256) -> bytes:
-    """Return what AES-256-GCM makes of a key of `bits`: random bytes, under nobody's key."""
+    """Return an envelope of AES-256-GCM for a key of `bits` bits: random bytes that no key opens."""
     return FORMAT_1 + secrets.token_bytes(NONCE_BYTES + (bits + 7) // 8 + TAG_BYTES)
 
 
@@ -71,7 +71,7 @@ def held_version(of: Row, **over: Any) -> Row:
 
 
 def version(of: Row, **over: Any) -> Row:
-    """Return a version that is not live, wrapped by a key kept elsewhere unless `wrapped_by_version_id` is given."""
+    """Return a version that is not live, wrapped by a root key unless `wrapped_by_version_id` is given."""
     row = held_version(of) | {
         "encrypted_key_data": envelope(of["key_size_bits"]),
         "key_checksum": secrets.token_hex(32),

@@ -1,4 +1,4 @@
-"""What is tried on the evidence of the trail: seals, leaves and subtrees that do not follow, and changes of them.
+"""The attempts at the evidence of the audit trail: seals, leaves and subtrees that do not follow, and changes of them.
 
 The probe's rows follow whatever the trail holds, sealed or not, and are found by numbers that no other row has.
 """
@@ -17,6 +17,7 @@ from kms_schema.validator.probe.attempt import (
     adding,
     plain,
 )
+from kms_schema.validator.probe.audit_log import RESTORING
 from kms_schema.validator.probe.rows import (
     FAR_SEQUENCE,
     HASH,
@@ -29,8 +30,7 @@ from kms_schema.validator.probe.rows import (
     subtree,
 )
 from kms_schema.validator.probe.shapes import Case, inserted
-from kms_schema.validator.probe.trail import RESTORING
-from kms_schema.validator.probe.ways import Target, every_other_way
+from kms_schema.validator.probe.statement_forms import Target, every_other_form
 
 SEALS, LEAVES, SUBTREES = "key_audit_seals", "key_audit_leaves", "key_audit_subtrees"
 HASHES = {SEALS: "root_hash", LEAVES: "hashes", SUBTREES: "hash"}
@@ -49,7 +49,7 @@ LAST_FIRST_LEAF = Computed(f"(SELECT first_leaf {LAST_PAGE})")
 
 
 def attempts() -> Iterator[Attempt]:
-    """Yield everything that is tried."""
+    """Yield the attempts."""
     yield from inserted(SEALS, seal(), _seal_values())
     yield from inserted(LEAVES, page(), _leaf_values(), MANY_LEAVES)
     yield from inserted(SUBTREES, subtree(), _subtree_values(), MANY_LEAVES)
@@ -62,7 +62,7 @@ def attempts() -> Iterator[Attempt]:
     ):
         yield from _changed(table, trigger, row, given)
         key = {SEALS: "seal_number", LEAVES: "first_leaf", SUBTREES: "level"}[table]
-        yield from every_other_way(
+        yield from every_other_form(
             Target(table, key, HASHES[table], row, given, f"{trigger}_update", f"{trigger}_delete")
         )
     yield from _restored()
@@ -74,7 +74,7 @@ def _seal_values() -> list[Case]:
         for suffix, tries, change in (
             ("root_hash_is_sha256", "a root is a byte short", {"root_hash": HASH[1:]}),
             ("previous_seal_hash_is_sha256", "a seal's hash is a byte long", {"previous_seal_hash": HASH + b"x"}),
-            ("signed_by_a_key", "a signature is nobody's", {"verifier_key": None}),
+            ("signed_by_a_key", "a signature has no verifier key", {"verifier_key": None}),
             ("signature_is_ed25519", "a signature is a byte short", {"signature": b"x" * 67}),
             ("compact_range_is_sha256", "a tree has no subtrees", {"compact_range": b""}),
             ("compact_range_is_sha256", "a subtree's root is a byte short", {"compact_range": (2 * HASH)[1:]}),
@@ -110,7 +110,7 @@ def _out_of_order() -> Iterator[Attempt]:
         (SEAL_GUARD, "a seal is for no more leaves than the last", {"tree_size": LAST_SIZE}),
         (SEAL_GUARD, "the tree shrinks", {"tree_size": Computed(f"{LAST_SIZE.text} - 1")}),
         (SEAL_GUARD, "a seal is of a trail with another name", {"origin": "kms-probe of another trail"}),
-        (SEAL_GUARD, "a seal goes back behind the last", {"last_sequence": FAR_SEQUENCE - 1}),
+        (SEAL_GUARD, "a seal ends before the last sequence", {"last_sequence": FAR_SEQUENCE - 1}),
     ]
     yield from inserted(SEALS, seal(), cases, A_WHOLE_SEAL)
     yield Attempt(
@@ -139,7 +139,7 @@ _PLACES = (
 
 
 def _displaced() -> Iterator[Attempt]:
-    """Try to put a row in the place of one that is there; on PostgreSQL an upsert meets the guard first, too."""
+    """Yield attempts to replace a stored row; on PostgreSQL the guard trigger refuses an upsert as well."""
     for table, guard, key, row, given in _PLACES:
         for verb in ("REPLACE", "INSERT OR IGNORE", "INSERT OR FAIL"):
             statement = adding(table, row, verb)
@@ -166,16 +166,16 @@ def _changed(table: str, trigger: str, row: str, given: tuple[Statement, ...]) -
     statement = plain(f"DELETE FROM {name} WHERE {row}")
     more = {"sqlstate": WRITTEN_ONCE}
     yield Attempt(f"{trigger}_delete", table, f"DELETE of a row of {table}", statement, given, **more)
-    # A tombstone refers to its seal: without CASCADE the server says that, and asks no trigger.
+    # A tombstone refers to its seal: without CASCADE the server refuses before any trigger fires.
     statement = plain(f"TRUNCATE {name} CASCADE")
     more |= {"engine": "postgresql"}
     yield Attempt(f"{trigger}_delete_truncate", table, f"TRUNCATE of {table}", statement, IMPATIENT, **more)
 
 
 def _restored() -> Iterator[Attempt]:
-    """A restore is the owner's alone, and even so brings nothing twice, changes nothing and is held to values."""
+    """Only the owner may restore, and a restore neither duplicates nor changes rows, nor bypasses constraints."""
     for table, guard, _, row, given in _PLACES:
-        tries = f"somebody who is not the owner restores a row of {table}"
+        tries = f"a role other than the owner restores a row of {table}"
         statement, restoring = adding(table, row), (*given, RESTORING)
         yield Attempt(guard, table, tries, statement, restoring, engine="postgresql", by="others")
     owner: dict[str, Any] = {"engine": "postgresql", "by": "owner"}

@@ -1,6 +1,6 @@
-"""What a probe needs of a database: savepoints in a transaction that is rolled back, and refusals told apart."""
+"""The session of a probe: savepoints in a transaction that is rolled back, and refusals."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,7 +9,7 @@ from kms_schema.validator.probe.attempt import Engine, Statement
 
 
 class NotProbedError(Exception):
-    """No transaction that may write could be had; the message says why."""
+    """There is no transaction that may write; the message has the reason."""
 
 
 @dataclass(frozen=True)
@@ -17,15 +17,15 @@ class Refusal:
     """A statement that failed."""
 
     message: str
-    """The first line of what the server or library said."""
+    """The first line of the message of the server or library."""
     says: str
-    """What names the rule: see `guards.Guard.says`."""
+    """The part that names the rule: see `guards.Guard.says`."""
     sqlstate: str | None
     by_rule: bool
-    """Whether a rule refused it; otherwise it was a missing right, a lock, or something that is not there."""
+    """True if a rule refused it; the other causes are a missing privilege, a lock, or a missing object."""
 
     def is_of(self, says: str, sqlstate: str | None) -> bool:
-        """Whether it is exactly the refusal that is promised."""
+        """Return whether it is exactly the expected refusal."""
         if self.sqlstate is None:
             return self.says == says or (says.endswith(": ") and self.says.startswith(says))
         return self.says == says and self.sqlstate == sqlstate
@@ -33,13 +33,13 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Circumstance:
-    """What a client may have set, under which every rule has to hold all the same."""
+    """Settings of a client, under which every rule must be enforced."""
 
     name: str
     foreign_keys: bool = True
-    """Whether foreign keys are kept; otherwise triggers alone have to hold."""
+    """True if foreign keys are enforced; otherwise only triggers are."""
     triggers_only: bool = False
-    """Whether only what triggers refuse is tried: the rest was tried under another circumstance."""
+    """True if only attempts that triggers refuse are made; another circumstance has the rest."""
 
 
 class Session(Protocol):
@@ -47,10 +47,14 @@ class Session(Protocol):
 
     engine: Engine
     version: int
-    """The major version of the server; of SQLite it does not matter."""
+    """The major version of the server; 0 on SQLite."""
     is_owner: bool
-    """Whether the session may act as the tables' owner."""
+    """True if the session may act as the tables' owner."""
     circumstance: Circumstance
+
+    def circumstances(self) -> Iterator[Circumstance]:
+        """Yield each circumstance, set. Raises `NotProbedError` if the session may not write."""
+        ...
 
     def savepoint(self) -> AbstractContextManager[None]:
         """Open a savepoint that is rolled back whatever happens."""

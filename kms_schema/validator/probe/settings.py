@@ -1,4 +1,4 @@
-"""What is tried on what is configured: rotation policies and HSMs."""
+"""The attempts at what is configured: rotation policies and HSMs."""
 
 import uuid
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ ENVELOPE = "authentication_config_is_envelope"
 
 
 def attempts() -> Iterator[Attempt | Promise]:
-    """Yield everything that is tried."""
+    """Yield the attempts."""
     yield from _policies()
     yield from _hsms()
     yield Attempt(
@@ -58,13 +58,19 @@ def _values_of_policies() -> list[Case]:
         case("policy_name_not_blank", "a policy has a blank name", policy_name="\n"),
         case("key_type_known", "a policy is for an unknown type of key", key_type="rsa"),
         *(case(f"{number}_positive", f"{number} is 0", **{number: 0}) for number in numbers),
-        case("notify_before_rotation_hours_positive", "notice is given 0 hours ahead", notify_before_rotation_hours=0),
+        case(
+            "notify_before_rotation_hours_positive", "notify_before_rotation_hours is 0", notify_before_rotation_hours=0
+        ),
         case(
             "rotation_window_start_is_hh_mm",
-            "a window begins at no time",
+            "a window begins at an invalid time",
             **{**window, "rotation_window_start": "24:00"},
         ),
-        case("rotation_window_end_is_hh_mm", "a window ends at no time", **{**window, "rotation_window_end": "06:60"}),
+        case(
+            "rotation_window_end_is_hh_mm",
+            "a window ends at an invalid time",
+            **{**window, "rotation_window_end": "06:60"},
+        ),
         case("rotation_window_in_pairs", "a window does not end", rotation_window_start="22:00"),
         case("notification_channels_is_array", "notification_channels is an object", notification_channels={}),
     ]
@@ -88,14 +94,14 @@ def _values_of_hsms() -> list[Case]:
 
     return [
         case("provider_known", "an HSM has an unknown provider", provider="abacus"),
-        case("health_status_known", "an HSM has an unknown state", health_status="TIRED"),
+        case("health_status_known", "an HSM has an unknown health_status", health_status="TIRED"),
         case("configuration_name_not_blank", "an HSM has a blank name", configuration_name=" "),
         case("endpoint_url_not_blank", "an HSM has a blank address", endpoint_url="\t"),
-        case("max_key_size_bits_positive", "an HSM keeps keys of no bits", max_key_size_bits=0),
-        case("response_time_ms_not_negative", "an HSM answers before it is asked", response_time_ms=-1),
+        case("max_key_size_bits_positive", "max_key_size_bits is 0", max_key_size_bits=0),
+        case("response_time_ms_not_negative", "response_time_ms is negative", response_time_ms=-1),
         case(
             ENVELOPE,
-            "credentials of an HSM are stored as they are",
+            "credentials of an HSM are stored unencrypted",
             authentication_config=b'{"pin": "0000 0000 0000 0000"}',
         ),
         case(ENVELOPE, "an envelope of credentials has no content", authentication_config=b"\x01" + b"k" * 28),

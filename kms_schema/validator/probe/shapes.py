@@ -1,4 +1,4 @@
-"""Attempts that many rules have in common: a row that is changed into a forbidden one, a row that displaces another."""
+"""Attempts that many rules share: a row that is changed into a forbidden one, a row that replaces another."""
 
 import uuid
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from kms_schema.validator.probe.attempt import (
 )
 
 Case = tuple[str, str, Row]
-"""A rule, what is tried in words, and what makes a valid row break the rule."""
+"""A rule, the attempt in words, and the values with which a valid row violates the rule."""
 
 _SINGULAR = {
     "key_masters": "key_master",
@@ -24,7 +24,7 @@ _SINGULAR = {
     "key_rotations": "key_rotation",
     "hsm_configurations": "hsm_configuration",
 }
-"""What the names of a table's triggers say."""
+"""The table in the names of its triggers."""
 
 
 def inserted(
@@ -59,12 +59,12 @@ def identity(table: str, row: Row, *, permitted: Row, given: Sequence[Statement]
     return list(updated(table, row, cases, permitted=permitted, given=given))
 
 
-def unique(  # noqa: PLR0913  (each by its name)
+def unique(
     table: str, rule: str, row: Row, taken: Row, *, given: Sequence[Statement] = (), conflict: str = "id"
 ) -> Iterator[Attempt]:
     """Yield every INSERT of a row that would be a second one with the unique values `taken`.
 
-    REPLACE and upserts are SQLite's alone to refuse: there a trigger has to, where there is one.
+    On SQLite a guard trigger must refuse REPLACE and upserts.
     """
     another = {**row, "id": uuid.uuid4(), **taken}
     of = ", ".join(taken)
@@ -77,12 +77,12 @@ def unique(  # noqa: PLR0913  (each by its name)
     endings = [(verb, "") for verb in ("REPLACE", "INSERT OR IGNORE", "INSERT OR FAIL")]
     endings += [("INSERT", f" ON CONFLICT {then}") for then in ("DO NOTHING", f"({conflict}) DO UPDATE SET id = id")]
     for verb, end in endings:
-        tries = f"{verb}{end} displaces a row that has the same {of}"
+        tries = f"{verb}{end} replaces a row that has the same {of}"
         statement = adding(table, another, verb, end)
         yield Attempt(rule, table, tries, statement, before, guard=guard, only_guarded=True, engine="sqlite")
 
 
-def displacing(  # noqa: PLR0913  (each by its name)
+def displacing(
     table: str, rule: str, row: Row, other: Row, taken: Row, *, given: Sequence[Statement] = ()
 ) -> Iterator[Attempt]:
     """Yield every UPDATE OR … that gives `row` the unique values `taken`, which `other`, stored as well, has."""
@@ -96,12 +96,12 @@ def displacing(  # noqa: PLR0913  (each by its name)
 
 
 def nulls_replaced(table: str, row: Row, column: str, *, given: Sequence[Statement] = ()) -> Iterator[Attempt]:
-    """Yield attempts to have SQLite put a default in the place of what is stored, or never was given."""
+    """Yield attempts to replace a NULL by the default of its column (SQLite)."""
     trigger = f"guard_{_SINGULAR[table]}_not_null"
     insertion = adding(table, {**row, column: None}, "INSERT OR REPLACE")
     change = changing(table, row, "UPDATE OR REPLACE", **{column: None})
     stored = (*given, adding(table, row))
     more: dict[str, Any] = {"only_guarded": True, "engine": "sqlite", "sqlstate": CHECK_VIOLATION}
     for suffix, before, statement in (("_insert", tuple(given), insertion), ("", stored, change)):
-        tries = f"{'INSERT' if suffix else 'UPDATE'} OR REPLACE puts the default of {column} in the place of NULL"
+        tries = f"{'INSERT' if suffix else 'UPDATE'} OR REPLACE replaces a NULL {column} by its default"
         yield Attempt(trigger, table, tries, statement, before, guard=f"trigger {table}.{trigger}{suffix}", **more)

@@ -1,8 +1,7 @@
-"""The transactions of a probe on SQLite: one as a client has it that sets nothing, one as the package sets it.
+"""The transactions of a probe on SQLite: one with the default settings, one with those of the package.
 
-Each takes the write lock at its beginning and keeps it for as long as it takes, about a second. Nothing is
-written to the file before a commit that never comes; a journal that a killed probe leaves is rolled back by whoever
-opens the file next.
+Each takes the write lock at its beginning and holds it for about a second. Nothing is committed; the next connection
+rolls back the journal of a killed probe.
 """
 
 import datetime as dt
@@ -32,7 +31,7 @@ class SqliteSession:
     engine: Engine = "sqlite"
     version = 0
     is_owner = True
-    """Whoever can write the file can do anything."""
+    """Everyone who can write the file can do anything."""
 
     def __init__(self, cursor: sqlite3.Cursor) -> None:
         """Take a cursor of an idle connection."""
@@ -41,7 +40,7 @@ class SqliteSession:
         self._checks_ignored = False
 
     def circumstances(self) -> Iterator[Circumstance]:
-        """Yield each circumstance, in a transaction of its own: foreign keys are switched only between two."""
+        """Yield each circumstance, in a transaction of its own: foreign_keys changes only between transactions."""
         for circumstance, (foreign_keys, recursive_triggers) in _SETTINGS.items():
             self._cursor.execute(f"PRAGMA foreign_keys = {foreign_keys}")
             self._cursor.execute(f"PRAGMA recursive_triggers = {recursive_triggers}")
@@ -63,7 +62,7 @@ class SqliteSession:
             if "no such table" in reason:
                 return
             if "locked" in reason:
-                reason = f"somebody else was writing for {LOCK_SECONDS} second ({reason})"
+                reason = f"another connection was writing for {LOCK_SECONDS} second ({reason})"
             raise NotProbedError(reason) from None
 
     @contextmanager
@@ -73,14 +72,14 @@ class SqliteSession:
         try:
             yield
         finally:
-            if self._checks_ignored:  # setting it makes the library compile every statement anew
+            if self._checks_ignored:  # setting it makes the library recompile every statement
                 self._cursor.execute("PRAGMA ignore_check_constraints = 0")
                 self._checks_ignored = False
             self._cursor.execute("ROLLBACK TO SAVEPOINT kms_probe")
             self._cursor.execute("RELEASE SAVEPOINT kms_probe")
 
     def run(self, statement: Statement) -> Refusal | None:
-        """Run a statement; what one that failed has changed goes with the savepoint."""
+        """Run a statement; the savepoint rolls back the changes of a failed one."""
         try:
             self._execute(statement).fetchall()
         except sqlite3.Error as error:
@@ -104,7 +103,7 @@ class SqliteSession:
 
 @contextmanager
 def probing(connection: sqlite3.Connection, schema: str = "main") -> Iterator[SqliteSession]:
-    """Take an idle connection, and leave it with the settings that it had."""
+    """Use an idle connection, and restore its settings."""
     del schema  # SQLite has one: main
     cursor = connection.cursor()
     cursor.row_factory = None

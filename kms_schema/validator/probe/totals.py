@@ -1,4 +1,4 @@
-"""What is tried on the sums of the trail, and that sealing adds to them."""
+"""The attempts at the sums of the audit log, and the promise that sealing adds to them."""
 
 from collections.abc import Iterator
 
@@ -19,24 +19,24 @@ TOTAL: Row = {
 
 
 def cause() -> Row:
-    """Return a cause about a key that nobody has."""
+    """Return a cause about a key that does not exist."""
     return {"key_id": active_key()["id"], "sequence": 1, "reason": "incident", "occurred_at": FIRST}
 
 
 def attempts() -> Iterator[Attempt | Promise]:
-    """Yield everything that is tried."""
+    """Yield the attempts."""
     cases: list[Case] = [
         (f"ck_{TOTALS}_event_category_known", "a total is of an unknown category", {"event_category": "GOSSIP"}),
         (f"ck_{TOTALS}_security_level_known", "a total is of an unknown level", {"security_level": "SOME"}),
         (f"ck_{TOTALS}_risk_score_range", "a total is of a score below none", {"risk_score": -2}),
         (f"ck_{TOTALS}_risk_score_range", "a total is of a score above 100", {"risk_score": 101}),
-        (f"ck_{TOTALS}_event_count_not_negative", "there are fewer than no entries", {"event_count": -1}),
+        (f"ck_{TOTALS}_event_count_not_negative", "event_count is negative", {"event_count": -1}),
     ]
     yield from inserted(TOTALS, TOTAL, cases)
     row = cause()
     cases = [
         (f"ck_{CAUSES}_sequence_positive", "a cause is no entry", {"sequence": 0}),
-        (f"ck_{CAUSES}_reason_known", "a cause is a rumour", {"reason": "rumour"}),
+        (f"ck_{CAUSES}_reason_known", "a cause has an unknown reason", {"reason": "rumour"}),
     ]
     yield from inserted(CAUSES, row, cases)
     for table, twice in ((TOTALS, TOTAL), (CAUSES, row)):
@@ -63,7 +63,7 @@ def _sealed() -> Promise:
     guard = "trigger key_audit_leaves.summarize_sealed_key_audit_logs"
     return Promise(
         {"postgresql": (guard,), "sqlite": (guard,)},
-        "what is sealed is added up",
+        "sealing adds the entries to the totals",
         page_of_it,
         noticed,
         (adding("key_masters", of), adding("key_audit_logs", required), *A_SEAL),

@@ -1,4 +1,4 @@
-"""Which guards a probe cannot reach, and why: another is asked first, whatever is written.
+"""The objects that a probe cannot reach, because another one always refuses first.
 
 That those are there, only the catalog says; a test holds every other guard of every revision to have an attempt.
 """
@@ -14,11 +14,11 @@ _ONE_BY_ONE = {
     ),
     "trigger key_audit_tombstones.audit_key_audit_tombstone_insert": (
         "trigger key_audit_tombstones.guard_key_audit_tombstone_insert",
-        "without an entry that is past its period there is no tombstone to be recorded",
+        "without an expired entry there is no tombstone to record",
     ),
     "trigger key_audit_logs.summarize_removed_key_audit_logs": (
         "trigger key_audit_logs.prevent_key_audit_log_delete",
-        "nothing of a probe's is past its period, and may be removed",
+        "no entry of a probe has expired, so none may be removed",
     ),
     "trigger key_masters.guard_key_master_update": (
         "trigger key_masters.protect_key_master_identity",
@@ -53,13 +53,13 @@ _ON_SQLITE |= {
 _ON_SQLITE |= {
     f"constraint key_audit_seals.ck_key_audit_seals_{rule}": (
         "trigger key_audit_seals.guard_key_audit_seal_insert",
-        "of a trail that is sealed already; only the first seal of all could get as far",
+        "the trail has seals; only the first seal could reach it",
     )
     for rule in ("origin_not_blank", "last_sequence_positive")
 }
 _TOMBSTONE = "trigger key_audit_tombstones.guard_key_audit_tombstone_insert"
 _ON_SQLITE |= {
-    f"constraint key_audit_tombstones.{rule}": (_TOMBSTONE, "only what is past its period has a tombstone")
+    f"constraint key_audit_tombstones.{rule}": (_TOMBSTONE, "only expired entries have a tombstone")
     for rule in (
         "pk_key_audit_tombstones",
         "uq_key_audit_tombstones_last_sequence",
@@ -73,35 +73,35 @@ _ON_SQLITE |= {
 _ON_SQLITE |= {
     f"trigger key_audit_tombstones.prevent_key_audit_tombstone_{event}": (
         _TOMBSTONE,
-        "without an entry that is past its period there is no tombstone to be changed",
+        "without an expired entry there is no tombstone to change",
     )
     for event in ("update", "delete")
 }
 _ON_SQLITE["constraint key_audit_retention_policies.ck_key_audit_retention_policies_retention_period_days_type"] = (
     "trigger key_audit_retention_policies.guard_key_audit_retention_policy_insert",
-    "it wants an integer, too",
+    "it requires an integer as well",
 )
 _ON_SQLITE["constraint key_audit_actor.uq_key_audit_actor_actor"] = (
     "constraint key_audit_actor.pk_key_audit_actor",
-    "there can be one row only",
+    "the table has one row at most",
 )
 _AT_COMMIT = "constraint key_audit_actor.fk_key_audit_actor_until_commit_key_audit_actor"
 _VIEWS = ("index uq_key_health_monitor", "index uq_key_management_dashboard")
 
 
 def why_unprobed(key: str, engine: Engine, expected: Objects) -> str | None:
-    """Return why no attempt is made at a trigger, constraint or unique index; nothing, where one can be."""
+    """Return why there is no attempt at a trigger, constraint or unique index; None if there is one."""
     name = kind_and_name(key)[1].rpartition(".")[2]
     table = str(expected[key].get("table", ""))
     first, why = (_ONE_BY_ONE | (_ON_SQLITE if engine == "sqlite" else {})).get(key, ("", ""))
     if first in expected:
         return f"{first} refuses first: {why}"
     if table == "alembic_version":
-        return "the table is Alembic's, and a probe does not touch the history"
+        return "the table is Alembic's, which a probe does not write"
     if key == _AT_COMMIT:
-        return "it is asked for when a transaction commits, and a probe's never does"
+        return "it is checked at commit, and a probe never commits"
     if key in _VIEWS:
-        return "the rows of a materialized view are the server's own work"
+        return "only the server writes the rows of a materialized view"
     if key.startswith("index ") and f"constraint {table}.{name}" in expected:
         return "it is the index of the constraint of the same name"
     return _why_unprobed_on_sqlite(key, table, name, expected) if engine == "sqlite" else None
@@ -119,9 +119,9 @@ def _says_the_same(rule: str, table: str, expected: Objects) -> str:
     """Return the trigger that refuses by the same rule before a constraint is asked."""
     saying = (
         key
-        for key, facts in expected.items()
+        for key, attributes in expected.items()
         if key.startswith(f"trigger {table}.")
-        and f"'{rule}: " in str(facts["definition"])
-        and " BEFORE INSERT " in str(facts["definition"])
+        and f"'{rule}: " in str(attributes["definition"])
+        and " BEFORE INSERT " in str(attributes["definition"])
     )
     return next(saying, "")

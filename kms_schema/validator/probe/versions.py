@@ -1,4 +1,4 @@
-"""What is tried on versions and their material."""
+"""The attempts at versions and their material."""
 
 import uuid
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ TOUCHED: Row = {"generation_time_ms": 7}
 
 
 def attempts() -> Iterator[Attempt | Promise]:
-    """Yield everything that is tried; what wraps what is tried in `wrappers`."""
+    """Yield the attempts; `wrappers` has those at wrappers."""
     of = active_key()
     given = (adding("key_masters", of),)
     row = version(of)
@@ -68,9 +68,9 @@ def _values() -> list[Case]:
     format_and_algorithm = {"format": 1, "algorithm": "AES-256-GCM"}
     return [
         case("version_number_positive", "a version has number 0", version_number=0),
-        case("usage_count_not_negative", "a version was used less than never", usage_count=-1),
-        case("data_volume_bytes_not_negative", "a version encrypted less than nothing", data_volume_bytes=-1),
-        case("generation_time_ms_not_negative", "a version was made before it was begun", generation_time_ms=-1),
+        case("usage_count_not_negative", "usage_count is negative", usage_count=-1),
+        case("data_volume_bytes_not_negative", "data_volume_bytes is negative", data_volume_bytes=-1),
+        case("generation_time_ms_not_negative", "generation_time_ms is negative", generation_time_ms=-1),
         case("entropy_score_range", "an entropy score is above 100", entropy_score=100.5),
         case("entropy_score_range", "an entropy score is below 0", entropy_score=-0.5),
         case("key_checksum_is_sha256", "a key check value is no hexadecimal digest", key_checksum="Z" * 64),
@@ -79,10 +79,10 @@ def _values() -> list[Case]:
         case("one_wrapper", "material is wrapped by nothing", wrapping_key_ref=None),
         case("material_has_checksum", "material has no key check value", key_checksum=None),
         case("material_is_envelope", "material does not begin as an envelope", encrypted_key_data=b"\x7f" + b"k" * 60),
-        case("material_names_its_envelope", "material says nothing of its envelope", encryption_metadata=None),
+        case("material_names_its_envelope", "material without encryption_metadata", encryption_metadata=None),
         case(
             "material_names_its_envelope",
-            "material does not say what is bound",
+            "material does not name its associated data",
             encryption_metadata=format_and_algorithm,
         ),
     ]
@@ -126,8 +126,8 @@ def _identity(of: Row) -> list[Attempt]:
 def _counters(of: Row) -> Iterator[Attempt]:
     rule = "prevent_key_version_counter_decrease"
     cases: list[Case] = [
-        (rule, "the count of a version's use falls", {"usage_count": 6}),
-        (rule, "the volume that a version encrypted falls", {"data_volume_bytes": 6}),
+        (rule, "usage_count of a version decreases", {"usage_count": 6}),
+        (rule, "data_volume_bytes of a version decreases", {"data_volume_bytes": 6}),
     ]
     row = version(of, usage_count=7, data_volume_bytes=7)
     more: Row = {"usage_count": 8, "data_volume_bytes": 8}
@@ -158,7 +158,7 @@ def _chronology(of: Row) -> Iterator[Attempt]:
     ended = live_version(of, activated_at=THIRD, deactivated_at=FOURTH)
     backwards = case("a version was deactivated before it was activated", deactivated_at=SECOND)
     yield from inserted(TABLE, ended, [backwards], given)
-    moved = case("the activation of a version is moved", activated_at=SECOND)
+    moved = case("activated_at of a version changes", activated_at=SECOND)
     yield from updated(TABLE, ended, [backwards, moved], permitted={"deactivated_at": THIRD}, given=given)
     gone = destroyed_version(of, activated_at=FIRST, deactivated_at=SECOND, destroyed_at=THIRD)
     alive = case("a live version is destroyed", deactivated_at=None)
@@ -166,8 +166,8 @@ def _chronology(of: Row) -> Iterator[Attempt]:
     yield from inserted(TABLE, gone, [alive, later], given)
     unborn = case("a version was destroyed before it was created", destroyed_at=EARLIEST)
     yield from inserted(TABLE, destroyed_version(of), [unborn], given)
-    changed = case("the destruction of a version is moved", destroyed_at=FOURTH)
-    revived = case("a destroyed version gets another time of its end", deactivated_at=FIRST)
+    changed = case("destroyed_at of a version changes", destroyed_at=FOURTH)
+    revived = case("deactivated_at of a destroyed version changes", deactivated_at=FIRST)
     yield from updated(TABLE, gone, [changed, revived], permitted=TOUCHED, given=given)
     live = live_version(of)
     destroyed = case("a live version is destroyed", destroyed_at=SECOND, encrypted_key_data=None)
@@ -212,7 +212,7 @@ def _removal(of: Row) -> Iterator[Attempt]:
         IMPATIENT,
         engine="postgresql", sqlstate=WRITTEN_ONCE,
     )  # fmt: skip
-    nobody: Case = (KEY, "a version is of a key that is not there", {"key_id": uuid.uuid4()})
+    nobody: Case = (KEY, "a version is of a key that does not exist", {"key_id": uuid.uuid4()})
     for engine, trigger in (("postgresql", MATERIAL), ("sqlite", f"{MATERIAL}_insert")):
         yield from inserted(
             TABLE, row, [nobody], given[:1],
@@ -245,7 +245,7 @@ def _promises(of: Row) -> Iterator[Promise]:
     row = version(unused)
     yield Promise(
         {"postgresql": (constraint,), "sqlite": ("trigger key_masters.prevent_key_master_delete_cascade", constraint)},
-        "versions go with their key",
+        "versions are deleted with their key",
         deleting("key_masters", unused),
         plain("SELECT count(*) = 0 FROM {schema}.key_versions WHERE id = :id", id=row["id"]),
         (adding("key_masters", unused), adding(TABLE, row)),
@@ -259,7 +259,7 @@ def _ceilings(of: Row) -> Iterator[Promise]:
     for trigger, keeps, done, before in (
         ("_insert", "a new version has ceilings of its counters", adding(TABLE, row), given),
         ("", "a counter that passes its ceiling gets another", changing(TABLE, row, usage_count=10**9), stored),
-        ("_change", "nobody sets a ceiling below its counter", changing(TABLE, row, usage_ceiling=6), stored),
+        ("_change", "a ceiling is not below its counter", changing(TABLE, row, usage_ceiling=6), stored),
     ):
         guard = (f"trigger {TABLE}.record_key_version_ceilings{trigger}",)
         question = (

@@ -1,4 +1,4 @@
-"""What is tried on what wraps what, and on keys that others depend on."""
+"""The attempts at wrappers, and at keys with dependents."""
 
 import uuid
 from collections.abc import Iterator
@@ -31,11 +31,11 @@ KEYS, VERSIONS = "key_masters", "key_versions"
 RULE = "validate_key_version_wrapper"
 WRAPPER = "fk_key_versions_wrapped_by_version_id_key_versions"
 RESTRICTED_SINCE_18 = 18
-"""From then on a foreign key that restricts says so by its SQLSTATE: 23001, not 23503."""
+"""From this version on, a foreign key with RESTRICT raises SQLSTATE 23001, not 23503."""
 
 
 def attempts(version_of_server: int) -> Iterator[Attempt]:
-    """Yield everything that is tried."""
+    """Yield the attempts."""
     yield from _wrappers()
     yield from _circles()
     yield from _destruction()
@@ -43,7 +43,7 @@ def attempts(version_of_server: int) -> Iterator[Attempt]:
 
 
 def _under(wrapper: Row) -> Row:
-    """Return what rewraps material under a version."""
+    """Return the values that rewrap material with a version."""
     return {"wrapped_by_version_id": wrapper["id"], "wrapping_key_ref": None, "encrypted_key_data": envelope()}
 
 
@@ -59,7 +59,7 @@ def _wrappers() -> Iterator[Attempt]:
         (RULE, "a version is wrapped by one that is destroyed", _under(gone)),
     ]
     same: list[Case] = [(RULE, "a version is wrapped by another of the same key", _under(wrapper))]
-    nobody: list[Case] = [(WRAPPER, "a version is wrapped by one that is not there", _under({"id": uuid.uuid4()}))]
+    nobody: list[Case] = [(WRAPPER, "a version is wrapped by one that does not exist", _under({"id": uuid.uuid4()}))]
     both: Row = {"wrapped_by_version_id": wrapper["id"]}
     twice: list[Case] = [("ck_key_versions_one_wrapper", "material is wrapped by two", both)]
     elsewhere: Row = {"encrypted_key_data": envelope(), "wrapping_key_ref": "kms-probe://another root"}

@@ -1,4 +1,4 @@
-"""ALTER statements that put single attributes of PostgreSQL's objects right."""
+"""ALTER statements that fix single attributes of PostgreSQL's objects."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -8,9 +8,9 @@ from typing import Any
 from kms_schema.identifiers import quoted
 from kms_schema.validator.catalog.attributes import ROUTINE_KINDS, kind_and_name, own_name
 
-# The server's quoted name of a column, at the beginning of `name: what is said of it`.
+# The quoted name of a column, at the beginning of `name: comment`.
 _COLUMN = re.compile(r'^(?:"(?:[^"]|"")*"|[^":]+)(?=: )')
-# Its name, which is there where it is unusual, comes before what else is unusual.
+# The name, if it is not the default, comes before the other options.
 _NAME_OF_NOT_NULL = re.compile(r'(?!NOT VALID|NO INHERIT)(?:"(?:[^"]|"")*"|[^",]+)')
 
 Changes = Mapping[str, tuple[Any, Any]]
@@ -18,7 +18,7 @@ Changes = Mapping[str, tuple[Any, Any]]
 
 @dataclass(frozen=True)
 class Target:
-    """What is altered: its kind and name, its table if it is attached to one, and all that is expected of it."""
+    """An object that is altered: its key, its schema, and its expected attributes."""
 
     key: str
     schema: str
@@ -26,22 +26,22 @@ class Target:
 
     @property
     def kind(self) -> str:
-        """Its kind."""
+        """The kind of the object."""
         return kind_and_name(self.key)[0]
 
     @property
     def last(self) -> str:
-        """Its own name, without that of a table."""
+        """The quoted name without its table."""
         return quoted(own_name(self.key))
 
     @property
     def table(self) -> str:
-        """The table that it is attached to."""
+        """The qualified table of the object."""
         return f"{quoted(self.schema)}.{quoted(self.expected['table'])}"
 
     @property
     def named(self) -> str:
-        """Its kind and name as ALTER, COMMENT and DROP take them."""
+        """The kind and name as in ALTER, COMMENT and DROP."""
         kind, name = kind_and_name(self.key)
         if kind in {"constraint", "trigger", "rule", "policy"}:
             return f"{kind.upper()} {self.last} ON {self.table}"
@@ -53,21 +53,25 @@ class Target:
 
     @property
     def alter(self) -> str:
-        """The beginning of a statement that alters it."""
+        """The beginning of the ALTER statement."""
         return f"ALTER TABLE {self.table} ALTER COLUMN {self.last}" if self.kind == "column" else f"ALTER {self.named}"
 
 
 def altered(target: Target, changes: Changes) -> list[str] | None:
-    """Return the statements that put each changed fact right, or None where one of them takes more than that."""
+    """Return the statements that fix each changed attribute; None if ALTER cannot fix one of them."""
     statements: list[str] = []
     if "partition_bound" in changes:
         parents = changes.get("inherits", (None, None))[1] or ()
         table = target.named.removeprefix("TABLE ")
         statements += [f"ALTER TABLE {parent} DETACH PARTITION {table};" for parent in parents]
-        changes = {fact: change for fact, change in changes.items() if fact not in {"partition_bound", "inherits"}}
+        changes = {
+            attribute: change
+            for attribute, change in changes.items()
+            if attribute not in {"partition_bound", "inherits"}
+        }
     # A column is an identity or has a default, not both.
-    for fact, (should, does) in sorted(changes.items(), key=lambda change: change[0] != "identity"):
-        alter = _ALTERATIONS.get((target.kind, fact)) or _ALTERATIONS.get(("*", fact))
+    for attribute, (should, does) in sorted(changes.items(), key=lambda change: change[0] != "identity"):
+        alter = _ALTERATIONS.get((target.kind, attribute)) or _ALTERATIONS.get(("*", attribute))
         if alter is None:
             return None
         statements += [f"{statement};" for statement in alter(target, should, does)]
@@ -166,7 +170,7 @@ def _statistics(target: Target, should: int | None, _does: int | None) -> list[s
 
 
 def _not_null_constraint(target: Target, should: str | None, does: str | None) -> list[str]:
-    """Name, validate and hand down a NOT NULL of PostgreSQL 18 as it comes with the column."""
+    """Give a NOT NULL constraint of PostgreSQL 18 its default name, validity and inheritance."""
     if should is not None or does is None:
         return [f"{target.alter} DROP NOT NULL", f"{target.alter} SET NOT NULL"]
     name = _NAME_OF_NOT_NULL.match(does)
@@ -186,14 +190,16 @@ def _whole_sequence(target: Target, _should: object, _does: object) -> list[str]
     return [f"ALTER {target.named} {sequence_words(target.schema, target.expected)}"]
 
 
-def sequence_words(schema: str, facts: Mapping[str, Any]) -> str:
-    """Return all that CREATE and ALTER SEQUENCE say of a sequence."""
-    table, _, column = facts.get("owned_by", "").partition(".")
+def sequence_words(schema: str, attributes: Mapping[str, Any]) -> str:
+    """Return all options of CREATE and ALTER SEQUENCE."""
+    table, _, column = attributes.get("owned_by", "").partition(".")
     owned_by = f"{quoted(schema)}.{quoted(table)}.{quoted(column)}" if table else "NONE"
-    return (
-        f"AS {facts['type']} INCREMENT {facts['increment']} MINVALUE {facts['minimum']} MAXVALUE {facts['maximum']}"
-        f" START {facts['start']} CACHE {facts['cache']} {'' if facts['cycle'] else 'NO '}CYCLE OWNED BY {owned_by}"
-    )
+    return " ".join([
+        f"AS {attributes['type']} INCREMENT {attributes['increment']}",
+        f"MINVALUE {attributes['minimum']} MAXVALUE {attributes['maximum']}",
+        f"START {attributes['start']} CACHE {attributes['cache']}",
+        f"{'' if attributes['cycle'] else 'NO '}CYCLE OWNED BY {owned_by}",
+    ])  # fmt: skip
 
 
 def literal(text: str | None) -> str:
@@ -223,7 +229,7 @@ _ALTERATIONS: Mapping[tuple[str, str], Callable[[Target, Any, Any], list[str]]] 
     ("column", "not_null_constraint"): _not_null_constraint,
     ("index", "clustered"): _clustered,
     **{
-        ("sequence", fact): _whole_sequence
-        for fact in ("type", "start", "increment", "minimum", "maximum", "cache", "cycle", "owned_by")
+        ("sequence", attribute): _whole_sequence
+        for attribute in ("type", "start", "increment", "minimum", "maximum", "cache", "cycle", "owned_by")
     },
 }

@@ -1,24 +1,24 @@
-"""Which objects have to go before another can, and come back after it."""
+"""The dependents that are dropped before an object and created again after it."""
 
 from collections.abc import Iterable, Iterator
 
 from kms_schema.validator.catalog.attributes import Objects, kind_and_name
 
-_IN_THE_WAY = frozenset({"view", "materialized view", "trigger", "policy"})
-"""Kinds that keep the server from changing what they read; indexes and constraints it makes anew itself."""
+_BLOCKING = frozenset({"view", "materialized view", "trigger", "policy"})
+"""Kinds whose objects block a change of what they read; the server itself rebuilds indexes and constraints."""
 
 
-def in_the_way_of(key: str, objects: Objects) -> list[str]:
-    """Return what stands in the way of dropping or retyping `key`, with all that hangs on it, as it can be made."""
+def dependents_of(key: str, objects: Objects) -> list[str]:
+    """Return the objects that block dropping or retyping `key`, with their dependents, in the order of creation."""
     reached = {key}
     grown = True
     while grown:
         more = {
             other
-            for other, facts in objects.items()
+            for other, attributes in objects.items()
             if other not in reached
-            and reached & set(facts.get("needs", ()))
-            and (kind_and_name(other)[0] in _IN_THE_WAY or _attached(facts.get("table"), reached))
+            and reached & set(attributes.get("needs", ()))
+            and (kind_and_name(other)[0] in _BLOCKING or _attached(attributes.get("table"), reached))
         }
         reached |= more
         grown = bool(more)
@@ -26,7 +26,7 @@ def in_the_way_of(key: str, objects: Objects) -> list[str]:
 
 
 def made_in_order(keys: Iterable[str], objects: Objects) -> list[str]:
-    """Return keys so that each comes after what it needs."""
+    """Return the keys in the order in which each comes after what it needs."""
     wanted, done = set(keys), list[str]()
 
     def visit(key: str) -> Iterator[str]:
@@ -42,12 +42,12 @@ def made_in_order(keys: Iterable[str], objects: Objects) -> list[str]:
 
 
 def of_a_constraint(key: str, objects: Objects) -> bool:
-    """Whether an index comes with a constraint."""
+    """Return whether an index belongs to a constraint."""
     return key.startswith("index ") and any(
         need.startswith("constraint ") for need in objects.get(key, {}).get("needs", ())
     )
 
 
 def _attached(table: str | None, reached: set[str]) -> bool:
-    """Whether what stands on `table` is an index or the like of a view that has to go."""
+    """Return whether `table` is a view that is dropped, and the object with it."""
     return table is not None and not reached.isdisjoint({f"view {table}", f"materialized view {table}"})

@@ -1,4 +1,4 @@
-"""SQL that makes a table of SQLite anew, since ALTER TABLE changes neither columns nor constraints there.
+"""SQL that rebuilds a table of SQLite, whose ALTER TABLE changes neither columns nor constraints.
 
 The steps are those of https://www.sqlite.org/lang_altertable.html, "Making Other Kinds Of Table Schema Changes".
 """
@@ -12,27 +12,27 @@ _NEW = "kms_made_anew"
 
 
 def rebuild(table: str, expected: Objects, actual: Objects, renamed: Mapping[str, str] | None = None) -> str:
-    """Return SQL that makes `table` as it is expected, with the rows that it has and all that hangs on it.
+    """Return SQL that rebuilds `table` as expected, with its rows, indexes, triggers and views.
 
-    `renamed` says by which names columns go that are not there by their own.
+    `renamed` has the actual names of renamed columns, by their expected names.
     """
     columns = expected[f"table {table}"]["columns"]
     kept = {column: column for column in columns if f"column {table}.{column}" in actual} | dict(renamed or {})
     into, source = (", ".join(map(_in_quotes, names)) for names in (kept, kept.values()))
     lines = [f'"{column}" {expected[f"column {table}.{column}"]["definition"]}' for column in columns]
     attached: list[str] = []
-    for key, facts in expected.items():
+    for key, attributes in expected.items():
         kind, name = kind_and_name(key)
-        if facts.get("table") == table and kind == "constraint":
-            lines.append(_constraint(name.partition(".")[2], facts["definition"]))
-        elif facts.get("table") == table and kind in {"index", "trigger"}:
-            attached.append(_named(facts["definition"], name.rpartition(".")[2]))
+        if attributes.get("table") == table and kind == "constraint":
+            lines.append(_constraint(name.partition(".")[2], attributes["definition"]))
+        elif attributes.get("table") == table and kind in {"index", "trigger"}:
+            attached.append(_named(attributes["definition"], name.rpartition(".")[2]))
     options = expected[f"table {table}"].get("options", "")
     return " ".join(
         [
             "PRAGMA foreign_keys = off; BEGIN IMMEDIATE;",
             f"CREATE TABLE {_NEW} ({', '.join(lines)}) {options};",
-            f'INSERT INTO {_NEW} ({into}) SELECT {source} FROM "{table}"; DROP TABLE "{table}";',  # noqa: S608
+            f'INSERT INTO {_NEW} ({into}) SELECT {source} FROM "{table}"; DROP TABLE "{table}";',
             f'PRAGMA legacy_alter_table = on; ALTER TABLE {_NEW} RENAME TO "{table}";',
             *attached,
             "PRAGMA legacy_alter_table = off; COMMIT;",
@@ -41,7 +41,7 @@ def rebuild(table: str, expected: Objects, actual: Objects, renamed: Mapping[str
 
 
 def _constraint(name: str, definition: str) -> str:
-    """Write a constraint; one without a name goes by its text."""
+    """Return the text of a constraint; one without a name has its text as key."""
     return definition if name.startswith("(") else f'CONSTRAINT "{name}" {definition}'
 
 

@@ -1,128 +1,125 @@
-"""The SQL that puts a difference right, where a statement or two can.
-
-What is written here is advice to a person: nothing in the package runs it.
-"""
+"""The SQL that fixes a difference, where a few statements can. Nothing in the package runs it."""
 
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from kms_schema.identifiers import quoted as _quoted
-from kms_schema.validator.catalog.attributes import ROUTINE_KINDS, Facts, Objects, kind_and_name, own_name
+from kms_schema.validator.catalog.attributes import ROUTINE_KINDS, Attributes, Objects, kind_and_name, own_name
 from kms_schema.validator.catalog.grants import grants_and_revokes
-from kms_schema.validator.diff.compare import Difference, Kind, changed_facts
+from kms_schema.validator.diff.compare import Difference, Kind, changed_attributes
 from kms_schema.validator.remediation.altering import Target, altered, sequence_words
 from kms_schema.validator.remediation.creating import create_function, create_policy, create_sequence
-from kms_schema.validator.remediation.dependents import in_the_way_of, made_in_order, of_a_constraint
+from kms_schema.validator.remediation.dependents import dependents_of, made_in_order, of_a_constraint
 from kms_schema.validator.remediation.rebuilding import rebuild
 
 _Change = Mapping[str, tuple[Any, Any]]
 
 
-class Mender:
-    """Writes mending SQL for one database: `expected` is filled in for it, `actual` was read from it."""
+class Remediator:
+    """Writes SQL for one database: `expected` is filled in for it, `actual` was read from it."""
 
     def __init__(self, engine: str, schema: str, expected: Objects, actual: Objects) -> None:
-        """Remember both sides; definitions are taken from `expected`, tables of extra objects from
-        `actual`.
-        """
+        """Store both sides; `actual` has the tables of unexpected objects."""
         self._engine, self._schema, self._expected, self._actual = engine, schema, expected, actual
 
-    def mend(self, difference: Difference, code: str, facts: _Change) -> str | None:
-        """Return SQL for the share of a difference that `code` names, or None where no short SQL can mend it."""
+    def remediation(self, difference: Difference, code: str, attributes: _Change) -> str | None:
+        """Return SQL for the share of a difference that `code` names; None if a few statements cannot fix it."""
         if self._engine == "sqlite":
-            return self._mend_sqlite(difference, facts)
+            return self._fix_on_sqlite(difference, attributes)
         special = _BY_CODE.get(code)
-        return special(self, difference.key, facts) if special else self._mend(difference, facts)
+        return special(self, difference.key, attributes) if special else self._fix(difference, attributes)
 
-    def _mend_sqlite(self, difference: Difference, facts: _Change) -> str | None:
+    def _fix_on_sqlite(self, difference: Difference, attributes: _Change) -> str | None:
         if table := self._table_to_rebuild(difference):
             return rebuild(table, self._expected, self._actual)
         if difference.kind is Kind.RENAMED and difference.key.startswith("column "):
             return self._rename_column_of_sqlite(difference)
-        return self._mend(difference, facts)
+        return self._fix(difference, attributes)
 
-    def _mend(self, difference: Difference, facts: _Change) -> str | None:
+    def _fix(self, difference: Difference, attributes: _Change) -> str | None:
         match difference.kind:
             case Kind.MISSING:
                 return self._create_with(difference)
             case Kind.UNEXPECTED:
                 return self._drop(difference.key)
             case Kind.CHANGED:
-                return self._change(difference.key, facts)
+                return self._change(difference.key, attributes)
             case Kind.RENAMED:
-                return self._rename(difference.key, facts["name"][1])
+                return self._rename(difference.key, attributes["name"][1])
         return None
 
     def _table_to_rebuild(self, difference: Difference) -> str | None:
-        """Return the table of SQLite that a difference is within, where only making it anew can change that."""
+        """Return the table of SQLite that has to be rebuilt to fix a difference; else None."""
         kind, name = kind_and_name(difference.key)
-        facts = self._expected.get(difference.key) or self._actual[difference.key]
+        attributes = self._expected.get(difference.key) or self._actual[difference.key]
         if kind == "table":
             return name if difference.kind is Kind.CHANGED else None
         within = kind == "constraint" or (kind == "column" and difference.kind in {Kind.CHANGED, Kind.UNEXPECTED})
-        return facts["table"] if within else None
+        return attributes["table"] if within else None
 
     def _create_with(self, difference: Difference) -> str | None:
-        """Make what is missing, and what went or changed with it."""
+        """Create the missing object, and fix what changed with it."""
         statements = [self._create_whole(difference.key)]
         gone = [key for key in difference.also if key not in self._actual and not of_a_constraint(key, self._expected)]
-        statements += [self._create_anew(key) for key in made_in_order(gone, self._expected)]
+        statements += [self._recreate(key) for key in made_in_order(gone, self._expected)]
         for key in difference.also:
             if key in self._actual and key in self._expected:
-                statements.append(self._change(key, changed_facts(self._expected[key], self._actual[key])))
+                statements.append(self._change(key, changed_attributes(self._expected[key], self._actual[key])))
         return None if None in statements else " ".join(statement for statement in statements if statement)
 
-    def _create_anew(self, key: str) -> str | None:
-        """Make an index under its name although it may be on a view that only goes by another name now."""
+    def _recreate(self, key: str) -> str | None:
+        """Create an index whose name may be in use on a renamed view."""
         create = self._create_whole(key)
         on_a_view = key.startswith("index ") and self._engine == "postgresql" and self._goes(key)
         return f"DROP INDEX IF EXISTS {self._qualified(kind_and_name(key)[1])}; {create}" if on_a_view else create
 
     def _create_whole(self, key: str) -> str | None:
-        """Make an object, and tell it when to fire, who may do what with it, and what is said of it."""
+        """Create an object with its enablement, privileges and comments."""
         create = self._create(key)
         if create is None or self._engine == "sqlite":
             return create
-        facts = self._expected[key]
+        attributes = self._expected[key]
         rest = [create]
-        if facts.get("enabled", "ORIGIN") != "ORIGIN":
-            rest.append(self.enable_trigger(key, {"enabled": (facts["enabled"], "ORIGIN")}))
-        if "grants" in facts:
-            rest.append(self.set_grants(key, {"grants": (facts["grants"], None)}))
-        told: _Change = {name: (facts[name], None) for name in ("comment", "column_comments") if name in facts}
-        return " ".join([*rest, *(altered(Target(key, self._schema, facts), told) or ())])
+        if attributes.get("enabled", "ORIGIN") != "ORIGIN":
+            rest.append(self.enable_trigger(key, {"enabled": (attributes["enabled"], "ORIGIN")}))
+        if "grants" in attributes:
+            rest.append(self.set_grants(key, {"grants": (attributes["grants"], None)}))
+        comments: _Change = {
+            name: (attributes[name], None) for name in ("comment", "column_comments") if name in attributes
+        }
+        return " ".join([*rest, *(altered(Target(key, self._schema, attributes), comments) or ())])
 
     def _create(self, key: str) -> str | None:
         kind, name = kind_and_name(key)
-        facts = self._expected[key]
-        definition = facts.get("definition")
+        attributes = self._expected[key]
+        definition = attributes.get("definition")
         if kind in ROUTINE_KINDS:
-            return create_function(self._schema, name, facts)
+            return create_function(self._schema, name, attributes)
         if kind == "constraint" and self._engine == "postgresql":
             constraint = _quoted(own_name(key))
-            return f"ALTER TABLE {self._table(facts)} ADD CONSTRAINT {constraint} {definition};"
+            return f"ALTER TABLE {self._table(attributes)} ADD CONSTRAINT {constraint} {definition};"
         if kind in {"index", "trigger"} or (kind == "view" and self._engine == "sqlite"):
             return str(definition).replace("{name}", _quoted(own_name(key)), 1).rstrip(";") + ";"
         if kind in {"view", "materialized view"}:
-            options = f" WITH ({', '.join(facts['options'])})" if "options" in facts else ""
+            options = f" WITH ({', '.join(attributes['options'])})" if "options" in attributes else ""
             return f"CREATE {kind.upper()} {self._qualified(name)}{options} AS {definition}"
         if kind in {"sequence", "policy"}:
-            return (create_sequence if kind == "sequence" else create_policy)(self._schema, name, facts)
+            return (create_sequence if kind == "sequence" else create_policy)(self._schema, name, attributes)
         return str(definition) if kind in {"rule", "statistics"} else None
 
-    def _drop(self, key: str) -> str | None:  # noqa: PLR0911  (each kind of name has its own)
+    def _drop(self, key: str) -> str | None:  # noqa: PLR0911  (a statement form for each kind of object)
         kind, name = kind_and_name(key)
-        facts, last = self._actual[key], _quoted(own_name(key))
-        table = self._table(facts)
+        attributes, last = self._actual[key], _quoted(own_name(key))
+        table = self._table(attributes)
         if kind in ROUTINE_KINDS:
             return f"DROP {kind.upper()} {_quoted(self._schema)}.{name};"
         if kind == "child table":
             return f"ALTER TABLE {name} NO INHERIT {table};"
-        if facts.get("temporary"):
+        if attributes.get("temporary"):
             return f"DROP {kind.upper()} temp.{_quoted(own_name(key).removeprefix('temp.'))};"
         if kind == "statistics":  # whose name is quoted already
-            return f"DROP STATISTICS {'' if 'schema' in facts else _quoted(self._schema) + '.'}{name};"
+            return f"DROP STATISTICS {'' if 'schema' in attributes else _quoted(self._schema) + '.'}{name};"
         if kind in {"column", "constraint"}:
             return f"ALTER TABLE {table} DROP {kind.upper()} {last};"
         if kind in {"index", "view", "materialized view", "sequence"}:
@@ -130,22 +127,22 @@ class Mender:
         on = f" ON {table}" if self._engine == "postgresql" else ""
         return f"DROP {kind.upper()} {last}{on};" if kind in {"trigger", "rule", "policy"} else None
 
-    def _change(self, key: str, facts: _Change) -> str | None:
+    def _change(self, key: str, attributes: _Change) -> str | None:
         kind, _ = kind_and_name(key)
         if self._engine == "sqlite":
             return self._drop_and_create(key) if kind in {"index", "trigger", "view"} else None
-        statements = altered(Target(key, self._schema, self._expected[key]), facts)
+        statements = altered(Target(key, self._schema, self._expected[key]), attributes)
         if statements is not None:
-            return self._around(key, statements) if facts.keys() & {"type", "collation"} else " ".join(statements)
+            return self._around(key, statements) if attributes.keys() & {"type", "collation"} else " ".join(statements)
         if kind in ROUTINE_KINDS:
-            return None if facts.keys() & {"arguments", "returns"} else self._create(key)
+            return None if attributes.keys() & {"arguments", "returns"} else self._create(key)
         if kind == "index" and (options := self._options_of_index(key)):
             return options
-        anew = kind in _MADE_ANEW and not of_a_constraint(key, self._expected)
-        return self._drop_and_create(key) if anew else None
+        recreate = kind in _RECREATED and not of_a_constraint(key, self._expected)
+        return self._drop_and_create(key) if recreate else None
 
     def _options_of_index(self, key: str) -> str | None:
-        """Mend an index that has but other options; one behind a constraint cannot be made anew by itself."""
+        """Fix the options of an index if nothing else differs; that of a constraint cannot be recreated alone."""
         expected, actual = (objects[key]["definition"] for objects in (self._expected, self._actual))
         if _OPTIONS.sub("", expected) != _OPTIONS.sub("", actual) or expected == actual:
             return None
@@ -164,8 +161,8 @@ class Mender:
         return self._around(key, [self._drop(key) or "", create]) if relation else f"{self._drop(key)} {create}"
 
     def _around(self, key: str, statements: list[str]) -> str | None:
-        """Take away what stands in the way of the statements, and make it again after them."""
-        between = in_the_way_of(key, self._expected)
+        """Drop the dependents before the statements, and create them again after them."""
+        between = dependents_of(key, self._expected)
         drops = [self._drop(other) for other in reversed(between) if other in self._actual and not self._goes(other)]
         creates = [self._create_whole(other) for other in between]
         if None in drops or None in creates:
@@ -173,13 +170,13 @@ class Mender:
         return " ".join(part for part in (*drops, *statements, *creates) if part)
 
     def _goes(self, key: str) -> bool:
-        """Whether it goes by itself with the view that it hangs on."""
+        """Return whether the object is dropped together with its view."""
         return "table" in self._expected[key] and f"table {self._expected[key]['table']}" not in self._expected
 
     def _rename_column_of_sqlite(self, difference: Difference) -> str:
-        """Make anew what has the other name: SQLite refuses to rename while a view names what is not there."""
+        """Rebuild the table: SQLite refuses to rename a column while a view names a missing one."""
         table, _, column = kind_and_name(difference.key)[1].partition(".")
-        renamed = {column: difference.facts["name"][1].partition(".")[2]}
+        renamed = {column: difference.attributes["name"][1].partition(".")[2]}
         statements = [rebuild(table, self._expected, self._actual, renamed)]
         with_it = [key for key in difference.also if key in self._expected]
         rebuilt = {self._expected[key]["table"] for key in with_it if key.startswith("constraint ")} - {table}
@@ -191,7 +188,7 @@ class Mender:
 
     def _rename(self, key: str, actual: str) -> str | None:
         kind, name = kind_and_name(key)
-        facts = self._expected[key]
+        attributes = self._expected[key]
         old, new = (_quoted(own_name(f"{kind} {text}")) for text in (actual, name))
         if self._engine == "sqlite" and kind in {"index", "trigger"}:
             return f"DROP {kind.upper()} {old}; {self._create(key)}"
@@ -204,16 +201,16 @@ class Mender:
         if kind in {"column", "constraint"}:
             postgresql_or_column = self._engine == "postgresql" or kind == "column"
             return (
-                f"ALTER TABLE {self._table(facts)} RENAME {kind.upper()} {old} TO {new};"
+                f"ALTER TABLE {self._table(attributes)} RENAME {kind.upper()} {old} TO {new};"
                 if postgresql_or_column
                 else None
             )
         if kind in {"trigger", "rule", "policy"} and self._engine == "postgresql":
-            return f"ALTER {kind.upper()} {old} ON {self._table(facts)} RENAME TO {new};"
+            return f"ALTER {kind.upper()} {old} ON {self._table(attributes)} RENAME TO {new};"
         return None
 
-    def _table(self, facts: Facts) -> str:
-        return self._qualified(facts["table"]) if "table" in facts else ""
+    def _table(self, attributes: Attributes) -> str:
+        return self._qualified(attributes["table"]) if "table" in attributes else ""
 
     def _qualified(self, name: str) -> str:
         return _quoted(name) if self._engine == "sqlite" else f"{_quoted(self._schema)}.{_quoted(name)}"
@@ -226,17 +223,17 @@ class Mender:
             else f"{kind.upper()} {self._qualified(name)}"
         )
 
-    def validate_constraint(self, key: str, _facts: _Change) -> str:
-        """Mend a constraint that is NOT VALID."""
+    def validate_constraint(self, key: str, _attributes: _Change) -> str:
+        """Fix a constraint that is NOT VALID."""
         name = _quoted(own_name(key))
         return f"ALTER TABLE {self._table(self._expected[key])} VALIDATE CONSTRAINT {name};"
 
-    def keep_again(self, key: str, _facts: _Change) -> str | None:
-        """Mend a foreign key whose triggers are off: made anew, it looks at the rows that came meanwhile, too."""
+    def recreate_foreign_key(self, key: str, _attributes: _Change) -> str | None:
+        """Fix a foreign key with disabled triggers: a new one also checks the rows that were written meanwhile."""
         return self._drop_and_create(key)
 
-    def enable_trigger(self, key: str, facts: _Change) -> str:
-        """Mend the enabled state of a trigger."""
+    def enable_trigger(self, key: str, attributes: _Change) -> str:
+        """Fix the enablement of a trigger."""
         state = {
             "ORIGIN": "ENABLE",
             "ALWAYS": "ENABLE ALWAYS",
@@ -244,57 +241,57 @@ class Mender:
             "DISABLED": "DISABLE",
         }
         name = _quoted(own_name(key))
-        return f"ALTER TABLE {self._table(self._expected[key])} {state[facts['enabled'][0]]} TRIGGER {name};"
+        return f"ALTER TABLE {self._table(self._expected[key])} {state[attributes['enabled'][0]]} TRIGGER {name};"
 
-    def rebuild_index(self, key: str, _facts: _Change) -> str:
-        """Mend an index that is not valid."""
+    def rebuild_index(self, key: str, _attributes: _Change) -> str:
+        """Fix an index that is not valid."""
         return f"REINDEX INDEX CONCURRENTLY {self._qualified(kind_and_name(key)[1])};"
 
-    def populate(self, key: str, _facts: _Change) -> str:
-        """Mend a materialized view that was never filled."""
+    def populate(self, key: str, _attributes: _Change) -> str:
+        """Fix a materialized view that is not populated."""
         return f"REFRESH MATERIALIZED VIEW {self._qualified(kind_and_name(key)[1])};"
 
-    def give_back(self, key: str, facts: _Change) -> str:
-        """Mend an owner; a sequence cannot have another one than its table."""
+    def set_owner(self, key: str, attributes: _Change) -> str:
+        """Fix an owner; a sequence has the owner of its table."""
         owned_by = self._expected[key].get("owned_by")
         if kind_and_name(key)[0] == "sequence" and owned_by:
             name, again = self._owned(key), sequence_words(self._schema, self._expected[key]).partition(" OWNED BY ")[2]
             return (
-                f"ALTER {name} OWNED BY NONE; ALTER {name} OWNER TO {_quoted(facts['owner'][0])};"
+                f"ALTER {name} OWNED BY NONE; ALTER {name} OWNER TO {_quoted(attributes['owner'][0])};"
                 f" ALTER {name} OWNED BY {again};"
             )
-        return f"ALTER {self._owned(key)} OWNER TO {_quoted(facts['owner'][0])};"
+        return f"ALTER {self._owned(key)} OWNER TO {_quoted(attributes['owner'][0])};"
 
-    def set_logged(self, key: str, facts: _Change) -> str | None:
-        """Mend persistence."""
-        return f"ALTER {self._owned(key)} SET LOGGED;" if facts["persistence"][0] == "permanent" else None
+    def set_logged(self, key: str, attributes: _Change) -> str | None:
+        """Fix persistence."""
+        return f"ALTER {self._owned(key)} SET LOGGED;" if attributes["persistence"][0] == "permanent" else None
 
-    def set_row_security(self, key: str, facts: _Change) -> str:
-        """Mend the switches of row-level security."""
+    def set_row_security(self, key: str, attributes: _Change) -> str:
+        """Fix the enablement of row-level security."""
         words = []
-        if "row_security" in facts:
-            words.append("ENABLE" if facts["row_security"][0] else "DISABLE")
-        if "row_security_forced" in facts:
-            words.append("FORCE" if facts["row_security_forced"][0] else "NO FORCE")
+        if "row_security" in attributes:
+            words.append("ENABLE" if attributes["row_security"][0] else "DISABLE")
+        if "row_security_forced" in attributes:
+            words.append("FORCE" if attributes["row_security_forced"][0] else "NO FORCE")
         return f"ALTER {self._owned(key)} " + ", ".join(f"{word} ROW LEVEL SECURITY" for word in words) + ";"
 
-    def set_grants(self, key: str, facts: _Change) -> str:
-        """Mend rights."""
+    def set_grants(self, key: str, attributes: _Change) -> str:
+        """Fix privileges."""
         kind, _ = kind_and_name(key)
         on = self._owned(key) if kind in ROUTINE_KINDS or kind == "sequence" else self._qualified(kind_and_name(key)[1])
-        return grants_and_revokes(on, *facts["grants"])
+        return grants_and_revokes(on, *attributes["grants"])
 
 
-_BY_CODE: Mapping[str, Callable[[Mender, str, _Change], str | None]] = {
-    "KMS125": Mender.validate_constraint,
-    "KMS126": Mender.keep_again,
-    "KMS135": Mender.rebuild_index,
-    "KMS145": Mender.enable_trigger,
-    "KMS175": Mender.populate,
-    "KMS301": Mender.give_back,
-    "KMS302": Mender.set_grants,
-    "KMS303": Mender.set_row_security,
-    "KMS304": Mender.set_logged,
+_BY_CODE: Mapping[str, Callable[[Remediator, str, _Change], str | None]] = {
+    "KMS125": Remediator.validate_constraint,
+    "KMS126": Remediator.recreate_foreign_key,
+    "KMS135": Remediator.rebuild_index,
+    "KMS145": Remediator.enable_trigger,
+    "KMS175": Remediator.populate,
+    "KMS301": Remediator.set_owner,
+    "KMS302": Remediator.set_grants,
+    "KMS303": Remediator.set_row_security,
+    "KMS304": Remediator.set_logged,
 }
-_MADE_ANEW = frozenset({"constraint", "index", "trigger", "rule", "policy", "statistics", "view", "materialized view"})
+_RECREATED = frozenset({"constraint", "index", "trigger", "rule", "policy", "statistics", "view", "materialized view"})
 _OPTIONS = re.compile(r" WITH \((\w+='?[\w.]+'?(?:, \w+='?[\w.]+'?)*)\)")

@@ -1,9 +1,8 @@
 """The registry of rules: every code of the validator, declared once. Data only: nothing here reads a database.
 
-Codes never change their meaning. The tens tell the kind of object, the last digit what happened to it: 1 missing,
-2 unexpected, 3 changed, 4 renamed; from 5 on, and from 300, attributes that matter by themselves; from 400, who could
-get past the guards; from 500, what is about rows; from 600, what a probe tried; from 900, what is about the check
-itself.
+A code never changes what it stands for. The tens give the kind of object, the last digit the difference: 1 missing,
+2 unexpected, 3 changed, 4 renamed; from 5 on, and from 300, catalog attributes with a code of their own. Codes from 400
+are about the posture, from 500 about rows, from 600 about the probe, from 900 about the check itself.
 
 A new code is an entry here, its check, and a test that names it; `python -m tools.validator_examples` writes it into
 docs/validator.md.
@@ -15,9 +14,9 @@ from kms_schema.validator.rules.checks import CHECK, PROBE, REVISION
 from kms_schema.validator.rules.objects import ATTRIBUTES, DIFFERENCES, KINDS
 from kms_schema.validator.rules.posture import POSTURE
 from kms_schema.validator.rules.rows import ROWS
-from kms_schema.validator.rules.rule import Asked, Remediation, Rule, Severity
+from kms_schema.validator.rules.rule import Remediation, Rule, Scope, Severity
 
-__all__ = ["KINDS", "OF_ATTRIBUTES", "OF_OBJECTS", "RULES", "Asked", "Remediation", "Rule", "Severity"]
+__all__ = ["KINDS", "OF_ATTRIBUTES", "OF_OBJECTS", "RULES", "Remediation", "Rule", "Scope", "Severity"]
 
 ENTRIES = (*REVISION, *(rule for _, codes in KINDS for rule in codes), *ATTRIBUTES, *POSTURE, *ROWS, *PROBE, *CHECK)
 RULES: Mapping[str, Rule] = {rule.code: rule for rule in sorted(ENTRIES, key=lambda rule: rule.code)}

@@ -2,70 +2,70 @@
 
 from functools import partial
 
-from kms_schema.validator.rules.rule import Asked, Remediation, Rule, Severity
+from kms_schema.validator.rules.rule import Remediation, Rule, Scope, Severity
 
 ERROR, WARNING, _INFO = Severity
 SQL, MANUAL = Remediation
 rule = partial(
     Rule,
-    asked=Asked.PROBE,
-    help="what mends the other findings mends this; if there is none, something outside the schema does it",
+    scope=Scope.PROBE,
+    help="fix the other findings; if there is none, look for a cause outside the schema",
 )
 
 # fmt: off
 REVISION = (
     Rule("KMS001", "database is not migrated", ERROR, SQL,
-        "no revision is stamped, or nothing of the schema is there: upgrades would start from nothing",
+        "no revision is stamped, or no object of the schema exists: an upgrade would start from an empty database",
     ),
     Rule("KMS002", "database is behind", ERROR, MANUAL,
-        "what later revisions add and guard is not there",
+        "the objects and protections of later revisions are missing",
         help="run: kms-schema upgrade",
     ),
     Rule("KMS003", "unknown revision", ERROR, MANUAL,
-        "a newer version of the package was here last, or only another application was",
-        help="the history is ahead of this package or another application's: validate with the package that it is of",
+        "a newer version of the package or another application stamped the database",
+        help="validate with the version of the package that has this revision",
     ),
     Rule("KMS004", "several revisions at once", ERROR, SQL,
         "upgrades refuse to run until one revision is stamped",
     ),
     Rule("KMS005", "stamped with another revision", ERROR, SQL,
-        "the next upgrade would begin at the wrong place: make again what is there, or leave out what is not",
+        "the next upgrade would start at the wrong revision: it would create existing objects, or skip missing ones",
         help="run: kms-schema upgrade",
     ),
 )
 PROBE = (
-    rule("KMS601", "a forbidden write went through", ERROR, MANUAL,
-        "rows can be written that the package forbids",
+    rule("KMS601", "a forbidden write was accepted", ERROR, MANUAL,
+        "rows can be written that the schema forbids",
     ),
     rule("KMS602", "refused by something else", ERROR, MANUAL,
-        "what had to refuse it did not: something else did, which may not refuse the next one",
+        "the expected constraint or trigger did not refuse the write; another one did, which may accept the next",
     ),
-    rule("KMS603", "a permitted write is refused", ERROR, MANUAL,
-        "the package promises that this write is accepted: what relies on it fails",
+    rule("KMS603", "a permitted write was refused", ERROR, MANUAL,
+        "programs that make this write, which the schema allows, fail",
     ),
     rule("KMS604", "a promised effect is missing", ERROR, MANUAL,
-        "whoever writes relies on it being done",
+        "programs depend on this effect of a write",
     ),
 )
 CHECK = (
     Rule("KMS901", "check could not run", WARNING, MANUAL,
-        "what could not be checked does not count as passed",
-        help="give the role the right that is missing",
+        "the result is unknown and does not count as passed",
+        help="grant the missing privilege to the role",
     ),
-    Rule("KMS902", "not made by the package", WARNING, MANUAL,
-        "it is not the package's; whether it belongs here is for its owner to say",
-        help="it is for its owner to say what it is for",
-        asked=Asked.STRICT,
+    Rule("KMS902", "unmanaged object", WARNING, MANUAL,
+        "the object is not part of the schema",
+        help="ask its owner; drop it if it is not needed",
+        scope=Scope.STRICT,
     ),
     Rule("KMS903", "waiver expired", ERROR, MANUAL,
-        "somebody accepted a finding until a day that has passed: nobody stands for it any more",
-        help="write another day with a reason, or delete the waiver",
-        asked=Asked.WAIVERS,
+        "the finding was accepted until a day that has passed",
+        help="write a later day with a reason, or delete the waiver",
+        scope=Scope.WAIVERS,
     ),
     Rule("KMS904", "waiver without a finding", WARNING, MANUAL,
-        "it would waive the next finding of its kind, which nobody has looked at",
+        "it would waive the next finding of this code, which nobody has assessed",
         help="delete the waiver",
-        asked=Asked.WAIVERS,
+        scope=Scope.WAIVERS,
     ),
 )
 # fmt: on

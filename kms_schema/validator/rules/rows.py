@@ -2,78 +2,75 @@
 
 from functools import partial
 
-from kms_schema.validator.rules.rule import Asked, Remediation, Rule, Severity
+from kms_schema.validator.rules.rule import Remediation, Rule, Scope, Severity
 
 ERROR, WARNING, _INFO = Severity
 SQL, MANUAL = Remediation
-rule = partial(Rule, asked=Asked.ROWS)
+rule = partial(Rule, scope=Scope.ROWS)
 EVIDENCE = (
-    "keep a copy as evidence, run kms-schema audit verify with a checkpoint from outside, and see who could do it"
+    "keep a copy as evidence, run kms-schema audit verify with an external checkpoint, and find out who had access"
 )
-WHICH_IS_RIGHT = (
-    "see which of them still open, and put back from a backup what does not; which is right, no statement can say"
-)
-NEW_KEYS = "look at what wrote these rows, then make the keys anew and rotate to them: wrapping again does not undo it"
+OPEN_EACH = "open each of them, and restore from a backup those that do not open"
+NEW_KEYS = "find the program that wrote these rows, then generate new keys and rotate to them: rewrapping is not enough"
 
 # fmt: off
 ROWS = (
     rule("KMS176", "materialized view stale", WARNING, SQL,
-        "it shows the keys as they were then: who relies on it overlooks what has expired or failed since",
+        "it shows an earlier state: keys that have expired or failed since are missing",
     ),
-    rule("KMS501", "rows break a rule", ERROR, MANUAL,
-        "these rows were written before the guard was there, past it, or while it was switched off; which of them "
-        "is right no statement can say",
-        help="which rows are right, no statement can say",
+    rule("KMS501", "rows violate a rule", ERROR, MANUAL,
+        "the rows were written before the constraint or trigger existed, past it, or while it was disabled",
+        help="decide which rows are correct, and change the others",
     ),
     rule("KMS511", "seals out of order", ERROR, MANUAL,
-        "somebody wrote past the guards: seals are gone or were put in; what holds, audit verify says",
+        "somebody bypassed the guard triggers: seals are missing or were inserted",
         help=EVIDENCE,
     ),
-    rule("KMS512", "leaves other than those of the seals", ERROR, MANUAL,
-        "somebody wrote past the guards: what the seals are over is gone or was put in",
+    rule("KMS512", "leaves do not match the seals", ERROR, MANUAL,
+        "somebody bypassed the guard triggers: sealed content is missing or was inserted",
         help=EVIDENCE,
     ),
-    rule("KMS513", "sealed entries gone", ERROR, MANUAL,
-        "somebody took entries out of the trail past the guards; kms-schema audit verify names each",
+    rule("KMS513", "sealed entries missing", ERROR, MANUAL,
+        "somebody bypassed the guard triggers and removed entries; kms-schema audit verify names each",
         help=EVIDENCE,
     ),
     rule("KMS514", "entries never sealed", ERROR, MANUAL,
-        "somebody put entries into the trail past the guards, with numbers of before: they are in no seal",
+        "somebody bypassed the guard triggers and inserted entries with earlier sequences: no seal covers them",
         help=EVIDENCE,
     ),
     rule("KMS515", "seals changed", ERROR, MANUAL,
-        "somebody changed a seal past the guards; kms-schema audit verify says what still holds",
+        "somebody bypassed the guard triggers and changed a seal; kms-schema audit verify names what still verifies",
         help=EVIDENCE,
     ),
-    rule("KMS516", "totals of the trail wrong", ERROR, SQL,
-        "the dashboard shows other counts than the trail has: somebody wrote past the guards, or entries went in "
-        "or out while the triggers were off; what the trail holds, audit verify says",
+    rule("KMS516", "totals of the audit log wrong", ERROR, SQL,
+        "the dashboard shows other counts than the audit log has: somebody bypassed the guard triggers, or entries "
+        "were written while they were disabled",
     ),
     rule("KMS517", "causes of rotation wrong", ERROR, SQL,
-        "a key is due for rotation, or is not, for another reason than the trail has: somebody wrote past the "
-        "guards, or while the triggers were off",
+        "keys are due for rotation, or not, for other reasons than the audit log has: somebody bypassed the guard "
+        "triggers, or wrote while they were disabled",
     ),
-    rule("KMS521", "envelopes described as others", ERROR, MANUAL,
-        "what opens these envelopes goes by encryption_metadata: they, or what is said of them, were changed",
-        help=WHICH_IS_RIGHT,
+    rule("KMS521", "envelopes described as another format", ERROR, MANUAL,
+        "the envelope or its encryption_metadata was changed: programs that open it use the wrong format",
+        help=OPEN_EACH,
     ),
-    rule("KMS522", "versions wrapped by nothing", ERROR, MANUAL,
-        "these keys are lost, with all that they encrypted, unless a backup has what they were wrapped by",
-        help="put the wrapper back from a backup, or destroy what is lost",
+    rule("KMS522", "versions without a usable wrapper", ERROR, MANUAL,
+        "these keys and all that they encrypted are lost, unless a backup has the wrapper",
+        help="restore the wrapper from a backup, or destroy the versions",
     ),
     rule("KMS523", "envelopes copied", ERROR, MANUAL,
-        "an envelope opens in its own row only: one is a copy, and the key of its row is gone; or they are bound "
-        "to no row, and whoever can write rows can put one key in the place of another",
-        help=WHICH_IS_RIGHT,
+        "an envelope opens only in its own row: one row has a copy, and its own key is lost; or the envelopes are "
+        "bound to no row, and a role that writes rows can exchange keys",
+        help=OPEN_EACH,
     ),
     rule("KMS524", "nonces used twice", ERROR, MANUAL,
-        "random nonces never come twice: what made them is broken, and so may be the keys that it made; under "
-        "AES-GCM with one key, two such envelopes give away what they hold",
+        "the generator of the nonces is broken, and the keys it generated may be weak; with AES-GCM two envelopes with "
+        "one key and nonce reveal their content",
         help=NEW_KEYS,
     ),
     rule("KMS525", "envelopes that may be plaintext", WARNING, MANUAL,
-        "somebody may have put a format byte before what nobody encrypted: take it for disclosed to everybody who "
-        "can read the table or a backup of it, unless it opens",
+        "the content may be unencrypted: treat it as disclosed to everyone who can read the table or a backup, unless "
+        "it opens",
         help=NEW_KEYS,
     ),
 )

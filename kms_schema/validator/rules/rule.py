@@ -16,18 +16,18 @@ class Remediation(StrEnum):
     """How a finding is fixed."""
 
     SQL = "sql"
-    """The finding has SQL that fixes it, wherever a statement can; elsewhere the rule's `help`."""
+    """The finding has SQL that fixes it; where no statement can, the help of the rule."""
     MANUAL = "manual"
-    """No finding has SQL; the rule's `help` says what to do."""
+    """Manual action: the help of the rule says what to do."""
 
 
-class Asked(StrEnum):
-    """Where the validator looks for a code, which also decides whether a run does so."""
+class Scope(StrEnum):
+    """The part of a validation that checks a code. It decides whether a run checks it."""
 
     CATALOG = "catalog"
     """The revision and the objects: always."""
     POSTURE = "posture"
-    """Roles, settings and surrounding objects of PostgreSQL: always there, never on SQLite."""
+    """Roles, settings and surrounding objects: always on PostgreSQL, never on SQLite."""
     STRICT = "strict"
     """Unmanaged objects: with `--strict`."""
     ROWS = "rows"
@@ -38,16 +38,16 @@ class Asked(StrEnum):
     """The waivers of the run: always."""
 
 
-NO_HELP = "it has to be made anew, or restored from a backup"
-"""What helps where a rule does not say."""
+NO_HELP = "recreate it, or restore it from a backup"
+"""The help of a rule that has none of its own."""
 
 
-@dataclass(frozen=True, eq=False)  # made quicker than with comparisons that nobody needs
+@dataclass(frozen=True, eq=False)  # created faster than with comparisons, which nothing uses
 class Rule:
-    """One code: `impact` is what any finding of it means for security or data, `help` what a person can do about it.
+    """One code: `impact` is the effect of a finding on security or data, `help` the manual action.
 
-    `expected` is the finding's text where the query for the code has none. `attributes` are the catalog attributes,
-    each with the kind of object or `*`, whose change has this code instead of that of the object.
+    `expected` is the text of a finding whose query has none. `attributes` are the catalog attributes, each with the
+    kind of object or `*`, whose change has this code instead of the code of the object.
     """
 
     code: str
@@ -56,7 +56,7 @@ class Rule:
     remediation: Remediation
     impact: str = ""
     _: KW_ONLY
-    asked: Asked = Asked.CATALOG
+    scope: Scope = Scope.CATALOG
     help: str = NO_HELP
     expected: str = ""
     attributes: tuple[tuple[str, str], ...] = ()

@@ -1,10 +1,10 @@
-"""Try every mutation of a migrated database on the validator, and say what it found and mended.
+"""Try every mutation of a migrated database on the validator, and say what it found and fixed.
 
     python -m tests.validator.mutations --engine postgresql-18,sqlite --kind 'trigger:*'
     python -m tests.validator.mutations --url postgresql://postgres@127.0.0.1:5515/postgres --each 1
     python -m tests.validator.mutations --engine all --write-matrix
 
-Ends with 1 where something was missed, misnamed or not mended.
+Ends with 1 where something was missed, misnamed or not fixed.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from tests.support.engines import DEFAULT_ENGINES, Engines, parse_names
 from tests.validator.mutations import matrix
 from tests.validator.mutations.dialects import every_mutation, kinds_on
 from tests.validator.mutations.kinds import Mutation
-from tests.validator.mutations.trial import Court, Trial
+from tests.validator.mutations.runner import Court, Trial
 
 
 def main() -> int:

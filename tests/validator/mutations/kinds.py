@@ -30,7 +30,7 @@ class Kind:
     names: str = "{key}"
     """The object that the finding must name."""
     severity: str = "error"
-    by_hand: bool = False
+    manual: bool = False
     """Whether no SQL can put it right, as the finding then has to say."""
     undo: str = ""
     """What takes back that part of it which outlives the database."""

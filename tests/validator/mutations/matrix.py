@@ -1,4 +1,4 @@
-"""The table of what was tried, found and mended, and the page that it is written to."""
+"""The table of what was tried, found and fixed, and the page that it is written to."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 
 from kms_schema import snapshots
 from tests.support.engines.programs import REPOSITORY
-from tests.validator.mutations.trial import Mending, Trial
+from tests.validator.mutations.runner import Fix, Trial
 
 PAGE = REPOSITORY / "docs" / "validator-matrix.md"
 HEAD = """# What the validator finds
 
 Every object and every attribute of it, changed in every way that we know, each in a database of its own:
 `python -m tests.validator.mutations --engine=… --write-matrix` does that and writes this page. *Found* is what was one
-finding that names the right object, *mended* what its SQL put right so that the next run found nothing, *by hand* what
-no statement can mend, as the finding then says. A dash stands for a kind that nothing in the schema fits.
+finding that names the right object, *fixed* what its SQL put right so that the next run found nothing, *manual* what
+needs a manual action. A dash stands for a kind that nothing in the schema fits.
 """
 
 
@@ -29,10 +29,8 @@ class Tally:
         if not self.trials:
             return f"| {kind} | - |  |  |  |"
         found = sum(trial.found and trial.findings == 1 for trial in self.trials)
-        mended, by_hand = (
-            sum(trial.mending is mending for trial in self.trials) for mending in (Mending.MENDED, Mending.BY_HAND)
-        )
-        return f"| {kind} | {len(self.trials)} | {found} | {mended or ''} | {by_hand or ''} |"
+        fixed, manual = (sum(trial.fixing is fixing for trial in self.trials) for fixing in (Fix.FIXED, Fix.MANUAL))
+        return f"| {kind} | {len(self.trials)} | {found} | {fixed or ''} | {manual or ''} |"
 
 
 def table(kinds: Sequence[str], trials: Iterable[Trial]) -> str:
@@ -42,7 +40,7 @@ def table(kinds: Sequence[str], trials: Iterable[Trial]) -> str:
     for trial in trials:
         tallies[trial.mutation.kind.name].trials.append(trial)
         total.trials.append(trial)
-    lines = ["| kind | tried | found | mended | by hand |", "|---|--:|--:|--:|--:|"]
+    lines = ["| kind | tried | found | fixed | manual |", "|---|--:|--:|--:|--:|"]
     lines += [tally.row(kind) for kind, tally in tallies.items()]
     return "\n".join([*lines, total.row("**all**")])
 

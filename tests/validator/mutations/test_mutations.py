@@ -1,4 +1,4 @@
-"""Whatever is changed in a migrated database, the validator finds it, names it, and says what mends it."""
+"""Whatever is changed in a migrated database, the validator finds it, names it, and says what fixes it."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from tests.support.engines.programs import REPOSITORY
 from tests.support.programs import python
 from tests.validator.mutations.dialects import every_mutation, kinds_on, one_of_each_kind
 from tests.validator.mutations.kinds import Mutation, run
-from tests.validator.mutations.trial import Court
+from tests.validator.mutations.runner import Court
 
 pytestmark = pytest.mark.versions("oldest and newest")
 
@@ -24,7 +24,7 @@ SHARE = 24
 """Without --full, one kind in so many is tried; `tests/validator/test_validate.py` has each code of the validator."""
 
 
-def test_each_mutation_is_one_finding_that_names_the_object_and_mends_it(
+def test_each_mutation_is_one_finding_that_names_the_object_and_fixes_it(
     engines: Engines, engine_name: str, pytestconfig: pytest.Config
 ) -> None:
     template = engines.migrated(engine_name, "template")

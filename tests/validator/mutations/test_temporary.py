@@ -27,7 +27,7 @@ def test_what_is_temporary_is_found(database: Database, change: str, finding: tu
         run(connection, change)
         report = validate(connection)
         assert found(report) == [finding]
-        run(connection, report.findings[0].mend or "")
+        run(connection, report.findings[0].remediation or "")
         assert found(validate(connection)) == []
 
 

@@ -114,7 +114,7 @@ def test_a_guard_that_lets_everything_through_is_named_with_what_went_through(
     finding = through.pop("trigger key_audit_logs.prevent_key_audit_log_update")
     assert "UPDATE of the sequence" in finding.actual
     assert "prevent_key_audit_log_update" in finding.expected
-    assert "removed or forged" in finding.meaning
+    assert "removed or forged" in finding.impact
     if database.dialect == "sqlite":
         assert "a risk is above 100" in through.pop(f"trigger key_audit_logs.{values}").actual
     assert through == {}
@@ -211,7 +211,7 @@ def test_restoring_by_who_is_not_the_owner_is_tried(database: Database, only_at:
         with login(database, *rights) as seen, closing(seen.connect()) as connection:
             finding = next(each for each in probe(connection).findings if each.code == "KMS601")
     assert finding.object == "trigger key_audit_logs.guard_key_audit_log_insert"
-    assert "somebody who is not the owner restores an entry" in finding.actual
+    assert "a role other than the owner restores an entry" in finding.actual
 
 
 @pytest.mark.only_on("postgresql")
@@ -264,7 +264,7 @@ def test_another_writer_is_waited_for_and_then_it_is_unknown(database: Database)
         execute(writer, "BEGIN IMMEDIATE")
         said = kms_schema("validate", "--probe", url=database.url)
     assert said.status == 0
-    assert "somebody else was writing" in said.out
+    assert "another connection was writing" in said.out
 
 
 @pytest.mark.only_on("sqlite")
@@ -290,7 +290,7 @@ def test_a_connections_settings_are_as_they_were(database: Database, only_at: On
 def test_the_command_probes_and_says_how_often(database: Database) -> None:
     said = kms_schema("validate", "--probe", url=database.url)
     assert said.status == 0, said.all
-    assert "attempts of the probe as promised" in said.out
+    assert "attempts of the probe as expected" in said.out
 
 
 @pytest.mark.full_on("sqlite")

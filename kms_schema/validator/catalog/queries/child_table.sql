@@ -1,4 +1,4 @@
--- Tables that inherit from ours: rows put there are seen through our table, and none of our triggers guards them.
+-- Tables that inherit from those of the schema: their rows are read through the parent, whose triggers do not fire for them.
 SELECT 'child table', quote_ident(n.nspname) || '.' || quote_ident(h.relname), 'pg_class'::regclass::oid, h.oid, 0,
        jsonb_build_object('table', c.relname)
 FROM ours c

@@ -1,9 +1,9 @@
--- Columns of tables. On PostgreSQL 18 NOT NULL is a constraint too: what sets it apart from the plain one is a fact of the column.
+-- Columns of tables. On PostgreSQL 18 NOT NULL is a constraint too: its differences from the default are an attribute of the column.
 SELECT 'column', c.relname || '.' || a.attname, 'pg_class'::regclass::oid, c.oid, a.attnum::integer,
        jsonb_build_object(
            'table', c.relname,
            'type', format_type(a.atttypid, a.atttypmod),
-           -- A domain has none; of other types that somebody made, a cast runs what they wrote: no SQL that mends is to call it.
+           -- A domain has no casts. The cast of another user-defined type is a function of its owner, which no remediation may call.
            'casts', CASE WHEN t.typnamespace <> 'pg_catalog'::regnamespace AND t.typtype <> 'd' THEN 'of its own' END,
            'nullable', NOT a.attnotnull,
            'not_null_constraint', n.unusual,
@@ -20,7 +20,7 @@ SELECT 'column', c.relname || '.' || a.attname, 'pg_class'::regclass::oid, c.oid
            -- attcompression came with 14; attstattarget is NULL since 17 where it was -1.
            'compression', nullif(to_jsonb(a) ->> 'attcompression', ''),
            'statistics', nullif(a.attstattarget, -1),
-           -- pg_attver is the server's own, seen in 15.20 and 17.12: nobody can set or reset it.
+           -- pg_attver is internal to the server (15.20, 17.12): it cannot be set or reset.
            'options', (SELECT jsonb_agg(o.option) FROM unnest(a.attoptions) o (option) WHERE split_part(o.option, '=', 1) <> 'pg_attver'),
            -- Of a table with a parent, the parent is the difference.
            'inherited', CASE WHEN (a.attinhcount > 0 OR NOT a.attislocal) AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid) THEN true END,

@@ -1,10 +1,10 @@
--- Constraints of our tables. NOT VALID is taken out of the definition, since validity is a fact of its own. A foreign key is kept
--- by internal triggers on both tables, which DISABLE TRIGGER ALL switches off while the constraint still looks valid.
+-- Constraints of our tables. NOT VALID is taken out of the definition, since validity is an attribute of its own. A foreign key is enforced
+-- by internal triggers on both tables, which DISABLE TRIGGER ALL disables while the constraint still looks valid.
 SELECT 'constraint', c.relname || '.' || k.conname, 'pg_constraint'::regclass::oid, k.oid, 0,
        jsonb_build_object(
            'table', c.relname,
            'definition', regexp_replace(pg_get_constraintdef(k.oid), ' NOT VALID$', ''),
-           -- What is not enforced (18) is not validated either: that is one difference, and the definition says it.
+           -- A constraint that is NOT ENFORCED (18) is not validated either: that is one difference, in the definition.
            'validated', k.convalidated OR to_jsonb(k) ->> 'conenforced' = 'false',
            'inherited', CASE WHEN (k.coninhcount > 0 OR NOT k.conislocal) AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid) THEN true END,
            'keeping_triggers', (SELECT jsonb_agg(e.state ORDER BY e.state)

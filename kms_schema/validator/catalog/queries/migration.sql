@@ -1,4 +1,4 @@
--- Who holds the lock of migrations of this database (migrate/lock.py) at this moment: locks are in no snapshot.
+-- The session that holds the lock of migrations of this database (migrate/lock.py). A snapshot has no locks.
 SELECT l.pid
 FROM pg_locks l
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1

@@ -1,4 +1,4 @@
--- What `kms-schema harden` made, as facts that Python compares: rows of its own code, with JSON in the place of what was seen.
+-- The objects of `kms-schema harden`: rows with a code of their own, and catalog attributes as JSON in place of what was observed.
 -- An owner is another's where the owner of the tables is neither that role nor may become it.
 SELECT 'hardening', 'event trigger ' || e.evtname, jsonb_build_object(
            'event', e.evtevent, 'enabled', e.evtenabled, 'tags', to_jsonb(e.evttags), 'function', n.nspname || '.' || f.proname,
@@ -9,7 +9,7 @@ WHERE e.evtname = ANY (%(event_triggers)s)
 UNION ALL
 SELECT 'hardening', 'function ' || n.nspname || '.' || f.proname, jsonb_build_object(
            'body', f.prosrc, 'language', l.lanname, 'security_definer', f.prosecdef, 'settings', to_jsonb(f.proconfig),
-           'rights', (SELECT to_jsonb(array_agg(DISTINCT coalesce(pg_get_userbyid(nullif(a.grantee, 0)), 'PUBLIC')))
+           'privileges', (SELECT to_jsonb(array_agg(DISTINCT coalesce(pg_get_userbyid(nullif(a.grantee, 0)), 'PUBLIC')))
                       FROM aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) a WHERE a.grantee <> f.proowner),
            'another''s', r.rolsuper OR NOT pg_has_role(owner.oid, r.oid, 'MEMBER'))::text, NULL
 FROM pg_proc f JOIN pg_namespace n ON n.oid = f.pronamespace JOIN pg_language l ON l.oid = f.prolang
@@ -17,14 +17,14 @@ JOIN pg_roles r ON r.oid = f.proowner CROSS JOIN owner
 WHERE n.nspname = %(hardening)s
 UNION ALL
 SELECT 'hardening', 'schema ' || n.nspname, jsonb_build_object(
-           'rights', (SELECT to_jsonb(array_agg(DISTINCT coalesce(pg_get_userbyid(nullif(a.grantee, 0)), 'PUBLIC')))
+           'privileges', (SELECT to_jsonb(array_agg(DISTINCT coalesce(pg_get_userbyid(nullif(a.grantee, 0)), 'PUBLIC')))
                       FROM aclexplode(n.nspacl) a WHERE a.grantee <> n.nspowner),
            'another''s', r.rolsuper OR NOT pg_has_role(owner.oid, r.oid, 'MEMBER'))::text, NULL
 FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner CROSS JOIN owner
 WHERE n.nspname = %(hardening)s
 UNION ALL
--- From 17 on, event triggers as a whole can be switched off. That matters where there are some of ours.
-SELECT 'KMS443', 'setting of ' || scope, word, mend FROM setting
+-- From 17 on, a setting disables all event triggers.
+SELECT 'KMS443', 'setting of ' || scope, word, remediation FROM setting
 WHERE word ~* '^event_triggers=' AND split_part(word, '=', 2) !~* '^(on|t|tr|tru|true|y|ye|yes|1)$'
   AND EXISTS (SELECT FROM pg_event_trigger e WHERE e.evtname = ANY (%(event_triggers)s))
 UNION ALL

@@ -20,7 +20,7 @@ SELECT 'KMS415', 'schema ' || quote_ident(n.nspname), 'role ' || quote_ident(r.r
 FROM pg_namespace n CROSS JOIN aclexplode(n.nspacl) a JOIN pg_roles r ON r.oid = a.grantee
 WHERE n.nspname = %(schema)s AND a.privilege_type = 'CREATE' AND a.grantee <> ALL (ARRAY[n.nspowner, (SELECT oid FROM owner)])
 UNION ALL
--- Before 15 `public` belongs to a superuser; since then to whoever owns the database, which is one thing and one finding then.
+-- Before 15 `public` belongs to a superuser; since then to the owner of the database: then it is one finding.
 SELECT 'KMS428', 'schema ' || quote_ident(n.nspname),
        CASE WHEN o.oid = r.oid THEN 'belongs to role ' ELSE 'belongs to the owner of the database, role ' END || quote_ident(r.rolname),
        CASE WHEN o.oid = r.oid THEN format('ALTER SCHEMA %%I OWNER TO %%I;', n.nspname, owner.rolname)
@@ -46,7 +46,7 @@ JOIN pg_class c ON c.relname = p.tablename AND c.relnamespace = (SELECT oid FROM
 JOIN owner ON owner.oid = c.relowner
 WHERE p.schemaname = %(schema)s GROUP BY p.pubname
 UNION ALL
--- A view reads and writes with the rights of its owner, however many views lie between it and the table.
+-- A view reads and writes with the privileges of its owner, also through other views.
 SELECT 'KMS429', 'view ' || v.oid::regclass::text,
        string_agg(DISTINCT coalesce(quote_ident(r.rolname), 'PUBLIC') || ': ' || a.privilege_type, ', '),
        string_agg(DISTINCT format('REVOKE ALL ON %%s FROM %%s;', v.oid::regclass, coalesce(quote_ident(r.rolname), 'PUBLIC')), ' ')

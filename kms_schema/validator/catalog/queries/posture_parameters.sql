@@ -1,5 +1,5 @@
--- Rights on settings of the server, which 15 brought. What runs a program, loads a library or says who may log in is as good as
--- being a superuser.
+-- Privileges on settings of the server (15 and later). A setting that runs a program, loads a library or configures login gives
+-- the power of a superuser.
 SELECT CASE p.parname WHEN 'session_replication_role' THEN 'KMS424' WHEN 'event_triggers' THEN 'KMS444' ELSE 'KMS425' END,
        coalesce('role ' || quote_ident(r.rolname), 'every role'), a.privilege_type || ' on ' || p.parname,
        format('REVOKE %%s ON PARAMETER %%s FROM %%s;', a.privilege_type, p.parname, coalesce(quote_ident(r.rolname), 'PUBLIC'))

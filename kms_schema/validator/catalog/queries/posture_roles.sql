@@ -2,12 +2,12 @@
 SELECT h.code, 'role ' || quote_ident(v.rolname),
        'a member of ' || string_agg(DISTINCT quote_ident(t.rolname), ', ')
        || coalesce(', and through it ' || string_agg(DISTINCT quote_ident(r.rolname), ', ') FILTER (WHERE r.oid <> v.oid), ''),
-       (SELECT string_agg(m.mend, ' ' ORDER BY m.mend) FROM membership m
+       (SELECT string_agg(m.remediation, ' ' ORDER BY m.remediation) FROM membership m
         WHERE m.member = v.oid AND m.roleid IN (SELECT p.oid FROM role_of_power p WHERE p.code = h.code))
 FROM holder h
 JOIN pg_roles t ON t.oid = h.target JOIN pg_roles v ON v.oid = h.via JOIN pg_roles r ON r.oid = h.role
 CROSS JOIN here
--- A subscription writes with the rights of its owner, who needs CREATE on the database to make it.
+-- A subscription writes with the privileges of its owner, who needs CREATE on the database to create it.
 WHERE h.code <> 'KMS427'
    OR (has_database_privilege(r.oid, here.oid, 'CREATE')
        AND EXISTS (SELECT FROM pg_class c
@@ -17,8 +17,8 @@ GROUP BY h.code, v.oid, v.rolname
 UNION ALL
 SELECT 'KMS419', 'role ' || quote_ident(r.rolname),
        'a member of ' || quote_ident(owner.rolname) || CASE WHEN i.via <> i.role THEN ' through ' || pg_get_userbyid(i.via)::text ELSE '' END
-       || ' that can neither become it nor use its rights',
-       (SELECT string_agg(m.mend, ' ' ORDER BY m.mend) FROM membership m WHERE m.member = i.via AND m.roleid = owner.oid)
+       || ' that can neither become it nor use its privileges',
+       (SELECT string_agg(m.remediation, ' ' ORDER BY m.remediation) FROM membership m WHERE m.member = i.via AND m.roleid = owner.oid)
 FROM in_name i JOIN pg_roles r ON r.oid = i.role CROSS JOIN owner
 WHERE NOT r.rolsuper AND r.oid <> owner.oid AND r.oid NOT IN (SELECT h.role FROM holder h WHERE h.code = 'KMS412')
 UNION ALL
@@ -33,7 +33,7 @@ FROM pg_roles r
 CROSS JOIN LATERAL (VALUES ('KMS433', 'REPLICATION', r.rolreplication), ('KMS434', 'BYPASSRLS', r.rolbypassrls)) a (code, attribute, held)
 WHERE a.held AND NOT r.rolsuper AND r.oid NOT IN (SELECT owner.oid FROM owner)
 UNION ALL
--- Rights on functions that the server keeps for superusers.
+-- Privileges on functions that only superusers have by default.
 SELECT CASE f.proname WHEN 'lo_export' THEN 'KMS422' ELSE 'KMS433' END,
        coalesce('role ' || quote_ident(r.rolname), 'every role'), 'EXECUTE on function ' || f.oid::regprocedure::text,
        format('REVOKE EXECUTE ON FUNCTION %%s FROM %%s;', f.oid::regprocedure, coalesce(quote_ident(r.rolname), 'PUBLIC'))
@@ -42,10 +42,10 @@ WHERE f.proname IN ('lo_export', 'lo_import', 'pg_read_file', 'pg_read_binary_fi
   AND f.pronamespace = 'pg_catalog'::regnamespace AND a.privilege_type = 'EXECUTE'
   AND a.grantee <> ALL (ARRAY[f.proowner, (SELECT oid FROM owner)]) AND r.rolsuper IS NOT true
 UNION ALL
-SELECT 'KMS438', 'role ' || quote_ident(g.rolname), 'logs in', format('ALTER ROLE %%I NOLOGIN;', g.rolname)
+SELECT 'KMS438', 'role ' || quote_ident(g.rolname), 'has LOGIN', format('ALTER ROLE %%I NOLOGIN;', g.rolname)
 FROM group_role g WHERE g.rolcanlogin
 UNION ALL
-SELECT 'KMS438', 'role ' || quote_ident(g.rolname), 'a member of ' || quote_ident(r.rolname), m.mend
+SELECT 'KMS438', 'role ' || quote_ident(g.rolname), 'a member of ' || quote_ident(r.rolname), m.remediation
 FROM group_role g JOIN membership m ON m.member = g.oid JOIN pg_roles r ON r.oid = m.roleid
 UNION ALL
 SELECT 'KMS439', 'database ' || quote_ident(d.datname), 'TEMPORARY for PUBLIC',

@@ -1,14 +1,14 @@
 -- Settings, and the owner itself.
-SELECT 'KMS401' AS code, 'setting of ' || scope AS about, word AS seen, mend
+SELECT 'KMS401' AS code, 'setting of ' || scope AS about, word AS observed, remediation
 FROM setting WHERE word ~* '^session_replication_role=(replica|local)$'
 UNION ALL
--- Of the server's own settings, what a session has set for itself tells nothing of others.
+-- Settings of the server; the session's own setting is not that of others.
 SELECT 'KMS401', 'setting of the server', name || '=' || setting, NULL FROM pg_settings
 WHERE name = 'session_replication_role' AND setting <> 'origin' AND source IN ('configuration file', 'command line', 'environment variable')
 UNION ALL
-SELECT 'KMS402', 'setting of ' || scope, word, mend FROM setting WHERE word ~* '^kms\.restore=on$'
+SELECT 'KMS402', 'setting of ' || scope, word, remediation FROM setting WHERE word ~* '^kms\.restore=on$'
 UNION ALL
-SELECT 'KMS411', 'role ' || quote_ident(rolname), CASE WHEN rolsuper THEN 'a superuser that logs in' ELSE 'logs in' END, NULL
+SELECT 'KMS411', 'role ' || quote_ident(rolname), CASE WHEN rolsuper THEN 'a superuser with LOGIN' ELSE 'has LOGIN' END, NULL
 FROM owner WHERE rolcanlogin
 UNION ALL
 SELECT 'KMS416', 'default privileges of ' || quote_ident(owner.rolname) || coalesce(' in schema ' || quote_ident(n.nspname), ''),

@@ -31,7 +31,7 @@ SELECT CASE c.relkind
            'inherits', (SELECT jsonb_agg(quote_ident(pn.nspname) || '.' || quote_ident(p.relname) ORDER BY i.inhseqno)
                         FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace
                         WHERE i.inhrelid = c.oid),
-           -- A view's own rule, which ALTER TABLE DISABLE RULE "_RETURN" can switch off.
+           -- A view's own rule, which ALTER TABLE DISABLE RULE "_RETURN" disables.
            'rule_enabled', (SELECT r.ev_enabled FROM pg_rewrite r
                             WHERE r.ev_class = c.oid AND r.rulename = '_RETURN' AND r.ev_enabled <> 'O'),
            'columns', (SELECT jsonb_agg(
@@ -42,7 +42,7 @@ SELECT CASE c.relkind
                            ORDER BY a.attnum)
                        FROM pg_attribute a LEFT JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
                        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
-           -- Of a table they are facts of each column.
+           -- Of a table they are attributes of each column.
            'column_settings', CASE WHEN c.relkind IN ('v', 'm') THEN
                (SELECT jsonb_agg(x.setting ORDER BY x.setting COLLATE "C") FROM (
                     SELECT quote_ident(a.attname) || ' STATISTICS ' || a.attstattarget::text AS setting
@@ -65,5 +65,5 @@ SELECT CASE c.relkind
            'column_acl', (SELECT jsonb_object_agg(a.attname, a.attacl::text[])
                           FROM pg_attribute a
                           WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL AND NOT a.attisdropped)
-       ) AS facts
+       ) AS attributes
 FROM ours c

@@ -1,4 +1,4 @@
--- Rewrite rules other than those that make a view a view: a rule can swallow or redirect a write before any trigger sees it.
+-- Rewrite rules other than those that make a view a view: a rule can discard or redirect a write before any trigger fires.
 SELECT 'rule', c.relname || '.' || r.rulename, 'pg_rewrite'::regclass::oid, r.oid, 0,
        jsonb_build_object(
            'table', c.relname,

@@ -1,8 +1,8 @@
--- Whether Alembic's table has a place for a revision, and what keeps this role from reading it safely: a policy, a view, a cast
--- or a generated column would run what the table's owner wrote, with the rights of whoever validates. No row where there is none.
+-- One row if Alembic's table exists: true if it has a column for a revision, and the reason why this role cannot read it safely.
+-- A policy, a view, a cast or a generated column would run code of the table's owner with the privileges of the validating role.
 SELECT a.attname IS NOT NULL AS stampable,
        CASE WHEN NOT (has_table_privilege(v.oid, 'SELECT') AND has_schema_privilege(v.relnamespace, 'USAGE'))
-                THEN 'this role may not SELECT from {table}'
+                THEN 'this role lacks SELECT on {table}'
             WHEN v.relkind <> 'r' THEN '{table} is a partitioned table'
             WHEN row_security_active(v.oid) THEN 'row-level security hides rows of {table} from this role'
             WHEN a.attgenerated <> '' THEN 'version_num of {table} is a generated column'

@@ -28,7 +28,7 @@ def _counts(row: Row) -> bool:
 
 
 COLUMNS = (
-    _column("dropped", "ALTER TABLE {on_relation} DROP COLUMN {name} CASCADE", by_hand=True),
+    _column("dropped", "ALTER TABLE {on_relation} DROP COLUMN {name} CASCADE", manual=True),
     _column("renamed", "ALTER TABLE {on_relation} RENAME COLUMN {name} TO mutated"),
     _column(
         "added",
@@ -76,7 +76,7 @@ COLUMNS = (
         "ALTER TABLE {on_relation} DROP COLUMN {name}; ALTER TABLE {on_relation} ADD COLUMN {name} {definition}",
         where=lambda row: not (row["needed"] or row["last"] or row["in_primary_key"] or row["has_rows"]),
         names="table {relation}",
-        by_hand=True,
+        manual=True,
     ),
     *(
         _column(

@@ -77,7 +77,7 @@ INDEXES = (
         "no longer the primary one",
         "UPDATE pg_index SET indisprimary = false WHERE indexrelid = {oid}",
         where=lambda row: row["primary"],
-        by_hand=True,
+        manual=True,
     ),
     _index("not valid", "UPDATE pg_index SET indisvalid = false WHERE indexrelid = {oid}"),
     _index("not ready", "UPDATE pg_index SET indisready = false WHERE indexrelid = {oid}"),

@@ -51,7 +51,7 @@ SURROUNDINGS = (
         "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO PUBLIC",
         "default privileges of {owner} in schema public",
         severity="info",
-        by_hand=True,
+        manual=True,
     ),
     _around(
         "event trigger",
@@ -59,14 +59,14 @@ SURROUNDINGS = (
         " CREATE EVENT TRIGGER mutated ON ddl_command_end EXECUTE FUNCTION public.mutated()",
         "event trigger mutated",
         severity="info",
-        by_hand=True,
+        manual=True,
     ),
     _around(
         "publication",
         "CREATE PUBLICATION mutated FOR ALL TABLES",
         "publication mutated",
         severity="info",
-        by_hand=True,
+        manual=True,
     ),
     _around(
         "security label",
@@ -74,7 +74,7 @@ SURROUNDINGS = (
         "INSERT INTO pg_seclabel VALUES ('public.key_versions'::regclass, 'pg_class'::regclass, 0, 'mutated', 'x')",
         "table public.key_versions",
         severity="info",
-        by_hand=True,
+        manual=True,
     ),
     _of_a_role(
         "restore mode for a role",
@@ -118,7 +118,7 @@ SURROUNDINGS = (
         "CREATE SCHEMA mutated; CREATE FUNCTION mutated.lent() RETURNS void LANGUAGE sql SECURITY DEFINER AS 'SELECT'",
         names="function mutated.lent()",
         severity="info",
-        by_hand=True,
+        manual=True,
     ),
     _of_a_role("reads every table", "GRANT pg_read_all_data TO {role}", severity="info", since=14),
     _of_a_role("reads files", "GRANT pg_read_server_files TO {role}", severity="info"),
@@ -138,14 +138,14 @@ SURROUNDINGS = (
         "triggers switched off on the server",
         "ALTER SYSTEM SET session_replication_role = replica;; SELECT pg_reload_conf();; SELECT pg_sleep(0.2)",
         "setting of the server",
-        by_hand=True,
+        manual=True,
         undo="ALTER SYSTEM RESET session_replication_role;; SELECT pg_reload_conf();; SELECT pg_sleep(0.2)",
     ),
 )
 VERSION_TABLE = (
     _around("not stamped", "DELETE FROM public.alembic_version", REVISION),
     _around("no version table", "DROP TABLE public.alembic_version", REVISION),
-    _around("unknown revision", "UPDATE public.alembic_version SET version_num = 'mutated'", REVISION, by_hand=True),
+    _around("unknown revision", "UPDATE public.alembic_version SET version_num = 'mutated'", REVISION, manual=True),
     _around("two revisions", "INSERT INTO public.alembic_version VALUES ('{older}')", REVISION),
     _around("an older revision", "UPDATE public.alembic_version SET version_num = '{older}'", REVISION),
 )

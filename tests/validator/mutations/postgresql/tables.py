@@ -18,13 +18,13 @@ def _table(name: str, change: str, **more: object) -> Kind:
 
 
 TABLES = (
-    _table("dropped", "DROP TABLE {on_relation} CASCADE", where=_not_version_table, by_hand=True),
-    _table("renamed", "ALTER TABLE {on_relation} RENAME TO mutated", where=_not_version_table, by_hand=True),
+    _table("dropped", "DROP TABLE {on_relation} CASCADE", where=_not_version_table, manual=True),
+    _table("renamed", "ALTER TABLE {on_relation} RENAME TO mutated", where=_not_version_table, manual=True),
     _table(
         "moved to another schema",
         "CREATE SCHEMA mutated; ALTER TABLE {on_relation} SET SCHEMA mutated",
         where=_not_version_table,
-        by_hand=True,
+        manual=True,
     ),
     _table("unlogged", "ALTER TABLE {on_relation} SET UNLOGGED", where=lambda row: not row["in_foreign_key"]),
     _table("storage options", "ALTER TABLE {on_relation} SET (fillfactor = 50)"),
@@ -87,7 +87,7 @@ GUARDS = (
         " ALTER TABLE mutated ADD CONSTRAINT mutated FOREIGN KEY ({primary_columns}) REFERENCES {on_relation}",
         names="incoming reference public.mutated.mutated",
         severity="info",
-        by_hand=True,
+        manual=True,
     ),
     _table(
         "statistics object",

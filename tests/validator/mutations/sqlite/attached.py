@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from tests.validator.mutations.kinds import Kind
-from tests.validator.mutations.sqlite.anew import again, having
+from tests.validator.mutations.sqlite.rebuilt import again, having
 
 WHERE = r" WHERE (.*)$"
 

@@ -10,7 +10,7 @@ def _around(name: str, change: str, **more: object) -> Kind:
 SURROUNDINGS = (
     _around("not stamped", "DELETE FROM alembic_version"),
     _around("no version table", "DROP TABLE alembic_version"),
-    _around("unknown revision", "UPDATE alembic_version SET version_num = 'mutated'", by_hand=True),
+    _around("unknown revision", "UPDATE alembic_version SET version_num = 'mutated'", manual=True),
     _around("two revisions", "INSERT INTO alembic_version VALUES ('{older}')"),
     _around("an older revision", "UPDATE alembic_version SET version_num = '{older}'"),
 )

@@ -4,7 +4,14 @@ import re
 import sqlite3
 
 from tests.validator.mutations.kinds import Kind, Row
-from tests.validator.mutations.sqlite.anew import having, replaced, table_anew, with_item, without_column, without_item
+from tests.validator.mutations.sqlite.rebuilt import (
+    having,
+    rebuilt_table,
+    replaced,
+    with_item,
+    without_column,
+    without_item,
+)
 
 DEFAULT = r"DEFAULT (\(.*\)(?= NOT NULL|$)|\S+)"
 
@@ -30,11 +37,11 @@ def _ours(row: Row) -> bool:
 
 
 def _with_rowid(row: Row) -> str:
-    return table_anew(row, row["sql"].replace(" WITHOUT ROWID", ""))
+    return rebuilt_table(row, row["sql"].replace(" WITHOUT ROWID", ""))
 
 
 def _without_rowid(row: Row) -> str:
-    return table_anew(row, row["sql"] + " WITHOUT ROWID")
+    return rebuilt_table(row, row["sql"] + " WITHOUT ROWID")
 
 
 def _renamed_alone(row: Row) -> str:
@@ -42,14 +49,14 @@ def _renamed_alone(row: Row) -> str:
     name = re.compile(rf"(?<!')\b{row['name']}\b(?!')")
     renamed = [name.sub("mutated", text) for text in (row["sql"], *row["attached"])]
     columns = [column for column in row["column_names"] if column != row["name"]]
-    return table_anew({**row, "attached": renamed[1:], "column_names": columns}, renamed[0])
+    return rebuilt_table({**row, "attached": renamed[1:], "column_names": columns}, renamed[0])
 
 
 def _moved_to_the_end(row: Row) -> str:
     """Put a column behind the last one; what names it elsewhere in the table stays."""
     columns = [item for item in row["items"] if not item.startswith("CONSTRAINT")]
     without = re.sub(r"\s*" + re.escape(row["item"]) + ",", "", row["sql"], count=1)
-    return table_anew(row, without.replace(columns[-1], f"{columns[-1]},\n    {row['item']}", 1))
+    return rebuilt_table(row, without.replace(columns[-1], f"{columns[-1]},\n    {row['item']}", 1))
 
 
 _RENAMED = "ALTER TABLE {table} RENAME TO mutated"
@@ -57,8 +64,8 @@ if sqlite3.sqlite_version_info < (3, 38):  # some of these do not find a table i
     _RENAMED = f"PRAGMA legacy_alter_table = on; {_RENAMED}; PRAGMA legacy_alter_table = off"
 
 TABLES = (
-    _table("dropped", "DROP TABLE {table}", where=_ours, by_hand=True),
-    _table("renamed", _RENAMED, where=_ours, by_hand=True),
+    _table("dropped", "DROP TABLE {table}", where=_ours, manual=True),
+    _table("renamed", _RENAMED, where=_ours, manual=True),
     _table("with row ids", _with_rowid, where=having("WITHOUT ROWID")),
     _table("without row ids", _without_rowid, where=having("WITHOUT ROWID", present=False)),
     _table(
@@ -84,7 +91,7 @@ COLUMNS = (
         "dropped",
         without_column,
         where=lambda row: not row["in_primary_key"],
-        by_hand=True,
+        manual=True,
     ),
     _column("renamed", "ALTER TABLE {table} RENAME COLUMN {quoted} TO mutated", where=lambda row: row["renamable"]),
     _column("renamed in the table alone", _renamed_alone, where=lambda row: not row["holds"]),

@@ -1,10 +1,10 @@
-"""What is tried on the audit trail on SQLite alone: REPLACE, forged values, temporary triggers and tables, rowids."""
+"""The attempts at the audit log on SQLite only: REPLACE, forged values, temporary triggers and tables, rowids."""
 
 from collections.abc import Iterator
 
 from kms_schema.validator.probe.attempt import Attempt, Promise, Row, Statement, adding, plain
+from kms_schema.validator.probe.audit_log import GUARD, NO_DELETE, NO_UPDATE, OURS, SAID, TABLE
 from kms_schema.validator.probe.rows import active_key, entry
-from kms_schema.validator.probe.trail import GUARD, NO_DELETE, NO_UPDATE, OURS, SAID, TABLE
 
 REPLACING = ("INSERT", "REPLACE", "INSERT OR IGNORE", "INSERT OR FAIL")
 UPSERTS = ("DO NOTHING", "(id) DO UPDATE SET event_description = 'again'", "(sequence) DO UPDATE SET user_id = 'x'")
@@ -35,7 +35,7 @@ FORGED = {
 
 
 def attempts() -> Iterator[Attempt | Promise]:
-    """Yield everything that is tried."""
+    """Yield the attempts."""
     about = active_key()
     given = (adding("key_masters", about), adding(TABLE, entry(key_id=about["id"])))
     for tries, (column, value, rule) in FORGED.items():
@@ -47,7 +47,7 @@ def attempts() -> Iterator[Attempt | Promise]:
             statement = plain(text, about=about["id"])
             yield Attempt(rule, TABLE, f"{verb} of an entry with a {tries}", statement, given, engine="sqlite")
         if tries.startswith("taken "):
-            yield from _upserts(rule, column, value, tries, about, given)
+            yield from _upserts(rule, column, value, tries, about=about, given=given)
     for rule, resolution, change in (
         (NO_UPDATE, "REPLACE", "sequence = 0"),
         (NO_UPDATE, "IGNORE", "sequence = sequence + 1"),
@@ -73,8 +73,8 @@ def attempts() -> Iterator[Attempt | Promise]:
     )
 
 
-def _upserts(  # noqa: PLR0913, PLR0917  (one row of FORGED)
-    rule: str, column: str, value: str, tries: str, about: Row, given: tuple[Statement, ...]
+def _upserts(
+    rule: str, column: str, value: str, tries: str, *, about: Row, given: tuple[Statement, ...]
 ) -> Iterator[Attempt]:
     for then in UPSERTS:
         text = (
@@ -106,7 +106,7 @@ def _temporary(about: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
 
 
 def _without_rowid() -> Iterator[Attempt]:
-    """A row that has a rowid can be displaced through it, past every guard."""
+    """A row with a rowid could be replaced through it without firing a trigger."""
     for table in TABLES:
         text = f"UPDATE main.{table} SET rowid = rowid WHERE false"
         says = "no such column: rowid"

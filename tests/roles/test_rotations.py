@@ -52,7 +52,7 @@ def a_rotation_of(granted: Granted) -> uuid.UUID:
 
 
 @pytest.mark.parametrize("role", [Role.APP, Role.ADMIN, Role.AUDITOR])
-def test_nobody_else_claims(granted: Granted, role: Role) -> None:
+def test_no_other_role_claims(granted: Granted, role: Role) -> None:
     a_rotation(granted.superuser)
     with granted.session(role) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         open_queue(connection).claim("worker-1")

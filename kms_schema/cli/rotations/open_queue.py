@@ -1,11 +1,11 @@
-"""What the commands of `kms-schema rotations` have in common: where the queue is, and what is said where it is not."""
+"""The queue of the commands of `kms-schema rotations`, and the output of their results."""
 
 import datetime as dt
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -13,24 +13,10 @@ from kms_schema.cli.connections import connected, url_of
 from kms_schema.printable import in_a_line
 from kms_schema.rotations import RotationError, RotationQueue, open_queue
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-style_option = click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
-
-
-def where(command: Command) -> Command:
-    """Give a command the options that say which database."""
-    command = click.option(
-        "--schema", default="public", show_default=True, metavar="NAME", help="PostgreSQL: where it lives."
-    )(command)
-    return click.option("--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db.")(
-        command
-    )
-
 
 @contextmanager
 def opened(database_url: str | None, schema: str) -> Iterator[RotationQueue]:
-    """Open the queue; what stops it becomes one sentence with its exit status."""
+    """Open the queue; an error becomes one sentence with its exit status."""
     with connected(url_of(database_url), writing=True, application="kms-schema rotations") as connection:
         if isinstance(connection, sqlite3.Connection):
             connection.execute("PRAGMA foreign_keys = ON")
@@ -38,12 +24,12 @@ def opened(database_url: str | None, schema: str) -> Iterator[RotationQueue]:
             yield open_queue(connection, schema)
         except RotationError as error:
             raise click.ClickException(in_a_line(str(error))) from None
-        except ValueError as error:  # a name or a lease that cannot be
+        except ValueError as error:  # an invalid name or lease
             raise click.UsageError(in_a_line(str(error))) from None
 
 
-def tell(document: Mapping[str, Any], text: str, style: str) -> None:
-    """Write a result: a line for people, or JSON."""
+def print_result(document: Mapping[str, Any], text: str, style: str) -> None:
+    """Print a result: a line of text, or JSON."""
     click.echo(json.dumps(document, indent=2, default=_spelled) if style == "json" else in_a_line(text))
 
 
@@ -52,5 +38,5 @@ def _spelled(value: Any) -> str:
 
 
 def timestamp(value: dt.datetime) -> str:
-    """Return a time as the trail and the other commands write it: UTC, with microseconds."""
+    """Return a time as in the audit log: UTC, with microseconds."""
     return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

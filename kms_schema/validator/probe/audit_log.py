@@ -1,4 +1,4 @@
-"""What is tried on the audit trail: every way through SQL to change, remove, forge or silence an entry.
+"""The attempts at the audit log: every statement form that changes, removes, forges or suppresses an entry.
 
 Entries are found by the probe's own key, never by reading the trail: an attempt that goes through must not touch what
 others wrote, and costs the same however long the trail is.
@@ -21,7 +21,7 @@ from kms_schema.validator.probe.attempt import (
 )
 from kms_schema.validator.probe.rows import FIRST, active_key, entry
 from kms_schema.validator.probe.shapes import Case, inserted
-from kms_schema.validator.probe.ways import Target, every_other_way
+from kms_schema.validator.probe.statement_forms import Target, every_other_form
 
 TABLE = "key_audit_logs"
 GUARD = "guard_key_audit_log_insert"
@@ -31,7 +31,7 @@ RESTORING = Statement("SET LOCAL kms.restore = on")
 
 
 def attempts() -> Iterator[Attempt]:
-    """Yield everything that is tried on both engines; `trail_on_sqlite` has the rest."""
+    """Yield the attempts on both engines; `audit_log_on_sqlite` has the others."""
     about = active_key()
     given = (adding("key_masters", about), adding(TABLE, entry(key_id=about["id"])))
     yield from inserted(TABLE, entry(), _values())
@@ -42,7 +42,7 @@ def attempts() -> Iterator[Attempt]:
         statement = plain(text, about=about["id"])
         yield Attempt(rule, TABLE, tries, statement, given, sqlstate=WRITTEN_ONCE, engine="postgresql")
     ours = Target(TABLE, "id", "event_type", "key_id = :about", given, NO_UPDATE, NO_DELETE, {"about": about["id"]})
-    yield from every_other_way(ours)
+    yield from every_other_form(ours)
     yield from _truncated()
     yield from _forged(about, given)
     yield from _restored(about, given)
@@ -59,11 +59,11 @@ def _values() -> list[Case]:
         case("event_type_not_blank", "an entry has a blank type", event_type=" "),
         case("event_category_known", "an entry is of an unknown category", event_category="GOSSIP"),
         case("security_level_known", "an entry has an unknown level", security_level="NONE"),
-        case("duration_ms_not_negative", "an event took less than no time", duration_ms=-1),
+        case("duration_ms_not_negative", "duration_ms is negative", duration_ms=-1),
         case("risk_score_range", "a risk is above 100", risk_score=101),
         case("risk_score_range", "a risk is below 0", risk_score=-1),
-        case("retention_period_days_range", "an entry is kept for no time", retention_period_days=0),
-        case("retention_period_days_range", "an entry is kept for over a century", retention_period_days=36501),
+        case("retention_period_days_range", "retention_period_days is 0", retention_period_days=0),
+        case("retention_period_days_range", "retention_period_days is above 36500", retention_period_days=36501),
         case("compliance_tags_is_array", "compliance_tags is an object", compliance_tags={}),
         case("additional_metadata_is_object", "additional_metadata is a list", additional_metadata=[]),
     ]
@@ -144,10 +144,10 @@ def _upsert(name: str, about: Row) -> Statement:
 
 
 def _restored(about: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
-    """A restore is the owner's alone, and even so brings nothing that is there already."""
+    """Only the owner may restore, and a restore does not duplicate entries."""
     row = entry(timestamp=FIRST)
     yield Attempt(
-        GUARD, TABLE, "somebody who is not the owner restores an entry", adding(TABLE, row), (RESTORING,),
+        GUARD, TABLE, "a role other than the owner restores an entry", adding(TABLE, row), (RESTORING,),
         adding(TABLE, entry()), engine="postgresql", by="others",
     )  # fmt: skip
     more: dict[str, Any] = {"engine": "postgresql", "by": "owner"}
@@ -162,17 +162,17 @@ def _restored(about: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
 
 
 def _shadowed() -> Iterator[Attempt]:
-    """What comes first on the search path, a temporary table above all, is not what the guards ask."""
-    stranger = uuid.uuid4()
+    """The triggers do not use objects that come first on the search_path, such as temporary tables."""
+    missing = uuid.uuid4()
     shadow = (
         Statement("CREATE TEMPORARY TABLE key_masters (id uuid PRIMARY KEY)"),
-        plain("INSERT INTO pg_temp.key_masters VALUES (:id)", id=stranger),
+        plain("INSERT INTO pg_temp.key_masters VALUES (:id)", id=missing),
         Statement("SET LOCAL search_path = pg_temp, pg_catalog"),
     )
     forged = adding(TABLE, entry(timestamp=FIRST))
     yield Attempt(
         f"fk_{TABLE}_key_id_key_masters", TABLE, "an entry is about a key of a temporary table",
-        adding(TABLE, entry(key_id=stranger)), shadow, adding(TABLE, entry()), FOREIGN_KEY_VIOLATION,
+        adding(TABLE, entry(key_id=missing)), shadow, adding(TABLE, entry()), FOREIGN_KEY_VIOLATION,
         engine="postgresql",
     )  # fmt: skip
     tries = "an entry is backdated with temporary objects first on the search path"

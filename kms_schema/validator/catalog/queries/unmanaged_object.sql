@@ -1,5 +1,5 @@
--- Everything in the schema that is neither ours nor part of an extension. Kinds that the validator does not model are listed by
--- their catalog's own words, so that nothing passes in silence.
+-- Unmanaged objects: neither part of the schema nor of an extension. Kinds that the validator does not compare are listed by the
+-- name of their catalog.
 SELECT CASE c.relkind
            WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' WHEN 'f' THEN 'foreign table' WHEN 'v' THEN 'view'
            WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence' ELSE 'composite type'

@@ -1,4 +1,4 @@
-"""Make attempts, each in savepoints of its own, and say how each went."""
+"""The runner: it makes attempts, each in savepoints of its own, and returns the outcome of each."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,32 +11,32 @@ from kms_schema.validator.probe.session import Refusal, Session
 
 
 class Kind(Enum):
-    """How an attempt went."""
+    """The kind of an outcome."""
 
     AS_PROMISED = auto()
     ACCEPTED = auto()
     REFUSED_OTHERWISE = auto()
     PERMITTED_REFUSED = auto()
     NOT_DONE = auto()
-    """What a trigger promises to do was not done."""
+    """A trigger did not complete its effect."""
     UNKNOWN = auto()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one attempt went under one circumstance."""
+    """The outcome of one attempt under one circumstance."""
 
     guard: str
     tries: str
     kind: Kind
     promised: str
-    """What had to come of it, in words."""
+    """The expected outcome, in words."""
     refusal: Refusal | None
     circumstance: str
 
 
 def make(session: Session, attempts: Sequence[Attempt | Promise], expected: Objects) -> Iterator[Outcome]:
-    """Make those of the attempts that are about an expected object and that matter under the circumstance.
+    """Make the attempts at expected objects that apply under the circumstance.
 
     Those that create temporary objects come last: once a transaction of SQLite has changed a schema, each ROLLBACK TO
     makes the library read the whole schema again, ten milliseconds for each attempt.

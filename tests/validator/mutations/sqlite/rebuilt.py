@@ -1,4 +1,4 @@
-"""SQL that makes a table anew with another text, and everything that hangs on it as it was."""
+"""SQL that rebuilds a table with another text and the same dependents."""
 
 import re
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from tests.validator.mutations.kinds import Row
 Change = Callable[[Row], str]
 
 
-def table_anew(row: Row, text: str) -> str:
+def rebuilt_table(row: Row, text: str) -> str:
     """Drop the table of a row and make it from `text`. Rows stay."""
     kept = f"CREATE TEMP TABLE kept AS SELECT * FROM {row['table']};" if row["holds"] else ""  # noqa: S608
     names = ", ".join(f'"{name}"' for name in row["column_names"])
@@ -17,41 +17,41 @@ def table_anew(row: Row, text: str) -> str:
 
 
 def replaced(pattern: str, replacement: str) -> Change:
-    """Return what makes the table of a column or constraint anew with its line changed."""
+    """Return SQL that rebuilds the table of a column or constraint with its line changed."""
 
     def statements(row: Row) -> str:
         changed, count = re.subn(pattern, replacement, row["item"], count=1, flags=re.DOTALL)
         assert count, f"{row['item']} has no {pattern}"
-        return table_anew(row, row["sql"].replace(row["item"], changed, 1))
+        return rebuilt_table(row, row["sql"].replace(row["item"], changed, 1))
 
     return statements
 
 
 def without_item(row: Row) -> str:
-    """Make the table anew without a column or constraint."""
+    """Rebuild the table without a column or constraint."""
     gone = re.sub(r",?\s*" + re.escape(row["item"]) + r"(?=,|\s*\n?\))", "", row["sql"], count=1)
     assert gone != row["sql"], row["item"]
-    return table_anew(row, gone)
+    return rebuilt_table(row, gone)
 
 
 def without_column(row: Row) -> str:
-    """Make the table anew without a column and without what names it: constraints, indexes and triggers."""
+    """Rebuild the table without a column and its dependents: constraints, indexes and triggers."""
     named = re.compile(rf"\b{row['name']}\b")
     items = [item for item in row["items"] if not named.search(item)]
     head, tail = row["sql"].partition("\n")[0], row["sql"].rpartition("\n")[2]
     attached = [text for text in row["attached"] if not named.search(text)]
     columns = [name for name in row["column_names"] if name != row["name"]]
     text = ",\n    ".join(items)
-    return table_anew({**row, "attached": attached, "column_names": columns}, f"{head}\n    {text}\n{tail}")
+    return rebuilt_table({**row, "attached": attached, "column_names": columns}, f"{head}\n    {text}\n{tail}")
 
 
 def with_item(item: str) -> Change:
-    """Return what makes a table anew with one line more at its end."""
-    return lambda row: table_anew(row, re.sub(r"\s*\n\)", lambda _: f",\n    {item}\n)", row["sql"], count=1))
+    """Return SQL that rebuilds a table with a further line at its end."""
+    return lambda row: rebuilt_table(row, re.sub(r"\s*\n\)", lambda _: f",\n    {item}\n)", row["sql"], count=1))
 
 
 def again(kind: str, pattern: str, replacement: str) -> Change:
-    """Return what makes an index, trigger or view anew with its text changed."""
+    """Return SQL that recreates an index, trigger or view with another text."""
 
     def statements(row: Row) -> str:
         changed, count = re.subn(pattern, replacement, row["sql"], count=1, flags=re.DOTALL)

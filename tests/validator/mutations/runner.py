@@ -1,4 +1,4 @@
-"""Try mutations: each in a throwaway database, validated, mended by what the findings say, and validated again."""
+"""Try mutations: each in a throwaway database, validated, fixed by what the findings say, and validated again."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,11 +17,11 @@ from tests.validator.mutations.kinds import Mutation, run
 DriverError = (psycopg.Error, sqlite3.Error)
 
 
-class Mending(StrEnum):
+class Fix(StrEnum):
     """What became of the SQL in the findings."""
 
-    MENDED = "mended"
-    BY_HAND = "by hand"
+    FIXED = "fixed"
+    MANUAL = "manual"
     FAILED = "failed"
 
 
@@ -32,7 +32,7 @@ class Trial:
     mutation: Mutation
     found: bool
     findings: int
-    mending: Mending
+    fixing: Fix
     fault: str | None = None
 
 
@@ -65,33 +65,36 @@ class Court:
             try:
                 run(connection, mutation.change)
             except DriverError as error:
-                return Trial(mutation, False, 0, Mending.FAILED, f"could not be made: {error}")
+                return Trial(mutation, False, 0, Fix.FAILED, f"could not be made: {error}")
         with closing(database.connect()) as connection:
             try:
                 findings = self._unusual(connection)
             except DriverError as error:
-                return Trial(mutation, False, 0, Mending.FAILED, f"the validator failed: {error}")
+                return Trial(mutation, False, 0, Fix.FAILED, f"the validator failed: {error}")
             fault = _fault(mutation, findings)
-            mending, left = self._mend(connection, findings)
-        if mending is Mending.FAILED or (mending is Mending.BY_HAND and not mutation.kind.by_hand):
-            fault = fault or f"{mending}: {left}"
-        elif mutation.kind.by_hand and mending is Mending.MENDED:
-            fault = fault or "mended, although that is said to be impossible"
-        return Trial(mutation, _named(mutation, findings), len(findings), mending, fault)
+            fixing, left = self._fix(connection, findings)
+        if fixing is Fix.FAILED or (fixing is Fix.MANUAL and not mutation.kind.manual):
+            fault = fault or f"{fixing}: {left}"
+        elif mutation.kind.manual and fixing is Fix.FIXED:
+            fault = fault or "fixed, although that is said to be impossible"
+        return Trial(mutation, _named(mutation, findings), len(findings), fixing, fault)
 
-    def _mend(self, connection: Connection, findings: list[Finding]) -> tuple[Mending, str]:
-        """Run what mends the findings, and return what is still found, or why it could not be run."""
-        if any(finding.mend is None or finding.mend.startswith("--") for finding in findings):
-            unmended = next(f for f in findings if f.mend is None or f.mend.startswith("--"))
-            return Mending.BY_HAND if unmended.mend else Mending.FAILED, f"{unmended.object} {unmended.mend}"
+    def _fix(self, connection: Connection, findings: list[Finding]) -> tuple[Fix, str]:
+        """Run what fixes the findings, and return what is still found, or why it could not be run."""
+        if any(finding.remediation is None or finding.remediation.startswith("--") for finding in findings):
+            unfixed = next(f for f in findings if f.remediation is None or f.remediation.startswith("--"))
+            return (
+                Fix.MANUAL if unfixed.remediation else Fix.FAILED,
+                f"{unfixed.object} {unfixed.remediation}",
+            )
         for finding in findings:
             try:
-                run(connection, finding.mend or "")
+                run(connection, finding.remediation or "")
             except DriverError as error:
-                return Mending.FAILED, f"{finding.mend}: {error}"
+                return Fix.FAILED, f"{finding.remediation}: {error}"
         left = self._unusual(connection)
-        mends = " ".join(finding.mend or "" for finding in findings)
-        return (Mending.FAILED, f"{mends} leaves {_listed(left)}") if left else (Mending.MENDED, "")
+        fixes = " ".join(finding.remediation or "" for finding in findings)
+        return (Fix.FAILED, f"{fixes} leaves {_listed(left)}") if left else (Fix.FIXED, "")
 
     def _unusual(self, connection: Connection) -> list[Finding]:
         return [each for each in validate(connection).findings if (each.code, each.object) not in self._usual]

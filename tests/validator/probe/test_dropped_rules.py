@@ -12,7 +12,7 @@ from kms_schema import snapshots
 from kms_schema.validator.catalog.attributes import Objects
 from kms_schema.validator.probe.attempt import Attempt, Promise
 from kms_schema.validator.probe.findings import probe_findings
-from kms_schema.validator.probe.trial import Outcome, make
+from kms_schema.validator.probe.runner import Outcome, make
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
 from tests.support.statements import execute

@@ -1,7 +1,6 @@
-"""The forms of statement by which a stored row of the trail or of its evidence could be changed or removed.
+"""The statement forms that could change or remove a stored row of the audit log or of its evidence.
 
-UPDATE and DELETE as they are usually written are with each table. These are the others: no form may lead around the
-guard.
+The usual UPDATE and DELETE are with each table. These are the others: the guard triggers must refuse every form.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,15 +14,15 @@ MERGE_SINCE = 15
 
 @dataclass(frozen=True)
 class Target:
-    """A row of the probe's own, and who keeps it as it is."""
+    """A row of the probe, and the rules that protect it."""
 
     table: str
     key: str
-    """A column that tells its rows apart."""
+    """A column with unique values."""
     column: str
-    """One that is set to itself, which is a change as well."""
+    """A column that is set to its own value, which is an UPDATE as well."""
     row: str
-    """The condition that is true of the row alone."""
+    """The condition that selects only this row."""
     given: tuple[Statement, ...]
     no_update: str
     no_delete: str
@@ -31,18 +30,18 @@ class Target:
 
     @property
     def name(self) -> str:
-        """The table as statements call it."""
+        """The name of the table in statements."""
         return f"{{schema}}.{self.table}"
 
     def attempt(self, rule: str, tries: str, text: str, *made: Statement, **more: Any) -> Attempt:
-        """Return the attempt that a statement is, after `made`."""
+        """Return the attempt of a statement, after the statements `made`."""
         statement, given = Statement(text, self.values), (*self.given, *made)
         return Attempt(
             rule, self.table, f"{tries} a row of {self.table}", statement, given, sqlstate=WRITTEN_ONCE, **more
         )
 
 
-def every_other_way(target: Target) -> Iterator[Attempt]:
+def every_other_form(target: Target) -> Iterator[Attempt]:
     """Yield an attempt for each form of statement."""
     yield from _on_both(target)
     yield from _on_postgresql(target)

@@ -1,0 +1,53 @@
+"""The options that several commands have."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def together(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """Return a decorator that adds several options, in the order in which `--help` lists them."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+database_url_option = click.option(
+    "--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db."
+)
+schema_option = click.option(
+    "--schema", default="public", show_default=True, metavar="NAME", help="The PostgreSQL schema of the tables."
+)
+style_option = click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+version_table_option = click.option(
+    "--version-table",
+    default="alembic_version",
+    show_default=True,
+    metavar="NAME",
+    help="Alembic's table of this history; a table of its own keeps it apart from an application's.",
+)
+where = together(database_url_option, schema_option)
+"""The database and its schema."""
+patience = together(
+    click.option(
+        "--lock-wait", default=600.0, show_default=True, metavar="SECONDS", help="How long to wait for another upgrade."
+    ),
+    click.option(
+        "--lock-timeout-ms",
+        default=5000,
+        show_default=True,
+        metavar="MS",
+        help="How long to wait for a lock on a table, while other sessions wait behind it.",
+    ),
+)
+"""How long a migration waits."""
+actor_option = click.option(
+    "--actor", envvar="KMS_ACTOR", metavar="NAME", help="Who does it, for the audit log. Or KMS_ACTOR."
+)

@@ -1,0 +1,101 @@
+"""`kms-schema rotations claim`, `renew`, `complete` and `fail`: one rotation under a lease."""
+
+import datetime as dt
+import uuid
+from dataclasses import asdict
+
+import click
+
+from kms_schema.cli.options import style_option, where
+from kms_schema.cli.rotations.open_queue import opened, print_result, timestamp
+
+_SECONDS = click.FloatRange(0, 7 * 86400, min_open=True)
+_lease = click.option(
+    "--lease",
+    type=_SECONDS,
+    default=600,
+    show_default=True,
+    metavar="SECONDS",
+    help="After it, others may claim the rotation.",
+)
+_claimed = click.argument("claimed_by")
+
+
+@click.command(
+    "claim",
+    epilog="\b\nExamples:\n  kms-schema rotations claim --worker $(hostname) --format json"
+    "\n  kms-schema rotations claim --worker night-1 --lease 1800"
+    "\n\n\b\nExit status: 0 claimed, 1 nothing to rotate, 2 usage, 3 no connection or missing privilege.",
+)
+@click.option("--worker", required=True, metavar="NAME", help="The worker that claims it.")
+@_lease
+@click.option("--any-time", is_flag=True, help="Also outside the window of the policy.")
+@where
+@style_option
+def claim_command(
+    *, database_url: str | None, schema: str, worker: str, lease: float, any_time: bool, style: str
+) -> int:
+    """Claim the next rotation: one with an expired lease, else the one that was scheduled first.
+
+    No other worker can claim it until the lease expires. `renew`, `complete` and `fail` need its id and `claimed_by`.
+    """
+    with opened(database_url, schema) as queue:
+        claim = queue.claim(worker, dt.timedelta(seconds=lease), at_any_time=any_time)
+    if claim is None:
+        print_result({}, "nothing to rotate now", style)
+        return 1
+    over = f", taken over from {claim.taken_over_from}" if claim.taken_over_from else ""
+    text = (
+        f"{claim.id} {claim.claimed_by}: key {claim.key_id}, version {claim.live_version}, {claim.trigger}{over};"
+        f" until {timestamp(claim.lease_expires_at)}"
+    )
+    print_result(asdict(claim), text, style)
+    return 0
+
+
+@click.command("renew", epilog="\b\nExit status: 0 renewed, 1 the lease is lost, 2 usage, 3 no connection.")
+@click.argument("rotation", type=click.UUID)
+@_claimed
+@_lease
+@where
+@style_option
+def renew_command(
+    *, database_url: str | None, schema: str, rotation: uuid.UUID, claimed_by: str, lease: float, style: str
+) -> None:
+    """Extend the lease of ROTATION. Fails if it has expired."""
+    with opened(database_url, schema) as queue:
+        claim = queue.renew(queue.find(rotation, claimed_by), dt.timedelta(seconds=lease))
+    ends = timestamp(claim.lease_expires_at)
+    print_result({"id": rotation, "lease_expires_at": ends}, f"the lease ends at {ends}", style)
+
+
+@click.command("complete", epilog="\b\nExit status: 0 completed, 1 the lease is lost, 2 usage, 3 no connection.")
+@click.argument("rotation", type=click.UUID)
+@_claimed
+@click.option("--new-version", type=click.IntRange(1, 2**31 - 1), metavar="NUMBER", help="The version that it created.")
+@where
+@style_option
+def complete_command(
+    *, database_url: str | None, schema: str, rotation: uuid.UUID, claimed_by: str, new_version: int | None, style: str
+) -> None:
+    """Mark ROTATION completed. Fails if its lease has expired."""
+    with opened(database_url, schema) as queue:
+        queue.complete(queue.find(rotation, claimed_by), new_version=new_version)
+    print_result({"id": rotation, "status": "COMPLETED"}, f"rotation {rotation} is completed", style)
+
+
+@click.command("fail", epilog="\b\nExit status: 0 recorded, 1 the lease is lost, 2 usage, 3 no connection.")
+@click.argument("rotation", type=click.UUID)
+@_claimed
+@click.option("--error", required=True, metavar="TEXT", help="The error. It is stored: no secrets.")
+@where
+@style_option
+def fail_command(
+    *, database_url: str | None, schema: str, rotation: uuid.UUID, claimed_by: str, error: str, style: str
+) -> None:
+    """Mark ROTATION failed. It is retried later, with twice the delay after each failure, until max_retries."""
+    with opened(database_url, schema) as queue:
+        again = queue.fail(queue.find(rotation, claimed_by), error)
+    when = None if again is None else timestamp(again)
+    text = f"rotation {rotation} failed; " + (f"it is retried at {when}" if when else "no retry is left")
+    print_result({"id": rotation, "status": "FAILED", "next_retry_at": when}, text, style)

@@ -1,0 +1,18 @@
+"""The reader that the checks of rows need."""
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Called before each check: its object, its position from 0, and the number of checks."""
+
+
+class RowReader(Protocol):
+    """A reader of one snapshot of the database; see `catalog`."""
+
+    engine: str
+    schema: str
+
+    def rows(self, query: str, *, by_scan: bool = False) -> list[tuple[Any, ...]]:
+        """Return the rows of a query; with `by_scan` it uses no index. Raises `UnreadableError`."""
+        ...

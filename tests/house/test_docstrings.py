@@ -1,0 +1,150 @@
+"""Docstrings of the public API: a function with three or more parameters names each, and what it raises.
+
+The public API is what a program outside a package calls:
+
+- every name in the `__all__` of a package or module of kms_schema,
+- every name that a page of docs/, the README or the example application imports from kms_schema,
+- every name that the commands and the pytest plugin import from the other packages.
+
+Of a class, its public methods count. A docstring names a parameter as a word; a parameter that begins with `_` is no
+part of the API. It contains "raises" with the class of each exception that the function itself raises; if it raises
+none, it says so ("Raises nothing of its own"), or names those of what it calls.
+
+tests/house/undocumented_functions.txt lists the functions that are not documented yet. The list may only shrink.
+"""
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from types import FunctionType
+
+import pytest
+
+from tests.support.engines.programs import REPOSITORY
+from tests.support.import_graph import ROOT, modules
+
+RECORD = REPOSITORY / "tests" / "house" / "undocumented_functions.txt"
+FEWEST_PARAMETERS = 3
+CALLERS = (f"{ROOT}.cli", f"{ROOT}.pytest_plugin")
+TEXTS = (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md")))
+IMPORT = re.compile(rf"^\s*from ({ROOT}[.\w]*) import ((?:\([^)]*\))|.*)$", re.MULTILINE)
+DOTTED = re.compile(rf"\b({ROOT}(?:\.\w+)+)\b")
+
+
+def is_caller(module: str) -> bool:
+    """Return whether a module is a command or the plugin, which call the API and are no part of it."""
+    return any(module == caller or module.startswith(caller + ".") for caller in CALLERS)
+
+
+def exported() -> Iterator[tuple[str, str]]:
+    """Yield module and name of everything in an `__all__`."""
+    for name, file in modules().items():
+        for node in ast.parse(file.read_text("utf-8")).body:
+            if isinstance(node, ast.Assign) and any(getattr(each, "id", None) == "__all__" for each in node.targets):
+                yield from ((name, each.value) for each in ast.walk(node.value) if isinstance(each, ast.Constant))
+
+
+def imported_in_texts() -> Iterator[tuple[str, str]]:
+    """Yield module and name of everything that a page or the example application imports or names in full."""
+    application = sorted((REPOSITORY / "tests" / "example_application").rglob("*.py"))
+    for text in (file.read_text("utf-8") for file in (*TEXTS, *application)):
+        for match in IMPORT.finditer(text):
+            for name in re.findall(r"\w+(?= as |,|\)|\s*$|\s*#)", match[2].strip("() ")):
+                yield match[1], name
+        for match in DOTTED.finditer(text):
+            module, _, name = match[1].rpartition(".")
+            yield module, name
+
+
+def imported_by_callers() -> Iterator[tuple[str, str]]:
+    """Yield module and name of everything that commands and the plugin import from other packages."""
+    for module, file in modules().items():
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))) if is_caller(module) else ():
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(ROOT):
+                yield from ((node.module, alias.name) for alias in node.names if not is_caller(node.module))
+
+
+@cache
+def public_functions() -> dict[str, FunctionType]:
+    """Return the functions and methods of the public API by their full names."""
+    found: dict[str, FunctionType] = {}
+    for module, name in {*exported(), *imported_in_texts(), *imported_by_callers()}:
+        if module not in modules() or name.startswith("_"):
+            continue
+        thing = getattr(import_module(module), name, None)
+        functions = [thing] if inspect.isfunction(thing) else []
+        if inspect.isclass(thing) and thing.__module__.startswith(ROOT):
+            functions = [
+                each for key, each in vars(thing).items() if not key.startswith("_") and inspect.isroutine(each)
+            ]
+        for function in (getattr(each, "__func__", each) for each in map(inspect.unwrap, functions)):
+            if inspect.isfunction(function) and function.__module__.startswith(ROOT):
+                found[f"{function.__module__}.{function.__qualname__}"] = function
+    return found
+
+
+def parameters(function: FunctionType) -> list[str]:
+    names = list(inspect.signature(function).parameters)
+    return [name for name in names if name not in ("self", "cls") and not name.startswith("_")]
+
+
+def raised(function: FunctionType) -> set[str]:
+    """Return the classes of the exceptions that a function itself raises."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    thrown = [node.exc for node in ast.walk(tree) if isinstance(node, ast.Raise) and node.exc is not None]
+    names = (ast.unparse(each.func if isinstance(each, ast.Call) else each) for each in thrown)
+    return {name for name in names if name.rpartition(".")[2][:1].isupper()} - {"AssertionError"}
+
+
+def missing(function: FunctionType) -> list[str]:
+    """Return what the docstring of a function does not name."""
+    text = inspect.getdoc(function) or ""
+    names = [*parameters(function), *sorted(name.rpartition(".")[2] for name in raised(function))]
+    found = [name for name in names if not re.search(rf"\b{re.escape(name)}\b", text)]
+    return found if re.search(r"\braises?\b", text, re.IGNORECASE) else [*found, "raises"]
+
+
+def undocumented() -> dict[str, list[str]]:
+    functions = public_functions()
+    long = {name for name, each in functions.items() if len(parameters(each)) >= FEWEST_PARAMETERS}
+    return {name: gaps for name in sorted(long) if (gaps := missing(functions[name]))}
+
+
+def recorded() -> list[str]:
+    return [line for line in RECORD.read_text("utf-8").splitlines() if line and not line.startswith("#")]
+
+
+def test_undocumented_functions_are_those_on_record() -> None:
+    found = undocumented()
+    new = {name: gaps for name, gaps in found.items() if name not in recorded()}
+    assert new == {}, "name these in the docstrings, do not add to the list"
+    assert sorted(set(recorded()) - found.keys()) == [], f"these are documented: delete them from {RECORD.name}"
+    assert recorded() == sorted(set(recorded()))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "kms_schema.validator.validate", "kms_schema.validator.formats.render", "kms_schema.roles.applying.apply",
+        "kms_schema.rotations.queue.RotationQueue.claim", "kms_schema.audit.retention.archive.write_archive",
+    ],
+)  # fmt: skip
+def test_the_public_api_is_found(name: str) -> None:
+    """A name from each source: `__all__`, a page, a command; functions and methods."""
+    assert name in public_functions()
+
+
+def test_a_gap_is_found() -> None:
+    def example(first: int, second: int, third: int) -> None:
+        """Take `first` and `third`."""
+        if first:
+            raise KeyError(second)
+        raise ValueError(third)
+
+    assert missing(example) == ["second", "KeyError", "ValueError", "raises"]
+    example.__doc__ = "Take `first`, `second` and `third`. Raises `KeyError` and `ValueError`."
+    assert missing(example) == []
