@@ -71,7 +71,7 @@ def roles() -> str:
     return _table(("role", "what it does"), [(f"`{role}`", role.duty) for role in Role])
 
 
-def rights() -> str:
+def privileges() -> str:
     """Return the privileges of the roles, as a Markdown table: a row for each object, a column for each role."""
     held: dict[str, dict[Role, list[str]]] = {
         "the database": {role: ["CONNECT"] for role in GRANTEES},
@@ -133,7 +133,7 @@ PAGES = ("README.md", "docs/indexes.md", "docs/recorded.md", "docs/roles.md")
 PARTS = {
     "indexes": indexes,
     "roles": roles,
-    "rights": rights,
+    "privileges": privileges,
     "row policies": row_policies,
     "recorded events": recorded_events,
     "schema diagram": schema_diagram,

@@ -48,6 +48,4 @@ patience = together(
     ),
 )
 """How long a migration waits."""
-actor_option = click.option(
-    "--actor", envvar="KMS_ACTOR", metavar="NAME", help="Who does it, for the audit log. Or KMS_ACTOR."
-)
+actor_option = click.option("--actor", envvar="KMS_ACTOR", metavar="NAME", help="Name for the audit log. Or KMS_ACTOR.")

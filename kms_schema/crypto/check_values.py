@@ -19,7 +19,8 @@ LABEL = b"kms-schema/key-check-value/v1"
 def key_check_value(material: BytesLike, key_id: str, version_number: int) -> str:
     """Return the `key_versions.key_checksum` of a key: 64 lower-case hexadecimal digits.
 
-    material: the key. key_id: the name of the key, `key_masters.key_id`. version_number: from 1 to 2^31 - 1.
+    material: the key. key_id: the name of the key, `key_masters.key_id`. version_number: from 1 to 2^31 - 1;
+    beyond 32 bits this raises `OverflowError`.
 
     A key encryption key also derives keys by HMAC. Those inputs begin with the counter 1, this one with the length of
     the label, so no check value is a derived key. Example::
@@ -34,7 +35,8 @@ def key_check_value(material: BytesLike, key_id: str, version_number: int) -> st
 def has_check_value(material: BytesLike, key_id: str, version_number: int, expected: str) -> bool:
     """Return whether a key has the check value `expected`, compared in constant time.
 
-    material, key_id, version_number: as for `key_check_value`.
+    material, key_id, version_number: as for `key_check_value`, which also says what this raises. expected: a check
+    value in hexadecimal; any other text is not equal.
     """
     computed = key_check_value(material, key_id, version_number)
     return hmac.compare_digest(computed.encode(), expected.encode())

@@ -21,7 +21,7 @@ class Destroyable:
     key_id: str
     version_number: int
     held_in_hsm: bool
-    """Whether an HSM holds the material: destroy the key in the HSM as well."""
+    """True if an HSM holds the material: destroy the key in the HSM as well."""
 
 
 def destroyable(session: Session, key_id: str, version_number: int) -> Destroyable:
@@ -64,8 +64,9 @@ def destroy(engine: sa.Engine, key_id: str, version_number: int, *, actor: str |
     engine: of `kms_schema.create_engine`. key_id, version_number: as for `destroyable`.
     actor: the user in the entry that the database writes to the audit log; None for no user.
 
-    Raises as `destroyable` does. The database refuses a version that gets dependents at the same time; its trigger
-    needs READ COMMITTED for that. Destroyed material cannot be recovered. Example::
+    Raises as `destroyable` does: `DependentsError` where other versions depend on it. The database refuses a version
+    that gets dependents at the same time; its trigger needs READ COMMITTED for that. Destroyed material cannot be
+    recovered. Example::
 
         destroy(create_engine(url), "orders-kek", 3, actor="alice")
     """

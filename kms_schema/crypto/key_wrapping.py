@@ -58,7 +58,8 @@ class KeyWrapping:
     ) -> KeyVersion:
         """Return a new version of `key` with `key_size_bits` random bits from the operating system.
 
-        under, version_number, form: as for `wrap`, and so are the errors. Keys with a structure (TLS, RSA) are made
+        under, version_number, form: as for `wrap`. Raises the same errors as `wrap`.
+        Keys with a structure (TLS, RSA) are made
         elsewhere, and stored with `wrap`. Example::
 
             session.add(wrapping.generate(key, under="kms://root-2026"))
@@ -141,7 +142,7 @@ class KeyWrapping:
     def rewrapped(self, version: KeyVersion, *, under: Wrapper, form: EnvelopeFormat | None = None) -> bytes:
         """Return the envelope that `rewrap` would set for `version`, and change nothing.
 
-        under, form: as for `rewrap`, and so are the errors.
+        under, form: as for `rewrap`. Raises `WrappingKeyError` and the other errors of `rewrap`.
         """
         if under in (version.wrapping_key_ref, version.wrapped_by):
             raise WrappingKeyError(f"{_named(version)} is wrapped under that key already")

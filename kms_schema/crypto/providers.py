@@ -34,7 +34,10 @@ class WrappingKeyProvider(Protocol):
         """
 
     def unwrap(self, reference: str, envelope: bytes, associated_data: bytes) -> Secret:
-        """Return the plaintext of an envelope. Raises `OpeningRefusedError`, and `WrappingKeyError` as `wrap` does."""
+        """Return the plaintext of an envelope.
+
+        reference, associated_data: as for `wrap`. Raises `OpeningRefusedError`, and `WrappingKeyError` as `wrap` does.
+        """
 
 
 class Providers:

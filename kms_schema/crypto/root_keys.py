@@ -76,11 +76,19 @@ class RootKeys:
         return frozenset(EnvelopeFormat) if reference in self._keys else frozenset()
 
     def wrap(self, reference: str, form: EnvelopeFormat, plaintext: BytesLike, associated_data: bytes) -> bytes:
-        """Return an envelope. Raises `WrappingKeyError`, and `MaterialError` for empty plaintext."""
+        """Return an envelope of `plaintext` under the root key that `reference` names, in the format `form`.
+
+        associated_data: bytes that `unwrap` must be given again. Raises `WrappingKeyError` for an unknown reference,
+        and `MaterialError` for empty plaintext.
+        """
         return encrypt(self._key(reference).view, form, plaintext, associated_data)
 
     def unwrap(self, reference: str, envelope: bytes, associated_data: bytes) -> Secret:
-        """Return the plaintext of an envelope. Raises `OpeningRefusedError` and `WrappingKeyError`."""
+        """Return the plaintext of an envelope.
+
+        reference, associated_data: those that `wrap` was given. Raises `OpeningRefusedError` if they or the envelope
+        are others, and `WrappingKeyError` for an unknown reference.
+        """
         return decrypt(self._key(reference).view, envelope, associated_data)
 
     def _key(self, reference: str) -> Secret:

@@ -62,7 +62,7 @@ LEFT_OPEN = (
     "catalog edits",
     "byte edits of the heap file",
     "pg_surgery",
-    "an event trigger switched off",
+    "an event trigger disabled",
     "REASSIGN OWNED",
     "rewrite everything and re-hash",
     "cut the tail",

@@ -86,7 +86,8 @@ def _surroundings(connection: sa.Connection, options: MigrationOptions) -> Abstr
 def write_sql(dialect: str, options: MigrationOptions, **configuration: Any) -> None:
     """Write the SQL of the command that Alembic was given, instead of running it.
 
-    `dialect` is `postgresql` or `sqlite`; `configuration` has arguments of `context.configure`.
+    `dialect` is `postgresql` or `sqlite`; `options` are those of `-x`; `configuration` has arguments of
+    `context.configure`. Raises `MigrationError` as an upgrade does.
     """
     context.configure(
         dialect_name=dialect,

@@ -42,7 +42,7 @@ DEPENDED_ON = "2BP01"
 
 _RUN_AGAIN = "run it again: the next run continues the unfinished revision"
 
-# What to do, by SQLSTATE or by a part of the message.
+# Advice by SQLSTATE or by a part of the message.
 _REFUSED = {
     "55P03": (
         "run it again when that session has ended, or allow more with -x lock-timeout-ms=… (a table's lock) or "

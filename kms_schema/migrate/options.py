@@ -32,7 +32,7 @@ class MigrationOptions:
     lock_timeout_ms: int = 5000
     """Milliseconds to wait for a table's lock, while clients wait behind this migration."""
     allow_audit_loss: bool = False
-    """Whether a downgrade may destroy the audit trail."""
+    """True if a downgrade may destroy the audit trail."""
 
     def __post_init__(self) -> None:
         """Check names and times; raise `MigrationUsageError`."""

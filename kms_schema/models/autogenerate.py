@@ -46,6 +46,8 @@ def hooks_for_host(
     - `version_table`: the version table of this package, if its history is separate from the host's
     - `include_name`, `include_object`: hooks of the host; they decide about all other objects
 
+    It raises nothing.
+
     ```python
     context.configure(connection=connection, target_metadata=metadata, **hooks_for_host("kms"))
     ```

@@ -14,7 +14,7 @@ WAITING = {
     "EXCLUSIVE": "writers wait",
     "ACCESS EXCLUSIVE": "readers and writers wait",
 }
-"""Who waits for a lock of each mode (https://www.postgresql.org/docs/current/explicit-locking.html)."""
+"""The statements that wait for a lock of each mode (https://www.postgresql.org/docs/current/explicit-locking.html)."""
 
 BLOCKING = MODES[MODES.index("SHARE") :]
 """The modes for which writers wait."""

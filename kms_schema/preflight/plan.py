@@ -74,7 +74,7 @@ class Plan:
 
     @property
     def declarations(self) -> Iterator[Declaration]:
-        """What the statements of all revisions do, in their order."""
+        """The declarations of the statements of all revisions, in their order."""
         for revision in self.revisions:
             yield from (each.declaration for each in revision.planned)
 

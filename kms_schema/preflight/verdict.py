@@ -20,7 +20,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Held:
-    """What one revision does to one relation that is in use."""
+    """The effect of one revision on one relation that is in use."""
 
     revision: str
     relation: str
@@ -40,7 +40,7 @@ class Disk:
 
     @property
     def enough(self) -> bool:
-        """Whether the space suffices; true if the free space is unknown."""
+        """True if the space suffices, or the free space is unknown."""
         return self.free_bytes is None or self.needed_bytes <= self.free_bytes
 
 
@@ -61,7 +61,7 @@ class Preflight:
 
     @property
     def go(self) -> bool:
-        """Whether there are no problems."""
+        """True if there are no problems."""
         return not self.problems
 
 

@@ -132,7 +132,10 @@ class RotationQueue:
             return replace(claim, lease_expires_at=self._storage.decode_time(row["lease_expires_at"]))
 
     def complete(self, claim: Claim, *, new_version: int | None = None, affected_records: int | None = None) -> None:
-        """Record that the key is rotated, with the number of its new version and of the records that changed.
+        """Record that the key of `claim` is rotated.
+
+        new_version: the number of the new version; None if there is none. affected_records: the number of records that
+        were encrypted again; None if it is unknown.
 
         Call this in the transaction that writes the new version. Raises `LeaseLost` if the lease has expired or the
         rotation has ended; then roll that transaction back.
@@ -141,7 +144,8 @@ class RotationQueue:
             self._change_claimed(claim, "complete", new_version=new_version, affected_records=affected_records)
 
     def fail(self, claim: Claim, error: str, backoff: Backoff | None = None) -> dt.datetime | None:
-        """Record that the rotation failed, and return the time of the next attempt, or None if no retry is left.
+        """Record that the rotation of `claim` failed, and return the time of the next attempt, or None if no retry is
+        left.
 
         `error` is stored and must contain no secrets. `backoff` is the time until the next attempt, by default 1
         minute to 6 hours. Raises `LeaseLost` if the lease has expired or the rotation has ended.

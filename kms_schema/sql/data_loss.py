@@ -21,15 +21,15 @@ class DataLoss:
     revision: str
     """The revision, by its number."""
     what: str
-    """What the rows are, in words."""
+    """A name for the rows, in words."""
     unit: str
-    """What one counts of them, as a plural without spaces."""
+    """The unit in which they are counted, as a plural without spaces."""
     table: str
     """The table that they are in."""
     counted_by: str
     """The SQL file that counts them."""
     advice: str
-    """What to do before."""
+    """The action to take first."""
 
     def refuse(self) -> None:
         """Raise `CommandError` if there are rows to lose; in a script, write statements that make it fail there."""

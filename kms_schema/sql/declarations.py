@@ -1,4 +1,4 @@
-"""What a statement of a revision does to a database in use: its locks, and what it creates and drops.
+"""Declarations of what statements of revisions do to a database in use: their locks, and what they create and drop.
 
 Each operation declares this beside the statement that it executes. `kms-schema preflight` reads the declarations, and
 `tests/migrations/test_migration_locks.py` compares them with `pg_locks` at every statement.
@@ -36,9 +36,9 @@ class Lock:
     mode: str
     """One of `MODES`."""
     work: str = ""
-    """What is done under it, such as `trigger audit_key_master_insert`."""
+    """The work that is done under it, such as `trigger audit_key_master_insert`."""
     long: bool = False
-    """Whether the time it takes grows with the relation; else it is short."""
+    """True if the time that it takes grows with the relation."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class IndexBuild:
 
 @dataclass(frozen=True)
 class Declaration:
-    """What one statement does. The names have their schema where there are schemas."""
+    """The effects of one statement. The names have their schema where there are schemas."""
 
     locks: tuple[Lock, ...] = ()
     creates: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ class Declaration:
     columns: Mapping[str, str] = field(default_factory=dict)
     """Columns that are added to a table, with their types."""
     waits_for_transactions: bool = False
-    """Whether it waits for every older transaction to end, as CONCURRENTLY does."""
+    """True if it waits for every older transaction to end, as CONCURRENTLY does."""
     rebuilds: str | None = None
     """An INVALID index that is dropped, since it will be built again."""
 

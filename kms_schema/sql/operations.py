@@ -1,7 +1,7 @@
 """Operations of revisions on databases in use: on both engines, and as `alembic … --sql` writes them.
 
-An operation takes names, and declares what its statements lock, create and drop. What it leaves in the catalog is part
-of the history and never changes; how it does so may.
+An operation takes names, and declares what its statements lock, create and drop. Its result in the catalog is part of
+the history and never changes; its statements may change.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

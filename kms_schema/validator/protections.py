@@ -51,7 +51,7 @@ def protections(connection: DatabaseConnection, schema: str = "public") -> Prote
 
 
 def _on_postgresql(report: Report) -> Iterator[Protection]:
-    yield _guards(report, ("KMS10", "KMS11", "KMS12", "KMS14", "KMS15", "KMS19", "KMS401", "KMS402"))
+    yield _guard_triggers(report, ("KMS10", "KMS11", "KMS12", "KMS14", "KMS15", "KMS19", "KMS401", "KMS402"))
     if is_in_force(report.findings):
         yield Protection("event triggers", True, "DDL on these objects is refused, also that of their owner")
     else:
@@ -74,7 +74,7 @@ def _on_postgresql(report: Report) -> Iterator[Protection]:
 
 
 def _on_sqlite(report: Report) -> Iterator[Protection]:
-    yield _guards(report, ("KMS10", "KMS11", "KMS12", "KMS14"))
+    yield _guard_triggers(report, ("KMS10", "KMS11", "KMS12", "KMS14"))
     yield Protection(
         "authorizer on connections of kms-schema",
         True,
@@ -85,7 +85,7 @@ def _on_sqlite(report: Report) -> Iterator[Protection]:
     )
 
 
-def _guards(report: Report, prefixes: tuple[str, ...]) -> Protection:
+def _guard_triggers(report: Report, prefixes: tuple[str, ...]) -> Protection:
     wrong = _codes(report, prefixes)
     return Protection("constraints and guard triggers", not wrong, _named(wrong) or "no drift")
 

@@ -279,7 +279,7 @@ def create() -> None:
 
 
 def drop(*more_tables: str) -> None:
-    # What is dropped is locked as well: otherwise DROP would wait for it while clients wait for the tables.
+    # Tables that are dropped are locked as well: otherwise DROP would wait for it while clients wait for the tables.
     lock((*OWN_TABLES, *TABLES, *more_tables), "ACCESS EXCLUSIVE", views=VIEWS)
     drop_objects(FILES)
 

@@ -9,8 +9,6 @@ The public API is what a program outside a package calls:
 Of a class, its public methods count. A docstring names a parameter as a word; a parameter that begins with `_` is no
 part of the API. It contains "raises" with the class of each exception that the function itself raises; if it raises
 none, it says so ("Raises nothing of its own"), or names those of what it calls.
-
-tests/house/undocumented_functions.txt lists the functions that are not documented yet. The list may only shrink.
 """
 
 import ast
@@ -27,7 +25,6 @@ import pytest
 from tests.support.engines.programs import REPOSITORY
 from tests.support.import_graph import ROOT, modules
 
-RECORD = REPOSITORY / "tests" / "house" / "undocumented_functions.txt"
 FEWEST_PARAMETERS = 3
 CALLERS = (f"{ROOT}.cli", f"{ROOT}.pytest_plugin")
 TEXTS = (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md")))
@@ -114,16 +111,8 @@ def undocumented() -> dict[str, list[str]]:
     return {name: gaps for name in sorted(long) if (gaps := missing(functions[name]))}
 
 
-def recorded() -> list[str]:
-    return [line for line in RECORD.read_text("utf-8").splitlines() if line and not line.startswith("#")]
-
-
-def test_undocumented_functions_are_those_on_record() -> None:
-    found = undocumented()
-    new = {name: gaps for name, gaps in found.items() if name not in recorded()}
-    assert new == {}, "name these in the docstrings, do not add to the list"
-    assert sorted(set(recorded()) - found.keys()) == [], f"these are documented: delete them from {RECORD.name}"
-    assert recorded() == sorted(set(recorded()))
+def test_every_parameter_and_error_is_in_the_docstring() -> None:
+    assert undocumented() == {}
 
 
 @pytest.mark.parametrize(

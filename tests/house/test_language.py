@@ -1,7 +1,4 @@
-"""The words of the project: none that the glossary forbids in names, messages, docstrings, comments and SQL.
-
-tests/house/language_not_done.txt lists the files that still have some. The list may only shrink.
-"""
+"""The words of the project: none that the glossary forbids in names, messages, docstrings, comments and SQL."""
 
 import io
 import re
@@ -13,7 +10,6 @@ import pytest
 
 from tests.support.engines.programs import REPOSITORY
 
-NOT_DONE = REPOSITORY / "tests" / "house" / "language_not_done.txt"
 FOLDERS = ("kms_schema", "migrations", "scripts", "tools", "benchmarks")
 
 PHRASES = {
@@ -125,21 +121,8 @@ def faults() -> dict[str, list[str]]:
     return {str(file.relative_to(REPOSITORY)): found for file in checked if (found := faults_of(file))}
 
 
-def not_done() -> list[str]:
-    """Return the paths in the list; a line that begins with # is a comment."""
-    return [line for line in NOT_DONE.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
-
-
 def test_no_file_has_a_forbidden_word() -> None:
-    new = {path: found for path, found in faults().items() if path not in not_done()}
-    assert not new, "\n".join(f"{path}:{fault}" for path, found in new.items() for fault in found)
-
-
-def test_the_list_has_only_files_that_are_not_done() -> None:
-    listed = not_done()
-    assert listed == sorted(set(listed))
-    done = sorted(set(listed) - faults().keys())
-    assert done == [], f"these have no forbidden word: delete them from {NOT_DONE.name}"
+    assert not faults(), "\n".join(f"{path}:{fault}" for path, found in faults().items() for fault in found)
 
 
 def test_each_exception_has_a_reason_and_is_used() -> None:

@@ -86,10 +86,10 @@ def test_a_role_does_nothing_but_its_job(common: Granted, role: Role) -> None:
     with common.session(role) as session:
         for statement in (*NOT_FOR[role], *NOT_FOR_ANY):
             refused(session, statement.replace("{prefix}", common.prefix), rule="", sqlstate="42501")
-        # Its right is for the function; a guard holds whoever uses it otherwise.
-        by_guard = {"rule": "prevent_key_audit_log_delete", "sqlstate": "23001"}
+        # Its right is for the function; a protection holds whoever uses it otherwise.
+        by_protection = {"rule": "prevent_key_audit_log_delete", "sqlstate": "23001"}
         denied = {"rule": "", "sqlstate": "42501"}
-        refused(session, "DELETE FROM key_audit_logs", **(by_guard if role is Role.RETENTION else denied))
+        refused(session, "DELETE FROM key_audit_logs", **(by_protection if role is Role.RETENTION else denied))
 
 
 def test_a_member_of_the_application_cannot_say_that_it_restores(common: Granted) -> None:

@@ -12,7 +12,7 @@ ID_LENGTH = 32
 """`alembic_version.version_num` is `varchar(32)`: PostgreSQL refuses a longer id."""
 
 BRANCH_LABEL = "kms"
-"""What a host application calls this history among its own; Alembic hands it on from the first revision."""
+"""The name of this history among those of a host application; Alembic hands it on from the first revision."""
 
 
 def check_readable(script: ScriptDirectory) -> Result:

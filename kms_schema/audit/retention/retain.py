@@ -52,7 +52,7 @@ class Expired:
 
 @dataclass(frozen=True)
 class Retained:
-    """What one step of `retain` has done."""
+    """The result of one step of `retain`."""
 
     removed: int
     """Removed entries."""

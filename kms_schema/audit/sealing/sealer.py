@@ -31,7 +31,7 @@ class _Growth:
     pages: list[Page] = field(default_factory=list)
     subtrees: list[Subtree] = field(default_factory=list)
     full: bool = False
-    """Whether there may be more entries than the seal takes."""
+    """True if there may be more entries than the seal takes."""
 
     def add(self, entries: Iterable[bytes]) -> None:
         """Add entries, which come by sequence."""

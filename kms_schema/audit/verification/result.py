@@ -44,7 +44,7 @@ class VerificationResult:
 
     @property
     def sound(self) -> bool:
-        """Whether there is no fault."""
+        """True if there is no fault."""
         return not self.faults
 
     def join(self, other: "VerificationResult") -> None:

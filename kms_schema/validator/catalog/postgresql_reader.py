@@ -43,7 +43,7 @@ _OBJECT_QUERIES = (
 _POSTURE_QUERIES = (
     "posture_settings", "posture_roles", "posture_objects", "posture_hardening", "posture_parameters",
 )  # fmt: skip
-FIRST_WITH_PARAMETER_RIGHTS = 150000
+FIRST_WITH_PARAMETER_PRIVILEGES = 150000
 # Attributes that the server renders from a parsed expression, and that are normalized.
 _EXPRESSIONS = frozenset({"definition", "default", "generated", "using", "check", "partition_bound"})
 # A role or a database may have changed these settings, with which the server renders constants. If pg_temp is not
@@ -173,7 +173,9 @@ class PostgresqlReader:
             "event_triggers": [each.name for each in event_triggers(self.schema)],
             "hardening": hardening_schema(self.schema),
         }
-        self._cursor.execute(_posture_query(with_parameters=self._version >= FIRST_WITH_PARAMETER_RIGHTS), parameters)
+        self._cursor.execute(
+            _posture_query(with_parameters=self._version >= FIRST_WITH_PARAMETER_PRIVILEGES), parameters
+        )
         return sorted(self._cursor.fetchall(), key=lambda row: row[:3])
 
     def unmanaged_objects(self, names: Names) -> list[str]:

@@ -128,14 +128,14 @@ def changed_seals(reader: RowReader, *, tombstones: bool) -> Iterator[Finding]:
 
 def _problems(reader: RowReader, *, tombstones: bool) -> Iterator[str]:
     tables = _tables(reader.engine, reader.schema)
-    buried, buried_columns = "", ", NULL, NULL, NULL"
+    tombstone_join, tombstone_columns = "", ", NULL, NULL, NULL"
     if tombstones:
-        buried = f" LEFT JOIN {tables['tombstones']} AS tombstone ON tombstone.seal_number = seals.seal_number"
-        buried_columns = ", tombstone.leaf_count, tombstone.last_sequence, tombstone.archive_sha256"
+        tombstone_join = f" LEFT JOIN {tables['tombstones']} AS tombstone ON tombstone.seal_number = seals.seal_number"
+        tombstone_columns = ", tombstone.leaf_count, tombstone.last_sequence, tombstone.archive_sha256"
     newest = reader.rows(
         f"SELECT seals.seal_number, origin, {_SEALED_AT[reader.engine]}, tree_size, root_hash, previous_seal_hash,"
         " verifier_key, signature, next_key, compact_range, seals.last_sequence, CAST(open_gaps AS text),"
-        f" snapshot_xmax, system_identifier{buried_columns} FROM {tables['seals']} AS seals{buried}"
+        f" snapshot_xmax, system_identifier{tombstone_columns} FROM {tables['seals']} AS seals{tombstone_join}"
         f" ORDER BY seals.seal_number DESC LIMIT {NEWEST_SEALS}"
     )
     before: StoredSeal | None = None

@@ -25,7 +25,7 @@ _POSITIONS = {code: position for position, code in enumerate(RULES)}
 def write(report: Report, _layout: Layout) -> str:
     """Return one run with a rule for each code and a result for each finding; waived ones are suppressed.
 
-    What is not ASCII is escaped, as in the format `json`.
+    Characters that are not ASCII are escaped, as in the format `json`.
     """
     driver = {
         "name": "kms-schema validate",

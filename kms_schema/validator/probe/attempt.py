@@ -51,10 +51,10 @@ class Attempt:
     permitted: Statement | None = None
     """The same write without the violation: if it is accepted, the rule refuses the other one."""
     sqlstate: str = CHECK_VIOLATION
-    guard: str | None = None
+    protection: str | None = None
     """The trigger that refuses, if it is expected and not named as the rule."""
-    only_guarded: bool = False
-    """Made only if `guard` is expected: nothing else refuses it."""
+    only_protected: bool = False
+    """Made only if `protection` is expected: nothing else refuses it."""
     or_by: tuple[str, ...] = ()
     """Other rules that may refuse it first: the order in which the server checks tables is not defined."""
     unless: str | None = None
@@ -76,7 +76,7 @@ class Attempt:
 class Promise:
     """A write whose effect a trigger or foreign key must complete."""
 
-    guards: Mapping[Engine, tuple[str, ...]]
+    protections: Mapping[Engine, tuple[str, ...]]
     """The object that completes the effect: the first of these that is expected."""
     keeps: str
     """The effect, in words."""

@@ -24,7 +24,7 @@ from kms_schema.validator.probe.shapes import Case, inserted
 from kms_schema.validator.probe.statement_forms import Target, every_other_form
 
 TABLE = "key_audit_logs"
-GUARD = "guard_key_audit_log_insert"
+INSERT_TRIGGER = "guard_key_audit_log_insert"
 NO_UPDATE, NO_DELETE = "prevent_key_audit_log_update", "prevent_key_audit_log_delete"
 SAID = "event_type, event_category, event_description"
 RESTORING = Statement("SET LOCAL kms.restore = on")
@@ -117,8 +117,10 @@ FORGED: Row = {
 
 
 def _forged(about: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
-    cases: list[Case] = [(GUARD, f"an entry brings its own {name}", {name: value}) for name, value in FORGED.items()]
-    cases.append((GUARD, "an entry brings a negative sequence", {"sequence": -1}))
+    cases: list[Case] = [
+        (INSERT_TRIGGER, f"an entry brings its own {name}", {name: value}) for name, value in FORGED.items()
+    ]
+    cases.append((INSERT_TRIGGER, "an entry brings a negative sequence", {"sequence": -1}))
     yield from inserted(TABLE, entry(), cases)
     for name, value in FORGED.items():
         copied = Statement(
@@ -127,11 +129,11 @@ def _forged(about: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
         )
         permitted = Statement(f"COPY {{schema}}.{TABLE} ({SAID}) FROM STDIN", copied=("COPIED\tSECURITY\thappened",))
         tries = f"COPY brings an entry with its own {name}"
-        yield Attempt(GUARD, TABLE, tries, copied, permitted=permitted, engine="postgresql")
+        yield Attempt(INSERT_TRIGGER, TABLE, tries, copied, permitted=permitted, engine="postgresql")
     for name in ("id", "sequence"):
         statement = _upsert(name, about)
         tries = f"an upsert rewrites the entry that has the same {name}"
-        yield Attempt(GUARD, TABLE, tries, statement, given, engine="postgresql")
+        yield Attempt(INSERT_TRIGGER, TABLE, tries, statement, given, engine="postgresql")
 
 
 def _upsert(name: str, about: Row) -> Statement:
@@ -147,7 +149,7 @@ def _restored(about: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
     """Only the owner may restore, and a restore does not duplicate entries."""
     row = entry(timestamp=FIRST)
     yield Attempt(
-        GUARD, TABLE, "a role other than the owner restores an entry", adding(TABLE, row), (RESTORING,),
+        INSERT_TRIGGER, TABLE, "a role other than the owner restores an entry", adding(TABLE, row), (RESTORING,),
         adding(TABLE, entry()), engine="postgresql", by="others",
     )  # fmt: skip
     more: dict[str, Any] = {"engine": "postgresql", "by": "owner"}
@@ -176,4 +178,4 @@ def _shadowed() -> Iterator[Attempt]:
         engine="postgresql",
     )  # fmt: skip
     tries = "an entry is backdated with temporary objects first on the search path"
-    yield Attempt(GUARD, TABLE, tries, forged, shadow, adding(TABLE, entry()), engine="postgresql")
+    yield Attempt(INSERT_TRIGGER, TABLE, tries, forged, shadow, adding(TABLE, entry()), engine="postgresql")

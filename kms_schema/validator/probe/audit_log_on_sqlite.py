@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from kms_schema.validator.probe.attempt import Attempt, Promise, Row, Statement, adding, plain
-from kms_schema.validator.probe.audit_log import GUARD, NO_DELETE, NO_UPDATE, OURS, SAID, TABLE
+from kms_schema.validator.probe.audit_log import INSERT_TRIGGER, NO_DELETE, NO_UPDATE, OURS, SAID, TABLE
 from kms_schema.validator.probe.rows import active_key, entry
 
 REPLACING = ("INSERT", "REPLACE", "INSERT OR IGNORE", "INSERT OR FAIL")
@@ -17,20 +17,20 @@ TABLES = (
 
 FORGED = {
     "taken id": ("id", "id", f"pk_{TABLE}"),
-    "taken sequence": ("sequence", "sequence", GUARD),
-    "negative sequence": ("sequence", "-1", GUARD),
-    "skipped sequence": ("sequence", "(SELECT max(sequence) + 2 FROM main.key_audit_logs)", GUARD),
-    "sequence NULL": ("sequence", "NULL", GUARD),
-    "sequence of text": ("sequence", "'4th'", GUARD),
-    "past time": ("timestamp", "'2020-01-01T00:00:00.000000Z'", GUARD),
-    "future time": ("timestamp", "'2999-01-01T00:00:00.000000Z'", GUARD),
-    "time NULL": ("timestamp", "NULL", GUARD),
-    "time with microseconds of its own": ("timestamp", f"{NOW} || '123Z'", GUARD),
-    "recorded_by": ("recorded_by", "'alice'", GUARD),
-    "recorded_by NULL": ("recorded_by", "NULL", GUARD),
-    "id of another time": ("id", "'019000000000' || '7' || '0008000000000000000'", GUARD),
-    "id of another version": ("id", f"{OWN_ID} || '4' || '0008000000000000000'", GUARD),
-    "id NULL": ("id", "NULL", GUARD),
+    "taken sequence": ("sequence", "sequence", INSERT_TRIGGER),
+    "negative sequence": ("sequence", "-1", INSERT_TRIGGER),
+    "skipped sequence": ("sequence", "(SELECT max(sequence) + 2 FROM main.key_audit_logs)", INSERT_TRIGGER),
+    "sequence NULL": ("sequence", "NULL", INSERT_TRIGGER),
+    "sequence of text": ("sequence", "'4th'", INSERT_TRIGGER),
+    "past time": ("timestamp", "'2020-01-01T00:00:00.000000Z'", INSERT_TRIGGER),
+    "future time": ("timestamp", "'2999-01-01T00:00:00.000000Z'", INSERT_TRIGGER),
+    "time NULL": ("timestamp", "NULL", INSERT_TRIGGER),
+    "time with microseconds of its own": ("timestamp", f"{NOW} || '123Z'", INSERT_TRIGGER),
+    "recorded_by": ("recorded_by", "'alice'", INSERT_TRIGGER),
+    "recorded_by NULL": ("recorded_by", "NULL", INSERT_TRIGGER),
+    "id of another time": ("id", "'019000000000' || '7' || '0008000000000000000'", INSERT_TRIGGER),
+    "id of another version": ("id", f"{OWN_ID} || '4' || '0008000000000000000'", INSERT_TRIGGER),
+    "id NULL": ("id", "NULL", INSERT_TRIGGER),
 }
 
 
@@ -65,7 +65,7 @@ def attempts() -> Iterator[Attempt | Promise]:
         f" FROM main.{TABLE} {OURS}"
     )
     yield Promise(
-        {"sqlite": (f"trigger {TABLE}.{GUARD}_sequence",)},
+        {"sqlite": (f"trigger {TABLE}.{INSERT_TRIGGER}_sequence",)},
         "an entry gets the number after the last",
         given[1],
         plain(numbered, about=about["id"]),
@@ -94,7 +94,9 @@ def _temporary(about: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
         made = Statement(f"CREATE TEMPORARY TRIGGER kms_probe_calm AFTER INSERT ON main.{TABLE} BEGIN {effect}; END")
         tries = f"a temporary trigger on the trail does {effect.split()[0]}"
         statement = adding(TABLE, entry(key_id=about["id"]))
-        yield Attempt(rule, TABLE, tries, statement, (*given, made), engine="sqlite", guard=f"trigger {TABLE}.{rule}")
+        yield Attempt(
+            rule, TABLE, tries, statement, (*given, made), engine="sqlite", protection=f"trigger {TABLE}.{rule}"
+        )
     shadow = (
         Statement("CREATE TEMPORARY TABLE key_masters (id TEXT PRIMARY KEY)"),
         Statement("INSERT INTO temp.key_masters VALUES ('0190a5b0c0de7abc8def0123456789ab')"),

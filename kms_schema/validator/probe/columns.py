@@ -92,7 +92,7 @@ def answered_before(key: str, expected: Objects) -> str | None:
     if first := _asked_before("sqlite", table, column, expected):
         return first
     if (table, column) == ("key_audit_seals", "origin"):
-        return f"trigger {table}.{_INSERT_GUARDS[table]}"  # but for the first seal's: later ones have the same
+        return f"trigger {table}.{_INSERT_PROTECTIONS[table]}"  # but for the first seal's: later ones have the same
     if (table, column) in _ILL_TYPED:
         return None
     names = [f"constraint {table}.ck_{table}_{column}_{suffix}" for suffix in _NARROWER]
@@ -131,11 +131,11 @@ def _asked_before(engine: Engine, table: str, column: str, expected: Objects) ->
     if f"{table}.{column}" in _COUNTED_ON or (
         engine == "sqlite" and (table, column) == ("key_audit_seals", "tree_size")
     ):
-        return f"trigger {table}.{_INSERT_GUARDS[table]}"
+        return f"trigger {table}.{_INSERT_PROTECTIONS[table]}"
     return _is_followed(table, column, expected)
 
 
-_INSERT_GUARDS = {
+_INSERT_PROTECTIONS = {
     "key_audit_seals": "guard_key_audit_seal_insert",
     "key_audit_leaves": "guard_key_audit_leaf_insert",
     "key_audit_subtrees": "guard_key_audit_subtree_insert",
@@ -154,16 +154,20 @@ def _null(engine: Engine, table: str, column: str, expected: Objects) -> Attempt
     given, row = _base(table, column)
     statement = adding(table, {**row, column: None})
     tries, twin = f"{column} is NULL", adding(table, row)
-    guard = next((key for key, attributes in expected.items() if _forbids_null(key, attributes, table, column)), None)
-    if engine == "sqlite" and guard:
-        rule = guard.partition(".")[2].removesuffix("_insert")
-        return Attempt(rule, table, tries, statement, given, twin, guard=guard)
+    protection = next(
+        (key for key, attributes in expected.items() if _forbids_null(key, attributes, table, column)), None
+    )
+    if engine == "sqlite" and protection:
+        rule = protection.partition(".")[2].removesuffix("_insert")
+        return Attempt(rule, table, tries, statement, given, twin, protection=protection)
     by_type = f"ck_{table}_{column}_type"
-    if engine == "sqlite" and (guard := next((k for k, f in expected.items() if _says(k, f, table, by_type)), None)):
-        return Attempt(by_type, table, tries, statement, given, twin, guard=guard)
+    if engine == "sqlite" and (
+        protection := next((k for k, f in expected.items() if _says(k, f, table, by_type)), None)
+    ):
+        return Attempt(by_type, table, tries, statement, given, twin, protection=protection)
     says = f"NOT NULL constraint failed: {table}.{column}"
     object_key = f"column {table}.{column}"
-    return Attempt(column, table, tries, statement, given, twin, NOT_NULL_VIOLATION, guard=object_key, says=says)
+    return Attempt(column, table, tries, statement, given, twin, NOT_NULL_VIOLATION, protection=object_key, says=says)
 
 
 def _forbids_null(key: str, attributes: Attributes, table: str, column: str) -> bool:

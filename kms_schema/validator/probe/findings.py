@@ -29,7 +29,7 @@ def probe_findings(outcomes: Iterable[Outcome]) -> tuple[Finding, ...]:
         if outcome.kind is not Kind.AS_PROMISED:
             code = _CODES[outcome.kind]
             by_cause = outcome.kind in {Kind.PERMITTED_REFUSED, Kind.UNKNOWN}
-            groups.setdefault((code, _cause(outcome) if by_cause else outcome.guard), []).append(outcome)
+            groups.setdefault((code, _cause(outcome) if by_cause else outcome.protection), []).append(outcome)
     return tuple(_finding(code, group) for (code, _), group in groups.items())
 
 
@@ -49,17 +49,19 @@ def _cause(outcome: Outcome) -> str:
 
 def _finding(code: str, group: list[Outcome]) -> Finding:
     first = group[0]
-    guards = list(dict.fromkeys(outcome.guard for outcome in group))
-    table = kind_and_name(first.guard)[1].partition(".")[0]
+    protections = list(dict.fromkeys(outcome.protection for outcome in group))
+    table = kind_and_name(first.protection)[1].partition(".")[0]
     impact = {"KMS601": _AT_STAKE.get(table), "KMS901": _UNTRIED}.get(code)
-    write: Callable[[Outcome], str] = _of_cause if len(guards) > 1 or code in {"KMS603", "KMS901"} else _outcome_line
+    write: Callable[[Outcome], str] = (
+        _of_cause if len(protections) > 1 or code in {"KMS603", "KMS901"} else _outcome_line
+    )
     lines = list(dict.fromkeys(write(outcome) for outcome in group))
     expected = "\n".join(dict.fromkeys(outcome.promised for outcome in group))
     if code == "KMS603":
         expected = "accepted"
     if code == "KMS901":
         expected = "each forbidden write refused"
-    return finding_of(code, first.guard, expected, "\n".join(lines), impact=impact, also=tuple(guards[1:]))
+    return finding_of(code, first.protection, expected, "\n".join(lines), impact=impact, also=tuple(protections[1:]))
 
 
 def _outcome_line(outcome: Outcome) -> str:

@@ -148,7 +148,7 @@ def _parents() -> Iterator[Attempt]:
                 [orphan],
                 given=given,
                 sqlstate=FOREIGN_KEY_VIOLATION,
-                guard=f"trigger {TABLE}.{trigger}",
+                protection=f"trigger {TABLE}.{trigger}",
                 engine=engine,
                 **more,
             )

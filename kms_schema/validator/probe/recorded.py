@@ -39,9 +39,9 @@ def attempts() -> Iterator[Attempt | Promise]:
     yield from _of_versions()
     yield from _of_rotations()
     yield from _of_settings()
-    guard = "guard_key_audit_log_insert_event"
+    protection = "guard_key_audit_log_insert_event"
     claims: list[Case] = [
-        (guard, f"an entry of type {event} is written without the change", {"event_type": str(event)})
+        (protection, f"an entry of type {event} is written without the change", {"event_type": str(event)})
         for event in RecordedEvent
     ]
     yield from inserted("key_audit_logs", entry(), claims, engine="postgresql", by="others")
@@ -150,9 +150,9 @@ def recorded(
         event=str(event),
         description=f"{event.lower().replace('_', ' ')}: {named}",
     )
-    guard = f"trigger {table}.audit_{trigger}"
+    protection = f"trigger {table}.audit_{trigger}"
     keeps = f"an entry records {event.lower().replace('_', ' ')}"
-    return Promise({"postgresql": (guard,), "sqlite": (guard,)}, keeps, done, question, given)
+    return Promise({"postgresql": (protection,), "sqlite": (protection,)}, keeps, done, question, given)
 
 
 def _actors() -> Iterator[Attempt]:

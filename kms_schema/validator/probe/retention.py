@@ -27,7 +27,7 @@ from kms_schema.validator.probe.shapes import Case, inserted
 from kms_schema.vocabulary import RecordedEvent
 
 TOMBSTONES, POLICIES = "key_audit_tombstones", "key_audit_retention_policies"
-GUARD = "guard_key_audit_tombstone_insert"
+INSERT_TRIGGER = "guard_key_audit_tombstone_insert"
 
 TOMBSTONE: Row = {
     "seal_number": LAST_NUMBER,
@@ -53,7 +53,7 @@ def _buried() -> Iterator[Attempt]:
         ("a tombstone is for an older seal", {"seal_number": Computed(f"{LAST_NUMBER.text} - 1")}),
         ("a tombstone ends amid the leaves", {"leaf_count": Computed(f"{LAST_SIZE.text} + 1")}),
     ):
-        yield Attempt(GUARD, TOMBSTONES, tries, adding(TOMBSTONES, {**TOMBSTONE, **change}), A_WHOLE_SEAL)
+        yield Attempt(INSERT_TRIGGER, TOMBSTONES, tries, adding(TOMBSTONES, {**TOMBSTONE, **change}), A_WHOLE_SEAL)
     statement = plain(f"TRUNCATE {{schema}}.{TOMBSTONES}")
     rule = "prevent_key_audit_tombstone_delete_truncate"
     yield Attempt(
@@ -120,7 +120,7 @@ def _policies() -> Iterator[Attempt | Promise]:
     tries = "UPDATE OR REPLACE displaces a policy"
     yield Attempt(
         rule, POLICIES, tries, displacing, (*_A_POLICY, other),
-        guard=f"trigger {POLICIES}.guard_key_audit_retention_policy_update", only_guarded=True, engine="sqlite",
+        protection=f"trigger {POLICIES}.guard_key_audit_retention_policy_update", only_protected=True, engine="sqlite",
     )  # fmt: skip
     truncated = plain(f"TRUNCATE {{schema}}.{POLICIES}")
     rule = "prevent_key_audit_retention_policy_truncate"

@@ -107,7 +107,7 @@ def _times(of: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
         row = rotation_in(status, of)
         cases: list[Case] = [(TIMES, f"a rotation that is {status} {how}", change) for how, change in changes]
         yield from inserted(TABLE, row, cases, given)
-        on_update: dict[str, Any] = {"guard": f"trigger {TABLE}.{LIFECYCLE}_fill"}
+        on_update: dict[str, Any] = {"protection": f"trigger {TABLE}.{LIFECYCLE}_fill"}
         yield from updated(TABLE, row, cases, permitted=TOUCHED, given=given, **on_update)
 
 

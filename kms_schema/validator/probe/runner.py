@@ -6,7 +6,7 @@ from enum import Enum, auto
 
 from kms_schema.validator.catalog.attributes import Objects
 from kms_schema.validator.probe.attempt import Attempt, Promise
-from kms_schema.validator.probe.guards import Guard, guard_of, keeper_of
+from kms_schema.validator.probe.protections import Protection, keeper_of, protection_of
 from kms_schema.validator.probe.session import Refusal, Session
 
 
@@ -26,7 +26,7 @@ class Kind(Enum):
 class Outcome:
     """The outcome of one attempt under one circumstance."""
 
-    guard: str
+    protection: str
     tries: str
     kind: Kind
     promised: str
@@ -43,10 +43,10 @@ def make(session: Session, attempts: Sequence[Attempt | Promise], expected: Obje
     """
     for attempt in sorted(attempts, key=_creates):
         if isinstance(attempt, Promise):
-            guard = keeper_of(attempt, session.engine, expected)
-            if guard is not None and _matters(session, attempt, guard, expected):
-                yield _keep(session, attempt, guard)
-        elif _is_for(attempt, session) and (refuser := guard_of(attempt, session.engine, expected)):
+            protection = keeper_of(attempt, session.engine, expected)
+            if protection is not None and _matters(session, attempt, protection, expected):
+                yield _keep(session, attempt, protection)
+        elif _is_for(attempt, session) and (refuser := protection_of(attempt, session.engine, expected)):
             foreign_key_off = refuser.is_foreign_key and not session.circumstance.foreign_keys
             if not foreign_key_off and (refuser.is_trigger or not session.circumstance.triggers_only):
                 yield _refuse(session, attempt, refuser)
@@ -66,17 +66,17 @@ def _is_for(attempt: Attempt, session: Session) -> bool:
     )
 
 
-def _matters(session: Session, promise: Promise, guard: str, expected: Objects) -> bool:
-    is_foreign_key = str(expected[guard].get("definition", "")).startswith("FOREIGN KEY")
+def _matters(session: Session, promise: Promise, protection: str, expected: Objects) -> bool:
+    is_foreign_key = str(expected[protection].get("definition", "")).startswith("FOREIGN KEY")
     return session.circumstance.foreign_keys or not (is_foreign_key or promise.foreign_keys.get(session.engine))
 
 
-def _refuse(session: Session, attempt: Attempt, guard: Guard) -> Outcome:
-    by = guard.says.removesuffix(": ") or attempt.rule
+def _refuse(session: Session, attempt: Attempt, protection: Protection) -> Outcome:
+    by = protection.says.removesuffix(": ") or attempt.rule
     promised = f"refused by {by}" + (f" with SQLSTATE {attempt.sqlstate}" if session.engine == "postgresql" else "")
 
     def outcome(kind: Kind, refusal: Refusal | None = None) -> Outcome:
-        return Outcome(guard.object, attempt.tries, kind, promised, refusal, session.circumstance.name)
+        return Outcome(protection.object, attempt.tries, kind, promised, refusal, session.circumstance.name)
 
     with session.savepoint():
         for statement in attempt.given:
@@ -92,14 +92,14 @@ def _refuse(session: Session, attempt: Attempt, guard: Guard) -> Outcome:
         refusal = session.run(attempt.forbidden)
         if refusal is None:
             return outcome(Kind.ACCEPTED)
-        if any(refusal.is_of(says, attempt.sqlstate) for says in (guard.says, *attempt.or_by)):
+        if any(refusal.is_of(says, attempt.sqlstate) for says in (protection.says, *attempt.or_by)):
             return outcome(Kind.AS_PROMISED)
         return outcome(Kind.REFUSED_OTHERWISE if refusal.by_rule else Kind.UNKNOWN, refusal)
 
 
-def _keep(session: Session, promise: Promise, guard: str) -> Outcome:
+def _keep(session: Session, promise: Promise, protection: str) -> Outcome:
     def outcome(kind: Kind, refusal: Refusal | None = None) -> Outcome:
-        return Outcome(guard, promise.keeps, kind, promise.keeps, refusal, session.circumstance.name)
+        return Outcome(protection, promise.keeps, kind, promise.keeps, refusal, session.circumstance.name)
 
     with session.savepoint():
         for statement in (*promise.given, promise.done):

@@ -140,13 +140,13 @@ _PLACES = (
 
 def _displaced() -> Iterator[Attempt]:
     """Yield attempts to replace a stored row; on PostgreSQL the guard trigger refuses an upsert as well."""
-    for table, guard, key, row, given in _PLACES:
+    for table, protection, key, row, given in _PLACES:
         for verb in ("REPLACE", "INSERT OR IGNORE", "INSERT OR FAIL"):
             statement = adding(table, row, verb)
-            yield Attempt(guard, table, f"{verb} displaces a row of {table}", statement, given, engine="sqlite")
+            yield Attempt(protection, table, f"{verb} displaces a row of {table}", statement, given, engine="sqlite")
         for then in ("DO NOTHING", f"({key}) DO UPDATE SET {key.partition(',')[0]} = 1"):
             statement = adding(table, row, end=f" ON CONFLICT {then}")
-            yield Attempt(guard, table, f"ON CONFLICT {then} meets a row of {table}", statement, given)
+            yield Attempt(protection, table, f"ON CONFLICT {then} meets a row of {table}", statement, given)
     rule, again = f"uq_{LEAVES}_first_sequence", page()
     tries = "a second page begins with the same sequence"
     yield Attempt(rule, LEAVES, tries, adding(LEAVES, again), A_PAGE, sqlstate=UNIQUE_VIOLATION)
@@ -174,10 +174,10 @@ def _changed(table: str, trigger: str, row: str, given: tuple[Statement, ...]) -
 
 def _restored() -> Iterator[Attempt]:
     """Only the owner may restore, and a restore neither duplicates nor changes rows, nor bypasses constraints."""
-    for table, guard, _, row, given in _PLACES:
+    for table, protection, _, row, given in _PLACES:
         tries = f"a role other than the owner restores a row of {table}"
         statement, restoring = adding(table, row), (*given, RESTORING)
-        yield Attempt(guard, table, tries, statement, restoring, engine="postgresql", by="others")
+        yield Attempt(protection, table, tries, statement, restoring, engine="postgresql", by="others")
     owner: dict[str, Any] = {"engine": "postgresql", "by": "owner"}
     for table, _, key, row, given in _PLACES:
         restoring = (*given, RESTORING)

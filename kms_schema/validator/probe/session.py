@@ -19,7 +19,7 @@ class Refusal:
     message: str
     """The first line of the message of the server or library."""
     says: str
-    """The part that names the rule: see `guards.Guard.says`."""
+    """The part that names the rule: see `protections.Protection.says`."""
     sqlstate: str | None
     by_rule: bool
     """True if a rule refused it; the other causes are a missing privilege, a lock, or a missing object."""

@@ -73,26 +73,28 @@ def unique(
         rule, table, f"a second row has the same {of}", adding(table, another), before, sqlstate=UNIQUE_VIOLATION
     )
     yield plain
-    guard = f"trigger {table}.guard_{_SINGULAR[table]}_insert"
+    protection = f"trigger {table}.guard_{_SINGULAR[table]}_insert"
     endings = [(verb, "") for verb in ("REPLACE", "INSERT OR IGNORE", "INSERT OR FAIL")]
     endings += [("INSERT", f" ON CONFLICT {then}") for then in ("DO NOTHING", f"({conflict}) DO UPDATE SET id = id")]
     for verb, end in endings:
         tries = f"{verb}{end} replaces a row that has the same {of}"
         statement = adding(table, another, verb, end)
-        yield Attempt(rule, table, tries, statement, before, guard=guard, only_guarded=True, engine="sqlite")
+        yield Attempt(
+            rule, table, tries, statement, before, protection=protection, only_protected=True, engine="sqlite"
+        )
 
 
 def displacing(
     table: str, rule: str, row: Row, other: Row, taken: Row, *, given: Sequence[Statement] = ()
 ) -> Iterator[Attempt]:
     """Yield every UPDATE OR … that gives `row` the unique values `taken`, which `other`, stored as well, has."""
-    guard = f"trigger {table}.guard_{_SINGULAR[table]}_update"
+    protection = f"trigger {table}.guard_{_SINGULAR[table]}_update"
     before = (*given, adding(table, row), adding(table, other))
     for resolution in ("", " OR REPLACE", " OR IGNORE"):
         tries = f"UPDATE{resolution} gives a row the {', '.join(taken)} of another"
         statement = changing(table, row, f"UPDATE{resolution}", **taken)
-        more: dict[str, Any] = {"only_guarded": True, "engine": "sqlite"} if resolution else {}
-        yield Attempt(rule, table, tries, statement, before, guard=guard, sqlstate=UNIQUE_VIOLATION, **more)
+        more: dict[str, Any] = {"only_protected": True, "engine": "sqlite"} if resolution else {}
+        yield Attempt(rule, table, tries, statement, before, protection=protection, sqlstate=UNIQUE_VIOLATION, **more)
 
 
 def nulls_replaced(table: str, row: Row, column: str, *, given: Sequence[Statement] = ()) -> Iterator[Attempt]:
@@ -101,7 +103,7 @@ def nulls_replaced(table: str, row: Row, column: str, *, given: Sequence[Stateme
     insertion = adding(table, {**row, column: None}, "INSERT OR REPLACE")
     change = changing(table, row, "UPDATE OR REPLACE", **{column: None})
     stored = (*given, adding(table, row))
-    more: dict[str, Any] = {"only_guarded": True, "engine": "sqlite", "sqlstate": CHECK_VIOLATION}
+    more: dict[str, Any] = {"only_protected": True, "engine": "sqlite", "sqlstate": CHECK_VIOLATION}
     for suffix, before, statement in (("_insert", tuple(given), insertion), ("", stored, change)):
         tries = f"{'INSERT' if suffix else 'UPDATE'} OR REPLACE replaces a NULL {column} by its default"
-        yield Attempt(trigger, table, tries, statement, before, guard=f"trigger {table}.{trigger}{suffix}", **more)
+        yield Attempt(trigger, table, tries, statement, before, protection=f"trigger {table}.{trigger}{suffix}", **more)

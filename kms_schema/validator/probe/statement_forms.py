@@ -87,8 +87,8 @@ def _on_sqlite(target: Target) -> Iterator[Attempt]:
         change = f"UPDATE OR {resolution} {name} SET {target.column} = {target.column} WHERE {row}"
         yield target.attempt(target.no_update, f"UPDATE OR {resolution} of", change, **on)
     with_query = f"WITH one (n) AS (SELECT 1) DELETE FROM {name} WHERE {row} AND EXISTS (SELECT 1 FROM one)"
-    guard = f"trigger {target.table}.{target.no_delete}"
-    yield target.attempt(target.no_delete, "a query that DELETEs", with_query, **on, guard=guard)
+    protection = f"trigger {target.table}.{target.no_delete}"
+    yield target.attempt(target.no_delete, "a query that DELETEs", with_query, **on, protection=protection)
     view = plain(f"CREATE TEMPORARY VIEW kms_probe_rows AS SELECT * FROM {name}")
     found = f"WHERE {target.key} = OLD.{target.key}"
     for rule, verb, does, asked in (

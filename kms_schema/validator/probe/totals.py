@@ -60,9 +60,9 @@ def _sealed() -> Promise:
         f"SELECT count(*) = 1 FROM {{schema}}.{CAUSES} WHERE key_id = :key AND reason = 'compliance'",
         key=of["id"],
     )
-    guard = "trigger key_audit_leaves.summarize_sealed_key_audit_logs"
+    protection = "trigger key_audit_leaves.summarize_sealed_key_audit_logs"
     return Promise(
-        {"postgresql": (guard,), "sqlite": (guard,)},
+        {"postgresql": (protection,), "sqlite": (protection,)},
         "sealing adds the entries to the totals",
         page_of_it,
         noticed,

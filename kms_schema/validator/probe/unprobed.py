@@ -1,6 +1,6 @@
 """The objects that a probe cannot reach, because another one always refuses first.
 
-That those are there, only the catalog says; a test holds every other guard of every revision to have an attempt.
+That those are there, only the catalog says; a test holds every other protection of every revision to have an attempt.
 """
 
 from kms_schema.validator.catalog.attributes import Objects, kind_and_name
@@ -32,8 +32,8 @@ _ON_SQLITE = {
     ),
 }
 _ON_SQLITE |= {
-    f"constraint {table}.{rule}": (f"trigger {table}.{guard}", "a row that does not follow the last is refused")
-    for table, guard, rules in (
+    f"constraint {table}.{rule}": (f"trigger {table}.{protection}", "a row that does not follow the last is refused")
+    for table, protection, rules in (
         (
             "key_audit_seals", "guard_key_audit_seal_insert",
             ("pk_key_audit_seals", "uq_key_audit_seals_tree_size", "ck_key_audit_seals_seal_number_positive",

@@ -216,7 +216,7 @@ def _removal(of: Row) -> Iterator[Attempt]:
     for engine, trigger in (("postgresql", MATERIAL), ("sqlite", f"{MATERIAL}_insert")):
         yield from inserted(
             TABLE, row, [nobody], given[:1],
-            sqlstate=FOREIGN_KEY_VIOLATION, guard=f"trigger {TABLE}.{trigger}", engine=engine,
+            sqlstate=FOREIGN_KEY_VIOLATION, protection=f"trigger {TABLE}.{trigger}", engine=engine,
         )  # fmt: skip
 
 
@@ -261,12 +261,13 @@ def _ceilings(of: Row) -> Iterator[Promise]:
         ("", "a counter that passes its ceiling gets another", changing(TABLE, row, usage_count=10**9), stored),
         ("_change", "a ceiling is not below its counter", changing(TABLE, row, usage_ceiling=6), stored),
     ):
-        guard = (f"trigger {TABLE}.record_key_version_ceilings{trigger}",)
+        protection = (f"trigger {TABLE}.record_key_version_ceilings{trigger}",)
         question = (
             "SELECT usage_ceiling >= usage_count AND volume_ceiling >= data_volume_bytes AND key_type = :type"
             " FROM {schema}.key_versions WHERE id = :id"
         )
         yield Promise(
-            {"postgresql": guard, "sqlite": guard}, keeps, done, plain(question, id=row["id"], type=of["key_type"]),
+            {"postgresql": protection, "sqlite": protection}, keeps, done,
+            plain(question, id=row["id"], type=of["key_type"]),
             before,
         )  # fmt: skip

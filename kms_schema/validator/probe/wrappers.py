@@ -70,8 +70,8 @@ def _wrappers() -> Iterator[Attempt]:
         yield from make(VERSIONS, wrapped, unfit, given=stored, **more)
         yield from make(VERSIONS, of_wrapping, same, given=stored, **more)
         for engine, trigger in (("postgresql", RULE), ("sqlite", RULE + suffix)):
-            guard = f"trigger {VERSIONS}.{trigger}"
-            of_nobody: dict[str, Any] = {"sqlstate": FOREIGN_KEY_VIOLATION, "guard": guard, "engine": engine}
+            protection = f"trigger {VERSIONS}.{trigger}"
+            of_nobody: dict[str, Any] = {"sqlstate": FOREIGN_KEY_VIOLATION, "protection": protection, "engine": engine}
             yield from make(VERSIONS, wrapped, nobody, given=stored, **of_nobody, **more)
 
 

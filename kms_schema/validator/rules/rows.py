@@ -47,8 +47,8 @@ ROWS = (
         "were written while they were disabled",
     ),
     rule("KMS517", "causes of rotation wrong", ERROR, SQL,
-        "keys are due for rotation, or not, for other reasons than the audit log has: somebody bypassed the guard "
-        "triggers, or wrote while they were disabled",
+        "keys are due for rotation, or not, for other reasons than the audit log has: somebody bypassed the "
+        "guard triggers, or wrote while they were disabled",
     ),
     rule("KMS521", "envelopes described as another format", ERROR, MANUAL,
         "the envelope or its encryption_metadata was changed: programs that open it use the wrong format",

@@ -1,4 +1,4 @@
-"""A probe's transaction on a test's database, to take guards away in."""
+"""A probe's transaction on a test's database, to take protections away in."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ from kms_schema.validator.catalog.attributes import Objects
 from kms_schema.validator.diff.compare import fill_in
 from kms_schema.validator.probe.attempt import Attempt, Engine, Promise
 from kms_schema.validator.probe.attempts import attempts
-from kms_schema.validator.probe.guards import guard_of, keeper_of
 from kms_schema.validator.probe.postgresql import PostgresqlSession
 from kms_schema.validator.probe.postgresql import probing as on_postgresql
+from kms_schema.validator.probe.protections import keeper_of, protection_of
 from kms_schema.validator.probe.sqlite import SqliteSession
 from kms_schema.validator.probe.sqlite import probing as on_sqlite
 from tests.support.engines.database import Connection, Database
@@ -37,21 +37,21 @@ def expected_of(engine: Engine, revision: str, version: int | None = None) -> Ob
     return fill_in(objects, "public" if engine == "postgresql" else "main", "postgres")
 
 
-def by_guard(engine: Engine, version: int, expected: Objects) -> dict[str, Tried]:
-    """Return the attempts at each guard."""
+def by_protection(engine: Engine, version: int, expected: Objects) -> dict[str, Tried]:
+    """Return the attempts at each protection."""
     found: dict[str, Tried] = {}
     for attempt in attempts(engine, version, expected):
         if isinstance(attempt, Promise):
             key = keeper_of(attempt, engine, expected)
         else:
-            guard = guard_of(attempt, engine, expected) if attempt.engine in {None, engine} else None
-            key = guard.object if guard else None
+            protection = protection_of(attempt, engine, expected) if attempt.engine in {None, engine} else None
+            key = protection.object if protection else None
         if key is not None:
             found.setdefault(key, []).append(attempt)
     return found
 
 
-def guards_of(expected: Objects) -> list[str]:
+def protections_of(expected: Objects) -> list[str]:
     """Return the triggers, constraints and unique indexes."""
     return [
         key

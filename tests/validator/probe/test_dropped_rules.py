@@ -1,4 +1,4 @@
-"""Each attempt can fail: where its guard is gone, or switched off, or lets everything through, the probe says so."""
+"""Each attempt can fail: the probe reports a protection that is dropped, disabled, or lets everything through."""
 
 import re
 import sqlite3
@@ -16,29 +16,29 @@ from kms_schema.validator.probe.runner import Outcome, make
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
 from tests.support.statements import execute
-from tests.validator.probe.sessions import Tried, by_guard, copy_of, expected_of, session_on
+from tests.validator.probe.sessions import Tried, by_protection, copy_of, expected_of, session_on
 
 REVISIONS = snapshots.chain()[1:]
 SHARE = 5
-"""Without --full, one guard in so many is taken out of a file of SQLite, where each is a copy and a session."""
+"""Without --full, one protection in so many is taken out of a file of SQLite, where each is a copy and a session."""
 
 
-def noticed(outcomes: list[Outcome], guard: str) -> bool:
-    return any(finding.object == guard and finding.code.startswith("KMS6") for finding in probe_findings(outcomes))
+def noticed(outcomes: list[Outcome], protection: str) -> bool:
+    return any(finding.object == protection and finding.code.startswith("KMS6") for finding in probe_findings(outcomes))
 
 
 def owner_is_free_to(tried: Tried) -> bool:
-    """Whether all that a guard refuses is what only others may not do: `test_probe` has those."""
+    """Whether all that a protection refuses is what only others may not do: `test_probe` has those."""
     return all(isinstance(each, Attempt) and each.by == "others" for each in tried)
 
 
 def needs_foreign_keys(tried: Tried) -> bool:
-    """Whether a replica, which keeps no foreign keys, is promised nothing of a guard."""
+    """Whether a replica, which keeps no foreign keys, is promised nothing of a protection."""
     return all(isinstance(each, Promise) and each.foreign_keys.get("postgresql") for each in tried)
 
 
-def drop(connection: psycopg.Connection[tuple[object, ...]], guard: str, how: str) -> None:
-    kind, _, name = guard.partition(" ")
+def drop(connection: psycopg.Connection[tuple[object, ...]], protection: str, how: str) -> None:
+    kind, _, name = protection.partition(" ")
     table, _, own = name.rpartition(".")
     statement = {
         "trigger": f"ALTER TABLE public.{table} DISABLE TRIGGER {own}" if how == "disabled" else
@@ -58,16 +58,16 @@ def test_every_guard_that_is_gone_is_noticed_on_postgresql(database: Database, h
     with closing(database.connect()) as connection, session_on(connection) as session:
         assert isinstance(connection, psycopg.Connection)
         missed = []
-        for guard, tried in by_guard("postgresql", version, expected).items():
-            if not guard.startswith("trigger " if how == "disabled" else ("trigger ", "constraint ", "index ")):
+        for protection, tried in by_protection("postgresql", version, expected).items():
+            if not protection.startswith("trigger " if how == "disabled" else ("trigger ", "constraint ", "index ")):
                 continue
             if owner_is_free_to(tried):
                 continue
             with session.savepoint():
-                drop(connection, guard, how)
+                drop(connection, protection, how)
                 outcomes = list(make(session, tried, expected))
-            if not noticed(outcomes, guard):
-                missed.append(guard)
+            if not noticed(outcomes, protection):
+                missed.append(protection)
     assert missed == []
 
 
@@ -78,38 +78,38 @@ def test_a_trigger_that_a_replica_does_not_fire_is_noticed(database: Database) -
     missed, tried_as_replica = [], 0
     with closing(database.connect()) as connection, session_on(connection) as session:
         for circumstance in session.circumstances():
-            for guard, tried in by_guard("postgresql", version, expected).items():
+            for protection, tried in by_protection("postgresql", version, expected).items():
                 if owner_is_free_to(tried) or needs_foreign_keys(tried):
                     continue
-                if circumstance.triggers_only and guard.startswith("trigger "):
-                    table, _, name = guard.removeprefix("trigger ").partition(".")
+                if circumstance.triggers_only and protection.startswith("trigger "):
+                    table, _, name = protection.removeprefix("trigger ").partition(".")
                     tried_as_replica += 1
                     with session.savepoint():
                         execute(connection, f"ALTER TABLE public.{table} ENABLE TRIGGER {name}")
-                        if not noticed(list(make(session, tried, expected)), guard):
-                            missed.append(guard)
+                        if not noticed(list(make(session, tried, expected)), protection):
+                            missed.append(protection)
     assert missed == []
     assert tried_as_replica > 20
 
 
-def take_away(connection: sqlite3.Connection, guard: str) -> None:
-    if guard.startswith(("trigger ", "index ")):
-        kind, _, name = guard.partition(" ")
+def take_away(connection: sqlite3.Connection, protection: str) -> None:
+    if protection.startswith(("trigger ", "index ")):
+        kind, _, name = protection.partition(" ")
         connection.execute(f"DROP {kind} {name.rpartition('.')[2]}")
     else:
-        take_out_of_its_table(connection, guard)
+        take_out_of_its_table(connection, protection)
 
 
-def take_out_of_its_table(connection: sqlite3.Connection, guard: str) -> None:
+def take_out_of_its_table(connection: sqlite3.Connection, protection: str) -> None:
     """Take a constraint, or what a column's type demands, out of the text of its table."""
-    kind, _, name = guard.partition(" ")
+    kind, _, name = protection.partition(" ")
     table, _, own = name.partition(".")
     (text,) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (table or name,)).fetchone()
     if kind == "column":
         changed = re.sub(rf'(\n    "?{own}"? [^\n]*?) NOT NULL', r"\1", text)
     else:
         changed = re.sub(rf",\n    CONSTRAINT {own} [^\n]*?(?=,?\n)", "", text)
-    assert changed != text, guard
+    assert changed != text, protection
     connection.execute("PRAGMA writable_schema = ON")
     connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = ?", (changed, table or name))
     connection.execute("PRAGMA writable_schema = OFF")
@@ -140,15 +140,15 @@ def test_every_guard_that_is_gone_is_noticed_on_sqlite(
     database = database_at(revision)
     expected = expected_of("sqlite", revision)
     missed, stored_by = [], columns_stored_by(expected)
-    every = list(by_guard("sqlite", 0, expected).items())
-    for guard, tried in every if pytestconfig.getoption("--full") else every[::SHARE]:
-        key = str(expected[guard].get("definition", ""))
-        if guard.startswith("table ") or guard in stored_by or key.startswith(("PRIMARY KEY", "UNIQUE")):
+    every = list(by_protection("sqlite", 0, expected).items())
+    for protection, tried in every if pytestconfig.getoption("--full") else every[::SHARE]:
+        key = str(expected[protection].get("definition", ""))
+        if protection.startswith("table ") or protection in stored_by or key.startswith(("PRIMARY KEY", "UNIQUE")):
             continue  # what the table is stored by cannot be taken out of its text alone
         with copy_of(database) as copy:
-            take_away(copy, guard)
+            take_away(copy, protection)
             with closing(sqlite3.connect(":memory:", isolation_level=None)) as changed:
                 copy.backup(changed)  # who changed the text of a table goes by the old one
-                if not noticed(outcomes_on(changed, tried, expected), guard):
-                    missed.append(guard)
+                if not noticed(outcomes_on(changed, tried, expected), protection):
+                    missed.append(protection)
     assert missed == []

@@ -23,7 +23,7 @@ from tests.support.programs.commands import kms_schema
 from tests.support.reports import found
 from tests.support.rows.population import all_rows, populate
 from tests.support.statements import execute
-from tests.validator.probe.sessions import Tried, by_guard
+from tests.validator.probe.sessions import Tried, by_protection
 
 SOON_SECONDS = 30
 """Who holds a lock is waited for once, and not at each of the attempts that want it."""
@@ -47,7 +47,7 @@ def only_at(monkeypatch: pytest.MonkeyPatch) -> OnlyAt:
 
     def choose(*words: str) -> None:
         def chosen(engine: Engine, version: int, expected: Objects) -> Tried:
-            found = by_guard(engine, version, expected).items()
+            found = by_protection(engine, version, expected).items()
             return [each for name, tried in found if any(word in name for word in words) for each in tried]
 
         monkeypatch.setattr(probe_package, "attempts", chosen)
@@ -199,7 +199,7 @@ def test_a_role_that_may_write_everything_and_is_not_the_owner(database: Databas
 
 @pytest.mark.only_on("postgresql")
 def test_restoring_by_who_is_not_the_owner_is_tried(database: Database, only_at: OnlyAt) -> None:
-    """The guard with its question of the owner left out: whoever sets kms.restore may forge entries."""
+    """The protection with its question of the owner left out: whoever sets kms.restore may forge entries."""
     only_at("guard_key_audit_log_insert")
     with closing(database.connect()) as administrator:
         (source,) = execute(
@@ -245,7 +245,7 @@ def test_who_holds_locks_is_waited_for_and_then_it_is_unknown(database: Database
     unknown = [each for each in report.findings if each.code == "KMS901"]
     assert len(unknown) == 1
     assert "lock timeout" in unknown[0].actual
-    assert any("key_masters" in guard for guard in (unknown[0].object, *unknown[0].also))
+    assert any("key_masters" in protection for protection in (unknown[0].object, *unknown[0].also))
     assert not report.fails()
 
 

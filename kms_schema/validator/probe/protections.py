@@ -15,7 +15,7 @@ _COLUMNS = re.compile(r"(?:UNIQUE|PRIMARY KEY) ?\((?P<columns>[^)]*)\)")
 
 
 @dataclass(frozen=True)
-class Guard:
+class Protection:
     """An expected object, and the message of its refusal."""
 
     object: str
@@ -25,13 +25,13 @@ class Guard:
     is_foreign_key: bool
 
 
-def guard_of(attempt: Attempt, engine: Engine, expected: Objects) -> Guard | None:
+def protection_of(attempt: Attempt, engine: Engine, expected: Objects) -> Protection | None:
     """Return the object that must refuse an attempt; None if the revision has no such rule."""
     if attempt.unless in expected:
         return None
-    if attempt.guard in expected:
-        return _guard(attempt.guard, attempt, engine, expected)
-    if attempt.only_guarded:
+    if attempt.protection in expected:
+        return _guard(attempt.protection, attempt, engine, expected)
+    if attempt.only_protected:
         return None
     found = next(_named(attempt, engine, expected), None)
     return None if found is None else _guard(found, attempt, engine, expected)
@@ -39,7 +39,7 @@ def guard_of(attempt: Attempt, engine: Engine, expected: Objects) -> Guard | Non
 
 def keeper_of(promise: Promise, engine: Engine, expected: Objects) -> str | None:
     """Return the object that completes a promise; None if the revision does not promise it."""
-    return next((key for key in promise.guards.get(engine, ()) if key in expected), None)
+    return next((key for key in promise.protections.get(engine, ()) if key in expected), None)
 
 
 def _named(attempt: Attempt, engine: Engine, expected: Objects) -> Iterator[str]:
@@ -64,11 +64,11 @@ def _triggers_that_say(attempt: Attempt, expected: Objects) -> list[str]:
     ]
 
 
-def _guard(key: str, attempt: Attempt, engine: Engine, expected: Objects) -> Guard:
+def _guard(key: str, attempt: Attempt, engine: Engine, expected: Objects) -> Protection:
     attributes = expected[key]
     definition = str(attributes.get("definition", ""))
     says = attempt.rule if engine == "postgresql" else attempt.says or _on_sqlite(key, attempt, attributes)
-    return Guard(key, says, key.startswith("trigger "), definition.startswith("FOREIGN KEY"))
+    return Protection(key, says, key.startswith("trigger "), definition.startswith("FOREIGN KEY"))
 
 
 def _on_sqlite(key: str, attempt: Attempt, attributes: Attributes) -> str:
