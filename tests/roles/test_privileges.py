@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("all")]
 PAGE = (REPOSITORY / "docs" / "roles.md").read_text(encoding="utf-8")
 
 # What a role has by itself or from PUBLIC, in the schema, on its database, and on the tables that are not ours: as the
-# server decides, not as its lists of rights say.
+# server decides, not as its lists of privileges say.
 HELD = """
 WITH role (name) AS (SELECT unnest(%(roles)s::text[])),
 relation AS (
@@ -54,7 +54,7 @@ Privilege = tuple[str, str, str, str]
 
 def in_the_table() -> set[Privilege]:
     """Take the table of the page apart: a row an object, a column a role, and `INSERT (a, b)` a right on columns."""
-    (table,) = re.findall(r"<!-- generated: rights -->\n(.*?)\n<!-- end -->", PAGE, re.DOTALL)
+    (table,) = re.findall(r"<!-- generated: privileges -->\n(.*?)\n<!-- end -->", PAGE, re.DOTALL)
     rows = [[cell.strip().replace("`", "") for cell in line.strip("|").split("|")] for line in table.splitlines()]
     roles, held = rows[0][1:], set()
     for thing, *cells in rows[2:]:

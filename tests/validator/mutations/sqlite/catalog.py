@@ -71,14 +71,12 @@ def _items(sql: str) -> Iterator[str]:
 def _columns(connection: sqlite3.Connection, table: Row, views: list[str]) -> Iterator[Row]:
     by_name = {re.match(r'"?(\w+)', item)[1]: item for item in table["items"] if not item.startswith("CONSTRAINT")}  # type: ignore[index]
     facts = connection.execute(f"PRAGMA table_xinfo({table['table']})").fetchall()
-    copy = sqlite3.connect(":memory:", isolation_level=None)
-    connection.backup(copy)
     for position, name, type_, not_null, default, in_primary_key, _ in facts:
         others = "\n".join(each for each in (*table["items"], *table["attached"], *views) if each != by_name[name])
         yield {
             **table, "quoted": f'"{name}"', "needed": re.search(rf"\b{name}\b", others) is not None,
             "holds_null": _holds_null(connection, table["table"], name),
-            "renamable": _renamable(copy, table["table"], name),
+            "renamable": _renamable(name, views),
             "key": f"column {table['table']}.{name}", "name": name, "item": by_name[name], "type": type_,
             "not_null": not_null, "default": default, "in_primary_key": in_primary_key,
             "last": position == len(facts) - 1,
@@ -97,16 +95,12 @@ def _attached(kind: str, _type: str, name: str, table: str, sql: str) -> Row:
     return {"key": key, "name": name, "table": table, "sql": sql}
 
 
-def _renamable(copy: sqlite3.Connection, table: str, column: str) -> bool:
-    """Whether SQLite will rename a column, which it does not if it would lose its way in a view."""
-    try:
-        copy.execute("BEGIN")
-        copy.execute(f'ALTER TABLE {table} RENAME COLUMN "{column}" TO mutated')
-    except sqlite3.OperationalError:
-        return False
-    finally:
-        copy.execute("ROLLBACK")
-    return True
+def _renamable(column: str, views: list[str]) -> bool:
+    """Return whether SQLite surely renames a column: it may refuse where a view has one of that name.
+
+    To ask SQLite takes 0.15 s for each column, since it resolves every view again.
+    """
+    return not any(re.search(rf"\b{column}\b", view) for view in views)
 
 
 def _holds_null(connection: sqlite3.Connection, table: str, column: str) -> bool:
