@@ -95,7 +95,9 @@ def test_a_waiver_without_a_finding_fails_where_warnings_do(database: Database, 
 
 def test_a_waiver_of_what_only_strict_looks_for_is_no_finding_without_it(database: Database, tmp_path: Path) -> None:
     file = tmp_path / "waivers.toml"
-    file.write_text(f"[[waiver]]\ncode = 'KMS902'\nreason = 'ours'\nexpires = {TODAY}\n", encoding="utf-8")
+    file.write_text(
+        f"[[waiver]]\ncode = 'KMS902'\nreason = 'ours'\nexpires = {TODAY + timedelta(days=1)}\n", encoding="utf-8"
+    )
     arguments = ["validate", "--database-url", database.url, "--waivers", str(file)]
     assert "KMS904" not in kms_schema(*arguments).stdout
     assert "KMS904" in kms_schema(*arguments, "--strict").stdout

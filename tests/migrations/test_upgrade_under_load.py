@@ -165,6 +165,7 @@ def test_clients_get_through_while_a_long_transaction_keeps_a_revision_from_its_
     bring_below(copy, direction)
     timeout_ms = 300
     with Clients(copy) as clients, LockWaits(copy) as lock_waits:
+        clients.await_each()
         with long_transaction(copy, statement) as other:
             began = time.monotonic()
             process = start(copy, direction, lock_timeout_ms=timeout_ms)
