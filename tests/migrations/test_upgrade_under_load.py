@@ -85,9 +85,8 @@ def told(migration: Migrated, clients: Clients) -> str:
 
 def promised_seconds(connection: Connection, lock_timeout_ms: int = LOCK_TIMEOUT_MS) -> float:
     """Return how long a client may have to wait."""
-    query = "SELECT setting::integer FROM pg_settings WHERE name = 'deadlock_timeout'"
-    ((deadlock_timeout_ms,),) = execute(connection, query).fetchall()
-    return (2 * lock_timeout_ms + int(deadlock_timeout_ms)) / 1000 + MOMENT_SECONDS
+    ((setting,),) = execute(connection, "SELECT setting FROM pg_settings WHERE name = 'deadlock_timeout'").fetchall()
+    return (2 * lock_timeout_ms + int(setting)) / 1000 + MOMENT_SECONDS
 
 
 @pytest.fixture
