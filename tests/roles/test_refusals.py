@@ -86,7 +86,7 @@ def test_a_role_does_nothing_but_its_job(common: Granted, role: Role) -> None:
     with common.session(role) as session:
         for statement in (*NOT_FOR[role], *NOT_FOR_ANY):
             refused(session, statement.replace("{prefix}", common.prefix), rule="", sqlstate="42501")
-        # Its right is for the function; a protection holds whoever uses it otherwise.
+        # Its privilege is for the function; the protection refuses every other use.
         by_protection = {"rule": "prevent_key_audit_log_delete", "sqlstate": "23001"}
         denied = {"rule": "", "sqlstate": "42501"}
         refused(session, "DELETE FROM key_audit_logs", **(by_protection if role is Role.RETENTION else denied))

@@ -199,7 +199,7 @@ def test_a_role_that_may_write_everything_and_is_not_the_owner(database: Databas
 
 @pytest.mark.only_on("postgresql")
 def test_restoring_by_who_is_not_the_owner_is_tried(database: Database, only_at: OnlyAt) -> None:
-    """The protection with its question of the owner left out: whoever sets kms.restore may forge entries."""
+    """The trigger without its check of the owner: any role that sets kms.restore may forge entries."""
     only_at("guard_key_audit_log_insert")
     with closing(database.connect()) as administrator:
         (source,) = execute(
