@@ -11,7 +11,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 from alembic import op
 
-from kms_schema.sql import statement, verbatim
+from kms_schema.sql import Verbatim, statement
 from kms_schema.sql.declarations import NOTHING, Declaration, Lock, declaring, locking
 
 LOCK_ATTEMPTS = 10
@@ -66,7 +66,7 @@ def only_planned() -> bool:
 def execute(sql: str, declaration: Declaration) -> None:
     """Execute one statement as it is written: no colon in it is a bind parameter. `declaration` says what it does."""
     with declaring(declaration):
-        op.execute(verbatim(sql))
+        op.execute(Verbatim(sql))
 
 
 def locks(mode: str, relations: Sequence[str], work: str = "", *, long: bool = False) -> tuple[Lock, ...]:

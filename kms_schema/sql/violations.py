@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from kms_schema.sql import statement, text_of, verbatim
+from kms_schema.sql import Verbatim, statement, text_of
 
 LISTED = 20
 """How many rows of one rule are reported: enough to see what they have in common, few enough to read."""
@@ -87,7 +87,7 @@ def find_violations(connection: sa.Connection, filenames: Sequence[str], schema:
 
 
 def _violated(connection: sa.Connection, rule: str, violating: str) -> ViolatedRule | None:
-    rows = connection.execute(verbatim(statement("first_violations", violating=violating, listed=LISTED))).all()
+    rows = connection.execute(Verbatim(statement("first_violations", violating=violating, listed=LISTED))).all()
     if not rows:
         return None
     violations = (Violation(rule, row.table_name, row.row_id, row.row_name, row.problem) for row in rows)
