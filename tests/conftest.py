@@ -14,6 +14,7 @@ from tests.support.engines import DEFAULT_ENGINES, Database, Engine, Engines, En
 from tests.support.engines.database import Connection
 from tests.support.rows.volume import SQLITE_SHARE, fill
 from tests.support.shared import SharedDatabase
+from tests.support.start_up import StartUp, write_bytecode
 from tests.support.views.view_fixture import ViewFixture
 
 
@@ -63,6 +64,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.audit_events = 1_000_000 if config.getoption("--full") else 200_000
     if config.getoption("--costs"):
         config.pluginmanager.register(Costs(), "costs")
+    write_bytecode()
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        config.pluginmanager.register(StartUp(worker, int(os.environ["PYTEST_XDIST_WORKER_COUNT"])), "start_up")
     # What a shell runs in the background ignores Ctrl-C, and so would every process that a test starts and interrupts.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
