@@ -4,10 +4,12 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from kms_schema.crypto import KeyWrapping, RootKeys, Secret
 from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT
+from tests.crypto.wrapped_trees import Tree
 from tests.support.engines import Database
 
 
@@ -24,3 +26,15 @@ def wrapping() -> KeyWrapping:
     """Wraps under two root keys, `ROOT` and `NEXT_ROOT`."""
     roots = {reference: Secret(bytearray(secrets.token_bytes(32))) for reference in (ROOT, NEXT_ROOT)}
     return KeyWrapping(RootKeys(roots))
+
+
+@pytest.fixture
+def engine(database: Database) -> Iterator[sa.Engine]:
+    made = database.engine()
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def tree(session: Session, wrapping: KeyWrapping) -> Tree:
+    return Tree(session, wrapping)

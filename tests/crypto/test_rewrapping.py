@@ -1,6 +1,5 @@
 """Everything moved from one wrapper to another: nothing is lost, nothing is left, and what cannot be moved is named."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,18 +13,6 @@ from kms_schema.vocabulary import KeyStatus, KeyType
 from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT, a_key, an_hsm, kept, with_triggers_disabled
 from tests.crypto.wrapped_trees import CREDENTIALS, Tree, held, wrappers
 from tests.support.engines import Database
-
-
-@pytest.fixture
-def engine(database: Database) -> Iterator[sa.Engine]:
-    made = database.engine()
-    yield made
-    made.dispose()
-
-
-@pytest.fixture
-def tree(session: Session, wrapping: KeyWrapping) -> Tree:
-    return Tree(session, wrapping)
 
 
 def test_everything_under_a_version_moves_to_another_and_opens_as_before(
@@ -256,53 +243,6 @@ def test_a_target_that_is_retired_meanwhile_ends_it(engine: sa.Engine, session: 
         rewrap(engine, tree.wrapping, tree.first, tree.second, batch=2, progress=retire)
     assert wrappers(session) == {tree.first: 3, tree.second: 2, ROOT: 3}
     assert held(session, tree.wrapping) == tree.keys
-
-
-def test_the_number_of_statements_of_a_batch_does_not_grow(
-    engine: sa.Engine, session: Session, wrapping: KeyWrapping
-) -> None:
-    def statements(rows: int) -> int:
-        tree, seen = Tree(session, wrapping, deks=rows), []
-        with counted(engine, seen):
-            rewrap(engine, wrapping, tree.first, tree.second, batch=1000, actor="alice")
-        return len(seen)
-
-    assert statements(2) == statements(40) < 30
-
-
-@pytest.mark.only_on("postgresql")
-def test_no_row_is_read_once_for_each_other(engine: sa.Engine, session: Session, wrapping: KeyWrapping) -> None:
-    """Where all are under one wrapper, the planner takes any row for one that wraps others, and looks for these."""
-
-    def read_in_sequence() -> int:
-        engine.dispose()  # who leaves says what it read
-        with engine.connect() as asking:
-            return int(asking.scalar(sa.text(READ)) or 0)
-
-    rows = 300
-    tree = Tree(session, wrapping, deks=rows)
-    session.execute(sa.text("ANALYZE key_versions"))
-    session.commit()
-    session.close()
-    before = read_in_sequence()
-    assert rewrap(engine, wrapping, tree.first, tree.second, batch=100).versions == rows
-    assert read_in_sequence() - before < 20 * rows
-
-
-READ = "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'key_versions'"
-
-
-class counted:  # noqa: N801
-    """The statements that are sent meanwhile; those of executemany are one."""
-
-    def __init__(self, engine: sa.Engine, seen: list[str]) -> None:
-        self._where = (engine, "before_cursor_execute", lambda *given: seen.append(given[2]))
-
-    def __enter__(self) -> None:
-        sa.event.listen(*self._where)
-
-    def __exit__(self, *_: object) -> None:
-        sa.event.remove(*self._where)
 
 
 def test_hsm_configurations_are_of_a_root_key_alone(engine: sa.Engine, session: Session, wrapping: KeyWrapping) -> None:

@@ -1,14 +1,8 @@
 """Comparing is plain dictionaries: each cause once, and what follows from it under it."""
 
-import json
-import shutil
-from pathlib import Path
-from typing import Any
-
 import pytest
 
-from kms_schema import snapshots
-from kms_schema.snapshots import Objects, decoded, encoded, folded, overlay
+from kms_schema.snapshots import Objects
 from kms_schema.validator.catalog.attributes import kind_and_name, names_of
 from kms_schema.validator.catalog.grants import grants
 from kms_schema.validator.catalog.normalized_expressions import normalized
@@ -16,42 +10,8 @@ from kms_schema.validator.catalog.sqlite_ddl import one_spaced, split_table
 from kms_schema.validator.diff.compare import Difference, Kind, compare, fill_in, usual_owner
 from kms_schema.validator.diff.findings import codes_of
 from kms_schema.validator.rules import RULES
-from tests.support.engines.programs import REPOSITORY
-from tools.snapshot_files import snapshot_files, symbolic
-
-
-def schema() -> Objects:
-    """A table with two columns, a constraint with its index, a trigger, and a view that reads the table."""
-    on_keys = {"table": "keys", "needs": ["table keys"]}
-    return {
-        "function guard()": {"body": "RETURN NEW", "owner": "me"},
-        "table keys": {"columns": ["id", "status"], "owner": "me", "persistence": "permanent"},
-        "column keys.id": {**on_keys, "type": "uuid", "nullable": False},
-        "column keys.status": {**on_keys, "type": "text", "nullable": False},
-        "constraint keys.pk": {"table": "keys", "needs": ["column keys.id"], "definition": "PRIMARY KEY (id)"},
-        "index pk": {"table": "keys", "needs": ["constraint keys.pk"], "definition": "UNIQUE INDEX {name} (id)"},
-        "trigger keys.guard": {
-            "table": "keys",
-            "needs": ["function guard()", "table keys"],
-            "definition": "CREATE TRIGGER {name}",
-            "enabled": "ALWAYS",
-        },
-        "view due": {"definition": "SELECT status FROM keys", "needs": ["column keys.status"], "owner": "me"},
-    }
-
-
-def differences(actual: Objects) -> list[tuple[str, Kind]]:
-    return [(difference.key, difference.kind) for difference in compare(schema(), actual)]
-
-
-def changed(key: str, **facts: Any) -> Objects:
-    actual = schema()
-    actual[key] = {**actual[key], **facts}
-    return actual
-
-
-def without(*keys: str) -> Objects:
-    return {key: facts for key, facts in schema().items() if key not in keys}
+from tests.validator.example_objects import changed, differences, schema, without
+from tools.snapshot_files import symbolic
 
 
 def test_the_same_is_no_difference() -> None:
@@ -252,63 +212,6 @@ def test_two_constraints_of_one_name_are_two() -> None:
 def test_layout_is_no_difference_and_quoted_space_is() -> None:
     assert one_spaced("SELECT\n   1,\t'a  b'") == "SELECT 1, 'a  b'"
     assert one_spaced("SELECT 1 -- why\n   , 2") == "SELECT 1 -- why\n, 2"
-
-
-def test_overrides_hold_what_an_older_server_renders_differently() -> None:
-    newest = schema()
-    oldest = changed("view due", definition="SELECT other", needs=[])
-    del oldest["column keys.status"]
-    files = snapshot_files({"005": {13: oldest, 14: oldest, 18: newest}}, {})
-    assert sorted(files) == ["005.13-14.json", "005.json"]
-    seen = schema()
-    overlay(seen, {"view due": {"definition": "SELECT other"}, "column keys.status": None})
-    assert differences(seen) == differences(oldest)
-
-
-def test_files_hold_what_changes_and_are_folded_into_what_was_seen() -> None:
-    """An older server renders an object differently, then another way, then as the newest; one comes and goes."""
-    first, second, third = {"view due": {"definition": "1", "table": "keys"}}, schema(), {"view new": {}}
-    older = [
-        {"view due": {"definition": "other", "table": "keys"}},
-        changed("view due", definition="another", needs=[]),
-        {"view new": {}},
-    ]
-    seen = {"004": {13: older[0], 18: first}, "005": {13: older[1], 18: second}, "006": {13: older[2], 18: third}}
-    files = snapshot_files(seen, {})
-    assert sorted(files) == ["004.13-13.json", "004.json", "005.13-13.json", "005.json", "006.13-13.json", "006.json"]
-    assert "keys.status" not in files["006.13-13.json"]
-    for number, revision in enumerate(seen, start=1):
-        for major in (13, 18):
-            read = {name: decoded(json.loads(text)) for name, text in files.items()}
-            objects = folded(list(seen)[:number], files, major, read.__getitem__)
-            assert objects.keys() == seen[revision][major].keys()
-            for key, facts in seen[revision][major].items():
-                assert {**objects[key], "needs": 0} == {**facts, "needs": 0}, key
-
-
-def test_an_unchanged_object_is_in_no_further_file() -> None:
-    files = snapshot_files({"004": {18: schema()}, "005": {18: changed("view due", definition="SELECT 2")}}, {})
-    assert json.loads(files["005.json"]) == {"view due": {"definition": "SELECT 2"}}
-
-
-def test_a_function_whose_file_is_not_what_a_server_was_seen_to_hold_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    packaged = REPOSITORY / "kms_schema" / "sql" / "postgresql" / "key_versions" / "prevent_key_version_delete_v01.sql"
-    folder = tmp_path / "postgresql" / packaged.parent.name
-    shutil.copytree(packaged.parents[1], folder.parent)
-    monkeypatch.setattr(snapshots, "_SQL", tmp_path)
-    head = ("postgresql", snapshots.chain()[-1], "18.0")
-    assert snapshots.load.__wrapped__(*head) == snapshots.load(*head)
-    (folder / packaged.name).write_text(packaged.read_text().replace("RAISE EXCEPTION", "RAISE NOTICE"))
-    with pytest.raises(ValueError, match=r"prevent_key_version_delete_v01\.sql of postgresql is not what"):
-        snapshots.load.__wrapped__(*head)
-
-
-def test_long_text_is_kept_by_the_line() -> None:
-    facts = {"body": "BEGIN\n  x\nEND", "name": "x"}
-    assert encoded(facts)["body"] == {"text": ["BEGIN", "  x", "END"]}
-    assert decoded(encoded(facts)) == facts
 
 
 def test_keys_are_taken_apart_and_name_what_is_ours() -> None:

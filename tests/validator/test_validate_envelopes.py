@@ -4,7 +4,6 @@ What the guards would have refused is written past them; what they let in, since
 by plain SQL.
 """
 
-import base64
 import secrets
 import uuid
 from collections.abc import Callable
@@ -13,9 +12,7 @@ from typing import Any
 
 import pytest
 
-from kms_schema.crypto import EnvelopeFormat, KeyWrapping, RootKeys
-from kms_schema.validator import Report, validate
-from kms_schema.validator.formats import render
+from kms_schema.validator import validate
 from tests.support.concurrency.statements import kek, master, version
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
@@ -23,24 +20,9 @@ from tests.support.rows.smallest import Row, envelope, hsm_configuration, insert
 from tests.support.statements import execute
 from tests.support.violations.triggers_disabled import triggers_disabled
 from tests.support.violations.violation import foreign_keys_off, spelled
+from tests.validator.envelope_rows import TEXT, described, found, gcm, name
 
-TEXT = b'{"user": "kms", "pin": "0000-1234", "host": "luna.example"}'
 NONCE, TAG = secrets.token_bytes(12), secrets.token_bytes(16)
-
-
-def found(connection: Connection) -> dict[str, str]:
-    """Return what is found of rows, by code; `KMS501` by the object that should have kept them out."""
-    report = validate(connection, level="data")
-    assert [finding.actual for finding in report.findings if finding.code == "KMS901"] == []
-    return {
-        finding.object if finding.code == "KMS501" else finding.code: finding.actual
-        for finding in report.findings
-        if finding.code.startswith("KMS5")
-    }
-
-
-def described(form: Any, algorithm: str) -> dict[str, Any]:
-    return {"encryption_metadata": {"format": form, "algorithm": algorithm, "associated_data": "x"}}
 
 
 NO_ENVELOPES = {
@@ -128,10 +110,6 @@ def test_an_envelope_that_is_described_as_another_is_named(database: Database, c
             "KMS521": f"1 row:\n{name(key, row, database)} is an AES-256-GCM envelope by its first byte, and"
             f" encryption_metadata names another {other}"
         }
-
-
-def name(key: Row, row: Row, database: Database) -> str:
-    return f"{key['key_id']} v{row.get('version_number', 1)} ({spelled(row['id'], database.dialect)})"
 
 
 def change_row(connection: Connection, table: str, row: Row, **change: Any) -> None:
@@ -238,11 +216,6 @@ def test_an_envelope_in_two_rows_is_named_in_both(database: Database) -> None:
     }
 
 
-def gcm(nonce: bytes = b"", ciphertext: bytes = b"", tag: bytes = b"") -> bytes:
-    parts = (nonce, 12), (ciphertext, 32), (tag, 16)
-    return b"\x01" + b"".join(part or secrets.token_bytes(size) for part, size in parts)
-
-
 def test_a_nonce_that_comes_twice_under_a_wrapper_is_named(database: Database) -> None:
     with closing(database.connect()) as connection:
         keys = [master(connection) for _ in range(3)]
@@ -260,95 +233,6 @@ def test_a_nonce_that_comes_twice_under_a_wrapper_is_named(database: Database) -
     for key, row in zip(keys, same, strict=True):
         assert any(line.startswith(f"{name(key, row, database)} has the same nonce under") for line in lines)
     assert all(line.endswith(" and 1 more") for line in lines[1:])
-
-
-PLAIN: dict[str, tuple[int, bytes, str]] = {
-    "text": (256, b"\x01" + (TEXT + b"\r\n\t ")[:60], "is text after its format byte"),
-    "text between nonce and tag": (256, gcm(ciphertext=b"{\r\n\t" + TEXT[1:29]), "is text after its format byte"),
-    "a short text with its tag": (64, b"\x01" + NONCE + TEXT[:24], "is text after its format byte"),
-    "text, padded": (256, b"\x02" + TEXT[:40], "is text after its format byte"),
-    "a key behind zeros": (256, gcm(bytes(12)), "has a nonce of zero bytes"),
-    "a key before zeros": (256, gcm(tag=bytes(16)), "has a tag of zero bytes"),
-}
-CIPHERTEXT: dict[str, tuple[int, bytes]] = {
-    "text with a NUL in it": (256, gcm(ciphertext=TEXT[:30] + b"\0a")),
-    "text with a byte that is none": (256, gcm(ciphertext=TEXT[:31] + b"\x80")),
-    "text with a character that is no ASCII": (256, gcm(ciphertext=TEXT[:30] + b"\xc3\xa4")),
-    "text with a control character": (256, gcm(ciphertext=TEXT[:31] + b"\x7f")),
-    "too short to say": (64, b"\x02" + TEXT[:16]),
-    "nearly a nonce of zeros": (256, gcm(bytes(11) + b"\x01")),
-}
-
-
-def kept(connection: Connection, bits: int, blob: bytes) -> tuple[Row, Row]:
-    key = master(connection, key_size_bits=bits)
-    form = EnvelopeFormat(blob[0])
-    return key, version(connection, key, encrypted_key_data=blob, **described(int(form), form.algorithm))
-
-
-@pytest.mark.parametrize("case", PLAIN)
-def test_what_looks_like_plaintext_is_named_and_not_shown(database: Database, case: str) -> None:
-    bits, blob, says = PLAIN[case]
-    with closing(database.connect()) as connection:
-        key, row = kept(connection, bits, blob)
-        report = validate(connection, level="data")
-    (finding,) = [finding for finding in report.findings if finding.code.startswith("KMS5")]
-    assert (finding.code, finding.severity, finding.object) == ("KMS525", "warning", "table key_versions")
-    assert finding.actual == f"1 row:\n{name(key, row, database)} {says}"
-    shows_nothing_of(blob, report)
-
-
-def shows_nothing_of(blob: bytes, report: Report) -> None:
-    """Neither as it is, nor in hexadecimal, nor in base64, in any place of it."""
-    text = render(report, "json")
-    for start in range(1, len(blob) - 8):
-        piece = blob[start : start + 9]
-        assert piece.hex() not in text
-        assert base64.b64encode(piece).decode() not in text
-        assert piece.decode("latin-1") not in text or not piece.strip(b"\0")
-
-
-@pytest.mark.parametrize("case", CIPHERTEXT)
-def test_what_may_be_ciphertext_is_no_finding(database: Database, case: str) -> None:
-    with closing(database.connect()) as connection:
-        kept(connection, *CIPHERTEXT[case])
-        assert found(connection) == {}
-
-
-def test_credentials_are_asked_like_keys(database: Database) -> None:
-    with closing(database.connect()) as connection:
-        row = insert(connection, "hsm_configurations", **hsm_configuration(authentication_config=b"\x01" + TEXT))
-        says = found(connection)
-    assert says == {
-        "KMS525": f"1 row:\nHSM configuration {row['configuration_name']} ({spelled(row['id'], database.dialect)})"
-        " is text after its format byte"
-    }
-
-
-def test_what_the_package_encrypts_is_no_finding(database: Database, tmp_path: Any) -> None:
-    from sqlalchemy.orm import Session  # noqa: PLC0415
-
-    from kms_schema.models import HsmConfiguration, KeyMaster  # noqa: PLC0415
-    from kms_schema.vocabulary import HsmProvider, KeyType  # noqa: PLC0415
-
-    root = tmp_path / "root.key"
-    root.write_text(base64.b64encode(secrets.token_bytes(32)).decode())
-    root.chmod(0o600)
-    wrapping = KeyWrapping(RootKeys.from_files({"kms://root": str(root)}))
-    with Session(database.engine()) as session:
-        top = KeyMaster(key_id="kek", key_type=KeyType.KEK, algorithm="AES", key_size_bits=256)
-        under: Any = wrapping.generate(top, under="kms://root")
-        session.add(under)
-        for bits, form in [(bits, form) for bits in (8, 128, 256, 521) for form in EnvelopeFormat]:
-            of = KeyMaster(key_id=f"dek-{bits}-{form}", key_type=KeyType.DEK, algorithm="AES", key_size_bits=bits)
-            session.add(wrapping.generate(of, under=under, form=form))
-        hsm = HsmConfiguration(provider=HsmProvider.PKCS11, configuration_name="luna")
-        wrapping.encrypt_credentials(hsm, {"user": "kms", "pin": "0000-1234"}, under="kms://root")
-        session.add(hsm)
-        session.commit()
-        session.get_bind().dispose()  # type: ignore[union-attr]
-    with closing(database.connect()) as connection:
-        assert found(connection) == {}
 
 
 def test_questions_go_on_where_a_description_cannot_be_read(database: Database) -> None:

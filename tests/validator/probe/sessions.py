@@ -1,10 +1,12 @@
 """A probe's transaction on a test's database, to take protections away in."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from typing import Any
 
-from kms_schema import snapshots
+from kms_schema import snapshots, validate
+from kms_schema.validator import Report
 from kms_schema.validator.catalog.attributes import Objects
 from kms_schema.validator.diff.compare import fill_in
 from kms_schema.validator.probe.attempt import Attempt, Engine, Promise
@@ -67,3 +69,13 @@ def copy_of(database: Database) -> Iterator[sqlite3.Connection]:
         assert isinstance(connection, sqlite3.Connection)
         connection.backup(copy)
         yield copy
+
+
+OnlyAt = Callable[..., None]
+"""Chooses the attempts of a probe by words in the names of their protections."""
+AT_LEAST = {"postgresql": 600, "sqlite": 1000}
+"""How many attempts are made at head; in a replica's session, and with either setting of SQLite's, once more."""
+
+
+def probe(connection: Connection, **options: Any) -> Report:
+    return validate(connection, probe=True, **options)
