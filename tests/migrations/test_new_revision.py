@@ -3,7 +3,6 @@
 And what tools/refresh writes of the schema in one file: that it is current, and makes the schema.
 """
 
-import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests.support.catalog import catalog, differences
 from tests.support.engines import Database, Engine
 from tests.support.engines.postgresql import PostgresqlEngine
 from tests.support.engines.programs import REPOSITORY
+from tests.support.programs import python
 from tools import head_schema
 
 VIEW = """-- Whom to ask about a policy.
@@ -94,7 +94,7 @@ def test_only_sql_is_written_for_a_column_a_trigger_and_a_view(engine: Engine, t
 def test_a_revision_that_cannot_be_written_is_reported_and_no_file_is(words: tuple[str, ...], says: str) -> None:
     before = sorted(REPOSITORY.glob("kms_schema/**/*.*"))
     command = [sys.executable, "tools/new-revision", "refused", *words]
-    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    ended = python.run(command, cwd=REPOSITORY)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert says in ended.stderr
     assert [file for file in sorted(REPOSITORY.glob("kms_schema/**/*.*")) if file not in before] == []
@@ -102,12 +102,13 @@ def test_a_revision_that_cannot_be_written_is_reported_and_no_file_is(words: tup
 
 def test_a_difference_of_versions_is_shown_for_each_engine() -> None:
     command = [sys.executable, "tools/sql-diff", "key_audit_unsealed"]
-    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    ended = python.run(command, cwd=REPOSITORY)
+    assert ended.returncode == 0, ended.stderr
     for engine in head_schema.ENGINES:
         assert f"--- kms_schema/sql/{engine}/totals/key_audit_unsealed_v01.sql" in ended.stdout
     assert "+        (SELECT seal.last_sequence FROM key_audit_seals" in ended.stdout
     command[-1] = "key_masters"
-    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    ended = python.run(command, cwd=REPOSITORY)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "key_masters: there are no two versions of it" in ended.stderr
 

@@ -20,7 +20,7 @@ from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
 
-FEW, MANY = 4_000, 40_000
+FEW, MANY = 1_000, 10_000
 SQLITE_SHARE = 4
 """The divisor of the number of keys on SQLite, where inserting takes longer."""
 LARGE = ("key_masters", "key_versions", "key_rotations")

@@ -1,6 +1,7 @@
 """Tests of all three views: random rows, the deployed text, and a refresh that does not block readers."""
 
 import datetime as dt
+import os
 import re
 from contextlib import closing
 from typing import Any
@@ -30,7 +31,7 @@ DAY = dt.timedelta(days=1)
     derandomize=True,
     database=None,
     deadline=None,
-    max_examples=60,
+    max_examples=int(os.environ.get("KMS_TEST_EXAMPLES", "24")),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_the_views_of_each_engine_equal_the_oracle(view_fixture: ViewFixture, case: tuple[Tables, dt.datetime]) -> None:

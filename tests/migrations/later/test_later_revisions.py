@@ -19,20 +19,23 @@ CHOSEN = (
     "migrations/later/test_exchanges.py",
     "migrations/test_migrations.py::test_a_revision_goes_up_down_and_up_without_a_trace[{engine}-007_record_key_changes-populated]",
     "migrations/test_migrations.py::test_a_revision_goes_up_down_and_up_without_a_trace[{engine}-901_label_versions-populated]",
-    "migrations/test_offline_sql.py::test_the_script_of_an_upgrade_makes_the_same_database",
-    "migrations/test_offline_sql.py::test_scripts_of_single_revisions_join_up",
-    "migrations/test_offline_sql.py::test_the_script_of_a_downgrade_does_what_the_downgrade_does",
     *(f"{LOCKS}::test_long_work_blocks_no_client_and_strong_locks_come_last[{{engine}}-{step}]" for step in STEPS),
     *(f"{LOCKS}::test_a_revision_locks_all_tables_and_views_at_once[{{engine}}-{step}]" for step in STEPS),
     *(f"{LOCKS}::test_an_operation_declares_the_locks_that_it_takes[{{engine}}-{step}]" for step in STEPS),
+    "validator/test_validate.py::test_a_fresh_upgrade_has_no_findings",
+)
+"""The tests that the revisions have to pass; pytest fails where one is not there."""
+OTHERS = (
+    "migrations/test_offline_sql.py::test_the_script_of_an_upgrade_makes_the_same_database",
+    "migrations/test_offline_sql.py::test_scripts_of_single_revisions_join_up",
+    "migrations/test_offline_sql.py::test_the_script_of_a_downgrade_does_what_the_downgrade_does",
     "migrations/test_preflight.py::test_the_plan_is_what_an_upgrade_then_executes",
     "migrations/test_preflight.py::test_it_changes_nothing",
-    "validator/test_validate.py::test_a_fresh_upgrade_has_no_findings",
     "validator/test_validate.py::test_an_older_revision_is_compared_with_its_own_snapshot",
     "validator/test_validate.py::test_the_snapshots_are_current",
     "validator/test_validate.py::test_the_chain_is_that_of_the_migrations",
 )
-"""The tests that the revisions have to pass; pytest fails where one is not there."""
+"""Those that are about files, which differ little between the engines: on SQLite, and with --full on each."""
 FULL = (
     "migrations/interruption/test_kills.py",
     "migrations/test_upgrade_under_load.py::test_clients_neither_fail_nor_wait_longer_than_promised",
@@ -55,8 +58,10 @@ def run_tests(copy: Path, engine: Engine, *words: str) -> None:
     assert " passed" in said
 
 
-@pytest.mark.parametrize("tests", [CHOSEN, pytest.param(FULL, marks=pytest.mark.full)], ids=["chosen", "full"])
-def test_they_are_held_to_the_same(copy: Path, engine: Engine, tests: tuple[str, ...]) -> None:
+def test_they_are_held_to_the_same(copy: Path, engine: Engine, pytestconfig: pytest.Config) -> None:
+    full = pytestconfig.getoption("--full")
+    others = OTHERS if full or engine.dialect == "sqlite" else ()
+    tests = (*CHOSEN, *others, *(FULL if full else ()))
     run_tests(copy, engine, *(f"tests/{test}".format(engine=engine.name) for test in tests))
 
 

@@ -23,7 +23,8 @@ from tests.support.rows import smallest
 from tests.support.statements import execute
 
 BUSY_TIMEOUT_MS = 60_000
-PAUSE_SECONDS = 0.01
+PAUSE_SECONDS = 0.03
+"""Between two rounds of a client: a lock that matters is held for longer."""
 READER = "read"
 """The client that never writes."""
 

@@ -126,14 +126,15 @@ def test_a_rule_that_refuses_too_much_is_one_finding(database: Database, only_at
     assert len(refused[0].also) > 10
 
 
-def test_the_command_probes_and_says_how_often(database: Database) -> None:
+def test_the_command_probes_and_says_how_often(database: Database, only_at: OnlyAt) -> None:
+    only_at("key_version")
     said = kms_schema("validate", "--probe", url=database.url)
     assert said.status == 0, said.all
     assert "attempts of the probe as expected" in said.out
 
 
-@pytest.mark.full_on("sqlite")
-def test_the_command_fails_where_a_forbidden_write_went_through(database: Database) -> None:
+def test_the_command_fails_where_a_forbidden_write_went_through(database: Database, only_at: OnlyAt) -> None:
+    only_at("prevent_key_version_delete")
     with closing(database.connect()) as connection:
         suffix = " ON key_versions" if database.dialect == "postgresql" else ""
         execute(connection, f"DROP TRIGGER prevent_key_version_delete{suffix}")
