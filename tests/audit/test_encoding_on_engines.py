@@ -13,7 +13,7 @@ from tests.support.rows.smallest import audit_entry, insert, key_master
 from tests.support.shared import SharedDatabase
 from tests.support.statements import execute
 
-pytestmark = pytest.mark.versions("all")
+pytestmark = pytest.mark.versions("oldest and newest")
 
 IN_ORDER = "SELECT {} FROM key_audit_logs ORDER BY sequence"
 CHANGED = "UPDATE key_audit_logs SET {} WHERE sequence = 2"

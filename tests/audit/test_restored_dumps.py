@@ -17,7 +17,7 @@ from tests.support.rows.population import populate
 from tests.support.rows.smallest import active_key_master, insert
 from tests.support.statements import execute
 
-pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("all")]
+pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 
 TRAIL = "--table=key_audit_*"
 NOT_OF_THE_MIGRATIONS = ("--exclude-table=alembic_version", "--exclude-table=key_view_refreshes")

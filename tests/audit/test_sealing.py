@@ -31,7 +31,7 @@ from tests.support.engines.programs import find_programs
 from tests.support.rows.smallest import audit_entry, insert
 from tests.support.statements import execute
 
-pytestmark = pytest.mark.versions("all")
+pytestmark = pytest.mark.versions("oldest and newest")
 
 WRITERS, SEALERS = 4, 2
 

@@ -21,7 +21,7 @@ from tests.support.engines.database import Connection
 from tests.support.rows.smallest import active_key_master, audit_entry, insert
 from tests.support.statements import execute
 
-pytestmark = pytest.mark.versions("all")
+pytestmark = pytest.mark.versions("oldest and newest")
 
 TABLE = "key_audit_logs"
 SAID = st.fixed_dictionaries(

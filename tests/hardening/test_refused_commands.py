@@ -13,7 +13,7 @@ from kms_schema.hardening.definition import REFUSED, event_triggers
 from tests.hardening.hardened import Hardened
 from tests.support.statements import execute
 
-pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("all")]
+pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 
 STARTS, COMMANDS, DROPS, REWRITES = (each.name for each in event_triggers("public"))
 GUARD = "prevent_key_audit_log_update"

@@ -29,7 +29,7 @@ from tests.support.programs.commands import kms_schema
 from tests.support.reports import found
 from tests.support.statements import execute
 
-pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("all")]
+pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 
 
 @contextmanager

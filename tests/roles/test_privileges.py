@@ -8,7 +8,7 @@ from kms_schema.roles.definition import GRANTEES, REMOVAL, Role
 from tests.roles.granted import Granted
 from tests.support.engines.programs import REPOSITORY
 
-pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("all")]
+pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
 
 PAGE = (REPOSITORY / "docs" / "roles.md").read_text(encoding="utf-8")
 

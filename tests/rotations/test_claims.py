@@ -13,7 +13,7 @@ from tests.support.rows.smallest import insert
 from tests.support.shared import SharedDatabase
 from tests.support.statements import execute
 
-pytestmark = pytest.mark.versions("all")
+pytestmark = pytest.mark.versions("oldest and newest")
 
 MINUTE = dt.timedelta(minutes=1)
 

@@ -14,7 +14,7 @@ from tests.support.login_roles import login
 from tests.support.rows.smallest import active_key_master, insert, live_key_version
 from tests.support.statements import adapt, dialect_of, execute
 
-pytestmark = pytest.mark.versions("all")
+pytestmark = pytest.mark.versions("oldest and newest")
 
 VIEWS = ["key_management_dashboard", "key_health_monitor"]
 AT_ONCE = 4

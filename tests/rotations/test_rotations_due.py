@@ -7,7 +7,7 @@ import pytest
 from tests.support.views.oracle import Row, Tables
 from tests.support.views.view_fixture import NOW, ViewFixture, entry, master, policy, rotation, version
 
-pytestmark = pytest.mark.versions("all")
+pytestmark = pytest.mark.versions("oldest and newest")
 
 MICROSECOND = dt.timedelta(microseconds=1)
 HOUR = dt.timedelta(hours=1)

@@ -19,7 +19,7 @@ from tests.support.shared import SharedDatabase
 from tests.support.statements import execute
 from tests.support.violations.refused_rows import Forbidden, refuses, refuses_insert, stored
 
-pytestmark = pytest.mark.versions("all")
+pytestmark = pytest.mark.versions("oldest and newest")
 
 TABLE = "key_audit_logs"
 GUARD = "guard_key_audit_log_insert"

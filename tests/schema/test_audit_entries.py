@@ -30,7 +30,7 @@ from tests.support.violations.refused_rows import (
     too_long,
 )
 
-pytestmark = pytest.mark.versions("all")
+pytestmark = pytest.mark.versions("oldest and newest")
 
 TABLE = "key_audit_logs"
 GUARD = "guard_key_audit_log_insert"

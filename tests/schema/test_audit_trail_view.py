@@ -19,7 +19,7 @@ from tests.support.rows.evidence import LEAVES
 from tests.support.rows.smallest import audit_entry, insert
 from tests.support.statements import execute
 
-pytestmark = pytest.mark.versions("all")
+pytestmark = pytest.mark.versions("oldest and newest")
 
 PLACES = "SELECT sequence, leaf_index, leaf_hash, seal_number FROM key_audit_trail ORDER BY sequence"
 

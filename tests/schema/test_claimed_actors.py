@@ -20,7 +20,7 @@ from tests.support.login_roles import login
 from tests.support.rows.smallest import audit_entry, insert, key_master, unique
 from tests.support.statements import execute, refused
 
-pytestmark = pytest.mark.versions("all")
+pytestmark = pytest.mark.versions("oldest and newest")
 
 RECORDED = "SELECT event_type, user_id FROM key_audit_logs WHERE sequence > 1 ORDER BY sequence"
 CLAIM = {

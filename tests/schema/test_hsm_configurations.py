@@ -26,7 +26,7 @@ from tests.support.violations.refused_rows import (
     value_of,
 )
 
-pytestmark = pytest.mark.versions("all")
+pytestmark = pytest.mark.versions("oldest and newest")
 
 TABLE = "hsm_configurations"
 IDENTITY = {"id", "created_at"}

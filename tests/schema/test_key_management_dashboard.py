@@ -8,7 +8,7 @@ import pytest
 from tests.support.views.oracle import Row
 from tests.support.views.view_fixture import NOW, ViewFixture, entry, failure, master, rotation, version
 
-pytestmark = pytest.mark.versions("all")
+pytestmark = pytest.mark.versions("oldest and newest")
 
 MICROSECOND = dt.timedelta(microseconds=1)
 HOUR = dt.timedelta(hours=1)

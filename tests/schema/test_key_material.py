@@ -21,7 +21,7 @@ from tests.schema.key_rules import (
 from tests.support.rows.smallest import Row, envelope, hsm_key_master, insert, key_master, key_version, now
 from tests.support.shared import SharedDatabase
 
-pytestmark = pytest.mark.versions("all")
+pytestmark = pytest.mark.versions("oldest and newest")
 
 RULE = "validate_key_version_material"
 WRAPPER_RULE = "validate_key_version_wrapper"

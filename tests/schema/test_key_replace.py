@@ -38,7 +38,7 @@ from tests.support.rows.smallest import (
 )
 from tests.support.statements import dialect_of, execute, refused
 
-pytestmark = pytest.mark.versions("all")
+pytestmark = pytest.mark.versions("oldest and newest")
 
 RESOLUTIONS = ("ABORT", "FAIL", "IGNORE", "REPLACE", "ROLLBACK")
 MASTER_DEFAULTS = ("id", "status", "created_at", "usage_count", "security_level", "updated_at")

@@ -44,7 +44,7 @@ from tests.support.violations.refused_rows import (
     value_of,
 )
 
-pytestmark = pytest.mark.versions("all")
+pytestmark = pytest.mark.versions("oldest and newest")
 
 TABLE = "key_rotations"
 NOT_UPDATED_AS_OTHERS = {"id", "key_id", "status", "retry_count"}

@@ -13,7 +13,7 @@ from tests.support.rows.smallest import Row, hsm_key_master, insert, key_master,
 from tests.support.shared import SharedDatabase
 from tests.support.statements import execute, refused
 
-pytestmark = pytest.mark.versions("all")
+pytestmark = pytest.mark.versions("oldest and newest")
 
 TIME = "2024-02-29T23:59:59.123456Z"
 ID = "0190a5b0c0de7abc8def0123456789ab"

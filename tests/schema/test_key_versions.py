@@ -31,7 +31,7 @@ from tests.support.rows.smallest import (
 from tests.support.shared import SharedDatabase
 from tests.support.statements import execute, refused
 
-pytestmark = pytest.mark.versions("all")
+pytestmark = pytest.mark.versions("oldest and newest")
 
 START = now() - dt.timedelta(days=9)
 LIVE_RULE = "uq_key_versions_live"

@@ -17,7 +17,7 @@ from tests.support.rows.smallest import (
 from tests.support.shared import SharedDatabase
 from tests.support.statements import execute
 
-pytestmark = pytest.mark.versions("all")
+pytestmark = pytest.mark.versions("oldest and newest")
 
 COUNTS = "dependent_versions, dependent_configurations"
 

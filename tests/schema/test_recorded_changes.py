@@ -14,7 +14,7 @@ from tests.support.rows.smallest import audit_entry, insert, key_master, key_ver
 from tests.support.shared import SharedDatabase
 from tests.support.statements import execute, refused
 
-pytestmark = pytest.mark.versions("all")
+pytestmark = pytest.mark.versions("oldest and newest")
 
 
 @pytest.mark.parametrize("what", CHANGES)

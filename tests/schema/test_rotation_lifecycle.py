@@ -19,7 +19,7 @@ from tests.support.violations.refused_rows import (
     value_of,
 )
 
-pytestmark = pytest.mark.versions("all")
+pytestmark = pytest.mark.versions("oldest and newest")
 
 TABLE = "key_rotations"
 LIFECYCLE = "enforce_key_rotation_lifecycle"

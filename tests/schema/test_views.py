@@ -20,7 +20,7 @@ from tests.support.views.oracle import Tables
 from tests.support.views.population import looks
 from tests.support.views.view_fixture import TABLES, VIEWS, ViewFixture, exactly, expected, newest, read
 
-pytestmark = pytest.mark.versions("all")
+pytestmark = pytest.mark.versions("oldest and newest")
 
 MATERIALIZED = ("key_management_dashboard", "key_health_monitor")
 DAY = dt.timedelta(days=1)

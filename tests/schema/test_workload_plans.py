@@ -20,7 +20,7 @@ from tests.support.engines import Database, Engines
 from tests.support.engines.database import Connection
 from tests.support.statements import execute
 
-pytestmark = pytest.mark.versions("all")
+pytestmark = pytest.mark.versions("oldest and newest")
 
 
 @pytest.fixture(scope="module")
