@@ -29,7 +29,7 @@ def wrapping() -> KeyWrapping:
 
 
 @pytest.fixture
-def engine(database: Database) -> Iterator[sa.Engine]:
+def sql_engine(database: Database) -> Iterator[sa.Engine]:
     made = database.engine()
     yield made
     made.dispose()
