@@ -30,11 +30,12 @@ WHERE policy.contact IS NOT NULL;
 REPLACED = "touch_rotation_policy_updated_at_trigger"
 CREATED = "rotation_policies/policy_contacts"
 WORDS = ("--column", "rotation_policies.contact", "--replace", REPLACED, "--create", CREATED)
+NAMED = f"{int(chain()[-1][:3]) + 1:03}_name_contacts"
 STEP = "tests/migrations/test_migrations.py::test_a_revision_goes_up_down_and_up_without_a_trace"
 CHOSEN = (
     "tests/schema/test_lifecycle_sql.py::test_a_table_file_equals_the_compiled_model",
     f"{STEP}[{{engine}}-{chain()[-1]}-populated]",
-    f"{STEP}[{{engine}}-008_name_contacts-populated]",
+    f"{STEP}[{{engine}}-{NAMED}-populated]",
     "tests/migrations/test_migrations.py::test_models_and_database_agree",
     "tests/validator/test_validate.py::test_a_fresh_upgrade_has_no_findings",
     "tests/validator/test_validate.py::test_the_snapshots_are_current",
@@ -70,7 +71,7 @@ def test_only_sql_is_written_for_a_column_a_trigger_and_a_view(engine: Engine, t
     said = run_in(copy, "tools/new-revision", "name_contacts", *WORDS)
     with pytest.raises(AssertionError, match="an id has at most 32 characters, not 33"):
         run_in(copy, "tools/new-revision", "a" * 29)
-    assert "kms_schema/migrations/versions/008_name_contacts.py" in said.splitlines()
+    assert f"kms_schema/migrations/versions/{NAMED}.py" in said.splitlines()
     assert f"kms_schema/sql/sqlite/rotation_policies/{REPLACED}_v02.sql" in said.splitlines()
     write_the_sql(copy)
     # Another one, of functions and triggers in the midst of others, and of a view that comes without a table.

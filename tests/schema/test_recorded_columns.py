@@ -5,8 +5,8 @@ import re
 import pytest
 
 from kms_schema.models import Base
-from kms_schema.sql import SqlFile, load
 from kms_schema.vocabulary import RecordedEvent
+from tests.support.views.view_fixture import newest
 
 NAMES = {
     "key_masters": "key_master",
@@ -40,11 +40,11 @@ SECRET_OR_FREE = {
 """Named where they change, and never quoted: an entry cannot be taken back."""
 
 
-GUARD = ("postgresql", "guard_key_audit_log_insert_event_v01")
+GUARD = "guard_key_audit_log_insert_event"
 
 
-def recording(dialect: str, table: str, event: str) -> SqlFile:
-    return load(dialect, f"audit_{NAMES[table]}_{event}_trigger_v01")
+def recording(dialect: str, table: str, event: str) -> str:
+    return newest(dialect, f"audit_{NAMES[table]}_{event}_trigger").text
 
 
 def expected(table: str) -> set[str]:
@@ -55,7 +55,7 @@ def expected(table: str) -> set[str]:
 @pytest.mark.parametrize("event", ["insert", "update", "delete"])
 @pytest.mark.parametrize("table", NAMES)
 def test_every_column_is_recorded_or_is_listed_here_on_postgresql(table: str, event: str) -> None:
-    text = recording("postgresql", table, event).text
+    text = recording("postgresql", table, event)
     shown, named = (set(re.findall(r"\w+", each)) for each in re.findall(r"'\{(.*?)\}'", text, re.DOTALL))
     assert shown | named == expected(table)
     assert named == SECRET_OR_FREE[table]
@@ -64,7 +64,7 @@ def test_every_column_is_recorded_or_is_listed_here_on_postgresql(table: str, ev
 @pytest.mark.parametrize("event", ["insert", "update", "delete"])
 @pytest.mark.parametrize("table", NAMES)
 def test_every_column_is_recorded_or_is_listed_here_on_sqlite(table: str, event: str) -> None:
-    text = recording("sqlite", table, event).text
+    text = recording("sqlite", table, event)
     kinds = dict(re.findall(r"SELECT '(\w+)'(?: AS name)?, '(\w+)'(?: AS kind)?, (?:NULL|OLD|NEW)", text))
     assert kinds.keys() == expected(table)
     assert {column for column, kind in kinds.items() if kind == "named"} == SECRET_OR_FREE[table]
@@ -73,7 +73,7 @@ def test_every_column_is_recorded_or_is_listed_here_on_sqlite(table: str, event:
 @pytest.mark.parametrize("dialect", ["postgresql", "sqlite"])
 @pytest.mark.parametrize("table", NAMES)
 def test_an_update_is_looked_at_wherever_a_recorded_column_changes(table: str, dialect: str) -> None:
-    text = recording(dialect, table, "update").text
+    text = recording(dialect, table, "update")
     condition = text[text.index("WHEN") : text.index("EXECUTE" if dialect == "postgresql" else "BEGIN")]
     if dialect == "postgresql":  # so that other statements do not even come to the condition
         of = text[text.index("UPDATE OF") + 9 : text.index("ON {schema}")]
@@ -83,14 +83,14 @@ def test_an_update_is_looked_at_wherever_a_recorded_column_changes(table: str, d
 
 
 def test_the_guard_trigger_has_every_event() -> None:
-    text = load(*GUARD).text
+    text = newest("postgresql", GUARD).text
     (listed,) = re.findall(r"'\{(.*?)\}'", text, re.DOTALL)
     assert re.findall(r"\w+", listed) == [str(event) for event in RecordedEvent]
 
 
 def test_no_language_of_a_database_changes_the_name_of_an_event() -> None:
     """In Turkish the capital of i is another letter."""
-    text = load("postgresql", "audit_key_change_v01").text + load(*GUARD).text
+    text = newest("postgresql", "audit_key_change").text + newest("postgresql", GUARD).text
     calls = re.findall(r"\b(?:upper|lower)\((.*)\)", text)
     assert len(calls) == 3
     assert [call for call in calls if 'COLLATE "C"' not in call] == []

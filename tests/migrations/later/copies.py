@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,12 +21,16 @@ def copy_repository(folder: Path) -> Path:
 
 
 def lay_over(folder: Path) -> Path:
-    """Copy this repository into `folder` with the later revisions in it, and their checksums."""
+    """Copy this repository into `folder` with the later revisions in it, on top of its head, and their checksums."""
     copy_repository(folder)
     revisions = folder / "kms_schema" / "snapshots" / "revisions.json"
+    chain = json.loads(revisions.read_text("utf-8"))
     later = sorted(file.stem for file in (PACKAGE / "migrations" / "versions").glob("*.py"))
-    revisions.write_text(json.dumps(json.loads(revisions.read_text("utf-8")) + later))
+    revisions.write_text(json.dumps(chain + later))
     shutil.copytree(PACKAGE, folder / "kms_schema", dirs_exist_ok=True, ignore=IGNORED)
+    first = folder / "kms_schema" / "migrations" / "versions" / f"{later[0]}.py"
+    text = first.read_text("utf-8")
+    first.write_text(re.sub(r"(?m)^down_revision = .*", f'down_revision = "{chain[-1]}"', text, count=1), "utf-8")
     run_in(folder, "scripts/test_migrations.py", "--update-checksums")
     return folder
 
