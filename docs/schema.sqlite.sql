@@ -350,6 +350,147 @@ CREATE TABLE key_audit_logs (
     CONSTRAINT ck_key_audit_logs_additional_metadata_type CHECK (additional_metadata IS NULL OR (typeof(additional_metadata) = 'text' AND instr(additional_metadata, char(0)) = 0 AND json_valid(additional_metadata)))
 ) WITHOUT ROWID;
 
+-- The database sets id, sequence, timestamp and recorded_by through their defaults. This trigger recognizes a default:
+-- 'now' is one instant throughout a statement, so any other value differs. It also refuses REPLACE, and repeats the
+-- foreign key, for connections with foreign_keys = OFF.
+--
+-- Clients cannot choose the retention period: it comes from the policy of the category, else from the column's default,
+-- which also stands for a missing value if the sequence is missing too.
+CREATE TRIGGER guard_key_audit_log_insert
+BEFORE INSERT ON key_audit_logs
+BEGIN
+    SELECT RAISE(ABORT, 'pk_key_audit_logs: another row has this id (REPLACE and upserts are refused)')
+    WHERE EXISTS (SELECT 1 FROM key_audit_logs WHERE id = NEW.id);
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert: the database sets id: leave it out')
+    WHERE substr(NEW.id, 1, 13) IS NOT printf('%012x', CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)) || '7'
+        OR typeof(NEW.id) <> 'text' OR length(NEW.id) <> 32 OR NEW.id GLOB '*[^0-9a-f]*' OR instr(NEW.id, char(0)) > 0;
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert: the database sets sequence: leave it out')
+    WHERE NEW.sequence IS NOT 0
+        AND NEW.sequence IS NOT (SELECT 1 + coalesce(max(sequence), 0) FROM key_audit_logs);
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert: the database sets timestamp: leave it out')
+    WHERE NEW."timestamp" IS NOT strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z';
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert: the database sets recorded_by: leave it out')
+    WHERE NEW.recorded_by IS NOT 'sqlite';
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert: the database sets retention_period_days: leave it out')
+    WHERE typeof(NEW.retention_period_days) = 'integer' AND NEW.retention_period_days BETWEEN 1 AND 36500
+        AND (NEW.sequence IS NOT 0 OR NEW.retention_period_days <> 2555)
+        AND NEW.retention_period_days <> coalesce(
+            (SELECT retention_period_days FROM key_audit_retention_policies WHERE event_category = NEW.event_category), 2555
+        );
+    SELECT RAISE(ABORT, 'fk_key_audit_logs_key_id_key_masters: there is no such key')
+    WHERE NEW.key_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM key_masters WHERE id = NEW.key_id);
+END;
+
+-- Repeats the table's CHECK constraints, for connections that ignore them (PRAGMA ignore_check_constraints). Not those
+-- of id, sequence, timestamp, recorded_by and key_id: guard_key_audit_log_insert checks these.
+CREATE TRIGGER guard_key_audit_log_insert_values
+BEFORE INSERT ON key_audit_logs
+BEGIN
+    SELECT RAISE(ABORT, 'ck_key_audit_logs_event_type_not_blank: event_type is blank')
+    WHERE NOT (trim(NEW.event_type, char(9, 10, 13, 32)) <> '');
+    SELECT RAISE(ABORT, 'ck_key_audit_logs_event_category_known: unknown event_category')
+    WHERE NOT (NEW.event_category IN ('LIFECYCLE', 'SECURITY', 'COMPLIANCE', 'POLICY'));
+    SELECT RAISE(ABORT, 'ck_key_audit_logs_security_level_known: unknown security_level')
+    WHERE NOT (NEW.security_level IN ('LOW', 'MEDIUM', 'HIGH', 'CRITICAL'));
+    SELECT RAISE(ABORT, 'ck_key_audit_logs_duration_ms_not_negative: duration_ms is negative')
+    WHERE NOT (NEW.duration_ms >= 0);
+    SELECT RAISE(ABORT, 'ck_key_audit_logs_risk_score_range: risk_score is not between 0 and 100')
+    WHERE NOT (NEW.risk_score BETWEEN 0 AND 100);
+    SELECT RAISE(ABORT, 'ck_key_audit_logs_retention_period_days_range: retention_period_days is not between 1 and 36500')
+    WHERE NOT (NEW.retention_period_days BETWEEN 1 AND 36500);
+    SELECT RAISE(ABORT, 'ck_key_audit_logs_compliance_tags_is_array: compliance_tags is no JSON array')
+    WHERE NOT (CASE WHEN json_valid(NEW.compliance_tags) THEN json_type(NEW.compliance_tags) = 'array' ELSE NEW.compliance_tags IS NULL END);
+    SELECT RAISE(ABORT, 'ck_key_audit_logs_additional_metadata_is_object: additional_metadata is no JSON object')
+    WHERE NOT (CASE WHEN json_valid(NEW.additional_metadata) THEN json_type(NEW.additional_metadata) = 'object' ELSE NEW.additional_metadata IS NULL END);
+    SELECT RAISE(ABORT, 'ck_key_audit_logs_event_type_type: event_type is not text of up to 50 characters without NUL')
+    WHERE NOT (typeof(NEW.event_type) = 'text' AND instr(NEW.event_type, char(0)) = 0 AND length(NEW.event_type) <= 50);
+    SELECT RAISE(ABORT, 'ck_key_audit_logs_event_description_type: event_description is not text without NUL')
+    WHERE NOT (typeof(NEW.event_description) = 'text' AND instr(NEW.event_description, char(0)) = 0);
+    SELECT RAISE(ABORT, 'ck_key_audit_logs_user_id_type: user_id is not text of up to 100 characters without NUL')
+    WHERE NOT (NEW.user_id IS NULL OR (typeof(NEW.user_id) = 'text' AND instr(NEW.user_id, char(0)) = 0 AND length(NEW.user_id) <= 100));
+    SELECT RAISE(ABORT, 'ck_key_audit_logs_session_id_type: session_id is not text of up to 100 characters without NUL')
+    WHERE NOT (NEW.session_id IS NULL OR (typeof(NEW.session_id) = 'text' AND instr(NEW.session_id, char(0)) = 0 AND length(NEW.session_id) <= 100));
+    SELECT RAISE(ABORT, 'ck_key_audit_logs_client_ip_type: client_ip is not text of up to 45 characters without NUL')
+    WHERE NOT (NEW.client_ip IS NULL OR (typeof(NEW.client_ip) = 'text' AND instr(NEW.client_ip, char(0)) = 0 AND length(NEW.client_ip) <= 45));
+    SELECT RAISE(ABORT, 'ck_key_audit_logs_user_agent_type: user_agent is not text of up to 500 characters without NUL')
+    WHERE NOT (NEW.user_agent IS NULL OR (typeof(NEW.user_agent) = 'text' AND instr(NEW.user_agent, char(0)) = 0 AND length(NEW.user_agent) <= 500));
+    SELECT RAISE(ABORT, 'ck_key_audit_logs_duration_ms_type: duration_ms is not an integer')
+    WHERE NOT (NEW.duration_ms IS NULL OR (typeof(NEW.duration_ms) = 'integer'));
+    SELECT RAISE(ABORT, 'ck_key_audit_logs_risk_score_type: risk_score is not an integer')
+    WHERE NOT (NEW.risk_score IS NULL OR (typeof(NEW.risk_score) = 'integer'));
+    SELECT RAISE(ABORT, 'ck_key_audit_logs_compliance_tags_type: compliance_tags is not JSON text')
+    WHERE NOT (NEW.compliance_tags IS NULL OR (typeof(NEW.compliance_tags) = 'text' AND instr(NEW.compliance_tags, char(0)) = 0 AND json_valid(NEW.compliance_tags)));
+    SELECT RAISE(ABORT, 'ck_key_audit_logs_retention_period_days_type: retention_period_days is not an integer')
+    WHERE NOT (typeof(NEW.retention_period_days) = 'integer');
+    SELECT RAISE(ABORT, 'ck_key_audit_logs_additional_metadata_type: additional_metadata is not JSON text')
+    WHERE NOT (NEW.additional_metadata IS NULL OR (typeof(NEW.additional_metadata) = 'text' AND instr(NEW.additional_metadata, char(0)) = 0 AND json_valid(NEW.additional_metadata)));
+END;
+
+-- A sequence is the previous one plus one: SQLite has one writer at a time, so there are no gaps. The policy of the
+-- category sets the retention period.
+CREATE TRIGGER guard_key_audit_log_insert_sequence
+AFTER INSERT ON key_audit_logs
+BEGIN
+    UPDATE key_audit_logs SET
+        sequence = 1 + (SELECT max(sequence) FROM key_audit_logs),
+        retention_period_days = coalesce(
+            (SELECT retention_period_days FROM key_audit_retention_policies WHERE event_category = NEW.event_category),
+            NEW.retention_period_days
+        )
+    WHERE id = NEW.id AND sequence = 0;
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert: an entry needs a sequence')
+    WHERE EXISTS (SELECT 1 FROM key_audit_logs WHERE sequence <= 0);
+END;
+
+-- Entries are written once. The one exception is guard_key_audit_log_insert_sequence, which sets the sequence and the
+-- retention period of a new entry; no statement ends with an entry of sequence 0.
+CREATE TRIGGER prevent_key_audit_log_update
+BEFORE UPDATE ON key_audit_logs
+WHEN NOT (
+        OLD.sequence = 0
+        AND NEW.sequence = 1 + (SELECT max(sequence) FROM key_audit_logs)
+        AND NEW.id IS OLD.id
+        AND NEW.key_id IS OLD.key_id
+        AND NEW.event_type IS OLD.event_type
+        AND NEW.event_category IS OLD.event_category
+        AND NEW.event_description IS OLD.event_description
+        AND NEW.user_id IS OLD.user_id
+        AND NEW.session_id IS OLD.session_id
+        AND NEW.client_ip IS OLD.client_ip
+        AND NEW.user_agent IS OLD.user_agent
+        AND NEW."timestamp" IS OLD."timestamp"
+        AND NEW.duration_ms IS OLD.duration_ms
+        AND NEW.security_level IS OLD.security_level
+        AND NEW.risk_score IS OLD.risk_score
+        AND NEW.compliance_tags IS OLD.compliance_tags
+        AND NEW.retention_period_days IS coalesce(
+            (SELECT retention_period_days FROM key_audit_retention_policies WHERE event_category = OLD.event_category),
+            OLD.retention_period_days
+        )
+        AND NEW.recorded_by IS OLD.recorded_by
+        AND NEW.additional_metadata IS OLD.additional_metadata
+    )
+BEGIN
+    SELECT RAISE(ABORT, 'prevent_key_audit_log_update: WORM violation: UPDATE of audit entries is refused');
+END;
+
+-- Entries are written once. (A DELETE without WHERE fires this as well: SQLite truncates only tables without triggers.)
+-- Entries past their retention period can be removed once a sealed tombstone covers them.
+CREATE TRIGGER prevent_key_audit_log_delete
+BEFORE DELETE ON key_audit_logs
+WHEN (
+    strftime('%Y-%m-%dT%H:%M:%f', substr(OLD."timestamp", 1, 23), '+' || OLD.retention_period_days || ' days')
+        <= strftime('%Y-%m-%dT%H:%M:%f', 'now')
+    AND EXISTS (
+        SELECT 1 FROM key_audit_tombstones AS tombstone JOIN key_audit_seals AS seal ON seal.seal_number = tombstone.seal_number
+        WHERE tombstone.last_sequence >= OLD.sequence AND seal.signature IS NOT NULL
+    )
+) IS NOT 1
+BEGIN
+    SELECT RAISE(ABORT, 'prevent_key_audit_log_delete: WORM violation: DELETE of audit entries is refused');
+END;
+
 CREATE INDEX idx_key_masters_parent_key_id ON key_masters (parent_key_id);
 
 CREATE UNIQUE INDEX uq_key_versions_live ON key_versions (key_id) WHERE activated_at IS NOT NULL AND deactivated_at IS NULL;
@@ -2597,147 +2738,6 @@ BEGIN
             (entry.event_category = 'SECURITY' AND entry.security_level = 'CRITICAL')
             OR (entry.event_category = 'COMPLIANCE' AND entry.event_type = 'ROTATION_REQUIRED')
         );
-END;
-
--- The database sets id, sequence, timestamp and recorded_by through their defaults. This trigger recognizes a default:
--- 'now' is one instant throughout a statement, so any other value differs. It also refuses REPLACE, and repeats the
--- foreign key, for connections with foreign_keys = OFF.
---
--- Clients cannot choose the retention period: it comes from the policy of the category, else from the column's default,
--- which also stands for a missing value if the sequence is missing too.
-CREATE TRIGGER guard_key_audit_log_insert
-BEFORE INSERT ON key_audit_logs
-BEGIN
-    SELECT RAISE(ABORT, 'pk_key_audit_logs: another row has this id (REPLACE and upserts are refused)')
-    WHERE EXISTS (SELECT 1 FROM key_audit_logs WHERE id = NEW.id);
-    SELECT RAISE(ABORT, 'guard_key_audit_log_insert: the database sets id: leave it out')
-    WHERE substr(NEW.id, 1, 13) IS NOT printf('%012x', CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)) || '7'
-        OR typeof(NEW.id) <> 'text' OR length(NEW.id) <> 32 OR NEW.id GLOB '*[^0-9a-f]*' OR instr(NEW.id, char(0)) > 0;
-    SELECT RAISE(ABORT, 'guard_key_audit_log_insert: the database sets sequence: leave it out')
-    WHERE NEW.sequence IS NOT 0
-        AND NEW.sequence IS NOT (SELECT 1 + coalesce(max(sequence), 0) FROM key_audit_logs);
-    SELECT RAISE(ABORT, 'guard_key_audit_log_insert: the database sets timestamp: leave it out')
-    WHERE NEW."timestamp" IS NOT strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z';
-    SELECT RAISE(ABORT, 'guard_key_audit_log_insert: the database sets recorded_by: leave it out')
-    WHERE NEW.recorded_by IS NOT 'sqlite';
-    SELECT RAISE(ABORT, 'guard_key_audit_log_insert: the database sets retention_period_days: leave it out')
-    WHERE typeof(NEW.retention_period_days) = 'integer' AND NEW.retention_period_days BETWEEN 1 AND 36500
-        AND (NEW.sequence IS NOT 0 OR NEW.retention_period_days <> 2555)
-        AND NEW.retention_period_days <> coalesce(
-            (SELECT retention_period_days FROM key_audit_retention_policies WHERE event_category = NEW.event_category), 2555
-        );
-    SELECT RAISE(ABORT, 'fk_key_audit_logs_key_id_key_masters: there is no such key')
-    WHERE NEW.key_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM key_masters WHERE id = NEW.key_id);
-END;
-
--- Repeats the table's CHECK constraints, for connections that ignore them (PRAGMA ignore_check_constraints). Not those
--- of id, sequence, timestamp, recorded_by and key_id: guard_key_audit_log_insert checks these.
-CREATE TRIGGER guard_key_audit_log_insert_values
-BEFORE INSERT ON key_audit_logs
-BEGIN
-    SELECT RAISE(ABORT, 'ck_key_audit_logs_event_type_not_blank: event_type is blank')
-    WHERE NOT (trim(NEW.event_type, char(9, 10, 13, 32)) <> '');
-    SELECT RAISE(ABORT, 'ck_key_audit_logs_event_category_known: unknown event_category')
-    WHERE NOT (NEW.event_category IN ('LIFECYCLE', 'SECURITY', 'COMPLIANCE', 'POLICY'));
-    SELECT RAISE(ABORT, 'ck_key_audit_logs_security_level_known: unknown security_level')
-    WHERE NOT (NEW.security_level IN ('LOW', 'MEDIUM', 'HIGH', 'CRITICAL'));
-    SELECT RAISE(ABORT, 'ck_key_audit_logs_duration_ms_not_negative: duration_ms is negative')
-    WHERE NOT (NEW.duration_ms >= 0);
-    SELECT RAISE(ABORT, 'ck_key_audit_logs_risk_score_range: risk_score is not between 0 and 100')
-    WHERE NOT (NEW.risk_score BETWEEN 0 AND 100);
-    SELECT RAISE(ABORT, 'ck_key_audit_logs_retention_period_days_range: retention_period_days is not between 1 and 36500')
-    WHERE NOT (NEW.retention_period_days BETWEEN 1 AND 36500);
-    SELECT RAISE(ABORT, 'ck_key_audit_logs_compliance_tags_is_array: compliance_tags is no JSON array')
-    WHERE NOT (CASE WHEN json_valid(NEW.compliance_tags) THEN json_type(NEW.compliance_tags) = 'array' ELSE NEW.compliance_tags IS NULL END);
-    SELECT RAISE(ABORT, 'ck_key_audit_logs_additional_metadata_is_object: additional_metadata is no JSON object')
-    WHERE NOT (CASE WHEN json_valid(NEW.additional_metadata) THEN json_type(NEW.additional_metadata) = 'object' ELSE NEW.additional_metadata IS NULL END);
-    SELECT RAISE(ABORT, 'ck_key_audit_logs_event_type_type: event_type is not text of up to 50 characters without NUL')
-    WHERE NOT (typeof(NEW.event_type) = 'text' AND instr(NEW.event_type, char(0)) = 0 AND length(NEW.event_type) <= 50);
-    SELECT RAISE(ABORT, 'ck_key_audit_logs_event_description_type: event_description is not text without NUL')
-    WHERE NOT (typeof(NEW.event_description) = 'text' AND instr(NEW.event_description, char(0)) = 0);
-    SELECT RAISE(ABORT, 'ck_key_audit_logs_user_id_type: user_id is not text of up to 100 characters without NUL')
-    WHERE NOT (NEW.user_id IS NULL OR (typeof(NEW.user_id) = 'text' AND instr(NEW.user_id, char(0)) = 0 AND length(NEW.user_id) <= 100));
-    SELECT RAISE(ABORT, 'ck_key_audit_logs_session_id_type: session_id is not text of up to 100 characters without NUL')
-    WHERE NOT (NEW.session_id IS NULL OR (typeof(NEW.session_id) = 'text' AND instr(NEW.session_id, char(0)) = 0 AND length(NEW.session_id) <= 100));
-    SELECT RAISE(ABORT, 'ck_key_audit_logs_client_ip_type: client_ip is not text of up to 45 characters without NUL')
-    WHERE NOT (NEW.client_ip IS NULL OR (typeof(NEW.client_ip) = 'text' AND instr(NEW.client_ip, char(0)) = 0 AND length(NEW.client_ip) <= 45));
-    SELECT RAISE(ABORT, 'ck_key_audit_logs_user_agent_type: user_agent is not text of up to 500 characters without NUL')
-    WHERE NOT (NEW.user_agent IS NULL OR (typeof(NEW.user_agent) = 'text' AND instr(NEW.user_agent, char(0)) = 0 AND length(NEW.user_agent) <= 500));
-    SELECT RAISE(ABORT, 'ck_key_audit_logs_duration_ms_type: duration_ms is not an integer')
-    WHERE NOT (NEW.duration_ms IS NULL OR (typeof(NEW.duration_ms) = 'integer'));
-    SELECT RAISE(ABORT, 'ck_key_audit_logs_risk_score_type: risk_score is not an integer')
-    WHERE NOT (NEW.risk_score IS NULL OR (typeof(NEW.risk_score) = 'integer'));
-    SELECT RAISE(ABORT, 'ck_key_audit_logs_compliance_tags_type: compliance_tags is not JSON text')
-    WHERE NOT (NEW.compliance_tags IS NULL OR (typeof(NEW.compliance_tags) = 'text' AND instr(NEW.compliance_tags, char(0)) = 0 AND json_valid(NEW.compliance_tags)));
-    SELECT RAISE(ABORT, 'ck_key_audit_logs_retention_period_days_type: retention_period_days is not an integer')
-    WHERE NOT (typeof(NEW.retention_period_days) = 'integer');
-    SELECT RAISE(ABORT, 'ck_key_audit_logs_additional_metadata_type: additional_metadata is not JSON text')
-    WHERE NOT (NEW.additional_metadata IS NULL OR (typeof(NEW.additional_metadata) = 'text' AND instr(NEW.additional_metadata, char(0)) = 0 AND json_valid(NEW.additional_metadata)));
-END;
-
--- A sequence is the previous one plus one: SQLite has one writer at a time, so there are no gaps. The policy of the
--- category sets the retention period.
-CREATE TRIGGER guard_key_audit_log_insert_sequence
-AFTER INSERT ON key_audit_logs
-BEGIN
-    UPDATE key_audit_logs SET
-        sequence = 1 + (SELECT max(sequence) FROM key_audit_logs),
-        retention_period_days = coalesce(
-            (SELECT retention_period_days FROM key_audit_retention_policies WHERE event_category = NEW.event_category),
-            NEW.retention_period_days
-        )
-    WHERE id = NEW.id AND sequence = 0;
-    SELECT RAISE(ABORT, 'guard_key_audit_log_insert: an entry needs a sequence')
-    WHERE EXISTS (SELECT 1 FROM key_audit_logs WHERE sequence <= 0);
-END;
-
--- Entries are written once. The one exception is guard_key_audit_log_insert_sequence, which sets the sequence and the
--- retention period of a new entry; no statement ends with an entry of sequence 0.
-CREATE TRIGGER prevent_key_audit_log_update
-BEFORE UPDATE ON key_audit_logs
-WHEN NOT (
-        OLD.sequence = 0
-        AND NEW.sequence = 1 + (SELECT max(sequence) FROM key_audit_logs)
-        AND NEW.id IS OLD.id
-        AND NEW.key_id IS OLD.key_id
-        AND NEW.event_type IS OLD.event_type
-        AND NEW.event_category IS OLD.event_category
-        AND NEW.event_description IS OLD.event_description
-        AND NEW.user_id IS OLD.user_id
-        AND NEW.session_id IS OLD.session_id
-        AND NEW.client_ip IS OLD.client_ip
-        AND NEW.user_agent IS OLD.user_agent
-        AND NEW."timestamp" IS OLD."timestamp"
-        AND NEW.duration_ms IS OLD.duration_ms
-        AND NEW.security_level IS OLD.security_level
-        AND NEW.risk_score IS OLD.risk_score
-        AND NEW.compliance_tags IS OLD.compliance_tags
-        AND NEW.retention_period_days IS coalesce(
-            (SELECT retention_period_days FROM key_audit_retention_policies WHERE event_category = OLD.event_category),
-            OLD.retention_period_days
-        )
-        AND NEW.recorded_by IS OLD.recorded_by
-        AND NEW.additional_metadata IS OLD.additional_metadata
-    )
-BEGIN
-    SELECT RAISE(ABORT, 'prevent_key_audit_log_update: WORM violation: UPDATE of audit entries is refused');
-END;
-
--- Entries are written once. (A DELETE without WHERE fires this as well: SQLite truncates only tables without triggers.)
--- Entries past their retention period can be removed once a sealed tombstone covers them.
-CREATE TRIGGER prevent_key_audit_log_delete
-BEFORE DELETE ON key_audit_logs
-WHEN (
-    strftime('%Y-%m-%dT%H:%M:%f', substr(OLD."timestamp", 1, 23), '+' || OLD.retention_period_days || ' days')
-        <= strftime('%Y-%m-%dT%H:%M:%f', 'now')
-    AND EXISTS (
-        SELECT 1 FROM key_audit_tombstones AS tombstone JOIN key_audit_seals AS seal ON seal.seal_number = tombstone.seal_number
-        WHERE tombstone.last_sequence >= OLD.sequence AND seal.signature IS NOT NULL
-    )
-) IS NOT 1
-BEGIN
-    SELECT RAISE(ABORT, 'prevent_key_audit_log_delete: WORM violation: DELETE of audit entries is refused');
 END;
 
 -- Subtracts a removed entry from the total of its day and from the causes of rotation.

@@ -28,6 +28,7 @@ _MADE = re.compile(
     r"(?P<kind>TABLE|FUNCTION|TRIGGER|VIEW|MATERIALIZED VIEW|INDEX|SEQUENCE) (?P<name>[\w.]+)"
 )
 _DROPPED = re.compile(r"DROP (?P<kind>TRIGGER|VIEW|TABLE|FUNCTION|INDEX|MATERIALIZED VIEW) (?:public\.)?(?P<name>\w+)")
+_ADDED = re.compile(r"ALTER TABLE (?:public\.)?(?P<table>\w+) ADD COLUMN")
 _ALSO = re.compile(r"ALTER TABLE|ALTER SEQUENCE|REVOKE")
 
 
@@ -56,7 +57,7 @@ def text_of(engine: str) -> str:
             key = (made["kind"], made["name"].removeprefix("public."))
             kept[key] = statement.replace("CREATE OR REPLACE ", "CREATE ", 1)
         elif dropped := _DROPPED.match(plain):
-            kept.pop((dropped["kind"], dropped["name"]), None)
+            kept[dropped["kind"], dropped["name"]] = ""  # its next version takes its place
         elif _ALSO.match(plain):
             kept["", plain] = statement
     header = HEADER.format(head=script.get_current_head(), engine=NAMES[engine])
@@ -64,7 +65,10 @@ def text_of(engine: str) -> str:
 
 
 def _in_order(kept: dict[tuple[str, str], str]) -> list[str]:
-    """Put a view behind the relations that it reads: a replaced view keeps its position, but may read newer ones."""
+    """Put a view behind the relations that it reads, and a column behind its table.
+
+    A replaced object keeps its position, but may need newer ones.
+    """
     relations = {name: key for key in kept if (name := key[1]) and key[0] in ("TABLE", "VIEW", "MATERIALIZED VIEW")}
     ordered: dict[tuple[str, str], str] = {}
 
@@ -75,9 +79,12 @@ def _in_order(kept: dict[tuple[str, str], str]) -> list[str]:
                     put(relations[name])
         ordered.setdefault(key, kept[key])
 
+    added = {key: found["table"] for key in kept if (found := _ADDED.match(key[1]))}
     for key in kept:
         put(key)
-    return [*ordered.values()]
+        for column in (column for column, table in added.items() if key == ("TABLE", table)):
+            put(column)
+    return [*filter(None, ordered.values())]
 
 
 def _statements(engine: str, script: ScriptDirectory) -> Iterator[str]:

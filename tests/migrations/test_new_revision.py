@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kms_schema.snapshots import chain
+from kms_schema.sql import paths
 from tests.migrations.later.copies import copy_repository, run_in
 from tests.migrations.later.test_later_revisions import run_tests
 from tests.support.catalog import catalog, differences
@@ -42,6 +43,11 @@ CHOSEN = (
 )
 
 
+def next_version(engine: str) -> str:
+    """Return the name of the file of the next version of what is replaced."""
+    return f"{REPLACED}_v{len([name for name in paths(engine) if name.startswith(REPLACED)]) + 1:02}.sql"
+
+
 def replace(file: Path, old: str, new: str) -> None:
     text = file.read_text("utf-8")
     assert text.count(old) == 1, f"{file.name}: {old}"
@@ -60,7 +66,7 @@ def write_the_sql(copy: Path) -> None:
     folder = copy / "kms_schema" / "sql"
     for engine, schema in (("postgresql", "{schema}."), ("sqlite", "")):
         (folder / engine / "rotation_policies" / "policy_contacts_v01.sql").write_text(VIEW.format(schema=schema))
-        replaced = folder / engine / "rotation_policies" / f"{REPLACED}_v02.sql"
+        replaced = folder / engine / "rotation_policies" / next_version(engine)
         replaced.write_text("-- Another version of it.\n" + replaced.read_text("utf-8"))
 
 
@@ -72,7 +78,7 @@ def test_only_sql_is_written_for_a_column_a_trigger_and_a_view(engine: Engine, t
     with pytest.raises(AssertionError, match="an id has at most 32 characters, not 33"):
         run_in(copy, "tools/new-revision", "a" * 29)
     assert f"kms_schema/migrations/versions/{NAMED}.py" in said.splitlines()
-    assert f"kms_schema/sql/sqlite/rotation_policies/{REPLACED}_v02.sql" in said.splitlines()
+    assert f"kms_schema/sql/sqlite/rotation_policies/{next_version('sqlite')}" in said.splitlines()
     write_the_sql(copy)
     # Another one, of functions and triggers in the midst of others, and of a view that comes without a table.
     replaced = ("validate_key_version_chronology", "touch_updated_at", "sqlite/touch_hsm_configuration_updated_at")
