@@ -12,12 +12,17 @@ from tests.support.programs.alembic_processes import start_alembic
 
 BEFORE_SECONDS = 3.0
 """Seconds for which clients are observed before the upgrade, to measure their usual waits."""
+PAUSE_SECONDS = 0.01
+"""Seconds between two rounds of a client."""
 WRITERS = set(ROUNDS) - {"read"}
 
 
 def measure(places: Places) -> list[Measured]:
     """Upgrade once, with the real program, while six clients work: one upgrade is one measurement."""
-    with places.copies([places.scale.longest], AT_004) as (database,), Clients(database) as clients:
+    with (
+        places.copies([places.scale.longest], AT_004) as (database,),
+        Clients(database, pause_seconds=PAUSE_SECONDS) as clients,
+    ):
         waited_since = time.monotonic()
         clients.await_each()
         time.sleep(BEFORE_SECONDS if places.scale.name != "tiny" else 0)

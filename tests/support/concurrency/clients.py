@@ -175,8 +175,11 @@ def void(_: object) -> None:
 class Clients:
     """Threads that each repeat a round, from entering the block to leaving it."""
 
-    def __init__(self, database: Database, names: Iterable[str] = ROUNDS) -> None:
-        """Let each of `names` (of `ROUNDS`) be a client of its own."""
+    def __init__(
+        self, database: Database, names: Iterable[str] = ROUNDS, *, pause_seconds: float = PAUSE_SECONDS
+    ) -> None:
+        """Let each of `names` (of `ROUNDS`) be a client of its own, which pauses between two rounds."""
+        self._pause_seconds = pause_seconds
         self._database = database
         self._stopped = threading.Event()
         self._threads = [threading.Thread(target=self._repeat, args=(name,), name=name) for name in names]
@@ -203,7 +206,7 @@ class Clients:
             else:
                 execute(connection, f"SET application_name = '{name}'")
             client = Client(name, connection, self.done)
-            while not self._stopped.wait(PAUSE_SECONDS):
+            while not self._stopped.wait(self._pause_seconds):
                 try:
                     ROUNDS[name](client)
                 except (psycopg.Error, sqlite3.Error):
