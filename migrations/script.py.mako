@@ -1,6 +1,19 @@
 <%!
+import re
+
 def spelled(value):
     return repr(value).replace("'", '"')
+
+def in_lines(definition):
+    """Return a string in parts that fit into a line."""
+    return "(" + "\n".join(map(repr, re.findall(r".{1,90}(?: |$)", definition))) + ")"
+
+def spelled_columns(columns):
+    return "{" + ", ".join(
+        f"{table!r}: {{" + ", ".join(
+            f"{engine!r}: [" + ", ".join(map(in_lines, definitions)) + "]" for engine, definitions in by_engine.items()
+        ) + "}" for table, by_engine in columns.items()
+    ) + "}"
 %>\
 <%
 nothing = {"postgresql": (), "sqlite": ()}
@@ -26,7 +39,7 @@ branch_labels = ${spelled(branch_labels)}
 depends_on = ${spelled(depends_on)}
 
 % if columns:
-COLUMNS = ${repr(columns)}
+COLUMNS = ${spelled_columns(columns)}
 % endif
 BEFORE: dict[str, tuple[str, ...]] = ${spelled(before)}
 AFTER: dict[str, tuple[str, ...]] = ${spelled(after)}

@@ -79,6 +79,8 @@ def test_only_sql_is_written_for_a_column_a_trigger_and_a_view(engine: Engine, t
         run_in(copy, "tools/new-revision", "a" * 29)
     assert f"kms_schema/migrations/versions/{NAMED}.py" in said.splitlines()
     assert f"kms_schema/sql/sqlite/rotation_policies/{next_version('sqlite')}" in said.splitlines()
+    written = (copy / "kms_schema" / "migrations" / "versions" / f"{NAMED}.py").read_text("utf-8")
+    assert [line for line in written.splitlines() if " CHECK " in line and len(line) > 120] == []
     write_the_sql(copy)
     # Another one, of functions and triggers in the midst of others, and of a view that comes without a table.
     replaced = ("validate_key_version_chronology", "touch_updated_at", "sqlite/touch_hsm_configuration_updated_at")
