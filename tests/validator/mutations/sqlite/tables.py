@@ -132,7 +132,9 @@ CONSTRAINTS = (
         for action in ("CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT")
     ),
     _constraint(
-        "foreign key deferred", replaced("$", " DEFERRABLE INITIALLY DEFERRED"), where=having("^FOREIGN", "rule")
+        "foreign key deferred",
+        replaced("$", " DEFERRABLE INITIALLY DEFERRED"),
+        where=having("^FOREIGN(?!.*DEFERRABLE)", "rule"),
     ),
 )
 
