@@ -6,7 +6,7 @@ def spelled(value):
 
 def in_lines(definition):
     """Return a string in parts that fit into a line."""
-    return "\n".join(("(", *map(repr, re.findall(r".{1,90}(?: |$)", definition)), ")"))
+    return "\n".join(("(", *map(repr, re.findall(r".{1,90}(?: |$)|\S+ ?", definition)), ")"))
 
 def spelled_columns(columns):
     return "{" + ", ".join(

@@ -155,7 +155,10 @@ def end_at(place: Retaining, folder: Path, at: int, moment: Moment, how: str) ->
 
 
 def among(request: pytest.FixtureRequest, count: int, several: int, *, before_last: int = 0) -> range:
-    """Return which of so many steps are tried: all with --full, else every so manieth up to the last or one before."""
+    """Return the steps of `count` to try: all with --full, else one in `several`, counted back from the last one.
+
+    With `before_last` it is counted back from as many steps before the last.
+    """
     every = 1 if request.config.getoption("--full") else several
     return range((count - 1 - before_last) % every, count, every)
 
