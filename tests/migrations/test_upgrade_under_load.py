@@ -115,6 +115,7 @@ def test_clients_neither_fail_nor_wait_longer_than_promised(in_use: Database, da
 # What an open transaction has done: that is all it takes to keep a revision from its locks. It changes no row, since a
 # client could then have to wait for the transaction instead of the migration.
 WRITTEN = "UPDATE rotation_policies SET is_active = is_active WHERE false"
+LONG_TRANSACTION = "long transaction"
 READ = "SELECT count(*) FROM rotation_policies"
 HOLDING = [("upgrade", WRITTEN), ("downgrade", READ)]
 HOLDING_VIEWS = [
@@ -127,7 +128,7 @@ HOLDING_VIEWS = [
 @contextmanager
 def long_transaction(database: Database, statement: str) -> Iterator[Connection]:
     with closing(database.connect()) as connection:
-        execute(connection, "SET application_name = 'long transaction'")
+        execute(connection, f"SET application_name = '{LONG_TRANSACTION}'")
         execute(connection, "BEGIN")
         execute(connection, statement)
         yield connection
@@ -145,7 +146,7 @@ def test_clients_get_through_while_a_long_transaction_keeps_a_revision_from_its_
         with long_transaction(copy, statement) as other:
             began = time.monotonic()
             process = start(copy, direction, lock_timeout_ms=timeout_ms)
-            until(lambda: bool(lock_waits.times_of_migration()))
+            until(lambda: bool(lock_waits.times_of_migration(held_by=LONG_TRANSACTION)))
             waiting_since = time.monotonic()
             for _ in range(3):
                 attempted_since = time.monotonic()

@@ -56,6 +56,6 @@ class LockWaits:
         """Return who waited for the migration between two times."""
         return {waiting for at, waiting, holding in tuple(self.seen) if holding == MIGRATION and since <= at <= until}
 
-    def times_of_migration(self) -> list[float]:
-        """Return when the migration was seen to wait for a lock."""
-        return [at for at, waiting, _ in tuple(self.seen) if waiting == MIGRATION]
+    def times_of_migration(self, held_by: str) -> list[float]:
+        """Return when the migration was seen to wait for a lock that the session of that name holds."""
+        return [at for at, waiting, holding in tuple(self.seen) if (waiting, holding) == (MIGRATION, held_by)]
