@@ -104,9 +104,7 @@ def test_a_row_that_comes_after_a_check_is_found_by_the_next(
 def test_rows_that_are_as_they_were_are_found_where_what_they_refer_to_has_changed(
     copy: Database, other: Connection, rule: str, broken: str
 ) -> None:
-    ((kek,),) = execute(
-        other, "SELECT parent_key_id FROM key_masters WHERE parent_key_id IS NOT NULL LIMIT 1"
-    ).fetchall()
+    ((kek,),) = execute(other, "SELECT max(parent_key_id) FROM key_masters").fetchall()
     insert(other, "key_masters", **key_master(parent_key_id=kek))  # with no version, which would lead to its parent's
     ((rows,),) = execute(other, broken).fetchall()
     assert rows
@@ -250,9 +248,8 @@ def test_an_upgrade_that_another_overtakes_changes_nothing(copy: Database, other
     after: list[Catalog] = []
 
     def overtake() -> None:
-        a_policy = rotation_policy(policy_name="aimless", rotation_interval_days=None)
         execute(other, "ALTER TABLE rotation_policies DISABLE TRIGGER USER")
-        insert(other, "rotation_policies", **a_policy)
+        a_policy_without_limits(other)
         execute(other, "ALTER TABLE rotation_policies ENABLE TRIGGER USER")
         execute(other, statement)
         after.append(catalog(other))
