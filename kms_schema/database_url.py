@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import SplitResult, parse_qs, quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
+
+from kms_schema import url_parameters
 
 DEFAULT_DATABASE_URL = "sqlite:///kms.db"
 ENVIRONMENT_VARIABLE = "KMS_DATABASE_URL"
@@ -20,24 +22,28 @@ ENVIRONMENT_VARIABLE = "KMS_DATABASE_URL"
 _POSTGRESQL_SCHEMES = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
 _SQLITE_SCHEMES = frozenset({"sqlite", "sqlite+pysqlite"})
 _EXAMPLES = "postgresql://user@host:5432/database or sqlite:///path/to/file.db"
-# libpq's parameters that contain secrets, in the query part of a URL.
-_SECRET_PARAMETERS = frozenset({"password", "sslpassword", "passwd", "oauth_client_secret"})
+_PLAIN = re.compile(r"[\w .,+~/-]*")
+_PLAIN_HOST = re.compile(r"[\w.~/-]*|[0-9A-Fa-f:.]+(%\w+)?")
 
 
 class DatabaseUrlError(ValueError):
-    """A database URL that cannot be used; the message says what to write instead and contains no password."""
+    """A database URL that cannot be used; the message says what to write instead and contains no part of the URL."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DatabaseUrl:
     """A parsed URL; `engine` is `postgresql` or `sqlite`, `database` the name of a database or the path of a file."""
 
     engine: str
     database: str | None
     username: str | None = None
-    password: str | None = field(default=None, repr=False)
+    password: str | None = None
     hosts: tuple[tuple[str, int | None], ...] = ()
-    parameters: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    parameters: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __repr__(self) -> str:
+        """Return what messages may show."""
+        return f"DatabaseUrl({self.shown!r})"
 
     def sqlalchemy_url(self) -> str:
         """Return the URL with the name of the driver, as SQLAlchemy and `alembic.ini` require it."""
@@ -57,14 +63,57 @@ class DatabaseUrl:
         return f"postgresql+psycopg://{user}{at}{address}/{database}{_question(query)}"
 
     @property
-    def secrets(self) -> frozenset[str]:
-        """The passwords in the URL."""
-        named = (value for name in _SECRET_PARAMETERS for value in self.parameters.get(name, ()))
-        return frozenset(filter(None, (self.password, *named)))
+    def file(self) -> Path | None:
+        """The file of a SQLite database; None for one in memory, and on PostgreSQL."""
+        if self.engine != "sqlite" or not self.database or self.database == ":memory:":
+            return None
+        if not self.database.startswith("file:"):
+            return Path(self.database)
+        return Path(unquote(re.sub(r"^file:(//(localhost)?(?=/))?", "", self.database)))
+
+    def file_uri(self, mode: str) -> str:
+        """Return the URI with which `sqlite3.connect` opens the file in another `mode`, such as `ro`."""
+        names = self.parameters.keys() & url_parameters.OF_FILES - {"mode", "cache"}
+        kept = [(name, value) for name in sorted(names) for value in self.parameters[name]]
+        kept.insert(0, ("mode", mode))
+        return f"file:{quote(str(self.file))}{_question(kept)}"
+
+    @property
+    def shown(self) -> str:
+        """The URL for messages: engine, user, hosts and database, each only if no password can be in it."""
+        if self.engine == "sqlite":
+            uri = self.database and self.database.startswith("file:")
+            return f"sqlite:///{self.file if uri else self.database or ''}"
+        user = "" if self.username is None else _plain(self.username)
+        password = "" if self.password is None else ":***"
+        hosts = [f"[{host}]" if ":" in host else host for host in (_plain(each, _PLAIN_HOST) for each, _ in self.hosts)]
+        addresses = ",".join(
+            host if port is None else f"{host}:{port}" for host, (_, port) in zip(hosts, self.hosts, strict=True)
+        )
+        at = "@" if user or password else ""
+        return f"postgresql://{user}{password}{at}{addresses}/{_plain(self.database or '')}"
+
+    def without_secrets(self, text: str) -> str:
+        """Return a message of a driver or server with every secret of this URL replaced by `***`."""
+        named = [value for name in url_parameters.SECRET for value in self.parameters.get(name, ())]
+        parts = [self.username, self.database] if self.engine == "postgresql" else []
+        hidden = [self.password, *named, *(part for part in parts if part and _plain(part) != part)]
+        forms = {form for each in hidden if each for form in (each, quote(each, safe=""), quote(each))}
+        for form in sorted(forms, key=len, reverse=True):
+            text = text.replace(form, "***")
+        return text
+
+    @property
+    def prepare_threshold(self) -> int | None:
+        """After how many executions psycopg prepares a statement; None for never. Its default if the URL has none."""
+        (text,) = self.parameters.get("prepare_threshold", ("5",))[-1:]
+        return None if text.lower() == "none" else int(text)
 
     def connection_parameters(self) -> dict[str, Any]:
         """Return libpq's connection keywords (host, port, dbname, user, …), for `psycopg.connect(**…)`."""
         keywords: dict[str, Any] = {name: ",".join(values) for name, values in self.parameters.items()}
+        if "prepare_threshold" in keywords:
+            keywords["prepare_threshold"] = self.prepare_threshold
         if self.hosts:
             keywords["host"] = ",".join(host for host, _ in self.hosts)
             if any(port for _, port in self.hosts):
@@ -93,35 +142,62 @@ def find_database_url(explicit: str | None = None) -> str:
 
 
 def parse_database_url(url: str) -> DatabaseUrl:
-    """Parse a URL. Raises `DatabaseUrlError`, whose message redacts passwords, if it is not usable."""
-    scheme, separator, _ = url.strip().partition("://")
+    """Parse a URL. Raises `DatabaseUrlError`, whose message has no part of it, if it is not usable."""
+    text = url.strip()
+    scheme, separator, _ = text.partition("://")
     if not separator:
-        raise DatabaseUrlError(f"not a database URL: {redact(url)!r}; write {_EXAMPLES}")
-    if scheme in _SQLITE_SCHEMES:
-        return _parse_sqlite(url.strip())
-    if scheme not in _POSTGRESQL_SCHEMES:
+        raise DatabaseUrlError(f"not a database URL; write {_EXAMPLES}")
+    if scheme not in _POSTGRESQL_SCHEMES | _SQLITE_SCHEMES:
         advice = "use postgresql+psycopg://" if scheme.startswith("postgresql+") else f"write {_EXAMPLES}"
-        raise DatabaseUrlError(f"{scheme}:// is not supported; {advice}")
+        raise DatabaseUrlError(f"this kind of database URL is not supported; {advice}")
     try:
-        return _parse_postgresql(urlsplit(url.strip()))
+        if "\0" in unquote(text):
+            raise DatabaseUrlError("it has the character NUL")
+        parsed = _parse_sqlite(text) if scheme in _SQLITE_SCHEMES else _parse_postgresql(text)
+        if not parsed.parameters.keys() <= url_parameters.KNOWN[parsed.engine]:
+            raise DatabaseUrlError("it has a parameter that the driver does not know")
+        _ = parsed.prepare_threshold
     except ValueError as error:
-        # The message of urlsplit may quote a part of the password, so only ours is passed on.
+        # Other messages may quote a part of the password, so only ours are passed on.
         reason = str(error) if isinstance(error, DatabaseUrlError) else "it cannot be parsed"
+        if scheme in _SQLITE_SCHEMES:
+            raise DatabaseUrlError(f"not a SQLite URL: {reason}") from None
         raise DatabaseUrlError(
-            f"not a PostgreSQL URL: {redact(url)}: {reason} (in a password, write @ as %40, / as %2F, # as %23)"
+            f"not a PostgreSQL URL: {reason} (in a password, write @ as %40, / as %2F, # as %23)"
         ) from None
+    return parsed
 
 
 def redact(url: str) -> str:
-    """Return `url` with every password replaced by `***`; the text need not be a valid URL."""
-    # Up to the last @: a password that should have been percent-encoded may contain @ or a slash.
-    redacted = re.sub(r"(://[^:/@?#]*):.*@", r"\1:***@", url, count=1, flags=re.DOTALL)
-    secrets = "|".join(sorted(_SECRET_PARAMETERS))
-    return re.sub(rf"(?i)\b({secrets})=[^&\s]*", r"\1=***", redacted)
+    """Return `url` for a message: without passwords and parameters, and `***` where it cannot be parsed whole.
+
+    >>> redact("postgresql://me:secret@db.example/kms?sslmode=require")
+    'postgresql://me:***@db.example/kms'
+    >>> redact("host=db.example password='a b'")
+    '***'
+    """
+    try:
+        return parse_database_url(url).shown
+    except DatabaseUrlError:
+        return "***"
 
 
-def _parse_postgresql(parts: SplitResult) -> DatabaseUrl:
-    if parts.fragment:
+def without_secrets(text: str, url: str) -> str:
+    """Return a message of a driver or server without the secrets of `url`; `***` if that cannot be parsed whole."""
+    try:
+        return parse_database_url(url).without_secrets(text)
+    except DatabaseUrlError:
+        return "***"
+
+
+def _parse_postgresql(url: str) -> DatabaseUrl:
+    parts = urlsplit(url)
+    # A password with a slash or a question mark in it would end up in the name of the database, or in the parameters.
+    if "@" in parts.path + parts.query + parts.fragment:
+        raise DatabaseUrlError("it has an @ after the host, which must be percent-encoded")
+    if re.search(r"[\x00-\x1f\x7f]", url):  # urlsplit takes line breaks and tabs out
+        raise DatabaseUrlError("it has a control character, which must be percent-encoded")
+    if parts.fragment or url.endswith("#"):
         raise DatabaseUrlError("it has a fragment (#…)")
     user_information, at, addresses = parts.netloc.rpartition("@")
     username, colon, password = user_information.partition(":")
@@ -154,9 +230,17 @@ def _parse_sqlite(url: str) -> DatabaseUrl:
     rest = url.partition("://")[2]
     path, _, query = rest.partition("?")
     if path and not path.startswith("/"):
-        raise DatabaseUrlError(f"sqlite://{path} names a host; a file has three slashes: sqlite:///{path}")
+        raise DatabaseUrlError("it names a host; a file has three slashes: sqlite:///path/to/file.db")
+    database = path[1:]
+    of_drive = 2 if os.name == "nt" and re.match(r"[A-Za-z]:[/\\]", database) else 0
+    if re.search(r"(?s):.*@", rest[1:].removeprefix("file:")[of_drive:]):
+        raise DatabaseUrlError("it has a password, and SQLite knows none; a file has no : before an @ in its name")
     parameters = {name: tuple(values) for name, values in parse_qs(query, keep_blank_values=True).items()}
-    return DatabaseUrl(engine="sqlite", database=path[1:] or None, parameters=MappingProxyType(parameters))
+    if not database.startswith(("file:", ":memory:")) and database and parameters.keys() & url_parameters.OF_FILES:
+        database = f"file:{quote(database)}"
+    if database.startswith("file:") and parameters:
+        parameters["uri"] = ("true",)
+    return DatabaseUrl(engine="sqlite", database=database or None, parameters=MappingProxyType(parameters))
 
 
 def _url_of_alembic_ini(ini: Path) -> str | None:
@@ -174,6 +258,11 @@ def _url_of_alembic_ini(ini: Path) -> str | None:
 def _address(host: str, port: int | None) -> str:
     name = f"[{host}]" if ":" in host else quote(host, safe="/")
     return name if port is None else f"{name}:{port}"
+
+
+def _plain(part: str, pattern: re.Pattern[str] = _PLAIN) -> str:
+    """Return a part of a URL for a message: `***` if it has characters that only a misread password gives it."""
+    return part if pattern.fullmatch(part) else "***"
 
 
 def _question(query: list[tuple[str, str]]) -> str:

@@ -38,7 +38,11 @@ def create_engine(url: str | sa.URL, **options: Any) -> sa.Engine:
     target = _sqlalchemy_url(url) if isinstance(url, str) else url
     if target.drivername == "postgresql+psycopg":
         # In the encoding SQL_ASCII, psycopg would return bytes instead of text.
-        options["connect_args"] = {"client_encoding": "utf8", **options.get("connect_args", {})}
+        arguments: dict[str, Any] = {"client_encoding": "utf8"}
+        if isinstance(url, str) and "prepare_threshold" in target.query:  # SQLAlchemy would give psycopg a text
+            arguments["prepare_threshold"] = parse_database_url(url).prepare_threshold
+            target = target.difference_update_query(["prepare_threshold"])
+        options["connect_args"] = arguments | options.get("connect_args", {})
     engine = sa.create_engine(target, **options)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _configure_sqlite)
@@ -48,7 +52,7 @@ def create_engine(url: str | sa.URL, **options: Any) -> sa.Engine:
 
 def _sqlalchemy_url(url: str) -> sa.URL:
     parsed = parse_database_url(url)
-    # SQLAlchemy 2.0 does not decode %23 and the like in the name of a database.
+    # SQLAlchemy 2.0 does not decode %23 and the like in the name of a database, and 2.1 does so in that of a file.
     return sa.make_url(parsed.sqlalchemy_url()).set(database=parsed.database)
 
 

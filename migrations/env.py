@@ -6,7 +6,7 @@ from logging.config import fileConfig
 import sqlalchemy as sa
 from alembic import context
 
-from kms_schema.database_url import ENVIRONMENT_VARIABLE, DatabaseUrlError, redact, resolve_database_url
+from kms_schema.database_url import ENVIRONMENT_VARIABLE, DatabaseUrlError, resolve_database_url
 from kms_schema.engine import create_engine
 from kms_schema.migrate.environment import migrate, write_sql
 from kms_schema.migrate.faults import MigrationUsageError, described
@@ -55,7 +55,7 @@ def run_on_own_engine() -> None:
         with engine.connect() as connection:
             run_on(connection)
     except (sa.exc.DBAPIError, sa.exc.PendingRollbackError) as error:
-        description = described(error, redact(url))
+        description = described(error, url)
         if description is None:
             raise
         raise description from None

@@ -13,6 +13,7 @@ from typing import NoReturn
 import click
 
 from kms_schema._version import __version__
+from kms_schema.cli.arguments import without_connections
 from kms_schema.cli.lazy_group import Lazy, LazyGroup
 
 _COMMANDS = {
@@ -67,7 +68,7 @@ def run(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> int
     try:
         result = program.main(arguments, prog_name=name, standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        without_connections(error, sys.argv[1:] if arguments is None else arguments).show()
         return error.exit_code
     except click.Abort:
         click.echo("Interrupted.", err=True)

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import click
 
 from kms_schema.cli.error_hints import with_hint
 from kms_schema.cli.sqlite_authorizer import only_read
 from kms_schema.cli.targets import CannotConnect, existing_file
-from kms_schema.database_url import DatabaseUrl, DatabaseUrlError, find_database_url, parse_database_url, redact
+from kms_schema.database_url import DatabaseUrl, DatabaseUrlError, find_database_url, parse_database_url
 from kms_schema.printable import in_a_line
 
 if TYPE_CHECKING:
@@ -47,10 +46,10 @@ def connected(
     target = parse_database_url(url)
     file = existing_file(target) if target.engine == "sqlite" else None
     before = _identity(file)
-    with _errors_reported(url, target, refusals), closing(_connect(target, application, writing=writing)) as connection:
+    with _errors_reported(target, refusals), closing(_connect(target, application, writing=writing)) as connection:
         yield connection
     if _identity(file) != before:
-        raise CannotConnect(f"{redact(url)}: the file was removed or replaced while it was read; run this again")
+        raise CannotConnect(f"{target.shown}: the file was removed or replaced while it was read; run this again")
 
 
 @contextmanager
@@ -68,7 +67,7 @@ def engine_at(url: str, *, schema: str, application: str) -> "Iterator[sa.Engine
         defaults = {"connect_timeout": "10", "application_name": application}
         options["connect_args"] = {name: each for name, each in defaults.items() if name not in target.parameters}
         options["execution_options"] = {"schema_translate_map": {None: schema}}
-    with _errors_reported(url, target, ()):
+    with _errors_reported(target, ()):
         engine = create_engine(url, poolclass=sa.NullPool, **options)
         try:
             yield engine
@@ -90,23 +89,22 @@ def _identity(file: Path | None) -> tuple[int, int] | None:
 
 
 @contextmanager
-def _errors_reported(url: str, target: DatabaseUrl, refusals: tuple[type[Exception], ...]) -> Iterator[None]:
+def _errors_reported(target: DatabaseUrl, refusals: tuple[type[Exception], ...]) -> Iterator[None]:
     """Turn the errors of the drivers into a message without traceback or password, and exit status 3."""
     try:
         yield
     except refusals as error:
-        raise CannotConnect(in_a_line(f"{redact(url)}: {error}")) from None
+        raise CannotConnect(in_a_line(f"{target.shown}: {error}")) from None
     except sqlite3.Error as error:
-        raise CannotConnect(in_a_line(f"{redact(url)}: {with_hint(str(error))}")) from None
+        raise CannotConnect(in_a_line(f"{target.shown}: {with_hint(str(error))}")) from None
     except Exception as error:
         # psycopg is imported only if it is used.
         psycopg = sys.modules.get("psycopg")
         if psycopg is None or not isinstance(error, psycopg.Error):
             raise
         message = " ".join((error.diag.message_primary or str(error)).split())
-        for secret in target.secrets:
-            message = message.replace(secret, "***")
-        raise CannotConnect(in_a_line(f"{redact(url)}: {with_hint(message, error.sqlstate)}")) from None
+        message = target.without_secrets(message)
+        raise CannotConnect(in_a_line(f"{target.shown}: {with_hint(message, error.sqlstate)}")) from None
 
 
 def _connect(target: DatabaseUrl, application: str, *, writing: bool) -> "psycopg.Connection[Any] | sqlite3.Connection":
@@ -122,8 +120,8 @@ def _connect(target: DatabaseUrl, application: str, *, writing: bool) -> "psycop
 
 def _open_sqlite(target: DatabaseUrl, *, writing: bool) -> sqlite3.Connection:
     """Open an existing file, read-only unless `writing`."""
-    mode = "rw" if writing else "ro"
-    connection = sqlite3.connect(f"file:{quote(str(existing_file(target)))}?mode={mode}", uri=True, timeout=5)
+    existing_file(target)
+    connection = sqlite3.connect(target.file_uri("rw" if writing else "ro"), uri=True, timeout=5)
     if not writing:
         only_read(connection)
     return connection

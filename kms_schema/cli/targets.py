@@ -6,6 +6,8 @@ import click
 
 from kms_schema.database_url import DatabaseUrl
 
+_IN_MEMORY = "a database in memory is new and empty; name a file: sqlite:///path/to/file.db"
+
 
 class CannotConnect(click.ClickException):
     """There is no connection, or the role lacks a privilege: exit status 3."""
@@ -16,16 +18,26 @@ class CannotConnect(click.ClickException):
 def existing_file(target: DatabaseUrl) -> Path:
     """Return the file of a SQLite database.
 
-    Raises `CannotConnect` if there is no such file, since SQLite would create it, and for a database in memory.
+    Raises `CannotConnect` if there is no such file, since SQLite would create it, for a database in memory, and for
+    `immutable=1` beside a write-ahead log or journal, which SQLite would not read.
     """
-    refuse_memory(target)
-    path = Path((target.database or "").removeprefix("file:"))
+    path = target.file
+    if path is None:
+        raise CannotConnect(_IN_MEMORY)
     if not path.is_file():
         raise CannotConnect(f"there is no file {path}; to create the database there, run: kms-schema upgrade")
+    if "immutable" in target.parameters:
+        for suffix in ("-wal", "-journal"):
+            beside = path.with_name(path.name + suffix)
+            if beside.exists() and beside.stat().st_size:
+                raise CannotConnect(
+                    f"{beside} has changes that immutable=1 would not read: leave immutable=1 out, or close the"
+                    " database with PRAGMA wal_checkpoint(TRUNCATE) before it is copied"
+                )
     return path
 
 
 def refuse_memory(target: DatabaseUrl) -> None:
     """Raise `CannotConnect` for a SQLite database in memory, which ends with the command."""
-    if target.engine == "sqlite" and target.database in (None, "", ":memory:"):
-        raise CannotConnect("a database in memory is new and empty; name a file: sqlite:///path/to/file.db")
+    if target.engine == "sqlite" and target.file is None:
+        raise CannotConnect(_IN_MEMORY)

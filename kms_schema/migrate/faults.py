@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic.util import CommandError
 
+from kms_schema.database_url import redact, without_secrets
+
 
 class MigrationError(CommandError):
     """The migration was refused, or did not finish; the next run continues from there.
@@ -91,20 +93,20 @@ _NO_CONNECTION = {
 def described(failure: sa.exc.SQLAlchemyError, url: str) -> MigrationError | None:
     """Return the error to raise in place of `failure`, with what to do; None if the failure is unknown.
 
-    `failure` is what SQLAlchemy raised. `url` is the database's, with passwords redacted; it becomes a part of the
-    message.
+    `failure` is what SQLAlchemy raised. `url` is the database's; without its secrets it becomes a part of the message.
     """
     error = _of_driver(failure)
     if error is None:
         return None
-    message = str(error.orig).strip()
+    message = without_secrets(str(error.orig).strip(), url)
+    url = redact(url)
     if error.connection_invalidated and STATEMENT_POOLING not in message:
         return connection_lost(url, message)
     if error.statement is None:
         known_faults = _NO_CONNECTION | _NOT_ALLOWED
         what_to_do = next((known_faults[part] for part in known_faults if part in message), "correct the URL")
         return CannotMigrateError(f"cannot connect to {url}: {_first_line(message)}: {what_to_do}")
-    sqlstate = getattr(error.orig, "sqlstate", None)
+    sqlstate = sqlstate_of(error.orig)
     for known_faults, kind in ((_REFUSED, MigrationError), (_NOT_ALLOWED, CannotMigrateError)):
         for recognised, what_to_do in known_faults.items():
             if recognised == sqlstate or recognised in message:
@@ -116,6 +118,14 @@ def described(failure: sa.exc.SQLAlchemyError, url: str) -> MigrationError | Non
 def connection_lost(url: str, message: str) -> CannotMigrateError:
     """Return the error for a session that ended before the migration did; `message` is the driver's."""
     return CannotMigrateError(f"the connection to {url} was lost: {_first_line(message)}; {_RUN_AGAIN}")
+
+
+def sqlstate_of(error: BaseException | None) -> str | None:
+    """Return the SQLSTATE of an error of a PostgreSQL driver; None if it has none."""
+    code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)  # pgcode: psycopg2
+    if code is None and error is not None and error.args and isinstance(error.args[0], dict):  # pg8000
+        code = error.args[0].get("C")
+    return code
 
 
 def _of_driver(failure: BaseException) -> sa.exc.DBAPIError | None:

@@ -58,7 +58,8 @@ class MigrationOptions:
             if name == "url":
                 continue
             if name not in _READERS:
-                raise MigrationUsageError(f"unknown option -x {name}=…; the options are url, {', '.join(_READERS)}")
+                named = f"-x {name}=…" if re.fullmatch("[a-z-]+", name) else "-x"  # not a URL with its password
+                raise MigrationUsageError(f"unknown option {named}; the options are url, {', '.join(_READERS)}")
             try:
                 known[name.replace("-", "_")] = _READERS[name](value)
             except ValueError:

@@ -80,6 +80,8 @@ def sql(url: str, revisions: str, *, down: bool = False, options: MigrationOptio
 
     Example: `sql("postgresql://", "004:head")`.
     """
+    if revisions.count(":") > 1:
+        raise MigrationUsageError(f"{revisions}: a range of revisions is FROM:TO, such as 004:head")
     if down and ":" not in revisions:
         raise MigrationUsageError(f"{revisions}: a script that goes down needs both ends, such as head:{revisions}")
     if not down:

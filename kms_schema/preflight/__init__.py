@@ -4,7 +4,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 import sqlalchemy as sa
 
@@ -46,7 +45,7 @@ def preflight(url: str, revision: str = "head", options: MigrationOptions | None
             return _of_sqlite(url, target, revision, options)
         return _of_postgresql(url, revision, options)
     except sa.exc.DBAPIError as error:
-        description = described(error, redact(url))
+        description = described(error, url)
         if description is None:
             raise
         raise description from None
@@ -83,10 +82,10 @@ def _pooled(connection: sa.Connection) -> list[str]:
 
 
 def _of_sqlite(url: str, target: DatabaseUrl, revision: str, options: MigrationOptions) -> Preflight:
-    if not target.database or target.database == ":memory:":
+    file = target.file
+    if file is None:
         raise CannotMigrateError("a database in memory is always empty; name a file: sqlite:///path/to/file.db")
-    file = Path(target.database.removeprefix("file:"))
-    with _opened_for_reading(file) as connection:
+    with _opened_for_reading(file, target.file_uri("ro")) as connection:
         plan = plan_upgrade(connection, revision, options)
         objections = [each.objection for each in plan.revisions if each.objection]
         disk = sqlite.disk(connection, plan, file)
@@ -103,13 +102,13 @@ def _of_sqlite(url: str, target: DatabaseUrl, revision: str, options: MigrationO
 
 
 @contextmanager
-def _opened_for_reading(file: Path) -> Iterator[sa.Connection]:
+def _opened_for_reading(file: Path, uri: str) -> Iterator[sa.Connection]:
     """Open a SQLite file read-only; for one that does not exist, an empty database in memory."""
 
     def connect() -> sqlite3.Connection:
         if not file.exists():
             return sqlite3.connect(":memory:", isolation_level=None)
-        return sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True, isolation_level=None)
+        return sqlite3.connect(uri, uri=True, isolation_level=None)
 
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.NullPool)
     with engine.connect() as connection:

@@ -159,6 +159,8 @@ def test_no_password_is_ever_shown(url: str) -> None:
 
 
 def test_redacting_keeps_what_is_no_secret() -> None:
-    assert redact("postgresql://me:s@db/kms?sslmode=require") == "postgresql://me:***@db/kms?sslmode=require"
+    assert redact("postgresql://me:s@db/kms?sslmode=require") == "postgresql://me:***@db/kms"
+    assert redact("postgres://me@one:5432,[::1]:5433/kms") == "postgresql://me@one:5432,[::1]:5433/kms"
+    assert redact("postgresql:///kms?host=/var/run/postgresql") == "postgresql:///var/run/postgresql/kms"
     assert redact("postgresql://me@db/kms") == "postgresql://me@db/kms"
     assert redact("sqlite:////var/lib/a@b:c.db") == "sqlite:////var/lib/a@b:c.db"

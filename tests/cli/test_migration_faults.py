@@ -37,29 +37,33 @@ def on_nobody(password: str = PASSWORD, *, host: str = "127.0.0.1", port: str = 
 
 
 WRONG_URLS = {
-    "no URL": Fault(
-        "kms.db", 2, "not a database URL: 'kms.db'", "write postgresql://user@host:5432/database or sqlite:"
-    ),
-    "another engine": Fault("mysql://me:hunter2@localhost/kms", 2, "mysql:// is not supported", "write postgresql://"),
+    "no URL": Fault("kms.db", 2, "not a database URL", "write postgresql://user@host:5432/database or sqlite:"),
+    "another engine": Fault("mysql://me:hunter2@localhost/kms", 2, "is not supported", "write postgresql://"),
     "another driver": Fault(
         "postgresql+asyncpg://me:hunter2@localhost/kms", 2, "is not supported", "use postgresql+psycopg://"
     ),
-    "a port that is none": Fault(on_nobody(port="x"), 2, "me:***@", "its port is not a number from 1 to 65535"),
-    "a password that is not encoded": Fault(on_nobody("hunter2#x"), 2, "it has a fragment", "write @ as %40"),
-    "two slashes for a file": Fault("sqlite://kms.db", 2, "names a host", "a file has three slashes: sqlite:///kms.db"),
+    "a port that is none": Fault(
+        on_nobody(port="x"), 2, "not a PostgreSQL URL", "its port is not a number from 1 to 65535"
+    ),
+    "a password that is not encoded": Fault(on_nobody("hunter2#x"), 2, "it has an @ after the host", "write @ as %40"),
+    "two slashes for a file": Fault(
+        "sqlite://kms.db", 2, "names a host", "a file has three slashes: sqlite:///path/to/file.db"
+    ),
 }
 NO_CONNECTION = {
     "refused": Fault(on_nobody(), 3, "me:***@127.0.0.1:1/kms: ", "check that the server runs"),
     "refused, a password in the query": Fault(
         "postgresql://me@127.0.0.1:1/kms?password=hunter2&sslpassword=hunter2",
         3,
-        "password=***",
+        "postgresql://me@127.0.0.1:1/kms: ",
         "check that the server",
     ),
     "an unencoded @": Fault(on_nobody("hun@hunter2"), 3, "me:***@127.0.0.1:1/kms", "check that the server runs"),
     "an encoded password": Fault(on_nobody("hunter2%40%23%2F"), 3, "me:***@127.0.0.1", "check that the server runs"),
     "unknown host": Fault(on_nobody(host="no.such.host.invalid"), 3, "no.such.host.invalid", "correct the host's name"),
-    "unknown parameter": Fault(on_nobody(rest="kms?speed=high"), 3, 'option "speed"', "correct the URL"),
+    "unknown parameter": Fault(
+        on_nobody(rest="kms?speed=high"), 2, "a parameter that the driver does not know", "@ as %40"
+    ),
     "unknown sslmode": Fault(on_nobody(rest="kms?sslmode=high"), 3, "invalid sslmode value", "correct the URL"),
 }
 

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 
@@ -33,20 +33,22 @@ class Said:
         return lines[-1]
 
 
-def kms_schema(*arguments: str, url: str | None = None) -> Said:
+def kms_schema(*arguments: str, url: str | None = None, environment: Mapping[str, str] | None = None) -> Said:
     """Run a command, on the database at `url` if given; what a person would see as a traceback is raised."""
     given = [] if url is None else ["--database-url", url]
     out, err = io.StringIO(), io.StringIO()
-    with _without_url_of_the_environment(), redirect_stdout(out), redirect_stderr(err):
+    with _url_of_the_environment(environment or {}), redirect_stdout(out), redirect_stderr(err):
         status = run([*arguments, *given])
     return Said(status, out.getvalue(), err.getvalue())
 
 
 @contextmanager
-def _without_url_of_the_environment() -> Iterator[None]:
+def _url_of_the_environment(environment: Mapping[str, str]) -> Iterator[None]:
     before = os.environ.pop(URL_IN_ENVIRONMENT, None)
+    os.environ.update(environment)
     try:
         yield
     finally:
+        os.environ.pop(URL_IN_ENVIRONMENT, None)
         if before is not None:
             os.environ[URL_IN_ENVIRONMENT] = before

@@ -1,0 +1,200 @@
+"""No command repeats a password, however a URL is written and wherever it stands on the command line."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import psycopg
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from kms_schema.cli import program
+from kms_schema.cli.lazy_group import LazyGroup
+from kms_schema.database_url import DatabaseUrlError, parse_database_url, redact, without_secrets
+from kms_schema.engine import create_engine
+from tests.support.programs.commands import Said, kms_schema
+
+SECRET = "hunter2"  # noqa: S105
+GONE = "127.0.0.1:1"
+URLS = (
+    f"postgresql://me:{SECRET}@{GONE}/kms",
+    f"postgresql+psycopg://me:a{SECRET}%40%2F@{GONE}/kms",
+    f"postgresql://me@{GONE}/kms?password={SECRET}",
+    f"postgresql://me@{GONE}/kms?passw%6Frd={SECRET}",
+    f"postgresql://me@{GONE}/kms?scram_client_key={SECRET}",
+    f"postgresql://me@{GONE}/kms?sslpassword={SECRET}&sslmode=prefer",
+    f"postgresql://me@{GONE}/kms?oauth_client_secret={SECRET}",
+    f"postgresql://me@{GONE}/kms?pasword={SECRET}",
+    f"postgresql://me@{GONE}/kms?PASSWORD={SECRET}",
+    f"postgresql://me%3A{SECRET}@{GONE}/kms",
+    f"postgresql://{GONE}/host=x%20password={SECRET}",
+    f"postgresql://me:/{SECRET}@{GONE}/kms",
+    f"postgresql://me:1/{SECRET}@{GONE}/kms",
+    f"postgresql://me:1?sslmode={SECRET}@{GONE}/kms",
+    f"postgresql://me:1#{SECRET}@{GONE}/kms",
+    f"postgresql://me:a@{SECRET}@{GONE}:x/kms",
+    f"postgresql://me:a\n{SECRET}@{GONE}/kms",
+    f"postgresql:/me:{SECRET}@{GONE}/kms",
+    f"postgresql:me:{SECRET}@{GONE}/kms",
+    f"//me:{SECRET}@{GONE}/kms",
+    f"me:{SECRET}@{GONE}/kms",
+    f"POSTGRESQL://me:{SECRET}@{GONE}/kms",
+    f"mysql://me:{SECRET}@{GONE}/kms",
+    f"{SECRET}://x",
+    f"host=x password={SECRET}",
+    f"host=x password='a {SECRET}'",
+    f"host=x password = '{SECRET} b://c'",
+    f"host=x passw%6Frd={SECRET}",
+    f"sqlite://u:{SECRET}@h/x",
+    f"sqlite:///u:{SECRET}@h/x",
+    f"sqlite:///missing.db?password={SECRET}",
+    f"sqlite:///missing.db?{SECRET}",
+)
+
+
+def leaves(group: click.Group, *names: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Yield each command with its names."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, LazyGroup):
+            yield from leaves(command, *names, name)
+        elif command is not None:
+            yield (*names, name), command
+
+
+COMMANDS = {" ".join(names): (names, command) for names, command in leaves(program)}
+WITH_URL = [
+    name for name, (_, command) in COMMANDS.items() if any(each.name == "database_url" for each in command.params)
+]
+
+
+def value_of(parameter: click.Parameter, folder: Path) -> str:
+    if isinstance(parameter.type, click.Choice):
+        return str(parameter.type.choices[0])
+    if isinstance(parameter.type, click.Path):
+        return str(folder if not parameter.type.file_okay else folder / "file")
+    return "1"
+
+
+def words_of(name: str, folder: Path) -> list[str]:
+    """Return a command with what it requires, and with `--format json` and `--output` where it has them."""
+    names, command = COMMANDS[name]
+    words = list(names)
+    for parameter in command.params:
+        if isinstance(parameter, click.Argument):
+            words += [value_of(parameter, folder)] if parameter.required else []
+        elif parameter.required:
+            words += [parameter.opts[0], value_of(parameter, folder)]
+        elif parameter.name == "style":
+            words += ["--format", "json"]
+        elif parameter.name == "output":
+            words += ["--output", str(folder / "output")]
+        elif parameter.name in {"applying", "probe"}:
+            words += parameter.opts[:1]
+    return words
+
+
+def shown(said: Said, folder: Path) -> str:
+    return said.all + "".join(each.read_text("utf-8", "replace") for each in folder.iterdir() if each.is_file())
+
+
+@pytest.mark.parametrize("name", WITH_URL)
+def test_no_command_shows_a_password(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    words = words_of(name, tmp_path)
+    for url in URLS:
+        in_environment = {"KMS_DATABASE_URL": url}
+        for said in (kms_schema(*words, url=url), kms_schema(*words, environment=in_environment)):
+            if name not in {"sql", "roles"}:
+                assert said.status in {1, 2, 3}, url
+            assert SECRET not in shown(said, tmp_path), url
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_command_shows_a_password_in_the_wrong_place(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    words = words_of(name, tmp_path)
+    url = f"postgresql://me:{SECRET}@{GONE}/kms"
+    missing = ["--database-url", "sqlite:///missing.db"] if name in WITH_URL else []
+    misplaced = [
+        [*words, url],
+        [*words, "host=x", "password=a", SECRET],
+        [*words, "--schema", url],
+        [*words, f"--format={url}"],
+        [*words, f"--version-table={url}"],
+        [*words, f"--databse-url={url}"],
+        [*words, f"--password={SECRET}"],
+        [*COMMANDS[name][0], url, *words[len(COMMANDS[name][0]) :]],
+        [*COMMANDS[name][0][:-1], url],
+    ]
+    for each in misplaced:
+        said = kms_schema(*each, *missing)
+        assert said.status in {1, 2, 3}, each
+        assert SECRET not in shown(said, tmp_path), each
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_neither_the_url_nor_an_error_is_shown_with_the_password(url: str) -> None:
+    text = redact(url)
+    try:
+        parsed = parse_database_url(url)
+    except DatabaseUrlError as error:
+        text += str(error) + without_secrets(f"FATAL: {url}", url)
+    else:
+        parts = (parsed.username, parsed.database, parsed.password, *sum(parsed.parameters.values(), ()))
+        text += repr(parsed) + without_secrets(" ".join(filter(None, parts)), url)
+        try:
+            create_engine(url).connect().close()
+        except Exception as error:  # noqa: BLE001  (of any kind: of SQLAlchemy, the driver, or Python)
+            text += without_secrets(str(error), url)
+    assert SECRET not in text
+
+
+def test_every_parameter_of_libpq_is_known() -> None:
+    for parameter in psycopg.pq.Conninfo.get_defaults():
+        url = f"postgresql:///?{parameter.keyword.decode()}=1"
+        assert parse_database_url(url).parameters or parse_database_url(url).hosts, url
+
+
+ANYTHING = st.text(max_size=12)
+FRAMES = st.sampled_from(
+    (
+        "postgresql://u:{}@h/x",
+        "postgresql://u:{}@h:5432,i/x?sslmode=require",
+        "postgres://:{}@/x",
+        "postgresql:/u:{}@h/x",
+        "postgresql:u:{}@h/x",
+        "postgresql://h/x?password={}",
+        "postgresql://h/x?sslmode=require&p%61ssword={}",
+        "postgresql://u@h/x?scram_server_key={}&user=v",
+        "sqlite://u:{}@h/x",
+        "sqlite:///u:{}@h/x",
+        "sqlite:///x.db?key={}",
+        "mysql://u:{}@h",
+        "u:{}@h",
+        "password={}",
+        "host=h password='{}'",
+        "host=h password = '{}' port=1",
+        "x{}",
+    )
+)
+
+
+@given(before=ANYTHING, after=ANYTHING, frame=FRAMES)
+@example(before="@", after="", frame="postgresql://u:{}@h/x")
+@example(before="/", after="?", frame="postgresql://u:{}@h/x")
+@example(before="&x=", after="", frame="postgresql://h/x?password={}")
+def test_what_is_around_a_password_does_not_uncover_it(before: str, after: str, frame: str) -> None:
+    url = frame.format(f"{before}{SECRET}{after}")
+    text = redact(url)
+    try:
+        parse_database_url(url)
+    except DatabaseUrlError as error:
+        text += str(error)
+    assert SECRET not in text
