@@ -18,6 +18,7 @@ from kms_schema.database_url import parse_database_url
 from kms_schema.migrate import program
 from kms_schema.migrate.faults import MigrationError
 from kms_schema.migrate.options import MigrationOptions
+from kms_schema.output_files import FOR_OTHERS, replaced_file
 
 _BY_EXIT_STATUS = {1: click.ClickException, 2: click.UsageError, 3: CannotConnect}
 _INTERRUPTED = "Interrupted. Run the same command again: it continues the unfinished revision."
@@ -133,7 +134,8 @@ def sql(
         click.echo(script, nl=False)
         return
     try:
-        output.write_text(script, encoding="utf-8")
+        with replaced_file(output, FOR_OTHERS) as file:
+            file.write(script.encode())
     except OSError as error:
         raise click.UsageError(f"cannot write {output}: {error.strerror}") from None
 

@@ -12,6 +12,7 @@ import click
 
 from kms_schema.cli import connections, progress
 from kms_schema.cli.options import database_url_option, schema_option
+from kms_schema.output_files import replaced_file
 from kms_schema.printable import in_a_line
 from kms_schema.validator import RULES, Level, Report, Severity, ValidationError, WaiverError, on_demand, validate
 from kms_schema.validator.formats import FORMATS, Layout, render
@@ -141,7 +142,8 @@ def _write(report: Report, style: str, output: Path | None, fail_on: Severity) -
         click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
         return
     try:
-        output.write_text(render(report, style, Layout(fail_on)) + "\n", encoding="utf-8")
+        with replaced_file(output) as file:
+            file.write(f"{render(report, style, Layout(fail_on))}\n".encode())
     except OSError as error:
         raise click.UsageError(f"cannot write {output}: {error.strerror}") from None
     click.echo(f"{in_a_line(report.about)}\n{report.verdict}", err=True)

@@ -14,7 +14,7 @@ from tests.support.import_graph import ROOT, all_imports, in_circles, modules, r
 
 ORDER = (
     "_version", "vocabulary", "naming", "envelope_format", "identifiers", "printable", "lock_keys",
-    "url_parameters", "database_url",
+    "output_files", "url_parameters", "database_url",
     "sql", "snapshots", "models",
     "engine",
     "crypto", "hardening",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from kms_schema.audit.formats.base64_text import from_base64, to_base64
+from kms_schema.output_files import new_file
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -153,18 +154,10 @@ def write_signing_key(path: Path, key: SigningKey) -> None:
     Raises `SealKeyError` if the file exists, since keys are never overwritten, and `OSError` if it cannot be written.
     """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with new_file(path) as file:
+            file.write(f"{key.private_text()}\n".encode())
     except FileExistsError:
         raise SealKeyError(f"{path} exists, and a key is never overwritten: name another file") from None
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(descriptor, 0o600)  # an umask can remove even the owner's permission to read
-            file.write(key.private_text() + "\n")
-            file.flush()
-            os.fsync(descriptor)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
 
 
 def read_signing_key(path: Path) -> SigningKey:

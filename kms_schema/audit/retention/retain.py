@@ -4,8 +4,6 @@ The process can end after any step; the next run continues. Entries are removed 
 names is in the folder.
 """
 
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +21,7 @@ from kms_schema.audit.storage.append import append
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import OpenTrail, Snapshot
+from kms_schema.output_files import replaced_file
 
 Progress = Callable[[str, int, int], None]
 """Receives `exported` or `removed`, how many entries are done, and how many there are."""
@@ -168,19 +167,13 @@ def _export(snapshot: Snapshot, cut: Expired, folder: Path, progress: Exported) 
     key = read_key(seal.verifier_key or "")
     if path.exists():
         _refuse_another(path, seal, cut)
-    handle, partial = tempfile.mkstemp(prefix=f".{cut.name}.", dir=folder)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with replaced_file(path) as file:
             write_archive(snapshot, file, seal, range(cut.first_leaf, cut.end_leaf), progress=progress)
             file.flush()
-            os.fsync(file.fileno())
-        check_archive.check(Path(partial), [key], origin=seal.origin)
-        Path(partial).replace(path)
+            check_archive.check(Path(file.name), [key], origin=seal.origin)
     except Refused as error:
         raise CannotProve(f"the new archive does not verify: {error}; nothing was removed") from None
-    finally:
-        Path(partial).unlink(missing_ok=True)
-    _fsync_folder(folder)
     return path
 
 
@@ -193,16 +186,6 @@ def _refuse_another(path: Path, seal: StoredSeal, cut: Expired) -> None:
         same = False
     if not same:
         raise TrailError(f"{path} exists, and is not the archive of these entries: name another folder")
-
-
-def _fsync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _remove(trail: OpenTrail, entries: int, progress: Progress) -> int:

@@ -17,6 +17,7 @@ from kms_schema.cli import progress
 from kms_schema.cli.audit.open import opened, print_note, style_option, where
 from kms_schema.cli.audit.seals import NotPublished, published
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, signing_key
+from kms_schema.output_files import new_file
 
 _CHECK = "python -m kms_schema.audit.standalone.check_archive"
 _number = click.IntRange(1, LARGEST)
@@ -45,18 +46,14 @@ def export_command(database_url: str | None, schema: str, file: Path, since: int
                 f"seal {seal.number} covers {seal.tree_size} entries, and none of them is after --since"
             )
         try:
-            with file.open("xb") as target:
-                try:
-                    write_archive(
-                        snapshot,
-                        target,
-                        seal,
-                        range(first, seal.tree_size),
-                        progress=partial(progress.show_count, "exported"),
-                    )
-                except BaseException:
-                    file.unlink()
-                    raise
+            with new_file(file) as target:
+                write_archive(
+                    snapshot,
+                    target,
+                    seal,
+                    range(first, seal.tree_size),
+                    progress=partial(progress.show_count, "exported"),
+                )
         except FileExistsError:
             raise click.UsageError(f"{file} exists, and is never overwritten: name another file") from None
         except OSError as error:

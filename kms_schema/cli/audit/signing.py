@@ -13,6 +13,7 @@ from kms_schema.audit.formats.keys import (
     read_verifier_keys,
     write_signing_key,
 )
+from kms_schema.output_files import FOR_OTHERS, new_file
 
 KEY_IN_ENVIRONMENT = "KMS_SEAL_KEY"
 
@@ -37,8 +38,8 @@ def keygen_command(name: str, output: Path) -> None:
     public = output.with_name(f"{output.name}.pub")
     try:
         key = SigningKey.generate(name)
-        with public.open("x", encoding="utf-8") as file:
-            file.write(f"{key.verifier}\n")
+        with new_file(public, FOR_OTHERS) as file:
+            file.write(f"{key.verifier}\n".encode())
         try:
             write_signing_key(output, key)
         except BaseException:

@@ -1,0 +1,103 @@
+"""The files that commands write: never through a symbolic link, and private unless they are meant for others.
+
+A file is private (0600) since it names keys, roles and entries; the verifier key and SQL to run are for others (0644,
+less the umask). Other users of a shared folder cannot choose where the content goes, nor read it.
+"""
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+PRIVATE = 0o600
+FOR_OTHERS = 0o644
+
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
+
+class OutputFileError(OSError):
+    """A file that is not written because of what has its name; `strerror` says what to do."""
+
+
+@contextmanager
+def new_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
+    """Create a file and yield it for writing; it is on the disk at the end, and removed if the block raises.
+
+    Args:
+        path: its name, which nothing has, not even a symbolic link.
+        mode: its permissions, `PRIVATE` or `FOR_OTHERS`.
+
+    Raises `FileExistsError` if something has that name, and other `OSError`.
+
+    Example:
+        with new_file(Path("audit.jsonl.gz")) as file:
+            file.write(b"...")
+    """
+    with open(path, "xb", opener=lambda name, flags: os.open(name, flags | _NO_LINK, mode)) as file:
+        try:
+            if mode == PRIVATE and os.name == "posix":
+                os.fchmod(file.fileno(), mode)  # an umask can remove even the owner's permission to read
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def replaced_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
+    """Yield a new file beside `path` that takes its name at the end; until then what was there stays.
+
+    A file of this user keeps its permissions. A pipe or device is written as it is.
+
+    Args:
+        path: its name; a file there is replaced.
+        mode: its permissions, `PRIVATE` or `FOR_OTHERS`.
+
+    Raises `OutputFileError` for a symbolic link, and other `OSError`.
+
+    Example:
+        with replaced_file(Path("report.html")) as file:
+            file.write(report.encode())
+    """
+    there = _status(path)
+    if there is not None and stat.S_ISLNK(there.st_mode):
+        raise OutputFileError(0, "it is a symbolic link: name the file itself, or write to standard output", str(path))
+    if there is not None and not stat.S_ISREG(there.st_mode):
+        with open(path, "wb", opener=lambda name, _: os.open(name, os.O_WRONLY | _NO_LINK)) as file:
+            yield file
+        return
+    beside = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}")
+    with new_file(beside, mode) as file:
+        if there is not None and os.name == "posix" and there.st_uid == os.geteuid():
+            os.fchmod(file.fileno(), stat.S_IMODE(there.st_mode))
+        yield file
+    try:
+        beside.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            beside.unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Write the names in a folder to the disk, where the system can."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.lstat()
+    except FileNotFoundError:
+        return None

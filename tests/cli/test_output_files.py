@@ -1,0 +1,144 @@
+"""The files that commands write: with which permissions, and that nobody chooses where they go by a link."""
+
+import ast
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from kms_schema.output_files import FOR_OTHERS, PRIVATE, new_file, replaced_file
+from tests.cli.audit_trails import Trail
+from tests.support.engines.programs import REPOSITORY
+from tests.support.programs.commands import Said, kms_schema
+
+Command = Callable[[Trail, Path], Said]
+
+
+def export(trail: Trail, file: Path) -> Said:
+    return trail.audit("export", file)
+
+
+def keygen(_: Trail, file: Path) -> Said:
+    return kms_schema("audit", "keygen", "kms.example/new", "--output", str(file))
+
+
+def report(trail: Trail, file: Path) -> Said:
+    return kms_schema("validate", "--output", str(file), url=trail.database.url)
+
+
+def script(_: Trail, file: Path) -> Said:
+    return kms_schema("sql", "--engine", "sqlite", "--output", str(file))
+
+
+NEW: dict[str, Command] = {"audit export": export, "audit keygen": keygen}
+REPLACED: dict[str, Command] = {"validate": report, "sql": script}
+SHARED = {script}
+
+
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def permissions(file: Path) -> int:
+    return stat.S_IMODE(file.lstat().st_mode)
+
+
+@pytest.fixture
+def sealed(trail: Trail) -> Trail:
+    trail.write()
+    trail.seal()
+    return trail
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("mask", [0, 0o777])
+def test_files_are_private_whatever_the_umask_is(sealed: Trail, tmp_path: Path, mask: int) -> None:
+    for number, command in enumerate((*NEW.values(), *REPLACED.values())):
+        file = tmp_path / f"made-{number}"
+        with umask(mask):
+            said = command(sealed, file)
+        assert said.status == 0, said.all
+        assert permissions(file) == (FOR_OTHERS & ~mask if command in SHARED else PRIVATE)
+    if mask == 0:
+        assert permissions(tmp_path / "made-1.pub") == FOR_OTHERS
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("dangling", [False, True])
+def test_no_file_is_written_through_a_link(sealed: Trail, tmp_path: Path, *, dangling: bool) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    if not dangling:
+        elsewhere.write_text("of somebody else", encoding="utf-8")
+    for name, command in (NEW | REPLACED).items():
+        link = tmp_path / name.replace(" ", "-")
+        link.symlink_to(elsewhere)
+        said = command(sealed, link)
+        assert said.status == 2, name
+        assert "exists, and " in said.error or "it is a symbolic link: name the file itself" in said.error
+        assert elsewhere.exists() is not dangling
+        assert dangling or elsewhere.read_text(encoding="utf-8") == "of somebody else"
+        assert link.is_symlink()
+
+
+def test_a_verifier_key_is_not_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "seal.key.pub").symlink_to(tmp_path / "elsewhere")
+    said = kms_schema("audit", "keygen", "kms.example/new", "--output", str(tmp_path / "seal.key"))
+    assert (said.status, sorted(each.name for each in tmp_path.iterdir())) == (2, ["seal.key.pub"])
+
+
+def test_a_file_of_ours_keeps_its_permissions_and_is_another_file(tmp_path: Path) -> None:
+    file, second_name = tmp_path / "report", tmp_path / "second-name"
+    file.write_text("before", encoding="utf-8")
+    file.chmod(0o640)
+    second_name.hardlink_to(file)
+    with replaced_file(file) as target:
+        target.write(b"after")
+        assert file.read_text(encoding="utf-8") == "before"
+    assert (file.read_text(encoding="utf-8"), permissions(file)) == ("after", 0o640)
+    assert second_name.read_text(encoding="utf-8") == "before"
+
+
+@pytest.mark.parametrize("write", [new_file, replaced_file])
+def test_an_error_leaves_no_file(write: Callable[[Path], "contextmanager[object]"], tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), write(tmp_path / "report"):  # type: ignore[attr-defined]
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pipe_is_written_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert kms_schema("sql", "--engine", "sqlite", "003", "--output", str(pipe)).status == 0
+        assert os.read(reader, 1000)
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO(pipe.lstat().st_mode)
+
+
+def creates_a_file(node: ast.AST) -> bool:
+    if isinstance(node, ast.Attribute | ast.Name):
+        name = node.attr if isinstance(node, ast.Attribute) else node.id
+        return name in {"write_text", "write_bytes", "O_CREAT", "mkstemp", "NamedTemporaryFile"}
+    if not isinstance(node, ast.Call) or ast.unparse(node.func).rpartition(".")[2] != "open":
+        return False
+    modes = (each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and isinstance(each.value, str))
+    return any(mode.rstrip("bt+") in {"w", "x", "a"} for mode in modes)
+
+
+def test_all_files_are_written_in_one_place() -> None:
+    writers = {
+        str(file.relative_to(REPOSITORY))
+        for file in (REPOSITORY / "kms_schema").rglob("*.py")
+        if any(creates_a_file(node) for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    }
+    assert {name for name in writers if not name.endswith("vectors.py")} == {"kms_schema/output_files.py"}
