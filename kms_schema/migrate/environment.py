@@ -19,6 +19,7 @@ from kms_schema.migrate.faults import MigrationError, MigrationUsageError
 from kms_schema.migrate.hardened import refuse_where_hardened
 from kms_schema.migrate.lock import one_upgrade_at_a_time
 from kms_schema.migrate.options import MigrationOptions
+from kms_schema.migrate.revision_ids import complete_typed_revisions, is_known
 from kms_schema.models.autogenerate import Hooks, hooks_for_host
 from kms_schema.sql.operations import SCHEMA_OPTION
 
@@ -182,6 +183,7 @@ def _let_revisions_refuse() -> None:
     def planned(heads: Any, asked: MigrationContext) -> Sequence[RevisionStep]:
         only_reads = bool(asked.opts.get("dont_mutate"))
         refuse_unknown_revisions(heads, asked.opts["script"], asked.version_table, only_reads=only_reads)
+        complete_typed_revisions(asked.opts["script"])
         operations = _operations(plan, heads, asked)
         if not asked.as_sql:
             refuse_where_hardened(asked.connection, asked.opts[SCHEMA_OPTION], operations)
@@ -209,7 +211,7 @@ def refuse_unknown_revisions(
     Beside a known one it is a host application's, and reading is allowed with `only_reads`. `heads` are the revisions
     in the version table.
     """
-    unknown = [head for head in heads if not _knows(script, head)]
+    unknown = [head for head in heads if not is_known(script, head)]
     known = [head for head in heads if head not in unknown]
     if not unknown or (known and only_reads):
         return
@@ -226,10 +228,3 @@ def refuse_unknown_revisions(
         "that one; or it is another application's, then keep this history apart with "
         "-x version-table=kms_alembic_version, or add it to that application's version_locations"
     )
-
-
-def _knows(script: ScriptDirectory, revision: str) -> bool:
-    try:
-        return script.get_revision(revision) is not None
-    except CommandError:
-        return False

@@ -1,0 +1,58 @@
+"""Ids of revisions: a version table has whole ones, and a person may type the beginning of one.
+
+A host's own revisions in the same history may be called `003`, as ours begin. An exact id is the host's then, and ours
+is `kms@003`, or the whole id.
+"""
+
+import re
+from typing import Any
+
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+
+_TYPED = re.compile(r"(?P<label>[^@]+)@(?P<id>\w+?)(?P<steps>[+-]\d+)?")
+_SYMBOLS = frozenset({"base", "head", "heads"})
+
+
+def is_known(script: ScriptDirectory, revision: str) -> bool:
+    """Return whether `revision`, read from a version table, is a whole id of a revision in `script`.
+
+    Alembic also finds a revision by the beginning of its id.
+    """
+    try:
+        found = script.get_revision(revision)
+    except CommandError:
+        return False
+    return found is not None and found.revision == revision
+
+
+def complete_typed_revisions(script: ScriptDirectory) -> None:
+    """Let `script` look up the id in `LABEL@ID` among the revisions of that branch alone.
+
+    Alembic finds a revision of another branch that has exactly this id, and then refuses it.
+    """
+    for name in ("_upgrade_revs", "_downgrade_revs", "_stamp_revs"):
+        _complete_first_argument(script, name)
+
+
+def _complete_first_argument(script: ScriptDirectory, name: str) -> None:
+    given: Any = getattr(script, name)
+
+    def completed(typed: Any, *more: Any) -> Any:
+        if isinstance(typed, tuple):
+            return given(tuple(_completed(script, each) for each in typed), *more)
+        return given(_completed(script, typed), *more)
+
+    setattr(script, name, completed)
+
+
+def _completed(script: ScriptDirectory, typed: Any) -> Any:
+    """Return what was typed, with the whole id of the one revision of its branch that it means."""
+    match = _TYPED.fullmatch(typed) if isinstance(typed, str) else None
+    if match is None or match["id"] in _SYMBOLS:
+        return typed
+    branch = [each.revision for each in script.walk_revisions() if match["label"] in each.branch_labels]
+    meant = [each for each in branch if each == match["id"]] or [
+        each for each in branch if each.startswith(match["id"])
+    ]
+    return f"{match['label']}@{meant[0]}{match['steps'] or ''}" if len(meant) == 1 else typed
