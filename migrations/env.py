@@ -38,13 +38,13 @@ def run_offline() -> None:
 def run_online() -> None:
     """Migrate over the connection or engine of an embedding application, or over one of our own."""
     handed_in = config.attributes.get("connection")
-    if isinstance(handed_in, sa.Engine):  # as pytest-alembic hands one in
+    if handed_in is None:
+        run_on_own_engine()
+    elif isinstance(handed_in, sa.Connection) or hasattr(handed_in, "sync_engine"):
+        run_on(handed_in)  # which refuses an asynchronous one
+    else:  # an engine, or what pytest-alembic hands in: both have `connect()`
         with handed_in.connect() as connection:
             run_on(connection)
-    elif handed_in is not None:
-        run_on(handed_in)
-    else:
-        run_on_own_engine()
 
 
 def run_on_own_engine() -> None:

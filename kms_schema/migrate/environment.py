@@ -33,22 +33,30 @@ def migrate(
     the caller commits it: neither the lock nor CONCURRENTLY is possible inside it.
 
     Args:
-        connection: a connection of PostgreSQL or SQLite, from any engine.
+        connection: a connection of PostgreSQL or SQLite, from any engine and driver; from an asynchronous one, that of
+            `await connection.run_sync(...)`. It is given back with its isolation level and settings.
         options: those of the migration.
         own_names: as this package's environment has it, unqualified names are those of `options.schema` alone, and
             autogenerate compares what `configuration` says. Otherwise unqualified names are the host's, and its
             autogenerate proposes nothing for the objects of this package, whatever hooks it gives of its own.
         configuration: arguments of `context.configure`, such as `target_metadata`.
 
-    Raises `MigrationError`, and the errors of the driver.
+    Raises `MigrationError`, also for a transaction in AUTOCOMMIT, and the errors of the driver.
 
     Example:
         with create_engine(url, poolclass=NullPool).connect() as connection:
             migrate(connection, MigrationOptions(), target_metadata=Base.metadata)
     """
+    if not isinstance(connection, sa.Connection):
+        raise MigrationUsageError(
+            f"{type(connection).__name__} is not a connection to migrate over: give that of SQLAlchemy, from an"
+            " asynchronous one by `await connection.run_sync(...)`"
+        )
     # SQLAlchemy reflects no expression index on SQLite, and warns each time; the validator compares these.
     warnings.filterwarnings("ignore", message=".*idx_key_(rotations_failed|masters_rotation)_partial")
     inside = connection.in_transaction()
+    if inside:
+        _refuse_autocommit(connection)
     if not own_names:
         configuration |= _without_own_objects(connection, options, configuration)
     settings = options.for_context(connection.dialect.name) | {"kms_concurrently": not inside} | configuration
@@ -146,6 +154,25 @@ def _create_schema(connection: sa.Connection, schema: str) -> None:
     query = sa.text("SELECT pg_catalog.to_regnamespace(:schema) IS NULL")
     if connection.scalar(query, {"schema": schema}):
         connection.execute(sa.schema.CreateSchema(schema))
+
+
+def _refuse_autocommit(connection: sa.Connection) -> None:
+    """Raise `MigrationUsageError` if SQLAlchemy is in a transaction and the database is not.
+
+    In AUTOCOMMIT each statement is committed by itself: an error would leave half a revision, which no later run can
+    complete or remove.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT pg_catalog.set_config('kms.in_transaction', 'yes', true)"))
+        in_autocommit = connection.scalar(sa.text("SELECT current_setting('kms.in_transaction', true)")) != "yes"
+    else:
+        of_engine = getattr(connection.dialect, "_on_connect_isolation_level", None)
+        in_autocommit = connection.get_execution_options().get("isolation_level", of_engine) == "AUTOCOMMIT"
+    if in_autocommit:
+        raise MigrationUsageError(
+            "the connection is in AUTOCOMMIT, where a transaction holds nothing together: commit it before, or give a"
+            " connection with another isolation level"
+        )
 
 
 def _begin_on_foreign_engine(connection: sa.Connection) -> None:

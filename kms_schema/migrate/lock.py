@@ -69,7 +69,9 @@ def _alone_on_postgresql(connection: sa.Connection, wait_seconds: float, lock_ti
     """
     refuse_shared_processes(connection)
     session = PostgresqlSession(connection)
-    isolation = connection.get_execution_options().get("isolation_level", connection.default_isolation_level)
+    isolation = _isolation_of(connection)
+    if isolation == "AUTOCOMMIT":
+        _keep_autocommit_of_driver(connection)
     try:
         _poll(
             lambda: bool(session.value(f"SELECT pg_catalog.pg_try_advisory_lock({LOCK_KEY})")),
@@ -94,13 +96,35 @@ def _alone_on_postgresql(connection: sa.Connection, wait_seconds: float, lock_ti
             _unlock(session, previous_timeout)
 
 
+def _isolation_of(connection: sa.Connection) -> Any:
+    """Return the isolation level of the connection, also if the driver or the server has set it."""
+    driver: Any = connection.connection.dbapi_connection
+    if driver.autocommit:
+        return "AUTOCOMMIT"
+    level = connection.get_isolation_level()
+    connection.rollback()
+    driver.rollback()  # some drivers have begun a transaction, which SQLAlchemy does not know
+    return level
+
+
+def _keep_autocommit_of_driver(connection: sa.Connection) -> None:
+    """Let the pool get the connection back in AUTOCOMMIT, if the driver was given it, or the engine.
+
+    SQLAlchemy sets the level of the engine at the end, where a level was set in between; it knows nothing of the
+    driver's setting. Its callbacks are called from the last to the first.
+    """
+    record = getattr(connection.connection, "_connection_record", None)
+    if record is not None and "isolation_level" not in connection.get_execution_options():
+        record.finalize_callback.appendleft(lambda driver: setattr(driver, "autocommit", True))
+
+
 def _unlock(session: PostgresqlSession, lock_timeout: str) -> None:
     """Release the lock, and restore the session's `lock_timeout`."""
     try:
         session.value(f"SELECT pg_catalog.set_config('lock_timeout', '{lock_timeout}', false)")
         session.value(f"SELECT pg_catalog.pg_advisory_unlock({LOCK_KEY})")
     except session.driver_error:
-        if not session.driver.closed:  # a session that has ended holds no lock, and everything was committed before
+        if not session.closed:  # a session that has ended holds no lock, and everything was committed before
             raise
 
 
@@ -122,10 +146,9 @@ def _alone_on_sqlite(connection: sa.Connection, wait_seconds: float) -> Iterator
 
     SQLite itself would wait without a message, for `busy_timeout`.
     """
-    driver: Any = connection.connection.driver_connection
     file = connection.engine.url.database
-    before = driver.execute("PRAGMA busy_timeout").fetchone()[0]
-    driver.execute("PRAGMA busy_timeout = 0")
+    before = _pragma(connection, "busy_timeout")
+    _pragma(connection, "busy_timeout = 0")
     try:
         _poll(
             lambda: _began_to_write(connection),
@@ -134,13 +157,25 @@ def _alone_on_sqlite(connection: sa.Connection, wait_seconds: float) -> Iterator
             late=lambda: f"another process has been writing to {file} for {wait_seconds:g} seconds: {WHAT_TO_DO}",
         )
     finally:
-        driver.execute(f"PRAGMA busy_timeout = {before}")
+        _pragma(connection, f"busy_timeout = {before}")
     try:
         yield
     except BaseException:
         connection.rollback()
         raise
     connection.commit()
+
+
+def _pragma(connection: sa.Connection, pragma: str) -> Any:
+    """Run a PRAGMA without SQLAlchemy, which would begin a transaction; return its value."""
+    driver: Any = connection.connection.dbapi_connection  # of an asynchronous driver SQLAlchemy's adapter
+    cursor = driver.cursor()
+    try:
+        cursor.execute(f"PRAGMA {pragma}")
+        row = cursor.fetchone()
+    finally:
+        cursor.close()
+    return row and row[0]
 
 
 def _began_to_write(connection: sa.Connection) -> bool:

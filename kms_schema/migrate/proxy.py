@@ -4,6 +4,7 @@ PgBouncer in transaction or statement mode gives each transaction to any server 
 advisory lock and settings then pass to the next client of that process: an upgrade refuses to begin there.
 """
 
+import sys
 import time
 from contextlib import ExitStack, closing
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from kms_schema.database_url import redact
-from kms_schema.migrate.faults import GO_DIRECTLY, CannotMigrateError, connection_lost
-from kms_schema.migrate.session import PostgresqlSession
+from kms_schema.migrate.faults import GO_DIRECTLY, CannotMigrateError, connection_lost, sqlstate_of
+from kms_schema.migrate.session import OF_PSYCOPG, PostgresqlSession
 
 WHICH_PROCESS = "SELECT pg_catalog.pg_backend_pid()"
 
@@ -28,6 +29,10 @@ CONNECT_SECONDS = 5
 
 class _SharedProcessesError(Exception):
     """One client was given two server processes, or two clients one."""
+
+
+class _UnknownProxyError(Exception):
+    """There is a proxy, or may be one, and this driver opens no neighbours."""
 
 
 class _Processes:
@@ -55,7 +60,9 @@ class _Neighbour:
     def __init__(self, driver: Any) -> None:
         info = driver.info
         parameters = {**info.get_parameters(), "host": info.host, "port": info.port, "password": info.password}
-        self._connection = driver.connect(**{**parameters, "connect_timeout": CONNECT_SECONDS})
+        # That of psycopg, since the driver may be asynchronous.
+        connect = sys.modules["psycopg"].connect
+        self._connection = connect(**{**parameters, "connect_timeout": CONNECT_SECONDS})
         self._asked = False
 
     def answer(self) -> int | None:
@@ -92,8 +99,13 @@ def refuse_shared_processes(connection: sa.Connection) -> None:
         raise CannotMigrateError(
             f"a proxy at {_address(connection)} pools transactions, but an upgrade needs a session: {GO_DIRECTLY}"
         ) from None
+    except _UnknownProxyError:
+        raise CannotMigrateError(
+            f"there is a proxy at {_address(connection)}, and only psycopg can find out whether it pools transactions: "
+            f"use the driver psycopg (postgresql+psycopg://), or {GO_DIRECTLY}"
+        ) from None
     except session.driver_error as error:
-        if getattr(error, "sqlstate", None) == ADMIN_SHUTDOWN:
+        if sqlstate_of(error) == ADMIN_SHUTDOWN:
             raise connection_lost(_address(connection), str(error)) from error
         raise CannotMigrateError(
             f"the check whether the proxy at {_address(connection)} pools transactions failed ({str(error).strip()}): "
@@ -111,8 +123,10 @@ def _compare(session: PostgresqlSession) -> None:
     for _ in range(NEIGHBOURS):
         processes.given(session, session.value(WHICH_PROCESS))
     # At its start the connection got the id of the process itself, or one that the proxy made up.
-    if session.driver.info.backend_pid == session.value(WHICH_PROCESS):
+    if session.process == session.value(WHICH_PROCESS):
         return
+    if session.driver_name not in OF_PSYCOPG:
+        raise _UnknownProxyError
     with ExitStack() as opened:
         neighbours = [opened.enter_context(closing(_Neighbour(session.driver))) for _ in range(NEIGHBOURS)]
         for _ in range(ROUNDS):
@@ -124,4 +138,4 @@ def _compare(session: PostgresqlSession) -> None:
 
 
 def _address(connection: sa.Connection) -> str:
-    return redact(connection.engine.url.render_as_string(hide_password=False))
+    return redact(connection.engine.url.set(drivername="postgresql").render_as_string(hide_password=False))

@@ -134,6 +134,7 @@ def outside_of_transactions() -> Iterator[None]:
     ended_by: BaseException | None = None
     try:
         with op.get_context().autocommit_block():
+            _end_transaction_of_pg8000()
             try:
                 yield
             except BaseException as error:
@@ -143,6 +144,14 @@ def outside_of_transactions() -> Iterator[None]:
         if ended_by is None:
             raise
         raise ended_by from None
+
+
+def _end_transaction_of_pg8000() -> None:
+    """End the transaction in which Alembic has read the isolation level: pg8000 stays in it, in AUTOCOMMIT too."""
+    if not only_planned() and op.get_context().dialect.driver == "pg8000":
+        dbapi_connection = op.get_bind().connection.dbapi_connection
+        if dbapi_connection is not None:
+            dbapi_connection.rollback()
 
 
 @contextmanager

@@ -11,16 +11,21 @@ from pytest_alembic.tests import (
     test_up_down_consistency,
     test_upgrade,
 )
+from pytest_alembic.tests.experimental import test_downgrade_leaves_no_trace
 
 from tests.support.engines import Database
 from tests.support.engines.database import ALEMBIC_INI
 
 __all__ = [
+    "test_downgrade_leaves_no_trace",
     "test_model_definitions_match_ddl",
     "test_single_head_revision",
     "test_up_down_consistency",
     "test_upgrade",
 ]
+
+
+pytest.mark.full(test_downgrade_leaves_no_trace)  # it autogenerates three times for each revision
 
 
 @pytest.fixture
