@@ -71,12 +71,28 @@ class DatabaseUrl:
             return Path(self.database)
         return Path(unquote(re.sub(r"^file:(//(localhost)?(?=/))?", "", self.database)))
 
+    @property
+    def immutable(self) -> bool:
+        """True for a SQLite file that nobody changes, such as on a read-only medium: it is read without locks."""
+        return self.parameters.get("immutable", ("0",))[-1].lower() not in {"0", "no", "off", "false"}
+
     def file_uri(self, mode: str) -> str:
         """Return the URI with which `sqlite3.connect` opens the file in another `mode`, such as `ro`."""
         names = self.parameters.keys() & url_parameters.OF_FILES - {"mode", "cache"}
         kept = [(name, value) for name in sorted(names) for value in self.parameters[name]]
         kept.insert(0, ("mode", mode))
         return f"file:{quote(str(self.file))}{_question(kept)}"
+
+    def unread_changes(self) -> str | None:
+        """Return why the file cannot be read with `immutable=1`, which passes over a write-ahead log or journal."""
+        for suffix in ("-wal", "-journal") if self.immutable and self.file else ():
+            beside = Path(f"{self.file}{suffix}")
+            if beside.exists() and beside.stat().st_size:
+                return (
+                    f"{beside} has changes that immutable=1 would not read: leave immutable=1 out, or run PRAGMA"
+                    " wal_checkpoint(TRUNCATE) before the database is copied"
+                )
+        return None
 
     @property
     def shown(self) -> str:

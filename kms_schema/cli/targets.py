@@ -26,14 +26,8 @@ def existing_file(target: DatabaseUrl) -> Path:
         raise CannotConnect(_IN_MEMORY)
     if not path.is_file():
         raise CannotConnect(f"there is no file {path}; to create the database there, run: kms-schema upgrade")
-    if "immutable" in target.parameters:
-        for suffix in ("-wal", "-journal"):
-            beside = path.with_name(path.name + suffix)
-            if beside.exists() and beside.stat().st_size:
-                raise CannotConnect(
-                    f"{beside} has changes that immutable=1 would not read: leave immutable=1 out, or close the"
-                    " database with PRAGMA wal_checkpoint(TRUNCATE) before it is copied"
-                )
+    if (unread := target.unread_changes()) is not None:
+        raise CannotConnect(unread)
     return path
 
 

@@ -30,6 +30,6 @@ def remove(connection: "psycopg.Connection[Any]", schema: str = "public") -> boo
 
 def _run(connection: "psycopg.Connection[Any]", statements: str) -> bool:
     with connection.transaction():
-        connection.execute(statements.encode())
+        connection.execute(statements.encode(), prepare=False)
         [(changed,)] = connection.execute("SELECT current_setting('kms.hardening_changed')::boolean").fetchall()
     return bool(changed)

@@ -85,6 +85,8 @@ def _of_sqlite(url: str, target: DatabaseUrl, revision: str, options: MigrationO
     file = target.file
     if file is None:
         raise CannotMigrateError("a database in memory is always empty; name a file: sqlite:///path/to/file.db")
+    if (unread := target.unread_changes()) is not None:
+        raise CannotMigrateError(unread)
     with _opened_for_reading(file, target.file_uri("ro")) as connection:
         plan = plan_upgrade(connection, revision, options)
         objections = [each.objection for each in plan.revisions if each.objection]

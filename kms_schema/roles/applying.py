@@ -67,7 +67,7 @@ def _run(connection: psycopg.Connection[Any], statements: str) -> Applied:
     connection.add_notice_handler(collect)
     try:
         with connection.transaction():
-            connection.execute(statements.encode())
+            connection.execute(statements.encode(), prepare=False)
             [(changes,)] = connection.execute("SELECT current_setting('kms.privileges_changed')").fetchall()
     finally:
         connection.remove_notice_handler(collect)

@@ -10,11 +10,14 @@ if TYPE_CHECKING:
     import psycopg
 
 
-def open_trail(connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str = "public") -> OpenTrail:
+def open_trail(
+    connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str = "public", *, immutable: bool = False
+) -> OpenTrail:
     """Return the trail behind a connection.
 
     connection: an idle connection of psycopg or sqlite3; every transaction leaves it as it was.
     schema: the PostgreSQL schema of the tables, unquoted; ignored for SQLite.
+    immutable: the SQLite connection was opened with `immutable=1`, and other processes are to open the file so, too.
 
     Raises `TrailError` for a connection in a transaction, and `TypeError` for any other object. A missing table is an
     error when a transaction is opened. Example::
@@ -25,7 +28,7 @@ def open_trail(connection: "psycopg.Connection[Any] | sqlite3.Connection", schem
     if isinstance(connection, sqlite3.Connection):
         from kms_schema.audit.storage.sqlite.transactions import OpenSqliteTrail
 
-        return OpenSqliteTrail(connection)
+        return OpenSqliteTrail(connection, immutable=immutable)
     psycopg = sys.modules.get("psycopg")  # a program with a connection has imported it
     if psycopg is not None and isinstance(connection, psycopg.Connection):
         from kms_schema.audit.storage.postgresql.transactions import OpenPostgresqlTrail

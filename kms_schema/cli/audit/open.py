@@ -17,6 +17,7 @@ from kms_schema.audit.storage.open import open_trail
 from kms_schema.audit.storage.transactions import OpenTrail
 from kms_schema.cli.connections import connected, url_of
 from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
+from kms_schema.database_url import parse_database_url
 from kms_schema.printable import in_a_line
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -58,7 +59,7 @@ def opened(database_url: str | None, schema: str, *, writing: bool = False) -> I
         if writing and isinstance(connection, sqlite3.Connection):
             only_write_what_is_asked(connection)
         try:
-            yield open_trail(connection, schema)
+            yield open_trail(connection, schema, immutable=parse_database_url(url).immutable)
         except CannotProve as error:
             raise click.ClickException(in_a_line(str(error))) from None
         except (EncodingError, SealError, SealKeyError) as error:

@@ -147,10 +147,11 @@ class PostgresqlReader:
         """
         self._cursor.execute(
             "SAVEPOINT rows; SET LOCAL statement_timeout = 0; SET LOCAL row_security = off;"
-            " SET LOCAL constraint_exclusion = off"
+            " SET LOCAL constraint_exclusion = off",
+            prepare=False,
         )
         if by_scan:
-            self._cursor.execute(_NO_INDEXES)
+            self._cursor.execute(_NO_INDEXES, prepare=False)
         try:
             self._cursor.execute(query.encode())
             return self._cursor.fetchall()
@@ -239,7 +240,7 @@ def rolled_back(connection: psycopg.Connection[Any], begin: str) -> Iterator[psy
         with psycopg.Cursor(connection, row_factory=tuple_row) as cursor:
             register(cursor)
             try:
-                cursor.execute(begin.encode())
+                cursor.execute(begin.encode(), prepare=False)
                 yield cursor
             finally:
                 if not connection.closed:

@@ -82,7 +82,7 @@ class PostgresqlSession:
             yield
         finally:
             if not self._cursor.connection.broken:
-                self._cursor.execute("ROLLBACK TO SAVEPOINT kms_probe; RELEASE SAVEPOINT kms_probe")
+                self._cursor.execute("ROLLBACK TO SAVEPOINT kms_probe; RELEASE SAVEPOINT kms_probe", prepare=False)
 
     def run(self, statement: Statement) -> Refusal | None:
         """Run a statement; after one that failed the savepoint has to be rolled back."""

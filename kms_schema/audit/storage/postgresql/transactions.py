@@ -130,7 +130,7 @@ class OpenPostgresqlTrail:
         self._connection.autocommit = True
         try:
             with self._connection.cursor(row_factory=tuple_row) as cursor:
-                cursor.execute(begin.encode())
+                cursor.execute(begin.encode(), prepare=False)
                 if "row_security" in begin:
                     cursor.execute(going_by_policies(self._schema).encode())
                 session = Session(cursor, self._schema)

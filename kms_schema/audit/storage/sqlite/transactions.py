@@ -59,11 +59,12 @@ class SqliteTransaction:
 class OpenSqliteTrail:
     """Transactions on the trail behind an idle sqlite3 connection."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, immutable: bool = False) -> None:
         """Raise `TrailError` for a connection in a transaction."""
         if connection.in_transaction:
             raise TrailError("the connection is in a transaction; give one that is idle")
         self._connection = connection
+        self._immutable = immutable
 
     @contextmanager
     def sealing(self) -> Iterator[SqliteTransaction]:
@@ -79,12 +80,12 @@ class OpenSqliteTrail:
                 yield transaction
             return
         processes = 1
-        with closing(_CommitWatch(self._connection)) as watch:
+        with closing(_CommitWatch(self._connection, immutable=self._immutable)) as watch:
             for _ in range(_ATTEMPTS):
                 before = watch.version()
                 # Requiring the tables is the first read: from here on this transaction has one state.
                 with self._transaction("BEGIN", *LOWEST_NUMBERS) as transaction:
-                    observed = open_elsewhere(SqliteFile(watch.path))
+                    observed = open_elsewhere(SqliteFile(watch.path, self._immutable))
                     processes = 1 + len(observed)
                     seals = {readable_last_seal(transaction.seals), *observed}
                     if len(seals) == 1 and watch.version() == before:
@@ -124,23 +125,27 @@ class SqliteFile:
     """A file, as an `ExportedSnapshot`: `OpenSqliteTrail.reading` finds out whether all processes have one state."""
 
     path: str
+    immutable: bool = False
 
     @contextmanager
     def opened(self) -> Iterator[SqliteTransaction]:
         """Open the present state of the file, read only."""
-        with closing(_read_only(self.path)) as connection, OpenSqliteTrail(connection).reading() as transaction:
+        with (
+            closing(_read_only(self.path, immutable=self.immutable)) as connection,
+            OpenSqliteTrail(connection).reading() as transaction,
+        ):
             yield transaction
 
 
 class _CommitWatch:
     """Detects whether anybody has committed to a file between two reads, which a read transaction cannot see."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, immutable: bool) -> None:
         """Watch the main database of a connection. Raises `TrailError` if it is in no file."""
         self.path = next(row[2] for row in connection.execute("PRAGMA database_list") if row[1] == "main")
         if not self.path:
             raise TrailError("a database in memory can be read by one process only: leave the number of jobs out")
-        self._connection = _read_only(self.path)
+        self._connection = _read_only(self.path, immutable=immutable)
 
     def version(self) -> int:
         """Return a number that changes with each commit to the file."""
@@ -152,5 +157,6 @@ class _CommitWatch:
         self._connection.close()
 
 
-def _read_only(path: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, timeout=5, isolation_level=None)
+def _read_only(path: str, *, immutable: bool) -> sqlite3.Connection:
+    parameters = "mode=ro&immutable=1" if immutable else "mode=ro"
+    return sqlite3.connect(f"file:{quote(path)}?{parameters}", uri=True, timeout=5, isolation_level=None)
