@@ -76,8 +76,8 @@ class Note:
     def trusted(self, keys: Iterable[VerifierKey]) -> list[VerifierKey]:
         """Return the keys of `keys` that have signed this text, in the order of the signatures.
 
-        Signatures of other keys are ignored. Raises `NoteError` if a signature of one of `keys` is wrong, if two of
-        them have the same name and key id, or if none has signed.
+        Signatures of other keys are ignored. Raises `NoteError` if a signature of one of `keys` is wrong, also beside
+        a true one of the same key, if two of them have the same name and key id, or if none has signed.
         """
         known: dict[tuple[str, bytes], VerifierKey] = {}
         for key in keys:
@@ -87,11 +87,12 @@ class Note:
         message = self.text.encode()
         for signature in self.signatures:
             signer = known.get((signature.name, signature.key_id))
-            if signer is None or signer in signers:
+            if signer is None:
                 continue
             if not signer.verifies(message, signature.signature):
                 raise NoteError(f"the signature by {signer.name}+{signer.key_id.hex()} is not one of this text")
-            signers.append(signer)
+            if signer not in signers:
+                signers.append(signer)
         if not signers:
             raise NoteError("no trusted key has signed this")
         return signers
