@@ -35,10 +35,19 @@ ENTRIES = [entry for entry in GOLDEN if _is_kept_for_a_time(entry)]
 LEAVES = [leaf_hash(entry) for entry in ENTRIES]
 
 
-def note(size: int, *, key: SigningKey = KEY, time: dt.datetime = SIGNED, tombstone: Tombstone | None = None) -> Note:
-    seal = Seal(
-        "kms.example/audit", size, mth(LEAVES[:size]), time, 1, NO_SEAL, Bookkeeping([], 1).state(), None, tombstone
-    )
+def note(
+    size: int,
+    *,
+    key: SigningKey = KEY,
+    time: dt.datetime = SIGNED,
+    tombstone: Tombstone | None = None,
+    successor: SigningKey | None = None,
+    origin: str = "kms.example/audit",
+    leaves: Sequence[bytes] = LEAVES,
+) -> Note:
+    next_key = None if successor is None else successor.verifier
+    state = Bookkeeping([], 1).state()
+    seal = Seal(origin, size, mth(list(leaves[:size])), time, 1, NO_SEAL, state, next_key, tombstone)
     return sign(seal.text(), key)
 
 
@@ -54,7 +63,7 @@ def head(first: int, end: int, size: int, leaves: Sequence[bytes] = LEAVES) -> d
         "end_leaf": end,
         "before": list(map(to_base64, before)),
         "consistency": list(map(to_base64, proof(end, leaves[:size]))),
-        "checkpoint": str(note(size)),
+        "checkpoint": str(note(size, leaves=leaves)),
     }
 
 

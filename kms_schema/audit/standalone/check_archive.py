@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Check an archive of the audit trail of kms-schema without the database.
 
-The archive holds if the hashes of its entries lead to its checkpoint, which must be signed by a key that you trust.
-With --tombstone, the checkpoint with the tombstone must name this file, and every entry must have been past its
-retention period when that checkpoint was signed.
+The archive holds if the hashes of its entries lead to its checkpoint, which must be signed by a key that you trust, or
+by a successor that a checkpoint announces. With --checkpoint it must agree with the checkpoints that you kept: its own
+comes from whoever has the database. With --tombstone, the checkpoint with the tombstone must name this file, and every
+entry must have been past its retention period when that checkpoint was signed.
 
 Copies of this file and check_proof.py work alone in one folder: they need Python 3.11 and the package `cryptography`,
 and nothing of kms-schema. docs/retention.md of kms-schema describes the format.
@@ -17,9 +18,10 @@ import datetime as dt
 import hashlib
 import json
 import re
+import struct
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -37,6 +39,9 @@ LONGEST = 64 * 1024 * 1024
 """The most bytes of a line: no entry is longer."""
 PIECE = 1024 * 1024
 """Bytes to read or decompress at a time."""
+INFINITE = (-(2**63), 2**63 - 1)
+"""The times that PostgreSQL writes as -infinity and infinity."""
+EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
 class Archive(NamedTuple):
@@ -46,9 +51,12 @@ class Archive(NamedTuple):
     first_leaf: int
     end_leaf: int
     last_sequence: int
-    kept_until: dt.datetime
-    """The latest end of the retention periods of its entries."""
+    kept_until: int
+    """The latest end of the retention periods of its entries, in microseconds since 2000 or one of `INFINITE`."""
     sha256: bytes
+    checkpoint: check_proof.Checkpoint
+    roots: dict[int, bytes]
+    """The roots of its trees whose size is that of a checkpoint, its own included."""
     lines: list[str]
 
 
@@ -73,6 +81,8 @@ class Tree:
 
     def root(self) -> bytes:
         """Return its root."""
+        if not self._subtrees:
+            return hashlib.sha256(b"").digest()
         *rest, (_, root) = self._subtrees
         for _, left in reversed(rest):
             root = check_proof.above(left, root)
@@ -115,15 +125,32 @@ class _Lines:
         return data
 
 
-def check(path: Path, keys: list[check_proof.Key], tombstone: str | None = None, origin: str | None = None) -> Archive:
+def check(  # noqa: PLR0913  (all but the file and the keys are optional, and by name)
+    path: Path,
+    keys: list[check_proof.Key],
+    tombstone: str | None = None,
+    origin: str | None = None,
+    *,
+    kept: Sequence[str] = (),
+    announced: Sequence[str] = (),
+    consistent: Sequence[bytes] = (),
+) -> Archive:
     """Return the statements of the archive at `path`. Raises `Refused` if it does not hold, and `OSError`.
 
     keys: the verifier keys that are trusted. tombstone: the text of a checkpoint that must name this file. origin: the
-    trail that the archive must be from.
+    trail that the archive must be from. kept: checkpoints that it must agree with. announced: checkpoints that announce
+    successors of keys. consistent: consistency proofs between the archive's checkpoint and kept ones.
     """
     with path.open("rb") as file:
         lines = _Lines(file)
-        archive = _check(iter(lines), keys)._replace(sha256=lines.sha256.digest())
+        documents = iter(lines)
+        head = _head(documents)
+        keys = check_proof.with_successors(keys, [head["checkpoint"], tombstone, *kept, *announced])
+        external = [check_proof.read_checkpoint(note, keys) for note in kept]
+        archive = _check(head, documents, keys, external)._replace(sha256=lines.sha256.digest())
+    for checkpoint in external:
+        _agree(archive, checkpoint, consistent, keys)
+    archive.lines.extend([f"checkpoints that you kept and that agree with it: {len(external)}"] if external else ())
     archive.lines.append(f"SHA-256 of the file: {archive.sha256.hex()}")
     if origin is not None and archive.origin != origin:
         raise Refused(f"the archive is of another trail: {json.dumps(archive.origin)}")
@@ -132,44 +159,88 @@ def check(path: Path, keys: list[check_proof.Key], tombstone: str | None = None,
     return archive
 
 
-def _check(lines: Iterator[bytes], keys: list[check_proof.Key]) -> Archive:
+def _head(lines: Iterator[bytes]) -> dict[str, Any]:
     head = check_proof.read_document(next(lines, b""))
     if not isinstance(head, dict) or head.get("format") != FORMAT or head.keys() != MEMBERS:
         raise Refused(f"the first line does not begin an archive of the format {FORMAT}")
+    return head
+
+
+def _check(head: dict[str, Any], lines: Iterator[bytes], keys: list[check_proof.Key], kept: list[Any]) -> Archive:
     checkpoint = check_proof.read_checkpoint(head["checkpoint"], keys)
     first, end = head["first_leaf"], head["end_leaf"]
     if type(first) is not int or type(end) is not int or not 0 <= first < end <= checkpoint.size:
         raise Refused(f"first_leaf and end_leaf are not of a tree of {checkpoint.size} leaves")
     before, path = (check_proof.hashes_of({"hashes": head[name]}) for name in ("before", "consistency"))
-    tree, last, until = Tree(first, before), 0, None
+    tree, last, until = Tree(first, before), 0, INFINITE[0]
+    roots = {each.size: b"" for each in kept if first <= each.size <= end}
     for line in lines:
+        if tree.size in roots:
+            roots[tree.size] = tree.root()
+        if tree.size == end:
+            raise Refused(f"there are more than {end - first} entries")
         entry = check_proof.read_document(line)
         if type(entry) is not dict or type(entry.get("sequence")) is not int:
             raise Refused("an entry has a sequence")
         tree.add(hashlib.sha256(check_proof.entry_bytes(entry)).digest())
-        until = max(until or "", _kept_until(entry))
+        until = max(until, _kept_until(entry))
         last = max(last, entry["sequence"])
-    if tree.size != end or until is None:
+    if tree.size != end:
         raise Refused(f"there are {tree.size - first} entries, not {end - first}")
-    root = tree.root()
+    root = roots[end] = tree.root()
     if check_proof.roots_from_proof(end, checkpoint.size, path, root) != (root, checkpoint.root):
         raise Refused("the entries are not those of the checkpoint: some were changed, removed or inserted")
-    kept_until = dt.datetime.fromisoformat(until)
-    return Archive(checkpoint.origin, first, end, last, kept_until, b"", [
+    roots[checkpoint.size] = checkpoint.root
+    return Archive(checkpoint.origin, first, end, last, until, b"", checkpoint, roots, [
         f"origin {json.dumps(checkpoint.origin)}, {checkpoint.size} entries, root"
         f" {base64.b64encode(checkpoint.root).decode()}, signed by {json.dumps(checkpoint.signer)}",
         f"the {end - first} entries of leaves {first} to {end - 1}, the last with sequence {last}",
-        f"the last of them was to be kept until {kept_until.isoformat()}",
+        f"the last of them was to be kept until {_in_words(until)}",
     ])  # fmt: skip
 
 
-def _kept_until(entry: dict[str, Any]) -> str:
-    """Return the end of its retention period, as text that sorts by time."""
+def _kept_until(entry: dict[str, Any]) -> int:
+    """Return the end of its retention period, in microseconds since 2000 or one of `INFINITE`."""
+    time, days = _microseconds(entry["timestamp"]), entry["retention_period_days"]
+    if time is None or type(days) is not int:
+        raise Refused(f"the entry with sequence {entry['sequence']} has no valid end of its retention period")
+    return time if time in INFINITE else time + days * 86_400_000_000
+
+
+def _microseconds(time: Any) -> int | None:
+    """Return a time in microseconds since 2000, None if it is not one."""
     try:
-        time = dt.datetime.fromisoformat(entry["timestamp"]).astimezone(dt.UTC)
-        return (time + dt.timedelta(days=entry["retention_period_days"])).isoformat(timespec="microseconds")
-    except (TypeError, ValueError, OverflowError):
-        raise Refused(f"the entry with sequence {entry['sequence']} has no valid end of its retention period") from None
+        return int(struct.unpack(">q", check_proof.field_bytes("time", time))[0])
+    except (ValueError, TypeError, struct.error, OverflowError):
+        return None
+
+
+def _in_words(time: int) -> str:
+    try:
+        return (EPOCH + dt.timedelta(microseconds=time)).isoformat()
+    except OverflowError:
+        return "infinity" if time == INFINITE[1] else f"{time} microseconds after {EPOCH.isoformat()}"
+
+
+def _agree(archive: Archive, kept: check_proof.Checkpoint, proofs: Sequence[bytes], keys: list[Any]) -> None:
+    """Compare an archive with a checkpoint that was kept, if need be through a consistency proof."""
+    if kept.origin != archive.origin:
+        raise Refused(f"a checkpoint that you kept is of another trail: {json.dumps(kept.origin)}")
+    if kept.size in archive.roots:
+        if archive.roots[kept.size] != kept.root:
+            raise Refused(f"the checkpoint of {kept.size} entries that you kept has another root: they were rewritten")
+        return
+    wanted = {(each.origin, each.size, each.root) for each in (kept, archive.checkpoint)}
+    for proof in proofs:
+        check_proof.check(proof, keys)
+        notes = [note for name, note in check_proof.read_document(proof).items() if name.endswith("_checkpoint")]
+        both = [check_proof.read_checkpoint(note, keys) for note in notes]
+        if {(each.origin, each.size, each.root) for each in both} == wanted:
+            return
+    raise Refused(
+        f"the archive alone does not show that its checkpoint of {archive.checkpoint.size} entries and the kept one of"
+        f" {kept.size} agree: ask for a proof by kms-schema audit consistency, and give it with --consistency"
+    )
 
 
 def _check_tombstone(archive: Archive, seal: check_proof.Checkpoint) -> str:
@@ -181,38 +252,40 @@ def _check_tombstone(archive: Archive, seal: check_proof.Checkpoint) -> str:
     match = re.search(r"^time (\S+)$", seal.text, re.MULTILINE)
     if seal.origin != archive.origin or match is None:
         raise Refused("the tombstone is of another trail")
-    if _time(match[1]) < archive.kept_until:
+    signed = _microseconds(match[1])
+    if signed is None:
+        raise Refused("the tombstone has no time")
+    if signed < archive.kept_until:
         raise Refused(f"the tombstone was signed at {match[1]}, before the last entry was past its retention period")
     return f"removed under the tombstone of {match[1]}, signed by {json.dumps(seal.signer)}"
-
-
-def _time(text: str) -> dt.datetime:
-    try:
-        return dt.datetime.fromisoformat(text).astimezone(dt.UTC)
-    except (ValueError, OverflowError):
-        raise Refused("the tombstone has no time") from None
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program; returns its exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive", type=Path, help="the compressed JSON lines")
-    parser.add_argument("--key", action="append", default=[], metavar="KEY", help="a verifier key that you trust")
-    parser.add_argument("--trust", type=Path, metavar="FILE", help="a file of such keys, one a line")
-    parser.add_argument("--origin", help="the trail that the archive must be from")
+    check_proof.add_options(parser, "archive")
+    parser.add_argument(
+        "--checkpoint", type=Path, action="append", default=[], metavar="FILE",
+        help="an external checkpoint that the archive must agree with; repeatable",
+    )  # fmt: skip
+    parser.add_argument(
+        "--consistency", type=Path, action="append", default=[], metavar="FILE",
+        help="a consistency proof between such a checkpoint and that of the archive; repeatable",
+    )  # fmt: skip
     parser.add_argument("--tombstone", type=Path, metavar="FILE", help="the checkpoint of the seal with the tombstone")
     options = parser.parse_args(arguments)
     try:
-        trusted = options.trust.read_text(encoding="utf-8").splitlines() if options.trust else []
-        texts = options.key + [line.strip() for line in trusted if line.strip() and not line.strip().startswith("#")]
-        if not texts:
-            parser.error("name the keys that you trust: --key or --trust")
-        keys = [check_proof.read_key(text) for text in texts]
+        keys, announced = check_proof.keys_of(parser, options)
+        kept = [each.read_bytes().decode() for each in options.checkpoint]
+        consistent = [each.read_bytes() for each in options.consistency]
         tombstone = options.tombstone.read_bytes().decode() if options.tombstone else None
     except (OSError, UnicodeError, Refused) as error:
         parser.error(str(error))
     try:
-        archive = check(options.archive, keys, tombstone, options.origin)
+        archive = check(
+            options.archive, keys, tombstone, options.origin, kept=kept, announced=announced, consistent=consistent
+        )
     except OSError as error:
         parser.error(str(error))
     except Refused as error:

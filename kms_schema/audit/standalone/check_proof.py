@@ -2,12 +2,11 @@
 """Check a proof of the audit trail of kms-schema without the database: an inclusion or a consistency proof.
 
 A copy of this file works alone: it needs Python 3.11 and the package `cryptography`, and nothing of kms-schema. It
-trusts only the verifier keys that it is given. docs/audit.md of kms-schema describes the format.
+trusts only the verifier keys that it is given, and their successors, which signed checkpoints announce. docs/audit.md
+of kms-schema describes the format. It repeats the package's own modules on purpose, for those who do not trust them.
 
 exit status: 0 the proof holds, 1 it does not, 2 wrong usage or a file that cannot be read
 """
-
-# It repeats the package's own modules on purpose: an independent implementation for those who do not trust them.
 
 import argparse
 import base64
@@ -25,34 +24,16 @@ try:
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 except ImportError:
-    CAN_VERIFY = False  # --help works without the package
-else:
-    CAN_VERIFY = True
+    Ed25519PublicKey = None  # type: ignore[assignment,misc]  # --help works without the package
 
-INCLUSION = "kms-schema/audit-inclusion-proof/v1"
-CONSISTENCY = "kms-schema/audit-consistency-proof/v1"
 ENTRY = b"kms-schema/audit-entry/v1"
 
 COLUMNS = {
-    "id": "uuid",
-    "sequence": ">q",
-    "key_id": "uuid",
-    "event_type": "text",
-    "event_category": "text",
-    "event_description": "text",
-    "user_id": "text",
-    "session_id": "text",
-    "client_ip": "text",
-    "user_agent": "text",
-    "timestamp": "time",
-    "duration_ms": ">q",
-    "security_level": "text",
-    "risk_score": ">i",
-    "compliance_tags": "text",
-    "retention_period_days": ">i",
-    "recorded_by": "text",
-    "additional_metadata": "text",
-}
+    "id": "uuid", "sequence": ">q", "key_id": "uuid", "event_type": "text", "event_category": "text",
+    "event_description": "text", "user_id": "text", "session_id": "text", "client_ip": "text", "user_agent": "text",
+    "timestamp": "time", "duration_ms": ">q", "security_level": "text", "risk_score": ">i", "compliance_tags": "text",
+    "retention_period_days": ">i", "recorded_by": "text", "additional_metadata": "text",
+}  # fmt: skip
 
 
 class Refused(Exception):  # noqa: N818  (not an error of the program, but a proof that is not valid)
@@ -108,19 +89,10 @@ def read_key(text: str) -> Key:
     return Key(name, expected, material[1:])
 
 
-def is_signed(key: Key, text: str, signature: bytes) -> bool:
-    """Return whether `signature` is one of `key` over `text`."""
-    if not CAN_VERIFY:
-        raise ModuleNotFoundError("signatures need the package cryptography: pip install cryptography")
-    try:
-        Ed25519PublicKey.from_public_bytes(key.public).verify(signature, text.encode())
-    except InvalidSignature:
-        return False
-    return True
-
-
 def read_checkpoint(note: Any, keys: list[Key]) -> Checkpoint:
     """Return a checkpoint that one of `keys` has signed."""
+    if Ed25519PublicKey is None:
+        raise ModuleNotFoundError("signatures need the package cryptography: pip install cryptography")
     if not isinstance(note, str):
         raise Refused("a checkpoint is a text")
     body, blank, rest = note.rpartition("\n\n")
@@ -134,8 +106,10 @@ def read_checkpoint(note: Any, keys: list[Key]) -> Checkpoint:
         signature = decoded(match[2], "a signature")
         for key in keys:
             if (key.name, key.key_id) == (match[1], signature[:4]):
-                if not is_signed(key, text, signature[4:]):
-                    raise Refused(f"the signature by {key.name} is not one of this checkpoint")
+                try:
+                    Ed25519PublicKey.from_public_bytes(key.public).verify(signature[4:], text.encode())
+                except InvalidSignature:
+                    raise Refused(f"the signature by {key.name} is not one of this checkpoint") from None
                 signer = signer or f"{key.name}+{key.key_id.hex()}"
     if not signer:
         raise Refused("a checkpoint is not signed by a key that you trust")
@@ -146,6 +120,20 @@ def read_checkpoint(note: Any, keys: list[Key]) -> Checkpoint:
     if len(root) != 32:
         raise Refused("the root of a checkpoint has 32 bytes")
     return Checkpoint(lines[0], int(lines[1]), root, text, signer)
+
+
+def with_successors(keys: list[Key], notes: list[Any]) -> list[Key]:
+    """Return the keys, and those that checkpoints of the trail of `notes[0]` announce, each signed by a key before."""
+    trusted = list(keys)
+    origin = notes[0].partition("\n")[0] if isinstance(notes[0], str) else None
+    for note in notes * len(notes):
+        try:
+            lines = read_checkpoint(note, trusted).text.split("\n")
+        except Refused:
+            continue  # whoever reads it refuses it
+        announced = [read_key(each[9:]) for each in lines[3:] if each.startswith("next-key ") and lines[0] == origin]
+        trusted += [key for key in announced if key not in trusted]
+    return trusted
 
 
 def entry_bytes(entry: Any) -> bytes:
@@ -172,8 +160,7 @@ def field_bytes(kind: str, value: Any) -> bytes:
         time = dt.datetime.fromisoformat(value).replace(tzinfo=dt.UTC)  # strptime takes seven times as long
         if f"{time.replace(tzinfo=None).isoformat(timespec='microseconds')}Z" != value:
             raise ValueError
-        microsecond = dt.timedelta(microseconds=1)
-        return struct.pack(">q", (time - dt.datetime(2000, 1, 1, tzinfo=dt.UTC)) // microsecond)
+        return struct.pack(">q", (time - dt.datetime(2000, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1))
     if kind in ("time", ">q", ">i"):
         if type(value) is not int:
             raise TypeError
@@ -197,12 +184,10 @@ def above(left: bytes, right: bytes) -> bytes:
 
 def root_from_path(index: int, size: int, leaf: bytes, path: list[bytes]) -> bytes:
     """Return the root of an audit path, as RFC 6962 defines it in section 2.1.1."""
+    if (size == 1) == bool(path):
+        raise Refused("the proof has too many or too few hashes")
     if size == 1:
-        if path:
-            raise Refused("the proof has too many hashes")
         return leaf
-    if not path:
-        raise Refused("the proof has too few hashes")
     k = 1 << ((size - 1).bit_length() - 1)
     if index < k:
         return above(root_from_path(index, k, leaf, path[:-1]), path[-1])
@@ -260,25 +245,30 @@ def check_consistency(document: dict[str, Any], keys: list[Key]) -> tuple[list[C
 
 
 CHECKS = {
-    INCLUSION: (check_inclusion, {"format", "entry", "leaf_index", "hashes", "checkpoint"}),
-    CONSISTENCY: (check_consistency, {"format", "old_checkpoint", "new_checkpoint", "hashes"}),
+    "kms-schema/audit-inclusion-proof/v1": (check_inclusion, {"format", "entry", "leaf_index", "hashes", "checkpoint"}),
+    "kms-schema/audit-consistency-proof/v1": (
+        check_consistency,
+        {"format", "old_checkpoint", "new_checkpoint", "hashes"},
+    ),
 }
 
 
-def check(proof: bytes, keys: list[Key], origin: str | None = None, kept: str | None = None) -> list[str]:
+def check(
+    proof: bytes, keys: list[Key], origin: str | None = None, kept: str | None = None, announced: tuple[str, ...] = ()
+) -> list[str]:
     """Return the statements of a proof, in lines; raises `Refused` if it does not hold.
 
     proof: the JSON document. keys: the verifier keys that are trusted. With `origin` the proof must be about that
-    trail, with `kept` about that signed checkpoint.
+    trail, with `kept` about that signed checkpoint. announced: checkpoints that announce the successors of keys.
     """
     document = read_document(proof)
-    if not isinstance(document, dict) or not isinstance(document.get("format"), str):
-        raise Refused("this is not a proof: it has no format")
-    if document["format"] not in CHECKS:
-        raise Refused("a proof of a format that this program does not know")
-    checks, members = CHECKS[document["format"]]
+    if not isinstance(document, dict) or str(document.get("format")) not in CHECKS:
+        raise Refused("this is not a proof: it has no format that this program knows")
+    checks, members = CHECKS[str(document["format"])]
     if document.keys() != members:
         raise Refused(f"a proof of this format has {', '.join(sorted(members))}, and nothing else")
+    notes = [document[name] for name in sorted(members) if name.endswith("checkpoint")]
+    keys = with_successors(keys, [*notes, kept, *announced])
     checkpoints, shown = checks(document, keys)
     if origin is not None and checkpoints[0].origin != origin:
         raise Refused(f"the proof is about another trail: {json.dumps(checkpoints[0].origin)}")
@@ -309,29 +299,39 @@ def read_document(proof: bytes) -> Any:
         raise Refused("this is not JSON") from None
 
 
+def add_options(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the options that name keys and the trail."""
+    parser.add_argument("--key", action="append", default=[], metavar="KEY", help="a verifier key that you trust")
+    parser.add_argument("--trust", type=Path, metavar="FILE", help="a file of such keys, one a line")
+    announced = "the checkpoint of a seal that announces a successor of a key; repeatable"
+    parser.add_argument("--announcement", type=Path, action="append", default=[], metavar="FILE", help=announced)
+    parser.add_argument("--origin", help=f"the trail that the {what} must be about")
+
+
+def keys_of(parser: argparse.ArgumentParser, options: argparse.Namespace) -> tuple[list[Key], tuple[str, ...]]:
+    """Return the trusted keys, and the checkpoints that announce others."""
+    trusted = options.trust.read_text(encoding="utf-8").splitlines() if options.trust else []
+    texts = options.key + [line.strip() for line in trusted if line.strip() and not line.strip().startswith("#")]
+    if not texts:
+        parser.error("name the keys that you trust: --key or --trust")
+    return [read_key(text) for text in texts], tuple(each.read_bytes().decode() for each in options.announcement)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the program; returns its exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("proof", type=Path, help="the JSON document")
-    parser.add_argument("--key", action="append", default=[], metavar="KEY", help="a verifier key that you trust")
-    parser.add_argument("--trust", type=Path, metavar="FILE", help="a file of such keys, one a line")
-    parser.add_argument("--origin", help="the trail that the proof must be about")
-    parser.add_argument(
-        "--checkpoint", type=Path, metavar="FILE", help="your external checkpoint; the proof must be about it"
-    )
+    add_options(parser, "proof")
+    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="your checkpoint that it must be about")
     options = parser.parse_args(arguments)
     try:
-        trusted = options.trust.read_text(encoding="utf-8").splitlines() if options.trust else []
-        texts = options.key + [line.strip() for line in trusted if line.strip() and not line.strip().startswith("#")]
-        if not texts:
-            parser.error("name the keys that you trust: --key or --trust")
-        keys = [read_key(text) for text in texts]
+        keys, announced = keys_of(parser, options)
         proof = options.proof.read_bytes()
         kept = options.checkpoint.read_bytes().decode() if options.checkpoint else None
     except (OSError, UnicodeError, Refused) as error:
         parser.error(str(error))
     try:
-        lines = check(proof, keys, options.origin, kept)
+        lines = check(proof, keys, options.origin, kept, announced)
     except Refused as error:
         print(f"REFUSED: {error}")
         return 1
