@@ -163,15 +163,7 @@ def test_a_wrong_signature_by_a_trusted_key_spoils_the_note() -> None:
     wrong = Signature.parse(BY_PETER[:-1])
     bad = Signature(wrong.name, wrong.key_id, wrong.signature[::-1]).line() + "\n"
     long = Signature(wrong.name, wrong.key_id, wrong.signature + b"\0").line() + "\n"
-    for lines in (
-        bad,
-        bad + BY_PETER,
-        BY_PETER + bad,
-        BY_PETER + BY_ENOCH + long,
-        bad + BY_ENOCH,
-        BY_ENOCH + bad,
-        long,
-    ):
+    for lines in (bad, long, bad + BY_PETER, BY_PETER + bad, BY_PETER + long, bad + BY_ENOCH, BY_ENOCH + bad):
         with pytest.raises(NoteError, match="not one of this text"):
             Note.parse(TEXT + "\n" + lines).trusted([PETER, ENOCH])
     assert Note.parse(TEXT + "\n" + bad + BY_ENOCH).trusted([ENOCH]) == [ENOCH]

@@ -7,9 +7,9 @@ from kms_schema.audit.formats.encoding import Unreadable, leaf_hash, sequence_of
 from kms_schema.audit.formats.gaps import Gap, Run, joined, still_open, without
 from kms_schema.audit.formats.keys import SigningKey, VerifierKey
 from kms_schema.audit.formats.merkle import CompactRange
-from kms_schema.audit.formats.seals import NO_SEAL, SealError, Tombstone
+from kms_schema.audit.formats.seals import NO_SEAL, Tombstone
+from kms_schema.audit.sealing.last_seal import last_sound_seal
 from kms_schema.audit.storage.errors import TrailError
-from kms_schema.audit.storage.protocols import SealReader
 from kms_schema.audit.storage.records import SUBTREE_LEVELS, Page, Subtree
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import OpenTrail, SealingTransaction
@@ -86,9 +86,9 @@ def seal(
     next_key: the verifier key of the seals to come. One seal announces it, and later calls sign with the new key.
     batch: the most entries of a seal.
 
-    Yields nothing if there is nothing to seal. Raises `TrailError` for another origin than that of the first seal, and
-    for a key that the last seal does not lead to. An exception, or the end of the process, leaves each seal either
-    committed or absent. Example::
+    Yields nothing if there is nothing to seal. Raises `TrailError` for another origin than that of the first seal, for
+    a key that the last seal does not lead to, and if the last seal does not hold. An exception, or the end of the
+    process, leaves each seal either committed or absent. Example::
 
         for made in seal(open_trail(connection), read_signing_key(Path("seal.key"))):
             print(made.number, made.checkpoint_text())
@@ -96,7 +96,7 @@ def seal(
     more = True
     while more:
         with trail.sealing() as transaction:
-            before = _last_seal(transaction.seals)
+            before = last_sound_seal(transaction.seals)
             refuse_other_key(before, signer)
             made = _sealed(transaction, before, origin, next_key, batch)
             if made is None:
@@ -117,7 +117,7 @@ def seal_tombstone(trail: OpenTrail, signer: SigningKey, tombstone: Tombstone) -
     Raises `TrailError` as `seal` does, and `NothingToSealError` if there is nothing to seal: each seal has new entries.
     """
     with trail.sealing() as transaction:
-        before = _last_seal(transaction.seals)
+        before = last_sound_seal(transaction.seals)
         refuse_other_key(before, signer)
         made = _sealed(transaction, before, None, None, BATCH)
         if made is None:
@@ -132,13 +132,6 @@ def seal_tombstone(trail: OpenTrail, signer: SigningKey, tombstone: Tombstone) -
         transaction.seals.append(sealed, growth.pages, growth.subtrees)
         transaction.tombstones.write(sealed.number, tombstone)
     return sealed
-
-
-def _last_seal(seals: SealReader) -> StoredSeal | None:
-    try:
-        return seals.last()
-    except SealError as error:
-        raise TrailError(f"{error}; nothing is sealed after it. kms-schema audit verify reports the faults") from None
 
 
 def refuse_other_key(before: StoredSeal | None, signer: SigningKey | None) -> None:

@@ -26,6 +26,10 @@ class SealReader(Protocol):
         """Return the seal of this number. Raises `SealError` if its row is not valid."""
         ...
 
+    def last_with_tombstone(self) -> StoredSeal | None:
+        """Return the seal of the newest tombstone. Raises `SealError` if its row is not valid."""
+        ...
+
     def rows(self) -> Iterator[Sequence[Any]]:
         """Yield the row of every seal, oldest first, for `StoredSeal.from_row`."""
         ...

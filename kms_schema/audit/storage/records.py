@@ -17,6 +17,18 @@ LOWEST_NUMBERS = {
 }
 """The columns that find a row of each table, with their lowest values."""
 
+LISTED = 20
+"""The most rows that are named if there are more."""
+
+UNIQUE_KEYS = {
+    "key_audit_logs": (("sequence",),),
+    "key_audit_seals": (("seal_number",),),
+    "key_audit_leaves": (("first_leaf",), ("first_sequence",)),
+    "key_audit_subtrees": (("level", "position"),),
+    "key_audit_tombstones": (("seal_number",),),
+}
+"""The columns by which each table is read; a unique index finds each row by them."""
+
 
 @dataclass(frozen=True)
 class Page:

@@ -55,7 +55,18 @@ class Snapshot(Protocol):
     def unreachable_rows(self) -> Iterator[tuple[str, int]]:
         """Yield each table that has rows whose numbers are invalid, and how many: no read by number finds those.
 
-        The constraints of the tables allow none; the owner of the tables can drop them.
+        The constraints of the tables allow none; the owner of the tables can drop them. Reads the tables, no index.
+        """
+        ...
+
+    def count_in_table(self, after: int) -> int:
+        """Return the number of entries with a sequence above `after`, read from the table without an index."""
+        ...
+
+    def not_indexed(self, table: str, key: tuple[str, ...]) -> Iterator[str]:
+        """Yield `key = value` of the first rows of a table that the index of `key` does not find.
+
+        table: one of `UNIQUE_KEYS`. key: one of its keys.
         """
         ...
 

@@ -28,6 +28,8 @@ class VerificationResult:
 
     entries: int = 0
     """Entries whose recomputed hash is the sealed one."""
+    read: int = 0
+    """Entries that were read by sequence, faulty ones included."""
     removed: int = 0
     """Entries that were removed under a tombstone."""
     unsealed: int = 0
@@ -50,6 +52,7 @@ class VerificationResult:
     def join(self, other: "VerificationResult") -> None:
         """Add the result of another range of the trail, which comes after this one."""
         self.entries += other.entries
+        self.read += other.read
         self.removed += other.removed
         self.unsealed += other.unsealed
         self.seals += other.seals

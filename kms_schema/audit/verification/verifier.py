@@ -3,6 +3,9 @@
 The trail is read twice in one snapshot. By sequence, `verify_entries` compares the present entries with the sealed
 leaves: each page has consecutive sequences, so both come in the same order. By leaf, `verify_leaves` compares the
 leaves with the tree of each seal, the seals with each other, their signatures, and external checkpoints.
+
+Both find rows through indexes, and an index can lack a row that everybody else sees. So the entries in the table are
+counted without an index, and every row of the smaller tables is looked up.
 """
 
 from collections.abc import Sequence
@@ -13,6 +16,7 @@ from kms_schema.audit.formats.keys import VerifierKey
 from kms_schema.audit.formats.seals import SealError
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.protocols import SealReader, readable_last_seal
+from kms_schema.audit.storage.records import UNIQUE_KEYS
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import Snapshot
 from kms_schema.audit.verification.ranges import SharedRanges, plan_ranges
@@ -67,6 +71,7 @@ def verify(  # noqa: PLR0913  (all but the snapshot are optional, and by name)
     if workers is None:
         entries.verify(entries.after)
         verify_leaves(result, tell)
+        _compare_tables(snapshot, result, entries.begin)
         return result
     of_leaves = VerificationResult()
     jobs = 1 + len(workers.workers)
@@ -76,7 +81,25 @@ def verify(  # noqa: PLR0913  (all but the snapshot are optional, and by name)
         entries.verify(entries.after)
     for each in (*(of_ranges or ()), of_leaves):
         result.join(each)
+    _compare_tables(snapshot, result, entries.begin)
     return result
+
+
+def _compare_tables(snapshot: Snapshot, result: VerificationResult, after: int) -> None:
+    """Report the rows that the indexes do not find; `result` has the entries above `after`.
+
+    Entries that are read in ascending order are different rows of the table. So they are all if there are as many.
+    """
+    keys = [(table, key) for table, keys in UNIQUE_KEYS.items() for key in keys]
+    counted = snapshot.count_in_table(after)
+    if counted == result.read:
+        keys.remove(("key_audit_logs", ("sequence",)))
+    else:
+        message = f"key_audit_logs has {counted} entries in the table, but {result.read} are found by sequence"
+        result.add(Fault(f"{message}: the index of the sequences is damaged or forged"))
+    for table, key in keys:
+        for row in snapshot.not_indexed(table, key):
+            result.add(Fault(f"{table} has a row, {row}, that is not in the index of {', '.join(key)}"))
 
 
 def _start(seals: SealReader, number: int, checkpoints: Sequence[Checkpoint]) -> StoredSeal:

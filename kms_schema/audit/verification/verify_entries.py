@@ -32,6 +32,8 @@ class EntryVerification:
         self._first_leaf = start.tree_size if start else 0
         # An entry that was sealed after a seal is above its last sequence, or in one of its open gaps.
         self.after = min([start.last_sequence, *(gap.first - 1 for gap in start.open_gaps)]) if start else 0
+        self.begin = self.after
+        """The entries above it are in the result, also if none is left up to `after`."""
         self._removed_leaves = self.removed = 0
         """How many entries before that were removed under a tombstone."""
         self._removed_until = self._end_of_removed()
@@ -40,6 +42,8 @@ class EntryVerification:
             self.removed = max(self._removed_leaves - self._first_leaf, 0)
         self._last_sequence = last.last_sequence if last else 0
         self._open = last.open_gaps if last else ()
+        # An entry without a leaf is counted if it comes in order: once, and where the index is asked for it.
+        self._previous, self._bound = self.after, LARGEST
 
     def _end_of_removed(self) -> int:
         """Return the last sequence of the newest tombstone; the verification of the leaves checks its seal."""
@@ -58,16 +62,18 @@ class EntryVerification:
         Returns the sequence to continue with: the one after `until`, unless the last page has later entries.
         """
         first = after + 1
+        self._previous = after
         tree = self._snapshot.tree
         while found := [each for each in tree.pages_by_sequence(after, PAGES) if each.first_sequence <= until]:
             after = found[-1].first_sequence
             pages = list(self._in_order(first, found))
             if pages:
-                last = min(pages[-1].run.last, LARGEST)
+                last = self._bound = min(pages[-1].run.last, LARGEST)
                 self._compare(pages, self._entries.pieces(first, last))
                 first = last + 1
             self._tell("entries", self._result.entries)
         if first <= until:
+            self._bound = until
             self._compare_whole((), self._entries.read(first, until))
         return max(first, until + 1)
 
@@ -124,11 +130,13 @@ class EntryVerification:
             if leaf_hash(entry) == leaf:
                 self._count(page, 1)
             else:
+                self._result.read += 1
                 self._fault(entry, "is not what was sealed: it was changed afterwards")
             entry = next(entries, None)
         return entries if entry is None else chain([entry], entries)
 
     def _count(self, page: Page, entries: int) -> None:
+        self._result.read += entries
         if page.first_leaf >= self._first_leaf:
             self._result.entries += entries
 
@@ -141,8 +149,13 @@ class EntryVerification:
 
     def _not_sealed(self, entry: bytes) -> None:
         sequence = sequence_of(entry)
+        self._result.read += 1
+        ascending = self._previous < sequence <= self._bound
+        self._previous = max(self._previous, sequence)
         if isinstance(entry, Unreadable):
             self._fault(entry, "")
+        elif not ascending:
+            self._fault(entry, "is read at the place of another: the index of the sequences is damaged or forged")
         elif sequence > self._last_sequence or any(gap.first <= sequence <= gap.last for gap in self._open):
             self._result.unsealed += 1
         else:

@@ -10,6 +10,7 @@ import click
 from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.formats.external_checkpoints import ExternalCheckpoint, read_checkpoint
 from kms_schema.audit.formats.keys import VerifierKey
+from kms_schema.audit.storage.records import UNIQUE_KEYS
 from kms_schema.audit.verification.parallel_snapshot import open_snapshot
 from kms_schema.audit.verification.result import VerificationResult
 from kms_schema.audit.verification.verifier import verify
@@ -17,6 +18,8 @@ from kms_schema.cli import progress
 from kms_schema.cli.audit.open import opened, print_lines, style_option, where
 from kms_schema.cli.audit.signing import existing, verifier_keys
 from kms_schema.printable import in_a_line
+
+_COMPARED = [f"{table} ({', '.join(key)})" for table, keys in UNIQUE_KEYS.items() for key in keys]
 
 
 @click.command(
@@ -105,6 +108,7 @@ def _json(
         "checkpoints_given": len(checkpoints),
         "checkpoints_held": result.checkpoints,
         "trusted_keys": [str(key) for key in trusted],
+        "indexes_compared": _COMPARED,
         "faults": [asdict(fault) for fault in result.faults],
         "more_faults": result.more_faults,
     }
@@ -122,6 +126,7 @@ def _lines(
     if result.removed:
         yield f"removed{after} under tombstones: {result.removed}; their archives have them"
     yield f"seals: {result.seals}, the last covers {result.tree_size} entries; {result.unsigned} unsigned"
+    yield f"indexes compared with the rows: {len(_COMPARED)}; kms-schema validate --level data compares the others"
     if not trusted:
         yield "no keys were given with --trust: a rewritten trail can have new signatures"
     if checkpoints:

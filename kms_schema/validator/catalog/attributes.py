@@ -44,7 +44,12 @@ class ValidationError(Exception):
 
 
 class UnreadableError(Exception):
-    """A check of rows could not run; the message has the reason."""
+    """A check of rows could not run; the message has the reason, `sqlstate` PostgreSQL's code if there is one."""
+
+    def __init__(self, message: str, sqlstate: str | None = None) -> None:
+        """Take the reason, and the code of the server."""
+        super().__init__(message)
+        self.sqlstate = sqlstate
 
 
 class ChangedMeanwhileError(ValidationError):

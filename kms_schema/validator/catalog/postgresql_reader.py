@@ -5,7 +5,7 @@ It needs no privilege but CONNECT: every role may read `pg_catalog`, where every
 server renders every other name with its schema, and no object can shadow one of the catalog.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from psycopg.rows import tuple_row
 
 from kms_schema.hardening.definition import event_triggers, hardening_schema
 from kms_schema.lock_keys import LOCK_KEY
+from kms_schema.query_plans import SCAN, settings
 from kms_schema.validator.catalog.attributes import (
     STAMPS,
     Attributes,
@@ -59,9 +60,6 @@ _FIRST_WITH_TRANSACTION_TIMEOUT = 170000
 # Errors of objects that were dropped or altered during the read: the server renders the current state, not that of the
 # snapshot. 40001 is a standby that removed a row of the snapshot.
 _MOVED = frozenset({"XX000", "42P01", "42703", "42704", "42883", "40001"})
-_NO_INDEXES = (
-    "SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off; SET LOCAL enable_bitmapscan = off"
-)
 _OURS = """WITH ours AS MATERIALIZED (
     SELECT c.* FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
@@ -139,26 +137,30 @@ class PostgresqlReader:
         self._ours = sorted({address[1] for address in found})
         return in_order(found.values())
 
-    def rows(self, query: str, *, by_scan: bool = False) -> list[tuple[Any, ...]]:
+    def rows(
+        self, query: str, *, by_scan: bool = False, without: Sequence[str] = (), costly: str | None = None
+    ) -> list[tuple[Any, ...]]:
         """Return the rows of a query, without a time limit; raises `UnreadableError`.
 
         The server refuses the query if row-level security would hide rows. It does not conclude from a constraint that
-        no row violates it. With `by_scan` it uses no index.
+        no row violates it. With `by_scan` it uses no index, and no plan of `without`; the cost `costly` is high.
         """
         self._cursor.execute(
             "SAVEPOINT rows; SET LOCAL statement_timeout = 0; SET LOCAL row_security = off;"
             " SET LOCAL constraint_exclusion = off",
             prepare=False,
         )
-        if by_scan:
-            self._cursor.execute(_NO_INDEXES, prepare=False)
+        if by_scan or without:
+            self._cursor.execute(settings((*(SCAN if by_scan else ()), *without)).encode(), prepare=False)
+        if costly:
+            self._cursor.execute(f"SET LOCAL {costly} = 1e9".encode())
         try:
             self._cursor.execute(query.encode())
             return self._cursor.fetchall()
         except psycopg.Error as error:
             if self._cursor.connection.broken:
                 raise
-            raise UnreadableError(str(error).strip().splitlines()[0]) from None
+            raise UnreadableError(str(error).strip().splitlines()[0], error.sqlstate) from None
         finally:
             if not self._cursor.connection.broken:
                 self._cursor.execute("ROLLBACK TO SAVEPOINT rows")

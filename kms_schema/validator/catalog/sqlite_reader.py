@@ -6,7 +6,7 @@ is a difference of that constraint; triggers, views and indexes are compared as 
 
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -101,8 +101,14 @@ class SqliteReader:
             elif name.lower() in ours and kind in {"table", "view"}:
                 yield f"{kind} temp.{name}", {"temporary": True, "definition": one_spaced(sql)}
 
-    def rows(self, query: str, *, by_scan: bool = False) -> list[tuple[Any, ...]]:
-        """Return the rows of a query, with `by_scan` without any index; raises `UnreadableError`."""
+    def rows(
+        self, query: str, *, by_scan: bool = False, without: Sequence[str] = (), costly: str | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Return the rows of a query, with `by_scan` without any index; raises `UnreadableError`.
+
+        `without` and `costly` are settings of PostgreSQL.
+        """
+        del without, costly
         if by_scan:
             query = query.replace(" AS t ", " AS t NOT INDEXED ")
         try:

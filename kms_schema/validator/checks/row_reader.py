@@ -1,6 +1,6 @@
 """The reader that the checks of rows need."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias
 
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -13,6 +13,11 @@ class RowReader(Protocol):
     engine: str
     schema: str
 
-    def rows(self, query: str, *, by_scan: bool = False) -> list[tuple[Any, ...]]:
-        """Return the rows of a query; with `by_scan` it uses no index. Raises `UnreadableError`."""
+    def rows(
+        self, query: str, *, by_scan: bool = False, without: Sequence[str] = (), costly: str | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Return the rows of a query; with `by_scan` it uses no index. Raises `UnreadableError`.
+
+        On PostgreSQL it uses no plan of `without` (see `query_plans`), and avoids what has the cost named `costly`.
+        """
         ...

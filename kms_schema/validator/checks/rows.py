@@ -18,6 +18,7 @@ from kms_schema.identifiers import quoted
 from kms_schema.validator.catalog.attributes import Attributes, Objects, UnreadableError, kind_and_name
 from kms_schema.validator.checks.envelopes import CONFIGURATIONS, VERSIONS, envelope_queries
 from kms_schema.validator.checks.evidence import changed_seals, evidence_queries
+from kms_schema.validator.checks.indexes import index_findings
 from kms_schema.validator.checks.row_reader import Progress, RowReader
 from kms_schema.validator.checks.sums import READS, TOTALS, sums_asked
 from kms_schema.validator.diff.findings import Finding, finding_of
@@ -92,6 +93,10 @@ def row_findings(
             found += changed_seals(reader, tombstones=TOMBSTONES in expected and TOMBSTONES in actual)
         except UnreadableError as error:
             unanswered.setdefault(str(error), []).append(EVIDENCE)
+    try:
+        found += index_findings(reader, expected, actual)
+    except UnreadableError as error:
+        unanswered.setdefault(str(error), []).extend(key for key in actual if key.startswith("index "))
     return (*found, *_stale(reader, actual), *(_unknown(*each) for each in unanswered.items()))
 
 

@@ -50,6 +50,11 @@ ROWS = (
         "keys are due for rotation, or not, for other reasons than the audit log has: somebody bypassed the "
         "guard triggers, or wrote while they were disabled",
     ),
+    rule("KMS518", "index does not match its table", ERROR, SQL,
+        "queries that read the index miss rows, and a unique index accepts a second row: somebody changed the index or "
+        "its catalog, or the storage damaged it",
+        help=f"REINDEX the table, then validate again; {EVIDENCE}",
+    ),
     rule("KMS521", "envelopes described as another format", ERROR, MANUAL,
         "the envelope or its encryption_metadata was changed: programs that open it use the wrong format",
         help=OPEN_EACH,

@@ -47,6 +47,10 @@ class PostgresqlSeals:
         """Return one seal."""
         return self._one(f"WHERE seal_number = {number:d}")
 
+    def last_with_tombstone(self) -> StoredSeal | None:
+        """Return the seal of the newest tombstone."""
+        return self._one(f"WHERE seal_number = (SELECT max(seal_number) FROM ONLY {self._session.tombstones})")
+
     def rows(self) -> Iterator[Sequence[Any]]:
         """Yield the rows of seals, read in batches."""
         number = 0

@@ -1,12 +1,14 @@
 """One transaction on the tables of a trail in PostgreSQL: their names, and the statements that all parts send."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kms_schema.audit.formats.encoding import Bytes
 from kms_schema.audit.storage.errors import missing_table, not_a_table
 from kms_schema.audit.storage.postgresql.copy_stream import after_header
 from kms_schema.audit.storage.records import LOWEST_NUMBERS
+from kms_schema.query_plans import settings
 
 if TYPE_CHECKING:
     import psycopg
@@ -62,6 +64,13 @@ class Session:
         """Return the only row of a query that has exactly one."""
         (row,) = self.rows(query)
         return row
+
+    @contextmanager
+    def planned(self, without: Sequence[str]) -> Iterator[None]:
+        """Plan the queries in the block without some plans; see `query_plans`."""
+        self.cursor.execute(f"SAVEPOINT planned; {settings(without)}".encode())
+        yield
+        self.cursor.execute("ROLLBACK TO SAVEPOINT planned; RELEASE SAVEPOINT planned")
 
     def copy(self, query: str) -> Iterator[Bytes]:
         """Yield the rows of a query as `COPY … TO STDOUT (FORMAT binary)` sends them, without the header."""

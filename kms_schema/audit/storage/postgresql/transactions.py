@@ -18,8 +18,9 @@ from kms_schema.audit.storage.postgresql.seals import PostgresqlSeals
 from kms_schema.audit.storage.postgresql.session import Session
 from kms_schema.audit.storage.postgresql.tombstones import PostgresqlRetention, PostgresqlTombstones
 from kms_schema.audit.storage.postgresql.tree import PostgresqlTree
-from kms_schema.audit.storage.records import LOWEST_NUMBERS, TransactionHorizon
+from kms_schema.audit.storage.records import LISTED, LOWEST_NUMBERS, TransactionHorizon
 from kms_schema.audit.storage.transactions import OpenElsewhere
+from kms_schema.query_plans import LOOK_UP, SCAN
 
 _WRITING = (
     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
@@ -77,9 +78,32 @@ class PostgresqlTransaction:
         """Count the rows whose numbers are NULL or too low."""
         for table, numbers in LOWEST_NUMBERS.items():
             wrong = " OR ".join(f"{column} IS NULL OR {column} < {least}" for column, least in numbers.items())
-            (found,) = self.session.row(f"SELECT count(*) FROM ONLY {self.session.schema}.{table} WHERE {wrong}")
-            if found:
-                yield table, int(found)
+            if found := self._counted(table, wrong):
+                yield table, found
+
+    def count_in_table(self, after: int) -> int:
+        """Count the entries above `after`."""
+        return self._counted("key_audit_logs", f"sequence > {after:d}")
+
+    def not_indexed(self, table: str, key: tuple[str, ...]) -> Iterator[str]:
+        """Look up each row of the table in the index."""
+        named = " || ', ' || ".join(f"'{column} ' || scanned.{column}" for column in key)
+        computed = ", ".join(f"{column} + 0 AS {column}" for column in key)
+        found = " AND ".join(f"indexed.{column} = scanned.{column}" for column in key)
+        name = f"ONLY {self.session.schema}.{table}"
+        # A computed column has no order of an index, so the rows come from a scan; the index finds the other side.
+        with self.session.planned(LOOK_UP):
+            rows = self.session.rows(
+                f"SELECT {named} FROM (SELECT ctid AS place, {computed} FROM {name} OFFSET 0) AS scanned"
+                f" WHERE NOT EXISTS (SELECT FROM {name} AS indexed WHERE {found} AND indexed.ctid = place)"
+                f" ORDER BY 1 LIMIT {LISTED}"
+            )
+        yield from (str(row[0]) for row in rows)
+
+    def _counted(self, table: str, condition: str) -> int:
+        with self.session.planned(SCAN):
+            (found,) = self.session.row(f"SELECT count(*) FROM ONLY {self.session.schema}.{table} WHERE {condition}")
+        return int(found)
 
 
 class OpenPostgresqlTrail:

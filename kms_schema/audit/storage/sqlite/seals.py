@@ -36,6 +36,12 @@ class SqliteSeals:
         row = self._cursor.execute(f"{_SEALS} WHERE seal_number = ?", (number,)).fetchone()
         return None if row is None else StoredSeal.from_row(row)
 
+    def last_with_tombstone(self) -> StoredSeal | None:
+        """Return the seal of the newest tombstone."""
+        newest = "(SELECT max(seal_number) FROM main.key_audit_tombstones)"
+        row = self._cursor.execute(f"{_SEALS} WHERE seal_number = {newest}").fetchone()
+        return None if row is None else StoredSeal.from_row(row)
+
     def rows(self) -> Iterator[Sequence[Any]]:
         """Yield the rows of seals, one query each: the cursor is free for others in between."""
         number = 0

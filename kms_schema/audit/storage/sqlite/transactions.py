@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.protocols import readable_last_seal
-from kms_schema.audit.storage.records import LOWEST_NUMBERS, TransactionHorizon
+from kms_schema.audit.storage.records import LISTED, LOWEST_NUMBERS, TransactionHorizon
 from kms_schema.audit.storage.sqlite.encoded_entries import text_as_stored
 from kms_schema.audit.storage.sqlite.entries import SqliteEntries
 from kms_schema.audit.storage.sqlite.seals import SqliteSeals
@@ -19,6 +19,15 @@ from kms_schema.audit.storage.transactions import OpenElsewhere
 
 _ATTEMPTS = 20
 """How often several processes try to open the same state of the file."""
+
+_IN_NO_INDEX = {
+    "key_audit_logs": "event_description",
+    "key_audit_seals": "origin",
+    "key_audit_leaves": "hashes",
+    "key_audit_subtrees": "hash",
+    "key_audit_tombstones": "archive_sha256",
+}
+"""A column of each table that only the table has: SQLite reads an index instead, also for NOT INDEXED."""
 
 
 class SqliteTransaction:
@@ -51,9 +60,30 @@ class SqliteTransaction:
             wrong = " OR ".join(
                 f"typeof({column}) <> 'integer' OR {column} < {least}" for column, least in numbers.items()
             )
-            ((found,),) = self.session.cursor.execute(f"SELECT count(*) FROM main.{table} WHERE {wrong}")
-            if found:
+            if found := self._counted(table, wrong):
                 yield table, found
+
+    def count_in_table(self, after: int) -> int:
+        """Count the entries above `after`."""
+        return self._counted("key_audit_logs", f"+sequence > {after:d}")
+
+    def not_indexed(self, table: str, key: tuple[str, ...]) -> Iterator[str]:
+        """Look up each row of the table; one whose key is the primary key is looked up in the table itself."""
+        named = " || ', ' || ".join(f"'{column} ' || scanned.{column}" for column in key)
+        found = " AND ".join(f"indexed.{column} = scanned.{column}" for column in key)
+        yield from (
+            str(row[0])
+            for row in self.session.cursor.execute(
+                f"SELECT {named} FROM main.{table} AS scanned WHERE typeof({_IN_NO_INDEX[table]}) <> '' AND NOT EXISTS"
+                f" (SELECT 1 FROM main.{table} AS indexed WHERE {found})"
+                f" ORDER BY {', '.join(f'scanned.{column} + 0' for column in key)} LIMIT {LISTED}"
+            ).fetchall()
+        )
+
+    def _counted(self, table: str, condition: str) -> int:
+        query = f"SELECT count(*) FROM main.{table} WHERE typeof({_IN_NO_INDEX[table]}) <> '' AND ({condition})"
+        ((found,),) = self.session.cursor.execute(query)
+        return int(found)
 
 
 class OpenSqliteTrail:

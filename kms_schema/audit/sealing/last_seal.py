@@ -1,0 +1,46 @@
+"""The seal that the next one continues: it must hold, or a signature would cover what somebody else put there."""
+
+from kms_schema.audit.formats.merkle import CompactRange
+from kms_schema.audit.formats.seals import SealError
+from kms_schema.audit.storage.errors import TrailError
+from kms_schema.audit.storage.protocols import SealReader
+from kms_schema.audit.storage.stored_seals import StoredSeal
+
+
+def last_sound_seal(seals: SealReader) -> StoredSeal | None:
+    """Return the newest seal, None if nothing is sealed.
+
+    Raises `TrailError` unless it holds: its row is a seal, its signature and compact range are those of its content, it
+    follows the seal before, and the newest tombstone is under a seal whose signature covers it. Example::
+
+        with open_trail(connection).sealing() as transaction:
+            before = last_sound_seal(transaction.seals)
+    """
+    number = 0
+    try:
+        if (last := seals.last()) is None:
+            return None
+        number = last.number
+        last.check_signature()
+        if CompactRange(last.tree_size, last.subtree_hashes).root() != last.root_hash:
+            raise SealError("its compact range is not that of its tree")
+        if (before := seals.get(number - 1)) is not None:
+            _refuse_another(before, last)
+        if (cut := seals.last_with_tombstone()) is not None:
+            number = cut.number
+            cut.check_signature()
+    except ValueError as error:
+        reason = str(error) if str(error).startswith("seal ") else f"seal {number} does not hold: {error}"
+        raise TrailError(
+            f"{reason}; nothing is sealed after it. The seal or its tombstone was changed or put in: see docs/audit.md,"
+            " When sealing is refused, for the way back"
+        ) from None
+    return last
+
+
+def _refuse_another(before: StoredSeal, last: StoredSeal) -> None:
+    if last.previous_seal_hash != before.seal().hash():
+        raise SealError("it follows another seal than the one that is before it here")
+    if before.leads_to not in {None, last.verifier_key}:
+        signed = "it is not signed" if last.verifier_key is None else f"it is signed by {last.verifier_key}"
+        raise SealError(f"{signed}, but the seal before leads to {before.leads_to}")
