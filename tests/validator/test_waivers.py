@@ -9,6 +9,7 @@ from kms_schema import Waiver, WaiverError, read_waivers
 from kms_schema.validator.waivers import waive
 from tests.support.sample_reports import DISABLED, EXTRA, OWNER, finding, report
 
+UNREAD = "indexes not compared with their tables (--level data)"
 TODAY = date(2026, 11, 25)
 LATER, EARLIER = TODAY + timedelta(days=1), TODAY - timedelta(days=1)
 ENTRY = """[[waiver]]
