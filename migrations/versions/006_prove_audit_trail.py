@@ -122,7 +122,7 @@ AFTER: dict[str, tuple[str, ...]] = {
 
 READS = {
     "key_audit_unsealed_v01": ("key_audit_logs",),
-    "key_audit_unsealed_v02": ("key_audit_logs", "key_audit_seals"),
+    "key_audit_unsealed_v02": ("key_audit_leaves", "key_audit_logs", "key_audit_seals"),
     "key_audit_trail_v01": ("key_audit_leaves", "key_audit_logs", "key_audit_seals"),
 }
 REFERENCES = {"key_audit_tombstones_v01": ("key_audit_seals",)}

@@ -5,11 +5,13 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kms_schema.audit.formats.encoding import PREFIX
-from kms_schema.audit.formats.gaps import Gap, Run, joined, still_open, without
+from kms_schema.audit.formats.gaps import MOST, Gap, Run, bounded, joined, still_open, without
+from kms_schema.audit.sealing import sealer
 from kms_schema.audit.sealing.sealer import _sealed
 from kms_schema.audit.storage.records import TransactionHorizon
 from kms_schema.audit.storage.stored_seals import StoredSeal
@@ -94,6 +96,7 @@ class Model:
 
     def unsealed(self, after: int, gaps: Sequence[Gap], limit: int) -> Iterator[bytes]:
         wanted = {number for gap in gaps for number in range(gap.first, gap.last + 1)}
+        wanted -= set(self.sealed)  # a gap may span what earlier seals took
         found = [number for number in sorted(self.committed) if number > after or number in wanted]
         self._read = found[:limit]
         self.take(self._meanwhile.pop(0))
@@ -113,9 +116,15 @@ SEALER = -1
 
 
 @settings(deadline=None, max_examples=300)
-@given(HISTORY)
-@example([*AN_EARLY_ID, (100, [], [], [])])
-def test_each_committed_entry_is_sealed_once_and_no_other(history: list[Any]) -> None:
+@given(HISTORY, st.sampled_from([1, 2, MOST]))
+@example([*AN_EARLY_ID, (100, [], [], [])], MOST)
+def test_each_committed_entry_is_sealed_once_and_no_other(history: list[Any], most: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sealer, "MOST", most)
+        _seals_each_entry_once(history, most)
+
+
+def _seals_each_entry_once(history: list[Any], most: int) -> None:
     model = Model()
     for event in history:
         if event == "restored":
@@ -133,6 +142,7 @@ def test_each_committed_entry_is_sealed_once_and_no_other(history: list[Any]) ->
     assert model.seals[-1].open_gaps == ()
     for seal in model.seals:
         seal.seal()
+        assert len(seal.open_gaps) <= most
 
 
 RUNS = st.lists(st.integers(1, 30), unique=True).map(
@@ -157,3 +167,29 @@ def test_a_gap_is_open_as_long_as_a_transaction_can_fill_it() -> None:
     assert still_open(gaps, over_below=10, looked_until=None) == [Gap(5, 9, 11)]
     assert still_open(gaps, over_below=11, looked_until=None) == []
     assert still_open(gaps, over_below=None, looked_until=6) == [Gap(7, 9, 0)]
+
+
+@given(RUNS, st.integers(1, 5), st.integers(1, 4))
+def test_bounded_gaps_contain_all_and_close_no_earlier(runs: list[Run], most: int, ids: int) -> None:
+    gaps = [Gap(*run, xmax=1 + position // ids) for position, run in enumerate(runs)]
+    left = bounded(gaps, most)
+    assert len(left) <= most
+    for gap in gaps:
+        (around,) = [each for each in left if each.first <= gap.first and gap.last <= each.last]
+        assert around.xmax >= gap.xmax
+    assert all(one.last < two.first for one, two in pairwise(left))
+    if len(gaps) <= most:
+        assert left == gaps
+
+
+def test_gaps_of_one_seal_are_joined_before_those_of_two() -> None:
+    flood = [Gap(2 * number, 2 * number, 50) for number in range(1, 20_001)]
+    assert bounded([Gap(1, 1, 7), *flood], 3) == [Gap(1, 1, 7), Gap(2, 39_998, 50), Gap(40_000, 40_000, 50)]
+
+
+def test_a_joined_gap_stays_open_about_twice_as_long_at_most() -> None:
+    """Among overlapping transactions that each last 100 seals, with a gap for each seal."""
+    gaps: list[Gap] = []
+    for seal in range(1, 2000):
+        gaps = bounded([*still_open(gaps, over_below=seal - 100, looked_until=None), Gap(seal, seal, seal)], 16)
+        assert seal - gaps[0].first < 250

@@ -1,5 +1,8 @@
 """Gaps: sequences that a seal leaves open, because the transactions that drew them may still commit.
 
+A gap may span sequences that earlier seals took, so that a seal has at most `MOST` gaps. A reader of the entries of a
+gap leaves out those that have a leaf.
+
 A transaction draws a sequence before it commits, so a seal can see later sequences without an earlier one. The guard
 trigger of the table takes the id of the transaction before it draws the sequence. So a transaction with a sequence
 below a visible one has an id below every id that is assigned later, such as that of the sealing transaction. When every
@@ -11,7 +14,11 @@ higher id can have a lower sequence.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
+
+MOST = 256
+"""The most gaps of a seal."""
 
 
 class Run(NamedTuple):
@@ -23,7 +30,7 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True)
 class Gap:
-    """A run of sequences without a visible entry; only transactions below `xmax` can commit one."""
+    """A run of sequences, some without a visible entry; only transactions below `xmax` can commit one."""
 
     first: int
     last: int
@@ -55,6 +62,33 @@ def still_open(gaps: Iterable[Gap], *, over_below: int | None, looked_until: int
         elif looked_until is not None and gap.last > looked_until:
             left.append(Gap(max(gap.first, looked_until + 1), gap.last, 0))
     return left
+
+
+def bounded(gaps: Sequence[Gap], most: int = MOST) -> list[Gap]:
+    """Return at most `most` gaps that contain the ascending `gaps`: neighbours are joined, with what is between them.
+
+    Joined gaps stay open as long as the younger one. So those of one seal are joined first, the nearest of them. Then
+    those are that are short for their distance from the end: otherwise a gap could be kept open by ever younger ones.
+    """
+    alike = sorted(
+        (two.first - one.last, at) for at, (one, two) in enumerate(pairwise(gaps), 1) if one.xmax == two.xmax
+    )
+    with_the_one_before = {at for _, at in alike[: max(len(gaps) - most, 0)]}
+    left: list[Gap] = []
+    for at, gap in enumerate(gaps):
+        left.append(_both(left.pop(), gap) if at in with_the_one_before else gap)
+
+    def length(at: int) -> float:
+        return (left[at].last - left[at - 1].first) / (1 + left[-1].last - left[at].last)
+
+    while len(left) > most:
+        at = min(range(1, len(left)), key=length)
+        left[at - 1 : at + 1] = [_both(left[at - 1], left[at])]
+    return left
+
+
+def _both(one: Gap, two: Gap) -> Gap:
+    return Gap(one.first, two.last, max(one.xmax, two.xmax))
 
 
 def without(gaps: Iterable[Gap], taken: Sequence[Run]) -> list[Gap]:

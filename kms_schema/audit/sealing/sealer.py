@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from kms_schema.audit.formats.encoding import Unreadable, leaf_hash, sequence_of
-from kms_schema.audit.formats.gaps import Gap, Run, joined, still_open, without
+from kms_schema.audit.formats.gaps import MOST, Gap, Run, bounded, joined, still_open, without
 from kms_schema.audit.formats.keys import SigningKey, VerifierKey
 from kms_schema.audit.formats.merkle import CompactRange
 from kms_schema.audit.formats.seals import NO_SEAL, Tombstone
@@ -195,4 +195,4 @@ def _open_gaps(
     last_taken = growth.members[-1].last
     open_gaps = still_open(gaps, over_below=over_below, looked_until=last_taken if growth.full else None)
     new = [Gap(last + 1, last_taken, xmax)] if last_taken > last else []
-    return tuple(without([*open_gaps, *new], growth.members))
+    return tuple(bounded(without([*open_gaps, *new], growth.members), MOST))

@@ -45,6 +45,11 @@ class PostgresqlEntries:
             found += (
                 f" UNION ALL SELECT entry.{columns} FROM unnest({firsts}, {lasts}) AS gap (first, last)"
                 f" JOIN {self._log} AS entry ON entry.sequence BETWEEN gap.first AND gap.last"
+                # A gap may span entries that are sealed: those of a page that does not end before them.
+                f" WHERE NOT EXISTS (SELECT FROM (SELECT page.first_sequence, length(page.hashes) / 32 AS entries"
+                f" FROM ONLY {self._session.leaves} AS page WHERE page.first_sequence <= entry.sequence"
+                " ORDER BY page.first_sequence DESC LIMIT 1) AS page"
+                " WHERE entry.sequence < page.first_sequence + page.entries)"
             )
         return found
 

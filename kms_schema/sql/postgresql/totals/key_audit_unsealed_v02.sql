@@ -1,5 +1,5 @@
 -- The entries that no seal covers yet: those after the last sealed sequence, and late entries in gaps that seals left
--- open. Together with key_audit_daily_totals and key_rotation_causes, which cover the sealed entries, they are the
+-- open. A gap may span sealed entries, which are left out. Together with key_audit_daily_totals and key_rotation_causes, which cover the sealed entries, they are the
 -- whole audit log in every snapshot, since all three change when a seal commits.
 --
 -- The planner cannot know how few these are. It would estimate half a percent of the log for each of a hundred gaps,
@@ -15,11 +15,12 @@ WITH newest AS MATERIALIZED (
 spans AS (
     SELECT
         COALESCE((SELECT newest.last_sequence FROM newest), 0) + 1 AS first_sequence,
-        9223372036854775807 AS last_sequence
+        9223372036854775807 AS last_sequence,
+        false AS is_gap
 
     UNION ALL
 
-    SELECT (gap.span ->> 0)::bigint AS first_sequence, (gap.span ->> 1)::bigint AS last_sequence
+    SELECT (gap.span ->> 0)::bigint AS first_sequence, (gap.span ->> 1)::bigint AS last_sequence, true AS is_gap
     FROM unnest(ARRAY(
         SELECT element.span
         FROM newest
@@ -45,7 +46,19 @@ CROSS JOIN LATERAL (
         late.security_level,
         late.risk_score
     FROM {schema}.key_audit_logs AS late
-    WHERE late.sequence BETWEEN spans.first_sequence AND spans.last_sequence
+    WHERE
+        late.sequence BETWEEN spans.first_sequence AND spans.last_sequence
+        AND NOT (spans.is_gap AND EXISTS (
+            SELECT
+            FROM (
+                SELECT page.first_sequence + length(page.hashes) / 32 AS following
+                FROM {schema}.key_audit_leaves AS page
+                WHERE page.first_sequence <= late.sequence
+                ORDER BY page.first_sequence DESC
+                LIMIT 1
+            ) AS page
+            WHERE late.sequence < page.following
+        ))
     LIMIT (SELECT 9223372036854775807 AS every_one)
     OFFSET 0
 ) AS entry;
