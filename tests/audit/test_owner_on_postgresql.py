@@ -190,6 +190,7 @@ def test_an_owner_can_backdate_unsealed_entries(database: Database) -> None:
         )
         assert trail.verified() == "sound"
         assert verified(trail.connection).unsealed == 1
+        assert "KMS519" in trail.codes("data")
 
 
 def test_a_sequence_that_is_set_back_brings_no_second_entry(database: Database) -> None:

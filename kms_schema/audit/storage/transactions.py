@@ -63,6 +63,13 @@ class Snapshot(Protocol):
         """Return the number of entries with a sequence above `after`, read from the table without an index."""
         ...
 
+    def against_time(self) -> Iterator[str]:
+        """Yield a sentence about each entry whose time or id runs against the sequence.
+
+        Nothing on PostgreSQL, where no client can choose them; kms-schema validate compares them there.
+        """
+        ...
+
     def not_indexed(self, table: str, key: tuple[str, ...]) -> Iterator[str]:
         """Yield `key = value` of the first rows of a table that the index of `key` does not find.
 

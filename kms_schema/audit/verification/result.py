@@ -41,6 +41,10 @@ class VerificationResult:
     checkpoints: int = 0
     """External checkpoints that the tree agrees with."""
     faults: list[Fault] = field(default_factory=list)
+    against_time: int = 0
+    """Entries whose time or id runs against the sequence: no fault, since a clock can be set back (SQLite)."""
+    first_against_time: str | None = None
+    """A sentence about the first of them."""
     more_faults: int = 0
     """Faults that are not listed."""
 

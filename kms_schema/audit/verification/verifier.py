@@ -90,6 +90,9 @@ def _compare_tables(snapshot: Snapshot, result: VerificationResult, after: int) 
 
     Entries that are read in ascending order are different rows of the table. So they are all if there are as many.
     """
+    for entry in snapshot.against_time():
+        result.against_time += 1
+        result.first_against_time = result.first_against_time or entry
     keys = [(table, key) for table, keys in UNIQUE_KEYS.items() for key in keys]
     counted = snapshot.count_in_table(after)
     if counted == result.read:

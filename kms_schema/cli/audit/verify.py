@@ -108,6 +108,8 @@ def _json(
         "checkpoints_given": len(checkpoints),
         "checkpoints_held": result.checkpoints,
         "trusted_keys": [str(key) for key in trusted],
+        "against_time": result.against_time,
+        "first_against_time": result.first_against_time,
         "indexes_compared": _COMPARED,
         "faults": [asdict(fault) for fault in result.faults],
         "more_faults": result.more_faults,
@@ -135,6 +137,8 @@ def _lines(
         yield "no external checkpoint was given: a trail that was rewritten and sealed again would look the same"
     if since and not checkpoints:
         yield f"the tree of seal {since} is not verified"
+    if result.against_time:
+        yield f"times that run against the sequence: {result.against_time}; the first: {result.first_against_time}"
     if result.faults:
         yield f"NOT SOUND (faults: {len(result.faults) + result.more_faults}); the first: {result.faults[0].message}"
     else:

@@ -8,6 +8,7 @@ The text of the newest seals is recomputed, for their chain and their signatures
 from collections.abc import Iterator
 from functools import partial
 
+from kms_schema.audit.storage.sqlite.times import AGAINST_TIME, TOLERATED_SECONDS
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.identifiers import quoted
 from kms_schema.validator.checks.row_reader import RowReader
@@ -97,11 +98,29 @@ _PAGES = (
 _NOT_OPEN = """ AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements({open_gaps}) AS gap
         WHERE entries.sequence BETWEEN (gap ->> 0)::bigint AND (gap ->> 1)::bigint)"""
 
+# A clock is corrected by less, and two sessions are less apart between the sequence and the time of an entry.
+_AGAINST_TIME = {
+    "postgresql": """SELECT id, sequence, CASE WHEN before > "timestamp" + interval '{seconds} seconds'
+        THEN 'is dated ' || "timestamp" || ', and the entry before ' || before
+        ELSE 'is dated ' || "timestamp" || ', and its id is of another time' END AS problem
+    FROM (SELECT id, sequence, "timestamp", lag("timestamp") OVER (ORDER BY sequence) AS before,
+            to_timestamp(('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint / 1000.0) AS of_id
+        FROM {logs} AS entries) AS entries
+    WHERE before > "timestamp" + interval '{seconds} seconds'
+        OR of_id NOT BETWEEN "timestamp" - interval '{seconds} seconds' AND "timestamp" + interval '{seconds} seconds'
+        OR substr(id::text, 15, 1) <> '7'""",
+    "sqlite": AGAINST_TIME,
+}
+_TIMES_AGAINST_SEQUENCE = (
+    "SELECT 'entry ' || id || ' (sequence ' || sequence || ')' AS name, problem FROM ({against_time}) AS entries"
+)
+
 WANTED = {
     "KMS511": (SEALS, "seals that follow each other", _SEALS_OUT_OF_ORDER),
     "KMS512": (LEAVES, "the leaves and subtrees that the last seal covers", _LEAVES_OUT_OF_ORDER),
     "KMS513": (LOGS, "every sealed entry", _ENTRIES_GONE),
     "KMS514": (LOGS, "no entry between sealed entries", _ENTRIES_NEVER_SEALED),
+    "KMS519": (LOGS, "times that follow the sequence", _TIMES_AGAINST_SEQUENCE),
 }
 """By code: the table, what is expected, and a query of the violations (name, problem)."""
 
@@ -171,5 +190,6 @@ def _filled(template: str, engine: str, schema: str, *, tombstones: bool) -> str
         last_sequence=last(column="last_sequence"),
         between=_BETWEEN[engine].format(logs=tables["logs"]),
         not_open=not_open,
+        against_time=_AGAINST_TIME[engine].format(logs=tables["logs"], seconds=TOLERATED_SECONDS),
         not_removed=_NOT_REMOVED.format(**tables) if tombstones else "",
     )

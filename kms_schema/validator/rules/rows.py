@@ -55,6 +55,11 @@ ROWS = (
         "its catalog, or the storage damaged it",
         help=f"REINDEX the table, then validate again; {EVIDENCE}",
     ),
+    rule("KMS519", "times of entries run against their sequence", ERROR, MANUAL,
+        "these entries were not written at the time that they state: a connection to SQLite redefined the functions of "
+        "the guard triggers, the owner restored them, or the clock was set back",
+        help=f"if the clock was set back then, waive the finding with that reason; if not, {EVIDENCE}",
+    ),
     rule("KMS521", "envelopes described as another format", ERROR, MANUAL,
         "the envelope or its encryption_metadata was changed: programs that open it use the wrong format",
         help=OPEN_EACH,

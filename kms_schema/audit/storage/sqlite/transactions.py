@@ -13,6 +13,7 @@ from kms_schema.audit.storage.sqlite.encoded_entries import text_as_stored
 from kms_schema.audit.storage.sqlite.entries import SqliteEntries
 from kms_schema.audit.storage.sqlite.seals import SqliteSeals
 from kms_schema.audit.storage.sqlite.session import Session
+from kms_schema.audit.storage.sqlite.times import AGAINST_TIME
 from kms_schema.audit.storage.sqlite.tombstones import SqliteRetention, SqliteTombstones
 from kms_schema.audit.storage.sqlite.tree import SqliteTree
 from kms_schema.audit.storage.transactions import OpenElsewhere
@@ -66,6 +67,11 @@ class SqliteTransaction:
     def count_in_table(self, after: int) -> int:
         """Count the entries above `after`."""
         return self._counted("key_audit_logs", f"+sequence > {after:d}")
+
+    def against_time(self) -> Iterator[str]:
+        """Yield the entries whose times a connection chose, or that were written after the clock was set back."""
+        for entry_id, sequence, problem in self.session.entries_cursor.execute(f"{AGAINST_TIME} ORDER BY sequence"):
+            yield f"the entry {entry_id} (sequence {sequence}) {problem}"
 
     def not_indexed(self, table: str, key: tuple[str, ...]) -> Iterator[str]:
         """Look up each row of the table; one whose key is the primary key is looked up in the table itself."""
