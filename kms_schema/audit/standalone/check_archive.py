@@ -3,7 +3,7 @@
 
 The archive holds if the hashes of its entries lead to its checkpoint, which must be signed by a key that you trust, or
 by a successor that a checkpoint announces. With --checkpoint it must agree with the checkpoints that you kept: its own
-comes from whoever has the database. With --tombstone, the checkpoint with the tombstone must name this file, and every
+comes from the owner of the database. With --tombstone, the checkpoint with the tombstone must name this file, and every
 entry must have been past its retention period when that checkpoint was signed.
 
 Copies of this file and check_proof.py work alone in one folder: they need Python 3.11 and the package `cryptography`,

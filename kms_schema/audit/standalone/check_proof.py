@@ -130,7 +130,7 @@ def with_successors(keys: list[Key], notes: list[Any]) -> list[Key]:
         try:
             lines = read_checkpoint(note, trusted).text.split("\n")
         except Refused:
-            continue  # whoever reads it refuses it
+            continue  # it is refused where it is read
         announced = [read_key(each[9:]) for each in lines[3:] if each.startswith("next-key ") and lines[0] == origin]
         trusted += [key for key in announced if key not in trusted]
     return trusted

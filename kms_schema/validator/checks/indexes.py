@@ -37,6 +37,7 @@ JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid
 JOIN pg_am am ON am.oid = i.relam JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = '{schema}' AND i.relname = ANY (ARRAY[{names}]::name[])
     AND x.indisvalid AND x.indisready AND x.indislive AND i.relkind = 'i' AND c.relkind IN ('r', 'm')
+    AND c.relispopulated
 ORDER BY 1"""
 
 _DAMAGED = frozenset({"XX001", "XX002"})
