@@ -68,7 +68,7 @@ def bounded(gaps: Sequence[Gap], most: int = MOST) -> list[Gap]:
     """Return at most `most` gaps that contain the ascending `gaps`: neighbours are joined, with what is between them.
 
     Joined gaps stay open as long as the younger one. So those of one seal are joined first, the nearest of them. Then
-    those are that are short for their distance from the end: otherwise a gap could be kept open by ever younger ones.
+    the shortest pair is: a long gap is not joined on and on, and kept open by ever younger ones.
     """
     alike = sorted(
         (two.first - one.last, at) for at, (one, two) in enumerate(pairwise(gaps), 1) if one.xmax == two.xmax
@@ -77,12 +77,8 @@ def bounded(gaps: Sequence[Gap], most: int = MOST) -> list[Gap]:
     left: list[Gap] = []
     for at, gap in enumerate(gaps):
         left.append(_both(left.pop(), gap) if at in with_the_one_before else gap)
-
-    def length(at: int) -> float:
-        return (left[at].last - left[at - 1].first) / (1 + left[-1].last - left[at].last)
-
     while len(left) > most:
-        at = min(range(1, len(left)), key=length)
+        at = min(range(1, len(left)), key=lambda at: left[at].last - left[at - 1].first)
         left[at - 1 : at + 1] = [_both(left[at - 1], left[at])]
     return left
 
