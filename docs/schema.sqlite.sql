@@ -35,8 +35,8 @@ CREATE TABLE key_masters (
     CONSTRAINT ck_key_masters_security_level_known CHECK (security_level IN ('HIGH', 'MAXIMUM')),
     CONSTRAINT ck_key_masters_hsm_provider_known CHECK (hsm_provider IN ('aws_cloudhsm', 'azure_dedicated_hsm', 'google_cloud_hsm', 'thales_luna', 'utimaco', 'pkcs11', 'software_simulation')),
     CONSTRAINT ck_key_masters_key_size_bits_positive CHECK (key_size_bits > 0),
-    CONSTRAINT ck_key_masters_usage_count_not_negative CHECK (usage_count >= 0),
-    CONSTRAINT ck_key_masters_max_usage_count_positive CHECK (max_usage_count > 0),
+    CONSTRAINT ck_key_masters_usage_count_range CHECK (usage_count BETWEEN 0 AND 1000000000000000),
+    CONSTRAINT ck_key_masters_max_usage_count_range CHECK (max_usage_count BETWEEN 1 AND 1000000000000000),
     CONSTRAINT ck_key_masters_expires_after_creation CHECK (expires_at > created_at),
     CONSTRAINT ck_key_masters_hsm_provider_and_key_together CHECK ((hsm_provider IS NULL) = (hsm_key_id IS NULL)),
     CONSTRAINT ck_key_masters_hsm_type_is_hsm_held CHECK (key_type <> 'hsm' OR hsm_provider IS NOT NULL),
@@ -94,8 +94,8 @@ CREATE TABLE key_versions (
     volume_ceiling BIGINT,
     CONSTRAINT pk_key_versions PRIMARY KEY (id),
     CONSTRAINT ck_key_versions_version_number_positive CHECK (version_number > 0),
-    CONSTRAINT ck_key_versions_usage_count_not_negative CHECK (usage_count >= 0),
-    CONSTRAINT ck_key_versions_data_volume_bytes_not_negative CHECK (data_volume_bytes >= 0),
+    CONSTRAINT ck_key_versions_usage_count_range CHECK (usage_count BETWEEN 0 AND 1000000000000000),
+    CONSTRAINT ck_key_versions_data_volume_bytes_range CHECK (data_volume_bytes BETWEEN 0 AND 9007199254740992),
     CONSTRAINT ck_key_versions_generation_time_ms_not_negative CHECK (generation_time_ms >= 0),
     CONSTRAINT ck_key_versions_entropy_score_range CHECK (entropy_score BETWEEN 0 AND 100),
     CONSTRAINT ck_key_versions_key_checksum_is_sha256 CHECK (length(key_checksum) = 64 AND key_checksum NOT GLOB '*[^0-9a-f]*'),
@@ -155,13 +155,13 @@ CREATE TABLE rotation_policies (
     CONSTRAINT ck_rotation_policies_key_type_known CHECK (key_type IN ('kek', 'dek', 'tls', 'hsm', 'backup')),
     CONSTRAINT ck_rotation_policies_rotation_interval_days_positive CHECK (rotation_interval_days > 0),
     CONSTRAINT ck_rotation_policies_max_key_age_days_positive CHECK (max_key_age_days > 0),
-    CONSTRAINT ck_rotation_policies_max_operations_positive CHECK (max_operations > 0),
-    CONSTRAINT ck_rotation_policies_max_data_volume_mb_positive CHECK (max_data_volume_mb > 0),
+    CONSTRAINT ck_rotation_policies_max_operations_range CHECK (max_operations BETWEEN 1 AND 1000000000000000),
+    CONSTRAINT ck_rotation_policies_max_data_volume_mb_range CHECK (max_data_volume_mb BETWEEN 1 AND 8589934592),
     CONSTRAINT ck_rotation_policies_notify_before_rotation_hours_positive CHECK (notify_before_rotation_hours > 0),
     CONSTRAINT ck_rotation_policies_rotation_window_start_is_hh_mm CHECK (rotation_window_start GLOB '[01][0-9]:[0-5][0-9]' OR rotation_window_start GLOB '2[0-3]:[0-5][0-9]'),
     CONSTRAINT ck_rotation_policies_rotation_window_end_is_hh_mm CHECK (rotation_window_end GLOB '[01][0-9]:[0-5][0-9]' OR rotation_window_end GLOB '2[0-3]:[0-5][0-9]'),
     CONSTRAINT ck_rotation_policies_rotation_window_in_pairs CHECK ((rotation_window_start IS NULL) = (rotation_window_end IS NULL)),
-    CONSTRAINT ck_rotation_policies_notification_channels_is_array CHECK (CASE WHEN json_valid(notification_channels) THEN json_type(notification_channels) = 'array' ELSE notification_channels IS NULL END),
+    CONSTRAINT ck_rotation_policies_notification_channels_is_object_or_array CHECK (CASE WHEN json_valid(notification_channels) THEN json_type(notification_channels) IN ('object', 'array') ELSE notification_channels IS NULL END),
     CONSTRAINT uq_rotation_policies_policy_name UNIQUE (policy_name),
     CONSTRAINT ck_rotation_policies_id_type CHECK (typeof(id) = 'text' AND instr(id, char(0)) = 0 AND length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_rotation_policies_policy_name_type CHECK (typeof(policy_name) = 'text' AND instr(policy_name, char(0)) = 0 AND length(policy_name) <= 100),
@@ -211,9 +211,10 @@ CREATE TABLE key_rotations (
     CONSTRAINT ck_key_rotations_trigger_known CHECK ("trigger" IN ('scheduled', 'usage_count', 'data_volume', 'security_incident', 'compliance', 'manual')),
     CONSTRAINT ck_key_rotations_status_known CHECK (status IN ('SCHEDULED', 'RUNNING', 'COMPLETED', 'FAILED')),
     CONSTRAINT ck_key_rotations_new_version_is_later CHECK (new_version > old_version),
+    CONSTRAINT ck_key_rotations_max_retries_range CHECK (max_retries BETWEEN 0 AND 1000),
     CONSTRAINT ck_key_rotations_retry_count_range CHECK (retry_count >= 0 AND retry_count <= max_retries),
-    CONSTRAINT ck_key_rotations_execution_time_ms_not_negative CHECK (execution_time_ms >= 0),
-    CONSTRAINT ck_key_rotations_affected_records_not_negative CHECK (affected_records >= 0),
+    CONSTRAINT ck_key_rotations_execution_time_ms_range CHECK (execution_time_ms BETWEEN 0 AND 1000000000000),
+    CONSTRAINT ck_key_rotations_affected_records_range CHECK (affected_records BETWEEN 0 AND 1000000000000000),
     CONSTRAINT ck_key_rotations_claimed_by_not_blank CHECK (trim(claimed_by, char(9, 10, 13, 32)) <> ''),
     CONSTRAINT ck_key_rotations_trigger_details_is_object CHECK (CASE WHEN json_valid(trigger_details) THEN json_type(trigger_details) = 'object' ELSE trigger_details IS NULL END),
     CONSTRAINT ck_key_rotations_pre_rotation_checksum_is_sha256 CHECK (length(pre_rotation_checksum) = 64 AND pre_rotation_checksum NOT GLOB '*[^0-9a-f]*'),
@@ -686,7 +687,7 @@ limits AS MATERIALIZED (
             policy_name,
             key_type,
             max_operations,
-            CASE WHEN max_data_volume_mb < 8796093022208 THEN max_data_volume_mb * 1048576 END AS max_bytes,
+            max_data_volume_mb * 1048576 AS max_bytes,
             rotate_on_security_incident,
             rotate_on_compliance_requirement,
             CASE WHEN rotation_interval_days < 700000 THEN 24 * rotation_interval_days END AS rotation_interval,
@@ -1006,7 +1007,7 @@ moment AS MATERIALIZED (
     FROM clock
 ),
 used AS (
-    SELECT version.key_id, sum(version.usage_count) AS operations
+    SELECT version.key_id, min(CAST(total(version.usage_count) AS INTEGER), 1000000000000000) AS operations
     FROM key_versions AS version
     GROUP BY +version.key_id
 ),
@@ -1079,7 +1080,7 @@ SELECT
     keys.status,
     keys.hsm_provider,
     count(*) AS key_count,
-    (20 * sum(keys.usage_count) + count(*)) / (2 * count(*)) / 10.0 AS average_usage,
+    (20 * min(CAST(total(keys.usage_count) AS INTEGER), 400000000000000000) + count(*)) / (2 * count(*)) / 10.0 AS average_usage,
     count(*) FILTER (WHERE keys.days_until_expiration <= 7) AS expiring_within_7_days,
     count(*) FILTER (WHERE keys.days_until_expiration <= 30) AS expiring_within_30_days,
     min(keys.created_at) AS oldest_key_at,
@@ -1240,7 +1241,7 @@ facts AS (
                             100 * max(
                                 master.usage_count,
                                 (
-                                    SELECT COALESCE(sum(version.usage_count), 0)
+                                    SELECT min(CAST(total(version.usage_count) AS INTEGER), 1000000000000000)
                                     FROM key_versions AS version
                                     WHERE version.key_id = master.id
                                 )
@@ -2160,13 +2161,15 @@ BEGIN
 END;
 
 -- Adding or activating a version updates its key: the lifetime total of use and, from the second activation on,
--- rotated_at, the time of the latest activation (of a key that stays active).
+-- rotated_at, the time of the latest activation (of a key that stays active). sum() fails where a sum is no integer of
+-- 64 bits; total() is exact up to nine times the maximum of a counter, at which the total of a key stops.
 CREATE TRIGGER record_key_version_insert
 AFTER INSERT ON key_versions
 BEGIN
     UPDATE key_masters SET
         usage_count = max(usage_count, (
-            SELECT coalesce(sum(usage_count), 0) FROM key_versions WHERE key_id = NEW.key_id
+            SELECT min(CAST(total(usage_count) AS INTEGER), 1000000000000000)
+            FROM key_versions WHERE key_id = NEW.key_id
         )),
         rotated_at = CASE
             WHEN status = 'active'
@@ -2181,7 +2184,8 @@ BEGIN
 END;
 
 -- Adding or activating a version updates its key: the lifetime total of use and, from the second activation on,
--- rotated_at, the time of the latest activation (of a key that stays active).
+-- rotated_at, the time of the latest activation (of a key that stays active). sum() fails where a sum is no integer of
+-- 64 bits; total() is exact up to nine times the maximum of a counter, at which the total of a key stops.
 CREATE TRIGGER record_key_version_activation
 AFTER UPDATE OF activated_at, deactivated_at ON key_versions
 WHEN NEW.activated_at IS NOT NULL AND NEW.deactivated_at IS NULL
@@ -2189,7 +2193,8 @@ WHEN NEW.activated_at IS NOT NULL AND NEW.deactivated_at IS NULL
 BEGIN
     UPDATE key_masters SET
         usage_count = max(usage_count, (
-            SELECT coalesce(sum(usage_count), 0) FROM key_versions WHERE key_id = NEW.key_id
+            SELECT min(CAST(total(usage_count) AS INTEGER), 1000000000000000)
+            FROM key_versions WHERE key_id = NEW.key_id
         )),
         rotated_at = CASE
             WHEN status = 'active'
@@ -2259,7 +2264,6 @@ BEGIN
                     is_active
                     AND key_type = master.key_type
                     AND max_data_volume_mb > NEW.data_volume_bytes / 1048576
-                    AND max_data_volume_mb < 8796093022208
             ), 9223372036854775807),
             (
                 SELECT bits | (bits >> 32)

@@ -41,9 +41,12 @@ class Refreshed:
         return self.keys is None and not self.views
 
 
-_COUNT_USE = """UPDATE main.key_masters
-SET usage_count = (SELECT sum(usage_count) FROM main.key_versions AS version WHERE version.key_id = key_masters.id)
-WHERE usage_count < (SELECT sum(usage_count) FROM main.key_versions AS version WHERE version.key_id = key_masters.id)"""
+# A total stops at the maximum of a counter. sum() would fail where it exceeds 64 bits.
+_USE = """(
+    SELECT min(CAST(total(usage_count) AS INTEGER), 1000000000000000)
+    FROM main.key_versions AS version WHERE version.key_id = key_masters.id
+)"""
+_COUNT_USE = f"UPDATE main.key_masters SET usage_count = {_USE} WHERE usage_count < {_USE}"  # noqa: S608  (constant)
 
 
 def refresh(connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str = "public") -> Refreshed:

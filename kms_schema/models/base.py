@@ -127,11 +127,26 @@ CreatedAt = Annotated[dt.datetime, mapped_column(UtcTimestamp, server_default=cu
 Counter = Annotated[int, mapped_column(sa.BigInteger, server_default=sa.text("0"))]
 Document = Annotated[dict[str, Any], mapped_column(JsonDocument)]
 Words = Annotated[list[str], mapped_column(JsonDocument)]
+Channels = Annotated[dict[str, Any] | list[Any], mapped_column(JsonDocument)]
+
+
+MOST_COUNTED = 10**15
+"""The maximum of a counter, and of the use of a key over all versions: a million uses in each second of 31 years.
+
+A client that sets a counter to the maximum must not break sums: a bigint holds 9,223 of these.
+"""
+MOST_BYTES = 2**53
+"""The maximum of a count of bytes, 8 PiB: the greatest number up to which doubles, and so JSON, hold every integer."""
 
 
 def check(name: str, condition: str) -> sa.CheckConstraint:
     """Return a CHECK constraint that is the same on both engines."""
     return sa.CheckConstraint(condition, name=name)
+
+
+def counted(column: str, *, least: int = 0, most: int = MOST_COUNTED) -> sa.CheckConstraint:
+    """Return the check that a counter, or a limit of one, is at least `least` and at most `most`."""
+    return check(f"{column}_range", f"{column} BETWEEN {least} AND {most}")
 
 
 def check_per_engine(name: str, *, postgresql: str, sqlite: str) -> tuple[sa.CheckConstraint, sa.CheckConstraint]:
@@ -151,12 +166,14 @@ def not_blank(column: str) -> tuple[sa.CheckConstraint, sa.CheckConstraint]:
     )
 
 
-def json_shape(column: str, shape: str) -> tuple[sa.CheckConstraint, sa.CheckConstraint]:
-    """Return the check that a JSON column contains an `object` or an `array`."""
+def json_shape(column: str, *shapes: str) -> tuple[sa.CheckConstraint, sa.CheckConstraint]:
+    """Return the check that a JSON column contains one of `shapes`: an `object`, an `array`."""
+    words = ", ".join(map(repr, shapes))
+    is_one = f"IN ({words})" if len(shapes) > 1 else f"= {words}"
     return check_per_engine(
-        f"{column}_is_{shape}",
-        postgresql=f"jsonb_typeof({column}) = '{shape}'",
-        sqlite=f"CASE WHEN json_valid({column}) THEN json_type({column}) = '{shape}' ELSE {column} IS NULL END",
+        f"{column}_is_{'_or_'.join(shapes)}",
+        postgresql=f"jsonb_typeof({column}) {is_one}",
+        sqlite=f"CASE WHEN json_valid({column}) THEN json_type({column}) {is_one} ELSE {column} IS NULL END",
     )
 
 
@@ -208,9 +225,20 @@ def storage_condition(column: sa.Column[Any]) -> str:
     return f"{column.name} IS NULL OR ({condition})" if column.nullable else condition
 
 
+_POSTGRESQL_TIMES = "'0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'"
+"""The times that SQLite, and `datetime`, can store. A guard trigger checks those of the audit log."""
+
+
 def add_storage_checks(tables: Iterable[sa.Table]) -> None:
-    """Add the storage check of every column on SQLite; on PostgreSQL the column type enforces it."""
+    """Add the storage check of every column on SQLite.
+
+    On PostgreSQL the column type enforces it, except that a `timestamptz` may be infinite, BC, or after the year 9999.
+    """
     for table in tables:
         for column in table.columns:
-            constraint = sa.CheckConstraint(storage_condition(column), name=f"{column.name}_type")
+            name = f"{column.name}_type"
+            constraint = sa.CheckConstraint(storage_condition(column), name=name)
             table.append_constraint(constraint.ddl_if(dialect="sqlite"))
+            if isinstance(column.type, UtcTimestamp) and table.name != "key_audit_logs":
+                times = sa.CheckConstraint(f"{column.name} BETWEEN {_POSTGRESQL_TIMES}", name=name)
+                table.append_constraint(times.ddl_if(dialect="postgresql"))

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kms_schema.envelope_format import EnvelopeFormat
 from kms_schema.models.base import (
+    MOST_BYTES,
     Base,
     Counter,
     CreatedAt,
@@ -18,6 +19,7 @@ from kms_schema.models.base import (
     Words,
     check,
     check_per_engine,
+    counted,
     hexadecimal_digest,
     json_shape,
     not_blank,
@@ -74,8 +76,8 @@ class KeyMaster(Base):
         check("security_level_known", one_of("security_level", KeySecurityLevel)),
         check("hsm_provider_known", one_of("hsm_provider", HsmProvider)),
         check("key_size_bits_positive", "key_size_bits > 0"),
-        check("usage_count_not_negative", "usage_count >= 0"),
-        check("max_usage_count_positive", "max_usage_count > 0"),
+        counted("usage_count"),
+        counted("max_usage_count", least=1),
         check("expires_after_creation", "expires_at > created_at"),
         check("hsm_provider_and_key_together", "(hsm_provider IS NULL) = (hsm_key_id IS NULL)"),
         check("hsm_type_is_hsm_held", "key_type <> 'hsm' OR hsm_provider IS NOT NULL"),
@@ -178,8 +180,8 @@ class KeyVersion(Base):
     __tablename__ = "key_versions"
     __table_args__ = (
         check("version_number_positive", "version_number > 0"),
-        check("usage_count_not_negative", "usage_count >= 0"),
-        check("data_volume_bytes_not_negative", "data_volume_bytes >= 0"),
+        counted("usage_count"),
+        counted("data_volume_bytes", most=MOST_BYTES),
         check("generation_time_ms_not_negative", "generation_time_ms >= 0"),
         check("entropy_score_range", "entropy_score BETWEEN 0 AND 100"),
         *hexadecimal_digest("key_checksum"),

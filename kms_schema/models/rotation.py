@@ -6,15 +6,17 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kms_schema.models.base import (
+    MOST_BYTES,
     Base,
+    Channels,
     CreatedAt,
     Document,
     FilledTimestamp,
     Id,
     Timestamp,
-    Words,
     check,
     check_per_engine,
+    counted,
     hexadecimal_digest,
     json_shape,
     not_blank,
@@ -43,13 +45,13 @@ class RotationPolicy(Base):
         check("key_type_known", one_of("key_type", KeyType)),
         check("rotation_interval_days_positive", "rotation_interval_days > 0"),
         check("max_key_age_days_positive", "max_key_age_days > 0"),
-        check("max_operations_positive", "max_operations > 0"),
-        check("max_data_volume_mb_positive", "max_data_volume_mb > 0"),
+        counted("max_operations", least=1),
+        counted("max_data_volume_mb", least=1, most=MOST_BYTES >> 20),
         check("notify_before_rotation_hours_positive", "notify_before_rotation_hours > 0"),
         *_clock_time("rotation_window_start"),
         *_clock_time("rotation_window_end"),
         check("rotation_window_in_pairs", "(rotation_window_start IS NULL) = (rotation_window_end IS NULL)"),
-        *json_shape("notification_channels", "array"),
+        *json_shape("notification_channels", "object", "array"),
         sa.UniqueConstraint("policy_name"),
         {"sqlite_with_rowid": False},
     )
@@ -67,7 +69,7 @@ class RotationPolicy(Base):
     rotation_window_end: Mapped[str | None] = mapped_column(sa.String(5))
     timezone: Mapped[str] = mapped_column(sa.String(64), server_default="UTC")
     notify_before_rotation_hours: Mapped[int] = mapped_column(sa.Integer, server_default=sa.text("24"))
-    notification_channels: Mapped[Words | None]
+    notification_channels: Mapped[Channels | None]
     is_active: Mapped[bool] = mapped_column(server_default=sa.true())
     created_by: Mapped[str | None] = mapped_column(sa.String(100))
     created_at: Mapped[CreatedAt]
@@ -94,6 +96,11 @@ TIMES_AGREE = (
 """The times of a rotation in each status; `failed_at` remains as the time of the last failure."""
 
 
+MOST_RETRIES = 1000
+MOST_MILLISECONDS = 10**12
+"""The maximum of an execution time, 31 years."""
+
+
 def _version_join(column: str) -> str:
     return f"and_(KeyRotation.key_id == KeyVersion.key_id, foreign(KeyRotation.{column}) == KeyVersion.version_number)"
 
@@ -106,9 +113,10 @@ class KeyRotation(Base):
         check("trigger_known", one_of('"trigger"', RotationTrigger)),
         check("status_known", one_of("status", RotationStatus)),
         check("new_version_is_later", "new_version > old_version"),
+        counted("max_retries", most=MOST_RETRIES),
         check("retry_count_range", "retry_count >= 0 AND retry_count <= max_retries"),
-        check("execution_time_ms_not_negative", "execution_time_ms >= 0"),
-        check("affected_records_not_negative", "affected_records >= 0"),
+        counted("execution_time_ms", most=MOST_MILLISECONDS),
+        counted("affected_records"),
         # On SQLite a trigger fills in times after a CHECK would have run, so that trigger checks the rule.
         check("times_agree_with_status", TIMES_AGREE).ddl_if(dialect="postgresql"),
         *not_blank("claimed_by"),

@@ -155,8 +155,7 @@ STATEMENTS = {
     "high_volume_ceilings": f"""
         UPDATE {{schema}}.key_versions SET volume_ceiling = NULL WHERE id = ANY (ARRAY(
             SELECT live.id FROM (
-                SELECT key_type, is_active,
-                    CASE WHEN max_data_volume_mb < 8796093022208 THEN max_data_volume_mb * 1048576 END AS max_bytes
+                SELECT key_type, is_active, max_data_volume_mb * 1048576 AS max_bytes
                 FROM {{schema}}.rotation_policies
             ) AS policy, LATERAL (
                 SELECT id FROM {{schema}}.key_versions AS live

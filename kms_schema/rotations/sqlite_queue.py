@@ -121,7 +121,7 @@ STATEMENTS = {
     "high_volume_ceilings": f"""
         UPDATE key_versions SET volume_ceiling = NULL WHERE id IN (
             SELECT live.id FROM rotation_policies AS policy CROSS JOIN key_versions AS live
-            WHERE policy.is_active AND policy.max_data_volume_mb < 8796093022208 AND live.key_type = policy.key_type
+            WHERE policy.is_active AND live.key_type = policy.key_type
                 AND live.volume_ceiling >= policy.max_data_volume_mb * 1048576
                 AND live.data_volume_bytes < policy.max_data_volume_mb * 1048576 AND {LIVE}
             LIMIT :limit

@@ -162,20 +162,20 @@ def test_a_ceiling_is_below_the_next_limit_or_power_of_two_of_the_keys_own_type(
     for key_type, limits in (("dek", (5000, 700)), ("kek", (10,))):
         for limit in limits:
             a_policy(shared.connection, key_type=key_type, max_operations=limit, max_data_volume_mb=limit)
-    for usage_count in (0, 699, 700, 3000, 5000, 2**62, 2**63 - 1):
+    for usage_count in (0, 699, 700, 3000, 5000, 2**49, 10**15):
         a_key(shared.connection, live={"usage_count": usage_count, "data_volume_bytes": usage_count})
-    usage = [699, 699, 1023, 4095, 8191, 2**63 - 1, 2**63 - 1]
+    usage = [699, 699, 1023, 4095, 8191, 2**50 - 1, 2**50 - 1]
     assert [found for found, _ in ceilings(shared)] == usage
-    assert [found for _, found in ceilings(shared)] == [2**20 - 1] * 5 + [2**63 - 1] * 2
+    assert [found for _, found in ceilings(shared)] == [2**20 - 1] * 5 + [2**50 - 1] * 2
     execute(shared.connection, "UPDATE key_versions SET usage_count = 6000 WHERE usage_count = 3000")
-    assert [found for found, _ in ceilings(shared)] == [699, 699, 1023, 8191, 8191, 2**63 - 1, 2**63 - 1]
+    assert [found for found, _ in ceilings(shared)] == [699, 699, 1023, 8191, 8191, 2**50 - 1, 2**50 - 1]
 
 
 def test_a_new_limit_below_the_ceilings_is_caught_up_with(shared: SharedDatabase) -> None:
     for number in range(3):
         a_key(shared.connection, live={"usage_count": number, "data_volume_bytes": (number + 1) << 20})
     assert ceilings(shared) == [(1023, 2**21 - 1), (1023, 2**22 - 1), (1023, 2**22 - 1)]
-    largest = {"max_operations": 2**63 - 1, "max_data_volume_mb": 2**63 - 1}
+    largest = {"max_operations": 10**15, "max_data_volume_mb": 2**33}
     for limits in ({"max_operations": 2}, {"max_data_volume_mb": 3}, largest):
         a_policy(shared.connection, **NO_DATE | limits)
     queue = queue_of(shared.connection)

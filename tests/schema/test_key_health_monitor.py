@@ -44,7 +44,7 @@ HEALTHY: tuple[int, list[str]] = (100, [])
         ({"max_usage_count": 1000, "usage_count": 900}, (75, ["HIGH_USAGE_COUNT"])),
         ({"max_usage_count": 1000, "usage_count": 999}, (75, ["HIGH_USAGE_COUNT"])),
         ({"max_usage_count": 1000, "usage_count": 1000}, (40, ["USAGE_EXHAUSTED"])),
-        ({"max_usage_count": 1, "usage_count": 2**56}, (40, ["USAGE_EXHAUSTED"])),
+        ({"max_usage_count": 1, "usage_count": 10**15}, (40, ["USAGE_EXHAUSTED"])),
         ({"status": "pending", "created_at": NOW - DAY}, HEALTHY),
         ({"status": "pending", "created_at": NOW - DAY - MICROSECOND}, (80, ["PENDING_TOO_LONG"])),
         ({"security_level": "MAXIMUM"}, (85, ["NON_HSM_HIGH_SECURITY"])),

@@ -59,7 +59,7 @@ ACCEPTED: list[Row] = [
     *({"trigger": str(trigger)} for trigger in RotationTrigger),
     {"max_retries": 0},
     {"execution_time_ms": 0, "affected_records": 0},
-    {"execution_time_ms": 2**63 - 1, "affected_records": 2**63 - 1},
+    {"execution_time_ms": 10**12, "affected_records": 10**15, "max_retries": 1000},
     {"trigger_details": {"limit": 90}},
     {"pre_rotation_checksum": DIGEST, "post_rotation_checksum": DIGEST},
     {"claimed_by": "x" * 100, "lease_expires_at": now(), "next_retry_at": now()},
@@ -69,11 +69,13 @@ ACCEPTED: list[Row] = [
 FORBIDDEN = [
     Forbidden({"trigger": "whim"}, "ck_key_rotations_trigger_known"),
     Forbidden({"trigger": "MANUAL"}, "ck_key_rotations_trigger_known"),
-    Forbidden({"max_retries": -1}, "ck_key_rotations_retry_count_range"),
+    Forbidden({"max_retries": -1}, "ck_key_rotations_max_retries_range"),
     *(
-        Forbidden({number: -1}, f"ck_key_rotations_{number}_not_negative")
-        for number in ("execution_time_ms", "affected_records")
+        Forbidden({number: value}, f"ck_key_rotations_{number}_range")
+        for number, most in (("execution_time_ms", 10**12), ("affected_records", 10**15))
+        for value in (-1, most + 1)
     ),
+    Forbidden({"max_retries": 1001}, "ck_key_rotations_max_retries_range"),
     *(
         Forbidden({f"{when}_rotation_checksum": digest}, f"ck_key_rotations_{when}_rotation_checksum_is_sha256")
         for when in ("pre", "post")

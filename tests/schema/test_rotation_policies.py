@@ -33,6 +33,7 @@ IDENTITY = {"id", "created_at"}
 UNIQUE = [("id", "pk_rotation_policies"), ("policy_name", "uq_rotation_policies_policy_name")]
 LIMITS = ("rotation_interval_days", "max_key_age_days", "max_operations", "max_data_volume_mb")
 NUMBERS = (*LIMITS, "notify_before_rotation_hours")
+COUNTED = {"max_operations": 10**15, "max_data_volume_mb": 2**33}
 NO_TRIGGER = {**dict.fromkeys(LIMITS), "rotate_on_compliance_requirement": False}
 TRIGGERS: list[Row] = [*({limit: 1} for limit in LIMITS), {"rotate_on_compliance_requirement": True}]
 
@@ -44,13 +45,15 @@ def window(start: Any, end: Any) -> Row:
 ACCEPTED: list[Row] = [
     *({"key_type": str(key_type)} for key_type in KeyType),
     *({number: 1} for number in NUMBERS),
-    {"max_operations": 2**63 - 1, "max_data_volume_mb": 2**63 - 1, "rotation_interval_days": 2**31 - 1},
+    {"max_operations": 10**15, "max_data_volume_mb": 2**33, "rotation_interval_days": 2**31 - 1},
     *({**NO_TRIGGER, **trigger} for trigger in TRIGGERS),
     window("00:00", "23:59"),
     window("22:00", "04:00"),
     window("09:30", "09:30"),
     {"notification_channels": ["mail", "pager"]},
     {"notification_channels": []},
+    {"notification_channels": {"mail": ["ops@example.com"], "pager": True}},
+    {"notification_channels": {}},
     {"timezone": "Europe/Berlin"},
     {"timezone": "Etc/GMT+3"},
     {"policy_name": "ü" * 100, "created_by": "x" * 100},
@@ -60,7 +63,12 @@ ACCEPTED: list[Row] = [
 FORBIDDEN = [
     Forbidden({"key_type": "rsa"}, "ck_rotation_policies_key_type_known"),
     Forbidden({"key_type": "DEK"}, "ck_rotation_policies_key_type_known"),
-    *(Forbidden({number: value}, f"ck_rotation_policies_{number}_positive") for number in NUMBERS for value in (0, -1)),
+    *(
+        Forbidden({number: value}, f"ck_rotation_policies_{number}_{'range' if number in COUNTED else 'positive'}")
+        for number in NUMBERS
+        for value in (0, -1)
+    ),
+    *(Forbidden({limit: most + 1}, f"ck_rotation_policies_{limit}_range") for limit, most in COUNTED.items()),
     *(Forbidden({"policy_name": blank}, "ck_rotation_policies_policy_name_not_blank") for blank in ("", " \t\r\n")),
     Forbidden(NO_TRIGGER, "validate_rotation_policy_triggers"),
     Forbidden({**NO_TRIGGER, "rotate_on_security_incident": True}, "validate_rotation_policy_triggers"),
@@ -74,7 +82,7 @@ FORBIDDEN = [
     ),
     Forbidden(window("22:00", None), "ck_rotation_policies_rotation_window_in_pairs"),
     Forbidden(window(None, "04:00"), "ck_rotation_policies_rotation_window_in_pairs"),
-    Forbidden({"notification_channels": {"mail": True}}, "ck_rotation_policies_notification_channels_is_array"),
+    Forbidden({"notification_channels": '"mail"'}, "ck_rotation_policies_notification_channels_is_object_or_array"),
     *missing(TABLE),
     *too_long(TABLE, policy_name=100, created_by=100),
 ]

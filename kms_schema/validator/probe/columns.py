@@ -9,7 +9,15 @@ from dataclasses import replace
 from typing import Any
 
 from kms_schema.validator.catalog.attributes import Attributes, Objects
-from kms_schema.validator.probe.attempt import NOT_NULL_VIOLATION, TOO_LONG, Attempt, Engine, Row, adding
+from kms_schema.validator.probe.attempt import (
+    NOT_NULL_VIOLATION,
+    TOO_LONG,
+    Attempt,
+    Computed,
+    Engine,
+    Row,
+    adding,
+)
 from kms_schema.validator.probe.rows import (
     FIRST,
     active_key,
@@ -73,14 +81,13 @@ def _attempts(engine: Engine, expected: Objects) -> Iterator[Attempt]:
             length = _LENGTH.fullmatch(str(attributes.get("type")))
             if length:
                 yield _too_long(table, column, int(length[1]))
-    if engine == "sqlite":
-        for key, attributes in expected.items():
-            if is_of_type(key) and answered_before(key, expected) is None:
-                yield from _malformed(key, attributes)
+    for key, attributes in expected.items():
+        if is_of_type(key) and answered_before(key, expected) is None:
+            yield from _malformed(engine, key, attributes)
 
 
 def is_of_type(key: str) -> bool:
-    """Return whether an object is the CHECK for the type of a column on SQLite."""
+    """Return whether an object is the CHECK for the type of a column: of every one on SQLite, else of a time."""
     return key.startswith("constraint ") and key.endswith("_type")
 
 
@@ -100,7 +107,7 @@ def answered_before(key: str, expected: Objects) -> str | None:
     return next((name for name in names if name in expected), None)
 
 
-_NARROWER = ("known", "is_object", "is_array", "is_sha256", "is_hh_mm", "is_envelope")
+_NARROWER = ("known", "is_object", "is_array", "is_object_or_array", "is_sha256", "is_hh_mm", "is_envelope")
 _NARROWER_STILL = {
     "encrypted_key_data": ("material_is_envelope",),
     "until_commit": ("until_commit_blank",),
@@ -191,15 +198,20 @@ def _too_long(table: str, column: str, length: int) -> Attempt:
     return Attempt("", table, tries, statement, given, adding(table, row), TOO_LONG, object_key, engine="postgresql")
 
 
-def _malformed(key: str, attributes: Attributes) -> Iterator[Attempt]:
+def _malformed(engine: Engine, key: str, attributes: Attributes) -> Iterator[Attempt]:
     table, column = _table_and_column(key)
     if table not in _TABLES:
         return
     rule = f"ck_{table}_{column}_type"
+    given, row = _base(table, column)
+    if engine == "postgresql":
+        infinity = "-infinity" if column == "created_at" else "infinity"
+        forbidden = adding(table, {**row, column: Computed(f"'{infinity}'")})
+        yield Attempt(rule, table, f"{column} is {infinity}", forbidden, given, adding(table, row), engine=engine)
+        return
     definition = str(attributes["definition"])
     usual = next(value for says, value in _OF_TYPE if says.format(column=column) in definition)
     value = _ILL_TYPED.get((table, column), usual)
-    given, row = _base(table, column)
     for ignored in (False, True) if table == "key_audit_logs" else (False,):
         yield Attempt(
             rule, table, f"{column} is {value!r:.40}", adding(table, {**row, column: value}), given,

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from kms_schema.validator.probe.attempt import Attempt, Promise, Row, Statement, adding, changing, plain
+from kms_schema.validator.probe.attempt import Attempt, Computed, Promise, Row, Statement, adding, changing, plain
 from kms_schema.validator.probe.rows import EARLIEST, FIRST, envelope, hsm, policy, unused
 from kms_schema.validator.probe.shapes import Case, displacing, identity, inserted, nulls_replaced, unique, updated
 
@@ -52,12 +52,18 @@ def _values_of_policies() -> list[Case]:
     def case(suffix: str, tries: str, **change: Any) -> Case:
         return f"ck_{POLICIES}_{suffix}", tries, change
 
-    numbers = ("rotation_interval_days", "max_key_age_days", "max_operations", "max_data_volume_mb")
+    days = ("rotation_interval_days", "max_key_age_days")
+    counted = {"max_operations": 10**15, "max_data_volume_mb": 2**33}
     window: Row = {"rotation_window_start": "22:00", "rotation_window_end": "06:00"}
     return [
         case("policy_name_not_blank", "a policy has a blank name", policy_name="\n"),
         case("key_type_known", "a policy is for an unknown type of key", key_type="rsa"),
-        *(case(f"{number}_positive", f"{number} is 0", **{number: 0}) for number in numbers),
+        *(case(f"{number}_positive", f"{number} is 0", **{number: 0}) for number in days),
+        *(case(f"{limit}_range", f"{limit} is 0", **{limit: 0}) for limit in counted),
+        *(
+            case(f"{limit}_range", f"{limit} is beyond its maximum", **{limit: most + 1})
+            for limit, most in counted.items()
+        ),
         case(
             "notify_before_rotation_hours_positive", "notify_before_rotation_hours is 0", notify_before_rotation_hours=0
         ),
@@ -72,7 +78,11 @@ def _values_of_policies() -> list[Case]:
             **{**window, "rotation_window_end": "06:60"},
         ),
         case("rotation_window_in_pairs", "a window does not end", rotation_window_start="22:00"),
-        case("notification_channels_is_array", "notification_channels is an object", notification_channels={}),
+        case(
+            "notification_channels_is_object_or_array",
+            "notification_channels is a number",
+            notification_channels=Computed("'5'"),
+        ),
     ]
 
 

@@ -68,8 +68,10 @@ def _values() -> list[Case]:
     format_and_algorithm = {"format": 1, "algorithm": "AES-256-GCM"}
     return [
         case("version_number_positive", "a version has number 0", version_number=0),
-        case("usage_count_not_negative", "usage_count is negative", usage_count=-1),
-        case("data_volume_bytes_not_negative", "data_volume_bytes is negative", data_volume_bytes=-1),
+        case("usage_count_range", "usage_count is negative", usage_count=-1),
+        case("usage_count_range", "usage_count is beyond its maximum", usage_count=10**15 + 1),
+        case("data_volume_bytes_range", "data_volume_bytes is negative", data_volume_bytes=-1),
+        case("data_volume_bytes_range", "data_volume_bytes is beyond its maximum", data_volume_bytes=2**53 + 1),
         case("generation_time_ms_not_negative", "generation_time_ms is negative", generation_time_ms=-1),
         case("entropy_score_range", "an entropy score is above 100", entropy_score=100.5),
         case("entropy_score_range", "an entropy score is below 0", entropy_score=-0.5),

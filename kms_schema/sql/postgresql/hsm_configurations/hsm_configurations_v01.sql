@@ -29,5 +29,8 @@ CREATE TABLE {schema}.hsm_configurations (
     CONSTRAINT ck_hsm_configurations_supported_algorithms_is_array CHECK (jsonb_typeof(supported_algorithms) = 'array'),
     CONSTRAINT ck_hsm_configurations_wrapping_key_ref_not_blank CHECK (btrim(wrapping_key_ref, E' \t\n\r') <> ''),
     CONSTRAINT ck_hsm_configurations_wrapping_key_ref_has_credentials CHECK (wrapping_key_ref IS NULL OR authentication_config IS NOT NULL),
-    CONSTRAINT uq_hsm_configurations_configuration_name UNIQUE (configuration_name)
+    CONSTRAINT uq_hsm_configurations_configuration_name UNIQUE (configuration_name),
+    CONSTRAINT ck_hsm_configurations_last_health_check_type CHECK (last_health_check BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_hsm_configurations_created_at_type CHECK (created_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_hsm_configurations_updated_at_type CHECK (updated_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 )

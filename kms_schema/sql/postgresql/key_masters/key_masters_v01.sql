@@ -32,8 +32,8 @@ CREATE TABLE {schema}.key_masters (
     CONSTRAINT ck_key_masters_security_level_known CHECK (security_level IN ('HIGH', 'MAXIMUM')),
     CONSTRAINT ck_key_masters_hsm_provider_known CHECK (hsm_provider IN ('aws_cloudhsm', 'azure_dedicated_hsm', 'google_cloud_hsm', 'thales_luna', 'utimaco', 'pkcs11', 'software_simulation')),
     CONSTRAINT ck_key_masters_key_size_bits_positive CHECK (key_size_bits > 0),
-    CONSTRAINT ck_key_masters_usage_count_not_negative CHECK (usage_count >= 0),
-    CONSTRAINT ck_key_masters_max_usage_count_positive CHECK (max_usage_count > 0),
+    CONSTRAINT ck_key_masters_usage_count_range CHECK (usage_count BETWEEN 0 AND 1000000000000000),
+    CONSTRAINT ck_key_masters_max_usage_count_range CHECK (max_usage_count BETWEEN 1 AND 1000000000000000),
     CONSTRAINT ck_key_masters_expires_after_creation CHECK (expires_at > created_at),
     CONSTRAINT ck_key_masters_hsm_provider_and_key_together CHECK ((hsm_provider IS NULL) = (hsm_key_id IS NULL)),
     CONSTRAINT ck_key_masters_hsm_type_is_hsm_held CHECK (key_type <> 'hsm' OR hsm_provider IS NOT NULL),
@@ -47,5 +47,13 @@ CREATE TABLE {schema}.key_masters (
     CONSTRAINT ck_key_masters_hsm_metadata_is_object CHECK (jsonb_typeof(hsm_metadata) = 'object'),
     CONSTRAINT ck_key_masters_compliance_tags_is_array CHECK (jsonb_typeof(compliance_tags) = 'array'),
     CONSTRAINT uq_key_masters_key_id UNIQUE (key_id),
-    CONSTRAINT fk_key_masters_parent_key_id_key_masters FOREIGN KEY(parent_key_id) REFERENCES {schema}.key_masters (key_id) ON DELETE RESTRICT ON UPDATE RESTRICT
+    CONSTRAINT fk_key_masters_parent_key_id_key_masters FOREIGN KEY(parent_key_id) REFERENCES {schema}.key_masters (key_id) ON DELETE RESTRICT ON UPDATE RESTRICT,
+    CONSTRAINT ck_key_masters_created_at_type CHECK (created_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_masters_activated_at_type CHECK (activated_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_masters_rotated_at_type CHECK (rotated_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_masters_expires_at_type CHECK (expires_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_masters_expired_at_type CHECK (expired_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_masters_revoked_at_type CHECK (revoked_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_masters_archived_at_type CHECK (archived_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_masters_updated_at_type CHECK (updated_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 )

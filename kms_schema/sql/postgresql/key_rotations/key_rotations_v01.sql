@@ -26,9 +26,10 @@ CREATE TABLE {schema}.key_rotations (
     CONSTRAINT ck_key_rotations_trigger_known CHECK ("trigger" IN ('scheduled', 'usage_count', 'data_volume', 'security_incident', 'compliance', 'manual')),
     CONSTRAINT ck_key_rotations_status_known CHECK (status IN ('SCHEDULED', 'RUNNING', 'COMPLETED', 'FAILED')),
     CONSTRAINT ck_key_rotations_new_version_is_later CHECK (new_version > old_version),
+    CONSTRAINT ck_key_rotations_max_retries_range CHECK (max_retries BETWEEN 0 AND 1000),
     CONSTRAINT ck_key_rotations_retry_count_range CHECK (retry_count >= 0 AND retry_count <= max_retries),
-    CONSTRAINT ck_key_rotations_execution_time_ms_not_negative CHECK (execution_time_ms >= 0),
-    CONSTRAINT ck_key_rotations_affected_records_not_negative CHECK (affected_records >= 0),
+    CONSTRAINT ck_key_rotations_execution_time_ms_range CHECK (execution_time_ms BETWEEN 0 AND 1000000000000),
+    CONSTRAINT ck_key_rotations_affected_records_range CHECK (affected_records BETWEEN 0 AND 1000000000000000),
     CONSTRAINT ck_key_rotations_times_agree_with_status CHECK (CASE status WHEN 'SCHEDULED' THEN started_at IS NULL AND completed_at IS NULL WHEN 'RUNNING' THEN started_at IS NOT NULL AND completed_at IS NULL WHEN 'COMPLETED' THEN started_at IS NOT NULL AND completed_at IS NOT NULL AND completed_at >= started_at WHEN 'FAILED' THEN started_at IS NOT NULL AND failed_at IS NOT NULL AND failed_at >= started_at AND completed_at IS NULL END),
     CONSTRAINT ck_key_rotations_claimed_by_not_blank CHECK (btrim(claimed_by, E' \t\n\r') <> ''),
     CONSTRAINT ck_key_rotations_trigger_details_is_object CHECK (jsonb_typeof(trigger_details) = 'object'),
@@ -37,5 +38,11 @@ CREATE TABLE {schema}.key_rotations (
     CONSTRAINT fk_key_rotations_key_id_old_version_key_versions FOREIGN KEY(key_id, old_version) REFERENCES {schema}.key_versions (key_id, version_number) ON DELETE RESTRICT ON UPDATE RESTRICT,
     CONSTRAINT fk_key_rotations_key_id_new_version_key_versions FOREIGN KEY(key_id, new_version) REFERENCES {schema}.key_versions (key_id, version_number) ON DELETE RESTRICT ON UPDATE RESTRICT,
     CONSTRAINT fk_key_rotations_key_id_key_masters FOREIGN KEY(key_id) REFERENCES {schema}.key_masters (id) ON DELETE RESTRICT ON UPDATE RESTRICT,
-    CONSTRAINT fk_key_rotations_policy_id_rotation_policies FOREIGN KEY(policy_id) REFERENCES {schema}.rotation_policies (id) ON DELETE SET NULL ON UPDATE RESTRICT
+    CONSTRAINT fk_key_rotations_policy_id_rotation_policies FOREIGN KEY(policy_id) REFERENCES {schema}.rotation_policies (id) ON DELETE SET NULL ON UPDATE RESTRICT,
+    CONSTRAINT ck_key_rotations_scheduled_at_type CHECK (scheduled_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_rotations_started_at_type CHECK (started_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_rotations_completed_at_type CHECK (completed_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_rotations_failed_at_type CHECK (failed_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_rotations_next_retry_at_type CHECK (next_retry_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_rotations_lease_expires_at_type CHECK (lease_expires_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 )

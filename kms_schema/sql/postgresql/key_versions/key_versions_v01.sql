@@ -20,8 +20,8 @@ CREATE TABLE {schema}.key_versions (
     volume_ceiling BIGINT,
     CONSTRAINT pk_key_versions PRIMARY KEY (id),
     CONSTRAINT ck_key_versions_version_number_positive CHECK (version_number > 0),
-    CONSTRAINT ck_key_versions_usage_count_not_negative CHECK (usage_count >= 0),
-    CONSTRAINT ck_key_versions_data_volume_bytes_not_negative CHECK (data_volume_bytes >= 0),
+    CONSTRAINT ck_key_versions_usage_count_range CHECK (usage_count BETWEEN 0 AND 1000000000000000),
+    CONSTRAINT ck_key_versions_data_volume_bytes_range CHECK (data_volume_bytes BETWEEN 0 AND 9007199254740992),
     CONSTRAINT ck_key_versions_generation_time_ms_not_negative CHECK (generation_time_ms >= 0),
     CONSTRAINT ck_key_versions_entropy_score_range CHECK (entropy_score BETWEEN 0 AND 100),
     CONSTRAINT ck_key_versions_key_checksum_is_sha256 CHECK (key_checksum ~ '^[0-9a-f]{64}$'),
@@ -34,5 +34,9 @@ CREATE TABLE {schema}.key_versions (
     CONSTRAINT ck_key_versions_material_names_its_envelope CHECK (encrypted_key_data IS NULL OR (encryption_metadata IS NOT NULL AND jsonb_exists_all(encryption_metadata, ARRAY['format', 'algorithm', 'associated_data']))),
     CONSTRAINT uq_key_versions_key_id_version_number UNIQUE (key_id, version_number),
     CONSTRAINT fk_key_versions_key_id_key_masters FOREIGN KEY(key_id) REFERENCES {schema}.key_masters (id) ON DELETE CASCADE ON UPDATE RESTRICT,
-    CONSTRAINT fk_key_versions_wrapped_by_version_id_key_versions FOREIGN KEY(wrapped_by_version_id) REFERENCES {schema}.key_versions (id) ON DELETE RESTRICT ON UPDATE RESTRICT
+    CONSTRAINT fk_key_versions_wrapped_by_version_id_key_versions FOREIGN KEY(wrapped_by_version_id) REFERENCES {schema}.key_versions (id) ON DELETE RESTRICT ON UPDATE RESTRICT,
+    CONSTRAINT ck_key_versions_created_at_type CHECK (created_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_versions_activated_at_type CHECK (activated_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_versions_deactivated_at_type CHECK (deactivated_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_versions_destroyed_at_type CHECK (destroyed_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 ) WITH (fillfactor = 90)

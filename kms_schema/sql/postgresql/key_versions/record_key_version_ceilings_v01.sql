@@ -27,7 +27,7 @@ BEGIN
         SELECT
             key_type,
             max_operations,
-            CASE WHEN max_data_volume_mb < 8796093022208 THEN max_data_volume_mb * 1048576 END AS max_bytes
+            max_data_volume_mb * 1048576 AS max_bytes
         FROM {schema}.rotation_policies
         WHERE is_active
     ) AS policy ON master.key_type = policy.key_type

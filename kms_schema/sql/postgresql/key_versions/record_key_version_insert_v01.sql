@@ -10,7 +10,9 @@ BEGIN
     UPDATE {schema}.key_masters AS master
     SET (usage_count, rotated_at) = (
         SELECT
-            greatest(master.usage_count, coalesce(sum(version.usage_count), 0)::bigint),
+            greatest(
+                master.usage_count, least(coalesce(sum(version.usage_count), 0), 1000000000000000)::bigint
+            ),
             CASE
                 WHEN master.status = 'active' AND count(version.activated_at) > 1
                     THEN greatest(master.rotated_at, max(version.activated_at))

@@ -1,6 +1,6 @@
 -- Adding or activating a version updates its key: the lifetime total of use and, from the second activation on,
 -- rotated_at, the time of the latest activation (of a key that stays active). This update also makes the rules between
--- a key and its versions hold under REPEATABLE READ.
+-- a key and its versions hold under REPEATABLE READ. The total stops at the maximum of a counter.
 CREATE FUNCTION {schema}.record_key_version() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -15,7 +15,7 @@ BEGIN
         END
     FROM (
         SELECT
-            coalesce(sum(version.usage_count), 0)::bigint AS usage_count,
+            least(coalesce(sum(version.usage_count), 0), 1000000000000000)::bigint AS usage_count,
             count(version.activated_at) AS activations,
             max(version.activated_at) AS last_activation
         FROM {schema}.key_versions AS version

@@ -23,12 +23,14 @@ CREATE TABLE {schema}.rotation_policies (
     CONSTRAINT ck_rotation_policies_key_type_known CHECK (key_type IN ('kek', 'dek', 'tls', 'hsm', 'backup')),
     CONSTRAINT ck_rotation_policies_rotation_interval_days_positive CHECK (rotation_interval_days > 0),
     CONSTRAINT ck_rotation_policies_max_key_age_days_positive CHECK (max_key_age_days > 0),
-    CONSTRAINT ck_rotation_policies_max_operations_positive CHECK (max_operations > 0),
-    CONSTRAINT ck_rotation_policies_max_data_volume_mb_positive CHECK (max_data_volume_mb > 0),
+    CONSTRAINT ck_rotation_policies_max_operations_range CHECK (max_operations BETWEEN 1 AND 1000000000000000),
+    CONSTRAINT ck_rotation_policies_max_data_volume_mb_range CHECK (max_data_volume_mb BETWEEN 1 AND 8589934592),
     CONSTRAINT ck_rotation_policies_notify_before_rotation_hours_positive CHECK (notify_before_rotation_hours > 0),
     CONSTRAINT ck_rotation_policies_rotation_window_start_is_hh_mm CHECK (rotation_window_start ~ '^([01][0-9]|2[0-3]):[0-5][0-9]$'),
     CONSTRAINT ck_rotation_policies_rotation_window_end_is_hh_mm CHECK (rotation_window_end ~ '^([01][0-9]|2[0-3]):[0-5][0-9]$'),
     CONSTRAINT ck_rotation_policies_rotation_window_in_pairs CHECK ((rotation_window_start IS NULL) = (rotation_window_end IS NULL)),
-    CONSTRAINT ck_rotation_policies_notification_channels_is_array CHECK (jsonb_typeof(notification_channels) = 'array'),
-    CONSTRAINT uq_rotation_policies_policy_name UNIQUE (policy_name)
+    CONSTRAINT ck_rotation_policies_notification_channels_is_object_or_array CHECK (jsonb_typeof(notification_channels) IN ('object', 'array')),
+    CONSTRAINT uq_rotation_policies_policy_name UNIQUE (policy_name),
+    CONSTRAINT ck_rotation_policies_created_at_type CHECK (created_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_rotation_policies_updated_at_type CHECK (updated_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 )

@@ -24,5 +24,6 @@ CREATE TABLE {schema}.key_audit_seals (
     CONSTRAINT ck_key_audit_seals_compact_range_is_sha256 CHECK (length(compact_range) > 0 AND length(compact_range) % 32 = 0),
     CONSTRAINT ck_key_audit_seals_last_sequence_positive CHECK (last_sequence >= 1),
     CONSTRAINT ck_key_audit_seals_open_gaps_is_array CHECK (jsonb_typeof(open_gaps) = 'array'),
-    CONSTRAINT uq_key_audit_seals_tree_size UNIQUE (tree_size)
+    CONSTRAINT uq_key_audit_seals_tree_size UNIQUE (tree_size),
+    CONSTRAINT ck_key_audit_seals_sealed_at_type CHECK (sealed_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 )

@@ -21,7 +21,8 @@
 -- security_warnings lists them in this order; the score never goes below 0.
 --
 -- Use is counted on the versions; key_masters.usage_count is a total that is updated from time to time and includes
--- deleted versions. The use of a key is the greater of that total and the sum over its versions. usage_percentage is
+-- deleted versions. The use of a key is the greater of that total and the sum over its versions, and at most the maximum
+-- of a counter, at which totals stop. usage_percentage is
 -- rounded down, so that 90 and 100 agree with the warnings; null without a maximum. last_rotation_date is
 -- key_masters.rotated_at, as in rotations_due. Each failed attempt counts: a rotation that failed, was retried and
 -- failed again counts as two failures, at its latest failed_at. recent_security_events counts HIGH and CRITICAL entries
@@ -38,7 +39,7 @@ moment AS NOT MATERIALIZED (
     FROM clock
 ),
 used AS (
-    SELECT version.key_id, sum(version.usage_count) AS operations
+    SELECT version.key_id, LEAST(sum(version.usage_count), 1000000000000000) AS operations
     FROM {schema}.key_versions AS version
     GROUP BY version.key_id
 ),
@@ -92,10 +93,7 @@ facts AS (
                     2147483647
                 )::integer
         END AS usage_percentage,
-        -- Infinity is not a date.
-        CASE
-            WHEN isfinite(master.expires_at) THEN (master.expires_at AT TIME ZONE 'UTC')::date - moment.today
-        END AS days_until_expiration,
+        (master.expires_at AT TIME ZONE 'UTC')::date - moment.today AS days_until_expiration,
         COALESCE(failed.attempts, 0) AS failed_attempts,
         COALESCE(reported.events, 0)::integer AS recent_security_events,
         master.id IN (SELECT due.id FROM {schema}.rotations_due AS due WHERE due.overdue) AS is_overdue

@@ -28,7 +28,7 @@ moment AS NOT MATERIALIZED (
     FROM clock
 ),
 used AS (
-    SELECT version.key_id, sum(version.usage_count) AS operations
+    SELECT version.key_id, LEAST(sum(version.usage_count), 1000000000000000) AS operations
     FROM {schema}.key_versions AS version
     GROUP BY version.key_id
 ),
@@ -40,7 +40,7 @@ keys AS (
         master.created_at,
         GREATEST(master.usage_count, used.operations) AS usage_count,
         CASE
-            WHEN master.status <> 'expired' AND master.expires_at > moment.at AND isfinite(master.expires_at)
+            WHEN master.status <> 'expired' AND master.expires_at > moment.at
                 THEN (master.expires_at AT TIME ZONE 'UTC')::date - moment.today
         END AS days_until_expiration
     FROM moment

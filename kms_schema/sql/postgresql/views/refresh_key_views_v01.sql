@@ -5,7 +5,7 @@
 -- Just-in-time compilation would take longer than the refresh.
 --
 -- The totals are updated last, so that changes of keys do not wait for the views, which sum up the versions themselves.
--- A key that another session is changing is left for the next call.
+-- A key that another session is changing is left for the next call. A total stops at the maximum of a counter.
 CREATE FUNCTION {schema}.refresh_key_views() RETURNS TABLE (view_name text, refreshed_at timestamptz, duration_ms bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -40,7 +40,7 @@ BEGIN
         SELECT master.id, total.usage_count
         FROM {schema}.key_masters AS master
         JOIN (
-            SELECT version.key_id, sum(version.usage_count)::bigint AS usage_count
+            SELECT version.key_id, least(sum(version.usage_count), 1000000000000000)::bigint AS usage_count
             FROM {schema}.key_versions AS version
             GROUP BY version.key_id
         ) AS total ON master.id = total.key_id

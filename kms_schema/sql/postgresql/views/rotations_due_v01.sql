@@ -38,8 +38,8 @@ WITH clock AS NOT MATERIALIZED (
     SELECT now() AS at
 ),
 -- The limits of each active policy, as intervals and bytes, and as the times up to which they have been reached or will
--- be within the notice. A limit of 700 000 days or more (1 900 years), or of more bytes than a counter holds, is never
--- reached. A notice of over 1 000 years counts as 1 000. So times and counters stay in range.
+-- be within the notice. A limit of 700 000 days or more (1 900 years) is never reached. A notice of over 1 000 years
+-- counts as 1 000. So times stay in range.
 limits AS (
     SELECT
         span.*,
@@ -53,7 +53,7 @@ limits AS (
             policy_name,
             key_type,
             max_operations,
-            CASE WHEN max_data_volume_mb < 8796093022208 THEN max_data_volume_mb * 1048576 END AS max_bytes,
+            max_data_volume_mb * 1048576 AS max_bytes,
             rotate_on_security_incident,
             rotate_on_compliance_requirement,
             CASE

@@ -1,5 +1,6 @@
 -- Adding or activating a version updates its key: the lifetime total of use and, from the second activation on,
--- rotated_at, the time of the latest activation (of a key that stays active).
+-- rotated_at, the time of the latest activation (of a key that stays active). sum() fails where a sum is no integer of
+-- 64 bits; total() is exact up to nine times the maximum of a counter, at which the total of a key stops.
 CREATE TRIGGER record_key_version_activation
 AFTER UPDATE OF activated_at, deactivated_at ON key_versions
 WHEN NEW.activated_at IS NOT NULL AND NEW.deactivated_at IS NULL
@@ -7,7 +8,8 @@ WHEN NEW.activated_at IS NOT NULL AND NEW.deactivated_at IS NULL
 BEGIN
     UPDATE key_masters SET
         usage_count = max(usage_count, (
-            SELECT coalesce(sum(usage_count), 0) FROM key_versions WHERE key_id = NEW.key_id
+            SELECT min(CAST(total(usage_count) AS INTEGER), 1000000000000000)
+            FROM key_versions WHERE key_id = NEW.key_id
         )),
         rotated_at = CASE
             WHEN status = 'active'

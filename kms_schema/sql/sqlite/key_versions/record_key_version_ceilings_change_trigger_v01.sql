@@ -38,7 +38,6 @@ BEGIN
                     is_active
                     AND key_type = master.key_type
                     AND max_data_volume_mb > NEW.data_volume_bytes / 1048576
-                    AND max_data_volume_mb < 8796093022208
             ), 9223372036854775807),
             (
                 SELECT bits | (bits >> 32)

@@ -65,7 +65,7 @@ facts AS (
                             100 * max(
                                 master.usage_count,
                                 (
-                                    SELECT COALESCE(sum(version.usage_count), 0)
+                                    SELECT min(CAST(total(version.usage_count) AS INTEGER), 1000000000000000)
                                     FROM key_versions AS version
                                     WHERE version.key_id = master.id
                                 )

@@ -28,7 +28,7 @@ moment AS MATERIALIZED (
     FROM clock
 ),
 used AS (
-    SELECT version.key_id, sum(version.usage_count) AS operations
+    SELECT version.key_id, min(CAST(total(version.usage_count) AS INTEGER), 1000000000000000) AS operations
     FROM key_versions AS version
     GROUP BY +version.key_id
 ),
@@ -101,7 +101,7 @@ SELECT
     keys.status,
     keys.hsm_provider,
     count(*) AS key_count,
-    (20 * sum(keys.usage_count) + count(*)) / (2 * count(*)) / 10.0 AS average_usage,
+    (20 * min(CAST(total(keys.usage_count) AS INTEGER), 400000000000000000) + count(*)) / (2 * count(*)) / 10.0 AS average_usage,
     count(*) FILTER (WHERE keys.days_until_expiration <= 7) AS expiring_within_7_days,
     count(*) FILTER (WHERE keys.days_until_expiration <= 30) AS expiring_within_30_days,
     min(keys.created_at) AS oldest_key_at,

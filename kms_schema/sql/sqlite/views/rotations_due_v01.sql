@@ -53,7 +53,7 @@ limits AS MATERIALIZED (
             policy_name,
             key_type,
             max_operations,
-            CASE WHEN max_data_volume_mb < 8796093022208 THEN max_data_volume_mb * 1048576 END AS max_bytes,
+            max_data_volume_mb * 1048576 AS max_bytes,
             rotate_on_security_incident,
             rotate_on_compliance_requirement,
             CASE WHEN rotation_interval_days < 700000 THEN 24 * rotation_interval_days END AS rotation_interval,
