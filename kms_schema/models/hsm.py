@@ -20,6 +20,25 @@ from kms_schema.models.base import (
 from kms_schema.models.envelopes import EnvelopeBytes
 from kms_schema.vocabulary import HsmHealth, HsmProvider
 
+_SECRETS = ("password", "passwd", "pwd", "pin", "pin-value", "secret")
+"""The parameters of a URL that are secrets; `pin-value` is PKCS #11's (RFC 7512)."""
+
+_NO_SECRET_ON_POSTGRESQL = (
+    "split_part(endpoint_url, '://', CASE WHEN strpos(endpoint_url, '://') > 0 THEN 2 ELSE 1 END)"
+    " !~ '^[^/?#]*:[^/?#]*@'"
+    f" AND endpoint_url !~* '[?&;]({'|'.join(_SECRETS)})='"
+)
+
+
+def _no_secret_on_sqlite() -> str:
+    """Return the same condition: no `user:password@` before the first `/`, `?` or `#` after the scheme, no secret."""
+    ends = "replace(replace(endpoint_url, '?', '/'), '#', '/') || '/'"
+    begins = "CASE WHEN instr(endpoint_url, '://') > 0 THEN instr(endpoint_url, '://') + 3 ELSE 1 END"
+    host = f"substr({ends}, {begins})"
+    parameters = "'&' || replace(replace(lower(endpoint_url), '?', '&'), ';', '&')"
+    secrets = " AND ".join(f"instr({parameters}, '&{name}=') = 0" for name in _SECRETS)
+    return f"substr({host}, 1, instr({host}, '/') - 1) NOT LIKE '%:%@%' AND {secrets}"
+
 
 class HsmConfiguration(Base):
     """The address of an HSM. Its credentials are an AES-256-GCM envelope, never text."""
@@ -38,6 +57,9 @@ class HsmConfiguration(Base):
             postgresql="substring(authentication_config FROM 1 FOR 1) = '\\x01'::bytea"
             " AND octet_length(authentication_config) >= 30",
             sqlite="substr(authentication_config, 1, 1) = x'01' AND length(authentication_config) >= 30",
+        ),
+        *check_per_engine(
+            "endpoint_url_has_no_secret", postgresql=_NO_SECRET_ON_POSTGRESQL, sqlite=_no_secret_on_sqlite()
         ),
         *json_shape("supported_algorithms", "array"),
         *not_blank("wrapping_key_ref"),

@@ -110,6 +110,8 @@ FILES: dict[str, tuple[str, ...]] = {
         "validate_rotation_policy_triggers_trigger_v01",
         "validate_rotation_policy_timezone_v01",
         "validate_rotation_policy_timezone_trigger_v01",
+        "validate_hsm_configuration_credentials_v01",
+        "validate_hsm_configuration_credentials_trigger_v01",
         "prevent_key_rotation_truncate_v01",
         "prevent_key_rotation_truncate_trigger_v01",
         "enforce_key_rotation_lifecycle_v01",

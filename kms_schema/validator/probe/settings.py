@@ -107,6 +107,8 @@ def _values_of_hsms() -> list[Case]:
         case("health_status_known", "an HSM has an unknown health_status", health_status="TIRED"),
         case("configuration_name_not_blank", "an HSM has a blank name", configuration_name=" "),
         case("endpoint_url_not_blank", "an HSM has a blank address", endpoint_url="\t"),
+        case("endpoint_url_has_no_secret", "an address has a password", endpoint_url="https://user:secret@hsm.example"),
+        case("endpoint_url_has_no_secret", "an address has a PIN", endpoint_url="pkcs11:object=kek?pin-value=1234"),
         case("max_key_size_bits_positive", "max_key_size_bits is 0", max_key_size_bits=0),
         case("response_time_ms_not_negative", "response_time_ms is negative", response_time_ms=-1),
         case(

@@ -26,6 +26,7 @@ CREATE TABLE {schema}.hsm_configurations (
     CONSTRAINT ck_hsm_configurations_max_key_size_bits_positive CHECK (max_key_size_bits > 0),
     CONSTRAINT ck_hsm_configurations_response_time_ms_not_negative CHECK (response_time_ms >= 0),
     CONSTRAINT ck_hsm_configurations_authentication_config_is_envelope CHECK (substring(authentication_config FROM 1 FOR 1) = '\x01'::bytea AND octet_length(authentication_config) >= 30),
+    CONSTRAINT ck_hsm_configurations_endpoint_url_has_no_secret CHECK (split_part(endpoint_url, '://', CASE WHEN strpos(endpoint_url, '://') > 0 THEN 2 ELSE 1 END) !~ '^[^/?#]*:[^/?#]*@' AND endpoint_url !~* '[?&;](password|passwd|pwd|pin|pin-value|secret)='),
     CONSTRAINT ck_hsm_configurations_supported_algorithms_is_array CHECK (jsonb_typeof(supported_algorithms) = 'array'),
     CONSTRAINT ck_hsm_configurations_wrapping_key_ref_not_blank CHECK (btrim(wrapping_key_ref, E' \t\n\r') <> ''),
     CONSTRAINT ck_hsm_configurations_wrapping_key_ref_has_credentials CHECK (wrapping_key_ref IS NULL OR authentication_config IS NOT NULL),
