@@ -1,24 +1,35 @@
--- Unmanaged objects: neither part of the schema nor of an extension. Kinds that the validator does not compare are listed by the
--- name of their catalog.
+-- Unmanaged objects: neither part of the schema nor of an extension. Kinds that the validator does not compare are listed as
+-- the server identifies them: an operator, a default privilege or a schema of a publication has no name of its own. A
+-- composite type belongs to an extension by its row in pg_type.
 SELECT CASE c.relkind
            WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' WHEN 'f' THEN 'foreign table' WHEN 'v' THEN 'view'
            WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence' ELSE 'composite type'
        END || ' ' || c.relname
 FROM pg_class c
 WHERE c.relnamespace = %(schema)s::oid AND c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S', 'c') AND c.oid <> ALL (%(ours)s::oid[])
-  AND NOT EXISTS (SELECT FROM pg_depend d WHERE (d.classid, d.objid, d.deptype) = ('pg_class'::regclass, c.oid, 'e'))
+  AND NOT EXISTS (
+      SELECT FROM pg_depend d
+      WHERE d.deptype = 'e' AND (
+          (d.classid, d.objid) = ('pg_class'::regclass, c.oid)
+          OR c.relkind = 'c' AND (d.classid, d.objid) = ('pg_type'::regclass, c.reltype)
+      )
+  )
 UNION ALL
 SELECT 'function ' || f.proname || '(' || pg_get_function_identity_arguments(f.oid) || ')'
 FROM pg_proc f
 WHERE f.pronamespace = %(schema)s::oid AND f.oid <> ALL (%(ours)s::oid[])
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE (d.classid, d.objid, d.deptype) = ('pg_proc'::regclass, f.oid, 'e'))
 UNION ALL
-SELECT (pg_identify_object(d.classid, d.objid, 0)).type || ' ' || (pg_identify_object(d.classid, d.objid, 0)).name
-FROM pg_depend d
+SELECT identified.type || ' ' || CASE
+           WHEN d.classid IN ('pg_opclass'::regclass, 'pg_opfamily'::regclass) THEN identified.identity
+           ELSE coalesce(identified.name, identified.identity)
+       END
+FROM pg_depend d CROSS JOIN pg_identify_object(d.classid, d.objid, 0) AS identified
 WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = %(schema)s::oid
   AND d.classid NOT IN ('pg_class'::regclass, 'pg_proc'::regclass, 'pg_statistic_ext'::regclass)
   AND NOT EXISTS (SELECT FROM pg_depend e WHERE (e.classid, e.objid, e.deptype) = (d.classid, d.objid, 'e'))
   AND NOT (d.classid = 'pg_type'::regclass
            AND EXISTS (SELECT FROM pg_type t WHERE t.oid = d.objid AND (t.typrelid <> 0 OR t.typelem <> 0)))
   AND NOT (d.classid = 'pg_constraint'::regclass)
+  AND identified.type IS NOT NULL
 ORDER BY 1
