@@ -6,10 +6,12 @@ the privileges of the views' owner; callers, such as `kms_sealer`, need only EXE
 
 import datetime as dt
 import sqlite3
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kms_schema.identifiers import quoted
+from kms_schema.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS, described, limits, refreshing
 
 if TYPE_CHECKING:
     import psycopg
@@ -37,7 +39,7 @@ class Refreshed:
 
     @property
     def left_to_another(self) -> bool:
-        """True if another session is refreshing the database, so that nothing was done."""
+        """True if another session refreshed the database meanwhile, so that nothing was done here."""
         return self.keys is None and not self.views
 
 
@@ -49,15 +51,27 @@ _USE = """(
 _COUNT_USE = f"UPDATE main.key_masters SET usage_count = {_USE} WHERE usage_count < {_USE}"  # noqa: S608  (constant)
 
 
-def refresh(connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str = "public") -> Refreshed:
+def refresh(
+    connection: "psycopg.Connection[Any] | sqlite3.Connection",
+    schema: str = "public",
+    lock_wait: float = LOCK_WAIT_SECONDS,
+) -> Refreshed:
     """Refresh the views on PostgreSQL, and the lifetime use of keys on SQLite. Readers are not blocked.
 
-    Any number of sessions may call this at once: one refreshes, the others return immediately with `left_to_another`.
+    Any number of sessions may call this at once: one refreshes, the others wait until it has, and return
+    `left_to_another`.
 
     - `connection`: idle, of psycopg or `sqlite3`
     - `schema`: the schema of the tables on PostgreSQL; not used on SQLite
+    - `lock_wait`: how many seconds to wait for another session on PostgreSQL
 
-    Raises `RefreshError` if the database is older than revision 005, and the driver's errors.
+    Raises `RefreshError` if the database is older than revision 005, or another session does not end its refresh in
+    time, and the driver's errors.
+
+    ```python
+    with psycopg.connect(url, autocommit=True) as connection:
+        print(refresh(connection).views)
+    ```
     """
     if isinstance(connection, sqlite3.Connection):
         return _count_use(connection)
@@ -67,8 +81,40 @@ def refresh(connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: 
             f"there is no {function}: upgrade the database (kms-schema upgrade), or name its schema (--schema)"
         )
     query = f"SELECT view_name, refreshed_at, duration_ms FROM {function}"  # noqa: S608  (quoted)
-    rows = connection.execute(query.encode()).fetchall()
+    deadline, first = time.monotonic() + lock_wait, None
+    while not (rows := _rows(connection, query, lock_wait)):
+        latest = _latest(connection, schema)
+        if latest != (first := first or latest):
+            return Refreshed()
+        if (left := deadline - time.monotonic()) <= 0:
+            raise RefreshError(
+                f"another session{_holder(connection, schema)} has been refreshing the views for {lock_wait:g} seconds:"
+                " wait for it or end it, or allow more with --lock-wait SECONDS"
+            )
+        time.sleep(min(POLL_SECONDS, left))
     return Refreshed(tuple(RefreshedView(*row) for row in rows))
+
+
+def _rows(connection: "psycopg.Connection[Any]", query: str, lock_wait: float) -> list[tuple[Any, ...]]:
+    """Return the rows of a query that waits for each table at most `lock_wait` seconds."""
+    with connection.transaction():
+        connection.execute(limits(lock_wait).encode())
+        return connection.execute(query.encode()).fetchall()
+
+
+def _latest(connection: "psycopg.Connection[Any]", schema: str) -> str:
+    """Return when the views were refreshed last, or an empty text if this role cannot read it."""
+    table = f"{quoted(schema)}.key_view_refreshes"
+    allowed = "SELECT pg_catalog.has_table_privilege(%s, 'SELECT')"
+    if connection.execute(allowed, (table,)).fetchone() != (True,):
+        return ""
+    [(latest,)] = _rows(connection, f"SELECT max(refreshed_at)::text FROM {table}", LOCK_WAIT_SECONDS)  # noqa: S608
+    return str(latest)
+
+
+def _holder(connection: "psycopg.Connection[Any]", schema: str) -> str:
+    view = f"{quoted(schema)}.key_management_dashboard"  # refreshed first, and locked until the transaction ends
+    return described(next(iter(_rows(connection, refreshing(view), LOCK_WAIT_SECONDS)), None))
 
 
 def _count_use(connection: sqlite3.Connection) -> Refreshed:

@@ -12,12 +12,16 @@ import click
 from kms_schema.cli.error_hints import with_hint
 from kms_schema.cli.sqlite_authorizer import only_read
 from kms_schema.cli.targets import CannotConnect, existing_file
-from kms_schema.database_url import DatabaseUrl, DatabaseUrlError, find_database_url, parse_database_url
+from kms_schema.database_url import DatabaseUrl, DatabaseUrlError, find_database_url, parse_database_url, redact
+from kms_schema.lock_holders import LOCK_WAIT_SECONDS, TABLES, described, limits
 from kms_schema.printable import in_a_line
 
 if TYPE_CHECKING:
     import psycopg
     import sqlalchemy as sa
+
+LOCKED = "55P03"
+"""SQLSTATE of a wait that was longer than lock_timeout."""
 
 
 def url_of(given: str | None) -> str:
@@ -30,15 +34,26 @@ def url_of(given: str | None) -> str:
     return url
 
 
+def print_target(url: str) -> None:
+    """Print which database is about to be written, without the password, to standard error."""
+    click.echo(in_a_line(f"database: {redact(url)}"), err=True)
+
+
 @contextmanager
 def connected(
-    url: str, *, writing: bool = False, application: str = "kms-schema", refusals: tuple[type[Exception], ...] = ()
+    url: str,
+    *,
+    writing: bool = False,
+    application: str = "kms-schema",
+    refusals: tuple[type[Exception], ...] = (),
+    lock_wait: float = LOCK_WAIT_SECONDS,
 ) -> "Iterator[psycopg.Connection[Any] | sqlite3.Connection]":
     """Open an existing database with its driver.
 
     Parameters: `url` of the database; `writing`, without which SQLite is read-only; `application`, the name in
-    `pg_stat_activity`; `refusals`, further exceptions of the body that become messages. Raises `CannotConnect`, without
-    the password, for these and for every error of the driver.
+    `pg_stat_activity`; `refusals`, further exceptions of the body that become messages; `lock_wait`, the seconds to
+    wait for the lock of a SQLite file. Raises `CannotConnect`, without the password, for these and for every error of
+    the driver.
 
         with connected("sqlite:///kms.db") as connection:
             report = validate(connection)
@@ -46,7 +61,13 @@ def connected(
     target = parse_database_url(url)
     file = existing_file(target) if target.engine == "sqlite" else None
     before = _identity(file)
-    with _errors_reported(target, refusals), closing(_connect(target, application, writing=writing)) as connection:
+    if writing:
+        print_target(url)
+    with (
+        _errors_reported(target, refusals),
+        closing(_connect(target, application, lock_wait, writing=writing)) as connection,
+        _holder_named(connection),
+    ):
         yield connection
     if _identity(file) != before:
         raise CannotConnect(f"{target.shown}: the file was removed or replaced while it was read; run this again")
@@ -67,8 +88,10 @@ def engine_at(url: str, *, schema: str, application: str) -> "Iterator[sa.Engine
         defaults = {"connect_timeout": "10", "application_name": application}
         options["connect_args"] = {name: each for name, each in defaults.items() if name not in target.parameters}
         options["execution_options"] = {"schema_translate_map": {None: schema}}
+    print_target(url)
     with _errors_reported(target, ()):
         engine = create_engine(url, poolclass=sa.NullPool, **options)
+        sa.event.listen(engine, "begin" if target.engine == "postgresql" else "connect", _limit_waits)
         try:
             yield engine
         except sa.exc.DBAPIError as error:
@@ -77,6 +100,15 @@ def engine_at(url: str, *, schema: str, application: str) -> "Iterator[sa.Engine
             raise error.orig from None
         finally:
             engine.dispose()
+
+
+def _limit_waits(connection: Any, *_record: Any) -> None:
+    """Limit the waits of a transaction of SQLAlchemy, or of a connection of SQLite."""
+    milliseconds = round(LOCK_WAIT_SECONDS * 1000)
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
+    else:
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
 
 
 def _identity(file: Path | None) -> tuple[int, int] | None:
@@ -107,9 +139,35 @@ def _errors_reported(target: DatabaseUrl, refusals: tuple[type[Exception], ...])
         raise CannotConnect(in_a_line(f"{target.shown}: {with_hint(message, error.sqlstate)}")) from None
 
 
-def _connect(target: DatabaseUrl, application: str, *, writing: bool) -> "psycopg.Connection[Any] | sqlite3.Connection":
+@contextmanager
+def _holder_named(connection: "psycopg.Connection[Any] | sqlite3.Connection") -> Iterator[None]:
+    """Name the session that holds a lock, in an error about a wait that was too long."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(connection, sqlite3.Connection) or getattr(error, "sqlstate", None) != LOCKED:
+            raise
+        reason = f"{' '.join(str(error).split())}; another session{_holder(connection)} has the lock"
+        message = f"{reason}: wait for it or end it, and run this again"
+        raise CannotConnect(in_a_line(message)) from None
+
+
+def _holder(connection: "psycopg.Connection[Any]") -> str:
+    """Return the session that has locked tables, or upgrades, as far as this role can read."""
+    try:
+        connection.rollback()
+        with connection.transaction():
+            connection.execute(limits(1).encode())
+            return described(connection.execute(TABLES.encode()).fetchone())
+    except sys.modules["psycopg"].Error:
+        return ""  # some servers revoke SELECT on these views
+
+
+def _connect(
+    target: DatabaseUrl, application: str, lock_wait: float, *, writing: bool
+) -> "psycopg.Connection[Any] | sqlite3.Connection":
     if target.engine == "sqlite":
-        return _open_sqlite(target, writing=writing)
+        return _open_sqlite(target, lock_wait, writing=writing)
     try:
         import psycopg  # SQLite does not need it
     except ImportError as error:
@@ -118,10 +176,10 @@ def _connect(target: DatabaseUrl, application: str, *, writing: bool) -> "psycop
     return psycopg.connect(**(defaults | target.connection_parameters()), autocommit=True)
 
 
-def _open_sqlite(target: DatabaseUrl, *, writing: bool) -> sqlite3.Connection:
+def _open_sqlite(target: DatabaseUrl, lock_wait: float, *, writing: bool) -> sqlite3.Connection:
     """Open an existing file, read-only unless `writing`."""
     existing_file(target)
-    connection = sqlite3.connect(target.file_uri("rw" if writing else "ro"), uri=True, timeout=5)
+    connection = sqlite3.connect(target.file_uri("rw" if writing else "ro"), uri=True, timeout=lock_wait)
     if not writing:
         only_read(connection)
     return connection

@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 
 import click
 
+from kms_schema.lock_holders import LOCK_WAIT_SECONDS
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -20,7 +22,7 @@ def together(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
 
 
 database_url_option = click.option(
-    "--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, sqlite:///kms.db."
+    "--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, pyproject.toml, ./kms.db."
 )
 schema_option = click.option(
     "--schema", default="public", show_default=True, metavar="NAME", help="The PostgreSQL schema of the tables."
@@ -48,4 +50,12 @@ patience = together(
     ),
 )
 """How long a migration waits."""
+lock_wait_option = click.option(
+    "--lock-wait",
+    type=click.FloatRange(0, 2_000_000),
+    default=LOCK_WAIT_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for another session's lock.",
+)
 actor_option = click.option("--actor", envvar="KMS_ACTOR", metavar="NAME", help="Name for the audit log. Or KMS_ACTOR.")

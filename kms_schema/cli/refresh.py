@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 
 from kms_schema.cli.connections import connected, url_of
-from kms_schema.cli.options import style_option, where
+from kms_schema.cli.options import lock_wait_option, style_option, where
 from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
 from kms_schema.printable import in_a_line
 from kms_schema.refresh import Refreshed, RefreshError, refresh
@@ -17,22 +17,25 @@ from kms_schema.refresh import Refreshed, RefreshError, refresh
     "refresh",
     epilog="\b\nExamples:\n  kms-schema refresh\n  */5 * * * *  kms-schema refresh --database-url postgresql+psycopg://…",
 )
+@lock_wait_option
 @where
 @style_option
-def refresh_command(*, database_url: str | None, schema: str, style: str) -> None:
+def refresh_command(*, database_url: str | None, schema: str, style: str, lock_wait: float) -> None:
     """Refresh the dashboard, the health monitor, and the lifetime use of keys; readers and writers do not wait.
 
-    For cron, on any number of hosts: one session refreshes, the others do nothing. On PostgreSQL it needs a role that
-    may call refresh_key_views(), such as kms_sealer. The views of SQLite are never stale.
+    For cron, on any number of hosts: one session refreshes, the others wait for it, and do nothing. On PostgreSQL it
+    needs a role that may call refresh_key_views(), such as kms_sealer. The views of SQLite are never stale.
 
-    Exit status: 0 done, or done by another session; 2 usage, 3 no connection or missing privilege.
+    Exit status: 0 done, or done by another session meanwhile; 2 usage, 3 no connection, missing privilege, or a lock
+    that another session did not release in time.
     """
+    url = url_of(database_url)
     with connected(
-        url_of(database_url), writing=True, application="kms-schema refresh", refusals=(RefreshError,)
+        url, writing=True, application="kms-schema refresh", refusals=(RefreshError,), lock_wait=lock_wait
     ) as connection:
         if isinstance(connection, sqlite3.Connection):
             only_write_what_is_asked(connection)
-        done = refresh(connection, schema)
+        done = refresh(connection, schema, lock_wait)
     click.echo(_json(done) if style == "json" else "\n".join(map(in_a_line, _lines(done))))
 
 
@@ -46,7 +49,7 @@ def _json(done: Refreshed) -> str:
 
 def _lines(done: Refreshed) -> Iterator[str]:
     if done.left_to_another:
-        yield "another session is refreshing the views: nothing to do"
+        yield "another session has refreshed the views: nothing to do"
     if done.keys is not None:
         keys = "1 key" if done.keys == 1 else f"{done.keys} keys"
         yield f"the views of SQLite are never stale; the use of {keys} was updated"

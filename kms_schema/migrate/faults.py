@@ -27,8 +27,8 @@ class CannotMigrateError(MigrationError):
     exit_status = 3
 
 
-class UpgradeLockError(MigrationError):
-    """Another upgrade holds the lock for too long, or the server ended the wait for it."""
+class UpgradeLockError(CannotMigrateError):
+    """Another session holds the lock for too long, or the server ended the wait for it."""
 
 
 GO_DIRECTLY = (
@@ -44,12 +44,10 @@ DEPENDED_ON = "2BP01"
 
 _RUN_AGAIN = "run it again: the next run continues the unfinished revision"
 
+_COMPARE = "the database is not as its revision made it; kms-schema validate reports the difference"
+
 # Advice by SQLSTATE or by a part of the message.
 _REFUSED = {
-    "55P03": (
-        "run it again when that session has ended, or allow more with -x lock-timeout-ms=… (a table's lock) or "
-        "-x lock-wait=… (transactions that CONCURRENTLY must outlive)"
-    ),
     "40P01": _RUN_AGAIN,
     DEPENDED_ON: "drop or alter that first; where an interrupted upgrade has made it, complete that with `upgrade`",
     "57014": f"a session cancelled it, or statement_timeout is set for this role; {_RUN_AGAIN}",
@@ -59,10 +57,14 @@ _REFUSED = {
         "-x version-table=kms_alembic_version"
     ),
     "already exists": "it is not from these migrations: rename it, or take another database",
-    "database is locked": "another process holds the file's lock: run it again when that has ended",
     "disk is full": f"free space on the disk; {_RUN_AGAIN}",
 }
 _NOT_ALLOWED = {
+    "55P03": (
+        "run it again when that session has ended, or allow more with -x lock-timeout-ms=… (a table's lock) or "
+        "-x lock-wait=… (transactions that CONCURRENTLY must outlive)"
+    ),
+    "database is locked": "another process holds the file's lock: run it again when that has ended",
     "42501": (
         "migrate as the role that owns the schema, or grant it CREATE on the schema and privileges on alembic_version"
     ),
@@ -90,16 +92,17 @@ _NO_CONNECTION = {
 }
 
 
-def described(failure: sa.exc.SQLAlchemyError, url: str) -> MigrationError | None:
-    """Return the error to raise in place of `failure`, with what to do; None if the failure is unknown.
+def described(failure: Exception, url: str) -> MigrationError:
+    """Return the error to raise in place of `failure`, with what to do.
 
-    `failure` is what SQLAlchemy raised. `url` is the database's; without its secrets it becomes a part of the message.
+    `failure` is what SQLAlchemy or the driver raised. `url` is the database's; without its secrets it becomes a part of
+    the message.
     """
     error = _of_driver(failure)
-    if error is None:
-        return None
-    message = without_secrets(str(error.orig).strip(), url)
+    message = without_secrets(str(failure if error is None else error.orig).strip(), url)
     url = redact(url)
+    if error is None:
+        return MigrationError(f"{_first_line(message)} ({url}): {_COMPARE}")
     if error.connection_invalidated and STATEMENT_POOLING not in message:
         return connection_lost(url, message)
     if error.statement is None:
@@ -112,7 +115,7 @@ def described(failure: sa.exc.SQLAlchemyError, url: str) -> MigrationError | Non
             if recognised == sqlstate or recognised in message:
                 reported = _without_hint(message) if sqlstate == DEPENDED_ON else _first_line(message)
                 return kind(f"{reported} ({url}): {what_to_do}")
-    return None
+    return MigrationError(f"{_first_line(message)} ({url}): {_COMPARE}")
 
 
 def connection_lost(url: str, message: str) -> CannotMigrateError:

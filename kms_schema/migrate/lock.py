@@ -10,17 +10,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from kms_schema.engine import BEGIN_OPTION
+from kms_schema.lock_holders import UPGRADE, described
 from kms_schema.lock_keys import LOCK_KEY
 from kms_schema.migrate.faults import UpgradeLockError
 from kms_schema.migrate.proxy import refuse_shared_processes
 from kms_schema.migrate.session import PostgresqlSession
-from kms_schema.sql import fill, query_beside
 
 POLL_SECONDS = 0.2
 WHAT_TO_DO = "wait for it to end, or allow more with -x lock-wait=SECONDS"
-
-HOLDER = fill(query_beside(__file__, "upgrade_lock_holder"), classid=LOCK_KEY >> 32, objid=LOCK_KEY & 0xFFFF_FFFF)
-"""The query for the session that holds the advisory lock."""
+_END_IT = "end it if it is no upgrade (docs/operations.md), "
 
 log = logging.getLogger("alembic.runtime.migration")
 
@@ -76,9 +74,12 @@ def _alone_on_postgresql(connection: sa.Connection, wait_seconds: float, lock_ti
         _poll(
             lambda: bool(session.value(f"SELECT pg_catalog.pg_try_advisory_lock({LOCK_KEY})")),
             wait_seconds,
-            waiting=lambda: f"another upgrade is running{_holder(session)}: waiting up to {wait_seconds:g} seconds",
+            waiting=lambda: (
+                f"another session{_holder(session)} holds the lock of upgrades: waiting up to {wait_seconds:g} seconds"
+            ),
             late=lambda: (
-                f"another upgrade{_holder(session)} has held the lock for {wait_seconds:g} seconds: {WHAT_TO_DO}"
+                f"another session{_holder(session)} has held the lock of upgrades for {wait_seconds:g} seconds:"
+                f" {_END_IT}{WHAT_TO_DO}"
             ),
         )
         previous_timeout = session.value("SELECT pg_catalog.current_setting('lock_timeout')")
@@ -131,13 +132,9 @@ def _unlock(session: PostgresqlSession, lock_timeout: str) -> None:
 def _holder(session: PostgresqlSession) -> str:
     """Return the session that holds the advisory lock, as far as this role can read, in brackets; empty if none."""
     try:
-        row = session.catalog_row(HOLDER)
+        return described(session.catalog_row(UPGRADE))
     except session.driver_error:
         return ""  # some servers revoke SELECT on these views
-    if row is None:
-        return ""
-    known = zip(("server process", "role", "application", "client", "connected since"), row, strict=True)
-    return f" ({', '.join(f'{what} {value}' for what, value in known if value)})"
 
 
 @contextmanager

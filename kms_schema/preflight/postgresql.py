@@ -7,8 +7,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from kms_schema.lock_holders import UPGRADE, described
 from kms_schema.migrate.hardened import hardened_hint, is_hardened
-from kms_schema.migrate.lock import HOLDER
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.preflight.locks import BLOCKING, WAITING, strongest
 from kms_schema.preflight.plan import Plan
@@ -68,8 +68,8 @@ def problems(connection: sa.Connection, plan: Plan, options: MigrationOptions) -
             yield f"{relation.relation} belongs to another role: migrate as its owner, or as a member of that role"
     for name in connection.scalars(_EXISTING, {"names": _new_names(plan)}):
         yield f"{name} already exists, and is not from these migrations: rename it, or take another schema"
-    if (holder := connection.execute(sa.text(HOLDER)).first()) is not None:
-        yield f"another upgrade is running (server process {holder[0]}, role {holder[1]}): wait for it to end"
+    if (holder := connection.execute(sa.text(UPGRADE)).first()) is not None:
+        yield f"another session{described(holder)} holds the lock of upgrades: wait for it to end"
 
 
 def notes(connection: sa.Connection, plan: Plan, options: MigrationOptions) -> Iterator[str]:

@@ -90,7 +90,7 @@ SEQUENCES = ("key_audit_logs_sequence_seq",)
 REMOVAL = "remove_expired_key_audit_logs()"
 """The function that removes expired entries. The retention role owns it, if that role exists."""
 
-CALLED_BY_ROLES = ("kms_restoring()", "kms_uuidv7()", "refresh_key_views()", REMOVAL)
+CALLED_BY_ROLES = ("kms_restoring()", "kms_uuidv7()", "lock_key_audit_seals()", "refresh_key_views()", REMOVAL)
 """The functions that roles call. PUBLIC may call the first two until the roles command revokes it."""
 
 _VIEWS = (
@@ -189,6 +189,7 @@ GRANTS = (
     Grant(Role.SEALER, _READ, "key_audit_tombstones"),
     # Guard triggers of the three tables call it in WHEN, with the privileges of the writing role.
     Grant(Role.SEALER, ("EXECUTE",), "kms_restoring()"),
+    Grant(Role.SEALER, ("EXECUTE",), "lock_key_audit_seals()"),
     Grant(Role.SEALER, ("EXECUTE",), "refresh_key_views()"),
     Grant(Role.SEALER, _READ, "key_view_refreshes"),
     Grant(Role.RETENTION, ("DELETE", "SELECT"), "key_audit_logs"),

@@ -30,6 +30,7 @@ FILES: dict[str, tuple[str, ...]] = {
         "key_audit_leaves_v01",
         "key_audit_subtrees_v01",
         "kms_restoring_v01",
+        "lock_key_audit_seals_v01",
         "guard_key_audit_seal_insert_v01",
         "guard_key_audit_leaf_insert_v01",
         "guard_key_audit_subtree_insert_v01",

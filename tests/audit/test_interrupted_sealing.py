@@ -26,7 +26,7 @@ WRITE = """WITH RECURSIVE counted (number) AS (SELECT 1 UNION ALL SELECT number 
 INSERT INTO key_audit_logs (event_type, event_category, event_description)
 SELECT 'TEST', 'LIFECYCLE', 'x' FROM counted"""
 STATEMENTS = [
-    "BEGIN", "SELECT set_config('row_security'", "SELECT to_regclass", "SELECT pg_advisory_xact_lock",
+    "BEGIN", "SELECT set_config('row_security'", "SELECT to_regclass", "SELECT \"public\".lock_key_audit_seals",
     "SELECT seal_number", "SELECT pg_snapshot_xmin", "COPY", "SELECT pg_current_xact_id", "SELECT to_char",
     "INSERT INTO \"public\".key_audit_seals", "INSERT INTO \"public\".key_audit_leaves",
     "INSERT INTO \"public\".key_audit_subtrees", "COMMIT",

@@ -186,7 +186,7 @@ def test_another_upgrade_and_old_transactions_are_reported(
     monkeypatch.setattr(postgresql, "LONG_SECONDS", 0)
     engine = empty_database.engine()
     with engine.connect() as other, one_upgrade_at_a_time(other, wait_seconds=1, lock_timeout_ms=1000):
-        assert "another upgrade is running (server process" in only_problem(preflight(empty_database.url))
+        assert "another session (server process" in only_problem(preflight(empty_database.url))
     with engine.connect() as other:
         process = other.scalar(sa.text("SELECT pg_backend_pid()"))
         verdict = preflight(empty_database.url)

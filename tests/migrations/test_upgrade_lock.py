@@ -19,7 +19,10 @@ from tests.support.statements import execute
 
 REPLICAS = {"postgresql": 20, "sqlite": 8}
 
-ADVICE = "has held the lock for 0.3 seconds: wait for it to end, or allow more with -x lock-wait=SECONDS"
+ADVICE = (
+    "has held the lock of upgrades for 0.3 seconds: end it if it is no upgrade (docs/operations.md), wait for it to"
+    " end, or allow more with -x lock-wait=SECONDS"
+)
 
 
 def wait_for_the_lock(database: Database, seconds: float = 0.3) -> str:
@@ -71,9 +74,9 @@ def test_a_waiting_upgrade_says_who_holds_the_lock(empty_database: Database, cap
         rf"\(server process {process}, role {user}, application the other one, client 127\.0\.0\.1, "
         r"connected since 20[-0-9]+ [0-9:]+ \w+\)"
     )
-    assert re.fullmatch(f"another upgrade {holder} {re.escape(ADVICE)}", said)
+    assert re.fullmatch(f"another session {holder} {re.escape(ADVICE)}", said)
     assert [re.sub(holder, "(…)", message) for message in caplog.messages] == [
-        "another upgrade is running (…): waiting up to 0.3 seconds"
+        "another session (…) holds the lock of upgrades: waiting up to 0.3 seconds"
     ]
 
 
@@ -84,9 +87,9 @@ def test_a_role_without_access_to_other_sessions_gets_the_part_it_can_read(empty
         other.execute(f"SELECT pg_advisory_lock({LOCK_KEY})")
         user, process = other.execute("SELECT current_user, pg_backend_pid()").fetchone() or ()
         known = f"server process {process}, role {user}, application the other one"
-        assert wait_for_the_lock(other_role) == f"another upgrade ({known}) {ADVICE}"
+        assert wait_for_the_lock(other_role) == f"another session ({known}) {ADVICE}"
         other.execute("REVOKE SELECT ON pg_catalog.pg_locks FROM public")
-        assert wait_for_the_lock(other_role) == f"another upgrade {ADVICE}"
+        assert wait_for_the_lock(other_role) == f"another session {ADVICE}"
 
 
 @pytest.mark.only_on("postgresql")

@@ -223,7 +223,7 @@ def test_three_sessions_do_not_close_a_circle(
 
 @pytest.mark.parametrize("line", [line_of_parents, line_of_wrappers])
 @pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1)])
-def test_a_wait_for_the_advisory_lock_does_not_block_its_holder(
+def test_a_wait_for_the_lock_of_the_chain_does_not_block_its_holder(
     postgresql: Database, observer: psycopg.Connection[Any], line: Statements, order: tuple[int, ...]
 ) -> None:
     """An older snapshot must lock the whole chain, so this is for READ COMMITTED; others retry (40001, 40P01)."""

@@ -12,6 +12,14 @@ def missing_table(table: str) -> TrailError:
     )
 
 
+def seals_locked(holder: str, seconds: float) -> TrailError:
+    """Return the error for seals that another session, described as `holder`, has locked for some seconds."""
+    return TrailError(
+        f"another session{holder} has locked the seals for {seconds:g} seconds: wait for it or end it, or allow more"
+        " with --lock-wait SECONDS"
+    )
+
+
 def not_a_table(name: str) -> TrailError:
     """Return the error for a view, or any other object that can show each reader different rows."""
     return TrailError(f"{name} is not a plain table, so its rows are not evidence: run kms-schema validate")

@@ -5,22 +5,29 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from kms_schema.audit.storage.transactions import OpenTrail
+from kms_schema.lock_holders import LOCK_WAIT_SECONDS
 
 if TYPE_CHECKING:
     import psycopg
 
 
 def open_trail(
-    connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str = "public", *, immutable: bool = False
+    connection: "psycopg.Connection[Any] | sqlite3.Connection",
+    schema: str = "public",
+    lock_wait: float = LOCK_WAIT_SECONDS,
+    *,
+    immutable: bool = False,
 ) -> OpenTrail:
     """Return the trail behind a connection.
 
     connection: an idle connection of psycopg or sqlite3; every transaction leaves it as it was.
     schema: the PostgreSQL schema of the tables, unquoted; ignored for SQLite.
+    lock_wait: how many seconds to wait for other sessions on PostgreSQL; SQLite has the timeout of the connection.
     immutable: the SQLite connection was opened with `immutable=1`, and other processes are to open the file so, too.
 
-    Raises `TrailError` for a connection in a transaction, and `TypeError` for any other object. A missing table is an
-    error when a transaction is opened. Example::
+    A transaction raises `TrailError`, with the session that seals, if that does not end in time, and psycopg's
+    `LockNotAvailable` for a locked table. Raises `TrailError` for a connection in a transaction, and `TypeError` for
+    any other object. A missing table is an error when a transaction is opened. Example::
 
         with psycopg.connect("dbname=kms", autocommit=True) as connection:
             trail = open_trail(connection)
@@ -33,5 +40,5 @@ def open_trail(
     if psycopg is not None and isinstance(connection, psycopg.Connection):
         from kms_schema.audit.storage.postgresql.transactions import OpenPostgresqlTrail
 
-        return OpenPostgresqlTrail(connection, schema)
+        return OpenPostgresqlTrail(connection, schema, lock_wait)
     raise TypeError("give a connection of psycopg or sqlite3; SQLAlchemy's has it as .connection.driver_connection")

@@ -6,7 +6,8 @@ from typing import Any, NoReturn
 import click
 
 from kms_schema.audit.storage.append import append
-from kms_schema.cli.audit.open import opened, print_lines, style_option, where
+from kms_schema.cli.audit.open import opened
+from kms_schema.cli.options import style_option, where
 from kms_schema.printable import in_a_line
 from kms_schema.vocabulary import AuditCategory, AuditSecurityLevel
 
@@ -65,4 +66,4 @@ def append_command(
     else:
         for column, value in entry.items():
             if value is not None:
-                print_lines(in_a_line(f"{column}: {value}"))
+                click.echo(in_a_line(f"{column}: {value}"))

@@ -8,8 +8,9 @@ import click
 from kms_schema.audit.formats.checkpoints import LARGEST
 from kms_schema.audit.formats.external_checkpoints import ExternalCheckpoint
 from kms_schema.audit.proofs.prover import prove_consistency, prove_inclusion
-from kms_schema.cli.audit.open import opened, where
+from kms_schema.cli.audit.open import opened
 from kms_schema.cli.audit.verify import external_checkpoint
+from kms_schema.cli.options import where
 
 _CHECK = "python -m kms_schema.audit.standalone.check_proof proof.json --trust keys.txt"
 _STATUS = "\n\n\b\nExit status: 0 a proof was printed, 1 there is none, 2 usage, 3 could not connect or not allowed."

@@ -14,9 +14,10 @@ from kms_schema.audit.retention.archive import write_archive
 from kms_schema.audit.retention.retain import Expired, Retained, expired, retain
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.cli import progress
-from kms_schema.cli.audit.open import opened, print_note, style_option, where
+from kms_schema.cli.audit.open import opened, print_note
 from kms_schema.cli.audit.seals import NotPublished, published
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, signing_key
+from kms_schema.cli.options import lock_wait_option, style_option, where
 from kms_schema.output_files import new_file
 
 _CHECK = "python -m kms_schema.audit.standalone.check_archive"
@@ -32,13 +33,16 @@ _number = click.IntRange(1, LARGEST)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--since", type=_number, metavar="SEAL", help="Start after this seal; default: the oldest entry.")
 @click.option("--until", type=_number, metavar="SEAL", help="End with this seal; default: the last.")
+@lock_wait_option
 @where
-def export_command(database_url: str | None, schema: str, file: Path, since: int | None, until: int | None) -> None:
+def export_command(  # noqa: PLR0917  (click passes each option by name)
+    database_url: str | None, schema: str, file: Path, since: int | None, until: int | None, lock_wait: float
+) -> None:
     """Write sealed entries to FILE, an archive with its proof; remove nothing.
 
     The archive has compressed JSON lines. It is verified with a verifier key, without the database.
     """
-    with opened(database_url, schema) as trail, trail.reading() as snapshot:
+    with opened(database_url, schema, lock_wait=lock_wait) as trail, trail.reading() as snapshot:
         seal, removed = seal_of(snapshot.seals, until), snapshot.tombstones.newest()
         first = seal_of(snapshot.seals, since).tree_size if since else removed.leaf_count if removed else 0
         if first >= seal.tree_size:
@@ -79,11 +83,12 @@ def export_command(database_url: str | None, schema: str, file: Path, since: int
 )
 @click.option("--publish", metavar="COMMAND", help="Run this with the checkpoint on standard input.")
 @click.option("--dry-run", is_flag=True, help="Show the expired entries; write nothing.")
+@lock_wait_option
 @where
 @style_option
 def retain_command(  # noqa: PLR0917  (click passes each option by name)
     database_url: str | None, schema: str, style: str, folder: Path, key: Path | None, publish: str | None,
-    dry_run: bool,
+    dry_run: bool, lock_wait: float,
 ) -> None:  # fmt: skip
     """Archive and remove entries whose retention period has ended.
 
@@ -92,7 +97,7 @@ def retain_command(  # noqa: PLR0917  (click passes each option by name)
     next run completes a run that was interrupted.
     """
     if dry_run:
-        with opened(database_url, schema) as trail, trail.reading() as snapshot:
+        with opened(database_url, schema, lock_wait=lock_wait) as trail, trail.reading() as snapshot:
             _show_expired(expired(snapshot), style)
         return
     signer = signing_key(key)
@@ -108,7 +113,7 @@ def retain_command(  # noqa: PLR0917  (click passes each option by name)
             print_note(made.checkpoint_text())
         failed.append(publish is not None and not published(made, publish))
 
-    with opened(database_url, schema, writing=True) as trail, _refusals(folder):
+    with opened(database_url, schema, writing=True, lock_wait=lock_wait) as trail, _refusals(folder):
         done = list(_reported(retain(trail, signer, folder, progress.show_count, sealed)))
     if style == "json":
         click.echo(json.dumps([_document(each) for each in done], indent=2))

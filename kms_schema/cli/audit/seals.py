@@ -10,8 +10,9 @@ from kms_schema.audit.formats.keys import SigningKey, VerifierKey
 from kms_schema.audit.proofs.prover import seal_of
 from kms_schema.audit.sealing.sealer import seal
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.cli.audit.open import opened, print_note, where
+from kms_schema.cli.audit.open import opened, print_note
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, signing_key, verifier_keys
+from kms_schema.cli.options import lock_wait_option, where
 from kms_schema.printable import in_a_line
 
 _UNSIGNED = (
@@ -40,10 +41,11 @@ class NotPublished(click.ClickException):
 @click.option("--origin", metavar="NAME", help="The name of the trail, for its first seal.")
 @click.option("--next-key", type=existing, metavar="FILE", help="Announce the verifier key of later seals.")
 @click.option("--publish", metavar="COMMAND", help="Run this after each seal, with the checkpoint as input.")
+@lock_wait_option
 @where
 def seal_command(  # noqa: PLR0917  (click passes each option by name)
     database_url: str | None, schema: str, key: Path | None, origin: str | None, next_key: Path | None,
-    publish: str | None,
+    publish: str | None, lock_wait: float,
 ) -> None:  # fmt: skip
     """Seal the committed entries that no seal covers, and print the checkpoint.
 
@@ -54,7 +56,7 @@ def seal_command(  # noqa: PLR0917  (click passes each option by name)
     successor = _successor(next_key, signer)
     failed = False
     made: StoredSeal | None = None
-    with opened(database_url, schema, writing=True) as trail:
+    with opened(database_url, schema, writing=True, lock_wait=lock_wait) as trail:
         try:
             for made in seal(trail, signer, origin=origin, next_key=successor):
                 _report(made)

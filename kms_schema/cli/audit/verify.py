@@ -15,8 +15,9 @@ from kms_schema.audit.verification.parallel_snapshot import open_snapshot
 from kms_schema.audit.verification.result import VerificationResult
 from kms_schema.audit.verification.verifier import verify
 from kms_schema.cli import progress
-from kms_schema.cli.audit.open import opened, print_lines, style_option, where
+from kms_schema.cli.audit.open import opened
 from kms_schema.cli.audit.signing import existing, verifier_keys
+from kms_schema.cli.options import style_option, where
 from kms_schema.printable import in_a_line
 
 _COMPARED = [f"{table} ({', '.join(key)})" for table, keys in UNIQUE_KEYS.items() for key in keys]
@@ -74,7 +75,7 @@ def verify_command(  # noqa: PLR0917  (click passes each option by name)
     if style == "json":
         click.echo(_json(result, checkpoints, trusted, since, sound=sound))
     else:
-        print_lines("\n".join(map(in_a_line, _lines(result, checkpoints, trusted, since))))
+        click.echo("\n".join(map(in_a_line, _lines(result, checkpoints, trusted, since))))
     return 0 if sound else 1
 
 

@@ -115,7 +115,7 @@ class PostgresqlReader:
 
     def migration(self) -> str | None:
         """Return the process that currently migrates this database, if there is one."""
-        key = {"high": LOCK_KEY >> 32, "low": LOCK_KEY & 0xFFFF_FFFF}
+        key = {"high": LOCK_KEY >> 32, "low": LOCK_KEY & 0xFFFF_FFFF, "schema": self._schema_oid}
         row = self._cursor.execute(_sql("migration"), key).fetchone()
         return None if row is None else f"process {row[0]}"
 

@@ -194,7 +194,8 @@ def test_writers_go_on_and_sealers_wait_while_an_upgrade_counts(database: Databa
         sealing.start()
         with closing(database.connect()) as other:
             write(other, 5)
-            waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            waiting = """SELECT count(*) FROM pg_stat_activity
+                WHERE query LIKE '%lock_key_audit_seals%' AND pid <> pg_backend_pid()"""
             deadline = time.monotonic() + SECONDS
             while execute(other, waiting).fetchone() == (0,):
                 assert time.monotonic() < deadline

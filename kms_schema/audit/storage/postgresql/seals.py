@@ -8,9 +8,8 @@ from kms_schema.audit.storage.postgresql.session import Session
 from kms_schema.audit.storage.postgresql.tombstones import tombstone_query
 from kms_schema.audit.storage.records import Page, Subtree
 from kms_schema.audit.storage.stored_seals import StoredSeal
+from kms_schema.lock_holders import described, sealing
 
-_LOCK_CLASS = int.from_bytes(b"kmsS", "big")
-"""The first key of the sealers' advisory lock; the second is the oid of the table."""
 _SEAL = (
     "seal_number, origin, to_char(sealed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), tree_size,"
     " root_hash, previous_seal_hash, verifier_key, signature, next_key, compact_range, last_sequence, open_gaps::text,"
@@ -32,12 +31,15 @@ class PostgresqlSeals:
             f"SELECT {_SEAL} FROM ONLY {session.seals} LEFT JOIN ({tombstones}) AS tombstone USING (seal_number)"
         )
 
-    def lock(self) -> None:
-        """Wait until no other session seals this trail."""
-        self._session.rows(
-            "SELECT pg_advisory_xact_lock(%s, %s::regclass::oid::bigint::bit(32)::integer)",
-            (_LOCK_CLASS, self._session.seals),
-        )
+    def lock(self) -> bool:
+        """Let no other session seal this trail until the transaction ends; return False if one does already."""
+        (locked,) = self._session.row(f"SELECT {self._session.schema}.lock_key_audit_seals()")
+        return bool(locked)
+
+    def lock_holder(self) -> str:
+        """Return the session that seals, in brackets, as far as this role can read."""
+        rows = self._session.rows(sealing(self._session.seals))
+        return described(rows[0] if rows else None)
 
     def last(self) -> StoredSeal | None:
         """Return the newest seal."""

@@ -1,5 +1,6 @@
 """The transactions on a trail in PostgreSQL: their settings, and how they end."""
 
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
-from kms_schema.audit.storage.errors import TrailError
+from kms_schema.audit.storage.errors import TrailError, seals_locked
 from kms_schema.audit.storage.postgresql.commit_warnings import complete_commit
 from kms_schema.audit.storage.postgresql.entries import PostgresqlEntries
 from kms_schema.audit.storage.postgresql.row_security import going_by_policies
@@ -20,16 +21,11 @@ from kms_schema.audit.storage.postgresql.tombstones import PostgresqlRetention, 
 from kms_schema.audit.storage.postgresql.tree import PostgresqlTree
 from kms_schema.audit.storage.records import LISTED, LOWEST_NUMBERS, TransactionHorizon
 from kms_schema.audit.storage.transactions import OpenElsewhere
+from kms_schema.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS, limits
 from kms_schema.query_plans import LOOK_UP, SCAN
 
-_WRITING = (
-    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
-    " SET LOCAL search_path = pg_catalog; SET LOCAL client_encoding = 'UTF8'"
-)
-_SETTINGS = (
-    "SET LOCAL search_path = pg_catalog; SET LOCAL client_encoding = 'UTF8'; SET LOCAL statement_timeout = 0;"
-    " SET LOCAL row_security = off"
-)
+_WRITING = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL client_encoding = 'UTF8'"
+_SETTINGS = "SET LOCAL client_encoding = 'UTF8'; SET LOCAL statement_timeout = 0; SET LOCAL row_security = off"
 # Every statement of a sealing transaction has its own snapshot, taken after the lock.
 # A checkpoint is published as soon as its seal is committed: neither a crash, nor the promotion of a standby that
 # commits have to wait for, may lose the seal.
@@ -113,20 +109,32 @@ class PostgresqlTransaction:
 class OpenPostgresqlTrail:
     """Transactions on the trail behind an idle psycopg connection."""
 
-    def __init__(self, connection: "psycopg.Connection[Any]", schema: str) -> None:
-        """Raise `TrailError` for a connection in a transaction."""
+    def __init__(
+        self, connection: "psycopg.Connection[Any]", schema: str, lock_wait: float = LOCK_WAIT_SECONDS
+    ) -> None:
+        """Wait for other sessions for `lock_wait` seconds. Raises `TrailError` for a connection in a transaction."""
         if connection.info.transaction_status != TransactionStatus.IDLE:
             raise TrailError("the connection is in a transaction; give one that is idle")
-        self._connection, self._schema = connection, schema
+        self._connection, self._schema, self._lock_wait = connection, schema, lock_wait
 
     @contextmanager
     def sealing(self) -> Iterator[PostgresqlTransaction]:
-        """Open a transaction that commits unless an exception ends it; other sealers wait for it."""
-        with complete_commit(self._connection) as about_to_commit, self._transaction(_SEALING) as transaction:
-            transaction.session.require_seals()
-            transaction.seals.lock()
-            yield transaction
-            about_to_commit()
+        """Open a transaction that commits unless an exception ends it; other sealers wait for it.
+
+        They poll: a session that waited at the server would go on waiting there after its client has gone.
+        """
+        deadline = time.monotonic() + self._lock_wait
+        while True:
+            with complete_commit(self._connection) as about_to_commit, self._transaction(_SEALING) as transaction:
+                transaction.session.require_seals()
+                if transaction.seals.lock():
+                    yield transaction
+                    about_to_commit()
+                    return
+                holder = transaction.seals.lock_holder()
+            if (left := deadline - time.monotonic()) <= 0:
+                raise seals_locked(holder, self._lock_wait)
+            time.sleep(min(POLL_SECONDS, left))
 
     @contextmanager
     def reading(self, open_elsewhere: OpenElsewhere | None = None) -> Iterator[PostgresqlTransaction]:
@@ -158,7 +166,7 @@ class OpenPostgresqlTrail:
         self._connection.autocommit = True
         try:
             with self._connection.cursor(row_factory=tuple_row) as cursor:
-                cursor.execute(begin.encode(), prepare=False)
+                cursor.execute(f"{begin}; {limits(self._lock_wait)}".encode(), prepare=False)
                 if "row_security" in begin:
                     cursor.execute(going_by_policies(self._schema).encode())
                 session = Session(cursor, self._schema)

@@ -17,6 +17,7 @@ from kms_schema.audit.storage.sqlite.times import AGAINST_TIME
 from kms_schema.audit.storage.sqlite.tombstones import SqliteRetention, SqliteTombstones
 from kms_schema.audit.storage.sqlite.tree import SqliteTree
 from kms_schema.audit.storage.transactions import OpenElsewhere
+from kms_schema.lock_holders import LOCK_WAIT_SECONDS
 
 _ATTEMPTS = 20
 """How often several processes try to open the same state of the file."""
@@ -194,5 +195,5 @@ class _CommitWatch:
 
 
 def _read_only(path: str, *, immutable: bool) -> sqlite3.Connection:
-    parameters = "mode=ro&immutable=1" if immutable else "mode=ro"
-    return sqlite3.connect(f"file:{quote(path)}?{parameters}", uri=True, timeout=5, isolation_level=None)
+    uri = f"file:{quote(path)}?mode=ro{'&immutable=1' * immutable}"
+    return sqlite3.connect(uri, uri=True, timeout=LOCK_WAIT_SECONDS, isolation_level=None)

@@ -1,8 +1,10 @@
 -- The parent is a key that can wrap others, and no chain of parents closes a circle. An INSERT closes none, because a
--- parent must be visible before another key can name it. An advisory lock serializes changes of parents, so under READ
--- COMMITTED the chain cannot change. An older snapshot follows old links; there FOR SHARE detects a changed link
--- (40001). Under READ COMMITTED FOR SHARE would deadlock (40P01): a session that waits for the advisory lock already
--- has its row lock. SECURITY DEFINER: row-level security must not hide a link of the chain.
+-- parent must be visible before another key can name it. A lock on key_view_refreshes serializes changes of parents, so
+-- under READ COMMITTED the chain cannot change. An older snapshot follows old links; there FOR SHARE detects a changed
+-- link (40001). Under READ COMMITTED FOR SHARE would deadlock (40P01): a session that waits for the lock already has its
+-- row lock. Nothing else locks that table so, as VACUUM and CREATE INDEX CONCURRENTLY lock key_masters, and below the
+-- owner nobody can, as anybody with a connection can hold an advisory lock. SECURITY DEFINER: row-level security must not
+-- hide a link of the chain.
 CREATE FUNCTION {schema}.validate_key_master_parent() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -38,7 +40,7 @@ BEGIN
     IF TG_OP = 'INSERT' OR NEW.parent_key_id IS NOT DISTINCT FROM OLD.parent_key_id THEN
         RETURN NEW;
     END IF;
-    PERFORM pg_advisory_xact_lock((TG_RELID::bigint << 32) | 1);
+    LOCK TABLE ONLY {schema}.key_view_refreshes IN SHARE UPDATE EXCLUSIVE MODE;
     WHILE link IS NOT NULL LOOP
         IF link = ANY (chain) THEN
             RAISE EXCEPTION USING

@@ -1,9 +1,9 @@
 -- A version is wrapped by an undestroyed version of another key, a KEK, and no chain of wrappers closes a circle (its
 -- keys could never be decrypted). FOR SHARE on the wrapper makes a concurrent destruction or rewrap of it wait. Only a
--- version that wraps others can close a circle. An advisory lock serializes rewraps of such versions, so under READ
--- COMMITTED the rest of the chain cannot change. An older snapshot follows old links; there FOR SHARE detects a changed
--- link (40001). The advisory lock is taken after the row locks, so that its holder never waits for a session that waits
--- for it. Two versions that are rewrapped by each other at the same time may deadlock (40P01): one of them must fail in
+-- version that wraps others can close a circle. A lock on key_view_refreshes serializes rewraps of such versions (see
+-- validate_key_master_parent), so under READ COMMITTED the rest of the chain cannot change. An older snapshot follows old
+-- links; there FOR SHARE detects a changed link (40001). The lock is taken after the row locks, so that its holder never
+-- waits for a session that waits for it. Two versions that are rewrapped by each other at the same time may deadlock (40P01): one of them must fail in
 -- any case.
 CREATE FUNCTION {schema}.validate_key_version_wrapper() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -49,7 +49,7 @@ BEGIN
         SELECT wrapped_by_version_id FROM {schema}.key_versions
         WHERE wrapped_by_version_id >= NEW.id ORDER BY wrapped_by_version_id LIMIT 1
     ) THEN
-        PERFORM pg_advisory_xact_lock((TG_RELID::bigint << 32) | 1);
+        LOCK TABLE ONLY {schema}.key_view_refreshes IN SHARE UPDATE EXCLUSIVE MODE;
     END IF;
     WHILE fault IS NULL AND TG_OP = 'UPDATE' AND link IS NOT NULL LOOP
         IF link = ANY (chain) THEN

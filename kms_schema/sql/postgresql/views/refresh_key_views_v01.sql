@@ -2,6 +2,9 @@
 -- row for each view; no rows if another session is refreshing them. The views stay owned by the owner of the schema,
 -- and callers need no privileges on them. All rows show the instant at which the transaction began.
 --
+-- A locked row lets one session refresh at a time: below the owner only this function can lock it, while anybody with a
+-- connection could hold an advisory lock.
+--
 -- Just-in-time compilation would take longer than the refresh.
 --
 -- The totals are updated last, so that changes of keys do not wait for the views, which sum up the versions themselves.
@@ -15,9 +18,10 @@ DECLARE
     view regclass;
     begun timestamptz;
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(
-        1802335062, -- "kmsV": identifies this lock, together with the table below
-        '{schema}.key_view_refreshes'::regclass::oid::bigint::bit(32)::integer
+    PERFORM FROM {schema}.key_view_refreshes AS known
+    WHERE known.view_name = 'key_health_monitor' FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND AND EXISTS (
+        SELECT FROM {schema}.key_view_refreshes AS known WHERE known.view_name = 'key_health_monitor'
     ) THEN
         RETURN;
     END IF;

@@ -1,0 +1,73 @@
+"""The session that holds a lock of PostgreSQL, as far as the role can read; this module imports no driver."""
+
+from collections.abc import Sequence
+
+from kms_schema.lock_keys import LOCK_KEY
+
+LOCK_WAIT_SECONDS = 10.0
+"""How long a command waits for a lock, unless it has the option --lock-wait: on a SQLite file, too."""
+
+POLL_SECONDS = 0.1
+"""The pause between two attempts; no statement waits at the server meanwhile."""
+
+_SESSION = """SELECT held.pid, client.usename, client.application_name, pg_catalog.host(client.client_addr),
+    pg_catalog.to_char(client.backend_start, 'YYYY-MM-DD HH24:MI:SS TZ'),
+    pg_catalog.to_char(client.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ')
+FROM pg_catalog.pg_locks AS held LEFT JOIN pg_catalog.pg_stat_activity AS client ON client.pid = held.pid
+WHERE held.granted AND held.pid <> pg_catalog.pg_backend_pid() AND (
+    held.database IS NULL OR held.database = 0
+    OR held.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+) AND ({condition})
+ORDER BY client.backend_start, held.pid LIMIT 1"""
+_FACTS = ("server process", "role", "application", "client", "connected since", "in a transaction since")
+
+_UPGRADES = (
+    "held.locktype = 'advisory' AND held.objsubid = 1"
+    f" AND held.classid = {LOCK_KEY >> 32} AND held.objid = {LOCK_KEY & 0xFFFF_FFFF}"
+)
+
+_END_WITH_CLIENT = """SELECT set_config(name, '1s', true) FROM pg_settings
+WHERE name = 'client_connection_check_interval' AND setting = '0' AND version() ~ 'linux'"""
+
+UPGRADE = _SESSION.format(condition=_UPGRADES)
+"""The query for the session that holds the lock of upgrades."""
+
+TABLES = _SESSION.format(
+    condition=f"""{_UPGRADES} OR held.locktype = 'relation' AND held.relation >= 16384 AND held.mode IN
+    ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')"""
+)
+"""The query for a session that holds a lock which keeps others from a table, or the lock of upgrades."""
+
+
+def limits(seconds: float) -> str:
+    """Return the statements that let the current transaction wait `seconds` for each lock, with pg_catalog its path.
+
+    The server also ends a wait whose client has gone: from version 14 on, where the operating system reports that.
+    """
+    milliseconds = min(max(round(seconds * 1000), 1), 2**31 - 1)  # 0 would be no limit
+    return f"SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL lock_timeout = {milliseconds}; {_END_WITH_CLIENT}"
+
+
+def sealing(seals: str) -> str:
+    """Return the query for the session that writes to the table of seals, or has locked it; `seals` is quoted."""
+    return _SESSION.format(condition=f"{_on(seals)} AND held.mode NOT IN ('AccessShareLock', 'RowShareLock')")
+
+
+def refreshing(view: str) -> str:
+    """Return the query for the session that refreshes a materialized view; `view` is quoted."""
+    return _SESSION.format(condition=f"{_on(view)} AND held.mode IN ('ExclusiveLock', 'AccessExclusiveLock')")
+
+
+def _on(relation: str) -> str:
+    literal = relation.replace("'", "''")
+    return f"held.locktype = 'relation' AND held.relation = pg_catalog.to_regclass('{literal}')"
+
+
+def described(row: Sequence[object] | None) -> str:
+    """Return a row of these queries in brackets, after a blank; empty if there is none.
+
+    described((4711, "kms_sealer", "", None, None, None)) == " (server process 4711, role kms_sealer)"
+    """
+    if row is None:
+        return ""
+    return f" ({', '.join(f'{fact} {value}' for fact, value in zip(_FACTS, row, strict=True) if value)})"

@@ -1,0 +1,173 @@
+"""Locks that a session without privileges holds, and locks that are held for ever: no command waits without a limit."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from kms_schema.audit.formats.keys import write_signing_key
+from kms_schema.audit.storage.open import open_trail
+from kms_schema.lock_keys import LOCK_KEY
+from kms_schema.refresh import refresh
+from tests.audit.retaining import retaining
+from tests.audit.trails import KEY, write
+from tests.support.engines import Database
+from tests.support.engines.programs import REPOSITORY
+from tests.support.login_roles import login
+from tests.support.programs import python
+from tests.support.programs.commands import Said, kms_schema
+from tests.support.rows.smallest import insert, key_master
+from tests.support.statements import execute
+
+pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
+
+SHORT = ("--lock-wait", "0.3")
+FORMER_KEYS = """
+    SELECT pg_advisory_lock(1802335059, 'key_audit_seals'::regclass::oid::bigint::bit(32)::integer),
+        pg_advisory_lock(1802335062, 'key_view_refreshes'::regclass::oid::bigint::bit(32)::integer),
+        pg_advisory_lock(('key_masters'::regclass::oid::bigint << 32) | 1),
+        pg_advisory_lock(('key_versions'::regclass::oid::bigint << 32) | 1)
+"""
+"""The advisory locks that kept sealers, refreshes, changes of parents and rewraps apart."""
+SECONDS = 30
+
+
+@pytest.fixture
+def stranger(database: Database) -> Iterator[psycopg.Connection[Any]]:
+    """A session of a role that has CONNECT alone, and holds every advisory lock that a command ever took."""
+    with login(database) as role, closing(role.connect()) as connection:
+        assert isinstance(connection, psycopg.Connection)
+        execute(connection, FORMER_KEYS)
+        execute(connection, f"SELECT pg_advisory_lock({LOCK_KEY})")
+        yield connection
+
+
+def process(connection: psycopg.Connection[Any]) -> str:
+    return f"server process {connection.info.backend_pid}, role {connection.info.user}"
+
+
+def impatient(database: Database) -> str:
+    """Return a URL whose sessions fail after a second's wait, where a command would wait for ever."""
+    return f"{database.url}?options=-c%20lock_timeout%3D1s"
+
+
+def run(database: Database, *command: str) -> Said:
+    return kms_schema(*command, url=database.url)
+
+
+@pytest.mark.usefixtures("stranger")
+def test_a_session_with_connect_alone_stops_nothing(database: Database, tmp_path: Path) -> None:
+    url = impatient(database)
+    assert kms_schema("audit", "seal", url=url).status == 0
+    assert kms_schema("refresh", url=url).out.startswith("key_management_dashboard: as of")
+    assert kms_schema("audit", "export", str(tmp_path / "archive.jsonl.gz"), url=url).status == 1  # unsigned
+    with closing(database.connect()) as connection:
+        execute(connection, "SET lock_timeout = '1s'")
+        outer, inner = (insert(connection, "key_masters", **key_master(key_type="kek")) for _ in range(2))
+        execute(
+            connection, "UPDATE key_masters SET parent_key_id = :parent WHERE key_id = :key",
+            {"parent": outer["key_id"], "key": inner["key_id"]},
+        )  # fmt: skip
+
+
+@pytest.mark.usefixtures("stranger")
+def test_a_session_with_connect_alone_prevents_no_verdict(database: Database) -> None:
+    with closing(database.connect()) as owner:
+        execute(owner, "CREATE INDEX extra ON key_audit_logs (user_id)")
+    assert run(database, "validate").status == 1
+
+
+@pytest.mark.parametrize("command", ["upgrade", "downgrade", "stamp"])
+def test_who_holds_the_lock_of_upgrades_is_named(
+    database: Database, stranger: psycopg.Connection[Any], command: str
+) -> None:
+    revision = {"downgrade": "006", "stamp": "007"}.get(command, "head")
+    said = run(database, command, revision, *SHORT)
+    assert said.status == 3
+    assert process(stranger) in said.error
+    assert "docs/operations.md" in said.error
+    assert run(database, "current").out.startswith("007")
+
+
+@pytest.mark.parametrize("command", ["seal", "retain"])
+def test_a_sealer_that_does_not_end_is_named(database: Database, tmp_path: Path, command: str) -> None:
+    write_signing_key(tmp_path / "seal.key", KEY)
+    words = ["audit", command, "--key", str(tmp_path / "seal.key")]
+    with retaining(database) as place, closing(database.connect()) as connection:
+        assert isinstance(connection, psycopg.Connection)
+        place.write()
+        if command == "retain":
+            words += ["--archive", str(tmp_path)]
+        else:
+            write(connection, 1)
+        with open_trail(connection).sealing():
+            said = kms_schema(*words, *SHORT, url=place.retention.url)
+            assert (said.status, said.out) == (3, "")
+            assert process(connection) in said.error
+            assert "has locked the seals for 0.3 seconds" in said.error
+        assert kms_schema(*words, url=place.retention.url).status == 0
+
+
+def test_a_refresh_that_does_not_end_is_named(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        assert isinstance(connection, psycopg.Connection)
+        execute(connection, "BEGIN")
+        assert refresh(connection).views
+        said = run(database, "refresh", *SHORT)
+        assert said.status == 3
+        assert process(connection) in said.error
+        assert "has been refreshing the views for 0.3 seconds" in said.error
+        execute(connection, "COMMIT")
+    assert run(database, "refresh", *SHORT).status == 0
+
+
+@pytest.mark.parametrize("command", ["audit seal --key KEY", "audit export ARCHIVE", "refresh"])
+def test_who_has_locked_a_table_is_named(database: Database, tmp_path: Path, command: str) -> None:
+    key, archive = str(tmp_path / "seal.key"), str(tmp_path / "archive.gz")
+    write_signing_key(tmp_path / "seal.key", KEY)
+    assert run(database, "audit", "seal", "--key", key).status == 0
+    locked = "rotation_policies" if command == "refresh" else "key_audit_logs"
+    words = [{"KEY": key, "ARCHIVE": archive}.get(word, word) for word in command.split()]
+    with closing(database.connect()) as connection:
+        assert isinstance(connection, psycopg.Connection)
+        execute(connection, "BEGIN")
+        execute(connection, f"LOCK TABLE {locked} IN ACCESS EXCLUSIVE MODE")
+        said = run(database, *words, *SHORT)
+        assert said.status == 3
+        assert f"another session ({process(connection)}" in said.error
+
+
+@pytest.mark.parametrize("command", [["audit", "seal"], ["refresh"]], ids=" ".join)
+def test_a_killed_client_leaves_no_session_that_waits(database: Database, command: list[str]) -> None:
+    sessions = f"""SELECT count(*), count(*) FILTER (WHERE wait_event_type = 'Lock') FROM pg_stat_activity
+        WHERE application_name = 'kms-schema {command[0]}'"""  # noqa: S608
+    with closing(database.connect()) as connection, closing(database.connect()) as observer:
+        assert isinstance(connection, psycopg.Connection)
+        execute(connection, "BEGIN")
+        execute(connection, "SELECT lock_key_audit_seals()")
+        refresh(connection)
+        client = python.Popen(
+            [sys.executable, "-m", "kms_schema", *command, "--lock-wait", "600", "--database-url", database.url],
+            cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            assert until(observer, sessions, lambda count, _: count == 1)[1] == 0
+        finally:
+            client.send_signal(signal.SIGKILL)
+            client.wait(SECONDS)
+        until(observer, sessions, lambda count, _: count == 0)
+
+
+def until(connection: Any, query: str, wanted: Any) -> Any:
+    deadline = time.monotonic() + SECONDS
+    while not wanted(*(row := execute(connection, query).fetchone())):
+        assert time.monotonic() < deadline, row
+        time.sleep(0.02)
+    return row
