@@ -19,7 +19,7 @@ WHERE held.granted AND held.pid <> pg_catalog.pg_backend_pid() AND (
     OR held.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
 ) AND ({condition})
 ORDER BY client.backend_start, held.pid LIMIT 1"""
-_FACTS = ("server process", "role", "application", "client", "connected since", "in a transaction since")
+_COLUMNS = ("server process", "role", "application", "client", "connected since", "in a transaction since")
 
 _UPGRADES = (
     "held.locktype = 'advisory' AND held.objsubid = 1"
@@ -70,4 +70,4 @@ def described(row: Sequence[object] | None) -> str:
     """
     if row is None:
         return ""
-    return f" ({', '.join(f'{fact} {value}' for fact, value in zip(_FACTS, row, strict=True) if value)})"
+    return f" ({', '.join(f'{column} {value}' for column, value in zip(_COLUMNS, row, strict=True) if value)})"

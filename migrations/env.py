@@ -23,9 +23,9 @@ options = MigrationOptions.from_x_arguments(given)
 
 def database_url() -> str:
     """Return the URL: `-x url=…`, else KMS_DATABASE_URL, else that of alembic.ini or of the caller's configuration."""
-    found = given.get("url") or os.environ.get(ENVIRONMENT_VARIABLE) or config.get_main_option("sqlalchemy.url")
+    found = given.get("url", os.environ.get(ENVIRONMENT_VARIABLE))
     try:
-        return resolve_database_url(found)
+        return resolve_database_url(config.get_main_option("sqlalchemy.url") if found is None else found)
     except DatabaseUrlError as error:
         raise MigrationUsageError(str(error)) from None
 
@@ -54,11 +54,8 @@ def run_on_own_engine() -> None:
     try:
         with engine.connect() as connection:
             run_on(connection)
-    except (sa.exc.DBAPIError, sa.exc.PendingRollbackError) as error:
-        description = described(error, url)
-        if description is None:
-            raise
-        raise description from None
+    except (sa.exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
+        raise described(error, url) from None
 
 
 def run_on(connection: sa.Connection) -> None:

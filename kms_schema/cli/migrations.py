@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from kms_schema.cli.connections import url_of
+from kms_schema.cli.connections import connected, print_target, url_of
 from kms_schema.cli.options import patience, style_option, version_table_option, where
 from kms_schema.cli.targets import CannotConnect, existing_file, refuse_memory
 from kms_schema.database_url import parse_database_url
@@ -19,6 +19,8 @@ from kms_schema.migrate import program
 from kms_schema.migrate.faults import MigrationError
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.output_files import FOR_OTHERS, replaced_file
+from kms_schema.preflight.catalog_check import objection_to_stamp
+from kms_schema.validator import ValidationError
 
 _BY_EXIT_STATUS = {1: click.ClickException, 2: click.UsageError, 3: CannotConnect}
 _INTERRUPTED = "Interrupted. Run the same command again: it continues the unfinished revision."
@@ -37,6 +39,7 @@ def upgrade(revision: str, database_url: str | None, **options: Any) -> None:
     with errors_reported():
         url = url_of(database_url)
         refuse_memory(parse_database_url(url))
+        print_target(url)
         program.upgrade(url, revision, MigrationOptions(**options))
         _print_revision(url, options)
 
@@ -55,6 +58,7 @@ def downgrade(revision: str, database_url: str | None, **options: Any) -> None:
     """
     with errors_reported():
         url = _url_of_existing(database_url)
+        print_target(url)
         program.downgrade(url, revision, MigrationOptions(**options))
         _print_revision(url, options)
 
@@ -93,17 +97,27 @@ def history(style: str) -> None:
 
 @click.command("stamp", epilog="\b\nExample:\n  kms-schema stamp 005")
 @click.argument("revision")
+@click.option("--unverified", is_flag=True, help="Record REVISION even if the objects are not those of REVISION.")
 @where
 @version_table_option
 @patience
-def stamp(revision: str, database_url: str | None, **options: Any) -> None:
+def stamp(revision: str, database_url: str | None, *, unverified: bool, **options: Any) -> None:
     """Record REVISION as that of the database, and change nothing else.
 
-    For a database whose tables were created otherwise, such as by a script of `kms-schema sql`. Validate it afterwards.
+    For a database whose tables were created otherwise, such as by a script of `kms-schema sql`. Refused if the objects
+    are not those of REVISION, unless --unverified is given. Validate the database afterwards.
     """
     with errors_reported():
         url = _url_of_existing(database_url)
-        program.stamp(url, revision, MigrationOptions(**options))
+        print_target(url)
+        whole, checked = program.whole_id(revision), MigrationOptions(**options)
+        program.current(url, checked)
+        if not unverified:
+            with connected(url, application="kms-schema stamp", refusals=(ValidationError,)) as connection:
+                objection = objection_to_stamp(connection, whole, checked.schema, checked.version_table)
+            if objection:
+                raise click.ClickException(f"{objection}; to record it nevertheless, add --unverified")
+        program.stamp(url, revision, checked)
         _print_revision(url, options)
 
 

@@ -15,7 +15,7 @@ from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from kms_schema.migrate.faults import MigrationError, MigrationUsageError
+from kms_schema.migrate.faults import CannotMigrateError, MigrationError, MigrationUsageError
 from kms_schema.migrate.hardened import refuse_where_hardened
 from kms_schema.migrate.lock import one_upgrade_at_a_time
 from kms_schema.migrate.options import MigrationOptions
@@ -153,6 +153,8 @@ def _create_schema(connection: sa.Connection, schema: str) -> None:
         return
     query = sa.text("SELECT pg_catalog.to_regnamespace(:schema) IS NULL")
     if connection.scalar(query, {"schema": schema}):
+        if getattr(context.get_context()._migrations_fn, "__name__", "") == "do_stamp":  # Alembic's own, of `stamp`
+            raise CannotMigrateError(f"there is no schema {schema}: name that of the tables, or run an upgrade")
         connection.execute(sa.schema.CreateSchema(schema))
 
 

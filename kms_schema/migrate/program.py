@@ -98,6 +98,18 @@ def history() -> list[Revision]:
     return [_described(script) for script in revisions][::-1]
 
 
+def whole_id(revision: str) -> str | None:
+    """Return the whole id of a revision, as Alembic accepts it; None for `base`.
+
+    Raises `MigrationUsageError` for an unknown one. Example: `whole_id("head")`.
+    """
+    try:
+        script = ScriptDirectory(migrations_folder()).get_revision(revision)
+    except CommandError as error:
+        raise MigrationUsageError(f"{error}; the command `history` lists the revisions") from None
+    return None if script is None else script.revision
+
+
 def migrations_folder() -> str:
     """Return the folder of Alembic's environment, which a host's `alembic.ini` calls `kms_schema:migrations`."""
     return str(files("kms_schema") / "migrations")

@@ -2,20 +2,24 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
 from kms_schema.database_url import DatabaseUrl, parse_database_url, redact
 from kms_schema.engine import create_engine
+from kms_schema.lock_holders import LOCK_WAIT_SECONDS
 from kms_schema.migrate.environment import search_path_of
 from kms_schema.migrate.faults import CannotMigrateError, MigrationError, described
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.migrate.proxy import refuse_shared_processes
-from kms_schema.preflight import postgresql, sqlite
+from kms_schema.preflight import catalog_check, postgresql, sqlite
 from kms_schema.preflight.plan import plan_upgrade
 from kms_schema.preflight.verdict import Disk, Preflight, size
+from kms_schema.validator import ValidationError
 
 __all__ = ["Preflight", "preflight"]
 
@@ -44,17 +48,15 @@ def preflight(url: str, revision: str = "head", options: MigrationOptions | None
         if target.engine == "sqlite":
             return _of_sqlite(url, target, revision, options)
         return _of_postgresql(url, revision, options)
-    except sa.exc.DBAPIError as error:
-        description = described(error, url)
-        if description is None:
-            raise
-        raise description from None
+    except sa.exc.SQLAlchemyError as error:
+        raise described(error, url) from None
 
 
 def _of_postgresql(url: str, revision: str, options: MigrationOptions) -> Preflight:
     engine = create_engine(url, poolclass=sa.NullPool)
     with engine.connect() as connection:
         pooled = _pooled(connection)
+        catalog = _of_catalog(connection.connection.driver_connection, options)
         connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         with connection.begin(), search_path_of(connection, options.schema):
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{options.lock_timeout_ms}ms'")
@@ -68,7 +70,7 @@ def _of_postgresql(url: str, revision: str, options: MigrationOptions) -> Prefli
                 plan=plan,
                 held=tuple(postgresql.held(connection, plan)),
                 disk=disk,
-                problems=(*problems, *_without_space(disk)) if plan.revisions else tuple(pooled),
+                problems=(*catalog, *problems, *_without_space(disk)) if plan.revisions else (*pooled, *catalog),
                 notes=tuple(postgresql.notes(connection, plan, options)),
             )
 
@@ -92,13 +94,15 @@ def _of_sqlite(url: str, target: DatabaseUrl, revision: str, options: MigrationO
         objections = [each.objection for each in plan.revisions if each.objection]
         disk = sqlite.disk(connection, plan, file)
         problems = [*sqlite.problems(connection, plan, file), *objections, *_without_space(disk)]
+        with closing(_connect_for_reading(file, target.file_uri("ro"))) as driver_connection:
+            catalog = _of_catalog(driver_connection, options)
         return Preflight(
             database=redact(url),
             server=f"SQLite {sqlite3.sqlite_version}",
             plan=plan,
             held=tuple(sqlite.held(connection, plan, file)),
             disk=disk,
-            problems=tuple(problems) if plan.revisions else (),
+            problems=(*catalog, *problems) if plan.revisions else tuple(catalog),
             notes=() if file.exists() else (f"there is no file {file}: the upgrade creates it",),
         )
 
@@ -107,15 +111,24 @@ def _of_sqlite(url: str, target: DatabaseUrl, revision: str, options: MigrationO
 def _opened_for_reading(file: Path, uri: str) -> Iterator[sa.Connection]:
     """Open a SQLite file read-only; for one that does not exist, an empty database in memory."""
 
-    def connect() -> sqlite3.Connection:
-        if not file.exists():
-            return sqlite3.connect(":memory:", isolation_level=None)
-        return sqlite3.connect(uri, uri=True, isolation_level=None)
-
-    engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.NullPool)
+    engine = sa.create_engine("sqlite://", creator=partial(_connect_for_reading, file, uri), poolclass=sa.NullPool)
     with engine.connect() as connection:
         connection.exec_driver_sql("BEGIN")
         yield connection
+
+
+def _connect_for_reading(file: Path, uri: str) -> sqlite3.Connection:
+    if not file.exists():
+        return sqlite3.connect(":memory:", isolation_level=None)
+    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=LOCK_WAIT_SECONDS)
+
+
+def _of_catalog(connection: Any, options: MigrationOptions) -> list[str]:
+    """Return what is missing of the recorded revision; nothing in a schema that the upgrade creates."""
+    try:
+        return list(catalog_check.problems(connection, options.schema, options.version_table))
+    except ValidationError as error:
+        return [] if "there is no schema" in str(error) else [str(error)]
 
 
 def _without_space(disk: Disk) -> Iterator[str]:

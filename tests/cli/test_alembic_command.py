@@ -54,18 +54,23 @@ def test_with_nothing_configured_the_database_is_kms_db_in_the_current_folder(tm
         ("sqlite:///x.db", "sqlite:///environment.db", "sqlite:///ini.db", "x.db"),
         (None, "sqlite:///environment.db", "sqlite:///ini.db", "environment.db"),
         (None, None, "sqlite:///ini.db", "ini.db"),
-        (None, "", "sqlite:///ini.db", "ini.db"),
-        (None, None, None, "kms.db"),
     ],
 )
 def test_the_first_of_x_argument_environment_and_ini_decides(
-    tmp_path: Path, x_argument: str | None, environment: str | None, ini: str | None, taken: str
+    tmp_path: Path, x_argument: str | None, environment: str | None, ini: str, taken: str
 ) -> None:
     chosen = ["-x", f"url={x_argument}"] if x_argument else []
-    own = ini_with(tmp_path, f"sqlalchemy.url = {ini}" if ini else "")
+    own = ini_with(tmp_path, f"sqlalchemy.url = {ini}")
     said = alembic(tmp_path, *chosen, "upgrade", "003", url_of_environment=environment, ini=own)
     assert said.endswith("exit status 0"), said
     assert files(tmp_path) == {taken}
+
+
+def test_without_a_url_nothing_is_made(tmp_path: Path) -> None:
+    said = alembic(tmp_path, "upgrade", "003", ini=ini_with(tmp_path, ""))
+    assert "no database is named: give --database-url URL, or set KMS_DATABASE_URL" in said
+    assert not said.endswith("exit status 0")
+    assert files(tmp_path) == set()
 
 
 @pytest.mark.parametrize(

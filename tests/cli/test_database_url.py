@@ -20,7 +20,31 @@ def write_ini(url: str) -> None:
     Path("alembic.ini").write_text(f"[alembic]\nscript_location = x\nsqlalchemy.url = {url}\n", encoding="utf-8")
 
 
-def test_the_default_is_a_file_in_the_current_folder() -> None:
+def test_the_last_source_is_a_file_that_exists_in_the_current_folder() -> None:
+    with pytest.raises(DatabaseUrlError, match=r"no database is named: give --database-url URL, or set"):
+        resolve_database_url()
+    Path("kms.db").touch()
+    assert resolve_database_url() == "sqlite:///kms.db"
+
+
+def test_pyproject_comes_before_that_file_and_after_alembic_ini() -> None:
+    Path("kms.db").touch()
+    Path("pyproject.toml").write_text("[tool.kms-schema]\ndatabase-url = 'postgresql://localhost/project'\n", "utf-8")
+    assert resolve_database_url() == "postgresql+psycopg://localhost/project"
+    write_ini("postgresql://localhost/ini")
+    assert resolve_database_url() == "postgresql+psycopg://localhost/ini"
+
+
+@pytest.mark.parametrize("text", ["tool = ", "tool = 5", "[tool.kms-schema]\ndatabase-url = 5", "tool.kms-schema = 1"])
+def test_a_pyproject_that_cannot_be_read_is_an_error(text: str) -> None:
+    Path("pyproject.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(DatabaseUrlError, match=r"database-url (of|in) pyproject\.toml"):
+        resolve_database_url()
+
+
+def test_a_pyproject_of_another_program_is_passed_over() -> None:
+    Path("pyproject.toml").write_text("[tool.other]\nx = 1\n", encoding="utf-8")
+    Path("kms.db").touch()
     assert resolve_database_url() == "sqlite:///kms.db"
 
 
@@ -40,13 +64,25 @@ def test_the_argument_comes_before_all(monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve_database_url("sqlite:////tmp/x.db") == "sqlite:////tmp/x.db"
 
 
-def test_an_empty_environment_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KMS_DATABASE_URL", "")
-    assert resolve_database_url() == "sqlite:///kms.db"
+@pytest.mark.parametrize("empty", ["", " "])
+@pytest.mark.parametrize("source", ["the given URL", "KMS_DATABASE_URL", "alembic.ini", "pyproject.toml"])
+def test_an_empty_url_is_an_error_and_not_the_next_source(
+    source: str, empty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("kms.db").touch()
+    if source == "KMS_DATABASE_URL":
+        monkeypatch.setenv(source, empty)
+    elif source == "alembic.ini":
+        write_ini(empty)
+    elif source == "pyproject.toml":
+        Path(source).write_text(f"[tool.kms-schema]\ndatabase-url = '{empty}'\n", encoding="utf-8")
+    with pytest.raises(DatabaseUrlError, match=f"{source} is empty: write postgresql://"):
+        resolve_database_url(empty if source == "the given URL" else None)
 
 
 def test_an_ini_without_a_url_is_passed_over() -> None:
     Path("alembic.ini").write_text("[loggers]\nkeys = root\n", encoding="utf-8")
+    Path("kms.db").touch()
     assert resolve_database_url() == "sqlite:///kms.db"
 
 
@@ -113,7 +149,7 @@ def _spelled_out(conninfo: str) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("url", "advice"),
     [
-        ("", "not a database URL"),
+        ("", "is empty"),
         ("kms.db", "not a database URL"),
         ("localhost/kms", "not a database URL"),
         ("mysql://localhost/kms", "not supported"),

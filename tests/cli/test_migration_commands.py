@@ -104,7 +104,7 @@ def test_history_lists_the_revisions_oldest_first_without_a_database(tmp_path: P
 def test_stamp_writes_the_revision_down_and_changes_nothing_else(database: Database) -> None:
     with closing(database.connect()) as connection:
         before = catalog(connection)
-        assert kms_schema("stamp", "004", url=database.url).out == AT_004
+        assert kms_schema("stamp", "004", "--unverified", url=database.url).out == AT_004
         assert execute(connection, "SELECT version_num FROM alembic_version").fetchall() == [
             ("004_create_key_management_system",)
         ]
@@ -112,7 +112,9 @@ def test_stamp_writes_the_revision_down_and_changes_nothing_else(database: Datab
         assert differences(before, catalog(connection)) == {}
 
 
-@pytest.mark.parametrize("words", [["upgrade"], ["downgrade", "base"], ["stamp", "004"], ["current"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [["upgrade"], ["downgrade", "base"], ["stamp", "004", "--unverified"], ["current"]], ids=" ".join
+)
 def test_a_version_table_of_its_own_is_the_only_one_looked_at(database: Database, words: list[str]) -> None:
     with closing(database.connect()) as connection:
         execute(connection, "ALTER TABLE alembic_version RENAME TO kms_alembic_version")
@@ -128,7 +130,7 @@ def test_a_host_that_shares_its_version_table_may_be_read_but_not_upgraded(datab
         execute(connection, "INSERT INTO alembic_version VALUES ('ae1027a6acf')")
     written = json.loads(kms_schema("current", "--format", "json", url=database.url).out)
     assert (written["current"], written["behind"]) == (sorted([head(), "ae1027a6acf"]), 0)
-    for words in (["upgrade"], ["downgrade", "base"], ["stamp", "004"]):
+    for words in (["upgrade"], ["downgrade", "base"], ["stamp", "004", "--unverified"]):
         said = kms_schema(*words, url=database.url)
         assert said.status == 1
         assert f"alembic_version has the unknown revision 'ae1027a6acf' beside {head()}" in said.error

@@ -5,7 +5,6 @@ from contextlib import closing
 
 import pytest
 
-from kms_schema.database_url import redact
 from kms_schema.refresh import Refreshed
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
@@ -25,7 +24,7 @@ def test_it_says_what_it_did(database: Database) -> None:
     with closing(database.connect()) as connection:
         used_key(connection)
     said = kms_schema("refresh", url=database.url)
-    assert (said.status, said.err) == (0, f"database: {redact(database.url)}\n")
+    assert (said.status, said.err) == (0, "")
     if database.dialect == "sqlite":
         assert said.out == "the views of SQLite are never stale; the use of 1 key was updated\n"
         return

@@ -96,11 +96,9 @@ def test_every_command_works(installed: Installed, empty_database: Database, *, 
     assert list(installed.work.iterdir()) == []
 
 
-def test_without_a_url_the_database_is_kms_db_in_the_current_folder(installed: Installed) -> None:
-    assert installed.run(installed.program, "upgrade", "003").returncode == 0
-    (made,) = installed.work.glob("kms.db")
-    for file in installed.work.glob(f"{made.name}*"):
-        file.unlink()
+def test_without_a_url_no_database_is_made(installed: Installed) -> None:
+    assert installed.run(installed.program, "upgrade", "003").returncode == 2
+    assert list(installed.work.glob("kms.db*")) == []
 
 
 def test_alembic_finds_the_migrations_in_the_package(

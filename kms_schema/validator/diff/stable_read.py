@@ -72,7 +72,18 @@ class Compared:
         return {key: attributes for key, attributes in self.expected.items() if attributes.get("table") != name}
 
 
-def _compared(reader: "Reader", schema: str, version_table: str) -> Compared:
+def compared_once(
+    connection: DatabaseConnection, schema: str, version_table: str, *, with_all: bool = False
+) -> Compared:
+    """Return one read of the catalog, compared with its stamped revision, or `with_all` with the closest of all.
+
+    For the time before a migration: an upgrade that runs meanwhile may give differences that soon are none.
+    """
+    with on_demand.reading(connection, schema) as reader:
+        return _compared(reader, schema, version_table, with_all=with_all)
+
+
+def _compared(reader: "Reader", schema: str, version_table: str, *, with_all: bool = False) -> Compared:
     chain = snapshots.chain()
     table = VersionTable.parse(version_table, schema)
     revisions = reader.revisions(table.schema, table.name)
@@ -84,7 +95,7 @@ def _compared(reader: "Reader", schema: str, version_table: str) -> Compared:
     def filled_in(revision: str) -> Objects:
         return fill_in(expected_after(revision), reader.schema, owner, reader.identifier)
 
-    candidates = _candidates(revisions, chain)
+    candidates = list(reversed(chain)) if with_all else _candidates(revisions, chain)
     names = names_of(*map(expected_after, candidates), expected_after(chain[-1]))
     objects = reader.objects(names)
     owner = usual_owner(objects)

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -18,11 +19,13 @@ class Said:
     status: int
     out: str
     err: str
+    target: str = ""
+    """The first line of standard error, where the command names the database that it is about to write."""
 
     @property
     def all(self) -> str:
         """Both output streams, as a terminal shows them."""
-        return self.out + self.err
+        return self.target + self.out + self.err
 
     @property
     def error(self) -> str:
@@ -39,16 +42,18 @@ def kms_schema(*arguments: str, url: str | None = None, environment: Mapping[str
     out, err = io.StringIO(), io.StringIO()
     with _url_of_the_environment(environment or {}), redirect_stdout(out), redirect_stderr(err):
         status = run([*arguments, *given])
-    return Said(status, out.getvalue(), err.getvalue())
+    target, said = re.fullmatch(r"(database: [^\n]*\n)?(.*)", err.getvalue(), re.DOTALL).groups("")  # type: ignore[union-attr]
+    return Said(status, out.getvalue(), said, target)
 
 
 @contextmanager
-def _url_of_the_environment(environment: Mapping[str, str]) -> Iterator[None]:
+def _url_of_the_environment(instead: Mapping[str, str]) -> Iterator[None]:
     before = os.environ.pop(URL_IN_ENVIRONMENT, None)
-    os.environ.update(environment)
+    os.environ.update(instead)
     try:
         yield
     finally:
-        os.environ.pop(URL_IN_ENVIRONMENT, None)
+        for name in instead:
+            os.environ.pop(name, None)
         if before is not None:
             os.environ[URL_IN_ENVIRONMENT] = before
