@@ -12,6 +12,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from kms_schema.roles.definition import Role
 from tests.support.engines import Database
 from tests.support.engines.postgresql import psycopg_url
 from tests.support.engines.programs import REPOSITORY, WHEEL_MAJOR, find_programs
@@ -19,6 +20,7 @@ from tests.support.engines.sqlite_shell import install_sqlite_shell
 from tests.support.programs import python
 from tests.support.revisions import revisions
 from tests.support.rows.population import populate
+from tests.support.rows.smallest import audit_entry, insert
 from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
@@ -64,7 +66,7 @@ def roles(empty_database: Database) -> Iterator[Database]:
     with closing(empty_database.connect()) as connection:
         for name in ("kms", "kms_restored"):
             execute(connection, f"DROP DATABASE IF EXISTS {name}")
-        for name in ("kms_migrator", "kms_owner", "kms_app"):
+        for name in ("shop", "kms_migrator", *Role):
             execute(connection, f"DROP ROLE IF EXISTS {name}")
 
 
@@ -77,14 +79,15 @@ def test_no_block_of_the_page_is_left_out() -> None:
 def test_first_deployment(roles: Database, tmp_path: Path) -> None:
     migrator = url_of(roles, username="kms_migrator", database="kms")
     for block in blocks("First deployment"):
-        said = run(block.replace(MIGRATOR_URL, migrator), tmp_path, ADMIN_URL=url_of(roles))
-        if "kms-schema" in block:
-            assert "\nGO\n" in said
-            # Before PostgreSQL 15 everyone may create in `public`, which is a warning more.
-            assert re.search("no drift: (1 warning|2 warnings), 2 info", said)
-    with psycopg.connect(url_of(roles, username="kms_app", database="kms"), autocommit=True) as application:
-        populate(application)
-        application.execute("SELECT * FROM key_management_dashboard, key_health_monitor, rotations_due")
+        admin = {"ADMIN_URL": url_of(roles), "ADMIN_KMS_URL": url_of(roles, database="kms")}
+        said = run(block.replace(MIGRATOR_URL, migrator), tmp_path, **admin)
+        assert ("preflight" in block) == ("\nGO\n" in said)
+        if "validate" in block:
+            # Before PostgreSQL 15 everyone may create in `public`, until the roles are applied.
+            assert re.search("no drift: (1 warning|2 warnings), 2 info", said), said
+    with psycopg.connect(url_of(roles, username="shop", database="kms"), autocommit=True) as application:
+        application.execute("SELECT * FROM key_masters, key_versions")
+        insert(application, "key_audit_logs", **audit_entry())
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             application.execute("DELETE FROM key_audit_logs")
 

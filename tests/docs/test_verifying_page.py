@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from kms_schema.roles.definition import Role
 from tests.cli.audit_trails import CHECKER, Trail, trail_of
 from tests.docs.test_operations_page import run, url_of
 from tests.support.engines import Database
 from tests.support.engines.programs import REPOSITORY
+from tests.support.programs.commands import kms_schema
 from tests.support.statements import execute
 from tests.support.violations.triggers_disabled import triggers_disabled
 
@@ -49,11 +51,14 @@ def url(handed_over: Trail) -> Iterator[str]:
         yield database.url
         return
     with closing(database.connect()) as owner:
+        assert kms_schema("roles", "--apply", url=database.url).status == 0
         execute(owner, ROLE)
         try:
             yield url_of(database, username="trail_auditor")
         finally:
-            execute(owner, "DROP OWNED BY trail_auditor; DROP ROLE trail_auditor")
+            roles = ", ".join(["trail_auditor", *Role])
+            execute(owner, f"DROP OWNED BY {roles}")
+            execute(owner, f"DROP ROLE {roles}")
 
 
 def test_no_block_of_the_page_is_left_out() -> None:
