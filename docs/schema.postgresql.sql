@@ -65,8 +65,8 @@ CREATE TABLE public.key_masters (
     CONSTRAINT ck_key_masters_security_level_known CHECK (security_level IN ('HIGH', 'MAXIMUM')),
     CONSTRAINT ck_key_masters_hsm_provider_known CHECK (hsm_provider IN ('aws_cloudhsm', 'azure_dedicated_hsm', 'google_cloud_hsm', 'thales_luna', 'utimaco', 'pkcs11', 'software_simulation')),
     CONSTRAINT ck_key_masters_key_size_bits_positive CHECK (key_size_bits > 0),
-    CONSTRAINT ck_key_masters_usage_count_not_negative CHECK (usage_count >= 0),
-    CONSTRAINT ck_key_masters_max_usage_count_positive CHECK (max_usage_count > 0),
+    CONSTRAINT ck_key_masters_usage_count_range CHECK (usage_count BETWEEN 0 AND 1000000000000000),
+    CONSTRAINT ck_key_masters_max_usage_count_range CHECK (max_usage_count BETWEEN 1 AND 1000000000000000),
     CONSTRAINT ck_key_masters_expires_after_creation CHECK (expires_at > created_at),
     CONSTRAINT ck_key_masters_hsm_provider_and_key_together CHECK ((hsm_provider IS NULL) = (hsm_key_id IS NULL)),
     CONSTRAINT ck_key_masters_hsm_type_is_hsm_held CHECK (key_type <> 'hsm' OR hsm_provider IS NOT NULL),
@@ -80,7 +80,15 @@ CREATE TABLE public.key_masters (
     CONSTRAINT ck_key_masters_hsm_metadata_is_object CHECK (jsonb_typeof(hsm_metadata) = 'object'),
     CONSTRAINT ck_key_masters_compliance_tags_is_array CHECK (jsonb_typeof(compliance_tags) = 'array'),
     CONSTRAINT uq_key_masters_key_id UNIQUE (key_id),
-    CONSTRAINT fk_key_masters_parent_key_id_key_masters FOREIGN KEY(parent_key_id) REFERENCES public.key_masters (key_id) ON DELETE RESTRICT ON UPDATE RESTRICT
+    CONSTRAINT fk_key_masters_parent_key_id_key_masters FOREIGN KEY(parent_key_id) REFERENCES public.key_masters (key_id) ON DELETE RESTRICT ON UPDATE RESTRICT,
+    CONSTRAINT ck_key_masters_created_at_type CHECK (created_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_masters_activated_at_type CHECK (activated_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_masters_rotated_at_type CHECK (rotated_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_masters_expires_at_type CHECK (expires_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_masters_expired_at_type CHECK (expired_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_masters_revoked_at_type CHECK (revoked_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_masters_archived_at_type CHECK (archived_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_masters_updated_at_type CHECK (updated_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 );
 
 CREATE TABLE public.key_versions (
@@ -105,8 +113,8 @@ CREATE TABLE public.key_versions (
     volume_ceiling BIGINT,
     CONSTRAINT pk_key_versions PRIMARY KEY (id),
     CONSTRAINT ck_key_versions_version_number_positive CHECK (version_number > 0),
-    CONSTRAINT ck_key_versions_usage_count_not_negative CHECK (usage_count >= 0),
-    CONSTRAINT ck_key_versions_data_volume_bytes_not_negative CHECK (data_volume_bytes >= 0),
+    CONSTRAINT ck_key_versions_usage_count_range CHECK (usage_count BETWEEN 0 AND 1000000000000000),
+    CONSTRAINT ck_key_versions_data_volume_bytes_range CHECK (data_volume_bytes BETWEEN 0 AND 9007199254740992),
     CONSTRAINT ck_key_versions_generation_time_ms_not_negative CHECK (generation_time_ms >= 0),
     CONSTRAINT ck_key_versions_entropy_score_range CHECK (entropy_score BETWEEN 0 AND 100),
     CONSTRAINT ck_key_versions_key_checksum_is_sha256 CHECK (key_checksum ~ '^[0-9a-f]{64}$'),
@@ -119,7 +127,11 @@ CREATE TABLE public.key_versions (
     CONSTRAINT ck_key_versions_material_names_its_envelope CHECK (encrypted_key_data IS NULL OR (encryption_metadata IS NOT NULL AND jsonb_exists_all(encryption_metadata, ARRAY['format', 'algorithm', 'associated_data']))),
     CONSTRAINT uq_key_versions_key_id_version_number UNIQUE (key_id, version_number),
     CONSTRAINT fk_key_versions_key_id_key_masters FOREIGN KEY(key_id) REFERENCES public.key_masters (id) ON DELETE CASCADE ON UPDATE RESTRICT,
-    CONSTRAINT fk_key_versions_wrapped_by_version_id_key_versions FOREIGN KEY(wrapped_by_version_id) REFERENCES public.key_versions (id) ON DELETE RESTRICT ON UPDATE RESTRICT
+    CONSTRAINT fk_key_versions_wrapped_by_version_id_key_versions FOREIGN KEY(wrapped_by_version_id) REFERENCES public.key_versions (id) ON DELETE RESTRICT ON UPDATE RESTRICT,
+    CONSTRAINT ck_key_versions_created_at_type CHECK (created_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_versions_activated_at_type CHECK (activated_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_versions_deactivated_at_type CHECK (deactivated_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_versions_destroyed_at_type CHECK (destroyed_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 ) WITH (fillfactor = 90);
 
 CREATE TABLE public.rotation_policies (
@@ -147,14 +159,16 @@ CREATE TABLE public.rotation_policies (
     CONSTRAINT ck_rotation_policies_key_type_known CHECK (key_type IN ('kek', 'dek', 'tls', 'hsm', 'backup')),
     CONSTRAINT ck_rotation_policies_rotation_interval_days_positive CHECK (rotation_interval_days > 0),
     CONSTRAINT ck_rotation_policies_max_key_age_days_positive CHECK (max_key_age_days > 0),
-    CONSTRAINT ck_rotation_policies_max_operations_positive CHECK (max_operations > 0),
-    CONSTRAINT ck_rotation_policies_max_data_volume_mb_positive CHECK (max_data_volume_mb > 0),
+    CONSTRAINT ck_rotation_policies_max_operations_range CHECK (max_operations BETWEEN 1 AND 1000000000000000),
+    CONSTRAINT ck_rotation_policies_max_data_volume_mb_range CHECK (max_data_volume_mb BETWEEN 1 AND 8589934592),
     CONSTRAINT ck_rotation_policies_notify_before_rotation_hours_positive CHECK (notify_before_rotation_hours > 0),
     CONSTRAINT ck_rotation_policies_rotation_window_start_is_hh_mm CHECK (rotation_window_start ~ '^([01][0-9]|2[0-3]):[0-5][0-9]$'),
     CONSTRAINT ck_rotation_policies_rotation_window_end_is_hh_mm CHECK (rotation_window_end ~ '^([01][0-9]|2[0-3]):[0-5][0-9]$'),
     CONSTRAINT ck_rotation_policies_rotation_window_in_pairs CHECK ((rotation_window_start IS NULL) = (rotation_window_end IS NULL)),
-    CONSTRAINT ck_rotation_policies_notification_channels_is_array CHECK (jsonb_typeof(notification_channels) = 'array'),
-    CONSTRAINT uq_rotation_policies_policy_name UNIQUE (policy_name)
+    CONSTRAINT ck_rotation_policies_notification_channels_is_object_or_array CHECK (jsonb_typeof(notification_channels) IN ('object', 'array')),
+    CONSTRAINT uq_rotation_policies_policy_name UNIQUE (policy_name),
+    CONSTRAINT ck_rotation_policies_created_at_type CHECK (created_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_rotation_policies_updated_at_type CHECK (updated_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 );
 
 CREATE TABLE public.key_rotations (
@@ -185,9 +199,10 @@ CREATE TABLE public.key_rotations (
     CONSTRAINT ck_key_rotations_trigger_known CHECK ("trigger" IN ('scheduled', 'usage_count', 'data_volume', 'security_incident', 'compliance', 'manual')),
     CONSTRAINT ck_key_rotations_status_known CHECK (status IN ('SCHEDULED', 'RUNNING', 'COMPLETED', 'FAILED')),
     CONSTRAINT ck_key_rotations_new_version_is_later CHECK (new_version > old_version),
+    CONSTRAINT ck_key_rotations_max_retries_range CHECK (max_retries BETWEEN 0 AND 1000),
     CONSTRAINT ck_key_rotations_retry_count_range CHECK (retry_count >= 0 AND retry_count <= max_retries),
-    CONSTRAINT ck_key_rotations_execution_time_ms_not_negative CHECK (execution_time_ms >= 0),
-    CONSTRAINT ck_key_rotations_affected_records_not_negative CHECK (affected_records >= 0),
+    CONSTRAINT ck_key_rotations_execution_time_ms_range CHECK (execution_time_ms BETWEEN 0 AND 1000000000000),
+    CONSTRAINT ck_key_rotations_affected_records_range CHECK (affected_records BETWEEN 0 AND 1000000000000000),
     CONSTRAINT ck_key_rotations_times_agree_with_status CHECK (CASE status WHEN 'SCHEDULED' THEN started_at IS NULL AND completed_at IS NULL WHEN 'RUNNING' THEN started_at IS NOT NULL AND completed_at IS NULL WHEN 'COMPLETED' THEN started_at IS NOT NULL AND completed_at IS NOT NULL AND completed_at >= started_at WHEN 'FAILED' THEN started_at IS NOT NULL AND failed_at IS NOT NULL AND failed_at >= started_at AND completed_at IS NULL END),
     CONSTRAINT ck_key_rotations_claimed_by_not_blank CHECK (btrim(claimed_by, E' \t\n\r') <> ''),
     CONSTRAINT ck_key_rotations_trigger_details_is_object CHECK (jsonb_typeof(trigger_details) = 'object'),
@@ -196,7 +211,13 @@ CREATE TABLE public.key_rotations (
     CONSTRAINT fk_key_rotations_key_id_old_version_key_versions FOREIGN KEY(key_id, old_version) REFERENCES public.key_versions (key_id, version_number) ON DELETE RESTRICT ON UPDATE RESTRICT,
     CONSTRAINT fk_key_rotations_key_id_new_version_key_versions FOREIGN KEY(key_id, new_version) REFERENCES public.key_versions (key_id, version_number) ON DELETE RESTRICT ON UPDATE RESTRICT,
     CONSTRAINT fk_key_rotations_key_id_key_masters FOREIGN KEY(key_id) REFERENCES public.key_masters (id) ON DELETE RESTRICT ON UPDATE RESTRICT,
-    CONSTRAINT fk_key_rotations_policy_id_rotation_policies FOREIGN KEY(policy_id) REFERENCES public.rotation_policies (id) ON DELETE SET NULL ON UPDATE RESTRICT
+    CONSTRAINT fk_key_rotations_policy_id_rotation_policies FOREIGN KEY(policy_id) REFERENCES public.rotation_policies (id) ON DELETE SET NULL ON UPDATE RESTRICT,
+    CONSTRAINT ck_key_rotations_scheduled_at_type CHECK (scheduled_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_rotations_started_at_type CHECK (started_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_rotations_completed_at_type CHECK (completed_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_rotations_failed_at_type CHECK (failed_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_rotations_next_retry_at_type CHECK (next_retry_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_key_rotations_lease_expires_at_type CHECK (lease_expires_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 );
 
 CREATE TABLE public.hsm_configurations (
@@ -227,10 +248,14 @@ CREATE TABLE public.hsm_configurations (
     CONSTRAINT ck_hsm_configurations_max_key_size_bits_positive CHECK (max_key_size_bits > 0),
     CONSTRAINT ck_hsm_configurations_response_time_ms_not_negative CHECK (response_time_ms >= 0),
     CONSTRAINT ck_hsm_configurations_authentication_config_is_envelope CHECK (substring(authentication_config FROM 1 FOR 1) = '\x01'::bytea AND octet_length(authentication_config) >= 30),
+    CONSTRAINT ck_hsm_configurations_endpoint_url_has_no_secret CHECK (split_part(endpoint_url, '://', CASE WHEN strpos(endpoint_url, '://') > 0 THEN 2 ELSE 1 END) !~ '^[^/?#]*:[^/?#]*@' AND endpoint_url !~* '[?&;](password|passwd|pwd|pin|pin-value|secret)='),
     CONSTRAINT ck_hsm_configurations_supported_algorithms_is_array CHECK (jsonb_typeof(supported_algorithms) = 'array'),
     CONSTRAINT ck_hsm_configurations_wrapping_key_ref_not_blank CHECK (btrim(wrapping_key_ref, E' \t\n\r') <> ''),
     CONSTRAINT ck_hsm_configurations_wrapping_key_ref_has_credentials CHECK (wrapping_key_ref IS NULL OR authentication_config IS NOT NULL),
-    CONSTRAINT uq_hsm_configurations_configuration_name UNIQUE (configuration_name)
+    CONSTRAINT uq_hsm_configurations_configuration_name UNIQUE (configuration_name),
+    CONSTRAINT ck_hsm_configurations_last_health_check_type CHECK (last_health_check BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_hsm_configurations_created_at_type CHECK (created_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
+    CONSTRAINT ck_hsm_configurations_updated_at_type CHECK (updated_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 );
 
 CREATE TABLE public.key_audit_logs (
@@ -629,10 +654,12 @@ $$;
 REVOKE ALL ON FUNCTION public.enforce_key_lifecycle_consistency_end_live_version() FROM PUBLIC;
 
 -- The parent is a key that can wrap others, and no chain of parents closes a circle. An INSERT closes none, because a
--- parent must be visible before another key can name it. An advisory lock serializes changes of parents, so under READ
--- COMMITTED the chain cannot change. An older snapshot follows old links; there FOR SHARE detects a changed link
--- (40001). Under READ COMMITTED FOR SHARE would deadlock (40P01): a session that waits for the advisory lock already
--- has its row lock. SECURITY DEFINER: row-level security must not hide a link of the chain.
+-- parent must be visible before another key can name it. A lock on key_view_refreshes serializes changes of parents, so
+-- under READ COMMITTED the chain cannot change. An older snapshot follows old links; there FOR SHARE detects a changed
+-- link (40001). Under READ COMMITTED FOR SHARE would deadlock (40P01): a session that waits for the lock already has its
+-- row lock. Nothing else locks that table so, as VACUUM and CREATE INDEX CONCURRENTLY lock key_masters, and below the
+-- owner nobody can, as anybody with a connection can hold an advisory lock. SECURITY DEFINER: row-level security must not
+-- hide a link of the chain.
 CREATE FUNCTION public.validate_key_master_parent() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -668,7 +695,7 @@ BEGIN
     IF TG_OP = 'INSERT' OR NEW.parent_key_id IS NOT DISTINCT FROM OLD.parent_key_id THEN
         RETURN NEW;
     END IF;
-    PERFORM pg_advisory_xact_lock((TG_RELID::bigint << 32) | 1);
+    LOCK TABLE ONLY public.key_view_refreshes IN SHARE UPDATE EXCLUSIVE MODE;
     WHILE link IS NOT NULL LOOP
         IF link = ANY (chain) THEN
             RAISE EXCEPTION USING
@@ -796,7 +823,8 @@ $$;
 REVOKE ALL ON FUNCTION public.validate_key_version_activation() FROM PUBLIC;
 
 -- Material is exactly one of: an envelope of the right length, an HSM handle of the key, or destroyed. Only a rewrap
--- changes it. CHECK constraints cover the rules within one row. Adding a version locks its key, so that custody cannot
+-- changes it. CHECK constraints cover the rules within one row. A CHECK that is violated prints the row, in the error and
+-- in the server's log, so four of them are checked here first: those of columns that may hold a key in plaintext. Adding a version locks its key, so that custody cannot
 -- change meanwhile. SECURITY DEFINER: row-level security must not hide the key from this check.
 CREATE FUNCTION public.validate_key_version_material() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -806,8 +834,29 @@ DECLARE
     master record;
     material_bytes bigint;
     envelope_bytes bigint;
+    plaintext text;
     fault text;
 BEGIN
+    plaintext := CASE
+        WHEN substring(NEW.encrypted_key_data FROM 1 FOR 1) NOT IN ('\x01'::bytea, '\x02'::bytea)
+            THEN 'ck_key_versions_material_is_envelope: encrypted_key_data is no envelope'
+        WHEN NEW.key_checksum !~ '^[0-9a-f]{64}$'
+            THEN 'ck_key_versions_key_checksum_is_sha256: key_checksum is not 64 lower-case hexadecimal digits'
+        WHEN jsonb_typeof(NEW.encryption_metadata) <> 'object'
+            THEN 'ck_key_versions_encryption_metadata_is_object: encryption_metadata is no object'
+        WHEN NEW.encrypted_key_data IS NOT NULL AND jsonb_exists_all(
+            NEW.encryption_metadata, ARRAY['format', 'algorithm', 'associated_data']
+        ) IS NOT TRUE
+            THEN 'ck_key_versions_material_names_its_envelope: '
+                'encryption_metadata lacks format, algorithm or associated_data'
+    END;
+    IF plaintext IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'check_violation',
+            SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = split_part(plaintext, ':', 1),
+            MESSAGE = plaintext,
+            HINT = 'It may be a key in plaintext, so this message does not repeat it.';
+    END IF;
     IF TG_OP = 'INSERT' THEN
         SELECT key_id, key_size_bits, hsm_key_id INTO master
         FROM public.key_masters WHERE id = NEW.key_id FOR NO KEY UPDATE;
@@ -873,10 +922,10 @@ REVOKE ALL ON FUNCTION public.validate_key_version_material() FROM PUBLIC;
 
 -- A version is wrapped by an undestroyed version of another key, a KEK, and no chain of wrappers closes a circle (its
 -- keys could never be decrypted). FOR SHARE on the wrapper makes a concurrent destruction or rewrap of it wait. Only a
--- version that wraps others can close a circle. An advisory lock serializes rewraps of such versions, so under READ
--- COMMITTED the rest of the chain cannot change. An older snapshot follows old links; there FOR SHARE detects a changed
--- link (40001). The advisory lock is taken after the row locks, so that its holder never waits for a session that waits
--- for it. Two versions that are rewrapped by each other at the same time may deadlock (40P01): one of them must fail in
+-- version that wraps others can close a circle. A lock on key_view_refreshes serializes rewraps of such versions (see
+-- validate_key_master_parent), so under READ COMMITTED the rest of the chain cannot change. An older snapshot follows old
+-- links; there FOR SHARE detects a changed link (40001). The lock is taken after the row locks, so that its holder never
+-- waits for a session that waits for it. Two versions that are rewrapped by each other at the same time may deadlock (40P01): one of them must fail in
 -- any case.
 CREATE FUNCTION public.validate_key_version_wrapper() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -922,7 +971,7 @@ BEGIN
         SELECT wrapped_by_version_id FROM public.key_versions
         WHERE wrapped_by_version_id >= NEW.id ORDER BY wrapped_by_version_id LIMIT 1
     ) THEN
-        PERFORM pg_advisory_xact_lock((TG_RELID::bigint << 32) | 1);
+        LOCK TABLE ONLY public.key_view_refreshes IN SHARE UPDATE EXCLUSIVE MODE;
     END IF;
     WHILE fault IS NULL AND TG_OP = 'UPDATE' AND link IS NOT NULL LOOP
         IF link = ANY (chain) THEN
@@ -1024,7 +1073,7 @@ REVOKE ALL ON FUNCTION public.prevent_key_version_delete() FROM PUBLIC;
 
 -- Adding or activating a version updates its key: the lifetime total of use and, from the second activation on,
 -- rotated_at, the time of the latest activation (of a key that stays active). This update also makes the rules between
--- a key and its versions hold under REPEATABLE READ.
+-- a key and its versions hold under REPEATABLE READ. The total stops at the maximum of a counter.
 CREATE FUNCTION public.record_key_version() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -1039,7 +1088,7 @@ BEGIN
         END
     FROM (
         SELECT
-            coalesce(sum(version.usage_count), 0)::bigint AS usage_count,
+            least(coalesce(sum(version.usage_count), 0), 1000000000000000)::bigint AS usage_count,
             count(version.activated_at) AS activations,
             max(version.activated_at) AS last_activation
         FROM public.key_versions AS version
@@ -1064,7 +1113,9 @@ BEGIN
     UPDATE public.key_masters AS master
     SET (usage_count, rotated_at) = (
         SELECT
-            greatest(master.usage_count, coalesce(sum(version.usage_count), 0)::bigint),
+            greatest(
+                master.usage_count, least(coalesce(sum(version.usage_count), 0), 1000000000000000)::bigint
+            ),
             CASE
                 WHEN master.status = 'active' AND count(version.activated_at) > 1
                     THEN greatest(master.rotated_at, max(version.activated_at))
@@ -1109,7 +1160,7 @@ BEGIN
         SELECT
             key_type,
             max_operations,
-            CASE WHEN max_data_volume_mb < 8796093022208 THEN max_data_volume_mb * 1048576 END AS max_bytes
+            max_data_volume_mb * 1048576 AS max_bytes
         FROM public.rotation_policies
         WHERE is_active
     ) AS policy ON master.key_type = policy.key_type
@@ -1162,6 +1213,38 @@ END
 $$;
 
 REVOKE ALL ON FUNCTION public.validate_rotation_policy_timezone() FROM PUBLIC;
+
+-- A CHECK that is violated prints the row, in the error and in the server's log. So the CHECKs of columns that may hold
+-- credentials in plaintext are checked here first.
+CREATE FUNCTION public.validate_hsm_configuration_credentials() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    plaintext CONSTANT text := CASE
+        WHEN substring(NEW.authentication_config FROM 1 FOR 1) <> '\x01'::bytea
+            OR octet_length(NEW.authentication_config) < 30
+            THEN 'ck_hsm_configurations_authentication_config_is_envelope: authentication_config is no envelope'
+        WHEN NOT (
+            split_part(NEW.endpoint_url, '://', CASE WHEN strpos(NEW.endpoint_url, '://') > 0 THEN 2 ELSE 1 END)
+                !~ '^[^/?#]*:[^/?#]*@'
+            AND NEW.endpoint_url !~* '[?&;](password|passwd|pwd|pin|pin-value|secret)='
+        )
+            THEN 'ck_hsm_configurations_endpoint_url_has_no_secret: endpoint_url has a password or a PIN'
+    END;
+BEGIN
+    IF plaintext IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'check_violation',
+            SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = split_part(plaintext, ':', 1),
+            MESSAGE = plaintext,
+            HINT = 'Encrypt credentials into authentication_config; this message does not repeat them.';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+REVOKE ALL ON FUNCTION public.validate_hsm_configuration_credentials() FROM PUBLIC;
 
 -- Rotations are history and outlive their policy, but TRUNCATE rotation_policies CASCADE would remove them.
 CREATE FUNCTION public.prevent_key_rotation_truncate() RETURNS trigger
@@ -1271,7 +1354,8 @@ CREATE TABLE public.key_rotation_causes (
     occurred_at TIMESTAMP WITH TIME ZONE NOT NULL,
     CONSTRAINT pk_key_rotation_causes PRIMARY KEY (key_id, sequence),
     CONSTRAINT ck_key_rotation_causes_sequence_positive CHECK (sequence >= 1),
-    CONSTRAINT ck_key_rotation_causes_reason_known CHECK (reason IN ('incident', 'compliance'))
+    CONSTRAINT ck_key_rotation_causes_reason_known CHECK (reason IN ('incident', 'compliance')),
+    CONSTRAINT ck_key_rotation_causes_occurred_at_type CHECK (occurred_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 );
 
 CREATE TABLE public.key_audit_seals (
@@ -1300,7 +1384,8 @@ CREATE TABLE public.key_audit_seals (
     CONSTRAINT ck_key_audit_seals_compact_range_is_sha256 CHECK (length(compact_range) > 0 AND length(compact_range) % 32 = 0),
     CONSTRAINT ck_key_audit_seals_last_sequence_positive CHECK (last_sequence >= 1),
     CONSTRAINT ck_key_audit_seals_open_gaps_is_array CHECK (jsonb_typeof(open_gaps) = 'array'),
-    CONSTRAINT uq_key_audit_seals_tree_size UNIQUE (tree_size)
+    CONSTRAINT uq_key_audit_seals_tree_size UNIQUE (tree_size),
+    CONSTRAINT ck_key_audit_seals_sealed_at_type CHECK (sealed_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
 );
 
 CREATE TABLE public.key_audit_leaves (
@@ -1419,8 +1504,8 @@ WITH clock AS NOT MATERIALIZED (
     SELECT now() AS at
 ),
 -- The limits of each active policy, as intervals and bytes, and as the times up to which they have been reached or will
--- be within the notice. A limit of 700 000 days or more (1 900 years), or of more bytes than a counter holds, is never
--- reached. A notice of over 1 000 years counts as 1 000. So times and counters stay in range.
+-- be within the notice. A limit of 700 000 days or more (1 900 years) is never reached. A notice of over 1 000 years
+-- counts as 1 000. So times stay in range.
 limits AS (
     SELECT
         span.*,
@@ -1434,7 +1519,7 @@ limits AS (
             policy_name,
             key_type,
             max_operations,
-            CASE WHEN max_data_volume_mb < 8796093022208 THEN max_data_volume_mb * 1048576 END AS max_bytes,
+            max_data_volume_mb * 1048576 AS max_bytes,
             rotate_on_security_incident,
             rotate_on_compliance_requirement,
             CASE
@@ -1762,7 +1847,8 @@ GROUP BY dependent.wrapping_key_ref;
 -- security_warnings lists them in this order; the score never goes below 0.
 --
 -- Use is counted on the versions; key_masters.usage_count is a total that is updated from time to time and includes
--- deleted versions. The use of a key is the greater of that total and the sum over its versions. usage_percentage is
+-- deleted versions. The use of a key is the greater of that total and the sum over its versions, and at most the maximum
+-- of a counter, at which totals stop. usage_percentage is
 -- rounded down, so that 90 and 100 agree with the warnings; null without a maximum. last_rotation_date is
 -- key_masters.rotated_at, as in rotations_due. Each failed attempt counts: a rotation that failed, was retried and
 -- failed again counts as two failures, at its latest failed_at. recent_security_events counts HIGH and CRITICAL entries
@@ -1779,7 +1865,7 @@ moment AS NOT MATERIALIZED (
     FROM clock
 ),
 used AS (
-    SELECT version.key_id, sum(version.usage_count) AS operations
+    SELECT version.key_id, LEAST(sum(version.usage_count), 1000000000000000) AS operations
     FROM public.key_versions AS version
     GROUP BY version.key_id
 ),
@@ -1833,10 +1919,7 @@ facts AS (
                     2147483647
                 )::integer
         END AS usage_percentage,
-        -- Infinity is not a date.
-        CASE
-            WHEN isfinite(master.expires_at) THEN (master.expires_at AT TIME ZONE 'UTC')::date - moment.today
-        END AS days_until_expiration,
+        (master.expires_at AT TIME ZONE 'UTC')::date - moment.today AS days_until_expiration,
         COALESCE(failed.attempts, 0) AS failed_attempts,
         COALESCE(reported.events, 0)::integer AS recent_security_events,
         master.id IN (SELECT due.id FROM public.rotations_due AS due WHERE due.overdue) AS is_overdue
@@ -1963,7 +2046,7 @@ moment AS NOT MATERIALIZED (
     FROM clock
 ),
 used AS (
-    SELECT version.key_id, sum(version.usage_count) AS operations
+    SELECT version.key_id, LEAST(sum(version.usage_count), 1000000000000000) AS operations
     FROM public.key_versions AS version
     GROUP BY version.key_id
 ),
@@ -1975,7 +2058,7 @@ keys AS (
         master.created_at,
         GREATEST(master.usage_count, used.operations) AS usage_count,
         CASE
-            WHEN master.status <> 'expired' AND master.expires_at > moment.at AND isfinite(master.expires_at)
+            WHEN master.status <> 'expired' AND master.expires_at > moment.at
                 THEN (master.expires_at AT TIME ZONE 'UTC')::date - moment.today
         END AS days_until_expiration
     FROM moment
@@ -2147,10 +2230,13 @@ CREATE TABLE public.key_view_refreshes (
 -- row for each view; no rows if another session is refreshing them. The views stay owned by the owner of the schema,
 -- and callers need no privileges on them. All rows show the instant at which the transaction began.
 --
+-- A locked row lets one session refresh at a time: below the owner only this function can lock it, while anybody with a
+-- connection could hold an advisory lock.
+--
 -- Just-in-time compilation would take longer than the refresh.
 --
 -- The totals are updated last, so that changes of keys do not wait for the views, which sum up the versions themselves.
--- A key that another session is changing is left for the next call.
+-- A key that another session is changing is left for the next call. A total stops at the maximum of a counter.
 CREATE FUNCTION public.refresh_key_views() RETURNS TABLE (view_name text, refreshed_at timestamptz, duration_ms bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -2160,9 +2246,10 @@ DECLARE
     view regclass;
     begun timestamptz;
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(
-        1802335062, -- "kmsV": identifies this lock, together with the table below
-        'public.key_view_refreshes'::regclass::oid::bigint::bit(32)::integer
+    PERFORM FROM public.key_view_refreshes AS known
+    WHERE known.view_name = 'key_health_monitor' FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND AND EXISTS (
+        SELECT FROM public.key_view_refreshes AS known WHERE known.view_name = 'key_health_monitor'
     ) THEN
         RETURN;
     END IF;
@@ -2185,7 +2272,7 @@ BEGIN
         SELECT master.id, total.usage_count
         FROM public.key_masters AS master
         JOIN (
-            SELECT version.key_id, sum(version.usage_count)::bigint AS usage_count
+            SELECT version.key_id, least(sum(version.usage_count), 1000000000000000)::bigint AS usage_count
             FROM public.key_versions AS version
             GROUP BY version.key_id
         ) AS total ON master.id = total.key_id
@@ -2307,7 +2394,7 @@ ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER validate_key_version_activ
 
 CREATE TRIGGER validate_key_version_material
 BEFORE INSERT OR UPDATE OF
-    encrypted_key_data, key_checksum, wrapped_by_version_id, wrapping_key_ref, destroyed_at
+    encrypted_key_data, key_checksum, encryption_metadata, wrapped_by_version_id, wrapping_key_ref, destroyed_at
 ON public.key_versions
 FOR EACH ROW EXECUTE FUNCTION public.validate_key_version_material();
 
@@ -2391,6 +2478,12 @@ FOR EACH ROW EXECUTE FUNCTION public.validate_rotation_policy_timezone();
 
 ALTER TABLE public.rotation_policies ENABLE ALWAYS TRIGGER validate_rotation_policy_timezone;
 
+CREATE TRIGGER validate_hsm_configuration_credentials
+BEFORE INSERT OR UPDATE OF authentication_config, endpoint_url ON public.hsm_configurations
+FOR EACH ROW EXECUTE FUNCTION public.validate_hsm_configuration_credentials();
+
+ALTER TABLE public.hsm_configurations ENABLE ALWAYS TRIGGER validate_hsm_configuration_credentials;
+
 CREATE TRIGGER prevent_key_rotation_truncate
 BEFORE TRUNCATE ON public.key_rotations
 FOR EACH STATEMENT EXECUTE FUNCTION public.prevent_key_rotation_truncate();
@@ -2422,6 +2515,23 @@ AS $$
         AND pg_has_role(session_user, relowner, 'MEMBER')
     FROM pg_class WHERE oid = 'public.key_audit_logs'::regclass
 $$;
+
+-- Lets one session seal at a time, until the end of its transaction. Returns false, without waiting, if another session
+-- holds the lock. SECURITY DEFINER: below the owner only a role that may seal can hold a lock that conflicts with it,
+-- while anybody with a connection could hold an advisory lock.
+CREATE FUNCTION public.lock_key_audit_seals() RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    LOCK TABLE ONLY public.key_audit_seals IN SHARE ROW EXCLUSIVE MODE NOWAIT;
+    RETURN true;
+EXCEPTION WHEN lock_not_available THEN
+    RETURN false;
+END
+$$;
+
+REVOKE ALL ON FUNCTION public.lock_key_audit_seals() FROM PUBLIC;
 
 -- Seals are consecutive, and each is complete before the next. `audit verify` checks the content of a seal.
 CREATE FUNCTION public.guard_key_audit_seal_insert() RETURNS trigger
