@@ -6,7 +6,16 @@ from typing import Any
 
 from kms_schema.validator.probe.attempt import Attempt, Computed, Promise, Row, Statement, adding, changing, plain
 from kms_schema.validator.probe.rows import EARLIEST, FIRST, envelope, hsm, policy, unused
-from kms_schema.validator.probe.shapes import Case, displacing, identity, inserted, nulls_replaced, unique, updated
+from kms_schema.validator.probe.shapes import (
+    Case,
+    displacing,
+    identity,
+    inserted,
+    inserted_in_plaintext,
+    nulls_replaced,
+    unique,
+    updated,
+)
 
 POLICIES, HSMS = "rotation_policies", "hsm_configurations"
 DUE = "validate_rotation_policy_triggers"
@@ -89,6 +98,8 @@ def _values_of_policies() -> list[Case]:
 def _hsms() -> Iterator[Attempt | Promise]:
     row = hsm()
     yield from inserted(HSMS, row, _values_of_hsms())
+    trigger = "validate_hsm_configuration_credentials"
+    yield from inserted_in_plaintext(HSMS, row, _plaintexts_of_hsms(), trigger=trigger)
     yield from unique(HSMS, f"pk_{HSMS}", row, {"id": row["id"], "configuration_name": unused("other")})
     name: Row = {"configuration_name": row["configuration_name"]}
     yield from unique(HSMS, f"uq_{HSMS}_configuration_name", row, name, conflict="configuration_name")
@@ -107,16 +118,8 @@ def _values_of_hsms() -> list[Case]:
         case("health_status_known", "an HSM has an unknown health_status", health_status="TIRED"),
         case("configuration_name_not_blank", "an HSM has a blank name", configuration_name=" "),
         case("endpoint_url_not_blank", "an HSM has a blank address", endpoint_url="\t"),
-        case("endpoint_url_has_no_secret", "an address has a password", endpoint_url="https://user:secret@hsm.example"),
-        case("endpoint_url_has_no_secret", "an address has a PIN", endpoint_url="pkcs11:object=kek?pin-value=1234"),
         case("max_key_size_bits_positive", "max_key_size_bits is 0", max_key_size_bits=0),
         case("response_time_ms_not_negative", "response_time_ms is negative", response_time_ms=-1),
-        case(
-            ENVELOPE,
-            "credentials of an HSM are stored unencrypted",
-            authentication_config=b'{"pin": "0000 0000 0000 0000"}',
-        ),
-        case(ENVELOPE, "an envelope of credentials has no content", authentication_config=b"\x01" + b"k" * 28),
         case(
             "wrapping_key_ref_not_blank",
             "credentials of an HSM are under a blank name",
@@ -129,6 +132,22 @@ def _values_of_hsms() -> list[Case]:
             wrapping_key_ref="kms://root",
         ),
         case("supported_algorithms_is_array", "supported_algorithms is an object", supported_algorithms={}),
+    ]
+
+
+def _plaintexts_of_hsms() -> list[Case]:
+    def case(suffix: str, tries: str, **change: Any) -> Case:
+        return f"ck_{HSMS}_{suffix}", tries, change
+
+    return [
+        case("endpoint_url_has_no_secret", "an address has a password", endpoint_url="https://user:secret@hsm.example"),
+        case("endpoint_url_has_no_secret", "an address has a PIN", endpoint_url="pkcs11:object=kek?pin-value=1234"),
+        case(
+            ENVELOPE,
+            "credentials of an HSM are stored unencrypted",
+            authentication_config=b'{"pin": "0000 0000 0000 0000"}',
+        ),
+        case(ENVELOPE, "an envelope of credentials has no content", authentication_config=b"\x01" + b"k" * 28),
     ]
 
 

@@ -36,6 +36,15 @@ def inserted(
         yield Attempt(rule, table, tries, forbidden, tuple(given), adding(table, row), **more)
 
 
+def inserted_in_plaintext(
+    table: str, row: Row, cases: Sequence[Case], given: Sequence[Statement] = (), *, trigger: str
+) -> Iterator[Attempt]:
+    """Yield the INSERT of each case. On PostgreSQL `trigger` refuses it before a CHECK would print the row."""
+    yield from inserted(table, row, cases, given, unless=f"function {trigger}()")
+    of_trigger = [(trigger, tries, change) for _, tries, change in cases]
+    yield from inserted(table, row, of_trigger, given, engine="postgresql")
+
+
 def updated(
     table: str,
     row: Row,

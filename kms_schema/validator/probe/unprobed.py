@@ -25,6 +25,21 @@ _ONE_BY_ONE = {
         "neither id nor key_id may change at all",
     ),
 }
+_ONE_BY_ONE |= {
+    f"constraint {table}.ck_{table}_{rule}": (f"function {trigger}()", "no CHECK prints plaintext")
+    for table, trigger, rules in (
+        (
+            "key_versions", "validate_key_version_material",
+            ("key_checksum_is_sha256", "material_is_envelope", "material_names_its_envelope",
+             "encryption_metadata_is_object"),
+        ),
+        (
+            "hsm_configurations", "validate_hsm_configuration_credentials",
+            ("authentication_config_is_envelope", "endpoint_url_has_no_secret"),
+        ),
+    )
+    for rule in rules
+}  # fmt: skip
 _ON_SQLITE = {
     "constraint key_audit_logs.uq_key_audit_logs_sequence": (
         "trigger key_audit_logs.guard_key_audit_log_insert",

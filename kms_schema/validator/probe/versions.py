@@ -33,7 +33,16 @@ from kms_schema.validator.probe.rows import (
     live_version,
     version,
 )
-from kms_schema.validator.probe.shapes import Case, displacing, identity, inserted, nulls_replaced, unique, updated
+from kms_schema.validator.probe.shapes import (
+    Case,
+    displacing,
+    identity,
+    inserted,
+    inserted_in_plaintext,
+    nulls_replaced,
+    unique,
+    updated,
+)
 
 TABLE = "key_versions"
 ACTIVATION = "validate_key_version_activation"
@@ -49,7 +58,9 @@ def attempts() -> Iterator[Attempt | Promise]:
     given = (adding("key_masters", of),)
     row = version(of)
     yield from inserted(TABLE, row, _values(), given)
-    yield from inserted(TABLE, destroyed_version(of), _values_without_material(), given)
+    yield from inserted_in_plaintext(TABLE, row, _plaintexts(), given, trigger=MATERIAL)
+    without = destroyed_version(of)
+    yield from inserted_in_plaintext(TABLE, without, _plaintexts_without_material(), given, trigger=MATERIAL)
     yield from _unique(of)
     yield from nulls_replaced(TABLE, row, "usage_count", given=given)
     yield from _identity(of)
@@ -65,7 +76,6 @@ def _values() -> list[Case]:
     def case(suffix: str, tries: str, **change: Any) -> Case:
         return f"ck_{TABLE}_{suffix}", tries, change
 
-    format_and_algorithm = {"format": 1, "algorithm": "AES-256-GCM"}
     return [
         case("version_number_positive", "a version has number 0", version_number=0),
         case("usage_count_range", "usage_count is negative", usage_count=-1),
@@ -75,11 +85,20 @@ def _values() -> list[Case]:
         case("generation_time_ms_not_negative", "generation_time_ms is negative", generation_time_ms=-1),
         case("entropy_score_range", "an entropy score is above 100", entropy_score=100.5),
         case("entropy_score_range", "an entropy score is below 0", entropy_score=-0.5),
-        case("key_checksum_is_sha256", "a key check value is no hexadecimal digest", key_checksum="Z" * 64),
         case("wrapping_key_ref_not_blank", "the name of a wrapper is blank", wrapping_key_ref="\t"),
         case("destroyed_has_no_material", "a destroyed version keeps its material", destroyed_at=SECOND),
         case("one_wrapper", "material is wrapped by nothing", wrapping_key_ref=None),
         case("material_has_checksum", "material has no key check value", key_checksum=None),
+    ]
+
+
+def _plaintexts() -> list[Case]:
+    def case(suffix: str, tries: str, **change: Any) -> Case:
+        return f"ck_{TABLE}_{suffix}", tries, change
+
+    format_and_algorithm = {"format": 1, "algorithm": "AES-256-GCM"}
+    return [
+        case("key_checksum_is_sha256", "a key check value is no hexadecimal digest", key_checksum="Z" * 64),
         case("material_is_envelope", "material does not begin as an envelope", encrypted_key_data=b"\x7f" + b"k" * 60),
         case("material_names_its_envelope", "material without encryption_metadata", encryption_metadata=None),
         case(
@@ -90,7 +109,7 @@ def _values() -> list[Case]:
     ]
 
 
-def _values_without_material() -> list[Case]:
+def _plaintexts_without_material() -> list[Case]:
     return [(f"ck_{TABLE}_encryption_metadata_is_object", "encryption_metadata is a list", {"encryption_metadata": []})]
 
 

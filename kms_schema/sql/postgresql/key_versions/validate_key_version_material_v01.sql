@@ -1,6 +1,5 @@
 -- Material is exactly one of: an envelope of the right length, an HSM handle of the key, or destroyed. Only a rewrap
--- changes it. CHECK constraints cover the rules within one row. A CHECK that is violated prints the row, in the error and
--- in the server's log, so four of them are checked here first: those of columns that may hold a key in plaintext. Adding a version locks its key, so that custody cannot
+-- changes it. CHECK constraints cover the rules within one row. Adding a version locks its key, so that custody cannot
 -- change meanwhile. SECURITY DEFINER: row-level security must not hide the key from this check.
 CREATE FUNCTION {schema}.validate_key_version_material() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -10,29 +9,8 @@ DECLARE
     master record;
     material_bytes bigint;
     envelope_bytes bigint;
-    plaintext text;
     fault text;
 BEGIN
-    plaintext := CASE
-        WHEN substring(NEW.encrypted_key_data FROM 1 FOR 1) NOT IN ('\x01'::bytea, '\x02'::bytea)
-            THEN 'ck_key_versions_material_is_envelope: encrypted_key_data is no envelope'
-        WHEN NEW.key_checksum !~ '^[0-9a-f]{64}$'
-            THEN 'ck_key_versions_key_checksum_is_sha256: key_checksum is not 64 lower-case hexadecimal digits'
-        WHEN jsonb_typeof(NEW.encryption_metadata) <> 'object'
-            THEN 'ck_key_versions_encryption_metadata_is_object: encryption_metadata is no object'
-        WHEN NEW.encrypted_key_data IS NOT NULL AND jsonb_exists_all(
-            NEW.encryption_metadata, ARRAY['format', 'algorithm', 'associated_data']
-        ) IS NOT TRUE
-            THEN 'ck_key_versions_material_names_its_envelope: '
-                'encryption_metadata lacks format, algorithm or associated_data'
-    END;
-    IF plaintext IS NOT NULL THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'check_violation',
-            SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = split_part(plaintext, ':', 1),
-            MESSAGE = plaintext,
-            HINT = 'It may be a key in plaintext, so this message does not repeat it.';
-    END IF;
     IF TG_OP = 'INSERT' THEN
         SELECT key_id, key_size_bits, hsm_key_id INTO master
         FROM {schema}.key_masters WHERE id = NEW.key_id FOR NO KEY UPDATE;
@@ -68,9 +46,23 @@ BEGIN
                 THEN 'the wrapper changes only with the material, or is cleared at destruction'
         END;
     END IF;
+    -- A CHECK that is violated prints the row, in the error and in the server's log. So those of columns that may hold a key
+    -- in plaintext are checked here first, and the message repeats no value.
+    fault := coalesce(fault, CASE
+        WHEN substring(NEW.encrypted_key_data FROM 1 FOR 1) NOT IN ('\x01'::bytea, '\x02'::bytea)
+            THEN 'possible plaintext: encrypted_key_data is no envelope (ck_key_versions_material_is_envelope)'
+        WHEN NEW.key_checksum !~ '^[0-9a-f]{64}$'
+            THEN 'key_checksum is not 64 hexadecimal digits (ck_key_versions_key_checksum_is_sha256)'
+        WHEN jsonb_typeof(NEW.encryption_metadata) <> 'object'
+            THEN 'encryption_metadata is no object (ck_key_versions_encryption_metadata_is_object)'
+        WHEN NEW.encrypted_key_data IS NOT NULL AND jsonb_exists_all(
+            NEW.encryption_metadata, ARRAY['format', 'algorithm', 'associated_data']
+        ) IS NOT TRUE
+            THEN 'encryption_metadata lacks format, algorithm or associated_data (ck_key_versions_material_names_its_envelope)'
+    END);
     IF fault IS NULL AND NEW.encrypted_key_data IS NOT NULL THEN
         material_bytes := (master.key_size_bits::bigint + 7) / 8;
-        envelope_bytes := CASE get_byte(NEW.encrypted_key_data || '\x00'::bytea, 0)
+        envelope_bytes := CASE get_byte(NEW.encrypted_key_data, 0)
             WHEN 1 THEN 1 + 12 + material_bytes + 16 -- AES-256-GCM: nonce, ciphertext, tag
             WHEN 2 THEN 1 + 8 + (material_bytes + 7) / 8 * 8 -- RFC 5649: integrity check, padded key
         END;
