@@ -18,6 +18,7 @@ from psycopg.rows import tuple_row
 from kms_schema.hardening.definition import event_triggers, hardening_schema
 from kms_schema.lock_keys import LOCK_KEY
 from kms_schema.query_plans import SCAN, settings
+from kms_schema.validator.catalog import builtins
 from kms_schema.validator.catalog.attributes import (
     STAMPS,
     Attributes,
@@ -42,7 +43,8 @@ _OBJECT_QUERIES = (
     "child_table", "incoming_reference", "statistics",
 )  # fmt: skip
 _POSTURE_QUERIES = (
-    "posture_settings", "posture_roles", "posture_objects", "posture_hardening", "posture_parameters",
+    "posture_settings", "posture_roles", "posture_objects", "posture_hardening", "posture_builtins",
+    "posture_parameters",
 )  # fmt: skip
 FIRST_WITH_PARAMETER_PRIVILEGES = 150000
 # Attributes that the server renders from a parsed expression, and that are normalized.
@@ -175,11 +177,12 @@ class PostgresqlReader:
             "ours": self._ours,
             "event_triggers": [each.name for each in event_triggers(self.schema)],
             "hardening": hardening_schema(self.schema),
+            "builtins": builtins.keys(),
         }
         self._cursor.execute(
             _posture_query(with_parameters=self._version >= FIRST_WITH_PARAMETER_PRIVILEGES), parameters
         )
-        return sorted(self._cursor.fetchall(), key=lambda row: row[:3])
+        return sorted(builtins.without_usual(self._cursor), key=lambda row: row[:3])
 
     def unmanaged_objects(self, names: Names) -> list[str]:
         """Return the keys of the unmanaged objects in the schema, without those of extensions."""

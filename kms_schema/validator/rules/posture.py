@@ -151,5 +151,10 @@ POSTURE = (
     rule("KMS444", "a role may disable event triggers", WARNING, SQL,
         "it can disable the event triggers of kms-schema harden in its sessions, and then alter what it owns",
     ),
+    rule("KMS445", "a built-in object changed", ERROR, SQL,
+        "the rules that call it can accept what they should refuse, and this check can be deceived",
+        expected="the definition of this version of PostgreSQL, and no other object of that name in pg_catalog",
+        help="replace it with what pg_get_functiondef or pg_get_viewdef returns on a new server of this version",
+    ),
 )
 # fmt: on

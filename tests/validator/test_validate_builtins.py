@@ -1,0 +1,98 @@
+"""Built-in objects that a superuser replaced, and objects in pg_catalog that a call can mean instead, are found."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import psycopg
+import pytest
+
+from kms_schema import validate
+from kms_schema.validator import Finding
+from kms_schema.validator.catalog import builtins
+from tests.support.engines import Database
+from tests.support.reports import run
+from tools.builtins import digests_of, keys_of
+
+pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
+Connection = psycopg.Connection[tuple[str, ...]]
+
+CHANGES = {
+    "function pg_catalog.btrim(text)": (
+        "CREATE OR REPLACE FUNCTION pg_catalog.btrim(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT"
+        " AS $$SELECT $1 || 'x'$$"
+    ),
+    "function pg_catalog.btrim(text,text)": (
+        "CREATE OR REPLACE FUNCTION pg_catalog.btrim(text, text) RETURNS text LANGUAGE plpgsql"
+        " AS $$BEGIN RETURN 'x'; END$$"
+    ),
+    "function pg_catalog.texteq(text,text)": (
+        "CREATE OR REPLACE FUNCTION pg_catalog.texteq(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT $1 <> $2'"
+    ),
+    "function pg_catalog.now()": "ALTER FUNCTION pg_catalog.now() IMMUTABLE",
+    'function pg_catalog.concat_ws(text,"any")': 'ALTER FUNCTION pg_catalog.concat_ws(text, VARIADIC "any") STRICT',
+    "function pg_catalog.octet_length(bytea)": "ALTER FUNCTION pg_catalog.octet_length(bytea) OWNER TO pg_monitor",
+    "function pg_catalog.textanycat(text,anynonarray)": (
+        "CREATE OR REPLACE FUNCTION pg_catalog.textanycat(text, anynonarray) RETURNS text"
+        " LANGUAGE internal AS 'textcat'"
+    ),
+    'aggregate pg_catalog.count("any")': (
+        'CREATE OR REPLACE AGGREGATE pg_catalog.count("any")'
+        " (sfunc = int8inc_any, stype = int8, initcond = 5, parallel = safe)"
+    ),
+    "view pg_catalog.pg_timezone_names": (
+        "CREATE OR REPLACE VIEW pg_catalog.pg_timezone_names AS"
+        " SELECT 'x'::text AS name, 'x'::text AS abbrev, interval '0' AS utc_offset, false AS is_dst"
+    ),
+    "function pg_catalog.btrim(character varying)": (
+        "CREATE FUNCTION pg_catalog.btrim(varchar) RETURNS text LANGUAGE sql AS $$SELECT 'x'::text$$"
+    ),
+    "operator pg_catalog.<>(character varying,text)": (
+        "CREATE FUNCTION never(varchar, text) RETURNS boolean LANGUAGE sql AS 'SELECT false';"
+        "CREATE OPERATOR pg_catalog.<> (LEFTARG = varchar, RIGHTARG = text, FUNCTION = never)"
+    ),
+}
+USUAL = (
+    "GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_file(text) TO pg_monitor",
+    "CREATE CAST (varchar AS uuid) WITH INOUT AS IMPLICIT",
+    "CREATE FUNCTION btrim(varchar) RETURNS text LANGUAGE sql AS $$SELECT ''::text$$",
+    "CREATE FUNCTION pg_catalog.of_an_extension(text) RETURNS text LANGUAGE sql AS 'SELECT $1'",
+    "COMMENT ON FUNCTION pg_catalog.btrim(text) IS 'mine'",
+)
+"""What administrators, applications and extensions do."""
+
+
+@pytest.fixture
+def connection(database: Database) -> Iterator[Connection]:
+    with closing(database.connect()) as opened:
+        assert isinstance(opened, psycopg.Connection)
+        yield opened
+
+
+def found(connection: Connection) -> dict[str, Finding]:
+    return {each.object: each for each in validate(connection).findings if each.code == "KMS445"}
+
+
+def test_each_change_of_a_built_in_object_is_found(connection: Connection) -> None:
+    assert found(connection) == {}
+    for change in CHANGES.values():
+        run(connection, change)
+    findings = found(connection)
+    assert sorted(findings) == sorted(CHANGES)
+    for finding in findings.values():
+        if "DROP" in (finding.remediation or ""):
+            run(connection, str(finding.remediation))
+    assert sorted(findings.keys() - found(connection).keys()) == [
+        "function pg_catalog.btrim(character varying)", "operator pg_catalog.<>(character varying,text)",
+    ]  # fmt: skip
+
+
+def test_what_changes_no_built_in_object_is_not_found(connection: Connection) -> None:
+    for statement in USUAL:
+        run(connection, statement)
+    assert found(connection) == {}
+
+
+@pytest.mark.versions("all")
+def test_the_package_knows_each_built_in_object_that_it_calls(connection: Connection) -> None:
+    usual = set(builtins.FILE.read_text("utf-8").split())
+    assert digests_of(connection, keys_of(connection)) - usual == set(), "run tools/refresh"
