@@ -14,6 +14,7 @@ class Role(StrEnum):
     AUDITOR = "kms_auditor"
     SEALER = "kms_sealer"
     RETENTION = "kms_retention"
+    REMOVER = "kms_remover"
 
     @property
     def duty(self) -> str:
@@ -29,8 +30,10 @@ _DUTIES = {
     Role.ADMIN: "registers keys, writes policies and HSM configurations",
     Role.AUDITOR: "reads the audit log, its seals, the views and the keys; no key material and no credentials",
     Role.SEALER: "seals the audit log and refreshes the views",
-    Role.RETENTION: "owns the function that removes expired entries, and writes tombstones; to seal these, a role is"
+    Role.RETENTION: "calls the function that removes expired entries, and writes tombstones; to seal these, a role is"
     " also a member of the sealer",
+    Role.REMOVER: "owns that function, and has no members: DELETE includes the privilege to lock the audit log against"
+    " everybody",
 }
 
 GRANTEES = tuple(role for role in Role if role is not Role.OWNER)
@@ -88,7 +91,7 @@ RELATIONS = (
 SEQUENCES = ("key_audit_logs_sequence_seq",)
 
 REMOVAL = "remove_expired_key_audit_logs()"
-"""The function that removes expired entries. The retention role owns it, if that role exists."""
+"""The function that removes expired entries. The remover owns it, if that role exists."""
 
 CALLED_BY_ROLES = ("kms_restoring()", "kms_uuidv7()", "lock_key_audit_seals()", "refresh_key_views()", REMOVAL)
 """The functions that roles call. PUBLIC may call the first two until the roles command revokes it."""
@@ -124,6 +127,14 @@ HSM_COLUMNS = (
 REWRAPPED_OF_HSM = ("id", "configuration_name", "authentication_config", "wrapping_key_ref")
 """Of an HSM configuration what rewrapping its credentials has to see."""
 
+ROTATION_COLUMNS = (
+    "policy_id", "trigger", "trigger_details", "scheduled_at", "started_at", "completed_at", "failed_at", "old_version",
+    "new_version", "status", "error_message", "retry_count", "max_retries", "next_retry_at", "claimed_by",
+    "lease_expires_at", "execution_time_ms", "affected_records", "pre_rotation_checksum", "post_rotation_checksum",
+    "rollback_available",
+)  # fmt: skip
+"""Of a rotation all but `id` and `key_id`. UPDATE of the whole table would include LOCK TABLE in every mode."""
+
 _READ, _ADD, _CHANGE = ("SELECT",), ("INSERT",), ("UPDATE",)
 
 GRANTS = (
@@ -151,7 +162,8 @@ GRANTS = (
             "usage_ceiling", "volume_ceiling",
         ),
     ),
-    Grant(Role.ROTATOR, ("INSERT", "SELECT", "UPDATE"), "key_rotations"),
+    Grant(Role.ROTATOR, ("INSERT", "SELECT"), "key_rotations"),
+    Grant(Role.ROTATOR, _CHANGE, "key_rotations", ROTATION_COLUMNS),
     Grant(Role.ROTATOR, _READ, "rotation_policies"),
     Grant(Role.ROTATOR, ("EXECUTE",), "kms_uuidv7()"),
     # To rewrap credentials, without the privilege to change their endpoint. The role must see everything that a wrapper
@@ -192,12 +204,15 @@ GRANTS = (
     Grant(Role.SEALER, ("EXECUTE",), "lock_key_audit_seals()"),
     Grant(Role.SEALER, ("EXECUTE",), "refresh_key_views()"),
     Grant(Role.SEALER, _READ, "key_view_refreshes"),
-    Grant(Role.RETENTION, ("DELETE", "SELECT"), "key_audit_logs"),
+    Grant(Role.RETENTION, _READ, "key_audit_logs"),
     Grant(Role.RETENTION, _ADD, "key_audit_logs", CLIENT_COLUMNS),
     *(Grant(Role.RETENTION, _READ, table) for table in ("key_audit_seals", "key_audit_leaves", "key_audit_subtrees")),
     Grant(Role.RETENTION, ("INSERT", "SELECT"), "key_audit_tombstones"),
     Grant(Role.RETENTION, ("EXECUTE",), "kms_restoring()"),
     Grant(Role.RETENTION, ("EXECUTE",), REMOVAL),
+    Grant(Role.REMOVER, ("DELETE", "SELECT"), "key_audit_logs"),
+    Grant(Role.REMOVER, ("EXECUTE",), REMOVAL),
+    *(Grant(Role.REMOVER, _READ, table) for table in ("key_audit_seals", "key_audit_tombstones")),
 )  # fmt: skip
 """The privileges on relations and functions. Each role also has USAGE on the schema and CONNECT on the database."""
 
@@ -207,9 +222,13 @@ _NOT_DESTROYED = "(destroyed_at IS NULL)"
 POLICIES = (
     Policy("key_audit_logs", "key_audit_logs_add", "INSERT", (*_WRITERS, Role.RETENTION), check=_OWN_ENTRIES),
     Policy(
-        "key_audit_logs", "key_audit_logs_read_all", "SELECT", (Role.AUDITOR, Role.SEALER, Role.RETENTION), using="true"
+        "key_audit_logs",
+        "key_audit_logs_read_all",
+        "SELECT",
+        (Role.AUDITOR, Role.SEALER, Role.RETENTION, Role.REMOVER),
+        using="true",
     ),
-    Policy("key_audit_logs", "key_audit_logs_remove", "DELETE", (Role.RETENTION,), using="true"),
+    Policy("key_audit_logs", "key_audit_logs_remove", "DELETE", (Role.REMOVER,), using="true"),
     Policy("key_audit_logs", "key_audit_logs_read_own", "SELECT", _WRITERS, using=_OWN_ENTRIES),
     Policy("key_versions", "key_versions_add", "INSERT", (Role.ROTATOR,), check="true"),
     Policy("key_versions", "key_versions_change", "UPDATE", (Role.ROTATOR,), using="true"),

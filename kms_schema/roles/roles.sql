@@ -123,7 +123,7 @@ BEGIN
     END IF;
 END $kms$;
 
--- A function owned by kms_retention removes expired entries. The session that changes its owner and its privileges must be
+-- A function owned by kms_remover removes expired entries. The session that changes its owner and its privileges must be
 -- a member of that role; the creator of the role may grant this for the duration. The new owner needs CREATE on the schema
 -- while the owner changes.
 DO $kms$
@@ -133,25 +133,25 @@ DECLARE
     lent boolean := false;
 BEGIN
     IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AND NOT pg_has_role(
-        {retention}, CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END
+        {remover}, CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END
     ) THEN
-        EXECUTE format('GRANT %I TO %I', {retention}, current_user);
+        EXECUTE format('GRANT %I TO %I', {remover}, current_user);
         lent := true;
     END IF;
-    IF (SELECT pg_get_userbyid(proowner) FROM pg_proc WHERE oid = removal) <> {retention} THEN
-        EXECUTE format('GRANT CREATE ON SCHEMA %I TO %I', {schema_name}, {retention});
-        EXECUTE format('ALTER FUNCTION %s OWNER TO %I', removal, {retention});
-        EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM %I', {schema_name}, {retention});
+    IF (SELECT pg_get_userbyid(proowner) FROM pg_proc WHERE oid = removal) <> {remover} THEN
+        EXECUTE format('GRANT CREATE ON SCHEMA %I TO %I', {schema_name}, {remover});
+        EXECUTE format('ALTER FUNCTION %s OWNER TO %I', removal, {remover});
+        EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM %I', {schema_name}, {remover});
     END IF;
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC, %s', removal, grantees);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', removal, {retention});
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I, %I', removal, {remover}, {retention});
     IF lent THEN
-        EXECUTE format('REVOKE %I FROM %I', {retention}, current_user);
+        EXECUTE format('REVOKE %I FROM %I', {remover}, current_user);
     END IF;
 EXCEPTION WHEN insufficient_privilege THEN
-    IF (SELECT pg_get_userbyid(proowner) FROM pg_proc WHERE oid = removal) <> {retention} THEN
+    IF (SELECT pg_get_userbyid(proowner) FROM pg_proc WHERE oid = removal) <> {remover} THEN
         RAISE WARNING 'expired entries cannot be removed yet: the creator of role %, or a superuser, has to run this as well',
-            quote_ident({retention});
+            quote_ident({remover});
     END IF;
 END $kms$;
 

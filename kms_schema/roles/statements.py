@@ -65,6 +65,7 @@ def _names(schema: str, prefix: str) -> dict[str, str]:
         "prefix": _literal(prefix),
         "owner": _literal(prefix + Role.OWNER),
         "retention": _literal(prefix + Role.RETENTION),
+        "remover": _literal(prefix + Role.REMOVER),
         "removal": REMOVAL,
         "roles": _array(role_names(prefix)),
         "grantees": _array(role_names(prefix, GRANTEES)),

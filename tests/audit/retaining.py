@@ -67,7 +67,7 @@ def retaining(database: Database, *, owner: bool = False) -> Iterator[Retaining]
         names = ", ".join(prefix + role for role in Role)
         apply(connection, prefix=prefix, owner=owner)
         stack.callback(connection.execute, f"DROP OWNED BY {names}; DROP ROLE {names}".encode())
-        owners = f"{prefix}{Role.OWNER}, {prefix}{Role.RETENTION}"
+        owners = f"{prefix}{Role.OWNER}, {prefix}{Role.REMOVER}"
         stack.callback(connection.execute, f"REASSIGN OWNED BY {owners} TO {connection.info.user}".encode())
         roles = (prefix + Role.SEALER, prefix + Role.RETENTION)
         yield Retaining(database, stack.enter_context(login(database, *roles)), prefix)

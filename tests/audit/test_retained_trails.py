@@ -161,5 +161,5 @@ def test_a_dump_of_a_trail_that_was_cut_is_restored_whole(cut: Cut, engine: Post
     with closing(copy.connect()) as connection:
         verdict = verified(connection, checkpoints=cut.checkpoints, trusted=TRUSTED)
         assert (verdict.faults, verdict.removed) == ([], cut.removed)
-        execute(connection, f"DROP OWNED BY {cut.place.prefix}kms_retention CASCADE")
+        execute(connection, f"DROP OWNED BY {cut.place.prefix}kms_remover CASCADE")
     engine.drop(copy)

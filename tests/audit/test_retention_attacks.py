@@ -59,13 +59,15 @@ WHO: dict[str, tuple[tuple[Role, ...], str, dict[str, str]]] = {
     "administrator": ((Role.ADMIN,), "SELECT", WITHOUT_A_RIGHT),
     "auditor": ((Role.AUDITOR,), "SELECT", WITHOUT_A_RIGHT),
     "sealer": ((Role.SEALER,), "SELECT", WITHOUT_A_RIGHT),
-    "retention": ((Role.RETENTION,), "SELECT", RETENTION),
-    "retention who restores": ((Role.RETENTION,), RESTORE, RETENTION),
-    "retention, SET ROLE": (
-        (Role.RETENTION,), "SET ROLE {prefix}kms_retention", {**RETENTION, UNDER_A_TOMBSTONE: "1 gone"},
+    "retention": ((Role.RETENTION,), "SELECT", WITHOUT_A_RIGHT),
+    "retention who restores": ((Role.RETENTION,), RESTORE, WITHOUT_A_RIGHT),
+    "retention, SET ROLE": ((Role.RETENTION,), "SET ROLE {prefix}kms_retention", WITHOUT_A_RIGHT),
+    "remover": ((Role.REMOVER,), "SELECT", RETENTION),
+    "remover, SET ROLE": (
+        (Role.REMOVER,), "SET ROLE {prefix}kms_remover", {**RETENTION, UNDER_A_TOMBSTONE: "1 gone"},
     ),
-    "retention who restores, SET ROLE": (
-        (Role.RETENTION,), f"{RESTORE}; SET ROLE {{prefix}}kms_retention", {**RETENTION, UNDER_A_TOMBSTONE: "1 gone"},
+    "remover who restores, SET ROLE": (
+        (Role.REMOVER,), f"{RESTORE}; SET ROLE {{prefix}}kms_remover", {**RETENTION, UNDER_A_TOMBSTONE: "1 gone"},
     ),
 }  # fmt: skip
 """Roles, what is set first, and what comes of each attack."""
@@ -149,7 +151,7 @@ def test_on_sqlite_anybody_removes_what_is_under_a_tombstone_and_nothing_else(sc
 @pytest.mark.only_on("postgresql")
 @pytest.mark.parametrize(
     ("role", "comes_of_it"),
-    [(role, NO_RIGHT) for role in Role if role is not Role.RETENTION] + [(Role.RETENTION, WRITTEN_ONCE)],
+    [(role, WRITTEN_ONCE if role in {Role.RETENTION, Role.REMOVER} else NO_RIGHT) for role in Role],
 )
 def test_the_function_is_for_retention_alone(scene: Scene, role: Role, comes_of_it: str) -> None:
     """Retention may call it; it stops at the entry that is to be kept and is under a tombstone all the same."""

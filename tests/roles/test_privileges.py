@@ -106,7 +106,7 @@ def test_everything_belongs_to_the_owner_role_without_login(common: Granted) -> 
     of_removal = common.superuser.execute(
         "SELECT pg_get_userbyid(proowner)::text FROM pg_proc WHERE proname || '()' = %s", (REMOVAL,)
     ).fetchall()
-    assert (owners, of_removal) == ([(common.prefix + Role.OWNER,)], [(common.prefix + Role.RETENTION,)])
+    assert (owners, of_removal) == ([(common.prefix + Role.OWNER,)], [(common.prefix + Role.REMOVER,)])
 
 
 def test_the_roles_are_groups_without_attributes_or_memberships(common: Granted) -> None:

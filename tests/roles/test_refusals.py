@@ -62,6 +62,12 @@ NOT_FOR = {
         "DELETE FROM key_audit_retention_policies",
         SEAL,
     ),
+    Role.REMOVER: (
+        "SELECT * FROM key_masters",
+        f"{ENTRY}) VALUES ('X', 'SECURITY', 'x')",
+        "INSERT INTO key_audit_tombstones DEFAULT VALUES",
+        SEAL,
+    ),
 }
 
 NOT_FOR_ANY = (
@@ -89,7 +95,7 @@ def test_a_role_does_nothing_but_its_job(common: Granted, role: Role) -> None:
         # Its privilege is for the function; the protection refuses every other use.
         by_protection = {"rule": "prevent_key_audit_log_delete", "sqlstate": "23001"}
         denied = {"rule": "", "sqlstate": "42501"}
-        refused(session, "DELETE FROM key_audit_logs", **(by_protection if role is Role.RETENTION else denied))
+        refused(session, "DELETE FROM key_audit_logs", **(by_protection if role is Role.REMOVER else denied))
 
 
 def test_a_member_of_the_application_cannot_say_that_it_restores(common: Granted) -> None:

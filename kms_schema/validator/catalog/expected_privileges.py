@@ -9,6 +9,8 @@ from kms_schema.roles.definition import CALLED_BY_ROLES, GRANTS, POLICIES, PROTE
 from kms_schema.validator.catalog.attributes import Attributes, Objects, kind_and_name
 from kms_schema.validator.catalog.grants import role_and_privileges
 
+_OF_ITS_OWNER = (REMOVAL, Role.REMOVER)
+
 
 def prefix_in(objects: Objects) -> str | None:
     """Return the prefix of the group roles that have privileges on the actual objects; None without such roles."""
@@ -53,12 +55,12 @@ def _granted(key: str, attributes: Mapping[str, Any], prefix: str) -> Attributes
     if kind == "table" and name in PROTECTED:
         changed["row_security"] = True
     if kind == "function" or kind.endswith(("table", "view")):
-        lines = _lines([grant for grant in GRANTS if grant.on == name], prefix)
+        # The owner's own privilege is not granted.
+        lines = _lines([each for each in GRANTS if each.on == name and (name, each.role) != _OF_ITS_OWNER], prefix)
         if lines or name in CALLED_BY_ROLES:
             changed["grants"] = ["- PUBLIC: EXECUTE", *lines] if name in CALLED_BY_ROLES else lines
     if key == f"function {REMOVAL}":
-        # The owner's own privilege is not granted.
-        changed |= {"owner": prefix + Role.RETENTION, "grants": ["- PUBLIC: EXECUTE"]}
+        changed["owner"] = prefix + Role.REMOVER
     return changed
 
 

@@ -57,20 +57,22 @@ class PostgresqlRetention:
         """Raise `TrailError` if no role owns the function for it yet, or this role may not call it."""
         rows = self._session.rows(
             "SELECT function.proowner <> trail.relowner, has_function_privilege(function.oid, 'EXECUTE'),"
-            " pg_get_userbyid(function.proowner) FROM pg_proc AS function, pg_class AS trail"
+            " (SELECT string_agg(quote_ident(pg_get_userbyid(grantee)), ' or ' ORDER BY grantee)"
+            " FROM aclexplode(function.proacl) WHERE grantee NOT IN (0, function.proowner))"
+            " FROM pg_proc AS function, pg_class AS trail"
             f" WHERE function.oid = to_regprocedure($kms${self._session.schema}.remove_expired_key_audit_logs()$kms$)"
             f" AND trail.oid = to_regclass($kms${self._session.logs}$kms$)"
         )
         if not rows or not rows[0][0]:
             raise TrailError(
-                "no role may remove entries here: the function for it does not belong to a role kms_retention; run"
+                "no role may remove entries here: the function for it does not belong to a role kms_remover; run"
                 " kms-schema roles --apply"
             )
         if not rows[0][1]:
             raise TrailError(f"this role may not remove entries: end retention periods as a member of {rows[0][2]}")
 
     def remove(self) -> int:
-        """Call the function that kms_retention owns."""
+        """Call the function that kms_remover owns."""
         self.require_privilege()
         (removed,) = self._session.row(f"SELECT {self._session.schema}.remove_expired_key_audit_logs()")
         return int(removed)

@@ -1,5 +1,5 @@
 -- Remove the oldest entries that a tombstone covers, at most 10 000, and return their number; 0 if none is left.
--- kms-schema roles --apply makes kms_retention the owner. prevent_key_audit_log_delete allows only that role to remove
+-- kms-schema roles --apply makes kms_remover the owner. prevent_key_audit_log_delete allows only that role to remove
 -- entries, and checks each of them.
 CREATE FUNCTION {schema}.remove_expired_key_audit_logs() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
@@ -13,7 +13,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = 'remove_expired_key_audit_logs: its owner is the owner of the audit log, which may not remove entries',
-            HINT = 'Run kms-schema roles --apply, which makes kms_retention its owner.';
+            HINT = 'Run kms-schema roles --apply, which makes kms_remover its owner.';
     END IF;
     SELECT max(batch.sequence) INTO until FROM (
         SELECT entry.sequence FROM ONLY {schema}.key_audit_logs AS entry
