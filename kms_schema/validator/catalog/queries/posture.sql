@@ -23,11 +23,11 @@ WITH RECURSIVE owner AS (
                WHEN 'pg_execute_server_program' THEN 'KMS422' WHEN 'pg_write_server_files' THEN 'KMS422'
                WHEN 'pg_write_all_data' THEN 'KMS426' WHEN 'pg_create_subscription' THEN 'KMS427'
                WHEN 'pg_read_all_data' THEN 'KMS432' WHEN 'pg_read_server_files' THEN 'KMS433'
-               WHEN 'pg_maintain' THEN 'KMS435' ELSE 'KMS421'
+               WHEN 'pg_maintain' THEN 'KMS435' WHEN 'pg_signal_backend' THEN 'KMS446' ELSE 'KMS421'
            END, r.oid
     FROM pg_roles r
     WHERE (r.rolsuper OR r.rolname IN ('pg_execute_server_program', 'pg_write_server_files', 'pg_write_all_data',
-                                       'pg_create_subscription', 'pg_read_all_data', 'pg_read_server_files', 'pg_maintain'))
+                                       'pg_create_subscription', 'pg_read_all_data', 'pg_read_server_files', 'pg_maintain', 'pg_signal_backend'))
       AND r.oid NOT IN (SELECT owner.oid FROM owner)
 ), way AS (
     -- Backwards from each of them: `whole` is a role that a session has to become to go on, and not only to have the privileges of,

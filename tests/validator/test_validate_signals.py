@@ -1,0 +1,46 @@
+"""A role that may end other sessions can stop what seals and refreshes, and is found."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from kms_schema import validate
+from kms_schema.validator import Severity
+from tests.support.engines import Database
+from tests.support.login_roles import login
+from tests.support.reports import run
+
+pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
+Connection = psycopg.Connection[tuple[object, ...]]
+
+
+@contextmanager
+def session(database: Database) -> Iterator[Connection]:
+    with closing(database.connect()) as connection:
+        assert isinstance(connection, psycopg.Connection)
+        yield connection
+
+
+def test_who_may_end_other_sessions_is_found(database: Database) -> None:
+    with (
+        login(database) as sealer,
+        login(database) as other,
+        login(database, "pg_signal_backend") as attacker,
+        session(database) as administrator,
+        session(sealer) as sealing,
+    ):
+        end = f"SELECT pg_terminate_backend({sealing.info.backend_pid})"
+        with session(other) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            run(connection, end)
+        findings = [each for each in validate(administrator).findings if each.code == "KMS446"]
+        name = sa.make_url(attacker.url).username
+        assert [(each.object, each.severity) for each in findings] == [(f"role {name}", Severity.WARNING)]
+        with session(attacker) as connection:
+            run(connection, end)
+        with pytest.raises(psycopg.OperationalError):
+            run(sealing, "SELECT 1")
+        run(administrator, str(findings[0].remediation))
+        assert "KMS446" not in {each.code for each in validate(administrator).findings}
