@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 _OPTION = "--database-url"
-_LIKE_A_CONNECTION = re.compile(r"(?is)://.*@|:.*@|(passw|passphrase|secret|scram_)\w*\s*[=:]")
-_KNOWN = frozenset({"postgres", "postgresql", "psycopg", "sqlite", "localhost"})
+_PASSWORDS = re.compile(r"(?is):(.*)@|(?:passw|passphrase|secret|scram_)\w*\s*[=:](.*)")
 _NOT_REPEATED = (
     "an argument looks like a database URL, and is not repeated here: give that in one argument after --database-url,"
     " or in KMS_DATABASE_URL"
@@ -32,20 +31,20 @@ def without_connections(error: click.ClickException, arguments: Sequence[str]) -
 
 
 def _misplaced(arguments: Sequence[str]) -> Iterator[str]:
-    """Yield the arguments that look like a connection, but for those of the option that is for them."""
-    before = ""
-    for argument in arguments:
-        ours = before == _OPTION or argument.startswith(f"{_OPTION}=")
-        if not ours and (_LIKE_A_CONNECTION.search(argument) or _LIKE_A_CONNECTION.search(_decoded(argument))):
+    """Yield what is like a connection outside of the option for it, or the rest of one that a shell has split."""
+    for number, argument in enumerate(arguments):
+        if arguments[max(number - 2, 0)] == _OPTION and "@" in argument:
+            yield f":{argument}"
+        elif arguments[max(number - 1, 0)] != _OPTION and not argument.startswith(f"{_OPTION}="):
             yield argument
-        before = argument
 
 
 def _pieces(argument: str) -> Iterator[str]:
-    """Yield the argument, and what a message may have of it: Alembic splits a revision at an @."""
-    yield argument
+    """Yield the argument if it has a password, and the parts of that: Alembic splits a revision at an @."""
     for text in {argument, _decoded(argument)}:
-        yield from (piece for piece in re.split(r"[@:/?&=\s'\"]+", text) if len(piece) > 2 and piece not in _KNOWN)
+        for passwords in _PASSWORDS.findall(text):
+            yield argument
+            yield from (piece for each in passwords for piece in re.split(r"[@:/?&=\s'\"]+", each) if len(piece) > 2)
 
 
 def _decoded(argument: str) -> str:

@@ -41,7 +41,8 @@ def migrate(
             autogenerate proposes nothing for the objects of this package, whatever hooks it gives of its own.
         configuration: arguments of `context.configure`, such as `target_metadata`.
 
-    Raises `MigrationError`, also for a transaction in AUTOCOMMIT, and the errors of the driver.
+    Raises `MigrationUsageError` for an object that is no connection, and for a transaction in AUTOCOMMIT; other
+    `MigrationError`, and the errors of the driver.
 
     Example:
         with create_engine(url, poolclass=NullPool).connect() as connection:
@@ -55,12 +56,12 @@ def migrate(
     # SQLAlchemy reflects no expression index on SQLite, and warns each time; the validator compares these.
     warnings.filterwarnings("ignore", message=".*idx_key_(rotations_failed|masters_rotation)_partial")
     inside = connection.in_transaction()
-    if inside:
-        _refuse_autocommit(connection)
     if not own_names:
         configuration |= _without_own_objects(connection, options, configuration)
     settings = options.for_context(connection.dialect.name) | {"kms_concurrently": not inside} | configuration
     context.configure(connection=connection, **settings)
+    if inside and not context.get_context().opts.get("dont_mutate"):  # as for `current` and `check`
+        _refuse_autocommit(connection)
     names = search_path_of(connection, options.schema) if own_names else nullcontext()
     with _surroundings(connection, options), names:
         context.configure(connection=connection, **settings)  # once more: it notes whether a transaction is open
@@ -87,7 +88,7 @@ def _surroundings(connection: sa.Connection, options: MigrationOptions) -> Abstr
         if connection.dialect.name == "sqlite":
             _begin_on_foreign_engine(connection)
         return nullcontext()
-    if context.get_context().opts.get("dont_mutate"):  # as for `current` and `check`
+    if context.get_context().opts.get("dont_mutate"):
         return connection.begin()
     return one_upgrade_at_a_time(connection, wait_seconds=options.lock_wait, lock_timeout_ms=options.lock_timeout_ms)
 

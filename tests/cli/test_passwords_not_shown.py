@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import psycopg
 import pytest
+import sqlalchemy as sa
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from kms_schema.cli import program
 from kms_schema.cli.lazy_group import LazyGroup
 from kms_schema.database_url import DatabaseUrlError, parse_database_url, redact, without_secrets
 from kms_schema.engine import create_engine
+from tests.support.engines import Database
 from tests.support.programs.commands import Said, kms_schema
 
 SECRET = "hunter2"  # noqa: S105
@@ -130,6 +132,8 @@ def test_no_command_shows_a_password_in_the_wrong_place(
         [*words, f"--version-table={url}"],
         [*words, f"--databse-url={url}"],
         [*words, f"--password={SECRET}"],
+        [*words, "--database-url", "postgresql://me:a", f"{SECRET}@{GONE}/kms"],  # as a shell splits it at a blank
+        [*words, "--database-url", "postgresql://me:a", "b", SECRET],
         [*COMMANDS[name][0], url, *words[len(COMMANDS[name][0]) :]],
         [*COMMANDS[name][0][:-1], url],
     ]
@@ -154,6 +158,20 @@ def test_neither_the_url_nor_an_error_is_shown_with_the_password(url: str) -> No
         except Exception as error:  # noqa: BLE001  (of any kind: of SQLAlchemy, the driver, or Python)
             text += without_secrets(str(error), url)
     assert SECRET not in text
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize("command", ["upgrade", "current", "preflight", "validate", "destroy-version 1 1 --yes"])
+def test_what_a_server_says_of_a_misread_password_is_not_shown(database: Database, command: str) -> None:
+    server = sa.make_url(database.url)
+    for url, said_of in (
+        (f"postgresql://{server.username}@{server.host}:{server.port}/x%20password={SECRET}", "database"),
+        (f"postgresql://me%3A{SECRET}@{server.host}:{server.port}/{server.database}", "role"),
+    ):
+        said = kms_schema(*command.split(), url=url)
+        assert (said.status, said.out) == (3, "")
+        assert f'{said_of} "***" does not exist' in said.error
+        assert SECRET not in said.all
 
 
 def test_every_parameter_of_libpq_is_known() -> None:

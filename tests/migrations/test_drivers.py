@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 from collections.abc import Callable
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -43,10 +44,14 @@ OPENED = {
 }
 
 
-def alembic(connection: object, name: str, revision: str) -> None:
-    configuration = Config(str(ALEMBIC_INI))
+def configured(connection: object) -> Config:
+    configuration = Config(str(ALEMBIC_INI), stdout=StringIO())
     configuration.attributes |= {"connection": connection, "configure_logger": False}
-    getattr(command, name)(configuration, revision)
+    return configuration
+
+
+def alembic(connection: object, name: str, revision: str) -> None:
+    getattr(command, name)(configured(connection), revision)
 
 
 def upgrade(connection: object) -> None:
@@ -162,8 +167,12 @@ def test_a_transaction_in_autocommit_is_refused_before_anything(
         with pytest.raises(CommandError, match="the connection is in AUTOCOMMIT, where a transaction holds nothing"):
             upgrade(connection)
 
+    def reads(connection: sa.Connection) -> None:
+        connection.execute(sa.text("SELECT 1"))
+        command.current(configured(connection))
+
     options = {"isolation_level": "AUTOCOMMIT"} if opened == "by the engine" else {}
-    assert on_connections(empty_database, driver, [refused, tables], **options) == [None, []]
+    assert on_connections(empty_database, driver, [refused, reads, tables], **options) == [None, None, []]
 
 
 @pytest.mark.only_on("postgresql")
