@@ -25,10 +25,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-try:
+if __package__:
     from kms_schema.audit.standalone import check_proof
-except ModuleNotFoundError:
-    sys.path.append(str(Path(__file__).resolve().parent))  # which python -I leaves out
+else:
+    sys.path.insert(0, str(Path(__file__).resolve().parent))  # the file beside it, not an installed package
     import check_proof  # type: ignore[import-not-found,no-redef]
 
 Refused = check_proof.Refused

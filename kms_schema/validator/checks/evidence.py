@@ -8,7 +8,7 @@ The text of the newest seals is recomputed, for their chain and their signatures
 from collections.abc import Iterator
 from functools import partial
 
-from kms_schema.audit.storage.sqlite.times import AGAINST_TIME, TOLERATED_SECONDS
+from kms_schema.audit.storage.sqlite_times import AGAINST_TIME, TOLERATED_SECONDS
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.identifiers import quoted
 from kms_schema.validator.checks.row_reader import RowReader

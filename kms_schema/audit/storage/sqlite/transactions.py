@@ -13,9 +13,9 @@ from kms_schema.audit.storage.sqlite.encoded_entries import text_as_stored
 from kms_schema.audit.storage.sqlite.entries import SqliteEntries
 from kms_schema.audit.storage.sqlite.seals import SqliteSeals
 from kms_schema.audit.storage.sqlite.session import Session
-from kms_schema.audit.storage.sqlite.times import AGAINST_TIME
 from kms_schema.audit.storage.sqlite.tombstones import SqliteRetention, SqliteTombstones
 from kms_schema.audit.storage.sqlite.tree import SqliteTree
+from kms_schema.audit.storage.sqlite_times import AGAINST_TIME
 from kms_schema.audit.storage.transactions import OpenElsewhere
 from kms_schema.lock_holders import LOCK_WAIT_SECONDS
 
