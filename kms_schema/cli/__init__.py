@@ -1,11 +1,12 @@
 """The program `kms-schema`: each command is a few lines over a library call, in a module that is imported on use.
 
-Exit status: 0 success, 1 findings or refused, 2 usage, 3 no connection or missing privilege, 4 sealed but not
-published, 130 interrupted.
+Exit status: 0 success, 1 findings or refused, 2 usage, 3 no connection, missing privilege, a lock that another session
+did not release, or output that cannot be written, 4 sealed but not published, 130 interrupted. docs/operations.md has
+the table.
 """
 
 import gc
-import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -13,6 +14,7 @@ from typing import NoReturn
 import click
 
 from kms_schema._version import __version__
+from kms_schema.cli import interrupts, streams
 from kms_schema.cli.arguments import without_connections
 from kms_schema.cli.lazy_group import Lazy, LazyGroup
 
@@ -48,12 +50,14 @@ def main(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> No
     """
     # Imported modules are never garbage: a collection at the end takes a fifth of the time of a short command.
     gc.set_threshold(50_000)
+    streams.prepare()
     status = run(arguments, name)
-    gc.freeze()
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _discard_standard_output()
+        gc.freeze()
+        status = streams.flushed(status)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command is over
+    except KeyboardInterrupt:
+        status = interrupts.STATUS
     sys.exit(status)
 
 
@@ -65,20 +69,26 @@ def run(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> int
 
         assert run(["validate", "--database-url", "sqlite:///kms.db"]) == 0
     """
-    try:
-        result = program.main(arguments, prog_name=name, standalone_mode=False)
-    except click.ClickException as error:
-        without_connections(error, sys.argv[1:] if arguments is None else arguments).show()
-        return error.exit_code
-    except click.Abort:
+    with interrupts.noted() as interrupt:
+        try:
+            result = program.main(arguments, prog_name=name, standalone_mode=False)
+            status = result if isinstance(result, int) else 0
+        except click.ClickException as error:
+            status = error.exit_code
+            if not interrupt.received:
+                without_connections(error, sys.argv[1:] if arguments is None else arguments).show()
+        except click.Abort:
+            interrupt.received, status = True, 1
+        except OSError as error:
+            status = streams.failed(error)
+        except SystemExit:  # of click, where the reader of a pipe has gone
+            status = streams.NOT_WRITTEN
+        except Exception:
+            if not interrupt.received:
+                raise
+            status = 1
+    if not interrupt.received:
+        return status
+    if status != interrupts.STATUS:  # otherwise the command has said so
         click.echo("Interrupted.", err=True)
-        return 130
-    except BrokenPipeError:
-        _discard_standard_output()
-        return 1
-    return result if isinstance(result, int) else 0
-
-
-def _discard_standard_output() -> None:
-    """Discard further output: the reader has closed the pipe (`… | head`)."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return interrupts.STATUS

@@ -136,10 +136,7 @@ def _waivers(file: Path | None) -> "Sequence[Waiver]":
 
 def _write(report: Report, style: str, output: Path | None, fail_on: Severity) -> None:
     if output is None:
-        text = render(report, style, _layout(fail_on))
-        # A locale without … must not cause a traceback.
-        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-        click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
+        click.echo(render(report, style, _layout(fail_on)))
         return
     try:
         with replaced_file(output) as file:

@@ -68,3 +68,42 @@ def _until(process: subprocess.Popen[bytes], word: bytes) -> bytes:
         assert read, said
         said += read
     return said
+
+
+INTERRUPTED_AT = """
+import os, signal, sys
+at, *arguments = sys.argv[1:]
+place, _, number = at.partition(":")
+left = int(number)
+
+def count(frame, event, _argument):
+    global left
+    if event == "call" and (place == "any" or frame.f_code.co_name == place):
+        left -= 1
+        if left == 0:
+            sys.setprofile(None)
+            os.kill(os.getpid(), signal.SIGINT)
+
+from kms_schema.cli import main
+import kms_schema.cli.validate
+sys.setprofile(count)
+main(arguments)
+"""
+"""A command that gets SIGINT at a call: the so-manyth of any function, or of one of a name."""
+
+MOMENTS = {
+    "sqlite": ("any:20000 --probe", "probing:1 --probe", "decide:5", "decide:30"),
+    "postgresql": ("any:20000 --probe", "execute:10 --probe", "execute:200 --probe"),
+}
+"""On SQLite `decide` is the authorizer: SQLite makes an error of its own of an exception in it."""
+
+
+def test_ctrl_c_ends_a_validation_with_130_at_any_moment(database: Database) -> None:
+    for moment in MOMENTS[database.dialect]:
+        at, *probe = moment.split()
+        done = python.run(
+            [sys.executable, "-c", INTERRUPTED_AT, at, "validate", *probe, "--database-url", database.url]
+        )
+        assert (moment, done.returncode, done.stderr.splitlines()[-1:]) == (moment, 130, ["Interrupted."])
+        assert "Traceback" not in done.stderr
+        assert "Error" not in done.stderr
