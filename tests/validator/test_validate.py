@@ -175,6 +175,31 @@ def again(key: str, facts: Attributes) -> str:
     return f"CREATE VIEW again_{name} AS {definition}" if "view" in kind else "SELECT"
 
 
+TUNING = (
+    ("ALTER TABLE key_versions SET (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.01)", "KMS308", "info"),
+    ("ALTER TABLE key_versions RESET (fillfactor)", "KMS309", "warning"),
+    ("ALTER TABLE key_audit_logs SET (parallel_workers = 4, toast.autovacuum_enabled = off)", "KMS308", "info"),
+    ("ALTER MATERIALIZED VIEW key_health_monitor SET (fillfactor = 50)", "KMS308", "info"),
+    ("ALTER TABLE key_masters ALTER status SET STATISTICS 10", "KMS308", "info"),
+    ("ALTER TABLE key_masters ALTER status SET (n_distinct = 5)", "KMS308", "info"),
+    ("ALTER TABLE key_versions ALTER encrypted_key_data SET STORAGE EXTERNAL", "KMS308", "info"),
+    ("CREATE STATISTICS more ON status, key_type FROM key_masters", "KMS222", "info"),
+    ("CLUSTER key_masters USING pk_key_masters", "KMS308", "info"),
+)
+
+
+@pytest.mark.only_on("postgresql")
+def test_tuning_is_no_error(database: Database) -> None:
+    for statement, code, severity in TUNING:
+        with closing(database.connect()) as connection:
+            run(connection, "BEGIN")
+            run(connection, statement)
+            run(connection, "COMMIT")
+            report = validate(connection)
+        assert (code, severity) in {(each.code, each.severity) for each in report.findings}, statement
+        assert not report.fails()
+
+
 def test_objects_of_the_host_are_findings_only_where_they_are_asked_for(database: Database) -> None:
     with closing(database.connect()) as connection:
         run(connection, "CREATE TABLE invoices (id integer PRIMARY KEY)")

@@ -37,6 +37,7 @@ class Finding:
         return SEVERITIES.index(self.severity) <= SEVERITIES.index(fail_on)
 
 
+_TUNED, _RETUNED = "KMS308", "KMS309"
 MANUAL_ACTION = "-- manual action: "
 """How the comment begins that stands in place of the SQL."""
 # Attributes whose value is clear without their name; for the others (`nullable`, `cache`) the name is written first.
@@ -74,8 +75,18 @@ def codes_of(difference: Difference) -> dict[str, dict[str, tuple[Any, Any]]]:
     shares: dict[str, dict[str, tuple[Any, Any]]] = {}
     for name, change in difference.attributes.items():
         code = OF_ATTRIBUTES.get((kind, name)) or OF_ATTRIBUTES.get(("*", name)) or general
+        if code == _TUNED and name == "options" and any(isinstance(side, str) for side in change):
+            code = general  # of SQLite: WITHOUT ROWID
+        elif code == _TUNED and _replaces(*change):
+            code = _RETUNED
         shares.setdefault(code, {})[name] = change
     return dict(sorted(shares.items()))
+
+
+def _replaces(expected: Any, actual: Any) -> bool:
+    """Return whether a setting of the package is not there any more: another one may be beside it."""
+    items = expected if isinstance(expected, list) else [] if expected is None else [expected]
+    return not set(items) <= set(actual if isinstance(actual, list) else [actual])
 
 
 def worded(value: Any) -> str:

@@ -102,6 +102,7 @@ KINDS = (
         missing="the planner may choose slower plans",
         unexpected="the planner may choose other plans",
         changed="the planner may choose other plans",
+        unexpected_is=INFO,
     ),
     kind("23", ("incoming reference",),
         unexpected="a table of the host application refers to these rows, so deleting one can fail",
@@ -160,5 +161,18 @@ ATTRIBUTES = (
         "DROP EXTENSION drops it, and a dump does not contain it",
         attributes=(("*", "extension"),),
     ),
+    Rule("KMS308", "tuning set", INFO, SQL,
+        "it can be faster or slower; no rule is weakened",
+        attributes=(
+            ("table", "options"), ("table", "toast_options"), ("materialized view", "options"),
+            ("materialized view", "toast_options"), ("materialized view", "column_settings"), ("column", "storage"),
+            ("column", "compression"), ("column", "statistics"), ("column", "options"), ("index", "statistics"),
+            ("index", "clustered"),
+        ),
+    ),
+    Rule("KMS309", "tuning of the package changed", WARNING, SQL,
+        "the package has measured its own setting; no rule is weakened",
+    ),
 )
+"""Attributes with a code of their own. KMS309 stands for KMS308 where the package itself sets another value."""
 # fmt: on

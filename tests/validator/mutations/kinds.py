@@ -17,6 +17,10 @@ def always(_row: Row) -> bool:
     return True
 
 
+TUNING = "info or warning"
+"""The severity of tuning: a warning where the package itself has set another value."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """One way in which objects of one kind drift."""

@@ -101,7 +101,7 @@ class Court:
 
 
 def _named(mutation: Mutation, findings: list[Finding]) -> bool:
-    return any(each.object == mutation.names and each.severity == mutation.kind.severity for each in findings)
+    return any(each.object == mutation.names and each.severity in mutation.kind.severity for each in findings)
 
 
 def _fault(mutation: Mutation, findings: list[Finding]) -> str | None:

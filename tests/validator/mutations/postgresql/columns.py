@@ -1,6 +1,6 @@
 """Columns of tables: each of their attributes, and columns too many or too few."""
 
-from tests.validator.mutations.kinds import Kind, Row
+from tests.validator.mutations.kinds import TUNING, Kind, Row
 from tests.validator.mutations.postgresql.tables import OTHER
 
 ALTER = "ALTER TABLE {on_relation} ALTER COLUMN {name} "
@@ -66,10 +66,12 @@ COLUMNS = (
     _column("NOT NULL dropped", ALTER + "DROP NOT NULL", where=_may_be_null),
     _column("NOT NULL added", ALTER + "SET NOT NULL", where=lambda row: not (row["not_null"] or row["holds_null"])),
     _column("collation", ALTER + 'TYPE {type} COLLATE "C"', where=lambda row: row["collatable"] and _free(row)),
-    _column("storage", ALTER + "SET STORAGE {other_storage}", where=lambda row: row["toastable"]),
-    _column("compression", ALTER + "SET COMPRESSION pglz", where=lambda row: row["toastable"], since=14),
-    _column("statistics target", ALTER + "SET STATISTICS 10"),
-    _column("options for the planner", ALTER + "SET (n_distinct = 5)"),
+    _column("storage", ALTER + "SET STORAGE {other_storage}", where=lambda row: row["toastable"], severity=TUNING),
+    _column(
+        "compression", ALTER + "SET COMPRESSION pglz", where=lambda row: row["toastable"], since=14, severity=TUNING
+    ),
+    _column("statistics target", ALTER + "SET STATISTICS 10", severity=TUNING),
+    _column("options for the planner", ALTER + "SET (n_distinct = 5)", severity=TUNING),
     _column("comment", "COMMENT ON COLUMN {on_relation}.{name} IS 'mutated'", severity="warning"),
     _column(
         "moved to the end",

@@ -1,6 +1,6 @@
 """Tables: whether they are there, how they are kept, who may do what to them, and what hangs on them."""
 
-from tests.validator.mutations.kinds import Kind, Row
+from tests.validator.mutations.kinds import TUNING, Kind, Row
 
 PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
 OTHER = "pg_monitor"
@@ -27,17 +27,18 @@ TABLES = (
         manual=True,
     ),
     _table("unlogged", "ALTER TABLE {on_relation} SET UNLOGGED", where=lambda row: not row["in_foreign_key"]),
-    _table("storage options", "ALTER TABLE {on_relation} SET (fillfactor = 50)"),
-    _table("vacuum switched off", "ALTER TABLE {on_relation} SET (autovacuum_enabled = off)"),
+    _table("storage options", "ALTER TABLE {on_relation} SET (fillfactor = 50)", severity=TUNING),
+    _table("vacuum switched off", "ALTER TABLE {on_relation} SET (autovacuum_enabled = off)", severity=TUNING),
     _table(
         "options of its TOAST table",
         "ALTER TABLE {on_relation} SET (toast.autovacuum_enabled = off)",
         where=lambda row: row["toasted"],
+        severity=TUNING,
     ),
     _table("replica identity full", "ALTER TABLE {on_relation} REPLICA IDENTITY FULL"),
     _table("replica identity nothing", "ALTER TABLE {on_relation} REPLICA IDENTITY NOTHING"),
     _table("replica identity by index", "ALTER TABLE {on_relation} REPLICA IDENTITY USING INDEX {primary_index}"),
-    _table("clustered", "CLUSTER {on_relation} USING {primary_index}", names="index {primary_index}"),
+    _table("clustered", "CLUSTER {on_relation} USING {primary_index}", names="index {primary_index}", severity=TUNING),
     _table("typed", "CREATE TYPE mutated AS ({column_list}); ALTER TABLE {on_relation} OF mutated"),
     _table(
         "another access method",
@@ -94,6 +95,7 @@ GUARDS = (
         "CREATE STATISTICS mutated ON {two_columns} FROM {on_relation}",
         names="statistics mutated",
         where=lambda row: row["two_columns"],
+        severity=TUNING,
     ),
 )
 RIGHTS = (

@@ -1,6 +1,6 @@
 """Views and materialized views, and what ALTER knows of their columns."""
 
-from tests.validator.mutations.kinds import Kind, Row
+from tests.validator.mutations.kinds import TUNING, Kind, Row
 from tests.validator.mutations.postgresql.tables import OTHER, PRIVILEGES
 
 ALTER = "ALTER {kind} {on_relation} "
@@ -44,17 +44,28 @@ VIEWS = (
     ),
     _view("a barrier", ALTER + "SET (security_barrier = on)", where=_plain),
     _view("with the caller's rights", ALTER + "SET (security_invoker = on)", where=_plain, since=15),
-    _view("storage options", ALTER + "SET (fillfactor = 50)", where=_kept),
+    _view("storage options", ALTER + "SET (fillfactor = 50)", where=_kept, severity=TUNING),
     _view("emptied", "REFRESH MATERIALIZED VIEW {on_relation} WITH NO DATA", where=_kept),
     _view(
         "its rule switched off",
         "UPDATE pg_rewrite SET ev_enabled = 'D' WHERE ev_class = {relation_oid} AND rulename = '_RETURN'",
         where=_plain,
     ),
-    _view("statistics target of a column", ALTER + "ALTER COLUMN {first_column} SET STATISTICS 10", where=_kept),
-    _view("options of a column", ALTER + "ALTER COLUMN {first_column} SET (n_distinct = 5)", where=_kept),
-    _view("storage of a column", ALTER + "ALTER COLUMN {toastable_column} SET STORAGE MAIN", where=_kept),
-    _view("clustered", "ALTER TABLE {on_relation} CLUSTER ON {index}", where=_kept, names="index {index}"),
+    _view(
+        "statistics target of a column",
+        ALTER + "ALTER COLUMN {first_column} SET STATISTICS 10",
+        where=_kept,
+        severity=TUNING,
+    ),
+    _view(
+        "options of a column", ALTER + "ALTER COLUMN {first_column} SET (n_distinct = 5)", where=_kept, severity=TUNING
+    ),
+    _view(
+        "storage of a column", ALTER + "ALTER COLUMN {toastable_column} SET STORAGE MAIN", where=_kept, severity=TUNING
+    ),
+    _view(
+        "clustered", "ALTER TABLE {on_relation} CLUSTER ON {index}", where=_kept, names="index {index}", severity=TUNING
+    ),
     _view(
         "another access method",
         "CREATE ACCESS METHOD mutated TYPE TABLE HANDLER heap_tableam_handler; " + ALTER + "SET ACCESS METHOD mutated",
