@@ -8,6 +8,7 @@ from alembic import context
 
 from kms_schema.database_url import ENVIRONMENT_VARIABLE, DatabaseUrlError, resolve_database_url
 from kms_schema.engine import create_engine
+from kms_schema.lock_holders import LOCK_WAIT_SECONDS
 from kms_schema.migrate.environment import migrate, write_sql
 from kms_schema.migrate.faults import MigrationUsageError, described
 from kms_schema.migrate.options import MigrationOptions
@@ -51,6 +52,9 @@ def run_on_own_engine() -> None:
     """Migrate over a connection of our own; raise `MigrationError` with one sentence for an error of the driver."""
     url = database_url()
     engine = create_engine(url, poolclass=sa.NullPool)
+    if engine.dialect.name == "sqlite":  # an upgrade waits longer, by itself: --lock-wait
+        limit = f"PRAGMA busy_timeout = {LOCK_WAIT_SECONDS * 1000:.0f}"
+        sa.event.listen(engine, "connect", lambda connection, _: connection.execute(limit))
     try:
         with engine.connect() as connection:
             run_on(connection)

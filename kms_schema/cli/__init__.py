@@ -50,7 +50,6 @@ def main(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> No
     """
     # Imported modules are never garbage: a collection at the end takes a fifth of the time of a short command.
     gc.set_threshold(50_000)
-    streams.prepare()
     status = run(arguments, name)
     try:
         gc.freeze()
@@ -69,6 +68,7 @@ def run(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> int
 
         assert run(["validate", "--database-url", "sqlite:///kms.db"]) == 0
     """
+    streams.prepare()
     with interrupts.noted() as interrupt:
         try:
             result = program.main(arguments, prog_name=name, standalone_mode=False)

@@ -185,7 +185,7 @@ def test_an_entry_that_was_changed_stops_both_with_status_1(prepared: Prepared) 
     ("roles", "says"),
     [
         ((Role.SEALER,), "as a member of {prefix}kms_retention"),
-        ((Role.RETENTION,), "permission denied for table key_audit_seals"),
+        ((Role.RETENTION,), "permission denied for function lock_key_audit_seals"),
         ((Role.AUDITOR,), "as a member of {prefix}kms_retention"),
         ((Role.APP,), "as a member of {prefix}kms_retention"),
     ],
