@@ -18,12 +18,12 @@ from kms_schema.lock_keys import LOCK_KEY
 from kms_schema.refresh import refresh
 from tests.audit.retaining import retaining
 from tests.audit.trails import KEY, write
+from tests.support.concurrency.many_sessions import line_of_parents, line_of_wrappers
 from tests.support.engines import Database
 from tests.support.engines.programs import REPOSITORY
 from tests.support.login_roles import login
 from tests.support.programs import python
 from tests.support.programs.commands import Said, kms_schema
-from tests.support.rows.smallest import insert, key_master
 from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
@@ -69,12 +69,10 @@ def test_a_session_with_connect_alone_stops_nothing(database: Database, tmp_path
     assert kms_schema("refresh", url=url).out.startswith("key_management_dashboard: as of")
     assert kms_schema("audit", "export", str(tmp_path / "archive.jsonl.gz"), url=url).status == 1  # unsigned
     with closing(database.connect()) as connection:
+        assert isinstance(connection, psycopg.Connection)
         execute(connection, "SET lock_timeout = '1s'")
-        outer, inner = (insert(connection, "key_masters", **key_master(key_type="kek")) for _ in range(2))
-        execute(
-            connection, "UPDATE key_masters SET parent_key_id = :parent WHERE key_id = :key",
-            {"parent": outer["key_id"], "key": inner["key_id"]},
-        )  # fmt: skip
+        for change in (*line_of_parents(connection), *line_of_wrappers(connection)):
+            execute(connection, change.sql, change.parameters)
 
 
 @pytest.mark.usefixtures("stranger")
