@@ -17,6 +17,7 @@ from kms_schema.models.base import (
     UtcTimestamp,
     Words,
     check,
+    check_per_engine,
     json_shape,
     not_blank,
     one_of,
@@ -60,7 +61,12 @@ class KeyAuditLog(Base):
 
     __tablename__ = "key_audit_logs"
     __table_args__ = (
-        *not_blank("event_type"),
+        # ASCII only, so that no type looks like another: docs/recorded.md.
+        *check_per_engine(
+            "event_type_is_name",
+            postgresql="event_type ~ '^[A-Za-z][A-Za-z0-9_.:-]*$'",
+            sqlite="event_type GLOB '[A-Za-z]*' AND event_type NOT GLOB '*[^A-Za-z0-9_.:-]*'",
+        ),
         check("event_category_known", one_of("event_category", AuditCategory)),
         check("security_level_known", one_of("security_level", AuditSecurityLevel)),
         check("duration_ms_not_negative", "duration_ms >= 0"),

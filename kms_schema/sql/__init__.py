@@ -24,6 +24,7 @@ _CREATE = re.compile(
     r"(?P<name>(?:\{schema\}\.)?\w+)",
     re.MULTILINE,
 )
+_ARGUMENTS = re.compile(r"(?<=\w)\([^()]*\)(?= RETURNS )")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _INDEXED = re.compile(r"\bON (?P<table>\{schema\}\.\w+) ")
 _ON_TABLE = re.compile(
@@ -58,8 +59,8 @@ class SqlFile:
             return _in_schema(f"DROP TRIGGER {self.name} ON {self._on}", schema)
         if self.kind == "INDEX":  # named without a schema where it is made, with one where it is dropped
             return _in_schema(f"DROP INDEX {{schema}}.{self.name}", schema)
-        arguments = "()" if self.kind == "FUNCTION" else ""
-        return _in_schema(f"DROP {self.kind} {self.name}{arguments}", schema)
+        arguments = _ARGUMENTS.search(self.text)
+        return _in_schema(f"DROP {self.kind} {self.name}{arguments[0] if arguments else ''}", schema)
 
     @property
     def kind(self) -> str:

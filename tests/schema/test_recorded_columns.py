@@ -84,7 +84,7 @@ def test_an_update_is_looked_at_wherever_a_recorded_column_changes(table: str, d
 
 def test_the_guard_trigger_has_every_event() -> None:
     text = newest("postgresql", GUARD).text
-    (listed,) = re.findall(r"'\{(.*?)\}'", text, re.DOTALL)
+    (listed,) = re.findall(r"translate\('\n(.*?)'", text, re.DOTALL)
     assert re.findall(r"\w+", listed) == [str(event) for event in RecordedEvent]
 
 

@@ -6,6 +6,7 @@ from kms_schema.validator.catalog.attributes import Objects
 from kms_schema.validator.probe import (
     audit_log,
     audit_log_on_sqlite,
+    bounds,
     columns,
     keys,
     recorded,
@@ -29,6 +30,7 @@ def attempts(engine: Engine, version: int, expected: Objects) -> Iterator[Attemp
     yield from settings.attempts()
     yield from audit_log.attempts()
     yield from audit_log_on_sqlite.attempts()
+    yield from bounds.attempts()
     yield from seals.attempts()
     yield from recorded.attempts()
     yield from retention.attempts()

@@ -56,7 +56,6 @@ def _values() -> list[Case]:
         return f"ck_{TABLE}_{suffix}", tries, change
 
     return [
-        case("event_type_not_blank", "an entry has a blank type", event_type=" "),
         case("event_category_known", "an entry is of an unknown category", event_category="GOSSIP"),
         case("security_level_known", "an entry has an unknown level", security_level="NONE"),
         case("duration_ms_not_negative", "duration_ms is negative", duration_ms=-1),

@@ -17,7 +17,7 @@ from kms_schema.validator.probe.attempt import (
 Case = tuple[str, str, Row]
 """A rule, the attempt in words, and the values with which a valid row violates the rule."""
 
-_SINGULAR = {
+SINGULAR = {
     "key_masters": "key_master",
     "key_versions": "key_version",
     "rotation_policies": "rotation_policy",
@@ -63,7 +63,7 @@ def updated(
 
 def identity(table: str, row: Row, *, permitted: Row, given: Sequence[Statement] = (), **changes: Any) -> list[Attempt]:
     """Return attempts to change what makes a row what it is, one column each."""
-    rule = f"protect_{_SINGULAR[table]}_identity"
+    rule = f"protect_{SINGULAR[table]}_identity"
     cases = [(rule, f"the {column} of a row is changed", {column: value}) for column, value in changes.items()]
     return list(updated(table, row, cases, permitted=permitted, given=given))
 
@@ -82,7 +82,7 @@ def unique(
         rule, table, f"a second row has the same {of}", adding(table, another), before, sqlstate=UNIQUE_VIOLATION
     )
     yield plain
-    protection = f"trigger {table}.guard_{_SINGULAR[table]}_insert"
+    protection = f"trigger {table}.guard_{SINGULAR[table]}_insert"
     endings = [(verb, "") for verb in ("REPLACE", "INSERT OR IGNORE", "INSERT OR FAIL")]
     endings += [("INSERT", f" ON CONFLICT {then}") for then in ("DO NOTHING", f"({conflict}) DO UPDATE SET id = id")]
     for verb, end in endings:
@@ -97,7 +97,7 @@ def displacing(
     table: str, rule: str, row: Row, other: Row, taken: Row, *, given: Sequence[Statement] = ()
 ) -> Iterator[Attempt]:
     """Yield every UPDATE OR … that gives `row` the unique values `taken`, which `other`, stored as well, has."""
-    protection = f"trigger {table}.guard_{_SINGULAR[table]}_update"
+    protection = f"trigger {table}.guard_{SINGULAR[table]}_update"
     before = (*given, adding(table, row), adding(table, other))
     for resolution in ("", " OR REPLACE", " OR IGNORE"):
         tries = f"UPDATE{resolution} gives a row the {', '.join(taken)} of another"
@@ -108,7 +108,7 @@ def displacing(
 
 def nulls_replaced(table: str, row: Row, column: str, *, given: Sequence[Statement] = ()) -> Iterator[Attempt]:
     """Yield attempts to replace a NULL by the default of its column (SQLite)."""
-    trigger = f"guard_{_SINGULAR[table]}_not_null"
+    trigger = f"guard_{SINGULAR[table]}_not_null"
     insertion = adding(table, {**row, column: None}, "INSERT OR REPLACE")
     change = changing(table, row, "UPDATE OR REPLACE", **{column: None})
     stored = (*given, adding(table, row))

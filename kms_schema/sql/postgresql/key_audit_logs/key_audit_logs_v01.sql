@@ -18,7 +18,7 @@ CREATE TABLE {schema}.key_audit_logs (
     recorded_by VARCHAR(100) DEFAULT NULL NOT NULL,
     additional_metadata JSONB,
     CONSTRAINT pk_key_audit_logs PRIMARY KEY (id),
-    CONSTRAINT ck_key_audit_logs_event_type_not_blank CHECK (btrim(event_type, E' \t\n\r') <> ''),
+    CONSTRAINT ck_key_audit_logs_event_type_is_name CHECK (event_type ~ '^[A-Za-z][A-Za-z0-9_.:-]*$'),
     CONSTRAINT ck_key_audit_logs_event_category_known CHECK (event_category IN ('LIFECYCLE', 'SECURITY', 'COMPLIANCE', 'POLICY')),
     CONSTRAINT ck_key_audit_logs_security_level_known CHECK (security_level IN ('LOW', 'MEDIUM', 'HIGH', 'CRITICAL')),
     CONSTRAINT ck_key_audit_logs_duration_ms_not_negative CHECK (duration_ms >= 0),

@@ -1,10 +1,13 @@
 -- Repeats the table's CHECK constraints, for connections that ignore them (PRAGMA ignore_check_constraints). Not those
 -- of id, sequence, timestamp, recorded_by and key_id: guard_key_audit_log_insert checks these.
+--
+-- Also bounds what an entry may say, as on PostgreSQL, and refuses text that is not UTF-8: such an entry could not be
+-- written into an archive. Each slow check has a fast one before it, which most entries pass.
 CREATE TRIGGER guard_key_audit_log_insert_values
 BEFORE INSERT ON key_audit_logs
 BEGIN
-    SELECT RAISE(ABORT, 'ck_key_audit_logs_event_type_not_blank: event_type is blank')
-    WHERE NOT (trim(NEW.event_type, char(9, 10, 13, 32)) <> '');
+    SELECT RAISE(ABORT, 'ck_key_audit_logs_event_type_is_name: event_type is not a letter and then letters, digits or _.:-')
+    WHERE NOT (NEW.event_type GLOB '[A-Za-z]*' AND NEW.event_type NOT GLOB '*[^A-Za-z0-9_.:-]*');
     SELECT RAISE(ABORT, 'ck_key_audit_logs_event_category_known: unknown event_category')
     WHERE NOT (NEW.event_category IN ('LIFECYCLE', 'SECURITY', 'COMPLIANCE', 'POLICY'));
     SELECT RAISE(ABORT, 'ck_key_audit_logs_security_level_known: unknown security_level')
@@ -41,4 +44,81 @@ BEGIN
     WHERE NOT (typeof(NEW.retention_period_days) = 'integer');
     SELECT RAISE(ABORT, 'ck_key_audit_logs_additional_metadata_type: additional_metadata is not JSON text')
     WHERE NOT (NEW.additional_metadata IS NULL OR (typeof(NEW.additional_metadata) = 'text' AND instr(NEW.additional_metadata, char(0)) = 0 AND json_valid(NEW.additional_metadata)));
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert_values: event_description has more than 32768 bytes')
+    WHERE length(CAST(NEW.event_description AS BLOB)) > 32768;
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert_values: compliance_tags has more than 32768 bytes')
+    WHERE length(CAST(NEW.compliance_tags AS BLOB)) > 32768;
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert_values: additional_metadata has more than 65536 bytes')
+    WHERE length(CAST(NEW.additional_metadata AS BLOB)) > 65536;
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert_values: a document is nested in more than 32 levels')
+    WHERE (
+            length(NEW.compliance_tags) - length(replace(replace(NEW.compliance_tags, '[', ''), '{', '')) > 32
+            OR length(NEW.additional_metadata) - length(replace(replace(NEW.additional_metadata, '[', ''), '{', '')) > 32
+        )
+        AND EXISTS (
+            WITH RECURSIVE part (level, document) AS (
+                VALUES (1, NEW.compliance_tags), (1, NEW.additional_metadata)
+                UNION ALL
+                SELECT part.level + 1, inner_part.value
+                FROM part CROSS JOIN json_each(part.document) AS inner_part
+                WHERE part.level <= 32 AND inner_part.type IN ('array', 'object')
+            )
+            SELECT 1 FROM part WHERE level > 32
+        );
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert_values: a document has a number that no double can hold')
+    WHERE (
+            NEW.compliance_tags GLOB '*e[0-9][0-9][0-9]*' OR NEW.compliance_tags GLOB '*E[0-9][0-9][0-9]*'
+            OR NEW.compliance_tags GLOB '*e+[0-9][0-9][0-9]*' OR NEW.compliance_tags GLOB '*E+[0-9][0-9][0-9]*'
+            OR NEW.additional_metadata GLOB '*e[0-9][0-9][0-9]*' OR NEW.additional_metadata GLOB '*E[0-9][0-9][0-9]*'
+            OR NEW.additional_metadata GLOB '*e+[0-9][0-9][0-9]*' OR NEW.additional_metadata GLOB '*E+[0-9][0-9][0-9]*'
+        )
+        AND EXISTS (
+            WITH given (document) AS (VALUES (NEW.compliance_tags), (NEW.additional_metadata))
+            SELECT 1 FROM given CROSS JOIN json_tree(given.document) AS part
+            WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
+        );
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert_values: a text is not valid UTF-8')
+    -- instr() counts the bytes that do not continue a character, after a first one; GLOB reads a byte that begins one,
+    -- alone, as U+FFFD.
+    WHERE (
+            NEW.event_description IS NOT NULL AND (instr('.' || NEW.event_description || char(0), char(0)) <= length(CAST(NEW.event_description AS BLOB)) + 1 OR NEW.event_description GLOB '*�*')
+            OR NEW.user_id IS NOT NULL AND (instr('.' || NEW.user_id || char(0), char(0)) <= length(CAST(NEW.user_id AS BLOB)) + 1 OR NEW.user_id GLOB '*�*')
+            OR NEW.session_id IS NOT NULL AND (instr('.' || NEW.session_id || char(0), char(0)) <= length(CAST(NEW.session_id AS BLOB)) + 1 OR NEW.session_id GLOB '*�*')
+            OR NEW.client_ip IS NOT NULL AND (instr('.' || NEW.client_ip || char(0), char(0)) <= length(CAST(NEW.client_ip AS BLOB)) + 1 OR NEW.client_ip GLOB '*�*')
+            OR NEW.user_agent IS NOT NULL AND (instr('.' || NEW.user_agent || char(0), char(0)) <= length(CAST(NEW.user_agent AS BLOB)) + 1 OR NEW.user_agent GLOB '*�*')
+            OR NEW.compliance_tags IS NOT NULL AND (instr('.' || NEW.compliance_tags || char(0), char(0)) <= length(CAST(NEW.compliance_tags AS BLOB)) + 1 OR NEW.compliance_tags GLOB '*�*')
+            OR NEW.additional_metadata IS NOT NULL AND (instr('.' || NEW.additional_metadata || char(0), char(0)) <= length(CAST(NEW.additional_metadata AS BLOB)) + 1 OR NEW.additional_metadata GLOB '*�*')
+        )
+        AND EXISTS (
+            -- Each text from its first byte on, with a character before it; the next 4 bytes are in hexadecimal digits.
+            -- The size of a character is that of RFC 3629, section 4: NULL, and so is the place after it, if it is none.
+            WITH RECURSIVE place (number, byte, digits) AS (
+                VALUES (1, 0, '20'), (2, 0, '20'), (3, 0, '20'), (4, 0, '20'), (5, 0, '20'), (6, 0, '20'), (7, 0, '20')
+                UNION ALL
+                SELECT
+                    number,
+                    byte + CASE
+                        WHEN digits < '8' THEN 1
+                        WHEN digits GLOB 'C[2-9A-F][89AB]*' OR digits GLOB 'D?[89AB]*' THEN 2
+                        WHEN digits GLOB 'E[1-9A-CEF][89AB]?[89AB]*' OR digits GLOB 'E0[AB]?[89AB]*' OR digits GLOB 'ED[89]?[89AB]*' THEN 3
+                        WHEN digits GLOB 'F[1-3][89AB]?[89AB]?[89AB]*' OR digits GLOB 'F0[9AB]?[89AB]?[89AB]*' OR digits GLOB 'F48?[89AB]?[89AB]*' THEN 4
+                    END,
+                    hex(substr(
+                        CAST(CASE number
+                            WHEN 1 THEN NEW.event_description WHEN 2 THEN NEW.user_id WHEN 3 THEN NEW.session_id
+                            WHEN 4 THEN NEW.client_ip WHEN 5 THEN NEW.user_agent WHEN 6 THEN NEW.compliance_tags
+                            ELSE NEW.additional_metadata
+                        END AS BLOB),
+                        byte + CASE
+                            WHEN digits < '8' THEN 1
+                            WHEN digits GLOB 'C[2-9A-F][89AB]*' OR digits GLOB 'D?[89AB]*' THEN 2
+                            WHEN digits GLOB 'E[1-9A-CEF][89AB]?[89AB]*' OR digits GLOB 'E0[AB]?[89AB]*' OR digits GLOB 'ED[89]?[89AB]*' THEN 3
+                            WHEN digits GLOB 'F[1-3][89AB]?[89AB]?[89AB]*' OR digits GLOB 'F0[9AB]?[89AB]?[89AB]*' OR digits GLOB 'F48?[89AB]?[89AB]*' THEN 4
+                        END,
+                        4
+                    ))
+                FROM place WHERE digits <> ''
+            )
+            SELECT 1 FROM place WHERE byte IS NULL
+        );
 END

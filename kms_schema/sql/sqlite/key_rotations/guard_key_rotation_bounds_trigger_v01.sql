@@ -1,0 +1,31 @@
+-- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
+CREATE TRIGGER guard_key_rotation_bounds
+BEFORE UPDATE OF trigger_details, error_message ON key_rotations
+BEGIN
+    SELECT RAISE(ABORT, 'guard_key_rotation_bounds: trigger_details has more than 65536 bytes')
+    WHERE length(CAST(NEW.trigger_details AS BLOB)) > 65536;
+    SELECT RAISE(ABORT, 'guard_key_rotation_bounds: trigger_details is nested in more than 16 levels')
+    WHERE length(NEW.trigger_details) - length(replace(replace(NEW.trigger_details, '[', ''), '{', '')) > 16
+        AND EXISTS (
+            WITH RECURSIVE part (level, document) AS (
+                SELECT 1, NEW.trigger_details WHERE json_valid(NEW.trigger_details)
+                UNION ALL
+                SELECT part.level + 1, inner_part.value
+                FROM part CROSS JOIN json_each(part.document) AS inner_part
+                WHERE part.level <= 16 AND inner_part.type IN ('array', 'object')
+            )
+            SELECT 1 FROM part WHERE level > 16
+        );
+    SELECT RAISE(ABORT, 'guard_key_rotation_bounds: trigger_details has a number that no double can hold')
+    WHERE (
+            NEW.trigger_details GLOB '*e[0-9][0-9][0-9]*' OR NEW.trigger_details GLOB '*E[0-9][0-9][0-9]*'
+            OR NEW.trigger_details GLOB '*e+[0-9][0-9][0-9]*' OR NEW.trigger_details GLOB '*E+[0-9][0-9][0-9]*'
+        )
+        AND json_valid(NEW.trigger_details)
+        AND EXISTS (
+            SELECT 1 FROM json_tree(NEW.trigger_details) AS part
+            WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
+        );
+    SELECT RAISE(ABORT, 'guard_key_rotation_bounds: error_message has more than 1048576 bytes')
+    WHERE length(CAST(NEW.error_message AS BLOB)) > 1048576;
+END

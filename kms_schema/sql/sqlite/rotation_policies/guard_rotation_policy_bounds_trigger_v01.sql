@@ -1,0 +1,29 @@
+-- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
+CREATE TRIGGER guard_rotation_policy_bounds
+BEFORE UPDATE OF notification_channels ON rotation_policies
+BEGIN
+    SELECT RAISE(ABORT, 'guard_rotation_policy_bounds: notification_channels has more than 65536 bytes')
+    WHERE length(CAST(NEW.notification_channels AS BLOB)) > 65536;
+    SELECT RAISE(ABORT, 'guard_rotation_policy_bounds: notification_channels is nested in more than 16 levels')
+    WHERE length(NEW.notification_channels) - length(replace(replace(NEW.notification_channels, '[', ''), '{', '')) > 16
+        AND EXISTS (
+            WITH RECURSIVE part (level, document) AS (
+                SELECT 1, NEW.notification_channels WHERE json_valid(NEW.notification_channels)
+                UNION ALL
+                SELECT part.level + 1, inner_part.value
+                FROM part CROSS JOIN json_each(part.document) AS inner_part
+                WHERE part.level <= 16 AND inner_part.type IN ('array', 'object')
+            )
+            SELECT 1 FROM part WHERE level > 16
+        );
+    SELECT RAISE(ABORT, 'guard_rotation_policy_bounds: notification_channels has a number that no double can hold')
+    WHERE (
+            NEW.notification_channels GLOB '*e[0-9][0-9][0-9]*' OR NEW.notification_channels GLOB '*E[0-9][0-9][0-9]*'
+            OR NEW.notification_channels GLOB '*e+[0-9][0-9][0-9]*' OR NEW.notification_channels GLOB '*E+[0-9][0-9][0-9]*'
+        )
+        AND json_valid(NEW.notification_channels)
+        AND EXISTS (
+            SELECT 1 FROM json_tree(NEW.notification_channels) AS part
+            WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
+        );
+END
