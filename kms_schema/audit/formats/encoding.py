@@ -82,6 +82,10 @@ class Unreadable(bytes):
         return made
 
 
+class Misencoded(bytes):
+    """An entry with a text that is not UTF-8, which is refused at insert. Its bytes are hashed; JSON has none."""
+
+
 def leaf_hash(entry: Bytes) -> bytes:
     """Return the hash of an entry as a leaf of the tree, 32 bytes.
 

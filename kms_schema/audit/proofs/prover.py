@@ -6,7 +6,7 @@ A proof reads the stored subtrees of 256, 65 536, … leaves, and the pages of l
 import uuid
 
 from kms_schema.audit.formats.checkpoints import Checkpoint
-from kms_schema.audit.formats.encoding import leaf_hash
+from kms_schema.audit.formats.encoding import Bytes, EncodingError, identity, leaf_hash
 from kms_schema.audit.formats.external_checkpoints import ExternalCheckpoint
 from kms_schema.audit.formats.merkle import (
     CompactRange,
@@ -78,7 +78,8 @@ def prove_inclusion(snapshot: Snapshot, entry: uuid.UUID | int, seal: int | None
     entry: its id, or its sequence. seal: the number of a seal; None for the newest.
 
     Raises `CannotProve` if there is no such entry or seal, if the entry is unsealed or was sealed later, if the seal is
-    not signed, or if the entry was changed after it was sealed; `SealError` or `EncodingError` for invalid rows.
+    not signed, if the entry was changed after it was sealed, or if JSON cannot express it; `SealError` or
+    `EncodingError` for invalid rows.
     docs/audit.md describes the document. Example::
 
         with open_trail(connection).reading() as snapshot:
@@ -102,7 +103,20 @@ def prove_inclusion(snapshot: Snapshot, entry: uuid.UUID | int, seal: int | None
         raise CannotProve(
             f"entry {entry} is not the one that seal {sealed.number} covers: kms-schema audit verify reports the change"
         ) from None
-    return inclusion_document(content[0], index, path, _signed(sealed.note(), f"seal {sealed.number}"))
+    note = _signed(sealed.note(), f"seal {sealed.number}")
+    try:
+        return inclusion_document(content[0], index, path, note)
+    except EncodingError as error:
+        raise not_in_json(content[0], error) from None
+
+
+def not_in_json(entry: Bytes, error: EncodingError) -> CannotProve:
+    """Return the error for an entry whose text is not UTF-8."""
+    entry_id, sequence = identity(entry)
+    return CannotProve(
+        f"entry {entry_id} (sequence {sequence}) cannot be written as JSON: {error}; no client can insert it: it was"
+        " written past the guard triggers, and kms-schema audit verify names it"
+    )
 
 
 def _missing(tombstones: TombstoneReader, entry: uuid.UUID | int, sequence: int | None) -> CannotProve:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kms_schema.audit.formats.base64_text import to_base64
-from kms_schema.audit.formats.encoding import Unreadable, columns, leaf_hash, sequence_of
+from kms_schema.audit.formats.encoding import EncodingError, Unreadable, columns, leaf_hash, sequence_of
 from kms_schema.audit.formats.merkle import consistency_proof
-from kms_schema.audit.proofs.prover import CannotProve, Nodes
+from kms_schema.audit.proofs.prover import CannotProve, Nodes, not_in_json
+from kms_schema.audit.standalone import check_archive
 from kms_schema.audit.storage.protocols import EntryReader
 from kms_schema.audit.storage.records import Page
 from kms_schema.audit.storage.stored_seals import StoredSeal
@@ -38,8 +39,8 @@ def write_archive(
     leaves: places in the tree, from 0; they begin and end with a page of `key_audit_leaves`. The bytes of the file
     depend on the leaves and the seal alone. progress: called with the leaves that are written, and all leaves.
 
-    Raises `CannotProve` if the seal is not signed, or if an entry is missing or not the one that was sealed: an archive
-    never contains a forged entry. Example::
+    Raises `CannotProve` if the seal is not signed, if an entry is missing or not the one that was sealed, or if it has
+    no line that `check_archive.py` reads: an archive never contains a forged entry. Example::
 
         with Path("audit.jsonl.gz").open("xb") as file:
             write_archive(snapshot, file, seal, range(seal.tree_size))
@@ -58,9 +59,9 @@ def write_archive(
         "checkpoint": str(note),
     }
     with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as compressed:
-        compressed.write(_line(head))
+        compressed.write(_line(head, f"the proof of seal {seal.number}"))
         for entry in _sealed_entries(snapshot, first_leaf, end_leaf, progress):
-            compressed.write(_line(columns(entry)))
+            compressed.write(_entry_line(entry))
 
 
 def sha256_of(path: Path) -> bytes:
@@ -69,8 +70,22 @@ def sha256_of(path: Path) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-def _line(document: object) -> bytes:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+def _entry_line(entry: bytes) -> bytes:
+    try:
+        document = columns(entry)
+    except EncodingError as error:
+        raise not_in_json(entry, error) from None
+    return _line(document, f"entry {document['id']} (sequence {document['sequence']})")
+
+
+def _line(document: object, what: str) -> bytes:
+    line = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    if len(line) > check_archive.LONGEST:
+        raise CannotProve(
+            f"{what} takes {len(line)} bytes, and a line of an archive has at most {check_archive.LONGEST}: nothing is"
+            " exported, since no checker would read it"
+        )
+    return line
 
 
 def _compact_range(nodes: Nodes, size: int) -> list[bytes]:

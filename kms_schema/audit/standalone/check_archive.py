@@ -36,7 +36,7 @@ Refused = check_proof.Refused
 FORMAT = "kms-schema/audit-archive/v1"
 MEMBERS = {"format", "first_leaf", "end_leaf", "before", "consistency", "checkpoint"}
 LONGEST = 64 * 1024 * 1024
-"""The most bytes of a line: no entry is longer."""
+"""The most bytes of a line. Entries are bounded far below, and an archive with a longer line is not written."""
 PIECE = 1024 * 1024
 """Bytes to read or decompress at a time."""
 INFINITE = (-(2**63), 2**63 - 1)

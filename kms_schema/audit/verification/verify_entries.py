@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
 from kms_schema.audit.formats.checkpoints import LARGEST
-from kms_schema.audit.formats.encoding import Bytes, Unreadable, hashes_of, identity, leaf_hash, sequence_of
+from kms_schema.audit.formats.encoding import Bytes, Misencoded, Unreadable, hashes_of, identity, leaf_hash, sequence_of
 from kms_schema.audit.formats.seals import SealError
 from kms_schema.audit.storage.records import Page
 from kms_schema.audit.storage.stored_seals import StoredSeal
@@ -99,7 +99,7 @@ class EntryVerification:
         for position, page in enumerate(pages):
             begun = list(islice(pieces, page.size))
             if hashes_of(begun) == page.hashes:
-                self._count(page, page.size)
+                self._count_page(page, begun)
             else:
                 self._compare_whole(pages[position:], self._entries.whole(chain(begun, pieces)))
                 return
@@ -110,7 +110,7 @@ class EntryVerification:
         for page in pages:
             begun = list(islice(entries, page.size))
             if hashes_of(begun) == page.hashes:
-                self._count(page, page.size)
+                self._count_page(page, begun)
             else:
                 entries = self._compare_each(page, chain(begun, entries))
         for entry in entries:
@@ -128,17 +128,21 @@ class EntryVerification:
                 self._missing(sequence)
                 continue
             if leaf_hash(entry) == leaf:
-                self._count(page, 1)
+                self._count_page(page, [entry])
             else:
                 self._result.read += 1
                 self._fault(entry, "is not what was sealed: it was changed afterwards")
             entry = next(entries, None)
         return entries if entry is None else chain([entry], entries)
 
-    def _count(self, page: Page, entries: int) -> None:
-        self._result.read += entries
+    def _count_page(self, page: Page, entries: Sequence[Bytes]) -> None:
+        """Count entries that are those that were sealed."""
+        self._result.read += len(entries)
         if page.first_leaf >= self._first_leaf:
-            self._result.entries += entries
+            self._result.entries += len(entries)
+        for entry in entries:
+            if type(entry) is Misencoded:
+                self._fault(entry, "has a text that is not UTF-8: it was written past the guard triggers")
 
     def _missing(self, sequence: int) -> None:
         if sequence <= self._removed_until:

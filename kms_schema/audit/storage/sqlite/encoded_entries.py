@@ -4,7 +4,17 @@ import struct
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from kms_schema.audit.formats.encoding import COLUMNS, ENCODERS, EncodingError, Kind, Unreadable, encoded, joined
+from kms_schema.audit.formats.encoding import (
+    COLUMNS,
+    ENCODERS,
+    EncodingError,
+    Kind,
+    Misencoded,
+    Unreadable,
+    encoded,
+    joined,
+    text_bytes,
+)
 from kms_schema.audit.formats.timestamps import microseconds
 
 SELECTED = ", ".join(f'"{column}"' for column in COLUMNS)
@@ -34,9 +44,13 @@ def entry_from_row(row: Sequence[object]) -> bytes:
 
 
 def entry_or_unreadable(row: Sequence[object]) -> bytes:
-    """Return the entry of a row whose sequence is an integer, or `Unreadable` if it cannot be encoded."""
+    """Return the entry of a row whose sequence is an integer; `Misencoded` or `Unreadable` if none can insert it."""
     try:
-        return entry_from_row(row)
+        return joined(encoded(column, value, _OF_CLIENTS) for column, value in zip(COLUMNS, row, strict=True))
+    except EncodingError:
+        pass
+    try:
+        return Misencoded(entry_from_row(row))
     except EncodingError as error:
         with suppress(ValueError):
             return Unreadable.of(_uuid_bytes(row[0]), int(str(row[1])), str(error)[:_LONGEST])
@@ -67,3 +81,4 @@ _ENCODERS: dict[Kind, Callable[[object], bytes]] = {
     Kind.TIME: _time_bytes,
     Kind.TEXT: _text_bytes,
 }
+_OF_CLIENTS = {**_ENCODERS, Kind.TEXT: text_bytes}
