@@ -1,14 +1,11 @@
-"""The URL of the database, resolved in the same way for migrations, the validator and every other command.
+"""The URL of a database: its parts, and what a message may show of it. `database_sources` finds it.
 
-Sources, in this order: the explicit argument, the environment variable `KMS_DATABASE_URL`, `sqlalchemy.url` in the
-`alembic.ini` of the current folder, `database-url` in `[tool.kms-schema]` of its `pyproject.toml`, and the file
-`kms.db` there if it exists. An empty value is an error: it does not stand for the next source. This module imports
-neither SQLAlchemy nor a driver, so that commands which need neither start fast.
+This module imports neither SQLAlchemy nor a driver, so that commands which need neither start fast.
 """
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -17,12 +14,10 @@ from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 from kms_schema import url_parameters
 
-DEFAULT_FILE = "kms.db"
-ENVIRONMENT_VARIABLE = "KMS_DATABASE_URL"
+EXAMPLES = "postgresql://user@host:5432/database or sqlite:///path/to/file.db"
 
 _POSTGRESQL_SCHEMES = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
 _SQLITE_SCHEMES = frozenset({"sqlite", "sqlite+pysqlite"})
-_EXAMPLES = "postgresql://user@host:5432/database or sqlite:///path/to/file.db"
 _PLAIN = re.compile(r"[\w .,+~/-]*")
 _PLAIN_HOST = re.compile(r"[\w.~/-]*|[0-9A-Fa-f:.]+(%\w+)?")
 
@@ -139,55 +134,14 @@ class DatabaseUrl:
         return keywords | {name: value for name, value in named.items() if value is not None}
 
 
-def resolve_database_url(explicit: str | None = None) -> str:
-    """Return the URL of the database in SQLAlchemy's form; the module's docstring lists the sources.
-
-    Raises `DatabaseUrlError` if the first URL found is not usable.
-
-    ```python
-    engine = create_engine(resolve_database_url())
-    ```
-    """
-    return parse_database_url(find_database_url(explicit)).sqlalchemy_url()
-
-
-def find_database_url(explicit: str | None = None) -> str:
-    """Return the first URL found, as it was written; the module's docstring lists the sources.
-
-    Raises `DatabaseUrlError` if there is none, and if the first one is empty.
-
-    ```python
-    url = find_database_url("sqlite:///kms.db")
-    ```
-    """
-    ini, project = Path("alembic.ini"), Path("pyproject.toml")
-    sources: tuple[tuple[str, Callable[[], str | None]], ...] = (
-        ("the given URL", lambda: explicit),
-        (ENVIRONMENT_VARIABLE, lambda: os.environ.get(ENVIRONMENT_VARIABLE)),
-        (f"sqlalchemy.url in {ini}", lambda: _url_of_alembic_ini(ini)),
-        (f"database-url in {project}", lambda: _url_of_project(project)),
-    )
-    for name, read in sources:
-        if (url := read()) is None:
-            continue
-        if not url.strip():
-            raise DatabaseUrlError(f"{name} is empty: write {_EXAMPLES}")
-        return url
-    if Path(DEFAULT_FILE).is_file():
-        return f"sqlite:///{DEFAULT_FILE}"
-    raise DatabaseUrlError(
-        f"no database is named: give --database-url URL, or set {ENVIRONMENT_VARIABLE}, to {_EXAMPLES}"
-    )
-
-
 def parse_database_url(url: str) -> DatabaseUrl:
     """Parse a URL. Raises `DatabaseUrlError`, whose message has no part of it, if it is not usable."""
     text = url.strip()
     scheme, separator, _ = text.partition("://")
     if not separator:
-        raise DatabaseUrlError(f"not a database URL; write {_EXAMPLES}")
+        raise DatabaseUrlError(f"not a database URL; write {EXAMPLES}")
     if scheme not in _POSTGRESQL_SCHEMES | _SQLITE_SCHEMES:
-        advice = "use postgresql+psycopg://" if scheme.startswith("postgresql+") else f"write {_EXAMPLES}"
+        advice = "use postgresql+psycopg://" if scheme.startswith("postgresql+") else f"write {EXAMPLES}"
         raise DatabaseUrlError(f"this kind of database URL is not supported; {advice}")
     try:
         if "\0" in unquote(text):
@@ -280,34 +234,6 @@ def _parse_sqlite(url: str) -> DatabaseUrl:
     if database.startswith("file:") and parameters:
         parameters["uri"] = ("true",)
     return DatabaseUrl(engine="sqlite", database=database or None, parameters=MappingProxyType(parameters))
-
-
-def _url_of_alembic_ini(ini: Path) -> str | None:
-    """Read `sqlalchemy.url` as Alembic does: `%(here)s` is the folder of the file, `%%` a percent sign."""
-    from configparser import ConfigParser, Error  # noqa: PLC0415  (4 ms; not needed if a URL is given)
-
-    parser = ConfigParser({"here": ini.absolute().parent.as_posix()})
-    try:
-        parser.read(ini, encoding="utf-8")
-        return parser.get("alembic", "sqlalchemy.url", fallback=None)
-    except (Error, OSError, UnicodeDecodeError) as error:
-        raise DatabaseUrlError(f"cannot read sqlalchemy.url of {ini}: {type(error).__name__}") from None
-
-
-def _url_of_project(project: Path) -> str | None:
-    """Read `database-url` of the table `[tool.kms-schema]`."""
-    import tomllib  # noqa: PLC0415  (not needed if a URL is given)
-
-    try:
-        document = tomllib.loads(project.read_text(encoding="utf-8"))
-        url = document.get("tool", {}).get("kms-schema", {}).get("database-url")
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, AttributeError) as error:
-        raise DatabaseUrlError(f"cannot read database-url of {project}: {type(error).__name__}") from None
-    if url is not None and not isinstance(url, str):
-        raise DatabaseUrlError(f"database-url in {project} is no text: write {_EXAMPLES}")
-    return url
 
 
 def _address(host: str, port: int | None) -> str:

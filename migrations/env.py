@@ -6,7 +6,8 @@ from logging.config import fileConfig
 import sqlalchemy as sa
 from alembic import context
 
-from kms_schema.database_url import ENVIRONMENT_VARIABLE, DatabaseUrlError, resolve_database_url
+from kms_schema.database_sources import ENVIRONMENT_VARIABLE, resolve_database_url
+from kms_schema.database_url import DatabaseUrlError
 from kms_schema.engine import create_engine
 from kms_schema.lock_holders import LOCK_WAIT_SECONDS
 from kms_schema.migrate.environment import migrate, write_sql

@@ -12,7 +12,8 @@ import click
 from kms_schema.cli.error_hints import with_hint
 from kms_schema.cli.sqlite_authorizer import only_read
 from kms_schema.cli.targets import CannotConnect, existing_file
-from kms_schema.database_url import DatabaseUrl, DatabaseUrlError, find_database_url, parse_database_url, redact
+from kms_schema.database_sources import find_database_url
+from kms_schema.database_url import DatabaseUrl, DatabaseUrlError, parse_database_url, redact
 from kms_schema.lock_holders import LOCK_WAIT_SECONDS, TABLES, described, limits
 from kms_schema.printable import in_a_line
 

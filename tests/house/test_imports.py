@@ -15,6 +15,7 @@ from tests.support.import_graph import ROOT, all_imports, in_circles, modules, r
 ORDER = (
     "_version", "vocabulary", "naming", "envelope_format", "identifiers", "printable", "lock_keys", "lock_holders",
     "query_plans", "output_files", "url_parameters", "database_url",
+    "database_sources",
     "sql", "snapshots", "models",
     "engine",
     "crypto", "hardening",
