@@ -31,6 +31,53 @@ SELECT pg_catalog.encode(
 )::pg_catalog.uuid
 $$;
 
+-- True for a JSON document that is small wherever it is written as text: in a row, a report, an archive, a dump.
+--
+-- It is not printed to find out, since that is the attack: a number of 8 bytes prints as up to 147,000 digits. First come
+-- the stored size, as it is and decompressed, then levels, then numbers. Each step bounds what the next costs: documents
+-- of up to 320 bytes print as 4 MB at most, and without numbers beyond 1e400 those of up to 2048 bytes as 3 MB. A query
+-- takes 20 microseconds, so the decimal places of usual documents are read only where the text is longer than expected.
+--
+-- An audit entry contains documents of other tables, which therefore have fewer levels.
+CREATE FUNCTION public.kms_is_bounded(document jsonb, most_bytes integer, in_entry boolean) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    plain jsonb;
+    stored integer;
+    printed integer;
+BEGIN
+    IF pg_column_size(document) > most_bytes THEN
+        RETURN false;
+    END IF;
+    plain := CASE jsonb_typeof(document) WHEN 'array' THEN document || '[]' ELSE document || '{}' END;
+    stored := pg_column_size(plain);
+    IF stored > most_bytes
+        OR jsonb_path_exists(plain, CASE WHEN in_entry
+            THEN CAST('strict $.**{32 to last} ? (@.type() == "object" || @.type() == "array")' AS jsonpath)
+            ELSE 'strict $.**{16 to last} ? (@.type() == "object" || @.type() == "array")'
+        END)
+        OR (
+            stored BETWEEN 321 AND 2048
+            AND jsonb_path_exists(plain, 'strict $.** ? (@.type() == "number" && (@ >= 1e400 || @ <= -1e400))')
+        )
+    THEN
+        RETURN false;
+    END IF;
+    printed := CASE WHEN stored <= 2048 THEN octet_length(plain::text) END;
+    IF coalesce(printed > stored + 200, true) THEN
+        IF EXISTS (
+            SELECT FROM jsonb_path_query(plain, 'strict $.** ? (@.type() == "number")') AS number
+            WHERE abs(number::numeric) >= 1e400 OR scale(number::numeric) > 400
+        ) THEN
+            RETURN false;
+        END IF;
+    END IF;
+    RETURN coalesce(printed, octet_length(plain::text)) <= most_bytes;
+END
+$$;
+
 CREATE TABLE public.key_masters (
     id UUID DEFAULT public.kms_uuidv7() NOT NULL,
     key_id VARCHAR(64) NOT NULL,
@@ -278,7 +325,7 @@ CREATE TABLE public.key_audit_logs (
     recorded_by VARCHAR(100) DEFAULT NULL NOT NULL,
     additional_metadata JSONB,
     CONSTRAINT pk_key_audit_logs PRIMARY KEY (id),
-    CONSTRAINT ck_key_audit_logs_event_type_not_blank CHECK (btrim(event_type, E' \t\n\r') <> ''),
+    CONSTRAINT ck_key_audit_logs_event_type_is_name CHECK (event_type ~ '^[A-Za-z][A-Za-z0-9_.:-]*$'),
     CONSTRAINT ck_key_audit_logs_event_category_known CHECK (event_category IN ('LIFECYCLE', 'SECURITY', 'COMPLIANCE', 'POLICY')),
     CONSTRAINT ck_key_audit_logs_security_level_known CHECK (security_level IN ('LOW', 'MEDIUM', 'HIGH', 'CRITICAL')),
     CONSTRAINT ck_key_audit_logs_duration_ms_not_negative CHECK (duration_ms >= 0),
@@ -289,6 +336,83 @@ CREATE TABLE public.key_audit_logs (
     CONSTRAINT uq_key_audit_logs_sequence UNIQUE (sequence),
     CONSTRAINT fk_key_audit_logs_key_id_key_masters FOREIGN KEY(key_id) REFERENCES public.key_masters (id) ON DELETE RESTRICT ON UPDATE RESTRICT
 );
+
+-- Bounds texts and documents: no row prints so long that it could not be read, reported or dumped, and what a change
+-- writes into an audit entry fits into one. The trigger's arguments are columns, each with its most bytes.
+--
+-- A trigger, not constraints: the error of a constraint prints the whole row into its DETAIL. SECURITY DEFINER: clients
+-- need no privilege on kms_is_bounded.
+CREATE FUNCTION public.guard_row_bounds() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    given CONSTANT jsonb := to_jsonb(NEW);
+    place integer := 0;
+    bounded boolean;
+BEGIN
+    WHILE place < TG_NARGS LOOP
+        bounded := CASE jsonb_typeof(given -> TG_ARGV[place])
+            WHEN 'null' THEN true
+            WHEN 'string' THEN octet_length(given ->> TG_ARGV[place]) <= TG_ARGV[place + 1]::integer
+            ELSE public.kms_is_bounded(given -> TG_ARGV[place], TG_ARGV[place + 1]::integer, false)
+        END;
+        IF NOT bounded THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'check_violation',
+                SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = TG_ARGV[place], CONSTRAINT = TG_NAME,
+                MESSAGE = format(
+                    '%s: %I has more than %s bytes, 16 levels, or 400 digits in a number',
+                    TG_NAME, TG_ARGV[place], TG_ARGV[place + 1]
+                );
+        END IF;
+        place := place + 2;
+    END LOOP;
+    RETURN NEW;
+END
+$$;
+
+REVOKE ALL ON FUNCTION public.guard_row_bounds() FROM PUBLIC;
+
+CREATE TRIGGER guard_key_master_bounds
+BEFORE INSERT OR UPDATE OF status_reason, compliance_tags, hsm_metadata ON public.key_masters
+FOR EACH ROW EXECUTE FUNCTION public.guard_row_bounds(
+    'status_reason', '4096', 'compliance_tags', '4096', 'hsm_metadata', '65536'
+);
+
+ALTER TABLE public.key_masters ENABLE ALWAYS TRIGGER guard_key_master_bounds;
+
+CREATE TRIGGER guard_key_version_bounds
+BEFORE INSERT OR UPDATE OF encryption_metadata ON public.key_versions
+FOR EACH ROW EXECUTE FUNCTION public.guard_row_bounds(
+    'encryption_metadata', '65536'
+);
+
+ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER guard_key_version_bounds;
+
+CREATE TRIGGER guard_rotation_policy_bounds
+BEFORE INSERT OR UPDATE OF notification_channels ON public.rotation_policies
+FOR EACH ROW EXECUTE FUNCTION public.guard_row_bounds(
+    'notification_channels', '65536'
+);
+
+ALTER TABLE public.rotation_policies ENABLE ALWAYS TRIGGER guard_rotation_policy_bounds;
+
+CREATE TRIGGER guard_key_rotation_bounds
+BEFORE INSERT OR UPDATE OF trigger_details, error_message ON public.key_rotations
+FOR EACH ROW EXECUTE FUNCTION public.guard_row_bounds(
+    'trigger_details', '65536', 'error_message', '1048576'
+);
+
+ALTER TABLE public.key_rotations ENABLE ALWAYS TRIGGER guard_key_rotation_bounds;
+
+CREATE TRIGGER guard_hsm_configuration_bounds
+BEFORE INSERT OR UPDATE OF supported_algorithms ON public.hsm_configurations
+FOR EACH ROW EXECUTE FUNCTION public.guard_row_bounds(
+    'supported_algorithms', '4096'
+);
+
+ALTER TABLE public.hsm_configurations ENABLE ALWAYS TRIGGER guard_hsm_configuration_bounds;
 
 -- CACHE 1: transactions get numbers in the order in which they ask. Sealing relies on that.
 CREATE SEQUENCE public.key_audit_logs_sequence_seq AS bigint CACHE 1
@@ -360,7 +484,9 @@ REVOKE ALL ON FUNCTION public.guard_key_audit_log_insert() FROM PUBLIC;
 -- Entries of the types that record changes are written only by the triggers of this schema, which run with the owner's
 -- privileges. This function is not SECURITY DEFINER, so current_user is the role with whose privileges the INSERT runs.
 --
--- kms_schema.vocabulary.RecordedEvent; a test compares the two. Types that only look like one of them are refused, too.
+-- kms_schema.vocabulary.RecordedEvent; a test compares the two. Types that only look like one of them are refused, too:
+-- ck_key_audit_logs_event_type_is_name leaves ASCII, and here all that differs is case, a separator, 0 for O, 1 or l for
+-- I, rn for m and vv for w. The right side of the comparison is computed once a session.
 --
 -- The type is checked here and not in the trigger's WHEN clause: each INSERT reads that clause from text, which took 22
 -- of 94 microseconds; a function is compiled once a session.
@@ -369,7 +495,8 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF upper(btrim(NEW.event_type, E' \t\n\r') COLLATE "C") = ANY ('{
+    IF replace(replace(translate(upper(NEW.event_type COLLATE "C"), '01L_.:-', 'OII'), 'RN', 'M'), 'VV', 'W') = ANY (
+        string_to_array(replace(replace(translate('
         KEY_CREATED, KEY_ACTIVATED, KEY_ROTATED, KEY_EXPIRED, KEY_REVOKED, KEY_ARCHIVED, KEY_PARENT_CHANGED,
         KEY_CHANGED, KEY_DELETED, VERSION_CREATED, VERSION_ACTIVATED, VERSION_DEACTIVATED, VERSION_DESTROYED,
         VERSION_REWRAPPED, VERSION_CHANGED, VERSION_DELETED, POLICY_CREATED, POLICY_CHANGED, POLICY_DELETED,
@@ -377,7 +504,8 @@ BEGIN
         ROTATION_CHANGED, ROTATION_DELETED, HSM_CONFIGURATION_CREATED, HSM_CONFIGURATION_CHANGED,
         HSM_CONFIGURATION_DELETED, RETENTION_POLICY_CREATED, RETENTION_POLICY_CHANGED, RETENTION_POLICY_DELETED,
         TRAIL_CUT, RIGHTS_CHANGED
-    }'::text[]) THEN
+        ', E'01L_ \n', 'OII'), 'RN', 'M'), 'VV', 'W'), ',')
+    ) THEN
         IF NOT pg_has_role(
             current_user,
             (SELECT relowner FROM pg_class WHERE oid = TG_RELID),
@@ -398,6 +526,45 @@ $$;
 
 REVOKE ALL ON FUNCTION public.guard_key_audit_log_insert_event() FROM PUBLIC;
 
+-- Bounds what an entry may say: no entry is so large, or prints so long, that it could not be sealed, archived, dumped
+-- or read. A restore gives a time, which must be one that every reader can express.
+--
+-- A trigger, not constraints: the error of a constraint prints the whole row into its DETAIL. SECURITY DEFINER: clients
+-- need no privilege on kms_is_bounded, which is not called for most documents: it takes as long as the rest.
+CREATE FUNCTION public.guard_key_audit_log_insert_values() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    fault text;
+BEGIN
+    fault := CASE
+        WHEN octet_length(NEW.event_description) > 32768 THEN 'event_description has more than 32768 bytes'
+        WHEN CASE
+            WHEN pg_column_size(NEW.compliance_tags) > 256 OR pg_column_size(NEW.compliance_tags || '[]') > 256 THEN true
+            ELSE octet_length(NEW.compliance_tags::text) > 400
+        END AND NOT public.kms_is_bounded(NEW.compliance_tags, 32768, true)
+            THEN 'compliance_tags has more than 32768 bytes, 32 levels, or 400 digits in a number'
+        WHEN CASE
+            WHEN pg_column_size(NEW.additional_metadata) > 256 OR pg_column_size(NEW.additional_metadata || '{}') > 256 THEN true
+            ELSE octet_length(NEW.additional_metadata::text) > 400
+        END AND NOT public.kms_is_bounded(NEW.additional_metadata, 65536, true)
+            THEN 'additional_metadata has more than 65536 bytes, 32 levels, or 400 digits in a number'
+        WHEN NEW."timestamp" NOT BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'
+            THEN 'timestamp is not in the years 1 to 9999'
+    END;
+    IF fault IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'check_violation',
+            SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME,
+            MESSAGE = format('%s: %s', TG_NAME, fault);
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+REVOKE ALL ON FUNCTION public.guard_key_audit_log_insert_values() FROM PUBLIC;
+
 CREATE TRIGGER guard_key_audit_log_insert
 BEFORE INSERT ON public.key_audit_logs
 FOR EACH ROW EXECUTE FUNCTION public.guard_key_audit_log_insert();
@@ -409,6 +576,12 @@ BEFORE INSERT ON public.key_audit_logs
 FOR EACH ROW EXECUTE FUNCTION public.guard_key_audit_log_insert_event();
 
 ALTER TABLE public.key_audit_logs ENABLE ALWAYS TRIGGER guard_key_audit_log_insert_event;
+
+CREATE TRIGGER guard_key_audit_log_insert_values
+BEFORE INSERT ON public.key_audit_logs
+FOR EACH ROW EXECUTE FUNCTION public.guard_key_audit_log_insert_values();
+
+ALTER TABLE public.key_audit_logs ENABLE ALWAYS TRIGGER guard_key_audit_log_insert_values;
 
 -- Entries are written once: refuses UPDATE, DELETE and TRUNCATE. It raises an error, since returning NULL would
 -- silently skip the row.
@@ -823,8 +996,7 @@ $$;
 REVOKE ALL ON FUNCTION public.validate_key_version_activation() FROM PUBLIC;
 
 -- Material is exactly one of: an envelope of the right length, an HSM handle of the key, or destroyed. Only a rewrap
--- changes it. CHECK constraints cover the rules within one row. A CHECK that is violated prints the row, in the error and
--- in the server's log, so four of them are checked here first: those of columns that may hold a key in plaintext. Adding a version locks its key, so that custody cannot
+-- changes it. CHECK constraints cover the rules within one row. Adding a version locks its key, so that custody cannot
 -- change meanwhile. SECURITY DEFINER: row-level security must not hide the key from this check.
 CREATE FUNCTION public.validate_key_version_material() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -834,29 +1006,8 @@ DECLARE
     master record;
     material_bytes bigint;
     envelope_bytes bigint;
-    plaintext text;
     fault text;
 BEGIN
-    plaintext := CASE
-        WHEN substring(NEW.encrypted_key_data FROM 1 FOR 1) NOT IN ('\x01'::bytea, '\x02'::bytea)
-            THEN 'ck_key_versions_material_is_envelope: encrypted_key_data is no envelope'
-        WHEN NEW.key_checksum !~ '^[0-9a-f]{64}$'
-            THEN 'ck_key_versions_key_checksum_is_sha256: key_checksum is not 64 lower-case hexadecimal digits'
-        WHEN jsonb_typeof(NEW.encryption_metadata) <> 'object'
-            THEN 'ck_key_versions_encryption_metadata_is_object: encryption_metadata is no object'
-        WHEN NEW.encrypted_key_data IS NOT NULL AND jsonb_exists_all(
-            NEW.encryption_metadata, ARRAY['format', 'algorithm', 'associated_data']
-        ) IS NOT TRUE
-            THEN 'ck_key_versions_material_names_its_envelope: '
-                'encryption_metadata lacks format, algorithm or associated_data'
-    END;
-    IF plaintext IS NOT NULL THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'check_violation',
-            SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = split_part(plaintext, ':', 1),
-            MESSAGE = plaintext,
-            HINT = 'It may be a key in plaintext, so this message does not repeat it.';
-    END IF;
     IF TG_OP = 'INSERT' THEN
         SELECT key_id, key_size_bits, hsm_key_id INTO master
         FROM public.key_masters WHERE id = NEW.key_id FOR NO KEY UPDATE;
@@ -892,9 +1043,23 @@ BEGIN
                 THEN 'the wrapper changes only with the material, or is cleared at destruction'
         END;
     END IF;
+    -- A CHECK that is violated prints the row, in the error and in the server's log. So those of columns that may hold a key
+    -- in plaintext are checked here first, and the message repeats no value.
+    fault := coalesce(fault, CASE
+        WHEN substring(NEW.encrypted_key_data FROM 1 FOR 1) NOT IN ('\x01'::bytea, '\x02'::bytea)
+            THEN 'possible plaintext: encrypted_key_data is no envelope (ck_key_versions_material_is_envelope)'
+        WHEN NEW.key_checksum !~ '^[0-9a-f]{64}$'
+            THEN 'key_checksum is not 64 hexadecimal digits (ck_key_versions_key_checksum_is_sha256)'
+        WHEN jsonb_typeof(NEW.encryption_metadata) <> 'object'
+            THEN 'encryption_metadata is no object (ck_key_versions_encryption_metadata_is_object)'
+        WHEN NEW.encrypted_key_data IS NOT NULL AND jsonb_exists_all(
+            NEW.encryption_metadata, ARRAY['format', 'algorithm', 'associated_data']
+        ) IS NOT TRUE
+            THEN 'encryption_metadata lacks format, algorithm or associated_data (ck_key_versions_material_names_its_envelope)'
+    END);
     IF fault IS NULL AND NEW.encrypted_key_data IS NOT NULL THEN
         material_bytes := (master.key_size_bits::bigint + 7) / 8;
-        envelope_bytes := CASE get_byte(NEW.encrypted_key_data || '\x00'::bytea, 0)
+        envelope_bytes := CASE get_byte(NEW.encrypted_key_data, 0)
             WHEN 1 THEN 1 + 12 + material_bytes + 16 -- AES-256-GCM: nonce, ciphertext, tag
             WHEN 2 THEN 1 + 8 + (material_bytes + 7) / 8 * 8 -- RFC 5649: integrity check, padded key
         END;
@@ -1221,23 +1386,23 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    plaintext CONSTANT text := CASE
+    fault CONSTANT text := CASE
         WHEN substring(NEW.authentication_config FROM 1 FOR 1) <> '\x01'::bytea
             OR octet_length(NEW.authentication_config) < 30
-            THEN 'ck_hsm_configurations_authentication_config_is_envelope: authentication_config is no envelope'
+            THEN 'authentication_config is no envelope (ck_hsm_configurations_authentication_config_is_envelope)'
         WHEN NOT (
             split_part(NEW.endpoint_url, '://', CASE WHEN strpos(NEW.endpoint_url, '://') > 0 THEN 2 ELSE 1 END)
                 !~ '^[^/?#]*:[^/?#]*@'
             AND NEW.endpoint_url !~* '[?&;](password|passwd|pwd|pin|pin-value|secret)='
         )
-            THEN 'ck_hsm_configurations_endpoint_url_has_no_secret: endpoint_url has a password or a PIN'
+            THEN 'endpoint_url has a password or a PIN (ck_hsm_configurations_endpoint_url_has_no_secret)'
     END;
 BEGIN
-    IF plaintext IS NOT NULL THEN
+    IF fault IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'check_violation',
-            SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = split_part(plaintext, ':', 1),
-            MESSAGE = plaintext,
+            SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME,
+            MESSAGE = format('%s: %s', TG_NAME, fault),
             HINT = 'Encrypt credentials into authentication_config; this message does not repeat them.';
     END IF;
     RETURN NEW;
@@ -2768,7 +2933,7 @@ CREATE TABLE public.key_audit_retention_policies (
 );
 
 -- Remove the oldest entries that a tombstone covers, at most 10 000, and return their number; 0 if none is left.
--- kms-schema roles --apply makes kms_retention the owner. prevent_key_audit_log_delete allows only that role to remove
+-- kms-schema roles --apply makes kms_remover the owner. prevent_key_audit_log_delete allows only that role to remove
 -- entries, and checks each of them.
 CREATE FUNCTION public.remove_expired_key_audit_logs() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
@@ -2782,7 +2947,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = 'remove_expired_key_audit_logs: its owner is the owner of the audit log, which may not remove entries',
-            HINT = 'Run kms-schema roles --apply, which makes kms_retention its owner.';
+            HINT = 'Run kms-schema roles --apply, which makes kms_remover its owner.';
     END IF;
     SELECT max(batch.sequence) INTO until FROM (
         SELECT entry.sequence FROM ONLY public.key_audit_logs AS entry

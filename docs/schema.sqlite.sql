@@ -322,7 +322,7 @@ CREATE TABLE key_audit_logs (
     recorded_by VARCHAR(100) DEFAULT ('sqlite') NOT NULL,
     additional_metadata JSON,
     CONSTRAINT pk_key_audit_logs PRIMARY KEY (id),
-    CONSTRAINT ck_key_audit_logs_event_type_not_blank CHECK (trim(event_type, char(9, 10, 13, 32)) <> ''),
+    CONSTRAINT ck_key_audit_logs_event_type_is_name CHECK (event_type GLOB '[A-Za-z]*' AND event_type NOT GLOB '*[^A-Za-z0-9_.:-]*'),
     CONSTRAINT ck_key_audit_logs_event_category_known CHECK (event_category IN ('LIFECYCLE', 'SECURITY', 'COMPLIANCE', 'POLICY')),
     CONSTRAINT ck_key_audit_logs_security_level_known CHECK (security_level IN ('LOW', 'MEDIUM', 'HIGH', 'CRITICAL')),
     CONSTRAINT ck_key_audit_logs_duration_ms_not_negative CHECK (duration_ms >= 0),
@@ -351,6 +351,362 @@ CREATE TABLE key_audit_logs (
     CONSTRAINT ck_key_audit_logs_recorded_by_type CHECK (typeof(recorded_by) = 'text' AND instr(recorded_by, char(0)) = 0 AND length(recorded_by) <= 100),
     CONSTRAINT ck_key_audit_logs_additional_metadata_type CHECK (additional_metadata IS NULL OR (typeof(additional_metadata) = 'text' AND instr(additional_metadata, char(0)) = 0 AND json_valid(additional_metadata)))
 ) WITHOUT ROWID;
+
+-- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
+CREATE TRIGGER guard_key_master_bounds_insert
+BEFORE INSERT ON key_masters
+BEGIN
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: status_reason has more than 4096 bytes')
+    WHERE length(CAST(NEW.status_reason AS BLOB)) > 4096;
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: compliance_tags has more than 4096 bytes')
+    WHERE length(CAST(NEW.compliance_tags AS BLOB)) > 4096;
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: compliance_tags is nested in more than 16 levels')
+    WHERE length(NEW.compliance_tags) - length(replace(replace(NEW.compliance_tags, '[', ''), '{', '')) > 16
+        AND EXISTS (
+            WITH RECURSIVE part (level, document) AS (
+                SELECT 1, NEW.compliance_tags WHERE json_valid(NEW.compliance_tags)
+                UNION ALL
+                SELECT part.level + 1, inner_part.value
+                FROM part CROSS JOIN json_each(part.document) AS inner_part
+                WHERE part.level <= 16 AND inner_part.type IN ('array', 'object')
+            )
+            SELECT 1 FROM part WHERE level > 16
+        );
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: compliance_tags has a number that no double can hold')
+    WHERE (
+            NEW.compliance_tags GLOB '*e[0-9][0-9][0-9]*' OR NEW.compliance_tags GLOB '*E[0-9][0-9][0-9]*'
+            OR NEW.compliance_tags GLOB '*e+[0-9][0-9][0-9]*' OR NEW.compliance_tags GLOB '*E+[0-9][0-9][0-9]*'
+        )
+        AND json_valid(NEW.compliance_tags)
+        AND EXISTS (
+            SELECT 1 FROM json_tree(NEW.compliance_tags) AS part
+            WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
+        );
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: hsm_metadata has more than 65536 bytes')
+    WHERE length(CAST(NEW.hsm_metadata AS BLOB)) > 65536;
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: hsm_metadata is nested in more than 16 levels')
+    WHERE length(NEW.hsm_metadata) - length(replace(replace(NEW.hsm_metadata, '[', ''), '{', '')) > 16
+        AND EXISTS (
+            WITH RECURSIVE part (level, document) AS (
+                SELECT 1, NEW.hsm_metadata WHERE json_valid(NEW.hsm_metadata)
+                UNION ALL
+                SELECT part.level + 1, inner_part.value
+                FROM part CROSS JOIN json_each(part.document) AS inner_part
+                WHERE part.level <= 16 AND inner_part.type IN ('array', 'object')
+            )
+            SELECT 1 FROM part WHERE level > 16
+        );
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: hsm_metadata has a number that no double can hold')
+    WHERE (
+            NEW.hsm_metadata GLOB '*e[0-9][0-9][0-9]*' OR NEW.hsm_metadata GLOB '*E[0-9][0-9][0-9]*'
+            OR NEW.hsm_metadata GLOB '*e+[0-9][0-9][0-9]*' OR NEW.hsm_metadata GLOB '*E+[0-9][0-9][0-9]*'
+        )
+        AND json_valid(NEW.hsm_metadata)
+        AND EXISTS (
+            SELECT 1 FROM json_tree(NEW.hsm_metadata) AS part
+            WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
+        );
+END;
+
+-- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
+CREATE TRIGGER guard_key_master_bounds
+BEFORE UPDATE OF status_reason, compliance_tags, hsm_metadata ON key_masters
+BEGIN
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: status_reason has more than 4096 bytes')
+    WHERE length(CAST(NEW.status_reason AS BLOB)) > 4096;
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: compliance_tags has more than 4096 bytes')
+    WHERE length(CAST(NEW.compliance_tags AS BLOB)) > 4096;
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: compliance_tags is nested in more than 16 levels')
+    WHERE length(NEW.compliance_tags) - length(replace(replace(NEW.compliance_tags, '[', ''), '{', '')) > 16
+        AND EXISTS (
+            WITH RECURSIVE part (level, document) AS (
+                SELECT 1, NEW.compliance_tags WHERE json_valid(NEW.compliance_tags)
+                UNION ALL
+                SELECT part.level + 1, inner_part.value
+                FROM part CROSS JOIN json_each(part.document) AS inner_part
+                WHERE part.level <= 16 AND inner_part.type IN ('array', 'object')
+            )
+            SELECT 1 FROM part WHERE level > 16
+        );
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: compliance_tags has a number that no double can hold')
+    WHERE (
+            NEW.compliance_tags GLOB '*e[0-9][0-9][0-9]*' OR NEW.compliance_tags GLOB '*E[0-9][0-9][0-9]*'
+            OR NEW.compliance_tags GLOB '*e+[0-9][0-9][0-9]*' OR NEW.compliance_tags GLOB '*E+[0-9][0-9][0-9]*'
+        )
+        AND json_valid(NEW.compliance_tags)
+        AND EXISTS (
+            SELECT 1 FROM json_tree(NEW.compliance_tags) AS part
+            WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
+        );
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: hsm_metadata has more than 65536 bytes')
+    WHERE length(CAST(NEW.hsm_metadata AS BLOB)) > 65536;
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: hsm_metadata is nested in more than 16 levels')
+    WHERE length(NEW.hsm_metadata) - length(replace(replace(NEW.hsm_metadata, '[', ''), '{', '')) > 16
+        AND EXISTS (
+            WITH RECURSIVE part (level, document) AS (
+                SELECT 1, NEW.hsm_metadata WHERE json_valid(NEW.hsm_metadata)
+                UNION ALL
+                SELECT part.level + 1, inner_part.value
+                FROM part CROSS JOIN json_each(part.document) AS inner_part
+                WHERE part.level <= 16 AND inner_part.type IN ('array', 'object')
+            )
+            SELECT 1 FROM part WHERE level > 16
+        );
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: hsm_metadata has a number that no double can hold')
+    WHERE (
+            NEW.hsm_metadata GLOB '*e[0-9][0-9][0-9]*' OR NEW.hsm_metadata GLOB '*E[0-9][0-9][0-9]*'
+            OR NEW.hsm_metadata GLOB '*e+[0-9][0-9][0-9]*' OR NEW.hsm_metadata GLOB '*E+[0-9][0-9][0-9]*'
+        )
+        AND json_valid(NEW.hsm_metadata)
+        AND EXISTS (
+            SELECT 1 FROM json_tree(NEW.hsm_metadata) AS part
+            WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
+        );
+END;
+
+-- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
+CREATE TRIGGER guard_key_version_bounds_insert
+BEFORE INSERT ON key_versions
+BEGIN
+    SELECT RAISE(ABORT, 'guard_key_version_bounds: encryption_metadata has more than 65536 bytes')
+    WHERE length(CAST(NEW.encryption_metadata AS BLOB)) > 65536;
+    SELECT RAISE(ABORT, 'guard_key_version_bounds: encryption_metadata is nested in more than 16 levels')
+    WHERE length(NEW.encryption_metadata) - length(replace(replace(NEW.encryption_metadata, '[', ''), '{', '')) > 16
+        AND EXISTS (
+            WITH RECURSIVE part (level, document) AS (
+                SELECT 1, NEW.encryption_metadata WHERE json_valid(NEW.encryption_metadata)
+                UNION ALL
+                SELECT part.level + 1, inner_part.value
+                FROM part CROSS JOIN json_each(part.document) AS inner_part
+                WHERE part.level <= 16 AND inner_part.type IN ('array', 'object')
+            )
+            SELECT 1 FROM part WHERE level > 16
+        );
+    SELECT RAISE(ABORT, 'guard_key_version_bounds: encryption_metadata has a number that no double can hold')
+    WHERE (
+            NEW.encryption_metadata GLOB '*e[0-9][0-9][0-9]*' OR NEW.encryption_metadata GLOB '*E[0-9][0-9][0-9]*'
+            OR NEW.encryption_metadata GLOB '*e+[0-9][0-9][0-9]*' OR NEW.encryption_metadata GLOB '*E+[0-9][0-9][0-9]*'
+        )
+        AND json_valid(NEW.encryption_metadata)
+        AND EXISTS (
+            SELECT 1 FROM json_tree(NEW.encryption_metadata) AS part
+            WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
+        );
+END;
+
+-- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
+CREATE TRIGGER guard_key_version_bounds
+BEFORE UPDATE OF encryption_metadata ON key_versions
+BEGIN
+    SELECT RAISE(ABORT, 'guard_key_version_bounds: encryption_metadata has more than 65536 bytes')
+    WHERE length(CAST(NEW.encryption_metadata AS BLOB)) > 65536;
+    SELECT RAISE(ABORT, 'guard_key_version_bounds: encryption_metadata is nested in more than 16 levels')
+    WHERE length(NEW.encryption_metadata) - length(replace(replace(NEW.encryption_metadata, '[', ''), '{', '')) > 16
+        AND EXISTS (
+            WITH RECURSIVE part (level, document) AS (
+                SELECT 1, NEW.encryption_metadata WHERE json_valid(NEW.encryption_metadata)
+                UNION ALL
+                SELECT part.level + 1, inner_part.value
+                FROM part CROSS JOIN json_each(part.document) AS inner_part
+                WHERE part.level <= 16 AND inner_part.type IN ('array', 'object')
+            )
+            SELECT 1 FROM part WHERE level > 16
+        );
+    SELECT RAISE(ABORT, 'guard_key_version_bounds: encryption_metadata has a number that no double can hold')
+    WHERE (
+            NEW.encryption_metadata GLOB '*e[0-9][0-9][0-9]*' OR NEW.encryption_metadata GLOB '*E[0-9][0-9][0-9]*'
+            OR NEW.encryption_metadata GLOB '*e+[0-9][0-9][0-9]*' OR NEW.encryption_metadata GLOB '*E+[0-9][0-9][0-9]*'
+        )
+        AND json_valid(NEW.encryption_metadata)
+        AND EXISTS (
+            SELECT 1 FROM json_tree(NEW.encryption_metadata) AS part
+            WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
+        );
+END;
+
+-- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
+CREATE TRIGGER guard_rotation_policy_bounds_insert
+BEFORE INSERT ON rotation_policies
+BEGIN
+    SELECT RAISE(ABORT, 'guard_rotation_policy_bounds: notification_channels has more than 65536 bytes')
+    WHERE length(CAST(NEW.notification_channels AS BLOB)) > 65536;
+    SELECT RAISE(ABORT, 'guard_rotation_policy_bounds: notification_channels is nested in more than 16 levels')
+    WHERE length(NEW.notification_channels) - length(replace(replace(NEW.notification_channels, '[', ''), '{', '')) > 16
+        AND EXISTS (
+            WITH RECURSIVE part (level, document) AS (
+                SELECT 1, NEW.notification_channels WHERE json_valid(NEW.notification_channels)
+                UNION ALL
+                SELECT part.level + 1, inner_part.value
+                FROM part CROSS JOIN json_each(part.document) AS inner_part
+                WHERE part.level <= 16 AND inner_part.type IN ('array', 'object')
+            )
+            SELECT 1 FROM part WHERE level > 16
+        );
+    SELECT RAISE(ABORT, 'guard_rotation_policy_bounds: notification_channels has a number that no double can hold')
+    WHERE (
+            NEW.notification_channels GLOB '*e[0-9][0-9][0-9]*' OR NEW.notification_channels GLOB '*E[0-9][0-9][0-9]*'
+            OR NEW.notification_channels GLOB '*e+[0-9][0-9][0-9]*' OR NEW.notification_channels GLOB '*E+[0-9][0-9][0-9]*'
+        )
+        AND json_valid(NEW.notification_channels)
+        AND EXISTS (
+            SELECT 1 FROM json_tree(NEW.notification_channels) AS part
+            WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
+        );
+END;
+
+-- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
+CREATE TRIGGER guard_rotation_policy_bounds
+BEFORE UPDATE OF notification_channels ON rotation_policies
+BEGIN
+    SELECT RAISE(ABORT, 'guard_rotation_policy_bounds: notification_channels has more than 65536 bytes')
+    WHERE length(CAST(NEW.notification_channels AS BLOB)) > 65536;
+    SELECT RAISE(ABORT, 'guard_rotation_policy_bounds: notification_channels is nested in more than 16 levels')
+    WHERE length(NEW.notification_channels) - length(replace(replace(NEW.notification_channels, '[', ''), '{', '')) > 16
+        AND EXISTS (
+            WITH RECURSIVE part (level, document) AS (
+                SELECT 1, NEW.notification_channels WHERE json_valid(NEW.notification_channels)
+                UNION ALL
+                SELECT part.level + 1, inner_part.value
+                FROM part CROSS JOIN json_each(part.document) AS inner_part
+                WHERE part.level <= 16 AND inner_part.type IN ('array', 'object')
+            )
+            SELECT 1 FROM part WHERE level > 16
+        );
+    SELECT RAISE(ABORT, 'guard_rotation_policy_bounds: notification_channels has a number that no double can hold')
+    WHERE (
+            NEW.notification_channels GLOB '*e[0-9][0-9][0-9]*' OR NEW.notification_channels GLOB '*E[0-9][0-9][0-9]*'
+            OR NEW.notification_channels GLOB '*e+[0-9][0-9][0-9]*' OR NEW.notification_channels GLOB '*E+[0-9][0-9][0-9]*'
+        )
+        AND json_valid(NEW.notification_channels)
+        AND EXISTS (
+            SELECT 1 FROM json_tree(NEW.notification_channels) AS part
+            WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
+        );
+END;
+
+-- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
+CREATE TRIGGER guard_key_rotation_bounds_insert
+BEFORE INSERT ON key_rotations
+BEGIN
+    SELECT RAISE(ABORT, 'guard_key_rotation_bounds: trigger_details has more than 65536 bytes')
+    WHERE length(CAST(NEW.trigger_details AS BLOB)) > 65536;
+    SELECT RAISE(ABORT, 'guard_key_rotation_bounds: trigger_details is nested in more than 16 levels')
+    WHERE length(NEW.trigger_details) - length(replace(replace(NEW.trigger_details, '[', ''), '{', '')) > 16
+        AND EXISTS (
+            WITH RECURSIVE part (level, document) AS (
+                SELECT 1, NEW.trigger_details WHERE json_valid(NEW.trigger_details)
+                UNION ALL
+                SELECT part.level + 1, inner_part.value
+                FROM part CROSS JOIN json_each(part.document) AS inner_part
+                WHERE part.level <= 16 AND inner_part.type IN ('array', 'object')
+            )
+            SELECT 1 FROM part WHERE level > 16
+        );
+    SELECT RAISE(ABORT, 'guard_key_rotation_bounds: trigger_details has a number that no double can hold')
+    WHERE (
+            NEW.trigger_details GLOB '*e[0-9][0-9][0-9]*' OR NEW.trigger_details GLOB '*E[0-9][0-9][0-9]*'
+            OR NEW.trigger_details GLOB '*e+[0-9][0-9][0-9]*' OR NEW.trigger_details GLOB '*E+[0-9][0-9][0-9]*'
+        )
+        AND json_valid(NEW.trigger_details)
+        AND EXISTS (
+            SELECT 1 FROM json_tree(NEW.trigger_details) AS part
+            WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
+        );
+    SELECT RAISE(ABORT, 'guard_key_rotation_bounds: error_message has more than 1048576 bytes')
+    WHERE length(CAST(NEW.error_message AS BLOB)) > 1048576;
+END;
+
+-- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
+CREATE TRIGGER guard_key_rotation_bounds
+BEFORE UPDATE OF trigger_details, error_message ON key_rotations
+BEGIN
+    SELECT RAISE(ABORT, 'guard_key_rotation_bounds: trigger_details has more than 65536 bytes')
+    WHERE length(CAST(NEW.trigger_details AS BLOB)) > 65536;
+    SELECT RAISE(ABORT, 'guard_key_rotation_bounds: trigger_details is nested in more than 16 levels')
+    WHERE length(NEW.trigger_details) - length(replace(replace(NEW.trigger_details, '[', ''), '{', '')) > 16
+        AND EXISTS (
+            WITH RECURSIVE part (level, document) AS (
+                SELECT 1, NEW.trigger_details WHERE json_valid(NEW.trigger_details)
+                UNION ALL
+                SELECT part.level + 1, inner_part.value
+                FROM part CROSS JOIN json_each(part.document) AS inner_part
+                WHERE part.level <= 16 AND inner_part.type IN ('array', 'object')
+            )
+            SELECT 1 FROM part WHERE level > 16
+        );
+    SELECT RAISE(ABORT, 'guard_key_rotation_bounds: trigger_details has a number that no double can hold')
+    WHERE (
+            NEW.trigger_details GLOB '*e[0-9][0-9][0-9]*' OR NEW.trigger_details GLOB '*E[0-9][0-9][0-9]*'
+            OR NEW.trigger_details GLOB '*e+[0-9][0-9][0-9]*' OR NEW.trigger_details GLOB '*E+[0-9][0-9][0-9]*'
+        )
+        AND json_valid(NEW.trigger_details)
+        AND EXISTS (
+            SELECT 1 FROM json_tree(NEW.trigger_details) AS part
+            WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
+        );
+    SELECT RAISE(ABORT, 'guard_key_rotation_bounds: error_message has more than 1048576 bytes')
+    WHERE length(CAST(NEW.error_message AS BLOB)) > 1048576;
+END;
+
+-- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
+CREATE TRIGGER guard_hsm_configuration_bounds_insert
+BEFORE INSERT ON hsm_configurations
+BEGIN
+    SELECT RAISE(ABORT, 'guard_hsm_configuration_bounds: supported_algorithms has more than 4096 bytes')
+    WHERE length(CAST(NEW.supported_algorithms AS BLOB)) > 4096;
+    SELECT RAISE(ABORT, 'guard_hsm_configuration_bounds: supported_algorithms is nested in more than 16 levels')
+    WHERE length(NEW.supported_algorithms) - length(replace(replace(NEW.supported_algorithms, '[', ''), '{', '')) > 16
+        AND EXISTS (
+            WITH RECURSIVE part (level, document) AS (
+                SELECT 1, NEW.supported_algorithms WHERE json_valid(NEW.supported_algorithms)
+                UNION ALL
+                SELECT part.level + 1, inner_part.value
+                FROM part CROSS JOIN json_each(part.document) AS inner_part
+                WHERE part.level <= 16 AND inner_part.type IN ('array', 'object')
+            )
+            SELECT 1 FROM part WHERE level > 16
+        );
+    SELECT RAISE(ABORT, 'guard_hsm_configuration_bounds: supported_algorithms has a number that no double can hold')
+    WHERE (
+            NEW.supported_algorithms GLOB '*e[0-9][0-9][0-9]*' OR NEW.supported_algorithms GLOB '*E[0-9][0-9][0-9]*'
+            OR NEW.supported_algorithms GLOB '*e+[0-9][0-9][0-9]*' OR NEW.supported_algorithms GLOB '*E+[0-9][0-9][0-9]*'
+        )
+        AND json_valid(NEW.supported_algorithms)
+        AND EXISTS (
+            SELECT 1 FROM json_tree(NEW.supported_algorithms) AS part
+            WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
+        );
+END;
+
+-- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
+CREATE TRIGGER guard_hsm_configuration_bounds
+BEFORE UPDATE OF supported_algorithms ON hsm_configurations
+BEGIN
+    SELECT RAISE(ABORT, 'guard_hsm_configuration_bounds: supported_algorithms has more than 4096 bytes')
+    WHERE length(CAST(NEW.supported_algorithms AS BLOB)) > 4096;
+    SELECT RAISE(ABORT, 'guard_hsm_configuration_bounds: supported_algorithms is nested in more than 16 levels')
+    WHERE length(NEW.supported_algorithms) - length(replace(replace(NEW.supported_algorithms, '[', ''), '{', '')) > 16
+        AND EXISTS (
+            WITH RECURSIVE part (level, document) AS (
+                SELECT 1, NEW.supported_algorithms WHERE json_valid(NEW.supported_algorithms)
+                UNION ALL
+                SELECT part.level + 1, inner_part.value
+                FROM part CROSS JOIN json_each(part.document) AS inner_part
+                WHERE part.level <= 16 AND inner_part.type IN ('array', 'object')
+            )
+            SELECT 1 FROM part WHERE level > 16
+        );
+    SELECT RAISE(ABORT, 'guard_hsm_configuration_bounds: supported_algorithms has a number that no double can hold')
+    WHERE (
+            NEW.supported_algorithms GLOB '*e[0-9][0-9][0-9]*' OR NEW.supported_algorithms GLOB '*E[0-9][0-9][0-9]*'
+            OR NEW.supported_algorithms GLOB '*e+[0-9][0-9][0-9]*' OR NEW.supported_algorithms GLOB '*E+[0-9][0-9][0-9]*'
+        )
+        AND json_valid(NEW.supported_algorithms)
+        AND EXISTS (
+            SELECT 1 FROM json_tree(NEW.supported_algorithms) AS part
+            WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
+        );
+END;
 
 -- The database sets id, sequence, timestamp and recorded_by through their defaults. This trigger recognizes a default:
 -- 'now' is one instant throughout a statement, so any other value differs. It also refuses REPLACE, and repeats the
@@ -386,11 +742,14 @@ END;
 
 -- Repeats the table's CHECK constraints, for connections that ignore them (PRAGMA ignore_check_constraints). Not those
 -- of id, sequence, timestamp, recorded_by and key_id: guard_key_audit_log_insert checks these.
+--
+-- Also bounds what an entry may say, as on PostgreSQL, and refuses text that is not UTF-8: such an entry could not be
+-- written into an archive. Each slow check has a fast one before it, which most entries pass.
 CREATE TRIGGER guard_key_audit_log_insert_values
 BEFORE INSERT ON key_audit_logs
 BEGIN
-    SELECT RAISE(ABORT, 'ck_key_audit_logs_event_type_not_blank: event_type is blank')
-    WHERE NOT (trim(NEW.event_type, char(9, 10, 13, 32)) <> '');
+    SELECT RAISE(ABORT, 'ck_key_audit_logs_event_type_is_name: event_type is not a letter and then letters, digits or _.:-')
+    WHERE NOT (NEW.event_type GLOB '[A-Za-z]*' AND NEW.event_type NOT GLOB '*[^A-Za-z0-9_.:-]*');
     SELECT RAISE(ABORT, 'ck_key_audit_logs_event_category_known: unknown event_category')
     WHERE NOT (NEW.event_category IN ('LIFECYCLE', 'SECURITY', 'COMPLIANCE', 'POLICY'));
     SELECT RAISE(ABORT, 'ck_key_audit_logs_security_level_known: unknown security_level')
@@ -427,6 +786,83 @@ BEGIN
     WHERE NOT (typeof(NEW.retention_period_days) = 'integer');
     SELECT RAISE(ABORT, 'ck_key_audit_logs_additional_metadata_type: additional_metadata is not JSON text')
     WHERE NOT (NEW.additional_metadata IS NULL OR (typeof(NEW.additional_metadata) = 'text' AND instr(NEW.additional_metadata, char(0)) = 0 AND json_valid(NEW.additional_metadata)));
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert_values: event_description has more than 32768 bytes')
+    WHERE length(CAST(NEW.event_description AS BLOB)) > 32768;
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert_values: compliance_tags has more than 32768 bytes')
+    WHERE length(CAST(NEW.compliance_tags AS BLOB)) > 32768;
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert_values: additional_metadata has more than 65536 bytes')
+    WHERE length(CAST(NEW.additional_metadata AS BLOB)) > 65536;
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert_values: a document is nested in more than 32 levels')
+    WHERE (
+            length(NEW.compliance_tags) - length(replace(replace(NEW.compliance_tags, '[', ''), '{', '')) > 32
+            OR length(NEW.additional_metadata) - length(replace(replace(NEW.additional_metadata, '[', ''), '{', '')) > 32
+        )
+        AND EXISTS (
+            WITH RECURSIVE part (level, document) AS (
+                VALUES (1, NEW.compliance_tags), (1, NEW.additional_metadata)
+                UNION ALL
+                SELECT part.level + 1, inner_part.value
+                FROM part CROSS JOIN json_each(part.document) AS inner_part
+                WHERE part.level <= 32 AND inner_part.type IN ('array', 'object')
+            )
+            SELECT 1 FROM part WHERE level > 32
+        );
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert_values: a document has a number that no double can hold')
+    WHERE (
+            NEW.compliance_tags GLOB '*e[0-9][0-9][0-9]*' OR NEW.compliance_tags GLOB '*E[0-9][0-9][0-9]*'
+            OR NEW.compliance_tags GLOB '*e+[0-9][0-9][0-9]*' OR NEW.compliance_tags GLOB '*E+[0-9][0-9][0-9]*'
+            OR NEW.additional_metadata GLOB '*e[0-9][0-9][0-9]*' OR NEW.additional_metadata GLOB '*E[0-9][0-9][0-9]*'
+            OR NEW.additional_metadata GLOB '*e+[0-9][0-9][0-9]*' OR NEW.additional_metadata GLOB '*E+[0-9][0-9][0-9]*'
+        )
+        AND EXISTS (
+            WITH given (document) AS (VALUES (NEW.compliance_tags), (NEW.additional_metadata))
+            SELECT 1 FROM given CROSS JOIN json_tree(given.document) AS part
+            WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
+        );
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert_values: a text is not valid UTF-8')
+    -- instr() counts the bytes that do not continue a character, after a first one; GLOB reads a byte that begins one,
+    -- alone, as U+FFFD.
+    WHERE (
+            NEW.event_description IS NOT NULL AND (instr('.' || NEW.event_description || char(0), char(0)) <= length(CAST(NEW.event_description AS BLOB)) + 1 OR NEW.event_description GLOB '*�*')
+            OR NEW.user_id IS NOT NULL AND (instr('.' || NEW.user_id || char(0), char(0)) <= length(CAST(NEW.user_id AS BLOB)) + 1 OR NEW.user_id GLOB '*�*')
+            OR NEW.session_id IS NOT NULL AND (instr('.' || NEW.session_id || char(0), char(0)) <= length(CAST(NEW.session_id AS BLOB)) + 1 OR NEW.session_id GLOB '*�*')
+            OR NEW.client_ip IS NOT NULL AND (instr('.' || NEW.client_ip || char(0), char(0)) <= length(CAST(NEW.client_ip AS BLOB)) + 1 OR NEW.client_ip GLOB '*�*')
+            OR NEW.user_agent IS NOT NULL AND (instr('.' || NEW.user_agent || char(0), char(0)) <= length(CAST(NEW.user_agent AS BLOB)) + 1 OR NEW.user_agent GLOB '*�*')
+            OR NEW.compliance_tags IS NOT NULL AND (instr('.' || NEW.compliance_tags || char(0), char(0)) <= length(CAST(NEW.compliance_tags AS BLOB)) + 1 OR NEW.compliance_tags GLOB '*�*')
+            OR NEW.additional_metadata IS NOT NULL AND (instr('.' || NEW.additional_metadata || char(0), char(0)) <= length(CAST(NEW.additional_metadata AS BLOB)) + 1 OR NEW.additional_metadata GLOB '*�*')
+        )
+        AND EXISTS (
+            -- Each text from its first byte on, with a character before it; the next 4 bytes are in hexadecimal digits.
+            -- The size of a character is that of RFC 3629, section 4: NULL, and so is the place after it, if it is none.
+            WITH RECURSIVE place (number, byte, digits) AS (
+                VALUES (1, 0, '20'), (2, 0, '20'), (3, 0, '20'), (4, 0, '20'), (5, 0, '20'), (6, 0, '20'), (7, 0, '20')
+                UNION ALL
+                SELECT
+                    number,
+                    byte + CASE
+                        WHEN digits < '8' THEN 1
+                        WHEN digits GLOB 'C[2-9A-F][89AB]*' OR digits GLOB 'D?[89AB]*' THEN 2
+                        WHEN digits GLOB 'E[1-9A-CEF][89AB]?[89AB]*' OR digits GLOB 'E0[AB]?[89AB]*' OR digits GLOB 'ED[89]?[89AB]*' THEN 3
+                        WHEN digits GLOB 'F[1-3][89AB]?[89AB]?[89AB]*' OR digits GLOB 'F0[9AB]?[89AB]?[89AB]*' OR digits GLOB 'F48?[89AB]?[89AB]*' THEN 4
+                    END,
+                    hex(substr(
+                        CAST(CASE number
+                            WHEN 1 THEN NEW.event_description WHEN 2 THEN NEW.user_id WHEN 3 THEN NEW.session_id
+                            WHEN 4 THEN NEW.client_ip WHEN 5 THEN NEW.user_agent WHEN 6 THEN NEW.compliance_tags
+                            ELSE NEW.additional_metadata
+                        END AS BLOB),
+                        byte + CASE
+                            WHEN digits < '8' THEN 1
+                            WHEN digits GLOB 'C[2-9A-F][89AB]*' OR digits GLOB 'D?[89AB]*' THEN 2
+                            WHEN digits GLOB 'E[1-9A-CEF][89AB]?[89AB]*' OR digits GLOB 'E0[AB]?[89AB]*' OR digits GLOB 'ED[89]?[89AB]*' THEN 3
+                            WHEN digits GLOB 'F[1-3][89AB]?[89AB]?[89AB]*' OR digits GLOB 'F0[9AB]?[89AB]?[89AB]*' OR digits GLOB 'F48?[89AB]?[89AB]*' THEN 4
+                        END,
+                        4
+                    ))
+                FROM place WHERE digits <> ''
+            )
+            SELECT 1 FROM place WHERE byte IS NULL
+        );
 END;
 
 -- A sequence is the previous one plus one: SQLite has one writer at a time, so there are no gaps. The policy of the
