@@ -51,7 +51,8 @@ def main() -> None:
     parser.add_argument("--postgresql", action="append", required=True, metavar="URL", help="a server of each version")
     connections = [psycopg.connect(url.replace("+psycopg", "")) for url in parser.parse_args().postgresql]
     keys = set().union(*(keys_of(connection) for connection in connections))
-    found = set().union(*(digests_of(connection, keys) for connection in connections))
+    found = {f"version:{connection.info.server_version // 10000}" for connection in connections}
+    found = found.union(*(digests_of(connection, keys) for connection in connections))
     FILE.write_text(textwrap.fill(" ".join(sorted(found, key=_order)), 120) + "\n", "utf-8")
 
 

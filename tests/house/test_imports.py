@@ -44,7 +44,7 @@ GATES = {
     "kms_schema.cli.connections",
     "kms_schema.cli.lazy_group",
     "kms_schema.crypto",
-    "kms_schema.database_url",
+    "kms_schema.database_sources",
     "kms_schema.pytest_plugin",
     "kms_schema.rotations.opening",
     "kms_schema.validator.formats",

@@ -10,7 +10,7 @@ from pathlib import Path
 from kms_schema.validator.checks.posture import Observed
 
 FILE = Path(__file__).parent / "builtins.txt"
-"""The objects of all supported versions as `key:digest`; `tools/builtins.py` writes it."""
+"""The supported versions, as `version:major`, and their objects, as `key:digest`; `tools/builtins.py` writes it."""
 CODE = "builtin"
 """The code of the rows of `posture_builtins.sql` that have a digest in place of what was observed, and a key."""
 
@@ -20,15 +20,15 @@ def keys() -> list[str]:
     return sorted({entry.partition(":")[0] for entry in _usual()})
 
 
-def without_usual(rows: Iterable[Observed]) -> Iterator[Observed]:
-    """Yield the rows of the posture; of built-in objects only those with another definition.
+def without_usual(rows: Iterable[Observed], major: int) -> Iterator[Observed]:
+    """Yield the rows of the posture; of built-in objects only those with another definition, on a known version.
 
     They are compared here, since a built-in operator that was replaced could say of itself that it was not.
     """
     for code, about, observed, more in rows:
         if code != CODE:
             yield code, about, observed, more
-        elif f"{more}:{observed}" not in _usual():
+        elif f"version:{major}" in _usual() and f"{more}:{observed}" not in _usual():
             yield "KMS445", about, "another definition", None
 
 

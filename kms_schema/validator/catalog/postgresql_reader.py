@@ -182,7 +182,7 @@ class PostgresqlReader:
         self._cursor.execute(
             _posture_query(with_parameters=self._version >= FIRST_WITH_PARAMETER_PRIVILEGES), parameters
         )
-        return sorted(builtins.without_usual(self._cursor), key=lambda row: row[:3])
+        return sorted(builtins.without_usual(self._cursor, self._version // 10000), key=lambda row: row[:3])
 
     def unmanaged_objects(self, names: Names) -> list[str]:
         """Return the keys of the unmanaged objects in the schema, without those of extensions."""
