@@ -1,8 +1,11 @@
 """Trails in real databases for the tests of sealing and verification: entries, seals, and what is found."""
 
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
 from typing import Any
+
+import pytest
 
 from kms_schema.audit.formats.checkpoints import Checkpoint
 from kms_schema.audit.formats.keys import SigningKey, VerifierKey
@@ -75,3 +78,8 @@ def is_whole(database: Database, checkpoints: tuple[Checkpoint, ...] = ()) -> Ve
         assert verdict.unsealed == 0
         assert verdict.checkpoints == len(checkpoints)
         return verdict
+
+
+def some(names: Iterable[str], *always: str) -> list[Any]:
+    """Leave the names that are not among `always` to a full run."""
+    return [name if name in always else pytest.param(name, marks=pytest.mark.full) for name in names]
