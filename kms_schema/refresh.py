@@ -83,15 +83,16 @@ def refresh(
     query = f"SELECT view_name, refreshed_at, duration_ms FROM {function}"  # noqa: S608  (quoted)
     deadline, first = time.monotonic() + lock_wait, None
     while not (rows := _rows(connection, query, lock_wait)):
-        latest = _latest(connection, schema)
-        if latest != (first := first or latest):
-            return Refreshed()
+        if first is None:
+            first = _latest(connection, schema)
         if (left := deadline - time.monotonic()) <= 0:
             raise RefreshError(
                 f"another session{_holder(connection, schema)} has been refreshing the views for {lock_wait:g} seconds:"
                 " wait for it or end it, or allow more with --lock-wait SECONDS"
             )
         time.sleep(min(POLL_SECONDS, left))
+        if _latest(connection, schema) != first:
+            return Refreshed()
     return Refreshed(tuple(RefreshedView(*row) for row in rows))
 
 
