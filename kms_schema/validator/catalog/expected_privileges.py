@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kms_schema.identifiers import quoted, unquoted
-from kms_schema.roles.definition import CALLED_BY_ROLES, GRANTS, POLICIES, PROTECTED, REMOVAL, Grant, Policy, Role
+from kms_schema.roles.definition import GRANTS, POLICIES, PROTECTED, REMOVAL, Grant, Policy, Role
 from kms_schema.validator.catalog.attributes import Attributes, Objects, kind_and_name
 from kms_schema.validator.catalog.grants import role_and_privileges
 
@@ -57,8 +57,8 @@ def _granted(key: str, attributes: Mapping[str, Any], prefix: str) -> Attributes
     if kind == "function" or kind.endswith(("table", "view")):
         # The owner's own privilege is not granted.
         lines = _lines([each for each in GRANTS if each.on == name and (name, each.role) != _OF_ITS_OWNER], prefix)
-        if lines or name in CALLED_BY_ROLES:
-            changed["grants"] = ["- PUBLIC: EXECUTE", *lines] if name in CALLED_BY_ROLES else lines
+        if lines or kind == "function":
+            changed["grants"] = ["- PUBLIC: EXECUTE", *lines] if kind == "function" else lines
     if key == f"function {REMOVAL}":
         changed["owner"] = prefix + Role.REMOVER
     return changed
