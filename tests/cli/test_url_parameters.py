@@ -67,6 +67,7 @@ def test_the_threshold_of_prepared_statements_is_a_number(shared: SharedDatabase
     assert kms_schema("current", url="postgresql:///?prepare_threshold=often").status == 2
 
 
+@pytest.mark.full
 @pytest.mark.only_on("postgresql")
 def test_every_statement_may_be_prepared_at_once(trail: Trail, pytestconfig: pytest.Config) -> None:
     """No text of several statements is prepared, which the server refuses."""
