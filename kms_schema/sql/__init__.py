@@ -45,10 +45,13 @@ class SqlFile:
         if self.kind == "TRIGGER" and self.dialect == "postgresql":
             # Also with session_replication_role = replica, which otherwise bypasses every trigger.
             statements.append(f"ALTER TABLE {self._on} ENABLE ALWAYS TRIGGER {self.name}")
-        if self.kind == "FUNCTION" and ("RETURNS trigger" in self.text or "SECURITY DEFINER" in self.text):
+        if self.kind == "FUNCTION" and (
+            "RETURNS trigger" in self.text or "SECURITY DEFINER" in self.text or self._arguments != "()"
+        ):
             # A role with EXECUTE on a trigger function can create a trigger with it on its own table and choose NEW; a
-            # SECURITY DEFINER function then runs with the owner's privileges. Firing a trigger needs no privilege.
-            statements.append(f"REVOKE ALL ON FUNCTION {self.name}() FROM PUBLIC")
+            # SECURITY DEFINER function then runs with the owner's privileges. Firing a trigger needs no privilege. A
+            # function with arguments is called by these alone.
+            statements.append(f"REVOKE ALL ON FUNCTION {self.name}{self._arguments} FROM PUBLIC")
         return [_in_schema(statement, schema) for statement in statements]
 
     def drop(self, schema: str = "public") -> str:
@@ -59,8 +62,8 @@ class SqlFile:
             return _in_schema(f"DROP TRIGGER {self.name} ON {self._on}", schema)
         if self.kind == "INDEX":  # named without a schema where it is made, with one where it is dropped
             return _in_schema(f"DROP INDEX {{schema}}.{self.name}", schema)
-        arguments = _ARGUMENTS.search(self.text)
-        return _in_schema(f"DROP {self.kind} {self.name}{arguments[0] if arguments else ''}", schema)
+        arguments = self._arguments if self.kind == "FUNCTION" else ""
+        return _in_schema(f"DROP {self.kind} {self.name}{arguments}", schema)
 
     @property
     def kind(self) -> str:
@@ -79,6 +82,13 @@ class SqlFile:
     def table(self, schema: str = "public") -> str:
         """Return the table of a trigger or index of PostgreSQL's; raise `ValueError` if the statement names none."""
         return _in_schema(self._on, schema)
+
+    @property
+    def _arguments(self) -> str:
+        match = _ARGUMENTS.search(self.text)
+        if match is None:
+            raise ValueError(f"{self.kind} {self.name} has no arguments")
+        return match[0]
 
     @property
     def _match(self) -> re.Match[str]:

@@ -27,7 +27,8 @@ def append(  # noqa: PLR0913  (each is a column, by its name)
 ) -> dict[str, Value]:
     """Append an entry to the audit log, commit it, and return its columns as a proof has them.
 
-    event_type: up to 50 characters. event_category, security_level: values of `AuditCategory` and `AuditSecurityLevel`.
+    event_type: a letter, then up to 49 letters, digits, `_`, `.`, `:` or `-`, all of ASCII.
+    event_category, security_level: values of `AuditCategory` and `AuditSecurityLevel`.
     key_id: the name of a key, as in `key_masters.key_id`.
     user_id, session_id, client_ip, user_agent: the acting user, as the application claims; the database sets
     `recorded_by`.

@@ -35,7 +35,7 @@ def _json_object(_context: click.Context, _parameter: click.Parameter, text: str
     "\n  kms-schema audit append --event-type EXPORT --category COMPLIANCE --description 'Sent to the auditor' \\"
     "\n    --key-id orders-2026 --metadata '{\"ticket\": 4711}'",
 )
-@click.option("--event-type", required=True, metavar="TEXT", help="The event, in up to 50 characters.")
+@click.option("--event-type", required=True, metavar="TEXT", help="The event, a name of up to 50 characters.")
 @click.option("--event-category", "--category", "event_category", required=True, type=click.Choice(list(AuditCategory)))
 @click.option("--event-description", "--description", "event_description", required=True, metavar="TEXT")
 @click.option(
