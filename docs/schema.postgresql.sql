@@ -78,6 +78,8 @@ BEGIN
 END
 $$;
 
+REVOKE ALL ON FUNCTION public.kms_is_bounded(document jsonb, most_bytes integer, in_entry boolean) FROM PUBLIC;
+
 CREATE TABLE public.key_masters (
     id UUID DEFAULT public.kms_uuidv7() NOT NULL,
     key_id VARCHAR(64) NOT NULL,
