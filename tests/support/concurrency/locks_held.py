@@ -128,7 +128,7 @@ class _Writer:
     def __init__(self, watch: _Watch, database: Database, pid: int, seen: Seen) -> None:
         self._stopped = threading.Event()
         self._began = threading.Event()
-        self._thread = threading.Thread(target=self._write, args=(watch, database, pid, seen))
+        self._thread = threading.Thread(target=self._write, args=(watch, database, pid, seen), daemon=True)
         self._thread.start()
         assert self._began.wait(PATIENCE_SECONDS)
 

@@ -111,6 +111,7 @@ def fill(connection: Connection, *, events: int, keys: int | None = None) -> Non
         for trigger in (
             "guard_key_audit_log_insert",
             "guard_key_audit_log_insert_event",
+            "guard_key_audit_log_insert_values",
             "prevent_key_audit_log_update",
             "prevent_key_audit_log_delete",
             "prevent_key_audit_log_delete_truncate",

@@ -1,5 +1,5 @@
 DO $$
 BEGIN
-    LOCK TABLE ONLY {schema}.key_audit_seals IN SHARE ROW EXCLUSIVE MODE;
+    LOCK TABLE ONLY {schema}.key_audit_seals IN SHARE UPDATE EXCLUSIVE MODE;
 END
 $$
