@@ -131,6 +131,8 @@ def test_the_verdict_refers_to_verify_for_changed_entries(scene: Scene) -> None:
         assert f"(sequence {ENTRIES // 2}) is not what was sealed" in scene.found()
         assert "only kms-schema audit verify verifies the content of sealed entries" in report.verdict
         assert "audit verify" not in validate(scene.connection).verdict
+        assert "indexes not compared" in validate(scene.connection).verdict
+        assert "indexes not compared" not in report.verdict
 
 
 @pytest.mark.only_on("postgresql")

@@ -43,6 +43,16 @@ def test_a_trail_that_nobody_touched_is_sound(three: Trail) -> None:
         "checkpoints_given": 3,
         "checkpoints_held": 3,
         "trusted_keys": [str(three.key.verifier)],
+        "against_time": 0,
+        "first_against_time": None,
+        "indexes_compared": [
+            "key_audit_logs (sequence)",
+            "key_audit_seals (seal_number)",
+            "key_audit_leaves (first_leaf)",
+            "key_audit_leaves (first_sequence)",
+            "key_audit_subtrees (level, position)",
+            "key_audit_tombstones (seal_number)",
+        ],
         "faults": [],
         "more_faults": 0,
     }

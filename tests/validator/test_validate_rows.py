@@ -103,7 +103,8 @@ def test_what_a_role_may_not_read_is_unknown_and_not_passed(database: Database) 
         report = validate(connection, level="data")
         assert "constraint key_masters.pk_key_masters" in unknown(report)
         assert "constraint key_versions.pk_key_versions" not in unknown(report)
-        assert len([finding for finding in report.findings if finding.code == "KMS901"]) <= len(Base.metadata.tables)
+        unread = [finding for finding in report.findings if finding.code == "KMS901"]
+        assert len(unread) <= len(Base.metadata.tables) + 1, "one for each table, and one for the indexes"
 
 
 @pytest.mark.only_on("postgresql")
