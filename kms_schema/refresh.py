@@ -99,7 +99,7 @@ def refresh(
 def _rows(connection: "psycopg.Connection[Any]", query: str, lock_wait: float) -> list[tuple[Any, ...]]:
     """Return the rows of a query that waits for each table at most `lock_wait` seconds."""
     with connection.transaction():
-        connection.execute(limits(lock_wait).encode())
+        connection.execute(limits(lock_wait).encode(), prepare=False)
         return connection.execute(query.encode()).fetchall()
 
 

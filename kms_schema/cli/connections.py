@@ -158,7 +158,7 @@ def _holder(connection: "psycopg.Connection[Any]") -> str:
     try:
         connection.rollback()
         with connection.transaction():
-            connection.execute(limits(1).encode())
+            connection.execute(limits(1).encode(), prepare=False)
             return described(connection.execute(TABLES.encode()).fetchone())
     except sys.modules["psycopg"].Error:
         return ""  # some servers revoke SELECT on these views

@@ -131,6 +131,8 @@ def creates_a_file(node: ast.AST) -> bool:
         return name in {"write_text", "write_bytes", "O_CREAT", "mkstemp", "NamedTemporaryFile"}
     if not isinstance(node, ast.Call) or ast.unparse(node.func).rpartition(".")[2] != "open":
         return False
+    if any(each.arg == "closefd" for each in node.keywords):  # the number of a file that is open
+        return False
     modes = (each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and isinstance(each.value, str))
     return any(mode.rstrip("bt+") in {"w", "x", "a"} for mode in modes)
 

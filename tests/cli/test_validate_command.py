@@ -27,7 +27,7 @@ def kms_schema(*arguments: str, cwd: Path | None = None, **environment: str) -> 
         cwd=cwd,
         env={**cleaned, "PYTHONPATH": "" if not program else str(REPOSITORY), **environment},
     )
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
     return done
 
 

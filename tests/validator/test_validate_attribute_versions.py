@@ -31,4 +31,4 @@ def test_a_column_has_no_options_but_those_that_somebody_set(database: Database)
         note(connection, "n_distinct=5", "pg_attver=22025080", column="derivation_path")
     seen = {finding.object: finding.actual for finding in report_on(database).findings}
     assert seen["column key_masters.derivation_path"] == "n_distinct=5"
-    assert seen["materialized view key_health_monitor"] == "column settings: health_score (n_distinct=5)"
+    assert seen["materialized view key_health_monitor"] == "health_score (n_distinct=5)"

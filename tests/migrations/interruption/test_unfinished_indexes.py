@@ -100,7 +100,7 @@ def test_the_server_process_of_a_killed_client_keeps_the_next_upgrade_waiting(da
                 await_wait(database, client.wire.backend_pid, build["index"], FILLED)
                 assert client.kill()
                 break
-        with pytest.raises(CommandError, match=f"another upgrade .*server process {client.wire.backend_pid}"):
+        with pytest.raises(CommandError, match=f"another session .*server process {client.wire.backend_pid}"):
             database.alembic("-x", "lock-wait=0", *UP)
     await_silence(database)
     assert flags(database, build["index"]) == VALID

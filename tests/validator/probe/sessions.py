@@ -73,7 +73,7 @@ def copy_of(database: Database) -> Iterator[sqlite3.Connection]:
 
 OnlyAt = Callable[..., None]
 """Chooses the attempts of a probe by words in the names of their protections."""
-AT_LEAST = {"postgresql": 620, "sqlite": 1000}
+AT_LEAST = {"postgresql": 900, "sqlite": 1000}
 """How many attempts are made at head; in a replica's session, and with either setting of SQLite's, once more."""
 
 

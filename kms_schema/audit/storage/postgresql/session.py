@@ -68,9 +68,9 @@ class Session:
     @contextmanager
     def planned(self, without: Sequence[str]) -> Iterator[None]:
         """Plan the queries in the block without some plans; see `query_plans`."""
-        self.cursor.execute(f"SAVEPOINT planned; {settings(without)}".encode())
+        self.cursor.execute(f"SAVEPOINT planned; {settings(without)}".encode(), prepare=False)
         yield
-        self.cursor.execute("ROLLBACK TO SAVEPOINT planned; RELEASE SAVEPOINT planned")
+        self.cursor.execute("ROLLBACK TO SAVEPOINT planned; RELEASE SAVEPOINT planned", prepare=False)
 
     def copy(self, query: str) -> Iterator[Bytes]:
         """Yield the rows of a query as `COPY … TO STDOUT (FORMAT binary)` sends them, without the header."""
