@@ -148,7 +148,8 @@ def _holder_named(connection: "psycopg.Connection[Any] | sqlite3.Connection") ->
     except Exception as error:
         if isinstance(connection, sqlite3.Connection) or getattr(error, "sqlstate", None) != LOCKED:
             raise
-        reason = f"{' '.join(str(error).split())}; another session{_holder(connection)} has the lock"
+        primary = error.diag.message_primary or str(error)  # type: ignore[attr-defined]
+        reason = f"{' '.join(primary.split())}; another session{_holder(connection)} has the lock"
         message = f"{reason}: wait for it or end it, and run this again"
         raise CannotConnect(in_a_line(message)) from None
 
