@@ -181,7 +181,9 @@ GRANTS = (
     Grant(Role.ADMIN, ("DELETE", "INSERT", "SELECT", "UPDATE"), "rotation_policies"),
     Grant(Role.ADMIN, ("DELETE", "INSERT", "SELECT", "UPDATE"), "hsm_configurations"),
     Grant(Role.ADMIN, ("EXECUTE",), "kms_uuidv7()"),
-    Grant(Role.ADMIN, ("DELETE", "INSERT", "SELECT", "UPDATE"), "key_audit_retention_policies"),
+    # No DELETE, with which it could lock the table, and every INSERT of an entry reads that.
+    Grant(Role.ADMIN, ("INSERT", "SELECT"), "key_audit_retention_policies"),
+    Grant(Role.ADMIN, _CHANGE, "key_audit_retention_policies", ("retention_period_days",)),
     *(Grant(role, _READ, view) for role in (Role.ROTATOR, Role.ADMIN, Role.AUDITOR) for view in _VIEWS),
     *(
         Grant(Role.AUDITOR, _READ, relation)

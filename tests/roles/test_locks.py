@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest an
 BEYOND_A_WRITER = "SHARE"
 """The weakest mode that stops writers."""
 SHUT_BY = {
-    Role.ADMIN: {"hsm_configurations", "key_audit_retention_policies", "rotation_policies"},
+    Role.ADMIN: {"hsm_configurations", "rotation_policies"},
     Role.REMOVER: {"key_audit_logs"},
 }
 """The tables in which these roles may DELETE, so that the server lets them lock them. The remover has no members."""
