@@ -120,12 +120,12 @@ SURROUNDINGS = (
         severity="info",
         manual=True,
     ),
-    _of_a_role("reads every table", "GRANT pg_read_all_data TO {role}", severity="info", since=14),
-    _of_a_role("reads files", "GRANT pg_read_server_files TO {role}", severity="info"),
-    _of_a_role("reads files by a function", "GRANT EXECUTE ON FUNCTION pg_read_file(text) TO {role}", severity="info"),
-    _of_a_role("replicates", "ALTER ROLE {role} REPLICATION", severity="info"),
+    _of_a_role("reads every table", "GRANT pg_read_all_data TO {role}", since=14),
+    _of_a_role("reads files", "GRANT pg_read_server_files TO {role}"),
+    _of_a_role("reads files by a function", "GRANT EXECUTE ON FUNCTION pg_read_file(text) TO {role}"),
+    _of_a_role("replicates", "ALTER ROLE {role} REPLICATION"),
     _of_a_role("above row-level security", "ALTER ROLE {role} BYPASSRLS", severity="info"),
-    _of_a_role("locks every table", "GRANT pg_maintain TO {role}", severity="info", since=17),
+    _of_a_role("locks every table", "GRANT pg_maintain TO {role}", since=17),
     _around(
         "a member of a superuser",
         "CREATE ROLE mutated_{database}; CREATE ROLE mutated_super_{database} SUPERUSER;"

@@ -58,7 +58,7 @@ def upgrade() -> None:
     create_objects(COUNTS)
     if on_postgresql():
         # Sealers take this lock, so none adds to what is being counted, and no writer of the trail waits for the count.
-        run_statements(("lock_sealing_v01",))
+        lock_sealing()
         run_statements(("note_counted_entries_v01",), reads=COUNTED)
     write_rows(("count_sealed_entries_v01",), into="key_audit_category_totals", reads=COUNTED)
     if on_postgresql():
@@ -90,6 +90,11 @@ def replace(filenames: tuple[str, ...]) -> None:
     replace_prepared(view, index="uq_key_label_counts_v01")
     replace_prepared(function)
     replace_index(INDEX, "key_audit_logs")
+
+
+def lock_sealing() -> None:
+    taken = locks("SHARE UPDATE EXCLUSIVE", ("key_audit_seals",), "counting")
+    execute(f"LOCK TABLE ONLY {qualified('key_audit_seals')} IN SHARE UPDATE EXCLUSIVE MODE", Declaration(taken))
 
 
 def change_labels(change: str) -> None:

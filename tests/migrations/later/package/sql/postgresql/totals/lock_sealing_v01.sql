@@ -1,5 +1,0 @@
-DO $$
-BEGIN
-    LOCK TABLE ONLY {schema}.key_audit_seals IN SHARE UPDATE EXCLUSIVE MODE;
-END
-$$
