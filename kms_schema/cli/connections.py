@@ -145,13 +145,19 @@ def _holder_named(connection: "psycopg.Connection[Any] | sqlite3.Connection") ->
     """Name the session that holds a lock, in an error about a wait that was too long."""
     try:
         yield
-    except Exception as error:
-        if isinstance(connection, sqlite3.Connection) or getattr(error, "sqlstate", None) != LOCKED:
+    except _driver_errors() as error:
+        if isinstance(connection, sqlite3.Connection) or error.sqlstate != LOCKED:
             raise
-        primary = error.diag.message_primary or str(error)  # type: ignore[attr-defined]
+        primary = error.diag.message_primary or str(error)
         reason = f"{' '.join(primary.split())}; another session{_holder(connection)} has the lock"
         message = f"{reason}: wait for it or end it, and run this again"
         raise CannotConnect(in_a_line(message)) from None
+
+
+def _driver_errors() -> "tuple[type[psycopg.Error], ...]":
+    """Return what psycopg raises; nothing where it is not loaded, as for SQLite."""
+    psycopg = sys.modules.get("psycopg")
+    return () if psycopg is None else (psycopg.Error,)
 
 
 def _holder(connection: "psycopg.Connection[Any]") -> str:
@@ -161,7 +167,7 @@ def _holder(connection: "psycopg.Connection[Any]") -> str:
         with connection.transaction():
             connection.execute(limits(1).encode(), prepare=False)
             return described(connection.execute(TABLES.encode()).fetchone())
-    except sys.modules["psycopg"].Error:
+    except _driver_errors():
         return ""  # some servers revoke SELECT on these views
 
 
