@@ -145,8 +145,8 @@ class SqliteReader:
         for key, attributes in found:
             table = attributes.get("table")
             needs = {relations[table]} if table else set()
-            words = words_of(attributes.get("definition") or "")
             if not key.startswith(("table ", "column ")):
+                words = words_of(attributes.get("definition") or "")
                 named = relations.keys() & words
                 needs |= {relations[name] for name in named}
                 for relation in named | ({table} if table else set()):
