@@ -127,6 +127,58 @@ def is_whole_again(connection: Connection, seals: list[StoredSeal], entry: str) 
     assert_exact(connection)
 
 
+HIDDEN: dict[str, tuple[tuple[Callable[[StoredSeal], StoredSeal], ...], str]] = {
+    "by another key, then with the way back to this one": (
+        (
+            lambda made: true_root(made).signed_by(FORGER),
+            lambda made: replace(true_root(made), next_key=str(KEY.verifier)).signed_by(FORGER),
+        ),
+        "seal 3 does not hold: it is signed by .*, but the seal before leads to",
+    ),
+    "not signed, twice": (
+        (lambda made: unsigned(true_root(made)), lambda made: unsigned(true_root(made))),
+        "seal 3 does not hold: it is not signed, but the seal before leads to",
+    ),
+    "announced by a signature that is none": (
+        (
+            lambda made: replace(true_root(made), next_key=str(FORGER.verifier)),
+            lambda made: replace(true_root(made), next_key=str(KEY.verifier)).signed_by(FORGER),
+        ),
+        "seal 3 does not hold: its signature is not one of",
+    ),
+}  # fmt: skip
+
+
+def unsigned(made: StoredSeal) -> StoredSeal:
+    return replace(made, signature=None, verifier_key=None)
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_nothing_is_signed_over_a_forged_seal_that_others_hide(
+    sealed: tuple[Connection, list[StoredSeal]], name: str
+) -> None:
+    connection, seals = sealed
+    changes, why = HIDDEN[name]
+    for change in changes:
+        forged(connection, change)
+    write(connection, 1)
+    with pytest.raises(TrailError, match=f"{why}.*nothing is sealed after it"):
+        seal_all(connection)
+    assert execute(connection, "SELECT max(seal_number) FROM key_audit_seals").fetchone() == (4,)
+    go_back(connection, "seals", last=2)
+    assert seal_all(connection)
+    verdict = verified(connection, checkpoints=tuple(map(checkpoint_of, seals)), trusted=(KEY.verifier,))
+    assert (verdict.faults, verdict.unsealed) == ([], 0)
+
+
+def test_a_key_that_was_announced_seals_on(sealed: tuple[Connection, list[StoredSeal]]) -> None:
+    connection, _ = sealed
+    for signer, following in ((KEY, FORGER), (FORGER, KEY), (KEY, None)):
+        write(connection, 1)
+        assert seal_all(connection, signer, next_key=following and following.verifier)
+    assert verified(connection, trusted=(KEY.verifier,)).faults == []
+
+
 @pytest.mark.full
 def test_a_seal_without_its_leaves_has_the_same_way_back(sealed: tuple[Connection, list[StoredSeal]]) -> None:
     connection, seals = sealed

@@ -1,5 +1,6 @@
 """The seal that the next one continues: it must hold, or a signature would cover what somebody else put there."""
 
+from kms_schema.audit.formats.keys import VerifierKey
 from kms_schema.audit.formats.merkle import CompactRange
 from kms_schema.audit.formats.seals import SealError
 from kms_schema.audit.storage.errors import TrailError
@@ -7,14 +8,17 @@ from kms_schema.audit.storage.protocols import SealReader
 from kms_schema.audit.storage.stored_seals import StoredSeal
 
 
-def last_sound_seal(seals: SealReader) -> StoredSeal | None:
+def last_sound_seal(seals: SealReader, signer: VerifierKey | None) -> StoredSeal | None:
     """Return the newest seal, None if nothing is sealed.
 
+    signer: the key that will sign the next seal; None if it will not be signed.
+
     Raises `TrailError` unless it holds: its row is a seal, its signature and compact range are those of its content, it
-    follows the seal before, and the newest tombstone is under a seal whose signature covers it. Example::
+    follows the seal before, and the newest tombstone is under a seal whose signature covers it. If `signer` did not
+    sign it, each earlier change of the key must also be one that the key before announced and signed. Example::
 
         with open_trail(connection).sealing() as transaction:
-            before = last_sound_seal(transaction.seals)
+            before = last_sound_seal(transaction.seals, key.verifier)
     """
     number = 0
     try:
@@ -26,6 +30,10 @@ def last_sound_seal(seals: SealReader) -> StoredSeal | None:
             raise SealError("its compact range is not that of its tree")
         if (before := seals.get(number - 1)) is not None:
             _refuse_another(before, last)
+        if signer is not None and last.verifier_key != str(signer):
+            # Two seals that were put in can lead back to the signer: the first breaks the chain, the second hides it.
+            for number in seals.changes_of_key():
+                _refuse_unannounced(seals.get(number - 1), seals.get(number))
         if (cut := seals.last_with_tombstone()) is not None:
             number = cut.number
             cut.check_signature()
@@ -36,6 +44,13 @@ def last_sound_seal(seals: SealReader) -> StoredSeal | None:
             " When sealing is refused, for the way back"
         ) from None
     return last
+
+
+def _refuse_unannounced(before: StoredSeal | None, seal: StoredSeal | None) -> None:
+    if seal is not None:
+        seal.check_signature()
+        if before is not None:
+            _refuse_another(before, seal)
 
 
 def _refuse_another(before: StoredSeal, last: StoredSeal) -> None:

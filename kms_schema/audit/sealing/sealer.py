@@ -96,7 +96,7 @@ def seal(
     more = True
     while more:
         with trail.sealing() as transaction:
-            before = last_sound_seal(transaction.seals)
+            before = last_sound_seal(transaction.seals, None if signer is None else signer.verifier)
             refuse_other_key(before, signer)
             made = _sealed(transaction, before, origin, next_key, batch)
             if made is None:
@@ -117,7 +117,7 @@ def seal_tombstone(trail: OpenTrail, signer: SigningKey, tombstone: Tombstone) -
     Raises `TrailError` as `seal` does, and `NothingToSealError` if there is nothing to seal: each seal has new entries.
     """
     with trail.sealing() as transaction:
-        before = last_sound_seal(transaction.seals)
+        before = last_sound_seal(transaction.seals, signer.verifier)
         refuse_other_key(before, signer)
         made = _sealed(transaction, before, None, None, BATCH)
         if made is None:

@@ -30,6 +30,10 @@ class SealReader(Protocol):
         """Return the seal of the newest tombstone. Raises `SealError` if its row is not valid."""
         ...
 
+    def changes_of_key(self) -> list[int]:
+        """Return the numbers of the seals that announce another key, or name another than the seal before leads to."""
+        ...
+
     def rows(self) -> Iterator[Sequence[Any]]:
         """Yield the row of every seal, oldest first, for `StoredSeal.from_row`."""
         ...

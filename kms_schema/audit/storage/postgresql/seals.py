@@ -6,7 +6,7 @@ from typing import Any
 from kms_schema.audit.storage.errors import write_discarded
 from kms_schema.audit.storage.postgresql.session import Session
 from kms_schema.audit.storage.postgresql.tombstones import tombstone_query
-from kms_schema.audit.storage.records import Page, Subtree
+from kms_schema.audit.storage.records import CHANGES_OF_KEY, Page, Subtree
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.lock_holders import described, sealing
 
@@ -52,6 +52,10 @@ class PostgresqlSeals:
     def last_with_tombstone(self) -> StoredSeal | None:
         """Return the seal of the newest tombstone."""
         return self._one(f"WHERE seal_number = (SELECT max(seal_number) FROM ONLY {self._session.tombstones})")
+
+    def changes_of_key(self) -> list[int]:
+        """Return the seals at which the key changes."""
+        return [row[0] for row in self._session.rows(CHANGES_OF_KEY.format(seals=f"ONLY {self._session.seals}"))]
 
     def rows(self) -> Iterator[Sequence[Any]]:
         """Yield the rows of seals, read in batches."""

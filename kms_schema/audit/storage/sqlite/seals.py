@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from kms_schema.audit.storage.errors import write_discarded
-from kms_schema.audit.storage.records import Page, Subtree
+from kms_schema.audit.storage.records import CHANGES_OF_KEY, Page, Subtree
 from kms_schema.audit.storage.sqlite.session import Session
 from kms_schema.audit.storage.sqlite.tombstones import TOMBSTONES
 from kms_schema.audit.storage.stored_seals import StoredSeal
@@ -41,6 +41,10 @@ class SqliteSeals:
         newest = "(SELECT max(seal_number) FROM main.key_audit_tombstones)"
         row = self._cursor.execute(f"{_SEALS} WHERE seal_number = {newest}").fetchone()
         return None if row is None else StoredSeal.from_row(row)
+
+    def changes_of_key(self) -> list[int]:
+        """Return the seals at which the key changes."""
+        return [row[0] for row in self._cursor.execute(CHANGES_OF_KEY.format(seals="main.key_audit_seals")).fetchall()]
 
     def rows(self) -> Iterator[Sequence[Any]]:
         """Yield the rows of seals, one query each: the cursor is free for others in between."""
