@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     import psycopg
 
 
-def open_queue(connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str = "public") -> RotationQueue:
+def open_queue(
+    connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str = "public", lock_wait: float | None = None
+) -> RotationQueue:
     """Return the queue of rotations behind a connection of psycopg or sqlite3.
 
     The queue commits each call, unless the connection is in a transaction: then the call is part of that transaction,
@@ -18,8 +20,9 @@ def open_queue(connection: "psycopg.Connection[Any] | sqlite3.Connection", schem
 
     - `connection`: idle or in a transaction; SQLAlchemy has it as `.connection.driver_connection`
     - `schema`: the schema of the tables on PostgreSQL; not used on SQLite
+    - `lock_wait`: the seconds to wait for each lock on PostgreSQL; by default the session's `lock_timeout` applies
 
-    Raises `TypeError` for a connection of another driver.
+    Raises psycopg's `LockNotAvailable` after `lock_wait`, and `TypeError` for a connection of another driver.
 
     ```python
     with psycopg.connect(url, autocommit=True) as connection:
@@ -34,5 +37,5 @@ def open_queue(connection: "psycopg.Connection[Any] | sqlite3.Connection", schem
     if psycopg is not None and isinstance(connection, psycopg.Connection):
         from kms_schema.rotations.postgresql_queue import PostgresqlStorage  # noqa: PLC0415  (it imports psycopg)
 
-        return RotationQueue(PostgresqlStorage(connection, schema))
+        return RotationQueue(PostgresqlStorage(connection, schema, lock_wait))
     raise TypeError("give a connection of psycopg or sqlite3; SQLAlchemy's has it as .connection.driver_connection")

@@ -2,8 +2,8 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -179,13 +179,17 @@ _ATTEMPTS = 5
 class PostgresqlStorage:
     """The rotations in a schema of PostgreSQL; a `QueueStorage`."""
 
-    def __init__(self, connection: psycopg.Connection[Any], schema: str) -> None:
-        """Take a connection, idle or in a transaction, and the name of the schema."""
-        self._connection, self._schema = connection, quoted(schema)
+    def __init__(self, connection: psycopg.Connection[Any], schema: str, lock_wait: float | None = None) -> None:
+        """Take a connection, idle or in a transaction, the name of the schema, and the seconds to wait for a lock."""
+        self._connection, self._schema, self._lock_wait = connection, quoted(schema), lock_wait
 
-    def transaction(self) -> AbstractContextManager[object]:
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
         """Open a transaction, or a savepoint in the open one."""
-        return self._connection.transaction()
+        with self._connection.transaction():
+            if self._lock_wait is not None:
+                self._connection.execute(f"SET LOCAL lock_timeout = {max(round(self._lock_wait * 1000), 1)}".encode())
+            yield
 
     def rows(self, statement: str, **values: object) -> Sequence[Row]:
         """Return the rows of a query."""

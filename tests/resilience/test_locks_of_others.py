@@ -126,6 +126,20 @@ def test_a_refresh_that_does_not_end_is_named(database: Database) -> None:
     assert run(database, "refresh", *SHORT).status == 0
 
 
+@pytest.mark.parametrize("command", ["rotations due", "rotations schedule", "rotations claim --worker w"])
+def test_who_has_locked_the_policies_is_named(
+    database: Database, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kms_schema.cli.rotations.open_queue.LOCK_WAIT_SECONDS", 0.3)
+    with closing(database.connect()) as connection:
+        assert isinstance(connection, psycopg.Connection)
+        execute(connection, "BEGIN")
+        execute(connection, "LOCK TABLE rotation_policies IN ACCESS EXCLUSIVE MODE")
+        said = run(database, *command.split())
+        assert said.status == 3
+        assert f"another session ({process(connection)}" in said.error
+
+
 @pytest.mark.parametrize("command", ["audit seal --key KEY", "audit export ARCHIVE", "refresh"])
 def test_who_has_locked_a_table_is_named(database: Database, tmp_path: Path, command: str) -> None:
     key, archive = str(tmp_path / "seal.key"), str(tmp_path / "archive.gz")

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from kms_schema.cli.connections import connected, url_of
+from kms_schema.lock_holders import LOCK_WAIT_SECONDS
 from kms_schema.printable import in_a_line
 from kms_schema.rotations import RotationError, RotationQueue, open_queue
 
@@ -21,7 +22,7 @@ def opened(database_url: str | None, schema: str) -> Iterator[RotationQueue]:
         if isinstance(connection, sqlite3.Connection):
             connection.execute("PRAGMA foreign_keys = ON")
         try:
-            yield open_queue(connection, schema)
+            yield open_queue(connection, schema, LOCK_WAIT_SECONDS)
         except RotationError as error:
             raise click.ClickException(in_a_line(str(error))) from None
         except ValueError as error:  # an invalid name or lease
