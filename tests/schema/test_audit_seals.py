@@ -23,6 +23,7 @@ from tests.support.violations.refused_rows import (
     Forbidden,
     malformed,
     missing,
+    refused,
     refuses_insert,
     stored,
     too_long,
@@ -41,9 +42,10 @@ ACCEPTED_SEALS: list[Row] = [
     {},
     {"verifier_key": "nobody's", "signature": bytes(68)},
     {"origin": "ü" * 255, "verifier_key": "v" * 500, "signature": bytes(68), "next_key": "n" * 500},
-    {"tree_size": 2**63 - 1, "last_sequence": 2**63 - 1, "snapshot_xmax": 2**63 - 1, "system_identifier": "9" * 20},
+    {"tree_size": 2**63 - 1, "last_sequence": 2**63 - 2, "snapshot_xmax": 2**63 - 1, "system_identifier": "9" * 20},
     {"tree_size": 1, "last_sequence": 1, "compact_range": HASH * 64},
     {"open_gaps": [[1, 3, 750], [8, 8, 750]]},
+    {"open_gaps": [[2**62 + 2 * n, 2**62 + 2 * n, 2**63 - 1] for n in range(256)]},
 ]
 FORBIDDEN_SEALS = [
     *(Forbidden({"seal_number": number}, SEAL_GUARD) for number in (0, -1, 2)),
@@ -68,6 +70,19 @@ FORBIDDEN_SEALS = [
     *too_long(SEALS, origin=255, next_key=500, system_identifier=20),
     *(each for each in missing(SEALS) if not each.change.keys() & {"seal_number", "tree_size"}),
     Forbidden({"seal_number": None}, SEAL_GUARD),
+    Forbidden({"last_sequence": 2**63 - 1}, SEAL_GUARD),
+    Forbidden({"compact_range": HASH * 65}, SEAL_GUARD),
+    Forbidden({"open_gaps": [[1, 1, 1]] * 20_000}, SEAL_GUARD),
+]
+NO_GAPS = [
+    [1],
+    [[1, 2]],
+    [["1", "2", "3"]],
+    [[1, 2, -3]],
+    [[1, 2.5, 3]],
+    [[1, 2, 2**63]],
+    [[1, 2, None]],
+    [{"first": 1}],
 ]
 
 
@@ -80,6 +95,22 @@ def test_a_sound_seal_is_accepted(empty: Connection, change: Row) -> None:
 @pytest.mark.parametrize("forbidden", FORBIDDEN_SEALS, ids=str)
 def test_constraints_of_a_seal(empty: Connection, forbidden: Forbidden) -> None:
     refuses_insert(empty, SEALS, seal(), forbidden)
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize("gaps", NO_GAPS, ids=str)
+def test_what_is_no_gap_is_refused_since_views_read_it(empty: Connection, gaps: list[object]) -> None:
+    refuses_insert(empty, SEALS, seal(), Forbidden({"open_gaps": gaps}, SEAL_GUARD))
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize("gaps", ["jsonb_agg({number})", "jsonb_build_object('gaps', jsonb_agg({number}))"])
+def test_gaps_that_print_long_are_refused_without_printing_them(empty: Connection, gaps: str) -> None:
+    document = f"(SELECT {gaps.format(number='1e131071')} FROM generate_series(1, 9000))"  # noqa: S608
+    row = {name: value for name, value in seal().items() if name != "open_gaps"}
+    places = ", ".join(f":{column}" for column in row)
+    statement = f"INSERT INTO {SEALS} ({', '.join(row)}, open_gaps) VALUES ({places}, {document})"  # noqa: S608
+    refused(empty, statement, row, rule=SEAL_GUARD, sqlstate="23514")
 
 
 def test_a_first_seal_has_leaves(shared: SharedDatabase) -> None:

@@ -111,6 +111,9 @@ def _out_of_order() -> Iterator[Attempt]:
         (SEAL_GUARD, "the tree shrinks", {"tree_size": Computed(f"{LAST_SIZE.text} - 1")}),
         (SEAL_GUARD, "a seal is of a trail with another name", {"origin": "kms-probe of another trail"}),
         (SEAL_GUARD, "a seal ends before the last sequence", {"last_sequence": FAR_SEQUENCE - 1}),
+        (SEAL_GUARD, "no sequence can follow that of a seal", {"last_sequence": 2**63 - 1}),
+        (SEAL_GUARD, "a compact range has 65 hashes", {"compact_range": HASH * 65}),
+        (SEAL_GUARD, "the open gaps have 100000 bytes", {"open_gaps": [[1, 1, 1]] * 12_500}),
     ]
     yield from inserted(SEALS, seal(), cases, A_WHOLE_SEAL)
     yield Attempt(
