@@ -741,7 +741,8 @@ BEGIN
 END;
 
 -- Repeats the table's CHECK constraints, for connections that ignore them (PRAGMA ignore_check_constraints). Not those
--- of id, sequence, timestamp, recorded_by and key_id: guard_key_audit_log_insert checks these.
+-- of id, sequence, timestamp and recorded_by: guard_key_audit_log_insert checks these. A key whose id is none, which such
+-- a connection can add, would otherwise make an entry that cannot be sealed.
 --
 -- Also bounds what an entry may say, as on PostgreSQL, and refuses text that is not UTF-8: such an entry could not be
 -- written into an archive. Each slow check has a fast one before it, which most entries pass.
@@ -764,6 +765,8 @@ BEGIN
     WHERE NOT (CASE WHEN json_valid(NEW.compliance_tags) THEN json_type(NEW.compliance_tags) = 'array' ELSE NEW.compliance_tags IS NULL END);
     SELECT RAISE(ABORT, 'ck_key_audit_logs_additional_metadata_is_object: additional_metadata is no JSON object')
     WHERE NOT (CASE WHEN json_valid(NEW.additional_metadata) THEN json_type(NEW.additional_metadata) = 'object' ELSE NEW.additional_metadata IS NULL END);
+    SELECT RAISE(ABORT, 'ck_key_audit_logs_key_id_type: key_id is not 32 lower-case hexadecimal digits')
+    WHERE NOT (NEW.key_id IS NULL OR (typeof(NEW.key_id) = 'text' AND instr(NEW.key_id, char(0)) = 0 AND length(NEW.key_id) = 32 AND NEW.key_id NOT GLOB '*[^0-9a-f]*'));
     SELECT RAISE(ABORT, 'ck_key_audit_logs_event_type_type: event_type is not text of up to 50 characters without NUL')
     WHERE NOT (typeof(NEW.event_type) = 'text' AND instr(NEW.event_type, char(0)) = 0 AND length(NEW.event_type) <= 50);
     SELECT RAISE(ABORT, 'ck_key_audit_logs_event_description_type: event_description is not text without NUL')

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from tests.support.engines import Database
-from tests.support.rows.smallest import Row, active_key_master, audit_entry, in_words, insert
+from tests.support.rows.smallest import Row, active_key_master, audit_entry, in_words, insert, key_master
 from tests.support.shared import SharedDatabase
 from tests.support.statements import execute
 from tests.support.violations.refused_rows import Forbidden, apply_settings, refuses, refuses_insert, stored
@@ -114,6 +114,14 @@ def test_a_temporary_table_does_not_shadow_the_trail_of_a_careful_client(databas
         assert execute(connection, f"SELECT max(sequence) FROM {trail}").fetchone() == (2,)  # noqa: S608
         with pytest.raises(sqlite3.OperationalError, match="rowid"):
             execute(connection, f"SELECT rowid FROM {trail}")  # noqa: S608
+
+
+@pytest.mark.parametrize("key", ["zz", "A" * 32, "0190a5b0-c0de-7abc-8def-0123456789ab", 7])
+def test_an_entry_about_a_key_whose_id_is_none_is_refused(database: Database, key: object) -> None:
+    with closing(database.connect()) as connection:
+        execute(connection, "PRAGMA ignore_check_constraints = ON")
+        insert(connection, "key_masters", **key_master(id=key))
+        refuses_insert(connection, TABLE, audit_entry(), Forbidden({"key_id": key}, "ck_key_audit_logs_key_id_type"))
 
 
 def test_a_temporary_trigger_changes_no_entry(database: Database) -> None:
