@@ -531,6 +531,8 @@ REVOKE ALL ON FUNCTION public.guard_key_audit_log_insert_event() FROM PUBLIC;
 -- Bounds what an entry may say: no entry is so large, or prints so long, that it could not be sealed, archived, dumped
 -- or read. A restore gives a time, which must be one that every reader can express.
 --
+-- A database of another encoding than UTF8 can store bytes that UTF-8 has no character for, and entries are sealed in UTF-8.
+--
 -- A trigger, not constraints: the error of a constraint prints the whole row into its DETAIL. SECURITY DEFINER: clients
 -- need no privilege on kms_is_bounded, which is not called for most documents: it takes as long as the rest.
 CREATE FUNCTION public.guard_key_audit_log_insert_values() RETURNS trigger
@@ -555,6 +557,16 @@ BEGIN
         WHEN NEW."timestamp" NOT BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'
             THEN 'timestamp is not in the years 1 to 9999'
     END;
+    IF current_setting('server_encoding') <> 'UTF8' THEN
+        BEGIN
+            PERFORM convert_to(concat_ws(
+                ' ', NEW.event_description, NEW.user_id, NEW.session_id, NEW.client_ip, NEW.user_agent, NEW.recorded_by,
+                NEW.compliance_tags, NEW.additional_metadata
+            ), 'UTF8') WHERE fault IS NULL;
+        EXCEPTION WHEN character_not_in_repertoire OR untranslatable_character THEN
+            fault := 'a text has bytes that are no characters in UTF-8';
+        END;
+    END IF;
     IF fault IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'check_violation',

@@ -1,13 +1,17 @@
 """No entry is so large, or prints so long, that it could not be sealed, archived, dumped or read; all text is UTF-8."""
 
 import json
+import secrets
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from tests.support.engines import Database, Engines
+from tests.support.engines.postgresql import PostgresqlEngine
 from tests.support.rows.smallest import Row, audit_entry, insert, key_master
 from tests.support.shared import SharedDatabase
 from tests.support.statements import execute, refused
@@ -149,6 +153,28 @@ def test_a_text_that_is_not_utf8_is_refused(shared: SharedDatabase, checks: str)
         for wrong in NO_UTF8 if column == "event_description" else NO_UTF8[:3]:
             row = {"event_description": "'b'", column: f"CAST(x'{before}{wrong}{after}' AS TEXT)"}
             refused(shared.connection, SAID.format(", ".join(row), ", ".join(row.values())), rule=RULE)
+
+
+ENCODINGS = {"SQL_ASCII": r"E'a\xff'", "WIN1252": r"E'a\x81'"}
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_bytes_that_are_no_characters_in_utf8_are_refused(engines: Engines, engine_name: str, encoding: str) -> None:
+    engine, name, wrong = engines[engine_name], f"kms_test_{secrets.token_hex(6)}", ENCODINGS[encoding]
+    assert isinstance(engine, PostgresqlEngine)
+    with closing(engine.administer()) as administrator:
+        execute(administrator, f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
+        try:
+            url = engine.url.set(database=name).render_as_string(hide_password=False)
+            made = Database(engine_name, "postgresql", url)
+            made.alembic("upgrade", "head")
+            with closing(made.connect()) as connection:
+                for column, value in (("user_agent", wrong), ("compliance_tags", f"jsonb_build_array({wrong})")):
+                    refused(connection, SAID.format(f"event_description, {column}", f"'b', {value}"), rule=RULE)
+                insert(connection, TABLE, **audit_entry())
+        finally:
+            execute(administrator, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def test_every_character_is_accepted(shared: SharedDatabase) -> None:
