@@ -109,7 +109,8 @@ class DatabaseUrl:
         """Return a message of a driver or server with every secret of this URL replaced by `***`."""
         named = [value for name in url_parameters.SECRET for value in self.parameters.get(name, ())]
         parts = [self.username, self.database] if self.engine == "postgresql" else []
-        hidden = [self.password, *named, *(part for part in parts if part and _plain(part) != part)]
+        hosts = [host for host, _ in self.hosts if _plain(host, _PLAIN_HOST) != host]
+        hidden = [self.password, *named, *hosts, *(part for part in parts if part and _plain(part) != part)]
         forms = {form for each in hidden if each for form in (each, quote(each, safe=""), quote(each))}
         for form in sorted(forms, key=len, reverse=True):
             text = text.replace(form, "***")
@@ -149,6 +150,8 @@ def parse_database_url(url: str) -> DatabaseUrl:
         parsed = _parse_sqlite(text) if scheme in _SQLITE_SCHEMES else _parse_postgresql(text)
         if not parsed.parameters.keys() <= url_parameters.KNOWN[parsed.engine]:
             raise DatabaseUrlError("it has a parameter that the driver does not know")
+        if not all(_is_port(port) for value in parsed.parameters.get("port", ()) for port in value.split(",") if port):
+            raise DatabaseUrlError("its port is not a number from 1 to 65535")
         _ = parsed.prepare_threshold
     except ValueError as error:
         # Other messages may quote a part of the password, so only ours are passed on.
@@ -214,9 +217,13 @@ def _host_and_port(address: str) -> tuple[str, int | None]:
     if match is None:
         raise DatabaseUrlError("its host is malformed")
     port = match["port6"] or match["port"]
-    if port and not (port.isdecimal() and 0 < int(port) < 65536):
+    if port and not _is_port(port):
         raise DatabaseUrlError("its port is not a number from 1 to 65535")
     return (match["six"] if match["six"] is not None else match["host"]), int(port) if port else None
+
+
+def _is_port(text: str) -> bool:
+    return text.isdecimal() and len(text) < 6 and 0 < int(text) < 65536
 
 
 def _parse_sqlite(url: str) -> DatabaseUrl:

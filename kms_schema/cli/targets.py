@@ -18,13 +18,17 @@ class CannotConnect(click.ClickException):
 def existing_file(target: DatabaseUrl) -> Path:
     """Return the file of a SQLite database.
 
-    Raises `CannotConnect` if there is no such file, since SQLite would create it, for a database in memory, and for
-    `immutable=1` beside a write-ahead log or journal, which SQLite would not read.
+    Raises `CannotConnect` if there is no such file, since SQLite would create it, if this user may not look for it, for
+    a database in memory, and for `immutable=1` beside a write-ahead log or journal, which SQLite would not read.
     """
     path = target.file
     if path is None:
         raise CannotConnect(_IN_MEMORY)
-    if not path.is_file():
+    try:
+        found = path.is_file()
+    except OSError as error:
+        raise CannotConnect(f"cannot read {path}: {error.strerror}") from None
+    if not found:
         raise CannotConnect(f"there is no file {path}; to create the database there, run: kms-schema upgrade")
     if (unread := target.unread_changes()) is not None:
         raise CannotConnect(unread)

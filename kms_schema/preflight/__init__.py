@@ -87,6 +87,10 @@ def _of_sqlite(url: str, target: DatabaseUrl, revision: str, options: MigrationO
     file = target.file
     if file is None:
         raise CannotMigrateError("a database in memory is always empty; name a file: sqlite:///path/to/file.db")
+    try:
+        file.exists()
+    except OSError as error:
+        raise CannotMigrateError(f"cannot read {file}: {error.strerror}") from None
     if (unread := target.unread_changes()) is not None:
         raise CannotMigrateError(unread)
     with _opened_for_reading(file, target.file_uri("ro")) as connection:

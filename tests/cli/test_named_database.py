@@ -1,5 +1,6 @@
 """No command makes or changes a database that nobody named; a stamp and a preflight agree with the objects."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -44,6 +45,24 @@ def test_an_empty_option_is_an_error(command: list[str], empty: list[str], tmp_p
     said = kms_schema(*command, *empty)
     assert (said.status, "the given URL is empty" in said.error) == (2, True)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("command", [each for each in COMMANDS if each != ["sql"]], ids=" ".join)
+def test_a_file_that_this_user_may_not_look_for_is_a_sentence(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, status = tmp_path / "closed" / "kms.db", Path.stat
+
+    def stat(path: Path, **options: bool) -> os.stat_result:
+        if path == file:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return status(path, **options)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    said = kms_schema(*command, url=f"sqlite:///{file}")
+    assert said.status in {2, 3}
+    assert said.error
 
 
 @pytest.mark.only_on("sqlite")
