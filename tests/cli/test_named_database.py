@@ -71,7 +71,7 @@ def test_alembic_takes_no_empty_url_for_that_of_its_configuration(arguments: lis
     done = python.run(
         [sys.executable, "-m", "alembic", "-c", str(REPOSITORY / "alembic.ini"), *arguments],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(REPOSITORY), "KMS_DATABASE_URL": ""},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        stderr=subprocess.STDOUT,
     )  # fmt: skip
     assert done.returncode != 0
     assert "is empty: write postgresql://" in done.stdout

@@ -1,6 +1,7 @@
 """A revision that waits for its locks makes no client fail for a deadlock."""
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 
@@ -11,7 +12,7 @@ from kms_schema.sql import operations
 from kms_schema.sql.operations import SHORT_LOCK_TIMEOUT_MS
 from tests.migrations.long_upgrades import WAIT_SECONDS, bring_below, until
 from tests.support.concurrency.statement_hook import LOCKING, statement_hook
-from tests.support.engines import Database
+from tests.support.engines import Database, Engine
 from tests.support.statements import execute
 
 QUEUED_SECONDS = 0.6
@@ -26,6 +27,14 @@ AT_ONCE = pytest.mark.parametrize(
 
 
 """The short lock timeout as it is; and one so long that there are no short attempts."""
+
+
+@pytest.fixture
+def copy(engine: Engine, small: Database) -> Iterator[Database]:
+    """A small database at 004 of the test's own."""
+    made = engine.create(small)
+    yield made
+    engine.drop(made)
 
 
 @AT_ONCE
