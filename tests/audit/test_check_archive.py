@@ -206,6 +206,17 @@ def test_a_tombstone_has_to_be_about_this_file_of_this_trail_and_signed_after_th
     assert check(file, TRUSTED, tombstone_of(file, time=until)).lines[-1].startswith("removed under the tombstone")
 
 
+def test_the_name_of_a_trail_is_not_taken_for_the_time_of_a_tombstone(file: Path) -> None:
+    origin = "time 9999-12-31T23:59:59.999999Z"
+    first, *entries = DOCUMENTS
+    file.write_bytes(compressed([{**first, "checkpoint": str(note(SIZE, origin=origin))}, *entries]))
+    archive = check(file, TRUSTED)
+    early = check_archive.EPOCH + dt.timedelta(microseconds=archive.kept_until - 1)
+    tombstone = Tombstone(END, archive.last_sequence, sha256_of(file))
+    with pytest.raises(Refused, match="before the last entry was past its retention"):
+        check(file, TRUSTED, str(note(SIZE, time=early, origin=origin, tombstone=tombstone)))
+
+
 def test_another_key_and_another_trail_are_refused(file: Path) -> None:
     with pytest.raises(Refused, match="not signed by a key that you trust"):
         check(FILE, [read_key(str(STRANGER.verifier))])

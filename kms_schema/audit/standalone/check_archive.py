@@ -247,9 +247,9 @@ def _check_tombstone(archive: Archive, seal: check_proof.Checkpoint) -> str:
     """Compare an archive with the tombstone of a seal, which states that its entries were removed."""
     digest = base64.b64encode(archive.sha256).decode()
     lines = seal.text.split("\n")
-    if f"tombstone {archive.end_leaf} {archive.last_sequence} {digest}" not in lines:
+    if len(lines) < 5 or f"tombstone {archive.end_leaf} {archive.last_sequence} {digest}" not in lines:
         raise Refused("the tombstone is not about this file")
-    match = re.search(r"^time (\S+)$", seal.text, re.MULTILINE)
+    match = re.fullmatch(r"time (\S+)", lines[3])  # a line before it, such as the origin, may look the same
     if seal.origin != archive.origin or match is None:
         raise Refused("the tombstone is of another trail")
     signed = _microseconds(match[1])
