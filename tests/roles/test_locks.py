@@ -51,3 +51,18 @@ def test_an_application_that_holds_a_version_stops_no_refresh_and_no_other_key(g
         assert rotator.execute(deactivate, (versions[1]["id"],)).rowcount == 1
     with closing(granted.database.connect()) as connection:
         assert execute(connection, "SELECT count(*) FROM key_versions WHERE deactivated_at IS NULL").fetchone() == (1,)
+
+
+def test_an_application_that_holds_a_version_of_a_kek_keeps_what_is_wrapped_under_it_waiting(granted: Granted) -> None:
+    kek, other = (
+        insert(granted.superuser, "key_masters", **active_key_master(key_type=kind)) for kind in ("kek", "dek")
+    )
+    wrapper = insert(granted.superuser, "key_versions", **live_key_version(kek))
+    under = live_key_version(other, wrapped_by_version_id=wrapper["id"], wrapping_key_ref=None)
+    with granted.session(Role.APP) as app, granted.session(Role.ROTATOR) as rotator:
+        rotator.execute("SET lock_timeout = '100ms'")
+        with app.transaction():
+            app.execute("SELECT FROM key_versions WHERE id = %s FOR UPDATE", (wrapper["id"],))
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                insert(rotator, "key_versions", **under)
+        insert(rotator, "key_versions", **under)
