@@ -12,14 +12,28 @@ POLL_SECONDS = 0.1
 
 _SESSION = """SELECT held.pid, client.usename, client.application_name, pg_catalog.host(client.client_addr),
     pg_catalog.to_char(client.backend_start, 'YYYY-MM-DD HH24:MI:SS TZ'),
-    pg_catalog.to_char(client.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ')
+    pg_catalog.to_char(client.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ'), pg_catalog.quote_literal(prepared.gid),
+    prepared.owner, pg_catalog.to_char(prepared.prepared, 'YYYY-MM-DD HH24:MI:SS TZ')
 FROM pg_catalog.pg_locks AS held LEFT JOIN pg_catalog.pg_stat_activity AS client ON client.pid = held.pid
-WHERE held.granted AND held.pid <> pg_catalog.pg_backend_pid() AND (
+    LEFT JOIN pg_catalog.pg_locks AS own ON held.pid IS NULL AND own.pid IS NULL
+        AND own.locktype = 'transactionid' AND own.virtualtransaction = held.virtualtransaction
+    LEFT JOIN pg_catalog.pg_prepared_xacts AS prepared ON prepared.transaction = own.transactionid
+WHERE held.granted AND held.pid IS DISTINCT FROM pg_catalog.pg_backend_pid() AND (
     held.database IS NULL OR held.database = 0
     OR held.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
 ) AND ({condition})
 ORDER BY client.backend_start, held.pid LIMIT 1"""
-_COLUMNS = ("server process", "role", "application", "client", "connected since", "in a transaction since")
+_COLUMNS = (  # of a session, then of a prepared transaction, which has no server process
+    "server process",
+    "role",
+    "application",
+    "client",
+    "connected since",
+    "in a transaction since",
+    "prepared transaction",
+    "of role",
+    "prepared at",
+)
 
 _UPGRADES = (
     "held.locktype = 'advisory' AND held.objsubid = 1"
@@ -66,7 +80,7 @@ def _on(relation: str) -> str:
 def described(row: Sequence[object] | None) -> str:
     """Return a row of these queries in brackets, after a blank; empty if there is none.
 
-    described((4711, "kms_sealer", "", None, None, None)) == " (server process 4711, role kms_sealer)"
+    described((4711, "kms_sealer", "", *[None] * 6)) == " (server process 4711, role kms_sealer)"
     """
     if row is None:
         return ""

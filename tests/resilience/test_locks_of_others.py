@@ -20,7 +20,8 @@ from tests.audit.retaining import retaining
 from tests.audit.trails import KEY, write
 from tests.support.concurrency.many_sessions import line_of_parents, line_of_wrappers
 from tests.support.engines import Database
-from tests.support.engines.programs import REPOSITORY
+from tests.support.engines.postgresql import PostgresqlEngine
+from tests.support.engines.programs import REPOSITORY, find_programs
 from tests.support.login_roles import login
 from tests.support.programs import python
 from tests.support.programs.commands import Said, kms_schema
@@ -154,6 +155,26 @@ def test_who_has_locked_a_table_is_named(database: Database, tmp_path: Path, com
         said = run(database, *words, *SHORT)
         assert said.status == 3
         assert f"another session ({process(connection)}" in said.error
+
+
+def test_a_prepared_transaction_that_nobody_ends_is_named(engine_name: str) -> None:
+    programs = find_programs(int(engine_name.removeprefix("postgresql-")))
+    with closing(PostgresqlEngine(engine_name, programs, ("--set", "max_prepared_transactions=2"))) as engine:
+        database = engine.create()
+        database.alembic("upgrade", "head")
+        with closing(database.connect()) as connection:
+            assert isinstance(connection, psycopg.Connection)
+            for name, lock in (
+                ("it's seals", "SELECT lock_key_audit_seals()"),
+                ("policies", "LOCK TABLE rotation_policies IN ACCESS EXCLUSIVE MODE"),
+            ):
+                execute(connection, "BEGIN")
+                execute(connection, lock)
+                execute(connection, "PREPARE TRANSACTION '" + name.replace("'", "''") + "'")
+        for command, name in (("audit seal", "'it''s seals'"), ("refresh", "")):
+            said = run(database, *command.split(), *SHORT)
+            assert said.status == 3
+            assert f"another session (prepared transaction {name}" in said.error
 
 
 @pytest.mark.parametrize("command", [["audit", "seal"], ["refresh"]], ids=" ".join)
