@@ -1,0 +1,36 @@
+"""Errors of ciphertexts. No message quotes material, plaintext, a ciphertext or associated data."""
+
+from kms_schema.crypto.errors import CryptoError
+
+
+class CiphertextError(CryptoError):
+    """The base class of the errors about ciphertexts."""
+
+
+class NotACiphertextError(CiphertextError, ValueError):
+    """The bytes have no prefix of a ciphertext. They may be plaintext, so no message quotes them."""
+
+
+class DecryptionError(CiphertextError):
+    """A ciphertext does not open. There is one message for every cause, so that an attacker learns nothing from it.
+
+    Causes: other associated data, another key, a changed, shortened, extended or reordered ciphertext.
+    """
+
+    def __init__(self) -> None:
+        """Make the error with its only message."""
+        super().__init__(
+            "the ciphertext does not open: it was changed or is incomplete, or its key or associated data is another"
+        )
+
+
+class CipherKeyError(CiphertextError, ValueError):
+    """A key cannot encrypt: its algorithm is unknown, or its material or ciphertext tag is none of that algorithm."""
+
+
+class MessageSizeError(CiphertextError, ValueError):
+    """A message, its associated data or a stream is longer than its format allows."""
+
+
+class BoundValueError(CiphertextError, TypeError):
+    """A name or a value of a row cannot be bound to a ciphertext. The message names the column and the type."""
