@@ -51,9 +51,9 @@ class MessageCipher(ABC):
 
     def __init__(self, tag: int, material: Secret) -> None:
         """Take over `material`, 32 bytes; `tag` is the version's `ciphertext_tag`."""
+        self.tag = tag  # first: a traceback with variables shows this object
         if len(material) != KEY_BYTES:
             raise CipherKeyError(f"a key of {self.algorithm} has {KEY_BYTES} bytes, this one has {len(material)}")
-        self.tag = tag
         self._prefix = write_prefix(Form.MESSAGE, tag)
         self._material = material
         self._begin = PREFIX_BYTES + self.algorithm.nonce_bytes
