@@ -139,10 +139,14 @@ class Xaes256Gcm(MessageCipher):
         return blocks, (update_into, buffer, buffer[:KEY_BYTES])
 
     def _further_context(self) -> _Context:
-        blocks, context = self._new_context()
-        if blocks != self._blocks:  # another thread has just wiped the material: this context has a key of zeros
-            raise ValueError("this cipher has been closed")
-        return context
+        """Return one more context. Raises `ValueError` if the material is wiped, also by another thread just now."""
+        # The key once opened, so what fails here fails because `close` has released its memory: the library raises
+        # TypeError for that. Where memory was only overwritten, the context has a key of zeros and other blocks.
+        with suppress(ValueError, TypeError):
+            blocks, context = self._new_context()
+            if blocks == self._blocks:
+                return context
+        raise ValueError("this cipher has been closed")
 
     def _cipher(self, nonce: bytes) -> AESGCM:
         contexts = self._contexts
