@@ -14,7 +14,19 @@ import pytest
 from tests.support.engines.programs import REPOSITORY
 
 AREAS = {
-    *("schema", "migrations", "validator", "audit", "crypto", "roles", "hardening", "rotations", "cli", "resilience")
+    *(
+        "schema",
+        "migrations",
+        "validator",
+        "audit",
+        "crypto",
+        "roles",
+        "hardening",
+        "rotations",
+        "cli",
+        "resilience",
+        "keyring",
+    )
 }
 NO_BEHAVIOUR = re.compile(
     r"/(mutations|docs)/|test_(\w+_page|readme|documentation|validator_documentation|entity_diagram|index_reasons"

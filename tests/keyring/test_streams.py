@@ -157,7 +157,7 @@ def test_an_empty_file_has_a_ciphertext_and_it_is_authenticated() -> None:
 
 
 def test_a_header_that_is_none_is_refused_by_the_call() -> None:
-    for start in (b"", bytes(39), bytes(40), b"\x27" + bytes(60)):
+    for start in (b"", bytes(39), b"\x28" + bytes(38), bytes(60), b"\x27" + bytes(60)):
         with pytest.raises(DecryptionError):
             decrypt_stream(io.BytesIO(start), Secret.copy_of(KEY), tag=TAG, aad=AAD)
 
