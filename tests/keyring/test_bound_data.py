@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kms_schema.keyring.formats.bound_data import bound_data
@@ -88,11 +88,11 @@ def test_the_order_of_the_columns_does_not_matter() -> None:
 
 
 VALUE = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.text(), st.binary(), st.uuids(), st.dates(),
-    st.decimals(allow_nan=False, allow_infinity=False), st.datetimes(), st.datetimes(timezones=st.just(UTC)),
-)  # fmt: skip
-NAME = st.text(min_size=1, max_size=5)
-PLACE = st.tuples(NAME, NAME, st.dictionaries(NAME, VALUE, max_size=3))
+    st.sampled_from([value for value, _ in VALUES]), st.integers(), st.text(max_size=3), st.binary(max_size=3)
+)
+NAME = st.text("abé", min_size=1, max_size=2)
+"""Few names, so that two places are often equal in part."""
+PLACE = st.tuples(NAME, NAME, st.dictionaries(NAME, VALUE, max_size=2))
 
 
 def normal(place: tuple[str, str, Mapping[str, Any]]) -> object:
@@ -101,6 +101,7 @@ def normal(place: tuple[str, str, Mapping[str, Any]]) -> object:
     return *place[:2], row
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 @given(one=PLACE, other=PLACE)
 def test_different_places_have_different_bytes(one: tuple[Any, ...], other: tuple[Any, ...]) -> None:
     assert (bound_data(*one) == bound_data(*other)) == (normal(one) == normal(other))

@@ -1,13 +1,14 @@
 """The prefix of a ciphertext: what has one, and what is refused without being quoted."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kms_schema.keyring.formats.errors import CipherKeyError, NotACiphertextError
 from kms_schema.keyring.formats.prefix import Form, read_message_prefix, read_prefix, write_prefix
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 @given(form=st.sampled_from(Form), tag=st.integers(1, 2**32 - 1), rest=st.binary(max_size=50))
 def test_a_prefix_is_read_as_it_was_written(form: Form, tag: int, rest: bytes) -> None:
     start = write_prefix(form, tag)

@@ -11,7 +11,7 @@ import tracemalloc
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kms_schema.crypto import Secret
@@ -62,6 +62,7 @@ class Pipe(io.RawIOBase):
         return self.content.readinto(buffer[: self.random.randint(1, len(buffer))])
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 @given(
     key=st.binary(min_size=32, max_size=32),
     tag=st.integers(1, 2**32 - 1),
