@@ -160,6 +160,7 @@ CREATE TABLE public.key_versions (
     key_type VARCHAR(30),
     usage_ceiling BIGINT,
     volume_ceiling BIGINT,
+    ciphertext_tag BIGINT DEFAULT 0 NOT NULL,
     CONSTRAINT pk_key_versions PRIMARY KEY (id),
     CONSTRAINT ck_key_versions_version_number_positive CHECK (version_number > 0),
     CONSTRAINT ck_key_versions_usage_count_range CHECK (usage_count BETWEEN 0 AND 1000000000000000),
@@ -174,7 +175,9 @@ CREATE TABLE public.key_versions (
     CONSTRAINT ck_key_versions_material_has_checksum CHECK (encrypted_key_data IS NULL OR key_checksum IS NOT NULL),
     CONSTRAINT ck_key_versions_material_is_envelope CHECK (substring(encrypted_key_data FROM 1 FOR 1) IN ('\x01'::bytea, '\x02'::bytea)),
     CONSTRAINT ck_key_versions_material_names_its_envelope CHECK (encrypted_key_data IS NULL OR (encryption_metadata IS NOT NULL AND jsonb_exists_all(encryption_metadata, ARRAY['format', 'algorithm', 'associated_data']))),
+    CONSTRAINT ck_key_versions_ciphertext_tag_range CHECK (ciphertext_tag BETWEEN 1 AND 4294967295),
     CONSTRAINT uq_key_versions_key_id_version_number UNIQUE (key_id, version_number),
+    CONSTRAINT uq_key_versions_ciphertext_tag UNIQUE (ciphertext_tag),
     CONSTRAINT fk_key_versions_key_id_key_masters FOREIGN KEY(key_id) REFERENCES public.key_masters (id) ON DELETE CASCADE ON UPDATE RESTRICT,
     CONSTRAINT fk_key_versions_wrapped_by_version_id_key_versions FOREIGN KEY(wrapped_by_version_id) REFERENCES public.key_versions (id) ON DELETE RESTRICT ON UPDATE RESTRICT,
     CONSTRAINT ck_key_versions_created_at_type CHECK (created_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
@@ -338,6 +341,38 @@ CREATE TABLE public.key_audit_logs (
     CONSTRAINT uq_key_audit_logs_sequence UNIQUE (sequence),
     CONSTRAINT fk_key_audit_logs_key_id_key_masters FOREIGN KEY(key_id) REFERENCES public.key_masters (id) ON DELETE RESTRICT ON UPDATE RESTRICT
 );
+
+-- Draws the tag with which the ciphertexts of a version begin: a random number that no version has. The first four bytes
+-- of gen_random_uuid() are random and come from the server's strong source. Rows that the same statement inserted before
+-- are seen, those of a concurrent transaction are not: two of them may draw the same tag once in 2^32 pairs of versions,
+-- then the constraint refuses the later one (23505), and its transaction may be repeated.
+--
+-- SECURITY DEFINER: row-level security must not hide a version from this check. A plan is cached for the session: one
+-- that was made for three versions would scan the whole table for each of a million.
+CREATE FUNCTION public.draw_key_version_ciphertext_tag() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+AS $$
+BEGIN
+    LOOP
+        NEW.ciphertext_tag := ('x' || left(gen_random_uuid()::text, 8))::bit(32)::bigint;
+        EXIT WHEN NEW.ciphertext_tag > 0
+            AND NOT EXISTS (SELECT FROM public.key_versions WHERE ciphertext_tag = NEW.ciphertext_tag);
+    END LOOP;
+    RETURN NEW;
+END
+$$;
+
+REVOKE ALL ON FUNCTION public.draw_key_version_ciphertext_tag() FROM PUBLIC;
+
+-- 0, the default, asks for a tag; the CHECK refuses it otherwise.
+CREATE TRIGGER draw_key_version_ciphertext_tag
+BEFORE INSERT ON public.key_versions
+FOR EACH ROW WHEN (NEW.ciphertext_tag = 0)
+EXECUTE FUNCTION public.draw_key_version_ciphertext_tag();
+
+ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER draw_key_version_ciphertext_tag;
 
 -- Bounds texts and documents: no row prints so long that it could not be read, reported or dumped, and what a change
 -- writes into an audit entry fits into one. The trigger's arguments are columns, each with its most bytes.
@@ -2478,8 +2513,8 @@ FOR EACH ROW EXECUTE FUNCTION public.protect_row_identity('id', 'key_id', 'key_t
 ALTER TABLE public.key_masters ENABLE ALWAYS TRIGGER protect_key_master_identity;
 
 CREATE TRIGGER protect_key_version_identity
-BEFORE UPDATE OF id, key_id, version_number, created_at ON public.key_versions
-FOR EACH ROW EXECUTE FUNCTION public.protect_row_identity('id', 'key_id', 'version_number', 'created_at');
+BEFORE UPDATE OF id, key_id, version_number, created_at, ciphertext_tag ON public.key_versions
+FOR EACH ROW EXECUTE FUNCTION public.protect_row_identity('id', 'key_id', 'version_number', 'created_at', 'ciphertext_tag');
 
 ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER protect_key_version_identity;
 
@@ -3555,7 +3590,7 @@ CREATE TRIGGER audit_key_version_insert
 AFTER INSERT ON public.key_versions REFERENCING NEW TABLE AS inserted
 FOR EACH STATEMENT EXECUTE FUNCTION public.audit_key_insert(
     'VERSION', 'LIFECYCLE',
-    '{version_number, wrapped_by_version_id, wrapping_key_ref, activated_at, deactivated_at, destroyed_at}',
+    '{version_number, ciphertext_tag, wrapped_by_version_id, wrapping_key_ref, activated_at, deactivated_at, destroyed_at}',
     '{encrypted_key_data, key_checksum, encryption_metadata}'
 );
 
@@ -3564,11 +3599,12 @@ ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER audit_key_version_insert;
 -- Counting use and bookkeeping are no changes of state: they update none of these columns and do not fire this trigger.
 CREATE TRIGGER audit_key_version_update
 AFTER UPDATE OF
-    activated_at, deactivated_at, destroyed_at, encrypted_key_data, encryption_metadata, key_checksum,
+    activated_at, ciphertext_tag, deactivated_at, destroyed_at, encrypted_key_data, encryption_metadata, key_checksum,
     version_number, wrapped_by_version_id, wrapping_key_ref
 ON public.key_versions
 FOR EACH ROW WHEN (
     OLD.activated_at IS DISTINCT FROM NEW.activated_at
+    OR OLD.ciphertext_tag IS DISTINCT FROM NEW.ciphertext_tag
     OR OLD.deactivated_at IS DISTINCT FROM NEW.deactivated_at
     OR OLD.destroyed_at IS DISTINCT FROM NEW.destroyed_at
     OR OLD.encrypted_key_data IS DISTINCT FROM NEW.encrypted_key_data
@@ -3580,7 +3616,7 @@ FOR EACH ROW WHEN (
 )
 EXECUTE FUNCTION public.audit_key_change(
     'VERSION', 'LIFECYCLE',
-    '{version_number, wrapped_by_version_id, wrapping_key_ref, activated_at, deactivated_at, destroyed_at}',
+    '{version_number, ciphertext_tag, wrapped_by_version_id, wrapping_key_ref, activated_at, deactivated_at, destroyed_at}',
     '{encrypted_key_data, key_checksum, encryption_metadata}'
 );
 
@@ -3590,7 +3626,7 @@ CREATE TRIGGER audit_key_version_delete
 AFTER DELETE ON public.key_versions
 FOR EACH ROW EXECUTE FUNCTION public.audit_key_change(
     'VERSION', 'LIFECYCLE',
-    '{version_number, wrapped_by_version_id, wrapping_key_ref, activated_at, deactivated_at, destroyed_at}',
+    '{version_number, ciphertext_tag, wrapped_by_version_id, wrapping_key_ref, activated_at, deactivated_at, destroyed_at}',
     '{encrypted_key_data, key_checksum, encryption_metadata}'
 );
 

@@ -92,6 +92,7 @@ CREATE TABLE key_versions (
     key_type VARCHAR(30),
     usage_ceiling BIGINT,
     volume_ceiling BIGINT,
+    ciphertext_tag BIGINT DEFAULT 0 NOT NULL,
     CONSTRAINT pk_key_versions PRIMARY KEY (id),
     CONSTRAINT ck_key_versions_version_number_positive CHECK (version_number > 0),
     CONSTRAINT ck_key_versions_usage_count_range CHECK (usage_count BETWEEN 0 AND 1000000000000000),
@@ -106,7 +107,9 @@ CREATE TABLE key_versions (
     CONSTRAINT ck_key_versions_material_has_checksum CHECK (encrypted_key_data IS NULL OR key_checksum IS NOT NULL),
     CONSTRAINT ck_key_versions_material_is_envelope CHECK (encrypted_key_data IS NULL OR (length(encrypted_key_data) > 0 AND substr(encrypted_key_data, 1, 1) IN (x'01', x'02'))),
     CONSTRAINT ck_key_versions_material_names_its_envelope CHECK (encrypted_key_data IS NULL OR (encryption_metadata IS NOT NULL AND json_type(encryption_metadata, '$.format') IS NOT NULL AND json_type(encryption_metadata, '$.algorithm') IS NOT NULL AND json_type(encryption_metadata, '$.associated_data') IS NOT NULL)),
+    CONSTRAINT ck_key_versions_ciphertext_tag_range CHECK (ciphertext_tag BETWEEN 0 AND 4294967295),
     CONSTRAINT uq_key_versions_key_id_version_number UNIQUE (key_id, version_number),
+    CONSTRAINT uq_key_versions_ciphertext_tag UNIQUE (ciphertext_tag),
     CONSTRAINT fk_key_versions_key_id_key_masters FOREIGN KEY(key_id) REFERENCES key_masters (id) ON DELETE CASCADE ON UPDATE RESTRICT,
     CONSTRAINT fk_key_versions_wrapped_by_version_id_key_versions FOREIGN KEY(wrapped_by_version_id) REFERENCES key_versions (id) ON DELETE RESTRICT ON UPDATE RESTRICT,
     CONSTRAINT ck_key_versions_id_type CHECK (typeof(id) = 'text' AND instr(id, char(0)) = 0 AND length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
@@ -127,7 +130,8 @@ CREATE TABLE key_versions (
     CONSTRAINT ck_key_versions_entropy_score_type CHECK (entropy_score IS NULL OR (typeof(entropy_score) = 'real')),
     CONSTRAINT ck_key_versions_key_type_type CHECK (key_type IS NULL OR (typeof(key_type) = 'text' AND instr(key_type, char(0)) = 0 AND length(key_type) <= 30)),
     CONSTRAINT ck_key_versions_usage_ceiling_type CHECK (usage_ceiling IS NULL OR (typeof(usage_ceiling) = 'integer')),
-    CONSTRAINT ck_key_versions_volume_ceiling_type CHECK (volume_ceiling IS NULL OR (typeof(volume_ceiling) = 'integer'))
+    CONSTRAINT ck_key_versions_volume_ceiling_type CHECK (volume_ceiling IS NULL OR (typeof(volume_ceiling) = 'integer')),
+    CONSTRAINT ck_key_versions_ciphertext_tag_type CHECK (typeof(ciphertext_tag) = 'integer')
 ) WITHOUT ROWID;
 
 CREATE TABLE rotation_policies (
@@ -351,6 +355,37 @@ CREATE TABLE key_audit_logs (
     CONSTRAINT ck_key_audit_logs_recorded_by_type CHECK (typeof(recorded_by) = 'text' AND instr(recorded_by, char(0)) = 0 AND length(recorded_by) <= 100),
     CONSTRAINT ck_key_audit_logs_additional_metadata_type CHECK (additional_metadata IS NULL OR (typeof(additional_metadata) = 'text' AND instr(additional_metadata, char(0)) = 0 AND json_valid(additional_metadata)))
 ) WITHOUT ROWID;
+
+-- 0, the default, asks for a tag; see draw_key_version_ciphertext_tag.
+CREATE TRIGGER draw_key_version_ciphertext_tag_insert
+AFTER INSERT ON key_versions
+WHEN NEW.ciphertext_tag = 0
+BEGIN
+    UPDATE key_versions SET ciphertext_tag = 0 WHERE id = NEW.id AND ciphertext_tag = 0;
+END;
+
+-- Draws the tag with which the ciphertexts of a version begin: a random number that no version has. A BEFORE trigger
+-- cannot set a column, so the row has 0 until its statement ends. random() and randomblob() have the same source, which
+-- the operating system seeds. An UPDATE in a trigger inherits OR IGNORE and may have changed nothing, so the result is
+-- checked.
+CREATE TRIGGER draw_key_version_ciphertext_tag
+AFTER UPDATE OF ciphertext_tag ON key_versions
+WHEN NEW.ciphertext_tag = 0
+BEGIN
+    UPDATE key_versions SET ciphertext_tag = (
+        WITH RECURSIVE drawn (tag) AS (
+            SELECT random() & 4294967295
+            UNION ALL
+            SELECT random() & 4294967295 FROM drawn
+            WHERE drawn.tag = 0 OR EXISTS (SELECT 1 FROM key_versions AS taken WHERE taken.ciphertext_tag = drawn.tag)
+        )
+        SELECT tag FROM drawn
+        WHERE tag > 0 AND NOT EXISTS (SELECT 1 FROM key_versions AS taken WHERE taken.ciphertext_tag = drawn.tag)
+    )
+    WHERE id = NEW.id;
+    SELECT RAISE(ABORT, 'ck_key_versions_ciphertext_tag_range: a version needs a tag from 1 to 4294967295')
+    WHERE EXISTS (SELECT 1 FROM key_versions WHERE id = NEW.id AND ciphertext_tag = 0);
+END;
 
 -- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
 CREATE TRIGGER guard_key_master_bounds_insert
@@ -1855,6 +1890,8 @@ BEGIN
     WHERE EXISTS (SELECT 1 FROM key_versions WHERE id = NEW.id);
     SELECT RAISE(ABORT, 'uq_key_versions_key_id_version_number: another row has this key_id and version_number (REPLACE and upserts are refused)')
     WHERE EXISTS (SELECT 1 FROM key_versions WHERE key_id = NEW.key_id AND version_number = NEW.version_number);
+    SELECT RAISE(ABORT, 'uq_key_versions_ciphertext_tag: another row has this ciphertext_tag (REPLACE and upserts are refused)')
+    WHERE EXISTS (SELECT 1 FROM key_versions WHERE ciphertext_tag = NEW.ciphertext_tag);
     SELECT RAISE(ABORT, 'uq_key_versions_live: another row has this key_id and is live (REPLACE and upserts are refused)')
     WHERE EXISTS (SELECT 1 FROM key_versions WHERE key_id = NEW.key_id AND activated_at IS NOT NULL AND deactivated_at IS NULL)
     AND NEW.activated_at IS NOT NULL AND NEW.deactivated_at IS NULL;
@@ -1862,12 +1899,14 @@ END;
 
 -- UPDATE OR REPLACE deletes conflicting rows without firing DELETE triggers.
 CREATE TRIGGER guard_key_version_update
-BEFORE UPDATE OF id, key_id, version_number, activated_at, deactivated_at ON key_versions
+BEFORE UPDATE OF id, key_id, version_number, activated_at, deactivated_at, ciphertext_tag ON key_versions
 BEGIN
     SELECT RAISE(ABORT, 'pk_key_versions: another row has this id (REPLACE and upserts are refused)')
     WHERE EXISTS (SELECT 1 FROM key_versions WHERE id = NEW.id AND id <> OLD.id);
     SELECT RAISE(ABORT, 'uq_key_versions_key_id_version_number: another row has this key_id and version_number (REPLACE and upserts are refused)')
     WHERE EXISTS (SELECT 1 FROM key_versions WHERE key_id = NEW.key_id AND version_number = NEW.version_number AND id <> OLD.id);
+    SELECT RAISE(ABORT, 'uq_key_versions_ciphertext_tag: another row has this ciphertext_tag (REPLACE and upserts are refused)')
+    WHERE EXISTS (SELECT 1 FROM key_versions WHERE ciphertext_tag = NEW.ciphertext_tag AND id <> OLD.id);
     SELECT RAISE(ABORT, 'uq_key_versions_live: another row has this key_id and is live (REPLACE and upserts are refused)')
     WHERE EXISTS (SELECT 1 FROM key_versions WHERE key_id = NEW.key_id AND activated_at IS NOT NULL AND deactivated_at IS NULL AND id <> OLD.id)
     AND NEW.activated_at IS NOT NULL AND NEW.deactivated_at IS NULL;
@@ -1965,6 +2004,7 @@ END;
 CREATE TRIGGER guard_key_version_not_null_insert
 BEFORE INSERT ON key_versions
 WHEN NEW.id IS NULL OR NEW.created_at IS NULL OR NEW.usage_count IS NULL OR NEW.data_volume_bytes IS NULL
+    OR NEW.ciphertext_tag IS NULL
 BEGIN
     SELECT RAISE(ABORT, 'guard_key_version_not_null: a column with a default may not be given as NULL');
 END;
@@ -1973,9 +2013,10 @@ END;
 -- reset to 0, a creation time would change.
 CREATE TRIGGER guard_key_version_not_null
 BEFORE UPDATE OF
-    id, created_at, usage_count, data_volume_bytes
+    id, created_at, usage_count, data_volume_bytes, ciphertext_tag
 ON key_versions
 WHEN NEW.id IS NULL OR NEW.created_at IS NULL OR NEW.usage_count IS NULL OR NEW.data_volume_bytes IS NULL
+    OR NEW.ciphertext_tag IS NULL
 BEGIN
     SELECT RAISE(ABORT, 'guard_key_version_not_null: a column with a default may not be given as NULL');
 END;
@@ -2108,9 +2149,9 @@ BEGIN
     WHERE NEW.created_at IS NOT OLD.created_at;
 END;
 
--- The identity columns of a row never change.
+-- The identity columns of a row never change. A tag of 0 is one that is not drawn yet.
 CREATE TRIGGER protect_key_version_identity
-BEFORE UPDATE OF id, key_id, version_number, created_at ON key_versions
+BEFORE UPDATE OF id, key_id, version_number, created_at, ciphertext_tag ON key_versions
 BEGIN
     SELECT RAISE(ABORT, 'protect_key_version_identity: id may not change')
     WHERE NEW.id IS NOT OLD.id;
@@ -2120,6 +2161,8 @@ BEGIN
     WHERE NEW.version_number IS NOT OLD.version_number;
     SELECT RAISE(ABORT, 'protect_key_version_identity: created_at may not change')
     WHERE NEW.created_at IS NOT OLD.created_at;
+    SELECT RAISE(ABORT, 'protect_key_version_identity: ciphertext_tag may not change')
+    WHERE NEW.ciphertext_tag IS NOT OLD.ciphertext_tag AND OLD.ciphertext_tag <> 0;
 END;
 
 -- The identity columns of a row never change.
@@ -3401,9 +3444,11 @@ BEGIN
     ORDER BY made.place;
 END;
 
+-- An AFTER trigger draws the tag, and the order of AFTER triggers is undefined: if it has not yet, it does now.
 CREATE TRIGGER audit_key_version_insert
 AFTER INSERT ON key_versions
 BEGIN
+    UPDATE key_versions SET ciphertext_tag = 0 WHERE id = NEW.id AND ciphertext_tag = 0;
     INSERT INTO key_audit_logs
         (key_id, event_type, event_category, event_description, user_id, security_level, additional_metadata)
     SELECT
@@ -3424,6 +3469,7 @@ BEGIN
         ) AS document
         FROM (
             SELECT 'activated_at' AS name, 'plain' AS kind, NULL AS before, NEW.activated_at AS after
+            UNION ALL SELECT 'ciphertext_tag', 'plain', NULL, (SELECT ciphertext_tag FROM key_versions WHERE id = NEW.id)
             UNION ALL SELECT 'deactivated_at', 'plain', NULL, NEW.deactivated_at
             UNION ALL SELECT 'destroyed_at', 'plain', NULL, NEW.destroyed_at
             UNION ALL SELECT 'encrypted_key_data', 'named', NULL, NEW.encrypted_key_data
@@ -3438,10 +3484,12 @@ BEGIN
     ORDER BY made.place;
 END;
 
--- Counting use and bookkeeping are no changes of state.
+-- Counting use and bookkeeping are no changes of state, and drawing the tag (from 0) belongs to the INSERT.
 CREATE TRIGGER audit_key_version_update
 AFTER UPDATE ON key_versions
-WHEN OLD.activated_at IS NOT NEW.activated_at OR OLD.deactivated_at IS NOT NEW.deactivated_at
+WHEN OLD.activated_at IS NOT NEW.activated_at
+    OR (OLD.ciphertext_tag IS NOT NEW.ciphertext_tag AND OLD.ciphertext_tag <> 0)
+    OR OLD.deactivated_at IS NOT NEW.deactivated_at
     OR OLD.destroyed_at IS NOT NEW.destroyed_at OR OLD.encrypted_key_data IS NOT NEW.encrypted_key_data
     OR OLD.encryption_metadata IS NOT NEW.encryption_metadata OR OLD.key_checksum IS NOT NEW.key_checksum
     OR OLD.version_number IS NOT NEW.version_number
@@ -3481,6 +3529,7 @@ BEGIN
         ) AS document
         FROM (
             SELECT 'activated_at' AS name, 'plain' AS kind, OLD.activated_at AS before, NEW.activated_at AS after
+            UNION ALL SELECT 'ciphertext_tag', 'plain', OLD.ciphertext_tag, NEW.ciphertext_tag
             UNION ALL SELECT 'deactivated_at', 'plain', OLD.deactivated_at, NEW.deactivated_at
             UNION ALL SELECT 'destroyed_at', 'plain', OLD.destroyed_at, NEW.destroyed_at
             UNION ALL SELECT 'encrypted_key_data', 'named', OLD.encrypted_key_data, NEW.encrypted_key_data
@@ -3516,6 +3565,7 @@ BEGIN
         ) AS document
         FROM (
             SELECT 'activated_at' AS name, 'plain' AS kind, OLD.activated_at AS before, NULL AS after
+            UNION ALL SELECT 'ciphertext_tag', 'plain', OLD.ciphertext_tag, NULL
             UNION ALL SELECT 'deactivated_at', 'plain', OLD.deactivated_at, NULL
             UNION ALL SELECT 'destroyed_at', 'plain', OLD.destroyed_at, NULL
             UNION ALL SELECT 'encrypted_key_data', 'named', OLD.encrypted_key_data, NULL

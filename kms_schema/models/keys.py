@@ -1,7 +1,7 @@
 """Keys and their versions with the encrypted material."""
 
 import uuid
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -174,8 +174,15 @@ LIVE = "activated_at IS NOT NULL AND deactivated_at IS NULL"
 """The condition of the live version, with which a key encrypts."""
 
 
+MOST_TAG = 2**32 - 1
+"""The greatest tag: ciphertexts begin with the tag of their version in four bytes."""
+
+
 class KeyVersion(Base):
-    """One version of a key: its encrypted material, times and counters."""
+    """One version of a key: its encrypted material, times and counters.
+
+    The database draws `ciphertext_tag` at random unless the INSERT brings one.
+    """
 
     __tablename__ = "key_versions"
     __table_args__ = (
@@ -211,7 +218,14 @@ class KeyVersion(Base):
             " AND json_type(encryption_metadata, '$.algorithm') IS NOT NULL"
             " AND json_type(encryption_metadata, '$.associated_data') IS NOT NULL)",
         ),
+        *check_per_engine(
+            "ciphertext_tag_range",
+            postgresql=f"ciphertext_tag BETWEEN 1 AND {MOST_TAG}",
+            # An AFTER trigger draws the tag, and a CHECK runs before it.
+            sqlite=f"ciphertext_tag BETWEEN 0 AND {MOST_TAG}",
+        ),
         sa.UniqueConstraint("key_id", "version_number"),
+        sa.UniqueConstraint("ciphertext_tag"),
         sa.Index(
             "uq_key_versions_live",
             "key_id",
@@ -262,10 +276,14 @@ class KeyVersion(Base):
     key_type: Mapped[CopiedKeyType | None]
     usage_ceiling: Mapped[Ceiling | None]
     volume_ceiling: Mapped[Ceiling | None]
+    ciphertext_tag: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("0"))
 
     key: Mapped[KeyMaster] = relationship(back_populates="versions")
     wrapped_by: Mapped["KeyVersion | None"] = relationship(remote_side="KeyVersion.id", back_populates="wraps")
     wraps: Mapped[list["KeyVersion"]] = relationship(back_populates="wrapped_by", passive_deletes="all")
+
+    # SQLite's RETURNING shows the row before the AFTER trigger draws its tag.
+    __mapper_args__: Any = {"eager_defaults": False}  # noqa: RUF012  (SQLAlchemy types it as Any)
 
     @property
     def is_live(self) -> bool:

@@ -113,6 +113,7 @@ VERSION_COLUMNS = (
     "id", "key_id", "version_number", "key_checksum", "encryption_metadata", "wrapped_by_version_id",
     "wrapping_key_ref", "created_at", "activated_at", "deactivated_at", "destroyed_at", "usage_count",
     "data_volume_bytes", "generation_time_ms", "entropy_score", "key_type", "usage_ceiling", "volume_ceiling",
+    "ciphertext_tag",
 )  # fmt: skip
 """Of a version all but `encrypted_key_data`."""
 

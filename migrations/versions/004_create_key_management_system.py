@@ -27,6 +27,8 @@ FILES: dict[str, tuple[str, ...]] = {
         "kms_uuidv7_v01",
         "kms_is_bounded_v01",
         *TABLES,
+        "draw_key_version_ciphertext_tag_v01",
+        "draw_key_version_ciphertext_tag_trigger_v01",
         "guard_row_bounds_v01",
         "guard_key_master_bounds_trigger_v01",
         "guard_key_version_bounds_trigger_v01",
@@ -47,6 +49,8 @@ FILES: dict[str, tuple[str, ...]] = {
     ),
     "sqlite": (
         *TABLES,
+        "draw_key_version_ciphertext_tag_insert_trigger_v01",
+        "draw_key_version_ciphertext_tag_trigger_v01",
         "guard_key_master_bounds_insert_trigger_v01",
         "guard_key_master_bounds_trigger_v01",
         "guard_key_version_bounds_insert_trigger_v01",
@@ -69,6 +73,7 @@ DROPPED: dict[str, tuple[str, ...]] = {
     "postgresql": (
         "kms_uuidv7_v01",
         "kms_is_bounded_v01",
+        "draw_key_version_ciphertext_tag_v01",
         "guard_row_bounds_v01",
         "guard_key_audit_log_insert_v01",
         "guard_key_audit_log_insert_event_v01",

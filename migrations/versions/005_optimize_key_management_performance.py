@@ -246,6 +246,7 @@ VIOLATIONS: dict[str, tuple[str, ...]] = {
         "ck_key_masters_revoked_has_revoked_at_violations_v01",
         "ck_key_masters_archived_has_archived_at_violations_v01",
         *RULES,
+        "draw_key_version_ciphertext_tag_violations_v01",
         "ck_key_rotations_times_agree_with_status_violations_v01",
     ),
 }

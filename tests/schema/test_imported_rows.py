@@ -71,7 +71,8 @@ def test_keys_of_one_statement_are_recorded_as_keys_of_many(shared: SharedDataba
 
 def test_versions_of_one_statement_are_recorded_as_versions_of_many(shared: SharedDatabase) -> None:
     masters = [insert(shared.connection, "key_masters", **active_key_master()) for _ in range(3)]
-    one_by_one, at_once = both_ways(shared, "key_versions", [live_key_version(master) for master in masters])
+    versions = [live_key_version(master, ciphertext_tag=tag) for tag, master in enumerate(masters, 1)]
+    one_by_one, at_once = both_ways(shared, "key_versions", versions)
     assert len(one_by_one) == 6
     assert at_once == one_by_one
 

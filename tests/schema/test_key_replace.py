@@ -42,7 +42,7 @@ pytestmark = pytest.mark.versions("oldest and newest")
 
 RESOLUTIONS = ("ABORT", "FAIL", "IGNORE", "REPLACE", "ROLLBACK")
 MASTER_DEFAULTS = ("id", "status", "created_at", "usage_count", "security_level", "updated_at")
-VERSION_DEFAULTS = ("id", "created_at", "usage_count", "data_volume_bytes")
+VERSION_DEFAULTS = ("id", "created_at", "usage_count", "data_volume_bytes", "ciphertext_tag")
 
 # Unique key, and for ON CONFLICT its columns (with the predicate of a partial one).
 UNIQUE_KEYS = {
@@ -50,6 +50,7 @@ UNIQUE_KEYS = {
     "uq_key_masters_key_id": "(key_id)",
     "pk_key_versions": "(id)",
     "uq_key_versions_key_id_version_number": "(key_id, version_number)",
+    "uq_key_versions_ciphertext_tag": "(ciphertext_tag)",
     "uq_key_versions_live": "(key_id) WHERE activated_at IS NOT NULL AND deactivated_at IS NULL",
 }
 
@@ -86,7 +87,9 @@ def rows_that_clash(connection: Connection, rule: str) -> tuple[Row, Row]:
     if rule == "uq_key_versions_live":
         live = insert(connection, "key_versions", **live_key_version(key))
         return live, live_key_version(key, version_number=2)
-    version = insert(connection, "key_versions", **key_version(key))
+    version = insert(connection, "key_versions", **key_version(key, ciphertext_tag=7))
+    if rule == "uq_key_versions_ciphertext_tag":
+        return version, {**new_version, "ciphertext_tag": 7}
     return version, {**new_version, **({"id": version["id"]} if rule == "pk_key_versions" else {"version_number": 1})}
 
 
@@ -127,11 +130,12 @@ def rows_that_a_change_makes_clash(connection: Connection, rule: str) -> tuple[R
     if table_of(rule) == "key_masters":
         column = "id" if rule == "pk_key_masters" else "key_id"
         return key, other_key, {column: key[column]}
-    first = insert(connection, "key_versions", **live_key_version(key))
+    first = insert(connection, "key_versions", **live_key_version(key, ciphertext_tag=7))
     second = insert(connection, "key_versions", **key_version(key, version_number=2))
     changes = {
         "pk_key_versions": {"id": first["id"]},
         "uq_key_versions_key_id_version_number": {"version_number": 1},
+        "uq_key_versions_ciphertext_tag": {"ciphertext_tag": 7},
         "uq_key_versions_live": {"activated_at": now()},
     }
     return first, second, changes[rule]
@@ -175,7 +179,9 @@ def test_reviving_a_version_does_not_displace_the_live_one(database: Database) -
 def test_a_default_does_not_replace_null(database: Database, table: str, column: str) -> None:
     sqlite = database.dialect == "sqlite"
     rule = f"guard_{table.removesuffix('s')}_not_null" if sqlite else column
-    earlier = {"id": "identity", "created_at": "identity", "status": "lifecycle"}.get(column)
+    earlier = {"id": "identity", "created_at": "identity", "ciphertext_tag": "identity", "status": "lifecycle"}.get(
+        column
+    )
     with closing(database.connect()) as connection:
         key = insert(connection, "key_masters", **key_master(usage_count=7))
         version = insert(connection, "key_versions", **key_version(key, usage_count=7, data_volume_bytes=7))

@@ -14,6 +14,7 @@ from kms_schema.validator.probe import (
     rotations,
     seals,
     settings,
+    tags,
     totals,
     versions,
     wrappers,
@@ -25,6 +26,7 @@ def attempts(engine: Engine, version: int, expected: Objects) -> Iterator[Attemp
     """Yield the attempts, with unused names; the `expected` objects of a revision decide which apply."""
     yield from keys.attempts()
     yield from versions.attempts()
+    yield from tags.attempts()
     yield from wrappers.attempts(version)
     yield from rotations.attempts()
     yield from settings.attempts()

@@ -1,11 +1,12 @@
 -- Counting use and bookkeeping are no changes of state: they update none of these columns and do not fire this trigger.
 CREATE TRIGGER audit_key_version_update
 AFTER UPDATE OF
-    activated_at, deactivated_at, destroyed_at, encrypted_key_data, encryption_metadata, key_checksum,
+    activated_at, ciphertext_tag, deactivated_at, destroyed_at, encrypted_key_data, encryption_metadata, key_checksum,
     version_number, wrapped_by_version_id, wrapping_key_ref
 ON {schema}.key_versions
 FOR EACH ROW WHEN (
     OLD.activated_at IS DISTINCT FROM NEW.activated_at
+    OR OLD.ciphertext_tag IS DISTINCT FROM NEW.ciphertext_tag
     OR OLD.deactivated_at IS DISTINCT FROM NEW.deactivated_at
     OR OLD.destroyed_at IS DISTINCT FROM NEW.destroyed_at
     OR OLD.encrypted_key_data IS DISTINCT FROM NEW.encrypted_key_data
@@ -17,6 +18,6 @@ FOR EACH ROW WHEN (
 )
 EXECUTE FUNCTION {schema}.audit_key_change(
     'VERSION', 'LIFECYCLE',
-    '{version_number, wrapped_by_version_id, wrapping_key_ref, activated_at, deactivated_at, destroyed_at}',
+    '{version_number, ciphertext_tag, wrapped_by_version_id, wrapping_key_ref, activated_at, deactivated_at, destroyed_at}',
     '{encrypted_key_data, key_checksum, encryption_metadata}'
 )

@@ -1,3 +1,3 @@
 CREATE TRIGGER protect_key_version_identity
-BEFORE UPDATE OF id, key_id, version_number, created_at ON {schema}.key_versions
-FOR EACH ROW EXECUTE FUNCTION {schema}.protect_row_identity('id', 'key_id', 'version_number', 'created_at')
+BEFORE UPDATE OF id, key_id, version_number, created_at, ciphertext_tag ON {schema}.key_versions
+FOR EACH ROW EXECUTE FUNCTION {schema}.protect_row_identity('id', 'key_id', 'version_number', 'created_at', 'ciphertext_tag')

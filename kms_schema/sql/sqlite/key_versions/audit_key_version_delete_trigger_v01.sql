@@ -19,6 +19,7 @@ BEGIN
         ) AS document
         FROM (
             SELECT 'activated_at' AS name, 'plain' AS kind, OLD.activated_at AS before, NULL AS after
+            UNION ALL SELECT 'ciphertext_tag', 'plain', OLD.ciphertext_tag, NULL
             UNION ALL SELECT 'deactivated_at', 'plain', OLD.deactivated_at, NULL
             UNION ALL SELECT 'destroyed_at', 'plain', OLD.destroyed_at, NULL
             UNION ALL SELECT 'encrypted_key_data', 'named', OLD.encrypted_key_data, NULL

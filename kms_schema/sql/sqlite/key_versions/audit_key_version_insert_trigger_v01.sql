@@ -1,6 +1,8 @@
+-- An AFTER trigger draws the tag, and the order of AFTER triggers is undefined: if it has not yet, it does now.
 CREATE TRIGGER audit_key_version_insert
 AFTER INSERT ON key_versions
 BEGIN
+    UPDATE key_versions SET ciphertext_tag = 0 WHERE id = NEW.id AND ciphertext_tag = 0;
     INSERT INTO key_audit_logs
         (key_id, event_type, event_category, event_description, user_id, security_level, additional_metadata)
     SELECT
@@ -21,6 +23,7 @@ BEGIN
         ) AS document
         FROM (
             SELECT 'activated_at' AS name, 'plain' AS kind, NULL AS before, NEW.activated_at AS after
+            UNION ALL SELECT 'ciphertext_tag', 'plain', NULL, (SELECT ciphertext_tag FROM key_versions WHERE id = NEW.id)
             UNION ALL SELECT 'deactivated_at', 'plain', NULL, NEW.deactivated_at
             UNION ALL SELECT 'destroyed_at', 'plain', NULL, NEW.destroyed_at
             UNION ALL SELECT 'encrypted_key_data', 'named', NULL, NEW.encrypted_key_data

@@ -1,7 +1,9 @@
--- Counting use and bookkeeping are no changes of state.
+-- Counting use and bookkeeping are no changes of state, and drawing the tag (from 0) belongs to the INSERT.
 CREATE TRIGGER audit_key_version_update
 AFTER UPDATE ON key_versions
-WHEN OLD.activated_at IS NOT NEW.activated_at OR OLD.deactivated_at IS NOT NEW.deactivated_at
+WHEN OLD.activated_at IS NOT NEW.activated_at
+    OR (OLD.ciphertext_tag IS NOT NEW.ciphertext_tag AND OLD.ciphertext_tag <> 0)
+    OR OLD.deactivated_at IS NOT NEW.deactivated_at
     OR OLD.destroyed_at IS NOT NEW.destroyed_at OR OLD.encrypted_key_data IS NOT NEW.encrypted_key_data
     OR OLD.encryption_metadata IS NOT NEW.encryption_metadata OR OLD.key_checksum IS NOT NEW.key_checksum
     OR OLD.version_number IS NOT NEW.version_number
@@ -41,6 +43,7 @@ BEGIN
         ) AS document
         FROM (
             SELECT 'activated_at' AS name, 'plain' AS kind, OLD.activated_at AS before, NEW.activated_at AS after
+            UNION ALL SELECT 'ciphertext_tag', 'plain', OLD.ciphertext_tag, NEW.ciphertext_tag
             UNION ALL SELECT 'deactivated_at', 'plain', OLD.deactivated_at, NEW.deactivated_at
             UNION ALL SELECT 'destroyed_at', 'plain', OLD.destroyed_at, NEW.destroyed_at
             UNION ALL SELECT 'encrypted_key_data', 'named', OLD.encrypted_key_data, NEW.encrypted_key_data

@@ -7,6 +7,8 @@ BEGIN
     WHERE EXISTS (SELECT 1 FROM key_versions WHERE id = NEW.id);
     SELECT RAISE(ABORT, 'uq_key_versions_key_id_version_number: another row has this key_id and version_number (REPLACE and upserts are refused)')
     WHERE EXISTS (SELECT 1 FROM key_versions WHERE key_id = NEW.key_id AND version_number = NEW.version_number);
+    SELECT RAISE(ABORT, 'uq_key_versions_ciphertext_tag: another row has this ciphertext_tag (REPLACE and upserts are refused)')
+    WHERE EXISTS (SELECT 1 FROM key_versions WHERE ciphertext_tag = NEW.ciphertext_tag);
     SELECT RAISE(ABORT, 'uq_key_versions_live: another row has this key_id and is live (REPLACE and upserts are refused)')
     WHERE EXISTS (SELECT 1 FROM key_versions WHERE key_id = NEW.key_id AND activated_at IS NOT NULL AND deactivated_at IS NULL)
     AND NEW.activated_at IS NOT NULL AND NEW.deactivated_at IS NULL;

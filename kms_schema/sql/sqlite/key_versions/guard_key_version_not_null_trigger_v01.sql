@@ -2,9 +2,10 @@
 -- reset to 0, a creation time would change.
 CREATE TRIGGER guard_key_version_not_null
 BEFORE UPDATE OF
-    id, created_at, usage_count, data_volume_bytes
+    id, created_at, usage_count, data_volume_bytes, ciphertext_tag
 ON key_versions
 WHEN NEW.id IS NULL OR NEW.created_at IS NULL OR NEW.usage_count IS NULL OR NEW.data_volume_bytes IS NULL
+    OR NEW.ciphertext_tag IS NULL
 BEGIN
     SELECT RAISE(ABORT, 'guard_key_version_not_null: a column with a default may not be given as NULL');
 END

@@ -18,6 +18,7 @@ CREATE TABLE key_versions (
     key_type VARCHAR(30),
     usage_ceiling BIGINT,
     volume_ceiling BIGINT,
+    ciphertext_tag BIGINT DEFAULT 0 NOT NULL,
     CONSTRAINT pk_key_versions PRIMARY KEY (id),
     CONSTRAINT ck_key_versions_version_number_positive CHECK (version_number > 0),
     CONSTRAINT ck_key_versions_usage_count_range CHECK (usage_count BETWEEN 0 AND 1000000000000000),
@@ -32,7 +33,9 @@ CREATE TABLE key_versions (
     CONSTRAINT ck_key_versions_material_has_checksum CHECK (encrypted_key_data IS NULL OR key_checksum IS NOT NULL),
     CONSTRAINT ck_key_versions_material_is_envelope CHECK (encrypted_key_data IS NULL OR (length(encrypted_key_data) > 0 AND substr(encrypted_key_data, 1, 1) IN (x'01', x'02'))),
     CONSTRAINT ck_key_versions_material_names_its_envelope CHECK (encrypted_key_data IS NULL OR (encryption_metadata IS NOT NULL AND json_type(encryption_metadata, '$.format') IS NOT NULL AND json_type(encryption_metadata, '$.algorithm') IS NOT NULL AND json_type(encryption_metadata, '$.associated_data') IS NOT NULL)),
+    CONSTRAINT ck_key_versions_ciphertext_tag_range CHECK (ciphertext_tag BETWEEN 0 AND 4294967295),
     CONSTRAINT uq_key_versions_key_id_version_number UNIQUE (key_id, version_number),
+    CONSTRAINT uq_key_versions_ciphertext_tag UNIQUE (ciphertext_tag),
     CONSTRAINT fk_key_versions_key_id_key_masters FOREIGN KEY(key_id) REFERENCES key_masters (id) ON DELETE CASCADE ON UPDATE RESTRICT,
     CONSTRAINT fk_key_versions_wrapped_by_version_id_key_versions FOREIGN KEY(wrapped_by_version_id) REFERENCES key_versions (id) ON DELETE RESTRICT ON UPDATE RESTRICT,
     CONSTRAINT ck_key_versions_id_type CHECK (typeof(id) = 'text' AND instr(id, char(0)) = 0 AND length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
@@ -53,5 +56,6 @@ CREATE TABLE key_versions (
     CONSTRAINT ck_key_versions_entropy_score_type CHECK (entropy_score IS NULL OR (typeof(entropy_score) = 'real')),
     CONSTRAINT ck_key_versions_key_type_type CHECK (key_type IS NULL OR (typeof(key_type) = 'text' AND instr(key_type, char(0)) = 0 AND length(key_type) <= 30)),
     CONSTRAINT ck_key_versions_usage_ceiling_type CHECK (usage_ceiling IS NULL OR (typeof(usage_ceiling) = 'integer')),
-    CONSTRAINT ck_key_versions_volume_ceiling_type CHECK (volume_ceiling IS NULL OR (typeof(volume_ceiling) = 'integer'))
+    CONSTRAINT ck_key_versions_volume_ceiling_type CHECK (volume_ceiling IS NULL OR (typeof(volume_ceiling) = 'integer')),
+    CONSTRAINT ck_key_versions_ciphertext_tag_type CHECK (typeof(ciphertext_tag) = 'integer')
 ) WITHOUT ROWID
