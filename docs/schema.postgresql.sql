@@ -2050,8 +2050,8 @@ GROUP BY dependent.wrapping_key_ref;
 -- (none of its own)          status revoked                                               all: the score is 0
 -- KEY_EXPIRED                status expired, or expires_at is reached                     80
 -- KEY_EXPIRING_SOON          not expired, and expires within 1 / 7 / 30 days              60 / 40 / 15
--- USAGE_EXHAUSTED            use has reached max_usage_count                              60
--- HIGH_USAGE_COUNT           use has reached 90 % of it                                   25
+-- USAGE_EXHAUSTED            the live version has reached max_usage_count                 60
+-- HIGH_USAGE_COUNT           the live version has reached 90 % of it                      25
 -- PENDING_TOO_LONG           pending for more than 24 hours                               20
 -- ROTATION_OVERDUE           in rotations_due with its limit passed                       30
 -- REPEATED_ROTATION_FAILURE  two or more failures since the last success                  25
@@ -2060,10 +2060,9 @@ GROUP BY dependent.wrapping_key_ref;
 --
 -- security_warnings lists them in this order; the score never goes below 0.
 --
--- Use is counted on the versions; key_masters.usage_count is a total that is updated from time to time and includes
--- deleted versions. The use of a key is the greater of that total and the sum over its versions, and at most the maximum
--- of a counter, at which totals stop. usage_percentage is
--- rounded down, so that 90 and 100 agree with the warnings; null without a maximum. last_rotation_date is
+-- max_usage_count limits the use of the live version: compared with the lifetime total, a key would stay exhausted after
+-- its rotation. usage_percentage is rounded down, so that 90 and 100 agree with the warnings; null without a maximum, 0
+-- without a live version. last_rotation_date is
 -- key_masters.rotated_at, as in rotations_due. Each failed attempt counts: a rotation that failed, was retried and
 -- failed again counts as two failures, at its latest failed_at. recent_security_events counts HIGH and CRITICAL entries
 -- about the key, whatever their category.
@@ -2079,9 +2078,9 @@ moment AS NOT MATERIALIZED (
     FROM clock
 ),
 used AS (
-    SELECT version.key_id, LEAST(sum(version.usage_count), 1000000000000000) AS operations
+    SELECT version.key_id, version.usage_count AS operations
     FROM public.key_versions AS version
-    GROUP BY version.key_id
+    WHERE version.activated_at IS NOT NULL AND version.deactivated_at IS NULL
 ),
 failed AS (
     SELECT
@@ -2129,7 +2128,7 @@ facts AS (
         CASE
             WHEN master.max_usage_count IS NOT NULL
                 THEN LEAST(
-                    div(100 * GREATEST(master.usage_count, used.operations), master.max_usage_count),
+                    100 * COALESCE(used.operations, 0) / master.max_usage_count,
                     2147483647
                 )::integer
         END AS usage_percentage,

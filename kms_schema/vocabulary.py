@@ -104,6 +104,28 @@ class AuditSecurityLevel(StrEnum):
     CRITICAL = "CRITICAL"
 
 
+class UseEvent(StrEnum):
+    """The types of the entries about the use of keys, which the application's key ring writes.
+
+    They are no `RecordedEvent`: the role `kms_app` writes them, and no change of a row comes with them.
+    """
+
+    KEY_USED = "KEY_USED"
+    """A process used a version: at its first use, then hourly, with the counts since the entry before."""
+    KEY_USE_REFUSED = "KEY_USE_REFUSED"
+    """A use was refused, by the state of the key or by a limit: once a key, reason and minute."""
+
+    @property
+    def category(self) -> AuditCategory:
+        """The category of its entries."""
+        return AuditCategory.SECURITY if self is self.KEY_USE_REFUSED else AuditCategory.LIFECYCLE
+
+    @property
+    def security_level(self) -> AuditSecurityLevel:
+        """The level of its entries: below HIGH, so that refusals alone lower no key's health score."""
+        return AuditSecurityLevel.MEDIUM if self is self.KEY_USE_REFUSED else AuditSecurityLevel.LOW
+
+
 class RecordedEvent(StrEnum):
     """The types of the entries that the database itself writes, in the transaction of each change.
 

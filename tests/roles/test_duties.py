@@ -22,7 +22,14 @@ from kms_schema.models import (
     acting_for,
 )
 from kms_schema.roles.definition import Role
-from kms_schema.vocabulary import AuditCategory, HsmProvider, KeyStatus, KeyType, RotationStatus, RotationTrigger
+from kms_schema.vocabulary import (
+    HsmProvider,
+    KeyStatus,
+    KeyType,
+    RotationStatus,
+    RotationTrigger,
+    UseEvent,
+)
 from tests.roles.granted import Granted
 from tests.roles.material import blob, destroyed_version, live_key
 from tests.support.programs.commands import kms_schema
@@ -53,14 +60,17 @@ def test_an_application_fetches_keys_counts_use_and_appends_as_kms_app_alone(gra
         version.data_volume_bytes += 4096
         with acting_for(session.connection(), "alice@example.com"):
             entry = KeyAuditLog(
-                key=key, event_type="DATA_ENCRYPTED", event_category=AuditCategory.SECURITY, event_description="1 file"
+                key=key,
+                event_type=UseEvent.KEY_USED,
+                event_category=UseEvent.KEY_USED.category,
+                event_description="1 file",
             )
             session.add(entry)
             session.flush()
         session.commit()
         assert entry.sequence > 0
         assert entry.recorded_by == session.scalar(sa.text("SELECT session_user"))
-        assert [each.event_type for each in session.scalars(sa.select(KeyAuditLog))] == ["DATA_ENCRYPTED"]
+        assert [each.event_type for each in session.scalars(sa.select(KeyAuditLog))] == [UseEvent.KEY_USED]
     counted = execute(granted.superuser, "SELECT usage_count, data_volume_bytes FROM key_versions").fetchall()
     assert counted == [(1, 4096)]
 

@@ -40,16 +40,10 @@ HEALTHY: tuple[int, list[str]] = (100, [])
         ({"expires_at": MIDNIGHT + 8 * DAY}, (85, ["KEY_EXPIRING_SOON"])),
         ({"expires_at": MIDNIGHT + 31 * DAY - MICROSECOND}, (85, ["KEY_EXPIRING_SOON"])),
         ({"expires_at": MIDNIGHT + 31 * DAY}, HEALTHY),
-        ({"max_usage_count": 1000, "usage_count": 899}, HEALTHY),
-        ({"max_usage_count": 1000, "usage_count": 900}, (75, ["HIGH_USAGE_COUNT"])),
-        ({"max_usage_count": 1000, "usage_count": 999}, (75, ["HIGH_USAGE_COUNT"])),
-        ({"max_usage_count": 1000, "usage_count": 1000}, (40, ["USAGE_EXHAUSTED"])),
-        ({"max_usage_count": 1, "usage_count": 10**15}, (40, ["USAGE_EXHAUSTED"])),
         ({"status": "pending", "created_at": NOW - DAY}, HEALTHY),
         ({"status": "pending", "created_at": NOW - DAY - MICROSECOND}, (80, ["PENDING_TOO_LONG"])),
         ({"security_level": "MAXIMUM"}, (85, ["NON_HSM_HIGH_SECURITY"])),
         ({"security_level": "MAXIMUM", "hsm_provider": "pkcs11"}, HEALTHY),
-        ({"status": "expired", "max_usage_count": 1, "usage_count": 1}, (0, ["KEY_EXPIRED", "USAGE_EXHAUSTED"])),
     ],
     ids=str,
 )
@@ -70,18 +64,35 @@ def test_days_are_utc_days_and_an_alert_is_never_late(view_fixture: ViewFixture,
                 assert key["expires_at"] - at > limit * DAY or shown["expires_alert"] <= limit
 
 
-def test_use_is_the_greater_of_the_total_and_the_sum_over_the_versions(view_fixture: ViewFixture) -> None:
-    versions = [(1, NOW - DAY, 50), (2, None, 40)]
-    for total, answer in ((0, 90), (89, 90), (95, 95)):
-        key = master(max_usage_count=100, usage_count=total)
-        (shown,) = view_fixture.look(
-            "key_health_monitor",
-            key_masters=[key],
-            key_versions=[
-                version(key, version_number=n, deactivated_at=end, usage_count=use) for n, end, use in versions
-            ],
-        )
-        assert shown["usage_percentage"] == answer
+@pytest.mark.parametrize(
+    ("over", "uses", "answer"),
+    [
+        ({"max_usage_count": 1000}, 899, HEALTHY),
+        ({"max_usage_count": 1000}, 900, (75, ["HIGH_USAGE_COUNT"])),
+        ({"max_usage_count": 1000}, 999, (75, ["HIGH_USAGE_COUNT"])),
+        ({"max_usage_count": 1000}, 1000, (40, ["USAGE_EXHAUSTED"])),
+        ({"max_usage_count": 1}, 10**15, (40, ["USAGE_EXHAUSTED"])),
+        ({"max_usage_count": None}, 10**15, HEALTHY),
+        ({"status": "expired", "max_usage_count": 1}, 1, (0, ["KEY_EXPIRED", "USAGE_EXHAUSTED"])),
+    ],
+    ids=str,
+)
+def test_use_of_the_live_version_lowers_the_score(
+    view_fixture: ViewFixture, over: Row, uses: int, answer: tuple[int, list[str]]
+) -> None:
+    key = master(**over)
+    assert health(view_fixture, key, key_versions=[version(key, usage_count=uses)]) == answer
+
+
+def test_a_rotated_key_is_exhausted_no_more(view_fixture: ViewFixture) -> None:
+    """Neither the uses of its former versions nor its lifetime total count."""
+    key = master(max_usage_count=100, usage_count=10**9)
+    former = version(key, version_number=1, deactivated_at=NOW - DAY, usage_count=10**9)
+    unused = version(key, version_number=3, activated_at=None, usage_count=10**9)
+    live = version(key, version_number=2, usage_count=40)
+    for versions, answer in (([former, live, unused], 40), ([former, unused], 0), ([], 0)):
+        (shown,) = view_fixture.look("key_health_monitor", key_masters=[key], key_versions=versions)
+        assert (shown["usage_percentage"], shown["health_score"]) == (answer, 100)
 
 
 def test_a_rotation_is_overdue_once_its_limit_is_passed(view_fixture: ViewFixture) -> None:

@@ -7,8 +7,8 @@
 -- (none of its own)          status revoked                                               all: the score is 0
 -- KEY_EXPIRED                status expired, or expires_at is reached                     80
 -- KEY_EXPIRING_SOON          not expired, and expires within 1 / 7 / 30 UTC days          60 / 40 / 15
--- USAGE_EXHAUSTED            use has reached max_usage_count                              60
--- HIGH_USAGE_COUNT           use has reached 90 % of it                                   25
+-- USAGE_EXHAUSTED            the live version has reached max_usage_count                 60
+-- HIGH_USAGE_COUNT           the live version has reached 90 % of it                      25
 -- PENDING_TOO_LONG           pending for more than 24 hours                               20
 -- ROTATION_OVERDUE           in rotations_due with its limit passed                       30
 -- REPEATED_ROTATION_FAILURE  two or more failures since the last success                  25
@@ -22,7 +22,7 @@
 -- Query cost is proportional to the keys that are read, the keys that are due, and the recent events; everything else
 -- is computed key by key. CROSS JOIN makes SQLite begin with the keys, in the requested order. Only a list of the worst
 -- keys needs the score of every key. SQLite inlines an expression and evaluates it at each place that uses it. So use
--- is summed only for keys that have a maximum, and compared with both of its limits at once.
+-- is read only for keys that have a maximum, and compared with both of its limits at once.
 CREATE VIEW key_health_monitor AS
 WITH clock AS (
     SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z' AS at
@@ -62,13 +62,16 @@ facts AS (
                 THEN
                     min(
                         CAST(
-                            100 * max(
-                                master.usage_count,
+                            100 * COALESCE(
                                 (
-                                    SELECT min(CAST(total(version.usage_count) AS INTEGER), 1000000000000000)
+                                    SELECT version.usage_count
                                     FROM key_versions AS version
-                                    WHERE version.key_id = master.id
-                                )
+                                    WHERE
+                                        version.key_id = master.id
+                                        AND version.activated_at IS NOT NULL
+                                        AND version.deactivated_at IS NULL
+                                ),
+                                0
                             ) / master.max_usage_count
                             AS INTEGER
                         ),

@@ -3,7 +3,7 @@
 import datetime as dt
 
 from tests.support.views.oracle.due import rotations_due
-from tests.support.views.oracle.rows import DAY, Row, Tables, about, day_of, use
+from tests.support.views.oracle.rows import DAY, Row, Tables, about, day_of, live_version
 
 
 def key_health_monitor(tables: Tables, at: dt.datetime) -> list[Row]:
@@ -15,7 +15,9 @@ def key_health_monitor(tables: Tables, at: dt.datetime) -> list[Row]:
 
 
 def _health(key: Row, tables: Tables, at: dt.datetime, overdue: bool) -> Row:
-    used = None if key["max_usage_count"] is None else 100 * use(key, tables) // key["max_usage_count"]
+    live = live_version(key, tables)
+    most = key["max_usage_count"]
+    used = None if most is None else 100 * (live["usage_count"] if live else 0) // most
     hour = at.replace(minute=0, second=0, microsecond=0)
     events = sum(
         entry["security_level"] in ("HIGH", "CRITICAL") and entry["timestamp"] >= hour - DAY
