@@ -49,11 +49,11 @@ FROM ({numbers}) AS numbers
 """
 VERSIONS = """
 INSERT INTO key_versions
-    (id, key_id, version_number, encrypted_key_data, key_checksum, encryption_metadata, wrapping_key_ref, created_at,
-     activated_at, deactivated_at, usage_count, data_volume_bytes, key_type, usage_ceiling, volume_ceiling)
+    (id, key_id, version_number, encrypted_key_data, key_checksum, encryption_metadata, wrapping_key_ref,
+     ciphertext_tag, created_at, activated_at, deactivated_at, usage_count, data_volume_bytes, key_type, usage_ceiling, volume_ceiling)
 SELECT
     ({version} || number){as_id}, {id}, number, {blob}, '{checksum}',
-    '{{"format": 1, "algorithm": "AES-256-GCM", "associated_data": "key"}}', 'kms://root', {created},
+    '{{"format": 1, "algorithm": "AES-256-GCM", "associated_data": "key"}}', 'kms://root', n * 2 + number, {created},
     CASE number WHEN 1 THEN {activated} ELSE {rotated} END, CASE number WHEN 1 THEN {rotated} END,
     CASE WHEN number = 2 AND n > {due} / 4 AND n <= {due} / 2 THEN 1000000 ELSE n * 7919 % 999000 END,
     CASE WHEN number = 2 AND n > {due} / 2 AND n <= {due} * 3 / 4 THEN 104857600000 ELSE n * 7919 % 999000 END,

@@ -57,10 +57,11 @@ FROM (
 ) AS made"""
 
 VERSIONS_OF_KEYS = """INSERT INTO key_versions (id, key_id, version_number, encrypted_key_data, key_checksum,
-    encryption_metadata, wrapped_by_version_id, wrapping_key_ref, created_at, activated_at, deactivated_at)
+    encryption_metadata, wrapped_by_version_id, wrapping_key_ref, ciphertext_tag, created_at, activated_at,
+    deactivated_at)
 SELECT {id}, {key}, v, {envelope}, '{checksum}',
     '{{"format": 1, "algorithm": "AES-256-GCM", "associated_data": "key"}}',
-    CASE WHEN n % 1000 <> 1 THEN {wrapper} END, CASE WHEN n % 1000 = 1 THEN 'kms://root' END,
+    CASE WHEN n % 1000 <> 1 THEN {wrapper} END, CASE WHEN n % 1000 = 1 THEN 'kms://root' END, n * 100 + v,
     {begins}, {begins}, CASE WHEN v < {versions} OR n % 50 IN (7, 8, 9) OR n % 10 = 6 THEN {ends} END
 FROM {numbers}, {each}"""
 
