@@ -122,13 +122,17 @@ def _table_and_column(key: str) -> tuple[str, str]:
 
 def _is_followed(table: str, column: str, expected: Objects) -> str | None:
     """Return the trigger that checks a reference first, and refuses a missing row."""
+    of_table, foreign_key = f"trigger {table}.", f"constraint {table}.fk_"
     for key, attributes in expected.items():
+        if not key.startswith(foreign_key):
+            continue
         name = key.removeprefix(f"constraint {table}.")
         referring = re.match(r"FOREIGN KEY ?\(([^)]*)\)", str(attributes.get("definition", "")))
-        if key.startswith(f"constraint {table}.fk_") and referring and column in re.findall(r"\w+", referring[1]):
+        if referring and column in re.findall(r"\w+", referring[1]):
             for trigger, of_trigger in expected.items():
-                says = f"'{name}: " in str(of_trigger.get("definition", ""))
-                if trigger.startswith(f"trigger {table}.") and (says or trigger == _FOLLOWING.get(name)):
+                if trigger.startswith(of_table) and (
+                    f"'{name}: " in str(of_trigger.get("definition", "")) or trigger == _FOLLOWING.get(name)
+                ):
                     return trigger
     return None
 

@@ -45,22 +45,26 @@ def keeper_of(promise: Promise, engine: Engine, expected: Objects) -> str | None
 def _named(attempt: Attempt, engine: Engine, expected: Objects) -> Iterator[str]:
     if engine == "sqlite":
         yield from _triggers_that_say(attempt, expected)
-    tables = [attempt.table, *(str(attributes["table"]) for attributes in expected.values() if "table" in attributes)]
+    end = f".{attempt.rule}"
+    of_rule = [key for key in expected if key.endswith(end)]
     for kind in ("trigger", "constraint"):
-        yield from (key for table in dict.fromkeys(tables) if (key := f"{kind} {table}.{attempt.rule}") in expected)
+        own = f"{kind} {attempt.table}{end}"
+        yield from (key for key in of_rule if key == own)
+        yield from (key for key in of_rule if key != own and key.startswith(f"{kind} "))
     yield from (key for key in (f"index {attempt.rule}", attempt.rule) if key in expected)
 
 
 def _triggers_that_say(attempt: Attempt, expected: Objects) -> list[str]:
     """Return the triggers that refuse by this rule for the statement, in the order in which they fire."""
     verb = "INSERT" if attempt.forbidden.text.startswith("REPLACE") else attempt.forbidden.text.split()[0]
-    return [
-        key
-        for timing in ("BEFORE", "AFTER")
+    of_table, says = f"trigger {attempt.table}.", f"'{attempt.rule}: "
+    saying = [
+        (key, definition)
         for key, attributes in expected.items()
-        if key.startswith(f"trigger {attempt.table}.")
-        and f"'{attempt.rule}: " in str(attributes["definition"])
-        and f" {timing} {verb} " in str(attributes["definition"])
+        if key.startswith(of_table) and says in (definition := str(attributes["definition"]))
+    ]
+    return [
+        key for timing in (f" BEFORE {verb} ", f" AFTER {verb} ") for key, definition in saying if timing in definition
     ]
 
 
