@@ -4,6 +4,7 @@ import argparse
 import io
 import sqlite3
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import psycopg
@@ -17,6 +18,12 @@ Dialect = Literal["postgresql", "sqlite"]
 Connection = psycopg.Connection[tuple[Any, ...]] | sqlite3.Connection
 
 ALEMBIC_INI = REPOSITORY / "alembic.ini"
+
+
+@cache
+def command_line() -> CommandLine:
+    """Return Alembic's command line, made once: its parser takes longer to make than many a command to run."""
+    return CommandLine(prog="alembic")
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ class Database:
         Where the command line would print the error and exit, this raises `alembic.util.CommandError`.
         """
         output = io.StringIO()
-        line = CommandLine(prog="alembic")
+        line = command_line()
         options: argparse.Namespace = line.parser.parse_args(["--raiseerr", "-x", f"url={self.url}", *arguments])
         config = Config(file_=str(ALEMBIC_INI), cmd_opts=options, stdout=output, output_buffer=output)
         line.run_cmd(config, options)
