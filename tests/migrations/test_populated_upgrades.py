@@ -91,7 +91,7 @@ def test_an_upgrade_refuses_and_names_the_rows(
     assert all_rows(connection) == rows
     assert unguarded.alembic("current") == current
     execute(connection, broken.fixing.sql, broken.fixing.parameters)
-    unguarded.alembic("upgrade", "head")
+    unguarded.alembic("upgrade", REVISION)
     assert violating(connection) == []
 
 
