@@ -1,6 +1,6 @@
 """Everything of ours in another PostgreSQL schema than `public`: made, checked, validated and removed there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from kms_schema.models import KeyMaster
 from tests.migrations.test_host_audit_logs import WANTED
 from tests.migrations.test_offline_sql import run
 from tests.support.catalog import Catalog, catalog, differences
-from tests.support.engines import Database
+from tests.support.engines import Database, Engine, Engines
 from tests.support.engines.database import Connection
 from tests.support.programs.commands import kms_schema
 from tests.support.programs.shop import ONE_HISTORY, open_shop
@@ -26,6 +26,23 @@ HOST_TABLE = """CREATE TABLE {schema}.audit_logs
     (id integer PRIMARY KEY, action_type text, user_id integer, status text, "timestamp" timestamptz)"""
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
+
+
+@pytest.fixture(scope="module")
+def template_in_kms(engines: Engines, engine_name: str) -> Iterator[Database]:
+    """A database with everything in the schema `kms`, to make copies of."""
+    made = engines[engine_name].create()
+    made.alembic(*IN_KMS, "upgrade", "head")
+    yield made
+    engines[engine_name].drop(made)
+
+
+@pytest.fixture
+def in_kms(engine: Engine, template_in_kms: Database) -> Iterator[Database]:
+    """A database of the test's own with everything in the schema `kms`, and nothing in `public`."""
+    made = engine.create(template_in_kms)
+    yield made
+    engine.drop(made)
 
 
 def catalog_of(database: Database) -> Catalog:
@@ -50,10 +67,9 @@ def valid(database: Database, *options: str) -> bool:
     return kms_schema("validate", "--schema", "kms", "--strict", *options, url=database.url).status == 0
 
 
-def test_nothing_of_ours_is_in_public_and_no_function_names_it(empty_database: Database) -> None:
-    empty_database.alembic(*IN_KMS, "upgrade", "head")
-    assert in_public(empty_database) == []
-    with closing(empty_database.connect()) as connection:
+def test_nothing_of_ours_is_in_public_and_no_function_names_it(in_kms: Database) -> None:
+    assert in_public(in_kms) == []
+    with closing(in_kms.connect()) as connection:
         functions = execute(
             connection,
             "SELECT proname, proconfig, prosrc FROM pg_proc WHERE pronamespace = 'kms'::regnamespace",
@@ -75,9 +91,8 @@ def test_nothing_of_ours_is_in_public_and_no_function_names_it(empty_database: D
 
 
 @pytest.mark.parametrize("path", ["public", "decoy, public", "kms, public"])
-def test_the_triggers_work_whatever_the_clients_search_path_is(empty_database: Database, path: str) -> None:
-    empty_database.alembic(*IN_KMS, "upgrade", "head")
-    with closing(empty_database.connect()) as connection:
+def test_the_triggers_work_whatever_the_clients_search_path_is(in_kms: Database, path: str) -> None:
+    with closing(in_kms.connect()) as connection:
         execute(connection, "CREATE SCHEMA decoy")
         execute(connection, "CREATE TABLE decoy.key_masters (LIKE kms.key_masters)")
         execute(connection, f"SET search_path = {path}")
@@ -122,20 +137,19 @@ def test_up_down_and_up_again_leaves_no_trace(
     assert differences(before, catalog_of(empty_database)) == {}
 
 
-def test_the_script_run_by_psql_makes_the_same_catalog(empty_database: Database, database: Database) -> None:
-    empty_database.alembic(*IN_KMS, "upgrade", "head")
+def test_the_script_run_by_psql_makes_the_same_catalog(in_kms: Database, database: Database) -> None:
     with closing(database.connect()) as connection:
         execute(connection, "DROP SCHEMA public CASCADE")
         execute(connection, "CREATE SCHEMA public")
     run(database, database.alembic(*IN_KMS, "upgrade", "head", "--sql"))
-    mine, theirs = catalog_of(empty_database), catalog_of(database)
+    mine, theirs = catalog_of(in_kms), catalog_of(database)
     assert [name for name in differences(mine, theirs) if "public" not in name] == []
     assert in_public(database) == []
     assert valid(database)
-    empty_database.alembic(*IN_KMS, "downgrade", "base")
+    in_kms.alembic(*IN_KMS, "downgrade", "base")
     script = database.alembic(*IN_KMS, "downgrade", "head:base", "--sql")
     run(database, script.replace("DROP TABLE kms.alembic_version;", ""))
-    mine, theirs = catalog_of(empty_database), catalog_of(database)
+    mine, theirs = catalog_of(in_kms), catalog_of(database)
     assert [name for name in differences(mine, theirs) if "public" not in name] == []
 
 
@@ -202,9 +216,8 @@ def test_a_hosts_script_into_another_schema_does_what_its_upgrade_does(
     assert [name for name in differences(mine, theirs) if "kms." in name] == []
 
 
-def test_the_models_are_used_there_by_a_schema_translate_map(empty_database: Database) -> None:
-    empty_database.alembic(*IN_KMS, "upgrade", "head")
-    engine = empty_database.engine().execution_options(schema_translate_map={None: "kms"})
+def test_the_models_are_used_there_by_a_schema_translate_map(in_kms: Database) -> None:
+    engine = in_kms.engine().execution_options(schema_translate_map={None: "kms"})
     with sa.orm.Session(engine) as session:
         session.add(KeyMaster(**key_master()))
         session.commit()
