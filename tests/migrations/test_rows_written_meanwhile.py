@@ -21,7 +21,7 @@ from tests.support.rows.population import all_rows
 from tests.support.rows.smallest import insert, key_master, rotation_policy
 from tests.support.statements import execute
 from tests.support.violations.by_rule import A_VIOLATION_OF_EACH_RULE
-from tests.support.violations.violation import Broken, Violation, foreign_keys_off, revision, violating
+from tests.support.violations.violation import REVISION, Broken, Violation, foreign_keys_off, revision, violating
 
 pytestmark = pytest.mark.only_on("postgresql")
 
@@ -72,7 +72,7 @@ def refused(database: Database, connection: Connection, broken: Broken, moment: 
 )
 @A_VIOLATION_OF_EACH_RULE
 def test_a_row_that_comes_after_a_check_is_found_by_the_next(
-    copy: Database, other: Connection, database: Database, violation: Violation, moment: str
+    copy: Database, other: Connection, database_at: Callable[[str], Database], violation: Violation, moment: str
 ) -> None:
     broken = violation.make(other)
     said = refused(copy, other, broken, moment)
@@ -87,10 +87,10 @@ def test_a_row_that_comes_after_a_check_is_found_by_the_next(
         assert broken.says in line
     rows = all_rows(other)
     execute(other, broken.fixing.sql, broken.fixing.parameters)
-    copy.alembic("upgrade", "head")
+    copy.alembic("upgrade", REVISION)
     assert all_rows(other).keys() == rows.keys()
     assert violating(other) == []
-    with closing(database.connect()) as usual:
+    with closing(database_at(REVISION).connect()) as usual:
         assert differences(catalog(usual), catalog(other)) == {}
 
 
