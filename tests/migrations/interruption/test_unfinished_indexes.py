@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing
+from itertools import cycle
 
 import psycopg
 import pytest
@@ -62,13 +63,21 @@ def on_tables(chain: Chain) -> list[re.Match[str]]:
     return [build for build in builds(chain) if build["table"] != MATERIALIZED]
 
 
-@pytest.mark.parametrize("step", [BUILD_BEGUN, BUILD_NEARLY_ENDED], ids=["begun", "nearly ended"])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param((BUILD_BEGUN,), marks=pytest.mark.full),
+        pytest.param((BUILD_NEARLY_ENDED,), marks=pytest.mark.full),
+        (BUILD_BEGUN, BUILD_NEARLY_ENDED),
+    ],
+    ids=["begun", "nearly ended", "in turn"],
+)
 def test_every_index_whose_build_was_interrupted_is_built_again(
-    database: Database, chain: Chain, tally: Tally, step: Step
+    database: Database, chain: Chain, tally: Tally, steps: tuple[Step, ...]
 ) -> None:
-    """One upgrade after the other is killed, each at the next index."""
+    """One upgrade after the other is killed, each at the next index, in one of the steps of its build."""
     kills = 0
-    for build in builds(chain):
+    for build, step in zip(builds(chain), cycle(steps)):
         here = step if build["table"] != MATERIALIZED else BUILD_NEARLY_ENDED
         kills += terminate_while_it_waits(database, build.string, build, here)
         assert flags(database, build["index"]) == here[1]
