@@ -44,10 +44,31 @@ def create_engine(url: str | sa.URL, **options: Any) -> sa.Engine:
             target = target.difference_update_query(["prepare_threshold"])
         options["connect_args"] = arguments | options.get("connect_args", {})
     engine = sa.create_engine(target, **options)
+    configure(engine)
+    return engine
+
+
+def configure(engine: sa.Engine) -> None:
+    """Give the connections that `engine` will open the settings of `create_engine`; PostgreSQL's need none.
+
+    For an engine that has no connections yet. Raises nothing of its own.
+    """
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _configure_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
-    return engine
+
+
+def engine_of_its_own(engine: sa.Engine) -> sa.Engine:
+    """Return an engine for the same database whose connections are not those of `engine`.
+
+    It has the credentials and the hooks of `engine`, a pool of the same kind, and hides the parameters of statements in
+    errors. A database in the memory of one connection has no other connections: then the result is `engine`.
+    """
+    if isinstance(engine.pool, sa.pool.StaticPool | sa.pool.SingletonThreadPool):
+        return engine
+    own = sa.Engine(engine.pool.recreate(), engine.dialect, engine.url, hide_parameters=True)
+    configure(own)
+    return own
 
 
 def _sqlalchemy_url(url: str) -> sa.URL:
