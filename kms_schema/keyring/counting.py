@@ -1,0 +1,39 @@
+"""Uses of a version, reserved in blocks that grow: the database is written once for many uses.
+
+A use is counted in the database before its ciphertext exists, so the count is never too low, however a process ends. It
+is too high by what is left of a block, which is less than what the process has used, and at most one block.
+"""
+
+import threading
+from collections.abc import Callable
+
+FIRST_USES, MOST_USES_A_BLOCK = 1, 65_536
+FIRST_BYTES, MOST_BYTES_A_BLOCK = 64 * 1024, 64 * 1024 * 1024
+
+Reserve = Callable[[int, int], int]
+"""Reserves uses and bytes in the database, and returns the uses that it got: at least one if any were asked for."""
+
+
+class Block:
+    """Uses and bytes that a process has reserved of one version, and the size of the next block."""
+
+    def __init__(self) -> None:
+        """Begin with nothing reserved."""
+        self._lock = threading.Lock()
+        self._uses = self._bytes = 0
+        self._next_uses, self._next_bytes = FIRST_USES, FIRST_BYTES
+
+    def take(self, size: int, reserve: Reserve) -> None:
+        """Count one use of `size` bytes; `reserve` is called when the block has not enough. Its errors pass through."""
+        with self._lock:
+            uses = self._next_uses if self._uses == 0 else 0
+            more = max(self._next_bytes, size - self._bytes) if self._bytes < size else 0
+            if uses or more:
+                self._uses += reserve(uses, more)
+                self._bytes += more
+                if uses:
+                    self._next_uses = min(2 * self._next_uses, MOST_USES_A_BLOCK)
+                if more:
+                    self._next_bytes = min(2 * self._next_bytes, MOST_BYTES_A_BLOCK)
+            self._uses -= 1
+            self._bytes -= size

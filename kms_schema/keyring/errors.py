@@ -1,0 +1,99 @@
+"""Errors of the key ring: a class for each reason. No message contains material, plaintext or associated data."""
+
+
+class KeyRingError(Exception):
+    """The base class of the errors of the key ring.
+
+    `key_id` and `version` name the key and the version that it is about, where they are known. Example::
+
+        try:
+            blob = ring.key("orders").encrypt(data, aad=aad)
+        except KeyRingError as error:
+            log.warning("%s (key %s, version %s)", error, error.key_id, error.version)
+    """
+
+    def __init__(self, message: str, *, key_id: str | None = None, version: int | None = None) -> None:
+        """Take the message, the name of the key and the number of the version."""
+        super().__init__(message)
+        self.key_id = key_id
+        self.version = version
+
+
+class UnknownKeyError(KeyRingError):
+    """No key has this name."""
+
+
+class KeyExistsError(KeyRingError):
+    """A key with this name exists."""
+
+
+class CiphertextTagError(KeyRingError):
+    """Another version has, or had, the ciphertext tag of an imported key, or it is not 1 to 2^32 - 1."""
+
+
+class UnsupportedKeyError(KeyRingError):
+    """The type, the algorithm or the size of the key does not allow the operation."""
+
+
+class KeyPendingError(KeyRingError):
+    """The key is registered, and not active yet."""
+
+
+class KeyRotatedError(KeyRingError):
+    """Another key supersedes the key: it decrypts only."""
+
+
+class KeyExpiredError(KeyRingError):
+    """The key has expired: it decrypts only."""
+
+
+class KeyRevokedError(KeyRingError):
+    """The key is revoked: it neither encrypts nor decrypts."""
+
+
+class KeyArchivedError(KeyRingError):
+    """The key is archived: it neither encrypts nor decrypts."""
+
+
+class NoLiveVersionError(KeyRingError):
+    """The key is active, and has no version to encrypt with."""
+
+
+class VersionDestroyedError(KeyRingError):
+    """The material of the version is destroyed: its ciphertexts are lost."""
+
+
+class UsageLimitError(KeyRingError):
+    """The live version has reached the maximum number of encryptions."""
+
+
+class DecryptionError(KeyRingError):
+    """A ciphertext does not open: changed, cut, of another key, or with other associated data. The message is one."""
+
+
+class UnknownCiphertextError(KeyRingError):
+    """No version in the database has the tag of this ciphertext, or it is not a ciphertext of a key ring."""
+
+
+class MaterialUnavailableError(KeyRingError):
+    """The material of a version cannot be unwrapped: its wrapping key is missing, or the envelope does not open."""
+
+
+class WrapperUnavailableError(KeyRingError):
+    """A key cannot wrap a new version: it is no KEK, or has no live version of an active key."""
+
+
+class StatusChangeError(KeyRingError):
+    """The status of the key does not allow this change."""
+
+
+class KeyNotPermittedError(KeyRingError):
+    """The login role has not the privileges of the operation."""
+
+
+class DatabaseUnavailableError(KeyRingError):
+    """The database cannot be read, so the state of the key is unknown."""
+
+
+class RingClosedError(KeyRingError):
+    """The key ring is closed."""

@@ -1,0 +1,262 @@
+"""Makes keys and versions, and changes the status of keys: one transaction each."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from kms_schema.crypto import CryptoError, KeyWrapping, Secret, Wrapper, WrappingKeyProvider
+from kms_schema.keyring.descriptions import KeyDescription
+from kms_schema.keyring.errors import (
+    KeyExistsError,
+    MaterialUnavailableError,
+    NoLiveVersionError,
+    StatusChangeError,
+    UnknownKeyError,
+    UnsupportedKeyError,
+    WrapperUnavailableError,
+)
+from kms_schema.keyring.faults import is_refused
+from kms_schema.keyring.states import ALGORITHMS, XAES
+from kms_schema.keyring.storage import Storage
+from kms_schema.models import KeyAuditLog, KeyMaster, KeyVersion, current_time
+from kms_schema.vocabulary import KEY_LIFECYCLE, AuditCategory, AuditSecurityLevel, KeyStatus, KeyType
+
+_ADMIN = "kms_admin, and in kms_rotator for its version"
+_ROTATOR = "kms_rotator"
+_COLUMNS = frozenset(
+    (
+        "activated_at", "compliance_tags", "derivation_path", "expires_at", "hsm_metadata", "max_usage_count",
+        "parent_key_id", "security_level",
+    )
+)  # fmt: skip
+"""The columns of a master that `create` takes."""
+_DEFAULT_ALGORITHMS = {KeyType.DEK: XAES, KeyType.KEK: "AES-256"}
+KEY_IMPORTED = "KEY_IMPORTED"
+
+
+@dataclass(frozen=True)
+class NewKey:
+    """A key to be created; the fields are the parameters of `KeyRing.create`."""
+
+    key_id: str
+    under: str
+    key_type: KeyType
+    algorithm: str | None = None
+    key_size_bits: int = 256
+    material: Secret | None = None
+    ciphertext_tag: int | None = None
+    used: int = 0
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+    def master(self) -> KeyMaster:
+        """Return the row of the key, pending. Raises `UnsupportedKeyError`, `ValueError` and `TypeError`."""
+        unknown = sorted(set(self.columns) - _COLUMNS)
+        if unknown:
+            raise TypeError(f"create() takes no {unknown[0]!r}: the columns of a key are {', '.join(sorted(_COLUMNS))}")
+        algorithm = self.algorithm or _DEFAULT_ALGORITHMS.get(self.key_type)
+        if algorithm is None:
+            raise UnsupportedKeyError(f"name the algorithm of this {self.key_type} key", key_id=self.key_id)
+        if self.key_type == KeyType.HSM:
+            raise UnsupportedKeyError("the ring does not make keys in HSMs", key_id=self.key_id)
+        if self.key_type == KeyType.DEK and (algorithm not in ALGORITHMS or self.key_size_bits != 256):
+            raise UnsupportedKeyError(
+                f"a dek is {' or '.join(ALGORITHMS)} with 256 bits, not {algorithm} with {self.key_size_bits}",
+                key_id=self.key_id,
+            )
+        given = {name: value for name, value in self.columns.items() if name != "activated_at" and value is not None}
+        if self.activated_at is not None:
+            given["created_at"] = self.activated_at
+        return KeyMaster(
+            key_id=self.key_id, key_type=self.key_type, algorithm=algorithm, key_size_bits=self.key_size_bits, **given
+        )
+
+    @property
+    def activated_at(self) -> dt.datetime | None:
+        """The time in the past from which on an imported key was in use; None for a new one."""
+        given: dt.datetime | None = self.columns.get("activated_at")
+        if given is not None and given > dt.datetime.now(dt.UTC):
+            raise ValueError("activated_at is in the future: activate the key then")
+        return given
+
+
+class Registry:
+    """Changes the keys of one database."""
+
+    def __init__(self, storage: Storage, roots: Sequence[WrappingKeyProvider]) -> None:
+        """Write through `storage`, and wrap with `roots`."""
+        self._storage = storage
+        self._roots = roots
+
+    def create(self, new: NewKey, actor: str | None) -> KeyDescription:
+        """Register a key, give it a version and activate it; of a key that is registered and has none, the rest."""
+        fresh = new.master()
+        with self._storage.session(new.key_id, _ADMIN, actor) as session:
+            key = _registered(session, new, fresh)
+            try:
+                with session.begin_nested():
+                    version = self._first_version(session, key, new)
+            except sa.exc.DBAPIError as error:
+                if not is_refused(error) or key is not fresh:
+                    raise
+                return KeyDescription(
+                    new.key_id, key.key_type, key.algorithm, KeyStatus.PENDING, None,
+                    f"the key is registered and pending: a login in kms_rotator gives it a version with"
+                    f" ring.create({new.key_id!r}, under={new.under!r})",
+                )  # fmt: skip
+            if new.activated_at is not None:
+                entry = _import_entry(key, new, new.activated_at)
+                session.execute(sa.insert(KeyAuditLog).values(**entry))
+            return KeyDescription(new.key_id, key.key_type, key.algorithm, KeyStatus.ACTIVE, version.version_number)
+
+    def _first_version(self, session: Session, key: KeyMaster, new: NewKey) -> KeyVersion:
+        version = self._wrapped(key, new.material, _wrapper(session, new.under, new.key_id))
+        version.usage_count = new.used
+        if new.ciphertext_tag is not None:
+            version.ciphertext_tag = new.ciphertext_tag
+        if new.activated_at is None:
+            version.activated_at = current_time()
+        else:
+            version.created_at = version.activated_at = new.activated_at
+        session.add(version)
+        session.flush()
+        key.status = KeyStatus.ACTIVE
+        if new.activated_at is not None:
+            key.activated_at = new.activated_at
+        session.flush()
+        return version
+
+    def rotate(self, key_id: str, actor: str | None) -> KeyDescription:
+        """Give a key a new version under the key that wraps the live one; it is live at once, and the old one ends."""
+        with self._storage.session(key_id, _ROTATOR, actor) as session:
+            key = _locked(session, key_id)
+            if key.status != KeyStatus.ACTIVE:
+                raise StatusChangeError(f"key {key_id!r} is {key.status}: only an active key rotates", key_id=key_id)
+            old = next((version for version in key.versions if version.is_live), None)
+            if old is None:
+                raise NoLiveVersionError(f"key {key_id!r} has no live version to take the place of", key_id=key_id)
+            wrapper: Wrapper | None = old.wrapping_key_ref
+            if old.wrapped_by is not None:
+                wrapper = _wrapper(session, old.wrapped_by.key.key_id, key_id)
+            if wrapper is None:
+                raise UnsupportedKeyError(
+                    f"key {key_id!r} is held in an HSM: the ring does not rotate it", key_id=key_id
+                )
+            later = sa.func.greatest if self._storage.dialect == "postgresql" else sa.func.max
+            old.deactivated_at = later(current_time(), KeyVersion.activated_at)
+            session.flush()
+            new = self._wrapped(key, None, wrapper)
+            new.activated_at = current_time()
+            session.add(new)
+            session.flush()
+            return KeyDescription(key_id, key.key_type, key.algorithm, key.status, new.version_number)
+
+    def change_status(
+        self, key_id: str, status: KeyStatus, *, reason: str | None = None, actor: str | None = None
+    ) -> KeyDescription:
+        """Move a key to another status."""
+        with self._storage.session(key_id, _ROTATOR, actor) as session:
+            key = _locked(session, key_id)
+            if status not in KEY_LIFECYCLE[key.status]:
+                raise StatusChangeError(
+                    f"key {key_id!r} is {key.status}: it cannot become {status},"
+                    f" only {' or '.join(KEY_LIFECYCLE[key.status]) or 'nothing else'}",
+                    key_id=key_id,
+                )
+            waiting = [version for version in key.versions if version.activated_at is None and not version.destroyed_at]
+            if status == KeyStatus.ACTIVE and not any(version.is_live for version in key.versions):
+                if not waiting:
+                    raise NoLiveVersionError(
+                        f"key {key_id!r} has no version: ring.create({key_id!r}, under=…) gives it one", key_id=key_id
+                    )
+                waiting[-1].activated_at = current_time()
+            key.status = status
+            if reason is not None:
+                key.status_reason = reason
+            session.flush()
+            live = None
+            if status != KeyStatus.REVOKED:
+                live = next((version.version_number for version in key.versions if version.is_live), None)
+            return KeyDescription(key_id, key.key_type, key.algorithm, status, live)
+
+    def _wrapped(self, key: KeyMaster, material: Secret | None, under: Wrapper) -> KeyVersion:
+        wrapping = KeyWrapping(*self._roots)
+        try:
+            if material is None:
+                return wrapping.generate(key, under=under)
+            return wrapping.wrap(key, material, under=under)
+        except CryptoError as error:
+            raise MaterialUnavailableError(
+                f"no version of key {key.key_id!r} can be made: {error}", key_id=key.key_id
+            ) from None
+
+
+def _registered(session: Session, new: NewKey, fresh: KeyMaster) -> KeyMaster:
+    """Return the row of the key, which is `fresh` unless it is registered and has no version."""
+    known = _find(session, new.key_id)
+    if known is None:
+        session.add(fresh)
+        try:
+            with session.begin_nested():
+                session.flush()
+        except sa.exc.IntegrityError as error:
+            if "key_masters_key_id" not in str(error.orig) and "key_masters.key_id" not in str(error.orig):
+                raise
+        else:
+            return fresh
+    elif known.status == KeyStatus.PENDING:
+        if (known.key_type, known.algorithm, known.key_size_bits) != (
+            fresh.key_type, fresh.algorithm, fresh.key_size_bits,
+        ):  # fmt: skip
+            raise KeyExistsError(
+                f"key {new.key_id!r} is registered as {known.key_type}, {known.algorithm}, {known.key_size_bits} bits",
+                key_id=new.key_id,
+            )
+        if session.scalar(sa.select(sa.func.count()).where(KeyVersion.key_id == known.id)) == 0:
+            return known
+    raise KeyExistsError(f"there is a key named {new.key_id!r}", key_id=new.key_id)
+
+
+def _find(session: Session, key_id: str) -> KeyMaster | None:
+    return session.scalars(sa.select(KeyMaster).where(KeyMaster.key_id == key_id)).one_or_none()
+
+
+def _locked(session: Session, key_id: str) -> KeyMaster:
+    """Return a key whose row no other transaction changes until the end of this one."""
+    # FOR NO KEY UPDATE: entries of the audit log refer to the row and lock it against deletion.
+    query = sa.select(KeyMaster).where(KeyMaster.key_id == key_id).with_for_update(key_share=True)
+    key = session.scalars(query).one_or_none()
+    if key is None:
+        raise UnknownKeyError(f"there is no key named {key_id!r}", key_id=key_id)
+    return key
+
+
+def _wrapper(session: Session, under: str, key_id: str) -> Wrapper:
+    """Return the reference of a root, which contains `://`, or the live version of the KEK with this name."""
+    if "://" in under:
+        return under
+    kek = _find(session, under)
+    if kek is None:
+        raise UnknownKeyError(f"there is no key named {under!r} to wrap key {key_id!r}", key_id=under)
+    live = next((version for version in kek.versions if version.is_live), None)
+    if kek.key_type != KeyType.KEK or kek.status != KeyStatus.ACTIVE or live is None:
+        raise WrapperUnavailableError(
+            f"key {under!r} cannot wrap key {key_id!r}: it is {kek.status} and a {kek.key_type} key;"
+            " a wrapper is an active kek with a live version",
+            key_id=under,
+        )
+    return live
+
+
+def _import_entry(key: KeyMaster, new: NewKey, since: dt.datetime) -> dict[str, Any]:
+    return {
+        "key_id": key.id,
+        "event_type": KEY_IMPORTED,
+        "event_category": AuditCategory.LIFECYCLE,
+        "event_description": f"key imported: {new.key_id}, in use since {since:%Y-%m-%dT%H:%M:%SZ}",
+        "security_level": AuditSecurityLevel.MEDIUM,
+        "additional_metadata": {"activated_at": since.isoformat(), "used": new.used},
+    }

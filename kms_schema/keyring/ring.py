@@ -1,0 +1,280 @@
+"""The key ring: what an application uses to encrypt, and an operator to create and rotate keys."""
+
+import os
+import weakref
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+import sqlalchemy as sa
+
+from kms_schema.crypto import Secret, WrappingKeyProvider
+from kms_schema.crypto.secret import BytesLike
+from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
+from kms_schema.keyring.errors import RingClosedError, UnknownCiphertextError, UnsupportedKeyError
+from kms_schema.keyring.formats.errors import DecryptionError as DoesNotOpenError
+from kms_schema.keyring.formats.errors import NotACiphertextError
+from kms_schema.keyring.formats.prefix import read_message_prefix
+from kms_schema.keyring.policy import CachePolicy
+from kms_schema.keyring.registry import NewKey, Registry
+from kms_schema.keyring.storage import Storage
+from kms_schema.keyring.versions import Versions
+from kms_schema.vocabulary import KeyStatus, KeyType
+
+_RINGS: "weakref.WeakSet[KeyRing]" = weakref.WeakSet()
+"""The open rings of this process, for what happens after a fork."""
+
+
+class KeyRing:
+    """The keys of one database, for applications and operators. Threads may share it, and processes may fork with it.
+
+    - `engine`: the database; the ring opens connections of its own to it, at most three at once
+    - `roots`: a provider of root keys, such as `RootKeys.from_files(…)`, or several; the caller closes them
+    - `schema`: the schema of the tables on PostgreSQL
+    - `cache`: how long the ring relies on what it has read
+    - `hsms`: not supported yet
+
+    Close it at the end, or use it in a `with` block. Raises `UnsupportedKeyError` for `hsms`. Example::
+
+        with KeyRing(engine, RootKeys.from_files({"kms://root-2026": path})) as ring:
+            ring.create("kek-2026", under="kms://root-2026", key_type="kek")
+            ring.create("orders", under="kek-2026")
+            blob = ring.key("orders").encrypt(b"DE89 3704", aad=b"invoice/17/iban")
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        roots: WrappingKeyProvider | Iterable[WrappingKeyProvider],
+        *,
+        schema: str = "public",
+        cache: CachePolicy = CachePolicy(),  # noqa: B008  (immutable)
+        hsms: None = None,
+    ) -> None:
+        """Open the ring; nothing is read yet."""
+        if hsms is not None:
+            raise UnsupportedKeyError("keys in HSMs are not supported yet")
+        providers = tuple(roots) if isinstance(roots, Iterable) else (roots,)
+        self._storage = Storage(engine, schema)
+        self._registry = Registry(self._storage, providers)
+        self._versions = Versions(self._storage, providers, cache)
+        self._is_closed = False
+        _RINGS.add(self)
+
+    def key(self, key_id: str) -> "Key":
+        """Return the key with this name for use. Nothing is read before it is used."""
+        return Key(self, key_id)
+
+    def create(  # noqa: PLR0913  (each is a property of the key)
+        self,
+        key_id: str,
+        *,
+        under: str,
+        key_type: str = "dek",
+        algorithm: str | None = None,
+        key_size_bits: int = 256,
+        material: BytesLike | Secret | None = None,
+        hsm: str | None = None,
+        ciphertext_tag: int | None = None,
+        used: int = 0,
+        actor: str | None = None,
+        **columns: Any,
+    ) -> KeyDescription:
+        """Register a key, give it its first version and activate it, in one transaction.
+
+        - `key_id`: its name. `under`: the name of a KEK, or a root such as `kms://root-2026`
+        - `key_type`: `dek`, `kek`, `tls` or `backup`. `algorithm`: of a dek `XAES-256-GCM` (the default) or
+          `AES-256-GCM`. `key_size_bits`: bits of the key
+        - `material`: of a key made elsewhere, `key_size_bits` long. `ciphertext_tag`: its tag there, such as the key id
+          of a Tink keyset. `used`: the number of its encryptions so far
+        - `actor`: the user in the entries of the audit log. `hsm`: not supported yet
+        - `columns`: of the key: `expires_at`, `max_usage_count`, `parent_key_id`, `security_level`, `compliance_tags`,
+          `derivation_path`, `hsm_metadata`; and `activated_at`, the time in the past since which an imported key is in
+          use
+
+        Needs kms_admin and kms_rotator. With kms_admin alone the key is registered and pending, and `next_step` of the
+        result says how a login in kms_rotator gives it a version: by the same call. Raises `KeyExistsError`,
+        `UnknownKeyError` and `WrapperUnavailableError` for `under`, `MaterialUnavailableError` if the wrapper does not
+        open, `CiphertextTagError`, `UnsupportedKeyError`, `KeyNotPermittedError`, and `TypeError` for other columns.
+        Example::
+
+            ring.create("orders", under="kek-2026", max_usage_count=10**9, actor="alice")
+        """
+        self._check_open()
+        if hsm is not None:
+            raise UnsupportedKeyError("keys in HSMs are not supported yet", key_id=key_id)
+        secret = material if isinstance(material, Secret) or material is None else Secret.copy_of(material)
+        del material  # so that a traceback with its variables does not have it
+        new = NewKey(key_id, under, KeyType(key_type), algorithm, key_size_bits, secret, ciphertext_tag, used, columns)
+        described = self._registry.create(new, actor)
+        self._versions.cache.forget(key_id)
+        return described
+
+    def rotate(self, key_id: str, *, actor: str | None = None) -> KeyDescription:
+        """Give a key a new version, which is live at once; the old one ends, and decrypts as before.
+
+        The new version is under the live version of the key that wraps the old one, or under the same root. One
+        transaction; needs kms_rotator. Raises `UnknownKeyError`, `StatusChangeError` for a key that is not active,
+        `NoLiveVersionError`, `WrapperUnavailableError`, `MaterialUnavailableError`, `KeyNotPermittedError`.
+        """
+        self._check_open()
+        described = self._registry.rotate(key_id, actor)
+        self._versions.cache.forget(key_id)
+        return described
+
+    def activate(self, key_id: str, *, actor: str | None = None) -> KeyDescription:
+        """Activate a pending key, and its last version if none is live. Needs kms_rotator.
+
+        Raises `NoLiveVersionError` for a key without a version, and otherwise as `expire` does.
+        """
+        return self._change(key_id, KeyStatus.ACTIVE, actor)
+
+    def expire(self, key_id: str, *, actor: str | None = None) -> KeyDescription:
+        """Have a key decrypt only. Needs kms_rotator.
+
+        Raises `UnknownKeyError`, `StatusChangeError` where the lifecycle of keys does not allow it, and
+        `KeyNotPermittedError`.
+        """
+        return self._change(key_id, KeyStatus.EXPIRED, actor)
+
+    def archive(self, key_id: str, *, actor: str | None = None) -> KeyDescription:
+        """Archive a key that is rotated, expired or revoked: it is not used any more. Raises as `expire` does."""
+        return self._change(key_id, KeyStatus.ARCHIVED, actor)
+
+    def revoke(self, key_id: str, *, reason: str, now: bool = False, actor: str | None = None) -> KeyDescription:
+        """Revoke the key named `key_id`: it neither encrypts nor decrypts any more, everywhere within `max_age`.
+
+        Needs kms_rotator. `reason` is stored with the key and in the audit log: write no secret into it. `now` will
+        matter where declared columns still hold ciphertexts of the key; `actor` is the user in the entry. Raises
+        `ValueError` for a blank reason, and otherwise as `expire` does.
+        """
+        del now  # no columns are declared yet
+        if not reason.strip():
+            raise ValueError("give the reason of the revocation: it is stored with the key")
+        return self._change(key_id, KeyStatus.REVOKED, actor, reason)
+
+    def inspect(self, blob: BytesLike) -> CiphertextDescription:
+        """Return which version made a ciphertext. No root key is needed: nothing is opened.
+
+        Raises `UnknownCiphertextError` for bytes that are no ciphertext, or of no version of this database.
+        """
+        self._check_open()
+        try:
+            tag = read_message_prefix(blob)
+        except NotACiphertextError:
+            raise UnknownCiphertextError("these bytes are no ciphertext of a key ring") from None
+        state = self._storage.read_tag(tag)
+        if state is None or state.version is None:
+            raise UnknownCiphertextError(f"no version has the tag {tag}, or this login may not see it")
+        version = state.version
+        return CiphertextDescription(
+            state.key_id, version.number, tag, state.status, version.is_live, version.is_destroyed
+        )
+
+    def close(self) -> None:
+        """Write the last entries, close the connections of the ring and forget its material."""
+        if not self._is_closed:
+            self._is_closed = True
+            _RINGS.discard(self)
+            self._versions.uses.close()
+            self._versions.cache.clear()
+            self._storage.close()
+
+    def _change(self, key_id: str, status: KeyStatus, actor: str | None, reason: str | None = None) -> KeyDescription:
+        self._check_open()
+        described = self._registry.change_status(key_id, status, reason=reason, actor=actor)
+        self._versions.cache.forget(key_id)
+        return described
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise RingClosedError("the key ring is closed")
+
+    def _encrypt(self, key_id: str, data: BytesLike, aad: BytesLike) -> bytes:
+        self._check_open()
+        return self._versions.for_encrypting(key_id, len(data)).cipher.encrypt(data, aad=aad)
+
+    def _decrypt(self, key_id: str, blob: BytesLike, aad: BytesLike) -> tuple[bytes, bool]:
+        """Return the plaintext, and True if the key encrypts with the version that made the ciphertext."""
+        self._check_open()
+        try:
+            opened = self._versions.for_decrypting(key_id, read_message_prefix(blob))
+            return opened.cipher.decrypt(blob, aad=aad), opened.version.is_live
+        except (NotACiphertextError, DoesNotOpenError):
+            pass
+        raise self._versions.does_not_open(key_id)  # outside of `except`: the error shows no other one
+
+    def _after_fork(self) -> None:
+        self._storage.forget_connections()
+        self._versions.forget_process()
+
+    def __repr__(self) -> str:
+        """Show the state only."""
+        return f"<{type(self).__name__}, {'closed' if self._is_closed else 'open'}>"
+
+    def __reduce__(self) -> NoReturn:
+        """Raise `TypeError`: a pickle would be a copy of keys."""
+        raise TypeError("a key ring is neither pickled nor copied: make one in each process")
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the ring."""
+        self.close()
+
+
+class Key:
+    """A key of a ring, by its name. Associated data is bound to a ciphertext and not stored in it: give it again."""
+
+    __slots__ = ("_ring", "key_id")
+
+    def __init__(self, ring: KeyRing, key_id: str) -> None:
+        """Use `ring`."""
+        self._ring = ring
+        self.key_id = key_id
+
+    def encrypt(self, data: BytesLike, *, aad: BytesLike) -> bytes:
+        """Return the ciphertext of `data`, made with the live version and bound to `aad`. The use is counted before.
+
+        Raises `UnknownKeyError`; `KeyPendingError`, `KeyRotatedError`, `KeyExpiredError`, `KeyRevokedError`,
+        `KeyArchivedError`, `NoLiveVersionError` by the state of the key; `UsageLimitError`,
+        `MaterialUnavailableError`, `UnsupportedKeyError`, `DatabaseUnavailableError`, `KeyNotPermittedError`. Example::
+
+            blob = ring.key("orders").encrypt(b"DE89 3704", aad=b"invoice/17/iban")
+        """
+        return self._ring._encrypt(self.key_id, data, aad)
+
+    def decrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
+        """Return the plaintext of a ciphertext of this key, made with the same `aad`.
+
+        Raises `DecryptionError` for anything else: one error, whatever the reason; `KeyRevokedError`,
+        `KeyArchivedError`, `KeyPendingError` and `VersionDestroyedError` by the state of the key;
+        `MaterialUnavailableError`, `UnsupportedKeyError`, `DatabaseUnavailableError`, `KeyNotPermittedError`. Example::
+
+            data = ring.key("orders").decrypt(blob, aad=b"invoice/17/iban")
+        """
+        return self._ring._decrypt(self.key_id, blob, aad)[0]
+
+    def reencrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
+        """Return a ciphertext of the same plaintext under the live version; the same bytes if it is under that already.
+
+        It is opened in any case. Raises as `decrypt` and `encrypt` do.
+        """
+        data, is_current = self._ring._decrypt(self.key_id, blob, aad)
+        return bytes(blob) if is_current else self._ring._encrypt(self.key_id, data, aad)
+
+    def __repr__(self) -> str:
+        """Show the name only."""
+        return f"<{type(self).__name__} {self.key_id!r}>"
+
+
+def _after_fork() -> None:
+    for ring in list(_RINGS):
+        ring._after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,120 @@
+"""The state of a key and of one of its versions, and which use it allows."""
+
+import uuid
+from dataclasses import dataclass
+from typing import NoReturn
+
+from kms_schema.keyring.errors import (
+    KeyArchivedError,
+    KeyExpiredError,
+    KeyPendingError,
+    KeyRevokedError,
+    KeyRingError,
+    KeyRotatedError,
+    NoLiveVersionError,
+    UnsupportedKeyError,
+    VersionDestroyedError,
+)
+from kms_schema.vocabulary import KeyStatus, KeyType
+
+XAES = "XAES-256-GCM"
+AES = "AES-256-GCM"
+ALGORITHMS = (XAES, AES)
+"""The algorithms of keys that encrypt through the ring; both have keys of 256 bits."""
+
+MOST_USES = 10**15
+"""The maximum of a version's counter in the schema."""
+MOST_USES_OF_AES = 2**31
+"""The maximum of encryptions with random 12-byte nonces under one key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version, as it was read."""
+
+    id: uuid.UUID
+    number: int
+    tag: int
+    is_live: bool
+    is_destroyed: bool
+    uses: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyState:
+    """A key with one of its versions, as they were read at `read_at`."""
+
+    id: uuid.UUID
+    key_id: str
+    key_type: str
+    algorithm: str
+    bits: int
+    status: str
+    most_uses: int
+    read_at: float
+    """By the monotonic clock, before the query: the state is at least as new."""
+    deadline: float
+    """The time by the monotonic clock at which the key expires; infinite if it does not."""
+    version: Version | None
+
+    def left(self, uses: int) -> int:
+        """Return how many encryptions are left to the limit after `uses`."""
+        return max(0, self.most_uses - uses)
+
+    def check_form(self) -> None:
+        """Raise `UnsupportedKeyError` unless the ring encrypts with such keys."""
+        if self.key_type != KeyType.DEK:
+            self._refuse(UnsupportedKeyError, f"is a {self.key_type} key: only a dek encrypts data")
+        if self.algorithm not in ALGORITHMS or self.bits != 256:
+            form = f"{self.algorithm} with {self.bits} bits"
+            self._refuse(UnsupportedKeyError, f"is {form}: data keys are {' or '.join(ALGORITHMS)} with 256 bits")
+
+    def check_encrypting(self, now: float) -> Version:
+        """Return the live version. Raises the error of the reason if the key may not encrypt at `now`."""
+        self.check_form()
+        error, sentence = _ENCRYPTING.get(self.status, (None, ""))
+        if error is not None:
+            self._refuse(error, sentence)
+        if now >= self.deadline:
+            self._refuse(KeyExpiredError, "has expired: it decrypts only")
+        if self.version is None or not self.version.is_live:
+            raise NoLiveVersionError(f"key {self.key_id!r} has no live version: rotate it", key_id=self.key_id)
+        return self.version
+
+    def check_decrypting(self) -> Version:
+        """Return the version. Raises the error of the reason if it may not decrypt."""
+        self.check_form()
+        error, sentence = _DECRYPTING.get(self.status, (None, ""))
+        if error is not None:
+            self._refuse(error, sentence)
+        if self.version is None:
+            raise NoLiveVersionError(f"key {self.key_id!r} has no such version", key_id=self.key_id)
+        if self.version.is_destroyed:
+            self._refuse(VersionDestroyedError, f"has no material any more: version {self.version.number} is destroyed")
+        return self.version
+
+    def _refuse(self, error: type[KeyRingError], sentence: str) -> NoReturn:
+        number = None if self.version is None else self.version.number
+        raise error(f"key {self.key_id!r} {sentence}", key_id=self.key_id, version=number)
+
+
+_NEITHER: dict[str, tuple[type[KeyRingError], str]] = {
+    KeyStatus.REVOKED: (KeyRevokedError, "is revoked: it neither encrypts nor decrypts"),
+    KeyStatus.ARCHIVED: (KeyArchivedError, "is archived: it neither encrypts nor decrypts"),
+}
+_PENDING: tuple[type[KeyRingError], str] = (KeyPendingError, "is pending: activate it first")
+_ENCRYPTING: dict[str, tuple[type[KeyRingError], str]] = {
+    **_NEITHER,
+    KeyStatus.PENDING: _PENDING,
+    KeyStatus.ROTATED: (KeyRotatedError, "is superseded by another key: it decrypts only"),
+    KeyStatus.EXPIRED: (KeyExpiredError, "has expired: it decrypts only"),
+}
+"""The statuses in which a key does not encrypt."""
+_DECRYPTING: dict[str, tuple[type[KeyRingError], str]] = {**_NEITHER, KeyStatus.PENDING: _PENDING}
+"""The statuses in which a key does not decrypt."""
+
+
+def most_uses(algorithm: str, max_usage_count: int | None) -> int:
+    """Return the number of encryptions at which a version is refused."""
+    of_algorithm = MOST_USES_OF_AES if algorithm == AES else MOST_USES
+    return min(of_algorithm, MOST_USES if max_usage_count is None else max_usage_count)

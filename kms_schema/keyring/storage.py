@@ -1,0 +1,208 @@
+"""The rows that the key ring reads, and the uses that it counts there, on connections of its own."""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from kms_schema.engine import BEGIN_OPTION, engine_of_its_own
+from kms_schema.identifiers import quoted
+from kms_schema.keyring.errors import DatabaseUnavailableError
+from kms_schema.keyring.faults import translated
+from kms_schema.keyring.open_transactions import OpenTransactions
+from kms_schema.keyring.states import KeyState, Version, most_uses
+from kms_schema.models import KeyAuditLog, acting_for
+from kms_schema.sql import fill, query_beside
+
+Result = TypeVar("Result")
+
+CONNECTIONS = 3
+"""The connections that the ring uses at once; its other threads wait for one."""
+
+_SECONDS_LEFT = {
+    "postgresql": "CAST(extract(epoch FROM master.expires_at - clock_timestamp()) AS double precision)",
+    "sqlite": "(julianday(master.expires_at) - julianday('now')) * 86400.0",
+}
+_USERS = "kms_app"
+
+
+class Storage:
+    """One database, through an engine of the ring's own."""
+
+    def __init__(self, engine: sa.Engine, schema: str) -> None:
+        """Use the database of `engine`, with the tables in `schema` on PostgreSQL."""
+        self.dialect = engine.dialect.name
+        writers = engine_of_its_own(engine)
+        self._shares_connections = writers is engine
+        # On SQLite a thread that reads must not wait for a connection of one that waits for the write lock of the file.
+        readers = engine_of_its_own(engine) if self.dialect == "sqlite" else writers
+        self._own = () if self._shares_connections else (writers, readers)
+        options: dict[str, Any] = {}
+        if self.dialect == "postgresql":
+            options = {"isolation_level": "READ COMMITTED", "schema_translate_map": {None: schema}}
+        self._writers = writers.execution_options(**options, **{BEGIN_OPTION: "BEGIN IMMEDIATE"})
+        self._readers = readers.execution_options(**options, **{BEGIN_OPTION: "BEGIN"})
+        self._prefix = f"{quoted(schema)}." if self.dialect == "postgresql" else ""
+        self._queries = {name: self._query(name) for name in ("read_key", "read_tag", "reserve", "add_uses")}
+        self._make_places()
+        self.open_transactions = OpenTransactions(engine, self._perform) if self.dialect == "sqlite" else None
+
+    def _make_places(self) -> None:
+        self._writing = threading.BoundedSemaphore(CONNECTIONS)
+        self._reading = threading.BoundedSemaphore(CONNECTIONS) if self.dialect == "sqlite" else self._writing
+
+    def _query(self, name: str) -> sa.TextClause:
+        values = {"seconds_left": _SECONDS_LEFT[self.dialect]}
+        text = query_beside(__file__, name).replace("{schema}.", self._prefix)
+        query = sa.text(fill(text, **values))
+        if name in ("reserve", "add_uses"):
+            return query.bindparams(sa.bindparam("version", type_=sa.Uuid()))
+        return query
+
+    def close(self) -> None:
+        """Close the connections of the ring."""
+        if self.open_transactions is not None:
+            self.open_transactions.close()
+        for engine in self._own:
+            engine.dispose()
+
+    def forget_connections(self) -> None:
+        """Leave the connections to the parent process, in a process that was forked."""
+        self._make_places()
+        for engine in self._own:
+            engine.dispose(close=False)
+        if self.open_transactions is not None:
+            self.open_transactions.forget()
+
+    def read_key(self, key_id: str) -> KeyState | None:
+        """Return a key with its live version, or with none. Raises `DatabaseUnavailableError` and the like."""
+        return self._read("read_key", key_id, key_id=key_id)
+
+    def read_tag(self, tag: int, key_id: str | None = None) -> KeyState | None:
+        """Return the version with a tag and its key; None if there is none that this role sees."""
+        return self._read("read_tag", key_id, tag=tag)
+
+    def _read(self, name: str, named: str | None, **values: object) -> KeyState | None:
+        def read(connection: sa.Connection) -> tuple[float, sa.Row[Any] | None]:
+            before = time.monotonic()
+            return before, connection.execute(self._queries[name], values).one_or_none()
+
+        with translated(named, _USERS):
+            if self._shares_connections and self.joined is not None:
+                before, row = read(self.joined)
+            else:
+                before, row = self._twice(read, self._readers, self._reading)
+        return None if row is None else _state(row, before)
+
+    @property
+    def joined(self) -> sa.Connection | None:
+        """The connection of the application on which this thread has a transaction open, on SQLite."""
+        return self.open_transactions.current() if self.open_transactions is not None else None
+
+    def reserve(self, key_id: str, version: uuid.UUID, uses: int, size: int) -> bool:
+        """Reserve uses and bytes of a version. Returns False where its state or a limit does not allow it."""
+        given = {"version": version, "uses": uses, "bytes": size}
+        room = uses if uses <= 1 else 16 * uses
+
+        def work(connection: sa.Connection) -> bool:
+            return connection.execute(self._queries["reserve"], {**given, "room": room}).rowcount == 1
+
+        def again(connection: sa.Connection) -> None:
+            connection.execute(self._queries["add_uses"], given)
+
+        with translated(key_id, _USERS):
+            return self._write(work, again)
+
+    def append(self, key_id: str, values: Mapping[str, Any]) -> None:
+        """Append an entry to the audit log. A rollback of the application's transaction does not take it."""
+        statement = sa.insert(KeyAuditLog).values(**values)
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(statement)
+
+        with translated(key_id, _USERS):
+            self._write(work, work)
+
+    def _write(self, work: Callable[[sa.Connection], Result], again: Callable[[sa.Connection], None]) -> Result:
+        """Do `work` in a transaction of the ring, or in the open one of this thread on SQLite.
+
+        A second transaction would wait for that one. `again` is done after its rollback.
+        """
+        if self.open_transactions is not None and self.joined is not None:
+            result = work(self.joined)
+            self.open_transactions.note(again)
+            return result
+        return self._perform(work)
+
+    def _perform(self, work: Callable[[sa.Connection], Result]) -> Result:
+        return self._twice(work, self._writers, self._writing)
+
+    def _twice(
+        self, work: Callable[[sa.Connection], Result], engine: sa.Engine, places: threading.BoundedSemaphore
+    ) -> Result:
+        """Do `work` in a transaction; once more if the connection was lost, since a pool may hold a dead one.
+
+        A COMMIT whose answer is lost may have happened: then uses are counted twice, which is allowed.
+        """
+        with places:
+            try:
+                with engine.begin() as connection:
+                    return work(connection)
+            except sa.exc.DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+            with engine.begin() as connection:
+                return work(connection)
+
+    @contextmanager
+    def session(self, key_id: str | None, needs: str, actor: str | None = None) -> Iterator[Session]:
+        """Open a session that commits unless an exception ends it. `needs` names the roles that may do this.
+
+        Raises `DatabaseUnavailableError` where this thread has a transaction open in the same file of SQLite's.
+        """
+        if self.joined is not None:
+            raise DatabaseUnavailableError(
+                "this thread has a transaction open on the database: end it first", key_id=key_id
+            )
+        with translated(key_id, needs), self._writing, Session(self._writers, expire_on_commit=False) as session:
+            with acting_for(session.connection(), actor) if actor is not None else nullcontext():
+                yield session
+                session.flush()
+            session.commit()
+
+    @contextmanager
+    def reading_session(self, key_id: str | None) -> Iterator[Session]:
+        """Open a session that reads. Its errors are those of the ring."""
+        joined = self.joined if self._shares_connections else None
+        with translated(key_id, _USERS), self._reading, Session(joined or self._readers) as session:
+            yield session
+
+
+def _state(row: sa.Row[Any], read_at: float) -> KeyState:
+    version = None
+    if row.version_id is not None:
+        version = Version(
+            _uuid(row.version_id), row.version_number, row.ciphertext_tag, bool(row.is_live), bool(row.is_destroyed),
+            row.usage_count,
+        )  # fmt: skip
+    return KeyState(
+        id=_uuid(row.master_id),
+        key_id=row.key_id,
+        key_type=row.key_type,
+        algorithm=row.algorithm,
+        bits=row.key_size_bits,
+        status=row.status,
+        most_uses=most_uses(row.algorithm, row.max_usage_count),
+        read_at=read_at,
+        deadline=float("inf") if row.seconds_left is None else read_at + row.seconds_left,
+        version=version,
+    )
+
+
+def _uuid(stored: uuid.UUID | str) -> uuid.UUID:
+    return stored if isinstance(stored, uuid.UUID) else uuid.UUID(stored)

@@ -1,0 +1,170 @@
+"""Entries in the audit log about the use of keys: which process used which version, and how often."""
+
+import os
+import socket
+import threading
+import time
+from typing import Any
+
+from kms_schema.keyring.errors import KeyRingError
+from kms_schema.keyring.states import KeyState, Version
+from kms_schema.keyring.storage import Storage
+from kms_schema.vocabulary import AuditCategory, AuditSecurityLevel
+
+KEY_USED = "KEY_USED"
+KEY_USE_REFUSED = "KEY_USE_REFUSED"
+USED_EVERY = 3600.0
+"""Seconds between the entries about a version that stays in use."""
+REFUSED_EVERY = 60.0
+"""Seconds in which a refusal is not written again, for each key and reason."""
+RETRIED_AFTER = 60.0
+"""Seconds after which an entry that could not be written is tried again."""
+_MOST_REFUSALS = 10_000
+"""Keys and reasons that are remembered."""
+
+
+class _Tally:
+    """Uses of a version since its last entry."""
+
+    def __init__(self, state: KeyState, version: Version) -> None:
+        self.lock = threading.Lock()
+        self.first = threading.Lock()
+        """Held while the first entry is written."""
+        self.state = state
+        self.version = version
+        self.encryptions = self.decryptions = self.bytes = 0
+        self.due = float("inf")
+        """The time by the monotonic clock of the next entry after the first."""
+        self.is_written = False
+
+    def add(self, size: int, *, encrypted: bool) -> None:
+        with self.lock:
+            if encrypted:
+                self.encryptions += 1
+                self.bytes += size
+            else:
+                self.decryptions += 1
+
+    def taken(self) -> tuple[int, int, int]:
+        with self.lock:
+            counts = self.encryptions, self.decryptions, self.bytes
+            self.encryptions = self.decryptions = self.bytes = 0
+            return counts
+
+    def give_back(self, counts: tuple[int, int, int]) -> None:
+        with self.lock:
+            self.encryptions += counts[0]
+            self.decryptions += counts[1]
+            self.bytes += counts[2]
+
+
+class Uses:
+    """Writes `KEY_USED` and `KEY_USE_REFUSED`."""
+
+    def __init__(self, storage: Storage) -> None:
+        """Write through `storage`."""
+        self._storage = storage
+        self._lock = threading.Lock()
+        self._tallies: dict[Any, _Tally] = {}
+        self._refused: dict[tuple[str, str], float] = {}
+
+    def opened(self, state: KeyState, version: Version) -> None:
+        """Write the first entry of this process about a version, unless it is written. Its errors refuse the use."""
+        tally = self._tally(state, version)
+        if tally.is_written:
+            return
+        if self._storage.joined is not None:  # this thread may have the write lock: it must not wait for another one
+            self._write(tally)
+            return
+        with tally.first:
+            if not tally.is_written:
+                self._write(tally)
+
+    def used(self, state: KeyState, version: Version, size: int, *, encrypted: bool) -> None:
+        """Count a use. Once an hour write an entry; where that fails it is tried again, and the use stands."""
+        tally = self._tally(state, version)
+        tally.add(size, encrypted=encrypted)
+        now = time.monotonic()
+        if now >= tally.due:
+            tally.due = now + RETRIED_AFTER  # other threads do not write it as well
+            self._try(tally)
+
+    def refused(self, key_id: str, error: KeyRingError) -> None:
+        """Write that a use was refused, once a minute for each key and reason.
+
+        The caller raises the error of the use, whatever happens here.
+        """
+        reason, now = type(error).__name__, time.monotonic()
+        with self._lock:
+            if now - self._refused.get((key_id, reason), float("-inf")) < REFUSED_EVERY:
+                return
+            if len(self._refused) >= _MOST_REFUSALS:
+                self._refused = {each: at for each, at in self._refused.items() if now - at < REFUSED_EVERY}
+            self._refused[key_id, reason] = now
+        try:
+            state = self._storage.read_key(key_id)
+            if state is not None:
+                details = {"reason": reason, "version": error.version, "process": process()}
+                description = f"key use refused: {key_id}: {reason}"
+                values = _entry(KEY_USE_REFUSED, state, description, details, AuditSecurityLevel.MEDIUM)
+                self._storage.append(key_id, values)
+        except KeyRingError:
+            with self._lock:
+                self._refused.pop((key_id, reason), None)
+
+    def close(self) -> None:
+        """Write what was used since the last entries, as far as the database takes it."""
+        with self._lock:
+            tallies = list(self._tallies.values())
+        for tally in tallies:
+            if tally.encryptions or tally.decryptions:
+                self._try(tally)
+
+    def _tally(self, state: KeyState, version: Version) -> _Tally:
+        tally = self._tallies.get(version.id)
+        if tally is None:
+            with self._lock:
+                tally = self._tallies.setdefault(version.id, _Tally(state, version))
+        return tally
+
+    def _try(self, tally: _Tally) -> None:
+        try:
+            self._write(tally)
+        except KeyRingError:
+            tally.due = time.monotonic() + RETRIED_AFTER
+
+    def _write(self, tally: _Tally) -> None:
+        state, version, counts = tally.state, tally.version, tally.taken()
+        details = {
+            "version": version.number,
+            "encryptions": counts[0],
+            "decryptions": counts[1],
+            "bytes": counts[2],
+            "process": process(),
+        }
+        description = f"key used: {state.key_id} version {version.number}"
+        try:
+            self._storage.append(state.key_id, _entry(KEY_USED, state, description, details, AuditSecurityLevel.LOW))
+        except BaseException:
+            tally.give_back(counts)
+            raise
+        tally.is_written = True
+        tally.due = time.monotonic() + USED_EVERY
+
+
+def process() -> str:
+    """Return the name of this process in entries: host and process id."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _entry(
+    event: str, state: KeyState, description: str, details: dict[str, Any], level: AuditSecurityLevel
+) -> dict[str, Any]:
+    return {
+        "key_id": state.id,
+        "event_type": event,
+        "event_category": AuditCategory.SECURITY if event == KEY_USE_REFUSED else AuditCategory.LIFECYCLE,
+        "event_description": description,
+        "security_level": level,
+        "additional_metadata": details,
+    }

@@ -1,0 +1,196 @@
+"""Opens versions for use: reads their state, unwraps their material, and counts."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+from kms_schema.crypto import CryptoError, KeyWrapping, WrappingKeyProvider
+from kms_schema.keyring.cache import Cache, Opened
+from kms_schema.keyring.counting import Block
+from kms_schema.keyring.errors import (
+    DatabaseUnavailableError,
+    DecryptionError,
+    KeyNotPermittedError,
+    KeyRingError,
+    MaterialUnavailableError,
+    UnknownKeyError,
+    UsageLimitError,
+)
+from kms_schema.keyring.formats.messages import message_cipher
+from kms_schema.keyring.policy import CachePolicy
+from kms_schema.keyring.states import KeyState, Version
+from kms_schema.keyring.storage import Storage
+from kms_schema.keyring.uses import Uses
+from kms_schema.models import KeyVersion
+
+
+class _NotLiveError(Exception):
+    """The version is not the live one any more: the row of its key is to be read again."""
+
+
+class Versions:
+    """The versions of one database that this process uses."""
+
+    def __init__(self, storage: Storage, roots: Sequence[WrappingKeyProvider], policy: CachePolicy) -> None:
+        """Read through `storage`, and unwrap with `roots`."""
+        self._storage = storage
+        self._roots = roots
+        self._policy = policy
+        self.cache = Cache(policy)
+        self.uses = Uses(storage)
+
+    def forget_process(self) -> None:
+        """Begin again in a forked process: without what the parent has reserved, counted and locked."""
+        self.cache = Cache(self._policy)
+        self.uses = Uses(self._storage)
+
+    def for_encrypting(self, key_id: str, size: int) -> Opened:
+        """Return the live version of a key, one use of `size` bytes counted. Raises the error of the reason."""
+        with self._refusals(key_id):
+            while True:
+                opened = self._live(key_id)
+                opened.state.check_encrypting(time.monotonic())
+                self.uses.opened(opened.state, opened.version)
+                try:
+                    self._block(opened).take(size, partial(self._reserve, opened))
+                except _NotLiveError:
+                    self.cache.forget(key_id)  # another process has rotated the key since its row was read
+                else:
+                    break
+        opened.messages += 1
+        opened.bytes += size
+        self.uses.used(opened.state, opened.version, size, encrypted=True)
+        return opened
+
+    def for_decrypting(self, key_id: str, tag: int) -> Opened:
+        """Return the version with a tag, if it is one of this key. Raises the error of the reason."""
+        with self._refusals(key_id):
+            opened = self._of_tag(key_id, tag)
+            opened.state.check_decrypting()
+            self.uses.opened(opened.state, opened.version)
+        self.uses.used(opened.state, opened.version, 0, encrypted=False)
+        return opened
+
+    def does_not_open(self, key_id: str) -> DecryptionError:
+        """Return the error of a ciphertext that does not open; the refusal is written to the audit log."""
+        error = does_not_open(key_id)
+        self.uses.refused(key_id, error)
+        return error
+
+    @contextmanager
+    def _refusals(self, key_id: str) -> Iterator[None]:
+        """Write to the audit log that a use was refused. Outside of all locks, since writing may wait."""
+        try:
+            yield
+        except (DatabaseUnavailableError, UnknownKeyError, KeyNotPermittedError):
+            raise
+        except KeyRingError as error:
+            self.uses.refused(key_id, error)
+            raise
+
+    def _live(self, key_id: str) -> Opened:
+        """Return the live version of a key; its row is read if that was too long ago."""
+        opened = self.cache.live(key_id)
+        if opened is not None and self.cache.is_fresh(opened, time.monotonic()):
+            return opened
+        with self.cache.loading(key_id):
+            opened = self.cache.live(key_id)
+            if opened is not None and self.cache.is_fresh(opened, time.monotonic()):
+                return opened  # another thread has read it
+            state = self._storage.read_key(key_id)
+            if state is None:
+                raise UnknownKeyError(f"there is no key named {key_id!r}", key_id=key_id)
+            version = state.check_encrypting(time.monotonic())
+            return self._opened(state, version, self.cache.version(version.tag))
+
+    def _of_tag(self, key_id: str, tag: int) -> Opened:
+        """Return a version of a key by its tag; its row is read if that was too long ago, and there is a database.
+
+        Another key's is refused before anything is opened: AES-GCM does not commit to a key.
+        """
+        known = self.cache.version(tag)
+        if known is not None and self.cache.is_fresh(known, time.monotonic()):
+            return _of_key(known, key_id)
+        with self.cache.loading(tag):
+            opened = self.cache.version(tag)
+            if opened is not None and self.cache.is_fresh(opened, time.monotonic()):
+                return _of_key(opened, key_id)
+            try:
+                state = self._storage.read_tag(tag, key_id)
+            except DatabaseUnavailableError:
+                if known is not None and self.cache.may_decrypt_without_a_database(known, time.monotonic()):
+                    return _of_key(known, key_id)
+                raise
+            if state is None or state.key_id != key_id:
+                raise does_not_open(key_id)
+            return self._opened(state, state.check_decrypting(), opened)
+
+    def _opened(self, state: KeyState, version: Version, known: Opened | None) -> Opened:
+        """Return a version, open, with the state that was read; its material never changes."""
+        if known is not None and known.version.id == version.id:
+            self.cache.refresh(known, state, version)
+            return known
+        try:
+            with self._storage.reading_session(state.key_id) as session:
+                material = KeyWrapping(*self._roots).unwrap(session.get_one(KeyVersion, version.id))
+            cipher = message_cipher(state.algorithm, version.tag, material)
+        except CryptoError as error:
+            raise MaterialUnavailableError(
+                f"version {version.number} of key {state.key_id!r} cannot be opened: {error}",
+                key_id=state.key_id,
+                version=version.number,
+            ) from None
+        opened = Opened(state, version, cipher)
+        self.cache.put(opened)
+        return opened
+
+    def _block(self, opened: Opened) -> Block:
+        """Return the block to count in: of the process, or of the open transaction of this thread on SQLite.
+
+        A thread that has the write lock of the file must not wait for one that waits for that lock.
+        """
+        transactions = self._storage.open_transactions
+        if transactions is None or transactions.current() is None:
+            return opened.block
+        block: Block = transactions.blocks.setdefault(opened.version.id, Block())
+        return block
+
+    def _reserve(self, opened: Opened, uses: int, more: int) -> int:
+        """Reserve uses, at most a sixteenth of what is left to the limit, and bytes."""
+        state, version = opened.state, opened.version
+        left = state.left(version.uses)
+        while True:
+            asked = min(uses, max(1, left // 16))
+            if self._storage.reserve(state.key_id, version.id, asked, more):
+                return asked
+            # A state or a limit does not allow it, or others have used more than was known.
+            current = self._storage.read_tag(version.tag, state.key_id)
+            if current is None:
+                raise UnknownKeyError(f"key {state.key_id!r} is not there any more", key_id=state.key_id)
+            if current.version is not None and not current.version.is_live:
+                raise _NotLiveError
+            uses_now = current.check_encrypting(time.monotonic()).uses
+            left = current.left(uses_now) // 2  # less than a sixteenth, since others may be reserving, too
+            if current.left(uses_now) == 0:
+                raise UsageLimitError(
+                    f"version {version.number} of key {state.key_id!r} has reached its limit of"
+                    f" {state.most_uses} encryptions: rotate the key",
+                    key_id=state.key_id,
+                    version=version.number,
+                )
+
+
+def _of_key(opened: Opened, key_id: str) -> Opened:
+    if opened.state.key_id != key_id:
+        raise does_not_open(key_id)
+    return opened
+
+
+def does_not_open(key_id: str) -> DecryptionError:
+    """Return the one error of ciphertexts that do not open. It says nothing about the reason."""
+    return DecryptionError(
+        f"the ciphertext does not open with key {key_id!r}: it was changed or is incomplete, or its key or associated"
+        " data is another",
+        key_id=key_id,
+    )

@@ -1,0 +1,42 @@
+"""Processes of their own that use a ring: forked, so that a test pays no start of an interpreter."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Child:
+    """A forked process, and what it has written."""
+
+    pid: int
+    pipe: int
+
+    def read(self, most: int = 1 << 20) -> bytes:
+        return os.read(self.pipe, most)
+
+    def read_to_the_end(self) -> bytes:
+        """Return everything that it has not been read before; the process has ended then, and is gone."""
+        found = b""
+        while more := self.read():
+            found += more
+        os.close(self.pipe)
+        os.waitpid(self.pid, 0)
+        return found
+
+
+def child(work: Callable[[Callable[[bytes], int]], None]) -> Child:
+    """Call `work` in a forked process, with a function that writes to this one."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(writer)
+        return Child(pid, reader)
+    try:
+        os.close(reader)
+        work(lambda written: os.write(writer, written))
+    except BaseException:  # noqa: BLE001  (a child never goes on with the tests of its parent)
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(0)

@@ -1,0 +1,51 @@
+"""What tests of the key ring share: names, and what the database has."""
+
+import json
+from contextlib import closing
+from typing import Any
+
+from tests.support.engines import Database
+from tests.support.statements import execute
+
+ROOT = "kms://root-2026"
+AAD = b"invoice/17/iban"
+DATA = b"DE89 3704 0044"
+
+
+def value(database: Database, query: str, **parameters: Any) -> Any:
+    """Return the first value of a query."""
+    return rows(database, query, **parameters)[0][0]
+
+
+def rows(database: Database, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
+    with closing(database.connect()) as connection:
+        return list(execute(connection, query, parameters).fetchall())
+
+
+def change(database: Database, statement: str, **parameters: Any) -> None:
+    with closing(database.connect()) as connection:
+        execute(connection, statement, parameters)
+
+
+USED = (
+    "SELECT v.usage_count FROM key_versions AS v JOIN key_masters AS m ON m.id = v.key_id WHERE m.key_id = :key"
+    " ORDER BY v.version_number DESC"
+)
+
+
+def used(database: Database, key_id: str) -> int:
+    """Return the use of the newest version, as the database counts it."""
+    count: int = value(database, USED, key=key_id)
+    return count
+
+
+def entries(database: Database, event_type: str, key_id: str) -> list[dict[str, Any]]:
+    """Return the documents of the entries of a type about a key, in their order."""
+    found = rows(
+        database,
+        "SELECT additional_metadata FROM key_audit_logs AS e JOIN key_masters AS m ON m.id = e.key_id"
+        " WHERE event_type = :type AND m.key_id = :key ORDER BY sequence",
+        type=event_type,
+        key=key_id,
+    )
+    return [json.loads(each) if isinstance(each, str) else each for (each,) in found]

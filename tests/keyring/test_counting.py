@@ -1,0 +1,197 @@
+"""Uses are counted in the database before their ciphertexts exist, in blocks that grow, and never beyond a limit."""
+
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kms_schema.crypto import RootKeys
+from kms_schema.keyring import KeyRing, UsageLimitError
+from kms_schema.keyring.counting import FIRST_BYTES, MOST_BYTES_A_BLOCK, MOST_USES_A_BLOCK, Block
+from tests.keyring.conftest import MakeRing
+from tests.keyring.processes import child
+from tests.keyring.rings import AAD, DATA, change, used, value
+from tests.support.engines import Database
+from tests.support.rows.smallest import unique
+
+VOLUME = (
+    "SELECT v.data_volume_bytes FROM key_versions AS v JOIN key_masters AS m ON m.id = v.key_id WHERE m.key_id = :key"
+)
+
+
+def until_the_limit(ring: KeyRing, key_id: str, done: Callable[[], object]) -> None:
+    """Encrypt, and call `done` for each ciphertext, until the limit of the key is reached."""
+    key = ring.key(key_id)
+    while True:
+        try:
+            key.encrypt(b"", aad=AAD)
+        except UsageLimitError:
+            return
+        done()
+
+
+class Refused(Exception):  # noqa: N818  (a stand for any error of the database)
+    pass
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.tuples(st.integers(0, 1 << 18), st.integers(0, 3), st.booleans()), max_size=60))
+def test_never_more_is_used_than_is_reserved(uses: list[tuple[int, int, bool]]) -> None:
+    """Over sizes, blocks that are smaller than asked for, reservations that fail, and two processes."""
+    blocks, reserved, taken = (Block(), Block()), [0, 0], [0, 0]
+    for size, grant, second in uses:
+
+        def reserve(asked: int, more: int, grant: int = grant) -> int:
+            if grant == 0:
+                raise Refused
+            granted = min(asked, grant)
+            reserved[0] += granted
+            reserved[1] += more
+            return granted
+
+        try:
+            blocks[second].take(size, reserve)
+        except Refused:
+            continue
+        taken[0] += 1
+        taken[1] += size
+        assert taken[0] <= reserved[0]
+        assert taken[1] <= reserved[1]
+
+
+def test_blocks_grow_and_are_bounded() -> None:
+    asked: list[tuple[int, int]] = []
+
+    def reserve(uses: int, more: int) -> int:
+        asked.append((uses, more))
+        return uses
+
+    block = Block()
+    for _ in range(190_000):
+        block.take(100, reserve)
+    assert [uses for uses, _ in asked if uses] == [2**power for power in range(17)] + [MOST_USES_A_BLOCK]
+    assert [more for _, more in asked if more] == [FIRST_BYTES << power for power in range(9)]
+    assert sum(uses for uses, _ in asked) - 190_000 <= MOST_USES_A_BLOCK
+    block.take(MOST_BYTES_A_BLOCK * 2, reserve)
+    assert asked[-1][1] > MOST_BYTES_A_BLOCK  # never less than the message
+
+
+def test_uses_and_bytes_are_counted(ring: KeyRing, orders: str, database: Database) -> None:
+    for number in range(1, 12):
+        ring.key(orders).encrypt(DATA, aad=AAD)
+        assert number <= used(database, orders) <= 2 * number
+    assert used(database, orders) == 15
+    assert value(database, VOLUME, key=orders) == FIRST_BYTES
+    ring.key(orders).encrypt(bytes(300_000), aad=AAD)
+    assert value(database, VOLUME, key=orders) == 11 * len(DATA) + 300_000
+
+
+def test_a_limit_is_used_up_exactly_and_no_further(ring: KeyRing, kek: str, database: Database) -> None:
+    name, done = unique("limited"), []
+    ring.create(name, under=kek, max_usage_count=100)
+    blob = ring.key(name).encrypt(b"", aad=AAD)
+    until_the_limit(ring, name, lambda: done.append(1))
+    assert len(done) == 99
+    assert used(database, name) == 100
+    assert ring.key(name).decrypt(blob, aad=AAD) == b""
+    with pytest.raises(UsageLimitError) as caught:
+        ring.key(name).encrypt(b"", aad=AAD)
+    assert (caught.value.key_id, caught.value.version) == (name, 1)
+    ring.rotate(name)  # the limit is that of the live version
+    assert ring.key(name).encrypt(b"", aad=AAD)
+
+
+def test_two_processes_stay_within_a_limit(ring: KeyRing, kek: str, database: Database, roots: RootKeys) -> None:
+    name = unique("limited")
+    ring.create(name, under=kek, max_usage_count=400)
+
+    def work(write: Callable[[bytes], int]) -> None:
+        engine = database.engine()
+        with KeyRing(engine, roots) as own:
+            until_the_limit(own, name, lambda: write(b"."))
+
+    children = [child(work) for _ in range(2)]
+    done = sum(len(each.read_to_the_end()) for each in children)
+    assert used(database, name) == 400
+    assert 350 < done <= 400  # the rest was reserved when the limit was reached
+
+
+def test_random_nonces_of_12_bytes_have_a_limit(ring: KeyRing, kek: str) -> None:
+    name = unique("aes")
+    ring.create(name, under=kek, algorithm="AES-256-GCM", used=2**31 - 1)
+    ring.key(name).encrypt(DATA, aad=AAD)
+    with pytest.raises(UsageLimitError, match=str(2**31)):
+        ring.key(name).encrypt(DATA, aad=AAD)
+    other = unique("xaes")
+    ring.create(other, under=kek, used=2**31)
+    ring.key(other).encrypt(DATA, aad=AAD)
+
+
+def test_a_killed_process_has_counted_what_it_encrypted(
+    ring: KeyRing, orders: str, database: Database, roots: RootKeys
+) -> None:
+    del ring  # it made the key
+
+    def work(write: Callable[[bytes], int]) -> None:
+        own = KeyRing(database.engine(), roots)
+        while True:
+            own.key(orders).encrypt(DATA, aad=AAD)
+            write(b".")
+
+    killed = child(work)
+    seen = len(killed.read(1))
+    while seen < 50:
+        seen += len(killed.read(50 - seen))
+    os.kill(killed.pid, signal.SIGKILL)
+    seen += len(killed.read_to_the_end())
+    assert seen <= used(database, orders) <= 2 * seen + 2
+
+
+def test_a_forked_child_reserves_for_itself(ring: KeyRing, orders: str, database: Database) -> None:
+    blobs = [ring.key(orders).encrypt(DATA, aad=AAD) for _ in range(5)]
+    assert used(database, orders) == 7
+
+    def work(write: Callable[[bytes], int]) -> None:
+        assert ring.key(orders).decrypt(blobs[0], aad=AAD) == DATA
+        write(ring.key(orders).encrypt(DATA, aad=AAD))
+
+    assert ring.key(orders).decrypt(child(work).read_to_the_end(), aad=AAD) == DATA
+    assert used(database, orders) == 8
+    for expected in (8, 8, 16):  # the parent has what it had
+        ring.key(orders).encrypt(DATA, aad=AAD)
+        assert used(database, orders) == expected
+
+
+def test_threads_share_what_is_reserved(ring: KeyRing, orders: str, database: Database) -> None:
+    def work(number: int) -> None:
+        key = ring.key(orders)
+        for each in range(50):
+            aad = f"{number}/{each}".encode()
+            assert key.decrypt(key.encrypt(DATA, aad=aad), aad=aad) == DATA
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    assert used(database, orders) == 511
+
+
+def test_a_key_that_another_process_rotated_goes_on_with_its_new_version(
+    ring: KeyRing, orders: str, make_ring: MakeRing, database: Database
+) -> None:
+    """The row is not read again within `max_age`, but the next reservation finds that the version has ended."""
+    ring.key(orders).encrypt(DATA, aad=AAD)
+    make_ring().rotate(orders)
+    assert ring.inspect(ring.key(orders).encrypt(DATA, aad=AAD)).version == 2
+    assert used(database, orders) == 1
+
+
+def test_a_limit_that_is_lowered_is_found_by_the_next_reservation(
+    ring: KeyRing, orders: str, database: Database
+) -> None:
+    ring.key(orders).encrypt(DATA, aad=AAD)
+    change(database, "UPDATE key_masters SET max_usage_count = 1 WHERE key_id = :key", key=orders)
+    with pytest.raises(UsageLimitError):
+        ring.key(orders).encrypt(DATA, aad=AAD)

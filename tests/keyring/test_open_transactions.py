@@ -1,0 +1,109 @@
+"""The ring beside transactions of the application: connections of its own, and on SQLite counts in the open one."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import pytest
+import sqlalchemy as sa
+
+from kms_schema.crypto import RootKeys
+from kms_schema.engine import create_engine
+from kms_schema.keyring import DatabaseUnavailableError, KeyRing
+from tests.keyring.rings import AAD, DATA, entries, used
+from tests.support.engines import Database
+from tests.support.rows.smallest import unique
+
+
+@contextmanager
+def ring_of(engine: sa.Engine, roots: RootKeys) -> Iterator[KeyRing]:
+    try:
+        with KeyRing(engine, roots) as ring:
+            yield ring
+    finally:
+        engine.dispose()
+
+
+def table(connection: sa.Connection) -> sa.Table:
+    """Return a new table of the application's."""
+    made = sa.Table(unique("notes"), sa.MetaData(), sa.Column("note", sa.Text))
+    made.create(connection)
+    return made
+
+
+def test_a_pool_of_one_that_is_in_use(database: Database, roots: RootKeys, orders: str) -> None:
+    engine = create_engine(database.url, pool_size=1, max_overflow=0, pool_timeout=1, poolclass=sa.QueuePool)
+    with ring_of(engine, roots) as ring, engine.begin() as connection:
+        notes = table(connection)
+        connection.execute(notes.insert().values(note="before"))  # it has the write lock of the file
+        blob = ring.key(orders).encrypt(DATA, aad=AAD)
+        connection.execute(notes.insert().values(note="after"))
+        assert ring.key(orders).decrypt(blob, aad=AAD) == DATA
+    assert used(database, orders) == 1
+
+
+def test_a_rollback_takes_no_count_and_no_entry(database: Database, roots: RootKeys, orders: str) -> None:
+    engine = database.engine()
+    with ring_of(engine, roots) as ring:
+        with engine.connect() as connection:
+            table(connection)
+            for _ in range(3):
+                ring.key(orders).encrypt(DATA, aad=AAD)
+            connection.rollback()
+        assert used(database, orders) == 3
+        assert len(entries(database, "KEY_USED", orders)) == 1
+        with engine.connect() as connection:
+            table(connection)
+            ring.key(orders).encrypt(DATA, aad=AAD)  # closing it without a COMMIT is a rollback
+        assert used(database, orders) == (4 if database.dialect == "sqlite" else 7)
+
+
+def test_the_rollback_of_a_savepoint_takes_no_count(database: Database, roots: RootKeys, orders: str) -> None:
+    engine = database.engine()
+    with ring_of(engine, roots) as ring:
+        for ends_with_commit in (True, False):
+            before = used(database, orders)
+            with engine.connect() as connection:
+                notes = table(connection)
+                ring.key(orders).encrypt(DATA, aad=AAD)
+                savepoint = connection.begin_nested()
+                connection.execute(notes.insert().values(note="lost"))
+                for _ in range(4):
+                    ring.key(orders).encrypt(DATA, aad=AAD)
+                savepoint.rollback()
+                ring.key(orders).encrypt(DATA, aad=AAD)
+                if ends_with_commit:
+                    connection.commit()
+            assert before + 6 <= used(database, orders) <= before + 8
+
+
+@pytest.mark.only_on("sqlite")
+def test_no_change_of_a_key_within_a_transaction_of_the_thread(
+    database: Database, roots: RootKeys, orders: str
+) -> None:
+    """It would wait for the write lock that the thread itself has."""
+    engine = database.engine()
+    with ring_of(engine, roots) as ring:
+        with engine.begin() as connection:
+            table(connection)
+            with pytest.raises(DatabaseUnavailableError, match="transaction open"):
+                ring.rotate(orders)
+        assert ring.rotate(orders).version == 2
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_database_in_memory(database: Database, roots: RootKeys, orders: str) -> None:
+    memory = sqlite3.connect(":memory:", check_same_thread=False)
+    with closing(database.connect()) as source:
+        assert isinstance(source, sqlite3.Connection)
+        source.backup(memory)
+    engine = create_engine("sqlite://", creator=lambda: memory, poolclass=sa.StaticPool)
+    with KeyRing(engine, roots) as ring:
+        blob = ring.key(orders).encrypt(DATA, aad=AAD)
+        with engine.begin() as connection:
+            connection.execute(sa.text("CREATE TABLE notes (note)"))
+            assert ring.key(orders).decrypt(ring.key(orders).encrypt(DATA, aad=AAD), aad=AAD) == DATA
+        assert ring.key(orders).decrypt(blob, aad=AAD) == DATA
+        ring.rotate(orders)
+        assert memory.execute("SELECT max(usage_count) FROM key_versions").fetchone()[0] >= 2
+    memory.close()

@@ -1,0 +1,132 @@
+"""Each method of the ring as each role: allowed or refused, on PostgreSQL."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+
+import psycopg
+import pytest
+
+from kms_schema.crypto import RootKeys
+from kms_schema.keyring import KeyNotPermittedError, KeyRing
+from kms_schema.roles.applying import apply
+from kms_schema.roles.definition import Role
+from tests.keyring.rings import AAD, DATA, ROOT, entries, rows
+from tests.roles.granted import Granted
+from tests.support.engines import Database
+from tests.support.rows.smallest import unique
+
+pytestmark = pytest.mark.only_on("postgresql")
+
+APP, ROTATOR, ADMIN = (Role.APP,), (Role.ROTATOR,), (Role.ADMIN,)
+BOTH = (Role.ADMIN, Role.ROTATOR)
+
+
+@pytest.fixture(scope="module")
+def granted(database: Database) -> Iterator[Granted]:
+    """The database of the module with the roles, under a prefix of the module's own."""
+    prefix = unique("r").replace("-", "_") + "_"
+    with closing(database.connect()) as connection:
+        assert isinstance(connection, psycopg.Connection)
+        apply(connection, prefix=prefix)
+        try:
+            yield Granted(database, prefix, connection)
+        finally:
+            names = ", ".join(prefix + role for role in Role)
+            connection.execute(f"DROP OWNED BY {names}; DROP ROLE {names}".encode())
+
+
+@contextmanager
+def ring_as(granted: Granted, roots: RootKeys, roles: tuple[Role, ...]) -> Iterator[KeyRing]:
+    with granted.member(*roles) as seen:
+        engine = seen.engine()
+        with KeyRing(engine, roots) as ring:
+            yield ring
+        engine.dispose()
+
+
+USES: dict[str, Callable[[KeyRing, str, bytes], object]] = {
+    "encrypt": lambda ring, key, _blob: ring.key(key).encrypt(DATA, aad=AAD),
+    "decrypt": lambda ring, key, blob: ring.key(key).decrypt(blob, aad=AAD),
+    "reencrypt": lambda ring, key, blob: ring.key(key).reencrypt(blob, aad=AAD),
+    "inspect": lambda ring, _key, blob: ring.inspect(blob),
+    "rotate": lambda ring, key, _blob: ring.rotate(key),
+    "expire": lambda ring, key, _blob: ring.expire(key),
+    "revoke": lambda ring, key, _blob: ring.revoke(key, reason="leaked"),
+    "archive": lambda ring, key, _blob: ring.archive(key),
+    "activate": lambda ring, key, _blob: ring.activate(key),
+}
+PREPARED: dict[str, Callable[[KeyRing, str], object]] = {
+    "archive": lambda ring, key: ring.expire(key),
+}
+ALLOWED = {
+    **dict.fromkeys(("encrypt", "decrypt", "reencrypt", "inspect"), (APP, ROTATOR)),
+    **dict.fromkeys(("rotate", "expire", "revoke", "archive", "activate"), (ROTATOR,)),
+}
+"""kms_rotator has the privileges to read versions and to count, so it can encrypt as well."""
+
+
+@pytest.mark.parametrize("roles", [APP, ROTATOR, ADMIN, (Role.AUDITOR,)], ids=lambda roles: roles[0].name.lower())
+@pytest.mark.parametrize("method", USES)
+def test_who_may_call(
+    *, granted: Granted, roots: RootKeys, ring: KeyRing, orders: str, kek: str, method: str, roles: tuple[Role, ...]
+) -> None:
+    blob = ring.key(orders).encrypt(DATA, aad=AAD)
+    PREPARED.get(method, lambda *_: None)(ring, orders)
+    name = orders
+    if method == "activate":
+        name = unique("pending")
+        with ring_as(granted, roots, ADMIN) as admin:
+            admin.create(name, under=kek)
+        granted.superuser.execute(
+            b"INSERT INTO key_versions (key_id, version_number, encrypted_key_data, key_checksum, encryption_metadata,"
+            b" wrapping_key_ref) SELECT id, 1, '\\x01'::bytea || decode(repeat('00', 60), 'hex'), repeat('0', 64),"
+            b""" '{"format": 1, "algorithm": "x", "associated_data": "x"}', 'kms://root' FROM key_masters"""
+            b" WHERE key_id = %s",
+            [name],
+        )
+    with ring_as(granted, roots, roles) as seen:
+        if roles in ALLOWED[method] or (method == "inspect" and roles == (Role.AUDITOR,)):
+            USES[method](seen, name, blob)
+        else:
+            with pytest.raises(KeyNotPermittedError, match="needs a login in kms_") as caught:
+                USES[method](seen, name, blob)
+            assert caught.value.key_id == (None if method == "inspect" else name)
+
+
+@pytest.mark.parametrize("roles", [APP, ROTATOR, (Role.AUDITOR,)], ids=lambda roles: roles[0].name.lower())
+def test_who_may_not_create(granted: Granted, roots: RootKeys, kek: str, roles: tuple[Role, ...]) -> None:
+    name = unique("orders")
+    with ring_as(granted, roots, roles) as seen, pytest.raises(KeyNotPermittedError, match="kms_admin"):
+        seen.create(name, under=kek)
+    assert rows(granted.database, "SELECT 1 FROM key_masters WHERE key_id = :key", key=name) == []
+
+
+def test_admin_and_rotator_create(granted: Granted, roots: RootKeys, kek: str, ring: KeyRing) -> None:
+    name, kek_of_its_own = unique("orders"), unique("kek")
+    with ring_as(granted, roots, BOTH) as seen:
+        made = seen.create(name, under=kek)
+        assert (made.status, made.version, made.next_step) == ("active", 1, None)
+        seen.create(kek_of_its_own, under=ROOT, key_type="kek", actor="alice")
+    assert ring.key(name).encrypt(DATA, aad=AAD)
+
+
+def test_admin_alone_registers_and_rotator_completes(
+    granted: Granted, roots: RootKeys, kek: str, ring: KeyRing
+) -> None:
+    name = unique("orders")
+    with ring_as(granted, roots, ADMIN) as admin:
+        made = admin.create(name, under=kek, max_usage_count=5)
+        assert (made.status, made.version) == ("pending", None)
+        assert made.next_step is not None
+        assert "kms_rotator" in made.next_step
+        assert f"ring.create({name!r}, under={kek!r})" in made.next_step
+    with ring_as(granted, roots, ROTATOR) as rotator:
+        made = rotator.create(name, under=kek)
+        assert (made.status, made.version, made.next_step) == ("active", 1, None)
+    assert ring.key(name).encrypt(DATA, aad=AAD)
+
+
+def test_an_application_writes_entries_of_its_use(granted: Granted, roots: RootKeys, orders: str) -> None:
+    with ring_as(granted, roots, APP) as seen:
+        seen.key(orders).encrypt(DATA, aad=AAD)
+    assert [each["encryptions"] for each in entries(granted.database, "KEY_USED", orders)] == [0, 1]

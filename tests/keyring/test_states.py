@@ -1,0 +1,137 @@
+"""Which use each status of a key and of a version allows, and the changes of status."""
+
+import datetime as dt
+import time
+import uuid
+from collections.abc import Callable
+
+import pytest
+
+from kms_schema.keyring import (
+    CachePolicy,
+    KeyArchivedError,
+    KeyExpiredError,
+    KeyPendingError,
+    KeyRevokedError,
+    KeyRing,
+    KeyRingError,
+    KeyRotatedError,
+    NoLiveVersionError,
+    StatusChangeError,
+    UnknownKeyError,
+    VersionDestroyedError,
+)
+from tests.keyring.conftest import MakeRing
+from tests.keyring.rings import AAD, DATA, change, entries, value
+from tests.support.engines import Database
+from tests.support.rows.smallest import unique
+
+Prepare = Callable[[KeyRing, Database, str], object]
+
+SUPERSEDE = "UPDATE key_masters SET status = 'rotated' WHERE key_id = :key"
+DESTROY = (
+    "UPDATE key_versions SET encrypted_key_data = NULL, destroyed_at = deactivated_at WHERE deactivated_at IS NOT NULL"
+    " AND key_id = (SELECT id FROM key_masters WHERE key_id = :key)"
+)
+END = (
+    "UPDATE key_versions SET deactivated_at = activated_at"
+    " WHERE key_id = (SELECT id FROM key_masters WHERE key_id = :key)"
+)
+
+
+def _archive(ring: KeyRing, _database: Database, key_id: str) -> None:
+    ring.expire(key_id)
+    ring.archive(key_id)
+
+
+def _destroy(ring: KeyRing, database: Database, key_id: str) -> None:
+    ring.rotate(key_id)
+    change(database, DESTROY, key=key_id)
+
+
+STATES: dict[str, tuple[Prepare, type[KeyRingError] | None, type[KeyRingError] | None]] = {
+    "active": (lambda *_: None, None, None),
+    "superseded": (lambda _ring, database, key: change(database, SUPERSEDE, key=key), KeyRotatedError, None),
+    "expired": (lambda ring, _database, key: ring.expire(key), KeyExpiredError, None),
+    "revoked": (lambda ring, _database, key: ring.revoke(key, reason="leaked"), KeyRevokedError, KeyRevokedError),
+    "archived": (_archive, KeyArchivedError, KeyArchivedError),
+    "ended": (lambda _ring, database, key: change(database, END, key=key), NoLiveVersionError, None),
+    "destroyed": (_destroy, None, VersionDestroyedError),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_who_may(ring: KeyRing, orders: str, make_ring: MakeRing, database: Database, state: str) -> None:
+    """Both in a ring that has the version open, once it reads the row again, and in a new one."""
+    prepare, encrypting, decrypting = STATES[state]
+    known = make_ring(cache=CachePolicy(max_age=0.001))
+    blob = known.key(orders).encrypt(DATA, aad=AAD)
+    prepare(ring, database, orders)
+    time.sleep(0.002)
+    for each in (known, make_ring()):
+        if encrypting is None:
+            each.key(orders).encrypt(DATA, aad=AAD)
+        else:
+            with pytest.raises(encrypting) as caught:
+                each.key(orders).encrypt(DATA, aad=AAD)
+            assert type(caught.value) is encrypting
+            assert caught.value.key_id == orders
+        if decrypting is None:
+            assert each.key(orders).decrypt(blob, aad=AAD) == DATA
+        else:
+            with pytest.raises(decrypting) as caught:
+                each.key(orders).decrypt(blob, aad=AAD)
+            assert (type(caught.value), caught.value.key_id, caught.value.version) == (decrypting, orders, 1)
+    reasons = {error.__name__ for error in (encrypting, decrypting) if error is not None}
+    assert {each["reason"] for each in entries(database, "KEY_USE_REFUSED", orders)} == reasons
+
+
+def test_a_pending_key_is_not_used_until_it_is_activated(ring: KeyRing, kek: str, database: Database) -> None:
+    name = unique("pending")
+    change(
+        database, "INSERT INTO key_masters (id, key_id, key_type, algorithm, key_size_bits)"
+        " SELECT :id, :name, 'dek', 'XAES-256-GCM', 256", id=uuid.uuid4().hex, name=name,
+    )  # fmt: skip
+    with pytest.raises(KeyPendingError):
+        ring.key(name).encrypt(DATA, aad=AAD)
+    with pytest.raises(NoLiveVersionError, match=r"ring\.create"):
+        ring.activate(name)
+    assert ring.create(name, under=kek).version == 1  # the same call gives it a version
+    assert ring.key(name).encrypt(DATA, aad=AAD)
+    with pytest.raises(StatusChangeError, match="is active"):
+        ring.activate(name)
+
+
+def test_changes_of_status_that_are_refused(ring: KeyRing, orders: str, database: Database) -> None:
+    with pytest.raises(StatusChangeError, match="cannot become archived"):
+        ring.archive(orders)
+    with pytest.raises(UnknownKeyError):
+        ring.expire("missing")
+    with pytest.raises(ValueError, match="reason"):
+        ring.revoke(orders, reason=" ")
+    ring.revoke(orders, reason="laptop lost", actor="alice")
+    with pytest.raises(StatusChangeError):
+        ring.expire(orders)
+    query = "SELECT status_reason FROM key_masters WHERE key_id = :key"
+    assert value(database, query, key=orders) == "laptop lost"
+    assert ring.archive(orders).status == "archived"
+
+
+def test_a_key_expires_while_the_ring_has_it(ring: KeyRing, kek: str) -> None:
+    """The row is not read again: the deadline is kept by the monotonic clock."""
+    name = unique("short")
+    ring.create(name, under=kek, expires_at=dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1.5))
+    blob = ring.key(name).encrypt(DATA, aad=AAD)
+    time.sleep(1.5)
+    with pytest.raises(KeyExpiredError):
+        ring.key(name).encrypt(DATA, aad=AAD)
+    assert ring.key(name).decrypt(blob, aad=AAD) == DATA
+
+
+def test_a_revoked_kek_wraps_no_more_and_what_is_under_it_opens(ring: KeyRing, make_ring: MakeRing) -> None:
+    kek, name = unique("kek"), unique("orders")
+    ring.create(kek, under="kms://root-2026", key_type="kek")
+    ring.create(name, under=kek)
+    blob = ring.key(name).encrypt(DATA, aad=AAD)
+    ring.revoke(kek, reason="leaked")
+    assert make_ring().key(name).decrypt(blob, aad=AAD) == DATA

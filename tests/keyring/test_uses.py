@@ -1,0 +1,66 @@
+"""Entries about the use of keys."""
+
+import os
+
+import pytest
+
+from kms_schema.keyring import KeyRevokedError, KeyRing, uses
+from tests.keyring.conftest import MakeRing
+from tests.keyring.processes import child
+from tests.keyring.rings import AAD, DATA, entries, value
+from tests.support.engines import Database
+
+
+def test_a_process_says_when_it_opens_a_version_and_what_it_used_at_the_end(
+    ring: KeyRing, orders: str, database: Database
+) -> None:
+    blobs = [ring.key(orders).encrypt(DATA, aad=AAD) for _ in range(5)]
+    ring.key(orders).decrypt(blobs[0], aad=AAD)
+    (first,) = entries(database, "KEY_USED", orders)
+    assert (first["version"], first["encryptions"], first["process"].rpartition(":")[2]) == (1, 0, str(os.getpid()))
+    ring.close()
+    _, last = entries(database, "KEY_USED", orders)
+    assert (last["encryptions"], last["decryptions"], last["bytes"]) == (5, 1, 5 * len(DATA))
+
+
+def test_an_hour_later_it_says_so_again(
+    ring: KeyRing, orders: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uses, "USED_EVERY", 0.0)
+    for _ in range(3):
+        ring.key(orders).encrypt(DATA, aad=AAD)
+    assert [each["encryptions"] for each in entries(database, "KEY_USED", orders)] == [0, 1, 1, 1]
+
+
+def test_a_forked_process_has_entries_of_its_own(ring: KeyRing, orders: str, database: Database) -> None:
+    for _ in range(3):
+        ring.key(orders).encrypt(DATA, aad=AAD)
+
+    def work(_write: object) -> None:
+        ring.key(orders).encrypt(DATA, aad=AAD)
+        ring.close()
+
+    child(work).read_to_the_end()
+    ring.close()
+    found = [(each["process"], each["encryptions"]) for each in entries(database, "KEY_USED", orders)]
+    assert [counts for _, counts in found] == [0, 0, 1, 3]
+    assert found[0][0] == found[3][0] != found[1][0] == found[2][0]
+
+
+def test_a_refusal_is_written_once_a_minute_for_each_reason(
+    ring: KeyRing, orders: str, make_ring: MakeRing, database: Database
+) -> None:
+    blob = ring.key(orders).encrypt(DATA, aad=AAD)
+    ring.revoke(orders, reason="leaked")
+    for _ in range(3):
+        with pytest.raises(KeyRevokedError):
+            ring.key(orders).encrypt(DATA, aad=AAD)
+        with pytest.raises(KeyRevokedError):
+            ring.key(orders).decrypt(blob, aad=AAD)
+    (refused,) = entries(database, "KEY_USE_REFUSED", orders)
+    assert (refused["reason"], refused["version"]) == ("KeyRevokedError", None)
+    category = "SELECT event_category FROM key_audit_logs WHERE event_type = 'KEY_USE_REFUSED' LIMIT 1"
+    assert value(database, category) == "SECURITY"
+    with pytest.raises(KeyRevokedError):
+        make_ring().key(orders).decrypt(blob, aad=AAD)
+    assert len(entries(database, "KEY_USE_REFUSED", orders)) == 2  # another ring
