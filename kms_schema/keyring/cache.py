@@ -10,6 +10,8 @@ from kms_schema.keyring.counting import Block
 from kms_schema.keyring.formats.messages import MessageCipher
 from kms_schema.keyring.policy import CachePolicy
 from kms_schema.keyring.states import KeyState, Version
+from kms_schema.keyring.uses import Tally
+from kms_schema.vocabulary import KeyStatus
 
 _STRIPES = 64
 
@@ -17,15 +19,23 @@ _STRIPES = 64
 class Opened:
     """A version that is open in this process. Calls in flight keep the object; the last of them wipes its material."""
 
-    __slots__ = ("block", "bytes", "cipher", "messages", "state", "version")
+    __slots__ = (
+        "block", "bytes", "cipher", "decrypts_until", "encrypts_until", "is_used", "messages", "state", "tally",
+        "version",
+    )  # fmt: skip
 
-    def __init__(self, state: KeyState, version: Version, cipher: MessageCipher) -> None:
-        """Take the state as it was read, and the cipher."""
+    def __init__(self, state: KeyState, version: Version, cipher: MessageCipher, tally: Tally) -> None:
+        """Take the state as it was read, the cipher, and the uses of the version by this process."""
         self.state = state
         self.version = version
         self.cipher = cipher
+        self.tally = tally
         self.block = Block()
         self.messages = self.bytes = 0
+        self.is_used = True
+        """True if it was used since it was last looked at for eviction."""
+        self.encrypts_until = self.decrypts_until = float("-inf")
+        """Until when, by the monotonic clock, it is used without a new look at its state."""
 
     def __repr__(self) -> str:
         """Show the names of key and version only."""
@@ -37,14 +47,17 @@ class Opened:
 
 
 class Cache:
-    """The versions that a ring has open, with the policy that says how long their states count."""
+    """The versions that a ring has open, with the policy that says how long their states count.
+
+    A version is in it only if its key may decrypt, by the state that was read.
+    """
 
     def __init__(self, policy: CachePolicy) -> None:
         """Begin with none."""
         self._policy = policy
         self._lock = threading.Lock()
         self._versions: OrderedDict[int, Opened] = OrderedDict()
-        self._live: dict[str, int] = {}
+        self._live: dict[str, Opened] = {}
         self._loading = [threading.Lock() for _ in range(_STRIPES)]
 
     @contextmanager
@@ -54,21 +67,12 @@ class Cache:
             yield
 
     def live(self, key_id: str) -> Opened | None:
-        """Return the version that a key encrypts with, if it is open; its state may be old."""
-        with self._lock:
-            tag = self._live.get(key_id)
-            return None if tag is None else self._found(tag)
+        """Return the version that a key encrypts with, if it is open; its state may be old. Waits for nobody."""
+        return self._live.get(key_id)
 
     def version(self, tag: int) -> Opened | None:
-        """Return the version with a tag, if it is open; its state may be old."""
-        with self._lock:
-            return self._found(tag)
-
-    def _found(self, tag: int) -> Opened | None:
-        opened = self._versions.get(tag)
-        if opened is not None:
-            self._versions.move_to_end(tag)
-        return opened
+        """Return the version with a tag, if it is open; its state may be old. Waits for nobody."""
+        return self._versions.get(tag)
 
     def is_fresh(self, opened: Opened, now: float) -> bool:
         """Return whether the state counts at `now`, for both directions."""
@@ -83,14 +87,25 @@ class Cache:
         """Return whether the version decrypts at `now` although its row cannot be read."""
         return now - opened.state.read_at < self._policy.max_age + self._policy.stale_decrypt
 
+    def note_encryption(self, opened: Opened, size: int) -> None:
+        """Count towards `max_messages` and `max_bytes`, which are no limits of the key: threads may miss a few."""
+        opened.messages += 1
+        opened.bytes += size
+        opened.is_used = True
+        if opened.messages >= self._policy.max_messages or opened.bytes >= self._policy.max_bytes:
+            opened.encrypts_until = opened.decrypts_until = float("-inf")
+
     def put(self, opened: Opened) -> None:
-        """Add a version, and forget those that were not used for longest where there are too many."""
+        """Add a version, and forget those that were not used lately where there are too many."""
         with self._lock:
             self._versions[opened.version.tag] = opened
             self._note(opened)
             while len(self._versions) > self._policy.max_keys:
                 tag, old = self._versions.popitem(last=False)
-                if self._live.get(old.state.key_id) == tag:
+                if old.is_used:
+                    old.is_used = False
+                    self._versions[tag] = old
+                elif self._live.get(old.state.key_id) is old:
                     del self._live[old.state.key_id]
 
     def refresh(self, opened: Opened, state: KeyState, version: Version) -> None:
@@ -101,8 +116,13 @@ class Cache:
             self._note(opened)
 
     def _note(self, opened: Opened) -> None:
-        if opened.version.is_live:
-            self._live[opened.state.key_id] = opened.version.tag
+        state = opened.state
+        opened.decrypts_until = opened.encrypts_until = state.read_at + self._policy.max_age
+        if not opened.version.is_live or state.status != KeyStatus.ACTIVE:
+            opened.encrypts_until = float("-inf")
+        opened.encrypts_until = min(opened.encrypts_until, state.deadline)
+        if opened.version.is_live and self._versions.get(opened.version.tag) is opened:
+            self._live[state.key_id] = opened
 
     def forget(self, key_id: str) -> None:
         """Have the row of a key read again, as after a change by this process."""

@@ -23,6 +23,17 @@ class Block:
         self._uses = self._bytes = 0
         self._next_uses, self._next_bytes = FIRST_USES, FIRST_BYTES
 
+    def take_reserved(self, size: int) -> bool:
+        """Count one use of `size` bytes if the block has enough; else return False, without waiting for `take`."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        has_enough = self._uses > 0 and self._bytes >= size
+        if has_enough:
+            self._uses -= 1
+            self._bytes -= size
+        self._lock.release()
+        return has_enough
+
     def take(self, size: int, reserve: Reserve) -> None:
         """Count one use of `size` bytes; `reserve` is called when the block has not enough. Its errors pass through."""
         with self._lock:

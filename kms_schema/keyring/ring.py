@@ -104,9 +104,15 @@ class KeyRing:
         if hsm is not None:
             raise UnsupportedKeyError("keys in HSMs are not supported yet", key_id=key_id)
         secret = material if isinstance(material, Secret) or material is None else Secret.copy_of(material)
+        is_copy = secret is not material
         del material  # so that a traceback with its variables does not have it
-        new = NewKey(key_id, under, KeyType(key_type), algorithm, key_size_bits, secret, ciphertext_tag, used, columns)
-        described = self._registry.create(new, actor)
+        try:
+            kind = KeyType(key_type)
+            new = NewKey(key_id, under, kind, algorithm, key_size_bits, secret, ciphertext_tag, used, columns)
+            described = self._registry.create(new, actor)
+        finally:
+            if secret is not None and is_copy:
+                secret.wipe()
         self._versions.cache.forget(key_id)
         return described
 

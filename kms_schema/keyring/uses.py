@@ -23,35 +23,41 @@ _MOST_REFUSALS = 10_000
 """Keys and reasons that are remembered."""
 
 
-class _Tally:
+class Tally:
     """Uses of a version since its last entry."""
 
     def __init__(self, state: KeyState, version: Version) -> None:
+        """Begin without uses, and without an entry."""
         self.lock = threading.Lock()
         self.first = threading.Lock()
         """Held while the first entry is written."""
         self.state = state
         self.version = version
         self.encryptions = self.decryptions = self.bytes = 0
-        self.due = float("inf")
-        """The time by the monotonic clock of the next entry after the first."""
+        self.due = float("-inf")
+        """The time by the monotonic clock of the next entry."""
         self.is_written = False
 
-    def add(self, size: int, *, encrypted: bool) -> None:
+    def encrypted(self, size: int) -> None:
+        """Count an encryption of `size` bytes."""
         with self.lock:
-            if encrypted:
-                self.encryptions += 1
-                self.bytes += size
-            else:
-                self.decryptions += 1
+            self.encryptions += 1
+            self.bytes += size
+
+    def decrypted(self) -> None:
+        """Count a decryption."""
+        with self.lock:
+            self.decryptions += 1
 
     def taken(self) -> tuple[int, int, int]:
+        """Return the encryptions, decryptions and bytes, and begin again."""
         with self.lock:
             counts = self.encryptions, self.decryptions, self.bytes
             self.encryptions = self.decryptions = self.bytes = 0
             return counts
 
     def give_back(self, counts: tuple[int, int, int]) -> None:
+        """Count again what an entry should have said."""
         with self.lock:
             self.encryptions += counts[0]
             self.decryptions += counts[1]
@@ -65,29 +71,34 @@ class Uses:
         """Write through `storage`."""
         self._storage = storage
         self._lock = threading.Lock()
-        self._tallies: dict[Any, _Tally] = {}
+        self._tallies: dict[Any, Tally] = {}
         self._refused: dict[tuple[str, str], float] = {}
 
-    def opened(self, state: KeyState, version: Version) -> None:
-        """Write the first entry of this process about a version, unless it is written. Its errors refuse the use."""
-        tally = self._tally(state, version)
-        if tally.is_written:
-            return
-        if self._storage.joined is not None:  # this thread may have the write lock: it must not wait for another one
-            self._write(tally)
-            return
-        with tally.first:
-            if not tally.is_written:
-                self._write(tally)
+    def tally(self, state: KeyState, version: Version) -> Tally:
+        """Return the uses of a version by this process."""
+        tally = self._tallies.get(version.id)
+        if tally is None:
+            with self._lock:
+                tally = self._tallies.setdefault(version.id, Tally(state, version))
+        return tally
 
-    def used(self, state: KeyState, version: Version, size: int, *, encrypted: bool) -> None:
-        """Count a use. Once an hour write an entry; where that fails it is tried again, and the use stands."""
-        tally = self._tally(state, version)
-        tally.add(size, encrypted=encrypted)
+    def write_due(self, tally: Tally) -> None:
+        """Write the first entry of this process about a version, whose errors refuse the use, or that of each hour.
+
+        Where the latter fails it is tried again, and uses go on.
+        """
         now = time.monotonic()
-        if now >= tally.due:
+        if now < tally.due:
+            return
+        if tally.is_written:
             tally.due = now + RETRIED_AFTER  # other threads do not write it as well
             self._try(tally)
+        elif self._storage.joined is not None:  # this thread may have the write lock: it must not wait for another one
+            self._write(tally)
+        else:
+            with tally.first:
+                if not tally.is_written:
+                    self._write(tally)
 
     def refused(self, key_id: str, error: KeyRingError) -> None:
         """Write that a use was refused, once a minute for each key and reason.
@@ -120,20 +131,13 @@ class Uses:
             if tally.encryptions or tally.decryptions:
                 self._try(tally)
 
-    def _tally(self, state: KeyState, version: Version) -> _Tally:
-        tally = self._tallies.get(version.id)
-        if tally is None:
-            with self._lock:
-                tally = self._tallies.setdefault(version.id, _Tally(state, version))
-        return tally
-
-    def _try(self, tally: _Tally) -> None:
+    def _try(self, tally: Tally) -> None:
         try:
             self._write(tally)
         except KeyRingError:
             tally.due = time.monotonic() + RETRIED_AFTER
 
-    def _write(self, tally: _Tally) -> None:
+    def _write(self, tally: Tally) -> None:
         state, version, counts = tally.state, tally.version, tally.taken()
         details = {
             "version": version.number,

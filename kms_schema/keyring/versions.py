@@ -24,6 +24,9 @@ from kms_schema.keyring.storage import Storage
 from kms_schema.keyring.uses import Uses
 from kms_schema.models import KeyVersion
 
+_ATTEMPTS = 100
+"""Attempts to reserve uses while others reserve what was left."""
+
 
 class _NotLiveError(Exception):
     """The version is not the live one any more: the row of its key is to be read again."""
@@ -35,6 +38,7 @@ class Versions:
     def __init__(self, storage: Storage, roots: Sequence[WrappingKeyProvider], policy: CachePolicy) -> None:
         """Read through `storage`, and unwrap with `roots`."""
         self._storage = storage
+        self._transactions = storage.open_transactions
         self._roots = roots
         self._policy = policy
         self.cache = Cache(policy)
@@ -47,29 +51,46 @@ class Versions:
 
     def for_encrypting(self, key_id: str, size: int) -> Opened:
         """Return the live version of a key, one use of `size` bytes counted. Raises the error of the reason."""
+        opened = self.cache.live(key_id)
+        # Most uses end here: nothing is to be read, reserved or written.
+        if (
+            opened is None
+            or not opened.tally.due > time.monotonic() < opened.encrypts_until
+            or (self._transactions is not None and self._transactions.current() is not None)
+            or not opened.block.take_reserved(size)
+        ):
+            opened = self._reserved(key_id, size)
+        self.cache.note_encryption(opened, size)
+        opened.tally.encrypted(size)
+        return opened
+
+    def _reserved(self, key_id: str, size: int) -> Opened:
         with self._refusals(key_id):
             while True:
                 opened = self._live(key_id)
                 opened.state.check_encrypting(time.monotonic())
-                self.uses.opened(opened.state, opened.version)
+                self.uses.write_due(opened.tally)
                 try:
                     self._block(opened).take(size, partial(self._reserve, opened))
                 except _NotLiveError:
                     self.cache.forget(key_id)  # another process has rotated the key since its row was read
                 else:
-                    break
-        opened.messages += 1
-        opened.bytes += size
-        self.uses.used(opened.state, opened.version, size, encrypted=True)
-        return opened
+                    return opened
 
     def for_decrypting(self, key_id: str, tag: int) -> Opened:
         """Return the version with a tag, if it is one of this key. Raises the error of the reason."""
-        with self._refusals(key_id):
-            opened = self._of_tag(key_id, tag)
-            opened.state.check_decrypting()
-            self.uses.opened(opened.state, opened.version)
-        self.uses.used(opened.state, opened.version, 0, encrypted=False)
+        opened = self.cache.version(tag)
+        if (
+            opened is None
+            or opened.state.key_id != key_id
+            or not opened.tally.due > time.monotonic() < opened.decrypts_until
+        ):
+            with self._refusals(key_id):
+                opened = self._of_tag(key_id, tag)
+                opened.state.check_decrypting()
+                self.uses.write_due(opened.tally)
+        opened.is_used = True
+        opened.tally.decrypted()
         return opened
 
     def does_not_open(self, key_id: str) -> DecryptionError:
@@ -141,7 +162,7 @@ class Versions:
                 key_id=state.key_id,
                 version=version.number,
             ) from None
-        opened = Opened(state, version, cipher)
+        opened = Opened(state, version, cipher, self.uses.tally(state, version))
         self.cache.put(opened)
         return opened
 
@@ -150,17 +171,16 @@ class Versions:
 
         A thread that has the write lock of the file must not wait for one that waits for that lock.
         """
-        transactions = self._storage.open_transactions
-        if transactions is None or transactions.current() is None:
+        if self._transactions is None or self._transactions.current() is None:
             return opened.block
-        block: Block = transactions.blocks.setdefault(opened.version.id, Block())
+        block: Block = self._transactions.blocks.setdefault(opened.version.id, Block())
         return block
 
     def _reserve(self, opened: Opened, uses: int, more: int) -> int:
         """Reserve uses, at most a sixteenth of what is left to the limit, and bytes."""
         state, version = opened.state, opened.version
         left = state.left(version.uses)
-        while True:
+        for _ in range(_ATTEMPTS):
             asked = min(uses, max(1, left // 16))
             if self._storage.reserve(state.key_id, version.id, asked, more):
                 return asked
@@ -179,6 +199,9 @@ class Versions:
                     key_id=state.key_id,
                     version=version.number,
                 )
+        raise DatabaseUnavailableError(
+            f"no use of key {state.key_id!r} could be reserved: others reserve all that is left", key_id=state.key_id
+        )
 
 
 def _of_key(opened: Opened, key_id: str) -> Opened:

@@ -1,7 +1,9 @@
 """The ring beside transactions of the application: connections of its own, and on SQLite counts in the open one."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
 import pytest
@@ -75,6 +77,27 @@ def test_the_rollback_of_a_savepoint_takes_no_count(database: Database, roots: R
                 if ends_with_commit:
                     connection.commit()
             assert before + 6 <= used(database, orders) <= before + 8
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_thread_with_the_write_lock_waits_for_no_thread_that_waits_for_it(
+    database: Database, roots: RootKeys, orders: str
+) -> None:
+    engine = database.engine()
+    with ring_of(engine, roots) as ring, ThreadPoolExecutor(2) as pool:
+        ring.key(orders).encrypt(DATA, aad=AAD)  # the next use has to reserve
+        with engine.begin() as connection:
+            table(connection)
+            others = [pool.submit(ring.key(orders).encrypt, DATA, aad=AAD) for _ in range(2)]
+            time.sleep(0.2)
+            began = time.monotonic()
+            ring.key(orders).encrypt(DATA, aad=AAD)
+            took = time.monotonic() - began
+            assert not any(each.done() for each in others)
+        for each in others:
+            assert ring.key(orders).decrypt(each.result(timeout=20), aad=AAD) == DATA
+    assert took < 5  # they wait for 30 seconds
+    assert used(database, orders) >= 4
 
 
 @pytest.mark.only_on("sqlite")
