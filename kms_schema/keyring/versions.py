@@ -52,11 +52,10 @@ class Versions:
     def for_encrypting(self, key_id: str, size: int) -> Opened:
         """Return the live version of a key, one use of `size` bytes counted. Raises the error of the reason."""
         opened = self.cache.live(key_id)
-        # Most uses end here: nothing is to be read, reserved or written.
+        # Most uses end here: nothing is to be read, reserved or written. The clock is compared with both times.
         if (
             opened is None
             or not opened.tally.due > time.monotonic() < opened.encrypts_until
-            or (self._transactions is not None and self._transactions.current() is not None)
             or not opened.block.take_reserved(size)
         ):
             opened = self._reserved(key_id, size)

@@ -121,11 +121,26 @@ def test_a_key_expires_while_the_ring_has_it(ring: KeyRing, kek: str) -> None:
     """The row is not read again: the deadline is kept by the monotonic clock."""
     name = unique("short")
     ring.create(name, under=kek, expires_at=dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1.5))
-    blob = ring.key(name).encrypt(DATA, aad=AAD)
+    for _ in range(2):  # of a block of two, one is left
+        blob = ring.key(name).encrypt(DATA, aad=AAD)
     time.sleep(1.5)
     with pytest.raises(KeyExpiredError):
         ring.key(name).encrypt(DATA, aad=AAD)
     assert ring.key(name).decrypt(blob, aad=AAD) == DATA
+
+
+def test_decrypting_with_an_expired_key_lets_it_encrypt_no_more(
+    ring: KeyRing, orders: str, make_ring: MakeRing
+) -> None:
+    """Its state is new then, and a reserved use is left."""
+    known = make_ring(cache=CachePolicy(max_age=0.5))
+    for _ in range(2):
+        blob = known.key(orders).encrypt(DATA, aad=AAD)
+    ring.expire(orders)
+    time.sleep(0.5)
+    assert known.key(orders).decrypt(blob, aad=AAD) == DATA
+    with pytest.raises(KeyExpiredError):
+        known.key(orders).encrypt(DATA, aad=AAD)
 
 
 def test_a_revoked_kek_wraps_no_more_and_what_is_under_it_opens(ring: KeyRing, make_ring: MakeRing) -> None:

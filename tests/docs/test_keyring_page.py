@@ -1,0 +1,38 @@
+"""docs/keyring.md: its example, run as written, and its tables."""
+
+import base64
+import re
+import secrets
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kms_schema import keyring
+from kms_schema.vocabulary import KeyStatus
+from tests.support.engines import Database
+from tests.support.pages import Page
+
+PAGE = Page("keyring.md")
+
+
+def test_the_example_works(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    root = Path("root-2026.key")
+    root.touch(0o600)
+    root.write_bytes(base64.b64encode(secrets.token_bytes(32)))
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.text, re.DOTALL)
+    assert code.count('"sqlite:///kms.db"') == 1
+    done: dict[str, Any] = {}
+    exec(compile(code.replace("sqlite:///kms.db", database.url), PAGE.name, "exec"), done)  # noqa: S102
+    done["engine"].dispose()
+    assert done["iban"] == b"DE89 3704"
+    assert (done["found"].key_id, done["found"].version, done["found"].is_live) == ("orders", 2, True)
+    assert repr(done["ring"]) == "<KeyRing, closed>"
+
+
+def test_the_page_names_every_status_and_errors_that_exist() -> None:
+    states = " ".join(PAGE.lines("States"))
+    assert {f"`{status}`" for status in KeyStatus} <= set(re.findall(r"`[a-z]+`", states))
+    named = set(re.findall(r"`(\w+Error)`", PAGE.text))
+    assert named <= set(keyring.__all__)
