@@ -9,10 +9,8 @@ from typing import Any
 from kms_schema.keyring.errors import KeyRingError
 from kms_schema.keyring.states import KeyState, Version
 from kms_schema.keyring.storage import Storage
-from kms_schema.vocabulary import AuditCategory, AuditSecurityLevel
+from kms_schema.vocabulary import UseEvent
 
-KEY_USED = "KEY_USED"
-KEY_USE_REFUSED = "KEY_USE_REFUSED"
 USED_EVERY = 3600.0
 """Seconds between the entries about a version that stays in use."""
 REFUSED_EVERY = 60.0
@@ -117,7 +115,7 @@ class Uses:
             if state is not None:
                 details = {"reason": reason, "version": error.version, "process": process()}
                 description = f"key use refused: {key_id}: {reason}"
-                values = _entry(KEY_USE_REFUSED, state, description, details, AuditSecurityLevel.MEDIUM)
+                values = _entry(UseEvent.KEY_USE_REFUSED, state, description, details)
                 self._storage.append(key_id, values)
         except KeyRingError:
             with self._lock:
@@ -148,7 +146,7 @@ class Uses:
         }
         description = f"key used: {state.key_id} version {version.number}"
         try:
-            self._storage.append(state.key_id, _entry(KEY_USED, state, description, details, AuditSecurityLevel.LOW))
+            self._storage.append(state.key_id, _entry(UseEvent.KEY_USED, state, description, details))
         except BaseException:
             tally.give_back(counts)
             raise
@@ -161,14 +159,12 @@ def process() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def _entry(
-    event: str, state: KeyState, description: str, details: dict[str, Any], level: AuditSecurityLevel
-) -> dict[str, Any]:
+def _entry(event: UseEvent, state: KeyState, description: str, details: dict[str, Any]) -> dict[str, Any]:
     return {
         "key_id": state.id,
         "event_type": event,
-        "event_category": AuditCategory.SECURITY if event == KEY_USE_REFUSED else AuditCategory.LIFECYCLE,
+        "event_category": event.category,
         "event_description": description,
-        "security_level": level,
+        "security_level": event.security_level,
         "additional_metadata": details,
     }

@@ -219,3 +219,17 @@ def test_a_closed_ring_does_nothing(ring: KeyRing, orders: str) -> None:
         with pytest.raises(RingClosedError):
             use()
     assert issubclass(RingClosedError, KeyRingError)
+
+
+@pytest.mark.only_on("postgresql")
+def test_tables_in_another_schema(empty_database: Database, roots: RootKeys) -> None:
+    empty_database.alembic("-x", "schema=kms", "upgrade", "head")
+    engine = empty_database.engine()
+    with KeyRing(engine, roots, schema="kms") as ring:
+        ring.create("orders", under=ROOT, actor="alice")
+        blob = ring.key("orders").encrypt(DATA, aad=AAD)
+        ring.rotate("orders")
+        assert ring.key("orders").decrypt(blob, aad=AAD) == DATA
+        assert ring.revoke("orders", reason="leaked").status == "revoked"
+    engine.dispose()
+    assert value(empty_database, "SELECT count(*) FROM kms.key_audit_logs WHERE event_type = 'KEY_USED'") == 2
