@@ -6,7 +6,9 @@ may have left the process: they are added again at once.
 """
 
 import threading
+import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +19,8 @@ Work = Callable[[sa.Connection], None]
 
 @dataclass
 class _Open:
-    connection: sa.Connection
+    connection: "weakref.ref[sa.Connection]"
+    """Weak: a connection that the application drops is to be collected, which is a rollback."""
     done: list[Work] = field(default_factory=list)
     """The work that a rollback takes."""
     lost: list[Work] = field(default_factory=list)
@@ -26,16 +29,16 @@ class _Open:
     """For each open savepoint, how much was done before it."""
     blocks: dict[Any, Any] = field(default_factory=dict)
     """Blocks of uses that were reserved in this transaction."""
+    has_ended: bool = False
 
 
 class OpenTransactions:
-    """Follows the transactions that an engine begins and ends, in each thread."""
+    """Follows the transactions that an engine begins and ends. Each belongs to the thread that began it."""
 
     def __init__(self, engine: sa.Engine, perform: Callable[[Work], None]) -> None:
         """Follow those of `engine`; `perform` does what was lost on a connection of the ring."""
         self._engine = engine
         self._perform = perform
-        self._threads = threading.local()
         self._hooks: dict[str, Callable[..., None]] = {
             "begin": self._begin,
             "commit": self._commit,
@@ -44,6 +47,7 @@ class OpenTransactions:
             "rollback_savepoint": self._rollback_savepoint,
             "release_savepoint": self._release_savepoint,
         }
+        self.forget()
         for name, hook in self._hooks.items():
             sa.event.listen(engine, name, hook)
 
@@ -55,11 +59,37 @@ class OpenTransactions:
     def forget(self) -> None:
         """Forget what the parent process has open."""
         self._threads = threading.local()
+        self._opens: weakref.WeakKeyDictionary[sa.Connection, _Open] = weakref.WeakKeyDictionary()
+        self._missing: list[Work] = []
+        """The work that a rollback has taken and that could not be done again yet."""
 
     def current(self) -> sa.Connection | None:
-        """Return the connection of the last transaction that this thread began and has not ended; None if none."""
-        opened = self._stack
-        return opened[-1].connection if opened else None
+        """Return the connection of the last transaction that this thread began and that is open; None if none is."""
+        stack = self._stack
+        while stack:
+            connection = stack[-1].connection()
+            if connection is not None and not stack[-1].has_ended:
+                return connection
+            ended = stack.pop()
+            if not ended.has_ended:  # its connection was collected
+                self._missing += [*ended.done, *ended.lost]
+        return None
+
+    def catch_up(self) -> None:
+        """Do again what a rollback has taken, if that failed before. Raises the error of the driver if it fails."""
+        if not self._missing:
+            return
+        missing, self._missing = self._missing, []
+
+        def again(own: sa.Connection) -> None:
+            for each in missing:
+                each(own)
+
+        try:
+            self._perform(again)
+        except BaseException:
+            self._missing += missing
+            raise
 
     @property
     def blocks(self) -> dict[Any, Any]:
@@ -78,34 +108,35 @@ class OpenTransactions:
         return stack
 
     def _begin(self, connection: sa.Connection) -> None:
-        self._stack.append(_Open(connection))
+        opened = self._opens[connection] = _Open(weakref.ref(connection))
+        self._stack.append(opened)
 
-    def _taken(self, connection: sa.Connection) -> _Open | None:
-        stack = self._stack
-        for place, opened in enumerate(stack):
-            if opened.connection is connection:
-                return stack.pop(place)
-        return None
+    def _ended(self, connection: sa.Connection) -> _Open | None:
+        """Return the transaction that ends, by whichever thread; None if it has nothing of the ring."""
+        opened = self._opens.pop(connection, None)
+        if opened is None:
+            return None
+        opened.has_ended = True
+        return opened if opened.done or opened.lost else None
 
     def _commit(self, connection: sa.Connection) -> None:
-        opened = self._taken(connection)
+        opened = self._ended(connection)
         for again in opened.lost if opened is not None else ():
             again(connection)  # before the COMMIT, and part of it
 
     def _rollback(self, connection: sa.Connection) -> None:
-        opened = self._taken(connection)
-        if opened is None or not (opened.done or opened.lost):
+        opened = self._ended(connection)
+        if opened is None:
             return
-        connection.connection.rollback()  # now, not after this event: the ring's transaction would wait for it
-
-        def again(own: sa.Connection) -> None:
-            for each in (*opened.done, *opened.lost):
-                each(own)
-
-        self._perform(again)
+        self._missing += [*opened.done, *opened.lost]
+        if not connection.invalidated:
+            connection.connection.rollback()  # now, not after this event: the ring's transaction would wait for it
+        # The rollback of the application does not fail by it. The next use reserves only after that is done.
+        with suppress(sa.exc.SQLAlchemyError):
+            self.catch_up()
 
     def _find(self, connection: sa.Connection) -> _Open | None:
-        return next((each for each in self._stack if each.connection is connection), None)
+        return self._opens.get(connection)
 
     def _savepoint(self, connection: sa.Connection, _name: str | None) -> None:
         opened = self._find(connection)

@@ -137,6 +137,8 @@ class Storage:
             result = work(self.joined)
             self.open_transactions.note(again)
             return result
+        if self.open_transactions is not None:
+            self.open_transactions.catch_up()
         return self._perform(work)
 
     def _perform(self, work: Callable[[sa.Connection], Result]) -> Result:

@@ -1,8 +1,14 @@
 """What tests of the key ring share: names, and what the database has."""
 
 import json
-from contextlib import closing
+import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
+
+import psycopg
+import sqlalchemy as sa
 
 from tests.support.engines import Database
 from tests.support.statements import execute
@@ -49,3 +55,26 @@ def entries(database: Database, event_type: str, key_id: str) -> list[dict[str, 
         key=key_id,
     )
     return [json.loads(each) if isinstance(each, str) else each for (each,) in found]
+
+
+@contextmanager
+def unreachable(database: Database) -> Iterator[None]:
+    """Nobody gets a connection to the database inside the block."""
+    if database.dialect == "sqlite":
+        path, aside = Path(database.name), Path(database.name + ".aside")
+        shutil.move(path, aside)
+        path.mkdir()
+        try:
+            yield
+        finally:
+            path.rmdir()
+            shutil.move(aside, path)
+        return
+    elsewhere = sa.make_url(database.url).set(drivername="postgresql", database="postgres")
+    with closing(psycopg.connect(elsewhere.render_as_string(hide_password=False), autocommit=True)) as connection:
+        connection.execute(f'ALTER DATABASE "{database.name}" ALLOW_CONNECTIONS false'.encode())
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database.name])
+        try:
+            yield
+        finally:
+            connection.execute(f'ALTER DATABASE "{database.name}" ALLOW_CONNECTIONS true'.encode())

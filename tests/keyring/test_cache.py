@@ -1,13 +1,8 @@
 """What the ring keeps in memory: for how long, how much, and without a database."""
 
-import shutil
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from pathlib import Path
 
-import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -15,32 +10,9 @@ from kms_schema.crypto import RootKeys
 from kms_schema.engine import create_engine
 from kms_schema.keyring import CachePolicy, DatabaseUnavailableError, KeyRevokedError, KeyRing
 from tests.keyring.conftest import MakeRing
-from tests.keyring.rings import AAD, DATA, entries
+from tests.keyring.rings import AAD, DATA, entries, unreachable
 from tests.support.engines import Database
 from tests.support.rows.smallest import unique
-
-
-@contextmanager
-def unreachable(database: Database) -> Iterator[None]:
-    """Nobody gets a connection to the database inside the block."""
-    if database.dialect == "sqlite":
-        path, aside = Path(database.name), Path(database.name + ".aside")
-        shutil.move(path, aside)
-        path.mkdir()
-        try:
-            yield
-        finally:
-            path.rmdir()
-            shutil.move(aside, path)
-        return
-    elsewhere = sa.make_url(database.url).set(drivername="postgresql", database="postgres")
-    with closing(psycopg.connect(elsewhere.render_as_string(hide_password=False), autocommit=True)) as connection:
-        connection.execute(f'ALTER DATABASE "{database.name}" ALLOW_CONNECTIONS false'.encode())
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database.name])
-        try:
-            yield
-        finally:
-            connection.execute(f'ALTER DATABASE "{database.name}" ALLOW_CONNECTIONS true'.encode())
 
 
 def test_a_revocation_is_seen_within_max_age(ring: KeyRing, orders: str, make_ring: MakeRing) -> None:

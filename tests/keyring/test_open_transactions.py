@@ -1,5 +1,6 @@
 """The ring beside transactions of the application: connections of its own, and on SQLite counts in the open one."""
 
+import gc
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 from kms_schema.crypto import RootKeys
 from kms_schema.engine import create_engine
 from kms_schema.keyring import DatabaseUnavailableError, KeyRing
-from tests.keyring.rings import AAD, DATA, entries, used
+from tests.keyring.rings import AAD, DATA, entries, unreachable, used
 from tests.support.engines import Database
 from tests.support.rows.smallest import unique
 
@@ -58,6 +59,44 @@ def test_a_rollback_takes_no_count_and_no_entry(database: Database, roots: RootK
             table(connection)
             ring.key(orders).encrypt(DATA, aad=AAD)  # closing it without a COMMIT is a rollback
         assert used(database, orders) == (4 if database.dialect == "sqlite" else 7)
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("ending", ["in another thread", "by the garbage collector"])
+def test_a_rollback_that_the_thread_does_not_call(
+    database: Database, roots: RootKeys, orders: str, ending: str
+) -> None:
+    engine = database.engine()
+    with ring_of(engine, roots) as ring, ThreadPoolExecutor(1) as pool:
+        connection = engine.connect()
+        table(connection)
+        for _ in range(2):
+            ring.key(orders).encrypt(DATA, aad=AAD)
+        if ending == "in another thread":
+            pool.submit(connection.rollback).result()
+            connection.close()
+        else:
+            del connection
+            gc.collect()
+        ring.key(orders).encrypt(DATA, aad=AAD)
+    assert used(database, orders) == 4  # blocks of 1 and 2, and then one of 1
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_count_that_cannot_be_repeated_at_once_is_repeated_before_the_next(
+    database: Database, roots: RootKeys, orders: str
+) -> None:
+    engine = create_engine(database.url, poolclass=sa.NullPool)  # the ring opens a connection for it
+    with ring_of(engine, roots) as ring:
+        with engine.connect() as connection:
+            table(connection)
+            for _ in range(3):
+                ring.key(orders).encrypt(DATA, aad=AAD)
+            with unreachable(database):
+                connection.rollback()
+        assert used(database, orders) == 0
+        ring.key(orders).encrypt(DATA, aad=AAD)
+        assert used(database, orders) == 4
 
 
 def test_the_rollback_of_a_savepoint_takes_no_count(database: Database, roots: RootKeys, orders: str) -> None:
