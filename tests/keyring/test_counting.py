@@ -166,6 +166,20 @@ def test_a_forked_child_reserves_for_itself(ring: KeyRing, orders: str, database
         assert used(database, orders) == expected
 
 
+@pytest.mark.only_on("postgresql")
+def test_a_forked_child_has_connections_of_its_own(ring: KeyRing, orders: str, database: Database) -> None:
+    """Two processes on one connection would read the answers of each other."""
+    ring.key(orders).encrypt(DATA, aad=AAD)
+    backends = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    before = value(database, backends)
+
+    def work(write: Callable[[bytes], int]) -> None:
+        ring.key(orders).encrypt(DATA, aad=AAD)
+        write(str(value(database, backends)).encode())
+
+    assert int(child(work).read_to_the_end()) == before + 1
+
+
 def test_threads_share_what_is_reserved(ring: KeyRing, orders: str, database: Database) -> None:
     def work(number: int) -> None:
         key = ring.key(orders)
