@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kms_schema.crypto import RootKeys
@@ -38,7 +38,7 @@ class Refused(Exception):  # noqa: N818  (a stand for any error of the database)
     pass
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.integers(0, 1 << 18), st.integers(0, 3), st.booleans()), max_size=60))
 def test_never_more_is_used_than_is_reserved(uses: list[tuple[int, int, bool]]) -> None:
     """Over sizes, blocks that are smaller than asked for, reservations that fail, and two processes."""
