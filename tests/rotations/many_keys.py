@@ -50,7 +50,8 @@ FROM ({numbers}) AS numbers
 VERSIONS = """
 INSERT INTO key_versions
     (id, key_id, version_number, encrypted_key_data, key_checksum, encryption_metadata, wrapping_key_ref,
-     ciphertext_tag, created_at, activated_at, deactivated_at, usage_count, data_volume_bytes, key_type, usage_ceiling, volume_ceiling)
+     ciphertext_tag, created_at, activated_at, deactivated_at, usage_count, data_volume_bytes, key_type,
+     usage_ceiling, volume_ceiling)
 SELECT
     ({version} || number){as_id}, {id}, number, {blob}, '{checksum}',
     '{{"format": 1, "algorithm": "AES-256-GCM", "associated_data": "key"}}', 'kms://root', n * 2 + number, {created},
