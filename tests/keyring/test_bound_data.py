@@ -70,7 +70,7 @@ def test_without_a_row_table_and_column_are_bound() -> None:
         [datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))],
         [b"raw", bytearray(b"raw"), memoryview(b"raw")],
     ],
-    ids=str,
+    ids=lambda equal: f"{equal[0]!r} and {len(equal) - 1} more",
 )
 def test_what_a_database_returns_is_what_was_inserted(equal: list[object]) -> None:
     assert len({bound_data("t", "c", {"a": value}) for value in equal}) == 1
