@@ -39,9 +39,14 @@ def test_material_of_another_row_is_refused(
 ) -> None:
     """Of another key, and of another version of the same key; with and without what else the row says of it."""
     key, kek = a_key(), kept(session, wrapping, a_key(KeyType.KEK))
-    for under in (ROOT, kek):
-        version, later = (kept(session, wrapping, key, under, form=form) for _ in range(2))
-        other = kept(session, wrapping, a_key(), under, form=form)
+    rows = [
+        (
+            *(kept(session, wrapping, key, under, form=form) for _ in range(2)),
+            kept(session, wrapping, a_key(), under, form=form),
+        )
+        for under in (ROOT, kek)
+    ]
+    for version, later, other in rows:
         for source in (later, other):
             everything = {column: getattr(source, column) for column in MOVED}
             for taken in (everything, {"encrypted_key_data": everything["encrypted_key_data"]}):
