@@ -22,7 +22,7 @@ WHERE held.granted AND held.pid IS DISTINCT FROM pg_catalog.pg_backend_pid() AND
     held.database IS NULL OR held.database = 0
     OR held.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
 ) AND ({condition})
-ORDER BY client.backend_start, held.pid LIMIT 1"""
+ORDER BY client.xact_start, client.backend_start, held.pid LIMIT 1"""
 _COLUMNS = (  # of a session, then of a prepared transaction, which has no server process
     "server process",
     "role",
@@ -70,6 +70,16 @@ def sealing(seals: str) -> str:
 def refreshing(view: str) -> str:
     """Return the query for the session that refreshes a materialized view; `view` is quoted."""
     return _SESSION.format(condition=f"{_on(view)} AND held.mode IN ('ExclusiveLock', 'AccessExclusiveLock')")
+
+
+def writing_below(xmax: int) -> str:
+    """Return the query for the oldest transaction of this database that writes, of those with an id below `xmax`."""
+    # Ids of locks have 32 bits, and go round.
+    return _SESSION.format(
+        condition=f"""held.locktype = 'transactionid' AND held.mode = 'ExclusiveLock'
+    AND ((held.transactionid::text::bigint - {xmax:d}) & 4294967295) >= 2147483648
+    AND coalesce(client.datname, prepared.database) = pg_catalog.current_database()"""
+    )
 
 
 def _on(relation: str) -> str:

@@ -86,6 +86,10 @@ class TreeReader(NodeReader, PageReader, Protocol):
         """Yield the stored subtrees of a level, by position."""
         ...
 
+    def lowest_from(self, leaf: int) -> int | None:
+        """Return the lowest sequence of the leaves from `leaf` on, which begins a page; None if there are none."""
+        ...
+
     def division(self, after_leaf: int, until: int) -> tuple[int, int] | None:
         """Return the largest leaf count above `after_leaf`, with its last sequence, that `divides` accepts."""
         ...

@@ -57,6 +57,11 @@ class PostgresqlTree:
         )
         return bool(found)
 
+    def lowest_from(self, leaf: int) -> int | None:
+        """Return the lowest sequence from a leaf on."""
+        (found,) = self._session.row(f"SELECT min(first_sequence) FROM {self._leaves} WHERE first_leaf >= {leaf:d}")
+        return None if found is None else int(found)
+
     def division(self, after_leaf: int, until: int) -> tuple[int, int] | None:
         """Return the last page with no leaf after it that has a lower sequence, and none before it with a higher."""
         rows = self._session.rows(

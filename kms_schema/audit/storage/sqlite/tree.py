@@ -60,6 +60,12 @@ class SqliteTree:
         )
         return bool(found)
 
+    def lowest_from(self, leaf: int) -> int | None:
+        """Return the lowest sequence from a leaf on."""
+        query = "SELECT min(first_sequence) FROM main.key_audit_leaves WHERE first_leaf >= ?"
+        ((found,),) = self._cursor.execute(query, (leaf,))
+        return None if found is None else int(found)
+
     def division(self, after_leaf: int, until: int) -> tuple[int, int] | None:
         """Return the last page that fits; sequences are in the order of the leaves."""
         row = self._cursor.execute(
