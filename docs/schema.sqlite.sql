@@ -280,7 +280,7 @@ CREATE TABLE hsm_configurations (
     CONSTRAINT ck_hsm_configurations_max_key_size_bits_positive CHECK (max_key_size_bits > 0),
     CONSTRAINT ck_hsm_configurations_response_time_ms_not_negative CHECK (response_time_ms >= 0),
     CONSTRAINT ck_hsm_configurations_authentication_config_is_envelope CHECK (substr(authentication_config, 1, 1) = x'01' AND length(authentication_config) >= 30),
-    CONSTRAINT ck_hsm_configurations_endpoint_url_has_no_secret CHECK (substr(substr(replace(replace(endpoint_url, '?', '/'), '#', '/') || '/', CASE WHEN instr(endpoint_url, '://') > 0 THEN instr(endpoint_url, '://') + 3 ELSE 1 END), 1, instr(substr(replace(replace(endpoint_url, '?', '/'), '#', '/') || '/', CASE WHEN instr(endpoint_url, '://') > 0 THEN instr(endpoint_url, '://') + 3 ELSE 1 END), '/') - 1) NOT LIKE '%:%@%' AND instr('&' || replace(replace(lower(endpoint_url), '?', '&'), ';', '&'), '&password=') = 0 AND instr('&' || replace(replace(lower(endpoint_url), '?', '&'), ';', '&'), '&passwd=') = 0 AND instr('&' || replace(replace(lower(endpoint_url), '?', '&'), ';', '&'), '&pwd=') = 0 AND instr('&' || replace(replace(lower(endpoint_url), '?', '&'), ';', '&'), '&pin=') = 0 AND instr('&' || replace(replace(lower(endpoint_url), '?', '&'), ';', '&'), '&pin-value=') = 0 AND instr('&' || replace(replace(lower(endpoint_url), '?', '&'), ';', '&'), '&secret=') = 0),
+    CONSTRAINT ck_hsm_configurations_endpoint_url_has_no_secret CHECK (substr(replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), CASE WHEN instr(replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), ':') = instr(replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), ':/') THEN instr(replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), ':') + 1 ELSE 1 END) NOT GLOB '*:*@*' AND instr(replace(replace(replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '_', ''), '-', ''), 'password=') = 0 AND instr(replace(replace(replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '_', ''), '-', ''), 'passwd=') = 0 AND instr(replace(replace(replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '_', ''), '-', ''), 'passphrase=') = 0 AND instr(replace(replace(replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '_', ''), '-', ''), 'secret=') = 0 AND instr(replace(replace(replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '_', ''), '-', ''), 'credential=') = 0 AND instr(replace(replace(replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '_', ''), '-', ''), 'credentials=') = 0 AND instr(replace(replace(replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '_', ''), '-', ''), 'apikey=') = 0 AND instr(replace(replace(replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '_', ''), '-', ''), 'accesskey=') = 0 AND instr(replace(replace(replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '_', ''), '-', ''), 'secretkey=') = 0 AND instr(replace(replace(replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '_', ''), '-', ''), 'privatekey=') = 0 AND instr(replace(replace(replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '_', ''), '-', ''), 'sharedkey=') = 0 AND instr(replace(replace(replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '_', ''), '-', ''), 'accesstoken=') = 0 AND instr(replace(replace(replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '_', ''), '-', ''), 'authtoken=') = 0 AND instr(replace(replace(replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '_', ''), '-', ''), 'bearertoken=') = 0 AND instr(replace(replace(replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '_', ''), '-', ''), 'sessiontoken=') = 0 AND instr(replace(replace(replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '_', ''), '-', ''), 'pinvalue=') = 0 AND '?' || replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '=') NOT GLOB '*[^a-z0-9]pwd=*' AND '?' || replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '=') NOT GLOB '*[^a-z0-9]pass=*' AND '?' || replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '=') NOT GLOB '*[^a-z0-9]pin=*' AND replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '=') NOT GLOB '*%25*' AND replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '=') NOT GLOB '*%2[de]*' AND replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '=') NOT GLOB '*%3[0-9]*' AND replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '=') NOT GLOB '*%[46][1-9a-f]*' AND replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '=') NOT GLOB '*%[57][0-9a]*' AND replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '=') NOT GLOB '*%5f*' AND replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '=') NOT GLOB '*%7e*'),
     CONSTRAINT ck_hsm_configurations_supported_algorithms_is_array CHECK (CASE WHEN json_valid(supported_algorithms) THEN json_type(supported_algorithms) = 'array' ELSE supported_algorithms IS NULL END),
     CONSTRAINT ck_hsm_configurations_wrapping_key_ref_not_blank CHECK (trim(wrapping_key_ref, char(9, 10, 13, 32)) <> ''),
     CONSTRAINT ck_hsm_configurations_wrapping_key_ref_has_credentials CHECK (wrapping_key_ref IS NULL OR authentication_config IS NOT NULL),
@@ -417,6 +417,23 @@ BEGIN
             SELECT 1 FROM json_tree(NEW.compliance_tags) AS part
             WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
         );
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: compliance_tags has a number of more than 308 digits')
+    -- Every second part between quotes is outside of strings, and digits are made zeros to be counted.
+    WHERE length(NEW.compliance_tags) > 308 AND NEW.compliance_tags GLOB '*[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*'
+        AND EXISTS (
+            WITH RECURSIVE part (place, said, rest) AS (
+                SELECT 0, '', replace(replace(NEW.compliance_tags, '\\', ''), '\"', '') || '"'
+                UNION ALL
+                SELECT place + 1, substr(rest, 1, instr(rest, '"') - 1), substr(rest, instr(rest, '"') + 1)
+                FROM part WHERE rest <> ''
+            )
+            SELECT 1 FROM part
+            WHERE place % 2 = 1 AND length(said) > 308 AND instr(
+                replace(replace(replace(replace(replace(replace(replace(replace(replace(
+                    said, '1', '0'), '2', '0'), '3', '0'), '4', '0'), '5', '0'), '6', '0'), '7', '0'), '8', '0'), '9', '0'),
+                substr(hex(zeroblob(155)), 1, 309)
+            ) > 0
+        );
     SELECT RAISE(ABORT, 'guard_key_master_bounds: hsm_metadata has more than 65536 bytes')
     WHERE length(CAST(NEW.hsm_metadata AS BLOB)) > 65536;
     SELECT RAISE(ABORT, 'guard_key_master_bounds: hsm_metadata is nested in more than 16 levels')
@@ -440,6 +457,23 @@ BEGIN
         AND EXISTS (
             SELECT 1 FROM json_tree(NEW.hsm_metadata) AS part
             WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
+        );
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: hsm_metadata has a number of more than 308 digits')
+    -- Every second part between quotes is outside of strings, and digits are made zeros to be counted.
+    WHERE length(NEW.hsm_metadata) > 308 AND NEW.hsm_metadata GLOB '*[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*'
+        AND EXISTS (
+            WITH RECURSIVE part (place, said, rest) AS (
+                SELECT 0, '', replace(replace(NEW.hsm_metadata, '\\', ''), '\"', '') || '"'
+                UNION ALL
+                SELECT place + 1, substr(rest, 1, instr(rest, '"') - 1), substr(rest, instr(rest, '"') + 1)
+                FROM part WHERE rest <> ''
+            )
+            SELECT 1 FROM part
+            WHERE place % 2 = 1 AND length(said) > 308 AND instr(
+                replace(replace(replace(replace(replace(replace(replace(replace(replace(
+                    said, '1', '0'), '2', '0'), '3', '0'), '4', '0'), '5', '0'), '6', '0'), '7', '0'), '8', '0'), '9', '0'),
+                substr(hex(zeroblob(155)), 1, 309)
+            ) > 0
         );
 END;
 
@@ -473,6 +507,23 @@ BEGIN
             SELECT 1 FROM json_tree(NEW.compliance_tags) AS part
             WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
         );
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: compliance_tags has a number of more than 308 digits')
+    -- Every second part between quotes is outside of strings, and digits are made zeros to be counted.
+    WHERE length(NEW.compliance_tags) > 308 AND NEW.compliance_tags GLOB '*[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*'
+        AND EXISTS (
+            WITH RECURSIVE part (place, said, rest) AS (
+                SELECT 0, '', replace(replace(NEW.compliance_tags, '\\', ''), '\"', '') || '"'
+                UNION ALL
+                SELECT place + 1, substr(rest, 1, instr(rest, '"') - 1), substr(rest, instr(rest, '"') + 1)
+                FROM part WHERE rest <> ''
+            )
+            SELECT 1 FROM part
+            WHERE place % 2 = 1 AND length(said) > 308 AND instr(
+                replace(replace(replace(replace(replace(replace(replace(replace(replace(
+                    said, '1', '0'), '2', '0'), '3', '0'), '4', '0'), '5', '0'), '6', '0'), '7', '0'), '8', '0'), '9', '0'),
+                substr(hex(zeroblob(155)), 1, 309)
+            ) > 0
+        );
     SELECT RAISE(ABORT, 'guard_key_master_bounds: hsm_metadata has more than 65536 bytes')
     WHERE length(CAST(NEW.hsm_metadata AS BLOB)) > 65536;
     SELECT RAISE(ABORT, 'guard_key_master_bounds: hsm_metadata is nested in more than 16 levels')
@@ -496,6 +547,23 @@ BEGIN
         AND EXISTS (
             SELECT 1 FROM json_tree(NEW.hsm_metadata) AS part
             WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
+        );
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: hsm_metadata has a number of more than 308 digits')
+    -- Every second part between quotes is outside of strings, and digits are made zeros to be counted.
+    WHERE length(NEW.hsm_metadata) > 308 AND NEW.hsm_metadata GLOB '*[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*'
+        AND EXISTS (
+            WITH RECURSIVE part (place, said, rest) AS (
+                SELECT 0, '', replace(replace(NEW.hsm_metadata, '\\', ''), '\"', '') || '"'
+                UNION ALL
+                SELECT place + 1, substr(rest, 1, instr(rest, '"') - 1), substr(rest, instr(rest, '"') + 1)
+                FROM part WHERE rest <> ''
+            )
+            SELECT 1 FROM part
+            WHERE place % 2 = 1 AND length(said) > 308 AND instr(
+                replace(replace(replace(replace(replace(replace(replace(replace(replace(
+                    said, '1', '0'), '2', '0'), '3', '0'), '4', '0'), '5', '0'), '6', '0'), '7', '0'), '8', '0'), '9', '0'),
+                substr(hex(zeroblob(155)), 1, 309)
+            ) > 0
         );
 END;
 
@@ -527,6 +595,23 @@ BEGIN
             SELECT 1 FROM json_tree(NEW.encryption_metadata) AS part
             WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
         );
+    SELECT RAISE(ABORT, 'guard_key_version_bounds: encryption_metadata has a number of more than 308 digits')
+    -- Every second part between quotes is outside of strings, and digits are made zeros to be counted.
+    WHERE length(NEW.encryption_metadata) > 308 AND NEW.encryption_metadata GLOB '*[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*'
+        AND EXISTS (
+            WITH RECURSIVE part (place, said, rest) AS (
+                SELECT 0, '', replace(replace(NEW.encryption_metadata, '\\', ''), '\"', '') || '"'
+                UNION ALL
+                SELECT place + 1, substr(rest, 1, instr(rest, '"') - 1), substr(rest, instr(rest, '"') + 1)
+                FROM part WHERE rest <> ''
+            )
+            SELECT 1 FROM part
+            WHERE place % 2 = 1 AND length(said) > 308 AND instr(
+                replace(replace(replace(replace(replace(replace(replace(replace(replace(
+                    said, '1', '0'), '2', '0'), '3', '0'), '4', '0'), '5', '0'), '6', '0'), '7', '0'), '8', '0'), '9', '0'),
+                substr(hex(zeroblob(155)), 1, 309)
+            ) > 0
+        );
 END;
 
 -- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
@@ -556,6 +641,23 @@ BEGIN
         AND EXISTS (
             SELECT 1 FROM json_tree(NEW.encryption_metadata) AS part
             WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
+        );
+    SELECT RAISE(ABORT, 'guard_key_version_bounds: encryption_metadata has a number of more than 308 digits')
+    -- Every second part between quotes is outside of strings, and digits are made zeros to be counted.
+    WHERE length(NEW.encryption_metadata) > 308 AND NEW.encryption_metadata GLOB '*[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*'
+        AND EXISTS (
+            WITH RECURSIVE part (place, said, rest) AS (
+                SELECT 0, '', replace(replace(NEW.encryption_metadata, '\\', ''), '\"', '') || '"'
+                UNION ALL
+                SELECT place + 1, substr(rest, 1, instr(rest, '"') - 1), substr(rest, instr(rest, '"') + 1)
+                FROM part WHERE rest <> ''
+            )
+            SELECT 1 FROM part
+            WHERE place % 2 = 1 AND length(said) > 308 AND instr(
+                replace(replace(replace(replace(replace(replace(replace(replace(replace(
+                    said, '1', '0'), '2', '0'), '3', '0'), '4', '0'), '5', '0'), '6', '0'), '7', '0'), '8', '0'), '9', '0'),
+                substr(hex(zeroblob(155)), 1, 309)
+            ) > 0
         );
 END;
 
@@ -587,6 +689,23 @@ BEGIN
             SELECT 1 FROM json_tree(NEW.notification_channels) AS part
             WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
         );
+    SELECT RAISE(ABORT, 'guard_rotation_policy_bounds: notification_channels has a number of more than 308 digits')
+    -- Every second part between quotes is outside of strings, and digits are made zeros to be counted.
+    WHERE length(NEW.notification_channels) > 308 AND NEW.notification_channels GLOB '*[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*'
+        AND EXISTS (
+            WITH RECURSIVE part (place, said, rest) AS (
+                SELECT 0, '', replace(replace(NEW.notification_channels, '\\', ''), '\"', '') || '"'
+                UNION ALL
+                SELECT place + 1, substr(rest, 1, instr(rest, '"') - 1), substr(rest, instr(rest, '"') + 1)
+                FROM part WHERE rest <> ''
+            )
+            SELECT 1 FROM part
+            WHERE place % 2 = 1 AND length(said) > 308 AND instr(
+                replace(replace(replace(replace(replace(replace(replace(replace(replace(
+                    said, '1', '0'), '2', '0'), '3', '0'), '4', '0'), '5', '0'), '6', '0'), '7', '0'), '8', '0'), '9', '0'),
+                substr(hex(zeroblob(155)), 1, 309)
+            ) > 0
+        );
 END;
 
 -- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
@@ -617,6 +736,23 @@ BEGIN
             SELECT 1 FROM json_tree(NEW.notification_channels) AS part
             WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
         );
+    SELECT RAISE(ABORT, 'guard_rotation_policy_bounds: notification_channels has a number of more than 308 digits')
+    -- Every second part between quotes is outside of strings, and digits are made zeros to be counted.
+    WHERE length(NEW.notification_channels) > 308 AND NEW.notification_channels GLOB '*[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*'
+        AND EXISTS (
+            WITH RECURSIVE part (place, said, rest) AS (
+                SELECT 0, '', replace(replace(NEW.notification_channels, '\\', ''), '\"', '') || '"'
+                UNION ALL
+                SELECT place + 1, substr(rest, 1, instr(rest, '"') - 1), substr(rest, instr(rest, '"') + 1)
+                FROM part WHERE rest <> ''
+            )
+            SELECT 1 FROM part
+            WHERE place % 2 = 1 AND length(said) > 308 AND instr(
+                replace(replace(replace(replace(replace(replace(replace(replace(replace(
+                    said, '1', '0'), '2', '0'), '3', '0'), '4', '0'), '5', '0'), '6', '0'), '7', '0'), '8', '0'), '9', '0'),
+                substr(hex(zeroblob(155)), 1, 309)
+            ) > 0
+        );
 END;
 
 -- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
@@ -646,6 +782,23 @@ BEGIN
         AND EXISTS (
             SELECT 1 FROM json_tree(NEW.trigger_details) AS part
             WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
+        );
+    SELECT RAISE(ABORT, 'guard_key_rotation_bounds: trigger_details has a number of more than 308 digits')
+    -- Every second part between quotes is outside of strings, and digits are made zeros to be counted.
+    WHERE length(NEW.trigger_details) > 308 AND NEW.trigger_details GLOB '*[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*'
+        AND EXISTS (
+            WITH RECURSIVE part (place, said, rest) AS (
+                SELECT 0, '', replace(replace(NEW.trigger_details, '\\', ''), '\"', '') || '"'
+                UNION ALL
+                SELECT place + 1, substr(rest, 1, instr(rest, '"') - 1), substr(rest, instr(rest, '"') + 1)
+                FROM part WHERE rest <> ''
+            )
+            SELECT 1 FROM part
+            WHERE place % 2 = 1 AND length(said) > 308 AND instr(
+                replace(replace(replace(replace(replace(replace(replace(replace(replace(
+                    said, '1', '0'), '2', '0'), '3', '0'), '4', '0'), '5', '0'), '6', '0'), '7', '0'), '8', '0'), '9', '0'),
+                substr(hex(zeroblob(155)), 1, 309)
+            ) > 0
         );
     SELECT RAISE(ABORT, 'guard_key_rotation_bounds: error_message has more than 1048576 bytes')
     WHERE length(CAST(NEW.error_message AS BLOB)) > 1048576;
@@ -679,6 +832,23 @@ BEGIN
             SELECT 1 FROM json_tree(NEW.trigger_details) AS part
             WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
         );
+    SELECT RAISE(ABORT, 'guard_key_rotation_bounds: trigger_details has a number of more than 308 digits')
+    -- Every second part between quotes is outside of strings, and digits are made zeros to be counted.
+    WHERE length(NEW.trigger_details) > 308 AND NEW.trigger_details GLOB '*[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*'
+        AND EXISTS (
+            WITH RECURSIVE part (place, said, rest) AS (
+                SELECT 0, '', replace(replace(NEW.trigger_details, '\\', ''), '\"', '') || '"'
+                UNION ALL
+                SELECT place + 1, substr(rest, 1, instr(rest, '"') - 1), substr(rest, instr(rest, '"') + 1)
+                FROM part WHERE rest <> ''
+            )
+            SELECT 1 FROM part
+            WHERE place % 2 = 1 AND length(said) > 308 AND instr(
+                replace(replace(replace(replace(replace(replace(replace(replace(replace(
+                    said, '1', '0'), '2', '0'), '3', '0'), '4', '0'), '5', '0'), '6', '0'), '7', '0'), '8', '0'), '9', '0'),
+                substr(hex(zeroblob(155)), 1, 309)
+            ) > 0
+        );
     SELECT RAISE(ABORT, 'guard_key_rotation_bounds: error_message has more than 1048576 bytes')
     WHERE length(CAST(NEW.error_message AS BLOB)) > 1048576;
 END;
@@ -711,6 +881,23 @@ BEGIN
             SELECT 1 FROM json_tree(NEW.supported_algorithms) AS part
             WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
         );
+    SELECT RAISE(ABORT, 'guard_hsm_configuration_bounds: supported_algorithms has a number of more than 308 digits')
+    -- Every second part between quotes is outside of strings, and digits are made zeros to be counted.
+    WHERE length(NEW.supported_algorithms) > 308 AND NEW.supported_algorithms GLOB '*[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*'
+        AND EXISTS (
+            WITH RECURSIVE part (place, said, rest) AS (
+                SELECT 0, '', replace(replace(NEW.supported_algorithms, '\\', ''), '\"', '') || '"'
+                UNION ALL
+                SELECT place + 1, substr(rest, 1, instr(rest, '"') - 1), substr(rest, instr(rest, '"') + 1)
+                FROM part WHERE rest <> ''
+            )
+            SELECT 1 FROM part
+            WHERE place % 2 = 1 AND length(said) > 308 AND instr(
+                replace(replace(replace(replace(replace(replace(replace(replace(replace(
+                    said, '1', '0'), '2', '0'), '3', '0'), '4', '0'), '5', '0'), '6', '0'), '7', '0'), '8', '0'), '9', '0'),
+                substr(hex(zeroblob(155)), 1, 309)
+            ) > 0
+        );
 END;
 
 -- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
@@ -740,6 +927,23 @@ BEGIN
         AND EXISTS (
             SELECT 1 FROM json_tree(NEW.supported_algorithms) AS part
             WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
+        );
+    SELECT RAISE(ABORT, 'guard_hsm_configuration_bounds: supported_algorithms has a number of more than 308 digits')
+    -- Every second part between quotes is outside of strings, and digits are made zeros to be counted.
+    WHERE length(NEW.supported_algorithms) > 308 AND NEW.supported_algorithms GLOB '*[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*'
+        AND EXISTS (
+            WITH RECURSIVE part (place, said, rest) AS (
+                SELECT 0, '', replace(replace(NEW.supported_algorithms, '\\', ''), '\"', '') || '"'
+                UNION ALL
+                SELECT place + 1, substr(rest, 1, instr(rest, '"') - 1), substr(rest, instr(rest, '"') + 1)
+                FROM part WHERE rest <> ''
+            )
+            SELECT 1 FROM part
+            WHERE place % 2 = 1 AND length(said) > 308 AND instr(
+                replace(replace(replace(replace(replace(replace(replace(replace(replace(
+                    said, '1', '0'), '2', '0'), '3', '0'), '4', '0'), '5', '0'), '6', '0'), '7', '0'), '8', '0'), '9', '0'),
+                substr(hex(zeroblob(155)), 1, 309)
+            ) > 0
         );
 END;
 
@@ -856,6 +1060,26 @@ BEGIN
             WITH given (document) AS (VALUES (NEW.compliance_tags), (NEW.additional_metadata))
             SELECT 1 FROM given CROSS JOIN json_tree(given.document) AS part
             WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
+        );
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert_values: a document has a number of more than 308 digits')
+    -- Every second part between quotes is outside of strings, and digits are made zeros to be counted.
+    WHERE (length(NEW.compliance_tags) > 308 OR length(NEW.additional_metadata) > 308)
+        AND coalesce(NEW.compliance_tags, '') || coalesce(NEW.additional_metadata, '') GLOB '*[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*'
+        AND EXISTS (
+            WITH RECURSIVE part (place, said, rest) AS (
+                SELECT 0, '', replace(replace(NEW.compliance_tags, '\\', ''), '\"', '') || '"' WHERE length(NEW.compliance_tags) > 308
+                UNION ALL
+                SELECT 0, '', replace(replace(NEW.additional_metadata, '\\', ''), '\"', '') || '"' WHERE length(NEW.additional_metadata) > 308
+                UNION ALL
+                SELECT place + 1, substr(rest, 1, instr(rest, '"') - 1), substr(rest, instr(rest, '"') + 1)
+                FROM part WHERE rest <> ''
+            )
+            SELECT 1 FROM part
+            WHERE place % 2 = 1 AND length(said) > 308 AND instr(
+                replace(replace(replace(replace(replace(replace(replace(replace(replace(
+                    said, '1', '0'), '2', '0'), '3', '0'), '4', '0'), '5', '0'), '6', '0'), '7', '0'), '8', '0'), '9', '0'),
+                substr(hex(zeroblob(155)), 1, 309)
+            ) > 0
         );
     SELECT RAISE(ABORT, 'guard_key_audit_log_insert_values: a text is not valid UTF-8')
     -- instr() counts the bytes that do not continue a character, after a first one; GLOB reads a byte that begins one,
@@ -2464,7 +2688,8 @@ BEGIN
         AND (NEW.activated_at IS NOT OLD.activated_at OR NEW.deactivated_at IS NOT OLD.deactivated_at);
 END;
 
--- created <= activated <= deactivated <= destroyed.
+-- created <= activated <= deactivated <= destroyed. Numbers are not used up: one far above the others would leave none
+-- for the versions to come. A history that lacks many is imported from its newest version on.
 CREATE TRIGGER validate_key_version_chronology_insert
 BEFORE INSERT ON key_versions
 BEGIN
@@ -2480,6 +2705,11 @@ BEGIN
     WHERE NEW.destroyed_at < NEW.deactivated_at;
     SELECT RAISE(ABORT, 'validate_key_version_chronology: destroyed_at is before created_at')
     WHERE NEW.destroyed_at < NEW.created_at;
+    SELECT RAISE(ABORT, 'validate_key_version_chronology: version_number is more than 100 above the highest of the key')
+    WHERE typeof(NEW.version_number) = 'integer' AND NEW.version_number BETWEEN 101 AND 2147483647
+        AND NEW.version_number > coalesce(
+            (SELECT max(version_number) FROM key_versions WHERE key_id = NEW.key_id) + 100, 1000000
+        );
 END;
 
 -- No version of a revoked, expired or archived key can be activated.

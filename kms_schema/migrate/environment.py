@@ -15,7 +15,7 @@ from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from kms_schema.migrate.faults import CannotMigrateError, MigrationError, MigrationUsageError
+from kms_schema.migrate.faults import CannotMigrateError, MigrationError, MigrationUsageError, not_in_utf8
 from kms_schema.migrate.hardened import refuse_where_hardened
 from kms_schema.migrate.lock import one_upgrade_at_a_time
 from kms_schema.migrate.options import MigrationOptions
@@ -216,6 +216,7 @@ def _let_revisions_refuse() -> None:
         complete_typed_revisions(asked.opts["script"])
         operations = _operations(plan, heads, asked)
         if not asked.as_sql:
+            _refuse_utf16(asked.connection, operations)
             refuse_where_hardened(asked.connection, asked.opts[SCHEMA_OPTION], operations)
         for operation in operations:
             if isinstance(operation, RevisionStep):
@@ -224,6 +225,14 @@ def _let_revisions_refuse() -> None:
         return operations
 
     migration_context._migrations_fn = planned
+
+
+def _refuse_utf16(connection: Any, operations: Sequence[RevisionStep]) -> None:
+    if connection.dialect.name != "sqlite" or not any(getattr(step, "is_upgrade", False) for step in operations):
+        return
+    encoding = connection.exec_driver_sql("PRAGMA main.encoding").scalar()
+    if (problem := not_in_utf8(str(encoding))) is not None:
+        raise CannotMigrateError(problem)
 
 
 def _operations(plan: Any, heads: Any, asked: MigrationContext) -> list[RevisionStep]:

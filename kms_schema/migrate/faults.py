@@ -148,3 +148,10 @@ def _without_hint(message: str) -> str:
 
 def _first_line(message: str) -> str:
     return message.splitlines()[0] if message else "no message"
+
+
+def not_in_utf8(encoding: str) -> str | None:
+    """Return why a SQLite file of an encoding, as PRAGMA encoding has it, is not migrated; None if it is UTF-8."""
+    if encoding == "UTF-8":
+        return None
+    return f"the file is in {encoding}, and entries are hashed in UTF-8: take a new file, which is in UTF-8 by itself"

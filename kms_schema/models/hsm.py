@@ -20,24 +20,34 @@ from kms_schema.models.base import (
 from kms_schema.models.envelopes import EnvelopeBytes
 from kms_schema.vocabulary import HsmHealth, HsmProvider
 
-_SECRETS = ("password", "passwd", "pwd", "pin", "pin-value", "secret")
-"""The parameters of a URL that are secrets; `pin-value` is PKCS #11's (RFC 7512)."""
+_SECRETS = (
+    *("password", "passwd", "passphrase", "secret", "credential", "credentials"),
+    *("apikey", "accesskey", "secretkey", "privatekey", "sharedkey"),
+    *("accesstoken", "authtoken", "bearertoken", "sessiontoken", "pinvalue"),
+)
+"""The ends of names of parameters that may be secrets, without `_` and `-`; `pin-value` is PKCS #11's (RFC 7512)."""
+_SECRET_WORDS = ("pwd", "pass", "pin")
+"""Names, or their last words, that may be secrets."""
+_ENCODED = ("%25", "%2[de]", "%3[0-9]", "%[46][1-9a-f]", "%[57][0-9a]", "%5f", "%7e")
+"""Percent-encoded characters that need not be encoded: they could hide a name."""
+_PLAIN = "replace(replace(replace(replace(lower(endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '=')"
+_JOINED = f"replace(replace({_PLAIN}, '_', ''), '-', '')"
 
 _NO_SECRET_ON_POSTGRESQL = (
-    "split_part(endpoint_url, '://', CASE WHEN strpos(endpoint_url, '://') > 0 THEN 2 ELSE 1 END)"
-    " !~ '^[^/?#]*:[^/?#]*@'"
-    f" AND endpoint_url !~* '[?&;]({'|'.join(_SECRETS)})='"
+    f"regexp_replace({_PLAIN}, '^[a-z][a-z0-9+.-]*:/+', '') !~ ':.*@'"
+    f" AND {_JOINED} !~ '({'|'.join(_SECRETS)})='"
+    f" AND {_PLAIN} !~ '(^|[^a-z0-9])({'|'.join(_SECRET_WORDS)})='"
+    f" AND {_PLAIN} !~ '{'|'.join(_ENCODED)}'"
 )
 
 
 def _no_secret_on_sqlite() -> str:
-    """Return the same condition: no `user:password@` before the first `/`, `?` or `#` after the scheme, no secret."""
-    ends = "replace(replace(endpoint_url, '?', '/'), '#', '/') || '/'"
-    begins = "CASE WHEN instr(endpoint_url, '://') > 0 THEN instr(endpoint_url, '://') + 3 ELSE 1 END"
-    host = f"substr({ends}, {begins})"
-    parameters = "'&' || replace(replace(lower(endpoint_url), '?', '&'), ';', '&')"
-    secrets = " AND ".join(f"instr({parameters}, '&{name}=') = 0" for name in _SECRETS)
-    return f"substr({host}, 1, instr({host}, '/') - 1) NOT LIKE '%:%@%' AND {secrets}"
+    """Return the same condition: no `:` before an `@` after the scheme, no name of a secret, none that is encoded."""
+    after_scheme = f"CASE WHEN instr({_PLAIN}, ':') = instr({_PLAIN}, ':/') THEN instr({_PLAIN}, ':') + 1 ELSE 1 END"
+    names = [f"instr({_JOINED}, '{name}=') = 0" for name in _SECRETS]
+    words = [f"'?' || {_PLAIN} NOT GLOB '*[^a-z0-9]{word}=*'" for word in _SECRET_WORDS]
+    encoded = [f"{_PLAIN} NOT GLOB '*{code}*'" for code in _ENCODED]
+    return " AND ".join((f"substr({_PLAIN}, {after_scheme}) NOT GLOB '*:*@*'", *names, *words, *encoded))
 
 
 class HsmConfiguration(Base):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from kms_schema.migrate.faults import not_in_utf8
 from kms_schema.preflight.plan import Plan
 from kms_schema.preflight.verdict import Disk, Held, Work
 from kms_schema.sql import query_beside
@@ -27,6 +28,8 @@ def problems(connection: sa.Connection, plan: Plan, file: Path) -> Iterator[str]
     """Yield each condition that would stop the upgrade of `file` by `plan`, with what to do."""
     if sqlite3.sqlite_version_info < OLDEST:
         yield f"SQLite {sqlite3.sqlite_version} is too old: use a Python with 3.35 or later"
+    if (problem := not_in_utf8(str(connection.scalar(sa.text("PRAGMA main.encoding"))))) is not None:
+        yield problem
     for path in (file, file.absolute().parent):
         if path.exists() and not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
             yield f"{path} cannot be written: make the file and its folder writable, or take another file"

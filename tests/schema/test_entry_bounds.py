@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.engines import Database, Engines
 from tests.support.engines.postgresql import PostgresqlEngine
-from tests.support.rows.smallest import Row, audit_entry, insert, key_master
+from tests.support.rows.smallest import Row, audit_entry, hsm_configuration, insert, key_master, rotation_policy
 from tests.support.shared import SharedDatabase
 from tests.support.statements import execute, refused
 from tests.support.violations.refused_rows import Forbidden, apply_settings, refuses_insert
@@ -54,6 +54,8 @@ OUT_OF_BOUNDS: dict[str, Row] = {
     "a number no double holds": {"additional_metadata": '{"a": 1e401}'},
     "one with a sign": {"additional_metadata": '{"a": [-1.5E+401]}'},
     "one among tags": {"compliance_tags": "[1e4000]"},
+    "thousands of digits": {"additional_metadata": f'{{"\\\\\\"": "", "a": [{"9" * 5000}]}}'},
+    "thousands of decimal places": {"compliance_tags": f'["x", 0.{"1" * 5000}]'},
     "characters that print long": {"additional_metadata": json.dumps({"a": "\x01" * 12_000})},
     "one beside much else": {"additional_metadata": json.dumps({"a": "x" * 3000})[:-1] + ', "b": 1e401}'},
 }
@@ -73,6 +75,7 @@ def test_what_only_looks_like_it_is_accepted(shared: SharedDatabase) -> None:
         {"additional_metadata": words},
         {"compliance_tags": nested(32)},
         {"additional_metadata": '{"a": 1e300}'},
+        {"additional_metadata": {"\\": f'"{"9" * 5000}\\', "9" * 500: 10**300}},
     ):
         insert(shared.connection, TABLE, **audit_entry(**row))
 
@@ -136,6 +139,23 @@ def test_a_restored_time_is_one_that_every_reader_can_express(shared: SharedData
         rule=RULE,
         sqlstate="23514",
     )
+
+
+DOCUMENTS_OF_ROWS = {
+    "key_masters": ("hsm_metadata", key_master, "guard_key_master_bounds"),
+    "rotation_policies": ("notification_channels", rotation_policy, "guard_rotation_policy_bounds"),
+    "hsm_configurations": ("supported_algorithms", hsm_configuration, "guard_hsm_configuration_bounds"),
+}
+
+
+@pytest.mark.parametrize("table", DOCUMENTS_OF_ROWS)
+def test_a_number_of_a_row_has_not_thousands_of_digits(shared: SharedDatabase, table: str) -> None:
+    column, row, rule = DOCUMENTS_OF_ROWS[table]
+    document = '{"a": %s}' if column == "hsm_metadata" else "[%s]"
+    refuses_insert(shared.connection, table, row(), Forbidden({column: document % ("9" * 5000)}, rule))
+    insert(shared.connection, table, **row(**{column: document % ("9" * 308)}))
+    changed = f"UPDATE {table} SET {column} = :document"  # noqa: S608
+    refused(shared.connection, changed, {"document": document % ("9" * 3000)}, rule=rule)
 
 
 NO_UTF8 = (

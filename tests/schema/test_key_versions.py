@@ -50,7 +50,7 @@ RULES: list[tuple[str, Row, Row]] = [
 ]
 INSERT_RULES: list[tuple[str, Row, Row]] = [
     ("ck_key_versions_version_number_positive", {"version_number": 1}, {"version_number": 0}),
-    ("ck_key_versions_version_number_positive", {"version_number": 2**31 - 1}, {"version_number": -1}),
+    ("ck_key_versions_version_number_positive", {"version_number": 10**6}, {"version_number": -1}),
     ("ck_key_versions_usage_count_range", {"usage_count": 0}, {"usage_count": -1}),
     ("ck_key_versions_data_volume_bytes_range", {"data_volume_bytes": 0}, {"data_volume_bytes": -1}),
 ]

@@ -46,11 +46,21 @@ OF_HSMS: dict[str, tuple[Row, str]] = {
     "a password before a host": ({"endpoint_url": f"officer:{PASSWORD}@hsm.example"}, ADDRESS),
     "a password in a URL, and a bad word": ({"endpoint_url": f"kmip://o:{PASSWORD}@hsm", "health_status": "FINE"}, ""),
     "a PIN of PKCS #11": ({"endpoint_url": f"pkcs11:token=one;object=kek?pin-value={PASSWORD}"}, ADDRESS),
+    "a password after one slash": ({"endpoint_url": f"https:/officer:{PASSWORD}@hsm.example"}, ADDRESS),
+    "a password behind a path": ({"endpoint_url": f"https://hsm.example/x:{PASSWORD}@hsm"}, ADDRESS),
+    "an encoded colon and at": ({"endpoint_url": f"https://officer%3A{PASSWORD}%40hsm.example"}, ADDRESS),
+    "a PIN of PKCS #11 in its path": ({"endpoint_url": f"pkcs11:pin-value={PASSWORD}"}, ADDRESS),
+    "an encoded name": ({"endpoint_url": f"https://hsm.example/?p%69n={PASSWORD}"}, ADDRESS),
+    "a name encoded twice": ({"endpoint_url": f"https://hsm.example/?p%2569n={PASSWORD}"}, ADDRESS),
+    "an encoded equals": ({"endpoint_url": f"https://hsm.example/?pwd%3d{PASSWORD}"}, ADDRESS),
+    "a key of an interface": ({"endpoint_url": f"https://hsm.example/?Api-Key={PASSWORD}"}, ADDRESS),
+    "a secret after a number sign": ({"endpoint_url": f"https://hsm.example/#client_secret={PASSWORD}"}, ADDRESS),
+    "a password first": ({"endpoint_url": f"host=hsm pass = {PASSWORD}"}, ADDRESS),
     "a password as a parameter": ({"endpoint_url": f"https://hsm.example/?user=a&PassWord={PASSWORD}"}, ADDRESS),
 }
 ADDRESSES = (
-    "https://hsm.example:9000/slots/0?retries=3", "hsm.example:1792", "https://officer@hsm.example/a:b@c",
-    "pkcs11:token=one;object=kek?pin-source=file:/etc/pin", "https://hsm.example/?pinned=true#a:b@c", "tcp://[::1]:9000",
+    "https://hsm.example:9000/slots/0?retries=3", "hsm.example:1792", "https://officer@hsm.example/a%20b",
+    "pkcs11:token=one;object=kek?pin-source=file:/etc/pin", "https://hsm.example/?pinned=true&spin=1#a", "tcp://[::1]:9000",
 )  # fmt: skip
 
 

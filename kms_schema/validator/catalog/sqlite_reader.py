@@ -117,9 +117,10 @@ class SqliteReader:
             raise UnreadableError(str(error)) from None
 
     def posture(self, owner: str) -> list[Observed]:
-        """Return an empty list: SQLite has no roles."""
+        """Return the encoding of the file, if it is another than UTF-8: SQLite has no roles."""
         del owner
-        return []
+        ((encoding,),) = self._cursor.execute("PRAGMA main.encoding").fetchall()
+        return [] if encoding == "UTF-8" else [("KMS447", "database main", str(encoding), None)]
 
     def unmanaged_objects(self, names: Names) -> list[str]:
         """Return the keys of the unmanaged objects in the database."""

@@ -141,6 +141,9 @@ def _plaintexts_of_hsms() -> list[Case]:
 
     return [
         case("endpoint_url_has_no_secret", "an address has a password", endpoint_url="https://user:secret@hsm.example"),
+        case(
+            "endpoint_url_has_no_secret", "an address has an encoded name", endpoint_url="https://hsm.example/?p%69n=1"
+        ),
         case("endpoint_url_has_no_secret", "an address has a PIN", endpoint_url="pkcs11:object=kek?pin-value=1234"),
         case(
             ENVELOPE,

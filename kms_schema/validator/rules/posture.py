@@ -159,5 +159,10 @@ POSTURE = (
     rule("KMS446", "a role may end other sessions", WARNING, SQL,
         "it can cancel or end the sessions that seal, refresh, retain and dump, as often as it likes",
     ),
+    rule("KMS447", "the file is in UTF-16", ERROR, MANUAL,
+        "entries are hashed in UTF-8: rules on bytes and characters do not hold, and entries may not be sealed",
+        expected="UTF-8",
+        help="SQLite changes the encoding of no file that has tables: upgrade a new file, and import the rows",
+    ),
 )
 # fmt: on

@@ -10,11 +10,12 @@ DECLARE
             OR octet_length(NEW.authentication_config) < 30
             THEN 'authentication_config is no envelope (ck_hsm_configurations_authentication_config_is_envelope)'
         WHEN NOT (
-            split_part(NEW.endpoint_url, '://', CASE WHEN strpos(NEW.endpoint_url, '://') > 0 THEN 2 ELSE 1 END)
-                !~ '^[^/?#]*:[^/?#]*@'
-            AND NEW.endpoint_url !~* '[?&;](password|passwd|pwd|pin|pin-value|secret)='
+            regexp_replace(replace(replace(replace(replace(lower(NEW.endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '^[a-z][a-z0-9+.-]*:/+', '') !~ ':.*@'
+            AND replace(replace(replace(replace(replace(replace(lower(NEW.endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '='), '_', ''), '-', '') !~ '(password|passwd|passphrase|secret|credential|credentials|apikey|accesskey|secretkey|privatekey|sharedkey|accesstoken|authtoken|bearertoken|sessiontoken|pinvalue)='
+            AND replace(replace(replace(replace(lower(NEW.endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '=') !~ '(^|[^a-z0-9])(pwd|pass|pin)='
+            AND replace(replace(replace(replace(lower(NEW.endpoint_url), '%3a', ':'), '%3d', '='), '%40', '@'), ' =', '=') !~ '%25|%2[de]|%3[0-9]|%[46][1-9a-f]|%[57][0-9a]|%5f|%7e'
         )
-            THEN 'endpoint_url has a password or a PIN (ck_hsm_configurations_endpoint_url_has_no_secret)'
+            THEN 'endpoint_url may have a password, a PIN or a token (ck_hsm_configurations_endpoint_url_has_no_secret)'
     END;
 BEGIN
     IF fault IS NOT NULL THEN

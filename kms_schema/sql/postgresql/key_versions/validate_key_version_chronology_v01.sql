@@ -1,11 +1,15 @@
 -- created <= activated <= deactivated <= destroyed, and history is not rewritten: a version is activated and destroyed
 -- once. deactivated_at may be cleared (rollback of a rotation), which counts as an activation.
+--
+-- Nor are numbers used up: one far above the others would leave none for the versions to come. A history that lacks many
+-- is imported from its newest version on, or restored. SECURITY DEFINER: no policy hides the highest.
 CREATE FUNCTION {schema}.validate_key_version_chronology() RETURNS trigger
-LANGUAGE plpgsql
+LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     fault text;
+    highest bigint;
 BEGIN
     fault := CASE
         WHEN NEW.activated_at < NEW.created_at THEN 'activated_at is before created_at'
@@ -26,6 +30,15 @@ BEGIN
                 AND (NEW.activated_at, NEW.deactivated_at) IS DISTINCT FROM (OLD.activated_at, OLD.deactivated_at)
                 THEN 'a destroyed version may not be activated or deactivated'
         END;
+    END IF;
+    IF fault IS NULL AND TG_OP = 'INSERT' AND NEW.version_number > 100 THEN
+        SELECT max(version_number) INTO highest FROM {schema}.key_versions WHERE key_id = NEW.key_id;
+        IF NEW.version_number > coalesce(highest + 100, 1000000) AND NOT (
+            coalesce(current_setting('kms.restore', true), '') = 'on'
+            AND pg_has_role(session_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'MEMBER')
+        ) THEN
+            fault := format('version_number is above %s', coalesce(highest + 100, 1000000));
+        END IF;
     END IF;
     IF fault IS NOT NULL THEN
         RAISE EXCEPTION USING

@@ -80,6 +80,26 @@ BEGIN
             SELECT 1 FROM given CROSS JOIN json_tree(given.document) AS part
             WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
         );
+    SELECT RAISE(ABORT, 'guard_key_audit_log_insert_values: a document has a number of more than 308 digits')
+    -- Every second part between quotes is outside of strings, and digits are made zeros to be counted.
+    WHERE (length(NEW.compliance_tags) > 308 OR length(NEW.additional_metadata) > 308)
+        AND coalesce(NEW.compliance_tags, '') || coalesce(NEW.additional_metadata, '') GLOB '*[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*'
+        AND EXISTS (
+            WITH RECURSIVE part (place, said, rest) AS (
+                SELECT 0, '', replace(replace(NEW.compliance_tags, '\\', ''), '\"', '') || '"' WHERE length(NEW.compliance_tags) > 308
+                UNION ALL
+                SELECT 0, '', replace(replace(NEW.additional_metadata, '\\', ''), '\"', '') || '"' WHERE length(NEW.additional_metadata) > 308
+                UNION ALL
+                SELECT place + 1, substr(rest, 1, instr(rest, '"') - 1), substr(rest, instr(rest, '"') + 1)
+                FROM part WHERE rest <> ''
+            )
+            SELECT 1 FROM part
+            WHERE place % 2 = 1 AND length(said) > 308 AND instr(
+                replace(replace(replace(replace(replace(replace(replace(replace(replace(
+                    said, '1', '0'), '2', '0'), '3', '0'), '4', '0'), '5', '0'), '6', '0'), '7', '0'), '8', '0'), '9', '0'),
+                substr(hex(zeroblob(155)), 1, 309)
+            ) > 0
+        );
     SELECT RAISE(ABORT, 'guard_key_audit_log_insert_values: a text is not valid UTF-8')
     -- instr() counts the bytes that do not continue a character, after a first one; GLOB reads a byte that begins one,
     -- alone, as U+FFFD.

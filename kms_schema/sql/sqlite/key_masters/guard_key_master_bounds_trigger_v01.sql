@@ -28,6 +28,23 @@ BEGIN
             SELECT 1 FROM json_tree(NEW.compliance_tags) AS part
             WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
         );
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: compliance_tags has a number of more than 308 digits')
+    -- Every second part between quotes is outside of strings, and digits are made zeros to be counted.
+    WHERE length(NEW.compliance_tags) > 308 AND NEW.compliance_tags GLOB '*[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*'
+        AND EXISTS (
+            WITH RECURSIVE part (place, said, rest) AS (
+                SELECT 0, '', replace(replace(NEW.compliance_tags, '\\', ''), '\"', '') || '"'
+                UNION ALL
+                SELECT place + 1, substr(rest, 1, instr(rest, '"') - 1), substr(rest, instr(rest, '"') + 1)
+                FROM part WHERE rest <> ''
+            )
+            SELECT 1 FROM part
+            WHERE place % 2 = 1 AND length(said) > 308 AND instr(
+                replace(replace(replace(replace(replace(replace(replace(replace(replace(
+                    said, '1', '0'), '2', '0'), '3', '0'), '4', '0'), '5', '0'), '6', '0'), '7', '0'), '8', '0'), '9', '0'),
+                substr(hex(zeroblob(155)), 1, 309)
+            ) > 0
+        );
     SELECT RAISE(ABORT, 'guard_key_master_bounds: hsm_metadata has more than 65536 bytes')
     WHERE length(CAST(NEW.hsm_metadata AS BLOB)) > 65536;
     SELECT RAISE(ABORT, 'guard_key_master_bounds: hsm_metadata is nested in more than 16 levels')
@@ -51,5 +68,22 @@ BEGIN
         AND EXISTS (
             SELECT 1 FROM json_tree(NEW.hsm_metadata) AS part
             WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
+        );
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: hsm_metadata has a number of more than 308 digits')
+    -- Every second part between quotes is outside of strings, and digits are made zeros to be counted.
+    WHERE length(NEW.hsm_metadata) > 308 AND NEW.hsm_metadata GLOB '*[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*'
+        AND EXISTS (
+            WITH RECURSIVE part (place, said, rest) AS (
+                SELECT 0, '', replace(replace(NEW.hsm_metadata, '\\', ''), '\"', '') || '"'
+                UNION ALL
+                SELECT place + 1, substr(rest, 1, instr(rest, '"') - 1), substr(rest, instr(rest, '"') + 1)
+                FROM part WHERE rest <> ''
+            )
+            SELECT 1 FROM part
+            WHERE place % 2 = 1 AND length(said) > 308 AND instr(
+                replace(replace(replace(replace(replace(replace(replace(replace(replace(
+                    said, '1', '0'), '2', '0'), '3', '0'), '4', '0'), '5', '0'), '6', '0'), '7', '0'), '8', '0'), '9', '0'),
+                substr(hex(zeroblob(155)), 1, 309)
+            ) > 0
         );
 END

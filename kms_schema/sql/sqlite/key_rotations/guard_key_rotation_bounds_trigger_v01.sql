@@ -26,6 +26,23 @@ BEGIN
             SELECT 1 FROM json_tree(NEW.trigger_details) AS part
             WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
         );
+    SELECT RAISE(ABORT, 'guard_key_rotation_bounds: trigger_details has a number of more than 308 digits')
+    -- Every second part between quotes is outside of strings, and digits are made zeros to be counted.
+    WHERE length(NEW.trigger_details) > 308 AND NEW.trigger_details GLOB '*[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*'
+        AND EXISTS (
+            WITH RECURSIVE part (place, said, rest) AS (
+                SELECT 0, '', replace(replace(NEW.trigger_details, '\\', ''), '\"', '') || '"'
+                UNION ALL
+                SELECT place + 1, substr(rest, 1, instr(rest, '"') - 1), substr(rest, instr(rest, '"') + 1)
+                FROM part WHERE rest <> ''
+            )
+            SELECT 1 FROM part
+            WHERE place % 2 = 1 AND length(said) > 308 AND instr(
+                replace(replace(replace(replace(replace(replace(replace(replace(replace(
+                    said, '1', '0'), '2', '0'), '3', '0'), '4', '0'), '5', '0'), '6', '0'), '7', '0'), '8', '0'), '9', '0'),
+                substr(hex(zeroblob(155)), 1, 309)
+            ) > 0
+        );
     SELECT RAISE(ABORT, 'guard_key_rotation_bounds: error_message has more than 1048576 bytes')
     WHERE length(CAST(NEW.error_message AS BLOB)) > 1048576;
 END

@@ -1,4 +1,5 @@
--- created <= activated <= deactivated <= destroyed.
+-- created <= activated <= deactivated <= destroyed. Numbers are not used up: one far above the others would leave none
+-- for the versions to come. A history that lacks many is imported from its newest version on.
 CREATE TRIGGER validate_key_version_chronology_insert
 BEFORE INSERT ON key_versions
 BEGIN
@@ -14,4 +15,9 @@ BEGIN
     WHERE NEW.destroyed_at < NEW.deactivated_at;
     SELECT RAISE(ABORT, 'validate_key_version_chronology: destroyed_at is before created_at')
     WHERE NEW.destroyed_at < NEW.created_at;
+    SELECT RAISE(ABORT, 'validate_key_version_chronology: version_number is more than 100 above the highest of the key')
+    WHERE typeof(NEW.version_number) = 'integer' AND NEW.version_number BETWEEN 101 AND 2147483647
+        AND NEW.version_number > coalesce(
+            (SELECT max(version_number) FROM key_versions WHERE key_id = NEW.key_id) + 100, 1000000
+        );
 END

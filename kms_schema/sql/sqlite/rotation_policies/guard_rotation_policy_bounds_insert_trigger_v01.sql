@@ -26,4 +26,21 @@ BEGIN
             SELECT 1 FROM json_tree(NEW.notification_channels) AS part
             WHERE part.type IN ('integer', 'real') AND abs(part.value) > 1.7976931348623157e308
         );
+    SELECT RAISE(ABORT, 'guard_rotation_policy_bounds: notification_channels has a number of more than 308 digits')
+    -- Every second part between quotes is outside of strings, and digits are made zeros to be counted.
+    WHERE length(NEW.notification_channels) > 308 AND NEW.notification_channels GLOB '*[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*'
+        AND EXISTS (
+            WITH RECURSIVE part (place, said, rest) AS (
+                SELECT 0, '', replace(replace(NEW.notification_channels, '\\', ''), '\"', '') || '"'
+                UNION ALL
+                SELECT place + 1, substr(rest, 1, instr(rest, '"') - 1), substr(rest, instr(rest, '"') + 1)
+                FROM part WHERE rest <> ''
+            )
+            SELECT 1 FROM part
+            WHERE place % 2 = 1 AND length(said) > 308 AND instr(
+                replace(replace(replace(replace(replace(replace(replace(replace(replace(
+                    said, '1', '0'), '2', '0'), '3', '0'), '4', '0'), '5', '0'), '6', '0'), '7', '0'), '8', '0'), '9', '0'),
+                substr(hex(zeroblob(155)), 1, 309)
+            ) > 0
+        );
 END
