@@ -1,5 +1,6 @@
 """The session that holds a lock of PostgreSQL, as far as the role can read; this module imports no driver."""
 
+import re
 from collections.abc import Sequence
 
 from kms_schema.lock_keys import LOCK_KEY
@@ -51,6 +52,20 @@ TABLES = _SESSION.format(
     ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')"""
 )
 """The query for a session that holds a lock which keeps others from a table, or the lock of upgrades."""
+
+
+def rows_of(context: str) -> str:
+    """Return the query for the oldest transaction that has written or locked rows of a relation which `context` names.
+
+    context: that of the server's error about the wait: it has the table of the row, or the index of the key.
+    """
+    words = re.sub(r"\W", " ", context)
+    return _SESSION.format(
+        condition=f"""held.locktype = 'relation' AND held.relation >= 16384
+    AND held.mode IN ('RowShareLock', 'RowExclusiveLock') AND pg_catalog.strpos('{words}', (
+        SELECT relation.relname::text FROM pg_catalog.pg_class AS relation WHERE relation.oid = held.relation
+    )) > 0"""  # noqa: S608  (letters, digits and blanks)
+    )
 
 
 def limits(seconds: float) -> str:

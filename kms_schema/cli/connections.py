@@ -14,7 +14,7 @@ from kms_schema.cli.sqlite_authorizer import only_read
 from kms_schema.cli.targets import CannotConnect, existing_file
 from kms_schema.database_sources import find_database_url
 from kms_schema.database_url import DatabaseUrl, DatabaseUrlError, parse_database_url, redact
-from kms_schema.lock_holders import LOCK_WAIT_SECONDS, TABLES, described, limits
+from kms_schema.lock_holders import LOCK_WAIT_SECONDS, TABLES, described, limits, rows_of
 from kms_schema.printable import in_a_line
 
 if TYPE_CHECKING:
@@ -98,7 +98,11 @@ def engine_at(url: str, *, schema: str, application: str) -> "Iterator[sa.Engine
         except sa.exc.DBAPIError as error:
             if error.orig is None:
                 raise
-            raise error.orig from None
+            if getattr(error.orig, "sqlstate", None) != LOCKED:
+                raise error.orig from None
+            engine.dispose()  # the transaction that has failed holds locks as well
+            with closing(_connect(target, application, LOCK_WAIT_SECONDS, writing=True)) as idle, _holder_named(idle):
+                raise error.orig from None
         finally:
             engine.dispose()
 
@@ -149,7 +153,7 @@ def _holder_named(connection: "psycopg.Connection[Any] | sqlite3.Connection") ->
         if isinstance(connection, sqlite3.Connection) or error.sqlstate != LOCKED:
             raise
         primary = error.diag.message_primary or str(error)
-        reason = f"{' '.join(primary.split())}; another session{_holder(connection)} has the lock"
+        reason = f"{' '.join(primary.split())}; another session{_holder(connection, error)} has the lock"
         message = f"{reason}: wait for it or end it, and run this again"
         raise CannotConnect(in_a_line(message)) from None
 
@@ -160,13 +164,14 @@ def _driver_errors() -> "tuple[type[psycopg.Error], ...]":
     return () if psycopg is None else (psycopg.Error,)
 
 
-def _holder(connection: "psycopg.Connection[Any]") -> str:
-    """Return the session that has locked tables, or upgrades, as far as this role can read."""
+def _holder(connection: "psycopg.Connection[Any]", error: "psycopg.Error") -> str:
+    """Return the session that has locked tables, or upgrades, or else rows, as far as this role can read."""
     try:
         connection.rollback()
         with connection.transaction():
             connection.execute(limits(1).encode(), prepare=False)
-            return described(connection.execute(TABLES.encode()).fetchone())
+            found = connection.execute(TABLES.encode()).fetchone()
+            return described(found or connection.execute(rows_of(error.diag.context or "").encode()).fetchone())
     except _driver_errors():
         return ""  # some servers revoke SELECT on these views
 

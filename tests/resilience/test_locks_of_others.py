@@ -25,6 +25,7 @@ from tests.support.engines.programs import REPOSITORY, find_programs
 from tests.support.login_roles import login
 from tests.support.programs import python
 from tests.support.programs.commands import Said, kms_schema
+from tests.support.rows.smallest import active_key_master, insert, key_version
 from tests.support.statements import execute
 
 pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
@@ -155,6 +156,40 @@ def test_who_has_locked_a_table_is_named(database: Database, tmp_path: Path, com
         execute(connection, "BEGIN")
         execute(connection, f"LOCK TABLE {locked} IN ACCESS EXCLUSIVE MODE")
         said = run(database, *words, *SHORT)
+        assert said.status == 3
+        assert f"another session ({process(connection)}" in said.error
+
+
+def test_who_has_put_in_a_tombstone_without_committing_it_is_named(database: Database, tmp_path: Path) -> None:
+    write_signing_key(tmp_path / "seal.key", KEY)
+    words = ("audit", "retain", "--key", str(tmp_path / "seal.key"), "--archive", str(tmp_path), *SHORT)
+    with retaining(database) as place, closing(place.retention.connect()) as connection:
+        assert isinstance(connection, psycopg.Connection)
+        place.write()
+        execute(connection, "BEGIN")
+        execute(
+            connection,
+            """INSERT INTO key_audit_tombstones SELECT (SELECT max(seal_number) FROM key_audit_seals), tree_size,
+                last_sequence, sha256('') FROM key_audit_seals ORDER BY seal_number LIMIT 1""",
+        )
+        said = kms_schema(*words, url=place.retention.url)
+        assert said.status == 3
+        assert f"another session ({process(connection)}" in said.error
+        execute(connection, "ROLLBACK")
+        assert kms_schema(*words, url=place.retention.url).status == 0
+
+
+def test_who_has_locked_a_row_is_named(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kms_schema.cli.connections.LOCK_WAIT_SECONDS", 0.3)
+    with closing(database.connect()) as connection, closing(database.connect()) as other:
+        assert isinstance(connection, psycopg.Connection)
+        key = insert(connection, "key_masters", **active_key_master())
+        insert(connection, "key_versions", **key_version(key))
+        execute(other, "BEGIN")
+        insert(other, "key_masters", **active_key_master())
+        execute(connection, "BEGIN")
+        execute(connection, "SELECT FROM key_versions FOR UPDATE")
+        said = run(database, "destroy-version", str(key["key_id"]), "1", "--yes")
         assert said.status == 3
         assert f"another session ({process(connection)}" in said.error
 
