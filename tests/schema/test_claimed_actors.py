@@ -111,6 +111,19 @@ def test_an_actor_that_does_not_fit_an_entry_is_refused(session: Session, actor:
         pytest.fail("it was taken")
 
 
+@pytest.mark.only_on("sqlite")
+def test_a_connection_that_does_not_trust_the_schema_claims_nothing_and_writes(session: Session) -> None:
+    session.execute(sa.text("PRAGMA trusted_schema = OFF"))
+    with (
+        pytest.raises(ValueError, match="requires PRAGMA trusted_schema = ON"),
+        acting_for(session.connection(), "alice"),
+    ):
+        pytest.fail("it was taken")
+    session.add(a_key())
+    session.commit()
+    assert actors(session) == [None]
+
+
 @pytest.mark.only_on("postgresql")
 def test_a_claim_in_autocommit_is_no_claim(database: Database) -> None:
     engine = database.engine()
