@@ -20,14 +20,14 @@ def acting_for(connection: sa.Connection, actor: str) -> Iterator[None]:
 
     The actor is a claim of the client; `recorded_by` is the login role that the server knows. On PostgreSQL it is the
     setting `kms.actor`, which any client can `SET LOCAL`. On SQLite it is the row of `key_audit_actor`, which must be
-    deleted before the transaction commits and requires `PRAGMA foreign_keys = ON`, and `PRAGMA trusted_schema = ON`, which
-    is SQLite's default.
+    deleted before the transaction commits and requires `PRAGMA foreign_keys = ON`, and SQLite's default
+    `PRAGMA trusted_schema = ON`.
 
     - `connection`: in a transaction
     - `actor`: 1 to 100 characters, not all blank, without NUL
 
-    Raises `ValueError` for another actor, for a connection in AUTOCOMMIT, where a claim ends with its statement, and for
-    one of SQLite that does not trust the schema.
+    Raises `ValueError` for another actor, for a connection in AUTOCOMMIT, where a claim ends with its statement, and
+    for one of SQLite that does not trust the schema.
 
     ```python
     with acting_for(session.connection(), "alice"):
@@ -66,6 +66,6 @@ def _claim(connection: sa.Connection, actor: str | None) -> None:
             if "unsafe use of virtual table" not in str(error.orig):
                 raise
             raise ValueError(
-                "a claim requires PRAGMA trusted_schema = ON: a trigger asks for PRAGMA foreign_keys, without which a claim"
-                " would not end with its transaction"
+                "a claim requires PRAGMA trusted_schema = ON: a trigger asks for PRAGMA foreign_keys, without which a"
+                " claim would not end with its transaction"
             ) from None

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from kms_schema.audit.formats.checkpoints import Checkpoint
+from kms_schema.audit.storage.errors import TrailError
 from tests.audit.tampered import BATCH, LEAVES, SEALS, SUBTREES, Scene
 from tests.audit.trails import FORGER, KEY, checkpoint_of, faults, open_trail, seal_all, verified, write
 from tests.support.engines import Database
@@ -110,3 +111,14 @@ def test_an_entry_that_a_policy_hides_is_not_passed_over(database: Database) -> 
         finally:
             execute(connection, f"RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}")
         assert open_trail(connection)
+
+
+def test_a_first_seal_by_another_key_is_found_by_trust_alone(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        write(connection, 3)
+        seal_all(connection, FORGER)
+        assert faults(connection) == []
+        (fault,) = faults(connection, trusted=(KEY.verifier,))
+        assert (fault.seal, "which is neither trusted" in fault.message) == (1, True)
+        with pytest.raises(TrailError, match=r"seal 1 leads to the key .*, but this is"):
+            seal_all(connection)
