@@ -51,6 +51,17 @@ CHANGES = {
         "CREATE OPERATOR pg_catalog.<> (LEFTARG = varchar, RIGHTARG = text, FUNCTION = never)"
     ),
 }
+NAMED_FUNCTIONS = {
+    "operators of pg_catalog": "UPDATE pg_operator SET oprcode = 'byteaeq' WHERE oid = '<>(bytea,bytea)'::regoperator",
+    "casts of pg_catalog": (
+        "UPDATE pg_cast SET castfunc = 'jsonb_array_length(jsonb)'::regprocedure"
+        " WHERE castsource = 'jsonb'::regtype AND casttarget = 'int4'::regtype"
+    ),
+    "types of pg_catalog": "UPDATE pg_type SET typinput = 'textin' WHERE oid = 'inet'::regtype",
+    "operator classes of pg_catalog": "UPDATE pg_amproc SET amproc = 'btint8cmp' WHERE amproc = 'uuid_cmp'::regproc",
+    "language plpgsql": "UPDATE pg_language SET lanplcallfoid = 0 WHERE lanname = 'plpgsql'",
+}
+"""Changes of the functions that built-in objects name."""
 USUAL = (
     "GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_file(text) TO pg_monitor",
     "CREATE CAST (varchar AS uuid) WITH INOUT AS IMPLICIT",
@@ -70,6 +81,14 @@ def connection(database: Database) -> Iterator[Connection]:
 
 def found(connection: Connection) -> dict[str, Finding]:
     return {each.object: each for each in validate(connection).findings if each.code == "KMS445"}
+
+
+@on_postgresql
+@pytest.mark.versions("oldest and newest")
+@pytest.mark.parametrize("about", NAMED_FUNCTIONS)
+def test_another_function_of_a_built_in_object_is_found(connection: Connection, about: str) -> None:
+    run(connection, NAMED_FUNCTIONS[about])
+    assert list(found(connection)) == [about]
 
 
 @on_postgresql

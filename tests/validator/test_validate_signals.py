@@ -44,3 +44,21 @@ def test_who_may_end_other_sessions_is_found(database: Database) -> None:
             run(sealing, "SELECT 1")
         run(administrator, str(findings[0].remediation))
         assert "KMS446" not in {each.code for each in validate(administrator).findings}
+
+
+def test_who_may_create_objects_in_pg_catalog_is_found(database: Database) -> None:
+    """A function there precedes the built-in one that it is a better match than, in functions of the owner too."""
+    with login(database) as other, session(database) as administrator:
+        name = sa.make_url(other.url).username
+        before = {(each.code, each.object) for each in validate(administrator).findings}
+        run(administrator, f"GRANT CREATE ON SCHEMA pg_catalog TO {name}")
+        try:
+            with session(other) as connection:
+                run(connection, "CREATE FUNCTION pg_catalog.btrim(varchar) RETURNS text LANGUAGE sql AS 'SELECT null'")
+                run(connection, "DROP FUNCTION pg_catalog.btrim(varchar)")
+            findings = [each for each in validate(administrator).findings if (each.code, each.object) not in before]
+            assert [(each.code, each.object) for each in findings] == [("KMS425", f"role {name}")]
+            run(administrator, str(findings[0].remediation))
+            assert {(each.code, each.object) for each in validate(administrator).findings} == before
+        finally:
+            run(administrator, f"REVOKE CREATE ON SCHEMA pg_catalog FROM {name}")

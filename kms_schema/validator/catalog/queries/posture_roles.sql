@@ -42,6 +42,12 @@ WHERE f.proname IN ('lo_export', 'lo_import', 'pg_read_file', 'pg_read_binary_fi
   AND f.pronamespace = 'pg_catalog'::regnamespace AND a.privilege_type = 'EXECUTE'
   AND a.grantee <> ALL (ARRAY[f.proowner, (SELECT oid FROM owner)]) AND r.rolsuper IS NOT true
 UNION ALL
+-- Objects in pg_catalog come first in every search_path, that of the functions of the owner and of superusers included.
+SELECT 'KMS425', coalesce('role ' || quote_ident(r.rolname), 'every role'), 'CREATE on schema pg_catalog',
+       format('REVOKE CREATE ON SCHEMA pg_catalog FROM %%s;', coalesce(quote_ident(r.rolname), 'PUBLIC'))
+FROM pg_namespace n CROSS JOIN aclexplode(n.nspacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
+WHERE n.oid = 'pg_catalog'::regnamespace AND a.privilege_type = 'CREATE' AND r.rolsuper IS NOT true
+UNION ALL
 SELECT 'KMS438', 'role ' || quote_ident(g.rolname), 'has LOGIN', format('ALTER ROLE %%I NOLOGIN;', g.rolname)
 FROM group_role g WHERE g.rolcanlogin
 UNION ALL
