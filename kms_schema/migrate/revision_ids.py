@@ -17,8 +17,10 @@ _SYMBOLS = frozenset({"base", "head", "heads"})
 def is_known(script: ScriptDirectory, revision: str) -> bool:
     """Return whether `revision`, read from a version table, is a whole id of a revision in `script`.
 
-    Alembic also finds a revision by the beginning of its id.
+    Alembic also finds a revision by the beginning of its id, and fails an assertion for an empty one.
     """
+    if not revision.rpartition("@")[2]:
+        return False
     try:
         found = script.get_revision(revision)
     except CommandError:
