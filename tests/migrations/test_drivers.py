@@ -182,6 +182,18 @@ def test_a_transaction_in_autocommit_is_refused_before_anything(
 
 
 @pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize("setting", ["quote_all_identifiers = on", "session_replication_role = replica"])
+def test_a_setting_of_the_session_makes_no_drift(empty_database: Database, setting: str) -> None:
+    def migrate(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(f"SET {setting}")
+        connection.commit()
+        upgrade(connection)
+
+    on_connections(empty_database, "psycopg", [migrate])
+    assert kms_schema("validate", url=empty_database.url).status == 0
+
+
+@pytest.mark.only_on("postgresql")
 def test_a_transaction_in_autocommit_of_the_driver_is_refused(empty_database: Database) -> None:
     def refused(connection: sa.Connection) -> None:
         connection.execute(sa.text("SELECT 1"))

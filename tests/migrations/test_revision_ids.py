@@ -126,9 +126,7 @@ def test_a_prefix_of_several_revisions_is_refused(shop: Shop) -> None:
     assert host_tables(shop) == set()
 
 
-@pytest.mark.parametrize(
-    "revision", ["", "@", "kms@", "007_RECORD_KEY_CHANGES", "007_record_key_changes ", "heads", "%"]
-)
+@pytest.mark.parametrize("revision", ["", "@", "kms@", OURS["007"].upper(), f"{OURS['007']} ", "heads", "%"])
 def test_an_odd_id_in_the_version_table_is_unknown(database: Database, revision: str) -> None:
     with closing(database.connect()) as connection:
         execute(connection, "UPDATE alembic_version SET version_num = :revision", {"revision": revision})

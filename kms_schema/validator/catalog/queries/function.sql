@@ -13,7 +13,10 @@ SELECT CASE f.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE '
            'cost', f.procost,
            'rows', nullif(f.prorows, 0),
            'support', CASE WHEN f.prosupport <> 0 THEN f.prosupport::regproc::text END,
-           'settings', to_jsonb(f.proconfig),
+           -- With quote_all_identifiers a session, or pg_dump, quotes each name of a path.
+           'settings', (SELECT jsonb_agg(CASE WHEN s.word LIKE 'search_path=%%' THEN regexp_replace(s.word, '"([a-z_][a-z0-9_]*)"', E'\\1', 'g')
+                                              ELSE s.word END ORDER BY s.place)
+                        FROM unnest(f.proconfig) WITH ORDINALITY AS s (word, place)),
            'body', CASE WHEN to_jsonb(f) ->> 'prosqlbody' IS NULL THEN f.prosrc END,
            'binary', f.probin,
            'owner', pg_get_userbyid(f.proowner),
