@@ -75,24 +75,34 @@ def connected(
 
 
 @contextmanager
-def engine_at(url: str, *, schema: str, application: str) -> "Iterator[sa.Engine]":
-    """Yield a SQLAlchemy engine for an existing database with its tables in `schema`; raises as `connected` does."""
+def engine_at(
+    url: str, *, schema: str, application: str, writing: bool = True, pooled: bool = False
+) -> "Iterator[sa.Engine]":
+    """Yield a SQLAlchemy engine for an existing database with its tables in `schema`; raises as `connected` does.
+
+    Without `writing`, SQLite is read-only and the target is not printed. `pooled`: for a key ring, which opens
+    connections of its own as this engine does, and uses each several times.
+    """
     import sqlalchemy as sa  # few commands need it
 
     from kms_schema.engine import create_engine
 
     target = parse_database_url(url)
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {} if pooled else {"poolclass": sa.NullPool}
     if target.engine == "sqlite":
         existing_file(target)
     else:
         defaults = {"connect_timeout": "10", "application_name": application}
         options["connect_args"] = {name: each for name, each in defaults.items() if name not in target.parameters}
         options["execution_options"] = {"schema_translate_map": {None: schema}}
-    print_target(url)
+    if writing:
+        print_target(url)
     with _errors_reported(target, ()):
-        engine = create_engine(url, poolclass=sa.NullPool, **options)
-        sa.event.listen(engine, "begin" if target.engine == "postgresql" else "connect", _limit_waits)
+        if target.engine == "sqlite" and not writing:
+            engine = sa.create_engine("sqlite://", creator=lambda: _open_sqlite(target, writing=False), **options)
+        else:
+            engine = create_engine(url, **options)
+            _limit_waits_of(engine, pooled=pooled)
         try:
             yield engine
         except sa.exc.DBAPIError as error:
@@ -105,6 +115,27 @@ def engine_at(url: str, *, schema: str, application: str) -> "Iterator[sa.Engine
                 raise error.orig from None
         finally:
             engine.dispose()
+
+
+def _limit_waits_of(engine: "sa.Engine", *, pooled: bool) -> None:
+    """Limit the waits for locks: of each transaction; where the engine is copied, of each connection."""
+    import sqlalchemy as sa
+
+    if pooled:  # a copy of the engine has the hooks of the pool only
+        sa.event.listen(engine, "checkout", _limit_waits_of_connection)
+    else:
+        sa.event.listen(engine, "begin" if engine.dialect.name == "postgresql" else "connect", _limit_waits)
+
+
+def _limit_waits_of_connection(connection: Any, record: Any, _proxy: Any) -> None:
+    """Limit the waits of a connection of the driver, once."""
+    if not record.info.get("waits_are_limited"):
+        record.info["waits_are_limited"] = True
+        if isinstance(connection, sqlite3.Connection):
+            _limit_waits(connection)
+        else:
+            connection.execute(f"SET lock_timeout = {round(LOCK_WAIT_SECONDS * 1000)}")
+            connection.commit()
 
 
 def _limit_waits(connection: Any, *_record: Any) -> None:
@@ -189,7 +220,7 @@ def _connect(
     return psycopg.connect(**(defaults | target.connection_parameters()), autocommit=True)
 
 
-def _open_sqlite(target: DatabaseUrl, lock_wait: float, *, writing: bool) -> sqlite3.Connection:
+def _open_sqlite(target: DatabaseUrl, lock_wait: float = LOCK_WAIT_SECONDS, *, writing: bool) -> sqlite3.Connection:
     """Open an existing file, read-only unless `writing`."""
     existing_file(target)
     connection = sqlite3.connect(target.file_uri("rw" if writing else "ro"), uri=True, timeout=lock_wait)

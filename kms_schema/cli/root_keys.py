@@ -21,8 +21,8 @@ root_key_options = together(
 
 
 @contextmanager
-def wrapping_with(files: Sequence[str], variables: Sequence[str]) -> Iterator[KeyWrapping]:
-    """Yield the key wrapping with the root keys, and wipe them afterwards; raises `UsageError` for an invalid one."""
+def root_keys_of(files: Sequence[str], variables: Sequence[str]) -> Iterator[tuple[RootKeys, RootKeys]]:
+    """Yield the root keys in files and in variables, and wipe them at the end; raises `UsageError`."""
     with ExitStack() as stack:
         try:
             # In one provider, so that two references to the same key are refused.
@@ -32,7 +32,14 @@ def wrapping_with(files: Sequence[str], variables: Sequence[str]) -> Iterator[Ke
             raise click.UsageError(str(error)) from None
         except OSError as error:
             raise click.UsageError(f"cannot read {error.filename}: {error.strerror}") from None
-        yield KeyWrapping(stack.enter_context(in_files), stack.enter_context(in_variables))
+        yield stack.enter_context(in_files), stack.enter_context(in_variables)
+
+
+@contextmanager
+def wrapping_with(files: Sequence[str], variables: Sequence[str]) -> Iterator[KeyWrapping]:
+    """Yield the key wrapping with the root keys; raises and wipes as `root_keys_of` does."""
+    with root_keys_of(files, variables) as roots:
+        yield KeyWrapping(*roots)
 
 
 def _pairs(given: Sequence[str], option: str, what: str) -> dict[str, str]:

@@ -1,0 +1,25 @@
+"""`kms-schema keys`: create, use and retire the keys that applications use. See docs/keyring.md."""
+
+import click
+
+from kms_schema.cli.lazy_group import Lazy, LazyGroup
+
+_COMMANDS = {
+    "activate": Lazy("kms_schema.cli.keys.changes:activate_command", "Activate a pending key"),
+    "archive": Lazy("kms_schema.cli.keys.changes:archive_command", "Archive a key that is not used any more"),
+    "create": Lazy("kms_schema.cli.keys.creating:create_command", "Create a key with its first version"),
+    "expire": Lazy("kms_schema.cli.keys.changes:expire_command", "Let a key decrypt only"),
+    "list": Lazy("kms_schema.cli.keys.listing:list_command", "List keys"),
+    "revoke": Lazy("kms_schema.cli.keys.changes:revoke_command", "Revoke a key, such as a leaked one"),
+    "rotate": Lazy("kms_schema.cli.keys.changes:rotate_command", "Give a key a new live version"),
+    "show": Lazy("kms_schema.cli.keys.listing:show_command", "Show a key and its versions"),
+}
+
+
+@click.group("keys", cls=LazyGroup, lazy=_COMMANDS)
+def keys() -> None:
+    """Create keys, change their status, and encrypt and decrypt files with them.
+
+    kms_admin and kms_rotator together create keys, kms_rotator changes them, kms_app encrypts and decrypts. No command
+    shows the material of a key.
+    """

@@ -1,0 +1,96 @@
+"""`kms-schema keys activate`, `rotate`, `expire`, `archive` and `revoke`: change a key."""
+
+import click
+
+from kms_schema.cli.keys.open_ring import key_id_argument, opened, print_change
+from kms_schema.cli.options import actor_option, style_option, together, where
+from kms_schema.cli.root_keys import root_key_options
+
+_of_a_change = together(actor_option, where, style_option)
+
+
+@click.command("activate", epilog="\b\nExample:\n  kms-schema keys activate orders")
+@key_id_argument
+@_of_a_change
+def activate_command(*, key_id: str, actor: str | None, database_url: str | None, schema: str, style: str) -> None:
+    """Activate the pending key KEY_ID, and its last version if none is live. The login needs kms_rotator.
+
+    Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
+    """
+    with opened(database_url, schema) as ring:
+        described = ring.activate(key_id, actor=actor)
+    print_change(described, style)
+
+
+@click.command(
+    "rotate", epilog="\b\nExample:\n  kms-schema keys rotate orders --root-key kms://root-2026=root-2026.key"
+)
+@key_id_argument
+@root_key_options
+@_of_a_change
+def rotate_command(
+    *,
+    key_id: str,
+    files: tuple[str, ...],
+    variables: tuple[str, ...],
+    actor: str | None,
+    database_url: str | None,
+    schema: str,
+    style: str,
+) -> None:
+    """Give the active key KEY_ID a new version, live at once. The old one decrypts as before.
+
+    The login needs kms_rotator. Keys that a KEK wraps stay under its old version: rewrap moves them.
+
+    Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
+    """
+    with opened(database_url, schema, files, variables) as ring:
+        described = ring.rotate(key_id, actor=actor)
+    print_change(described, style)
+
+
+@click.command("expire", epilog="\b\nExample:\n  kms-schema keys expire orders")
+@key_id_argument
+@_of_a_change
+def expire_command(*, key_id: str, actor: str | None, database_url: str | None, schema: str, style: str) -> None:
+    """Let the key KEY_ID decrypt only, from now on. The login needs kms_rotator.
+
+    Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
+    """
+    with opened(database_url, schema) as ring:
+        described = ring.expire(key_id, actor=actor)
+    print_change(described, style)
+
+
+@click.command("archive", epilog="\b\nExample:\n  kms-schema keys archive orders")
+@key_id_argument
+@_of_a_change
+def archive_command(*, key_id: str, actor: str | None, database_url: str | None, schema: str, style: str) -> None:
+    """Archive the key KEY_ID, which is rotated, expired or revoked: it decrypts nothing any more.
+
+    The login needs kms_rotator. No command takes an archived key back into use.
+
+    Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
+    """
+    with opened(database_url, schema) as ring:
+        described = ring.archive(key_id, actor=actor)
+    print_change(described, style)
+
+
+@click.command("revoke", epilog="\b\nExample:\n  kms-schema keys revoke orders --reason 'leaked, incident 4711'")
+@key_id_argument
+@click.option("--reason", required=True, metavar="TEXT", help="Stored with the key and in the audit log: no secrets.")
+@click.option("--now", is_flag=True, help="Even if declared columns still hold its ciphertexts.")
+@_of_a_change
+def revoke_command(
+    *, key_id: str, reason: str, now: bool, actor: str | None, database_url: str | None, schema: str, style: str
+) -> None:
+    """Revoke the key KEY_ID: within a minute no process encrypts or decrypts with it.
+
+    The login needs kms_rotator. No command takes a revoked key back into use.
+
+    Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
+    """
+    with opened(database_url, schema) as ring:
+        described = ring.revoke(key_id, reason=reason, now=now, actor=actor)
+    print_change(described, style)

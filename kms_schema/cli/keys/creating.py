@@ -1,0 +1,87 @@
+"""`kms-schema keys create`: register a key, give it a version and activate it."""
+
+import datetime as dt
+
+import click
+
+from kms_schema.cli.keys.open_ring import key_id_argument, opened, print_change
+from kms_schema.cli.options import actor_option, style_option, where
+from kms_schema.cli.root_keys import root_key_options
+from kms_schema.printable import in_a_line
+from kms_schema.vocabulary import KeyType
+
+_TYPES = [kind.value for kind in KeyType if kind != KeyType.HSM]
+_MOST_USES = 10**15
+_MOST_BITS = 65_536
+
+
+def _time(_context: click.Context, _parameter: click.Parameter, text: str | None) -> dt.datetime | None:
+    """Return a time in the future; one without a zone is in UTC."""
+    if text is None:
+        return None
+    try:
+        given = dt.datetime.fromisoformat(text)
+        time = given.astimezone(dt.UTC) if given.tzinfo else given.replace(tzinfo=dt.UTC)
+    except (ValueError, OverflowError):
+        raise click.BadParameter("a date or time in ISO 8601, such as 2027-12-31 or 2027-12-31T23:59:59Z") from None
+    if time <= dt.datetime.now(dt.UTC):
+        raise click.BadParameter("it is in the past: a key that has expired does not encrypt")
+    return time
+
+
+@click.command(
+    "create",
+    epilog="\b\nExamples:"
+    "\n  kms-schema keys create kek-2026 --type kek --under kms://root-2026"
+    "\n    --root-key kms://root-2026=root-2026.key"
+    "\n  kms-schema keys create orders --under kek-2026 --root-key kms://root-2026=root-2026.key",
+)
+@key_id_argument
+@click.option("--type", "key_type", type=click.Choice(_TYPES), default="dek", show_default=True, help="Its use.")
+@click.option("--under", required=True, metavar="WRAPPER", help="The KEK that wraps it, or a REF such as kms://root.")
+@root_key_options
+@click.option("--algorithm", metavar="NAME", help="Of a dek XAES-256-GCM (default) or AES-256-GCM.")
+@click.option("--size", type=click.IntRange(1, _MOST_BITS), default=256, show_default=True, metavar="BITS")
+@click.option("--max-uses", type=click.IntRange(1, _MOST_USES), metavar="N", help="Encryptions of each version.")
+@click.option("--expires", callback=_time, metavar="TIME", help="From then on it decrypts only; in UTC.")
+@actor_option
+@where
+@style_option
+def create_command(
+    *,
+    key_id: str,
+    key_type: str,
+    under: str,
+    files: tuple[str, ...],
+    variables: tuple[str, ...],
+    algorithm: str | None,
+    size: int,
+    max_uses: int | None,
+    expires: dt.datetime | None,
+    actor: str | None,
+    database_url: str | None,
+    schema: str,
+    style: str,
+) -> None:
+    """Register the key KEY_ID, give it its first version and activate it, in one transaction.
+
+    The login needs kms_admin and kms_rotator. With kms_admin alone it registers a pending key, to which the same
+    command as kms_rotator gives the version.
+
+    Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
+    """
+    with opened(database_url, schema, files, variables) as ring:
+        described = ring.create(
+            key_id,
+            under=under,
+            key_type=key_type,
+            algorithm=algorithm,
+            key_size_bits=size,
+            actor=actor,
+            max_usage_count=max_uses,
+            expires_at=expires,
+        )
+    print_change(described, style)
+    if described.next_step is not None:
+        step = f"it has no version yet: run the same command as a login in kms_rotator, with --under {under}"
+        click.echo(in_a_line(f"Note: {step}"), err=True)

@@ -1,0 +1,128 @@
+"""`kms-schema keys list` and `show`: keys and their versions, without material."""
+
+import dataclasses
+import datetime as dt
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kms_schema.cli import connections
+from kms_schema.cli.keys.open_ring import key_id_argument
+from kms_schema.cli.options import style_option, where
+from kms_schema.keyring import UnknownKeyError
+from kms_schema.keyring.listing import ListedKey, ListedVersion, listed_key, listed_keys, listed_versions
+from kms_schema.printable import in_a_line
+from kms_schema.vocabulary import KeyStatus, KeyType
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+_NAME = 26
+"""The width of names in the table. A longer one has a line of its own."""
+_VERSIONS = "{:>7} {:>10} {:<9} {:>16} {:>16} {:<10}"
+
+
+@contextmanager
+def _reading(database_url: str | None, schema: str) -> "Iterator[sa.Connection]":
+    url = connections.url_of(database_url)
+    with (
+        connections.engine_at(url, schema=schema, application="kms-schema keys", writing=False) as engine,
+        engine.connect() as connection,
+    ):
+        yield connection
+
+
+@click.command("list", epilog="\b\nExamples:\n  kms-schema keys list\n  kms-schema keys list --type dek --format json")
+@click.option("--type", "key_type", type=click.Choice([each.value for each in KeyType]), help="Keys of this type only.")
+@click.option("--status", type=click.Choice([each.value for each in KeyStatus]), help="Keys of this status only.")
+@where
+@style_option
+def list_command(
+    *, key_type: str | None, status: str | None, database_url: str | None, schema: str, style: str
+) -> None:
+    """List the keys by their names, with the live version and its counted uses.
+
+    Exit status: 0 done, 2 usage, 3 no connection or missing privilege.
+    """
+    with _reading(database_url, schema) as connection:
+        found = listed_keys(connection, key_type=key_type, status=status)
+        if style == "json":
+            _print_json(found)
+            return
+        click.echo(f"{'KEY':<{_NAME}} {'TYPE':<6} {'STATUS':<8} {'VERSION':>7} {'USES':>16} {'EXPIRES':<10}".rstrip())
+        for key in found:
+            _print_key(key)
+
+
+def _print_key(key: ListedKey) -> None:
+    name = in_a_line(key.key_id)
+    if len(name) > _NAME:
+        click.echo(name)
+        name = ""
+    version, uses = ("-" if each is None else each for each in (key.live_version, key.usage_count))
+    line = f"{name:<{_NAME}} {key.key_type:<6} {key.status:<8} {version:>7} {uses:>16} {_day(key.expires_at):<10}"
+    click.echo(line.rstrip())
+
+
+@click.command("show", epilog="\b\nExample:\n  kms-schema keys show orders")
+@key_id_argument
+@where
+@style_option
+def show_command(*, key_id: str, database_url: str | None, schema: str, style: str) -> None:
+    """Show the key KEY_ID and its versions: tags of ciphertexts, states, uses and bytes. No material is read.
+
+    Exit status: 0 done, 1 no such key, 2 usage, 3 no connection or missing privilege.
+    """
+    try:
+        with _reading(database_url, schema) as connection:
+            key, versions = listed_key(connection, key_id), listed_versions(connection, key_id)
+            if style == "json":
+                document = _plain(key) | {"versions": [_plain(each) for each in versions]}
+                click.echo(json.dumps(document, indent=2))
+                return
+            _print_properties(key)
+            click.echo(_VERSIONS.format("VERSION", "TAG", "STATE", "USES", "BYTES", "SINCE"))
+            for each in versions:
+                _print_version(each)
+    except UnknownKeyError as error:
+        raise click.ClickException(in_a_line(str(error))) from None
+
+
+def _print_properties(key: ListedKey) -> None:
+    for name, value in _plain(key).items():
+        if value is not None and name not in ("live_version", "usage_count", "data_volume_bytes"):
+            click.echo(in_a_line(f"{name}: {value}"))
+
+
+def _print_version(version: ListedVersion) -> None:
+    line = _VERSIONS.format(
+        version.version, version.ciphertext_tag, version.state, version.usage_count, version.data_volume_bytes,
+        _day(version.activated_at),
+    )  # fmt: skip
+    click.echo(line.rstrip())
+    if version.under is not None:
+        click.echo(in_a_line(f"        under {version.under}"))
+
+
+def _print_json(found: Iterable[ListedKey]) -> None:
+    """Print an array, one key after the other: not all are in memory."""
+    separator = "[\n  "
+    for key in found:
+        click.echo(separator + json.dumps(_plain(key)), nl=False)
+        separator = ",\n  "
+    click.echo("[]" if separator.startswith("[") else "\n]")
+
+
+def _plain(row: ListedKey | ListedVersion) -> dict[str, Any]:
+    return {name: _spelled(value) for name, value in dataclasses.asdict(row).items()}
+
+
+def _spelled(value: Any) -> Any:
+    return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if isinstance(value, dt.datetime) else value
+
+
+def _day(value: dt.datetime | None) -> str:
+    return "-" if value is None else f"{value.astimezone(dt.UTC):%Y-%m-%d}"
