@@ -48,3 +48,13 @@ class Block:
                     self._next_bytes = min(2 * self._next_bytes, MOST_BYTES_A_BLOCK)
             self._uses -= 1
             self._bytes -= size
+
+    def take_bytes(self, size: int, reserve: Callable[[int], None]) -> None:
+        """Count `size` bytes more of a use that is counted; `reserve` is called when the block has not enough."""
+        with self._lock:
+            if self._bytes < size:
+                more = max(self._next_bytes, size - self._bytes)
+                reserve(more)
+                self._bytes += more
+                self._next_bytes = min(2 * self._next_bytes, MOST_BYTES_A_BLOCK)
+            self._bytes -= size

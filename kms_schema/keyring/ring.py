@@ -18,6 +18,7 @@ from kms_schema.keyring.formats.prefix import read_message_prefix
 from kms_schema.keyring.policy import CachePolicy
 from kms_schema.keyring.registry import NewKey, Registry
 from kms_schema.keyring.storage import Storage
+from kms_schema.keyring.streaming import KeyStreams
 from kms_schema.keyring.versions import Versions
 from kms_schema.vocabulary import KeyStatus, KeyType
 
@@ -233,7 +234,7 @@ class KeyRing:
         self.close()
 
 
-class Key:
+class Key(KeyStreams):
     """A key of a ring, by its name. Associated data is bound to a ciphertext and not stored in it: give it again."""
 
     __slots__ = ("_ring", "key_id")
@@ -272,6 +273,10 @@ class Key:
         """
         data, is_current = self._ring._decrypt(self.key_id, blob, aad)
         return bytes(blob) if is_current else self._ring._encrypt(self.key_id, data, aad)
+
+    def _open_versions(self) -> Versions:
+        self._ring._check_open()
+        return self._ring._versions
 
     def __repr__(self) -> str:
         """Show the name only."""

@@ -118,6 +118,15 @@ class Storage:
         with translated(key_id, _USERS):
             return self._write(work, again)
 
+    def add_bytes(self, key_id: str, version: uuid.UUID, size: int) -> None:
+        """Count bytes of a version, whatever its state."""
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(self._queries["add_uses"], {"version": version, "uses": 0, "bytes": size})
+
+        with translated(key_id, _USERS):
+            self._write(work, work)
+
     def append(self, key_id: str, values: Mapping[str, Any]) -> None:
         """Append an entry to the audit log. A rollback of the application's transaction does not take it."""
         statement = sa.insert(KeyAuditLog).values(**values)

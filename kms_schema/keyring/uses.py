@@ -42,6 +42,11 @@ class Tally:
             self.encryptions += 1
             self.bytes += size
 
+    def read(self, size: int) -> None:
+        """Count `size` bytes more of an encryption that is counted."""
+        with self.lock:
+            self.bytes += size
+
     def decrypted(self) -> None:
         """Count a decryption."""
         with self.lock:

@@ -92,6 +92,32 @@ class Versions:
         opened.tally.decrypted()
         return opened
 
+    def go_on(self, opened: Opened, size: int) -> None:
+        """Count `size` bytes more of a use that has begun. Raises the error of the reason if the key may not decrypt.
+
+        The row of the key is read again after `max_age`, and before more bytes are reserved in the database.
+        """
+        state, version = opened.state, opened.version
+        with self._refusals(state.key_id):
+            self._of_tag(state.key_id, version.tag).state.check_decrypting()
+            self.uses.write_due(opened.tally)
+            if size:
+                self._block(opened).take_bytes(size, partial(self._reserve_bytes, opened))
+        if size:
+            opened.bytes += size
+            opened.tally.read(size)
+
+    def _reserve_bytes(self, opened: Opened, more: int) -> None:
+        """Reserve bytes of a use that has begun: also where the version has ended since, if it may still decrypt."""
+        key_id, version = opened.state.key_id, opened.version
+        if self._storage.reserve(key_id, version.id, 0, more):
+            return
+        current = self._storage.read_tag(version.tag, key_id)
+        if current is None:
+            raise UnknownKeyError(f"key {key_id!r} is not there any more", key_id=key_id)
+        current.check_decrypting()
+        self._storage.add_bytes(key_id, version.id, more)
+
     def does_not_open(self, key_id: str) -> DecryptionError:
         """Return the error of a ciphertext that does not open; the refusal is written to the audit log."""
         error = does_not_open(key_id)

@@ -1,26 +1,59 @@
 """Fixtures: a database with a KEK, and rings on it."""
 
+import base64
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
-from kms_schema.crypto import RootKeys, Secret
+from kms_schema.crypto import RootKeys
 from kms_schema.keyring import KeyRing
+from kms_schema.roles.applying import apply
+from kms_schema.roles.definition import Role
 from tests.keyring.rings import ROOT
+from tests.roles.granted import Granted
 from tests.support.engines import Database, Engines
+from tests.support.programs.commands import Said, kms_schema
 from tests.support.rows.smallest import unique
 
 MakeRing = Callable[..., KeyRing]
+Keys = Callable[..., Said]
 
 
 @pytest.fixture(scope="session")
-def roots() -> RootKeys:
+def root_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of the root key `ROOT`."""
+    path = tmp_path_factory.mktemp("roots") / "root.key"
+    path.touch(0o600)
+    path.write_bytes(base64.b64encode(secrets.token_bytes(32)))
+    return path
+
+
+@pytest.fixture(scope="session")
+def roots(root_file: Path) -> RootKeys:
     """One root key, `ROOT`."""
-    return RootKeys({ROOT: Secret(bytearray(secrets.token_bytes(32)))})
+    return RootKeys.from_files({ROOT: root_file})
+
+
+@pytest.fixture
+def root(root_file: Path) -> tuple[str, str]:
+    """The option of commands for the root key."""
+    return "--root-key", f"{ROOT}={root_file}"
+
+
+@pytest.fixture
+def keys(database: Database) -> Keys:
+    """Runs `kms-schema keys` on the database."""
+
+    def run(*words: str, url: str = database.url) -> Said:
+        return kms_schema("keys", *words, url=url)
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +104,17 @@ def orders(ring: KeyRing, kek: str) -> str:
     name = unique("orders")
     ring.create(name, under=kek)
     return name
+
+
+@pytest.fixture(scope="module")
+def granted(database: Database) -> Iterator[Granted]:
+    """The database of the module with the roles, under a prefix of the module's own."""
+    prefix = unique("r").replace("-", "_") + "_"
+    with closing(database.connect()) as connection:
+        assert isinstance(connection, psycopg.Connection)
+        apply(connection, prefix=prefix)
+        try:
+            yield Granted(database, prefix, connection)
+        finally:
+            names = ", ".join(prefix + role for role in Role)
+            connection.execute(f"DROP OWNED BY {names}; DROP ROLE {names}".encode())

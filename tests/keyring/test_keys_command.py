@@ -1,48 +1,16 @@
 """`kms-schema keys` as it is typed: create, list, show and changes of status, on both engines."""
 
-import base64
 import json
 import re
-import secrets
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from kms_schema.crypto import RootKeys
 from kms_schema.keyring import KeyRing
+from tests.keyring.conftest import Keys
 from tests.keyring.rings import AAD, DATA, ROOT, change, rows, value
 from tests.support.engines import Database
-from tests.support.programs.commands import Said, kms_schema
 from tests.support.rows.smallest import unique
-
-Keys = Callable[..., Said]
-
-
-@pytest.fixture(scope="module")
-def root_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("roots") / "root.key"
-    path.touch(0o600)
-    path.write_bytes(base64.b64encode(secrets.token_bytes(32)))
-    return path
-
-
-@pytest.fixture(scope="module")
-def roots(root_file: Path) -> RootKeys:
-    return RootKeys.from_files({ROOT: root_file})
-
-
-@pytest.fixture
-def keys(database: Database) -> Keys:
-    def run(*words: str, url: str = database.url) -> Said:
-        return kms_schema("keys", *words, url=url)
-
-    return run
-
-
-@pytest.fixture
-def root(root_file: Path) -> tuple[str, str]:
-    return "--root-key", f"{ROOT}={root_file}"
 
 
 def test_a_key_from_its_creation_to_the_archive(

@@ -1,38 +1,21 @@
 """Each method of the ring as each role: allowed or refused, on PostgreSQL."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
-import psycopg
 import pytest
 
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import KeyNotPermittedError, KeyRing
-from kms_schema.roles.applying import apply
 from kms_schema.roles.definition import Role
 from tests.keyring.rings import AAD, DATA, ROOT, entries, rows
 from tests.roles.granted import Granted
-from tests.support.engines import Database
 from tests.support.rows.smallest import unique
 
 pytestmark = pytest.mark.only_on("postgresql")
 
 APP, ROTATOR, ADMIN = (Role.APP,), (Role.ROTATOR,), (Role.ADMIN,)
 BOTH = (Role.ADMIN, Role.ROTATOR)
-
-
-@pytest.fixture(scope="module")
-def granted(database: Database) -> Iterator[Granted]:
-    """The database of the module with the roles, under a prefix of the module's own."""
-    prefix = unique("r").replace("-", "_") + "_"
-    with closing(database.connect()) as connection:
-        assert isinstance(connection, psycopg.Connection)
-        apply(connection, prefix=prefix)
-        try:
-            yield Granted(database, prefix, connection)
-        finally:
-            names = ", ".join(prefix + role for role in Role)
-            connection.execute(f"DROP OWNED BY {names}; DROP ROLE {names}".encode())
 
 
 @contextmanager

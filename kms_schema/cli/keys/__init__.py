@@ -8,6 +8,8 @@ _COMMANDS = {
     "activate": Lazy("kms_schema.cli.keys.changes:activate_command", "Activate a pending key"),
     "archive": Lazy("kms_schema.cli.keys.changes:archive_command", "Archive a key that is not used any more"),
     "create": Lazy("kms_schema.cli.keys.creating:create_command", "Create a key with its first version"),
+    "decrypt": Lazy("kms_schema.cli.keys.files:decrypt_command", "Decrypt a file or standard input"),
+    "encrypt": Lazy("kms_schema.cli.keys.files:encrypt_command", "Encrypt a file or standard input"),
     "expire": Lazy("kms_schema.cli.keys.changes:expire_command", "Let a key decrypt only"),
     "list": Lazy("kms_schema.cli.keys.listing:list_command", "List keys"),
     "revoke": Lazy("kms_schema.cli.keys.changes:revoke_command", "Revoke a key, such as a leaked one"),

@@ -59,6 +59,11 @@ class MessageCipher(ABC):
         self._begin = PREFIX_BYTES + self.algorithm.nonce_bytes
         self._least = self.algorithm.ciphertext_bytes(0)
 
+    @property
+    def material(self) -> Secret:
+        """The key of the version, of which the key of streams is derived. `close` wipes it."""
+        return self._material
+
     def encrypt(self, plaintext: BytesLike, *, aad: BytesLike) -> bytes:
         """Return the ciphertext of `plaintext`, bound to `aad`. Both are at most 2^31 - 1 bytes long.
 

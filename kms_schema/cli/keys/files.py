@@ -1,0 +1,160 @@
+"""`kms-schema keys encrypt` and `decrypt`: files and pipes, in segments, so that memory stays flat at any length."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from kms_schema.cli import progress
+from kms_schema.cli.keys.open_ring import key_id_argument, opened
+from kms_schema.cli.options import together, where
+from kms_schema.cli.root_keys import root_key_options
+from kms_schema.keyring import KeyRing
+from kms_schema.output_files import replaced_file
+
+_MEGABYTE = 2**20
+_STANDARD = Path("-")
+_Parts = Callable[[KeyRing, "_Input"], Iterator[bytes]]
+
+_options = together(
+    click.argument("file", type=click.Path(path_type=Path), default=_STANDARD, metavar="[FILE]"),
+    click.option(
+        "--aad", default="", metavar="TEXT", help="Bound to the ciphertext, not stored in it: name its place."
+    ),
+    click.option(
+        "--output", type=click.Path(path_type=Path), metavar="FILE", help="The file to write. Else standard output."
+    ),
+    root_key_options,
+    where,
+)
+
+
+@click.command(
+    "encrypt",
+    epilog="\b\nExamples:"
+    "\n  kms-schema keys encrypt orders report.pdf --aad report --output report.kms"
+    "\n  pg_dump shop | kms-schema keys encrypt backups > shop.kms",
+)
+@key_id_argument
+@_options
+def encrypt_command(
+    *,
+    key_id: str,
+    file: Path,
+    aad: str,
+    output: Path | None,
+    files: tuple[str, ...],
+    variables: tuple[str, ...],
+    database_url: str | None,
+    schema: str,
+) -> None:
+    """Encrypt FILE, or standard input, with the live version of the key KEY_ID. The login needs kms_app.
+
+    It counts as one use of the key. A file that is written takes its name at the end.
+
+    Exit status: 0 done, 1 refused, 2 usage, 3 no connection, missing privilege or output that cannot be written.
+    """
+    _copy(
+        lambda ring, source: ring.key(key_id).encrypt_stream(source, aad=_encoded(aad)),
+        lambda: opened(database_url, schema, files, variables),
+        file,
+        output,
+    )
+
+
+@click.command(
+    "decrypt",
+    epilog="\b\nExamples:"
+    "\n  kms-schema keys decrypt orders report.kms --aad report --output report.pdf"
+    "\n  set -o pipefail; kms-schema keys decrypt backups < shop.kms | psql --single-transaction shop",
+)
+@key_id_argument
+@_options
+def decrypt_command(
+    *,
+    key_id: str,
+    file: Path,
+    aad: str,
+    output: Path | None,
+    files: tuple[str, ...],
+    variables: tuple[str, ...],
+    database_url: str | None,
+    schema: str,
+) -> None:
+    """Decrypt FILE, or standard input, which `keys encrypt` made with the key KEY_ID. The login needs kms_app.
+
+    A pipe is given each segment of 1 MiB once it is authenticated. If the exit status is not 0, discard the output: the
+    end may be missing. A file that is written takes its name at the end.
+
+    Exit status: 0 done, 1 it does not open, or refused, 2 usage, 3 no connection, missing privilege or output that
+    cannot be written.
+    """
+    _copy(
+        lambda ring, source: ring.key(key_id).decrypt_stream(source, aad=_encoded(aad)),
+        lambda: opened(database_url, schema, files, variables),
+        file,
+        output,
+    )
+
+
+def _encoded(aad: str) -> bytes:
+    return aad.encode("utf-8", "surrogateescape")  # the bytes of the command line
+
+
+def _copy(
+    parts_of: _Parts, ring_of: Callable[[], AbstractContextManager[KeyRing]], file: Path, output: Path | None
+) -> None:
+    """Write the parts that a ring makes of the input."""
+    if output is None and sys.stdout.isatty():
+        raise click.UsageError("standard output is a terminal: use --output FILE, or a pipe")
+    done = 0
+    with _input(file) as source, _target(output) as target, ring_of() as ring:
+        for part in parts_of(ring, source):
+            target.write(part)
+            done += len(part)
+            progress.show(f"{done // _MEGABYTE} MiB")
+        progress.clear()
+
+
+class _Input:
+    """A file or standard input. An error of reading is one of usage, and not taken for one of writing."""
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self._stream = stream
+        self._name = name
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Read into `buffer`, and return how many bytes were read."""
+        try:
+            return self._stream.readinto(buffer)  # type: ignore[attr-defined,no-any-return]
+        except OSError as error:
+            raise click.UsageError(f"cannot read {self._name}: {error.strerror or error}") from None
+
+
+@contextmanager
+def _input(file: Path) -> Iterator[_Input]:
+    if file == _STANDARD:
+        yield _Input(sys.stdin.buffer, "standard input")
+        return
+    try:
+        stream = file.open("rb", buffering=0)
+    except OSError as error:
+        raise click.UsageError(f"cannot read {file}: {error.strerror}") from None
+    with stream:
+        yield _Input(stream, str(file))
+
+
+@contextmanager
+def _target(output: Path | None) -> Iterator[BinaryIO]:
+    if output is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    try:
+        with replaced_file(output) as target:
+            yield target
+    except OSError as error:
+        raise click.UsageError(f"cannot write {output}: {error.strerror}") from None

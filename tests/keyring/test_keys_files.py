@@ -1,0 +1,270 @@
+"""`kms-schema keys encrypt` and `decrypt` as they are typed: files, pipes, terminals, roles and interruptions."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kms_schema.keyring import KeyRing
+from kms_schema.keyring.formats.streams import SEGMENT_BYTES, stream_bytes
+from kms_schema.roles.definition import Role
+from tests.keyring.conftest import Keys
+from tests.keyring.rings import AAD, DATA, entries, used, value
+from tests.roles.granted import Granted
+from tests.support.engines import Database
+from tests.support.programs import python
+from tests.support.rows.smallest import unique
+
+TEXT = bytes(range(256)) * (10 * 1024)
+"""2.5 MiB: three segments."""
+SECONDS = 30
+NOT_OPEN = "was changed or is incomplete, or its key or associated data is another"
+VOLUME = "SELECT data_volume_bytes FROM key_versions WHERE key_id = (SELECT id FROM key_masters WHERE key_id = :key)"
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Path:
+    path = tmp_path / "report"
+    path.write_bytes(TEXT)
+    return path
+
+
+@pytest.fixture
+def encrypted(keys: Keys, root: tuple[str, str], orders: str, report: Path) -> Path:
+    target = report.with_name("report.kms")
+    said = keys("encrypt", orders, str(report), "--aad", "report", "--output", str(target), *root)
+    assert (said.status, said.out, said.err) == (0, "", ""), said
+    return target
+
+
+def names(folder: Path) -> set[str]:
+    return {each.name for each in folder.iterdir()}
+
+
+def test_a_file_goes_there_and_back(
+    *, keys: Keys, root: tuple[str, str], orders: str, report: Path, encrypted: Path, database: Database, ring: KeyRing
+) -> None:
+    assert encrypted.stat().st_size == stream_bytes(len(TEXT))
+    assert encrypted.stat().st_mode & 0o777 == 0o600
+    assert used(database, orders) == 1
+    assert value(database, VOLUME, key=orders) >= len(TEXT)
+    assert [(each["encryptions"], each["bytes"]) for each in entries(database, "KEY_USED", orders)] == [
+        (0, 0), (1, len(TEXT)),
+    ]  # fmt: skip
+    with encrypted.open("rb") as source:
+        assert b"".join(ring.key(orders).decrypt_stream(source, aad=b"report")) == TEXT
+    keys("rotate", orders, *root)
+    report.unlink()
+    said = keys("decrypt", orders, str(encrypted), "--aad", "report", "--output", str(report), *root)
+    assert (said.status, said.out, said.err) == (0, "", ""), said
+    assert (report.read_bytes(), report.stat().st_mode & 0o777) == (TEXT, 0o600)
+    assert used(database, orders) == 0
+
+
+def test_a_file_is_encrypted_in_its_place_and_none_through_a_link(
+    keys: Keys, root: tuple[str, str], orders: str, report: Path
+) -> None:
+    link = report.with_name("link")
+    link.symlink_to(report)
+    refused = keys("encrypt", orders, str(report), "--output", str(link), *root)
+    assert (refused.status, "symbolic link" in refused.error, report.read_bytes() == TEXT) == (2, True, True)
+    assert keys("encrypt", orders, str(report), "--output", str(report), *root).status == 0
+    assert report.read_bytes()[:1] == b"\x02"
+    assert keys("decrypt", orders, str(report), "--output", str(report), *root).status == 0
+    assert report.read_bytes() == TEXT
+    assert names(report.parent) == {"report", "link"}
+
+
+def flipped(blob: bytes, place: int) -> bytes:
+    return blob[:place] + bytes([blob[place] ^ 1]) + blob[place + 1 :]
+
+
+CHANGES: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda _: b"",
+    "plaintext": lambda _: TEXT,
+    "cut header": lambda blob: blob[:30],
+    "cut between segments": lambda blob: blob[: 5 + SEGMENT_BYTES],
+    "cut in a segment": lambda blob: blob[:-1],
+    "another byte": lambda blob: flipped(blob, -20),
+    "another tag": lambda blob: flipped(blob, 3),
+    "longer": lambda blob: blob + b"x",
+    "swapped segments": lambda blob: (
+        blob[: 5 + SEGMENT_BYTES] + blob[5 + 2 * SEGMENT_BYTES :] + blob[5 + SEGMENT_BYTES : 5 + 2 * SEGMENT_BYTES]
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_was_changed_leaves_no_file(
+    keys: Keys, root: tuple[str, str], orders: str, encrypted: Path, change: str
+) -> None:
+    encrypted.write_bytes(CHANGES[change](encrypted.read_bytes()))
+    target = str(encrypted.with_name("out"))
+    said = keys("decrypt", orders, str(encrypted), "--aad", "report", "--output", target, *root)
+    assert (said.status, said.out, NOT_OPEN in said.error) == (1, "", True), said
+    assert names(encrypted.parent) == {"report", "report.kms"}
+
+
+def test_other_data_messages_and_keys_are_refused(
+    *, keys: Keys, root: tuple[str, str], orders: str, kek: str, encrypted: Path, ring: KeyRing
+) -> None:
+    target = ("--output", str(encrypted.with_name("out")))
+    other = unique("other")
+    ring.create(other, under=kek)
+    # Without a root key nothing can be opened: the tag of another key is refused before.
+    foreign = keys("decrypt", other, str(encrypted), "--aad", "report", *target)
+    data = keys("decrypt", orders, str(encrypted), "--aad", "other", *target, *root)
+    message = encrypted.with_name("message")
+    message.write_bytes(ring.key(orders).encrypt(DATA, aad=AAD))
+    of_message = keys("decrypt", orders, str(message), "--aad", AAD.decode(), *target, *root)
+    for said in (foreign, data, of_message):
+        assert (said.status, NOT_OPEN in said.error) == (1, True), said
+    own = keys("decrypt", orders, str(encrypted), "--aad", "report", *target)
+    assert (own.status, "cannot be opened: no provider has the wrapping key" in own.error) == (1, True)
+    assert names(encrypted.parent) == {"report", "report.kms", "message"}
+
+
+def test_states_and_limits_are_those_of_messages(
+    *, keys: Keys, root: tuple[str, str], orders: str, kek: str, report: Path, encrypted: Path, ring: KeyRing
+) -> None:
+    target = ("--output", str(report.with_name("out")))
+    once = unique("once")
+    ring.create(once, under=kek, max_usage_count=1)
+    assert keys("encrypt", once, str(report), *target, *root).status == 0
+    second = keys("encrypt", once, str(report), *target, *root)
+    assert (second.status, "has reached its limit of 1 encryptions: rotate the key" in second.error) == (1, True)
+    wrapper = keys("encrypt", kek, str(report), *target, *root)
+    assert (wrapper.status, "only a dek encrypts data" in wrapper.error) == (1, True)
+    ring.expire(orders)
+    expired = keys("encrypt", orders, str(report), *target, *root)
+    assert (expired.status, "has expired: it decrypts only" in expired.error) == (1, True)
+    decrypt = ("decrypt", orders, str(encrypted), "--aad", "report", *target, *root)
+    assert keys(*decrypt).status == 0
+    ring.revoke(orders, reason="leaked")
+    revoked = keys(*decrypt)
+    assert (revoked.status, "is revoked" in revoked.error) == (1, True)
+
+
+def test_usage(keys: Keys, root: tuple[str, str], orders: str, report: Path, tmp_path: Path) -> None:
+    missing = keys("encrypt", orders, str(tmp_path / "none"), "--output", str(tmp_path / "out"), *root)
+    assert (missing.status, "cannot read" in missing.error) == (2, True)
+    folder = keys("encrypt", orders, str(tmp_path), "--output", str(tmp_path / "out"), *root)
+    assert (folder.status, "cannot read" in folder.error) == (2, True)
+    nowhere = keys("encrypt", orders, str(report), "--output", str(tmp_path / "none" / "out"), *root)
+    assert (nowhere.status, "cannot write" in nowhere.error) == (2, True)
+    no_database = f"sqlite:///{tmp_path}/none.db"
+    assert keys("decrypt", orders, str(report), "--output", str(tmp_path / "out"), url=no_database).status == 3
+    assert names(tmp_path) == {"report"}
+
+
+@pytest.fixture
+def command(database: Database, root: tuple[str, str]) -> Iterator[Callable[..., python.Popen]]:
+    """Starts commands as processes with pipes."""
+    started: list[python.Popen] = []
+
+    def start(*words: str, **streams: int) -> python.Popen:
+        line = [sys.executable, "-m", "kms_schema", "keys", *words, *root, "--database-url", database.url]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        started.append(python.Popen(line, **(pipes | streams)))  # type: ignore[call-overload]
+        return started[-1]
+
+    yield start
+    for process in started:
+        with process:
+            process.kill()
+
+
+Command = Callable[..., "subprocess.Popen[bytes]"]
+
+
+def test_pipes_are_given_whole_segments_and_a_status(command: Command, orders: str) -> None:
+    blob, said = command("encrypt", orders).communicate(TEXT, timeout=SECONDS)
+    assert (blob[:1], len(blob), said.count(b"\n")) == (b"\x02", stream_bytes(len(TEXT)), 1), said
+    whole = command("decrypt", orders)
+    assert (whole.communicate(blob, timeout=SECONDS)[0], whole.returncode) == (TEXT, 0)
+    cut = command("decrypt", orders)
+    text, said = cut.communicate(blob[:-1], timeout=SECONDS)
+    first_two = 2 * (SEGMENT_BYTES - 16) - 40
+    assert (cut.returncode, text == TEXT[:first_two]) == (1, True), said
+    assert NOT_OPEN in said.decode()
+    assert b"Traceback" not in said
+
+
+def test_a_reader_that_goes_away_ends_the_command(command: Command, orders: str) -> None:
+    process = command("encrypt", orders)
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    said = process.communicate(TEXT, timeout=SECONDS)[1]
+    assert (process.returncode, b"Traceback" in said) == (3, False), said
+
+
+def test_ctrl_c_leaves_no_file(command: Command, orders: str, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    process = command("encrypt", orders, "--output", str(target))
+    assert process.stdin is not None
+    process.stdin.write(TEXT)
+    process.stdin.flush()
+    deadline = time.monotonic() + SECONDS
+    while not any(each.stat().st_size > SEGMENT_BYTES for each in tmp_path.iterdir()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert not target.exists()
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=SECONDS)[1]
+    assert (process.returncode, said.splitlines()[-1]) == (130, b"Interrupted."), said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("direction", ["encrypt", "decrypt"])
+def test_a_terminal_is_given_no_binary(command: Command, orders: str, direction: str) -> None:
+    terminal, its_end = pty.openpty()
+    try:
+        process = command(direction, orders, stdout=its_end)
+        said = process.communicate(b"", timeout=SECONDS)[1]
+    finally:
+        os.close(terminal)
+        os.close(its_end)
+    assert (process.returncode, b"standard output is a terminal" in said) == (2, True), said
+
+
+@pytest.mark.only_on("postgresql")
+def test_each_command_as_each_role(
+    *, keys: Keys, granted: Granted, root: tuple[str, str], orders: str, kek: str, report: Path
+) -> None:
+    blob, out = str(report.with_name("report.kms")), str(report.with_name("out"))
+    assert keys("encrypt", orders, str(report), "--output", blob, *root).status == 0
+    uses = {
+        "encrypt": ("encrypt", orders, str(report), "--output", out, *root),
+        "decrypt": ("decrypt", orders, blob, "--output", out, *root),
+        "list": ("list",),
+        "show": ("show", orders),
+        "rotate": ("rotate", orders, *root),
+        "expire": ("expire", orders),
+        "revoke": ("revoke", orders, "--reason", "leaked"),
+        "archive": ("archive", orders),
+    }
+    expected = {
+        Role.APP: {"encrypt": 0, "decrypt": 0, "list": 0, "show": 0},
+        Role.AUDITOR: {"list": 0, "show": 0},
+        Role.ROTATOR: dict.fromkeys(uses, 0),
+    }
+    for role, allowed in expected.items():
+        with granted.member(role) as seen:
+            for name, words in uses.items():
+                said = keys(*words, url=seen.url)
+                assert said.status == allowed.get(name, 3), (role, said)
+                assert said.status == 0 or "needs a login in kms_" in said.error
+    name = unique("registered")
+    for roles, status in (((Role.APP,), 3), ((Role.ADMIN,), 0), ((Role.ROTATOR,), 0)):
+        with granted.member(*roles) as seen:
+            said = keys("create", name, "--under", kek, *root, url=seen.url)
+            assert said.status == status, said
+            assert ("run the same command as a login in kms_rotator" in said.err) == (roles == (Role.ADMIN,))
