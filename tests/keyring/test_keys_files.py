@@ -100,15 +100,13 @@ CHANGES: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
-def test_what_was_changed_leaves_no_file(
-    keys: Keys, root: tuple[str, str], orders: str, encrypted: Path, change: str
-) -> None:
-    encrypted.write_bytes(CHANGES[change](encrypted.read_bytes()))
-    target = str(encrypted.with_name("out"))
-    said = keys("decrypt", orders, str(encrypted), "--aad", "report", "--output", target, *root)
-    assert (said.status, said.out, NOT_OPEN in said.error) == (1, "", True), said
-    assert names(encrypted.parent) == {"report", "report.kms"}
+def test_what_was_changed_leaves_no_file(keys: Keys, root: tuple[str, str], orders: str, encrypted: Path) -> None:
+    blob, changed, target = encrypted.read_bytes(), encrypted.with_name("changed"), encrypted.with_name("out")
+    for name, change in CHANGES.items():
+        changed.write_bytes(change(blob))
+        said = keys("decrypt", orders, str(changed), "--aad", "report", "--output", str(target), *root)
+        assert (said.status, said.out, NOT_OPEN in said.error) == (1, "", True), (name, said)
+    assert names(encrypted.parent) == {"report", "report.kms", "changed"}
 
 
 def test_other_data_messages_and_keys_are_refused(

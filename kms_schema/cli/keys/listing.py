@@ -84,7 +84,7 @@ def show_command(*, key_id: str, database_url: str | None, schema: str, style: s
                 click.echo(json.dumps(document, indent=2))
                 return
             _print_properties(key)
-            click.echo(_VERSIONS.format("VERSION", "TAG", "STATE", "USES", "BYTES", "SINCE"))
+            click.echo(_VERSIONS.format("VERSION", "TAG", "STATE", "USES", "BYTES", "SINCE").rstrip())
             for each in versions:
                 _print_version(each)
     except UnknownKeyError as error:
