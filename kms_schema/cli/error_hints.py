@@ -19,6 +19,7 @@ _BY_SQLSTATE: Mapping[str, str] = {
 _BY_MESSAGE: Mapping[str, str] = {
     "attempt to write a readonly database": f"it has a write-ahead log, or the journal of a crash; {_BESIDE}",
     "unable to open database file": f"this user may not read it, or it has a write-ahead log; {_BESIDE}",
+    "due to lock timeout": f"another session has the lock: {_AGAIN} after it",
     "database is locked": f"another process holds its lock: {_AGAIN} after it",
     "not authorized": "a trigger or view of the file tried to write through this program: kms-schema validate names it",
     "no such column": "upgrade the database to the newest revision: kms-schema upgrade",

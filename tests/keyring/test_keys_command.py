@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.keyring.conftest import Keys
 from tests.keyring.rings import AAD, DATA, ROOT, change, rows, value
 from tests.support.engines import Database
 from tests.support.rows.smallest import unique
+from tests.support.statements import execute
 
 
 def test_a_key_from_its_creation_to_the_archive(
@@ -130,3 +132,19 @@ def test_what_cannot_be_done_is_said(keys: Keys, words: tuple[str, ...], status:
 def test_a_database_that_is_not_there_is_status_3(keys: Keys, tmp_path: Path, words: tuple[str, ...]) -> None:
     assert keys(*words, url=f"sqlite:///{tmp_path}/none.db").status == 3
     assert keys(*words, url="postgresql://nobody@127.0.0.1:1/none").status == 3
+
+
+def test_a_lock_is_waited_for_and_not_forever(
+    keys: Keys, database: Database, orders: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kms_schema.cli.connections.LOCK_WAIT_SECONDS", 0.2)
+    with closing(database.connect()) as holding:
+        if database.dialect == "sqlite":
+            execute(holding, "BEGIN IMMEDIATE")
+        else:
+            execute(holding, "BEGIN")
+            execute(holding, "SELECT 1 FROM key_masters WHERE key_id = :key FOR UPDATE", {"key": orders})
+        said = keys("expire", orders)
+        execute(holding, "ROLLBACK")
+    assert (said.status, "run this again after it" in said.error) == (3, True), said
+    assert keys("expire", orders).status == 0

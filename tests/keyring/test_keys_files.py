@@ -156,6 +156,8 @@ def test_usage(keys: Keys, root: tuple[str, str], orders: str, report: Path, tmp
     assert (folder.status, "cannot read" in folder.error) == (2, True)
     nowhere = keys("encrypt", orders, str(report), "--output", str(tmp_path / "none" / "out"), *root)
     assert (nowhere.status, "cannot write" in nowhere.error) == (2, True)
+    full = keys("encrypt", orders, str(report), "--output", "/dev/full", *root)
+    assert (full.status, "cannot write /dev/full: No space left" in full.error) == (3, True)
     no_database = f"sqlite:///{tmp_path}/none.db"
     assert keys("decrypt", orders, str(report), "--output", str(tmp_path / "out"), url=no_database).status == 3
     assert names(tmp_path) == {"report"}

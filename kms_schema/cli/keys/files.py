@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import click
 
-from kms_schema.cli import progress
+from kms_schema.cli import progress, streams
 from kms_schema.cli.keys.open_ring import key_id_argument, opened
 from kms_schema.cli.options import together, where
 from kms_schema.cli.root_keys import root_key_options
@@ -112,11 +112,19 @@ def _copy(
         raise click.UsageError("standard output is a terminal: use --output FILE, or a pipe")
     done = 0
     with _input(file) as source, _target(output) as target, ring_of() as ring:
-        for part in parts_of(ring, source):
-            target.write(part)
-            done += len(part)
-            progress.show(f"{done // _MEGABYTE} MiB")
-        progress.clear()
+        try:
+            for part in parts_of(ring, source):
+                target.write(part)
+                done += len(part)
+                progress.show(f"{done // _MEGABYTE} MiB")
+        finally:
+            progress.clear()
+
+
+class _NotWritten(click.ClickException):
+    """The output cannot be written, as on a full disk."""
+
+    exit_code = streams.NOT_WRITTEN
 
 
 class _Input:
@@ -157,4 +165,5 @@ def _target(output: Path | None) -> Iterator[BinaryIO]:
         with replaced_file(output) as target:
             yield target
     except OSError as error:
-        raise click.UsageError(f"cannot write {output}: {error.strerror}") from None
+        kind = _NotWritten if error.filename is None else click.UsageError
+        raise kind(f"cannot write {output}: {error.strerror}") from None
