@@ -1,5 +1,6 @@
 """No command repeats a password, however a URL is written and wherever it stands on the command line."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,6 +110,7 @@ def shown(said: Said, folder: Path) -> str:
 def test_no_command_shows_a_password(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))  # some commands read it first
     words = words_of(name, tmp_path)
     for url in URLS:
         in_environment = {"KMS_DATABASE_URL": url}
@@ -124,6 +126,7 @@ def test_no_command_shows_a_password_in_the_wrong_place(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))  # some commands read it first
     words = words_of(name, tmp_path)
     url = f"postgresql://me:{SECRET}@{GONE}/kms"
     missing = ["--database-url", "sqlite:///missing.db"] if name in WITH_URL else []
