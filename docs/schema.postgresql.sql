@@ -999,7 +999,7 @@ BEGIN
         END;
     END IF;
     IF fault IS NULL AND TG_OP = 'INSERT' AND NEW.version_number > 100 THEN
-        SELECT max(version_number) INTO highest FROM public.key_versions WHERE key_id = NEW.key_id;
+        SELECT max(version_number)::bigint INTO highest FROM public.key_versions WHERE key_id = NEW.key_id;
         IF NEW.version_number > coalesce(highest + 100, 1000000) AND NOT (
             coalesce(current_setting('kms.restore', true), '') = 'on'
             AND pg_has_role(session_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'MEMBER')
