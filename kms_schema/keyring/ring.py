@@ -12,8 +12,7 @@ from kms_schema.crypto import Secret, WrappingKeyProvider
 from kms_schema.crypto.secret import BytesLike
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
 from kms_schema.keyring.errors import RingClosedError, UnknownCiphertextError, UnsupportedKeyError
-from kms_schema.keyring.formats.errors import DecryptionError as DoesNotOpenError
-from kms_schema.keyring.formats.errors import NotACiphertextError
+from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
 from kms_schema.keyring.formats.prefix import read_message_prefix
 from kms_schema.keyring.policy import CachePolicy
 from kms_schema.keyring.registry import NewKey, Registry

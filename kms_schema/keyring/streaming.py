@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from kms_schema.crypto.secret import BytesLike
 from kms_schema.keyring.cache import Opened
 from kms_schema.keyring.errors import RingClosedError
-from kms_schema.keyring.formats.errors import DecryptionError as DoesNotOpenError
-from kms_schema.keyring.formats.errors import NotACiphertextError
+from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
 from kms_schema.keyring.formats.streams import Source, decrypt_stream, encrypt_stream, read_stream_tag
 from kms_schema.keyring.versions import Versions
 

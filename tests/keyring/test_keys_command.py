@@ -37,7 +37,7 @@ def test_a_key_from_its_creation_to_the_archive(
     refused = keys("archive", name)
     assert (refused.status, "it cannot become archived" in refused.error) == (1, True)
     assert keys("expire", name).out == f"key '{name}' is expired; version 2 is live\n"
-    revoked = keys("revoke", name, "--reason", "leaked", "--now")
+    revoked = keys("revoke", name, "--reason", "leaked")
     assert (revoked.status, revoked.out) == (0, f"key '{name}' is revoked; no live version\n")
     assert value(database, "SELECT status_reason FROM key_masters WHERE key_id = :key", key=name) == "leaked"
     assert keys("archive", name).status == 0

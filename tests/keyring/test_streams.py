@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from kms_schema.crypto import Secret
 from kms_schema.keyring.formats import streams
-from kms_schema.keyring.formats.errors import CipherKeyError, DecryptionError, MessageSizeError, NotACiphertextError
+from kms_schema.keyring.formats.errors import CipherKeyError, DoesNotOpenError, MessageSizeError, NotACiphertextError
 from kms_schema.keyring.formats.prefix import PREFIX_BYTES, Form, write_prefix
 from kms_schema.keyring.formats.streams import decrypt_stream, encrypt_stream, read_stream_tag, stream_bytes, stream_key
 
@@ -46,7 +46,7 @@ def decrypted(blob: bytes, key: bytes = KEY, tag: int = TAG, aad: bytes = AAD) -
 def parts_before_error(blob: bytes) -> list[bytes]:
     """Return the parts that are yielded before the one error."""
     parts: list[bytes] = []
-    with pytest.raises(DecryptionError, match="does not open") as caught:
+    with pytest.raises(DoesNotOpenError, match="does not open") as caught:
         parts.extend(decrypt_stream(io.BytesIO(blob[PREFIX_BYTES:]), Secret.copy_of(KEY), tag=TAG, aad=AAD))
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
     return parts
@@ -145,7 +145,7 @@ def test_segments_keep_their_places(change: Callable[[list[bytes], list[bytes]],
 def test_a_stream_is_bound_to_tag_key_and_associated_data() -> None:
     blob = encrypted(PLAINTEXT)
     for others in ({"key": bytes(32)}, {"tag": TAG + 1}, {"aad": b""}, {"aad": AAD + b"\0"}):
-        with pytest.raises(DecryptionError):
+        with pytest.raises(DoesNotOpenError):
             decrypted(blob, **others)  # type: ignore[arg-type]
 
 
@@ -159,7 +159,7 @@ def test_an_empty_file_has_a_ciphertext_and_it_is_authenticated() -> None:
 
 def test_a_header_that_is_none_is_refused_by_the_call() -> None:
     for start in (b"", bytes(39), b"\x28" + bytes(38), bytes(60), b"\x27" + bytes(60)):
-        with pytest.raises(DecryptionError):
+        with pytest.raises(DoesNotOpenError):
             decrypt_stream(io.BytesIO(start), Secret.copy_of(KEY), tag=TAG, aad=AAD)
 
 

@@ -80,10 +80,9 @@ def archive_command(*, key_id: str, actor: str | None, database_url: str | None,
 @click.command("revoke", epilog="\b\nExample:\n  kms-schema keys revoke orders --reason 'leaked, incident 4711'")
 @key_id_argument
 @click.option("--reason", required=True, metavar="TEXT", help="Stored with the key and in the audit log: no secrets.")
-@click.option("--now", is_flag=True, help="Even if declared columns still hold its ciphertexts.")
 @_of_a_change
 def revoke_command(
-    *, key_id: str, reason: str, now: bool, actor: str | None, database_url: str | None, schema: str, style: str
+    *, key_id: str, reason: str, actor: str | None, database_url: str | None, schema: str, style: str
 ) -> None:
     """Revoke the key KEY_ID: within a minute no process encrypts or decrypts with it.
 
@@ -92,5 +91,5 @@ def revoke_command(
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
     with opened(database_url, schema) as ring:
-        described = ring.revoke(key_id, reason=reason, now=now, actor=actor)
+        described = ring.revoke(key_id, reason=reason, actor=actor)
     print_change(described, style)

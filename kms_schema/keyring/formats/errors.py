@@ -11,7 +11,7 @@ class NotACiphertextError(CiphertextError, ValueError):
     """The bytes have no prefix of a ciphertext. They may be plaintext, so no message quotes them."""
 
 
-class DecryptionError(CiphertextError):
+class DoesNotOpenError(CiphertextError):
     """A ciphertext does not open. There is one message for every cause, so that an attacker learns nothing from it.
 
     Causes: other associated data, another key, a changed, shortened, extended or reordered ciphertext.

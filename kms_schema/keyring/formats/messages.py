@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from kms_schema.crypto.secret import BytesLike, Secret
-from kms_schema.keyring.formats.errors import CipherKeyError, DecryptionError, MessageSizeError
+from kms_schema.keyring.formats.errors import CipherKeyError, DoesNotOpenError, MessageSizeError
 from kms_schema.keyring.formats.prefix import MAX_MESSAGE_BYTES, PREFIX_BYTES, Algorithm, Form, write_prefix
 
 KEY_BYTES = 32
@@ -79,21 +79,21 @@ class MessageCipher(ABC):
     def decrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
         """Return the plaintext of a ciphertext of this key version, bound to `aad`.
 
-        Raises `DecryptionError`, with the same message for every cause, if `blob` is anything else; `ValueError` after
+        Raises `DoesNotOpenError`, with the same message for every cause, if `blob` is anything else; `ValueError` after
         `close`.
         """
         begin, size = self._begin, len(blob)
         # The prefix is compared first: AES-GCM does not commit to a key, so no key is tried on what another has made.
         if blob[:PREFIX_BYTES] != self._prefix or size < self._least or len(aad) > MAX_MESSAGE_BYTES:
-            raise DecryptionError
+            raise DoesNotOpenError
         if size - begin > MAX_MESSAGE_BYTES:
-            raise DecryptionError
+            raise DoesNotOpenError
         nonce = bytes(blob[PREFIX_BYTES:begin])
         cipher = self._cipher(nonce)
         try:
             return cipher.decrypt(nonce[-12:], blob[begin:], aad)
         except InvalidTag:
-            raise DecryptionError from None
+            raise DoesNotOpenError from None
 
     @abstractmethod
     def _cipher(self, nonce: bytes) -> AESGCM:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from kms_schema.crypto.secret import BytesLike, Secret
-from kms_schema.keyring.formats.errors import CipherKeyError, DecryptionError, MessageSizeError, NotACiphertextError
+from kms_schema.keyring.formats.errors import CipherKeyError, DoesNotOpenError, MessageSizeError, NotACiphertextError
 from kms_schema.keyring.formats.messages import KEY_BYTES
 from kms_schema.keyring.formats.prefix import AUTHENTICATION_TAG_BYTES, PREFIX_BYTES, Form, read_prefix, write_prefix
 
@@ -59,7 +59,7 @@ def decrypt_stream(source: Source, material: Secret, *, tag: int, aad: BytesLike
     """Yield the plaintext of a stream in parts of at most 1 MiB, each only after it was authenticated.
 
     source: it stands after the prefix, which `read_stream_tag` has read. material, tag, aad: as for `encrypt_stream`.
-    Raises `DecryptionError` if the stream is not exactly what `encrypt_stream` made with these: from the call if its
+    Raises `DoesNotOpenError` if the stream is not exactly what `encrypt_stream` made with these: from the call if its
     header is, else from the part at fault, after the parts before it. If the stream is cut short between two segments,
     the last one that is there is not yielded. Raises `CipherKeyError` as `encrypt_stream`, and what `source` raises.
     Programs must discard what they have, or exit with an error, when this raises. Example::
@@ -72,7 +72,7 @@ def decrypt_stream(source: Source, material: Secret, *, tag: int, aad: BytesLike
     prefix = write_prefix(Form.STREAM, tag)
     header = bytearray(HEADER_BYTES)
     if _fill(source, memoryview(header)) < HEADER_BYTES or header[0] != HEADER_BYTES:
-        raise DecryptionError
+        raise DoesNotOpenError
     salt, nonce_prefix = bytes(header[1 : 1 + _SALT_BYTES]), bytes(header[1 + _SALT_BYTES :])
     return _decrypted(source, nonce_prefix, _segment_cipher(material, prefix, salt, aad))
 
@@ -130,11 +130,11 @@ def _decrypted(source: Source, nonce_prefix: bytes, cipher: AESGCM) -> Iterator[
     with closing(_Segments(source, 0)) as segments:
         for number, (segment, is_last) in enumerate(segments):
             if number == _MAX_SEGMENTS:
-                raise DecryptionError
+                raise DoesNotOpenError
             try:
                 yield cipher.decrypt(_nonce(nonce_prefix, number, is_last), segment, None)
             except InvalidTag:
-                raise DecryptionError from None
+                raise DoesNotOpenError from None
 
 
 def _nonce(nonce_prefix: bytes, number: int, is_last: bool) -> bytes:
