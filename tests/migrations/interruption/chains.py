@@ -61,7 +61,7 @@ class Chain:
 
         These are commits, the last statement before each third of them, and what changes something outside of a
         transaction, but of the indexes that are built there every third: `test_unfinished_indexes` interrupts the
-        build of each. On SQLite it is one in thirty of all, and `Killer.stop_after_each` has the rest.
+        build of each. On SQLite it is every `EVERY`th of all, and `Killer.stop_after_each` has the rest.
         """
         if self.start.dialect == "sqlite":
             return list(range(0, len(self.statements), EVERY))
