@@ -2,8 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import NoReturn
 
 from kms_schema.keyring.counting import Block
@@ -11,6 +10,7 @@ from kms_schema.keyring.formats.messages import MessageCipher
 from kms_schema.keyring.policy import CachePolicy
 from kms_schema.keyring.states import KeyState, Version
 from kms_schema.keyring.uses import Tally
+from kms_schema.keyring.waits import Waits
 from kms_schema.vocabulary import KeyStatus
 
 _STRIPES = 64
@@ -24,13 +24,13 @@ class Opened:
         "version",
     )  # fmt: skip
 
-    def __init__(self, state: KeyState, version: Version, cipher: MessageCipher, tally: Tally) -> None:
+    def __init__(self, state: KeyState, version: Version, cipher: MessageCipher, tally: Tally, waits: Waits) -> None:
         """Take the state as it was read, the cipher, and the uses of the version by this process."""
         self.state = state
         self.version = version
         self.cipher = cipher
         self.tally = tally
-        self.block = Block()
+        self.block = Block(waits)
         self.messages = self.bytes = 0
         self.is_used = True
         """True if it was used since it was last looked at for eviction."""
@@ -52,19 +52,17 @@ class Cache:
     A version is in it only if its key may decrypt, by the state that was read.
     """
 
-    def __init__(self, policy: CachePolicy) -> None:
+    def __init__(self, policy: CachePolicy, waits: Waits) -> None:
         """Begin with none."""
         self._policy = policy
         self._lock = threading.Lock()
         self._versions: OrderedDict[int, Opened] = OrderedDict()
         self._live: dict[str, Opened] = {}
-        self._loading = [threading.Lock() for _ in range(_STRIPES)]
+        self._loading = [waits.lock() for _ in range(_STRIPES)]
 
-    @contextmanager
-    def loading(self, what: str | int) -> Iterator[None]:
-        """Let one thread at a time read a key or a tag."""
-        with self._loading[hash(what) % _STRIPES]:
-            yield
+    def loading(self, what: str | int) -> AbstractContextManager[object]:
+        """Let one thread or task at a time read a key or a tag."""
+        return self._loading[hash(what) % _STRIPES].held()
 
     def live(self, key_id: str) -> Opened | None:
         """Return the version that a key encrypts with, if it is open; its state may be old. Waits for nobody."""

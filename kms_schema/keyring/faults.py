@@ -34,13 +34,27 @@ def translated(key_id: str | None, needs: str) -> Iterator[None]:
     except sa.exc.TimeoutError:
         raise DatabaseUnavailableError("no connection became free in the pool of the key ring", key_id=key_id) from None
     except sa.exc.DBAPIError as error:
-        first = str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__
+        first = _first_line(error.orig)
         if is_refused(error):
             raise KeyNotPermittedError(f"this needs a login in {needs}: {first}", key_id=key_id) from None
         if isinstance(error, sa.exc.IntegrityError) and "ciphertext_tag" in first:
             raise CiphertextTagError(f"the database refuses the ciphertext tag: {first}", key_id=key_id) from None
         if isinstance(error, sa.exc.IntegrityError):
             raise StatusChangeError(f"the database refuses the change: {first}", key_id=key_id) from None
-        if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError) or error.connection_invalidated:
+        # Errors without a statement are those of connecting: asyncpg has no class for them.
+        is_lost = error.connection_invalidated or error.statement is None
+        if is_lost or isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError):
             raise DatabaseUnavailableError(f"the database cannot be used: {first}", key_id=key_id) from None
         raise
+    except Exception as error:
+        # SQLAlchemy passes on what asyncpg raises when it connects.
+        if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] != "asyncpg":
+            raise
+        raise DatabaseUnavailableError(f"the database cannot be used: {_first_line(error)}", key_id=key_id) from None
+
+
+def _first_line(error: BaseException | None) -> str:
+    """Return the first line of a driver's message, or the name of the error where it has none."""
+    if error is not None and type(error).__module__.startswith("sqlalchemy."):
+        error = error.__cause__ or error  # of asyncpg: SQLAlchemy's error begins with the name of a class
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -1,23 +1,26 @@
-"""On SQLite, the transaction that the application has open in this thread: the ring counts there.
+"""On SQLite, the transaction that the application has open in this thread or task: the ring counts there.
 
 One connection writes at a time. If the ring counted on another connection while the application's session has written,
 it would wait for that session, which waits for the ring. A rollback takes the counts with it, although the ciphertexts
 may have left the process: they are added again at once.
 """
 
-import threading
 import weakref
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from kms_schema.keyring.waits import Waits
+
 Work = Callable[[sa.Connection], None]
+Result = TypeVar("Result")
 
 
-@dataclass
+@dataclass(eq=False)
 class _Open:
     connection: "weakref.ref[sa.Connection]"
     """Weak: a connection that the application drops is to be collected, which is a rollback."""
@@ -30,14 +33,24 @@ class _Open:
     blocks: dict[Any, Any] = field(default_factory=dict)
     """Blocks of uses that were reserved in this transaction."""
     has_ended: bool = False
+    finalizer: "weakref.finalize[Any, Any] | None" = None
+
+    def take_back(self, again: Work) -> None:
+        """Forget work that was not done after all."""
+        for works in (self.done, self.lost):
+            if again in works:
+                works.remove(again)
 
 
 class OpenTransactions:
-    """Follows the transactions that an engine begins and ends. Each belongs to the thread that began it."""
+    """Follows the transactions that an engine begins and ends. Each belongs to the thread that began it,
+    or to the task and those that it starts.
+    """
 
-    def __init__(self, engine: sa.Engine, perform: Callable[[Work], None]) -> None:
+    def __init__(self, engine: sa.Engine, perform: Callable[[Work], None], waits: Waits) -> None:
         """Follow those of `engine`; `perform` does what was lost on a connection of the ring."""
         self._engine = engine
+        self._waits = waits
         self._perform = perform
         self._hooks: dict[str, Callable[..., None]] = {
             "begin": self._begin,
@@ -58,28 +71,56 @@ class OpenTransactions:
 
     def forget(self) -> None:
         """Forget what the parent process has open."""
-        self._threads = threading.local()
+        self._own = self._waits.own()
         self._opens: weakref.WeakKeyDictionary[sa.Connection, _Open] = weakref.WeakKeyDictionary()
-        self._missing: list[Work] = []
-        """The work that a rollback has taken and that could not be done again yet."""
+        self._missing: deque[Work] = deque()
+        """The work that a rollback has taken and that could not be done again yet. Threads and finalizers add to it."""
 
     def current(self) -> sa.Connection | None:
-        """Return the connection of the last transaction that this thread began and that is open; None if none is."""
-        stack = self._stack
-        while stack:
-            connection = stack[-1].connection()
-            if connection is not None and not stack[-1].has_ended:
-                return connection
-            ended = stack.pop()
-            if not ended.has_ended:  # its connection was collected
-                self._missing += [*ended.done, *ended.lost]
-        return None
+        """Return the connection of the last transaction that this thread or task began and that is open, if any."""
+        opened = self._last()
+        return None if opened is None else opened.connection()
+
+    def _last(self) -> _Open | None:
+        stack = self._own.get()
+        if not stack:
+            return None
+        still = tuple(each for each in stack if not each.has_ended and each.connection() is not None)
+        if len(still) < len(stack):
+            self._own.set(still)
+        return still[-1] if still else None
+
+    def perform(self, work: Callable[[sa.Connection], Result], again: Work) -> Result:
+        """Do `work` in the current transaction, and `again` if that is rolled back. False says that nothing was done.
+
+        In an event loop the transaction may end meanwhile, by another task: then `again` is done, too, since the work
+        may be lost. A count is never too low.
+        """
+        opened = self._last()
+        connection = None if opened is None else opened.connection()
+        assert opened is not None  # noqa: S101  (the caller has asked for it, without a wait since)
+        assert connection is not None  # noqa: S101
+        opened.done.append(again)  # before: a rollback that comes meanwhile does it again
+        try:
+            result = work(connection)
+        except BaseException:
+            opened.take_back(again)
+            raise
+        if result is False:
+            opened.take_back(again)
+        elif opened.has_ended:
+            self._missing.append(again)
+            self.catch_up()
+        return result
 
     def catch_up(self) -> None:
         """Do again what a rollback has taken, if that failed before. Raises the error of the driver if it fails."""
         if not self._missing:
             return
-        missing, self._missing = self._missing, []
+        missing: list[Work] = []
+        while self._missing:
+            with suppress(IndexError):  # another thread may do the last of it
+                missing.append(self._missing.popleft())
 
         def again(own: sa.Connection) -> None:
             for each in missing:
@@ -88,28 +129,26 @@ class OpenTransactions:
         try:
             self._perform(again)
         except BaseException:
-            self._missing += missing
+            self._missing.extend(missing)
             raise
 
     @property
     def blocks(self) -> dict[Any, Any]:
-        """The blocks of uses of the current transaction."""
-        return self._stack[-1].blocks
-
-    def note(self, again: Work) -> None:
-        """Do `again` if the current transaction is rolled back."""
-        self._stack[-1].done.append(again)
-
-    @property
-    def _stack(self) -> list[_Open]:
-        stack: list[_Open] | None = getattr(self._threads, "stack", None)
-        if stack is None:
-            stack = self._threads.stack = []
-        return stack
+        """The blocks of uses of the current transaction; empty and kept nowhere if none is open."""
+        opened = self._last()
+        return {} if opened is None else opened.blocks
 
     def _begin(self, connection: sa.Connection) -> None:
         opened = self._opens[connection] = _Open(weakref.ref(connection))
-        self._stack.append(opened)
+        opened.finalizer = weakref.finalize(connection, self._collected, opened)
+        opened.finalizer.atexit = False
+        self._own.set((*self._own.get(), opened))
+
+    def _collected(self, opened: _Open) -> None:
+        """Take the work of a connection that was dropped within its transaction as lost: that was a rollback."""
+        if not opened.has_ended:
+            opened.has_ended = True
+            self._missing.extend([*opened.done, *opened.lost])
 
     def _ended(self, connection: sa.Connection) -> _Open | None:
         """Return the transaction that ends, by whichever thread; None if it has nothing of the ring."""
@@ -117,6 +156,8 @@ class OpenTransactions:
         if opened is None:
             return None
         opened.has_ended = True
+        if opened.finalizer is not None:
+            opened.finalizer.detach()
         return opened if opened.done or opened.lost else None
 
     def _commit(self, connection: sa.Connection) -> None:
@@ -128,7 +169,7 @@ class OpenTransactions:
         opened = self._ended(connection)
         if opened is None:
             return
-        self._missing += [*opened.done, *opened.lost]
+        self._missing.extend([*opened.done, *opened.lost])
         if not connection.invalidated:
             connection.connection.rollback()  # now, not after this event: the ring's transaction would wait for it
         # The rollback of the application does not fail by it. The next use reserves only after that is done.

@@ -89,7 +89,7 @@ class Registry:
     def __init__(self, storage: Storage, roots: Sequence[WrappingKeyProvider]) -> None:
         """Write through `storage`, and wrap with `roots`."""
         self._storage = storage
-        self._roots = roots
+        self._roots = [storage.waits.provider(each) for each in roots]
 
     def create(self, new: NewKey, actor: str | None) -> KeyDescription:
         """Register a key, give it a version and activate it; of a key that is registered and has none, the rest."""

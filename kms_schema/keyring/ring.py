@@ -2,7 +2,7 @@
 
 import os
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
@@ -19,6 +19,7 @@ from kms_schema.keyring.registry import NewKey, Registry
 from kms_schema.keyring.storage import Storage
 from kms_schema.keyring.streaming import KeyStreams
 from kms_schema.keyring.versions import Versions
+from kms_schema.keyring.waits import Threads, Waits
 from kms_schema.vocabulary import KeyStatus, KeyType
 
 _RINGS: "weakref.WeakSet[KeyRing]" = weakref.WeakSet()
@@ -42,6 +43,8 @@ class KeyRing:
             blob = ring.key("orders").encrypt(b"DE89 3704", aad=b"invoice/17/iban")
     """
 
+    _make_waits: "Callable[[], Waits]" = Threads
+
     def __init__(
         self,
         engine: sa.Engine,
@@ -55,7 +58,8 @@ class KeyRing:
         if hsms is not None:
             raise UnsupportedKeyError("keys in HSMs are not supported yet")
         providers = tuple(roots) if isinstance(roots, Iterable) else (roots,)
-        self._storage = Storage(engine, schema)
+        self._waits = self._make_waits()
+        self._storage = Storage(engine, schema, self._waits)
         self._registry = Registry(self._storage, providers)
         self._versions = Versions(self._storage, providers, cache)
         self._is_closed = False
@@ -182,9 +186,11 @@ class KeyRing:
         if not self._is_closed:
             self._is_closed = True
             _RINGS.discard(self)
-            self._versions.uses.close()
-            self._versions.cache.clear()
-            self._storage.close()
+            try:
+                self._versions.uses.close()
+            finally:  # a task may be cancelled
+                self._versions.cache.clear()
+                self._storage.close()
 
     def _change(self, key_id: str, status: KeyStatus, actor: str | None, reason: str | None = None) -> KeyDescription:
         self._check_open()

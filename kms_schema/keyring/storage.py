@@ -1,6 +1,5 @@
 """The rows that the key ring reads, and the uses that it counts there, on connections of its own."""
 
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +15,7 @@ from kms_schema.keyring.errors import DatabaseUnavailableError
 from kms_schema.keyring.faults import translated
 from kms_schema.keyring.open_transactions import OpenTransactions
 from kms_schema.keyring.states import KeyState, Version, most_uses
+from kms_schema.keyring.waits import Turn, Waits
 from kms_schema.models import KeyAuditLog, acting_for
 from kms_schema.sql import fill, query_beside
 
@@ -34,8 +34,9 @@ _USERS = "kms_app"
 class Storage:
     """One database, through an engine of the ring's own."""
 
-    def __init__(self, engine: sa.Engine, schema: str) -> None:
+    def __init__(self, engine: sa.Engine, schema: str, waits: Waits) -> None:
         """Use the database of `engine`, with the tables in `schema` on PostgreSQL."""
+        self.waits = waits
         self.dialect = engine.dialect.name
         writers = engine_of_its_own(engine)
         self._shares_connections = writers is engine
@@ -50,11 +51,11 @@ class Storage:
         self._prefix = f"{quoted(schema)}." if self.dialect == "postgresql" else ""
         self._queries = {name: self._query(name) for name in ("read_key", "read_tag", "reserve", "add_uses")}
         self._make_places()
-        self.open_transactions = OpenTransactions(engine, self._perform) if self.dialect == "sqlite" else None
+        self.open_transactions = OpenTransactions(engine, self._perform, waits) if self.dialect == "sqlite" else None
 
     def _make_places(self) -> None:
-        self._writing = threading.BoundedSemaphore(CONNECTIONS)
-        self._reading = threading.BoundedSemaphore(CONNECTIONS) if self.dialect == "sqlite" else self._writing
+        self._writing = self.waits.places(CONNECTIONS)
+        self._reading = self.waits.places(CONNECTIONS) if self.dialect == "sqlite" else self._writing
 
     def _query(self, name: str) -> sa.TextClause:
         values = {"seconds_left": _SECONDS_LEFT[self.dialect]}
@@ -70,6 +71,14 @@ class Storage:
             self.open_transactions.close()
         for engine in self._own:
             engine.dispose()
+
+    def leave_event_loop(self) -> None:
+        """Leave the connections that belong to another event loop. Those of asyncpg cannot be closed in this one."""
+        for engine in self._own:
+            pool = engine.pool
+            engine.dispose(close=False)
+            if engine.dialect.driver != "asyncpg":
+                pool.dispose()
 
     def forget_connections(self) -> None:
         """Leave the connections to the parent process, in a process that was forked."""
@@ -142,25 +151,21 @@ class Storage:
 
         A second transaction would wait for that one. `again` is done after its rollback.
         """
-        if self.open_transactions is not None and self.joined is not None:
-            result = work(self.joined)
-            self.open_transactions.note(again)
-            return result
         if self.open_transactions is not None:
+            if self.open_transactions.current() is not None:
+                return self.open_transactions.perform(work, again)
             self.open_transactions.catch_up()
         return self._perform(work)
 
     def _perform(self, work: Callable[[sa.Connection], Result]) -> Result:
         return self._twice(work, self._writers, self._writing)
 
-    def _twice(
-        self, work: Callable[[sa.Connection], Result], engine: sa.Engine, places: threading.BoundedSemaphore
-    ) -> Result:
+    def _twice(self, work: Callable[[sa.Connection], Result], engine: sa.Engine, places: Turn) -> Result:
         """Do `work` in a transaction; once more if the connection was lost, since a pool may hold a dead one.
 
         A COMMIT whose answer is lost may have happened: then uses are counted twice, which is allowed.
         """
-        with places:
+        with places.held():
             try:
                 with engine.begin() as connection:
                     return work(connection)
@@ -180,7 +185,7 @@ class Storage:
             raise DatabaseUnavailableError(
                 "this thread has a transaction open on the database: end it first", key_id=key_id
             )
-        with translated(key_id, needs), self._writing, Session(self._writers, expire_on_commit=False) as session:
+        with translated(key_id, needs), self._writing.held(), Session(self._writers, expire_on_commit=False) as session:
             with acting_for(session.connection(), actor) if actor is not None else nullcontext():
                 yield session
                 session.flush()
@@ -190,7 +195,7 @@ class Storage:
     def reading_session(self, key_id: str | None) -> Iterator[Session]:
         """Open a session that reads. Its errors are those of the ring."""
         joined = self.joined if self._shares_connections else None
-        with translated(key_id, _USERS), self._reading, Session(joined or self._readers) as session:
+        with translated(key_id, _USERS), self._reading.held(), Session(joined or self._readers) as session:
             yield session
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from kms_schema.keyring.errors import KeyRingError
 from kms_schema.keyring.states import KeyState, Version
 from kms_schema.keyring.storage import Storage
+from kms_schema.keyring.waits import Waits
 from kms_schema.vocabulary import UseEvent
 
 USED_EVERY = 3600.0
@@ -24,10 +25,10 @@ _MOST_REFUSALS = 10_000
 class Tally:
     """Uses of a version since its last entry."""
 
-    def __init__(self, state: KeyState, version: Version) -> None:
+    def __init__(self, state: KeyState, version: Version, waits: Waits) -> None:
         """Begin without uses, and without an entry."""
         self.lock = threading.Lock()
-        self.first = threading.Lock()
+        self.first = waits.lock()
         """Held while the first entry is written."""
         self.state = state
         self.version = version
@@ -82,7 +83,7 @@ class Uses:
         tally = self._tallies.get(version.id)
         if tally is None:
             with self._lock:
-                tally = self._tallies.setdefault(version.id, Tally(state, version))
+                tally = self._tallies.setdefault(version.id, Tally(state, version, self._storage.waits))
         return tally
 
     def write_due(self, tally: Tally) -> None:
@@ -99,7 +100,7 @@ class Uses:
         elif self._storage.joined is not None:  # this thread may have the write lock: it must not wait for another one
             self._write(tally)
         else:
-            with tally.first:
+            with tally.first.held():
                 if not tally.is_written:
                     self._write(tally)
 

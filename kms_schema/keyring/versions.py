@@ -39,14 +39,15 @@ class Versions:
         """Read through `storage`, and unwrap with `roots`."""
         self._storage = storage
         self._transactions = storage.open_transactions
-        self._roots = roots
+        self._waits = storage.waits
+        self._roots = [self._waits.provider(each) for each in roots]
         self._policy = policy
-        self.cache = Cache(policy)
+        self.cache = Cache(policy, self._waits)
         self.uses = Uses(storage)
 
     def forget_process(self) -> None:
         """Begin again in a forked process: without what the parent has reserved, counted and locked."""
-        self.cache = Cache(self._policy)
+        self.cache = Cache(self._policy, self._waits)
         self.uses = Uses(self._storage)
 
     def for_encrypting(self, key_id: str, size: int) -> Opened:
@@ -187,7 +188,7 @@ class Versions:
                 key_id=state.key_id,
                 version=version.number,
             ) from None
-        opened = Opened(state, version, cipher, self.uses.tally(state, version))
+        opened = Opened(state, version, cipher, self.uses.tally(state, version), self._waits)
         self.cache.put(opened)
         return opened
 
@@ -198,7 +199,7 @@ class Versions:
         """
         if self._transactions is None or self._transactions.current() is None:
             return opened.block
-        block: Block = self._transactions.blocks.setdefault(opened.version.id, Block())
+        block: Block = self._transactions.blocks.setdefault(opened.version.id, Block(self._waits))
         return block
 
     def _reserve(self, opened: Opened, uses: int, more: int) -> int:

@@ -1,0 +1,171 @@
+"""The key ring for `asyncio`: the methods of `KeyRing`, awaited."""
+
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+from sqlalchemy.util import greenlet_spawn
+
+from kms_schema.crypto import Secret, WrappingKeyProvider
+from kms_schema.crypto.secret import BytesLike
+from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
+from kms_schema.keyring.policy import CachePolicy
+from kms_schema.keyring.ring import Key, KeyRing
+from kms_schema.keyring.waits import EventLoops
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+
+class RingInGreenlets(KeyRing):
+    """The core of an `AsyncKeyRing`: for functions that run in a greenlet of SQLAlchemy, such as types of columns."""
+
+    _waits: EventLoops
+    _make_waits = EventLoops
+
+    def close(self) -> None:
+        """Close the ring, in whichever event loop it was used."""
+        if not self._is_closed:
+            self._check_open()
+        super().close()
+
+    def _check_open(self) -> None:
+        super()._check_open()
+        if self._waits.has_moved():
+            self._storage.leave_event_loop()
+
+    def _after_fork(self) -> None:
+        self._waits.forget()
+        super()._after_fork()
+
+
+class AsyncKeyRing:
+    """The keys of one database, for the tasks of an event loop: `KeyRing` with methods that are awaited.
+
+    - `engine`: an asynchronous engine, of psycopg, asyncpg or aiosqlite; on SQLite one that
+      `kms_schema.engine.configure(engine.sync_engine)` has configured
+    - `roots`, `schema`, `cache`, `hsms`: as for `KeyRing`. Providers are called in threads: a slow one, such as an HSM,
+      blocks no event loop
+
+    A call that needs nothing from the database awaits nothing. Event loops may use it one after another, not at once in
+    several threads. A task that is cancelled may have counted uses that did not happen, and leaves the ring usable.
+    Streams have no asynchronous form: use `KeyRing` in a thread. Close it at the end, or use it in an `async with`
+    block. Raises `UnsupportedKeyError` for `hsms`. Example::
+
+        async with AsyncKeyRing(engine, RootKeys.from_files({"kms://root-2026": path})) as ring:
+            blob = await ring.key("orders").encrypt(b"DE89 3704", aad=b"invoice/17/iban")
+    """
+
+    def __init__(
+        self,
+        engine: "AsyncEngine",
+        roots: WrappingKeyProvider | Iterable[WrappingKeyProvider],
+        *,
+        schema: str = "public",
+        cache: CachePolicy = CachePolicy(),  # noqa: B008  (immutable)
+        hsms: None = None,
+    ) -> None:
+        """Open the ring; nothing is read yet."""
+        self._ring = RingInGreenlets(engine.sync_engine, roots, schema=schema, cache=cache, hsms=hsms)
+
+    @property
+    def in_greenlets(self) -> KeyRing:
+        """The same ring for functions that block, inside of a greenlet of SQLAlchemy.
+
+        Such are types of columns and event hooks while an `AsyncSession` runs them, and functions that
+        `AsyncSession.run_sync` runs. Elsewhere a call that has to wait raises `sqlalchemy.exc.MissingGreenlet`.
+        """
+        return self._ring
+
+    def key(self, key_id: str) -> "AsyncKey":
+        """Return the key with this name for use. Nothing is read before it is used."""
+        return AsyncKey(self._ring.key(key_id))
+
+    async def create(
+        self, key_id: str, *, under: str, material: BytesLike | Secret | None = None, **options: Any
+    ) -> KeyDescription:
+        """Register a key, give it its first version and activate it. Parameters and errors of `KeyRing.create`."""
+        secret = material if isinstance(material, Secret) or material is None else Secret.copy_of(material)
+        is_copy = secret is not material
+        del material  # so that a traceback with its variables does not have it
+        try:
+            return await greenlet_spawn(self._ring.create, key_id, under=under, material=secret, **options)
+        finally:
+            if secret is not None and is_copy:
+                secret.wipe()
+
+    async def rotate(self, key_id: str, *, actor: str | None = None) -> KeyDescription:
+        """Give a key a new version, which is live at once. Raises as `KeyRing.rotate` does."""
+        return await greenlet_spawn(self._ring.rotate, key_id, actor=actor)
+
+    async def activate(self, key_id: str, *, actor: str | None = None) -> KeyDescription:
+        """Activate a pending key. Raises as `KeyRing.activate` does."""
+        return await greenlet_spawn(self._ring.activate, key_id, actor=actor)
+
+    async def expire(self, key_id: str, *, actor: str | None = None) -> KeyDescription:
+        """Have a key decrypt only. Raises as `KeyRing.expire` does."""
+        return await greenlet_spawn(self._ring.expire, key_id, actor=actor)
+
+    async def archive(self, key_id: str, *, actor: str | None = None) -> KeyDescription:
+        """Archive a key that is rotated, expired or revoked. Raises as `KeyRing.archive` does."""
+        return await greenlet_spawn(self._ring.archive, key_id, actor=actor)
+
+    async def revoke(self, key_id: str, *, reason: str, now: bool = False, actor: str | None = None) -> KeyDescription:
+        """Revoke a key. Parameters and errors of `KeyRing.revoke`."""
+        return await greenlet_spawn(self._ring.revoke, key_id, reason=reason, now=now, actor=actor)
+
+    async def inspect(self, blob: BytesLike) -> CiphertextDescription:
+        """Return which version made a ciphertext. Raises as `KeyRing.inspect` does."""
+        return await greenlet_spawn(self._ring.inspect, blob)
+
+    async def close(self) -> None:
+        """Write the last entries, close the connections of the ring and forget its material."""
+        await greenlet_spawn(self._ring.close)
+
+    def __repr__(self) -> str:
+        """Show the state only."""
+        return repr(self._ring).replace(type(self._ring).__name__, type(self).__name__)
+
+    def __reduce__(self) -> NoReturn:
+        """Raise `TypeError`: a pickle would be a copy of keys."""
+        raise TypeError("a key ring is neither pickled nor copied: make one in each process")
+
+    async def __aenter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the ring."""
+        await self.close()
+
+
+class AsyncKey:
+    """A key of an asynchronous ring, by its name."""
+
+    __slots__ = ("_key", "key_id")
+
+    def __init__(self, key: Key) -> None:
+        """Use `key` in greenlets."""
+        self._key = key
+        self.key_id = key.key_id
+
+    async def encrypt(self, data: BytesLike, *, aad: BytesLike) -> bytes:
+        """Return the ciphertext of `data`, bound to `aad`. Raises as `Key.encrypt` does. Example::
+
+        blob = await ring.key("orders").encrypt(b"DE89 3704", aad=b"invoice/17/iban")
+        """
+        return await greenlet_spawn(self._key.encrypt, data, aad=aad)
+
+    async def decrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
+        """Return the plaintext of a ciphertext of this key, made with the same `aad`. Raises as `Key.decrypt` does."""
+        return await greenlet_spawn(self._key.decrypt, blob, aad=aad)
+
+    async def reencrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
+        """Return a ciphertext of the same plaintext under the live version. Raises as `Key.reencrypt` does."""
+        return await greenlet_spawn(self._key.reencrypt, blob, aad=aad)
+
+    def __repr__(self) -> str:
+        """Show the name only."""
+        return f"<{type(self).__name__} {self.key_id!r}>"

@@ -1,0 +1,192 @@
+"""How a ring waits: threads block, tasks of an event loop await.
+
+The core of the ring is written once, as functions that block. `AsyncKeyRing` runs them in the greenlets of SQLAlchemy,
+whose asynchronous drivers await there. What the core waits for itself is made here: locks that are held while the
+database answers, places for connections, providers of root keys. Locks that are never held across a wait are those of
+`threading` for both.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy.util import await_only
+
+from kms_schema.crypto import Secret, WrappingKeyProvider
+from kms_schema.crypto.secret import BytesLike
+from kms_schema.envelope_format import EnvelopeFormat
+
+Item = TypeVar("Item")
+
+
+class Turn(Protocol):
+    """A lock, or a number of places, that is held across waits."""
+
+    def held(self) -> AbstractContextManager[Any]:
+        """Wait until it is free, and hold it inside the block."""
+
+
+class Own(Protocol):
+    """A value of each thread, or of each task and the tasks that it starts."""
+
+    def get(self) -> tuple[Any, ...]:
+        """Return the value; empty at first."""
+
+    def set(self, value: tuple[Any, ...]) -> None:
+        """Set the value."""
+
+
+class Waits(Protocol):
+    """What waits in a ring."""
+
+    def lock(self) -> Turn:
+        """Return a lock that is held across waits."""
+
+    def places(self, count: int) -> Turn:
+        """Return `count` places, which wait for each other."""
+
+    def own(self) -> Own:
+        """Return a value of each thread or task."""
+
+    def provider(self, provider: WrappingKeyProvider) -> WrappingKeyProvider:
+        """Return the provider, for calls that may block as long as an HSM takes."""
+
+
+class _ThreadTurn:
+    """A lock or semaphore of `threading`."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self, lock: AbstractContextManager[Any]) -> None:
+        self._lock = lock
+
+    def held(self) -> AbstractContextManager[Any]:
+        return self._lock
+
+
+class _ThreadOwn(threading.local):
+    _value: tuple[Any, ...] = ()
+
+    def get(self) -> tuple[Any, ...]:
+        return self._value
+
+    def set(self, value: tuple[Any, ...]) -> None:
+        self._value = value
+
+
+class Threads:
+    """The waits of `KeyRing`."""
+
+    def lock(self) -> Turn:
+        """Return a lock."""
+        return _ThreadTurn(threading.Lock())
+
+    def places(self, count: int) -> Turn:
+        """Return a semaphore."""
+        return _ThreadTurn(threading.BoundedSemaphore(count))
+
+    def own(self) -> Own:
+        """Return a value of each thread."""
+        return _ThreadOwn()
+
+    def provider(self, provider: WrappingKeyProvider) -> WrappingKeyProvider:
+        """Return the provider itself: other threads run meanwhile."""
+        return provider
+
+
+class _LoopTurn:
+    """A lock or semaphore of `asyncio`: one in each event loop, since it belongs to the loop that waits for it."""
+
+    __slots__ = ("_current", "_loop", "_make")
+
+    def __init__(self, make: Callable[[], asyncio.Lock | asyncio.Semaphore]) -> None:
+        self._make = make
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._current = make()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop, self._current = loop, self._make()
+        current = self._current  # a task that an ended loop has left behind releases its own, and no other
+        await_only(current.acquire())
+        try:
+            yield
+        finally:
+            current.release()
+
+
+_of_task: ContextVar[tuple[tuple["_TaskOwn", Any], ...]] = ContextVar("kms_schema_keyring", default=())
+
+
+class _TaskOwn:
+    """A value of a task. A task that is started later, as by `asyncio.gather`, begins with that of its parent."""
+
+    __slots__ = ("__weakref__",)
+
+    def get(self) -> tuple[Any, ...]:
+        return tuple(value for owner, value in _of_task.get() if owner is self)
+
+    def set(self, value: tuple[Any, ...]) -> None:
+        others = tuple(each for each in _of_task.get() if each[0] is not self)
+        _of_task.set(others + tuple((self, each) for each in value))
+
+
+class EventLoops:
+    """The waits of `AsyncKeyRing`, which is used in one event loop after another."""
+
+    def __init__(self) -> None:
+        """Begin without a loop."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def forget(self) -> None:
+        """Forget the event loop of the parent process, in a process that was forked."""
+        self._loop = None
+
+    def has_moved(self) -> bool:
+        """Return True if this is another event loop than at the last call.
+
+        Raises `RuntimeError` where none runs, or while the last one runs in another thread.
+        """
+        loop, previous = asyncio.get_running_loop(), self._loop
+        if loop is previous:
+            return False
+        if previous is not None and previous.is_running():
+            raise RuntimeError("this key ring is in use in the event loop of another thread: make one for each loop")
+        self._loop = loop
+        return previous is not None
+
+    def lock(self) -> Turn:
+        """Return a lock that is awaited."""
+        return _LoopTurn(asyncio.Lock)
+
+    def places(self, count: int) -> Turn:
+        """Return a semaphore that is awaited."""
+        return _LoopTurn(lambda: asyncio.BoundedSemaphore(count))
+
+    def own(self) -> Own:
+        """Return a value of each task and those that it starts."""
+        return _TaskOwn()
+
+    def provider(self, provider: WrappingKeyProvider) -> WrappingKeyProvider:
+        """Return a provider that works in a thread, so that the event loop goes on."""
+        return _InThread(provider)
+
+
+class _InThread:
+    def __init__(self, provider: WrappingKeyProvider) -> None:
+        self._provider = provider
+
+    def formats(self, reference: str) -> AbstractSet[EnvelopeFormat]:
+        return self._provider.formats(reference)
+
+    def wrap(self, reference: str, form: EnvelopeFormat, plaintext: BytesLike, associated_data: bytes) -> bytes:
+        return await_only(asyncio.to_thread(self._provider.wrap, reference, form, plaintext, associated_data))
+
+    def unwrap(self, reference: str, envelope: bytes, associated_data: bytes) -> Secret:
+        return await_only(asyncio.to_thread(self._provider.unwrap, reference, envelope, associated_data))

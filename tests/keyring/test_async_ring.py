@@ -1,0 +1,317 @@
+"""The asynchronous ring: the methods of the ring over each asynchronous driver, and what cancelling leaves."""
+
+import asyncio
+import gc
+import pickle
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from kms_schema.crypto import RootKeys, Secret
+from kms_schema.engine import configure
+from kms_schema.keyring import (
+    AsyncKeyRing,
+    CachePolicy,
+    DatabaseUnavailableError,
+    DecryptionError,
+    KeyRevokedError,
+    RingClosedError,
+    UnknownKeyError,
+)
+from tests.keyring.processes import child
+from tests.keyring.rings import AAD, DATA, entries, unreachable, used
+from tests.support.engines import Database
+from tests.support.rows.smallest import unique
+
+DRIVERS = {"postgresql": ("asyncpg", "psycopg"), "sqlite": ("aiosqlite",)}
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(driver, marks=pytest.mark.only_on(dialect))
+        for dialect, drivers in DRIVERS.items()
+        for driver in drivers
+    ]
+)
+def driver(request: pytest.FixtureRequest) -> str:
+    """Each asynchronous driver of the engine."""
+    found: str = request.param
+    return found
+
+
+def async_engine(database: Database, driver: str | None = None, **options: Any) -> AsyncEngine:
+    name = f"{database.dialect}+{driver or DRIVERS[database.dialect][0]}"
+    engine = create_async_engine(sa.make_url(database.url).set(drivername=name), **options)
+    configure(engine.sync_engine)
+    return engine
+
+
+@asynccontextmanager
+async def opened(
+    database: Database, roots: Any, driver: str | None = None, max_age: float = 60, **options: Any
+) -> AsyncIterator[tuple[AsyncKeyRing, AsyncEngine]]:
+    engine = async_engine(database, driver, **options)
+    try:
+        async with AsyncKeyRing(engine, roots, cache=CachePolicy(max_age=max_age)) as ring:
+            yield ring, engine
+    finally:
+        await engine.dispose()
+
+
+def statements(ring: AsyncKeyRing) -> list[str]:
+    """Return a list that what the ring executes is added to."""
+    found: list[str] = []
+    for engine in set(ring._ring._storage._own):
+        sa.event.listen(engine, "before_cursor_execute", lambda *each: found.append(each[2]))
+    return found
+
+
+def test_each_method(database: Database, roots: RootKeys, kek: str, driver: str) -> None:
+    async def work() -> None:
+        async with opened(database, roots, driver) as (ring, _):
+            name = unique("orders")
+            made = await ring.create(name, under=kek, material=bytes(range(32)), actor="alice")
+            assert (made.key_id, made.version) == (name, 1)
+            key = ring.key(name)
+            blob = await key.encrypt(DATA, aad=AAD)
+            assert (await ring.rotate(name)).version == 2
+            moved = await key.reencrypt(blob, aad=AAD)
+            assert await key.reencrypt(moved, aad=AAD) == moved
+            for each, number in ((blob, 1), (moved, 2)):
+                assert await key.decrypt(each, aad=AAD) == DATA
+                assert (await ring.inspect(each)).version == number
+            with pytest.raises(DecryptionError):
+                await key.decrypt(blob, aad=b"other")
+            with pytest.raises(UnknownKeyError):
+                await ring.key(unique("none")).encrypt(DATA, aad=AAD)
+            await ring.expire(name)
+            assert await key.decrypt(blob, aad=AAD) == DATA
+            await ring.revoke(name, reason="leaked")
+            with pytest.raises(KeyRevokedError):
+                await key.decrypt(blob, aad=AAD)
+            assert (await ring.archive(name)).status == "archived"
+            assert repr(ring) == "<AsyncKeyRing, open>"
+            with pytest.raises(TypeError):
+                pickle.dumps(ring)
+        with pytest.raises(RingClosedError):
+            await key.decrypt(blob, aad=AAD)
+        assert entries(database, "KEY_USED", name)[-1]["decryptions"] > 0
+
+    asyncio.run(work())
+
+
+def test_fifty_tasks_share_three_connections_and_what_is_reserved(
+    database: Database, roots: RootKeys, orders: str, driver: str
+) -> None:
+    async def work() -> None:
+        async with opened(database, roots, driver, pool_size=3, max_overflow=0) as (ring, engine):
+            found = statements(ring)
+            key = ring.key(orders)
+
+            async def task(number: int) -> None:
+                async with engine.connect() as connection:
+                    await connection.execute(sa.text("SELECT 1"))
+                aad = str(number).encode()
+                for _ in range(10):
+                    assert await key.decrypt(await key.encrypt(DATA, aad=aad), aad=aad) == DATA
+
+            await asyncio.gather(*(task(number) for number in range(50)))
+            assert sum("A key by its name" in each for each in found) == 1  # read once
+            assert used(database, orders) == 511
+            del found[:]
+            for _ in range(11):
+                await key.encrypt(DATA, aad=AAD)
+            assert found == []  # what is cached and reserved needs no database
+
+    asyncio.run(work())
+    assert len(entries(database, "KEY_USED", orders)) == 2
+
+
+class Slow:
+    """A provider that takes its time, as an HSM may."""
+
+    def __init__(self, roots: RootKeys) -> None:
+        self.formats = roots.formats
+        self.wrap = roots.wrap
+        self._unwrap = roots.unwrap
+        self.is_working = False
+
+    def unwrap(self, reference: str, envelope: bytes, associated_data: bytes) -> Secret:
+        self.is_working = True
+        time.sleep(0.3)
+        return self._unwrap(reference, envelope, associated_data)
+
+
+def test_a_slow_provider_blocks_no_event_loop(database: Database, roots: RootKeys, orders: str) -> None:
+    async def work() -> None:
+        provider = Slow(roots)
+        async with opened(database, provider) as (ring, _):
+            task = asyncio.create_task(ring.key(orders).encrypt(DATA, aad=AAD))
+            while not provider.is_working:
+                await asyncio.sleep(0.005)
+            ticks = 0
+            while not task.done():
+                await asyncio.sleep(0.01)
+                ticks += 1
+            assert await ring.key(orders).decrypt(await task, aad=AAD) == DATA
+            assert ticks >= 5
+
+    asyncio.run(work())
+
+
+def test_a_task_that_is_cancelled_leaves_the_ring_usable(
+    database: Database, roots: RootKeys, orders: str, driver: str
+) -> None:
+    """Cancelled after more and more time, so at every place where it awaits; then the count is not too low."""
+
+    async def work() -> None:
+        done = 0
+        async with opened(database, roots, driver, pool_size=3, max_overflow=0) as (ring, _):
+            key = ring.key(orders)
+            for number in range(40):
+                ring._ring._versions.forget_process()  # read, opened and reserved again
+                tasks = [asyncio.create_task(key.encrypt(DATA, aad=AAD)) for _ in range(3)]
+                for _ in range(number):
+                    await asyncio.sleep(0)
+                await asyncio.sleep(number % 8 / 2000)
+                for task in tasks:
+                    task.cancel()
+                ended = await asyncio.gather(*tasks, return_exceptions=True)
+                assert all(isinstance(each, bytes | asyncio.CancelledError) for each in ended), ended
+                done += sum(isinstance(each, bytes) for each in ended)
+            async with asyncio.timeout(20):
+                await asyncio.gather(*(key.encrypt(DATA, aad=AAD) for _ in range(6)))
+            assert used(database, orders) >= done + 6
+            assert await key.decrypt(await key.encrypt(DATA, aad=AAD), aad=AAD) == DATA
+
+    asyncio.run(work())
+
+
+def test_event_loops_one_after_another(database: Database, roots: RootKeys, orders: str, driver: str) -> None:
+    """Connections and locks belong to a loop; what is opened and reserved belongs to the process."""
+    engine = async_engine(database, driver, poolclass=sa.NullPool)
+    ring = AsyncKeyRing(engine, roots)
+    key = ring.key(orders)
+
+    async def work() -> list[bytes]:
+        return await asyncio.gather(*(key.encrypt(DATA, aad=AAD) for _ in range(5)))
+
+    for counted in (7, 15, 15):
+        assert len(set(asyncio.run(work()))) == 5
+        assert used(database, orders) == counted
+    asyncio.run(ring.close())
+    gc.collect()
+
+
+def test_a_forked_child_begins_for_itself(database: Database, roots: RootKeys, orders: str, driver: str) -> None:
+    engine = async_engine(database, driver, poolclass=sa.NullPool)
+    ring = AsyncKeyRing(engine, roots)
+    key = ring.key(orders)
+
+    async def work() -> bytes:
+        return await key.encrypt(DATA, aad=AAD)
+
+    async def parent() -> None:
+        await asyncio.gather(*(work() for _ in range(5)))
+        blob = child(lambda write: write(asyncio.run(work()))).read_to_the_end()
+        assert await key.decrypt(blob, aad=AAD) == DATA
+        assert used(database, orders) == 8
+        for expected in (8, 8, 16):  # the parent has what it had
+            await work()
+            assert used(database, orders) == expected
+        await ring.close()
+
+    asyncio.run(parent())
+
+
+@pytest.mark.only_on("postgresql")
+def test_without_a_database(database: Database, roots: RootKeys, orders: str, driver: str) -> None:
+    async def work() -> None:
+        async with opened(database, roots, driver, max_age=0.2) as (ring, _):
+            key = ring.key(orders)
+            blob = await key.encrypt(DATA, aad=AAD)
+            with unreachable(database):
+                await asyncio.sleep(0.2)
+                for use in (key.encrypt, key.decrypt):
+                    with pytest.raises(DatabaseUnavailableError) as caught:
+                        await use(blob, aad=AAD)
+                    assert "asyncpg.exceptions" not in str(caught.value)
+            for _ in range(3):  # dead connections are replaced
+                assert await key.decrypt(await key.encrypt(DATA, aad=AAD), aad=AAD) == DATA
+
+    asyncio.run(work())
+
+
+Ending = Callable[[AsyncConnection], Awaitable[None]]
+
+
+@pytest.mark.only_on("sqlite")
+def test_it_counts_in_the_open_transaction_of_its_task(database: Database, roots: RootKeys, orders: str) -> None:
+    """Another transaction would wait for it, also in tasks that this one waits for. A rollback takes no count."""
+
+    async def work() -> None:
+        async with opened(database, roots) as (ring, engine):
+            key = ring.key(orders)
+            for ending, counted in (("commit", 3), ("rollback", 6), ("close", 9)):
+                async with asyncio.timeout(10), engine.connect() as connection:
+                    await connection.execute(sa.text(f"CREATE TABLE {ending}_{orders.replace('-', '_')} (note)"))
+                    await key.encrypt(DATA, aad=AAD)
+                    await asyncio.gather(*(key.encrypt(DATA, aad=AAD) for _ in range(2)))
+                    if ending != "close":
+                        await getattr(connection, ending)()
+                assert used(database, orders) == counted
+            async with engine.connect() as connection:
+                await connection.execute(sa.text(f"CREATE TABLE note_{orders.replace('-', '_')} (note)"))
+                with pytest.raises(DatabaseUnavailableError, match="transaction open"):
+                    await ring.rotate(orders)
+
+    asyncio.run(work())
+
+
+@pytest.mark.only_on("sqlite")
+def test_another_task_waits_for_the_transaction_of_a_task(database: Database, roots: RootKeys, orders: str) -> None:
+    async def work() -> None:
+        async with opened(database, roots) as (ring, engine):
+            key = ring.key(orders)
+            await key.encrypt(DATA, aad=AAD)
+            has_begun = asyncio.Event()
+
+            async def other() -> None:
+                async with engine.begin() as connection:
+                    await connection.execute(sa.text(f"CREATE TABLE other_{orders.replace('-', '_')} (note)"))
+                    has_begun.set()
+                    await asyncio.sleep(0.2)
+                    await connection.rollback()
+
+            task = asyncio.create_task(other())
+            await has_begun.wait()
+            await key.encrypt(DATA, aad=AAD)
+            assert task.done() or used(database, orders) == 1  # it has waited for the write lock
+            await task
+            assert used(database, orders) == 3
+
+    asyncio.run(work())
+
+
+def test_functions_in_greenlets_use_the_same_ring(database: Database, roots: RootKeys, orders: str) -> None:
+    """As types of columns do while an asynchronous session runs them."""
+
+    async def work() -> None:
+        async with opened(database, roots) as (ring, engine):
+
+            def in_greenlet(_: sa.Connection) -> bytes:
+                key = ring.in_greenlets.key(orders)
+                return key.decrypt(key.encrypt(DATA, aad=AAD), aad=AAD)
+
+            async with engine.connect() as connection:
+                assert await connection.run_sync(in_greenlet) == DATA
+            ring.in_greenlets.key(orders)
+            with pytest.raises(sa.exc.MissingGreenlet):
+                ring.in_greenlets.key(unique("cold")).encrypt(DATA, aad=AAD)
+
+    asyncio.run(work())
