@@ -32,6 +32,7 @@ class RingInGreenlets(KeyRing):
     def _check_open(self) -> None:
         super()._check_open()
         if self._waits.has_moved():
+            self._versions.leave_event_loop()
             self._storage.leave_event_loop()
 
     def _after_fork(self) -> None:

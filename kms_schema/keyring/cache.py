@@ -1,6 +1,7 @@
 """Versions whose material is in memory: found by key and by tag, bounded, and forgotten in a forked process."""
 
 import threading
+import time
 from collections import OrderedDict
 from contextlib import AbstractContextManager
 from typing import NoReturn
@@ -15,13 +16,16 @@ from kms_schema.vocabulary import KeyStatus
 
 _STRIPES = 64
 
+NOTICED_EVERY = 1.0
+"""Seconds in which the row of a version is read at most once for notices."""
+
 
 class Opened:
     """A version that is open in this process. Calls in flight keep the object; the last of them wipes its material."""
 
     __slots__ = (
-        "block", "bytes", "cipher", "decrypts_until", "encrypts_until", "is_used", "messages", "state", "tally",
-        "version",
+        "block", "bytes", "cipher", "decrypts_until", "encrypts_until", "fresh_until", "is_used", "messages",
+        "noticed_at", "state", "tally", "version",
     )  # fmt: skip
 
     def __init__(self, state: KeyState, version: Version, cipher: MessageCipher, tally: Tally, waits: Waits) -> None:
@@ -36,6 +40,10 @@ class Opened:
         """True if it was used since it was last looked at for eviction."""
         self.encrypts_until = self.decrypts_until = float("-inf")
         """Until when, by the monotonic clock, it is used without a new look at its state."""
+        self.fresh_until = float("-inf")
+        """Until when the state counts at all."""
+        self.noticed_at = float("-inf")
+        """When the last notice came that its key may have changed."""
 
     def __repr__(self) -> str:
         """Show the names of key and version only."""
@@ -58,6 +66,10 @@ class Cache:
         self._lock = threading.Lock()
         self._versions: OrderedDict[int, Opened] = OrderedDict()
         self._live: dict[str, Opened] = {}
+        self._of_key: dict[str, set[int]] = {}
+        """The tags of a key, so that a flood of notices costs little."""
+        self._others_noticed_at = float("-inf")
+        """When the last notice came of a key that is not here; one may be on its way into the cache."""
         self._loading = [waits.lock() for _ in range(_STRIPES)]
 
     def loading(self, what: str | int) -> AbstractContextManager[object]:
@@ -74,16 +86,40 @@ class Cache:
 
     def is_fresh(self, opened: Opened, now: float) -> bool:
         """Return whether the state counts at `now`, for both directions."""
-        policy = self._policy
-        return (
-            now - opened.state.read_at < policy.max_age
-            and opened.messages < policy.max_messages
-            and opened.bytes < policy.max_bytes
-        )
+        return now < opened.fresh_until and self._is_within(opened)
+
+    def _is_within(self, opened: Opened) -> bool:
+        return opened.messages < self._policy.max_messages and opened.bytes < self._policy.max_bytes
 
     def may_decrypt_without_a_database(self, opened: Opened, now: float) -> bool:
         """Return whether the version decrypts at `now` although its row cannot be read."""
         return now - opened.state.read_at < self._policy.max_age + self._policy.stale_decrypt
+
+    def may_encrypt_without_a_database(self, opened: Opened, now: float) -> bool:
+        """Return whether the version encrypts at `now` although its row cannot be read, as a notice asks."""
+        return now - opened.state.read_at < self._policy.max_age and self._is_within(opened)
+
+    def wait_for_database(self, opened: Opened, now: float) -> None:
+        """Do without the database for a second, where only a notice asks to read the row."""
+        with self._lock:
+            until = min(now + NOTICED_EVERY, opened.state.read_at + self._policy.max_age)
+            if until > now:
+                self._set_times(opened, until)
+
+    def note_change(self, key_id: str | None) -> None:
+        """Have the row of a key read again soon, or those of all keys: they may have changed, which is a hint.
+
+        A row is read at most once a second for it, however many notices come.
+        """
+        now = time.monotonic()
+        with self._lock:
+            tags = self._versions if key_id is None else self._of_key.get(key_id, ())
+            if key_id is None or not tags:
+                self._others_noticed_at = now
+            for tag in tags:
+                opened = self._versions[tag]
+                opened.noticed_at = now
+                self._set_times(opened, min(opened.fresh_until, opened.state.read_at + NOTICED_EVERY))
 
     def note_encryption(self, opened: Opened, size: int) -> None:
         """Count towards `max_messages` and `max_bytes`, which are no limits of the key: threads may miss a few."""
@@ -97,14 +133,21 @@ class Cache:
         """Add a version, and forget those that were not used lately where there are too many."""
         with self._lock:
             self._versions[opened.version.tag] = opened
+            self._of_key.setdefault(opened.state.key_id, set()).add(opened.version.tag)
+            opened.noticed_at = self._others_noticed_at
             self._note(opened)
             while len(self._versions) > self._policy.max_keys:
                 tag, old = self._versions.popitem(last=False)
                 if old.is_used:
                     old.is_used = False
                     self._versions[tag] = old
-                elif self._live.get(old.state.key_id) is old:
-                    del self._live[old.state.key_id]
+                    continue
+                key_id = old.state.key_id
+                self._of_key[key_id].discard(tag)
+                if not self._of_key[key_id]:
+                    del self._of_key[key_id]
+                if self._live.get(key_id) is old:
+                    del self._live[key_id]
 
     def refresh(self, opened: Opened, state: KeyState, version: Version) -> None:
         """Give a version the state that was read just now."""
@@ -114,19 +157,25 @@ class Cache:
             self._note(opened)
 
     def _note(self, opened: Opened) -> None:
-        state = opened.state
-        opened.decrypts_until = opened.encrypts_until = state.read_at + self._policy.max_age
-        if not opened.version.is_live or state.status != KeyStatus.ACTIVE:
-            opened.encrypts_until = float("-inf")
-        opened.encrypts_until = min(opened.encrypts_until, state.deadline)
+        read_at = opened.state.read_at
+        # A notice that came after the row was read may be about a change that the read did not see.
+        was_noticed = opened.noticed_at >= read_at
+        self._set_times(opened, read_at + min(self._policy.max_age, NOTICED_EVERY if was_noticed else float("inf")))
         if opened.version.is_live and self._versions.get(opened.version.tag) is opened:
-            self._live[state.key_id] = opened
+            self._live[opened.state.key_id] = opened
+
+    def _set_times(self, opened: Opened, until: float) -> None:
+        opened.fresh_until = opened.decrypts_until = until
+        can_encrypt = opened.version.is_live and opened.state.status == KeyStatus.ACTIVE
+        opened.encrypts_until = min(until, opened.state.deadline) if can_encrypt else float("-inf")
+        if not self._is_within(opened):
+            opened.encrypts_until = opened.decrypts_until = float("-inf")
 
     def forget(self, key_id: str) -> None:
         """Have the row of a key read again, as after a change by this process."""
         with self._lock:
             self._live.pop(key_id, None)
-            for tag in [tag for tag, opened in self._versions.items() if opened.state.key_id == key_id]:
+            for tag in self._of_key.pop(key_id, ()):
                 del self._versions[tag]
 
     def clear(self) -> None:
@@ -134,3 +183,4 @@ class Cache:
         with self._lock:
             self._versions.clear()
             self._live.clear()
+            self._of_key.clear()

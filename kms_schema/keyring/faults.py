@@ -26,6 +26,11 @@ def is_refused(error: sa.exc.DBAPIError) -> bool:
     return sqlstate(error) == _INSUFFICIENT_PRIVILEGE
 
 
+def is_of_asyncpg(error: BaseException) -> bool:
+    """Return whether the error is of asyncpg, which may not be installed."""
+    return type(error).__module__.partition(".")[0] == "asyncpg"
+
+
 @contextmanager
 def translated(key_id: str | None, needs: str) -> Iterator[None]:
     """Raise errors of the key ring in place of the driver's. `needs` names the roles that may do it."""
@@ -48,7 +53,7 @@ def translated(key_id: str | None, needs: str) -> Iterator[None]:
         raise
     except Exception as error:
         # SQLAlchemy passes on what asyncpg raises when it connects.
-        if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] != "asyncpg":
+        if not isinstance(error, OSError) and not is_of_asyncpg(error):
             raise
         raise DatabaseUnavailableError(f"the database cannot be used: {_first_line(error)}", key_id=key_id) from None
 

@@ -63,6 +63,7 @@ class KeyRing:
         self._registry = Registry(self._storage, providers)
         self._versions = Versions(self._storage, providers, cache)
         self._is_closed = False
+        weakref.finalize(self, self._versions.listener.abandon).atexit = False
         _RINGS.add(self)
 
     def key(self, key_id: str) -> "Key":
@@ -187,6 +188,7 @@ class KeyRing:
             self._is_closed = True
             _RINGS.discard(self)
             try:
+                self._versions.listener.close()
                 self._versions.uses.close()
             finally:  # a task may be cancelled
                 self._versions.cache.clear()

@@ -36,6 +36,7 @@ class Storage:
 
     def __init__(self, engine: sa.Engine, schema: str, waits: Waits) -> None:
         """Use the database of `engine`, with the tables in `schema` on PostgreSQL."""
+        self.engine = engine
         self.waits = waits
         self.dialect = engine.dialect.name
         writers = engine_of_its_own(engine)

@@ -44,9 +44,20 @@ class Versions:
         self._policy = policy
         self.cache = Cache(policy, self._waits)
         self.uses = Uses(storage)
+        self.listener = self._waits.listener(storage.engine, self.note_change)
+
+    def note_change(self, key_id: str | None) -> None:
+        """Take a notice that a key may have changed; None is for all keys."""
+        self.cache.note_change(key_id)
+
+    def leave_event_loop(self) -> None:
+        """Begin again in another event loop: listen there, and read again what may have changed since."""
+        self.listener.forget()
+        self.note_change(None)
 
     def forget_process(self) -> None:
         """Begin again in a forked process: without what the parent has reserved, counted and locked."""
+        self.listener.forget()
         self.cache = Cache(self._policy, self._waits)
         self.uses = Uses(self._storage)
 
@@ -145,7 +156,14 @@ class Versions:
             opened = self.cache.live(key_id)
             if opened is not None and self.cache.is_fresh(opened, time.monotonic()):
                 return opened  # another thread has read it
-            state = self._storage.read_key(key_id)
+            try:
+                state = self._storage.read_key(key_id)
+            except DatabaseUnavailableError:
+                now = time.monotonic()
+                if opened is None or not self.cache.may_encrypt_without_a_database(opened, now):
+                    raise
+                self.cache.wait_for_database(opened, now)
+                return opened
             if state is None:
                 raise UnknownKeyError(f"there is no key named {key_id!r}", key_id=key_id)
             version = state.check_encrypting(time.monotonic())
@@ -166,7 +184,9 @@ class Versions:
             try:
                 state = self._storage.read_tag(tag, key_id)
             except DatabaseUnavailableError:
-                if known is not None and self.cache.may_decrypt_without_a_database(known, time.monotonic()):
+                now = time.monotonic()
+                if known is not None and self.cache.may_decrypt_without_a_database(known, now):
+                    self.cache.wait_for_database(known, now)
                     return _of_key(known, key_id)
                 raise
             if state is None or state.key_id != key_id:
@@ -175,6 +195,7 @@ class Versions:
 
     def _opened(self, state: KeyState, version: Version, known: Opened | None) -> Opened:
         """Return a version, open, with the state that was read; its material never changes."""
+        self.listener.begin()
         if known is not None and known.version.id == version.id:
             self.cache.refresh(known, state, version)
             return known

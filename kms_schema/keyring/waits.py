@@ -14,11 +14,14 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar
 
+import sqlalchemy as sa
 from sqlalchemy.util import await_only
 
 from kms_schema.crypto import Secret, WrappingKeyProvider
 from kms_schema.crypto.secret import BytesLike
 from kms_schema.envelope_format import EnvelopeFormat
+from kms_schema.keyring.async_notices import TaskListener
+from kms_schema.keyring.notices import Deaf, Listener, Note, ThreadListener
 
 Item = TypeVar("Item")
 
@@ -54,6 +57,9 @@ class Waits(Protocol):
 
     def provider(self, provider: WrappingKeyProvider) -> WrappingKeyProvider:
         """Return the provider, for calls that may block as long as an HSM takes."""
+
+    def listener(self, engine: sa.Engine, note: Note) -> Listener:
+        """Return what listens to notices of the database."""
 
 
 class _ThreadTurn:
@@ -96,6 +102,10 @@ class Threads:
     def provider(self, provider: WrappingKeyProvider) -> WrappingKeyProvider:
         """Return the provider itself: other threads run meanwhile."""
         return provider
+
+    def listener(self, engine: sa.Engine, note: Note) -> Listener:
+        """Return one that listens in a thread, where the driver is psycopg."""
+        return ThreadListener(engine, note) if engine.dialect.driver == "psycopg" else Deaf()
 
 
 class _LoopTurn:
@@ -176,6 +186,10 @@ class EventLoops:
     def provider(self, provider: WrappingKeyProvider) -> WrappingKeyProvider:
         """Return a provider that works in a thread, so that the event loop goes on."""
         return _InThread(provider)
+
+    def listener(self, engine: sa.Engine, note: Note) -> Listener:
+        """Return one that listens in a task, where the driver is asyncpg or psycopg."""
+        return TaskListener(engine, note) if engine.dialect.name == "postgresql" else Deaf()
 
 
 class _InThread:

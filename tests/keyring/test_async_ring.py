@@ -29,6 +29,7 @@ from tests.support.engines import Database
 from tests.support.rows.smallest import unique
 
 DRIVERS = {"postgresql": ("asyncpg", "psycopg"), "sqlite": ("aiosqlite",)}
+SMALL_POOL = {"poolclass": sa.AsyncAdaptedQueuePool, "pool_size": 3, "max_overflow": 0}
 
 
 @pytest.fixture(
@@ -109,7 +110,7 @@ def test_fifty_tasks_share_three_connections_and_what_is_reserved(
     database: Database, roots: RootKeys, orders: str, driver: str
 ) -> None:
     async def work() -> None:
-        async with opened(database, roots, driver, pool_size=3, max_overflow=0) as (ring, engine):
+        async with opened(database, roots, driver, **SMALL_POOL) as (ring, engine):
             found = statements(ring)
             key = ring.key(orders)
 
@@ -171,7 +172,7 @@ def test_a_task_that_is_cancelled_leaves_the_ring_usable(
 
     async def work() -> None:
         done = 0
-        async with opened(database, roots, driver, pool_size=3, max_overflow=0) as (ring, _):
+        async with opened(database, roots, driver, **SMALL_POOL) as (ring, _):
             key = ring.key(orders)
             for number in range(40):
                 ring._ring._versions.forget_process()  # read, opened and reserved again

@@ -1,0 +1,85 @@
+"""Notices of the database for an asynchronous ring: a task that listens, over asyncpg or psycopg."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.util import await_only, greenlet_spawn
+
+from kms_schema.engine import engine_of_its_own
+from kms_schema.keyring.faults import is_of_asyncpg
+from kms_schema.keyring.notices import CHANNEL, ENDS_IT, NAME, Delays, Note, listening
+
+
+class TaskListener:
+    """Listens in a task of the event loop in which the ring is used."""
+
+    def __init__(self, engine: sa.Engine, note: Note) -> None:
+        """Listen to the database of `engine`."""
+        self._engine = engine
+        self._note = note
+        self._task: asyncio.Task[None] | None = None
+        self._is_ended = False
+
+    def begin(self) -> None:
+        """Start the task, if there is none."""
+        if self._task is None and not self._is_ended:
+            listen = _with_asyncpg if self._engine.dialect.driver == "asyncpg" else _with_psycopg
+            work = _listen(engine_of_its_own(self._engine), self._note, listen)
+            self._task = asyncio.get_running_loop().create_task(work, name=NAME)
+
+    def close(self) -> None:
+        """End the task, and wait for it. In a greenlet."""
+        task, self._task, self._is_ended = self._task, None, True
+        if task is not None:
+            task.cancel()
+            await_only(asyncio.wait([task]))
+
+    def abandon(self) -> None:
+        """Have the task end."""
+        self._is_ended = True
+        if self._task is not None and not self._task.get_loop().is_closed():
+            self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+
+    def forget(self) -> None:
+        """Begin without a task. That of a loop that has ended was cancelled with it."""
+        self._task = None
+
+
+async def _listen(engine: sa.Engine, note: Note, listen: Any) -> None:
+    pause = Delays()
+    while True:
+        await asyncio.sleep(pause.next())
+        with suppress(*ENDS_IT), _of_asyncpg():
+            connection, driver = await greenlet_spawn(listening, engine)
+            try:
+                pause.connected()
+                note(None)
+                await listen(driver, note)
+            finally:
+                await greenlet_spawn(connection.close)
+
+
+@contextmanager
+def _of_asyncpg() -> Iterator[None]:
+    """Raise errors of asyncpg, which may not be installed, as those of a connection."""
+    try:
+        yield
+    except Exception as error:
+        if not is_of_asyncpg(error):
+            raise
+        raise ConnectionError(str(error)) from None
+
+
+async def _with_psycopg(driver: Any, note: Note) -> None:
+    async for notice in driver.notifies():
+        note(notice.payload)
+
+
+async def _with_asyncpg(driver: Any, note: Note) -> None:
+    is_lost = asyncio.Event()
+    driver.add_termination_listener(lambda _: is_lost.set())
+    await driver.add_listener(CHANNEL, lambda _driver, _process, _channel, payload: note(payload))
+    await is_lost.wait()

@@ -1,0 +1,172 @@
+"""Notices of the database that a key has changed, on PostgreSQL: the ring reads its row again sooner than `max_age`.
+
+A notice is a hint. Anybody who can connect may send one, and none may come: its sender skips it while the queue of the
+database is filling up. So a notice only marks what is in the cache, which reads a row at most once a second for it.
+"""
+
+import random
+import selectors
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Protocol
+
+import psycopg
+import sqlalchemy as sa
+
+from kms_schema.engine import engine_of_its_own
+
+CHANNEL = "kms_keys"
+"""The channel of PostgreSQL; the payload is the `key_id`."""
+
+NAME = "kms-schema notices"
+"""The name of the thread or task."""
+
+FIRST_AFTER = 0.5
+"""Seconds after the first use before a ring listens, so that a process of one use opens no connection for it."""
+RETRIED_AFTER, LONGEST_RETRY = 1.0, 60.0
+"""Seconds before a connection that was lost is opened again; twice as many each time, until the longest."""
+ENDS_IT: tuple[type[Exception], ...] = (sa.exc.SQLAlchemyError, psycopg.Error, OSError, ValueError)
+"""Errors after which it connects again. A ValueError: in the encoding SQL_ASCII a notice may be no text."""
+_ENDS_WITHIN = 1.0
+"""Seconds that closing waits for a thread, which may be connecting."""
+
+Note = Callable[[str | None], None]
+"""Takes the name of a key that may have changed, or None where notices may have been missed."""
+
+
+class Listener(Protocol):
+    """Listens on a connection of its own while a ring is in use."""
+
+    def begin(self) -> None:
+        """Listen from now on, if that has not begun. Waits for nothing, and fails never."""
+
+    def close(self) -> None:
+        """End it."""
+
+    def abandon(self) -> None:
+        """Have it end, and wait for nothing: the ring is collected."""
+
+    def forget(self) -> None:
+        """Leave it to the parent process or to another event loop."""
+
+
+class Deaf:
+    """No notices: SQLite has none, and some drivers wait for none."""
+
+    def begin(self) -> None:
+        """Do nothing."""
+
+    close = abandon = forget = begin
+
+
+class Delays:
+    """Seconds before each attempt to connect: a short one first, then more and more, a little different each time."""
+
+    def __init__(self) -> None:
+        """Begin."""
+        self._next = FIRST_AFTER
+
+    def next(self) -> float:
+        """Return how long to wait now."""
+        delay, self._next = self._next, min(LONGEST_RETRY, max(RETRIED_AFTER, 2 * self._next))
+        return delay * random.uniform(0.8, 1.2)  # noqa: S311  (jitter, not a secret)
+
+    def connected(self) -> None:
+        """Begin again: the connection was there."""
+        self._next = RETRIED_AFTER
+
+
+class _Stop:
+    """A sign for a thread that waits for a socket."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = socket.socketpair()
+        self.is_set = False
+
+    def set(self) -> None:
+        self.is_set = True
+        with suppress(OSError):
+            self._writer.send(b".")
+
+    def wait(self, seconds: float | None = None, connection: psycopg.Connection[Any] | None = None) -> bool:
+        """Wait for the sign, or for data of a connection; return True after the sign."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._reader, selectors.EVENT_READ)
+            if connection is not None:
+                selector.register(connection.fileno(), selectors.EVENT_READ)
+            selector.select(seconds)
+        return self.is_set
+
+
+class ThreadListener:
+    """Listens in a thread, over psycopg."""
+
+    _lock: threading.Lock
+    _running: tuple[threading.Thread, _Stop] | None
+    _is_ended = False
+
+    def __init__(self, engine: sa.Engine, note: Note) -> None:
+        """Listen to the database of `engine`."""
+        self._engine = engine
+        self._note = note
+        self.forget()
+
+    def begin(self) -> None:
+        """Start the thread, if there is none."""
+        if self._running is not None:
+            return
+        with self._lock:
+            if self._running is None and not self._is_ended:
+                stop = _Stop()
+                arguments = engine_of_its_own(self._engine), stop, self._note
+                thread = threading.Thread(target=_listen_in_thread, args=arguments, name=NAME, daemon=True)
+                self._running = thread, stop
+                with suppress(RuntimeError):  # no more threads: then there are no notices
+                    thread.start()
+
+    def close(self) -> None:
+        """End the thread. One that connects right now ends after that."""
+        with self._lock:
+            self.abandon()
+        if self._running is not None and self._running[0].is_alive():
+            self._running[0].join(_ENDS_WITHIN)
+
+    def abandon(self) -> None:
+        """Have the thread end."""
+        self._is_ended = True
+        if self._running is not None:
+            self._running[1].set()
+
+    def forget(self) -> None:
+        """Begin without a thread: a forked process has none."""
+        self._lock = threading.Lock()
+        self._running = None
+
+
+def _listen_in_thread(engine: sa.Engine, stop: _Stop, note: Note) -> None:
+    pause = Delays()
+    while not stop.wait(pause.next()):
+        with suppress(*ENDS_IT):
+            connection, driver = listening(engine)
+            with connection:
+                pause.connected()
+                note(None)
+                while not stop.wait(connection=driver):
+                    for notice in driver.notifies(timeout=0):
+                        note(notice.payload)
+
+
+def listening(engine: sa.Engine) -> tuple[sa.Connection, Any]:
+    """Return a connection that listens and that belongs to no pool, so that to close it ends it, and the driver's."""
+    connection = engine.connect()
+    try:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        driver: Any = connection.connection.driver_connection  # a connection without a pool does not know it
+        connection.detach()
+        connection.exec_driver_sql(f"LISTEN {CHANNEL}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection, driver

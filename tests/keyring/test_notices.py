@@ -1,0 +1,214 @@
+"""Notices of PostgreSQL: a ring reads a row again when it is told to, at most once a second, and not only then."""
+
+import asyncio
+import gc
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from kms_schema.crypto import RootKeys
+from kms_schema.engine import create_engine
+from kms_schema.keyring import AsyncKeyRing, CachePolicy, KeyRevokedError, KeyRing, notices
+from kms_schema.keyring.notices import CHANNEL
+from tests.keyring.processes import child
+from tests.keyring.rings import AAD, DATA, rows, unreachable, value
+from tests.keyring.test_async_ring import DRIVERS, async_engine
+from tests.support.engines import Database
+
+pytestmark = pytest.mark.only_on("postgresql")
+
+OLD = CachePolicy(max_age=3600)
+LISTENING = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notices, "FIRST_AFTER", 0.01)
+    monkeypatch.setattr(notices, "RETRIED_AFTER", 0.05)
+
+
+def until(met: Callable[[], object], seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not met():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.02)
+
+
+def listeners(database: Database) -> list[int]:
+    return [pid for (pid,) in rows(database, LISTENING)]
+
+
+def notify(database: Database, *payloads: str) -> None:
+    with closing(database.connect()) as connection:
+        assert isinstance(connection, psycopg.Connection)
+        connection.execute("SELECT pg_notify(%s, each) FROM unnest(%s::text[]) AS each", [CHANNEL, list(payloads)])
+
+
+@contextmanager
+def listening(database: Database, roots: RootKeys, key_id: str) -> Iterator[tuple[KeyRing, bytes, list[str]]]:
+    """A ring that relies on its cache for an hour and listens, with a ciphertext, and the statements of the ring."""
+    engine = create_engine(database.url, poolclass=sa.QueuePool, pool_size=1, max_overflow=0, pool_timeout=2)
+    with KeyRing(engine, roots, cache=OLD) as ring:
+        statements: list[str] = []
+        sa.event.listen(ring._storage._own[0], "before_cursor_execute", lambda *each: statements.append(each[2]))
+        blob = ring.key(key_id).encrypt(DATA, aad=AAD)
+        until(lambda: listeners(database))
+        yield ring, blob, statements
+    engine.dispose()
+    until(lambda: not listeners(database))
+
+
+def reads(statements: list[str]) -> int:
+    return sum("The version with a tag" in each for each in statements)
+
+
+def test_a_revocation_in_another_process_is_seen_within_a_second(
+    database: Database, roots: RootKeys, orders: str
+) -> None:
+    with listening(database, roots, orders) as (ring, blob, _):
+
+        def work(write: Callable[[bytes], int]) -> None:
+            with KeyRing(database.engine(), roots) as other:
+                other.revoke(orders, reason="leaked")
+            notify(database, orders)
+            write(b".")
+
+        assert child(work).read_to_the_end() == b"."
+        began = time.monotonic()
+        while time.monotonic() - began < 1.3:
+            try:
+                ring.key(orders).decrypt(blob, aad=AAD)
+            except KeyRevokedError:
+                return
+            time.sleep(0.02)
+        pytest.fail("the revocation was not seen")
+
+
+def test_a_flood_has_a_row_read_once_a_second(database: Database, roots: RootKeys, orders: str) -> None:
+    with listening(database, roots, orders) as (ring, blob, statements):
+        time.sleep(1.1)
+        ring.key(orders).decrypt(blob, aad=AAD)  # what was read before it listened
+        statements.clear()
+        began = time.monotonic()
+        while time.monotonic() - began < 1.5:
+            notify(database, *(f"unknown-{number}" for number in range(2000)), orders, "x" * 7000)
+            for _ in range(20):
+                ring.key(orders).decrypt(blob, aad=AAD)
+        assert 1 <= reads(statements) <= 1 + (time.monotonic() - began)
+        statements.clear()
+        time.sleep(1)
+        notify(database, "unknown")
+        ring.key(orders).decrypt(blob, aad=AAD)
+        statements.clear()
+        time.sleep(0.3)
+        ring.key(orders).decrypt(blob, aad=AAD)
+        assert statements == []  # a notice of another key is none
+
+
+def test_a_connection_that_is_lost_is_opened_again_and_everything_is_read_again(
+    database: Database, roots: RootKeys, orders: str, make_ring: Callable[..., KeyRing]
+) -> None:
+    with listening(database, roots, orders) as (ring, blob, _):
+        with unreachable(database):
+            assert ring.key(orders).decrypt(blob, aad=AAD) == DATA
+        make_ring().revoke(orders, reason="leaked")  # nobody listened
+        until(lambda: listeners(database))
+
+        def is_refused() -> bool:
+            try:
+                ring.key(orders).decrypt(blob, aad=AAD)
+            except KeyRevokedError:
+                return True
+            return False
+
+        until(is_refused, 5)
+
+
+def test_a_notice_while_the_database_is_away_refuses_no_use(database: Database, roots: RootKeys, orders: str) -> None:
+    with listening(database, roots, orders) as (ring, blob, _):
+        ring.key(orders).encrypt(DATA, aad=AAD)  # a block of two, with one left
+        with unreachable(database):
+            ring._versions.note_change(orders)
+            time.sleep(1)
+            assert ring.key(orders).decrypt(blob, aad=AAD) == DATA
+            ring.key(orders).encrypt(DATA, aad=AAD)
+
+
+def test_a_forked_child_listens_for_itself_and_a_ring_that_is_dropped_no_more(
+    database: Database, roots: RootKeys, orders: str
+) -> None:
+    rings = [KeyRing(database.engine(), roots, cache=OLD)]
+    blob = rings[0].key(orders).encrypt(DATA, aad=AAD)
+    until(lambda: listeners(database))
+    before = set(listeners(database))
+
+    def work(write: Callable[[bytes], int]) -> None:
+        rings[0].key(orders).decrypt(blob, aad=AAD)
+        until(lambda: len(listeners(database)) == 2)
+        rings[0].close()
+        until(lambda: len(listeners(database)) == 1)
+        write(b".")
+
+    assert child(work).read_to_the_end() == b"."
+    assert set(listeners(database)) == before
+    rings.clear()
+    gc.collect()
+    until(lambda: not listeners(database))
+
+
+async def decrypts(ring: AsyncKeyRing, key_id: str, blob: bytes) -> bool:
+    try:
+        await ring.key(key_id).decrypt(blob, aad=AAD)
+    except KeyRevokedError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("driver", DRIVERS["postgresql"])
+def test_a_task_listens(database: Database, roots: RootKeys, orders: str, driver: str) -> None:
+    async def work() -> None:
+        engine = async_engine(database, driver, pool_size=1, max_overflow=0, pool_timeout=2)
+        async with AsyncKeyRing(engine, roots, cache=OLD) as ring:
+            blob = await ring.key(orders).encrypt(DATA, aad=AAD)
+
+            async def until_listening(beside: set[int]) -> None:
+                async with asyncio.timeout(15):
+                    while not set(listeners(database)) - beside:
+                        await asyncio.sleep(0.02)
+
+            await until_listening(set())
+            old = set(listeners(database))
+            for pid in old:
+                value(database, "SELECT pg_terminate_backend(:pid)", pid=pid)
+            await until_listening(old)
+            await asyncio.sleep(1.1)
+            await ring.key(orders).decrypt(blob, aad=AAD)
+            with KeyRing(database.engine(), roots) as other:
+                other.revoke(orders, reason="leaked")
+            notify(database, orders)
+            deadline = time.monotonic() + 1.3
+            while await decrypts(ring, orders, blob):
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.02)
+        assert len(asyncio.all_tasks()) == 1
+        await engine.dispose()
+
+    asyncio.run(work())
+    until(lambda: not listeners(database))
+
+
+def test_closing_ends_the_thread_at_once(database: Database, roots: RootKeys, orders: str) -> None:
+    for wait in (True, False):
+        ring = KeyRing(database.engine(), roots)
+        ring.key(orders).encrypt(DATA, aad=AAD)
+        if wait:
+            until(lambda: listeners(database))
+        began = time.monotonic()
+        ring.close()
+        assert time.monotonic() - began < 0.9
+        assert not [each for each in threading.enumerate() if each.name == notices.NAME and wait]
