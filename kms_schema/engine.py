@@ -1,11 +1,15 @@
 """SQLAlchemy engines with the settings that the schema needs."""
 
+import asyncio
 import random
 import sqlite3
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.util import await_only
 
 from kms_schema.database_url import parse_database_url
 
@@ -51,10 +55,11 @@ def create_engine(url: str | sa.URL, **options: Any) -> sa.Engine:
 def configure(engine: sa.Engine) -> None:
     """Give the connections that `engine` will open the settings of `create_engine`; PostgreSQL's need none.
 
-    For an engine that has no connections yet. Raises nothing of its own.
+    For an engine that has no connections yet; of an asynchronous one its `sync_engine`. Raises nothing of its own.
     """
     if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _configure_sqlite)
+        pause = _pause_in_event_loop if engine.dialect.is_async else time.sleep
+        sa.event.listen(engine, "connect", partial(_configure_sqlite, pause=pause))
         sa.event.listen(engine, "begin", _begin_sqlite)
 
 
@@ -77,16 +82,20 @@ def _sqlalchemy_url(url: str) -> sa.URL:
     return sa.make_url(parsed.sqlalchemy_url()).set(database=parsed.database)
 
 
-def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+def _pause_in_event_loop(seconds: float) -> None:
+    await_only(asyncio.sleep(seconds))
+
+
+def _configure_sqlite(connection: sqlite3.Connection, _record: Any, *, pause: Callable[[float], None]) -> None:
     # The driver would begin transactions at the first INSERT, so earlier DDL would survive a rollback.
     connection.isolation_level = None
-    _use_write_ahead_log(connection)
+    _use_write_ahead_log(connection, pause)
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA recursive_triggers = ON")
 
 
-def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+def _use_write_ahead_log(connection: sqlite3.Connection, pause: Callable[[float], None]) -> None:
     """Switch the file to write-ahead logging, unless another connection is using it.
 
     If two connections switch at once, SQLite refuses one of them without waiting for `busy_timeout`. The mode is stored
@@ -105,7 +114,7 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
             return
         if time.monotonic() > deadline:
             return
-        time.sleep(random.uniform(0.005, 0.02))  # noqa: S311  (jitter, not a secret)
+        pause(random.uniform(0.005, 0.02))  # noqa: S311  (jitter, not a secret)
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

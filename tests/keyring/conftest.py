@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema.crypto import RootKeys
-from kms_schema.keyring import KeyRing
+from kms_schema.keyring import KeyRing, notices
 from kms_schema.roles.applying import apply
 from kms_schema.roles.definition import Role
 from tests.keyring.rings import ROOT
@@ -23,6 +23,12 @@ from tests.support.rows.smallest import unique
 
 MakeRing = Callable[..., KeyRing]
 Keys = Callable[..., Said]
+
+
+@pytest.fixture(autouse=True)
+def _no_notices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No ring listens: a notice has rows read again, and tests count what is read. test_notices.py is about them."""
+    monkeypatch.setattr(notices, "FIRST_AFTER", 3600)
 
 
 @pytest.fixture(scope="session")

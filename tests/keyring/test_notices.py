@@ -27,7 +27,7 @@ LISTENING = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()
 
 
 @pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def _soon(_no_notices: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notices, "FIRST_AFTER", 0.01)
     monkeypatch.setattr(notices, "RETRIED_AFTER", 0.05)
 
