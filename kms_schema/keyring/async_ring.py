@@ -85,7 +85,13 @@ class AsyncKeyRing:
     async def create(
         self, key_id: str, *, under: str, material: BytesLike | Secret | None = None, **options: Any
     ) -> KeyDescription:
-        """Register a key, give it its first version and activate it. Parameters and errors of `KeyRing.create`."""
+        """Register a key, give it its first version and activate it.
+
+        `key_id`, `under`, `material` and all `options` are parameters of `KeyRing.create`. Raises as that does.
+        Example::
+
+            await ring.create("orders", under="kek-2026", max_usage_count=10**9, actor="alice")
+        """
         secret = material if isinstance(material, Secret) or material is None else Secret.copy_of(material)
         is_copy = secret is not material
         del material  # so that a traceback with its variables does not have it
@@ -112,7 +118,10 @@ class AsyncKeyRing:
         return await greenlet_spawn(self._ring.archive, key_id, actor=actor)
 
     async def revoke(self, key_id: str, *, reason: str, now: bool = False, actor: str | None = None) -> KeyDescription:
-        """Revoke a key. Parameters and errors of `KeyRing.revoke`."""
+        """Revoke the key named `key_id`, for a `reason` that is stored. Raises as `KeyRing.revoke` does.
+
+        `now` and `actor` are those of that method.
+        """
         return await greenlet_spawn(self._ring.revoke, key_id, reason=reason, now=now, actor=actor)
 
     async def inspect(self, blob: BytesLike) -> CiphertextDescription:

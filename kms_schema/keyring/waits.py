@@ -1,9 +1,9 @@
 """How a ring waits: threads block, tasks of an event loop await.
 
 The core of the ring is written once, as functions that block. `AsyncKeyRing` runs them in the greenlets of SQLAlchemy,
-whose asynchronous drivers await there. What the core waits for itself is made here: locks that are held while the
-database answers, places for connections, providers of root keys. Locks that are never held across a wait are those of
-`threading` for both.
+whose asynchronous drivers await there. This module makes the rest of what waits: locks that are held while the
+database answers, places for connections, providers of root keys, listeners. Locks that are never held
+across a wait are those of `threading` for both.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ class Own(Protocol):
 
 
 class Waits(Protocol):
-    """What waits in a ring."""
+    """Makes the parts of a ring that wait."""
 
     def lock(self) -> Turn:
         """Return a lock that is held across waits."""

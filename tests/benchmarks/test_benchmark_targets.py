@@ -1,5 +1,6 @@
 """Every target of `scripts/benchmark.py`, measured with next to nothing; how long anything takes is not asserted."""
 
+import secrets
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import chain
@@ -10,10 +11,13 @@ from benchmarks import audit_history, audit_seal, queries
 from benchmarks.index_sizes import PARTIAL
 from benchmarks.places import Options, Places
 from benchmarks.plans import Plan, plans_of
+from benchmarks.ring import bare
 from benchmarks.scales import SCALES
 from benchmarks.targets import TARGETS, Measured, Target
 from benchmarks.upgrade import measured as measured_upgrade
 from benchmarks.workload import ASKED, ELSEWHERE, Sampler
+from kms_schema.crypto import Secret
+from kms_schema.keyring.formats.messages import message_cipher
 from tests.audit.trails import seal_all, verified
 from tests.schema.workload.queries import QUERIES, Query
 from tests.support.concurrency.clients import Clients, Timed
@@ -199,6 +203,13 @@ def test_updates_that_are_counted_are_those_of_the_clients(places: Places) -> No
     share, rate = measure(places, "P11")
     assert 0 <= share.value <= 1
     assert rate.value == pytest.approx(rate.times["bare"].median / rate.times["key_versions"].median)
+
+
+def test_what_the_ring_is_compared_with_makes_ciphertexts_of_the_ring() -> None:
+    key = secrets.token_bytes(32)
+    with message_cipher("XAES-256-GCM", 1, Secret.copy_of(key)) as cipher:
+        made = bare(key)(b"data", b"aad")
+        assert cipher.decrypt(cipher._prefix + made[len(cipher._prefix) :], aad=b"aad") == b"data"
 
 
 def test_only_statements_that_failed_during_the_upgrade_are_reported(database: Database) -> None:

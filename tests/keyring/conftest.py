@@ -15,6 +15,7 @@ from kms_schema.crypto import RootKeys
 from kms_schema.keyring import KeyRing, notices
 from kms_schema.roles.applying import apply
 from kms_schema.roles.definition import Role
+from tests.keyring.async_rings import DRIVERS
 from tests.keyring.rings import ROOT
 from tests.roles.granted import Granted
 from tests.support.engines import Database, Engines
@@ -124,3 +125,16 @@ def granted(database: Database) -> Iterator[Granted]:
         finally:
             names = ", ".join(prefix + role for role in Role)
             connection.execute(f"DROP OWNED BY {names}; DROP ROLE {names}".encode())
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(driver, marks=pytest.mark.only_on(dialect))
+        for dialect, drivers in DRIVERS.items()
+        for driver in drivers
+    ]
+)
+def driver(request: pytest.FixtureRequest) -> str:
+    """Each asynchronous driver of the engine."""
+    found: str = request.param
+    return found

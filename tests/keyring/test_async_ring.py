@@ -1,75 +1,24 @@
 """The asynchronous ring: the methods of the ring over each asynchronous driver, and what cancelling leaves."""
 
 import asyncio
-import gc
 import pickle
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from kms_schema.crypto import RootKeys, Secret
-from kms_schema.engine import configure
 from kms_schema.keyring import (
-    AsyncKeyRing,
-    CachePolicy,
     DatabaseUnavailableError,
     DecryptionError,
     KeyRevokedError,
     RingClosedError,
     UnknownKeyError,
 )
-from tests.keyring.processes import child
+from tests.keyring.async_rings import SMALL_POOL, opened, statements
 from tests.keyring.rings import AAD, DATA, entries, unreachable, used
 from tests.support.engines import Database
 from tests.support.rows.smallest import unique
-
-DRIVERS = {"postgresql": ("asyncpg", "psycopg"), "sqlite": ("aiosqlite",)}
-SMALL_POOL = {"poolclass": sa.AsyncAdaptedQueuePool, "pool_size": 3, "max_overflow": 0}
-
-
-@pytest.fixture(
-    params=[
-        pytest.param(driver, marks=pytest.mark.only_on(dialect))
-        for dialect, drivers in DRIVERS.items()
-        for driver in drivers
-    ]
-)
-def driver(request: pytest.FixtureRequest) -> str:
-    """Each asynchronous driver of the engine."""
-    found: str = request.param
-    return found
-
-
-def async_engine(database: Database, driver: str | None = None, **options: Any) -> AsyncEngine:
-    name = f"{database.dialect}+{driver or DRIVERS[database.dialect][0]}"
-    engine = create_async_engine(sa.make_url(database.url).set(drivername=name), **options)
-    configure(engine.sync_engine)
-    return engine
-
-
-@asynccontextmanager
-async def opened(
-    database: Database, roots: Any, driver: str | None = None, max_age: float = 60, **options: Any
-) -> AsyncIterator[tuple[AsyncKeyRing, AsyncEngine]]:
-    engine = async_engine(database, driver, **options)
-    try:
-        async with AsyncKeyRing(engine, roots, cache=CachePolicy(max_age=max_age)) as ring:
-            yield ring, engine
-    finally:
-        await engine.dispose()
-
-
-def statements(ring: AsyncKeyRing) -> list[str]:
-    """Return a list that what the ring executes is added to."""
-    found: list[str] = []
-    for engine in set(ring._ring._storage._own):
-        sa.event.listen(engine, "before_cursor_execute", lambda *each: found.append(each[2]))
-    return found
 
 
 def test_each_method(database: Database, roots: RootKeys, kek: str, driver: str) -> None:
@@ -193,43 +142,6 @@ def test_a_task_that_is_cancelled_leaves_the_ring_usable(
     asyncio.run(work())
 
 
-def test_event_loops_one_after_another(database: Database, roots: RootKeys, orders: str, driver: str) -> None:
-    """Connections and locks belong to a loop; what is opened and reserved belongs to the process."""
-    engine = async_engine(database, driver, poolclass=sa.NullPool)
-    ring = AsyncKeyRing(engine, roots)
-    key = ring.key(orders)
-
-    async def work() -> list[bytes]:
-        return await asyncio.gather(*(key.encrypt(DATA, aad=AAD) for _ in range(5)))
-
-    for counted in (7, 15, 15):
-        assert len(set(asyncio.run(work()))) == 5
-        assert used(database, orders) == counted
-    asyncio.run(ring.close())
-    gc.collect()
-
-
-def test_a_forked_child_begins_for_itself(database: Database, roots: RootKeys, orders: str, driver: str) -> None:
-    engine = async_engine(database, driver, poolclass=sa.NullPool)
-    ring = AsyncKeyRing(engine, roots)
-    key = ring.key(orders)
-
-    async def work() -> bytes:
-        return await key.encrypt(DATA, aad=AAD)
-
-    async def parent() -> None:
-        await asyncio.gather(*(work() for _ in range(5)))
-        blob = child(lambda write: write(asyncio.run(work()))).read_to_the_end()
-        assert await key.decrypt(blob, aad=AAD) == DATA
-        assert used(database, orders) == 8
-        for expected in (8, 8, 16):  # the parent has what it had
-            await work()
-            assert used(database, orders) == expected
-        await ring.close()
-
-    asyncio.run(parent())
-
-
 @pytest.mark.only_on("postgresql")
 def test_without_a_database(database: Database, roots: RootKeys, orders: str, driver: str) -> None:
     async def work() -> None:
@@ -244,57 +156,6 @@ def test_without_a_database(database: Database, roots: RootKeys, orders: str, dr
                     assert "asyncpg.exceptions" not in str(caught.value)
             for _ in range(3):  # dead connections are replaced
                 assert await key.decrypt(await key.encrypt(DATA, aad=AAD), aad=AAD) == DATA
-
-    asyncio.run(work())
-
-
-Ending = Callable[[AsyncConnection], Awaitable[None]]
-
-
-@pytest.mark.only_on("sqlite")
-def test_it_counts_in_the_open_transaction_of_its_task(database: Database, roots: RootKeys, orders: str) -> None:
-    """Another transaction would wait for it, also in tasks that this one waits for. A rollback takes no count."""
-
-    async def work() -> None:
-        async with opened(database, roots) as (ring, engine):
-            key = ring.key(orders)
-            for ending, counted in (("commit", 3), ("rollback", 6), ("close", 9)):
-                async with asyncio.timeout(10), engine.connect() as connection:
-                    await connection.execute(sa.text(f"CREATE TABLE {ending}_{orders.replace('-', '_')} (note)"))
-                    await key.encrypt(DATA, aad=AAD)
-                    await asyncio.gather(*(key.encrypt(DATA, aad=AAD) for _ in range(2)))
-                    if ending != "close":
-                        await getattr(connection, ending)()
-                assert used(database, orders) == counted
-            async with engine.connect() as connection:
-                await connection.execute(sa.text(f"CREATE TABLE note_{orders.replace('-', '_')} (note)"))
-                with pytest.raises(DatabaseUnavailableError, match="transaction open"):
-                    await ring.rotate(orders)
-
-    asyncio.run(work())
-
-
-@pytest.mark.only_on("sqlite")
-def test_another_task_waits_for_the_transaction_of_a_task(database: Database, roots: RootKeys, orders: str) -> None:
-    async def work() -> None:
-        async with opened(database, roots) as (ring, engine):
-            key = ring.key(orders)
-            await key.encrypt(DATA, aad=AAD)
-            has_begun = asyncio.Event()
-
-            async def other() -> None:
-                async with engine.begin() as connection:
-                    await connection.execute(sa.text(f"CREATE TABLE other_{orders.replace('-', '_')} (note)"))
-                    has_begun.set()
-                    await asyncio.sleep(0.2)
-                    await connection.rollback()
-
-            task = asyncio.create_task(other())
-            await has_begun.wait()
-            await key.encrypt(DATA, aad=AAD)
-            assert task.done() or used(database, orders) == 1  # it has waited for the write lock
-            await task
-            assert used(database, orders) == 3
 
     asyncio.run(work())
 

@@ -15,9 +15,9 @@ from kms_schema.crypto import RootKeys
 from kms_schema.engine import create_engine
 from kms_schema.keyring import AsyncKeyRing, CachePolicy, KeyRevokedError, KeyRing, notices
 from kms_schema.keyring.notices import CHANNEL
+from tests.keyring.async_rings import DRIVERS, async_engine
 from tests.keyring.processes import child
 from tests.keyring.rings import AAD, DATA, rows, unreachable, value
-from tests.keyring.test_async_ring import DRIVERS, async_engine
 from tests.support.engines import Database
 
 pytestmark = pytest.mark.only_on("postgresql")
