@@ -9,8 +9,10 @@ from sqlalchemy.util import greenlet_spawn
 from kms_schema.crypto import Secret, WrappingKeyProvider
 from kms_schema.crypto.secret import BytesLike
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
+from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
+from kms_schema.keyring.formats.prefix import read_message_prefix
 from kms_schema.keyring.policy import CachePolicy
-from kms_schema.keyring.ring import Key, KeyRing
+from kms_schema.keyring.ring import KeyRing
 from kms_schema.keyring.waits import EventLoops
 
 if TYPE_CHECKING:
@@ -34,6 +36,21 @@ class RingInGreenlets(KeyRing):
         if self._waits.has_moved():
             self._versions.leave_event_loop()
             self._storage.leave_event_loop()
+
+    def encrypt_at_once(self, key_id: str, data: BytesLike, aad: BytesLike) -> bytes | None:
+        """Return the ciphertext if nothing is to be awaited, so without the cost of a greenlet; else None."""
+        opened = None if self._is_closed else self._versions.encrypts_at_once(key_id, len(data))
+        return None if opened is None else opened.cipher.encrypt(data, aad=aad)
+
+    def decrypt_at_once(self, key_id: str, blob: BytesLike, aad: BytesLike) -> bytes | None:
+        """Return the plaintext if nothing is to be awaited, else None. Raises as `MessageCipher.decrypt` does."""
+        opened = None if self._is_closed else self._versions.decrypts_at_once(key_id, read_message_prefix(blob))
+        return None if opened is None else opened.cipher.decrypt(blob, aad=aad)
+
+    def refuse(self, key_id: str) -> NoReturn:
+        """Raise the error of a ciphertext that does not open; the refusal is written to the audit log."""
+        self._check_open()
+        raise self._versions.does_not_open(key_id)
 
     def _after_fork(self) -> None:
         self._waits.forget()
@@ -80,7 +97,7 @@ class AsyncKeyRing:
 
     def key(self, key_id: str) -> "AsyncKey":
         """Return the key with this name for use. Nothing is read before it is used."""
-        return AsyncKey(self._ring.key(key_id))
+        return AsyncKey(self._ring, key_id)
 
     async def create(
         self, key_id: str, *, under: str, material: BytesLike | Secret | None = None, **options: Any
@@ -154,23 +171,31 @@ class AsyncKeyRing:
 class AsyncKey:
     """A key of an asynchronous ring, by its name."""
 
-    __slots__ = ("_key", "key_id")
+    __slots__ = ("_key", "_ring", "key_id")
 
-    def __init__(self, key: Key) -> None:
-        """Use `key` in greenlets."""
-        self._key = key
-        self.key_id = key.key_id
+    def __init__(self, ring: RingInGreenlets, key_id: str) -> None:
+        """Use `ring` in greenlets."""
+        self._ring = ring
+        self._key = ring.key(key_id)
+        self.key_id = key_id
 
     async def encrypt(self, data: BytesLike, *, aad: BytesLike) -> bytes:
         """Return the ciphertext of `data`, bound to `aad`. Raises as `Key.encrypt` does. Example::
 
         blob = await ring.key("orders").encrypt(b"DE89 3704", aad=b"invoice/17/iban")
         """
-        return await greenlet_spawn(self._key.encrypt, data, aad=aad)
+        at_once = self._ring.encrypt_at_once(self.key_id, data, aad)
+        return at_once if at_once is not None else await greenlet_spawn(self._key.encrypt, data, aad=aad)
 
     async def decrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
         """Return the plaintext of a ciphertext of this key, made with the same `aad`. Raises as `Key.decrypt` does."""
-        return await greenlet_spawn(self._key.decrypt, blob, aad=aad)
+        try:
+            at_once = self._ring.decrypt_at_once(self.key_id, blob, aad)
+        except (NotACiphertextError, DoesNotOpenError):
+            pass
+        else:
+            return at_once if at_once is not None else await greenlet_spawn(self._key.decrypt, blob, aad=aad)
+        return await greenlet_spawn(self._ring.refuse, self.key_id)  # outside of `except`: it shows no other error
 
     async def reencrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
         """Return a ciphertext of the same plaintext under the live version. Raises as `Key.reencrypt` does."""

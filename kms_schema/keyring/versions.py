@@ -61,18 +61,30 @@ class Versions:
         self.cache = Cache(self._policy, self._waits)
         self.uses = Uses(self._storage)
 
-    def for_encrypting(self, key_id: str, size: int) -> Opened:
-        """Return the live version of a key, one use of `size` bytes counted. Raises the error of the reason."""
+    def encrypts_at_once(self, key_id: str, size: int) -> Opened | None:
+        """Return the live version of a key, one use counted, where nothing is to be read, reserved or written.
+
+        Most uses end here. It waits for nothing, so it needs no greenlet in an event loop. Else it returns None.
+        """
         opened = self.cache.live(key_id)
-        # Most uses end here: nothing is to be read, reserved or written. The clock is compared with both times.
+        # The clock is compared with both times.
         if (
             opened is None
             or not opened.tally.due > time.monotonic() < opened.encrypts_until
             or not opened.block.take_reserved(size)
         ):
-            opened = self._reserved(key_id, size)
+            return None
         self.cache.note_encryption(opened, size)
         opened.tally.encrypted(size)
+        return opened
+
+    def for_encrypting(self, key_id: str, size: int) -> Opened:
+        """Return the live version of a key, one use of `size` bytes counted. Raises the error of the reason."""
+        opened = self.encrypts_at_once(key_id, size)
+        if opened is None:
+            opened = self._reserved(key_id, size)
+            self.cache.note_encryption(opened, size)
+            opened.tally.encrypted(size)
         return opened
 
     def _reserved(self, key_id: str, size: int) -> Opened:
@@ -88,20 +100,29 @@ class Versions:
                 else:
                     return opened
 
-    def for_decrypting(self, key_id: str, tag: int) -> Opened:
-        """Return the version with a tag, if it is one of this key. Raises the error of the reason."""
+    def decrypts_at_once(self, key_id: str, tag: int) -> Opened | None:
+        """Return the version with a tag, if it is one of this key and nothing is to be read or written; else None."""
         opened = self.cache.version(tag)
         if (
             opened is None
             or opened.state.key_id != key_id
             or not opened.tally.due > time.monotonic() < opened.decrypts_until
         ):
+            return None
+        opened.is_used = True
+        opened.tally.decrypted()
+        return opened
+
+    def for_decrypting(self, key_id: str, tag: int) -> Opened:
+        """Return the version with a tag, if it is one of this key. Raises the error of the reason."""
+        opened = self.decrypts_at_once(key_id, tag)
+        if opened is None:
             with self._refusals(key_id):
                 opened = self._of_tag(key_id, tag)
                 opened.state.check_decrypting()
                 self.uses.write_due(opened.tally)
-        opened.is_used = True
-        opened.tally.decrypted()
+            opened.is_used = True
+            opened.tally.decrypted()
         return opened
 
     def go_on(self, opened: Opened, size: int) -> None:
