@@ -6,6 +6,7 @@ from kms_schema.keyring.errors import (
     CiphertextTagError,
     DatabaseUnavailableError,
     DecryptionError,
+    EventLoopError,
     KeyArchivedError,
     KeyExistsError,
     KeyExpiredError,
@@ -30,9 +31,9 @@ from kms_schema.keyring.ring import Key, KeyRing
 
 __all__ = [
     "AsyncKey", "AsyncKeyRing", "CachePolicy", "CiphertextDescription", "CiphertextTagError",
-    "DatabaseUnavailableError", "DecryptionError", "Key", "KeyArchivedError", "KeyDescription", "KeyExistsError",
-    "KeyExpiredError", "KeyNotPermittedError", "KeyPendingError", "KeyRevokedError", "KeyRing", "KeyRingError",
-    "KeyRotatedError", "MaterialUnavailableError", "NoLiveVersionError", "RingClosedError", "StatusChangeError",
-    "UnknownCiphertextError", "UnknownKeyError", "UnsupportedKeyError", "UsageLimitError", "VersionDestroyedError",
-    "WrapperUnavailableError",
+    "DatabaseUnavailableError", "DecryptionError", "EventLoopError", "Key", "KeyArchivedError", "KeyDescription",
+    "KeyExistsError", "KeyExpiredError", "KeyNotPermittedError", "KeyPendingError", "KeyRevokedError", "KeyRing",
+    "KeyRingError", "KeyRotatedError", "MaterialUnavailableError", "NoLiveVersionError", "RingClosedError",
+    "StatusChangeError", "UnknownCiphertextError", "UnknownKeyError", "UnsupportedKeyError", "UsageLimitError",
+    "VersionDestroyedError", "WrapperUnavailableError",
 ]  # fmt: skip

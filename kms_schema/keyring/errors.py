@@ -95,5 +95,9 @@ class DatabaseUnavailableError(KeyRingError):
     """The database cannot be read, so the state of the key is unknown."""
 
 
+class EventLoopError(KeyRingError):
+    """An asynchronous ring is used where no event loop runs, or while it is in use in that of another thread."""
+
+
 class RingClosedError(KeyRingError):
     """The key ring is closed."""

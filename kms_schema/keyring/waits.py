@@ -21,6 +21,7 @@ from kms_schema.crypto import Secret, WrappingKeyProvider
 from kms_schema.crypto.secret import BytesLike
 from kms_schema.envelope_format import EnvelopeFormat
 from kms_schema.keyring.async_notices import TaskListener
+from kms_schema.keyring.errors import EventLoopError
 from kms_schema.keyring.notices import Deaf, Listener, Note, ThreadListener
 
 Item = TypeVar("Item")
@@ -161,13 +162,16 @@ class EventLoops:
     def has_moved(self) -> bool:
         """Return True if this is another event loop than at the last call.
 
-        Raises `RuntimeError` where none runs, or while the last one runs in another thread.
+        Raises `EventLoopError` where none runs, or while the last one runs in another thread.
         """
-        loop, previous = asyncio.get_running_loop(), self._loop
+        try:
+            loop, previous = asyncio.get_running_loop(), self._loop
+        except RuntimeError:
+            raise EventLoopError("no event loop runs here: use an asynchronous key ring in a task") from None
         if loop is previous:
             return False
         if previous is not None and previous.is_running():
-            raise RuntimeError("this key ring is in use in the event loop of another thread: make one for each loop")
+            raise EventLoopError("this key ring is in use in the event loop of another thread: make one for each loop")
         self._loop = loop
         return previous is not None
 

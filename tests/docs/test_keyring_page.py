@@ -1,15 +1,19 @@
 """docs/keyring.md: its example, run as written, and its tables."""
 
+import asyncio
 import base64
 import re
 import secrets
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from kms_schema import keyring
+from kms_schema.keyring import KeyRing
 from kms_schema.vocabulary import KeyStatus
 from tests.support.engines import Database
 from tests.support.pages import Page
@@ -23,7 +27,7 @@ def test_the_example_works(database: Database, tmp_path: Path, monkeypatch: pyte
     root = Path("root-2026.key")
     root.touch(0o600)
     root.write_bytes(base64.b64encode(secrets.token_bytes(32)))
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE.text, re.DOTALL)
+    code, application = re.findall(r"```python\n(.*?)```", PAGE.text, re.DOTALL)
     assert code.count('"sqlite:///kms.db"') == 1
     done: dict[str, Any] = {}
     exec(compile(code.replace("sqlite:///kms.db", database.url), PAGE.name, "exec"), done)  # noqa: S102
@@ -31,6 +35,34 @@ def test_the_example_works(database: Database, tmp_path: Path, monkeypatch: pyte
     assert done["iban"] == b"DE89 3704"
     assert (done["found"].key_id, done["found"].version, done["found"].is_live) == ("orders", 2, True)
     assert repr(done["ring"]) == "<KeyRing, closed>"
+    assert application.count('"sqlite+aiosqlite:///kms.db"') == 1
+    url = sa.make_url(database.url)
+    url = url.set(drivername={"postgresql": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}[database.dialect])
+    named = application.replace("sqlite+aiosqlite:///kms.db", url.render_as_string(hide_password=False))
+    exec(compile(named, PAGE.name, "exec"), done)  # noqa: S102
+    blob = asyncio.run(served(done["app"], "/invoice/17", b"DE89 3704"))
+    assert repr(done["ring"]) == "<AsyncKeyRing, closed>"
+    with KeyRing(database.engine(), done["roots"]) as ring:
+        assert ring.key("orders").decrypt(blob, aad=b"/invoice/17") == b"DE89 3704"
+
+
+async def served(app: Callable[..., Any], path: str, body: bytes) -> bytes:
+    """Start an application as a server does, send a request, shut it down, and return the body of the response."""
+    life: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    states: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    running = asyncio.create_task(app({"type": "lifespan"}, life.get, states.put))
+    await life.put({"type": "lifespan.startup"})
+    assert await states.get() == {"type": "lifespan.startup.complete"}
+    request: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    response: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    await request.put({"type": "http.request", "body": body})
+    await app({"type": "http", "path": path}, request.get, response.put)
+    assert (await response.get())["status"] == 200
+    await life.put({"type": "lifespan.shutdown"})
+    assert await states.get() == {"type": "lifespan.shutdown.complete"}
+    await running
+    answered: bytes = (await response.get())["body"]
+    return answered
 
 
 def test_the_commands_work_as_typed(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

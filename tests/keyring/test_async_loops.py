@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema.crypto import RootKeys
-from kms_schema.keyring import AsyncKeyRing, DatabaseUnavailableError
+from kms_schema.keyring import AsyncKeyRing, DatabaseUnavailableError, EventLoopError
 from tests.keyring.async_rings import async_engine, opened
 from tests.keyring.processes import child
 from tests.keyring.rings import AAD, DATA, used
@@ -26,6 +26,24 @@ def test_event_loops_one_after_another(database: Database, roots: RootKeys, orde
         assert len(set(asyncio.run(work()))) == 5
         assert used(database, orders) == counted
     asyncio.run(ring.close())
+
+
+def test_where_no_event_loop_is_or_another_one(database: Database, roots: RootKeys, orders: str) -> None:
+    engine = async_engine(database, poolclass=sa.NullPool)
+    ring = AsyncKeyRing(engine, roots)
+    with pytest.raises(EventLoopError, match="no event loop"):
+        ring.in_greenlets.key(orders).encrypt(DATA, aad=AAD)
+
+    async def cold() -> None:
+        await ring.inspect(await ring.key(orders).encrypt(DATA, aad=AAD))
+
+    async def work() -> None:
+        await cold()
+        with pytest.raises(EventLoopError, match="another thread"):
+            await asyncio.to_thread(asyncio.run, cold())
+        await ring.close()
+
+    asyncio.run(work())
 
 
 def test_a_forked_child_begins_for_itself(database: Database, roots: RootKeys, orders: str, driver: str) -> None:
