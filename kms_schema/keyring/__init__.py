@@ -1,8 +1,12 @@
 """Keys that applications use. `formats` has the bytes of ciphertexts: see docs/ciphertexts.md."""
 
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
+from kms_schema.keyring.encrypted_column import EncryptedColumn
 from kms_schema.keyring.errors import (
     CiphertextTagError,
+    ColumnNotAttachedError,
+    ColumnOperatorError,
+    ColumnValueError,
     DatabaseUnavailableError,
     DecryptionError,
     KeyArchivedError,
@@ -28,9 +32,10 @@ from kms_schema.keyring.policy import CachePolicy
 from kms_schema.keyring.ring import Key, KeyRing
 
 __all__ = [
-    "CachePolicy", "CiphertextDescription", "CiphertextTagError", "DatabaseUnavailableError", "DecryptionError",
-    "Key", "KeyArchivedError", "KeyDescription", "KeyExistsError", "KeyExpiredError", "KeyNotPermittedError",
-    "KeyPendingError", "KeyRevokedError", "KeyRing", "KeyRingError", "KeyRotatedError", "MaterialUnavailableError",
-    "NoLiveVersionError", "RingClosedError", "StatusChangeError", "UnknownCiphertextError", "UnknownKeyError",
-    "UnsupportedKeyError", "UsageLimitError", "VersionDestroyedError", "WrapperUnavailableError",
+    "CachePolicy", "CiphertextDescription", "CiphertextTagError", "ColumnNotAttachedError", "ColumnOperatorError",
+    "ColumnValueError", "DatabaseUnavailableError", "DecryptionError", "EncryptedColumn", "Key", "KeyArchivedError",
+    "KeyDescription", "KeyExistsError", "KeyExpiredError", "KeyNotPermittedError", "KeyPendingError",
+    "KeyRevokedError", "KeyRing", "KeyRingError", "KeyRotatedError", "MaterialUnavailableError", "NoLiveVersionError",
+    "RingClosedError", "StatusChangeError", "UnknownCiphertextError", "UnknownKeyError", "UnsupportedKeyError",
+    "UsageLimitError", "VersionDestroyedError", "WrapperUnavailableError",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from kms_schema.crypto import Secret, WrappingKeyProvider
 from kms_schema.crypto.secret import BytesLike
+from kms_schema.keyring.column_methods import ColumnMethods
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
 from kms_schema.keyring.errors import RingClosedError, UnknownCiphertextError, UnsupportedKeyError
 from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
@@ -25,7 +26,7 @@ _RINGS: "weakref.WeakSet[KeyRing]" = weakref.WeakSet()
 """The open rings of this process, for what happens after a fork."""
 
 
-class KeyRing:
+class KeyRing(ColumnMethods):
     """The keys of one database, for applications and operators. Threads may share it, and processes may fork with it.
 
     - `engine`: the database; the ring opens connections of its own to it, at most three at once

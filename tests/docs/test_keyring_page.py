@@ -23,12 +23,14 @@ def test_the_example_works(database: Database, tmp_path: Path, monkeypatch: pyte
     root = Path("root-2026.key")
     root.touch(0o600)
     root.write_bytes(base64.b64encode(secrets.token_bytes(32)))
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE.text, re.DOTALL)
+    code, columns = re.findall(r"```python\n(.*?)```", PAGE.text, re.DOTALL)
     assert code.count('"sqlite:///kms.db"') == 1
     done: dict[str, Any] = {}
     exec(compile(code.replace("sqlite:///kms.db", database.url), PAGE.name, "exec"), done)  # noqa: S102
+    exec(compile(columns, PAGE.name, "exec"), done)  # noqa: S102
     done["engine"].dispose()
     assert done["iban"] == b"DE89 3704"
+    assert done["ibans"] == ["DE89 3704"]
     assert (done["found"].key_id, done["found"].version, done["found"].is_live) == ("orders", 2, True)
     assert repr(done["ring"]) == "<KeyRing, closed>"
 
