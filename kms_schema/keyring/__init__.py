@@ -9,6 +9,7 @@ from kms_schema.keyring.errors import (
     ColumnValueError,
     DatabaseUnavailableError,
     DecryptionError,
+    HostColumnError,
     KeyArchivedError,
     KeyExistsError,
     KeyExpiredError,
@@ -29,13 +30,14 @@ from kms_schema.keyring.errors import (
     WrapperUnavailableError,
 )
 from kms_schema.keyring.policy import CachePolicy
+from kms_schema.keyring.reencrypting import Reencryption
 from kms_schema.keyring.ring import Key, KeyRing
 
 __all__ = [
     "CachePolicy", "CiphertextDescription", "CiphertextTagError", "ColumnNotAttachedError", "ColumnOperatorError",
-    "ColumnValueError", "DatabaseUnavailableError", "DecryptionError", "EncryptedColumn", "Key", "KeyArchivedError",
-    "KeyDescription", "KeyExistsError", "KeyExpiredError", "KeyNotPermittedError", "KeyPendingError",
-    "KeyRevokedError", "KeyRing", "KeyRingError", "KeyRotatedError", "MaterialUnavailableError", "NoLiveVersionError",
-    "RingClosedError", "StatusChangeError", "UnknownCiphertextError", "UnknownKeyError", "UnsupportedKeyError",
-    "UsageLimitError", "VersionDestroyedError", "WrapperUnavailableError",
+    "ColumnValueError", "DatabaseUnavailableError", "DecryptionError", "EncryptedColumn", "HostColumnError", "Key",
+    "KeyArchivedError", "KeyDescription", "KeyExistsError", "KeyExpiredError", "KeyNotPermittedError",
+    "KeyPendingError", "KeyRevokedError", "KeyRing", "KeyRingError", "KeyRotatedError", "MaterialUnavailableError",
+    "NoLiveVersionError", "Reencryption", "RingClosedError", "StatusChangeError", "UnknownCiphertextError",
+    "UnknownKeyError", "UnsupportedKeyError", "UsageLimitError", "VersionDestroyedError", "WrapperUnavailableError",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ Nothing is written that is not encrypted: a column without a ring, and a value t
 """
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn, Protocol
 
@@ -78,11 +78,14 @@ class Place:
             )
         return ring
 
-    def aad(self, row: dict[str, object] | None = None) -> bytes:
-        """Return what a value is bound to."""
-        table = self.table
-        names = self.bound_as or (table.name, str(self.column.name) if self.column is not None else "")
-        return bound_data(*names, row)
+    @property
+    def names(self) -> tuple[str, str]:
+        """The names of table and column that values are bound to."""
+        return self.bound_as or (self.table.name, "" if self.column is None else self.column.name)
+
+    def aad(self, row: Mapping[str, object] | None = None) -> bytes:
+        """Return the associated data of a value."""
+        return bound_data(*self.names, row)
 
     def encoded(self, value: object) -> bytes:
         """Return the bytes of a value. Raises `ColumnValueError`, which does not show it."""

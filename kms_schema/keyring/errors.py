@@ -114,3 +114,7 @@ class ColumnOperatorError(KeyRingError):
 
 class ColumnValueError(KeyRingError):
     """A value is not of the type of an encrypted column. It is not shown."""
+
+
+class HostColumnError(KeyRingError):
+    """A column of an application cannot be read or changed: it is not there, or its table does not allow it."""

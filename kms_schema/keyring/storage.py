@@ -187,6 +187,17 @@ class Storage:
             session.commit()
 
     @contextmanager
+    def transaction(self, key_id: str | None, needs: str, *, writing: bool = False) -> Iterator[sa.Connection]:
+        """Open a transaction on tables of the application. Refused as `session` is, if it is `writing`."""
+        if writing and self.joined is not None:
+            raise DatabaseUnavailableError(
+                "this thread has a transaction open on the database: end it first", key_id=key_id
+            )
+        engine, places = (self._writers, self._writing) if writing else (self._readers, self._reading)
+        with translated(key_id, needs), places, engine.begin() as connection:
+            yield connection
+
+    @contextmanager
     def reading_session(self, key_id: str | None) -> Iterator[Session]:
         """Open a session that reads. Its errors are those of the ring."""
         joined = self.joined if self._shares_connections else None

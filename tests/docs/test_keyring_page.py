@@ -4,6 +4,7 @@ import base64
 import re
 import secrets
 import shlex
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from kms_schema.vocabulary import KeyStatus
 from tests.support.engines import Database
 from tests.support.pages import Page
 from tests.support.programs.commands import kms_schema
+from tests.support.statements import execute
 
 PAGE = Page("keyring.md")
 
@@ -42,10 +44,16 @@ def test_the_commands_work_as_typed(database: Database, tmp_path: Path, monkeypa
     root.write_bytes(base64.b64encode(secrets.token_bytes(32)))
     Path("report.pdf").write_bytes(b"a report")
     monkeypatch.setenv("KMS_ROOT_KEYS", "kms://root-2026=root-2026.key")
-    first, second = re.findall(r"```sh\n(.*?)```", PAGE.text, re.DOTALL)
+    first, second, third = re.findall(r"```sh\n(.*?)```", PAGE.text, re.DOTALL)
     *commands, revoking = first.splitlines()
     lines = [*commands, *(line for line in second.splitlines() if "|" not in line)]
     for line in lines[:-1]:
+        said = kms_schema(*shlex.split(line)[1:], url=database.url)
+        assert said.status == 0, (line, said)
+    with closing(database.connect()) as connection:
+        stored_as = "bytea" if database.dialect == "postgresql" else "BLOB"
+        execute(connection, f"CREATE TABLE invoices (id integer PRIMARY KEY, iban {stored_as})")
+    for line in third.splitlines():
         said = kms_schema(*shlex.split(line)[1:], url=database.url)
         assert said.status == 0, (line, said)
     Path("report.pdf").unlink()

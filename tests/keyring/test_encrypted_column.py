@@ -214,7 +214,7 @@ def test_a_column_without_a_ring_is_refused(database: Database, sql_engine: sa.E
 def test_no_message_shows_a_value(shop: Shop, ring: KeyRing, roots: RootKeys, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     table, errors = shop.invoice.__table__, []
-    engine = create_engine(shop.database.url, echo=True)  # "debug" logs what is read, too
+    engine = create_engine(shop.database.url, echo=True, hide_parameters=False)  # "debug" logs what is read, too
 
     def fails(*expected: type[Exception], statement: Any, values: Any = None) -> None:
         with pytest.raises(expected) as caught, engine.begin() as connection:
