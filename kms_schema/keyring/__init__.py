@@ -13,6 +13,7 @@ from kms_schema.keyring.errors import (
     KeyArchivedError,
     KeyExistsError,
     KeyExpiredError,
+    KeyInUseError,
     KeyNotPermittedError,
     KeyPendingError,
     KeyRevokedError,
@@ -36,8 +37,9 @@ from kms_schema.keyring.ring import Key, KeyRing
 __all__ = [
     "CachePolicy", "CiphertextDescription", "CiphertextTagError", "ColumnNotAttachedError", "ColumnOperatorError",
     "ColumnValueError", "DatabaseUnavailableError", "DecryptionError", "EncryptedColumn", "HostColumnError", "Key",
-    "KeyArchivedError", "KeyDescription", "KeyExistsError", "KeyExpiredError", "KeyNotPermittedError",
-    "KeyPendingError", "KeyRevokedError", "KeyRing", "KeyRingError", "KeyRotatedError", "MaterialUnavailableError",
-    "NoLiveVersionError", "Reencryption", "RingClosedError", "StatusChangeError", "UnknownCiphertextError",
-    "UnknownKeyError", "UnsupportedKeyError", "UsageLimitError", "VersionDestroyedError", "WrapperUnavailableError",
+    "KeyArchivedError", "KeyDescription", "KeyExistsError", "KeyExpiredError", "KeyInUseError",
+    "KeyNotPermittedError", "KeyPendingError", "KeyRevokedError", "KeyRing", "KeyRingError", "KeyRotatedError",
+    "MaterialUnavailableError", "NoLiveVersionError", "Reencryption", "RingClosedError", "StatusChangeError",
+    "UnknownCiphertextError", "UnknownKeyError", "UnsupportedKeyError", "UsageLimitError", "VersionDestroyedError",
+    "WrapperUnavailableError",
 ]  # fmt: skip

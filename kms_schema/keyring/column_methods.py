@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from kms_schema.crypto.secret import BytesLike
 from kms_schema.keyring import statement_checks
+from kms_schema.keyring.declarations import Declarations
 from kms_schema.keyring.encrypted_column import RINGS, Place, place_of
 from kms_schema.keyring.host_columns import ColumnName
 from kms_schema.keyring.reencrypting import Ciphers, Job, Reencryption, find_column, tags_of
@@ -34,6 +35,7 @@ class ColumnMethods(ABC):
     """`attach` and `reencrypt_column`, and the methods that columns call."""
 
     _storage: Storage
+    _declarations: Declarations
 
     def attach(self, metadata: sa.MetaData) -> None:
         """Have the `EncryptedColumn`s of `metadata` encrypt and decrypt with this ring.
@@ -112,6 +114,8 @@ class ColumnMethods(ABC):
     def _decrypt(self, key_id: str, blob: BytesLike, aad: BytesLike) -> tuple[bytes, bool]: ...
 
     def _encrypt_column(self, place: Place, data: BytesLike, aad: bytes) -> bytes:
+        self._check_open()
+        self._declarations.declare(place.key_id, _name_of(place))
         return self._encrypt(place.key_id, data, aad)
 
     def _decrypt_column(self, place: Place, blob: BytesLike, aad: bytes) -> bytes:

@@ -118,3 +118,7 @@ class ColumnValueError(KeyRingError):
 
 class HostColumnError(KeyRingError):
     """A column of an application cannot be read or changed: it is not there, or its table does not allow it."""
+
+
+class KeyInUseError(KeyRingError):
+    """A column of an application still holds ciphertexts of the key, or cannot be read: they would be lost."""

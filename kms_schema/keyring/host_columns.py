@@ -14,10 +14,21 @@ from kms_schema.keyring.formats.prefix import Form, write_prefix
 RowKey = tuple[Any, ...]
 """The values of a row's primary key, as the driver returns them."""
 
+_RANGES = 300
+"""The ranges in a statement: SQLite has at most 999 parameters and 1,000 levels of an expression in old versions."""
 _FIND_SCHEMA = sa.text(
     "SELECT n.nspname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
     " WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(pg_catalog.quote_ident(CAST(:table AS text)))"
 )
+
+
+class _Raw(sa.types.UserDefinedType[Any]):
+    """A type whose values pass through as the driver has them.
+
+    A type of SQLAlchemy could return a time of SQLite in another spelling, which no row has, and cast on PostgreSQL.
+    """
+
+    cache_ok = True
 
 
 @dataclass(frozen=True)
@@ -50,19 +61,23 @@ class ColumnName:
         return ColumnName(self.table, self.column, schema)
 
 
+def holds_any(connection: sa.Connection, name: ColumnName, tags: Sequence[int]) -> bool:
+    """Return whether a column holds a ciphertext of one of these versions."""
+    column = sa.column(name.column, _Raw())
+    table = sa.table(name.table, column, schema=name.schema)
+    for begin in range(0, len(tags), _RANGES):
+        ranges = [prefix_range(tag) for tag in tags[begin : begin + _RANGES]]
+        conditions = [sa.and_(table.c[column.name] >= low, table.c[column.name] < high) for low, high in ranges]
+        query: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(table).where(sa.or_(*conditions)).limit(1)
+        if connection.execute(query).first() is not None:
+            return True
+    return False
+
+
 def prefix_range(tag: int) -> tuple[bytes, bytes]:
     """Return the first bytes of ciphertexts of a version, and of what sorts after them."""
     low = write_prefix(Form.MESSAGE, tag)
     return low, (int.from_bytes(low, "big") + 1).to_bytes(len(low), "big")
-
-
-class _Raw(sa.types.UserDefinedType[Any]):
-    """A type whose values pass through as the driver has them.
-
-    A type of SQLAlchemy could return a time of SQLite in another spelling, which no row has, and cast on PostgreSQL.
-    """
-
-    cache_ok = True
 
 
 @dataclass(frozen=True)

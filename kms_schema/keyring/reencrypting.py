@@ -1,8 +1,8 @@
 """Re-encrypts a column of an application: ciphertexts of a key's old versions are replaced by those of the live one.
 
 A page of rows is read, its ciphertexts are made outside of any transaction, and then replaced in a short one: only rows
-that still have the bytes that were read, and that no other session has locked. Rows that are done are not found again, so a
-run that was stopped is started again.
+that still have the bytes that were read, and that no other session has locked. Rows that are done are not found again,
+so a run that was stopped is started again.
 """
 
 import time

@@ -238,7 +238,7 @@ def test_no_message_shows_a_value(shop: Shop, ring: KeyRing, roots: RootKeys, ca
             literal.compile(engine, compile_kwargs={"literal_binds": True})
         errors.append(caught.value)
         session.rollback()
-        other.revoke(shop.key, reason="leaked")
+        other.revoke(shop.key, reason="leaked", now=True)
         fails(KeyRevokedError, statement=sa.insert(table), values={"id": 2, "iban": secret})
         session.add(shop.invoice(id=5, iban=secret))
         with pytest.raises(KeyRevokedError) as refused:
