@@ -1,5 +1,6 @@
 """Keys that applications use. `formats` has the bytes of ciphertexts: see docs/ciphertexts.md."""
 
+from kms_schema.keyring.bound_values import RowCiphertext
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
 from kms_schema.keyring.encrypted_column import EncryptedColumn
 from kms_schema.keyring.errors import (
@@ -22,6 +23,7 @@ from kms_schema.keyring.errors import (
     MaterialUnavailableError,
     NoLiveVersionError,
     RingClosedError,
+    RowBindingError,
     StatusChangeError,
     UnknownCiphertextError,
     UnknownKeyError,
@@ -39,7 +41,7 @@ __all__ = [
     "ColumnValueError", "DatabaseUnavailableError", "DecryptionError", "EncryptedColumn", "HostColumnError", "Key",
     "KeyArchivedError", "KeyDescription", "KeyExistsError", "KeyExpiredError", "KeyInUseError",
     "KeyNotPermittedError", "KeyPendingError", "KeyRevokedError", "KeyRing", "KeyRingError", "KeyRotatedError",
-    "MaterialUnavailableError", "NoLiveVersionError", "Reencryption", "RingClosedError", "StatusChangeError",
-    "UnknownCiphertextError", "UnknownKeyError", "UnsupportedKeyError", "UsageLimitError", "VersionDestroyedError",
-    "WrapperUnavailableError",
+    "MaterialUnavailableError", "NoLiveVersionError", "Reencryption", "RingClosedError", "RowBindingError",
+    "RowCiphertext", "StatusChangeError", "UnknownCiphertextError", "UnknownKeyError", "UnsupportedKeyError",
+    "UsageLimitError", "VersionDestroyedError", "WrapperUnavailableError",
 ]  # fmt: skip

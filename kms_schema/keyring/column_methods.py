@@ -8,10 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from kms_schema.crypto.secret import BytesLike
-from kms_schema.keyring import statement_checks
+from kms_schema.keyring import row_binding, statement_checks
 from kms_schema.keyring.declarations import Declarations
-from kms_schema.keyring.encrypted_column import RINGS, Place, place_of
+from kms_schema.keyring.encrypted_column import place_of
 from kms_schema.keyring.host_columns import ColumnName
+from kms_schema.keyring.places import RINGS, Place
 from kms_schema.keyring.reencrypting import Ciphers, Job, Reencryption, find_column, tags_of
 from kms_schema.keyring.storage import Storage
 
@@ -47,6 +48,7 @@ class ColumnMethods(ABC):
             ring.attach(Base.metadata)
         """
         self._check_open()
+        row_binding.install()
         statement_checks.install()
         RINGS[metadata] = self
 

@@ -4,109 +4,17 @@ A value is bound to its table and column, so a ciphertext that is copied into an
 Nothing is written that is not encrypted: a column without a ring, and a value that the type cannot bind, are refused.
 """
 
-import weakref
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from typing import Any, NoReturn, Protocol
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import sqlalchemy as sa
 from sqlalchemy.sql import operators
 
-from kms_schema.crypto.secret import BytesLike
-from kms_schema.keyring.errors import ColumnNotAttachedError, ColumnOperatorError, ColumnValueError
-from kms_schema.keyring.formats.bound_data import bound_data
+from kms_schema.keyring.bound_values import INSTALL, BoundValue, RowCiphertext
+from kms_schema.keyring.errors import ColumnOperatorError, RowBindingError
+from kms_schema.keyring.places import Place
 
 _COMPARED_WITH_NULL = (operators.is_, operators.is_not, operators.eq, operators.ne)
-
-
-class ColumnRing(Protocol):
-    """The methods of a ring that a column calls."""
-
-    def _encrypt_column(self, place: "Place", data: BytesLike, aad: bytes) -> bytes: ...
-
-    def _decrypt_column(self, place: "Place", blob: BytesLike, aad: bytes) -> bytes: ...
-
-
-RINGS: "weakref.WeakKeyDictionary[sa.MetaData, ColumnRing]" = weakref.WeakKeyDictionary()
-"""The ring of each metadata, which `attach` gave it."""
-
-
-class Place:
-    """The column that a type belongs to, and how its values are encrypted. Types of SQLAlchemy are copied; this is not.
-
-    A statement that SQLAlchemy has compiled is used again only for the same place.
-    """
-
-    def __init__(
-        self, key_id: str, row: tuple[str, ...], value_type: type[Any], bound_as: tuple[str, str] | None
-    ) -> None:
-        """Begin without a column."""
-        self.key_id = key_id
-        self.row = row
-        self.value_type = value_type
-        self.bound_as = bound_as
-        self.column: sa.Column[Any] | None = None
-
-    def again(self) -> "Place":
-        """Return a place for another column."""
-        return Place(self.key_id, self.row, self.value_type, self.bound_as)
-
-    @property
-    def name(self) -> str:
-        """Table and column, for messages."""
-        table = getattr(self.column, "table", None)
-        return f"{'?' if table is None else table.fullname}.{'?' if self.column is None else self.column.name}"
-
-    @property
-    def table(self) -> sa.Table:
-        """The table. Raises `ColumnNotAttachedError` while the column has none."""
-        table = getattr(self.column, "table", None)
-        if not isinstance(table, sa.Table):
-            raise ColumnNotAttachedError(
-                f"an EncryptedColumn of key {self.key_id!r} is not the type of a table's column", key_id=self.key_id
-            )
-        return table
-
-    @property
-    def ring(self) -> ColumnRing:
-        """The ring. Raises `ColumnNotAttachedError` where none was attached."""
-        ring = RINGS.get(self.table.metadata)
-        if ring is None:
-            raise ColumnNotAttachedError(
-                f"column {self.name} has no key ring: call ring.attach(metadata) with the metadata of its table",
-                key_id=self.key_id,
-            )
-        return ring
-
-    @property
-    def names(self) -> tuple[str, str]:
-        """The names of table and column that values are bound to."""
-        return self.bound_as or (self.table.name, "" if self.column is None else self.column.name)
-
-    def aad(self, row: Mapping[str, object] | None = None) -> bytes:
-        """Return the associated data of a value."""
-        return bound_data(*self.names, row)
-
-    def encoded(self, value: object) -> bytes:
-        """Return the bytes of a value. Raises `ColumnValueError`, which does not show it."""
-        if not isinstance(value, self.value_type):
-            raise self._error(f"takes {self.value_type.__name__}, not {type(value).__name__}")
-        if isinstance(value, str):
-            with suppress(UnicodeEncodeError):  # its message quotes the text
-                return value.encode()
-            raise self._error("was given a text with a surrogate, which UTF-8 cannot encode")
-        return bytes(value)
-
-    def decoded(self, data: bytes) -> Any:
-        """Return the value with these bytes."""
-        if self.value_type is bytes:
-            return data
-        with suppress(UnicodeDecodeError):
-            return data.decode()
-        raise self._error("holds bytes that are no text in UTF-8: was it written as another type?")
-
-    def _error(self, sentence: str) -> ColumnValueError:
-        return ColumnValueError(f"column {self.name} {sentence}", key_id=self.key_id)
 
 
 class _NotCompared(sa.types.TypeEngine.Comparator[Any]):
@@ -140,6 +48,8 @@ class EncryptedColumn(sa.types.TypeDecorator[Any]):
     """The type of a column whose values are encrypted with the key `key_id`. The database stores bytes.
 
     - `key_id`: the name of a data key
+    - `row`: the columns of the row that values are bound to, too, such as `("id",)`: a ciphertext does not open in
+      another row. Their values have to be known before the INSERT; only instances of mapped classes write such a column
     - `value_type`: `str` (the default) or `bytes`
     - `bound_as`: the names of table and column that values are bound to, where the table or column was renamed since
 
@@ -174,6 +84,8 @@ class EncryptedColumn(sa.types.TypeDecorator[Any]):
             raise TypeError("value_type is str or bytes")
         if isinstance(row, str):
             raise TypeError("row is a sequence of names of columns, such as ('id',)")
+        for install in INSTALL if row else ():
+            install()
         self.place = Place(key_id, tuple(row), value_type, bound_as)
 
     @property
@@ -206,14 +118,26 @@ class EncryptedColumn(sa.types.TypeDecorator[Any]):
         if value is None:
             return None
         place = self.place
-        ring = place.ring
-        return ring._encrypt_column(place, place.encoded(value), place.aad())
+        ring, aad = place.ring, b""
+        if not place.row:
+            aad = place.aad()
+        elif isinstance(value, BoundValue) and value.place is place:
+            aad = value.aad
+        else:
+            raise RowBindingError(
+                f"column {place.name} is bound to {', '.join(place.row)} of its row: write it by instances of a mapped"
+                " class, not by Core, bulk statements or update(), which do not know the row",
+                key_id=place.key_id,
+            )
+        return ring._encrypt_column(place, place.encoded(value), aad)
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:  # noqa: ARG002
         """Return the value of a ciphertext."""
         if value is None:
             return None
         place = self.place
+        if place.row:
+            return RowCiphertext(place, value)
         return place.decoded(place.ring._decrypt_column(place, value, place.aad()))
 
     def literal_processor(self, dialect: sa.Dialect) -> NoReturn:  # noqa: ARG002

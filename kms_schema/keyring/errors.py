@@ -122,3 +122,7 @@ class HostColumnError(KeyRingError):
 
 class KeyInUseError(KeyRingError):
     """A column of an application still holds ciphertexts of the key, or cannot be read: they would be lost."""
+
+
+class RowBindingError(KeyRingError):
+    """A value is bound to its row, and the row is not known, or not as it will be in the database."""

@@ -5,7 +5,7 @@ compiled; afterwards that costs a look into a set.
 """
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.sql import elements, operators, selectable, visitors
 from sqlalchemy.sql.dml import Insert, Update
 
-from kms_schema.keyring.encrypted_column import RINGS, Place, place_of, refused_operator
-from kms_schema.keyring.errors import ColumnOperatorError
+from kms_schema.keyring.encrypted_column import place_of, refused_operator
+from kms_schema.keyring.errors import ColumnOperatorError, RowBindingError
+from kms_schema.keyring.places import RINGS, Place
 
 _CHECKED: "weakref.WeakSet[Any]" = weakref.WeakSet()
 _WITH_NULL = (operators.is_, operators.is_not)
@@ -34,18 +35,19 @@ def _before_cursor_execute(
     if compiled is None or compiled in _CHECKED:
         return
     if isinstance(compiled.statement, elements.ClauseElement):
-        check(compiled.statement)
+        check(compiled.statement, getattr(compiled, "column_keys", None) or ())
     _CHECKED.add(compiled)
 
 
-def check(statement: elements.ClauseElement) -> None:
+def check(statement: elements.ClauseElement, names: Sequence[str] = ()) -> None:
     """Raise `ColumnOperatorError` for a statement that compares, orders or groups by an encrypted column, or writes it.
 
-    Written are bound values, which the type encrypts, NULL, and values of the same column; not SQL expressions.
+    Written are bound values, which the type encrypts, NULL, and values of the same column; not SQL expressions. `names`
+    are the columns that the parameters name.
     """
     for element in visitors.iterate(statement):
         if isinstance(element, Insert | Update):
-            _check_values(element)
+            _check_values(element, names if element is statement else ())
         for operator, part in _ordered(element):
             for each in visitors.iterate(part):
                 if place_of(each) is not None:
@@ -75,7 +77,7 @@ def _resolved(select: Any, clause: Any) -> Any:
     return clause
 
 
-def _check_values(statement: Any) -> None:
+def _check_values(statement: Any, names: Sequence[str]) -> None:
     table = statement.table
     given: list[tuple[Any, Any]] = list((statement._values or {}).items())
     given += getattr(statement, "_ordered_values", None) or ()
@@ -88,12 +90,27 @@ def _check_values(statement: Any) -> None:
     updates = (
         getattr(statement._post_values_clause, "update_values_to_set", ()) if isinstance(statement, Insert) else ()
     )
-    for name, value in [*given, *(updates if isinstance(updates, list | tuple) else updates.items())]:
+    changes = list(updates if isinstance(updates, list | tuple) else updates.items())
+    changed = changes if isinstance(statement, Insert) else [*given, *((name, None) for name in names)]
+    _check_bound_columns(table, {getattr(name, "key", name) for name, _ in changed})
+    for name, value in [*given, *changes]:
         place = place_of(name if not isinstance(name, str) else table.columns.get(name))
         if place is not None and not _is_bound(value, place):
             raise ColumnOperatorError(
                 f"column {place.name} is encrypted: give it a value or NULL, not an SQL expression, which would write"
                 " plaintext",
+                key_id=place.key_id,
+            )
+
+
+def _check_bound_columns(table: Any, changed: set[Any]) -> None:
+    """Raise `RowBindingError` for an update of a column that others are bound to, unless it changes these as well."""
+    for column in table.columns:
+        place = place_of(column)
+        if place is not None and column.key not in changed and changed.intersection(place.row):
+            raise RowBindingError(
+                f"column {place.name} is bound to {', '.join(place.row)} of its row: change these by instances of a"
+                " mapped class, which encrypt it again",
                 key_id=place.key_id,
             )
 
