@@ -74,6 +74,15 @@ def holds_any(connection: sa.Connection, name: ColumnName, tags: Sequence[int]) 
     return False
 
 
+def count_of(connection: sa.Connection, name: ColumnName, tag: int) -> int:
+    """Return how many rows of a column hold ciphertexts of a version."""
+    column = sa.column(name.column, _Raw())
+    table = sa.table(name.table, column, schema=name.schema)
+    low, high = prefix_range(tag)
+    query = sa.select(sa.func.count()).select_from(table)
+    return connection.execute(query.where(table.c[column.name] >= low, table.c[column.name] < high)).scalar_one()
+
+
 def prefix_range(tag: int) -> tuple[bytes, bytes]:
     """Return the first bytes of ciphertexts of a version, and of what sorts after them."""
     low = write_prefix(Form.MESSAGE, tag)
@@ -134,12 +143,6 @@ class HostColumn:
         low, high = prefix_range(tag)
         column = self.table.c[self.name.column]
         return sa.and_(column >= low, column < high)
-
-    def count(self, connection: sa.Connection, tag: int) -> int:
-        """Return how many rows hold ciphertexts of a version."""
-        return connection.execute(
-            sa.select(sa.func.count()).select_from(self.table).where(self.holds(tag))
-        ).scalar_one()
 
     def page(self, connection: sa.Connection, tag: int, size: int, after: RowKey | None) -> list[sa.Row[Any]]:
         """Return rows with ciphertexts of a version, by primary key, after that of a row."""

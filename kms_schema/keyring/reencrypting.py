@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from kms_schema.keyring.errors import DecryptionError, HostColumnError, UnknownKeyError, VersionDestroyedError
 from kms_schema.keyring.formats.bound_data import bound_data
 from kms_schema.keyring.formats.errors import BoundValueError
-from kms_schema.keyring.host_columns import ColumnName, HostColumn, RowKey
+from kms_schema.keyring.host_columns import ColumnName, HostColumn, RowKey, count_of
 from kms_schema.keyring.storage import Storage
 from kms_schema.models import KeyMaster, KeyVersion
 
@@ -69,7 +69,7 @@ class Job:
     def count(self) -> int:
         """Return how many rows have ciphertexts of these versions."""
         with self.storage.transaction(self.key_id, READS) as connection:
-            return sum(self.column.count(connection, tag) for tag in self.tags)
+            return sum(count_of(connection, self.column.name, tag) for tag in self.tags)
 
     def run(self, ciphers: Ciphers, progress: Callable[[int], None]) -> Reencryption:
         """Replace them. `progress` is called with the rows that are done."""
