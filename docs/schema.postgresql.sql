@@ -104,6 +104,7 @@ CREATE TABLE public.key_masters (
     hsm_metadata JSONB,
     security_level VARCHAR(30) DEFAULT 'HIGH' NOT NULL,
     compliance_tags JSONB,
+    encrypted_columns JSONB,
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_key_masters PRIMARY KEY (id),
     CONSTRAINT ck_key_masters_key_id_not_blank CHECK (btrim(key_id, E' \t\n\r') <> ''),
@@ -128,6 +129,7 @@ CREATE TABLE public.key_masters (
     CONSTRAINT ck_key_masters_times_agree_with_status CHECK ((status <> 'pending' OR (activated_at IS NULL AND rotated_at IS NULL AND expired_at IS NULL AND revoked_at IS NULL AND archived_at IS NULL)) AND (status <> 'active' OR (expired_at IS NULL AND revoked_at IS NULL AND archived_at IS NULL)) AND (status <> 'rotated' OR (expired_at IS NULL AND revoked_at IS NULL AND archived_at IS NULL)) AND (status <> 'expired' OR (revoked_at IS NULL AND archived_at IS NULL)) AND (status <> 'revoked' OR (archived_at IS NULL))),
     CONSTRAINT ck_key_masters_hsm_metadata_is_object CHECK (jsonb_typeof(hsm_metadata) = 'object'),
     CONSTRAINT ck_key_masters_compliance_tags_is_array CHECK (jsonb_typeof(compliance_tags) = 'array'),
+    CONSTRAINT ck_key_masters_encrypted_columns_is_array CHECK (jsonb_typeof(encrypted_columns) = 'array'),
     CONSTRAINT uq_key_masters_key_id UNIQUE (key_id),
     CONSTRAINT fk_key_masters_parent_key_id_key_masters FOREIGN KEY(parent_key_id) REFERENCES public.key_masters (key_id) ON DELETE RESTRICT ON UPDATE RESTRICT,
     CONSTRAINT ck_key_masters_created_at_type CHECK (created_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'),
@@ -412,9 +414,9 @@ $$;
 REVOKE ALL ON FUNCTION public.guard_row_bounds() FROM PUBLIC;
 
 CREATE TRIGGER guard_key_master_bounds
-BEFORE INSERT OR UPDATE OF status_reason, compliance_tags, hsm_metadata ON public.key_masters
+BEFORE INSERT OR UPDATE OF status_reason, compliance_tags, hsm_metadata, encrypted_columns ON public.key_masters
 FOR EACH ROW EXECUTE FUNCTION public.guard_row_bounds(
-    'status_reason', '4096', 'compliance_tags', '4096', 'hsm_metadata', '65536'
+    'status_reason', '4096', 'compliance_tags', '4096', 'hsm_metadata', '65536', 'encrypted_columns', '8192'
 );
 
 ALTER TABLE public.key_masters ENABLE ALWAYS TRIGGER guard_key_master_bounds;
@@ -450,6 +452,51 @@ FOR EACH ROW EXECUTE FUNCTION public.guard_row_bounds(
 );
 
 ALTER TABLE public.hsm_configurations ENABLE ALWAYS TRIGGER guard_hsm_configuration_bounds;
+
+-- The columns of applications that hold ciphertexts of the key: before a version is destroyed, its ciphertexts are counted
+-- there. An application may add one. Ciphertexts in a column that was taken away could be destroyed, so that requires the
+-- privilege to register keys: kms_admin, under any prefix, and the owner. Not SECURITY DEFINER: current_user is the client.
+-- A CHECK refuses what is no array.
+CREATE FUNCTION public.validate_key_master_encrypted_columns() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF jsonb_typeof(NEW.encrypted_columns) = 'array' AND jsonb_array_length(NEW.encrypted_columns) <> jsonb_array_length(
+        jsonb_path_query_array(NEW.encrypted_columns, CAST(
+            'strict $[*] ? (@.type() == "object"'
+            ' && @.schema.type() == "string" && @.table.type() == "string" && @.column.type() == "string"'
+            ' && @.schema != "" && @.table != "" && @.column != ""'
+            ' && !exists(@.keyvalue() ? (@.key != "schema" && @.key != "table" && @.key != "column")))'
+            AS jsonpath
+        ))
+    ) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'check_violation',
+            SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'encrypted_columns', CONSTRAINT = TG_NAME,
+            MESSAGE = format('%s: key %L: each encrypted column is an object with the texts schema, table and column', TG_NAME, NEW.key_id);
+    END IF;
+    IF TG_OP = 'UPDATE'
+        AND NOT coalesce(OLD.encrypted_columns, '[]') <@ coalesce(NEW.encrypted_columns, '[]')
+        AND NOT has_table_privilege(current_user, TG_RELID, 'INSERT')
+    THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'restrict_violation',
+            SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'encrypted_columns', CONSTRAINT = TG_NAME,
+            MESSAGE = format('%s: key %L: a declared column may not be taken away or changed', TG_NAME, NEW.key_id),
+            HINT = 'A login in kms_admin can take it away.';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+REVOKE ALL ON FUNCTION public.validate_key_master_encrypted_columns() FROM PUBLIC;
+
+CREATE TRIGGER validate_key_master_encrypted_columns
+BEFORE INSERT OR UPDATE OF encrypted_columns ON public.key_masters
+FOR EACH ROW EXECUTE FUNCTION public.validate_key_master_encrypted_columns();
+
+ALTER TABLE public.key_masters ENABLE ALWAYS TRIGGER validate_key_master_encrypted_columns;
 
 -- CACHE 1: transactions get numbers in the order in which they ask. Sealing relies on that.
 CREATE SEQUENCE public.key_audit_logs_sequence_seq AS bigint CACHE 1
@@ -3550,7 +3597,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION public.audit_key_insert(
     'KEY', 'LIFECYCLE',
     '{key_id, key_type, algorithm, key_size_bits, status, activated_at, rotated_at, expires_at, expired_at,
      revoked_at, archived_at, status_reason, parent_key_id, derivation_path, max_usage_count, hsm_provider,
-     hsm_key_id, security_level, compliance_tags}',
+     hsm_key_id, security_level, compliance_tags, encrypted_columns}',
     '{hsm_metadata}'
 );
 
@@ -3559,8 +3606,8 @@ ALTER TABLE public.key_masters ENABLE ALWAYS TRIGGER audit_key_master_insert;
 -- Counting use and bookkeeping are no changes of state: they update none of these columns and do not fire this trigger.
 CREATE TRIGGER audit_key_master_update
 AFTER UPDATE OF
-    activated_at, algorithm, archived_at, compliance_tags, derivation_path, expired_at, expires_at, hsm_key_id,
-    hsm_metadata, hsm_provider, key_id, key_size_bits, key_type, max_usage_count, parent_key_id, revoked_at,
+    activated_at, algorithm, archived_at, compliance_tags, derivation_path, encrypted_columns, expired_at, expires_at,
+    hsm_key_id, hsm_metadata, hsm_provider, key_id, key_size_bits, key_type, max_usage_count, parent_key_id, revoked_at,
     rotated_at, security_level, status, status_reason
 ON public.key_masters
 FOR EACH ROW WHEN (
@@ -3568,6 +3615,7 @@ FOR EACH ROW WHEN (
     OR OLD.archived_at IS DISTINCT FROM NEW.archived_at
     OR OLD.compliance_tags IS DISTINCT FROM NEW.compliance_tags
     OR OLD.derivation_path IS DISTINCT FROM NEW.derivation_path
+    OR OLD.encrypted_columns IS DISTINCT FROM NEW.encrypted_columns
     OR OLD.expired_at IS DISTINCT FROM NEW.expired_at OR OLD.expires_at IS DISTINCT FROM NEW.expires_at
     OR OLD.hsm_key_id IS DISTINCT FROM NEW.hsm_key_id OR OLD.hsm_metadata IS DISTINCT FROM NEW.hsm_metadata
     OR OLD.hsm_provider IS DISTINCT FROM NEW.hsm_provider OR OLD.key_id IS DISTINCT FROM NEW.key_id
@@ -3581,7 +3629,7 @@ EXECUTE FUNCTION public.audit_key_change(
     'KEY', 'LIFECYCLE',
     '{key_id, key_type, algorithm, key_size_bits, status, activated_at, rotated_at, expires_at, expired_at,
      revoked_at, archived_at, status_reason, parent_key_id, derivation_path, max_usage_count, hsm_provider,
-     hsm_key_id, security_level, compliance_tags}',
+     hsm_key_id, security_level, compliance_tags, encrypted_columns}',
     '{hsm_metadata}'
 );
 
@@ -3593,7 +3641,7 @@ FOR EACH ROW EXECUTE FUNCTION public.audit_key_change(
     'KEY', 'LIFECYCLE',
     '{key_id, key_type, algorithm, key_size_bits, status, activated_at, rotated_at, expires_at, expired_at,
      revoked_at, archived_at, status_reason, parent_key_id, derivation_path, max_usage_count, hsm_provider,
-     hsm_key_id, security_level, compliance_tags}',
+     hsm_key_id, security_level, compliance_tags, encrypted_columns}',
     '{hsm_metadata}'
 );
 

@@ -25,6 +25,7 @@ CREATE TABLE key_masters (
     hsm_metadata JSON,
     security_level VARCHAR(30) DEFAULT 'HIGH' NOT NULL,
     compliance_tags JSON,
+    encrypted_columns JSON,
     updated_at TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z') NOT NULL,
     CONSTRAINT pk_key_masters PRIMARY KEY (id),
     CONSTRAINT ck_key_masters_key_id_not_blank CHECK (trim(key_id, char(9, 10, 13, 32)) <> ''),
@@ -44,6 +45,7 @@ CREATE TABLE key_masters (
     CONSTRAINT ck_key_masters_times_agree_with_status CHECK ((status <> 'pending' OR (activated_at IS NULL AND rotated_at IS NULL AND expired_at IS NULL AND revoked_at IS NULL AND archived_at IS NULL)) AND (status <> 'active' OR (expired_at IS NULL AND revoked_at IS NULL AND archived_at IS NULL)) AND (status <> 'rotated' OR (expired_at IS NULL AND revoked_at IS NULL AND archived_at IS NULL)) AND (status <> 'expired' OR (revoked_at IS NULL AND archived_at IS NULL)) AND (status <> 'revoked' OR (archived_at IS NULL))),
     CONSTRAINT ck_key_masters_hsm_metadata_is_object CHECK (CASE WHEN json_valid(hsm_metadata) THEN json_type(hsm_metadata) = 'object' ELSE hsm_metadata IS NULL END),
     CONSTRAINT ck_key_masters_compliance_tags_is_array CHECK (CASE WHEN json_valid(compliance_tags) THEN json_type(compliance_tags) = 'array' ELSE compliance_tags IS NULL END),
+    CONSTRAINT ck_key_masters_encrypted_columns_is_array CHECK (CASE WHEN json_valid(encrypted_columns) THEN json_type(encrypted_columns) = 'array' ELSE encrypted_columns IS NULL END),
     CONSTRAINT uq_key_masters_key_id UNIQUE (key_id),
     CONSTRAINT fk_key_masters_parent_key_id_key_masters FOREIGN KEY(parent_key_id) REFERENCES key_masters (key_id) ON DELETE RESTRICT ON UPDATE RESTRICT,
     CONSTRAINT ck_key_masters_id_type CHECK (typeof(id) = 'text' AND instr(id, char(0)) = 0 AND length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
@@ -69,6 +71,7 @@ CREATE TABLE key_masters (
     CONSTRAINT ck_key_masters_hsm_metadata_type CHECK (hsm_metadata IS NULL OR (typeof(hsm_metadata) = 'text' AND instr(hsm_metadata, char(0)) = 0 AND json_valid(hsm_metadata))),
     CONSTRAINT ck_key_masters_security_level_type CHECK (typeof(security_level) = 'text' AND instr(security_level, char(0)) = 0 AND length(security_level) <= 30),
     CONSTRAINT ck_key_masters_compliance_tags_type CHECK (compliance_tags IS NULL OR (typeof(compliance_tags) = 'text' AND instr(compliance_tags, char(0)) = 0 AND json_valid(compliance_tags))),
+    CONSTRAINT ck_key_masters_encrypted_columns_type CHECK (encrypted_columns IS NULL OR (typeof(encrypted_columns) = 'text' AND instr(encrypted_columns, char(0)) = 0 AND json_valid(encrypted_columns))),
     CONSTRAINT ck_key_masters_updated_at_type CHECK (typeof(updated_at) = 'text' AND instr(updated_at, char(0)) = 0 AND updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND updated_at > '0001' AND datetime(substr(updated_at, 1, 19), '+0 days') IS replace(substr(updated_at, 1, 19), 'T', ' '))
 ) WITHOUT ROWID;
 
@@ -475,11 +478,14 @@ BEGIN
                 substr(hex(zeroblob(155)), 1, 309)
             ) > 0
         );
+    -- Its parts are texts: validate_key_master_encrypted_columns refuses levels and numbers.
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: encrypted_columns has more than 8192 bytes')
+    WHERE length(CAST(NEW.encrypted_columns AS BLOB)) > 8192;
 END;
 
 -- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
 CREATE TRIGGER guard_key_master_bounds
-BEFORE UPDATE OF status_reason, compliance_tags, hsm_metadata ON key_masters
+BEFORE UPDATE OF status_reason, compliance_tags, hsm_metadata, encrypted_columns ON key_masters
 BEGIN
     SELECT RAISE(ABORT, 'guard_key_master_bounds: status_reason has more than 4096 bytes')
     WHERE length(CAST(NEW.status_reason AS BLOB)) > 4096;
@@ -565,6 +571,9 @@ BEGIN
                 substr(hex(zeroblob(155)), 1, 309)
             ) > 0
         );
+    -- Its parts are texts: validate_key_master_encrypted_columns refuses levels and numbers.
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: encrypted_columns has more than 8192 bytes')
+    WHERE length(CAST(NEW.encrypted_columns AS BLOB)) > 8192;
 END;
 
 -- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
@@ -945,6 +954,51 @@ BEGIN
                 substr(hex(zeroblob(155)), 1, 309)
             ) > 0
         );
+END;
+
+-- The columns of applications that hold ciphertexts of the key. A CHECK refuses what is no array.
+CREATE TRIGGER validate_key_master_encrypted_columns_insert
+BEFORE INSERT ON key_masters
+BEGIN
+    SELECT RAISE(ABORT, 'validate_key_master_encrypted_columns: each encrypted column is an object with the texts table and column')
+    WHERE json_valid(NEW.encrypted_columns) AND json_type(NEW.encrypted_columns) = 'array' AND EXISTS (
+        SELECT 1 FROM json_each(NEW.encrypted_columns) AS part
+        WHERE part.type <> 'object' OR (
+            SELECT count(*) <> 2 OR count(DISTINCT member.key) <> 2 OR max(
+                member.type <> 'text' OR member.value = '' OR member.key NOT IN ('table', 'column')
+            )
+            FROM json_each(CASE part.type WHEN 'object' THEN part.value ELSE '{}' END) AS member
+        )
+    );
+END;
+
+-- The columns of applications that hold ciphertexts of the key: before a version is destroyed, its ciphertexts are counted
+-- there, so none is taken away by mistake. There are no roles to tell an application from an administrator: a statement
+-- that takes one away sets status_reason as well, which no application does, and which the entry shows. A CHECK refuses
+-- what is no array.
+CREATE TRIGGER validate_key_master_encrypted_columns
+BEFORE UPDATE OF encrypted_columns ON key_masters
+BEGIN
+    SELECT RAISE(ABORT, 'validate_key_master_encrypted_columns: each encrypted column is an object with the texts table and column')
+    WHERE json_valid(NEW.encrypted_columns) AND json_type(NEW.encrypted_columns) = 'array' AND EXISTS (
+        SELECT 1 FROM json_each(NEW.encrypted_columns) AS part
+        WHERE part.type <> 'object' OR (
+            SELECT count(*) <> 2 OR count(DISTINCT member.key) <> 2 OR max(
+                member.type <> 'text' OR member.value = '' OR member.key NOT IN ('table', 'column')
+            )
+            FROM json_each(CASE part.type WHEN 'object' THEN part.value ELSE '{}' END) AS member
+        )
+    );
+    SELECT RAISE(ABORT, 'validate_key_master_encrypted_columns: a declared column may not be taken away or changed, unless the statement gives a new status_reason')
+    WHERE (NEW.status_reason IS NULL OR NEW.status_reason IS OLD.status_reason) AND EXISTS (
+        SELECT 1 FROM json_each(CASE WHEN json_valid(OLD.encrypted_columns) THEN OLD.encrypted_columns END) AS declared
+        WHERE NOT EXISTS (
+            SELECT 1 FROM json_each(CASE WHEN json_valid(NEW.encrypted_columns) THEN NEW.encrypted_columns END) AS kept
+            WHERE kept.type = 'object'
+                AND json_extract(kept.value, '$.table') IS json_extract(declared.value, '$.table')
+                AND json_extract(kept.value, '$.column') IS json_extract(declared.value, '$.column')
+        )
+    );
 END;
 
 -- The database sets id, sequence, timestamp and recorded_by through their defaults. This trigger recognizes a default:
@@ -2446,7 +2500,8 @@ CREATE TRIGGER touch_key_master_updated_at
 AFTER UPDATE OF
     id, key_id, key_type, algorithm, key_size_bits, status, created_at, activated_at, rotated_at, expires_at,
     expired_at, revoked_at, archived_at, status_reason, parent_key_id, derivation_path, usage_count,
-    max_usage_count, hsm_provider, hsm_key_id, hsm_metadata, security_level, compliance_tags
+    max_usage_count, hsm_provider, hsm_key_id, hsm_metadata, security_level, compliance_tags,
+    encrypted_columns
 ON key_masters
 WHEN NEW.updated_at IS OLD.updated_at
 BEGIN
@@ -3538,6 +3593,7 @@ BEGIN
             UNION ALL SELECT 'archived_at', 'plain', NULL, NEW.archived_at
             UNION ALL SELECT 'compliance_tags', 'json', NULL, NEW.compliance_tags
             UNION ALL SELECT 'derivation_path', 'plain', NULL, NEW.derivation_path
+            UNION ALL SELECT 'encrypted_columns', 'json', NULL, NEW.encrypted_columns
             UNION ALL SELECT 'expired_at', 'plain', NULL, NEW.expired_at
             UNION ALL SELECT 'expires_at', 'plain', NULL, NEW.expires_at
             UNION ALL SELECT 'hsm_key_id', 'plain', NULL, NEW.hsm_key_id
@@ -3564,7 +3620,8 @@ END;
 CREATE TRIGGER audit_key_master_update
 AFTER UPDATE ON key_masters
 WHEN OLD.algorithm IS NOT NEW.algorithm OR OLD.compliance_tags IS NOT NEW.compliance_tags
-    OR OLD.derivation_path IS NOT NEW.derivation_path OR OLD.expires_at IS NOT NEW.expires_at
+    OR OLD.derivation_path IS NOT NEW.derivation_path OR OLD.encrypted_columns IS NOT NEW.encrypted_columns
+    OR OLD.expires_at IS NOT NEW.expires_at
     OR OLD.hsm_key_id IS NOT NEW.hsm_key_id OR OLD.hsm_metadata IS NOT NEW.hsm_metadata
     OR OLD.hsm_provider IS NOT NEW.hsm_provider OR OLD.key_id IS NOT NEW.key_id
     OR OLD.key_size_bits IS NOT NEW.key_size_bits OR OLD.key_type IS NOT NEW.key_type
@@ -3611,6 +3668,7 @@ BEGIN
             UNION ALL SELECT 'archived_at', 'plain', OLD.archived_at, NEW.archived_at
             UNION ALL SELECT 'compliance_tags', 'json', OLD.compliance_tags, NEW.compliance_tags
             UNION ALL SELECT 'derivation_path', 'plain', OLD.derivation_path, NEW.derivation_path
+            UNION ALL SELECT 'encrypted_columns', 'json', OLD.encrypted_columns, NEW.encrypted_columns
             UNION ALL SELECT 'expired_at', 'plain', OLD.expired_at, NEW.expired_at
             UNION ALL SELECT 'expires_at', 'plain', OLD.expires_at, NEW.expires_at
             UNION ALL SELECT 'hsm_key_id', 'plain', OLD.hsm_key_id, NEW.hsm_key_id
@@ -3656,6 +3714,7 @@ BEGIN
             UNION ALL SELECT 'archived_at', 'plain', OLD.archived_at, NULL
             UNION ALL SELECT 'compliance_tags', 'json', OLD.compliance_tags, NULL
             UNION ALL SELECT 'derivation_path', 'plain', OLD.derivation_path, NULL
+            UNION ALL SELECT 'encrypted_columns', 'json', OLD.encrypted_columns, NULL
             UNION ALL SELECT 'expired_at', 'plain', OLD.expired_at, NULL
             UNION ALL SELECT 'expires_at', 'plain', OLD.expires_at, NULL
             UNION ALL SELECT 'hsm_key_id', 'plain', OLD.hsm_key_id, NULL

@@ -27,6 +27,7 @@ _COMMANDS = {
     "history": Lazy("kms_schema.cli.migrations:history", "List the revisions of the package"),
     "keys": Lazy("kms_schema.cli.keys:keys", "Create, use and retire keys"),
     "preflight": Lazy("kms_schema.cli.preflight:preflight_command", "Check whether an upgrade can run"),
+    "reencrypt": Lazy("kms_schema.cli.reencrypt:reencrypt_command", "Re-encrypt a column of an application"),
     "refresh": Lazy("kms_schema.cli.refresh:refresh_command", "Refresh the views and the use of keys"),
     "rewrap": Lazy("kms_schema.cli.rewrap:rewrap_command", "Rewrap what one key wraps with another key"),
     "roles": Lazy("kms_schema.cli.roles:roles", "Print or apply the SQL of the group roles"),

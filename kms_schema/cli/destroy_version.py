@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 
 import click
 from sqlalchemy.orm import Session
@@ -9,6 +10,9 @@ from sqlalchemy.orm import Session
 from kms_schema.cli import connections
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.crypto import DependentsError, destroy, destroyable
+from kms_schema.keyring import KeyRingError
+from kms_schema.keyring.ciphertext_counts import refuse_data_loss
+from kms_schema.keyring.host_columns import ColumnName
 from kms_schema.printable import in_a_line
 
 _COPIES = (
@@ -17,23 +21,52 @@ _COPIES = (
 )
 
 
+def _columns(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[ColumnName, ...]:
+    try:
+        return tuple(map(ColumnName.parse, given))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 @click.command(
     "destroy-version",
-    epilog="\b\nExamples:\n  kms-schema destroy-version kek-2026 1\n  kms-schema destroy-version orders-2026 3 --yes",
+    epilog="\b\nExamples:"
+    "\n  kms-schema destroy-version kek-2026 1"
+    "\n  kms-schema destroy-version orders 3 --check invoices.iban --yes",
 )
 @click.argument("key_id")
 @click.argument("version", type=click.IntRange(1, 2**31 - 1))
+@click.option(
+    "--check",
+    "columns",
+    multiple=True,
+    callback=_columns,
+    metavar="TABLE.COLUMN",
+    help="A column that may hold ciphertexts of it. Again for each.",
+)
+@click.option("--erase-data", is_flag=True, help="Also while data is encrypted with it, which is lost.")
 @click.option("--yes", is_flag=True, help="Do not ask; required without a terminal.")
 @actor_option
 @where
 @style_option
 def destroy_version(
-    *, key_id: str, version: int, yes: bool, actor: str | None, database_url: str | None, schema: str, style: str
+    *,
+    key_id: str,
+    version: int,
+    columns: tuple[ColumnName, ...],
+    erase_data: bool,
+    yes: bool,
+    actor: str | None,
+    database_url: str | None,
+    schema: str,
+    style: str,
 ) -> None:
     """Destroy VERSION of the key KEY_ID: data encrypted with it can never be decrypted again.
 
-    Refused while the version is live, and while it wraps others. The row remains, and an entry of the audit log has the
-    actor.
+    Refused while the version is live, and while it wraps others. Of a data key, refused for 24 hours after its end,
+    while a transaction of then is open, and while a column that is stored with the key or named by --check holds a
+    ciphertext of it, or none is known; their tables are locked against changes meanwhile. The row remains, and an entry
+    of the audit log has the actor.
 
     Exit status: 0 destroyed, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
@@ -44,8 +77,9 @@ def destroy_version(
                 found = destroyable(session, key_id, version)
             if not yes:
                 _ask(key_id, version)
-            destroy(engine, key_id, version, actor=actor)
-    except DependentsError as error:
+            check = partial(refuse_data_loss, also=columns)
+            destroy(engine, key_id, version, actor=actor, **({} if erase_data else {"check": check}))
+    except (DependentsError, KeyRingError) as error:
         raise click.ClickException(in_a_line(str(error))) from None
     except ValueError as error:  # an invalid actor
         raise click.UsageError(in_a_line(str(error))) from None

@@ -1,6 +1,6 @@
 """Destroys a key version (crypto-shredding): the material is erased, the row stays with the time of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from kms_schema.crypto.errors import DependentsError
 from kms_schema.crypto.wrappers import find_version
+from kms_schema.engine import BEGIN_OPTION
 from kms_schema.models import KeyVersion, acting_for, current_time
 
 _NAMED = 10
@@ -58,11 +59,19 @@ def _described(version: KeyVersion) -> Destroyable:
     return Destroyable(version.key.key_id, version.version_number, version.key.hsm_key_id is not None)
 
 
-def destroy(engine: sa.Engine, key_id: str, version_number: int, *, actor: str | None = None) -> Destroyable:
+def destroy(
+    engine: sa.Engine,
+    key_id: str,
+    version_number: int,
+    *,
+    actor: str | None = None,
+    check: Callable[[Session, KeyVersion], None] = lambda _session, _version: None,
+) -> Destroyable:
     """Destroy a version in one transaction, and return which one it was.
 
     engine: of `kms_schema.create_engine`. key_id, version_number: as for `destroyable`.
     actor: the user in the entry that the database writes to the audit log; None for no user.
+    check: called in the transaction before the version is destroyed; its exception ends that.
 
     Raises as `destroyable` does: `DependentsError` where other versions depend on it. The database refuses a version
     that gets dependents at the same time; its trigger needs READ COMMITTED for that. Destroyed material cannot be
@@ -72,9 +81,12 @@ def destroy(engine: sa.Engine, key_id: str, version_number: int, *, actor: str |
     """
     if engine.dialect.name == "postgresql":
         engine = engine.execution_options(isolation_level="READ COMMITTED")
+    else:
+        engine = engine.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})  # nobody writes after the check
     with Session(engine) as session:
         version = _destroyable(session, key_id, version_number)
         found = _described(version)
+        check(session, version)
         values = {"destroyed_at": current_time(), "encrypted_key_data": None}
         statement = sa.update(KeyVersion).where(KeyVersion.id == version.id, KeyVersion.destroyed_at.is_(None))
         try:

@@ -1,15 +1,22 @@
 """Keys that applications use. `formats` has the bytes of ciphertexts: see docs/ciphertexts.md."""
 
 from kms_schema.keyring.async_ring import AsyncKey, AsyncKeyRing
+from kms_schema.keyring.bound_values import RowCiphertext
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
+from kms_schema.keyring.encrypted_column import EncryptedColumn
 from kms_schema.keyring.errors import (
     CiphertextTagError,
+    ColumnNotAttachedError,
+    ColumnOperatorError,
+    ColumnValueError,
     DatabaseUnavailableError,
     DecryptionError,
     EventLoopError,
+    HostColumnError,
     KeyArchivedError,
     KeyExistsError,
     KeyExpiredError,
+    KeyInUseError,
     KeyNotPermittedError,
     KeyPendingError,
     KeyRevokedError,
@@ -18,6 +25,7 @@ from kms_schema.keyring.errors import (
     MaterialUnavailableError,
     NoLiveVersionError,
     RingClosedError,
+    RowBindingError,
     StatusChangeError,
     UnknownCiphertextError,
     UnknownKeyError,
@@ -27,13 +35,15 @@ from kms_schema.keyring.errors import (
     WrapperUnavailableError,
 )
 from kms_schema.keyring.policy import CachePolicy
+from kms_schema.keyring.reencrypting import Reencryption
 from kms_schema.keyring.ring import Key, KeyRing
 
 __all__ = [
-    "AsyncKey", "AsyncKeyRing", "CachePolicy", "CiphertextDescription", "CiphertextTagError",
-    "DatabaseUnavailableError", "DecryptionError", "EventLoopError", "Key", "KeyArchivedError", "KeyDescription",
-    "KeyExistsError", "KeyExpiredError", "KeyNotPermittedError", "KeyPendingError", "KeyRevokedError", "KeyRing",
-    "KeyRingError", "KeyRotatedError", "MaterialUnavailableError", "NoLiveVersionError", "RingClosedError",
-    "StatusChangeError", "UnknownCiphertextError", "UnknownKeyError", "UnsupportedKeyError", "UsageLimitError",
-    "VersionDestroyedError", "WrapperUnavailableError",
+    "AsyncKey", "AsyncKeyRing", "CachePolicy", "CiphertextDescription", "CiphertextTagError", "ColumnNotAttachedError",
+    "ColumnOperatorError", "ColumnValueError", "DatabaseUnavailableError", "DecryptionError", "EncryptedColumn",
+    "EventLoopError", "HostColumnError", "Key", "KeyArchivedError", "KeyDescription", "KeyExistsError",
+    "KeyExpiredError", "KeyInUseError", "KeyNotPermittedError", "KeyPendingError", "KeyRevokedError", "KeyRing",
+    "KeyRingError", "KeyRotatedError", "MaterialUnavailableError", "NoLiveVersionError", "Reencryption",
+    "RingClosedError", "RowBindingError", "RowCiphertext", "StatusChangeError", "UnknownCiphertextError",
+    "UnknownKeyError", "UnsupportedKeyError", "UsageLimitError", "VersionDestroyedError", "WrapperUnavailableError",
 ]  # fmt: skip

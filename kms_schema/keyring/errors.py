@@ -1,7 +1,9 @@
 """Errors of the key ring: a class for each reason. No message contains material, plaintext or associated data."""
 
+import sqlalchemy as sa
 
-class KeyRingError(Exception):
+
+class KeyRingError(Exception, sa.exc.DontWrapMixin):
     """The base class of the errors of the key ring.
 
     `key_id` and `version` name the key and the version that it is about, where they are known. Example::
@@ -17,6 +19,9 @@ class KeyRingError(Exception):
         super().__init__(message)
         self.key_id = key_id
         self.version = version
+
+    # DontWrapMixin: raised while SQLAlchemy binds a parameter, an error would else become a StatementError, whose text
+    # has the parameters in plaintext.
 
 
 class UnknownKeyError(KeyRingError):
@@ -101,3 +106,27 @@ class EventLoopError(KeyRingError):
 
 class RingClosedError(KeyRingError):
     """The key ring is closed."""
+
+
+class ColumnNotAttachedError(KeyRingError):
+    """An encrypted column has no key ring."""
+
+
+class ColumnOperatorError(KeyRingError):
+    """The database cannot do this with an encrypted column, such as compare it."""
+
+
+class ColumnValueError(KeyRingError):
+    """A value is not of the type of an encrypted column. It is not shown."""
+
+
+class HostColumnError(KeyRingError):
+    """A column of an application cannot be read or changed: it is not there, or its table does not allow it."""
+
+
+class KeyInUseError(KeyRingError):
+    """A column of an application still holds ciphertexts of the key, or cannot be read: they would be lost."""
+
+
+class RowBindingError(KeyRingError):
+    """A value is bound to its row, and the row is not known, or not as it will be in the database."""

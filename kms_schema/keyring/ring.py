@@ -10,6 +10,8 @@ import sqlalchemy as sa
 
 from kms_schema.crypto import Secret, WrappingKeyProvider
 from kms_schema.crypto.secret import BytesLike
+from kms_schema.keyring.column_methods import ColumnMethods
+from kms_schema.keyring.declarations import Declarations
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
 from kms_schema.keyring.errors import RingClosedError, UnknownCiphertextError, UnsupportedKeyError
 from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
@@ -26,7 +28,7 @@ _RINGS: "weakref.WeakSet[KeyRing]" = weakref.WeakSet()
 """The open rings of this process, for what happens after a fork."""
 
 
-class KeyRing:
+class KeyRing(ColumnMethods):
     """The keys of one database, for applications and operators. Threads may share it, and processes may fork with it.
 
     - `engine`: the database; the ring opens connections of its own to it, at most three at once
@@ -62,6 +64,7 @@ class KeyRing:
         self._storage = Storage(engine, schema, self._waits)
         self._registry = Registry(self._storage, providers)
         self._versions = Versions(self._storage, providers, cache)
+        self._declarations = Declarations(self._storage)
         self._is_closed = False
         weakref.finalize(self, self._versions.listener.abandon).atexit = False
         _RINGS.add(self)
@@ -149,19 +152,28 @@ class KeyRing:
         return self._change(key_id, KeyStatus.EXPIRED, actor)
 
     def archive(self, key_id: str, *, actor: str | None = None) -> KeyDescription:
-        """Archive a key that is rotated, expired or revoked: it is not used any more. Raises as `expire` does."""
+        """Archive a key that is rotated, expired or revoked: it is not used any more.
+
+        Raises `KeyInUseError` while a declared column holds ciphertexts of it, and as `expire` does.
+        """
+        self._check_open()
+        self._declarations.refuse_if_used(key_id, "archived", "Re-encrypt these columns with another key first")
         return self._change(key_id, KeyStatus.ARCHIVED, actor)
 
     def revoke(self, key_id: str, *, reason: str, now: bool = False, actor: str | None = None) -> KeyDescription:
         """Revoke the key named `key_id`: it neither encrypts nor decrypts any more, everywhere within `max_age`.
 
-        Needs kms_rotator. `reason` is stored with the key and in the audit log: write no secret into it. `now` will
-        matter where declared columns still hold ciphertexts of the key; `actor` is the user in the entry. Raises
-        `ValueError` for a blank reason, and otherwise as `expire` does.
+        Needs kms_rotator. `reason` is stored with the key and in the audit log: write no secret into it. `actor` is the
+        user in the entry. While a declared column holds ciphertexts of the key, or cannot be read, it is refused with
+        `KeyInUseError` unless `now`: they do not open afterwards. Raises `ValueError` for a blank reason, and otherwise
+        as `expire` does.
         """
-        del now  # no columns are declared yet
+        self._check_open()
         if not reason.strip():
             raise ValueError("give the reason of the revocation: it is stored with the key")
+        if not now:
+            advice = "Re-encrypt these columns with another key, or revoke it now and lose them"
+            self._declarations.refuse_if_used(key_id, "revoked", advice)
         return self._change(key_id, KeyStatus.REVOKED, actor, reason)
 
     def inspect(self, blob: BytesLike) -> CiphertextDescription:

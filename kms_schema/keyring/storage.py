@@ -49,7 +49,7 @@ class Storage:
             options = {"isolation_level": "READ COMMITTED", "schema_translate_map": {None: schema}}
         self._writers = writers.execution_options(**options, **{BEGIN_OPTION: "BEGIN IMMEDIATE"})
         self._readers = readers.execution_options(**options, **{BEGIN_OPTION: "BEGIN"})
-        self._prefix = f"{quoted(schema)}." if self.dialect == "postgresql" else ""
+        self.prefix = f"{quoted(schema)}." if self.dialect == "postgresql" else ""
         self._queries = {name: self._query(name) for name in ("read_key", "read_tag", "reserve", "add_uses")}
         self._make_places()
         self.open_transactions = OpenTransactions(engine, self._perform, waits) if self.dialect == "sqlite" else None
@@ -60,7 +60,7 @@ class Storage:
 
     def _query(self, name: str) -> sa.TextClause:
         values = {"seconds_left": _SECONDS_LEFT[self.dialect]}
-        text = query_beside(__file__, name).replace("{schema}.", self._prefix)
+        text = query_beside(__file__, name).replace("{schema}.", self.prefix)
         query = sa.text(fill(text, **values))
         if name in ("reserve", "add_uses"):
             return query.bindparams(sa.bindparam("version", type_=sa.Uuid()))
@@ -147,6 +147,15 @@ class Storage:
         with translated(key_id, _USERS):
             self._write(work, work)
 
+    def write(self, key_id: str, statement: sa.Executable, values: Mapping[str, Any]) -> None:
+        """Execute a statement that may be repeated, which a rollback of the application's transaction does not take."""
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(statement, values)
+
+        with translated(key_id, _USERS):
+            self._write(work, work)
+
     def _write(self, work: Callable[[sa.Connection], Result], again: Callable[[sa.Connection], None]) -> Result:
         """Do `work` in a transaction of the ring, or in the open one of this thread on SQLite.
 
@@ -191,6 +200,27 @@ class Storage:
                 yield session
                 session.flush()
             session.commit()
+
+    @contextmanager
+    def transaction(self, key_id: str | None, needs: str, *, writing: bool = False) -> Iterator[sa.Connection]:
+        """Open a transaction on tables of the application. Refused as `session` is, if it is `writing`."""
+        if writing and self.joined is not None:
+            raise DatabaseUnavailableError(
+                "this thread has a transaction open on the database: end it first", key_id=key_id
+            )
+        engine, places = (self._writers, self._writing) if writing else (self._readers, self._reading)
+        with translated(key_id, needs), places.held(), engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def shared_transaction(self, key_id: str | None) -> Iterator[sa.Connection]:
+        """Open a transaction to read, or use the open one of this thread on SQLite, which may have what is read."""
+        if self.joined is None:
+            with self.transaction(key_id, _USERS) as connection:
+                yield connection
+        else:
+            with translated(key_id, _USERS):
+                yield self.joined
 
     @contextmanager
     def reading_session(self, key_id: str | None) -> Iterator[Session]:

@@ -15,6 +15,7 @@ from kms_schema.models.base import (
     Document,
     FilledTimestamp,
     Id,
+    JsonDocument,
     Timestamp,
     Words,
     check,
@@ -63,6 +64,10 @@ def impossible_times() -> str:
     return " AND ".join(rules)
 
 
+EncryptedColumns = Annotated[list[dict[str, str]], mapped_column(JsonDocument)]
+"""Columns of applications, each as `{"schema": …, "table": …, "column": …}`, on SQLite without `schema`."""
+
+
 class KeyMaster(Base):
     """A key: its use, status and times. The key material is in its versions."""
 
@@ -86,6 +91,7 @@ class KeyMaster(Base):
         check("times_agree_with_status", impossible_times()),
         *json_shape("hsm_metadata", "object"),
         *json_shape("compliance_tags", "array"),
+        *json_shape("encrypted_columns", "array"),
         sa.UniqueConstraint("key_id"),
         sa.Index("idx_key_masters_parent_key_id", "parent_key_id"),
         sa.Index("idx_key_masters_newest", "status", "key_type", "created_at", "key_id"),
@@ -150,6 +156,7 @@ class KeyMaster(Base):
         vocabulary_column(KeySecurityLevel), server_default=KeySecurityLevel.HIGH
     )
     compliance_tags: Mapped[Words | None]
+    encrypted_columns: Mapped[EncryptedColumns | None]
     updated_at: Mapped[CreatedAt] = mapped_column(server_onupdate=sa.FetchedValue())
 
     parent: Mapped["KeyMaster | None"] = relationship(remote_side="KeyMaster.key_id", back_populates="children")

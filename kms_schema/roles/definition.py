@@ -24,8 +24,8 @@ class Role(StrEnum):
 
 _DUTIES = {
     Role.OWNER: "owns all objects (with `--owner`)",
-    Role.APP: "reads keys and the versions that are not destroyed, counts their use, appends entries to the audit log"
-    " and reads its own",
+    Role.APP: "reads keys and the versions that are not destroyed, counts their use, declares encrypted columns,"
+    " appends entries to the audit log and reads its own",
     Role.ROTATOR: "adds, activates, rewraps and destroys versions, moves rotations and the states of keys",
     Role.ADMIN: "registers keys, writes policies and HSM configurations",
     Role.AUDITOR: "reads the audit log, its seals, the views and the keys; no key material and no credentials",
@@ -142,6 +142,8 @@ GRANTS = (
     # A session of SQLAlchemy names every column that has no default of the server's in its INSERT, so these need the
     # right on the whole table, or on each of those columns.
     Grant(Role.APP, _READ, "key_masters"),
+    # A column is declared before its first value is encrypted.
+    Grant(Role.APP, _CHANGE, "key_masters", ("encrypted_columns",)),
     Grant(Role.APP, _READ, "key_versions"),
     Grant(Role.APP, _CHANGE, "key_versions", ("usage_count", "data_volume_bytes")),
     *(Grant(role, _READ, "key_audit_logs") for role in _WRITERS),
@@ -176,7 +178,7 @@ GRANTS = (
         Role.ADMIN, _CHANGE, "key_masters",
         (
             "expires_at", "parent_key_id", "derivation_path", "max_usage_count", "hsm_provider", "hsm_key_id",
-            "hsm_metadata", "security_level", "compliance_tags",
+            "hsm_metadata", "security_level", "compliance_tags", "encrypted_columns",
         ),
     ),
     Grant(Role.ADMIN, ("DELETE", "INSERT", "SELECT", "UPDATE"), "rotation_policies"),

@@ -6,6 +6,7 @@ import re
 import secrets
 import shlex
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from kms_schema.vocabulary import KeyStatus
 from tests.support.engines import Database
 from tests.support.pages import Page
 from tests.support.programs.commands import kms_schema
+from tests.support.statements import execute
 
 PAGE = Page("keyring.md")
 
@@ -27,12 +29,15 @@ def test_the_example_works(database: Database, tmp_path: Path, monkeypatch: pyte
     root = Path("root-2026.key")
     root.touch(0o600)
     root.write_bytes(base64.b64encode(secrets.token_bytes(32)))
-    code, application = re.findall(r"```python\n(.*?)```", PAGE.text, re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.text, re.DOTALL)
+    code, columns, application = sorted(blocks, key=lambda block: ("aiosqlite" in block, "EncryptedColumn" in block))
     assert code.count('"sqlite:///kms.db"') == 1
     done: dict[str, Any] = {}
     exec(compile(code.replace("sqlite:///kms.db", database.url), PAGE.name, "exec"), done)  # noqa: S102
+    exec(compile(columns, PAGE.name, "exec"), done)  # noqa: S102
     done["engine"].dispose()
     assert done["iban"] == b"DE89 3704"
+    assert done["ibans"] == ["DE89 3704"]
     assert (done["found"].key_id, done["found"].version, done["found"].is_live) == ("orders", 2, True)
     assert repr(done["ring"]) == "<KeyRing, closed>"
     assert application.count('"sqlite+aiosqlite:///kms.db"') == 1
@@ -72,10 +77,16 @@ def test_the_commands_work_as_typed(database: Database, tmp_path: Path, monkeypa
     root.write_bytes(base64.b64encode(secrets.token_bytes(32)))
     Path("report.pdf").write_bytes(b"a report")
     monkeypatch.setenv("KMS_ROOT_KEYS", "kms://root-2026=root-2026.key")
-    first, second = re.findall(r"```sh\n(.*?)```", PAGE.text, re.DOTALL)
+    first, second, third = re.findall(r"```sh\n(.*?)```", PAGE.text, re.DOTALL)
     *commands, revoking = first.splitlines()
     lines = [*commands, *(line for line in second.splitlines() if "|" not in line)]
     for line in lines[:-1]:
+        said = kms_schema(*shlex.split(line)[1:], url=database.url)
+        assert said.status == 0, (line, said)
+    with closing(database.connect()) as connection:
+        stored_as = "bytea" if database.dialect == "postgresql" else "BLOB"
+        execute(connection, f"CREATE TABLE invoices (id integer PRIMARY KEY, iban {stored_as})")
+    for line in third.splitlines():
         said = kms_schema(*shlex.split(line)[1:], url=database.url)
         assert said.status == 0, (line, said)
     Path("report.pdf").unlink()

@@ -54,6 +54,7 @@ RULES: list[tuple[str, Row, Row]] = [
     ("ck_key_masters_expires_after_creation", {"expires_at": None}, {"expires_at": NOW - DAY}),
     ("ck_key_masters_hsm_metadata_is_object", {"hsm_metadata": {"slot": 1}}, {"hsm_metadata": ["slot"]}),
     ("ck_key_masters_compliance_tags_is_array", {"compliance_tags": ["PCI"]}, {"compliance_tags": {"PCI": True}}),
+    ("ck_key_masters_encrypted_columns_is_array", {"encrypted_columns": []}, {"encrypted_columns": {}}),
 ]
 # The same for columns that never change, so that only an INSERT can break the rule.
 INSERT_RULES: list[tuple[str, Row, Row]] = [

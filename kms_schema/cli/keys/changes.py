@@ -68,7 +68,8 @@ def expire_command(*, key_id: str, actor: str | None, database_url: str | None, 
 def archive_command(*, key_id: str, actor: str | None, database_url: str | None, schema: str, style: str) -> None:
     """Archive the key KEY_ID, which is rotated, expired or revoked: it decrypts nothing any more.
 
-    The login needs kms_rotator. No command takes an archived key back into use.
+    Refused while a column that an application has declared holds ciphertexts of it, or cannot be read. The login needs
+    kms_rotator. No command takes an archived key back into use.
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
@@ -80,16 +81,18 @@ def archive_command(*, key_id: str, actor: str | None, database_url: str | None,
 @click.command("revoke", epilog="\b\nExample:\n  kms-schema keys revoke orders --reason 'leaked, incident 4711'")
 @key_id_argument
 @click.option("--reason", required=True, metavar="TEXT", help="Stored with the key and in the audit log: no secrets.")
+@click.option("--now", is_flag=True, help="Also while columns hold ciphertexts of it, which are lost.")
 @_of_a_change
 def revoke_command(
-    *, key_id: str, reason: str, actor: str | None, database_url: str | None, schema: str, style: str
+    *, key_id: str, reason: str, now: bool, actor: str | None, database_url: str | None, schema: str, style: str
 ) -> None:
     """Revoke the key KEY_ID: within a minute no process encrypts or decrypts with it.
 
-    The login needs kms_rotator. No command takes a revoked key back into use.
+    Refused while a column that an application has declared holds ciphertexts of it, or cannot be read. The login needs
+    kms_rotator. No command takes a revoked key back into use.
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
     with opened(database_url, schema) as ring:
-        described = ring.revoke(key_id, reason=reason, actor=actor)
+        described = ring.revoke(key_id, reason=reason, now=now, actor=actor)
     print_change(described, style)

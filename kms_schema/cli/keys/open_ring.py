@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import click
 
@@ -20,7 +21,9 @@ _LONGEST = 64
 """The length of `key_masters.key_id`."""
 
 
-def _named(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
+def _named(_context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
+    if name is None:
+        return None
     if not name.strip() or len(name) > _LONGEST or not name.isprintable():
         raise click.BadParameter(f"the name of a key has 1 to {_LONGEST} printable characters, and is not blank")
     return name
@@ -28,6 +31,8 @@ def _named(_context: click.Context, _parameter: click.Parameter, name: str) -> s
 
 key_id_argument = click.argument("key_id", callback=_named)
 """The name of a key."""
+key_id_option = partial(click.option, callback=_named, metavar="KEY_ID")
+"""An option for the name of a key."""
 
 
 @contextmanager

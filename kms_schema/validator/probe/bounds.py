@@ -36,6 +36,8 @@ def attempts() -> Iterator[Attempt]:
     yield from _of_row("key_masters", key(), {"status_reason": "x" * 5_000}, {"max_usage_count": 7})
     yield from _of_row("key_masters", key(), {"compliance_tags": _nested(17)}, {"max_usage_count": 7})
     yield from _of_row("key_masters", key(), {"hsm_metadata": LARGE_NUMBER}, {"max_usage_count": 7})
+    columns: Row = {"encrypted_columns": [{"table": "x" * 9_000, "column": "c"}]}
+    yield from _of_row("key_masters", key(), columns, {"max_usage_count": 7})
     metadata: Row = {"encryption_metadata": {"text": "x" * 66_000}}
     yield from _of_row("key_versions", version(of), metadata, {"generation_time_ms": 7}, given)
     channels: Row = {"notification_channels": _nested(17)}

@@ -49,6 +49,7 @@ def attempts() -> Iterator[Attempt | Promise]:
     yield from _lifecycle()
     yield from _parents()
     yield from _custody()
+    yield from _encrypted_columns()
     yield from updated(
         TABLE,
         key(usage_count=7),
@@ -82,6 +83,7 @@ def _values(row: Row) -> list[Case]:
         case("parent_is_another_key", "a key is its own parent", parent_key_id=row["key_id"]),
         case("hsm_metadata_is_object", "hsm_metadata is a list", hsm_metadata=[]),
         case("compliance_tags_is_array", "compliance_tags is an object", compliance_tags={}),
+        case("encrypted_columns_is_array", "encrypted_columns is an object", encrypted_columns={}),
         case("times_agree_with_status", "a pending key was activated", activated_at=FIRST),
         case("times_agree_with_status", "an active key was revoked", **_in("active"), revoked_at=FIRST),
         case("times_agree_with_status", "a rotated key expired", **_in("rotated"), expired_at=FIRST),
@@ -169,6 +171,17 @@ def _custody() -> Iterator[Attempt]:
         tries = f"a key with a version is moved {where} HSM"
         given = (adding(TABLE, row), adding("key_versions", of))
         yield Attempt(rule, TABLE, tries, changing(TABLE, row, **change), given, changing(TABLE, row, expires_at=FAR))
+
+
+def _encrypted_columns() -> Iterator[Attempt]:
+    rule = "validate_key_master_encrypted_columns"
+    case: Case = (rule, "a column of an application has no name", {"encrypted_columns": [{"table": "invoices"}]})
+    yield from inserted(TABLE, key(), [case])
+    yield from updated(TABLE, key(), [case], permitted={"encrypted_columns": []})
+    # On PostgreSQL the owner, as whom a probe runs, may do this; tests of the roles have it.
+    row = key(encrypted_columns=[{"table": "invoices", "column": "iban"}])
+    gone: Case = (rule, "a column that holds ciphertexts is taken away", {"encrypted_columns": None})
+    yield from updated(TABLE, row, [gone], permitted=TOUCHED, engine="sqlite")
 
 
 def _promises() -> Iterator[Promise]:

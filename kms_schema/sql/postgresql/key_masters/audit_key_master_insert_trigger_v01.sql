@@ -4,6 +4,6 @@ FOR EACH STATEMENT EXECUTE FUNCTION {schema}.audit_key_insert(
     'KEY', 'LIFECYCLE',
     '{key_id, key_type, algorithm, key_size_bits, status, activated_at, rotated_at, expires_at, expired_at,
      revoked_at, archived_at, status_reason, parent_key_id, derivation_path, max_usage_count, hsm_provider,
-     hsm_key_id, security_level, compliance_tags}',
+     hsm_key_id, security_level, compliance_tags, encrypted_columns}',
     '{hsm_metadata}'
 )

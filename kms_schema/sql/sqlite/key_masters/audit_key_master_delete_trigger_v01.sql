@@ -22,6 +22,7 @@ BEGIN
             UNION ALL SELECT 'archived_at', 'plain', OLD.archived_at, NULL
             UNION ALL SELECT 'compliance_tags', 'json', OLD.compliance_tags, NULL
             UNION ALL SELECT 'derivation_path', 'plain', OLD.derivation_path, NULL
+            UNION ALL SELECT 'encrypted_columns', 'json', OLD.encrypted_columns, NULL
             UNION ALL SELECT 'expired_at', 'plain', OLD.expired_at, NULL
             UNION ALL SELECT 'expires_at', 'plain', OLD.expires_at, NULL
             UNION ALL SELECT 'hsm_key_id', 'plain', OLD.hsm_key_id, NULL

@@ -28,6 +28,7 @@ BEGIN
             UNION ALL SELECT 'archived_at', 'plain', NULL, NEW.archived_at
             UNION ALL SELECT 'compliance_tags', 'json', NULL, NEW.compliance_tags
             UNION ALL SELECT 'derivation_path', 'plain', NULL, NEW.derivation_path
+            UNION ALL SELECT 'encrypted_columns', 'json', NULL, NEW.encrypted_columns
             UNION ALL SELECT 'expired_at', 'plain', NULL, NEW.expired_at
             UNION ALL SELECT 'expires_at', 'plain', NULL, NEW.expires_at
             UNION ALL SELECT 'hsm_key_id', 'plain', NULL, NEW.hsm_key_id

@@ -3,7 +3,8 @@
 CREATE TRIGGER audit_key_master_update
 AFTER UPDATE ON key_masters
 WHEN OLD.algorithm IS NOT NEW.algorithm OR OLD.compliance_tags IS NOT NEW.compliance_tags
-    OR OLD.derivation_path IS NOT NEW.derivation_path OR OLD.expires_at IS NOT NEW.expires_at
+    OR OLD.derivation_path IS NOT NEW.derivation_path OR OLD.encrypted_columns IS NOT NEW.encrypted_columns
+    OR OLD.expires_at IS NOT NEW.expires_at
     OR OLD.hsm_key_id IS NOT NEW.hsm_key_id OR OLD.hsm_metadata IS NOT NEW.hsm_metadata
     OR OLD.hsm_provider IS NOT NEW.hsm_provider OR OLD.key_id IS NOT NEW.key_id
     OR OLD.key_size_bits IS NOT NEW.key_size_bits OR OLD.key_type IS NOT NEW.key_type
@@ -50,6 +51,7 @@ BEGIN
             UNION ALL SELECT 'archived_at', 'plain', OLD.archived_at, NEW.archived_at
             UNION ALL SELECT 'compliance_tags', 'json', OLD.compliance_tags, NEW.compliance_tags
             UNION ALL SELECT 'derivation_path', 'plain', OLD.derivation_path, NEW.derivation_path
+            UNION ALL SELECT 'encrypted_columns', 'json', OLD.encrypted_columns, NEW.encrypted_columns
             UNION ALL SELECT 'expired_at', 'plain', OLD.expired_at, NEW.expired_at
             UNION ALL SELECT 'expires_at', 'plain', OLD.expires_at, NEW.expires_at
             UNION ALL SELECT 'hsm_key_id', 'plain', OLD.hsm_key_id, NEW.hsm_key_id

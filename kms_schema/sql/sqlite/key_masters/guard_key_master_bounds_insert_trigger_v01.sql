@@ -86,4 +86,7 @@ BEGIN
                 substr(hex(zeroblob(155)), 1, 309)
             ) > 0
         );
+    -- Its parts are texts: validate_key_master_encrypted_columns refuses levels and numbers.
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: encrypted_columns has more than 8192 bytes')
+    WHERE length(CAST(NEW.encrypted_columns AS BLOB)) > 8192;
 END

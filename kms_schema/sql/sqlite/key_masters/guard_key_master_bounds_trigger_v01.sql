@@ -1,6 +1,6 @@
 -- Bounds texts and documents, as on PostgreSQL: what a change writes into an audit entry fits into one.
 CREATE TRIGGER guard_key_master_bounds
-BEFORE UPDATE OF status_reason, compliance_tags, hsm_metadata ON key_masters
+BEFORE UPDATE OF status_reason, compliance_tags, hsm_metadata, encrypted_columns ON key_masters
 BEGIN
     SELECT RAISE(ABORT, 'guard_key_master_bounds: status_reason has more than 4096 bytes')
     WHERE length(CAST(NEW.status_reason AS BLOB)) > 4096;
@@ -86,4 +86,7 @@ BEGIN
                 substr(hex(zeroblob(155)), 1, 309)
             ) > 0
         );
+    -- Its parts are texts: validate_key_master_encrypted_columns refuses levels and numbers.
+    SELECT RAISE(ABORT, 'guard_key_master_bounds: encrypted_columns has more than 8192 bytes')
+    WHERE length(CAST(NEW.encrypted_columns AS BLOB)) > 8192;
 END

@@ -22,6 +22,7 @@ CREATE TABLE key_masters (
     hsm_metadata JSON,
     security_level VARCHAR(30) DEFAULT 'HIGH' NOT NULL,
     compliance_tags JSON,
+    encrypted_columns JSON,
     updated_at TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z') NOT NULL,
     CONSTRAINT pk_key_masters PRIMARY KEY (id),
     CONSTRAINT ck_key_masters_key_id_not_blank CHECK (trim(key_id, char(9, 10, 13, 32)) <> ''),
@@ -41,6 +42,7 @@ CREATE TABLE key_masters (
     CONSTRAINT ck_key_masters_times_agree_with_status CHECK ((status <> 'pending' OR (activated_at IS NULL AND rotated_at IS NULL AND expired_at IS NULL AND revoked_at IS NULL AND archived_at IS NULL)) AND (status <> 'active' OR (expired_at IS NULL AND revoked_at IS NULL AND archived_at IS NULL)) AND (status <> 'rotated' OR (expired_at IS NULL AND revoked_at IS NULL AND archived_at IS NULL)) AND (status <> 'expired' OR (revoked_at IS NULL AND archived_at IS NULL)) AND (status <> 'revoked' OR (archived_at IS NULL))),
     CONSTRAINT ck_key_masters_hsm_metadata_is_object CHECK (CASE WHEN json_valid(hsm_metadata) THEN json_type(hsm_metadata) = 'object' ELSE hsm_metadata IS NULL END),
     CONSTRAINT ck_key_masters_compliance_tags_is_array CHECK (CASE WHEN json_valid(compliance_tags) THEN json_type(compliance_tags) = 'array' ELSE compliance_tags IS NULL END),
+    CONSTRAINT ck_key_masters_encrypted_columns_is_array CHECK (CASE WHEN json_valid(encrypted_columns) THEN json_type(encrypted_columns) = 'array' ELSE encrypted_columns IS NULL END),
     CONSTRAINT uq_key_masters_key_id UNIQUE (key_id),
     CONSTRAINT fk_key_masters_parent_key_id_key_masters FOREIGN KEY(parent_key_id) REFERENCES key_masters (key_id) ON DELETE RESTRICT ON UPDATE RESTRICT,
     CONSTRAINT ck_key_masters_id_type CHECK (typeof(id) = 'text' AND instr(id, char(0)) = 0 AND length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
@@ -66,5 +68,6 @@ CREATE TABLE key_masters (
     CONSTRAINT ck_key_masters_hsm_metadata_type CHECK (hsm_metadata IS NULL OR (typeof(hsm_metadata) = 'text' AND instr(hsm_metadata, char(0)) = 0 AND json_valid(hsm_metadata))),
     CONSTRAINT ck_key_masters_security_level_type CHECK (typeof(security_level) = 'text' AND instr(security_level, char(0)) = 0 AND length(security_level) <= 30),
     CONSTRAINT ck_key_masters_compliance_tags_type CHECK (compliance_tags IS NULL OR (typeof(compliance_tags) = 'text' AND instr(compliance_tags, char(0)) = 0 AND json_valid(compliance_tags))),
+    CONSTRAINT ck_key_masters_encrypted_columns_type CHECK (encrypted_columns IS NULL OR (typeof(encrypted_columns) = 'text' AND instr(encrypted_columns, char(0)) = 0 AND json_valid(encrypted_columns))),
     CONSTRAINT ck_key_masters_updated_at_type CHECK (typeof(updated_at) = 'text' AND instr(updated_at, char(0)) = 0 AND updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND updated_at > '0001' AND datetime(substr(updated_at, 1, 19), '+0 days') IS replace(substr(updated_at, 1, 19), 'T', ' '))
 ) WITHOUT ROWID

@@ -4,7 +4,8 @@ CREATE TRIGGER touch_key_master_updated_at
 AFTER UPDATE OF
     id, key_id, key_type, algorithm, key_size_bits, status, created_at, activated_at, rotated_at, expires_at,
     expired_at, revoked_at, archived_at, status_reason, parent_key_id, derivation_path, usage_count,
-    max_usage_count, hsm_provider, hsm_key_id, hsm_metadata, security_level, compliance_tags
+    max_usage_count, hsm_provider, hsm_key_id, hsm_metadata, security_level, compliance_tags,
+    encrypted_columns
 ON key_masters
 WHEN NEW.updated_at IS OLD.updated_at
 BEGIN

@@ -1,0 +1,110 @@
+"""`kms-schema reencrypt`: replace the ciphertexts of old versions in a column of an application."""
+
+import dataclasses
+import json
+from typing import Any
+
+import click
+import sqlalchemy as sa
+
+from kms_schema.cli import progress
+from kms_schema.cli.keys.open_ring import key_id_option, opened
+from kms_schema.cli.options import style_option, where
+from kms_schema.cli.root_keys import root_key_options
+from kms_schema.keyring import Reencryption
+from kms_schema.printable import in_a_line
+
+_NAMED = 20
+"""How many rows that do not open are named in text; JSON has all that are known."""
+
+
+def _bound_as(_context: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[str, str] | None:
+    if text is None:
+        return None
+    table, separator, column = text.rpartition(".")
+    if not separator or not table or not column:
+        raise click.BadParameter("the names are TABLE.COLUMN")
+    return table, column
+
+
+def _row(
+    _context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]
+) -> dict[str, sa.types.TypeEngine[Any] | None]:
+    return {each.removesuffix(":uuid"): sa.Uuid() if each.endswith(":uuid") else None for each in given}
+
+
+@click.command(
+    "reencrypt",
+    epilog="\b\nExamples:"
+    "\n  kms-schema reencrypt invoices.iban --key orders --dry-run"
+    "\n  kms-schema reencrypt invoices.iban --key orders --root-key kms://root-2026=root-2026.key",
+)
+@click.argument("column", metavar="TABLE.COLUMN")
+@key_id_option("--key", "key_id", required=True, help="The key of the ciphertexts.")
+@key_id_option("--to", help="Another key to encrypt with, which replaces it.")
+@click.option("--below", type=click.IntRange(2, 2**31 - 1), metavar="VERSION", help="Only of versions below this one.")
+@click.option("--row", multiple=True, callback=_row, metavar="NAME[:uuid]", help="A bound column. Again for each.")
+@click.option("--bound-as", callback=_bound_as, metavar="TABLE.COLUMN", help="The names that values are bound to.")
+@click.option("--batch", type=click.IntRange(1, 10_000), default=500, show_default=True, help="Rows in a transaction.")
+@click.option("--dry-run", is_flag=True, help="Count the rows, and change nothing.")
+@root_key_options
+@where
+@style_option
+def reencrypt_command(
+    *,
+    column: str,
+    key_id: str,
+    to: str | None,
+    below: int | None,
+    row: dict[str, sa.types.TypeEngine[Any] | None],
+    bound_as: tuple[str, str] | None,
+    batch: int,
+    dry_run: bool,
+    files: tuple[str, ...],
+    variables: tuple[str, ...],
+    database_url: str | None,
+    schema: str,
+    style: str,
+) -> int:
+    """Replace the ciphertexts of old versions of a key in TABLE.COLUMN, or SCHEMA.TABLE.COLUMN, by new ones.
+
+    The application may run meanwhile: a row is replaced only if nobody has changed it. Run this again after an
+    interruption. The login needs kms_app, may read the column and the primary key, and update the column.
+
+    Exit status: 0 none is left, 1 some are left or do not open, or refused, 2 usage, 3 no connection or missing
+    privilege.
+    """
+    with opened(database_url, schema, files, variables) as ring:
+        try:
+            done = ring.reencrypt_column(
+                column,
+                key_id,
+                to=to,
+                below=below,
+                dry_run=dry_run,
+                row=row,
+                bound_as=bound_as,
+                batch=batch,
+                progress=lambda count: progress.show(f"{count} replaced"),
+            )
+        finally:
+            progress.clear()
+    if style == "json":
+        click.echo(json.dumps(dataclasses.asdict(done), indent=2))
+    else:
+        _print(done, dry_run=dry_run)
+    return 1 if done.left and not dry_run else 0
+
+
+def _print(done: Reencryption, *, dry_run: bool) -> None:
+    if dry_run:
+        click.echo(in_a_line(f"{done.column}: {done.rows} to replace"))
+    else:
+        counts = f"{done.replaced} replaced, {done.tried_again} tried again, {done.left} left"
+        click.echo(in_a_line(f"{done.column}: {counts}"))
+    for each in done.unopened[:_NAMED]:
+        click.echo(in_a_line(f"does not open: {each}"), err=True)
+    if len(done.unopened) > _NAMED:
+        click.echo(f"does not open: {len(done.unopened) - _NAMED} more, which --format json names", err=True)
+    if done.index is not None:
+        click.echo(in_a_line(f"Note: with an index this finds rows at once: {done.index}"), err=True)

@@ -1,0 +1,129 @@
+"""The methods of a ring about columns of applications that encrypt themselves."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from kms_schema.crypto.secret import BytesLike
+from kms_schema.keyring import row_binding, statement_checks
+from kms_schema.keyring.declarations import Declarations
+from kms_schema.keyring.encrypted_column import place_of
+from kms_schema.keyring.host_columns import ColumnName
+from kms_schema.keyring.places import RINGS, Place
+from kms_schema.keyring.reencrypting import Ciphers, Job, Reencryption, find_column, tags_of
+from kms_schema.keyring.storage import Storage
+
+
+@dataclass(frozen=True)
+class _Ciphers:
+    """Opens with one key, and encrypts with another or the same one."""
+
+    ring: "ColumnMethods"
+    opening: str
+    making: str
+
+    def decrypt(self, blob: bytes, *, aad: bytes) -> bytes:
+        return self.ring._decrypt(self.opening, blob, aad)[0]
+
+    def encrypt(self, data: bytes, *, aad: bytes) -> bytes:
+        return self.ring._encrypt(self.making, data, aad)
+
+
+class ColumnMethods(ABC):
+    """`attach` and `reencrypt_column`, and the methods that columns call."""
+
+    _storage: Storage
+    _declarations: Declarations
+
+    def attach(self, metadata: sa.MetaData) -> None:
+        """Have the `EncryptedColumn`s of `metadata` encrypt and decrypt with this ring.
+
+        Also those of tables that are added later. A metadata has one ring: the last that was attached. From the first
+        call on, listeners on all engines of the process refuse statements that order by such a column, and take the
+        parameters out of errors that would show values before they are encrypted. Raises `RingClosedError`. Example::
+
+            ring.attach(Base.metadata)
+        """
+        self._check_open()
+        row_binding.install()
+        statement_checks.install()
+        RINGS[metadata] = self
+
+    def reencrypt_column(  # noqa: PLR0913  (each is a choice of the caller)
+        self,
+        column: Any,
+        key_id: str | None = None,
+        *,
+        to: str | None = None,
+        below: int | None = None,
+        dry_run: bool = False,
+        row: Sequence[str] | Mapping[str, Any] = (),
+        bound_as: tuple[str, str] | None = None,
+        batch: int = 500,
+        progress: Callable[[int], None] = lambda _done: None,
+    ) -> Reencryption:
+        """Replace the ciphertexts of old versions in a column by ciphertexts of the live version.
+
+        - `column`: an attribute or column whose type is an `EncryptedColumn`, or `"table.column"`
+          (`"schema.table.column"`). The table needs a primary key
+        - `key_id`: the key, by default that of the type. `to`: another key to encrypt with
+        - `below`: of versions numbered less than this. `dry_run`: count only
+        - `row`, `bound_as`: as for the type, from which they are taken; `row` may map names to types of SQLAlchemy,
+          where the database does not have the type of the application: `{"id": sa.Uuid()}` on SQLite
+        - `batch`: rows in a transaction. `progress`: called with the number of rows that are done
+
+        Rows are read in pages by primary key and replaced in a transaction a page: a row only where it still has the
+        bytes that were read and is not locked; others are tried again. Needs kms_app, SELECT on the column and the
+        primary key and UPDATE on the column. Start it again after an interruption. `left` and `unopened` of the
+        result say what remains. Raises `HostColumnError` for a column that is not there or not to be changed,
+        `UnknownKeyError`, `ValueError` for a name that is none, and otherwise as `Key.encrypt` does. Example::
+
+            ring.rotate("orders")
+            assert not ring.reencrypt_column(Invoice.iban).left
+        """
+        self._check_open()
+        place = place_of(column)
+        if place is not None:
+            name = _name_of(place)
+            key_id, bound_as = key_id or place.key_id, bound_as or place.names
+            row = row or {each: place.table.c[each].type for each in place.row}
+        elif isinstance(column, str):
+            name = ColumnName.parse(column)
+        else:
+            raise TypeError("give a column whose type is an EncryptedColumn, or the text 'table.column'")
+        if key_id is None:
+            raise TypeError("name the key")
+        types = row if isinstance(row, Mapping) else dict.fromkeys(row)
+        found = find_column(self._storage, key_id, name, types)
+        tags = tags_of(self._storage, key_id, below=below, live=to not in (None, key_id))
+        job = Job(self._storage, found, key_id, tags, bound_as or (name.table, name.column), batch)
+        if dry_run:
+            count = job.count()
+            return Reencryption(str(found.name), rows=count, left=count, index=found.index())
+        ciphers: Ciphers = _Ciphers(self, key_id, to or key_id)
+        return job.run(ciphers, progress)
+
+    @abstractmethod
+    def _check_open(self) -> None: ...
+
+    @abstractmethod
+    def _encrypt(self, key_id: str, data: BytesLike, aad: BytesLike) -> bytes: ...
+
+    @abstractmethod
+    def _decrypt(self, key_id: str, blob: BytesLike, aad: BytesLike) -> tuple[bytes, bool]: ...
+
+    def _encrypt_column(self, place: Place, data: BytesLike, aad: bytes) -> bytes:
+        self._check_open()
+        self._declarations.declare(place.key_id, _name_of(place))
+        return self._encrypt(place.key_id, data, aad)
+
+    def _decrypt_column(self, place: Place, blob: BytesLike, aad: bytes) -> bytes:
+        return self._decrypt(place.key_id, blob, aad)[0]
+
+
+def _name_of(place: Place) -> ColumnName:
+    column = place.column
+    return ColumnName(place.table.name, "" if column is None else column.name, place.table.schema)

@@ -1,0 +1,81 @@
+"""The columns that hold ciphertexts of a key, as stored with the key: a process adds one before it encrypts for it."""
+
+import json
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from kms_schema.keyring.errors import HostColumnError, KeyInUseError, KeyNotPermittedError, KeyRingError
+from kms_schema.keyring.host_columns import ColumnName, holds_any
+from kms_schema.keyring.reencrypting import tags_of
+from kms_schema.keyring.storage import Storage
+from kms_schema.models import KeyMaster
+
+_ADD = {
+    "postgresql": (
+        "UPDATE {prefix}key_masters SET encrypted_columns ="
+        " coalesce(encrypted_columns, CAST('[]' AS jsonb)) OPERATOR(pg_catalog.||) CAST(:added AS jsonb)"
+        " WHERE key_id = :key AND NOT"
+        " coalesce(encrypted_columns, CAST('[]' AS jsonb)) OPERATOR(pg_catalog.@>) CAST(:added AS jsonb)"
+    ),
+    "sqlite": (
+        "UPDATE key_masters SET encrypted_columns ="
+        " json_insert(coalesce(encrypted_columns, '[]'), '$[#]', json_extract(:added, '$[0]'))"
+        " WHERE key_id = :key AND NOT EXISTS ("
+        "SELECT 1 FROM json_each(encrypted_columns) AS known"
+        " WHERE json_extract(known.value, '$.table') = json_extract(:added, '$[0].table')"
+        " AND json_extract(known.value, '$.column') = json_extract(:added, '$[0].column'))"
+    ),
+}
+"""Adds a column to those of a key. Two processes at once add it once, and no row is locked where it is known."""
+
+
+class Declarations:
+    """Declares columns, each once a process, and finds what is left in them."""
+
+    def __init__(self, storage: Storage) -> None:
+        """Begin without any that is known to be declared."""
+        self._storage = storage
+        self._known: set[tuple[str, ColumnName]] = set()
+
+    def declare(self, key_id: str, name: ColumnName) -> None:
+        """Make sure that a column is stored with a key. Its errors refuse the encryption.
+
+        Raises `HostColumnError` for a table that the database does not find, and as `Key.encrypt` does.
+        """
+        if (key_id, name) in self._known:
+            return
+        with self._storage.shared_transaction(key_id) as connection:
+            found = name.resolved(connection)
+        if found not in self.declared(key_id):
+            part = {"schema": found.schema, "table": found.table, "column": found.column}
+            if self._storage.dialect == "sqlite":
+                del part["schema"]
+            statement = sa.text(_ADD[self._storage.dialect].replace("{prefix}", self._storage.prefix))
+            self._storage.write(key_id, statement, {"key": key_id, "added": json.dumps([part])})
+        self._known.add((key_id, name))
+
+    def declared(self, key_id: str) -> list[ColumnName]:
+        """Return the columns that are stored with a key."""
+        with self._storage.shared_transaction(key_id) as connection:
+            query = sa.select(KeyMaster.encrypted_columns).where(KeyMaster.key_id == key_id)
+            columns = connection.execute(query).scalar_one_or_none()
+        return [ColumnName(each["table"], each["column"], each.get("schema")) for each in columns or ()]
+
+    def refuse_if_used(self, key_id: str, what: str, advice: str) -> None:
+        """Raise `KeyInUseError` if a column still holds ciphertexts of a key, or cannot be read."""
+        tags = tags_of(self._storage, key_id, live=True)
+        found = [state for name in self.declared(key_id) if (state := self._state(key_id, name, tags)) is not None]
+        if found:
+            raise KeyInUseError(f"key {key_id!r} is not {what}: {'; '.join(found)}. {advice}", key_id=key_id)
+
+    def _state(self, key_id: str, name: ColumnName, tags: Sequence[int]) -> str | None:
+        """Return that a column holds ciphertexts of versions, or why that is not known; None if it holds none."""
+        try:
+            with self._storage.transaction(key_id, "a role that may read the column") as connection:
+                return f"column {name} still holds ciphertexts of it" if holds_any(connection, name, tags) else None
+        except KeyNotPermittedError:
+            return f"column {name} may hold ciphertexts of it: this login may not read it"
+        except (HostColumnError, KeyRingError, sa.exc.DBAPIError) as error:
+            reason = str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).splitlines()[0]
+            return f"column {name} may hold ciphertexts of it: it cannot be read ({reason})"

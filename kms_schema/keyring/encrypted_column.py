@@ -1,0 +1,163 @@
+"""A column type of SQLAlchemy that encrypts what is written and decrypts what is read, with a key of a ring.
+
+A value is bound to its table and column, so a ciphertext that is copied into another column does not open there.
+Nothing is written that is not encrypted: a column without a ring, and a value that the type cannot bind, are refused.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import sqlalchemy as sa
+from sqlalchemy.sql import operators
+
+from kms_schema.keyring.bound_values import INSTALL, BoundValue, RowCiphertext
+from kms_schema.keyring.errors import ColumnOperatorError, RowBindingError
+from kms_schema.keyring.places import Place
+
+_COMPARED_WITH_NULL = (operators.is_, operators.is_not, operators.eq, operators.ne)
+
+
+class _NotCompared(sa.types.TypeEngine.Comparator[Any]):
+    """Comparisons with NULL only: two ciphertexts of one text differ, and their order is random."""
+
+    __slots__ = ()
+
+    def operate(self, op: Any, *other: Any, **kwargs: Any) -> Any:
+        """Raise `ColumnOperatorError` for all but IS NULL and IS NOT NULL."""
+        # SQLAlchemy compares columns when it looks one up in a dictionary. statement_checks refuses it in statements.
+        if op in _COMPARED_WITH_NULL and (other[0] is None or isinstance(other[0], sa.ClauseElement)):
+            return super().operate(op, *other, **kwargs)
+        raise refused_operator(self.expr.type, getattr(op, "__name__", str(op)))
+
+    def reverse_operate(self, op: Any, other: Any, **kwargs: Any) -> Any:  # noqa: ARG002
+        """Raise `ColumnOperatorError`."""
+        raise refused_operator(self.expr.type, getattr(op, "__name__", str(op)))
+
+
+def refused_operator(type_: Any, operator: str) -> ColumnOperatorError:
+    """Return the error of an operator that ciphertexts do not have."""
+    place: Place = type_.place
+    return ColumnOperatorError(
+        f"column {place.name} is encrypted: the database can test it for NULL, and neither compare nor order it"
+        f" (operator {operator}); select the rows by another column",
+        key_id=place.key_id,
+    )
+
+
+class EncryptedColumn(sa.types.TypeDecorator[Any]):
+    """The type of a column whose values are encrypted with the key `key_id`. The database stores bytes.
+
+    - `key_id`: the name of a data key
+    - `row`: the columns of the row that values are bound to, too, such as `("id",)`: a ciphertext does not open in
+      another row. Their values have to be known before the INSERT; only instances of mapped classes write such a column
+    - `value_type`: `str` (the default) or `bytes`
+    - `bound_as`: the names of table and column that values are bound to, where the table or column was renamed since
+
+    NULL stays NULL. `ring.attach(metadata)` gives the columns of a metadata their ring; a column without one is
+    refused, in both directions. Values are not compared by the database: `==`, ORDER BY and LIKE raise
+    `ColumnOperatorError`. Errors of the ring reach the application as they are, and not within a `StatementError`.
+    Raises `TypeError` for other arguments. Example::
+
+        class Invoice(Base):
+            __tablename__ = "invoices"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            iban: Mapped[str | None] = mapped_column(EncryptedColumn("orders"))
+
+        ring.attach(Base.metadata)
+    """
+
+    impl = sa.LargeBinary
+    cache_ok = True
+    comparator_factory = _NotCompared
+
+    def __init__(
+        self,
+        key_id: str,
+        *,
+        row: Sequence[str] = (),
+        value_type: type[Any] = str,
+        bound_as: tuple[str, str] | None = None,
+    ) -> None:
+        """Use a key by its name; nothing is read."""
+        super().__init__()
+        if value_type not in (str, bytes):
+            raise TypeError("value_type is str or bytes")
+        if isinstance(row, str):
+            raise TypeError("row is a sequence of names of columns, such as ('id',)")
+        for install in INSTALL if row else ():
+            install()
+        self.place = Place(key_id, tuple(row), value_type, bound_as)
+
+    @property
+    def _static_cache_key(self) -> Any:
+        """The part of SQLAlchemy's cache keys: a processor of another column binds to other names."""
+        return (type(self), self.place)
+
+    def _set_parent(self, parent: Any, outer: bool = False, **kw: Any) -> None:
+        """Give each column a place of its own, also where columns share a type or are copied, as those of a mixin."""
+        super()._set_parent(parent, outer=outer, **kw)
+        if self.place.column is not None and self.place.column is not parent:
+            own = self.copy()
+            own.place = self.place.again()
+            own.place.column = parent
+            parent.type = own
+        else:
+            self.place.column = parent
+
+    def with_variant(self, type_: Any, *dialect_names: str) -> NoReturn:  # noqa: ARG002
+        """Raise `TypeError`: another type on one engine writes plaintext there."""
+        raise TypeError("an EncryptedColumn has no variants: another type would write plaintext")
+
+    @property
+    def python_type(self) -> type[Any]:
+        """`str` or `bytes`."""
+        return self.place.value_type
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> bytes | None:  # noqa: ARG002
+        """Return the ciphertext of a value."""
+        if value is None:
+            return None
+        place = self.place
+        ring, aad = place.ring, b""
+        if not place.row:
+            aad = place.aad()
+        elif isinstance(value, BoundValue) and value.place is place:
+            aad = value.aad
+        else:
+            raise RowBindingError(
+                f"column {place.name} is bound to {', '.join(place.row)} of its row: write it by instances of a mapped"
+                " class, not by Core, bulk statements or update(), which do not know the row",
+                key_id=place.key_id,
+            )
+        return ring._encrypt_column(place, place.encoded(value), aad)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:  # noqa: ARG002
+        """Return the value of a ciphertext."""
+        if value is None:
+            return None
+        place = self.place
+        if place.row:
+            return RowCiphertext(place, value)
+        return place.decoded(place.ring._decrypt_column(place, value, place.aad()))
+
+    def literal_processor(self, dialect: sa.Dialect) -> NoReturn:  # noqa: ARG002
+        """Raise `ColumnOperatorError`: SQL text has no place for a secret, as in `literal_binds`."""
+        # Here and not in the function that this would return: SQLAlchemy quotes the value in the error of that.
+        raise ColumnOperatorError(
+            f"a value of column {self.place.name} is not written into the text of a statement: bind it as a parameter",
+            key_id=self.place.key_id,
+        )
+
+    def __repr__(self) -> str:
+        """Show how it is made."""
+        place = self.place
+        row = f", row={place.row!r}" if place.row else ""
+        kind = "" if place.value_type is str else f", value_type={place.value_type.__name__}"
+        names = f", bound_as={place.bound_as!r}" if place.bound_as else ""
+        return f"{type(self).__name__}({place.key_id!r}{row}{kind}{names})"
+
+
+def place_of(column: Any) -> Place | None:
+    """Return the place of a column or expression whose type is an `EncryptedColumn`; None for others."""
+    type_ = getattr(column, "type", None)
+    return type_.place if isinstance(type_, EncryptedColumn) else None

@@ -1,0 +1,164 @@
+"""Binds values to columns of their row, in the unit of work of SQLAlchemy: elsewhere the type does not know the row.
+
+Before an INSERT or UPDATE a value in an instance becomes a `BoundText` or `BoundBytes` with its associated data, which
+is the same text or bytes to the application. The type encrypts such values only, so Core, bulk statements and
+`update()` are refused. A value that is read is a `RowCiphertext` until the instance has its row.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import orm
+
+from kms_schema.keyring.bound_values import BoundBytes, BoundText, RowCiphertext, listen_for_mappers
+from kms_schema.keyring.encrypted_column import place_of
+from kms_schema.keyring.errors import RowBindingError
+from kms_schema.keyring.formats.errors import BoundValueError
+from kms_schema.keyring.places import Place
+
+
+def _places(mapper: orm.Mapper[Any]) -> list[Place]:
+    """Return the places of a mapper's columns that are bound to their row."""
+    tables = [table for table in mapper.tables if isinstance(table, sa.Table)]
+    return [place for table in tables for column in table.columns if (place := place_of(column)) and place.row]
+
+
+def _constructed(mapper: orm.Mapper[Any], class_: type[Any]) -> None:
+    places = _places(mapper)
+    for place in places:
+        _check(place)
+        for name in place.row:
+            # A value that is in the database still is read with the row there, also after an attribute was set.
+            mapper.get_property_by_column(place.table.columns[name]).active_history = True  # type: ignore[attr-defined]
+    if places:
+        listeners: dict[str, Callable[..., None]] = {
+            "before_insert": _before_insert, "before_update": _before_update, "after_insert": _written,
+            "after_update": _written, "load": _loaded, "refresh": _refreshed,
+        }  # fmt: skip
+        for name, listener in listeners.items():
+            sa.event.listen(class_, name, listener)
+
+
+def _check(place: Place) -> None:
+    """Raise `RowBindingError` for a bound column whose value is not known before an INSERT, or changes by itself."""
+    table = place.table
+    for name in place.row:
+        column = table.columns.get(name)
+        if column is None or column.name != name:
+            raise _error(place, f"is bound to column {name!r}, which its table does not have")
+        default = column.default
+        by_server = column.server_default is not None or column is table.autoincrement_column or column.computed
+        if by_server or (default is not None and not (default.is_scalar or default.is_callable)):
+            raise _error(
+                place,
+                f"is bound to column {name!r}, whose value the database makes: it has to be known before the INSERT."
+                f" Give {name!r} a default in Python, such as uuid.uuid4, or autoincrement=False",
+            )
+        if column.onupdate is not None or column.server_onupdate is not None or place_of(column) is not None:
+            raise _error(place, f"is bound to column {name!r}, which changes by itself")
+
+
+def _keys(mapper: orm.Mapper[Any], place: Place) -> tuple[str, dict[str, str]]:
+    """Return the attribute of a place, and for each bound column its attribute."""
+    columns = place.table.columns
+    key = mapper.get_property_by_column(place.column).key if place.column is not None else ""
+    return key, {name: mapper.get_property_by_column(columns[name]).key for name in place.row}
+
+
+def _before_insert(mapper: orm.Mapper[Any], connection: sa.Connection, target: Any) -> None:
+    for place in _places(mapper):
+        key, bound = _keys(mapper, place)
+        for name, attribute in bound.items():
+            default: Any = place.table.columns[name].default
+            if getattr(target, attribute) is None and attribute not in sa.inspect(target).committed_state and default:
+                setattr(target, attribute, default.arg(None) if default.is_callable else default.arg)
+        _bind(place, connection, target, key, bound)
+
+
+def _before_update(mapper: orm.Mapper[Any], connection: sa.Connection, target: Any) -> None:
+    for place in _places(mapper):
+        key, bound = _keys(mapper, place)
+        state = sa.inspect(target)
+        if any(state.attrs[attribute].history.has_changes() for attribute in bound.values()):
+            getattr(target, key)  # it is read with the row that the database still has
+            orm.attributes.flag_modified(target, key)
+        if state.attrs[key].history.has_changes() or key in state.committed_state:
+            _bind(place, connection, target, key, bound)
+
+
+def _bind(place: Place, connection: sa.Connection, target: Any, key: str, bound: dict[str, str]) -> None:
+    value = getattr(target, key)
+    if value is None or hasattr(value, "__clause_element__") or isinstance(value, sa.ClauseElement):
+        return  # NULL, or an expression, which is refused when the statement is executed
+    row = {}
+    for name, attribute in bound.items():
+        column = place.table.columns[name]
+        row[name] = _checked(place, column, getattr(target, attribute), connection.dialect.name)
+    kind = BoundText if place.value_type is str else BoundBytes
+    place.encoded(value)  # refuses another type
+    orm.base.instance_dict(target)[key] = kind.of(value, place, _aad(place, row))
+
+
+def _checked(place: Place, column: sa.Column[Any], value: Any, dialect: str) -> Any:
+    """Return the value of a bound column, if it will come back from the database as it is."""
+    if value is None and (column.primary_key or not column.nullable):
+        raise _error(place, f"is bound to column {column.name!r}, whose value is not known before the INSERT")
+    kind = column.type.python_type
+    if value is not None and (not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool)):
+        raise _error(place, f"is bound to column {column.name!r}, which takes {kind.__name__}: {type(value).__name__}")
+    if dialect == "sqlite" and getattr(column.type, "timezone", False):
+        raise _error(place, f"is bound to column {column.name!r}, whose zone SQLite does not store")
+    return value
+
+
+def _aad(place: Place, row: dict[str, Any]) -> bytes:
+    try:
+        return place.aad(row)
+    except BoundValueError as error:
+        raise _error(place, f"cannot be bound to its row: {error}") from None
+
+
+def _written(mapper: orm.Mapper[Any], _connection: sa.Connection, target: Any) -> None:
+    """Give the instance its plain text or bytes again."""
+    values = orm.base.instance_dict(target)
+    for place in _places(mapper):
+        key, _ = _keys(mapper, place)
+        value = values.get(key)
+        if isinstance(value, BoundText | BoundBytes):
+            values[key] = value.plain()
+
+
+def _refreshed(target: Any, context: Any, _attributes: Any) -> None:
+    _loaded(target, context)
+
+
+def _loaded(target: Any, _context: Any) -> None:
+    """Open what was read, with the row as the database has it: without changes that are not flushed yet."""
+    state, values = sa.inspect(target), orm.base.instance_dict(target)
+    for place in _places(state.mapper):
+        key, bound = _keys(state.mapper, place)
+        sealed = values.get(key)
+        if not isinstance(sealed, RowCiphertext):
+            continue
+        row = {}
+        for name, attribute in bound.items():
+            value = state.committed_state.get(attribute, values.get(attribute, orm.base.NO_VALUE))
+            if value in (orm.base.NO_VALUE, orm.base.NEVER_SET):
+                raise _error(place, f"is bound to column {name!r}, which is not loaded: load it, too")
+            row[name] = value
+        orm.attributes.set_committed_value(target, key, sealed.open(row))
+
+
+def _error(place: Place, sentence: str) -> RowBindingError:
+    return RowBindingError(f"column {place.name} {sentence}", key_id=place.key_id)
+
+
+@cache
+def install() -> None:
+    """Listen for mappers, once."""
+    sa.event.listen(orm.Mapper, "after_mapper_constructed", _constructed)
+
+
+listen_for_mappers(install)

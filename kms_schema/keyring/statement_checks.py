@@ -1,0 +1,147 @@
+"""Refuses statements that a column type cannot refuse itself, and takes values out of errors.
+
+The listeners are on all engines of the process from the first `attach` on. A statement is looked at once, when it was
+compiled; afterwards that costs a look into a set.
+"""
+
+import weakref
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql import elements, operators, selectable, visitors
+from sqlalchemy.sql.dml import Insert, Update
+
+from kms_schema.keyring.encrypted_column import place_of, refused_operator
+from kms_schema.keyring.errors import ColumnOperatorError, RowBindingError
+from kms_schema.keyring.places import RINGS, Place
+
+_CHECKED: "weakref.WeakSet[Any]" = weakref.WeakSet()
+_WITH_NULL = (operators.is_, operators.is_not)
+
+
+@cache
+def install() -> None:
+    """Listen, once."""
+    sa.event.listen(sa.Engine, "before_cursor_execute", _before_cursor_execute)
+    sa.event.listen(sa.Engine, "handle_error", _handle_error)
+
+
+def _before_cursor_execute(
+    _connection: Any, _cursor: Any, _statement: str, _parameters: Any, context: Any, _is_many: bool
+) -> None:
+    compiled = getattr(context, "compiled", None)
+    if compiled is None or compiled in _CHECKED:
+        return
+    if isinstance(compiled.statement, elements.ClauseElement):
+        check(compiled.statement, getattr(compiled, "column_keys", None) or ())
+    _CHECKED.add(compiled)
+
+
+def check(statement: elements.ClauseElement, names: Sequence[str] = ()) -> None:
+    """Raise `ColumnOperatorError` for a statement that compares, orders or groups by an encrypted column, or writes it.
+
+    Written are bound values, which the type encrypts, NULL, and values of the same column; not SQL expressions. `names`
+    are the columns that the parameters name.
+    """
+    for element in visitors.iterate(statement):
+        if isinstance(element, Insert | Update):
+            _check_values(element, names if element is statement else ())
+        for operator, part in _ordered(element):
+            for each in visitors.iterate(part):
+                if place_of(each) is not None:
+                    raise refused_operator(each.type, operator)  # type: ignore[attr-defined]
+
+
+def _ordered(element: Any) -> Iterator[tuple[str, Any]]:
+    """Return the parts of an element that compare or order values."""
+    if isinstance(element, selectable.GenerativeSelect):
+        for name, clauses in (("ORDER BY", element._order_by_clauses), ("GROUP BY", element._group_by_clauses)):
+            for clause in clauses:
+                yield name, _resolved(element, clause)
+    elif isinstance(element, elements.Over):
+        yield from (("OVER", part) for part in (element.order_by, element.partition_by) if part is not None)
+    elif isinstance(element, elements.BinaryExpression) and element.operator not in _WITH_NULL:
+        # Only the operands themselves: `length(column) > 20` is allowed.
+        for operand in (element.left, element.right):
+            if place_of(operand) is not None:
+                yield getattr(element.operator, "__name__", "comparison"), operand
+
+
+def _resolved(select: Any, clause: Any) -> Any:
+    """Return the column that a text such as `order_by("iban")` stands for."""
+    name = getattr(clause, "element", None)
+    if isinstance(name, str):
+        return getattr(select, "selected_columns", {}).get(name, clause)
+    return clause
+
+
+def _check_values(statement: Any, names: Sequence[str]) -> None:
+    table = statement.table
+    given: list[tuple[Any, Any]] = list((statement._values or {}).items())
+    given += getattr(statement, "_ordered_values", None) or ()
+    for several in statement._multi_values:
+        for row in several:
+            given += row.items() if isinstance(row, dict) else zip(table.columns, row, strict=False)
+    if isinstance(statement, Insert) and statement.select is not None:
+        names = statement._select_names or [column.key for column in table.columns]
+        given += zip(names, statement.select.selected_columns, strict=False)
+    updates = (
+        getattr(statement._post_values_clause, "update_values_to_set", ()) if isinstance(statement, Insert) else ()
+    )
+    changes = list(updates if isinstance(updates, list | tuple) else updates.items())
+    changed = changes if isinstance(statement, Insert) else [*given, *((name, None) for name in names)]
+    _check_bound_columns(table, {getattr(name, "key", name) for name, _ in changed})
+    for name, value in [*given, *changes]:
+        place = place_of(name if not isinstance(name, str) else table.columns.get(name))
+        if place is not None and not _is_bound(value, place):
+            raise ColumnOperatorError(
+                f"column {place.name} is encrypted: give it a value or NULL, not an SQL expression, which would write"
+                " plaintext",
+                key_id=place.key_id,
+            )
+
+
+def _check_bound_columns(table: Any, changed: set[Any]) -> None:
+    """Raise `RowBindingError` for an update of a column that others are bound to, unless it changes these as well."""
+    for column in table.columns:
+        place = place_of(column)
+        if place is not None and column.key not in changed and changed.intersection(place.row):
+            raise RowBindingError(
+                f"column {place.name} is bound to {', '.join(place.row)} of its row: change these by instances of a"
+                " mapped class, which encrypt it again",
+                key_id=place.key_id,
+            )
+
+
+def _is_bound(value: Any, place: Place) -> bool:
+    """Return whether a value reaches the type of the column, is NULL, or is of the same column."""
+    if not isinstance(value, elements.ClauseElement) or isinstance(value, elements.Null):
+        return not hasattr(value, "__clause_element__") or _is_bound(value.__clause_element__(), place)
+    if isinstance(value, elements.Grouping):
+        return _is_bound(value.element, place)
+    if isinstance(value, elements.BindParameter) and isinstance(value.type, sa.types.NullType):
+        return True  # the compiler gives it the type of the column
+    found = place_of(value)
+    return found is place and isinstance(value, elements.BindParameter | elements.ColumnClause | elements.Label)
+
+
+def _handle_error(context: Any) -> None:
+    """Take the parameters out of an error that was raised before they were encrypted, as of another column's type."""
+    error = context.sqlalchemy_exception
+    if context.execution_context is None and isinstance(error, sa.exc.StatementError) and _is_ours(error.statement):
+        error.params = None
+        error.hide_parameters = True
+
+
+def _is_ours(statement: str | None) -> bool:
+    """Return whether a statement may be about an encrypted column: its text has the name of one, or of its table."""
+    text = (statement or "").casefold()
+    return any(
+        column.name.casefold() in text or table.name.casefold() in text
+        for metadata in list(RINGS)
+        for table in list(metadata.tables.values())
+        for column in table.columns
+        if place_of(column) is not None
+    )

@@ -1,0 +1,102 @@
+"""Columns that hold ciphertexts of a key are stored with it, and a key is not revoked while they do."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from kms_schema.crypto import RootKeys
+from kms_schema.keyring import EncryptedColumn, KeyInUseError, KeyRing
+from kms_schema.roles.definition import Role
+from tests.keyring.conftest import Keys
+from tests.keyring.rings import change, rows
+from tests.keyring.test_reencrypting import invoices
+from tests.keyring.test_ring_roles import ring_as
+from tests.roles.granted import Granted
+from tests.support.engines import Database
+
+
+@pytest.fixture
+def table(ring: KeyRing, sql_engine: sa.Engine, orders: str) -> Iterator[sa.Table]:
+    columns = (sa.Column("id", sa.Integer, primary_key=True), sa.Column("iban", EncryptedColumn(orders)))
+    with invoices(ring, sql_engine, *columns) as made:
+        yield made
+
+
+def declared(ring: KeyRing, key: str) -> list[str]:
+    return [str(name) for name in ring._declarations.declared(key)]
+
+
+def full_name(database: Database, table: sa.Table) -> str:
+    return f"public.{table.name}.iban" if database.dialect == "postgresql" else f"{table.name}.iban"
+
+
+def test_a_column_is_declared_once_before_it_encrypts(
+    ring: KeyRing, table: sa.Table, orders: str, database: Database, sql_engine: sa.Engine
+) -> None:
+    with sql_engine.connect() as connection:
+        connection.execute(table.insert().values(id=1, iban="x"))
+        connection.rollback()
+    assert declared(ring, orders) == [full_name(database, table)]
+    with KeyRing(sql_engine, ring._versions._roots) as other, sql_engine.begin() as connection:
+        other.attach(table.metadata)
+        connection.execute(table.insert().values(id=1, iban="x"))
+    assert declared(ring, orders) == [full_name(database, table)]
+    changes = "SELECT count(*) FROM key_audit_logs WHERE event_type = 'KEY_CHANGED' AND event_description LIKE :key"
+    assert rows(database, changes, key=f"%{orders}%") == [(1,)]
+
+
+def test_a_key_is_not_revoked_while_a_column_holds_its_ciphertexts(
+    *, ring: KeyRing, table: sa.Table, orders: str, database: Database, sql_engine: sa.Engine, keys: Keys
+) -> None:
+    with sql_engine.begin() as connection:
+        connection.execute(table.insert().values(id=1, iban="x"))
+    ring.rotate(orders)  # the ciphertext is of a version that is not live
+    with pytest.raises(KeyInUseError, match=f"column {full_name(database, table)} still holds"):
+        ring.revoke(orders, reason="leaked")
+    said = keys("revoke", orders, "--reason", "leaked")
+    assert (said.status, "still holds ciphertexts" in said.error) == (1, True)
+    ring.expire(orders)
+    with pytest.raises(KeyInUseError, match="is not archived"):
+        ring.archive(orders)
+    assert keys("revoke", orders, "--reason", "leaked", "--now").status == 0
+    with pytest.raises(KeyInUseError, match="is not archived"):
+        ring.archive(orders)
+    change(database, f"DELETE FROM {table.name}")  # noqa: S608
+    ring.archive(orders)
+
+
+def test_a_column_that_cannot_be_read_may_hold_ciphertexts(
+    ring: KeyRing, table: sa.Table, orders: str, database: Database, sql_engine: sa.Engine
+) -> None:
+    with sql_engine.begin() as connection:
+        connection.execute(table.insert().values(id=1, iban="x"))
+    change(database, f"ALTER TABLE {table.name} RENAME TO {table.name}_moved")
+    with pytest.raises(KeyInUseError, match="cannot be read"):
+        ring.revoke(orders, reason="leaked")
+    change(database, f"ALTER TABLE {table.name}_moved RENAME TO {table.name}")
+    change(database, f"DELETE FROM {table.name}")  # noqa: S608
+    ring.revoke(orders, reason="leaked")
+
+
+@pytest.mark.only_on("postgresql")
+def test_who_declares_and_who_looks(
+    *, granted: Granted, roots: RootKeys, ring: KeyRing, table: sa.Table, orders: str, database: Database
+) -> None:
+    app = granted.prefix + Role.APP
+    change(database, f'GRANT SELECT, INSERT ON {table.name} TO "{app}"')
+    with granted.member(Role.APP) as seen:
+        engine: Any = seen.engine()
+        with KeyRing(engine, roots) as own, engine.begin() as connection:
+            own.attach(table.metadata)
+            connection.execute(table.insert().values(id=1, iban="x"))
+        engine.dispose()
+    ring.attach(table.metadata)
+    assert declared(ring, orders) == [full_name(database, table)]
+    with ring_as(granted, roots, (Role.ROTATOR,)) as rotator, pytest.raises(KeyInUseError, match="may not read it"):
+        rotator.revoke(orders, reason="leaked")
+    change(database, f'GRANT SELECT (iban) ON {table.name} TO "{granted.prefix + Role.ROTATOR}"')
+    change(database, f"DELETE FROM {table.name}")  # noqa: S608
+    with ring_as(granted, roots, (Role.ROTATOR,)) as rotator:
+        rotator.revoke(orders, reason="leaked")
