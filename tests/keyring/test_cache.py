@@ -23,7 +23,7 @@ def test_a_revocation_is_seen_within_max_age(ring: KeyRing, orders: str, make_ri
     if time.monotonic() - began < 0.4:  # it relies on what it has read
         assert other.key(orders).decrypt(blob, aad=AAD) == DATA
     time.sleep(0.5)
-    for use in (lambda: other.key(orders).encrypt(DATA, aad=AAD), lambda: other.key(orders).decrypt(blob, aad=AAD)):
+    for use in (lambda: other.key(orders).decrypt(blob, aad=AAD), lambda: other.key(orders).encrypt(DATA, aad=AAD)):
         with pytest.raises(KeyRevokedError):
             use()
 
