@@ -34,9 +34,10 @@ from kms_schema.keyring.errors import (
     VersionDestroyedError,
     WrapperUnavailableError,
 )
+from kms_schema.keyring.key import Key
 from kms_schema.keyring.policy import CachePolicy
 from kms_schema.keyring.reencrypting import Reencryption
-from kms_schema.keyring.ring import Key, KeyRing
+from kms_schema.keyring.ring import KeyRing
 
 __all__ = [
     "AsyncKey", "AsyncKeyRing", "CachePolicy", "CiphertextDescription", "CiphertextTagError", "ColumnNotAttachedError",

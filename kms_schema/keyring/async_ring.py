@@ -4,13 +4,15 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+import sqlalchemy as sa
 from sqlalchemy.util import greenlet_spawn
 
 from kms_schema.crypto import Secret, WrappingKeyProvider
 from kms_schema.crypto.secret import BytesLike
+from kms_schema.keyring import async_columns
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
 from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
-from kms_schema.keyring.formats.prefix import read_message_prefix
+from kms_schema.keyring.formats.prefix import read_message_prefix, read_prefix
 from kms_schema.keyring.policy import CachePolicy
 from kms_schema.keyring.ring import KeyRing
 from kms_schema.keyring.waits import EventLoops
@@ -46,6 +48,16 @@ class RingInGreenlets(KeyRing):
         """Return the plaintext if nothing is to be awaited, else None. Raises as `MessageCipher.decrypt` does."""
         opened = None if self._is_closed else self._versions.decrypts_at_once(key_id, read_message_prefix(blob))
         return None if opened is None else opened.cipher.decrypt(blob, aad=aad)
+
+    def open_prefixes(self, key_id: str, prefixes: set[bytes]) -> None:
+        """Open the versions of ciphertexts, by their first bytes: those of results are used outside of greenlets."""
+        self._check_open()
+        for prefix in prefixes:
+            try:
+                _, tag = read_prefix(prefix)
+            except NotACiphertextError:
+                continue  # the error of the value says so
+            self._versions.open_for_decrypting(key_id, tag)
 
     def refuse(self, key_id: str) -> NoReturn:
         """Raise the error of a ciphertext that does not open; the refusal is written to the audit log."""
@@ -94,6 +106,16 @@ class AsyncKeyRing:
         `AsyncSession.run_sync` runs. Elsewhere a call that has to wait raises `sqlalchemy.exc.MissingGreenlet`.
         """
         return self._ring
+
+    def attach(self, metadata: sa.MetaData) -> None:
+        """Have the `EncryptedColumn`s of `metadata` encrypt and decrypt with this ring, over asynchronous engines.
+
+        Versions of what a statement has read are opened while it is awaited. Otherwise as `KeyRing.attach`. Example::
+
+            ring.attach(Base.metadata)
+        """
+        self._ring.attach(metadata)
+        async_columns.install()
 
     def key(self, key_id: str) -> "AsyncKey":
         """Return the key with this name for use. Nothing is read before it is used."""

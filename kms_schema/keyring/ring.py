@@ -16,10 +16,10 @@ from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescriptio
 from kms_schema.keyring.errors import RingClosedError, UnknownCiphertextError, UnsupportedKeyError
 from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
 from kms_schema.keyring.formats.prefix import read_message_prefix
+from kms_schema.keyring.key import Key
 from kms_schema.keyring.policy import CachePolicy
 from kms_schema.keyring.registry import NewKey, Registry
 from kms_schema.keyring.storage import Storage
-from kms_schema.keyring.streaming import KeyStreams
 from kms_schema.keyring.versions import Versions
 from kms_schema.keyring.waits import Threads, Waits
 from kms_schema.vocabulary import KeyStatus, KeyType
@@ -69,7 +69,7 @@ class KeyRing(ColumnMethods):
         weakref.finalize(self, self._versions.listener.abandon).atexit = False
         _RINGS.add(self)
 
-    def key(self, key_id: str) -> "Key":
+    def key(self, key_id: str) -> Key:
         """Return the key with this name for use. Nothing is read before it is used."""
         return Key(self, key_id)
 
@@ -251,55 +251,6 @@ class KeyRing(ColumnMethods):
     ) -> None:
         """Close the ring."""
         self.close()
-
-
-class Key(KeyStreams):
-    """A key of a ring, by its name. Associated data is bound to a ciphertext and not stored in it: give it again."""
-
-    __slots__ = ("_ring", "key_id")
-
-    def __init__(self, ring: KeyRing, key_id: str) -> None:
-        """Use `ring`."""
-        self._ring = ring
-        self.key_id = key_id
-
-    def encrypt(self, data: BytesLike, *, aad: BytesLike) -> bytes:
-        """Return the ciphertext of `data`, made with the live version and bound to `aad`. The use is counted before.
-
-        Raises `UnknownKeyError`; `KeyPendingError`, `KeyRotatedError`, `KeyExpiredError`, `KeyRevokedError`,
-        `KeyArchivedError`, `NoLiveVersionError` by the state of the key; `UsageLimitError`,
-        `MaterialUnavailableError`, `UnsupportedKeyError`, `DatabaseUnavailableError`, `KeyNotPermittedError`. Example::
-
-            blob = ring.key("orders").encrypt(b"DE89 3704", aad=b"invoice/17/iban")
-        """
-        return self._ring._encrypt(self.key_id, data, aad)
-
-    def decrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
-        """Return the plaintext of a ciphertext of this key, made with the same `aad`.
-
-        Raises `DecryptionError` for anything else: one error, whatever the reason; `KeyRevokedError`,
-        `KeyArchivedError`, `KeyPendingError` and `VersionDestroyedError` by the state of the key;
-        `MaterialUnavailableError`, `UnsupportedKeyError`, `DatabaseUnavailableError`, `KeyNotPermittedError`. Example::
-
-            data = ring.key("orders").decrypt(blob, aad=b"invoice/17/iban")
-        """
-        return self._ring._decrypt(self.key_id, blob, aad)[0]
-
-    def reencrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
-        """Return a ciphertext of the same plaintext under the live version; the same bytes if it is under that already.
-
-        It is opened in any case. Raises as `decrypt` and `encrypt` do.
-        """
-        data, is_current = self._ring._decrypt(self.key_id, blob, aad)
-        return bytes(blob) if is_current else self._ring._encrypt(self.key_id, data, aad)
-
-    def _open_versions(self) -> Versions:
-        self._ring._check_open()
-        return self._ring._versions
-
-    def __repr__(self) -> str:
-        """Show the name only."""
-        return f"<{type(self).__name__} {self.key_id!r}>"
 
 
 def _after_fork() -> None:

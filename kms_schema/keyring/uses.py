@@ -6,6 +6,8 @@ import threading
 import time
 from typing import Any
 
+import sqlalchemy as sa
+
 from kms_schema.keyring.errors import KeyRingError
 from kms_schema.keyring.states import KeyState, Version
 from kms_schema.keyring.storage import Storage
@@ -123,7 +125,7 @@ class Uses:
                 description = f"key use refused: {key_id}: {reason}"
                 values = _entry(UseEvent.KEY_USE_REFUSED, state, description, details)
                 self._storage.append(key_id, values)
-        except KeyRingError:
+        except (KeyRingError, sa.exc.MissingGreenlet):  # a value of a result is refused where nothing can be awaited
             with self._lock:
                 self._refused.pop((key_id, reason), None)
 

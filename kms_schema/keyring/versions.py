@@ -102,12 +102,8 @@ class Versions:
 
     def decrypts_at_once(self, key_id: str, tag: int) -> Opened | None:
         """Return the version with a tag, if it is one of this key and nothing is to be read or written; else None."""
-        opened = self.cache.version(tag)
-        if (
-            opened is None
-            or opened.state.key_id != key_id
-            or not opened.tally.due > time.monotonic() < opened.decrypts_until
-        ):
+        opened = self._ready(key_id, tag)
+        if opened is None:
             return None
         opened.is_used = True
         opened.tally.decrypted()
@@ -117,13 +113,29 @@ class Versions:
         """Return the version with a tag, if it is one of this key. Raises the error of the reason."""
         opened = self.decrypts_at_once(key_id, tag)
         if opened is None:
-            with self._refusals(key_id):
-                opened = self._of_tag(key_id, tag)
-                opened.state.check_decrypting()
-                self.uses.write_due(opened.tally)
+            opened = self._made_ready(key_id, tag)
             opened.is_used = True
             opened.tally.decrypted()
         return opened
+
+    def _ready(self, key_id: str, tag: int) -> Opened | None:
+        """Return the version with a tag, if it decrypts without a read or a write."""
+        opened = self.cache.version(tag)
+        if opened is None or opened.state.key_id != key_id:
+            return None
+        return opened if opened.tally.due > time.monotonic() < opened.decrypts_until else None
+
+    def _made_ready(self, key_id: str, tag: int) -> Opened:
+        with self._refusals(key_id):
+            opened = self._of_tag(key_id, tag)
+            opened.state.check_decrypting()
+            self.uses.write_due(opened.tally)
+        return opened
+
+    def open_for_decrypting(self, key_id: str, tag: int) -> None:
+        """Have the version with a tag open, without a use, so that uses of it wait for nothing. Raises the error."""
+        if self._ready(key_id, tag) is None:
+            self._made_ready(key_id, tag)
 
     def go_on(self, opened: Opened, size: int) -> None:
         """Count `size` bytes more of a use that has begun. Raises the error of the reason if the key may not decrypt.

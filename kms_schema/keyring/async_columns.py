@@ -1,0 +1,40 @@
+"""Encrypted columns over asynchronous drivers: versions of what was read are opened before the result is used.
+
+A result of `AsyncSession` or `AsyncConnection` has its rows already, and converts values when the application takes
+them, outside of the greenlet, where nothing can be awaited. So the keys are opened once the statement was executed.
+"""
+
+from functools import cache
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+from kms_schema.keyring.formats.prefix import PREFIX_BYTES
+from kms_schema.keyring.places import Place
+
+
+class OpensPrefixes(Protocol):
+    """A ring whose waits are awaited."""
+
+    def open_prefixes(self, key_id: str, prefixes: set[bytes]) -> None:
+        """Open the versions of ciphertexts of a key, by their first bytes."""
+
+
+def _executed(
+    connection: sa.Connection, cursor: Any, _statement: str, _parameters: Any, context: Any, _many: bool
+) -> None:
+    if not connection.dialect.is_async or context.compiled is None:
+        return
+    columns = enumerate(getattr(context.compiled, "_result_columns", None) or ())  # DDL has none
+    places = [(index, place) for index, each in columns if (place := getattr(each.type, "place", None)) is not None]
+    rows = getattr(cursor, "_rows", ())  # cursors that stream have none: their rows are fetched in greenlets
+    for index, place in places if rows else ():
+        if isinstance(place, Place) and hasattr(place.ring, "open_prefixes"):
+            prefixes = {bytes(row[index][:PREFIX_BYTES]) for row in rows if row[index] is not None}
+            place.ring.open_prefixes(place.key_id, prefixes)
+
+
+@cache
+def install() -> None:
+    """Listen to all engines, once."""
+    sa.event.listen(sa.Engine, "after_cursor_execute", _executed)

@@ -1,0 +1,69 @@
+"""A key of a ring, as an application uses it."""
+
+from typing import Protocol
+
+from kms_schema.crypto.secret import BytesLike
+from kms_schema.keyring.streaming import KeyStreams
+from kms_schema.keyring.versions import Versions
+
+
+class UsesKeys(Protocol):
+    """The part of a ring that keys need."""
+
+    @property
+    def _versions(self) -> Versions: ...
+
+    def _check_open(self) -> None: ...
+
+    def _encrypt(self, key_id: str, data: BytesLike, aad: BytesLike) -> bytes: ...
+
+    def _decrypt(self, key_id: str, blob: BytesLike, aad: BytesLike) -> tuple[bytes, bool]: ...
+
+
+class Key(KeyStreams):
+    """A key of a ring, by its name. Associated data is bound to a ciphertext and not stored in it: give it again."""
+
+    __slots__ = ("_ring", "key_id")
+
+    def __init__(self, ring: UsesKeys, key_id: str) -> None:
+        """Use `ring`."""
+        self._ring = ring
+        self.key_id = key_id
+
+    def encrypt(self, data: BytesLike, *, aad: BytesLike) -> bytes:
+        """Return the ciphertext of `data`, made with the live version and bound to `aad`. The use is counted before.
+
+        Raises `UnknownKeyError`; `KeyPendingError`, `KeyRotatedError`, `KeyExpiredError`, `KeyRevokedError`,
+        `KeyArchivedError`, `NoLiveVersionError` by the state of the key; `UsageLimitError`,
+        `MaterialUnavailableError`, `UnsupportedKeyError`, `DatabaseUnavailableError`, `KeyNotPermittedError`. Example::
+
+            blob = ring.key("orders").encrypt(b"DE89 3704", aad=b"invoice/17/iban")
+        """
+        return self._ring._encrypt(self.key_id, data, aad)
+
+    def decrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
+        """Return the plaintext of a ciphertext of this key, made with the same `aad`.
+
+        Raises `DecryptionError` for anything else: one error, whatever the reason; `KeyRevokedError`,
+        `KeyArchivedError`, `KeyPendingError` and `VersionDestroyedError` by the state of the key;
+        `MaterialUnavailableError`, `UnsupportedKeyError`, `DatabaseUnavailableError`, `KeyNotPermittedError`. Example::
+
+            data = ring.key("orders").decrypt(blob, aad=b"invoice/17/iban")
+        """
+        return self._ring._decrypt(self.key_id, blob, aad)[0]
+
+    def reencrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
+        """Return a ciphertext of the same plaintext under the live version; the same bytes if it is under that already.
+
+        It is opened in any case. Raises as `decrypt` and `encrypt` do.
+        """
+        data, is_current = self._ring._decrypt(self.key_id, blob, aad)
+        return bytes(blob) if is_current else self._ring._encrypt(self.key_id, data, aad)
+
+    def _open_versions(self) -> Versions:
+        self._ring._check_open()
+        return self._ring._versions
+
+    def __repr__(self) -> str:
+        """Show the name only."""
+        return f"<{type(self).__name__} {self.key_id!r}>"
