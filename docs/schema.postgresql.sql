@@ -151,6 +151,7 @@ CREATE TABLE public.key_versions (
     encryption_metadata JSONB,
     wrapped_by_version_id UUID,
     wrapping_key_ref VARCHAR(255),
+    hsm_key_id VARCHAR(255),
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     activated_at TIMESTAMP WITH TIME ZONE,
     deactivated_at TIMESTAMP WITH TIME ZONE,
@@ -160,8 +161,8 @@ CREATE TABLE public.key_versions (
     generation_time_ms INTEGER,
     entropy_score DOUBLE PRECISION,
     key_type VARCHAR(30),
-    usage_ceiling BIGINT,
-    volume_ceiling BIGINT,
+    usage_index_bound BIGINT,
+    volume_index_bound BIGINT,
     ciphertext_tag BIGINT DEFAULT 0 NOT NULL,
     CONSTRAINT pk_key_versions PRIMARY KEY (id),
     CONSTRAINT ck_key_versions_version_number_positive CHECK (version_number > 0),
@@ -172,7 +173,8 @@ CREATE TABLE public.key_versions (
     CONSTRAINT ck_key_versions_key_checksum_is_sha256 CHECK (key_checksum ~ '^[0-9a-f]{64}$'),
     CONSTRAINT ck_key_versions_encryption_metadata_is_object CHECK (jsonb_typeof(encryption_metadata) = 'object'),
     CONSTRAINT ck_key_versions_wrapping_key_ref_not_blank CHECK (btrim(wrapping_key_ref, E' \t\n\r') <> ''),
-    CONSTRAINT ck_key_versions_destroyed_has_no_material CHECK (destroyed_at IS NULL OR encrypted_key_data IS NULL),
+    CONSTRAINT ck_key_versions_hsm_key_id_not_blank CHECK (btrim(hsm_key_id, E' \t\n\r') <> ''),
+    CONSTRAINT ck_key_versions_destroyed_has_no_material CHECK (destroyed_at IS NULL OR (encrypted_key_data IS NULL AND hsm_key_id IS NULL)),
     CONSTRAINT ck_key_versions_one_wrapper CHECK (CASE WHEN encrypted_key_data IS NOT NULL THEN (wrapped_by_version_id IS NULL) <> (wrapping_key_ref IS NULL) ELSE destroyed_at IS NOT NULL OR (wrapped_by_version_id IS NULL AND wrapping_key_ref IS NULL) END),
     CONSTRAINT ck_key_versions_material_has_checksum CHECK (encrypted_key_data IS NULL OR key_checksum IS NOT NULL),
     CONSTRAINT ck_key_versions_material_is_envelope CHECK (substring(encrypted_key_data FROM 1 FOR 1) IN ('\x01'::bytea, '\x02'::bytea)),
@@ -782,9 +784,9 @@ CREATE INDEX idx_key_masters_newest ON public.key_masters (status, key_type, cre
 
 CREATE INDEX idx_key_versions_age_partial ON public.key_versions (key_type, activated_at) WHERE activated_at IS NOT NULL AND deactivated_at IS NULL;
 
-CREATE INDEX idx_key_versions_usage_partial ON public.key_versions (key_type, usage_ceiling) WHERE activated_at IS NOT NULL AND deactivated_at IS NULL;
+CREATE INDEX idx_key_versions_usage_partial ON public.key_versions (key_type, usage_index_bound) WHERE activated_at IS NOT NULL AND deactivated_at IS NULL;
 
-CREATE INDEX idx_key_versions_volume_partial ON public.key_versions (key_type, volume_ceiling) WHERE activated_at IS NOT NULL AND deactivated_at IS NULL;
+CREATE INDEX idx_key_versions_volume_partial ON public.key_versions (key_type, volume_index_bound) WHERE activated_at IS NOT NULL AND deactivated_at IS NULL;
 
 CREATE INDEX idx_key_rotations_retry_partial ON public.key_rotations (key_id, next_retry_at) WHERE status = 'FAILED' AND next_retry_at IS NOT NULL AND retry_count < max_retries;
 
@@ -1104,7 +1106,7 @@ $$;
 
 REVOKE ALL ON FUNCTION public.validate_key_version_activation() FROM PUBLIC;
 
--- Material is exactly one of: an envelope of the right length, an HSM handle of the key, or destroyed. Only a rewrap
+-- Material is exactly one of: an envelope of the right length, an HSM handle of the version, or destroyed. Only a rewrap
 -- changes it. CHECK constraints cover the rules within one row. Adding a version locks its key, so that custody cannot
 -- change meanwhile. SECURITY DEFINER: row-level security must not hide the key from this check.
 CREATE FUNCTION public.validate_key_version_material() RETURNS trigger
@@ -1140,6 +1142,9 @@ BEGIN
                 THEN 'material may only be removed by destruction (set destroyed_at with it)'
             WHEN NEW.encrypted_key_data IS NOT NULL AND OLD.encrypted_key_data IS NULL
                 THEN 'material may not be added to a version that has none'
+            WHEN NEW.hsm_key_id IS DISTINCT FROM OLD.hsm_key_id
+                AND (NEW.hsm_key_id IS NOT NULL OR NEW.destroyed_at IS NULL)
+                THEN 'hsm_key_id may only be cleared by destruction (set destroyed_at with it)'
             WHEN NEW.encrypted_key_data <> OLD.encrypted_key_data
                 AND (NEW.wrapped_by_version_id, NEW.wrapping_key_ref)
                     IS NOT DISTINCT FROM (OLD.wrapped_by_version_id, OLD.wrapping_key_ref)
@@ -1179,8 +1184,19 @@ BEGIN
                 master.key_size_bits, envelope_bytes, octet_length(NEW.encrypted_key_data)
             )
         END;
-    ELSIF fault IS NULL AND NEW.destroyed_at IS NULL AND master.hsm_key_id IS NULL THEN
-        fault := 'no material: it needs an envelope, an HSM handle of its key, or destroyed_at';
+    ELSIF fault IS NULL AND NEW.destroyed_at IS NULL THEN
+        -- The lock on the key keeps another session from adding a version with the same handle.
+        fault := CASE
+            WHEN NEW.hsm_key_id IS NULL THEN 'no material: it needs an envelope, an HSM handle of its own, or destroyed_at'
+            WHEN master.hsm_key_id IS NULL THEN 'the key is in no HSM: its versions have no handle'
+            WHEN TG_OP = 'INSERT' AND EXISTS (
+                SELECT FROM public.key_versions AS other
+                WHERE other.key_id = NEW.key_id AND other.hsm_key_id = NEW.hsm_key_id
+            ) THEN 'another version of the key has this HSM handle'
+        END;
+    END IF;
+    IF fault IS NULL AND NEW.hsm_key_id IS NOT NULL AND NEW.encrypted_key_data IS NOT NULL THEN
+        fault := 'the material is in the database: the version has no HSM handle';
     END IF;
     IF fault IS NOT NULL THEN
         RAISE EXCEPTION USING
@@ -1405,31 +1421,43 @@ $$;
 
 REVOKE ALL ON FUNCTION public.record_key_version_insert() FROM PUBLIC;
 
--- A ceiling is an upper bound of a version's counter, until this trigger computes the next one: just below the next
--- limit that an active policy sets for keys of its type, or the next power of two. The ceilings and the type are
--- indexed, so rotations_due gets from a limit to the versions that have reached it. The counters are not indexed, so
--- updates of counters stay HOT, except when a counter passes its ceiling (62 times at most, and once for each limit).
--- Ceilings affect only the cost of a query: a ceiling is never below its counter, and queries check the counter itself.
--- NULL: not computed yet; such versions are read one by one.
-CREATE FUNCTION public.record_key_version_ceilings() RETURNS trigger
+-- An index bound is an upper bound of a version's counter, until this trigger computes the next one: just below the
+-- next limit that an active policy sets for keys of its type, or the next power of two. The index bounds and the type
+-- are indexed, so rotations_due gets from a limit to the versions that have reached it. The counters are not indexed, so
+-- updates of counters stay HOT, except when a counter passes its index bound (62 times at most, and once for each
+-- limit). An index bound is never below its counter, and queries check the counter itself. NULL: not computed yet; such
+-- versions are read one by one.
+--
+-- Each key has a limit of its own at which it encrypts no more: max_usage_count, and 2^31 uses with AES-256-GCM. From
+-- 90 % of it on, the index bound is the greatest number, by which rotations_due finds the version. A new version locks
+-- its key first, as validate_key_version_material does, so that max_usage_count cannot change meanwhile.
+CREATE FUNCTION public.record_key_version_index_bounds() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     greatest_count CONSTANT bigint := 9223372036854775807;
 BEGIN
+    IF TG_OP = 'INSERT' THEN
+        PERFORM FROM public.key_masters WHERE id = NEW.key_id FOR NO KEY UPDATE;
+    END IF;
     SELECT
         master.key_type,
-        least(
+        CASE WHEN NEW.usage_count >= (master.most_uses * 9 + 9) / 10 THEN greatest_count ELSE least(
             min(policy.max_operations) FILTER (WHERE policy.max_operations > NEW.usage_count) - 1,
-            greatest_count >> (63 - length(ltrim((NEW.usage_count | 1023)::bit(64)::text, '0')))
-        ),
+            greatest_count >> (63 - length(ltrim((NEW.usage_count | 1023)::bit(64)::text, '0'))),
+            (master.most_uses * 9 + 9) / 10 - 1
+        ) END,
         least(
             min(policy.max_bytes) FILTER (WHERE policy.max_bytes > NEW.data_volume_bytes) - 1,
             greatest_count >> (63 - length(ltrim((NEW.data_volume_bytes | 1048575)::bit(64)::text, '0')))
         )
-    INTO NEW.key_type, NEW.usage_ceiling, NEW.volume_ceiling
-    FROM public.key_masters AS master
+    INTO NEW.key_type, NEW.usage_index_bound, NEW.volume_index_bound
+    FROM (
+        SELECT
+            id, key_type, least(max_usage_count, CASE algorithm WHEN 'AES-256-GCM' THEN 2147483648 END) AS most_uses
+        FROM public.key_masters
+    ) AS master
     LEFT JOIN (
         SELECT
             key_type,
@@ -1439,12 +1467,57 @@ BEGIN
         WHERE is_active
     ) AS policy ON master.key_type = policy.key_type
     WHERE master.id = NEW.key_id
-    GROUP BY master.key_type;
+    GROUP BY master.key_type, master.most_uses;
     RETURN NEW;
 END
 $$;
 
-REVOKE ALL ON FUNCTION public.record_key_version_ceilings() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.record_key_version_index_bounds() FROM PUBLIC;
+
+-- Another limit of a key: the index bound of its live version is computed again. SECURITY DEFINER: a role that may change
+-- the limit needs no privileges on versions, and row-level security must not hide one.
+CREATE FUNCTION public.record_key_version_index_bounds_limit() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE public.key_versions
+    SET usage_index_bound = NULL
+    WHERE key_id = NEW.id AND activated_at IS NOT NULL AND deactivated_at IS NULL;
+    RETURN NULL; -- the result of an AFTER trigger is ignored
+END
+$$;
+
+REVOKE ALL ON FUNCTION public.record_key_version_index_bounds_limit() FROM PUBLIC;
+
+-- Notifies the channel kms_keys of a change after which processes must not use what they know of a key: of its status, its
+-- live version, or a destruction. The payload is its key_id. Every role that can connect may LISTEN, and may fill the
+-- queue, after which every COMMIT with a notice fails. So nothing is sent while the queue is over a quarter full, and
+-- listeners rely on what they read. A transaction with a notice cannot be prepared (PREPARE TRANSACTION): it does
+-- SET LOCAL kms.notices = off.
+--
+-- SECURITY DEFINER: a role that may change versions needs no privileges on keys.
+CREATE FUNCTION public.notify_key_change() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    changed text;
+BEGIN
+    IF current_setting('kms.notices', true) IS DISTINCT FROM 'off' AND pg_notification_queue_usage() <= 0.25 THEN
+        IF TG_TABLE_NAME = 'key_masters' THEN
+            changed := CAST(NEW.key_id AS text);
+        ELSE
+            SELECT CAST(key_id AS text) INTO changed
+            FROM public.key_masters WHERE id = CAST(CAST(NEW.key_id AS text) AS uuid);
+        END IF;
+        PERFORM pg_notify('kms_keys', changed);
+    END IF;
+    RETURN NULL; -- the result of an AFTER trigger is ignored
+END
+$$;
+
+REVOKE ALL ON FUNCTION public.notify_key_change() FROM PUBLIC;
 
 -- A policy needs at least one trigger of rotation: time, usage or compliance.
 CREATE FUNCTION public.validate_rotation_policy_triggers() RETURNS trigger
@@ -1741,14 +1814,15 @@ CROSS JOIN LATERAL (
 
 -- The keys that are due for rotation, or will be within the notice of a policy that applies to them: one row a key.
 --
--- Included are active keys, since no others can be rotated, under every active policy of their key type. Keys with an
+-- Included are active keys, since no others can be rotated, under every active policy of their key type and no policy. Keys with an
 -- open rotation or a pending retry are excluded: a worker already has them. A retry is no longer pending once another
 -- rotation of the key has succeeded since the failure.
 --
 -- Reasons, the least urgent first:
 --   time        last rotation, else activation, plus rotation_interval_days
 --   age         activation of the live version plus max_key_age_days (NIST SP 800-57: a cryptoperiod starts with use)
---   usage       operations of the live version reach max_operations
+--   usage       operations of the live version reach max_operations; or 90 % of the number at which the key encrypts no
+--               more (max_usage_count of the key, 2^31 for AES-256-GCM), without a policy: policy_id is then null
 --   volume      bytes of the live version reach max_data_volume_mb, a megabyte being 1024 * 1024 bytes
 --   compliance  an entry COMPLIANCE / ROTATION_REQUIRED about the key since its last rotation
 --   expiry      expires_at
@@ -1756,9 +1830,9 @@ CROSS JOIN LATERAL (
 --
 -- A limit that is passed precedes one that is near; then the list above decides. `reason` is the most urgent reason,
 -- `reasons` has all of them, the most urgent first. `policy_id`, `policy_name` and `due_at` belong to `reason`; of
--- several policies with the same reason, the one whose limit comes first, then the first by name. `due_at` is the time
+-- several policies with the same reason, the one whose limit comes first, then none, then the first by name. `due_at` is the time
 -- at which the limit is or was reached. It is null for usage and volume, because the time at which a counter passes a
--- value is not recorded. `overdue` is true if the limit is passed. Only time, age and expiry are known in advance, so
+-- value is not recorded. `overdue` is true if the limit is passed; at 90 % of a key's own limit it is not. Only time, age and expiry are known in advance, so
 -- only they appear early, by notify_before_rotation_hours. The worker applies the window and its time zone: a window
 -- never hides a key.
 --
@@ -1766,9 +1840,9 @@ CROSS JOIN LATERAL (
 -- reaches the keys through an index that begins with the key type. Incidents come from key_rotation_causes, which
 -- sealing maintains, and from unsealed entries, so the audit log is not scanned. OFFSET 0 prevents the planner from
 -- turning this into a join over all keys or all rotations. A range with two ends makes it estimate few rows, since it
--- cannot know the policy's limit. Counters have no index, because updates of counters must stay HOT; their ceilings
--- have one, and versions found by a ceiling are compared with the counter. Versions written before revision 005, whose
--- triggers set ceilings and key type, have neither; they are read one by one until they do. A branch passes on the
+-- cannot know the policy's limit. Counters have no index, because updates of counters must stay HOT; their index bounds
+-- have one, and versions found by an index bound are compared with the counter. Versions written before revision 005, whose
+-- triggers set index bounds and key type, have neither; they are read one by one until they do. A branch passes on the
 -- columns that it read of a key and its live version, so that neither is looked up again. Open rotations are looked up
 -- once for each key, at the end: planners overestimate the rows of the branches. With two such lookups in each branch
 -- the estimate would, with a million keys, start a compilation (jit_above_cost) that takes longer than the query. Every
@@ -1838,7 +1912,7 @@ of_live_version AS (
         FROM public.key_versions AS live
         WHERE
             live.key_type = limits.key_type
-            AND live.usage_ceiling BETWEEN limits.max_operations AND 9223372036854775807
+            AND live.usage_index_bound BETWEEN limits.max_operations AND 9223372036854775807
             AND live.usage_count >= limits.max_operations
             AND live.activated_at IS NOT NULL
             AND live.deactivated_at IS NULL
@@ -1856,13 +1930,42 @@ of_live_version AS (
         FROM public.key_versions AS live
         WHERE
             live.key_type = limits.key_type
-            AND live.volume_ceiling BETWEEN limits.max_bytes AND 9223372036854775807
+            AND live.volume_index_bound BETWEEN limits.max_bytes AND 9223372036854775807
             AND live.data_volume_bytes >= limits.max_bytes
             AND live.activated_at IS NOT NULL
             AND live.deactivated_at IS NULL
         OFFSET 0
     ) AS version
     WHERE limits.max_bytes IS NOT NULL
+),
+-- Live versions of keys that may be near their own limit: see record_key_version_index_bounds. The types are all there are
+-- (kms_schema.vocabulary.KeyType), so that the index applies.
+near_limit AS (
+    SELECT version.key_id, version.version_number, version.usage_count
+    FROM (
+        SELECT live.key_id, live.version_number, live.usage_count
+        FROM public.key_versions AS live
+        WHERE
+            live.key_type IN ('kek', 'dek', 'tls', 'hsm', 'backup')
+            AND live.usage_index_bound = 9223372036854775807
+            AND live.activated_at IS NOT NULL
+            AND live.deactivated_at IS NULL
+        OFFSET 0
+    ) AS version
+
+    UNION ALL
+
+    SELECT version.key_id, version.version_number, version.usage_count
+    FROM (SELECT 'infinity'::timestamptz AS latest OFFSET 0) AS ever
+    CROSS JOIN LATERAL (
+        SELECT live.key_id, live.version_number, live.usage_count
+        FROM public.key_versions AS live
+        WHERE
+            live.key_type IS NULL
+            AND live.activated_at BETWEEN '-infinity' AND ever.latest
+            AND live.deactivated_at IS NULL
+        OFFSET 0
+    ) AS version
 ),
 -- Entries of the audit log that make a key due, sealed and unsealed.
 causes AS (
@@ -1893,7 +1996,8 @@ due AS (
         limits.policy_name,
         'time' AS reason,
         1 AS urgency,
-        master.since + limits.rotation_interval AS due_at
+        master.since + limits.rotation_interval AS due_at,
+        false AS is_near
     FROM limits
     CROSS JOIN LATERAL (
         SELECT candidate.id, candidate.key_id, coalesce(candidate.rotated_at, candidate.activated_at) AS since
@@ -1908,7 +2012,7 @@ due AS (
     UNION ALL
 
     SELECT master.id, master.key_id, version.key_type, version.version_number, version.policy_id, version.policy_name,
-        version.reason, version.urgency, version.due_at
+        version.reason, version.urgency, version.due_at, false AS is_near
     FROM of_live_version AS version
     CROSS JOIN LATERAL (
         SELECT candidate.id, candidate.key_id
@@ -1923,7 +2027,7 @@ due AS (
     UNION ALL
 
     SELECT master.id, master.key_id, limits.key_type, NULL::integer AS live_version, limits.id, limits.policy_name,
-        'expiry'::text AS reason, 6 AS urgency, master.expires_at AS due_at
+        'expiry'::text AS reason, 6 AS urgency, master.expires_at AS due_at, false AS is_near
     FROM limits
     CROSS JOIN LATERAL (
         SELECT candidate.id, candidate.key_id, candidate.expires_at
@@ -1937,10 +2041,31 @@ due AS (
 
     UNION ALL
 
-    -- Planners estimate the live versions without ceilings by the number of deactivated versions, and would scan the
+    SELECT master.id, master.key_id, master.key_type, version.version_number, NULL::uuid, NULL::character varying(100),
+        'usage'::text AS reason, 3 AS urgency, NULL::timestamptz AS due_at,
+        version.usage_count < master.most_uses AS is_near
+    FROM near_limit AS version
+    CROSS JOIN LATERAL (
+        SELECT
+            candidate.id,
+            candidate.key_id,
+            candidate.key_type,
+            least(
+                candidate.max_usage_count,
+                CASE candidate.algorithm WHEN 'AES-256-GCM' THEN 2147483648 END
+            ) AS most_uses
+        FROM public.key_masters AS candidate
+        WHERE candidate.id = version.key_id AND candidate.status = 'active'
+        OFFSET 0
+    ) AS master
+    WHERE version.usage_count * 10 >= master.most_uses * 9
+
+    UNION ALL
+
+    -- Planners estimate the live versions without index bounds by the number of deactivated versions, and would scan the
     -- table. An upper bound of unknown value lowers the estimate.
     SELECT master.id, master.key_id, limits.key_type, live.version_number, limits.id, limits.policy_name,
-        verdict.reason, verdict.urgency, verdict.due_at
+        verdict.reason, verdict.urgency, verdict.due_at, false AS is_near
     FROM (SELECT 'infinity'::timestamptz AS latest OFFSET 0) AS ever
     CROSS JOIN LATERAL (
         SELECT
@@ -1977,7 +2102,8 @@ due AS (
         limits.policy_name,
         causes.reason,
         CASE causes.reason WHEN 'incident' THEN 7 ELSE 5 END AS urgency,
-        min(causes.occurred_at) AS due_at
+        min(causes.occurred_at) AS due_at,
+        false AS is_near
     FROM causes
     CROSS JOIN LATERAL (
         SELECT candidate.id, candidate.key_id, candidate.key_type, candidate.rotated_at
@@ -1998,10 +2124,10 @@ due AS (
 choices AS (
     SELECT DISTINCT ON (due.key_master_id, due.urgency)
         due.*,
-        due.reason NOT IN ('time', 'age', 'expiry') OR due.due_at <= clock.at AS is_passed
+        NOT due.is_near AND (due.reason NOT IN ('time', 'age', 'expiry') OR due.due_at <= clock.at) AS is_passed
     FROM due
     CROSS JOIN clock
-    ORDER BY due.key_master_id, due.urgency, is_passed DESC, due.due_at, due.policy_name COLLATE "C"
+    ORDER BY due.key_master_id, due.urgency, is_passed DESC, due.due_at, due.policy_name COLLATE "C" NULLS FIRST
 ),
 -- The most urgent reason of each key, with the names of all its reasons.
 foremost AS (
@@ -2037,7 +2163,7 @@ SELECT
     policy.rotation_window_end,
     policy.timezone
 FROM foremost
-INNER JOIN public.rotation_policies AS policy ON foremost.policy_id = policy.id
+LEFT JOIN public.rotation_policies AS policy ON foremost.policy_id = policy.id
 WHERE
     NOT EXISTS (
         SELECT 1
@@ -2668,7 +2794,8 @@ ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER validate_key_version_activ
 
 CREATE TRIGGER validate_key_version_material
 BEFORE INSERT OR UPDATE OF
-    encrypted_key_data, key_checksum, encryption_metadata, wrapped_by_version_id, wrapping_key_ref, destroyed_at
+    encrypted_key_data, key_checksum, encryption_metadata, wrapped_by_version_id, wrapping_key_ref,
+    hsm_key_id, destroyed_at
 ON public.key_versions
 FOR EACH ROW EXECUTE FUNCTION public.validate_key_version_material();
 
@@ -2716,27 +2843,59 @@ EXECUTE FUNCTION public.record_key_version();
 
 ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER record_key_version_activation;
 
-CREATE TRIGGER record_key_version_ceilings_insert
+CREATE TRIGGER record_key_version_index_bounds_insert
 BEFORE INSERT ON public.key_versions
-FOR EACH ROW EXECUTE FUNCTION public.record_key_version_ceilings();
+FOR EACH ROW EXECUTE FUNCTION public.record_key_version_index_bounds();
 
-ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER record_key_version_ceilings_insert;
+ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER record_key_version_index_bounds_insert;
 
--- Counting use is the hot path: while no counter passes its ceiling, no function is called. Each statement compiles
--- this condition, so it is short. It is not true for a version without a ceiling.
-CREATE TRIGGER record_key_version_ceilings
+-- Counting use is the hot path: while no counter passes its index bound, no function is called. Each statement compiles
+-- this condition, so it is short. It is not true for a version without an index bound.
+CREATE TRIGGER record_key_version_index_bounds
 BEFORE UPDATE OF usage_count, data_volume_bytes ON public.key_versions
-FOR EACH ROW WHEN (NEW.usage_count > NEW.usage_ceiling OR NEW.data_volume_bytes > NEW.volume_ceiling)
-EXECUTE FUNCTION public.record_key_version_ceilings();
+FOR EACH ROW WHEN (NEW.usage_count > NEW.usage_index_bound OR NEW.data_volume_bytes > NEW.volume_index_bound)
+EXECUTE FUNCTION public.record_key_version_index_bounds();
 
-ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER record_key_version_ceilings;
+ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER record_key_version_index_bounds;
 
--- Clients cannot set a ceiling: a value written to these columns is recomputed.
-CREATE TRIGGER record_key_version_ceilings_change
-BEFORE UPDATE OF key_type, usage_ceiling, volume_ceiling ON public.key_versions
-FOR EACH ROW EXECUTE FUNCTION public.record_key_version_ceilings();
+-- Clients cannot set an index bound: a value written to these columns is recomputed.
+CREATE TRIGGER record_key_version_index_bounds_change
+BEFORE UPDATE OF key_type, usage_index_bound, volume_index_bound ON public.key_versions
+FOR EACH ROW EXECUTE FUNCTION public.record_key_version_index_bounds();
 
-ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER record_key_version_ceilings_change;
+ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER record_key_version_index_bounds_change;
+
+CREATE TRIGGER record_key_version_index_bounds_limit
+AFTER UPDATE OF max_usage_count ON public.key_masters
+FOR EACH ROW WHEN (NEW.max_usage_count IS DISTINCT FROM OLD.max_usage_count)
+EXECUTE FUNCTION public.record_key_version_index_bounds_limit();
+
+ALTER TABLE public.key_masters ENABLE ALWAYS TRIGGER record_key_version_index_bounds_limit;
+
+CREATE TRIGGER notify_key_master_change
+AFTER UPDATE OF status ON public.key_masters
+FOR EACH ROW WHEN (NEW.status IS DISTINCT FROM OLD.status)
+EXECUTE FUNCTION public.notify_key_change();
+
+ALTER TABLE public.key_masters ENABLE ALWAYS TRIGGER notify_key_master_change;
+
+CREATE TRIGGER notify_key_version_change
+AFTER UPDATE OF activated_at, deactivated_at, destroyed_at ON public.key_versions
+FOR EACH ROW WHEN (
+    NEW.activated_at IS DISTINCT FROM OLD.activated_at OR NEW.deactivated_at IS DISTINCT FROM OLD.deactivated_at
+    OR NEW.destroyed_at IS DISTINCT FROM OLD.destroyed_at
+)
+EXECUTE FUNCTION public.notify_key_change();
+
+ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER notify_key_version_change;
+
+-- No process knows a key before its first version, so an import of many keys sends nothing.
+CREATE TRIGGER notify_key_version_insert
+AFTER INSERT ON public.key_versions
+FOR EACH ROW WHEN (NEW.version_number > 1 AND NEW.activated_at IS NOT NULL AND NEW.deactivated_at IS NULL)
+EXECUTE FUNCTION public.notify_key_change();
+
+ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER notify_key_version_insert;
 
 CREATE TRIGGER validate_rotation_policy_triggers
 BEFORE INSERT OR UPDATE OF
@@ -3651,7 +3810,8 @@ CREATE TRIGGER audit_key_version_insert
 AFTER INSERT ON public.key_versions REFERENCING NEW TABLE AS inserted
 FOR EACH STATEMENT EXECUTE FUNCTION public.audit_key_insert(
     'VERSION', 'LIFECYCLE',
-    '{version_number, ciphertext_tag, wrapped_by_version_id, wrapping_key_ref, activated_at, deactivated_at, destroyed_at}',
+    '{version_number, ciphertext_tag, wrapped_by_version_id, wrapping_key_ref, hsm_key_id, activated_at, deactivated_at,
+     destroyed_at}',
     '{encrypted_key_data, key_checksum, encryption_metadata}'
 );
 
@@ -3660,8 +3820,8 @@ ALTER TABLE public.key_versions ENABLE ALWAYS TRIGGER audit_key_version_insert;
 -- Counting use and bookkeeping are no changes of state: they update none of these columns and do not fire this trigger.
 CREATE TRIGGER audit_key_version_update
 AFTER UPDATE OF
-    activated_at, ciphertext_tag, deactivated_at, destroyed_at, encrypted_key_data, encryption_metadata, key_checksum,
-    version_number, wrapped_by_version_id, wrapping_key_ref
+    activated_at, ciphertext_tag, deactivated_at, destroyed_at, encrypted_key_data, encryption_metadata, hsm_key_id,
+    key_checksum, version_number, wrapped_by_version_id, wrapping_key_ref
 ON public.key_versions
 FOR EACH ROW WHEN (
     OLD.activated_at IS DISTINCT FROM NEW.activated_at
@@ -3670,6 +3830,7 @@ FOR EACH ROW WHEN (
     OR OLD.destroyed_at IS DISTINCT FROM NEW.destroyed_at
     OR OLD.encrypted_key_data IS DISTINCT FROM NEW.encrypted_key_data
     OR OLD.encryption_metadata IS DISTINCT FROM NEW.encryption_metadata
+    OR OLD.hsm_key_id IS DISTINCT FROM NEW.hsm_key_id
     OR OLD.key_checksum IS DISTINCT FROM NEW.key_checksum
     OR OLD.version_number IS DISTINCT FROM NEW.version_number
     OR OLD.wrapped_by_version_id IS DISTINCT FROM NEW.wrapped_by_version_id
@@ -3677,7 +3838,8 @@ FOR EACH ROW WHEN (
 )
 EXECUTE FUNCTION public.audit_key_change(
     'VERSION', 'LIFECYCLE',
-    '{version_number, ciphertext_tag, wrapped_by_version_id, wrapping_key_ref, activated_at, deactivated_at, destroyed_at}',
+    '{version_number, ciphertext_tag, wrapped_by_version_id, wrapping_key_ref, hsm_key_id, activated_at, deactivated_at,
+     destroyed_at}',
     '{encrypted_key_data, key_checksum, encryption_metadata}'
 );
 
@@ -3687,7 +3849,8 @@ CREATE TRIGGER audit_key_version_delete
 AFTER DELETE ON public.key_versions
 FOR EACH ROW EXECUTE FUNCTION public.audit_key_change(
     'VERSION', 'LIFECYCLE',
-    '{version_number, ciphertext_tag, wrapped_by_version_id, wrapping_key_ref, activated_at, deactivated_at, destroyed_at}',
+    '{version_number, ciphertext_tag, wrapped_by_version_id, wrapping_key_ref, hsm_key_id, activated_at, deactivated_at,
+     destroyed_at}',
     '{encrypted_key_data, key_checksum, encryption_metadata}'
 );
 

@@ -84,6 +84,7 @@ CREATE TABLE key_versions (
     encryption_metadata JSON,
     wrapped_by_version_id CHAR(32),
     wrapping_key_ref VARCHAR(255),
+    hsm_key_id VARCHAR(255),
     created_at TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z') NOT NULL,
     activated_at TEXT,
     deactivated_at TEXT,
@@ -93,8 +94,8 @@ CREATE TABLE key_versions (
     generation_time_ms INTEGER,
     entropy_score DOUBLE,
     key_type VARCHAR(30),
-    usage_ceiling BIGINT,
-    volume_ceiling BIGINT,
+    usage_index_bound BIGINT,
+    volume_index_bound BIGINT,
     ciphertext_tag BIGINT DEFAULT 0 NOT NULL,
     CONSTRAINT pk_key_versions PRIMARY KEY (id),
     CONSTRAINT ck_key_versions_version_number_positive CHECK (version_number > 0),
@@ -105,7 +106,8 @@ CREATE TABLE key_versions (
     CONSTRAINT ck_key_versions_key_checksum_is_sha256 CHECK (length(key_checksum) = 64 AND key_checksum NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_key_versions_encryption_metadata_is_object CHECK (CASE WHEN json_valid(encryption_metadata) THEN json_type(encryption_metadata) = 'object' ELSE encryption_metadata IS NULL END),
     CONSTRAINT ck_key_versions_wrapping_key_ref_not_blank CHECK (trim(wrapping_key_ref, char(9, 10, 13, 32)) <> ''),
-    CONSTRAINT ck_key_versions_destroyed_has_no_material CHECK (destroyed_at IS NULL OR encrypted_key_data IS NULL),
+    CONSTRAINT ck_key_versions_hsm_key_id_not_blank CHECK (trim(hsm_key_id, char(9, 10, 13, 32)) <> ''),
+    CONSTRAINT ck_key_versions_destroyed_has_no_material CHECK (destroyed_at IS NULL OR (encrypted_key_data IS NULL AND hsm_key_id IS NULL)),
     CONSTRAINT ck_key_versions_one_wrapper CHECK (CASE WHEN encrypted_key_data IS NOT NULL THEN (wrapped_by_version_id IS NULL) <> (wrapping_key_ref IS NULL) ELSE destroyed_at IS NOT NULL OR (wrapped_by_version_id IS NULL AND wrapping_key_ref IS NULL) END),
     CONSTRAINT ck_key_versions_material_has_checksum CHECK (encrypted_key_data IS NULL OR key_checksum IS NOT NULL),
     CONSTRAINT ck_key_versions_material_is_envelope CHECK (encrypted_key_data IS NULL OR (length(encrypted_key_data) > 0 AND substr(encrypted_key_data, 1, 1) IN (x'01', x'02'))),
@@ -123,6 +125,7 @@ CREATE TABLE key_versions (
     CONSTRAINT ck_key_versions_encryption_metadata_type CHECK (encryption_metadata IS NULL OR (typeof(encryption_metadata) = 'text' AND instr(encryption_metadata, char(0)) = 0 AND json_valid(encryption_metadata))),
     CONSTRAINT ck_key_versions_wrapped_by_version_id_type CHECK (wrapped_by_version_id IS NULL OR (typeof(wrapped_by_version_id) = 'text' AND instr(wrapped_by_version_id, char(0)) = 0 AND length(wrapped_by_version_id) = 32 AND wrapped_by_version_id NOT GLOB '*[^0-9a-f]*')),
     CONSTRAINT ck_key_versions_wrapping_key_ref_type CHECK (wrapping_key_ref IS NULL OR (typeof(wrapping_key_ref) = 'text' AND instr(wrapping_key_ref, char(0)) = 0 AND length(wrapping_key_ref) <= 255)),
+    CONSTRAINT ck_key_versions_hsm_key_id_type CHECK (hsm_key_id IS NULL OR (typeof(hsm_key_id) = 'text' AND instr(hsm_key_id, char(0)) = 0 AND length(hsm_key_id) <= 255)),
     CONSTRAINT ck_key_versions_created_at_type CHECK (typeof(created_at) = 'text' AND instr(created_at, char(0)) = 0 AND created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND created_at > '0001' AND datetime(substr(created_at, 1, 19), '+0 days') IS replace(substr(created_at, 1, 19), 'T', ' ')),
     CONSTRAINT ck_key_versions_activated_at_type CHECK (activated_at IS NULL OR (typeof(activated_at) = 'text' AND instr(activated_at, char(0)) = 0 AND activated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND activated_at > '0001' AND datetime(substr(activated_at, 1, 19), '+0 days') IS replace(substr(activated_at, 1, 19), 'T', ' '))),
     CONSTRAINT ck_key_versions_deactivated_at_type CHECK (deactivated_at IS NULL OR (typeof(deactivated_at) = 'text' AND instr(deactivated_at, char(0)) = 0 AND deactivated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND deactivated_at > '0001' AND datetime(substr(deactivated_at, 1, 19), '+0 days') IS replace(substr(deactivated_at, 1, 19), 'T', ' '))),
@@ -132,8 +135,8 @@ CREATE TABLE key_versions (
     CONSTRAINT ck_key_versions_generation_time_ms_type CHECK (generation_time_ms IS NULL OR (typeof(generation_time_ms) = 'integer' AND generation_time_ms BETWEEN -2147483648 AND 2147483647)),
     CONSTRAINT ck_key_versions_entropy_score_type CHECK (entropy_score IS NULL OR (typeof(entropy_score) = 'real')),
     CONSTRAINT ck_key_versions_key_type_type CHECK (key_type IS NULL OR (typeof(key_type) = 'text' AND instr(key_type, char(0)) = 0 AND length(key_type) <= 30)),
-    CONSTRAINT ck_key_versions_usage_ceiling_type CHECK (usage_ceiling IS NULL OR (typeof(usage_ceiling) = 'integer')),
-    CONSTRAINT ck_key_versions_volume_ceiling_type CHECK (volume_ceiling IS NULL OR (typeof(volume_ceiling) = 'integer')),
+    CONSTRAINT ck_key_versions_usage_index_bound_type CHECK (usage_index_bound IS NULL OR (typeof(usage_index_bound) = 'integer')),
+    CONSTRAINT ck_key_versions_volume_index_bound_type CHECK (volume_index_bound IS NULL OR (typeof(volume_index_bound) = 'integer')),
     CONSTRAINT ck_key_versions_ciphertext_tag_type CHECK (typeof(ciphertext_tag) = 'integer')
 ) WITHOUT ROWID;
 
@@ -1285,9 +1288,9 @@ CREATE INDEX idx_key_masters_newest ON key_masters (status, key_type, created_at
 
 CREATE INDEX idx_key_versions_age_partial ON key_versions (key_type, activated_at) WHERE activated_at IS NOT NULL AND deactivated_at IS NULL;
 
-CREATE INDEX idx_key_versions_usage_partial ON key_versions (key_type, usage_ceiling) WHERE activated_at IS NOT NULL AND deactivated_at IS NULL;
+CREATE INDEX idx_key_versions_usage_partial ON key_versions (key_type, usage_index_bound) WHERE activated_at IS NOT NULL AND deactivated_at IS NULL;
 
-CREATE INDEX idx_key_versions_volume_partial ON key_versions (key_type, volume_ceiling) WHERE activated_at IS NOT NULL AND deactivated_at IS NULL;
+CREATE INDEX idx_key_versions_volume_partial ON key_versions (key_type, volume_index_bound) WHERE activated_at IS NOT NULL AND deactivated_at IS NULL;
 
 CREATE INDEX idx_key_rotations_retry_partial ON key_rotations (key_id, next_retry_at) WHERE status = 'FAILED' AND next_retry_at IS NOT NULL AND retry_count < max_retries;
 
@@ -1387,14 +1390,15 @@ WHERE
 
 -- The keys that are due for rotation, or will be within the notice of a policy that applies to them: one row a key.
 --
--- Included are active keys, since no others can be rotated, under every active policy of their key type. Keys with an
+-- Included are active keys, since no others can be rotated, under every active policy of their key type and no policy. Keys with an
 -- open rotation or a pending retry are excluded: a worker already has them. A retry is no longer pending once another
 -- rotation of the key has succeeded since the failure.
 --
 -- Reasons, the least urgent first:
 --   time        last rotation, else activation, plus rotation_interval_days
 --   age         activation of the live version plus max_key_age_days (NIST SP 800-57: a cryptoperiod starts with use)
---   usage       operations of the live version reach max_operations
+--   usage       operations of the live version reach max_operations; or 90 % of the number at which the key encrypts no
+--               more (max_usage_count of the key, 2^31 for AES-256-GCM), without a policy: policy_id is then null
 --   volume      bytes of the live version reach max_data_volume_mb, a megabyte being 1024 * 1024 bytes
 --   compliance  an entry COMPLIANCE / ROTATION_REQUIRED about the key since its last rotation
 --   expiry      expires_at
@@ -1402,9 +1406,9 @@ WHERE
 --
 -- A limit that is passed precedes one that is near; then the list above decides. `reason` is the most urgent reason,
 -- `reasons` has all of them, the most urgent first. `policy_id`, `policy_name` and `due_at` belong to `reason`; of
--- several policies with the same reason, the one whose limit comes first, then the first by name. `due_at` is the time
+-- several policies with the same reason, the one whose limit comes first, then none, then the first by name. `due_at` is the time
 -- at which the limit is or was reached. It is null for usage and volume, because the time at which a counter passes a
--- value is not recorded. `overdue` is true if the limit is passed. Only time, age and expiry are known in advance, so
+-- value is not recorded. `overdue` is true if the limit is passed; at 90 % of a key's own limit it is not. Only time, age and expiry are known in advance, so
 -- only they appear early, by notify_before_rotation_hours. The worker applies the window and its time zone: a window
 -- never hides a key.
 --
@@ -1412,8 +1416,8 @@ WHERE
 -- reaches the keys through an index that begins with the key type. Incidents come from key_rotation_causes, which
 -- sealing maintains, and from unsealed entries, so the audit log is not scanned. CROSS JOIN fixes that order,
 -- MATERIALIZED computes the limits once, and a plus sign before a column prevents use of an index with low selectivity.
--- Counters have no index, so that counting use updates none; their ceilings have one, and versions found by a ceiling
--- are compared with the counter. Versions written before revision 005, whose triggers set ceilings and key type, have
+-- Counters have no index, so that counting use updates none; their index bounds have one, and versions found by an index bound
+-- are compared with the counter. Versions written before revision 005, whose triggers set index bounds and key type, have
 -- neither; they are read one by one until they do. Times are text of one format and compare as text, to the
 -- microsecond. Date functions have a precision of milliseconds: they get whole seconds, and the fraction is appended
 -- afterwards.
@@ -1477,7 +1481,7 @@ of_live_version AS (
     WHERE
         limits.max_operations IS NOT NULL
         AND live.key_type = limits.key_type
-        AND live.usage_ceiling >= limits.max_operations
+        AND live.usage_index_bound >= limits.max_operations
         AND live.usage_count >= limits.max_operations
         AND live.activated_at IS NOT NULL
         AND live.deactivated_at IS NULL
@@ -1490,12 +1494,12 @@ of_live_version AS (
     WHERE
         limits.max_bytes IS NOT NULL
         AND live.key_type = limits.key_type
-        AND live.volume_ceiling >= limits.max_bytes
+        AND live.volume_index_bound >= limits.max_bytes
         AND live.data_volume_bytes >= limits.max_bytes
         AND live.activated_at IS NOT NULL
         AND live.deactivated_at IS NULL
 ),
--- The same for versions without ceilings.
+-- The same for versions without index bounds.
 of_unseen_version AS (
     SELECT
         live.key_id AS key_master_id,
@@ -1527,6 +1531,23 @@ of_unseen_version AS (
             WHEN 'volume' THEN live.data_volume_bytes >= limits.max_bytes
         END
 ),
+-- Live versions of keys that may be near their own limit: see record_key_version_index_bounds_change. The types are all
+-- there are (kms_schema.vocabulary.KeyType), so that the index applies.
+near_limit AS (
+    SELECT live.key_id, live.usage_count
+    FROM key_versions AS live
+    WHERE
+        live.key_type IN ('kek', 'dek', 'tls', 'hsm', 'backup')
+        AND live.usage_index_bound = 9223372036854775807
+        AND live.activated_at IS NOT NULL
+        AND live.deactivated_at IS NULL
+
+    UNION ALL
+
+    SELECT live.key_id, live.usage_count
+    FROM key_versions AS live
+    WHERE live.key_type IS NULL AND live.activated_at IS NOT NULL AND live.deactivated_at IS NULL
+),
 -- Entries of the audit log that make a key due, sealed and unsealed.
 causes AS (
     SELECT key_id, reason, occurred_at
@@ -1555,7 +1576,8 @@ due AS (
             '%Y-%m-%dT%H:%M:%S',
             substr(coalesce(master.rotated_at, master.activated_at), 1, 19),
             limits.rotation_interval || ' hours'
-        ) || substr(coalesce(master.rotated_at, master.activated_at), 20) AS due_at
+        ) || substr(coalesce(master.rotated_at, master.activated_at), 20) AS due_at,
+        FALSE AS is_near
     FROM limits
     CROSS JOIN key_masters AS master
     WHERE
@@ -1565,7 +1587,7 @@ due AS (
 
     UNION ALL
 
-    SELECT master.id, version.policy_id, version.policy_name, version.reason, version.urgency, version.due_at
+    SELECT master.id, version.policy_id, version.policy_name, version.reason, version.urgency, version.due_at, FALSE
     FROM of_live_version AS version
     CROSS JOIN key_masters AS master
     WHERE
@@ -1575,12 +1597,28 @@ due AS (
 
     UNION ALL
 
-    SELECT key_master_id, policy_id, policy_name, reason, urgency, due_at
+    SELECT key_master_id, policy_id, policy_name, reason, urgency, due_at, FALSE
     FROM of_unseen_version
 
     UNION ALL
 
-    SELECT master.id, limits.id, limits.policy_name, 'expiry', 6, master.expires_at
+    SELECT master.id, NULL, NULL, 'usage', 3, NULL, version.usage_count < master.most_uses
+    FROM near_limit AS version
+    CROSS JOIN (
+        SELECT id, status, CASE
+            WHEN algorithm = 'AES-256-GCM' THEN min(coalesce(max_usage_count, 2147483648), 2147483648)
+            ELSE max_usage_count
+        END AS most_uses
+        FROM key_masters
+    ) AS master
+    WHERE
+        master.id = version.key_id
+        AND +master.status = 'active'
+        AND version.usage_count * 10 >= master.most_uses * 9
+
+    UNION ALL
+
+    SELECT master.id, limits.id, limits.policy_name, 'expiry', 6, master.expires_at, FALSE
     FROM limits
     CROSS JOIN key_masters AS master
     WHERE
@@ -1597,7 +1635,8 @@ due AS (
         limits.policy_name,
         causes.reason,
         CASE causes.reason WHEN 'incident' THEN 7 ELSE 5 END,
-        min(causes.occurred_at)
+        min(causes.occurred_at),
+        FALSE
     FROM causes
     CROSS JOIN key_masters AS master
     CROSS JOIN limits
@@ -1616,7 +1655,7 @@ due AS (
 waiting AS (
     SELECT
         due.*,
-        due.reason NOT IN ('time', 'age', 'expiry') OR due.due_at <= clock.at AS is_passed
+        NOT due.is_near AND (due.reason NOT IN ('time', 'age', 'expiry') OR due.due_at <= clock.at) AS is_passed
     FROM due
     CROSS JOIN clock
     WHERE
@@ -1685,7 +1724,7 @@ SELECT
     policy.timezone
 FROM places
 CROSS JOIN key_masters AS master
-CROSS JOIN rotation_policies AS policy
+LEFT JOIN rotation_policies AS policy ON policy.id = places.policy_id
 LEFT JOIN key_versions AS live
     ON
         master.id = live.key_id
@@ -1693,8 +1732,7 @@ LEFT JOIN key_versions AS live
         AND live.deactivated_at IS NULL
 WHERE
     places.place = 1
-    AND master.id = places.key_master_id
-    AND policy.id = places.policy_id;
+    AND master.id = places.key_master_id;
 
 -- The direct dependents of each wrapping key: one row for each version of a key encryption key, even without
 -- dependents, and one row for each external wrapping key in use. Destroyed versions do not depend on their wrapper.
@@ -2794,11 +2832,11 @@ BEGIN
     WHERE EXISTS (SELECT 1 FROM key_masters WHERE id = NEW.key_id AND status = 'archived');
 END;
 
--- Material is exactly one of: an envelope of the right length, an HSM handle of the key, or destroyed. Only a rewrap
+-- Material is exactly one of: an envelope of the right length, an HSM handle of the version, or destroyed. Only a rewrap
 -- changes it. CHECK constraints cover the rules within one row.
 CREATE TRIGGER validate_key_version_material
 BEFORE UPDATE OF
-    encrypted_key_data, key_checksum, wrapped_by_version_id, wrapping_key_ref, destroyed_at
+    encrypted_key_data, key_checksum, wrapped_by_version_id, wrapping_key_ref, hsm_key_id, destroyed_at
 ON key_versions
 BEGIN
     SELECT RAISE(ABORT, 'validate_key_version_material: key_checksum may not change: a rewrap keeps the key')
@@ -2807,6 +2845,8 @@ BEGIN
     WHERE NEW.encrypted_key_data IS NULL AND OLD.encrypted_key_data IS NOT NULL AND NEW.destroyed_at IS NULL;
     SELECT RAISE(ABORT, 'validate_key_version_material: material may not be added to a version that has none')
     WHERE NEW.encrypted_key_data IS NOT NULL AND OLD.encrypted_key_data IS NULL;
+    SELECT RAISE(ABORT, 'validate_key_version_material: hsm_key_id may only be cleared by destruction (set destroyed_at with it)')
+    WHERE NEW.hsm_key_id IS NOT OLD.hsm_key_id AND (NEW.hsm_key_id IS NOT NULL OR NEW.destroyed_at IS NULL);
     SELECT RAISE(ABORT, 'validate_key_version_material: material may only be rewrapped: its wrapper changes with it')
     WHERE NEW.encrypted_key_data <> OLD.encrypted_key_data
         AND NEW.wrapped_by_version_id IS OLD.wrapped_by_version_id
@@ -2821,9 +2861,14 @@ BEGIN
     SELECT RAISE(ABORT, 'validate_key_version_material: the key is in an HSM: its versions may have no material in the database')
     WHERE NEW.encrypted_key_data IS NOT NULL
         AND EXISTS (SELECT 1 FROM key_masters WHERE id = NEW.key_id AND hsm_key_id IS NOT NULL);
-    SELECT RAISE(ABORT, 'validate_key_version_material: no material: it needs an envelope, an HSM handle of its key, or destroyed_at')
-    WHERE NEW.encrypted_key_data IS NULL AND NEW.destroyed_at IS NULL
+    SELECT RAISE(ABORT, 'validate_key_version_material: no material: it needs an envelope, an HSM handle of its own, or destroyed_at')
+    WHERE NEW.encrypted_key_data IS NULL AND NEW.destroyed_at IS NULL AND NEW.hsm_key_id IS NULL
+        AND OLD.destroyed_at IS NULL;
+    SELECT RAISE(ABORT, 'validate_key_version_material: the key is in no HSM: its versions have no handle')
+    WHERE NEW.hsm_key_id IS NOT NULL AND NEW.encrypted_key_data IS NULL AND NEW.destroyed_at IS NULL
         AND EXISTS (SELECT 1 FROM key_masters WHERE id = NEW.key_id AND hsm_key_id IS NULL);
+    SELECT RAISE(ABORT, 'validate_key_version_material: the material is in the database: the version has no HSM handle')
+    WHERE NEW.hsm_key_id IS NOT NULL AND NEW.encrypted_key_data IS NOT NULL;
     -- AES-256-GCM: format, nonce, ciphertext, tag. RFC 5649: format, integrity check, padded key.
     SELECT RAISE(ABORT, 'validate_key_version_material: possible plaintext: not the length of an envelope of this key size')
     WHERE length(NEW.encrypted_key_data) <> (
@@ -2835,7 +2880,7 @@ BEGIN
     );
 END;
 
--- Material is exactly one of: an envelope of the right length, an HSM handle of the key, or destroyed. CHECK
+-- Material is exactly one of: an envelope of the right length, an HSM handle of the version, or destroyed. CHECK
 -- constraints cover the rules within one row.
 CREATE TRIGGER validate_key_version_material_insert
 BEFORE INSERT ON key_versions
@@ -2845,9 +2890,15 @@ BEGIN
     SELECT RAISE(ABORT, 'validate_key_version_material: the key is in an HSM: its versions may have no material in the database')
     WHERE NEW.encrypted_key_data IS NOT NULL
         AND EXISTS (SELECT 1 FROM key_masters WHERE id = NEW.key_id AND hsm_key_id IS NOT NULL);
-    SELECT RAISE(ABORT, 'validate_key_version_material: no material: it needs an envelope, an HSM handle of its key, or destroyed_at')
-    WHERE NEW.encrypted_key_data IS NULL AND NEW.destroyed_at IS NULL
+    SELECT RAISE(ABORT, 'validate_key_version_material: no material: it needs an envelope, an HSM handle of its own, or destroyed_at')
+    WHERE NEW.encrypted_key_data IS NULL AND NEW.destroyed_at IS NULL AND NEW.hsm_key_id IS NULL;
+    SELECT RAISE(ABORT, 'validate_key_version_material: the key is in no HSM: its versions have no handle')
+    WHERE NEW.hsm_key_id IS NOT NULL AND NEW.encrypted_key_data IS NULL AND NEW.destroyed_at IS NULL
         AND EXISTS (SELECT 1 FROM key_masters WHERE id = NEW.key_id AND hsm_key_id IS NULL);
+    SELECT RAISE(ABORT, 'validate_key_version_material: the material is in the database: the version has no HSM handle')
+    WHERE NEW.hsm_key_id IS NOT NULL AND NEW.encrypted_key_data IS NOT NULL;
+    SELECT RAISE(ABORT, 'validate_key_version_material: another version of the key has this HSM handle')
+    WHERE EXISTS (SELECT 1 FROM key_versions WHERE key_id = NEW.key_id AND hsm_key_id = NEW.hsm_key_id);
     -- AES-256-GCM: format, nonce, ciphertext, tag. RFC 5649: format, integrity check, padded key.
     SELECT RAISE(ABORT, 'validate_key_version_material: possible plaintext: not the length of an envelope of this key size')
     WHERE length(NEW.encrypted_key_data) <> (
@@ -2979,39 +3030,43 @@ BEGIN
     WHERE id = NEW.key_id;
 END;
 
--- A new version gets its ceilings; see record_key_version_ceilings_change.
-CREATE TRIGGER record_key_version_ceilings_insert
+-- A new version gets its index bounds; see record_key_version_index_bounds_change.
+CREATE TRIGGER record_key_version_index_bounds_insert
 AFTER INSERT ON key_versions
 BEGIN
-    UPDATE key_versions SET usage_ceiling = NULL WHERE id = NEW.id;
+    UPDATE key_versions SET usage_index_bound = NULL WHERE id = NEW.id;
 END;
 
--- A counter that passes its ceiling gets a new one; see record_key_version_ceilings_change. It does not fire for a
--- version without a ceiling.
-CREATE TRIGGER record_key_version_ceilings
+-- A counter that passes its index bound gets a new one; see record_key_version_index_bounds_change. It does not fire for a
+-- version without an index bound.
+CREATE TRIGGER record_key_version_index_bounds
 AFTER UPDATE OF usage_count, data_volume_bytes ON key_versions
-WHEN NEW.usage_count > NEW.usage_ceiling OR NEW.data_volume_bytes > NEW.volume_ceiling
+WHEN NEW.usage_count > NEW.usage_index_bound OR NEW.data_volume_bytes > NEW.volume_index_bound
 BEGIN
-    UPDATE key_versions SET usage_ceiling = NULL WHERE id = NEW.id;
+    UPDATE key_versions SET usage_index_bound = NULL WHERE id = NEW.id;
 END;
 
--- A ceiling is an upper bound of a version's counter, until this trigger computes the next one: just below the next
--- limit that an active policy sets for keys of its type, or the next power of two. The ceilings and the type are
--- indexed, so rotations_due gets from a limit to the versions that have reached it. The counters are not indexed, so
--- counting use updates no index, except when a counter passes its ceiling (62 times at most, and once for each limit).
--- Ceilings affect only the cost of a query: a ceiling is never below its counter, and queries check the counter itself.
--- NULL: not computed yet; such versions are read one by one. Clients cannot set a ceiling: a value written to these
--- columns is recomputed. With recursive_triggers = ON the trigger fires once more and changes nothing. Shifting fills
--- all bits below the highest one: SQLite has log2() in some builds only.
-CREATE TRIGGER record_key_version_ceilings_change
-AFTER UPDATE OF key_type, usage_ceiling, volume_ceiling ON key_versions
+-- An index bound is an upper bound of a version's counter, until this trigger computes the next one: just below the
+-- next limit that an active policy sets for keys of its type, or the next power of two. The index bounds and the type
+-- are indexed, so rotations_due gets from a limit to the versions that have reached it. The counters are not indexed, so
+-- counting use updates no index, except when a counter passes its index bound (62 times at most, and once for each
+-- limit). An index bound is never below its counter, and queries check the counter itself. NULL: not computed yet; such
+-- versions are read one by one. Clients cannot set an index bound: a value written to these columns is recomputed. With
+-- recursive_triggers = ON the trigger fires once more and changes nothing. Shifting fills all bits below the highest
+-- one: SQLite has log2() in some builds only.
+--
+-- Each key has a limit of its own at which it encrypts no more: max_usage_count, and 2^31 uses with AES-256-GCM. From
+-- 90 % of it on, the index bound is the greatest number, by which rotations_due finds the version.
+CREATE TRIGGER record_key_version_index_bounds_change
+AFTER UPDATE OF key_type, usage_index_bound, volume_index_bound ON key_versions
 WHEN (
-    NEW.usage_ceiling = OLD.usage_ceiling AND NEW.volume_ceiling = OLD.volume_ceiling AND NEW.key_type = OLD.key_type
+    NEW.usage_index_bound = OLD.usage_index_bound AND NEW.volume_index_bound = OLD.volume_index_bound AND NEW.key_type = OLD.key_type
 ) IS NOT TRUE
 BEGIN
     UPDATE key_versions SET
         key_type = master.key_type,
-        usage_ceiling = min(
+        usage_index_bound = CASE WHEN NEW.usage_count >= (master.most_uses * 9 + 9) / 10 THEN 9223372036854775807 ELSE min(
+            coalesce((master.most_uses * 9 + 9) / 10 - 1, 9223372036854775807),
             coalesce((
                 SELECT min(max_operations) - 1
                 FROM rotation_policies
@@ -3026,8 +3081,8 @@ BEGIN
                 FROM (SELECT bits | (bits >> 1) AS bits
                 FROM (SELECT NEW.usage_count | 1023 AS bits))))))
             )
-        ),
-        volume_ceiling = min(
+        ) END,
+        volume_index_bound = min(
             coalesce((
                 SELECT min(max_data_volume_mb) * 1048576 - 1
                 FROM rotation_policies
@@ -3046,8 +3101,24 @@ BEGIN
                 FROM (SELECT NEW.data_volume_bytes | 1048575 AS bits))))))
             )
         )
-    FROM (SELECT key_type FROM key_masters WHERE id = NEW.key_id) AS master
+    FROM (
+        SELECT key_type, CASE
+            WHEN algorithm = 'AES-256-GCM' THEN min(coalesce(max_usage_count, 2147483648), 2147483648)
+            ELSE max_usage_count
+        END AS most_uses
+        FROM key_masters WHERE id = NEW.key_id
+    ) AS master
     WHERE key_versions.id = NEW.id;
+END;
+
+-- Another limit of a key: the index bound of its live version is computed again; see
+-- record_key_version_index_bounds_change.
+CREATE TRIGGER record_key_version_index_bounds_limit
+AFTER UPDATE OF max_usage_count ON key_masters
+WHEN NEW.max_usage_count IS NOT OLD.max_usage_count
+BEGIN
+    UPDATE key_versions SET usage_index_bound = NULL
+    WHERE key_id = NEW.id AND activated_at IS NOT NULL AND deactivated_at IS NULL;
 END;
 
 -- A policy needs at least one trigger of rotation: time, usage or compliance.
@@ -3766,6 +3837,7 @@ BEGIN
             UNION ALL SELECT 'destroyed_at', 'plain', NULL, NEW.destroyed_at
             UNION ALL SELECT 'encrypted_key_data', 'named', NULL, NEW.encrypted_key_data
             UNION ALL SELECT 'encryption_metadata', 'named', NULL, NEW.encryption_metadata
+            UNION ALL SELECT 'hsm_key_id', 'plain', NULL, NEW.hsm_key_id
             UNION ALL SELECT 'key_checksum', 'named', NULL, NEW.key_checksum
             UNION ALL SELECT 'version_number', 'plain', NULL, NEW.version_number
             UNION ALL SELECT 'wrapped_by_version_id', 'plain', NULL, NEW.wrapped_by_version_id
@@ -3783,7 +3855,8 @@ WHEN OLD.activated_at IS NOT NEW.activated_at
     OR (OLD.ciphertext_tag IS NOT NEW.ciphertext_tag AND OLD.ciphertext_tag <> 0)
     OR OLD.deactivated_at IS NOT NEW.deactivated_at
     OR OLD.destroyed_at IS NOT NEW.destroyed_at OR OLD.encrypted_key_data IS NOT NEW.encrypted_key_data
-    OR OLD.encryption_metadata IS NOT NEW.encryption_metadata OR OLD.key_checksum IS NOT NEW.key_checksum
+    OR OLD.encryption_metadata IS NOT NEW.encryption_metadata OR OLD.hsm_key_id IS NOT NEW.hsm_key_id
+    OR OLD.key_checksum IS NOT NEW.key_checksum
     OR OLD.version_number IS NOT NEW.version_number
     OR OLD.wrapped_by_version_id IS NOT NEW.wrapped_by_version_id
     OR OLD.wrapping_key_ref IS NOT NEW.wrapping_key_ref
@@ -3826,6 +3899,7 @@ BEGIN
             UNION ALL SELECT 'destroyed_at', 'plain', OLD.destroyed_at, NEW.destroyed_at
             UNION ALL SELECT 'encrypted_key_data', 'named', OLD.encrypted_key_data, NEW.encrypted_key_data
             UNION ALL SELECT 'encryption_metadata', 'named', OLD.encryption_metadata, NEW.encryption_metadata
+            UNION ALL SELECT 'hsm_key_id', 'plain', OLD.hsm_key_id, NEW.hsm_key_id
             UNION ALL SELECT 'key_checksum', 'named', OLD.key_checksum, NEW.key_checksum
             UNION ALL SELECT 'version_number', 'plain', OLD.version_number, NEW.version_number
             UNION ALL SELECT 'wrapped_by_version_id', 'plain', OLD.wrapped_by_version_id, NEW.wrapped_by_version_id
@@ -3862,6 +3936,7 @@ BEGIN
             UNION ALL SELECT 'destroyed_at', 'plain', OLD.destroyed_at, NULL
             UNION ALL SELECT 'encrypted_key_data', 'named', OLD.encrypted_key_data, NULL
             UNION ALL SELECT 'encryption_metadata', 'named', OLD.encryption_metadata, NULL
+            UNION ALL SELECT 'hsm_key_id', 'plain', OLD.hsm_key_id, NULL
             UNION ALL SELECT 'key_checksum', 'named', OLD.key_checksum, NULL
             UNION ALL SELECT 'version_number', 'plain', OLD.version_number, NULL
             UNION ALL SELECT 'wrapped_by_version_id', 'plain', OLD.wrapped_by_version_id, NULL

@@ -87,7 +87,7 @@ def destroy(
         version = _destroyable(session, key_id, version_number)
         found = _described(version)
         check(session, version)
-        values = {"destroyed_at": current_time(), "encrypted_key_data": None}
+        values = {"destroyed_at": current_time(), "encrypted_key_data": None, "hsm_key_id": None}
         statement = sa.update(KeyVersion).where(KeyVersion.id == version.id, KeyVersion.destroyed_at.is_(None))
         try:
             if actor is None:

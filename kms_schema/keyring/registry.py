@@ -1,7 +1,8 @@
 """Makes keys and versions, and changes the status of keys: one transaction each."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 from kms_schema.crypto import CryptoError, KeyWrapping, Secret, Wrapper, WrappingKeyProvider
 from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.keyring.errors import (
+    CiphertextTagError,
     KeyExistsError,
     MaterialUnavailableError,
     NoLiveVersionError,
@@ -35,6 +37,7 @@ _COLUMNS = frozenset(
 )  # fmt: skip
 """The columns of a master that `create` takes."""
 _DEFAULT_ALGORITHMS = {KeyType.DEK: XAES, KeyType.KEK: "AES-256"}
+_DRAWS = 5
 KEY_IMPORTED = "KEY_IMPORTED"
 
 
@@ -93,6 +96,11 @@ class Registry:
 
     def create(self, new: NewKey, actor: str | None) -> KeyDescription:
         """Register a key, give it a version and activate it; of a key that is registered and has none, the rest."""
+        if new.ciphertext_tag is not None:
+            return self._create(new, actor)
+        return _drawn(lambda: self._create(new, actor))
+
+    def _create(self, new: NewKey, actor: str | None) -> KeyDescription:
         fresh = new.master()
         with self._storage.session(new.key_id, _ADMIN, actor) as session:
             key = _registered(session, new, fresh)
@@ -131,6 +139,9 @@ class Registry:
 
     def rotate(self, key_id: str, actor: str | None) -> KeyDescription:
         """Give a key a new version under the key that wraps the live one; it is live at once, and the old one ends."""
+        return _drawn(lambda: self._rotate(key_id, actor))
+
+    def _rotate(self, key_id: str, actor: str | None) -> KeyDescription:
         with self._storage.session(key_id, _ROTATOR, actor) as session:
             key = _locked(session, key_id)
             if key.status != KeyStatus.ACTIVE:
@@ -192,6 +203,17 @@ class Registry:
             raise MaterialUnavailableError(
                 f"no version of key {key.key_id!r} can be made: {error}", key_id=key.key_id
             ) from None
+
+
+def _drawn(change: Callable[[], KeyDescription]) -> KeyDescription:
+    """Make a version in a transaction; once more if a concurrent one committed the tag that the database drew.
+
+    The tags of a transaction are visible to others when it commits, so the constraint refuses the later one.
+    """
+    for _ in range(_DRAWS - 1):
+        with suppress(CiphertextTagError):
+            return change()
+    return change()
 
 
 def _registered(session: Session, new: NewKey, fresh: KeyMaster) -> KeyMaster:

@@ -10,7 +10,7 @@ from kms_schema.models.actor import acting_for
 from kms_schema.models.audit import KeyAuditActor, KeyAuditLog
 from kms_schema.models.base import Base, UtcTimestamp, add_storage_checks, current_time
 from kms_schema.models.hsm import HsmConfiguration
-from kms_schema.models.keys import KeyMaster, KeyVersion
+from kms_schema.models.keys import KeyMaster
 from kms_schema.models.rotation import KeyRotation, RotationPolicy
 from kms_schema.models.seals import (
     KeyAuditLeafPage,
@@ -20,6 +20,7 @@ from kms_schema.models.seals import (
     KeyAuditTombstone,
 )
 from kms_schema.models.totals import KeyAuditDailyTotal, KeyRotationCause
+from kms_schema.models.versions import KeyVersion
 from kms_schema.models.views import KeyViewRefresh
 
 add_storage_checks(table for table in Base.metadata.tables.values() if table.info.get("only_on") != "postgresql")

@@ -23,7 +23,8 @@ from kms_schema.models.base import (
     one_of,
     vocabulary_column,
 )
-from kms_schema.models.keys import KeyMaster, KeyVersion
+from kms_schema.models.keys import KeyMaster
+from kms_schema.models.versions import KeyVersion
 from kms_schema.vocabulary import KeyType, RotationStatus, RotationTrigger
 
 

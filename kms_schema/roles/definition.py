@@ -111,8 +111,8 @@ CLIENT_COLUMNS = (
 
 VERSION_COLUMNS = (
     "id", "key_id", "version_number", "key_checksum", "encryption_metadata", "wrapped_by_version_id",
-    "wrapping_key_ref", "created_at", "activated_at", "deactivated_at", "destroyed_at", "usage_count",
-    "data_volume_bytes", "generation_time_ms", "entropy_score", "key_type", "usage_ceiling", "volume_ceiling",
+    "wrapping_key_ref", "hsm_key_id", "created_at", "activated_at", "deactivated_at", "destroyed_at", "usage_count",
+    "data_volume_bytes", "generation_time_ms", "entropy_score", "key_type", "usage_index_bound", "volume_index_bound",
     "ciphertext_tag",
 )  # fmt: skip
 """Of a version all but `encrypted_key_data`."""
@@ -160,9 +160,9 @@ GRANTS = (
     Grant(
         Role.ROTATOR, _CHANGE, "key_versions",
         (
-            "encrypted_key_data", "encryption_metadata", "wrapped_by_version_id", "wrapping_key_ref", "activated_at",
-            "deactivated_at", "destroyed_at", "usage_count", "data_volume_bytes", "generation_time_ms", "entropy_score",
-            "usage_ceiling", "volume_ceiling",
+            "encrypted_key_data", "encryption_metadata", "wrapped_by_version_id", "wrapping_key_ref", "hsm_key_id",
+            "activated_at", "deactivated_at", "destroyed_at", "usage_count", "data_volume_bytes", "generation_time_ms",
+            "entropy_score", "usage_index_bound", "volume_index_bound",
         ),
     ),
     Grant(Role.ROTATOR, ("INSERT", "SELECT"), "key_rotations"),

@@ -52,4 +52,4 @@ class Scheduled:
     retried: int
     """Failed rotations that are planned again."""
     looked_at: int
-    """Live versions whose ceilings were recomputed."""
+    """Live versions whose index bounds were recomputed."""

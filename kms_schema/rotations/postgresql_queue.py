@@ -131,36 +131,37 @@ STATEMENTS = {
         WHERE id = %(id)s AND {claimed}
     """,
     # An upper bound of unknown value: without it planners would estimate as many rows as there are deactivated versions
-    # without a ceiling, and scan the table.
-    "missing_ceilings": f"""
-        UPDATE {{schema}}.key_versions SET usage_ceiling = NULL WHERE id = ANY (ARRAY(
+    # without an index bound, and scan the table.
+    "missing_index_bounds": f"""
+        UPDATE {{schema}}.key_versions SET usage_index_bound = NULL WHERE id = ANY (ARRAY(
             SELECT live.id FROM {{schema}}.key_versions AS live
             WHERE live.key_type IS NULL AND {LIVE}
                 AND live.activated_at BETWEEN '-infinity' AND (SELECT 'infinity'::timestamptz)
             LIMIT %(limit)s FOR UPDATE SKIP LOCKED
         ))
     """,
-    "high_usage_ceilings": f"""
-        UPDATE {{schema}}.key_versions SET usage_ceiling = NULL WHERE id = ANY (ARRAY(
+    # The greatest index bound stays: the key is near its own limit.
+    "high_usage_index_bounds": f"""
+        UPDATE {{schema}}.key_versions SET usage_index_bound = NULL WHERE id = ANY (ARRAY(
             SELECT live.id FROM {{schema}}.rotation_policies AS policy, LATERAL (
                 SELECT id FROM {{schema}}.key_versions AS live
                 WHERE live.key_type = policy.key_type
-                    AND live.usage_ceiling BETWEEN policy.max_operations AND 9223372036854775807
+                    AND live.usage_index_bound BETWEEN policy.max_operations AND 9223372036854775806
                     AND live.usage_count < policy.max_operations AND {LIVE}
                 LIMIT %(limit)s FOR UPDATE SKIP LOCKED
             ) AS live
             WHERE policy.is_active LIMIT %(limit)s
         ))
     """,
-    "high_volume_ceilings": f"""
-        UPDATE {{schema}}.key_versions SET volume_ceiling = NULL WHERE id = ANY (ARRAY(
+    "high_volume_index_bounds": f"""
+        UPDATE {{schema}}.key_versions SET volume_index_bound = NULL WHERE id = ANY (ARRAY(
             SELECT live.id FROM (
                 SELECT key_type, is_active, max_data_volume_mb * 1048576 AS max_bytes
                 FROM {{schema}}.rotation_policies
             ) AS policy, LATERAL (
                 SELECT id FROM {{schema}}.key_versions AS live
                 WHERE live.key_type = policy.key_type
-                    AND live.volume_ceiling BETWEEN policy.max_bytes AND 9223372036854775807
+                    AND live.volume_index_bound BETWEEN policy.max_bytes AND 9223372036854775807
                     AND live.data_volume_bytes < policy.max_bytes AND {LIVE}
                 LIMIT %(limit)s FOR UPDATE SKIP LOCKED
             ) AS live

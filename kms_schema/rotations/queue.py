@@ -17,7 +17,7 @@ DEFAULT_LEASE = dt.timedelta(minutes=10)
 LONGEST_LEASE = dt.timedelta(days=7)
 DEFAULT_ROUND = 10_000
 """Keys that one round of scheduling plans in a transaction; `rotations_due` is evaluated once a round."""
-CEILINGS_A_ROUND = 1_000
+INDEX_BOUNDS_A_ROUND = 1_000
 
 _LONGEST_NAME = 83
 """Characters of a worker's name: `key_rotations.claimed_by` has 100, and `#` with 16 hexadecimal digits is added."""
@@ -79,20 +79,20 @@ class RotationQueue:
         `limit` is the number of rotations to plan, and the number of retries, in this call. Returns the numbers; call
         again while one of them equals `limit`.
         """
-        recomputed = self.backfill(CEILINGS_A_ROUND)
+        recomputed = self.backfill(INDEX_BOUNDS_A_ROUND)
         with self.transaction():
             retried = self._storage.retry(limit)
             return Scheduled(self._storage.changed("schedule", limit=limit), retried, recomputed)
 
-    def backfill(self, limit: int = CEILINGS_A_ROUND) -> int:
-        """Compute the ceilings of up to `limit` live versions that have none, or whose policies have changed.
+    def backfill(self, limit: int = INDEX_BOUNDS_A_ROUND) -> int:
+        """Compute the index bounds of up to `limit` live versions that have none, or whose policies have changed.
 
         `rotations_due` is correct without them, but reads each of these versions. Returns the number of versions; 0
         when all are done.
         """
         done = 0
         with self.transaction():
-            for statement in ("missing_ceilings", "high_usage_ceilings", "high_volume_ceilings"):
+            for statement in ("missing_index_bounds", "high_usage_index_bounds", "high_volume_index_bounds"):
                 if done < limit:
                     done += self._storage.changed(statement, limit=limit - done)
         return done

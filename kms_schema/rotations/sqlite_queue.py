@@ -105,24 +105,26 @@ STATEMENTS = {
         SET status = 'FAILED', error_message = :error, failed_at = max({_NOW}, started_at), next_retry_at = {_LATER}
         WHERE id = :id AND {_CLAIMED}
     """,
-    "missing_ceilings": f"""
-        UPDATE key_versions SET usage_ceiling = NULL WHERE id IN (
+    "missing_index_bounds": f"""
+        UPDATE key_versions SET usage_index_bound = NULL WHERE id IN (
             SELECT live.id FROM key_versions AS live WHERE live.key_type IS NULL AND {LIVE} LIMIT :limit
         )
     """,
-    "high_usage_ceilings": f"""
-        UPDATE key_versions SET usage_ceiling = NULL WHERE id IN (
+    # The greatest index bound stays: the key is near its own limit.
+    "high_usage_index_bounds": f"""
+        UPDATE key_versions SET usage_index_bound = NULL WHERE id IN (
             SELECT live.id FROM rotation_policies AS policy CROSS JOIN key_versions AS live
-            WHERE policy.is_active AND live.key_type = policy.key_type AND live.usage_ceiling >= policy.max_operations
+            WHERE policy.is_active AND live.key_type = policy.key_type
+                AND live.usage_index_bound BETWEEN policy.max_operations AND 9223372036854775806
                 AND live.usage_count < policy.max_operations AND {LIVE}
             LIMIT :limit
         )
     """,
-    "high_volume_ceilings": f"""
-        UPDATE key_versions SET volume_ceiling = NULL WHERE id IN (
+    "high_volume_index_bounds": f"""
+        UPDATE key_versions SET volume_index_bound = NULL WHERE id IN (
             SELECT live.id FROM rotation_policies AS policy CROSS JOIN key_versions AS live
             WHERE policy.is_active AND live.key_type = policy.key_type
-                AND live.volume_ceiling >= policy.max_data_volume_mb * 1048576
+                AND live.volume_index_bound >= policy.max_data_volume_mb * 1048576
                 AND live.data_volume_bytes < policy.max_data_volume_mb * 1048576 AND {LIVE}
             LIMIT :limit
         )

@@ -133,7 +133,7 @@ def test_material_is_of_the_size_of_its_key(wrapping: KeyWrapping) -> None:
 
 def test_what_has_no_material_says_why(session: Session, wrapping: KeyWrapping) -> None:
     held = a_key(KeyType.HSM, hsm_provider=HsmProvider.PKCS11, hsm_key_id="handle-1")
-    handle = KeyVersion(key=held, version_number=1)
+    handle = KeyVersion(key=held, version_number=1, hsm_key_id="object-1")
     gone = kept(session, wrapping, a_key())
     gone.encrypted_key_data, gone.destroyed_at = None, dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)
     session.add(handle)

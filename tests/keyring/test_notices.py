@@ -78,7 +78,6 @@ def test_a_revocation_in_another_process_is_seen_within_a_second(
         def work(write: Callable[[bytes], int]) -> None:
             with KeyRing(database.engine(), roots) as other:
                 other.revoke(orders, reason="leaked")
-            notify(database, orders)
             write(b".")
 
         assert child(work).read_to_the_end() == b"."
@@ -193,7 +192,6 @@ def test_a_task_listens(database: Database, roots: RootKeys, orders: str, driver
             await ring.key(orders).decrypt(blob, aad=AAD)
             with KeyRing(database.engine(), roots) as other:
                 other.revoke(orders, reason="leaked")
-            notify(database, orders)
             deadline = time.monotonic() + 1.3
             while await decrypts(ring, orders, blob):
                 assert time.monotonic() < deadline

@@ -42,7 +42,7 @@ def test_the_second_run_changes_nothing_and_waits_for_no_writer(granted: Granted
 
 def test_what_changes_is_an_entry_in_the_same_transaction(granted: Granted) -> None:
     app = granted.prefix + Role.APP
-    execute(granted.superuser, f"REVOKE SELECT ON key_masters FROM {app}; GRANT DELETE ON key_masters TO {app}")
+    execute(granted.superuser, f"REVOKE SELECT ON key_masters FROM {app}; GRANT DELETE ON key_masters TO {app}")  # noqa: S608
     applied = apply(granted.superuser, prefix=granted.prefix)
     assert applied.granted == (f"{app}: SELECT ON relation key_masters",)
     assert applied.revoked == (f"{app}: DELETE ON relation key_masters",)

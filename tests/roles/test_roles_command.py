@@ -53,7 +53,8 @@ def test_it_applies_what_psql_has_run_already(granted: Granted) -> None:
 @pytest.mark.only_on("postgresql")
 def test_it_says_what_it_changed(granted: Granted) -> None:
     app = granted.prefix + Role.APP
-    granted.superuser.execute(f"REVOKE SELECT ON key_masters FROM {app}; GRANT DELETE ON key_masters TO {app}".encode())
+    changes = f"REVOKE SELECT ON key_masters FROM {app}; GRANT DELETE ON key_masters TO {app}"  # noqa: S608
+    granted.superuser.execute(changes.encode())
     options = ("roles", "--apply", "--prefix", granted.prefix, "--format", "json")
     assert json.loads(kms_schema(*options, url=granted.database.url).out) == {
         "granted": [f"{app}: SELECT ON relation key_masters"],

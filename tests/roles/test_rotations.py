@@ -20,7 +20,10 @@ def test_a_rotation_from_what_is_due_to_a_retry_as_kms_rotator_alone(granted: Gr
     a_policy(granted.superuser, max_operations=5)
     key = a_key(granted.superuser)
     execute(granted.superuser, "ALTER TABLE key_versions DISABLE TRIGGER USER")
-    execute(granted.superuser, "UPDATE key_versions SET key_type = NULL, usage_ceiling = NULL, volume_ceiling = NULL")
+    execute(
+        granted.superuser,
+        "UPDATE key_versions SET key_type = NULL, usage_index_bound = NULL, volume_index_bound = NULL",
+    )
     execute(granted.superuser, "ALTER TABLE key_versions ENABLE TRIGGER USER")
     with granted.session(Role.ROTATOR) as connection:
         queue = open_queue(connection)
@@ -40,7 +43,7 @@ def test_a_rotation_from_what_is_due_to_a_retry_as_kms_rotator_alone(granted: Gr
         queue.complete(taken)
         assert queue.find(a_rotation_of(granted), "worker-3#1").claimed_by == "worker-3#1"
         a_policy(granted.superuser, max_operations=3)
-        assert queue.backfill() == 2, "a new limit is below the ceilings"
+        assert queue.backfill() == 2, "a new limit is below the index bounds"
         assert queue.backfill() == 0
 
 

@@ -37,7 +37,7 @@ INSERT INTO rotation_policies
     (policy_name, key_type, rotation_interval_days, max_key_age_days, max_operations, max_data_volume_mb)
 VALUES ('dek', 'dek', 365, 400, 1000000, 100000), ('kek', 'kek', 30, 30, 1000, 1)
 """
-# Versions that ended before 005 have no ceilings; all live versions have.
+# Versions that ended before 005 have no index bounds; all live versions have.
 # A third of the keys was never rotated, every second expires some day, and use is spread evenly below the limit.
 KEYS = """
 INSERT INTO key_masters
@@ -51,7 +51,7 @@ VERSIONS = """
 INSERT INTO key_versions
     (id, key_id, version_number, encrypted_key_data, key_checksum, encryption_metadata, wrapping_key_ref,
      ciphertext_tag, created_at, activated_at, deactivated_at, usage_count, data_volume_bytes, key_type,
-     usage_ceiling, volume_ceiling)
+     usage_index_bound, volume_index_bound)
 SELECT
     ({version} || number){as_id}, {id}, number, {blob}, '{checksum}',
     '{{"format": 1, "algorithm": "AES-256-GCM", "associated_data": "key"}}', 'kms://root', n * 2 + number, {created},

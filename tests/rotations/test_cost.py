@@ -114,7 +114,8 @@ def test_a_key_that_is_due_and_its_live_version_are_read_once(databases: tuple[D
 
 
 @pytest.mark.parametrize(
-    "statement", ["schedule", "forget", "retry", "missing_ceilings", "high_usage_ceilings", "high_volume_ceilings"]
+    "statement",
+    ["schedule", "forget", "retry", "missing_index_bounds", "high_usage_index_bounds", "high_volume_index_bounds"],
 )
 def test_the_cost_of_scheduling_is_independent_of_the_number_of_keys(
     databases: tuple[Database, Database], statement: str
@@ -153,7 +154,7 @@ def test_due_keys_among_many_are_scheduled_and_claimed(databases: tuple[Database
 
 
 @pytest.mark.only_on("postgresql")
-def test_counting_use_is_hot_unless_a_ceiling_is_passed(database: Database) -> None:
+def test_counting_use_is_hot_unless_an_index_bound_is_passed(database: Database) -> None:
     with closing(database.connect()) as connection:
         assert isinstance(connection, psycopg.Connection)
         execute(connection, "ALTER TABLE key_versions SET (fillfactor = 50, autovacuum_enabled = off)")

@@ -153,28 +153,28 @@ def test_a_key_that_is_not_active_any_more_is_not_tried_again(shared: SharedData
     set_values(shared.connection, rotation["id"], next_retry_at=None)
 
 
-def ceilings(shared: SharedDatabase) -> list[tuple[Any, ...]]:
-    query = "SELECT usage_ceiling, volume_ceiling FROM key_versions ORDER BY usage_count"
+def index_bounds(shared: SharedDatabase) -> list[tuple[Any, ...]]:
+    query = "SELECT usage_index_bound, volume_index_bound FROM key_versions ORDER BY usage_count"
     return [tuple(row) for row in execute(shared.connection, query).fetchall()]
 
 
-def test_a_ceiling_is_below_the_next_limit_or_power_of_two_of_the_keys_own_type(shared: SharedDatabase) -> None:
+def test_an_index_bound_is_below_the_next_limit_or_power_of_two_of_the_keys_own_type(shared: SharedDatabase) -> None:
     for key_type, limits in (("dek", (5000, 700)), ("kek", (10,))):
         for limit in limits:
             a_policy(shared.connection, key_type=key_type, max_operations=limit, max_data_volume_mb=limit)
     for usage_count in (0, 699, 700, 3000, 5000, 2**49, 10**15):
         a_key(shared.connection, live={"usage_count": usage_count, "data_volume_bytes": usage_count})
     usage = [699, 699, 1023, 4095, 8191, 2**50 - 1, 2**50 - 1]
-    assert [found for found, _ in ceilings(shared)] == usage
-    assert [found for _, found in ceilings(shared)] == [2**20 - 1] * 5 + [2**50 - 1] * 2
+    assert [found for found, _ in index_bounds(shared)] == usage
+    assert [found for _, found in index_bounds(shared)] == [2**20 - 1] * 5 + [2**50 - 1] * 2
     execute(shared.connection, "UPDATE key_versions SET usage_count = 6000 WHERE usage_count = 3000")
-    assert [found for found, _ in ceilings(shared)] == [699, 699, 1023, 8191, 8191, 2**50 - 1, 2**50 - 1]
+    assert [found for found, _ in index_bounds(shared)] == [699, 699, 1023, 8191, 8191, 2**50 - 1, 2**50 - 1]
 
 
-def test_a_new_limit_below_the_ceilings_is_caught_up_with(shared: SharedDatabase) -> None:
+def test_a_new_limit_below_the_index_bounds_is_caught_up_with(shared: SharedDatabase) -> None:
     for number in range(3):
         a_key(shared.connection, live={"usage_count": number, "data_volume_bytes": (number + 1) << 20})
-    assert ceilings(shared) == [(1023, 2**21 - 1), (1023, 2**22 - 1), (1023, 2**22 - 1)]
+    assert index_bounds(shared) == [(1023, 2**21 - 1), (1023, 2**22 - 1), (1023, 2**22 - 1)]
     largest = {"max_operations": 10**15, "max_data_volume_mb": 2**33}
     for limits in ({"max_operations": 2}, {"max_data_volume_mb": 3}, largest):
         a_policy(shared.connection, **NO_DATE | limits)
@@ -186,20 +186,20 @@ def test_a_new_limit_below_the_ceilings_is_caught_up_with(shared: SharedDatabase
     assert queue.backfill(limit=1) == 1
     assert queue.backfill() > 0
     assert queue.backfill() == 0
-    assert ceilings(shared) == [(1, 2**21 - 1), (1, 3 * 2**20 - 1), (1023, 2**22 - 1)]
+    assert index_bounds(shared) == [(1, 2**21 - 1), (1, 3 * 2**20 - 1), (1023, 2**22 - 1)]
     assert [row["reasons"] for row in queue.due()] == reasons
 
 
-def test_clients_cannot_set_a_ceiling_or_a_type(shared: SharedDatabase) -> None:
+def test_clients_cannot_set_an_index_bound_or_a_type(shared: SharedDatabase) -> None:
     a_key(shared.connection, live={"usage_count": 7})
     for change in (
-        "usage_ceiling = 6",
-        "volume_ceiling = NULL",
+        "usage_index_bound = 6",
+        "volume_index_bound = NULL",
         "key_type = 'kek'",
-        "usage_ceiling = 9, usage_count = 8",
+        "usage_index_bound = 9, usage_count = 8",
     ):
         execute(shared.connection, f"UPDATE key_versions SET {change}")  # noqa: S608
         found = execute(
-            shared.connection, "SELECT key_type, usage_ceiling, volume_ceiling FROM key_versions"
+            shared.connection, "SELECT key_type, usage_index_bound, volume_index_bound FROM key_versions"
         ).fetchone()
         assert found == ("dek", 1023, 2**20 - 1)

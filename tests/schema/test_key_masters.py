@@ -163,7 +163,8 @@ def test_a_key_with_material_moves_neither_into_nor_out_of_an_hsm(shared: Shared
         insert(shared.connection, "key_masters", **key)
         version = insert(shared.connection, "key_versions", **key_version(key))
         update_refused(shared.connection, "key_masters", key, change, rule="validate_key_master_custody")
-        update(shared.connection, "key_versions", version, encrypted_key_data=None, destroyed_at=now() + DAY)
+        gone = {"encrypted_key_data": None, "hsm_key_id": None, "destroyed_at": now() + DAY}
+        update(shared.connection, "key_versions", version, **gone)
         update(shared.connection, "key_masters", key, **change)
 
 

@@ -19,13 +19,13 @@ BOOKS = {
     "key_masters": {"usage_count"},
     "key_versions": {
         *("usage_count", "data_volume_bytes", "generation_time_ms", "entropy_score"),
-        *("key_type", "usage_ceiling", "volume_ceiling"),
+        *("key_type", "usage_index_bound", "volume_index_bound"),
     },
     "rotation_policies": set(),
     "key_rotations": {"policy_id", "next_retry_at", "lease_expires_at", "execution_time_ms", "affected_records"},
     "hsm_configurations": {"last_health_check", "health_status", "response_time_ms"},
 }
-"""Use, measurements, health and leases: counted or observed, and no change of state; ceilings follow from use. A
+"""Use, measurements, health and leases: counted or observed, and no change of state; index bounds follow from use. A
 rotation's policy goes with it, and the policy's deletion is recorded."""
 OF_THE_ROW = {"id", "created_at", "updated_at"}
 BELONGS_TO = {"key_versions": {"key_id"}, "key_rotations": {"key_id"}}

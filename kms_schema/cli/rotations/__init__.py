@@ -5,7 +5,9 @@ import click
 from kms_schema.cli.lazy_group import Lazy, LazyGroup
 
 _COMMANDS = {
-    "backfill": Lazy("kms_schema.cli.rotations.scheduling:backfill_command", "Compute missing ceilings of versions"),
+    "backfill": Lazy(
+        "kms_schema.cli.rotations.scheduling:backfill_command", "Compute missing index bounds of versions"
+    ),
     "claim": Lazy("kms_schema.cli.rotations.claims:claim_command", "Claim the next rotation under a lease"),
     "complete": Lazy("kms_schema.cli.rotations.claims:complete_command", "Mark a claimed rotation completed"),
     "due": Lazy("kms_schema.cli.rotations.scheduling:due_command", "List the keys that are due for rotation"),

@@ -31,7 +31,10 @@ def due_command(database_url: str | None, schema: str, style: str) -> None:
     for row in found:
         since = f" since {row['due_at']}" if row["overdue"] and row["due_at"] else ""
         when = f"overdue{since}" if row["overdue"] else f"due {row['due_at']}"
-        click.echo(in_a_line(f"{row['key_id']}: {', '.join(row['reasons'])}; {when}; policy {row['policy_name']}"))
+        policy = "limit of the key" if row["policy_name"] is None else f"policy {row['policy_name']}"
+        if not row["overdue"] and row["due_at"] is None:
+            when = "near its limit"
+        click.echo(in_a_line(f"{row['key_id']}: {', '.join(row['reasons'])}; {when}; {policy}"))
     click.echo(f"{len(found)} due")
 
 
@@ -73,7 +76,7 @@ def schedule_command(database_url: str | None, schema: str, limit: int, style: s
 @where
 @style_option
 def backfill_command(database_url: str | None, schema: str, style: str) -> None:
-    """Compute the ceilings of all versions that have none: once for keys from before 005, or after new limits.
+    """Compute the index bounds of all versions that have none: once for keys from before 005, or after new limits.
 
     Results are correct without it, but the search for due keys reads each of these versions. `schedule` computes a
     thousand each time. The command can be interrupted and repeated.

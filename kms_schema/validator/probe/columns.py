@@ -24,6 +24,7 @@ from kms_schema.validator.probe.rows import (
     destroyed_version,
     entry,
     envelope,
+    held_version,
     hsm,
     hsm_key,
     key_in,
@@ -233,11 +234,13 @@ _TABLES = (
 def _base(table: str, column: str) -> tuple[tuple[Any, ...], Row]:
     """Return a row in which only `column` can be wrong, and the statements before it."""
     of = active_key()
-    given = (adding("key_masters", of),)
+    held_by = hsm_key()
+    given = (adding("key_masters", held_by if (table, column) == ("key_versions", "hsm_key_id") else of),)
     special: dict[tuple[str, str], Row] = {
         ("key_masters", "hsm_key_id"): hsm_key(key_type="dek"),
         **{("key_masters", f"{each}_at"): key_in(each) for each in ("rotated", "expired", "revoked", "archived")},
         ("key_versions", "destroyed_at"): destroyed_version(of),
+        ("key_versions", "hsm_key_id"): held_version(held_by),
         ("hsm_configurations", "wrapping_key_ref"): hsm(authentication_config=envelope()),
         ("key_versions", "wrapped_by_version_id"): destroyed_version(of),  # of what is destroyed it is history
         ("key_versions", "deactivated_at"): live_version(of, deactivated_at=FIRST),

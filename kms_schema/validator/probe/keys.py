@@ -19,6 +19,7 @@ from kms_schema.validator.probe.rows import (
     FIRST,
     SECOND,
     active_key,
+    held_version,
     hsm_key,
     kek,
     key,
@@ -166,7 +167,7 @@ def _custody() -> Iterator[Attempt]:
     into: Row = {"hsm_provider": "pkcs11", "hsm_key_id": unused("handle")}
     here, there = active_key(), hsm_key(key_type="dek")
     out: Row = {"hsm_provider": None, "hsm_key_id": None}
-    held: Row = {"id": uuid.uuid4(), "key_id": there["id"], "version_number": 1, "created_at": FIRST}
+    held = held_version(there)
     for row, of, change, where in ((here, version(here), into, "into an"), (there, held, out, "out of its")):
         tries = f"a key with a version is moved {where} HSM"
         given = (adding(TABLE, row), adding("key_versions", of))
@@ -204,7 +205,14 @@ def _promises() -> Iterator[Promise]:
         plain(f"SELECT updated_at > :before FROM {{schema}}.{TABLE} WHERE id = :id", id=row["id"], before=FIRST),
         (adding(TABLE, row),),
     )
-    live = live_version(row)
+    live = live_version(row, usage_count=7)
+    yield Promise(
+        dict.fromkeys(("postgresql", "sqlite"), (f"trigger {TABLE}.record_key_version_index_bounds_limit",)),
+        "another limit of a key is in the index bound of its live version",
+        changing(TABLE, row, max_usage_count=8),
+        plain("SELECT usage_index_bound = 7 FROM {schema}.key_versions WHERE id = :id", id=live["id"]),
+        (adding(TABLE, row), adding("key_versions", live)),
+    )
     yield Promise(
         {
             "postgresql": (f"trigger {TABLE}.{LIFECYCLE}_end_live_version",),

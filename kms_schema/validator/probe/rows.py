@@ -65,14 +65,18 @@ def hsm_key(**over: Any) -> Row:
     return active_key(**{"key_type": "hsm", "hsm_provider": "pkcs11", "hsm_key_id": unused("handle"), **over})
 
 
-def held_version(of: Row, **over: Any) -> Row:
-    """Return a version of a key that an HSM holds: without material here."""
+def _bare_version(of: Row, **over: Any) -> Row:
     return {"id": uuid.uuid4(), "key_id": of["id"], "version_number": 1, "created_at": FIRST, **over}
+
+
+def held_version(of: Row, **over: Any) -> Row:
+    """Return a version of a key that an HSM holds: with a handle and without material here."""
+    return _bare_version(of, **{"hsm_key_id": unused("handle"), **over})
 
 
 def version(of: Row, **over: Any) -> Row:
     """Return a version that is not live, wrapped by a root key unless `wrapped_by_version_id` is given."""
-    row = held_version(of) | {
+    row = _bare_version(of) | {
         "encrypted_key_data": envelope(of["key_size_bits"]),
         "key_checksum": secrets.token_hex(32),
         "encryption_metadata": {"format": 1, "algorithm": "AES-256-GCM", "associated_data": of["key_id"]},
@@ -89,7 +93,7 @@ def live_version(of: Row, **over: Any) -> Row:
 
 def destroyed_version(of: Row, **over: Any) -> Row:
     """Return a version whose material is gone."""
-    return held_version(of, **{"destroyed_at": SECOND, **over})
+    return _bare_version(of, **{"destroyed_at": SECOND, **over})
 
 
 def policy(**over: Any) -> Row:

@@ -26,6 +26,14 @@ _ONE_BY_ONE = {
     ),
 }
 _ONE_BY_ONE |= {
+    f"trigger {trigger}": ("function notify_key_change()", "a notice is sent by COMMIT, and a probe makes none")
+    for trigger in (
+        "key_masters.notify_key_master_change",
+        "key_versions.notify_key_version_change",
+        "key_versions.notify_key_version_insert",
+    )
+}
+_ONE_BY_ONE |= {
     f"constraint {table}.ck_{table}_{rule}": (f"function {trigger}()", "no CHECK prints plaintext")
     for table, trigger, rules in (
         (

@@ -27,10 +27,12 @@ from kms_schema.validator.probe.rows import (
     active_key,
     destroyed_version,
     envelope,
+    held_version,
     hsm_key,
     key,
     key_in,
     live_version,
+    unused,
     version,
 )
 from kms_schema.validator.probe.shapes import (
@@ -217,10 +219,12 @@ def _material(of: Row) -> Iterator[Attempt]:
     held = (adding("key_masters", held_by),)
     here = {name: value for name, value in version(of).items() if name.startswith(("encr", "key_check", "wrapping"))}
     both = case("a key that an HSM holds has material here as well", **here)
-    row: Row = {"id": uuid.uuid4(), "key_id": held_by["id"], "version_number": 1, "created_at": FIRST}
-    yield from inserted(TABLE, row, [both], held)
+    row = held_version(held_by)
+    blank: Case = (f"ck_{TABLE}_hsm_key_id_not_blank", "a handle is blank", {"hsm_key_id": " "})
+    yield from inserted(TABLE, row, [both, case("a version has no handle", hsm_key_id=None), blank], held)
     added = case("material is added to a version without any", **here)
-    yield from updated(TABLE, row, [added], permitted=TOUCHED, given=held)
+    moved = case("the HSM handle of a version changes", hsm_key_id=unused("handle"))
+    yield from updated(TABLE, row, [added, moved], permitted=TOUCHED, given=held)
 
 
 def _removal(of: Row) -> Iterator[Attempt]:
@@ -260,31 +264,31 @@ def _promises(of: Row) -> Iterator[Promise]:
         plain("SELECT rotated_at = :at FROM {schema}.key_masters WHERE id = :id", id=of["id"], at=THIRD),
         (*given, adding(TABLE, first), adding(TABLE, second)),
     )
-    yield from _ceilings(of)
+    yield from _index_bounds(of)
     constraint = f"constraint {TABLE}.{KEY}"
-    unused = key()
-    row = version(unused)
+    plain_key = key()
+    row = version(plain_key)
     yield Promise(
         {"postgresql": (constraint,), "sqlite": ("trigger key_masters.prevent_key_master_delete_cascade", constraint)},
         "versions are deleted with their key",
-        deleting("key_masters", unused),
+        deleting("key_masters", plain_key),
         plain("SELECT count(*) = 0 FROM {schema}.key_versions WHERE id = :id", id=row["id"]),
-        (adding("key_masters", unused), adding(TABLE, row)),
+        (adding("key_masters", plain_key), adding(TABLE, row)),
     )
 
 
-def _ceilings(of: Row) -> Iterator[Promise]:
+def _index_bounds(of: Row) -> Iterator[Promise]:
     row = version(of, usage_count=7)
     given = (adding("key_masters", of),)
     stored = (*given, adding(TABLE, row))
     for trigger, keeps, done, before in (
-        ("_insert", "a new version has ceilings of its counters", adding(TABLE, row), given),
-        ("", "a counter that passes its ceiling gets another", changing(TABLE, row, usage_count=10**9), stored),
-        ("_change", "a ceiling is not below its counter", changing(TABLE, row, usage_ceiling=6), stored),
+        ("_insert", "a new version has index bounds of its counters", adding(TABLE, row), given),
+        ("", "a counter that passes its index bound gets another", changing(TABLE, row, usage_count=10**9), stored),
+        ("_change", "an index bound is not below its counter", changing(TABLE, row, usage_index_bound=6), stored),
     ):
-        protection = (f"trigger {TABLE}.record_key_version_ceilings{trigger}",)
+        protection = (f"trigger {TABLE}.record_key_version_index_bounds{trigger}",)
         question = (
-            "SELECT usage_ceiling >= usage_count AND volume_ceiling >= data_volume_bytes AND key_type = :type"
+            "SELECT usage_index_bound >= usage_count AND volume_index_bound >= data_volume_bytes AND key_type = :type"
             " FROM {schema}.key_versions WHERE id = :id"
         )
         yield Promise(

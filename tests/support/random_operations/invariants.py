@@ -117,7 +117,9 @@ def _chronology(name: str, version: Row) -> Iterator[str]:
 def _material(name: str, version: Row, master: Row) -> Iterator[str]:
     blob = version["encrypted_key_data"]
     destroyed = version["destroyed_at"] is not None
-    places = [blob is not None, destroyed, master["hsm_key_id"] is not None and not destroyed]
+    places = [blob is not None, destroyed, version["hsm_key_id"] is not None]
+    if version["hsm_key_id"] is not None and master["hsm_key_id"] is None:
+        yield f"{name} has an HSM handle, and its key has none"
     if sum(places) != 1:
         yield f"{name} has its material in {sum(places)} places"
     wrappers = [version["wrapped_by_version_id"], version["wrapping_key_ref"]].count(None)

@@ -32,7 +32,8 @@ def add_version(data: DataObject, dump: TableDump) -> Operation:
     key = existing(data, dump["key_masters"], "key")
     number = data.draw(st.integers(1, 3))
     by_handle = seldom(data, key.get("hsm_key_id") is not None, True, False)
-    material = {} if by_handle else _material(data, dump, key)
+    handle = seldom(data, f"handle-{number}", "handle-1", None)
+    material = {"hsm_key_id": handle} if by_handle else _material(data, dump, key)
     activated = one_of(data, None, *PAST, *FUTURE)
     deactivated = seldom(data, None, *TIMES)
     return inserting(

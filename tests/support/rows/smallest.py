@@ -94,7 +94,7 @@ def active_key_master(**over: Any) -> Row:
 
 
 def key_version(master: Row, **over: Any) -> Row:
-    """Return the first version of `master`, not activated yet: with a blob unless an HSM holds the key."""
+    """Return the first version of `master`, not activated yet: with a blob, or a handle if an HSM holds the key."""
     row: Row = {"id": uuid.uuid4(), "key_id": master["id"], "version_number": 1}
     if master.get("hsm_provider") is None:
         blob = over.get("encrypted_key_data") or envelope(master["key_size_bits"])
@@ -110,6 +110,8 @@ def key_version(master: Row, **over: Any) -> Row:
         }
         if over.get("wrapped_by_version_id") is None:
             row["wrapping_key_ref"] = "kms://root"
+    elif over.get("destroyed_at") is None and over.get("encrypted_key_data") is None:
+        row["hsm_key_id"] = unique("handle")
     return {**row, **over}
 
 

@@ -34,7 +34,7 @@ def _versions() -> list[Operation]:
     return [
         inserting("key_versions", id=wrapping, key_id=KEK, wrapping_key_ref="kms://root", **common, **material),
         inserting("key_versions", id=wrapped, key_id=DEK, wrapped_by_version_id=wrapping, **common, **material),
-        inserting("key_versions", id=held, key_id=HELD, **common),
+        inserting("key_versions", id=held, key_id=HELD, hsm_key_id="handle-1", **common),
     ]
 
 

@@ -70,6 +70,7 @@ def _masters(at: dt.datetime) -> st.SearchStrategy[Row]:
         expires_at=_maybe(ahead() | past()),
         usage_count=st.sampled_from([0, 89, 90, 100, 10**12]),
         max_usage_count=_maybe(st.sampled_from([1, 100, 10**12])),
+        algorithm=st.sampled_from(["AES-256", "AES-256-GCM"]),
         hsm_provider=_maybe(_words(HsmProvider)),
         security_level=_words(KeySecurityLevel),
     )

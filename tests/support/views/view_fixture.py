@@ -27,11 +27,16 @@ SEALED = ("key_audit_seals", "key_audit_daily_totals", "key_rotation_causes")
 """The tables with the sealed entries, besides the audit log."""
 
 TYPE_FOUND = "key_type = (SELECT key_type FROM key_masters WHERE key_masters.id = key_versions.key_id)"
-CEILINGS = (
-    "usage_ceiling = usage_count, volume_ceiling = data_volume_bytes",
-    "usage_ceiling = 9223372036854775807, volume_ceiling = 9223372036854775807",
+MOST_USES = (
+    "(SELECT CASE WHEN algorithm = 'AES-256-GCM' AND coalesce(max_usage_count, 2147483648) >= 2147483648"
+    " THEN 2147483648 ELSE max_usage_count END FROM key_masters WHERE key_masters.id = key_versions.key_id)"
 )
-"""The lowest and the highest ceilings that triggers could set; the temporary tables have no triggers."""
+INDEX_BOUNDS = (
+    f"usage_index_bound = CASE WHEN usage_count * 10 >= {MOST_USES} * 9 THEN 9223372036854775807 ELSE usage_count END,"
+    " volume_index_bound = data_volume_bytes",
+    "usage_index_bound = 9223372036854775807, volume_index_bound = 9223372036854775807",
+)
+"""The lowest and the highest index bounds that triggers could set; the temporary tables have no triggers."""
 
 CLOCK = {"postgresql": "now()", "sqlite": "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'"}
 """The clock of a view; each file has this exactly once."""
@@ -116,12 +121,12 @@ class ViewFixture:
     def look(self, view: str, at: dt.datetime = NOW, /, **tables: list[Row]) -> list[Row]:
         """Return the rows of `view`, after a comparison with the oracle.
 
-        The comparison is made without ceilings of versions, with the lowest and with the highest.
+        The comparison is made without index bounds of versions, with the lowest and with the highest.
         """
         shown = self.show(view, tables, at)
         assert exactly(shown) == exactly(expected(view, tables, at))
-        for ceilings in CEILINGS:
-            execute(self.connection, f"UPDATE key_versions SET {TYPE_FOUND}, {ceilings}")  # noqa: S608
+        for index_bounds in INDEX_BOUNDS:
+            execute(self.connection, f"UPDATE key_versions SET {TYPE_FOUND}, {index_bounds}")  # noqa: S608
             assert exactly(read(self.connection, self.dialect, view)) == exactly(shown)
         return shown
 

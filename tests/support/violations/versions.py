@@ -138,7 +138,8 @@ def moved(*, into_hsm: bool) -> Make:
         before, after = (nowhere, handle) if into_hsm else (handle, nowhere)
         key = master(connection, **before)
         row, name = wrapping(connection, key)
-        says = "has material here, and its key is held in an HSM" if into_hsm else "has no material"
+        what, where = ("material here", "an HSM") if into_hsm else ("an HSM handle", "no HSM")
+        says = f"has {what}, and its key is held in {where}"
         breaking = changing("key_masters", key, **after)
         return Broken(breaking, changing("key_masters", key, **before), [(row, name)], says)
 

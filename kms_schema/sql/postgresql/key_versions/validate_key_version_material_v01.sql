@@ -1,4 +1,4 @@
--- Material is exactly one of: an envelope of the right length, an HSM handle of the key, or destroyed. Only a rewrap
+-- Material is exactly one of: an envelope of the right length, an HSM handle of the version, or destroyed. Only a rewrap
 -- changes it. CHECK constraints cover the rules within one row. Adding a version locks its key, so that custody cannot
 -- change meanwhile. SECURITY DEFINER: row-level security must not hide the key from this check.
 CREATE FUNCTION {schema}.validate_key_version_material() RETURNS trigger
@@ -34,6 +34,9 @@ BEGIN
                 THEN 'material may only be removed by destruction (set destroyed_at with it)'
             WHEN NEW.encrypted_key_data IS NOT NULL AND OLD.encrypted_key_data IS NULL
                 THEN 'material may not be added to a version that has none'
+            WHEN NEW.hsm_key_id IS DISTINCT FROM OLD.hsm_key_id
+                AND (NEW.hsm_key_id IS NOT NULL OR NEW.destroyed_at IS NULL)
+                THEN 'hsm_key_id may only be cleared by destruction (set destroyed_at with it)'
             WHEN NEW.encrypted_key_data <> OLD.encrypted_key_data
                 AND (NEW.wrapped_by_version_id, NEW.wrapping_key_ref)
                     IS NOT DISTINCT FROM (OLD.wrapped_by_version_id, OLD.wrapping_key_ref)
@@ -73,8 +76,19 @@ BEGIN
                 master.key_size_bits, envelope_bytes, octet_length(NEW.encrypted_key_data)
             )
         END;
-    ELSIF fault IS NULL AND NEW.destroyed_at IS NULL AND master.hsm_key_id IS NULL THEN
-        fault := 'no material: it needs an envelope, an HSM handle of its key, or destroyed_at';
+    ELSIF fault IS NULL AND NEW.destroyed_at IS NULL THEN
+        -- The lock on the key keeps another session from adding a version with the same handle.
+        fault := CASE
+            WHEN NEW.hsm_key_id IS NULL THEN 'no material: it needs an envelope, an HSM handle of its own, or destroyed_at'
+            WHEN master.hsm_key_id IS NULL THEN 'the key is in no HSM: its versions have no handle'
+            WHEN TG_OP = 'INSERT' AND EXISTS (
+                SELECT FROM {schema}.key_versions AS other
+                WHERE other.key_id = NEW.key_id AND other.hsm_key_id = NEW.hsm_key_id
+            ) THEN 'another version of the key has this HSM handle'
+        END;
+    END IF;
+    IF fault IS NULL AND NEW.hsm_key_id IS NOT NULL AND NEW.encrypted_key_data IS NOT NULL THEN
+        fault := 'the material is in the database: the version has no HSM handle';
     END IF;
     IF fault IS NOT NULL THEN
         RAISE EXCEPTION USING

@@ -1,13 +1,14 @@
 -- The keys that are due for rotation, or will be within the notice of a policy that applies to them: one row a key.
 --
--- Included are active keys, since no others can be rotated, under every active policy of their key type. Keys with an
+-- Included are active keys, since no others can be rotated, under every active policy of their key type and no policy. Keys with an
 -- open rotation or a pending retry are excluded: a worker already has them. A retry is no longer pending once another
 -- rotation of the key has succeeded since the failure.
 --
 -- Reasons, the least urgent first:
 --   time        last rotation, else activation, plus rotation_interval_days
 --   age         activation of the live version plus max_key_age_days (NIST SP 800-57: a cryptoperiod starts with use)
---   usage       operations of the live version reach max_operations
+--   usage       operations of the live version reach max_operations; or 90 % of the number at which the key encrypts no
+--               more (max_usage_count of the key, 2^31 for AES-256-GCM), without a policy: policy_id is then null
 --   volume      bytes of the live version reach max_data_volume_mb, a megabyte being 1024 * 1024 bytes
 --   compliance  an entry COMPLIANCE / ROTATION_REQUIRED about the key since its last rotation
 --   expiry      expires_at
@@ -15,9 +16,9 @@
 --
 -- A limit that is passed precedes one that is near; then the list above decides. `reason` is the most urgent reason,
 -- `reasons` has all of them, the most urgent first. `policy_id`, `policy_name` and `due_at` belong to `reason`; of
--- several policies with the same reason, the one whose limit comes first, then the first by name. `due_at` is the time
+-- several policies with the same reason, the one whose limit comes first, then none, then the first by name. `due_at` is the time
 -- at which the limit is or was reached. It is null for usage and volume, because the time at which a counter passes a
--- value is not recorded. `overdue` is true if the limit is passed. Only time, age and expiry are known in advance, so
+-- value is not recorded. `overdue` is true if the limit is passed; at 90 % of a key's own limit it is not. Only time, age and expiry are known in advance, so
 -- only they appear early, by notify_before_rotation_hours. The worker applies the window and its time zone: a window
 -- never hides a key.
 --
@@ -25,9 +26,9 @@
 -- reaches the keys through an index that begins with the key type. Incidents come from key_rotation_causes, which
 -- sealing maintains, and from unsealed entries, so the audit log is not scanned. OFFSET 0 prevents the planner from
 -- turning this into a join over all keys or all rotations. A range with two ends makes it estimate few rows, since it
--- cannot know the policy's limit. Counters have no index, because updates of counters must stay HOT; their ceilings
--- have one, and versions found by a ceiling are compared with the counter. Versions written before revision 005, whose
--- triggers set ceilings and key type, have neither; they are read one by one until they do. A branch passes on the
+-- cannot know the policy's limit. Counters have no index, because updates of counters must stay HOT; their index bounds
+-- have one, and versions found by an index bound are compared with the counter. Versions written before revision 005, whose
+-- triggers set index bounds and key type, have neither; they are read one by one until they do. A branch passes on the
 -- columns that it read of a key and its live version, so that neither is looked up again. Open rotations are looked up
 -- once for each key, at the end: planners overestimate the rows of the branches. With two such lookups in each branch
 -- the estimate would, with a million keys, start a compilation (jit_above_cost) that takes longer than the query. Every
@@ -97,7 +98,7 @@ of_live_version AS (
         FROM {schema}.key_versions AS live
         WHERE
             live.key_type = limits.key_type
-            AND live.usage_ceiling BETWEEN limits.max_operations AND 9223372036854775807
+            AND live.usage_index_bound BETWEEN limits.max_operations AND 9223372036854775807
             AND live.usage_count >= limits.max_operations
             AND live.activated_at IS NOT NULL
             AND live.deactivated_at IS NULL
@@ -115,13 +116,42 @@ of_live_version AS (
         FROM {schema}.key_versions AS live
         WHERE
             live.key_type = limits.key_type
-            AND live.volume_ceiling BETWEEN limits.max_bytes AND 9223372036854775807
+            AND live.volume_index_bound BETWEEN limits.max_bytes AND 9223372036854775807
             AND live.data_volume_bytes >= limits.max_bytes
             AND live.activated_at IS NOT NULL
             AND live.deactivated_at IS NULL
         OFFSET 0
     ) AS version
     WHERE limits.max_bytes IS NOT NULL
+),
+-- Live versions of keys that may be near their own limit: see record_key_version_index_bounds. The types are all there are
+-- (kms_schema.vocabulary.KeyType), so that the index applies.
+near_limit AS (
+    SELECT version.key_id, version.version_number, version.usage_count
+    FROM (
+        SELECT live.key_id, live.version_number, live.usage_count
+        FROM {schema}.key_versions AS live
+        WHERE
+            live.key_type IN ('kek', 'dek', 'tls', 'hsm', 'backup')
+            AND live.usage_index_bound = 9223372036854775807
+            AND live.activated_at IS NOT NULL
+            AND live.deactivated_at IS NULL
+        OFFSET 0
+    ) AS version
+
+    UNION ALL
+
+    SELECT version.key_id, version.version_number, version.usage_count
+    FROM (SELECT 'infinity'::timestamptz AS latest OFFSET 0) AS ever
+    CROSS JOIN LATERAL (
+        SELECT live.key_id, live.version_number, live.usage_count
+        FROM {schema}.key_versions AS live
+        WHERE
+            live.key_type IS NULL
+            AND live.activated_at BETWEEN '-infinity' AND ever.latest
+            AND live.deactivated_at IS NULL
+        OFFSET 0
+    ) AS version
 ),
 -- Entries of the audit log that make a key due, sealed and unsealed.
 causes AS (
@@ -152,7 +182,8 @@ due AS (
         limits.policy_name,
         'time' AS reason,
         1 AS urgency,
-        master.since + limits.rotation_interval AS due_at
+        master.since + limits.rotation_interval AS due_at,
+        false AS is_near
     FROM limits
     CROSS JOIN LATERAL (
         SELECT candidate.id, candidate.key_id, coalesce(candidate.rotated_at, candidate.activated_at) AS since
@@ -167,7 +198,7 @@ due AS (
     UNION ALL
 
     SELECT master.id, master.key_id, version.key_type, version.version_number, version.policy_id, version.policy_name,
-        version.reason, version.urgency, version.due_at
+        version.reason, version.urgency, version.due_at, false AS is_near
     FROM of_live_version AS version
     CROSS JOIN LATERAL (
         SELECT candidate.id, candidate.key_id
@@ -182,7 +213,7 @@ due AS (
     UNION ALL
 
     SELECT master.id, master.key_id, limits.key_type, NULL::integer AS live_version, limits.id, limits.policy_name,
-        'expiry'::text AS reason, 6 AS urgency, master.expires_at AS due_at
+        'expiry'::text AS reason, 6 AS urgency, master.expires_at AS due_at, false AS is_near
     FROM limits
     CROSS JOIN LATERAL (
         SELECT candidate.id, candidate.key_id, candidate.expires_at
@@ -196,10 +227,31 @@ due AS (
 
     UNION ALL
 
-    -- Planners estimate the live versions without ceilings by the number of deactivated versions, and would scan the
+    SELECT master.id, master.key_id, master.key_type, version.version_number, NULL::uuid, NULL::character varying(100),
+        'usage'::text AS reason, 3 AS urgency, NULL::timestamptz AS due_at,
+        version.usage_count < master.most_uses AS is_near
+    FROM near_limit AS version
+    CROSS JOIN LATERAL (
+        SELECT
+            candidate.id,
+            candidate.key_id,
+            candidate.key_type,
+            least(
+                candidate.max_usage_count,
+                CASE candidate.algorithm WHEN 'AES-256-GCM' THEN 2147483648 END
+            ) AS most_uses
+        FROM {schema}.key_masters AS candidate
+        WHERE candidate.id = version.key_id AND candidate.status = 'active'
+        OFFSET 0
+    ) AS master
+    WHERE version.usage_count * 10 >= master.most_uses * 9
+
+    UNION ALL
+
+    -- Planners estimate the live versions without index bounds by the number of deactivated versions, and would scan the
     -- table. An upper bound of unknown value lowers the estimate.
     SELECT master.id, master.key_id, limits.key_type, live.version_number, limits.id, limits.policy_name,
-        verdict.reason, verdict.urgency, verdict.due_at
+        verdict.reason, verdict.urgency, verdict.due_at, false AS is_near
     FROM (SELECT 'infinity'::timestamptz AS latest OFFSET 0) AS ever
     CROSS JOIN LATERAL (
         SELECT
@@ -236,7 +288,8 @@ due AS (
         limits.policy_name,
         causes.reason,
         CASE causes.reason WHEN 'incident' THEN 7 ELSE 5 END AS urgency,
-        min(causes.occurred_at) AS due_at
+        min(causes.occurred_at) AS due_at,
+        false AS is_near
     FROM causes
     CROSS JOIN LATERAL (
         SELECT candidate.id, candidate.key_id, candidate.key_type, candidate.rotated_at
@@ -257,10 +310,10 @@ due AS (
 choices AS (
     SELECT DISTINCT ON (due.key_master_id, due.urgency)
         due.*,
-        due.reason NOT IN ('time', 'age', 'expiry') OR due.due_at <= clock.at AS is_passed
+        NOT due.is_near AND (due.reason NOT IN ('time', 'age', 'expiry') OR due.due_at <= clock.at) AS is_passed
     FROM due
     CROSS JOIN clock
-    ORDER BY due.key_master_id, due.urgency, is_passed DESC, due.due_at, due.policy_name COLLATE "C"
+    ORDER BY due.key_master_id, due.urgency, is_passed DESC, due.due_at, due.policy_name COLLATE "C" NULLS FIRST
 ),
 -- The most urgent reason of each key, with the names of all its reasons.
 foremost AS (
@@ -296,7 +349,7 @@ SELECT
     policy.rotation_window_end,
     policy.timezone
 FROM foremost
-INNER JOIN {schema}.rotation_policies AS policy ON foremost.policy_id = policy.id
+LEFT JOIN {schema}.rotation_policies AS policy ON foremost.policy_id = policy.id
 WHERE
     NOT EXISTS (
         SELECT 1

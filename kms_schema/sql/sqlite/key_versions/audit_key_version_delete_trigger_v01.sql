@@ -24,6 +24,7 @@ BEGIN
             UNION ALL SELECT 'destroyed_at', 'plain', OLD.destroyed_at, NULL
             UNION ALL SELECT 'encrypted_key_data', 'named', OLD.encrypted_key_data, NULL
             UNION ALL SELECT 'encryption_metadata', 'named', OLD.encryption_metadata, NULL
+            UNION ALL SELECT 'hsm_key_id', 'plain', OLD.hsm_key_id, NULL
             UNION ALL SELECT 'key_checksum', 'named', OLD.key_checksum, NULL
             UNION ALL SELECT 'version_number', 'plain', OLD.version_number, NULL
             UNION ALL SELECT 'wrapped_by_version_id', 'plain', OLD.wrapped_by_version_id, NULL

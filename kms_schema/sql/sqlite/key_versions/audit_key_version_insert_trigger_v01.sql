@@ -28,6 +28,7 @@ BEGIN
             UNION ALL SELECT 'destroyed_at', 'plain', NULL, NEW.destroyed_at
             UNION ALL SELECT 'encrypted_key_data', 'named', NULL, NEW.encrypted_key_data
             UNION ALL SELECT 'encryption_metadata', 'named', NULL, NEW.encryption_metadata
+            UNION ALL SELECT 'hsm_key_id', 'plain', NULL, NEW.hsm_key_id
             UNION ALL SELECT 'key_checksum', 'named', NULL, NEW.key_checksum
             UNION ALL SELECT 'version_number', 'plain', NULL, NEW.version_number
             UNION ALL SELECT 'wrapped_by_version_id', 'plain', NULL, NEW.wrapped_by_version_id

@@ -5,7 +5,8 @@ WHEN OLD.activated_at IS NOT NEW.activated_at
     OR (OLD.ciphertext_tag IS NOT NEW.ciphertext_tag AND OLD.ciphertext_tag <> 0)
     OR OLD.deactivated_at IS NOT NEW.deactivated_at
     OR OLD.destroyed_at IS NOT NEW.destroyed_at OR OLD.encrypted_key_data IS NOT NEW.encrypted_key_data
-    OR OLD.encryption_metadata IS NOT NEW.encryption_metadata OR OLD.key_checksum IS NOT NEW.key_checksum
+    OR OLD.encryption_metadata IS NOT NEW.encryption_metadata OR OLD.hsm_key_id IS NOT NEW.hsm_key_id
+    OR OLD.key_checksum IS NOT NEW.key_checksum
     OR OLD.version_number IS NOT NEW.version_number
     OR OLD.wrapped_by_version_id IS NOT NEW.wrapped_by_version_id
     OR OLD.wrapping_key_ref IS NOT NEW.wrapping_key_ref
@@ -48,6 +49,7 @@ BEGIN
             UNION ALL SELECT 'destroyed_at', 'plain', OLD.destroyed_at, NEW.destroyed_at
             UNION ALL SELECT 'encrypted_key_data', 'named', OLD.encrypted_key_data, NEW.encrypted_key_data
             UNION ALL SELECT 'encryption_metadata', 'named', OLD.encryption_metadata, NEW.encryption_metadata
+            UNION ALL SELECT 'hsm_key_id', 'plain', OLD.hsm_key_id, NEW.hsm_key_id
             UNION ALL SELECT 'key_checksum', 'named', OLD.key_checksum, NEW.key_checksum
             UNION ALL SELECT 'version_number', 'plain', OLD.version_number, NEW.version_number
             UNION ALL SELECT 'wrapped_by_version_id', 'plain', OLD.wrapped_by_version_id, NEW.wrapped_by_version_id

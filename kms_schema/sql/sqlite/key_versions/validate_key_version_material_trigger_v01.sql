@@ -1,8 +1,8 @@
--- Material is exactly one of: an envelope of the right length, an HSM handle of the key, or destroyed. Only a rewrap
+-- Material is exactly one of: an envelope of the right length, an HSM handle of the version, or destroyed. Only a rewrap
 -- changes it. CHECK constraints cover the rules within one row.
 CREATE TRIGGER validate_key_version_material
 BEFORE UPDATE OF
-    encrypted_key_data, key_checksum, wrapped_by_version_id, wrapping_key_ref, destroyed_at
+    encrypted_key_data, key_checksum, wrapped_by_version_id, wrapping_key_ref, hsm_key_id, destroyed_at
 ON key_versions
 BEGIN
     SELECT RAISE(ABORT, 'validate_key_version_material: key_checksum may not change: a rewrap keeps the key')
@@ -11,6 +11,8 @@ BEGIN
     WHERE NEW.encrypted_key_data IS NULL AND OLD.encrypted_key_data IS NOT NULL AND NEW.destroyed_at IS NULL;
     SELECT RAISE(ABORT, 'validate_key_version_material: material may not be added to a version that has none')
     WHERE NEW.encrypted_key_data IS NOT NULL AND OLD.encrypted_key_data IS NULL;
+    SELECT RAISE(ABORT, 'validate_key_version_material: hsm_key_id may only be cleared by destruction (set destroyed_at with it)')
+    WHERE NEW.hsm_key_id IS NOT OLD.hsm_key_id AND (NEW.hsm_key_id IS NOT NULL OR NEW.destroyed_at IS NULL);
     SELECT RAISE(ABORT, 'validate_key_version_material: material may only be rewrapped: its wrapper changes with it')
     WHERE NEW.encrypted_key_data <> OLD.encrypted_key_data
         AND NEW.wrapped_by_version_id IS OLD.wrapped_by_version_id
@@ -25,9 +27,14 @@ BEGIN
     SELECT RAISE(ABORT, 'validate_key_version_material: the key is in an HSM: its versions may have no material in the database')
     WHERE NEW.encrypted_key_data IS NOT NULL
         AND EXISTS (SELECT 1 FROM key_masters WHERE id = NEW.key_id AND hsm_key_id IS NOT NULL);
-    SELECT RAISE(ABORT, 'validate_key_version_material: no material: it needs an envelope, an HSM handle of its key, or destroyed_at')
-    WHERE NEW.encrypted_key_data IS NULL AND NEW.destroyed_at IS NULL
+    SELECT RAISE(ABORT, 'validate_key_version_material: no material: it needs an envelope, an HSM handle of its own, or destroyed_at')
+    WHERE NEW.encrypted_key_data IS NULL AND NEW.destroyed_at IS NULL AND NEW.hsm_key_id IS NULL
+        AND OLD.destroyed_at IS NULL;
+    SELECT RAISE(ABORT, 'validate_key_version_material: the key is in no HSM: its versions have no handle')
+    WHERE NEW.hsm_key_id IS NOT NULL AND NEW.encrypted_key_data IS NULL AND NEW.destroyed_at IS NULL
         AND EXISTS (SELECT 1 FROM key_masters WHERE id = NEW.key_id AND hsm_key_id IS NULL);
+    SELECT RAISE(ABORT, 'validate_key_version_material: the material is in the database: the version has no HSM handle')
+    WHERE NEW.hsm_key_id IS NOT NULL AND NEW.encrypted_key_data IS NOT NULL;
     -- AES-256-GCM: format, nonce, ciphertext, tag. RFC 5649: format, integrity check, padded key.
     SELECT RAISE(ABORT, 'validate_key_version_material: possible plaintext: not the length of an envelope of this key size')
     WHERE length(NEW.encrypted_key_data) <> (

@@ -1,13 +1,14 @@
 -- The keys that are due for rotation, or will be within the notice of a policy that applies to them: one row a key.
 --
--- Included are active keys, since no others can be rotated, under every active policy of their key type. Keys with an
+-- Included are active keys, since no others can be rotated, under every active policy of their key type and no policy. Keys with an
 -- open rotation or a pending retry are excluded: a worker already has them. A retry is no longer pending once another
 -- rotation of the key has succeeded since the failure.
 --
 -- Reasons, the least urgent first:
 --   time        last rotation, else activation, plus rotation_interval_days
 --   age         activation of the live version plus max_key_age_days (NIST SP 800-57: a cryptoperiod starts with use)
---   usage       operations of the live version reach max_operations
+--   usage       operations of the live version reach max_operations; or 90 % of the number at which the key encrypts no
+--               more (max_usage_count of the key, 2^31 for AES-256-GCM), without a policy: policy_id is then null
 --   volume      bytes of the live version reach max_data_volume_mb, a megabyte being 1024 * 1024 bytes
 --   compliance  an entry COMPLIANCE / ROTATION_REQUIRED about the key since its last rotation
 --   expiry      expires_at
@@ -15,9 +16,9 @@
 --
 -- A limit that is passed precedes one that is near; then the list above decides. `reason` is the most urgent reason,
 -- `reasons` has all of them, the most urgent first. `policy_id`, `policy_name` and `due_at` belong to `reason`; of
--- several policies with the same reason, the one whose limit comes first, then the first by name. `due_at` is the time
+-- several policies with the same reason, the one whose limit comes first, then none, then the first by name. `due_at` is the time
 -- at which the limit is or was reached. It is null for usage and volume, because the time at which a counter passes a
--- value is not recorded. `overdue` is true if the limit is passed. Only time, age and expiry are known in advance, so
+-- value is not recorded. `overdue` is true if the limit is passed; at 90 % of a key's own limit it is not. Only time, age and expiry are known in advance, so
 -- only they appear early, by notify_before_rotation_hours. The worker applies the window and its time zone: a window
 -- never hides a key.
 --
@@ -25,8 +26,8 @@
 -- reaches the keys through an index that begins with the key type. Incidents come from key_rotation_causes, which
 -- sealing maintains, and from unsealed entries, so the audit log is not scanned. CROSS JOIN fixes that order,
 -- MATERIALIZED computes the limits once, and a plus sign before a column prevents use of an index with low selectivity.
--- Counters have no index, so that counting use updates none; their ceilings have one, and versions found by a ceiling
--- are compared with the counter. Versions written before revision 005, whose triggers set ceilings and key type, have
+-- Counters have no index, so that counting use updates none; their index bounds have one, and versions found by an index bound
+-- are compared with the counter. Versions written before revision 005, whose triggers set index bounds and key type, have
 -- neither; they are read one by one until they do. Times are text of one format and compare as text, to the
 -- microsecond. Date functions have a precision of milliseconds: they get whole seconds, and the fraction is appended
 -- afterwards.
@@ -90,7 +91,7 @@ of_live_version AS (
     WHERE
         limits.max_operations IS NOT NULL
         AND live.key_type = limits.key_type
-        AND live.usage_ceiling >= limits.max_operations
+        AND live.usage_index_bound >= limits.max_operations
         AND live.usage_count >= limits.max_operations
         AND live.activated_at IS NOT NULL
         AND live.deactivated_at IS NULL
@@ -103,12 +104,12 @@ of_live_version AS (
     WHERE
         limits.max_bytes IS NOT NULL
         AND live.key_type = limits.key_type
-        AND live.volume_ceiling >= limits.max_bytes
+        AND live.volume_index_bound >= limits.max_bytes
         AND live.data_volume_bytes >= limits.max_bytes
         AND live.activated_at IS NOT NULL
         AND live.deactivated_at IS NULL
 ),
--- The same for versions without ceilings.
+-- The same for versions without index bounds.
 of_unseen_version AS (
     SELECT
         live.key_id AS key_master_id,
@@ -140,6 +141,23 @@ of_unseen_version AS (
             WHEN 'volume' THEN live.data_volume_bytes >= limits.max_bytes
         END
 ),
+-- Live versions of keys that may be near their own limit: see record_key_version_index_bounds_change. The types are all
+-- there are (kms_schema.vocabulary.KeyType), so that the index applies.
+near_limit AS (
+    SELECT live.key_id, live.usage_count
+    FROM key_versions AS live
+    WHERE
+        live.key_type IN ('kek', 'dek', 'tls', 'hsm', 'backup')
+        AND live.usage_index_bound = 9223372036854775807
+        AND live.activated_at IS NOT NULL
+        AND live.deactivated_at IS NULL
+
+    UNION ALL
+
+    SELECT live.key_id, live.usage_count
+    FROM key_versions AS live
+    WHERE live.key_type IS NULL AND live.activated_at IS NOT NULL AND live.deactivated_at IS NULL
+),
 -- Entries of the audit log that make a key due, sealed and unsealed.
 causes AS (
     SELECT key_id, reason, occurred_at
@@ -168,7 +186,8 @@ due AS (
             '%Y-%m-%dT%H:%M:%S',
             substr(coalesce(master.rotated_at, master.activated_at), 1, 19),
             limits.rotation_interval || ' hours'
-        ) || substr(coalesce(master.rotated_at, master.activated_at), 20) AS due_at
+        ) || substr(coalesce(master.rotated_at, master.activated_at), 20) AS due_at,
+        FALSE AS is_near
     FROM limits
     CROSS JOIN key_masters AS master
     WHERE
@@ -178,7 +197,7 @@ due AS (
 
     UNION ALL
 
-    SELECT master.id, version.policy_id, version.policy_name, version.reason, version.urgency, version.due_at
+    SELECT master.id, version.policy_id, version.policy_name, version.reason, version.urgency, version.due_at, FALSE
     FROM of_live_version AS version
     CROSS JOIN key_masters AS master
     WHERE
@@ -188,12 +207,28 @@ due AS (
 
     UNION ALL
 
-    SELECT key_master_id, policy_id, policy_name, reason, urgency, due_at
+    SELECT key_master_id, policy_id, policy_name, reason, urgency, due_at, FALSE
     FROM of_unseen_version
 
     UNION ALL
 
-    SELECT master.id, limits.id, limits.policy_name, 'expiry', 6, master.expires_at
+    SELECT master.id, NULL, NULL, 'usage', 3, NULL, version.usage_count < master.most_uses
+    FROM near_limit AS version
+    CROSS JOIN (
+        SELECT id, status, CASE
+            WHEN algorithm = 'AES-256-GCM' THEN min(coalesce(max_usage_count, 2147483648), 2147483648)
+            ELSE max_usage_count
+        END AS most_uses
+        FROM key_masters
+    ) AS master
+    WHERE
+        master.id = version.key_id
+        AND +master.status = 'active'
+        AND version.usage_count * 10 >= master.most_uses * 9
+
+    UNION ALL
+
+    SELECT master.id, limits.id, limits.policy_name, 'expiry', 6, master.expires_at, FALSE
     FROM limits
     CROSS JOIN key_masters AS master
     WHERE
@@ -210,7 +245,8 @@ due AS (
         limits.policy_name,
         causes.reason,
         CASE causes.reason WHEN 'incident' THEN 7 ELSE 5 END,
-        min(causes.occurred_at)
+        min(causes.occurred_at),
+        FALSE
     FROM causes
     CROSS JOIN key_masters AS master
     CROSS JOIN limits
@@ -229,7 +265,7 @@ due AS (
 waiting AS (
     SELECT
         due.*,
-        due.reason NOT IN ('time', 'age', 'expiry') OR due.due_at <= clock.at AS is_passed
+        NOT due.is_near AND (due.reason NOT IN ('time', 'age', 'expiry') OR due.due_at <= clock.at) AS is_passed
     FROM due
     CROSS JOIN clock
     WHERE
@@ -298,7 +334,7 @@ SELECT
     policy.timezone
 FROM places
 CROSS JOIN key_masters AS master
-CROSS JOIN rotation_policies AS policy
+LEFT JOIN rotation_policies AS policy ON policy.id = places.policy_id
 LEFT JOIN key_versions AS live
     ON
         master.id = live.key_id
@@ -306,5 +342,4 @@ LEFT JOIN key_versions AS live
         AND live.deactivated_at IS NULL
 WHERE
     places.place = 1
-    AND master.id = places.key_master_id
-    AND policy.id = places.policy_id;
+    AND master.id = places.key_master_id;

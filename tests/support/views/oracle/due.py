@@ -10,6 +10,7 @@ from tests.support.views.oracle.rows import DAY, Row, Tables, about, live_versio
 MEGABYTE = 1024 * 1024
 
 LEAST_URGENT_FIRST = ("time", "age", "usage", "volume", "compliance", "expiry", "incident")
+WINDOW = ("rotation_window_start", "rotation_window_end", "timezone")
 NEVER_DAYS = 700_000
 MOST_NOTICE_HOURS = 8_766_000
 
@@ -19,7 +20,7 @@ class Cause:
     """One policy's reason for rotating one key."""
 
     reason: str
-    policy: Row
+    policy: Row | None
     due_at: dt.datetime | None
     passed: bool
 
@@ -30,24 +31,27 @@ class Cause:
             not self.passed,
             -LEAST_URGENT_FIRST.index(self.reason),
             self.due_at or dt.datetime.min.replace(tzinfo=dt.UTC),
-            self.policy["policy_name"].encode(),
+            self.policy["policy_name"].encode() if self.policy else b"",
         )
 
 
 def rotations_due(tables: Tables, at: dt.datetime) -> list[Row]:
-    """Return the active keys that a policy wants rotated, unless somebody is at it already."""
+    """Return the active keys that a policy or their own limit wants rotated, unless somebody is at it already."""
     rows = []
     for key in tables["key_masters"]:
         if key["status"] != "active" or _in_hand(key, tables):
             continue
         live = live_version(key, tables)
         causes = sorted(
-            (
-                cause
-                for policy in tables["rotation_policies"]
-                if policy["is_active"] and policy["key_type"] == key["key_type"]
-                for cause in _causes(key, live, policy, tables, at)
-            ),
+            [
+                *_own_limit(key, live),
+                *(
+                    cause
+                    for policy in tables["rotation_policies"]
+                    if policy["is_active"] and policy["key_type"] == key["key_type"]
+                    for cause in _causes(key, live, policy, tables, at)
+                ),
+            ],
             key=lambda cause: cause.rank,
         )
         if causes:
@@ -58,12 +62,12 @@ def rotations_due(tables: Tables, at: dt.datetime) -> list[Row]:
                     "live_version": live and live["version_number"],
                     "reason": first.reason,
                     "reasons": list(dict.fromkeys(cause.reason for cause in causes)),
-                    "policy_id": first.policy["id"],
-                    "policy_name": first.policy["policy_name"],
+                    "policy_id": first.policy and first.policy["id"],
+                    "policy_name": first.policy and first.policy["policy_name"],
                     "due_at": first.due_at,
                     "overdue": first.passed,
                 }
-                | {name: first.policy[name] for name in ("rotation_window_start", "rotation_window_end", "timezone")}
+                | {name: first.policy and first.policy[name] for name in WINDOW}
             )
     return rows
 
@@ -84,6 +88,13 @@ def _in_hand(key: Row, tables: Tables) -> bool:
         )
         for rotation in about(key, tables["key_rotations"])
     )
+
+
+def _own_limit(key: Row, live: Row | None) -> Iterator[Cause]:
+    most = [key["max_usage_count"], 2**31 if key["algorithm"] == "AES-256-GCM" else None]
+    limit = min((each for each in most if each is not None), default=None)
+    if live is not None and limit is not None and live["usage_count"] * 10 >= limit * 9:
+        yield Cause("usage", None, None, passed=live["usage_count"] >= limit)
 
 
 def _causes(key: Row, live: Row | None, policy: Row, tables: Tables, at: dt.datetime) -> Iterator[Cause]:

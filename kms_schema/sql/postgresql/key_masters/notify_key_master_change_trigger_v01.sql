@@ -1,0 +1,4 @@
+CREATE TRIGGER notify_key_master_change
+AFTER UPDATE OF status ON {schema}.key_masters
+FOR EACH ROW WHEN (NEW.status IS DISTINCT FROM OLD.status)
+EXECUTE FUNCTION {schema}.notify_key_change()

@@ -1,0 +1,5 @@
+-- No process knows a key before its first version, so an import of many keys sends nothing.
+CREATE TRIGGER notify_key_version_insert
+AFTER INSERT ON {schema}.key_versions
+FOR EACH ROW WHEN (NEW.version_number > 1 AND NEW.activated_at IS NOT NULL AND NEW.deactivated_at IS NULL)
+EXECUTE FUNCTION {schema}.notify_key_change()

@@ -1,3 +1,0 @@
-CREATE TRIGGER record_key_version_ceilings_insert
-BEFORE INSERT ON {schema}.key_versions
-FOR EACH ROW EXECUTE FUNCTION {schema}.record_key_version_ceilings()

@@ -1,0 +1,134 @@
+"""Notices of changes of keys: which changes send one, and that a full queue stops no change."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+
+import psycopg
+import pytest
+
+from tests.support.engines import Database
+from tests.support.engines.database import Connection
+from tests.support.engines.postgresql import PostgresqlEngine
+from tests.support.engines.programs import find_programs
+from tests.support.rows.smallest import Row, active_key_master, insert, key_version, live_key_version, now
+from tests.support.statements import execute
+
+pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("newest")]
+
+SMALL_QUEUE = ("max_notify_queue_pages=64", "max_prepared_transactions=2")
+REVOKE = "UPDATE key_masters SET status = 'revoked' WHERE id = :id"
+
+
+@pytest.fixture(scope="module")
+def small_queue(engine_name: str) -> Iterator[Database]:
+    """A database on a server whose queue of notifications has 512 kB."""
+    options = tuple(word for setting in SMALL_QUEUE for word in ("--set", setting))
+    programs = find_programs(int(engine_name.removeprefix("postgresql-")))
+    with closing(PostgresqlEngine(engine_name, programs, options)) as engine:
+        database = engine.create()
+        database.alembic("upgrade", "head")
+        yield database
+
+
+def received(listener: "psycopg.Connection[tuple[object, ...]]") -> list[str]:
+    """Return the payloads since the last call."""
+    execute(listener, "SELECT pg_notify('kms_keys', '-')")
+    payloads = [notice.payload for notice in listener.notifies(timeout=10, stop_after=1)]
+    while payloads[-1] != "-":
+        payloads += [notice.payload for notice in listener.notifies(timeout=10, stop_after=1)]
+    return payloads[:-1]
+
+
+def used_key(database: Database) -> tuple[Row, Row]:
+    with closing(database.connect()) as connection:
+        key = insert(connection, "key_masters", **active_key_master())
+        return key, insert(connection, "key_versions", **live_key_version(key))
+
+
+DESTROY = "UPDATE key_versions SET destroyed_at = now(), encrypted_key_data = NULL WHERE id = :version"
+ROTATE: tuple[str, ...] = (
+    "UPDATE key_versions SET deactivated_at = now() WHERE id = :version",
+    "UPDATE key_versions SET activated_at = now() WHERE id = :next",
+)
+CHANGES: dict[str, tuple[tuple[str, ...], int]] = {
+    "use": (("UPDATE key_versions SET usage_count = usage_count + 2000 WHERE id = :version",), 0),
+    "another expiry": (("UPDATE key_masters SET expires_at = now() + interval '1 day' WHERE id = :id",), 0),
+    "revocation": ((REVOKE,), 1),
+    "rotation": (ROTATE, 1),
+    "destruction": ((*ROTATE, DESTROY), 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_of_status_or_live_version_is_one_notice(small_queue: Database, change: str) -> None:
+    statements, sent = CHANGES[change]
+    with closing(small_queue.connect()) as listener, closing(small_queue.connect()) as connection:
+        assert isinstance(listener, psycopg.Connection)
+        assert isinstance(connection, psycopg.Connection)
+        execute(listener, "LISTEN kms_keys")
+        key, version = used_key(small_queue)
+        following = insert(connection, "key_versions", **key_version(key, version_number=2))
+        assert received(listener) == []
+        with connection.transaction():
+            for statement in statements:
+                named = {"id": key["id"], "version": version["id"], "next": following["id"]}
+                execute(
+                    connection, statement, {name: given for name, given in named.items() if f":{name}" in statement}
+                )
+        assert received(listener) == [key["key_id"]] * sent
+        third = live_key_version(key, version_number=3, created_at=now())
+        if change == "rotation":
+            execute(
+                connection, "UPDATE key_versions SET deactivated_at = now() WHERE id = :id", {"id": following["id"]}
+            )
+            received(listener)
+            insert(connection, "key_versions", **third)
+            assert received(listener) == [key["key_id"]]
+
+
+def flood(connection: Connection) -> None:
+    while True:
+        execute(connection, "SELECT pg_notify('other', repeat('x', 7000) || n) FROM generate_series(1, 10) AS n")
+
+
+def fill(database: Database) -> Callable[[], None]:
+    """Fill the queue as any role that can connect can: a listener in a transaction holds it. Return how to end that."""
+    listener, flooder = database.connect(), database.connect()
+    execute(listener, "LISTEN other")
+    execute(listener, "BEGIN")
+    execute(listener, "SELECT 1")
+    with pytest.raises(psycopg.errors.ProgramLimitExceeded, match="too many notifications"):
+        flood(flooder)
+    flooder.close()
+    return listener.close
+
+
+def test_a_full_queue_stops_no_revocation(small_queue: Database) -> None:
+    key, _ = used_key(small_queue)
+    end = fill(small_queue)
+    try:
+        with closing(small_queue.connect()) as connection:
+            with pytest.raises(psycopg.errors.ProgramLimitExceeded):
+                execute(connection, "SELECT pg_notify('kms_keys', repeat('x', 7900))")
+            with suppress(psycopg.errors.ProgramLimitExceeded):  # asserted below
+                execute(connection, REVOKE, {"id": key["id"]})
+            found = execute(connection, "SELECT status FROM key_masters WHERE id = :id", {"id": key["id"]}).fetchone()
+    finally:
+        end()
+    assert found == ("revoked",)
+
+
+def test_a_change_is_prepared_without_a_notice_only(small_queue: Database) -> None:
+    with closing(small_queue.connect()) as connection:
+        for settings, refused in (("SELECT 1", True), ("SET LOCAL kms.notices = off", False)):
+            key, _ = used_key(small_queue)
+            execute(connection, "BEGIN")
+            execute(connection, settings)
+            execute(connection, REVOKE, {"id": key["id"]})
+            if refused:
+                with pytest.raises(psycopg.errors.FeatureNotSupported, match="NOTIFY"):
+                    execute(connection, "PREPARE TRANSACTION 'revoked'")
+                execute(connection, "ROLLBACK")
+            else:
+                execute(connection, "PREPARE TRANSACTION 'revoked'")
+                execute(connection, "ROLLBACK PREPARED 'revoked'")
