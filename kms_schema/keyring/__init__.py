@@ -34,6 +34,7 @@ from kms_schema.keyring.errors import (
 )
 from kms_schema.keyring.policy import CachePolicy
 from kms_schema.keyring.reencrypting import Reencryption
+from kms_schema.keyring.revoked_keys import RevokedKey
 from kms_schema.keyring.ring import Key, KeyRing
 
 __all__ = [
@@ -41,7 +42,7 @@ __all__ = [
     "ColumnValueError", "DatabaseUnavailableError", "DecryptionError", "EncryptedColumn", "HostColumnError", "Key",
     "KeyArchivedError", "KeyDescription", "KeyExistsError", "KeyExpiredError", "KeyInUseError",
     "KeyNotPermittedError", "KeyPendingError", "KeyRevokedError", "KeyRing", "KeyRingError", "KeyRotatedError",
-    "MaterialUnavailableError", "NoLiveVersionError", "Reencryption", "RingClosedError", "RowBindingError",
-    "RowCiphertext", "StatusChangeError", "UnknownCiphertextError", "UnknownKeyError", "UnsupportedKeyError",
-    "UsageLimitError", "VersionDestroyedError", "WrapperUnavailableError",
+    "MaterialUnavailableError", "NoLiveVersionError", "Reencryption", "RevokedKey", "RingClosedError",
+    "RowBindingError", "RowCiphertext", "StatusChangeError", "UnknownCiphertextError", "UnknownKeyError",
+    "UnsupportedKeyError", "UsageLimitError", "VersionDestroyedError", "WrapperUnavailableError",
 ]  # fmt: skip
