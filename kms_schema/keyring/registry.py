@@ -159,6 +159,7 @@ class Registry:
     ) -> KeyDescription:
         """Move a key to another status."""
         with self._storage.session(key_id, _ROTATOR, actor) as session:
+            require_rotator(session)
             key = _locked(session, key_id)
             if status not in KEY_LIFECYCLE[key.status]:
                 raise StatusChangeError(
@@ -192,6 +193,11 @@ class Registry:
             raise MaterialUnavailableError(
                 f"no version of key {key.key_id!r} can be made: {error}", key_id=key.key_id
             ) from None
+
+
+def require_rotator(session: Session) -> None:
+    """Have the database refuse a role that may not change the status of keys. Changes no row."""
+    session.execute(sa.update(KeyMaster).values(status=KeyMaster.status).where(sa.false()))
 
 
 def _registered(session: Session, new: NewKey, fresh: KeyMaster) -> KeyMaster:

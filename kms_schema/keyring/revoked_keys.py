@@ -19,6 +19,7 @@ from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextEr
 from kms_schema.keyring.formats.messages import MessageCipher, message_cipher
 from kms_schema.keyring.formats.prefix import read_message_prefix
 from kms_schema.keyring.formats.streams import Source, decrypt_stream, read_stream_tag
+from kms_schema.keyring.registry import require_rotator
 from kms_schema.keyring.storage import Storage
 from kms_schema.keyring.uses import process
 from kms_schema.keyring.versions import does_not_open
@@ -123,8 +124,7 @@ class RevokedKeyMethods(ABC):
         if not reason.strip():
             raise ValueError("give the reason for opening a revoked key: it is written to the audit log")
         with self._storage.session(key_id, _ROTATOR, actor) as session:
-            # Changes no row: the database refuses it without the privilege to revoke keys.
-            session.execute(sa.update(KeyMaster).values(status=KeyMaster.status).where(sa.false()))
+            require_rotator(session)
             key = session.scalars(sa.select(KeyMaster).where(KeyMaster.key_id == key_id)).one_or_none()
             if key is None:
                 raise UnknownKeyError(f"there is no key named {key_id!r}", key_id=key_id)
