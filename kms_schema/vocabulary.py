@@ -114,15 +114,19 @@ class UseEvent(StrEnum):
     """A process used a version: at its first use, then hourly, with the counts since the entry before."""
     KEY_USE_REFUSED = "KEY_USE_REFUSED"
     """A use was refused, by the state of the key or by a limit: once a key, reason and minute."""
+    REVOKED_KEY_OPENED = "REVOKED_KEY_OPENED"
+    """A revoked key is about to be opened, with the reason: `kms_rotator` writes it before the first opening."""
 
     @property
     def category(self) -> AuditCategory:
         """The category of its entries."""
-        return AuditCategory.SECURITY if self is self.KEY_USE_REFUSED else AuditCategory.LIFECYCLE
+        return AuditCategory.LIFECYCLE if self is self.KEY_USED else AuditCategory.SECURITY
 
     @property
     def security_level(self) -> AuditSecurityLevel:
-        """The level of its entries: below HIGH, so that refusals alone lower no key's health score."""
+        """The level of its entries; of refusals below HIGH, so that they alone lower no key's health score."""
+        if self is self.REVOKED_KEY_OPENED:
+            return AuditSecurityLevel.HIGH
         return AuditSecurityLevel.MEDIUM if self is self.KEY_USE_REFUSED else AuditSecurityLevel.LOW
 
 

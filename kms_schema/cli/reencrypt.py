@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from kms_schema.cli import progress
 from kms_schema.cli.keys.open_ring import key_id_option, opened
-from kms_schema.cli.options import style_option, where
+from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.cli.root_keys import root_key_options
 from kms_schema.keyring import Reencryption
 from kms_schema.printable import in_a_line
@@ -47,7 +47,9 @@ def _row(
 @click.option("--bound-as", callback=_bound_as, metavar="TABLE.COLUMN", help="The names that values are bound to.")
 @click.option("--batch", type=click.IntRange(1, 10_000), default=500, show_default=True, help="Rows in a transaction.")
 @click.option("--dry-run", is_flag=True, help="Count the rows, and change nothing.")
+@click.option("--from-revoked", metavar="REASON", help="Open a revoked key; needs --to. The audit log has the reason.")
 @root_key_options
+@actor_option
 @where
 @style_option
 def reencrypt_command(
@@ -62,6 +64,8 @@ def reencrypt_command(
     dry_run: bool,
     files: tuple[str, ...],
     variables: tuple[str, ...],
+    from_revoked: str | None,
+    actor: str | None,
     database_url: str | None,
     schema: str,
     style: str,
@@ -69,7 +73,8 @@ def reencrypt_command(
     """Replace the ciphertexts of old versions of a key in TABLE.COLUMN, or SCHEMA.TABLE.COLUMN, by new ones.
 
     The application may run meanwhile: a row is replaced only if nobody has changed it. Run this again after an
-    interruption. The login needs kms_app, may read the column and the primary key, and update the column.
+    interruption. The login needs kms_app, may read the column and the primary key, and update the column; with
+    --from-revoked, kms_rotator.
 
     Exit status: 0 none is left, 1 some are left or do not open, or refused, 2 usage, 3 no connection or missing
     privilege.
@@ -85,6 +90,8 @@ def reencrypt_command(
                 row=row,
                 bound_as=bound_as,
                 batch=batch,
+                from_revoked=from_revoked,
+                actor=actor,
                 progress=lambda count: progress.show(f"{count} replaced"),
             )
         finally:

@@ -37,6 +37,7 @@ from kms_schema.keyring.errors import (
 from kms_schema.keyring.key import Key
 from kms_schema.keyring.policy import CachePolicy
 from kms_schema.keyring.reencrypting import Reencryption
+from kms_schema.keyring.revoked_keys import RevokedKey
 from kms_schema.keyring.ring import KeyRing
 
 __all__ = [
@@ -44,7 +45,7 @@ __all__ = [
     "ColumnOperatorError", "ColumnValueError", "DatabaseUnavailableError", "DecryptionError", "EncryptedColumn",
     "EventLoopError", "HostColumnError", "Key", "KeyArchivedError", "KeyDescription", "KeyExistsError",
     "KeyExpiredError", "KeyInUseError", "KeyNotPermittedError", "KeyPendingError", "KeyRevokedError", "KeyRing",
-    "KeyRingError", "KeyRotatedError", "MaterialUnavailableError", "NoLiveVersionError", "Reencryption",
+    "KeyRingError", "KeyRotatedError", "MaterialUnavailableError", "NoLiveVersionError", "Reencryption", "RevokedKey",
     "RingClosedError", "RowBindingError", "RowCiphertext", "StatusChangeError", "UnknownCiphertextError",
     "UnknownKeyError", "UnsupportedKeyError", "UsageLimitError", "VersionDestroyedError", "WrapperUnavailableError",
 ]  # fmt: skip

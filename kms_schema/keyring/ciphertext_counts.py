@@ -1,4 +1,4 @@
-"""Whether a version of a data key may be destroyed: whether the columns that may hold its ciphertexts hold none.
+"""Refuses to destroy a version of a data key while a column may hold its ciphertexts.
 
 A process may go on with a version for `max_age` after it has ended, and a transaction may insert what was encrypted
 before: so a version is destroyed a day after its end, when every transaction of then has ended, and the ciphertexts are

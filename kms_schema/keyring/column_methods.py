@@ -13,7 +13,8 @@ from kms_schema.keyring.declarations import Declarations
 from kms_schema.keyring.encrypted_column import place_of
 from kms_schema.keyring.host_columns import ColumnName
 from kms_schema.keyring.places import RINGS, Place
-from kms_schema.keyring.reencrypting import Ciphers, Job, Reencryption, find_column, tags_of
+from kms_schema.keyring.reencrypting import Job, Reencryption, find_column, tags_of
+from kms_schema.keyring.revoked_keys import RevokedKey
 from kms_schema.keyring.storage import Storage
 
 
@@ -24,8 +25,11 @@ class _Ciphers:
     ring: "ColumnMethods"
     opening: str
     making: str
+    revoked: RevokedKey | None
 
     def decrypt(self, blob: bytes, *, aad: bytes) -> bytes:
+        if self.revoked is not None:
+            return self.revoked.decrypt(blob, aad=aad)
         return self.ring._decrypt(self.opening, blob, aad)[0]
 
     def encrypt(self, data: bytes, *, aad: bytes) -> bytes:
@@ -63,6 +67,8 @@ class ColumnMethods(ABC):
         row: Sequence[str] | Mapping[str, Any] = (),
         bound_as: tuple[str, str] | None = None,
         batch: int = 500,
+        from_revoked: str | None = None,
+        actor: str | None = None,
         progress: Callable[[int], None] = lambda _done: None,
     ) -> Reencryption:
         """Replace the ciphertexts of old versions in a column by ciphertexts of the live version.
@@ -73,6 +79,7 @@ class ColumnMethods(ABC):
         - `below`: of versions numbered less than this. `dry_run`: count only
         - `row`, `bound_as`: as for the type, from which they are taken; `row` may map names to types of SQLAlchemy,
           where the database does not have the type of the application: `{"id": sa.Uuid()}` on SQLite
+        - `from_revoked`: the reason for opening a key that is revoked, as for `revoked_key`, with `actor`; needs `to`
         - `batch`: rows in a transaction. `progress`: called with the number of rows that are done
 
         Rows are read in pages by primary key and replaced in a transaction a page: a row only where it still has the
@@ -103,11 +110,21 @@ class ColumnMethods(ABC):
         if dry_run:
             count = job.count()
             return Reencryption(str(found.name), rows=count, left=count, index=found.index())
-        ciphers: Ciphers = _Ciphers(self, key_id, to or key_id)
-        return job.run(ciphers, progress)
+        if from_revoked is not None and to in (None, key_id):
+            raise ValueError("a revoked key does not encrypt: name another one with `to`")
+        revoked = None if from_revoked is None else self.revoked_key(key_id, reason=from_revoked, actor=actor)
+        try:
+            return job.run(_Ciphers(self, key_id, to or key_id, revoked), progress)
+        finally:
+            if revoked is not None:
+                revoked.close()
 
     @abstractmethod
     def _check_open(self) -> None: ...
+
+    @abstractmethod
+    def revoked_key(self, key_id: str, *, reason: str, actor: str | None = None) -> RevokedKey:
+        """Return a key that is revoked."""
 
     @abstractmethod
     def _encrypt(self, key_id: str, data: BytesLike, aad: BytesLike) -> bytes: ...

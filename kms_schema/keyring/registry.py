@@ -92,7 +92,7 @@ class Registry:
     def __init__(self, storage: Storage, roots: Sequence[WrappingKeyProvider]) -> None:
         """Write through `storage`, and wrap with `roots`."""
         self._storage = storage
-        self._roots = [storage.waits.provider(each) for each in roots]
+        self._roots = roots
 
     def create(self, new: NewKey, actor: str | None) -> KeyDescription:
         """Register a key, give it a version and activate it; of a key that is registered and has none, the rest."""
@@ -170,6 +170,7 @@ class Registry:
     ) -> KeyDescription:
         """Move a key to another status."""
         with self._storage.session(key_id, _ROTATOR, actor) as session:
+            require_rotator(session)
             key = _locked(session, key_id)
             if status not in KEY_LIFECYCLE[key.status]:
                 raise StatusChangeError(
@@ -214,6 +215,11 @@ def _drawn(change: Callable[[], KeyDescription]) -> KeyDescription:
         with suppress(CiphertextTagError):
             return change()
     return change()
+
+
+def require_rotator(session: Session) -> None:
+    """Have the database refuse a role that may not change the status of keys. Changes no row."""
+    session.execute(sa.update(KeyMaster).values(status=KeyMaster.status).where(sa.false()))
 
 
 def _registered(session: Session, new: NewKey, fresh: KeyMaster) -> KeyMaster:

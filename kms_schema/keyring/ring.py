@@ -19,16 +19,18 @@ from kms_schema.keyring.formats.prefix import read_message_prefix
 from kms_schema.keyring.key import Key
 from kms_schema.keyring.policy import CachePolicy
 from kms_schema.keyring.registry import NewKey, Registry
+from kms_schema.keyring.revoked_keys import RevokedKeyMethods
+from kms_schema.keyring.status_changes import StatusChanges
 from kms_schema.keyring.storage import Storage
 from kms_schema.keyring.versions import Versions
 from kms_schema.keyring.waits import Threads, Waits
-from kms_schema.vocabulary import KeyStatus, KeyType
+from kms_schema.vocabulary import KeyType
 
 _RINGS: "weakref.WeakSet[KeyRing]" = weakref.WeakSet()
 """The open rings of this process, for what happens after a fork."""
 
 
-class KeyRing(ColumnMethods):
+class KeyRing(StatusChanges, RevokedKeyMethods, ColumnMethods):
     """The keys of one database, for applications and operators. Threads may share it, and processes may fork with it.
 
     - `engine`: the database; the ring opens connections of its own to it, at most three at once
@@ -59,8 +61,9 @@ class KeyRing(ColumnMethods):
         """Open the ring; nothing is read yet."""
         if hsms is not None:
             raise UnsupportedKeyError("keys in HSMs are not supported yet")
-        providers = tuple(roots) if isinstance(roots, Iterable) else (roots,)
+        given = tuple(roots) if isinstance(roots, Iterable) else (roots,)
         self._waits = self._make_waits()
+        self._roots = providers = tuple(self._waits.provider(each) for each in given)
         self._storage = Storage(engine, schema, self._waits)
         self._registry = Registry(self._storage, providers)
         self._versions = Versions(self._storage, providers, cache)
@@ -136,46 +139,6 @@ class KeyRing(ColumnMethods):
         self._versions.cache.forget(key_id)
         return described
 
-    def activate(self, key_id: str, *, actor: str | None = None) -> KeyDescription:
-        """Activate a pending key, and its last version if none is live. Needs kms_rotator.
-
-        Raises `NoLiveVersionError` for a key without a version, and otherwise as `expire` does.
-        """
-        return self._change(key_id, KeyStatus.ACTIVE, actor)
-
-    def expire(self, key_id: str, *, actor: str | None = None) -> KeyDescription:
-        """Have a key decrypt only. Needs kms_rotator.
-
-        Raises `UnknownKeyError`, `StatusChangeError` where the lifecycle of keys does not allow it, and
-        `KeyNotPermittedError`.
-        """
-        return self._change(key_id, KeyStatus.EXPIRED, actor)
-
-    def archive(self, key_id: str, *, actor: str | None = None) -> KeyDescription:
-        """Archive a key that is rotated, expired or revoked: it is not used any more.
-
-        Raises `KeyInUseError` while a declared column holds ciphertexts of it, and as `expire` does.
-        """
-        self._check_open()
-        self._declarations.refuse_if_used(key_id, "archived", "Re-encrypt these columns with another key first")
-        return self._change(key_id, KeyStatus.ARCHIVED, actor)
-
-    def revoke(self, key_id: str, *, reason: str, now: bool = False, actor: str | None = None) -> KeyDescription:
-        """Revoke the key named `key_id`: it neither encrypts nor decrypts any more, everywhere within `max_age`.
-
-        Needs kms_rotator. `reason` is stored with the key and in the audit log: write no secret into it. `actor` is the
-        user in the entry. While a declared column holds ciphertexts of the key, or cannot be read, it is refused with
-        `KeyInUseError` unless `now`: they do not open afterwards. Raises `ValueError` for a blank reason, and otherwise
-        as `expire` does.
-        """
-        self._check_open()
-        if not reason.strip():
-            raise ValueError("give the reason of the revocation: it is stored with the key")
-        if not now:
-            advice = "Re-encrypt these columns with another key, or revoke it now and lose them"
-            self._declarations.refuse_if_used(key_id, "revoked", advice)
-        return self._change(key_id, KeyStatus.REVOKED, actor, reason)
-
     def inspect(self, blob: BytesLike) -> CiphertextDescription:
         """Return which version made a ciphertext. No root key is needed: nothing is opened.
 
@@ -205,12 +168,6 @@ class KeyRing(ColumnMethods):
             finally:  # a task may be cancelled
                 self._versions.cache.clear()
                 self._storage.close()
-
-    def _change(self, key_id: str, status: KeyStatus, actor: str | None, reason: str | None = None) -> KeyDescription:
-        self._check_open()
-        described = self._registry.change_status(key_id, status, reason=reason, actor=actor)
-        self._versions.cache.forget(key_id)
-        return described
 
     def _check_open(self) -> None:
         if self._is_closed:

@@ -40,7 +40,7 @@ class Versions:
         self._storage = storage
         self._transactions = storage.open_transactions
         self._waits = storage.waits
-        self._roots = [self._waits.provider(each) for each in roots]
+        self._roots = roots
         self._policy = policy
         self.cache = Cache(policy, self._waits)
         self.uses = Uses(storage)

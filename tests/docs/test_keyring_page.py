@@ -77,7 +77,7 @@ def test_the_commands_work_as_typed(database: Database, tmp_path: Path, monkeypa
     root.write_bytes(base64.b64encode(secrets.token_bytes(32)))
     Path("report.pdf").write_bytes(b"a report")
     monkeypatch.setenv("KMS_ROOT_KEYS", "kms://root-2026=root-2026.key")
-    first, second, third = re.findall(r"```sh\n(.*?)```", PAGE.text, re.DOTALL)
+    first, second, third, _incident = re.findall(r"```sh\n(.*?)```", PAGE.text, re.DOTALL)
     *commands, revoking = first.splitlines()
     lines = [*commands, *(line for line in second.splitlines() if "|" not in line)]
     for line in lines[:-1]:

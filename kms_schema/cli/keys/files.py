@@ -10,7 +10,7 @@ import click
 
 from kms_schema.cli import progress, streams
 from kms_schema.cli.keys.open_ring import key_id_argument, opened
-from kms_schema.cli.options import together, where
+from kms_schema.cli.options import actor_option, together, where
 from kms_schema.cli.root_keys import root_key_options
 from kms_schema.keyring import KeyRing
 from kms_schema.output_files import replaced_file
@@ -72,10 +72,14 @@ def encrypt_command(
     "\n  set -o pipefail; kms-schema keys decrypt backups < shop.kms | psql --single-transaction shop",
 )
 @key_id_argument
+@click.option("--from-revoked", metavar="REASON", help="Open a revoked key. The audit log has the reason.")
+@actor_option
 @_options
 def decrypt_command(
     *,
     key_id: str,
+    from_revoked: str | None,
+    actor: str | None,
     file: Path,
     aad: str,
     output: Path | None,
@@ -84,7 +88,8 @@ def decrypt_command(
     database_url: str | None,
     schema: str,
 ) -> None:
-    """Decrypt FILE, or standard input, which `keys encrypt` made with the key KEY_ID. The login needs kms_app.
+    """Decrypt FILE, or standard input, which `keys encrypt` made with the key KEY_ID. The login needs kms_app; with
+    --from-revoked, kms_rotator.
 
     A pipe is given each segment of 1 MiB once it is authenticated. If the exit status is not 0, discard the output: the
     end may be missing. A file that is written takes its name at the end.
@@ -92,8 +97,14 @@ def decrypt_command(
     Exit status: 0 done, 1 it does not open, or refused, 2 usage, 3 no connection, missing privilege or output that
     cannot be written.
     """
+
+    def parts(ring: KeyRing, source: _Input) -> Iterator[bytes]:
+        if from_revoked is None:
+            return ring.key(key_id).decrypt_stream(source, aad=_encoded(aad))
+        return ring.revoked_key(key_id, reason=from_revoked, actor=actor).decrypt_stream(source, aad=_encoded(aad))
+
     _copy(
-        lambda ring, source: ring.key(key_id).decrypt_stream(source, aad=_encoded(aad)),
+        parts,
         lambda: opened(database_url, schema, files, variables),
         file,
         output,

@@ -1,0 +1,149 @@
+"""Opens what was encrypted with a key that is revoked: for who rotates keys, with an entry that is written before."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from kms_schema.crypto import CryptoError, KeyWrapping, WrappingKeyProvider
+from kms_schema.crypto.secret import BytesLike
+from kms_schema.keyring.errors import (
+    MaterialUnavailableError,
+    StatusChangeError,
+    UnknownKeyError,
+    VersionDestroyedError,
+)
+from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
+from kms_schema.keyring.formats.messages import MessageCipher, message_cipher
+from kms_schema.keyring.formats.prefix import read_message_prefix
+from kms_schema.keyring.formats.streams import Source, decrypt_stream, read_stream_tag
+from kms_schema.keyring.registry import require_rotator
+from kms_schema.keyring.storage import Storage
+from kms_schema.keyring.uses import process
+from kms_schema.keyring.versions import does_not_open
+from kms_schema.models import KeyAuditLog, KeyMaster, KeyVersion
+from kms_schema.vocabulary import KeyStatus, UseEvent
+
+_ROTATOR = "kms_rotator"
+
+
+class RevokedKey:
+    """A key that is revoked, for decrypting. `KeyRing.revoked_key` makes it."""
+
+    def __init__(self, storage: Storage, roots: Sequence[WrappingKeyProvider], key_id: str) -> None:
+        """Decrypt with the versions of a key."""
+        self.key_id = key_id
+        self._storage = storage
+        self._roots = roots
+        self._ciphers: dict[int, MessageCipher] = {}
+
+    def decrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
+        """Return the plaintext of a ciphertext, as `Key.decrypt` does, but for the status of the key."""
+        try:
+            return self._cipher(read_message_prefix(blob)).decrypt(blob, aad=aad)
+        except (NotACiphertextError, DoesNotOpenError):
+            pass
+        raise does_not_open(self.key_id)  # outside of `except`: the error shows no other one
+
+    def decrypt_stream(self, source: Source, *, aad: BytesLike) -> Iterator[bytes]:
+        """Yield the plaintext of a stream, as `Key.decrypt_stream` does, but for the status of the key."""
+        try:
+            tag = read_stream_tag(source)
+            parts = decrypt_stream(source, self._cipher(tag).material, tag=tag, aad=aad)
+            return self._with_error_of_the_ring(parts)
+        except (NotACiphertextError, DoesNotOpenError):
+            pass
+        raise does_not_open(self.key_id)
+
+    def _with_error_of_the_ring(self, parts: Iterator[bytes]) -> Iterator[bytes]:
+        try:
+            yield from parts
+        except DoesNotOpenError:
+            pass
+        else:
+            return
+        raise does_not_open(self.key_id)
+
+    def _cipher(self, tag: int) -> MessageCipher:
+        """Return the cipher of a version of this key. Another key's is refused before anything is opened."""
+        cipher = self._ciphers.get(tag)
+        if cipher is None:
+            with self._storage.reading_session(self.key_id) as session:
+                version = session.scalars(sa.select(KeyVersion).where(KeyVersion.ciphertext_tag == tag)).one_or_none()
+                if version is None or version.key.key_id != self.key_id:
+                    raise DoesNotOpenError
+                cipher = self._ciphers[tag] = self._opened(version)
+        return cipher
+
+    def _opened(self, version: KeyVersion) -> MessageCipher:
+        named = f"version {version.version_number} of key {self.key_id!r}"
+        if version.destroyed_at is not None:
+            raise VersionDestroyedError(f"{named} is destroyed", key_id=self.key_id, version=version.version_number)
+        try:
+            material = KeyWrapping(*self._roots).unwrap(version)
+            return message_cipher(version.key.algorithm, version.ciphertext_tag, material)
+        except CryptoError as error:
+            raise MaterialUnavailableError(
+                f"{named} cannot be opened: {error}", key_id=self.key_id, version=version.version_number
+            ) from None
+
+    def close(self) -> None:
+        """Wipe the material."""
+        for cipher in self._ciphers.values():
+            cipher.close()
+        self._ciphers.clear()
+
+    def __repr__(self) -> str:
+        """Show the name only."""
+        return f"<{type(self).__name__} {self.key_id!r}>"
+
+
+class RevokedKeyMethods(ABC):
+    """The method of a ring for keys that are revoked."""
+
+    _storage: Storage
+    _roots: Sequence[WrappingKeyProvider]
+
+    @abstractmethod
+    def _check_open(self) -> None: ...
+
+    def revoked_key(self, key_id: str, *, reason: str, actor: str | None = None) -> RevokedKey:
+        """Return a revoked key for decrypting, such as to re-encrypt its data with another key.
+
+        Needs kms_rotator. An entry `REVOKED_KEY_OPENED` of level HIGH, with `reason` and `actor`, is committed before
+        this returns: write no secret into them. Close the key afterwards. Raises `UnknownKeyError`, `StatusChangeError`
+        for a key that is not revoked, `KeyNotPermittedError`, `DatabaseUnavailableError`, and `ValueError` for a blank
+        reason. Example::
+
+            old = ring.revoked_key("orders", reason="move to orders-2, incident 4711")
+            data = old.decrypt(blob, aad=b"invoice/17/iban")
+        """
+        self._check_open()
+        if not reason.strip():
+            raise ValueError("give the reason for opening a revoked key: it is written to the audit log")
+        with self._storage.session(key_id, _ROTATOR, actor) as session:
+            require_rotator(session)
+            key = session.scalars(sa.select(KeyMaster).where(KeyMaster.key_id == key_id)).one_or_none()
+            if key is None:
+                raise UnknownKeyError(f"there is no key named {key_id!r}", key_id=key_id)
+            if key.status != KeyStatus.REVOKED:
+                raise StatusChangeError(f"key {key_id!r} is {key.status}, not revoked: use it as it is", key_id=key_id)
+            _append(session, key, reason, actor)
+        return RevokedKey(self._storage, self._roots, key_id)
+
+
+def _append(session: Session, key: KeyMaster, reason: str, actor: str | None) -> None:
+    event = UseEvent.REVOKED_KEY_OPENED
+    values: dict[str, Any] = {
+        "key_id": key.id,
+        "event_type": event,
+        "event_category": event.category,
+        "event_description": f"revoked key opened: {key.key_id}: {reason}",
+        "security_level": event.security_level,
+        "additional_metadata": {"reason": reason, "process": process()},
+    }
+    if actor is not None:
+        values["user_id"] = actor
+    session.execute(sa.insert(KeyAuditLog).values(values))

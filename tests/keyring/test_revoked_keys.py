@@ -1,0 +1,83 @@
+"""A revoked key opens for who rotates keys, after an entry in the audit log."""
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from kms_schema.crypto import RootKeys
+from kms_schema.keyring import DecryptionError, KeyNotPermittedError, KeyRevokedError, KeyRing, StatusChangeError
+from kms_schema.keyring.formats.bound_data import bound_data
+from kms_schema.roles.definition import Role
+from tests.keyring.conftest import Keys
+from tests.keyring.rings import AAD, DATA, entries, rows
+from tests.keyring.test_reencrypting import invoices, reencrypt, stored
+from tests.keyring.test_ring_roles import ring_as
+from tests.roles.granted import Granted
+from tests.support.engines import Database
+from tests.support.rows.smallest import unique
+
+
+def test_a_revoked_key_opens_after_an_entry(
+    *, ring: KeyRing, orders: str, database: Database, keys: Keys, root: tuple[str, str], tmp_path: Path
+) -> None:
+    blob = ring.key(orders).encrypt(DATA, aad=AAD)
+    source = tmp_path / "report.kms"
+    (tmp_path / "report").write_bytes(DATA)
+    assert keys("encrypt", orders, str(tmp_path / "report"), "--output", str(source), *root).status == 0
+    with pytest.raises(StatusChangeError, match="not revoked"):
+        ring.revoked_key(orders, reason="incident")
+    ring.revoke(orders, reason="leaked")
+    with pytest.raises(KeyRevokedError):
+        ring.key(orders).decrypt(blob, aad=AAD)
+    with pytest.raises(ValueError, match="reason"):
+        ring.revoked_key(orders, reason=" ")
+    assert entries(database, "REVOKED_KEY_OPENED", orders) == []
+    old = ring.revoked_key(orders, reason="incident 4711", actor="alice")
+    assert entries(database, "REVOKED_KEY_OPENED", orders)[0]["reason"] == "incident 4711"
+    assert old.decrypt(blob, aad=AAD) == DATA
+    for changed, aad in ((blob[:-1], AAD), (blob, b""), (b"x" * 60, AAD)):
+        with pytest.raises(DecryptionError):
+            old.decrypt(changed, aad=aad)
+    old.close()
+    target = tmp_path / "copy"
+    words = ("decrypt", orders, str(source), "--output", str(target), *root)
+    assert keys(*words).status == 1
+    assert keys(*words, "--from-revoked", "incident 4712", "--actor", "bob").status == 0
+    assert target.read_bytes() == DATA
+    found = (
+        "SELECT user_id, security_level FROM key_audit_logs WHERE event_type = 'REVOKED_KEY_OPENED' ORDER BY sequence"
+    )
+    assert rows(database, found)[-2:] == [("alice", "HIGH"), ("bob", "HIGH")]
+
+
+def test_a_column_of_a_revoked_key_moves_to_another_key(
+    *, ring: KeyRing, orders: str, kek: str, database: Database, sql_engine: sa.Engine, root: tuple[str, str]
+) -> None:
+    columns = (sa.Column("id", sa.Integer, primary_key=True), sa.Column("iban", sa.LargeBinary))
+    other = unique("orders")
+    ring.create(other, under=kek)
+    with invoices(ring, sql_engine, *columns) as table:
+        aad = bound_data(table.name, "iban")
+        with sql_engine.begin() as connection:
+            connection.execute(table.insert().values(id=1, iban=ring.key(orders).encrypt(DATA, aad=aad)))
+        ring.revoke(orders, reason="leaked")
+        assert reencrypt(database, table, orders, "--to", other, *root).status == 1
+        assert reencrypt(database, table, orders, "--from-revoked", "move", *root).status == 2
+        assert reencrypt(database, table, orders, "--to", other, "--from-revoked", "move", *root).status == 0
+        assert ring.key(other).decrypt(stored(database, table)[1], aad=aad) == DATA
+        assert entries(database, "REVOKED_KEY_OPENED", orders)[0]["reason"] == "move"
+
+
+@pytest.mark.only_on("postgresql")
+def test_only_who_rotates_keys_opens_a_revoked_one(
+    granted: Granted, roots: RootKeys, ring: KeyRing, orders: str, database: Database
+) -> None:
+    blob = ring.key(orders).encrypt(DATA, aad=AAD)
+    ring.revoke(orders, reason="leaked")
+    for role in (Role.APP, Role.ADMIN):
+        with ring_as(granted, roots, (role,)) as seen, pytest.raises(KeyNotPermittedError, match="kms_rotator"):
+            seen.revoked_key(orders, reason="incident")
+    assert entries(database, "REVOKED_KEY_OPENED", orders) == []
+    with ring_as(granted, roots, (Role.ROTATOR,)) as rotator:
+        assert rotator.revoked_key(orders, reason="incident").decrypt(blob, aad=AAD) == DATA
