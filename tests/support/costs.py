@@ -28,6 +28,9 @@ WHOLE_FILES = {
 }
 """Files whose tests are one kind of cost from beginning to end."""
 
+DEAREST = 20
+"""The files that are printed one by one."""
+
 CALLS: dict[str, tuple[tuple[type, str], ...]] = {
     "server starts": ((PostgresqlEngine, "_keep"), (PostgresqlEngine, "close")),
     "replays of history": ((MigrationContext, "run_migrations"),),
@@ -42,7 +45,7 @@ class Costs:
     def __init__(self) -> None:
         """Start with nothing, and measure from now on."""
         self.kinds: dict[str, float] = defaultdict(float)
-        self.areas: dict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0.0])
+        self.files: dict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0.0])
         self._kind: str | None = None
         self._main = threading.main_thread()
         for kind, calls in CALLS.items():
@@ -77,36 +80,45 @@ class Costs:
             self._kind = None
             seconds = time.monotonic() - start
             self.kinds[whole or "the rest"] += seconds - (sum(self.kinds.values()) - charged_before)
-            area = self.areas[path.partition("/")[0]]
-            area[0] += 1
-            area[1] += seconds
-            area[2] += processor_seconds() - used
+            _add(self.files[path], [1, seconds, processor_seconds() - used])
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Hand over what was spent: a worker to the session that started it."""
         output = getattr(session.config, "workeroutput", None)
         if output is not None:
-            output["costs"] = (dict(self.kinds), dict(self.areas))
+            output["costs"] = (dict(self.kinds), dict(self.files))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Add what a worker has spent."""
-        kinds, areas = getattr(node, "workeroutput", {}).get("costs", ({}, {}))
+        kinds, files = getattr(node, "workeroutput", {}).get("costs", ({}, {}))
         for kind, seconds in kinds.items():
             self.kinds[kind] += seconds
-        for area, spent in areas.items():
-            self.areas[area] = [ours + theirs for ours, theirs in zip(self.areas[area], spent, strict=True)]
+        for path, spent in files.items():
+            _add(self.files[path], spent)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print both tables, as Markdown."""
+        """Print the tables, as Markdown."""
         terminalreporter.section("costs")
-        lines = ["| area | tests | seconds | processor |", "|---|--:|--:|--:|"]
-        for area, (tests, seconds, used) in sorted(self.areas.items(), key=lambda entry: -entry[1][1]):
-            lines.append(f"| {area} | {tests:.0f} | {seconds:.0f} | {used:.0f} |")
+        areas: dict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0.0])
+        for path, spent in self.files.items():
+            _add(areas[path.partition("/")[0]], spent)
+        dearest = sorted(self.files.items(), key=lambda entry: -entry[1][2])[:DEAREST]
+        lines = _table("area", sorted(areas.items(), key=lambda entry: -entry[1][1]))
+        lines += ["", *_table("dearest file", dearest)]
         lines += ["", "| kind of cost | seconds |", "|---|--:|"]
         lines += [f"| {kind} | {seconds:.0f} |" for kind, seconds in sorted(self.kinds.items(), key=lambda e: -e[1])]
         lines += ["", f"processor seconds of all processes that have ended: {processor_seconds():.0f}"]
         terminalreporter.write_line("\n".join(lines))
+
+
+def _add(sums: list[float], spent: list[float]) -> None:
+    sums[:] = [ours + theirs for ours, theirs in zip(sums, spent, strict=True)]
+
+
+def _table(of: str, rows: list[tuple[str, list[float]]]) -> list[str]:
+    head = [f"| {of} | tests | seconds | processor |", "|---|--:|--:|--:|"]
+    return head + [f"| {name} | {tests:.0f} | {seconds:.0f} | {used:.0f} |" for name, (tests, seconds, used) in rows]
 
 
 def processor_seconds() -> float:
