@@ -28,7 +28,7 @@ WHOLE_FILES = {
 }
 """Files whose tests are one kind of cost from beginning to end."""
 
-DEAREST = 20
+DEAREST = 40
 """The files that are printed one by one."""
 
 CALLS: dict[str, tuple[tuple[type, str], ...]] = {
