@@ -685,7 +685,8 @@ ALTER TABLE public.key_audit_logs ENABLE ALWAYS TRIGGER guard_key_audit_log_inse
 -- silently skip the row.
 --
 -- Entries past their retention period can be removed once a sealed tombstone covers them, and only by the role that
--- owns remove_expired_key_audit_logs(). While that is the owner of the audit log, no entry can be removed.
+-- owns remove_expired_key_audit_logs(). While that is the owner of the audit log, no entry can be removed. A tombstone
+-- covers the entries of the first leaves, not every lower sequence.
 CREATE FUNCTION public.prevent_key_audit_log_change() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -703,9 +704,15 @@ BEGIN
             WHEN (OLD."timestamp" + make_interval(hours => 24 * OLD.retention_period_days) <= clock_timestamp()) IS NOT TRUE
                 THEN 'its retention period has not ended'
             WHEN NOT EXISTS (
-                SELECT FROM public.key_audit_tombstones AS tombstone
+                SELECT FROM (
+                    SELECT first_leaf, first_sequence + length(hashes) / 32 AS following
+                    FROM ONLY public.key_audit_leaves
+                    WHERE first_sequence <= OLD.sequence ORDER BY first_sequence DESC LIMIT 1
+                ) AS page
+                JOIN public.key_audit_tombstones AS tombstone ON tombstone.leaf_count > page.first_leaf
                 JOIN public.key_audit_seals AS seal ON seal.seal_number = tombstone.seal_number
-                WHERE tombstone.last_sequence >= OLD.sequence AND seal.signature IS NOT NULL
+                WHERE OLD.sequence < page.following AND tombstone.last_sequence >= OLD.sequence
+                    AND seal.signature IS NOT NULL
             ) THEN 'no tombstone covers it'
         END;
         IF fault IS NULL THEN
@@ -3219,7 +3226,8 @@ CREATE TABLE public.key_audit_retention_policies (
     CONSTRAINT ck_key_audit_retention_policies_retention_period_days_range CHECK (retention_period_days BETWEEN 1 AND 36500)
 );
 
--- Remove the oldest entries that a tombstone covers, at most 10 000, and return their number; 0 if none is left.
+-- Remove the oldest entries that a tombstone covers, at most 10 000, and return their number; 0 if none is left. Entries
+-- are covered by their leaves: one with a lower sequence that was sealed later, or is not sealed yet, is not.
 -- kms-schema roles --apply makes kms_remover the owner. prevent_key_audit_log_delete allows only that role to remove
 -- entries, and checks each of them.
 CREATE FUNCTION public.remove_expired_key_audit_logs() RETURNS bigint
@@ -3227,7 +3235,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    until bigint;
+    tombstone record;
     removed bigint;
 BEGIN
     IF current_user = (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'public.key_audit_logs'::regclass) THEN
@@ -3236,12 +3244,17 @@ BEGIN
             MESSAGE = 'remove_expired_key_audit_logs: its owner is the owner of the audit log, which may not remove entries',
             HINT = 'Run kms-schema roles --apply, which makes kms_remover its owner.';
     END IF;
-    SELECT max(batch.sequence) INTO until FROM (
+    SELECT * INTO tombstone FROM ONLY public.key_audit_tombstones ORDER BY last_sequence DESC LIMIT 1;
+    DELETE FROM ONLY public.key_audit_logs WHERE sequence = ANY (ARRAY(
         SELECT entry.sequence FROM ONLY public.key_audit_logs AS entry
-        WHERE entry.sequence <= (SELECT max(tombstone.last_sequence) FROM public.key_audit_tombstones AS tombstone)
+        WHERE entry.sequence <= tombstone.last_sequence AND (
+            SELECT page.first_leaf < tombstone.leaf_count AND entry.sequence < page.first_sequence + length(page.hashes) / 32
+            FROM ONLY public.key_audit_leaves AS page
+            WHERE page.first_sequence <= entry.sequence
+            ORDER BY page.first_sequence DESC LIMIT 1
+        )
         ORDER BY entry.sequence LIMIT 10000
-    ) AS batch;
-    DELETE FROM ONLY public.key_audit_logs WHERE sequence <= until;
+    ));
     GET DIAGNOSTICS removed = ROW_COUNT;
     RETURN removed;
 END
@@ -3249,8 +3262,11 @@ $$;
 
 REVOKE ALL ON FUNCTION public.remove_expired_key_audit_logs() FROM PUBLIC;
 
--- A tombstone covers entries from the start of the audit log; all of them are sealed and past their retention period.
--- It belongs to the newest seal, which must be signed. `audit verify` checks that the signature covers the tombstone,
+-- A tombstone covers the first leaves of the tree; the entries of all of them are past their retention period. It ends
+-- with the leaf of the highest sequence among them, and all their entries are there. An entry with a lower sequence that was sealed later, or is not
+-- sealed yet, stays: otherwise a transaction that is open over a seal would keep every tombstone from being written.
+-- Earlier tombstones were checked when they were inserted, and prevent_key_audit_log_delete checks each entry again.
+-- A tombstone belongs to the newest seal, which must be signed. `audit verify` checks that the signature covers the tombstone,
 -- and which key made it. SECURITY DEFINER: row-level security must not hide entries from this check.
 CREATE FUNCTION public.guard_key_audit_tombstone_insert() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -3268,11 +3284,16 @@ BEGIN
     SELECT first_leaf + length(hashes) / 32 AS leaf_count, first_sequence + length(hashes) / 32 - 1 AS last_sequence
     INTO page FROM ONLY public.key_audit_leaves
     WHERE first_sequence <= NEW.last_sequence ORDER BY first_sequence DESC LIMIT 1;
-    SELECT sequence, "timestamp" + make_interval(hours => 24 * retention_period_days) AS until
-    INTO kept FROM ONLY public.key_audit_logs
-    WHERE sequence <= NEW.last_sequence
-        AND ("timestamp" + make_interval(hours => 24 * retention_period_days) <= clock_timestamp()) IS NOT TRUE
-    ORDER BY sequence LIMIT 1;
+    SELECT entry.* INTO kept FROM ONLY public.key_audit_leaves AS leaves
+    CROSS JOIN LATERAL (
+        SELECT sequence, "timestamp" + make_interval(hours => 24 * retention_period_days) AS until
+        FROM ONLY public.key_audit_logs
+        WHERE sequence BETWEEN leaves.first_sequence AND leaves.first_sequence + length(leaves.hashes) / 32 - 1
+            AND ("timestamp" + make_interval(hours => 24 * retention_period_days) <= clock_timestamp()) IS NOT TRUE
+        ORDER BY sequence LIMIT 1
+    ) AS entry
+    WHERE leaves.first_leaf >= coalesce(before.leaf_count, 0) AND leaves.first_leaf < NEW.leaf_count
+    ORDER BY leaves.first_leaf LIMIT 1;
     fault := CASE
         WHEN NEW.seal_number IS DISTINCT FROM seal.seal_number
             THEN format('a tombstone belongs to the newest seal, %s, not %s', coalesce(seal.seal_number, 0), NEW.seal_number)
@@ -3284,11 +3305,21 @@ BEGIN
             THEN format('no page of leaves ends with leaf %s and sequence %s', NEW.leaf_count - 1, NEW.last_sequence)
         WHEN EXISTS (
             SELECT FROM ONLY public.key_audit_leaves
-            WHERE (first_leaf < NEW.leaf_count) <> (first_sequence <= NEW.last_sequence)
-        ) OR EXISTS (SELECT FROM jsonb_array_elements(seal.open_gaps) AS gap WHERE (gap ->> 0)::bigint <= NEW.last_sequence)
-            THEN format('an entry before sequence %s is sealed later or not yet', NEW.last_sequence)
+            WHERE first_leaf >= coalesce(before.leaf_count, 0) AND first_leaf < NEW.leaf_count
+                AND first_sequence > NEW.last_sequence
+        )
+            THEN format('the leaves before %s have a higher sequence than %s', NEW.leaf_count, NEW.last_sequence)
         WHEN kept.sequence IS NOT NULL
             THEN format('the retention period of the entry with sequence %s ends at %s', kept.sequence, kept.until)
+        WHEN EXISTS (
+            SELECT FROM ONLY public.key_audit_leaves AS leaves
+            WHERE leaves.first_leaf >= coalesce(before.leaf_count, 0) AND leaves.first_leaf < NEW.leaf_count
+                AND length(leaves.hashes) / 32 <> (
+                    SELECT count(*) FROM ONLY public.key_audit_logs
+                    WHERE sequence BETWEEN leaves.first_sequence AND leaves.first_sequence + length(leaves.hashes) / 32 - 1
+                )
+        )
+            THEN format('an entry of the leaves before %s is gone', NEW.leaf_count)
     END;
     IF fault IS NOT NULL THEN
         RAISE EXCEPTION USING
@@ -3328,7 +3359,10 @@ BEGIN
     END IF;
     IF TG_ARGV[0] = 'TRAIL' THEN
         event := 'TRAIL_CUT';
-        description := format('trail cut: entries up to sequence %s are not kept any longer', after ->> 'last_sequence');
+        description := format(
+            'trail cut: the first %s entries of the tree, up to sequence %s, are not kept any longer',
+            after ->> 'leaf_count', after ->> 'last_sequence'
+        );
         document := after || jsonb_build_object('archive_sha256', substr(after ->> 'archive_sha256', 3));
     ELSE
         event := 'RETENTION_POLICY_' || CASE TG_OP WHEN 'INSERT' THEN 'CREATED' WHEN 'UPDATE' THEN 'CHANGED' ELSE 'DELETED' END;

@@ -1233,7 +1233,8 @@ BEGIN
 END;
 
 -- Entries are written once. (A DELETE without WHERE fires this as well: SQLite truncates only tables without triggers.)
--- Entries past their retention period can be removed once a sealed tombstone covers them.
+-- Entries past their retention period can be removed once a sealed tombstone covers them: the entries of the first
+-- leaves, not every lower sequence.
 CREATE TRIGGER prevent_key_audit_log_delete
 BEFORE DELETE ON key_audit_logs
 WHEN (
@@ -1241,7 +1242,11 @@ WHEN (
         <= strftime('%Y-%m-%dT%H:%M:%f', 'now')
     AND EXISTS (
         SELECT 1 FROM key_audit_tombstones AS tombstone JOIN key_audit_seals AS seal ON seal.seal_number = tombstone.seal_number
+        JOIN key_audit_leaves AS page ON page.first_sequence = (
+            SELECT max(first_sequence) FROM key_audit_leaves WHERE first_sequence <= OLD.sequence
+        )
         WHERE tombstone.last_sequence >= OLD.sequence AND seal.signature IS NOT NULL
+            AND page.first_leaf < tombstone.leaf_count AND OLD.sequence < page.first_sequence + length(page.hashes) / 32
     )
 ) IS NOT 1
 BEGIN
@@ -3432,8 +3437,9 @@ CREATE TABLE key_audit_retention_policies (
     CONSTRAINT ck_key_audit_retention_policies_retention_period_days_type CHECK (typeof(retention_period_days) = 'integer' AND retention_period_days BETWEEN -2147483648 AND 2147483647)
 ) WITHOUT ROWID;
 
--- A tombstone covers entries from the start of the audit log; all of them are sealed and past their retention period.
--- It belongs to the newest seal, which must be signed. `audit verify` checks that the signature covers the tombstone,
+-- A tombstone covers the first leaves of the tree; the entries of all of them are past their retention period. It ends
+-- with the leaf of the highest sequence among them, and all their entries are there. An entry with a lower sequence that was sealed later, or is not
+-- sealed yet, stays. A tombstone belongs to the newest seal, which must be signed. `audit verify` checks that the signature covers the tombstone,
 -- and which key made it. A tombstone that reaches further than the last one replaces no row.
 CREATE TRIGGER guard_key_audit_tombstone_insert
 BEFORE INSERT ON key_audit_tombstones
@@ -3453,17 +3459,30 @@ BEGIN
         SELECT 1 FROM key_audit_leaves
         WHERE first_leaf + length(hashes) / 32 = NEW.leaf_count AND first_sequence + length(hashes) / 32 - 1 = NEW.last_sequence
     );
-    SELECT RAISE(ABORT, 'guard_key_audit_tombstone_insert: an entry before this sequence is sealed later')
+    SELECT RAISE(ABORT, 'guard_key_audit_tombstone_insert: these leaves have a higher sequence')
     WHERE EXISTS (
-        SELECT 1 FROM key_audit_leaves WHERE (first_leaf < NEW.leaf_count) <> (first_sequence <= NEW.last_sequence)
+        SELECT 1 FROM key_audit_leaves WHERE first_leaf < NEW.leaf_count AND first_sequence > NEW.last_sequence
     );
     SELECT RAISE(ABORT, 'guard_key_audit_tombstone_insert: the retention period of an entry has not ended')
     WHERE EXISTS (
-        SELECT 1 FROM key_audit_logs AS entry
-        WHERE entry.sequence <= NEW.last_sequence AND (
+        SELECT 1 FROM key_audit_leaves AS page
+        CROSS JOIN key_audit_logs AS entry
+            ON entry.sequence BETWEEN page.first_sequence AND page.first_sequence + length(page.hashes) / 32 - 1
+        WHERE page.first_leaf >= (SELECT coalesce(max(leaf_count), 0) FROM key_audit_tombstones)
+            AND page.first_leaf < NEW.leaf_count AND (
             strftime('%Y-%m-%dT%H:%M:%f', substr(entry."timestamp", 1, 23), '+' || entry.retention_period_days || ' days')
                 <= strftime('%Y-%m-%dT%H:%M:%f', 'now')
         ) IS NOT 1
+    );
+    SELECT RAISE(ABORT, 'guard_key_audit_tombstone_insert: an entry of these leaves is gone')
+    WHERE EXISTS (
+        SELECT 1 FROM key_audit_leaves AS page
+        WHERE page.first_leaf >= (SELECT coalesce(max(leaf_count), 0) FROM key_audit_tombstones)
+            AND page.first_leaf < NEW.leaf_count
+            AND length(page.hashes) / 32 <> (
+                SELECT count(*) FROM key_audit_logs
+                WHERE sequence BETWEEN page.first_sequence AND page.first_sequence + length(page.hashes) / 32 - 1
+            )
     );
 END;
 
@@ -3488,7 +3507,8 @@ BEGIN
         (event_type, event_category, event_description, user_id, security_level, additional_metadata)
     VALUES (
         'TRAIL_CUT', 'COMPLIANCE',
-        'trail cut: entries up to sequence ' || NEW.last_sequence || ' are not kept any longer',
+        'trail cut: the first ' || NEW.leaf_count || ' entries of the tree, up to sequence ' || NEW.last_sequence
+            || ', are not kept any longer',
         (SELECT actor FROM key_audit_actor), 'HIGH',
         json_object(
             'seal_number', NEW.seal_number, 'leaf_count', NEW.leaf_count, 'last_sequence', NEW.last_sequence,

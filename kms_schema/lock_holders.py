@@ -87,16 +87,6 @@ def refreshing(view: str) -> str:
     return _SESSION.format(condition=f"{_on(view)} AND held.mode IN ('ExclusiveLock', 'AccessExclusiveLock')")
 
 
-def writing_below(xmax: int) -> str:
-    """Return the query for the oldest transaction of this database that writes, of those with an id below `xmax`."""
-    # Ids of locks have 32 bits, and go round.
-    return _SESSION.format(
-        condition=f"""held.locktype = 'transactionid' AND held.mode = 'ExclusiveLock'
-    AND ((held.transactionid::text::bigint - {xmax:d}) & 4294967295) >= 2147483648
-    AND coalesce(client.datname, prepared.database) = pg_catalog.current_database()"""
-    )
-
-
 def _on(relation: str) -> str:
     literal = relation.replace("'", "''")
     return f"held.locktype = 'relation' AND held.relation = pg_catalog.to_regclass('{literal}')"

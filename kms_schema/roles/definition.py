@@ -217,7 +217,7 @@ GRANTS = (
     Grant(Role.RETENTION, ("EXECUTE",), REMOVAL),
     Grant(Role.REMOVER, ("DELETE", "SELECT"), "key_audit_logs"),
     Grant(Role.REMOVER, ("EXECUTE",), REMOVAL),
-    *(Grant(Role.REMOVER, _READ, table) for table in ("key_audit_seals", "key_audit_tombstones")),
+    *(Grant(Role.REMOVER, _READ, table) for table in ("key_audit_seals", "key_audit_leaves", "key_audit_tombstones")),
 )  # fmt: skip
 """The privileges on relations and functions. Each role also has USAGE on the schema and CONNECT on the database."""
 

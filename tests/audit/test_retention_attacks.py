@@ -163,7 +163,8 @@ def test_the_function_is_for_retention_alone(scene: Scene, role: Role, comes_of_
 def test_a_function_that_was_given_to_another_removes_no_more_than_for_retention(scene: Scene) -> None:
     """The owner of the function may remove entries, whichever role it is; the removed entries are the same."""
     removal = "FUNCTION remove_expired_key_audit_logs()"
-    rights = ("DELETE, SELECT ON key_audit_logs, key_audit_tombstones, key_audit_seals", f"EXECUTE ON {removal}")
+    tables = "key_audit_logs, key_audit_tombstones, key_audit_seals, key_audit_leaves"
+    rights = (f"DELETE, SELECT ON {tables}", f"EXECUTE ON {removal}")
     with login(scene.place.database, *rights) as seen, scene.session(()) as superuser:
         mallory = sa.make_url(seen.url).username
         execute(superuser, "BEGIN")

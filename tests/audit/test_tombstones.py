@@ -105,7 +105,7 @@ def test_a_seal_that_is_not_signed_has_no_tombstone(place: Retaining) -> None:
 
 
 @pytest.mark.only_on("postgresql")
-def test_entries_that_may_still_come_are_under_no_tombstone(place: Retaining) -> None:
+def test_a_tombstone_ends_with_the_highest_sequence_and_late_entries_are_not_under_it(place: Retaining) -> None:
     age(place.database, YEARS)
     with closing(place.database.connect()) as late, closing(place.database.connect()) as connection:
         for each in (late, connection):
@@ -115,12 +115,15 @@ def test_entries_that_may_still_come_are_under_no_tombstone(place: Retaining) ->
         execute(connection, OLD)
         execute(connection, "RESET kms.restore")
         seal_all(connection)
-        statement = put_in(len(sealed_sequences(connection)), written_sequences(connection)[-1])
-        for _ in "while it may come", "when it came":
-            assert "is sealed later or not yet" in str(refused(connection, statement, rule=GUARD))
-            execute(late, "COMMIT")
-            seal_all(connection)
-        execute(connection, put_in(2, 2))
+        execute(late, "COMMIT")
+        seal_all(connection)
+        *_, last, before = sealed_sequences(connection)
+        leaves = len(sealed_sequences(connection))
+        assert before == last - 1
+        higher = refused(connection, put_in(leaves, before), rule=GUARD)
+        assert f"have a higher sequence than {before}" in str(higher)
+        refused(connection, put_in(leaves, last), rule=GUARD)
+        execute(connection, put_in(leaves - 1, last))
 
 
 @pytest.mark.only_on("postgresql")
@@ -272,7 +275,9 @@ def test_a_tombstone_that_divides_nothing_is_found_even_under_a_true_key(connect
     with triggers_disabled(connection):
         made = seal_tombstone(open_trail(connection), KEY, Tombstone(leaves - 1, last, SHA))
     (fault,) = verified(connection, trusted=(KEY.verifier,)).faults
-    said = f"its tombstone is for {leaves - 1} leaves, but these are not the entries up to sequence {last}"
+    said = (
+        f"its tombstone is for {leaves - 1} leaves, but these do not end with a page and their highest sequence, {last}"
+    )
     assert fault.message == f"seal {made.number}: {said}"
 
 

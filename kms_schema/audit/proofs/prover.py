@@ -18,7 +18,7 @@ from kms_schema.audit.formats.merkle import (
 )
 from kms_schema.audit.formats.notes import Note
 from kms_schema.audit.formats.proof_documents import consistency_document, inclusion_document
-from kms_schema.audit.storage.protocols import NodeReader, SealReader, TombstoneReader
+from kms_schema.audit.storage.protocols import NodeReader, SealReader
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import Snapshot
 
@@ -89,7 +89,7 @@ def prove_inclusion(snapshot: Snapshot, entry: uuid.UUID | int, seal: int | None
     sequence = entry if isinstance(entry, int) else snapshot.entries.sequence_of(entry)
     content = [] if sequence is None else [bytes(each) for each in snapshot.entries.read(sequence, sequence)]
     if not content or sequence is None:
-        raise _missing(snapshot.tombstones, entry, sequence)
+        raise _missing(snapshot, entry, sequence)
     page = snapshot.tree.page_of_sequence(sequence)
     if page is None:
         raise CannotProve(f"entry {entry} is unsealed; run: kms-schema audit seal")
@@ -119,9 +119,10 @@ def not_in_json(entry: Bytes, error: EncodingError) -> CannotProve:
     )
 
 
-def _missing(tombstones: TombstoneReader, entry: uuid.UUID | int, sequence: int | None) -> CannotProve:
-    removed = None if sequence is None else tombstones.newest()
-    if removed and sequence is not None and sequence <= removed.last_sequence:
+def _missing(snapshot: Snapshot, entry: uuid.UUID | int, sequence: int | None) -> CannotProve:
+    removed = snapshot.tombstones.newest()
+    page = None if sequence is None else snapshot.tree.page_of_sequence(sequence)
+    if removed and page and page.first_leaf < removed.leaf_count:
         return CannotProve(f"entry {entry} is past its retention period and was removed: it is in an archive")
     return CannotProve(f"there is no entry {entry}, or this role may not see it")
 

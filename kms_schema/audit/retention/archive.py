@@ -9,7 +9,6 @@ import gzip
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from itertools import zip_longest
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,6 +25,8 @@ from kms_schema.audit.storage.transactions import Snapshot
 FORMAT = "kms-schema/audit-archive/v1"
 PAGES = 256
 """Pages that are read at a time, and their entries: up to 65 536."""
+NEAR = 256
+"""The most sequences between two pages that are read in one query: entries that were sealed elsewhere are left out."""
 
 Exported = Callable[[int, int], None]
 """Receives how many leaves are exported, and how many there are."""
@@ -101,34 +102,43 @@ def _sealed_entries(snapshot: Snapshot, first_leaf: int, end_leaf: int, progress
         pages = [page for page in snapshot.tree.pages(leaf, PAGES) if page.first_leaf < end_leaf]
         if not pages or pages[0].first_leaf != leaf or not all(page.whole for page in pages):
             raise CannotProve(f"the leaves from {leaf} on cannot be read: kms-schema audit verify reports the faults")
-        for run in _consecutive(pages):
-            yield from _of_run(snapshot.entries, run)
+        for group in _near(pages):
+            yield from _of_pages(snapshot.entries, group)
         leaf = pages[-1].first_leaf + pages[-1].size
         progress(leaf - first_leaf, end_leaf - first_leaf)
     if leaf != end_leaf:
         raise CannotProve(f"no page of leaves ends with leaf {end_leaf - 1}: an archive has whole pages")
 
 
-def _consecutive(pages: list[Page]) -> Iterator[list[Page]]:
-    """Yield pages in groups whose entries have consecutive sequences, to be read together."""
+def _near(pages: list[Page]) -> Iterator[list[Page]]:
+    """Yield pages in groups whose sequences ascend without long gaps, to be read together.
+
+    Each late entry ends a page: a query for each page would be a query for each entry where many come late.
+    """
     group = [pages[0]]
     for page in pages[1:]:
-        if page.first_sequence != group[-1].run.last + 1 or page.first_leaf != group[-1].first_leaf + group[-1].size:
+        between = page.first_sequence - group[-1].run.last - 1
+        if not 0 <= between <= NEAR or page.first_leaf != group[-1].first_leaf + group[-1].size:
             yield group
             group = []
         group.append(page)
     yield group
 
 
-def _of_run(log: EntryReader, pages: list[Page]) -> Iterator[bytes]:
+def _of_pages(log: EntryReader, pages: list[Page]) -> Iterator[bytes]:
     entries = log.read(pages[0].first_sequence, pages[-1].run.last)
-    leaves = ((page.first_sequence + at, leaf) for page in pages for at, leaf in enumerate(page.leaves))
-    # Read both to their ends: the connection takes no other statement while a COPY is read.
-    for entry, (sequence, leaf) in zip_longest(entries, leaves, fillvalue=(0, b"")):
-        if isinstance(entry, tuple | Unreadable) or sequence_of(entry) != sequence:
-            raise CannotProve(f"the entry with sequence {sequence} is gone, unreadable, or hidden from this role")
-        if leaf_hash(entry) != leaf:
-            raise CannotProve(
-                f"the entry with sequence {sequence} is not what was sealed: kms-schema audit verify reports the rest"
-            )
-        yield entry
+    entry = next(entries, None)
+    for page in pages:
+        for sequence, leaf in enumerate(page.leaves, page.first_sequence):
+            while entry is not None and sequence_of(entry) < sequence:
+                entry = next(entries, None)
+            if entry is None or isinstance(entry, Unreadable) or sequence_of(entry) != sequence:
+                raise CannotProve(f"the entry with sequence {sequence} is gone, unreadable, or hidden from this role")
+            if leaf_hash(entry) != leaf:
+                raise CannotProve(
+                    f"the entry with sequence {sequence} is not what was sealed:"
+                    " kms-schema audit verify reports the rest"
+                )
+            yield entry
+            # Read to the end after the last leaf: the connection takes no other statement while a COPY is read.
+            entry = next(entries, None)

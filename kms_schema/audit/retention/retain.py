@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from kms_schema.audit.formats.checkpoints import LARGEST
+from kms_schema.audit.formats.gaps import Gap
 from kms_schema.audit.formats.keys import SigningKey
 from kms_schema.audit.formats.seals import Tombstone
 from kms_schema.audit.proofs.prover import CannotProve, seal_of
@@ -32,11 +33,12 @@ _ATTEMPTS = 20
 
 @dataclass(frozen=True)
 class Expired:
-    """The oldest entries: sealed, past their retention period, and in no archive yet."""
+    """The oldest entries by their leaves: sealed, past their retention period, and in no archive yet."""
 
     first_leaf: int
     end_leaf: int
     last_sequence: int
+    """The highest sequence of these leaves and those before; entries below it that were sealed later are not in it."""
 
     @property
     def entries(self) -> int:
@@ -63,20 +65,16 @@ class Retained:
 def expired(snapshot: Snapshot) -> Expired | None:
     """Return the entries that `retain` would remove, None if there are none.
 
-    They are sealed, past their retention period by the database's clock, older than every entry that is retained, and
-    whole pages. Raises `CannotProve` if nothing is sealed.
+    They are the leaves of whole pages before the first page with an entry that is retained, by the database's clock,
+    and end with the highest sequence. Entries with lower sequences that were sealed later, or are not sealed yet, stay:
+    no transaction that is open over a seal holds the others. Raises `CannotProve` if nothing is sealed.
     """
     last = seal_of(snapshot.seals, None)
     before = snapshot.tombstones.newest()
-    retained = snapshot.retention.first_retained()
-    ends = [
-        LARGEST if retained is None else retained - 1,
-        last.last_sequence,
-        *(gap.first - 1 for gap in last.open_gaps),
-    ]
     first_leaf = before.leaf_count if before else 0
-    found = snapshot.tree.division(first_leaf, min(ends))
-    return None if found is None else Expired(first_leaf, *found)
+    retained = snapshot.retention.first_retained(first_leaf)
+    found = snapshot.tree.last_cut(last.tree_size if retained is None else min(retained, last.tree_size))
+    return None if found is None or found[0] <= first_leaf else Expired(first_leaf, *found)
 
 
 def retain(
@@ -145,7 +143,7 @@ def _left_undone(trail: OpenTrail, folder: Path) -> int | None:
     with trail.reading() as snapshot:
         snapshot.retention.require_privilege()
         tombstone = snapshot.tombstones.newest()
-        if tombstone is None or not snapshot.entries.exist(tombstone.last_sequence):
+        if tombstone is None or not snapshot.retention.is_left():
             return None
     if not any(sha256_of(each) == tombstone.archive_sha256 for each in sorted(folder.glob("audit-*.jsonl.gz"))):
         raise TrailError(
@@ -157,13 +155,15 @@ def _left_undone(trail: OpenTrail, folder: Path) -> int | None:
 
 def _export(snapshot: Snapshot, cut: Expired, folder: Path, progress: Exported) -> Path:
     """Write the archive, verify the file independently, rename it into place, fsync file and directory."""
-    if snapshot.entries.count(cut.last_sequence) != cut.entries:
+    seal = seal_of(snapshot.seals, None)
+    late = [Gap(gap.first, min(gap.last, cut.last_sequence), gap.xmax) for gap in seal.open_gaps]
+    known = snapshot.tree.count_leaves(cut.first_leaf, cut.last_sequence)
+    if snapshot.entries.count(cut.last_sequence) != known + snapshot.entries.count_unsealed(LARGEST, late):
         raise CannotProve(
             f"there are entries up to sequence {cut.last_sequence} that were never sealed, or some are gone:"
             " kms-schema audit verify reports which"
         )
     path = folder / cut.name
-    seal = seal_of(snapshot.seals, None)
     key = read_key(seal.verifier_key or "")
     if path.exists():
         _refuse_another(path, seal, cut)

@@ -66,8 +66,12 @@ class PageReader(Protocol):
         """Return the next pages by sequence, at most `count`, whose first is above `after`."""
         ...
 
-    def divides(self, leaf_count: int, last_sequence: int) -> bool:
-        """Return whether the first `leaf_count` leaves are whole pages, and are the entries up to `last_sequence`."""
+    def is_cut(self, leaf_count: int, last_sequence: int) -> bool:
+        """Return whether the first `leaf_count` leaves end with a page and `last_sequence`, their highest sequence."""
+        ...
+
+    def count_leaves(self, first_leaf: int, until: int) -> int:
+        """Return the number of leaves from `first_leaf` on in pages that do not begin above the sequence `until`."""
         ...
 
 
@@ -86,12 +90,10 @@ class TreeReader(NodeReader, PageReader, Protocol):
         """Yield the stored subtrees of a level, by position."""
         ...
 
-    def lowest_from(self, leaf: int) -> int | None:
-        """Return the lowest sequence of the leaves from `leaf` on, which begins a page; None if there are none."""
-        ...
-
-    def division(self, after_leaf: int, until: int) -> tuple[int, int] | None:
-        """Return the largest leaf count above `after_leaf`, with its last sequence, that `divides` accepts."""
+    def last_cut(self, until_leaf: int) -> tuple[int, int] | None:
+        """Return the largest leaf count, with its last sequence, that `is_cut` accepts; no page is before `until_leaf`
+        and after it. `until_leaf` begins a page, or ends the tree. None if there is no page before it.
+        """
         ...
 
 
@@ -185,8 +187,15 @@ class TombstoneWriter(Protocol):
 class RetentionPeriods(Protocol):
     """Reads when the retention periods of entries end, and who may remove entries then."""
 
-    def first_retained(self) -> int | None:
-        """Return the first sequence whose retention period has not ended, by the database's clock."""
+    def first_retained(self, first_leaf: int) -> int | None:
+        """Return the first leaf of the first page, from `first_leaf` on, with an entry whose period has not ended.
+
+        By the database's clock. None if there is none.
+        """
+        ...
+
+    def is_left(self) -> bool:
+        """Return whether an entry that a tombstone names is not removed yet."""
         ...
 
     def require_privilege(self) -> None:
@@ -198,7 +207,8 @@ class EntryRemover(Protocol):
     """Removes the entries that a tombstone names."""
 
     def remove(self) -> int:
-        """Remove a batch of the entries that a tombstone names, oldest first; return how many, 0 if none is left.
+        """Remove a batch of the entries that a tombstone names, lowest sequence first; return how many, 0 if none is
+        left.
 
         Raises `TrailError` as `RetentionPeriods.require_privilege` does.
         """

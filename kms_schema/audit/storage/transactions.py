@@ -52,10 +52,6 @@ class Snapshot(Protocol):
         """Return the database's clock, as `YYYY-MM-DDTHH:MM:SS.ffffffZ`."""
         ...
 
-    def holder(self, xmax: int) -> str:
-        """Return the open session or prepared transaction with the oldest id below `xmax`, as part of a sentence."""
-        ...
-
     def unreachable_rows(self) -> Iterator[tuple[str, int]]:
         """Yield each table that has rows whose numbers are invalid, and how many: no read by number finds those.
 

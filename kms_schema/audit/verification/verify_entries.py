@@ -37,7 +37,7 @@ class EntryVerification:
         self._removed_leaves = self.removed = 0
         """How many entries before that were removed under a tombstone."""
         self._removed_until = self._end_of_removed()
-        if self._removed_until > self.after and not self._entries.exist(self._removed_until):
+        if self._removed_until > self.after and self._all_removed():
             self.after = self._removed_until
             self.removed = max(self._removed_leaves - self._first_leaf, 0)
         self._last_sequence = last.last_sequence if last else 0
@@ -51,10 +51,15 @@ class EntryVerification:
             tombstone = self._snapshot.tombstones.newest()
         except SealError:
             return 0
-        if tombstone is None or not self._snapshot.tree.divides(tombstone.leaf_count, tombstone.last_sequence):
+        if tombstone is None or not self._snapshot.tree.is_cut(tombstone.leaf_count, tombstone.last_sequence):
             return 0
         self._removed_leaves = tombstone.leaf_count
         return tombstone.last_sequence
+
+    def _all_removed(self) -> bool:
+        """Return whether no entry is left up to the end of the removed, and none was sealed later that has to be."""
+        late = self._snapshot.tree.count_leaves(self._removed_leaves, self._removed_until)
+        return not late and not self._entries.exist(self._removed_until)
 
     def verify(self, after: int, until: int = LARGEST) -> int:
         """Add to the result every fault of the entries above `after` and up to `until`.
@@ -69,7 +74,10 @@ class EntryVerification:
             pages = list(self._in_order(first, found))
             if pages:
                 last = self._bound = min(pages[-1].run.last, LARGEST)
-                self._compare(pages, self._entries.pieces(first, last))
+                if any(map(self._is_removed, pages)):
+                    self._compare_whole(pages, self._entries.read(first, last))
+                else:
+                    self._compare(pages, self._entries.pieces(first, last))
                 first = last + 1
             self._tell("entries", self._result.entries)
         if first <= until:
@@ -108,6 +116,10 @@ class EntryVerification:
     def _compare_whole(self, pages: Sequence[Page], entries: Iterator[bytes]) -> None:
         """Compare whole entries with the leaves of pages."""
         for page in pages:
+            if self._is_removed(page):
+                entries, gone = self._without_removed(page, entries)
+                if gone:
+                    continue
             begun = list(islice(entries, page.size))
             if hashes_of(begun) == page.hashes:
                 self._count_page(page, begun)
@@ -115,6 +127,25 @@ class EntryVerification:
                 entries = self._compare_each(page, chain(begun, entries))
         for entry in entries:
             self._not_sealed(entry)
+
+    def _is_removed(self, page: Page) -> bool:
+        """Return whether a tombstone covers a page: its entries may be gone, but one that is there is compared."""
+        return page.first_leaf < self._removed_leaves
+
+    def _without_removed(self, page: Page, entries: Iterator[bytes]) -> tuple[Iterator[bytes], bool]:
+        """Return the entries from a page on that a tombstone covers, and whether all entries of the page are gone."""
+        entry = next(entries, None)
+        while entry is not None and sequence_of(entry) < page.first_sequence:
+            self._not_sealed(entry)
+            entry = next(entries, None)
+        gone = entry is None or sequence_of(entry) > page.run.last
+        if gone:
+            self._count_removed(page, page.size)
+        return entries if entry is None else chain([entry], entries), gone
+
+    def _count_removed(self, page: Page, count: int) -> None:
+        if page.first_leaf >= self._first_leaf:
+            self._result.removed += count
 
     def _compare_each(self, page: Page, entries: Iterator[bytes]) -> Iterator[bytes]:
         """Compare entries with the leaves of one page, and return the entries after it."""
@@ -125,7 +156,7 @@ class EntryVerification:
                 self._not_sealed(entry)
                 entry = next(entries, None)
             if entry is None or sequence_of(entry) != sequence:
-                self._missing(sequence)
+                self._missing(page, sequence)
                 continue
             if leaf_hash(entry) == leaf:
                 self._count_page(page, [entry])
@@ -144,9 +175,9 @@ class EntryVerification:
             if type(entry) is Misencoded:
                 self._fault(entry, "has a text that is not UTF-8: it was written past the guard triggers")
 
-    def _missing(self, sequence: int) -> None:
-        if sequence <= self._removed_until:
-            self._result.removed += 1
+    def _missing(self, page: Page, sequence: int) -> None:
+        if self._is_removed(page):
+            self._count_removed(page, 1)
             return
         message = f"the entry with sequence {sequence} was sealed and is gone, or is hidden from this role"
         self._result.add(Fault(message, sequence))

@@ -125,10 +125,10 @@ class LeafVerification:
             yield "it has a tombstone, but is not signed"
         if self._tombstone is not None and tombstone.leaf_count <= self._tombstone.leaf_count:
             yield "its tombstone names no more leaves than an earlier one"
-        if not self._snapshot.tree.divides(tombstone.leaf_count, tombstone.last_sequence):
+        if not self._snapshot.tree.is_cut(tombstone.leaf_count, tombstone.last_sequence):
             yield (
-                f"its tombstone is for {tombstone.leaf_count} leaves, but these are not the entries up to sequence"
-                f" {tombstone.last_sequence}"
+                f"its tombstone is for {tombstone.leaf_count} leaves, but these do not end with a page and their"
+                f" highest sequence, {tombstone.last_sequence}"
             )
         self._tombstone = tombstone
 

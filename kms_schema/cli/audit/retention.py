@@ -11,20 +11,15 @@ import click
 from kms_schema.audit.formats.checkpoints import LARGEST
 from kms_schema.audit.proofs.prover import seal_of
 from kms_schema.audit.retention.archive import write_archive
-from kms_schema.audit.retention.held import held
 from kms_schema.audit.retention.retain import Expired, Retained, expired, retain
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.audit.storage.transactions import Snapshot
 from kms_schema.cli import progress
 from kms_schema.cli.audit.open import opened, print_note
 from kms_schema.cli.audit.seals import NotPublished, published
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, signing_key
 from kms_schema.cli.options import lock_wait_option, style_option, where
 from kms_schema.output_files import new_file
-from kms_schema.printable import in_a_line
 
-HELD_SECONDS = 86400
-"""How long expired entries may be held: a transaction that is open over one seal, or two, holds some for a while."""
 _CHECK = "python -m kms_schema.audit.standalone.check_archive"
 _number = click.IntRange(1, LARGEST)
 
@@ -76,8 +71,8 @@ def export_command(  # noqa: PLR0917  (click passes each option by name)
     epilog="\b\nExamples:\n  kms-schema audit retain --archive /srv/archive --dry-run"
     "\n  kms-schema audit retain --archive /srv/archive --key seal.key \\"
     "\n      --publish 'ssh witness@elsewhere.example keep'"
-    "\n\nExit status: 0 done, or no entry has expired, 1 the trail cannot be proved, or expired entries are held for"
-    " a day, 2 usage, 3 could not connect or not allowed, 4 removed, not published.",
+    "\n\nExit status: 0 done, or no entry has expired, 1 the trail cannot be proved, 2 usage, 3 could not"
+    " connect or not allowed, 4 removed, not published.",
 )
 @click.option(
     "--archive", "folder", required=True, metavar="FOLDER",
@@ -94,17 +89,17 @@ def export_command(  # noqa: PLR0917  (click passes each option by name)
 def retain_command(  # noqa: PLR0917  (click passes each option by name)
     database_url: str | None, schema: str, style: str, folder: Path, key: Path | None, publish: str | None,
     dry_run: bool, lock_wait: float,
-) -> int:  # fmt: skip
+) -> None:  # fmt: skip
     """Archive and remove entries whose retention period has ended.
 
-    Entries are removed from the oldest on, as long as they are sealed and expired. Each is in an archive in FOLDER
+    Entries are removed in the order of the tree, as long as they are expired. Each is in an archive in FOLDER
     before it is removed, and a sealed tombstone names that file. Store the printed checkpoint outside the database. The
     next run completes a run that was interrupted.
     """
     if dry_run:
         with opened(database_url, schema, lock_wait=lock_wait) as trail, trail.reading() as snapshot:
             _show_expired(expired(snapshot), style)
-            return _held(snapshot)
+        return
     signer = signing_key(key)
     if signer is None:
         raise click.UsageError(
@@ -120,8 +115,6 @@ def retain_command(  # noqa: PLR0917  (click passes each option by name)
 
     with opened(database_url, schema, writing=True, lock_wait=lock_wait) as trail, _refusals(folder):
         done = list(_reported(retain(trail, signer, folder, progress.show_count, sealed)))
-        with trail.reading() as snapshot:
-            status = _held(snapshot)
     if style == "json":
         click.echo(json.dumps([_document(each) for each in done], indent=2))
     if not done:
@@ -131,16 +124,6 @@ def retain_command(  # noqa: PLR0917  (click passes each option by name)
             "entries were removed, but the command of --publish failed: when it works again, run"
             " kms-schema audit checkpoint | COMMAND"
         )
-    return status
-
-
-def _held(snapshot: Snapshot) -> int:
-    """Print what holds expired entries; return 1 if it does for longer than a day, which no seal between two ends."""
-    if (hold := held(snapshot, expired=True)) is None:
-        return 0
-    progress.clear()
-    click.echo(in_a_line(f"{hold}; see docs/retention.md"), err=True)
-    return int(hold.overdue is None or hold.overdue > HELD_SECONDS)
 
 
 def _reported(steps: Iterator[Retained]) -> Iterator[Retained]:

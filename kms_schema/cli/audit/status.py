@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 import click
 
 from kms_schema.audit.formats.base64_text import to_base64
-from kms_schema.audit.retention.held import Held, held
 from kms_schema.audit.sealing.status import SealingStatus, sealing_status
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.cli.audit.open import opened
@@ -17,34 +16,29 @@ from kms_schema.printable import in_a_line
 @click.command(
     "status",
     epilog="\b\nExamples:\n  kms-schema audit status\n  kms-schema audit status --max-lag 10000 --max-age 900"
-    "\n  kms-schema audit status --max-hold 86400\n  kms-schema audit status --format json"
+    "\n  kms-schema audit status --format json"
     "\n\n\b\nExit status: 0 within the limits, 1 beyond one, 2 usage, 3 could not connect or not allowed.",
 )
 @click.option("--max-lag", type=click.IntRange(0), metavar="ENTRIES", help="Exit 1 if more entries are unsealed.")
 @click.option("--max-age", type=click.FloatRange(0), metavar="SECONDS", help="Exit 1 if an unsealed entry is older.")
-@click.option("--max-hold", type=click.FloatRange(0), metavar="SECONDS", help="Exit 1 if retention is held for longer.")
 @where
 @style_option
-def status_command(  # noqa: PLR0917  (click passes each option by name)
-    database_url: str | None, schema: str, style: str, max_lag: int | None, max_age: float | None,
-    max_hold: float | None,
+def status_command(
+    database_url: str | None, schema: str, style: str, max_lag: int | None, max_age: float | None
 ) -> int:  # fmt: skip
-    """Show the last seal, the unsealed entries, and what holds retention; verify nothing.
+    """Show the last seal and the unsealed entries; verify nothing.
 
-    Retention is held where sealed entries cannot be cut: a transaction with a lower sequence is open, or was open over
-    a seal. Reads the last seal, the places of the leaves, and the unsealed entries.
+    Reads the last seal and the unsealed entries.
     """
     with opened(database_url, schema) as trail, trail.reading() as snapshot:
-        found, hold = sealing_status(snapshot), held(snapshot)
+        found = sealing_status(snapshot)
         passed = found.exceeded(max_lag, max_age)
-        if hold is not None and max_hold is not None and (hold.age is None or hold.age > max_hold):
-            passed.append(f"retention is held for longer than --max-hold {max_hold:g}")
-        text = _json(found, hold, passed) if style == "json" else "\n".join(map(in_a_line, _lines(found, hold, passed)))
+        text = _json(found, passed) if style == "json" else "\n".join(map(in_a_line, _lines(found, passed)))
     click.echo(text)
     return int(bool(passed))
 
 
-def _json(found: SealingStatus, hold: Held | None, passed: Sequence[str]) -> str:
+def _json(found: SealingStatus, passed: Sequence[str]) -> str:
     oldest = {
         "id": found.oldest,
         "sequence": found.oldest_sequence,
@@ -55,19 +49,9 @@ def _json(found: SealingStatus, hold: Held | None, passed: Sequence[str]) -> str
         "last_seal": None if found.last is None else _seal(found.last),
         "unsealed": found.unsealed,
         "oldest_unsealed": oldest if found.unsealed else None,
-        "retention_held": None if hold is None else _hold(hold),
         "limits_passed": list(passed),
     }
     return json.dumps(document, indent=2)
-
-
-def _hold(hold: Held) -> dict[str, object]:
-    return {
-        "entries": hold.entries,
-        "sequence": hold.sequence,
-        "holder": f"it {hold.holder}",
-        "age_seconds": hold.age,
-    }
 
 
 def _seal(last: StoredSeal) -> dict[str, object]:
@@ -83,7 +67,7 @@ def _seal(last: StoredSeal) -> dict[str, object]:
     }
 
 
-def _lines(found: SealingStatus, hold: Held | None, passed: Sequence[str]) -> Iterator[str]:
+def _lines(found: SealingStatus, passed: Sequence[str]) -> Iterator[str]:
     last = found.last
     if last is None:
         yield "nothing is sealed"
@@ -100,6 +84,4 @@ def _lines(found: SealingStatus, hold: Held | None, passed: Sequence[str]) -> It
         age = "" if found.age is None else f", {found.age:.0f} seconds ago"
         oldest = f"{found.oldest} (sequence {found.oldest_sequence}){age}"
         yield f"unsealed entries: {found.unsealed}; the oldest is {oldest}"
-    if hold is not None:
-        yield str(hold)
     yield from passed

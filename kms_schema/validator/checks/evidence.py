@@ -61,14 +61,14 @@ _LEAVES_OUT_OF_ORDER = """SELECT 'leaf ' || first_leaf AS name,
 
 _ENTRIES_GONE = """SELECT 'sequences ' || first_sequence || ' to ' || last_sequence AS name,
         'were sealed with ' || size || ' entries, and have ' || present AS problem
-    FROM (SELECT first_sequence, last_sequence, size,
+    FROM (SELECT first_leaf, first_sequence, last_sequence, size,
             (SELECT count(*) FROM {logs} AS entries WHERE entries.sequence BETWEEN first_sequence AND last_sequence)
                 AS present
         FROM ({pages}) AS pages) AS counted
     WHERE present <> size{not_removed}"""
 
-# Entries below a tombstone are removed, or about to be; the check of the newest seals covers its seal.
-_NOT_REMOVED = " AND last_sequence > coalesce((SELECT max(last_sequence) FROM {tombstones} AS tombstones), 0)"
+# The entries of leaves below a tombstone are removed, or about to be; the check of the newest seals covers its seal.
+_NOT_REMOVED = " AND first_leaf >= coalesce((SELECT max(leaf_count) FROM {tombstones} AS tombstones), 0)"
 
 # Between two pages, and from the last page to the last sequence of a seal.
 _ENTRIES_NEVER_SEALED = """SELECT 'entry ' || id || ' (sequence ' || sequence || ')' AS name,
@@ -90,8 +90,8 @@ _BETWEEN = {
 }
 
 _PAGES = (
-    "SELECT first_sequence, first_sequence + length(hashes) / 32 - 1 AS last_sequence, length(hashes) / 32 AS size"
-    " FROM {leaves}"
+    "SELECT first_leaf, first_sequence, first_sequence + length(hashes) / 32 - 1 AS last_sequence,"
+    " length(hashes) / 32 AS size FROM {leaves}"
 )
 
 # SQLite has no open gaps.

@@ -45,13 +45,28 @@ class PostgresqlRetention:
         """Use the transaction of a session."""
         self._session = session
 
-    def first_retained(self) -> int | None:
-        """Return the first sequence that is retained; the index is read as far as that."""
+    def first_retained(self, first_leaf: int) -> int | None:
+        """Return the first leaf of the first page with an entry that is retained; pages are read as far as that."""
         rows = self._session.rows(
-            f"SELECT sequence FROM ONLY {self._session.logs} AS entry WHERE {_UNTIL} > clock_timestamp()"
-            " ORDER BY sequence LIMIT 1"
+            f"SELECT page.first_leaf FROM ONLY {self._session.leaves} AS page CROSS JOIN LATERAL ("
+            f"SELECT FROM ONLY {self._session.logs} AS entry WHERE entry.sequence"
+            " BETWEEN page.first_sequence AND page.first_sequence + length(page.hashes) / 32 - 1"
+            f" AND ({_UNTIL} <= clock_timestamp()) IS NOT TRUE LIMIT 1) AS kept"
+            f" WHERE page.first_leaf >= {first_leaf:d} ORDER BY page.first_leaf LIMIT 1"
         )
         return int(rows[0][0]) if rows else None
+
+    def is_left(self) -> bool:
+        """Return whether an entry is left."""
+        (found,) = self._session.row(
+            f"SELECT EXISTS (SELECT FROM (SELECT leaf_count, last_sequence FROM ONLY {self._session.tombstones}"
+            f" ORDER BY seal_number DESC LIMIT 1) AS tombstone JOIN ONLY {self._session.logs} AS entry"
+            " ON entry.sequence <= tombstone.last_sequence WHERE (SELECT page.first_leaf < tombstone.leaf_count"
+            " AND entry.sequence < page.first_sequence + length(page.hashes) / 32"
+            f" FROM ONLY {self._session.leaves} AS page WHERE page.first_sequence <= entry.sequence"
+            " ORDER BY page.first_sequence DESC LIMIT 1))"
+        )
+        return bool(found)
 
     def require_privilege(self) -> None:
         """Raise `TrailError` if no role owns the function for it yet, or this role may not call it."""

@@ -21,7 +21,7 @@ from kms_schema.audit.storage.postgresql.tombstones import PostgresqlRetention, 
 from kms_schema.audit.storage.postgresql.tree import PostgresqlTree
 from kms_schema.audit.storage.records import LISTED, LOWEST_NUMBERS, TransactionHorizon
 from kms_schema.audit.storage.transactions import OpenElsewhere
-from kms_schema.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS, described, limits, writing_below
+from kms_schema.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS, limits
 from kms_schema.query_plans import LOOK_UP, SCAN
 
 _WRITING = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL client_encoding = 'UTF8'"
@@ -69,11 +69,6 @@ class PostgresqlTransaction:
             "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
         )
         return str(text)
-
-    def holder(self, xmax: int) -> str:
-        """Return the oldest transaction below `xmax`, of this database."""
-        rows = self.session.rows(writing_below(xmax))
-        return described(rows[0]) if rows else ", by no session that is open now: seal, and it is taken or given up"
 
     def unreachable_rows(self) -> Iterator[tuple[str, int]]:
         """Count the rows whose numbers are NULL or too low."""

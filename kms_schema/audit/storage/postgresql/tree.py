@@ -47,32 +47,29 @@ class PostgresqlTree:
         """Return stored subtrees of a level."""
         return self._subtrees(f"level = {level:d} AND position BETWEEN {first:d} AND {last:d} ORDER BY position")
 
-    def divides(self, leaf_count: int, last_sequence: int) -> bool:
-        """Return whether the leaves are the entries."""
+    def is_cut(self, leaf_count: int, last_sequence: int) -> bool:
+        """Return whether the leaves end with their highest sequence."""
         (found,) = self._session.row(
             f"SELECT EXISTS (SELECT FROM {self._leaves} WHERE first_leaf + length(hashes) / 32 = {leaf_count:d}"
             f" AND first_sequence + length(hashes) / 32 - 1 = {last_sequence:d})"
             f" AND NOT EXISTS (SELECT FROM {self._leaves}"
-            f" WHERE (first_leaf < {leaf_count:d}) <> (first_sequence <= {last_sequence:d}))"
+            f" WHERE first_leaf < {leaf_count:d} AND first_sequence > {last_sequence:d})"
         )
         return bool(found)
 
-    def lowest_from(self, leaf: int) -> int | None:
-        """Return the lowest sequence from a leaf on."""
-        (found,) = self._session.row(f"SELECT min(first_sequence) FROM {self._leaves} WHERE first_leaf >= {leaf:d}")
-        return None if found is None else int(found)
+    def count_leaves(self, first_leaf: int, until: int) -> int:
+        """Return the number of leaves from one on, up to a sequence."""
+        (found,) = self._session.row(
+            f"SELECT coalesce(sum(length(hashes) / 32), 0) FROM {self._leaves}"
+            f" WHERE first_leaf >= {first_leaf:d} AND first_sequence <= {until:d}"
+        )
+        return int(found)
 
-    def division(self, after_leaf: int, until: int) -> tuple[int, int] | None:
-        """Return the last page with no leaf after it that has a lower sequence, and none before it with a higher."""
+    def last_cut(self, until_leaf: int) -> tuple[int, int] | None:
+        """Return the end of the page with the highest sequence; the index is read down to it."""
         rows = self._session.rows(
-            "WITH page AS (SELECT first_leaf, first_sequence, first_leaf + length(hashes) / 32 AS leaf_count,"
-            f" first_sequence + length(hashes) / 32 - 1 AS last_sequence FROM {self._leaves}),"
-            " bounded AS (SELECT leaf_count, last_sequence, max(last_sequence) OVER (ORDER BY first_leaf) AS highest,"
-            " min(first_sequence) OVER (ORDER BY first_leaf DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
-            " AS following FROM page)"
-            " SELECT leaf_count, last_sequence FROM bounded WHERE last_sequence = highest"
-            " AND coalesce(following > last_sequence, true)"
-            f" AND leaf_count > {after_leaf:d} AND last_sequence <= {until:d} ORDER BY leaf_count DESC LIMIT 1"
+            "SELECT first_leaf + length(hashes) / 32, first_sequence + length(hashes) / 32 - 1"
+            f" FROM {self._leaves} WHERE first_leaf < {until_leaf:d} ORDER BY first_sequence DESC LIMIT 1"
         )
         return (int(rows[0][0]), int(rows[0][1])) if rows else None
 

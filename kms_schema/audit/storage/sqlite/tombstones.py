@@ -16,6 +16,14 @@ _UNTIL = (
 )
 
 
+_COVERED = (
+    "sequence <= (SELECT max(last_sequence) FROM main.key_audit_tombstones) AND (SELECT page.first_leaf"
+    " < (SELECT max(leaf_count) FROM main.key_audit_tombstones)"
+    " AND entry.sequence < page.first_sequence + length(page.hashes) / 32 FROM main.key_audit_leaves AS page"
+    " WHERE page.first_sequence <= entry.sequence ORDER BY page.first_sequence DESC LIMIT 1)"
+)
+
+
 class SqliteTombstones:
     """Reads and writes `key_audit_tombstones`: `TombstoneReader` and `TombstoneWriter`."""
 
@@ -46,13 +54,23 @@ class SqliteRetention:
         """Use the transaction of a session."""
         self._cursor = session.cursor
 
-    def first_retained(self) -> int | None:
-        """Return the first sequence that is retained."""
+    def first_retained(self, first_leaf: int) -> int | None:
+        """Return the first leaf of the first page with an entry that is retained."""
         row = self._cursor.execute(
-            f"SELECT sequence FROM main.key_audit_logs WHERE {_UNTIL} > strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'"
-            " ORDER BY sequence LIMIT 1"
+            "SELECT page.first_leaf FROM main.key_audit_leaves AS page WHERE page.first_leaf >= ? AND EXISTS ("
+            "SELECT 1 FROM main.key_audit_logs WHERE sequence"
+            " BETWEEN page.first_sequence AND page.first_sequence + length(page.hashes) / 32 - 1"
+            f" AND ({_UNTIL} <= strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z') IS NOT 1)"
+            " ORDER BY page.first_leaf LIMIT 1",
+            (first_leaf,),
         ).fetchone()
         return None if row is None else int(row[0])
+
+    def is_left(self) -> bool:
+        """Return whether an entry is left."""
+        query = f"SELECT EXISTS (SELECT 1 FROM main.key_audit_logs AS entry WHERE {_COVERED})"
+        ((found,),) = self._cursor.execute(query)
+        return bool(found)
 
     def require_privilege(self) -> None:
         """Do nothing: SQLite has no privileges."""
@@ -60,8 +78,8 @@ class SqliteRetention:
     def remove(self) -> int:
         """Remove a batch."""
         self._cursor.execute(
-            "DELETE FROM main.key_audit_logs WHERE sequence IN (SELECT sequence FROM main.key_audit_logs WHERE sequence"
-            " <= (SELECT max(last_sequence) FROM main.key_audit_tombstones) ORDER BY sequence LIMIT ?)",
+            "DELETE FROM main.key_audit_logs WHERE sequence IN (SELECT sequence FROM main.key_audit_logs AS entry"
+            f" WHERE {_COVERED} ORDER BY sequence LIMIT ?)",
             (_BATCH,),
         )
         return self._cursor.rowcount

@@ -56,10 +56,6 @@ class SqliteTransaction:
         ((text,),) = self.session.cursor.execute("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'")
         return str(text)
 
-    def holder(self, xmax: int) -> str:  # noqa: ARG002  (of the protocol)
-        """Return nothing: writers take turns, so no sequence is open."""
-        return ""
-
     def unreachable_rows(self) -> Iterator[tuple[str, int]]:
         """Count the rows whose numbers are not integers, or too low."""
         for table, numbers in LOWEST_NUMBERS.items():

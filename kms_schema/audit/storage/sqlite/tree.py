@@ -50,29 +50,31 @@ class SqliteTree:
         )
         return [Subtree(*row) for row in self._cursor.execute(query, (level, first, last))]
 
-    def divides(self, leaf_count: int, last_sequence: int) -> bool:
-        """Return whether the leaves are the entries."""
+    def is_cut(self, leaf_count: int, last_sequence: int) -> bool:
+        """Return whether the leaves end with their highest sequence."""
         ((found,),) = self._cursor.execute(
             "SELECT EXISTS (SELECT 1 FROM main.key_audit_leaves WHERE first_leaf + length(hashes) / 32 = ?1"
             " AND first_sequence + length(hashes) / 32 - 1 = ?2) AND NOT EXISTS"
-            " (SELECT 1 FROM main.key_audit_leaves WHERE (first_leaf < ?1) <> (first_sequence <= ?2))",
+            " (SELECT 1 FROM main.key_audit_leaves WHERE first_leaf < ?1 AND first_sequence > ?2)",
             (leaf_count, last_sequence),
         )
         return bool(found)
 
-    def lowest_from(self, leaf: int) -> int | None:
-        """Return the lowest sequence from a leaf on."""
-        query = "SELECT min(first_sequence) FROM main.key_audit_leaves WHERE first_leaf >= ?"
-        ((found,),) = self._cursor.execute(query, (leaf,))
-        return None if found is None else int(found)
+    def count_leaves(self, first_leaf: int, until: int) -> int:
+        """Return the number of leaves from one on, up to a sequence."""
+        ((found,),) = self._cursor.execute(
+            "SELECT coalesce(sum(length(hashes) / 32), 0) FROM main.key_audit_leaves"
+            " WHERE first_leaf >= ? AND first_sequence <= ?",
+            (first_leaf, until),
+        )
+        return int(found)
 
-    def division(self, after_leaf: int, until: int) -> tuple[int, int] | None:
-        """Return the last page that fits; sequences are in the order of the leaves."""
+    def last_cut(self, until_leaf: int) -> tuple[int, int] | None:
+        """Return the end of the page with the highest sequence; the index is read down to it."""
         row = self._cursor.execute(
-            "SELECT first_leaf + length(hashes) / 32 AS leaf_count, first_sequence + length(hashes) / 32 - 1"
-            " FROM main.key_audit_leaves WHERE first_sequence + length(hashes) / 32 - 1 <= ? AND first_sequence <= ?"
-            " AND leaf_count > ? ORDER BY first_sequence DESC LIMIT 1",
-            (until, until, after_leaf),
+            "SELECT first_leaf + length(hashes) / 32, first_sequence + length(hashes) / 32 - 1"
+            " FROM main.key_audit_leaves WHERE first_leaf < ? ORDER BY first_sequence DESC LIMIT 1",
+            (until_leaf,),
         ).fetchone()
         return None if row is None else (int(row[0]), int(row[1]))
 

@@ -23,7 +23,10 @@ BEGIN
     END IF;
     IF TG_ARGV[0] = 'TRAIL' THEN
         event := 'TRAIL_CUT';
-        description := format('trail cut: entries up to sequence %s are not kept any longer', after ->> 'last_sequence');
+        description := format(
+            'trail cut: the first %s entries of the tree, up to sequence %s, are not kept any longer',
+            after ->> 'leaf_count', after ->> 'last_sequence'
+        );
         document := after || jsonb_build_object('archive_sha256', substr(after ->> 'archive_sha256', 3));
     ELSE
         event := 'RETENTION_POLICY_' || CASE TG_OP WHEN 'INSERT' THEN 'CREATED' WHEN 'UPDATE' THEN 'CHANGED' ELSE 'DELETED' END;

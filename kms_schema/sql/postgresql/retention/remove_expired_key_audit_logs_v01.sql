@@ -1,4 +1,5 @@
--- Remove the oldest entries that a tombstone covers, at most 10 000, and return their number; 0 if none is left.
+-- Remove the oldest entries that a tombstone covers, at most 10 000, and return their number; 0 if none is left. Entries
+-- are covered by their leaves: one with a lower sequence that was sealed later, or is not sealed yet, is not.
 -- kms-schema roles --apply makes kms_remover the owner. prevent_key_audit_log_delete allows only that role to remove
 -- entries, and checks each of them.
 CREATE FUNCTION {schema}.remove_expired_key_audit_logs() RETURNS bigint
@@ -6,7 +7,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    until bigint;
+    tombstone record;
     removed bigint;
 BEGIN
     IF current_user = (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = '{schema}.key_audit_logs'::regclass) THEN
@@ -15,12 +16,17 @@ BEGIN
             MESSAGE = 'remove_expired_key_audit_logs: its owner is the owner of the audit log, which may not remove entries',
             HINT = 'Run kms-schema roles --apply, which makes kms_remover its owner.';
     END IF;
-    SELECT max(batch.sequence) INTO until FROM (
+    SELECT * INTO tombstone FROM ONLY {schema}.key_audit_tombstones ORDER BY last_sequence DESC LIMIT 1;
+    DELETE FROM ONLY {schema}.key_audit_logs WHERE sequence = ANY (ARRAY(
         SELECT entry.sequence FROM ONLY {schema}.key_audit_logs AS entry
-        WHERE entry.sequence <= (SELECT max(tombstone.last_sequence) FROM {schema}.key_audit_tombstones AS tombstone)
+        WHERE entry.sequence <= tombstone.last_sequence AND (
+            SELECT page.first_leaf < tombstone.leaf_count AND entry.sequence < page.first_sequence + length(page.hashes) / 32
+            FROM ONLY {schema}.key_audit_leaves AS page
+            WHERE page.first_sequence <= entry.sequence
+            ORDER BY page.first_sequence DESC LIMIT 1
+        )
         ORDER BY entry.sequence LIMIT 10000
-    ) AS batch;
-    DELETE FROM ONLY {schema}.key_audit_logs WHERE sequence <= until;
+    ));
     GET DIAGNOSTICS removed = ROW_COUNT;
     RETURN removed;
 END

@@ -5,7 +5,8 @@ BEGIN
         (event_type, event_category, event_description, user_id, security_level, additional_metadata)
     VALUES (
         'TRAIL_CUT', 'COMPLIANCE',
-        'trail cut: entries up to sequence ' || NEW.last_sequence || ' are not kept any longer',
+        'trail cut: the first ' || NEW.leaf_count || ' entries of the tree, up to sequence ' || NEW.last_sequence
+            || ', are not kept any longer',
         (SELECT actor FROM key_audit_actor), 'HIGH',
         json_object(
             'seal_number', NEW.seal_number, 'leaf_count', NEW.leaf_count, 'last_sequence', NEW.last_sequence,
