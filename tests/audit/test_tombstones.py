@@ -85,6 +85,13 @@ def test_a_tombstone_that_may_not_be_is_refused(connection: Connection) -> None:
     execute(connection, put_in(leaves, last))
 
 
+def test_a_tombstone_is_not_for_entries_that_are_gone(connection: Connection) -> None:
+    """Nothing says of them that their period has ended, and no archive has them."""
+    with triggers_disabled(connection):
+        execute(connection, "DELETE FROM key_audit_logs WHERE sequence = 3")
+    assert "gone" in str(refused(connection, put_in(*end_of_expired(connection)), rule=GUARD))
+
+
 def test_a_tombstone_reaches_further_than_the_one_before(place: Retaining, tmp_path: Path) -> None:
     place.write(kept=0)
     place.write_tombstone(tmp_path)
@@ -117,10 +124,8 @@ def test_a_tombstone_ends_with_the_highest_sequence_and_late_entries_are_not_und
         seal_all(connection)
         execute(late, "COMMIT")
         seal_all(connection)
-        *_, last, before = sealed_sequences(connection)
-        leaves = len(sealed_sequences(connection))
-        assert before == last - 1
-        higher = refused(connection, put_in(leaves, before), rule=GUARD)
+        *_, last, before = order = sealed_sequences(connection)
+        higher = refused(connection, put_in(leaves := len(order), before), rule=GUARD)
         assert f"have a higher sequence than {before}" in str(higher)
         refused(connection, put_in(leaves, last), rule=GUARD)
         execute(connection, put_in(leaves - 1, last))
@@ -223,9 +228,7 @@ CHANGED = {
     "the last sequence": ("UPDATE key_audit_tombstones SET last_sequence = last_sequence + 1", "signature is not one"),
     "the archive": ("UPDATE key_audit_tombstones SET archive_sha256 = {other}", "signature is not one"),
     "taken away": ("DELETE FROM key_audit_tombstones", "the entry with sequence 1 was sealed and is gone"),
-    "another seal's": (
-        "UPDATE key_audit_tombstones SET seal_number = seal_number - 1", "its signature is not one of",
-    ),
+    "another seal's": ("UPDATE key_audit_tombstones SET seal_number = seal_number - 1", "its signature is not one of"),
 }  # fmt: skip
 
 
