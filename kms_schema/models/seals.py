@@ -134,7 +134,7 @@ class KeyAuditTombstone(Base):
     leaf_count: Mapped[int] = mapped_column(sa.BigInteger)
     """The number of leaves, from the first on, whose entries may be removed. The leaves remain."""
     last_sequence: Mapped[int] = mapped_column(sa.BigInteger)
-    """The sequence of the last of these entries, and the highest; entries that were sealed later can have lower ones."""
+    """The highest sequence of these entries, that of the last; entries that were sealed later can have lower ones."""
     archive_sha256: Mapped[bytes]
     """The hash of the archive of the entries that no earlier tombstone covers."""
 
