@@ -57,16 +57,17 @@ class PostgresqlRetention:
         return int(rows[0][0]) if rows else None
 
     def is_left(self) -> bool:
-        """Return whether an entry is left."""
-        (found,) = self._session.row(
-            f"SELECT EXISTS (SELECT FROM (SELECT leaf_count, last_sequence FROM ONLY {self._session.tombstones}"
-            f" ORDER BY seal_number DESC LIMIT 1) AS tombstone JOIN ONLY {self._session.logs} AS entry"
-            " ON entry.sequence <= tombstone.last_sequence WHERE (SELECT page.first_leaf < tombstone.leaf_count"
-            " AND entry.sequence < page.first_sequence + length(page.hashes) / 32"
-            f" FROM ONLY {self._session.leaves} AS page WHERE page.first_sequence <= entry.sequence"
-            " ORDER BY page.first_sequence DESC LIMIT 1))"
+        """Return whether an entry is left; ORDER BY makes the server read by the index, up to the last sequence."""
+        return bool(
+            self._session.rows(
+                f"SELECT entry.sequence FROM (SELECT leaf_count, last_sequence FROM ONLY {self._session.tombstones}"
+                f" ORDER BY seal_number DESC LIMIT 1) AS tombstone CROSS JOIN LATERAL (SELECT log.sequence FROM ONLY"
+                f" {self._session.logs} AS log WHERE log.sequence <= tombstone.last_sequence AND ("
+                "SELECT page.first_leaf < tombstone.leaf_count AND log.sequence < page.first_sequence + length(page.hashes) / 32"
+                f" FROM ONLY {self._session.leaves} AS page WHERE page.first_sequence <= log.sequence"
+                " ORDER BY page.first_sequence DESC LIMIT 1) ORDER BY log.sequence LIMIT 1) AS entry"
+            )
         )
-        return bool(found)
 
     def require_privilege(self) -> None:
         """Raise `TrailError` if no role owns the function for it yet, or this role may not call it."""
