@@ -3228,6 +3228,9 @@ CREATE TABLE public.key_audit_retention_policies (
 
 -- Remove the oldest entries that a tombstone covers, at most 10 000, and return their number; 0 if none is left. Entries
 -- are covered by their leaves: one with a lower sequence that was sealed later, or is not sealed yet, is not.
+--
+-- The next call of a session continues where this one ended, since a transaction can leave millions of entries that are
+-- passed over. If nothing is left from there on, the search begins again.
 -- kms-schema roles --apply makes kms_remover the owner. prevent_key_audit_log_delete allows only that role to remove
 -- entries, and checks each of them.
 CREATE FUNCTION public.remove_expired_key_audit_logs() RETURNS bigint
@@ -3235,7 +3238,10 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    hint CONSTANT text := current_setting('kms.removed_until', true);
+    passed bigint := CASE WHEN hint ~ '^[0-9]{1,18}$' THEN hint::bigint ELSE 0 END;
     tombstone record;
+    batch bigint[];
     removed bigint;
 BEGIN
     IF current_user = (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'public.key_audit_logs'::regclass) THEN
@@ -3245,16 +3251,22 @@ BEGIN
             HINT = 'Run kms-schema roles --apply, which makes kms_remover its owner.';
     END IF;
     SELECT * INTO tombstone FROM ONLY public.key_audit_tombstones ORDER BY last_sequence DESC LIMIT 1;
-    DELETE FROM ONLY public.key_audit_logs WHERE sequence = ANY (ARRAY(
-        SELECT entry.sequence FROM ONLY public.key_audit_logs AS entry
-        WHERE entry.sequence <= tombstone.last_sequence AND (
-            SELECT page.first_leaf < tombstone.leaf_count AND entry.sequence < page.first_sequence + length(page.hashes) / 32
-            FROM ONLY public.key_audit_leaves AS page
-            WHERE page.first_sequence <= entry.sequence
-            ORDER BY page.first_sequence DESC LIMIT 1
-        )
-        ORDER BY entry.sequence LIMIT 10000
-    ));
+    LOOP
+        batch := ARRAY(
+            SELECT entry.sequence FROM ONLY public.key_audit_logs AS entry
+            WHERE entry.sequence > passed AND entry.sequence <= tombstone.last_sequence AND (
+                SELECT page.first_leaf < tombstone.leaf_count AND entry.sequence < page.first_sequence + length(page.hashes) / 32
+                FROM ONLY public.key_audit_leaves AS page
+                WHERE page.first_sequence <= entry.sequence
+                ORDER BY page.first_sequence DESC LIMIT 1
+            )
+            ORDER BY entry.sequence LIMIT 10000
+        );
+        EXIT WHEN cardinality(batch) > 0 OR passed = 0;
+        passed := 0;
+    END LOOP;
+    PERFORM set_config('kms.removed_until', coalesce(batch[cardinality(batch)], 0)::text, false);
+    DELETE FROM ONLY public.key_audit_logs WHERE sequence = ANY (batch);
     GET DIAGNOSTICS removed = ROW_COUNT;
     RETURN removed;
 END
@@ -3263,11 +3275,13 @@ $$;
 REVOKE ALL ON FUNCTION public.remove_expired_key_audit_logs() FROM PUBLIC;
 
 -- A tombstone covers the first leaves of the tree; the entries of all of them are past their retention period. It ends
--- with the leaf of the highest sequence among them, and all their entries are there. An entry with a lower sequence that was sealed later, or is not
--- sealed yet, stays: otherwise a transaction that is open over a seal would keep every tombstone from being written.
--- Earlier tombstones were checked when they were inserted, and prevent_key_audit_log_delete checks each entry again.
--- A tombstone belongs to the newest seal, which must be signed. `audit verify` checks that the signature covers the tombstone,
--- and which key made it. SECURITY DEFINER: row-level security must not hide entries from this check.
+-- with the leaf of the highest sequence among them, and all their entries are there. An entry with a lower sequence
+-- that was sealed later, or is not sealed yet, stays: otherwise a transaction that is open over a seal would keep every
+-- tombstone from being written. Earlier tombstones were checked when they were inserted, and
+-- prevent_key_audit_log_delete checks each entry again.
+--
+-- A tombstone belongs to the newest seal, which must be signed. `audit verify` checks that the signature covers the
+-- tombstone, and which key made it. SECURITY DEFINER: row-level security must not hide entries from this check.
 CREATE FUNCTION public.guard_key_audit_tombstone_insert() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

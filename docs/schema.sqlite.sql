@@ -3438,9 +3438,11 @@ CREATE TABLE key_audit_retention_policies (
 ) WITHOUT ROWID;
 
 -- A tombstone covers the first leaves of the tree; the entries of all of them are past their retention period. It ends
--- with the leaf of the highest sequence among them, and all their entries are there. An entry with a lower sequence that was sealed later, or is not
--- sealed yet, stays. A tombstone belongs to the newest seal, which must be signed. `audit verify` checks that the signature covers the tombstone,
--- and which key made it. A tombstone that reaches further than the last one replaces no row.
+-- with the leaf of the highest sequence among them, and all their entries are there. An entry with a lower sequence
+-- that was sealed later, or is not sealed yet, stays.
+--
+-- A tombstone belongs to the newest seal, which must be signed. `audit verify` checks that the signature covers the
+-- tombstone, and which key made it. A tombstone that reaches further than the last one replaces no row.
 CREATE TRIGGER guard_key_audit_tombstone_insert
 BEFORE INSERT ON key_audit_tombstones
 BEGIN

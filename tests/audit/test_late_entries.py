@@ -19,7 +19,7 @@ from kms_schema.audit.retention.retain import Retained
 from kms_schema.audit.storage.sqlite.entries import SqliteEntries
 from kms_schema.validator import validate
 from tests.audit.aged import age
-from tests.audit.retaining import YEARS, Retaining, retaining
+from tests.audit.retaining import EXPIRED, YEARS, Retaining, retaining
 from tests.audit.test_retention import AUDIT
 from tests.audit.trails import (
     KEY,
@@ -212,6 +212,18 @@ def test_transactions_that_take_turns_over_every_seal_hold_nothing(place: Retain
         checkpoints = tuple(checkpoint_of(each) for each in seals if each)
         verdict = verified(connection, trusted=TRUSTED, checkpoints=checkpoints)
         assert (verdict.faults, verdict.unsealed, verdict.checkpoints) == ([], 0, len(checkpoints))
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize("hint", ["999999", "x"])
+def test_a_removal_that_begins_at_the_wrong_place_leaves_nothing(place: Retaining, tmp_path: Path, hint: str) -> None:
+    """A session's next removal begins where its last one ended; any client can set that."""
+    place.write()
+    place.write_tombstone(tmp_path)
+    with closing(place.retention.connect()) as connection:
+        execute(connection, f"SET kms.removed_until = '{hint}'")
+        removed = [execute(connection, "SELECT remove_expired_key_audit_logs()").fetchone() for _ in range(2)]
+        assert removed == [(EXPIRED + 2,), (0,)]
 
 
 def is_removed(connection: Connection, order: list[int], *done: Retained) -> bool:

@@ -63,7 +63,8 @@ class PostgresqlRetention:
                 f"SELECT entry.sequence FROM (SELECT leaf_count, last_sequence FROM ONLY {self._session.tombstones}"
                 f" ORDER BY seal_number DESC LIMIT 1) AS tombstone CROSS JOIN LATERAL (SELECT log.sequence FROM ONLY"
                 f" {self._session.logs} AS log WHERE log.sequence <= tombstone.last_sequence AND ("
-                "SELECT page.first_leaf < tombstone.leaf_count AND log.sequence < page.first_sequence + length(page.hashes) / 32"
+                "SELECT page.first_leaf < tombstone.leaf_count"
+                " AND log.sequence < page.first_sequence + length(page.hashes) / 32"
                 f" FROM ONLY {self._session.leaves} AS page WHERE page.first_sequence <= log.sequence"
                 " ORDER BY page.first_sequence DESC LIMIT 1) ORDER BY log.sequence LIMIT 1) AS entry"
             )
