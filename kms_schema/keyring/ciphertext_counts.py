@@ -52,9 +52,9 @@ def count_ciphertexts(session: Session, version: uuid.UUID, also: Sequence[Colum
     for name in columns:
         try:
             with connection.begin_nested():
-                if name.schema is not None:
+                if connection.dialect.name == "postgresql" and name.schema is not None:
                     table = f"{quoted(name.schema)}.{quoted(name.table)}"
-                    connection.exec_driver_sql(f"LOCK TABLE ONLY {table} IN SHARE MODE".replace("%", "%%"))
+                    connection.exec_driver_sql(f"LOCK TABLE {table} IN SHARE MODE".replace("%", "%%"))
                 count += count_of(connection, name, tag)
         except (sa.exc.ProgrammingError, sa.exc.OperationalError) as error:
             if getattr(error.orig, "sqlstate", None) == "55P03":  # the lock of another session
@@ -67,8 +67,9 @@ def count_ciphertexts(session: Session, version: uuid.UUID, also: Sequence[Colum
 def refuse_data_loss(session: Session, version: KeyVersion, also: Sequence[ColumnName] = ()) -> None:
     """Raise `KeyInUseError` unless nothing is known to be encrypted with a version of a data key any more.
 
-    `session`: in the transaction that destroys it. Versions of other keys encrypt no data, and such as never were live
-    have encrypted none. Raises as `count_ciphertexts` does.
+    `session`: in the transaction that destroys it. `also`: columns besides those that are stored with the key. Versions
+    of other keys encrypt no data, and those that never were live have encrypted none. Raises as `count_ciphertexts`
+    does.
     """
     if version.key.key_type != KeyType.DEK or version.activated_at is None:
         return

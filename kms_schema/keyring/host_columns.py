@@ -99,6 +99,7 @@ class HostColumn:
     row_types: Mapping[str, sa.types.TypeEngine[Any]] = field(default_factory=dict)
     has_index: bool = False
     """True if an index begins with the column."""
+    is_postgresql: bool = False
 
     @classmethod
     def find(
@@ -129,7 +130,7 @@ class HostColumn:
         types = {each: type_ or columns[each]["type"] for each, type_ in row.items()}
         indexes: list[list[Any]] = [each["column_names"] for each in inspector.get_indexes(name.table, name.schema)]
         has_index = any(names[:1] == [name.column] for names in (*indexes, key))
-        return cls(name, tuple(key), tuple(row), types, has_index)
+        return cls(name, tuple(key), tuple(row), types, has_index, connection.dialect.name == "postgresql")
 
     @cached_property
     def table(self) -> sa.TableClause:
@@ -196,7 +197,7 @@ class HostColumn:
             return None
         name = f"idx_{self.name.table}_{self.name.column}"[:60]
         schema = f"{quoted(self.name.schema)}." if self.name.schema else ""
-        how = " CONCURRENTLY" if self.name.schema else ""
+        how = " CONCURRENTLY" if self.is_postgresql else ""
         return f"CREATE INDEX{how} {quoted(name)} ON {schema}{quoted(self.name.table)} ({quoted(self.name.column)});"
 
     def _keys(self) -> list[sa.ColumnElement[Any]]:
