@@ -5,6 +5,7 @@ from kms_schema.keyring.errors import (
     CiphertextTagError,
     DatabaseUnavailableError,
     DecryptionError,
+    DependentsLeftError,
     KeyArchivedError,
     KeyExistsError,
     KeyExpiredError,
@@ -15,6 +16,7 @@ from kms_schema.keyring.errors import (
     KeyRotatedError,
     MaterialUnavailableError,
     NoLiveVersionError,
+    PolicyDisabledError,
     RingClosedError,
     StatusChangeError,
     UnknownCiphertextError,
@@ -26,11 +28,13 @@ from kms_schema.keyring.errors import (
 )
 from kms_schema.keyring.policy import CachePolicy
 from kms_schema.keyring.ring import Key, KeyRing
+from kms_schema.keyring.rotation_runs import RotationRun
 
 __all__ = [
     "CachePolicy", "CiphertextDescription", "CiphertextTagError", "DatabaseUnavailableError", "DecryptionError",
-    "Key", "KeyArchivedError", "KeyDescription", "KeyExistsError", "KeyExpiredError", "KeyNotPermittedError",
-    "KeyPendingError", "KeyRevokedError", "KeyRing", "KeyRingError", "KeyRotatedError", "MaterialUnavailableError",
-    "NoLiveVersionError", "RingClosedError", "StatusChangeError", "UnknownCiphertextError", "UnknownKeyError",
-    "UnsupportedKeyError", "UsageLimitError", "VersionDestroyedError", "WrapperUnavailableError",
+    "DependentsLeftError", "Key", "KeyArchivedError", "KeyDescription", "KeyExistsError", "KeyExpiredError",
+    "KeyNotPermittedError", "KeyPendingError", "KeyRevokedError", "KeyRing", "KeyRingError", "KeyRotatedError",
+    "MaterialUnavailableError", "NoLiveVersionError", "PolicyDisabledError", "RingClosedError", "RotationRun",
+    "StatusChangeError", "UnknownCiphertextError", "UnknownKeyError", "UnsupportedKeyError", "UsageLimitError",
+    "VersionDestroyedError", "WrapperUnavailableError",
 ]  # fmt: skip

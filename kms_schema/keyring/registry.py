@@ -132,34 +132,47 @@ class Registry:
     def rotate(self, key_id: str, actor: str | None) -> KeyDescription:
         """Give a key a new version under the key that wraps the live one; it is live at once, and the old one ends."""
         with self._storage.session(key_id, _ROTATOR, actor) as session:
-            key = _locked(session, key_id)
-            if key.status != KeyStatus.ACTIVE:
-                raise StatusChangeError(f"key {key_id!r} is {key.status}: only an active key rotates", key_id=key_id)
-            old = next((version for version in key.versions if version.is_live), None)
-            if old is None:
-                raise NoLiveVersionError(f"key {key_id!r} has no live version to take the place of", key_id=key_id)
-            wrapper: Wrapper | None = old.wrapping_key_ref
-            if old.wrapped_by is not None:
-                wrapper = _wrapper(session, old.wrapped_by.key.key_id, key_id)
-            if wrapper is None:
-                raise UnsupportedKeyError(
-                    f"key {key_id!r} is held in an HSM: the ring does not rotate it", key_id=key_id
-                )
-            later = sa.func.greatest if self._storage.dialect == "postgresql" else sa.func.max
-            old.deactivated_at = later(current_time(), KeyVersion.activated_at)
-            session.flush()
-            new = self._wrapped(key, None, wrapper)
-            new.activated_at = current_time()
-            session.add(new)
-            session.flush()
+            key = locked_key(session, key_id)
+            new = self.new_version(session, key)
             return KeyDescription(key_id, key.key_type, key.algorithm, key.status, new.version_number)
+
+    def new_version(self, session: Session, key: KeyMaster) -> KeyVersion:
+        """Do what `rotate` does, in the transaction of `session`, which has locked the key."""
+        key_id = key.key_id
+        if key.status != KeyStatus.ACTIVE:
+            raise StatusChangeError(f"key {key_id!r} is {key.status}: only an active key rotates", key_id=key_id)
+        if key.hsm_key_id is not None:
+            raise UnsupportedKeyError(
+                f"key {key_id!r} is held in an HSM: rotating such keys is not supported yet", key_id=key_id
+            )
+        if key.key_type == KeyType.TLS:
+            raise UnsupportedKeyError(
+                f"key {key_id!r} is a tls key: it is made elsewhere, and wrapped with KeyWrapping.wrap", key_id=key_id
+            )
+        old = live_version(key)
+        if old is None:
+            raise NoLiveVersionError(f"key {key_id!r} has no live version to take the place of", key_id=key_id)
+        # Not the parent of the key: the version that wraps the old one decides.
+        wrapper: Wrapper | None = old.wrapping_key_ref
+        if old.wrapped_by is not None:
+            wrapper = _wrapper(session, old.wrapped_by.key.key_id, key_id)
+        if wrapper is None:
+            raise UnsupportedKeyError(f"no key wraps version {old.version_number} of key {key_id!r}", key_id=key_id)
+        later = sa.func.greatest if self._storage.dialect == "postgresql" else sa.func.max
+        old.deactivated_at = later(current_time(), KeyVersion.activated_at)
+        session.flush()
+        new = self._wrapped(key, None, wrapper)
+        new.activated_at = current_time()
+        session.add(new)
+        session.flush()
+        return new
 
     def change_status(
         self, key_id: str, status: KeyStatus, *, reason: str | None = None, actor: str | None = None
     ) -> KeyDescription:
         """Move a key to another status."""
         with self._storage.session(key_id, _ROTATOR, actor) as session:
-            key = _locked(session, key_id)
+            key = locked_key(session, key_id)
             if status not in KEY_LIFECYCLE[key.status]:
                 raise StatusChangeError(
                     f"key {key_id!r} is {key.status}: it cannot become {status},"
@@ -224,7 +237,7 @@ def _find(session: Session, key_id: str) -> KeyMaster | None:
     return session.scalars(sa.select(KeyMaster).where(KeyMaster.key_id == key_id)).one_or_none()
 
 
-def _locked(session: Session, key_id: str) -> KeyMaster:
+def locked_key(session: Session, key_id: str) -> KeyMaster:
     """Return a key whose row no other transaction changes until the end of this one."""
     # FOR NO KEY UPDATE: entries of the audit log refer to the row and lock it against deletion.
     query = sa.select(KeyMaster).where(KeyMaster.key_id == key_id).with_for_update(key_share=True)
@@ -234,6 +247,11 @@ def _locked(session: Session, key_id: str) -> KeyMaster:
     return key
 
 
+def live_version(key: KeyMaster) -> KeyVersion | None:
+    """Return the live version of a key; None without one."""
+    return next((version for version in key.versions if version.is_live), None)
+
+
 def _wrapper(session: Session, under: str, key_id: str) -> Wrapper:
     """Return the reference of a root, which contains `://`, or the live version of the KEK with this name."""
     if "://" in under:
@@ -241,7 +259,7 @@ def _wrapper(session: Session, under: str, key_id: str) -> Wrapper:
     kek = _find(session, under)
     if kek is None:
         raise UnknownKeyError(f"there is no key named {under!r} to wrap key {key_id!r}", key_id=under)
-    live = next((version for version in kek.versions if version.is_live), None)
+    live = live_version(kek)
     if kek.key_type != KeyType.KEK or kek.status != KeyStatus.ACTIVE or live is None:
         raise WrapperUnavailableError(
             f"key {under!r} cannot wrap key {key_id!r}: it is {kek.status} and a {kek.key_type} key;"

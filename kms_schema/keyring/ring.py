@@ -16,6 +16,8 @@ from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextEr
 from kms_schema.keyring.formats.prefix import read_message_prefix
 from kms_schema.keyring.policy import CachePolicy
 from kms_schema.keyring.registry import NewKey, Registry
+from kms_schema.keyring.ring_rotations import RingRotations
+from kms_schema.keyring.rotation_options import RingParts
 from kms_schema.keyring.storage import Storage
 from kms_schema.keyring.streaming import KeyStreams
 from kms_schema.keyring.versions import Versions
@@ -25,7 +27,7 @@ _RINGS: "weakref.WeakSet[KeyRing]" = weakref.WeakSet()
 """The open rings of this process, for what happens after a fork."""
 
 
-class KeyRing:
+class KeyRing(RingRotations):
     """The keys of one database, for applications and operators. Threads may share it, and processes may fork with it.
 
     - `engine`: the database; the ring opens connections of its own to it, at most three at once
@@ -54,7 +56,8 @@ class KeyRing:
         """Open the ring; nothing is read yet."""
         if hsms is not None:
             raise UnsupportedKeyError("keys in HSMs are not supported yet")
-        providers = tuple(roots) if isinstance(roots, Iterable) else (roots,)
+        self._roots = providers = tuple(roots) if isinstance(roots, Iterable) else (roots,)
+        self._policy = cache
         self._storage = Storage(engine, schema)
         self._registry = Registry(self._storage, providers)
         self._versions = Versions(self._storage, providers, cache)
@@ -209,6 +212,11 @@ class KeyRing:
         except (NotACiphertextError, DoesNotOpenError):
             pass
         raise self._versions.does_not_open(key_id)  # outside of `except`: the error shows no other one
+
+    def _for_rotations(self) -> RingParts:
+        self._check_open()
+        cache = self._versions.cache
+        return RingParts(self._storage, self._registry, self._roots, self._policy.max_age, cache.forget)
 
     def _after_fork(self) -> None:
         self._storage.forget_connections()

@@ -37,6 +37,7 @@ class Storage:
     def __init__(self, engine: sa.Engine, schema: str) -> None:
         """Use the database of `engine`, with the tables in `schema` on PostgreSQL."""
         self.dialect = engine.dialect.name
+        self.schema = schema
         writers = engine_of_its_own(engine)
         self._shares_connections = writers is engine
         # On SQLite a thread that reads must not wait for a connection of one that waits for the write lock of the file.
@@ -63,6 +64,11 @@ class Storage:
         if name in ("reserve", "add_uses"):
             return query.bindparams(sa.bindparam("version", type_=sa.Uuid()))
         return query
+
+    @property
+    def writers(self) -> sa.Engine:
+        """The engine of the ring's transactions that write, with the schema of the tables."""
+        return self._writers
 
     def close(self) -> None:
         """Close the connections of the ring."""
