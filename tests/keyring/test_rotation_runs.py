@@ -1,70 +1,201 @@
 """Keys that are due, rotated by `ring.run_rotations`: data keys, KEKs with what they wrap, and what goes wrong."""
 
-import datetime as dt
+import json
+import re
+import sys
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from kms_schema.crypto import KeyWrapping, RootKeys
 from kms_schema.keyring import CachePolicy, KeyRing
 from tests.keyring.conftest import MakeRing
-from tests.keyring.rings import AAD, DATA, ROOT, change, rows, value
-from tests.rotations.setups import DAY, a_policy
+from tests.keyring.due_keys import live, old_key, quarterly, recorded, rotation, versions_under
+from tests.keyring.rings import AAD, DATA, ROOT, change, rows
+from tests.rotations.setups import HOUR, a_key, queue_of
 from tests.support.engines import Database
+from tests.support.engines.programs import REPOSITORY
+from tests.support.programs import python
+from tests.support.programs.commands import kms_schema
 from tests.support.rows.smallest import now, unique
-
-OLD = 91 * DAY
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _policy(database: Database) -> None:
-    """Data keys rotate after 90 days."""
-    with closing(database.connect()) as connection:
-        a_policy(connection, policy_name="quarterly", key_type="dek", rotation_interval_days=90)
+    quarterly(database)
+    quarterly(database, "kek")
 
 
 @pytest.fixture
 def fast(make_ring: MakeRing) -> KeyRing:
-    """A ring that does not wait long for what other rings have cached."""
-    return make_ring(cache=CachePolicy(max_age=0.2))
+    """A ring that does not wait long for what other rings rely on."""
+    return make_ring(cache=CachePolicy(max_age=0.1))
 
 
-def old_key(ring: KeyRing, under: str, **options: Any) -> str:
-    """Create a key that is in use for 91 days."""
-    name = unique("orders")
-    ring.create(name, under=under, activated_at=now() - OLD, **options)
-    return name
+@contextmanager
+def before_insert(table: str, do: Any) -> Iterator[None]:
+    """Call `do` before SQLAlchemy first inserts into a table."""
+    waiting = [do]
+
+    def listen(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if re.match(rf"INSERT INTO (public\.)?{table} ", statement) and waiting:
+            waiting.pop()()
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", listen)
+    try:
+        yield
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", listen)
+    assert not waiting
 
 
-def rotation(database: Database, key_id: str, *columns: str) -> tuple[Any, ...]:
-    """Return columns of the last rotation of a key."""
-    named = ", ".join(f'r."{each}"' for each in columns)
-    query = (
-        f"SELECT {named} FROM key_rotations AS r JOIN key_masters AS m ON m.id = r.key_id"  # noqa: S608
-        " WHERE m.key_id = :key ORDER BY r.id DESC"
-    )
-    return rows(database, query, key=key_id)[0]
-
-
-LIVE = (
-    "SELECT v.version_number FROM key_versions AS v JOIN key_masters AS m ON m.id = v.key_id"
-    " WHERE m.key_id = :key AND v.activated_at IS NOT NULL AND v.deactivated_at IS NULL"
-)
-
-
-def live(database: Database, key_id: str) -> list[int]:
-    """Return the numbers of the live versions of a key: one, if all is well."""
-    return [number for (number,) in rows(database, LIVE, key=key_id)]
-
-
-def test_a_data_key_that_is_due_is_rotated(ring: KeyRing, kek: str, database: Database) -> None:
+def test_the_command_rotates_a_key_of_91_days_under_a_policy_of_90(
+    ring: KeyRing, kek: str, database: Database, root: tuple[str, str], roots: RootKeys
+) -> None:
+    """The acceptance test of the system that this one replaces, with a process of its own."""
     name = old_key(ring, kek)
     before = ring.key(name).encrypt(DATA, aad=AAD)
-    done = ring.run_rotations(worker="night-1", actor="cron")
-    assert (done.completed, done.failed, done.lost) == (1, 0, 0)
-    assert rotation(database, name, "status", "old_version", "new_version", "trigger") == ("COMPLETED", 1, 2, "scheduled")
+    words = ["rotations", "run", "--worker", "night-1", "--once", *root, "--actor", "cron", "--format", "json"]
+    done = python.run(
+        [sys.executable, "-m", "kms_schema", *words, "--database-url", database.url], cwd=REPOSITORY,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["completed"] == 1
+    assert f"key {name!r}: rotated to version 2 (scheduled)\n" in done.stderr
+    assert rotation(database, name, "status", "old_version", "new_version") == ("COMPLETED", 1, 2)
     assert live(database, name) == [2]
-    assert ring.key(name).decrypt(before, aad=AAD) == DATA
-    assert ring.inspect(ring.key(name).encrypt(DATA, aad=AAD)).version == 2
-    assert ring.run_rotations(worker="night-1").completed == 0
+    by_actor = {event for event, actor in recorded(database, name) if actor == "cron"}
+    assert by_actor >= {
+        "ROTATION_STARTED", "VERSION_DEACTIVATED", "VERSION_ACTIVATED", "KEY_CHANGED",
+        "ROTATION_COMPLETED",
+    }  # fmt: skip
+    engine = database.engine()
+    with KeyRing(engine, roots) as other:
+        assert other.key(name).decrypt(before, aad=AAD) == DATA
+        assert other.inspect(other.key(name).encrypt(DATA, aad=AAD)).version == 2
+    engine.dispose()
+    said = kms_schema("rotations", "run", "--worker", "night-1", "--once", *root, url=database.url)
+    assert (said.status, said.out) == (0, "0 completed\n")
+
+
+def test_what_a_kek_wraps_is_rewrapped_also_what_is_wrapped_by_the_old_version_meanwhile(
+    fast: KeyRing, database: Database, roots: RootKeys, sql_engine: sa.Engine
+) -> None:
+    name, orders, late = old_key(fast, ROOT, key_type="kek"), unique("orders"), unique("late")
+    fast.create(orders, under=name)
+    blob = fast.key(orders).encrypt(DATA, aad=AAD)
+    reports: list[str] = []
+
+    def report(sentence: str) -> None:
+        """Wrap by the old version once it has ended, as a program that has not noticed does."""
+        reports.append(sentence)
+        if len(reports) == 1:
+            wrap_by_the_first_version(sql_engine, roots, name, late)
+
+    done = fast.run_rotations(worker="night-1", report=report)
+    assert "counted again" in reports[0]
+    assert (done.completed, done.rewrapped, done.waiting) == (1, 2, 0)
+    assert versions_under(database, name) == {2: 2}
+    assert rotation(database, name, "status", "old_version", "new_version") == ("COMPLETED", 1, 2)
+    assert fast.key(orders).decrypt(blob, aad=AAD) == DATA
+
+
+def wrap_by_the_first_version(engine: sa.Engine, roots: RootKeys, kek: str, name: str) -> None:
+    from sqlalchemy.orm import Session  # noqa: PLC0415
+
+    from kms_schema.models import KeyMaster  # noqa: PLC0415
+
+    with Session(engine) as session:
+        wrapper = session.scalars(sa.select(KeyMaster).where(KeyMaster.key_id == kek)).one()
+        key = KeyMaster(key_id=name, key_type="dek", algorithm="XAES-256-GCM", key_size_bits=256)
+        session.add(key)
+        session.flush()
+        session.add(KeyWrapping(roots).generate(key, under=wrapper.versions[0]))
+        session.commit()
+
+
+def test_who_finds_the_new_version_of_a_kek_makes_no_other(fast: KeyRing, database: Database) -> None:
+    name = old_key(fast, ROOT, key_type="kek")
+    fast.create(unique("orders"), under=name)
+    stop = threading.Event()
+    first = fast.run_rotations(worker="night-1", stop=stop, report=lambda _: stop.set())
+    assert (first.completed, first.waiting, live(database, name)) == (0, 1, [2])
+    assert rotation(database, name, "status", "new_version") == ("RUNNING", 2)
+    time.sleep(1.2)
+    assert fast.run_rotations(worker="night-2").completed == 1
+    assert live(database, name) == [2]
+    assert rotation(database, name, "status", "new_version", "affected_records") == ("COMPLETED", 2, None)
+
+
+def test_a_wrapper_that_is_not_active_is_the_reason_of_a_failure(ring: KeyRing, database: Database) -> None:
+    kek = unique("kek")
+    ring.create(kek, under=ROOT, key_type="kek")
+    name = old_key(ring, kek)
+    ring.revoke(kek, reason="leaked")
+    assert ring.run_rotations(worker="night-1").failed == 1
+    (status, reason, retry) = rotation(database, name, "status", "error_message", "next_retry_at")
+    assert (status, retry is not None, live(database, name)) == ("FAILED", True, [1])
+    assert f"key {kek!r} cannot wrap key {name!r}: it is revoked" in reason
+
+
+def test_a_key_in_an_hsm_is_not_rotated(ring: KeyRing, database: Database) -> None:
+    with closing(database.connect()) as connection:
+        held = {"hsm_provider": "pkcs11", "hsm_key_id": "k", "key_type": "dek"}
+        row = a_key(connection, live={"encrypted_key_data": None, "wrapping_key_ref": None}, **held)
+    assert ring.run_rotations(worker="night-1").failed == 1
+    assert "not supported yet" in rotation(database, row["key_id"], "error_message")[0]
+    assert live(database, row["key_id"]) == [1]
+
+
+def test_a_policy_that_is_disabled_meanwhile_rotates_nothing(ring: KeyRing, kek: str, database: Database) -> None:
+    name = old_key(ring, kek)
+    enable = "UPDATE rotation_policies SET is_active = :active WHERE policy_name = 'quarterly dek'"
+    with closing(database.connect()) as connection:
+        queue_of(connection).schedule_due()
+    change(database, enable, active=False)
+    assert ring.run_rotations(worker="night-1").failed == 1
+    assert rotation(database, name, "status", "next_retry_at") == ("FAILED", None)
+    assert "'quarterly dek' is disabled" in rotation(database, name, "error_message")[0]
+    assert live(database, name) == [1]
+    change(database, enable, active=True)
+    assert ring.run_rotations(worker="night-1").completed == 1
+    assert live(database, name) == [2]
+
+
+def test_a_worker_past_its_lease_completes_nothing(ring: KeyRing, kek: str, database: Database) -> None:
+    name = old_key(ring, kek)
+    with before_insert("key_versions", lambda: time.sleep(0.4)):
+        first = ring.run_rotations(worker="slow", lease=0.2)
+    # It lost the lease, and found the rotation again, as any other worker would have.
+    assert (first.completed, first.lost, live(database, name)) == (1, 1, [2])
+    assert rows(database, "SELECT max(version_number) FROM key_versions") >= [(2,)]
+
+
+def test_two_workers_rotate_each_key_once(make_ring: MakeRing, ring: KeyRing, kek: str, database: Database) -> None:
+    names = [old_key(ring, kek) for _ in range(6)]
+    rings = [make_ring(), make_ring()]
+    with ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(lambda each: each.run_rotations(worker="night", jobs=2), rings))
+    assert (sum(each.completed for each in runs), sum(each.failed for each in runs)) == (6, 0)
+    assert [live(database, name) for name in names] == [[2]] * 6
+
+
+def test_a_closed_window_in_another_zone_is_kept(ring: KeyRing, kek: str, database: Database) -> None:
+    name = old_key(ring, kek)
+    window = (
+        "UPDATE rotation_policies SET rotation_window_start = :start, rotation_window_end = :end, timezone = :zone"
+        " WHERE policy_name = 'quarterly dek'"
+    )
+    # Kolkata is 5:30 ahead of UTC: in UTC this window would be open.
+    around = {"start": f"{now() - HOUR:%H:%M}", "end": f"{now() + HOUR:%H:%M}"}
+    change(database, window, zone="Asia/Kolkata", **around)
+    assert (ring.run_rotations(worker="night-1").completed, live(database, name)) == (0, [1])
+    change(database, window, zone="UTC", **around)
+    assert (ring.run_rotations(worker="night-1").completed, live(database, name)) == (1, [2])
+    change(database, window, zone="UTC", start=None, end=None)
