@@ -8,7 +8,7 @@ from kms_schema.keyring.rotation_runs import RotationRun, RotationWorker
 
 
 class RingRotations:
-    """What `KeyRing` has from here."""
+    """A base of `KeyRing`."""
 
     __slots__ = ()
 
@@ -38,7 +38,7 @@ class RingRotations:
         - `stop`: when it is set, the keys at hand are finished, and no others are begun
         - `report`: called with a sentence about each rotation
 
-        What a KEK wraps is rewrapped under its new version. That rotation is complete when nothing is left under the
+        Versions that a KEK wraps are rewrapped under its new one. That rotation is complete when nothing is left under the
         old ones `max_age` after these ended: with `once`, this waits for it. A rotation that fails keeps its reason and
         is tried again as the queue says.
 

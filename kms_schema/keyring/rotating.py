@@ -1,8 +1,8 @@
 """Does a rotation that a worker has claimed.
 
 A data key: version, completion and entries are one transaction. A KEK: the version is committed together with
-`key_rotations.new_version`. Whoever claims the rotation later finds that set, makes no other version, and goes on
-rewrapping what is under the old ones. It is complete when nothing is left there, counted again once rings that had read
+`key_rotations.new_version`. A later claim finds that set, makes no other version, and goes on rewrapping what is
+under the old ones. It is complete when nothing is left there, counted again once rings that had read
 the old version as the live one have read the key again.
 """
 
@@ -25,7 +25,7 @@ from kms_schema.models import KeyMaster, KeyRotation, KeyVersion, current_time
 from kms_schema.rotations import Claim
 from kms_schema.vocabulary import KeyType
 
-SETTLED_AFTER = 1.0
+COMMITTED_WITHIN = 1.0
 """Seconds after `max_age` for transactions that were about to commit."""
 _PATIENCE = 30.0
 _NAMED = 3
@@ -34,7 +34,7 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Rotated:
-    """What was done for a claim."""
+    """The result of a claim."""
 
     version: int
     """The number of the new version."""
@@ -123,9 +123,9 @@ class Rotator:
         ended, now = session.execute(
             sa.select(sa.func.max(KeyVersion.deactivated_at), current_time()).where(KeyVersion.key_id == key.id)
         ).one()
-        ready_in = 0.0 if ended is None else self._ring.max_age + SETTLED_AFTER - (now - ended).total_seconds()
+        ready_in = 0.0 if ended is None else self._ring.max_age + COMMITTED_WITHIN - (now - ended).total_seconds()
         if ready_in > 0:
-            # The lease ends when the count is due: whoever claims the rotation then counts.
+            # The lease ends when the count is due: the next claim counts.
             queue.renew(claim, dt.timedelta(seconds=ready_in))
             return ready_in
         live = live_version(key)

@@ -15,7 +15,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class RingParts:
-    """What a worker uses of a key ring."""
+    """The parts of a key ring that a worker uses."""
 
     storage: Storage
     registry: Registry

@@ -134,7 +134,7 @@ class RotationQueue:
     def record_version(self, claim: Claim, new_version: int) -> None:
         """Record the new version of a rotation that takes several transactions, in the one that makes the version.
 
-        Whoever claims the rotation later finds it as `Claim.new_version`, and makes no other. Raises `LeaseLost` if the
+        A later claim has it as `Claim.new_version`, and makes no other. Raises `LeaseLost` if the
         lease has expired or the rotation has ended; then roll the transaction back.
         """
         with self.transaction():
