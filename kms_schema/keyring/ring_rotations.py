@@ -38,9 +38,9 @@ class RingRotations:
         - `stop`: when it is set, the keys at hand are finished, and no others are begun
         - `report`: called with a sentence about each rotation
 
-        Versions that a KEK wraps are rewrapped under its new one. That rotation is complete when nothing is left under the
-        old ones `max_age` after these ended: with `once`, this waits for it. A rotation that fails keeps its reason and
-        is tried again as the queue says.
+        Versions that a KEK wraps are rewrapped under its new one. That rotation is complete when nothing is left under
+        the old ones `max_age` after these ended: with `once`, this waits for it. A rotation that fails keeps its reason
+        and is tried again as the queue says.
 
         Needs kms_rotator and the root keys. Raises `ValueError` for an invalid parameter, `DatabaseUnavailableError`
         with `once`, `KeyNotPermittedError`, and `TypeError` for a driver other than psycopg and sqlite3. Example::

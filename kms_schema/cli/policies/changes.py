@@ -66,7 +66,8 @@ _limits = together(
     click.option("--window", callback=_window, metavar="HH:MM-HH:MM", help="Rotate between these times of day only."),
     click.option("--timezone", metavar="NAME", help="Of the window, such as Europe/Berlin.  [default: UTC]"),
     click.option(
-        "--notify-hours", type=click.IntRange(1, 8_766_000), metavar="N", help="List keys as due so long before.  [default: 24]",
+        "--notify-hours", type=click.IntRange(1, 8_766_000), metavar="N",
+        help="List keys as due so long before.  [default: 24]",
     ),
     click.option("--channels", callback=_channels, metavar="JSON", help="Receivers of notices, for your programs."),
 )  # fmt: skip

@@ -76,8 +76,8 @@ def run_command(
 ) -> int:
     """Rotate the keys that are due by an active policy: schedule, claim, rotate, complete. The login needs kms_rotator.
 
-    A data key gets a new version in one transaction. Versions that a KEK wraps are rewrapped under its new one. SIGTERM and
-    Ctrl-C finish the key at hand. Any number of workers may run at once.
+    A data key gets a new version in one transaction. Versions that a KEK wraps are rewrapped under its new one. SIGTERM
+    and Ctrl-C finish the key at hand. Any number of workers may run at once.
 
     Exit status: 0 done, or ended by SIGTERM, 1 with --once a rotation failed, 2 usage, 3 no connection or missing
     privilege, 130 interrupted.
