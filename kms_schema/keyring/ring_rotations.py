@@ -25,6 +25,7 @@ class RingRotations:
         jobs: int = 1,
         interval: float = 60.0,
         lease: float = 600.0,
+        at_any_time: bool = False,
         destroy_after: dt.timedelta | None = None,
         stop: threading.Event | None = None,
         report: Report | None = None,
@@ -34,6 +35,7 @@ class RingRotations:
         - `worker`: the name of this worker, 1 to 83 characters. `actor`: the user in the entries of the audit log
         - `once`: return when nothing is left; else stay, and look again each `interval` seconds until `stop` is set
         - `jobs`: keys at once, in threads. `lease`: seconds after which another worker may take a rotation over
+        - `at_any_time`: also outside the windows of policies
         - `destroy_after`: destroy versions of KEKs that ended longer ago, at least 24 hours, and wrap nothing
         - `stop`: when it is set, the keys at hand are finished, and no others are begun
         - `report`: called with a sentence about each rotation
@@ -50,7 +52,7 @@ class RingRotations:
         """
         ring = self._for_rotations()
         options = RunOptions(
-            worker, once, actor, jobs, interval, dt.timedelta(seconds=lease), destroy_after,
+            worker, once, actor, jobs, interval, dt.timedelta(seconds=lease), at_any_time, destroy_after,
             stop or threading.Event(), report or (lambda _sentence: None),
         )  # fmt: skip
         return RotationWorker(ring, options).run()

@@ -36,6 +36,7 @@ class RunOptions:
     jobs: int
     interval: float
     lease: dt.timedelta
+    at_any_time: bool
     destroy_after: dt.timedelta | None
     stop: threading.Event
     report: Report

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from kms_schema.keyring.rotation_options import RunOptions
 from kms_schema.keyring.storage import Storage
 from kms_schema.rotations import Backoff, Claim, RotationQueue, open_queue
 
@@ -47,10 +48,10 @@ class RingQueue:
             if done.scheduled < limit and done.retried < limit:
                 return scheduled, retried
 
-    def claim(self, worker: str, lease: dt.timedelta) -> Claim | None:
-        """Claim the next rotation in its window."""
+    def claim(self, options: RunOptions) -> Claim | None:
+        """Claim the next rotation."""
         with self.transaction() as (_, queue):
-            return queue.claim(worker, lease)
+            return queue.claim(options.worker, options.lease, at_any_time=options.at_any_time)
 
     def renew(self, claim: Claim, lease: dt.timedelta) -> None:
         """Extend the lease."""

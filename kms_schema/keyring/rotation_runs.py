@@ -105,7 +105,7 @@ class RotationWorker:
     def _drain(self) -> None:
         """Rotate one key after the other, until none is left to claim."""
         while not self._options.stop.is_set():
-            claim = self._queue.claim(self._options.worker, self._options.lease)
+            claim = self._queue.claim(self._options)
             if claim is None:
                 return
             self._rotate(claim)

@@ -46,6 +46,7 @@ _LINES = (
     "--lease", type=click.FloatRange(0, _MOST_SECONDS, min_open=True), default=600, show_default=True,
     metavar="SECONDS", help="After it, others may claim a rotation. A worker at work extends it.",
 )  # fmt: skip
+@click.option("--any-time", is_flag=True, help="Also outside the windows of policies.")
 @click.option(
     "--max-age", type=click.FloatRange(0, LONGEST_AGE, min_open=True), default=CachePolicy.max_age, show_default=True,
     metavar="SECONDS", help="The longest max_age of the key rings of applications.",
@@ -65,6 +66,7 @@ def run_command(
     interval: float,
     jobs: int,
     lease: float,
+    any_time: bool,
     max_age: float,
     destroy_after: int | None,
     files: tuple[str, ...],
@@ -95,6 +97,7 @@ def run_command(
                 jobs=jobs,
                 interval=interval,
                 lease=lease,
+                at_any_time=any_time,
                 destroy_after=None if destroy_after is None else dt.timedelta(days=destroy_after),
                 stop=stop.event,
                 report=_report,
