@@ -14,11 +14,13 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema.crypto import KeyWrapping, RootKeys
-from kms_schema.keyring import CachePolicy, KeyRing
+from kms_schema.keyring import CachePolicy, KeyNotPermittedError, KeyRing
+from kms_schema.roles.definition import Role
 from tests.keyring.conftest import MakeRing
 from tests.keyring.due_keys import live, old_key, quarterly, recorded, rotation, versions_under
-from tests.keyring.rings import AAD, DATA, ROOT, change, rows
-from tests.rotations.setups import HOUR, a_key, queue_of
+from tests.keyring.rings import AAD, DATA, ROOT, change
+from tests.roles.granted import Granted
+from tests.rotations.setups import DAY, HOUR, a_key, queue_of
 from tests.support.engines import Database
 from tests.support.engines.programs import REPOSITORY
 from tests.support.programs import python
@@ -170,11 +172,41 @@ def test_a_policy_that_is_disabled_meanwhile_rotates_nothing(ring: KeyRing, kek:
 
 def test_a_worker_past_its_lease_completes_nothing(ring: KeyRing, kek: str, database: Database) -> None:
     name = old_key(ring, kek)
+    stop = threading.Event()
     with before_insert("key_versions", lambda: time.sleep(0.4)):
-        first = ring.run_rotations(worker="slow", lease=0.2)
-    # It lost the lease, and found the rotation again, as any other worker would have.
-    assert (first.completed, first.lost, live(database, name)) == (1, 1, [2])
-    assert rows(database, "SELECT max(version_number) FROM key_versions") >= [(2,)]
+        late = ring.run_rotations(worker="slow", lease=0.2, stop=stop, report=lambda _: stop.set())
+    assert (late.completed, late.lost, live(database, name)) == (0, 1, [1])
+    assert ring.run_rotations(worker="next").completed == 1
+    assert rotation(database, name, "status", "new_version") == ("COMPLETED", 2)
+
+
+def test_a_key_that_was_rotated_meanwhile_is_not_rotated_again(ring: KeyRing, kek: str, database: Database) -> None:
+    name = old_key(ring, kek)
+    with closing(database.connect()) as connection:
+        queue_of(connection).schedule_due()
+    ring.rotate(name)
+    assert ring.run_rotations(worker="night-1").completed == 1
+    assert live(database, name) == [2]
+    assert rotation(database, name, "status", "old_version", "new_version") == ("COMPLETED", 1, 2)
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_member_of_kms_rotator_rotates_and_no_application(
+    granted: Granted, ring: KeyRing, roots: RootKeys, database: Database
+) -> None:
+    name, orders = old_key(ring, ROOT, key_type="kek"), unique("orders")
+    ring.create(orders, under=name)
+    for role, is_allowed in ((Role.APP, False), (Role.ADMIN, False), (Role.ROTATOR, True)):
+        with granted.member(role) as seen:
+            engine = seen.engine()
+            with KeyRing(engine, roots, cache=CachePolicy(max_age=0.1)) as own:
+                if is_allowed:
+                    assert own.run_rotations(worker="night-1", destroy_after=DAY).completed == 1
+                else:
+                    with pytest.raises(KeyNotPermittedError, match="kms_rotator"):
+                        own.run_rotations(worker="night-1")
+            engine.dispose()
+    assert (live(database, name), versions_under(database, name)) == ([2], {2: 1})
 
 
 def test_two_workers_rotate_each_key_once(make_ring: MakeRing, ring: KeyRing, kek: str, database: Database) -> None:
