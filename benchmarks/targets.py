@@ -117,5 +117,6 @@ TARGETS = (
     Target("P10", "what is due for rotation", "benchmarks.rotations_due", on_sqlite=True),
     Target("P11", "counting use", "benchmarks.counting"),
     Target("P12", "importing keys", "benchmarks.importing", on_sqlite=True),
+    Target("P14", "rotating keys that are due", "benchmarks.rotation_runs"),
 )
 """All targets."""

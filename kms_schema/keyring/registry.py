@@ -155,7 +155,7 @@ class Registry:
         # Not the parent of the key: the version that wraps the old one decides.
         wrapper: Wrapper | None = old.wrapping_key_ref
         if old.wrapped_by is not None:
-            wrapper = _wrapper(session, old.wrapped_by.key.key_id, key_id)
+            wrapper = _wrapping_version(old.wrapped_by.key, key_id)
         if wrapper is None:
             raise UnsupportedKeyError(f"no key wraps version {old.version_number} of key {key_id!r}", key_id=key_id)
         later = sa.func.greatest if self._storage.dialect == "postgresql" else sa.func.max
@@ -259,7 +259,12 @@ def _wrapper(session: Session, under: str, key_id: str) -> Wrapper:
     kek = _find(session, under)
     if kek is None:
         raise UnknownKeyError(f"there is no key named {under!r} to wrap key {key_id!r}", key_id=under)
-    live = live_version(kek)
+    return _wrapping_version(kek, key_id)
+
+
+def _wrapping_version(kek: KeyMaster, key_id: str) -> KeyVersion:
+    """Return the live version of a KEK. Raises `WrapperUnavailableError` if the KEK does not wrap."""
+    live, under = live_version(kek), kek.key_id
     if kek.key_type != KeyType.KEK or kek.status != KeyStatus.ACTIVE or live is None:
         raise WrapperUnavailableError(
             f"key {under!r} cannot wrap key {key_id!r}: it is {kek.status} and a {kek.key_type} key;"

@@ -21,7 +21,7 @@ from kms_schema.keyring.faults import translated
 from kms_schema.keyring.registry import live_version, locked_key
 from kms_schema.keyring.rotation_options import RingParts, RunOptions
 from kms_schema.keyring.rotation_queue import NEEDS, KeptLease, QueueSession, RingQueue
-from kms_schema.models import KeyMaster, KeyRotation, KeyVersion, current_time
+from kms_schema.models import KeyMaster, KeyRotation, KeyVersion, RotationPolicy, current_time
 from kms_schema.rotations import Claim
 from kms_schema.vocabulary import KeyType
 
@@ -123,7 +123,9 @@ class Rotator:
         ended, now = session.execute(
             sa.select(sa.func.max(KeyVersion.deactivated_at), current_time()).where(KeyVersion.key_id == key.id)
         ).one()
-        ready_in = 0.0 if ended is None else self._ring.max_age + COMMITTED_WITHIN - (now - ended).total_seconds()
+        rest = self._ring.max_age + COMMITTED_WITHIN
+        # A time in the future, which a client may have set, is no reason to wait longer.
+        ready_in = 0.0 if ended is None else min(rest, rest - (now - ended).total_seconds())
         if ready_in > 0:
             # The lease ends when the count is due: the next claim counts.
             queue.renew(claim, dt.timedelta(seconds=ready_in))
@@ -145,11 +147,11 @@ def reason_of(error: Exception) -> str:
 
 
 def _check_policy(session: Session, claim: Claim) -> None:
-    rotation = session.get(KeyRotation, claim.id)
-    policy = rotation.policy if rotation is not None else None
-    if policy is not None and not policy.is_active:
+    query = sa.select(RotationPolicy.policy_name).join(KeyRotation, KeyRotation.policy_id == RotationPolicy.id)
+    disabled = session.scalar(query.where(KeyRotation.id == claim.id, RotationPolicy.is_active.is_(False)))
+    if disabled is not None:
         raise PolicyDisabledError(
-            f"policy {policy.policy_name!r} is disabled: key {claim.key_id!r} is not rotated", key_id=claim.key_id
+            f"policy {disabled!r} is disabled: key {claim.key_id!r} is not rotated", key_id=claim.key_id
         )
 
 
