@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from kms_schema.crypto import CryptoError, KeyWrapping, Secret, Wrapper, WrappingKeyProvider
 from kms_schema.keyring.descriptions import KeyDescription
@@ -159,8 +159,10 @@ class Registry:
         if wrapper is None:
             raise UnsupportedKeyError(f"no key wraps version {old.version_number} of key {key_id!r}", key_id=key_id)
         later = sa.func.greatest if self._storage.dialect == "postgresql" else sa.func.max
-        old.deactivated_at = later(current_time(), KeyVersion.activated_at)
-        session.flush()
+        ended = {"deactivated_at": later(current_time(), KeyVersion.activated_at)}
+        statement = sa.update(KeyVersion).where(KeyVersion.id == old.id).values(ended)
+        session.execute(statement, execution_options={"synchronize_session": False})
+        session.expire(old, list(ended))
         new = self._wrapped(key, None, wrapper)
         new.activated_at = current_time()
         session.add(new)
@@ -241,6 +243,8 @@ def locked_key(session: Session, key_id: str) -> KeyMaster:
     """Return a key whose row no other transaction changes until the end of this one."""
     # FOR NO KEY UPDATE: entries of the audit log refer to the row and lock it against deletion.
     query = sa.select(KeyMaster).where(KeyMaster.key_id == key_id).with_for_update(key_share=True)
+    wrapper = selectinload(KeyMaster.versions).joinedload(KeyVersion.wrapped_by).joinedload(KeyVersion.key)
+    query = query.options(wrapper)  # one statement more, instead of one for each of these
     key = session.scalars(query).one_or_none()
     if key is None:
         raise UnknownKeyError(f"there is no key named {key_id!r}", key_id=key_id)
