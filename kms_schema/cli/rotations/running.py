@@ -43,7 +43,7 @@ _LINES = (
 )  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1, 32), default=1, show_default=True, metavar="N", help="Keys at once.")
 @click.option(
-    "--lease", type=click.FloatRange(0, _MOST_SECONDS, min_open=True), default=600, show_default=True,
+    "--lease", type=click.FloatRange(10, _MOST_SECONDS), default=600, show_default=True,
     metavar="SECONDS", help="After it, others may claim a rotation. A worker at work extends it.",
 )  # fmt: skip
 @click.option("--any-time", is_flag=True, help="Also outside the windows of policies.")
