@@ -45,7 +45,8 @@ class RingRotations:
         and is tried again as the queue says.
 
         Needs kms_rotator and the root keys. Raises `ValueError` for an invalid parameter, `DatabaseUnavailableError`
-        with `once`, `KeyNotPermittedError`, and `TypeError` for a driver other than psycopg and sqlite3. Example::
+        with `once` or at the start, `KeyNotPermittedError`, and `TypeError` for a driver other than psycopg and
+        sqlite3. Example::
 
             done = ring.run_rotations(worker="night-1")
             print(done.completed, done.failed)

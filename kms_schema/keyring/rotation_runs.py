@@ -53,6 +53,8 @@ class RotationWorker:
         self._ended = None if after is None else EndedVersions(self._queue, after)
         self._lock = threading.Lock()
         self._run = RotationRun()
+        self._has_begun = False
+        """True once a round was possible: a wrong URL is an error at the start."""
         self._ready: dict[uuid.UUID, float] = {}
         """Rotations that wait for their second count, with the time of it by the monotonic clock."""
 
@@ -75,7 +77,7 @@ class RotationWorker:
         return min(until) if self._options.once else min([*until, self._options.interval])
 
     def _round(self) -> None:
-        """Do everything that can be done now. Without `once`, a database that is away is tried again."""
+        """Do everything that can be done now. Without `once`, a database that goes away later is tried again."""
         now = time.monotonic()
         self._ready = {each: at for each, at in self._ready.items() if at > now}
         try:
@@ -90,10 +92,11 @@ class RotationWorker:
                         each.result()
             if self._ended is not None:
                 self._run.destroyed += self._ended.destroy(self._options.stop, self._options.report)
+            self._has_begun = True
         except RotationError as error:  # such as a policy in an unknown time zone
             self._problem(str(error))
         except DatabaseUnavailableError as error:
-            if self._options.once:
+            if self._options.once or not self._has_begun:
                 raise
             self._problem(str(error))
 
