@@ -1,5 +1,7 @@
 """Keys that are due for rotation, and what became of them."""
 
+import time
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -71,3 +73,11 @@ def give_up_leases(database: Database) -> None:
         "UPDATE key_rotations SET next_retry_at = :past WHERE status = 'FAILED' AND next_retry_at IS NOT NULL",
         past=past,
     )
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Wait at most half a minute."""
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

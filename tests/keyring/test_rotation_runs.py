@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -14,11 +14,11 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema.crypto import KeyWrapping, RootKeys
-from kms_schema.keyring import CachePolicy, KeyNotPermittedError, KeyRing
+from kms_schema.keyring import CachePolicy, DatabaseUnavailableError, KeyNotPermittedError, KeyRing, RotationRun
 from kms_schema.roles.definition import Role
 from tests.keyring.conftest import MakeRing
-from tests.keyring.due_keys import live, old_key, quarterly, recorded, rotation, versions_under
-from tests.keyring.rings import AAD, DATA, ROOT, change
+from tests.keyring.due_keys import live, old_key, quarterly, recorded, rotation, versions_under, wait_until
+from tests.keyring.rings import AAD, DATA, ROOT, change, unreachable
 from tests.roles.granted import Granted
 from tests.rotations.setups import DAY, HOUR, a_key, queue_of
 from tests.support.engines import Database
@@ -231,3 +231,33 @@ def test_a_closed_window_in_another_zone_is_kept(ring: KeyRing, kek: str, databa
     change(database, window, zone="UTC", **around)
     assert (ring.run_rotations(worker="night-1").completed, live(database, name)) == (1, [2])
     change(database, window, zone="UTC", start=None, end=None)
+
+
+@contextmanager
+def staying(worker: KeyRing, reports: list[str]) -> Iterator[Future[RotationRun]]:
+    """Run a worker in a thread, until the end of the block."""
+    stop = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            yield pool.submit(
+                worker.run_rotations, worker="service", once=False, interval=0.05, stop=stop, report=reports.append
+            )
+        finally:
+            stop.set()
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_worker_that_stays_survives_an_outage_and_does_not_begin_in_one(
+    make_ring: MakeRing, ring: KeyRing, kek: str, database: Database
+) -> None:
+    reports: list[str] = []
+    with staying(make_ring(), reports) as running:
+        first = old_key(ring, kek)
+        wait_until(lambda: live(database, first) == [2])
+        with unreachable(database):
+            wait_until(lambda: any("cannot be used" in each for each in reports))
+            with pytest.raises(DatabaseUnavailableError):
+                make_ring().run_rotations(worker="late", once=False, interval=0.05)
+        second = old_key(make_ring(), kek)
+        wait_until(lambda: live(database, second) == [2])
+    assert running.result().completed == 2

@@ -3,14 +3,13 @@
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import pytest
 
 from kms_schema.keyring import KeyRing
-from tests.keyring.due_keys import live, old_key, quarterly, rotation
+from tests.keyring.due_keys import live, old_key, quarterly, rotation, wait_until
 from tests.keyring.rings import rows
 from tests.support.engines import Database
 from tests.support.engines.programs import REPOSITORY
@@ -36,13 +35,6 @@ def service(database: Database, root: tuple[str, str]) -> Iterator[python.Popen]
     finally:
         process.kill()
         process.communicate()
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
