@@ -54,13 +54,13 @@ BARE = (
 
 def measure(places: Places) -> list[Measured]:
     """Rotate all keys by both, in databases of their own."""
-    number = min(MOST_KEYS, places.scale.keys)
+    number = min(MOST_KEYS, places.scale.due_among)
     taken: dict[str, list[float]] = {"rotations run": [], "bare script": []}
     with TemporaryDirectory() as folder:
         root = Path(folder) / "root.key"
         root.touch(0o600)
         root.write_bytes(base64.b64encode(secrets.token_bytes(32)))
-        for turn in range(ROUNDS):
+        for turn in range(min(ROUNDS, places.options.repetitions)):
             for name in reversed(taken) if turn % 2 else taken:
                 with places.empty() as database:
                     fill(database, root, number)
