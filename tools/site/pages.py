@@ -103,11 +103,15 @@ def command_line() -> str:
 
 def modules() -> str:
     """Return the page that lists the modules of the public API."""
-    pages = "\n".join([*PUBLIC, "results"])
+    rows = (
+        f"| [`{module}`]({module}.md) | {', '.join(f'`{name}`' for name in documented_here(module))} |"
+        for module in PUBLIC
+    )
     return _page(
         "Python",
-        "Public names. Import a name from the module of its page: other modules may change in any release.",
-        f"```{{toctree}}\n:maxdepth: 1\n\n{pages}\n```",
+        "Public names. Import a name from the module of its page: other modules may change in any release. "
+        "The types of [results](results.md) have a page of their own.",
+        "\n".join(["| module | names |", "|---|---|", *rows]),
     )
 
 
@@ -119,13 +123,13 @@ def module_page(module: str) -> str:
     if others:
         blocks.append(f"It also exports {', '.join(f'`{name}`' for name in others)}, which another page describes.")
     blocks += [_rst(entry(module, name)) for name in here]
-    return _page(f"`{module}`", *blocks)
+    return _unlisted(f"`{module}`", *blocks)
 
 
 def results_page() -> str:
     """Return the page of the types that public functions return."""
     entries = (_rst(entry(*name.rsplit(".", 1))) for name in RESULTS)
-    return _page(
+    return _unlisted(
         "Results", "Types that functions of the other pages return or take. No program imports them.", *entries
     )
 
@@ -158,22 +162,25 @@ def codes() -> str:
 def code_page(rule: Rule) -> str:
     """Return the page of a code, whose address reports contain."""
     rows = [
-        ("severity", f"{rule.severity}"),
-        ("checked", CHECKED[rule.scope]),
-        ("impact", rule.impact or "see the finding"),
+        ("Severity", f"{rule.severity}"),
+        ("Checked", CHECKED[rule.scope]),
+        ("Impact", rule.impact or "see the finding"),
     ]
     if rule.expected:
-        rows.append(("expected", rule.expected))
-    table = "\n".join(f"| {name} | {_cell(value)} |" for name, value in rows)
-    # Not in the navigation: a hundred more entries there would double the time and the size of every page.
-    return "---\norphan: true\n---\n\n" + _page(
+        rows.append(("Expected", rule.expected))
+    return _unlisted(
         f"{rule.code}: {rule.title}",
-        f"| | |\n|---|---|\n{table}",
+        "\n".join(f"- {name}: {value}" for name, value in rows),
         f"It is fixed {FIXED[rule.remediation].format(help=rule.help)}",
         f"Report only this code, or leave it out:\n\n```sh\nkms-schema validate --select {rule.code}\n"
         f"kms-schema validate --ignore {rule.code}\n```",
-        "[Waivers](../validator.md#waivers) accept single findings until a day.",
+        "[Waivers](../validator.md#waivers) accept single findings until a day. [All codes](index.md).",
     )
+
+
+def _unlisted(title: str, *blocks: str) -> str:
+    """Return a page that the navigation of the site leaves out: its entry there would be on each of 200 pages."""
+    return "---\norphan: true\n---\n\n" + _page(title, *blocks)
 
 
 def _page(title: str, *blocks: str) -> str:
