@@ -19,7 +19,9 @@ root_doc = "index"
 
 # Anchors of headings are those of GitHub, so that `page.md#heading` leads to the same place in both.
 myst_heading_anchors = 4
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["deflist"]
+
+smartquotes = False  # it makes a dash of the two hyphens of --help
 
 # Docstrings are written as Markdown; tools/site/docstrings.py translates them.
 default_role = "code"

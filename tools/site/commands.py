@@ -35,8 +35,7 @@ def _sections(command: click.Command, name: str, parent: click.Context, level: i
     words = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     yield f"```text\n{words}\n```"
     records = (parameter.get_help_record(context) for parameter in command.get_params(context))
-    rows = [f"| `{_cell(option)}` | {_escaped(text)} |" for option, text in filter(None, records)]
-    yield "\n".join(["| option | |", "|---|---|", *rows])
+    yield "\n\n".join(f"`{option}`\n: {_escaped(text) or 'No description.'}" for option, text in filter(None, records))
     yield from _text(command.epilog or "")
     if isinstance(command, click.Group):
         for below in command.list_commands(context):
@@ -64,7 +63,3 @@ def _text(text: str) -> Iterator[str]:
 
 def _escaped(text: str) -> str:
     return _MARKUP.sub(r"\\\1", " ".join(text.split()))
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", r"\|")
