@@ -34,7 +34,8 @@ def _sections(command: click.Command, name: str, parent: click.Context, level: i
     yield from _text(command.help or "")
     words = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     yield f"```text\n{words}\n```"
-    records = (parameter.get_help_record(context) for parameter in command.get_params(context))
+    options = (each for each in command.get_params(context) if isinstance(each, click.Option))
+    records = (option.get_help_record(context) for option in options)
     yield "\n\n".join(f"`{option}`\n: {_escaped(text) or 'No description.'}" for option, text in filter(None, records))
     yield from _text(command.epilog or "")
     if isinstance(command, click.Group):
