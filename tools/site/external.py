@@ -1,4 +1,4 @@
-"""What a page of the site requests from the network when it is read: there must be nothing."""
+"""The requests to the network that reading a page of the site causes: there must be none."""
 
 import re
 from collections.abc import Iterator
