@@ -55,7 +55,8 @@ class UnlinkOthers(SphinxTransform):
 
     @staticmethod
     def _is_ours(target: str) -> bool:
-        return target.startswith("kms_schema.") and target not in INTERNAL_TYPES
+        private = target.rpartition(".")[2].startswith("_")
+        return target.startswith("kms_schema.") and not private and target not in INTERNAL_TYPES
 
 
 def translate(_app: Sphinx, _what: str, _name: str, thing: object, _options: object, lines: list[str]) -> None:

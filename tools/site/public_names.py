@@ -11,7 +11,7 @@ from types import ModuleType
 
 PUBLIC: Mapping[str, tuple[str, ...]] = {
     "kms_schema": (),
-    "kms_schema.engine": ("create_engine",),
+    "kms_schema.engine": ("configure", "create_engine"),
     "kms_schema.models": (),
     "kms_schema.models.autogenerate": ("hooks_for_host",),
     "kms_schema.vocabulary": (),
@@ -73,15 +73,19 @@ INTERNAL_TYPES = frozenset(
         *(f"kms_schema.audit.storage.transactions.{name}" for name in ("SealingTransaction", "WritingTransaction")),
         "kms_schema.audit.storage.transactions.ExportedSnapshot",
         "kms_schema.audit.verification.worker_pool.Worker",
+        "kms_schema.keyring.async_ring.RingInGreenlets",
         "kms_schema.keyring.formats.prefix.Algorithm",
         "kms_schema.keyring.formats.streams.Source",
+        "kms_schema.keyring.key.UsesKeys",
+        "kms_schema.keyring.places.Place",
+        "kms_schema.keyring.storage.Storage",
         "kms_schema.rotations.queue.QueueStorage",
         "kms_schema.sql.declarations.Declaration",
         "kms_schema.sql.declarations.Lock",
         "kms_schema.validator.probe.session.Session",
     }
 )
-"""Types in public signatures that are for other modules of the package."""
+"""Types in public signatures that are for other modules of the package; so is every type whose name begins with `_`."""
 
 INTERNAL = frozenset({"kms_schema.validator.catalog.attributes"})
 """Modules with an `__all__` that is for other modules of the package."""
