@@ -118,5 +118,6 @@ TARGETS = (
     Target("P11", "counting use", "benchmarks.counting"),
     Target("P12", "importing keys", "benchmarks.importing", on_sqlite=True),
     Target("P13", "encrypting with the ring", "benchmarks.ring", on_sqlite=True),
+    Target("P14", "rotating keys that are due", "benchmarks.rotation_runs"),
 )
 """All targets."""

@@ -26,6 +26,7 @@ _COMMANDS = {
     "harden": Lazy("kms_schema.cli.harden:harden", "Refuse DDL on the schema by event triggers"),
     "history": Lazy("kms_schema.cli.migrations:history", "List the revisions of the package"),
     "keys": Lazy("kms_schema.cli.keys:keys", "Create, use and retire keys"),
+    "policies": Lazy("kms_schema.cli.policies:policies", "Create and change rotation policies"),
     "preflight": Lazy("kms_schema.cli.preflight:preflight_command", "Check whether an upgrade can run"),
     "reencrypt": Lazy("kms_schema.cli.reencrypt:reencrypt_command", "Re-encrypt a column of an application"),
     "refresh": Lazy("kms_schema.cli.refresh:refresh_command", "Refresh the views and the use of keys"),

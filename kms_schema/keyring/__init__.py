@@ -11,6 +11,7 @@ from kms_schema.keyring.errors import (
     ColumnValueError,
     DatabaseUnavailableError,
     DecryptionError,
+    DependentsLeftError,
     EventLoopError,
     HostColumnError,
     KeyArchivedError,
@@ -24,6 +25,7 @@ from kms_schema.keyring.errors import (
     KeyRotatedError,
     MaterialUnavailableError,
     NoLiveVersionError,
+    PolicyDisabledError,
     RingClosedError,
     RowBindingError,
     StatusChangeError,
@@ -39,13 +41,16 @@ from kms_schema.keyring.policy import CachePolicy
 from kms_schema.keyring.reencrypting import Reencryption
 from kms_schema.keyring.revoked_keys import RevokedKey
 from kms_schema.keyring.ring import KeyRing
+from kms_schema.keyring.rotation_runs import RotationRun
 
 __all__ = [
-    "AsyncKey", "AsyncKeyRing", "CachePolicy", "CiphertextDescription", "CiphertextTagError", "ColumnNotAttachedError",
-    "ColumnOperatorError", "ColumnValueError", "DatabaseUnavailableError", "DecryptionError", "EncryptedColumn",
-    "EventLoopError", "HostColumnError", "Key", "KeyArchivedError", "KeyDescription", "KeyExistsError",
-    "KeyExpiredError", "KeyInUseError", "KeyNotPermittedError", "KeyPendingError", "KeyRevokedError", "KeyRing",
-    "KeyRingError", "KeyRotatedError", "MaterialUnavailableError", "NoLiveVersionError", "Reencryption", "RevokedKey",
-    "RingClosedError", "RowBindingError", "RowCiphertext", "StatusChangeError", "UnknownCiphertextError",
-    "UnknownKeyError", "UnsupportedKeyError", "UsageLimitError", "VersionDestroyedError", "WrapperUnavailableError",
+    "AsyncKey", "AsyncKeyRing", "CachePolicy", "CiphertextDescription", "CiphertextTagError",
+    "ColumnNotAttachedError", "ColumnOperatorError", "ColumnValueError", "DatabaseUnavailableError",
+    "DecryptionError", "DependentsLeftError", "EncryptedColumn", "EventLoopError", "HostColumnError", "Key",
+    "KeyArchivedError", "KeyDescription", "KeyExistsError", "KeyExpiredError", "KeyInUseError",
+    "KeyNotPermittedError", "KeyPendingError", "KeyRevokedError", "KeyRing", "KeyRingError", "KeyRotatedError",
+    "MaterialUnavailableError", "NoLiveVersionError", "PolicyDisabledError", "Reencryption", "RevokedKey",
+    "RingClosedError", "RotationRun", "RowBindingError", "RowCiphertext", "StatusChangeError",
+    "UnknownCiphertextError", "UnknownKeyError", "UnsupportedKeyError", "UsageLimitError", "VersionDestroyedError",
+    "WrapperUnavailableError",
 ]  # fmt: skip

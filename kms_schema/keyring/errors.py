@@ -88,6 +88,14 @@ class WrapperUnavailableError(KeyRingError):
     """A key cannot wrap a new version: it is no KEK, or has no live version of an active key."""
 
 
+class DependentsLeftError(KeyRingError):
+    """Versions stay under an old version of a KEK: they do not open, or others have locked them."""
+
+
+class PolicyDisabledError(KeyRingError):
+    """The policy for which a rotation was scheduled is not active any more."""
+
+
 class StatusChangeError(KeyRingError):
     """The status of the key does not allow this change."""
 

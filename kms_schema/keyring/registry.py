@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from kms_schema.crypto import CryptoError, KeyWrapping, Secret, Wrapper, WrappingKeyProvider
 from kms_schema.keyring.descriptions import KeyDescription
@@ -143,27 +143,42 @@ class Registry:
 
     def _rotate(self, key_id: str, actor: str | None) -> KeyDescription:
         with self._storage.session(key_id, _ROTATOR, actor) as session:
-            key = _locked(session, key_id)
-            if key.status != KeyStatus.ACTIVE:
-                raise StatusChangeError(f"key {key_id!r} is {key.status}: only an active key rotates", key_id=key_id)
-            old = next((version for version in key.versions if version.is_live), None)
-            if old is None:
-                raise NoLiveVersionError(f"key {key_id!r} has no live version to take the place of", key_id=key_id)
-            wrapper: Wrapper | None = old.wrapping_key_ref
-            if old.wrapped_by is not None:
-                wrapper = _wrapper(session, old.wrapped_by.key.key_id, key_id)
-            if wrapper is None:
-                raise UnsupportedKeyError(
-                    f"key {key_id!r} is held in an HSM: the ring does not rotate it", key_id=key_id
-                )
-            later = sa.func.greatest if self._storage.dialect == "postgresql" else sa.func.max
-            old.deactivated_at = later(current_time(), KeyVersion.activated_at)
-            session.flush()
-            new = self._wrapped(key, None, wrapper)
-            new.activated_at = current_time()
-            session.add(new)
-            session.flush()
+            key = locked_key(session, key_id)
+            new = self.new_version(session, key)
             return KeyDescription(key_id, key.key_type, key.algorithm, key.status, new.version_number)
+
+    def new_version(self, session: Session, key: KeyMaster) -> KeyVersion:
+        """Do what `rotate` does, in the transaction of `session`, which has locked the key."""
+        key_id = key.key_id
+        if key.status != KeyStatus.ACTIVE:
+            raise StatusChangeError(f"key {key_id!r} is {key.status}: only an active key rotates", key_id=key_id)
+        if key.hsm_key_id is not None:
+            raise UnsupportedKeyError(
+                f"key {key_id!r} is held in an HSM: rotating such keys is not supported yet", key_id=key_id
+            )
+        if key.key_type == KeyType.TLS:
+            raise UnsupportedKeyError(
+                f"key {key_id!r} is a tls key: it is made elsewhere, and wrapped with KeyWrapping.wrap", key_id=key_id
+            )
+        old = live_version(key)
+        if old is None:
+            raise NoLiveVersionError(f"key {key_id!r} has no live version to take the place of", key_id=key_id)
+        # Not the parent of the key: the version that wraps the old one decides.
+        wrapper: Wrapper | None = old.wrapping_key_ref
+        if old.wrapped_by is not None:
+            wrapper = _wrapping_version(old.wrapped_by.key, key_id)
+        if wrapper is None:
+            raise UnsupportedKeyError(f"no key wraps version {old.version_number} of key {key_id!r}", key_id=key_id)
+        later = sa.func.greatest if self._storage.dialect == "postgresql" else sa.func.max
+        ended = {"deactivated_at": later(current_time(), KeyVersion.activated_at)}
+        statement = sa.update(KeyVersion).where(KeyVersion.id == old.id).values(ended)
+        session.execute(statement, execution_options={"synchronize_session": False})
+        session.expire(old, list(ended))
+        new = self._wrapped(key, None, wrapper)
+        new.activated_at = current_time()
+        session.add(new)
+        session.flush()
+        return new
 
     def change_status(
         self, key_id: str, status: KeyStatus, *, reason: str | None = None, actor: str | None = None
@@ -171,7 +186,7 @@ class Registry:
         """Move a key to another status."""
         with self._storage.session(key_id, _ROTATOR, actor) as session:
             require_rotator(session)
-            key = _locked(session, key_id)
+            key = locked_key(session, key_id)
             if status not in KEY_LIFECYCLE[key.status]:
                 raise StatusChangeError(
                     f"key {key_id!r} is {key.status}: it cannot become {status},"
@@ -252,14 +267,21 @@ def _find(session: Session, key_id: str) -> KeyMaster | None:
     return session.scalars(sa.select(KeyMaster).where(KeyMaster.key_id == key_id)).one_or_none()
 
 
-def _locked(session: Session, key_id: str) -> KeyMaster:
+def locked_key(session: Session, key_id: str) -> KeyMaster:
     """Return a key whose row no other transaction changes until the end of this one."""
     # FOR NO KEY UPDATE: entries of the audit log refer to the row and lock it against deletion.
     query = sa.select(KeyMaster).where(KeyMaster.key_id == key_id).with_for_update(key_share=True)
+    wrapper = selectinload(KeyMaster.versions).joinedload(KeyVersion.wrapped_by).joinedload(KeyVersion.key)
+    query = query.options(wrapper)  # one statement more, instead of one for each of these
     key = session.scalars(query).one_or_none()
     if key is None:
         raise UnknownKeyError(f"there is no key named {key_id!r}", key_id=key_id)
     return key
+
+
+def live_version(key: KeyMaster) -> KeyVersion | None:
+    """Return the live version of a key; None without one."""
+    return next((version for version in key.versions if version.is_live), None)
 
 
 def _wrapper(session: Session, under: str, key_id: str) -> Wrapper:
@@ -269,7 +291,12 @@ def _wrapper(session: Session, under: str, key_id: str) -> Wrapper:
     kek = _find(session, under)
     if kek is None:
         raise UnknownKeyError(f"there is no key named {under!r} to wrap key {key_id!r}", key_id=under)
-    live = next((version for version in kek.versions if version.is_live), None)
+    return _wrapping_version(kek, key_id)
+
+
+def _wrapping_version(kek: KeyMaster, key_id: str) -> KeyVersion:
+    """Return the live version of a KEK. Raises `WrapperUnavailableError` if the KEK does not wrap."""
+    live, under = live_version(kek), kek.key_id
     if kek.key_type != KeyType.KEK or kek.status != KeyStatus.ACTIVE or live is None:
         raise WrapperUnavailableError(
             f"key {under!r} cannot wrap key {key_id!r}: it is {kek.status} and a {kek.key_type} key;"

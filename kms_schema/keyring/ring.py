@@ -20,6 +20,8 @@ from kms_schema.keyring.key import Key
 from kms_schema.keyring.policy import CachePolicy
 from kms_schema.keyring.registry import NewKey, Registry
 from kms_schema.keyring.revoked_keys import RevokedKeyMethods
+from kms_schema.keyring.ring_rotations import RingRotations
+from kms_schema.keyring.rotation_options import RingParts
 from kms_schema.keyring.status_changes import StatusChanges
 from kms_schema.keyring.storage import Storage
 from kms_schema.keyring.versions import Versions
@@ -30,7 +32,7 @@ _RINGS: "weakref.WeakSet[KeyRing]" = weakref.WeakSet()
 """The open rings of this process, for what happens after a fork."""
 
 
-class KeyRing(StatusChanges, RevokedKeyMethods, ColumnMethods):
+class KeyRing(StatusChanges, RevokedKeyMethods, ColumnMethods, RingRotations):
     """The keys of one database, for applications and operators. Threads may share it, and processes may fork with it.
 
     - `engine`: the database; the ring opens connections of its own to it, at most three at once
@@ -65,6 +67,7 @@ class KeyRing(StatusChanges, RevokedKeyMethods, ColumnMethods):
         self._waits = self._make_waits()
         self._roots = providers = tuple(self._waits.provider(each) for each in given)
         self._storage = Storage(engine, schema, self._waits)
+        self._policy = cache
         self._registry = Registry(self._storage, providers)
         self._versions = Versions(self._storage, providers, cache)
         self._declarations = Declarations(self._storage)
@@ -186,6 +189,11 @@ class KeyRing(StatusChanges, RevokedKeyMethods, ColumnMethods):
         except (NotACiphertextError, DoesNotOpenError):
             pass
         raise self._versions.does_not_open(key_id)  # outside of `except`: the error shows no other one
+
+    def _for_rotations(self) -> RingParts:
+        self._check_open()
+        cache = self._versions.cache
+        return RingParts(self._storage, self._registry, self._roots, self._policy.max_age, cache.forget)
 
     def _after_fork(self) -> None:
         self._storage.forget_connections()

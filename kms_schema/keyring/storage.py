@@ -39,6 +39,7 @@ class Storage:
         self.engine = engine
         self.waits = waits
         self.dialect = engine.dialect.name
+        self.schema = schema
         writers = engine_of_its_own(engine)
         self._shares_connections = writers is engine
         # On SQLite a thread that reads must not wait for a connection of one that waits for the write lock of the file.
@@ -65,6 +66,11 @@ class Storage:
         if name in ("reserve", "add_uses"):
             return query.bindparams(sa.bindparam("version", type_=sa.Uuid()))
         return query
+
+    @property
+    def writers(self) -> sa.Engine:
+        """The engine of the ring's transactions that write, with the schema of the tables."""
+        return self._writers
 
     def close(self) -> None:
         """Close the connections of the ring."""

@@ -41,6 +41,8 @@ class Claim:
     """In UTC or another time zone, always aware."""
     taken_over_from: str | None = None
     """`claimed_by` of the earlier claim whose lease expired, or None."""
+    new_version: int | None = None
+    """The version that an earlier claim made and recorded: what is left is the rest of the rotation."""
 
 
 @dataclass(frozen=True)

@@ -106,8 +106,8 @@ STATEMENTS = {
         SELECT rotation.*, master.id AS key_master_id, master.key_id AS key_id,
             {_LIVE_VERSION.format(schema="{schema}", key="master.id")} AS live_version
         FROM (
-            SELECT id, key_id AS of_key, trigger, trigger_details, old_version, status, retry_count, max_retries,
-                next_retry_at, claimed_by, lease_expires_at
+            SELECT id, key_id AS of_key, trigger, trigger_details, old_version, new_version, status, retry_count,
+                max_retries, next_retry_at, claimed_by, lease_expires_at
             FROM {{schema}}.key_rotations WHERE id = %(id)s
         ) AS rotation
         JOIN {{schema}}.key_masters AS master ON master.id = rotation.of_key
@@ -115,6 +115,9 @@ STATEMENTS = {
     "renew": """
         UPDATE {schema}.key_rotations SET lease_expires_at = clock_timestamp() + make_interval(secs => %(seconds)s)
         WHERE id = %(id)s AND {claimed}
+    """,
+    "record_version": """
+        UPDATE {schema}.key_rotations SET new_version = %(new_version)s WHERE id = %(id)s AND {claimed}
     """,
     "complete": """
         UPDATE {schema}.key_rotations

@@ -131,6 +131,15 @@ class RotationQueue:
             (row,) = self._storage.rows("find_claim", id=self._storage.encode_id(claim.id))
             return replace(claim, lease_expires_at=self._storage.decode_time(row["lease_expires_at"]))
 
+    def record_version(self, claim: Claim, new_version: int) -> None:
+        """Record the new version of a rotation that takes several transactions, in the one that makes the version.
+
+        A later claim has it as `Claim.new_version`, and makes no other. Raises `LeaseLost` if the
+        lease has expired or the rotation has ended; then roll the transaction back.
+        """
+        with self.transaction():
+            self._change_claimed(claim, "record_version", new_version=new_version)
+
     def complete(self, claim: Claim, *, new_version: int | None = None, affected_records: int | None = None) -> None:
         """Record that the key of `claim` is rotated.
 
@@ -143,14 +152,17 @@ class RotationQueue:
         with self.transaction():
             self._change_claimed(claim, "complete", new_version=new_version, affected_records=affected_records)
 
-    def fail(self, claim: Claim, error: str, backoff: Backoff | None = None) -> dt.datetime | None:
-        """Record that the rotation of `claim` failed, and return the time of the next attempt, or None if no retry is
-        left.
+    def fail(
+        self, claim: Claim, error: str, backoff: Backoff | None = None, *, retry: bool = True
+    ) -> dt.datetime | None:
+        """Record that the rotation of `claim` failed, and return the time of the next attempt, or None if there is
+        none.
 
         `error` is stored and must contain no secrets. `backoff` is the time until the next attempt, by default 1
-        minute to 6 hours. Raises `LeaseLost` if the lease has expired or the rotation has ended.
+        minute to 6 hours. `retry`: whether there is another attempt, if one is left. Raises `LeaseLost` if the lease
+        has expired or the rotation has ended.
         """
-        retry = claim.retry_count < claim.max_retries
+        retry = retry and claim.retry_count < claim.max_retries
         rest = (backoff or Backoff()).rest(claim.retry_count).total_seconds() if retry else None
         with self.transaction():
             self._change_claimed(claim, "fail", error=error.replace("\0", ""), seconds=rest)
@@ -203,6 +215,7 @@ class RotationQueue:
             claimed_by=row["claimed_by"],
             lease_expires_at=self._storage.decode_time(row["lease_expires_at"]),
             taken_over_from=taken_over_from,
+            new_version=row["new_version"],
         )
 
 

@@ -85,13 +85,14 @@ STATEMENTS = {
     """,
     "find_claim": f"""
         SELECT rotation.id, rotation."trigger" AS "trigger", rotation.trigger_details, rotation.old_version,
-            rotation.status, rotation.retry_count, rotation.max_retries, rotation.next_retry_at, rotation.claimed_by,
-            rotation.lease_expires_at, master.id AS key_master_id, master.key_id AS key_id,
+            rotation.new_version, rotation.status, rotation.retry_count, rotation.max_retries, rotation.next_retry_at,
+            rotation.claimed_by, rotation.lease_expires_at, master.id AS key_master_id, master.key_id AS key_id,
             {_LIVE_VERSION.format(key="master.id")} AS live_version
         FROM key_rotations AS rotation JOIN key_masters AS master ON master.id = rotation.key_id
         WHERE rotation.id = :id
     """,
     "renew": f"UPDATE key_rotations SET lease_expires_at = {_LATER} WHERE id = :id AND {_CLAIMED}",
+    "record_version": f"UPDATE key_rotations SET new_version = :new_version WHERE id = :id AND {_CLAIMED}",
     "complete": f"""
         UPDATE key_rotations
         SET status = 'COMPLETED', new_version = coalesce(:new_version, new_version),

@@ -47,7 +47,15 @@ def measure(places: Places, number: str) -> list[Measured]:
     return [*target.measure(places)]
 
 
-each_target = pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.number)
+WITH_WORKERS = {"P14"}
+"""Targets that start a dozen processes."""
+each_target = pytest.mark.parametrize(
+    "target",
+    [
+        pytest.param(each, marks=[pytest.mark.full] if each.number in WITH_WORKERS else [], id=each.number)
+        for each in TARGETS
+    ],
+)
 
 
 @each_target

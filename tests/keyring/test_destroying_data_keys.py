@@ -92,7 +92,7 @@ def test_nobody_inserts_between_the_count_and_the_destruction(
     monkeypatch.setattr(ciphertext_counts, "LEAST", dt.timedelta(0))
     with sql_engine.connect() as old:
         old.execute(sa.text("SELECT 1"))
-        with pytest.raises(KeyInUseError, match="may be used by session"):
+        with pytest.raises(KeyInUseError, match="used by a transaction that was open when it ended"):
             destroy_version(sql_engine, orders, 1, check=ciphertext_counts.refuse_data_loss)
 
     def check(session: Session, version: KeyVersion) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from docutils import nodes
+from pygments.lexers.special import TextLexer
 from pygments.lexers.sql import PostgresLexer
 from sphinx import addnodes
 from sphinx.application import Sphinx
@@ -81,6 +82,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Add the extension to a build."""
     app.add_transform(LinkCodes)
     app.add_transform(UnlinkOthers)
+    app.add_lexer("crontab", TextLexer)  # GitHub knows the language
     app.add_lexer("sql", PostgresLexer)  # the general one does not know dollar quotes
     app.connect("autodoc-process-docstring", translate)
     app.connect("env-check-consistency", check_names)

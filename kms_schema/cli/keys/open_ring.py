@@ -13,7 +13,14 @@ from kms_schema.cli.error_hints import with_hint
 from kms_schema.cli.root_keys import root_keys_of
 from kms_schema.cli.targets import CannotConnect
 from kms_schema.database_url import parse_database_url
-from kms_schema.keyring import DatabaseUnavailableError, DecryptionError, KeyNotPermittedError, KeyRing, KeyRingError
+from kms_schema.keyring import (
+    CachePolicy,
+    DatabaseUnavailableError,
+    DecryptionError,
+    KeyNotPermittedError,
+    KeyRing,
+    KeyRingError,
+)
 from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.printable import in_a_line
 
@@ -37,15 +44,21 @@ key_id_option = partial(click.option, callback=_named, metavar="KEY_ID")
 
 @contextmanager
 def opened(
-    database_url: str | None, schema: str, files: Sequence[str] = (), variables: Sequence[str] = ()
+    database_url: str | None,
+    schema: str,
+    files: Sequence[str] = (),
+    variables: Sequence[str] = (),
+    *,
+    application: str = "kms-schema keys",
+    cache: CachePolicy = CachePolicy(),  # noqa: B008  (immutable)
 ) -> Iterator[KeyRing]:
     """Open a ring with the root keys of the options; without any, it opens and wraps nothing."""
     url = connections.url_of(database_url)
     with (
         root_keys_of(files, variables) as roots,
-        connections.engine_at(url, schema=schema, application="kms-schema keys", pooled=True) as engine,
+        connections.engine_at(url, schema=schema, application=application, pooled=True) as engine,
         _refusals(url),
-        KeyRing(engine, roots, schema=schema) as ring,
+        KeyRing(engine, roots, schema=schema, cache=cache) as ring,
     ):
         yield ring
 

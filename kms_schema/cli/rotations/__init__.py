@@ -13,6 +13,7 @@ _COMMANDS = {
     "due": Lazy("kms_schema.cli.rotations.scheduling:due_command", "List the keys that are due for rotation"),
     "fail": Lazy("kms_schema.cli.rotations.claims:fail_command", "Mark a claimed rotation failed"),
     "renew": Lazy("kms_schema.cli.rotations.claims:renew_command", "Extend the lease of a rotation"),
+    "run": Lazy("kms_schema.cli.rotations.running:run_command", "Rotate the keys that are due"),
     "schedule": Lazy(
         "kms_schema.cli.rotations.scheduling:schedule_command", "Schedule rotations for keys that are due"
     ),
@@ -23,5 +24,6 @@ _COMMANDS = {
 def rotations() -> None:
     """Schedule the rotations that are due, and assign each to one worker under a lease.
 
-    A member of kms_rotator may run all of it. Run `schedule` from cron, on any number of hosts.
+    A member of kms_rotator may run all of it. `run` does everything; the others are for workers of your own, with
+    `schedule` from cron, on any number of hosts.
     """

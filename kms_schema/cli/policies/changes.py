@@ -1,0 +1,193 @@
+"""`kms-schema policies create`, `update`, `enable` and `disable`."""
+
+import json
+from typing import Any
+
+import click
+
+from kms_schema.cli.options import actor_option, style_option, together, where
+from kms_schema.cli.policies.sessions import document_of, name_argument, opened, print_policy
+from kms_schema.rotations.policies import create_policy, update_policy
+from kms_schema.vocabulary import KeyType
+
+_COLUMNS = {
+    "interval_days": "rotation_interval_days",
+    "max_age_days": "max_key_age_days",
+    "max_uses": "max_operations",
+    "max_volume_mb": "max_data_volume_mb",
+    "on_incident": "rotate_on_security_incident",
+    "on_compliance": "rotate_on_compliance_requirement",
+    "window": "window",
+    "timezone": "timezone",
+    "notify_hours": "notify_before_rotation_hours",
+    "channels": "notification_channels",
+}
+"""The columns of the options."""
+_REMOVABLE = ("interval-days", "max-age-days", "max-uses", "max-volume-mb", "window", "channels")
+_DAYS = click.IntRange(1, 699_999)
+"""The view `rotations_due` takes a longer time for one that never comes."""
+_MANY = click.IntRange(1, 10**15)
+_MOST_MEGABYTES = 2**33
+
+
+def _window(_context: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[str, str] | None:
+    if text is None:
+        return None
+    start, separator, end = text.partition("-")
+    if not separator:
+        raise click.BadParameter("two times of day, such as 22:00-04:00")
+    return start, end
+
+
+def _channels(_context: click.Context, _parameter: click.Parameter, text: str | None) -> Any:
+    if text is None:
+        return None
+    try:
+        document = json.loads(text)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict | list):
+        raise click.BadParameter('a JSON array or object, such as ["ops@example.com"]')
+    return document
+
+
+_limits = together(
+    click.option("--interval-days", type=_DAYS, metavar="N", help="Due this long after the last rotation."),
+    click.option("--max-age-days", type=_DAYS, metavar="N", help="Due at this age of the live version."),
+    click.option("--max-uses", type=_MANY, metavar="N", help="Due at these encryptions of the live version."),
+    click.option(
+        "--max-volume-mb", type=click.IntRange(1, _MOST_MEGABYTES), metavar="N",
+        help="Due at these megabytes of the live version.",
+    ),
+    click.option(
+        "--on-incident/--no-on-incident", default=None, help="Due by a CRITICAL entry about security.  [default: on]"
+    ),
+    click.option("--on-compliance/--no-on-compliance", default=None, help="Due by an entry ROTATION_REQUIRED."),
+    click.option("--window", callback=_window, metavar="HH:MM-HH:MM", help="Rotate between these times of day only."),
+    click.option("--timezone", metavar="NAME", help="Of the window, such as Europe/Berlin.  [default: UTC]"),
+    click.option(
+        "--notify-hours", type=click.IntRange(1, 8_766_000), metavar="N",
+        help="List keys as due so long before.  [default: 24]",
+    ),
+    click.option("--channels", callback=_channels, metavar="JSON", help="Receivers of notices, for your programs."),
+)  # fmt: skip
+_of_a_change = together(actor_option, where, style_option)
+
+
+@click.command(
+    "create",
+    epilog="\b\nExamples:"
+    "\n  kms-schema policies create 'data keys quarterly' --type dek --interval-days 90"
+    "\n  kms-schema policies create 'KEKs yearly' --type kek --interval-days 365"
+    "\n    --window 22:00-04:00 --timezone Europe/Berlin",
+)
+@name_argument
+@click.option(
+    "--type", "key_type", type=click.Choice([each.value for each in KeyType]), required=True,
+    help="The keys to which it applies.",
+)  # fmt: skip
+@_limits
+@click.option("--created-by", metavar="NAME", help="Its creator; by default the actor.")
+@click.option("--disabled", is_flag=True, help="Create it disabled: it makes no key due.")
+@_of_a_change
+def create_command(
+    *,
+    policy_name: str,
+    key_type: str,
+    created_by: str | None,
+    disabled: bool,
+    actor: str | None,
+    database_url: str | None,
+    schema: str,
+    style: str,
+    **limits: Any,
+) -> None:
+    """Create the policy NAME for all keys of a type. It needs one limit at least. The login needs kms_admin.
+
+    Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
+    """
+    values = _values(limits) | {"is_active": not disabled}
+    if created_by or actor:
+        values["created_by"] = created_by or actor
+    with opened(database_url, schema, writing=True, actor=actor) as session:
+        document = document_of(create_policy(session, policy_name, key_type, values))
+    print_policy(document, style)
+
+
+@click.command(
+    "update",
+    epilog="\b\nExamples:"
+    "\n  kms-schema policies update 'data keys quarterly' --max-uses 1000000000"
+    "\n  kms-schema policies update 'KEKs yearly' --remove window",
+)
+@name_argument
+@_limits
+@click.option(
+    "--remove", "removed", type=click.Choice(_REMOVABLE), multiple=True, metavar="OPTION",
+    help="Remove the value of this option. Again for each.",
+)  # fmt: skip
+@_of_a_change
+def update_command(
+    *,
+    policy_name: str,
+    removed: tuple[str, ...],
+    actor: str | None,
+    database_url: str | None,
+    schema: str,
+    style: str,
+    **limits: Any,
+) -> None:
+    """Change the policy NAME. All other values stay. The login needs kms_admin.
+
+    Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
+    """
+    both = [each for each in removed if limits[each.replace("-", "_")] is not None]
+    if both:
+        raise click.UsageError(f"--{both[0]} and --remove {both[0]} exclude each other")
+    values = _values(limits) | _values(dict.fromkeys(each.replace("-", "_") for each in removed), given=True)
+    if not values:
+        raise click.UsageError("name what to change, such as --interval-days 90")
+    _change(policy_name, values, actor, place=(database_url, schema, style))
+
+
+@click.command("enable", epilog="\b\nExample:\n  kms-schema policies enable 'data keys quarterly'")
+@name_argument
+@_of_a_change
+def enable_command(*, policy_name: str, actor: str | None, database_url: str | None, schema: str, style: str) -> None:
+    """Enable the policy NAME: it makes keys due. The login needs kms_admin.
+
+    Exit status: 0 done, 1 no such policy, 2 usage, 3 no connection or missing privilege.
+    """
+    _change(policy_name, {"is_active": True}, actor, place=(database_url, schema, style))
+
+
+@click.command("disable", epilog="\b\nExample:\n  kms-schema policies disable 'data keys quarterly'")
+@name_argument
+@_of_a_change
+def disable_command(*, policy_name: str, actor: str | None, database_url: str | None, schema: str, style: str) -> None:
+    """Disable the policy NAME: it makes no key due, and rotations that were scheduled by it and not begun fail.
+
+    The login needs kms_admin. Exit status: 0 done, 1 no such policy, 2 usage, 3 no connection or missing privilege.
+    """
+    _change(policy_name, {"is_active": False}, actor, place=(database_url, schema, style))
+
+
+def _change(policy_name: str, values: dict[str, Any], actor: str | None, *, place: tuple[str | None, str, str]) -> None:
+    """Change a policy at a URL, in a schema, and print it in a style."""
+    database_url, schema, style = place
+    with opened(database_url, schema, writing=True, actor=actor) as session:
+        document = document_of(update_policy(session, policy_name, values))
+    print_policy(document, style)
+
+
+def _values(options: dict[str, Any], *, given: bool = False) -> dict[str, Any]:
+    """Return the columns of the options that are given; of all of them if `given`."""
+    values: dict[str, Any] = {}
+    for option, value in options.items():
+        if value is None and not given:
+            continue
+        if option == "window":
+            values["rotation_window_start"], values["rotation_window_end"] = value or (None, None)
+        else:
+            values[_COLUMNS[option]] = value
+    return values

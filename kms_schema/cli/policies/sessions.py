@@ -1,0 +1,72 @@
+"""The database of the commands of `kms-schema policies`: errors become one sentence and an exit status."""
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import click
+from sqlalchemy.orm import Session
+
+from kms_schema.cli import connections
+from kms_schema.engine import BEGIN_OPTION
+from kms_schema.models import RotationPolicy, acting_for
+from kms_schema.printable import in_a_line
+from kms_schema.rotations import RotationError
+
+_LONGEST = 100
+"""The length of `rotation_policies.policy_name`."""
+
+
+def _named(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
+    if not name.strip() or len(name) > _LONGEST or not name.isprintable():
+        raise click.BadParameter(f"the name of a policy has 1 to {_LONGEST} printable characters, and is not blank")
+    return name
+
+
+name_argument = click.argument("policy_name", metavar="NAME", callback=_named)
+"""The name of a policy."""
+
+
+@contextmanager
+def opened(
+    database_url: str | None, schema: str, *, writing: bool = False, actor: str | None = None
+) -> Iterator[Session]:
+    """Open a session, which commits if it writes and no exception ends it."""
+    url = connections.url_of(database_url)
+    try:
+        with (
+            connections.engine_at(url, schema=schema, application="kms-schema policies", writing=writing) as engine,
+            Session(engine.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"}) if writing else engine) as session,
+        ):
+            with acting_for(session.connection(), actor) if actor is not None else nullcontext():
+                yield session
+            if writing:
+                session.commit()
+    except RotationError as error:
+        raise click.ClickException(in_a_line(str(error))) from None
+    except ValueError as error:  # an invalid actor
+        raise click.UsageError(in_a_line(str(error))) from None
+
+
+def document_of(policy: RotationPolicy) -> dict[str, Any]:
+    """Return the columns of a policy for JSON."""
+    return {column.key: _spelled(getattr(policy, column.key)) for column in RotationPolicy.__table__.columns}
+
+
+def print_policy(document: dict[str, Any], style: str) -> None:
+    """Print a policy: a column a line without those that are empty, or JSON."""
+    if style == "json":
+        click.echo(json.dumps(document, indent=2))
+        return
+    for name, value in document.items():
+        if value is not None and name != "id":
+            shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            click.echo(in_a_line(f"{name}: {shown}"))
+
+
+def _spelled(value: Any) -> Any:
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return value if isinstance(value, int | str | list | dict) or value is None else str(value)

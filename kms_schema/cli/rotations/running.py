@@ -1,0 +1,151 @@
+"""`kms-schema rotations run`: rotate the keys that are due."""
+
+import dataclasses
+import datetime as dt
+import json
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import click
+
+from kms_schema.cli import interrupts
+from kms_schema.cli.keys.open_ring import opened
+from kms_schema.cli.options import actor_option, style_option, where
+from kms_schema.cli.root_keys import root_key_options
+from kms_schema.keyring import CachePolicy, RotationRun
+from kms_schema.keyring.policy import LONGEST_AGE
+from kms_schema.printable import in_a_line
+from kms_schema.rotations import RotationError
+
+_MOST_SECONDS = 7 * 86_400
+_LINES = (
+    ("scheduled", "scheduled"), ("retried", "retries"), ("completed", "completed"), ("failed", "failed"),
+    ("lost", "lost to other workers"), ("waiting", "to be completed later"), ("rewrapped", "versions rewrapped"),
+    ("destroyed", "versions destroyed"),
+)  # fmt: skip
+
+
+@click.command(
+    "run",
+    epilog="\b\nExamples:"
+    "\n  kms-schema rotations run --worker $(hostname) --once"
+    "\n    --root-key kms://root-2026=root-2026.key"
+    "\n  kms-schema rotations run --worker $(hostname) --jobs 4 --destroy-after 30",
+)
+@click.option("--worker", required=True, metavar="NAME", help="The name of this worker in the queue.")
+@click.option("--once", is_flag=True, help="Exit when nothing is left to rotate.")
+@click.option(
+    "--interval", type=click.FloatRange(0, 86_400, min_open=True), default=60, show_default=True, metavar="SECONDS",
+    help="Without --once: time between two searches for due keys.",
+)  # fmt: skip
+@click.option("--jobs", type=click.IntRange(1, 32), default=1, show_default=True, metavar="N", help="Keys at once.")
+@click.option(
+    "--lease", type=click.FloatRange(10, _MOST_SECONDS), default=600, show_default=True,
+    metavar="SECONDS", help="After it, others may claim a rotation. A worker at work extends it.",
+)  # fmt: skip
+@click.option("--any-time", is_flag=True, help="Also outside the windows of policies.")
+@click.option(
+    "--max-age", type=click.FloatRange(0, LONGEST_AGE, min_open=True), default=CachePolicy.max_age, show_default=True,
+    metavar="SECONDS", help="The longest max_age of the key rings of applications.",
+)  # fmt: skip
+@click.option(
+    "--destroy-after", type=click.IntRange(1, 100_000), metavar="DAYS",
+    help="Destroy versions that ended longer ago and that nothing needs.",
+)  # fmt: skip
+@root_key_options
+@actor_option
+@where
+@style_option
+def run_command(
+    *,
+    worker: str,
+    once: bool,
+    interval: float,
+    jobs: int,
+    lease: float,
+    any_time: bool,
+    max_age: float,
+    destroy_after: int | None,
+    files: tuple[str, ...],
+    variables: tuple[str, ...],
+    actor: str | None,
+    database_url: str | None,
+    schema: str,
+    style: str,
+) -> int:
+    """Rotate the keys that are due by an active policy: schedule, claim, rotate, complete. The login needs kms_rotator.
+
+    A data key gets a new version in one transaction. Versions that a KEK wraps are rewrapped under its new one. SIGTERM
+    and Ctrl-C finish the key at hand. Any number of workers may run at once.
+
+    Exit status: 0 done, or ended by SIGTERM, 1 with --once a rotation failed, 2 usage, 3 no connection or missing
+    privilege, 130 interrupted.
+    """
+    cache = CachePolicy(max_age=max_age)
+    try:
+        with (
+            opened(database_url, schema, files, variables, application="kms-schema rotations", cache=cache) as ring,
+            _stopped_by_signals() as stop,
+        ):
+            done = ring.run_rotations(
+                worker=worker,
+                once=once,
+                actor=actor,
+                jobs=jobs,
+                interval=interval,
+                lease=lease,
+                at_any_time=any_time,
+                destroy_after=None if destroy_after is None else dt.timedelta(days=destroy_after),
+                stop=stop.event,
+                report=_report,
+            )
+    except RotationError as error:
+        raise click.ClickException(in_a_line(str(error))) from None
+    _print_counts(done, style)
+    if stop.signal == signal.SIGINT:
+        click.echo("Interrupted.", err=True)
+        return interrupts.STATUS
+    return 1 if once and (done.failed or done.errors) else 0
+
+
+@dataclasses.dataclass
+class _Stop:
+    event: threading.Event
+    signal: int | None = None
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[_Stop]:
+    """Set an event at SIGTERM and at Ctrl-C; a second Ctrl-C interrupts."""
+    stop = _Stop(threading.Event())
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if stop.signal == number == signal.SIGINT:
+            signal.default_int_handler(number, frame)
+        stop.signal = number
+        stop.event.set()
+
+    before = {each: signal.signal(each, note) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _report(sentence: str) -> None:
+    click.echo(in_a_line(sentence), err=True)
+
+
+def _print_counts(done: RotationRun, style: str) -> None:
+    if style == "json":
+        click.echo(json.dumps(dataclasses.asdict(done), indent=2))
+        return
+    counts = [f"{getattr(done, name)} {text}" for name, text in _LINES if getattr(done, name) or name == "completed"]
+    click.echo(", ".join(counts))

@@ -1,0 +1,106 @@
+"""Destroys versions that ended long ago: of KEKs that wrap nothing, of data keys that no column needs any more.
+
+A version is destroyed only if each transaction that was open when it ended has ended: it may have read the version as
+the live one. Wrapping locks the wrapper FOR SHARE, so nothing is wrapped by a version between count and destruction.
+"""
+
+import datetime as dt
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+
+from kms_schema.keyring.ciphertext_counts import refuse_data_loss
+from kms_schema.keyring.errors import HostColumnError, KeyInUseError
+from kms_schema.keyring.open_since import transaction_open_since
+from kms_schema.keyring.rotation_queue import RingQueue
+from kms_schema.models import KeyMaster, KeyRotation, KeyVersion, current_time
+from kms_schema.vocabulary import KeyType, RotationStatus
+
+LEAST = dt.timedelta(hours=24)
+"""The least time between the end of a version and its destruction."""
+_A_ROUND = 1000
+
+
+class EndedVersions:
+    """The versions that may be destroyed."""
+
+    def __init__(self, queue: RingQueue, after: dt.timedelta) -> None:
+        """Destroy versions that ended longer ago than `after`. Raises `ValueError` for less than 24 hours."""
+        if after < LEAST:
+            raise ValueError("a version is destroyed 24 hours after its end at the earliest: give a day or more")
+        self._queue, self._after = queue, after
+
+    def destroy(self, stop: threading.Event, report: Callable[[str], None]) -> int:
+        """Destroy them, one transaction each; return the number."""
+        with self._queue.transaction() as (session, _):
+            since = session.execute(sa.select(current_time())).scalar_one() - self._after
+        done = 0
+        last = uuid.UUID(int=0)
+        # In pages: what is refused again in each run must not keep the rest from being looked at.
+        while found := self._found(since, last):
+            with self._queue.transaction() as (session, _):
+                blocking = transaction_open_since(session, since)
+            if blocking is not None:
+                report(f"versions that have ended are not destroyed: {blocking}")
+                break
+            for version, key_id, number in found:
+                if stop.is_set():
+                    return done
+                if self._destroy(version, key_id, since, report):
+                    done += 1
+                    report(f"key {key_id!r}: version {number} is destroyed")
+            last = found[-1].id
+        return done
+
+    def _found(self, since: dt.datetime, last: uuid.UUID) -> Sequence[Any]:
+        with self._queue.transaction() as (session, _):
+            found: Sequence[Any] = session.execute(_ended(since).where(KeyVersion.id > last).limit(_A_ROUND)).all()
+            return found
+
+    def _destroy(self, version: uuid.UUID, key_id: str, since: dt.datetime, report: Callable[[str], None]) -> bool:
+        with self._queue.transaction(key_id) as (session, _):
+            locked = sa.select(KeyVersion).where(KeyVersion.id == version).with_for_update(key_share=True)
+            row = session.execute(locked).scalar_one()
+            # Only now: a statement after the lock sees all versions that others have wrapped by it.
+            if session.execute(_ended(since).where(KeyVersion.id == version)).one_or_none() is None:
+                return False
+            try:
+                refuse_data_loss(session, row)
+            except (HostColumnError, KeyInUseError) as error:
+                report(f"it is not destroyed: {error}")
+                return False
+            session.execute(
+                sa.update(KeyVersion)
+                .where(KeyVersion.id == version)
+                .values(destroyed_at=current_time(), encrypted_key_data=None)
+            )
+            return True
+
+
+def _ended(since: dt.datetime) -> Any:  # a Select, whose type differs between SQLAlchemy 2.0 and 2.1
+    """Return a query of the versions that ended before `since` and wrap nothing; not while their key is rotated."""
+    wrapped = aliased(KeyVersion)
+    wraps = sa.exists().where(wrapped.wrapped_by_version_id == KeyVersion.id, wrapped.destroyed_at.is_(None))
+    holds_columns = sa.and_(KeyMaster.key_type == KeyType.DEK, KeyMaster.encrypted_columns.is_not(None))
+    open_rotation = sa.exists().where(
+        KeyRotation.key_id == KeyVersion.key_id,
+        KeyRotation.status.in_([RotationStatus.SCHEDULED, RotationStatus.RUNNING]),
+    )
+    return (
+        sa.select(KeyVersion.id, KeyMaster.key_id, KeyVersion.version_number)
+        .join(KeyMaster, KeyMaster.id == KeyVersion.key_id)
+        .where(
+            # Of a data key without columns nobody knows where its ciphertexts are.
+            sa.or_(KeyMaster.key_type == KeyType.KEK, holds_columns),
+            KeyVersion.deactivated_at <= since,
+            KeyVersion.destroyed_at.is_(None),
+            KeyVersion.encrypted_key_data.is_not(None),
+            ~wraps,
+            ~open_rotation,
+        )
+        .order_by(KeyVersion.id)
+    )

@@ -1,0 +1,90 @@
+"""Rotation policies, as people create, read and change them."""
+
+import zoneinfo
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from kms_schema.models import RotationPolicy
+from kms_schema.rotations.claims import RotationError
+
+CHANGEABLE = (
+    "rotation_interval_days", "max_key_age_days", "max_operations", "max_data_volume_mb",
+    "rotate_on_security_incident", "rotate_on_compliance_requirement", "rotation_window_start", "rotation_window_end",
+    "timezone", "notify_before_rotation_hours", "notification_channels", "is_active",
+)  # fmt: skip
+"""The columns that `update_policy` changes."""
+
+
+class UnknownPolicyError(RotationError):
+    """No policy has this name."""
+
+
+class PolicyExistsError(RotationError):
+    """A policy with this name exists."""
+
+
+class PolicyRefusedError(RotationError):
+    """The database refuses the values of a policy; the message names the rule."""
+
+
+def create_policy(session: Session, policy_name: str, key_type: str, values: Mapping[str, Any]) -> RotationPolicy:
+    """Create a policy, and return it as the database has it. The caller commits.
+
+    - `session`: in a transaction; its login needs kms_admin
+    - `policy_name`: up to 100 characters. `key_type`: of the keys to which it applies
+    - `values`: of the columns in `CHANGEABLE`, and of `created_by`; the others have their defaults
+
+    Raises `PolicyExistsError`, and `PolicyRefusedError` for values that the database refuses. Example::
+
+        create_policy(session, "data keys quarterly", "dek", {"rotation_interval_days": 90})
+    """
+    if session.scalar(sa.select(RotationPolicy.id).where(RotationPolicy.policy_name == policy_name)) is not None:
+        raise PolicyExistsError(f"there is a policy named {policy_name!r}: change it with policies update")
+    policy = RotationPolicy(policy_name=policy_name, key_type=key_type, **values)
+    session.add(policy)
+    return _written(session, policy)
+
+
+def find_policy(session: Session, policy_name: str) -> RotationPolicy:
+    """Return the policy with this name. Raises `UnknownPolicyError`."""
+    found = session.scalars(sa.select(RotationPolicy).where(RotationPolicy.policy_name == policy_name)).one_or_none()
+    if found is None:
+        raise UnknownPolicyError(f"there is no policy named {policy_name!r}")
+    return found
+
+
+def list_policies(session: Session) -> Sequence[RotationPolicy]:
+    """Return all policies by their names. Raises nothing of its own."""
+    return session.scalars(sa.select(RotationPolicy).order_by(RotationPolicy.policy_name)).all()
+
+
+def update_policy(session: Session, policy_name: str, values: Mapping[str, Any]) -> RotationPolicy:
+    """Change a policy, and return it as the database has it. The caller commits.
+
+    - `session`: in a transaction; its login needs kms_admin
+    - `policy_name`: its name. `values`: of the columns in `CHANGEABLE`; None removes a limit
+
+    A rotation that is scheduled is not made if its policy is disabled before a worker begins it. Raises
+    `UnknownPolicyError`, and `PolicyRefusedError` for values that the database refuses. Example::
+
+        update_policy(session, "data keys quarterly", {"max_operations": 10**9})
+    """
+    policy = find_policy(session, policy_name)
+    for column, value in values.items():
+        setattr(policy, column, value)
+    return _written(session, policy)
+
+
+def _written(session: Session, policy: RotationPolicy) -> RotationPolicy:
+    if policy.timezone is not None and policy.timezone not in zoneinfo.available_timezones():
+        # PostgreSQL refuses it as well; SQLite knows no zones.
+        raise PolicyRefusedError(f"there is no time zone {policy.timezone!r}: a name such as Europe/Berlin")
+    try:
+        session.flush()
+    except (sa.exc.IntegrityError, sa.exc.DataError) as error:
+        raise PolicyRefusedError(f"the database refuses the policy: {str(error.orig).splitlines()[0]}") from None
+    session.refresh(policy)
+    return policy
