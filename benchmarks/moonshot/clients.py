@@ -74,7 +74,7 @@ def clients(application: Application, load: Load) -> Iterator[Counts]:
 
 
 def _read(application: Application, load: Load, number: int, stopped: Callable[[], bool]) -> dict[str, Any]:
-    chosen, counts = random.Random(load.seed * 1000 + number), Counts()  # noqa: S311  (which row is no secret)
+    chosen, counts = random.Random(load.seed * 1000 + number), Counts()
     with application.opened() as (engine, _, table):
         query = sa.select(table.c.id, table.c.iban).where(table.c.id.between(sa.bindparam("a"), sa.bindparam("b")))
         while not stopped():
@@ -92,7 +92,7 @@ def _read(application: Application, load: Load, number: int, stopped: Callable[[
 
 def _write(application: Application, load: Load, number: int, stopped: Callable[[], bool]) -> dict[str, Any]:
     """Write to rows that no other writer changes, and look at the end whether they have it."""
-    chosen, counts = random.Random(load.seed * 1000 - number - 1), Counts()  # noqa: S311
+    chosen, counts = random.Random(load.seed * 1000 - number - 1), Counts()
     written: dict[int, str] = {}
     own = range(1 + number, application.rows + 1, load.writers)
     with application.opened() as (engine, _, table):

@@ -46,8 +46,8 @@ def main(  # noqa: PLR0913, PLR0917  (click passes each option by name)
     """Rotate a key that is due, re-encrypt its values and destroy its old version, while clients read and write.
 
     Readers are processes with rings of their own that try nothing again. The worker and reencrypt are killed with
-    SIGKILL on their way. Before the run a version is destroyed too early: if no read fails then, nothing is counted, and
-    that is an error. Works in a database that is created for it and dropped.
+    SIGKILL on their way. Before the run a version is destroyed too early: if no read fails then, nothing is counted,
+    and that is an error. Works in a database that is created for it and dropped.
 
     Exit status: 0 no decryption failed and no row is left, 1 otherwise, 2 usage, or refused, 3 cannot connect.
 

@@ -1,9 +1,9 @@
 """The order of events: a key is due, rotated, its values are re-encrypted, and its old version is destroyed.
 
 Readers and writers work from before the rotation until after the destruction. Each command is killed on its way and
-started again, as an operator would. Two times are moved, since nobody waits for them here: the lease of a worker that was
-killed, and the end of the old version, 25 hours back. The latter is done only after `max_age` and every transaction of
-then have passed, as they have after 24 hours.
+started again, as an operator would. Two times are moved, since nobody waits for them here: the lease of a worker that
+was killed, and the end of the old version, 25 hours back. The latter is done only after `max_age` and every transaction
+of then have passed, as they have after 24 hours.
 """
 
 import datetime as dt
@@ -110,14 +110,15 @@ class Journey:
             at = at_statement(1 + statements * (each + 1) // (kills + 2))
             done.worker_kills += self._work(application, at).status is None
         self._must(self._work(application))
-        if application.value(f"SELECT max(version_number) FROM key_versions WHERE {_OF_KEY}", key=application.name) != 2:  # noqa: S608
+        query = f"SELECT max(version_number) FROM key_versions WHERE {_OF_KEY}"
+        if application.value(query, key=application.name) != 2:
             raise HarnessError("the key was not rotated once")
         self.report(f"rotated, after {done.worker_kills} kills")
 
     def _reencrypt(self, application: Application, done: Outcome, kills: int) -> None:
         """Run the command until no row is left, killed after equal parts of the pages."""
-        words = "reencrypt", application.column, "--key", application.name, *application.root_key
-        words = *words, "--batch", str(self.batch)
+        of_key = "--key", application.name, *application.root_key
+        words = "reencrypt", application.column, *of_key, "--batch", str(self.batch)
         pages = ceil(self.rows / self.batch) // (self.kills + 1)
         for _ in range(kills):
             ended = self._command(*words, watch=at_commit(_COMMITS_A_PAGE * max(1, pages)))
@@ -139,7 +140,7 @@ class Journey:
             raise HarnessError("the old version was destroyed within 24 hours")
         ended = (dt.datetime.now(dt.UTC) - MOVED).isoformat().replace("+00:00", "Z")
         application.change(
-            f"UPDATE key_versions SET deactivated_at = :ended WHERE {_OF_KEY} AND version_number = 1",  # noqa: S608
+            f"UPDATE key_versions SET deactivated_at = :ended WHERE {_OF_KEY} AND version_number = 1",
             ended=ended, key=application.name,
         )  # fmt: skip
         statements = int(self._statements.read_text())
@@ -153,12 +154,12 @@ class Journey:
 
     def _check(self, application: Application, done: Outcome) -> None:
         """Look at every row: at its first bytes, and open it."""
-        query = f"SELECT ciphertext_tag FROM key_versions WHERE {_OF_KEY} AND version_number = 1"  # noqa: S608
+        query = f"SELECT ciphertext_tag FROM key_versions WHERE {_OF_KEY} AND version_number = 1"
         prefix = write_prefix(Form.MESSAGE, application.value(query, key=application.name))
         with closing(self.database.connect()) as connection:
-            blobs = execute(connection, f"SELECT iban FROM {application.name}").fetchall()  # noqa: S608
+            blobs = execute(connection, f"SELECT iban FROM {application.name}").fetchall()
             done.left = sum(bytes(blob).startswith(prefix) for (blob,) in blobs)
-        with application.opened() as (engine, ring, table), engine.connect() as connection:
+        with application.opened() as (engine, _, table), engine.connect() as connection:
             raw = sa.select(table.c.id).order_by(table.c.id)
             ids = connection.execute(raw).scalars().all()
             for begin in range(0, len(ids), _PAGE):
@@ -180,7 +181,7 @@ class Journey:
         return self.folder / "statements"
 
     def _is_destroyed(self, application: Application) -> bool:
-        query = f"SELECT destroyed_at FROM key_versions WHERE {_OF_KEY} AND version_number = 1"  # noqa: S608
+        query = f"SELECT destroyed_at FROM key_versions WHERE {_OF_KEY} AND version_number = 1"
         return application.value(query, key=application.name) is not None
 
     def _work(self, application: Application, watch: Watch | None = None, *words: str) -> Ended:

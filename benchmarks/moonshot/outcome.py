@@ -60,8 +60,8 @@ class Outcome:
         total, counts = sum(self.seconds.values()), self.counts
         ended = "destroyed" if self.destroyed else "not destroyed"
         return (
-            f"{self.engine}, {self.rows} rows: {self.failed_decryptions} failed decryptions, {self.left} rows left under"
-            f" the old version, which is {ended}; {counts.reads} values read and {counts.writes} written meanwhile"
+            f"{self.engine}, {self.rows} rows: {self.failed_decryptions} failed decryptions, {self.left} rows left"
+            f" under the old version, which is {ended}; {counts.reads} values read and {counts.writes} written meanwhile"
             f" ({counts.failed_writes.total()} writes failed, {counts.lost_writes} lost), {self.worker_kills} kills of"
             f" the worker and {self.reencrypt_kills} of reencrypt, {total:.1f} seconds"
         )

@@ -1,7 +1,7 @@
 """Processes: clients that work until they are told to stop, and commands that are killed on their way.
 
-They are forked from this one, which has no connection open then: the start of an interpreter for each would take most of
-the time of a small run.
+They are forked from this one, which has no connection open then: the start of an interpreter for each would take most
+of the time of a small run.
 """
 
 import json
@@ -11,19 +11,18 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 import sqlalchemy as sa
 
-# A forked command finds its modules imported.
-import kms_schema.cli.destroy_version
-import kms_schema.cli.reencrypt
-import kms_schema.cli.rotations.running
 from kms_schema import cli
 from tests.keyring.interrupted import Statements
 
 _READY = b"!"
+for _command in ("destroy_version", "reencrypt", "rotations.running"):
+    import_module(f"kms_schema.cli.{_command}")  # a forked command finds its modules imported
 Watch = Callable[[Callable[[], None]], Any]
 """Called in a process with a function that says that its moment to be killed has come."""
 
@@ -146,10 +145,10 @@ def _forked(work: Callable[[Callable[[bytes], object]], int]) -> Process:
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
-    if pid:
-        os.close(writer)
-        return Process(pid, reader)
-    _end_with(work, reader, writer)
+    if not pid:
+        _end_with(work, reader, writer)
+    os.close(writer)
+    return Process(pid, reader)
 
 
 def _end_with(work: Callable[[Callable[[bytes], object]], int], reader: int, writer: int) -> NoReturn:
