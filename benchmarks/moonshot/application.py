@@ -89,8 +89,8 @@ class Application:
             return execute(connection, query, parameters).fetchall()[0][0]
 
 
-def prepare(database: Database, folder: Path) -> Path:
-    """Write a root key to a file of `folder`, create the KEK and the policy in the database, and return the file."""
+def prepare(database: Database, folder: Path) -> None:
+    """Write a root key to a file of `folder`, and create the KEK and the policy in the database."""
     root = folder / "root.key"
     root.touch(0o600)
     root.write_bytes(base64.b64encode(secrets.token_bytes(32)))
@@ -100,7 +100,6 @@ def prepare(database: Database, folder: Path) -> Path:
     engine.dispose()
     with closing(database.connect()) as connection:
         execute(connection, _POLICY)
-    return root
 
 
 def text_of(row: int, turn: int = 0) -> str:

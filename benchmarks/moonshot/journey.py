@@ -10,7 +10,7 @@ import datetime as dt
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
 
@@ -55,23 +55,28 @@ class Journey:
     batch: int = 500
     report: Callable[[str], None] = lambda _sentence: None
 
+    @property
+    def application(self) -> Application:
+        """The application whose key is due."""
+        return Application(self.database, self.folder / "root.key", "invoices", self.rows, self.max_age)
+
     def run(self) -> Outcome:
         """Show that failures are counted, then do everything. Raises `HarnessError`."""
         done = Outcome(
             self.database.engine_name, self.rows, self.load.readers, self.load.writers, kills_asked=self.kills
         )
-        root = prepare(self.database, self.folder)
-        self._timed(done, "show", lambda: self._show(root, done))
-        application = Application(self.database, root, "invoices", self.rows, self.max_age)
+        prepare(self.database, self.folder)
+        self._timed(done, "show", lambda: self._show(done))
+        application = self.application
         self.report(f"filling {self.rows} rows")
         self._timed(done, "fill", application.fill)
         with clients(application, self.load) as done.counts:
             self._timed(done, "rotate", lambda: self._rotate(application, done))
             rotated = time.monotonic()
-            self._timed(done, "reencrypt", lambda: self._reencrypt(application, done, self.kills))
+            self._timed(done, "reencrypt", lambda: self.reencrypt(application, done, self.kills))
             time.sleep(max(0.0, rotated + self.max_age + 1 - time.monotonic()))
             # Rings may have encrypted with the old version for `max_age`, after the last run had counted.
-            self._timed(done, "reencrypt again", lambda: self._reencrypt(application, done, 0))
+            self._timed(done, "reencrypt again", lambda: self.reencrypt(application, done, 0))
             self._timed(done, "destroy", lambda: self._destroy(application, done))
             time.sleep(self.max_age + 0.5)  # until no ring has the old version in memory
         self._timed(done, "check", lambda: self._check(application, done))
@@ -87,10 +92,10 @@ class Journey:
         with self._phase(done, name):
             phase()
 
-    def _show(self, root: Path, done: Outcome) -> None:
+    def _show(self, done: Outcome) -> None:
         """Destroy a version too early, of another key: its readers have to fail."""
         self.report("showing that failed decryptions are counted")
-        shown = Application(self.database, root, "shown", _SHOWN_ROWS, self.max_age)
+        shown = replace(self.application, name="shown", rows=_SHOWN_ROWS)
         shown.fill()
         with clients(shown, Load(self.load.readers, 0, self.load.pause, self.load.seed)) as counts:
             self._must(self._work(shown, counting(self._statements)))
@@ -115,7 +120,7 @@ class Journey:
             raise HarnessError("the key was not rotated once")
         self.report(f"rotated, after {done.worker_kills} kills")
 
-    def _reencrypt(self, application: Application, done: Outcome, kills: int) -> None:
+    def reencrypt(self, application: Application, done: Outcome, kills: int) -> None:
         """Run the command until no row is left, killed after equal parts of the pages."""
         of_key = "--key", application.name, *application.root_key
         words = "reencrypt", application.column, *of_key, "--batch", str(self.batch)

@@ -61,9 +61,9 @@ class Outcome:
         ended = "destroyed" if self.destroyed else "not destroyed"
         return (
             f"{self.engine}, {self.rows} rows: {self.failed_decryptions} failed decryptions, {self.left} rows left"
-            f" under the old version, which is {ended}; {counts.reads} values read and {counts.writes} written meanwhile"
-            f" ({counts.failed_writes.total()} writes failed, {counts.lost_writes} lost), {self.worker_kills} kills of"
-            f" the worker and {self.reencrypt_kills} of reencrypt, {total:.1f} seconds"
+            f" under the old version, which is {ended}; {counts.reads} values read and {counts.writes} written"
+            f" meanwhile ({counts.failed_writes.total()} writes failed, {counts.lost_writes} lost),"
+            f" {self.worker_kills} kills of the worker and {self.reencrypt_kills} of reencrypt, {total:.1f} seconds"
         )
 
 
