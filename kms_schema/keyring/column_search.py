@@ -77,13 +77,13 @@ def holds_any(connection: sa.Connection, name: ColumnName, tags: Sequence[int]) 
     _prepare(connection, name)
     column = _column(name)
     parts = (tags[begin : begin + RANGES] for begin in range(0, len(tags), RANGES))
-    return any(_is_any(connection, column, _holds(column, part)) for part in parts)
+    return any(_is_any(connection, _holds(column, part)) for part in parts)
 
 
 def refuse_other_values(connection: sa.Connection, name: ColumnName) -> None:
     """Raise `HostColumnError` for a column of SQLite that holds texts or numbers: ciphertexts in hex are not found."""
     column = _column(name)
-    if connection.dialect.name == "sqlite" and _is_any(connection, column, column < b""):
+    if connection.dialect.name == "sqlite" and _is_any(connection, column < b""):
         raise HostColumnError(f"column {name} holds values that are no bytes: ciphertexts in them are not found")
 
 
@@ -100,7 +100,7 @@ def _prepare(connection: sa.Connection, name: ColumnName) -> None:
         connection.execute(_SHOW_ALL_ROWS)
 
 
-def _is_any(connection: sa.Connection, column: sa.ColumnClause[Any], condition: sa.ColumnElement[bool]) -> bool:
+def _is_any(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> bool:
     query: sa.Select[Any] = sa.select(sa.literal_column("1")).where(condition).limit(1)
     return connection.execute(query).first() is not None
 
