@@ -41,6 +41,8 @@ class BoundValue:
 
     place: Place
     aad: bytes
+    is_written: bool = False
+    """True once it was encrypted: an INSERT that fails leaves it in the instance, and it is of that row only."""
 
     @classmethod
     def of(cls, value: Any, place: Place, aad: bytes) -> Any:

@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from kms_schema.identifiers import quoted
+from kms_schema.keyring.column_search import count_ciphertexts_in, refuse_other_values, with_namesakes
 from kms_schema.keyring.errors import HostColumnError, KeyInUseError
-from kms_schema.keyring.host_columns import ColumnName, count_of
+from kms_schema.keyring.host_columns import ColumnName
 from kms_schema.keyring.open_since import transaction_open_since
 from kms_schema.models import KeyMaster, KeyVersion, current_time
 from kms_schema.vocabulary import KeyType
@@ -29,15 +30,16 @@ _WAIT_BRIEFLY = sa.text("SELECT pg_catalog.set_config('lock_timeout', '2s', true
 def count_ciphertexts(session: Session, version: uuid.UUID, also: Sequence[ColumnName] = ()) -> int | None:
     """Return how many ciphertexts of a version its columns hold; None if no column is known.
 
-    The columns are those that are stored with the key and `also`. On PostgreSQL their tables stay locked in SHARE mode
-    until the transaction ends, which needs UPDATE on them; the locks are waited for two seconds. On SQLite the
-    transaction has to have the write lock. Raises `HostColumnError` for a column that cannot be counted.
+    The columns are those that are stored with the key and `also`, and those of the same names in other schemas. On
+    PostgreSQL their tables stay locked in SHARE mode until the transaction ends, which needs UPDATE on them; the locks
+    are waited for two seconds. On SQLite the transaction has to have the write lock. Raises `HostColumnError` for a
+    column that cannot be counted.
     """
     query = sa.select(KeyVersion.ciphertext_tag, KeyMaster.encrypted_columns, KeyMaster.key_id)
     tag, stored, key_id = session.execute(query.join(KeyVersion.key).where(KeyVersion.id == version)).one()
     declared = [ColumnName(each["table"], each["column"], each.get("schema")) for each in stored or ()]
     connection = session.connection()
-    columns = sorted({name.resolved(connection) for name in (*declared, *also)}, key=str)
+    columns = with_namesakes(connection, (*declared, *also))
     if not columns:
         return None
     count = 0
@@ -48,7 +50,9 @@ def count_ciphertexts(session: Session, version: uuid.UUID, also: Sequence[Colum
                     table = f"{quoted(name.schema)}.{quoted(name.table)}"
                     connection.execute(_WAIT_BRIEFLY)
                     connection.exec_driver_sql(f"LOCK TABLE {table} IN SHARE MODE".replace("%", "%%"))
-                count += count_of(connection, name, tag)
+                count += count_ciphertexts_in(connection, name, tag)
+                if name in also:
+                    refuse_other_values(connection, name)
         except (sa.exc.ProgrammingError, sa.exc.OperationalError) as error:
             reason = str(error.orig).splitlines()[0]
             raise HostColumnError(f"column {name} cannot be counted: {reason}", key_id=key_id) from None

@@ -114,6 +114,7 @@ class ColumnMethods(ABC):
             raise ValueError("a revoked key does not encrypt: name another one with `to`")
         revoked = None if from_revoked is None else self.revoked_key(key_id, reason=from_revoked, actor=actor)
         try:
+            self._declarations.declare(to or key_id, found.name)
             return job.run(_Ciphers(self, key_id, to or key_id, revoked), progress)
         finally:
             if revoked is not None:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from kms_schema.keyring.column_search import holds_any, with_namesakes
 from kms_schema.keyring.errors import HostColumnError, KeyInUseError, KeyNotPermittedError, KeyRingError
-from kms_schema.keyring.host_columns import ColumnName, holds_any
+from kms_schema.keyring.host_columns import ColumnName
 from kms_schema.keyring.reencrypting import tags_of
 from kms_schema.keyring.storage import Storage
 from kms_schema.models import KeyMaster
@@ -45,6 +46,11 @@ class Declarations:
         """
         if (key_id, name) in self._known:
             return
+        if self._storage.dialect == "sqlite" and name.schema not in (None, "main"):
+            raise HostColumnError(
+                f"column {name} is in an attached database: nobody would look there for ciphertexts of the key",
+                key_id=key_id,
+            )
         with self._storage.shared_transaction(key_id) as connection:
             found = name.resolved(connection)
         if found not in self.declared(key_id):
@@ -65,7 +71,10 @@ class Declarations:
     def refuse_if_used(self, key_id: str, what: str, advice: str) -> None:
         """Raise `KeyInUseError` if a column still holds ciphertexts of a key, or cannot be read."""
         tags = tags_of(self._storage, key_id, live=True)
-        found = [state for name in self.declared(key_id) if (state := self._state(key_id, name, tags)) is not None]
+        declared = self.declared(key_id)
+        with self._storage.shared_transaction(key_id) as connection:
+            columns = with_namesakes(connection, declared)
+        found = [state for name in columns if (state := self._state(key_id, name, tags)) is not None]
         if found:
             raise KeyInUseError(f"key {key_id!r} is not {what}: {'; '.join(found)}. {advice}", key_id=key_id)
 

@@ -121,8 +121,8 @@ class EncryptedColumn(sa.types.TypeDecorator[Any]):
         ring, aad = place.ring, b""
         if not place.row:
             aad = place.aad()
-        elif isinstance(value, BoundValue) and value.place is place:
-            aad = value.aad
+        elif isinstance(value, BoundValue) and value.place is place and not value.is_written:
+            aad, value.is_written = value.aad, True
         else:
             raise RowBindingError(
                 f"column {place.name} is bound to {', '.join(place.row)} of its row: write it by instances of a mapped"

@@ -14,15 +14,16 @@ from kms_schema.keyring.formats.prefix import Form, write_prefix
 RowKey = tuple[Any, ...]
 """The values of a row's primary key, as the driver returns them."""
 
-_RANGES = 300
-"""The ranges in a statement: SQLite has at most 999 parameters and 1,000 levels of an expression in old versions."""
+RANGES = 150
+"""The versions in a statement, each with one range or two: SQLite has at most 999 parameters and 1,000 levels of an
+expression in old versions."""
 _FIND_SCHEMA = sa.text(
     "SELECT n.nspname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
     " WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(pg_catalog.quote_ident(CAST(:table AS text)))"
 )
 
 
-class _Raw(sa.types.UserDefinedType[Any]):
+class RawType(sa.types.UserDefinedType[Any]):
     """A type whose values pass through as the driver has them.
 
     A type of SQLAlchemy could return a time of SQLite in another spelling, which no row has, and cast on PostgreSQL.
@@ -61,31 +62,18 @@ class ColumnName:
         return ColumnName(self.table, self.column, schema)
 
 
-def holds_any(connection: sa.Connection, name: ColumnName, tags: Sequence[int]) -> bool:
-    """Return whether a column holds a ciphertext of one of these versions."""
-    column = sa.column(name.column, _Raw())
-    table = sa.table(name.table, column, schema=name.schema)
-    for begin in range(0, len(tags), _RANGES):
-        ranges = [prefix_range(tag) for tag in tags[begin : begin + _RANGES]]
-        conditions = [sa.and_(table.c[column.name] >= low, table.c[column.name] < high) for low, high in ranges]
-        query: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(table).where(sa.or_(*conditions)).limit(1)
-        if connection.execute(query).first() is not None:
-            return True
-    return False
-
-
 def count_of(connection: sa.Connection, name: ColumnName, tag: int) -> int:
-    """Return how many rows of a column hold ciphertexts of a version."""
-    column = sa.column(name.column, _Raw())
+    """Return how many rows of a column hold messages of a version."""
+    column = sa.column(name.column, RawType())
     table = sa.table(name.table, column, schema=name.schema)
     low, high = prefix_range(tag)
     query = sa.select(sa.func.count()).select_from(table)
     return connection.execute(query.where(table.c[column.name] >= low, table.c[column.name] < high)).scalar_one()
 
 
-def prefix_range(tag: int) -> tuple[bytes, bytes]:
+def prefix_range(tag: int, form: Form = Form.MESSAGE) -> tuple[bytes, bytes]:
     """Return the first bytes of ciphertexts of a version, and of what sorts after them."""
-    low = write_prefix(Form.MESSAGE, tag)
+    low = write_prefix(form, tag)
     return low, (int.from_bytes(low, "big") + 1).to_bytes(len(low), "big")
 
 
@@ -137,7 +125,7 @@ class HostColumn:
         """The table, for statements."""
         # Each column once: a bound column may be one of the primary key, and is read with its type then, too.
         names = dict.fromkeys((self.name.column, *self.key, *self.row))
-        return sa.table(self.name.table, *(sa.column(each, _Raw()) for each in names), schema=self.name.schema)
+        return sa.table(self.name.table, *(sa.column(each, RawType()) for each in names), schema=self.name.schema)
 
     def holds(self, tag: int) -> sa.ColumnElement[bool]:
         """Return the condition of rows with ciphertexts of a version: a range, which an index on the column serves."""
@@ -151,7 +139,7 @@ class HostColumn:
         if after is not None and len(after) == 1:
             query = query.where(self._keys()[0] > after[0])
         elif after is not None:
-            query = query.where(sa.tuple_(*self._keys()) > sa.tuple_(*(sa.literal(part, _Raw()) for part in after)))
+            query = query.where(sa.tuple_(*self._keys()) > sa.tuple_(*(sa.literal(part, RawType()) for part in after)))
         return list(connection.execute(query))
 
     def locked(self, connection: sa.Connection, keys: Sequence[RowKey]) -> list[sa.Row[Any]]:
@@ -167,8 +155,8 @@ class HostColumn:
     def replace(self, connection: sa.Connection, changes: Sequence[tuple[RowKey, bytes, bytes]]) -> None:
         """Give rows another ciphertext where they still have the old one: primary key, old, new."""
         table = self.table
-        statement = sa.update(table).values({self.name.column: sa.bindparam("new", type_=_Raw())})
-        statement = statement.where(table.c[self.name.column] == sa.bindparam("old", type_=_Raw()))
+        statement = sa.update(table).values({self.name.column: sa.bindparam("new", type_=RawType())})
+        statement = statement.where(table.c[self.name.column] == sa.bindparam("old", type_=RawType()))
         statement = statement.where(*(table.c[each] == sa.bindparam(f"key_{n}") for n, each in enumerate(self.key)))
         values = [
             {"old": old, "new": new, **{f"key_{n}": part for n, part in enumerate(key)}} for key, old, new in changes

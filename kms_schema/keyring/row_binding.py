@@ -56,8 +56,16 @@ def _check(place: Place) -> None:
                 f"is bound to column {name!r}, whose value the database makes: it has to be known before the INSERT."
                 f" Give {name!r} a default in Python, such as uuid.uuid4, or autoincrement=False",
             )
-        if column.onupdate is not None or column.server_onupdate is not None or place_of(column) is not None:
+        by_itself = column.onupdate is not None or column.server_onupdate is not None or place_of(column) is not None
+        if by_itself or any(_changes(each) for each in column.foreign_keys):
             raise _error(place, f"is bound to column {name!r}, which changes by itself")
+
+
+def _changes(foreign_key: sa.ForeignKey) -> bool:
+    """Return whether a change or DELETE of the parent row changes the column."""
+    actions = {(each or "NO ACTION").upper() for each in (foreign_key.onupdate, foreign_key.ondelete)}
+    changing = {"SET NULL", "SET DEFAULT"}
+    return bool(actions & changing) or (foreign_key.onupdate or "").upper() == "CASCADE"
 
 
 def _keys(mapper: orm.Mapper[Any], place: Place) -> tuple[str, dict[str, str]]:
@@ -92,13 +100,17 @@ def _bind(place: Place, connection: sa.Connection, target: Any, key: str, bound:
     value = getattr(target, key)
     if value is None or hasattr(value, "__clause_element__") or isinstance(value, sa.ClauseElement):
         return  # NULL, or an expression, which is refused when the statement is executed
+    kind = BoundText if place.value_type is str else BoundBytes
+    place.encoded(value)  # refuses another type
+    orm.base.instance_dict(target)[key] = kind.of(value, place, _aad_of(place, connection, target, bound))
+
+
+def _aad_of(place: Place, connection: sa.Connection, target: Any, bound: dict[str, str]) -> bytes:
     row = {}
     for name, attribute in bound.items():
         column = place.table.columns[name]
         row[name] = _checked(place, column, getattr(target, attribute), connection.dialect.name)
-    kind = BoundText if place.value_type is str else BoundBytes
-    place.encoded(value)  # refuses another type
-    orm.base.instance_dict(target)[key] = kind.of(value, place, _aad(place, row))
+    return _aad(place, row)
 
 
 def _checked(place: Place, column: sa.Column[Any], value: Any, dialect: str) -> Any:
@@ -120,14 +132,17 @@ def _aad(place: Place, row: dict[str, Any]) -> bytes:
         raise _error(place, f"cannot be bound to its row: {error}") from None
 
 
-def _written(mapper: orm.Mapper[Any], _connection: sa.Connection, target: Any) -> None:
-    """Give the instance its plain text or bytes again."""
+def _written(mapper: orm.Mapper[Any], connection: sa.Connection, target: Any) -> None:
+    """Give the instance its plain text or bytes again. Refuse a row that became another one since it was bound."""
     values = orm.base.instance_dict(target)
     for place in _places(mapper):
-        key, _ = _keys(mapper, place)
+        key, bound = _keys(mapper, place)
         value = values.get(key)
         if isinstance(value, BoundText | BoundBytes):
             values[key] = value.plain()
+            # A listener of the application that comes after ours may change it, and so does a counter of versions.
+            if value.aad != _aad_of(place, connection, target, bound):
+                raise _error(place, f"is bound to {', '.join(place.row)}, which changed while the row was written")
 
 
 def _refreshed(target: Any, context: Any, _attributes: Any) -> None:

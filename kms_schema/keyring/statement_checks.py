@@ -81,12 +81,15 @@ def _check_values(statement: Any, names: Sequence[str]) -> None:
     table = statement.table
     given: list[tuple[Any, Any]] = list((statement._values or {}).items())
     given += getattr(statement, "_ordered_values", None) or ()
+    in_rows: list[tuple[Any, Any]] = []
     for several in statement._multi_values:
         for row in several:
-            given += row.items() if isinstance(row, dict) else zip(table.columns, row, strict=False)
+            in_rows += row.items() if isinstance(row, dict) else zip(table.columns, row, strict=False)
+    given += in_rows
     if isinstance(statement, Insert) and statement.select is not None:
         names = statement._select_names or [column.key for column in table.columns]
-        given += zip(names, statement.select.selected_columns, strict=False)
+        for columns in _selected(statement.select):
+            given += zip(names, columns, strict=False)
     updates = (
         getattr(statement._post_values_clause, "update_values_to_set", ()) if isinstance(statement, Insert) else ()
     )
@@ -94,13 +97,51 @@ def _check_values(statement: Any, names: Sequence[str]) -> None:
     changed = changes if isinstance(statement, Insert) else [*given, *((name, None) for name in names)]
     _check_bound_columns(table, {getattr(name, "key", name) for name, _ in changed})
     for name, value in [*given, *changes]:
-        place = place_of(name if not isinstance(name, str) else table.columns.get(name))
+        place = _place_in(table, name)
         if place is not None and not _is_bound(value, place):
-            raise ColumnOperatorError(
-                f"column {place.name} is encrypted: give it a value or NULL, not an SQL expression, which would write"
-                " plaintext",
-                key_id=place.key_id,
-            )
+            raise _refused_expression(place)
+    for name, value in in_rows:
+        place = _place_in(table, name)
+        # The compiler gives such a parameter the type of its column outside of lists of rows only.
+        if place is not None and isinstance(value, elements.BindParameter) and place_of(value) is not place:
+            raise _refused_expression(place)
+    for column in table.columns:
+        place = place_of(column)
+        if place is not None and _made_by_sql(column):
+            raise _refused_expression(place)
+
+
+def _place_in(table: Any, name: Any) -> Place | None:
+    return place_of(table.columns.get(name) if isinstance(name, str) else name)
+
+
+def _refused_expression(place: Place) -> ColumnOperatorError:
+    return ColumnOperatorError(
+        f"column {place.name} is encrypted: give it a value or NULL, not an SQL expression or a default of the"
+        " database, which would write plaintext",
+        key_id=place.key_id,
+    )
+
+
+def _made_by_sql(column: Any) -> bool:
+    """Return whether a default of a column is SQL, which the type does not encrypt."""
+    defaults = [each for each in (column.default, column.onupdate) if each is not None]
+    return (
+        column.server_default is not None
+        or column.server_onupdate is not None
+        or not all(each.is_scalar or each.is_callable for each in defaults)
+    )
+
+
+def _selected(select: Any) -> Iterator[Any]:
+    """Return the columns of a select, or of each that is united in it: those of a union name the first one's only."""
+    if isinstance(select, selectable.CompoundSelect):
+        for each in select.selects:
+            yield from _selected(each)
+    elif isinstance(select, selectable.SelectStatementGrouping):
+        yield from _selected(select.element)
+    else:
+        yield select.selected_columns
 
 
 def _check_bound_columns(table: Any, changed: set[Any]) -> None:
@@ -116,15 +157,18 @@ def _check_bound_columns(table: Any, changed: set[Any]) -> None:
 
 
 def _is_bound(value: Any, place: Place) -> bool:
-    """Return whether a value reaches the type of the column, is NULL, or is of the same column."""
+    """Return whether a value reaches the type of the column, is NULL, or is of the same column, of any row."""
     if not isinstance(value, elements.ClauseElement) or isinstance(value, elements.Null):
         return not hasattr(value, "__clause_element__") or _is_bound(value.__clause_element__(), place)
     if isinstance(value, elements.Grouping):
         return _is_bound(value.element, place)
-    if isinstance(value, elements.BindParameter) and isinstance(value.type, sa.types.NullType):
-        return True  # the compiler gives it the type of the column
-    found = place_of(value)
-    return found is place and isinstance(value, elements.BindParameter | elements.ColumnClause | elements.Label)
+    if isinstance(value, elements.BindParameter):
+        # The compiler gives one without a type that of the column.
+        return isinstance(value.type, sa.types.NullType) or place_of(value) is place
+    if place.row or not isinstance(value, elements.ColumnClause | elements.Label):
+        return False  # a value that is bound to its row does not open in another one
+    # The type of a subquery's column or of a label says nothing: coalesce() has that of its first argument.
+    return all(isinstance(each, sa.Column) and place_of(each) is place for each in value.base_columns)
 
 
 def _handle_error(context: Any) -> None:

@@ -1,17 +1,22 @@
 """A version of a data key is destroyed only if no column holds a ciphertext of it, by all that is known."""
 
 import datetime as dt
+import io
 from collections.abc import Callable, Iterator
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from kms_schema.crypto import RootKeys
 from kms_schema.crypto import destroy as destroy_version
-from kms_schema.keyring import EncryptedColumn, KeyInUseError, KeyRing, ciphertext_counts
-from kms_schema.models import KeyVersion
+from kms_schema.keyring import EncryptedColumn, HostColumnError, KeyInUseError, KeyRing, ciphertext_counts
+from kms_schema.models import KeyMaster, KeyVersion
+from kms_schema.roles.definition import Role
 from tests.keyring.rings import change
 from tests.keyring.test_reencrypting import invoices
+from tests.keyring.test_ring_roles import ring_as
+from tests.roles.granted import Granted
 from tests.support.engines import Database
 from tests.support.programs.commands import Said, kms_schema
 from tests.support.rows.smallest import now, unique
@@ -104,3 +109,81 @@ def test_nobody_inserts_between_the_count_and_the_destruction(
                 writing.execute(insert, {"stale": stale})
 
     assert destroy_version(sql_engine, orders, 1, check=check).version_number == 1
+
+
+def test_streams_and_encoded_ciphertexts_are_ciphertexts(
+    *, ring: KeyRing, table: sa.Table, orders: str, destroy: Destroy, database: Database, sql_engine: sa.Engine
+) -> None:
+    change(database, f"ALTER TABLE {table.name} ADD COLUMN encoded text")
+    stream = b"".join(ring.key(orders).encrypt_stream(io.BytesIO(b"a document"), aad=b""))
+    with sql_engine.begin() as connection:
+        connection.execute(table.insert().values(id=1, raw=stream))
+    encoded = ring.key(orders).encrypt(b"text", aad=b"").hex()
+    change(database, f"UPDATE {table.name} SET encoded = '{encoded}'")  # noqa: S608
+    rotate(ring, database, orders)
+    assert "still has 1 ciphertexts" in destroy("--check", f"{table.name}.raw").error
+    assert ("no bytes" if database.dialect == "sqlite" else "the type bytea") in destroy(
+        "--check", f"{table.name}.encoded"
+    ).error
+
+
+def test_re_encrypting_with_another_key_declares_the_column(
+    *, ring: KeyRing, table: sa.Table, kek: str, database: Database, sql_engine: sa.Engine
+) -> None:
+    with sql_engine.begin() as connection:
+        connection.execute(table.insert().values(id=1, iban="text"))
+    ring.create(other := unique("other"), under=kek, activated_at=now() - dt.timedelta(days=3))
+    assert ring.reencrypt_column(table.c.iban, to=other).replaced == 1
+    rotate(ring, database, other)
+    said = kms_schema("destroy-version", other, "1", "--yes", url=database.url)
+    assert "still has 1 ciphertexts" in said.error
+    with pytest.raises(KeyInUseError, match=table.name):
+        ring.revoke(other, reason="leaked")
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_column_of_an_attached_database_is_refused(ring: KeyRing, orders: str, sql_engine: sa.Engine) -> None:
+    column = sa.Column("iban", EncryptedColumn(orders))
+    table = sa.Table("invoices", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), column, schema="beside")
+    ring.attach(table.metadata)
+    with sql_engine.connect() as connection:
+        connection.exec_driver_sql("ATTACH DATABASE ':memory:' AS beside")
+        table.create(connection)
+        with pytest.raises(HostColumnError, match="attached database"):
+            connection.execute(table.insert().values(id=1, iban="text"))
+        connection.invalidate()
+
+
+@pytest.mark.only_on("postgresql")
+def test_no_row_is_hidden_from_the_count(
+    *, ring: KeyRing, table: sa.Table, orders: str, destroy: Destroy, database: Database, sql_engine: sa.Engine,
+    granted: Granted, roots: RootKeys,
+) -> None:  # fmt: skip
+    schema = unique("tenant").replace("-", "_")
+    change(database, f"CREATE SCHEMA {schema}")
+    tenant = sql_engine.execution_options(schema_translate_map={None: schema})
+    table.create(tenant)
+    with tenant.begin() as connection:  # the ring declares the table that it finds, which is the one in `public`
+        connection.execute(table.insert().values(id=1, iban="text"))
+    rotate(ring, database, orders)
+    assert "still has 1 ciphertexts" in destroy().error
+    with pytest.raises(KeyInUseError, match=f"{schema}.{table.name}.iban still holds"):
+        ring.revoke(orders, reason="leaked")
+    view = f"CREATE VIEW {schema}.seen AS SELECT iban FROM {schema}.{table.name} WHERE id > 1"  # noqa: S608
+    change(database, view)
+    assert "not a column of a table" in destroy("--check", f"{schema}.seen.iban").error
+    rotator = granted.prefix + Role.ROTATOR
+    change(database, f'GRANT USAGE ON SCHEMA {schema} TO "{rotator}"')
+    for name in (f"public.{table.name}", f"{schema}.{table.name}"):
+        change(database, f'GRANT SELECT, UPDATE ON {name} TO "{rotator}"')
+        change(database, f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")
+    with ring_as(granted, roots, (Role.ROTATOR,)) as own:
+        with pytest.raises(KeyInUseError, match="this login may not read it"):
+            own.revoke(orders, reason="leaked")
+        engine = own._storage.writers
+        with Session(engine) as session:
+            version = sa.select(KeyVersion.id).join(KeyVersion.key).where(KeyVersion.version_number == 1)
+            found = session.scalars(version.where(KeyMaster.key_id == orders)).one()
+            with pytest.raises(HostColumnError, match="row-level security"):
+                ciphertext_counts.count_ciphertexts(session, found)
+    change(database, f"DROP SCHEMA {schema} CASCADE")

@@ -1,0 +1,116 @@
+"""Looks for ciphertexts of versions in columns of applications, before they would be lost.
+
+Applications declare these columns, so a column is not trusted: a view would run its functions as the login that looks,
+and row security, or a table of the same name in another schema, would hide rows.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from kms_schema.keyring.errors import HostColumnError
+from kms_schema.keyring.formats.prefix import Form
+from kms_schema.keyring.host_columns import RANGES, ColumnName, RawType, prefix_range
+
+_SHOW_ALL_ROWS = sa.text("SELECT pg_catalog.set_config('row_security', 'off', true)")
+"""Rows that a policy would hide are an error of the query then."""
+
+_NAMESAKES = sa.text("""
+    SELECT n.nspname FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid
+    WHERE c.relname = :table AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
+        AND a.attname = :column AND a.atttypid = CAST('pg_catalog.bytea' AS pg_catalog.regtype)
+""")
+
+_KINDS = {
+    "postgresql": sa.text("""
+        WITH RECURSIVE part AS (
+            SELECT c.oid, c.relkind FROM pg_catalog.pg_class AS c
+            JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+            WHERE c.relname = :table AND n.nspname = :schema
+            UNION
+            SELECT c.oid, c.relkind FROM part
+            JOIN pg_catalog.pg_inherits AS i ON i.inhparent = part.oid
+            JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
+        )
+        SELECT part.relkind IN ('r', 'p') AS is_table,
+            a.atttypid = CAST('pg_catalog.bytea' AS pg_catalog.regtype) AND a.attgenerated <> 'v' AS is_bytes
+        FROM part JOIN pg_catalog.pg_attribute AS a ON a.attrelid = part.oid AND a.attname = :column
+    """),
+    "sqlite": sa.text("""
+        SELECT type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' AS is_table, 1 AS is_bytes FROM sqlite_master
+        WHERE type IN ('table', 'view') AND name = :table COLLATE NOCASE AND coalesce(:schema, :column) IS NOT NULL
+    """),
+}
+
+
+def with_namesakes(connection: sa.Connection, names: Iterable[ColumnName]) -> list[ColumnName]:
+    """Return columns, with those of the same names of table and column in all schemas on PostgreSQL.
+
+    A session of the application may have another search path, or `schema_translate_map`, than the ring that declared
+    the column. Raises `HostColumnError` for a table without a schema that is not on the search path.
+    """
+    found = {name.resolved(connection) for name in names}
+    if connection.dialect.name == "postgresql":
+        for name in list(found):
+            schemas = connection.execute(_NAMESAKES, {"table": name.table, "column": name.column}).scalars()
+            found |= {ColumnName(name.table, name.column, schema) for schema in schemas}
+    return sorted(found, key=str)
+
+
+def count_ciphertexts_in(connection: sa.Connection, name: ColumnName, tag: int) -> int:
+    """Return how many messages and streams of a version a column holds.
+
+    Raises `HostColumnError` for what is no column of bytes in a table, and the driver's error where row security would
+    hide rows.
+    """
+    _prepare(connection, name)
+    column = _column(name)
+    query = sa.select(sa.func.count()).where(_holds(column, [tag]))
+    return connection.execute(query).scalar_one()
+
+
+def holds_any(connection: sa.Connection, name: ColumnName, tags: Sequence[int]) -> bool:
+    """Return whether a column holds a message or stream of one of these versions. Raises as the count does."""
+    _prepare(connection, name)
+    column = _column(name)
+    parts = (tags[begin : begin + RANGES] for begin in range(0, len(tags), RANGES))
+    return any(_is_any(connection, _holds(column, part)) for part in parts)
+
+
+def refuse_other_values(connection: sa.Connection, name: ColumnName) -> None:
+    """Raise `HostColumnError` for a column of SQLite that holds texts or numbers: ciphertexts in hex are not found."""
+    column = _column(name)
+    if connection.dialect.name == "sqlite" and _is_any(connection, column < b""):
+        raise HostColumnError(f"column {name} holds values that are no bytes: ciphertexts in them are not found")
+
+
+def _prepare(connection: sa.Connection, name: ColumnName) -> None:
+    """Refuse what may hide rows or run functions, and have PostgreSQL show all rows or fail."""
+    dialect = connection.dialect.name
+    values = {"table": name.table, "column": name.column, "schema": name.schema}
+    for kind in connection.execute(_KINDS[dialect], values).all():
+        if not kind.is_table:
+            raise HostColumnError(f"{name} is not a column of a table: rows may be hidden, and functions may run")
+        if not kind.is_bytes:
+            raise HostColumnError(f"column {name} is generated, or does not have the type bytea")
+    if dialect == "postgresql":
+        connection.execute(_SHOW_ALL_ROWS)
+
+
+def _is_any(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> bool:
+    query: sa.Select[Any] = sa.select(sa.literal_column("1")).where(condition).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def _holds(column: sa.ColumnClause[Any], tags: Sequence[int]) -> sa.ColumnElement[bool]:
+    ranges = [prefix_range(tag, form) for tag in tags for form in Form]
+    return sa.or_(*(sa.and_(column >= low, column < high) for low, high in ranges))
+
+
+def _column(name: ColumnName) -> sa.ColumnClause[Any]:
+    column: sa.ColumnClause[Any] = sa.column(name.column, RawType())
+    sa.table(name.table, column, schema=name.schema)
+    return column
