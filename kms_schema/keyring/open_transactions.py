@@ -162,8 +162,19 @@ class OpenTransactions:
 
     def _commit(self, connection: sa.Connection) -> None:
         opened = self._ended(connection)
-        for again in opened.lost if opened is not None else ():
+        if opened is None:
+            return
+        if not getattr(connection.connection.driver_connection, "in_transaction", True):
+            # SQLite has rolled it back by itself, as ON CONFLICT ROLLBACK does, and nobody was told.
+            self._missing.extend([*opened.done, *opened.lost])
+            self._try_to_catch_up()
+            return
+        for again in opened.lost:
             again(connection)  # before the COMMIT, and part of it
+        try:
+            connection.connection.commit()  # now: there is no event after one that fails, as for a deferred foreign key
+        except self._engine.dialect.loaded_dbapi.Error:
+            self._missing.extend([*opened.done, *opened.lost])  # the COMMIT after this event raises it again
 
     def _rollback(self, connection: sa.Connection) -> None:
         opened = self._ended(connection)
@@ -172,7 +183,11 @@ class OpenTransactions:
         self._missing.extend([*opened.done, *opened.lost])
         if not connection.invalidated:
             connection.connection.rollback()  # now, not after this event: the ring's transaction would wait for it
-        # The rollback of the application does not fail by it. The next use reserves only after that is done.
+        self._try_to_catch_up()
+
+    def _try_to_catch_up(self) -> None:
+        """Catch up, if that is possible now. The next use reserves only after that is done."""
+        # The statement of the application does not fail by it.
         with suppress(sa.exc.SQLAlchemyError):
             self.catch_up()
 

@@ -188,3 +188,29 @@ def test_a_database_in_memory(database: Database, roots: RootKeys, orders: str) 
         ring.rotate(orders)
         assert memory.execute("SELECT max(usage_count) FROM key_versions").fetchone()[0] >= 2
     memory.close()
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_transaction_that_ends_by_itself_takes_no_count(database: Database, roots: RootKeys, orders: str) -> None:
+    engine, name = database.engine(), unique("notes").replace("-", "_")
+    with ring_of(engine, roots) as ring:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(
+                f"CREATE TABLE {name} (id INTEGER PRIMARY KEY, note INTEGER UNIQUE ON CONFLICT ROLLBACK,"
+                f" above INTEGER REFERENCES {name} (id) DEFERRABLE INITIALLY DEFERRED)"
+            )
+        insert = f"INSERT INTO {name} VALUES (?, ?, ?)"  # noqa: S608
+        with pytest.raises(sa.exc.IntegrityError, match="FOREIGN KEY"), engine.begin() as connection:  # by the COMMIT
+            connection.exec_driver_sql(insert, (1, 1, 99))
+            ring.key(orders).encrypt(DATA, aad=AAD)
+            ring.key(orders).encrypt(DATA, aad=AAD)
+        ring.key(orders).encrypt(DATA, aad=AAD)
+        assert used(database, orders) >= 3
+        with engine.connect() as connection:
+            connection.exec_driver_sql(insert, (1, 1, None))
+            for _ in range(20):
+                ring.key(orders).encrypt(DATA, aad=AAD)
+            with pytest.raises(sa.exc.IntegrityError, match="UNIQUE"):
+                connection.exec_driver_sql(insert, (2, 1, None))
+            connection.commit()
+        assert used(database, orders) >= 23
