@@ -52,7 +52,8 @@ def with_namesakes(connection: sa.Connection, names: Iterable[ColumnName]) -> li
     """Return columns, with those of the same names of table, column and owner in all schemas on PostgreSQL.
 
     A session of the application may have another search path, or `schema_translate_map`, than the ring that declared
-    the column. Another owner has nothing to do with it, and could stop a revocation by a table of that name. Raises `HostColumnError` for a table without a schema that is not on the search path.
+    the column. A table of another owner has nothing to do with it, and could stop a revocation by its name. Raises
+    `HostColumnError` for a table without a schema that is not on the search path.
     """
     found = {name.resolved(connection) for name in names}
     if connection.dialect.name == "postgresql":
