@@ -20,7 +20,7 @@ MASTER_COLUMNS = (
 VERSION_COLUMNS = (
     "id", "key_id", "version_number", "encrypted_key_data", "key_checksum", "encryption_metadata",
     "wrapped_by_version_id", "wrapping_key_ref", "created_at", "activated_at", "deactivated_at", "destroyed_at",
-    "usage_count", "data_volume_bytes",
+    "usage_count", "data_volume_bytes", "hsm_key_id",
 )  # fmt: skip
 
 TYPES = {KeyType.DEK: 0.81, KeyType.TLS: 0.11, KeyType.HSM: 0.04, KeyType.BACKUP: 0.04}
@@ -122,7 +122,7 @@ class Registry:
         key.master = (
             key.identifier, name, key_type, algorithm, bits, status, ages.ago(life.created),
             *(None if days is None else ages.ago(days) for days in life.times(random, reason)),
-            parent, total, int(total * random.uniform(1.01, 3)) + 1 if random.random() < 0.1 else None,
+            parent, total, int(total * random.uniform(1.2, 3)) + 1 if random.random() < 0.1 else None,
             provider, f"handle-{number}" if provider else None,
             "MAXIMUM" if random.random() < 0.05 else "HIGH", ages.ago(life.activated[-1]),
         )  # fmt: skip
@@ -157,6 +157,7 @@ class Registry:
             None if ended is None else ages.ago(ended),
             ages.ago(life.activated[place + VERSIONS_KEPT]) if destroyed else None,
             0 if pending else used[0], 0 if pending else used[1],
+            f"handle-{place + 1}" if key_type is KeyType.HSM and not destroyed else None,
         )  # fmt: skip
 
 

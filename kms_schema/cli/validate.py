@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from kms_schema.cli.options import database_url_option, schema_option
 from kms_schema.output_files import replaced_file
 from kms_schema.printable import in_a_line
 from kms_schema.validator import RULES, Level, Report, Severity, ValidationError, WaiverError, on_demand, validate
-from kms_schema.validator.formats import FORMATS, Layout, render
+from kms_schema.validator.formats import DOCS_URL, FORMATS, Layout, render
 
 if TYPE_CHECKING:
     from kms_schema.validator.waivers import Waiver
@@ -80,6 +81,10 @@ Exit status: 0 no error, 1 errors, 2 usage, 3 no connection, missing privilege, 
 @click.option(
     "--probe", is_flag=True, help="Also try each forbidden write and roll it back; needs a role that may write."
 )
+@click.option(
+    "--docs-url", envvar="KMS_DOCS_URL", show_envvar=True, default=DOCS_URL, metavar="URL",
+    help="A copy of the documentation: reports link each code to its page.",
+)  # fmt: skip
 @click.option("--strict", is_flag=True, help="Also report unmanaged objects in the schema.")
 def validate_command(
     *,
@@ -94,6 +99,7 @@ def validate_command(
     version_table: str,
     level: Level,
     probe: bool,
+    docs_url: str,
     strict: bool,
 ) -> int:
     """Compare a database with the expected schema, and report the differences.
@@ -107,6 +113,7 @@ def validate_command(
             raise click.UsageError(f"there is no code {code!r}")
     url = connections.url_of(database_url)
     accepted = _waivers(waivers)
+    layout = _layout(Severity(fail_on), docs_url)
     with connected(url, writing=probe) as connection:
         report = validate(
             connection,
@@ -119,7 +126,7 @@ def validate_command(
             waivers=accepted,
         ).only(select, ignore)
         progress.clear()
-    _write(report, style, output, Severity(fail_on))
+    _write(report, style, output, layout)
     return int(report.fails(Severity(fail_on)))
 
 
@@ -134,24 +141,28 @@ def _waivers(file: Path | None) -> "Sequence[Waiver]":
         raise click.UsageError(f"cannot read {file}: {error.strerror}") from None
 
 
-def _write(report: Report, style: str, output: Path | None, fail_on: Severity) -> None:
+def _write(report: Report, style: str, output: Path | None, layout: Layout) -> None:
     if output is None:
-        click.echo(render(report, style, _layout(fail_on)))
+        click.echo(render(report, style, layout))
         return
     try:
         with replaced_file(output) as file:
-            file.write(f"{render(report, style, Layout(fail_on))}\n".encode())
+            file.write(f"{render(report, style, replace(layout, colour=False, width=None))}\n".encode())
     except OSError as error:
         raise click.UsageError(f"cannot write {output}: {error.strerror}") from None
     click.echo(f"{in_a_line(report.about)}\n{report.verdict}", err=True)
 
 
-def _layout(fail_on: Severity) -> Layout:
+def _layout(fail_on: Severity, docs_url: str) -> Layout:
     """Return the layout for standard output; see https://no-color.org."""
+    try:
+        layout = Layout(fail_on, docs_url=docs_url)
+    except ValueError as error:
+        raise click.UsageError(f"--docs-url: {error}") from None
     if not sys.stdout.isatty():
-        return Layout(fail_on)
+        return layout
     colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return Layout(fail_on, colour, shutil.get_terminal_size().columns)
+    return replace(layout, colour=colour, width=shutil.get_terminal_size().columns)
 
 
 def _show_progress(what: str, position: int, of: int) -> None:

@@ -1,5 +1,6 @@
 """Turns errors of the driver into those of the key ring."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,6 +25,12 @@ def sqlstate(error: sa.exc.DBAPIError) -> str | None:
 def is_refused(error: sa.exc.DBAPIError) -> bool:
     """Return whether the login role lacks a privilege."""
     return sqlstate(error) == _INSUFFICIENT_PRIVILEGE
+
+
+def is_busy(error: sa.exc.DBAPIError) -> bool:
+    """Return whether SQLite refused the statement because another connection has, or had, the write lock."""
+    code: int = getattr(error.orig, "sqlite_errorcode", 0)
+    return code & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def is_of_asyncpg(error: BaseException) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from kms_schema.crypto import CryptoError, KeyWrapping, Secret, Wrapper, WrappingKeyProvider
 from kms_schema.keyring.descriptions import KeyDescription
@@ -17,11 +17,10 @@ from kms_schema.keyring.errors import (
     MaterialUnavailableError,
     NoLiveVersionError,
     StatusChangeError,
-    UnknownKeyError,
     UnsupportedKeyError,
-    WrapperUnavailableError,
 )
 from kms_schema.keyring.faults import is_refused
+from kms_schema.keyring.key_rows import find_key, live_version, locked_key, wrapper_named, wrapping_version
 from kms_schema.keyring.states import ALGORITHMS, XAES
 from kms_schema.keyring.storage import Storage
 from kms_schema.models import KeyAuditLog, KeyMaster, KeyVersion, current_time
@@ -121,7 +120,7 @@ class Registry:
             return KeyDescription(new.key_id, key.key_type, key.algorithm, KeyStatus.ACTIVE, version.version_number)
 
     def _first_version(self, session: Session, key: KeyMaster, new: NewKey) -> KeyVersion:
-        version = self._wrapped(key, new.material, _wrapper(session, new.under, new.key_id))
+        version = self._wrapped(key, new.material, wrapper_named(session, new.under, new.key_id))
         version.usage_count = new.used
         if new.ciphertext_tag is not None:
             version.ciphertext_tag = new.ciphertext_tag
@@ -166,7 +165,7 @@ class Registry:
         # Not the parent of the key: the version that wraps the old one decides.
         wrapper: Wrapper | None = old.wrapping_key_ref
         if old.wrapped_by is not None:
-            wrapper = _wrapping_version(old.wrapped_by.key, key_id)
+            wrapper = wrapping_version(old.wrapped_by.key, key_id)
         if wrapper is None:
             raise UnsupportedKeyError(f"no key wraps version {old.version_number} of key {key_id!r}", key_id=key_id)
         later = sa.func.greatest if self._storage.dialect == "postgresql" else sa.func.max
@@ -239,7 +238,7 @@ def require_rotator(session: Session) -> None:
 
 def _registered(session: Session, new: NewKey, fresh: KeyMaster) -> KeyMaster:
     """Return the row of the key, which is `fresh` unless it is registered and has no version."""
-    known = _find(session, new.key_id)
+    known = find_key(session, new.key_id)
     if known is None:
         session.add(fresh)
         try:
@@ -261,49 +260,6 @@ def _registered(session: Session, new: NewKey, fresh: KeyMaster) -> KeyMaster:
         if session.scalar(sa.select(sa.func.count()).where(KeyVersion.key_id == known.id)) == 0:
             return known
     raise KeyExistsError(f"there is a key named {new.key_id!r}", key_id=new.key_id)
-
-
-def _find(session: Session, key_id: str) -> KeyMaster | None:
-    return session.scalars(sa.select(KeyMaster).where(KeyMaster.key_id == key_id)).one_or_none()
-
-
-def locked_key(session: Session, key_id: str) -> KeyMaster:
-    """Return a key whose row no other transaction changes until the end of this one."""
-    # FOR NO KEY UPDATE: entries of the audit log refer to the row and lock it against deletion.
-    query = sa.select(KeyMaster).where(KeyMaster.key_id == key_id).with_for_update(key_share=True)
-    wrapper = selectinload(KeyMaster.versions).joinedload(KeyVersion.wrapped_by).joinedload(KeyVersion.key)
-    query = query.options(wrapper)  # one statement more, instead of one for each of these
-    key = session.scalars(query).one_or_none()
-    if key is None:
-        raise UnknownKeyError(f"there is no key named {key_id!r}", key_id=key_id)
-    return key
-
-
-def live_version(key: KeyMaster) -> KeyVersion | None:
-    """Return the live version of a key; None without one."""
-    return next((version for version in key.versions if version.is_live), None)
-
-
-def _wrapper(session: Session, under: str, key_id: str) -> Wrapper:
-    """Return the reference of a root, which contains `://`, or the live version of the KEK with this name."""
-    if "://" in under:
-        return under
-    kek = _find(session, under)
-    if kek is None:
-        raise UnknownKeyError(f"there is no key named {under!r} to wrap key {key_id!r}", key_id=under)
-    return _wrapping_version(kek, key_id)
-
-
-def _wrapping_version(kek: KeyMaster, key_id: str) -> KeyVersion:
-    """Return the live version of a KEK. Raises `WrapperUnavailableError` if the KEK does not wrap."""
-    live, under = live_version(kek), kek.key_id
-    if kek.key_type != KeyType.KEK or kek.status != KeyStatus.ACTIVE or live is None:
-        raise WrapperUnavailableError(
-            f"key {under!r} cannot wrap key {key_id!r}: it is {kek.status} and a {kek.key_type} key;"
-            " a wrapper is an active kek with a live version",
-            key_id=under,
-        )
-    return live
 
 
 def _import_entry(key: KeyMaster, new: NewKey, since: dt.datetime) -> dict[str, Any]:

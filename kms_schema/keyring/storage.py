@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from kms_schema.engine import BEGIN_OPTION, engine_of_its_own
 from kms_schema.identifiers import quoted
 from kms_schema.keyring.errors import DatabaseUnavailableError
-from kms_schema.keyring.faults import translated
+from kms_schema.keyring.faults import is_busy, translated
 from kms_schema.keyring.open_transactions import OpenTransactions
 from kms_schema.keyring.states import KeyState, Version, most_uses
 from kms_schema.keyring.waits import Turn, Waits
@@ -165,11 +165,17 @@ class Storage:
     def _write(self, work: Callable[[sa.Connection], Result], again: Callable[[sa.Connection], None]) -> Result:
         """Do `work` in a transaction of the ring, or in the open one of this thread on SQLite.
 
-        A second transaction would wait for that one. `again` is done after its rollback.
+        A second transaction would wait for that one. `again` is done after its rollback. An open transaction that has
+        only read may be too old to write, and is refused at once while another writes: then nothing waits for it.
         """
         if self.open_transactions is not None:
             if self.open_transactions.current() is not None:
-                return self.open_transactions.perform(work, again)
+                try:
+                    return self.open_transactions.perform(work, again)
+                except sa.exc.OperationalError as error:
+                    if not is_busy(error):
+                        raise
+                return self._perform(work)
             self.open_transactions.catch_up()
         return self._perform(work)
 
@@ -220,13 +226,17 @@ class Storage:
 
     @contextmanager
     def shared_transaction(self, key_id: str | None) -> Iterator[sa.Connection]:
-        """Open a transaction to read, or use the open one of this thread on SQLite, which may have what is read."""
-        if self.joined is None:
+        """Open a transaction to read. One of a database in memory is the open one of this thread, if any.
+
+        Elsewhere on SQLite, that one would be too old to write after others have written, if it began with this read.
+        """
+        joined = self.joined if self._shares_connections else None
+        if joined is None:
             with self.transaction(key_id, _USERS) as connection:
                 yield connection
         else:
             with translated(key_id, _USERS):
-                yield self.joined
+                yield joined
 
     @contextmanager
     def reading_session(self, key_id: str | None) -> Iterator[Session]:

@@ -47,7 +47,7 @@ def measure(places: Places, number: str) -> list[Measured]:
     return [*target.measure(places)]
 
 
-WITH_WORKERS = {"P14"}
+WITH_WORKERS = {"P14", "P15"}
 """Targets that start a dozen processes."""
 each_target = pytest.mark.parametrize(
     "target",

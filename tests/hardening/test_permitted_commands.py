@@ -84,7 +84,10 @@ def test_the_roles_are_made_and_looked_after(own: Hardened) -> None:
         state = "SELECT DISTINCT evtenabled::text FROM pg_event_trigger"
         assert execute(own.superuser, state).fetchall() == [("A",)]
         execute(own.superuser, f"REVOKE ALL ON key_masters FROM {prefix}kms_app")
-        assert apply_roles(own.owner, prefix=prefix).granted == (f"{prefix}kms_app: SELECT ON relation key_masters",)
+        assert apply_roles(own.owner, prefix=prefix).granted == (
+            f"{prefix}kms_app: SELECT ON relation key_masters",
+            f"{prefix}kms_app: UPDATE (encrypted_columns) ON relation key_masters",
+        )
     finally:
         remove(own.superuser)
         execute(own.superuser, f"DROP OWNED BY {', '.join(roles)}; DROP ROLE {', '.join(roles)}")

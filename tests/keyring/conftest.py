@@ -120,11 +120,11 @@ def granted(database: Database) -> Iterator[Granted]:
     with closing(database.connect()) as connection:
         assert isinstance(connection, psycopg.Connection)
         apply(connection, prefix=prefix)
-        try:
-            yield Granted(database, prefix, connection)
-        finally:
-            names = ", ".join(prefix + role for role in Role)
-            connection.execute(f"DROP OWNED BY {names}; DROP ROLE {names}".encode())
+        yield Granted(database, prefix, connection)
+    with closing(database.connect()) as connection:  # a test may have cut the first one
+        assert isinstance(connection, psycopg.Connection)
+        names = ", ".join(prefix + role for role in Role)
+        connection.execute(f"DROP OWNED BY {names}; DROP ROLE {names}".encode())
 
 
 @pytest.fixture(

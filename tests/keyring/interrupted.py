@@ -14,7 +14,10 @@ Interrupt = Callable[[Any], None]
 class Statements:
     """Counts the statements and commits of an engine's connections, and interrupts before one of them."""
 
-    def __init__(self, engine: sa.Engine, at: int = 0, interrupt: Interrupt = lambda _connection: None) -> None:
+    def __init__(
+        self, engine: sa.Engine | type[sa.Pool], at: int = 0, interrupt: Interrupt = lambda _connection: None
+    ) -> None:
+        """Count those of an engine, or of all pools that are made from now on."""
         self.count, self._at, self._interrupt = 0, at, interrupt
         sa.event.listen(engine, "connect", self._connected)
 

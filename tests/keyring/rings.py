@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -78,3 +80,25 @@ def unreachable(database: Database) -> Iterator[None]:
             yield
         finally:
             connection.execute(f'ALTER DATABASE "{database.name}" ALLOW_CONNECTIONS true'.encode())
+
+
+@contextmanager
+def another_writes(database: Database) -> Iterator[threading.Thread]:
+    """Another connection to a file of SQLite has the write lock when the block begins, and commits soon after that."""
+    writes = threading.Event()
+
+    def write() -> None:
+        with closing(database.connect()) as other:
+            execute(other, "BEGIN IMMEDIATE")
+            execute(other, "UPDATE key_masters SET status_reason = 'another'")
+            writes.set()
+            time.sleep(0.2)
+            execute(other, "COMMIT")
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    writes.wait(10)
+    try:
+        yield thread
+    finally:
+        thread.join()

@@ -7,10 +7,10 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema.crypto import RootKeys
-from kms_schema.keyring import EncryptedColumn, KeyInUseError, KeyRing
+from kms_schema.keyring import DatabaseUnavailableError, EncryptedColumn, KeyInUseError, KeyRing
 from kms_schema.roles.definition import Role
 from tests.keyring.conftest import Keys
-from tests.keyring.rings import change, rows
+from tests.keyring.rings import another_writes, change, rows
 from tests.keyring.test_reencrypting import invoices
 from tests.keyring.test_ring_roles import ring_as
 from tests.roles.granted import Granted
@@ -46,6 +46,21 @@ def test_a_column_is_declared_once_before_it_encrypts(
     assert declared(ring, orders) == [full_name(database, table)]
     changes = "SELECT count(*) FROM key_audit_logs WHERE event_type = 'KEY_CHANGED' AND event_description LIKE :key"
     assert rows(database, changes, key=f"%{orders}%") == [(1,)]
+
+
+@pytest.mark.only_on("sqlite")
+def test_the_first_statement_of_a_transaction_waits_for_others_that_write(
+    table: sa.Table, database: Database, sql_engine: sa.Engine
+) -> None:
+    """If the ring read in it, it would be refused at once: it could not write what others have changed since."""
+    refused = None
+    with another_writes(database):
+        try:
+            with sql_engine.begin() as connection:
+                connection.execute(table.insert().values(id=1, iban="x"))
+        except (sa.exc.OperationalError, DatabaseUnavailableError) as error:
+            refused = error
+    assert refused is None
 
 
 def test_a_key_is_not_revoked_while_a_column_holds_its_ciphertexts(

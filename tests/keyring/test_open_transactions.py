@@ -5,7 +5,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from kms_schema.crypto import RootKeys
 from kms_schema.engine import create_engine
 from kms_schema.keyring import DatabaseUnavailableError, KeyRing
-from tests.keyring.rings import AAD, DATA, entries, unreachable, used
+from tests.keyring.rings import AAD, DATA, another_writes, entries, unreachable, used
 from tests.support.engines import Database
 from tests.support.rows.smallest import unique
 
@@ -137,6 +137,25 @@ def test_a_thread_with_the_write_lock_waits_for_no_thread_that_waits_for_it(
             assert ring.key(orders).decrypt(each.result(timeout=20), aad=AAD) == DATA
     assert took < 5  # they wait for 30 seconds
     assert used(database, orders) >= 4
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("others", ["have written", "are writing"])
+def test_a_transaction_that_has_read_decrypts_while_others_write(
+    database: Database, roots: RootKeys, orders: str, others: str
+) -> None:
+    """The first use of a version is an entry in the audit log, which this transaction cannot write."""
+    engine = database.engine()
+    with ring_of(database.engine(), roots) as first:
+        blob = first.key(orders).encrypt(DATA, aad=AAD)
+    with ring_of(engine, roots) as ring, engine.connect() as connection:
+        connection.execute(sa.text("SELECT count(*) FROM key_masters"))
+        with another_writes(database) as other:
+            if others == "have written":
+                other.join()
+            with suppress(DatabaseUnavailableError):
+                ring.key(orders).decrypt(blob, aad=AAD)
+    assert [each["decryptions"] for each in entries(database, "KEY_USED", orders)] == [0, 0, 0, 1]
 
 
 @pytest.mark.only_on("sqlite")

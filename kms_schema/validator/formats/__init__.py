@@ -2,10 +2,10 @@
 
 from importlib import import_module
 
-from kms_schema.validator.formats.layout import PLAIN, Layout
+from kms_schema.validator.formats.layout import DOCS_URL, PLAIN, Layout
 from kms_schema.validator.report import Report
 
-__all__ = ["FORMATS", "Layout", "render"]
+__all__ = ["DOCS_URL", "FORMATS", "Layout", "render"]
 
 FORMATS = ("text", "json", "junit", "sarif", "github", "html")
 """The names of the formats, which are those of the modules."""

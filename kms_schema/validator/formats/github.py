@@ -8,10 +8,14 @@ from kms_schema.validator.rules import Severity
 _WORDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 
 
-def write(report: Report, _layout: Layout) -> str:
+def write(report: Report, layout: Layout) -> str:
     """Return an annotation for each finding, a notice for each that is waived, and the verdict."""
     lines = [
-        _command(_WORDS[finding.severity], f"{finding.code} {finding.object}", f"{finding.title}: {finding.impact}")
+        _command(
+            _WORDS[finding.severity],
+            f"{finding.code} {finding.object}",
+            ": ".join(filter(None, (finding.title, finding.impact, layout.help_uri(finding.code)))),
+        )
         for finding in report.worst_first
     ]
     lines += [

@@ -25,7 +25,7 @@ _SHOWN_WHOLE = 300
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def write(report: Report, _layout: Layout) -> str:
+def write(report: Report, layout: Layout) -> str:
     """Return the page in ASCII, so that it does not depend on an encoding."""
     style = files("kms_schema.validator.formats").joinpath("html.css").read_text(encoding="utf-8")
     title = f"{report.state}: {report.database or report.schema}"
@@ -38,8 +38,8 @@ def write(report: Report, _layout: Layout) -> str:
             f"<title>{_line(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>",
             *_header(report),
             "<main>",
-            *_findings(report),
-            *_waived(report),
+            *_findings(report, layout),
+            *_waived(report, layout),
             *_checked(report),
             "</main>",
             f"<footer>kms-schema {__version__}, <code>kms-schema validate</code></footer>\n</body>\n</html>",
@@ -71,20 +71,20 @@ def _summary(report: Report) -> Iterator[tuple[str, str]]:
         yield "Checked", report.checked_at.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _findings(report: Report) -> Iterator[str]:
+def _findings(report: Report, layout: Layout) -> Iterator[str]:
     for severity in SEVERITIES:
         findings = [finding for finding in report.worst_first if finding.severity is severity]
         if findings:
             yield f'<section class="{severity}">\n<h2>{_HEADINGS[severity]} <span>{len(findings)}</span></h2>'
             for finding in findings:
-                yield from _finding(finding)
+                yield from _finding(finding, layout)
             yield "</section>"
 
 
-def _finding(finding: Finding) -> Iterator[str]:
+def _finding(finding: Finding, layout: Layout) -> Iterator[str]:
     yield "<article>"
     sign = f'<span class="sign" title="{finding.severity}">{_SIGNS[finding.severity]}</span>'
-    yield f"<h3>{sign} <bdi>{_line(finding.object)}</bdi>: {_line(finding.title)} <code>{finding.code}</code></h3>"
+    yield f"<h3>{sign} <bdi>{_line(finding.object)}</bdi>: {_line(finding.title)} {_code(finding, layout)}</h3>"
     yield f"<p>{_line(finding.impact[:1].upper() + finding.impact[1:])}.</p>"
     if "\n" in finding.expected and "\n" in finding.actual:
         yield from _difference(finding)
@@ -108,6 +108,12 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield "</article>"
 
 
+def _code(finding: Finding, layout: Layout) -> str:
+    uri = layout.help_uri(finding.code)
+    code = f"<code>{finding.code}</code>"
+    return f'<a href="{html.escape(uri)}">{code}</a>' if uri else code
+
+
 def _side(whole: str, excerpt: str) -> str:
     if len(whole) <= _SHOWN_WHOLE:
         return f"<pre>{_lines(whole)}</pre>"
@@ -126,13 +132,13 @@ def _difference(finding: Finding) -> Iterator[str]:
     yield '<pre class="difference">' + "\n".join(lines) + "</pre>"
 
 
-def _waived(report: Report) -> Iterator[str]:
+def _waived(report: Report, layout: Layout) -> Iterator[str]:
     if not report.waived:
         return
     yield f'<section class="waived">\n<h2>Waived <span>{len(report.waived)}</span></h2>'
     for waived in report.waived:
         finding = waived.finding
-        yield f"<article>\n<h3><bdi>{_line(finding.object)}</bdi>: {finding.title} <code>{finding.code}</code></h3>"
+        yield f"<article>\n<h3><bdi>{_line(finding.object)}</bdi>: {finding.title} {_code(finding, layout)}</h3>"
         reason = f"accepted until {waived.expires}: <bdi>{_line(waived.reason)}</bdi>"
         yield f"<p>{finding.severity.capitalize()}, {reason}</p>\n</article>"
     yield "</section>"

@@ -8,7 +8,7 @@ from kms_schema.validator.formats.layout import Layout
 from kms_schema.validator.report import Report
 
 
-def write(report: Report, _layout: Layout) -> str:
+def write(report: Report, layout: Layout) -> str:
     """Return the report as one JSON object; findings carry the same names as `Finding`.
 
     Characters outside ASCII are escaped: a JSON reader restores them, and a terminal is not affected.
@@ -28,14 +28,15 @@ def write(report: Report, _layout: Layout) -> str:
         "checked": len(report.checked),
         "left_out": len(report.left_out),
         "probed": report.probed,
-        "findings": [_finding(finding) for finding in report.findings],
+        "findings": [_finding(finding, layout) for finding in report.findings],
         "waived": [
-            {**_finding(waived.finding), "reason": waived.reason, "expires": waived.expires.isoformat()}
+            {**_finding(waived.finding, layout), "reason": waived.reason, "expires": waived.expires.isoformat()}
             for waived in report.waived
         ],
     }
     return json.dumps(document, indent=2)
 
 
-def _finding(finding: Finding) -> dict[str, object]:
-    return {**asdict(finding), "title": finding.title}
+def _finding(finding: Finding, layout: Layout) -> dict[str, object]:
+    uri = layout.help_uri(finding.code)
+    return {**asdict(finding), "title": finding.title, **({"help_uri": uri} if uri else {})}

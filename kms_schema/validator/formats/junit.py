@@ -111,25 +111,25 @@ def _write_case(suite: ET.Element, case: _Case, outcome: _Outcome, layout: Layou
     if failing:
         # JUnit calls a check that could not run an error, and drift a failure.
         word = "error" if all(finding.code == _COULD_NOT_RUN for finding in failing) else "failure"
-        _write_outcome(element, word, failing)
+        _write_outcome(element, word, failing, layout)
     elif outcome.skipped:
         ET.SubElement(element, "skipped", message=in_a_line("; ".join(outcome.skipped)))
-    notes = [*_text(finding for finding in outcome.findings if finding not in failing)]
+    notes = [*_text((finding for finding in outcome.findings if finding not in failing), layout)]
     notes += map(in_a_line, outcome.skipped if failing else ())
     if notes:
         ET.SubElement(element, "system-out").text = "\n".join(notes)
 
 
-def _write_outcome(element: ET.Element, word: str, findings: list[Finding]) -> None:
+def _write_outcome(element: ET.Element, word: str, findings: list[Finding], layout: Layout) -> None:
     message = "; ".join(f"{finding.code} {finding.title}: {finding.impact}" for finding in findings)
     kind = " ".join(finding.code for finding in findings)
     outcome = ET.SubElement(element, word, type=kind, message=in_a_line(message))
-    outcome.text = in_lines("\n".join(_text(findings)))
+    outcome.text = in_lines("\n".join(_text(findings, layout)))
 
 
-def _text(findings: Iterable[Finding]) -> Iterator[str]:
+def _text(findings: Iterable[Finding], layout: Layout) -> Iterator[str]:
     for finding in findings:
-        yield from paragraph(finding, Layout())
+        yield from paragraph(finding, Layout(docs_url=layout.docs_url))
 
 
 def _count(element: ET.Element, within: ET.Element) -> None:

@@ -22,7 +22,7 @@ _KINDS = frozenset(names[0] for names, _ in KINDS)
 _POSITIONS = {code: position for position, code in enumerate(RULES)}
 
 
-def write(report: Report, _layout: Layout) -> str:
+def write(report: Report, layout: Layout) -> str:
     """Return one run with a rule for each code and a result for each finding; waived ones are suppressed.
 
     Characters that are not ASCII are escaped, as in the format `json`.
@@ -31,7 +31,7 @@ def write(report: Report, _layout: Layout) -> str:
         "name": "kms-schema validate",
         "semanticVersion": __version__,
         "shortDescription": {"text": "Compares a database with the expected schema of kms-schema."},
-        "rules": [_rule(rule) for rule in RULES.values()],
+        "rules": [_rule(rule, layout) for rule in RULES.values()],
     }
     results = [_result(finding, report) for finding in report.worst_first]
     results += [_suppressed(waived, report) for waived in report.waived]
@@ -54,8 +54,9 @@ def write(report: Report, _layout: Layout) -> str:
     return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
+def _rule(rule: Rule, layout: Layout) -> dict[str, Any]:
     title = rule.title
+    uri = layout.help_uri(rule.code)  # SARIF requires an absolute one
     return {
         "id": rule.code,
         "name": "".join(word.capitalize() for word in title.replace("-", " ").split()),
@@ -63,6 +64,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "fullDescription": {"text": f"{title}: {rule.impact}"},
         "help": {"text": f"{rule.code}, {title}: {rule.impact}. Each result has the expected and the actual state."},
         "defaultConfiguration": {"level": _LEVELS[rule.severity]},
+        **({"helpUri": uri} if uri else {}),
     }
 
 

@@ -57,6 +57,8 @@ def paragraph(finding: Finding, layout: Layout) -> Iterator[str]:
             yield from _wrapped(
                 "(with characters that are not visible: --format json has the exact text)", layout, " " * 12
             )
+    if uri := layout.help_uri(finding.code):
+        yield from _labelled("help:", uri, layout)
 
 
 def _waived(waived: Waived, layout: Layout) -> list[str]:

@@ -1,0 +1,53 @@
+"""Reads the rows of keys that a transaction is about to change, and of those that wrap them."""
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, selectinload
+
+from kms_schema.crypto import Wrapper
+from kms_schema.keyring.errors import UnknownKeyError, WrapperUnavailableError
+from kms_schema.models import KeyMaster, KeyVersion
+from kms_schema.vocabulary import KeyStatus, KeyType
+
+
+def find_key(session: Session, key_id: str) -> KeyMaster | None:
+    """Return the key with a name; None if there is none that this role sees."""
+    return session.scalars(sa.select(KeyMaster).where(KeyMaster.key_id == key_id)).one_or_none()
+
+
+def locked_key(session: Session, key_id: str) -> KeyMaster:
+    """Return a key whose row no other transaction changes until the end of this one."""
+    # FOR NO KEY UPDATE: entries of the audit log refer to the row and lock it against deletion.
+    query = sa.select(KeyMaster).where(KeyMaster.key_id == key_id).with_for_update(key_share=True)
+    wrapper = selectinload(KeyMaster.versions).joinedload(KeyVersion.wrapped_by).joinedload(KeyVersion.key)
+    query = query.options(wrapper)  # one statement more, instead of one for each of these
+    key = session.scalars(query).one_or_none()
+    if key is None:
+        raise UnknownKeyError(f"there is no key named {key_id!r}", key_id=key_id)
+    return key
+
+
+def live_version(key: KeyMaster) -> KeyVersion | None:
+    """Return the live version of a key; None without one."""
+    return next((version for version in key.versions if version.is_live), None)
+
+
+def wrapper_named(session: Session, under: str, key_id: str) -> Wrapper:
+    """Return the reference of a root, which contains `://`, or the live version of the KEK with this name."""
+    if "://" in under:
+        return under
+    kek = find_key(session, under)
+    if kek is None:
+        raise UnknownKeyError(f"there is no key named {under!r} to wrap key {key_id!r}", key_id=under)
+    return wrapping_version(kek, key_id)
+
+
+def wrapping_version(kek: KeyMaster, key_id: str) -> KeyVersion:
+    """Return the live version of a KEK. Raises `WrapperUnavailableError` if the KEK does not wrap."""
+    live, under = live_version(kek), kek.key_id
+    if kek.key_type != KeyType.KEK or kek.status != KeyStatus.ACTIVE or live is None:
+        raise WrapperUnavailableError(
+            f"key {under!r} cannot wrap key {key_id!r}: it is {kek.status} and a {kek.key_type} key;"
+            " a wrapper is an active kek with a live version",
+            key_id=under,
+        )
+    return live
