@@ -17,10 +17,12 @@ _SHOW_ALL_ROWS = sa.text("SELECT pg_catalog.set_config('row_security', 'off', tr
 """Rows that a policy would hide are an error of the query then."""
 
 _NAMESAKES = sa.text("""
-    SELECT n.nspname FROM pg_catalog.pg_class AS c
+    SELECT n.nspname FROM pg_catalog.pg_class AS declared
+    JOIN pg_catalog.pg_namespace AS home ON home.oid = declared.relnamespace
+    JOIN pg_catalog.pg_class AS c ON c.relname = declared.relname AND c.relowner = declared.relowner
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid
-    WHERE c.relname = :table AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
+    WHERE declared.relname = :table AND home.nspname = :schema AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
         AND a.attname = :column AND a.atttypid = CAST('pg_catalog.bytea' AS pg_catalog.regtype)
 """)
 
@@ -47,15 +49,17 @@ _KINDS = {
 
 
 def with_namesakes(connection: sa.Connection, names: Iterable[ColumnName]) -> list[ColumnName]:
-    """Return columns, with those of the same names of table and column in all schemas on PostgreSQL.
+    """Return columns, with those of the same names of table, column and owner in all schemas on PostgreSQL.
 
     A session of the application may have another search path, or `schema_translate_map`, than the ring that declared
-    the column. Raises `HostColumnError` for a table without a schema that is not on the search path.
+    the column. A table of another owner has nothing to do with it, and could stop a revocation by its name. Raises
+    `HostColumnError` for a table without a schema that is not on the search path.
     """
     found = {name.resolved(connection) for name in names}
     if connection.dialect.name == "postgresql":
         for name in list(found):
-            schemas = connection.execute(_NAMESAKES, {"table": name.table, "column": name.column}).scalars()
+            values = {"schema": name.schema, "table": name.table, "column": name.column}
+            schemas = connection.execute(_NAMESAKES, values).scalars()
             found |= {ColumnName(name.table, name.column, schema) for schema in schemas}
     return sorted(found, key=str)
 

@@ -20,9 +20,10 @@ from kms_schema.keyring.places import Place
 
 
 def _places(mapper: orm.Mapper[Any]) -> list[Place]:
-    """Return the places of a mapper's columns that are bound to their row."""
+    """Return the places of a mapper's columns that are bound to their row. A table may have those of subclasses, too."""
     tables = [table for table in mapper.tables if isinstance(table, sa.Table)]
-    return [place for table in tables for column in table.columns if (place := place_of(column)) and place.row]
+    columns = [column for table in tables for column in table.columns if mapper.columns.contains_column(column)]
+    return [place for column in columns if (place := place_of(column)) and place.row]
 
 
 def _constructed(mapper: orm.Mapper[Any], class_: type[Any]) -> None:

@@ -131,3 +131,30 @@ def test_a_row_that_is_not_known_before_it_is_refused_at_mapping(made: Any, mess
             __tablename__ = "invoices"
             id: Mapped[int] = made()
             iban: Mapped[str | None] = mapped_column(EncryptedColumn("orders", row=("id",)))
+
+
+@pytest.mark.only_on("sqlite")
+def test_classes_in_one_table_have_columns_of_their_own(sql_engine: sa.Engine, ring: KeyRing, orders: str) -> None:
+    class Base(DeclarativeBase):
+        pass
+
+    class Person(Base):
+        __tablename__ = unique("people").replace("-", "_")
+        id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+        kind: Mapped[str]
+        iban: Mapped[str] = mapped_column(EncryptedColumn(orders, row=("id",)))
+        __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "person"}  # noqa: RUF012
+
+    class Employee(Person):
+        note: Mapped[str | None] = mapped_column(EncryptedColumn(orders, row=("id",)))
+        __mapper_args__ = {"polymorphic_identity": "employee"}  # noqa: RUF012
+
+    Base.metadata.create_all(sql_engine)
+    ring.attach(Base.metadata)
+    with Session(sql_engine) as session:
+        session.add_all([Person(iban="one"), Employee(iban="two", note="three")])
+        session.commit()
+        session.expunge_all()
+        people = session.scalars(sa.select(Person).order_by(Person.kind)).all()
+        assert [(each.iban, getattr(each, "note", None)) for each in people] == [("two", "three"), ("one", None)]
+    Base.metadata.drop_all(sql_engine)
