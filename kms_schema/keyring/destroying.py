@@ -18,7 +18,7 @@ from kms_schema.keyring.errors import HostColumnError, KeyInUseError
 from kms_schema.keyring.open_since import transaction_open_since
 from kms_schema.keyring.rotation_queue import RingQueue
 from kms_schema.models import KeyMaster, KeyRotation, KeyVersion, current_time
-from kms_schema.vocabulary import KeyType, RotationStatus
+from kms_schema.vocabulary import KeyType
 
 LEAST = dt.timedelta(hours=24)
 """The least time between the end of a version and its destruction."""
@@ -86,10 +86,7 @@ def _ended(since: dt.datetime) -> Any:  # a Select, whose type differs between S
     wrapped = aliased(KeyVersion)
     wraps = sa.exists().where(wrapped.wrapped_by_version_id == KeyVersion.id, wrapped.destroyed_at.is_(None))
     holds_columns = sa.and_(KeyMaster.key_type == KeyType.DEK, KeyMaster.encrypted_columns.is_not(None))
-    open_rotation = sa.exists().where(
-        KeyRotation.key_id == KeyVersion.key_id,
-        KeyRotation.status.in_([RotationStatus.SCHEDULED, RotationStatus.RUNNING]),
-    )
+    open_rotation = sa.exists().where(KeyRotation.key_id == KeyVersion.key_id, KeyRotation.is_open)
     return (
         sa.select(KeyVersion.id, KeyMaster.key_id, KeyVersion.version_number)
         .join(KeyMaster, KeyMaster.id == KeyVersion.key_id)
@@ -97,7 +94,7 @@ def _ended(since: dt.datetime) -> Any:  # a Select, whose type differs between S
             # Of a data key without columns nobody knows where its ciphertexts are.
             sa.or_(KeyMaster.key_type == KeyType.KEK, holds_columns),
             KeyVersion.deactivated_at <= since,
-            KeyVersion.destroyed_at.is_(None),
+            ~KeyVersion.is_destroyed,
             KeyVersion.encrypted_key_data.is_not(None),
             ~wraps,
             ~open_rotation,

@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
@@ -52,9 +51,7 @@ class ListedVersion:
     """Its wrapper: `KEY_ID:VERSION`, or the reference of a root."""
 
 
-_live = sa.and_(
-    KeyVersion.key_id == KeyMaster.id, KeyVersion.activated_at.is_not(None), KeyVersion.deactivated_at.is_(None)
-)
+_live = sa.and_(KeyVersion.key_id == KeyMaster.id, KeyVersion.is_live)
 _KEYS = sa.select(
     KeyMaster.key_id, KeyMaster.key_type, KeyMaster.algorithm, KeyMaster.key_size_bits, KeyMaster.status,
     KeyMaster.status_reason, KeyMaster.created_at, KeyMaster.expires_at, KeyMaster.max_usage_count,
@@ -110,7 +107,7 @@ def listed_versions(connection: sa.Connection, key_id: str, *, page: int = PAGE)
     query = (
         sa.select(KeyVersion.version_number, KeyVersion.ciphertext_tag, KeyVersion.usage_count,
                   KeyVersion.data_volume_bytes, KeyVersion.created_at, KeyVersion.activated_at,
-                  KeyVersion.deactivated_at, KeyVersion.destroyed_at, KeyVersion.wrapping_key_ref,
+                  KeyVersion.deactivated_at, KeyVersion.destroyed_at, KeyVersion.state, KeyVersion.wrapping_key_ref,
                   wrapping_key.key_id.label("wrapper"), wrapping.version_number.label("wrapper_version"))
         .join(KeyMaster, KeyMaster.id == KeyVersion.key_id)
         .outerjoin(wrapping, wrapping.id == KeyVersion.wrapped_by_version_id)
@@ -124,16 +121,8 @@ def listed_versions(connection: sa.Connection, key_id: str, *, page: int = PAGE)
         for row in rows:
             wrapper = row.wrapping_key_ref if row.wrapper is None else f"{row.wrapper}:{row.wrapper_version}"
             yield ListedVersion(
-                row.version_number, row.ciphertext_tag, _state(row), row.usage_count, row.data_volume_bytes,
+                row.version_number, row.ciphertext_tag, row.state, row.usage_count, row.data_volume_bytes,
                 row.created_at, row.activated_at, row.deactivated_at, row.destroyed_at, wrapper,
             )  # fmt: skip
         last = rows[-1].version_number
         rows = connection.execute(query.where(KeyVersion.version_number > last)).all() if len(rows) == page else []
-
-
-def _state(row: Any) -> str:
-    if row.destroyed_at is not None:
-        return "destroyed"
-    if row.activated_at is None:
-        return "waiting"
-    return "live" if row.deactivated_at is None else "ended"
