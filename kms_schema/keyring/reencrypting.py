@@ -5,7 +5,6 @@ that still have the bytes that were read, and that no other session has locked. 
 so a run that was stopped is started again.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -81,7 +80,7 @@ class Job:
                 self._run_version(tag, ciphers, done, unopened, progress)
             if done.tried_again == before:
                 break
-            time.sleep(0.1 * 2**attempt)
+            self.storage.waits.pause(0.1 * 2**attempt)
         done.left = self.count()
         done.unopened = [self.column.described(key) for key in sorted(unopened, key=repr)]
         return done
