@@ -83,7 +83,8 @@ class ColumnMethods(ABC):
         - `batch`: rows in a transaction. `progress`: called with the number of rows that are done
 
         Rows are read in pages by primary key and replaced in a transaction a page: a row only where it still has the
-        bytes that were read and is not locked; others are tried again. Needs kms_app, SELECT on the column and the
+        bytes that were read and is not locked; others are tried again. The column is stored with the key that
+        encrypts. Needs kms_app, SELECT on the column and the
         primary key and UPDATE on the column. Start it again after an interruption. `left` and `unopened` of the
         result say what remains. Raises `HostColumnError` for a column that is not there or not to be changed,
         `UnknownKeyError`, `ValueError` for a name that is none, and otherwise as `Key.encrypt` does. Example::

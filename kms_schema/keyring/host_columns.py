@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from kms_schema.identifiers import quoted
 from kms_schema.keyring.errors import HostColumnError
 from kms_schema.keyring.formats.prefix import Form, write_prefix
+from kms_schema.models.keys import ANYWHERE
 
 RowKey = tuple[Any, ...]
 """The values of a row's primary key, as the driver returns them."""
@@ -52,6 +53,16 @@ class ColumnName:
         """Return the name with dots."""
         return ".".join(part for part in (self.schema, self.table, self.column) if part)
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """True for `ELSEWHERE`, which is no column."""
+        return self.table == self.column == ANYWHERE
+
+    def document(self, dialect: str) -> dict[str, str]:
+        """Return the element of `key_masters.encrypted_columns`, which has no schema on SQLite."""
+        names = {"schema": self.schema or "", "table": self.table, "column": self.column}
+        return {name: value for name, value in names.items() if name != "schema" or dialect != "sqlite"}
+
     def resolved(self, connection: sa.Connection) -> "ColumnName":
         """Return the name with its schema on PostgreSQL. Raises `HostColumnError` if there is no such table."""
         if self.schema is not None or connection.dialect.name != "postgresql":
@@ -60,6 +71,10 @@ class ColumnName:
         if schema is None:
             raise HostColumnError(f"there is no table {self.table!r} on the search path: name its schema")
         return ColumnName(self.table, self.column, schema)
+
+
+ELSEWHERE = ColumnName(ANYWHERE, ANYWHERE, ANYWHERE)
+"""Stored with a key like a column: a process has encrypted with it for a caller, who may have put that anywhere."""
 
 
 def count_of(connection: sa.Connection, name: ColumnName, tag: int) -> int:

@@ -8,7 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
 from kms_schema.keyring.errors import UnknownKeyError
+from kms_schema.keyring.host_columns import ColumnName
 from kms_schema.models import KeyMaster, KeyVersion
+from kms_schema.models.keys import ANYWHERE
 
 PAGE = 500
 """Rows that are read at once."""
@@ -91,6 +93,14 @@ def listed_key(connection: sa.Connection, key_id: str) -> ListedKey:
     if row is None:
         raise UnknownKeyError(f"there is no key named {key_id!r}", key_id=key_id)
     return ListedKey(*tuple(row))
+
+
+def stored_columns(connection: sa.Connection, key_id: str) -> list[str]:
+    """Return what is stored with a key about its ciphertexts: names of columns, `*` for anywhere else."""
+    query = sa.select(KeyMaster.encrypted_columns).where(KeyMaster.key_id == key_id)
+    stored = connection.execute(query).scalar_one_or_none() or ()
+    names = [ColumnName(each["table"], each["column"], each.get("schema")) for each in stored]
+    return [ANYWHERE if name.is_elsewhere else str(name) for name in names]
 
 
 def listed_versions(connection: sa.Connection, key_id: str, *, page: int = PAGE) -> Iterator[ListedVersion]:

@@ -66,6 +66,9 @@ DECRYPTING = (KeyStatus.ACTIVE, KeyStatus.ROTATED, KeyStatus.EXPIRED)
 EncryptedColumns = Annotated[list[dict[str, str]], mapped_column(JsonDocument)]
 """Columns of applications, each as `{"schema": …, "table": …, "column": …}`, on SQLite without `schema`."""
 
+ANYWHERE = "*"
+"""Each name of the element that says that ciphertexts may be outside of columns, too."""
+
 
 class KeyMaster(Base):
     """A key: its use, status and times. The key material is in its versions."""
@@ -188,3 +191,14 @@ class KeyMaster(Base):
     @classmethod
     def _is_decrypting(cls) -> sa.ColumnElement[bool]:
         return cls.status.in_(DECRYPTING)
+
+    @hybrid_property
+    def encrypts_elsewhere(self) -> bool:
+        """True if ciphertexts may be outside of `encrypted_columns`, too: in files, other tables, other databases."""
+        return any(ANYWHERE in each.values() for each in self.encrypted_columns or ())
+
+    @encrypts_elsewhere.inplace.expression
+    @classmethod
+    def _encrypts_elsewhere(cls) -> sa.ColumnElement[bool]:
+        # A quotation mark within a text is written with a backslash, so this is a whole text.
+        return sa.func.coalesce(sa.cast(cls.encrypted_columns, sa.Text), "").contains(f'"{ANYWHERE}"', autoescape=True)

@@ -33,5 +33,5 @@ def test_the_example_works(database: Database, tmp_path: Any) -> None:
 
 def test_the_attributes_exist() -> None:
     named = re.findall(r"^\| `(\w+)\.(\w+)` \|", PAGE.text, re.MULTILINE)
-    assert len(named) == 7
+    assert len(named) == 8
     assert all(hasattr(getattr(models, model), name) for model, name in named)
