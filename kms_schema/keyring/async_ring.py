@@ -55,6 +55,7 @@ class RingInGreenlets(KeyRing):
     def open_prefixes(self, key_id: str, prefixes: set[bytes]) -> None:
         """Open the versions of ciphertexts, by their first bytes: those of results are used outside of greenlets."""
         self._check_open()
+        self._versions.uses.write_postponed()
         for prefix in prefixes:
             try:
                 _, tag = read_prefix(prefix)
