@@ -64,8 +64,8 @@ def refuse_data_loss(session: Session, version: KeyVersion, also: Sequence[Colum
     """Raise `KeyInUseError` unless nothing is known to be encrypted with a version of a data key any more.
 
     `session`: in the transaction that destroys it. `also`: columns besides those that are stored with the key; required
-    where the key has encrypted outside of these. Versions of other keys encrypt no data, and those that never were live have encrypted none. Raises as `count_ciphertexts`
-    does.
+    where the key has encrypted outside of these. Versions of other keys encrypt no data, and those that never were live
+    have encrypted none. Raises as `count_ciphertexts` does.
     """
     if version.key.key_type != KeyType.DEK or version.activated_at is None:
         return

@@ -110,7 +110,9 @@ class ColumnMethods(ABC):
         job = Job(self._storage, found, key_id, tags, bound_as or (name.table, name.column), batch)
         if dry_run:
             count = job.count()
-            return Reencryption(str(found.name), rows=count, left=count, index=found.index())
+            return Reencryption(
+                str(found.name), rows=count, left=count, index=found.index(), index_bytes=found.index_bytes
+            )
         if from_revoked is not None and to in (None, key_id):
             raise ValueError("a revoked key does not encrypt: name another one with `to`")
         revoked = None if from_revoked is None else self.revoked_key(key_id, reason=from_revoked, actor=actor)

@@ -24,6 +24,10 @@ _FIND_SCHEMA = sa.text(
 )
 
 
+_MOST_BYTES_OF_AN_ENTRY = 2704
+"""Of a B-tree of PostgreSQL, a third of a page. Ciphertexts cannot be compressed, so they count in full."""
+
+
 class RawType(sa.types.UserDefinedType[Any]):
     """A type whose values pass through as the driver has them.
 
@@ -202,6 +206,11 @@ class HostColumn:
         schema = f"{quoted(self.name.schema)}." if self.name.schema else ""
         how = " CONCURRENTLY" if self.is_postgresql else ""
         return f"CREATE INDEX{how} {quoted(name)} ON {schema}{quoted(self.name.table)} ({quoted(self.name.column)});"
+
+    @property
+    def index_bytes(self) -> int | None:
+        """The greatest entry of that index; None where it has no limit, or is not offered."""
+        return _MOST_BYTES_OF_AN_ENTRY if self.is_postgresql and not self.has_index else None
 
     def _keys(self) -> list[sa.ColumnElement[Any]]:
         return [self.table.c[each] for each in self.key]
