@@ -65,8 +65,9 @@ def destroy_version(
 
     Refused while the version is live, and while it wraps others. Of a data key, refused for 24 hours after its end,
     while a transaction of then is open, and while a column that is stored with the key or named by --check holds a
-    ciphertext of it, or none is known; their tables are locked against changes meanwhile. The row remains, and an entry
-    of the audit log has the actor.
+    ciphertext of it, or none is known; their tables are locked against changes meanwhile. Where the key has encrypted
+    outside of stored columns, such as files, --check is required. The row remains, and an entry of the audit log has
+    the actor.
 
     Exit status: 0 destroyed, 1 refused, 2 usage, 3 no connection or missing privilege.
     """

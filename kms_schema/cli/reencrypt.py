@@ -115,3 +115,6 @@ def _print(done: Reencryption, *, dry_run: bool) -> None:
         click.echo(f"does not open: {len(done.unopened) - _NAMED} more, which --format json names", err=True)
     if done.index is not None:
         click.echo(in_a_line(f"Note: with an index this finds rows at once: {done.index}"), err=True)
+        if done.index_bytes is not None:
+            limit = f"its entries have at most {done.index_bytes:,} bytes: longer ciphertexts cannot be written then"
+            click.echo(f"Note: {limit}", err=True)

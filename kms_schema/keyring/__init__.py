@@ -1,5 +1,6 @@
 """Keys that applications use. `formats` has the bytes of ciphertexts: see docs/ciphertexts.md."""
 
+from kms_schema.keyring.async_operations import AsyncRevokedKey
 from kms_schema.keyring.async_ring import AsyncKey, AsyncKeyRing
 from kms_schema.keyring.bound_values import RowCiphertext
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
@@ -44,7 +45,7 @@ from kms_schema.keyring.ring import KeyRing
 from kms_schema.keyring.rotation_runs import RotationRun
 
 __all__ = [
-    "AsyncKey", "AsyncKeyRing", "CachePolicy", "CiphertextDescription", "CiphertextTagError",
+    "AsyncKey", "AsyncKeyRing", "AsyncRevokedKey", "CachePolicy", "CiphertextDescription", "CiphertextTagError",
     "ColumnNotAttachedError", "ColumnOperatorError", "ColumnValueError", "DatabaseUnavailableError",
     "DecryptionError", "DependentsLeftError", "EncryptedColumn", "EventLoopError", "HostColumnError", "Key",
     "KeyArchivedError", "KeyDescription", "KeyExistsError", "KeyExpiredError", "KeyInUseError",

@@ -83,7 +83,8 @@ class ColumnMethods(ABC):
         - `batch`: rows in a transaction. `progress`: called with the number of rows that are done
 
         Rows are read in pages by primary key and replaced in a transaction a page: a row only where it still has the
-        bytes that were read and is not locked; others are tried again. Needs kms_app, SELECT on the column and the
+        bytes that were read and is not locked; others are tried again. The column is stored with the key that
+        encrypts. Needs kms_app, SELECT on the column and the
         primary key and UPDATE on the column. Start it again after an interruption. `left` and `unopened` of the
         result say what remains. Raises `HostColumnError` for a column that is not there or not to be changed,
         `UnknownKeyError`, `ValueError` for a name that is none, and otherwise as `Key.encrypt` does. Example::
@@ -109,7 +110,9 @@ class ColumnMethods(ABC):
         job = Job(self._storage, found, key_id, tags, bound_as or (name.table, name.column), batch)
         if dry_run:
             count = job.count()
-            return Reencryption(str(found.name), rows=count, left=count, index=found.index())
+            return Reencryption(
+                str(found.name), rows=count, left=count, index=found.index(), index_bytes=found.index_bytes
+            )
         if from_revoked is not None and to in (None, key_id):
             raise ValueError("a revoked key does not encrypt: name another one with `to`")
         revoked = None if from_revoked is None else self.revoked_key(key_id, reason=from_revoked, actor=actor)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from kms_schema.identifiers import quoted
 from kms_schema.keyring.errors import HostColumnError
 from kms_schema.keyring.formats.prefix import Form, write_prefix
+from kms_schema.models.keys import ANYWHERE
 
 RowKey = tuple[Any, ...]
 """The values of a row's primary key, as the driver returns them."""
@@ -21,6 +22,10 @@ _FIND_SCHEMA = sa.text(
     "SELECT n.nspname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
     " WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(pg_catalog.quote_ident(CAST(:table AS text)))"
 )
+
+
+_MOST_BYTES_OF_AN_ENTRY = 2704
+"""Of a B-tree of PostgreSQL, a third of a page. Ciphertexts cannot be compressed, so they count in full."""
 
 
 class RawType(sa.types.UserDefinedType[Any]):
@@ -52,6 +57,16 @@ class ColumnName:
         """Return the name with dots."""
         return ".".join(part for part in (self.schema, self.table, self.column) if part)
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """True for `ELSEWHERE`, which is no column."""
+        return self.table == self.column == ANYWHERE
+
+    def document(self, dialect: str) -> dict[str, str]:
+        """Return the element of `key_masters.encrypted_columns`, which has no schema on SQLite."""
+        names = {"schema": self.schema or "", "table": self.table, "column": self.column}
+        return {name: value for name, value in names.items() if name != "schema" or dialect != "sqlite"}
+
     def resolved(self, connection: sa.Connection) -> "ColumnName":
         """Return the name with its schema on PostgreSQL. Raises `HostColumnError` if there is no such table."""
         if self.schema is not None or connection.dialect.name != "postgresql":
@@ -60,6 +75,10 @@ class ColumnName:
         if schema is None:
             raise HostColumnError(f"there is no table {self.table!r} on the search path: name its schema")
         return ColumnName(self.table, self.column, schema)
+
+
+ELSEWHERE = ColumnName(ANYWHERE, ANYWHERE, ANYWHERE)
+"""Stored with a key like a column: a process has encrypted with it for a caller, who may have put that anywhere."""
 
 
 def count_of(connection: sa.Connection, name: ColumnName, tag: int) -> int:
@@ -187,6 +206,11 @@ class HostColumn:
         schema = f"{quoted(self.name.schema)}." if self.name.schema else ""
         how = " CONCURRENTLY" if self.is_postgresql else ""
         return f"CREATE INDEX{how} {quoted(name)} ON {schema}{quoted(self.name.table)} ({quoted(self.name.column)});"
+
+    @property
+    def index_bytes(self) -> int | None:
+        """The greatest entry of that index; None where it has no limit, or is not offered."""
+        return _MOST_BYTES_OF_AN_ENTRY if self.is_postgresql and not self.has_index else None
 
     def _keys(self) -> list[sa.ColumnElement[Any]]:
         return [self.table.c[each] for each in self.key]

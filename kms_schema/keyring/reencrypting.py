@@ -5,7 +5,6 @@ that still have the bytes that were read, and that no other session has locked. 
 so a run that was stopped is started again.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -53,6 +52,8 @@ class Reencryption:
     """The primary keys of rows whose ciphertext does not open, at most 1,000."""
     index: str | None = None
     """A statement that makes an index for this, if the column has none. It is not run."""
+    index_bytes: int | None = None
+    """The greatest entry of such an index: a longer ciphertext cannot be written then. None where there is no limit."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,9 @@ class Job:
 
     def run(self, ciphers: Ciphers, progress: Callable[[int], None]) -> Reencryption:
         """Replace them. `progress` is called with the rows that are done."""
-        done = Reencryption(str(self.column.name), rows=self.count(), index=self.column.index())
+        done = Reencryption(
+            str(self.column.name), rows=self.count(), index=self.column.index(), index_bytes=self.column.index_bytes
+        )
         unopened: set[RowKey] = set()
         for attempt in range(_PASSES):
             before = done.tried_again
@@ -81,7 +84,7 @@ class Job:
                 self._run_version(tag, ciphers, done, unopened, progress)
             if done.tried_again == before:
                 break
-            time.sleep(0.1 * 2**attempt)
+            self.storage.waits.pause(0.1 * 2**attempt)
         done.left = self.count()
         done.unopened = [self.column.described(key) for key in sorted(unopened, key=repr)]
         return done

@@ -20,6 +20,7 @@ from kms_schema.keyring.errors import (
     UnsupportedKeyError,
 )
 from kms_schema.keyring.faults import is_refused
+from kms_schema.keyring.host_columns import ELSEWHERE
 from kms_schema.keyring.key_rows import find_key, live_version, locked_key, wrapper_named, wrapping_version
 from kms_schema.keyring.states import ALGORITHMS, XAES
 from kms_schema.keyring.storage import Storage
@@ -101,6 +102,8 @@ class Registry:
 
     def _create(self, new: NewKey, actor: str | None) -> KeyDescription:
         fresh = new.master()
+        if new.ciphertext_tag is not None and new.key_type == KeyType.DEK:  # where it has this tag, it has encrypted
+            fresh.encrypted_columns = [ELSEWHERE.document(self._storage.dialect)]
         with self._storage.session(new.key_id, _ADMIN, actor) as session:
             key = _registered(session, new, fresh)
             try:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from kms_schema.crypto import Secret, WrappingKeyProvider
 from kms_schema.crypto.secret import BytesLike
+from kms_schema.keyring.cache import Opened
 from kms_schema.keyring.column_methods import ColumnMethods
 from kms_schema.keyring.declarations import Declarations
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
@@ -179,6 +180,13 @@ class KeyRing(StatusChanges, RevokedKeyMethods, ColumnMethods, RingRotations):
     def _encrypt(self, key_id: str, data: BytesLike, aad: BytesLike) -> bytes:
         self._check_open()
         return self._versions.for_encrypting(key_id, len(data)).cipher.encrypt(data, aad=aad)
+
+    def _open_for_caller(self, key_id: str, size: int) -> Opened:
+        """Return the live version, one use counted, once it is stored that its ciphertexts may be anywhere."""
+        self._check_open()
+        opened = self._versions.for_encrypting(key_id, size)
+        self._declarations.declare_elsewhere(key_id)
+        return opened
 
     def _decrypt(self, key_id: str, blob: BytesLike, aad: BytesLike) -> tuple[bytes, bool]:
         """Return the plaintext, and True if the key encrypts with the version that made the ciphertext."""

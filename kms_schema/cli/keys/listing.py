@@ -13,7 +13,14 @@ from kms_schema.cli import connections
 from kms_schema.cli.keys.open_ring import key_id_argument
 from kms_schema.cli.options import style_option, where
 from kms_schema.keyring import UnknownKeyError
-from kms_schema.keyring.listing import ListedKey, ListedVersion, listed_key, listed_keys, listed_versions
+from kms_schema.keyring.listing import (
+    ListedKey,
+    ListedVersion,
+    listed_key,
+    listed_keys,
+    listed_versions,
+    stored_columns,
+)
 from kms_schema.printable import in_a_line
 from kms_schema.vocabulary import KeyStatus, KeyType
 
@@ -74,16 +81,21 @@ def _print_key(key: ListedKey) -> None:
 def show_command(*, key_id: str, database_url: str | None, schema: str, style: str) -> None:
     """Show the key KEY_ID and its versions: tags of ciphertexts, states, uses and bytes. No material is read.
 
+    `encrypted_columns` are the columns that are stored with the key; `*` stands for ciphertexts anywhere else.
+
     Exit status: 0 done, 1 no such key, 2 usage, 3 no connection or missing privilege.
     """
     try:
         with _reading(database_url, schema) as connection:
             key, versions = listed_key(connection, key_id), listed_versions(connection, key_id)
+            columns = stored_columns(connection, key_id)
             if style == "json":
-                document = _plain(key) | {"versions": [_plain(each) for each in versions]}
+                document = _plain(key) | {"encrypted_columns": columns, "versions": [_plain(each) for each in versions]}
                 click.echo(json.dumps(document, indent=2))
                 return
             _print_properties(key)
+            if columns:
+                click.echo(in_a_line(f"encrypted_columns: {', '.join(columns)}"))
             click.echo(_VERSIONS.format("VERSION", "TAG", "STATE", "USES", "BYTES", "SINCE").rstrip())
             for each in versions:
                 _print_version(each)
