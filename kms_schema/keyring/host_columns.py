@@ -1,5 +1,6 @@
 """A column of an application that holds ciphertexts: where it is, how many it holds, and its rows in pages."""
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,6 +27,14 @@ _FIND_SCHEMA = sa.text(
 
 _MOST_BYTES_OF_AN_ENTRY = 2704
 """Of a B-tree of PostgreSQL, a third of a page. Ciphertexts cannot be compressed, so they count in full."""
+
+
+_ARRAYS: Mapping[type, sa.types.TypeEngine[Any]] = {int: sa.BigInteger(), uuid.UUID: sa.Uuid()}
+"""The types of values of which PostgreSQL takes an array. Texts may be of an enumeration, for example."""
+
+
+def _array(type_: sa.types.TypeEngine[Any], values: Sequence[Any]) -> sa.BindParameter[Any]:
+    return sa.bindparam(None, values, type_=sa.ARRAY(type_), unique=True)
 
 
 class RawType(sa.types.UserDefinedType[Any]):
@@ -174,6 +183,14 @@ class HostColumn:
     def replace(self, connection: sa.Connection, changes: Sequence[tuple[RowKey, bytes, bytes]]) -> None:
         """Give rows another ciphertext where they still have the old one: primary key, old, new."""
         table = self.table
+        if (keys := self._as_array([key for key, _, _ in changes])) is not None:
+            blobs = (_array(sa.LargeBinary(), [change[part] for change in changes]) for part in (1, 2))
+            # PostgreSQL takes the name of unnest for several arrays without a schema only, and for its own function.
+            given = sa.func.unnest(keys, *blobs).table_valued("key", "old", "new")
+            given = given.render_derived(name="given")
+            of_row = sa.and_(self._keys()[0] == given.c.key, table.c[self.name.column] == given.c.old)
+            connection.execute(sa.update(table).values({self.name.column: given.c.new}).where(of_row))
+            return
         statement = sa.update(table).values({self.name.column: sa.bindparam("new", type_=RawType())})
         statement = statement.where(table.c[self.name.column] == sa.bindparam("old", type_=RawType()))
         statement = statement.where(*(table.c[each] == sa.bindparam(f"key_{n}") for n, each in enumerate(self.key)))
@@ -219,7 +236,18 @@ class HostColumn:
         bound = [sa.type_coerce(self.table.c[each], self.row_types[each]).label(f"row_{each}") for each in self.row]
         return sa.select(*self._keys(), self.table.c[self.name.column], *bound)
 
+    def _as_array(self, keys: Sequence[RowKey]) -> sa.BindParameter[Any] | None:
+        """Return the primary keys as one parameter, if PostgreSQL compares all columns that have such values with it.
+
+        A parameter for each costs the driver more than the row.
+        """
+        kinds = {type(part) for key in keys for part in key} if self.is_postgresql and len(self.key) == 1 else set()
+        type_ = _ARRAYS.get(kinds.pop()) if len(kinds) == 1 else None
+        return None if type_ is None else _array(type_, [key[0] for key in keys])
+
     def _among(self, keys: Sequence[RowKey]) -> sa.ColumnElement[bool]:
+        if (array := self._as_array(keys)) is not None:
+            return self._keys()[0] == sa.any_(array)
         if len(self.key) == 1:
             return self._keys()[0].in_([key[0] for key in keys])
         return sa.or_(*(sa.and_(*(c == part for c, part in zip(self._keys(), key, strict=True))) for key in keys))

@@ -7,6 +7,7 @@ so a run that was stopped is started again.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -115,10 +116,7 @@ class Job:
         key, old, bound = self.column.key_of(row), self.column.blob_of(row), self.column.bound_of(row)
         if key in unopened:
             return None
-        try:
-            aad = bound_data(*self.bound_as, bound)
-        except BoundValueError as error:
-            raise HostColumnError(f"column {self.column.name}: {error}", key_id=self.key_id) from None
+        aad = self._aad(bound) if bound else self._same_aad
         try:
             data = ciphers.decrypt(old, aad=aad)
         except (DecryptionError, VersionDestroyedError):
@@ -126,6 +124,17 @@ class Job:
                 unopened.add(key)
             return None
         return key, old, ciphers.encrypt(data, aad=aad), bound
+
+    @cached_property
+    def _same_aad(self) -> bytes:
+        """The associated data of all rows, where they are bound to none of their columns."""
+        return self._aad({})
+
+    def _aad(self, bound: Mapping[str, Any]) -> bytes:
+        try:
+            return bound_data(*self.bound_as, bound)
+        except BoundValueError as error:
+            raise HostColumnError(f"column {self.column.name}: {error}", key_id=self.key_id) from None
 
     def _replace(self, changes: Sequence[tuple[RowKey, bytes, bytes, Mapping[str, Any]]]) -> int:
         """Replace ciphertexts in one transaction, read them back, and return how many were replaced."""
