@@ -1,10 +1,11 @@
 """Groups of commands that import a command when it is used: importing all would cost each the slowest one's imports."""
 
-import importlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import click
+
+from kms_schema.cli.on_use import load
 
 
 class Lazy(NamedTuple):
@@ -34,8 +35,7 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in self._lazy:
             return None
-        module, _, name = self._lazy[cmd_name].where.partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
+        command: click.Command = load(self._lazy[cmd_name].where)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

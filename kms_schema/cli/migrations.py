@@ -7,20 +7,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kms_schema.cli.connections import connected, print_target, url_of
+from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import patience, style_option, version_table_option, where
 from kms_schema.cli.targets import CannotConnect, existing_file, refuse_memory
 from kms_schema.database_url import parse_database_url
-from kms_schema.migrate import program
-from kms_schema.migrate.faults import MigrationError
-from kms_schema.migrate.options import MigrationOptions
 from kms_schema.output_files import FOR_OTHERS, replaced_file
-from kms_schema.preflight.catalog_check import objection_to_stamp
 from kms_schema.validator import ValidationError
+
+if TYPE_CHECKING:
+    from kms_schema.migrate import faults, program
+    from kms_schema.migrate import options as migration_options
+    from kms_schema.preflight import catalog_check
+else:
+    faults = on_use("kms_schema.migrate.faults")
+    program = on_use("kms_schema.migrate.program")
+    migration_options = on_use("kms_schema.migrate.options")
+    catalog_check = on_use("kms_schema.preflight.catalog_check")
 
 _BY_EXIT_STATUS = {1: click.ClickException, 2: click.UsageError, 3: CannotConnect}
 _INTERRUPTED = "Interrupted. Run the same command again: it continues the unfinished revision."
@@ -40,7 +47,7 @@ def upgrade(revision: str, database_url: str | None, **options: Any) -> None:
         url = url_of(database_url)
         refuse_memory(parse_database_url(url))
         print_target(url)
-        program.upgrade(url, revision, MigrationOptions(**options))
+        program.upgrade(url, revision, migration_options.MigrationOptions(**options))
         _print_revision(url, options)
 
 
@@ -59,7 +66,7 @@ def downgrade(revision: str, database_url: str | None, **options: Any) -> None:
     with errors_reported():
         url = _url_of_existing(database_url)
         print_target(url)
-        program.downgrade(url, revision, MigrationOptions(**options))
+        program.downgrade(url, revision, migration_options.MigrationOptions(**options))
         _print_revision(url, options)
 
 
@@ -70,7 +77,9 @@ def downgrade(revision: str, database_url: str | None, **options: Any) -> None:
 def current(database_url: str | None, style: str, **options: Any) -> None:
     """Show the revision of the database."""
     with errors_reported():
-        revisions_of_database = program.current(_url_of_existing(database_url), MigrationOptions(**options))
+        revisions_of_database = program.current(
+            _url_of_existing(database_url), migration_options.MigrationOptions(**options)
+        )
         revisions = [revision.revision for revision in program.history()]
     behind = len(revisions) - max(
         (revisions.index(each) + 1 for each in revisions_of_database if each in revisions), default=0
@@ -110,11 +119,11 @@ def stamp(revision: str, database_url: str | None, *, unverified: bool, **option
     with errors_reported():
         url = _url_of_existing(database_url)
         print_target(url)
-        whole, checked = program.whole_id(revision), MigrationOptions(**options)
+        whole, checked = program.whole_id(revision), migration_options.MigrationOptions(**options)
         program.current(url, checked)
         if not unverified:
             with connected(url, application="kms-schema stamp", refusals=(ValidationError,)) as connection:
-                objection = objection_to_stamp(connection, whole, checked.schema, checked.version_table)
+                objection = catalog_check.objection_to_stamp(connection, whole, checked.schema, checked.version_table)
             if objection:
                 raise click.ClickException(f"{objection}; to record it nevertheless, add --unverified")
         program.stamp(url, revision, checked)
@@ -143,7 +152,7 @@ def sql(
     """
     with errors_reported():
         url = f"{engine}://" if engine else url_of(database_url)
-        script = program.sql(url, revisions, down=down, options=MigrationOptions(**options))
+        script = program.sql(url, revisions, down=down, options=migration_options.MigrationOptions(**options))
     if output is None:
         click.echo(script, nl=False)
         return
@@ -163,7 +172,7 @@ def _url_of_existing(given: str | None) -> str:
 
 
 def _print_revision(url: str, options: dict[str, Any]) -> None:
-    revisions_of_database = program.current(url, MigrationOptions(**options))
+    revisions_of_database = program.current(url, migration_options.MigrationOptions(**options))
     click.echo(f"the database is at {', '.join(revisions_of_database) or 'base'}")
 
 
@@ -181,7 +190,7 @@ def errors_reported() -> Iterator[None]:
     except KeyboardInterrupt:
         click.echo(_INTERRUPTED, err=True)
         raise click.exceptions.Exit(130) from None
-    except MigrationError as error:
+    except faults.MigrationError as error:
         message = _as_options(str(error))
         raise _BY_EXIT_STATUS[error.exit_status](message) from None
     finally:
