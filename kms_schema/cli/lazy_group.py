@@ -1,11 +1,16 @@
 """Groups of commands that import a command when it is used: importing all would cost each the slowest one's imports."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from kms_schema.cli.on_use import load
+from kms_schema.cli.on_use import load, on_use
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = on_use("difflib")
 
 
 class Lazy(NamedTuple):
@@ -37,6 +42,26 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = load(self._lazy[cmd_name].where)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the arguments begin with; raises `UsageError` with similar names if there is none."""
+        name = args[0]
+        if name in self._lazy or ctx.resilient_parsing or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        similar = list(self._similar(ctx, name))
+        hint = f" Did you mean {' or '.join(similar)}?" if similar else f" {ctx.command_path} --help lists them."
+        raise click.UsageError(f"No such command {name!r}.{hint}", ctx)
+
+    def _similar(self, ctx: click.Context, name: str) -> Iterator[str]:
+        """Yield the commands whose names are similar, and those of the groups below that have exactly this name."""
+        for each in difflib.get_close_matches(name, self._lazy):
+            yield f"{ctx.command_path} {each}"
+        for each in self._lazy:
+            group = self.get_command(ctx, each)
+            if isinstance(group, LazyGroup) and name in group.list_commands(ctx):
+                yield f"{ctx.command_path} {each} {name}"
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the listing of `--help` without importing a command."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kms_schema.cli.arguments import RelativeCommand
 from kms_schema.cli.connections import connected, print_target, url_of
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import patience, style_option, version_table_option, where
@@ -51,14 +52,16 @@ def upgrade(revision: str, database_url: str | None, **options: Any) -> None:
         _print_revision(url, options)
 
 
-@click.command("downgrade", epilog="\b\nExample:\n  kms-schema downgrade 004")
+@click.command(
+    "downgrade", cls=RelativeCommand, epilog="\b\nExamples:\n  kms-schema downgrade 004\n  kms-schema downgrade -1"
+)
 @click.argument("revision")
 @click.option("--allow-audit-loss", is_flag=True, help="Below 006: destroy the seals; below 004: the audit log.")
 @where
 @version_table_option
 @patience
 def downgrade(revision: str, database_url: str | None, **options: Any) -> None:
-    """Downgrade the database to REVISION; `base` removes everything.
+    """Downgrade the database to REVISION, or by a number of revisions: -1. `base` removes everything.
 
     Below 006 the seals are dropped, below 004 the tables. Refused if there are seals, or more audit entries than the
     first, unless --allow-audit-loss is given.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.cli import connections, progress
+from kms_schema.cli.arguments import codes
 from kms_schema.cli.options import database_url_option, schema_option
 from kms_schema.output_files import replaced_file
 from kms_schema.printable import in_a_line
@@ -30,7 +31,7 @@ Examples:
   kms-schema validate
   kms-schema validate --database-url postgresql://auditor@db.example/kms
   kms-schema validate --database-url sqlite:///kms.db --format json --output report.json
-  kms-schema validate --ignore KMS305 --fail-on warning
+  kms-schema validate --ignore KMS305,KMS306 --fail-on warning
   kms-schema validate --waivers waivers.toml --format html --output report.html
 
 \b
@@ -49,8 +50,10 @@ Exit status: 0 no error, 1 errors, 2 usage, 3 no connection, missing privilege, 
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Write them to this file.",
 )
-@click.option("--select", multiple=True, metavar="CODE", help="Report only these codes; KMS1 selects KMS101, …")
-@click.option("--ignore", multiple=True, metavar="CODE", help="Leave out these codes.")
+@click.option(
+    "--select", multiple=True, metavar="CODES", callback=codes, help="Report only these, such as KMS101,KMS3."
+)
+@click.option("--ignore", multiple=True, metavar="CODES", callback=codes, help="Leave these out.")
 @click.option(
     "--waivers",
     type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
