@@ -6,9 +6,10 @@ the table.
 """
 
 import gc
+import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 import click
@@ -63,6 +64,13 @@ def main(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> No
     sys.exit(status)
 
 
+def _variables() -> Iterator[str]:
+    """Yield the values of the variables that stand for options, each after pieces that name no option."""
+    for name, value in os.environ.items():
+        if name.startswith("KMS_") and name != "KMS_DATABASE_URL":
+            yield from ("", "", value)
+
+
 def run(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> int:
     """Run the program and return its exit status.
 
@@ -79,7 +87,7 @@ def run(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> int
         except click.ClickException as error:
             status = error.exit_code
             if not interrupt.received:
-                without_connections(error, sys.argv[1:] if arguments is None else arguments).show()
+                without_connections(error, [*(sys.argv[1:] if arguments is None else arguments), *_variables()]).show()
         except click.Abort:
             interrupt.received, status = True, 1
         except OSError as error:

@@ -1,10 +1,11 @@
 """Groups of commands that import a command when it is used: importing all would cost each the slowest one's imports."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from kms_schema.cli import configuration
 from kms_schema.cli.on_use import load, on_use
 
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ class Lazy(NamedTuple):
 class LazyGroup(click.Group):
     """A group that imports a command when it is called; `--help` imports none."""
 
-    def __init__(self, *arguments: Any, lazy: Mapping[str, Lazy], **options: Any) -> None:
-        """Take the commands by name, in addition to click's own arguments."""
+    def __init__(self, *arguments: Any, lazy: Mapping[str, Lazy], words: Sequence[str] = (), **options: Any) -> None:
+        """Take the commands by name, and the words that name the group, in addition to click's own arguments."""
         super().__init__(*arguments, **options)
         self._lazy = lazy
+        self._words = words
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands."""
@@ -41,7 +43,12 @@ class LazyGroup(click.Group):
         if cmd_name not in self._lazy:
             return None
         command: click.Command = load(self._lazy[cmd_name].where)
+        configuration.name_variables(command, self._path(cmd_name))
         return command
+
+    def _path(self, name: str) -> list[str]:
+        """Return the words of a command: those after the name of the program."""
+        return [*self._words, name]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -49,7 +56,13 @@ class LazyGroup(click.Group):
         """Return the command that the arguments begin with; raises `UsageError` with similar names if there is none."""
         name = args[0]
         if name in self._lazy or ctx.resilient_parsing or name.startswith("-"):
-            return super().resolve_command(ctx, args)
+            found, command, rest = super().resolve_command(ctx, args)
+            if command and not (
+                ctx.resilient_parsing or isinstance(command, click.Group) or {"-h", "--help"} & {*rest}
+            ):
+                configuration.refuse_empty(command, rest)
+                command.context_settings["default_map"] = configuration.defaults_of(command, self._path(name))
+            return found, command, rest
         similar = list(self._similar(ctx, name))
         hint = f" Did you mean {' or '.join(similar)}?" if similar else f" {ctx.command_path} --help lists them."
         raise click.UsageError(f"No such command {name!r}.{hint}", ctx)

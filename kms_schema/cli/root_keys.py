@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 root_key_options = together(
     click.option(
         "--root-key", "files", multiple=True, metavar="REF=FILE", envvar="KMS_ROOT_KEYS",
-        help="A root key in a file. Again for each; or KMS_ROOT_KEYS, separated by blanks.",
+        help="A root key in a file. Again for each; in variables, separated by blanks.",
     ),
     click.option(
         "--root-key-variable", "variables", multiple=True, metavar="REF=NAME", envvar="KMS_ROOT_KEY_VARIABLES",

@@ -60,7 +60,10 @@ def test_a_listing_imports_no_command() -> None:
         " print(*[name for name in sys.modules if name.startswith('kms_schema.')], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    own = {f"kms_schema.cli.{name}" for name in ("arguments", "interrupts", "lazy_group", "on_use", "streams")}
+    own = {
+        f"kms_schema.cli.{name}"
+        for name in ("arguments", "configuration", "interrupts", "lazy_group", "on_use", "streams")
+    }
     assert set(done.stderr.split()) == {"kms_schema._version", "kms_schema.cli", *own}
 
 

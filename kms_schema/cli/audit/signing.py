@@ -60,8 +60,12 @@ def signing_key(path: Path | None) -> SigningKey | None:
     try:
         if path is not None:
             return read_signing_key(path)
-        text = os.environ.get(KEY_IN_ENVIRONMENT, "").strip()
-        return SigningKey.parse(text) if text else None
+        text = os.environ.get(KEY_IN_ENVIRONMENT)
+        if text is None:
+            return None
+        if not text.strip():  # not taken for none: the seal would be unsigned
+            raise click.UsageError(f"{KEY_IN_ENVIRONMENT} is empty: give it the key, or unset it")
+        return SigningKey.parse(text.strip())
     except SealKeyError as error:
         raise click.UsageError(str(error) if path is not None else f"{KEY_IN_ENVIRONMENT}: {error}") from None
     except OSError as error:
