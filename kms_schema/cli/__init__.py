@@ -15,7 +15,7 @@ from typing import NoReturn
 import click
 
 from kms_schema._version import __version__
-from kms_schema.cli import interrupts, streams
+from kms_schema.cli import interrupts, messages, streams
 from kms_schema.cli.arguments import without_connections
 from kms_schema.cli.lazy_group import Lazy, LazyGroup
 
@@ -80,6 +80,7 @@ def run(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> int
         assert run(["validate", "--database-url", "sqlite:///kms.db"]) == 0
     """
     streams.prepare()
+    messages.reset()
     with interrupts.noted() as interrupt:
         try:
             result = program.main(arguments, prog_name=name, standalone_mode=False)

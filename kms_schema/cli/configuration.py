@@ -21,7 +21,19 @@ else:
     tomllib = on_use("tomllib")
 
 FILE = Path("pyproject.toml")
-COMMON = frozenset({"schema", "version-table", "lock-timeout-ms", "format", "actor", "root-key", "root-key-variable"})
+COMMON = frozenset(
+    {
+        "schema",
+        "version-table",
+        "lock-timeout-ms",
+        "format",
+        "actor",
+        "root-key",
+        "root-key-variable",
+        "quiet",
+        "verbose",
+    }
+)
 """Options that stand in `[tool.kms-schema]` itself, for every command that has them."""
 TYPED_ONLY = frozenset({
     "allow-audit-loss", "apply", "database-url", "destroy-after", "erase-data", "from-revoked", "help", "key", "now",

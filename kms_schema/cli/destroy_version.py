@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema import crypto
-from kms_schema.cli import connections
+from kms_schema.cli import connections, messages
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.printable import in_a_line
@@ -101,7 +101,7 @@ def destroy_version(
     else:
         click.echo(in_a_line(f"version {version} of key {key_id!r} is destroyed"))
     note = "the key is in an HSM: destroy it there as well" if found.held_in_hsm else _COPIES
-    click.echo(f"Note: {note}", err=True)
+    messages.note(f"Note: {note}")
 
 
 def _ask(key_id: str, version: int) -> None:

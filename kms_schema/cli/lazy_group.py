@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from kms_schema.cli import configuration
+from kms_schema.cli import configuration, messages
 from kms_schema.cli.on_use import load, on_use
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class LazyGroup(click.Group):
         if cmd_name not in self._lazy:
             return None
         command: click.Command = load(self._lazy[cmd_name].where)
+        messages.add_options(command)
         configuration.name_variables(command, self._path(cmd_name))
         return command
 

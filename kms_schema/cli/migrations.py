@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kms_schema.cli import messages
 from kms_schema.cli.arguments import RelativeCommand
 from kms_schema.cli.connections import connected, print_target, url_of
 from kms_schema.cli.on_use import on_use
@@ -39,7 +40,8 @@ _INTERRUPTED = "Interrupted. Run the same command again: it continues the unfini
 @where
 @version_table_option
 @patience
-def upgrade(revision: str, database_url: str | None, **options: Any) -> None:
+@style_option
+def upgrade(revision: str, database_url: str | None, style: str, **options: Any) -> None:
     """Upgrade the database to REVISION, by default the newest.
 
     One upgrade runs at a time. The next one completes an interrupted upgrade.
@@ -49,7 +51,7 @@ def upgrade(revision: str, database_url: str | None, **options: Any) -> None:
         refuse_memory(parse_database_url(url))
         print_target(url)
         program.upgrade(url, revision, migration_options.MigrationOptions(**options))
-        _print_revision(url, options)
+        _print_revision(url, options, style)
 
 
 @click.command(
@@ -60,7 +62,8 @@ def upgrade(revision: str, database_url: str | None, **options: Any) -> None:
 @where
 @version_table_option
 @patience
-def downgrade(revision: str, database_url: str | None, **options: Any) -> None:
+@style_option
+def downgrade(revision: str, database_url: str | None, style: str, **options: Any) -> None:
     """Downgrade the database to REVISION, or by a number of revisions: -1. `base` removes everything.
 
     Below 006 the seals are dropped, below 004 the tables. Refused if there are seals, or more audit entries than the
@@ -70,7 +73,7 @@ def downgrade(revision: str, database_url: str | None, **options: Any) -> None:
         url = _url_of_existing(database_url)
         print_target(url)
         program.downgrade(url, revision, migration_options.MigrationOptions(**options))
-        _print_revision(url, options)
+        _print_revision(url, options, style)
 
 
 @click.command("current", epilog="\b\nExample:\n  kms-schema current --format json")
@@ -113,7 +116,8 @@ def history(style: str) -> None:
 @where
 @version_table_option
 @patience
-def stamp(revision: str, database_url: str | None, *, unverified: bool, **options: Any) -> None:
+@style_option
+def stamp(revision: str, database_url: str | None, style: str, *, unverified: bool, **options: Any) -> None:
     """Record REVISION as that of the database, and change nothing else.
 
     For a database whose tables were created otherwise, such as by a script of `kms-schema sql`. Refused if the objects
@@ -130,7 +134,7 @@ def stamp(revision: str, database_url: str | None, *, unverified: bool, **option
             if objection:
                 raise click.ClickException(f"{objection}; to record it nevertheless, add --unverified")
         program.stamp(url, revision, checked)
-        _print_revision(url, options)
+        _print_revision(url, options, style)
 
 
 @click.command(
@@ -174,9 +178,12 @@ def _url_of_existing(given: str | None) -> str:
     return url
 
 
-def _print_revision(url: str, options: dict[str, Any]) -> None:
+def _print_revision(url: str, options: dict[str, Any], style: str) -> None:
     revisions_of_database = program.current(url, migration_options.MigrationOptions(**options))
-    click.echo(f"the database is at {', '.join(revisions_of_database) or 'base'}")
+    if style == "json":
+        click.echo(json.dumps({"current": revisions_of_database}, indent=2))
+    else:
+        click.echo(f"the database is at {', '.join(revisions_of_database) or 'base'}")
 
 
 @contextmanager
@@ -187,7 +194,7 @@ def errors_reported() -> Iterator[None]:
     handler.setFormatter(logging.Formatter("%(message)s"))
     handler.addFilter(lambda record: not record.getMessage().startswith(("Context impl", "Will assume", "Generating")))
     log.addHandler(handler)
-    log.setLevel(logging.INFO)
+    log.setLevel(logging.INFO if messages.notes_shown() else logging.WARNING)
     try:
         yield
     except KeyboardInterrupt:

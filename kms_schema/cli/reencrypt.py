@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kms_schema.cli import progress
+from kms_schema.cli import messages, progress
 from kms_schema.cli.keys.open_ring import key_id_option, opened
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import actor_option, style_option, where
@@ -120,4 +120,4 @@ def _print(done: "Reencryption", *, dry_run: bool) -> None:
     if len(done.unopened) > _NAMED:
         click.echo(f"does not open: {len(done.unopened) - _NAMED} more, which --format json names", err=True)
     if done.index is not None:
-        click.echo(in_a_line(f"Note: with an index this finds rows at once: {done.index}"), err=True)
+        messages.note(in_a_line(f"Note: with an index this finds rows at once: {done.index}"))

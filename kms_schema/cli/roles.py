@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kms_schema.cli import connections
+from kms_schema.cli import connections, messages
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import schema_option, style_option
 from kms_schema.database_url import parse_database_url
@@ -55,7 +55,7 @@ def roles(*, applying: bool, owner: bool, prefix: str, database_url: str | None,
 
 def _apply(url: str, schema: str, prefix: str, *, owner: bool, style: str) -> None:
     def report(attempt: int) -> None:
-        click.echo(f"a table is in use; attempt {attempt} of {roles_of.ATTEMPTS} released its locks", err=True)
+        messages.note(f"a table is in use; attempt {attempt} of {roles_of.ATTEMPTS} released its locks")
 
     with connections.connected(url, writing=True, application="kms-schema roles") as connection:
         applied = roles_of.apply(connection, schema=schema, prefix=prefix, owner=owner, waiting=report)  # type: ignore[arg-type]

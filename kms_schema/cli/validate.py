@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kms_schema.cli import connections, progress
+from kms_schema.cli import connections, messages, progress
 from kms_schema.cli.arguments import codes
 from kms_schema.cli.options import database_url_option, schema_option
 from kms_schema.output_files import replaced_file
@@ -153,7 +153,7 @@ def _write(report: Report, style: str, output: Path | None, layout: Layout) -> N
             file.write(f"{render(report, style, replace(layout, colour=False, width=None))}\n".encode())
     except OSError as error:
         raise click.UsageError(f"cannot write {output}: {error.strerror}") from None
-    click.echo(f"{in_a_line(report.about)}\n{report.verdict}", err=True)
+    messages.note(f"{in_a_line(report.about)}\n{report.verdict}")
 
 
 def _layout(fail_on: Severity, docs_url: str) -> Layout:

@@ -27,6 +27,10 @@ def commands(
             yield (*before, name), command
 
 
+def options(command: click.Command) -> list[click.Option]:
+    return [each for each in command.params if isinstance(each, click.Option)]
+
+
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -39,12 +43,11 @@ def with_file(text: str, *words: str) -> Said:
 
 def test_each_option_has_a_variable_that_help_shows() -> None:
     for words, command in commands():
-        options = [each for each in command.params if isinstance(each, click.Option)]
-        variables = [each.envvar for each in options if name_of(each) not in TYPED_ONLY]
+        variables = [each.envvar for each in options(command) if name_of(each) not in TYPED_ONLY]
         assert len({*variables, None}) == len(variables) + 1, words
         shown = "".join(command.get_help(click.Context(command)).split())
         assert [each for each in variables if str(each) not in shown] == [], words
-        assert {each.envvar for each in options if name_of(each) in TYPED_ONLY} <= {None}, words
+        assert {each.envvar for each in options(command) if name_of(each) in TYPED_ONLY} <= {None}, words
 
 
 def test_the_command_line_goes_before_variables_and_these_before_the_file() -> None:
@@ -90,3 +93,24 @@ def test_no_variable_destroys_and_none_is_repeated_with_a_password() -> None:
     assert said.status != 0
     said = kms_schema("validate", environment={"KMS_VALIDATE_LEVEL": f"postgresql://me:{HIDDEN}@db/kms"})
     assert (said.status, HIDDEN in said.all) == (2, False)
+
+
+def test_each_command_has_its_result_as_json_or_in_a_format_of_its_own() -> None:
+    without = {
+        " ".join(words)
+        for words, command in commands()
+        if not any(name_of(each) == "format" for each in options(command))
+    }
+    own = {"sql", "audit checkpoint", "audit prove", "audit consistency", "keys encrypt", "keys decrypt"}
+    assert without == own
+
+
+def test_quiet_leaves_notes_out_and_verbose_says_where_values_are_from() -> None:
+    said = kms_schema("upgrade", "--quiet", "--format", "json", url="sqlite:///kms.db")
+    assert (said.status, said.target + said.err, '"007_' in said.out) == (0, "", True)
+    said = kms_schema(
+        "current", "--verbose", environment={"KMS_FORMAT": "json", "KMS_DATABASE_URL": "sqlite:///kms.db"}
+    )
+    assert "that of KMS_DATABASE_URL: sqlite:///kms.db" in said.err
+    assert "--format is from a variable\n" in said.err
+    assert kms_schema("current", "--quiet", url="sqlite:///no.db").error.startswith("Error: there is no file")

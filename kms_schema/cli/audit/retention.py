@@ -12,7 +12,7 @@ import click
 from kms_schema.audit.formats.checkpoints import LARGEST
 from kms_schema.audit.proofs.prover import seal_of
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.cli import progress
+from kms_schema.cli import messages, progress
 from kms_schema.cli.audit.open import opened, print_note
 from kms_schema.cli.audit.seals import NotPublished, published
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, signing_key
@@ -42,8 +42,15 @@ _number = click.IntRange(1, LARGEST)
 @click.option("--until", type=_number, metavar="SEAL", help="End with this seal; default: the last.")
 @lock_wait_option
 @where
+@style_option
 def export_command(  # noqa: PLR0917  (click passes each option by name)
-    database_url: str | None, schema: str, file: Path, since: int | None, until: int | None, lock_wait: float
+    database_url: str | None,
+    schema: str,
+    file: Path,
+    since: int | None,
+    until: int | None,
+    lock_wait: float,
+    style: str,
 ) -> None:
     """Write sealed entries to FILE, an archive with its proof; remove nothing.
 
@@ -70,6 +77,11 @@ def export_command(  # noqa: PLR0917  (click passes each option by name)
         except OSError as error:
             raise click.UsageError(f"cannot write {file}: {error.strerror}") from None
     progress.clear()
+    if style == "json":
+        leaves = {"first_leaf": first, "last_leaf": seal.tree_size - 1}
+        document = {"file": str(file), "entries": seal.tree_size - first, "origin": seal.origin}
+        click.echo(json.dumps(document | leaves, indent=2))
+        return
     click.echo(f"entries: {seal.tree_size - first}, leaves {first} to {seal.tree_size - 1} of {seal.origin}")
 
 
@@ -125,7 +137,7 @@ def retain_command(  # noqa: PLR0917  (click passes each option by name)
     if style == "json":
         click.echo(json.dumps([_document(each) for each in done], indent=2))
     if not done:
-        click.echo("no entry has expired", err=True)
+        messages.note("no entry has expired")
     if any(failed):
         raise NotPublished(
             "entries were removed, but the command of --publish failed: when it works again, run"
@@ -137,9 +149,9 @@ def _reported(steps: "Iterator[Retained]") -> "Iterator[Retained]":
     for each in steps:
         progress.clear()
         if each.seal is None:
-            click.echo(f"removed entries of an earlier run: {each.removed}", err=True)
+            messages.note(f"removed entries of an earlier run: {each.removed}")
         else:
-            click.echo(f"removed: {each.removed}; seal {each.seal.number}; archive {each.archive}", err=True)
+            messages.note(f"removed: {each.removed}; seal {each.seal.number}; archive {each.archive}")
         yield each
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kms_schema.cli import interrupts
+from kms_schema.cli import interrupts, messages
 from kms_schema.cli.keys.open_ring import opened
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import actor_option, style_option, where
@@ -147,7 +147,7 @@ def _stopped_by_signals() -> Iterator[_Stop]:
 
 
 def _report(sentence: str) -> None:
-    click.echo(in_a_line(sentence), err=True)
+    messages.note(in_a_line(sentence))
 
 
 def _print_counts(done: "keyring.RotationRun", style: str) -> None:
