@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+from click.shell_completion import CompletionItem
 
 from kms_schema.cli import configuration, messages
 from kms_schema.cli.on_use import load, on_use
@@ -79,5 +80,15 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the listing of `--help` without importing a command."""
+        del ctx
         with formatter.section("Commands"):
-            formatter.write_dl([(name, self._lazy[name].help) for name in self.list_commands(ctx)])
+            formatter.write_dl(self.short_helps())
+
+    def short_helps(self) -> list[tuple[str, str]]:
+        """Return each command with its short help, in order."""
+        return [(name, self._lazy[name].help) for name in sorted(self._lazy)]
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands that begin as typed, with their short helps; none is imported."""
+        found = [CompletionItem(name, help=text) for name, text in self.short_helps() if name.startswith(incomplete)]
+        return found + click.Command.shell_complete(self, ctx, incomplete)

@@ -13,6 +13,7 @@ import click
 
 from kms_schema.cli import messages
 from kms_schema.cli.arguments import RelativeCommand
+from kms_schema.cli.completion import revisions as revisions_begun
 from kms_schema.cli.connections import connected, print_target, url_of
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import patience, style_option, version_table_option, where
@@ -36,7 +37,7 @@ _INTERRUPTED = "Interrupted. Run the same command again: it continues the unfini
 
 
 @click.command("upgrade", epilog="\b\nExamples:\n  kms-schema upgrade\n  kms-schema upgrade 004 --lock-wait 60")
-@click.argument("revision", default="head")
+@click.argument("revision", default="head", shell_complete=revisions_begun)
 @where
 @version_table_option
 @patience
@@ -57,7 +58,7 @@ def upgrade(revision: str, database_url: str | None, style: str, **options: Any)
 @click.command(
     "downgrade", cls=RelativeCommand, epilog="\b\nExamples:\n  kms-schema downgrade 004\n  kms-schema downgrade -1"
 )
-@click.argument("revision")
+@click.argument("revision", shell_complete=revisions_begun)
 @click.option("--allow-audit-loss", is_flag=True, help="Below 006: destroy the seals; below 004: the audit log.")
 @where
 @version_table_option
@@ -111,7 +112,7 @@ def history(style: str) -> None:
 
 
 @click.command("stamp", epilog="\b\nExample:\n  kms-schema stamp 005")
-@click.argument("revision")
+@click.argument("revision", shell_complete=revisions_begun)
 @click.option("--unverified", is_flag=True, help="Record REVISION even if the objects are not those of REVISION.")
 @where
 @version_table_option
@@ -142,7 +143,7 @@ def stamp(revision: str, database_url: str | None, style: str, *, unverified: bo
     epilog="\b\nExamples:\n  kms-schema sql --engine postgresql > upgrade.sql\n  kms-schema sql 004:005"
     "\n  kms-schema sql --down head:004 --output rollback.sql",
 )
-@click.argument("revisions", default="head", metavar="[[FROM:]TO]")
+@click.argument("revisions", default="head", shell_complete=revisions_begun, metavar="[[FROM:]TO]")
 @click.option("--down", is_flag=True, help="Write the downgrade from FROM to TO.")
 @click.option("--allow-audit-loss", is_flag=True, help="Leave out the check for audit entries.")
 @click.option("--engine", type=click.Choice(["postgresql", "sqlite"]), help="Default: that of the URL.")

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kms_schema.cli.completion import revisions
 from kms_schema.cli.connections import url_of
 from kms_schema.cli.migrations import errors_reported
 from kms_schema.cli.on_use import on_use
@@ -24,7 +25,7 @@ else:
     epilog="\b\nExamples:\n  kms-schema preflight\n  kms-schema preflight 005 --format json"
     "\n  kms-schema preflight && kms-schema upgrade",
 )
-@click.argument("revision", default="head")
+@click.argument("revision", default="head", shell_complete=revisions)
 @where
 @version_table_option
 @patience

@@ -13,6 +13,7 @@ import click
 
 from kms_schema.cli import connections, messages, progress
 from kms_schema.cli.arguments import codes
+from kms_schema.cli.completion import rule_codes
 from kms_schema.cli.options import database_url_option, schema_option
 from kms_schema.output_files import replaced_file
 from kms_schema.printable import in_a_line
@@ -51,9 +52,21 @@ Exit status: 0 no error, 1 errors, 2 usage, 3 no connection, missing privilege, 
     help="Write them to this file.",
 )
 @click.option(
-    "--select", multiple=True, metavar="CODES", callback=codes, help="Report only these, such as KMS101,KMS3."
+    "--select",
+    multiple=True,
+    metavar="CODES",
+    callback=codes,
+    shell_complete=rule_codes,
+    help="Report only these, such as KMS101,KMS3.",
 )
-@click.option("--ignore", multiple=True, metavar="CODES", callback=codes, help="Leave these out.")
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="CODES",
+    callback=codes,
+    shell_complete=rule_codes,
+    help="Leave these out.",
+)
 @click.option(
     "--waivers",
     type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
@@ -146,7 +159,7 @@ def _waivers(file: Path | None) -> "Sequence[Waiver]":
 
 def _write(report: Report, style: str, output: Path | None, layout: Layout) -> None:
     if output is None:
-        click.echo(render(report, style, layout))
+        click.echo(render(report, style, layout), color=layout.colour or None)  # click takes colours from a pipe
         return
     try:
         with replaced_file(output) as file:
@@ -157,15 +170,14 @@ def _write(report: Report, style: str, output: Path | None, layout: Layout) -> N
 
 
 def _layout(fail_on: Severity, docs_url: str) -> Layout:
-    """Return the layout for standard output; see https://no-color.org."""
+    """Return the layout for standard output; see https://no-color.org and https://force-color.org."""
     try:
         layout = Layout(fail_on, docs_url=docs_url)
     except ValueError as error:
         raise click.UsageError(f"--docs-url: {error}") from None
-    if not sys.stdout.isatty():
-        return layout
-    colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return replace(layout, colour=colour, width=shutil.get_terminal_size().columns)
+    forced, terminal = os.environ.get("FORCE_COLOR", "0") not in ("", "0"), sys.stdout.isatty()
+    colour = not os.environ.get("NO_COLOR") and (forced or (terminal and os.environ.get("TERM") != "dumb"))
+    return replace(layout, colour=colour, width=shutil.get_terminal_size().columns if terminal else None)
 
 
 def _show_progress(what: str, position: int, of: int) -> None:
