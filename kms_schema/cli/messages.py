@@ -15,7 +15,7 @@ _SOURCES = {ParameterSource.ENVIRONMENT: "a variable", ParameterSource.DEFAULT_M
 
 
 class _Shown:
-    """What this run of the program shows."""
+    """The messages that this run of the program shows."""
 
     notes = True
     details = False
