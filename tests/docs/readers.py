@@ -2,17 +2,27 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import sqlalchemy as sa
+
+from kms_schema.roles.definition import Role
+from tests.support.engines import Database
+from tests.support.engines.postgresql import psycopg_url
 from tests.support.engines.programs import REPOSITORY, WHEEL_MAJOR, find_programs
 from tests.support.engines.sqlite_shell import install_sqlite_shell
 from tests.support.programs import python
+from tests.support.statements import execute
 
 BLOCK = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
+
+LOGINS = ("kms_migrator", "keeper", "sealer", "shop", "trail_auditor")
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,27 @@ def section(page: str, title: str) -> list[Block]:
     if found is None:
         raise ValueError(f"{page} has no section {title}")
     return blocks_of(found[1])
+
+
+def addresses(database: Database) -> dict[str, str]:
+    """Return the addresses of servers on the pages, and what they are on the server of a database."""
+    if database.dialect == "sqlite":
+        return {}
+    address = sa.make_url(database.url)
+    names = {f"localhost/{name}": address.set(database=name) for name in ("postgres", "kms_quickstart")}
+    for login, name in [("postgres", "postgres"), *((each, "kms") for each in ("postgres", *LOGINS))]:
+        user = address.username if login == "postgres" else login
+        names[f"{login}@db.example.com/{name}"] = address.set(username=user, database=name)
+    return {f"postgresql://{shown}": shlex.quote(psycopg_url(here)) for shown, here in names.items()}
+
+
+def forget(database: Database) -> None:
+    """Drop the databases and roles that the pages create on a server."""
+    with closing(database.connect()) as connection:
+        for name in ("kms", "kms_restored", "kms_quickstart"):
+            execute(connection, f"DROP DATABASE IF EXISTS {name}")
+        for name in (*LOGINS, *Role):
+            execute(connection, f"DROP ROLE IF EXISTS {name}")
 
 
 @dataclass
@@ -64,7 +95,11 @@ class Reader:
         for shown, here in self.replaced.items():
             text = text.replace(shown, here)
         if block.language == "python":
-            text = f"{sys.executable} - <<'PYTHON'\n{text}PYTHON\n"
+            ran = python.run([sys.executable, "-c", text], cwd=self.folder, env=self.environment)
+            assert ran.returncode == 0, f"{text}\n{ran.stderr}"
+            return ran.stdout
+        if block.language == "sql":
+            text = f"psql -q -v ON_ERROR_STOP=1 \"$ADMIN_KMS_URL\" <<'SQL'\n{text}SQL\n"
         trailer = f'\nprintf "%s\\0" "$PWD" > "{self.folder}/left"; env -0 >> "{self.folder}/left"\n'
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", text + trailer],
