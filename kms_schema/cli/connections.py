@@ -217,7 +217,7 @@ def _connect(
     try:
         import psycopg  # SQLite does not need it
     except ImportError as error:
-        raise CannotConnect(f"psycopg cannot be loaded ({error}); pip install 'kms-schema[binary]'") from None
+        raise CannotConnect(f"psycopg cannot be loaded ({error}); pip install 'psycopg[binary]'") from None
     defaults = {"connect_timeout": "10", "application_name": application}
     return psycopg.connect(**(defaults | target.connection_parameters()), autocommit=True)
 
