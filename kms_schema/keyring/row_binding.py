@@ -20,7 +20,7 @@ from kms_schema.keyring.places import Place
 
 
 def _places(mapper: orm.Mapper[Any]) -> list[Place]:
-    """Return the places of a mapper's columns that are bound to their row; a table may have those of subclasses."""
+    """Return the places of a class that are bound to their row. A table may have columns of subclasses, too."""
     tables = [table for table in mapper.tables if isinstance(table, sa.Table)]
     columns = [column for table in tables for column in table.columns if mapper.columns.contains_column(column)]
     return [place for column in columns if (place := place_of(column)) and place.row]
