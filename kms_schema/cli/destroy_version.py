@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from sqlalchemy import orm
 
     from kms_schema import keyring
-    from kms_schema.keyring import ciphertext_counts, host_columns
+    from kms_schema.keyring.columns import host_columns
+    from kms_schema.keyring.worker import ciphertext_counts
 else:
     orm = on_use("sqlalchemy.orm")
     keyring = on_use("kms_schema.keyring")
-    ciphertext_counts = on_use("kms_schema.keyring.ciphertext_counts")
-    host_columns = on_use("kms_schema.keyring.host_columns")
+    ciphertext_counts = on_use("kms_schema.keyring.worker.ciphertext_counts")
+    host_columns = on_use("kms_schema.keyring.columns.host_columns")
 
 _COPIES = (
     "backups, standbys, the write-ahead log and dead rows have its envelope until they expire; its wrapper opens it "

@@ -12,12 +12,12 @@ from sqlalchemy.util import greenlet_spawn
 from kms_schema.crypto import WrappingKeyProvider
 from kms_schema.crypto.secret import BytesLike
 from kms_schema.engine import synchronous_engine
+from kms_schema.keyring.columns.reencrypting import Reencryption
 from kms_schema.keyring.errors import DatabaseUnavailableError
-from kms_schema.keyring.reencrypting import Reencryption
 from kms_schema.keyring.revoked_keys import RevokedKey
 from kms_schema.keyring.ring import KeyRing
-from kms_schema.keyring.rotation_options import Report
-from kms_schema.keyring.rotation_runs import RotationRun
+from kms_schema.keyring.worker.rotation_options import Report
+from kms_schema.keyring.worker.rotation_runs import RotationRun
 
 
 class AsyncRevokedKey:

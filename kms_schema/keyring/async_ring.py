@@ -9,8 +9,8 @@ from sqlalchemy.util import greenlet_spawn
 
 from kms_schema.crypto import Secret, WrappingKeyProvider
 from kms_schema.crypto.secret import BytesLike
-from kms_schema.keyring import async_columns
 from kms_schema.keyring.async_operations import AsyncOperations
+from kms_schema.keyring.columns import async_columns
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
 from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
 from kms_schema.keyring.formats.prefix import read_message_prefix, read_prefix

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
+from kms_schema.keyring.columns.host_columns import ColumnName
 from kms_schema.keyring.errors import UnknownKeyError
-from kms_schema.keyring.host_columns import ColumnName
 from kms_schema.models import KeyMaster, KeyVersion
 from kms_schema.models.keys import ANYWHERE
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from kms_schema.crypto import CryptoError, KeyWrapping, Secret, Wrapper, WrappingKeyProvider
+from kms_schema.keyring.columns.host_columns import ELSEWHERE
 from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.keyring.errors import (
     CiphertextTagError,
@@ -20,7 +21,6 @@ from kms_schema.keyring.errors import (
     UnsupportedKeyError,
 )
 from kms_schema.keyring.faults import is_refused
-from kms_schema.keyring.host_columns import ELSEWHERE
 from kms_schema.keyring.key_rows import find_key, live_version, locked_key, wrapper_named, wrapping_version
 from kms_schema.keyring.states import ALGORITHMS, XAES
 from kms_schema.keyring.storage import Storage

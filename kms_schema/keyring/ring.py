@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from kms_schema.crypto import Secret, WrappingKeyProvider
 from kms_schema.crypto.secret import BytesLike
 from kms_schema.keyring.cache import Opened
-from kms_schema.keyring.column_methods import ColumnMethods
-from kms_schema.keyring.declarations import Declarations
+from kms_schema.keyring.columns.column_methods import ColumnMethods
+from kms_schema.keyring.columns.declarations import Declarations
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
 from kms_schema.keyring.errors import RingClosedError, UnknownCiphertextError, UnsupportedKeyError
 from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
@@ -21,12 +21,12 @@ from kms_schema.keyring.key import Key
 from kms_schema.keyring.policy import CachePolicy
 from kms_schema.keyring.registry import NewKey, Registry
 from kms_schema.keyring.revoked_keys import RevokedKeyMethods
-from kms_schema.keyring.ring_rotations import RingRotations
-from kms_schema.keyring.rotation_options import RingParts
 from kms_schema.keyring.status_changes import StatusChanges
 from kms_schema.keyring.storage import Storage
 from kms_schema.keyring.versions import Versions
 from kms_schema.keyring.waits import Threads, Waits
+from kms_schema.keyring.worker.ring_rotations import RingRotations
+from kms_schema.keyring.worker.rotation_options import RingParts
 from kms_schema.vocabulary import KeyType
 
 _RINGS: "weakref.WeakSet[KeyRing]" = weakref.WeakSet()

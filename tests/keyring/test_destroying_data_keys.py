@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from kms_schema.crypto import RootKeys
 from kms_schema.crypto import destroy as destroy_version
-from kms_schema.keyring import EncryptedColumn, HostColumnError, KeyInUseError, KeyRing, ciphertext_counts
+from kms_schema.keyring import EncryptedColumn, HostColumnError, KeyInUseError, KeyRing
+from kms_schema.keyring.worker import ciphertext_counts
 from kms_schema.models import KeyMaster, KeyVersion
 from kms_schema.roles.definition import Role
 from tests.keyring.rings import change

@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema.keyring import EncryptedColumn, HostColumnError, KeyNotPermittedError, KeyRing
+from kms_schema.keyring.columns.reencrypting import Job
 from kms_schema.keyring.formats.bound_data import bound_data
-from kms_schema.keyring.reencrypting import Job
 from kms_schema.roles.definition import Role
 from tests.keyring.rings import change, rows
 from tests.keyring.test_ring_roles import ring_as

@@ -8,12 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from kms_schema.crypto.secret import BytesLike
-from kms_schema.keyring import row_binding, statement_checks
-from kms_schema.keyring.declarations import Declarations
-from kms_schema.keyring.encrypted_column import place_of
-from kms_schema.keyring.host_columns import ColumnName
-from kms_schema.keyring.places import RINGS, Place
-from kms_schema.keyring.reencrypting import Job, Reencryption, find_column, tags_of
+from kms_schema.keyring.columns import row_binding, statement_checks
+from kms_schema.keyring.columns.declarations import Declarations
+from kms_schema.keyring.columns.encrypted_column import place_of
+from kms_schema.keyring.columns.host_columns import ColumnName
+from kms_schema.keyring.columns.places import RINGS, Place
+from kms_schema.keyring.columns.reencrypting import Job, Reencryption, find_column, tags_of
 from kms_schema.keyring.revoked_keys import RevokedKey
 from kms_schema.keyring.storage import Storage
 

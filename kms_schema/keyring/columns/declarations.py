@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from kms_schema.keyring.column_search import holds_any, with_namesakes
+from kms_schema.keyring.columns.host_columns import ELSEWHERE, ColumnName
+from kms_schema.keyring.columns.reencrypting import tags_of
 from kms_schema.keyring.errors import (
     HostColumnError,
     KeyInUseError,
@@ -16,8 +18,6 @@ from kms_schema.keyring.errors import (
     KeyRingError,
     UnknownKeyError,
 )
-from kms_schema.keyring.host_columns import ELSEWHERE, ColumnName
-from kms_schema.keyring.reencrypting import tags_of
 from kms_schema.keyring.storage import Storage
 from kms_schema.models import KeyMaster
 

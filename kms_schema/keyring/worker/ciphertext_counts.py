@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 
 from kms_schema.identifiers import quoted
 from kms_schema.keyring.column_search import count_ciphertexts_in, refuse_other_values, with_namesakes
+from kms_schema.keyring.columns.host_columns import ColumnName
 from kms_schema.keyring.errors import HostColumnError, KeyInUseError
-from kms_schema.keyring.host_columns import ColumnName
-from kms_schema.keyring.open_since import transaction_open_since
+from kms_schema.keyring.worker.open_since import transaction_open_since
 from kms_schema.models import KeyMaster, KeyVersion, current_time
 from kms_schema.vocabulary import KeyType
 

@@ -3,8 +3,8 @@
 import datetime as dt
 import threading
 
-from kms_schema.keyring.rotation_options import Report, RingParts, RunOptions
-from kms_schema.keyring.rotation_runs import RotationRun, RotationWorker
+from kms_schema.keyring.worker.rotation_options import Report, RingParts, RunOptions
+from kms_schema.keyring.worker.rotation_runs import RotationRun, RotationWorker
 
 
 class RingRotations:

@@ -13,10 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from kms_schema.keyring.ciphertext_counts import refuse_data_loss
 from kms_schema.keyring.errors import HostColumnError, KeyInUseError
-from kms_schema.keyring.open_since import transaction_open_since
-from kms_schema.keyring.rotation_queue import RingQueue
+from kms_schema.keyring.worker.ciphertext_counts import refuse_data_loss
+from kms_schema.keyring.worker.open_since import transaction_open_since
+from kms_schema.keyring.worker.rotation_queue import RingQueue
 from kms_schema.models import KeyMaster, KeyRotation, KeyVersion, current_time
 from kms_schema.vocabulary import KeyType
 
