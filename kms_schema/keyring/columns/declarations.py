@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from kms_schema.keyring.column_search import holds_any, with_namesakes
+from kms_schema.keyring.columns.column_search import holds_any, with_namesakes
 from kms_schema.keyring.columns.host_columns import ELSEWHERE, ColumnName
 from kms_schema.keyring.columns.reencrypting import tags_of
 from kms_schema.keyring.errors import (

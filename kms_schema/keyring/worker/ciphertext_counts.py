@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from kms_schema.identifiers import quoted
-from kms_schema.keyring.column_search import count_ciphertexts_in, refuse_other_values, with_namesakes
+from kms_schema.keyring.columns.column_search import count_ciphertexts_in, refuse_other_values, with_namesakes
 from kms_schema.keyring.columns.host_columns import ColumnName
 from kms_schema.keyring.errors import HostColumnError, KeyInUseError
 from kms_schema.keyring.worker.open_since import transaction_open_since
