@@ -42,7 +42,7 @@ class RingInGreenlets(KeyRing):
 
     def encrypt_at_once(self, key_id: str, data: BytesLike, aad: BytesLike) -> bytes | None:
         """Return the ciphertext if nothing is to be awaited, so without the cost of a greenlet; else None."""
-        if self._is_closed or not self._declarations.is_known_elsewhere(key_id):
+        if self._is_closed or key_id not in self._declarations.elsewhere:
             return None
         opened = self._versions.encrypts_at_once(key_id, len(data))
         return None if opened is None else opened.cipher.encrypt(data, aad=aad)

@@ -43,7 +43,7 @@ class Key(KeyStreams):
 
             blob = ring.key("orders").encrypt(b"DE89 3704", aad=b"invoice/17/iban")
         """
-        return self._open_for_caller(len(data)).cipher.encrypt(data, aad=aad)
+        return self._ring._open_for_caller(self.key_id, len(data)).cipher.encrypt(data, aad=aad)
 
     def decrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
         """Return the plaintext of a ciphertext of this key, made with the same `aad`.

@@ -185,7 +185,8 @@ class KeyRing(StatusChanges, RevokedKeyMethods, ColumnMethods, RingRotations):
         """Return the live version, one use counted, once it is stored that its ciphertexts may be anywhere."""
         self._check_open()
         opened = self._versions.for_encrypting(key_id, size)
-        self._declarations.declare_elsewhere(key_id)
+        if key_id not in self._declarations.elsewhere:
+            self._declarations.declare_elsewhere(key_id)
         return opened
 
     def _decrypt(self, key_id: str, blob: BytesLike, aad: BytesLike) -> tuple[bytes, bool]:

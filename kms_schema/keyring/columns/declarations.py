@@ -47,6 +47,8 @@ class Declarations:
         """Begin without any that is known to be declared."""
         self._storage = storage
         self._known: set[tuple[str, ColumnName]] = set()
+        self.elsewhere: set[str] = set()
+        """Keys for which `declare_elsewhere` has nothing to do: each encryption looks into it."""
 
     def declare(self, key_id: str, name: ColumnName) -> None:
         """Make sure that a column is stored with a key. Its errors refuse the encryption.
@@ -70,13 +72,8 @@ class Declarations:
 
         Its errors refuse the encryption, as those of `declare` do.
         """
-        if not self.is_known_elsewhere(key_id):
-            self._store(key_id, ELSEWHERE)
-            self._known.add((key_id, ELSEWHERE))
-
-    def is_known_elsewhere(self, key_id: str) -> bool:
-        """Return True if `declare_elsewhere` has nothing to do. Asks no database."""
-        return (key_id, ELSEWHERE) in self._known
+        self._store(key_id, ELSEWHERE)
+        self.elsewhere.add(key_id)
 
     def declared(self, key_id: str) -> list[ColumnName]:
         """Return the columns that are stored with a key, without `ELSEWHERE`, where nobody can look."""
