@@ -57,13 +57,14 @@ def measure(places: Places) -> list[Measured]:
                     taken[name].append((time.perf_counter() - began) * 1000)
                 done.counts.add(vars(counts))
     times = {name: Times(tuple(each)) for name, each in taken.items()}
+    # A file of SQLite writes a row in a few microseconds, in which nothing can be opened and encrypted.
+    limit = None if places.is_sqlite else Limit(0.5, at_least=True)
     failed = done.failed_decryptions + done.left + (not done.destroyed)
     what = f"re-encrypt {done.rows} rows, {done.reencrypt_kills} kills"
     return [
         Measured(f"{what}: failed decryptions, rows left", failed, Limit(0)),
         Measured(
-            f"{what} ÷ random bytes, rate", times["bare"].least / times["reencrypt"].least,
-            Limit(0.5, at_least=True), times,
+            f"{what} ÷ random bytes, rate", times["bare"].least / times["reencrypt"].least, limit, times
         ),
         Measured("to compare: re-encrypt a row", 1000 * times["reencrypt"].least / done.rows, None, unit=" µs"),
     ]  # fmt: skip

@@ -36,6 +36,16 @@ def find_database_url(explicit: str | None = None) -> str:
     url = find_database_url("sqlite:///kms.db")
     ```
     """
+    return find_source(explicit)[1]
+
+
+def find_source(explicit: str | None = None) -> tuple[str, str]:
+    """Return the name of the first source that has a URL, and the URL; raises as `find_database_url` does.
+
+    ```python
+    source, url = find_source()
+    ```
+    """
     ini, project = Path("alembic.ini"), Path("pyproject.toml")
     sources: tuple[tuple[str, Callable[[], str | None]], ...] = (
         ("the given URL", lambda: explicit),
@@ -48,9 +58,9 @@ def find_database_url(explicit: str | None = None) -> str:
             continue
         if not url.strip():
             raise DatabaseUrlError(f"{name} is empty: write {EXAMPLES}")
-        return url
+        return name, url
     if Path(DEFAULT_FILE).is_file():
-        return f"sqlite:///{DEFAULT_FILE}"
+        return f"the file {DEFAULT_FILE}", f"sqlite:///{DEFAULT_FILE}"
     raise DatabaseUrlError(
         f"no database is named: give --database-url URL, or set {ENVIRONMENT_VARIABLE}, to {EXAMPLES}"
     )

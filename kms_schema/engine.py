@@ -76,6 +76,24 @@ def engine_of_its_own(engine: sa.Engine) -> sa.Engine:
     return own
 
 
+def synchronous_engine(engine: sa.Engine) -> sa.Engine:
+    """Return an engine of `create_engine` for the URL of an asynchronous one, over psycopg or sqlite3.
+
+    - `engine`: an asynchronous engine's `sync_engine`. Its hooks, its `connect_args` and its pool are not taken over
+
+    Raises `TypeError` where the URL is not enough to reach the same database: one in memory, or one with parameters of
+    asyncpg. Example::
+
+        engine = synchronous_engine(async_engine.sync_engine)
+    """
+    if isinstance(engine.pool, sa.pool.StaticPool | sa.pool.SingletonThreadPool):
+        raise TypeError("a database in memory has no other connection: use a file")
+    url = engine.url
+    if engine.dialect.driver == "asyncpg" and (own := sorted(url.query.keys() - {"host", "port"})):
+        raise TypeError(f"the URL has parameters of asyncpg, such as {own[0]}: make an engine of psycopg with its own")
+    return create_engine(url.set(drivername={"postgresql": "postgresql+psycopg"}.get(engine.dialect.name, "sqlite")))
+
+
 def _sqlalchemy_url(url: str) -> sa.URL:
     parsed = parse_database_url(url)
     # SQLAlchemy 2.0 does not decode %23 and the like in the name of a database, and 2.1 does so in that of a file.

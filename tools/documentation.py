@@ -1,6 +1,6 @@
 """Writes the parts of the documentation that are generated from code.
 
-    python -m tools.documentation        rewrites them in README.md and in pages of docs
+    python -m tools.documentation        rewrites them in pages of docs
 
 Each part is between `<!-- generated: NAME -->` and `<!-- end -->`; a test compares the files with this module.
 """
@@ -127,7 +127,7 @@ def rules() -> str:
     )
 
 
-PAGES = ("README.md", "docs/indexes.md", "docs/recorded.md", "docs/roles.md")
+PAGES = ("docs/indexes.md", "docs/recorded.md", "docs/roles.md", "docs/schema.md")
 """The files with generated parts, except docs/validator.md, which `python -m tools.validator_examples` writes."""
 
 PARTS = {

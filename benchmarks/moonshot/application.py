@@ -2,7 +2,6 @@
 
 import base64
 import datetime as dt
-import re
 import secrets
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -22,6 +21,7 @@ KEK = "kek"
 AGE = dt.timedelta(days=91)
 """How long the key is in use; a policy rotates it after 90 days."""
 _A_STATEMENT = 5_000
+_DIGITS = 10
 _POLICY = (
     "INSERT INTO rotation_policies (policy_name, key_type, rotation_interval_days) VALUES ('quarterly', 'dek', 90)"
 )
@@ -104,9 +104,9 @@ def prepare(database: Database, folder: Path) -> None:
 
 def text_of(row: int, turn: int = 0) -> str:
     """Return the value of a row after it was written `turn` times."""
-    return f"DE{row:010}{turn:010}"
+    return f"DE{row:0{_DIGITS}}{turn:0{_DIGITS}}"
 
 
 def is_of(text: str, row: int) -> bool:
     """Return whether a text is a value of a row."""
-    return re.fullmatch(rf"DE{row:010}\d{{10}}", text) is not None
+    return text.startswith(text_of(row)[:-_DIGITS]) and text[-_DIGITS:].isdecimal()

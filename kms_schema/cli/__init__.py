@@ -6,15 +6,16 @@ the table.
 """
 
 import gc
+import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 import click
 
 from kms_schema._version import __version__
-from kms_schema.cli import interrupts, streams
+from kms_schema.cli import interrupts, messages, streams
 from kms_schema.cli.arguments import without_connections
 from kms_schema.cli.lazy_group import Lazy, LazyGroup
 
@@ -63,6 +64,13 @@ def main(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> No
     sys.exit(status)
 
 
+def _variables() -> Iterator[str]:
+    """Yield the values of the variables that stand for options, each after pieces that name no option."""
+    for name, value in os.environ.items():
+        if name.startswith("KMS_") and name != "KMS_DATABASE_URL":
+            yield from ("", "", value)
+
+
 def run(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> int:
     """Run the program and return its exit status.
 
@@ -72,6 +80,7 @@ def run(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> int
         assert run(["validate", "--database-url", "sqlite:///kms.db"]) == 0
     """
     streams.prepare()
+    messages.reset()
     with interrupts.noted() as interrupt:
         try:
             result = program.main(arguments, prog_name=name, standalone_mode=False)
@@ -79,7 +88,7 @@ def run(arguments: Sequence[str] | None = None, name: str = "kms-schema") -> int
         except click.ClickException as error:
             status = error.exit_code
             if not interrupt.received:
-                without_connections(error, sys.argv[1:] if arguments is None else arguments).show()
+                without_connections(error, [*(sys.argv[1:] if arguments is None else arguments), *_variables()]).show()
         except click.Abort:
             interrupt.received, status = True, 1
         except OSError as error:

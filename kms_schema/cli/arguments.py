@@ -30,6 +30,31 @@ def without_connections(error: click.ClickException, arguments: Sequence[str]) -
     return error
 
 
+def codes(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the codes of an option that takes several, separated by commas or blanks: `--select KMS101,KMS3`."""
+    found = [code for each in given for code in re.split(r"[,\s]+", each.strip())]
+    if not all(found):
+        raise click.BadParameter("it is empty, or a comma has no code beside it")
+    return tuple(found)
+
+
+class RelativeCommand(click.Command):
+    """A command whose argument may be a number below zero, such as `downgrade -1`: click takes that for an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; a number that is no option's value is one of them."""
+        options = [each for each in self.params if isinstance(each, click.Option) and not each.is_flag]
+        taking = {name for option in options for name in option.opts}
+        places = [
+            place
+            for place, each in enumerate(args)
+            if re.fullmatch(r"-\d+", each) and (place == 0 or args[place - 1] not in taking)
+        ]
+        if len(places) == 1 and "--" not in args:
+            args = [*args[: places[0]], *args[places[0] + 1 :], "--", args[places[0]]]
+        return super().parse_args(ctx, args)
+
+
 def _misplaced(arguments: Sequence[str]) -> Iterator[str]:
     """Yield what is like a connection outside of the option for it, or the rest of one that a shell has split."""
     for number, argument in enumerate(arguments):

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kms_schema.cli import messages
 from kms_schema.cli.error_hints import with_hint
 from kms_schema.cli.sqlite_authorizer import only_read
 from kms_schema.cli.targets import CannotConnect, existing_file
-from kms_schema.database_sources import find_database_url
+from kms_schema.database_sources import find_source
 from kms_schema.database_url import DatabaseUrl, DatabaseUrlError, parse_database_url, redact
 from kms_schema.lock_holders import LOCK_WAIT_SECONDS, TABLES, described, limits, rows_of
 from kms_schema.printable import in_a_line
@@ -28,16 +29,17 @@ LOCKED = "55P03"
 def url_of(given: str | None) -> str:
     """Return the URL of the database: `given`, else that of the environment. Raises `UsageError` if it is invalid."""
     try:
-        url = find_database_url(given)
+        source, url = find_source(given)
         parse_database_url(url)
     except DatabaseUrlError as error:
         raise click.UsageError(str(error)) from None
+    messages.detail(f"the database is that of {source}: {redact(url)}")
     return url
 
 
 def print_target(url: str) -> None:
     """Print which database is about to be written, without the password, to standard error."""
-    click.echo(in_a_line(f"database: {redact(url)}"), err=True)
+    messages.note(in_a_line(f"database: {redact(url)}"))
 
 
 @contextmanager
@@ -215,7 +217,7 @@ def _connect(
     try:
         import psycopg  # SQLite does not need it
     except ImportError as error:
-        raise CannotConnect(f"psycopg cannot be loaded ({error}); pip install 'kms-schema[binary]'") from None
+        raise CannotConnect(f"psycopg cannot be loaded ({error}); pip install 'psycopg[binary]'") from None
     defaults = {"connect_timeout": "10", "application_name": application}
     return psycopg.connect(**(defaults | target.connection_parameters()), autocommit=True)
 

@@ -3,17 +3,27 @@
 import json
 import sys
 from functools import partial
+from typing import TYPE_CHECKING
 
 import click
-from sqlalchemy.orm import Session
 
-from kms_schema.cli import connections
+from kms_schema import crypto
+from kms_schema.cli import connections, messages
+from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import actor_option, style_option, where
-from kms_schema.crypto import DependentsError, destroy, destroyable
-from kms_schema.keyring import KeyRingError
-from kms_schema.keyring.ciphertext_counts import refuse_data_loss
-from kms_schema.keyring.host_columns import ColumnName
 from kms_schema.printable import in_a_line
+
+if TYPE_CHECKING:
+    from sqlalchemy import orm
+
+    from kms_schema import keyring
+    from kms_schema.keyring.columns import host_columns
+    from kms_schema.keyring.worker import ciphertext_counts
+else:
+    orm = on_use("sqlalchemy.orm")
+    keyring = on_use("kms_schema.keyring")
+    ciphertext_counts = on_use("kms_schema.keyring.worker.ciphertext_counts")
+    host_columns = on_use("kms_schema.keyring.columns.host_columns")
 
 _COPIES = (
     "backups, standbys, the write-ahead log and dead rows have its envelope until they expire; its wrapper opens it "
@@ -21,9 +31,11 @@ _COPIES = (
 )
 
 
-def _columns(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[ColumnName, ...]:
+def _columns(
+    _context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]
+) -> "tuple[host_columns.ColumnName, ...]":
     try:
-        return tuple(map(ColumnName.parse, given))
+        return tuple(map(host_columns.ColumnName.parse, given))
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 
@@ -53,7 +65,7 @@ def destroy_version(
     *,
     key_id: str,
     version: int,
-    columns: tuple[ColumnName, ...],
+    columns: "tuple[host_columns.ColumnName, ...]",
     erase_data: bool,
     yes: bool,
     actor: str | None,
@@ -65,21 +77,22 @@ def destroy_version(
 
     Refused while the version is live, and while it wraps others. Of a data key, refused for 24 hours after its end,
     while a transaction of then is open, and while a column that is stored with the key or named by --check holds a
-    ciphertext of it, or none is known; their tables are locked against changes meanwhile. The row remains, and an entry
-    of the audit log has the actor.
+    ciphertext of it, or none is known; their tables are locked against changes meanwhile. Where the key has encrypted
+    outside of stored columns, such as files, --check is required. The row remains, and an entry of the audit log has
+    the actor.
 
     Exit status: 0 destroyed, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
     url = connections.url_of(database_url)
     try:
         with connections.engine_at(url, schema=schema, application="kms-schema destroy-version") as engine:
-            with Session(engine) as session:
-                found = destroyable(session, key_id, version)
+            with orm.Session(engine) as session:
+                found = crypto.destroyable(session, key_id, version)
             if not yes:
                 _ask(key_id, version)
-            check = partial(refuse_data_loss, also=columns)
-            destroy(engine, key_id, version, actor=actor, **({} if erase_data else {"check": check}))
-    except (DependentsError, KeyRingError) as error:
+            check = partial(ciphertext_counts.refuse_data_loss, also=columns)
+            crypto.destroy(engine, key_id, version, actor=actor, **({} if erase_data else {"check": check}))
+    except (crypto.DependentsError, keyring.KeyRingError) as error:
         raise click.ClickException(in_a_line(str(error))) from None
     except ValueError as error:  # an invalid actor
         raise click.UsageError(in_a_line(str(error))) from None
@@ -90,7 +103,7 @@ def destroy_version(
     else:
         click.echo(in_a_line(f"version {version} of key {key_id!r} is destroyed"))
     note = "the key is in an HSM: destroy it there as well" if found.held_in_hsm else _COPIES
-    click.echo(f"Note: {note}", err=True)
+    messages.note(f"Note: {note}")
 
 
 def _ask(key_id: str, version: int) -> None:

@@ -7,31 +7,42 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from kms_schema.cli import messages
+from kms_schema.cli.arguments import RelativeCommand
+from kms_schema.cli.completion import revisions as revisions_begun
 from kms_schema.cli.connections import connected, print_target, url_of
+from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import patience, style_option, version_table_option, where
 from kms_schema.cli.targets import CannotConnect, existing_file, refuse_memory
 from kms_schema.database_url import parse_database_url
-from kms_schema.migrate import program
-from kms_schema.migrate.faults import MigrationError
-from kms_schema.migrate.options import MigrationOptions
 from kms_schema.output_files import FOR_OTHERS, replaced_file
-from kms_schema.preflight.catalog_check import objection_to_stamp
 from kms_schema.validator import ValidationError
+
+if TYPE_CHECKING:
+    from kms_schema.migrate import faults, program
+    from kms_schema.migrate import options as migration_options
+    from kms_schema.preflight import catalog_check
+else:
+    faults = on_use("kms_schema.migrate.faults")
+    program = on_use("kms_schema.migrate.program")
+    migration_options = on_use("kms_schema.migrate.options")
+    catalog_check = on_use("kms_schema.preflight.catalog_check")
 
 _BY_EXIT_STATUS = {1: click.ClickException, 2: click.UsageError, 3: CannotConnect}
 _INTERRUPTED = "Interrupted. Run the same command again: it continues the unfinished revision."
 
 
 @click.command("upgrade", epilog="\b\nExamples:\n  kms-schema upgrade\n  kms-schema upgrade 004 --lock-wait 60")
-@click.argument("revision", default="head")
+@click.argument("revision", default="head", shell_complete=revisions_begun)
 @where
 @version_table_option
 @patience
-def upgrade(revision: str, database_url: str | None, **options: Any) -> None:
+@style_option
+def upgrade(revision: str, database_url: str | None, style: str, **options: Any) -> None:
     """Upgrade the database to REVISION, by default the newest.
 
     One upgrade runs at a time. The next one completes an interrupted upgrade.
@@ -40,18 +51,21 @@ def upgrade(revision: str, database_url: str | None, **options: Any) -> None:
         url = url_of(database_url)
         refuse_memory(parse_database_url(url))
         print_target(url)
-        program.upgrade(url, revision, MigrationOptions(**options))
-        _print_revision(url, options)
+        program.upgrade(url, revision, migration_options.MigrationOptions(**options))
+        _print_revision(url, options, style)
 
 
-@click.command("downgrade", epilog="\b\nExample:\n  kms-schema downgrade 004")
-@click.argument("revision")
+@click.command(
+    "downgrade", cls=RelativeCommand, epilog="\b\nExamples:\n  kms-schema downgrade 004\n  kms-schema downgrade -1"
+)
+@click.argument("revision", shell_complete=revisions_begun)
 @click.option("--allow-audit-loss", is_flag=True, help="Below 006: destroy the seals; below 004: the audit log.")
 @where
 @version_table_option
 @patience
-def downgrade(revision: str, database_url: str | None, **options: Any) -> None:
-    """Downgrade the database to REVISION; `base` removes everything.
+@style_option
+def downgrade(revision: str, database_url: str | None, style: str, **options: Any) -> None:
+    """Downgrade the database to REVISION, or by a number of revisions: -1. `base` removes everything.
 
     Below 006 the seals are dropped, below 004 the tables. Refused if there are seals, or more audit entries than the
     first, unless --allow-audit-loss is given.
@@ -59,8 +73,8 @@ def downgrade(revision: str, database_url: str | None, **options: Any) -> None:
     with errors_reported():
         url = _url_of_existing(database_url)
         print_target(url)
-        program.downgrade(url, revision, MigrationOptions(**options))
-        _print_revision(url, options)
+        program.downgrade(url, revision, migration_options.MigrationOptions(**options))
+        _print_revision(url, options, style)
 
 
 @click.command("current", epilog="\b\nExample:\n  kms-schema current --format json")
@@ -70,7 +84,9 @@ def downgrade(revision: str, database_url: str | None, **options: Any) -> None:
 def current(database_url: str | None, style: str, **options: Any) -> None:
     """Show the revision of the database."""
     with errors_reported():
-        revisions_of_database = program.current(_url_of_existing(database_url), MigrationOptions(**options))
+        revisions_of_database = program.current(
+            _url_of_existing(database_url), migration_options.MigrationOptions(**options)
+        )
         revisions = [revision.revision for revision in program.history()]
     behind = len(revisions) - max(
         (revisions.index(each) + 1 for each in revisions_of_database if each in revisions), default=0
@@ -96,12 +112,13 @@ def history(style: str) -> None:
 
 
 @click.command("stamp", epilog="\b\nExample:\n  kms-schema stamp 005")
-@click.argument("revision")
+@click.argument("revision", shell_complete=revisions_begun)
 @click.option("--unverified", is_flag=True, help="Record REVISION even if the objects are not those of REVISION.")
 @where
 @version_table_option
 @patience
-def stamp(revision: str, database_url: str | None, *, unverified: bool, **options: Any) -> None:
+@style_option
+def stamp(revision: str, database_url: str | None, style: str, *, unverified: bool, **options: Any) -> None:
     """Record REVISION as that of the database, and change nothing else.
 
     For a database whose tables were created otherwise, such as by a script of `kms-schema sql`. Refused if the objects
@@ -110,15 +127,15 @@ def stamp(revision: str, database_url: str | None, *, unverified: bool, **option
     with errors_reported():
         url = _url_of_existing(database_url)
         print_target(url)
-        whole, checked = program.whole_id(revision), MigrationOptions(**options)
+        whole, checked = program.whole_id(revision), migration_options.MigrationOptions(**options)
         program.current(url, checked)
         if not unverified:
             with connected(url, application="kms-schema stamp", refusals=(ValidationError,)) as connection:
-                objection = objection_to_stamp(connection, whole, checked.schema, checked.version_table)
+                objection = catalog_check.objection_to_stamp(connection, whole, checked.schema, checked.version_table)
             if objection:
                 raise click.ClickException(f"{objection}; to record it nevertheless, add --unverified")
         program.stamp(url, revision, checked)
-        _print_revision(url, options)
+        _print_revision(url, options, style)
 
 
 @click.command(
@@ -126,7 +143,7 @@ def stamp(revision: str, database_url: str | None, *, unverified: bool, **option
     epilog="\b\nExamples:\n  kms-schema sql --engine postgresql > upgrade.sql\n  kms-schema sql 004:005"
     "\n  kms-schema sql --down head:004 --output rollback.sql",
 )
-@click.argument("revisions", default="head", metavar="[[FROM:]TO]")
+@click.argument("revisions", default="head", shell_complete=revisions_begun, metavar="[[FROM:]TO]")
 @click.option("--down", is_flag=True, help="Write the downgrade from FROM to TO.")
 @click.option("--allow-audit-loss", is_flag=True, help="Leave out the check for audit entries.")
 @click.option("--engine", type=click.Choice(["postgresql", "sqlite"]), help="Default: that of the URL.")
@@ -143,7 +160,7 @@ def sql(
     """
     with errors_reported():
         url = f"{engine}://" if engine else url_of(database_url)
-        script = program.sql(url, revisions, down=down, options=MigrationOptions(**options))
+        script = program.sql(url, revisions, down=down, options=migration_options.MigrationOptions(**options))
     if output is None:
         click.echo(script, nl=False)
         return
@@ -162,9 +179,12 @@ def _url_of_existing(given: str | None) -> str:
     return url
 
 
-def _print_revision(url: str, options: dict[str, Any]) -> None:
-    revisions_of_database = program.current(url, MigrationOptions(**options))
-    click.echo(f"the database is at {', '.join(revisions_of_database) or 'base'}")
+def _print_revision(url: str, options: dict[str, Any], style: str) -> None:
+    revisions_of_database = program.current(url, migration_options.MigrationOptions(**options))
+    if style == "json":
+        click.echo(json.dumps({"current": revisions_of_database}, indent=2))
+    else:
+        click.echo(f"the database is at {', '.join(revisions_of_database) or 'base'}")
 
 
 @contextmanager
@@ -175,13 +195,13 @@ def errors_reported() -> Iterator[None]:
     handler.setFormatter(logging.Formatter("%(message)s"))
     handler.addFilter(lambda record: not record.getMessage().startswith(("Context impl", "Will assume", "Generating")))
     log.addHandler(handler)
-    log.setLevel(logging.INFO)
+    log.setLevel(logging.INFO if messages.notes_shown() else logging.WARNING)
     try:
         yield
     except KeyboardInterrupt:
         click.echo(_INTERRUPTED, err=True)
         raise click.exceptions.Exit(130) from None
-    except MigrationError as error:
+    except faults.MigrationError as error:
         message = _as_options(str(error))
         raise _BY_EXIT_STATUS[error.exit_status](message) from None
     finally:

@@ -58,4 +58,4 @@ lock_wait_option = click.option(
     metavar="SECONDS",
     help="How long to wait for another session's lock.",
 )
-actor_option = click.option("--actor", envvar="KMS_ACTOR", metavar="NAME", help="Name for the audit log. Or KMS_ACTOR.")
+actor_option = click.option("--actor", envvar="KMS_ACTOR", metavar="NAME", help="Name for the audit log.")

@@ -1,15 +1,23 @@
 """`kms-schema preflight`: check an upgrade before it runs."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from kms_schema.cli.completion import revisions
 from kms_schema.cli.connections import url_of
 from kms_schema.cli.migrations import errors_reported
+from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import patience, style_option, version_table_option, where
-from kms_schema.migrate.options import MigrationOptions
-from kms_schema.preflight import preflight
-from kms_schema.preflight.report import as_json, as_text
+
+if TYPE_CHECKING:
+    from kms_schema import preflight
+    from kms_schema.migrate import options as migration_options
+    from kms_schema.preflight import report
+else:
+    preflight = on_use("kms_schema.preflight")
+    migration_options = on_use("kms_schema.migrate.options")
+    report = on_use("kms_schema.preflight.report")
 
 
 @click.command(
@@ -17,7 +25,7 @@ from kms_schema.preflight.report import as_json, as_text
     epilog="\b\nExamples:\n  kms-schema preflight\n  kms-schema preflight 005 --format json"
     "\n  kms-schema preflight && kms-schema upgrade",
 )
-@click.argument("revision", default="head")
+@click.argument("revision", default="head", shell_complete=revisions)
 @where
 @version_table_option
 @patience
@@ -29,6 +37,6 @@ def preflight_command(revision: str, database_url: str | None, style: str, **opt
     privileges, and space on disk. It changes nothing. Exit status: 0 go, 1 no go, 2 usage, 3 no connection.
     """
     with errors_reported():
-        verdict = preflight(url_of(database_url), revision, MigrationOptions(**options))
-    click.echo(as_json(verdict) if style == "json" else as_text(verdict))
+        verdict = preflight.preflight(url_of(database_url), revision, migration_options.MigrationOptions(**options))
+    click.echo(report.as_json(verdict) if style == "json" else report.as_text(verdict))
     return 0 if verdict.go else 1

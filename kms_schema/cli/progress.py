@@ -4,12 +4,14 @@ import sys
 
 import click
 
+from kms_schema.cli import messages
+
 _COLUMNS = 78
 
 
 def on_terminal() -> bool:
-    """Return whether standard error is a terminal."""
-    return sys.stderr.isatty()
+    """Return whether standard error is a terminal, and `--quiet` is not given."""
+    return messages.notes_shown() and sys.stderr.isatty()
 
 
 def show(line: str) -> None:

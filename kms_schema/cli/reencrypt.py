@@ -2,17 +2,23 @@
 
 import dataclasses
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import sqlalchemy as sa
 
-from kms_schema.cli import progress
+from kms_schema.cli import messages, progress
 from kms_schema.cli.keys.open_ring import key_id_option, opened
+from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.cli.root_keys import root_key_options
-from kms_schema.keyring import Reencryption
 from kms_schema.printable import in_a_line
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from kms_schema.keyring import Reencryption
+else:
+    sa = on_use("sqlalchemy")
 
 _NAMED = 20
 """How many rows that do not open are named in text; JSON has all that are known."""
@@ -29,7 +35,7 @@ def _bound_as(_context: click.Context, _parameter: click.Parameter, text: str | 
 
 def _row(
     _context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]
-) -> dict[str, sa.types.TypeEngine[Any] | None]:
+) -> "dict[str, sa.types.TypeEngine[Any] | None]":
     return {each.removesuffix(":uuid"): sa.Uuid() if each.endswith(":uuid") else None for each in given}
 
 
@@ -58,7 +64,7 @@ def reencrypt_command(
     key_id: str,
     to: str | None,
     below: int | None,
-    row: dict[str, sa.types.TypeEngine[Any] | None],
+    row: "dict[str, sa.types.TypeEngine[Any] | None]",
     bound_as: tuple[str, str] | None,
     batch: int,
     dry_run: bool,
@@ -103,7 +109,7 @@ def reencrypt_command(
     return 1 if done.left and not dry_run else 0
 
 
-def _print(done: Reencryption, *, dry_run: bool) -> None:
+def _print(done: "Reencryption", *, dry_run: bool) -> None:
     if dry_run:
         click.echo(in_a_line(f"{done.column}: {done.rows} to replace"))
     else:
@@ -114,4 +120,8 @@ def _print(done: Reencryption, *, dry_run: bool) -> None:
     if len(done.unopened) > _NAMED:
         click.echo(f"does not open: {len(done.unopened) - _NAMED} more, which --format json names", err=True)
     if done.index is not None:
-        click.echo(in_a_line(f"Note: with an index this finds rows at once: {done.index}"), err=True)
+        messages.note(in_a_line(f"Note: with an index this finds rows at once: {done.index}"))
+        if done.index_bytes is not None:
+            messages.note(
+                f"Note: its entries have at most {done.index_bytes:,} bytes: longer ciphertexts cannot be written then"
+            )

@@ -1,16 +1,19 @@
 """`kms-schema rewrap`: rewrap everything that one key wraps with another."""
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
+from kms_schema import crypto
 from kms_schema.cli import connections
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.cli.progress import clear, show
 from kms_schema.cli.root_keys import root_key_options, wrapping_with
-from kms_schema.crypto import CryptoError, plan, rewrap
-from kms_schema.crypto.rewrapping import Outcome
 from kms_schema.printable import in_a_line
+
+if TYPE_CHECKING:
+    from kms_schema.crypto.rewrapping import Outcome
 
 _SHOWN = 20
 """How many of the rows that are left the text names; JSON has all."""
@@ -64,10 +67,10 @@ def rewrap_command(
             connections.engine_at(url, schema=schema, application="kms-schema rewrap") as engine,
         ):
             if dry_run:
-                outcome = plan(engine, wrapping, source, target, verify=verify, progress=progress)
+                outcome = crypto.plan(engine, wrapping, source, target, verify=verify, progress=progress)
             else:
-                outcome = rewrap(engine, wrapping, source, target, batch=batch, actor=actor, progress=progress)
-    except CryptoError as error:
+                outcome = crypto.rewrap(engine, wrapping, source, target, batch=batch, actor=actor, progress=progress)
+    except crypto.CryptoError as error:
         raise click.ClickException(progress.ended(in_a_line(str(error)))) from None
     except ValueError as error:  # an invalid actor
         raise click.UsageError(in_a_line(str(error))) from None
@@ -95,7 +98,7 @@ class _Progress:
         return f"{why} ({self._done} rows are rewrapped)" if self._done else why
 
 
-def _print_outcome(outcome: Outcome, source: str, style: str, *, dry_run: bool) -> None:
+def _print_outcome(outcome: "Outcome", source: str, style: str, *, dry_run: bool) -> None:
     stay = [*outcome.left.values(), *outcome.unsaid.values()]
     if style == "json":
         document = {

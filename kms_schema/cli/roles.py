@@ -1,14 +1,20 @@
 """`kms-schema roles`: group roles for PostgreSQL and their privileges."""
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
-from kms_schema.cli import connections
+from kms_schema.cli import connections, messages
+from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import schema_option, style_option
 from kms_schema.database_url import parse_database_url
-from kms_schema.roles.applying import ATTEMPTS, apply
 from kms_schema.roles.statements import script
+
+if TYPE_CHECKING:
+    from kms_schema.roles import applying as roles_of
+else:
+    roles_of = on_use("kms_schema.roles.applying")
 
 _ON_SQLITE = "SQLite has no roles: everyone who can write the file can do anything (restrict its permissions)"
 
@@ -49,10 +55,10 @@ def roles(*, applying: bool, owner: bool, prefix: str, database_url: str | None,
 
 def _apply(url: str, schema: str, prefix: str, *, owner: bool, style: str) -> None:
     def report(attempt: int) -> None:
-        click.echo(f"a table is in use; attempt {attempt} of {ATTEMPTS} released its locks", err=True)
+        messages.note(f"a table is in use; attempt {attempt} of {roles_of.ATTEMPTS} released its locks")
 
     with connections.connected(url, writing=True, application="kms-schema roles") as connection:
-        applied = apply(connection, schema=schema, prefix=prefix, owner=owner, waiting=report)  # type: ignore[arg-type]
+        applied = roles_of.apply(connection, schema=schema, prefix=prefix, owner=owner, waiting=report)  # type: ignore[arg-type]
     for warning in applied.warnings:
         click.echo(f"Warning: {warning}", err=True)
     if style == "json":

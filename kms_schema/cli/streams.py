@@ -1,5 +1,6 @@
 """The standard streams of the program: output that cannot be written ends in one sentence and exit status 3."""
 
+import codecs
 import errno
 import io
 import os
@@ -14,6 +15,37 @@ _OF_OUTPUT = frozenset({
     errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.ECONNRESET,
 })  # fmt: skip
 
+_SPELLED = "kms-schema-spelled"
+_SPELLINGS = {"\u2026": "...", "\u2013": "-", "\u2014": "-", "\u2019": "'", "\u2192": "->"}
+"""Characters of our own texts: the ellipsis, dashes, the apostrophe and the arrow."""
+_ASCII = "ascii_spelled"
+"""ASCII under another name: click writes UTF-8 where the encoding of a stream is called ASCII."""
+
+
+def to_ascii(text: str) -> str:
+    r"""Return a text as a terminal shows it that knows only ASCII: an ellipsis as three dots, a euro as `\u20ac`."""
+    return text.encode("ascii", _SPELLED).decode("ascii")
+
+
+def _spell(error: UnicodeError) -> tuple[str | bytes, int]:
+    if isinstance(error, UnicodeEncodeError) and (spelled := _SPELLINGS.get(error.object[error.start])):
+        return spelled, error.start + 1
+    return codecs.backslashreplace_errors(error)
+
+
+def _find_ascii(name: str) -> codecs.CodecInfo | None:
+    if name != _ASCII:
+        return None
+    ascii_ = codecs.lookup("ascii")
+    return codecs.CodecInfo(
+        ascii_.encode, ascii_.decode, ascii_.streamreader, ascii_.streamwriter,
+        ascii_.incrementalencoder, ascii_.incrementaldecoder, name=_ASCII,
+    )  # fmt: skip
+
+
+codecs.register_error(_SPELLED, _spell)
+codecs.register(_find_ascii)
+
 
 def prepare() -> None:
     """Replace streams that are closed, and escape characters that the encoding of the terminal does not have.
@@ -26,7 +58,8 @@ def prepare() -> None:
             setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            ascii_only = codecs.lookup(stream.encoding).name == "ascii"
+            stream.reconfigure(encoding=_ASCII if ascii_only else stream.encoding, errors=_SPELLED)
 
 
 def flushed(status: int) -> int:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kms_schema.cli import connections, progress
+from kms_schema.cli import connections, messages, progress
+from kms_schema.cli.arguments import codes
+from kms_schema.cli.completion import rule_codes
 from kms_schema.cli.options import database_url_option, schema_option
 from kms_schema.output_files import replaced_file
 from kms_schema.printable import in_a_line
@@ -30,7 +32,7 @@ Examples:
   kms-schema validate
   kms-schema validate --database-url postgresql://auditor@db.example/kms
   kms-schema validate --database-url sqlite:///kms.db --format json --output report.json
-  kms-schema validate --ignore KMS305 --fail-on warning
+  kms-schema validate --ignore KMS305,KMS306 --fail-on warning
   kms-schema validate --waivers waivers.toml --format html --output report.html
 
 \b
@@ -49,8 +51,22 @@ Exit status: 0 no error, 1 errors, 2 usage, 3 no connection, missing privilege, 
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Write them to this file.",
 )
-@click.option("--select", multiple=True, metavar="CODE", help="Report only these codes; KMS1 selects KMS101, …")
-@click.option("--ignore", multiple=True, metavar="CODE", help="Leave out these codes.")
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="CODES",
+    callback=codes,
+    shell_complete=rule_codes,
+    help="Report only these, such as KMS101,KMS3.",
+)
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="CODES",
+    callback=codes,
+    shell_complete=rule_codes,
+    help="Leave these out.",
+)
 @click.option(
     "--waivers",
     type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
@@ -143,26 +159,25 @@ def _waivers(file: Path | None) -> "Sequence[Waiver]":
 
 def _write(report: Report, style: str, output: Path | None, layout: Layout) -> None:
     if output is None:
-        click.echo(render(report, style, layout))
+        click.echo(render(report, style, layout), color=layout.colour or None)  # click takes colours from a pipe
         return
     try:
         with replaced_file(output) as file:
             file.write(f"{render(report, style, replace(layout, colour=False, width=None))}\n".encode())
     except OSError as error:
         raise click.UsageError(f"cannot write {output}: {error.strerror}") from None
-    click.echo(f"{in_a_line(report.about)}\n{report.verdict}", err=True)
+    messages.note(f"{in_a_line(report.about)}\n{report.verdict}")
 
 
 def _layout(fail_on: Severity, docs_url: str) -> Layout:
-    """Return the layout for standard output; see https://no-color.org."""
+    """Return the layout for standard output; see https://no-color.org and https://force-color.org."""
     try:
         layout = Layout(fail_on, docs_url=docs_url)
     except ValueError as error:
         raise click.UsageError(f"--docs-url: {error}") from None
-    if not sys.stdout.isatty():
-        return layout
-    colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return replace(layout, colour=colour, width=shutil.get_terminal_size().columns)
+    forced, terminal = os.environ.get("FORCE_COLOR", "0") not in ("", "0"), sys.stdout.isatty()
+    colour = not os.environ.get("NO_COLOR") and (forced or (terminal and os.environ.get("TERM") != "dumb"))
+    return replace(layout, colour=colour, width=shutil.get_terminal_size().columns if terminal else None)
 
 
 def _show_progress(what: str, position: int, of: int) -> None:

@@ -1,9 +1,11 @@
 """Keys that applications use. `formats` has the bytes of ciphertexts: see docs/ciphertexts.md."""
 
+from kms_schema.keyring.async_operations import AsyncRevokedKey
 from kms_schema.keyring.async_ring import AsyncKey, AsyncKeyRing
-from kms_schema.keyring.bound_values import RowCiphertext
+from kms_schema.keyring.columns.bound_values import RowCiphertext
+from kms_schema.keyring.columns.encrypted_column import EncryptedColumn
+from kms_schema.keyring.columns.reencrypting import Reencryption
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
-from kms_schema.keyring.encrypted_column import EncryptedColumn
 from kms_schema.keyring.errors import (
     CiphertextTagError,
     ColumnNotAttachedError,
@@ -38,13 +40,12 @@ from kms_schema.keyring.errors import (
 )
 from kms_schema.keyring.key import Key
 from kms_schema.keyring.policy import CachePolicy
-from kms_schema.keyring.reencrypting import Reencryption
 from kms_schema.keyring.revoked_keys import RevokedKey
 from kms_schema.keyring.ring import KeyRing
-from kms_schema.keyring.rotation_runs import RotationRun
+from kms_schema.keyring.worker.rotation_runs import RotationRun
 
 __all__ = [
-    "AsyncKey", "AsyncKeyRing", "CachePolicy", "CiphertextDescription", "CiphertextTagError",
+    "AsyncKey", "AsyncKeyRing", "AsyncRevokedKey", "CachePolicy", "CiphertextDescription", "CiphertextTagError",
     "ColumnNotAttachedError", "ColumnOperatorError", "ColumnValueError", "DatabaseUnavailableError",
     "DecryptionError", "DependentsLeftError", "EncryptedColumn", "EventLoopError", "HostColumnError", "Key",
     "KeyArchivedError", "KeyDescription", "KeyExistsError", "KeyExpiredError", "KeyInUseError",

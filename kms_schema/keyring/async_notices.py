@@ -59,7 +59,10 @@ async def _listen(engine: sa.Engine, note: Note, listen: Any) -> None:
                 note(None)
                 await listen(driver, note)
             finally:
-                await greenlet_spawn(connection.close)
+                try:
+                    await greenlet_spawn(connection.close)
+                finally:
+                    await driver.close()  # SQLAlchemy leaves one of psycopg without a pool open
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from sqlalchemy.util import greenlet_spawn
 
 from kms_schema.crypto import Secret, WrappingKeyProvider
 from kms_schema.crypto.secret import BytesLike
-from kms_schema.keyring import async_columns
+from kms_schema.keyring.async_operations import AsyncOperations
+from kms_schema.keyring.columns import async_columns
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
 from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
 from kms_schema.keyring.formats.prefix import read_message_prefix, read_prefix
@@ -41,7 +42,9 @@ class RingInGreenlets(KeyRing):
 
     def encrypt_at_once(self, key_id: str, data: BytesLike, aad: BytesLike) -> bytes | None:
         """Return the ciphertext if nothing is to be awaited, so without the cost of a greenlet; else None."""
-        opened = None if self._is_closed else self._versions.encrypts_at_once(key_id, len(data))
+        if self._is_closed or not self._declarations.is_known_elsewhere(key_id):
+            return None
+        opened = self._versions.encrypts_at_once(key_id, len(data))
         return None if opened is None else opened.cipher.encrypt(data, aad=aad)
 
     def decrypt_at_once(self, key_id: str, blob: BytesLike, aad: BytesLike) -> bytes | None:
@@ -52,6 +55,7 @@ class RingInGreenlets(KeyRing):
     def open_prefixes(self, key_id: str, prefixes: set[bytes]) -> None:
         """Open the versions of ciphertexts, by their first bytes: those of results are used outside of greenlets."""
         self._check_open()
+        self._versions.uses.write_postponed()
         for prefix in prefixes:
             try:
                 _, tag = read_prefix(prefix)
@@ -69,7 +73,7 @@ class RingInGreenlets(KeyRing):
         super()._after_fork()
 
 
-class AsyncKeyRing:
+class AsyncKeyRing(AsyncOperations):
     """The keys of one database, for the tasks of an event loop: `KeyRing` with methods that are awaited.
 
     - `engine`: an asynchronous engine, of psycopg, asyncpg or aiosqlite; on SQLite one that
@@ -96,7 +100,10 @@ class AsyncKeyRing:
         hsms: None = None,
     ) -> None:
         """Open the ring; nothing is read yet."""
-        self._ring = RingInGreenlets(engine.sync_engine, roots, schema=schema, cache=cache, hsms=hsms)
+        self._roots = tuple(roots) if isinstance(roots, Iterable) else (roots,)
+        self._ring: RingInGreenlets = RingInGreenlets(
+            engine.sync_engine, self._roots, schema=schema, cache=cache, hsms=hsms
+        )
 
     @property
     def in_greenlets(self) -> KeyRing:
@@ -121,13 +128,25 @@ class AsyncKeyRing:
         """Return the key with this name for use. Nothing is read before it is used."""
         return AsyncKey(self._ring, key_id)
 
-    async def create(
-        self, key_id: str, *, under: str, material: BytesLike | Secret | None = None, **options: Any
+    async def create(  # noqa: PLR0913  (each is a property of the key)
+        self,
+        key_id: str,
+        *,
+        under: str,
+        key_type: str = "dek",
+        algorithm: str | None = None,
+        key_size_bits: int = 256,
+        material: BytesLike | Secret | None = None,
+        hsm: str | None = None,
+        ciphertext_tag: int | None = None,
+        used: int = 0,
+        actor: str | None = None,
+        **columns: Any,
     ) -> KeyDescription:
         """Register a key, give it its first version and activate it.
 
-        `key_id`, `under`, `material` and all `options` are parameters of `KeyRing.create`. Raises as that does.
-        Example::
+        `key_id`, `under`, `key_type`, `algorithm`, `key_size_bits`, `material`, `hsm`, `ciphertext_tag`, `used`,
+        `actor` and `columns` are those of `KeyRing.create`. Raises as that does. Example::
 
             await ring.create("orders", under="kek-2026", max_usage_count=10**9, actor="alice")
         """
@@ -135,7 +154,11 @@ class AsyncKeyRing:
         is_copy = secret is not material
         del material  # so that a traceback with its variables does not have it
         try:
-            return await greenlet_spawn(self._ring.create, key_id, under=under, material=secret, **options)
+            return await greenlet_spawn(
+                self._ring.create, key_id, under=under, key_type=key_type, algorithm=algorithm,
+                key_size_bits=key_size_bits, material=secret, hsm=hsm, ciphertext_tag=ciphertext_tag, used=used,
+                actor=actor, **columns,
+            )  # fmt: skip
         finally:
             if secret is not None and is_copy:
                 secret.wipe()

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from kms_schema.crypto.secret import BytesLike
+from kms_schema.keyring.cache import Opened
 from kms_schema.keyring.streaming import KeyStreams
 from kms_schema.keyring.versions import Versions
 
@@ -15,7 +16,7 @@ class UsesKeys(Protocol):
 
     def _check_open(self) -> None: ...
 
-    def _encrypt(self, key_id: str, data: BytesLike, aad: BytesLike) -> bytes: ...
+    def _open_for_caller(self, key_id: str, size: int) -> Opened: ...
 
     def _decrypt(self, key_id: str, blob: BytesLike, aad: BytesLike) -> tuple[bytes, bool]: ...
 
@@ -33,13 +34,16 @@ class Key(KeyStreams):
     def encrypt(self, data: BytesLike, *, aad: BytesLike) -> bytes:
         """Return the ciphertext of `data`, made with the live version and bound to `aad`. The use is counted before.
 
+        Nobody knows where the caller stores it, and that is stored with the key: its old versions are not destroyed
+        unless somebody says where their ciphertexts may be.
+
         Raises `UnknownKeyError`; `KeyPendingError`, `KeyRotatedError`, `KeyExpiredError`, `KeyRevokedError`,
         `KeyArchivedError`, `NoLiveVersionError` by the state of the key; `UsageLimitError`,
         `MaterialUnavailableError`, `UnsupportedKeyError`, `DatabaseUnavailableError`, `KeyNotPermittedError`. Example::
 
             blob = ring.key("orders").encrypt(b"DE89 3704", aad=b"invoice/17/iban")
         """
-        return self._ring._encrypt(self.key_id, data, aad)
+        return self._open_for_caller(len(data)).cipher.encrypt(data, aad=aad)
 
     def decrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
         """Return the plaintext of a ciphertext of this key, made with the same `aad`.
@@ -58,7 +62,10 @@ class Key(KeyStreams):
         It is opened in any case. Raises as `decrypt` and `encrypt` do.
         """
         data, is_current = self._ring._decrypt(self.key_id, blob, aad)
-        return bytes(blob) if is_current else self._ring._encrypt(self.key_id, data, aad)
+        return bytes(blob) if is_current else self.encrypt(data, aad=aad)
+
+    def _open_for_caller(self, size: int) -> Opened:
+        return self._ring._open_for_caller(self.key_id, size)
 
     def _open_versions(self) -> Versions:
         self._ring._check_open()

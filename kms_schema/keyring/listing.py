@@ -3,13 +3,14 @@
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
+from kms_schema.keyring.columns.host_columns import ColumnName
 from kms_schema.keyring.errors import UnknownKeyError
 from kms_schema.models import KeyMaster, KeyVersion
+from kms_schema.models.keys import ANYWHERE
 
 PAGE = 500
 """Rows that are read at once."""
@@ -52,9 +53,7 @@ class ListedVersion:
     """Its wrapper: `KEY_ID:VERSION`, or the reference of a root."""
 
 
-_live = sa.and_(
-    KeyVersion.key_id == KeyMaster.id, KeyVersion.activated_at.is_not(None), KeyVersion.deactivated_at.is_(None)
-)
+_live = sa.and_(KeyVersion.key_id == KeyMaster.id, KeyVersion.is_live)
 _KEYS = sa.select(
     KeyMaster.key_id, KeyMaster.key_type, KeyMaster.algorithm, KeyMaster.key_size_bits, KeyMaster.status,
     KeyMaster.status_reason, KeyMaster.created_at, KeyMaster.expires_at, KeyMaster.max_usage_count,
@@ -96,6 +95,14 @@ def listed_key(connection: sa.Connection, key_id: str) -> ListedKey:
     return ListedKey(*tuple(row))
 
 
+def stored_columns(connection: sa.Connection, key_id: str) -> list[str]:
+    """Return what is stored with a key about its ciphertexts: names of columns, `*` for anywhere else."""
+    query = sa.select(KeyMaster.encrypted_columns).where(KeyMaster.key_id == key_id)
+    stored = connection.execute(query).scalar_one_or_none() or ()
+    names = [ColumnName(each["table"], each["column"], each.get("schema")) for each in stored]
+    return [ANYWHERE if name.is_elsewhere else str(name) for name in names]
+
+
 def listed_versions(connection: sa.Connection, key_id: str, *, page: int = PAGE) -> Iterator[ListedVersion]:
     """Yield the versions of a key, the first one first. A login that only uses keys sees no destroyed ones.
 
@@ -110,7 +117,7 @@ def listed_versions(connection: sa.Connection, key_id: str, *, page: int = PAGE)
     query = (
         sa.select(KeyVersion.version_number, KeyVersion.ciphertext_tag, KeyVersion.usage_count,
                   KeyVersion.data_volume_bytes, KeyVersion.created_at, KeyVersion.activated_at,
-                  KeyVersion.deactivated_at, KeyVersion.destroyed_at, KeyVersion.wrapping_key_ref,
+                  KeyVersion.deactivated_at, KeyVersion.destroyed_at, KeyVersion.state, KeyVersion.wrapping_key_ref,
                   wrapping_key.key_id.label("wrapper"), wrapping.version_number.label("wrapper_version"))
         .join(KeyMaster, KeyMaster.id == KeyVersion.key_id)
         .outerjoin(wrapping, wrapping.id == KeyVersion.wrapped_by_version_id)
@@ -124,16 +131,8 @@ def listed_versions(connection: sa.Connection, key_id: str, *, page: int = PAGE)
         for row in rows:
             wrapper = row.wrapping_key_ref if row.wrapper is None else f"{row.wrapper}:{row.wrapper_version}"
             yield ListedVersion(
-                row.version_number, row.ciphertext_tag, _state(row), row.usage_count, row.data_volume_bytes,
+                row.version_number, row.ciphertext_tag, row.state, row.usage_count, row.data_volume_bytes,
                 row.created_at, row.activated_at, row.deactivated_at, row.destroyed_at, wrapper,
             )  # fmt: skip
         last = rows[-1].version_number
         rows = connection.execute(query.where(KeyVersion.version_number > last)).all() if len(rows) == page else []
-
-
-def _state(row: Any) -> str:
-    if row.destroyed_at is not None:
-        return "destroyed"
-    if row.activated_at is None:
-        return "waiting"
-    return "live" if row.deactivated_at is None else "ended"

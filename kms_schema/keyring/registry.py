@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from kms_schema.crypto import CryptoError, KeyWrapping, Secret, Wrapper, WrappingKeyProvider
+from kms_schema.keyring.columns.host_columns import ELSEWHERE
 from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.keyring.errors import (
     CiphertextTagError,
@@ -101,6 +102,8 @@ class Registry:
 
     def _create(self, new: NewKey, actor: str | None) -> KeyDescription:
         fresh = new.master()
+        if new.ciphertext_tag is not None and new.key_type == KeyType.DEK:  # where it has this tag, it has encrypted
+            fresh.encrypted_columns = [ELSEWHERE.document(self._storage.dialect)]
         with self._storage.session(new.key_id, _ADMIN, actor) as session:
             key = _registered(session, new, fresh)
             try:

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from kms_schema.crypto import Secret, WrappingKeyProvider
 from kms_schema.crypto.secret import BytesLike
-from kms_schema.keyring.column_methods import ColumnMethods
-from kms_schema.keyring.declarations import Declarations
+from kms_schema.keyring.cache import Opened
+from kms_schema.keyring.columns.column_methods import ColumnMethods
+from kms_schema.keyring.columns.declarations import Declarations
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
 from kms_schema.keyring.errors import RingClosedError, UnknownCiphertextError, UnsupportedKeyError
 from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
@@ -20,12 +21,12 @@ from kms_schema.keyring.key import Key
 from kms_schema.keyring.policy import CachePolicy
 from kms_schema.keyring.registry import NewKey, Registry
 from kms_schema.keyring.revoked_keys import RevokedKeyMethods
-from kms_schema.keyring.ring_rotations import RingRotations
-from kms_schema.keyring.rotation_options import RingParts
 from kms_schema.keyring.status_changes import StatusChanges
 from kms_schema.keyring.storage import Storage
 from kms_schema.keyring.versions import Versions
 from kms_schema.keyring.waits import Threads, Waits
+from kms_schema.keyring.worker.ring_rotations import RingRotations
+from kms_schema.keyring.worker.rotation_options import RingParts
 from kms_schema.vocabulary import KeyType
 
 _RINGS: "weakref.WeakSet[KeyRing]" = weakref.WeakSet()
@@ -179,6 +180,13 @@ class KeyRing(StatusChanges, RevokedKeyMethods, ColumnMethods, RingRotations):
     def _encrypt(self, key_id: str, data: BytesLike, aad: BytesLike) -> bytes:
         self._check_open()
         return self._versions.for_encrypting(key_id, len(data)).cipher.encrypt(data, aad=aad)
+
+    def _open_for_caller(self, key_id: str, size: int) -> Opened:
+        """Return the live version, one use counted, once it is stored that its ciphertexts may be anywhere."""
+        self._check_open()
+        opened = self._versions.for_encrypting(key_id, size)
+        self._declarations.declare_elsewhere(key_id)
+        return opened
 
     def _decrypt(self, key_id: str, blob: BytesLike, aad: BytesLike) -> tuple[bytes, bool]:
         """Return the plaintext, and True if the key encrypts with the version that made the ciphertext."""

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 
-from kms_schema.keyring.declarations import Declarations
+from kms_schema.keyring.columns.declarations import Declarations
 from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.keyring.registry import Registry
 from kms_schema.keyring.versions import Versions

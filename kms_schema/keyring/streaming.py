@@ -23,6 +23,10 @@ class KeyStreams(ABC):
     def _open_versions(self) -> Versions:
         """Return the versions of the ring. Raises `RingClosedError` if it is closed."""
 
+    @abstractmethod
+    def _open_for_caller(self, size: int) -> Opened:
+        """Return the live version, one use of `size` bytes counted, for a ciphertext that may be stored anywhere."""
+
     def encrypt_stream(self, source: Source, *, aad: BytesLike) -> Iterator[bytes]:
         """Yield the ciphertext of what `source` has left, in parts of at most 1 MiB, made with the live version.
 
@@ -34,7 +38,7 @@ class KeyStreams(ABC):
             with open("report.pdf", "rb") as source, open("report.kms", "wb") as target:
                 target.writelines(ring.key("orders").encrypt_stream(source, aad=b"report"))
         """
-        opened = self._open_versions().for_encrypting(self.key_id, 0)
+        opened = self._open_for_caller(0)
         reader = _Reader(self, source, opened, counts=True)
         return encrypt_stream(reader, opened.cipher.material, tag=opened.version.tag, aad=aad)
 

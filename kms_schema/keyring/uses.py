@@ -79,6 +79,8 @@ class Uses:
         self._lock = threading.Lock()
         self._tallies: dict[Any, Tally] = {}
         self._refused: dict[tuple[str, str], float] = {}
+        self._postponed: dict[tuple[str, str], int | None] = {}
+        """Refusals without an entry, by key and reason, with the version."""
 
     def tally(self, state: KeyState, version: Version) -> Tally:
         """Return the uses of a version by this process."""
@@ -119,18 +121,38 @@ class Uses:
                 self._refused = {each: at for each, at in self._refused.items() if now - at < REFUSED_EVERY}
             self._refused[key_id, reason] = now
         try:
+            self._write_refusal(key_id, reason, error.version)
+        except sa.exc.MissingGreenlet:  # a value of a result is refused where nothing can be awaited
+            with self._lock:
+                if len(self._postponed) < _MOST_REFUSALS:
+                    self._postponed[key_id, reason] = error.version
+        else:
+            self.write_postponed()
+
+    def write_postponed(self) -> None:
+        """Write what was refused where nothing could be awaited. Called where something can."""
+        while self._postponed:
+            with self._lock:
+                if not self._postponed:
+                    return
+                (key_id, reason), version = self._postponed.popitem()
+            self._write_refusal(key_id, reason, version)
+
+    def _write_refusal(self, key_id: str, reason: str, version: int | None) -> None:
+        try:
             state = self._storage.read_key(key_id)
             if state is not None:
-                details = {"reason": reason, "version": error.version, "process": process()}
+                details = {"reason": reason, "version": version, "process": process()}
                 description = f"key use refused: {key_id}: {reason}"
                 values = _entry(UseEvent.KEY_USE_REFUSED, state, description, details)
                 self._storage.append(key_id, values)
-        except (KeyRingError, sa.exc.MissingGreenlet):  # a value of a result is refused where nothing can be awaited
+        except KeyRingError:
             with self._lock:
                 self._refused.pop((key_id, reason), None)
 
     def close(self) -> None:
         """Write what was used since the last entries, as far as the database takes it."""
+        self.write_postponed()
         with self._lock:
             tallies = list(self._tallies.values())
         for tally in tallies:

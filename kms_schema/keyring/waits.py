@@ -8,6 +8,7 @@ across a wait are those of `threading` for both.
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, contextmanager
@@ -56,6 +57,9 @@ class Waits(Protocol):
     def own(self) -> Own:
         """Return a value of each thread or task."""
 
+    def pause(self, seconds: float) -> None:
+        """Wait that long."""
+
     def provider(self, provider: WrappingKeyProvider) -> WrappingKeyProvider:
         """Return the provider, for calls that may block as long as an HSM takes."""
 
@@ -99,6 +103,10 @@ class Threads:
     def own(self) -> Own:
         """Return a value of each thread."""
         return _ThreadOwn()
+
+    def pause(self, seconds: float) -> None:
+        """Wait that long in this thread."""
+        time.sleep(seconds)
 
     def provider(self, provider: WrappingKeyProvider) -> WrappingKeyProvider:
         """Return the provider itself: other threads run meanwhile."""
@@ -186,6 +194,10 @@ class EventLoops:
     def own(self) -> Own:
         """Return a value of each task and those that it starts."""
         return _TaskOwn()
+
+    def pause(self, seconds: float) -> None:
+        """Wait that long, while other tasks run."""
+        await_only(asyncio.sleep(seconds))
 
     def provider(self, provider: WrappingKeyProvider) -> WrappingKeyProvider:
         """Return a provider that works in a thread, so that the event loop goes on."""

@@ -38,17 +38,28 @@ class Revision:
 
 
 def upgrade(url: str, revision: str = "head", options: MigrationOptions = _DEFAULTS) -> None:
-    """Upgrade the database to `revision`, as Alembic accepts it. Raises `MigrationError`."""
+    """Upgrade the database at `url` to `revision`, as Alembic accepts it, with `options`. Raises `MigrationError`.
+
+    Example: `upgrade("sqlite:///kms.db", "005")`.
+    """
     _run(command.upgrade, _configuration(url, options), revision)
 
 
 def downgrade(url: str, revision: str, options: MigrationOptions = _DEFAULTS) -> None:
-    """Downgrade the database to `revision`; `base` drops everything. Raises `MigrationError`."""
+    """Downgrade the database at `url` to `revision`, with `options`; `base` drops everything. Raises `MigrationError`.
+
+    Example: `downgrade("sqlite:///kms.db", "-1")`.
+    """
     _run(command.downgrade, _configuration(url, options), revision)
 
 
 def stamp(url: str, revision: str, options: MigrationOptions = _DEFAULTS) -> None:
-    """Record that the database is at `revision`, and change nothing else. Raises `MigrationError`."""
+    """Record that the database at `url` is at `revision`, with `options`, and nothing else.
+
+    Raises `MigrationError`.
+
+    Example: `stamp("sqlite:///kms.db", "head")`.
+    """
     _run(command.stamp, _configuration(url, options), revision)
 
 
@@ -73,9 +84,10 @@ def current(url: str, options: MigrationOptions = _DEFAULTS) -> tuple[str, ...]:
 
 
 def sql(url: str, revisions: str, *, down: bool = False, options: MigrationOptions = _DEFAULTS) -> str:
-    """Return the script of an upgrade, or with `down` of a downgrade; the URL only names the engine.
+    """Return the script of an upgrade, or with `down` of a downgrade; `url` only names the engine.
 
-    `revisions` is the target, or `FROM:TO`, which a downgrade requires. Raises `MigrationUsageError` for an unknown
+    `revisions` is the target, or `FROM:TO`, which a downgrade requires; `options` as for an upgrade. Raises
+    `MigrationUsageError` for an unknown
     revision, and for a range in the other direction.
 
     Example: `sql("postgresql://", "004:head")`.

@@ -3,7 +3,10 @@
     from kms_schema.models import KeyMaster
 
 Create the tables with `kms-schema upgrade`, not with `metadata.create_all()`: the metadata does not contain the
-triggers, functions and views.
+triggers, functions and views. States are usable in Python and in queries, `repr` shows what names a row and runs no
+query (docs/models.md)::
+
+    session.scalars(select(KeyVersion).where(KeyVersion.is_live)).all()  # [<KeyVersion 2 of 'orders' live>]
 """
 
 from kms_schema.models.actor import acting_for

@@ -119,6 +119,8 @@ class KeyAuditLog(Base):
 
     key: Mapped[KeyMaster | None] = relationship(back_populates="audit_entries")
 
+    shown = ("sequence", "event_type", "key_id", "timestamp")
+
     # SQLite's RETURNING shows the row before the AFTER trigger sets its sequence.
     __mapper_args__: Any = {"eager_defaults": False}  # noqa: RUF012  (SQLAlchemy types it as Any)
 
@@ -145,3 +147,5 @@ class KeyAuditActor(Base):
         server_default="",
     )
     actor: Mapped[str] = mapped_column(sa.String(100))
+
+    shown = ("actor",)

@@ -4,7 +4,7 @@ import datetime as dt
 import uuid
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -21,6 +21,20 @@ class Base(DeclarativeBase):
     """The declarative base of all models; `alembic check` compares `Base.metadata`."""
 
     metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
+
+    shown: ClassVar[tuple[str, ...]] = ()
+    """The attributes in the `repr`; the primary key if there are none. Never bytes, documents or texts of users."""
+
+    def __repr__(self) -> str:
+        """Show what names the row, as far as it is loaded: a log or a traceback must not run a query."""
+        loaded = sa.inspect(self).dict
+        names = self.shown or [column.key for column in sa.inspect(type(self)).primary_key]
+        parts = [f"{name}={_spelled(loaded[name])}" for name in names if name in loaded]
+        return f"<{' '.join((type(self).__name__, *parts))}>"
+
+
+def _spelled(value: object) -> str:
+    return repr(value) if isinstance(value, str) and not isinstance(value, StrEnum) else str(value)
 
 
 class UtcTimestamp(TypeDecorator[dt.datetime]):

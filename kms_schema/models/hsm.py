@@ -98,3 +98,5 @@ class HsmConfiguration(Base):
     created_by: Mapped[str | None] = mapped_column(sa.String(100))
     updated_at: Mapped[CreatedAt] = mapped_column(server_onupdate=sa.FetchedValue())
     wrapping_key_ref: Mapped[str | None] = mapped_column(sa.String(255))
+
+    shown = ("configuration_name", "provider", "is_active", "health_status")

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Annotated
 
 import sqlalchemy as sa
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kms_schema.models.base import (
@@ -59,8 +60,14 @@ def impossible_times() -> str:
     return " AND ".join(rules)
 
 
+DECRYPTING = (KeyStatus.ACTIVE, KeyStatus.ROTATED, KeyStatus.EXPIRED)
+"""The statuses in which a key opens what it has encrypted."""
+
 EncryptedColumns = Annotated[list[dict[str, str]], mapped_column(JsonDocument)]
 """Columns of applications, each as `{"schema": …, "table": …, "column": …}`, on SQLite without `schema`."""
+
+ANYWHERE = "*"
+"""Each name of the element that says that ciphertexts may be outside of columns, too."""
 
 
 class KeyMaster(Base):
@@ -165,3 +172,33 @@ class KeyMaster(Base):
     audit_entries: Mapped[list["KeyAuditLog"]] = relationship(
         back_populates="key", order_by="KeyAuditLog.sequence", passive_deletes="all"
     )
+
+    shown = ("key_id", "key_type", "status")
+
+    # Each is usable in queries, too: `select(KeyMaster).where(KeyMaster.is_active)`.
+
+    @hybrid_property
+    def is_active(self) -> bool:
+        """True for the status `active`. Such a key encrypts until `expires_at`, and below its limit."""
+        return self.status == KeyStatus.ACTIVE
+
+    @hybrid_property
+    def is_decrypting(self) -> bool:
+        """True for the statuses in which a key opens what it has encrypted: `active`, `rotated`, `expired`."""
+        return self.status in DECRYPTING
+
+    @is_decrypting.inplace.expression
+    @classmethod
+    def _is_decrypting(cls) -> sa.ColumnElement[bool]:
+        return cls.status.in_(DECRYPTING)
+
+    @hybrid_property
+    def encrypts_elsewhere(self) -> bool:
+        """True if ciphertexts may be outside of `encrypted_columns`, too: in files, other tables, other databases."""
+        return any(ANYWHERE in each.values() for each in self.encrypted_columns or ())
+
+    @encrypts_elsewhere.inplace.expression
+    @classmethod
+    def _encrypts_elsewhere(cls) -> sa.ColumnElement[bool]:
+        # A quotation mark within a text is written with a backslash, so this is a whole text.
+        return sa.func.coalesce(sa.cast(cls.encrypted_columns, sa.Text), "").contains(f'"{ANYWHERE}"', autoescape=True)

@@ -3,6 +3,7 @@
 import uuid
 
 import sqlalchemy as sa
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kms_schema.models.base import (
@@ -78,7 +79,10 @@ class RotationPolicy(Base):
 
     rotations: Mapped[list["KeyRotation"]] = relationship(back_populates="policy", passive_deletes="all")
 
+    shown = ("policy_name", "key_type", "is_active")
 
+
+_OPEN = (RotationStatus.SCHEDULED, RotationStatus.RUNNING)
 OPEN = "status IN ('SCHEDULED', 'RUNNING')"
 """The condition of an open rotation."""
 
@@ -207,3 +211,15 @@ class KeyRotation(Base):
     # These also make a session insert a key's new version before the rotation that references it.
     old: Mapped[KeyVersion | None] = relationship(primaryjoin=_version_join("old_version"))
     new: Mapped[KeyVersion | None] = relationship(primaryjoin=_version_join("new_version"))
+
+    shown = ("id", "trigger", "status", "old_version", "new_version")
+
+    @hybrid_property
+    def is_open(self) -> bool:
+        """True while it is planned or a worker does it. In queries, too: the condition `OPEN`."""
+        return self.status in _OPEN
+
+    @is_open.inplace.expression
+    @classmethod
+    def _is_open(cls) -> sa.ColumnElement[bool]:
+        return cls.status.in_(_OPEN)

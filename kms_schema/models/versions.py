@@ -4,6 +4,7 @@ import uuid
 from typing import Annotated, Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kms_schema.envelope_format import EnvelopeFormat
@@ -156,7 +157,72 @@ class KeyVersion(Base):
     # SQLite's RETURNING shows the row before the AFTER trigger draws its tag.
     __mapper_args__: Any = {"eager_defaults": False}  # noqa: RUF012  (SQLAlchemy types it as Any)
 
-    @property
+    # Each is usable in queries, too: `select(KeyVersion).where(KeyVersion.is_live)`, which is the condition `LIVE`.
+
+    @hybrid_property
     def is_live(self) -> bool:
         """True for the version with which the key encrypts."""
         return self.activated_at is not None and self.deactivated_at is None
+
+    @is_live.inplace.expression
+    @classmethod
+    def _is_live(cls) -> sa.ColumnElement[bool]:
+        return sa.and_(cls.activated_at.is_not(None), cls.deactivated_at.is_(None))
+
+    @hybrid_property
+    def has_ended(self) -> bool:
+        """True for a version that was live, and is not any more: it decrypts until it is destroyed."""
+        return self.deactivated_at is not None
+
+    @has_ended.inplace.expression
+    @classmethod
+    def _has_ended(cls) -> sa.ColumnElement[bool]:
+        return cls.deactivated_at.is_not(None)
+
+    @hybrid_property
+    def is_destroyed(self) -> bool:
+        """True for a version whose material was destroyed: it opens nothing any more."""
+        return self.destroyed_at is not None
+
+    @is_destroyed.inplace.expression
+    @classmethod
+    def _is_destroyed(cls) -> sa.ColumnElement[bool]:
+        return cls.destroyed_at.is_not(None)
+
+    @hybrid_property
+    def state(self) -> str:
+        """The state: `waiting` before it is activated, then `live`, `ended`, `destroyed`."""
+        if self.is_destroyed:
+            return "destroyed"
+        return "live" if self.is_live else "ended" if self.has_ended else "waiting"
+
+    @state.inplace.expression
+    @classmethod
+    def _state(cls) -> sa.ColumnElement[str]:
+        # Literals, not parameters: with these, PostgreSQL does not know that GROUP BY has the same expression.
+        waiting, live, ended, destroyed = (
+            sa.literal_column(f"'{state}'", sa.String()) for state in ("waiting", "live", "ended", "destroyed")
+        )
+        return sa.case(
+            (cls.destroyed_at.is_not(None), destroyed),
+            (cls.deactivated_at.is_not(None), ended),
+            (cls.activated_at.is_not(None), live),
+            else_=waiting,
+        )
+
+    def __repr__(self) -> str:
+        """Show number, key and state, as far as they are loaded; the key by its name where that is."""
+        state = sa.inspect(self)
+        loaded = state.dict
+        parts = [type(self).__name__]
+        if "version_number" in loaded:
+            key = loaded.get("key")
+            if key is None and state.session is not None:
+                key = state.session.identity_map.get(
+                    sa.inspect(KeyMaster).identity_key_from_primary_key((loaded.get("key_id"),))
+                )
+            named = None if key is None else sa.inspect(key).dict.get("key_id")
+            parts.append(f"{loaded['version_number']} of {loaded.get('key_id') if named is None else repr(named)}")
+        if loaded.keys() >= {"activated_at", "deactivated_at", "destroyed_at"}:
+            parts.append(self.state)
+        return f"<{' '.join(parts)}>"

@@ -47,7 +47,7 @@ def test_what_is_printed_as_text_cannot_write_over_a_terminal(trail: Trail) -> N
         (("--category", "OTHER"), 2, "OTHER"),
         (("--key-id", "nobody"), 3, "there is no key named nobody"),
         (("--event-type", "x" * 51), 3, ""),
-        (("--event-type", " "), 3, "event_type_is_name"),
+        (("--event-type", " "), 2, "--event-type is empty"),
     ],
     ids=["no object", "no number", "risk", "category", "no key", "long", "blank"],
 )

@@ -9,7 +9,28 @@ import pytest
 
 from kms_schema.cli import program
 from kms_schema.cli.lazy_group import LazyGroup
+from kms_schema.cli.rotations import running
+from kms_schema.keyring import CachePolicy, policy
 
+HELP_OF_EVERY_COMMAND = """
+import sys
+import click
+from kms_schema.cli import program, run
+
+def names(group, before=()):
+    for name in group.list_commands(None):
+        yield (*before, name)
+        command = group.get_command(None, name)
+        if isinstance(command, click.Group):
+            yield from names(command, (*before, name))
+
+SLOW = {"sqlalchemy", "psycopg", "alembic", "cryptography"}
+for words in names(program):
+    status = run([*words, "--help"])
+    if status or SLOW & set(sys.modules):
+        sys.exit(f"{words} {status}: {SLOW & set(sys.modules)}")
+print(len(list(names(program))), "commands", file=sys.stderr)
+"""
 LONGEST = 45
 CONTEXT = click.Context(program)
 GROUPS = {
@@ -39,5 +60,17 @@ def test_a_listing_imports_no_command() -> None:
         " print(*[name for name in sys.modules if name.startswith('kms_schema.')], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    own = {f"kms_schema.cli.{name}" for name in ("arguments", "interrupts", "lazy_group", "streams")}
-    assert set(done.stderr.split()) == {"kms_schema._version", "kms_schema.cli", *own}
+    own = {
+        f"kms_schema.cli.{name}"
+        for name in ("arguments", "configuration", "interrupts", "lazy_group", "messages", "on_use", "streams")
+    }
+    assert set(done.stderr.split()) == {"kms_schema._version", "kms_schema.printable", "kms_schema.cli", *own}
+
+
+def test_the_help_of_no_command_imports_what_is_slow() -> None:
+    done = subprocess.run([sys.executable, "-c", HELP_OF_EVERY_COMMAND], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.endswith(" commands\n")) == (0, True), done.stderr
+
+
+def test_options_that_stand_apart_from_the_library_agree_with_it() -> None:
+    assert (CachePolicy.max_age, policy.LONGEST_AGE) == (running.MAX_AGE, running.LONGEST_AGE)

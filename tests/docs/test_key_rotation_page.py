@@ -11,10 +11,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from kms_schema.crypto import KeyWrapping, RootKeys
-from kms_schema.models import current_time
-from kms_schema.vocabulary import KeyStatus, KeyType
-from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT, a_key, an_hsm, kept
-from tests.crypto.wrapped_trees import CREDENTIALS, held, wrappers
+from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT
+from tests.crypto.wrapped_trees import held, wrappers
 from tests.support.engines import Database
 from tests.support.engines.programs import REPOSITORY
 from tests.support.programs import python
@@ -25,32 +23,13 @@ STEPS = re.findall(r"^```(sh|python|sql)\n(.*?)^```\n(?:\n```text\n(.*?)^```)?",
 ROWS = re.findall(r"^\| (kek-\S+) \| (\d) \| (\w+) \| (\d) \|$", PAGE, re.MULTILINE)
 
 
-def as_before(folder: Path, database: Database) -> None:
-    """Make what the page begins with: a KEK under the old root key, three keys under it, an HSM's credentials."""
-    subprocess.run(["sh", "-c", "umask 077; openssl rand -base64 32 > root-2026.key"], cwd=folder, check=True)
-    wrapping = KeyWrapping(RootKeys.from_files({ROOT: folder / "root-2026.key"}))
-    engine = database.engine()
-    with Session(engine) as session:
-        kek = a_key(KeyType.KEK, key_id="kek-2026", status=KeyStatus.ACTIVE, activated_at=current_time())
-        first = kept(session, wrapping, kek)
-        first.activated_at = current_time()
-        session.commit()
-        session.add_all([wrapping.generate(a_key(), under=first) for _ in range(3)])
-        hsm = an_hsm()
-        wrapping.encrypt_credentials(hsm, CREDENTIALS, under=ROOT)
-        session.add(hsm)
-        session.commit()
-    engine.dispose()
-
-
 def test_no_block_is_left_out() -> None:
     others = len(re.findall(r"^```(?:ini|crontab)$", PAGE, re.MULTILINE))  # tests/docs/test_rotation_services.py
-    assert (len(STEPS), others) == (16, 3)
+    assert (len(STEPS), others) == (17, 3)
     assert PAGE.count("```") == 2 * (len(STEPS) + others + sum(bool(shown) for _, _, shown in STEPS))
 
 
 def test_the_page_from_the_first_step_to_the_last(database: Database, tmp_path: Path) -> None:
-    as_before(tmp_path, database)
     settings = ""
     programs = f"{python.programs(tmp_path / 'programs')}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": programs, "KMS_DATABASE_URL": database.url}
@@ -69,12 +48,12 @@ def test_the_page_from_the_first_step_to_the_last(database: Database, tmp_path: 
         assert (done.returncode, done.stdout) == (0, shown), (block, done.stderr)
         if "export" in block:
             settings = "".join(line + "\n" for line in block.splitlines() if line.startswith("export"))
-        if opened is None and "openssl" in block:
+        if opened is None and "root-2027.key" in block:
             opened = secrets_of(database, tmp_path)
     after = secrets_of(database, tmp_path)
     assert opened is not None
     common = opened.keys() & after.keys()
-    assert len(common) == 4  # three keys and the credentials; the old version of the KEK is gone, the new one is new
+    assert len(common) == 3  # the data keys; the old version of the KEK is gone, the new one is new
     assert {each: after[each] for each in common} == {each: opened[each] for each in common}
 
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from kms_schema.roles.definition import Role
+from tests.docs.readers import Reader, addresses, forget, section
 from tests.support.engines import Database
 from tests.support.engines.postgresql import psycopg_url
 from tests.support.engines.programs import REPOSITORY, WHEEL_MAJOR, find_programs
@@ -27,7 +27,6 @@ pytestmark = pytest.mark.versions("oldest and newest")
 
 PAGE = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
-MIGRATOR_URL = "postgresql://kms_migrator@db.example.com/kms"
 
 
 def blocks(section: str) -> list[str]:
@@ -63,26 +62,21 @@ def url_of(server: Database, **over: str) -> str:
 def roles(empty_database: Database) -> Iterator[Database]:
     """A server that has nothing of the page's, before the test or after it."""
     yield empty_database
-    with closing(empty_database.connect()) as connection:
-        for name in ("kms", "kms_restored"):
-            execute(connection, f"DROP DATABASE IF EXISTS {name}")
-        for name in ("shop", "kms_migrator", *Role):
-            execute(connection, f"DROP ROLE IF EXISTS {name}")
+    forget(empty_database)
 
 
 def test_no_block_of_the_page_is_left_out() -> None:
-    tried = {"First deployment": 4, "Upgrade": 2, "What runs by itself": 0, "Rollback": 3, "Recovery": 3, "SQLite": 2}
+    tried = {"First deployment": 5, "Upgrade": 2, "What runs by itself": 0, "Rollback": 3, "Recovery": 3, "SQLite": 2}
     assert {section: len(blocks(section)) for section in SECTIONS} == tried
 
 
 @pytest.mark.only_on("postgresql")
 def test_first_deployment(roles: Database, tmp_path: Path) -> None:
-    migrator = url_of(roles, username="kms_migrator", database="kms")
-    for block in blocks("First deployment"):
-        admin = {"ADMIN_URL": url_of(roles), "ADMIN_KMS_URL": url_of(roles, database="kms")}
-        said = run(block.replace(MIGRATOR_URL, migrator), tmp_path, **admin)
-        assert ("preflight" in block) == ("\nGO\n" in said)
-        if "validate" in block:
+    administrator = Reader(tmp_path, addresses(roles))
+    for block in section("operations.md", "First deployment"):
+        said = administrator.types([block])
+        assert ("preflight" in block.text) == ("\nGO\n" in said)
+        if "validate" in block.text:
             # Before PostgreSQL 15 everyone may create in `public`, until the roles are applied.
             assert re.search("no drift: (1 warning|2 warnings), 2 info", said), said
     with psycopg.connect(url_of(roles, username="shop", database="kms"), autocommit=True) as application:
@@ -117,8 +111,7 @@ def test_rollback(database: Database, tmp_path: Path) -> None:
 
 @pytest.mark.only_on(f"postgresql-{WHEEL_MAJOR}")  # what a pg_restore writes, older servers do not understand
 def test_recovery(roles: Database, tmp_path: Path) -> None:
-    first, *_ = blocks("First deployment")
-    run(first, tmp_path, ADMIN_URL=url_of(roles))
+    Reader(tmp_path, addresses(roles)).types(section("operations.md", "First deployment")[:1])
     migrator = url_of(roles, username="kms_migrator", database="kms")
     interrupted, restore, stamp = blocks("Recovery")
     run("kms-schema upgrade 004", tmp_path, KMS_DATABASE_URL=migrator)

@@ -1,33 +1,38 @@
-"""The examples of the README, run as written."""
+"""The README: short, complete, and as PyPI shows it. `test_readers_order.py` runs its quickstart."""
 
 import re
-from contextlib import closing
 
-from tests.support.engines import Database
+from tests.docs.readers import blocks_of
 from tests.support.engines.programs import REPOSITORY
-from tests.support.statements import execute
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
-def example(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", README, re.DOTALL)
-    assert found is not None
-    return found[1]
+def test_the_readme_and_its_quickstart_are_short() -> None:
+    assert len(README.splitlines()) <= 150
+    (quickstart,) = [block.text for block in blocks_of(README) if "audit verify" in block.text]
+    assert len(quickstart.splitlines()) <= 20
 
 
-def test_the_python_example_works(database: Database) -> None:
-    code = example("python")
-    assert code.count('"sqlite:///kms.db"') == 1
-    exec(compile(code.replace("sqlite:///kms.db", database.url), "README.md", "exec"), {})  # noqa: S102
-    with closing(database.connect()) as connection:
-        row = execute(connection, "SELECT status, activated_at IS NOT NULL FROM key_masters").fetchone()
-        assert row == ("active", 1)
+def test_each_block_is_run_or_is_no_code() -> None:
+    # The two commands of the section above are those of .ci/run and of who clones the repository.
+    kinds = [block.language for block in blocks_of(README)]
+    assert kinds == ["", "sh", "sh", "sh", "python", ""]
 
 
-def test_the_sql_example_works(database: Database) -> None:
-    with closing(database.connect()) as connection:
-        connection.execute(example("sql"))
-        assert execute(
-            connection, "SELECT sequence FROM key_audit_logs WHERE event_type = 'BREAK_GLASS'"
-        ).fetchone() == (2,)
+def test_pypi_renders_what_the_readme_has() -> None:
+    without_code = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
+    assert not re.search(r"<[a-z!]|!\[|\[!", without_code), (
+        "PyPI shows neither HTML comments, diagrams nor relative images"
+    )
+
+
+def test_every_page_is_in_the_table_of_the_readme() -> None:
+    linked = set(re.findall(r"\]\(docs/([\w-]+)\.md\)", README))
+    assert linked == {page.stem for page in (REPOSITORY / "docs").glob("*.md")}
+
+
+def test_nothing_tells_a_reader_to_install_a_name_that_is_not_ours_on_pypi() -> None:
+    pages = [REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md"), *(REPOSITORY / "site").glob("*.md")]
+    told = r"pip install (?:-\S+ )*['\"]?kms[-_]schema"
+    assert [page.name for page in pages if re.search(told, page.read_text(encoding="utf-8"))] == []

@@ -58,11 +58,22 @@ def imported_in_texts() -> Iterator[tuple[str, str]]:
 
 
 def imported_by_callers() -> Iterator[tuple[str, str]]:
-    """Yield module and name of everything that commands and the plugin import from other packages."""
+    """Yield module and name of everything that commands and the plugin use of other packages.
+
+    They import names, or a module of which they use names: what is slow to import is imported on use.
+    """
     for module, file in modules().items():
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))) if is_caller(module) else ():
+        if not is_caller(module):
+            continue
+        tree, places = ast.parse(file.read_text("utf-8")), {}
+        for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(ROOT):
-                yield from ((node.module, alias.name) for alias in node.names if not is_caller(node.module))
+                names = [alias for alias in node.names if not is_caller(node.module)]
+                yield from ((node.module, alias.name) for alias in names)
+                places |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in names}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in places:
+                yield places[node.value.id], node.attr
 
 
 @cache

@@ -42,7 +42,7 @@ GATES = {
     "kms_schema.audit.formats.keys",
     "kms_schema.audit.storage.open",
     "kms_schema.cli.connections",
-    "kms_schema.cli.lazy_group",
+    "kms_schema.cli.on_use",
     "kms_schema.crypto",
     "kms_schema.database_sources",
     "kms_schema.pytest_plugin",

@@ -11,6 +11,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import DecryptionError, EncryptedColumn, KeyRevokedError
 from tests.keyring.async_rings import opened
+from tests.keyring.rings import entries
 from tests.support.engines import Database
 from tests.support.rows.smallest import unique
 
@@ -55,9 +56,15 @@ def test_a_cold_key_is_awaited(database: Database, roots: RootKeys, orders: str,
             ring.attach(table.metadata)
             async with engine.begin() as connection:  # a ciphertext of another row
                 await connection.execute(sa.text(f"UPDATE {table.name} SET iban = note WHERE id = 1"))  # noqa: S608
-            for use in (by_select, by_core):
-                with pytest.raises(DecryptionError):
-                    await use(engine, invoice)
+        for use in (by_select, by_core):
+            async with opened(database, roots, driver) as (ring, engine):
+                ring.attach(table.metadata)
+                for _ in range(2):
+                    with pytest.raises(DecryptionError):
+                        await use(engine, invoice)
+        assert [each["reason"] for each in entries(database, "KEY_USE_REFUSED", orders)] == ["DecryptionError"] * 2
+        async with opened(database, roots, driver) as (ring, engine):
+            ring.attach(table.metadata)
             await ring.revoke(orders, reason="leaked", now=True)
             async with AsyncSession(engine) as session:
                 with pytest.raises(KeyRevokedError):

@@ -77,6 +77,10 @@ def test_blocks_grow_and_are_bounded() -> None:
     assert [uses for uses, _ in asked if uses] == [2**power for power in range(17)] + [MOST_USES_A_BLOCK]
     assert [more for _, more in asked if more] == [FIRST_BYTES << power for power in range(9)]
     assert sum(uses for uses, _ in asked) - 190_000 <= MOST_USES_A_BLOCK
+    del asked[:]
+    for _ in range(4):
+        block.take(40 << 20, reserve)
+    assert [more >> 20 for _, more in asked if more] == [32, 64, 64]  # MiB: the maximum of a block
     block.take(MOST_BYTES_A_BLOCK * 2, reserve)
     assert asked[-1][1] > MOST_BYTES_A_BLOCK  # never less than the message
 

@@ -1,20 +1,27 @@
 """Columns that hold ciphertexts of a key are stored with it, and a key is not revoked while they do."""
 
+import asyncio
+import io
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.util import greenlet_spawn
 
 from kms_schema.crypto import RootKeys
-from kms_schema.keyring import DatabaseUnavailableError, EncryptedColumn, KeyInUseError, KeyRing
+from kms_schema.keyring import DatabaseUnavailableError, EncryptedColumn, KeyInUseError, KeyRing, UnknownKeyError
+from kms_schema.keyring.formats.bound_data import bound_data
+from kms_schema.keyring.listing import stored_columns
 from kms_schema.roles.definition import Role
-from tests.keyring.conftest import Keys
+from tests.keyring.async_rings import opened, statements
+from tests.keyring.conftest import Keys, MakeRing
 from tests.keyring.rings import another_writes, change, rows
 from tests.keyring.test_reencrypting import invoices
 from tests.keyring.test_ring_roles import ring_as
 from tests.roles.granted import Granted
 from tests.support.engines import Database
+from tests.support.rows.smallest import unique
 
 
 @pytest.fixture
@@ -118,3 +125,77 @@ def test_who_declares_and_who_looks(
     change(database, f"DELETE FROM {table.name}")  # noqa: S608
     with ring_as(granted, roots, (Role.ROTATOR,)) as rotator:
         rotator.revoke(orders, reason="leaked")
+
+
+def stored(database: Database, key: str) -> list[str]:
+    with database.engine().connect() as connection:
+        return stored_columns(connection, key)
+
+
+@pytest.mark.parametrize("use", ["encrypt", "reencrypt", "encrypt_stream"])
+def test_what_a_caller_gets_may_be_anywhere_which_is_stored_once(
+    *, ring: KeyRing, make_ring: MakeRing, orders: str, database: Database, use: str
+) -> None:
+    ring.inspect(ring._encrypt(orders, b"x", b""))  # as a column does, so that its version is open
+    blob = ring._encrypt(orders, b"x", b"")
+    assert stored(database, orders) == []
+    if use == "reencrypt":
+        ring.rotate(orders)
+    for own in (ring, ring, make_ring()):
+        key = own.key(orders)
+        given: Any = {"encrypt": b"x", "reencrypt": blob, "encrypt_stream": io.BytesIO(b"x")}[use]
+        assert b"".join(
+            [getattr(key, use)(given, aad=b"")] if use != "encrypt_stream" else key.encrypt_stream(given, aad=b"")
+        )
+    assert stored(database, orders) == ["*"]
+    assert declared(ring, orders) == []
+    ring.revoke(orders, reason="leaked")  # it cannot look there
+
+
+def test_the_asynchronous_ring_stores_it_before_it_encrypts_at_once(
+    database: Database, roots: RootKeys, orders: str
+) -> None:
+    async def work() -> None:
+        async with opened(database, roots) as (own, _):
+            for _ in range(4):  # of the seven uses that it has reserved then, three are left
+                await greenlet_spawn(own._ring._encrypt, orders, b"x", b"")
+            assert stored(database, orders) == []
+            await own.key(orders).encrypt(b"x", aad=b"")
+            assert stored(database, orders) == ["*"]
+            found = statements(own)
+            await own.key(orders).encrypt(b"x", aad=b"")
+            assert found == []
+
+    asyncio.run(work())
+
+
+def test_a_key_that_is_created_after_a_refusal_is_declared(
+    ring: KeyRing, sql_engine: sa.Engine, kek: str, database: Database
+) -> None:
+    name = unique("later")
+    columns = (sa.Column("id", sa.Integer, primary_key=True), sa.Column("iban", EncryptedColumn(name)))
+    with invoices(ring, sql_engine, *columns) as table:
+        with pytest.raises(UnknownKeyError), sql_engine.begin() as connection:
+            connection.execute(table.insert().values(id=1, iban="x"))
+        ring.create(name, under=kek)
+        with sql_engine.begin() as connection:
+            connection.execute(table.insert().values(id=1, iban="x"))
+        assert stored(database, name) == [full_name(database, table)]
+
+
+def test_a_column_that_is_re_encrypted_is_declared_and_a_tag_from_elsewhere_is_too(
+    ring: KeyRing, sql_engine: sa.Engine, kek: str, database: Database
+) -> None:
+    name = unique("imported")
+    ring.create(name, under=kek, ciphertext_tag=4711, material=bytes(range(32)))
+    assert stored(database, name) == ["*"]
+    columns = (sa.Column("id", sa.Integer, primary_key=True), sa.Column("iban", sa.LargeBinary))
+    with invoices(ring, sql_engine, *columns) as table:
+        blob = ring.key(name).encrypt(b"x", aad=bound_data(table.name, "iban", None))
+        with sql_engine.begin() as connection:
+            connection.execute(table.insert().values(id=1, iban=blob))
+        ring.rotate(name)
+        ring.reencrypt_column(f"{table.name}.iban", name, dry_run=True)
+        assert stored(database, name) == ["*"]
+        ring.reencrypt_column(f"{table.name}.iban", name)
+        assert stored(database, name) == ["*", full_name(database, table)]

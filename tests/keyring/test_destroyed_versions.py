@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from kms_schema.crypto import KeyWrapping, RootKeys
-from kms_schema.keyring import EncryptedColumn, KeyRing, RotationRun, destroying, open_since
+from kms_schema.keyring import EncryptedColumn, KeyRing, RotationRun
+from kms_schema.keyring.worker import destroying, open_since
 from kms_schema.models import KeyMaster
 from kms_schema.roles.definition import Role
 from tests.keyring.due_keys import OLD

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import io
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from kms_schema.crypto import RootKeys
 from kms_schema.crypto import destroy as destroy_version
-from kms_schema.keyring import EncryptedColumn, HostColumnError, KeyInUseError, KeyRing, ciphertext_counts
+from kms_schema.keyring import EncryptedColumn, HostColumnError, KeyInUseError, KeyRing
+from kms_schema.keyring.worker import ciphertext_counts
 from kms_schema.models import KeyMaster, KeyVersion
 from kms_schema.roles.definition import Role
 from tests.keyring.rings import change, rows
@@ -64,13 +66,15 @@ def test_a_version_is_destroyed_when_nothing_is_left(
     with sql_engine.begin() as connection:
         connection.execute(table.insert().values(id=1, iban="text", raw=ring.key(orders).encrypt(b"raw", aad=b"")))
     rotate(ring, database, orders)
-    assert "still has 1 ciphertexts" in destroy().error
+    raw = ("--check", f"{table.name}.raw")
+    assert "still has 2 ciphertexts" in destroy(*raw).error
     assert ring.reencrypt_column(table.c.iban).left == 0
-    assert "still has 1 ciphertexts" in destroy("--check", f"{table.name}.raw").error
+    assert "still has 1 ciphertexts" in destroy(*raw).error
     assert "cannot be counted" in destroy("--check", f"{table.name}.nothing").error
     refused = destroy("--check", "raw")
     assert (refused.status, "TABLE.COLUMN" in refused.error) == (2, True)
-    said = destroy()
+    change(database, f"UPDATE {table.name} SET raw = NULL")  # noqa: S608
+    said = destroy(*raw)
     assert (said.status, said.out) == (0, f"version 1 of key '{orders}' is destroyed\n")
     ring.rotate(orders)
     said = kms_schema("destroy-version", orders, "2", "--yes", url=database.url)
@@ -78,11 +82,31 @@ def test_a_version_is_destroyed_when_nothing_is_left(
 
 
 def test_a_key_without_columns_that_are_known(ring: KeyRing, orders: str, destroy: Destroy, database: Database) -> None:
-    ring.key(orders).encrypt(b"somewhere", aad=b"")
     rotate(ring, database, orders)
     said = destroy()
     assert (said.status, "no column is stored with the key" in said.error) == (1, True)
     assert destroy("--erase-data").status == 0
+
+
+def test_a_key_that_has_encrypted_for_a_caller(
+    *, ring: KeyRing, table: sa.Table, orders: str, destroy: Destroy, database: Database, sql_engine: sa.Engine
+) -> None:
+    """The ciphertext may be in a file: its version is not destroyed because the stored columns hold none."""
+    with sql_engine.begin() as connection:
+        connection.execute(table.insert().values(id=1, iban="text"))
+    file = ring.key(orders).encrypt(b"a file", aad=b"")
+    rotate(ring, database, orders)
+    assert ring.reencrypt_column(table.c.iban).left == 0
+    stop, said = threading.Event(), list[str]()
+    threading.Timer(0.5, stop.set).start()
+    done = ring.run_rotations(
+        worker="night-1", once=False, interval=0.1, stop=stop, destroy_after=dt.timedelta(days=1), report=said.append
+    )
+    assert (done.destroyed, [orders in each for each in said]) == (0, [True])
+    refused = destroy()
+    assert (refused.status, "--check" in refused.error) == (1, True)
+    assert ring.key(orders).decrypt(file, aad=b"") == b"a file"
+    assert destroy("--check", f"{table.name}.raw").status == 0
 
 
 @pytest.mark.only_on("postgresql")

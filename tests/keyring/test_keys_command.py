@@ -98,6 +98,7 @@ def test_show_has_versions_and_no_material(
     document = json.loads(keys("show", orders, "--format", "json").out)
     assert [(each["version"], each["state"]) for each in document["versions"]] == [(1, "ended"), (2, "live")]
     assert (document["live_version"], document["key_id"]) == (2, orders)
+    assert ("encrypted_columns: *\n" in said.out, document["encrypted_columns"]) == (True, ["*"])
     stored = "SELECT encrypted_key_data, key_checksum FROM key_versions WHERE ciphertext_tag = :tag"
     for secret in rows(database, stored, tag=ring.inspect(blob).tag)[0]:
         text = secret if isinstance(secret, str) else secret.hex()

@@ -4,15 +4,15 @@ import datetime as dt
 import json
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from kms_schema.keyring import EncryptedColumn, HostColumnError, KeyNotPermittedError, KeyRing
+from kms_schema.keyring.columns.reencrypting import Job
 from kms_schema.keyring.formats.bound_data import bound_data
-from kms_schema.keyring.reencrypting import Job
 from kms_schema.roles.definition import Role
 from tests.keyring.rings import change, rows
 from tests.keyring.test_ring_roles import ring_as
@@ -78,6 +78,7 @@ def test_the_command_replaces_what_opens_and_names_what_does_not(
     assert (said.status, said.out) == (1, f"{_shown(database, table)}: 5 replaced, 0 tried again, 1 left\n")
     assert "does not open: id=7" in said.err
     assert "CREATE INDEX" in said.err
+    assert ("at most 2,704 bytes" in said.err) == (database.dialect == "postgresql")
     after = stored(database, table)
     assert old(ring, after) == [7]
     assert {key for key in after if after[key] != before[key]} == {1, 2, 3, 4, 5}
@@ -88,6 +89,10 @@ def test_the_command_replaces_what_opens_and_names_what_does_not(
         texts = connection.execute(sa.select(table.c.iban).order_by(table.c.id)).scalars().all()
         assert texts == [*(f"text {number}" for number in range(1, 6)), None, "text 9"]
         connection.execute(sa.text(f"CREATE INDEX {table.name}_iban ON {table.name} (iban)"))
+    longer = "x" * 2700
+    refused = pytest.raises(sa.exc.OperationalError, match="maximum 2704") if said.err.count("2,704") else nullcontext()
+    with refused, sql_engine.begin() as connection:
+        connection.execute(table.insert().values(id=10, iban=longer))
     again = reencrypt(database, table, orders, *root, "--below", "2", "--format", "json")
     assert (again.status, json.loads(again.out)["index"]) == (0, None)
     for words in (("no-such-table.iban",), (f"{table.name}.nothing",)):

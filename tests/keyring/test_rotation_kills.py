@@ -36,7 +36,7 @@ def _policy(database: Database) -> None:
 @pytest.fixture(autouse=True)
 def _no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """No second of waiting for each of the many runs."""
-    monkeypatch.setattr("kms_schema.keyring.rotating.COMMITTED_WITHIN", 0.0)
+    monkeypatch.setattr("kms_schema.keyring.worker.rotating.COMMITTED_WITHIN", 0.0)
 
 
 @dataclass(frozen=True)

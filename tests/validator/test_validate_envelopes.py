@@ -235,6 +235,21 @@ def test_a_nonce_that_comes_twice_under_a_wrapper_is_named(database: Database) -
     assert all(line.endswith(" and 1 more") for line in lines[1:])
 
 
+def test_a_nonce_of_credentials_that_comes_twice_under_a_root_key_is_named(database: Database) -> None:
+    with closing(database.connect()) as connection:
+        row = version(connection, master(connection), encrypted_key_data=gcm(NONCE), wrapping_key_ref="kms://root")
+        for under in ("kms://root", "kms://other", None):
+            credentials = {"authentication_config": gcm(NONCE), "wrapping_key_ref": under}
+            named = {"configuration_name": f"under {under}"}
+            insert(connection, "hsm_configurations", **hsm_configuration(**credentials, **named))
+        says = found(connection)
+    assert says.keys() == {"KMS524"}
+    first, *lines = says["KMS524"].splitlines()
+    assert first == "2 rows:"
+    assert str(row["version_number"]) in says["KMS524"]
+    assert sum(line.startswith("HSM configuration under kms://root ") for line in lines) == 1
+
+
 def test_questions_go_on_where_a_description_cannot_be_read(database: Database) -> None:
     """On SQLite nothing but a CHECK keeps what is no JSON out: what is said of one envelope hides no other."""
     with closing(database.connect()) as connection:

@@ -77,7 +77,7 @@ INTERNAL_TYPES = frozenset(
         "kms_schema.keyring.formats.prefix.Algorithm",
         "kms_schema.keyring.formats.streams.Source",
         "kms_schema.keyring.key.UsesKeys",
-        "kms_schema.keyring.places.Place",
+        "kms_schema.keyring.columns.places.Place",
         "kms_schema.keyring.storage.Storage",
         "kms_schema.rotations.queue.QueueStorage",
         "kms_schema.sql.declarations.Declaration",

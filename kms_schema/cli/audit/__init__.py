@@ -18,7 +18,7 @@ _COMMANDS = {
 }
 
 
-@click.group("audit", cls=LazyGroup, lazy=_COMMANDS)
+@click.group("audit", cls=LazyGroup, lazy=_COMMANDS, words=["audit"])
 def audit() -> None:
     """Seal the audit trail, verify it, and prove entries.
 

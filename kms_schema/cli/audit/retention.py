@@ -5,20 +5,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kms_schema.audit.formats.checkpoints import LARGEST
 from kms_schema.audit.proofs.prover import seal_of
-from kms_schema.audit.retention.archive import write_archive
-from kms_schema.audit.retention.retain import Expired, Retained, expired, retain
 from kms_schema.audit.storage.stored_seals import StoredSeal
-from kms_schema.cli import progress
+from kms_schema.cli import messages, progress
 from kms_schema.cli.audit.open import opened, print_note
 from kms_schema.cli.audit.seals import NotPublished, published
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, signing_key
+from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import lock_wait_option, style_option, where
 from kms_schema.output_files import new_file
+
+if TYPE_CHECKING:
+    from kms_schema.audit.retention import archive, retain
+    from kms_schema.audit.retention.retain import Expired, Retained
+else:
+    archive = on_use("kms_schema.audit.retention.archive")
+    retain = on_use("kms_schema.audit.retention.retain")
 
 _CHECK = "python -m kms_schema.audit.standalone.check_archive"
 _number = click.IntRange(1, LARGEST)
@@ -35,8 +42,15 @@ _number = click.IntRange(1, LARGEST)
 @click.option("--until", type=_number, metavar="SEAL", help="End with this seal; default: the last.")
 @lock_wait_option
 @where
+@style_option
 def export_command(  # noqa: PLR0917  (click passes each option by name)
-    database_url: str | None, schema: str, file: Path, since: int | None, until: int | None, lock_wait: float
+    database_url: str | None,
+    schema: str,
+    file: Path,
+    since: int | None,
+    until: int | None,
+    lock_wait: float,
+    style: str,
 ) -> None:
     """Write sealed entries to FILE, an archive with its proof; remove nothing.
 
@@ -51,7 +65,7 @@ def export_command(  # noqa: PLR0917  (click passes each option by name)
             )
         try:
             with new_file(file) as target:
-                write_archive(
+                archive.write_archive(
                     snapshot,
                     target,
                     seal,
@@ -63,6 +77,11 @@ def export_command(  # noqa: PLR0917  (click passes each option by name)
         except OSError as error:
             raise click.UsageError(f"cannot write {file}: {error.strerror}") from None
     progress.clear()
+    if style == "json":
+        leaves = {"first_leaf": first, "last_leaf": seal.tree_size - 1}
+        document = {"file": str(file), "entries": seal.tree_size - first, "origin": seal.origin}
+        click.echo(json.dumps(document | leaves, indent=2))
+        return
     click.echo(f"entries: {seal.tree_size - first}, leaves {first} to {seal.tree_size - 1} of {seal.origin}")
 
 
@@ -98,7 +117,7 @@ def retain_command(  # noqa: PLR0917  (click passes each option by name)
     """
     if dry_run:
         with opened(database_url, schema, lock_wait=lock_wait) as trail, trail.reading() as snapshot:
-            _show_expired(expired(snapshot), style)
+            _show_expired(retain.expired(snapshot), style)
         return
     signer = signing_key(key)
     if signer is None:
@@ -114,11 +133,11 @@ def retain_command(  # noqa: PLR0917  (click passes each option by name)
         failed.append(publish is not None and not published(made, publish))
 
     with opened(database_url, schema, writing=True, lock_wait=lock_wait) as trail, _refusals(folder):
-        done = list(_reported(retain(trail, signer, folder, progress.show_count, sealed)))
+        done = list(_reported(retain.retain(trail, signer, folder, progress.show_count, sealed)))
     if style == "json":
         click.echo(json.dumps([_document(each) for each in done], indent=2))
     if not done:
-        click.echo("no entry has expired", err=True)
+        messages.note("no entry has expired")
     if any(failed):
         raise NotPublished(
             "entries were removed, but the command of --publish failed: when it works again, run"
@@ -126,13 +145,13 @@ def retain_command(  # noqa: PLR0917  (click passes each option by name)
         )
 
 
-def _reported(steps: Iterator[Retained]) -> Iterator[Retained]:
+def _reported(steps: "Iterator[Retained]") -> "Iterator[Retained]":
     for each in steps:
         progress.clear()
         if each.seal is None:
-            click.echo(f"removed entries of an earlier run: {each.removed}", err=True)
+            messages.note(f"removed entries of an earlier run: {each.removed}")
         else:
-            click.echo(f"removed: {each.removed}; seal {each.seal.number}; archive {each.archive}", err=True)
+            messages.note(f"removed: {each.removed}; seal {each.seal.number}; archive {each.archive}")
         yield each
 
 
@@ -144,7 +163,7 @@ def _refusals(folder: Path) -> Iterator[None]:
         raise click.UsageError(f"cannot write to {folder}: {error.strerror}") from None
 
 
-def _document(each: Retained) -> dict[str, object]:
+def _document(each: "Retained") -> dict[str, object]:
     return {
         "removed": each.removed,
         "archive": None if each.archive is None else str(each.archive),
@@ -153,7 +172,7 @@ def _document(each: Retained) -> dict[str, object]:
     }
 
 
-def _show_expired(cut: Expired | None, style: str) -> None:
+def _show_expired(cut: "Expired | None", style: str) -> None:
     if style == "json":
         document = cut and {
             "entries": cut.entries, "first_leaf": cut.first_leaf, "end_leaf": cut.end_leaf,

@@ -1,5 +1,6 @@
 """`kms-schema audit seal` and `checkpoint`: make seals, and print checkpoints to store outside the database."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -10,9 +11,10 @@ from kms_schema.audit.formats.keys import SigningKey, VerifierKey
 from kms_schema.audit.proofs.prover import seal_of
 from kms_schema.audit.sealing.sealer import seal
 from kms_schema.audit.storage.stored_seals import StoredSeal
+from kms_schema.cli import messages
 from kms_schema.cli.audit.open import opened, print_note
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, signing_key, verifier_keys
-from kms_schema.cli.options import lock_wait_option, where
+from kms_schema.cli.options import lock_wait_option, style_option, where
 from kms_schema.printable import in_a_line
 
 _UNSIGNED = (
@@ -43,9 +45,10 @@ class NotPublished(click.ClickException):
 @click.option("--publish", metavar="COMMAND", help="Run this after each seal, with the checkpoint as input.")
 @lock_wait_option
 @where
+@style_option
 def seal_command(  # noqa: PLR0917  (click passes each option by name)
     database_url: str | None, schema: str, key: Path | None, origin: str | None, next_key: Path | None,
-    publish: str | None, lock_wait: float,
+    publish: str | None, lock_wait: float, style: str,
 ) -> None:  # fmt: skip
     """Seal the committed entries that no seal covers, and print the checkpoint.
 
@@ -63,7 +66,9 @@ def seal_command(  # noqa: PLR0917  (click passes each option by name)
                 failed |= publish is not None and not published(made, publish)
         finally:
             # One note, even if a long backlog took several seals: the last seal covers the entries of the others.
-            if made is not None:
+            if style == "json":
+                click.echo(json.dumps(_document(made, failed=failed), indent=2))
+            elif made is not None:
                 print_note(made.checkpoint_text())
     if failed:
         raise NotPublished(
@@ -71,11 +76,25 @@ def seal_command(  # noqa: PLR0917  (click passes each option by name)
             " kms-schema audit checkpoint | COMMAND"
         )
     if made is None:
-        click.echo("nothing to seal", err=True)
+        messages.note("nothing to seal")
         if successor is not None:
             raise click.ClickException(
                 "the new key was not announced: append an entry that states why the key changes, and run this again"
             )
+
+
+def _document(made: StoredSeal | None, *, failed: bool) -> dict[str, object]:
+    if made is None:
+        return {"sealed": False}
+    return {
+        "sealed": True,
+        "number": made.number,
+        "origin": made.origin,
+        "tree_size": made.tree_size,
+        "signed_by": made.verifier_key,
+        "publishing_failed": failed,
+        "checkpoint": made.checkpoint_text(),
+    }
 
 
 def _successor(path: Path | None, signer: SigningKey | None) -> VerifierKey | None:
@@ -88,7 +107,7 @@ def _successor(path: Path | None, signer: SigningKey | None) -> VerifierKey | No
 
 
 def _report(made: StoredSeal) -> None:
-    click.echo(in_a_line(f"seal {made.number} of {made.origin}, tree size {made.tree_size}"), err=True)
+    messages.note(in_a_line(f"seal {made.number} of {made.origin}, tree size {made.tree_size}"))
     if made.verifier_key is None:
         click.echo(_UNSIGNED.format(made.number), err=True)
 

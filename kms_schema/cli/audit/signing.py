@@ -1,5 +1,6 @@
 """`kms-schema audit keygen`, and the keys of the other commands."""
 
+import json
 import os
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from kms_schema.audit.formats.keys import (
     read_verifier_keys,
     write_signing_key,
 )
+from kms_schema.cli import messages
+from kms_schema.cli.options import style_option
 from kms_schema.output_files import FOR_OTHERS, new_file
 
 KEY_IN_ENVIRONMENT = "KMS_SEAL_KEY"
@@ -29,7 +32,8 @@ existing = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("seal.key"), show_default=True,
     help="The private key; the verifier key goes to the same name with .pub.",
 )  # fmt: skip
-def keygen_command(name: str, output: Path) -> None:
+@style_option
+def keygen_command(name: str, output: Path, style: str) -> None:
     """Generate a key named NAME that signs seals, and print its verifier key.
 
     The private key is written to a new file that only its owner can read. Give the verifier key to everybody who
@@ -51,8 +55,12 @@ def keygen_command(name: str, output: Path) -> None:
         raise click.UsageError(str(error)) from None
     except OSError as error:
         raise click.UsageError(f"cannot write {error.filename}: {error.strerror}") from None
-    click.echo(key.verifier)
-    click.echo(f"private key: {output}; verifier key: {public}", err=True)
+    if style == "json":
+        files = {"private_key_file": str(output), "verifier_key_file": str(public)}
+        click.echo(json.dumps({"verifier_key": str(key.verifier)} | files, indent=2))
+    else:
+        click.echo(key.verifier)
+    messages.note(f"private key: {output}; verifier key: {public}")
 
 
 def signing_key(path: Path | None) -> SigningKey | None:
@@ -60,8 +68,12 @@ def signing_key(path: Path | None) -> SigningKey | None:
     try:
         if path is not None:
             return read_signing_key(path)
-        text = os.environ.get(KEY_IN_ENVIRONMENT, "").strip()
-        return SigningKey.parse(text) if text else None
+        text = os.environ.get(KEY_IN_ENVIRONMENT)
+        if text is None:
+            return None
+        if not text.strip():  # not taken for none: the seal would be unsigned
+            raise click.UsageError(f"{KEY_IN_ENVIRONMENT} is empty: give it the key, or unset it")
+        return SigningKey.parse(text.strip())
     except SealKeyError as error:
         raise click.UsageError(str(error) if path is not None else f"{KEY_IN_ENVIRONMENT}: {error}") from None
     except OSError as error:

@@ -18,7 +18,7 @@ _COMMANDS = {
 }
 
 
-@click.group("keys", cls=LazyGroup, lazy=_COMMANDS)
+@click.group("keys", cls=LazyGroup, lazy=_COMMANDS, words=["keys"])
 def keys() -> None:
     """Create keys, change their status, and encrypt and decrypt files with them.
 

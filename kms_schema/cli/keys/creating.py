@@ -4,6 +4,7 @@ import datetime as dt
 
 import click
 
+from kms_schema.cli import messages
 from kms_schema.cli.keys.open_ring import key_id_argument, opened, print_change
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.cli.root_keys import root_key_options
@@ -84,4 +85,4 @@ def create_command(
     print_change(described, style)
     if described.next_step is not None:
         step = f"it has no version yet: run the same command as a login in kms_rotator, with --under {under}"
-        click.echo(in_a_line(f"Note: {step}"), err=True)
+        messages.note(in_a_line(f"Note: {step}"))

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import click
 
@@ -12,12 +12,14 @@ from kms_schema.cli import progress, streams
 from kms_schema.cli.keys.open_ring import key_id_argument, opened
 from kms_schema.cli.options import actor_option, together, where
 from kms_schema.cli.root_keys import root_key_options
-from kms_schema.keyring import KeyRing
 from kms_schema.output_files import replaced_file
+
+if TYPE_CHECKING:
+    from kms_schema.keyring import KeyRing
 
 _MEGABYTE = 2**20
 _STANDARD = Path("-")
-_Parts = Callable[[KeyRing, "_Input"], Iterator[bytes]]
+_Parts: TypeAlias = "Callable[[KeyRing, _Input], Iterator[bytes]]"
 
 _options = together(
     click.argument("file", type=click.Path(path_type=Path), default=_STANDARD, metavar="[FILE]"),
@@ -98,7 +100,7 @@ def decrypt_command(
     cannot be written.
     """
 
-    def parts(ring: KeyRing, source: _Input) -> Iterator[bytes]:
+    def parts(ring: "KeyRing", source: _Input) -> Iterator[bytes]:
         if from_revoked is None:
             return ring.key(key_id).decrypt_stream(source, aad=_encoded(aad))
         return ring.revoked_key(key_id, reason=from_revoked, actor=actor).decrypt_stream(source, aad=_encoded(aad))
@@ -116,7 +118,7 @@ def _encoded(aad: str) -> bytes:
 
 
 def _copy(
-    parts_of: _Parts, ring_of: Callable[[], AbstractContextManager[KeyRing]], file: Path, output: Path | None
+    parts_of: _Parts, ring_of: "Callable[[], AbstractContextManager[KeyRing]]", file: Path, output: Path | None
 ) -> None:
     """Write the parts that a ring makes of the input."""
     if output is None and sys.stdout.isatty():

@@ -11,14 +11,20 @@ import click
 
 from kms_schema.cli import connections
 from kms_schema.cli.keys.open_ring import key_id_argument
+from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import style_option, where
-from kms_schema.keyring import UnknownKeyError
-from kms_schema.keyring.listing import ListedKey, ListedVersion, listed_key, listed_keys, listed_versions
 from kms_schema.printable import in_a_line
 from kms_schema.vocabulary import KeyStatus, KeyType
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
+
+    from kms_schema import keyring
+    from kms_schema.keyring import listing
+    from kms_schema.keyring.listing import ListedKey, ListedVersion
+else:
+    keyring = on_use("kms_schema.keyring")
+    listing = on_use("kms_schema.keyring.listing")
 
 _NAME = 26
 """The width of names in the table. A longer one has a line of its own."""
@@ -48,7 +54,7 @@ def list_command(
     Exit status: 0 done, 2 usage, 3 no connection or missing privilege.
     """
     with _reading(database_url, schema) as connection:
-        found = listed_keys(connection, key_type=key_type, status=status)
+        found = listing.listed_keys(connection, key_type=key_type, status=status)
         if style == "json":
             _print_json(found)
             return
@@ -57,7 +63,7 @@ def list_command(
             _print_key(key)
 
 
-def _print_key(key: ListedKey) -> None:
+def _print_key(key: "ListedKey") -> None:
     name = in_a_line(key.key_id)
     if len(name) > _NAME:
         click.echo(name)
@@ -74,30 +80,35 @@ def _print_key(key: ListedKey) -> None:
 def show_command(*, key_id: str, database_url: str | None, schema: str, style: str) -> None:
     """Show the key KEY_ID and its versions: tags of ciphertexts, states, uses and bytes. No material is read.
 
+    `encrypted_columns` are the columns that are stored with the key; `*` stands for ciphertexts anywhere else.
+
     Exit status: 0 done, 1 no such key, 2 usage, 3 no connection or missing privilege.
     """
     try:
         with _reading(database_url, schema) as connection:
-            key, versions = listed_key(connection, key_id), listed_versions(connection, key_id)
+            key, versions = listing.listed_key(connection, key_id), listing.listed_versions(connection, key_id)
+            columns = listing.stored_columns(connection, key_id)
             if style == "json":
-                document = _plain(key) | {"versions": [_plain(each) for each in versions]}
+                document = _plain(key) | {"encrypted_columns": columns, "versions": [_plain(each) for each in versions]}
                 click.echo(json.dumps(document, indent=2))
                 return
             _print_properties(key)
+            if columns:
+                click.echo(in_a_line(f"encrypted_columns: {', '.join(columns)}"))
             click.echo(_VERSIONS.format("VERSION", "TAG", "STATE", "USES", "BYTES", "SINCE").rstrip())
             for each in versions:
                 _print_version(each)
-    except UnknownKeyError as error:
+    except keyring.UnknownKeyError as error:
         raise click.ClickException(in_a_line(str(error))) from None
 
 
-def _print_properties(key: ListedKey) -> None:
+def _print_properties(key: "ListedKey") -> None:
     for name, value in _plain(key).items():
         if value is not None and name not in ("live_version", "usage_count", "data_volume_bytes"):
             click.echo(in_a_line(f"{name}: {value}"))
 
 
-def _print_version(version: ListedVersion) -> None:
+def _print_version(version: "ListedVersion") -> None:
     line = _VERSIONS.format(
         version.version, version.ciphertext_tag, version.state, version.usage_count, version.data_volume_bytes,
         _day(version.activated_at),
@@ -107,7 +118,7 @@ def _print_version(version: ListedVersion) -> None:
         click.echo(in_a_line(f"        under {version.under}"))
 
 
-def _print_json(found: Iterable[ListedKey]) -> None:
+def _print_json(found: "Iterable[ListedKey]") -> None:
     """Print an array, one key after the other: not all are in memory."""
     separator = "[\n  "
     for key in found:
@@ -116,7 +127,7 @@ def _print_json(found: Iterable[ListedKey]) -> None:
     click.echo("[]" if separator.startswith("[") else "\n]")
 
 
-def _plain(row: ListedKey | ListedVersion) -> dict[str, Any]:
+def _plain(row: "ListedKey | ListedVersion") -> dict[str, Any]:
     return {name: _spelled(value) for name, value in dataclasses.asdict(row).items()}
 
 

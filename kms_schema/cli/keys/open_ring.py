@@ -5,24 +5,23 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 
 from kms_schema.cli import connections
 from kms_schema.cli.error_hints import with_hint
+from kms_schema.cli.on_use import on_use
 from kms_schema.cli.root_keys import root_keys_of
 from kms_schema.cli.targets import CannotConnect
 from kms_schema.database_url import parse_database_url
-from kms_schema.keyring import (
-    CachePolicy,
-    DatabaseUnavailableError,
-    DecryptionError,
-    KeyNotPermittedError,
-    KeyRing,
-    KeyRingError,
-)
-from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.printable import in_a_line
+
+if TYPE_CHECKING:
+    from kms_schema import keyring
+    from kms_schema.keyring.descriptions import KeyDescription
+else:
+    keyring = on_use("kms_schema.keyring")
 
 _LONGEST = 64
 """The length of `key_masters.key_id`."""
@@ -50,15 +49,18 @@ def opened(
     variables: Sequence[str] = (),
     *,
     application: str = "kms-schema keys",
-    cache: CachePolicy = CachePolicy(),  # noqa: B008  (immutable)
-) -> Iterator[KeyRing]:
-    """Open a ring with the root keys of the options; without any, it opens and wraps nothing."""
+    cache: "keyring.CachePolicy | None" = None,
+) -> "Iterator[keyring.KeyRing]":
+    """Open a ring with the root keys of the options; without any, it opens and wraps nothing.
+
+    `cache` is that of the ring if it is None.
+    """
     url = connections.url_of(database_url)
     with (
         root_keys_of(files, variables) as roots,
         connections.engine_at(url, schema=schema, application=application, pooled=True) as engine,
         _refusals(url),
-        KeyRing(engine, roots, schema=schema, cache=cache) as ring,
+        keyring.KeyRing(engine, roots, schema=schema, cache=cache or keyring.CachePolicy()) as ring,
     ):
         yield ring
 
@@ -69,19 +71,19 @@ def _refusals(url: str) -> Iterator[None]:
     target = parse_database_url(url)
     try:
         yield
-    except (DatabaseUnavailableError, KeyNotPermittedError) as error:
+    except (keyring.DatabaseUnavailableError, keyring.KeyNotPermittedError) as error:
         message = " ".join(target.without_secrets(str(error)).split())
         raise CannotConnect(in_a_line(f"{target.shown}: {with_hint(message)}")) from None
-    except DecryptionError as error:
+    except keyring.DecryptionError as error:
         hint = "name the key, the whole file and the --aad that it was encrypted with, and discard what was written"
         raise click.ClickException(in_a_line(f"{error}; {hint}")) from None
-    except KeyRingError as error:
+    except keyring.KeyRingError as error:
         raise click.ClickException(in_a_line(str(error))) from None
     except ValueError as error:  # an invalid actor, reason or time
         raise click.UsageError(in_a_line(str(error))) from None
 
 
-def print_change(described: KeyDescription, style: str) -> None:
+def print_change(described: "KeyDescription", style: str) -> None:
     """Print a key after a change: a line of text, or JSON."""
     if style == "json":
         document = dataclasses.asdict(described)

@@ -14,7 +14,7 @@ _COMMANDS = {
 }
 
 
-@click.group("policies", cls=LazyGroup, lazy=_COMMANDS)
+@click.group("policies", cls=LazyGroup, lazy=_COMMANDS, words=["policies"])
 def policies() -> None:
     """Create and change rotation policies: when the keys of a type are due for rotation.
 

@@ -1,14 +1,19 @@
 """`kms-schema policies create`, `update`, `enable` and `disable`."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import actor_option, style_option, together, where
 from kms_schema.cli.policies.sessions import document_of, name_argument, opened, print_policy
-from kms_schema.rotations.policies import create_policy, update_policy
 from kms_schema.vocabulary import KeyType
+
+if TYPE_CHECKING:
+    from kms_schema.rotations import policies
+else:
+    policies = on_use("kms_schema.rotations.policies")
 
 _COLUMNS = {
     "interval_days": "rotation_interval_days",
@@ -110,7 +115,7 @@ def create_command(
     if created_by or actor:
         values["created_by"] = created_by or actor
     with opened(database_url, schema, writing=True, actor=actor) as session:
-        document = document_of(create_policy(session, policy_name, key_type, values))
+        document = document_of(policies.create_policy(session, policy_name, key_type, values))
     print_policy(document, style)
 
 
@@ -176,7 +181,7 @@ def _change(policy_name: str, values: dict[str, Any], actor: str | None, *, plac
     """Change a policy at a URL, in a schema, and print it in a style."""
     database_url, schema, style = place
     with opened(database_url, schema, writing=True, actor=actor) as session:
-        document = document_of(update_policy(session, policy_name, values))
+        document = document_of(policies.update_policy(session, policy_name, values))
     print_policy(document, style)
 
 

@@ -1,14 +1,20 @@
 """`kms-schema policies list` and `show`."""
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
+from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import style_option, where
 from kms_schema.cli.policies.sessions import document_of, name_argument, opened, print_policy
-from kms_schema.models import RotationPolicy
 from kms_schema.printable import in_a_line
-from kms_schema.rotations.policies import find_policy, list_policies
+
+if TYPE_CHECKING:
+    from kms_schema.models import RotationPolicy
+    from kms_schema.rotations import policies
+else:
+    policies = on_use("kms_schema.rotations.policies")
 
 _NAME = 20
 """The width of names in the table. A longer one has a line of its own."""
@@ -24,7 +30,7 @@ def list_command(*, database_url: str | None, schema: str, style: str) -> None:
     Exit status: 0 done, 2 usage, 3 no connection or missing privilege.
     """
     with opened(database_url, schema) as session:
-        found = list_policies(session)
+        found = policies.list_policies(session)
         if style == "json":
             click.echo(json.dumps([document_of(each) for each in found], indent=2))
             return
@@ -33,7 +39,7 @@ def list_command(*, database_url: str | None, schema: str, style: str) -> None:
             _print_line(each)
 
 
-def _print_line(policy: RotationPolicy) -> None:
+def _print_line(policy: "RotationPolicy") -> None:
     name = in_a_line(policy.policy_name)
     if len(name) > _NAME:
         click.echo(name)
@@ -56,5 +62,5 @@ def show_command(*, policy_name: str, database_url: str | None, schema: str, sty
     Exit status: 0 done, 1 no such policy, 2 usage, 3 no connection or missing privilege.
     """
     with opened(database_url, schema) as session:
-        document = document_of(find_policy(session, policy_name))
+        document = document_of(policies.find_policy(session, policy_name))
     print_policy(document, style)

@@ -4,16 +4,24 @@ import datetime as dt
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from sqlalchemy.orm import Session
 
 from kms_schema.cli import connections
-from kms_schema.engine import BEGIN_OPTION
-from kms_schema.models import RotationPolicy, acting_for
+from kms_schema.cli.on_use import on_use
 from kms_schema.printable import in_a_line
 from kms_schema.rotations import RotationError
+
+if TYPE_CHECKING:
+    from sqlalchemy import orm
+
+    from kms_schema import engine as engines
+    from kms_schema import models
+else:
+    orm = on_use("sqlalchemy.orm")
+    engines = on_use("kms_schema.engine")
+    models = on_use("kms_schema.models")
 
 _LONGEST = 100
 """The length of `rotation_policies.policy_name`."""
@@ -32,15 +40,17 @@ name_argument = click.argument("policy_name", metavar="NAME", callback=_named)
 @contextmanager
 def opened(
     database_url: str | None, schema: str, *, writing: bool = False, actor: str | None = None
-) -> Iterator[Session]:
+) -> "Iterator[orm.Session]":
     """Open a session, which commits if it writes and no exception ends it."""
     url = connections.url_of(database_url)
     try:
         with (
             connections.engine_at(url, schema=schema, application="kms-schema policies", writing=writing) as engine,
-            Session(engine.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"}) if writing else engine) as session,
+            orm.Session(
+                engine.execution_options(**{engines.BEGIN_OPTION: "BEGIN IMMEDIATE"}) if writing else engine
+            ) as session,
         ):
-            with acting_for(session.connection(), actor) if actor is not None else nullcontext():
+            with models.acting_for(session.connection(), actor) if actor is not None else nullcontext():
                 yield session
             if writing:
                 session.commit()
@@ -50,9 +60,9 @@ def opened(
         raise click.UsageError(in_a_line(str(error))) from None
 
 
-def document_of(policy: RotationPolicy) -> dict[str, Any]:
+def document_of(policy: "models.RotationPolicy") -> dict[str, Any]:
     """Return the columns of a policy for JSON."""
-    return {column.key: _spelled(getattr(policy, column.key)) for column in RotationPolicy.__table__.columns}
+    return {column.key: _spelled(getattr(policy, column.key)) for column in models.RotationPolicy.__table__.columns}
 
 
 def print_policy(document: dict[str, Any], style: str) -> None:

@@ -20,7 +20,7 @@ _COMMANDS = {
 }
 
 
-@click.group("rotations", cls=LazyGroup, lazy=_COMMANDS)
+@click.group("rotations", cls=LazyGroup, lazy=_COMMANDS, words=["rotations"])
 def rotations() -> None:
     """Schedule the rotations that are due, and assign each to one worker under a lease.
 

@@ -8,19 +8,26 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
-from kms_schema.cli import interrupts
+from kms_schema.cli import interrupts, messages
 from kms_schema.cli.keys.open_ring import opened
+from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.cli.root_keys import root_key_options
-from kms_schema.keyring import CachePolicy, RotationRun
-from kms_schema.keyring.policy import LONGEST_AGE
 from kms_schema.printable import in_a_line
 from kms_schema.rotations import RotationError
 
+if TYPE_CHECKING:
+    from kms_schema import keyring
+else:
+    keyring = on_use("kms_schema.keyring")
+
 _MOST_SECONDS = 7 * 86_400
+MAX_AGE, LONGEST_AGE = 60.0, 3600.0
+"""Of `kms_schema.keyring.CachePolicy`: `--help` does not import it."""
 _LINES = (
     ("scheduled", "scheduled"), ("retried", "retries"), ("completed", "completed"), ("failed", "failed"),
     ("lost", "lost to other workers"), ("waiting", "to be completed later"), ("rewrapped", "versions rewrapped"),
@@ -48,7 +55,7 @@ _LINES = (
 )  # fmt: skip
 @click.option("--any-time", is_flag=True, help="Also outside the windows of policies.")
 @click.option(
-    "--max-age", type=click.FloatRange(0, LONGEST_AGE, min_open=True), default=CachePolicy.max_age, show_default=True,
+    "--max-age", type=click.FloatRange(0, LONGEST_AGE, min_open=True), default=MAX_AGE, show_default=True,
     metavar="SECONDS", help="The longest max_age of the key rings of applications.",
 )  # fmt: skip
 @click.option(
@@ -84,7 +91,7 @@ def run_command(
     Exit status: 0 done, or ended by SIGTERM, 1 with --once a rotation failed, 2 usage, 3 no connection or missing
     privilege, 130 interrupted.
     """
-    cache = CachePolicy(max_age=max_age)
+    cache = keyring.CachePolicy(max_age=max_age)
     try:
         with (
             opened(database_url, schema, files, variables, application="kms-schema rotations", cache=cache) as ring,
@@ -140,10 +147,10 @@ def _stopped_by_signals() -> Iterator[_Stop]:
 
 
 def _report(sentence: str) -> None:
-    click.echo(in_a_line(sentence), err=True)
+    messages.note(in_a_line(sentence))
 
 
-def _print_counts(done: RotationRun, style: str) -> None:
+def _print_counts(done: "keyring.RotationRun", style: str) -> None:
     if style == "json":
         click.echo(json.dumps(dataclasses.asdict(done), indent=2))
         return

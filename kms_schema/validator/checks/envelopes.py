@@ -128,8 +128,10 @@ _SAME_ENVELOPE = """WITH twice (envelope) AS (
 
 # A whole envelope that occurs twice is a copy, which the query above finds.
 _SAME_NONCE = """WITH twice (nonce) AS (
-        SELECT substr(encrypted_key_data, 2, 12) FROM {versions} WHERE substr(encrypted_key_data, 1, 1) = {gcm}
-        GROUP BY substr(encrypted_key_data, 2, 12) HAVING count(*) > 1
+        SELECT substr(envelope, 2, 12)
+        FROM (SELECT encrypted_key_data AS envelope FROM {versions}
+            UNION ALL SELECT authentication_config FROM {configurations}) AS stored
+        WHERE substr(envelope, 1, 1) = {gcm} GROUP BY substr(envelope, 2, 12) HAVING count(*) > 1
     ),
     alike (wrapper, nonce, envelope, name) AS (
         SELECT coalesce(version.wrapping_key_ref, CAST(version.wrapped_by_version_id AS text)),
@@ -137,6 +139,12 @@ _SAME_NONCE = """WITH twice (nonce) AS (
         FROM {versions} AS version LEFT JOIN {masters} AS master ON master.id = version.key_id
         WHERE substr(version.encrypted_key_data, 1, 1) = {gcm}
             AND substr(version.encrypted_key_data, 2, 12) IN (SELECT nonce FROM twice)
+        UNION ALL
+        SELECT configuration.wrapping_key_ref, substr(configuration.authentication_config, 2, 12),
+            configuration.authentication_config, {configuration_name}
+        FROM {configurations} AS configuration
+        WHERE substr(configuration.authentication_config, 1, 1) = {gcm}
+            AND substr(configuration.authentication_config, 2, 12) IN (SELECT nonce FROM twice)
     )
     SELECT name, 'has the same nonce under the same wrapper as ' || {other} AS problem
     FROM (SELECT name, min(name) OVER same AS first_name, max(name) OVER same AS last_name, count(*) OVER same AS alike
@@ -178,6 +186,7 @@ _OF_WRAPPERS = tuple(f"column {VERSIONS}.{name}" for name in ("wrapped_by_versio
 _OF_CONFIGURATIONS = tuple(
     f"column {CONFIGURATIONS}.{name}" for name in ("id", "configuration_name", "authentication_config")
 )
+_OF_CREDENTIALS = (*_OF_CONFIGURATIONS, f"column {CONFIGURATIONS}.wrapping_key_ref")
 _OF_STATES = (
     f"column {VERSIONS}.destroyed_at", "column key_masters.key_type", "column key_masters.hsm_key_id",
 )  # fmt: skip
@@ -186,7 +195,7 @@ WANTED = {
     "KMS521": ("envelopes of the format in encryption_metadata", _DESCRIBED_AS_ANOTHER, _OF_DESCRIPTIONS),
     "KMS522": ("wrappers that lead to a root key or an HSM", _WRAPPED_BY_NOTHING, _OF_WRAPPERS + _OF_STATES),
     "KMS523": ("an envelope for each row", _SAME_ENVELOPE, _OF_CONFIGURATIONS),
-    "KMS524": ("a nonce for each envelope under a wrapper", _SAME_NONCE, _OF_WRAPPERS),
+    "KMS524": ("a nonce for each envelope under a wrapper", _SAME_NONCE, (*_OF_WRAPPERS, *_OF_CREDENTIALS)),
     "KMS525": ("envelopes that look like ciphertext", _LIKE_PLAINTEXT, _OF_CONFIGURATIONS),
 }  # fmt: skip
 """By code: what is expected, a query of the violations (name, problem), and what else it reads."""

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.sql import elements, operators, selectable, visitors
 from sqlalchemy.sql.dml import Insert, Update
 
-from kms_schema.keyring.encrypted_column import place_of, refused_operator
+from kms_schema.keyring.columns.encrypted_column import place_of, refused_operator
+from kms_schema.keyring.columns.places import RINGS, Place
 from kms_schema.keyring.errors import ColumnOperatorError, RowBindingError
-from kms_schema.keyring.places import RINGS, Place
 
 _CHECKED: "weakref.WeakSet[Any]" = weakref.WeakSet()
 _WITH_NULL = (operators.is_, operators.is_not)

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
+from kms_schema.keyring.columns.places import Place
 from kms_schema.keyring.formats.prefix import PREFIX_BYTES
-from kms_schema.keyring.places import Place
 
 
 class OpensPrefixes(Protocol):

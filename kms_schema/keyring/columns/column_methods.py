@@ -8,12 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from kms_schema.crypto.secret import BytesLike
-from kms_schema.keyring import row_binding, statement_checks
-from kms_schema.keyring.declarations import Declarations
-from kms_schema.keyring.encrypted_column import place_of
-from kms_schema.keyring.host_columns import ColumnName
-from kms_schema.keyring.places import RINGS, Place
-from kms_schema.keyring.reencrypting import Job, Reencryption, find_column, tags_of
+from kms_schema.keyring.columns import row_binding, statement_checks
+from kms_schema.keyring.columns.declarations import Declarations
+from kms_schema.keyring.columns.encrypted_column import place_of
+from kms_schema.keyring.columns.host_columns import ColumnName
+from kms_schema.keyring.columns.places import RINGS, Place
+from kms_schema.keyring.columns.reencrypting import Job, Reencryption, find_column, tags_of
 from kms_schema.keyring.revoked_keys import RevokedKey
 from kms_schema.keyring.storage import Storage
 
@@ -83,7 +83,8 @@ class ColumnMethods(ABC):
         - `batch`: rows in a transaction. `progress`: called with the number of rows that are done
 
         Rows are read in pages by primary key and replaced in a transaction a page: a row only where it still has the
-        bytes that were read and is not locked; others are tried again. Needs kms_app, SELECT on the column and the
+        bytes that were read and is not locked; others are tried again. The column is stored with the key that
+        encrypts. Needs kms_app, SELECT on the column and the
         primary key and UPDATE on the column. Start it again after an interruption. `left` and `unopened` of the
         result say what remains. Raises `HostColumnError` for a column that is not there or not to be changed,
         `UnknownKeyError`, `ValueError` for a name that is none, and otherwise as `Key.encrypt` does. Example::
@@ -109,7 +110,9 @@ class ColumnMethods(ABC):
         job = Job(self._storage, found, key_id, tags, bound_as or (name.table, name.column), batch)
         if dry_run:
             count = job.count()
-            return Reencryption(str(found.name), rows=count, left=count, index=found.index())
+            return Reencryption(
+                str(found.name), rows=count, left=count, index=found.index(), index_bytes=found.index_bytes
+            )
         if from_revoked is not None and to in (None, key_id):
             raise ValueError("a revoked key does not encrypt: name another one with `to`")
         revoked = None if from_revoked is None else self.revoked_key(key_id, reason=from_revoked, actor=actor)

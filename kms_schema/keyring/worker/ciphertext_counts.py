@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from kms_schema.identifiers import quoted
-from kms_schema.keyring.column_search import count_ciphertexts_in, refuse_other_values, with_namesakes
+from kms_schema.keyring.columns.column_search import count_ciphertexts_in, refuse_other_values, with_namesakes
+from kms_schema.keyring.columns.host_columns import ColumnName
 from kms_schema.keyring.errors import HostColumnError, KeyInUseError
-from kms_schema.keyring.host_columns import ColumnName
-from kms_schema.keyring.open_since import transaction_open_since
+from kms_schema.keyring.worker.open_since import transaction_open_since
 from kms_schema.models import KeyMaster, KeyVersion, current_time
 from kms_schema.vocabulary import KeyType
 
@@ -37,7 +37,8 @@ def count_ciphertexts(session: Session, version: uuid.UUID, also: Sequence[Colum
     """
     query = sa.select(KeyVersion.ciphertext_tag, KeyMaster.encrypted_columns, KeyMaster.key_id)
     tag, stored, key_id = session.execute(query.join(KeyVersion.key).where(KeyVersion.id == version)).one()
-    declared = [ColumnName(each["table"], each["column"], each.get("schema")) for each in stored or ()]
+    named = [ColumnName(each["table"], each["column"], each.get("schema")) for each in stored or ()]
+    declared = [name for name in named if not name.is_elsewhere]
     connection = session.connection()
     columns = with_namesakes(connection, (*declared, *also))
     if not columns:
@@ -62,9 +63,9 @@ def count_ciphertexts(session: Session, version: uuid.UUID, also: Sequence[Colum
 def refuse_data_loss(session: Session, version: KeyVersion, also: Sequence[ColumnName] = ()) -> None:
     """Raise `KeyInUseError` unless nothing is known to be encrypted with a version of a data key any more.
 
-    `session`: in the transaction that destroys it. `also`: columns besides those that are stored with the key. Versions
-    of other keys encrypt no data, and those that never were live have encrypted none. Raises as `count_ciphertexts`
-    does.
+    `session`: in the transaction that destroys it. `also`: columns besides those that are stored with the key; required
+    where the key has encrypted outside of these. Versions of other keys encrypt no data, and those that never were live
+    have encrypted none. Raises as `count_ciphertexts` does.
     """
     if version.key.key_type != KeyType.DEK or version.activated_at is None:
         return
@@ -75,6 +76,11 @@ def refuse_data_loss(session: Session, version: KeyVersion, also: Sequence[Colum
         reason = "has ended less than 24 hours ago: processes may still encrypt with it"
     elif (transaction := transaction_open_since(session, since)) is not None:
         reason = f"may be used by a transaction that was open when it ended: {transaction}"
+    elif version.key.encrypts_elsewhere and not also:
+        reason = (
+            "may have ciphertexts anywhere: a process has encrypted for a caller, outside of the columns that are"
+            " stored with the key. Look there, and name the columns that may hold some with --check"
+        )
     else:
         count = count_ciphertexts(session, version.id, also)
         if count is None:

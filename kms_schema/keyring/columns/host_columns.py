@@ -1,5 +1,6 @@
 """A column of an application that holds ciphertexts: where it is, how many it holds, and its rows in pages."""
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from kms_schema.identifiers import quoted
 from kms_schema.keyring.errors import HostColumnError
 from kms_schema.keyring.formats.prefix import Form, write_prefix
+from kms_schema.models.keys import ANYWHERE
 
 RowKey = tuple[Any, ...]
 """The values of a row's primary key, as the driver returns them."""
@@ -21,6 +23,18 @@ _FIND_SCHEMA = sa.text(
     "SELECT n.nspname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
     " WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(pg_catalog.quote_ident(CAST(:table AS text)))"
 )
+
+
+_MOST_BYTES_OF_AN_ENTRY = 2704
+"""Of a B-tree of PostgreSQL, a third of a page. Ciphertexts cannot be compressed, so they count in full."""
+
+
+_ARRAYS: Mapping[type, sa.types.TypeEngine[Any]] = {int: sa.BigInteger(), uuid.UUID: sa.Uuid()}
+"""The types of values of which PostgreSQL takes an array. Texts may be of an enumeration, for example."""
+
+
+def _array(type_: sa.types.TypeEngine[Any], values: Sequence[Any]) -> sa.BindParameter[Any]:
+    return sa.bindparam(None, values, type_=sa.ARRAY(type_), unique=True)
 
 
 class RawType(sa.types.UserDefinedType[Any]):
@@ -52,6 +66,16 @@ class ColumnName:
         """Return the name with dots."""
         return ".".join(part for part in (self.schema, self.table, self.column) if part)
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """True for `ELSEWHERE`, which is no column."""
+        return self.table == self.column == ANYWHERE
+
+    def document(self, dialect: str) -> dict[str, str]:
+        """Return the element of `key_masters.encrypted_columns`, which has no schema on SQLite."""
+        names = {"schema": self.schema or "", "table": self.table, "column": self.column}
+        return {name: value for name, value in names.items() if name != "schema" or dialect != "sqlite"}
+
     def resolved(self, connection: sa.Connection) -> "ColumnName":
         """Return the name with its schema on PostgreSQL. Raises `HostColumnError` if there is no such table."""
         if self.schema is not None or connection.dialect.name != "postgresql":
@@ -60,6 +84,10 @@ class ColumnName:
         if schema is None:
             raise HostColumnError(f"there is no table {self.table!r} on the search path: name its schema")
         return ColumnName(self.table, self.column, schema)
+
+
+ELSEWHERE = ColumnName(ANYWHERE, ANYWHERE, ANYWHERE)
+"""Stored with a key like a column: a process has encrypted with it for a caller, who may have put that anywhere."""
 
 
 def count_of(connection: sa.Connection, name: ColumnName, tag: int) -> int:
@@ -155,6 +183,14 @@ class HostColumn:
     def replace(self, connection: sa.Connection, changes: Sequence[tuple[RowKey, bytes, bytes]]) -> None:
         """Give rows another ciphertext where they still have the old one: primary key, old, new."""
         table = self.table
+        if (keys := self._as_array([key for key, _, _ in changes])) is not None:
+            blobs = (_array(sa.LargeBinary(), [change[part] for change in changes]) for part in (1, 2))
+            # PostgreSQL takes the name of unnest for several arrays without a schema only, and for its own function.
+            given = sa.func.unnest(keys, *blobs).table_valued("key", "old", "new")
+            given = given.render_derived(name="given")
+            of_row = sa.and_(self._keys()[0] == given.c.key, table.c[self.name.column] == given.c.old)
+            connection.execute(sa.update(table).values({self.name.column: given.c.new}).where(of_row))
+            return
         statement = sa.update(table).values({self.name.column: sa.bindparam("new", type_=RawType())})
         statement = statement.where(table.c[self.name.column] == sa.bindparam("old", type_=RawType()))
         statement = statement.where(*(table.c[each] == sa.bindparam(f"key_{n}") for n, each in enumerate(self.key)))
@@ -188,6 +224,11 @@ class HostColumn:
         how = " CONCURRENTLY" if self.is_postgresql else ""
         return f"CREATE INDEX{how} {quoted(name)} ON {schema}{quoted(self.name.table)} ({quoted(self.name.column)});"
 
+    @property
+    def index_bytes(self) -> int | None:
+        """The greatest entry of that index; None where it has no limit, or is not offered."""
+        return _MOST_BYTES_OF_AN_ENTRY if self.is_postgresql and not self.has_index else None
+
     def _keys(self) -> list[sa.ColumnElement[Any]]:
         return [self.table.c[each] for each in self.key]
 
@@ -195,7 +236,18 @@ class HostColumn:
         bound = [sa.type_coerce(self.table.c[each], self.row_types[each]).label(f"row_{each}") for each in self.row]
         return sa.select(*self._keys(), self.table.c[self.name.column], *bound)
 
+    def _as_array(self, keys: Sequence[RowKey]) -> sa.BindParameter[Any] | None:
+        """Return the primary keys as one parameter, if PostgreSQL compares all columns that have such values with it.
+
+        A parameter for each costs the driver more than the row.
+        """
+        kinds = {type(part) for key in keys for part in key} if self.is_postgresql and len(self.key) == 1 else set()
+        type_ = _ARRAYS.get(kinds.pop()) if len(kinds) == 1 else None
+        return None if type_ is None else _array(type_, [key[0] for key in keys])
+
     def _among(self, keys: Sequence[RowKey]) -> sa.ColumnElement[bool]:
+        if (array := self._as_array(keys)) is not None:
+            return self._keys()[0] == sa.any_(array)
         if len(self.key) == 1:
             return self._keys()[0].in_([key[0] for key in keys])
         return sa.or_(*(sa.and_(*(c == part for c, part in zip(self._keys(), key, strict=True))) for key in keys))

@@ -5,17 +5,17 @@ that still have the bytes that were read, and that no other session has locked. 
 so a run that was stopped is started again.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import sqlalchemy as sa
 
+from kms_schema.keyring.columns.host_columns import ColumnName, HostColumn, RowKey, count_of
 from kms_schema.keyring.errors import DecryptionError, HostColumnError, UnknownKeyError, VersionDestroyedError
 from kms_schema.keyring.formats.bound_data import bound_data
 from kms_schema.keyring.formats.errors import BoundValueError
-from kms_schema.keyring.host_columns import ColumnName, HostColumn, RowKey, count_of
 from kms_schema.keyring.storage import Storage
 from kms_schema.models import KeyMaster, KeyVersion
 
@@ -53,6 +53,8 @@ class Reencryption:
     """The primary keys of rows whose ciphertext does not open, at most 1,000."""
     index: str | None = None
     """A statement that makes an index for this, if the column has none. It is not run."""
+    index_bytes: int | None = None
+    """The greatest entry of such an index: a longer ciphertext cannot be written then. None where there is no limit."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,9 @@ class Job:
 
     def run(self, ciphers: Ciphers, progress: Callable[[int], None]) -> Reencryption:
         """Replace them. `progress` is called with the rows that are done."""
-        done = Reencryption(str(self.column.name), rows=self.count(), index=self.column.index())
+        done = Reencryption(
+            str(self.column.name), rows=self.count(), index=self.column.index(), index_bytes=self.column.index_bytes
+        )
         unopened: set[RowKey] = set()
         for attempt in range(_PASSES):
             before = done.tried_again
@@ -81,7 +85,7 @@ class Job:
                 self._run_version(tag, ciphers, done, unopened, progress)
             if done.tried_again == before:
                 break
-            time.sleep(0.1 * 2**attempt)
+            self.storage.waits.pause(0.1 * 2**attempt)
         done.left = self.count()
         done.unopened = [self.column.described(key) for key in sorted(unopened, key=repr)]
         return done
@@ -112,10 +116,7 @@ class Job:
         key, old, bound = self.column.key_of(row), self.column.blob_of(row), self.column.bound_of(row)
         if key in unopened:
             return None
-        try:
-            aad = bound_data(*self.bound_as, bound)
-        except BoundValueError as error:
-            raise HostColumnError(f"column {self.column.name}: {error}", key_id=self.key_id) from None
+        aad = self._aad(bound) if bound else self._same_aad
         try:
             data = ciphers.decrypt(old, aad=aad)
         except (DecryptionError, VersionDestroyedError):
@@ -123,6 +124,17 @@ class Job:
                 unopened.add(key)
             return None
         return key, old, ciphers.encrypt(data, aad=aad), bound
+
+    @cached_property
+    def _same_aad(self) -> bytes:
+        """The associated data of all rows, where they are bound to none of their columns."""
+        return self._aad({})
+
+    def _aad(self, bound: Mapping[str, Any]) -> bytes:
+        try:
+            return bound_data(*self.bound_as, bound)
+        except BoundValueError as error:
+            raise HostColumnError(f"column {self.column.name}: {error}", key_id=self.key_id) from None
 
     def _replace(self, changes: Sequence[tuple[RowKey, bytes, bytes, Mapping[str, Any]]]) -> int:
         """Replace ciphertexts in one transaction, read them back, and return how many were replaced."""

@@ -7,11 +7,11 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from kms_schema.keyring.destroying import EndedVersions
 from kms_schema.keyring.errors import DatabaseUnavailableError, PolicyDisabledError, UnsupportedKeyError
-from kms_schema.keyring.rotating import Rotator, reason_of
-from kms_schema.keyring.rotation_options import RingParts, RunOptions
-from kms_schema.keyring.rotation_queue import RingQueue
+from kms_schema.keyring.worker.destroying import EndedVersions
+from kms_schema.keyring.worker.rotating import Rotator, reason_of
+from kms_schema.keyring.worker.rotation_options import RingParts, RunOptions
+from kms_schema.keyring.worker.rotation_queue import RingQueue
 from kms_schema.rotations import Backoff, Claim, LeaseLost, RotationError
 from kms_schema.rotations.queue import DEFAULT_ROUND
 

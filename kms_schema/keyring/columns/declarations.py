@@ -1,14 +1,23 @@
-"""The columns that hold ciphertexts of a key, as stored with the key: a process adds one before it encrypts for it."""
+"""The columns that hold ciphertexts of a key, as stored with the key: a process adds one before it encrypts for it.
+
+Before it encrypts for a caller, who may put the ciphertext anywhere, it adds `ELSEWHERE`.
+"""
 
 import json
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from kms_schema.keyring.column_search import holds_any, with_namesakes
-from kms_schema.keyring.errors import HostColumnError, KeyInUseError, KeyNotPermittedError, KeyRingError
-from kms_schema.keyring.host_columns import ColumnName
-from kms_schema.keyring.reencrypting import tags_of
+from kms_schema.keyring.columns.column_search import holds_any, with_namesakes
+from kms_schema.keyring.columns.host_columns import ELSEWHERE, ColumnName
+from kms_schema.keyring.columns.reencrypting import tags_of
+from kms_schema.keyring.errors import (
+    HostColumnError,
+    KeyInUseError,
+    KeyNotPermittedError,
+    KeyRingError,
+    UnknownKeyError,
+)
 from kms_schema.keyring.storage import Storage
 from kms_schema.models import KeyMaster
 
@@ -53,20 +62,43 @@ class Declarations:
             )
         with self._storage.shared_transaction(key_id) as connection:
             found = name.resolved(connection)
-        if found not in self.declared(key_id):
-            part = {"schema": found.schema, "table": found.table, "column": found.column}
-            if self._storage.dialect == "sqlite":
-                del part["schema"]
-            statement = sa.text(_ADD[self._storage.dialect].replace("{prefix}", self._storage.prefix))
-            self._storage.write(key_id, statement, {"key": key_id, "added": json.dumps([part])})
+        self._store(key_id, found)
         self._known.add((key_id, name))
 
+    def declare_elsewhere(self, key_id: str) -> None:
+        """Make sure that it is stored with a key that its ciphertexts may be outside of columns.
+
+        Its errors refuse the encryption, as those of `declare` do.
+        """
+        if not self.is_known_elsewhere(key_id):
+            self._store(key_id, ELSEWHERE)
+            self._known.add((key_id, ELSEWHERE))
+
+    def is_known_elsewhere(self, key_id: str) -> bool:
+        """Return True if `declare_elsewhere` has nothing to do. Asks no database."""
+        return (key_id, ELSEWHERE) in self._known
+
     def declared(self, key_id: str) -> list[ColumnName]:
-        """Return the columns that are stored with a key."""
+        """Return the columns that are stored with a key, without `ELSEWHERE`, where nobody can look."""
+        return [name for name in self._stored(key_id) or () if not name.is_elsewhere]
+
+    def _store(self, key_id: str, name: ColumnName) -> None:
+        stored = self._stored(key_id)
+        if stored is None:  # not to be remembered: the key may be created later
+            raise UnknownKeyError(f"there is no key named {key_id!r}", key_id=key_id)
+        if name not in stored and not (name.is_elsewhere and any(each.is_elsewhere for each in stored)):
+            added = json.dumps([name.document(self._storage.dialect)])
+            statement = sa.text(_ADD[self._storage.dialect].replace("{prefix}", self._storage.prefix))
+            self._storage.write(key_id, statement, {"key": key_id, "added": added})
+
+    def _stored(self, key_id: str) -> list[ColumnName] | None:
+        """Return what is stored with a key; None if there is no such key."""
         with self._storage.shared_transaction(key_id) as connection:
             query = sa.select(KeyMaster.encrypted_columns).where(KeyMaster.key_id == key_id)
-            columns = connection.execute(query).scalar_one_or_none()
-        return [ColumnName(each["table"], each["column"], each.get("schema")) for each in columns or ()]
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        return [ColumnName(each["table"], each["column"], each.get("schema")) for each in row[0] or ()]
 
     def refuse_if_used(self, key_id: str, what: str, advice: str) -> None:
         """Raise `KeyInUseError` if a column still holds ciphertexts of a key, or cannot be read."""

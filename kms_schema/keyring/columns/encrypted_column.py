@@ -10,9 +10,9 @@ from typing import Any, NoReturn
 import sqlalchemy as sa
 from sqlalchemy.sql import operators
 
-from kms_schema.keyring.bound_values import INSTALL, BoundValue, RowCiphertext
+from kms_schema.keyring.columns.bound_values import INSTALL, BoundValue, RowCiphertext
+from kms_schema.keyring.columns.places import Place
 from kms_schema.keyring.errors import ColumnOperatorError, RowBindingError
-from kms_schema.keyring.places import Place
 
 _COMPARED_WITH_NULL = (operators.is_, operators.is_not, operators.eq, operators.ne)
 

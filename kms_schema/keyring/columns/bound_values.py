@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from kms_schema.keyring.columns.places import Place
 from kms_schema.keyring.errors import RowBindingError
 from kms_schema.keyring.formats.errors import BoundValueError
-from kms_schema.keyring.places import Place
 
 
 class RowCiphertext:

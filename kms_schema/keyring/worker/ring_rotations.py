@@ -3,8 +3,8 @@
 import datetime as dt
 import threading
 
-from kms_schema.keyring.rotation_options import Report, RingParts, RunOptions
-from kms_schema.keyring.rotation_runs import RotationRun, RotationWorker
+from kms_schema.keyring.worker.rotation_options import Report, RingParts, RunOptions
+from kms_schema.keyring.worker.rotation_runs import RotationRun, RotationWorker
 
 
 class RingRotations:
@@ -37,7 +37,7 @@ class RingRotations:
         - `jobs`: keys at once, in threads. `lease`: seconds after which another worker may take a rotation over
         - `at_any_time`: also outside the windows of policies
         - `destroy_after`: destroy versions that ended longer ago, at least 24 hours: of KEKs that wrap nothing, and of
-          data keys whose stored columns hold no ciphertext of them
+          data keys whose stored columns hold no ciphertext of them, unless these have encrypted outside of columns
         - `stop`: when it is set, the keys at hand are finished, and no others are begun
         - `report`: called with a sentence about each rotation
 

@@ -12,11 +12,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import orm
 
-from kms_schema.keyring.bound_values import BoundBytes, BoundText, RowCiphertext, listen_for_mappers
-from kms_schema.keyring.encrypted_column import place_of
+from kms_schema.keyring.columns.bound_values import BoundBytes, BoundText, RowCiphertext, listen_for_mappers
+from kms_schema.keyring.columns.encrypted_column import place_of
+from kms_schema.keyring.columns.places import Place
 from kms_schema.keyring.errors import RowBindingError
 from kms_schema.keyring.formats.errors import BoundValueError
-from kms_schema.keyring.places import Place
 
 
 def _places(mapper: orm.Mapper[Any]) -> list[Place]:

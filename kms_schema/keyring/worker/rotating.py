@@ -19,8 +19,8 @@ from kms_schema.crypto.rewrapping import Outcome
 from kms_schema.keyring.errors import DependentsLeftError, NoLiveVersionError, PolicyDisabledError
 from kms_schema.keyring.faults import translated
 from kms_schema.keyring.key_rows import live_version, locked_key
-from kms_schema.keyring.rotation_options import RingParts, RunOptions
-from kms_schema.keyring.rotation_queue import NEEDS, KeptLease, QueueSession, RingQueue
+from kms_schema.keyring.worker.rotation_options import RingParts, RunOptions
+from kms_schema.keyring.worker.rotation_queue import NEEDS, KeptLease, QueueSession, RingQueue
 from kms_schema.models import KeyMaster, KeyRotation, KeyVersion, RotationPolicy, current_time
 from kms_schema.rotations import Claim
 from kms_schema.vocabulary import KeyType

@@ -11,18 +11,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import Session, aliased
 
-from kms_schema.keyring.ciphertext_counts import refuse_data_loss
 from kms_schema.keyring.errors import HostColumnError, KeyInUseError
-from kms_schema.keyring.open_since import transaction_open_since
-from kms_schema.keyring.rotation_queue import RingQueue
+from kms_schema.keyring.worker.ciphertext_counts import refuse_data_loss
+from kms_schema.keyring.worker.open_since import transaction_open_since
+from kms_schema.keyring.worker.rotation_queue import RingQueue
 from kms_schema.models import KeyMaster, KeyRotation, KeyVersion, current_time
-from kms_schema.vocabulary import KeyType, RotationStatus
+from kms_schema.vocabulary import KeyType
 
 LEAST = dt.timedelta(hours=24)
 """The least time between the end of a version and its destruction."""
 _A_ROUND = 1000
+_NAMED = 3
 
 
 class EndedVersions:
@@ -33,11 +34,17 @@ class EndedVersions:
         if after < LEAST:
             raise ValueError("a version is destroyed 24 hours after its end at the earliest: give a day or more")
         self._queue, self._after = queue, after
+        self._said = ""
+        """The last sentence about keys whose versions are kept, which is not repeated each minute."""
 
     def destroy(self, stop: threading.Event, report: Callable[[str], None]) -> int:
         """Destroy them, one transaction each; return the number."""
         with self._queue.transaction() as (session, _):
             since = session.execute(sa.select(current_time())).scalar_one() - self._after
+            kept = _kept(session, since)
+        if kept and kept != self._said:
+            self._said = kept
+            report(kept)
         done = 0
         last = uuid.UUID(int=0)
         # In pages: what is refused again in each run must not keep the rest from being looked at.
@@ -81,23 +88,40 @@ class EndedVersions:
             return True
 
 
+def _kept(session: Session, since: dt.datetime) -> str:
+    """Return a sentence about the data keys that have encrypted outside of columns; empty if there is none."""
+    query = sa.select(KeyMaster.key_id).distinct().join(KeyMaster.versions).order_by(KeyMaster.key_id)
+    keys = session.scalars(
+        query.where(
+            KeyMaster.key_type == KeyType.DEK,
+            KeyMaster.encrypts_elsewhere,
+            KeyVersion.deactivated_at <= since,
+            ~KeyVersion.is_destroyed,
+        ).limit(_NAMED + 1)
+    ).all()
+    named = ", ".join(map(repr, keys[:_NAMED])) + (" and others" if len(keys) > _NAMED else "")
+    return named and (
+        f"versions of keys that have encrypted outside of their stored columns are not destroyed: {named};"
+        " kms-schema destroy-version --check destroys one"
+    )
+
+
 def _ended(since: dt.datetime) -> Any:  # a Select, whose type differs between SQLAlchemy 2.0 and 2.1
     """Return a query of the versions that ended before `since` and wrap nothing; not while their key is rotated."""
     wrapped = aliased(KeyVersion)
     wraps = sa.exists().where(wrapped.wrapped_by_version_id == KeyVersion.id, wrapped.destroyed_at.is_(None))
-    holds_columns = sa.and_(KeyMaster.key_type == KeyType.DEK, KeyMaster.encrypted_columns.is_not(None))
-    open_rotation = sa.exists().where(
-        KeyRotation.key_id == KeyVersion.key_id,
-        KeyRotation.status.in_([RotationStatus.SCHEDULED, RotationStatus.RUNNING]),
+    holds_columns = sa.and_(
+        KeyMaster.key_type == KeyType.DEK, KeyMaster.encrypted_columns.is_not(None), ~KeyMaster.encrypts_elsewhere
     )
+    open_rotation = sa.exists().where(KeyRotation.key_id == KeyVersion.key_id, KeyRotation.is_open)
     return (
         sa.select(KeyVersion.id, KeyMaster.key_id, KeyVersion.version_number)
         .join(KeyMaster, KeyMaster.id == KeyVersion.key_id)
         .where(
-            # Of a data key without columns nobody knows where its ciphertexts are.
+            # Of a data key without columns, or that encrypts outside of them, nobody knows where its ciphertexts are.
             sa.or_(KeyMaster.key_type == KeyType.KEK, holds_columns),
             KeyVersion.deactivated_at <= since,
-            KeyVersion.destroyed_at.is_(None),
+            ~KeyVersion.is_destroyed,
             KeyVersion.encrypted_key_data.is_not(None),
             ~wraps,
             ~open_rotation,

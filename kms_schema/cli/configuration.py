@@ -1,0 +1,143 @@
+"""Options from environment variables and from `[tool.kms-schema]` of pyproject.toml, and values that are empty.
+
+An option of one command has the variable `KMS_COMMAND_OPTION`, such as `KMS_VALIDATE_FAIL_ON`; what several commands
+have in common has one without the command, such as `KMS_SCHEMA`. In pyproject.toml the options of a command stand in a
+table of its name, such as `[tool.kms-schema.audit.seal]`, the common ones in `[tool.kms-schema]` too.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kms_schema.cli.on_use import on_use
+
+if TYPE_CHECKING:
+    import tomllib
+else:
+    tomllib = on_use("tomllib")
+
+FILE = Path("pyproject.toml")
+COMMON = frozenset(
+    {
+        "schema",
+        "version-table",
+        "lock-timeout-ms",
+        "format",
+        "actor",
+        "root-key",
+        "root-key-variable",
+        "quiet",
+        "verbose",
+    }
+)
+"""Options that stand in `[tool.kms-schema]` itself, for every command that has them."""
+TYPED_ONLY = frozenset({
+    "allow-audit-loss", "apply", "database-url", "destroy-after", "erase-data", "from-revoked", "help", "key", "now",
+    "owner", "publish", "remove", "unverified", "yes",
+})  # fmt: skip
+"""Options that only the command line gives.
+
+They destroy something, skip a check or run a program: a file of the current folder must not do that. The URL has
+sources of its own. A variable for `--key` would be taken for KMS_SEAL_KEY, which contains the key.
+"""
+
+
+def name_of(option: click.Option) -> str:
+    """Return the long name of an option, without its dashes."""
+    return next((each.removeprefix("--") for each in option.opts if each.startswith("--")), option.opts[0])
+
+
+def is_common(option: click.Option) -> bool:
+    """Return whether an option means the same in every command; `--format` of `validate` has more values."""
+    more = name_of(option) == "format" and tuple(getattr(option.type, "choices", ())) != ("text", "json")
+    return name_of(option) in COMMON and not more
+
+
+def configurable(command: click.Command) -> Iterator[click.Option]:
+    """Yield the options of a command that variables and pyproject.toml may give."""
+    for option in command.params:
+        if isinstance(option, click.Option) and name_of(option) not in TYPED_ONLY:
+            yield option
+
+
+def name_variables(command: click.Command, path: Sequence[str]) -> None:
+    """Give each option that has none its environment variable; `path` has the words of the command."""
+    for option in configurable(command):
+        if option.envvar is None:
+            words = [name_of(option)] if is_common(option) else [*path, name_of(option)]
+            option.envvar = re.sub("[^A-Z0-9]", "_", "_".join(["kms", *words]).upper())
+        option.show_envvar = True
+
+
+def refuse_empty(command: click.Command, arguments: Sequence[str]) -> None:
+    """Raise `UsageError` for an empty argument and for an empty variable: a script has lost the value."""
+    before = ""
+    for each in arguments:
+        name, equals, value = each.partition("=")
+        if not each.strip() and before != "--database-url":
+            what = before if before.startswith("-") else "an argument"
+            raise click.UsageError(f"{what} is empty: give a value, or leave it out")
+        if equals and re.fullmatch("--[a-z-]+", name) and not value.strip() and name != "--database-url":
+            raise click.UsageError(f"{name} is empty: give a value, or leave it out")
+        before = each
+    for option in configurable(command):
+        if isinstance(option.envvar, str) and not os.environ.get(option.envvar, "unset").strip():
+            raise click.UsageError(f"{option.envvar} is empty: give it a value, or unset it")
+
+
+def defaults_of(command: click.Command, path: Sequence[str]) -> dict[str, Any]:
+    """Return what pyproject.toml in the current folder says of the options of a command, by the names of click.
+
+    Raises `UsageError` for a file that cannot be read, for an unknown name and for an empty value; no value is shown.
+
+        defaults_of(command, ["audit", "seal"])
+    """
+    document = _document()
+    options = {name_of(each): each for each in configurable(command)}
+    given = {name: value for name, value in document.items() if name in options and is_common(options[name])}
+    table, words = document, "tool.kms-schema"
+    for word in path:
+        table, words = table.get(word, {}), f"{words}.{word}"
+        if not isinstance(table, Mapping):
+            raise click.UsageError(f"{FILE}: {words} is no table")
+    for name, value in table.items():
+        if name not in options:
+            why = "is given on the command line only" if name in TYPED_ONLY else "is unknown"
+            raise click.UsageError(f"{FILE}: the option {name} in [{words}] {why}")
+        given[name] = value
+    return {str(options[name].name): _value(options[name], name, value) for name, value in given.items()}
+
+
+def _document() -> Mapping[str, Any]:
+    try:
+        text = FILE.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise click.UsageError(f"cannot read {FILE}: {type(error).__name__}") from None
+    if "kms-schema" not in text:  # most files: nothing to parse
+        return {}
+    try:
+        table = tomllib.loads(text).get("tool", {}).get("kms-schema", {})
+    except (ValueError, AttributeError):
+        raise click.UsageError(f"cannot read {FILE}: it is no valid TOML") from None
+    if not isinstance(table, Mapping):
+        raise click.UsageError(f"{FILE}: tool.kms-schema is no table")
+    return table
+
+
+def _value(option: click.Option, name: str, value: Any) -> Any:
+    several = value if isinstance(value, list) else [value]
+    if any(isinstance(each, dict | list) or (isinstance(each, str) and not each.strip()) for each in several):
+        raise click.UsageError(f"{FILE}: {name} is empty, or no value of this option")
+    if option.multiple:
+        return [str(each) for each in several]
+    if isinstance(value, list):
+        raise click.UsageError(f"{FILE}: {name} takes one value")
+    if option.is_flag and not isinstance(value, bool):
+        raise click.UsageError(f"{FILE}: {name} is true or false")
+    return value if option.is_flag else str(value)

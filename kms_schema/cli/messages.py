@@ -1,0 +1,78 @@
+"""Messages on standard error: notes, which `--quiet` leaves out, and details, which `--verbose` adds.
+
+Errors and warnings are neither: they are always shown.
+"""
+
+import time
+from functools import partial
+
+import click
+from click.core import ParameterSource
+
+from kms_schema.printable import in_a_line
+
+_SOURCES = {ParameterSource.ENVIRONMENT: "a variable", ParameterSource.DEFAULT_MAP: "pyproject.toml"}
+
+
+class _Shown:
+    """The messages that this run of the program shows."""
+
+    notes = True
+    details = False
+
+
+def reset() -> None:
+    """Show notes, and no details: the state at the start of the program."""
+    _Shown.notes, _Shown.details = True, False
+
+
+def notes_shown() -> bool:
+    """Return whether notes and progress are shown."""
+    return _Shown.notes
+
+
+def note(text: str) -> None:
+    """Print a message that nobody needs who only wants the result; with `--quiet` it is left out."""
+    if _Shown.notes:
+        click.echo(text, err=True)
+
+
+def detail(text: str) -> None:
+    """Print a message with `--verbose` only. It never has the value of an option: that could be a secret."""
+    if _Shown.details:
+        click.echo(in_a_line(text), err=True)
+
+
+def add_options(command: click.Command) -> None:
+    """Give a command `--quiet` and `--verbose`, once."""
+    if isinstance(command, click.Group) or any(each.name == "quiet" for each in command.params):
+        return
+    command.params += [
+        click.Option(
+            ["-q", "--quiet"], is_flag=True, expose_value=False, callback=_be_quiet,
+            help="Show the result and errors only.",
+        ),
+        click.Option(
+            ["-v", "--verbose"], is_flag=True, expose_value=False, callback=_be_verbose,
+            help="Also show where the database and options come from, and the time.",
+        ),
+    ]  # fmt: skip
+
+
+def _be_quiet(_context: click.Context, _option: click.Parameter, given: bool) -> None:
+    if given:
+        _Shown.notes = False
+
+
+def _be_verbose(context: click.Context, _option: click.Parameter, given: bool) -> None:
+    if given and not context.resilient_parsing:
+        _Shown.details = True
+        context.call_on_close(partial(_summarize, context, time.monotonic()))
+
+
+def _summarize(context: click.Context, begun: float) -> None:
+    for option in context.command.params:
+        source = _SOURCES.get(context.get_parameter_source(option.name or ""))  # type: ignore[arg-type]
+        if source is not None and isinstance(option, click.Option):
+            detail(f"{option.opts[-1]} is from {source}")
+    detail(f"{context.command_path}: {time.monotonic() - begun:.2f} s")

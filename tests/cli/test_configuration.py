@@ -1,0 +1,116 @@
+"""Options from variables and from pyproject.toml, and values that are empty."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from kms_schema.cli import program
+from kms_schema.cli.configuration import TYPED_ONLY, name_of
+from tests.support.programs.commands import Said, kms_schema
+
+pytestmark = pytest.mark.only_on("sqlite")
+HIDDEN = "k3pt-to-myself"
+
+
+def commands(
+    group: click.Group = program, before: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Yield every command with its words, without the groups."""
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, (*before, name))
+        else:
+            yield (*before, name), command
+
+
+def options(command: click.Command) -> list[click.Option]:
+    return [each for each in command.params if isinstance(each, click.Option)]
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def with_file(text: str, *words: str) -> Said:
+    Path("pyproject.toml").write_text(text, encoding="utf-8")
+    return kms_schema(*words)
+
+
+def test_each_option_has_a_variable_that_help_shows() -> None:
+    for words, command in commands():
+        variables = [each.envvar for each in options(command) if name_of(each) not in TYPED_ONLY]
+        assert len({*variables, None}) == len(variables) + 1, words
+        shown = "".join(command.get_help(click.Context(command)).split())
+        assert [each for each in variables if str(each) not in shown] == [], words
+        assert {each.envvar for each in options(command) if name_of(each) in TYPED_ONLY} <= {None}, words
+
+
+def test_the_command_line_goes_before_variables_and_these_before_the_file() -> None:
+    file = '[tool.kms-schema]\nformat = "json"\n'
+    assert with_file(file, "history").out.startswith("[")
+    assert with_file(file.replace("]", ".history]"), "history").out.startswith("[")
+    assert kms_schema("history", environment={"KMS_FORMAT": "text"}).out.startswith("003")
+    assert kms_schema("history", "--format", "json", environment={"KMS_FORMAT": "text"}).out.startswith("[")
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("[tool.kms-schema.sql]\nallow-audit-loss = true", "allow-audit-loss in [tool.kms-schema.sql] is given on the"),
+        ('[tool.kms-schema.sql]\nshema = "kms"', "shema in [tool.kms-schema.sql] is unknown"),
+        ('[tool.kms-schema]\nschema = " "', "schema is empty"),
+        ('[tool.kms-schema.sql]\ndown = "yes"', "down is true or false"),
+        ("[tool.kms-schema]\nschema = [", "it is no valid TOML"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_a_sentence(text: str, error: str) -> None:
+    said = with_file(text, "sql", "--engine", "sqlite")
+    assert (said.status, error in said.error) == (2, True), said.error
+    assert kms_schema("sql", "--help").status == 0
+
+
+def test_an_empty_value_is_refused_by_every_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    for words, _ in commands():
+        for given in (["--schema", ""], ["--format="], [" "]):
+            said = kms_schema(*words, *given)
+            assert (said.status, "empty" in said.error) == (2, True), (words, given, said.error)
+    monkeypatch.setenv("KMS_SCHEMA", "")
+    assert "KMS_SCHEMA is empty" in kms_schema("current").error
+
+
+def test_an_empty_key_does_not_make_an_unsigned_seal() -> None:
+    said = kms_schema("audit", "seal", url="sqlite:///kms.db", environment={"KMS_SEAL_KEY": ""})
+    assert (said.status, "KMS_SEAL_KEY is empty" in said.error) == (2, True)
+
+
+def test_no_variable_destroys_and_none_is_repeated_with_a_password() -> None:
+    said = kms_schema("destroy-version", "k", "1", url="sqlite:///kms.db", environment={"KMS_DESTROY_VERSION_YES": "1"})
+    assert said.status != 0
+    said = kms_schema("validate", environment={"KMS_VALIDATE_LEVEL": f"postgresql://me:{HIDDEN}@db/kms"})
+    assert (said.status, HIDDEN in said.all) == (2, False)
+
+
+def test_each_command_has_its_result_as_json_or_in_a_format_of_its_own() -> None:
+    without = {
+        " ".join(words)
+        for words, command in commands()
+        if not any(name_of(each) == "format" for each in options(command))
+    }
+    own = {"sql", "audit checkpoint", "audit prove", "audit consistency", "keys encrypt", "keys decrypt"}
+    assert without == own
+
+
+def test_quiet_leaves_notes_out_and_verbose_says_where_values_are_from() -> None:
+    said = kms_schema("upgrade", "--quiet", "--format", "json", url="sqlite:///kms.db")
+    assert (said.status, said.target + said.err, '"007_' in said.out) == (0, "", True)
+    said = kms_schema(
+        "current", "--verbose", environment={"KMS_FORMAT": "json", "KMS_DATABASE_URL": "sqlite:///kms.db"}
+    )
+    assert "that of KMS_DATABASE_URL: sqlite:///kms.db" in said.err
+    assert "--format is from a variable\n" in said.err
+    assert kms_schema("current", "--quiet", url="sqlite:///no.db").error.startswith("Error: there is no file")
