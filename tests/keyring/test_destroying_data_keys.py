@@ -15,7 +15,7 @@ from kms_schema.keyring import EncryptedColumn, HostColumnError, KeyInUseError, 
 from kms_schema.keyring.worker import ciphertext_counts
 from kms_schema.models import KeyMaster, KeyVersion
 from kms_schema.roles.definition import Role
-from tests.keyring.rings import change
+from tests.keyring.rings import change, rows
 from tests.keyring.test_reencrypting import invoices
 from tests.keyring.test_ring_roles import ring_as
 from tests.roles.granted import Granted
@@ -210,4 +210,31 @@ def test_no_row_is_hidden_from_the_count(
             found = session.scalars(version.where(KeyMaster.key_id == orders)).one()
             with pytest.raises(HostColumnError, match="row-level security"):
                 ciphertext_counts.count_ciphertexts(session, found)
+    change(database, f"DROP SCHEMA {schema} CASCADE")
+
+
+@pytest.mark.only_on("postgresql")
+def test_no_function_of_the_application_runs_as_the_role_that_looks(
+    *, table: sa.Table, orders: str, database: Database, sql_engine: sa.Engine, granted: Granted, roots: RootKeys
+) -> None:
+    with sql_engine.begin() as connection:
+        connection.execute(table.insert().values(id=2, iban="text"))
+        connection.execute(table.delete())
+    schema, app = unique("app").replace("-", "_"), granted.prefix + Role.APP
+    change(database, f"CREATE SCHEMA {schema}")
+    change(database, f"CREATE TABLE {schema}.ran AS SELECT current_user AS login WHERE false")
+    change(database, f"GRANT ALL ON SCHEMA {schema} TO PUBLIC; GRANT ALL ON {schema}.ran TO PUBLIC")
+    body = f"LANGUAGE plpgsql AS 'BEGIN INSERT INTO {schema}.ran VALUES (current_user); RETURN 1; END'"  # noqa: S608
+    change(database, f"CREATE FUNCTION {schema}.write() RETURNS integer {body}")
+    body = f"IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT {schema}.write()); END'"
+    change(database, f"CREATE FUNCTION {schema}.one(integer) RETURNS integer {body}")
+    change(database, f'ALTER FUNCTION {schema}.one OWNER TO "{app}"')
+    change(database, f"CREATE INDEX ON {table.name} (id) WHERE {schema}.one(1) = 1")
+    change(database, f"DELETE FROM {schema}.ran")  # noqa: S608
+    change(database, f'GRANT SELECT ON {table.name} TO "{granted.prefix + Role.ROTATOR}"')
+    with ring_as(granted, roots, (Role.ROTATOR,)) as own:
+        with pytest.raises(KeyInUseError, match="a function of another role"):
+            own.revoke(orders, reason="leaked")
+        assert rows(database, f"SELECT * FROM {schema}.ran") == []  # noqa: S608
+        own.revoke(orders, reason="leaked", now=True)
     change(database, f"DROP SCHEMA {schema} CASCADE")

@@ -13,8 +13,11 @@ from kms_schema.keyring.columns.host_columns import RANGES, ColumnName, RawType,
 from kms_schema.keyring.errors import HostColumnError
 from kms_schema.keyring.formats.prefix import Form
 
-_SHOW_ALL_ROWS = sa.text("SELECT pg_catalog.set_config('row_security', 'off', true)")
-"""Rows that a policy would hide are an error of the query then."""
+_SHOW_ALL_ROWS = sa.text(
+    "SELECT pg_catalog.set_config('row_security', 'off', true),"
+    " pg_catalog.set_config('constraint_exclusion', 'off', true)"
+)
+"""Rows that a policy would hide are an error of the query then, and the planner evaluates no CHECK."""
 
 _NAMESAKES = sa.text("""
     SELECT n.nspname FROM pg_catalog.pg_class AS declared
@@ -38,11 +41,27 @@ _KINDS = {
             JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
         )
         SELECT part.relkind IN ('r', 'p') AS is_table,
-            a.atttypid = CAST('pg_catalog.bytea' AS pg_catalog.regtype) AND a.attgenerated <> 'v' AS is_bytes
+            a.atttypid = CAST('pg_catalog.bytea' AS pg_catalog.regtype) AND a.attgenerated <> 'v' AS is_bytes,
+            EXISTS (
+                SELECT FROM pg_catalog.pg_depend AS d
+                LEFT JOIN pg_catalog.pg_operator AS o
+                    ON o.oid = d.refobjid AND d.refclassid = CAST('pg_catalog.pg_operator' AS pg_catalog.regclass)
+                JOIN pg_catalog.pg_proc AS f ON f.oid = CASE d.refclassid
+                    WHEN CAST('pg_catalog.pg_proc' AS pg_catalog.regclass) THEN d.refobjid
+                    ELSE CAST(o.oprcode AS pg_catalog.oid) END
+                JOIN pg_catalog.pg_roles AS r ON r.oid = f.proowner
+                WHERE NOT r.rolsuper AND NOT pg_catalog.pg_has_role(f.proowner, 'USAGE') AND (
+                    d.classid = CAST('pg_catalog.pg_class' AS pg_catalog.regclass) AND (d.objid = part.oid
+                        OR d.objid IN (SELECT indexrelid FROM pg_catalog.pg_index WHERE indrelid = part.oid))
+                    OR d.classid = CAST('pg_catalog.pg_statistic_ext' AS pg_catalog.regclass)
+                        AND d.objid IN (SELECT oid FROM pg_catalog.pg_statistic_ext WHERE stxrelid = part.oid)
+                )
+            ) AS runs_code
         FROM part JOIN pg_catalog.pg_attribute AS a ON a.attrelid = part.oid AND a.attname = :column
     """),
     "sqlite": sa.text("""
-        SELECT type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' AS is_table, 1 AS is_bytes FROM sqlite_master
+        SELECT type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' AS is_table, 1 AS is_bytes, 0 AS runs_code
+        FROM sqlite_master
         WHERE type IN ('table', 'view') AND name = :table COLLATE NOCASE AND coalesce(:schema, :column) IS NOT NULL
     """),
 }
@@ -100,6 +119,11 @@ def _prepare(connection: sa.Connection, name: ColumnName) -> None:
             raise HostColumnError(f"{name} is not a column of a table: rows may be hidden, and functions may run")
         if not kind.is_bytes:
             raise HostColumnError(f"column {name} is generated, or does not have the type bytea")
+        if kind.runs_code:  # the planner evaluates immutable functions of constants, as the login that looks
+            raise HostColumnError(
+                f"column {name}: an index, a partition key or statistics of the table use a function of another role,"
+                " which would run as this login: look as its owner or as a superuser"
+            )
     if dialect == "postgresql":
         connection.execute(_SHOW_ALL_ROWS)
 
