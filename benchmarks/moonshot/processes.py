@@ -83,7 +83,7 @@ class Ended:
 def run(words: Sequence[str], output: Path, watch: Watch | None = None, *, waits: bool = False) -> Ended:
     """Run `kms-schema WORDS`, and kill it with SIGKILL when `watch` says so.
 
-    The command goes on until the signal arrives, or waits for it there if `waits`. What it prints goes to `output`.
+    The command goes on until the signal arrives, or waits for it there if `waits`. Its output goes to a file.
     """
 
     def child(write: Callable[[bytes], object]) -> int:

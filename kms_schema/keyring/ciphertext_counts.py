@@ -23,7 +23,7 @@ LEAST = dt.timedelta(hours=24)
 """The least time between the end of a version and its destruction."""
 
 _WAIT_BRIEFLY = sa.text("SELECT pg_catalog.set_config('lock_timeout', '2s', true)")
-"""Who waits for the lock makes all who write to the table wait behind it."""
+"""A session that waits for the lock makes all that write to the table wait behind it."""
 
 
 def count_ciphertexts(session: Session, version: uuid.UUID, also: Sequence[ColumnName] = ()) -> int | None:
