@@ -179,7 +179,7 @@ class Journey:
 
     @property
     def _kills_while_destroying(self) -> int:
-        return self.kills // 3
+        return (self.kills + 1) // 3
 
     @property
     def _statements(self) -> Path:

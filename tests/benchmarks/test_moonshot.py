@@ -11,8 +11,8 @@ from benchmarks.moonshot.processes import Ended
 from tests.support.engines import Database
 
 ROWS = {"postgresql": 1_000, "sqlite": 100}
-KILLS = 3
-LOAD = Load(readers=2, writers=1, pause=0.03)
+KILLS = 2
+LOAD = Load(readers=2, writers=1, pause=0.1)
 MAX_AGE = 0.3
 
 
