@@ -34,6 +34,8 @@ _OF_KEY = "key_id = (SELECT id FROM key_masters WHERE key_id = :key)"
 _SHOWN_ROWS = 100
 _COMMITS_A_PAGE = 2
 _MOST_RUNS = 10
+_MOST_WHILE_DESTROYING = 3
+"""A destruction has a few statements only, and the next run finds none to do."""
 _PAGE = 5_000
 
 
@@ -179,7 +181,7 @@ class Journey:
 
     @property
     def _kills_while_destroying(self) -> int:
-        return (self.kills + 1) // 3
+        return min(_MOST_WHILE_DESTROYING, (self.kills + 1) // 3)
 
     @property
     def _statements(self) -> Path:
