@@ -45,6 +45,9 @@ They destroy something, skip a check or run a program: a file of the current fol
 sources of its own. A variable for `--key` would be taken for KMS_SEAL_KEY, which contains the key.
 """
 
+_MAY_HAVE_TABLE = re.compile(r"""tool\W+kms-schema|^\s*["']?kms-schema["']?\s*(\.|=\s*\{)""", re.MULTILINE)
+"""Any spelling of `tool.kms-schema` in TOML. A project that only depends on this package does not need the parser."""
+
 
 def name_of(option: click.Option) -> str:
     """Return the long name of an option, without its dashes."""
@@ -119,7 +122,7 @@ def _document() -> Mapping[str, Any]:
         return {}
     except (OSError, ValueError) as error:
         raise click.UsageError(f"cannot read {FILE}: {type(error).__name__}") from None
-    if "kms-schema" not in text:  # most files: nothing to parse
+    if not _MAY_HAVE_TABLE.search(text):  # most files: nothing to parse
         return {}
     try:
         table = tomllib.loads(text).get("tool", {}).get("kms-schema", {})
