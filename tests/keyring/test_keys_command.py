@@ -118,7 +118,7 @@ def test_show_has_versions_and_no_material(
         (("create", "k", "--under", ROOT, "--algorithm", "DES"), 1, "a dek is XAES-256-GCM or AES-256-GCM"),
         (("create", "k" * 65, "--under", ROOT), 2, "1 to 64 printable characters"),
         (("rotate", "no-such-key"), 1, "there is no key named 'no-such-key'"),
-        (("revoke", "k", "--reason", " "), 2, "give the reason"),
+        (("revoke", "k", "--reason", " "), 2, "--reason"),
         (("revoke", "k"), 2, "Missing option '--reason'"),
         (("expire", "k", "--actor", "x" * 101), 2, "100"),
         (("list", "--status", "lost"), 2, "'lost' is not one of"),
