@@ -5,19 +5,12 @@ them, outside of the greenlet, where nothing can be awaited. So the keys are ope
 """
 
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 import sqlalchemy as sa
 
 from kms_schema.keyring.columns.places import Place
 from kms_schema.keyring.formats.prefix import PREFIX_BYTES
-
-
-class OpensPrefixes(Protocol):
-    """A ring whose waits are awaited."""
-
-    def open_prefixes(self, key_id: str, prefixes: set[bytes]) -> None:
-        """Open the versions of ciphertexts of a key, by their first bytes."""
 
 
 def _executed(

@@ -14,14 +14,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from kms_schema.keyring.errors import HostColumnError, KeyInUseError
-from kms_schema.keyring.worker.ciphertext_counts import refuse_data_loss
+from kms_schema.keyring.worker.ciphertext_counts import LEAST, refuse_data_loss
 from kms_schema.keyring.worker.open_since import transaction_open_since
 from kms_schema.keyring.worker.rotation_queue import RingQueue
 from kms_schema.models import KeyMaster, KeyRotation, KeyVersion, current_time
 from kms_schema.vocabulary import KeyType
 
-LEAST = dt.timedelta(hours=24)
-"""The least time between the end of a version and its destruction."""
 _A_ROUND = 1000
 _NAMED = 3
 
