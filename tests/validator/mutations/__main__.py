@@ -104,6 +104,5 @@ def _some(mutations: list[Mutation], each: int | None) -> Iterator[Mutation]:
             yield mutation
 
 
-
 if __name__ == "__main__":
     sys.exit(main())

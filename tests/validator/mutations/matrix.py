@@ -59,9 +59,7 @@ def write(tables: Mapping[str, str], each: int | None = None) -> None:
     """
     before = sections(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
     how_many = "" if each is None else f" At most {each} of each kind were tried, spread evenly."
-    at_head = {
-        engine: f"At revision `{snapshots.chain()[-1]}`.{how_many}\n\n{rows}" for engine, rows in tables.items()
-    }
+    at_head = {engine: f"At revision `{snapshots.chain()[-1]}`.{how_many}\n\n{rows}" for engine, rows in tables.items()}
     merged = sorted({**before, **at_head}.items())
     text = "\n".join([HEAD, *(f"## {engine}\n\n{rows}\n" for engine, rows in merged)])
     PAGE.write_text(text, encoding="utf-8")
