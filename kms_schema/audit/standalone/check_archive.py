@@ -68,7 +68,8 @@ class Tree:
         levels = [level for level in reversed(range(size.bit_length())) if size >> level & 1]
         if len(levels) != len(hashes):
             raise Refused("before does not have a hash for each full subtree before the first leaf")
-        self.size, self._subtrees = size, list(zip(levels, hashes, strict=True))
+        self.size: int = size
+        self._subtrees = list(zip(levels, hashes, strict=True))
 
     def add(self, leaf: bytes) -> None:
         """Add a leaf."""
