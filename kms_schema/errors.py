@@ -8,7 +8,7 @@ class KmsSchemaError(Exception):
     of a call may raise `ValueError` and `TypeError` alone, and statements the errors of SQLAlchemy. Example::
 
         try:
-            kms_schema.validate(engine)
+            blob = ring.key("orders").encrypt(data, aad=aad)
         except KmsSchemaError as error:
             log.error("%s", error)
     """
