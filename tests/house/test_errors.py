@@ -27,7 +27,12 @@ def test_the_page_lists_each_error_once() -> None:
 
 def test_each_error_reaches_another_process_as_it_is() -> None:
     # concurrent.futures and multiprocessing pickle what a worker raises.
-    for error in defined_errors():
-        sent = error() if error is DoesNotOpenError else error("a message")
-        received = pickle.loads(pickle.dumps(sent))  # noqa: S301 — written by this test
-        assert (type(received), str(received), vars(received)) == (error, str(sent), vars(sent))
+    def arrives(sent: BaseException) -> bool:
+        try:
+            received = pickle.loads(pickle.dumps(sent))  # noqa: S301 — written by this test
+        except TypeError:
+            return False
+        return (type(received), str(received), vars(received)) == (type(sent), str(sent), vars(sent))
+
+    sent = [error() if error is DoesNotOpenError else error("a message") for error in defined_errors()]
+    assert [type(each).__name__ for each in sent if not arrives(each)] == []
