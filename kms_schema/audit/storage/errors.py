@@ -21,8 +21,10 @@ def seals_locked(holder: str, seconds: float) -> TrailError:
 
 
 def not_a_table(name: str) -> TrailError:
-    """Return the error for a view, or any other object that can show each reader different rows."""
-    return TrailError(f"{name} is not a plain table, so its rows are not evidence: run kms-schema validate")
+    """Return the error for a view, or a table with types of others, which can show each reader something else."""
+    return TrailError(
+        f"{name} is not a plain table with types of the database, so its rows are not evidence: run kms-schema validate"
+    )
 
 
 def write_discarded(table: str) -> TrailError:

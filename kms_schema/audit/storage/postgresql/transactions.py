@@ -71,9 +71,11 @@ class PostgresqlTransaction:
         return str(text)
 
     def unreachable_rows(self) -> Iterator[tuple[str, int]]:
-        """Count the rows whose numbers are NULL or too low."""
+        """Count the rows whose numbers are NULL or too low, and tombstones of no seal."""
         for table, numbers in LOWEST_NUMBERS.items():
             wrong = " OR ".join(f"{column} IS NULL OR {column} < {least}" for column, least in numbers.items())
+            if table == "key_audit_tombstones":
+                wrong += f" OR seal_number NOT IN (SELECT seal_number FROM ONLY {self.session.seals})"
             if found := self._counted(table, wrong):
                 yield table, found
 

@@ -57,11 +57,13 @@ class SqliteTransaction:
         return str(text)
 
     def unreachable_rows(self) -> Iterator[tuple[str, int]]:
-        """Count the rows whose numbers are not integers, or too low."""
+        """Count the rows whose numbers are not integers, or too low, and tombstones of no seal."""
         for table, numbers in LOWEST_NUMBERS.items():
             wrong = " OR ".join(
                 f"typeof({column}) <> 'integer' OR {column} < {least}" for column, least in numbers.items()
             )
+            if table == "key_audit_tombstones":
+                wrong += " OR seal_number NOT IN (SELECT seal_number FROM main.key_audit_seals)"
             if found := self._counted(table, wrong):
                 yield table, found
 
