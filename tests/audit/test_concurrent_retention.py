@@ -1,4 +1,4 @@
-"""Several runs of `retain` on one trail and one folder, and what an earlier run left: nothing is lost or thrown away."""
+"""Several runs of `retain` on one trail and one folder, and what an earlier one left: nothing is lost or thrown away."""
 
 import os
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tests.audit.aged import age
 from tests.audit.retaining import EXPIRED, Retaining, retaining
 from tests.audit.sealers import start
 from tests.audit.test_interrupted_retention import SECONDS, rest, retaining_process, where
-from tests.audit.trails import faults, open_trail, seal_all, verified, write, written_sequences
+from tests.audit.trails import faults, seal_all, verified, write, written_sequences
 from tests.support.engines import Database
 
 

@@ -55,7 +55,8 @@ class Snapshot(Protocol):
     def unreachable_rows(self) -> Iterator[tuple[str, int]]:
         """Yield each table that has rows whose numbers are invalid, and how many: no read by number finds those.
 
-        Those of a tombstone are invalid if there is no seal of its number, whose signature would cover it. The constraints of the tables allow none; the owner of the tables can drop them. Reads the tables, no index.
+        Those of a tombstone are invalid if there is no seal of its number, whose signature would cover it. The
+        constraints of the tables allow none; the owner of the tables can drop them. Reads the tables, no index.
         """
         ...
 

@@ -44,7 +44,8 @@ class Session:
         kinds = self.cursor.execute(
             "SELECT to_regclass(name) IS NOT NULL, coalesce(relkind = 'r', false) AND NOT EXISTS ("
             "SELECT FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid WHERE attrelid = to_regclass(name)"
-            " AND attnum > 0 AND NOT attisdropped AND (attgenerated <> '' OR typnamespace <> 'pg_catalog'::regnamespace))"
+            " AND attnum > 0 AND NOT attisdropped"
+            " AND (attgenerated <> '' OR typnamespace <> 'pg_catalog'::regnamespace))"
             " FROM unnest(%s::text[]) WITH ORDINALITY AS tables (name, place)"
             " LEFT JOIN pg_class ON pg_class.oid = to_regclass(name) ORDER BY place",
             (list(tables),),

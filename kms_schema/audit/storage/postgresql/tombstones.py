@@ -25,7 +25,8 @@ class PostgresqlTombstones:
     def newest(self) -> Tombstone | None:
         """Return the newest of a seal: the seal's signature covers it, and nothing covers one without a seal."""
         rows = self._session.rows(
-            f"{tombstone_query(self._session)} WHERE seal_number IN (SELECT seal_number FROM ONLY {self._session.seals})"
+            f"{tombstone_query(self._session)}"
+            f" WHERE seal_number IN (SELECT seal_number FROM ONLY {self._session.seals})"
             " ORDER BY seal_number DESC LIMIT 1"
         )
         return Tombstone(*rows[0][1:]) if rows else None
