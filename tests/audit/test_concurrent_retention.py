@@ -1,4 +1,4 @@
-"""Several runs of `retain` on one trail and one folder, and what an earlier one left: nothing is lost or thrown away."""
+"""Several runs of `retain` on one trail and one folder, and what one of them left: nothing is lost or thrown out."""
 
 import os
 from collections.abc import Iterator

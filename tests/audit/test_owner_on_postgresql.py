@@ -89,6 +89,10 @@ ATTACKS = {
         f" ALTER TABLE key_audit_logs ENABLE ALWAYS TRIGGER {NO_DELETE}",
         GONE, "KMS212",
     ),
+    "an inheritance child with entries of its own": attack(
+        "CREATE TABLE child () INHERITS (key_audit_logs); INSERT INTO child SELECT * FROM ONLY key_audit_logs",
+        "key_audit_logs has tables that inherit from it: readers find their rows, which are no evidence", "KMS212",
+    ),
     "a trigger that discards entries": attack(
         "CREATE FUNCTION discard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
         " CREATE TRIGGER aa BEFORE INSERT ON key_audit_logs FOR EACH ROW EXECUTE FUNCTION discard()",

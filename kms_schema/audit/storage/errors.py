@@ -32,3 +32,8 @@ def write_discarded(table: str) -> TrailError:
     return TrailError(
         f"a trigger or rule discards rows written to {table}: nothing was written; run kms-schema validate"
     )
+
+
+def invalid_numbers(table: str, count: int) -> str:
+    """Return the sentence about rows with invalid numbers."""
+    return f"{table} has rows with invalid numbers, which no read finds: {count}"

@@ -11,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
-from kms_schema.audit.storage.errors import TrailError, seals_locked
+from kms_schema.audit.storage.errors import TrailError, invalid_numbers, seals_locked
 from kms_schema.audit.storage.postgresql.commit_warnings import complete_commit
 from kms_schema.audit.storage.postgresql.entries import PostgresqlEntries
 from kms_schema.audit.storage.postgresql.row_security import going_by_policies
@@ -70,14 +70,18 @@ class PostgresqlTransaction:
         )
         return str(text)
 
-    def unreachable_rows(self) -> Iterator[tuple[str, int]]:
-        """Count the rows whose numbers are NULL or too low, and tombstones of no seal."""
+    def unreachable_rows(self) -> Iterator[str]:
+        """Count the rows whose numbers are NULL or too low, tombstones of no seal, and rows of other tables."""
         for table, numbers in LOWEST_NUMBERS.items():
             wrong = " OR ".join(f"{column} IS NULL OR {column} < {least}" for column, least in numbers.items())
             if table == "key_audit_tombstones":
                 wrong += f" OR seal_number NOT IN (SELECT seal_number FROM ONLY {self.session.seals})"
             if found := self._counted(table, wrong):
-                yield table, found
+                yield invalid_numbers(table, found)
+            name = f"{self.session.schema}.{table}"
+            query = f"SELECT EXISTS (SELECT FROM pg_inherits WHERE inhparent = $kms${name}$kms$::regclass)"
+            if self.session.row(query) == (True,):
+                yield f"{table} has tables that inherit from it: readers find their rows, which are no evidence"
 
     def count_in_table(self, after: int) -> int:
         """Count the entries above `after`."""
