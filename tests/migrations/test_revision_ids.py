@@ -153,6 +153,6 @@ def test_two_revisions_of_one_history_are_refused_until_one_is_deleted(database:
             said = kms_schema(*command.split(), url=database.url)
             assert said.status == 1, said.all
             assert f"has {OURS['004']} beside {OURS['007']}, which comes after it" in said.error
-        assert differences(before, catalog(connection)) == []
+        assert differences(before, catalog(connection)) == {}
         execute(connection, f"DELETE FROM alembic_version WHERE version_num = '{OURS['004']}'")  # noqa: S608
     assert kms_schema("upgrade", url=database.url).status == 0
