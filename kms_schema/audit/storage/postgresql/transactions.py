@@ -24,8 +24,14 @@ from kms_schema.audit.storage.transactions import OpenElsewhere
 from kms_schema.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS, limits
 from kms_schema.query_plans import LOOK_UP, SCAN
 
-_WRITING = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL client_encoding = 'UTF8'"
-_SETTINGS = "SET LOCAL client_encoding = 'UTF8'; SET LOCAL statement_timeout = 0; SET LOCAL row_security = off"
+# A role or database may have limits for clients: an archive is checked while its snapshot is idle. transaction_timeout
+# is one from version 17 on. Without standard_conforming_strings, psycopg writes arrays of bytes with too many backslashes.
+_UNLIMITED = """SET LOCAL client_encoding = 'UTF8'; SET LOCAL statement_timeout = 0;
+SET LOCAL standard_conforming_strings = on;
+SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.pg_settings
+WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')"""
+_WRITING = f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {_UNLIMITED}; SET LOCAL row_security = on"
+_SETTINGS = f"{_UNLIMITED}; SET LOCAL row_security = off"
 # Every statement of a sealing transaction has its own snapshot, taken after the lock.
 # A checkpoint is published as soon as its seal is committed: neither a crash, nor the promotion of a standby that
 # commits have to wait for, may lose the seal.
