@@ -1,0 +1,76 @@
+"""A PostgreSQL server as the examples want one: it asks each login for its password."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.deploying.containers import EXAMPLES, Container, search_path, stages
+from tests.support.engines.postgresql import PostgresqlEngine, psycopg_url
+from tests.support.engines.programs import find_programs
+
+ACCESS = "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A server, and the files of secrets."""
+
+    engine: PostgresqlEngine
+    secrets: Path
+
+    def login(self, name: str) -> Path:
+        """Return the connection service file of a login."""
+        return self.secrets / "logins" / f"{name}.conf"
+
+    def keeper(self, root: Path, *words: str) -> str:
+        """Run a command of the login that creates keys, in a container of the image."""
+        files = {
+            "/run/kms/database/pg_service.conf": self.login("keeper"),
+            "/run/kms/root/root.key": self.secrets / "root.key",
+        }
+        return Container(["kms-schema", *words], stages()["kms"].environment, files).succeeds(root)
+
+    def create_keys(self, root: Path) -> None:
+        """Create the keys of the application, as the page says."""
+        self.keeper(root, "keys", "create", "invoices-kek", "--type", "kek", "--under", "kms://root")
+        self.keeper(root, "keys", "create", "invoices", "--under", "invoices-kek")
+
+    def keygen(self) -> None:
+        """Make the key that signs seals, in the folder of secrets."""
+        program = [*stages()["kms"].entrypoint, "audit", "keygen", "example.com/audit"]
+        path = {"PATH": search_path(self.secrets / "programs")}
+        subprocess.run(program, cwd=self.secrets, env=path, check=True, capture_output=True)
+
+    def bootstrap(self, logins: Path) -> subprocess.CompletedProcess[str]:
+        """Run bootstrap.sql as the page says."""
+        options = ["-X", "-v", "ON_ERROR_STOP=1", "-v", f"secrets={logins}"]
+        return subprocess.run(
+            ["psql", psycopg_url(self.engine.url), *options, "-f", str(EXAMPLES / "postgresql" / "bootstrap.sql")],
+            env={"PATH": search_path(self.secrets / "programs")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@contextmanager
+def server(major: int, folder: Path) -> Iterator[Deployment]:
+    """Start a server, and make secrets for it; nothing else is done."""
+    access = Path(tempfile.mkdtemp(prefix="kms-hba-", dir="/tmp"))  # noqa: S108  (the server's user reads it)
+    access.chmod(0o755)
+    (access / "pg_hba.conf").write_text(ACCESS, encoding="utf-8")
+    settings = ("--set", f"hba_file={access / 'pg_hba.conf'}", "--set", "log_statement=all")
+    try:
+        name = f"postgresql-{major}"
+        with closing(PostgresqlEngine(name, find_programs(major), settings)) as engine:
+            lines = [f"host={engine.url.host}", f"port={engine.url.port}", "dbname=kms"]
+            make = EXAMPLES / "postgresql" / "make-secrets"
+            made = subprocess.run([make, folder, *lines], capture_output=True, text=True, check=True)
+            assert (made.stdout, made.stderr) == ("", "")
+            yield Deployment(engine, folder)
+    finally:
+        shutil.rmtree(access)
