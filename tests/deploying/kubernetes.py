@@ -53,9 +53,9 @@ class Pod:
 
 def secret(name: str, secrets: Path) -> tuple[str, Path]:
     """Return the key of a Secret, and the file that the page makes it from."""
-    if login := name.removeprefix("kms-login-").replace("-", "_"):
-        if name.startswith("kms-login-"):
-            return "pg_service.conf", secrets / "logins" / f"{login}.conf"
+    if name.startswith("kms-login-"):
+        login = name.removeprefix("kms-login-").replace("-", "_")
+        return "pg_service.conf", secrets / "logins" / f"{login}.conf"
     key = {"kms-root": "root.key", "kms-seal": "seal.key"}[name]
     return key, secrets / key
 

@@ -60,7 +60,7 @@ class Deployment:
 @contextmanager
 def server(major: int, folder: Path) -> Iterator[Deployment]:
     """Start a server, and make secrets for it; nothing else is done."""
-    access = Path(tempfile.mkdtemp(prefix="kms-hba-", dir="/tmp"))  # noqa: S108  (the server's user reads it)
+    access = Path(tempfile.mkdtemp(prefix="kms-hba-", dir="/tmp"))
     access.chmod(0o755)
     (access / "pg_hba.conf").write_text(ACCESS, encoding="utf-8")
     settings = ("--set", f"hba_file={access / 'pg_hba.conf'}", "--set", "log_statement=all")

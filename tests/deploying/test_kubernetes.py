@@ -60,16 +60,17 @@ def test_each_pod_is_restricted(name: str) -> None:
 
 
 def test_a_pod_that_is_not_restricted_is_found() -> None:
-    spec = {"containers": [{"name": "a", "env": [{"name": "PGPASSWORD", "value": "x"}]}], "volumes": [{"name": "s", "secret": {}}]}
+    spec = {
+        "containers": [{"name": "a", "env": [{"name": "PGPASSWORD", "value": "x"}]}],
+        "volumes": [{"name": "s", "secret": {}}],
+    }
     assert len(faults(spec)) == 8
 
 
 def test_only_what_encrypts_has_the_root_key_and_only_what_seals_the_seal_key() -> None:
     having = {
         name: {
-            secret(volume["secret"]["secretName"], Path())[0]
-            for volume in pod.spec["volumes"]
-            if "secret" in volume
+            secret(volume["secret"]["secretName"], Path())[0] for volume in pod.spec["volumes"] if "secret" in volume
         }
         for name, pod in PODS.items()
     }

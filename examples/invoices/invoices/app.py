@@ -27,9 +27,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     engine = create_async_engine(url.set(drivername=DRIVERS[url.get_backend_name()]), hide_parameters=True)
     configure(engine.sync_engine)
     files = dict(pair.split("=", 1) for pair in os.environ["KMS_ROOT_KEYS"].split())
-    async with AsyncKeyRing(
-        engine, RootKeys.from_files(files), schema=os.environ.get("KMS_SCHEMA", "public")
-    ) as ring:
+    async with AsyncKeyRing(engine, RootKeys.from_files(files), schema=os.environ.get("KMS_SCHEMA", "public")) as ring:
         ring.attach(Base.metadata)
         app.state.engine = engine
         yield
@@ -42,8 +40,8 @@ async def add(request: Request) -> Response:
         iban = json.loads(await request.body())["iban"]
     except (ValueError, KeyError, TypeError):
         iban = None
-    if not isinstance(iban, str) or not 1 <= len(iban) <= 42:
-        return JSONResponse({"error": 'send {"iban": TEXT} with 1 to 42 characters'}, status_code=400)
+    if not isinstance(iban, str) or not 1 <= len(iban) <= 42 or not iban.isprintable():
+        return JSONResponse({"error": 'send {"iban": TEXT} with 1 to 42 printable characters'}, status_code=400)
     async with AsyncSession(request.app.state.engine, expire_on_commit=False) as session:
         invoice = Invoice(iban=iban)
         session.add(invoice)

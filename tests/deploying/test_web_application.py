@@ -1,0 +1,106 @@
+"""examples/invoices: its own history beside ours, its encrypted column, and a rotation while it serves."""
+
+import secrets
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.deploying.installed import Installed, installed_on
+from tests.deploying.web import Web, serving
+
+TABLES = {"postgresql": ("invoices.invoices", "kms.key_audit_logs"), "sqlite": ("invoices", "key_audit_logs")}
+BOUND = {"postgresql": "id", "sqlite": "id:uuid"}
+
+
+@pytest.fixture
+def installed(engine_name: str, tmp_path: Path) -> Iterator[Installed]:
+    with installed_on(engine_name, tmp_path) as made:
+        yield made
+
+
+@dataclass
+class Load:
+    """Requests that go on beside a test, and what they stored."""
+
+    stored: dict[str, str] = field(default_factory=dict)
+    failures: list[BaseException] = field(default_factory=list)
+
+
+@contextmanager
+def requests_to(web: Web) -> Iterator[Load]:
+    """Store and read invoices until the end of the block."""
+    load, end = Load(), threading.Event()
+
+    def go_on() -> None:
+        try:
+            while not end.is_set():
+                iban = f"DE89 {secrets.token_hex(4)}"
+                invoice = web.add(iban)
+                load.stored[invoice] = iban
+                assert web.iban(invoice) == iban
+        except BaseException as error:  # noqa: BLE001  (the test looks at it)
+            load.failures.append(error)
+
+    threads = [threading.Thread(target=go_on) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield load
+    finally:
+        end.set()
+        for thread in threads:
+            thread.join()
+
+
+def versions_in_use(installed: Installed) -> list[int]:
+    """Return how many invoices each version has encrypted: its ciphertexts begin with the same five bytes."""
+    table, _ = TABLES[installed.database.dialect]
+    return [count for count, _ in installed.rows(f"SELECT count(*), substr(iban, 1, 5) FROM {table} GROUP BY 2")]  # noqa: S608
+
+
+def test_a_key_rotates_while_it_serves(installed: Installed, tmp_path: Path) -> None:
+    dialect = installed.database.dialect
+    assert "No new upgrade operations" in installed.types("alembic check", "invoices_owner")
+    installed.types("kms-schema validate --quiet", "auditor")
+    with serving(installed.of("invoices"), tmp_path / "log") as web:
+        first = {web.add(f"DE89 {number}"): f"DE89 {number}" for number in range(3)}
+        with requests_to(web) as load:
+            installed.types("kms-schema keys rotate invoices", "keeper")
+            deadline = time.monotonic() + 30
+            while len(versions_in_use(installed)) == 1 and time.monotonic() < deadline:
+                time.sleep(0.1)
+            assert len(versions_in_use(installed)) == 2
+            installed.types(f"kms-schema reencrypt invoices.iban --key invoices --row {BOUND[dialect]}", "invoices")
+        assert load.failures == []
+        assert len(versions_in_use(installed)) == 1
+        expected = first | load.stored
+        assert {invoice: web.iban(invoice) for invoice in expected} == expected
+    assert "DE89" not in (tmp_path / "log").read_text(encoding="utf-8")
+    _, log = TABLES[dialect]
+    [(used,)] = installed.rows(f"SELECT count(*) FROM {log} WHERE event_type = 'KEY_USED'")  # noqa: S608
+    assert used >= 2, "at the end the application writes how it used both versions"
+
+
+def test_what_cannot_be_served(installed: Installed, tmp_path: Path) -> None:
+    with serving(installed.of("invoices"), tmp_path / "log") as web:
+        assert web.ask("GET", "/health").status == 200
+        invoice = web.add("DE89 3704")
+        bodies = ("", "[]", '{"iban": 1}', '{"iban": ""}', '{"iban": "\\udcff"}')
+        assert {web.ask("POST", "/invoices", body).status for body in bodies} == {400}
+        assert web.ask("GET", "/invoices/00000000-0000-4000-8000-000000000000").status == 404
+    subprocess.run("umask 077; openssl rand -base64 32 > other.key", shell=True, cwd=tmp_path, check=True)  # noqa: S602
+    other = {"KMS_ROOT_KEYS": f"kms://root={tmp_path / 'other.key'}"}
+    with serving(installed.of("invoices") | other, tmp_path / "other") as web:
+        answer = web.ask("GET", f"/invoices/{invoice}")
+        assert (answer.status, answer.body) == (503, {"error": "the database or a key is not available"})
+    assert "MaterialUnavailableError" in (tmp_path / "other").read_text(encoding="utf-8")
+    table, _ = TABLES[installed.database.dialect]
+    plaintext = f"INSERT INTO {table} VALUES ('00000000-0000-4000-8000-000000000000', 'DE89 3704') RETURNING 1"  # noqa: S608
+    with pytest.raises(Exception, match="ck_invoices_iban_encrypted"):
+        installed.rows(plaintext)
