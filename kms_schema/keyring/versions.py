@@ -92,9 +92,12 @@ class Versions:
         with self._refusals(key_id):
             while True:
                 opened = self._live(key_id)
-                opened.state.check_encrypting(time.monotonic())
-                self.uses.write_due(opened.tally)
+                state = opened.state  # another thread may exchange it
                 try:
+                    if state.version is not None and not state.version.is_live:
+                        raise _NotLiveError  # its state was read for a decryption, which the version still allows
+                    state.check_encrypting(time.monotonic())
+                    self.uses.write_due(opened.tally)
                     self._block(opened).take(size, partial(self._reserve, opened))
                 except _NotLiveError:
                     self.cache.forget(key_id)  # another process has rotated the key since its row was read

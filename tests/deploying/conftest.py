@@ -1,17 +1,14 @@
-"""A deployment: a server after bootstrap.sql, and the secrets."""
+"""The application of examples/, installed once for the tests of a process."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.deploying.servers import Deployment, server
+from tests.deploying.installed import Installed, installed_on
 
 
-@pytest.fixture
-def deployment(engine_name: str, tmp_path: Path) -> Iterator[Deployment]:
-    """A server of the engine's version, on which bootstrap.sql has run."""
-    with server(int(engine_name.removeprefix("postgresql-")), tmp_path / "secrets") as deployed:
-        done = deployed.bootstrap(deployed.secrets / "logins")
-        assert (done.returncode, done.stderr) == (0, "")
-        yield deployed
+@pytest.fixture(scope="session")
+def installed(engine_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    """The application with its database, keys and logins; tests leave the keys active."""
+    with installed_on(engine_name, tmp_path_factory.mktemp("deployed")) as made:
+        yield made

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -97,6 +97,10 @@ class Container:
             text=True,
             check=False,
         )
+
+    def with_more(self, words: Sequence[str]) -> "Container":
+        """Return the same with more words on its command line."""
+        return replace(self, command=[*self.command, *words])
 
     def succeeds(self, root: Path) -> str:
         """Run the command, which must exit with 0, and return its output."""

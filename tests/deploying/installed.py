@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.deploying.containers import EXAMPLES, search_path
+from tests.deploying.containers import EXAMPLES, Container, search_path
+from tests.deploying.kubernetes import PODS
 from tests.deploying.servers import server
 from tests.support.engines.database import Database
 from tests.support.engines.programs import REPOSITORY
@@ -37,24 +38,42 @@ class Installed:
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         return done.stdout
 
+    @property
+    def secrets(self) -> Path:
+        """The folder that make-secrets wrote."""
+        return self.folder / "secrets"
+
+    @property
+    def log(self) -> Path:
+        """The log of the server, which is beside its socket."""
+        [(folder,)] = self.rows("SHOW unix_socket_directories")
+        return Path(folder) / "log"
+
+    def create_keys(self) -> None:
+        """Create the keys of the application, as the page says."""
+        self.types("kms-schema keys create invoices-kek --type kek --under kms://root", "keeper")
+        self.types("kms-schema keys create invoices --under invoices-kek", "keeper")
+
+    def container(self, pod: str, given: dict[str, Any]) -> Container:
+        """Return a container of a pod."""
+        archive = self.folder / "archive"
+        archive.mkdir(exist_ok=True)
+        return PODS[pod].container(given, self.secrets, archive)
+
+    def run_pod(self, name: str) -> str:
+        """Run the containers of a pod one after the other, and return what they said."""
+        made = [self.container(name, given) for given in PODS[name].containers]
+        return "".join(each.succeeds(self.folder / f"{name}-{number}") for number, each in enumerate(made))
+
     def rows(self, query: str) -> list[Any]:
         """Return the rows of a query."""
         with closing(self.database.connect()) as connection:
             return list(execute(connection, query).fetchall())
 
-    def install(self) -> None:
-        """Upgrade both histories, and create the keys."""
-        self.types("kms-schema upgrade", "kms_migrator")
-        if self.database.dialect == "postgresql":
-            self.types("kms-schema roles --apply", "kms_migrator")
-        self.types("alembic upgrade head", "invoices_owner")
-        self.types("kms-schema keys create invoices-kek --type kek --under kms://root", "keeper")
-        self.types("kms-schema keys create invoices --under invoices-kek", "keeper")
-
 
 @contextmanager
 def installed_on(engine_name: str, folder: Path) -> Iterator[Installed]:
-    """Install the application in a new database."""
+    """Install the application in a new database: on PostgreSQL by the Jobs of Kubernetes."""
     common = {
         "PATH": search_path(folder),
         "PYTHONPATH": str(REPOSITORY),
@@ -65,14 +84,24 @@ def installed_on(engine_name: str, folder: Path) -> Iterator[Installed]:
         url = f"sqlite:///{folder / 'kms.db'}"
         environment = {"KMS_DATABASE_URL": url, "KMS_VERSION_TABLE": "kms_alembic_version"}
         made = Installed(folder, Database(engine_name, "sqlite", url), common | environment)
-        made.install()
+        made.types("kms-schema upgrade; alembic upgrade head; kms-schema validate --quiet", "")
+        made.create_keys()
         yield made
         return
     with server(int(engine_name.removeprefix("postgresql-")), folder / "secrets") as deployment:
         done = deployment.bootstrap(deployment.secrets / "logins")
-        assert done.returncode == 0, done.stderr
+        assert (done.returncode, done.stderr) == (0, "")
         url = deployment.engine.url.set(database="kms").render_as_string(hide_password=False)
         environment = {"KMS_DATABASE_URL": "postgresql:///?service=kms", "KMS_SCHEMA": "kms"}
         made = Installed(folder, Database(engine_name, "postgresql", url), common | environment)
-        made.install()
+        waiting = PODS["invoices"].containers[0]
+        assert made.container("invoices", waiting).run(folder / "early").returncode != 0, "it starts without a schema"
+        assert "no drift: 1 warning" in made.run_pod("kms-upgrade")
+        made.run_pod("invoices-upgrade")
+        made.container("invoices", waiting).succeeds(folder / "late")
+        made.create_keys()
+        subprocess.run(
+            ["kms-schema", "audit", "keygen", "example.com/audit"],
+            cwd=made.secrets, env=made.environment, check=True, capture_output=True,
+        )  # fmt: skip
         yield made

@@ -67,3 +67,7 @@ def pods() -> Iterator[Pod]:
             spec = document["spec"]
             spec = spec["jobTemplate"]["spec"] if document["kind"] == "CronJob" else spec
             yield Pod(document["metadata"]["name"], spec["template"]["spec"])
+
+
+PODS = {pod.name: pod for pod in pods()}
+"""The pods, by the names of their objects."""

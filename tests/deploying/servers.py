@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.deploying.containers import EXAMPLES, Container, search_path, stages
+from tests.deploying.containers import EXAMPLES, search_path
 from tests.support.engines.postgresql import PostgresqlEngine, psycopg_url
 from tests.support.engines.programs import find_programs
 
@@ -25,25 +25,6 @@ class Deployment:
     def login(self, name: str) -> Path:
         """Return the connection service file of a login."""
         return self.secrets / "logins" / f"{name}.conf"
-
-    def keeper(self, root: Path, *words: str) -> str:
-        """Run a command of the login that creates keys, in a container of the image."""
-        files = {
-            "/run/kms/database/pg_service.conf": self.login("keeper"),
-            "/run/kms/root/root.key": self.secrets / "root.key",
-        }
-        return Container(["kms-schema", *words], stages()["kms"].environment, files).succeeds(root)
-
-    def create_keys(self, root: Path) -> None:
-        """Create the keys of the application, as the page says."""
-        self.keeper(root, "keys", "create", "invoices-kek", "--type", "kek", "--under", "kms://root")
-        self.keeper(root, "keys", "create", "invoices", "--under", "invoices-kek")
-
-    def keygen(self) -> None:
-        """Make the key that signs seals, in the folder of secrets."""
-        program = [*stages()["kms"].entrypoint, "audit", "keygen", "example.com/audit"]
-        path = {"PATH": search_path(self.secrets / "programs")}
-        subprocess.run(program, cwd=self.secrets, env=path, check=True, capture_output=True)
 
     def bootstrap(self, logins: Path) -> subprocess.CompletedProcess[str]:
         """Run bootstrap.sql as the page says."""

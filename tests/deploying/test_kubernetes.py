@@ -1,4 +1,4 @@
-"""The manifests of examples/kubernetes: their schema, the restricted profile, and each command against a server."""
+"""The manifests of examples/kubernetes: their schema, and the restricted profile."""
 
 import json
 from pathlib import Path
@@ -7,11 +7,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.deploying.kubernetes import MANIFESTS, Pod, documents, pods, secret
-from tests.deploying.servers import Deployment
+from tests.deploying.kubernetes import MANIFESTS, PODS, documents, secret
 
 SCHEMA = json.loads((Path(__file__).parent / "published" / "kubernetes-1.37.json").read_text(encoding="utf-8"))
-PODS = {pod.name: pod for pod in pods()}
 
 
 @pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda file: file.stem)
@@ -76,27 +74,3 @@ def test_only_what_encrypts_has_the_root_key_and_only_what_seals_the_seal_key() 
     }
     assert {name for name, keys in having.items() if "root.key" in keys} == {"invoices", "kms-rotations"}
     assert {name for name, keys in having.items() if "seal.key" in keys} == {"kms-seal", "kms-retain"}
-
-
-def run(pod: Pod, deployment: Deployment, folder: Path) -> str:
-    """Run the containers of a pod one after the other, and return what they said."""
-    archive = folder / "archive"
-    archive.mkdir(exist_ok=True)
-    made = [pod.container(each, deployment.secrets, archive) for each in pod.containers]
-    return "".join(each.succeeds(folder / f"{pod.name}-{number}") for number, each in enumerate(made))
-
-
-@pytest.mark.only_on("postgresql")
-@pytest.mark.versions("oldest and newest")
-def test_the_jobs_work_in_their_order(deployment: Deployment, tmp_path: Path) -> None:
-    deployment.keygen()
-    waiting = PODS["invoices"].container(PODS["invoices"].containers[0], deployment.secrets, tmp_path)
-    assert waiting.run(tmp_path / "early").returncode != 0, "the application would start before the schema is there"
-    said = run(PODS["kms-upgrade"], deployment, tmp_path)
-    assert "no drift: 1 warning" in said
-    run(PODS["invoices-upgrade"], deployment, tmp_path)
-    waiting.succeeds(tmp_path / "late")
-    deployment.create_keys(tmp_path)
-    for name in ("kms-rotations", "kms-seal", "kms-refresh", "kms-retain", "kms-validate"):
-        run(PODS[name], deployment, tmp_path)
-    run(PODS["kms-upgrade"], deployment, tmp_path)

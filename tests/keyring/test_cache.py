@@ -28,6 +28,16 @@ def test_a_revocation_is_seen_within_max_age(ring: KeyRing, orders: str, make_ri
             use()
 
 
+def test_after_a_rotation_by_others_the_first_use_may_decrypt(ring: KeyRing, orders: str, make_ring: MakeRing) -> None:
+    """Then the state of the old version is read again: it ended, and the key still encrypts, with the new version."""
+    other = make_ring(cache=CachePolicy(max_age=0.3))
+    blob = other.key(orders).encrypt(DATA, aad=AAD)
+    ring.rotate(orders)
+    time.sleep(0.3)
+    assert other.key(orders).decrypt(blob, aad=AAD) == DATA
+    assert other.inspect(other.key(orders).encrypt(DATA, aad=AAD)).version == 2
+
+
 @pytest.mark.parametrize("policy", [CachePolicy(max_messages=2), CachePolicy(max_bytes=2 * len(DATA))], ids=repr)
 def test_a_row_is_read_again_after_so_many_messages_or_bytes(
     ring: KeyRing, orders: str, make_ring: MakeRing, policy: CachePolicy
