@@ -10,6 +10,8 @@ from tests.deploying.containers import EXAMPLES, Container, stages
 FILE = EXAMPLES / "compose" / "compose.yaml"
 COMPOSE: dict[str, Any] = YAML(typ="safe", pure=True).load(FILE)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+"""The services that run an image of ours, in an order in which they can run."""
 
 
 def container(name: str, secrets: Path) -> Container:

@@ -12,18 +12,23 @@ from tests.deploying.kubernetes import MANIFESTS, PODS, documents, secret
 SCHEMA = json.loads((Path(__file__).parent / "published" / "kubernetes-1.37.json").read_text(encoding="utf-8"))
 
 
+def refused(document: dict[str, Any]) -> list[str]:
+    """Return what the schema of its kind refuses."""
+    schema = {"$defs": SCHEMA["$defs"], "$ref": f"#/$defs/{document['kind']}"}
+    return [error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(document)]
+
+
 @pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda file: file.stem)
 def test_each_object_is_as_the_schema_of_kubernetes_says(manifest: Path) -> None:
     for document in documents(manifest):
-        kind = SCHEMA["$defs"][document["kind"]]
-        jsonschema.validate(document, {"$defs": SCHEMA["$defs"], **kind})
+        assert refused(document) == []
 
 
 def test_the_schema_refuses_a_field_that_kubernetes_does_not_know() -> None:
     document = documents(MANIFESTS[0])[0]
     document["spec"]["template"]["spec"]["containers"][0]["arg"] = ["upgrade"]
-    with pytest.raises(jsonschema.ValidationError, match="'arg' was unexpected"):
-        jsonschema.validate(document, {"$defs": SCHEMA["$defs"], **SCHEMA["$defs"][document["kind"]]})
+    [message] = refused(document)
+    assert "'arg' was unexpected" in message
 
 
 def faults(spec: dict[str, Any]) -> list[str]:

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploying.containers import EXAMPLES
 from tests.deploying.installed import Installed
 from tests.deploying.web import Web, serving
 
 TABLES = {"postgresql": ("invoices.invoices", "kms.key_audit_logs"), "sqlite": ("invoices", "key_audit_logs")}
+PLAINTEXT = "INSERT INTO {} VALUES ('00000000-0000-4000-8000-000000000000', 'DE89 3704') RETURNING 1"
 BOUND = {"postgresql": "id", "sqlite": "id:uuid"}
 
 
@@ -60,8 +62,13 @@ def versions_in_use(installed: Installed) -> list[int]:
 
 def test_a_key_rotates_while_it_serves(installed: Installed, tmp_path: Path) -> None:
     dialect = installed.database.dialect
+    table, log = TABLES[dialect]
     assert "No new upgrade operations" in installed.types("alembic check", "invoices_owner")
     with serving(installed.of("invoices"), tmp_path / "log") as web:
+        assert web.ask("GET", "/health").status == 200
+        bodies = ("", "[]", '{"iban": 1}', '{"iban": ""}', '{"iban": "\\udcff"}')
+        assert {web.ask("POST", "/invoices", body).status for body in bodies} == {400}
+        assert web.ask("GET", "/invoices/00000000-0000-4000-8000-000000000000").status == 404
         first = {web.add(f"DE89 {number}"): f"DE89 {number}" for number in range(3)}
         with requests_to(web) as load:
             installed.types("kms-schema keys rotate invoices", "keeper")
@@ -76,25 +83,13 @@ def test_a_key_rotates_while_it_serves(installed: Installed, tmp_path: Path) -> 
         expected = first | load.stored
         assert {invoice: web.iban(invoice) for invoice in expected} == expected
     assert "DE89" not in (tmp_path / "log").read_text(encoding="utf-8")
-    _, log = TABLES[dialect]
     [(used,)] = installed.rows(f"SELECT count(*) FROM {log} WHERE event_type = 'KEY_USED'")  # noqa: S608
     assert used >= 2, "at the end the application writes how it used both versions"
-
-
-def test_what_cannot_be_served(installed: Installed, tmp_path: Path) -> None:
-    with serving(installed.of("invoices"), tmp_path / "log") as web:
-        assert web.ask("GET", "/health").status == 200
-        invoice = web.add("DE89 3704")
-        bodies = ("", "[]", '{"iban": 1}', '{"iban": ""}', '{"iban": "\\udcff"}')
-        assert {web.ask("POST", "/invoices", body).status for body in bodies} == {400}
-        assert web.ask("GET", "/invoices/00000000-0000-4000-8000-000000000000").status == 404
-    subprocess.run("umask 077; openssl rand -base64 32 > other.key", shell=True, cwd=tmp_path, check=True)  # noqa: S602
-    other = {"KMS_ROOT_KEYS": f"kms://root={tmp_path / 'other.key'}"}
+    with pytest.raises(Exception, match="ck_invoices_iban_encrypted"):
+        installed.rows(PLAINTEXT.format(table))
+    other = {"KMS_ROOT_KEYS": f"kms://root={tmp_path / 'secrets' / 'root.key'}"}
+    subprocess.run([EXAMPLES / "postgresql" / "make-secrets", tmp_path / "secrets"], check=True)
     with serving(installed.of("invoices") | other, tmp_path / "other") as web:
-        answer = web.ask("GET", f"/invoices/{invoice}")
+        answer = web.ask("GET", f"/invoices/{next(iter(first))}")
         assert (answer.status, answer.body) == (503, {"error": "the database or a key is not available"})
     assert "MaterialUnavailableError" in (tmp_path / "other").read_text(encoding="utf-8")
-    table, _ = TABLES[installed.database.dialect]
-    plaintext = f"INSERT INTO {table} VALUES ('00000000-0000-4000-8000-000000000000', 'DE89 3704') RETURNING 1"  # noqa: S608
-    with pytest.raises(Exception, match="ck_invoices_iban_encrypted"):
-        installed.rows(plaintext)
