@@ -4,6 +4,7 @@
 SET log_statement = none;
 SET log_min_duration_statement = -1;
 SET log_min_error_statement = panic;
+SET password_encryption = 'scram-sha-256'; -- the default from PostgreSQL 14 on
 
 \set files `cat :'secrets'/*.conf | grep -c ^password=`
 SELECT set_config('bootstrap.files', :'files', false) \g /dev/null

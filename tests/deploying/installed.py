@@ -1,5 +1,7 @@
 """The web application, installed on either engine as its page says."""
 
+import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -10,7 +12,10 @@ from typing import Any
 from tests.deploying.containers import EXAMPLES, Container, search_path
 from tests.deploying.kubernetes import PODS
 from tests.deploying.servers import server
+from tests.deploying.systemd import PAGE
+from tests.docs.readers import Block, Reader, section
 from tests.support.engines.database import Database
+from tests.support.engines.postgresql import psycopg_url
 from tests.support.engines.programs import REPOSITORY
 from tests.support.statements import execute
 
@@ -49,11 +54,6 @@ class Installed:
         [(folder,)] = self.rows("SHOW unix_socket_directories")
         return Path(folder) / "log"
 
-    def create_keys(self) -> None:
-        """Create the keys of the application, as the page says."""
-        self.types("kms-schema keys create invoices-kek --type kek --under kms://root", "keeper")
-        self.types("kms-schema keys create invoices --under invoices-kek", "keeper")
-
     def container(self, pod: str, given: dict[str, Any]) -> Container:
         """Return a container of a pod."""
         archive = self.folder / "archive"
@@ -71,37 +71,46 @@ class Installed:
             return list(execute(connection, query).fetchall())
 
 
+SHOWN = "host=db.example.com dbname=kms sslmode=verify-full sslrootcert=system"
+"""The lines of service files on the page."""
+
+
 @contextmanager
 def installed_on(engine_name: str, folder: Path) -> Iterator[Installed]:
-    """Install the application in a new database: on PostgreSQL by the Jobs of Kubernetes."""
-    common = {
-        "PATH": search_path(folder),
-        "PYTHONPATH": str(REPOSITORY),
-        "KMS_ROOT_KEYS": f"kms://root={folder / 'secrets' / 'root.key'}",
-    }
+    """Install the application in a new database, as docs/deploying.md says: on PostgreSQL by the Jobs of Kubernetes."""
+    shutil.copytree(EXAMPLES, folder / "examples", ignore=shutil.ignore_patterns("__pycache__"))
+    common = {"PATH": search_path(folder), "PYTHONPATH": str(REPOSITORY)}
     if engine_name.startswith("sqlite"):
-        subprocess.run([EXAMPLES / "postgresql" / "make-secrets", "secrets"], cwd=folder, check=True)
-        url = f"sqlite:///{folder / 'kms.db'}"
-        environment = {"KMS_DATABASE_URL": url, "KMS_VERSION_TABLE": "kms_alembic_version"}
-        made = Installed(folder, Database(engine_name, "sqlite", url), common | environment)
-        made.types("kms-schema upgrade; alembic upgrade head; kms-schema validate --quiet", "")
-        made.create_keys()
-        yield made
+        first, _ = section("deploying.md", "The application")
+        last = "uvicorn invoices.app:app\n"
+        assert first.text.endswith(last)
+        Reader(folder).types([Block("sh", first.text.removesuffix(last))])
+        application = folder / "examples" / "invoices"
+        url = f"sqlite:///{application / 'kms.db'}"
+        environment = {
+            "KMS_DATABASE_URL": url,
+            "KMS_VERSION_TABLE": "kms_alembic_version",
+            "KMS_ROOT_KEYS": f"kms://root={application / 'root.key'}",
+        }
+        yield Installed(folder, Database(engine_name, "sqlite", url), common | environment)
         return
-    with server(int(engine_name.removeprefix("postgresql-")), folder / "secrets") as deployment:
-        done = deployment.bootstrap(deployment.secrets / "logins")
-        assert (done.returncode, done.stderr) == (0, "")
-        url = deployment.engine.url.set(database="kms").render_as_string(hide_password=False)
-        environment = {"KMS_DATABASE_URL": "postgresql:///?service=kms", "KMS_SCHEMA": "kms"}
+    with server(int(engine_name.removeprefix("postgresql-"))) as engine:
+        here = f"host={engine.url.host} port={engine.url.port} dbname=kms"
+        Reader(folder, {SHOWN: here}, {"ADMIN_URL": psycopg_url(engine.url)}).types(
+            section("deploying.md", "Prepare the server")
+        )
+        url = engine.url.set(database="kms").render_as_string(hide_password=False)
+        environment = {
+            "KMS_DATABASE_URL": "postgresql:///?service=kms",
+            "KMS_SCHEMA": "kms",
+            "KMS_ROOT_KEYS": f"kms://root={folder / 'secrets' / 'root.key'}",
+        }
         made = Installed(folder, Database(engine_name, "postgresql", url), common | environment)
         waiting = PODS["invoices"].containers[0]
         assert made.container("invoices", waiting).run(folder / "early").returncode != 0, "it starts without a schema"
         assert "no drift: 1 warning" in made.run_pod("kms-upgrade")
         made.run_pod("invoices-upgrade")
         made.container("invoices", waiting).succeeds(folder / "late")
-        made.create_keys()
-        subprocess.run(
-            ["kms-schema", "audit", "keygen", "example.com/audit"],
-            cwd=made.secrets, env=made.environment, check=True, capture_output=True,
-        )  # fmt: skip
+        for create in re.findall(r"run --rm keeper (keys create .*)", PAGE):
+            made.types(f"kms-schema {create}", "keeper")
         yield made

@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.deploying import compose
+from tests.deploying.containers import EXAMPLES
 from tests.deploying.installed import Installed
 from tests.deploying.kubernetes import PODS
 from tests.deploying.systemd import SERVICES
+from tests.support.engines import Engine
+from tests.support.engines.client_programs import client
+from tests.support.engines.postgresql import PostgresqlEngine, psycopg_url
 
 SCHEDULED = ("kms-rotations", "kms-seal", "kms-refresh", "kms-retain", "kms-validate")
 UNITS = (
@@ -34,6 +38,18 @@ def test_each_command_runs(installed: Installed, tmp_path: Path) -> None:
         for number, command in enumerate(SERVICES[name].containers(installed.secrets, tmp_path)):
             command.succeeds(tmp_path / f"{name}-{number}")
     assert passwords_in_the_log(installed) == []
+
+
+@pytest.mark.only_on("postgresql")
+def test_the_bootstrap_refuses_to_make_logins_without_passwords(engine: Engine, tmp_path: Path) -> None:
+    assert isinstance(engine, PostgresqlEngine)
+    address = psycopg_url(engine.url)
+    options = ("-X", "-v", "ON_ERROR_STOP=1", "-v", f"secrets={tmp_path}", "-f", f"{EXAMPLES}/postgresql/bootstrap.sql")
+    done = client("psql", address, *options)
+    assert done.returncode == 3
+    assert "there are no 8 files of logins: run make-secrets" in done.stderr
+    with engine.administer() as connection:
+        assert connection.execute("SELECT FROM pg_roles WHERE rolname = 'kms_owner'").fetchall() == []
 
 
 def test_no_command_is_left_out() -> None:
