@@ -5,7 +5,6 @@ import json
 import re
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.deploying.installed import APPLICATION
+from tests.deploying.installed import APPLICATION, Installed
+from tests.deploying.kubernetes import PODS
+from tests.support.engines.programs import REPOSITORY
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,25 @@ class Web:
 
 
 @contextmanager
-def serving(environment: Mapping[str, str], log: Path) -> Iterator[Web]:
-    """Serve the application until the end of the block, and then ask it to end, as systemd and Kubernetes do."""
+def serving(installed: Installed, log: Path, more: Mapping[str, str] | None = None) -> Iterator[Web]:
+    """Serve the application until the end of the block, and then ask it to end, as systemd and Kubernetes do.
+
+    On PostgreSQL it is the container of the Deployment, but for its port. `more` is added to its environment.
+    """
+    if installed.database.dialect == "postgresql":
+        container = installed.container("invoices", PODS["invoices"].containers[-1])
+        command, environment, folder = container.placed(installed.folder / "web")
+        assert command[-1] == "8000"
+        command[-1] = "0"
+    else:
+        command, environment = ["uvicorn", "invoices.app:app", "--port", "0"], installed.environment
+        folder = APPLICATION
     with (
         log.open("w+", encoding="utf-8") as output,
         subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "invoices.app:app", "--port", "0"],
-            cwd=APPLICATION,
-            env=dict(environment),
+            command,
+            cwd=folder,
+            env={**environment, "PYTHONPATH": str(REPOSITORY), **(more or {})},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.PIPE,
@@ -73,7 +85,7 @@ def serving(environment: Mapping[str, str], log: Path) -> Iterator[Web]:
         said = ""
         for line in process.stderr:
             said += line
-            if match := re.search(r"running on http://127\.0\.0\.1:(\d+)", line):
+            if match := re.search(r"running on http://[\d.]+:(\d+)", line):
                 break
         else:
             raise AssertionError(said)
