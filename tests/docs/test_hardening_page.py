@@ -23,11 +23,11 @@ def test_so_it_is_on_sqlite(name: str) -> None:
 
 
 def test_every_event_is_listed() -> None:
-    assert [cells(line)[1] for line in PAGE.lines("What is refused")] == [f"`{event}`" for event in Event]
+    assert [cells(line)[1] for line in PAGE.lines("Refused statements")] == [f"`{event}`" for event in Event]
 
 
 def test_the_codes_have_their_severity() -> None:
-    listed = {cells(line)[0].strip("`"): cells(line)[1] for line in PAGE.lines("What `validate` says of it")}
+    listed = {cells(line)[0].strip("`"): cells(line)[1] for line in PAGE.lines("Findings of `validate`")}
     assert PAGE.unknown_codes() == []
     assert listed == {code: RULES[code].severity for code in listed}
 
