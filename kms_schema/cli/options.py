@@ -27,7 +27,14 @@ database_url_option = click.option(
 schema_option = click.option(
     "--schema", default="public", show_default=True, metavar="NAME", help="The PostgreSQL schema of the tables."
 )
-style_option = click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+style_option = click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="The form of the result.",
+)
 version_table_option = click.option(
     "--version-table",
     default="alembic_version",

@@ -1,7 +1,7 @@
 """Sentences are short: those of pages, of the validator's rules, of helps, of messages and of docstrings.
 
-A sentence has at most 30 words, and of a page few have more than 25. Code counts as one word, and so does an enumeration
-of names in code.
+A sentence has at most 30 words, and of a page few have more than 25. Code counts as one word, and so does an
+enumeration of names in code.
 """
 
 from collections.abc import Callable, Iterable
@@ -71,7 +71,8 @@ def test_few_sentences_are_long(source: str) -> None:
 
 
 def test_a_long_sentence_is_found() -> None:
-    page = f"# A title\n\nShort. Its {'word ' * 29}`code`,\n*word*. [Short](a.md).\n\n- {'word ' * 31}\n\n```\n{'word ' * 99}\n```\n"
+    page = f"# A title\n\nShort. Its {'word ' * 29}`code`,\n*word*. [Short](a.md).\n\n- {'word ' * 31}\n"
+    page += f"\n```\n{'word ' * 99}\n```\n"
     page += f"\n| a | b |\n|---|---|\n| {'word ' * 20} | {'word ' * 20} |\n| {'word ' * 32} | short |\n"
     assert [each.rpartition(": ")[0] for each in too_long(counted(prose.of_page(page)))] == [
         "3: 32 words",

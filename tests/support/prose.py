@@ -1,4 +1,4 @@
-"""Texts that people read, as paragraphs without code: of pages, and of the program's rules, helps, messages, docstrings."""
+"""Texts that people read, as paragraphs without code: pages, rules of the validator, helps, messages, docstrings."""
 
 import ast
 import inspect
@@ -28,7 +28,7 @@ CODE = "Code"
 """Stands for a piece of code, and for an enumeration of such pieces: a reader takes it for one word."""
 _SEVERAL = re.compile(rf"{CODE}(?:(?:,| and| or|, and|, or|/|·| ·)\s*{CODE})+")
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
-_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9])")
+_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9]|\w+: )")
 _SQL = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|CASE|SET|BEGIN)\b|\n")
 _BACKTICKS = re.compile(r"(`+)[^`]+\1")
 
@@ -115,7 +115,7 @@ def of_messages() -> Iterator[Paragraph]:
 
 
 def of_docstrings() -> Iterator[Paragraph]:
-    """Yield the paragraphs of the docstrings of the package: an item of a list and a parameter is one, an example none."""
+    """Yield the paragraphs of the docstrings of the package; each item of a list is one, and an example is none."""
     for file, tree in _trees():
         for node in ast.walk(tree):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
