@@ -88,8 +88,8 @@ def notes(connection: sa.Connection, plan: Plan, options: MigrationOptions) -> I
     existing = _existing(connection, plan)
     if any(lock.relation in existing and not lock.long and lock.mode in BLOCKING for lock in plan.locks):
         yield (
-            f"clients wait for a short lock at most {SHORT_LOCK_TIMEOUT_MS / 1000:g} s at a time, or, if that does not "
-            f"suffice, {options.lock_timeout_ms / 1000:g} s and deadlock_timeout, up to {LOCK_ATTEMPTS} times; they "
+            f"clients wait for a short lock at most {SHORT_LOCK_TIMEOUT_MS / 1000:g} s at a time, or, failing "
+            f"that, {options.lock_timeout_ms / 1000:g} s and deadlock_timeout, up to {LOCK_ATTEMPTS} times, and "
             "continue in between"
         )
     for each in plan.declarations:

@@ -50,7 +50,7 @@ def _json_object(_context: click.Context, _parameter: click.Parameter, text: str
     "event_description",
     required=True,
     metavar="TEXT",
-    help="What happened, in words; write no secret into it.",
+    help="The event in words; write no secret into it.",
 )
 @click.option(
     "--security-level",

@@ -69,8 +69,8 @@ ROWS = (
         help="restore the wrapper from a backup, or destroy the versions",
     ),
     rule("KMS523", "envelopes copied", ERROR, MANUAL,
-        "either one row has the envelope of another, and its own key is lost, or the envelopes are bound to no row, "
-        "and a role that writes rows can exchange keys",
+        "either one row has the envelope of another, and its own key is lost, or the envelopes are bound to no row and "
+        "writers of rows can exchange keys",
         help=OPEN_EACH,
     ),
     rule("KMS524", "nonces used twice", ERROR, MANUAL,
