@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema import crypto
-from kms_schema.cli.options import together
+from kms_schema.cli.options import Decorator, together
 
 if TYPE_CHECKING:
     from kms_schema.crypto import KeyWrapping, RootKeys
 
-root_key_options = together(
+root_key_options: Decorator = together(
     click.option(
         "--root-key", "files", multiple=True, metavar="REF=FILE", envvar="KMS_ROOT_KEYS",
         help="A root key in a file. Again for each; in variables, separated by blanks.",

@@ -2,7 +2,7 @@
 
 from kms_schema.audit.formats.encoding import Unreadable, leaf_hash, sequence_of
 from kms_schema.audit.formats.seals import Tombstone
-from kms_schema.audit.proofs.prover import CannotProve
+from kms_schema.audit.proofs.prover import CannotProveError
 from kms_schema.audit.storage.transactions import Snapshot
 
 PAGES = 256
@@ -10,7 +10,7 @@ PAGES = 256
 
 
 def refuse_forged(snapshot: Snapshot, tombstone: Tombstone, first: int) -> None:
-    """Raise `CannotProve` for an entry under a tombstone whose hash is not its leaf.
+    """Raise `CannotProveError` for an entry under a tombstone whose hash is not its leaf.
 
     tombstone: the newest. first: the lowest sequence of an entry that is left. Example::
 
@@ -27,7 +27,7 @@ def refuse_forged(snapshot: Snapshot, tombstone: Tombstone, first: int) -> None:
             for entry in snapshot.entries.read(min(leaves), max(leaves)):
                 leaf = leaves.get(sequence_of(entry))
                 if leaf is not None and (isinstance(entry, Unreadable) or leaf_hash(entry) != leaf):
-                    raise CannotProve(
+                    raise CannotProveError(
                         f"the entry with sequence {sequence_of(entry)} is under a tombstone, and is not what was"
                         " sealed: it proves a forgery, and is not removed; kms-schema audit verify reports the rest"
                     )

@@ -14,7 +14,7 @@ from kms_schema.audit.formats.checkpoints import LARGEST
 from kms_schema.audit.formats.gaps import Gap
 from kms_schema.audit.formats.keys import SigningKey
 from kms_schema.audit.formats.seals import Tombstone
-from kms_schema.audit.proofs.prover import CannotProve, seal_of
+from kms_schema.audit.proofs.prover import CannotProveError, seal_of
 from kms_schema.audit.retention.archive import Exported, sha256_of, write_archive
 from kms_schema.audit.retention.left import refuse_forged
 from kms_schema.audit.sealing.sealer import NothingToSealError, refuse_other_key, seal_tombstone
@@ -69,7 +69,7 @@ def expired(snapshot: Snapshot) -> Expired | None:
 
     They are the leaves of whole pages before the first page with an entry that is retained, by the database's clock,
     and end with the highest sequence. Entries with lower sequences that were sealed later, or are not sealed yet, stay:
-    no transaction that is open over a seal holds the others. Raises `CannotProve` if nothing is sealed.
+    no transaction that is open over a seal holds the others. Raises `CannotProveError` if nothing is sealed.
     """
     last = seal_of(snapshot.seals, None)
     before = snapshot.tombstones.newest()
@@ -94,7 +94,7 @@ def retain(
     progress: called with `exported` or `removed`, the entries that are done, and all of them.
     sealed: called with the seal of the tombstone before entries are removed, to publish its checkpoint.
 
-    Yields nothing if no entry has expired. Raises `TrailError` or `CannotProve`, whose messages state what to do;
+    Yields nothing if no entry has expired. Raises `TrailError` or `CannotProveError`, whose messages state what to do;
     `OSError` if the archive cannot be written. Example::
 
         for step in retain(open_trail(connection), read_signing_key(Path("seal.key")), Path("/srv/archive")):
@@ -144,7 +144,7 @@ def _recorded_and_sealed(trail: OpenTrail, signer: SigningKey, cut: Expired, nam
 def _left_undone(trail: OpenTrail, folder: Path) -> int | None:
     """Return the most entries that an earlier run can have left, None for none. Their archive is in the folder.
 
-    Raises `CannotProve` for one that is not what was sealed: what proves a forgery is not removed.
+    Raises `CannotProveError` for one that is not what was sealed: what proves a forgery is not removed.
     """
     with trail.reading() as snapshot:
         snapshot.retention.require_privilege()
@@ -153,7 +153,7 @@ def _left_undone(trail: OpenTrail, folder: Path) -> int | None:
         if tombstone is None or first is None:
             return None
         refuse_forged(snapshot, tombstone, first)
-    # The newest is the last by name. What is not a file, such as a pipe, could be read for ever.
+    # The newest is the last by name. A pipe is no file, and could be read for ever.
     archives = (each for each in sorted(folder.glob("audit-*.jsonl.gz"), reverse=True) if each.is_file())
     if not any(sha256_of(each) == tombstone.archive_sha256 for each in archives):
         raise TrailError(
@@ -172,7 +172,7 @@ def _export(snapshot: Snapshot, cut: Expired, folder: Path, progress: Exported) 
     late = [Gap(gap.first, min(gap.last, cut.last_sequence), gap.xmax) for gap in seal.open_gaps]
     known = snapshot.tree.count_leaves(cut.first_leaf, cut.last_sequence)
     if snapshot.entries.count(cut.last_sequence) != known + snapshot.entries.count_unsealed(LARGEST, late):
-        raise CannotProve(
+        raise CannotProveError(
             f"there are entries up to sequence {cut.last_sequence} that were never sealed, or some are gone:"
             " kms-schema audit verify reports which"
         )
@@ -186,7 +186,7 @@ def _export(snapshot: Snapshot, cut: Expired, folder: Path, progress: Exported) 
     except FileExistsError:
         return path, _there_already(path, key, made).sha256
     except Refused as error:
-        raise CannotProve(f"the new archive does not verify: {error}; nothing was removed") from None
+        raise CannotProveError(f"the new archive does not verify: {error}; nothing was removed") from None
     return path, made.sha256
 
 

@@ -25,7 +25,7 @@ from kms_schema.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS, limits
 from kms_schema.query_plans import LOOK_UP, SCAN
 
 # A role or database may have limits for clients: an archive is checked while its snapshot is idle. transaction_timeout
-# is one from version 17 on. Without standard_conforming_strings, psycopg writes too many backslashes into arrays of bytes.
+# is one from version 17 on. Without standard_conforming_strings, psycopg doubles the backslashes in arrays of bytes.
 _UNLIMITED = """SET LOCAL client_encoding = 'UTF8'; SET LOCAL statement_timeout = 0;
 SET LOCAL standard_conforming_strings = on;
 SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.pg_settings
@@ -35,7 +35,7 @@ _SETTINGS = f"{_UNLIMITED}; SET LOCAL row_security = off"
 # Every statement of a sealing transaction has its own snapshot, taken after the lock.
 # A checkpoint is published as soon as its seal is committed: neither a crash, nor the promotion of a standby that
 # commits have to wait for, may lose the seal.
-# A session of the owner in which a restore is on would skip the guards, and count no entry into the totals.
+# A session of the owner in which a restore is on would skip the guard triggers, and count no entry into the totals.
 _SEALING = (
     f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {_SETTINGS}; SET LOCAL client_min_messages = warning;"
     " SET LOCAL kms.restore = off;"
@@ -51,11 +51,11 @@ class PostgresqlTransaction:
     def __init__(self, session: Session) -> None:
         """Give access to every part over one session."""
         self.session = session
-        self.seals = PostgresqlSeals(session)
-        self.tree = PostgresqlTree(session)
-        self.entries = PostgresqlEntries(session)
-        self.tombstones = PostgresqlTombstones(session)
-        self.retention = PostgresqlRetention(session)
+        self.seals: PostgresqlSeals = PostgresqlSeals(session)
+        self.tree: PostgresqlTree = PostgresqlTree(session)
+        self.entries: PostgresqlEntries = PostgresqlEntries(session)
+        self.tombstones: PostgresqlTombstones = PostgresqlTombstones(session)
+        self.retention: PostgresqlRetention = PostgresqlRetention(session)
 
     def horizon(self) -> TransactionHorizon:
         """Return the horizon of this statement's snapshot."""
