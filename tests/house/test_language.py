@@ -11,7 +11,7 @@ import pytest
 from tests.support import prose
 from tests.support.engines.programs import REPOSITORY
 
-FOLDERS = ("kms_schema", "migrations", "scripts", "tools", "benchmarks")
+FOLDERS = ("kms_schema", "migrations", "scripts", "tools", "benchmarks", "examples")
 
 PHRASES = {
     "mend, mends, mended, mender": r"\b(un)?mend(s|ed|er|ers|ing)?\b",
