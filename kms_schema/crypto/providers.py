@@ -18,9 +18,8 @@ class WrappingKeyProvider(Protocol):
     its own names: a client that can write to the database must not be able to name a path or an address to open.
 
     With PKCS#11, `wrap` is C_DeriveKey with CKM_SP800_108_COUNTER_KDF into a session key that is not extractable, then
-    C_Encrypt with CKM_AES_GCM, or C_WrapKey with CKM_AES_KEY_WRAP_KWP; the provider
-    makes the envelope because a token may choose the nonce of GCM itself. The bytes are those of docs/crypto.md, so a
-    key can move into an HSM.
+    C_Encrypt with CKM_AES_GCM, or C_WrapKey with CKM_AES_KEY_WRAP_KWP. The provider makes the envelope because a token
+    may choose the nonce of GCM itself. The bytes are those of docs/crypto.md, so a key can move into an HSM.
     """
 
     def formats(self, reference: str) -> AbstractSet[EnvelopeFormat]:

@@ -265,12 +265,11 @@ def refuse_unknown_revisions(
     if known:
         raise MigrationError(
             f"{found} beside {', '.join(known)}: run this where both histories are known, such as "
-            "`alembic upgrade kms@head` in an application's folder, or install the newer version of the package that "
-            "was used here"
+            "`alembic upgrade kms@head` in an application's folder, or install the newer version of the package"
         )
     newest = ", ".join(script.get_heads())
     raise MigrationError(
-        f"{found} (the newest known is {newest}): either a newer version of the package was used here, then install "
-        "that one; or it is another application's, then keep this history apart with "
-        "-x version-table=kms_alembic_version, or add it to that application's version_locations"
+        f"{found} (the newest known is {newest}): install the newer version of the package that was used here; "
+        "or, if it is another application's, use -x version-table=kms_alembic_version or that application's "
+        "version_locations"
     )

@@ -1,4 +1,4 @@
-"""Settings of a role or a database that limit or convert what clients do stop no sealing, retention or verification."""
+"""Settings of a role or a database that limit or convert what clients do: none stops sealing or verification."""
 
 import time
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Check an archive of the audit trail of kms-schema without the database.
 
-The archive holds if the hashes of its entries lead to its checkpoint, which must be signed by a key that you trust, or
+The archive holds if the hashes of its entries lead to its checkpoint. That must be signed by a key that you trust, or
 by a successor that a checkpoint announces. With --checkpoint it must agree with the checkpoints that you kept: its own
 comes from the owner of the database. With --tombstone, the checkpoint with the tombstone must name this file, and every
 entry must have been past its retention period when that checkpoint was signed.
@@ -238,7 +238,7 @@ def _agree(archive: Archive, kept: check_proof.Checkpoint, proofs: Sequence[byte
         if {(each.origin, each.size, each.root) for each in both} == wanted:
             return
     raise Refused(
-        f"the archive alone does not show that its checkpoint of {archive.checkpoint.size} entries and the kept one of"
+        f"the archive alone does not show that its checkpoint of {archive.checkpoint.size} entries and that of"
         f" {kept.size} agree: ask for a proof by kms-schema audit consistency, and give it with --consistency"
     )
 

@@ -24,8 +24,9 @@ from kms_schema.audit.storage.transactions import OpenElsewhere
 from kms_schema.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS, limits
 from kms_schema.query_plans import LOOK_UP, SCAN
 
-# A role or database may have limits for clients: an archive is checked while its snapshot is idle. transaction_timeout
-# is one from version 17 on. Without standard_conforming_strings, psycopg doubles the backslashes in arrays of bytes.
+# A role or database may have limits for clients: an archive is checked while its snapshot is idle. PostgreSQL has
+# transaction_timeout from version 17 on. Without standard_conforming_strings, psycopg writes too many backslashes in
+# arrays of bytes.
 _UNLIMITED = """SET LOCAL client_encoding = 'UTF8'; SET LOCAL statement_timeout = 0;
 SET LOCAL standard_conforming_strings = on;
 SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.pg_settings
