@@ -20,7 +20,7 @@ from kms_schema.keyring.errors import (
 from kms_schema.keyring.formats.messages import message_cipher
 from kms_schema.keyring.notices import Listener
 from kms_schema.keyring.policy import CachePolicy
-from kms_schema.keyring.states import KeyState, NotLiveError, Version
+from kms_schema.keyring.states import KeyState, Version, _NotLiveError
 from kms_schema.keyring.storage import Storage
 from kms_schema.keyring.uses import Uses
 from kms_schema.models import KeyVersion
@@ -94,7 +94,7 @@ class Versions:
                     state.check_encrypting(time.monotonic())
                     self.uses.write_due(opened.tally)
                     self._block(opened).take(size, partial(self._reserve, opened))
-                except NotLiveError:
+                except _NotLiveError:
                     self.cache.forget(key_id)  # another process has rotated the key since its row was read
                 else:
                     return opened
