@@ -15,14 +15,12 @@ from typing import Self
 
 from kms_schema.crypto.ciphers import WRAPPING_KEY_BYTES, decrypt, encrypt
 from kms_schema.crypto.errors import RootKeyError, WrappingKeyError
+from kms_schema.crypto.private_files import PrivateFileError, read_private
 from kms_schema.crypto.secret import BytesLike, Secret
 from kms_schema.envelope_format import EnvelopeFormat
 
 MOST_CHARACTERS = 255
 """The length of `key_versions.wrapping_key_ref`."""
-
-_LONGEST_FILE = 4096
-_OTHERS_OR_GROUP_MAY_WRITE = 0o027
 
 
 class RootKeys:
@@ -123,11 +121,12 @@ def _check_reference(reference: str) -> None:
 
 
 def _read(path: Path) -> Secret:
-    with path.open("rb", buffering=0) as file:
-        # A group may read: orchestrators hand secrets to a service's group.
-        if os.fstat(file.fileno()).st_mode & _OTHERS_OR_GROUP_MAY_WRITE:
-            raise RootKeyError(f"others can read {path}, or its group can change it: chmod 600 it, or make a new key")
-        return _decode(file.read(_LONGEST_FILE), str(path))
+    try:
+        content = read_private(path)
+    except PrivateFileError as error:
+        raise RootKeyError(str(error)) from None
+    with content:
+        return _decode(bytes(content.view) if content else b"", str(path))
 
 
 def _decode(text: bytes, where: str) -> Secret:

@@ -18,7 +18,7 @@ ORDER = (
     "database_sources",
     "sql", "snapshots", "models",
     "engine",
-    "crypto", "hardening",
+    "crypto", "pkcs11", "roots", "hardening",
     "roles",
     "migrate",
     "rotations", "refresh",
