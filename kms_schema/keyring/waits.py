@@ -26,6 +26,7 @@ from kms_schema.keyring.errors import EventLoopError
 from kms_schema.keyring.notices import Deaf, Listener, Note, ThreadListener
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Turn(Protocol):
@@ -62,6 +63,9 @@ class Waits(Protocol):
 
     def provider(self, provider: WrappingKeyProvider) -> WrappingKeyProvider:
         """Return the provider, for calls that may block as long as an HSM takes."""
+
+    def call(self, work: Callable[[], Result]) -> Result:
+        """Return what `work` returns, which may take as long as an HSM does and uses no database."""
 
     def listener(self, engine: sa.Engine, note: Note) -> Listener:
         """Return what listens to notices of the database."""
@@ -111,6 +115,10 @@ class Threads:
     def provider(self, provider: WrappingKeyProvider) -> WrappingKeyProvider:
         """Return the provider itself: other threads run meanwhile."""
         return provider
+
+    def call(self, work: Callable[[], Result]) -> Result:
+        """Call it in this thread."""
+        return work()
 
     def listener(self, engine: sa.Engine, note: Note) -> Listener:
         """Return one that listens in a thread, where the driver is psycopg."""
@@ -202,6 +210,13 @@ class EventLoops:
     def provider(self, provider: WrappingKeyProvider) -> WrappingKeyProvider:
         """Return a provider that works in a thread, so that the event loop goes on."""
         return _InThread(provider)
+
+    def call(self, work: Callable[[], Result]) -> Result:
+        """Call it in another thread, while other tasks run; in this one where nothing can be awaited."""
+        try:
+            return await_only(asyncio.to_thread(work))
+        except sa.exc.MissingGreenlet:  # a value of a result, which SQLAlchemy reads outside of its greenlets
+            return work()
 
     def listener(self, engine: sa.Engine, note: Note) -> Listener:
         """Return one that listens in a task, where the driver is asyncpg or psycopg."""

@@ -66,17 +66,21 @@ class Token:
     wait for each other. `close`, or the end of a `with` block, ends the login if nobody else uses it.
     """
 
-    def __init__(self, uri: Pkcs11Uri, *, despite_refused_pin: bool = False) -> None:
+    def __init__(
+        self, uri: Pkcs11Uri, *, despite_refused_pin: bool = False, pin: Callable[[], Secret] | None = None
+    ) -> None:
         """Name the token; nothing is opened yet.
 
         uri: its attributes, its module and the source of its PIN. despite_refused_pin: log in although the token
-        reports that its last login was refused; a further wrong PIN may lock it. Example::
+        reports that its last login was refused; a further wrong PIN may lock it. pin: returns the PIN, which is wiped
+        after the login, in place of the source in the URI. Example::
 
             with Token(Pkcs11Uri.parse(text)) as token, token.session() as session:
                 key = find_object(session, token.uri)
         """
         self.uri = uri
         self._despite_refused_pin = despite_refused_pin
+        self._pin = pin
         self._module = module_at(uri.module_path)
         self._login: _Login | None = None
 
@@ -209,13 +213,13 @@ class Token:
                 " that it does not lock: check the PIN, and log in once with kms-schema roots check"
                 " --despite-refused-pin"
             )
-        if uri.pin_source is None:
+        if uri.pin_source is None and self._pin is None:
             if token.flags & TokenFlag.PROTECTED_AUTHENTICATION_PATH:
                 return self._sent(token, pkcs11.PROTECTED_AUTH)
             raise PinError(
                 f"the token {uri} requires a PIN: add pin-source=file:PATH or pin-source=env:NAME to the URI"
             )
-        with read_pin(uri.pin_source) as pin:
+        with read_pin(uri.pin_source or "") if self._pin is None else self._pin() as pin:
             mac = hmac.new(_process_key, repr(identity).encode(), hashlib.sha256)
             mac.update(pin.view)
             tried = mac.digest()

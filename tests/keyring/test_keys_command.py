@@ -112,7 +112,11 @@ def test_show_has_versions_and_no_material(
     [
         (("create", "k", "--under", "no-such-kek"), 1, "there is no key named 'no-such-kek'"),
         (("create", "k", "--under", ROOT), 1, "no provider has the wrapping key"),
-        (("create", "k", "--under", ROOT, "--type", "hsm"), 2, "'hsm' is not one of"),
+        (("create", "k", "--under", ROOT, "--type", "hsm"), 1, "a key of type hsm is held in an HSM"),
+        (("create", "k", "--under", ROOT, "--in-hsm", "luna"), 2, "--in-hsm NAME"),
+        (("create", "k"), 2, "--in-hsm NAME"),
+        (("create", "k", "--in-hsm", "luna"), 1, "there is no HSM named 'luna'"),
+        (("create", "k", "--in-hsm", "luna", "--hsm", "luna=/lib.so"), 2, "--hsm takes NAME=URI"),
         (("create", "k", "--under", ROOT, "--expires", "2001-01-01"), 2, "it is in the past"),
         (("create", "k", "--under", ROOT, "--expires", "soon"), 2, "ISO 8601"),
         (("create", "k", "--under", ROOT, "--algorithm", "DES"), 1, "a dek is XAES-256-GCM or AES-256-GCM"),

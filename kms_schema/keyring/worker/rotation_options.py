@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kms_schema.crypto import WrappingKeyProvider
+from kms_schema.keyring.held_keys import HeldKeys
 from kms_schema.keyring.registry import Registry
 from kms_schema.keyring.storage import Storage
 
@@ -20,6 +21,7 @@ class RingParts:
     storage: Storage
     registry: Registry
     roots: Sequence[WrappingKeyProvider]
+    held: HeldKeys
     max_age: float
     """Seconds for which rings rely on what they have read."""
     forget: Callable[[str], None]

@@ -1,0 +1,78 @@
+"""The HSMs of a process: their names, with the URIs that the process was given."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from kms_schema.crypto.secret import Secret
+from kms_schema.hsm.errors import HsmNotGivenError
+from kms_schema.hsm.handles import Handle
+from kms_schema.on_use import on_use
+from kms_schema.pkcs11 import Pkcs11Uri
+
+if TYPE_CHECKING:
+    from kms_schema.hsm import key_objects
+    from kms_schema.pkcs11 import token
+else:
+    key_objects = on_use("kms_schema.hsm.key_objects")
+    token = on_use("kms_schema.pkcs11.token")
+
+
+class Hsms:
+    """Opens the tokens of a process when their keys are used. Threads may share it, and processes may fork with it."""
+
+    def __init__(self, uris: Mapping[str, str]) -> None:
+        """Take the URIs (RFC 7512) of HSMs by their names in the database; nothing is opened yet.
+
+        Raises `TokenUriError`. Example::
+
+            Hsms({"luna-1": "pkcs11:token=kms?module-path=/usr/lib/libluna.so&pin-source=file:/run/secrets/pin"})
+        """
+        self._uris = {name: Pkcs11Uri.parse(text) for name, text in uris.items()}
+        self._pins: dict[str, Secret] = {}
+        self._opened: dict[str, tuple[token.Token, key_objects.KeyObjects]] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the HSMs."""
+        return tuple(self._uris)
+
+    def lacks_pin(self, name: str) -> bool:
+        """Return True if the URI of an HSM names no source of its PIN, and `learn_pin` was not called for it."""
+        return name in self._uris and self._uris[name].pin_source is None and name not in self._pins
+
+    def learn_pin(self, name: str, pin: Secret) -> None:
+        """Take over the PIN of an HSM, such as that of its credentials; `close` wipes it."""
+        self._pins[name] = pin
+
+    def objects(self, name: str) -> "key_objects.KeyObjects":
+        """Return the key objects of an HSM. Raises `HsmNotGivenError` where the process has no URI for it."""
+        if name not in self._opened:
+            if name not in self._uris:
+                raise HsmNotGivenError(
+                    f"this process was given no URI for HSM {name!r}: give it one, with --hsm or hsms={{name: URI}}"
+                )
+            pin = self._pins.get(name)
+            opened = token.Token(self._uris[name], pin=None if pin is None else lambda: Secret.copy_of(pin.view))
+            self._opened.setdefault(name, (opened, key_objects.KeyObjects(opened)))
+        return self._opened[name][1]
+
+    def generate(self, name: str, label: str) -> Handle:
+        """Make a key object in an HSM and return its handle. Raises as `KeyObjects.generate` and `objects` do."""
+        handle = Handle.new(name)
+        self.objects(name).generate(handle.object_id, label)
+        return handle
+
+    def destroy(self, handle: Handle) -> None:
+        """Destroy the key object of a version. Raises as `KeyObjects.destroy` and `objects` do."""
+        self.objects(handle.hsm).destroy(handle.object_id)
+
+    def close(self) -> None:
+        """End the logins that nobody else of the process uses, and wipe the PINs."""
+        while self._opened:
+            self._opened.popitem()[1][0].close()
+        while self._pins:
+            self._pins.popitem()[1].wipe()
+
+    def __repr__(self) -> str:
+        """Show the names only."""
+        return f"<{type(self).__name__} {', '.join(map(repr, self._uris)) or 'none'}>"
