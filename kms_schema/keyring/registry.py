@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from kms_schema.crypto import CryptoError, KeyWrapping, Secret, Wrapper, WrappingKeyProvider
+from kms_schema.crypto import CryptoError, KeyWrapping, RootKeys, Secret, Wrapper
 from kms_schema.keyring.columns.host_columns import ELSEWHERE
 from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.keyring.errors import (
@@ -89,7 +89,7 @@ class NewKey:
 class Registry:
     """Changes the keys of one database."""
 
-    def __init__(self, storage: Storage, roots: Sequence[WrappingKeyProvider]) -> None:
+    def __init__(self, storage: Storage, roots: Sequence[RootKeys]) -> None:
         """Write through `storage`, and wrap with `roots`."""
         self._storage = storage
         self._roots = roots

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from kms_schema.crypto import CryptoError, KeyWrapping, WrappingKeyProvider
+from kms_schema.crypto import CryptoError, KeyWrapping, RootKeys
 from kms_schema.crypto.secret import BytesLike
 from kms_schema.keyring.errors import (
     MaterialUnavailableError,
@@ -32,7 +32,7 @@ _ROTATOR = "kms_rotator"
 class RevokedKey:
     """A key that is revoked, for decrypting. `KeyRing.revoked_key` makes it."""
 
-    def __init__(self, storage: Storage, roots: Sequence[WrappingKeyProvider], key_id: str) -> None:
+    def __init__(self, storage: Storage, roots: Sequence[RootKeys], key_id: str) -> None:
         """Decrypt with the versions of a key."""
         self.key_id = key_id
         self._storage = storage
@@ -104,7 +104,7 @@ class RevokedKeyMethods(ABC):
     """The method of a ring for keys that are revoked."""
 
     _storage: Storage
-    _roots: Sequence[WrappingKeyProvider]
+    _roots: Sequence[RootKeys]
 
     @abstractmethod
     def _check_open(self) -> None: ...

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from kms_schema.crypto import CryptoError, KeyWrapping, WrappingKeyProvider
+from kms_schema.crypto import CryptoError, KeyWrapping, RootKeys
 from kms_schema.keyring.cache import Cache, Opened
 from kms_schema.keyring.counting import Block
 from kms_schema.keyring.errors import (
@@ -35,7 +35,7 @@ class _NotLiveError(Exception):
 class Versions:
     """The versions of one database that this process uses."""
 
-    def __init__(self, storage: Storage, roots: Sequence[WrappingKeyProvider], policy: CachePolicy) -> None:
+    def __init__(self, storage: Storage, roots: Sequence[RootKeys], policy: CachePolicy) -> None:
         """Read through `storage`, and unwrap with `roots`."""
         self._storage = storage
         self._transactions = storage.open_transactions

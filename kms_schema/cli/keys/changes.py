@@ -31,8 +31,7 @@ def activate_command(*, key_id: str, actor: str | None, database_url: str | None
 def rotate_command(
     *,
     key_id: str,
-    files: tuple[str, ...],
-    variables: tuple[str, ...],
+    roots: tuple[str, ...],
     actor: str | None,
     database_url: str | None,
     schema: str,
@@ -44,7 +43,7 @@ def rotate_command(
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
-    with opened(database_url, schema, files, variables) as ring:
+    with opened(database_url, schema, roots) as ring:
         described = ring.rotate(key_id, actor=actor)
     print_change(described, style)
 

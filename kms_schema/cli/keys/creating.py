@@ -53,8 +53,7 @@ def create_command(
     key_id: str,
     key_type: str,
     under: str,
-    files: tuple[str, ...],
-    variables: tuple[str, ...],
+    roots: tuple[str, ...],
     algorithm: str | None,
     size: int,
     max_uses: int | None,
@@ -71,7 +70,7 @@ def create_command(
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
-    with opened(database_url, schema, files, variables) as ring:
+    with opened(database_url, schema, roots) as ring:
         described = ring.create(
             key_id,
             under=under,

@@ -45,8 +45,7 @@ key_id_option = partial(click.option, callback=_named, metavar="KEY_ID")
 def opened(
     database_url: str | None,
     schema: str,
-    files: Sequence[str] = (),
-    variables: Sequence[str] = (),
+    roots: Sequence[str] = (),
     *,
     application: str = "kms-schema keys",
     cache: "keyring.CachePolicy | None" = None,
@@ -57,10 +56,10 @@ def opened(
     """
     url = connections.url_of(database_url)
     with (
-        root_keys_of(files, variables) as roots,
+        root_keys_of(roots) as opened_roots,
         connections.engine_at(url, schema=schema, application=application, pooled=True) as engine,
         _refusals(url),
-        keyring.KeyRing(engine, roots, schema=schema, cache=cache or keyring.CachePolicy()) as ring,
+        keyring.KeyRing(engine, opened_roots, schema=schema, cache=cache or keyring.CachePolicy()) as ring,
     ):
         yield ring
 

@@ -76,8 +76,7 @@ def run_command(
     any_time: bool,
     max_age: float,
     destroy_after: int | None,
-    files: tuple[str, ...],
-    variables: tuple[str, ...],
+    roots: tuple[str, ...],
     actor: str | None,
     database_url: str | None,
     schema: str,
@@ -94,7 +93,7 @@ def run_command(
     cache = keyring.CachePolicy(max_age=max_age)
     try:
         with (
-            opened(database_url, schema, files, variables, application="kms-schema rotations", cache=cache) as ring,
+            opened(database_url, schema, roots, application="kms-schema rotations", cache=cache) as ring,
             _stopped_by_signals() as stop,
         ):
             done = ring.run_rotations(
