@@ -34,6 +34,7 @@ _COMMANDS = {
     "refresh": Lazy("kms_schema.cli.refresh:refresh_command", "Refresh the views and the use of keys"),
     "rewrap": Lazy("kms_schema.cli.rewrap:rewrap_command", "Rewrap what one key wraps with another key"),
     "roles": Lazy("kms_schema.cli.roles:roles", "Print or apply the SQL of the group roles"),
+    "roots": Lazy("kms_schema.cli.roots:roots", "Check and create root keys"),
     "rotations": Lazy("kms_schema.cli.rotations:rotations", "Schedule, claim and complete rotations"),
     "sql": Lazy("kms_schema.cli.migrations:sql", "Write the SQL of an upgrade or downgrade"),
     "stamp": Lazy("kms_schema.cli.migrations:stamp", "Record a revision without running it"),

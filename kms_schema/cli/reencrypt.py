@@ -70,8 +70,7 @@ def reencrypt_command(
     bound_as: tuple[str, str] | None,
     batch: int,
     dry_run: bool,
-    files: tuple[str, ...],
-    variables: tuple[str, ...],
+    roots: tuple[str, ...],
     hsms: tuple[str, ...],
     from_revoked: str | None,
     actor: str | None,
@@ -88,7 +87,7 @@ def reencrypt_command(
     Exit status: 0 none is left, 1 some are left or do not open, or refused, 2 usage, 3 no connection or missing
     privilege.
     """
-    with opened(database_url, schema, files, variables, hsms=hsms) as ring:
+    with opened(database_url, schema, roots, hsms=hsms) as ring:
         try:
             done = ring.reencrypt_column(
                 column,

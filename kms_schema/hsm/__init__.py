@@ -10,6 +10,7 @@ from kms_schema.hsm.errors import (
     HsmExistsError,
     HsmNotGivenError,
     HsmRefusedError,
+    MissingExtraError,
     MissingObjectError,
     StoredPinError,
     UnfitTokenError,
@@ -18,5 +19,5 @@ from kms_schema.hsm.errors import (
 
 __all__ = [
     "HandleError", "HsmDisabledError", "HsmError", "HsmExistsError", "HsmNotGivenError", "HsmRefusedError",
-    "MissingObjectError", "StoredPinError", "UnfitTokenError", "UnknownHsmError",
+    "MissingExtraError", "MissingObjectError", "StoredPinError", "UnfitTokenError", "UnknownHsmError",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from kms_schema.crypto import WrappingKeyProvider
+from kms_schema.crypto import RootKeys
 from kms_schema.hsm.configurations import find_hsm, record_health, refuse_dual_auth
 from kms_schema.hsm.errors import HandleError, MissingObjectError, UnfitTokenError
 from kms_schema.hsm.handles import Handle
@@ -42,7 +42,7 @@ def check_hsm(  # noqa: PLR0913  (each is an option of the command)
     engine: sa.Engine,
     hsms: Hsms,
     name: str,
-    roots: Sequence[WrappingKeyProvider] = (),
+    roots: Sequence[RootKeys] = (),
     *,
     slow_ms: int = SLOW_MS,
     actor: str | None = None,

@@ -31,6 +31,10 @@ class StoredPinError(HsmError):
     """The PIN of the stored credentials cannot be had: they have none, or this login may not read them."""
 
 
+class MissingExtraError(HsmError):
+    """The library for tokens is not installed."""
+
+
 class HandleError(HsmError):
     """The handle of a version names no object of an HSM, or not one that the key ring made."""
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from kms_schema.crypto.secret import Secret
-from kms_schema.hsm.errors import HsmNotGivenError
+from kms_schema.hsm.errors import HsmNotGivenError, MissingExtraError
 from kms_schema.hsm.handles import Handle
 from kms_schema.on_use import on_use
 from kms_schema.pkcs11 import Pkcs11Uri
@@ -45,16 +45,29 @@ class Hsms:
         self._pins[name] = pin
 
     def objects(self, name: str) -> "key_objects.KeyObjects":
-        """Return the key objects of an HSM. Raises `HsmNotGivenError` where the process has no URI for it."""
+        """Return the key objects of an HSM. Raises `HsmNotGivenError` where the process has no URI for it.
+
+        Raises `MissingExtraError` where the library is not installed.
+        """
         if name not in self._opened:
             if name not in self._uris:
                 raise HsmNotGivenError(
                     f"this process was given no URI for HSM {name!r}: give it one, with --hsm or hsms={{name: URI}}"
                 )
-            pin = self._pins.get(name)
-            opened = token.Token(self._uris[name], pin=None if pin is None else lambda: Secret.copy_of(pin.view))
-            self._opened.setdefault(name, (opened, key_objects.KeyObjects(opened)))
+            self._opened.setdefault(name, self._open(name))
         return self._opened[name][1]
+
+    def _open(self, name: str) -> "tuple[token.Token, key_objects.KeyObjects]":
+        pin = self._pins.get(name)
+        try:
+            opened = token.Token(self._uris[name], pin=None if pin is None else lambda: Secret.copy_of(pin.view))
+            return opened, key_objects.KeyObjects(opened)
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.startswith("kms_schema"):
+                raise
+            raise MissingExtraError(
+                f"keys in HSMs need the package {error.name}: pip install 'kms-schema[pkcs11]'"
+            ) from None
 
     def generate(self, name: str, label: str) -> Handle:
         """Make a key object in an HSM and return its handle. Raises as `KeyObjects.generate` and `objects` do."""

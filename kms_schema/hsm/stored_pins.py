@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, load_only
 
-from kms_schema.crypto import KeyWrapping, Secret, WrappingKeyProvider
+from kms_schema.crypto import KeyWrapping, RootKeys, Secret
 from kms_schema.hsm.errors import StoredPinError
 from kms_schema.hsm.hsms import Hsms
 from kms_schema.models import HsmConfiguration
@@ -15,7 +15,7 @@ MEMBER = "pin"
 _INSUFFICIENT_PRIVILEGE = "42501"
 
 
-def learn_stored_pin(session: Session, hsms: Hsms, name: str, roots: Sequence[WrappingKeyProvider]) -> None:
+def learn_stored_pin(session: Session, hsms: Hsms, name: str, roots: Sequence[RootKeys]) -> None:
     """Give an HSM the PIN of its stored credentials, if its URI names no source of one.
 
     - `session`: reads the database; its login needs kms_rotator or kms_admin

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.util import greenlet_spawn
 
-from kms_schema.crypto import WrappingKeyProvider
+from kms_schema.crypto import RootKeys
 from kms_schema.crypto.secret import BytesLike
 from kms_schema.engine import synchronous_engine
 from kms_schema.keyring.columns.reencrypting import Reencryption
@@ -45,7 +45,7 @@ class AsyncOperations:
     """A base of `AsyncKeyRing`."""
 
     _ring: KeyRing
-    _roots: Sequence[WrappingKeyProvider]
+    _roots: Sequence[RootKeys]
     """As they were given: the ring calls them in threads, and so does a ring of a thread."""
     _hsms: Mapping[str, str] | None
 

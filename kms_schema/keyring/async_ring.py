@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 import sqlalchemy as sa
 from sqlalchemy.util import greenlet_spawn
 
-from kms_schema.crypto import Secret, WrappingKeyProvider
+from kms_schema.crypto import RootKeys, Secret
 from kms_schema.crypto.secret import BytesLike
 from kms_schema.keyring.async_operations import AsyncOperations
 from kms_schema.keyring.columns import async_columns
@@ -78,8 +78,8 @@ class AsyncKeyRing(AsyncOperations):
 
     - `engine`: an asynchronous engine, of psycopg, asyncpg or aiosqlite; on SQLite one that
       `kms_schema.engine.configure(engine.sync_engine)` has configured
-    - `roots`, `schema`, `cache`, `hsms`: as for `KeyRing`. Providers are called in threads: a slow one, such as an HSM,
-      blocks no event loop
+    - `roots`, `schema`, `cache`, `hsms`: as for `KeyRing`. Roots outside of this process are called in threads: a slow
+      one, such as an HSM, blocks no event loop
 
     A call that needs nothing from the database awaits nothing. Event loops may use it one after another, not at once in
     several threads. A task that is cancelled may have counted uses that did not happen, and leaves the ring usable.
@@ -93,7 +93,7 @@ class AsyncKeyRing(AsyncOperations):
     def __init__(
         self,
         engine: "AsyncEngine",
-        roots: WrappingKeyProvider | Iterable[WrappingKeyProvider],
+        roots: RootKeys | Iterable[RootKeys],
         *,
         schema: str = "public",
         cache: CachePolicy = CachePolicy(),  # noqa: B008  (immutable)

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from kms_schema.crypto import CryptoError, WrappingKeyProvider
+from kms_schema.crypto import CryptoError, RootKeys
 from kms_schema.hsm.configurations import UsableHsm, usable_hsm
 from kms_schema.hsm.handles import Handle, hsm_of_key, key_reference
 from kms_schema.hsm.hsms import Hsms
@@ -25,7 +25,7 @@ from kms_schema.models import KeyMaster, KeyVersion
 class HeldKeys:
     """Uses the HSMs that a ring was given."""
 
-    def __init__(self, uris: Mapping[str, str], roots: Sequence[WrappingKeyProvider], waits: Waits) -> None:
+    def __init__(self, uris: Mapping[str, str], roots: Sequence[RootKeys], waits: Waits) -> None:
         """Take the URIs of HSMs by name, and the roots of stored credentials. Raises `TokenUriError`."""
         self._hsms = Hsms(uris)
         self._roots = roots

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from kms_schema.crypto import KeyWrapping, WrappingKeyProvider
+from kms_schema.crypto import KeyWrapping, RootKeys
 from kms_schema.keyring.formats.messages import MessageCipher, message_cipher
 from kms_schema.keyring.held_keys import HeldKeys
 from kms_schema.models import KeyVersion
@@ -13,7 +13,7 @@ from kms_schema.models import KeyVersion
 class Opener:
     """The roots and the HSMs of a ring."""
 
-    def __init__(self, roots: Sequence[WrappingKeyProvider], held: HeldKeys) -> None:
+    def __init__(self, roots: Sequence[RootKeys], held: HeldKeys) -> None:
         """Unwrap with `roots`, and use the HSMs of `held`."""
         self._roots = roots
         self.held = held

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from kms_schema.crypto import CryptoError, KeyWrapping, Secret, Wrapper, WrappingKeyProvider
+from kms_schema.crypto import CryptoError, KeyWrapping, RootKeys, Secret, Wrapper
 from kms_schema.keyring.columns.host_columns import ELSEWHERE
 from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.keyring.errors import (
@@ -97,7 +97,7 @@ class NewKey:
 class Registry:
     """Changes the keys of one database."""
 
-    def __init__(self, storage: Storage, roots: Sequence[WrappingKeyProvider], held: HeldKeys) -> None:
+    def __init__(self, storage: Storage, roots: Sequence[RootKeys], held: HeldKeys) -> None:
         """Write through `storage`, wrap with `roots`, and make keys in the HSMs of `held`."""
         self._storage = storage
         self._roots = roots

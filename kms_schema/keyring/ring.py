@@ -8,7 +8,7 @@ from typing import Any, NoReturn, Self
 
 import sqlalchemy as sa
 
-from kms_schema.crypto import Secret, WrappingKeyProvider
+from kms_schema.crypto import RootKeys, Secret
 from kms_schema.crypto.secret import BytesLike
 from kms_schema.keyring.cache import Opened
 from kms_schema.keyring.columns.column_methods import ColumnMethods
@@ -40,7 +40,7 @@ class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, ColumnMethod
     """The keys of one database, for applications and operators. Threads may share it, and processes may fork with it.
 
     - `engine`: the database; the ring opens connections of its own to it, at most three at once
-    - `roots`: a provider of root keys, such as `RootKeys.from_files(…)`, or several; the caller closes them
+    - `roots`: root keys, such as `RootKeys.from_files(…)` or `kms_schema.roots.open_roots(…)`; the caller closes them
     - `schema`: the schema of the tables on PostgreSQL
     - `cache`: how long the ring relies on what it has read
     - `hsms`: the `pkcs11:` URIs of HSMs that hold keys, by their names in the database (docs/keyring.md)
@@ -58,7 +58,7 @@ class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, ColumnMethod
     def __init__(
         self,
         engine: sa.Engine,
-        roots: WrappingKeyProvider | Iterable[WrappingKeyProvider],
+        roots: RootKeys | Iterable[RootKeys],
         *,
         schema: str = "public",
         cache: CachePolicy = CachePolicy(),  # noqa: B008  (immutable)
@@ -67,12 +67,12 @@ class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, ColumnMethod
         """Open the ring; nothing is read yet."""
         given = tuple(roots) if isinstance(roots, Iterable) else (roots,)
         self._waits = self._make_waits()
-        self._roots = providers = tuple(self._waits.provider(each) for each in given)
-        self._held = HeldKeys(hsms or {}, providers, self._waits)
+        self._roots = tuple(self._waits.roots(each) for each in given)
+        self._held = HeldKeys(hsms or {}, self._roots, self._waits)
         self._storage = Storage(engine, schema, self._waits)
         self._policy = cache
-        self._registry = Registry(self._storage, providers, self._held)
-        self._opener = Opener(providers, self._held)
+        self._registry = Registry(self._storage, self._roots, self._held)
+        self._opener = Opener(self._roots, self._held)
         self._versions = Versions(self._storage, self._opener, cache)
         self._declarations = Declarations(self._storage)
         self._is_closed = False

@@ -18,7 +18,7 @@ ORDER = (
     "database_sources",
     "sql", "snapshots", "models",
     "engine",
-    "crypto", "pkcs11", "roots", "hardening",
+    "crypto", "pkcs11", "roots", "testing", "hardening",
     "roles",
     "migrate",
     "rotations", "refresh", "hsm",

@@ -112,7 +112,7 @@ def test_show_has_versions_and_no_material(
     [
         (("create", "k", "--under", "no-such-kek"), 1, "there is no key named 'no-such-kek'"),
         (("create", "k", "--under", ROOT), 1, "no provider has the wrapping key"),
-        (("create", "k", "--under", ROOT, "--type", "hsm"), 1, "a key of type hsm is held in an HSM"),
+        (("create", "k", "--under", ROOT, "--type", "hsm"), 1, "name the algorithm of this hsm key"),
         (("create", "k", "--under", ROOT, "--in-hsm", "luna"), 2, "--in-hsm NAME"),
         (("create", "k"), 2, "--in-hsm NAME"),
         (("create", "k", "--in-hsm", "luna"), 1, "there is no HSM named 'luna'"),

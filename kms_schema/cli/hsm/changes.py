@@ -44,8 +44,7 @@ def add_command(
     endpoint_url: str | None,
     pin_source: str | None,
     under: str | None,
-    files: tuple[str, ...],
-    variables: tuple[str, ...],
+    roots: tuple[str, ...],
     no_use_entries: bool,
     actor: str | None,
     database_url: str | None,
@@ -61,7 +60,7 @@ def add_command(
     if (pin_source is None) != (under is None):
         raise click.UsageError("a PIN is stored with both --pin-source and --under REF, or not at all")
     with (
-        wrapping_with(files, variables) as wrapping,
+        wrapping_with(roots) as wrapping,
         opened(database_url, schema, writing=True, actor=actor) as session,
     ):
         configuration = configurations.add_hsm(

@@ -46,8 +46,7 @@ def check_command(
     names: tuple[str, ...],
     hsms: tuple[str, ...],
     slow_ms: int,
-    files: tuple[str, ...],
-    variables: tuple[str, ...],
+    roots: tuple[str, ...],
     actor: str | None,
     database_url: str | None,
     schema: str,
@@ -66,11 +65,13 @@ def check_command(
     if not checked:
         raise click.UsageError("name an HSM: give --hsm NAME=URI for each")
     with (
-        root_keys_of(files, variables) as roots,
+        root_keys_of(roots) as opened_roots,
         engine_for(database_url, schema, writing=True) as engine,
         closing(_hsms(uris)) as opened,
     ):
-        done = [checking.check_hsm(engine, opened, each, roots, slow_ms=slow_ms, actor=actor) for each in checked]
+        done = [
+            checking.check_hsm(engine, opened, each, (opened_roots,), slow_ms=slow_ms, actor=actor) for each in checked
+        ]
     if style == "json":
         click.echo(json.dumps([dataclasses.asdict(each) for each in done], indent=2))
     else:

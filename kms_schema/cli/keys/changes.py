@@ -33,8 +33,7 @@ def activate_command(*, key_id: str, actor: str | None, database_url: str | None
 def rotate_command(
     *,
     key_id: str,
-    files: tuple[str, ...],
-    variables: tuple[str, ...],
+    roots: tuple[str, ...],
     hsms: tuple[str, ...],
     actor: str | None,
     database_url: str | None,
@@ -47,7 +46,7 @@ def rotate_command(
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
-    with opened(database_url, schema, files, variables, hsms=hsms) as ring:
+    with opened(database_url, schema, roots, hsms=hsms) as ring:
         described = ring.rotate(key_id, actor=actor)
     print_change(described, style)
 

@@ -58,8 +58,7 @@ def create_command(
     key_type: str,
     under: str | None,
     in_hsm: str | None,
-    files: tuple[str, ...],
-    variables: tuple[str, ...],
+    roots: tuple[str, ...],
     hsms: tuple[str, ...],
     algorithm: str | None,
     size: int,
@@ -79,7 +78,7 @@ def create_command(
     """
     if (under is None) == (in_hsm is None):
         raise click.UsageError("name what wraps the key, --under WRAPPER, or the HSM that holds it, --in-hsm NAME")
-    with opened(database_url, schema, files, variables, hsms=hsms) as ring:
+    with opened(database_url, schema, roots, hsms=hsms) as ring:
         described = ring.create(
             key_id,
             under=under,

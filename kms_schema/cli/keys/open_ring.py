@@ -46,8 +46,7 @@ key_id_option = partial(click.option, callback=_named, metavar="KEY_ID")
 def opened(
     database_url: str | None,
     schema: str,
-    files: Sequence[str] = (),
-    variables: Sequence[str] = (),
+    roots: Sequence[str] = (),
     *,
     hsms: Sequence[str] = (),
     application: str = "kms-schema keys",
@@ -59,10 +58,10 @@ def opened(
     """
     url, uris = connections.url_of(database_url), hsms_of(hsms)
     with (
-        root_keys_of(files, variables) as roots,
+        root_keys_of(roots) as opened_roots,
         connections.engine_at(url, schema=schema, application=application, pooled=True) as engine,
         _refusals(url),
-        keyring.KeyRing(engine, roots, schema=schema, cache=cache or keyring.CachePolicy(), hsms=uris) as ring,
+        keyring.KeyRing(engine, opened_roots, schema=schema, cache=cache or keyring.CachePolicy(), hsms=uris) as ring,
     ):
         yield ring
 

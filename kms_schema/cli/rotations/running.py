@@ -78,8 +78,7 @@ def run_command(
     any_time: bool,
     max_age: float,
     destroy_after: int | None,
-    files: tuple[str, ...],
-    variables: tuple[str, ...],
+    roots: tuple[str, ...],
     hsms: tuple[str, ...],
     actor: str | None,
     database_url: str | None,
@@ -97,9 +96,7 @@ def run_command(
     cache = keyring.CachePolicy(max_age=max_age)
     try:
         with (
-            opened(
-                database_url, schema, files, variables, hsms=hsms, application="kms-schema rotations", cache=cache
-            ) as ring,
+            opened(database_url, schema, roots, hsms=hsms, application="kms-schema rotations", cache=cache) as ring,
             _stopped_by_signals() as stop,
         ):
             done = ring.run_rotations(
