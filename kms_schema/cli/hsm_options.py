@@ -1,8 +1,16 @@
 """The HSMs of a command, by the URIs that only its command line and KMS_HSMS give: a module path is code to load."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
+
+from kms_schema.cli.on_use import on_use
+
+if TYPE_CHECKING:
+    from kms_schema import pkcs11
+else:
+    pkcs11 = on_use("kms_schema.pkcs11")
 
 hsm_option = click.option(
     "--hsm", "hsms", multiple=True, metavar="NAME=URI", envvar="KMS_HSMS", show_envvar=True,
@@ -22,5 +30,9 @@ def hsms_of(given: Sequence[str]) -> dict[str, str]:
             )
         if name in found:
             raise click.UsageError(f"--hsm names {name!r} twice")
+        try:
+            pkcs11.Pkcs11Uri.parse(uri)
+        except pkcs11.TokenUriError as error:
+            raise click.UsageError(f"--hsm {name}: {error}") from None
         found[name] = uri
     return found

@@ -25,6 +25,9 @@ KEY_BITS = 256
 LABEL = "kms-schema "
 """The labels of the objects begin with it; the key and the number of the version follow."""
 
+LOOKS_AGAIN_AFTER = 10.0
+"""Seconds in which the module is started again at most once to look for objects that are missing."""
+
 _TAG_BITS = 128
 _USES = MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT
 _MADE_AS = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.PRIVATE: True}
@@ -66,6 +69,7 @@ class KeyObjects:
         self._token = token
         self._found: dict[bytes, tuple[Any, Any]] = {}
         """Objects by their ids, each with the session in which it was found."""
+        self._looked_again_at = float("-inf")
 
     def generate(self, object_id: bytes, label: str) -> None:
         """Make a key object, try it, and read its attributes back. Nothing of it stays if this fails.
@@ -179,6 +183,15 @@ class KeyObjects:
             self._found[object_id] = session, key
             return work(key)
 
+        try:
+            return self._token.run(on)
+        except MissingObjectError:
+            now = time.monotonic()
+            if now - self._looked_again_at < LOOKS_AGAIN_AFTER:
+                raise
+            self._looked_again_at = now
+        # A token that was gone for a while is back without its objects in some modules, until they start again.
+        self._token.module.restart()
         return self._token.run(on)
 
 
