@@ -36,7 +36,7 @@ _WRONG_CIPHERTEXT = (
     pkcs11.DataInvalid, pkcs11.DataLenRange,
 )  # fmt: skip
 _NO_BETTER_ERROR = (pkcs11.GeneralError, pkcs11.FunctionFailed, pkcs11.ArgumentsBad)
-"""What SoftHSM and others answer to a wrong authentication tag, too."""
+"""SoftHSM and others answer so to a wrong authentication tag, too."""
 _OLD_HANDLE = (pkcs11.ObjectHandleInvalid, pkcs11.KeyHandleInvalid)
 
 EXPECTED: dict[Attribute, Any] = {
@@ -122,7 +122,7 @@ class KeyObjects:
         return self._with(object_id, work)
 
     def destroy(self, object_id: bytes) -> None:
-        """Destroy a key object, and look that it is gone. What it has encrypted is lost.
+        """Destroy a key object, and look that it is gone: its ciphertexts are lost.
 
         object_id: of the key. Raises `MissingObjectError` if the token has no such object, `UnfitTokenError` if it is
         still there afterwards, and `Pkcs11Error`.

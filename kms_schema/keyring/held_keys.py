@@ -47,7 +47,10 @@ class HeldKeys:
             return usable_hsm(session, cipher.key.handle.hsm)
 
     def place(self, session: Session, key: KeyMaster, hsm: str) -> None:
-        """Have the versions of a new key be made in an HSM. Raises `UnsupportedKeyError` and `HsmUnavailableError`."""
+        """Have the versions of a new key be made in the HSM named `hsm`, which `session` looks up.
+
+        Raises `UnsupportedKeyError` and `HsmUnavailableError`.
+        """
         check_form(key)
         with _refusals(key.key_id, 1):
             key.hsm_provider = usable_hsm(session, hsm).provider
@@ -69,7 +72,10 @@ class HeldKeys:
         return KeyVersion(key=key, version_number=number, hsm_key_id=str(handle))
 
     def destroy(self, session: Session, version: KeyVersion, hsm_key_id: str) -> None:
-        """Destroy the object with the handle that a version had. Raises `HsmUnavailableError`."""
+        """Destroy the object with the handle that a version had, `hsm_key_id`. Raises `HsmUnavailableError`.
+
+        `session` reads a stored PIN.
+        """
         with _refusals(version.key.key_id, version.version_number):
             handle = Handle.parse(hsm_key_id)
             learn_stored_pin(session, self._hsms, handle.hsm, self._roots)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -170,7 +171,13 @@ def test_a_version_is_destroyed_with_its_object(
     assert len(blob) > 0
 
 
-def test_the_uri_of_an_hsm_is_no_setting_of_a_folder() -> None:
+def test_the_uri_of_an_hsm_is_no_setting_of_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It names a library to load."""
     said = kms_schema("hsm", "check", "--help")
     assert "env var: KMS_HSMS" in " ".join(said.out.split())
+    monkeypatch.chdir(tmp_path)
+    for name in ("[tool.kms-schema]\nhsm", "[tool.kms-schema.hsm.check]\nhsm"):
+        Path("pyproject.toml").write_text(f'{name} = ["luna=pkcs11:token=kms?module-path=/tmp/evil.so"]\n')
+        refused = kms_schema("hsm", "check", url="sqlite:///none.db")
+        assert (refused.status, "hsm" in refused.error) == (2, True), refused
+        assert "name an HSM" not in refused.error
