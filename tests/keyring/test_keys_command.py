@@ -111,7 +111,7 @@ def test_show_has_versions_and_no_material(
     ("words", "status", "message"),
     [
         (("create", "k", "--under", "no-such-kek"), 1, "there is no key named 'no-such-kek'"),
-        (("create", "k", "--under", ROOT), 1, "no provider has the wrapping key"),
+        (("create", "k", "--under", ROOT), 1, "there is no root key"),
         (("create", "k", "--under", ROOT, "--type", "hsm"), 2, "'hsm' is not one of"),
         (("create", "k", "--under", ROOT, "--expires", "2001-01-01"), 2, "it is in the past"),
         (("create", "k", "--under", ROOT, "--expires", "soon"), 2, "ISO 8601"),
