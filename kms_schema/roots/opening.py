@@ -20,11 +20,13 @@ GROUP = __name__.rpartition(".")[0]
 Opener = Callable[..., Root]
 
 _BUILT_IN = {
-    "pkcs11": EntryPoint("pkcs11", "kms_schema.roots.pkcs11_root:open_root [pkcs11]", GROUP),
-    "awskms": EntryPoint("awskms", "kms_schema.roots.aws_root:open_root [aws]", GROUP),
+    "pkcs11": EntryPoint("pkcs11", "kms_schema.roots.pkcs11_root:open_root", GROUP),
+    "awskms": EntryPoint("awskms", "kms_schema.roots.aws_root:open_root", GROUP),
 }
-"""Of this package, with the extra that installs their libraries."""
-_CREATE = EntryPoint("pkcs11", "kms_schema.roots.pkcs11_root:create_root [pkcs11]", GROUP)
+"""Of this package."""
+_LIBRARIES = {"pkcs11": "python-pkcs11", "boto3": "boto3", "botocore": "boto3"}
+"""Modules that they need, and what to install for them: the extras `pkcs11` and `aws` of this package."""
+_CREATE = EntryPoint("pkcs11", "kms_schema.roots.pkcs11_root:create_root", GROUP)
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):")
 """Of two letters and more: one is a drive of Windows."""
 
@@ -120,9 +122,7 @@ def _loaded(provider: EntryPoint) -> Opener:
     try:
         loaded: Opener = provider.load()
     except ModuleNotFoundError as error:
-        if error.name is None or not provider.extras or error.name.startswith("kms_schema"):
+        if error.name not in _LIBRARIES:
             raise
-        raise RootKeyError(
-            f"roots of {provider.name}: need the package {error.name}: pip install 'kms-schema[{provider.extras[0]}]'"
-        ) from None
+        raise RootKeyError(f"roots of {provider.name}: need a library: pip install {_LIBRARIES[error.name]}") from None
     return loaded
