@@ -15,7 +15,7 @@ from kms_schema.roots import create_root
 from tests.support.engines.softhsm import softhsm
 
 ROOT = "kms://root"
-DERIVATIONS, KEYS, MESSAGES = 2000, 10, 1000
+DERIVATIONS, KEYS, MESSAGES = 1000, 10, 500
 MESSAGE = derivation_message(EnvelopeFormat.AES_256_GCM, bytes(200))
 
 
