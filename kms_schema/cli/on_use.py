@@ -1,4 +1,33 @@
-"""Modules that are imported when a command uses them: see `kms_schema.on_use`."""
+"""Modules that are imported when a command uses them: SQLAlchemy and the drivers take a second, and help needs none.
 
-from kms_schema.on_use import load as load  # noqa: PLC0414  (for importers of this module)
-from kms_schema.on_use import on_use as on_use  # noqa: PLC0414
+```python
+if TYPE_CHECKING:
+    from kms_schema.migrate import program
+else:
+    program = on_use("kms_schema.migrate.program")
+```
+"""
+
+import importlib
+from typing import Any
+
+
+class _OnUse:
+    """A module that is imported when one of its names is read."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self._module), name)
+
+
+def on_use(module: str) -> Any:
+    """Return `module`, which is imported when one of its names is read."""
+    return _OnUse(module)
+
+
+def load(where: str) -> Any:
+    """Import a place that is written as `module:name`, and return it."""
+    module, _, name = where.partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,20 +1,21 @@
 """The HSMs of a process: their names, with the URIs that the process was given."""
 
 from collections.abc import Mapping
+from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING
 
 from kms_schema.crypto.secret import Secret
 from kms_schema.hsm.errors import HsmNotGivenError, MissingExtraError
 from kms_schema.hsm.handles import Handle
-from kms_schema.on_use import on_use
 from kms_schema.pkcs11 import Pkcs11Uri
 
 if TYPE_CHECKING:
-    from kms_schema.hsm import key_objects
-    from kms_schema.pkcs11 import token
-else:
-    key_objects = on_use("kms_schema.hsm.key_objects")
-    token = on_use("kms_schema.pkcs11.token")
+    from kms_schema.hsm.key_objects import KeyObjects
+    from kms_schema.pkcs11.token import Token
+
+_TOKEN = EntryPoint("Token", "kms_schema.pkcs11.token:Token", "kms_schema.hsm")
+_KEY_OBJECTS = EntryPoint("KeyObjects", "kms_schema.hsm.key_objects:KeyObjects", "kms_schema.hsm")
+"""Loaded with the first token: they need the extra `pkcs11`."""
 
 
 class Hsms:
@@ -29,7 +30,7 @@ class Hsms:
         """
         self._uris = {name: Pkcs11Uri.parse(text) for name, text in uris.items()}
         self._pins: dict[str, Secret] = {}
-        self._opened: dict[str, tuple[token.Token, key_objects.KeyObjects]] = {}
+        self._opened: dict[str, tuple[Token, KeyObjects]] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -44,7 +45,7 @@ class Hsms:
         """Take over the PIN of an HSM, such as that of its credentials; `close` wipes it."""
         self._pins[name] = pin
 
-    def objects(self, name: str) -> "key_objects.KeyObjects":
+    def objects(self, name: str) -> "KeyObjects":
         """Return the key objects of an HSM. Raises `HsmNotGivenError` where the process has no URI for it.
 
         Raises `MissingExtraError` where the library is not installed.
@@ -57,16 +58,16 @@ class Hsms:
             self._opened.setdefault(name, self._open(name))
         return self._opened[name][1]
 
-    def _open(self, name: str) -> "tuple[token.Token, key_objects.KeyObjects]":
+    def _open(self, name: str) -> "tuple[Token, KeyObjects]":
         pin = self._pins.get(name)
         try:
-            opened = token.Token(self._uris[name], pin=None if pin is None else lambda: Secret.copy_of(pin.view))
-            return opened, key_objects.KeyObjects(opened)
+            opened = _TOKEN.load()(self._uris[name], pin=None if pin is None else lambda: Secret.copy_of(pin.view))
+            return opened, _KEY_OBJECTS.load()(opened)
         except ModuleNotFoundError as error:
             if error.name is None or error.name.startswith("kms_schema"):
                 raise
             raise MissingExtraError(
-                f"keys in HSMs need the package {error.name}: pip install 'kms-schema[pkcs11]'"
+                f"keys in HSMs need the module {error.name}: install python-pkcs11, the extra pkcs11 of this package"
             ) from None
 
     def generate(self, name: str, label: str) -> Handle:

@@ -20,7 +20,7 @@ Progress = Callable[[int], None]
 
 @dataclass
 class Checked:
-    """What was opened with one root."""
+    """The rows that were opened with one root."""
 
     reference: str
     type: str

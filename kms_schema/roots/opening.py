@@ -7,25 +7,26 @@ Others declare a function that takes the URI and returns a `kms_schema.crypto.Ro
 import re
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from kms_schema.crypto import Root, RootKeyError, RootKeys, SecretRoot
 from kms_schema.crypto.roots import read_root_file
 
-GROUP = "kms_schema.roots"
-"""The group of entry points."""
+GROUP = __name__.rpartition(".")[0]
+"""The group of entry points, which has the name of this package."""
 
 Opener = Callable[..., Root]
 
 _BUILT_IN = {
-    "pkcs11": ("kms_schema.roots.pkcs11_root", "pkcs11"),
-    "awskms": ("kms_schema.roots.aws_root", "aws"),
+    "pkcs11": EntryPoint("pkcs11", "kms_schema.roots.pkcs11_root:open_root", GROUP),
+    "awskms": EntryPoint("awskms", "kms_schema.roots.aws_root:open_root", GROUP),
 }
-"""Modules that need a library, with the extra that installs it."""
+"""Of this package."""
+_LIBRARIES = {"pkcs11": "python-pkcs11", "boto3": "boto3", "botocore": "boto3"}
+"""Modules that they need, and what to install for them: the extras `pkcs11` and `aws` of this package."""
+_CREATE = EntryPoint("pkcs11", "kms_schema.roots.pkcs11_root:create_root", GROUP)
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):")
 """Of two letters and more: one is a drive of Windows."""
 
@@ -84,7 +85,7 @@ def create_root(uri: str, from_file: Path | None = None) -> Root:
     """
     if scheme_of(uri) != "pkcs11":
         raise RootKeyError("root keys are created in PKCS#11 tokens only; for a file: openssl rand -base64 32")
-    create: Opener = _module_of("pkcs11").create_root
+    create = _loaded(_CREATE)
     if from_file is None:
         return create(uri)
     with read_root_file(from_file) as material:
@@ -109,25 +110,19 @@ def split_option(text: str) -> tuple[str, str]:
 
 
 def _opener(scheme: str) -> Opener:
-    if scheme in _BUILT_IN:
-        opener: Opener = _module_of(scheme).open_root
-        return opener
-    found = list(entry_points(group=GROUP, name=scheme))
+    found = [_BUILT_IN[scheme]] if scheme in _BUILT_IN else list(entry_points(group=GROUP, name=scheme))
     if len(found) > 1:
         raise RootKeyError(f"several installed packages provide roots of {scheme}: uninstall all but one")
     if not found:
         raise RootKeyError(f"no installed package provides roots of {scheme}: (for the path of a file write file:PATH)")
-    loaded: Opener = found[0].load()
-    return loaded
+    return _loaded(found[0])
 
 
-def _module_of(scheme: str) -> Any:
-    module, extra = _BUILT_IN[scheme]
+def _loaded(provider: EntryPoint) -> Opener:
     try:
-        return import_module(module)
+        loaded: Opener = provider.load()
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("kms_schema"):
+        if error.name not in _LIBRARIES:
             raise
-        raise RootKeyError(
-            f"roots of {scheme}: need the package {error.name}: pip install 'kms-schema[{extra}]'"
-        ) from None
+        raise RootKeyError(f"roots of {provider.name}: need a library: pip install {_LIBRARIES[error.name]}") from None
+    return loaded

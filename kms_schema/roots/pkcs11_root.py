@@ -68,7 +68,7 @@ class Pkcs11Root:
     def _warnings(self, session: Any) -> list[str]:
         key = self._key_in(session)
         found = [
-            f"the key may also {attribute.name.lower()}: whoever can do that can open rows"
+            f"the key may also {attribute.name.lower()}, which is more than a root needs"
             for attribute in _OTHER_USES
             if _attribute(key, attribute)
         ]

@@ -1,4 +1,4 @@
-"""What every root of trust answers: the vectors of the package, whatever computes them.
+"""Every root of trust answers with the vectors of the package, whatever computes them.
 
 A test of a provider calls `check_root`, or `cases` for a test of each. It needs a root with a known key::
 

@@ -13,8 +13,7 @@ from tests.support.engines.programs import REPOSITORY
 from tests.support.import_graph import ROOT, all_imports, in_circles, modules, read
 
 ORDER = (
-    "_version", "on_use",
-    "vocabulary", "naming", "envelope_format", "identifiers", "printable", "lock_keys", "lock_holders",
+    "_version", "vocabulary", "naming", "envelope_format", "identifiers", "printable", "lock_keys", "lock_holders",
     "query_plans", "output_files", "url_parameters", "database_url",
     "database_sources",
     "sql", "snapshots", "models",
@@ -43,9 +42,9 @@ GATES = {
     "kms_schema.audit.formats.keys",
     "kms_schema.audit.storage.open",
     "kms_schema.cli.connections",
+    "kms_schema.cli.on_use",
     "kms_schema.crypto",
     "kms_schema.database_sources",
-    "kms_schema.on_use",
     "kms_schema.pytest_plugin",
     "kms_schema.rotations.opening",
     "kms_schema.validator.formats",

@@ -10,10 +10,14 @@ from pathlib import Path
 import boto3
 from moto import mock_aws
 from moto.kms.models import kms_backends
+from sqlalchemy.orm import Session
 
-from kms_schema.crypto import Root, Secret
+from kms_schema.crypto import KeyWrapping, Root, RootKeys, Secret
+from kms_schema.models import HsmConfiguration
 from kms_schema.roots import open_root
 from kms_schema.roots.pkcs11_root import create_root
+from kms_schema.vocabulary import HsmProvider
+from tests.support.engines import Database
 from tests.support.engines.softhsm import SoftHsm
 
 MakeRoot = Callable[[bytes], Root]
@@ -76,3 +80,14 @@ def moto() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def store_credentials(database: Database, root: Path, credentials: dict[str, str]) -> None:
+    """Store credentials of an HSM under `kms://root-2026`, the root in a file."""
+    engine = database.engine()
+    with RootKeys.from_files({"kms://root-2026": root}) as roots, Session(engine) as session:
+        hsm = HsmConfiguration(provider=HsmProvider.PKCS11, configuration_name="luna")
+        KeyWrapping(roots).encrypt_credentials(hsm, credentials, under="kms://root-2026")
+        session.add(hsm)
+        session.commit()
+    engine.dispose()

@@ -115,18 +115,18 @@ def test_a_module_that_does_not_start_is_started_later(hsm: SoftHsm, uri: Pkcs11
 
 def test_a_forked_child_logs_in_for_itself(uri: Pkcs11Uri) -> None:
     with Token(uri) as token:
-        mac = token.run(mac_under(uri))
+        mac, generation = token.run(mac_under(uri)), token.module.generation
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
             try:
-                os.write(writer, token.run(mac_under(uri)))
+                os.write(writer, token.run(mac_under(uri)) + str(token.module.generation).encode())
                 token.close()
             finally:
                 os._exit(0)
         os.close(writer)
         with os.fdopen(reader, "rb") as answer:
-            assert answer.read() == mac
+            assert answer.read() == mac + str(generation + 1).encode(), "the module was not initialized again"
         assert os.waitpid(child, 0)[1] == 0
         assert token.run(mac_under(uri)) == mac, "the child ended the login of its parent"
 
@@ -166,7 +166,7 @@ def test_two_tokens_with_one_label_are_told_apart_by_serial(hsm: SoftHsm, uri: P
     (first,) = {each.name for each in hsm.tokens.iterdir()}
     serials = ["".join(first.split("-")[-2:]), hsm.make_token("kms")]
     with Token(uri) as token, pytest.raises(AmbiguousTokenError) as refused:
-        token.run(mac_under(uri))
+        token.run(lambda session: session)
     assert all(serial in str(refused.value) for serial in serials)
     with Token(Pkcs11Uri.parse(hsm.uri("kms", "key", serial=serials[0]))) as token:
         token.run(mac_under(uri))

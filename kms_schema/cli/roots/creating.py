@@ -1,5 +1,6 @@
 """`kms-schema roots create`: make a root key in a PKCS#11 token, or import one from a file."""
 
+import json
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ import click
 
 from kms_schema import crypto
 from kms_schema.cli.on_use import on_use
+from kms_schema.cli.options import style_option
 from kms_schema.printable import in_a_line
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ else:
 @click.option(
     "--from-file", type=click.Path(path_type=Path), metavar="FILE", help="Import the root key of a file. Else generate."
 )
-def create_command(*, uri: str, from_file: Path | None) -> int:
+@style_option
+def create_command(*, uri: str, from_file: Path | None, style: str) -> int:
     """Create the root key that a pkcs11: URI names in its token: sensitive, not extractable, for HMAC only.
 
     An imported key is as secret as its file was: to undo an exposure, generate one and rewrap.
@@ -42,5 +45,5 @@ def create_command(*, uri: str, from_file: Path | None) -> int:
         raise click.UsageError(f"cannot read {error.filename}: {error.strerror}") from None
     except crypto.CryptoError as error:
         raise click.ClickException(in_a_line(str(error))) from None
-    click.echo(in_a_line(f"created {name}"))
+    click.echo(json.dumps({"key": name}) if style == "json" else in_a_line(f"created {name}"))
     return 0
