@@ -588,8 +588,8 @@ BEGIN
         VERSION_REWRAPPED, VERSION_CHANGED, VERSION_DELETED, POLICY_CREATED, POLICY_CHANGED, POLICY_DELETED,
         ROTATION_SCHEDULED, ROTATION_STARTED, ROTATION_TAKEN_OVER, ROTATION_COMPLETED, ROTATION_FAILED,
         ROTATION_CHANGED, ROTATION_DELETED, HSM_CONFIGURATION_CREATED, HSM_CONFIGURATION_CHANGED,
-        HSM_CONFIGURATION_DELETED, RETENTION_POLICY_CREATED, RETENTION_POLICY_CHANGED, RETENTION_POLICY_DELETED,
-        TRAIL_CUT, RIGHTS_CHANGED
+        HSM_CONFIGURATION_DELETED, HSM_HEALTH_CHANGED, RETENTION_POLICY_CREATED, RETENTION_POLICY_CHANGED,
+        RETENTION_POLICY_DELETED, TRAIL_CUT, RIGHTS_CHANGED
         ', E'01L_ \n', 'OII'), 'RN', 'M'), 'VV', 'W'), ',')
     ) THEN
         IF NOT pg_has_role(
@@ -3624,6 +3624,7 @@ BEGIN
         WHEN 'KEY' THEN affected ->> 'key_id'
         WHEN 'POLICY' THEN affected ->> 'policy_name'
         WHEN 'HSM_CONFIGURATION' THEN affected ->> 'configuration_name'
+        WHEN 'HSM' THEN affected ->> 'configuration_name'
         ELSE coalesce((SELECT key_id FROM public.key_masters WHERE id = master), master::text)
             || coalesce(' version ' || (affected ->> 'version_number'), '')
     END;
@@ -3660,6 +3661,8 @@ BEGIN
                 THEN 'TAKEN_OVER'
             END
         ];
+    ELSIF subject = 'HSM' THEN
+        events := ARRAY['HEALTH_CHANGED'];
     END IF;
     events := array_remove(events, NULL);
     IF cardinality(events) = 0 THEN
@@ -3667,6 +3670,9 @@ BEGIN
     END IF;
     SELECT jsonb_build_object('id', affected -> 'id', 'changed', coalesce(jsonb_agg(name ORDER BY name COLLATE "C"), '[]'))
         || CASE WHEN subject IN ('VERSION', 'ROTATION') THEN jsonb_build_object('key_id', master) ELSE '{}' END
+        || CASE WHEN subject = 'HSM' THEN jsonb_build_object(
+            'last_health_check', after -> 'last_health_check', 'response_time_ms', after -> 'response_time_ms'
+        ) ELSE '{}' END
         || CASE WHEN TG_OP = 'INSERT' THEN '{}' ELSE jsonb_build_object('from', coalesce(
             jsonb_object_agg(name, before -> name) FILTER (WHERE name = ANY (shown) AND before ->> name IS NOT NULL), '{}'
         )) END
@@ -4062,3 +4068,11 @@ FOR EACH ROW EXECUTE FUNCTION public.audit_key_change(
 );
 
 ALTER TABLE public.hsm_configurations ENABLE ALWAYS TRIGGER audit_hsm_configuration_delete;
+
+-- A health check that finds the same health as before writes no entry: checks are frequent.
+CREATE TRIGGER audit_hsm_health_update
+AFTER UPDATE OF health_status ON public.hsm_configurations
+FOR EACH ROW WHEN (OLD.health_status IS DISTINCT FROM NEW.health_status)
+EXECUTE FUNCTION public.audit_key_change('HSM', 'SECURITY', '{health_status}', '{}');
+
+ALTER TABLE public.hsm_configurations ENABLE ALWAYS TRIGGER audit_hsm_health_update;

@@ -18,6 +18,7 @@ from kms_schema.keyring.errors import (
     UsageLimitError,
 )
 from kms_schema.keyring.formats.messages import message_cipher
+from kms_schema.keyring.notices import Listener
 from kms_schema.keyring.policy import CachePolicy
 from kms_schema.keyring.states import KeyState, Version
 from kms_schema.keyring.storage import Storage
@@ -42,9 +43,9 @@ class Versions:
         self._waits = storage.waits
         self._roots = roots
         self._policy = policy
-        self.cache = Cache(policy, self._waits)
-        self.uses = Uses(storage)
-        self.listener = self._waits.listener(storage.engine, self.note_change)
+        self.cache: Cache = Cache(policy, self._waits)
+        self.uses: Uses = Uses(storage)
+        self.listener: Listener = self._waits.listener(storage.engine, self.note_change)
 
     def note_change(self, key_id: str | None) -> None:
         """Take a notice that a key may have changed; None is for all keys."""

@@ -128,6 +128,12 @@ HSM_COLUMNS = (
 REWRAPPED_OF_HSM = ("id", "configuration_name", "authentication_config", "wrapping_key_ref")
 """Of an HSM configuration what rewrapping its credentials has to see."""
 
+USED_OF_HSM = ("configuration_name", "provider", "is_active", "require_dual_auth", "audit_all_operations")
+"""Of an HSM configuration what decides whether its keys may be used, and what is recorded."""
+
+HEALTH_OF_HSM = ("last_health_check", "health_status", "response_time_ms")
+"""Of an HSM configuration what a health check writes."""
+
 ROTATION_COLUMNS = (
     "policy_id", "trigger", "trigger_details", "scheduled_at", "started_at", "completed_at", "failed_at", "old_version",
     "new_version", "status", "error_message", "retry_count", "max_retries", "next_retry_at", "claimed_by",
@@ -146,6 +152,7 @@ GRANTS = (
     Grant(Role.APP, _CHANGE, "key_masters", ("encrypted_columns",)),
     Grant(Role.APP, _READ, "key_versions"),
     Grant(Role.APP, _CHANGE, "key_versions", ("usage_count", "data_volume_bytes")),
+    Grant(Role.APP, _READ, "hsm_configurations", USED_OF_HSM),
     *(Grant(role, _READ, "key_audit_logs") for role in _WRITERS),
     *(Grant(role, _ADD, "key_audit_logs", CLIENT_COLUMNS) for role in _WRITERS),
     Grant(Role.ROTATOR, _READ, "key_masters"),
@@ -171,8 +178,13 @@ GRANTS = (
     Grant(Role.ROTATOR, ("EXECUTE",), "kms_uuidv7()"),
     # To rewrap credentials, without the privilege to change their endpoint. The role must see everything that a wrapper
     # wraps.
-    Grant(Role.ROTATOR, _READ, "hsm_configurations", REWRAPPED_OF_HSM),
-    Grant(Role.ROTATOR, _CHANGE, "hsm_configurations", ("authentication_config", "wrapping_key_ref")),
+    Grant(
+        Role.ROTATOR, _READ, "hsm_configurations",
+        tuple(dict.fromkeys((*REWRAPPED_OF_HSM, *USED_OF_HSM, *HEALTH_OF_HSM))),
+    ),
+    Grant(
+        Role.ROTATOR, _CHANGE, "hsm_configurations", ("authentication_config", "wrapping_key_ref", *HEALTH_OF_HSM)
+    ),
     Grant(Role.ADMIN, ("INSERT", "SELECT"), "key_masters"),
     Grant(
         Role.ADMIN, _CHANGE, "key_masters",

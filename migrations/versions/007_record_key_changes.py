@@ -44,6 +44,7 @@ TRIGGERS = (
     "audit_hsm_configuration_insert_trigger_v01",
     "audit_hsm_configuration_update_trigger_v01",
     "audit_hsm_configuration_delete_trigger_v01",
+    "audit_hsm_health_update_trigger_v01",
 )
 
 

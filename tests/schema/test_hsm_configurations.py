@@ -144,6 +144,28 @@ def test_the_name_of_the_wrapping_key_is_in_the_trail_and_no_envelope(shared: Sh
     assert (said["from"], said["to"]) == ({"wrapping_key_ref": "kms://a"}, {"wrapping_key_ref": "kms://b"})
 
 
+def test_the_history_of_an_hsms_health_is_in_the_trail(shared: SharedDatabase) -> None:
+    connection = shared.connection
+    row = insert(connection, TABLE, **hsm_configuration(health_status=None))
+    after = last_sequence(connection)
+    update(connection, TABLE, row, health_status="HEALTHY", response_time_ms=3, last_health_check=now())
+    update(connection, TABLE, row, health_status="HEALTHY", response_time_ms=4, last_health_check=now())
+    update(connection, TABLE, row, health_status="DEGRADED", response_time_ms=900, last_health_check=now())
+    update(connection, TABLE, row, health_status="OFFLINE", response_time_ms=None, last_health_check=now())
+    update(connection, TABLE, row, health_status=None)
+    entries = recorded(connection, after)
+    assert {entry["event_description"] for entry in entries} == {f"hsm health changed: {row['configuration_name']}"}
+    documents = [entry["additional_metadata"] for entry in entries]
+    assert [document["response_time_ms"] for document in documents] == [3, 900, None, None]
+    assert [(document["from"], document["to"]) for document in documents] == [
+        ({}, {"health_status": "HEALTHY"}),
+        ({"health_status": "HEALTHY"}, {"health_status": "DEGRADED"}),
+        ({"health_status": "DEGRADED"}, {"health_status": "OFFLINE"}),
+        ({"health_status": "OFFLINE"}, {}),
+    ]
+    assert all(document["changed"] == ["health_status"] and document["last_health_check"] for document in documents)
+
+
 def test_a_configuration_name_is_taken_once(shared: SharedDatabase) -> None:
     first, second = (insert(shared.connection, TABLE, **hsm_configuration()) for _ in range(2))
     taken = Forbidden(

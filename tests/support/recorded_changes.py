@@ -234,6 +234,10 @@ CHANGES: dict[str, tuple[Callable[[World], Row], list[str]]] = {
         lambda w: w.set(
             "hsm_configurations", w.hsm, health_status="OFFLINE", response_time_ms=9, last_health_check=now()
         ),
+        ["HSM_HEALTH_CHANGED"],
+    ),
+    "a health check that finds the same": (
+        lambda w: w.set("hsm_configurations", w.hsm, health_status=None, response_time_ms=9, last_health_check=now()),
         [],
     ),
     "a lease that is renewed": (

@@ -137,6 +137,11 @@ def _of_settings() -> Iterator[Promise]:
             yield recorded(
                 table, f"{trigger}_{verb}", RecordedEvent(f"{subject}_{word}"), row[name], done=done, given=given
             )
+    token, table = hsm(), "hsm_configurations"
+    yield recorded(
+        table, "hsm_health_update", RecordedEvent.HSM_HEALTH_CHANGED, token["configuration_name"],
+        done=changing(table, token, health_status="OFFLINE"), given=(adding(table, token),),
+    )  # fmt: skip
 
 
 def recorded(

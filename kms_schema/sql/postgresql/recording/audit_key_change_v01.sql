@@ -41,6 +41,7 @@ BEGIN
         WHEN 'KEY' THEN affected ->> 'key_id'
         WHEN 'POLICY' THEN affected ->> 'policy_name'
         WHEN 'HSM_CONFIGURATION' THEN affected ->> 'configuration_name'
+        WHEN 'HSM' THEN affected ->> 'configuration_name'
         ELSE coalesce((SELECT key_id FROM {schema}.key_masters WHERE id = master), master::text)
             || coalesce(' version ' || (affected ->> 'version_number'), '')
     END;
@@ -77,6 +78,8 @@ BEGIN
                 THEN 'TAKEN_OVER'
             END
         ];
+    ELSIF subject = 'HSM' THEN
+        events := ARRAY['HEALTH_CHANGED'];
     END IF;
     events := array_remove(events, NULL);
     IF cardinality(events) = 0 THEN
@@ -84,6 +87,9 @@ BEGIN
     END IF;
     SELECT jsonb_build_object('id', affected -> 'id', 'changed', coalesce(jsonb_agg(name ORDER BY name COLLATE "C"), '[]'))
         || CASE WHEN subject IN ('VERSION', 'ROTATION') THEN jsonb_build_object('key_id', master) ELSE '{}' END
+        || CASE WHEN subject = 'HSM' THEN jsonb_build_object(
+            'last_health_check', after -> 'last_health_check', 'response_time_ms', after -> 'response_time_ms'
+        ) ELSE '{}' END
         || CASE WHEN TG_OP = 'INSERT' THEN '{}' ELSE jsonb_build_object('from', coalesce(
             jsonb_object_agg(name, before -> name) FILTER (WHERE name = ANY (shown) AND before ->> name IS NOT NULL), '{}'
         )) END
