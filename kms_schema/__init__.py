@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 from kms_schema._version import __version__
 
 if TYPE_CHECKING:
+    from kms_schema.errors import KmsSchemaError
     from kms_schema.validator import Finding, Report, Severity, ValidationError, Waived, validate
     from kms_schema.validator.formats import render
     from kms_schema.validator.waivers import Waiver, WaiverError, read_waivers
 
 __all__ = [
     "Finding",
+    "KmsSchemaError",
     "Report",
     "Severity",
     "ValidationError",
@@ -28,6 +30,7 @@ __all__ = [
 _WHERE = {
     **dict.fromkeys(("Finding", "Report", "Severity", "ValidationError", "Waived", "validate"), "kms_schema.validator"),
     **dict.fromkeys(("Waiver", "WaiverError", "read_waivers"), "kms_schema.validator.waivers"),
+    "KmsSchemaError": "kms_schema.errors",
     "render": "kms_schema.validator.formats",
 }
 

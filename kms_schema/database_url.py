@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 from kms_schema import url_parameters
+from kms_schema.errors import KmsSchemaError
 
 EXAMPLES = "postgresql://user@host:5432/database or sqlite:///path/to/file.db"
 
@@ -22,7 +23,7 @@ _PLAIN = re.compile(r"[\w .,+~/-]*")
 _PLAIN_HOST = re.compile(r"[\w.~/-]*|[0-9A-Fa-f:.]+(%\w+)?")
 
 
-class DatabaseUrlError(ValueError):
+class DatabaseUrlError(KmsSchemaError, ValueError):
     """A database URL that cannot be used; the message says what to write instead and contains no part of the URL."""
 
 

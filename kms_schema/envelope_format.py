@@ -5,8 +5,10 @@
 
 from enum import IntEnum
 
+from kms_schema.errors import KmsSchemaError
 
-class NotAnEnvelopeError(ValueError):
+
+class NotAnEnvelopeError(KmsSchemaError, ValueError):
     """The bytes are not an envelope. They may be plaintext, so no message quotes them."""
 
 

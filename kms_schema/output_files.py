@@ -12,13 +12,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from kms_schema.errors import KmsSchemaError
+
 PRIVATE = 0o600
 FOR_OTHERS = 0o644
 
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
-class OutputFileError(OSError):
+class OutputFileError(KmsSchemaError, OSError):
     """A file that is not written because of what has its name; `strerror` says what to do."""
 
 

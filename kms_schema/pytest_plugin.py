@@ -51,12 +51,13 @@ def kms_schema_connection(request: pytest.FixtureRequest) -> "Iterator[DatabaseC
         pytest.fail(_NO_DATABASE, pytrace=False)
     from click import ClickException
 
-    from kms_schema.cli.validate import connected
+    from kms_schema.cli.connections import connected
     from kms_schema.database_url import DatabaseUrlError
+    from kms_schema.validator import ValidationError
 
     reason = ""
     try:
-        with connected(str(url)) as connection:
+        with connected(str(url), application="kms-schema validate", refusals=(ValidationError,)) as connection:
             yield connection
     except DatabaseUrlError as error:
         reason = str(error)

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kms_schema.errors import KmsSchemaError
 from kms_schema.identifiers import quoted
 from kms_schema.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS, described, limits, refreshing
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import psycopg
 
 
-class RefreshError(Exception):
+class RefreshError(KmsSchemaError):
     """The database cannot be refreshed; the message says what to do."""
 
 

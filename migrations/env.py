@@ -5,6 +5,7 @@ from logging.config import fileConfig
 
 import sqlalchemy as sa
 from alembic import context
+from alembic.config import Config
 
 from kms_schema.database_sources import ENVIRONMENT_VARIABLE, resolve_database_url
 from kms_schema.database_url import DatabaseUrlError
@@ -16,11 +17,11 @@ from kms_schema.migrate.options import MigrationOptions
 from kms_schema.models import Base
 from kms_schema.models.autogenerate import include_own
 
-config = context.config
+config: Config = context.config
 if config.attributes.get("configure_logger", True) and config.file_config.has_section("formatters"):
     fileConfig(str(config.config_file_name), disable_existing_loggers=False)
-given = context.get_x_argument(as_dictionary=True)
-options = MigrationOptions.from_x_arguments(given)
+given: dict[str, str] = context.get_x_argument(as_dictionary=True)
+options: MigrationOptions = MigrationOptions.from_x_arguments(given)
 
 
 def database_url() -> str:

@@ -11,15 +11,19 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
+from alembic.util import CommandError
+
 from kms_schema import vocabulary
 from kms_schema.roles.definition import GRANTEES, GRANTS, POLICIES, Role
 from kms_schema.validator.rules import KINDS, OF_OBJECTS, RULES
 from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFECYCLE, RecordedEvent
 from tools.entity_diagram import entity_diagram
 from tools.index_reasons import INDEX_REASONS
+from tools.public_errors import hierarchy, import_from
 
 Status = TypeVar("Status", bound=str)
 
+_ALSO = (CommandError, OSError, TypeError, ValueError)
 _GENERATED = re.compile(r"(<!-- generated: (?P<name>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -109,6 +113,22 @@ def row_policies() -> str:
     )
 
 
+def errors() -> str:
+    """Return the errors of the package as a Markdown table, in the order of their hierarchy."""
+    return _table(
+        ("error", "import from", "also a", "says"),
+        [
+            (
+                "· " * depth + f"`{error.__name__}`",
+                f"`{import_from(error)}`",
+                " ".join(f"`{base.__name__}`" for base in error.__bases__ if base in _ALSO),
+                (error.__doc__ or "").strip().partition("\n")[0],
+            )
+            for depth, error in hierarchy()
+        ],
+    )
+
+
 def kinds_of_objects() -> str:
     """Return the digits of each kind of object in the validator's codes, as a Markdown table."""
     return _table(("digits", "kind"), [(codes[0].code[3:5], names[0]) for names, codes in KINDS])
@@ -127,10 +147,11 @@ def rules() -> str:
     )
 
 
-PAGES = ("docs/indexes.md", "docs/recorded.md", "docs/roles.md", "docs/schema.md")
+PAGES = ("docs/errors.md", "docs/indexes.md", "docs/recorded.md", "docs/roles.md", "docs/schema.md")
 """The files with generated parts, except docs/validator.md, which `python -m tools.validator_examples` writes."""
 
 PARTS = {
+    "errors": errors,
     "indexes": indexes,
     "roles": roles,
     "privileges": privileges,

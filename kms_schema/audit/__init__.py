@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         write_signing_key,
     )
     from kms_schema.audit.formats.notes import Note
-    from kms_schema.audit.proofs.prover import CannotProve, prove_consistency, prove_inclusion
+    from kms_schema.audit.proofs.prover import CannotProveError, prove_consistency, prove_inclusion
     from kms_schema.audit.sealing.sealer import seal
     from kms_schema.audit.sealing.status import SealingStatus, sealing_status
     from kms_schema.audit.storage.append import append
@@ -45,7 +45,7 @@ _NAMES = {
         "SealKeyError", "SigningKey", "VerifierKey", "read_signing_key", "read_verifier_keys", "write_signing_key",
     ),
     "kms_schema.audit.formats.notes": ("Note",),
-    "kms_schema.audit.proofs.prover": ("CannotProve", "prove_consistency", "prove_inclusion"),
+    "kms_schema.audit.proofs.prover": ("CannotProveError", "prove_consistency", "prove_inclusion"),
     "kms_schema.audit.sealing.sealer": ("seal",),
     "kms_schema.audit.sealing.status": ("SealingStatus", "sealing_status"),
     "kms_schema.audit.storage.append": ("append",),
@@ -60,7 +60,8 @@ _NAMES = {
 _WHERE = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
-    "CannotProve", "Checkpoint", "ExternalCheckpoint", "Fault", "Note", "OpenTrail", "SealKeyError", "SealingStatus",
+    "CannotProveError", "Checkpoint", "ExternalCheckpoint", "Fault", "Note", "OpenTrail", "SealKeyError",
+    "SealingStatus",
     "SigningKey", "Snapshot", "StoredSeal", "TrailError", "VerificationResult", "VerifierKey", "append",
     "open_snapshot", "open_trail", "prove_consistency", "prove_inclusion", "read_checkpoint", "read_signing_key",
     "read_verifier_keys", "seal", "sealing_status", "verify", "write_signing_key",

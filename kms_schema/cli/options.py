@@ -1,7 +1,7 @@
 """The options that several commands have."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import click
 
@@ -10,7 +10,14 @@ from kms_schema.lock_holders import LOCK_WAIT_SECONDS
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def together(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+class Decorator(Protocol):
+    """Adds an option or an argument to a command, and returns the command."""
+
+    def __call__(self, command: Command, /) -> Command:
+        """Return `command` with it."""
+
+
+def together(*options: Decorator) -> Decorator:
     """Return a decorator that adds several options, in the order in which `--help` lists them."""
 
     def decorate(command: Command) -> Command:
@@ -21,23 +28,25 @@ def together(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
     return decorate
 
 
-database_url_option = click.option(
+database_url_option: Decorator = click.option(
     "--database-url", metavar="URL", help="Else KMS_DATABASE_URL, alembic.ini, pyproject.toml, ./kms.db."
 )
-schema_option = click.option(
+schema_option: Decorator = click.option(
     "--schema", default="public", show_default=True, metavar="NAME", help="The PostgreSQL schema of the tables."
 )
-style_option = click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
-version_table_option = click.option(
+style_option: Decorator = click.option(
+    "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+version_table_option: Decorator = click.option(
     "--version-table",
     default="alembic_version",
     show_default=True,
     metavar="NAME",
     help="Alembic's table of this history; a table of its own keeps it apart from an application's.",
 )
-where = together(database_url_option, schema_option)
+where: Decorator = together(database_url_option, schema_option)
 """The database and its schema."""
-patience = together(
+patience: Decorator = together(
     click.option(
         "--lock-wait", default=600.0, show_default=True, metavar="SECONDS", help="How long to wait for another upgrade."
     ),
@@ -50,7 +59,7 @@ patience = together(
     ),
 )
 """How long a migration waits."""
-lock_wait_option = click.option(
+lock_wait_option: Decorator = click.option(
     "--lock-wait",
     type=click.FloatRange(0, 2_000_000),
     default=LOCK_WAIT_SECONDS,
@@ -58,4 +67,4 @@ lock_wait_option = click.option(
     metavar="SECONDS",
     help="How long to wait for another session's lock.",
 )
-actor_option = click.option("--actor", envvar="KMS_ACTOR", metavar="NAME", help="Name for the audit log.")
+actor_option: Decorator = click.option("--actor", envvar="KMS_ACTOR", metavar="NAME", help="Name for the audit log.")

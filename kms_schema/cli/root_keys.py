@@ -9,6 +9,7 @@ from click.core import ParameterSource
 
 from kms_schema import crypto
 from kms_schema.cli.on_use import on_use
+from kms_schema.cli.options import Decorator
 from kms_schema.printable import in_a_line
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def _checked(context: click.Context, parameter: click.Parameter, given: tuple[st
     return given
 
 
-root_key_options = click.option(
+root_key_options: Decorator = click.option(
     "--root-key", "roots", multiple=True, metavar="REF=URI", envvar="KMS_ROOT_KEYS", callback=_checked,
     help="A root key: REF=FILE, or env:, pkcs11: or awskms:. Again for each; in variables, separated by blanks.",
 )  # fmt: skip

@@ -5,7 +5,6 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +21,6 @@ from kms_schema.validator.formats import DOCS_URL, FORMATS, Layout, render
 
 if TYPE_CHECKING:
     from kms_schema.validator.waivers import Waiver
-
-connected = partial(connections.connected, application="kms-schema validate", refusals=(ValidationError,))
-"""Opens a database for the validator, whose errors become messages as those of a server."""
 
 _EXAMPLES = """
 \b
@@ -130,7 +126,9 @@ def validate_command(
     url = connections.url_of(database_url)
     accepted = _waivers(waivers)
     layout = _layout(Severity(fail_on), docs_url)
-    with connected(url, writing=probe) as connection:
+    with connections.connected(
+        url, writing=probe, application="kms-schema validate", refusals=(ValidationError,)
+    ) as connection:
         report = validate(
             connection,
             schema=schema,

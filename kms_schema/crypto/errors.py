@@ -1,8 +1,10 @@
 """Errors. No message quotes material, a key, a credential, or bytes that may be one of them."""
 
+from kms_schema.errors import KmsSchemaError
 
-class CryptoError(Exception):
-    """The base class of the errors of this package."""
+
+class CryptoError(KmsSchemaError):
+    """The base class of the errors of `kms_schema.crypto` and of ciphertexts."""
 
 
 class OpeningRefusedError(CryptoError):

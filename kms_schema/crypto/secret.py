@@ -3,7 +3,7 @@
 import hmac
 from contextlib import suppress
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import ClassVar, NoReturn, Self
 
 BytesLike = bytes | bytearray | memoryview
 
@@ -52,7 +52,7 @@ class Secret:
         """Compare in constant time; secrets of different length differ at once."""
         return isinstance(other, Secret) and hmac.compare_digest(self._buffer, other._buffer)
 
-    __hash__ = None  # type: ignore[assignment]  # a hash reveals something about the secret
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # a hash reveals something about the secret
 
     def __repr__(self) -> str:
         """Show the length only."""

@@ -26,7 +26,7 @@ class AsyncRevokedKey:
     def __init__(self, key: RevokedKey) -> None:
         """Use `key` in greenlets."""
         self._key = key
-        self.key_id = key.key_id
+        self.key_id: str = key.key_id
 
     async def decrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
         """Return the plaintext of a ciphertext. Raises as `RevokedKey.decrypt` does."""

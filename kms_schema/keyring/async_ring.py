@@ -245,7 +245,7 @@ class AsyncKey:
         """Use `ring` in greenlets."""
         self._ring = ring
         self._key = ring.key(key_id)
-        self.key_id = key_id
+        self.key_id: str = key_id
 
     async def encrypt(self, data: BytesLike, *, aad: BytesLike) -> bytes:
         """Return the ciphertext of `data`, bound to `aad`. Raises as `Key.encrypt` does. Example::

@@ -30,23 +30,25 @@ class Opened:
 
     def __init__(self, state: KeyState, version: Version, cipher: MessageCipher, tally: Tally, waits: Waits) -> None:
         """Take the state as it was read, the cipher, and the uses of the version by this process."""
-        self.state = state
-        self.version = version
-        self.cipher = cipher
-        self.tally = tally
-        self.block = Block(waits)
-        self.messages = self.bytes = 0
-        self.is_held = not cipher.in_memory
+        self.state: KeyState = state
+        self.version: Version = version
+        self.cipher: MessageCipher = cipher
+        self.tally: Tally = tally
+        self.block: Block = Block(waits)
+        self.messages: int = 0
+        self.bytes: int = 0
+        self.is_held: bool = not cipher.in_memory
         """True if an HSM holds the key: each use waits for it."""
-        self.records_each_use = False
+        self.records_each_use: bool = False
         """True for an entry about each use, in place of one an hour."""
-        self.is_used = True
+        self.is_used: bool = True
         """True if it was used since it was last looked at for eviction."""
-        self.encrypts_until = self.decrypts_until = float("-inf")
+        self.encrypts_until: float = float("-inf")
+        self.decrypts_until: float = float("-inf")
         """Until when, by the monotonic clock, it is used without a new look at its state."""
-        self.fresh_until = float("-inf")
+        self.fresh_until: float = float("-inf")
         """Until when the state counts at all."""
-        self.noticed_at = float("-inf")
+        self.noticed_at: float = float("-inf")
         """When the last notice came that its key may have changed."""
 
     def __repr__(self) -> str:

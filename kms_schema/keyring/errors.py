@@ -1,9 +1,11 @@
 """Errors of the key ring: a class for each reason. No message contains material, plaintext or associated data."""
 
-import sqlalchemy as sa
+from sqlalchemy.exc import DontWrapMixin
+
+from kms_schema.errors import KmsSchemaError
 
 
-class KeyRingError(Exception, sa.exc.DontWrapMixin):
+class KeyRingError(KmsSchemaError, DontWrapMixin):
     """The base class of the errors of the key ring.
 
     `key_id` and `version` name the key and the version that it is about, where they are known. Example::

@@ -29,7 +29,7 @@ class Key(KeyStreams):
     def __init__(self, ring: UsesKeys, key_id: str) -> None:
         """Use `ring`."""
         self._ring = ring
-        self.key_id = key_id
+        self.key_id: str = key_id
 
     def encrypt(self, data: BytesLike, *, aad: BytesLike) -> bytes:
         """Return the ciphertext of `data`, made with the live version and bound to `aad`. The use is counted before.

@@ -58,7 +58,14 @@ class Deaf:
     def begin(self) -> None:
         """Do nothing."""
 
-    close = abandon = forget = begin
+    def close(self) -> None:
+        """Do nothing."""
+
+    def abandon(self) -> None:
+        """Do nothing."""
+
+    def forget(self) -> None:
+        """Do nothing."""
 
 
 class Delays:

@@ -38,7 +38,7 @@ class Storage:
         """Use the database of `engine`, with the tables in `schema` on PostgreSQL."""
         self.engine = engine
         self.waits = waits
-        self.dialect = engine.dialect.name
+        self.dialect: str = engine.dialect.name
         self.schema = schema
         writers = engine_of_its_own(engine)
         self._shares_connections = writers is engine
@@ -50,10 +50,12 @@ class Storage:
             options = {"isolation_level": "READ COMMITTED", "schema_translate_map": {None: schema}}
         self._writers = writers.execution_options(**options, **{BEGIN_OPTION: "BEGIN IMMEDIATE"})
         self._readers = readers.execution_options(**options, **{BEGIN_OPTION: "BEGIN"})
-        self.prefix = f"{quoted(schema)}." if self.dialect == "postgresql" else ""
+        self.prefix: str = f"{quoted(schema)}." if self.dialect == "postgresql" else ""
         self._queries = {name: self._query(name) for name in ("read_key", "read_tag", "reserve", "add_uses")}
         self._make_places()
-        self.open_transactions = OpenTransactions(engine, self._perform, waits) if self.dialect == "sqlite" else None
+        self.open_transactions: OpenTransactions | None = (
+            OpenTransactions(engine, self._perform, waits) if self.dialect == "sqlite" else None
+        )
 
     def _make_places(self) -> None:
         self._writing = self.waits.places(CONNECTIONS)

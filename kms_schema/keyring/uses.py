@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from kms_schema.keyring.errors import KeyRingError
 from kms_schema.keyring.states import KeyState, Version
 from kms_schema.keyring.storage import Storage
-from kms_schema.keyring.waits import Waits
+from kms_schema.keyring.waits import Turn, Waits
 from kms_schema.vocabulary import UseEvent
 
 USED_EVERY = 3600.0
@@ -29,13 +29,15 @@ class Tally:
 
     def __init__(self, state: KeyState, version: Version, waits: Waits) -> None:
         """Begin without uses, and without an entry."""
-        self.lock = threading.Lock()
-        self.first = waits.lock()
+        self.lock: threading.Lock = threading.Lock()
+        self.first: Turn = waits.lock()
         """Held while the first entry is written."""
         self.state = state
         self.version = version
-        self.encryptions = self.decryptions = self.bytes = 0
-        self.due = float("-inf")
+        self.encryptions: int = 0
+        self.decryptions: int = 0
+        self.bytes: int = 0
+        self.due: float = float("-inf")
         """The time by the monotonic clock of the next entry."""
         self.is_written = False
 

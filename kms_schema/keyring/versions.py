@@ -20,6 +20,7 @@ from kms_schema.keyring.errors import (
     UnsupportedKeyError,
 )
 from kms_schema.keyring.held_cipher import HeldCipher, no_streams
+from kms_schema.keyring.notices import Listener
 from kms_schema.keyring.opening import Opener
 from kms_schema.keyring.policy import CachePolicy
 from kms_schema.keyring.reservations import NotLiveError, Reservations
@@ -40,9 +41,9 @@ class Versions:
         self._reservations = Reservations(storage)
         self._opener = opener
         self._policy = policy
-        self.cache = Cache(policy, self._waits)
-        self.uses = Uses(storage)
-        self.listener = self._waits.listener(storage.engine, self.note_change)
+        self.cache: Cache = Cache(policy, self._waits)
+        self.uses: Uses = Uses(storage)
+        self.listener: Listener = self._waits.listener(storage.engine, self.note_change)
 
     def note_change(self, key_id: str | None) -> None:
         """Take a notice that a key may have changed; None is for all keys."""

@@ -4,9 +4,10 @@ import sqlalchemy as sa
 from alembic.util import CommandError
 
 from kms_schema.database_url import redact, without_secrets
+from kms_schema.errors import KmsSchemaError
 
 
-class MigrationError(CommandError):
+class MigrationError(KmsSchemaError, CommandError):
     """The migration was refused, or did not finish; the next run continues from there.
 
     Alembic prints the message of a `CommandError` without a traceback; `kms-schema` exits with `exit_status` too.

@@ -20,7 +20,7 @@ POLL_SECONDS = 0.2
 WHAT_TO_DO = "wait for it to end, or allow more with -x lock-wait=SECONDS"
 _END_IT = "end it if it is no upgrade (docs/operations.md), "
 
-log = logging.getLogger("alembic.runtime.migration")
+log: logging.Logger = logging.getLogger("alembic.runtime.migration")
 
 
 def one_upgrade_at_a_time(

@@ -15,7 +15,7 @@ class PostgresqlSession:
 
     def __init__(self, connection: sa.Connection) -> None:
         """Use `connection`, which must not be in a transaction."""
-        self.driver_name = connection.dialect.driver
+        self.driver_name: str = connection.dialect.driver
         self.driver: Any = connection.connection.driver_connection
         self.driver_error: type[Exception] = connection.dialect.loaded_dbapi.Error
         # Of an asynchronous driver SQLAlchemy's adapter, whose methods wait for it.

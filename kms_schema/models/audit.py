@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
@@ -34,7 +34,7 @@ class set_by_server(FunctionElement[Any]):  # noqa: N801  (named like an SQL fun
     trigger cannot set columns of the new row: the default is `on_sqlite`, and a guard trigger refuses any other value.
     """
 
-    inherit_cache = False
+    inherit_cache: bool | None = False
 
     def __init__(self, on_sqlite: str) -> None:
         """Take the default on SQLite, an SQL expression."""
@@ -60,7 +60,7 @@ class KeyAuditLog(Base):
     """One entry of the audit log, never changed. The database sets `id`, `sequence`, `timestamp` and `recorded_by`."""
 
     __tablename__ = "key_audit_logs"
-    __table_args__ = (
+    __table_args__: Any = (
         # ASCII only, so that no type looks like another: docs/recorded.md.
         *check_per_engine(
             "event_type_is_name",
@@ -119,7 +119,7 @@ class KeyAuditLog(Base):
 
     key: Mapped[KeyMaster | None] = relationship(back_populates="audit_entries")
 
-    shown = ("sequence", "event_type", "key_id", "timestamp")
+    shown: ClassVar[tuple[str, ...]] = ("sequence", "event_type", "key_id", "timestamp")
 
     # SQLite's RETURNING shows the row before the AFTER trigger sets its sequence.
     __mapper_args__: Any = {"eager_defaults": False}  # noqa: RUF012  (SQLAlchemy types it as Any)
@@ -134,7 +134,7 @@ class KeyAuditActor(Base):
     """
 
     __tablename__ = "key_audit_actor"
-    __table_args__ = (
+    __table_args__: Any = (
         *not_blank("actor"),
         check("until_commit_blank", "until_commit = ''"),
         sa.UniqueConstraint("actor"),
@@ -148,4 +148,4 @@ class KeyAuditActor(Base):
     )
     actor: Mapped[str] = mapped_column(sa.String(100))
 
-    shown = ("actor",)
+    shown: ClassVar[tuple[str, ...]] = ("actor",)

@@ -133,5 +133,5 @@ def include_own(dialect: str) -> IncludeObject:
 
 
 _READY = hooks_for_host()
-include_name = _READY["include_name"]
-include_object = _READY["include_object"]
+include_name: IncludeName = _READY["include_name"]
+include_object: IncludeObject = _READY["include_object"]

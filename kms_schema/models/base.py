@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from kms_schema.models.envelopes import EnvelopeBytes
 from kms_schema.naming import NAMING_CONVENTION
@@ -20,7 +20,7 @@ from kms_schema.naming import NAMING_CONVENTION
 class Base(DeclarativeBase):
     """The declarative base of all models; `alembic check` compares `Base.metadata`."""
 
-    metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
+    metadata: ClassVar[sa.MetaData] = sa.MetaData(naming_convention=NAMING_CONVENTION)
 
     shown: ClassVar[tuple[str, ...]] = ()
     """The attributes in the `repr`; the primary key if there are none. Never bytes, documents or texts of users."""
@@ -43,8 +43,8 @@ class UtcTimestamp(TypeDecorator[dt.datetime]):
     Accepts aware `datetime` objects and returns them in UTC. A naive `datetime` is ambiguous and raises `ValueError`.
     """
 
-    impl = sa.DateTime
-    cache_ok = True
+    impl: TypeEngine[Any] | type[TypeEngine[Any]] = sa.DateTime
+    cache_ok: bool | None = True
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
         """Return the column type of this engine."""
@@ -71,22 +71,22 @@ class UtcTimestamp(TypeDecorator[dt.datetime]):
         return stored.astimezone(dt.UTC)
 
 
-JsonDocument = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+JsonDocument: sa.JSON = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 """`jsonb` on PostgreSQL, checked text on SQLite; `None` is SQL NULL, never JSON `null`."""
 
 
 class new_id(FunctionElement[uuid.UUID]):  # noqa: N801  (named like an SQL function)
     """A time-ordered UUID (RFC 9562 version 7) made by the database."""
 
-    type = sa.Uuid()
-    inherit_cache = True
+    type: TypeEngine[uuid.UUID] = sa.Uuid()
+    inherit_cache: bool | None = True
 
 
 class current_time(FunctionElement[dt.datetime]):  # noqa: N801  (named like an SQL function)
     """The current time of the database, in the stored format of the engine."""
 
-    type = UtcTimestamp()
-    inherit_cache = True
+    type: TypeEngine[dt.datetime] = UtcTimestamp()
+    inherit_cache: bool | None = True
 
 
 SQLITE_NOW = "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'"

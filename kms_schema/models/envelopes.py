@@ -3,12 +3,13 @@
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.exc import DontWrapMixin
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from kms_schema.envelope_format import EnvelopeFormat, NotAnEnvelopeError, format_of
 
 
-class PossiblePlaintextError(NotAnEnvelopeError, sa.exc.DontWrapMixin):
+class PossiblePlaintextError(NotAnEnvelopeError, DontWrapMixin):
     """A value for a column of envelopes is not an envelope.
 
     SQLAlchemy does not wrap this error: a `StatementError` would quote the parameters. A violated constraint would
@@ -22,8 +23,8 @@ class EnvelopeBytes(TypeDecorator[bytes]):
     Stored values are returned unchecked, so that damaged rows can be examined.
     """
 
-    impl = sa.LargeBinary
-    cache_ok = True
+    impl: TypeEngine[Any] | type[TypeEngine[Any]] = sa.LargeBinary
+    cache_ok: bool | None = True
 
     def __init__(self, *formats: EnvelopeFormat) -> None:
         """Accept envelopes of these formats."""

@@ -1,5 +1,7 @@
 """Configurations of hardware security modules."""
 
+from typing import Any, ClassVar
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -54,7 +56,7 @@ class HsmConfiguration(Base):
     """The address of an HSM. Its credentials are an AES-256-GCM envelope, never text."""
 
     __tablename__ = "hsm_configurations"
-    __table_args__ = (
+    __table_args__: Any = (
         check("provider_known", one_of("provider", HsmProvider)),
         check("health_status_known", one_of("health_status", HsmHealth)),
         *not_blank("configuration_name"),
@@ -99,4 +101,4 @@ class HsmConfiguration(Base):
     updated_at: Mapped[CreatedAt] = mapped_column(server_onupdate=sa.FetchedValue())
     wrapping_key_ref: Mapped[str | None] = mapped_column(sa.String(255))
 
-    shown = ("configuration_name", "provider", "is_active", "health_status")
+    shown: ClassVar[tuple[str, ...]] = ("configuration_name", "provider", "is_active", "health_status")

@@ -1,6 +1,6 @@
 """Keys: their use, status and times."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.hybrid import hybrid_property
@@ -74,7 +74,7 @@ class KeyMaster(Base):
     """A key: its use, status and times. The key material is in its versions."""
 
     __tablename__ = "key_masters"
-    __table_args__ = (
+    __table_args__: Any = (
         *not_blank("key_id"),
         *not_blank("algorithm"),
         *not_blank("hsm_key_id"),
@@ -173,7 +173,7 @@ class KeyMaster(Base):
         back_populates="key", order_by="KeyAuditLog.sequence", passive_deletes="all"
     )
 
-    shown = ("key_id", "key_type", "status")
+    shown: ClassVar[tuple[str, ...]] = ("key_id", "key_type", "status")
 
     # Each is usable in queries, too: `select(KeyMaster).where(KeyMaster.is_active)`.
 

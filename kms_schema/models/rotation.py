@@ -1,6 +1,7 @@
 """Rotation policies, and rotations of keys."""
 
 import uuid
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.hybrid import hybrid_property
@@ -41,7 +42,7 @@ class RotationPolicy(Base):
     """The limits at which keys of one type are due for rotation; an active policy applies to all keys of the type."""
 
     __tablename__ = "rotation_policies"
-    __table_args__ = (
+    __table_args__: Any = (
         *not_blank("policy_name"),
         *not_blank("timezone"),
         check("key_type_known", one_of("key_type", KeyType)),
@@ -79,7 +80,7 @@ class RotationPolicy(Base):
 
     rotations: Mapped[list["KeyRotation"]] = relationship(back_populates="policy", passive_deletes="all")
 
-    shown = ("policy_name", "key_type", "is_active")
+    shown: ClassVar[tuple[str, ...]] = ("policy_name", "key_type", "is_active")
 
 
 _OPEN = (RotationStatus.SCHEDULED, RotationStatus.RUNNING)
@@ -114,7 +115,7 @@ class KeyRotation(Base):
     """One rotation of a key: planned, claimed by a worker under a lease, completed or failed, retried."""
 
     __tablename__ = "key_rotations"
-    __table_args__ = (
+    __table_args__: Any = (
         check("trigger_known", one_of('"trigger"', RotationTrigger)),
         check("status_known", one_of("status", RotationStatus)),
         check("new_version_is_later", "new_version > old_version"),
@@ -212,7 +213,7 @@ class KeyRotation(Base):
     old: Mapped[KeyVersion | None] = relationship(primaryjoin=_version_join("old_version"))
     new: Mapped[KeyVersion | None] = relationship(primaryjoin=_version_join("new_version"))
 
-    shown = ("id", "trigger", "status", "old_version", "new_version")
+    shown: ClassVar[tuple[str, ...]] = ("id", "trigger", "status", "old_version", "new_version")
 
     @hybrid_property
     def is_open(self) -> bool:

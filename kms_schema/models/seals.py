@@ -1,6 +1,7 @@
 """The evidence of the audit trail: signed seals, and the Merkle tree (RFC 6962) that they cover."""
 
 import datetime as dt
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -30,7 +31,7 @@ class KeyAuditSeal(Base):
     """
 
     __tablename__ = "key_audit_seals"
-    __table_args__ = (
+    __table_args__: Any = (
         check("seal_number_positive", "seal_number >= 1"),
         *not_blank("origin"),
         check("tree_size_positive", "tree_size >= 1"),
@@ -77,7 +78,7 @@ class KeyAuditLeafPage(Base):
     """Leaf hashes of a range of consecutive sequences within one seal, in the order of the tree."""
 
     __tablename__ = "key_audit_leaves"
-    __table_args__ = (
+    __table_args__: Any = (
         check("first_leaf_not_negative", "first_leaf >= 0"),
         check("first_sequence_positive", "first_sequence >= 1"),
         check(
@@ -100,7 +101,7 @@ class KeyAuditSubtree(Base):
     """The root of a full subtree of 256, 65 536, … leaves; proofs read it instead of the leaves."""
 
     __tablename__ = "key_audit_subtrees"
-    __table_args__ = (
+    __table_args__: Any = (
         check("level_is_of_bytes", "level BETWEEN 8 AND 56 AND level % 8 = 0"),
         check("position_not_negative", "position >= 0"),
         check("hash_is_sha256", f"length(hash) = {HASH_BYTES}"),
@@ -118,7 +119,7 @@ class KeyAuditTombstone(Base):
     """The statement that the oldest entries are archived and may be removed; the signature of its seal covers it."""
 
     __tablename__ = "key_audit_tombstones"
-    __table_args__ = (
+    __table_args__: Any = (
         check("leaf_count_positive", "leaf_count >= 1"),
         check("last_sequence_positive", "last_sequence >= 1"),
         check("archive_sha256_is_sha256", f"length(archive_sha256) = {HASH_BYTES}"),
@@ -143,7 +144,7 @@ class KeyAuditRetentionPolicy(Base):
     """The retention period of new entries of a category; without a policy it is 2555 days."""
 
     __tablename__ = "key_audit_retention_policies"
-    __table_args__ = (
+    __table_args__: Any = (
         check("event_category_known", one_of("event_category", AuditCategory)),
         check("retention_period_days_range", "retention_period_days BETWEEN 1 AND 36500"),
         {"sqlite_with_rowid": False},

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import uuid
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -18,7 +19,7 @@ class KeyAuditDailyTotal(Base):
     """
 
     __tablename__ = "key_audit_daily_totals"
-    __table_args__ = (
+    __table_args__: Any = (
         check("event_category_known", one_of("event_category", AuditCategory)),
         check("security_level_known", one_of("security_level", AuditSecurityLevel)),
         check("risk_score_range", "risk_score BETWEEN -1 AND 100"),
@@ -38,7 +39,7 @@ class KeyRotationCause(Base):
     """A sealed entry that makes its key due for rotation, unless the key has been rotated since."""
 
     __tablename__ = "key_rotation_causes"
-    __table_args__ = (
+    __table_args__: Any = (
         check("sequence_positive", "sequence >= 1"),
         check("reason_known", one_of("reason", RotationCause)),
         {"sqlite_with_rowid": False},

@@ -48,7 +48,7 @@ class KeyVersion(Base):
     """
 
     __tablename__ = "key_versions"
-    __table_args__ = (
+    __table_args__: Any = (
         check("version_number_positive", "version_number > 0"),
         counted("usage_count"),
         counted("data_volume_bytes", most=MOST_BYTES),

@@ -1,5 +1,7 @@
 """The times of the last refreshes of materialized views (PostgreSQL; SQLite's views are never stale)."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -13,7 +15,7 @@ class KeyViewRefresh(Base):
     """
 
     __tablename__ = "key_view_refreshes"
-    __table_args__ = ({"info": {"only_on": "postgresql"}},)
+    __table_args__: Any = ({"info": {"only_on": "postgresql"}},)
 
     view_name: Mapped[str] = mapped_column(sa.String(63), primary_key=True)
     refreshed_at: Mapped[CreatedAt]

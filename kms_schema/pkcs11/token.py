@@ -39,6 +39,8 @@ _LOST = (
     pkcs11.KeyHandleInvalid, pkcs11.GeneralError, pkcs11.FunctionFailed, pkcs11.SlotIDInvalid,
 )  # fmt: skip
 """Errors of a token that is gone or was restarted; some modules have no better one than a general error."""
+_FINALIZED = "not initialized"
+"""In the message of python-pkcs11 if something else of the process has finalized the module."""
 
 _PIN_ERRORS = (
     pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange, pkcs11.PinLocked, pkcs11.PinExpired,
@@ -100,12 +102,12 @@ class Token:
         with self._module.held() as library:
             try:
                 yield self._session(library, writable)
-            except _LOST as error:
-                self._forget()
-                raise TokenLostError(
-                    f"the token {self.uri} does not answer ({type(error).__name__}): the next call opens it again"
-                ) from None
             except pkcs11.PKCS11Error as error:
+                if isinstance(error, _LOST) or _FINALIZED in str(error):
+                    self._forget()
+                    raise TokenLostError(
+                        f"the token {self.uri} does not answer ({_why(error)}): the next call opens it again"
+                    ) from None
                 raise TokenRefusedError(f"the token {self.uri} refused: {_why(error)}") from None
 
     def run(self, work: Callable[[Any], Result], *, writable: bool = False) -> Result:

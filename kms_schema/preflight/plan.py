@@ -17,6 +17,7 @@ from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RangeNotAncestorError, RevisionError
 from alembic.util import CommandError
 
+from kms_schema.errors import KmsSchemaError
 from kms_schema.migrate.environment import refuse_unknown_revisions
 from kms_schema.migrate.faults import MigrationUsageError
 from kms_schema.migrate.options import MigrationOptions
@@ -25,7 +26,7 @@ from kms_schema.sql.declarations import Declaration, Lock, declared
 from kms_schema.sql.operations import PLANNING_OPTION
 
 
-class UndeclaredStatementError(ValueError):
+class UndeclaredStatementError(KmsSchemaError, ValueError):
     """A revision executes a statement without a declaration of what it does."""
 
 

@@ -7,14 +7,14 @@ claim = queue.claim("worker-1")
 ```
 
 Each method is one transaction, or part of the transaction that the connection is in. A worker writes the new version
-and calls `complete` in one transaction; if its lease has expired, `complete` raises `LeaseLost` and nothing is
+and calls `complete` in one transaction; if its lease has expired, `complete` raises `LeaseLostError` and nothing is
 committed.
 """
 
 from kms_schema.rotations.backoff import Backoff
-from kms_schema.rotations.claims import Claim, LeaseLost, RotationError, Scheduled
+from kms_schema.rotations.claims import Claim, LeaseLostError, RotationError, Scheduled
 from kms_schema.rotations.opening import open_queue
 from kms_schema.rotations.queue import RotationQueue
 from kms_schema.rotations.windows import Window
 
-__all__ = ["Backoff", "Claim", "LeaseLost", "RotationError", "RotationQueue", "Scheduled", "Window", "open_queue"]
+__all__ = ["Backoff", "Claim", "LeaseLostError", "RotationError", "RotationQueue", "Scheduled", "Window", "open_queue"]

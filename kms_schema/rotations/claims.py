@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kms_schema.errors import KmsSchemaError
 
-class RotationError(Exception):
+
+class RotationError(KmsSchemaError):
     """A request to the queue failed; the message says what to do."""
 
 
-class LeaseLost(RotationError):  # noqa: N818  (public name)
+class LeaseLostError(RotationError):
     """The claim is no longer valid: its lease expired, another worker took the rotation over, or it has ended."""
 
 

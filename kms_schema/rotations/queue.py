@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from kms_schema.rotations.backoff import Backoff
-from kms_schema.rotations.claims import Claim, LeaseLost, RotationError, Scheduled
+from kms_schema.rotations.claims import Claim, LeaseLostError, RotationError, Scheduled
 from kms_schema.rotations.windows import Window
 
 DEFAULT_LEASE = dt.timedelta(minutes=10)
@@ -124,7 +124,7 @@ class RotationQueue:
     def renew(self, claim: Claim, lease: dt.timedelta = DEFAULT_LEASE) -> Claim:
         """Extend the lease: it ends `lease` from now. Returns the claim with the new end.
 
-        Raises `LeaseLost` if the lease has expired or the rotation has ended.
+        Raises `LeaseLostError` if the lease has expired or the rotation has ended.
         """
         with self.transaction():
             self._change_claimed(claim, "renew", seconds=_seconds(lease))
@@ -134,7 +134,7 @@ class RotationQueue:
     def record_version(self, claim: Claim, new_version: int) -> None:
         """Record the new version of a rotation that takes several transactions, in the one that makes the version.
 
-        A later claim has it as `Claim.new_version`, and makes no other. Raises `LeaseLost` if the
+        A later claim has it as `Claim.new_version`, and makes no other. Raises `LeaseLostError` if the
         lease has expired or the rotation has ended; then roll the transaction back.
         """
         with self.transaction():
@@ -146,8 +146,8 @@ class RotationQueue:
         new_version: the number of the new version; None if there is none. affected_records: the number of records that
         were encrypted again; None if it is unknown.
 
-        Call this in the transaction that writes the new version. Raises `LeaseLost` if the lease has expired or the
-        rotation has ended; then roll that transaction back.
+        Call this in the transaction that writes the new version. Raises `LeaseLostError` if the lease has expired or
+        the rotation has ended; then roll that transaction back.
         """
         with self.transaction():
             self._change_claimed(claim, "complete", new_version=new_version, affected_records=affected_records)
@@ -159,8 +159,8 @@ class RotationQueue:
         none.
 
         `error` is stored and must contain no secrets. `backoff` is the time until the next attempt, by default 1
-        minute to 6 hours. `retry`: whether there is another attempt, if one is left. Raises `LeaseLost` if the lease
-        has expired or the rotation has ended.
+        minute to 6 hours. `retry`: whether there is another attempt, if one is left. Raises `LeaseLostError` if the
+        lease has expired or the rotation has ended.
         """
         retry = retry and claim.retry_count < claim.max_retries
         rest = (backoff or Backoff()).rest(claim.retry_count).total_seconds() if retry else None
@@ -172,7 +172,7 @@ class RotationQueue:
     def find(self, rotation: uuid.UUID, claimed_by: str) -> Claim:
         """Return the claim of a running rotation, for a program that has only its id and `claimed_by`.
 
-        Raises `LeaseLost` if the rotation is not running or has another claim.
+        Raises `LeaseLostError` if the rotation is not running or has another claim.
         """
         with self.transaction():
             rows = self._storage.rows("find_claim", id=self._storage.encode_id(rotation))
@@ -237,7 +237,7 @@ def _seconds(lease: dt.timedelta) -> float:
 
 
 def _lost(rotation: uuid.UUID, claimed_by: str) -> RotationError:
-    return LeaseLost(
+    return LeaseLostError(
         f"rotation {rotation} is no longer claimed by {claimed_by!r}: the lease expired, or the rotation has ended."
         " Undo the work for it, unless the live version is yours"
     )

@@ -173,7 +173,7 @@ def _template(name: str) -> str:
 class Verbatim(sa.Executable, sa.ClauseElement):
     """A statement that SQLAlchemy sends as it is: no colon in it is a bind parameter."""
 
-    inherit_cache = False
+    inherit_cache: bool | None = False
 
     def __init__(self, text: str) -> None:
         """Keep the statement's text."""

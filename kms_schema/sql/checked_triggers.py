@@ -34,7 +34,7 @@ from kms_schema.sql.violations import TABLES, ViolatedRule, find_violations, ref
 
 STAY = "Until then the triggers stay"
 
-log = logging.getLogger("alembic.runtime.migration")
+log: logging.Logger = logging.getLogger("alembic.runtime.migration")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from kms_schema.sql.declarations import Declaration
 from kms_schema.sql.indexes import Index, create_indexes
 from kms_schema.sql.operations import execute, locks, on_postgresql, schema, writes_script
 
-log = logging.getLogger("alembic.runtime.migration")
+log: logging.Logger = logging.getLogger("alembic.runtime.migration")
 
 
 def create_host_indexes(revision: str, table: str, indexes: Sequence[Index]) -> None:

@@ -22,7 +22,7 @@ from kms_schema.sql.operations import (
     writes_script,
 )
 
-log = logging.getLogger("alembic.runtime.migration")
+log: logging.Logger = logging.getLogger("alembic.runtime.migration")
 
 
 @dataclass(frozen=True)

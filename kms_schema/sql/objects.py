@@ -8,6 +8,7 @@ All names of relations are without the schema. An unknown file raises `FileNotFo
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from kms_schema.errors import KmsSchemaError
 from kms_schema.sql import SqlFile, load, text_of
 from kms_schema.sql.declarations import Declaration, Lock, locking
 from kms_schema.sql.operations import engine_name, execute, locks, schema
@@ -20,7 +21,7 @@ Declared = tuple[str, Declaration]
 NO_RELATIONS: Relations = MappingProxyType({})
 
 
-class UndeclaredReadsError(ValueError):
+class UndeclaredReadsError(KmsSchemaError, ValueError):
     """A view whose revision does not declare what it reads."""
 
 

@@ -4,11 +4,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from kms_schema.errors import KmsSchemaError
 from kms_schema.validator.diff.findings import SEVERITIES, Finding
 from kms_schema.validator.rules import RULES, Scope, Severity
 
 
-class WaiverError(ValueError):
+class WaiverError(KmsSchemaError, ValueError):
     """A waiver or a file of waivers is invalid; the message has the place and the correction."""
 
 

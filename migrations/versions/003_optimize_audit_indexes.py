@@ -10,7 +10,7 @@ from kms_schema.sql.indexes import Index, drop_indexes
 
 revision = "003_optimize_audit_indexes"
 down_revision = None
-branch_labels = ("kms",)
+branch_labels: tuple[str, ...] = ("kms",)
 depends_on = None
 
 TABLE = "audit_logs"

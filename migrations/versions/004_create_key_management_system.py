@@ -89,7 +89,7 @@ DROPPED: dict[str, tuple[str, ...]] = {
     "sqlite": TABLES,
 }
 """Triggers and the sequence are dropped with their table, functions after it."""
-REFERENCES = {
+REFERENCES: dict[str, tuple[str, ...]] = {
     "key_masters_v01": ("key_masters",),
     "key_versions_v01": ("key_masters", "key_versions"),
     "key_rotations_v01": ("key_masters", "key_versions", "rotation_policies"),

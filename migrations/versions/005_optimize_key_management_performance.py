@@ -200,7 +200,7 @@ FILES: dict[str, tuple[str, ...]] = {
 }
 
 KEYS_AND_ROTATIONS = ("key_masters", "key_versions", "key_rotations")
-READS = {
+READS: dict[str, tuple[str, ...]] = {
     "key_audit_unsealed_v01": ("key_audit_logs",),
     "rotations_due_v01": (*KEYS_AND_ROTATIONS, "key_audit_unsealed", "key_rotation_causes", "rotation_policies"),
     "key_wrapping_dependents_v01": ("hsm_configurations", "key_masters", "key_versions"),

@@ -121,12 +121,12 @@ AFTER: dict[str, tuple[str, ...]] = {
 }
 """Objects that read seals, policies and tombstones; on SQLite also the triggers that fire between them."""
 
-READS = {
+READS: dict[str, tuple[str, ...]] = {
     "key_audit_unsealed_v01": ("key_audit_logs",),
     "key_audit_unsealed_v02": ("key_audit_leaves", "key_audit_logs", "key_audit_seals"),
     "key_audit_trail_v01": ("key_audit_leaves", "key_audit_logs", "key_audit_seals"),
 }
-REFERENCES = {"key_audit_tombstones_v01": ("key_audit_seals",)}
+REFERENCES: dict[str, tuple[str, ...]] = {"key_audit_tombstones_v01": ("key_audit_seals",)}
 
 DATA_LOSS = DataLoss(
     revision="006",

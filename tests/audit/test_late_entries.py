@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from kms_schema.audit.formats.gaps import Gap
-from kms_schema.audit.proofs.prover import CannotProve, prove_inclusion
+from kms_schema.audit.proofs.prover import CannotProveError, prove_inclusion
 from kms_schema.audit.retention.retain import Retained
 from kms_schema.audit.storage.sqlite.entries import SqliteEntries
 from kms_schema.validator import validate
@@ -132,7 +132,7 @@ def test_a_late_entry_stays_until_its_leaf_is_under_a_tombstone(late: Late) -> N
         execute(late.connection, "RESET ROLE")
     with open_trail(late.connection).reading() as trail:
         assert prove_inclusion(trail, late.late)
-        with pytest.raises(CannotProve, match="past its retention period and was removed"):
+        with pytest.raises(CannotProveError, match="past its retention period and was removed"):
             prove_inclusion(trail, late.late - 1)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kms_schema.audit.proofs.prover import CannotProve, prove_consistency, prove_inclusion
+from kms_schema.audit.proofs.prover import CannotProveError, prove_consistency, prove_inclusion
 from kms_schema.audit.retention import retain
 from kms_schema.audit.retention.retain import expired
 from kms_schema.audit.storage.append import append
@@ -69,7 +69,7 @@ def test_what_is_past_its_period_goes_and_all_that_was_ever_handed_out_still_ver
         assert (verdict.faults, verdict.removed, verdict.checkpoints) == ([], done.removed, len(old))
         with open_trail(connection).reading() as trail:
             grown = prove_consistency(trail, old[0].number, done.seal.number)
-            with pytest.raises(CannotProve, match="past its retention period and was removed"):
+            with pytest.raises(CannotProveError, match="past its retention period and was removed"):
                 prove_inclusion(trail, 2)
     for number, document in enumerate([*proofs, grown]):
         proof = tmp_path / f"{number}.json"
@@ -128,7 +128,7 @@ def test_nothing_is_removed_that_is_not_what_was_sealed(place: Retaining, tmp_pa
     """What proves a forgery is not thrown away."""
     place.write()
     age(place.database, 1, rows="sequence = 3")
-    with pytest.raises(CannotProve, match="the entry with sequence 3 is not what was sealed"):
+    with pytest.raises(CannotProveError, match="the entry with sequence 3 is not what was sealed"):
         place.retain(tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert first_kept(place) == 1
@@ -218,7 +218,7 @@ def test_nothing_is_removed_beside_an_entry_that_was_put_in_afterwards(place: Re
         execute(connection, OLD.format(count=1).replace('"timestamp")', '"timestamp", sequence)').replace(
             "interval '3000 days'", f"interval '3000 days', {left_out}"
         ))  # fmt: skip
-    with pytest.raises(CannotProve, match="that were never sealed"):
+    with pytest.raises(CannotProveError, match="that were never sealed"):
         place.retain(tmp_path)
     assert (list(tmp_path.iterdir()), first_kept(place)) == ([], 1)
 

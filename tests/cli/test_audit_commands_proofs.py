@@ -9,7 +9,7 @@ import pytest
 
 from kms_schema.audit import open_trail, prove_inclusion, seal
 from kms_schema.audit.formats.merkle import CompactRange
-from kms_schema.audit.proofs.prover import CannotProve, Nodes
+from kms_schema.audit.proofs.prover import CannotProveError, Nodes
 from kms_schema.audit.storage.records import Page, Subtree
 from kms_schema.audit.storage.transactions import Snapshot
 from tests.cli import audit_trails
@@ -153,7 +153,7 @@ def test_a_proof_reads_a_few_pages_and_not_the_trail(database: Database) -> None
             asked = [place for place in expected if place[0] > 5 or place[1] % 97 == 0]
             assert len(asked) > 150
             assert {place: nodes(*place) for place in asked} == {place: expected[place] for place in asked}
-            with pytest.raises(CannotProve, match="are missing"):
+            with pytest.raises(CannotProveError, match="are missing"):
                 nodes(8, 19)
             for sequence in (1, 256, 257, 2500, 4096, 4999, 5000):
                 counted = Counted(snapshot)

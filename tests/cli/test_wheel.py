@@ -1,18 +1,23 @@
 """The package installed from a wheel, away from any checkout: the migrations travel inside it."""
 
+import datetime as dt
 import hashlib
 import json
+import re
 import subprocess
+import tarfile
 import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
+from readme_renderer import markdown
 
 from kms_schema.migrate import program
 from tests.support.engines import Database
 from tests.support.engines.programs import REPOSITORY
 from tests.support.once import once
-from tests.support.programs.wheels import Built, Installed, build, install
+from tests.support.programs.wheels import BUILT_AT, Built, Installed, build, install
 from tests.support.revisions import revisions
 
 DESCRIBES_ITSELF = "kms_schema-"
@@ -27,7 +32,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 @pytest.fixture(scope="session")
 def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Installed:
     def install_it(folder: Path) -> Installed:
-        return install(built.wheel_of_sdist, folder)
+        return install(built.wheel_of_source, folder)
 
     return once(tmp_path_factory, "installed", install_it).for_one(tmp_path_factory.mktemp("work"))
 
@@ -46,8 +51,38 @@ def in_folder(folder: Path, prefix: str) -> dict[str, str]:
     return checksums({f"{prefix}/{file.relative_to(folder).as_posix()}": file.read_bytes() for file in files})
 
 
-def test_a_wheel_is_the_same_straight_from_the_checkout_and_by_way_of_a_source_distribution(built: Built) -> None:
-    assert in_wheel(built.wheel) == in_wheel(built.wheel_of_sdist)
+def test_a_build_in_another_folder_is_the_same_to_the_byte(built: Built) -> None:
+    assert in_wheel(built.wheel) == in_wheel(built.wheel_of_source)  # names the file that differs
+    assert built.wheel.read_bytes() == built.wheel_of_source.read_bytes()
+    assert built.source.read_bytes() == built.source_of_source.read_bytes()
+
+
+def test_each_file_has_the_time_of_the_commit(built: Built) -> None:
+    of_commit = dt.datetime.fromtimestamp(BUILT_AT, dt.UTC)
+    with zipfile.ZipFile(built.wheel) as archive:
+        assert {member.date_time for member in archive.infolist()} == {of_commit.timetuple()[:6]}
+    with tarfile.open(built.source) as archive:
+        assert {member.mtime for member in archive} == {BUILT_AT}
+
+
+def test_the_source_distribution_holds_no_file_that_git_ignores(built: Built) -> None:
+    with tarfile.open(built.source) as archive:
+        names = {member.name.partition("/")[2] for member in archive}
+    assert {"pyproject.toml", "docs/quickstart.md", "tests/conftest.py", "LICENSE"} <= names
+    ignored = {".venv", ".git", ".ci/.cache", "build", "dist", "__pycache__"}
+    assert [name for name in names if {*Path(name).parts, name[:10]} & ignored] == []
+
+
+def test_pypi_shows_the_description_and_each_link_of_it(built: Built) -> None:
+    with zipfile.ZipFile(built.wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = message_from_bytes(archive.read(name))
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    shown = markdown.render(metadata.get_payload(decode=True).decode("utf-8"))
+    assert shown is not None
+    links = re.findall(r'(?:href|src)="([^"]*)"', shown)
+    assert [link for link in links if not link.startswith(("https://", "#"))] == []
+    assert "quickstart (<code>docs/quickstart.md</code>)" in shown
 
 
 def test_the_migrations_in_the_wheel_are_the_checkouts(built: Built) -> None:

@@ -26,6 +26,8 @@ AREAS = {
         "cli",
         "resilience",
         "keyring",
+        "hsm",
+        "roots",
     )
 }
 NO_BEHAVIOUR = re.compile(

@@ -68,6 +68,7 @@ def test_instances_are_bound_to_their_row(
         assert one.iban == "changed"
         session.commit()
         sealed = session.execute(sa.select(invoice.owner, invoice.id, invoice.iban).where(invoice.owner == "a3")).one()
+        assert repr(sealed.iban) == f"<RowCiphertext of {invoice.__tablename__}.iban, bound to owner, id>"
         assert sealed.iban.open({"owner": "a3", "id": sealed.id}) == "changed"
         with pytest.raises(RowBindingError):
             sealed.iban.open({"owner": "a3"})

@@ -1,5 +1,6 @@
 """Tokens of SoftHSM2: logins, lost tokens, forks, threads."""
 
+import ctypes
 import os
 import traceback
 from collections.abc import Callable
@@ -110,6 +111,14 @@ def test_a_module_that_does_not_start_is_started_later(hsm: SoftHsm, uri: Pkcs11
             with pytest.raises((TokenLostError, ObjectNotFoundError, ModuleError)):
                 token.run(mac_under(uri))
         away.rename(hsm.tokens)
+        assert token.run(mac_under(uri)) == mac
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a search of python-pkcs11 ends late
+def test_a_module_that_something_else_has_finalized_is_initialized_again(hsm: SoftHsm, uri: Pkcs11Uri) -> None:
+    with Token(uri) as token:
+        mac = token.run(mac_under(uri))
+        assert ctypes.CDLL(str(hsm.module)).C_Finalize(None) == 0
         assert token.run(mac_under(uri)) == mac
 
 

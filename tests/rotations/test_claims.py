@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kms_schema.rotations import Backoff, Claim, LeaseLost, RotationError, RotationQueue
+from kms_schema.rotations import Backoff, Claim, LeaseLostError, RotationError, RotationQueue
 from tests.rotations.setups import DAY, HOUR, a_key, a_policy, a_rotation, expire, queue_of, set_values, stored
 from tests.support.rows import smallest
 from tests.support.rows.smallest import insert
@@ -180,11 +180,11 @@ def test_a_worker_that_lost_its_lease_can_do_nothing_with_it(shared: SharedDatab
     assert queue.claim(worker) is None
     expire(shared.connection, rotation["id"])
     if end != "find":
-        with pytest.raises(LeaseLost):
+        with pytest.raises(LeaseLostError):
             ENDS[end](queue, late)
     other = claimed(shared, worker)
     assert (other.id, other.taken_over_from) == (late.id, late.claimed_by)
-    with pytest.raises(LeaseLost, match=str(late.id)):
+    with pytest.raises(LeaseLostError, match=str(late.id)):
         ENDS[end](queue, late)
     ENDS[end](queue, other)
 
@@ -195,7 +195,7 @@ def test_an_ended_rotation_cannot_end_again(shared: SharedDatabase, end: str) ->
     claim = claimed(shared)
     queue = queue_of(shared.connection)
     queue.complete(claim)
-    with pytest.raises(LeaseLost):
+    with pytest.raises(LeaseLostError):
         ENDS[end](queue, claim)
     assert stored(shared.connection, claim.id, "status") == ("COMPLETED",)
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import pytest
 
-from kms_schema.rotations import Claim, LeaseLost
+from kms_schema.rotations import Claim, LeaseLostError
 from tests.rotations.setups import a_key, a_policy, a_rotation, queue_of, stored
 from tests.support.engines import Database
 from tests.support.engines.database import Connection
@@ -138,7 +138,7 @@ def test_the_version_of_a_late_worker_is_rolled_back_with_its_transaction(databa
         assert replaced is not None
         execute(connection, "BEGIN")
         insert(connection, "key_versions", **smallest.key_version(key, version_number=2))
-        with pytest.raises(LeaseLost):
+        with pytest.raises(LeaseLostError):
             queue.complete(late, new_version=2)
         connection.rollback()
         execute(other, "BEGIN")

@@ -6,12 +6,13 @@ from typing import Self
 from kms_schema.audit.formats.base64_text import from_base64, to_base64
 from kms_schema.audit.formats.merkle import HASH_SIZE
 from kms_schema.audit.formats.notes import NoteError, check_text
+from kms_schema.errors import KmsSchemaError
 
 LARGEST = 2**63 - 1
 """The highest sequence, seal number and size: that of bigint."""
 
 
-class CheckpointError(ValueError):
+class CheckpointError(KmsSchemaError, ValueError):
     """A text is not a checkpoint."""
 
 

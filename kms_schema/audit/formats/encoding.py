@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Self
 
 from kms_schema.audit.formats.timestamps import microseconds, text_of_microseconds
+from kms_schema.errors import KmsSchemaError
 
 Value = str | int | None
 """The value of a column, in JSON."""
@@ -21,7 +22,7 @@ Bytes = bytes | bytearray | memoryview
 TAG = b"kms-schema/audit-entry/v1"
 
 
-class EncodingError(ValueError):
+class EncodingError(KmsSchemaError, ValueError):
     """Bytes or values are not those of an audit entry."""
 
 

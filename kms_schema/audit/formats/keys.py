@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from kms_schema.audit.formats.base64_text import from_base64, to_base64
+from kms_schema.errors import KmsSchemaError
 from kms_schema.output_files import new_file
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _LONGEST_FILE = 64 * 1024
 _OTHERS_OR_GROUP_MAY_WRITE = 0o027
 
 
-class SealKeyError(ValueError):
+class SealKeyError(KmsSchemaError, ValueError):
     """A text is not a key, a file is not a file of keys, or a private key is accessible to others."""
 
 

@@ -10,6 +10,8 @@ https://www.rfc-editor.org/rfc/rfc6962#section-2.1; proofs are verified as in se
 import hashlib
 from collections.abc import Callable, Container, Iterable, Sequence
 
+from kms_schema.errors import KmsSchemaError
+
 HASH_SIZE = 32
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
@@ -23,7 +25,7 @@ _sha256 = hashlib.sha256
 _LEVELS = range(1, 64)
 
 
-class ProofError(ValueError):
+class ProofError(KmsSchemaError, ValueError):
     """A proof is not valid."""
 
 
@@ -40,8 +42,8 @@ class CompactRange:
 
     def __init__(self, size: int = 0, hashes: Iterable[bytes] = ()) -> None:
         """Start with a tree of `size` leaves. Raises `ValueError` if `hashes` cannot be those of that size."""
-        self.size = size
-        self.hashes = list(hashes)
+        self.size: int = size
+        self.hashes: list[bytes] = list(hashes)
         if size < 0 or len(self.hashes) != size.bit_count() or any(len(each) != HASH_SIZE for each in self.hashes):
             raise ValueError(
                 f"a tree of {size} leaves has {size.bit_count()} full subtrees, with a hash of 32 bytes each"

@@ -6,6 +6,7 @@ from typing import Self
 
 from kms_schema.audit.formats.base64_text import from_base64, to_base64
 from kms_schema.audit.formats.keys import SigningKey, VerifierKey, is_key_name
+from kms_schema.errors import KmsSchemaError
 
 MOST_SIGNATURES = 100
 """A note with more is refused, as Go's library does."""
@@ -13,7 +14,7 @@ MOST_SIGNATURES = 100
 _DASH = "\N{EM DASH} "
 
 
-class NoteError(ValueError):
+class NoteError(KmsSchemaError, ValueError):
     """A text is not a signed note, or is not signed by a trusted key."""
 
 

@@ -11,6 +11,7 @@ from kms_schema.audit.formats.base64_text import to_base64
 from kms_schema.audit.formats.checkpoints import LARGEST, Checkpoint, CheckpointError, hash_from_base64, number
 from kms_schema.audit.formats.keys import SealKeyError, VerifierKey
 from kms_schema.audit.formats.timestamps import time_from_text, time_to_text
+from kms_schema.errors import KmsSchemaError
 
 NO_SEAL = bytes(32)
 """The previous hash of the first seal."""
@@ -20,7 +21,7 @@ _WORDS = {"time": 1, "seal": 2, "state": 1, "next-key": 1, "tombstone": 3}
 """The number of words after the name of a line."""
 
 
-class SealError(ValueError):
+class SealError(KmsSchemaError, ValueError):
     """A text is not a seal, or the values cannot be those of a seal."""
 
 

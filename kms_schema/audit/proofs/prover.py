@@ -21,12 +21,13 @@ from kms_schema.audit.formats.proof_documents import consistency_document, inclu
 from kms_schema.audit.storage.protocols import NodeReader, SealReader
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import Snapshot
+from kms_schema.errors import KmsSchemaError
 
 _STEP = 8
 """Levels between stored subtrees."""
 
 
-class CannotProve(Exception):  # noqa: N818  (not an error of the trail: there may be no such entry)
+class CannotProveError(KmsSchemaError):
     """There is no such proof; the message states why."""
 
 
@@ -38,13 +39,13 @@ class Nodes:
         self._tree = tree
 
     def __call__(self, level: int, index: int) -> bytes:
-        """Return the hash of a node, from hashes stored at most seven levels below. Raises `CannotProve`."""
+        """Return the hash of a node, from hashes stored at most seven levels below. Raises `CannotProveError`."""
         below = level % _STEP
         stored = level - below
         first, last = index << below, (index + 1 << below) - 1
         hashes = self._subtrees(stored, first, last) if stored else self._leaves(first, last)
         if len(hashes) != last - first + 1:
-            raise CannotProve("hashes of the tree are missing: kms-schema audit verify reports which")
+            raise CannotProveError("hashes of the tree are missing: kms-schema audit verify reports which")
         tree = CompactRange()
         tree.extend(b"".join(hashes))
         return tree.root()
@@ -62,13 +63,13 @@ class Nodes:
 
 
 def seal_of(seals: SealReader, number: int | None) -> StoredSeal:
-    """Return the seal of a number, the newest for None. Raises `CannotProve` if there is none."""
+    """Return the seal of a number, the newest for None. Raises `CannotProveError` if there is none."""
     last = seals.last()
     if last is None:
-        raise CannotProve("nothing is sealed yet; run: kms-schema audit seal")
+        raise CannotProveError("nothing is sealed yet; run: kms-schema audit seal")
     found = last if number is None else seals.get(number)
     if found is None:
-        raise CannotProve(f"there is no seal {number}: the last is {last.number}")
+        raise CannotProveError(f"there is no seal {number}: the last is {last.number}")
     return found
 
 
@@ -77,8 +78,8 @@ def prove_inclusion(snapshot: Snapshot, entry: uuid.UUID | int, seal: int | None
 
     entry: its id, or its sequence. seal: the number of a seal; None for the newest.
 
-    Raises `CannotProve` if there is no such entry or seal, if the entry is unsealed or was sealed later, if the seal is
-    not signed, if the entry was changed after it was sealed, or if JSON cannot express it; `SealError` or
+    Raises `CannotProveError` if there is no such entry or seal, if the entry is unsealed or was sealed later, if the
+    seal is not signed, if the entry was changed after it was sealed, or if JSON cannot express it; `SealError` or
     `EncodingError` for invalid rows.
     docs/audit.md describes the document. Example::
 
@@ -92,15 +93,15 @@ def prove_inclusion(snapshot: Snapshot, entry: uuid.UUID | int, seal: int | None
         raise _missing(snapshot, entry, sequence)
     page = snapshot.tree.page_of_sequence(sequence)
     if page is None:
-        raise CannotProve(f"entry {entry} is unsealed; run: kms-schema audit seal")
+        raise CannotProveError(f"entry {entry} is unsealed; run: kms-schema audit seal")
     index = page.first_leaf + sequence - page.first_sequence
     if index >= sealed.tree_size:
-        raise CannotProve(f"entry {entry} was sealed after seal {sealed.number}; name a later one, or none")
+        raise CannotProveError(f"entry {entry} was sealed after seal {sealed.number}; name a later one, or none")
     path = inclusion_proof(index, sealed.tree_size, Nodes(snapshot.tree))
     try:
         verify_inclusion(index, sealed.tree_size, leaf_hash(content[0]), path, sealed.root_hash)
     except ProofError:
-        raise CannotProve(
+        raise CannotProveError(
             f"entry {entry} is not the one that seal {sealed.number} covers: kms-schema audit verify reports the change"
         ) from None
     note = _signed(sealed.note(), f"seal {sealed.number}")
@@ -110,21 +111,21 @@ def prove_inclusion(snapshot: Snapshot, entry: uuid.UUID | int, seal: int | None
         raise not_in_json(content[0], error) from None
 
 
-def not_in_json(entry: Bytes, error: EncodingError) -> CannotProve:
+def not_in_json(entry: Bytes, error: EncodingError) -> CannotProveError:
     """Return the error for an entry whose text is not UTF-8."""
     entry_id, sequence = identity(entry)
-    return CannotProve(
+    return CannotProveError(
         f"entry {entry_id} (sequence {sequence}) cannot be written as JSON: {error}; no client can insert it: it was"
         " written past the guard triggers, and kms-schema audit verify names it"
     )
 
 
-def _missing(snapshot: Snapshot, entry: uuid.UUID | int, sequence: int | None) -> CannotProve:
+def _missing(snapshot: Snapshot, entry: uuid.UUID | int, sequence: int | None) -> CannotProveError:
     removed = snapshot.tombstones.newest()
     page = None if sequence is None else snapshot.tree.page_of_sequence(sequence)
     if removed and page and page.first_leaf < removed.leaf_count:
-        return CannotProve(f"entry {entry} is past its retention period and was removed: it is in an archive")
-    return CannotProve(f"there is no entry {entry}, or this role may not see it")
+        return CannotProveError(f"entry {entry} is past its retention period and was removed: it is in an archive")
+    return CannotProveError(f"there is no entry {entry}, or this role may not see it")
 
 
 def prove_consistency(snapshot: Snapshot, old: ExternalCheckpoint | int, new: ExternalCheckpoint | int) -> str:
@@ -132,8 +133,8 @@ def prove_consistency(snapshot: Snapshot, old: ExternalCheckpoint | int, new: Ex
 
     old, new: the number of a seal, or an external checkpoint.
 
-    Raises `CannotProve` if there is no such seal, if a checkpoint is of another trail or not signed, or if the trees
-    disagree with each other or with the trail. Example::
+    Raises `CannotProveError` if there is no such seal, if a checkpoint is of another trail or not signed, or if the
+    trees disagree with each other or with the trail. Example::
 
         old = read_checkpoint(Path("checkpoint.txt"))
         with open_trail(connection).reading() as snapshot:
@@ -142,18 +143,22 @@ def prove_consistency(snapshot: Snapshot, old: ExternalCheckpoint | int, new: Ex
     last = seal_of(snapshot.seals, None)
     (first, first_note), (second, second_note) = (_checkpoint(snapshot.seals, each) for each in (old, new))
     if not first.origin == second.origin == last.origin:
-        raise CannotProve(f"this trail is {last.origin}, but the checkpoints are of {first.origin} and {second.origin}")
+        raise CannotProveError(
+            f"this trail is {last.origin}, but the checkpoints are of {first.origin} and {second.origin}"
+        )
     if first.size > second.size:
-        raise CannotProve(
+        raise CannotProveError(
             f"the old tree has {first.size} leaves, but the new one has {second.size}: name the older first"
         )
     if second.size > last.tree_size:
-        raise CannotProve(f"a checkpoint is of {second.size} leaves, but the trail has {last.tree_size}: it was cut")
+        raise CannotProveError(
+            f"a checkpoint is of {second.size} leaves, but the trail has {last.tree_size}: it was cut"
+        )
     path = consistency_proof(first.size, second.size, Nodes(snapshot.tree))
     try:
         verify_consistency(first.size, first.root, second.size, second.root, path)
     except ProofError as error:
-        raise CannotProve(f"the new tree is not an extension of the old one: {error}") from None
+        raise CannotProveError(f"the new tree is not an extension of the old one: {error}") from None
     return consistency_document(first_note, second_note, path)
 
 
@@ -166,5 +171,5 @@ def _checkpoint(seals: SealReader, given: ExternalCheckpoint | int) -> tuple[Che
 
 def _signed(note: Note, what: str) -> Note:
     if not note.signatures:
-        raise CannotProve(f"{what} is not signed, so it proves nothing: seal with --key, or name another")
+        raise CannotProveError(f"{what} is not signed, so it proves nothing: seal with --key, or name another")
     return note

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from kms_schema.audit.formats.base64_text import to_base64
 from kms_schema.audit.formats.encoding import EncodingError, Unreadable, columns, leaf_hash, sequence_of
 from kms_schema.audit.formats.merkle import consistency_proof
-from kms_schema.audit.proofs.prover import CannotProve, Nodes, not_in_json
+from kms_schema.audit.proofs.prover import CannotProveError, Nodes, not_in_json
 from kms_schema.audit.standalone import check_archive
 from kms_schema.audit.storage.protocols import EntryReader
 from kms_schema.audit.storage.records import Page
@@ -40,8 +40,8 @@ def write_archive(
     leaves: places in the tree, from 0; they begin and end with a page of `key_audit_leaves`. The bytes of the file
     depend on the leaves and the seal alone. progress: called with the leaves that are written, and all leaves.
 
-    Raises `CannotProve` if the seal is not signed, if an entry is missing or not the one that was sealed, or if it has
-    no line that `check_archive.py` reads: an archive never contains a forged entry. Example::
+    Raises `CannotProveError` if the seal is not signed, if an entry is missing or not the one that was sealed, or if it
+    has no line that `check_archive.py` reads: an archive never contains a forged entry. Example::
 
         with Path("audit.jsonl.gz").open("xb") as file:
             write_archive(snapshot, file, seal, range(seal.tree_size))
@@ -49,7 +49,7 @@ def write_archive(
     first_leaf, end_leaf = leaves.start, leaves.stop
     note = seal.note()
     if not note.signatures:
-        raise CannotProve(f"seal {seal.number} is not signed, so an archive would prove nothing: seal with --key")
+        raise CannotProveError(f"seal {seal.number} is not signed, so an archive would prove nothing: seal with --key")
     nodes = Nodes(snapshot.tree)
     head = {
         "format": FORMAT,
@@ -82,7 +82,7 @@ def _entry_line(entry: bytes) -> bytes:
 def _line(document: object, what: str) -> bytes:
     line = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
     if len(line) > check_archive.LONGEST:
-        raise CannotProve(
+        raise CannotProveError(
             f"{what} takes {len(line)} bytes, and a line of an archive has at most {check_archive.LONGEST}: nothing is"
             " exported, since no checker would read it"
         )
@@ -101,13 +101,15 @@ def _sealed_entries(snapshot: Snapshot, first_leaf: int, end_leaf: int, progress
     while leaf < end_leaf:
         pages = [page for page in snapshot.tree.pages(leaf, PAGES) if page.first_leaf < end_leaf]
         if not pages or pages[0].first_leaf != leaf or not all(page.whole for page in pages):
-            raise CannotProve(f"the leaves from {leaf} on cannot be read: kms-schema audit verify reports the faults")
+            raise CannotProveError(
+                f"the leaves from {leaf} on cannot be read: kms-schema audit verify reports the faults"
+            )
         for group in _near(pages):
             yield from _of_pages(snapshot.entries, group)
         leaf = pages[-1].first_leaf + pages[-1].size
         progress(leaf - first_leaf, end_leaf - first_leaf)
     if leaf != end_leaf:
-        raise CannotProve(f"no page of leaves ends with leaf {end_leaf - 1}: an archive has whole pages")
+        raise CannotProveError(f"no page of leaves ends with leaf {end_leaf - 1}: an archive has whole pages")
 
 
 def _near(pages: list[Page]) -> Iterator[list[Page]]:
@@ -133,9 +135,11 @@ def _of_pages(log: EntryReader, pages: list[Page]) -> Iterator[bytes]:
             while entry is not None and sequence_of(entry) < sequence:
                 entry = next(entries, None)
             if entry is None or isinstance(entry, Unreadable) or sequence_of(entry) != sequence:
-                raise CannotProve(f"the entry with sequence {sequence} is gone, unreadable, or hidden from this role")
+                raise CannotProveError(
+                    f"the entry with sequence {sequence} is gone, unreadable, or hidden from this role"
+                )
             if leaf_hash(entry) != leaf:
-                raise CannotProve(
+                raise CannotProveError(
                     f"the entry with sequence {sequence} is not what was sealed:"
                     " kms-schema audit verify reports the rest"
                 )

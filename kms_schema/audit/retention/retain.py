@@ -13,7 +13,7 @@ from kms_schema.audit.formats.checkpoints import LARGEST
 from kms_schema.audit.formats.gaps import Gap
 from kms_schema.audit.formats.keys import SigningKey
 from kms_schema.audit.formats.seals import Tombstone
-from kms_schema.audit.proofs.prover import CannotProve, seal_of
+from kms_schema.audit.proofs.prover import CannotProveError, seal_of
 from kms_schema.audit.retention.archive import Exported, sha256_of, write_archive
 from kms_schema.audit.sealing.sealer import NothingToSealError, refuse_other_key, seal_tombstone
 from kms_schema.audit.standalone import check_archive
@@ -67,7 +67,7 @@ def expired(snapshot: Snapshot) -> Expired | None:
 
     They are the leaves of whole pages before the first page with an entry that is retained, by the database's clock,
     and end with the highest sequence. Entries with lower sequences that were sealed later, or are not sealed yet, stay:
-    no transaction that is open over a seal holds the others. Raises `CannotProve` if nothing is sealed.
+    no transaction that is open over a seal holds the others. Raises `CannotProveError` if nothing is sealed.
     """
     last = seal_of(snapshot.seals, None)
     before = snapshot.tombstones.newest()
@@ -92,7 +92,7 @@ def retain(
     progress: called with `exported` or `removed`, the entries that are done, and all of them.
     sealed: called with the seal of the tombstone before entries are removed, to publish its checkpoint.
 
-    Yields nothing if no entry has expired. Raises `TrailError` or `CannotProve`, whose messages state what to do;
+    Yields nothing if no entry has expired. Raises `TrailError` or `CannotProveError`, whose messages state what to do;
     `OSError` if the archive cannot be written. Example::
 
         for step in retain(open_trail(connection), read_signing_key(Path("seal.key")), Path("/srv/archive")):
@@ -159,7 +159,7 @@ def _export(snapshot: Snapshot, cut: Expired, folder: Path, progress: Exported) 
     late = [Gap(gap.first, min(gap.last, cut.last_sequence), gap.xmax) for gap in seal.open_gaps]
     known = snapshot.tree.count_leaves(cut.first_leaf, cut.last_sequence)
     if snapshot.entries.count(cut.last_sequence) != known + snapshot.entries.count_unsealed(LARGEST, late):
-        raise CannotProve(
+        raise CannotProveError(
             f"there are entries up to sequence {cut.last_sequence} that were never sealed, or some are gone:"
             " kms-schema audit verify reports which"
         )
@@ -173,7 +173,7 @@ def _export(snapshot: Snapshot, cut: Expired, folder: Path, progress: Exported) 
             file.flush()
             check_archive.check(Path(file.name), [key], origin=seal.origin)
     except Refused as error:
-        raise CannotProve(f"the new archive does not verify: {error}; nothing was removed") from None
+        raise CannotProveError(f"the new archive does not verify: {error}; nothing was removed") from None
     return path
 
 

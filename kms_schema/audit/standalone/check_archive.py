@@ -60,7 +60,7 @@ class Archive(NamedTuple):
     lines: list[str]
 
 
-class Tree:
+class _Tree:
     """A tree to which leaves are added, by the roots of its full subtrees, the largest first."""
 
     def __init__(self, size: int, hashes: list[bytes]) -> None:
@@ -172,7 +172,7 @@ def _check(head: dict[str, Any], lines: Iterator[bytes], keys: list[check_proof.
     if type(first) is not int or type(end) is not int or not 0 <= first < end <= checkpoint.size:
         raise Refused(f"first_leaf and end_leaf are not of a tree of {checkpoint.size} leaves")
     before, path = (check_proof.hashes_of({"hashes": head[name]}) for name in ("before", "consistency"))
-    tree, last, until = Tree(first, before), 0, INFINITE[0]
+    tree, last, until = _Tree(first, before), 0, INFINITE[0]
     roots = {each.size: b"" for each in kept if first <= each.size <= end}
     for line in lines:
         if tree.size in roots:

@@ -1,7 +1,9 @@
 """Errors of the audit trail's tables, with what to do."""
 
+from kms_schema.errors import KmsSchemaError
 
-class TrailError(Exception):
+
+class TrailError(KmsSchemaError):
     """The trail cannot be read, sealed or written; the message says what to do."""
 
 

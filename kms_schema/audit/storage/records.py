@@ -20,7 +20,7 @@ LOWEST_NUMBERS = {
 LISTED = 20
 """The most rows that are named if there are more."""
 
-UNIQUE_KEYS = {
+UNIQUE_KEYS: dict[str, tuple[tuple[str, ...], ...]] = {
     "key_audit_logs": (("sequence",),),
     "key_audit_seals": (("seal_number",),),
     "key_audit_leaves": (("first_leaf",), ("first_sequence",)),

@@ -31,10 +31,11 @@ class EntryVerification:
         self._entries = snapshot.entries
         self._first_leaf = start.tree_size if start else 0
         # An entry that was sealed after a seal is above its last sequence, or in one of its open gaps.
-        self.after = min([start.last_sequence, *(gap.first - 1 for gap in start.open_gaps)]) if start else 0
-        self.begin = self.after
+        self.after: int = min([start.last_sequence, *(gap.first - 1 for gap in start.open_gaps)]) if start else 0
+        self.begin: int = self.after
         """The entries above it are in the result, also if none is left up to `after`."""
-        self._removed_leaves = self.removed = 0
+        self._removed_leaves = 0
+        self.removed: int = 0
         """How many entries before that were removed under a tombstone."""
         self._removed_until = self._end_of_removed()
         if self._removed_until > self.after and self._all_removed():

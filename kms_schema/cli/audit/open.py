@@ -10,7 +10,7 @@ import click
 from kms_schema.audit.formats.encoding import EncodingError
 from kms_schema.audit.formats.keys import SealKeyError
 from kms_schema.audit.formats.seals import SealError
-from kms_schema.audit.proofs.prover import CannotProve
+from kms_schema.audit.proofs.prover import CannotProveError
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.open import open_trail
 from kms_schema.audit.storage.transactions import OpenTrail
@@ -44,7 +44,7 @@ def opened(
             only_write_what_is_asked(connection)
         try:
             yield open_trail(connection, schema, lock_wait, immutable=parse_database_url(url).immutable)
-        except CannotProve as error:
+        except CannotProveError as error:
             raise click.ClickException(in_a_line(str(error))) from None
         except (EncodingError, SealError, SealKeyError) as error:
             raise click.ClickException(

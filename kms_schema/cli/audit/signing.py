@@ -20,7 +20,7 @@ from kms_schema.output_files import FOR_OTHERS, new_file
 
 KEY_IN_ENVIRONMENT = "KMS_SEAL_KEY"
 
-existing = click.Path(exists=True, dir_okay=False, path_type=Path)
+existing: click.Path = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command(

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from kms_schema.cli import connections
 from kms_schema.cli.error_hints import with_hint
 from kms_schema.cli.hsm_options import hsms_of
 from kms_schema.cli.on_use import on_use
+from kms_schema.cli.options import Decorator
 from kms_schema.cli.root_keys import root_keys_of
 from kms_schema.cli.targets import CannotConnect
 from kms_schema.database_url import parse_database_url
@@ -36,9 +37,9 @@ def _named(_context: click.Context, _parameter: click.Parameter, name: str | Non
     return name
 
 
-key_id_argument = click.argument("key_id", callback=_named)
+key_id_argument: Decorator = click.argument("key_id", callback=_named)
 """The name of a key."""
-key_id_option = partial(click.option, callback=_named, metavar="KEY_ID")
+key_id_option: Callable[..., Decorator] = partial(click.option, callback=_named, metavar="KEY_ID")
 """An option for the name of a key."""
 
 

@@ -10,6 +10,7 @@ import click
 
 from kms_schema.cli import connections
 from kms_schema.cli.on_use import on_use
+from kms_schema.cli.options import Decorator
 from kms_schema.printable import in_a_line
 from kms_schema.rotations import RotationError
 
@@ -33,7 +34,7 @@ def _named(_context: click.Context, _parameter: click.Parameter, name: str) -> s
     return name
 
 
-name_argument = click.argument("policy_name", metavar="NAME", callback=_named)
+name_argument: Decorator = click.argument("policy_name", metavar="NAME", callback=_named)
 """The name of a policy."""
 
 

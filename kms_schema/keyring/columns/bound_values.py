@@ -18,6 +18,10 @@ class RowCiphertext:
         self._place = place
         self._blob = blob
 
+    def __repr__(self) -> str:
+        """Show the column and what its values are bound to: it is what a `print` of such a row shows."""
+        return f"<{type(self).__name__} of {self._place.name}, bound to {', '.join(self._place.row)}>"
+
     def open(self, row: Mapping[str, object]) -> Any:
         """Return the value. `row`: the values of the bound columns, by their names.
 

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import sqlalchemy as sa
 from sqlalchemy.sql import operators
+from sqlalchemy.types import TypeEngine
 
 from kms_schema.keyring.columns.bound_values import INSTALL, BoundValue, RowCiphertext
 from kms_schema.keyring.columns.places import Place
@@ -66,8 +67,8 @@ class EncryptedColumn(sa.types.TypeDecorator[Any]):
         ring.attach(Base.metadata)
     """
 
-    impl = sa.LargeBinary
-    cache_ok = True
+    impl: TypeEngine[Any] | type[TypeEngine[Any]] = sa.LargeBinary
+    cache_ok: bool | None = True
     comparator_factory = _NotCompared
 
     def __init__(
@@ -86,7 +87,7 @@ class EncryptedColumn(sa.types.TypeDecorator[Any]):
             raise TypeError("row is a sequence of names of columns, such as ('id',)")
         for install in INSTALL if row else ():
             install()
-        self.place = Place(key_id, tuple(row), value_type, bound_as)
+        self.place: Place = Place(key_id, tuple(row), value_type, bound_as)
 
     @property
     def _static_cache_key(self) -> Any:

@@ -43,7 +43,7 @@ class RawType(sa.types.UserDefinedType[Any]):
     A type of SQLAlchemy could return a time of SQLite in another spelling, which no row has, and cast on PostgreSQL.
     """
 
-    cache_ok = True
+    cache_ok: bool | None = True
 
 
 @dataclass(frozen=True)

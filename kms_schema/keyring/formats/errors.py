@@ -23,6 +23,10 @@ class DoesNotOpenError(CiphertextError):
             "the ciphertext does not open: it was changed or is incomplete, or its key or associated data is another"
         )
 
+    def __reduce__(self) -> tuple[type["DoesNotOpenError"], tuple[()]]:
+        """Take no message in another process either."""
+        return type(self), ()
+
 
 class CipherKeyError(CiphertextError, ValueError):
     """A key cannot encrypt: its algorithm is unknown, or its material or ciphertext tag is none of that algorithm."""

@@ -54,8 +54,8 @@ class Rotator:
     def rotate(self, claim: Claim) -> Rotated:
         """Do the rotation of `claim`, or what is left of it.
 
-        Raises `LeaseLost`, after which nothing of an unfinished transaction is left, and the error of the reason for
-        which the rotation fails: `KeyRingError`, `CryptoError`.
+        Raises `LeaseLostError`, after which nothing of an unfinished transaction is left, and the error of the reason
+        for which the rotation fails: `KeyRingError`, `CryptoError`.
         """
         number = claim.new_version
         if number is None:

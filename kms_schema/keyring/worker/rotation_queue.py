@@ -68,7 +68,7 @@ class KeptLease:
     """Prolongs the lease of a claim while work goes on."""
 
     def __init__(self, queue: RingQueue, claim: Claim, lease: dt.timedelta) -> None:
-        """Begin with a full lease. Raises `LeaseLost`, as `keep` does."""
+        """Begin with a full lease. Raises `LeaseLostError`, as `keep` does."""
         self._queue, self._claim, self._lease = queue, claim, lease
         self._renew()
 

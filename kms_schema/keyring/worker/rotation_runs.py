@@ -12,7 +12,7 @@ from kms_schema.keyring.worker.destroying import EndedVersions
 from kms_schema.keyring.worker.rotating import Rotator, reason_of
 from kms_schema.keyring.worker.rotation_options import RingParts, RunOptions
 from kms_schema.keyring.worker.rotation_queue import RingQueue
-from kms_schema.rotations import Backoff, Claim, LeaseLost, RotationError
+from kms_schema.rotations import Backoff, Claim, LeaseLostError, RotationError
 from kms_schema.rotations.queue import DEFAULT_ROUND
 
 _RARELY = Backoff(dt.timedelta(hours=6), dt.timedelta(hours=6))
@@ -116,7 +116,7 @@ class RotationWorker:
     def _rotate(self, claim: Claim) -> None:
         try:
             done = self._rotator.rotate(claim)
-        except LeaseLost:
+        except LeaseLostError:
             self._lost(claim)
             return
         except Exception as error:  # noqa: BLE001  (a key that fails does not keep the others from being rotated)
@@ -145,7 +145,7 @@ class RotationWorker:
         backoff = _RARELY if isinstance(error, UnsupportedKeyError) else None
         try:
             again = self._queue.fail(claim, reason, backoff, retry=not isinstance(error, PolicyDisabledError))
-        except LeaseLost:
+        except LeaseLostError:
             self._lost(claim)
             return
         with self._lock:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kms_schema.errors import KmsSchemaError
 from kms_schema.snapshots import Attributes, Objects
 
 __all__ = [
@@ -39,11 +40,11 @@ STAMPS = 100
 """How many revisions are read from the version table, which should have one."""
 
 
-class ValidationError(Exception):
+class ValidationError(KmsSchemaError):
     """There is no verdict: the database could not be read, or not consistently; the message has the reason."""
 
 
-class UnreadableError(Exception):
+class UnreadableError(KmsSchemaError):
     """A check of rows could not run; the message has the reason, `sqlstate` PostgreSQL's code if there is one."""
 
     def __init__(self, message: str, sqlstate: str | None = None) -> None:

@@ -81,12 +81,13 @@ class PostgresqlReader:
         """Find the schema; raises `ValidationError` if there is none of this name."""
         self._cursor = cursor
         self.schema = schema
+        self.identifier: str
         self._ours: list[int] = []
         cursor.execute(_sql("database"), {"schema": schema})
         [(self._version, self._schema_oid, self.identifier)] = cursor.fetchall()
         if self._schema_oid is None:
             raise ValidationError(f"there is no schema {schema!r} in this database; name another with --schema")
-        self.version = f"{self._version // 10000}.{self._version % 10000}"
+        self.version: str = f"{self._version // 10000}.{self._version % 10000}"
 
     @property
     def database(self) -> str:

@@ -37,7 +37,7 @@ class SqliteReader:
     """One snapshot of one database file, open for reading; made by `reading`."""
 
     engine = "sqlite"
-    version = sqlite3.sqlite_version
+    version: str = sqlite3.sqlite_version
     schema = "main"
     identifier = "main"
 

@@ -191,7 +191,7 @@ _OF_STATES = (
     f"column {VERSIONS}.destroyed_at", "column key_masters.key_type", "column key_masters.hsm_key_id",
 )  # fmt: skip
 
-WANTED = {
+WANTED: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "KMS521": ("envelopes of the format in encryption_metadata", _DESCRIBED_AS_ANOTHER, _OF_DESCRIPTIONS),
     "KMS522": ("wrappers that lead to a root key or an HSM", _WRAPPED_BY_NOTHING, _OF_WRAPPERS + _OF_STATES),
     "KMS523": ("an envelope for each row", _SAME_ENVELOPE, _OF_CONFIGURATIONS),

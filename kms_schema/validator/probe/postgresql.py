@@ -52,8 +52,8 @@ class PostgresqlSession:
         """Check that the transaction may write; raises `NotProbedError`, and `ValidationError` on a standby."""
         self._cursor = cursor
         self._schema = quoted(schema) + "."
-        self.version = cursor.connection.info.server_version // 10000
-        self.circumstance = Circumstance("a plain session")
+        self.version: int = cursor.connection.info.server_version // 10000
+        self.circumstance: Circumstance = Circumstance("a plain session")
         self._waited_in_vain = False
         read_only, standby, self.is_owner = cursor.execute(_ACCESS, (schema,)).fetchone() or (True, False, False)
         if standby:

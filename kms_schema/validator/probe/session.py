@@ -5,10 +5,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from kms_schema.errors import KmsSchemaError
 from kms_schema.validator.probe.attempt import Engine, Statement
 
 
-class NotProbedError(Exception):
+class NotProbedError(KmsSchemaError):
     """There is no transaction that may write; the message has the reason."""
 
 

@@ -36,7 +36,7 @@ class SqliteSession:
     def __init__(self, cursor: sqlite3.Cursor) -> None:
         """Take a cursor of an idle connection."""
         self._cursor = cursor
-        self.circumstance = Circumstance("")
+        self.circumstance: Circumstance = Circumstance("")
         self._checks_ignored = False
 
     def circumstances(self) -> Iterator[Circumstance]:

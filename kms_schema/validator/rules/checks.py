@@ -6,7 +6,7 @@ from kms_schema.validator.rules.rule import Remediation, Rule, Scope, Severity
 
 ERROR, WARNING, _INFO = Severity
 SQL, MANUAL = Remediation
-rule = partial(
+rule: partial[Rule] = partial(
     Rule,
     scope=Scope.PROBE,
     help="fix the other findings; if there is none, look for a cause outside the schema",

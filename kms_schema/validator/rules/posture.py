@@ -6,7 +6,7 @@ from kms_schema.validator.rules.rule import Remediation, Rule, Scope, Severity
 
 ERROR, WARNING, INFO = Severity
 SQL, MANUAL = Remediation
-rule = partial(Rule, scope=Scope.POSTURE, expected="no such privilege")
+rule: partial[Rule] = partial(Rule, scope=Scope.POSTURE, expected="no such privilege")
 
 # fmt: off
 POSTURE = (

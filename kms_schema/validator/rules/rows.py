@@ -6,7 +6,7 @@ from kms_schema.validator.rules.rule import Remediation, Rule, Scope, Severity
 
 ERROR, WARNING, _INFO = Severity
 SQL, MANUAL = Remediation
-rule = partial(Rule, scope=Scope.ROWS)
+rule: partial[Rule] = partial(Rule, scope=Scope.ROWS)
 EVIDENCE = (
     "keep a copy as evidence, run kms-schema audit verify with an external checkpoint, and find out who had access"
 )

@@ -4,7 +4,7 @@ import importlib.metadata
 import os
 import subprocess
 import sys
-import tomllib
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +14,8 @@ from packaging.requirements import Requirement
 from tests.support.engines.programs import REPOSITORY
 
 NAME = "kms-schema"
+BUILT_AT = 1_700_000_000
+"""The time of each file in the distributions, in seconds since 1970."""
 
 
 class BuildError(Exception):
@@ -22,10 +24,12 @@ class BuildError(Exception):
 
 @dataclass(frozen=True)
 class Built:
-    """The built distributions."""
+    """The distributions, built from this checkout, and again in another folder from the source distribution."""
 
     wheel: Path
-    wheel_of_sdist: Path
+    source: Path
+    wheel_of_source: Path
+    source_of_source: Path
 
 
 @dataclass(frozen=True)
@@ -62,16 +66,20 @@ class Installed:
 
 
 def build(folder: Path) -> Built:
-    """Build a wheel from the checkout, and another from a source distribution, as `python -m build` does."""
-    backend = folder / "backend"
-    requires = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
-    _python("-m", "pip", "install", "--quiet", "--target", str(backend), *requires)
-    source = folder / "source"
-    source.mkdir()
-    _python("-c", f"from hatchling.build import build_sdist; build_sdist({str(source)!r})", backend=backend)
-    (archive,) = source.iterdir()
-    wheels = [_wheel(of, folder / name, backend) for name, of in (("direct", REPOSITORY), ("by-source", archive))]
-    return Built(*wheels)
+    """Build a source distribution and a wheel from the checkout, and both again from what is in the former.
+
+    The second folder has other times, and files that only their owner may read. The programs that build are those of
+    this environment, which has what pyproject.toml requires.
+    """
+    (source, wheel), unpacked = _both(REPOSITORY, folder / "first"), folder / "unpacked"
+    with tarfile.open(source) as archive:
+        archive.extractall(unpacked, filter="data")
+    (root,) = unpacked.iterdir()
+    for file in (each for each in root.rglob("*") if each.is_file()):
+        file.chmod(file.stat().st_mode & 0o700)
+        os.utime(file, (0, 0))
+    source_of_source, wheel_of_source = _both(root, folder / "second")
+    return Built(wheel, source, wheel_of_source, source_of_source)
 
 
 def install(wheel: Path, folder: Path) -> Installed:
@@ -79,7 +87,9 @@ def install(wheel: Path, folder: Path) -> Installed:
     installed = Installed(folder / "environment", folder / "work")
     installed.work.mkdir()
     _python("-m", "venv", "--without-pip", str(installed.folder))
-    _python("-m", "pip", "--python", str(installed.python), "install", "--quiet", "--no-deps", "--no-index", str(wheel))
+    # Without --no-compile pip compiles every module; each is compiled when it is imported first.
+    words = ("--quiet", "--no-deps", "--no-index", "--no-compile", "--disable-pip-version-check", str(wheel))
+    _python("-m", "pip", "--python", str(installed.python), "install", *words)
     (packages,) = installed.folder.glob("lib/python*/site-packages")
     (information,) = packages.glob("kms_schema-*.dist-info")
     for file in _needed(importlib.metadata.Distribution.at(information), {"binary"}):
@@ -88,11 +98,12 @@ def install(wheel: Path, folder: Path) -> Installed:
     return installed
 
 
-def _wheel(of: Path, folder: Path, backend: Path) -> Path:
-    words = ("-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(of))
-    _python(*words, backend=backend)
-    (wheel,) = folder.iterdir()
-    return wheel
+def _both(checkout: Path, folder: Path) -> tuple[Path, Path]:
+    folder.mkdir()
+    backend = "from hatchling.build import build_sdist, build_wheel"
+    _python("-c", f"{backend}; build_sdist({str(folder)!r}); build_wheel({str(folder)!r})", within=checkout)
+    ((source,), (wheel,)) = (list(folder.glob(ending)) for ending in ("*.tar.gz", "*.whl"))
+    return source, wheel
 
 
 def _needed(distribution: importlib.metadata.Distribution, extras: set[str]) -> Iterator[Path]:
@@ -109,12 +120,11 @@ def _needed(distribution: importlib.metadata.Distribution, extras: set[str]) -> 
         yield from _needed(found, requirement.extras)
 
 
-def _python(*arguments: str, backend: Path | None = None) -> None:
+def _python(*arguments: str, within: Path = REPOSITORY) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    if backend is not None:
-        environment |= {"PYTHONPATH": str(backend)}
+    environment |= {"SOURCE_DATE_EPOCH": str(BUILT_AT)}
     done = subprocess.run(
-        [sys.executable, *arguments], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, *arguments], cwd=within, env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         raise BuildError(f"{' '.join(arguments)}:\n{done.stdout}{done.stderr}")

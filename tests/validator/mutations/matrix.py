@@ -12,7 +12,8 @@ PAGE = REPOSITORY / "docs" / "validator-matrix.md"
 HEAD = """# What the validator finds
 
 Every object and every attribute of it, changed in every way that we know, each in a database of its own:
-`python -m tests.validator.mutations --engine=… --write-matrix` does that and writes this page. *Found* is what was one
+`python -m tests.validator.mutations --engine=… --write-matrix` does that and writes this page. Where a table says so,
+not every object was changed in each way. *Found* is what was one
 finding that names the right object, *fixed* what its SQL put right so that the next run found nothing, *manual* what
 needs a manual action. A dash stands for a kind that nothing in the schema fits.
 """
@@ -51,10 +52,14 @@ def sections(page: str) -> dict[str, str]:
     return dict(zip(parts[1::2], (text.strip() for text in parts[2::2]), strict=True))
 
 
-def write(tables: Mapping[str, str]) -> None:
-    """Put the tables of some engines on the page, and leave those of others as they are."""
+def write(tables: Mapping[str, str], each: int | None = None) -> None:
+    """Put the tables of some engines on the page, and leave those of others as they are.
+
+    each: how many mutations of a kind were tried, at most; None for all.
+    """
     before = sections(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
-    at_head = {engine: f"At revision `{snapshots.chain()[-1]}`.\n\n{rows}" for engine, rows in tables.items()}
+    how_many = "" if each is None else f" At most {each} of each kind were tried, spread evenly."
+    at_head = {engine: f"At revision `{snapshots.chain()[-1]}`.{how_many}\n\n{rows}" for engine, rows in tables.items()}
     merged = sorted({**before, **at_head}.items())
     text = "\n".join([HEAD, *(f"## {engine}\n\n{rows}\n" for engine, rows in merged)])
     PAGE.write_text(text, encoding="utf-8")

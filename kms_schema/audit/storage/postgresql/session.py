@@ -17,15 +17,21 @@ if TYPE_CHECKING:
 class Session:
     """The cursor of a transaction, and the quoted names of the tables in a schema."""
 
+    logs: str
+    seals: str
+    leaves: str
+    subtrees: str
+    tombstones: str
+
     def __init__(self, cursor: "psycopg.Cursor[tuple[Any, ...]]", schema: str) -> None:
         """Take the cursor of a transaction that has begun."""
         self.cursor = cursor
         self._copying: Generator[Bytes, None, None] | None = None
-        self.schema = '"' + schema.replace('"', '""') + '"'
+        self.schema: str = '"' + schema.replace('"', '""') + '"'
         self.logs, self.seals, self.leaves, self.subtrees, self.tombstones = (
             f"{self.schema}.{table}" for table in LOWEST_NUMBERS
         )
-        self.masters = f"{self.schema}.key_masters"
+        self.masters: str = f"{self.schema}.key_masters"
 
     def require_seals(self) -> None:
         """Raise `TrailError` if the database does not have the tables of seals."""

@@ -43,11 +43,11 @@ class PostgresqlTransaction:
     def __init__(self, session: Session) -> None:
         """Give access to every part over one session."""
         self.session = session
-        self.seals = PostgresqlSeals(session)
-        self.tree = PostgresqlTree(session)
-        self.entries = PostgresqlEntries(session)
-        self.tombstones = PostgresqlTombstones(session)
-        self.retention = PostgresqlRetention(session)
+        self.seals: PostgresqlSeals = PostgresqlSeals(session)
+        self.tree: PostgresqlTree = PostgresqlTree(session)
+        self.entries: PostgresqlEntries = PostgresqlEntries(session)
+        self.tombstones: PostgresqlTombstones = PostgresqlTombstones(session)
+        self.retention: PostgresqlRetention = PostgresqlRetention(session)
 
     def horizon(self) -> TransactionHorizon:
         """Return the horizon of this statement's snapshot."""

@@ -10,7 +10,8 @@ class Session:
 
     def __init__(self, cursor: sqlite3.Cursor, entries_cursor: sqlite3.Cursor) -> None:
         """Take the cursors of a transaction that has begun."""
-        self.cursor, self.entries_cursor = cursor, entries_cursor
+        self.cursor: sqlite3.Cursor = cursor
+        self.entries_cursor: sqlite3.Cursor = entries_cursor
 
     def require(self, *tables: str) -> None:
         """Raise `TrailError` if the database does not have a table yet, or has a view or virtual table instead."""

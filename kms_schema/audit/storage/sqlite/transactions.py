@@ -38,11 +38,11 @@ class SqliteTransaction:
     def __init__(self, session: Session) -> None:
         """Give access to every part over one session."""
         self.session = session
-        self.seals = SqliteSeals(session)
-        self.tree = SqliteTree(session)
-        self.entries = SqliteEntries(session)
-        self.tombstones = SqliteTombstones(session)
-        self.retention = SqliteRetention(session)
+        self.seals: SqliteSeals = SqliteSeals(session)
+        self.tree: SqliteTree = SqliteTree(session)
+        self.entries: SqliteEntries = SqliteEntries(session)
+        self.tombstones: SqliteTombstones = SqliteTombstones(session)
+        self.retention: SqliteRetention = SqliteRetention(session)
 
     def horizon(self) -> TransactionHorizon:
         """Return that no other transaction can commit."""
