@@ -10,7 +10,7 @@ _ATTEMPTS = 100
 """Attempts to reserve uses while others reserve what was left."""
 
 
-class NotLiveError(Exception):
+class _NotLiveError(Exception):
     """The version is not the live one any more: the row of its key is to be read again."""
 
 
@@ -34,7 +34,7 @@ class Reservations:
             if current is None:
                 raise UnknownKeyError(f"key {state.key_id!r} is not there any more", key_id=state.key_id)
             if current.version is not None and not current.version.is_live:
-                raise NotLiveError
+                raise _NotLiveError
             uses_now = current.check_encrypting(time.monotonic()).uses
             left = current.left(uses_now) // 2  # less than a sixteenth, since others may be reserving, too
             if current.left(uses_now) == 0:

@@ -23,7 +23,7 @@ from kms_schema.keyring.held_cipher import HeldCipher, no_streams
 from kms_schema.keyring.notices import Listener
 from kms_schema.keyring.opening import Opener
 from kms_schema.keyring.policy import CachePolicy
-from kms_schema.keyring.reservations import NotLiveError, Reservations
+from kms_schema.keyring.reservations import Reservations, _NotLiveError
 from kms_schema.keyring.states import KeyState, Version
 from kms_schema.keyring.storage import Storage
 from kms_schema.keyring.uses import Uses
@@ -121,7 +121,7 @@ class Versions:
                 self._write_due(opened)
                 try:
                     self._block(opened).take(size, partial(self._reservations.uses, opened))
-                except NotLiveError:
+                except _NotLiveError:
                     self.cache.forget(key_id)  # another process has rotated the key since its row was read
                 else:
                     return opened
