@@ -68,10 +68,12 @@ class Simulated:
     def __init__(self, fault: str) -> None:
         self._gcm = AESGCM(bytes(32))
         self._fault = fault
+        self._last = b""
 
     def encrypt(self, data: bytes, *, mechanism_param: Any, **_: Any) -> bytes:
         if self._fault == "mechanism":
             raise pkcs11.MechanismInvalid
+        self._last = data
         if self._fault == "nonce":
             return self._gcm.encrypt(os.urandom(12), data, None)
         made = self._gcm.encrypt(mechanism_param.nonce, data, mechanism_param.aad)
@@ -80,6 +82,8 @@ class Simulated:
     def decrypt(self, data: bytes, *, mechanism_param: Any, **_: Any) -> bytes:
         if self._fault == "other":
             return b"other"
+        if self._fault == "nonce":
+            return self._last
         try:
             return self._gcm.decrypt(mechanism_param.nonce, data, mechanism_param.aad)
         except InvalidTag:
