@@ -20,6 +20,7 @@ AREAS = {
         "validator",
         "audit",
         "crypto",
+        "roots",
         "roles",
         "hardening",
         "rotations",
