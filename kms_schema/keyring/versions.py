@@ -20,17 +20,13 @@ from kms_schema.keyring.errors import (
 from kms_schema.keyring.formats.messages import message_cipher
 from kms_schema.keyring.notices import Listener
 from kms_schema.keyring.policy import CachePolicy
-from kms_schema.keyring.states import KeyState, Version
+from kms_schema.keyring.states import KeyState, NotLiveError, Version
 from kms_schema.keyring.storage import Storage
 from kms_schema.keyring.uses import Uses
 from kms_schema.models import KeyVersion
 
 _ATTEMPTS = 100
 """Attempts to reserve uses while others reserve what was left."""
-
-
-class _NotLiveError(Exception):
-    """The version is not the live one any more: the row of its key is to be read again."""
 
 
 class Versions:
@@ -92,11 +88,13 @@ class Versions:
         with self._refusals(key_id):
             while True:
                 opened = self._live(key_id)
-                opened.state.check_encrypting(time.monotonic())
-                self.uses.write_due(opened.tally)
+                state = opened.state  # another thread may exchange it
                 try:
+                    state.check_live()  # a decryption may have read it
+                    state.check_encrypting(time.monotonic())
+                    self.uses.write_due(opened.tally)
                     self._block(opened).take(size, partial(self._reserve, opened))
-                except _NotLiveError:
+                except NotLiveError:
                     self.cache.forget(key_id)  # another process has rotated the key since its row was read
                 else:
                     return opened
@@ -269,8 +267,7 @@ class Versions:
             current = self._storage.read_tag(version.tag, state.key_id)
             if current is None:
                 raise UnknownKeyError(f"key {state.key_id!r} is not there any more", key_id=state.key_id)
-            if current.version is not None and not current.version.is_live:
-                raise _NotLiveError
+            current.check_live()
             uses_now = current.check_encrypting(time.monotonic()).uses
             left = current.left(uses_now) // 2  # less than a sixteenth, since others may be reserving, too
             if current.left(uses_now) == 0:

@@ -15,6 +15,7 @@ from tests.support.engines.programs import REPOSITORY
 
 AREAS = {
     *(
+        "deploying",
         "schema",
         "migrations",
         "validator",

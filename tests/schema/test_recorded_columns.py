@@ -25,8 +25,11 @@ BOOKS = {
     "key_rotations": {"policy_id", "next_retry_at", "lease_expires_at", "execution_time_ms", "affected_records"},
     "hsm_configurations": {"last_health_check", "health_status", "response_time_ms"},
 }
-"""Use, measurements, health and leases: counted or observed, and no change of state; index bounds follow from use. Another
-health has an event of its own, `HSM_HEALTH_CHANGED`. A rotation's policy goes with it, and the policy's deletion is recorded."""
+"""Use, measurements, health and leases: counted or observed, and no change of state; index bounds follow from use.
+
+Another health has an event of its own, `HSM_HEALTH_CHANGED`. A rotation's policy goes with it, and the policy's
+deletion is recorded.
+"""
 OF_THE_ROW = {"id", "created_at", "updated_at"}
 BELONGS_TO = {"key_versions": {"key_id"}, "key_rotations": {"key_id"}}
 """Never changes, and is in every entry's document."""
