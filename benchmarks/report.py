@@ -113,9 +113,9 @@ def section(results: Sequence[Result], run: dict[str, Any], chart: str | None) -
     if listed := plans(results):
         lines += ["", listed]
     if claimed := claims(results, run):
-        lines += ["", "### What was claimed", "", claimed]
+        lines += ["", "### Claims", "", claimed]
     if planned := sizes(results):
-        lines += ["", "### What rows take", "", planned]
+        lines += ["", "### Size of rows", "", planned]
     if chart is not None:
         lines += ["", f"![What each operation costs over histories of different lengths]({chart})"]
     return "\n".join(lines)

@@ -1,8 +1,8 @@
 """Where the URL of the database comes from, for migrations, the validator and every other command.
 
-Sources, in this order: the explicit argument, the environment variable `KMS_DATABASE_URL`, `sqlalchemy.url` in the
-`alembic.ini` of the current folder, `database-url` in `[tool.kms-schema]` of its `pyproject.toml`, and the file
-`kms.db` there if it exists. An empty value is an error: it does not stand for the next source.
+The sources are, in this order, the explicit argument, the environment variable `KMS_DATABASE_URL`, and three in the
+current folder: `sqlalchemy.url` in `alembic.ini`, `database-url` in `[tool.kms-schema]` of `pyproject.toml`, and the
+file `kms.db`. An empty value is an error: it does not stand for the next source.
 """
 
 import os

@@ -4,6 +4,7 @@ A file is private (0600) since it names keys, roles and entries; the verifier ke
 less the umask). Other users of a shared folder cannot choose where the content goes, nor read it.
 """
 
+import errno
 import os
 import secrets
 import stat
@@ -73,7 +74,7 @@ def replaced_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
         with open(path, "wb", opener=lambda name, _: os.open(name, os.O_WRONLY | _NO_LINK)) as file:
             yield file
         return
-    beside = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}")
+    beside = _beside(path)
     with new_file(beside, mode) as file:
         if there is not None and os.name == "posix" and there.st_uid == os.geteuid():
             os.fchmod(file.fileno(), stat.S_IMODE(there.st_mode))
@@ -87,6 +88,38 @@ def replaced_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
     sync_folder(path.parent)
 
 
+@contextmanager
+def named_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
+    """Yield a new file beside `path` that takes its name at the end, unless something has that name by then.
+
+    Two processes that write a file of one name at once each write their own; the first one has the name.
+
+    Args:
+        path: its name.
+        mode: its permissions, `PRIVATE` or `FOR_OTHERS`.
+
+    Raises `FileExistsError` if something has that name at the end, and other `OSError`.
+
+    Example:
+        with named_file(Path("archive/audit.jsonl.gz")) as file:
+            file.write(b"...")
+    """
+    beside = _beside(path)
+    with new_file(beside, mode) as file:
+        yield file
+    try:
+        os.link(beside, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links: the name is free, but could be taken in between
+        if _status(path) is not None:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Write the names in a folder to the disk, where the system can."""
     if os.name != "posix":
@@ -96,6 +129,10 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}")
 
 
 def _status(path: Path) -> os.stat_result | None:

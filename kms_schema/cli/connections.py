@@ -54,9 +54,9 @@ def connected(
     """Open an existing database with its driver.
 
     Parameters: `url` of the database; `writing`, without which SQLite is read-only; `application`, the name in
-    `pg_stat_activity`; `refusals`, further exceptions of the body that become messages; `lock_wait`, the seconds to
-    wait for the lock of a SQLite file. Raises `CannotConnect`, without the password, for these and for every error of
-    the driver.
+    `pg_stat_activity`. `refusals` are further exceptions of the body that become messages, and `lock_wait` the seconds
+    to wait for the lock of a SQLite file. Raises `CannotConnect`, without the password, for these and for every error
+    of the driver.
 
         with connected("sqlite:///kms.db") as connection:
             report = validate(connection)

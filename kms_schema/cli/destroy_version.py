@@ -86,12 +86,12 @@ def destroy_version(
 ) -> None:
     """Destroy VERSION of the key KEY_ID: data encrypted with it can never be decrypted again.
 
-    Refused while the version is live, and while it wraps others. Of a data key, refused for 24 hours after its end,
-    while a transaction of then is open, and while a column that is stored with the key or named by --check holds a
-    ciphertext of it, or none is known; their tables are locked against changes meanwhile. Where the key has encrypted
-    outside of stored columns, such as files, --check is required. The row remains, and an entry of the audit log has
-    the actor. The object of a version in an HSM is destroyed there just before COMMIT; if that fails, nothing is
-    changed.
+    Refused while the version is live, and while it wraps others. Of a data key, refused for 24 hours after its end, and
+    until all transactions that were open then have ended. It is refused while a column that is stored with the key, or
+    named by --check, holds a ciphertext of it, and if no column is known. The tables of these columns are locked
+    against changes meanwhile. If the key has encrypted outside of stored columns, such as files, --check is required.
+    The row remains, and an entry of the audit log has the actor. The object of a version in an HSM is destroyed there
+    just before COMMIT. If that fails, nothing is changed.
 
     Exit status: 0 destroyed, 1 refused, 2 usage, 3 no connection or missing privilege.
     """

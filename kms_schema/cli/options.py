@@ -35,7 +35,12 @@ schema_option: Decorator = click.option(
     "--schema", default="public", show_default=True, metavar="NAME", help="The PostgreSQL schema of the tables."
 )
 style_option: Decorator = click.option(
-    "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
+    "--format",
+    "style",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="The form of the result.",
 )
 version_table_option: Decorator = click.option(
     "--version-table",

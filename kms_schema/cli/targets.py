@@ -18,8 +18,9 @@ class CannotConnect(click.ClickException):
 def existing_file(target: DatabaseUrl) -> Path:
     """Return the file of a SQLite database.
 
-    Raises `CannotConnect` if there is no such file, since SQLite would create it, if this user may not look for it, for
-    a database in memory, and for `immutable=1` beside a write-ahead log or journal, which SQLite would not read.
+    Raises `CannotConnect` if there is no such file, since SQLite would create it, and if this user may not look for it.
+    It is also raised for a database in memory, and for `immutable=1` beside a write-ahead log or journal, which SQLite
+    would not read.
     """
     path = target.file
     if path is None:

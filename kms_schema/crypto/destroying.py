@@ -36,7 +36,7 @@ def destroyable(session: Session, key_id: str, version_number: int) -> Destroyab
     session: reads the database. key_id: the name of a key, `key_masters.key_id`. version_number: of that key.
 
     Raises `DependentsError` if there is no such version, if it is destroyed already or live, or if it still wraps other
-    versions; the message states how many, and names the first of them. Example::
+    versions. The message states how many, and names the first of them. Example::
 
         with Session(engine) as session:
             print(destroyable(session, "orders-kek", 3).held_in_hsm)

@@ -84,8 +84,8 @@ class KeyWrapping:
         of the envelope.
 
         Sets the id of the version, and of a key that has none: the envelope is bound to them. Raises `MaterialError` if
-        the material has another length, `NoMaterialError` if an HSM holds the key, `WrappingKeyError` if `under` cannot
-        wrap it, and as `unwrap` does if `under` is a version that does not open. Example::
+        the material has another length, `NoMaterialError` if an HSM holds the key, and `WrappingKeyError` if `under`
+        cannot wrap it. It raises as `unwrap` does if `under` is a version that does not open. Example::
 
             with Secret(bytearray(tls_key)) as material:
                 session.add(wrapping.wrap(key, material, under="kms://root-2026"))
@@ -109,9 +109,9 @@ class KeyWrapping:
     def unwrap(self, version: KeyVersion) -> Secret:
         """Return the material of a version; end its `with` block, or call `wipe`, as soon as it has been used.
 
-        Raises `OpeningRefusedError` if the envelope, or the row that it is bound to, was changed, `CheckValueError` if
-        the check value was changed, `NoMaterialError` if there is no envelope, and `WrappingKeyError` if there is no
-        root key of its reference. Example::
+        Raises `OpeningRefusedError` if the envelope, or the row that it is bound to, was changed, and `CheckValueError`
+        if the check value was changed. Raises `NoMaterialError` if there is no envelope, and `WrappingKeyError` if its
+        reference has no root key. Example::
 
             with wrapping.unwrap(version) as material:
                 ciphertext = AESGCM(material.view).encrypt(nonce, data, None)
@@ -191,8 +191,8 @@ class KeyWrapping:
 
         under: references to try if the row names no wrapping key, or after the one that it names.
 
-        Raises `OpeningRefusedError` if none of the keys opens the envelope, `NoMaterialError` if no credentials are
-        stored, and `WrappingKeyError` if a reference that is tried has no root key, or no key is named. Example::
+        Raises `OpeningRefusedError` if none of the keys opens the envelope, and `NoMaterialError` if no credentials are
+        stored. Raises `WrappingKeyError` if a reference that is tried has no root key, or no key is named. Example::
 
             pin = wrapping.decrypt_credentials(configuration)["pin"]
         """

@@ -12,8 +12,8 @@ def apply(connection: "psycopg.Connection[Any]", schema: str = "public") -> bool
     """Create the event triggers, in one transaction, and return whether anything changed.
 
     Parameters: an idle `connection` of a superuser, or of the administrator role of a managed service; the `schema` of
-    the tables. Raises `ValueError` for a schema name that cannot be used, and errors of psycopg: SQLSTATE 42501 if the
-    role lacks the privilege, 55000 if objects of the newest revision are missing.
+    the tables. Raises `ValueError` for a schema name that cannot be used. Raises errors of psycopg: SQLSTATE 42501 if
+    the role lacks the privilege, 55000 if objects of the newest revision are missing.
 
     https://www.postgresql.org/docs/current/event-triggers.html
     """

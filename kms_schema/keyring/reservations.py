@@ -10,10 +10,6 @@ _ATTEMPTS = 100
 """Attempts to reserve uses while others reserve what was left."""
 
 
-class _NotLiveError(Exception):
-    """The version is not the live one any more: the row of its key is to be read again."""
-
-
 class Reservations:
     """Reserves what blocks of uses ask for."""
 
@@ -33,8 +29,7 @@ class Reservations:
             current = self._storage.read_tag(version.tag, state.key_id)
             if current is None:
                 raise UnknownKeyError(f"key {state.key_id!r} is not there any more", key_id=state.key_id)
-            if current.version is not None and not current.version.is_live:
-                raise _NotLiveError
+            current.check_live()
             uses_now = current.check_encrypting(time.monotonic()).uses
             left = current.left(uses_now) // 2  # less than a sixteenth, since others may be reserving, too
             if current.left(uses_now) == 0:

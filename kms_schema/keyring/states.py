@@ -30,6 +30,10 @@ MOST_USES_OF_AES = 2**31
 """The maximum of encryptions with random 12-byte nonces under one key."""
 
 
+class NotLiveError(Exception):
+    """The version is not the live one any more: the row of its key is to be read again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """A version, as it was read."""
@@ -74,6 +78,11 @@ class KeyState:
             self._refuse(UnsupportedKeyError, f"is {form}: data keys are {' or '.join(ALGORITHMS)} with 256 bits")
         if self.is_held and self.algorithm != AES:
             self._refuse(UnsupportedKeyError, f"is held in an HSM, which does not do {self.algorithm}: use {AES}")
+
+    def check_live(self) -> None:
+        """Raise `NotLiveError` if there is a version, and others have ended it."""
+        if self.version is not None and not self.version.is_live:
+            raise NotLiveError
 
     def check_encrypting(self, now: float) -> Version:
         """Return the live version. Raises the error of the reason if the key may not encrypt at `now`."""

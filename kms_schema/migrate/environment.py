@@ -245,25 +245,31 @@ def _operations(plan: Any, heads: Any, asked: MigrationContext) -> list[Revision
 def refuse_unknown_revisions(
     heads: Sequence[str], script: ScriptDirectory, version_table: str, *, only_reads: bool = False
 ) -> None:
-    """Raise `MigrationError` for a database at an unknown revision.
+    """Raise `MigrationError` for a database at an unknown revision, or at two of which one comes after the other.
 
     Beside a known one it is a host application's, and reading is allowed with `only_reads`. `heads` are the revisions
     in the version table.
     """
     unknown = [head for head in heads if not is_known(script, head)]
     known = [head for head in heads if head not in unknown]
+    for head in known:
+        before = {each.revision for each in script.walk_revisions("base", head)} - {head}
+        if (both := sorted(before.intersection(known))) and not only_reads:
+            raise MigrationError(
+                f"{version_table} has {', '.join(both)} beside {head}, which comes after it: find out which one the"
+                " database is at (kms-schema validate), and DELETE the row of the other"
+            )
     if not unknown or (known and only_reads):
         return
     found = f"{version_table} has the unknown revision {', '.join(map(repr, unknown))}"
     if known:
         raise MigrationError(
             f"{found} beside {', '.join(known)}: run this where both histories are known, such as "
-            "`alembic upgrade kms@head` in an application's folder, or install the newer version of the package that "
-            "was used here"
+            "`alembic upgrade kms@head` in an application's folder, or install the newer version of the package"
         )
     newest = ", ".join(script.get_heads())
     raise MigrationError(
-        f"{found} (the newest known is {newest}): either a newer version of the package was used here, then install "
-        "that one; or it is another application's, then keep this history apart with "
-        "-x version-table=kms_alembic_version, or add it to that application's version_locations"
+        f"{found} (the newest known is {newest}): install the newer version of the package that was used here; "
+        "or, if it is another application's, use -x version-table=kms_alembic_version or that application's "
+        "version_locations"
     )

@@ -1,8 +1,8 @@
 """The statements that an upgrade would execute on this database, with what each of them does.
 
 The code of each revision runs, and its statements are recorded instead of executed. It queries the database as an
-upgrade does (the columns of a host's table, an index that an interrupted run left INVALID, rows that violate a rule),
-so the plan is that of this database.
+upgrade does, so the plan is that of this database. Examples are the columns of a host's table, an index that an
+interrupted run left INVALID, and rows that violate a rule.
 """
 
 from collections.abc import Iterator, Sequence
@@ -94,8 +94,9 @@ def plan_upgrade(connection: sa.Connection, target: str, options: MigrationOptio
         target: a revision as Alembic accepts it, such as `head` or `005`.
         options: those that the upgrade would have.
 
-    Raises `MigrationError` if the database is at an unknown revision, `MigrationUsageError` if `target` is no revision
-    or below the current one, and `UndeclaredStatementError` if a revision executes a statement without a declaration.
+    Raises `MigrationError` if the database is at an unknown revision, and `MigrationUsageError` if `target` is no
+    revision or below the current one. Raises `UndeclaredStatementError` if a revision executes a statement without a
+    declaration.
     """
     script = ScriptDirectory(migrations_folder())
     settings = options.for_context(connection.dialect.name) | {PLANNING_OPTION: True, "kms_concurrently": True}

@@ -88,9 +88,9 @@ def notes(connection: sa.Connection, plan: Plan, options: MigrationOptions) -> I
     existing = _existing(connection, plan)
     if any(lock.relation in existing and not lock.long and lock.mode in BLOCKING for lock in plan.locks):
         yield (
-            f"clients wait for a short lock at most {SHORT_LOCK_TIMEOUT_MS / 1000:g} s at a time; if a lock cannot be "
-            f"granted that way, at most {options.lock_timeout_ms / 1000:g} s and deadlock_timeout, up to "
-            f"{LOCK_ATTEMPTS} times, and all of them continue in between"
+            f"clients wait for a short lock at most {SHORT_LOCK_TIMEOUT_MS / 1000:g} s at a time, or, failing "
+            f"that, {options.lock_timeout_ms / 1000:g} s and deadlock_timeout, up to {LOCK_ATTEMPTS} times, and "
+            "continue in between"
         )
     for each in plan.declarations:
         if each.rebuilds:

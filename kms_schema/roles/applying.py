@@ -39,9 +39,10 @@ def apply(
     """Create the group roles and grant their privileges, in one transaction.
 
     Parameters: an idle `connection` in autocommit mode, of a role with CREATEROLE that owns the tables, or of a
-    superuser; the `schema` of the tables; the `prefix` of the role names; `owner`, to also make the role kms_owner the
-    owner; `waiting`, called with the number of each attempt that released its locks after a lock timeout. There are
-    `ATTEMPTS`, `PAUSE_SECONDS` apart. Raises `ValueError` for names that cannot be used, and errors of psycopg.
+    superuser. `schema` is that of the tables, and `prefix` that of the role names. `owner` also makes the role
+    kms_owner the owner. `waiting` is called with the number of each attempt that released its locks after a lock
+    timeout. There are `ATTEMPTS`, `PAUSE_SECONDS` apart. Raises `ValueError` for names that cannot be used, and errors
+    of psycopg.
 
         with psycopg.connect(url, autocommit=True) as connection:
             print(apply(connection, prefix="shop_").granted)

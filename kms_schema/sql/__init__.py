@@ -1,10 +1,10 @@
 """The SQL of the schema: tables, functions, triggers and views as files, one statement each, per engine.
 
-A file is called `NAME_vNN.sql` (`NAME_trigger_vNN.sql` for a trigger, which may share its name with a function), and
-is in the folder of its engine, in that of its table or subject. Its name is unique in its engine.
-Revisions name files with their version, so that what they did never changes; a new version of an object is a new
-file. On PostgreSQL the placeholder `{schema}` is the schema of all objects; SQLite keeps a
-statement's text as it is, and has none. A file in `both` holds for both engines.
+A file is called `NAME_vNN.sql`, or `NAME_trigger_vNN.sql` for a trigger, which may share its name with a function. It
+is in the folder of its engine, in that of its table or subject. Its name is unique in its engine. Revisions name files
+with their version, so that what they did never changes; a new version of an object is a new file. On PostgreSQL the
+placeholder `{schema}` is the schema of all objects; SQLite keeps a statement's text as it is, and has none. A file in
+`both` holds for both engines.
 
 The folder `statements` has the SQL that the operations run with names of their own. These files have no version: what
 they leave in the catalog never changes, but how they do it may.

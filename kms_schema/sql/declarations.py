@@ -3,10 +3,10 @@
 Each operation declares this beside the statement that it executes. `kms-schema preflight` reads the declarations, and
 `tests/migrations/test_migration_locks.py` compares them with `pg_locks` at every statement.
 
-Locks are those of PostgreSQL (https://www.postgresql.org/docs/current/explicit-locking.html) on tables and views. Not
-declared are locks that block no client: on catalogs, on Alembic's own table, on indexes and sequences, which are
-locked as their table is or weaker, and on a relation that the same transaction creates. On SQLite the whole file is
-locked.
+Locks are those of PostgreSQL (https://www.postgresql.org/docs/current/explicit-locking.html) on tables and views. Locks
+that block no client are not declared: on catalogs, on Alembic's own table, and on a relation that the same transaction
+creates. Nor are those on indexes and sequences, which are locked as their table is or weaker. On SQLite the whole file
+is locked.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

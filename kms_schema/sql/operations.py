@@ -96,7 +96,7 @@ def lock(tables: Sequence[str], mode: str, *, views: Sequence[str] = ()) -> None
     materialized views are views here.
 
     Each of the first attempts waits `SHORT_LOCK_TIMEOUT_MS` milliseconds in total and then releases its locks, until
-    `lock_timeout` is used up; a client behind such an attempt in the queue does not wait noticeably. Each attempt after
+    `lock_timeout` is used up. A client behind such an attempt in the queue does not wait noticeably. Each attempt after
     these waits at most `lock_timeout` and `deadlock_timeout`, for a table under an autovacuum, which yields only to a
     waiter. No client waits longer than that, and no client's statement fails by a deadlock with the upgrade. After
     `LOCK_ATTEMPTS` of these the statement fails with SQLSTATE 55P03, and names the sessions that hold the lock.

@@ -1,13 +1,13 @@
 """Rows that violate a rule of a revision's triggers: found before the revision changes anything, and reported.
 
 A trigger checks what is written from then on, never the rows that exist. So each rule that applies to a stored row has
-a query beside it, `RULE_violations_vNN.sql` in the folder of its engine, or in `both` where the text is the same for
+a query beside it, `RULE_violations_vNN.sql` in the folder of its engine. It is in `both` if the text is the same for
 both (SQLite's schema is then called `main`). Engines differ in how they spell bytes, and in what PostgreSQL has as a
 constraint.
 
-A query has the columns `table_name`, `row_id`, `row_name` (the name that people know the row by) and `problem` (the
-end of a sentence about it), one row for each row that violates the rule. It uses nothing that the revision makes, so
-its result is the same before and after it. Like all versioned SQL of this package it is frozen once released.
+A query returns one row for each row that violates the rule. Its columns are `table_name`, `row_id`, `row_name` (the
+name that people know the row by) and `problem` (the end of a sentence about it). It uses nothing that the revision
+makes, so its result is the same before and after it. Like all versioned SQL of this package it is frozen once released.
 """
 
 from collections.abc import Iterator, Sequence

@@ -15,6 +15,7 @@ from importlib.resources import files
 
 from kms_schema.crypto import CryptoError, EnvelopeFormat, Root, RootKeys, Secret
 from kms_schema.crypto.ciphers import derivation_message
+from kms_schema.errors import KmsSchemaError
 
 MakeRoot = Callable[[bytes], Root]
 """Makes a root with this key of 32 bytes."""
@@ -24,7 +25,7 @@ _SIZES = (1, 55, 56, 64, 65, 1000, 4096)
 """Lengths of messages, about the blocks of SHA-256 and up to what every root must take."""
 
 
-class NonconformingRootError(AssertionError):
+class NonconformingRootError(KmsSchemaError, AssertionError):
     """A root answers otherwise than the vectors. No message has a derived key."""
 
 

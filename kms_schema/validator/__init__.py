@@ -1,10 +1,10 @@
 """The validator: it compares a database with the expected schema.
 
-`catalog` reads a database; `diff` compares it with a packaged snapshot, and makes findings of the differences;
-`checks` reads rows, roles and protections; `rules` declares every code; `remediation` writes the SQL that fixes a
-finding; `probe` tries forbidden writes; `report` holds it all, `waivers` removes what is accepted, and `formats`
-renders it. Nothing here imports SQLAlchemy or Alembic, and what only differences, rows or a probe need is imported
-for them, so that a check takes a fraction of a second.
+`catalog` reads a database. `diff` compares it with a packaged snapshot, and makes findings of the differences. `checks`
+reads rows, roles and protections. `rules` declares every code. `remediation` writes the SQL that fixes a finding.
+`probe` tries forbidden writes. `report` holds it all, `waivers` removes accepted findings, and `formats` renders it.
+Nothing here imports SQLAlchemy or Alembic, and what only differences, rows or a probe need is imported for them, so
+that a check takes a fraction of a second.
 """
 
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ def validate(
     Returns the report; `Report.fails` decides whether there is drift.
 
     Raises `ValidationError` if there is no verdict: no consistent read, a running migration, no such schema, or a probe
-    of a standby; `TypeError` for a connection of another library; and the errors of the driver.
+    of a standby. Raises `TypeError` for a connection of another library, and the errors of the driver.
 
         report = kms_schema.validate(psycopg.connect(url, autocommit=True), level="data")
         if report.fails():

@@ -14,7 +14,7 @@ from kms_schema.audit.storage.sqlite.transactions import OpenSqliteTrail
 from tests.audit.sealers import KEY
 from tests.migrations.interruption.program import CACHE_PAGES
 
-FILE_STEPS = ("fsync", "replace", "fsync of the folder")
+FILE_STEPS = ("fsync", "link", "fsync of the folder")
 """Between these the archive gets its name."""
 
 
@@ -41,7 +41,7 @@ def retain_on_sqlite(path: str, folder: str, kill_at: int) -> None:
 
 def retain_and_die_at_a_file(url: str, folder: str, step: str, after: bool) -> None:
     """Die before or after a step by which the archive reaches the disk."""
-    original = {"fsync": os.fsync, "replace": Path.replace}
+    original = {"fsync": os.fsync, "link": os.link}
     seen = 0
 
     def fsync(handle: int) -> None:
@@ -51,13 +51,12 @@ def retain_and_die_at_a_file(url: str, folder: str, step: str, after: bool) -> N
         original["fsync"](handle)  # type: ignore[operator]
         _die_if(step == FILE_STEPS[0 if seen == 1 else 2] and after)
 
-    def replace(self: Path, target: Path) -> Path:
-        _die_if(step == "replace" and not after)
-        done = original["replace"](self, target)  # type: ignore[operator]
-        _die_if(step == "replace" and after)
-        return done  # type: ignore[no-any-return]
+    def link(source: Path, target: Path) -> None:
+        _die_if(step == "link" and not after)
+        original["link"](source, target)
+        _die_if(step == "link" and after)
 
-    os.fsync, Path.replace = fsync, replace  # type: ignore[assignment,method-assign]
+    os.fsync, os.link = fsync, link  # type: ignore[assignment]
     if "://" in url:
         retain_on_postgresql(url, folder)
     else:

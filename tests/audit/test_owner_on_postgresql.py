@@ -89,6 +89,10 @@ ATTACKS = {
         f" ALTER TABLE key_audit_logs ENABLE ALWAYS TRIGGER {NO_DELETE}",
         GONE, "KMS212",
     ),
+    "an inheritance child with entries of its own": attack(
+        "CREATE TABLE child () INHERITS (key_audit_logs); INSERT INTO child SELECT * FROM ONLY key_audit_logs",
+        "key_audit_logs has tables that inherit from it: readers find their rows, which are no evidence", "KMS212",
+    ),
     "a trigger that discards entries": attack(
         "CREATE FUNCTION discard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
         " CREATE TRIGGER aa BEFORE INSERT ON key_audit_logs FOR EACH ROW EXECUTE FUNCTION discard()",
@@ -149,6 +153,27 @@ def test_a_view_is_not_taken_for_the_trail(database: Database) -> None:
         execute(trail.connection, "ALTER TABLE key_audit_logs RENAME TO hidden")
         execute(trail.connection, "CREATE VIEW key_audit_logs AS SELECT * FROM hidden")
         with pytest.raises(TrailError, match="key_audit_logs is not a plain table"):
+            trail.verified()
+        assert trail.codes()
+
+
+def test_a_type_with_a_cast_of_its_own_is_not_taken_for_the_trail(database: Database) -> None:
+    """Every reader sees the label; entries are sealed and verified as text, which the cast makes of it."""
+    with owned(database) as trail:
+        write(trail.connection, 1, client_ip="203.0.113.5")
+        seal_all(trail.connection)
+        to_shown = "CASE WHEN client_ip IS NOT NULL THEN '10.0.0.9'::shown END"
+        statements = (
+            "CREATE TYPE shown AS ENUM ('10.0.0.9')",
+            "CREATE FUNCTION sealed(shown) RETURNS text LANGUAGE sql STRICT AS $$ SELECT '203.0.113.5' $$",
+            "CREATE CAST (shown AS text) WITH FUNCTION sealed(shown)",
+            with_the_view(f"ALTER TABLE key_audit_logs ALTER client_ip TYPE shown USING {to_shown}"),
+        )
+        for statement in statements:
+            execute(trail.connection, statement)
+        query = "SELECT client_ip FROM key_audit_logs WHERE client_ip IS NOT NULL"
+        assert execute(trail.connection, query).fetchall() == [("10.0.0.9",)]
+        with pytest.raises(TrailError, match="key_audit_logs is not a plain table with types of the database"):
             trail.verified()
         assert trail.codes()
 

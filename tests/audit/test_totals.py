@@ -174,3 +174,20 @@ def test_what_retention_removes_is_taken_out_of_the_sums(place: Retaining, tmp_p
         place.retain(tmp_path)
         assert_exact(connection)
         assert before - 250 <= kept(connection).total() < before - 190
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_session_in_which_a_restore_is_on_seals_and_retains_like_any_other(place: Retaining, tmp_path: Path) -> None:
+    """A login that belongs to the owner, and whose setting was left on: no guard is skipped, and every entry counts."""
+    with closing(place.database.connect()) as connection:
+        write(connection, 30)
+        age(place.database, 40, kept=30)
+        execute(connection, "SET kms.restore = on")
+        seal_all(connection)
+        assert execute(connection, "SHOW kms.restore").fetchone() == ("on",)
+        execute(connection, "RESET kms.restore")
+        write(connection, 3)
+        seal_all(connection)
+        assert_exact(connection)
+        assert [each.removed >= 30 for each in place.retain(tmp_path)] == [True]
+        assert_exact(connection)

@@ -11,6 +11,7 @@ from kms_schema.cli import program
 from kms_schema.cli.lazy_group import LazyGroup
 from kms_schema.cli.rotations import running
 from kms_schema.keyring import CachePolicy, policy
+from tests.support.prose import commands
 
 HELP_OF_EVERY_COMMAND = """
 import sys
@@ -52,6 +53,15 @@ def test_each_command_has_one_short_line(group: str) -> None:
     assert [
         text for text in lines.values() if len(text) > LONGEST or not re.fullmatch(r"[A-Z][a-z-]+,? .*[^.]", text)
     ] == []
+
+
+def test_each_option_of_each_command_has_a_help() -> None:
+    named = {
+        name: [each for each in command.params if isinstance(each, click.Option)]
+        for name, command in commands().items()
+    }
+    assert sum(map(len, named.values())) > 300
+    assert [(name, each.opts) for name, found in named.items() for each in found if not (each.help or "").strip()] == []
 
 
 def test_a_listing_imports_no_command() -> None:

@@ -11,7 +11,7 @@ TRYING = ("test_failover.py", "test_upgraded_clusters.py", "test_restored_dumps.
 
 def rows() -> list[list[str]]:
     """Return the cells of each way."""
-    lines = [line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith("| way |")]
+    lines = [line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith("| method |")]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
 
 

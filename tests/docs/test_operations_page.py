@@ -66,7 +66,7 @@ def roles(empty_database: Database) -> Iterator[Database]:
 
 
 def test_no_block_of_the_page_is_left_out() -> None:
-    tried = {"First deployment": 5, "Upgrade": 2, "What runs by itself": 0, "Rollback": 3, "Recovery": 3, "SQLite": 2}
+    tried = {"First deployment": 5, "Upgrade": 2, "Regular jobs": 0, "Rollback": 4, "Recovery": 3, "SQLite": 2}
     assert {section: len(blocks(section)) for section in SECTIONS} == tried
 
 
@@ -100,8 +100,16 @@ def test_upgrade(empty_database: Database, tmp_path: Path, block: int) -> None:
 def test_rollback(database: Database, tmp_path: Path) -> None:
     with closing(database.connect()) as connection:
         populate(connection)
-    down, up, away = blocks("Rollback")
+    down, unsealed, up, away = blocks("Rollback")
+    run("kms-schema audit seal", tmp_path, KMS_DATABASE_URL=url_of(database))
     assert f"the newest is {revisions()[-1]}" in run(down, tmp_path, KMS_DATABASE_URL=url_of(database))
+    refused = subprocess.run(
+        [sys.executable, "-m", "kms_schema", "downgrade", "004", "--database-url", database.url],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (refused.returncode, "--allow-audit-loss" in refused.stderr) == (1, True)
+    run(unsealed, tmp_path, KMS_DATABASE_URL=url_of(database))
+    assert (tmp_path / "before-downgrade.txt").read_text(encoding="utf-8").startswith("kms-schema/")
     assert f"compared with {revisions()[-1]}" in run(up, tmp_path, KMS_DATABASE_URL=url_of(database))
     run(away, tmp_path, KMS_DATABASE_URL=url_of(database))
     assert (tmp_path / "before-downgrade.dump").stat().st_size > 0

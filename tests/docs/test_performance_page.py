@@ -24,7 +24,7 @@ def test_a_command_of_the_page_has_options_that_there_are(line: str) -> None:
 
 def test_every_target_and_every_scale_has_its_row() -> None:
     assert re.findall(r"^\| (P\d+) \| [A-Z`]", PAGE, re.MULTILINE) == [target.number for target in TARGETS]
-    how_to_run_it = PAGE.partition("\n## What it is measured with")[0]
+    how_to_run_it = PAGE.partition("\n## Data")[0]
     assert re.findall(r"^\| `(\w+)` \|", how_to_run_it, re.MULTILINE) == [name for name in SCALES if name != "tiny"]
 
 

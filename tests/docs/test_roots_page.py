@@ -73,7 +73,9 @@ def test_a_database_moves_from_a_file_to_a_token_and_on(database: Database, hsm:
 
     (onward,) = section("roots.md", "Move from a token to another key")
     said = reader.types([onward])
-    assert "kms://root-2027 (pkcs11:token=kms;object=root-2027): 1 key versions and 1 HSM configurations open" in said
+    assert (
+        "kms://root-2027 (pkcs11:token=kms-2027;object=root-2027): 1 key versions and 1 HSM configurations open" in said
+    )
     assert (folder / "iban-2027.txt").read_text() == "DE89 3704\n"
     assert rows(database, "SELECT DISTINCT wrapping_key_ref FROM hsm_configurations") == [("kms://root-2027",)]
 

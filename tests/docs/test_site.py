@@ -1,6 +1,8 @@
 """The sources of the site, and the check of what a built page requests. `tools/build-site` in .ci/run builds it all."""
 
 import re
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -8,9 +10,11 @@ from kms_schema.validator import RULES
 from tests.house.test_docstrings import exported, imported_in_texts
 from tests.support.engines.programs import REPOSITORY
 from tests.support.import_graph import modules
+from tools.entity_diagram import entity_diagram
+from tools.site.diagram import drawn
 from tools.site.docstrings import to_rst
 from tools.site.external import requested_by
-from tools.site.pages import generated, without_outside_links
+from tools.site.pages import generated, without_outside_links, write_sources
 from tools.site.public_names import INTERNAL, PUBLIC, names_of
 
 GROUPS = ("tutorial", "how-to", "reference", "explanation")
@@ -37,6 +41,22 @@ def test_each_command_and_option_is_described() -> None:
     assert "\n`--docs-url URL`\n: " in PAGES["cli/validate.md"]
     assert "## kms-schema audit seal\n" in PAGES["cli/audit.md"]
     assert "```sh\nkms-schema roles --prefix shop_ > roles.sql\n" in PAGES["cli/roles.md"]
+
+
+def test_the_diagram_is_drawn_with_every_table_column_and_foreign_key(tmp_path: Path) -> None:
+    write_sources(tmp_path)
+    page = (tmp_path / "schema.md").read_text(encoding="utf-8")
+    assert "```mermaid" not in page
+    assert drawn(entity_diagram()) in page
+    svg = ElementTree.fromstring(drawn(entity_diagram()))  # noqa: S314  (our own text)
+    texts = [text.text or "" for text in svg.iter("{http://www.w3.org/2000/svg}text")]
+    source = entity_diagram().splitlines()
+    tables = [line.split()[0] for line in source if line.endswith("{")]
+    columns = [line.split()[1] for line in source if line.startswith("        ")]
+    actions = [line.rpartition("<br>")[2].strip('"') for line in source if "<br>" in line]
+    assert len(tables) > 10
+    assert sorted(texts[: -2 * len(columns) - len(tables)]) == sorted(actions)
+    assert [name for name in (*tables, *columns) if name not in texts] == []
 
 
 def test_each_public_name_is_described() -> None:

@@ -58,6 +58,6 @@ def test_no_attack_is_left_out(attack: str) -> None:
 
 
 def test_everybody_has_a_line() -> None:
-    who = " ".join(cells(line)[0] for line in PAGE.lines("Who"))
+    who = " ".join(cells(line)[0] for line in PAGE.lines("Attackers"))
     for somebody in ("application", "writer", "owner", "superuser", "with the file", "host", "signing key", "proof"):
         assert somebody in who

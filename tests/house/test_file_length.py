@@ -7,7 +7,7 @@ from tests.support.engines.programs import REPOSITORY
 
 LIMIT = 300
 LONG = REPOSITORY / "tests" / "house" / "long_files.txt"
-FOLDERS = ("kms_schema", "migrations", "scripts", "tools", "benchmarks", "tests")
+FOLDERS = ("kms_schema", "migrations", "scripts", "tools", "benchmarks", "tests", "examples")
 
 
 def lines_by_file() -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The words of the project: none that the glossary forbids in names, messages, docstrings, comments and SQL."""
+"""The words of the project: none that the glossary forbids in names, messages, docstrings, comments, SQL and pages."""
 
 import io
 import re
@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import prose
 from tests.support.engines.programs import REPOSITORY
 
-FOLDERS = ("kms_schema", "migrations", "scripts", "tools", "benchmarks")
+FOLDERS = ("kms_schema", "migrations", "scripts", "tools", "benchmarks", "examples")
 
 PHRASES = {
     "mend, mends, mended, mender": r"\b(un)?mend(s|ed|er|ers|ing)?\b",
@@ -47,6 +48,12 @@ ALLOWED = {
     "AUTOCOMMIT": "an isolation level of SQLAlchemy",
 }
 """Texts in which the words are right, each with its reason."""
+
+
+PAGES_WITH_FAULTS = {
+    "docs/validator-matrix.md": "it has the names of mutations, and `python -m tests.validator.mutations` writes it",
+}
+"""Pages that may have the words, each with its reason."""
 
 
 def spaced(text: str) -> str:
@@ -123,6 +130,14 @@ def faults() -> dict[str, list[str]]:
 
 def test_no_file_has_a_forbidden_word() -> None:
     assert not faults(), "\n".join(f"{path}:{fault}" for path, found in faults().items() for fault in found)
+
+
+@pytest.mark.parametrize("page", [str(page.relative_to(REPOSITORY)) for page in prose.PAGES])
+def test_no_page_has_a_forbidden_word(page: str) -> None:
+    paragraphs = list(prose.of_page((REPOSITORY / page).read_text(encoding="utf-8")))
+    found = [f"{each.place}: {fault}" for each in paragraphs for fault in faults_of_text(each.text)]
+    assert found == [] or page in PAGES_WITH_FAULTS, "\n".join(found)
+    assert [each.place for each in paragraphs if each.text.startswith("|")] == [], "rows outside of their table"
 
 
 def test_each_exception_has_a_reason_and_is_used() -> None:

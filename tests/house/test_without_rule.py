@@ -15,11 +15,13 @@ from tests.support.engines.programs import REPOSITORY
 
 AREAS = {
     *(
+        "deploying",
         "schema",
         "migrations",
         "validator",
         "audit",
         "crypto",
+        "roots",
         "roles",
         "hardening",
         "rotations",

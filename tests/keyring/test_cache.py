@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from kms_schema.crypto import RootKeys
 from kms_schema.engine import create_engine
-from kms_schema.keyring import CachePolicy, DatabaseUnavailableError, KeyRevokedError, KeyRing
+from kms_schema.keyring import CachePolicy, DatabaseUnavailableError, KeyRevokedError, KeyRing, NoLiveVersionError
 from tests.keyring.conftest import MakeRing
 from tests.keyring.rings import AAD, DATA, entries, unreachable
 from tests.support.engines import Database
@@ -26,6 +26,21 @@ def test_a_revocation_is_seen_within_max_age(ring: KeyRing, orders: str, make_ri
     for use in (lambda: other.key(orders).decrypt(blob, aad=AAD), lambda: other.key(orders).encrypt(DATA, aad=AAD)):
         with pytest.raises(KeyRevokedError):
             use()
+
+
+def test_after_a_rotation_by_others_the_first_use_may_decrypt(ring: KeyRing, orders: str, make_ring: MakeRing) -> None:
+    """Then the state of the old version is read again: it ended, and the key still encrypts, with the new version."""
+    other = make_ring(cache=CachePolicy(max_age=0.3))
+    blob = other.key(orders).encrypt(DATA, aad=AAD)
+    ring.rotate(orders)
+    time.sleep(0.3)
+    assert other.key(orders).decrypt(blob, aad=AAD) == DATA
+    refused = new = None
+    try:
+        new = other.key(orders).encrypt(DATA, aad=AAD)
+    except NoLiveVersionError as error:
+        refused = error
+    assert (refused, new and other.inspect(new).version) == (None, 2)
 
 
 @pytest.mark.parametrize("policy", [CachePolicy(max_messages=2), CachePolicy(max_bytes=2 * len(DATA))], ids=repr)

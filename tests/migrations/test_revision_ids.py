@@ -142,3 +142,17 @@ def test_a_prefix_in_the_version_table_is_not_ours(database: Database) -> None:
         assert kms_schema("upgrade", url=database.url).status == 1
         execute(connection, "UPDATE alembic_version SET version_num = :whole", {"whole": revisions()[-1]})
     assert kms_schema("upgrade", "007", url=database.url).status == 0
+
+
+def test_two_revisions_of_one_history_are_refused_until_one_is_deleted(database: Database) -> None:
+    """A downgrade would go on from the higher one, and leave the other in the table."""
+    with closing(database.connect()) as connection:
+        execute(connection, f"INSERT INTO alembic_version VALUES ('{OURS['004']}')")  # noqa: S608
+        before = catalog(connection)
+        for command in ("upgrade", "downgrade 006", "preflight"):
+            said = kms_schema(*command.split(), url=database.url)
+            assert said.status == 1, said.all
+            assert f"has {OURS['004']} beside {OURS['007']}, which comes after it" in said.error
+        assert differences(before, catalog(connection)) == {}
+        execute(connection, f"DELETE FROM alembic_version WHERE version_num = '{OURS['004']}'")  # noqa: S608
+    assert kms_schema("upgrade", url=database.url).status == 0

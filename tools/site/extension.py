@@ -82,8 +82,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Add the extension to a build."""
     app.add_transform(LinkCodes)
     app.add_transform(UnlinkOthers)
-    app.add_lexer("crontab", TextLexer)  # GitHub knows these two languages
-    app.add_lexer("mermaid", TextLexer)
+    app.add_lexer("crontab", TextLexer)  # GitHub knows this language
     app.add_lexer("sql", PostgresLexer)  # the general one does not know dollar quotes
     app.connect("autodoc-process-docstring", translate)
     app.connect("env-check-consistency", check_names)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kms_schema.validator.rules import RULES, Remediation, Rule, Scope
 from tools.site.commands import command_page, commands
+from tools.site.diagram import drawn
 from tools.site.docstrings import to_rst
 from tools.site.public_names import PUBLIC, RESULTS, documented_here, names_of
 
@@ -29,6 +30,8 @@ FIXED: Mapping[Remediation, str] = {
     Remediation.SQL: "by SQL, which the finding contains. Where no statement can fix it: {help}.",
     Remediation.MANUAL: "by a manual action: {help}.",
 }
+
+MERMAID = re.compile(r"^```mermaid\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 OUTSIDE = re.compile(r"\[(?P<text>[^\]]+)\]\(\.\./(?P<path>[^)#]+)(?:#[^)]*)?\)")
 """A link from a page to a file of the repository that is not in docs/."""
@@ -62,7 +65,8 @@ def _files() -> Iterator[tuple[str, bytes]]:
         for file in sorted(source.rglob("*")):
             name = str(file.relative_to(source))
             if file.suffix == ".md":
-                yield name, without_outside_links(file.read_text("utf-8")).encode()
+                text = without_outside_links(file.read_text("utf-8"))
+                yield name, MERMAID.sub(lambda block: f"```{{raw}} html\n{drawn(block[1])}\n```", text).encode()
             elif file.is_file() and "__pycache__" not in file.parts:
                 yield name, file.read_bytes()
 

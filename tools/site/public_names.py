@@ -27,7 +27,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
     "kms_schema.crypto": (),
     "kms_schema.pkcs11": (),
     "kms_schema.roots": (),
-    "kms_schema.testing.root_conformance": ("cases", "check_root"),
+    "kms_schema.testing.root_conformance": ("NonconformingRootError", "cases", "check_root"),
     "kms_schema.rotations": (),
     "kms_schema.audit": (),
     "kms_schema.validator.rules": (),

@@ -32,7 +32,7 @@ class Tombstone:
     leaf_count: int
     """The number of their leaves, from the first on."""
     last_sequence: int
-    """The sequence of the last of them; every other entry has a higher one."""
+    """The highest sequence among them; an entry that was sealed later can have a lower one."""
     archive_sha256: bytes
     """The SHA-256 of the archive of the entries that no earlier tombstone names, 32 bytes."""
 

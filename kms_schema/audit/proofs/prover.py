@@ -78,10 +78,9 @@ def prove_inclusion(snapshot: Snapshot, entry: uuid.UUID | int, seal: int | None
 
     entry: its id, or its sequence. seal: the number of a seal; None for the newest.
 
-    Raises `CannotProveError` if there is no such entry or seal, if the entry is unsealed or was sealed later, if the
-    seal is not signed, if the entry was changed after it was sealed, or if JSON cannot express it; `SealError` or
-    `EncodingError` for invalid rows.
-    docs/audit.md describes the document. Example::
+    Raises `CannotProveError` if there is no such entry or seal, if the entry is unsealed or was sealed later, or if the
+    seal is not signed. It is also raised if the entry was changed after it was sealed, or if JSON cannot express it.
+    Raises `SealError` or `EncodingError` for invalid rows. The page docs/audit.md describes the document. Example::
 
         with open_trail(connection).reading() as snapshot:
             Path("proof.json").write_text(prove_inclusion(snapshot, 4711))

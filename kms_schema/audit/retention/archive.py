@@ -40,8 +40,8 @@ def write_archive(
     leaves: places in the tree, from 0; they begin and end with a page of `key_audit_leaves`. The bytes of the file
     depend on the leaves and the seal alone. progress: called with the leaves that are written, and all leaves.
 
-    Raises `CannotProveError` if the seal is not signed, if an entry is missing or not the one that was sealed, or if it
-    has no line that `check_archive.py` reads: an archive never contains a forged entry. Example::
+    Raises `CannotProveError` if the seal is not signed, or if an entry is missing, is not the one that was sealed, or
+    has no line that `check_archive.py` reads. An archive never contains a forged entry. Example::
 
         with Path("audit.jsonl.gz").open("xb") as file:
             write_archive(snapshot, file, seal, range(seal.tree_size))

@@ -5,6 +5,7 @@ names is in the folder.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,14 +16,15 @@ from kms_schema.audit.formats.keys import SigningKey
 from kms_schema.audit.formats.seals import Tombstone
 from kms_schema.audit.proofs.prover import CannotProveError, seal_of
 from kms_schema.audit.retention.archive import Exported, sha256_of, write_archive
+from kms_schema.audit.retention.left import refuse_forged
 from kms_schema.audit.sealing.sealer import NothingToSealError, refuse_other_key, seal_tombstone
 from kms_schema.audit.standalone import check_archive
-from kms_schema.audit.standalone.check_proof import Refused, read_key
+from kms_schema.audit.standalone.check_proof import Key, Refused, read_key
 from kms_schema.audit.storage.append import append
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import OpenTrail, Snapshot
-from kms_schema.output_files import replaced_file
+from kms_schema.output_files import named_file
 
 Progress = Callable[[str, int, int], None]
 """Receives `exported` or `removed`, how many entries are done, and how many there are."""
@@ -102,27 +104,28 @@ def retain(
         yield Retained(_remove(trail, left, progress))
     with trail.reading() as snapshot:
         refuse_other_key(snapshot.seals.last(), signer)
+        if snapshot.retention.first_left() is not None:
+            raise TrailError("another run of retain removes entries: run it again when that one has ended")
         cut = expired(snapshot)
         if cut is None:
             return
-        path = _export(snapshot, cut, folder, partial(progress, "exported"))
-    seal = _recorded_and_sealed(trail, signer, cut, path)
+        path, digest = _export(snapshot, cut, folder, partial(progress, "exported"))
+    seal = _recorded_and_sealed(trail, signer, cut, path.name, digest)
     sealed(seal)
     yield Retained(_remove(trail, cut.entries, progress), path, seal)
 
 
-def _recorded_and_sealed(trail: OpenTrail, signer: SigningKey, cut: Expired, path: Path) -> StoredSeal:
+def _recorded_and_sealed(trail: OpenTrail, signer: SigningKey, cut: Expired, name: str, digest: bytes) -> StoredSeal:
     """Append an entry that records the export, and seal it with the tombstone.
 
     Repeated if another sealer sealed that entry first: a tombstone is part of a seal, and every seal has new entries.
     """
-    digest = sha256_of(path)
     for attempt in range(1, _ATTEMPTS + 1):
         append(
             trail,
             event_type="TRAIL_EXPORTED",
             event_category="COMPLIANCE",
-            event_description=f"trail exported: entries up to sequence {cut.last_sequence}, to {path.name}",
+            event_description=f"trail exported: entries up to sequence {cut.last_sequence}, to {name}",
             security_level="HIGH",
             additional_metadata={
                 "first_leaf": cut.first_leaf,
@@ -139,13 +142,20 @@ def _recorded_and_sealed(trail: OpenTrail, signer: SigningKey, cut: Expired, pat
 
 
 def _left_undone(trail: OpenTrail, folder: Path) -> int | None:
-    """Return the most entries that an earlier run can have left, None for none. Their archive is in the folder."""
+    """Return the most entries that an earlier run can have left, None for none. Their archive is in the folder.
+
+    Raises `CannotProveError` for one that is not what was sealed: what proves a forgery is not removed.
+    """
     with trail.reading() as snapshot:
         snapshot.retention.require_privilege()
         tombstone = snapshot.tombstones.newest()
-        if tombstone is None or not snapshot.retention.is_left():
+        first = snapshot.retention.first_left()
+        if tombstone is None or first is None:
             return None
-    if not any(sha256_of(each) == tombstone.archive_sha256 for each in sorted(folder.glob("audit-*.jsonl.gz"))):
+        refuse_forged(snapshot, tombstone, first)
+    # The newest is the last by name. What is not a file, such as a pipe, could be read for ever.
+    archives = (each for each in sorted(folder.glob("audit-*.jsonl.gz"), reverse=True) if each.is_file())
+    if not any(sha256_of(each) == tombstone.archive_sha256 for each in archives):
         raise TrailError(
             f"entries up to sequence {tombstone.last_sequence} have a tombstone and are not removed yet; the archive"
             f" that it names (SHA-256 {tombstone.archive_sha256.hex()}) is not in {folder}: name the folder where it is"
@@ -153,8 +163,11 @@ def _left_undone(trail: OpenTrail, folder: Path) -> int | None:
     return tombstone.leaf_count
 
 
-def _export(snapshot: Snapshot, cut: Expired, folder: Path, progress: Exported) -> Path:
-    """Write the archive, verify the file independently, rename it into place, fsync file and directory."""
+def _export(snapshot: Snapshot, cut: Expired, folder: Path, progress: Exported) -> tuple[Path, bytes]:
+    """Write the archive, verify the file independently, and give it its name; fsync file and directory.
+
+    A file that has the name stays: a tombstone may name it, of a run that was faster. It has to have the same entries.
+    """
     seal = seal_of(snapshot.seals, None)
     late = [Gap(gap.first, min(gap.last, cut.last_sequence), gap.xmax) for gap in seal.open_gaps]
     known = snapshot.tree.count_leaves(cut.first_leaf, cut.last_sequence)
@@ -165,27 +178,31 @@ def _export(snapshot: Snapshot, cut: Expired, folder: Path, progress: Exported) 
         )
     path = folder / cut.name
     key = read_key(seal.verifier_key or "")
-    if path.exists():
-        _refuse_another(path, seal, cut)
     try:
-        with replaced_file(path) as file:
+        with named_file(path) as file:
             write_archive(snapshot, file, seal, range(cut.first_leaf, cut.end_leaf), progress=progress)
             file.flush()
-            check_archive.check(Path(file.name), [key], origin=seal.origin)
+            made = check_archive.check(Path(file.name), [key], origin=seal.origin)
+    except FileExistsError:
+        return path, _there_already(path, key, made).sha256
     except Refused as error:
         raise CannotProveError(f"the new archive does not verify: {error}; nothing was removed") from None
-    return path
+    return path, made.sha256
 
 
-def _refuse_another(path: Path, seal: StoredSeal, cut: Expired) -> None:
-    """Raise `TrailError` if a file is there, unless an interrupted run left it as the archive of these entries."""
-    try:
-        found = check_archive.check(path, [read_key(seal.verifier_key or "")], origin=seal.origin)
-        same = (found.first_leaf, found.end_leaf) == (cut.first_leaf, cut.end_leaf)
-    except Refused:
-        same = False
-    if not same:
-        raise TrailError(f"{path} exists, and is not the archive of these entries: name another folder")
+def _there_already(path: Path, key: Key, made: check_archive.Archive) -> check_archive.Archive:
+    """Return the archive that has the name. Raises `TrailError` unless it has the same entries as `made`."""
+    with suppress(Refused):
+        found = (
+            check_archive.check(path, [key], origin=made.origin) if path.is_file() and not path.is_symlink() else None
+        )
+        if (
+            found
+            and (found.first_leaf, found.end_leaf) == (made.first_leaf, made.end_leaf)
+            and found.roots[found.end_leaf] == made.roots[made.end_leaf]
+        ):
+            return found
+    raise TrailError(f"{path} exists, and is not the archive of these entries: name another folder")
 
 
 def _remove(trail: OpenTrail, entries: int, progress: Progress) -> int:

@@ -13,9 +13,9 @@ def last_sound_seal(seals: SealReader, signer: VerifierKey | None) -> StoredSeal
 
     signer: the key that will sign the next seal; None if it will not be signed.
 
-    Raises `TrailError` unless it holds: its row is a seal, its signature and compact range are those of its content, it
-    follows the seal before, and the newest tombstone is under a seal whose signature covers it. If `signer` did not
-    sign it, each earlier change of the key must also be one that the key before announced and signed. Example::
+    Raises `TrailError` unless it holds. Then its row is a seal, its signature and compact range are those of its
+    content, and it follows the seal before. The newest tombstone is under a seal whose signature covers it. If `signer`
+    did not sign it, each earlier change of the key must also be one that the key before announced and signed. Example::
 
         with open_trail(connection).sealing() as transaction:
             before = last_sound_seal(transaction.seals, key.verifier)

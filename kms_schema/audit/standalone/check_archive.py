@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Check an archive of the audit trail of kms-schema without the database.
 
-The archive holds if the hashes of its entries lead to its checkpoint, which must be signed by a key that you trust, or
+The archive holds if the hashes of its entries lead to its checkpoint. That must be signed by a key that you trust, or
 by a successor that a checkpoint announces. With --checkpoint it must agree with the checkpoints that you kept: its own
 comes from the owner of the database. With --tombstone, the checkpoint with the tombstone must name this file, and every
 entry must have been past its retention period when that checkpoint was signed.
@@ -52,11 +52,11 @@ class Archive(NamedTuple):
     end_leaf: int
     last_sequence: int
     kept_until: int
-    """The latest end of the retention periods of its entries, in microseconds since 2000 or one of `INFINITE`."""
+    """The latest end of the retention periods of its entries: microseconds since 2000, or one of `INFINITE`."""
     sha256: bytes
     checkpoint: check_proof.Checkpoint
     roots: dict[int, bytes]
-    """The roots of its trees whose size is that of a checkpoint, its own included."""
+    """The roots of the trees before its first leaf, up to its last, and of the size of each checkpoint."""
     lines: list[str]
 
 
@@ -143,8 +143,7 @@ def check(  # noqa: PLR0913  (all but the file and the keys are optional, and by
     """
     with path.open("rb") as file:
         lines = _Lines(file)
-        documents = iter(lines)
-        head = _head(documents)
+        head = _head(documents := iter(lines))
         keys = check_proof.with_successors(keys, [head["checkpoint"], tombstone, *kept, *announced])
         external = [check_proof.read_checkpoint(note, keys) for note in kept]
         archive = _check(head, documents, keys, external)._replace(sha256=lines.sha256.digest())
@@ -173,7 +172,7 @@ def _check(head: dict[str, Any], lines: Iterator[bytes], keys: list[check_proof.
         raise Refused(f"first_leaf and end_leaf are not of a tree of {checkpoint.size} leaves")
     before, path = (check_proof.hashes_of({"hashes": head[name]}) for name in ("before", "consistency"))
     tree, last, until = _Tree(first, before), 0, INFINITE[0]
-    roots = {each.size: b"" for each in kept if first <= each.size <= end}
+    roots = {first: tree.root()} | {each.size: b"" for each in kept if first < each.size <= end}
     for line in lines:
         if tree.size in roots:
             roots[tree.size] = tree.root()
@@ -196,6 +195,7 @@ def _check(head: dict[str, Any], lines: Iterator[bytes], keys: list[check_proof.
         f" {base64.b64encode(checkpoint.root).decode()}, signed by {json.dumps(checkpoint.signer)}",
         f"the {end - first} entries of leaves {first} to {end - 1}, the last with sequence {last}",
         f"the last of them was to be kept until {_in_words(until)}",
+        *([f"leaves 0 to {first - 1} are not in it: check_archives.py checks all archives together"] if first else ()),
     ])  # fmt: skip
 
 
@@ -238,7 +238,7 @@ def _agree(archive: Archive, kept: check_proof.Checkpoint, proofs: Sequence[byte
         if {(each.origin, each.size, each.root) for each in both} == wanted:
             return
     raise Refused(
-        f"the archive alone does not show that its checkpoint of {archive.checkpoint.size} entries and the kept one of"
+        f"the archive alone does not show that its checkpoint of {archive.checkpoint.size} entries and that of"
         f" {kept.size} agree: ask for a proof by kms-schema audit consistency, and give it with --consistency"
     )
 

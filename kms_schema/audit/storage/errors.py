@@ -23,8 +23,10 @@ def seals_locked(holder: str, seconds: float) -> TrailError:
 
 
 def not_a_table(name: str) -> TrailError:
-    """Return the error for a view, or any other object that can show each reader different rows."""
-    return TrailError(f"{name} is not a plain table, so its rows are not evidence: run kms-schema validate")
+    """Return the error for a view, or a table with types of others, which can show each reader something else."""
+    return TrailError(
+        f"{name} is not a plain table with types of the database, so its rows are not evidence: run kms-schema validate"
+    )
 
 
 def write_discarded(table: str) -> TrailError:
@@ -32,3 +34,8 @@ def write_discarded(table: str) -> TrailError:
     return TrailError(
         f"a trigger or rule discards rows written to {table}: nothing was written; run kms-schema validate"
     )
+
+
+def invalid_numbers(table: str, count: int) -> str:
+    """Return the sentence about rows with invalid numbers."""
+    return f"{table} has rows with invalid numbers, which no read finds: {count}"

@@ -194,8 +194,8 @@ class RetentionPeriods(Protocol):
         """
         ...
 
-    def is_left(self) -> bool:
-        """Return whether an entry that a tombstone names is not removed yet."""
+    def first_left(self) -> int | None:
+        """Return the lowest sequence of an entry that a tombstone names and that is not removed yet; None for none."""
         ...
 
     def require_privilege(self) -> None:

@@ -52,10 +52,12 @@ class Snapshot(Protocol):
         """Return the database's clock, as `YYYY-MM-DDTHH:MM:SS.ffffffZ`."""
         ...
 
-    def unreachable_rows(self) -> Iterator[tuple[str, int]]:
-        """Yield each table that has rows whose numbers are invalid, and how many: no read by number finds those.
+    def unreachable_rows(self) -> Iterator[str]:
+        """Yield a sentence about each table that has rows which no read of the trail finds, and how many.
 
-        The constraints of the tables allow none; the owner of the tables can drop them. Reads the tables, no index.
+        Their numbers are invalid, or there is no seal with the number of a tombstone, whose signature would cover it;
+        or there are tables that inherit from it, whose rows every other reader finds. The constraints of the tables
+        allow no such numbers; the owner of the tables can drop them. Reads the tables, no index.
         """
         ...
 

@@ -54,8 +54,8 @@ def verify(  # noqa: PLR0913  (all but the snapshot are optional, and by name)
     """
     result = VerificationResult()
     start = None if since is None else _start(snapshot.seals, since, checkpoints)
-    for table, count in snapshot.unreachable_rows():
-        result.add(Fault(f"{table} has rows with invalid numbers, which no read finds: {count}"))
+    for message in snapshot.unreachable_rows():
+        result.add(Fault(message))
     last = readable_last_seal(snapshot.seals)
     total = last.tree_size if last else 0
 

@@ -36,20 +36,50 @@ def _json_object(_context: click.Context, _parameter: click.Parameter, text: str
     "\n    --key-id orders-2026 --metadata '{\"ticket\": 4711}'",
 )
 @click.option("--event-type", required=True, metavar="TEXT", help="The event, a name of up to 50 characters.")
-@click.option("--event-category", "--category", "event_category", required=True, type=click.Choice(list(AuditCategory)))
-@click.option("--event-description", "--description", "event_description", required=True, metavar="TEXT")
 @click.option(
-    "--security-level", type=click.Choice(list(AuditSecurityLevel)), default=AuditSecurityLevel.LOW, show_default=True
+    "--event-category",
+    "--category",
+    "event_category",
+    required=True,
+    type=click.Choice(list(AuditCategory)),
+    help="The category of the event; it decides how long the entry is kept.",
 )
-@click.option("--risk-score", type=click.IntRange(0, 100))
+@click.option(
+    "--event-description",
+    "--description",
+    "event_description",
+    required=True,
+    metavar="TEXT",
+    help="The event in words; write no secret into it.",
+)
+@click.option(
+    "--security-level",
+    type=click.Choice(list(AuditSecurityLevel)),
+    default=AuditSecurityLevel.LOW,
+    show_default=True,
+    help="HIGH and CRITICAL events are in the warnings of the key for a day.",
+)
+@click.option("--risk-score", type=click.IntRange(0, 100), help="The risk of the event, if the application rates it.")
 @click.option("--key-id", metavar="KEY", help="The name of a key: key_masters.key_id.")
 @click.option("--user-id", metavar="TEXT", help="The acting user, as claimed; the server sets recorded_by.")
-@click.option("--session-id", metavar="TEXT")
-@click.option("--client-ip", metavar="TEXT")
-@click.option("--user-agent", metavar="TEXT")
-@click.option("--duration-ms", type=click.IntRange(0, 2**63 - 1))
-@click.option("--compliance-tag", "compliance_tags", multiple=True, metavar="TEXT", help="Repeatable.")
-@click.option("--metadata", "additional_metadata", callback=_json_object, metavar="JSON", help="A JSON object.")
+@click.option("--session-id", metavar="TEXT", help="The session of the acting user, as claimed.")
+@click.option("--client-ip", metavar="TEXT", help="The address of the acting user, as claimed.")
+@click.option("--user-agent", metavar="TEXT", help="The program of the acting user, as claimed.")
+@click.option("--duration-ms", type=click.IntRange(0, 2**63 - 1), help="The duration of the event in milliseconds.")
+@click.option(
+    "--compliance-tag",
+    "compliance_tags",
+    multiple=True,
+    metavar="TEXT",
+    help="A regulation or control that the event is about. Repeatable.",
+)
+@click.option(
+    "--metadata",
+    "additional_metadata",
+    callback=_json_object,
+    metavar="JSON",
+    help="Further details as a JSON object; write no secret into it.",
+)
 @where
 @style_option
 def append_command(

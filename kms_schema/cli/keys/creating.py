@@ -46,7 +46,14 @@ def _time(_context: click.Context, _parameter: click.Parameter, text: str | None
 @root_key_options
 @hsm_option
 @click.option("--algorithm", metavar="NAME", help="Of a dek XAES-256-GCM (default) or AES-256-GCM, as in HSMs.")
-@click.option("--size", type=click.IntRange(1, _MOST_BITS), default=256, show_default=True, metavar="BITS")
+@click.option(
+    "--size",
+    type=click.IntRange(1, _MOST_BITS),
+    default=256,
+    show_default=True,
+    metavar="BITS",
+    help="The length of the key.",
+)
 @click.option("--max-uses", type=click.IntRange(1, _MOST_USES), metavar="N", help="Encryptions of each version.")
 @click.option("--expires", callback=_time, metavar="TIME", help="From then on it decrypts only; in UTC.")
 @actor_option

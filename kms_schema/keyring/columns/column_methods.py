@@ -46,8 +46,8 @@ class ColumnMethods(ABC):
         """Have the `EncryptedColumn`s of `metadata` encrypt and decrypt with this ring.
 
         Also those of tables that are added later. A metadata has one ring: the last that was attached. From the first
-        call on, listeners on all engines of the process refuse statements that order by such a column, and take the
-        parameters out of errors that would show values before they are encrypted. Raises `RingClosedError`. Example::
+        call on, listeners on all engines of the process refuse statements that order by such a column. They also remove
+        the parameters of errors that would show values before they are encrypted. Raises `RingClosedError`. Example::
 
             ring.attach(Base.metadata)
         """
@@ -82,12 +82,12 @@ class ColumnMethods(ABC):
         - `from_revoked`: the reason for opening a key that is revoked, as for `revoked_key`, with `actor`; needs `to`
         - `batch`: rows in a transaction. `progress`: called with the number of rows that are done
 
-        Rows are read in pages by primary key and replaced in a transaction a page: a row only where it still has the
-        bytes that were read and is not locked; others are tried again. The column is stored with the key that
-        encrypts. Needs kms_app, SELECT on the column and the
-        primary key and UPDATE on the column. Start it again after an interruption. `left` and `unopened` of the
-        result say what remains. Raises `HostColumnError` for a column that is not there or not to be changed,
-        `UnknownKeyError`, `ValueError` for a name that is none, and otherwise as `Key.encrypt` does. Example::
+        Rows are read in pages by primary key and replaced in a transaction a page. A row is replaced only if it still
+        has the bytes that were read and is not locked; others are tried again. The column is stored with the key that
+        encrypts. Needs kms_app, SELECT on the column and the primary key and UPDATE on the column. Start it again after
+        an interruption. `left` and `unopened` of the result say what remains. Raises `HostColumnError` for a column
+        that is not there or not to be changed, `UnknownKeyError`, `ValueError` for a name that is none, and otherwise
+        as `Key.encrypt` does. Example::
 
             ring.rotate("orders")
             assert not ring.reencrypt_column(Invoice.iban).left

@@ -1,7 +1,7 @@
 """Looks for ciphertexts of versions in columns of applications, before they would be lost.
 
-Applications declare these columns, so a column is not trusted: a view would run its functions as the login that looks,
-and row security, or a table of the same name in another schema, would hide rows.
+Applications declare these columns, so a column is not trusted. A view would run its functions as the login that
+searches. Row security, or a table of the same name in another schema, would hide rows.
 """
 
 from collections.abc import Iterable, Sequence
@@ -121,8 +121,8 @@ def _prepare(connection: sa.Connection, name: ColumnName) -> None:
             raise HostColumnError(f"column {name} is generated, or does not have the type bytea")
         if kind.runs_code:  # the planner evaluates immutable functions of constants, as the login that looks
             raise HostColumnError(
-                f"column {name}: an index, a partition key or statistics of the table use a function of another role,"
-                " which would run as this login: look as its owner or as a superuser"
+                f"column {name}: an index, a partition key or statistics of the table would run a function of another"
+                " role as this login: search as its owner or as a superuser"
             )
     if dialect == "postgresql":
         connection.execute(_SHOW_ALL_ROWS)

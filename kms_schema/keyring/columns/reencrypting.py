@@ -1,6 +1,6 @@
 """Re-encrypts a column of an application: ciphertexts of a key's old versions are replaced by those of the live one.
 
-A page of rows is read, its ciphertexts are made outside of any transaction, and then replaced in a short one: only rows
+A page of rows is read, and its ciphertexts are made outside of any transaction. A short one then replaces only rows
 that still have the bytes that were read, and that no other session has locked. Rows that are done are not found again,
 so a run that was stopped is started again.
 """

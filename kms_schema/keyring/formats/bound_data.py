@@ -1,12 +1,13 @@
 """The associated data of a value in a database column: table, column and, where asked for, values of its row.
 
-The bytes are fields, each after its length in four bytes, big endian: the name of this encoding, the table, the column,
-then for each bound column of the row its name and its value. Bound columns are in the order of their names, so that the
-order of a declaration does not matter. A value begins with one letter for its type. docs/ciphertexts.md has the table.
+The bytes are fields, each after its length in four bytes, big endian. The fields are the name of this encoding, the
+table, the column, then for each bound column of the row its name and its value. Bound columns are in the order of their
+names, so that the order of a declaration does not matter. A value begins with one letter for its type.
+docs/ciphertexts.md has the table.
 
 A value must have the same bytes before INSERT and after SELECT. So decimals have no trailing zeros (a column of scale 2
-returns 1.50 for 1.5), and times with a zone are in UTC (a server returns them in the session's zone). Different types
-have different bytes: 1, True, "1" and Decimal(1) are four values.
+returns 1.50 for 1.5). Times with a zone are in UTC (a server returns them in the session's zone). Different types have
+different bytes: 1, True, "1" and Decimal(1) are four values.
 """
 
 import uuid
@@ -27,8 +28,9 @@ def bound_data(table: str, column: str, row: Mapping[str, object] | None = None)
     row: the bound columns of the row and their values, of the types None, bool, int, str, bytes, UUID, Decimal, date
     and datetime; none by default. The encoding takes names as they are: give a table the same name everywhere.
 
-    Raises `BoundValueError` for an empty name, another type, a decimal that is not finite, an integer of thousands of
-    digits, a text that is not Unicode, and a time outside the years 1 to 9999 in UTC. Example::
+    Raises `BoundValueError` for an empty name, another type, a decimal that is not finite, and an integer of thousands
+    of digits. It is also raised for a text that is not Unicode, and a time outside the years 1 to 9999 in UTC.
+    Example::
 
         bound_data("invoices", "iban", {"id": 17})
     """

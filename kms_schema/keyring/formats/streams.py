@@ -59,10 +59,10 @@ def decrypt_stream(source: Source, material: Secret, *, tag: int, aad: BytesLike
     """Yield the plaintext of a stream in parts of at most 1 MiB, each only after it was authenticated.
 
     source: it stands after the prefix, which `read_stream_tag` has read. material, tag, aad: as for `encrypt_stream`.
-    Raises `DoesNotOpenError` if the stream is not exactly what `encrypt_stream` made with these: from the call if its
-    header is, else from the part at fault, after the parts before it. If the stream is cut short between two segments,
-    the last one that is there is not yielded. Raises `CipherKeyError` as `encrypt_stream`, and what `source` raises.
-    Programs must discard what they have, or exit with an error, when this raises. Example::
+    Raises `DoesNotOpenError` if the stream is not exactly what `encrypt_stream` made with these. A wrong header raises
+    it from the call; another fault raises it at its part, after the parts before. If the stream is cut short between
+    two segments, the last one that is there is not yielded. Raises `CipherKeyError` as `encrypt_stream`, and what
+    `source` raises. Programs must discard what they have, or exit with an error, when this raises. Example::
 
         with open("report.kms", "rb") as source:
             tag = read_stream_tag(source)

@@ -1,8 +1,8 @@
 """Refuses to destroy a version of a data key while a column may hold its ciphertexts.
 
-A process may go on with a version for `max_age` after it has ended, and a transaction may insert what was encrypted
-before: so a version is destroyed a day after its end, when every transaction of then has ended, and the ciphertexts are
-counted under a lock that lets nobody insert until the version is destroyed.
+A process may use a version for `max_age` after it has ended, and a transaction may insert a ciphertext from before. So
+a version is destroyed a day after its end, when every transaction that was open then has ended. The ciphertexts are
+counted under a lock that blocks inserts until the version is destroyed.
 """
 
 import datetime as dt

@@ -36,8 +36,9 @@ class RingRotations:
         - `once`: return when nothing is left; else stay, and look again each `interval` seconds until `stop` is set
         - `jobs`: keys at once, in threads. `lease`: seconds after which another worker may take a rotation over
         - `at_any_time`: also outside the windows of policies
-        - `destroy_after`: destroy versions that ended longer ago, at least 24 hours: of KEKs that wrap nothing, and of
-          data keys whose stored columns hold no ciphertext of them, unless these have encrypted outside of columns
+        - `destroy_after`: destroy versions that ended longer ago, at least 24 hours. They are of KEKs that wrap
+          nothing, and of data keys whose stored columns hold no ciphertext of them, unless these have encrypted outside
+          of columns
         - `stop`: when it is set, the keys at hand are finished, and no others are begun
         - `report`: called with a sentence about each rotation
 

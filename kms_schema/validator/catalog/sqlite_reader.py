@@ -1,7 +1,7 @@
 """Read the objects of the schema from SQLite's catalog, in one read transaction.
 
 SQLite stores the text of every CREATE statement. The text of a table is parsed (`sqlite_ddl`), so that a changed CHECK
-is a difference of that constraint; triggers, views and indexes are compared as text with normalized white space.
+is a difference of that constraint. Triggers, views and indexes are compared as text with normalized white space.
 """
 
 import re
@@ -157,7 +157,7 @@ class SqliteReader:
     def _columns(self, table: str) -> dict[str, Attributes]:
         """Return the columns of a table of main; those of a view are in its text.
 
-        It is a statement for each table: a table or view named pragma_table_xinfo would hide the function, and one
+        It is a statement for each table. A table or view named pragma_table_xinfo would hide the function, and one
         query for all tables would load the modules of a host's virtual tables.
         """
         if table not in self._columns_found:

@@ -1,6 +1,6 @@
 """The envelopes: the checks of encrypted material that need no key, beyond the length that a trigger checks.
 
-An envelope that two rows have was copied, a nonce that occurs twice was not random, text is not ciphertext, and a
+An envelope that two rows have was copied, and a nonce that occurs twice was not random. Text is not ciphertext, and a
 version whose wrappers lead to no key is lost. Each check is one query, which reads every envelope a few times at most.
 Findings name rows, never bytes. `kms-schema rewrap --dry-run --verify` opens the envelopes with the wrapping key.
 """

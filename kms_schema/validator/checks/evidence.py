@@ -67,8 +67,10 @@ _ENTRIES_GONE = """SELECT 'sequences ' || first_sequence || ' to ' || last_seque
         FROM ({pages}) AS pages) AS counted
     WHERE present <> size{not_removed}"""
 
-# The entries of leaves below a tombstone are removed, or about to be; the check of the newest seals covers its seal.
-_NOT_REMOVED = " AND first_leaf >= coalesce((SELECT max(leaf_count) FROM {tombstones} AS tombstones), 0)"
+# The entries of leaves below a tombstone are removed, or about to be; the check of the newest seals covers its seal. No
+# signature covers a tombstone without a seal.
+_NOT_REMOVED = """ AND first_leaf >= coalesce((SELECT max(leaf_count) FROM {tombstones} AS tombstones
+        WHERE seal_number IN (SELECT seal_number FROM {seals} AS seals)), 0)"""
 
 # Between two pages, and from the last page to the last sequence of a seal.
 _ENTRIES_NEVER_SEALED = """SELECT 'entry ' || id || ' (sequence ' || sequence || ')' AS name,

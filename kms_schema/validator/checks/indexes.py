@@ -1,9 +1,9 @@
 """The indexes against their tables: an index that lacks a row hides it from every query that reads the index.
 
 On PostgreSQL the rows that each index finds are compared with the rows in the table, by two sums of a random hash of
-their places; a BRIN index by the ends of the values in each of its ranges. Where the extension `amcheck` is installed
-and this role may use it, `bt_index_check` also checks the order within each B-tree. SQLite has `PRAGMA
-integrity_check`. The number of statements does not depend on the rows.
+their places. A BRIN index is compared by the ends of the values in each of its ranges. Where the extension `amcheck` is
+installed and this role may use it, `bt_index_check` also checks the order within each B-tree. SQLite has
+`PRAGMA integrity_check`. The number of statements does not depend on the rows.
 """
 
 import json

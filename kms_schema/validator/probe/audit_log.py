@@ -1,7 +1,7 @@
 """The attempts at the audit log: every statement form that changes, removes, forges or suppresses an entry.
 
-Entries are found by the probe's own key, never by reading the trail: an attempt that goes through must not touch what
-others wrote, and costs the same however long the trail is.
+Entries are found by the probe's own key, never by reading the log. An accepted attempt must not touch the entries of
+others, and its cost must not depend on the length of the log.
 """
 
 import uuid

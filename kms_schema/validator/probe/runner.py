@@ -38,7 +38,7 @@ class Outcome:
 def make(session: Session, attempts: Sequence[Attempt | Promise], expected: Objects) -> Iterator[Outcome]:
     """Make the attempts at expected objects that apply under the circumstance.
 
-    Those that create temporary objects come last: once a transaction of SQLite has changed a schema, each ROLLBACK TO
+    Those that create temporary objects come last. Once a transaction of SQLite has changed a schema, each ROLLBACK TO
     makes the library read the whole schema again, ten milliseconds for each attempt.
     """
     for attempt in sorted(attempts, key=_creates):

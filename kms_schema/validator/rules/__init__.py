@@ -1,8 +1,8 @@
 """The registry of rules: every code of the validator, declared once. Data only: nothing here reads a database.
 
-A code never changes what it stands for. The tens give the kind of object, the last digit the difference: 1 missing,
-2 unexpected, 3 changed, 4 renamed; from 5 on, and from 300, catalog attributes with a code of their own. Codes from 400
-are about the posture, from 500 about rows, from 600 about the probe, from 900 about the check itself.
+A code never changes what it stands for. The tens give the kind of object, the last digit the difference: 1 missing, 2
+unexpected, 3 changed, 4 renamed. From 5 on, and from 300, they are catalog attributes with a code of their own. Codes
+from 400 are about the posture, from 500 about rows, from 600 about the probe, from 900 about the check itself.
 
 A new code is an entry here, its check, and a test that names it; `python -m tools.validator_examples` writes it into
 docs/validator.md.

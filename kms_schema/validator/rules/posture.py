@@ -156,8 +156,9 @@ POSTURE = (
         expected="the definition of this version of PostgreSQL, and no other object of that name in pg_catalog",
         help="replace it with what pg_get_functiondef or pg_get_viewdef returns on a new server of this version",
     ),
-    rule("KMS446", "a role may end other sessions", WARNING, SQL,
-        "it can cancel or end the sessions that seal, refresh, retain and dump, as often as it likes",
+    rule("KMS446", "a role may end sessions or promote", WARNING, SQL,
+        "it can end the sessions that seal, refresh, retain and dump, as often as it likes, or promote a standby: its "
+        "trail and that of the primary then differ",
     ),
     rule("KMS447", "the file is in UTF-16", ERROR, MANUAL,
         "entries are hashed in UTF-8: rules on bytes and characters do not hold, and entries may not be sealed",

@@ -56,9 +56,9 @@ ROWS = (
         help=f"REINDEX the table, then validate again; {EVIDENCE}",
     ),
     rule("KMS519", "times of entries run against their sequence", ERROR, MANUAL,
-        "these entries were not written at the time that they state: a connection to SQLite redefined the functions of "
-        "the guard triggers, the owner restored them, or the clock was set back",
-        help=f"if the clock was set back then, waive the finding with that reason; if not, {EVIDENCE}",
+        "these entries state another time than that of their writing: a connection to SQLite redefined functions of "
+        "the guard triggers, the owner restored entries, or the clock was set back",
+        help=f"waive the finding if the clock was set back; if not, {EVIDENCE}",
     ),
     rule("KMS521", "envelopes described as another format", ERROR, MANUAL,
         "the envelope or its encryption_metadata was changed: programs that open it use the wrong format",
@@ -69,8 +69,8 @@ ROWS = (
         help="restore the wrapper from a backup, or destroy the versions",
     ),
     rule("KMS523", "envelopes copied", ERROR, MANUAL,
-        "an envelope opens only in its own row: one row has a copy, and its own key is lost; or the envelopes are "
-        "bound to no row, and a role that writes rows can exchange keys",
+        "either one row has the envelope of another, and its own key is lost, or the envelopes are bound to no row and "
+        "writers of rows can exchange keys",
         help=OPEN_EACH,
     ),
     rule("KMS524", "nonces used twice", ERROR, MANUAL,

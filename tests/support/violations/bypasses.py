@@ -176,6 +176,17 @@ BYPASSES = {
     "reads files by a function": Bypass(
         "KMS433", "GRANT EXECUTE ON FUNCTION pg_read_file(text) TO {role}", "SELECT pg_read_file('PG_VERSION')"
     ),
+    "reads hashes of passwords": Bypass(
+        "KMS433", "GRANT SELECT ON pg_authid TO {role}", "SELECT rolpassword FROM pg_authid"
+    ),
+    "reads hashes of passwords in a column": Bypass(
+        "KMS433", "GRANT SELECT (passwd) ON pg_shadow TO {role}", "SELECT passwd FROM pg_shadow"
+    ),
+    "promotes a standby": Bypass(
+        "KMS446",
+        "GRANT EXECUTE ON FUNCTION pg_promote(boolean, integer) TO {role}",
+        "DO $$ BEGIN PERFORM pg_promote(false); EXCEPTION WHEN object_not_in_prerequisite_state THEN NULL; END $$",
+    ),
     "replicates": Bypass(
         "KMS433", "ALTER ROLE {role} REPLICATION", "SELECT pg_create_physical_replication_slot('kms_test', false, true)"
     ),

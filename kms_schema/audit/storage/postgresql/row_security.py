@@ -18,7 +18,10 @@ WHERE (
     ))
     FROM pg_class c
     WHERE c.relnamespace = to_regnamespace(quote_ident('{schema}')) AND c.relkind = 'r'
-        AND c.relname IN ('key_audit_logs', 'key_audit_seals', 'key_audit_leaves', 'key_audit_subtrees', 'key_masters')
+        AND c.relname IN (
+            'key_audit_logs', 'key_audit_seals', 'key_audit_leaves', 'key_audit_subtrees', 'key_audit_tombstones',
+            'key_masters'
+        )
 )"""
 """Turns row security on for the transaction if it leaves nothing out; `{schema}` is within a literal."""
 

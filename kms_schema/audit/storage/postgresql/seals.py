@@ -51,7 +51,7 @@ class PostgresqlSeals:
 
     def last_with_tombstone(self) -> StoredSeal | None:
         """Return the seal of the newest tombstone."""
-        return self._one(f"WHERE seal_number = (SELECT max(seal_number) FROM ONLY {self._session.tombstones})")
+        return self._one("WHERE tombstone.archive_sha256 IS NOT NULL ORDER BY seal_number DESC LIMIT 1")
 
     def changes_of_key(self) -> list[int]:
         """Return the seals at which the key changes."""

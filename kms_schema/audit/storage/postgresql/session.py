@@ -42,9 +42,16 @@ class Session:
         self._require(self.logs)
 
     def _require(self, *tables: str) -> None:
-        """Require plain tables: a view could show this program other rows than everybody else."""
+        """Require plain tables: a view could show this program other rows than everybody else.
+
+        So could a generated column, and a type that is not the server's: entries are read as text, and its owner
+        defines the cast.
+        """
         kinds = self.cursor.execute(
-            "SELECT to_regclass(name) IS NOT NULL, coalesce(relkind = 'r', false)"
+            "SELECT to_regclass(name) IS NOT NULL, coalesce(relkind = 'r', false) AND NOT EXISTS ("
+            "SELECT FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid WHERE attrelid = to_regclass(name)"
+            " AND attnum > 0 AND NOT attisdropped"
+            " AND (attgenerated <> '' OR typnamespace <> 'pg_catalog'::regnamespace))"
             " FROM unnest(%s::text[]) WITH ORDINALITY AS tables (name, place)"
             " LEFT JOIN pg_class ON pg_class.oid = to_regclass(name) ORDER BY place",
             (list(tables),),

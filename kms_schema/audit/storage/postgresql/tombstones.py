@@ -23,8 +23,12 @@ class PostgresqlTombstones:
         self._session = session
 
     def newest(self) -> Tombstone | None:
-        """Return the newest."""
-        rows = self._session.rows(f"{tombstone_query(self._session)} ORDER BY seal_number DESC LIMIT 1")
+        """Return the newest of a seal: the seal's signature covers it, and nothing covers one without a seal."""
+        rows = self._session.rows(
+            f"{tombstone_query(self._session)}"
+            f" WHERE seal_number IN (SELECT seal_number FROM ONLY {self._session.seals})"
+            " ORDER BY seal_number DESC LIMIT 1"
+        )
         return Tombstone(*rows[0][1:]) if rows else None
 
     def write(self, seal_number: int, tombstone: Tombstone) -> None:
@@ -56,19 +60,18 @@ class PostgresqlRetention:
         )
         return int(rows[0][0]) if rows else None
 
-    def is_left(self) -> bool:
-        """Return whether an entry is left; ORDER BY makes the server read by the index, up to the last sequence."""
-        return bool(
-            self._session.rows(
-                f"SELECT entry.sequence FROM (SELECT leaf_count, last_sequence FROM ONLY {self._session.tombstones}"
-                f" ORDER BY seal_number DESC LIMIT 1) AS tombstone CROSS JOIN LATERAL (SELECT log.sequence FROM ONLY"
-                f" {self._session.logs} AS log WHERE log.sequence <= tombstone.last_sequence AND ("
-                "SELECT page.first_leaf < tombstone.leaf_count"
-                " AND log.sequence < page.first_sequence + length(page.hashes) / 32"
-                f" FROM ONLY {self._session.leaves} AS page WHERE page.first_sequence <= log.sequence"
-                " ORDER BY page.first_sequence DESC LIMIT 1) ORDER BY log.sequence LIMIT 1) AS entry"
-            )
+    def first_left(self) -> int | None:
+        """Return the first entry that is left; ORDER BY makes the server read by the index, up to the last sequence."""
+        rows = self._session.rows(
+            f"SELECT entry.sequence FROM (SELECT leaf_count, last_sequence FROM ONLY {self._session.tombstones}"
+            f" ORDER BY seal_number DESC LIMIT 1) AS tombstone CROSS JOIN LATERAL (SELECT log.sequence FROM ONLY"
+            f" {self._session.logs} AS log WHERE log.sequence <= tombstone.last_sequence AND ("
+            "SELECT page.first_leaf < tombstone.leaf_count"
+            " AND log.sequence < page.first_sequence + length(page.hashes) / 32"
+            f" FROM ONLY {self._session.leaves} AS page WHERE page.first_sequence <= log.sequence"
+            " ORDER BY page.first_sequence DESC LIMIT 1) ORDER BY log.sequence LIMIT 1) AS entry"
         )
+        return int(rows[0][0]) if rows else None
 
     def require_privilege(self) -> None:
         """Raise `TrailError` if no role owns the function for it yet, or this role may not call it."""

@@ -38,8 +38,8 @@ class SqliteSeals:
 
     def last_with_tombstone(self) -> StoredSeal | None:
         """Return the seal of the newest tombstone."""
-        newest = "(SELECT max(seal_number) FROM main.key_audit_tombstones)"
-        row = self._cursor.execute(f"{_SEALS} WHERE seal_number = {newest}").fetchone()
+        query = f"{_SEALS} WHERE archive_sha256 IS NOT NULL ORDER BY seal_number DESC LIMIT 1"
+        row = self._cursor.execute(query).fetchone()
         return None if row is None else StoredSeal.from_row(row)
 
     def changes_of_key(self) -> list[int]:

@@ -32,8 +32,9 @@ class SqliteTombstones:
         self._cursor = session.cursor
 
     def newest(self) -> Tombstone | None:
-        """Return the newest."""
-        row = self._cursor.execute(f"{TOMBSTONES} ORDER BY seal_number DESC LIMIT 1").fetchone()
+        """Return the newest of a seal: the seal's signature covers it, and nothing covers one without a seal."""
+        of_seals = "WHERE seal_number IN (SELECT seal_number FROM main.key_audit_seals)"
+        row = self._cursor.execute(f"{TOMBSTONES} {of_seals} ORDER BY seal_number DESC LIMIT 1").fetchone()
         return None if row is None else Tombstone(*row[1:])
 
     def write(self, seal_number: int, tombstone: Tombstone) -> None:
@@ -66,11 +67,11 @@ class SqliteRetention:
         ).fetchone()
         return None if row is None else int(row[0])
 
-    def is_left(self) -> bool:
-        """Return whether an entry is left."""
-        query = f"SELECT EXISTS (SELECT 1 FROM main.key_audit_logs AS entry WHERE {_COVERED})"
-        ((found,),) = self._cursor.execute(query)
-        return bool(found)
+    def first_left(self) -> int | None:
+        """Return the first entry that is left."""
+        query = f"SELECT sequence FROM main.key_audit_logs AS entry WHERE {_COVERED} ORDER BY sequence LIMIT 1"
+        row = self._cursor.execute(query).fetchone()
+        return None if row is None else int(row[0])
 
     def require_privilege(self) -> None:
         """Do nothing: SQLite has no privileges."""

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from kms_schema.audit.storage.errors import TrailError
+from kms_schema.audit.storage.errors import TrailError, invalid_numbers
 from kms_schema.audit.storage.protocols import readable_last_seal
 from kms_schema.audit.storage.records import LISTED, LOWEST_NUMBERS, TransactionHorizon
 from kms_schema.audit.storage.sqlite.encoded_entries import text_as_stored
@@ -56,14 +56,16 @@ class SqliteTransaction:
         ((text,),) = self.session.cursor.execute("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'")
         return str(text)
 
-    def unreachable_rows(self) -> Iterator[tuple[str, int]]:
-        """Count the rows whose numbers are not integers, or too low."""
+    def unreachable_rows(self) -> Iterator[str]:
+        """Count the rows whose numbers are not integers, or too low, and tombstones of no seal."""
         for table, numbers in LOWEST_NUMBERS.items():
             wrong = " OR ".join(
                 f"typeof({column}) <> 'integer' OR {column} < {least}" for column, least in numbers.items()
             )
+            if table == "key_audit_tombstones":
+                wrong += " OR seal_number NOT IN (SELECT seal_number FROM main.key_audit_seals)"
             if found := self._counted(table, wrong):
-                yield table, found
+                yield invalid_numbers(table, found)
 
     def count_in_table(self, after: int) -> int:
         """Count the entries above `after`."""

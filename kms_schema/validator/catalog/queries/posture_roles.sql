@@ -34,13 +34,26 @@ CROSS JOIN LATERAL (VALUES ('KMS433', 'REPLICATION', r.rolreplication), ('KMS434
 WHERE a.held AND NOT r.rolsuper AND r.oid NOT IN (SELECT owner.oid FROM owner)
 UNION ALL
 -- Privileges on functions that only superusers have by default.
-SELECT CASE f.proname WHEN 'lo_export' THEN 'KMS422' ELSE 'KMS433' END,
+SELECT CASE f.proname WHEN 'lo_export' THEN 'KMS422' WHEN 'pg_promote' THEN 'KMS446' ELSE 'KMS433' END,
        coalesce('role ' || quote_ident(r.rolname), 'every role'), 'EXECUTE on function ' || f.oid::regprocedure::text,
        format('REVOKE EXECUTE ON FUNCTION %%s FROM %%s;', f.oid::regprocedure, coalesce(quote_ident(r.rolname), 'PUBLIC'))
 FROM pg_proc f CROSS JOIN aclexplode(f.proacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
-WHERE f.proname IN ('lo_export', 'lo_import', 'pg_read_file', 'pg_read_binary_file')
+WHERE f.proname IN ('lo_export', 'lo_import', 'pg_read_file', 'pg_read_binary_file', 'pg_promote')
   AND f.pronamespace = 'pg_catalog'::regnamespace AND a.privilege_type = 'EXECUTE'
   AND a.grantee <> ALL (ARRAY[f.proowner, (SELECT oid FROM owner)]) AND r.rolsuper IS NOT true
+UNION ALL
+-- The hashes of passwords, in the table or the view of it.
+SELECT 'KMS433', coalesce('role ' || quote_ident(r.rolname), 'every role'), 'SELECT on ' || c.oid::regclass::text,
+       format('REVOKE SELECT%%s ON pg_catalog.%%I FROM %%s;', a.of_column, c.relname, coalesce(quote_ident(r.rolname), 'PUBLIC'))
+FROM pg_class c
+CROSS JOIN LATERAL (
+    SELECT x.grantee, x.privilege_type, '' AS of_column FROM aclexplode(c.relacl) x
+    UNION ALL
+    SELECT x.grantee, x.privilege_type, ' (' || t.attname || ')' FROM pg_attribute t CROSS JOIN aclexplode(t.attacl) x
+    WHERE t.attrelid = c.oid AND t.attname IN ('rolpassword', 'passwd')
+) a LEFT JOIN pg_roles r ON r.oid = a.grantee
+WHERE c.oid IN ('pg_catalog.pg_authid'::regclass, 'pg_catalog.pg_shadow'::regclass) AND a.privilege_type = 'SELECT'
+  AND a.grantee <> ALL (ARRAY[c.relowner, (SELECT oid FROM owner)]) AND r.rolsuper IS NOT true
 UNION ALL
 -- Objects in pg_catalog come first in every search_path, that of the functions of the owner and of superusers included.
 SELECT 'KMS425', coalesce('role ' || quote_ident(r.rolname), 'every role'), 'CREATE on schema pg_catalog',

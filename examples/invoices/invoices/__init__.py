@@ -1,0 +1,1 @@
+"""An application that stores invoices, and encrypts the IBAN of each."""

@@ -1,0 +1,56 @@
+"""Settings of a role or a database that limit or convert what clients do: none stops sealing or verification."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kms_schema.audit.standalone import check_archive
+from tests.audit.aged import age
+from tests.audit.retaining import EXPIRED, YEARS, Retaining, retaining
+from tests.audit.trails import KEY, seal_all, verified, write
+from tests.resilience.test_settings import RENDERING
+from tests.support.engines import Database
+from tests.support.statements import execute
+
+pytestmark = [pytest.mark.only_on("postgresql"), pytest.mark.versions("oldest and newest")]
+
+LIMITS = {"idle_in_transaction_session_timeout": "100ms", "transaction_timeout": "200ms", "statement_timeout": "20ms"}
+SLOW = 0.3
+
+
+@pytest.fixture
+def place(database: Database) -> Iterator[Retaining]:
+    with retaining(database) as made:
+        yield made
+
+
+@pytest.mark.parametrize("settings", [LIMITS, RENDERING], ids=["limits", "rendering"])
+def test_what_is_set_for_clients_stops_no_seal_and_no_retention(
+    place: Retaining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str]
+) -> None:
+    """The check of an archive takes longer here than a snapshot may be idle."""
+    with closing(place.database.connect()) as connection:
+        write(connection, EXPIRED)
+        age(place.database, YEARS)
+        ((name,),) = execute(connection, "SELECT current_database()").fetchall()
+        known = {setting for (setting,) in execute(connection, "SELECT name FROM pg_settings").fetchall()}
+        for setting in settings.keys() & known:
+            value = settings[setting]
+            execute(connection, f"ALTER DATABASE {name} SET {setting} = " + (value if "," in value else f"'{value}'"))
+    check = check_archive.check
+
+    def slow(*arguments: Any, **options: Any) -> check_archive.Archive:
+        time.sleep(SLOW)
+        return check(*arguments, **options)
+
+    monkeypatch.setattr(check_archive, "check", slow)
+    with closing(place.retention.connect()) as connection:
+        assert seal_all(connection)
+        (done,) = place.retain(tmp_path)
+        assert done.removed >= EXPIRED
+        verdict = verified(connection, trusted=(KEY.verifier,))
+        assert (verdict.faults, verdict.removed) == ([], done.removed)
