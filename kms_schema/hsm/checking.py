@@ -54,9 +54,11 @@ def check_hsm(  # noqa: PLR0913  (each is an option of the command)
     - `slow_ms`: milliseconds above which it is DEGRADED. `actor`: the user in an entry `HSM_HEALTH_CHANGED`
 
     An HSM that does not answer is OFFLINE. One whose trial fails, or whose keys are missing or have other attributes
-    than they were made with, is DEGRADED. Raises `UnknownHsmError`, `HsmDisabledError` for one that requires two
-    people at a login, `HsmNotGivenError`, `StoredPinError`, and other errors of `kms_schema.pkcs11` where the check is
-    not possible, such as `PinRefusedError`: the health stays as it is. Example::
+    than they were made with, is DEGRADED.
+
+    Raises `UnknownHsmError`, `HsmDisabledError` for one that requires two people at a login, `HsmNotGivenError` and
+    `StoredPinError`. Other errors of `kms_schema.pkcs11`, such as `PinRefusedError`, end the check too. The health then
+    stays as it is. Example::
 
         check_hsm(engine, Hsms({"luna-1": uri}), "luna-1").health
     """
