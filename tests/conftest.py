@@ -5,6 +5,7 @@ import signal
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from tests.support.costs import Costs
 from tests.support.engines import DEFAULT_ENGINES, Database, Engine, Engines, EngineUnavailableError, parse_names
 from tests.support.engines.database import Connection
+from tests.support.engines.softhsm import SoftHsm, softhsm
 from tests.support.rows.volume import SQLITE_SHARE, fill
 from tests.support.shared import SharedDatabase
 from tests.support.start_up import StartUp, write_bytecode
@@ -202,6 +204,13 @@ def shared(engine: Engine, shared_connection: Connection) -> Iterator[SharedData
 def view_fixture(shared: SharedDatabase) -> ViewFixture:
     """The views at a time and over rows that the test chooses."""
     return ViewFixture(shared.connection, shared.dialect)
+
+
+@pytest.fixture
+def hsm(tmp_path: Path) -> Iterator[SoftHsm]:
+    """A folder for tokens of SoftHSM2, which this process and its children use."""
+    with softhsm(tmp_path / "softhsm") as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -29,15 +29,14 @@ COMMON = frozenset(
         "format",
         "actor",
         "root-key",
-        "root-key-variable",
         "quiet",
         "verbose",
     }
 )
 """Options that stand in `[tool.kms-schema]` itself, for every command that has them."""
 TYPED_ONLY = frozenset({
-    "allow-audit-loss", "apply", "database-url", "destroy-after", "erase-data", "from-revoked", "help", "key", "now",
-    "owner", "publish", "remove", "unverified", "yes",
+    "allow-audit-loss", "apply", "database-url", "despite-refused-pin", "destroy-after", "erase-data", "from-revoked",
+    "help", "hsm", "key", "leave-object", "now", "owner", "publish", "remove", "unverified", "yes",
 })  # fmt: skip
 """Options that only the command line gives.
 

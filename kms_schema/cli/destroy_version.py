@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import click
 
 from kms_schema import crypto
 from kms_schema.cli import connections, messages
+from kms_schema.cli.hsm_options import hsm_option, hsms_of
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.printable import in_a_line
@@ -17,11 +19,15 @@ if TYPE_CHECKING:
     from sqlalchemy import orm
 
     from kms_schema import keyring
+    from kms_schema.keyring import held_keys, version_destruction, waits
     from kms_schema.keyring.columns import host_columns
     from kms_schema.keyring.worker import ciphertext_counts
 else:
     orm = on_use("sqlalchemy.orm")
     keyring = on_use("kms_schema.keyring")
+    held_keys = on_use("kms_schema.keyring.held_keys")
+    version_destruction = on_use("kms_schema.keyring.version_destruction")
+    waits = on_use("kms_schema.keyring.waits")
     ciphertext_counts = on_use("kms_schema.keyring.worker.ciphertext_counts")
     host_columns = on_use("kms_schema.keyring.columns.host_columns")
 
@@ -44,7 +50,8 @@ def _columns(
     "destroy-version",
     epilog="\b\nExamples:"
     "\n  kms-schema destroy-version kek-2026 1"
-    "\n  kms-schema destroy-version orders 3 --check invoices.iban --yes",
+    "\n  kms-schema destroy-version orders 3 --check invoices.iban --yes"
+    "\n  kms-schema destroy-version cards 1 --hsm 'luna-1=pkcs11:token=kms?module-path=…'",
 )
 @click.argument("key_id")
 @click.argument("version", type=click.IntRange(1, 2**31 - 1))
@@ -57,6 +64,8 @@ def _columns(
     help="A column that may hold ciphertexts of it. Again for each.",
 )
 @click.option("--erase-data", is_flag=True, help="Also while data is encrypted with it, which is lost.")
+@hsm_option
+@click.option("--leave-object", is_flag=True, help="Destroy nothing in the HSM, such as of a token that is gone.")
 @click.option("--yes", is_flag=True, help="Do not ask; required without a terminal.")
 @actor_option
 @where
@@ -67,6 +76,8 @@ def destroy_version(
     version: int,
     columns: "tuple[host_columns.ColumnName, ...]",
     erase_data: bool,
+    hsms: tuple[str, ...],
+    leave_object: bool,
     yes: bool,
     actor: str | None,
     database_url: str | None,
@@ -79,11 +90,12 @@ def destroy_version(
     until all transactions that were open then have ended. It is refused while a column that is stored with the key, or
     named by --check, holds a ciphertext of it, and if no column is known. The tables of these columns are locked
     against changes meanwhile. If the key has encrypted outside of stored columns, such as files, --check is required.
-    The row remains, and an entry of the audit log has the actor.
+    The row remains, and an entry of the audit log has the actor. The object of a version in an HSM is destroyed there
+    just before COMMIT. If that fails, nothing is changed.
 
     Exit status: 0 destroyed, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
-    url = connections.url_of(database_url)
+    url, uris = connections.url_of(database_url), hsms_of(hsms)
     try:
         with connections.engine_at(url, schema=schema, application="kms-schema destroy-version") as engine:
             with orm.Session(engine) as session:
@@ -91,7 +103,15 @@ def destroy_version(
             if not yes:
                 _ask(key_id, version)
             check = partial(ciphertext_counts.refuse_data_loss, also=columns)
-            crypto.destroy(engine, key_id, version, actor=actor, **({} if erase_data else {"check": check}))
+            with closing(held_keys.HeldKeys(uris, (), waits.Threads())) as held:
+                crypto.destroy(
+                    engine, key_id, version, actor=actor,
+                    in_hsm=version_destruction.leave if leave_object else held.destroy,
+                    **({} if erase_data else {"check": check}),
+                )  # fmt: skip
+    except keyring.HsmUnavailableError as error:
+        hint = "nothing is changed; if the object is gone with its token, use --leave-object"
+        raise click.ClickException(in_a_line(f"{error}; {hint}")) from None
     except (crypto.DependentsError, keyring.KeyRingError) as error:
         raise click.ClickException(in_a_line(str(error))) from None
     except ValueError as error:  # an invalid actor
@@ -102,8 +122,13 @@ def destroy_version(
         )
     else:
         click.echo(in_a_line(f"version {version} of key {key_id!r} is destroyed"))
-    note = "the key is in an HSM: destroy it there as well" if found.held_in_hsm else _COPIES
-    messages.note(f"Note: {note}")
+    if not found.held_in_hsm:
+        note = _COPIES
+    elif leave_object:
+        note = f"its object in the HSM is not destroyed: destroy {found.hsm_key_id} there, if it exists"
+    else:
+        note = f"its object in the HSM, {found.hsm_key_id}, is destroyed; backups of the HSM have it until they expire"
+    messages.note(in_a_line(f"Note: {note}"))
 
 
 def _ask(key_id: str, version: int) -> None:

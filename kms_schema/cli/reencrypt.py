@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kms_schema.cli import messages, progress
+from kms_schema.cli.hsm_options import hsm_option
 from kms_schema.cli.keys.open_ring import key_id_option, opened
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import actor_option, style_option, where
@@ -55,6 +56,7 @@ def _row(
 @click.option("--dry-run", is_flag=True, help="Count the rows, and change nothing.")
 @click.option("--from-revoked", metavar="REASON", help="Open a revoked key; needs --to. The audit log has the reason.")
 @root_key_options
+@hsm_option
 @actor_option
 @where
 @style_option
@@ -68,8 +70,8 @@ def reencrypt_command(
     bound_as: tuple[str, str] | None,
     batch: int,
     dry_run: bool,
-    files: tuple[str, ...],
-    variables: tuple[str, ...],
+    roots: tuple[str, ...],
+    hsms: tuple[str, ...],
     from_revoked: str | None,
     actor: str | None,
     database_url: str | None,
@@ -85,7 +87,7 @@ def reencrypt_command(
     Exit status: 0 none is left, 1 some are left or do not open, or refused, 2 usage, 3 no connection or missing
     privilege.
     """
-    with opened(database_url, schema, files, variables) as ring:
+    with opened(database_url, schema, roots, hsms=hsms) as ring:
         try:
             done = ring.reencrypt_column(
                 column,

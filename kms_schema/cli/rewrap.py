@@ -39,8 +39,7 @@ def rewrap_command(
     *,
     source: str,
     target: str,
-    files: tuple[str, ...],
-    variables: tuple[str, ...],
+    roots: tuple[str, ...],
     batch: int,
     dry_run: bool,
     verify: bool,
@@ -63,7 +62,7 @@ def rewrap_command(
     progress = _Progress()
     try:
         with (
-            wrapping_with(files, variables) as wrapping,
+            wrapping_with(roots) as wrapping,
             connections.engine_at(url, schema=schema, application="kms-schema rewrap") as engine,
         ):
             if dry_run:

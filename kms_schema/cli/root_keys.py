@@ -1,58 +1,72 @@
-"""The root keys of a command: files or environment variables, never values on the command line."""
+"""The root keys of a command: URIs of files, variables, tokens or clouds, never values on the command line."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from kms_schema import crypto
-from kms_schema.cli.options import Decorator, together
+from kms_schema.cli.on_use import on_use
+from kms_schema.cli.options import Decorator
+from kms_schema.printable import in_a_line
 
 if TYPE_CHECKING:
     from kms_schema.crypto import KeyWrapping, RootKeys
+    from kms_schema.roots import opening as roots_of_trust
+else:
+    roots_of_trust = on_use("kms_schema.roots.opening")
 
-root_key_options: Decorator = together(
-    click.option(
-        "--root-key", "files", multiple=True, metavar="REF=FILE", envvar="KMS_ROOT_KEYS",
-        help="A root key in a file. Again for each; in variables, separated by blanks.",
-    ),
-    click.option(
-        "--root-key-variable", "variables", multiple=True, metavar="REF=NAME", envvar="KMS_ROOT_KEY_VARIABLES",
-        help="A root key in an environment variable, by that variable's name. Again for each.",
-    ),
+_OF_FILES = (None, "file", "env")
+
+
+def _checked(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse URIs of pyproject.toml that load a library: a file of the current folder must not do that."""
+    if parameter.name and context.get_parameter_source(parameter.name) is ParameterSource.DEFAULT_MAP:
+        for each in given:
+            if roots_of_trust.scheme_of(roots_of_trust.split_option(each)[1]) not in _OF_FILES:
+                raise click.UsageError(
+                    "pyproject.toml may name root keys in files and variables only: give others with --root-key or"
+                    " KMS_ROOT_KEYS"
+                )
+    return given
+
+
+root_key_options: Decorator = click.option(
+    "--root-key", "roots", multiple=True, metavar="REF=URI", envvar="KMS_ROOT_KEYS", callback=_checked,
+    help="A root key: REF=FILE, or env:, pkcs11: or awskms:. Again for each; in variables, separated by blanks.",
 )  # fmt: skip
 
 
 @contextmanager
-def root_keys_of(files: Sequence[str], variables: Sequence[str]) -> "Iterator[tuple[RootKeys, RootKeys]]":
-    """Yield the root keys in files and in variables, and wipe them at the end; raises `UsageError`."""
-    with ExitStack() as stack:
-        try:
-            # In one provider, so that two references to the same key are refused.
-            in_files = crypto.RootKeys.from_files(_pairs(files, "--root-key", "FILE"))
-            in_variables = crypto.RootKeys.from_environment(_pairs(variables, "--root-key-variable", "NAME"))
-        except crypto.RootKeyError as error:
-            raise click.UsageError(str(error)) from None
-        except OSError as error:
-            raise click.UsageError(f"cannot read {error.filename}: {error.strerror}") from None
-        yield stack.enter_context(in_files), stack.enter_context(in_variables)
+def root_keys_of(roots: Sequence[str], *, despite_refused_pin: bool = False) -> "Iterator[RootKeys]":
+    """Yield the root keys of the option, and close them at the end; raises `UsageError`."""
+    try:
+        opened = roots_of_trust.open_roots(pairs_of(roots), despite_refused_pin=despite_refused_pin)
+    except crypto.CryptoError as error:
+        raise click.UsageError(in_a_line(str(error))) from None
+    except OSError as error:
+        raise click.UsageError(f"cannot read {error.filename}: {error.strerror}") from None
+    with opened:
+        yield opened
 
 
 @contextmanager
-def wrapping_with(files: Sequence[str], variables: Sequence[str]) -> "Iterator[KeyWrapping]":
-    """Yield the key wrapping with the root keys; raises and wipes as `root_keys_of` does."""
-    with root_keys_of(files, variables) as roots:
-        yield crypto.KeyWrapping(*roots)
+def wrapping_with(roots: Sequence[str]) -> "Iterator[KeyWrapping]":
+    """Yield the key wrapping with the root keys; raises and closes as `root_keys_of` does."""
+    with root_keys_of(roots) as opened:
+        yield crypto.KeyWrapping(opened)
 
 
-def _pairs(given: Sequence[str], option: str, what: str) -> dict[str, str]:
+def pairs_of(given: Sequence[str]) -> dict[str, str]:
+    """Return the URIs of the option by their references. Raises `UsageError`."""
     pairs: dict[str, str] = {}
     for each in given:
-        reference, separator, place = each.rpartition("=")  # a reference may be a URI with a query
-        if not separator or not reference.strip() or not place:
-            raise click.UsageError(f"{option} takes REF={what}, such as kms://root-2026=…")
+        reference, uri = roots_of_trust.split_option(each)
+        if not reference.strip() or not uri:
+            raise click.UsageError("--root-key takes REF=URI, such as kms://root-2026=root-2026.key")
         if reference in pairs:
-            raise click.UsageError(f"{option} names {reference!r} twice")
-        pairs[reference] = place
+            raise click.UsageError(f"--root-key names {reference!r} twice")
+        pairs[reference] = uri
     return pairs

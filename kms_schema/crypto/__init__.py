@@ -18,13 +18,14 @@ if TYPE_CHECKING:
         NoMaterialError,
         OpeningRefusedError,
         RootKeyError,
+        RootUnavailableError,
         WrapperError,
         WrappingKeyError,
     )
     from kms_schema.crypto.key_wrapping import KeyWrapping, Wrapper
-    from kms_schema.crypto.providers import WrappingKeyProvider
     from kms_schema.crypto.rewrapping import plan, rewrap
     from kms_schema.crypto.root_keys import RootKeys
+    from kms_schema.crypto.roots import Root, SecretRoot
     from kms_schema.crypto.secret import Secret
     from kms_schema.envelope_format import EnvelopeFormat, NotAnEnvelopeError
 
@@ -34,12 +35,12 @@ _NAMES = {
     "kms_schema.crypto.destroying": ("destroy", "destroyable"),
     "kms_schema.crypto.errors": (
         "CheckValueError", "CryptoError", "DependentsError", "MaterialError", "NoMaterialError", "OpeningRefusedError",
-        "RootKeyError", "WrapperError", "WrappingKeyError",
+        "RootKeyError", "RootUnavailableError", "WrapperError", "WrappingKeyError",
     ),
     "kms_schema.crypto.key_wrapping": ("KeyWrapping", "Wrapper"),
-    "kms_schema.crypto.providers": ("WrappingKeyProvider",),
     "kms_schema.crypto.rewrapping": ("plan", "rewrap"),
     "kms_schema.crypto.root_keys": ("RootKeys",),
+    "kms_schema.crypto.roots": ("Root", "SecretRoot"),
     "kms_schema.crypto.secret": ("Secret",),
     "kms_schema.envelope_format": ("EnvelopeFormat", "NotAnEnvelopeError"),
 }  # fmt: skip
@@ -47,9 +48,9 @@ _WHERE = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "CheckValueError", "Credentials", "CryptoError", "DependentsError", "EnvelopeFormat", "KeyWrapping",
-    "MaterialError", "NoMaterialError", "NotAnEnvelopeError", "OpeningRefusedError", "RootKeyError", "RootKeys",
-    "Secret", "Wrapper", "WrapperError", "WrappingKeyError", "WrappingKeyProvider", "destroy", "destroyable",
-    "has_check_value", "key_check_value", "plan", "rewrap",
+    "MaterialError", "NoMaterialError", "NotAnEnvelopeError", "OpeningRefusedError", "Root", "RootKeyError", "RootKeys",
+    "RootUnavailableError", "Secret", "SecretRoot", "Wrapper", "WrapperError", "WrappingKeyError", "destroy",
+    "destroyable", "has_check_value", "key_check_value", "plan", "rewrap",
 ]  # fmt: skip
 
 

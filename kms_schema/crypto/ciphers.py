@@ -20,7 +20,7 @@ import os
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation, Mode
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.keywrap import (
     InvalidUnwrap,
     aes_key_unwrap_with_padding,
@@ -48,12 +48,8 @@ def encrypt(key: BytesLike, form: EnvelopeFormat, plaintext: BytesLike, associat
     form: the format of the envelope. Raises `MaterialError` for empty plaintext, `WrappingKeyError` for a key of
     another length.
     """
-    if len(plaintext) == 0:
-        raise MaterialError("the plaintext is empty: there is nothing to encrypt")
     with derive(key, form, associated_data) as row_key:
-        if form is EnvelopeFormat.AES_256_KWP:
-            return form.prefix + encrypt_kwp(row_key.view, plaintext)
-        return form.prefix + encrypt_gcm(row_key.view, os.urandom(NONCE_BYTES), plaintext, associated_data)
+        return encrypt_row(row_key, form, plaintext, associated_data)
 
 
 def decrypt(key: BytesLike, envelope: bytes, associated_data: bytes) -> Secret:
@@ -63,14 +59,8 @@ def decrypt(key: BytesLike, envelope: bytes, associated_data: bytes) -> Secret:
     data. The message is the same for every cause, so that an attacker learns nothing from it. Raises `WrappingKeyError`
     as `encrypt` does.
     """
-    try:
-        form = format_of(envelope)
-    except NotAnEnvelopeError as error:
-        raise OpeningRefusedError(str(error)) from None
-    with derive(key, form, associated_data) as row_key:
-        if form is EnvelopeFormat.AES_256_KWP:
-            return decrypt_kwp(row_key.view, envelope[1:])
-        return decrypt_gcm(row_key.view, envelope[1:], associated_data)
+    with derive(key, form_of(envelope), associated_data) as row_key:
+        return decrypt_row(row_key, envelope, associated_data)
 
 
 def derive(key: BytesLike, form: EnvelopeFormat, associated_data: bytes) -> Secret:
@@ -80,18 +70,55 @@ def derive(key: BytesLike, form: EnvelopeFormat, associated_data: bytes) -> Secr
     """
     if len(key) != WRAPPING_KEY_BYTES:
         raise WrappingKeyError(f"a wrapping key has {WRAPPING_KEY_BYTES} bytes (AES-256), this one has {len(key)}")
-    derivation = KBKDFHMAC(
-        algorithm=SHA256(),
-        mode=Mode.CounterMode,
-        length=WRAPPING_KEY_BYTES,
-        rlen=4,
-        llen=4,
-        location=CounterLocation.BeforeFixed,
-        label=f"{ENCODING} {form.algorithm}".encode(),
-        context=associated_data,
-        fixed=None,
-    )
-    return Secret(bytearray(derivation.derive(key)))
+    return hmac_sha256(key, derivation_message(form, associated_data))
+
+
+def derivation_message(form: EnvelopeFormat, associated_data: bytes) -> bytes:
+    """Return the message whose HMAC-SHA-256 under a wrapping key is the key of a row.
+
+    It is the input of NIST SP 800-108r1 in counter mode for its only block: the counter, the label, a zero, the context
+    and the length of the key in bits. So a wrapping key may be wherever HMAC-SHA-256 is computed.
+    """
+    label = f"{ENCODING} {form.algorithm}".encode()
+    return b"\x00\x00\x00\x01" + label + b"\x00" + associated_data + (8 * WRAPPING_KEY_BYTES).to_bytes(4)
+
+
+def hmac_sha256(key: BytesLike, message: bytes) -> Secret:
+    """Return HMAC-SHA-256, for the caller to wipe. The library makes a copy that cannot be wiped."""
+    mac = HMAC(key, SHA256())
+    mac.update(message)
+    return Secret(bytearray(mac.finalize()))
+
+
+def form_of(envelope: bytes) -> EnvelopeFormat:
+    """Return the format of an envelope. Raises `OpeningRefusedError` if it has none."""
+    try:
+        return format_of(envelope)
+    except NotAnEnvelopeError as error:
+        raise OpeningRefusedError(str(error)) from None
+
+
+def encrypt_row(row_key: Secret, form: EnvelopeFormat, plaintext: BytesLike, associated_data: bytes) -> bytes:
+    """Return the envelope of `plaintext` under the key of a row.
+
+    row_key: what `derive` returns for the same form and associated data. form: the format of the envelope. Raises
+    `MaterialError` for empty plaintext.
+    """
+    if len(plaintext) == 0:
+        raise MaterialError("the plaintext is empty: there is nothing to encrypt")
+    if form is EnvelopeFormat.AES_256_KWP:
+        return form.prefix + encrypt_kwp(row_key.view, plaintext)
+    return form.prefix + encrypt_gcm(row_key.view, os.urandom(NONCE_BYTES), plaintext, associated_data)
+
+
+def decrypt_row(row_key: Secret, envelope: bytes, associated_data: bytes) -> Secret:
+    """Return the plaintext of an envelope under the key of a row.
+
+    row_key: what `derive` returns for the format of the envelope and the associated data. Raises `OpeningRefusedError`.
+    """
+    if form_of(envelope) is EnvelopeFormat.AES_256_KWP:
+        return decrypt_kwp(row_key.view, envelope[1:])
+    return decrypt_gcm(row_key.view, envelope[1:], associated_data)
 
 
 def encrypt_gcm(key: BytesLike, nonce: bytes, plaintext: BytesLike, associated_data: bytes) -> bytes:

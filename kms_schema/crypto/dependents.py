@@ -7,7 +7,7 @@ wrapping, rotations and other rewraps wait for a batch, or the batch skips their
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -17,6 +17,9 @@ from kms_schema.crypto.errors import CryptoError, OpeningRefusedError, WrapperEr
 from kms_schema.crypto.key_wrapping import KeyWrapping, Wrapper
 from kms_schema.crypto.wrappers import Move, check_in_use, name_of
 from kms_schema.models import HsmConfiguration, KeyMaster, KeyVersion
+
+LISTED = 20_000
+"""Ids that are read ahead, so that a batch does not search all remaining rows."""
 
 
 class Dependents(Protocol):
@@ -129,12 +132,12 @@ class Versions:
 
 
 class Configurations:
-    """The HSM configurations whose credentials are under a provider's key, or may be."""
+    """The HSM configurations whose credentials are under a root key, or may be."""
 
     model = HsmConfiguration
 
     def __init__(self, wrapping: KeyWrapping, source: str, target: Wrapper) -> None:
-        """Rewrap from a provider's key to another wrapper."""
+        """Rewrap from a root key to another wrapper."""
         self._wrapping = wrapping
         self._source = source
         self._target = target
@@ -200,6 +203,14 @@ class Configurations:
         )
         query = sa.select(HsmConfiguration).where(HsmConfiguration.id.in_(ids)).options(columns)
         return query.order_by(HsmConfiguration.id).execution_options(populate_existing=True)
+
+
+def pages(session: Session, kind: Dependents) -> Iterator[Sequence[uuid.UUID]]:
+    """Yield the ids of all rows of a kind, `LISTED` at a time."""
+    after = None
+    while ids := kind.listed(session, after, LISTED):
+        yield ids
+        after = ids[-1]
 
 
 def share_target(session: Session, target: Wrapper) -> None:

@@ -21,8 +21,13 @@ class Destroyable:
 
     key_id: str
     version_number: int
-    held_in_hsm: bool
-    """True if an HSM holds the material: destroy the key in the HSM as well."""
+    hsm_key_id: str | None = None
+    """The handle of its object in an HSM, NAME/ID; None if the material is in the database."""
+
+    @property
+    def held_in_hsm(self) -> bool:
+        """True if an HSM holds the material."""
+        return self.hsm_key_id is not None
 
 
 def destroyable(session: Session, key_id: str, version_number: int) -> Destroyable:
@@ -56,24 +61,28 @@ def _destroyable(session: Session, key_id: str, version_number: int) -> KeyVersi
 
 
 def _described(version: KeyVersion) -> Destroyable:
-    return Destroyable(version.key.key_id, version.version_number, version.key.hsm_key_id is not None)
+    return Destroyable(version.key.key_id, version.version_number, version.hsm_key_id)
 
 
-def destroy(
+def destroy(  # noqa: PLR0913  (each is a choice of the caller)
     engine: sa.Engine,
     key_id: str,
     version_number: int,
     *,
     actor: str | None = None,
     check: Callable[[Session, KeyVersion], None] = lambda _session, _version: None,
+    in_hsm: Callable[[Session, KeyVersion, str], None] | None = None,
 ) -> Destroyable:
     """Destroy a version in one transaction, and return which one it was.
 
     engine: of `kms_schema.create_engine`. key_id, version_number: as for `destroyable`.
     actor: the user in the entry that the database writes to the audit log; None for no user.
     check: called in the transaction before the version is destroyed; its exception ends that.
+    in_hsm: called with the handle of a version that an HSM holds, to destroy the object there. The database has accepted
+    the change by then, and it is not committed yet; an exception ends that.
 
-    Raises as `destroyable` does: `DependentsError` where other versions depend on it. The database refuses a version
+    Raises as `destroyable` does: `DependentsError` where other versions depend on it, and for a version that an HSM
+    holds without `in_hsm`. The database refuses a version
     that gets dependents at the same time; its trigger needs READ COMMITTED for that. Destroyed material cannot be
     recovered. Example::
 
@@ -86,6 +95,11 @@ def destroy(
     with Session(engine) as session:
         version = _destroyable(session, key_id, version_number)
         found = _described(version)
+        handle = version.hsm_key_id
+        if handle is not None and in_hsm is None:
+            raise DependentsError(
+                f"version {version_number} of key {key_id!r} is held in an HSM: say how its object there is destroyed"
+            )
         check(session, version)
         values = {"destroyed_at": current_time(), "encrypted_key_data": None, "hsm_key_id": None}
         statement = sa.update(KeyVersion).where(KeyVersion.id == version.id, KeyVersion.destroyed_at.is_(None))
@@ -95,6 +109,8 @@ def destroy(
             else:
                 with acting_for(session.connection(), actor):
                     session.execute(statement.values(values))
+            if handle is not None and in_hsm is not None:
+                in_hsm(session, version, handle)
             session.commit()
         except sa.exc.IntegrityError as error:  # it has dependents, or became live, since it was read
             raise DependentsError(str(error.orig).splitlines()[0]) from None

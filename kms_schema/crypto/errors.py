@@ -20,7 +20,11 @@ class NoMaterialError(CryptoError):
 
 
 class WrappingKeyError(CryptoError):
-    """A key cannot wrap: no provider has it, it is not an AES-256 key encryption key, or it is destroyed."""
+    """A key cannot wrap: there is none, it is not an AES-256 key encryption key, or it is destroyed."""
+
+
+class RootUnavailableError(CryptoError):
+    """A root key cannot be used now: its token, service or permission is missing. Try again, or restore it."""
 
 
 class WrapperError(CryptoError):
@@ -36,4 +40,4 @@ class MaterialError(CryptoError, ValueError):
 
 
 class RootKeyError(CryptoError, ValueError):
-    """A root key cannot be read from its file or variable: it is missing, not a key, or accessible to others."""
+    """A root key cannot be used: missing, not a key, accessible to others, or its URI has no provider."""

@@ -10,7 +10,6 @@ with wrapping.unwrap(version) as material:
 
 import secrets
 from collections.abc import Iterator, Mapping
-from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,14 +23,14 @@ from kms_schema.crypto.errors import (
     OpeningRefusedError,
     WrappingKeyError,
 )
-from kms_schema.crypto.providers import Providers, WrappingKeyProvider
+from kms_schema.crypto.root_keys import RootKeys
 from kms_schema.crypto.secret import Secret
 from kms_schema.envelope_format import EnvelopeFormat
 from kms_schema.models import HsmConfiguration, KeyMaster, KeyVersion
 from kms_schema.vocabulary import KeyType
 
 Wrapper = str | KeyVersion
-"""The reference of a provider's key, or a version of a key encryption key in the database."""
+"""The reference of a root key, or a version of a key encryption key in the database."""
 
 DEFAULT_FORMAT = EnvelopeFormat.AES_256_GCM
 
@@ -43,9 +42,9 @@ class KeyWrapping:
     the objects. Like a session, it is for one thread at a time.
     """
 
-    def __init__(self, *providers: WrappingKeyProvider) -> None:
-        """Use the wrapping keys of these providers; the first provider that has a key is used for it."""
-        self._providers = Providers(*providers)
+    def __init__(self, *roots: RootKeys) -> None:
+        """Use these root keys; the first that has a reference is used for it. The caller closes them."""
+        self._roots = RootKeys.joined(roots)
         self._held: dict[Any, Secret] = {}
 
     def generate(
@@ -80,7 +79,7 @@ class KeyWrapping:
     ) -> KeyVersion:
         """Return a new version of `key` with `material`, for the caller to add to a session and to activate.
 
-        material: `key_size_bits` long; the caller wipes it. under: the wrapper, a provider's reference or a version of
+        material: `key_size_bits` long; the caller wipes it. under: the wrapper, a root key's reference or a version of
         a key encryption key. version_number: by default the number after the last of `key.versions`. form: the format
         of the envelope.
 
@@ -111,8 +110,8 @@ class KeyWrapping:
         """Return the material of a version; end its `with` block, or call `wipe`, as soon as it has been used.
 
         Raises `OpeningRefusedError` if the envelope, or the row that it is bound to, was changed, and `CheckValueError`
-        if the check value was changed. Raises `NoMaterialError` if there is no envelope, and `WrappingKeyError` if no
-        provider has its wrapper. Example::
+        if the check value was changed. Raises `NoMaterialError` if there is no envelope, and `WrappingKeyError` if its
+        reference has no root key. Example::
 
             with wrapping.unwrap(version) as material:
                 ciphertext = AESGCM(material.view).encrypt(nonce, data, None)
@@ -152,7 +151,7 @@ class KeyWrapping:
 
     @contextmanager
     def holding(self, kek: KeyVersion) -> Iterator[None]:
-        """Keep a key encryption key unwrapped inside the block: one call of the provider for many versions under it.
+        """Keep a key encryption key unwrapped inside the block: one call of the root for many versions under it.
 
         Raises as `unwrap` does, and `WrappingKeyError` if it is not a key encryption key.
         """
@@ -169,13 +168,13 @@ class KeyWrapping:
     def encrypt_credentials(
         self, configuration: HsmConfiguration, credentials: Mapping[str, Any], *, under: str
     ) -> None:
-        """Set the credentials of a configuration, wrapped by a provider's key.
+        """Set the credentials of a configuration, wrapped by a root key.
 
-        credentials: values that JSON can express. under: the reference of a provider's key. A key in the database
+        credentials: values that JSON can express. under: the reference of a root key. A key in the database
         cannot be used: the table references none, so the database could not refuse its destruction.
 
-        Raises `MaterialError` if JSON cannot express the credentials, and `WrappingKeyError` if no provider has the
-        key. Example::
+        Raises `MaterialError` if JSON cannot express the credentials, and `WrappingKeyError` if there is no
+        such root key. Example::
 
             wrapping.encrypt_credentials(configuration, {"pin": pin}, under="kms://root-2026")
         """
@@ -184,7 +183,7 @@ class KeyWrapping:
         place = bindings.of_configuration(configuration)
         with hidden.secret() as secret:
             form = EnvelopeFormat.AES_256_GCM
-            configuration.authentication_config = self._providers.wrap(under, form, secret.view, place)
+            configuration.authentication_config = self._roots.wrap(under, form, secret.view, place)
         configuration.wrapping_key_ref = under
 
     def decrypt_credentials(self, configuration: HsmConfiguration, *under: str) -> Credentials:
@@ -193,7 +192,7 @@ class KeyWrapping:
         under: references to try if the row names no wrapping key, or after the one that it names.
 
         Raises `OpeningRefusedError` if none of the keys opens the envelope, and `NoMaterialError` if no credentials are
-        stored. Raises `WrappingKeyError` if no provider has a key that is tried, or no key is named. Example::
+        stored. Raises `WrappingKeyError` if a reference that is tried has no root key, or no key is named. Example::
 
             pin = wrapping.decrypt_credentials(configuration)["pin"]
         """
@@ -215,25 +214,25 @@ class KeyWrapping:
     def open_credentials(self, configuration: HsmConfiguration, reference: str) -> Secret:
         """Return the credentials as JSON, opened with this key only. Raises as `decrypt_credentials` does."""
         envelope = _credentials_of(configuration)
-        return self._providers.unwrap(reference, envelope, bindings.of_configuration(configuration))
+        return self._roots.unwrap(reference, envelope, bindings.of_configuration(configuration))
 
     def rewrapped_credentials(self, configuration: HsmConfiguration, source: str, *, under: str) -> bytes:
-        """Return the credentials, now under `source`, in a new envelope under another key of a provider.
+        """Return the credentials, now under `source`, in a new envelope under another root key.
 
-        The configuration stays unchanged. Raises as `open_credentials` does, and `WrappingKeyError` if no provider has
-        the other key.
+        The configuration stays unchanged. Raises as `open_credentials` does, and `WrappingKeyError` if
+        there is no such root key.
         """
         with self.open_credentials(configuration, source) as secret:
             place = bindings.of_configuration(configuration)
-            return self._providers.wrap(under, EnvelopeFormat.AES_256_GCM, secret.view, place)
+            return self._roots.wrap(under, EnvelopeFormat.AES_256_GCM, secret.view, place)
 
-    def formats(self, reference: str) -> AbstractSet[EnvelopeFormat]:
-        """Return the formats that a provider makes with this key; empty if no provider has it."""
-        return self._providers.formats(reference)
+    def has_root(self, reference: str) -> bool:
+        """Return whether there is a root key of this reference."""
+        return reference in self._roots
 
     def _wrap(self, place: bytes, key: KeyMaster, material: Secret, under: Wrapper, form: EnvelopeFormat) -> bytes:
         if isinstance(under, str):
-            return self._providers.wrap(under, form, material.view, place)
+            return self._roots.wrap(under, form, material.view, place)
         if under.key is key:
             raise WrappingKeyError(f"a version of key {key.key_id!r} cannot wrap another of the same key")
         with self._kek(under) as kek:
@@ -241,7 +240,7 @@ class KeyWrapping:
 
     def _unwrap(self, place: bytes, version: KeyVersion, envelope: bytes) -> Secret:
         if version.wrapping_key_ref is not None:
-            return self._providers.unwrap(version.wrapping_key_ref, envelope, place)
+            return self._roots.unwrap(version.wrapping_key_ref, envelope, place)
         if version.wrapped_by is None:
             raise WrappingKeyError(f"{_named(version)} names no wrapper")
         with self._kek(version.wrapped_by) as kek:

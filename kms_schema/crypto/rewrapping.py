@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from kms_schema.crypto.dependents import Dependents, dependents_of, share_target
+from kms_schema.crypto.dependents import Dependents, dependents_of, pages, share_target
 from kms_schema.crypto.errors import CryptoError
 from kms_schema.crypto.key_wrapping import KeyWrapping, Wrapper
 from kms_schema.crypto.wrappers import Move, find_move
@@ -26,8 +26,6 @@ DEFAULT_BATCH = 100
 PATIENCE_SECONDS = 30.0
 """Seconds to wait for rows that others have locked, when no other rows are left."""
 
-_LISTED = 20_000
-"""Ids that are read ahead, so that a batch does not search all remaining rows."""
 _TRANSIENT = {"40P01", "40001"}
 _ATTEMPTS = 5
 
@@ -85,8 +83,8 @@ def rewrap(  # noqa: PLR0913  (each is an option of the command)
 ) -> Outcome:
     """Rewrap all dependents of `source` under `target`, and return what was done and what is left.
 
-    engine: of `kms_schema.create_engine`. wrapping: has the providers of both wrappers.
-    source, target: the reference of a provider's key, or KEY_ID:VERSION of a key encryption key.
+    engine: of `kms_schema.create_engine`. wrapping: has the root keys of both wrappers.
+    source, target: the reference of a root key, or KEY_ID:VERSION of a key encryption key.
     batch: rows of a transaction. actor: the user in the entries that the database writes to the audit log.
     progress: called with the rows that are done and all rows, after each transaction.
     patience: seconds to wait for rows that others have locked.
@@ -135,7 +133,7 @@ def plan(  # noqa: PLR0913  (each is an option of the command)
         outcome = Outcome(remaining=sum(kind.count(session) for kind in kinds))
         with _held(wrapping, move.source), _held(wrapping, move.target):
             for kind in kinds:
-                for ids in _pages(session, kind):
+                for ids in pages(session, kind):
                     for first in range(0, len(ids), DEFAULT_BATCH):
                         some = ids[first : first + DEFAULT_BATCH]
                         left = _tried(kind, kind.read(session, some, lock=False), outcome) if verify else 0
@@ -161,13 +159,6 @@ def _note(outcome: Outcome, kind: Dependents, row: object, error: CryptoError) -
     among[row.id] = Left(kind.name(row), str(error))  # type: ignore[attr-defined]
 
 
-def _pages(session: Session, kind: Dependents) -> Iterator[Sequence[uuid.UUID]]:
-    after = None
-    while ids := kind.listed(session, after, _LISTED):
-        yield ids
-        after = ids[-1]
-
-
 @dataclass
 class _Run:
     session: Session
@@ -184,7 +175,7 @@ class _Run:
         since = time.monotonic()
         while True:
             found = moved = 0
-            for ids in _pages(self.session, kind):
+            for ids in pages(self.session, kind):
                 self.session.commit()
                 todo = [each for each in ids if each not in self.outcome.left and each not in self.outcome.unsaid]
                 found += len(todo)

@@ -1,51 +1,51 @@
-"""Root keys from files and environment variables: a provider for systems without an HSM.
+"""Root keys by the references that the database has of them."""
 
-A key is 32 random bytes in standard base64, as `openssl rand -base64 32` prints them. It is in the memory of this
-process as long as the provider exists. Access to that memory, or to the file, gives access to every key under it.
-"""
-
-import base64
-import binascii
-import os
-from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from kms_schema.crypto.ciphers import WRAPPING_KEY_BYTES, decrypt, encrypt
-from kms_schema.crypto.errors import RootKeyError, WrappingKeyError
+from sqlalchemy.exc import MissingGreenlet
+
+from kms_schema.crypto import ciphers
+from kms_schema.crypto.errors import CryptoError, RootKeyError, RootUnavailableError, WrappingKeyError
+from kms_schema.crypto.roots import Root, SecretRoot
 from kms_schema.crypto.secret import BytesLike, Secret
 from kms_schema.envelope_format import EnvelopeFormat
 
 MOST_CHARACTERS = 255
 """The length of `key_versions.wrapping_key_ref`."""
 
-_LONGEST_FILE = 4096
-_OTHERS_OR_GROUP_MAY_WRITE = 0o027
-
 
 class RootKeys:
-    """A `WrappingKeyProvider` that holds its keys in memory. `close`, or the end of a `with` block, wipes them."""
+    """Root keys by reference: they wrap and unwrap. `close`, or the end of a `with` block, closes the roots.
 
-    def __init__(self, keys: Mapping[str, Secret]) -> None:
-        """Take over keys by their references. Raises `RootKeyError` for keys that cannot be root keys, or are equal."""
-        self._keys = dict(keys)
-        for reference, key in self._keys.items():
+    A reference is the value of `key_versions.wrapping_key_ref`. It is looked up here and nowhere else: a client that
+    can write to the database must not be able to name a path or an address to open.
+    """
+
+    def __init__(self, roots: Mapping[str, Root | Secret]) -> None:
+        """Take over roots by their references; a `Secret` is a key in memory.
+
+        Raises `RootKeyError` for keys that cannot be root keys, and for two in memory that are equal.
+        """
+        self._roots: dict[str, Root] = {}
+        for reference, given in roots.items():
             _check_reference(reference)
-            if len(key) != WRAPPING_KEY_BYTES or not any(key.view):
-                raise RootKeyError(f"the root key {reference!r} is not {WRAPPING_KEY_BYTES} random bytes")
-            twin = next((other for other, same in self._keys.items() if other != reference and same == key), None)
+            root = SecretRoot(given, name=repr(reference)) if isinstance(given, Secret) else given
+            twin = next((other for other, same in self._roots.items() if _are_same(root, same)), None)
             if twin is not None:
                 raise RootKeyError(
                     f"the root keys {twin!r} and {reference!r} are the same: rewrapping would change nothing"
                 )
+            self._roots[reference] = root
 
     @classmethod
     def from_files(cls, files: Mapping[str, str | Path]) -> Self:
-        """Return a provider with the keys in files.
+        """Return the root keys in files: 32 random bytes in standard base64, as `openssl rand -base64 32` prints them.
 
-        files: paths by reference; a reference is the text of `wrapping_key_ref`, at most 255 characters.
+        files: paths by reference; a reference is the text of `wrapping_key_ref`, at most 255 characters. The keys stay
+        in the memory of this process until `close`; access to it, or to a file, gives access to all that is under them.
 
         Raises `RootKeyError` if a file is not a key, can be read by others, or can be changed by its group; `OSError`
         if it cannot be read. Example::
@@ -53,58 +53,89 @@ class RootKeys:
             with RootKeys.from_files({"kms://root-2026": "/run/secrets/root-2026.key"}) as root_keys:
                 wrapping = KeyWrapping(root_keys)
         """
-        return cls({reference: _read(Path(path)) for reference, path in files.items()})
+        return cls({reference: SecretRoot.from_file(Path(path)) for reference, path in files.items()})
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> Self:
-        """Return a provider with the keys in environment variables.
+        """Return the root keys in environment variables.
 
         variables: names of variables by reference. Child processes inherit them, and /proc shows them to the same user:
         prefer a file. Raises `RootKeyError` if a variable is not set, or is not a key. Example::
 
             RootKeys.from_environment({"kms://root-2026": "ROOT_KEY"})
         """
-        keys = {}
-        for reference, variable in variables.items():
-            if variable not in os.environ:
-                raise RootKeyError(f"the environment has no variable {variable}")
-            keys[reference] = _decode(os.environ[variable].encode(errors="replace"), f"the variable {variable}")
-        return cls(keys)
+        return cls({reference: SecretRoot.from_environment(variable) for reference, variable in variables.items()})
 
-    def formats(self, reference: str) -> AbstractSet[EnvelopeFormat]:
-        """Return both formats for a key of this provider, none for others."""
-        return frozenset(EnvelopeFormat) if reference in self._keys else frozenset()
+    @classmethod
+    def joined(cls, several: "tuple[RootKeys, ...]") -> Self:
+        """Return the roots of several objects in one, without a check; the first that has a reference counts."""
+        made = cls({})
+        for each in reversed(several):
+            made._roots |= each._roots
+        return made
+
+    def replaced(self, change: Callable[[Root], Root]) -> "RootKeys":
+        """Return the same references with what `change` returns for each root."""
+        made = RootKeys({})
+        made._roots = {reference: change(root) for reference, root in self._roots.items()}
+        return made
+
+    def __contains__(self, reference: object) -> bool:
+        """Return whether there is a root of this reference."""
+        return reference in self._roots
+
+    def items(self) -> list[tuple[str, Root]]:
+        """Return references and roots."""
+        return list(self._roots.items())
 
     def wrap(self, reference: str, form: EnvelopeFormat, plaintext: BytesLike, associated_data: bytes) -> bytes:
         """Return an envelope of `plaintext` under the root key that `reference` names, in the format `form`.
 
         associated_data: bytes that `unwrap` must be given again. Raises `WrappingKeyError` for an unknown reference,
-        and `MaterialError` for empty plaintext.
+        `MaterialError` for empty plaintext, and what the root raises.
         """
-        return encrypt(self._key(reference).view, form, plaintext, associated_data)
+        with self._row_key(reference, form, associated_data) as row_key:
+            return ciphers.encrypt_row(row_key, form, plaintext, associated_data)
 
     def unwrap(self, reference: str, envelope: bytes, associated_data: bytes) -> Secret:
         """Return the plaintext of an envelope.
 
         reference, associated_data: those that `wrap` was given. Raises `OpeningRefusedError` if they or the envelope
-        are others, and `WrappingKeyError` for an unknown reference.
+        are others, `WrappingKeyError` for an unknown reference, and what the root raises.
         """
-        return decrypt(self._key(reference).view, envelope, associated_data)
+        form = ciphers.form_of(envelope)
+        with self._row_key(reference, form, associated_data) as row_key:
+            return ciphers.decrypt_row(row_key, envelope, associated_data)
 
-    def _key(self, reference: str) -> Secret:
+    def _row_key(self, reference: str, form: EnvelopeFormat, associated_data: bytes) -> Secret:
+        root = self._roots.get(reference)
+        if root is None:
+            raise WrappingKeyError(f"there is no root key {reference!r}: give one with --root-key or to RootKeys")
         try:
-            return self._keys[reference]
-        except KeyError:
-            raise WrappingKeyError(f"there is no root key {reference!r}") from None
+            row_key = root.derive(ciphers.derivation_message(form, associated_data))
+        except Exception as error:
+            if isinstance(error, CryptoError | MissingGreenlet):
+                raise
+            # Of a root of others: its message is not ours, and may say more than it should.
+            raise RootUnavailableError(
+                f"the root key {reference!r} ({root.type}) cannot be used: {type(error).__name__}"
+            ) from None
+        if len(row_key) != ciphers.WRAPPING_KEY_BYTES:
+            with row_key:
+                raise WrappingKeyError(
+                    f"the root key {reference!r} ({root.type}) answers with {len(row_key)} bytes where HMAC-SHA-256 has"
+                    f" {ciphers.WRAPPING_KEY_BYTES}: it is no root key"
+                )
+        return row_key
 
     def close(self) -> None:
-        """Wipe and remove the keys."""
-        while self._keys:
-            self._keys.popitem()[1].wipe()
+        """Close the roots and remove them."""
+        while self._roots:
+            self._roots.popitem()[1].close()
 
     def __repr__(self) -> str:
         """Show the references only."""
-        return f"<{type(self).__name__} {', '.join(map(repr, self._keys)) or 'closed'}>"
+        return f"<{type(self).__name__} {', '.join(map(repr, self._roots)) or 'closed'}>"
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -113,29 +144,14 @@ class RootKeys:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Wipe the keys."""
+        """Close the roots."""
         self.close()
+
+
+def _are_same(one: Root, other: Root) -> bool:
+    return isinstance(one, SecretRoot) and isinstance(other, SecretRoot) and one.is_same(other)
 
 
 def _check_reference(reference: str) -> None:
     if not reference.strip() or len(reference) > MOST_CHARACTERS:
         raise RootKeyError(f"a reference has 1 to {MOST_CHARACTERS} characters, not all blank")
-
-
-def _read(path: Path) -> Secret:
-    with path.open("rb", buffering=0) as file:
-        # A group may read: orchestrators hand secrets to a service's group.
-        if os.fstat(file.fileno()).st_mode & _OTHERS_OR_GROUP_MAY_WRITE:
-            raise RootKeyError(f"others can read {path}, or its group can change it: chmod 600 it, or make a new key")
-        return _decode(file.read(_LONGEST_FILE), str(path))
-
-
-def _decode(text: bytes, where: str) -> Secret:
-    try:
-        key = Secret(bytearray(base64.b64decode(text.strip(), validate=True)))
-    except binascii.Error:
-        key = Secret(bytearray())
-    del text  # a mistyped key is close to the key, and some loggers show the variables of a traceback
-    if len(key) != WRAPPING_KEY_BYTES:
-        raise RootKeyError(f"{where} is not a root key: make one with openssl rand -base64 {WRAPPING_KEY_BYTES}")
-    return key

@@ -36,7 +36,7 @@ def find_version(session: Session, key_id: str, number: int) -> KeyVersion | Non
 def find_move(session: Session, wrapping: KeyWrapping, source: str, target: str) -> Move:
     """Return the wrappers of two names, each a reference or KEY_ID:VERSION.
 
-    session: reads the versions. wrapping: has the providers of the references. source, target: the names.
+    session: reads the versions. wrapping: has the root keys. source, target: the names.
 
     Raises `WrapperError` if one is unknown or destroyed, if the target is not in use, and if the target is the source,
     or is under it: it would wrap itself.
@@ -67,7 +67,7 @@ def _above(wrapper: Wrapper) -> list[Wrapper]:
 
 
 def check_in_use(target: Wrapper) -> None:
-    """Raise `WrapperError` unless this may wrap: a provider's key, or the live version of an active key."""
+    """Raise `WrapperError` unless this may wrap: a root key, or the live version of an active key."""
     if isinstance(target, str):
         return
     if target.destroyed_at is not None:
@@ -85,10 +85,10 @@ def _find(session: Session, wrapping: KeyWrapping, named: str) -> Wrapper:
     match = _VERSION.fullmatch(named)
     version = find_version(session, match["key_id"], int(match["number"])) if match else None
     if version is None:
-        if wrapping.formats(named):
+        if wrapping.has_root(named):
             return named
         raise WrapperError(f"{named!r} is unknown: neither a given root key, nor KEY_ID:VERSION of an existing version")
-    if wrapping.formats(named):
+    if wrapping.has_root(named):
         raise WrapperError(f"{named!r} names both a version of a key and a root key: rename the root key")
     if version.key.key_type != KeyType.KEK:
         raise WrapperError(f"{named!r} is a version of a {version.key.key_type} key: only a kek wraps others")

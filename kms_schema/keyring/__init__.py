@@ -16,6 +16,7 @@ from kms_schema.keyring.errors import (
     DependentsLeftError,
     EventLoopError,
     HostColumnError,
+    HsmUnavailableError,
     KeyArchivedError,
     KeyExistsError,
     KeyExpiredError,
@@ -36,6 +37,7 @@ from kms_schema.keyring.errors import (
     UnsupportedKeyError,
     UsageLimitError,
     VersionDestroyedError,
+    VersionInUseError,
     WrapperUnavailableError,
 )
 from kms_schema.keyring.key import Key
@@ -47,11 +49,11 @@ from kms_schema.keyring.worker.rotation_runs import RotationRun
 __all__ = [
     "AsyncKey", "AsyncKeyRing", "AsyncRevokedKey", "CachePolicy", "CiphertextDescription", "CiphertextTagError",
     "ColumnNotAttachedError", "ColumnOperatorError", "ColumnValueError", "DatabaseUnavailableError",
-    "DecryptionError", "DependentsLeftError", "EncryptedColumn", "EventLoopError", "HostColumnError", "Key",
-    "KeyArchivedError", "KeyDescription", "KeyExistsError", "KeyExpiredError", "KeyInUseError",
-    "KeyNotPermittedError", "KeyPendingError", "KeyRevokedError", "KeyRing", "KeyRingError", "KeyRotatedError",
-    "MaterialUnavailableError", "NoLiveVersionError", "PolicyDisabledError", "Reencryption", "RevokedKey",
-    "RingClosedError", "RotationRun", "RowBindingError", "RowCiphertext", "StatusChangeError",
+    "DecryptionError", "DependentsLeftError", "EncryptedColumn", "EventLoopError", "HostColumnError",
+    "HsmUnavailableError", "Key", "KeyArchivedError", "KeyDescription", "KeyExistsError", "KeyExpiredError",
+    "KeyInUseError", "KeyNotPermittedError", "KeyPendingError", "KeyRevokedError", "KeyRing", "KeyRingError",
+    "KeyRotatedError", "MaterialUnavailableError", "NoLiveVersionError", "PolicyDisabledError", "Reencryption",
+    "RevokedKey", "RingClosedError", "RotationRun", "RowBindingError", "RowCiphertext", "StatusChangeError",
     "UnknownCiphertextError", "UnknownKeyError", "UnsupportedKeyError", "UsageLimitError", "VersionDestroyedError",
-    "WrapperUnavailableError",
+    "VersionInUseError", "WrapperUnavailableError",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.util import greenlet_spawn
 
-from kms_schema.crypto import WrappingKeyProvider
+from kms_schema.crypto import RootKeys
 from kms_schema.crypto.secret import BytesLike
 from kms_schema.engine import synchronous_engine
 from kms_schema.keyring.columns.reencrypting import Reencryption
@@ -45,8 +45,9 @@ class AsyncOperations:
     """A base of `AsyncKeyRing`."""
 
     _ring: KeyRing
-    _roots: Sequence[WrappingKeyProvider]
+    _roots: Sequence[RootKeys]
     """As they were given: the ring calls them in threads, and so does a ring of a thread."""
+    _hsms: Mapping[str, str] | None
 
     async def reencrypt_column(  # noqa: PLR0913  (each is a choice of the caller)
         self,
@@ -132,7 +133,7 @@ class AsyncOperations:
         engine = synchronous_engine(self._ring._storage.engine)
         try:
             with KeyRing(
-                engine, self._roots, schema=self._ring._storage.schema, cache=self._ring._policy
+                engine, self._roots, schema=self._ring._storage.schema, cache=self._ring._policy, hsms=self._hsms
             ) as ring:  # fmt: skip
                 return ring.run_rotations(**options, stop=stop)
         finally:

@@ -1,13 +1,13 @@
 """The key ring for `asyncio`: the methods of `KeyRing`, awaited."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import sqlalchemy as sa
 from sqlalchemy.util import greenlet_spawn
 
-from kms_schema.crypto import Secret, WrappingKeyProvider
+from kms_schema.crypto import RootKeys, Secret
 from kms_schema.crypto.secret import BytesLike
 from kms_schema.keyring.async_operations import AsyncOperations
 from kms_schema.keyring.columns import async_columns
@@ -78,13 +78,13 @@ class AsyncKeyRing(AsyncOperations):
 
     - `engine`: an asynchronous engine, of psycopg, asyncpg or aiosqlite; on SQLite one that
       `kms_schema.engine.configure(engine.sync_engine)` has configured
-    - `roots`, `schema`, `cache`, `hsms`: as for `KeyRing`. Providers are called in threads: a slow one, such as an HSM,
-      blocks no event loop
+    - `roots`, `schema`, `cache`, `hsms`: as for `KeyRing`. Roots outside of this process are called in threads: a slow
+      one, such as an HSM, blocks no event loop
 
     A call that needs nothing from the database awaits nothing. Event loops may use it one after another, not at once in
     several threads. A task that is cancelled may have counted uses that did not happen, and leaves the ring usable.
     Streams have no asynchronous form: use `KeyRing` in a thread. Close it at the end, or use it in an `async with`
-    block. Raises `UnsupportedKeyError` for `hsms`. Example::
+    block. Raises as `KeyRing` does. Example::
 
         async with AsyncKeyRing(engine, RootKeys.from_files({"kms://root-2026": path})) as ring:
             blob = await ring.key("orders").encrypt(b"DE89 3704", aad=b"invoice/17/iban")
@@ -93,14 +93,15 @@ class AsyncKeyRing(AsyncOperations):
     def __init__(
         self,
         engine: "AsyncEngine",
-        roots: WrappingKeyProvider | Iterable[WrappingKeyProvider],
+        roots: RootKeys | Iterable[RootKeys],
         *,
         schema: str = "public",
         cache: CachePolicy = CachePolicy(),  # noqa: B008  (immutable)
-        hsms: None = None,
+        hsms: Mapping[str, str] | None = None,
     ) -> None:
         """Open the ring; nothing is read yet."""
         self._roots = tuple(roots) if isinstance(roots, Iterable) else (roots,)
+        self._hsms = hsms
         self._ring: RingInGreenlets = RingInGreenlets(
             engine.sync_engine, self._roots, schema=schema, cache=cache, hsms=hsms
         )
@@ -132,7 +133,7 @@ class AsyncKeyRing(AsyncOperations):
         self,
         key_id: str,
         *,
-        under: str,
+        under: str | None = None,
         key_type: str = "dek",
         algorithm: str | None = None,
         key_size_bits: int = 256,
@@ -185,6 +186,28 @@ class AsyncKeyRing(AsyncOperations):
         `now` and `actor` are those of that method.
         """
         return await greenlet_spawn(self._ring.revoke, key_id, reason=reason, now=now, actor=actor)
+
+    async def destroy_version(  # noqa: PLR0913  (each is an option of the command)
+        self,
+        key_id: str,
+        version: int,
+        *,
+        check: Sequence[str] = (),
+        erase_data: bool = False,
+        leave_object: bool = False,
+        actor: str | None = None,
+    ) -> None:
+        """Destroy a version that has ended, and the object of one that an HSM holds.
+
+        `key_id`, `version`, `check`, `erase_data`, `leave_object` and `actor` are those of `KeyRing.destroy_version`.
+        Raises as that does. Example::
+
+            await ring.destroy_version("orders", 1, check=["invoices.iban"], actor="alice")
+        """
+        await greenlet_spawn(
+            self._ring.destroy_version, key_id, version, check=check, erase_data=erase_data, leave_object=leave_object,
+            actor=actor,
+        )  # fmt: skip
 
     async def inspect(self, blob: BytesLike) -> CiphertextDescription:
         """Return which version made a ciphertext. Raises as `KeyRing.inspect` does."""

@@ -24,8 +24,8 @@ class Opened:
     """A version that is open in this process. Calls in flight keep the object; the last of them wipes its material."""
 
     __slots__ = (
-        "block", "bytes", "cipher", "decrypts_until", "encrypts_until", "fresh_until", "is_used", "messages",
-        "noticed_at", "state", "tally", "version",
+        "block", "bytes", "cipher", "decrypts_until", "encrypts_until", "fresh_until", "is_held", "is_used",
+        "messages", "noticed_at", "records_each_use", "state", "tally", "version",
     )  # fmt: skip
 
     def __init__(self, state: KeyState, version: Version, cipher: MessageCipher, tally: Tally, waits: Waits) -> None:
@@ -37,6 +37,10 @@ class Opened:
         self.block: Block = Block(waits)
         self.messages: int = 0
         self.bytes: int = 0
+        self.is_held: bool = not cipher.in_memory
+        """True if an HSM holds the key: each use waits for it."""
+        self.records_each_use: bool = False
+        """True for an entry about each use, in place of one an hour."""
         self.is_used: bool = True
         """True if it was used since it was last looked at for eviction."""
         self.encrypts_until: float = float("-inf")

@@ -86,6 +86,10 @@ class MaterialUnavailableError(KeyRingError):
     """The material of a version cannot be unwrapped: its wrapping key is missing, or the envelope does not open."""
 
 
+class HsmUnavailableError(KeyRingError):
+    """The HSM of the key cannot be used: not given to this process, disabled, lost, or it refuses."""
+
+
 class WrapperUnavailableError(KeyRingError):
     """A key cannot wrap a new version: it is no KEK, or has no live version of an active key."""
 
@@ -132,6 +136,10 @@ class ColumnValueError(KeyRingError):
 
 class HostColumnError(KeyRingError):
     """A column of an application cannot be read or changed: it is not there, or its table does not allow it."""
+
+
+class VersionInUseError(KeyRingError):
+    """A version cannot be destroyed: it is live, wraps others, is destroyed already, or there is none."""
 
 
 class KeyInUseError(KeyRingError):

@@ -51,6 +51,8 @@ class ListedVersion:
     destroyed_at: dt.datetime | None
     under: str | None
     """Its wrapper: `KEY_ID:VERSION`, or the reference of a root."""
+    hsm_key_id: str | None = None
+    """The handle of its object in an HSM, NAME/ID."""
 
 
 _live = sa.and_(KeyVersion.key_id == KeyMaster.id, KeyVersion.is_live)
@@ -118,6 +120,7 @@ def listed_versions(connection: sa.Connection, key_id: str, *, page: int = PAGE)
         sa.select(KeyVersion.version_number, KeyVersion.ciphertext_tag, KeyVersion.usage_count,
                   KeyVersion.data_volume_bytes, KeyVersion.created_at, KeyVersion.activated_at,
                   KeyVersion.deactivated_at, KeyVersion.destroyed_at, KeyVersion.state, KeyVersion.wrapping_key_ref,
+                  KeyVersion.hsm_key_id,
                   wrapping_key.key_id.label("wrapper"), wrapping.version_number.label("wrapper_version"))
         .join(KeyMaster, KeyMaster.id == KeyVersion.key_id)
         .outerjoin(wrapping, wrapping.id == KeyVersion.wrapped_by_version_id)
@@ -132,7 +135,7 @@ def listed_versions(connection: sa.Connection, key_id: str, *, page: int = PAGE)
             wrapper = row.wrapping_key_ref if row.wrapper is None else f"{row.wrapper}:{row.wrapper_version}"
             yield ListedVersion(
                 row.version_number, row.ciphertext_tag, row.state, row.usage_count, row.data_volume_bytes,
-                row.created_at, row.activated_at, row.deactivated_at, row.destroyed_at, wrapper,
+                row.created_at, row.activated_at, row.deactivated_at, row.destroyed_at, wrapper, row.hsm_key_id,
             )  # fmt: skip
         last = rows[-1].version_number
         rows = connection.execute(query.where(KeyVersion.version_number > last)).all() if len(rows) == page else []

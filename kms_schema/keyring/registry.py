@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from kms_schema.crypto import CryptoError, KeyWrapping, Secret, Wrapper, WrappingKeyProvider
+from kms_schema.crypto import CryptoError, KeyWrapping, RootKeys, Secret, Wrapper
 from kms_schema.keyring.columns.host_columns import ELSEWHERE
 from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.keyring.errors import (
@@ -21,8 +21,9 @@ from kms_schema.keyring.errors import (
     UnsupportedKeyError,
 )
 from kms_schema.keyring.faults import is_refused
+from kms_schema.keyring.held_keys import HeldKeys
 from kms_schema.keyring.key_rows import find_key, live_version, locked_key, wrapper_named, wrapping_version
-from kms_schema.keyring.states import ALGORITHMS, XAES
+from kms_schema.keyring.states import AES, ALGORITHMS, ENCRYPTING, XAES
 from kms_schema.keyring.storage import Storage
 from kms_schema.models import KeyAuditLog, KeyMaster, KeyVersion, current_time
 from kms_schema.vocabulary import KEY_LIFECYCLE, AuditCategory, AuditSecurityLevel, KeyStatus, KeyType
@@ -46,11 +47,12 @@ class NewKey:
     """A key to be created; the fields are the parameters of `KeyRing.create`."""
 
     key_id: str
-    under: str
+    under: str | None
     key_type: KeyType
     algorithm: str | None = None
     key_size_bits: int = 256
     material: Secret | None = None
+    hsm: str | None = None
     ciphertext_tag: int | None = None
     used: int = 0
     columns: Mapping[str, Any] = field(default_factory=dict)
@@ -60,11 +62,17 @@ class NewKey:
         unknown = sorted(set(self.columns) - _COLUMNS)
         if unknown:
             raise TypeError(f"create() takes no {unknown[0]!r}: the columns of a key are {', '.join(sorted(_COLUMNS))}")
-        algorithm = self.algorithm or _DEFAULT_ALGORITHMS.get(self.key_type)
+        if self.under is None and self.hsm is None:
+            raise TypeError("create() takes under=, what wraps the key, or hsm=, the HSM that makes and holds it")
+        algorithm = self.algorithm or (AES if self.hsm else _DEFAULT_ALGORITHMS.get(self.key_type))
         if algorithm is None:
             raise UnsupportedKeyError(f"name the algorithm of this {self.key_type} key", key_id=self.key_id)
-        if self.key_type == KeyType.HSM:
-            raise UnsupportedKeyError("the ring does not make keys in HSMs", key_id=self.key_id)
+        if self.key_type == KeyType.HSM and self.hsm is None:
+            raise UnsupportedKeyError("a key of type hsm is held in an HSM: give hsm=NAME", key_id=self.key_id)
+        if self.hsm and (self.under or self.material or self.used or self.activated_at is not None):
+            raise UnsupportedKeyError(
+                "a key in an HSM is made there: it takes no under, material, used or activated_at", key_id=self.key_id
+            )
         if self.key_type == KeyType.DEK and (algorithm not in ALGORITHMS or self.key_size_bits != 256):
             raise UnsupportedKeyError(
                 f"a dek is {' or '.join(ALGORITHMS)} with 256 bits, not {algorithm} with {self.key_size_bits}",
@@ -89,10 +97,11 @@ class NewKey:
 class Registry:
     """Changes the keys of one database."""
 
-    def __init__(self, storage: Storage, roots: Sequence[WrappingKeyProvider]) -> None:
-        """Write through `storage`, and wrap with `roots`."""
+    def __init__(self, storage: Storage, roots: Sequence[RootKeys], held: HeldKeys) -> None:
+        """Write through `storage`, wrap with `roots`, and make keys in the HSMs of `held`."""
         self._storage = storage
         self._roots = roots
+        self._held = held
 
     def create(self, new: NewKey, actor: str | None) -> KeyDescription:
         """Register a key, give it a version and activate it; of a key that is registered and has none, the rest."""
@@ -102,9 +111,11 @@ class Registry:
 
     def _create(self, new: NewKey, actor: str | None) -> KeyDescription:
         fresh = new.master()
-        if new.ciphertext_tag is not None and new.key_type == KeyType.DEK:  # where it has this tag, it has encrypted
+        if new.ciphertext_tag is not None and new.key_type in ENCRYPTING:  # where it has this tag, it has encrypted
             fresh.encrypted_columns = [ELSEWHERE.document(self._storage.dialect)]
         with self._storage.session(new.key_id, _ADMIN, actor) as session:
+            if new.hsm is not None:
+                self._held.place(session, fresh, new.hsm)
             key = _registered(session, new, fresh)
             try:
                 with session.begin_nested():
@@ -115,7 +126,7 @@ class Registry:
                 return KeyDescription(
                     new.key_id, key.key_type, key.algorithm, KeyStatus.PENDING, None,
                     f"the key is registered and pending: a login in kms_rotator gives it a version with"
-                    f" ring.create({new.key_id!r}, under={new.under!r})",
+                    f" ring.create({new.key_id!r}, {f'under={new.under!r}' if new.under else f'hsm={new.hsm!r}'})",
                 )  # fmt: skip
             if new.activated_at is not None:
                 entry = _import_entry(key, new, new.activated_at)
@@ -123,7 +134,11 @@ class Registry:
             return KeyDescription(new.key_id, key.key_type, key.algorithm, KeyStatus.ACTIVE, version.version_number)
 
     def _first_version(self, session: Session, key: KeyMaster, new: NewKey) -> KeyVersion:
-        version = self._wrapped(key, new.material, wrapper_named(session, new.under, new.key_id))
+        if new.under is None:
+            require_rotator(session)  # before the HSM makes an object in vain
+            version = self._held.new_version(session, key)
+        else:
+            version = self._wrapped(key, new.material, wrapper_named(session, new.under, new.key_id))
         version.usage_count = new.used
         if new.ciphertext_tag is not None:
             version.ciphertext_tag = new.ciphertext_tag
@@ -154,10 +169,6 @@ class Registry:
         key_id = key.key_id
         if key.status != KeyStatus.ACTIVE:
             raise StatusChangeError(f"key {key_id!r} is {key.status}: only an active key rotates", key_id=key_id)
-        if key.hsm_key_id is not None:
-            raise UnsupportedKeyError(
-                f"key {key_id!r} is held in an HSM: rotating such keys is not supported yet", key_id=key_id
-            )
         if key.key_type == KeyType.TLS:
             raise UnsupportedKeyError(
                 f"key {key_id!r} is a tls key: it is made elsewhere, and wrapped with KeyWrapping.wrap", key_id=key_id
@@ -165,18 +176,13 @@ class Registry:
         old = live_version(key)
         if old is None:
             raise NoLiveVersionError(f"key {key_id!r} has no live version to take the place of", key_id=key_id)
-        # Not the parent of the key: the version that wraps the old one decides.
-        wrapper: Wrapper | None = old.wrapping_key_ref
-        if old.wrapped_by is not None:
-            wrapper = wrapping_version(old.wrapped_by.key, key_id)
-        if wrapper is None:
-            raise UnsupportedKeyError(f"no key wraps version {old.version_number} of key {key_id!r}", key_id=key_id)
+        wrapper = None if key.hsm_key_id is not None else _wrapper_of(old)
         later = sa.func.greatest if self._storage.dialect == "postgresql" else sa.func.max
         ended = {"deactivated_at": later(current_time(), KeyVersion.activated_at)}
         statement = sa.update(KeyVersion).where(KeyVersion.id == old.id).values(ended)
         session.execute(statement, execution_options={"synchronize_session": False})
         session.expire(old, list(ended))
-        new = self._wrapped(key, None, wrapper)
+        new = self._held.new_version(session, key) if wrapper is None else self._wrapped(key, None, wrapper)
         new.activated_at = current_time()
         session.add(new)
         session.flush()
@@ -223,6 +229,16 @@ class Registry:
             ) from None
 
 
+def _wrapper_of(old: KeyVersion) -> Wrapper:
+    """Return what wraps the next version: not the parent of the key, but what wraps the old one decides."""
+    key_id = old.key.key_id
+    if old.wrapped_by is not None:
+        return wrapping_version(old.wrapped_by.key, key_id)
+    if old.wrapping_key_ref is None:
+        raise UnsupportedKeyError(f"no key wraps version {old.version_number} of key {key_id!r}", key_id=key_id)
+    return old.wrapping_key_ref
+
+
 def _drawn(change: Callable[[], KeyDescription]) -> KeyDescription:
     """Make a version in a transaction; once more if a concurrent one committed the tag that the database drew.
 
@@ -253,16 +269,20 @@ def _registered(session: Session, new: NewKey, fresh: KeyMaster) -> KeyMaster:
         else:
             return fresh
     elif known.status == KeyStatus.PENDING:
-        if (known.key_type, known.algorithm, known.key_size_bits) != (
-            fresh.key_type, fresh.algorithm, fresh.key_size_bits,
-        ):  # fmt: skip
+        if _form(known) != _form(fresh):
+            place = f", in HSM {known.hsm_key_id!r}" if known.hsm_key_id else ""
             raise KeyExistsError(
-                f"key {new.key_id!r} is registered as {known.key_type}, {known.algorithm}, {known.key_size_bits} bits",
+                f"key {new.key_id!r} is registered as {known.key_type}, {known.algorithm}, {known.key_size_bits} bits"
+                f"{place}",
                 key_id=new.key_id,
             )
         if session.scalar(sa.select(sa.func.count()).where(KeyVersion.key_id == known.id)) == 0:
             return known
     raise KeyExistsError(f"there is a key named {new.key_id!r}", key_id=new.key_id)
+
+
+def _form(key: KeyMaster) -> tuple[object, ...]:
+    return key.key_type, key.algorithm, key.key_size_bits, key.hsm_key_id
 
 
 def _import_entry(key: KeyMaster, new: NewKey, since: dt.datetime) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """Opens what was encrypted with a key that is revoked: for who rotates keys, with an entry that is written before."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from kms_schema.crypto import CryptoError, KeyWrapping, WrappingKeyProvider
+from kms_schema.crypto import CryptoError
 from kms_schema.crypto.secret import BytesLike
 from kms_schema.keyring.errors import (
     MaterialUnavailableError,
@@ -16,9 +16,10 @@ from kms_schema.keyring.errors import (
     VersionDestroyedError,
 )
 from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
-from kms_schema.keyring.formats.messages import MessageCipher, message_cipher
+from kms_schema.keyring.formats.messages import MessageCipher
 from kms_schema.keyring.formats.prefix import read_message_prefix
 from kms_schema.keyring.formats.streams import Source, decrypt_stream, read_stream_tag
+from kms_schema.keyring.opening import Opener
 from kms_schema.keyring.registry import require_rotator
 from kms_schema.keyring.storage import Storage
 from kms_schema.keyring.uses import process
@@ -32,11 +33,11 @@ _ROTATOR = "kms_rotator"
 class RevokedKey:
     """A key that is revoked, for decrypting. `KeyRing.revoked_key` makes it."""
 
-    def __init__(self, storage: Storage, roots: Sequence[WrappingKeyProvider], key_id: str) -> None:
+    def __init__(self, storage: Storage, opener: Opener, key_id: str) -> None:
         """Decrypt with the versions of a key."""
         self.key_id = key_id
         self._storage = storage
-        self._roots = roots
+        self._opener = opener
         self._ciphers: dict[int, MessageCipher] = {}
 
     def decrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
@@ -74,16 +75,15 @@ class RevokedKey:
                 version = session.scalars(sa.select(KeyVersion).where(KeyVersion.ciphertext_tag == tag)).one_or_none()
                 if version is None or version.key.key_id != self.key_id:
                     raise DoesNotOpenError
-                cipher = self._ciphers[tag] = self._opened(version)
+                cipher = self._ciphers[tag] = self._opened(session, version)
         return cipher
 
-    def _opened(self, version: KeyVersion) -> MessageCipher:
+    def _opened(self, session: Session, version: KeyVersion) -> MessageCipher:
         named = f"version {version.version_number} of key {self.key_id!r}"
         if version.destroyed_at is not None:
             raise VersionDestroyedError(f"{named} is destroyed", key_id=self.key_id, version=version.version_number)
         try:
-            material = KeyWrapping(*self._roots).unwrap(version)
-            return message_cipher(version.key.algorithm, version.ciphertext_tag, material)
+            return self._opener.cipher(session, version)
         except CryptoError as error:
             raise MaterialUnavailableError(
                 f"{named} cannot be opened: {error}", key_id=self.key_id, version=version.version_number
@@ -104,7 +104,7 @@ class RevokedKeyMethods(ABC):
     """The method of a ring for keys that are revoked."""
 
     _storage: Storage
-    _roots: Sequence[WrappingKeyProvider]
+    _opener: Opener
 
     @abstractmethod
     def _check_open(self) -> None: ...
@@ -131,7 +131,7 @@ class RevokedKeyMethods(ABC):
             if key.status != KeyStatus.REVOKED:
                 raise StatusChangeError(f"key {key_id!r} is {key.status}, not revoked: use it as it is", key_id=key_id)
             _append(session, key, reason, actor)
-        return RevokedKey(self._storage, self._roots, key_id)
+        return RevokedKey(self._storage, self._opener, key_id)
 
 
 def _append(session: Session, key: KeyMaster, reason: str, actor: str | None) -> None:

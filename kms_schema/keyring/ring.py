@@ -2,27 +2,30 @@
 
 import os
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
 import sqlalchemy as sa
 
-from kms_schema.crypto import Secret, WrappingKeyProvider
+from kms_schema.crypto import RootKeys, Secret
 from kms_schema.crypto.secret import BytesLike
 from kms_schema.keyring.cache import Opened
 from kms_schema.keyring.columns.column_methods import ColumnMethods
 from kms_schema.keyring.columns.declarations import Declarations
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
-from kms_schema.keyring.errors import RingClosedError, UnknownCiphertextError, UnsupportedKeyError
+from kms_schema.keyring.errors import RingClosedError, UnknownCiphertextError
 from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
 from kms_schema.keyring.formats.prefix import read_message_prefix
+from kms_schema.keyring.held_keys import HeldKeys
 from kms_schema.keyring.key import Key
+from kms_schema.keyring.opening import Opener
 from kms_schema.keyring.policy import CachePolicy
 from kms_schema.keyring.registry import NewKey, Registry
 from kms_schema.keyring.revoked_keys import RevokedKeyMethods
 from kms_schema.keyring.status_changes import StatusChanges
 from kms_schema.keyring.storage import Storage
+from kms_schema.keyring.version_destruction import VersionDestruction
 from kms_schema.keyring.versions import Versions
 from kms_schema.keyring.waits import Threads, Waits
 from kms_schema.keyring.worker.ring_rotations import RingRotations
@@ -33,16 +36,16 @@ _RINGS: "weakref.WeakSet[KeyRing]" = weakref.WeakSet()
 """The open rings of this process, for what happens after a fork."""
 
 
-class KeyRing(StatusChanges, RevokedKeyMethods, ColumnMethods, RingRotations):
+class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, ColumnMethods, RingRotations):
     """The keys of one database, for applications and operators. Threads may share it, and processes may fork with it.
 
     - `engine`: the database; the ring opens connections of its own to it, at most three at once
-    - `roots`: a provider of root keys, such as `RootKeys.from_files(…)`, or several; the caller closes them
+    - `roots`: root keys, such as `RootKeys.from_files(…)` or `kms_schema.roots.open_roots(…)`; the caller closes them
     - `schema`: the schema of the tables on PostgreSQL
     - `cache`: how long the ring relies on what it has read
-    - `hsms`: not supported yet
+    - `hsms`: the `pkcs11:` URIs of HSMs that hold keys, by their names in the database (docs/keyring.md)
 
-    Close it at the end, or use it in a `with` block. Raises `UnsupportedKeyError` for `hsms`. Example::
+    Close it at the end, or use it in a `with` block. Raises `TokenUriError` for a URI that is none. Example::
 
         with KeyRing(engine, RootKeys.from_files({"kms://root-2026": path})) as ring:
             ring.create("kek-2026", under="kms://root-2026", key_type="kek")
@@ -55,22 +58,22 @@ class KeyRing(StatusChanges, RevokedKeyMethods, ColumnMethods, RingRotations):
     def __init__(
         self,
         engine: sa.Engine,
-        roots: WrappingKeyProvider | Iterable[WrappingKeyProvider],
+        roots: RootKeys | Iterable[RootKeys],
         *,
         schema: str = "public",
         cache: CachePolicy = CachePolicy(),  # noqa: B008  (immutable)
-        hsms: None = None,
+        hsms: Mapping[str, str] | None = None,
     ) -> None:
         """Open the ring; nothing is read yet."""
-        if hsms is not None:
-            raise UnsupportedKeyError("keys in HSMs are not supported yet")
         given = tuple(roots) if isinstance(roots, Iterable) else (roots,)
         self._waits = self._make_waits()
-        self._roots = providers = tuple(self._waits.provider(each) for each in given)
+        self._roots = tuple(self._waits.roots(each) for each in given)
+        self._held = HeldKeys(hsms or {}, self._roots, self._waits)
         self._storage = Storage(engine, schema, self._waits)
         self._policy = cache
-        self._registry = Registry(self._storage, providers)
-        self._versions = Versions(self._storage, providers, cache)
+        self._registry = Registry(self._storage, self._roots, self._held)
+        self._opener = Opener(self._roots, self._held)
+        self._versions = Versions(self._storage, self._opener, cache)
         self._declarations = Declarations(self._storage)
         self._is_closed = False
         weakref.finalize(self, self._versions.listener.abandon).atexit = False
@@ -84,7 +87,7 @@ class KeyRing(StatusChanges, RevokedKeyMethods, ColumnMethods, RingRotations):
         self,
         key_id: str,
         *,
-        under: str,
+        under: str | None = None,
         key_type: str = "dek",
         algorithm: str | None = None,
         key_size_bits: int = 256,
@@ -97,12 +100,13 @@ class KeyRing(StatusChanges, RevokedKeyMethods, ColumnMethods, RingRotations):
     ) -> KeyDescription:
         """Register a key, give it its first version and activate it, in one transaction.
 
-        - `key_id`: its name. `under`: the name of a KEK, or a root such as `kms://root-2026`
-        - `key_type`: `dek`, `kek`, `tls` or `backup`. `algorithm`: of a dek `XAES-256-GCM` (the default) or
+        - `key_id`: its name. `under`: the name of a KEK, or a root such as `kms://root-2026`; or `hsm`: the name of the
+          HSM that makes and holds the key, a `dek` or `hsm` key of `AES-256-GCM`
+        - `key_type`: `dek`, `kek`, `tls`, `backup` or `hsm`. `algorithm`: of a dek `XAES-256-GCM` (the default) or
           `AES-256-GCM`. `key_size_bits`: bits of the key
         - `material`: of a key made elsewhere, `key_size_bits` long. `ciphertext_tag`: its tag there, such as the key id
           of a Tink keyset. `used`: the number of its encryptions so far
-        - `actor`: the user in the entries of the audit log. `hsm`: not supported yet
+        - `actor`: the user in the entries of the audit log
         - `columns`: of the key: `expires_at`, `max_usage_count`, `parent_key_id`, `security_level`, `compliance_tags`,
           `derivation_path`, `hsm_metadata`; and `activated_at`, the time in the past since which an imported key is in
           use
@@ -110,20 +114,18 @@ class KeyRing(StatusChanges, RevokedKeyMethods, ColumnMethods, RingRotations):
         Needs kms_admin and kms_rotator. With kms_admin alone the key is registered and pending, and `next_step` of the
         result says how a login in kms_rotator gives it a version: by the same call. Raises `KeyExistsError`,
         `UnknownKeyError` and `WrapperUnavailableError` for `under`, `MaterialUnavailableError` if the wrapper does not
-        open, `CiphertextTagError`, `UnsupportedKeyError`, `KeyNotPermittedError`, and `TypeError` for other columns.
-        Example::
+        open, `HsmUnavailableError`, `CiphertextTagError`, `UnsupportedKeyError`, `KeyNotPermittedError`, and
+        `TypeError` for other columns. Example::
 
             ring.create("orders", under="kek-2026", max_usage_count=10**9, actor="alice")
         """
         self._check_open()
-        if hsm is not None:
-            raise UnsupportedKeyError("keys in HSMs are not supported yet", key_id=key_id)
         secret = material if isinstance(material, Secret) or material is None else Secret.copy_of(material)
         is_copy = secret is not material
         del material  # so that a traceback with its variables does not have it
         try:
             kind = KeyType(key_type)
-            new = NewKey(key_id, under, kind, algorithm, key_size_bits, secret, ciphertext_tag, used, columns)
+            new = NewKey(key_id, under, kind, algorithm, key_size_bits, secret, hsm, ciphertext_tag, used, columns)
             described = self._registry.create(new, actor)
         finally:
             if secret is not None and is_copy:
@@ -172,6 +174,7 @@ class KeyRing(StatusChanges, RevokedKeyMethods, ColumnMethods, RingRotations):
             finally:  # a task may be cancelled
                 self._versions.cache.clear()
                 self._storage.close()
+                self._held.close()
 
     def _check_open(self) -> None:
         if self._is_closed:
@@ -202,7 +205,9 @@ class KeyRing(StatusChanges, RevokedKeyMethods, ColumnMethods, RingRotations):
     def _for_rotations(self) -> RingParts:
         self._check_open()
         cache = self._versions.cache
-        return RingParts(self._storage, self._registry, self._roots, self._policy.max_age, cache.forget)
+        return RingParts(
+            self._storage, self._registry, self._roots, self._held, self._policy.max_age, cache.forget
+        )  # fmt: skip
 
     def _after_fork(self) -> None:
         self._storage.forget_connections()

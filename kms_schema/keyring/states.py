@@ -21,6 +21,8 @@ XAES = "XAES-256-GCM"
 AES = "AES-256-GCM"
 ALGORITHMS = (XAES, AES)
 """The algorithms of keys that encrypt through the ring; both have keys of 256 bits."""
+ENCRYPTING = (KeyType.DEK, KeyType.HSM)
+"""The types of keys that encrypt data."""
 
 MOST_USES = 10**15
 """The maximum of a version's counter in the schema."""
@@ -60,6 +62,8 @@ class KeyState:
     deadline: float
     """The time by the monotonic clock at which the key expires; infinite if it does not."""
     version: Version | None
+    is_held: bool = False
+    """True if an HSM holds the key."""
 
     def left(self, uses: int) -> int:
         """Return how many encryptions are left to the limit after `uses`."""
@@ -67,11 +71,13 @@ class KeyState:
 
     def check_form(self) -> None:
         """Raise `UnsupportedKeyError` unless the ring encrypts with such keys."""
-        if self.key_type != KeyType.DEK:
-            self._refuse(UnsupportedKeyError, f"is a {self.key_type} key: only a dek encrypts data")
+        if self.key_type not in ENCRYPTING:
+            self._refuse(UnsupportedKeyError, f"is a {self.key_type} key: only a dek or hsm key encrypts data")
         if self.algorithm not in ALGORITHMS or self.bits != 256:
             form = f"{self.algorithm} with {self.bits} bits"
             self._refuse(UnsupportedKeyError, f"is {form}: data keys are {' or '.join(ALGORITHMS)} with 256 bits")
+        if self.is_held and self.algorithm != AES:
+            self._refuse(UnsupportedKeyError, f"is held in an HSM, which does not do {self.algorithm}: use {AES}")
 
     def check_live(self) -> None:
         """Raise `_NotLiveError` if there is a version, and others have ended it."""

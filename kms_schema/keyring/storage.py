@@ -266,6 +266,7 @@ def _state(row: sa.Row[Any], read_at: float) -> KeyState:
         read_at=read_at,
         deadline=float("inf") if row.seconds_left is None else read_at + row.seconds_left,
         version=version,
+        is_held=bool(row.is_held),
     )
 
 

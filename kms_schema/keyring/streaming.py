@@ -38,6 +38,7 @@ class KeyStreams(ABC):
             with open("report.pdf", "rb") as source, open("report.kms", "wb") as target:
                 target.writelines(ring.key("orders").encrypt_stream(source, aad=b"report"))
         """
+        self._open_versions().refuse_streams(self.key_id)
         opened = self._open_for_caller(0)
         reader = _Reader(self, source, opened, counts=True)
         return encrypt_stream(reader, opened.cipher.material, tag=opened.version.tag, aad=aad)

@@ -110,6 +110,12 @@ class Uses:
                 if not tally.is_written:
                     self._write(tally)
 
+    def record(
+        self, state: KeyState, version: Version, *, encryptions: int = 0, decryptions: int = 0, size: int = 0
+    ) -> None:
+        """Write an entry about a use that is about to happen. Its errors refuse the use."""
+        self._storage.append(state.key_id, _used(state, version, (encryptions, decryptions, size)))
+
     def refused(self, key_id: str, error: KeyRingError) -> None:
         """Write that a use was refused, once a minute for each key and reason.
 
@@ -169,16 +175,8 @@ class Uses:
 
     def _write(self, tally: Tally) -> None:
         state, version, counts = tally.state, tally.version, tally.taken()
-        details = {
-            "version": version.number,
-            "encryptions": counts[0],
-            "decryptions": counts[1],
-            "bytes": counts[2],
-            "process": process(),
-        }
-        description = f"key used: {state.key_id} version {version.number}"
         try:
-            self._storage.append(state.key_id, _entry(UseEvent.KEY_USED, state, description, details))
+            self._storage.append(state.key_id, _used(state, version, counts))
         except BaseException:
             tally.give_back(counts)
             raise
@@ -189,6 +187,17 @@ class Uses:
 def process() -> str:
     """Return the name of this process in entries: host and process id."""
     return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _used(state: KeyState, version: Version, counts: tuple[int, int, int]) -> dict[str, Any]:
+    details = {
+        "version": version.number,
+        "encryptions": counts[0],
+        "decryptions": counts[1],
+        "bytes": counts[2],
+        "process": process(),
+    }
+    return _entry(UseEvent.KEY_USED, state, f"key used: {state.key_id} version {version.number}", details)
 
 
 def _entry(event: UseEvent, state: KeyState, description: str, details: dict[str, Any]) -> dict[str, Any]:

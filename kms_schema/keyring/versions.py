@@ -1,11 +1,13 @@
 """Opens versions for use: reads their state, unwraps their material, and counts."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from kms_schema.crypto import CryptoError, KeyWrapping, WrappingKeyProvider
+import sqlalchemy as sa
+
+from kms_schema.crypto import CryptoError
 from kms_schema.keyring.cache import Cache, Opened
 from kms_schema.keyring.counting import Block
 from kms_schema.keyring.errors import (
@@ -15,29 +17,29 @@ from kms_schema.keyring.errors import (
     KeyRingError,
     MaterialUnavailableError,
     UnknownKeyError,
-    UsageLimitError,
+    UnsupportedKeyError,
 )
-from kms_schema.keyring.formats.messages import message_cipher
+from kms_schema.keyring.held_cipher import HeldCipher, no_streams
 from kms_schema.keyring.notices import Listener
+from kms_schema.keyring.opening import Opener
 from kms_schema.keyring.policy import CachePolicy
+from kms_schema.keyring.reservations import Reservations
 from kms_schema.keyring.states import KeyState, Version, _NotLiveError
 from kms_schema.keyring.storage import Storage
 from kms_schema.keyring.uses import Uses
 from kms_schema.models import KeyVersion
 
-_ATTEMPTS = 100
-"""Attempts to reserve uses while others reserve what was left."""
-
 
 class Versions:
     """The versions of one database that this process uses."""
 
-    def __init__(self, storage: Storage, roots: Sequence[WrappingKeyProvider], policy: CachePolicy) -> None:
-        """Read through `storage`, and unwrap with `roots`."""
+    def __init__(self, storage: Storage, opener: Opener, policy: CachePolicy) -> None:
+        """Read through `storage`, and open versions with `opener`."""
         self._storage = storage
         self._transactions = storage.open_transactions
         self._waits = storage.waits
-        self._roots = roots
+        self._reservations = Reservations(storage)
+        self._opener = opener
         self._policy = policy
         self.cache: Cache = Cache(policy, self._waits)
         self.uses: Uses = Uses(storage)
@@ -67,6 +69,7 @@ class Versions:
         # The clock is compared with both times.
         if (
             opened is None
+            or opened.is_held
             or not opened.tally.due > time.monotonic() < opened.encrypts_until
             or not opened.block.take_reserved(size)
         ):
@@ -81,8 +84,34 @@ class Versions:
         if opened is None:
             opened = self._reserved(key_id, size)
             self.cache.note_encryption(opened, size)
-            opened.tally.encrypted(size)
+            if opened.records_each_use:
+                self._record(opened, encryptions=1, size=size)
+            else:
+                opened.tally.encrypted(size)
         return opened
+
+    def refuse_streams(self, key_id: str) -> None:
+        """Raise `UnsupportedKeyError` for a key that an HSM holds: a stream needs it in memory."""
+        with self._refusals(key_id):
+            opened = self.cache.live(key_id)
+            state = self._storage.read_key(key_id) if opened is None else opened.state
+            if state is not None and state.is_held:
+                raise no_streams(key_id)
+
+    def _write_due(self, opened: Opened) -> None:
+        if not opened.records_each_use:
+            self.uses.write_due(opened.tally)
+
+    def _record(self, opened: Opened, **counts: int) -> None:
+        """Write an entry about one use, before it happens; its errors refuse the use."""
+        try:
+            self.uses.record(opened.state, opened.version, **counts)
+        except sa.exc.MissingGreenlet:
+            raise UnsupportedKeyError(
+                f"key {opened.state.key_id!r} is held in an HSM that has each use recorded (audit_all_operations): a"
+                " value of it cannot be read from a result of AsyncSession, where nothing can be awaited",
+                key_id=opened.state.key_id,
+            ) from None
 
     def _reserved(self, key_id: str, size: int) -> Opened:
         with self._refusals(key_id):
@@ -92,8 +121,8 @@ class Versions:
                 try:
                     state.check_live()  # a decryption may have read it
                     state.check_encrypting(time.monotonic())
-                    self.uses.write_due(opened.tally)
-                    self._block(opened).take(size, partial(self._reserve, opened))
+                    self._write_due(opened)
+                    self._block(opened).take(size, partial(self._reservations.uses, opened))
                 except _NotLiveError:
                     self.cache.forget(key_id)  # another process has rotated the key since its row was read
                 else:
@@ -114,13 +143,16 @@ class Versions:
         if opened is None:
             opened = self._made_ready(key_id, tag)
             opened.is_used = True
-            opened.tally.decrypted()
+            if opened.records_each_use:
+                self._record(opened, decryptions=1)
+            else:
+                opened.tally.decrypted()
         return opened
 
     def _ready(self, key_id: str, tag: int) -> Opened | None:
         """Return the version with a tag, if it decrypts without a read or a write."""
         opened = self.cache.version(tag)
-        if opened is None or opened.state.key_id != key_id:
+        if opened is None or opened.is_held or opened.state.key_id != key_id:
             return None
         return opened if opened.tally.due > time.monotonic() < opened.decrypts_until else None
 
@@ -128,7 +160,7 @@ class Versions:
         with self._refusals(key_id):
             opened = self._of_tag(key_id, tag)
             opened.state.check_decrypting()
-            self.uses.write_due(opened.tally)
+            self._write_due(opened)
         return opened
 
     def open_for_decrypting(self, key_id: str, tag: int) -> None:
@@ -144,23 +176,12 @@ class Versions:
         state, version = opened.state, opened.version
         with self._refusals(state.key_id):
             self._of_tag(state.key_id, version.tag).state.check_decrypting()
-            self.uses.write_due(opened.tally)
+            self._write_due(opened)
             if size:
-                self._block(opened).take_bytes(size, partial(self._reserve_bytes, opened))
+                self._block(opened).take_bytes(size, partial(self._reservations.bytes, opened))
         if size:
             opened.bytes += size
             opened.tally.read(size)
-
-    def _reserve_bytes(self, opened: Opened, more: int) -> None:
-        """Reserve bytes of a use that has begun: also where the version has ended since, if it may still decrypt."""
-        key_id, version = opened.state.key_id, opened.version
-        if self._storage.reserve(key_id, version.id, 0, more):
-            return
-        current = self._storage.read_tag(version.tag, key_id)
-        if current is None:
-            raise UnknownKeyError(f"key {key_id!r} is not there any more", key_id=key_id)
-        current.check_decrypting()
-        self._storage.add_bytes(key_id, version.id, more)
 
     def does_not_open(self, key_id: str) -> DecryptionError:
         """Return the error of a ciphertext that does not open; the refusal is written to the audit log."""
@@ -229,12 +250,12 @@ class Versions:
         """Return a version, open, with the state that was read; its material never changes."""
         self.listener.begin()
         if known is not None and known.version.id == version.id:
+            self._look_at_hsm(known)
             self.cache.refresh(known, state, version)
             return known
         try:
             with self._storage.reading_session(state.key_id) as session:
-                material = KeyWrapping(*self._roots).unwrap(session.get_one(KeyVersion, version.id))
-            cipher = message_cipher(state.algorithm, version.tag, material)
+                cipher = self._opener.cipher(session, session.get_one(KeyVersion, version.id))
         except CryptoError as error:
             raise MaterialUnavailableError(
                 f"version {version.number} of key {state.key_id!r} cannot be opened: {error}",
@@ -242,8 +263,16 @@ class Versions:
                 version=version.number,
             ) from None
         opened = Opened(state, version, cipher, self.uses.tally(state, version), self._waits)
+        self._look_at_hsm(opened)
         self.cache.put(opened)
         return opened
+
+    def _look_at_hsm(self, opened: Opened) -> None:
+        """Of a version in an HSM, raise `HsmUnavailableError` if that is disabled, and note what is to be recorded."""
+        if isinstance(opened.cipher, HeldCipher):
+            with self._storage.reading_session(opened.state.key_id) as session:
+                hsm = self._opener.held.usable(session, opened.cipher)
+            opened.records_each_use = hsm.audit_all_operations
 
     def _block(self, opened: Opened) -> Block:
         """Return the block to count in: of the process, or of the open transaction of this thread on SQLite.
@@ -254,32 +283,6 @@ class Versions:
             return opened.block
         block: Block = self._transactions.blocks.setdefault(opened.version.id, Block(self._waits))
         return block
-
-    def _reserve(self, opened: Opened, uses: int, more: int) -> int:
-        """Reserve uses, at most a sixteenth of what is left to the limit, and bytes."""
-        state, version = opened.state, opened.version
-        left = state.left(version.uses)
-        for _ in range(_ATTEMPTS):
-            asked = min(uses, max(1, left // 16))
-            if self._storage.reserve(state.key_id, version.id, asked, more):
-                return asked
-            # A state or a limit does not allow it, or others have used more than was known.
-            current = self._storage.read_tag(version.tag, state.key_id)
-            if current is None:
-                raise UnknownKeyError(f"key {state.key_id!r} is not there any more", key_id=state.key_id)
-            current.check_live()
-            uses_now = current.check_encrypting(time.monotonic()).uses
-            left = current.left(uses_now) // 2  # less than a sixteenth, since others may be reserving, too
-            if current.left(uses_now) == 0:
-                raise UsageLimitError(
-                    f"version {version.number} of key {state.key_id!r} has reached its limit of"
-                    f" {state.most_uses} encryptions: rotate the key",
-                    key_id=state.key_id,
-                    version=version.number,
-                )
-        raise DatabaseUnavailableError(
-            f"no use of key {state.key_id!r} could be reserved: others reserve all that is left", key_id=state.key_id
-        )
 
 
 def _of_key(opened: Opened, key_id: str) -> Opened:

@@ -2,7 +2,7 @@
 
 The core of the ring is written once, as functions that block. `AsyncKeyRing` runs them in the greenlets of SQLAlchemy,
 whose asynchronous drivers await there. This module makes the rest of what waits: locks that are held while the
-database answers, places for connections, providers of root keys, listeners. Locks that are never held
+database answers, places for connections, root keys, listeners. Locks that are never held
 across a wait are those of `threading` for both.
 """
 
@@ -10,7 +10,6 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
-from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar
@@ -18,14 +17,13 @@ from typing import Any, Protocol, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.util import await_only
 
-from kms_schema.crypto import Secret, WrappingKeyProvider
-from kms_schema.crypto.secret import BytesLike
-from kms_schema.envelope_format import EnvelopeFormat
+from kms_schema.crypto import Root, RootKeys, Secret, SecretRoot
 from kms_schema.keyring.async_notices import TaskListener
 from kms_schema.keyring.errors import EventLoopError
 from kms_schema.keyring.notices import Deaf, Listener, Note, ThreadListener
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Turn(Protocol):
@@ -60,8 +58,11 @@ class Waits(Protocol):
     def pause(self, seconds: float) -> None:
         """Wait that long."""
 
-    def provider(self, provider: WrappingKeyProvider) -> WrappingKeyProvider:
-        """Return the provider, for calls that may block as long as an HSM takes."""
+    def roots(self, roots: RootKeys) -> RootKeys:
+        """Return the root keys, for calls that may block as long as an HSM takes."""
+
+    def call(self, work: Callable[[], Result]) -> Result:
+        """Return what `work` returns, which may take as long as an HSM does and uses no database."""
 
     def listener(self, engine: sa.Engine, note: Note) -> Listener:
         """Return what listens to notices of the database."""
@@ -108,9 +109,13 @@ class Threads:
         """Wait that long in this thread."""
         time.sleep(seconds)
 
-    def provider(self, provider: WrappingKeyProvider) -> WrappingKeyProvider:
-        """Return the provider itself: other threads run meanwhile."""
-        return provider
+    def roots(self, roots: RootKeys) -> RootKeys:
+        """Return the root keys themselves: other threads run meanwhile."""
+        return roots
+
+    def call(self, work: Callable[[], Result]) -> Result:
+        """Call it in this thread."""
+        return work()
 
     def listener(self, engine: sa.Engine, note: Note) -> Listener:
         """Return one that listens in a thread, where the driver is psycopg."""
@@ -199,9 +204,16 @@ class EventLoops:
         """Wait that long, while other tasks run."""
         await_only(asyncio.sleep(seconds))
 
-    def provider(self, provider: WrappingKeyProvider) -> WrappingKeyProvider:
-        """Return a provider that works in a thread, so that the event loop goes on."""
-        return _InThread(provider)
+    def roots(self, roots: RootKeys) -> RootKeys:
+        """Return root keys that are used in a thread, so that the event loop goes on."""
+        return roots.replaced(_in_thread)
+
+    def call(self, work: Callable[[], Result]) -> Result:
+        """Call it in another thread, while other tasks run; in this one where nothing can be awaited."""
+        try:
+            return await_only(asyncio.to_thread(work))
+        except sa.exc.MissingGreenlet:  # a value of a result, which SQLAlchemy reads outside of its greenlets
+            return work()
 
     def listener(self, engine: sa.Engine, note: Note) -> Listener:
         """Return one that listens in a task, where the driver is asyncpg or psycopg."""
@@ -209,14 +221,16 @@ class EventLoops:
 
 
 class _InThread:
-    def __init__(self, provider: WrappingKeyProvider) -> None:
-        self._provider = provider
+    """A root that derives in a thread."""
 
-    def formats(self, reference: str) -> AbstractSet[EnvelopeFormat]:
-        return self._provider.formats(reference)
+    def __init__(self, root: Root) -> None:
+        self._root = root
+        self.type, self.key = root.type, root.key
+        self.health, self.close = root.health, root.close
 
-    def wrap(self, reference: str, form: EnvelopeFormat, plaintext: BytesLike, associated_data: bytes) -> bytes:
-        return await_only(asyncio.to_thread(self._provider.wrap, reference, form, plaintext, associated_data))
+    def derive(self, message: bytes) -> Secret:
+        return await_only(asyncio.to_thread(self._root.derive, message))
 
-    def unwrap(self, reference: str, envelope: bytes, associated_data: bytes) -> Secret:
-        return await_only(asyncio.to_thread(self._provider.unwrap, reference, envelope, associated_data))
+
+def _in_thread(root: Root) -> Root:
+    return root if isinstance(root, SecretRoot) else _InThread(root)  # memory makes nobody wait

@@ -96,13 +96,13 @@ def test_root_keys_are_named_where_they_are_and_never_shown(
     assert kms_schema("rewrap", *move, url=database.url).status == 0
     monkeypatch.delenv("KMS_ROOT_KEYS")
     monkeypatch.setenv("ROOT_2026", secret)
-    assert kms_schema("rewrap", *move, "--root-key-variable", f"{ROOT}=ROOT_2026", url=database.url).status == 0
-    assert kms_schema("rewrap", *move, url=database.url).error.startswith("Error: no provider has the wrapping key")
+    assert kms_schema("rewrap", *move, "--root-key", f"{ROOT}=env:ROOT_2026", url=database.url).status == 0
+    assert kms_schema("rewrap", *move, url=database.url).error.startswith("Error: there is no root key")
     twice = ["--root-key", f"{ROOT}={files[ROOT]}"] * 2
     for wrong in (
         ["--root-key", "no-file"],
         ["--root-key", f"{ROOT}=/no"],
-        ["--root-key-variable", f"{ROOT}=NO"],
+        ["--root-key", f"{ROOT}=env:NO"],
         twice,
     ):
         said = kms_schema("rewrap", *move, *wrong, url=database.url)

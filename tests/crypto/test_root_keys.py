@@ -1,13 +1,22 @@
-"""Root keys from files and variables, and several providers as one."""
+"""Root keys from files and variables, and several of them as one."""
 
 import base64
 import secrets
+import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from kms_schema.crypto import EnvelopeFormat, OpeningRefusedError, RootKeyError, RootKeys, Secret, WrappingKeyError
-from kms_schema.crypto.providers import Providers, WrappingKeyProvider
+from kms_schema.crypto import (
+    EnvelopeFormat,
+    OpeningRefusedError,
+    RootKeyError,
+    RootKeys,
+    RootUnavailableError,
+    Secret,
+    WrappingKeyError,
+)
 
 GCM = EnvelopeFormat.AES_256_GCM
 ROOT = "kms://root"
@@ -29,7 +38,7 @@ def test_a_file_and_a_variable_with_one_key_open_what_the_other_made(
 ) -> None:
     text = key_text()
     monkeypatch.setenv("KMS_ROOT_KEY", text)
-    provider: WrappingKeyProvider = RootKeys.from_files({ROOT: key_file(tmp_path, text + "\n", 0o640)})
+    provider = RootKeys.from_files({ROOT: key_file(tmp_path, text + "\n", 0o640)})
     envelope = provider.wrap(ROOT, GCM, b"plaintext", b"place")
     with RootKeys.from_environment({ROOT: "KMS_ROOT_KEY"}).unwrap(ROOT, envelope, b"place") as opened:
         assert bytes(opened.view) == b"plaintext"
@@ -84,38 +93,55 @@ def test_closing_wipes_the_keys() -> None:
         assert repr(keys) == "<RootKeys 'kms://root'>"
     assert buffer == bytes(32)
     assert len(kept) == 0
-    assert keys.formats(ROOT) == frozenset()
+    assert ROOT not in keys
     with pytest.raises(WrappingKeyError):
         keys.wrap(ROOT, GCM, b"plaintext", b"")
 
 
-class OldToken:
-    """A provider that can do no more than key wrap, as some tokens."""
-
-    def __init__(self, keys: RootKeys) -> None:
-        self._keys = keys
-
-    def formats(self, reference: str) -> frozenset[EnvelopeFormat]:
-        return frozenset(self._keys.formats(reference)) & {EnvelopeFormat.AES_256_KWP}
-
-    def wrap(self, reference: str, form: EnvelopeFormat, plaintext: memoryview, associated_data: bytes) -> bytes:
-        return self._keys.wrap(reference, form, plaintext, associated_data)
-
-    def unwrap(self, reference: str, envelope: bytes, associated_data: bytes) -> Secret:
-        return self._keys.unwrap(reference, envelope, associated_data)
-
-
-def test_a_key_is_with_the_first_provider_that_has_it() -> None:
+def test_a_key_is_with_the_first_that_has_its_reference() -> None:
     here, there = (RootKeys({ref: Secret(bytearray(secrets.token_bytes(32)))}) for ref in ("kms://here", "kms://there"))
-    both = Providers(here, OldToken(there))
-    assert both.formats("kms://here") == set(EnvelopeFormat)
-    assert both.formats("kms://nowhere") == frozenset()
-    for reference, form, owner in (("kms://here", GCM, here), ("kms://there", EnvelopeFormat.AES_256_KWP, there)):
-        envelope = both.wrap(reference, form, b"plaintext", b"place")
-        assert both.unwrap(reference, envelope, b"place") == owner.unwrap(reference, envelope, b"place")
-    with pytest.raises(WrappingKeyError, match="does not support AES-256-GCM"):
-        both.wrap("kms://there", GCM, b"plaintext", b"place")
+    other = RootKeys({"kms://here": Secret(bytearray(secrets.token_bytes(32)))})
+    all_of_them = RootKeys.joined((here, there, other))
+    assert "kms://here" in all_of_them
+    assert "kms://nowhere" not in all_of_them
+    for reference, owner in (("kms://here", here), ("kms://there", there)):
+        envelope = all_of_them.wrap(reference, GCM, b"plaintext", b"place")
+        assert all_of_them.unwrap(reference, envelope, b"place") == owner.unwrap(reference, envelope, b"place")
     with pytest.raises(WrappingKeyError, match="'kms://nowhere'"):
-        both.wrap("kms://nowhere", GCM, b"plaintext", b"place")
+        all_of_them.wrap("kms://nowhere", GCM, b"plaintext", b"place")
     with pytest.raises(OpeningRefusedError):
-        both.unwrap("kms://here", both.wrap("kms://there", EnvelopeFormat.AES_256_KWP, b"k", b""), b"")
+        all_of_them.unwrap("kms://here", all_of_them.wrap("kms://there", GCM, b"k", b""), b"")
+
+
+class Broken:
+    """A root that answers in another way than it should."""
+
+    type = "broken"
+    key = "none"
+
+    def __init__(self, answer: bytes | Exception) -> None:
+        self._answer = answer
+
+    def derive(self, message: bytes) -> Secret:
+        del message
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return Secret(bytearray(self._answer))
+
+    def health(self) -> Sequence[str]:
+        return ()
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("length", [0, 16, 31, 33, 64])
+def test_an_answer_that_is_no_hmac_sha_256_wraps_nothing(length: int) -> None:
+    with pytest.raises(WrappingKeyError, match=f"answers with {length} bytes"):
+        RootKeys({ROOT: Broken(bytes(length))}).wrap(ROOT, GCM, b"plaintext", b"place")
+
+
+def test_what_a_root_of_others_raises_is_named_and_not_repeated() -> None:
+    keys = RootKeys({ROOT: Broken(LookupError("token=not-to-be-shown"))})
+    with pytest.raises(RootUnavailableError, match="LookupError") as raised:
+        keys.wrap(ROOT, GCM, b"plaintext", b"place")
+    assert "not-to-be-shown" not in "".join(traceback.format_exception(raised.value))

@@ -25,7 +25,7 @@ PARAGRAPHS = {
 }
 """How a line of each standard begins."""
 NOT_THERE_YET = "Not there yet"
-OF_OTHERS = {"cryptography", "pg_hba.conf", "kms.actor"}
+OF_OTHERS = {"boto3", "cryptography", "python-pkcs11", "pg_hba.conf", "kms.actor"}
 """Names on the page that are neither ours nor single words in the SQL."""
 
 QUOTED = re.findall(r"`([^`]+)`", NAMED.sub("", PAGE.text))

@@ -52,7 +52,7 @@ def test_a_root_key_is_the_output_of_the_command(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     subprocess.run(["sh", "-c", block("sh")], check=True)
     with RootKeys.from_files({"kms://root-2026": "root-2026.key"}) as keys:
-        assert keys.formats("kms://root-2026") == set(EnvelopeFormat)
+        assert "kms://root-2026" in keys
 
 
 def test_models_and_validator_load_no_encryption() -> None:

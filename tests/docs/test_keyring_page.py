@@ -14,9 +14,11 @@ import pytest
 import sqlalchemy as sa
 
 from kms_schema import keyring
+from kms_schema.crypto import RootKeys
 from kms_schema.keyring import KeyRing
 from kms_schema.vocabulary import KeyStatus
 from tests.support.engines import Database
+from tests.support.engines.softhsm import SoftHsm
 from tests.support.pages import Page
 from tests.support.programs.commands import kms_schema
 from tests.support.statements import execute
@@ -29,7 +31,7 @@ def test_the_example_works(database: Database, tmp_path: Path, monkeypatch: pyte
     root = Path("root-2026.key")
     root.touch(0o600)
     root.write_bytes(base64.b64encode(secrets.token_bytes(32)))
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.text, re.DOTALL)
+    blocks = [each for each in re.findall(r"```python\n(.*?)```", PAGE.text, re.DOTALL) if "hsms=" not in each]
     code, columns, application = sorted(blocks, key=lambda block: ("aiosqlite" in block, "EncryptedColumn" in block))
     assert code.count('"sqlite:///kms.db"') == 1
     done: dict[str, Any] = {}
@@ -77,7 +79,7 @@ def test_the_commands_work_as_typed(database: Database, tmp_path: Path, monkeypa
     root.write_bytes(base64.b64encode(secrets.token_bytes(32)))
     Path("report.pdf").write_bytes(b"a report")
     monkeypatch.setenv("KMS_ROOT_KEYS", "kms://root-2026=root-2026.key")
-    first, second, third, _incident = re.findall(r"```sh\n(.*?)```", PAGE.text, re.DOTALL)
+    first, second, third, _incident, _hsm = re.findall(r"```sh\n(.*?)```", PAGE.text, re.DOTALL)
     *commands, revoking = first.splitlines()
     lines = [*commands, *(line for line in second.splitlines() if "|" not in line)]
     for line in lines[:-1]:
@@ -93,6 +95,21 @@ def test_the_commands_work_as_typed(database: Database, tmp_path: Path, monkeypa
     assert kms_schema(*shlex.split(lines[-1])[1:], url=database.url).status == 0
     assert Path("report.pdf").read_bytes() == b"a report"
     assert kms_schema(*shlex.split(revoking)[1:], url=database.url).status == 0
+
+
+def test_the_section_on_hsms_works(database: Database, hsm: SoftHsm, monkeypatch: pytest.MonkeyPatch) -> None:
+    hsm.make_token("kms")
+    monkeypatch.setenv("KMS_HSMS", f"soft={hsm.uri('kms')}")
+    (commands,) = [each for each in re.findall(r"```sh\n(.*?)```", PAGE.text, re.DOTALL) if "hsm add" in each]
+    for line in commands.splitlines():
+        said = kms_schema(*shlex.split(line)[1:], url=database.url)
+        assert said.status == 0, (line, said)
+    assert "HEALTHY" in said.out
+    (code,) = [each for each in re.findall(r"```python\n(.*?)```", PAGE.text, re.DOTALL) if "hsms=" in each]
+    done: dict[str, Any] = {"engine": database.engine(), "roots": RootKeys({}), "uri": hsm.uri("kms")}
+    exec(compile(code, PAGE.name, "exec"), done)  # noqa: S102
+    done["engine"].dispose()
+    assert done["iban"] == b"DE89 3704"
 
 
 def test_the_page_names_every_status_and_errors_that_exist() -> None:

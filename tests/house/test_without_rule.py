@@ -21,12 +21,15 @@ AREAS = {
         "validator",
         "audit",
         "crypto",
+        "roots",
         "roles",
         "hardening",
         "rotations",
         "cli",
         "resilience",
         "keyring",
+        "hsm",
+        "roots",
     )
 }
 NO_BEHAVIOUR = re.compile(

@@ -7,7 +7,7 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from kms_schema.crypto import RootKeys, Secret
+from kms_schema.crypto import Root, RootKeys, Secret
 from kms_schema.keyring import (
     DatabaseUnavailableError,
     DecryptionError,
@@ -83,31 +83,32 @@ def test_fifty_tasks_share_three_connections_and_what_is_reserved(
 
 
 class Slow:
-    """A provider that takes its time, as an HSM may, and says what the event loop did meanwhile."""
+    """A root that takes its time, as an HSM may, and says what the event loop did meanwhile."""
 
-    def __init__(self, roots: RootKeys) -> None:
-        self.formats = roots.formats
-        self.wrap = roots.wrap
-        self._unwrap = roots.unwrap
+    def __init__(self, root: Root) -> None:
+        self.type, self.key = root.type, root.key
+        self.health, self.close = root.health, root.close
+        self._derive = root.derive
         self.ticks = self.meanwhile = 0
 
-    def unwrap(self, reference: str, envelope: bytes, associated_data: bytes) -> Secret:
+    def derive(self, message: bytes) -> Secret:
         before = self.ticks
         time.sleep(0.3)
         self.meanwhile += self.ticks - before
-        return self._unwrap(reference, envelope, associated_data)
+        return self._derive(message)
 
 
-def test_a_slow_provider_blocks_no_event_loop(database: Database, roots: RootKeys, orders: str) -> None:
+def test_a_slow_root_blocks_no_event_loop(database: Database, roots: RootKeys, orders: str) -> None:
     async def work() -> None:
-        provider = Slow(roots)
-        async with opened(database, provider) as (ring, _):
+        ((reference, root),) = roots.items()
+        slow = Slow(root)
+        async with opened(database, RootKeys({reference: slow})) as (ring, _):
             task = asyncio.create_task(ring.key(orders).encrypt(DATA, aad=AAD))
             while not task.done():
                 await asyncio.sleep(0.01)
-                provider.ticks += 1
+                slow.ticks += 1
             assert await ring.key(orders).decrypt(await task, aad=AAD) == DATA
-            assert provider.meanwhile >= 5
+            assert slow.meanwhile >= 5
 
     asyncio.run(work())
 

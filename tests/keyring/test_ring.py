@@ -11,6 +11,7 @@ from kms_schema.crypto import RootKeys, Secret
 from kms_schema.keyring import (
     CiphertextTagError,
     DecryptionError,
+    HsmUnavailableError,
     KeyExistsError,
     KeyRing,
     KeyRingError,
@@ -65,6 +66,11 @@ def test_creating_is_one_transaction(ring: KeyRing, orders: str, kek: str, datab
         (UnsupportedKeyError, {"key_size_bits": 128}),
         (UnsupportedKeyError, {"key_type": "tls"}),
         (UnsupportedKeyError, {"hsm": "luna"}),
+        (UnsupportedKeyError, {"hsm": "luna", "under": None, "key_type": "kek"}),
+        (UnsupportedKeyError, {"hsm": "luna", "under": None, "algorithm": "XAES-256-GCM"}),
+        (UnsupportedKeyError, {"hsm": "luna", "under": None, "material": bytes(32)}),
+        (HsmUnavailableError, {"hsm": "luna", "under": None}),
+        (TypeError, {"under": None}),
         (ValueError, {"key_type": "none"}),
         (TypeError, {"status": "revoked"}),
         (MaterialUnavailableError, {"material": b"too short"}),
@@ -73,7 +79,7 @@ def test_creating_is_one_transaction(ring: KeyRing, orders: str, kek: str, datab
 )
 def test_what_cannot_be_created(ring: KeyRing, kek: str, error: type[Exception], options: dict[str, Any]) -> None:
     with pytest.raises(error):
-        ring.create(unique("odd"), under=kek, **options)
+        ring.create(unique("odd"), **{"under": kek, **options})
 
 
 def test_an_imported_key_has_its_times_tag_and_use(ring: KeyRing, database: Database) -> None:

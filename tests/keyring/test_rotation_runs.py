@@ -147,12 +147,12 @@ def test_a_wrapper_that_is_not_active_is_the_reason_of_a_failure(ring: KeyRing, 
     assert f"key {kek!r} cannot wrap key {name!r}: it is revoked" in reason
 
 
-def test_a_key_in_an_hsm_is_not_rotated(ring: KeyRing, database: Database) -> None:
+def test_a_key_in_an_hsm_that_is_not_known_is_not_rotated(ring: KeyRing, database: Database) -> None:
     with closing(database.connect()) as connection:
-        held = {"hsm_provider": "pkcs11", "hsm_key_id": "k", "key_type": "dek"}
+        held = {"hsm_provider": "pkcs11", "hsm_key_id": "luna/k", "key_type": "dek", "algorithm": "AES-256-GCM"}
         row = a_key(connection, live={"encrypted_key_data": None, "wrapping_key_ref": None}, **held)
     assert ring.run_rotations(worker="night-1").failed == 1
-    assert "not supported yet" in rotation(database, row["key_id"], "error_message")[0]
+    assert "there is no HSM named 'luna'" in rotation(database, row["key_id"], "error_message")[0]
     assert live(database, row["key_id"]) == [1]
 
 

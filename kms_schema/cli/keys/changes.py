@@ -2,6 +2,7 @@
 
 import click
 
+from kms_schema.cli.hsm_options import hsm_option
 from kms_schema.cli.keys.open_ring import key_id_argument, opened, print_change
 from kms_schema.cli.options import actor_option, style_option, together, where
 from kms_schema.cli.root_keys import root_key_options
@@ -27,12 +28,13 @@ def activate_command(*, key_id: str, actor: str | None, database_url: str | None
 )
 @key_id_argument
 @root_key_options
+@hsm_option
 @_of_a_change
 def rotate_command(
     *,
     key_id: str,
-    files: tuple[str, ...],
-    variables: tuple[str, ...],
+    roots: tuple[str, ...],
+    hsms: tuple[str, ...],
     actor: str | None,
     database_url: str | None,
     schema: str,
@@ -44,7 +46,7 @@ def rotate_command(
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
-    with opened(database_url, schema, files, variables) as ring:
+    with opened(database_url, schema, roots, hsms=hsms) as ring:
         described = ring.rotate(key_id, actor=actor)
     print_change(described, style)
 

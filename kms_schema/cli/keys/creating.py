@@ -5,13 +5,14 @@ import datetime as dt
 import click
 
 from kms_schema.cli import messages
+from kms_schema.cli.hsm_options import hsm_option
 from kms_schema.cli.keys.open_ring import key_id_argument, opened, print_change
 from kms_schema.cli.options import actor_option, style_option, where
 from kms_schema.cli.root_keys import root_key_options
 from kms_schema.printable import in_a_line
 from kms_schema.vocabulary import KeyType
 
-_TYPES = [kind.value for kind in KeyType if kind != KeyType.HSM]
+_TYPES = [kind.value for kind in KeyType]
 _MOST_USES = 10**15
 _MOST_BITS = 65_536
 
@@ -35,13 +36,16 @@ def _time(_context: click.Context, _parameter: click.Parameter, text: str | None
     epilog="\b\nExamples:"
     "\n  kms-schema keys create kek-2026 --type kek --under kms://root-2026"
     "\n    --root-key kms://root-2026=root-2026.key"
-    "\n  kms-schema keys create orders --under kek-2026 --root-key kms://root-2026=root-2026.key",
+    "\n  kms-schema keys create orders --under kek-2026 --root-key kms://root-2026=root-2026.key"
+    "\n  kms-schema keys create cards --in-hsm luna-1 --hsm 'luna-1=pkcs11:token=kms?module-path=…'",
 )
 @key_id_argument
 @click.option("--type", "key_type", type=click.Choice(_TYPES), default="dek", show_default=True, help="Its use.")
-@click.option("--under", required=True, metavar="WRAPPER", help="The KEK that wraps it, or a REF such as kms://root.")
+@click.option("--under", metavar="WRAPPER", help="The KEK that wraps it, or a REF such as kms://root.")
+@click.option("--in-hsm", metavar="NAME", help="The HSM that makes and holds it, in place of --under.")
 @root_key_options
-@click.option("--algorithm", metavar="NAME", help="Of a dek XAES-256-GCM (default) or AES-256-GCM.")
+@hsm_option
+@click.option("--algorithm", metavar="NAME", help="Of a dek XAES-256-GCM (default) or AES-256-GCM, as in HSMs.")
 @click.option(
     "--size",
     type=click.IntRange(1, _MOST_BITS),
@@ -59,9 +63,10 @@ def create_command(
     *,
     key_id: str,
     key_type: str,
-    under: str,
-    files: tuple[str, ...],
-    variables: tuple[str, ...],
+    under: str | None,
+    in_hsm: str | None,
+    roots: tuple[str, ...],
+    hsms: tuple[str, ...],
     algorithm: str | None,
     size: int,
     max_uses: int | None,
@@ -78,10 +83,13 @@ def create_command(
 
     Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
-    with opened(database_url, schema, files, variables) as ring:
+    if (under is None) == (in_hsm is None):
+        raise click.UsageError("name what wraps the key, --under WRAPPER, or the HSM that holds it, --in-hsm NAME")
+    with opened(database_url, schema, roots, hsms=hsms) as ring:
         described = ring.create(
             key_id,
             under=under,
+            hsm=in_hsm,
             key_type=key_type,
             algorithm=algorithm,
             key_size_bits=size,
@@ -91,5 +99,6 @@ def create_command(
         )
     print_change(described, style)
     if described.next_step is not None:
-        step = f"it has no version yet: run the same command as a login in kms_rotator, with --under {under}"
+        place = f"--under {under}" if under else f"--in-hsm {in_hsm}"
+        step = f"it has no version yet: run the same command as a login in kms_rotator, with {place}"
         messages.note(in_a_line(f"Note: {step}"))

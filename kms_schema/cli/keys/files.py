@@ -48,8 +48,7 @@ def encrypt_command(
     file: Path,
     aad: str,
     output: Path | None,
-    files: tuple[str, ...],
-    variables: tuple[str, ...],
+    roots: tuple[str, ...],
     database_url: str | None,
     schema: str,
 ) -> None:
@@ -61,7 +60,7 @@ def encrypt_command(
     """
     _copy(
         lambda ring, source: ring.key(key_id).encrypt_stream(source, aad=_encoded(aad)),
-        lambda: opened(database_url, schema, files, variables),
+        lambda: opened(database_url, schema, roots),
         file,
         output,
     )
@@ -85,8 +84,7 @@ def decrypt_command(
     file: Path,
     aad: str,
     output: Path | None,
-    files: tuple[str, ...],
-    variables: tuple[str, ...],
+    roots: tuple[str, ...],
     database_url: str | None,
     schema: str,
 ) -> None:
@@ -107,7 +105,7 @@ def decrypt_command(
 
     _copy(
         parts,
-        lambda: opened(database_url, schema, files, variables),
+        lambda: opened(database_url, schema, roots),
         file,
         output,
     )

@@ -116,6 +116,8 @@ def _print_version(version: "ListedVersion") -> None:
     click.echo(line.rstrip())
     if version.under is not None:
         click.echo(in_a_line(f"        under {version.under}"))
+    if version.hsm_key_id is not None:
+        click.echo(in_a_line(f"        in HSM {version.hsm_key_id}"))
 
 
 def _print_json(found: "Iterable[ListedKey]") -> None:

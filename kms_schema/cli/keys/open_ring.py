@@ -11,6 +11,7 @@ import click
 
 from kms_schema.cli import connections
 from kms_schema.cli.error_hints import with_hint
+from kms_schema.cli.hsm_options import hsms_of
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import Decorator
 from kms_schema.cli.root_keys import root_keys_of
@@ -46,9 +47,9 @@ key_id_option: Callable[..., Decorator] = partial(click.option, callback=_named,
 def opened(
     database_url: str | None,
     schema: str,
-    files: Sequence[str] = (),
-    variables: Sequence[str] = (),
+    roots: Sequence[str] = (),
     *,
+    hsms: Sequence[str] = (),
     application: str = "kms-schema keys",
     cache: "keyring.CachePolicy | None" = None,
 ) -> "Iterator[keyring.KeyRing]":
@@ -56,12 +57,12 @@ def opened(
 
     `cache` is that of the ring if it is None.
     """
-    url = connections.url_of(database_url)
+    url, uris = connections.url_of(database_url), hsms_of(hsms)
     with (
-        root_keys_of(files, variables) as roots,
+        root_keys_of(roots) as opened_roots,
         connections.engine_at(url, schema=schema, application=application, pooled=True) as engine,
         _refusals(url),
-        keyring.KeyRing(engine, roots, schema=schema, cache=cache or keyring.CachePolicy()) as ring,
+        keyring.KeyRing(engine, opened_roots, schema=schema, cache=cache or keyring.CachePolicy(), hsms=uris) as ring,
     ):
         yield ring
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.cli import interrupts, messages
+from kms_schema.cli.hsm_options import hsm_option
 from kms_schema.cli.keys.open_ring import opened
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import actor_option, style_option, where
@@ -63,6 +64,7 @@ _LINES = (
     help="Destroy versions that ended longer ago and that nothing needs.",
 )  # fmt: skip
 @root_key_options
+@hsm_option
 @actor_option
 @where
 @style_option
@@ -76,8 +78,8 @@ def run_command(
     any_time: bool,
     max_age: float,
     destroy_after: int | None,
-    files: tuple[str, ...],
-    variables: tuple[str, ...],
+    roots: tuple[str, ...],
+    hsms: tuple[str, ...],
     actor: str | None,
     database_url: str | None,
     schema: str,
@@ -94,7 +96,7 @@ def run_command(
     cache = keyring.CachePolicy(max_age=max_age)
     try:
         with (
-            opened(database_url, schema, files, variables, application="kms-schema rotations", cache=cache) as ring,
+            opened(database_url, schema, roots, hsms=hsms, application="kms-schema rotations", cache=cache) as ring,
             _stopped_by_signals() as stop,
         ):
             done = ring.run_rotations(

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import NoReturn, Protocol, Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -37,6 +37,16 @@ _Context = tuple[Callable[[bytes, memoryview], int], memoryview, memoryview]
 """AES under the key of a version, the buffer that it writes to, and the 32 bytes of that which are a message's key."""
 
 
+class Gcm(Protocol):
+    """AES-256-GCM under one key, such as cryptography's `AESGCM`."""
+
+    def encrypt(self, nonce: bytes, data: BytesLike, associated_data: BytesLike | None, /) -> bytes:
+        """Return ciphertext and tag."""
+
+    def decrypt(self, nonce: bytes, data: BytesLike, associated_data: BytesLike | None, /) -> bytes:
+        """Return the plaintext. Raises `InvalidTag`."""
+
+
 class MessageCipher(ABC):
     """Encrypts and decrypts messages with one version of a key.
 
@@ -48,21 +58,20 @@ class MessageCipher(ABC):
     """
 
     algorithm: Algorithm
+    in_memory = True
+    """False if each call waits for a device that has the key."""
 
-    def __init__(self, tag: int, material: Secret) -> None:
-        """Take over `material`, 32 bytes; `tag` is the version's `ciphertext_tag`."""
+    def __init__(self, tag: int) -> None:
+        """Take the `ciphertext_tag` of the version."""
         self.tag = tag  # first: a traceback with variables shows this object
-        if len(material) != KEY_BYTES:
-            raise CipherKeyError(f"a key of {self.algorithm} has {KEY_BYTES} bytes, this one has {len(material)}")
         self._prefix = write_prefix(Form.MESSAGE, tag)
-        self._material = material
         self._begin = PREFIX_BYTES + self.algorithm.nonce_bytes
         self._least = self.algorithm.ciphertext_bytes(0)
 
     @property
+    @abstractmethod
     def material(self) -> Secret:
         """The key of the version, of which the key of streams is derived. `close` wipes it."""
-        return self._material
 
     def encrypt(self, plaintext: BytesLike, *, aad: BytesLike) -> bytes:
         """Return the ciphertext of `plaintext`, bound to `aad`. Both are at most 2^31 - 1 bytes long.
@@ -96,12 +105,12 @@ class MessageCipher(ABC):
             raise DoesNotOpenError from None
 
     @abstractmethod
-    def _cipher(self, nonce: bytes) -> AESGCM:
+    def _cipher(self, nonce: bytes) -> Gcm:
         """Return the AES-256-GCM cipher of a message, whose nonce there is the last 12 bytes of `nonce`."""
 
+    @abstractmethod
     def close(self) -> None:
         """Wipe the material. Nothing is encrypted or decrypted afterwards."""
-        self._material.wipe()
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -122,7 +131,28 @@ class MessageCipher(ABC):
         raise TypeError("a cipher is neither pickled nor copied")
 
 
-class Xaes256Gcm(MessageCipher):
+class _CipherInMemory(MessageCipher):
+    """A cipher whose key is in the memory of this process."""
+
+    def __init__(self, tag: int, material: Secret) -> None:
+        """Take over `material`, 32 bytes."""
+        self.tag = tag
+        if len(material) != KEY_BYTES:
+            raise CipherKeyError(f"a key of {self.algorithm} has {KEY_BYTES} bytes, this one has {len(material)}")
+        super().__init__(tag)
+        self._material = material
+
+    @property
+    def material(self) -> Secret:
+        """The key of the version."""
+        return self._material
+
+    def close(self) -> None:
+        """Wipe the material."""
+        self._material.wipe()
+
+
+class Xaes256Gcm(_CipherInMemory):
     """XAES-256-GCM."""
 
     algorithm = Algorithm.XAES_256_GCM
@@ -178,7 +208,7 @@ class Xaes256Gcm(MessageCipher):
                 buffer[:] = bytes(len(buffer))
 
 
-class Aes256Gcm(MessageCipher):
+class Aes256Gcm(_CipherInMemory):
     """AES-256-GCM."""
 
     algorithm = Algorithm.AES_256_GCM

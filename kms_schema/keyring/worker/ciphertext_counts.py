@@ -16,9 +16,9 @@ from kms_schema.identifiers import quoted
 from kms_schema.keyring.columns.column_search import count_ciphertexts_in, refuse_other_values, with_namesakes
 from kms_schema.keyring.columns.host_columns import ColumnName
 from kms_schema.keyring.errors import HostColumnError, KeyInUseError
+from kms_schema.keyring.states import ENCRYPTING
 from kms_schema.keyring.worker.open_since import transaction_open_since
 from kms_schema.models import KeyMaster, KeyVersion, current_time
-from kms_schema.vocabulary import KeyType
 
 LEAST = dt.timedelta(hours=24)
 """The least time between the end of a version and its destruction."""
@@ -67,7 +67,7 @@ def refuse_data_loss(session: Session, version: KeyVersion, also: Sequence[Colum
     where the key has encrypted outside of these. Versions of other keys encrypt no data, and those that never were live
     have encrypted none. Raises as `count_ciphertexts` does.
     """
-    if version.key.key_type != KeyType.DEK or version.activated_at is None:
+    if version.key.key_type not in ENCRYPTING or version.activated_at is None:
         return
     key_id, number = version.key.key_id, version.version_number
     reason = None

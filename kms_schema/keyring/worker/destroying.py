@@ -13,7 +13,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from kms_schema.keyring.errors import HostColumnError, KeyInUseError
+from kms_schema.keyring.errors import HostColumnError, HsmUnavailableError, KeyInUseError
+from kms_schema.keyring.held_keys import HeldKeys
+from kms_schema.keyring.states import ENCRYPTING
 from kms_schema.keyring.worker.ciphertext_counts import LEAST, refuse_data_loss
 from kms_schema.keyring.worker.open_since import transaction_open_since
 from kms_schema.keyring.worker.rotation_queue import RingQueue
@@ -27,11 +29,14 @@ _NAMED = 3
 class EndedVersions:
     """The versions that may be destroyed."""
 
-    def __init__(self, queue: RingQueue, after: dt.timedelta) -> None:
-        """Destroy versions that ended longer ago than `after`. Raises `ValueError` for less than 24 hours."""
+    def __init__(self, queue: RingQueue, held: HeldKeys, after: dt.timedelta) -> None:
+        """Destroy versions that ended longer ago than `after`, and their objects in HSMs.
+
+        Raises `ValueError` for less than 24 hours.
+        """
         if after < LEAST:
             raise ValueError("a version is destroyed 24 hours after its end at the earliest: give a day or more")
-        self._queue, self._after = queue, after
+        self._queue, self._held, self._after = queue, held, after
         self._said = ""
         """The last sentence about keys whose versions are kept, which is not repeated each minute."""
 
@@ -73,16 +78,20 @@ class EndedVersions:
             # Only now: a statement after the lock sees all versions that others have wrapped by it.
             if session.execute(_ended(since).where(KeyVersion.id == version)).one_or_none() is None:
                 return False
+            handle = row.hsm_key_id
             try:
                 refuse_data_loss(session, row)
-            except (HostColumnError, KeyInUseError) as error:
+                with session.begin_nested():
+                    session.execute(
+                        sa.update(KeyVersion)
+                        .where(KeyVersion.id == version)
+                        .values(destroyed_at=current_time(), encrypted_key_data=None, hsm_key_id=None)
+                    )
+                    if handle is not None:
+                        self._held.destroy(session, row, handle)
+            except (HostColumnError, KeyInUseError, HsmUnavailableError) as error:
                 report(f"it is not destroyed: {error}")
                 return False
-            session.execute(
-                sa.update(KeyVersion)
-                .where(KeyVersion.id == version)
-                .values(destroyed_at=current_time(), encrypted_key_data=None)
-            )
             return True
 
 
@@ -91,7 +100,7 @@ def _kept(session: Session, since: dt.datetime) -> str:
     query = sa.select(KeyMaster.key_id).distinct().join(KeyMaster.versions).order_by(KeyMaster.key_id)
     keys = session.scalars(
         query.where(
-            KeyMaster.key_type == KeyType.DEK,
+            KeyMaster.key_type.in_(ENCRYPTING),
             KeyMaster.encrypts_elsewhere,
             KeyVersion.deactivated_at <= since,
             ~KeyVersion.is_destroyed,
@@ -109,7 +118,7 @@ def _ended(since: dt.datetime) -> Any:  # a Select, whose type differs between S
     wrapped = aliased(KeyVersion)
     wraps = sa.exists().where(wrapped.wrapped_by_version_id == KeyVersion.id, wrapped.destroyed_at.is_(None))
     holds_columns = sa.and_(
-        KeyMaster.key_type == KeyType.DEK, KeyMaster.encrypted_columns.is_not(None), ~KeyMaster.encrypts_elsewhere
+        KeyMaster.key_type.in_(ENCRYPTING), KeyMaster.encrypted_columns.is_not(None), ~KeyMaster.encrypts_elsewhere
     )
     open_rotation = sa.exists().where(KeyRotation.key_id == KeyVersion.key_id, KeyRotation.is_open)
     return (
@@ -120,7 +129,7 @@ def _ended(since: dt.datetime) -> Any:  # a Select, whose type differs between S
             sa.or_(KeyMaster.key_type == KeyType.KEK, holds_columns),
             KeyVersion.deactivated_at <= since,
             ~KeyVersion.is_destroyed,
-            KeyVersion.encrypted_key_data.is_not(None),
+            sa.or_(KeyVersion.encrypted_key_data.is_not(None), KeyVersion.hsm_key_id.is_not(None)),
             ~wraps,
             ~open_rotation,
         )

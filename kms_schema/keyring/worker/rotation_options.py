@@ -5,7 +5,8 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from kms_schema.crypto import WrappingKeyProvider
+from kms_schema.crypto import RootKeys
+from kms_schema.keyring.held_keys import HeldKeys
 from kms_schema.keyring.registry import Registry
 from kms_schema.keyring.storage import Storage
 
@@ -19,7 +20,8 @@ class RingParts:
 
     storage: Storage
     registry: Registry
-    roots: Sequence[WrappingKeyProvider]
+    roots: Sequence[RootKeys]
+    held: HeldKeys
     max_age: float
     """Seconds for which rings rely on what they have read."""
     forget: Callable[[str], None]

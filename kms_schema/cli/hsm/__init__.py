@@ -1,0 +1,21 @@
+"""`kms-schema hsm`: the HSMs that hold keys. See docs/keyring.md."""
+
+import click
+
+from kms_schema.cli.lazy_group import Lazy, LazyGroup
+
+_COMMANDS = {
+    "add": Lazy("kms_schema.cli.hsm.changes:add_command", "Add an HSM, and encrypt its PIN"),
+    "check": Lazy("kms_schema.cli.hsm.checking:check_command", "Check the health of HSMs and their keys"),
+    "disable": Lazy("kms_schema.cli.hsm.changes:disable_command", "Have the keys of an HSM refused"),
+    "enable": Lazy("kms_schema.cli.hsm.changes:enable_command", "Have the keys of an HSM used again"),
+    "list": Lazy("kms_schema.cli.hsm.listing:list_command", "List HSMs with their health"),
+}
+
+
+@click.group("hsm", cls=LazyGroup, lazy=_COMMANDS, words=["hsm"])
+def hsm() -> None:
+    """Add, check and disable the HSMs that hold keys.
+
+    kms_admin adds and disables them, kms_rotator checks them. `keys create --in-hsm` makes a key in one.
+    """

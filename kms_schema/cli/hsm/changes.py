@@ -1,0 +1,108 @@
+"""`kms-schema hsm add`, `disable` and `enable`."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from kms_schema.cli.hsm.sessions import name_argument, opened
+from kms_schema.cli.on_use import on_use
+from kms_schema.cli.options import actor_option, together, where
+from kms_schema.cli.root_keys import root_key_options, wrapping_with
+from kms_schema.printable import in_a_line
+from kms_schema.vocabulary import HsmProvider
+
+if TYPE_CHECKING:
+    from kms_schema.hsm import configurations
+    from kms_schema.pkcs11 import pins
+else:
+    configurations = on_use("kms_schema.hsm.configurations")
+    pins = on_use("kms_schema.pkcs11.pins")
+
+_PROVIDERS = [each.value for each in HsmProvider]
+_of_a_change = together(actor_option, where)
+
+
+@click.command(
+    "add",
+    epilog="\b\nExamples:"
+    "\n  kms-schema hsm add luna-1 --provider thales_luna"
+    "\n  kms-schema hsm add luna-1 --pin-source file:/run/secrets/pin --under kms://root-2026"
+    "\n    --root-key kms://root-2026=root-2026.key",
+)
+@name_argument
+@click.option("--provider", type=click.Choice(_PROVIDERS), default="pkcs11", show_default=True, help="Its maker.")
+@click.option("--endpoint-url", metavar="URL", help="Where it is, for people. No program opens it.")
+@click.option("--pin-source", metavar="PLACE", help="Store the PIN in file:PATH or env:NAME, encrypted.")
+@click.option("--under", metavar="REF", help="The root key that encrypts the PIN.")
+@root_key_options
+@click.option("--no-use-entries", is_flag=True, help="Record uses of its keys once an hour, not each one.")
+@_of_a_change
+def add_command(
+    *,
+    name: str,
+    provider: str,
+    endpoint_url: str | None,
+    pin_source: str | None,
+    under: str | None,
+    roots: tuple[str, ...],
+    no_use_entries: bool,
+    actor: str | None,
+    database_url: str | None,
+    schema: str,
+) -> None:
+    """Add the HSM NAME. The login needs kms_admin.
+
+    The module, the token and the PIN that applications use stay outside the database: give them to each process, with
+    --hsm NAME=URI. A PIN that is stored here serves health checks and rotation where that URI names no pin-source.
+
+    Exit status: 0 done, 1 refused, 2 usage, 3 no connection or missing privilege.
+    """
+    if (pin_source is None) != (under is None):
+        raise click.UsageError("a PIN is stored with both --pin-source and --under REF, or not at all")
+    with (
+        wrapping_with(roots) as wrapping,
+        opened(database_url, schema, writing=True, actor=actor) as session,
+    ):
+        configuration = configurations.add_hsm(
+            session, name, provider=HsmProvider(provider), endpoint_url=endpoint_url,
+            audit_all_operations=not no_use_entries, created_by=actor,
+        )  # fmt: skip
+        if pin_source is not None and under is not None:
+            with pins.read_pin(pin_source) as pin:
+                wrapping.encrypt_credentials(configuration, {"pin": str(pin.view, "utf-8")}, under=under)
+    click.echo(in_a_line(f"HSM {name!r} is added"))
+
+
+@click.command("disable", epilog="\b\nExample:\n  kms-schema hsm disable luna-1")
+@name_argument
+@_of_a_change
+def disable_command(*, name: str, actor: str | None, database_url: str | None, schema: str) -> None:
+    """Have the keys of the HSM NAME refused: within a minute no process uses them. The login needs kms_admin.
+
+    Exit status: 0 done, 1 no such HSM, 2 usage, 3 no connection or missing privilege.
+    """
+    _set_active(name, False, actor, database_url, schema)
+    click.echo(in_a_line(f"HSM {name!r} is disabled: its keys are refused"))
+
+
+@click.command("enable", epilog="\b\nExample:\n  kms-schema hsm enable luna-1")
+@name_argument
+@_of_a_change
+def enable_command(*, name: str, actor: str | None, database_url: str | None, schema: str) -> None:
+    """Have the keys of the HSM NAME used again. The login needs kms_admin.
+
+    Exit status: 0 done, 1 no such HSM, 2 usage, 3 no connection or missing privilege.
+    """
+    _set_active(name, True, actor, database_url, schema)
+    click.echo(in_a_line(f"HSM {name!r} is enabled"))
+
+
+def _set_active(
+    name: str,
+    is_active: bool,
+    actor: str | None,
+    database_url: str | None,
+    schema: str,
+) -> None:
+    with opened(database_url, schema, writing=True, actor=actor) as session:
+        configurations.set_active(session, name, is_active)

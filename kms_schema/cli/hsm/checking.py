@@ -1,0 +1,93 @@
+"""`kms-schema hsm check`."""
+
+import dataclasses
+import json
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import click
+
+from kms_schema.cli import messages
+from kms_schema.cli.hsm.sessions import engine_for
+from kms_schema.cli.hsm_options import hsm_option, hsms_of
+from kms_schema.cli.on_use import on_use
+from kms_schema.cli.options import actor_option, style_option, where
+from kms_schema.cli.root_keys import root_key_options, root_keys_of
+from kms_schema.printable import in_a_line
+from kms_schema.vocabulary import HsmHealth
+
+if TYPE_CHECKING:
+    from kms_schema.hsm import checking, hsms
+else:
+    checking = on_use("kms_schema.hsm.checking")
+    hsms = on_use("kms_schema.hsm.hsms")
+
+_SLOW_MS = 1000
+
+
+@click.command(
+    "check",
+    epilog="\b\nExample:"
+    "\n  kms-schema hsm check --hsm 'luna-1=pkcs11:token=kms?module-path=/usr/lib/libCryptoki2.so"
+    "&pin-source=file:/run/secrets/pin'",
+)
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@hsm_option
+@click.option(
+    "--slow", "slow_ms", type=click.IntRange(1, 600_000), default=_SLOW_MS, show_default=True, metavar="MS",
+    help="An answer that takes longer is DEGRADED.",
+)  # fmt: skip
+@root_key_options
+@actor_option
+@where
+@style_option
+def check_command(
+    *,
+    names: tuple[str, ...],
+    hsms: tuple[str, ...],
+    slow_ms: int,
+    roots: tuple[str, ...],
+    actor: str | None,
+    database_url: str | None,
+    schema: str,
+    style: str,
+) -> int:
+    """Log in to the HSMs, encrypt and decrypt, and read the attributes of their keys back. The login needs kms_rotator.
+
+    Checks the HSMs NAME, or all that --hsm names, and writes health and response time into the database; the audit log
+    has each change of health. OFFLINE does not answer; DEGRADED is slow, does not encrypt as needed, or lacks a key or
+    has one with other attributes than it was made with.
+
+    Exit status: 0 all are healthy, 1 one is not or cannot be checked, 2 usage, 3 no connection or missing privilege.
+    """
+    uris = hsms_of(hsms)
+    checked = names or tuple(uris)
+    if not checked:
+        raise click.UsageError("name an HSM: give --hsm NAME=URI for each")
+    with (
+        root_keys_of(roots) as opened_roots,
+        engine_for(database_url, schema, writing=True) as engine,
+        closing(_hsms(uris)) as opened,
+    ):
+        done = [
+            checking.check_hsm(engine, opened, each, (opened_roots,), slow_ms=slow_ms, actor=actor) for each in checked
+        ]
+    if style == "json":
+        click.echo(json.dumps([dataclasses.asdict(each) for each in done], indent=2))
+    else:
+        for each in done:
+            _print_check(each)
+    return 0 if all(each.health is HsmHealth.HEALTHY for each in done) else 1
+
+
+def _hsms(uris: dict[str, str]) -> "hsms.Hsms":
+    return hsms.Hsms(uris)
+
+
+def _print_check(done: "checking.HsmCheck") -> None:
+    time = "no answer" if done.response_time_ms is None else f"{done.response_time_ms} ms"
+    click.echo(in_a_line(f"HSM {done.name!r} is {done.health}: {time}, {done.keys} keys read back"))
+    for fault in done.faults:
+        click.echo(in_a_line(f"  {fault}"))
+    for note in done.notes:
+        messages.note(in_a_line(f"Note: {note}"))

@@ -1,0 +1,61 @@
+"""`kms-schema hsm list`."""
+
+import dataclasses
+import datetime as dt
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kms_schema.cli.hsm.sessions import opened
+from kms_schema.cli.on_use import on_use
+from kms_schema.cli.options import style_option, where
+from kms_schema.printable import in_a_line
+
+if TYPE_CHECKING:
+    from kms_schema.hsm import configurations
+else:
+    configurations = on_use("kms_schema.hsm.configurations")
+
+_NAME = 20
+"""The width of names in the table. A longer one has a line of its own."""
+_LINE = "{:<20} {:<8} {:<8} {:>6} {:<20} {}"
+
+
+@click.command("list", epilog="\b\nExample:\n  kms-schema hsm list --format json")
+@where
+@style_option
+def list_command(*, database_url: str | None, schema: str, style: str) -> None:
+    """List the HSMs by their names, with the result of the last health check. No credentials are read.
+
+    Exit status: 0 done, 2 usage, 3 no connection or missing privilege.
+    """
+    with opened(database_url, schema) as session:
+        found = configurations.listed_hsms(session)
+    if style == "json":
+        click.echo(json.dumps([_plain(each) for each in found], indent=2))
+        return
+    click.echo(_LINE.format("HSM", "STATUS", "HEALTH", "MS", "CHECKED", "PROVIDER"))
+    for each in found:
+        _print_line(each)
+
+
+def _print_line(each: "configurations.ListedHsm") -> None:
+    name = in_a_line(each.name)
+    if len(name) > _NAME:
+        click.echo(name)
+        name = ""
+    status = "active" if each.is_active else "disabled"
+    checked = "-" if each.last_health_check is None else _spelled(each.last_health_check)
+    time = "-" if each.response_time_ms is None else each.response_time_ms
+    click.echo(_LINE.format(name, status, each.health_status or "-", time, checked, each.provider))
+
+
+def _plain(each: "configurations.ListedHsm") -> dict[str, Any]:
+    document = dataclasses.asdict(each)
+    time = each.last_health_check
+    return document | {"last_health_check": None if time is None else _spelled(time)}
+
+
+def _spelled(time: dt.datetime) -> str:
+    return time.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

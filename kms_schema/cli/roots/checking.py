@@ -1,0 +1,88 @@
+"""`kms-schema roots check`: open every row that is directly under root keys."""
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from kms_schema import crypto
+from kms_schema.cli import connections
+from kms_schema.cli.on_use import on_use
+from kms_schema.cli.options import style_option, where
+from kms_schema.cli.progress import clear, show
+from kms_schema.cli.root_keys import root_key_options, root_keys_of
+from kms_schema.printable import in_a_line
+
+if TYPE_CHECKING:
+    from kms_schema import roots as roots_of_trust
+    from kms_schema.roots import Checked
+else:
+    roots_of_trust = on_use("kms_schema.roots")
+
+_SHOWN = 20
+"""How many of the rows that do not open the text names; JSON has all."""
+
+
+@click.command(
+    "check",
+    epilog="\b\nExamples:"
+    "\n  kms-schema roots check --root-key kms://root-2026=root-2026.key"
+    "\n  kms-schema roots check --root-key 'kms://root-2026=pkcs11:token=kms;object=root-2026"
+    "\n    ?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/run/secrets/pin'",
+)
+@root_key_options
+@click.option("--despite-refused-pin", is_flag=True, help="Send the PIN to a token that has refused one.")
+@where
+@style_option
+def check_command(
+    *, roots: tuple[str, ...], despite_refused_pin: bool, database_url: str | None, schema: str, style: str
+) -> int:
+    """Open every key version and every HSM credential that is directly under a root key, and write nothing.
+
+    Run it before an application uses a root at its new place. Versions are compared with their key check values. A
+    token that reports a refused PIN is not sent another, which might lock it, but with --despite-refused-pin.
+
+    Exit status: 0 every row of these roots opens, 1 one does not, or a root cannot be used, 2 usage, 3 no connection or
+    missing privilege.
+    """
+    if not roots:
+        raise click.UsageError("give the root keys to check with --root-key or KMS_ROOT_KEYS")
+    url = connections.url_of(database_url)
+    try:
+        with (
+            root_keys_of(roots, despite_refused_pin=despite_refused_pin) as opened,
+            connections.engine_at(url, schema=schema, application="kms-schema roots", writing=False) as engine,
+        ):
+            checked = roots_of_trust.check_roots(engine, opened, progress=lambda rows: show(f"{rows} opened"))
+            missing = roots_of_trust.missing_roots(engine, opened)
+    except crypto.CryptoError as error:
+        clear()
+        raise click.ClickException(in_a_line(str(error))) from None
+    clear()
+    _print(checked, missing, style)
+    return 1 if any(each.refused for each in checked) else 0
+
+
+def _print(checked: "list[Checked]", missing: list[str], style: str) -> None:
+    if style == "json":
+        document = {"roots": [dataclasses.asdict(each) for each in checked], "not_checked": missing}
+        click.echo(json.dumps(document, indent=2))
+        return
+    for each in checked:
+        for refused in each.refused[:_SHOWN]:
+            click.echo(in_a_line(f"{each.reference} does not open {refused}"), err=True)
+        if len(each.refused) > _SHOWN:
+            click.echo(f"… and {len(each.refused) - _SHOWN} more; --format json names all", err=True)
+        for warning in each.warnings:
+            click.echo(in_a_line(f"{each.reference}: {warning}"), err=True)
+        if each.unnamed:
+            click.echo(in_a_line(f"{each.unnamed} HSM configurations name no root, and do not open with it"), err=True)
+        click.echo(
+            in_a_line(
+                f"{each.reference} ({each.key}): {each.versions} key versions and {each.configurations} HSM"
+                f" configurations open, {len(each.refused)} do not"
+            )
+        )
+    for reference in missing:
+        click.echo(in_a_line(f"not checked: rows are under {reference!r} too, which was not given"), err=True)

@@ -1,0 +1,49 @@
+"""`kms-schema roots create`: make a root key in a PKCS#11 token, or import one from a file."""
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kms_schema import crypto
+from kms_schema.cli.on_use import on_use
+from kms_schema.cli.options import style_option
+from kms_schema.printable import in_a_line
+
+if TYPE_CHECKING:
+    from kms_schema.roots import opening as roots_of_trust
+else:
+    roots_of_trust = on_use("kms_schema.roots.opening")
+
+
+@click.command(
+    "create",
+    epilog="\b\nExample:"
+    "\n  kms-schema roots create 'pkcs11:token=kms;object=root-2027"
+    "\n    ?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/run/secrets/pin'",
+)
+@click.argument("uri")
+@click.option(
+    "--from-file", type=click.Path(path_type=Path), metavar="FILE", help="Import the root key of a file. Else generate."
+)
+@style_option
+def create_command(*, uri: str, from_file: Path | None, style: str) -> int:
+    """Create the root key that a pkcs11: URI names in its token: sensitive, not extractable, for HMAC only.
+
+    An imported key is as secret as its file was: to undo an exposure, generate one and rewrap.
+
+    Exit status: 0 created, 1 the token refused, 2 usage.
+    """
+    try:
+        with closing(roots_of_trust.create_root(uri, from_file)) as root:
+            name = root.key
+    except (crypto.RootKeyError, ValueError) as error:
+        raise click.UsageError(in_a_line(str(error))) from None
+    except OSError as error:
+        raise click.UsageError(f"cannot read {error.filename}: {error.strerror}") from None
+    except crypto.CryptoError as error:
+        raise click.ClickException(in_a_line(str(error))) from None
+    click.echo(json.dumps({"key": name}) if style == "json" else in_a_line(f"created {name}"))
+    return 0

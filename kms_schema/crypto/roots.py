@@ -1,0 +1,128 @@
+"""Roots of trust: keys outside the database that compute HMAC-SHA-256 and do not have to show themselves.
+
+A row's key is one HMAC of the root (`kms_schema.crypto.ciphers`), so a file, a token and a cloud with one key open the
+same rows. The permission to compute that HMAC is the permission to open them: the key has no other use.
+"""
+
+import base64
+import binascii
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, Self
+
+from kms_schema.crypto.ciphers import WRAPPING_KEY_BYTES, hmac_sha256
+from kms_schema.crypto.errors import RootKeyError, WrappingKeyError
+from kms_schema.crypto.private_files import PrivateFileError, read_private
+from kms_schema.crypto.secret import Secret
+
+HEALTH_MESSAGE = b"kms-schema/health"
+"""Message of `health`; messages for rows begin with another byte."""
+
+
+class Root(Protocol):
+    """One root key, wherever it is. Threads may call `derive` at once, and so may a forked child.
+
+    `kms_schema.testing.root_conformance` tests an implementation.
+    """
+
+    @property
+    def type(self) -> str:
+        """Kind of the root: the scheme of its URI, such as `file` or `pkcs11`."""
+
+    @property
+    def key(self) -> str:
+        """Name of the key at its provider, for messages: a path, a token and an object, an ARN; no secret."""
+
+    def derive(self, message: bytes) -> Secret:
+        """Return HMAC-SHA-256 of `message` under the key: 32 bytes, for the caller to wipe.
+
+        message: fewer than 4,096 bytes; the package's have a few hundred. Raises `RootUnavailableError`, or another
+        `CryptoError` that says what to do, if the key is not there or may not be used.
+        """
+
+    def health(self) -> Sequence[str]:
+        """Use the key once, and return warnings: uses that its provider permits beside HMAC, a key that can be read.
+
+        Raises as `derive` does.
+        """
+
+    def close(self) -> None:
+        """Wipe or give back what was opened."""
+
+
+class SecretRoot:
+    """A `Root` in the memory of this process, from a file or an environment variable."""
+
+    def __init__(self, key: Secret, *, type: str = "memory", name: str = "in memory") -> None:
+        """Take over a key of 32 random bytes.
+
+        key: wiped by `close`. type, name: what `type` and `key` return. Raises `RootKeyError` for another length, and
+        for zeros. Example::
+
+            SecretRoot(Secret(bytearray(secrets.token_bytes(32))))
+        """
+        self.type, self.key = type, name
+        self._secret = key
+        if len(key) != WRAPPING_KEY_BYTES or not any(key.view):
+            raise RootKeyError(f"the root key {name} is not {WRAPPING_KEY_BYTES} random bytes")
+
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        """Return the root in a file. Raises as `read_root_file` does."""
+        return cls(read_root_file(path), type="file", name=str(path))
+
+    @classmethod
+    def from_environment(cls, variable: str) -> Self:
+        """Return the root in an environment variable. Raises `RootKeyError` if it is not set, or is no key."""
+        if variable not in os.environ:
+            raise RootKeyError(f"the environment has no variable {variable}")
+        key = _decode(os.environ[variable].encode(errors="replace"), f"the variable {variable}")
+        return cls(key, type="env", name=variable)
+
+    def derive(self, message: bytes) -> Secret:
+        """Return HMAC-SHA-256 of `message`. Raises `WrappingKeyError` after `close`."""
+        if not self._secret:
+            raise WrappingKeyError(f"the root key {self.key} is closed")
+        return hmac_sha256(self._secret.view, message)
+
+    def health(self) -> Sequence[str]:
+        """Return no warnings. Raises as `derive` does."""
+        self.derive(HEALTH_MESSAGE).wipe()
+        return ()
+
+    def close(self) -> None:
+        """Wipe the key."""
+        self._secret.wipe()
+
+    def is_same(self, other: "SecretRoot") -> bool:
+        """Return whether both have the same key."""
+        return self._secret == other._secret
+
+    def __repr__(self) -> str:
+        """Show kind and name only."""
+        return f"<{type(self).__name__} {self.type}:{self.key}>"
+
+
+def read_root_file(path: Path) -> Secret:
+    """Return the root key in a file, for the caller to wipe.
+
+    Raises `RootKeyError` if it is no key, others can read it or its group can change it, and `OSError`.
+    """
+    try:
+        content = read_private(path)
+    except PrivateFileError as error:
+        raise RootKeyError(str(error)) from None
+    with content:
+        return _decode(bytes(content.view) if content else b"", str(path))
+
+
+def _decode(text: bytes, where: str) -> Secret:
+    try:
+        key = Secret(bytearray(base64.b64decode(text.strip(), validate=True)))
+    except binascii.Error:
+        key = Secret(bytearray())
+    del text  # a mistyped key is close to the key, and some loggers show the variables of a traceback
+    if len(key) != WRAPPING_KEY_BYTES:
+        raise RootKeyError(f"{where} is not a root key: make one with openssl rand -base64 {WRAPPING_KEY_BYTES}")
+    return key

@@ -1,0 +1,23 @@
+"""Keys that are made, used and destroyed in an HSM, and the configurations of HSMs. See docs/keyring.md.
+
+The modules that speak to tokens need the extra `kms-schema[pkcs11]`; `Hsms` imports them when a token is used.
+"""
+
+from kms_schema.hsm.errors import (
+    HandleError,
+    HsmDisabledError,
+    HsmError,
+    HsmExistsError,
+    HsmNotGivenError,
+    HsmRefusedError,
+    MissingExtraError,
+    MissingObjectError,
+    StoredPinError,
+    UnfitTokenError,
+    UnknownHsmError,
+)
+
+__all__ = [
+    "HandleError", "HsmDisabledError", "HsmError", "HsmExistsError", "HsmNotGivenError", "HsmRefusedError",
+    "MissingExtraError", "MissingObjectError", "StoredPinError", "UnfitTokenError", "UnknownHsmError",
+]  # fmt: skip

@@ -1,0 +1,113 @@
+"""Health checks of HSMs: a login, a real encryption, its time, and the attributes of the keys in use."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from kms_schema.crypto import RootKeys
+from kms_schema.hsm.configurations import find_hsm, record_health, refuse_dual_auth
+from kms_schema.hsm.errors import HandleError, MissingObjectError, UnfitTokenError
+from kms_schema.hsm.handles import Handle
+from kms_schema.hsm.hsms import Hsms
+from kms_schema.hsm.stored_pins import learn_stored_pin
+from kms_schema.models import KeyMaster, KeyVersion, acting_for
+from kms_schema.pkcs11 import ModuleError, TokenLostError, TokenNotFoundError, TokenRefusedError
+from kms_schema.vocabulary import HsmHealth
+
+SLOW_MS = 1000
+"""An HSM whose encryption and decryption take longer is DEGRADED."""
+_GONE = (ModuleError, TokenLostError, TokenNotFoundError)
+
+
+@dataclass
+class HsmCheck:
+    """The result of a health check, which is also in the database."""
+
+    name: str
+    health: HsmHealth = HsmHealth.HEALTHY
+    response_time_ms: int | None = None
+    """Milliseconds of an encryption and a decryption; None if it did not answer."""
+    keys: int = 0
+    """Versions whose objects were read back."""
+    faults: list[str] = field(default_factory=list)
+    """Why it is not HEALTHY."""
+    notes: list[str] = field(default_factory=list)
+    """Objects that no version of this database names; another database may."""
+
+
+def check_hsm(  # noqa: PLR0913  (each is an option of the command)
+    engine: sa.Engine,
+    hsms: Hsms,
+    name: str,
+    roots: Sequence[RootKeys] = (),
+    *,
+    slow_ms: int = SLOW_MS,
+    actor: str | None = None,
+) -> HsmCheck:
+    """Check an HSM, write its health into the database, and return it.
+
+    - `engine`: of the database; the login needs kms_rotator, on PostgreSQL
+    - `hsms`: of the process. `name`: of the HSM. `roots`: for stored credentials
+    - `slow_ms`: milliseconds above which it is DEGRADED. `actor`: the user in an entry `HSM_HEALTH_CHANGED`
+
+    An HSM that does not answer is OFFLINE. One whose trial fails, or whose keys are missing or have other attributes
+    than they were made with, is DEGRADED.
+
+    Raises `UnknownHsmError`, `HsmDisabledError` for one that requires two people at a login, `HsmNotGivenError` and
+    `StoredPinError`. Other errors of `kms_schema.pkcs11`, such as `PinRefusedError`, end the check too. The health then
+    stays as it is. Example::
+
+        check_hsm(engine, Hsms({"luna-1": uri}), "luna-1").health
+    """
+    done = HsmCheck(name)
+    with Session(engine) as session:
+        refuse_dual_auth(find_hsm(session, name))
+        versions = _versions(session, name)
+        learn_stored_pin(session, hsms, name, roots)
+    objects = hsms.objects(name)
+    try:
+        done.response_time_ms = objects.measure()
+        if done.response_time_ms > slow_ms:
+            done.faults.append(f"an encryption and a decryption took {done.response_time_ms} ms, more than {slow_ms}")
+        _read_back(hsms, done, versions)
+    except (UnfitTokenError, TokenRefusedError) as error:
+        done.faults.append(str(error))
+    except _GONE as error:
+        done.response_time_ms, done.health = None, HsmHealth.OFFLINE
+        done.faults = [str(error)]
+    if done.faults and done.health is HsmHealth.HEALTHY:
+        done.health = HsmHealth.DEGRADED
+    with Session(engine) as session:
+        with acting_for(session.connection(), actor) if actor is not None else nullcontext():
+            record_health(session, name, done.health, done.response_time_ms)
+        session.commit()
+    return done
+
+
+def _versions(session: Session, name: str) -> list[tuple[str, str]]:
+    """Return the versions in an HSM with their handles."""
+    query = (
+        sa.select(KeyMaster.key_id, KeyVersion.version_number, KeyVersion.hsm_key_id)
+        .join(KeyVersion.key)
+        .where(KeyVersion.hsm_key_id.startswith(f"{name}/", autoescape=True))
+        .order_by(KeyMaster.key_id, KeyVersion.version_number)
+    )
+    return [(f"version {row.version_number} of key {row.key_id!r}", row.hsm_key_id) for row in session.execute(query)]
+
+
+def _read_back(hsms: Hsms, done: HsmCheck, versions: list[tuple[str, str]]) -> None:
+    objects, known = hsms.objects(done.name), set()
+    for named, text in versions:
+        try:
+            handle = Handle.parse(text)
+            known.add(handle.object_id)
+            faults = objects.faults(handle.object_id)
+        except (HandleError, MissingObjectError) as error:
+            done.faults.append(f"{named}: {error}")
+        else:
+            done.keys += 1
+            done.faults += [f"{named}: {fault}" for fault in faults]
+    done.notes = [f"no version of this database has the object {label!r}" for label in objects.others(known)]

@@ -1,0 +1,92 @@
+"""The HSMs of a process: their names, with the URIs that the process was given."""
+
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint
+from typing import TYPE_CHECKING
+
+from kms_schema.crypto.secret import Secret
+from kms_schema.hsm.errors import HsmNotGivenError, MissingExtraError
+from kms_schema.hsm.handles import Handle
+from kms_schema.pkcs11 import Pkcs11Uri
+
+if TYPE_CHECKING:
+    from kms_schema.hsm.key_objects import KeyObjects
+    from kms_schema.pkcs11.token import Token
+
+_TOKEN = EntryPoint("Token", "kms_schema.pkcs11.token:Token", "kms_schema.hsm")
+_KEY_OBJECTS = EntryPoint("KeyObjects", "kms_schema.hsm.key_objects:KeyObjects", "kms_schema.hsm")
+"""Loaded with the first token: they need the extra `pkcs11`."""
+
+
+class Hsms:
+    """Opens the tokens of a process when their keys are used. Threads may share it, and processes may fork with it."""
+
+    def __init__(self, uris: Mapping[str, str]) -> None:
+        """Take the URIs (RFC 7512) of HSMs by their names in the database; nothing is opened yet.
+
+        Raises `TokenUriError`. Example::
+
+            Hsms({"luna-1": "pkcs11:token=kms?module-path=/usr/lib/libluna.so&pin-source=file:/run/secrets/pin"})
+        """
+        self._uris = {name: Pkcs11Uri.parse(text) for name, text in uris.items()}
+        self._pins: dict[str, Secret] = {}
+        self._opened: dict[str, tuple[Token, KeyObjects]] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the HSMs."""
+        return tuple(self._uris)
+
+    def lacks_pin(self, name: str) -> bool:
+        """Return True if the URI of an HSM names no source of its PIN, and `learn_pin` was not called for it."""
+        return name in self._uris and self._uris[name].pin_source is None and name not in self._pins
+
+    def learn_pin(self, name: str, pin: Secret) -> None:
+        """Take over the PIN of an HSM, such as that of its credentials; `close` wipes it."""
+        self._pins[name] = pin
+
+    def objects(self, name: str) -> "KeyObjects":
+        """Return the key objects of an HSM. Raises `HsmNotGivenError` where the process has no URI for it.
+
+        Raises `MissingExtraError` where the library is not installed.
+        """
+        if name not in self._opened:
+            if name not in self._uris:
+                raise HsmNotGivenError(
+                    f"this process was given no URI for HSM {name!r}: give it one, with --hsm or hsms={{name: URI}}"
+                )
+            self._opened.setdefault(name, self._open(name))
+        return self._opened[name][1]
+
+    def _open(self, name: str) -> "tuple[Token, KeyObjects]":
+        pin = self._pins.get(name)
+        try:
+            opened = _TOKEN.load()(self._uris[name], pin=None if pin is None else lambda: Secret.copy_of(pin.view))
+            return opened, _KEY_OBJECTS.load()(opened)
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.startswith("kms_schema"):
+                raise
+            raise MissingExtraError(
+                f"keys in HSMs need the module {error.name}: install python-pkcs11, the extra pkcs11 of this package"
+            ) from None
+
+    def generate(self, name: str, label: str) -> Handle:
+        """Make a key object in an HSM and return its handle. Raises as `KeyObjects.generate` and `objects` do."""
+        handle = Handle.new(name)
+        self.objects(name).generate(handle.object_id, label)
+        return handle
+
+    def destroy(self, handle: Handle) -> None:
+        """Destroy the key object of a version. Raises as `KeyObjects.destroy` and `objects` do."""
+        self.objects(handle.hsm).destroy(handle.object_id)
+
+    def close(self) -> None:
+        """End the logins that nobody else of the process uses, and wipe the PINs."""
+        while self._opened:
+            self._opened.popitem()[1][0].close()
+        while self._pins:
+            self._pins.popitem()[1].wipe()
+
+    def __repr__(self) -> str:
+        """Show the names only."""
+        return f"<{type(self).__name__} {', '.join(map(repr, self._uris)) or 'none'}>"

@@ -1,0 +1,26 @@
+"""Opens versions: unwraps material, or finds the key object of an HSM."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from kms_schema.crypto import KeyWrapping, RootKeys
+from kms_schema.keyring.formats.messages import MessageCipher, message_cipher
+from kms_schema.keyring.held_keys import HeldKeys
+from kms_schema.models import KeyVersion
+
+
+class Opener:
+    """The roots and the HSMs of a ring."""
+
+    def __init__(self, roots: Sequence[RootKeys], held: HeldKeys) -> None:
+        """Unwrap with `roots`, and use the HSMs of `held`."""
+        self._roots = roots
+        self.held = held
+
+    def cipher(self, session: Session, version: KeyVersion) -> MessageCipher:
+        """Return the cipher of a version. Raises `CryptoError`, and `HsmUnavailableError` for one in an HSM."""
+        if version.hsm_key_id is not None:
+            return self.held.cipher(session, version)
+        material = KeyWrapping(*self._roots).unwrap(version)
+        return message_cipher(version.key.algorithm, version.ciphertext_tag, material)

@@ -1,0 +1,21 @@
+"""Tokens of PKCS#11: URIs (RFC 7512), PINs, sessions. Needs the extra `kms-schema[pkcs11]`. See docs/roots.md."""
+
+from kms_schema.pkcs11.errors import (
+    AmbiguousObjectError,
+    AmbiguousTokenError,
+    ModuleError,
+    ObjectNotFoundError,
+    PinError,
+    PinRefusedError,
+    Pkcs11Error,
+    TokenLostError,
+    TokenNotFoundError,
+    TokenRefusedError,
+    TokenUriError,
+)
+from kms_schema.pkcs11.uri import Pkcs11Uri
+
+__all__ = [
+    "AmbiguousObjectError", "AmbiguousTokenError", "ModuleError", "ObjectNotFoundError", "PinError", "PinRefusedError",
+    "Pkcs11Error", "Pkcs11Uri", "TokenLostError", "TokenNotFoundError", "TokenRefusedError", "TokenUriError",
+]  # fmt: skip

@@ -1,0 +1,1 @@
+"""Suites that implementations of others run in their tests."""

@@ -1,0 +1,1 @@
+"""HSMs, and the keys in their tokens: on SoftHSM2."""

@@ -1,0 +1,72 @@
+"""Keys in tokens over asyncio: a slow HSM blocks no event loop."""
+
+import asyncio
+import time
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from kms_schema.crypto import RootKeys
+from kms_schema.hsm.key_objects import KeyObjects
+from kms_schema.keyring import AsyncKeyRing, DecryptionError, EncryptedColumn
+from tests.hsm.token_objects import handles, in_token
+from tests.keyring.async_rings import async_engine
+from tests.keyring.rings import AAD, DATA
+from tests.support.engines import Database
+from tests.support.engines.softhsm import SoftHsm
+from tests.support.rows.smallest import unique
+
+
+async def life(database: Database, roots: RootKeys, luna: str, token: SoftHsm, cards: str) -> None:
+    engine = async_engine(database)
+    async with AsyncKeyRing(engine, roots, hsms={luna: token.uri("kms")}) as ring:
+        name = unique("cards")
+        await ring.create(name, hsm=luna)
+        blob = await ring.key(name).encrypt(DATA, aad=AAD)
+        assert await ring.key(name).decrypt(blob, aad=AAD) == DATA
+        with pytest.raises(DecryptionError):
+            await ring.key(name).decrypt(blob, aad=b"other")
+        await ring.rotate(name)
+        await ring.destroy_version(name, 1, erase_data=True)
+        assert (len(handles(database, name)), len(in_token(token))) == (1, 2)
+        seen, until = 0, asyncio.create_task(ring.key(cards).encrypt(DATA, aad=AAD))
+        while not until.done():
+            await asyncio.sleep(0.01)
+            seen += 1
+        assert seen > 3, "the event loop stood still while the HSM worked"
+        await columns(ring, engine, cards)
+    await engine.dispose()
+
+
+async def columns(ring: AsyncKeyRing, engine: sa.ext.asyncio.AsyncEngine, cards: str) -> None:
+    class Base(DeclarativeBase):
+        pass
+
+    class Card(Base):
+        __tablename__ = unique("cards").replace("-", "_")
+        id: Mapped[int] = mapped_column(primary_key=True)
+        pan: Mapped[str] = mapped_column(EncryptedColumn(cards))
+
+    ring.attach(Base.metadata)
+    async with engine.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+    async with AsyncSession(engine) as session:
+        session.add(Card(id=1, pan="4000 1234"))
+        await session.commit()
+        session.expunge_all()
+        assert (await session.scalars(sa.select(Card.pan))).all() == ["4000 1234"]
+
+
+def test_the_event_loop_goes_on(
+    *, database: Database, roots: RootKeys, luna: str, token: SoftHsm, cards: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encrypt = KeyObjects.encrypt
+
+    def slowly(*arguments: object) -> bytes:
+        time.sleep(0.1)
+        return encrypt(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(KeyObjects, "encrypt", slowly)
+    asyncio.run(life(database, roots, luna, token, cards))

@@ -1,0 +1,183 @@
+"""`kms-schema hsm`, and the commands that use the keys in HSMs."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kms_schema.keyring import KeyRing
+from tests.hsm.token_objects import handles, import_key, in_token
+from tests.keyring.rings import AAD, DATA, ROOT, change, rows, value
+from tests.support.engines import Database
+from tests.support.engines.softhsm import PIN, SoftHsm
+from tests.support.programs.commands import Said, kms_schema
+from tests.support.rows.smallest import unique
+
+Run = Callable[..., Said]
+
+
+@pytest.fixture
+def run(database: Database) -> Run:
+    """Runs `kms-schema` on the database. No output has the PIN of the token."""
+
+    def run(*words: str, **options: Any) -> Said:
+        said = kms_schema(*words, url=database.url, **options)
+        assert PIN not in said.all
+        return said
+
+    return run
+
+
+def checked(database: Database, name: str) -> tuple[Any, ...]:
+    query = "SELECT health_status, response_time_ms, last_health_check FROM hsm_configurations"
+    return rows(database, f"{query} WHERE configuration_name = :name", name=name)[0]
+
+
+def history(database: Database, name: str) -> list[tuple[str | None, str | None, bool, str | None]]:
+    """Return the changes of health: from, to, whether there is a response time, and the actor."""
+    query = (
+        "SELECT additional_metadata, user_id FROM key_audit_logs WHERE event_type = 'HSM_HEALTH_CHANGED'"
+        " AND event_description = :text ORDER BY sequence"
+    )
+    found = []
+    for document, actor in rows(database, query, text=f"hsm health changed: {name}"):
+        said = json.loads(document) if isinstance(document, str) else document
+        answered = said["response_time_ms"] is not None
+        found.append((said["from"].get("health_status"), said["to"]["health_status"], answered, actor))
+    return found
+
+
+def test_an_hsm_is_added_checked_and_disabled(run: Run, token: SoftHsm, database: Database) -> None:
+    name = unique("luna")
+    hsm = ("--hsm", f"{name}={token.uri('kms')}")
+    assert run("hsm", "add", name, "--provider", "thales_luna", "--actor", "alice").out == f"HSM '{name}' is added\n"
+    assert "there is an HSM named" in run("hsm", "add", name).error
+    said = run("hsm", "check", *hsm, "--actor", "bob")
+    assert (said.status, said.out.split(":")[0]) == (0, f"HSM '{name}' is HEALTHY")
+    health, time, at = checked(database, name)
+    assert (health, time >= 1, at is not None) == ("HEALTHY", True, True)
+    (listed,) = [each for each in json.loads(run("hsm", "list", "--format", "json").out) if each["name"] == name]
+    assert (listed["provider"], listed["is_active"], listed["health_status"]) == ("thales_luna", True, "HEALTHY")
+    assert "has_credentials" in listed
+    assert name in run("hsm", "list").out
+    assert run("hsm", "check", *hsm, "--slow", "600000").status == 0
+    assert history(database, name) == [(None, "HEALTHY", True, "bob")]
+    away = token.folder / "away"
+    token.tokens.rename(away)
+    token.tokens.mkdir()
+    token.restart()
+    said = run("hsm", "check", *hsm)
+    assert (said.status, "OFFLINE: no answer" in said.out, "has no token" in said.out) == (1, True, True)
+    assert checked(database, name)[:2] == ("OFFLINE", None)
+    token.tokens.rmdir()
+    away.rename(token.tokens)
+    assert run("hsm", "check", name, *hsm).status == 0
+    assert history(database, name)[1:] == [("HEALTHY", "OFFLINE", False, None), ("OFFLINE", "HEALTHY", True, None)]
+    assert "its keys are refused" in run("hsm", "disable", name).out
+    key = unique("cards")
+    refused = run("keys", "create", key, "--in-hsm", name, *hsm)
+    assert (refused.status, "is disabled" in refused.error) == (1, True)
+    assert run("hsm", "enable", name).status == 0
+    assert run("keys", "create", key, "--in-hsm", name, *hsm).status == 0
+
+
+def test_a_stored_pin_serves_checks_and_rotation(
+    run: Run, token: SoftHsm, database: Database, root: tuple[str, str]
+) -> None:
+    name, key = unique("luna"), unique("cards")
+    place = f"file:{token.pin_file}"
+    assert "both --pin-source and --under" in run("hsm", "add", name, "--pin-source", place).error
+    assert run("hsm", "add", name, "--pin-source", place, "--under", ROOT, *root).status == 0
+    stored = "SELECT authentication_config FROM hsm_configurations WHERE configuration_name = :name"
+    assert PIN.encode() not in bytes(value(database, stored, name=name))
+    hsm = ("--hsm", f"{name}={token.uri('kms').partition('&pin-source')[0]}")
+    said = run("hsm", "check", *hsm)
+    assert (said.status, ROOT in said.error) == (1, True), said
+    assert checked(database, name)[0] is None
+    assert run("hsm", "check", *hsm, *root).status == 0
+    assert run("keys", "create", key, "--in-hsm", name, *hsm, *root).status == 0
+    assert run("keys", "rotate", key, *hsm, *root).status == 0
+    assert len(handles(database, key)) == 2
+    other = unique("luna")
+    assert run("hsm", "add", other).status == 0
+    assert "requires a PIN" in run("hsm", "check", "--hsm", hsm[1].replace(name, other)).error
+
+
+def test_attributes_and_missing_objects_are_found(
+    *, run: Run, ring: KeyRing, cards: str, luna: str, token: SoftHsm, database: Database
+) -> None:
+    hsm = ("--hsm", f"{luna}={token.uri('kms')}")
+    ring.rotate(cards)
+    first, second = handles(database, cards)
+    said = run("hsm", "check", *hsm)
+    assert (said.status, "2 keys read back" in said.out) == (0, True)
+    ring._held._hsms.destroy(first)
+    import_key(token, first, bytes(range(32)), WRAP=True)
+    ring._held._hsms.destroy(second)
+    ring._held._hsms.generate(luna, "of nobody")
+    said = run("hsm", "check", *hsm, "--format", "json")
+    (found,) = json.loads(said.out)
+    assert (said.status, found["health"], found["keys"]) == (1, "DEGRADED", 1)
+    faults = "\n".join(found["faults"])
+    for fault in (
+        f"version 1 of key '{cards}': LOCAL is False", f"version 1 of key '{cards}': WRAP is True",
+        f"version 2 of key '{cards}': the token has no object",
+    ):  # fmt: skip
+        assert fault in faults
+    assert found["notes"] == ["no version of this database has the object 'kms-schema of nobody'"]
+    assert history(database, luna)[-1][:2] == ("HEALTHY", "DEGRADED")
+
+
+def test_a_check_that_is_not_possible_changes_nothing(run: Run, luna: str, token: SoftHsm, database: Database) -> None:
+    uri = token.uri("kms")
+    change(database, "UPDATE hsm_configurations SET require_dual_auth = :yes WHERE configuration_name = :name",
+           yes=True if database.dialect == "postgresql" else 1, name=luna)  # fmt: skip
+    assert "requires two people at each login" in run("hsm", "check", "--hsm", f"{luna}={uri}").error
+    for words, status, message in (
+        ((), 2, "name an HSM"),
+        ((luna,), 1, "requires two people"),
+        (("nothing", "--hsm", f"nothing={uri}"), 1, "there is no HSM named 'nothing'"),
+        (("--hsm", f"{luna}={token.module}"), 2, "--hsm takes NAME=URI"),
+        (("--hsm", f"{luna}={uri}&pin-value={PIN}"), 2, "contains a PIN"),
+        (("--hsm", f"{luna}={uri}", "--hsm", f"{luna}={uri}"), 2, "twice"),
+    ):
+        said = run("hsm", "check", *words)
+        assert (said.status, message in said.error) == (status, True), said
+    assert checked(database, luna) == (None, None, None)
+
+
+def test_a_version_is_destroyed_with_its_object(
+    *, run: Run, ring: KeyRing, cards: str, luna: str, token: SoftHsm, database: Database
+) -> None:
+    hsm = ("--hsm", f"{luna}={token.uri('kms')}")
+    blob = ring.key(cards).encrypt(DATA, aad=AAD)
+    for _ in range(2):
+        assert run("keys", "rotate", cards, *hsm).status == 0
+    first, second, third = handles(database, cards)
+    shown = run("keys", "show", cards).out
+    assert all(f"in HSM {each}" in shown for each in (first, second, third))
+    erase = ("destroy-version", cards, "1", "--yes", "--erase-data")
+    refused = run(*erase)
+    assert (refused.status, "nothing is changed" in refused.error) == (1, True)
+    said = run(*erase, *hsm)
+    assert (said.status, f"{first}, is destroyed" in said.err) == (0, True)
+    said = run("destroy-version", cards, "2", "--yes", "--erase-data", "--leave-object")
+    assert (said.status, f"destroy {second} there" in said.err) == (0, True)
+    assert set(in_token(token)) == {second.object_id, third.object_id}
+    said = run("keys", "encrypt", cards, __file__, "--output", str(token.folder / "out"))
+    assert (said.status, "no streams or files" in said.error) == (1, True)
+    assert len(blob) > 0
+
+
+def test_the_uri_of_an_hsm_is_no_setting_of_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names a library to load."""
+    said = kms_schema("hsm", "check", "--help")
+    assert "env var: KMS_HSMS" in " ".join(said.out.split())
+    monkeypatch.chdir(tmp_path)
+    for name in ("[tool.kms-schema]\nhsm", "[tool.kms-schema.hsm.check]\nhsm"):
+        Path("pyproject.toml").write_text(f'{name} = ["luna=pkcs11:token=kms?module-path=/tmp/evil.so"]\n')
+        refused = kms_schema("hsm", "check", url="sqlite:///none.db")
+        assert (refused.status, "hsm" in refused.error) == (2, True), refused
+        assert "name an HSM" not in refused.error

@@ -1,0 +1,1 @@
+"""Roots of trust: files, variables, tokens, clouds."""

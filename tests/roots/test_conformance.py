@@ -1,0 +1,62 @@
+"""Every root answers with the same bytes, and the suite that says so fails what answers otherwise."""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+
+import pytest
+
+from kms_schema.crypto import Secret, SecretRoot, WrappingKeyError
+from kms_schema.testing.root_conformance import NonconformingRootError, cases, check_root
+from tests.roots.providers import MakeRoot
+
+
+@pytest.mark.parametrize("case", [case for _, case in cases()], ids=[name for name, _ in cases()])
+def test_a_root_conforms(make_root: MakeRoot, case: Callable[[MakeRoot], None]) -> None:
+    case(make_root)
+
+
+class Computing(SecretRoot):
+    """A root that answers with another function of its key and the message."""
+
+    def __init__(self, key: bytes, answer: Callable[[bytes, bytes], bytes]) -> None:
+        super().__init__(Secret(bytearray(key)))
+        self._answer = answer
+
+    def derive(self, message: bytes) -> Secret:
+        super().derive(message).wipe()
+        return Secret(bytearray(self._answer(bytes(self._secret.view), message)))
+
+
+NONCONFORMING: dict[str, Callable[[bytes, bytes], bytes]] = {
+    "a wrong key": lambda _key, message: hmac.digest(b"k" * 32, message, "sha256"),
+    "a truncated MAC": lambda key, message: hmac.digest(key, message, "sha256")[:16],
+    "SHA-512": lambda key, message: hmac.digest(key, message, "sha512"),
+    "SHA-512, of 32 bytes": lambda key, message: hmac.digest(key, message, "sha512")[:32],
+    "no HMAC": lambda key, message: hashlib.sha256(key + message).digest(),
+    "the hash of a long message": lambda key, message: hmac.digest(
+        key, message if len(message) < 1024 else hashlib.sha256(message).digest(), "sha256"
+    ),
+}
+
+
+@pytest.mark.parametrize("answer", NONCONFORMING.values(), ids=NONCONFORMING)
+def test_the_suite_fails_a_root_that_answers_otherwise(answer: Callable[[bytes, bytes], bytes]) -> None:
+    with pytest.raises((NonconformingRootError, WrappingKeyError)):
+        check_root(lambda key: Computing(key, answer))
+
+
+def test_the_suite_passes_a_root_that_answers_so() -> None:
+    check_root(lambda key: Computing(key, lambda own, message: hmac.digest(own, message, "sha256")))
+
+
+class Telling(SecretRoot):
+    """A root that shows its key."""
+
+    def __repr__(self) -> str:
+        return bytes(self._secret.view).hex()
+
+
+def test_the_suite_fails_a_root_that_shows_its_key() -> None:
+    with pytest.raises(NonconformingRootError, match="shows the key"):
+        check_root(lambda key: Telling(Secret(bytearray(key))))

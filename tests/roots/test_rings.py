@@ -1,0 +1,72 @@
+"""Key rings whose root is in a token: many tasks, threads and processes at once."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from kms_schema.crypto import RootKeys
+from kms_schema.keyring import KeyRing
+from kms_schema.roots import create_root
+from tests.keyring.async_rings import opened
+from tests.keyring.rings import AAD, DATA, ROOT
+from tests.support.engines import Database
+from tests.support.engines.softhsm import SoftHsm
+
+NAMES = ("orders", "invoices", "users")
+
+
+@pytest.fixture
+def roots(hsm: SoftHsm) -> Iterator[RootKeys]:
+    hsm.make_token("kms")
+    with RootKeys({ROOT: create_root(hsm.uri("kms", "root"))}) as made:
+        yield made
+
+
+@pytest.fixture
+def blobs(database: Database, roots: RootKeys) -> dict[str, bytes]:
+    """A ciphertext of each of a few keys under the token."""
+    engine = database.engine()
+    with KeyRing(engine, roots) as ring:
+        for name in NAMES:
+            ring.create(name, under=ROOT)
+        made = {name: ring.key(name).encrypt(DATA, aad=AAD) for name in NAMES}
+    engine.dispose()
+    return made
+
+
+def test_tasks_of_an_event_loop_open_keys_under_a_token(
+    database: Database, roots: RootKeys, blobs: dict[str, bytes]
+) -> None:
+    async def work() -> None:
+        async with opened(database, roots) as (ring, _):
+            found = await asyncio.gather(
+                *(ring.key(name).decrypt(blob, aad=AAD) for name, blob in blobs.items() for _ in range(10))
+            )
+            assert set(found) == {DATA}
+
+    asyncio.run(work())
+
+
+def test_threads_and_forked_children_share_a_ring_under_a_token(
+    database: Database, roots: RootKeys, blobs: dict[str, bytes]
+) -> None:
+    engine = database.engine()
+
+    def decrypted(name: str) -> bytes:
+        return ring.key(name).decrypt(blobs[name], aad=AAD)
+
+    with KeyRing(engine, roots) as ring, ThreadPoolExecutor(6) as pool:
+        assert decrypted(NAMES[0]) == DATA
+        child = os.fork()
+        if child == 0:
+            same = False
+            try:
+                same = all(decrypted(name) == DATA for name in NAMES)
+            finally:
+                os._exit(0 if same else 1)
+        assert set(pool.map(decrypted, NAMES * 4)) == {DATA}
+        assert os.waitpid(child, 0)[1] == 0
+    engine.dispose()

@@ -1,0 +1,235 @@
+"""Tokens of SoftHSM2: logins, lost tokens, forks, threads."""
+
+import ctypes
+import os
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pkcs11
+import pytest
+from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag
+
+from kms_schema.pkcs11 import (
+    AmbiguousObjectError,
+    AmbiguousTokenError,
+    ModuleError,
+    ObjectNotFoundError,
+    PinError,
+    PinRefusedError,
+    Pkcs11Error,
+    Pkcs11Uri,
+    TokenLostError,
+    TokenNotFoundError,
+    TokenRefusedError,
+)
+from kms_schema.pkcs11.token import Token, find_object
+from tests.support.engines.softhsm import PIN, SoftHsm
+
+WRONG = "wrong-not-to-be-shown"
+
+
+def make_key(session: Any, label: str = "key") -> Any:
+    return session.generate_key(KeyType.GENERIC_SECRET, 256, label=label, store=True, capabilities=MechanismFlag.SIGN)
+
+
+def mac_under(uri: Pkcs11Uri) -> Callable[[Any], bytes]:
+    return lambda session: find_object(session, uri).sign(b"message", mechanism=Mechanism.SHA256_HMAC)
+
+
+@pytest.fixture
+def uri(hsm: SoftHsm) -> Pkcs11Uri:
+    """A key in a token."""
+    hsm.make_token("kms")
+    uri = Pkcs11Uri.parse(hsm.uri("kms", "key"))
+    with Token(uri) as token, token.session(writable=True) as session:
+        make_key(session)
+    return uri
+
+
+def test_all_of_a_process_share_a_login(uri: Pkcs11Uri) -> None:
+    with Token(uri) as one:
+        mac = one.run(mac_under(uri))
+        with Token(uri) as other:
+            assert other.run(mac_under(uri)) == mac
+        assert one.run(mac_under(uri)) == mac, "the end of one login ended the other"
+    with Token(uri) as later:
+        assert later.run(mac_under(uri)) == mac
+    assert not later.module.logins
+
+
+def test_a_pin_may_be_in_a_variable(hsm: SoftHsm, uri: Pkcs11Uri, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN_PIN", PIN)
+    named = Pkcs11Uri.parse(hsm.uri("kms", "key", pin_source="env:TOKEN_PIN"))
+    with Token(named) as token:
+        assert len(token.run(mac_under(uri))) == 32
+    monkeypatch.delenv("TOKEN_PIN")
+    with Token(named) as token, pytest.raises(PinError, match="TOKEN_PIN"):
+        token.run(mac_under(uri))
+
+
+def test_a_wrong_pin_is_sent_once_whoever_asks(hsm: SoftHsm, monkeypatch: pytest.MonkeyPatch, uri: Pkcs11Uri) -> None:
+    """In a service that restarts for ever it would lock a token that counts."""
+    monkeypatch.setenv("TOKEN_PIN", WRONG)
+    wrong = Pkcs11Uri.parse(hsm.uri("kms", "key", pin_source="env:TOKEN_PIN"))
+    with Token(wrong) as token, pytest.raises(PinRefusedError, match="PinIncorrect") as refused:
+        token.run(mac_under(uri))
+    assert WRONG not in "".join(traceback.format_exception(refused.value))
+    with Token(wrong) as token, pytest.raises(PinRefusedError, match="since the last login"):
+        token.run(mac_under(uri))
+    with Token(wrong, despite_refused_pin=True) as token, pytest.raises(PinRefusedError, match="before"):
+        token.run(mac_under(uri))
+    with Token(uri) as token, pytest.raises(PinRefusedError, match="since the last login"):
+        token.run(mac_under(uri))  # also the right one, until somebody says so
+    with Token(uri, despite_refused_pin=True) as token:
+        token.run(mac_under(uri))
+    with Token(uri) as token:
+        token.run(mac_under(uri))
+
+
+def test_a_token_that_is_gone_and_back(hsm: SoftHsm, uri: Pkcs11Uri) -> None:
+    away = hsm.folder / "away"
+    with Token(uri) as token:
+        mac = token.run(mac_under(uri))
+        hsm.tokens.rename(away)
+        hsm.tokens.mkdir()
+        for _ in range(2):
+            with pytest.raises((TokenLostError, TokenNotFoundError, ObjectNotFoundError)):
+                token.run(mac_under(uri))
+        hsm.tokens.rmdir()
+        away.rename(hsm.tokens)
+        assert token.run(mac_under(uri)) == mac
+
+
+def test_a_module_that_does_not_start_is_started_later(hsm: SoftHsm, uri: Pkcs11Uri) -> None:
+    away = hsm.folder / "away"
+    with Token(uri) as token:
+        mac = token.run(mac_under(uri))
+        hsm.tokens.rename(away)
+        for _ in range(2):
+            with pytest.raises((TokenLostError, ObjectNotFoundError, ModuleError)):
+                token.run(mac_under(uri))
+        away.rename(hsm.tokens)
+        assert token.run(mac_under(uri)) == mac
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a search of python-pkcs11 ends late
+def test_a_module_that_something_else_has_finalized_is_initialized_again(hsm: SoftHsm, uri: Pkcs11Uri) -> None:
+    with Token(uri) as token:
+        mac = token.run(mac_under(uri))
+        assert ctypes.CDLL(str(hsm.module)).C_Finalize(None) == 0
+        assert token.run(mac_under(uri)) == mac
+
+
+def test_a_forked_child_logs_in_for_itself(uri: Pkcs11Uri) -> None:
+    with Token(uri) as token:
+        mac, generation = token.run(mac_under(uri)), token.module.generation
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                os.write(writer, token.run(mac_under(uri)) + str(token.module.generation).encode())
+                token.close()
+            finally:
+                os._exit(0)
+        os.close(writer)
+        with os.fdopen(reader, "rb") as answer:
+            assert answer.read() == mac + str(generation + 1).encode(), "the module was not initialized again"
+        assert os.waitpid(child, 0)[1] == 0
+        assert token.run(mac_under(uri)) == mac, "the child ended the login of its parent"
+
+
+def test_threads_fork_while_others_use_the_token(uri: Pkcs11Uri) -> None:
+    """A module is called by one thread at a time, and by none during a fork."""
+    with Token(uri) as token, ThreadPoolExecutor(8) as pool:
+        mac = token.run(mac_under(uri))
+
+        def fork(_: int) -> int:
+            child = os.fork()
+            if child == 0:
+                same = False
+                try:
+                    same = token.run(mac_under(uri)) == mac
+                finally:
+                    os._exit(0 if same else 1)
+            return os.waitpid(child, 0)[1]
+
+        macs = [pool.submit(token.run, mac_under(uri)) for _ in range(400)]
+        assert set(pool.map(fork, range(5))) == {0}
+        assert {each.result() for each in macs} == {mac}
+
+
+def test_many_openings_share_two_sessions(uri: Pkcs11Uri) -> None:
+    tokens = [Token(uri) for _ in range(200)]
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(lambda token: token.run(mac_under(uri)), tokens))) == 1
+    (login,) = tokens[0].module.logins.values()
+    assert len(login.sessions) == 1
+    assert login.users == 200
+    for token in tokens:
+        token.close()
+
+
+def test_two_tokens_with_one_label_are_told_apart_by_serial(hsm: SoftHsm, uri: Pkcs11Uri) -> None:
+    (first,) = {each.name for each in hsm.tokens.iterdir()}
+    serials = ["".join(first.split("-")[-2:]), hsm.make_token("kms")]
+    with Token(uri) as token, pytest.raises(AmbiguousTokenError) as refused:
+        token.run(lambda session: session)
+    assert all(serial in str(refused.value) for serial in serials)
+    with Token(Pkcs11Uri.parse(hsm.uri("kms", "key", serial=serials[0]))) as token:
+        token.run(mac_under(uri))
+    with Token(Pkcs11Uri.parse(hsm.uri("kms", "key", serial=serials[1]))) as token, pytest.raises(ObjectNotFoundError):
+        token.run(mac_under(uri))
+
+
+def test_the_order_of_slots_does_not_matter(hsm: SoftHsm, uri: Pkcs11Uri) -> None:
+    with Token(uri) as token:
+        mac = token.run(mac_under(uri))
+    for label in ("a", "z", "m"):
+        hsm.make_token(label)
+    with Token(uri) as token:
+        assert token.run(mac_under(uri)) == mac
+
+
+def test_two_objects_with_one_label_are_refused(hsm: SoftHsm, uri: Pkcs11Uri) -> None:
+    with Token(uri) as token:
+        with token.session(writable=True) as session:
+            make_key(session)
+        with pytest.raises(AmbiguousObjectError):
+            token.run(mac_under(uri))
+        nameless = Pkcs11Uri.parse(hsm.uri("kms"))
+        with pytest.raises(ObjectNotFoundError, match="object=LABEL"):
+            token.run(lambda session: find_object(session, nameless))
+
+
+@pytest.mark.usefixtures("uri")
+@pytest.mark.parametrize(
+    ("part", "other", "error"),
+    [
+        ("token=kms", "token=other", TokenNotFoundError),
+        ("token=kms", "token=kms;serial=00", TokenNotFoundError),
+        ("token=kms", "token=kms;slot-id=4", TokenNotFoundError),
+        ("object=key", "object=other", ObjectNotFoundError),
+        ("object=key", "object=key;id=%01", ObjectNotFoundError),
+        ("libsofthsm2.so", "nothing.so", ModuleError),
+    ],
+)
+def test_what_is_not_there_is_named(hsm: SoftHsm, part: str, other: str, error: type) -> None:
+    changed = Pkcs11Uri.parse(hsm.uri("kms", "key").replace(part, other))
+    with Token(changed) as token, pytest.raises(error) as raised:
+        token.run(mac_under(changed))
+    assert raised.type is error
+
+
+def test_a_file_that_is_no_module_is_refused(hsm: SoftHsm) -> None:
+    changed = Pkcs11Uri.parse(hsm.uri("kms", "key").replace(str(hsm.module), __file__))
+    with Token(changed) as token, pytest.raises(ModuleError, match="does not start"):
+        token.run(mac_under(changed))
+
+
+def test_what_a_token_refuses_becomes_an_error_of_ours(uri: Pkcs11Uri) -> None:
+    with Token(uri) as token, pytest.raises(TokenRefusedError, match="AttributeSensitive"), token.session() as session:
+        find_object(session, uri)[Attribute.VALUE]
+    assert issubclass(TokenRefusedError, Pkcs11Error)
+    assert not issubclass(Pkcs11Error, pkcs11.PKCS11Error)
