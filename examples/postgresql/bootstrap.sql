@@ -1,4 +1,4 @@
--- Roles, logins and the database. A superuser runs it once, on a new server or a managed one:
+-- Roles, logins and the database. A superuser runs it once:
 --   psql "$ADMIN_URL" -X -v ON_ERROR_STOP=1 -v secrets=secrets/logins -f bootstrap.sql
 -- It reads the passwords in the files of make-secrets. No password is logged.
 SET log_statement = none;

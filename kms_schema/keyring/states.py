@@ -28,7 +28,7 @@ MOST_USES_OF_AES = 2**31
 """The maximum of encryptions with random 12-byte nonces under one key."""
 
 
-class NotLiveError(Exception):
+class NotLiveError(KeyRingError):
     """The version is not the live one any more: the row of its key is to be read again."""
 
 

@@ -269,7 +269,6 @@ def refuse_unknown_revisions(
         )
     newest = ", ".join(script.get_heads())
     raise MigrationError(
-        f"{found} (the newest known is {newest}): install the newer version of the package that was used here; "
-        "or, if it is another application's, use -x version-table=kms_alembic_version or that application's "
-        "version_locations"
+        f"{found} (the newest known is {newest}): install the newer version that was used here, or keep this history "
+        "apart from another application's with -x version-table=kms_alembic_version, or add it to version_locations"
     )

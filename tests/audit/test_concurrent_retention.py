@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kms_schema.audit.proofs.prover import CannotProve
+from kms_schema.audit.proofs.prover import CannotProveError
 from kms_schema.audit.retention import retain
 from kms_schema.audit.retention.archive import sha256_of, write_archive
 from kms_schema.audit.storage.errors import TrailError
@@ -78,7 +78,9 @@ def test_an_entry_that_is_left_is_removed_only_if_it_is_what_was_sealed(place: R
     age(place.database, 1, rows="sequence = 3")
     with closing(place.database.connect()) as connection:
         before = written_sequences(connection)
-        with pytest.raises(CannotProve, match="the entry with sequence 3 is under a tombstone, and is not what was"):
+        with pytest.raises(
+            CannotProveError, match="the entry with sequence 3 is under a tombstone, and is not what was"
+        ):
             place.retain(tmp_path)
         assert written_sequences(connection) == before
         assert [each.sequence for each in faults(connection)] == [3]

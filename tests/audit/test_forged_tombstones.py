@@ -7,7 +7,7 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from kms_schema.audit.proofs.prover import CannotProve, prove_inclusion
+from kms_schema.audit.proofs.prover import CannotProveError, prove_inclusion
 from kms_schema.audit.retention.retain import expired
 from kms_schema.validator import validate
 from tests.audit.retaining import EXPIRED, Retaining, retaining
@@ -46,7 +46,7 @@ def test_a_tombstone_of_no_seal_covers_nothing(place: Retaining) -> None:
         assert found == [ORPHAN, "the entry with sequence 2 was sealed and is gone, or is hidden from this role"]
         codes = {each.code for each in validate(connection, level="data").findings}
         assert "KMS513" in codes
-        with open_trail(connection).reading() as trail, pytest.raises(CannotProve, match="there is no entry 2"):
+        with open_trail(connection).reading() as trail, pytest.raises(CannotProveError, match="there is no entry 2"):
             prove_inclusion(trail, 2)
 
 

@@ -175,8 +175,8 @@ def test_a_newer_database_and_another_applications_are_left_alone(
         told = kms_schema(*command.split(), url=database.url)
         assert (told.status, told.out) == (1, "")
         assert f"alembic_version has the unknown revision '{revision}'" in told.error
-        assert "a newer version of the package was used here, then install that one" in told.error
-        assert "keep this history apart with --version-table kms_alembic_version" in told.error
+        assert "install the newer version that was used here" in told.error
+        assert "apart from another application's with --version-table kms_alembic_version" in told.error
         stamp(connection, revisions()[-1])
     assert kms_schema("validate", url=database.url).status == 0
 

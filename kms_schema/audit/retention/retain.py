@@ -153,7 +153,7 @@ def _left_undone(trail: OpenTrail, folder: Path) -> int | None:
         if tombstone is None or first is None:
             return None
         refuse_forged(snapshot, tombstone, first)
-    # The newest is the last by name. What is not a file, such as a pipe, could be read for ever.
+    # The newest is the last by name. Only files are read: a pipe never ends.
     archives = (each for each in sorted(folder.glob("audit-*.jsonl.gz"), reverse=True) if each.is_file())
     if not any(sha256_of(each) == tombstone.archive_sha256 for each in archives):
         raise TrailError(

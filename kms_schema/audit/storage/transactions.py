@@ -55,9 +55,9 @@ class Snapshot(Protocol):
     def unreachable_rows(self) -> Iterator[str]:
         """Yield a sentence about each table that has rows which no read of the trail finds, and how many.
 
-        Their numbers are invalid, or there is no seal with the number of a tombstone, whose signature would cover it;
-        or there are tables that inherit from it, whose rows every other reader finds. The constraints of the tables
-        allow no such numbers; the owner of the tables can drop them. Reads the tables, no index.
+        Their numbers are invalid, or a tombstone has no seal, whose signature would cover it. Or other tables inherit
+        from the table: every other reader finds their rows. The constraints of the tables allow no such numbers; the
+        owner of the tables can drop them. Reads the tables, no index.
         """
         ...
 

@@ -36,7 +36,7 @@ _SETTINGS = f"{_UNLIMITED}; SET LOCAL row_security = off"
 # Every statement of a sealing transaction has its own snapshot, taken after the lock.
 # A checkpoint is published as soon as its seal is committed: neither a crash, nor the promotion of a standby that
 # commits have to wait for, may lose the seal.
-# A session of the owner in which a restore is on would skip the guards, and count no entry into the totals.
+# A session of the owner in which a restore is on would skip the guard triggers, and count no entry into the totals.
 _SEALING = (
     f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {_SETTINGS}; SET LOCAL client_min_messages = warning;"
     " SET LOCAL kms.restore = off;"
