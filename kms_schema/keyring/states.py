@@ -82,7 +82,7 @@ class KeyState:
     def check_live(self) -> None:
         """Raise `NotLiveError` if there is a version, and others have ended it."""
         if self.version is not None and not self.version.is_live:
-            raise NotLiveError
+            self._refuse(NotLiveError, "has another live version now")
 
     def check_encrypting(self, now: float) -> Version:
         """Return the live version. Raises the error of the reason if the key may not encrypt at `now`."""
