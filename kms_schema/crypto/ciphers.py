@@ -76,8 +76,8 @@ def derive(key: BytesLike, form: EnvelopeFormat, associated_data: bytes) -> Secr
 def derivation_message(form: EnvelopeFormat, associated_data: bytes) -> bytes:
     """Return the message whose HMAC-SHA-256 under a wrapping key is the key of a row.
 
-    It is the input of NIST SP 800-108r1 in counter mode for its only block: the counter, the label, a zero, the context
-    and the length of the key in bits. So a wrapping key may be wherever HMAC-SHA-256 is computed.
+    It is the input of NIST SP 800-108r1 in counter mode for its only block. It has the counter, the label, a zero, the
+    context, and the length of the key in bits. So a wrapping key may be wherever HMAC-SHA-256 is computed.
     """
     label = f"{ENCODING} {form.algorithm}".encode()
     return b"\x00\x00\x00\x01" + label + b"\x00" + associated_data + (8 * WRAPPING_KEY_BYTES).to_bytes(4)

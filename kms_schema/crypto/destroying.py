@@ -78,8 +78,8 @@ def destroy(  # noqa: PLR0913  (each is a choice of the caller)
     engine: of `kms_schema.create_engine`. key_id, version_number: as for `destroyable`.
     actor: the user in the entry that the database writes to the audit log; None for no user.
     check: called in the transaction before the version is destroyed; its exception ends that.
-    in_hsm: called with the handle of a version that an HSM holds, to destroy the object there. The database has
-    accepted the change by then, and it is not committed yet; an exception ends that.
+    in_hsm: called with the handle of a version that an HSM holds, to destroy its object. The database has accepted
+    the change by then, and it is not committed yet; an exception ends that.
 
     Raises as `destroyable` does: `DependentsError` where other versions depend on it, and for a version that an HSM
     holds without `in_hsm`. The database refuses a version

@@ -211,9 +211,8 @@ class Token:
         warned = TokenFlag.USER_PIN_COUNT_LOW | TokenFlag.USER_PIN_FINAL_TRY
         if token.flags & warned and not self._despite_refused_pin:
             raise PinRefusedError(
-                f"the token {uri} reports that a wrong PIN was entered since the last login; no PIN is sent to it, so"
-                " that it does not lock: check the PIN, and log in once with kms-schema roots check"
-                " --despite-refused-pin"
+                f"the token {uri} reports a wrong PIN since the last login, and gets none, lest it lock: correct it,"
+                " and log in once with kms-schema roots check --despite-refused-pin"
             )
         if uri.pin_source is None and self._pin is None:
             if token.flags & TokenFlag.PROTECTED_AUTHENTICATION_PATH:
