@@ -36,13 +36,15 @@ COMMON = frozenset(
 """Options that stand in `[tool.kms-schema]` itself, for every command that has them."""
 TYPED_ONLY = frozenset({
     "allow-audit-loss", "apply", "database-url", "despite-refused-pin", "destroy-after", "erase-data", "from-revoked",
-    "help", "hsm", "key", "leave-object", "now", "owner", "publish", "remove", "unverified", "yes",
+    "help", "key", "leave-object", "now", "owner", "publish", "remove", "unverified", "yes",
 })  # fmt: skip
 """Options that only the command line gives.
 
 They destroy something, skip a check or run a program: a file of the current folder must not do that. The URL has
 sources of its own. A variable for `--key` would be taken for KMS_SEAL_KEY, which contains the key.
 """
+NOT_IN_FILE = TYPED_ONLY | {"hsm"}
+"""Options that pyproject.toml does not give. The URI of an HSM names a library, whose code is loaded."""
 
 _MAY_HAVE_TABLE = re.compile(r"""tool\W+kms-schema|^\s*["']?kms-schema["']?\s*(\.|=\s*\{)""", re.MULTILINE)
 """Any spelling of `tool.kms-schema` in TOML. A project that only depends on this package does not need the parser."""
@@ -99,7 +101,7 @@ def defaults_of(command: click.Command, path: Sequence[str]) -> dict[str, Any]:
         defaults_of(command, ["audit", "seal"])
     """
     document = _document()
-    options = {name_of(each): each for each in configurable(command)}
+    options = {name_of(each): each for each in configurable(command) if name_of(each) not in NOT_IN_FILE}
     given = {name: value for name, value in document.items() if name in options and is_common(options[name])}
     table, words = document, "tool.kms-schema"
     for word in path:
@@ -108,7 +110,7 @@ def defaults_of(command: click.Command, path: Sequence[str]) -> dict[str, Any]:
             raise click.UsageError(f"{FILE}: {words} is no table")
     for name, value in table.items():
         if name not in options:
-            why = "is given on the command line only" if name in TYPED_ONLY else "is unknown"
+            why = "is not read from there" if name in NOT_IN_FILE else "is unknown"
             raise click.UsageError(f"{FILE}: the option {name} in [{words}] {why}")
         given[name] = value
     return {str(options[name].name): _value(options[name], name, value) for name, value in given.items()}

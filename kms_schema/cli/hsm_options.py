@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.cli.on_use import on_use
+from kms_schema.cli.options import Decorator
 
 if TYPE_CHECKING:
     from kms_schema import pkcs11
 else:
     pkcs11 = on_use("kms_schema.pkcs11")
 
-hsm_option = click.option(
+hsm_option: Decorator = click.option(
     "--hsm", "hsms", multiple=True, metavar="NAME=URI", envvar="KMS_HSMS", show_envvar=True,
     help="An HSM by its pkcs11: URI. Again for each; in the variable, separated by blanks.",
 )  # fmt: skip

@@ -62,7 +62,8 @@ class SecretRoot:
 
             SecretRoot(Secret(bytearray(secrets.token_bytes(32))))
         """
-        self.type, self.key = type, name
+        self.type: str = type
+        self.key: str = name
         self._secret = key
         if len(key) != WRAPPING_KEY_BYTES or not any(key.view):
             raise RootKeyError(f"the root key {name} is not {WRAPPING_KEY_BYTES} random bytes")

@@ -22,7 +22,8 @@ class HeldKey:
         """Use a key object; `named` is the key and the number of its version, for messages."""
         self._objects = objects
         self.handle = handle
-        self.key_id, self.version = named
+        self.key_id: str = named[0]
+        self.version: int = named[1]
         self._waits = waits
 
     def encrypt(self, nonce: bytes, data: BytesLike, associated_data: BytesLike | None) -> bytes:

@@ -25,11 +25,11 @@ class Module:
     def __init__(self, path: str) -> None:
         """Load nothing yet."""
         self.path = path
-        self.generation = 0
+        self.generation: int = 0
         self.logins: dict[Any, Any] = {}
         """The logins of `kms_schema.pkcs11.token`, by the identity of the token."""
         self.refused_pins: set[bytes] = set()
-        self.lock = threading.RLock()
+        self.lock: threading.RLock = threading.RLock()
         self._library: Any = None
         self._forked = False
 

@@ -35,7 +35,7 @@ class Pkcs11Root:
 
     def __init__(self, token: Token) -> None:
         """Use the key that the URI of a token names."""
-        self.key = str(token.uri)
+        self.key: str = str(token.uri)
         self._token = token
         self._found: tuple[Any, Any] | None = None
 

@@ -61,7 +61,10 @@ def test_the_command_line_goes_before_variables_and_these_before_the_file() -> N
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("[tool.kms-schema.sql]\nallow-audit-loss = true", "allow-audit-loss in [tool.kms-schema.sql] is given on the"),
+        (
+            "[tool.kms-schema.sql]\nallow-audit-loss = true",
+            "allow-audit-loss in [tool.kms-schema.sql] is not read from there",
+        ),
         ('[tool.kms-schema.sql]\nshema = "kms"', "shema in [tool.kms-schema.sql] is unknown"),
         ('[tool.kms-schema]\nschema = " "', "schema is empty"),
         ('[tool.kms-schema.sql]\ndown = "yes"', "down is true or false"),

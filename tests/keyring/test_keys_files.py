@@ -138,7 +138,7 @@ def test_states_and_limits_are_those_of_messages(
     second = keys("encrypt", once, str(report), *target, *root)
     assert (second.status, "has reached its limit of 1 encryptions: rotate the key" in second.error) == (1, True)
     wrapper = keys("encrypt", kek, str(report), *target, *root)
-    assert (wrapper.status, "only a dek encrypts data" in wrapper.error) == (1, True)
+    assert (wrapper.status, "only a dek or hsm key encrypts data" in wrapper.error) == (1, True)
     ring.expire(orders)
     expired = keys("encrypt", orders, str(report), *target, *root)
     assert (expired.status, "has expired: it decrypts only" in expired.error) == (1, True)

@@ -1,12 +1,14 @@
 """`kms-schema hsm add`, `disable` and `enable`."""
 
+import json
 from typing import TYPE_CHECKING
 
 import click
 
+from kms_schema.cli.hsm.listing import document_of
 from kms_schema.cli.hsm.sessions import name_argument, opened
 from kms_schema.cli.on_use import on_use
-from kms_schema.cli.options import actor_option, together, where
+from kms_schema.cli.options import actor_option, style_option, together, where
 from kms_schema.cli.root_keys import root_key_options, wrapping_with
 from kms_schema.printable import in_a_line
 from kms_schema.vocabulary import HsmProvider
@@ -19,7 +21,7 @@ else:
     pins = on_use("kms_schema.pkcs11.pins")
 
 _PROVIDERS = [each.value for each in HsmProvider]
-_of_a_change = together(actor_option, where)
+_of_a_change = together(actor_option, where, style_option)
 
 
 @click.command(
@@ -49,6 +51,7 @@ def add_command(
     actor: str | None,
     database_url: str | None,
     schema: str,
+    style: str,
 ) -> None:
     """Add the HSM NAME. The login needs kms_admin.
 
@@ -70,39 +73,37 @@ def add_command(
         if pin_source is not None and under is not None:
             with pins.read_pin(pin_source) as pin:
                 wrapping.encrypt_credentials(configuration, {"pin": str(pin.view, "utf-8")}, under=under)
-    click.echo(in_a_line(f"HSM {name!r} is added"))
+        added = configurations.find_hsm(session, name)
+    _print(added, f"HSM {name!r} is added", style)
 
 
 @click.command("disable", epilog="\b\nExample:\n  kms-schema hsm disable luna-1")
 @name_argument
 @_of_a_change
-def disable_command(*, name: str, actor: str | None, database_url: str | None, schema: str) -> None:
+def disable_command(*, name: str, actor: str | None, database_url: str | None, schema: str, style: str) -> None:
     """Have the keys of the HSM NAME refused: within a minute no process uses them. The login needs kms_admin.
 
     Exit status: 0 done, 1 no such HSM, 2 usage, 3 no connection or missing privilege.
     """
-    _set_active(name, False, actor, database_url, schema)
-    click.echo(in_a_line(f"HSM {name!r} is disabled: its keys are refused"))
+    with opened(database_url, schema, writing=True, actor=actor) as session:
+        configurations.set_active(session, name, False)
+        changed = configurations.find_hsm(session, name)
+    _print(changed, f"HSM {name!r} is disabled: its keys are refused", style)
 
 
 @click.command("enable", epilog="\b\nExample:\n  kms-schema hsm enable luna-1")
 @name_argument
 @_of_a_change
-def enable_command(*, name: str, actor: str | None, database_url: str | None, schema: str) -> None:
+def enable_command(*, name: str, actor: str | None, database_url: str | None, schema: str, style: str) -> None:
     """Have the keys of the HSM NAME used again. The login needs kms_admin.
 
     Exit status: 0 done, 1 no such HSM, 2 usage, 3 no connection or missing privilege.
     """
-    _set_active(name, True, actor, database_url, schema)
-    click.echo(in_a_line(f"HSM {name!r} is enabled"))
-
-
-def _set_active(
-    name: str,
-    is_active: bool,
-    actor: str | None,
-    database_url: str | None,
-    schema: str,
-) -> None:
     with opened(database_url, schema, writing=True, actor=actor) as session:
-        configurations.set_active(session, name, is_active)
+        configurations.set_active(session, name, True)
+        changed = configurations.find_hsm(session, name)
+    _print(changed, f"HSM {name!r} is enabled", style)
+
+
+def _print(hsm: "configurations.ListedHsm", sentence: str, style: str) -> None:
+    click.echo(json.dumps(document_of(hsm), indent=2) if style == "json" else in_a_line(sentence))

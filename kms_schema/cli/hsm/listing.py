@@ -33,7 +33,7 @@ def list_command(*, database_url: str | None, schema: str, style: str) -> None:
     with opened(database_url, schema) as session:
         found = configurations.listed_hsms(session)
     if style == "json":
-        click.echo(json.dumps([_plain(each) for each in found], indent=2))
+        click.echo(json.dumps([document_of(each) for each in found], indent=2))
         return
     click.echo(_LINE.format("HSM", "STATUS", "HEALTH", "MS", "CHECKED", "PROVIDER"))
     for each in found:
@@ -51,7 +51,8 @@ def _print_line(each: "configurations.ListedHsm") -> None:
     click.echo(_LINE.format(name, status, each.health_status or "-", time, checked, each.provider))
 
 
-def _plain(each: "configurations.ListedHsm") -> dict[str, Any]:
+def document_of(each: "configurations.ListedHsm") -> dict[str, Any]:
+    """Return an HSM as JSON has it. Raises nothing. Example: `json.dumps(document_of(find_hsm(session, "luna-1")))`."""
     document = dataclasses.asdict(each)
     time = each.last_health_check
     return document | {"last_health_check": None if time is None else _spelled(time)}

@@ -8,6 +8,7 @@ import click
 
 from kms_schema.cli import connections
 from kms_schema.cli.on_use import on_use
+from kms_schema.cli.options import Decorator
 from kms_schema.crypto.errors import CryptoError
 from kms_schema.printable import in_a_line
 
@@ -33,7 +34,7 @@ def named(_context: click.Context, _parameter: click.Parameter, given: str | Non
     return given
 
 
-name_argument = click.argument("name", callback=named)
+name_argument: Decorator = click.argument("name", callback=named)
 """The name of an HSM."""
 
 
