@@ -94,6 +94,30 @@ def synchronous_engine(engine: sa.Engine) -> sa.Engine:
     return create_engine(url.set(drivername={"postgresql": "postgresql+psycopg"}.get(engine.dialect.name, "sqlite")))
 
 
+def autocommit_of(connection: Any) -> bool | None:
+    """Return `autocommit` of a driver's connection to SQLite, which Python has from 3.12 on; None where it is not used.
+
+    connection: a DBAPI connection of SQLAlchemy's, over sqlite3 or aiosqlite. With True the driver's commit does
+    nothing, and with False a transaction is always open. Raises nothing of its own. Example::
+
+        autocommit_of(connection.connection.dbapi_connection)
+    """
+    found = _on_driver(connection, lambda driver: getattr(driver, "autocommit", None))
+    return found if isinstance(found, bool) else None
+
+
+def _on_driver(connection: Any, work: Callable[[Any], Any]) -> Any:
+    """Return what `work` returns of the connection of sqlite3, in the thread that it belongs to."""
+    if hasattr(connection, "run_async"):
+        return connection.run_async(lambda each: each._execute(work, each._conn))
+    return work(connection)
+
+
+def _end_autocommit(driver: Any) -> None:
+    driver.autocommit = True  # ends the transaction that False keeps open
+    driver.autocommit = -1  # sqlite3.LEGACY_TRANSACTION_CONTROL, which Python has from 3.12 on
+
+
 def _sqlalchemy_url(url: str) -> sa.URL:
     parsed = parse_database_url(url)
     # SQLAlchemy 2.0 does not decode %23 and the like in the name of a database, and 2.1 does so in that of a file.
@@ -105,6 +129,8 @@ def _pause_in_event_loop(seconds: float) -> None:
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: Any, *, pause: Callable[[float], None]) -> None:
+    if autocommit_of(connection) is not None:
+        _on_driver(connection, _end_autocommit)
     # The driver would begin transactions at the first INSERT, so earlier DDL would survive a rollback.
     connection.isolation_level = None
     _use_write_ahead_log(connection, pause)

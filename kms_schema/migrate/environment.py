@@ -15,6 +15,7 @@ from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
+from kms_schema.engine import autocommit_of
 from kms_schema.migrate.faults import CannotMigrateError, MigrationError, MigrationUsageError, not_in_utf8
 from kms_schema.migrate.hardened import refuse_where_hardened
 from kms_schema.migrate.lock import one_upgrade_at_a_time
@@ -90,6 +91,8 @@ def _surroundings(connection: sa.Connection, options: MigrationOptions) -> Abstr
         return nullcontext()
     if context.get_context().opts.get("dont_mutate"):
         return connection.begin()
+    if connection.dialect.name == "sqlite":
+        _refuse_driver_without_commit(connection)
     return one_upgrade_at_a_time(connection, wait_seconds=options.lock_wait, lock_timeout_ms=options.lock_timeout_ms)
 
 
@@ -175,6 +178,15 @@ def _refuse_autocommit(connection: sa.Connection) -> None:
         raise MigrationUsageError(
             "the connection is in AUTOCOMMIT, where a transaction holds nothing together: commit it before, or give a"
             " connection with another isolation level"
+        )
+
+
+def _refuse_driver_without_commit(connection: sa.Connection) -> None:
+    """Raise `MigrationUsageError` if the driver's commit does nothing: all that is migrated would be lost silently."""
+    if autocommit_of(connection.connection.dbapi_connection):
+        raise MigrationUsageError(
+            "sqlite3 commits nothing with autocommit=True: open the connection without it, or by"
+            " kms_schema.engine.create_engine"
         )
 
 

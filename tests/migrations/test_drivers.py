@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import sqlite3
 from collections.abc import Callable
 from io import StringIO
 from typing import Any
@@ -179,6 +180,25 @@ def test_a_transaction_in_autocommit_is_refused_before_anything(
 
     options = {"isolation_level": "AUTOCOMMIT"} if opened == "by the engine" else {}
     assert on_connections(empty_database, driver, [refused, reads, tables], **options) == [None, None, []]
+
+
+class WithoutCommit(sqlite3.Connection):
+    """As sqlite3 is with `autocommit=True`, from Python 3.12 on."""
+
+    autocommit = True
+
+    def commit(self) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_driver_that_commits_nothing_is_refused_before_anything(empty_database: Database) -> None:
+    def refused(connection: sa.Connection) -> None:
+        with pytest.raises(CommandError, match="sqlite3 commits nothing with autocommit=True: open the connection"):
+            upgrade(connection)
+
+    given = {"connect_args": {"factory": WithoutCommit}}
+    assert on_connections(empty_database, "pysqlite", [refused, tables], **given) == [None, []]
 
 
 @pytest.mark.only_on("postgresql")

@@ -1,5 +1,7 @@
 """Engines as the package makes them: URLs as people write them, and SQLite as the schema needs it."""
 
+import sys
+
 import pytest
 import sqlalchemy as sa
 
@@ -67,6 +69,21 @@ def test_definitions_are_transactional(database: Database) -> None:
         connection.execute(sa.text("CREATE TABLE scratch (n INTEGER)"))
     assert "scratch" in sa.inspect(engine).get_table_names()
     engine.dispose()
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("autocommit", [True, False])
+def test_transactions_end_whatever_autocommit_of_the_driver_is(database: Database, *, autocommit: bool) -> None:
+    given = {"autocommit": autocommit} if sys.version_info >= (3, 12) else {}
+    engine = create_engine(database.url, connect_args=given)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE kept (n INTEGER)"))
+    with engine.connect() as connection:
+        connection.execute(sa.text("CREATE TABLE scratch (n INTEGER)"))
+        connection.rollback()
+    engine.dispose()
+    names = sa.inspect(database.engine()).get_table_names()
+    assert ("kept" in names, "scratch" in names) == (True, False)
 
 
 def test_a_savepoint_undoes_its_own_part(database: Database) -> None:
