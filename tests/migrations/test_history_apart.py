@@ -80,7 +80,7 @@ def test_a_forgotten_version_table_is_reported_and_nothing_happens(shop: Shop) -
     shop.alembic("upgrade", "head")
     said = kms_schema("upgrade", url=shop.database.url)
     assert said.status == 1
-    assert "keep this history apart with --version-table kms_alembic_version" in said.error
+    assert "another application's with --version-table kms_alembic_version" in said.error
     assert stamped(shop.database, "alembic_version") == [SHOP_HEAD]
     with closing(shop.database.connect()) as connection:
         assert all_rows(connection) == {}

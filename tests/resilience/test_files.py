@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from kms_schema.cli.validate import connected
+from kms_schema.cli.connections import connected
 from tests.cli.test_validate_command import kms_schema
 from tests.support.engines import Database
 
