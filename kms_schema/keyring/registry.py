@@ -23,6 +23,7 @@ from kms_schema.keyring.errors import (
 from kms_schema.keyring.faults import is_refused
 from kms_schema.keyring.held_keys import HeldKeys
 from kms_schema.keyring.key_rows import find_key, live_version, locked_key, wrapper_named, wrapping_version
+from kms_schema.keyring.same_root import require_same_root
 from kms_schema.keyring.states import AES, ALGORITHMS, ENCRYPTING, XAES
 from kms_schema.keyring.storage import Storage
 from kms_schema.models import KeyAuditLog, KeyMaster, KeyVersion, current_time
@@ -138,7 +139,7 @@ class Registry:
             require_rotator(session)  # before the HSM makes an object in vain
             version = self._held.new_version(session, key)
         else:
-            version = self._wrapped(key, new.material, wrapper_named(session, new.under, new.key_id))
+            version = self._wrapped(session, key, new.material, wrapper_named(session, new.under, new.key_id))
         version.usage_count = new.used
         if new.ciphertext_tag is not None:
             version.ciphertext_tag = new.ciphertext_tag
@@ -182,7 +183,7 @@ class Registry:
         statement = sa.update(KeyVersion).where(KeyVersion.id == old.id).values(ended)
         session.execute(statement, execution_options={"synchronize_session": False})
         session.expire(old, list(ended))
-        new = self._held.new_version(session, key) if wrapper is None else self._wrapped(key, None, wrapper)
+        new = self._held.new_version(session, key) if wrapper is None else self._wrapped(session, key, None, wrapper)
         new.activated_at = current_time()
         session.add(new)
         session.flush()
@@ -217,9 +218,11 @@ class Registry:
                 live = next((version.version_number for version in key.versions if version.is_live), None)
             return KeyDescription(key_id, key.key_type, key.algorithm, status, live)
 
-    def _wrapped(self, key: KeyMaster, material: Secret | None, under: Wrapper) -> KeyVersion:
+    def _wrapped(self, session: Session, key: KeyMaster, material: Secret | None, under: Wrapper) -> KeyVersion:
         wrapping = KeyWrapping(*self._roots)
         try:
+            if isinstance(under, str):
+                require_same_root(session, wrapping, under)
             if material is None:
                 return wrapping.generate(key, under=under)
             return wrapping.wrap(key, material, under=under)
