@@ -79,7 +79,8 @@ def test_an_hsm_is_added_checked_and_disabled(run: Run, token: SoftHsm, database
     key = unique("cards")
     refused = run("keys", "create", key, "--in-hsm", name, *hsm)
     assert (refused.status, "is disabled" in refused.error) == (1, True)
-    assert run("hsm", "enable", name).status == 0
+    enabled = json.loads(run("hsm", "enable", name, "--format", "json").out)
+    assert (enabled["name"], enabled["is_active"]) == (name, True)
     assert run("keys", "create", key, "--in-hsm", name, *hsm).status == 0
 
 

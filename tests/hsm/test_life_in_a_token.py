@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from kms_schema.hsm.configurations import set_active
 from kms_schema.hsm.handles import Handle, key_reference
 from kms_schema.keyring import (
+    DatabaseUnavailableError,
     DecryptionError,
     HsmUnavailableError,
     KeyInUseError,
@@ -164,7 +165,7 @@ def test_a_commit_whose_answer_is_lost_keeps_the_object(
         raise ConnectionError
 
     monkeypatch.setattr(sa.Connection, "_commit_impl", lost)
-    with pytest.raises(Exception):  # noqa: B017, PT011  (whatever it is, the object stays)
+    with pytest.raises(DatabaseUnavailableError):
         ring.rotate(cards)
     monkeypatch.undo()
     assert len(in_token(token)) == 2

@@ -85,10 +85,8 @@ def disable_command(*, name: str, actor: str | None, database_url: str | None, s
 
     Exit status: 0 done, 1 no such HSM, 2 usage, 3 no connection or missing privilege.
     """
-    with opened(database_url, schema, writing=True, actor=actor) as session:
-        configurations.set_active(session, name, False)
-        changed = configurations.find_hsm(session, name)
-    _print(changed, f"HSM {name!r} is disabled: its keys are refused", style)
+    sentence = f"HSM {name!r} is disabled: its keys are refused"
+    _set_active(name, False, sentence, actor, place=(database_url, schema, style))
 
 
 @click.command("enable", epilog="\b\nExample:\n  kms-schema hsm enable luna-1")
@@ -99,10 +97,18 @@ def enable_command(*, name: str, actor: str | None, database_url: str | None, sc
 
     Exit status: 0 done, 1 no such HSM, 2 usage, 3 no connection or missing privilege.
     """
+    _set_active(name, True, f"HSM {name!r} is enabled", actor, place=(database_url, schema, style))
+
+
+def _set_active(
+    name: str, is_active: bool, sentence: str, actor: str | None, *, place: tuple[str | None, str, str]
+) -> None:
+    """Change an HSM at a URL, in a schema, and print it in a style."""
+    database_url, schema, style = place
     with opened(database_url, schema, writing=True, actor=actor) as session:
-        configurations.set_active(session, name, True)
+        configurations.set_active(session, name, is_active)
         changed = configurations.find_hsm(session, name)
-    _print(changed, f"HSM {name!r} is enabled", style)
+    _print(changed, sentence, style)
 
 
 def _print(hsm: "configurations.ListedHsm", sentence: str, style: str) -> None:
