@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from kms_schema.crypto import KeyWrapping, RootKeys
+from kms_schema.crypto import KeyWrapping, RootKeys, Secret
 from kms_schema.keyring.formats.messages import MessageCipher, message_cipher
 from kms_schema.keyring.held_keys import HeldKeys
 from kms_schema.models import KeyVersion
@@ -22,5 +22,8 @@ class Opener:
         """Return the cipher of a version. Raises `CryptoError`, and `HsmUnavailableError` for one in an HSM."""
         if version.hsm_key_id is not None:
             return self.held.cipher(session, version)
-        material = KeyWrapping(*self._roots).unwrap(version)
-        return message_cipher(version.key.algorithm, version.ciphertext_tag, material)
+        return message_cipher(version.key.algorithm, version.ciphertext_tag, self.material(version))
+
+    def material(self, version: KeyVersion) -> Secret:
+        """Return the material of a version, for the caller to wipe. Raises `CryptoError`."""
+        return KeyWrapping(*self._roots).unwrap(version)

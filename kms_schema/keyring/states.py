@@ -30,7 +30,7 @@ MOST_USES_OF_AES = 2**31
 """The maximum of encryptions with random 12-byte nonces under one key."""
 
 
-class _NotLiveError(Exception):
+class NotLiveError(Exception):
     """The version is not the live one any more: the row of its key is to be read again."""
 
 
@@ -80,9 +80,9 @@ class KeyState:
             self._refuse(UnsupportedKeyError, f"is held in an HSM, which does not do {self.algorithm}: use {AES}")
 
     def check_live(self) -> None:
-        """Raise `_NotLiveError` if there is a version, and others have ended it."""
+        """Raise `NotLiveError` if there is a version, and others have ended it."""
         if self.version is not None and not self.version.is_live:
-            raise _NotLiveError
+            raise NotLiveError
 
     def check_encrypting(self, now: float) -> Version:
         """Return the live version. Raises the error of the reason if the key may not encrypt at `now`."""

@@ -24,7 +24,7 @@ from kms_schema.keyring.notices import Listener
 from kms_schema.keyring.opening import Opener
 from kms_schema.keyring.policy import CachePolicy
 from kms_schema.keyring.reservations import Reservations
-from kms_schema.keyring.states import KeyState, Version, _NotLiveError
+from kms_schema.keyring.states import KeyState, NotLiveError, Version
 from kms_schema.keyring.storage import Storage
 from kms_schema.keyring.uses import Uses
 from kms_schema.models import KeyVersion
@@ -123,7 +123,7 @@ class Versions:
                     state.check_encrypting(time.monotonic())
                     self._write_due(opened)
                     self._block(opened).take(size, partial(self._reservations.uses, opened))
-                except _NotLiveError:
+                except NotLiveError:
                     self.cache.forget(key_id)  # another process has rotated the key since its row was read
                 else:
                     return opened

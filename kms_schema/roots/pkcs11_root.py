@@ -104,13 +104,20 @@ def create_root(uri: str, material: Secret | None = None) -> Pkcs11Root:
     with root._token.session(writable=True) as session:
         if list(session.get_objects(wanted)):
             raise TokenRefusedError(f"the token has a key {root.key} already: choose another label")
-        if material is None:
-            session.generate_key(
-                KeyType.GENERIC_SECRET, 8 * WRAPPING_KEY_BYTES, mechanism=Mechanism.GENERIC_SECRET_KEY_GEN,
-                template=template, capabilities=pkcs11.MechanismFlag.SIGN, store=True,
-            )  # fmt: skip
-        else:
-            session.create_object({**template, Attribute.VALUE: bytes(material.view)})
+        try:
+            if material is None:
+                session.generate_key(
+                    KeyType.GENERIC_SECRET, 8 * WRAPPING_KEY_BYTES, mechanism=Mechanism.GENERIC_SECRET_KEY_GEN,
+                    template=template, capabilities=pkcs11.MechanismFlag.SIGN, store=True,
+                )  # fmt: skip
+            else:
+                session.create_object({**template, Attribute.VALUE: bytes(material.view)})
+        except (pkcs11.GeneralError, pkcs11.FunctionFailed) as error:
+            list(session.get_objects(wanted))  # raises again where the token is gone
+            raise TokenRefusedError(
+                f"the token cannot {'generate' if material is None else 'import'} {root.key}"
+                f" ({type(error).__name__}): use the token's own program, as docs/roots.md does for a TPM"
+            ) from None
     root.derive(HEALTH_MESSAGE).wipe()
     return root
 
