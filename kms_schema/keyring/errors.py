@@ -66,6 +66,10 @@ class NoLiveVersionError(KeyRingError):
     """The key is active, and has no version to encrypt with."""
 
 
+class NotLiveError(KeyRingError):
+    """Another process has rotated the key since its row was read. The ring reads it again: no caller sees this."""
+
+
 class VersionDestroyedError(KeyRingError):
     """The material of the version is destroyed: its ciphertexts are lost."""
 

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from kms_schema.crypto import CryptoError
 from kms_schema.crypto.secret import BytesLike
 from kms_schema.keyring.audit_entries import process, use_entry
 from kms_schema.keyring.errors import (
-    MaterialUnavailableError,
     StatusChangeError,
     UnknownKeyError,
     VersionDestroyedError,
@@ -19,7 +17,7 @@ from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextEr
 from kms_schema.keyring.formats.messages import MessageCipher
 from kms_schema.keyring.formats.prefix import read_message_prefix
 from kms_schema.keyring.formats.streams import Source, decrypt_stream, read_stream_tag
-from kms_schema.keyring.opening import Opener
+from kms_schema.keyring.opening import Opener, unwrapping
 from kms_schema.keyring.registry import require_rotator
 from kms_schema.keyring.storage import Storage
 from kms_schema.keyring.versions import does_not_open
@@ -81,12 +79,8 @@ class RevokedKey:
         named = f"version {version.version_number} of key {self.key_id!r}"
         if version.destroyed_at is not None:
             raise VersionDestroyedError(f"{named} is destroyed", key_id=self.key_id, version=version.version_number)
-        try:
+        with unwrapping(self.key_id, version.version_number):
             return self._opener.cipher(session, version)
-        except CryptoError as error:
-            raise MaterialUnavailableError(
-                f"{named} cannot be opened: {error}", key_id=self.key_id, version=version.version_number
-            ) from None
 
     def close(self) -> None:
         """Wipe the material."""

@@ -156,7 +156,7 @@ class HandoverKey:
         raise HandoverError  # outside of `except`: the error shows no other one
 
     def close(self) -> None:
-        """Wipe the key. What the library has made of it stays in memory until that is used again."""
+        """Wipe the key. Copies that the library has made stay until their memory is used again."""
         self._secret.wipe()
 
     def _parts(self) -> tuple[MLKEM768PrivateKey, X25519PrivateKey]:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from kms_schema.crypto import CryptoError
 from kms_schema.keyring.audit_entries import process, use_entry
 from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.keyring.errors import (
@@ -14,7 +13,6 @@ from kms_schema.keyring.errors import (
     KeyPendingError,
     KeyRevokedError,
     KeyRingError,
-    MaterialUnavailableError,
     NoLiveVersionError,
     UnknownKeyError,
     UnsupportedKeyError,
@@ -22,7 +20,7 @@ from kms_schema.keyring.errors import (
 )
 from kms_schema.keyring.handover.handover_files import Handover, HandoverHeader, open_handover, seal, sha256_of
 from kms_schema.keyring.key_rows import live_version, locked_key
-from kms_schema.keyring.opening import Opener
+from kms_schema.keyring.opening import Opener, unwrapping
 from kms_schema.keyring.registry import NewKey, Registry, require_rotator
 from kms_schema.keyring.storage import Storage
 from kms_schema.keyring.versions import Versions
@@ -100,15 +98,8 @@ class HandoverMethods(ABC):
             key.key_id, version.version_number, str(key.key_type), key.algorithm, key.key_size_bits,
             version.ciphertext_tag, version.usage_count, to.fingerprint,
         )  # fmt: skip
-        try:
-            with self._opener.material(version) as material:
-                return seal(header, material, to)
-        except CryptoError as error:
-            raise MaterialUnavailableError(
-                f"version {header.version} of key {key.key_id!r} cannot be opened: {error}",
-                key_id=key.key_id,
-                version=header.version,
-            ) from None
+        with unwrapping(key.key_id, header.version), self._opener.material(version) as material:
+            return seal(header, material, to)
 
     def take_over(  # noqa: PLR0913  (each is said by the caller)
         self,
