@@ -40,8 +40,8 @@ TYPED_ONLY = frozenset({
 })  # fmt: skip
 """Options that only the command line gives.
 
-They destroy something, skip a check or run a program: a file of the current folder must not do that. The URL has
-sources of its own. A variable for `--key` would be taken for KMS_SEAL_KEY, which contains the key.
+They destroy something, skip a check, run a program or say where keys go: a file of the current folder must not do
+that. The URL has sources of its own. A variable for `--key` would be taken for KMS_SEAL_KEY, which contains the key.
 """
 NOT_IN_FILE = TYPED_ONLY | {"hsm"}
 """Options that pyproject.toml does not give. The URI of an HSM names a library, whose code is loaded."""

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from kms_schema.keyring.audit_entries import process, use_entry
 from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.keyring.errors import (
+    CiphertextTagError,
     KeyArchivedError,
     KeyPendingError,
     KeyRevokedError,
@@ -138,7 +139,14 @@ class HandoverMethods(ABC):
                 key_id, under, KeyType(header.key_type), header.algorithm, header.key_size_bits, material, None,
                 header.ciphertext_tag, header.used, columns, origin,
             )  # fmt: skip
-            described = self._registry.create(new, actor)
+            try:
+                described = self._registry.create(new, actor)
+            except CiphertextTagError:
+                raise CiphertextTagError(
+                    f"this database has the ciphertext tag {header.ciphertext_tag} already: version {header.version} of"
+                    f" {header.key_id!r} was imported before, or another version drew the same tag",
+                    key_id=key_id,
+                ) from None
         self._versions.cache.forget(key_id)
         return described
 
