@@ -121,15 +121,17 @@ class OpenTransactions:
     def _catch_up_in(self, opened: _Open, connection: sa.Connection) -> None:
         """Do again in a transaction what a rollback has taken. Raises the error of the driver if it fails."""
         while self._missing:
-            with suppress(IndexError):  # another thread may do the last of it
+            try:
                 again = self._missing.popleft()
-                opened.done.append(again)
-                try:
-                    again(connection)
-                except BaseException:
-                    opened.take_back(again)
-                    self._missing.append(again)
-                    raise
+            except IndexError:  # another thread does the last of it
+                return
+            opened.done.append(again)
+            try:
+                again(connection)
+            except BaseException:
+                opened.take_back(again)
+                self._missing.append(again)
+                raise
 
     def catch_up(self) -> None:
         """Do again what a rollback has taken, if that failed before. Raises the error of the driver if it fails."""

@@ -171,9 +171,9 @@ def test_what_is_not_handed_over(ring: KeyRing, database: Database, key: Handove
     ring.expire(names["archived"])
     ring.archive(names["archived"])
     refused: dict[tuple[str, int | None], type[KeyRingError]] = {
+        ("revoked", 1): KeyRevokedError, ("archived", 1): KeyArchivedError, ("held", None): UnsupportedKeyError,
         ("none", None): UnknownKeyError, ("old", 7): UnknownKeyError, ("old", 1): VersionDestroyedError,
-        ("expired", None): NoLiveVersionError, ("pending", None): KeyPendingError, ("revoked", 1): KeyRevokedError,
-        ("archived", 1): KeyArchivedError, ("held", None): UnsupportedKeyError,
+        ("expired", None): NoLiveVersionError, ("pending", None): KeyPendingError,
     }  # fmt: skip
     for (word, version), error in refused.items():
         with pytest.raises(error, match=names[word]) as caught:
