@@ -85,7 +85,7 @@ def refuse_empty(command: click.Command, arguments: Sequence[str]) -> None:
         if not each.strip() and before != "--database-url":
             what = before if before.startswith("-") else "an argument"
             raise click.UsageError(f"{what} is empty: give a value, or leave it out")
-        if equals and re.fullmatch("--[a-z-]+", name) and not value.strip() and name != "--database-url":
+        if equals and re.fullmatch("--[a-z0-9-]+", name) and not value.strip() and name != "--database-url":
             raise click.UsageError(f"{name} is empty: give a value, or leave it out")
         before = each
     for option in configurable(command):

@@ -98,7 +98,9 @@ def test_a_count_that_cannot_be_repeated_at_once_is_repeated_before_the_next(
         assert used(database, orders) == 0
         if use == "alone":
             ring.key(orders).encrypt(DATA, aad=AAD)
-        elif use != "none":
+        elif use == "none":
+            ring._versions.uses._tallies.clear()  # as where each use has an entry: no entry is left to write
+        else:
             with engine.connect() as connection:
                 table(connection)
                 ring.key(orders).encrypt(DATA, aad=AAD)

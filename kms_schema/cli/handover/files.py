@@ -19,10 +19,6 @@ else:
     handover_files = on_use("kms_schema.keyring.handover.handover_files")
     receiver_keys = on_use("kms_schema.keyring.handover.receiver_keys")
 
-__all__ = [
-    "handover_files", "keyring", "private_key", "read_file", "read_public_key", "receiver_keys", "usage_errors",
-]  # fmt: skip
-
 
 @contextmanager
 def usage_errors(path: Path) -> Iterator[None]:

@@ -2,14 +2,22 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kms_schema.cli import messages
-from kms_schema.cli.handover.files import handover_files, read_file, read_public_key, receiver_keys, usage_errors
+from kms_schema.cli.handover.files import read_file, read_public_key, usage_errors
+from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import style_option
 from kms_schema.output_files import FOR_OTHERS, new_file
 from kms_schema.printable import in_a_line
+
+if TYPE_CHECKING:
+    from kms_schema.keyring.handover import handover_files, receiver_keys
+else:
+    handover_files = on_use("kms_schema.keyring.handover.handover_files")
+    receiver_keys = on_use("kms_schema.keyring.handover.receiver_keys")
 
 
 @click.command("new-key", epilog="\b\nExample:\n  kms-schema handover new-key receiver.key")

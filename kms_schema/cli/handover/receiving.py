@@ -2,16 +2,25 @@
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kms_schema.cli import messages
-from kms_schema.cli.handover.files import handover_files, keyring, private_key, read_file, usage_errors
+from kms_schema.cli.handover.files import private_key, read_file, usage_errors
 from kms_schema.cli.keys.open_ring import key_id_argument, opened, print_change
+from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import actor_option, style_option, together, where
 from kms_schema.cli.root_keys import root_key_options
 from kms_schema.output_files import named_file
 from kms_schema.printable import in_a_line
+
+if TYPE_CHECKING:
+    from kms_schema import keyring
+    from kms_schema.keyring.handover import handover_files
+else:
+    keyring = on_use("kms_schema.keyring")
+    handover_files = on_use("kms_schema.keyring.handover.handover_files")
 
 
 def _digits(_context: click.Context, _parameter: click.Parameter, text: str) -> str:

@@ -28,7 +28,7 @@ try:
         Suite,
     )
 except ImportError:
-    raise ImportError("handing keys over needs cryptography 47 or newer: pip install 'kms-schema[handover]'") from None
+    raise ImportError("handing keys over needs a newer library: pip install 'cryptography>=47'") from None
 
 PUBLIC_BYTES = 1184 + 32
 """The public key: that of ML-KEM-768, then that of X25519."""
