@@ -230,6 +230,8 @@ def test_an_interrupted_command_leaves_no_file(
         assert run(*words).status == 130
     assert list(tmp_path.iterdir()) == [public]
     assert [each[0] for each in levels(database, orders)] == ["KEY_HANDOVER_STARTED"]
+    nowhere = str(tmp_path / "none" / "orders.handover")
+    assert run(*(nowhere if word == str(output) else word for word in words)).status == 2
     for there in (lambda: output.symlink_to(tmp_path / "none"), lambda: output.write_bytes(b"")):
         there()
         refused = run(*words)
@@ -241,6 +243,8 @@ def test_an_interrupted_command_leaves_no_file(
 def test_wrong_files_of_commands(tmp_path: Path, database: Database, key: HandoverKey) -> None:
     private, file, output = (tmp_path / name for name in ("receiver.key", "orders.handover", "orders.bin"))
     key.write(private)
+    file.write_bytes(bytes(20_000))
+    assert "longer than any" in run("show", str(file)).error
     file.write_bytes(b"kms-handover/v1\n")
     words = ("open", str(file), "--key", str(private), "--output", str(output), "--sha256")
     assert run(*words, "4f1c").status == 2

@@ -195,6 +195,7 @@ def test_nothing_shows_a_key(key: HandoverKey, caplog: pytest.LogCaptureFixture,
     path.chmod(0o600)
     for failing in (
         lambda: HandoverKey.read(path),
+        lambda: HandoverPublicKey.read(path),
         lambda: pickle.dumps(key),
         lambda: open_handover(made.file[:-1], key=key, sha256=sha256_of(made.file[:-1])),
         lambda: seal(header_for(key, version=0), material, key.public),

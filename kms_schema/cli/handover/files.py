@@ -38,9 +38,12 @@ def usage_errors(path: Path) -> Iterator[None]:
 
 
 def read_file(path: Path) -> bytes:
-    """Return the content of a handover file, or more of a longer one than any has. Raises `UsageError`."""
+    """Return the content of a file of handovers. Raises `UsageError`, also if it is longer than any is."""
     with usage_errors(path), path.open("rb") as file:
-        return file.read(handover_files.LONGEST_FILE + 1)
+        content = file.read(handover_files.LONGEST_FILE + 1)
+    if len(content) > handover_files.LONGEST_FILE:
+        raise click.UsageError(in_a_line(f"{path} is no file of handovers: it is longer than any of them"))
+    return content
 
 
 def read_public_key(path: Path) -> "HandoverPublicKey":

@@ -1,5 +1,6 @@
 """`kms-schema handover import` and `open`: the receiver's commands."""
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,7 +92,8 @@ def import_command(
 )
 @_of_a_file
 @click.option("--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The new file to write.")
-def open_command(*, file: Path, key: Path, sha256: str, output: Path) -> None:
+@style_option
+def open_command(*, file: Path, key: Path, sha256: str, output: Path, style: str) -> None:
     """Write the raw key in the handover FILE to a new file that only its owner can read.
 
     Prefer import: it writes the key nowhere but wrapped into a database. No database is used here, and no entry is
@@ -107,6 +109,8 @@ def open_command(*, file: Path, key: Path, sha256: str, output: Path) -> None:
             raise click.ClickException(in_a_line(str(error))) from None
     with material, usage_errors(output), named_file(output) as target:
         target.write(material.view)
-    messages.note(
-        in_a_line(f"{output} has version {header.version} of key {header.key_id!r}: {header.key_size_bits} bits")
-    )
+    if style == "json":
+        click.echo(json.dumps(header.described(), indent=2))
+    else:
+        named = f"version {header.version} of key {header.key_id!r}"
+        click.echo(in_a_line(f"{output} has {named}, {header.key_size_bits} bits"))

@@ -59,14 +59,16 @@ def send_command(
     Exit status: 0 written, 1 refused, 2 usage, 3 no connection or missing privilege.
     """
     receiver = read_public_key(to)
+    key_id, version = key
     with usage_errors(output):
         if output.is_symlink() or output.exists():  # before an entry says that it was handed over
             raise FileExistsError
-    key_id, version = key
-    with opened(database_url, schema, roots, application="kms-schema handover") as ring:
-        made = ring.hand_over(key_id, to=receiver, version=version, reason=reason, actor=actor)
-    with usage_errors(output), named_file(output) as file:
-        file.write(made.file)
+        with (
+            named_file(output) as file,  # likewise, where the folder cannot be written
+            opened(database_url, schema, roots, application="kms-schema handover") as ring,
+        ):
+            made = ring.hand_over(key_id, to=receiver, version=version, reason=reason, actor=actor)
+            file.write(made.file)
     if style == "json":
         click.echo(json.dumps(made.header.described() | {"sha256": made.sha256}, indent=2))
     else:

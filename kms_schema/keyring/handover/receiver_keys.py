@@ -70,18 +70,19 @@ class HandoverPublicKey:
     def parse(cls, text: str) -> Self:
         """Return the key of a text that `str` has made. Raises `HandoverKeyError`."""
         if text.startswith(PRIVATE_LABEL):
+            del text  # so that a traceback with its variables does not have it
             raise HandoverKeyError("this is a private key: give the public one, of the file that ends in .pub")
         return cls(_bytes_of(text, PUBLIC_LABEL))
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Return the key in a public file. Raises `HandoverKeyError` if it has none, and `OSError`."""
-        with path.open("rb") as file:
-            content = file.read(_LONGEST_FILE)
         try:
-            return cls.parse(content.decode("ascii", "replace").strip())
+            with path.open("rb") as file:
+                return cls.parse(file.read(_LONGEST_FILE).decode("ascii", "replace").strip())
         except HandoverKeyError as error:
-            raise HandoverKeyError(f"{path}: {error}") from None
+            message = f"{path}: {error}"
+        raise HandoverKeyError(message)  # outside of `except`: it may be a private key, which the other error has seen
 
     def seal(self, plaintext: BytesLike, info: bytes) -> bytes:
         """Return the HPKE message of `plaintext`, 1,136 bytes longer, bound to `info`. Raises nothing of its own."""
