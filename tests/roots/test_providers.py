@@ -112,21 +112,20 @@ def test_a_token_that_cannot_import_a_key_is_not_called_lost(
 ) -> None:
     """As a TPM answers with a general error, although it is there."""
     hsm.make_token("kms")
-    session_of = Token.session
+    session_of, refused = Token.session, []
 
     class Refusing:
         """A session that answers other calls until it has refused."""
 
         def __init__(self, session: Any) -> None:
             self._session = session
-            self._has_refused = False
 
-        def create_object(self, _template: object) -> None:
-            self._has_refused = True
+        def create_object(self, template: object) -> None:
+            refused.append(template)
             raise pkcs11.GeneralError
 
         def get_objects(self, wanted: Any) -> Any:
-            if gone and self._has_refused:
+            if gone and refused:
                 raise pkcs11.GeneralError
             return self._session.get_objects(wanted)
 
