@@ -61,10 +61,10 @@ def send_command(
     receiver = read_public_key(to)
     key_id, version = key
     with usage_errors(output):
-        if output.is_symlink() or output.exists():  # before an entry says that it was handed over
+        if output.is_symlink() or output.exists():  # refused before an entry is written
             raise FileExistsError
         with (
-            named_file(output) as file,  # likewise, where the folder cannot be written
+            named_file(output) as file,  # so is a folder that cannot be written
             opened(database_url, schema, roots, application="kms-schema handover") as ring,
         ):
             made = ring.hand_over(key_id, to=receiver, version=version, reason=reason, actor=actor)
