@@ -31,6 +31,7 @@ _COMMANDS = {
     "preflight": Lazy("kms_schema.cli.preflight:preflight_command", "Check whether an upgrade can run"),
     "reencrypt": Lazy("kms_schema.cli.reencrypt:reencrypt_command", "Re-encrypt a column of an application"),
     "refresh": Lazy("kms_schema.cli.refresh:refresh_command", "Refresh the views and the use of keys"),
+    "report": Lazy("kms_schema.cli.report:report_command", "Write a report about a standard and a period"),
     "rewrap": Lazy("kms_schema.cli.rewrap:rewrap_command", "Rewrap what one key wraps with another key"),
     "roles": Lazy("kms_schema.cli.roles:roles", "Print or apply the SQL of the group roles"),
     "roots": Lazy("kms_schema.cli.roots:roots", "Check and create root keys"),
