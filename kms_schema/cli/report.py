@@ -1,5 +1,6 @@
 """`kms-schema report`: evidence about a standard and a period."""
 
+import sqlite3
 from pathlib import Path
 
 import click
@@ -7,6 +8,7 @@ import click
 from kms_schema.audit.storage.errors import TrailError
 from kms_schema.cli import connections, messages
 from kms_schema.cli.options import where
+from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
 from kms_schema.printable import in_a_line
 from kms_schema.reports import STANDARDS, Period, ReportError, Written, write_report
 from kms_schema.reports.writing import FORMATS, SUFFIXES
@@ -62,7 +64,7 @@ def report_command(
 ) -> int:
     """Write a report about a standard and a period.
 
-    It has controls by number, the claims that answer them, queries, figures and entries, all from one read-only snapshot.
+    It has controls by number, the claims that answer them, queries, figures and entries, from one read-only snapshot.
     Each quoted entry has a proof to one checkpoint, in a file beside the report. The report says which claims the
     database shows, and never that a standard is met.
     """
@@ -71,8 +73,10 @@ def report_command(
     with connections.connected(
         url, writing=not no_record, application="kms-schema report", refusals=(ValidationError, TrailError, ReportError)
     ) as connection:
+        if not no_record and isinstance(connection, sqlite3.Connection):
+            only_write_what_is_asked(connection)
         try:
-            written = write_report(connection, standard, period, path, style=style, schema=schema)
+            written = write_report(connection, standard, period, path, style=style, schema=schema, record=not no_record)
         except OSError as error:
             raise click.UsageError(f"cannot write {error.filename or path}: {error.strerror}") from None
     _show(written)

@@ -157,7 +157,11 @@ _ALL = (
         figures=queries.MEMBERS,
         on="postgresql",
     ),
-    Claim("entries-unchanged", "Each sealed entry of the period is there, and has the hash that was sealed.", computed=True),
+    Claim(
+        "entries-unchanged",
+        "Each sealed entry of the period is there, and has the hash that was sealed.",
+        computed=True,
+    ),
     Claim(
         "sealed",
         "A signed seal covers each entry of the period that is more than a day old.",

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
+from kms_schema import audit
 from kms_schema.audit.storage.open import snapshot_within
 from kms_schema.output_files import FOR_OTHERS, replaced_file
 from kms_schema.reports.claims import CLAIMS
@@ -53,10 +54,6 @@ class Written:
         return tuple(each["number"] for each in self.document["controls"] if each["state"] == "not satisfied")
 
 
-Record = Callable[[Document, bytes], None]
-"""Records a document that is about to get its name, with its SHA-256."""
-
-
 def write_report(
     connection: DatabaseConnection,
     standard: str,
@@ -65,19 +62,20 @@ def write_report(
     *,
     style: str = "html",
     schema: str = "public",
-    record: Record | None = None,
+    record: bool = True,
+    user_id: str | None = None,
 ) -> Written:
     """Write the report of a standard about a period, from one read-only snapshot.
 
     Parameters:
-        connection: of psycopg or sqlite3, in no transaction; a role of kms_auditor is enough.
+        connection: of psycopg or sqlite3, in no transaction; a member of kms_auditor is enough.
         standard: one of `STANDARDS`.
         period: such as `2026-Q3`; see `Period.parse`.
         path: the file of the report, which is replaced. Its checkpoint and its files of proofs get names beside it.
         style: `html`, `json` or `oscal`.
         schema: the PostgreSQL schema of the tables; ignored on SQLite.
-        record: called with the document and the SHA-256 of the file before any file gets its name. The document says
-            whether there is one.
+        record: write an entry with the SHA-256 of the file before any file gets its name; the document says if not.
+        user_id: the person behind the login in that entry, as claimed.
 
     Returns what was written. Raises `ReportError` for an unknown standard or period, or a database that is not at the
     newest revision, `kms_schema.ValidationError` if there is no consistent read, `OSError`, and errors of the driver.
@@ -92,19 +90,27 @@ def write_report(
         raise ReportError(f"there is no format {style!r}; the formats are {', '.join(FORMATS)}")
     chosen, span = STANDARDS[standard], Period.parse(period)
     with ExitStack() as files:
-        document = _read(connection, chosen, span, Attachments(path, files), schema, recorded=record is not None)
+        document = _read(connection, chosen, span, Attachments(path, files), schema, recorded=record)
         content = FORMATS[style](document).encode()
         attachments = [path.with_name(name) for name in _attached(document)]
         if document["checkpoint"] is not None:
             attachments.insert(0, path.with_name(f"{path.stem}.checkpoint.txt"))
-            files.enter_context(replaced_file(attachments[0], FOR_OTHERS)).write(
-                document["checkpoint"]["note"].encode()
-            )
+            note = files.enter_context(replaced_file(attachments[0], FOR_OTHERS))
+            note.write(document["checkpoint"]["note"].encode())
         files.enter_context(replaced_file(path)).write(content)
-        digest = sha256(content)
-        if record is not None:
-            record(document, digest.digest())
-    return Written(document, path, digest.hexdigest(), tuple(attachments))
+        digest = sha256(content).hexdigest()
+        if record:
+            scope = f"{standard}, {span.name}"
+            entry = audit.Document("report", style, digest, scope, _checkpoint(document))
+            audit.record_document(audit.open_trail(connection, schema), entry, user_id=user_id)
+    return Written(document, path, digest, tuple(attachments))
+
+
+def _checkpoint(document: Document) -> audit.Checkpoint | None:
+    about = document["checkpoint"]
+    return (
+        None if about is None else audit.Checkpoint(about["origin"], about["size"], bytes.fromhex(about["root_sha256"]))
+    )
 
 
 def _attached(document: Document) -> list[str]:

@@ -12,7 +12,7 @@ from kms_schema.reports.document import Document
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _SHOWN = 20
 """The rows of a table, and the entries of a claim, on the page; the JSON format has more, the files have all."""
-_SIGNS = {"satisfied": "✓", "not satisfied": "✗", "for review": "?", "not applicable": "–"}
+_SIGNS = {"satisfied": "✓", "not satisfied": "✗", "for review": "?", "not applicable": "·"}
 
 
 def render(document: Document) -> str:

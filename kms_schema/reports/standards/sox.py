@@ -38,7 +38,7 @@ SOX = Standard(
             "802-retention",
             "Records of audits are kept for seven years (17 CFR 210.2-06(a)).",
             ("kept-seven-years", "retention-changes"),
-            "Which records the rule is about: it addresses accountants. 2,555 days are a day or two less than seven years.",
+            "Which records the rule is about. 2,555 days are a day or two less than seven years.",
         ),
     ),
 )
