@@ -66,7 +66,9 @@ def populate(connection: Connection) -> None:
         change = f"UPDATE key_rotations SET status = '{status}', {more} WHERE id = :id"  # noqa: S608
         execute(connection, change, {"at": now(), "id": rotation["id"]})
     risky = audit_entry(event_category="SECURITY", event_type="DENIED", security_level="HIGH", risk_score=80)
-    insert(connection, "key_audit_logs", **{**risky, "event_description": HOSTILE.replace("\x1b", ""), "user_id": "<b>"})
+    insert(
+        connection, "key_audit_logs", **{**risky, "event_description": HOSTILE.replace("\x1b", ""), "user_id": "<b>"}
+    )
     seal_all(connection)
 
 
