@@ -20,6 +20,7 @@ from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFEC
 from tools.entity_diagram import entity_diagram
 from tools.index_reasons import INDEX_REASONS
 from tools.public_errors import hierarchy, import_from
+from tools.report_tables import claim_rows, control_rows
 
 Status = TypeVar("Status", bound=str)
 
@@ -147,7 +148,19 @@ def rules() -> str:
     )
 
 
-PAGES = ("docs/errors.md", "docs/indexes.md", "docs/recorded.md", "docs/roles.md", "docs/schema.md")
+def report_claims() -> str:
+    """Return the claims of reports as a Markdown table."""
+    return _table(("claim", "says", "decided by", "quotes"), claim_rows())
+
+
+def report_controls() -> str:
+    """Return the controls of the standards as a Markdown table."""
+    return _table(("standard", "control", "asks, in our words", "claims", "not answered here"), control_rows())
+
+
+PAGES = (
+    "docs/errors.md", "docs/indexes.md", "docs/recorded.md", "docs/reports.md", "docs/roles.md", "docs/schema.md",
+)  # fmt: skip
 """The files with generated parts, except docs/validator.md, which `python -m tools.validator_examples` writes."""
 
 PARTS = {
@@ -163,6 +176,8 @@ PARTS = {
     "vocabulary": words,
     "kinds of objects": kinds_of_objects,
     "rules": rules,
+    "report claims": report_claims,
+    "report controls": report_controls,
 }
 
 

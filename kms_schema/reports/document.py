@@ -24,8 +24,8 @@ PROOFS = (
     " database. Keep a checkpoint of your own, and compare it."
 )
 STATE_CLAIMS = (
-    "Claims about the state of the database, and claims that something is absent, are not provable offline: they carry"
-    " the query, the time of the snapshot and the figures, and the same query on a copy of that time gives the same."
+    "Claims about the state of the database, and claims that something is absent, are not provable offline. They carry"
+    " the query, the time of the snapshot and the figures. The same query on a copy of that time gives the same."
 )
 
 

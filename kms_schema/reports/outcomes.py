@@ -1,4 +1,4 @@
-"""What a report says of claims and controls: states, figures, and quoted entries."""
+"""The statements of a report about claims and controls: states, figures, and quoted entries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ LISTED = 1000
 
 
 class State(StrEnum):
-    """What the snapshot says of a claim, or of a control."""
+    """The state of a claim, or of a control, in the snapshot."""
 
     SATISFIED = "satisfied"
     NOT_SATISFIED = "not satisfied"
@@ -57,7 +57,7 @@ class Quoted:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the snapshot says of one claim."""
+    """The result of one claim."""
 
     claim: Claim
     state: State

@@ -1,4 +1,4 @@
-"""What a report reads: the queries of one snapshot, each of them once."""
+"""The reading of a report: the queries of one snapshot, each of them once."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime

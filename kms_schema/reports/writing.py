@@ -78,7 +78,8 @@ def write_report(
         user_id: the person behind the login in that entry, as claimed.
 
     Returns what was written. Raises `ReportError` for an unknown standard or period, or a database that is not at the
-    newest revision, `kms_schema.ValidationError` if there is no consistent read, `OSError`, and errors of the driver.
+    newest revision. Raises `kms_schema.ValidationError` if there is no consistent read, `OSError`, and errors of the
+    driver.
 
     Example:
         with psycopg.connect("dbname=kms", autocommit=True) as connection:

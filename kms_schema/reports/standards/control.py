@@ -12,7 +12,7 @@ class Control:
     claims: tuple[str, ...]
     """Names of `kms_schema.reports.claims.CLAIMS`."""
     left: str
-    """What no database can answer, or what this one does not."""
+    """The part that no database can answer, or that this one does not."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ NIST_SP_800_57 = Standard(
             "5.3",
             "Each key has a cryptoperiod, by time, use or volume.",
             ("cryptoperiod", "rotated-in-time"),
-            "Whether the periods suit the risk: section 5.3.6 recommends some.",
+            "The choice of periods by risk: section 5.3.6 recommends some.",
         ),
         Control(
             "5.6",
@@ -80,7 +80,7 @@ NIST_SP_800_57 = Standard(
         ),
         Control(
             "9-audit",
-            "Who handled keys is recorded, and the records are protected and reviewed.",
+            "Each handling of keys is recorded with its actor, and the records are protected and reviewed.",
             ("who", "entries-unchanged", "sealed", "sealed-monthly", "high-risk"),
             "The review.",
         ),

@@ -22,7 +22,7 @@ PCI_DSS = Standard(
             "3.6.1.3",
             "As few custodians as possible have access to keys in the clear.",
             ("privileges", "members", "exports"),
-            "Who has the root keys, and the people behind the logins.",
+            "The holders of the root keys, and the people behind the logins.",
         ),
         Control(
             "3.7.1",
@@ -34,7 +34,7 @@ PCI_DSS = Standard(
             "3.7.4",
             "Keys are changed at the end of their defined cryptoperiod.",
             ("cryptoperiod", "not-expired", "rotated-in-time", "rotations-succeed"),
-            "Whether the defined periods are short enough.",
+            "The choice of periods that are short enough.",
         ),
         Control(
             "3.7.5",
