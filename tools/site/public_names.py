@@ -41,6 +41,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
     "kms_schema.validator.probe": (),
     "kms_schema.preflight": (),
     "kms_schema.reports": (),
+    "kms_schema.reports.standards": (),
     "kms_schema.migrate.environment": ("migrate", "write_sql"),
     "kms_schema.migrate.options": ("MigrationOptions",),
     "kms_schema.migrate.faults": ("MigrationError",),
