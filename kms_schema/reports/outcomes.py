@@ -71,9 +71,9 @@ class Outcome:
 
 
 def state_of(outcomes: Sequence[Outcome]) -> State:
-    """Return the state of a control with these claims: one violation decides, then one satisfied claim."""
+    """Return the state of a control with these claims: it is satisfied if all are that are applicable."""
     states = {each.state for each in outcomes}
-    for state in (State.NOT_SATISFIED, State.SATISFIED, State.FOR_REVIEW):
+    for state in (State.NOT_SATISFIED, State.FOR_REVIEW, State.SATISFIED):
         if state in states:
             return state
     return State.NOT_APPLICABLE
