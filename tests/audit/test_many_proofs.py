@@ -1,9 +1,11 @@
 """Proofs of many entries: the same as one by one, with few queries, and none of an entry that was changed."""
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,9 +97,8 @@ def test_a_changed_entry_and_an_unsealed_one_have_no_proof(connection: Connectio
         execute(connection, "UPDATE key_audit_logs SET user_id = NULL WHERE sequence = 2")
     assert [each.sequence for each in proven if each.line is None] == [2]
     assert proven[1].fault == f"it is not the entry that seal {seal.number} covers"
-    assert [each.line is None for each in before] == [False, True, False, False, True], (
-        "4 entries are in the first seal"
-    )
+    # Four entries are in the first seal.
+    assert [each.line is None for each in before] == [False, True, False, False, True]
 
 
 def test_a_file_of_proofs_is_about_one_checkpoint(connection: Connection, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ AREAS = {
         "migrations",
         "validator",
         "audit",
+        "reports",
         "crypto",
         "roots",
         "roles",
