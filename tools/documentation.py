@@ -14,9 +14,10 @@ from typing import TypeVar
 from alembic.util import CommandError
 
 from kms_schema import vocabulary
+from kms_schema.inventory.states import STATES
 from kms_schema.roles.definition import GRANTEES, GRANTS, POLICIES, Role
 from kms_schema.validator.rules import KINDS, OF_OBJECTS, RULES
-from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFECYCLE, RecordedEvent
+from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFECYCLE, KeyStatus, RecordedEvent
 from tools.entity_diagram import entity_diagram
 from tools.index_reasons import INDEX_REASONS
 from tools.public_errors import hierarchy, import_from
@@ -68,6 +69,14 @@ def recorded_events() -> str:
     return _table(
         ("event_type", "event_category", "security_level"),
         [(f"`{event}`", event.category, event.security_level) for event in RecordedEvent],
+    )
+
+
+def inventory_states() -> str:
+    """Return the state of a version in an inventory, by its own state and the status of its key."""
+    return _table(
+        ("version", *(f"key `{status}`" for status in KeyStatus)),
+        [(version, *(f"`{row[status]}`" for status in KeyStatus)) for version, row in STATES.items()],
     )
 
 
@@ -159,7 +168,8 @@ def report_controls() -> str:
 
 
 PAGES = (
-    "docs/errors.md", "docs/indexes.md", "docs/recorded.md", "docs/reports.md", "docs/roles.md", "docs/schema.md",
+    "docs/errors.md", "docs/indexes.md", "docs/inventory.md", "docs/recorded.md", "docs/reports.md", "docs/roles.md",
+    "docs/schema.md",
 )  # fmt: skip
 """The files with generated parts, except docs/validator.md, which `python -m tools.validator_examples` writes."""
 
@@ -170,6 +180,7 @@ PARTS = {
     "privileges": privileges,
     "row policies": row_policies,
     "recorded events": recorded_events,
+    "inventory states": inventory_states,
     "schema diagram": schema_diagram,
     "key lifecycle": key_lifecycle,
     "rotation lifecycle": rotation_lifecycle,

@@ -26,6 +26,7 @@ _COMMANDS = {
     "harden": Lazy("kms_schema.cli.harden:harden", "Refuse DDL on the schema by event triggers"),
     "history": Lazy("kms_schema.cli.migrations:history", "List the revisions of the package"),
     "hsm": Lazy("kms_schema.cli.hsm:hsm", "Add, check and disable HSMs"),
+    "inventory": Lazy("kms_schema.cli.inventory:inventory_command", "Write an inventory of all keys"),
     "keys": Lazy("kms_schema.cli.keys:keys", "Create, use and retire keys"),
     "policies": Lazy("kms_schema.cli.policies:policies", "Create and change rotation policies"),
     "preflight": Lazy("kms_schema.cli.preflight:preflight_command", "Check whether an upgrade can run"),

@@ -153,7 +153,7 @@ _ALL = (
     ),
     Claim(
         "members",
-        "The catalog lists the roles with privileges on the tables, and their members.",
+        "The catalog lists the roles with privileges on whole tables, and their members.",
         figures=queries.MEMBERS,
         on="postgresql",
     ),

@@ -7,13 +7,15 @@ from typing import NamedTuple
 
 from kms_schema.audit.verification.result import VerificationResult
 from kms_schema.audit.verification.verify_entries import EntryVerification
+from kms_schema.inventory.strengths import rate
 from kms_schema.reports import queries
 from kms_schema.reports.outcomes import State, Table
 from kms_schema.reports.reading import Reading
-from kms_schema.reports.strengths import LEAST, bits_of_security
 from kms_schema.validator.diff.findings import Finding
 from kms_schema.validator.rules import RULES, Scope, Severity
 
+LEAST = 112
+"""The bits of security below which SP 800-131A Rev. 2 disallows an algorithm for new protection."""
 YEAR, SEVEN_YEARS = 365, 2555
 GRACE = timedelta(days=31)
 """How long after its period an entry may be left: kms-schema audit retain usually runs once a month."""
@@ -37,7 +39,7 @@ def _decided(violations: Table, tables: Iterable[Table] = (), reason: str = "") 
 def strength(reading: Reading) -> Computed:
     """Decide from the algorithms and sizes of all keys in use."""
     columns, rows = reading.rows(queries.KEYS_IN_USE_BY_ALGORITHM)
-    rated = [(*row, bits_of_security(row[0], row[1])) for row in rows]
+    rated = [(*row, rate(row[0], row[1]).strength_bits) for row in rows]
     query = reading.dialect.render(queries.KEYS_IN_USE_BY_ALGORITHM)
     columns = [*columns, "bits_of_security"]
     weak = [row for row in rated if row[-1] is not None and row[-1] < LEAST]
@@ -57,7 +59,7 @@ def wrapping(reading: Reading) -> Computed:
         if wrapped_by == "nothing":
             problems.append((algorithm, size, wrapped_by, wrapper, wrapper_size, count))
         elif wrapped_by == "key":
-            bits, above = bits_of_security(algorithm, size), bits_of_security(wrapper, wrapper_size)
+            bits, above = rate(algorithm, size).strength_bits, rate(wrapper, wrapper_size).strength_bits
             if above is None or above < min(bits or size, 256):
                 problems.append((algorithm, size, wrapped_by, wrapper, wrapper_size, count))
     query = reading.dialect.render(queries.WRAPPERS)

@@ -68,8 +68,16 @@ class Reading:
     @cached_property
     def summary(self) -> list[dict[str, Any]]:
         """The entries of the period by month, event, level and login."""
-        columns, rows = self.rows(queries.SUMMARY)
-        return [dict(zip(columns, row, strict=True)) for row in rows]
+        found: list[dict[str, Any]] = []
+        rest: dict[tuple[str, str], dict[str, Any]] = {}
+        for batch in self.snapshot.stream(self.dialect.render(queries.SUMMARY)):
+            for row in batch:
+                group = dict(zip(_SUMMARY, map(plain, row), strict=True))
+                if len(found) < GROUPS:
+                    found.append(group)
+                else:
+                    _add(rest.setdefault((group["month"], group["security_level"]), {**group, **_REST}), group)
+        return [*found, *rest.values()]
 
     def _of_summary(self, query: str) -> tuple[list[str], Rows] | None:
         """Return the result of a query of entries that the summary has: it reads the log a second time otherwise."""
@@ -90,6 +98,22 @@ class Reading:
         return [*names, "entries"], [(*key, count) for key, count in sorted(found.items())]
 
 
+GROUPS = 20_000
+"""The most groups of the summary. An application chooses types, and could choose another for each entry."""
+_SUMMARY = (
+    "month", "event_type", "security_level", "recorded_by", "entries", "first_sequence", "last_sequence",
+    "shortest_retention_days",
+)  # fmt: skip
+_REST = {"event_type": "(further types)", "recorded_by": "(further logins)", "entries": 0}
+
+
+def _add(rest: dict[str, Any], group: dict[str, Any]) -> None:
+    """Add a group of the summary to the rest of its month and level."""
+    rest["entries"] += group["entries"]
+    for name, choose in (("first_sequence", min), ("last_sequence", max), ("shortest_retention_days", min)):
+        rest[name] = choose(rest[name], group[name])
+
+
 _BY_EVENT = ("event_type", "security_level")
 _SUMS: dict[str, tuple[tuple[str, ...], frozenset[str] | None]] = {
     queries.ENTRIES_BY_EVENT: (_BY_EVENT, None),
@@ -102,8 +126,10 @@ _SUMS: dict[str, tuple[tuple[str, ...], frozenset[str] | None]] = {
 
 def plain(value: Any) -> Any:
     """Return a value of a row as JSON has it: times in UTC, ids and hashes as text."""
-    if value is None or isinstance(value, bool | int | str | float):
+    if value is None or isinstance(value, bool | int | float):
         return value
+    if isinstance(value, str):  # a damaged text of SQLite has lone surrogates, which no file can have
+        return value if value.isascii() else value.encode(errors="replace").decode()
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     if isinstance(value, bytes | memoryview):

@@ -30,6 +30,7 @@ AREAS = {
         "resilience",
         "keyring",
         "hsm",
+        "inventory",
         "roots",
     )
 }

@@ -5,6 +5,8 @@ import hashlib
 import html
 import json
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,16 @@ from trestle.oscal.assessment_results import AssessmentResults
 
 from kms_schema.audit.formats.keys import VerifierKey
 from kms_schema.audit.standalone import check_proof, check_proofs
-from kms_schema.reports import STANDARDS, ReportError, Written, quoting
+from kms_schema.reports import STANDARDS, ReportError, Written, quoting, reading
 from kms_schema.reports.reading import plain
-from tests.audit.trails import FORGER, KEY
+from tests.audit.trails import FORGER, KEY, seal_all
 from tests.reports.populated import HOSTILE, write
+from tests.support.engines import Engines
 from tests.support.engines.database import Connection
 from tests.support.engines.programs import REPOSITORY
+from tests.support.rows.smallest import audit_entry, insert
+from tests.support.statements import execute
+from tests.support.violations.triggers_disabled import triggers_disabled
 
 SCHEMA = json.loads((REPOSITORY / "kms_schema" / "reports" / "report.schema.json").read_text(encoding="utf-8"))
 KEYS = [check_proof.read_key(str(KEY.verifier))]
@@ -143,3 +149,26 @@ def test_a_period_without_entries_has_nothing_to_prove(connection: Connection, t
         assert states[name] == "not applicable"
     assert states["not-expired"] == "satisfied", "the state is that of the snapshot"
     assert len(written.attachments) == 1
+
+
+def test_texts_that_are_damaged_or_of_very_many_types_do_not_stop_a_report(
+    engines: Engines, engine_name: str, tmp_path: Path
+) -> None:
+    database = engines[engine_name].create(engines.migrated(engine_name, "template"))
+    with closing(database.connect()) as connection:
+        for number in range(5):
+            insert(connection, "key_audit_logs", **audit_entry(event_type=f"TYPE_{number}", risk_score=90))
+        seal_all(connection)
+        if isinstance(connection, sqlite3.Connection):  # PostgreSQL has no such text
+            with triggers_disabled(connection):
+                change = "UPDATE key_audit_logs SET event_description = CAST(X'ff41' AS TEXT) WHERE sequence = 3"
+                execute(connection, change)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(reading, "GROUPS", 2)
+            written = write(connection, tmp_path)
+        for style in ("html", "oscal"):
+            write(connection, tmp_path, style=style)
+    engines[engine_name].drop(database)
+    assert sum(row[-1] for row in claim(written, "recorded")["figures"][0]["rows"]) == 6
+    entries = claim(written, "high-risk")["entries"]
+    assert (entries["count"], entries["unproven"]) == (5, int(database.dialect == "sqlite"))

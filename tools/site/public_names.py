@@ -33,6 +33,7 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
     "kms_schema.testing.root_conformance": ("NonconformingRootError", "cases", "check_root"),
     "kms_schema.rotations": (),
     "kms_schema.audit": (),
+    "kms_schema.inventory": (),
     "kms_schema.validator.rules": (),
     "kms_schema.validator": (),
     "kms_schema.validator.formats": (),

@@ -121,11 +121,14 @@ def _observation(document: Document, claim: Document, ids: "_Ids") -> Document:
 
 
 def _of_table(table: Document) -> Document:
-    rows = json.dumps({"columns": table["columns"], "rows": table["rows"][:20]}, ensure_ascii=False)
+    rows = json.dumps({"columns": table["columns"], "rows": table["rows"][:20]})
+    # Remarks are Markdown, in which a value could otherwise be a link or HTML: it stays JSON with these escaped.
+    for sign in "<>&`":
+        rows = rows.replace(sign, f"\\u{ord(sign):04x}")
     return {
         "description": f"{table['title']}: {table['count']}",
         "props": _props({"query": table["query"], "count": table["count"]}),
-        "remarks": f"The first rows: {rows}",
+        "remarks": f"The first rows:\n\n```json\n{rows}\n```",
     }
 
 
