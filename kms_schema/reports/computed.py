@@ -127,7 +127,7 @@ def sealed_monthly(reading: Reading) -> Computed:
     entries = dict(reading.table("", queries.ENTRIES_BY_MONTH).rows)
     columns, seals = reading.rows(queries.SEALS_BY_MONTH)
     signed = {row[0]: row[2] for row in seals}
-    over = [f"{start:%Y-%m}" for start, _ in reading.dialect.period.months_over(reading.dialect.now)]
+    over = [month.name for month in reading.dialect.period.months() if month.end <= reading.dialect.now]
     rows = [(month, entries.get(month, 0), signed.get(month, 0)) for month in over]
     query = reading.dialect.render(queries.SEALS_BY_MONTH)
     if not any(row[1] for row in rows):

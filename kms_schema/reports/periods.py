@@ -7,8 +7,9 @@ from typing import Self
 
 from kms_schema.reports.errors import ReportError
 
-FORMS = "2026, 2026-Q3, 2026-07 or 2026-07-01..2026-09-30"
+FORMS = "2026, 2026-Q3, 2026-07 or 2026-07-01..2026-09-30, up to ten years"
 _YEARS = range(1970, 9999)
+_LONGEST = timedelta(days=3653)
 
 
 @dataclass(frozen=True)
@@ -40,20 +41,18 @@ class Period:
                 return cls(text, start, datetime(year + after // 13, after - 12 * (after // 13), 1, tzinfo=UTC))
             if match := re.fullmatch(r"(\d{4}-\d{2}-\d{2})\.\.(\d{4}-\d{2}-\d{2})", text, re.ASCII):
                 start, last = (datetime.fromisoformat(each).replace(tzinfo=UTC) for each in match.groups())
-                if start <= last and start.year in _YEARS and last.year in _YEARS:
+                if start <= last and start.year in _YEARS and last.year in _YEARS and last - start <= _LONGEST:
                     return cls(text, start, last + timedelta(days=1))
         except ValueError:
             pass
         raise ReportError(f"no period: {text!r}; write {FORMS}")
 
-    def months_over(self, now: datetime) -> list[tuple[datetime, datetime]]:
-        """Return the start and end of each month of the period, as far as it is in the period, that is over."""
+    def months(self) -> "list[Period]":
+        """Return the months of the period, the first and the last as far as they are in it."""
         found = []
         start = self.start
         while start < self.end:
             following = datetime(start.year + start.month // 12, start.month % 12 + 1, 1, tzinfo=UTC)
-            end = min(following, self.end)
-            if end <= now:
-                found.append((start, end))
+            found.append(Period(f"{start:%Y-%m}", start, min(following, self.end)))
             start = following
         return found

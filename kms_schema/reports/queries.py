@@ -151,11 +151,11 @@ WHERE place.nspname = {{schema}} AND relation.relname IN ({_RELATIONS})
 GROUP BY grantee.oid, grantee.rolname, grantee.rolcanlogin ORDER BY grantee.rolname"""
 
 _WITHIN = '"timestamp" >= {start} AND "timestamp" < {end}'
-SUMMARY = f"""SELECT month_of("timestamp") AS "month", event_type, security_level, recorded_by, count(*) AS entries,
+SUMMARY = f"""SELECT event_type, security_level, recorded_by, count(*) AS entries,
     min(sequence) AS first_sequence, max(sequence) AS last_sequence,
     min(retention_period_days) AS shortest_retention_days
-FROM {{p}}key_audit_logs WHERE {_WITHIN} GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"""
-"""The only query that reads all entries of the period; the figures of several claims come from it."""
+FROM {{p}}key_audit_logs WHERE {_WITHIN} GROUP BY 1, 2, 3"""
+"""The query of a month that reads all its entries; the figures of several claims come from it."""
 ENTRIES_BY_EVENT = f"""SELECT event_type, security_level, count(*) AS entries
 FROM {{p}}key_audit_logs WHERE {_WITHIN} GROUP BY event_type, security_level ORDER BY event_type, security_level"""
 ENTRIES_BY_LOGIN = f"""SELECT recorded_by, count(*) AS entries

@@ -1,8 +1,9 @@
 """The reading of a report: the queries of one snapshot, each of them once."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import chain
 from typing import Any, Literal
 
 from kms_schema.audit.formats.seals import SealError
@@ -70,13 +71,16 @@ class Reading:
         """The entries of the period by month, event, level and login."""
         found: list[dict[str, Any]] = []
         rest: dict[tuple[str, str], dict[str, Any]] = {}
-        for batch in self.snapshot.stream(self.dialect.render(queries.SUMMARY)):
-            for row in batch:
-                group = dict(zip(_SUMMARY, map(plain, row), strict=True))
+        for month in self.dialect.period.months():
+            if month.start >= self.dialect.now:
+                break
+            query = replace(self.dialect, period=month).render(queries.SUMMARY)
+            for row in chain.from_iterable(self.snapshot.stream(query)):
+                group = {"month": month.name, **dict(zip(_SUMMARY, map(plain, row), strict=True))}
                 if len(found) < GROUPS:
                     found.append(group)
                 else:
-                    _add(rest.setdefault((group["month"], group["security_level"]), {**group, **_REST}), group)
+                    _add(rest.setdefault((month.name, group["security_level"]), {**group, **_REST}), group)
         return [*found, *rest.values()]
 
     def _of_summary(self, query: str) -> tuple[list[str], Rows] | None:
@@ -101,7 +105,7 @@ class Reading:
 GROUPS = 20_000
 """The most groups of the summary. An application chooses types, and could choose another for each entry."""
 _SUMMARY = (
-    "month", "event_type", "security_level", "recorded_by", "entries", "first_sequence", "last_sequence",
+    "event_type", "security_level", "recorded_by", "entries", "first_sequence", "last_sequence",
     "shortest_retention_days",
 )  # fmt: skip
 _REST = {"event_type": "(further types)", "recorded_by": "(further logins)", "entries": 0}

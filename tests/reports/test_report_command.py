@@ -15,6 +15,8 @@ from tests.support.engines.programs import REPOSITORY
 from tests.support.programs.commands import Said, kms_schema
 from tests.support.statements import execute
 
+pytestmark = pytest.mark.versions("newest")
+
 STANDARD = ("report", "--standard", "nist-sp-800-57", "--period")
 
 

@@ -21,6 +21,8 @@ from tests.support.rows.smallest import active_key_master, audit_entry, insert, 
 from tests.support.statements import execute
 from tests.support.violations.triggers_disabled import triggers_disabled
 
+pytestmark = pytest.mark.versions("newest")
+
 Undo = Callable[[], object]
 
 

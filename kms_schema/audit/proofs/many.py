@@ -4,6 +4,7 @@ Entries are given by sequence, so neighbours in the tree come one after the othe
 each with one query for its leaves and one for its subtrees. So the number of queries grows with the windows.
 """
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from kms_schema.audit.storage.transactions import Snapshot
 
 BATCH = 2000
 """Entries that are read with one query."""
+_sha256 = hashlib.sha256
 _WINDOW_LEVEL = 16
 _BLOCK_LEVEL = 8
 _WINDOWS = 3
@@ -50,25 +52,36 @@ class _Window:
         first = self._first >> _BLOCK_LEVEL
         blocks = tree.subtrees_at(_BLOCK_LEVEL, first, first + 255)
         self._blocks = {(_BLOCK_LEVEL, each.position): each.hash for each in blocks}
+        self._rows: dict[int, list[bytes]] = {}
         self._nodes: dict[tuple[int, int], bytes] = {}
 
     def node(self, level: int, index: int) -> bytes:
         """Return the hash of a full node that this window has."""
-        if level == 0:
-            at = (index - self._first) * 32
-            return self._leaves[at : at + 32]
+        if level < _BLOCK_LEVEL:
+            below = _BLOCK_LEVEL - level
+            at = (index & (1 << below) - 1) * 32
+            return self._block(index >> below)[level][at : at + 32]
         if (level, index) not in self._nodes:
             self._nodes[level, index] = self._blocks.get((level, index)) or self._above(level, index)
         return self._nodes[level, index]
 
+    def _block(self, number: int) -> list[bytes]:
+        """Return the hashes of all full nodes of 256 leaves, a level each: their siblings are in most proofs."""
+        if number not in self._rows:
+            at = ((number << _BLOCK_LEVEL) - self._first) * 32
+            rows = [self._leaves[at : at + (32 << _BLOCK_LEVEL)]]
+            for _ in range(_BLOCK_LEVEL):
+                row = rows[-1]
+                pairs = [row[at : at + 64] for at in range(0, len(row) // 64 * 64, 64)]
+                rows.append(b"".join([_sha256(b"\x01" + pair).digest() for pair in pairs]))
+            self._rows[number] = rows
+        return self._rows[number]
+
     def _above(self, level: int, index: int) -> bytes:
-        tree = CompactRange()
-        if level <= _BLOCK_LEVEL:
-            at = ((index << level) - self._first) * 32
-            tree.extend(self._leaves[at : at + (32 << level)])
-        else:
-            below = level - _BLOCK_LEVEL
-            tree.extend(b"".join(self.node(_BLOCK_LEVEL, each) for each in range(index << below, index + 1 << below)))
+        if level == _BLOCK_LEVEL:  # the stored subtree is missing: the proof is checked against the root
+            return self._block(index)[_BLOCK_LEVEL]
+        tree, below = CompactRange(), level - _BLOCK_LEVEL
+        tree.extend(b"".join(self.node(_BLOCK_LEVEL, each) for each in range(index << below, index + 1 << below)))
         return tree.root()
 
 
