@@ -35,7 +35,8 @@ def test_a_period_is_from_its_first_day_up_to_the_day_after_its_last(
     "text",
     [
         "", "26", "2026-Q0", "2026-Q5", "2026-00", "2026-13", "2026-7", "1969", "9999", "2026-07-01",
-        "2026-07-02..2026-07-01", "2026-02-30..2026-03-01", "2020-01-01..2030-01-02", "2026-Q3 ", "\uff12\uff10\uff12\uff16",
+        "2026-07-02..2026-07-01", "2026-02-30..2026-03-01", "2020-01-01..2030-01-02", "2026-Q3 ",
+        "\uff12\uff10\uff12\uff16",
     ],
 )  # fmt: skip
 def test_what_is_no_period_is_refused_with_the_forms(text: str) -> None:
