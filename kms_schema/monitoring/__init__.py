@@ -1,0 +1,1 @@
+"""Monitoring: what a scrape reads, from one snapshot; its metrics; and checks for Nagios and Icinga."""

@@ -1,0 +1,1 @@
+"""Monitoring: the parts of a scrape, the exporter, and checks."""
