@@ -1,1 +1,1 @@
-"""What Prometheus, Alertmanager and Grafana need: rules, routes and a dashboard, all from the names of the metrics."""
+"""Rules, routes and a dashboard for Prometheus, Alertmanager and Grafana, from the names of the metrics."""
