@@ -31,6 +31,8 @@ class Anomaly:
     """The login, with `for USER` if the entries claim one; None if the rule is about a key."""
     key_id: str | None
     """The name of the key; None if it is about several."""
+    about: str
+    """What tells it from the other anomalies of the rule, day and actor: a key, a kind of entries, a problem, or nothing."""
     summary: str
     """What was found, in one sentence with figures."""
     first_at: dt.datetime
@@ -46,6 +48,6 @@ class Anomaly:
 
     @property
     def fingerprint(self) -> str:
-        """A name that stays the same while the day goes on: 16 hexadecimal digits of rule, day, actor and key."""
-        named = (self.rule, self.day.isoformat(), self.actor or "", self.key_id or "")
+        """A name that stays the same while the day goes on: 16 hexadecimal digits of rule, day, actor and `about`."""
+        named = (self.rule, self.day.isoformat(), self.actor or "", self.about)
         return hashlib.sha256("\0".join(named).encode()).hexdigest()[:16]

@@ -54,6 +54,8 @@ SPIKE_FACTOR = 3
 """A spike is more than so many times the uses of the key's fullest usual day. Uses may double within a month."""
 LATE_ENTRY_HOURS = 1
 """Hours after the end of a key in which rings may still use it: the longest `max_age` of a ring."""
+EXPLAINED_HOURS = 24
+"""Hours after the start of a rotation in which its version becomes live: longer than a KEK takes to rewrap."""
 WINDOW_KNOWN_HOURS = 24
 """Hours for which a change of a policy's window must be known before the new window counts."""
 MOST_ENTRIES = 20
