@@ -46,7 +46,7 @@ class Dialect:
         self.words.update(self._names(), **self._times(), **self._documents())
 
     def _names(self) -> dict[str, str]:
-        names = ("since", "until", "usual_from")
+        names = ("since", "until", "usual_from", "known_from_of_all")
         constants = {
             "most_entries": rules.MOST_ENTRIES,
             "most_rows": rules.MOST_ENTRIES * rules.MOST_ANOMALIES,
@@ -72,8 +72,9 @@ class Dialect:
             "day_of_found": self.day.replace("{x}", "found.timestamp"),
             "known_from": self._before("used.day", 24 * rules.KNOWN_DAYS),
             "established_until": self._before("used.day", 24 * rules.ESTABLISHED_DAYS),
-            "established_until_of_past": self._before("past.day", 24 * rules.ESTABLISHED_DAYS),
-            "usual_from_of_day": self._before("used.day", 24 * rules.USUAL_DAYS),
+            "known_from_of_unusual": self._before("unusual.day", 24 * rules.KNOWN_DAYS),
+            "established_until_of_unusual": self._before("unusual.day", 24 * rules.ESTABLISHED_DAYS),
+            "usual_from_of_used": self._before("used.day", 24 * rules.USUAL_DAYS),
             "explained_from": self._before("entry.timestamp", rules.EXPLAINED_HOURS),
             "late_from": self._after("late.ended", rules.LATE_ENTRY_HOURS),
             "late_from_of_found": self._after("found.ended", rules.LATE_ENTRY_HOURS),

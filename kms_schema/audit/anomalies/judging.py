@@ -125,35 +125,44 @@ def sweeps(log: LogReader, period: Period) -> list[Anomaly]:
     first = log.rows("first_entry")
     if not groups or not first:
         return []
-    actors = sorted({str(group[0].recorded_by) for group in groups})
-    before: dict[tuple[str, str], dict[dt.datetime, int]] = {}
-    usual_from = period.before(rules.USUAL_DAYS)
-    for actor, kind, day, total in log.rows("touched_before", since=usual_from, until=period.until, actors=actors):
-        before.setdefault((actor, kind), {})[log.time(day)] = total
-    found = []
-    for group in groups:
-        row = group[0]
-        days = before.get((str(row.recorded_by), str(row.about)), {})
-        usual = max((n for day, n in days.items() if row.day - rules.USUAL_DAYS * DAY <= day < row.day), default=0)
-        is_established = log.time(first[0][0]) <= row.day - rules.ESTABLISHED_DAYS * DAY
-        if is_established and row.total > rules.SWEEP_FACTOR * usual:
-            found.append(_anomaly(log, RuleName.KEY_SWEEP, group, lambda each, usual=usual: _swept(each, usual)))
-    return found
+    groups = [each for each in groups if log.time(first[0][0]) <= each[0].day - rules.ESTABLISHED_DAYS * DAY]
+    most = dict.fromkeys(range(len(groups)), 0)
+    for first_day, last_day in ((rules.USUAL_DAYS, 0), (rules.KNOWN_DAYS, rules.USUAL_DAYS)):
+        actors = sorted({str(groups[number][0].recorded_by) for number in most})
+        if not actors:
+            break
+        until = period.until if last_day == 0 else period.before(last_day)
+        days: dict[tuple[str, str], dict[dt.datetime, int]] = {}
+        for actor, kind, day, total in log.rows(
+            "touched_before", since=period.before(first_day), until=until, actors=actors
+        ):
+            days.setdefault((actor, kind), {})[log.time(day)] = total
+        for number in tuple(most):
+            row = groups[number][0]
+            before = days.get((str(row.recorded_by), str(row.about)), {}).items()
+            counts = (total for day, total in before if row.day - rules.KNOWN_DAYS * DAY <= day < row.day)
+            most[number] = max(most[number], *counts, 0)
+            if row.total <= rules.SWEEP_FACTOR * most[number]:
+                del most[number]
+    return [
+        _anomaly(log, RuleName.KEY_SWEEP, groups[number], lambda group, usual=usual: _swept(group, usual))
+        for number, usual in most.items()
+    ]
 
 
 def _swept(group: Group, usual: int) -> str:
     row = group[0]
     verb = "changed" if row.about == "changes" else "used"
     return (
-        f"{row.recorded_by} {verb} {row.total} keys in a day, and at most {usual} on any of the {rules.USUAL_DAYS} days"
+        f"{row.recorded_by} {verb} {row.total} keys in a day, and at most {usual} on any of the {rules.KNOWN_DAYS} days"
         " before"
     )
 
 
 def spikes(log: LogReader, period: Period) -> list[Anomaly]:
     """Find keys that are used far more than on any usual day."""
-    usual_from = period.before(rules.USUAL_DAYS)
-    rows = _rows(log, "spikes", since=period.start, until=period.until, usual_from=usual_from)
+    earliest = {"usual_from": period.before(rules.USUAL_DAYS), "known_from_of_all": period.before(rules.KNOWN_DAYS)}
+    rows = _rows(log, "spikes", since=period.start, until=period.until, **earliest)
     return [_anomaly(log, RuleName.USE_SPIKE, group, _used_much) for group in _groups(rows)]
 
 
@@ -161,7 +170,7 @@ def _used_much(group: Group) -> str:
     row = group[0]
     return (
         f"key {row.about} had {int(row.figure)} uses in a day, and at most {int(row.usual)} on any of the"
-        f" {rules.USUAL_DAYS} days before"
+        f" {rules.KNOWN_DAYS} days before"
     )
 
 

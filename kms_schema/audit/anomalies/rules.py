@@ -43,15 +43,16 @@ ESTABLISHED_DAYS = 28
 """Days of use after which a key has usual actors and a usual amount of use. Before, all of it is new."""
 USUAL_DAYS = 35
 """Days that show what is usual. Four weeks would miss the end of the month before, which is up to 31 days ago, or 34
-with a weekend."""
+with a weekend. What is unusual by them is compared with the other days up to `KNOWN_DAYS`, too: the end of a quarter
+repeats, and so does a key of old data that is read now and then."""
 SWEEP_KEYS = 20
 """Fewer keys of one actor in a day are no sweep."""
 SWEEP_FACTOR = 2
-"""A sweep is more than so many times the keys of the actor's fullest usual day."""
+"""A sweep is more than so many times the keys of the actor's fullest day before."""
 SPIKE_USES = 1000
 """Fewer uses of a key in a day are no spike. Small counts vary a lot: a test of ten uses is ten times one use."""
 SPIKE_FACTOR = 3
-"""A spike is more than so many times the uses of the key's fullest usual day. Uses may double within a month."""
+"""A spike is more than so many times the uses of the key's fullest day before. Uses may double within a month."""
 LATE_ENTRY_HOURS = 1
 """Hours after the end of a key in which rings may still use it: the longest `max_age` of a ring."""
 EXPLAINED_HOURS = 24
@@ -85,17 +86,17 @@ ENTRIES: tuple[AnomalyRule, ...] = (
         RuleName.KEY_SWEEP,
         AuditSecurityLevel.HIGH,
         f"A login uses or changes at least {SWEEP_KEYS} keys in a UTC day, and more than {SWEEP_FACTOR} times as many as"
-        f" on any of its {USUAL_DAYS} days before.",
+        f" on any of the {KNOWN_DAYS} days before.",
         "`KEY_USED`, `KEY_USE_REFUSED`, `REVOKED_KEY_OPENED` and recorded changes with a key; `recorded_by`",
         "The first run of a batch job, an import of active keys, the rotation of a KEK that wraps many keys.",
     ),
     AnomalyRule(
         RuleName.USE_SPIKE,
         AuditSecurityLevel.MEDIUM,
-        f"A key has at least {SPIKE_USES} uses in a UTC day, and more than {SPIKE_FACTOR} times as many as on any of its"
-        f" {USUAL_DAYS} days before.",
+        f"A key has at least {SPIKE_USES} uses in a UTC day, and more than {SPIKE_FACTOR} times as many as on any of the"
+        f" {KNOWN_DAYS} days before.",
         "the counts of `KEY_USED`",
-        "A campaign, a load test, a restored backlog, the end of a quarter or year, re-encryption of a table.",
+        "A campaign, a load test, a restored backlog, the end of a year, re-encryption of a table.",
     ),
     AnomalyRule(
         RuleName.OUTSIDE_WINDOW,

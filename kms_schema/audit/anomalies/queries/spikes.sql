@@ -1,5 +1,5 @@
--- The keys with more uses on a day than on any day before, with the entries that have most of them. The first bound of
--- the period is that of all days, for the index of times; the second is that of the day.
+-- The keys with far more uses on a day than on any day before, with the entries that have most of them. Only the keys
+-- that are unusual by the last weeks are compared with the days before these.
 WITH used AS (
     SELECT entry.key_id, {day} AS day, {sum_of_uses} AS uses, count(*) AS total, max(entry.timestamp) AS last_at
     FROM {schema}.key_audit_logs AS entry
@@ -8,22 +8,49 @@ WITH used AS (
         AND entry.event_type = 'KEY_USED' AND entry.key_id IS NOT NULL
     GROUP BY 1, 2
 ),
-past AS (
-    SELECT used.key_id, used.day, used.uses, used.total, used.last_at, {day} AS past, {sum_of_uses} AS past_uses
-    FROM used
+busy AS (
+    SELECT used.key_id FROM used WHERE used.uses >= {spike_uses} GROUP BY used.key_id
+),
+recent AS (
+    SELECT entry.key_id, {day} AS day, {sum_of_uses} AS uses
+    FROM busy
     JOIN {schema}.key_audit_logs AS entry
-        ON entry.key_id = used.key_id
+        ON entry.key_id = busy.key_id
         AND entry.timestamp >= {usual_from} AND entry.timestamp < {until}
-        AND entry.timestamp >= {usual_from_of_day} AND entry.timestamp < used.day
         AND entry.event_type = 'KEY_USED'
+    GROUP BY 1, 2
+),
+unusual AS (
+    SELECT used.key_id, used.day, used.uses, used.total, used.last_at, coalesce(max(recent.uses), 0) AS most
+    FROM used
+    LEFT JOIN recent
+        ON recent.key_id = used.key_id AND recent.day >= {usual_from_of_used} AND recent.day < used.day
     WHERE used.uses >= {spike_uses}
-    GROUP BY 1, 2, 3, 4, 5, 6
+    GROUP BY 1, 2, 3, 4, 5
+    HAVING used.uses > {spike_factor} * coalesce(max(recent.uses), 0)
+),
+odd AS (
+    SELECT unusual.key_id FROM unusual GROUP BY unusual.key_id
+),
+known AS (
+    SELECT entry.key_id, {day} AS day, {sum_of_uses} AS uses
+    FROM odd
+    JOIN {schema}.key_audit_logs AS entry
+        ON entry.key_id = odd.key_id
+        AND entry.timestamp >= {known_from_of_all} AND entry.timestamp < {until}
+        AND entry.event_type = 'KEY_USED'
+    GROUP BY 1, 2
 ),
 spikes AS (
-    SELECT past.key_id, past.day, past.uses, past.total, past.last_at, max(past.past_uses) AS usual
-    FROM past
+    SELECT
+        unusual.key_id, unusual.day, unusual.uses, unusual.total, unusual.last_at, max(known.uses) AS usual
+    FROM unusual
+    JOIN known
+        ON known.key_id = unusual.key_id AND known.day >= {known_from_of_unusual} AND known.day < unusual.day
     GROUP BY 1, 2, 3, 4, 5
-    HAVING past.uses > {spike_factor} * max(past.past_uses) AND min(past.past) <= {established_until_of_past}
+    HAVING
+        unusual.uses > {spike_factor} * max(known.uses)
+        AND min(known.day) <= {established_until_of_unusual}
 ),
 numbered AS (
     SELECT
