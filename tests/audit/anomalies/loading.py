@@ -29,7 +29,7 @@ def load(connection: Connection, life: Life, *, with_logins: bool = True, is_lar
         if is_large and isinstance(connection, sqlite3.Connection):
             connection.execute("PRAGMA ignore_check_constraints = on")
         for table in _TABLES:
-            _without_triggers(connection, table)
+            without_triggers(connection, table)
         for table, columns, rows in life.rows():
             add(connection, table, columns, [tuple(map(_value(connection), row)) for row in rows])
         move = "UPDATE key_audit_logs SET \"timestamp\" = '2020-01-01T00:00:00.000000Z'"
@@ -82,7 +82,8 @@ def str_of_enum(value: Any) -> Any:
     return str(value) if isinstance(value, str) else value
 
 
-def _without_triggers(connection: Connection, table: str) -> None:
+def without_triggers(connection: Connection, table: str) -> None:
+    """Remove the triggers of a table on SQLite, disable them on PostgreSQL."""
     if not isinstance(connection, sqlite3.Connection):
         connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER".encode())
         return
