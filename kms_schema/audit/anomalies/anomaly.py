@@ -32,7 +32,7 @@ class Anomaly:
     key_id: str | None
     """The name of the key; None if it is about several."""
     about: str
-    """What tells it from the other anomalies of the rule, day and actor: a key, a kind of entries, a problem, or nothing."""
+    """A key, a kind of entries or a problem that distinguishes it from others of the rule, day and actor; or empty."""
     summary: str
     """What was found, in one sentence with figures."""
     first_at: dt.datetime

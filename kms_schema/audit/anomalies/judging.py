@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -145,7 +146,7 @@ def sweeps(log: LogReader, period: Period) -> list[Anomaly]:
             if row.total <= rules.SWEEP_FACTOR * most[number]:
                 del most[number]
     return [
-        _anomaly(log, RuleName.KEY_SWEEP, groups[number], lambda group, usual=usual: _swept(group, usual))
+        _anomaly(log, RuleName.KEY_SWEEP, groups[number], partial(_swept, usual=usual))
         for number, usual in most.items()
     ]
 
@@ -213,7 +214,9 @@ def forged_entries(log: LogReader, period: Period) -> list[Anomaly]:
 
 
 def _looks_recorded(group: Group) -> str:
-    return f"{group[0].actor} wrote what looks like recorded changes, with {group[0].about}: {_count(len(group), 'entry')}"
+    return (
+        f"{group[0].actor} wrote what looks like recorded changes, with {group[0].about}: {_count(len(group), 'entry')}"
+    )
 
 
 def _rows(log: LogReader, query: str, **values: object) -> list[Row]:

@@ -5,7 +5,7 @@ import json
 import sqlite3
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import psycopg
 
 _LOG = "key_audit_logs"
+_IDLE = 0
+"""psycopg's `TransactionStatus.IDLE`; psycopg is not imported for SQLite."""
 
 
 class LogReader(Protocol):
@@ -127,7 +129,9 @@ def _reading_sqlite(connection: sqlite3.Connection) -> Iterator[LogReader]:
 
 
 _SETTINGS = "SET LOCAL row_security = off; SET LOCAL jit = off; SET LOCAL client_encoding = 'UTF8'"
-"""A role that row-level security shows a part of the log gets an error, not a part of the anomalies."""
+_VISIBLE = """SELECT to_regclass(%(name)s) IS NULL,
+    current_setting('row_security') = 'off' AND row_security_active(to_regclass(%(name)s)::oid)"""
+"""Whether the log is missing, or row-level security leaves out a part of it: not if the policies show all."""
 
 
 @contextmanager
@@ -138,26 +142,31 @@ def _reading_postgresql(connection: "psycopg.Connection[Any]", schema: str) -> I
         try:
             cursor.execute(going_by_policies(schema).encode(), prepare=False)
             name = f"{quoted(schema)}.{_LOG}"
-            cursor.execute(b"SELECT to_regclass(%s) IS NULL", (name,), prepare=False)
-            if cursor.fetchone() == (True,):
+            cursor.execute(_VISIBLE.encode(), {"name": name}, prepare=False)
+            is_missing, is_partial = cursor.fetchall()[0]
+            if is_missing:
                 raise missing_table(f"{schema}.{_LOG}")
+            if is_partial:
+                raise TrailError(
+                    "row-level security shows this role a part of the audit log, and anomalies would be missed:"
+                    " run this as a member of kms_auditor"
+                )
             yield _PostgresqlReader(cursor, schema)
         finally:
             if not connection.closed:
                 cursor.execute(b"ROLLBACK TO SAVEPOINT kms_anomalies; RELEASE SAVEPOINT kms_anomalies", prepare=False)
 
 
-def _tuple_row(cursor: Any) -> Any:
-    """Make rows plain tuples, whatever the connection has."""
+def _tuple_row(_cursor: Any) -> Any:
+    """Make rows plain tuples, whatever the connection has: `psycopg.rows.tuple_row`."""
     return tuple
 
 
 @contextmanager
 def _transaction(connection: "psycopg.Connection[Any]") -> Iterator[None]:
     """Open a transaction that only reads, if none is open."""
-    if connection.info.transaction_status != 0:
-        with nullcontext():
-            yield
+    if connection.info.transaction_status != _IDLE:
+        yield
         return
     autocommit = connection.autocommit
     connection.autocommit = True

@@ -85,16 +85,16 @@ ENTRIES: tuple[AnomalyRule, ...] = (
     AnomalyRule(
         RuleName.KEY_SWEEP,
         AuditSecurityLevel.HIGH,
-        f"A login uses or changes at least {SWEEP_KEYS} keys in a UTC day, and more than {SWEEP_FACTOR} times as many as"
-        f" on any of the {KNOWN_DAYS} days before.",
+        f"A login uses or changes at least {SWEEP_KEYS} keys in a UTC day, and more than {SWEEP_FACTOR} times as many"
+        f" as on any of the {KNOWN_DAYS} days before.",
         "`KEY_USED`, `KEY_USE_REFUSED`, `REVOKED_KEY_OPENED` and recorded changes with a key; `recorded_by`",
         "The first run of a batch job, an import of active keys, the rotation of a KEK that wraps many keys.",
     ),
     AnomalyRule(
         RuleName.USE_SPIKE,
         AuditSecurityLevel.MEDIUM,
-        f"A key has at least {SPIKE_USES} uses in a UTC day, and more than {SPIKE_FACTOR} times as many as on any of the"
-        f" {KNOWN_DAYS} days before.",
+        f"A key has at least {SPIKE_USES} uses in a UTC day, and more than {SPIKE_FACTOR} times as many as on any of"
+        f" the {KNOWN_DAYS} days before.",
         "the counts of `KEY_USED`",
         "A campaign, a load test, a restored backlog, the end of a year, re-encryption of a table.",
     ),

@@ -101,7 +101,10 @@ def main(entries: int, name: str) -> None:
                         begun = time.perf_counter()
                         found = find_anomalies(connection, NOW - dt.timedelta(days=days), until=NOW, only=(rule,))
                         taken.append(time.perf_counter() - begun)
-                    print(f"{name} {entries} entries, {days} days, {rule}: {min(taken):.3f} s, {len(found)} found", flush=True)  # noqa: T201
+                    print(
+                        f"{name} {entries} entries, {days} days, {rule}: {min(taken):.3f} s, {len(found)} found",
+                        flush=True,
+                    )
         engines[name].drop(database)
 
 

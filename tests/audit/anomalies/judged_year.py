@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from kms_schema.audit.anomalies.anomaly import Anomaly
 from kms_schema.audit.anomalies.finding import find_anomalies
 from kms_schema.audit.anomalies.rules import RULES
+from tests.audit.anomalies.incidents import simulate
 from tests.audit.anomalies.loading import load
-from tests.audit.anomalies.year import BEGIN, Incident, Year, simulate
+from tests.audit.anomalies.year import BEGIN, Incident, Year
 from tests.support.engines import Engines
 from tests.support.engines.database import Connection
 
@@ -55,7 +56,9 @@ def _day(number: int) -> dt.datetime:
 def main(seeds: Sequence[str]) -> None:
     """Print a row of the table in docs/anomalies.md for each seed and each kind of log."""
     names = {"postgresql-18": True, "sqlite": False}
-    print("| seed | engine | entries | incidents found | false alarms a week |", *(f" {rule} |" for rule in RULES), sep="")  # noqa: T201
+    print(
+        "| seed | engine | entries | incidents found | false alarms a week |", *(f" {rule} |" for rule in RULES), sep=""
+    )
     with closing(Engines()) as engines:
         for seed in seeds:
             for name, with_logins in names.items():
@@ -66,7 +69,7 @@ def main(seeds: Sequence[str]) -> None:
                 engines[name].drop(database)
                 counts = Counter(each.rule for each in result.false_alarms)
                 of_all = len(year.incidents)
-                print(  # noqa: T201
+                print(
                     f"| {seed} | {name} | {len(year.life.entries)} | {of_all - len(result.missed)} of {of_all}"
                     f" | {result.a_week:.2f} |", *(f" {counts[rule]} |" for rule in RULES), sep="",
                 )  # fmt: skip

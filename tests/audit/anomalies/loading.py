@@ -39,8 +39,8 @@ def load(connection: Connection, life: Life, *, with_logins: bool = True, is_lar
         add(
             connection, "key_audit_logs", _COLUMNS,
             (
-                tuple(map(adapt, (_id(entry[0], place), _FIRST + place, 2555, *_claimed(entry, connection, with_logins))))
-                for place, entry in enumerate(entries)
+                tuple(map(adapt, (_id(each[0], place), _FIRST + place, 2555, *_claimed(each, connection, with_logins))))
+                for place, each in enumerate(entries)
             ),
         )  # fmt: skip
     connection.execute("ANALYZE")

@@ -5,8 +5,8 @@ from contextlib import closing
 
 import pytest
 
+from tests.audit.anomalies.incidents import simulate
 from tests.audit.anomalies.judged_year import judged
-from tests.audit.anomalies.year import simulate
 from tests.support.engines import Database
 
 LIVES = [

@@ -1,4 +1,4 @@
-"""A simulated year of 200 keys: ordinary life, and incidents that are planted into it.
+"""A simulated year of 200 keys: ordinary life. The module `incidents` plants incidents into it.
 
 Ordinary life has services with office hours, weekends, ends of months and growth; their deployments; jobs by night, by
 month and by quarter; rotations in their window; staff who come and go; new services; a few emergencies. None of it was
@@ -7,7 +7,7 @@ chosen by the thresholds, and a seed gives the same year each time.
 
 import datetime as dt
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from kms_schema.audit.anomalies.anomaly import Anomaly
@@ -78,7 +78,7 @@ class Year:
         self.incidents.append(Incident(name, rule, day, **about))  # type: ignore[arg-type]
 
 
-def simulate(seed: int, *, days: int = 365, keys: int = 200, planted: bool = True) -> Year:
+def ordinary_year(seed: int, *, days: int = 365, keys: int = 200) -> Year:
     """Return a year of so many days and keys."""
     year = Year(Life(seed), days)
     _services(year, keys)
@@ -88,8 +88,6 @@ def simulate(seed: int, *, days: int = 365, keys: int = 200, planted: bool = Tru
     _jobs(year)
     _staff(year)
     _emergencies(year)
-    if planted:
-        _incidents(year)
     return year
 
 
@@ -125,7 +123,7 @@ def _used(year: Year, service: Service) -> None:
         rare = random.random() < 0.15  # keys of old data are read once in a while
         for day in range(service.begins, year.days):
             if random.random() < 0.1 or process == 0:
-                _ended(year, service, key, process, written, day)
+                _write_rest(year, key, f"{service.login}-{process}:1", written, day)
                 process, written = process + 1, 0
             moment = year.at(day)
             if rare and random.random() > 0.05:
@@ -145,14 +143,11 @@ def _used(year: Year, service: Service) -> None:
                 written = written or key.live(when)
 
 
-def _ended(year: Year, service: Service, key: Key, process: int, first: int, day: int) -> None:
+def _write_rest(year: Year, key: Key, process: str, first: int, day: int) -> None:
     """A process that ends writes what it has not written of each version, those that ended before it included."""
-    when = year.at(day, 7.9)
+    when, login = year.at(day, 7.9), process.partition("-")[0]
     for version in range(first, key.live(when) + 1) if first else ():
-        year.life.use(
-            key, when, service.login, encryptions=3, decryptions=5, process=f"{service.login}-{process}:1",
-            version=version,
-        )  # fmt: skip
+        year.life.use(key, when, login, encryptions=3, decryptions=5, process=process, version=version)
 
 
 def _is_month_end(moment: dt.datetime) -> bool:
@@ -180,7 +175,9 @@ def _jobs(year: Year) -> None:
         for login, keys, uses in jobs:
             for key in dict.fromkeys(map(id, keys)):
                 found = next(each for each in keys if id(each) == key)
-                year.life.use(found, year.at(day, 1 + random.random()), login, decryptions=uses, process=f"{login}:{day}")
+                year.life.use(
+                    found, year.at(day, 1 + random.random()), login, decryptions=uses, process=f"{login}:{day}"
+                )
 
 
 def _rotated(year: Year) -> None:
@@ -195,7 +192,9 @@ def _rotated(year: Year) -> None:
             if len(key.versions) > 1:
                 continue  # a shared key, rotated already
             for day in range(first, year.days, every):
-                year.life.rotate(key, year.at(day, 21.1 + 4.6 * random.random()), "rotator", policy, trigger="scheduled")
+                year.life.rotate(
+                    key, year.at(day, 21.1 + 4.6 * random.random()), "rotator", policy, trigger="scheduled"
+                )
                 if key.master["key_type"] == "kek":
                     for other in service.keys:
                         year.life.recorded(RecordedEvent.VERSION_REWRAPPED, year.at(day, 27), "rotator", other)
@@ -235,7 +234,9 @@ def _emergencies(year: Year) -> None:
         for each in range(-LEARNED, day):
             life.use(key, year.at(each, 9), "svc_3", encryptions=50, decryptions=90, process="svc_3-1:1")
         life.end(key, year.at(day, 10), "console", "revoked", user="alice")
-        life.use(key, year.at(day + 2, 9), "svc_3", decryptions=12, process="svc_3-1:1")  # it ends, and says what it did
+        life.use(
+            key, year.at(day + 2, 9), "svc_3", decryptions=12, process="svc_3-1:1"
+        )  # it ends, and says what it did
         for minute in range(3):
             life.use(key, year.at(day + 3, 9 + minute / 60), "svc_4", event=UseEvent.KEY_USE_REFUSED)
         life.use(key, year.at(day + 4, 9), "rotator", event=UseEvent.REVOKED_KEY_OPENED, user_id="alice")
@@ -243,83 +244,3 @@ def _emergencies(year: Year) -> None:
 
 def _spread(year: Year, every: int) -> Iterator[int]:
     return iter(range(every // 2, year.days - 5, every))
-
-
-def _incidents(year: Year) -> None:
-    """Plant an incident every twelfth day, or more often into a short life."""
-    every = max(3, min(12, year.days // (len(_PLANTED) + 1)))
-    for number, day in enumerate(range(every, year.days - 3, every)):
-        _PLANTED[number % len(_PLANTED)](year, day)
-
-
-def _stranger(year: Year, day: int) -> None:
-    thief, victim = year.life.random.sample(year.services[3:6], 2)  # those that no other incident is about
-    key = year.life.random.choice([each for each in victim.keys if each not in thief.keys])
-    year.life.use(key, year.at(day, 3), thief.login, decryptions=1, process="shell:99")
-    year.plant("a service reads a key of another", RuleName.NEW_ACTOR, day, actor=thief.login, by_login=True)
-
-
-def _intruder(year: Year, day: int) -> None:
-    key = year.life.random.choice(year.services[0].keys)
-    year.life.recorded(RecordedEvent.KEY_CHANGED, year.at(day, 3), "console", key, user=f"intruder-{day}")
-    year.plant("an unknown user changes a key", RuleName.NEW_ACTOR, day, actor=f"console for intruder-{day}")
-
-
-def _revoked(year: Year, day: int) -> None:
-    key = year.life.key(f"ended-{day}", year.at(-LEARNED, 2))
-    for each in range(-LEARNED, day - 2):
-        year.life.use(key, year.at(each, 9), "svc_0", encryptions=50, decryptions=90, process="svc_0-1:1")
-    year.life.end(key, year.at(day - 2, 10), "console", "revoked", user="alice")
-    year.life.use(key, year.at(day, 2), "svc_0", decryptions=1, process="other:1")
-    year.plant("a revoked key decrypts", RuleName.ENDED_KEY_USED, day, key=key.name)
-
-
-def _old_version(year: Year, day: int) -> None:
-    before = year.at(day - 1)
-    keys = [key for service in year.services for key in service.keys if key.live(before) > 1]
-    key = year.life.random.choice(keys)
-    for hour in (2, 3):
-        year.life.use(key, year.at(day, hour), "svc_0", encryptions=9, process="other:2", version=1)
-    year.plant("an old version encrypts", RuleName.ENDED_KEY_USED, day, key=key.name)
-
-
-def _swept(year: Year, day: int) -> None:
-    keys = [key for service in year.services if service.begins < 0 for key in service.keys]
-    for key in dict.fromkeys(key.name for key in keys[:60]):
-        year.life.use(next(each for each in keys if each.name == key), year.at(day, 3), "svc_2", decryptions=1, process="x:3")
-    year.plant("a service reads sixty keys", RuleName.KEY_SWEEP, day, actor="svc_2", by_login=True)
-
-
-def _locked_out(year: Year, day: int) -> None:
-    keys = [key for service in year.services if service.begins < 0 for key in service.keys]
-    for key in keys[:40]:
-        year.life.recorded(RecordedEvent.KEY_CHANGED, year.at(day, 3), "console", key, user="bob")
-    year.plant("somebody changes forty keys", RuleName.KEY_SWEEP, day, actor="console", by_login=True)
-
-
-def _drained(year: Year, day: int) -> None:
-    service = year.services[0]
-    key = service.keys[day % 3]
-    largest = max(
-        (entry[8]["decryptions"] + entry[8]["encryptions"] for entry in year.life.entries
-         if entry[2] == key.id and "decryptions" in entry[8]), default=0,
-    )  # fmt: skip
-    year.life.use(key, year.at(day, 20), service.login, decryptions=8 * largest + 5000, process="x:4")
-    year.plant("a key is used eight times as much", RuleName.USE_SPIKE, day, key=key.name)
-
-
-def _at_noon(year: Year, day: int) -> None:
-    key = year.life.key(f"exchanged-{day}", year.at(-LEARNED, 2))
-    year.life.version(key, year.at(day, 12), "rotator")
-    year.plant("a key is exchanged at noon", RuleName.OUTSIDE_WINDOW, day, key=key.name)
-
-
-def _forged(year: Year, day: int) -> None:
-    key = year.life.random.choice(year.services[0].keys)
-    year.life.recorded(RecordedEvent.KEY_REVOKED, year.at(day, 12), "owner", key)
-    year.plant("an entry says that a key was revoked", RuleName.FORGED_ENTRY, day, key=key.name)
-
-
-_PLANTED: tuple[Callable[[Year, int], None], ...] = (
-    _stranger, _intruder, _revoked, _old_version, _swept, _locked_out, _drained, _at_noon, _forged,
-)  # fmt: skip
