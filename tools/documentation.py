@@ -14,6 +14,7 @@ from typing import TypeVar
 from alembic.util import CommandError
 
 from kms_schema import vocabulary
+from kms_schema.audit.anomalies.rules import RULES as ANOMALY_RULES
 from kms_schema.roles.definition import GRANTEES, GRANTS, POLICIES, Role
 from kms_schema.validator.rules import KINDS, OF_OBJECTS, RULES
 from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFECYCLE, RecordedEvent
@@ -147,10 +148,29 @@ def rules() -> str:
     )
 
 
-PAGES = ("docs/errors.md", "docs/indexes.md", "docs/recorded.md", "docs/roles.md", "docs/schema.md")
+def anomalies() -> str:
+    """Return the rules of anomalies, as a Markdown table."""
+    return _table(
+        ("rule", "severity", "finds", "reads", "false alarms"),
+        [
+            (f"`{rule.name}`", rule.severity, rule.finds, rule.reads, rule.false_alarms)
+            for rule in ANOMALY_RULES.values()
+        ],
+    )
+
+
+PAGES = (
+    "docs/anomalies.md",
+    "docs/errors.md",
+    "docs/indexes.md",
+    "docs/recorded.md",
+    "docs/roles.md",
+    "docs/schema.md",
+)
 """The files with generated parts, except docs/validator.md, which `python -m tools.validator_examples` writes."""
 
 PARTS = {
+    "anomalies": anomalies,
     "errors": errors,
     "indexes": indexes,
     "roles": roles,

@@ -56,7 +56,8 @@ def reading(connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: 
 
 
 @cache
-def _query(name: str, dialect: Dialect, prefix: str) -> str:
+def query_text(name: str, dialect: Dialect, prefix: str) -> str:
+    """Return the query of this name for an engine; `prefix` stands before the names of tables, as `public.`."""
     return fill(query_beside(__file__, name).replace("{schema}.", prefix), **dialect.words)
 
 
@@ -65,7 +66,7 @@ class _PostgresqlReader:
         self._cursor, self._prefix = cursor, f"{quoted(schema)}."
 
     def rows(self, name: str, **values: object) -> list[tuple[Any, ...]]:
-        self._cursor.execute(_query(name, POSTGRESQL, self._prefix).encode(), values, prepare=False)
+        self._cursor.execute(query_text(name, POSTGRESQL, self._prefix).encode(), values, prepare=False)
         return self._cursor.fetchall()
 
     def time(self, stored: Any) -> dt.datetime:
@@ -85,8 +86,8 @@ class _SqliteReader:
         self._cursor = cursor
 
     def rows(self, name: str, **values: object) -> list[tuple[Any, ...]]:
-        given = {each: _sqlite_value(value) for each, value in values.items()}
-        return self._cursor.execute(_query(name, SQLITE, "main."), given).fetchall()
+        given = {each: sqlite_value(value) for each, value in values.items()}
+        return self._cursor.execute(query_text(name, SQLITE, "main."), given).fetchall()
 
     def time(self, stored: Any) -> dt.datetime:
         return dt.datetime.fromisoformat(stored)
@@ -102,7 +103,8 @@ class _SqliteReader:
         return found if isinstance(found, dict) else {}
 
 
-def _sqlite_value(value: object) -> object:
+def sqlite_value(value: object) -> object:
+    """Return a value as SQLite has it: times as text, lists as JSON."""
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return json.dumps(value) if isinstance(value, Sequence) and not isinstance(value, str) else value

@@ -12,6 +12,7 @@ from contextlib import closing
 from kms_schema.audit.anomalies.finding import find_anomalies
 from kms_schema.audit.anomalies.rules import RULES
 from tests.audit.anomalies.loading import without_triggers
+from tests.audit.anomalies.scans import scanning
 from tests.support.engines import Engines
 from tests.support.engines.database import Connection
 from tests.support.statements import dialect_of
@@ -94,6 +95,7 @@ def main(entries: int, name: str) -> None:
         database = engines[name].create(engines.migrated(name, "template"))
         with closing(database.connect()) as connection:
             fill(connection, entries)
+            print(*scanning(connection, NOW - dt.timedelta(days=1), NOW), sep="\n")
             for days in (1, 7):
                 for rule in RULES:
                     taken = []

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Iterator
 from contextlib import closing
 
+import psycopg
 import pytest
 
 from kms_schema.audit.anomalies.anomaly import Anomaly
@@ -14,6 +15,7 @@ from tests.audit.anomalies.case import Case
 from tests.audit.anomalies.life import Life
 from tests.audit.anomalies.loading import load
 from tests.audit.anomalies.plans import JUDGED, at, ordinary
+from tests.audit.anomalies.scans import scanning
 from tests.support.engines import Engines
 from tests.support.engines.database import Connection
 
@@ -71,3 +73,10 @@ def test_counts_are_those_of_what_is_found(lived: Connection, found: list[Anomal
     assert list(counts) == list(RULES)
     assert counts == {rule: sum(each.rule is rule for each in found) for rule in RULES}
     assert all(counts.values())
+
+
+def test_no_query_reads_the_whole_log(lived: Connection) -> None:
+    """A small table is read whole unless PostgreSQL is told not to: `at_size` looks at the plans of a large one."""
+    if isinstance(lived, psycopg.Connection):
+        lived.execute("SET enable_seqscan = off")
+    assert scanning(lived, at(90, 0), at(91, 0)) == []
