@@ -23,7 +23,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Anomaly:
-    """What one rule found about one actor or key in one UTC day."""
+    """The entries that one rule found about one actor or key in one UTC day."""
 
     rule: RuleName
     day: dt.date
@@ -34,7 +34,7 @@ class Anomaly:
     about: str
     """A key, a kind of entries or a problem that distinguishes it from others of the rule, day and actor; or empty."""
     summary: str
-    """What was found, in one sentence with figures."""
+    """The finding in one sentence, with figures."""
     first_at: dt.datetime
     last_at: dt.datetime
     entry_count: int

@@ -33,13 +33,13 @@ class Dialect:
     upper: str
     """A type in upper case."""
     is_of_actors: str
-    """Whether a login is one of the value `actors`."""
+    """The condition that a login is one of the value `actors`."""
     number_kind: str
     """The JSON type of a count."""
     text_kind: str
     """The JSON type of a text."""
     words: dict[str, str] = field(init=False, default_factory=dict, compare=False, repr=False)
-    """What stands for each placeholder of the queries."""
+    """The SQL of each placeholder of the queries."""
 
     def __post_init__(self) -> None:
         """Make the words once."""

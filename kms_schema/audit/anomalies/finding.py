@@ -69,8 +69,11 @@ def count_anomalies(
 ) -> dict[RuleName, int]:
     """Return the number of anomalies of every rule since a time: `find_anomalies`, counted, with 0 for none.
 
+    - `connection`, `since`, `until`, `schema`: those of `find_anomalies`
+
     The cost grows with the entries since the start of that UTC day, and not with the log. A metric should keep the
-    result for some minutes. Parameters and errors are those of `find_anomalies`. Example::
+    result for some minutes. Raises `TrailError`, `ValueError` and the errors of the driver as `find_anomalies` does.
+    Example::
 
         counts = count_anomalies(connection, dt.datetime.now(dt.UTC) - dt.timedelta(days=1))
         print(counts[RuleName.KEY_SWEEP])

@@ -1,9 +1,9 @@
-"""What the database writes into entries about changes, as SQL: the types, their form, and the statuses they prove."""
+"""The entries that the database writes about changes, as SQL: their types and forms, and the statuses they prove."""
 
 from kms_schema.vocabulary import KeyStatus, RecordedEvent, UseEvent, statuses_before
 
 _LOOK_ALIKE = (("0", "O"), ("1", "I"), ("L", "I"), ("_", ""), (".", ""), (":", ""), ("-", ""), ("RN", "M"), ("VV", "W"))
-"""What `guard_key_audit_log_insert_event` holds for the same, in the order in which it is replaced."""
+"""The characters that `guard_key_audit_log_insert_event` treats alike, in the order of their replacement."""
 
 _FORMS = {
     "KEY_": "key",

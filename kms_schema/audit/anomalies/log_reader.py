@@ -133,7 +133,7 @@ def _reading_sqlite(connection: sqlite3.Connection) -> Iterator[LogReader]:
 _SETTINGS = "SET LOCAL row_security = off; SET LOCAL jit = off; SET LOCAL client_encoding = 'UTF8'"
 _VISIBLE = """SELECT to_regclass(%(name)s) IS NULL,
     current_setting('row_security') = 'off' AND row_security_active(to_regclass(%(name)s)::oid)"""
-"""Whether the log is missing, or row-level security leaves out a part of it: not if the policies show all."""
+"""Two truth values: the log is missing; row-level security leaves out a part of it, unless its policies show all."""
 
 
 @contextmanager

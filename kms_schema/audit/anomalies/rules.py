@@ -30,7 +30,7 @@ class AnomalyRule:
     severity: AuditSecurityLevel
     """How urgent a finding is."""
     finds: str
-    """What it finds, in one sentence."""
+    """The entries that it finds, in one sentence."""
     reads: str
     """The entries and columns that it reads."""
     false_alarms: str
@@ -43,8 +43,8 @@ ESTABLISHED_DAYS = 28
 """Days of use after which a key has usual actors and a usual amount of use. Before, all of it is new."""
 USUAL_DAYS = 35
 """Days that show what is usual. Four weeks would miss the end of the month before, which is up to 31 days ago, or 34
-with a weekend. What is unusual by them is compared with the other days up to `KNOWN_DAYS`, too: the end of a quarter
-repeats, and so does a key of old data that is read now and then."""
+with a weekend. A day that is unusual by them is compared with the other days up to `KNOWN_DAYS`, too: the end of a
+quarter repeats, and so does a key of old data that is read now and then."""
 SWEEP_KEYS = 20
 """Fewer keys of one actor in a day are no sweep."""
 SWEEP_FACTOR = 2
@@ -77,24 +77,24 @@ ENTRIES: tuple[AnomalyRule, ...] = (
     AnomalyRule(
         RuleName.ENDED_KEY_USED,
         AuditSecurityLevel.HIGH,
-        "A key decrypts after it was revoked or archived, encrypts after it was rotated or expired, or encrypts with an"
-        " ended version; or a revoked key is opened.",
+        "A key decrypts after it was revoked or archived, or encrypts after it was rotated or expired. An ended version"
+        " encrypts. A revoked key is opened.",
         "`KEY_USED` and `REVOKED_KEY_OPENED`; the times of the key and of its version",
         "`REVOKED_KEY_OPENED` for planned re-encryption; a ring with `stale_decrypt` during an outage.",
     ),
     AnomalyRule(
         RuleName.KEY_SWEEP,
         AuditSecurityLevel.HIGH,
-        f"A login uses or changes at least {SWEEP_KEYS} keys in a UTC day, and more than {SWEEP_FACTOR} times as many"
-        f" as on any of the {KNOWN_DAYS} days before.",
+        f"A login uses or changes at least {SWEEP_KEYS} keys in a UTC day. They are more than {SWEEP_FACTOR} times as"
+        f" many as on any of the {KNOWN_DAYS} days before.",
         "`KEY_USED`, `KEY_USE_REFUSED`, `REVOKED_KEY_OPENED` and recorded changes with a key; `recorded_by`",
         "The first run of a batch job, an import of active keys, the rotation of a KEK that wraps many keys.",
     ),
     AnomalyRule(
         RuleName.USE_SPIKE,
         AuditSecurityLevel.MEDIUM,
-        f"A key has at least {SPIKE_USES} uses in a UTC day, and more than {SPIKE_FACTOR} times as many as on any of"
-        f" the {KNOWN_DAYS} days before.",
+        f"A key has at least {SPIKE_USES} uses in a UTC day. They are more than {SPIKE_FACTOR} times as many as on any"
+        f" of the {KNOWN_DAYS} days before.",
         "the counts of `KEY_USED`",
         "A campaign, a load test, a restored backlog, the end of a year, re-encryption of a table.",
     ),
@@ -109,8 +109,8 @@ ENTRIES: tuple[AnomalyRule, ...] = (
     AnomalyRule(
         RuleName.FORGED_ENTRY,
         AuditSecurityLevel.HIGH,
-        "An entry has the type of a recorded change, or one that looks like it, but not its form, or says what the rows"
-        " of its key contradict.",
+        "An entry has the type of a recorded change, or one that looks like it, without its form. Or the rows of its"
+        " key contradict it.",
         "types of recorded changes and `KEY_USED`; the rows that they are about",
         "An application that writes `KEY_USED` in a form of its own; a partly restored dump.",
     ),
