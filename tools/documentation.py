@@ -14,6 +14,7 @@ from typing import TypeVar
 from alembic.util import CommandError
 
 from kms_schema import vocabulary
+from kms_schema.audit.anomalies.rules import RULES as ANOMALY_RULES
 from kms_schema.monitoring.conditions import CONDITIONS
 from kms_schema.monitoring.names import METRICS
 from kms_schema.roles.definition import GRANTEES, GRANTS, POLICIES, Role
@@ -183,7 +184,19 @@ def conditions() -> str:
     )
 
 
+def anomalies() -> str:
+    """Return the rules of anomalies, as a Markdown table."""
+    return _table(
+        ("rule", "severity", "finds", "reads", "false alarms"),
+        [
+            (f"`{rule.name}`", rule.severity, rule.finds, rule.reads, rule.false_alarms)
+            for rule in ANOMALY_RULES.values()
+        ],
+    )
+
+
 PAGES = (
+    "docs/anomalies.md",
     "docs/errors.md",
     "docs/indexes.md",
     "docs/monitoring.md",
@@ -194,6 +207,7 @@ PAGES = (
 """The files with generated parts, except docs/validator.md, which `python -m tools.validator_examples` writes."""
 
 PARTS = {
+    "anomalies": anomalies,
     "errors": errors,
     "indexes": indexes,
     "metrics": metrics,
