@@ -78,6 +78,8 @@ METRICS: tuple[Metric, ...] = (
            ("part", "reason"), "the part is not skipped"),
     _gauge(COLLECTOR_OMITTED, None, "The number of series that the part left out because of its limit.",
            ("part",), "the part failed or has no series for each key"),
+    _gauge("kms_collector_timestamp_seconds", None, "The time of the scrape: old in a text file that is left over.", (),
+           "there is no exporter"),
     # The database
     _gauge("kms_build_info", Part.DATABASE, "1 with the versions of the package and of the schema.",
            ("version", "revision", "engine")),
@@ -103,6 +105,8 @@ METRICS: tuple[Metric, ...] = (
            (*KEY_LABELS, "reason"), LISTED),
     # Rotations
     _gauge("kms_rotations_open", Part.ROTATIONS, "The number of open rotations: SCHEDULED and RUNNING.", ("status",)),
+    _gauge("kms_rotation_scheduled_oldest_timestamp_seconds", Part.ROTATIONS,
+           "The time of the earliest SCHEDULED rotation, if it is past.", (), "no rotation waits, or the part failed"),
     _gauge("kms_rotations_recent", Part.ROTATIONS,
            "The number of rotations scheduled in the last 30 UTC days that are COMPLETED or FAILED, as of the last"
            " refresh of the dashboard.", ("status",)),

@@ -1,1 +1,0 @@
-"""Monitoring: the parts of a scrape, the exporter, and checks."""
