@@ -27,7 +27,7 @@ _COMMANDS = {
     "history": Lazy("kms_schema.cli.migrations:history", "List the revisions of the package"),
     "hsm": Lazy("kms_schema.cli.hsm:hsm", "Add, check and disable HSMs"),
     "keys": Lazy("kms_schema.cli.keys:keys", "Create, use and retire keys"),
-    "metrics": Lazy("kms_schema.cli.metrics:metrics", "Export metrics and alerting rules for Prometheus"),
+    "metrics": Lazy("kms_schema.cli.metrics:metrics", "Export metrics to Prometheus"),
     "policies": Lazy("kms_schema.cli.policies:policies", "Create and change rotation policies"),
     "preflight": Lazy("kms_schema.cli.preflight:preflight_command", "Check whether an upgrade can run"),
     "reencrypt": Lazy("kms_schema.cli.reencrypt:reencrypt_command", "Re-encrypt a column of an application"),

@@ -73,7 +73,7 @@ COLLECTOR_OMITTED = "kms_collector_omitted_series"
 METRICS: tuple[Metric, ...] = (
     _gauge(COLLECTOR_SUCCESS, None, "1 if the part was read, 0 if it failed; a failed part exports nothing else.",
            ("part",), "the part is not in this version of the exporter, or it is skipped"),
-    _gauge(COLLECTOR_DURATION, None, "The time in which the part was read.", ("part",), "the part failed or is skipped"),
+    _gauge(COLLECTOR_DURATION, None, "The time that the part took.", ("part",), "the part failed or is skipped"),
     _gauge(COLLECTOR_SKIPPED, None, "1 with the reason, if the database does not have what the part reads.",
            ("part", "reason"), "the part is not skipped"),
     _gauge(COLLECTOR_OMITTED, None, "The number of series that the part left out because of its limit.",
