@@ -19,8 +19,8 @@ from kms_schema.monitoring.alerting.thresholds import Thresholds
 from tests.support.engines.keeper import free_port
 from tests.support.engines.prometheus import Server, find_alertmanager, find_program
 
-SECOND = "1s"
-RESENT = "3s"
+SOON = "500ms"
+RESENT = "2s"
 """How often Prometheus repeats a firing alert to Alertmanager, which forgets one after four times that."""
 PATIENCE = 60
 JOB = "kms"
@@ -94,7 +94,7 @@ class Stack:
         )  # fmt: skip
         self._write_rules(Thresholds())
         self._write("prometheus.yml", {
-            "global": {"scrape_interval": SECOND, "scrape_timeout": SECOND},
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
             "rule_files": ["rules.yml"],
             "alerting": {"alertmanagers": [{"static_configs": [{"targets": [self.alertmanager_url[7:]]}]}]},
             "scrape_configs": [{"job_name": JOB, "static_configs": [{"targets": self._targets}]}],
@@ -105,19 +105,19 @@ class Stack:
         (self.folder / name).write_text(json.dumps(content), encoding="utf-8")
 
     def _write_rules(self, limits: Thresholds) -> None:
-        """Write the rules of the package, evaluated each second; what must hold for minutes, holds for seconds."""
+        """Write the rules of the package, evaluated twice a second; what must hold for minutes, holds for seconds."""
         rules = parsed(rule_file(limits))
         for group in rules["groups"]:
-            group["interval"] = SECOND
+            group["interval"] = SOON
             for rule in group["rules"]:
                 if "for" in rule:
-                    rule["for"] = "3s"
+                    rule["for"] = "2s"
         self._write("rules.yml", rules)
 
     def _quick_alertmanager(self) -> Any:
-        """Return the example, which sends to the webhook after a second; `repeat_interval` is as it is."""
+        """Return the example, which sends to the webhook at once; `repeat_interval` is as it is."""
         example = parsed(alertmanager_file())
-        example["route"] |= {"group_wait": SECOND, "group_interval": SECOND}
+        example["route"] |= {"group_wait": SOON, "group_interval": SOON}
         example["receivers"][0]["webhook_configs"][0]["url"] = self.webhook.url
         return example
 
