@@ -20,6 +20,7 @@ from kms_schema.cli.lazy_group import Lazy, LazyGroup
 
 _COMMANDS = {
     "audit": Lazy("kms_schema.cli.audit:audit", "Seal, verify and prove the audit trail"),
+    "check": Lazy("kms_schema.cli.check:check_command", "Check the state for Nagios or Icinga"),
     "current": Lazy("kms_schema.cli.migrations:current", "Show the revision of the database"),
     "destroy-version": Lazy("kms_schema.cli.destroy_version:destroy_version", "Destroy the material of a key version"),
     "downgrade": Lazy("kms_schema.cli.migrations:downgrade", "Downgrade the database to a revision"),

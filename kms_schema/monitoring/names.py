@@ -69,6 +69,7 @@ COLLECTOR_SUCCESS = "kms_collector_success"
 COLLECTOR_DURATION = "kms_collector_duration_seconds"
 COLLECTOR_SKIPPED = "kms_collector_skipped_info"
 COLLECTOR_OMITTED = "kms_collector_omitted_series"
+COLLECTOR_TIME = "kms_collector_timestamp_seconds"
 
 METRICS: tuple[Metric, ...] = (
     _gauge(COLLECTOR_SUCCESS, None, "1 if the part was read, 0 if it failed; a failed part exports nothing else.",

@@ -1,6 +1,7 @@
 """What a scrape has read: plain values, which the exporter writes and `check` compares with limits."""
 
 import datetime as dt
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from kms_schema.monitoring.names import (
     COLLECTOR_OMITTED,
     COLLECTOR_SKIPPED,
     COLLECTOR_SUCCESS,
+    COLLECTOR_TIME,
     Part,
 )
 
@@ -69,12 +71,15 @@ class Snapshot:
     at: dt.datetime | None
     """The time of the snapshot by the clock of the database; None if it could not be read."""
     parts: tuple[PartResult, ...]
+    taken: float = field(default_factory=time.time, compare=False)
+    """The time by the clock of this process, as a Unix timestamp."""
     by_name: dict[str, list[Sample]] = field(init=False, repr=False, compare=False)
     """The samples of each metric."""
 
     def __post_init__(self) -> None:
         """Order the samples by metric."""
         found: dict[str, list[Sample]] = {}
+        found[COLLECTOR_TIME] = [Sample(COLLECTOR_TIME, self.taken)]
         for part in self.parts:
             for sample in part.exported():
                 found.setdefault(sample.name, []).append(sample)

@@ -39,7 +39,7 @@ class Snapshots:
             snapshot = self._read()
             if kept and snapshot.at is None:
                 snapshot = self._read()
-            self._report(snapshot.failures())
+            self._report(snapshot)
             return snapshot
 
     def close(self) -> None:
@@ -64,10 +64,21 @@ class Snapshots:
             self.close()
         return snapshot
 
-    def _report(self, failures: dict[Part, str]) -> None:
+    def _report(self, snapshot: Snapshot) -> None:
+        """Print what fails, and what works again, once."""
+        failures = snapshot.failures()
+        before, self._failures = self._failures, failures
+        if snapshot.at is None:
+            reasons = dict.fromkeys(failures.values())
+            if failures != before:
+                click.echo(in_a_line(f"no part can be read: {'; '.join(reasons)}"), err=True)
+            return
         for part, reason in failures.items():
-            if self._failures.get(part) != reason:
-                click.echo(in_a_line(f"part {part} failed: {reason}"), err=True)
-        for part in self._failures.keys() - failures.keys():
-            click.echo(f"part {part} is read again", err=True)
-        self._failures = failures
+            if before.get(part) != reason:
+                click.echo(in_a_line(f"the part {part} cannot be read: {reason}"), err=True)
+        again = before.keys() - failures.keys()
+        if len(again) == len(snapshot.parts):
+            click.echo("all parts are read again", err=True)
+        else:
+            for part in sorted(again):
+                click.echo(f"the part {part} is read again", err=True)

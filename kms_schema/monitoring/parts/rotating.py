@@ -29,6 +29,8 @@ def due(reader: Reader) -> Read:
 _OPEN = """SELECT status, count(*) FROM {s}.key_rotations WHERE status IN ('SCHEDULED', 'RUNNING') GROUP BY status"""
 _LEASES = """SELECT count(*), min(lease_expires_at) FROM {s}.key_rotations
 WHERE status = 'RUNNING' AND lease_expires_at < %(now)s"""
+_WAITING = """SELECT min(scheduled_at) FROM {s}.key_rotations
+WHERE status = 'SCHEDULED' AND scheduled_at <= %(now)s"""
 # As key_health_monitor counts attempts, of the last 30 days: the oldest failures are in an index by time.
 _FAILURES = """SELECT master.id, master.key_id, master.key_type, 'failing' AS about, failed.attempts AS measure,
     1 = 1 AS shown
@@ -73,6 +75,9 @@ def rotations(reader: Reader) -> Read:
     samples.append(Sample("kms_rotation_leases_expired", expired))
     if earliest is not None:
         samples.append(Sample("kms_rotation_lease_expiration_timestamp_seconds", seconds(earliest)))
+    [(scheduled,)] = reader.rows(_WAITING, now=reader.now)
+    if scheduled is not None:
+        samples.append(Sample("kms_rotation_scheduled_oldest_timestamp_seconds", seconds(scheduled)))
     found = Found(reader, _FAILURES, greatest_first=True, since=reader.now - dt.timedelta(days=DAYS))
     abouts: dict[str, tuple[str, ...]] = {"failing": ()}
     samples += found.series("kms_key_rotation_failures", abouts)
