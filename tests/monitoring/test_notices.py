@@ -69,9 +69,7 @@ def expirations(stack: Stack, connection: Connection, times: int) -> None:
         stack.wait_for(lambda: not stack.active(), "the alerts end")
 
 
-def test_each_condition_is_one_notice(
-    stack: Stack, connection: Connection, database: Database, hsm: SoftHsm
-) -> None:
+def test_each_condition_is_one_notice(stack: Stack, connection: Connection, database: Database, hsm: SoftHsm) -> None:
     expirations(stack, connection, 1)
     a_rotation_fails(stack, connection)
     an_hsm_goes_away(stack, database, hsm)

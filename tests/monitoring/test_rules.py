@@ -43,5 +43,5 @@ def test_a_wrong_address_of_the_documentation_is_refused() -> None:
 
 def test_no_alert_names_an_exporter() -> None:
     assert [name for name, alert in ALERTS.items() if "instance" in alert.expr] == []
-    assert all(0 == alert.hold or alert.hold > 600 for alert in ALERTS.values())
+    assert all(alert.hold == 0 or alert.hold > 600 for alert in ALERTS.values())
     assert len(METRICS) == len(BY_NAME)

@@ -1,1 +1,1 @@
-"""What Prometheus, Alertmanager and Grafana need: rules, routes and a dashboard, all from the names of the metrics."""
+"""The files for Prometheus, Alertmanager and Grafana: rules, routes and a dashboard, from the names of the metrics."""

@@ -49,7 +49,13 @@ def _document() -> dict[str, Any]:
 def _panels() -> Iterator[dict[str, Any]]:
     line = 0
     for row in rows(Thresholds()):
-        yield {"type": "row", "title": row.title, "collapsed": False, "panels": [], "gridPos": _place(0, line, _WIDTH, 1)}
+        yield {
+            "type": "row",
+            "title": row.title,
+            "collapsed": False,
+            "panels": [],
+            "gridPos": _place(0, line, _WIDTH, 1),
+        }
         line, column, height = line + 1, 0, 0
         for panel in row.panels:
             width, high = _SIZES[panel.kind]

@@ -2,7 +2,7 @@
 
 from kms_schema.monitoring.alerting.alerts import AGE, COUNT, KEY, Alert, Severity
 from kms_schema.monitoring.alerting.last_known import SUCCEEDED, last_known
-from kms_schema.monitoring.alerting.thresholds import DAY, HOUR, Thresholds
+from kms_schema.monitoring.alerting.thresholds import DAY, Thresholds
 from kms_schema.monitoring.names import COLLECTOR_OMITTED, COLLECTOR_SUCCESS
 
 CRITICAL, WARNING, INFO = Severity.CRITICAL, Severity.WARNING, Severity.INFO
@@ -41,7 +41,8 @@ def _rotations(limits: Thresholds) -> tuple[Alert, ...]:
         Alert("KmsRotationWaiting", WARNING,
               f"{last_known('kms_rotation_scheduled_oldest_timestamp_seconds')} > {limits.rotation_waits}",
               f"A scheduled rotation has waited {AGE} for a worker.", soon=False),
-        Alert("KmsRotationFailing", CRITICAL, f"{last_known('kms_key_rotation_failures')} >= {limits.rotation_failures}",
+        Alert("KmsRotationFailing", CRITICAL,
+              f"{last_known('kms_key_rotation_failures')} >= {limits.rotation_failures}",
               f"{KEY} could not be rotated {COUNT} times."),
         Alert("KmsRotationLeaseExpired", WARNING, f"{last_known('kms_rotation_leases_expired')} > 0",
               f"{COUNT} rotations were left by their workers.", limits.collection),
