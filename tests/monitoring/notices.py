@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from ruamel.yaml import YAML
 
@@ -144,7 +145,7 @@ class Stack:
 
     def query(self, expr: str) -> list[dict[str, Any]]:
         """Return the vector of a query of Prometheus; nothing if it does not answer."""
-        answer = _get(f"{self.prometheus_url}/api/v1/query?query={urllib.request.quote(expr)}")
+        answer = _get(f"{self.prometheus_url}/api/v1/query?query={quote(expr)}")
         return [] if answer is None else json.loads(answer)["data"]["result"]
 
     def active(self) -> dict[str, str]:

@@ -9,7 +9,8 @@ from kms_schema.monitoring.alerting.last_known import last_known
 from kms_schema.monitoring.alerting.rule_file import runbook
 from kms_schema.monitoring.alerting.rules import alerts
 from kms_schema.monitoring.names import BY_NAME, Part
-from tests.monitoring.rule_cases import CASES, IN_ORDER, LIMITS, STEPS, Case, Values, constant, series
+from kms_schema.monitoring.alerting.thresholds import DAY, MINUTE
+from tests.monitoring.rule_cases import CASES, IN_ORDER, LIMITS, STEPS, Case, Values, constant, key, series
 
 ALERTS = {alert.name: alert for alert in alerts(LIMITS)}
 EXPORTERS = ("a", "b")
@@ -120,12 +121,20 @@ def minutes() -> dict[str, Any]:
     for pack in packed(case for case in CASES if parts_of(case)):
         gone = {name: _ends(values) for name, values in (IN_ORDER | pack.given).items()}
         tests.append(_test("the exporters are gone", _input(gone), [*pack.firing, "KmsExporterAbsent"]))
+    expires = IN_ORDER | {
+        series("kms_key_expiration_timestamp_seconds", **key("z")): constant(7 * DAY + STEPS * 10 * MINUTE - 30 * MINUTE)
+    }
     fails = {series("kms_collector_success", part=part): constant(0) for part in Part}
     gone = [
         {"series": each["series"].replace('job="kms"', 'job="other"'), "values": _ends(each["values"])}
         for each in _input(IN_ORDER)
     ]
     tests += [
+        _test(
+            "a key is a week from its end while the exporters are gone",
+            _input({name: _ends(values) for name, values in expires.items()}),
+            ["KmsKeyExpiresIn30Days", "KmsKeyExpiresIn7Days", "KmsExporterAbsent"],
+        ),
         _test("there was never an exporter", [], ["KmsExporterAbsent"]),
         _test("no part ever succeeded", _input(fails), ["KmsCollectorFailed"] * len(Part)),
         _test("the exporters of one of two databases are gone", _input(IN_ORDER) + gone, ["KmsExporterAbsent"]),

@@ -71,6 +71,7 @@ def expirations(stack: Stack, connection: Connection, times: int) -> None:
 
 def test_each_condition_is_one_notice(stack: Stack, connection: Connection, database: Database, hsm: SoftHsm) -> None:
     expirations(stack, connection, 1)
+    a_key_expires_soon(stack, connection)
     a_rotation_fails(stack, connection)
     an_hsm_goes_away(stack, database, hsm)
     a_seal_is_late(stack)
@@ -79,6 +80,13 @@ def test_each_condition_is_one_notice(stack: Stack, connection: Connection, data
 @pytest.mark.full
 def test_ten_repeats_give_thirty_notices(stack: Stack, connection: Connection) -> None:
     expirations(stack, connection, 10)
+
+
+def a_key_expires_soon(stack: Stack, connection: Connection) -> None:
+    """A key that is new and expires in six days has one notice: the more urgent one inhibits the other."""
+    before = [*stack.webhook.notices]
+    key = a_key(connection, expires_at=smallest.now() + 6 * DAY)
+    stack.noticed(*before, ("KmsKeyExpiresIn7Days", str(key["key_id"])))
 
 
 def a_rotation_fails(stack: Stack, connection: Connection) -> None:
