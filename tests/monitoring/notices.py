@@ -23,6 +23,8 @@ from tests.support.engines.prometheus import Server, find_alertmanager, find_pro
 SOON = "500ms"
 RESENT = "2s"
 """How often Prometheus repeats a firing alert to Alertmanager, which forgets one after four times that."""
+SETTLED = 2
+"""Seconds in which a notice would come that is one too many: two scrapes, four evaluations and four flushes."""
 PATIENCE = 60
 JOB = "kms"
 
@@ -73,6 +75,7 @@ class Stack:
         """Prepare the files; nothing runs yet."""
         self.folder = folder
         self.webhook = Webhook()
+        self._expected: list[tuple[str, str]] = []
         ports = [free_port() for _ in range(self.EXPORTERS + 2)]
         self.prometheus_url, self.alertmanager_url = (f"http://127.0.0.1:{port}" for port in ports[:2])
         self._targets = [f"127.0.0.1:{port}" for port in ports[2:]]
@@ -162,10 +165,16 @@ class Stack:
         again = "Prometheus has sent its alerts again"
         self.wait_for(lambda: all(self.active().get(name, "") > at for name, at in before.items()), again)
 
-    def noticed(self, *expected: tuple[str, str]) -> None:
-        """Wait until these notices were received, in this order, and no others; then take them away."""
-        self.wait_for(lambda: len(self.webhook.notices) >= len(expected), f"{expected}")
-        assert self.webhook.notices == [*expected]
+    def noticed(self, alert: str, about: str = "") -> None:
+        """Wait until this notice was received, after those before, and no others."""
+        self._expected.append((alert, about))
+        self.wait_for(lambda: len(self.webhook.notices) >= len(self._expected), f"{alert} {about}")
+        assert self.webhook.notices == self._expected
+
+    def nothing_more(self) -> None:
+        """Wait for as long as a notice would take that is one too many."""
+        time.sleep(SETTLED)
+        assert self.webhook.notices == self._expected
 
     def wait_for(self, condition: Callable[[], object], what: str) -> None:
         """Wait until something holds; fail with the logs if it does not."""

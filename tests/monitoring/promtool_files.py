@@ -122,7 +122,9 @@ def minutes() -> dict[str, Any]:
         gone = {name: _ends(values) for name, values in (IN_ORDER | pack.given).items()}
         tests.append(_test("the exporters are gone", _input(gone), [*pack.firing, "KmsExporterAbsent"]))
     expires = IN_ORDER | {
-        series("kms_key_expiration_timestamp_seconds", **key("z")): constant(7 * DAY + STEPS * 10 * MINUTE - 30 * MINUTE)
+        series("kms_key_expiration_timestamp_seconds", **key("z")): constant(
+            7 * DAY + STEPS * 10 * MINUTE - 30 * MINUTE
+        )
     }
     fails = {series("kms_collector_success", part=part): constant(0) for part in Part}
     gone = [
