@@ -109,13 +109,10 @@ class Stack:
         (self.folder / name).write_text(json.dumps(content), encoding="utf-8")
 
     def _write_rules(self, limits: Thresholds) -> None:
-        """Write the rules of the package, evaluated twice a second; what must hold for minutes, holds for seconds."""
+        """Write the rules of the package, evaluated twice a second."""
         rules = parsed(rule_file(limits))
         for group in rules["groups"]:
             group["interval"] = SOON
-            for rule in group["rules"]:
-                if "for" in rule:
-                    rule["for"] = "2s"
         self._write("rules.yml", rules)
 
     def _quick_alertmanager(self) -> Any:

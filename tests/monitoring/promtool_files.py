@@ -8,8 +8,8 @@ from typing import Any
 from kms_schema.monitoring.alerting.last_known import last_known
 from kms_schema.monitoring.alerting.rule_file import runbook
 from kms_schema.monitoring.alerting.rules import alerts
-from kms_schema.monitoring.names import BY_NAME, Part
 from kms_schema.monitoring.alerting.thresholds import DAY, MINUTE
+from kms_schema.monitoring.names import BY_NAME, Part
 from tests.monitoring.rule_cases import CASES, IN_ORDER, LIMITS, STEPS, Case, Values, constant, key, series
 
 ALERTS = {alert.name: alert for alert in alerts(LIMITS)}
