@@ -16,6 +16,8 @@ from alembic.util import CommandError
 from kms_schema import vocabulary
 from kms_schema.monitoring.alerting.rules import alerts as all_alerts
 from kms_schema.monitoring.alerting.thresholds import Thresholds
+from kms_schema.monitoring.conditions import CONDITIONS
+from kms_schema.monitoring.names import METRICS
 from kms_schema.roles.definition import GRANTEES, GRANTS, POLICIES, Role
 from kms_schema.validator.rules import KINDS, OF_OBJECTS, RULES
 from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFECYCLE, RecordedEvent
@@ -165,13 +167,57 @@ def alerts() -> str:
     )
 
 
-PAGES = ("docs/alerts.md", "docs/errors.md", "docs/indexes.md", "docs/recorded.md", "docs/roles.md", "docs/schema.md")
+def metrics() -> str:
+    """Return the metrics, as a Markdown table."""
+    return _table(
+        ("metric", "type", "labels", "part", "value", "absent if"),
+        [
+            (
+                f"`{each.name}`",
+                each.kind,
+                " ".join(f"`{label}`" for label in each.labels),
+                f"`{each.part}`" if each.part else "",
+                each.help,
+                each.absent,
+            )
+            for each in METRICS
+        ],
+    )
+
+
+def conditions() -> str:
+    """Return the conditions of `kms-schema check`, as a Markdown table."""
+    return _table(
+        ("condition", "value", "unit", "`--warn`", "`--crit`"),
+        [
+            (
+                f"`{each.name}`",
+                each.text,
+                {"s": "seconds"}.get(each.unit, ""),
+                *("" if limit is None else f"{limit:.10g}" for limit in (each.limits.warn, each.limits.crit)),
+            )
+            for each in CONDITIONS
+        ],
+    )
+
+
+PAGES = (
+    "docs/alerts.md",
+    "docs/errors.md",
+    "docs/indexes.md",
+    "docs/monitoring.md",
+    "docs/recorded.md",
+    "docs/roles.md",
+    "docs/schema.md",
+)
 """The files with generated parts, except docs/validator.md, which `python -m tools.validator_examples` writes."""
 
 PARTS = {
     "alerts": alerts,
     "errors": errors,
     "indexes": indexes,
+    "metrics": metrics,
+    "conditions": conditions,
     "roles": roles,
     "privileges": privileges,
     "row policies": row_policies,

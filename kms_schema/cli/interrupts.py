@@ -43,10 +43,10 @@ def noted() -> Iterator[Interrupt]:
 
 @dataclass
 class Stop:
-    """Whether a command that runs until it is stopped was told to end."""
+    """The end of a command that runs until it is stopped."""
 
     event: threading.Event
-    """Set when it was."""
+    """Set when the command is told to end."""
     signal: int | None = None
     """The number of the signal."""
 

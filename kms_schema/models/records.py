@@ -32,7 +32,7 @@ def _session_role_sqlite(_element: session_role, _compiler: Any, **_kw: Any) -> 
 class KeyOperationRecord(Base):
     """The statement of a program that it published a checkpoint, had it cosigned, or validated the database.
 
-    It is no evidence: whoever may write it can write it without the operation. The server sets its time and role.
+    It is no evidence: a role that may write it can do so without the operation. The server sets its time and role.
     """
 
     __tablename__ = "key_operation_records"

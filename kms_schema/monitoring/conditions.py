@@ -38,7 +38,7 @@ class Condition:
     parts: tuple[Part, ...]
     """The parts that it needs: if one fails, the condition is unknown."""
     text: str
-    """What the value is, after it: `keys are overdue for rotation`."""
+    """The meaning of the value, which stands before it: `keys are overdue for rotation`."""
     value: Callable[[Snapshot], float | None]
     """Returns the value; None if there is nothing to compare."""
     limits: Limits

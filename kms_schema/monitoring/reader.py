@@ -24,6 +24,7 @@ _BEGIN = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off; SET LOCAL TimeZone = 'UTC';"
     f" SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'; SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"
 )
+_INDEXED = re.compile(r"\{by (\w+)\}")
 _SQLITE_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -72,8 +73,12 @@ class Reader:
         self._connection.execute("RELEASE SAVEPOINT part")
 
     def rows(self, statement: str, **values: object) -> list[tuple[Any, ...]]:
-        """Return the rows of a statement. `{s}` in it is the schema, and `%(name)s` a value; times are `datetime`."""
-        text = statement.replace("{s}", self.schema)
+        """Return the rows of a statement.
+
+        `{s}` in it is the schema, `{by INDEX}` after a table the index that SQLite takes, and `%(name)s` a value, which
+        is a `datetime` for a time.
+        """
+        text = _INDEXED.sub(r" INDEXED BY \1" if self.on_sqlite else "", statement.replace("{s}", self.schema))
         if self.on_sqlite:
             text = re.sub(r"%\((\w+)\)s", r":\1", text)
             given = {name: self._given(value) for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""What a scrape has read: plain values, which the exporter writes and `check` compares with limits."""
+"""The results of a scrape: plain values, which the exporter writes and `check` compares with limits."""
 
 import datetime as dt
 import time
@@ -27,7 +27,7 @@ class Sample(NamedTuple):
 
 
 class Read(NamedTuple):
-    """What a part has read."""
+    """The result of reading a part."""
 
     samples: list[Sample]
     omitted: int | None = None

@@ -1,1 +1,1 @@
-"""The files for Prometheus, Alertmanager and Grafana: rules, routes and a dashboard, from the names of the metrics."""
+"""Rules, routes and a dashboard for Prometheus, Alertmanager and Grafana, from the names of the metrics."""

@@ -34,7 +34,8 @@ def keys(reader: Reader) -> Read:
 
 _EXPIRING = """SELECT id, key_id, key_type, CASE WHEN expires_at > %(now)s THEN 'expiring' ELSE 'expired' END AS about,
     expires_at AS measure, 1 = 1 AS shown
-FROM {s}.key_masters WHERE status = 'active' AND expires_at <= %(until)s"""
+FROM {s}.key_masters{by idx_key_masters_expiring_partial}
+WHERE status = 'active' AND expires_at <= %(until)s"""
 
 
 def expiry(reader: Reader) -> Read:
@@ -70,7 +71,7 @@ WHERE
     AND version.usage_index_bound = 9223372036854775807
     AND version.activated_at IS NOT NULL
     AND version.deactivated_at IS NULL
-    AND master.status = 'active'
+    AND master.status || '' = 'active'
     AND version.usage_count * 10 >= master.most_uses * 9"""
 
 

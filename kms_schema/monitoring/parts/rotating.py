@@ -31,28 +31,30 @@ _LEASES = """SELECT count(*), min(lease_expires_at) FROM {s}.key_rotations
 WHERE status = 'RUNNING' AND lease_expires_at < %(now)s"""
 _WAITING = """SELECT min(scheduled_at) FROM {s}.key_rotations
 WHERE status = 'SCHEDULED' AND scheduled_at <= %(now)s"""
-# As key_health_monitor counts attempts, of the last 30 days: the oldest failures are in an index by time.
+# As key_health_monitor counts attempts, of the last 30 days. SQLite takes the order of CROSS JOIN. An expression of a
+# status has no index, which SQLite would take even if it reads more rows.
 _FAILURES = """SELECT master.id, master.key_id, master.key_type, 'failing' AS about, failed.attempts AS measure,
     1 = 1 AS shown
 FROM (
     SELECT rotation.key_id,
         sum(rotation.retry_count + CASE rotation.status WHEN 'FAILED' THEN 1 ELSE 0 END) AS attempts
     FROM (
-        SELECT key_id, status, retry_count, failed_at FROM {s}.key_rotations
+        SELECT key_id, status, retry_count, failed_at FROM {s}.key_rotations{by idx_key_rotations_failed_partial}
         WHERE status = 'FAILED' AND failed_at >= %(since)s
         UNION ALL
-        SELECT key_id, status, retry_count, failed_at FROM {s}.key_rotations
+        SELECT key_id, status, retry_count, failed_at
+        FROM {s}.key_rotations{by idx_key_rotations_scheduling_covering}
         WHERE status IN ('SCHEDULED', 'RUNNING') AND failed_at IS NOT NULL
     ) AS rotation
     WHERE NOT EXISTS (
         SELECT 1 FROM {s}.key_rotations AS success
-        WHERE success.key_id = rotation.key_id AND success.status = 'COMPLETED'
+        WHERE success.key_id = rotation.key_id AND success.status || '' = 'COMPLETED'
             AND success.completed_at >= rotation.failed_at
     )
     GROUP BY rotation.key_id
 ) AS failed
-INNER JOIN {s}.key_masters AS master ON master.id = failed.key_id
-WHERE master.status = 'active'"""
+CROSS JOIN {s}.key_masters AS master
+WHERE master.id = failed.key_id AND master.status || '' = 'active'"""
 _RECENT = """SELECT coalesce(sum(completed_count), 0), coalesce(sum(failed_count), 0),
     sum(average_execution_ms * completed_count) / nullif(sum(CASE WHEN average_execution_ms IS NOT NULL
         THEN completed_count ELSE 0 END), 0), max(worst_execution_ms)

@@ -10,12 +10,10 @@ _REVISION = "SELECT version_num FROM {s}.alembic_version ORDER BY version_num"
 _READABLE = """SELECT pg_catalog.has_table_privilege(class.oid, 'SELECT') FROM pg_catalog.pg_class AS class
 WHERE class.oid = pg_catalog.to_regclass(%(table)s)"""
 _READABLE_ON_SQLITE = "SELECT 1 FROM {s}.sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
-_HEALTH = "SELECT 1 FROM {s}.key_audit_logs LIMIT 1"
 
 
 def database(reader: Reader) -> Read:
     """Show the versions; the revision is unknown where Alembic's table has another name."""
-    reader.rows(_HEALTH)
     if reader.on_sqlite:
         readable = reader.row(_READABLE_ON_SQLITE)
     else:

@@ -31,7 +31,9 @@ class Found:
         parts = _COUNTED + (_LISTED if reader.names else "")
         if not reader.on_sqlite:  # the first SELECT decides the types
             parts = parts.replace("NULL AS id", "NULL::uuid AS id").replace("NULL AS key_id", "NULL::varchar AS key_id")
-        statement = parts.format(query=query, order=order, extreme=extreme, most=MOST_SERIES)
+        statement = parts.format(query="{query}", order=order, extreme=extreme, most=MOST_SERIES).replace(
+            "{query}", query
+        )
         rows = reader.rows(statement, **values)
         self._named = reader.names
         self._totals = [row for row in rows if row[2] is None]
