@@ -44,6 +44,8 @@ def test_the_set_up_is_accepted_as_typed(tmp_path: Path) -> None:
     reader.environment["PATH"] = os.pathsep.join([*folders, reader.environment["PATH"]])
     said = reader.types(block for block in blocks if block.language == "sh")
     assert said.count("SUCCESS") == 2, said
+    reader.types(section("alerts.md", "Thresholds"))
+    assert "> 7200" in (tmp_path / "kms.rules.yml").read_text(encoding="utf-8")
     (yaml,) = [block for block in blocks if block.language == "yaml"]
     (tmp_path / "prometheus.yml").write_text(yaml.text, encoding="utf-8")
     ran = tool("promtool", "check", "config", tmp_path / "prometheus.yml")
