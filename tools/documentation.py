@@ -15,6 +15,8 @@ from alembic.util import CommandError
 
 from kms_schema import vocabulary
 from kms_schema.audit.anomalies.rules import RULES as ANOMALY_RULES
+from kms_schema.monitoring.alerting.rules import alerts as all_alerts
+from kms_schema.monitoring.alerting.thresholds import Thresholds
 from kms_schema.monitoring.conditions import CONDITIONS
 from kms_schema.monitoring.names import METRICS
 from kms_schema.roles.definition import GRANTEES, GRANTS, POLICIES, Role
@@ -150,6 +152,22 @@ def rules() -> str:
     )
 
 
+def alerts() -> str:
+    """Return the alerts as a Markdown table."""
+    return _table(
+        ("alert", "severity", "after", "says"),
+        [
+            (
+                f"[{alert.name}](#{alert.name.lower()})",
+                alert.severity,
+                f"{alert.hold // 60} minutes" if alert.hold else "at once",
+                _as_example(alert.summary),
+            )
+            for alert in all_alerts(Thresholds())
+        ],
+    )
+
+
 def metrics() -> str:
     """Return the metrics, as a Markdown table."""
     return _table(
@@ -196,6 +214,7 @@ def anomalies() -> str:
 
 
 PAGES = (
+    "docs/alerts.md",
     "docs/anomalies.md",
     "docs/errors.md",
     "docs/indexes.md",
@@ -207,6 +226,7 @@ PAGES = (
 """The files with generated parts, except docs/validator.md, which `python -m tools.validator_examples` writes."""
 
 PARTS = {
+    "alerts": alerts,
     "anomalies": anomalies,
     "errors": errors,
     "indexes": indexes,
@@ -228,6 +248,12 @@ PARTS = {
 def regenerate(text: str) -> str:
     """Return a document with regenerated parts. Raises `KeyError` for an unknown part."""
     return _GENERATED.sub(lambda match: f"{match[1]}{PARTS[match['name']]()}\n{match[3]}", text)
+
+
+def _as_example(template: str) -> str:
+    """Return the sentence of an alert with an ellipsis for each value."""
+    chosen = re.sub(r"{{ with [^}]* }}(.*?){{ else }}.*?{{ end }}", r"\1", template)
+    return re.sub(r"{{[^}]*}}", "…", chosen)
 
 
 def _transitions(lifecycle: Mapping[Status, Sequence[Status]]) -> list[tuple[str, str]]:

@@ -5,7 +5,12 @@ import click
 from kms_schema.cli.lazy_group import Lazy, LazyGroup
 
 _COMMANDS = {
+    "alertmanager": Lazy(
+        "kms_schema.cli.metrics.alerting:alertmanager_command", "Print an example configuration of Alertmanager"
+    ),
+    "dashboard": Lazy("kms_schema.cli.metrics.alerting:dashboard_command", "Print a dashboard for Grafana"),
     "export": Lazy("kms_schema.cli.metrics.export:export_command", "Serve the metrics, or write them to a file"),
+    "rules": Lazy("kms_schema.cli.metrics.alerting:rules_command", "Print the alerting rules for Prometheus"),
 }
 
 
