@@ -1,4 +1,4 @@
-"""P19: a report about the quarter that has all entries, with the proofs of those that it quotes."""
+"""P20: a report about the quarter that has all entries, with the proofs of those that it quotes."""
 
 import resource
 import secrets

@@ -3,6 +3,9 @@
 from kms_schema.reports.claims import CLAIMS, Claim
 from kms_schema.reports.standards import STANDARDS
 
+CLAIM_HEAD = ("claim", "says", "decided by", "quotes")
+CONTROL_HEAD = ("standard", "control", "asks, in our words", "claims", "not answered here")
+
 
 def claim_rows() -> list[tuple[str, str, str, str]]:
     """Return a row for each claim: its name, what it says, what decides, and the entries that it quotes."""

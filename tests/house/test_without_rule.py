@@ -31,6 +31,7 @@ AREAS = {
         "keyring",
         "hsm",
         "inventory",
+        "monitoring",
         "roots",
     )
 }
