@@ -6,7 +6,7 @@ Each part is between `<!-- generated: NAME -->` and `<!-- end -->`; a test compa
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
@@ -231,7 +231,7 @@ PAGES = tuple(
 )  # fmt: skip
 """The files with generated parts, except docs/validator.md, which `python -m tools.validator_examples` writes."""
 
-PARTS = {
+PARTS: Mapping[str, Callable[[], str]] = {
     "alerts": alerts,
     "anomalies": anomalies,
     "errors": errors,

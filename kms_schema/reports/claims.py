@@ -170,6 +170,11 @@ _ALL = (
     ),
     Claim("sealed-monthly", "Each month with entries that is over has a signed seal of its own.", computed=True),
     Claim(
+        "operations",
+        "Programs recorded publications of checkpoints, cosignatures of witnesses, and validations.",
+        figures=queries.OPERATIONS,
+    ),
+    Claim(
         "recorded",
         "Each revocation and destruction in the period has its entry.",
         violations=queries.NOT_RECORDED,

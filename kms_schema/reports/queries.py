@@ -218,6 +218,9 @@ WHERE version.destroyed_at >= {start} AND version.destroyed_at < {end} AND versi
         LIMIT 1 OFFSET 0
     )
 ORDER BY 1, 2"""
+OPERATIONS = """SELECT operation, subject, count(*) AS records, max(recorded_at) AS last_recorded_at
+FROM {p}key_operation_records WHERE recorded_at >= {start} AND recorded_at < {end}
+GROUP BY operation, subject ORDER BY operation, subject"""
 RETENTION_POLICIES = """SELECT event_category, retention_period_days
 FROM {p}key_audit_retention_policies ORDER BY event_category"""
 OLDEST_ENTRY = """SELECT sequence, "timestamp", retention_period_days, event_type

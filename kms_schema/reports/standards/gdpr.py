@@ -57,8 +57,8 @@ GDPR = Standard(
         Control(
             "32(1)(d)",
             "The measures are tested and evaluated regularly.",
-            ("no-drift",),
-            "How often this report and kms-schema validate are run.",
+            ("no-drift", "operations"),
+            "The schedule of the tests, and what follows from them.",
         ),
         Control(
             "32(4)",

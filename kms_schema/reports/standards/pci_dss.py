@@ -91,6 +91,12 @@ PCI_DSS = Standard(
             "Owners and superusers: only a checkpoint outside the database finds what they change.",
         ),
         Control(
+            "10.3.3",
+            "Log files are promptly backed up to a place where they are hard to modify.",
+            ("sealed", "operations"),
+            "Backups, and where checkpoints are kept.",
+        ),
+        Control(
             "10.3.4",
             "Changes of log data raise an alert.",
             ("entries-unchanged", "sealed", "sealed-monthly"),
@@ -111,7 +117,7 @@ PCI_DSS = Standard(
         Control(
             "10.7.2",
             "Failures of critical security controls are noticed and handled promptly.",
-            ("hsm-health", "sealed", "no-drift"),
+            ("hsm-health", "sealed", "no-drift", "operations"),
             "The alarm, the response, and times between two reports.",
         ),
         Control(

@@ -31,7 +31,7 @@ SOX = Standard(
         Control(
             "802-integrity",
             "Records are not altered, destroyed or falsified (18 U.S.C. 1519).",
-            ("entries-unchanged", "sealed", "sealed-monthly", "recorded", "who"),
+            ("entries-unchanged", "sealed", "sealed-monthly", "operations", "recorded", "who"),
             "That an entry was true when it was written.",
         ),
         Control(
