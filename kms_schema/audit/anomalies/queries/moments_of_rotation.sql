@@ -27,7 +27,7 @@ WHERE
                     earlier.key_id = entry.key_id
                     AND earlier.timestamp >= {explained_from} AND earlier.timestamp <= entry.timestamp
                     AND earlier.event_type IN ('ROTATION_STARTED', 'ROTATION_TAKEN_OVER')
-                ORDER BY earlier.timestamp DESC LIMIT 1 OFFSET 0
+                LIMIT 1 OFFSET 0
             )
         )
     )
