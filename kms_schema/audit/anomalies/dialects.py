@@ -74,7 +74,7 @@ class Dialect:
             "day_of_found": self.day.replace("{x}", "found.timestamp"),
             "known_from": self._before("used.day", 24 * rules.KNOWN_DAYS),
             "established_until": self._before("used.day", 24 * rules.ESTABLISHED_DAYS),
-            "explained_from": self._before("entry.timestamp", rules.EXPLAINED_HOURS),
+            "explained_from": self._before("moment.timestamp", rules.EXPLAINED_HOURS),
             "late_from": self._after("late.ended", rules.LATE_ENTRY_HOURS),
             "late_from_of_found": self._after("found.ended", rules.LATE_ENTRY_HOURS),
         }
