@@ -12,6 +12,7 @@ _COMMANDS = {
     "export": Lazy("kms_schema.cli.audit.retention:export_command", "Write sealed entries to an archive"),
     "keygen": Lazy("kms_schema.cli.audit.signing:keygen_command", "Generate a key that signs seals"),
     "prove": Lazy("kms_schema.cli.audit.proofs:prove_command", "Prove that an entry is in the audit trail"),
+    "record": Lazy("kms_schema.cli.audit.records:record_command", "Record a publication or a cosignature"),
     "retain": Lazy("kms_schema.cli.audit.retention:retain_command", "Archive and remove expired entries"),
     "seal": Lazy("kms_schema.cli.audit.seals:seal_command", "Seal the new entries"),
     "status": Lazy("kms_schema.cli.audit.status:status_command", "Show the sealing status"),
