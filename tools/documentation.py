@@ -14,6 +14,7 @@ from typing import TypeVar
 from alembic.util import CommandError
 
 from kms_schema import vocabulary
+from kms_schema.audit.anomalies.rules import RULES as ANOMALY_RULES
 from kms_schema.monitoring.alerting.rules import alerts as all_alerts
 from kms_schema.monitoring.alerting.thresholds import Thresholds
 from kms_schema.monitoring.conditions import CONDITIONS
@@ -201,8 +202,20 @@ def conditions() -> str:
     )
 
 
+def anomalies() -> str:
+    """Return the rules of anomalies, as a Markdown table."""
+    return _table(
+        ("rule", "severity", "finds", "reads", "false alarms"),
+        [
+            (f"`{rule.name}`", rule.severity, rule.finds, rule.reads, rule.false_alarms)
+            for rule in ANOMALY_RULES.values()
+        ],
+    )
+
+
 PAGES = (
     "docs/alerts.md",
+    "docs/anomalies.md",
     "docs/errors.md",
     "docs/indexes.md",
     "docs/monitoring.md",
@@ -214,6 +227,7 @@ PAGES = (
 
 PARTS = {
     "alerts": alerts,
+    "anomalies": anomalies,
     "errors": errors,
     "indexes": indexes,
     "metrics": metrics,

@@ -17,18 +17,23 @@ _OFF = "off"
 _WORST_FIRST = (Status.CRITICAL, Status.UNKNOWN, Status.WARNING, Status.OK)
 
 
+class UnknownStateError(click.UsageError):
+    """A usage error, with exit status 3."""
+
+    exit_code = int(Status.UNKNOWN)
+
+
 class _Plugin(click.Command):
     """A command whose errors are UNKNOWN: a wrong option must not be taken for CRITICAL, which is 2."""
 
-    usage_status = Status.UNKNOWN
+    usage_error = UnknownStateError
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments; a usage error has status 3."""
         try:
             return super().parse_args(ctx, args)
-        except click.ClickException as error:
-            error.exit_code = self.usage_status
-            raise
+        except click.UsageError as error:
+            raise UnknownStateError(error.format_message(), error.ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an error is a line of output and status 3."""

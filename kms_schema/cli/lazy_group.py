@@ -66,8 +66,9 @@ class LazyGroup(click.Group):
                     configuration.refuse_empty(command, rest)
                     command.context_settings["default_map"] = configuration.defaults_of(command, self._path(name))
                 except click.UsageError as error:
-                    error.exit_code = getattr(command, "usage_status", error.exit_code)
-                    raise
+                    if (of_command := getattr(command, "usage_error", None)) is None:
+                        raise
+                    raise of_command(error.format_message(), error.ctx) from None
             return found, command, rest
         similar = list(self._similar(ctx, name))
         hint = f" Did you mean {' or '.join(similar)}?" if similar else f" {ctx.command_path} --help lists them."

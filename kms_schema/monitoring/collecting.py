@@ -25,6 +25,7 @@ PARTS: Mapping[Part, Callable[[Reader], Read]] = {
     Part.LOG: trail.log,
     Part.RECORDS: trail.records,
     Part.SECURITY: trail.security,
+    Part.ANOMALIES: trail.anomalies,
     Part.HSMS: keys.hsms,
     Part.STATEMENTS: server.statements,
 }

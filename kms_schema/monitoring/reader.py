@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from kms_schema.errors import KmsSchemaError
 from kms_schema.identifiers import quoted
 
 if TYPE_CHECKING:
@@ -38,7 +39,10 @@ class Reader:
 
         schema: that of the tables on PostgreSQL. names: whether single keys have series with their names.
         """
-        self._connection: Any = connection
+        self.connection: Any = connection
+        """In the transaction, while that is open."""
+        self.name = schema
+        """The schema, unquoted."""
         self.on_sqlite = isinstance(connection, sqlite3.Connection)
         self.schema = "main" if self.on_sqlite else quoted(schema)
         self.names = names
@@ -47,7 +51,7 @@ class Reader:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Open the snapshot, and end it: nothing is written."""
-        self._connection.execute("BEGIN" if self.on_sqlite else _BEGIN)
+        self.connection.execute("BEGIN" if self.on_sqlite else _BEGIN)
         try:
             clock = "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'" if self.on_sqlite else "now()"
             [(now,)] = self.rows(f"SELECT {clock}")
@@ -55,7 +59,7 @@ class Reader:
             yield
         finally:
             if self._usable():
-                self._connection.execute("ROLLBACK")
+                self.connection.execute("ROLLBACK")
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -63,14 +67,14 @@ class Reader:
         if self.on_sqlite:  # a query that fails does not end the transaction
             yield
             return
-        self._connection.execute("SAVEPOINT part")
+        self.connection.execute("SAVEPOINT part")
         try:
             yield
         except BaseException:
             if self._usable():
-                self._connection.execute("ROLLBACK TO SAVEPOINT part")
+                self.connection.execute("ROLLBACK TO SAVEPOINT part")
             raise
-        self._connection.execute("RELEASE SAVEPOINT part")
+        self.connection.execute("RELEASE SAVEPOINT part")
 
     def rows(self, statement: str, **values: object) -> list[tuple[Any, ...]]:
         """Return the rows of a statement.
@@ -82,8 +86,8 @@ class Reader:
         if self.on_sqlite:
             text = re.sub(r"%\((\w+)\)s", r":\1", text)
             given = {name: self._given(value) for name, value in values.items()}
-            return list(self._connection.execute(text, given))
-        return list(self._connection.execute(text.encode(), values or None))
+            return list(self.connection.execute(text, given))
+        return list(self.connection.execute(text.encode(), values or None))
 
     def row(self, statement: str, **values: object) -> tuple[Any, ...] | None:
         """Return the first row of a statement, None if it has none."""
@@ -93,13 +97,13 @@ class Reader:
         return value.astimezone(dt.UTC).strftime(_SQLITE_TIME) if isinstance(value, dt.datetime) else value
 
     def _usable(self) -> bool:
-        return bool(self._connection.in_transaction if self.on_sqlite else not self._connection.closed)
+        return bool(self.connection.in_transaction if self.on_sqlite else not self.connection.closed)
 
 
 def errors() -> tuple[type[Exception], ...]:
-    """Return what the drivers raise; psycopg only if it is loaded."""
+    """Return what a part may raise: errors of the drivers, psycopg only if it is loaded, and of the package."""
     psycopg = sys.modules.get("psycopg")
-    return (sqlite3.Error, ValueError, ArithmeticError, *(() if psycopg is None else (psycopg.Error,)))
+    return (sqlite3.Error, KmsSchemaError, ValueError, ArithmeticError, *(() if psycopg is None else (psycopg.Error,)))
 
 
 def described(error: Exception) -> str:

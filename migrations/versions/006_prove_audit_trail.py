@@ -1,8 +1,9 @@
 """Create the tables that prove the audit log, and those that retention of its entries needs.
 
 Seals, the Merkle tree that they sign, retention policies, signed tombstones, the function that removes expired
-entries, and records of publications, cosignatures and validations. The guard triggers of the log and the view of unsealed entries are replaced by versions that know these; from
-now on sealed entries are counted in totals. On PostgreSQL writers of the log wait briefly, for the one trigger on it.
+entries, and records of publications, cosignatures and validations. The guard triggers of the log and the view of
+unsealed entries are replaced by versions that know these; from now on sealed entries are counted in totals. On
+PostgreSQL writers of the log wait briefly, for the one trigger on it.
 
 A downgrade drops the evidence and keeps the entries. It fails while entries are sealed, unless the option
 `-x allow-audit-loss=yes` is given.

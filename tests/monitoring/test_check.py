@@ -5,7 +5,6 @@ from contextlib import closing
 
 import pytest
 
-from kms_schema.cli.check import check_command
 from kms_schema.monitoring.conditions import CONDITIONS
 from kms_schema.monitoring.names import Part
 from tests.monitoring.states import fill
@@ -85,4 +84,3 @@ def test_every_error_is_status_3_without_a_secret(arguments: list[str]) -> None:
 
 def test_each_condition_names_parts_of_the_snapshot() -> None:
     assert {part for each in CONDITIONS for part in each.parts} <= set(Part)
-    assert check_command.usage_status == 3  # type: ignore[attr-defined]

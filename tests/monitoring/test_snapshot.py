@@ -19,7 +19,7 @@ from tests.support.statements import execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
 
-NEVER_HERE = {"kms_anomalies", "kms_slow_statements", "kms_slowest_statement_average_seconds"}
+NEVER_HERE = {"kms_slow_statements", "kms_slowest_statement_average_seconds"}
 """Metrics that have tests of their own."""
 
 
@@ -120,7 +120,7 @@ def test_a_part_that_fails_exports_only_that(database: Database) -> None:
         assert [name for name in snapshot.by_name if name.startswith("kms_hsm")] == []
         assert snapshot.value("kms_collector_duration_seconds", "hsms") is None
         for part in Part:
-            if part not in (Part.HSMS, Part.STATEMENTS, Part.ANOMALIES):
+            if part not in (Part.HSMS, Part.STATEMENTS):
                 assert snapshot.value("kms_collector_success", part) == 1, part
         execute(connection, "ALTER TABLE elsewhere RENAME TO hsm_configurations")
         assert take_snapshot(connection).failures() == {}

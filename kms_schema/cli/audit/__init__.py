@@ -5,6 +5,7 @@ import click
 from kms_schema.cli.lazy_group import Lazy, LazyGroup
 
 _COMMANDS = {
+    "anomalies": Lazy("kms_schema.cli.audit.anomalies:anomalies_command", "List anomalies in the audit log"),
     "append": Lazy("kms_schema.cli.audit.entries:append_command", "Append one entry to the audit log"),
     "checkpoint": Lazy("kms_schema.cli.audit.seals:checkpoint_command", "Print the checkpoint of a seal"),
     "consistency": Lazy("kms_schema.cli.audit.proofs:consistency_command", "Prove that a trail continues another"),

@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+from kms_schema.audit.anomalies.finding import count_anomalies
 from kms_schema.monitoring.names import SEVERITIES, WINDOWS
 from kms_schema.monitoring.reader import Reader, seconds, time_of
 from kms_schema.monitoring.samples import Read, Sample
@@ -130,3 +131,9 @@ def security(reader: Reader) -> Read:
             for place, window in enumerate(("1h", "24h"))
         ]
     )
+
+
+def anomalies(reader: Reader) -> Read:
+    """Count the anomalies of the last 24 hours by rule."""
+    found = count_anomalies(reader.connection, reader.now - dt.timedelta(days=1), schema=reader.name)
+    return Read([Sample("kms_anomalies", count, (rule,)) for rule, count in found.items()])

@@ -11,7 +11,7 @@ BEGIN
     SELECT RAISE(ABORT, 'guard_key_operation_record_insert: recorded_at is the current time, and recorded_by is sqlite')
     WHERE NEW.recorded_at IS NOT strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z' OR NEW.recorded_by IS NOT 'sqlite';
     SELECT RAISE(ABORT, 'ck_key_operation_records_operation_known: unknown operation')
-    WHERE NOT coalesce(NEW.operation IN ('PUBLICATION', 'COSIGNATURE', 'VALIDATION'), 0);
+    WHERE NOT (NEW.operation IN ('PUBLICATION', 'COSIGNATURE', 'VALIDATION'));
     SELECT RAISE(ABORT, 'ck_key_operation_records_subject_not_blank: subject is blank')
-    WHERE NOT coalesce(trim(NEW.subject, char(9, 10, 13, 32)) <> '', 0);
+    WHERE NOT (trim(NEW.subject, char(9, 10, 13, 32)) <> '');
 END
