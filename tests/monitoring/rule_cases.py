@@ -92,10 +92,18 @@ class Case:
     """Other alerts that fire from the same series."""
 
 
-def _expires(name: str, days: float) -> dict[str, Values]:
+def _expiration(days: float, **labels: str) -> dict[str, Values]:
     """Return the expiration of a key so many days after the end of a case."""
-    at = constant(days * DAY + STEPS * 10 * MINUTE)
-    return {series("kms_key_expiration_timestamp_seconds", **key(name)): at}
+    return {series("kms_key_expiration_timestamp_seconds", **labels): constant(days * DAY + STEPS * 10 * MINUTE)}
+
+
+def _expires(name: str, days: float) -> dict[str, Values]:
+    return _expiration(days, **key(name))
+
+
+def _unnamed(days: float) -> dict[str, Values]:
+    """Return the same of an exporter with `--no-names`."""
+    return _expiration(days, key_id="", key_name="", key_type="tls")
 
 
 def _used(name: str, ratio: float) -> dict[str, Values]:
@@ -129,6 +137,8 @@ def _cosigned(age: int) -> dict[str, Values]:
 CASES = (
     Case("KmsKeyExpiresIn30Days", _expires("a", 29.5), _expires("a", 30.1), "Key a expires in 29d 12h 0m 0s.", "info",
          key("a")),
+    Case("KmsKeyExpiresIn30Days", _unnamed(29.5), _unnamed(30.1), "A tls key expires in 29d 12h 0m 0s.", "info",
+         {"key_type": "tls"}),
     Case("KmsKeyExpiresIn7Days", _expires("b", 6.5), _expires("b", 30.1), "Key b expires in 6d 12h 0m 0s.", "warning",
          key("b"), ("KmsKeyExpiresIn30Days",)),
     Case("KmsKeyExpiresIn1Day", _expires("c", 0.5), _expires("c", 30.1), "Key c expires in 12h 0m 0s.", "critical",
