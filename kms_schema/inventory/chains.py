@@ -11,7 +11,7 @@ ROOT_STRENGTH_BITS = 256
 
 
 class Chain(NamedTuple):
-    """What a version is protected by."""
+    """The protection of a version."""
 
     depth: int
     """Versions of KEKs above it."""

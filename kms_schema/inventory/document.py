@@ -1,4 +1,4 @@
-"""What the formats write: each version with its state, strength and custody, and the totals of a document."""
+"""The contents of all formats: each version with its state, strength and custody, and the totals of a document."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ LEAVES = ("SHA-256", 256, "hash of audit entries")
 DERIVATION = ("HMAC-SHA-256", 256, "key derivation by a root key")
 
 NOT_PROVABLE = (
-    "Keys, versions and HSMs are read from tables in one snapshot. What is said of them cannot be proven offline. The"
+    "Keys, versions and HSMs are read from tables in one snapshot. Their contents cannot be proven offline. The"
     " checkpoint is that of the audit log in the same snapshot."
 )
 

@@ -1,4 +1,4 @@
-"""What an inventory reads from the database."""
+"""The rows that an inventory reads from the database."""
 
 import json
 from dataclasses import dataclass

@@ -62,7 +62,7 @@ def write_inventory(  # noqa: PLR0913  (keyword-only, but for what is written wh
     security hides keys from this role, `TrailError` without revision 006, `ValueError` for another form, errors of the
     driver, and those of the file. Example::
 
-        with replaced_file(Path("keys.cdx.json")) as file:
+        with Path("keys.cdx.json").open("wb") as file:
             print(write_inventory(connection, file).sha256)
     """
     if form not in FORMS:
