@@ -58,7 +58,7 @@ _REFUSED = {
         "-x version-table=kms_alembic_version"
     ),
     "already exists": "it is not from these migrations: rename it, or take another database",
-    "disk is full": f"free space on the disk; {_RUN_AGAIN}",
+    "disk is full": "free space on the disk, and run it again: this run was rolled back",
 }
 _NOT_ALLOWED = {
     "55P03": (

@@ -163,7 +163,9 @@ DECLARE
     granted CONSTANT jsonb := (SELECT coalesce(jsonb_agg(line), '[]') FROM jsonb_array_elements_text(after) AS line WHERE NOT before ? line);
     revoked CONSTANT jsonb := (SELECT coalesce(jsonb_agg(line), '[]') FROM jsonb_array_elements_text(before) AS line WHERE NOT after ? line);
 BEGIN
-    PERFORM set_config('kms.privileges_changed', jsonb_build_object('granted', granted, 'revoked', revoked)::text, true);
+    PERFORM set_config('kms.privileges_changed', jsonb_build_object(
+        'granted', granted, 'revoked', revoked, 'unchanged', jsonb_array_length(after) - jsonb_array_length(granted)
+    )::text, true);
     IF before <> after THEN
         INSERT INTO {schema}.key_audit_logs
             (event_type, event_category, event_description, user_id, security_level, additional_metadata)

@@ -111,7 +111,7 @@ def test_show_has_versions_and_no_material(
     ("words", "status", "message"),
     [
         (("create", "k", "--under", "no-such-kek"), 1, "there is no key named 'no-such-kek'"),
-        (("create", "k", "--under", ROOT), 1, "there is no root key"),
+        (("create", "k", "--under", ROOT), 1, "in KMS_ROOT_KEYS"),
         (("create", "k", "--under", ROOT, "--type", "hsm"), 1, "name the algorithm of this hsm key"),
         (("create", "k", "--under", ROOT, "--in-hsm", "luna"), 2, "--in-hsm NAME"),
         (("create", "k"), 2, "--in-hsm NAME"),

@@ -126,7 +126,7 @@ class HostColumn:
     ) -> "HostColumn":
         """Return the column that the database has. `row`: the columns that its values are bound to, with their types.
 
-        Raises `HostColumnError` if there is none, if it is generated, or if its table has no primary key.
+        Raises `HostColumnError` if it does not exist, if it is generated, or if its table has no primary key.
         """
         row = row or {}
         name = name.resolved(connection)
