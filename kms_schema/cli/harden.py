@@ -8,6 +8,7 @@ import click
 
 from kms_schema.cli import connections
 from kms_schema.cli.options import style_option, where
+from kms_schema.cli.streams import print_unchanged
 from kms_schema.cli.targets import CannotConnect
 from kms_schema.database_url import parse_database_url
 from kms_schema.hardening.applying import apply, remove
@@ -100,7 +101,7 @@ def _report(url: str, schema: str, style: str) -> None:
         return
     click.echo(_as_comments(observed))
     if not on_sqlite:
-        click.echo(_whole(statements["sql"]), nl=False)
+        print_unchanged(_whole(statements["sql"]))
 
 
 def _whole(statements: str) -> str:

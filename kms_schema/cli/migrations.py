@@ -17,6 +17,7 @@ from kms_schema.cli.completion import revisions as revisions_begun
 from kms_schema.cli.connections import connected, print_target, url_of
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import patience, style_option, version_table_option, where
+from kms_schema.cli.streams import print_unchanged
 from kms_schema.cli.targets import CannotConnect, existing_file, refuse_memory
 from kms_schema.database_url import parse_database_url
 from kms_schema.output_files import FOR_OTHERS, replaced_file
@@ -167,7 +168,7 @@ def sql(
         url = f"{engine}://" if engine else url_of(database_url)
         script = program.sql(url, revisions, down=down, options=migration_options.MigrationOptions(**options))
     if output is None:
-        click.echo(script, nl=False)
+        print_unchanged(script)
         return
     try:
         with replaced_file(output, FOR_OTHERS) as file:

@@ -8,6 +8,7 @@ import click
 from kms_schema.cli import connections, messages
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import schema_option, style_option
+from kms_schema.cli.streams import print_unchanged
 from kms_schema.database_url import parse_database_url
 from kms_schema.roles.definition import Role
 from kms_schema.roles.statements import script
@@ -52,7 +53,7 @@ def roles(*, applying: bool, owner: bool, prefix: str, database_url: str | None,
     elif style == "json":
         click.echo(json.dumps({"prefix": prefix, "schema": schema, "sql": statements}, indent=2))
     else:
-        click.echo(statements, nl=False)
+        print_unchanged(statements)
 
 
 def _apply(url: str, schema: str, prefix: str, *, owner: bool, style: str) -> None:

@@ -115,8 +115,8 @@ class RootKeys:
                 return ciphers.decrypt_row(row_key, envelope, associated_data)
             except OpeningRefusedError as error:
                 raise OpeningRefusedError(
-                    f"{error}; it names the root key {reference!r}, which here is {_place(self._roots[reference])}:"
-                    " kms-schema roots check tries this key on every row"
+                    f"{error}. The root key {reference!r} is {_place(self._roots[reference])} here; to try it on"
+                    " every row, run kms-schema roots check"
                 ) from None
 
     def _row_key(self, reference: str, form: EnvelopeFormat, associated_data: bytes) -> Secret:

@@ -1,7 +1,6 @@
 """Opens the trail for the commands of `kms-schema audit`, and turns its errors into messages."""
 
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,16 +18,6 @@ from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
 from kms_schema.database_url import parse_database_url
 from kms_schema.lock_holders import LOCK_WAIT_SECONDS
 from kms_schema.printable import in_a_line
-
-
-def print_note(text: str) -> None:
-    """Write a note to standard output without changing a byte for the locale: the signature covers its bytes."""
-    binary = getattr(sys.stdout, "buffer", None)
-    if binary is None:
-        click.echo(text, nl=False)
-    else:
-        binary.write(text.encode())
-        binary.flush()
 
 
 @contextmanager
