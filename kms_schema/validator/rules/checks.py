@@ -59,7 +59,7 @@ CHECK = (
     Rule("KMS901", "check could not run", WARNING, MANUAL,
         "the result is unknown and does not count as passed",
         help="remove the cause that the finding names. For a missing privilege, run the check as a member of "
-        "kms_auditor, or as the owner of the tables",
+        "kms_auditor; --probe and the rows of some tables need the owner of the tables",
         page="roles",
     ),
     Rule("KMS902", "unmanaged object", WARNING, MANUAL,

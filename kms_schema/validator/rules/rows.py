@@ -61,7 +61,7 @@ ROWS = (
     rule("KMS518", "index does not match its table", ERROR, SQL,
         "queries that read the index miss rows, and a unique index accepts a second row: somebody changed the index or "
         "its catalog, or the storage damaged it",
-        help=f"REINDEX the table, then validate again; {EVIDENCE}",
+        help=f"{EVIDENCE}. Then REINDEX the table, and validate again",
         page="indexes",
     ),
     rule("KMS519", "times of entries run against their sequence", ERROR, MANUAL,
