@@ -198,8 +198,11 @@ class Registry:
             key = locked_key(session, key_id)
             if status not in KEY_LIFECYCLE[key.status]:
                 others = " or ".join(KEY_LIFECYCLE[key.status])
-                message = f"key {key_id!r} is {key.status}: it cannot become {status}, only {others}"
-                raise StatusChangeError(message if others else message.replace(", only ", " any more"), key_id=key_id)
+                if not others:
+                    raise StatusChangeError(f"key {key_id!r} is {key.status}, its last status", key_id=key_id)
+                raise StatusChangeError(
+                    f"key {key_id!r} is {key.status}: it cannot become {status}, only {others}", key_id=key_id
+                )
             waiting = [version for version in key.versions if version.activated_at is None and not version.destroyed_at]
             if status == KeyStatus.ACTIVE and not any(version.is_live for version in key.versions):
                 if not waiting:
