@@ -104,6 +104,17 @@ class AuditSecurityLevel(StrEnum):
     CRITICAL = "CRITICAL"
 
 
+class RecordedOperation(StrEnum):
+    """An operation that `key_operation_records` has: it leaves nothing else in the database."""
+
+    PUBLICATION = "PUBLICATION"
+    """A checkpoint was published outside the database."""
+    COSIGNATURE = "COSIGNATURE"
+    """A witness cosigned a checkpoint."""
+    VALIDATION = "VALIDATION"
+    """The schema was validated."""
+
+
 class UseEvent(StrEnum):
     """The types of the entries about the use of keys, which the application's key ring writes.
 
@@ -128,6 +139,26 @@ class UseEvent(StrEnum):
         if self is self.REVOKED_KEY_OPENED:
             return AuditSecurityLevel.HIGH
         return AuditSecurityLevel.MEDIUM if self is self.KEY_USE_REFUSED else AuditSecurityLevel.LOW
+
+
+class DocumentEvent(StrEnum):
+    """The type of the entries about documents for auditors: `kms_schema.audit.record_document` writes them.
+
+    It is no `RecordedEvent`: no change of a row comes with it. Of all types the role `kms_auditor` may write this one.
+    """
+
+    DOCUMENT_WRITTEN = "DOCUMENT_WRITTEN"
+    """A report or an inventory was written: its kind, SHA-256, scope and checkpoint."""
+
+    @property
+    def category(self) -> AuditCategory:
+        """The category of its entries."""
+        return AuditCategory.COMPLIANCE
+
+    @property
+    def security_level(self) -> AuditSecurityLevel:
+        """The level of its entries."""
+        return AuditSecurityLevel.LOW
 
 
 class RecordedEvent(StrEnum):

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from kms_schema.vocabulary import DocumentEvent
+
 
 class Role(StrEnum):
     """A group role without LOGIN. Its name can have a prefix."""
@@ -28,7 +30,8 @@ _DUTIES = {
     " appends entries to the audit log and reads its own",
     Role.ROTATOR: "adds, activates, rewraps and destroys versions, moves rotations and the states of keys",
     Role.ADMIN: "registers keys, writes policies and HSM configurations",
-    Role.AUDITOR: "reads the audit log, its seals, the views and the keys; no key material and no credentials",
+    Role.AUDITOR: "reads the audit log, its seals, the views and the keys; no key material and no credentials. Records"
+    " the documents that it writes",
     Role.SEALER: "seals the audit log and refreshes the views",
     Role.RETENTION: "calls the function that removes expired entries, and writes tombstones; to seal these, a role is"
     " also a member of the sealer",
@@ -78,6 +81,7 @@ RELATIONS = (
     "key_health_monitor",
     "key_management_dashboard",
     "key_masters",
+    "key_operation_records",
     "key_rotation_causes",
     "key_rotations",
     "key_versions",
@@ -108,6 +112,12 @@ CLIENT_COLUMNS = (
     "duration_ms", "security_level", "risk_score", "compliance_tags", "additional_metadata",
 )  # fmt: skip
 """The columns of an entry that a client sets. The server sets the others, the retention period included."""
+
+DOCUMENT_COLUMNS = ("event_type", "event_category", "event_description", "user_id", "additional_metadata")
+"""The columns of an entry about a document. No key: an entry about a key can make it due, and lower its score."""
+
+RECORD_COLUMNS = ("operation", "subject", "seal_number", "errors", "warnings", "infos")
+"""The columns of a record that a program sets. The server sets its time and role."""
 
 VERSION_COLUMNS = (
     "id", "key_id", "version_number", "key_checksum", "encryption_metadata", "wrapped_by_version_id",
@@ -205,11 +215,17 @@ GRANTS = (
         for relation in (
             "alembic_version", "key_audit_logs", "key_audit_seals", "key_audit_leaves", "key_audit_subtrees",
             "key_audit_tombstones", "key_audit_retention_policies", "key_audit_trail", "key_audit_unsealed",
-            "key_audit_daily_totals", "key_masters", "key_rotation_causes", "key_rotations", "rotation_policies",
+            "key_audit_daily_totals", "key_masters", "key_operation_records", "key_rotation_causes", "key_rotations",
+            "rotation_policies",
         )
     ),
+    Grant(Role.AUDITOR, _ADD, "key_audit_logs", DOCUMENT_COLUMNS),
     Grant(Role.AUDITOR, _READ, "key_versions", VERSION_COLUMNS),
     Grant(Role.AUDITOR, _READ, "hsm_configurations", HSM_COLUMNS),
+    *(
+        Grant(role, _ADD, "key_operation_records", RECORD_COLUMNS)
+        for role in (Role.AUDITOR, Role.SEALER, Role.RETENTION)
+    ),
     Grant(Role.SEALER, _READ, "key_audit_logs"),
     *(
         Grant(Role.SEALER, ("INSERT", "SELECT"), table)
@@ -234,10 +250,18 @@ GRANTS = (
 """The privileges on relations and functions. Each role also has USAGE on the schema and CONNECT on the database."""
 
 _OWN_ENTRIES = "((recorded_by)::text = (SESSION_USER)::text)"
+_OWN_DOCUMENTS = (
+    f"({_OWN_ENTRIES} AND ((event_type)::text = '{DocumentEvent.DOCUMENT_WRITTEN}'::text)"
+    f" AND ((event_category)::text = '{DocumentEvent.DOCUMENT_WRITTEN.category}'::text))"
+)
 _NOT_DESTROYED = "(destroyed_at IS NULL)"
+
+_VALIDATIONS = "((operation)::text = 'VALIDATION'::text)"
+_CHECKPOINTS = "((operation)::text <> 'VALIDATION'::text)"
 
 POLICIES = (
     Policy("key_audit_logs", "key_audit_logs_add", "INSERT", (*_WRITERS, Role.RETENTION), check=_OWN_ENTRIES),
+    Policy("key_audit_logs", "key_audit_logs_add_document", "INSERT", (Role.AUDITOR,), check=_OWN_DOCUMENTS),
     Policy(
         "key_audit_logs",
         "key_audit_logs_read_all",
@@ -247,6 +271,17 @@ POLICIES = (
     ),
     Policy("key_audit_logs", "key_audit_logs_remove", "DELETE", (Role.REMOVER,), using="true"),
     Policy("key_audit_logs", "key_audit_logs_read_own", "SELECT", _WRITERS, using=_OWN_ENTRIES),
+    Policy(
+        "key_operation_records",
+        "key_operation_records_add_checkpoints",
+        "INSERT",
+        (Role.SEALER, Role.RETENTION),
+        check=_CHECKPOINTS,
+    ),
+    Policy(
+        "key_operation_records", "key_operation_records_add_validations", "INSERT", (Role.AUDITOR,), check=_VALIDATIONS
+    ),
+    Policy("key_operation_records", "key_operation_records_read_all", "SELECT", (Role.AUDITOR,), using="true"),
     Policy("key_versions", "key_versions_add", "INSERT", (Role.ROTATOR,), check="true"),
     Policy("key_versions", "key_versions_change", "UPDATE", (Role.ROTATOR,), using="true"),
     Policy("key_versions", "key_versions_count_use", "UPDATE", (Role.APP,), using=_NOT_DESTROYED),
