@@ -70,7 +70,7 @@ class DatabaseUrl:
 
     @property
     def immutable(self) -> bool:
-        """True for a SQLite file that nobody changes, such as on a read-only medium: it is read without locks."""
+        """True for a SQLite file that no program changes, such as on a read-only medium: it is read without locks."""
         return self.parameters.get("immutable", ("0",))[-1].lower() not in {"0", "no", "off", "false"}
 
     def file_uri(self, mode: str) -> str:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kms_schema.cli import messages
+from kms_schema.cli import interrupts, messages
 from kms_schema.cli.arguments import RelativeCommand
 from kms_schema.cli.completion import revisions as revisions_begun
 from kms_schema.cli.connections import connected, print_target, url_of
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import patience, style_option, version_table_option, where
+from kms_schema.cli.streams import print_unchanged
 from kms_schema.cli.targets import CannotConnect, existing_file, refuse_memory
 from kms_schema.database_url import parse_database_url
 from kms_schema.output_files import FOR_OTHERS, replaced_file
@@ -33,7 +34,10 @@ else:
     catalog_check = on_use("kms_schema.preflight.catalog_check")
 
 _BY_EXIT_STATUS = {1: click.ClickException, 2: click.UsageError, 3: CannotConnect}
-_INTERRUPTED = "Interrupted. Run the same command again: it continues the unfinished revision."
+_INTERRUPTED = {
+    "postgresql": "Interrupted. Run the same command again: it continues the unfinished revision.",
+    "sqlite": "Interrupted, and rolled back: unless it had ended, the file is as before. Run the same command again.",
+}
 
 
 @click.command("upgrade", epilog="\b\nExamples:\n  kms-schema upgrade\n  kms-schema upgrade 004 --lock-wait 60")
@@ -51,7 +55,8 @@ def upgrade(revision: str, database_url: str | None, style: str, **options: Any)
         url = url_of(database_url)
         refuse_memory(parse_database_url(url))
         print_target(url)
-        program.upgrade(url, revision, migration_options.MigrationOptions(**options))
+        with _interruption_reported(url):
+            program.upgrade(url, revision, migration_options.MigrationOptions(**options))
         _print_revision(url, options, style)
 
 
@@ -73,7 +78,8 @@ def downgrade(revision: str, database_url: str | None, style: str, **options: An
     with errors_reported():
         url = _url_of_existing(database_url)
         print_target(url)
-        program.downgrade(url, revision, migration_options.MigrationOptions(**options))
+        with _interruption_reported(url):
+            program.downgrade(url, revision, migration_options.MigrationOptions(**options))
         _print_revision(url, options, style)
 
 
@@ -162,7 +168,7 @@ def sql(
         url = f"{engine}://" if engine else url_of(database_url)
         script = program.sql(url, revisions, down=down, options=migration_options.MigrationOptions(**options))
     if output is None:
-        click.echo(script, nl=False)
+        print_unchanged(script)
         return
     try:
         with replaced_file(output, FOR_OTHERS) as file:
@@ -198,14 +204,21 @@ def errors_reported() -> Iterator[None]:
     log.setLevel(logging.INFO if messages.notes_shown() else logging.WARNING)
     try:
         yield
-    except KeyboardInterrupt:
-        click.echo(_INTERRUPTED, err=True)
-        raise click.exceptions.Exit(130) from None
     except faults.MigrationError as error:
         message = _as_options(str(error))
         raise _BY_EXIT_STATUS[error.exit_status](message) from None
     finally:
         log.removeHandler(handler)
+
+
+@contextmanager
+def _interruption_reported(url: str) -> Iterator[None]:
+    """Say after Ctrl-C what is left of a migration: on SQLite it is one transaction."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(_INTERRUPTED[parse_database_url(url).engine], err=True)
+        raise click.exceptions.Exit(interrupts.STATUS) from None
 
 
 def _as_options(message: str) -> str:

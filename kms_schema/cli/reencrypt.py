@@ -80,7 +80,7 @@ def reencrypt_command(
 ) -> int:
     """Replace the ciphertexts of old versions of a key in TABLE.COLUMN, or SCHEMA.TABLE.COLUMN, by new ones.
 
-    The application may run meanwhile: a row is replaced only if nobody has changed it. Run this again after an
+    The application may run meanwhile: a row is replaced only if it is unchanged. Run this again after an
     interruption. The login needs kms_app, may read the column and the primary key, and update the column; with
     --from-revoked, kms_rotator.
 

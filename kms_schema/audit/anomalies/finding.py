@@ -32,7 +32,9 @@ def find_anomalies(
     schema: str = "public",
     only: Collection[RuleName] = tuple(RuleName),
 ) -> list[Anomaly]:
-    """Return the anomalies with an entry since a time, in the order of the rules and of time. See docs/anomalies.md.
+    """Return the anomalies with an entry since a time, in the order of the rules and of time.
+
+    See the page "anomalies" of the documentation.
 
     - `connection`: of psycopg or sqlite3, idle or in a transaction; it is left as it was. On PostgreSQL the role
       reads the whole audit log, as `kms_auditor` does

@@ -107,4 +107,5 @@ def forged_entries(log: LogReader, period: Period) -> list[Anomaly]:
 
 
 def _looks_recorded(group: Group) -> str:
-    return f"{group[0].actor} wrote what looks like recorded changes, with {group[0].about}: {count_of(len(group), 'entry')}"
+    entries = count_of(len(group), "entry")
+    return f"{group[0].actor} wrote what looks like recorded changes, with {group[0].about}: {entries}"

@@ -40,7 +40,7 @@ class LogReader(Protocol):
         ...
 
     def document(self, stored: Any) -> Mapping[str, Any]:
-        """Return a document that a query returned, empty if it is none."""
+        """Return a document that a query returned, empty for another value."""
         ...
 
 

@@ -60,8 +60,8 @@ def anomalies_command(
 ) -> int:
     """List anomalies in the audit log, with the entries that prove them.
 
-    Reads the audit log and writes nothing; on PostgreSQL the login needs kms_auditor. docs/anomalies.md has the rules,
-    their false alarms, and what they cannot find.
+    Reads the audit log and writes nothing; on PostgreSQL the login needs kms_auditor. The page "anomalies" of the
+    documentation has the rules, their false alarms, and what they cannot find.
     """
     only = tuple(map(RuleName, rules)) or tuple(RuleName)
     with connected(url_of(database_url), application="kms-schema audit", refusals=(TrailError,)) as connection:

@@ -13,7 +13,7 @@ from kms_schema.cli.audit.verify import external_checkpoint
 from kms_schema.cli.options import where
 
 _CHECK = "python -m kms_schema.audit.standalone.check_proof proof.json --trust keys.txt"
-_STATUS = "\n\n\b\nExit status: 0 a proof was printed, 1 there is none, 2 usage, 3 could not connect or not allowed."
+_STATUS = "\n\n\b\nExit status: 0 a proof was printed, 1 no proof, 2 usage, 3 could not connect or not allowed."
 
 
 def _number(text: str) -> int | None:

@@ -1,4 +1,4 @@
-"""`kms-schema metrics`: metrics for Prometheus. See docs/monitoring.md."""
+"""`kms-schema metrics`: metrics for Prometheus."""
 
 import click
 
