@@ -1,4 +1,4 @@
-"""docs/keyring.md: its example, run as written, and its tables."""
+"""docs/keyring.md and docs/encrypted-columns.md: their examples, run as written, and the tables."""
 
 import asyncio
 import base64
@@ -17,6 +17,7 @@ from kms_schema import keyring
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import KeyRing
 from kms_schema.vocabulary import KeyStatus
+from tests.docs.readers import commands
 from tests.support.engines import Database
 from tests.support.engines.softhsm import SoftHsm
 from tests.support.pages import Page
@@ -24,6 +25,7 @@ from tests.support.programs.commands import kms_schema
 from tests.support.statements import execute
 
 PAGE = Page("keyring.md")
+COLUMNS = Page("encrypted-columns.md")
 
 
 def test_the_example_works(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,7 +34,8 @@ def test_the_example_works(database: Database, tmp_path: Path, monkeypatch: pyte
     root.touch(0o600)
     root.write_bytes(base64.b64encode(secrets.token_bytes(32)))
     blocks = [each for each in re.findall(r"```python\n(.*?)```", PAGE.text, re.DOTALL) if "hsms=" not in each]
-    code, columns, application = sorted(blocks, key=lambda block: ("aiosqlite" in block, "EncryptedColumn" in block))
+    code, application = sorted(blocks, key=lambda block: "aiosqlite" in block)
+    (columns,) = re.findall(r"```python\n(.*?)```", COLUMNS.text, re.DOTALL)
     assert code.count('"sqlite:///kms.db"') == 1
     done: dict[str, Any] = {}
     exec(compile(code.replace("sqlite:///kms.db", database.url), PAGE.name, "exec"), done)  # noqa: S102
@@ -79,16 +82,17 @@ def test_the_commands_work_as_typed(database: Database, tmp_path: Path, monkeypa
     root.write_bytes(base64.b64encode(secrets.token_bytes(32)))
     Path("report.pdf").write_bytes(b"a report")
     monkeypatch.setenv("KMS_ROOT_KEYS", "kms://root-2026=root-2026.key")
-    first, second, third, _incident, _hsm = re.findall(r"```sh\n(.*?)```", PAGE.text, re.DOTALL)
-    *commands, revoking = first.splitlines()
-    lines = [*commands, *(line for line in second.splitlines() if "|" not in line)]
+    first, second, _incident, _hsm = map(commands, re.findall(r"```sh\n(.*?)```", PAGE.text, re.DOTALL))
+    (third,) = map(commands, re.findall(r"```sh\n(.*?)```", COLUMNS.text, re.DOTALL))
+    *before, revoking = first
+    lines = [*before, *(line for line in second if "|" not in line)]
     for line in lines[:-1]:
         said = kms_schema(*shlex.split(line)[1:], url=database.url)
         assert said.status == 0, (line, said)
     with closing(database.connect()) as connection:
         stored_as = "bytea" if database.dialect == "postgresql" else "BLOB"
         execute(connection, f"CREATE TABLE invoices (id integer PRIMARY KEY, iban {stored_as})")
-    for line in third.splitlines():
+    for line in third:
         said = kms_schema(*shlex.split(line)[1:], url=database.url)
         assert said.status == 0, (line, said)
     Path("report.pdf").unlink()
@@ -100,8 +104,8 @@ def test_the_commands_work_as_typed(database: Database, tmp_path: Path, monkeypa
 def test_the_section_on_hsms_works(database: Database, hsm: SoftHsm, monkeypatch: pytest.MonkeyPatch) -> None:
     hsm.make_token("kms")
     monkeypatch.setenv("KMS_HSMS", f"soft={hsm.uri('kms')}")
-    (commands,) = [each for each in re.findall(r"```sh\n(.*?)```", PAGE.text, re.DOTALL) if "hsm add" in each]
-    for line in commands.splitlines():
+    (block,) = [each for each in re.findall(r"```sh\n(.*?)```", PAGE.text, re.DOTALL) if "hsm add" in each]
+    for line in commands(block):
         said = kms_schema(*shlex.split(line)[1:], url=database.url)
         assert said.status == 0, (line, said)
     assert "HEALTHY" in said.out
