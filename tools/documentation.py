@@ -14,6 +14,11 @@ from typing import TypeVar
 from alembic.util import CommandError
 
 from kms_schema import vocabulary
+from kms_schema.audit.anomalies.rules import RULES as ANOMALY_RULES
+from kms_schema.monitoring.alerting.rules import alerts as all_alerts
+from kms_schema.monitoring.alerting.thresholds import Thresholds
+from kms_schema.monitoring.conditions import CONDITIONS
+from kms_schema.monitoring.names import METRICS
 from kms_schema.roles.definition import GRANTEES, GRANTS, POLICIES, Role
 from kms_schema.validator.rules import KINDS, OF_OBJECTS, RULES
 from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFECYCLE, RecordedEvent
@@ -147,12 +152,86 @@ def rules() -> str:
     )
 
 
-PAGES = ("docs/errors.md", "docs/indexes.md", "docs/recorded.md", "docs/roles.md", "docs/schema.md")
+def alerts() -> str:
+    """Return the alerts as a Markdown table."""
+    return _table(
+        ("alert", "severity", "after", "says"),
+        [
+            (
+                f"[{alert.name}](#{alert.name.lower()})",
+                alert.severity,
+                f"{alert.hold // 60} minutes" if alert.hold else "at once",
+                _as_example(alert.summary),
+            )
+            for alert in all_alerts(Thresholds())
+        ],
+    )
+
+
+def metrics() -> str:
+    """Return the metrics, as a Markdown table."""
+    return _table(
+        ("metric", "type", "labels", "part", "value", "absent if"),
+        [
+            (
+                f"`{each.name}`",
+                each.kind,
+                " ".join(f"`{label}`" for label in each.labels),
+                f"`{each.part}`" if each.part else "",
+                each.help,
+                each.absent,
+            )
+            for each in METRICS
+        ],
+    )
+
+
+def conditions() -> str:
+    """Return the conditions of `kms-schema check`, as a Markdown table."""
+    return _table(
+        ("condition", "value", "unit", "`--warn`", "`--crit`"),
+        [
+            (
+                f"`{each.name}`",
+                each.text,
+                {"s": "seconds"}.get(each.unit, ""),
+                *("" if limit is None else f"{limit:.10g}" for limit in (each.limits.warn, each.limits.crit)),
+            )
+            for each in CONDITIONS
+        ],
+    )
+
+
+def anomalies() -> str:
+    """Return the rules of anomalies, as a Markdown table."""
+    return _table(
+        ("rule", "severity", "finds", "reads", "false alarms"),
+        [
+            (f"`{rule.name}`", rule.severity, rule.finds, rule.reads, rule.false_alarms)
+            for rule in ANOMALY_RULES.values()
+        ],
+    )
+
+
+PAGES = (
+    "docs/alerts.md",
+    "docs/anomalies.md",
+    "docs/errors.md",
+    "docs/indexes.md",
+    "docs/monitoring.md",
+    "docs/recorded.md",
+    "docs/roles.md",
+    "docs/schema.md",
+)
 """The files with generated parts, except docs/validator.md, which `python -m tools.validator_examples` writes."""
 
 PARTS = {
+    "alerts": alerts,
+    "anomalies": anomalies,
     "errors": errors,
     "indexes": indexes,
+    "metrics": metrics,
+    "conditions": conditions,
     "roles": roles,
     "privileges": privileges,
     "row policies": row_policies,
@@ -169,6 +248,12 @@ PARTS = {
 def regenerate(text: str) -> str:
     """Return a document with regenerated parts. Raises `KeyError` for an unknown part."""
     return _GENERATED.sub(lambda match: f"{match[1]}{PARTS[match['name']]()}\n{match[3]}", text)
+
+
+def _as_example(template: str) -> str:
+    """Return the sentence of an alert with an ellipsis for each value."""
+    chosen = re.sub(r"{{ with [^}]* }}(.*?){{ else }}.*?{{ end }}", r"\1", template)
+    return re.sub(r"{{[^}]*}}", "…", chosen)
 
 
 def _transitions(lifecycle: Mapping[Status, Sequence[Status]]) -> list[tuple[str, str]]:

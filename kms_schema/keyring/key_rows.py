@@ -1,11 +1,14 @@
 """Reads the rows of keys that a transaction is about to change, and of those that wrap them."""
 
+import datetime as dt
+from collections.abc import Callable
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
 from kms_schema.crypto import Wrapper
-from kms_schema.keyring.errors import UnknownKeyError, WrapperUnavailableError
-from kms_schema.models import KeyMaster, KeyVersion
+from kms_schema.keyring.errors import UnknownKeyError, UnsupportedKeyError, WrapperUnavailableError
+from kms_schema.models import KeyMaster, KeyVersion, current_time
 from kms_schema.vocabulary import KeyStatus, KeyType
 
 
@@ -14,13 +17,20 @@ def find_key(session: Session, key_id: str) -> KeyMaster | None:
     return session.scalars(sa.select(KeyMaster).where(KeyMaster.key_id == key_id)).one_or_none()
 
 
+_LOCKED = (
+    sa.select(KeyMaster)
+    .where(KeyMaster.key_id == sa.bindparam("name"))
+    # FOR NO KEY UPDATE: entries of the audit log refer to the row and lock it against deletion.
+    .with_for_update(key_share=True)
+    # One statement more, instead of one for each of these.
+    .options(selectinload(KeyMaster.versions).joinedload(KeyVersion.wrapped_by).joinedload(KeyVersion.key))
+)
+"""A key whose row is locked, with its versions and what wraps them. Building it takes longer than running it."""
+
+
 def locked_key(session: Session, key_id: str) -> KeyMaster:
     """Return a key whose row no other transaction changes until the end of this one."""
-    # FOR NO KEY UPDATE: entries of the audit log refer to the row and lock it against deletion.
-    query = sa.select(KeyMaster).where(KeyMaster.key_id == key_id).with_for_update(key_share=True)
-    wrapper = selectinload(KeyMaster.versions).joinedload(KeyVersion.wrapped_by).joinedload(KeyVersion.key)
-    query = query.options(wrapper)  # one statement more, instead of one for each of these
-    key = session.scalars(query).one_or_none()
+    key = session.scalars(_LOCKED, {"name": key_id}).one_or_none()
     if key is None:
         raise UnknownKeyError(f"there is no key named {key_id!r}", key_id=key_id)
     return key
@@ -29,6 +39,22 @@ def locked_key(session: Session, key_id: str) -> KeyMaster:
 def live_version(key: KeyMaster) -> KeyVersion | None:
     """Return the live version of a key; None without one."""
     return next((version for version in key.versions if version.is_live), None)
+
+
+def _ended(later: Callable[..., sa.ColumnElement[dt.datetime]]) -> sa.Update:
+    ended = later(current_time(), KeyVersion.activated_at)
+    return sa.update(KeyVersion).where(KeyVersion.id == sa.bindparam("version")).values(deactivated_at=ended)
+
+
+_ENDED = {"postgresql": _ended(sa.func.greatest), "sqlite": _ended(sa.func.max)}
+
+
+def end_version(session: Session, version: KeyVersion) -> None:
+    """Deactivate a version now."""
+    # A statement of a session, instead of its connection, takes twice the time.
+    connection = session.connection()
+    connection.execute(_ENDED[connection.dialect.name], {"version": version.id})
+    session.expire(version, ["deactivated_at"])
 
 
 def wrapper_named(session: Session, under: str, key_id: str) -> Wrapper:
@@ -51,3 +77,13 @@ def wrapping_version(kek: KeyMaster, key_id: str) -> KeyVersion:
             key_id=under,
         )
     return live
+
+
+def wrapper_of(old: KeyVersion) -> Wrapper:
+    """Return what wraps the next version: not the parent of the key, but what wraps the old one decides."""
+    key_id = old.key.key_id
+    if old.wrapped_by is not None:
+        return wrapping_version(old.wrapped_by.key, key_id)
+    if old.wrapping_key_ref is None:
+        raise UnsupportedKeyError(f"no key wraps version {old.version_number} of key {key_id!r}", key_id=key_id)
+    return old.wrapping_key_ref

@@ -22,7 +22,14 @@ from kms_schema.keyring.errors import (
 )
 from kms_schema.keyring.faults import is_refused
 from kms_schema.keyring.held_keys import HeldKeys
-from kms_schema.keyring.key_rows import find_key, live_version, locked_key, wrapper_named, wrapping_version
+from kms_schema.keyring.key_rows import (
+    end_version,
+    find_key,
+    live_version,
+    locked_key,
+    wrapper_named,
+    wrapper_of,
+)
 from kms_schema.keyring.same_root import require_same_root
 from kms_schema.keyring.states import AES, ALGORITHMS, ENCRYPTING, XAES
 from kms_schema.keyring.storage import Storage
@@ -177,12 +184,8 @@ class Registry:
         old = live_version(key)
         if old is None:
             raise NoLiveVersionError(f"key {key_id!r} has no live version to take the place of", key_id=key_id)
-        wrapper = None if key.hsm_key_id is not None else _wrapper_of(old)
-        later = sa.func.greatest if self._storage.dialect == "postgresql" else sa.func.max
-        ended = {"deactivated_at": later(current_time(), KeyVersion.activated_at)}
-        statement = sa.update(KeyVersion).where(KeyVersion.id == old.id).values(ended)
-        session.execute(statement, execution_options={"synchronize_session": False})
-        session.expire(old, list(ended))
+        wrapper = None if key.hsm_key_id is not None else wrapper_of(old)
+        end_version(session, old)
         new = self._held.new_version(session, key) if wrapper is None else self._wrapped(session, key, None, wrapper)
         new.activated_at = current_time()
         session.add(new)
@@ -230,16 +233,6 @@ class Registry:
             raise MaterialUnavailableError(
                 f"no version of key {key.key_id!r} can be made: {error}", key_id=key.key_id
             ) from None
-
-
-def _wrapper_of(old: KeyVersion) -> Wrapper:
-    """Return what wraps the next version: not the parent of the key, but what wraps the old one decides."""
-    key_id = old.key.key_id
-    if old.wrapped_by is not None:
-        return wrapping_version(old.wrapped_by.key, key_id)
-    if old.wrapping_key_ref is None:
-        raise UnsupportedKeyError(f"no key wraps version {old.version_number} of key {key_id!r}", key_id=key_id)
-    return old.wrapping_key_ref
 
 
 def _drawn(change: Callable[[], KeyDescription]) -> KeyDescription:

@@ -29,6 +29,7 @@ AREAS = {
         "resilience",
         "keyring",
         "hsm",
+        "monitoring",
         "roots",
     )
 }

@@ -146,9 +146,15 @@ def reason_of(error: Exception) -> str:
     return text or type(error).__name__
 
 
+_DISABLED = (
+    sa.select(RotationPolicy.policy_name)
+    .join(KeyRotation, KeyRotation.policy_id == RotationPolicy.id)
+    .where(KeyRotation.id == sa.bindparam("rotation"), RotationPolicy.is_active.is_(False))
+)
+
+
 def _check_policy(session: Session, claim: Claim) -> None:
-    query = sa.select(RotationPolicy.policy_name).join(KeyRotation, KeyRotation.policy_id == RotationPolicy.id)
-    disabled = session.scalar(query.where(KeyRotation.id == claim.id, RotationPolicy.is_active.is_(False)))
+    disabled = session.connection().scalar(_DISABLED, {"rotation": claim.id})
     if disabled is not None:
         raise PolicyDisabledError(
             f"policy {disabled!r} is disabled: key {claim.key_id!r} is not rotated", key_id=claim.key_id
