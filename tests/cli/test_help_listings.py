@@ -101,7 +101,9 @@ def unknown_options(line: str) -> list[str]:
         words = words[1:]
     names = [" ".join(words[:number]) for number in (3, 2)]
     called = next((commands()[name] for name in names if name in commands()), None)
-    known = {option for each in called.params for option in each.opts} if called else set()
+    names = called.list_commands(CONTEXT) if isinstance(called, click.Group) else []
+    below = [called.get_command(CONTEXT, each) for each in names] if isinstance(called, click.Group) else []
+    known = {option for command in (called, *below) if command for each in command.params for option in each.opts}
     return [word for word in words if word.startswith("--") and word not in known]
 
 
