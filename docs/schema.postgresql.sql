@@ -3091,7 +3091,7 @@ $$;
 
 REVOKE ALL ON FUNCTION public.guard_key_audit_subtree_insert() FROM PUBLIC;
 
--- Evidence is written once: refuses UPDATE, DELETE and TRUNCATE of seals, leaves, subtrees and tombstones.
+-- Evidence is written once: refuses UPDATE, DELETE and TRUNCATE of seals, leaves, subtrees, tombstones and records.
 CREATE FUNCTION public.prevent_key_audit_evidence_change() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -3474,6 +3474,40 @@ AFTER DELETE ON public.key_audit_retention_policies
 FOR EACH ROW EXECUTE FUNCTION public.audit_retention_change('POLICY', 'POLICY');
 
 ALTER TABLE public.key_audit_retention_policies ENABLE ALWAYS TRIGGER audit_key_audit_retention_policy_delete;
+
+CREATE TABLE public.key_operation_records (
+    operation VARCHAR(30) NOT NULL,
+    subject VARCHAR(255) NOT NULL,
+    recorded_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    recorded_by VARCHAR(100) DEFAULT SESSION_USER NOT NULL,
+    seal_number BIGINT,
+    errors INTEGER,
+    warnings INTEGER,
+    infos INTEGER,
+    CONSTRAINT pk_key_operation_records PRIMARY KEY (operation, subject, recorded_at),
+    CONSTRAINT ck_key_operation_records_operation_known CHECK (operation IN ('PUBLICATION', 'COSIGNATURE', 'VALIDATION')),
+    CONSTRAINT ck_key_operation_records_subject_not_blank CHECK (btrim(subject, E' \t\n\r') <> ''),
+    CONSTRAINT ck_key_operation_records_values_of_operation CHECK (CASE operation WHEN 'VALIDATION' THEN seal_number IS NULL AND coalesce(errors, -1) >= 0 AND coalesce(warnings, -1) >= 0 AND coalesce(infos, -1) >= 0 ELSE coalesce(seal_number, 0) >= 1 AND errors IS NULL AND warnings IS NULL AND infos IS NULL END),
+    CONSTRAINT ck_key_operation_records_recorded_at_type CHECK (recorded_at BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
+);
+
+CREATE TRIGGER prevent_key_operation_record_update
+BEFORE UPDATE ON public.key_operation_records
+FOR EACH ROW EXECUTE FUNCTION public.prevent_key_audit_evidence_change();
+
+ALTER TABLE public.key_operation_records ENABLE ALWAYS TRIGGER prevent_key_operation_record_update;
+
+CREATE TRIGGER prevent_key_operation_record_delete
+BEFORE DELETE ON public.key_operation_records
+FOR EACH ROW EXECUTE FUNCTION public.prevent_key_audit_evidence_change();
+
+ALTER TABLE public.key_operation_records ENABLE ALWAYS TRIGGER prevent_key_operation_record_delete;
+
+CREATE TRIGGER prevent_key_operation_record_delete_truncate
+BEFORE TRUNCATE ON public.key_operation_records
+FOR EACH STATEMENT EXECUTE FUNCTION public.prevent_key_audit_evidence_change();
+
+ALTER TABLE public.key_operation_records ENABLE ALWAYS TRIGGER prevent_key_operation_record_delete_truncate;
 
 -- Adds newly sealed entries to the daily totals and to the causes of rotation, in one pass. Each entry has one leaf,
 -- and leaves are written once (guard_key_audit_leaf_insert, prevent_key_audit_leaf_*), so each is counted once, in the

@@ -3587,6 +3587,61 @@ BEGIN
     );
 END;
 
+CREATE TABLE key_operation_records (
+    operation VARCHAR(30) NOT NULL,
+    subject VARCHAR(255) NOT NULL,
+    recorded_at TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z') NOT NULL,
+    recorded_by VARCHAR(100) DEFAULT 'sqlite' NOT NULL,
+    seal_number BIGINT,
+    errors INTEGER,
+    warnings INTEGER,
+    infos INTEGER,
+    CONSTRAINT pk_key_operation_records PRIMARY KEY (operation, subject, recorded_at),
+    CONSTRAINT ck_key_operation_records_operation_known CHECK (operation IN ('PUBLICATION', 'COSIGNATURE', 'VALIDATION')),
+    CONSTRAINT ck_key_operation_records_subject_not_blank CHECK (trim(subject, char(9, 10, 13, 32)) <> ''),
+    CONSTRAINT ck_key_operation_records_values_of_operation CHECK (CASE operation WHEN 'VALIDATION' THEN seal_number IS NULL AND coalesce(errors, -1) >= 0 AND coalesce(warnings, -1) >= 0 AND coalesce(infos, -1) >= 0 ELSE coalesce(seal_number, 0) >= 1 AND errors IS NULL AND warnings IS NULL AND infos IS NULL END),
+    CONSTRAINT ck_key_operation_records_operation_type CHECK (typeof(operation) = 'text' AND instr(operation, char(0)) = 0 AND length(operation) <= 30),
+    CONSTRAINT ck_key_operation_records_subject_type CHECK (typeof(subject) = 'text' AND instr(subject, char(0)) = 0 AND length(subject) <= 255),
+    CONSTRAINT ck_key_operation_records_recorded_at_type CHECK (typeof(recorded_at) = 'text' AND instr(recorded_at, char(0)) = 0 AND recorded_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND recorded_at > '0001' AND datetime(substr(recorded_at, 1, 19), '+0 days') IS replace(substr(recorded_at, 1, 19), 'T', ' ')),
+    CONSTRAINT ck_key_operation_records_recorded_by_type CHECK (typeof(recorded_by) = 'text' AND instr(recorded_by, char(0)) = 0 AND length(recorded_by) <= 100),
+    CONSTRAINT ck_key_operation_records_seal_number_type CHECK (seal_number IS NULL OR (typeof(seal_number) = 'integer')),
+    CONSTRAINT ck_key_operation_records_errors_type CHECK (errors IS NULL OR (typeof(errors) = 'integer' AND errors BETWEEN -2147483648 AND 2147483647)),
+    CONSTRAINT ck_key_operation_records_warnings_type CHECK (warnings IS NULL OR (typeof(warnings) = 'integer' AND warnings BETWEEN -2147483648 AND 2147483647)),
+    CONSTRAINT ck_key_operation_records_infos_type CHECK (infos IS NULL OR (typeof(infos) = 'integer' AND infos BETWEEN -2147483648 AND 2147483647))
+) WITHOUT ROWID;
+
+-- INSERT OR REPLACE deletes conflicting rows without firing DELETE triggers, so a conflicting row is refused first.
+-- Repeats the CHECK constraints, for connections that ignore them.
+CREATE TRIGGER guard_key_operation_record_insert
+BEFORE INSERT ON key_operation_records
+BEGIN
+    SELECT RAISE(ABORT, 'pk_key_operation_records: another row has this operation, subject and recorded_at (REPLACE and upserts are refused)')
+    WHERE EXISTS (
+        SELECT 1 FROM key_operation_records
+        WHERE operation = NEW.operation AND subject = NEW.subject AND recorded_at = NEW.recorded_at
+    );
+    SELECT RAISE(ABORT, 'guard_key_operation_record_insert: recorded_at is the current time, and recorded_by is sqlite')
+    WHERE NEW.recorded_at IS NOT strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z' OR NEW.recorded_by IS NOT 'sqlite';
+    SELECT RAISE(ABORT, 'ck_key_operation_records_operation_known: unknown operation')
+    WHERE NOT (NEW.operation IN ('PUBLICATION', 'COSIGNATURE', 'VALIDATION'));
+    SELECT RAISE(ABORT, 'ck_key_operation_records_subject_not_blank: subject is blank')
+    WHERE NOT (trim(NEW.subject, char(9, 10, 13, 32)) <> '');
+END;
+
+-- Records are written once.
+CREATE TRIGGER prevent_key_operation_record_update
+BEFORE UPDATE ON key_operation_records
+BEGIN
+    SELECT RAISE(ABORT, 'prevent_key_operation_record_update: WORM violation: UPDATE of key_operation_records is refused');
+END;
+
+-- Records are written once.
+CREATE TRIGGER prevent_key_operation_record_delete
+BEFORE DELETE ON key_operation_records
+BEGIN
+    SELECT RAISE(ABORT, 'prevent_key_operation_record_delete: WORM violation: DELETE of key_operation_records is refused');
+END;
+
 -- Adds newly sealed entries to the daily totals and to the causes of rotation. Each entry has one leaf, and leaves are
 -- written once, so each is counted once, in the transaction that seals it.
 CREATE TRIGGER summarize_sealed_key_audit_logs

@@ -104,6 +104,17 @@ class AuditSecurityLevel(StrEnum):
     CRITICAL = "CRITICAL"
 
 
+class RecordedOperation(StrEnum):
+    """An operation that `key_operation_records` has: it leaves nothing else in the database."""
+
+    PUBLICATION = "PUBLICATION"
+    """A checkpoint was published outside the database."""
+    COSIGNATURE = "COSIGNATURE"
+    """A witness cosigned a checkpoint."""
+    VALIDATION = "VALIDATION"
+    """The schema was validated."""
+
+
 class UseEvent(StrEnum):
     """The types of the entries about the use of keys, which the application's key ring writes.
 

@@ -6,7 +6,7 @@ Each part is between `<!-- generated: NAME -->` and `<!-- end -->`; a test compa
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
@@ -14,13 +14,19 @@ from typing import TypeVar
 from alembic.util import CommandError
 
 from kms_schema import vocabulary
+from kms_schema.audit.anomalies.rules import RULES as ANOMALY_RULES
 from kms_schema.inventory.states import STATES
+from kms_schema.monitoring.alerting.rules import alerts as all_alerts
+from kms_schema.monitoring.alerting.thresholds import Thresholds
+from kms_schema.monitoring.conditions import CONDITIONS
+from kms_schema.monitoring.names import METRICS
 from kms_schema.roles.definition import GRANTEES, GRANTS, POLICIES, Role
 from kms_schema.validator.rules import KINDS, OF_OBJECTS, RULES
 from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFECYCLE, KeyStatus, RecordedEvent
 from tools.entity_diagram import entity_diagram
 from tools.index_reasons import INDEX_REASONS
 from tools.public_errors import hierarchy, import_from
+from tools.report_tables import CLAIM_HEAD, CONTROL_HEAD, claim_rows, control_rows
 
 Status = TypeVar("Status", bound=str)
 
@@ -156,19 +162,82 @@ def rules() -> str:
     )
 
 
-PAGES = (
-    "docs/errors.md",
-    "docs/indexes.md",
-    "docs/inventory.md",
-    "docs/recorded.md",
-    "docs/roles.md",
-    "docs/schema.md",
-)
+def alerts() -> str:
+    """Return the alerts as a Markdown table."""
+    return _table(
+        ("alert", "severity", "after", "says"),
+        [
+            (
+                f"[{alert.name}](#{alert.name.lower()})",
+                alert.severity,
+                f"{alert.hold // 60} minutes" if alert.hold else "at once",
+                _as_example(alert.summary),
+            )
+            for alert in all_alerts(Thresholds())
+        ],
+    )
+
+
+def metrics() -> str:
+    """Return the metrics, as a Markdown table."""
+    return _table(
+        ("metric", "type", "labels", "part", "value", "absent if"),
+        [
+            (
+                f"`{each.name}`",
+                each.kind,
+                " ".join(f"`{label}`" for label in each.labels),
+                f"`{each.part}`" if each.part else "",
+                each.help,
+                each.absent,
+            )
+            for each in METRICS
+        ],
+    )
+
+
+def conditions() -> str:
+    """Return the conditions of `kms-schema check`, as a Markdown table."""
+    return _table(
+        ("condition", "value", "unit", "`--warn`", "`--crit`"),
+        [
+            (
+                f"`{each.name}`",
+                each.text,
+                {"s": "seconds"}.get(each.unit, ""),
+                *("" if limit is None else f"{limit:.10g}" for limit in (each.limits.warn, each.limits.crit)),
+            )
+            for each in CONDITIONS
+        ],
+    )
+
+
+def anomalies() -> str:
+    """Return the rules of anomalies, as a Markdown table."""
+    return _table(
+        ("rule", "severity", "finds", "reads", "false alarms"),
+        [
+            (f"`{rule.name}`", rule.severity, rule.finds, rule.reads, rule.false_alarms)
+            for rule in ANOMALY_RULES.values()
+        ],
+    )
+
+
+PAGES = tuple(
+    f"docs/{page}.md"
+    for page in (
+        "alerts", "anomalies", "errors", "indexes", "inventory", "monitoring", "recorded", "reports", "roles", "schema",
+    )
+)  # fmt: skip
 """The files with generated parts, except docs/validator.md, which `python -m tools.validator_examples` writes."""
 
-PARTS = {
+PARTS: Mapping[str, Callable[[], str]] = {
+    "alerts": alerts,
+    "anomalies": anomalies,
     "errors": errors,
     "indexes": indexes,
+    "metrics": metrics,
+    "conditions": conditions,
     "roles": roles,
     "privileges": privileges,
     "row policies": row_policies,
@@ -180,12 +249,20 @@ PARTS = {
     "vocabulary": words,
     "kinds of objects": kinds_of_objects,
     "rules": rules,
+    "report claims": lambda: _table(CLAIM_HEAD, claim_rows()),
+    "report controls": lambda: _table(CONTROL_HEAD, control_rows()),
 }
 
 
 def regenerate(text: str) -> str:
     """Return a document with regenerated parts. Raises `KeyError` for an unknown part."""
     return _GENERATED.sub(lambda match: f"{match[1]}{PARTS[match['name']]()}\n{match[3]}", text)
+
+
+def _as_example(template: str) -> str:
+    """Return the sentence of an alert with an ellipsis for each value."""
+    chosen = re.sub(r"{{ with [^}]* }}(.*?){{ else }}.*?{{ end }}", r"\1", template)
+    return re.sub(r"{{[^}]*}}", "…", chosen)
 
 
 def _transitions(lifecycle: Mapping[Status, Sequence[Status]]) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from kms_schema.models import (
     KeyAuditSubtree,
     KeyAuditTombstone,
     KeyMaster,
+    KeyOperationRecord,
     KeyRotation,
     KeyRotationCause,
     KeyVersion,
@@ -38,6 +39,7 @@ _PLACED: tuple[type[Base], ...] = (
     KeyAuditRetentionPolicy,
     KeyAuditDailyTotal,
     KeyRotationCause,
+    KeyOperationRecord,
 )
 _SPACING = '%%{init: {"er": {"entityPadding": 8, "nodeSpacing": 50, "rankSpacing": 60}}}%%'
 

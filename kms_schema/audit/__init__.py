@@ -15,6 +15,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kms_schema.audit.anomalies.anomaly import Anomaly, Evidence
+    from kms_schema.audit.anomalies.finding import count_anomalies, find_anomalies
+    from kms_schema.audit.anomalies.rules import AnomalyRule, RuleName
     from kms_schema.audit.documents import Document, record_document
     from kms_schema.audit.formats.checkpoints import Checkpoint
     from kms_schema.audit.formats.external_checkpoints import ExternalCheckpoint, read_checkpoint
@@ -40,6 +43,9 @@ if TYPE_CHECKING:
     from kms_schema.audit.verification.verifier import verify
 
 _NAMES = {
+    "kms_schema.audit.anomalies.anomaly": ("Anomaly", "Evidence"),
+    "kms_schema.audit.anomalies.finding": ("count_anomalies", "find_anomalies"),
+    "kms_schema.audit.anomalies.rules": ("AnomalyRule", "RuleName"),
     "kms_schema.audit.documents": ("Document", "record_document"),
     "kms_schema.audit.formats.checkpoints": ("Checkpoint",),
     "kms_schema.audit.formats.external_checkpoints": ("ExternalCheckpoint", "read_checkpoint"),
@@ -62,11 +68,11 @@ _NAMES = {
 _WHERE = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
-    "CannotProveError", "Checkpoint", "Document", "ExternalCheckpoint", "Fault", "Note", "OpenTrail", "SealKeyError",
-    "SealingStatus", "SigningKey", "Snapshot", "StoredSeal", "TrailError", "VerificationResult", "VerifierKey",
-    "append", "open_snapshot", "open_trail", "prove_consistency", "prove_inclusion", "read_checkpoint",
-    "read_signing_key", "read_verifier_keys", "record_document", "seal", "sealing_status", "verify",
-    "write_signing_key",
+    "Anomaly", "AnomalyRule", "CannotProveError", "Checkpoint", "Document", "Evidence", "ExternalCheckpoint", "Fault",
+    "Note", "OpenTrail", "RuleName", "SealKeyError", "SealingStatus", "SigningKey", "Snapshot", "StoredSeal",
+    "TrailError", "VerificationResult", "VerifierKey", "append", "count_anomalies", "find_anomalies", "open_snapshot",
+    "open_trail", "prove_consistency", "prove_inclusion", "read_checkpoint", "read_signing_key", "read_verifier_keys",
+    "record_document", "seal", "sealing_status", "verify", "write_signing_key",
 ]  # fmt: skip
 
 

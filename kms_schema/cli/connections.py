@@ -2,9 +2,10 @@
 
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -50,13 +51,14 @@ def connected(
     application: str = "kms-schema",
     refusals: tuple[type[Exception], ...] = (),
     lock_wait: float = LOCK_WAIT_SECONDS,
+    parameters: Mapping[str, str] = MappingProxyType({}),
 ) -> "Iterator[psycopg.Connection[Any] | sqlite3.Connection]":
     """Open an existing database with its driver.
 
     Parameters: `url` of the database; `writing`, without which SQLite is read-only; `application`, the name in
     `pg_stat_activity`. `refusals` are further exceptions of the body that become messages, and `lock_wait` the seconds
-    to wait for the lock of a SQLite file. Raises `CannotConnect`, without the password, for these and for every error
-    of the driver.
+    to wait for the lock of a SQLite file. `parameters` of libpq apply where the URL does not have them. Raises
+    `CannotConnect`, without the password, for these and for every error of the driver.
 
         with connected("sqlite:///kms.db") as connection:
             report = validate(connection)
@@ -68,7 +70,7 @@ def connected(
         print_target(url)
     with (
         _errors_reported(target, refusals),
-        closing(_connect(target, application, lock_wait, writing=writing)) as connection,
+        closing(_connect(target, application, lock_wait, parameters, writing=writing)) as connection,
         _holder_named(connection),
     ):
         yield connection
@@ -113,7 +115,10 @@ def engine_at(
             if getattr(error.orig, "sqlstate", None) != LOCKED:
                 raise error.orig from None
             engine.dispose()  # the transaction that has failed holds locks as well
-            with closing(_connect(target, application, LOCK_WAIT_SECONDS, writing=True)) as idle, _holder_named(idle):
+            with (
+                closing(_connect(target, application, LOCK_WAIT_SECONDS, writing=True)) as idle,
+                _holder_named(idle),
+            ):
                 raise error.orig from None
         finally:
             engine.dispose()
@@ -210,7 +215,12 @@ def _holder(connection: "psycopg.Connection[Any]", error: "psycopg.Error") -> st
 
 
 def _connect(
-    target: DatabaseUrl, application: str, lock_wait: float, *, writing: bool
+    target: DatabaseUrl,
+    application: str,
+    lock_wait: float,
+    parameters: Mapping[str, str] = MappingProxyType({}),
+    *,
+    writing: bool,
 ) -> "psycopg.Connection[Any] | sqlite3.Connection":
     if target.engine == "sqlite":
         return _open_sqlite(target, lock_wait, writing=writing)
@@ -218,7 +228,7 @@ def _connect(
         import psycopg  # SQLite does not need it
     except ImportError as error:
         raise CannotConnect(f"psycopg cannot be loaded ({error}); pip install 'psycopg[binary]'") from None
-    defaults = {"connect_timeout": "10", "application_name": application}
+    defaults = {"connect_timeout": "10", "application_name": application, **parameters}
     return psycopg.connect(**(defaults | target.connection_parameters()), autocommit=True)
 
 

@@ -39,3 +39,35 @@ def noted() -> Iterator[Interrupt]:
         yield interrupt
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@dataclass
+class Stop:
+    """The end of a command that runs until it is stopped."""
+
+    event: threading.Event
+    """Set when the command is told to end."""
+    signal: int | None = None
+    """The number of the signal."""
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[Stop]:
+    """Set an event at SIGTERM and at Ctrl-C; a second Ctrl-C interrupts."""
+    stop = Stop(threading.Event())
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if stop.signal == number == signal.SIGINT:
+            signal.default_int_handler(number, frame)
+        stop.signal = number
+        stop.event.set()
+
+    before = {each: signal.signal(each, note) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

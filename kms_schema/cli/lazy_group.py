@@ -62,8 +62,13 @@ class LazyGroup(click.Group):
             if command and not (
                 ctx.resilient_parsing or isinstance(command, click.Group) or {"-h", "--help"} & {*rest}
             ):
-                configuration.refuse_empty(command, rest)
-                command.context_settings["default_map"] = configuration.defaults_of(command, self._path(name))
+                try:
+                    configuration.refuse_empty(command, rest)
+                    command.context_settings["default_map"] = configuration.defaults_of(command, self._path(name))
+                except click.UsageError as error:
+                    if (of_command := getattr(command, "usage_error", None)) is None:
+                        raise
+                    raise of_command(error.format_message(), error.ctx) from None
             return found, command, rest
         similar = list(self._similar(ctx, name))
         hint = f" Did you mean {' or '.join(similar)}?" if similar else f" {ctx.command_path} --help lists them."

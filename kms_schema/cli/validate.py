@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sqlite3
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,10 +15,13 @@ from kms_schema.cli import connections, messages, progress
 from kms_schema.cli.arguments import codes
 from kms_schema.cli.completion import rule_codes
 from kms_schema.cli.options import database_url_option, schema_option
+from kms_schema.cli.recording import record
+from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
 from kms_schema.output_files import replaced_file
 from kms_schema.printable import in_a_line
 from kms_schema.validator import RULES, Level, Report, Severity, ValidationError, WaiverError, on_demand, validate
 from kms_schema.validator.formats import DOCS_URL, FORMATS, Layout, render
+from kms_schema.vocabulary import RecordedOperation
 
 if TYPE_CHECKING:
     from kms_schema.validator.waivers import Waiver
@@ -97,6 +101,7 @@ Exit status: 0 no error, 1 errors, 2 usage, 3 no connection, missing privilege, 
     "--docs-url", envvar="KMS_DOCS_URL", show_envvar=True, default=DOCS_URL, metavar="URL",
     help="A copy of the documentation: reports link each code to its page.",
 )  # fmt: skip
+@click.option("--record", "recording", is_flag=True, help="Record the result in the database, for metrics and alerts.")
 @click.option("--strict", is_flag=True, help="Also report unmanaged objects in the schema.")
 def validate_command(
     *,
@@ -112,11 +117,13 @@ def validate_command(
     level: Level,
     probe: bool,
     docs_url: str,
+    recording: bool,
     strict: bool,
 ) -> int:
     """Compare a database with the expected schema, and report the differences.
 
-    It reads the catalog in one snapshot and writes nothing: a role with CONNECT and a hot standby are enough. With
+    It reads the catalog in one snapshot and writes nothing: a role with CONNECT and a hot standby are enough. --record
+    writes one row, as a member of kms_auditor. With
     --level data it reads the rows as well. With --probe it tries each forbidden write in a transaction that is rolled
     back. If no consistent read is possible, there is no verdict (exit status 3).
     """
@@ -138,10 +145,22 @@ def validate_command(
             probe=probe,
             progress=_show_progress if progress.on_terminal() else None,
             waivers=accepted,
-        ).only(select, ignore)
+        )
         progress.clear()
+    if recording:
+        _record(report, url, schema, level)
+    report = report.only(select, ignore)
     _write(report, style, output, layout)
     return int(report.fails(Severity(fail_on)))
+
+
+def _record(report: Report, url: str, schema: str, level: Level) -> None:
+    """Record the findings of all codes, whatever the report shows; a record that fails is a warning."""
+    errors, warnings, infos = (report.count(each) for each in (Severity.ERROR, Severity.WARNING, Severity.INFO))
+    with connections.connected(url, writing=True, application="kms-schema validate") as connection:
+        if isinstance(connection, sqlite3.Connection):
+            only_write_what_is_asked(connection)
+        record(connection, schema, RecordedOperation.VALIDATION, str(level), findings=(errors, warnings, infos))
 
 
 def _waivers(file: Path | None) -> "Sequence[Waiver]":

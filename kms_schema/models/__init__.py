@@ -14,6 +14,7 @@ from kms_schema.models.audit import KeyAuditActor, KeyAuditLog
 from kms_schema.models.base import Base, UtcTimestamp, add_storage_checks, current_time
 from kms_schema.models.hsm import HsmConfiguration
 from kms_schema.models.keys import KeyMaster
+from kms_schema.models.records import KeyOperationRecord
 from kms_schema.models.rotation import KeyRotation, RotationPolicy
 from kms_schema.models.seals import (
     KeyAuditLeafPage,
@@ -40,6 +41,7 @@ __all__ = [
     "KeyAuditSubtree",
     "KeyAuditTombstone",
     "KeyMaster",
+    "KeyOperationRecord",
     "KeyRotation",
     "KeyRotationCause",
     "KeyVersion",

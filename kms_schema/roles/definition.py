@@ -81,6 +81,7 @@ RELATIONS = (
     "key_health_monitor",
     "key_management_dashboard",
     "key_masters",
+    "key_operation_records",
     "key_rotation_causes",
     "key_rotations",
     "key_versions",
@@ -114,6 +115,9 @@ CLIENT_COLUMNS = (
 
 DOCUMENT_COLUMNS = ("event_type", "event_category", "event_description", "user_id", "additional_metadata")
 """The columns of an entry about a document. No key: an entry about a key can make it due, and lower its score."""
+
+RECORD_COLUMNS = ("operation", "subject", "seal_number", "errors", "warnings", "infos")
+"""The columns of a record that a program sets. The server sets its time and role."""
 
 VERSION_COLUMNS = (
     "id", "key_id", "version_number", "key_checksum", "encryption_metadata", "wrapped_by_version_id",
@@ -211,12 +215,17 @@ GRANTS = (
         for relation in (
             "alembic_version", "key_audit_logs", "key_audit_seals", "key_audit_leaves", "key_audit_subtrees",
             "key_audit_tombstones", "key_audit_retention_policies", "key_audit_trail", "key_audit_unsealed",
-            "key_audit_daily_totals", "key_masters", "key_rotation_causes", "key_rotations", "rotation_policies",
+            "key_audit_daily_totals", "key_masters", "key_operation_records", "key_rotation_causes", "key_rotations",
+            "rotation_policies",
         )
     ),
     Grant(Role.AUDITOR, _ADD, "key_audit_logs", DOCUMENT_COLUMNS),
     Grant(Role.AUDITOR, _READ, "key_versions", VERSION_COLUMNS),
     Grant(Role.AUDITOR, _READ, "hsm_configurations", HSM_COLUMNS),
+    *(
+        Grant(role, _ADD, "key_operation_records", RECORD_COLUMNS)
+        for role in (Role.AUDITOR, Role.SEALER, Role.RETENTION)
+    ),
     Grant(Role.SEALER, _READ, "key_audit_logs"),
     *(
         Grant(Role.SEALER, ("INSERT", "SELECT"), table)
@@ -247,6 +256,9 @@ _OWN_DOCUMENTS = (
 )
 _NOT_DESTROYED = "(destroyed_at IS NULL)"
 
+_VALIDATIONS = "((operation)::text = 'VALIDATION'::text)"
+_CHECKPOINTS = "((operation)::text <> 'VALIDATION'::text)"
+
 POLICIES = (
     Policy("key_audit_logs", "key_audit_logs_add", "INSERT", (*_WRITERS, Role.RETENTION), check=_OWN_ENTRIES),
     Policy("key_audit_logs", "key_audit_logs_add_document", "INSERT", (Role.AUDITOR,), check=_OWN_DOCUMENTS),
@@ -259,6 +271,17 @@ POLICIES = (
     ),
     Policy("key_audit_logs", "key_audit_logs_remove", "DELETE", (Role.REMOVER,), using="true"),
     Policy("key_audit_logs", "key_audit_logs_read_own", "SELECT", _WRITERS, using=_OWN_ENTRIES),
+    Policy(
+        "key_operation_records",
+        "key_operation_records_add_checkpoints",
+        "INSERT",
+        (Role.SEALER, Role.RETENTION),
+        check=_CHECKPOINTS,
+    ),
+    Policy(
+        "key_operation_records", "key_operation_records_add_validations", "INSERT", (Role.AUDITOR,), check=_VALIDATIONS
+    ),
+    Policy("key_operation_records", "key_operation_records_read_all", "SELECT", (Role.AUDITOR,), using="true"),
     Policy("key_versions", "key_versions_add", "INSERT", (Role.ROTATOR,), check="true"),
     Policy("key_versions", "key_versions_change", "UPDATE", (Role.ROTATOR,), using="true"),
     Policy("key_versions", "key_versions_count_use", "UPDATE", (Role.APP,), using=_NOT_DESTROYED),

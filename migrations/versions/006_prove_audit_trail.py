@@ -1,8 +1,9 @@
 """Create the tables that prove the audit log, and those that retention of its entries needs.
 
-Seals, the Merkle tree that they sign, retention policies, signed tombstones, and the function that removes expired
-entries. The guard triggers of the log and the view of unsealed entries are replaced by versions that know these; from
-now on sealed entries are counted in totals. On PostgreSQL writers of the log wait briefly, for the one trigger on it.
+Seals, the Merkle tree that they sign, retention policies, signed tombstones, the function that removes expired
+entries, and records of publications, cosignatures and validations. The guard triggers of the log and the view of
+unsealed entries are replaced by versions that know these; from now on sealed entries are counted in totals. On
+PostgreSQL writers of the log wait briefly, for the one trigger on it.
 
 A downgrade drops the evidence and keeps the entries. It fails while entries are sealed, unless the option
 `-x allow-audit-loss=yes` is given.
@@ -23,6 +24,7 @@ TABLES = (
     "key_audit_seals",
     "key_audit_leaves",
     "key_audit_subtrees",
+    "key_operation_records",
 )
 FILES: dict[str, tuple[str, ...]] = {
     "postgresql": (
@@ -63,6 +65,10 @@ FILES: dict[str, tuple[str, ...]] = {
         "audit_key_audit_retention_policy_insert_trigger_v01",
         "audit_key_audit_retention_policy_update_trigger_v01",
         "audit_key_audit_retention_policy_delete_trigger_v01",
+        "key_operation_records_v01",
+        "prevent_key_operation_record_update_trigger_v01",
+        "prevent_key_operation_record_delete_trigger_v01",
+        "prevent_key_operation_record_delete_truncate_trigger_v01",
         "summarize_sealed_key_audit_logs_v01",
         "summarize_removed_key_audit_logs_v01",
         "summarize_sealed_key_audit_logs_trigger_v01",
@@ -92,6 +98,10 @@ FILES: dict[str, tuple[str, ...]] = {
         "audit_key_audit_retention_policy_insert_trigger_v01",
         "audit_key_audit_retention_policy_update_trigger_v01",
         "audit_key_audit_retention_policy_delete_trigger_v01",
+        "key_operation_records_v01",
+        "guard_key_operation_record_insert_trigger_v01",
+        "prevent_key_operation_record_update_trigger_v01",
+        "prevent_key_operation_record_delete_trigger_v01",
         "summarize_sealed_key_audit_logs_trigger_v01",
     ),
 }

@@ -54,7 +54,7 @@ def test_the_bootstrap_refuses_to_make_logins_without_passwords(engine: Engine, 
 
 def test_no_command_is_left_out() -> None:
     assert {*SCHEDULED, "kms-upgrade", "invoices-upgrade", "invoices"} == PODS.keys()
-    assert {*UNITS, "kms-invoices.service"} == SERVICES.keys()
+    assert {*UNITS, "kms-invoices.service", "kms-metrics.service"} == SERVICES.keys()
 
 
 def passwords_in_the_log(installed: Installed) -> list[str]:

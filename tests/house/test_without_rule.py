@@ -20,6 +20,7 @@ AREAS = {
         "migrations",
         "validator",
         "audit",
+        "reports",
         "crypto",
         "roots",
         "roles",
@@ -30,6 +31,7 @@ AREAS = {
         "keyring",
         "hsm",
         "inventory",
+        "monitoring",
         "roots",
     )
 }

@@ -10,6 +10,7 @@ from tests.support.statements import execute, refused
 pytestmark = pytest.mark.only_on("postgresql")
 
 ENTRY = "INSERT INTO key_audit_logs (event_type, event_category, event_description"
+RECORD = "INSERT INTO key_operation_records (operation, subject, seal_number"
 SEAL = "INSERT INTO key_audit_seals (seal_number, origin, tree_size) VALUES (1, 'forged', 1)"
 
 NOT_FOR = {
@@ -47,6 +48,8 @@ NOT_FOR = {
         "SELECT authentication_config FROM hsm_configurations",
         f"{ENTRY}) VALUES ('X', 'SECURITY', 'x')",
         "UPDATE key_masters SET status_reason = 'x'",
+        f"{RECORD}) VALUES ('PUBLICATION', 'x', 1)",
+        f"{RECORD}, recorded_at) VALUES ('VALIDATION', 'x', NULL, now())",
         SEAL,
     ),
     Role.SEALER: (
@@ -54,6 +57,9 @@ NOT_FOR = {
         f"{ENTRY}) VALUES ('X', 'SECURITY', 'x')",
         "UPDATE key_audit_seals SET origin = 'x'",
         "DELETE FROM key_audit_leaves",
+        f"{RECORD}, errors, warnings, infos) VALUES ('VALIDATION', 'x', NULL, 0, 0, 0)",
+        f"{RECORD}, recorded_by) VALUES ('PUBLICATION', 'x', 1, 'somebody')",
+        "SELECT * FROM key_operation_records",
     ),
     Role.RETENTION: (
         "SELECT * FROM key_masters",

@@ -14,12 +14,14 @@ from contextlib import closing
 import pytest
 
 from benchmarks.plans import plans_of
+from kms_schema.monitoring import take_snapshot
+from kms_schema.monitoring.reader import Reader
 from tests.schema.workload.filling import HOT_KEY, fill
 from tests.schema.workload.plans import Plan, plan_of
 from tests.schema.workload.queries import QUERIES, Query
 from tests.support.engines import Database, Engines
 from tests.support.engines.database import Connection
-from tests.support.statements import execute
+from tests.support.statements import adapt, execute
 
 pytestmark = pytest.mark.versions("oldest and newest")
 
@@ -73,6 +75,39 @@ def test_the_index_that_is_meant_for_a_query_answers_it(filled: Database, connec
     assert plan.covered or not may_be_covered(filled, query), plan.text
     assert plan.heap_fetches == 0, plan.text
     assert query.sorts or not plan.sorts, plan.text
+
+
+LARGE = "(key_masters|key_versions|key_rotations|key_audit_logs)"
+WHOLE = {
+    "postgresql": re.compile(rf'"Node Type": "Seq Scan",(?:\s+"(?!Relation)[^\n]*)*\s+"Relation Name": "{LARGE}"'),
+    "sqlite": re.compile(rf"^SCAN (?:TABLE )?({LARGE}|master|version|success)(?! USING)", re.MULTILINE),
+}
+"""A large table that is read from one end to the other."""
+
+
+def test_a_scrape_of_the_metrics_reads_no_large_table_as_a_whole(
+    filled: Database, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dashboard and what is due have tests of their own; on SQLite these are computed from the tables."""
+    queries: list[tuple[str, dict[str, object]]] = []
+    rows = Reader.rows
+
+    def noted(reader: Reader, statement: str, **values: object) -> list[tuple[object, ...]]:
+        text = statement.replace("{s}.", "" if filled.dialect == "sqlite" else "public.")
+        text = re.sub(r"\{by (\w+)\}", r" INDEXED BY \1" if filled.dialect == "sqlite" else "", text)
+        queries.append((re.sub(r"%\((\w+)\)s", r":\1", text), values))
+        return rows(reader, statement, **values)
+
+    monkeypatch.setattr(Reader, "rows", noted)
+    assert take_snapshot(connection).failures() == {}
+    assert len(queries) > 20
+    for text, values in queries:
+        if re.search(r"FROM\s+\S*(pg_catalog|pragma_|sqlite_|rotations_due)", text):
+            continue
+        adapted = {name: adapt(value, filled.dialect) for name, value in values.items()}
+        plan = plan_of(connection, text, adapted)
+        scans = WHOLE[filled.dialect].findall(plan.text)
+        assert scans == [], (text, plan.text)
 
 
 @pytest.mark.only_on("postgresql")

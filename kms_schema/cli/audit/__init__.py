@@ -5,12 +5,14 @@ import click
 from kms_schema.cli.lazy_group import Lazy, LazyGroup
 
 _COMMANDS = {
+    "anomalies": Lazy("kms_schema.cli.audit.anomalies:anomalies_command", "List anomalies in the audit log"),
     "append": Lazy("kms_schema.cli.audit.entries:append_command", "Append one entry to the audit log"),
     "checkpoint": Lazy("kms_schema.cli.audit.seals:checkpoint_command", "Print the checkpoint of a seal"),
     "consistency": Lazy("kms_schema.cli.audit.proofs:consistency_command", "Prove that a trail continues another"),
     "export": Lazy("kms_schema.cli.audit.retention:export_command", "Write sealed entries to an archive"),
     "keygen": Lazy("kms_schema.cli.audit.signing:keygen_command", "Generate a key that signs seals"),
     "prove": Lazy("kms_schema.cli.audit.proofs:prove_command", "Prove that an entry is in the audit trail"),
+    "record": Lazy("kms_schema.cli.audit.records:record_command", "Record a publication or a cosignature"),
     "retain": Lazy("kms_schema.cli.audit.retention:retain_command", "Archive and remove expired entries"),
     "seal": Lazy("kms_schema.cli.audit.seals:seal_command", "Seal the new entries"),
     "status": Lazy("kms_schema.cli.audit.status:status_command", "Show the sealing status"),

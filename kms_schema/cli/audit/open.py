@@ -4,6 +4,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +20,9 @@ from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
 from kms_schema.database_url import parse_database_url
 from kms_schema.lock_holders import LOCK_WAIT_SECONDS
 from kms_schema.printable import in_a_line
+
+if TYPE_CHECKING:
+    import psycopg
 
 
 def print_note(text: str) -> None:
@@ -36,6 +40,15 @@ def opened(
     database_url: str | None, schema: str, *, writing: bool = False, lock_wait: float = LOCK_WAIT_SECONDS
 ) -> Iterator[OpenTrail]:
     """Open the trail; an error becomes one sentence and an exit status."""
+    with opened_with_connection(database_url, schema, writing=writing, lock_wait=lock_wait) as (_connection, trail):
+        yield trail
+
+
+@contextmanager
+def opened_with_connection(
+    database_url: str | None, schema: str, *, writing: bool = False, lock_wait: float = LOCK_WAIT_SECONDS
+) -> "Iterator[tuple[psycopg.Connection[Any] | sqlite3.Connection, OpenTrail]]":
+    """Open the trail as `opened` does, and give its connection too, which is idle between the calls."""
     url = url_of(database_url)
     with connected(
         url, writing=writing, application="kms-schema audit", refusals=(TrailError,), lock_wait=lock_wait
@@ -43,7 +56,7 @@ def opened(
         if writing and isinstance(connection, sqlite3.Connection):
             only_write_what_is_asked(connection)
         try:
-            yield open_trail(connection, schema, lock_wait, immutable=parse_database_url(url).immutable)
+            yield connection, open_trail(connection, schema, lock_wait, immutable=parse_database_url(url).immutable)
         except CannotProveError as error:
             raise click.ClickException(in_a_line(str(error))) from None
         except (EncodingError, SealError, SealKeyError) as error:

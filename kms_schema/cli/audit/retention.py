@@ -13,7 +13,7 @@ from kms_schema.audit.formats.checkpoints import LARGEST
 from kms_schema.audit.proofs.prover import seal_of
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.cli import messages, progress
-from kms_schema.cli.audit.open import opened, print_note
+from kms_schema.cli.audit.open import opened, opened_with_connection, print_note
 from kms_schema.cli.audit.seals import NotPublished, published
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, signing_key
 from kms_schema.cli.on_use import on_use
@@ -130,9 +130,12 @@ def retain_command(  # noqa: PLR0917  (click passes each option by name)
         progress.clear()
         if style == "text":
             print_note(made.checkpoint_text())
-        failed.append(publish is not None and not published(made, publish))
+        failed.append(publish is not None and not published(made, publish, connection, schema))
 
-    with opened(database_url, schema, writing=True, lock_wait=lock_wait) as trail, _refusals(folder):
+    with (
+        opened_with_connection(database_url, schema, writing=True, lock_wait=lock_wait) as (connection, trail),
+        _refusals(folder),
+    ):
         done = list(_reported(retain.retain(trail, signer, folder, progress.show_count, sealed)))
     if style == "json":
         click.echo(json.dumps([_document(each) for each in done], indent=2))

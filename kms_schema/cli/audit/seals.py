@@ -2,8 +2,10 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,10 +14,15 @@ from kms_schema.audit.proofs.prover import seal_of
 from kms_schema.audit.sealing.sealer import seal
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.cli import messages
-from kms_schema.cli.audit.open import opened, print_note
+from kms_schema.cli.audit.open import opened, opened_with_connection, print_note
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, signing_key, verifier_keys
 from kms_schema.cli.options import lock_wait_option, style_option, where
+from kms_schema.cli.recording import record
 from kms_schema.printable import in_a_line
+from kms_schema.vocabulary import RecordedOperation
+
+if TYPE_CHECKING:
+    import psycopg
 
 _UNSIGNED = (
     "seal {} is UNSIGNED: anybody who can write to this database can make one. Generate a key with kms-schema audit"
@@ -59,11 +66,11 @@ def seal_command(  # noqa: PLR0917  (click passes each option by name)
     successor = _successor(next_key, signer)
     failed = False
     made: StoredSeal | None = None
-    with opened(database_url, schema, writing=True, lock_wait=lock_wait) as trail:
+    with opened_with_connection(database_url, schema, writing=True, lock_wait=lock_wait) as (connection, trail):
         try:
             for made in seal(trail, signer, origin=origin, next_key=successor):
                 _report(made)
-                failed |= publish is not None and not published(made, publish)
+                failed |= publish is not None and not published(made, publish, connection, schema)
         finally:
             # One note, even if a long backlog took several seals: the last seal covers the entries of the others.
             if style == "json":
@@ -112,15 +119,22 @@ def _report(made: StoredSeal) -> None:
         click.echo(_UNSIGNED.format(made.number), err=True)
 
 
-def published(made: StoredSeal, command: str) -> bool:
-    """Run a shell command with the checkpoint on its standard input; it never receives the private key."""
+def published(
+    made: StoredSeal, command: str, connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str
+) -> bool:
+    """Run a shell command with the checkpoint on its standard input, and record that it succeeded.
+
+    The command never receives the private key.
+    """
     environment = {name: value for name, value in os.environ.items() if name != KEY_IN_ENVIRONMENT}
     done = subprocess.run(  # noqa: S602  (a command line is what the option takes)
         command, shell=True, input=made.checkpoint_text().encode(), stdout=2, env=environment, check=False
     )
     if done.returncode:
         click.echo(f"seal {made.number}: the command of --publish ended with status {done.returncode}", err=True)
-    return not done.returncode
+        return False
+    record(connection, schema, RecordedOperation.PUBLICATION, made.origin, seal_number=made.number)
+    return True
 
 
 @click.command(

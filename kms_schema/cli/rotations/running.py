@@ -4,10 +4,6 @@ import dataclasses
 import datetime as dt
 import json
 import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
@@ -97,7 +93,7 @@ def run_command(
     try:
         with (
             opened(database_url, schema, roots, hsms=hsms, application="kms-schema rotations", cache=cache) as ring,
-            _stopped_by_signals() as stop,
+            interrupts.stopped_by_signals() as stop,
         ):
             done = ring.run_rotations(
                 worker=worker,
@@ -118,34 +114,6 @@ def run_command(
         click.echo("Interrupted.", err=True)
         return interrupts.STATUS
     return 1 if once and (done.failed or done.errors) else 0
-
-
-@dataclasses.dataclass
-class _Stop:
-    event: threading.Event
-    signal: int | None = None
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[_Stop]:
-    """Set an event at SIGTERM and at Ctrl-C; a second Ctrl-C interrupts."""
-    stop = _Stop(threading.Event())
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if stop.signal == number == signal.SIGINT:
-            signal.default_int_handler(number, frame)
-        stop.signal = number
-        stop.event.set()
-
-    before = {each: signal.signal(each, note) for each in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 def _report(sentence: str) -> None:

@@ -1,9 +1,9 @@
 """The probe: it tries each forbidden write, in savepoints of a transaction that is never committed.
 
-`keys`, `versions`, `tags`, `wrappers`, `rotations`, `settings`, `audit_log`, `seals` and `columns` declare the
-attempts. `protections` finds the object that must refuse each; `runner` makes them, each after writes that must be
-accepted; `postgresql` and `sqlite` open the transaction. Nothing remains in the database, even of a killed probe; only
-sequences advance.
+`keys`, `versions`, `tags`, `wrappers`, `rotations`, `settings`, `audit_log`, `seals`, `operation_records` and `columns`
+declare the attempts. `protections` finds the object that must refuse each; `runner` makes them, each after writes that
+must be accepted; `postgresql` and `sqlite` open the transaction. Nothing remains in the database, even of a killed
+probe; only sequences advance.
 """
 
 from contextlib import AbstractContextManager

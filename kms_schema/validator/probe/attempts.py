@@ -9,6 +9,7 @@ from kms_schema.validator.probe import (
     bounds,
     columns,
     keys,
+    operation_records,
     recorded,
     retention,
     rotations,
@@ -37,4 +38,5 @@ def attempts(engine: Engine, version: int, expected: Objects) -> Iterator[Attemp
     yield from recorded.attempts()
     yield from retention.attempts()
     yield from totals.attempts()
+    yield from operation_records.attempts()
     yield from columns.attempts(engine, expected)

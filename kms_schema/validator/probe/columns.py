@@ -18,6 +18,7 @@ from kms_schema.validator.probe.attempt import (
     Row,
     adding,
 )
+from kms_schema.validator.probe.operation_records import PUBLICATION, VALIDATION
 from kms_schema.validator.probe.rows import (
     FIRST,
     active_key,
@@ -144,6 +145,8 @@ def _asked_before(engine: Engine, table: str, column: str, expected: Objects) ->
         engine == "sqlite" and (table, column) == ("key_audit_seals", "tree_size")
     ):
         return f"trigger {table}.{_INSERT_PROTECTIONS[table]}"
+    if table == "key_operation_records" and column in _SET_BY_SERVER | {"recorded_at"} and _RECORD_GUARD in expected:
+        return _RECORD_GUARD
     return _is_followed(table, column, expected)
 
 
@@ -152,6 +155,8 @@ _INSERT_PROTECTIONS = {
     "key_audit_leaves": "guard_key_audit_leaf_insert",
     "key_audit_subtrees": "guard_key_audit_subtree_insert",
 }
+_RECORD_GUARD = "trigger key_operation_records.guard_key_operation_record_insert"
+"""On SQLite: accepts only the present time, and no role."""
 _COUNTED_ON = {"key_audit_seals.seal_number", "key_audit_leaves.first_leaf", "key_audit_subtrees.position"}
 """Columns for which the guard trigger accepts only the next value."""
 _FOLLOWING = {"fk_key_versions_key_id_key_masters": "trigger key_versions.validate_key_version_material"}
@@ -227,7 +232,7 @@ def _malformed(engine: Engine, key: str, attributes: Attributes) -> Iterator[Att
 _TABLES = (
     "key_masters", "key_versions", "rotation_policies", "key_rotations", "hsm_configurations", "key_audit_logs",
     "key_audit_seals", "key_audit_leaves", "key_audit_subtrees", "key_audit_actor", "key_audit_daily_totals",
-    "key_rotation_causes",
+    "key_rotation_causes", "key_operation_records",
 )  # fmt: skip
 
 
@@ -237,6 +242,7 @@ def _base(table: str, column: str) -> tuple[tuple[Any, ...], Row]:
     held_by = hsm_key()
     given = (adding("key_masters", held_by if (table, column) == ("key_versions", "hsm_key_id") else of),)
     special: dict[tuple[str, str], Row] = {
+        ("key_operation_records", "seal_number"): PUBLICATION,
         ("key_masters", "hsm_key_id"): hsm_key(key_type="dek"),
         **{("key_masters", f"{each}_at"): key_in(each) for each in ("rotated", "expired", "revoked", "archived")},
         ("key_versions", "destroyed_at"): destroyed_version(of),
@@ -259,6 +265,7 @@ def _base(table: str, column: str) -> tuple[tuple[Any, ...], Row]:
         "key_audit_subtrees": subtree(),
         "key_audit_daily_totals": TOTAL,
         "key_rotation_causes": cause(),
+        "key_operation_records": VALIDATION,
     }
     row = special.get((table, column)) or usual[table]
     if table in {"key_audit_leaves", "key_audit_subtrees"}:

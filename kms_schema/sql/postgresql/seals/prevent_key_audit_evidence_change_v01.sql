@@ -1,4 +1,4 @@
--- Evidence is written once: refuses UPDATE, DELETE and TRUNCATE of seals, leaves, subtrees and tombstones.
+-- Evidence is written once: refuses UPDATE, DELETE and TRUNCATE of seals, leaves, subtrees, tombstones and records.
 CREATE FUNCTION {schema}.prevent_key_audit_evidence_change() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

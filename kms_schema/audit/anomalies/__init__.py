@@ -1,0 +1,1 @@
+"""Anomalies in the audit log: what it holds that ordinary use of keys does not write. See docs/anomalies.md."""

@@ -1,0 +1,161 @@
+"""The expressions of the queries that differ between the engines."""
+
+from dataclasses import dataclass, field
+
+from kms_schema.audit.anomalies import known_entries, rules
+
+_MOST = 1_000_000_000_000_000
+"""No count of an entry is above this: entries are claims, and a sum of them must not overflow."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How one engine spells what the queries need. `{x}` stands for a column or an expression."""
+
+    place: str
+    """A value, by its `{name}`."""
+    day: str
+    """The start of the UTC day of a time."""
+    earlier: str
+    """A time `{hours}` hours before another."""
+    later: str
+    """A time `{hours}` hours after another."""
+    text: str
+    """The text of `{name}` in a document, NULL if it is none."""
+    number: str
+    """The count `{name}` in a document, 0 if it is none."""
+    row: str
+    """The id `{name}` in a document, as ids are stored; NULL if it is none."""
+    kind: str
+    """The JSON type of `{name}` in a document."""
+    sum: str
+    """A sum of counts."""
+    upper: str
+    """A type in upper case."""
+    is_of_actors: str
+    """The condition that a login is one of the value `actors`."""
+    number_kind: str
+    """The JSON type of a count."""
+    text_kind: str
+    """The JSON type of a text."""
+    words: dict[str, str] = field(init=False, default_factory=dict, compare=False, repr=False)
+    """The SQL of each placeholder of the queries."""
+
+    def __post_init__(self) -> None:
+        """Make the words once."""
+        self.words.update(self._names(), **self._times(), **self._documents())
+
+    def _names(self) -> dict[str, str]:
+        names = ("since", "until", "usual_from", "known_from_of_all")
+        constants = {
+            "most_entries": rules.MOST_ENTRIES,
+            "most_rows": rules.MOST_ENTRIES * rules.MOST_ANOMALIES,
+            "sweep_keys": rules.SWEEP_KEYS,
+            "spike_uses": rules.SPIKE_USES,
+            "spike_factor": rules.SPIKE_FACTOR,
+        }
+        return {
+            **{name: self.place.replace("{name}", name) for name in names},
+            **{name: str(value) for name, value in constants.items()},
+            "uses": known_entries.uses(),
+            "changes": known_entries.changes(),
+            "known_types": known_entries.known_types(),
+            "possible_statuses": known_entries.possible_statuses(),
+            "folded_types": known_entries.folded_types(),
+            "folded_type": known_entries.folded_type("entry.event_type", self.upper),
+            "is_of_actors": self.is_of_actors.replace("{x}", "entry.recorded_by"),
+        }
+
+    def _times(self) -> dict[str, str]:
+        return {
+            "day": self.day.replace("{x}", "entry.timestamp"),
+            "day_of_found": self.day.replace("{x}", "found.timestamp"),
+            "known_from": self._before("used.day", 24 * rules.KNOWN_DAYS),
+            "established_until": self._before("used.day", 24 * rules.ESTABLISHED_DAYS),
+            "known_from_of_unusual": self._before("unusual.day", 24 * rules.KNOWN_DAYS),
+            "established_until_of_unusual": self._before("unusual.day", 24 * rules.ESTABLISHED_DAYS),
+            "usual_from_of_used": self._before("used.day", 24 * rules.USUAL_DAYS),
+            "explained_from": self._before("entry.timestamp", rules.EXPLAINED_HOURS),
+            "late_from": self._after("late.ended", rules.LATE_ENTRY_HOURS),
+            "late_from_of_found": self._after("found.ended", rules.LATE_ENTRY_HOURS),
+        }
+
+    def _documents(self) -> dict[str, str]:
+        entry = "entry.additional_metadata"
+        uses = f"({self._number(entry, 'encryptions')} + {self._number(entry, 'decryptions')})"
+        document = "CASE WHEN known.form = 'key' THEN {id} ELSE {key_id} END"
+        has_row = f"{self._kind('id')} = '{self.text_kind}' AND {self._kind('changed')} = 'array'"
+        return {
+            "uses_of_entry": uses,
+            "sum_of_uses": self.sum.replace("{x}", uses),
+            "encryptions_of_entry": self._number(entry, "encryptions"),
+            "version_of_entry": self._number(entry, "version"),
+            "version_of_earlier": self._number("earlier.additional_metadata", "version"),
+            "process_of_entry": f"coalesce({self._text(entry, 'process')}, '')",
+            "process_of_earlier": f"coalesce({self._text('earlier.additional_metadata', 'process')}, '')",
+            "row_of_entry": self._row("id"),
+            "key_of_entry": document.replace("{id}", self._row("id")).replace("{key_id}", self._row("key_id")),
+            "has_form": f"coalesce(CASE known.form WHEN 'retention' THEN"
+            f" {self._kind('from')} = 'object' OR {self._kind('to')} = 'object'"
+            f" WHEN 'tombstone' THEN {self._kind('leaf_count')} = '{self.number_kind}'"
+            f" WHEN 'privileges' THEN {self._kind('granted')} = 'array' OR {self._kind('event_triggers')} = 'array'"
+            f" ELSE {has_row} END, false)",
+            "has_form_of_use": f"coalesce({self._kind('version')} = '{self.number_kind}'"
+            f" AND {self._kind('encryptions')} = '{self.number_kind}'"
+            f" AND {self._kind('decryptions')} = '{self.number_kind}'"
+            f" AND {self._kind('process')} = '{self.text_kind}', false)",
+        }
+
+    def _before(self, time: str, hours: int) -> str:
+        return self.earlier.replace("{hours}", str(hours)).replace("{x}", time)
+
+    def _after(self, time: str, hours: int) -> str:
+        return self.later.replace("{hours}", str(hours)).replace("{x}", time)
+
+    def _text(self, document: str, name: str) -> str:
+        return self.text.replace("{name}", name).replace("{x}", document)
+
+    def _number(self, document: str, name: str) -> str:
+        return self.number.replace("{name}", name).replace("{x}", document)
+
+    def _row(self, name: str) -> str:
+        return self.row.replace("{name}", name).replace("{x}", "entry.additional_metadata")
+
+    def _kind(self, name: str) -> str:
+        return self.kind.replace("{name}", name).replace("{x}", "entry.additional_metadata")
+
+
+POSTGRESQL = Dialect(
+    place="%({name})s",
+    day="date_trunc('day', {x}, 'UTC')",
+    earlier="({x} - make_interval(hours => {hours}))",
+    later="({x} + make_interval(hours => {hours}))",
+    text="({x} ->> '{name}')",
+    number="CASE WHEN jsonb_typeof({x} -> '{name}') = 'number'"
+    f" THEN least(greatest(({{x}} ->> '{{name}}')::numeric, 0), {_MOST}) ELSE 0 END",
+    row="CASE WHEN ({x} ->> '{name}') ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'"
+    " THEN ({x} ->> '{name}')::uuid END",
+    kind="jsonb_typeof({x} -> '{name}')",
+    sum="sum({x})",
+    upper='upper({column} COLLATE "C")',
+    is_of_actors="{x} = ANY (%(actors)s)",
+    number_kind="number",
+    text_kind="string",
+)
+
+SQLITE = Dialect(
+    place=":{name}",
+    day="substr({x}, 1, 10) || 'T00:00:00.000000Z'",
+    earlier="(strftime('%Y-%m-%dT%H:%M:%f', substr({x}, 1, 23), '-{hours} hours') || '000Z')",
+    later="(strftime('%Y-%m-%dT%H:%M:%f', substr({x}, 1, 23), '+{hours} hours') || '000Z')",
+    text="CASE WHEN json_valid({x}) THEN CAST(json_extract({x}, '$.{name}') AS TEXT) END",
+    number="CASE WHEN json_valid({x}) THEN CASE WHEN json_type({x}, '$.{name}') = 'integer'"
+    f" THEN min(max(json_extract({{x}}, '$.{{name}}'), 0), {_MOST}) ELSE 0 END ELSE 0 END",
+    row="CASE WHEN json_valid({x}) THEN json_extract({x}, '$.{name}') END",
+    kind="CASE WHEN json_valid({x}) THEN json_type({x}, '$.{name}') END",
+    sum="total({x})",
+    upper="upper({column})",
+    is_of_actors="{x} IN (SELECT value FROM json_each(:actors))",
+    number_kind="integer",
+    text_kind="text",
+)

@@ -1,0 +1,88 @@
+"""Finds the anomalies of a database."""
+
+import datetime as dt
+import sqlite3
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+from kms_schema.audit.anomalies import judging, rules
+from kms_schema.audit.anomalies.anomaly import Anomaly
+from kms_schema.audit.anomalies.log_reader import LogReader, reading
+from kms_schema.audit.anomalies.rules import RULES, RuleName
+
+if TYPE_CHECKING:
+    import psycopg
+
+_JUDGES: Mapping[RuleName, Callable[[LogReader, judging.Period], list[Anomaly]]] = {
+    RuleName.NEW_ACTOR: judging.new_actors,
+    RuleName.ENDED_KEY_USED: judging.ended_keys_used,
+    RuleName.KEY_SWEEP: judging.sweeps,
+    RuleName.USE_SPIKE: judging.spikes,
+    RuleName.OUTSIDE_WINDOW: judging.outside_windows,
+    RuleName.FORGED_ENTRY: judging.forged_entries,
+}
+
+
+def find_anomalies(
+    connection: "psycopg.Connection[Any] | sqlite3.Connection",
+    since: dt.datetime,
+    *,
+    until: dt.datetime | None = None,
+    schema: str = "public",
+    only: Collection[RuleName] = tuple(RuleName),
+) -> list[Anomaly]:
+    """Return the anomalies with an entry since a time, in the order of the rules and of time. See docs/anomalies.md.
+
+    - `connection`: of psycopg or sqlite3, idle or in a transaction; it is left as it was. On PostgreSQL the role
+      reads the whole audit log, as `kms_auditor` does
+    - `since`: an aware time. Each UTC day is judged from its start, whatever the time
+    - `until`: an aware time, before which entries count; None for now
+    - `schema`: of the tables on PostgreSQL, unquoted
+    - `only`: the rules
+
+    At most `rules.MOST_ANOMALIES` for each rule. Raises `TrailError` for a database without the audit log,
+    `ValueError` for a time without time zone, and the errors of the driver. Example::
+
+        yesterday = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+        with psycopg.connect("dbname=kms") as connection:
+            for anomaly in find_anomalies(connection, yesterday):
+                print(anomaly.rule, anomaly.summary, [entry.sequence for entry in anomaly.entries])
+    """
+    if since.tzinfo is None or (until is not None and until.tzinfo is None):
+        raise ValueError("give aware times, such as datetime.now(datetime.UTC)")
+    found: list[Anomaly] = []
+    with reading(connection, schema) as reader:
+        period = judging.Period(since, until or _FAR)
+        for name, judge in _JUDGES.items():
+            if name in only:
+                of_rule = [each for each in judge(reader, period) if each.last_at >= since]
+                found += sorted(of_rule, key=lambda each: each.first_at)[: rules.MOST_ANOMALIES]
+    return found
+
+
+def count_anomalies(
+    connection: "psycopg.Connection[Any] | sqlite3.Connection",
+    since: dt.datetime,
+    *,
+    until: dt.datetime | None = None,
+    schema: str = "public",
+) -> dict[RuleName, int]:
+    """Return the number of anomalies of every rule since a time: `find_anomalies`, counted, with 0 for none.
+
+    - `connection`, `since`, `until`, `schema`: those of `find_anomalies`
+
+    The cost grows with the entries since the start of that UTC day, and not with the log. A metric should keep the
+    result for some minutes. Raises `TrailError`, `ValueError` and the errors of the driver as `find_anomalies` does.
+    Example::
+
+        counts = count_anomalies(connection, dt.datetime.now(dt.UTC) - dt.timedelta(days=1))
+        print(counts[RuleName.KEY_SWEEP])
+    """
+    found = dict.fromkeys(RULES, 0)
+    for each in find_anomalies(connection, since, until=until, schema=schema):
+        found[each.rule] += 1
+    return found
+
+
+_FAR = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
+"""After every entry: the database sets their times."""

@@ -1,0 +1,14 @@
+-- The number of keys that some logins used or changed on each day of a period.
+SELECT touched.recorded_by, touched.kind, touched.day, count(*) AS total
+FROM (
+    SELECT
+        entry.recorded_by, CASE WHEN entry.event_type IN ({uses}) THEN 'uses' ELSE 'changes' END AS kind, {day} AS day,
+        entry.key_id
+    FROM {schema}.key_audit_logs AS entry
+    WHERE
+        entry.timestamp >= {since} AND entry.timestamp < {until}
+        AND entry.event_type IN ({uses}, {changes}) AND entry.key_id IS NOT NULL
+        AND {is_of_actors}
+    GROUP BY 1, 2, 3, 4
+) AS touched
+GROUP BY 1, 2, 3

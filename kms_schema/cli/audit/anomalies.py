@@ -1,0 +1,109 @@
+"""`kms-schema audit anomalies`: what the audit log has that ordinary use of keys does not write."""
+
+import datetime as dt
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from kms_schema.audit.anomalies.rules import RULES, RuleName
+from kms_schema.audit.storage.errors import TrailError
+from kms_schema.cli.connections import connected, url_of
+from kms_schema.cli.on_use import on_use
+from kms_schema.cli.options import style_option, where
+from kms_schema.printable import in_a_line
+
+if TYPE_CHECKING:
+    from kms_schema.audit.anomalies import finding
+    from kms_schema.audit.anomalies.anomaly import Anomaly
+else:
+    finding = on_use("kms_schema.audit.anomalies.finding")
+
+_UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DURATION = re.compile(r"(\d{1,6})([mhdw])")
+
+
+def _since(_context: click.Context, _parameter: click.Parameter, text: str) -> dt.datetime:
+    """Return the time that a time or a duration before now stands for; a time without a zone is in UTC."""
+    now = dt.datetime.now(dt.UTC)
+    try:
+        if duration := _DURATION.fullmatch(text):
+            return now - dt.timedelta(seconds=int(duration[1]) * _UNITS[duration[2]])
+        given = dt.datetime.fromisoformat(text)
+        return given.astimezone(dt.UTC) if given.tzinfo else given.replace(tzinfo=dt.UTC)
+    except (ValueError, OverflowError):
+        raise click.BadParameter(
+            "a duration such as 90m, 24h, 7d or 2w, or a date or time in ISO 8601, such as 2027-01-31T08:00:00Z"
+        ) from None
+
+
+@click.command(
+    "anomalies",
+    epilog="\b\nExamples:\n  kms-schema audit anomalies\n  kms-schema audit anomalies --since 7d --rule key-sweep"
+    "\n  kms-schema audit anomalies --since 2027-01-01 --format json"
+    "\n\n\b\nExit status: 0 none, 1 at least one, 2 usage, 3 could not connect or not allowed.",
+)
+@click.option(
+    "--since", default="24h", show_default=True, metavar="TIME", callback=_since,
+    help="A time, or a duration before now: 90m, 24h, 7d, 2w.",
+)  # fmt: skip
+@click.option(
+    "--rule", "rules", multiple=True, type=click.Choice([rule.value for rule in RuleName]), metavar="NAME",
+    help=f"Only this rule; repeatable. Rules: {', '.join(RULES)}.",
+)  # fmt: skip
+@where
+@style_option
+def anomalies_command(
+    *, database_url: str | None, schema: str, style: str, since: dt.datetime, rules: tuple[str, ...]
+) -> int:
+    """List anomalies in the audit log, with the entries that prove them.
+
+    Reads the audit log and writes nothing; on PostgreSQL the login needs kms_auditor. docs/anomalies.md has the rules,
+    their false alarms, and what they cannot find.
+    """
+    only = tuple(map(RuleName, rules)) or tuple(RuleName)
+    with connected(url_of(database_url), application="kms-schema audit", refusals=(TrailError,)) as connection:
+        found = finding.find_anomalies(connection, since, schema=schema, only=only)
+    click.echo(_json(since, found) if style == "json" else "\n".join(map(in_a_line, _lines(since, found))))
+    return int(bool(found))
+
+
+def _json(since: dt.datetime, found: "Sequence[Anomaly]") -> str:
+    document = {"since": since.isoformat(), "anomalies": [_document(each) for each in found]}
+    return json.dumps(document, indent=2)
+
+
+def _document(anomaly: "Anomaly") -> dict[str, object]:
+    return {
+        "fingerprint": anomaly.fingerprint,
+        "rule": anomaly.rule,
+        "severity": anomaly.severity,
+        "day": anomaly.day.isoformat(),
+        "actor": anomaly.actor,
+        "key_id": anomaly.key_id,
+        "summary": anomaly.summary,
+        "first_at": anomaly.first_at.isoformat(),
+        "last_at": anomaly.last_at.isoformat(),
+        "entry_count": anomaly.entry_count,
+        "entries": [
+            {
+                "id": str(entry.id),
+                "sequence": entry.sequence,
+                "at": entry.at.isoformat(),
+                "event_type": entry.event_type,
+                "key_id": entry.key_id,
+            }
+            for entry in anomaly.entries
+        ],
+    }
+
+
+def _lines(since: dt.datetime, found: "Sequence[Anomaly]") -> Iterator[str]:
+    for each in found:
+        yield f"{each.day} {each.severity} {each.rule}: {each.summary}"
+        listed = ", ".join(str(entry.sequence) for entry in each.entries)
+        more = f", and {each.entry_count - len(each.entries)} more" if each.entry_count > len(each.entries) else ""
+        yield f"  entries by sequence: {listed}{more}"
+    yield f"anomalies since {since:%Y-%m-%d %H:%M} UTC: {len(found)}"

@@ -1,0 +1,121 @@
+"""`kms-schema check`: one line for Nagios, Icinga and what has their convention."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from kms_schema.cli.connections import connected, url_of
+from kms_schema.cli.options import where
+from kms_schema.monitoring.collecting import take_snapshot
+from kms_schema.monitoring.conditions import CONDITIONS, NAMES, Judged, Status, judge
+from kms_schema.monitoring.samples import Snapshot
+from kms_schema.printable import in_a_line
+
+_OFF = "off"
+_WORST_FIRST = (Status.CRITICAL, Status.UNKNOWN, Status.WARNING, Status.OK)
+
+
+class UnknownStateError(click.UsageError):
+    """A usage error, with exit status 3."""
+
+    exit_code = int(Status.UNKNOWN)
+
+
+class _Plugin(click.Command):
+    """A command whose errors are UNKNOWN: a wrong option must not be taken for CRITICAL, which is 2."""
+
+    usage_error = UnknownStateError
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; a usage error has status 3."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            raise UnknownStateError(error.format_message(), error.ctx) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an error is a line of output and status 3."""
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            click.echo(in_a_line(f"KMS UNKNOWN - {error.format_message()}"))
+        except Exception as error:  # noqa: BLE001  (a traceback would be status 1, which is WARNING)
+            click.echo(f"KMS UNKNOWN - internal error: {type(error).__name__}")
+        return int(Status.UNKNOWN)
+
+
+@click.command(
+    "check",
+    cls=_Plugin,
+    epilog="\b\nExamples:\n  kms-schema check --database-url postgresql://monitor@db.example/kms"
+    "\n  kms-schema check --warn expiry=1209600 --crit unsealed=7200 --warn high-risk=off"
+    "\n\nThe conditions and their limits are in docs/monitoring.md.",
+)
+@click.option("--warn", multiple=True, metavar="NAME=VALUE", help="The limit of WARNING; `off` for none. Repeatable.")
+@click.option("--crit", multiple=True, metavar="NAME=VALUE", help="The limit of CRITICAL; `off` for none. Repeatable.")
+@where
+def check_command(database_url: str | None, schema: str, warn: Sequence[str], crit: Sequence[str]) -> int:
+    """Check the state once, as a plugin of Nagios or Icinga.
+
+    Prints one line with performance data. Reads what `metrics` exports, as a member of kms_auditor.
+
+    Exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN: no connection, a part that could not be read, a wrong option.
+    A condition that is CRITICAL comes before one that is unknown.
+    """
+    limits = {each.name: each.limits for each in CONDITIONS}
+    for name, value in _given("--warn", warn):
+        limits[name] = replace(limits[name], warn=value)
+    for name, value in _given("--crit", crit):
+        limits[name] = replace(limits[name], crit=value)
+    with connected(url_of(database_url), application="kms-schema check") as connection:
+        snapshot = take_snapshot(connection, schema)
+    judged = judge(snapshot, limits)
+    failures = snapshot.failures()
+    found = {each.status for each in judged} | ({Status.UNKNOWN} if failures else set())
+    status = next(each for each in _WORST_FIRST if each in found)
+    click.echo(_line(status, judged, snapshot))
+    return int(status)
+
+
+def _given(option: str, values: Sequence[str]) -> Iterator[tuple[str, float | None]]:
+    for each in values:
+        name, _, text = each.partition("=")
+        if name not in NAMES:
+            raise click.UsageError(f"{option} {name}: there is no such condition; there are {', '.join(NAMES)}")
+        try:
+            yield name, None if text == _OFF else float(text)
+        except ValueError:
+            raise click.UsageError(f"{option} {name}: give a number or {_OFF}, as in {name}=1") from None
+
+
+def _line(status: Status, judged: Sequence[Judged], snapshot: Snapshot) -> str:
+    parts = [
+        f"{_number(each)} {each.condition.text} ({each.condition.name} {each.status.name})"
+        for wanted in (Status.CRITICAL, Status.WARNING)
+        for each in judged
+        if each.status is wanted
+    ]
+    reasons = {reason: part for part, reason in reversed(list(snapshot.failures().items()))}
+    parts += [f"{part} cannot be read: {reason}" for reason, part in reversed(list(reasons.items()))]
+    text = "; ".join(parts) or f"{sum(each.value is not None for each in judged)} conditions are met"
+    performance = " ".join(_performance(each) for each in judged if each.value is not None)
+    return in_a_line(f"KMS {status.name} - {text.replace('|', '/')} | {performance}")
+
+
+def _number(each: Judged) -> str:
+    assert each.value is not None  # noqa: S101  (what has no value is OK or UNKNOWN)
+    if each.condition.unit != "s":
+        return f"{each.value:g}"
+    for seconds, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if abs(each.value) >= seconds:
+            return f"{each.value / seconds:.1f} {unit}"
+    return f"{each.value:.0f} seconds"
+
+
+def _performance(each: Judged) -> str:
+    """Return `label=value[unit];warn;crit`, where `@1:` stands for 1 and more, as the convention has it."""
+    form = "@~:{:.10g}" if each.condition.below else "@{:.10g}:"
+    limits = ("" if limit is None else form.format(limit) for limit in (each.limits.warn, each.limits.crit))
+    return f"{each.condition.name}={each.value:.10g}{each.condition.unit};{';'.join(limits)}"

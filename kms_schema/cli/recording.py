@@ -1,0 +1,43 @@
+"""Records of operations, which commands write after success; a record that cannot be written is a warning."""
+
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kms_schema.cli.on_use import on_use
+from kms_schema.printable import in_a_line
+from kms_schema.vocabulary import RecordedOperation
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from kms_schema.audit.storage import errors, operation_records
+else:
+    operation_records = on_use("kms_schema.audit.storage.operation_records")
+    errors = on_use("kms_schema.audit.storage.errors")
+
+
+def record(
+    connection: "psycopg.Connection[Any] | sqlite3.Connection",
+    schema: str,
+    operation: RecordedOperation,
+    subject: str,
+    *,
+    seal_number: int | None = None,
+    findings: tuple[int, int, int] | None = None,
+) -> bool:
+    """Record an operation; if that fails, say so on standard error and return False.
+
+    The parameters are those of `record_operation`.
+    """
+    try:
+        operation_records.record_operation(
+            connection, operation, subject, schema=schema, seal_number=seal_number, findings=findings
+        )
+    except errors.TrailError as error:
+        what = f"the {operation.lower()} is not recorded, and metrics do not show it"
+        hint = "; run kms-schema roles --apply" if "permission denied" in str(error) else ""
+        click.echo(in_a_line(f"{what}: {error}{hint}"), err=True)
+        return False
+    return True

@@ -1,0 +1,66 @@
+"""The file of rules for Prometheus."""
+
+import re
+
+from kms_schema.monitoring.alerting.alerts import Alert
+from kms_schema.monitoring.alerting.last_known import last_known, last_known_rules
+from kms_schema.monitoring.alerting.rules import alerts
+from kms_schema.monitoring.alerting.thresholds import Thresholds
+from kms_schema.monitoring.alerting.yaml_text import Value, yaml_text
+from kms_schema.monitoring.names import METRICS
+
+PAGE = "alerts.html"
+"""The page of the documentation with a section for each alert."""
+
+_HEAD = """\
+# Alerting rules of kms-schema for Prometheus 2.42 or later: rule_files in prometheus.yml.
+# Written by: kms-schema metrics rules
+"""
+
+
+def rule_file(limits: Thresholds | None = None, docs_url: str = "") -> str:
+    """Return the YAML of the recording and alerting rules.
+
+    Args:
+        limits: the thresholds; without them those of `Thresholds()`.
+        docs_url: the address of a copy of the documentation, for `runbook_url`.
+
+    Raises nothing of its own.
+
+    Example:
+        Path("kms.rules.yml").write_text(rule_file(docs_url="https://docs.example/kms"))
+    """
+    limits = limits or Thresholds()
+    all_alerts = alerts(limits)
+    return _HEAD + yaml_text({"groups": [
+        {"name": "kms_last_known", "interval": "1m", "rules": [*last_known_rules(metrics_of(all_alerts), limits)]},
+        {"name": "kms_soon", "interval": "1m", "rules": [_rule(each, docs_url) for each in all_alerts if each.soon]},
+        {"name": "kms_slow", "interval": "5m",
+         "rules": [_rule(each, docs_url) for each in all_alerts if not each.soon]},
+    ]})  # fmt: skip
+
+
+def metrics_of(all_alerts: tuple[Alert, ...]) -> list[str]:
+    """Return the metrics whose last known values the alerts use, in the order of the documentation."""
+    used = {name for alert in all_alerts for name in re.findall(r"job:kms_\w+:last", alert.expr)}
+    return [metric.name for metric in METRICS if last_known(metric.name) in used]
+
+
+def runbook(alert: Alert, docs_url: str) -> str:
+    """Return the address of the section of an alert; without the address of a copy it is relative to the site."""
+    base = f"{docs_url.rstrip('/')}/" if docs_url else ""
+    return f"{base}{PAGE}#{alert.name.lower()}"
+
+
+def _rule(alert: Alert, docs_url: str) -> dict[str, Value]:
+    return {
+        "alert": alert.name,
+        "expr": alert.expr,
+        **({"for": _duration(alert.hold)} if alert.hold else {}),
+        "labels": {"severity": str(alert.severity)},
+        "annotations": {"summary": alert.summary, "runbook_url": runbook(alert, docs_url)},
+    }
+
+
+def _duration(seconds: int) -> str:
+    return f"{seconds // 60}m" if seconds % 60 == 0 else f"{seconds}s"

@@ -1,0 +1,93 @@
+"""Reads all parts from one snapshot. Each part fails alone."""
+
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from kms_schema.monitoring.names import Part
+from kms_schema.monitoring.parts import keys, rotating, server, trail
+from kms_schema.monitoring.reader import Reader, described, errors
+from kms_schema.monitoring.samples import PartResult, Read, Snapshot
+
+if TYPE_CHECKING:
+    import psycopg
+
+PARTS: Mapping[Part, Callable[[Reader], Read]] = {
+    Part.DATABASE: server.database,
+    Part.KEYS: keys.keys,
+    Part.EXPIRY: keys.expiry,
+    Part.DUE: rotating.due,
+    Part.ROTATIONS: rotating.rotations,
+    Part.USAGE: keys.usage,
+    Part.SEALING: trail.sealing,
+    Part.LOG: trail.log,
+    Part.RECORDS: trail.records,
+    Part.SECURITY: trail.security,
+    Part.ANOMALIES: trail.anomalies,
+    Part.HSMS: keys.hsms,
+    Part.STATEMENTS: server.statements,
+}
+"""The parts, in the order in which they are read."""
+
+MOST_SECONDS = 8.0
+"""After so many seconds the remaining parts fail: Prometheus waits 10 seconds for a scrape."""
+
+
+def take_snapshot(
+    connection: "psycopg.Connection[Any] | sqlite3.Connection",
+    schema: str = "public",
+    *,
+    names: bool = True,
+    reused: Mapping[Part, PartResult] = MappingProxyType({}),
+) -> Snapshot:
+    """Return the state of the database from one read-only snapshot. Raises nothing for a database that fails.
+
+    - `connection`: idle, of psycopg in autocommit mode or of `sqlite3`, with the privileges of kms_auditor
+    - `schema`: the schema of the tables on PostgreSQL; not used on SQLite
+    - `names`: False to leave out ids and names of keys. A metric of single keys then has one series for each type
+    - `reused`: results of an earlier snapshot, whose parts are not read
+
+    A part that fails has its reason in `error` and no samples. Times are Unix timestamps in seconds. Example::
+
+        with psycopg.connect(url, autocommit=True) as connection:
+            print(take_snapshot(connection).value("kms_audit_unsealed_entries"))
+    """
+    reader = Reader(connection, schema, names=names)
+    results: list[PartResult] = []
+    began = time.monotonic()
+    try:
+        with reader.transaction():
+            for part in PARTS:
+                late = time.monotonic() - began > MOST_SECONDS
+                result = reused.get(part)
+                results.append(result or (_late(part) if late else _result(reader, part)))
+            at = reader.now
+    except errors() as error:
+        read = {each.part for each in results}
+        failed = (PartResult(part, 0, error=described(error)) for part in PARTS if part not in read)
+        return Snapshot(None, (*results, *failed))
+    return Snapshot(at, tuple(results))
+
+
+def nothing_read(reason: str) -> Snapshot:
+    """Return the snapshot of a database without a connection: every part failed for this reason.
+
+    assert nothing_read("connection refused").value("kms_collector_success", "keys") == 0
+    """
+    return Snapshot(None, tuple(PartResult(part, 0, error=reason) for part in PARTS))
+
+
+def _result(reader: Reader, part: Part) -> PartResult:
+    began = time.monotonic()
+    try:
+        with reader.alone():
+            read = PARTS[part](reader)
+    except errors() as error:
+        return PartResult(part, time.monotonic() - began, error=described(error))
+    return PartResult(part, time.monotonic() - began, tuple(read.samples), read.omitted, read.skipped)
+
+
+def _late(part: Part) -> PartResult:
+    return PartResult(part, 0, error=f"not read: the parts before took more than {MOST_SECONDS:g} seconds")

@@ -1,0 +1,139 @@
+"""The audit log: what is sealed, its size, recorded publications and validations, and high-risk entries."""
+
+import datetime as dt
+
+from kms_schema.audit.anomalies.finding import count_anomalies
+from kms_schema.monitoring.names import SEVERITIES, WINDOWS
+from kms_schema.monitoring.reader import Reader, seconds, time_of
+from kms_schema.monitoring.samples import Read, Sample
+from kms_schema.vocabulary import AuditSecurityLevel, RecordedOperation
+
+MOST_COUNTED = 100_000
+"""Entries are counted up to this number: a scrape must not read a log that nobody seals."""
+
+_LAST_SEAL = "SELECT seal_number, sealed_at FROM {s}.key_audit_seals ORDER BY seal_number DESC LIMIT 1"
+_UNSEALED = f"""SELECT count(*), min(written_at)
+FROM (SELECT "timestamp" AS written_at FROM {{s}}.key_audit_unsealed LIMIT {MOST_COUNTED}) AS entry"""
+
+
+def sealing(reader: Reader) -> Read:
+    """Count the unsealed entries, and show the last seal."""
+    [(unsealed, oldest)] = reader.rows(_UNSEALED)
+    number, sealed_at = reader.row(_LAST_SEAL) or (0, None)
+    samples = [Sample("kms_audit_unsealed_entries", unsealed), Sample("kms_audit_seal_number", number)]
+    if oldest is not None:
+        samples.append(Sample("kms_audit_unsealed_oldest_timestamp_seconds", seconds(oldest)))
+    if sealed_at is not None:
+        samples.append(Sample("kms_audit_seal_timestamp_seconds", seconds(sealed_at)))
+    return Read(samples)
+
+
+_LAST_ENTRY = """SELECT coalesce(max(sequence), 0), coalesce((
+    SELECT last_sequence FROM {s}.key_audit_seals ORDER BY seal_number DESC LIMIT 1
+), 0) FROM {s}.key_audit_logs"""
+_FIRST_ENTRY = """SELECT "timestamp", retention_period_days FROM {s}.key_audit_logs ORDER BY sequence LIMIT 1"""
+_SIZE = "SELECT pg_catalog.pg_total_relation_size(%(table)s::text::pg_catalog.regclass)"
+_SIZE_ON_SQLITE = "SELECT pages.page_count * size.page_size FROM pragma_page_count AS pages, pragma_page_size AS size"
+_TOMBSTONE = "SELECT leaf_count FROM {s}.key_audit_tombstones ORDER BY seal_number DESC LIMIT 1"
+# As `RetentionPeriods.first_left`: entries below the last sequence that were sealed later stay.
+_LEFT = """SELECT entry.sequence
+FROM {s}.key_audit_logs AS entry
+WHERE
+    entry.sequence <= (SELECT last_sequence FROM {s}.key_audit_tombstones ORDER BY seal_number DESC LIMIT 1)
+    AND (
+        SELECT page.first_leaf < %(leaf_count)s AND entry.sequence < page.first_sequence + length(page.hashes) / 32
+        FROM {s}.key_audit_leaves AS page
+        WHERE page.first_sequence <= entry.sequence ORDER BY page.first_sequence DESC LIMIT 1
+    )
+ORDER BY entry.sequence LIMIT 1"""
+
+
+def log(reader: Reader) -> Read:
+    """Show the size and the growth of the log, and the entry that holds back retention."""
+    [(last, sealed)] = reader.rows(_LAST_ENTRY)
+    if reader.on_sqlite:
+        [(size,)] = reader.rows(_SIZE_ON_SQLITE)
+    else:
+        [(size,)] = reader.rows(_SIZE, table=f"{reader.schema}.key_audit_logs")
+    (removed,) = reader.row(_TOMBSTONE) or (0,)
+    left = bool(removed) and reader.row(_LEFT, leaf_count=removed) is not None
+    samples = [
+        Sample("kms_audit_entries_total", max(last, sealed)),
+        Sample("kms_audit_log_bytes", size),
+        Sample("kms_audit_removed_entries_total", removed),
+        Sample("kms_audit_removal_incomplete", int(left)),
+    ]
+    first = reader.row(_FIRST_ENTRY)
+    if first is not None:
+        written = time_of(first[0])
+        samples.append(Sample("kms_audit_oldest_entry_timestamp_seconds", seconds(written)))
+        ends = seconds(written) + first[1] * 86400
+        samples.append(Sample("kms_audit_retention_end_timestamp_seconds", ends))
+    return Read(samples)
+
+
+_NEWEST = """WITH RECURSIVE subjects (subject) AS (
+    SELECT min(subject) FROM {s}.key_operation_records WHERE operation = %(operation)s
+    UNION ALL
+    SELECT (
+        SELECT min(later.subject) FROM {s}.key_operation_records AS later
+        WHERE later.operation = %(operation)s AND later.subject > subjects.subject
+    ) FROM subjects WHERE subjects.subject IS NOT NULL
+)
+SELECT record.subject, record.recorded_at, record.seal_number, record.errors, record.warnings, record.infos
+FROM subjects
+INNER JOIN {s}.key_operation_records AS record ON record.subject = subjects.subject
+WHERE record.operation = %(operation)s AND record.recorded_at = (
+    SELECT max(newest.recorded_at) FROM {s}.key_operation_records AS newest
+    WHERE newest.operation = %(operation)s AND newest.subject = subjects.subject
+)
+LIMIT 100"""
+"""The newest record of each subject: two look-ups in the primary key for each, whatever the number of records."""
+
+
+def records(reader: Reader) -> Read:
+    """Show the last recorded publication, cosignatures and validation."""
+    published, cosigned, validated = (
+        reader.rows(_NEWEST, operation=str(operation))
+        for operation in (
+            RecordedOperation.PUBLICATION, RecordedOperation.COSIGNATURE, RecordedOperation.VALIDATION,
+        )
+    )  # fmt: skip
+    samples = [Sample("kms_audit_cosignature_timestamp_seconds", seconds(row[1]), (row[0],)) for row in cosigned]
+    if published:
+        last = max(published, key=lambda row: time_of(row[1]))
+        samples.append(Sample("kms_audit_publication_timestamp_seconds", seconds(last[1])))
+        samples.append(Sample("kms_audit_published_seal_number", last[2]))
+    if validated:
+        last = max(validated, key=lambda row: time_of(row[1]))
+        samples.append(Sample("kms_validation_timestamp_seconds", seconds(last[1])))
+        for severity, count in zip(SEVERITIES, last[3:], strict=True):
+            samples.append(Sample("kms_validation_findings", count, (severity,)))
+    return Read(samples)
+
+
+_HIGH_RISK = f"""SELECT security_level, sum(CASE WHEN written_at >= %(hour)s THEN 1 ELSE 0 END), count(*)
+FROM (
+    SELECT security_level, "timestamp" AS written_at FROM {{s}}.key_audit_logs
+    WHERE "timestamp" >= %(day)s AND (risk_score >= 70 OR security_level IN ('HIGH', 'CRITICAL'))
+    ORDER BY "timestamp" DESC LIMIT {MOST_COUNTED}
+) AS entry GROUP BY security_level"""
+
+
+def security(reader: Reader) -> Read:
+    """Count the high-risk entries of the last hour and the last 24 hours."""
+    hour, day = (reader.now - dt.timedelta(seconds=WINDOWS[window]) for window in ("1h", "24h"))
+    counts = {row[0]: row[1:] for row in reader.rows(_HIGH_RISK, hour=hour, day=day)}
+    return Read(
+        [
+            Sample("kms_audit_high_risk_entries", int(counts.get(level, (0, 0))[place]), (window, level))
+            for level in AuditSecurityLevel
+            for place, window in enumerate(("1h", "24h"))
+        ]
+    )
+
+
+def anomalies(reader: Reader) -> Read:
+    """Count the anomalies of the last 24 hours by rule."""
+    found = count_anomalies(reader.connection, reader.now - dt.timedelta(days=1), schema=reader.name)
+    return Read([Sample("kms_anomalies", count, (rule,)) for rule, count in found.items()])

@@ -1,0 +1,128 @@
+"""Reads rows of one snapshot on either engine: the parts have one text of SQL where the engines agree."""
+
+import datetime as dt
+import re
+import sqlite3
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from kms_schema.errors import KmsSchemaError
+from kms_schema.identifiers import quoted
+
+if TYPE_CHECKING:
+    import psycopg
+
+STATEMENT_SECONDS = 3
+"""A statement of a scrape that takes longer is cancelled (PostgreSQL)."""
+LOCK_SECONDS = 1
+"""A scrape waits so long for a lock, such as that of an upgrade (PostgreSQL)."""
+
+# Plans are made for few rows, and compiling one takes longer than all queries together.
+_BEGIN = (
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off; SET LOCAL TimeZone = 'UTC';"
+    f" SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'; SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"
+)
+_INDEXED = re.compile(r"\{by (\w+)\}")
+_SQLITE_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+class Reader:
+    """One read-only transaction."""
+
+    def __init__(
+        self, connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str, *, names: bool = True
+    ) -> None:
+        """Take an idle connection.
+
+        schema: that of the tables on PostgreSQL. names: whether single keys have series with their names.
+        """
+        self.connection: Any = connection
+        """In the transaction, while that is open."""
+        self.name = schema
+        """The schema, unquoted."""
+        self.on_sqlite = isinstance(connection, sqlite3.Connection)
+        self.schema = "main" if self.on_sqlite else quoted(schema)
+        self.names = names
+        self.now = dt.datetime.min
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Open the snapshot, and end it: nothing is written."""
+        self.connection.execute("BEGIN" if self.on_sqlite else _BEGIN)
+        try:
+            clock = "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'" if self.on_sqlite else "now()"
+            [(now,)] = self.rows(f"SELECT {clock}")
+            self.now = time_of(now)
+            yield
+        finally:
+            if self._usable():
+                self.connection.execute("ROLLBACK")
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let what fails within the block leave the transaction usable."""
+        if self.on_sqlite:  # a query that fails does not end the transaction
+            yield
+            return
+        self.connection.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            if self._usable():
+                self.connection.execute("ROLLBACK TO SAVEPOINT part")
+            raise
+        self.connection.execute("RELEASE SAVEPOINT part")
+
+    def rows(self, statement: str, **values: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement.
+
+        `{s}` in it is the schema, `{by INDEX}` after a table the index that SQLite takes, and `%(name)s` a value, which
+        is a `datetime` for a time.
+        """
+        text = _INDEXED.sub(r" INDEXED BY \1" if self.on_sqlite else "", statement.replace("{s}", self.schema))
+        if self.on_sqlite:
+            text = re.sub(r"%\((\w+)\)s", r":\1", text)
+            given = {name: self._given(value) for name, value in values.items()}
+            return list(self.connection.execute(text, given))
+        return list(self.connection.execute(text.encode(), values or None))
+
+    def row(self, statement: str, **values: object) -> tuple[Any, ...] | None:
+        """Return the first row of a statement, None if it has none."""
+        return next(iter(self.rows(statement, **values)), None)
+
+    def _given(self, value: object) -> object:
+        return value.astimezone(dt.UTC).strftime(_SQLITE_TIME) if isinstance(value, dt.datetime) else value
+
+    def _usable(self) -> bool:
+        return bool(self.connection.in_transaction if self.on_sqlite else not self.connection.closed)
+
+
+def errors() -> tuple[type[Exception], ...]:
+    """Return what a part may raise: errors of the drivers, psycopg only if it is loaded, and of the package."""
+    psycopg = sys.modules.get("psycopg")
+    return (sqlite3.Error, KmsSchemaError, ValueError, ArithmeticError, *(() if psycopg is None else (psycopg.Error,)))
+
+
+def described(error: Exception) -> str:
+    """Return the message of an error in one line; psycopg's without context, which can have values."""
+    diagnostic = getattr(error, "diag", None)
+    primary = getattr(diagnostic, "message_primary", None)
+    return " ".join(str(primary or error).split()) or type(error).__name__
+
+
+def time_of(value: Any) -> dt.datetime:
+    """Return a time of the database; SQLite has text."""
+    return value if isinstance(value, dt.datetime) else dt.datetime.fromisoformat(str(value))
+
+
+def seconds(value: Any) -> float:
+    """Return a time of the database as a Unix timestamp."""
+    return time_of(value).timestamp()
+
+
+def text_of_id(value: Any) -> str:
+    """Return a UUID as PostgreSQL writes it; SQLite has 32 digits."""
+    return str(value if isinstance(value, uuid.UUID) else uuid.UUID(str(value)))

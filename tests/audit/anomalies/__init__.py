@@ -1,0 +1,1 @@
+"""Anomalies: each rule, and a simulated year."""

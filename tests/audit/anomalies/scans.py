@@ -1,0 +1,33 @@
+"""The queries of the rules whose plans read the whole log."""
+
+import datetime as dt
+import re
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from kms_schema.audit.anomalies import log_reader
+from kms_schema.audit.anomalies.dialects import POSTGRESQL, SQLITE
+from tests.support.engines.database import Connection
+
+NAMES = sorted(path.stem for path in (Path(log_reader.__file__).parent / "queries").glob("*.sql"))
+_SCAN = re.compile(r"SCAN (TABLE \w+ AS )?(entry|earlier)\b(?! USING)")
+
+
+def scanning(connection: Connection, since: dt.datetime, until: dt.datetime) -> list[str]:
+    """Return the names of queries that read all entries, with their plans."""
+    values: dict[str, Any] = {"since": since, "until": until, "actors": ["orders"]}
+    values |= {"usual_from": since - dt.timedelta(days=35), "known_from_of_all": since - dt.timedelta(days=100)}
+    return [found for name in NAMES if (found := _scan_of(connection, name, values))]
+
+
+def _scan_of(connection: Connection, name: str, values: dict[str, Any]) -> str:
+    if isinstance(connection, sqlite3.Connection):
+        given = {key: log_reader.sqlite_value(value) for key, value in values.items()}
+        steps = connection.execute(f"EXPLAIN QUERY PLAN {log_reader.query_text(name, SQLITE, 'main.')}", given)
+        plan = "\n".join(step[3] for step in steps.fetchall())
+        return f"{name}: {plan}" if _SCAN.search(plan) else ""
+    text = log_reader.query_text(name, POSTGRESQL, "public.")
+    lines = connection.execute(f"EXPLAIN {text}".encode(), values).fetchall()
+    plan = "\n".join(line for (line,) in lines)
+    return f"{name}: {plan}" if "Seq Scan on key_audit_logs" in plan else ""

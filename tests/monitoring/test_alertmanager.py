@@ -1,0 +1,72 @@
+"""The example for Alertmanager."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from kms_schema.monitoring.alerting.alertmanager import GROUP_BY, REPEAT, RETENTION
+from tests.monitoring.notices import parsed
+from tests.monitoring.promtool_files import ALERTS
+from tests.support.engines.keeper import free_port
+from tests.support.engines.prometheus import Server, find_alertmanager, tool
+from tests.support.programs.commands import kms_schema
+
+FORGETS = "repeat_interval is greater than the data retention period"
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Path:
+    """The file that the command prints."""
+    said = kms_schema("metrics", "alertmanager")
+    assert (said.status, said.err) == (0, "")
+    file = tmp_path / "alertmanager.yml"
+    file.write_text(said.out, encoding="utf-8")
+    return file
+
+
+def test_amtool_accepts_the_example(example: Path) -> None:
+    ran = tool("amtool", "check-config", example)
+    assert (ran.returncode, "SUCCESS" in ran.stdout) == (0, True), ran.stdout + ran.stderr
+
+
+def test_each_notice_of_an_expiration_is_sent_once_and_other_critical_alerts_daily(example: Path) -> None:
+    content = parsed(example.read_text(encoding="utf-8"))
+    assert (content["route"]["repeat_interval"], tuple(content["route"]["group_by"])) == (REPEAT, GROUP_BY)
+    assert [each["repeat_interval"] for each in content["route"]["routes"]] == ["1d"]
+    for labels, routed in (
+        (("alertname=KmsKeyExpiresIn1Day", "severity=critical"), 0),
+        (("alertname=KmsHsmOffline", "severity=critical"), 1),
+        (("alertname=KmsHsmDegraded", "severity=warning"), 0),
+    ):
+        ran = tool("amtool", "config", "routes", "test", f"--config.file={example}", "--tree", *labels)
+        assert ran.stdout.count("severity=") == routed, ran.stdout
+    assert all(not config["send_resolved"] for config in content["receivers"][0]["webhook_configs"])
+
+
+def test_inhibitions_name_alerts_that_exist(example: Path) -> None:
+    rules = parsed(example.read_text(encoding="utf-8"))["inhibit_rules"]
+    named = {
+        name
+        for rule in rules
+        for matcher in (*rule["source_matchers"], *rule["target_matchers"])
+        for name in matcher.partition('"')[2].rstrip('"').split("|")
+    }
+    assert named <= set(ALERTS)
+    assert {"KmsKeyExpiresIn30Days", "KmsKeyExpiresIn7Days", "KmsKeyExpiresIn1Day"} <= named
+
+
+@pytest.mark.parametrize(("retention", "warns"), [(RETENTION, False), ("120h", True)])
+def test_alertmanager_warns_when_it_forgets_too_soon(example: Path, retention: str, warns: bool) -> None:
+    server = Server(
+        example.parent / "log", find_alertmanager(example.parent), f"--config.file={example}",
+        f"--web.listen-address=127.0.0.1:{free_port()}", "--storage.path=data", "--cluster.listen-address=",
+        f"--data.retention={retention}",
+    )  # fmt: skip
+    server.start()
+    deadline = time.monotonic() + 30
+    while "Listening on" not in server.log.read_text() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    server.stop()
+    log = server.log.read_text()
+    assert ("Listening on" in log, FORGETS in log) == (True, warns), log

@@ -1,0 +1,69 @@
+"""The dashboard for Grafana: its queries, and its form as Grafana's own types have it."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from kms_schema.monitoring.names import BY_NAME
+from tests.support.engines.prometheus import tool
+from tests.support.programs.commands import kms_schema
+
+
+def printed() -> dict[str, Any]:
+    """Return what the command prints."""
+    said = kms_schema("metrics", "dashboard")
+    assert (said.status, said.err) == (0, "")
+    return dict(json.loads(said.out))
+
+
+def queries() -> list[str]:
+    return [target["expr"] for panel in printed()["panels"] for target in panel.get("targets", ())]
+
+
+def lost(given: Any, kept: Any, path: str = "") -> list[str]:
+    """Return the paths of what is in one JSON value and not in another."""
+    if isinstance(given, dict) and isinstance(kept, dict):
+        return [each for key, value in given.items() for each in lost(value, kept.get(key), f"{path}.{key}")]
+    if isinstance(given, list) and isinstance(kept, list) and len(given) == len(kept):
+        pairs = enumerate(zip(given, kept, strict=True))
+        return [each for number, (one, other) in pairs for each in lost(one, other, f"{path}[{number}]")]
+    return [] if given == kept else [path]
+
+
+def test_grafana_knows_each_field() -> None:
+    """A field of another name or place is not in the types that Grafana generates from its schema."""
+    register_default_plugins()
+    document = printed()
+    kept = json.loads(json.dumps(Dashboard.from_json(document), cls=JSONEncoder))
+    assert lost(document, kept) == []
+
+
+def test_each_query_uses_names_of_the_registry() -> None:
+    used = {name for expr in queries() for name in re.findall(r"\bkms_\w+", expr)}
+    assert used <= set(BY_NAME)
+    assert len(used) > 25
+    assert all('job=~"$job"' in expr for expr in queries())
+
+
+def test_prometheus_can_read_each_query(tmp_path: Path) -> None:
+    rules = [{"record": f"panel:{number}", "expr": expr.replace("$job", ".+")} for number, expr in enumerate(queries())]
+    file = tmp_path / "panels.yml"
+    file.write_text(json.dumps({"groups": [{"name": "panels", "rules": rules}]}), encoding="utf-8")
+    ran = tool("promtool", "check", "rules", file)
+    assert (ran.returncode, f"{len(rules)} rules found" in ran.stdout) == (0, True), ran.stdout + ran.stderr
+
+
+def test_panels_lie_beside_one_another() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in printed()["panels"]:
+        place = panel["gridPos"]
+        cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
+        assert not taken & cells, panel["title"]
+        assert max(x for x, _ in cells) < 24
+        taken |= cells
+    assert len({panel["id"] for panel in printed()["panels"]}) == len(printed()["panels"])
