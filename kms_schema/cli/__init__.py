@@ -1,7 +1,7 @@
 """The program `kms-schema`: each command is a few lines over a library call, in a module that is imported on use.
 
 Exit status: 0 success, 1 findings or refused, 2 usage, 3 no connection, no privilege, no lock in time, or no output, 4
-sealed but not published, 130 interrupted. The page docs/operations.md has the table.
+sealed but not published, 130 interrupted. The page "operations" of the documentation has the table.
 """
 
 import gc

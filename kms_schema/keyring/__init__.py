@@ -1,4 +1,4 @@
-"""Keys that applications use. `formats` has the bytes of ciphertexts: see docs/ciphertexts.md."""
+"""Keys that applications use. `formats` has the bytes of ciphertexts (page "ciphertexts" of the documentation)."""
 
 from kms_schema.keyring.async_operations import AsyncRevokedKey
 from kms_schema.keyring.async_ring import AsyncKey, AsyncKeyRing

@@ -174,7 +174,7 @@ class AsyncOperations:
         except asyncio.CancelledError:
             stop.set()
             await asyncio.wait([running])
-            running.exception()  # taken, so that nothing complains that nobody did
+            running.exception()  # taken: else asyncio reports that it was not
             raise
         finally:
             self._ring._versions.note_change(None)  # read again what the other ring has changed

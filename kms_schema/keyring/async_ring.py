@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.util import greenlet_spawn
 
 from kms_schema.crypto import RootKeys, Secret
-from kms_schema.crypto.secret import BytesLike
+from kms_schema.crypto.secret import BytesLike, check_bytes
 from kms_schema.keyring.async_operations import AsyncOperations
 from kms_schema.keyring.async_streams import AsyncSource, awaited
 from kms_schema.keyring.columns import async_columns
@@ -253,11 +253,15 @@ class AsyncKey:
 
         blob = await ring.key("orders").encrypt(b"DE89 3704", aad=b"invoice/17/iban")
         """
+        if type(data) is not bytes or type(aad) is not bytes:
+            check_bytes(data=data, aad=aad)
         at_once = self._ring.encrypt_at_once(self.key_id, data, aad)
         return at_once if at_once is not None else await greenlet_spawn(self._key.encrypt, data, aad=aad)
 
     async def decrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
         """Return the plaintext of a ciphertext of this key, made with the same `aad`. Raises as `Key.decrypt` does."""
+        if type(blob) is not bytes or type(aad) is not bytes:
+            check_bytes(blob=blob, aad=aad)
         try:
             at_once = self._ring.decrypt_at_once(self.key_id, blob, aad)
         except (NotACiphertextError, DoesNotOpenError):

@@ -143,7 +143,7 @@ class HostColumnError(KeyRingError):
 
 
 class VersionInUseError(KeyRingError):
-    """A version cannot be destroyed: it is live, wraps others, is destroyed already, or there is none."""
+    """A version cannot be destroyed: it is live, wraps others, is destroyed already, or does not exist."""
 
 
 class KeyInUseError(KeyRingError):

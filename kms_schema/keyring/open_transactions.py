@@ -185,7 +185,7 @@ class OpenTransactions:
         if opened is None:
             return
         if not getattr(connection.connection.driver_connection, "in_transaction", True):
-            # SQLite has rolled it back by itself, as ON CONFLICT ROLLBACK does, and nobody was told.
+            # SQLite has rolled it back by itself, as ON CONFLICT ROLLBACK does, without a message.
             self._missing.extend([*opened.done, *opened.lost])
             self._try_to_catch_up()
             return

@@ -212,10 +212,11 @@ class Registry:
             require_rotator(session)
             key = locked_key(session, key_id)
             if status not in KEY_LIFECYCLE[key.status]:
+                others = " or ".join(KEY_LIFECYCLE[key.status])
+                if not others:
+                    raise StatusChangeError(f"key {key_id!r} is {key.status}, its last status", key_id=key_id)
                 raise StatusChangeError(
-                    f"key {key_id!r} is {key.status}: it cannot become {status},"
-                    f" only {' or '.join(KEY_LIFECYCLE[key.status]) or 'nothing else'}",
-                    key_id=key_id,
+                    f"key {key_id!r} is {key.status}: it cannot become {status}, only {others}", key_id=key_id
                 )
             waiting = [version for version in key.versions if version.activated_at is None and not version.destroyed_at]
             if status == KeyStatus.ACTIVE and not any(version.is_live for version in key.versions):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from kms_schema.crypto.secret import BytesLike
+from kms_schema.crypto.secret import BytesLike, check_bytes
 from kms_schema.keyring.audit_entries import process, use_entry
 from kms_schema.keyring.errors import (
     StatusChangeError,
@@ -39,6 +39,7 @@ class RevokedKey:
 
     def decrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
         """Return the plaintext of a ciphertext, as `Key.decrypt` does, but for the status of the key."""
+        check_bytes(blob=blob, aad=aad)
         try:
             return self._cipher(read_message_prefix(blob)).decrypt(blob, aad=aad)
         except (NotACiphertextError, DoesNotOpenError):
@@ -47,6 +48,7 @@ class RevokedKey:
 
     def decrypt_stream(self, source: Source, *, aad: BytesLike) -> Iterator[bytes]:
         """Yield the plaintext of a stream, as `Key.decrypt_stream` does, but for the status of the key."""
+        check_bytes(aad=aad)
         try:
             tag = read_stream_tag(source)
             parts = decrypt_stream(source, self._cipher(tag).material, tag=tag, aad=aad)

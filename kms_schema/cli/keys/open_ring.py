@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.cli import connections
-from kms_schema.cli.error_hints import with_hint
+from kms_schema.cli.error_hints import MEMBERSHIP, with_hint
 from kms_schema.cli.hsm_options import hsms_of
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import Decorator
@@ -78,10 +78,14 @@ def _refusals(url: str) -> Iterator[None]:
         yield
     except (keyring.DatabaseUnavailableError, keyring.KeyNotPermittedError) as error:
         message = " ".join(target.without_secrets(str(error)).split())
-        raise CannotConnect(in_a_line(f"{target.shown}: {with_hint(message)}")) from None
+        permitted = isinstance(error, keyring.DatabaseUnavailableError)
+        message = with_hint(message) if permitted else f"{message}; {MEMBERSHIP}"
+        raise CannotConnect(in_a_line(f"{target.shown}: {message}")) from None
     except keyring.DecryptionError as error:
         hint = "name the key, the whole file and the --aad that it was encrypted with, and discard what was written"
         raise click.ClickException(in_a_line(f"{error}; {hint}")) from None
+    except keyring.UnknownKeyError as error:
+        raise click.ClickException(in_a_line(f"{error}; kms-schema keys list shows the names")) from None
     except keyring.KeyRingError as error:
         raise click.ClickException(in_a_line(str(error))) from None
     except ValueError as error:  # an invalid actor, reason or time
