@@ -141,6 +141,26 @@ class UseEvent(StrEnum):
         return AuditSecurityLevel.MEDIUM if self is self.KEY_USE_REFUSED else AuditSecurityLevel.LOW
 
 
+class DocumentEvent(StrEnum):
+    """The type of the entries about documents for auditors: `kms_schema.audit.record_document` writes them.
+
+    It is no `RecordedEvent`: no change of a row comes with it. Of all types the role `kms_auditor` may write this one.
+    """
+
+    DOCUMENT_WRITTEN = "DOCUMENT_WRITTEN"
+    """A report or an inventory was written: its kind, SHA-256, scope and checkpoint."""
+
+    @property
+    def category(self) -> AuditCategory:
+        """The category of its entries."""
+        return AuditCategory.COMPLIANCE
+
+    @property
+    def security_level(self) -> AuditSecurityLevel:
+        """The level of its entries."""
+        return AuditSecurityLevel.LOW
+
+
 class RecordedEvent(StrEnum):
     """The types of the entries that the database itself writes, in the transaction of each change.
 

@@ -36,7 +36,7 @@ COMMON = frozenset(
 """Options that stand in `[tool.kms-schema]` itself, for every command that has them."""
 TYPED_ONLY = frozenset({
     "allow-audit-loss", "apply", "database-url", "despite-refused-pin", "destroy-after", "erase-data", "from-revoked",
-    "help", "key", "leave-object", "now", "owner", "publish", "remove", "unverified", "yes",
+    "help", "key", "leave-object", "no-record", "now", "owner", "publish", "remove", "unverified", "yes",
 })  # fmt: skip
 """Options that only the command line gives.
 

@@ -92,7 +92,7 @@ def test_sqlite_is_measured_where_there_is_something_to_measure(run: Iterator[No
     result = benchmark("--engine", "sqlite", "--scale", "tiny")
     assert result.exit_code == 1
     measured = [line.split()[1] for line in result.stdout.splitlines() if line.startswith("| P")]
-    assert measured == ["P1", "P4", "P5", "P7", "P8", "P10", "P12", "P13", "P15", "P16", "P17"]
+    assert measured == ["P1", "P4", "P5", "P7", "P8", "P10", "P12", "P13", "P15", "P16", "P18", "P19", "P20"]
     refused = benchmark("--engine", "sqlite", "--only", "P3", "--only", "P7")
     assert refused.exit_code == 2
     assert error_of(refused).startswith("Error: P3: only on PostgreSQL")

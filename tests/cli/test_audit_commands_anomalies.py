@@ -41,13 +41,14 @@ def test_an_anomaly_is_listed_with_its_entries(database: Database, sequence: int
     [
         (("--rule", "key-sweep"), 0),
         (("--since", "9999-01-01"), 0),
+        (("--since", "0001-01-01"), 1),
         (("--since", "yesterday"), 2),
         (("--since", "999999w"), 2),
         (("--since", "0001-01-01T00:00:00+14:00"), 2),
         (("--rule", "other"), 2),
         (("--schema", "elsewhere"), 3),
     ],
-    ids=["another rule", "the future", "a word", "too long", "before every time", "no rule", "no log"],
+    ids=["another rule", "the future", "the first day", "a word", "too long", "before every time", "no rule", "no log"],
 )
 @pytest.mark.usefixtures("sequence")
 def test_the_exit_status_says_whether_there_is_one(database: Database, given: tuple[str, str], status: int) -> None:

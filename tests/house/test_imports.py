@@ -25,7 +25,7 @@ ORDER = (
     "audit",
     "validator",
     "preflight",
-    "keyring", "monitoring", "fleet",
+    "keyring", "inventory", "monitoring", "reports", "fleet",
     "cli", "pytest_plugin",
     "migrations", "tools", "facade", "__main__",
 )  # fmt: skip

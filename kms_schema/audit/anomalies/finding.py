@@ -5,19 +5,20 @@ import sqlite3
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from kms_schema.audit.anomalies import judging, rules
+from kms_schema.audit.anomalies import comparing, judging, rules
 from kms_schema.audit.anomalies.anomaly import Anomaly
+from kms_schema.audit.anomalies.groups import Period
 from kms_schema.audit.anomalies.log_reader import LogReader, reading
 from kms_schema.audit.anomalies.rules import RULES, RuleName
 
 if TYPE_CHECKING:
     import psycopg
 
-_JUDGES: Mapping[RuleName, Callable[[LogReader, judging.Period], list[Anomaly]]] = {
+_JUDGES: Mapping[RuleName, Callable[[LogReader, Period], list[Anomaly]]] = {
     RuleName.NEW_ACTOR: judging.new_actors,
     RuleName.ENDED_KEY_USED: judging.ended_keys_used,
-    RuleName.KEY_SWEEP: judging.sweeps,
-    RuleName.USE_SPIKE: judging.spikes,
+    RuleName.KEY_SWEEP: comparing.sweeps,
+    RuleName.USE_SPIKE: comparing.spikes,
     RuleName.OUTSIDE_WINDOW: judging.outside_windows,
     RuleName.FORGED_ENTRY: judging.forged_entries,
 }
@@ -52,7 +53,7 @@ def find_anomalies(
         raise ValueError("give aware times, such as datetime.now(datetime.UTC)")
     found: list[Anomaly] = []
     with reading(connection, schema) as reader:
-        period = judging.Period(since, until or _FAR)
+        period = Period(since, until or _FAR)
         for name, judge in _JUDGES.items():
             if name in only:
                 of_rule = [each for each in judge(reader, period) if each.last_at >= since]

@@ -4,7 +4,7 @@ import datetime as dt
 import json
 import sqlite3
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -107,7 +107,7 @@ def sqlite_value(value: object) -> object:
     """Return a value as SQLite has it: times as text, lists as JSON."""
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return json.dumps(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+    return json.dumps(value) if isinstance(value, list) else value
 
 
 @contextmanager

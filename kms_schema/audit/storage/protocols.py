@@ -119,6 +119,10 @@ class EntryReader(Protocol):
         """Yield the entries with sequences from `first` to `last`: `whole` of `pieces`."""
         ...
 
+    def chosen(self, sequences: Sequence[int]) -> Iterator[bytes]:
+        """Yield the entries with these sequences, as `read` does; one query reads all of them."""
+        ...
+
     def sequence_of(self, entry: uuid.UUID) -> int | None:
         """Return the sequence of the entry with this id."""
         ...

@@ -15,9 +15,11 @@ from kms_schema.vocabulary import HsmProvider
 
 if TYPE_CHECKING:
     from kms_schema.hsm import configurations
+    from kms_schema.keyring import same_root
     from kms_schema.pkcs11 import pins
 else:
     configurations = on_use("kms_schema.hsm.configurations")
+    same_root = on_use("kms_schema.keyring.same_root")
     pins = on_use("kms_schema.pkcs11.pins")
 
 _PROVIDERS = [each.value for each in HsmProvider]
@@ -66,6 +68,8 @@ def add_command(
         wrapping_with(roots) as wrapping,
         opened(database_url, schema, writing=True, actor=actor) as session,
     ):
+        if under is not None:
+            same_root.require_same_root_for_credentials(session, wrapping, under)
         configuration = configurations.add_hsm(
             session, name, provider=HsmProvider(provider), endpoint_url=endpoint_url,
             audit_all_operations=not no_use_entries, created_by=actor,
