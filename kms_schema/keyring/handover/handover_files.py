@@ -1,6 +1,6 @@
 """Handover files: a header that says which key version it is, then its material in an HPKE message.
 
-The header is in the clear, and the `info` of the message: with a changed header, nothing opens. docs/handover.md has
+The header is in the clear, and the `info` of the message: with a changed header, nothing opens. The page "handover" has
 the bytes.
 """
 
