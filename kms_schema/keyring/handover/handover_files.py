@@ -118,7 +118,7 @@ def seal(header: HandoverHeader, material: Secret, to: "HandoverPublicKey") -> H
         header.check()
     except ValueError:
         raise UnsupportedKeyError(
-            f"key {header.key_id!r} cannot be handed over: its name or its size is none that a file can have",
+            f"key {header.key_id!r} cannot be handed over: its name or its size does not fit into a file",
             key_id=header.key_id,
             version=header.version,
         ) from None
