@@ -39,7 +39,7 @@ class Committing(io.BytesIO):
         return super().write(data)  # type: ignore[arg-type]
 
 
-def test_a_document_is_of_one_snapshot(database: Database) -> None:
+def test_a_key_of_another_session_is_left_out(database: Database) -> None:
     file = Committing(database)
     with closing(database.connect()) as connection:
         written = write_inventory(connection, file, "json", record=False)
