@@ -20,11 +20,11 @@ from kms_schema.monitoring.alerting.thresholds import Thresholds
 from tests.support.engines.keeper import free_port
 from tests.support.engines.prometheus import Server, find_alertmanager, find_program
 
-SOON = "500ms"
+SOON = "250ms"
 RESENT = "2s"
 """How often Prometheus repeats a firing alert to Alertmanager, which forgets one after four times that."""
-SETTLED = 2
-"""Seconds in which a notice would come that is one too many: two scrapes, four evaluations and four flushes."""
+SETTLED = 1.5
+"""Seconds in which a notice would come that is one too many: three scrapes, six evaluations and six flushes."""
 PATIENCE = 60
 JOB = "kms"
 
@@ -89,7 +89,7 @@ class Stack:
         self.prometheus = Server(
             folder / "prometheus.log", find_program("prometheus"), "--config.file=prometheus.yml",
             f"--web.listen-address={self.prometheus_url[7:]}", "--storage.tsdb.path=prometheus",
-            f"--rules.alert.resend-delay={RESENT}", "--log.level=warn",
+            f"--rules.alert.resend-delay={RESENT}", "--scrape.discovery-reload-interval=100ms", "--log.level=warn",
         )  # fmt: skip
         self.alertmanager = Server(
             folder / "alertmanager.log", find_alertmanager(folder), "--config.file=alertmanager.yml",
@@ -98,7 +98,7 @@ class Stack:
         )  # fmt: skip
         self._write_rules(Thresholds())
         self._write("prometheus.yml", {
-            "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+            "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms"},
             "rule_files": ["rules.yml"],
             "alerting": {"alertmanagers": [{"static_configs": [{"targets": [self.alertmanager_url[7:]]}]}]},
             "scrape_configs": [{"job_name": JOB, "static_configs": [{"targets": self._targets}]}],
@@ -109,7 +109,7 @@ class Stack:
         (self.folder / name).write_text(json.dumps(content), encoding="utf-8")
 
     def _write_rules(self, limits: Thresholds) -> None:
-        """Write the rules of the package, evaluated twice a second."""
+        """Write the rules of the package, evaluated four times a second."""
         rules = parsed(rule_file(limits))
         for group in rules["groups"]:
             group["interval"] = SOON

@@ -52,6 +52,7 @@ IN_ORDER: dict[str, Values] = {
     **{series("kms_collector_omitted_series", part=part): constant(0) for part in ("expiry", "due", "usage")},
     series("kms_collector_timestamp_seconds"): ago(0),
     series("kms_keys_rotation_overdue", key_type="dek", reason="time"): constant(0),
+    series("kms_keys_rotation_overdue", key_type="dek", reason="expiry"): constant(1),
     series("kms_rotation_leases_expired"): constant(0),
     series("kms_audit_unsealed_entries"): constant(0),
     series("kms_audit_seal_number"): constant(7),
@@ -65,7 +66,7 @@ IN_ORDER: dict[str, Values] = {
     series("kms_audit_high_risk_entries", window="1h", security_level="CRITICAL"): constant(0),
     series("kms_audit_high_risk_entries", window="1h", security_level="HIGH"): constant(0),
     series("kms_audit_high_risk_entries", window="24h", security_level="CRITICAL"): constant(3),
-    series("kms_anomalies", rule="new_actor"): constant(0),
+    series("kms_anomalies", rule="new-actor"): constant(0),
     **health("utimaco", "HEALTHY"),
     series("kms_validation_timestamp_seconds"): ago(DAY),
     series("kms_validation_findings", severity="error"): constant(0),
@@ -91,10 +92,18 @@ class Case:
     """Other alerts that fire from the same series."""
 
 
-def _expires(name: str, days: float) -> dict[str, Values]:
+def _expiration(days: float, **labels: str) -> dict[str, Values]:
     """Return the expiration of a key so many days after the end of a case."""
-    at = constant(days * DAY + STEPS * 10 * MINUTE)
-    return {series("kms_key_expiration_timestamp_seconds", **key(name)): at}
+    return {series("kms_key_expiration_timestamp_seconds", **labels): constant(days * DAY + STEPS * 10 * MINUTE)}
+
+
+def _expires(name: str, days: float) -> dict[str, Values]:
+    return _expiration(days, **key(name))
+
+
+def _unnamed(days: float) -> dict[str, Values]:
+    """Return the same of an exporter with `--no-names`."""
+    return _expiration(days, key_id="", key_name="", key_type="tls")
 
 
 def _used(name: str, ratio: float) -> dict[str, Values]:
@@ -128,6 +137,8 @@ def _cosigned(age: int) -> dict[str, Values]:
 CASES = (
     Case("KmsKeyExpiresIn30Days", _expires("a", 29.5), _expires("a", 30.1), "Key a expires in 29d 12h 0m 0s.", "info",
          key("a")),
+    Case("KmsKeyExpiresIn30Days", _unnamed(29.5), _unnamed(30.1), "A tls key expires in 29d 12h 0m 0s.", "info",
+         {"key_type": "tls"}),
     Case("KmsKeyExpiresIn7Days", _expires("b", 6.5), _expires("b", 30.1), "Key b expires in 6d 12h 0m 0s.", "warning",
          key("b"), ("KmsKeyExpiresIn30Days",)),
     Case("KmsKeyExpiresIn1Day", _expires("c", 0.5), _expires("c", 30.1), "Key c expires in 12h 0m 0s.", "critical",
@@ -164,9 +175,9 @@ CASES = (
          "1 critical entries were written in the last hour.", "critical"),
     Case("KmsHighRiskEntries", _entries("HIGH", 2), _entries("HIGH", 0),
          "2 entries of high risk were written in the last hour.", "warning"),
-    Case("KmsAnomalies", _one("kms_anomalies", constant(4), rule="new_actor"),
-         _one("kms_anomalies", constant(0), rule="new_actor"),
-         "The rule new_actor found 4 anomalies in the last day.", "warning", {"rule": "new_actor"}),
+    Case("KmsAnomalies", _one("kms_anomalies", constant(4), rule="new-actor"),
+         _one("kms_anomalies", constant(0), rule="new-actor"),
+         "The rule new-actor found 4 anomalies in the last day.", "warning", {"rule": "new-actor"}),
     Case("KmsHsmOffline", health("luna-1", "OFFLINE"), health("luna-1", "OFFLINE", active=0),
          "HSM luna-1 does not answer.", "critical", hsm("luna-1") | {"status": "OFFLINE"}),
     Case("KmsHsmDegraded", health("luna-2", "DEGRADED"), health("luna-2", "DEGRADED", active=0),
@@ -175,6 +186,8 @@ CASES = (
     Case("KmsHsmNotChecked", health("luna-3", "HEALTHY", checked=61 * MINUTE),
          health("luna-3", "HEALTHY", checked=59 * MINUTE), "The health of HSM luna-3 was not checked in time.",
          "warning", hsm("luna-3")),
+    Case("KmsHsmNotChecked", health("luna-4", "UNKNOWN"), health("luna-4", "UNKNOWN", active=0),
+         "The health of HSM luna-4 was not checked in time.", "warning", hsm("luna-4") | {"status": "UNKNOWN"}),
     Case("KmsValidationOld", _one("kms_validation_timestamp_seconds", ago(49 * HOUR)),
          _one("kms_validation_timestamp_seconds", ago(47 * HOUR)), "The last validation is 2d 1h 0m 0s old.",
          "warning"),

@@ -14,7 +14,7 @@ GROUP_BY = ("alertname", "job", "key_id", "key_type", "hsm")
 RECEIVER = "kms"
 
 _HEAD = f"""\
-# Example for Alertmanager 0.24 or later. Written by: kms-schema metrics alertmanager
+# Example for Alertmanager. Written by: kms-schema metrics alertmanager
 #
 # Replace the webhook by your receiver: email_configs, slack_configs, pagerduty_configs and others.
 # Start Alertmanager with --data.retention={RETENTION}. With less it forgets what it has sent, and sends it again;

@@ -13,7 +13,7 @@ PAGE = "alerts.html"
 """The page of the documentation with a section for each alert."""
 
 _HEAD = """\
-# Alerting rules of kms-schema for Prometheus 2.42 or later: rule_files in prometheus.yml.
+# Alerting rules of kms-schema for Prometheus: name this file under rule_files in prometheus.yml.
 # Written by: kms-schema metrics rules
 """
 

@@ -1,4 +1,4 @@
-"""The alerts, as data. docs/alerts.md has the causes of each and what to do."""
+"""The alerts, as data. The page "alerts" of the documentation has the causes of each, and what to do."""
 
 from kms_schema.monitoring.alerting.alerts import AGE, COUNT, KEY, Alert, Severity
 from kms_schema.monitoring.alerting.last_known import SUCCEEDED, last_known
@@ -36,7 +36,9 @@ def _keys(limits: Thresholds) -> tuple[Alert, ...]:
 
 def _rotations(limits: Thresholds) -> tuple[Alert, ...]:
     return (
-        Alert("KmsRotationOverdue", WARNING, f"sum by (job) ({last_known('kms_keys_rotation_overdue')}) > 0",
+        # A key that only expires is not rotated again: KmsKeyExpired is about it.
+        Alert("KmsRotationOverdue", WARNING,
+              f"sum by (job) ({last_known('kms_keys_rotation_overdue')}{{reason!=\"expiry\"}}) > 0",
               f"{COUNT} keys are overdue for rotation and not scheduled.", limits.rotation_overdue, soon=False),
         Alert("KmsRotationWaiting", WARNING,
               f"{last_known('kms_rotation_scheduled_oldest_timestamp_seconds')} > {limits.rotation_waits}",

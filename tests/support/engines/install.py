@@ -1,6 +1,6 @@
 """Get engines onto this machine before the tests ask for them, and print the folder that each needs.
 
-python -m tests.support.engines.install postgresql-13 postgresql-15 pgbouncer plpgsql_check softhsm upgradable
+python -m tests.support.engines.install postgresql-13 pgbouncer plpgsql_check prometheus softhsm upgradable
 LD_LIBRARY_PATH=$(python -m tests.support.engines.install sqlite-3.35.2) python -m pytest --engines=sqlite-3.35.2
 """
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.support.engines.pgbouncer import find_pgbouncer
 from tests.support.engines.plpgsql_check import find_programs_with_plpgsql_check
 from tests.support.engines.programs import cache_folder, find_programs, locked
+from tests.support.engines.prometheus import PACKAGES, find_program
 from tests.support.engines.softhsm import find_softhsm
 from tests.support.engines.upgradable import find_upgradable_programs
 
@@ -77,6 +78,9 @@ def install(name: str) -> Path:
     """Return the folder of an engine, or of what the tests use beside them; raises `EngineUnavailableError`."""
     if name == "pgbouncer":
         return find_pgbouncer()[0].parent
+    if name == "prometheus":
+        server, *_ = (find_program(each).parent for each in PACKAGES)
+        return server
     if name == "softhsm":
         return find_softhsm()[0].parent
     if name == "plpgsql_check":

@@ -11,17 +11,20 @@ from tests.support.engines.programs import cache_folder, locked
 
 PACKAGES = {
     "prometheus": "prometheus",
-    "promtool": "promtool",
+    "promtool": "prometheus",
     "prometheus-alertmanager": "prometheus-alertmanager",
     "amtool": "prometheus-alertmanager",
 }
-"""The programs, and Debian's packages that have them."""
+"""The programs, and Debian's packages that have them; since Debian 13 promtool is a package of its own."""
 
 
 def find_program(name: str) -> Path:
     """Return one of the programs. Raises `EngineUnavailableError` where it cannot be had."""
     installed = shutil.which(name) or (name == "prometheus-alertmanager" and shutil.which("alertmanager"))
-    return Path(installed) if installed else unpacked(PACKAGES[name]) / "usr" / "bin" / name
+    if installed:
+        return Path(installed)
+    program = unpacked(PACKAGES[name]) / "usr" / "bin" / name
+    return program if program.exists() else unpacked(name) / "usr" / "bin" / name
 
 
 _TEMPLATES = b"/usr/share/prometheus/alertmanager"
