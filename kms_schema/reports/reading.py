@@ -1,5 +1,6 @@
 """The reading of a report: the queries of one snapshot, each of them once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -18,6 +19,13 @@ from kms_schema.validator.report import Report
 
 Rows = list[tuple[Any, ...]]
 
+Progress = Callable[[str, int, int], None]
+"""Receives what is done, such as `hashed`, the entries so far, and all entries."""
+
+
+def no_progress(_what: str, _done: int, _of: int) -> None:
+    """Show nothing."""
+
 
 @dataclass
 class Reading:
@@ -30,20 +38,23 @@ class Reading:
     """The newest seal, if it is signed and its signature holds."""
     without_proofs: str = ""
     """The reason why there is no such seal."""
+    progress: Progress = no_progress
     _tables: dict[str, tuple[list[str], Rows]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, snapshot: Snapshot, dialect: Dialect, validation: Report) -> "Reading":
+    def of(
+        cls, snapshot: Snapshot, dialect: Dialect, validation: Report, progress: Progress = no_progress
+    ) -> "Reading":
         """Return the reading of a snapshot."""
+        seal, reason = None, "nothing is sealed yet: run kms-schema audit seal"
         try:
-            seal = snapshot.seals.last()
-            if seal is None:
-                return cls(snapshot, dialect, validation, None, "nothing is sealed yet: run kms-schema audit seal")
-            Prover(snapshot, seal)
-            seal.check_signature()
+            if (last := snapshot.seals.last()) is not None:
+                Prover(snapshot, last)
+                last.check_signature()
+                seal, reason = last, ""
         except (SealError, CannotProveError, ValueError) as error:
-            return cls(snapshot, dialect, validation, None, str(error))
-        return cls(snapshot, dialect, validation, seal)
+            reason = str(error)
+        return cls(snapshot, dialect, validation, seal, reason, progress)
 
     def rows(self, query: str) -> tuple[list[str], Rows]:
         """Return the columns and rows of a query, with values as JSON has them; it runs once."""

@@ -41,7 +41,9 @@ def claim(written: Written, name: str) -> dict[str, Any]:
 
 
 def test_a_report_says_what_it_is_about_and_has_a_proof_of_each_entry(connection: Connection, tmp_path: Path) -> None:
-    written = write(connection, tmp_path)
+    shown: list[tuple[str, int, int]] = []
+    written = write(connection, tmp_path, progress=lambda *each: shown.append(each))
+    assert shown[-1][:2] == ("hashed", shown[-1][2])
     assert json.loads(written.path.read_bytes()) == written.document
     assert hashlib.sha256(written.path.read_bytes()).hexdigest() == written.sha256
     jsonschema.validate(written.document, SCHEMA)
@@ -144,6 +146,9 @@ def test_what_cannot_be_reported_is_said_and_leaves_no_file(connection: Connecti
         with pytest.raises(ReportError, match=re.escape(says)):
             write(connection, tmp_path, **options)
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "report.json").mkdir()
+    with pytest.raises(ReportError, match="is no regular file"):
+        write(connection, tmp_path)
 
 
 def test_a_period_without_entries_has_nothing_to_prove(connection: Connection, tmp_path: Path) -> None:
