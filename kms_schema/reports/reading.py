@@ -13,7 +13,7 @@ from kms_schema.audit.proofs.prover import CannotProveError
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import Snapshot
 from kms_schema.reports import queries
-from kms_schema.reports.outcomes import Table
+from kms_schema.reports.outcomes import LISTED, Table
 from kms_schema.reports.queries import Dialect
 from kms_schema.validator.report import Report
 
@@ -65,10 +65,16 @@ class Reading:
         return self._tables[text]
 
     def table(self, title: str, query: str) -> Table:
-        """Return the table of a query."""
-        summed = self._of_summary(query)
-        columns, rows = self.rows(query) if summed is None else summed
-        return Table.of(title, self.dialect.render(query), columns, rows)
+        """Return the table of a query: its first rows, and the number of all, of which there may be a million."""
+        text, summed = self.dialect.render(query), self._of_summary(query)
+        if summed is not None or text in self._tables:
+            return Table.of(title, text, *(summed or self._tables[text]))
+        columns, rows = self.snapshot.table(f"SELECT * FROM ({text}) AS listed LIMIT {LISTED + 1}")
+        count = len(rows)
+        if count > LISTED:
+            ((count,),) = self.snapshot.table(f"SELECT count(*) FROM ({text}) AS listed")[1]
+        listed = tuple(tuple(map(plain, row)) for row in rows[:LISTED])
+        return Table(title, text, tuple(columns), listed, count)
 
     def neighbour(self, sequence: int, side: Literal["before", "after"]) -> int | None:
         """Return the sequence of the entry next to one, None if there is none."""
