@@ -1,4 +1,6 @@
-"""The audit trail as evidence: bytes of an entry, Merkle tree, signed seals, and proofs. See docs/audit.md.
+"""The audit trail as evidence: bytes of an entry, Merkle tree, signed seals, and proofs.
+
+See the page "audit" of the documentation.
 
 The names below are imported on first use. Connections are of psycopg or sqlite3 and idle; each call leaves them as they
 were::

@@ -1,4 +1,7 @@
-"""Inventories of keys: a cryptography bill of materials (CycloneDX), JSON or CSV. See docs/inventory.md."""
+"""Inventories of keys: a cryptography bill of materials (CycloneDX), JSON or CSV.
+
+See the page "inventory" of the documentation.
+"""
 
 from kms_schema.inventory.rows import InventoryError
 from kms_schema.inventory.writing import FORMS, Form, WrittenInventory, write_inventory

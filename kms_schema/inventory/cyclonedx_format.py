@@ -1,7 +1,8 @@
 """An inventory as a cryptography bill of materials of CycloneDX 1.6 or 1.7, in JSON.
 
 The document is written component by component. `cyclonedx-python-lib` keeps a whole document in memory and sorts it;
-docs/inventory.md has the times. The tests validate what is written here with the schemas of that library.
+The page "inventory" of the documentation has the times. The tests validate what is written here with the schemas of
+that library.
 """
 
 import tempfile

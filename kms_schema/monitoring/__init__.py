@@ -4,7 +4,8 @@
         snapshot = take_snapshot(connection)
     print(snapshot.value("kms_audit_unsealed_entries"))
 
-`kms_schema.monitoring.exposition` writes snapshots for Prometheus (the extra `metrics`). See docs/monitoring.md.
+`kms_schema.monitoring.exposition` writes snapshots for Prometheus (the extra `metrics`). See the page "monitoring" of
+the documentation.
 """
 
 from kms_schema.monitoring.collecting import nothing_read, take_snapshot

@@ -2,7 +2,7 @@
 
 `standards` declares the controls, `claims` what they rest on, and `queries` the SQL of both engines. `reading` has one
 snapshot, `computed` what no single query decides, `quoting` the entries with their proofs. `document` is the report,
-and `formats` renders it. docs/reports.md says what a report proves, and what it does not.
+and `formats` renders it. The page "reports" of the documentation says what a report proves, and what it does not.
 """
 
 from kms_schema.reports.errors import ReportError

@@ -36,7 +36,7 @@ class Selection:
 class Claim:
     """One claim.
 
-    `violations` is the query of the rows against it: the claim holds if there are none. `figures` is the query of what
+    `violations` is the query of the rows against it: the claim holds without one. `figures` is the query of what
     it counts. `population` counts the rows that it is about: without any it is not applicable. Without `violations`
     and `computed` nothing decides: the claim is for review.
     """
@@ -216,7 +216,7 @@ _ALL = (
     ),
     Claim(
         "exports",
-        "The log has each opening of a revoked key, and each recorded report and inventory.",
+        "The log has each opening of a revoked key, each handover, and each recorded report and inventory.",
         figures=queries.EXPORTS,
         selection=_of(*queries.EXPORT_EVENTS),
     ),

@@ -60,7 +60,7 @@ class Reading:
         return Table.of(title, self.dialect.render(query), columns, rows)
 
     def neighbour(self, sequence: int, side: Literal["before", "after"]) -> int | None:
-        """Return the sequence of the entry next to one, None if there is none."""
+        """Return the sequence of the entry next to one, None at the end."""
         chosen = "max(sequence)" if side == "before" else "min(sequence)"
         sign = "<" if side == "before" else ">"
         query = f"SELECT {chosen} AS sequence FROM {{p}}key_audit_logs WHERE sequence {sign} {sequence:d}"

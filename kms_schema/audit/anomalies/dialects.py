@@ -21,11 +21,11 @@ class Dialect:
     later: str
     """A time `{hours}` hours after another."""
     text: str
-    """The text of `{name}` in a document, NULL if it is none."""
+    """The text of `{name}` in a document, else NULL."""
     number: str
-    """The count `{name}` in a document, 0 if it is none."""
+    """The count `{name}` in a document, else 0."""
     row: str
-    """The id `{name}` in a document, as ids are stored; NULL if it is none."""
+    """The id `{name}` in a document, as ids are stored; else NULL."""
     kind: str
     """The JSON type of `{name}` in a document."""
     sum: str

@@ -5,7 +5,7 @@
 check_proof.py checks a file. All proofs must be about one checkpoint: with --checkpoint the one that you kept.
 
 Copies of this file and check_proof.py work alone in one folder: they need Python 3.11 and the package `cryptography`,
-and nothing of kms-schema. docs/reports.md of kms-schema describes the files.
+and nothing of kms-schema. The page "reports" of its documentation describes the files.
 
 exit status: 0 all proofs hold, 1 one does not, 2 wrong usage or a file that cannot be read
 """

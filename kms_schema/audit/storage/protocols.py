@@ -194,7 +194,7 @@ class RetentionPeriods(Protocol):
     def first_retained(self, first_leaf: int) -> int | None:
         """Return the first leaf of the first page, from `first_leaf` on, with an entry whose period has not ended.
 
-        By the database's clock. None if there is none.
+        By the database's clock. None if no entry is unsealed.
         """
         ...
 
@@ -220,7 +220,7 @@ class EntryRemover(Protocol):
 
 
 def readable_last_seal(seals: SealReader) -> StoredSeal | None:
-    """Return the newest seal, None if there is none or its row is not valid: verification continues without it."""
+    """Return the newest seal, None if no seal exists or its row is not valid: verification continues without it."""
     try:
         return seals.last()
     except SealError:

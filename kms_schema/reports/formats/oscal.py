@@ -31,7 +31,8 @@ def _results(document: Document) -> Document:
         {
             "uuid": ids("plan"),
             "title": "No assessment plan",
-            "description": "kms-schema report selects the controls and the claims; docs/reports.md lists them.",
+            "description": "kms-schema report selects the controls and the claims; "
+            'the page "reports" of the documentation lists them.',
         },
         *_resources(document, ids),
     ]

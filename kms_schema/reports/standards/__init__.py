@@ -1,4 +1,7 @@
-"""The standards that reports are about, with their controls; data only. docs/reports.md has the table of them."""
+"""The standards that reports are about, with their controls; data only.
+
+The page "reports" of the documentation has the table of them.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType
