@@ -1,1 +1,1 @@
-"""Key versions that are handed to somebody else, wrapped to a public key of the receiver. See docs/handover.md."""
+"""Key versions for somebody else, wrapped to a public key. See the page "handover" of the documentation."""

@@ -1,6 +1,6 @@
 """Handover files: a header that says which key version it is, then its material in an HPKE message.
 
-The header is in the clear, and the `info` of the message: with a changed header, nothing opens. docs/handover.md has
+The header is in the clear, and the `info` of the message: with a changed header, nothing opens. The page "handover" has
 the bytes.
 """
 
@@ -118,7 +118,7 @@ def seal(header: HandoverHeader, material: Secret, to: "HandoverPublicKey") -> H
         header.check()
     except ValueError:
         raise UnsupportedKeyError(
-            f"key {header.key_id!r} cannot be handed over: its name or its size is none that a file can have",
+            f"key {header.key_id!r} cannot be handed over: its name or its size does not fit into a file",
             key_id=header.key_id,
             version=header.version,
         ) from None

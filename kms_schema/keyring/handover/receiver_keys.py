@@ -51,7 +51,7 @@ class HandoverPublicKey:
     __slots__ = ("_key", "fingerprint", "raw")
 
     def __init__(self, raw: bytes) -> None:
-        """Take the 1,216 bytes of the key. Raises `HandoverKeyError` if they are none."""
+        """Take the 1,216 bytes of the key. Raises `HandoverKeyError` for other bytes."""
         self.raw: bytes = raw
         """The key: 1,184 bytes of ML-KEM-768, then 32 of X25519."""
         self.fingerprint: str = hashlib.sha256(raw).hexdigest()
