@@ -118,7 +118,7 @@ def _commands(name: str, database: Database, root: Path) -> Callable[[int], Sequ
 
 
 def _timed(database: Database, command: Callable[[int], Sequence[str]]) -> float:
-    with TemporaryFile("w+") as said:  # a line a key: a pipe that nobody reads would stop the workers
+    with TemporaryFile("w+") as said:  # a line a key: a pipe that is not read would stop the workers
         began = time.perf_counter()
         processes = [
             subprocess.Popen(  # noqa: S603  (our own words)

@@ -121,6 +121,8 @@ TARGETS = (
     Target("P14", "rotating keys that are due", "benchmarks.rotation_runs"),
     Target("P15", "re-encrypting under load", "benchmarks.reencryption", on_sqlite=True),
     Target("P16", "deriving under a root", "benchmarks.roots", on_sqlite=True),
-    Target("P17", "scraping the metrics", "benchmarks.scraping", on_sqlite=True),
+    Target("P18", "writing an inventory", "benchmarks.inventory", on_sqlite=True),
+    Target("P19", "scraping the metrics", "benchmarks.scraping", on_sqlite=True),
+    Target("P20", "writing a report", "benchmarks.reports", on_sqlite=True),
 )
 """All targets."""

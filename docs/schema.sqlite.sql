@@ -1037,7 +1037,7 @@ BEGIN
 END;
 
 -- Repeats the table's CHECK constraints, for connections that ignore them (PRAGMA ignore_check_constraints). Not those
--- of id, sequence, timestamp and recorded_by: guard_key_audit_log_insert checks these. A key whose id is none, which such
+-- of id, sequence, timestamp and recorded_by: guard_key_audit_log_insert checks these. A key whose id is not valid, which such
 -- a connection can add, would otherwise make an entry that cannot be sealed.
 --
 -- Also bounds what an entry may say, as on PostgreSQL, and refuses text that is not UTF-8: such an entry could not be
@@ -1152,7 +1152,7 @@ BEGIN
         )
         AND EXISTS (
             -- Each text from its first byte on, with a character before it; the next 4 bytes are in hexadecimal digits.
-            -- The size of a character is that of RFC 3629, section 4: NULL, and so is the place after it, if it is none.
+            -- The size of a character is that of RFC 3629, section 4: NULL, and so is the place after it, if it is not one.
             WITH RECURSIVE place (number, byte, digits) AS (
                 VALUES (1, 0, '20'), (2, 0, '20'), (3, 0, '20'), (4, 0, '20'), (5, 0, '20'), (6, 0, '20'), (7, 0, '20')
                 UNION ALL

@@ -30,7 +30,7 @@ def resolve_database_url(explicit: str | None = None) -> str:
 def find_database_url(explicit: str | None = None) -> str:
     """Return the first URL found, as it was written; the module's docstring lists the sources.
 
-    Raises `DatabaseUrlError` if there is none, and if the first one is empty.
+    Raises `DatabaseUrlError` if no source has one, and if the first one is empty.
 
     ```python
     url = find_database_url("sqlite:///kms.db")

@@ -66,11 +66,12 @@ class DatabaseUrl:
             return None
         if not self.database.startswith("file:"):
             return Path(self.database)
-        return Path(unquote(re.sub(r"^file:(//(localhost)?(?=/))?", "", self.database)))
+        path = unquote(re.sub(r"^file:(//(localhost)?(?=/))?", "", self.database))
+        return None if path == ":memory:" else Path(path)
 
     @property
     def immutable(self) -> bool:
-        """True for a SQLite file that nobody changes, such as on a read-only medium: it is read without locks."""
+        """True for a SQLite file that no program changes, such as on a read-only medium: it is read without locks."""
         return self.parameters.get("immutable", ("0",))[-1].lower() not in {"0", "no", "off", "false"}
 
     def file_uri(self, mode: str) -> str:

@@ -93,7 +93,7 @@ def _on(relation: str) -> str:
 
 
 def described(row: Sequence[object] | None) -> str:
-    """Return a row of these queries in brackets, after a blank; empty if there is none.
+    """Return a row of these queries in brackets, after a blank; empty without a row.
 
     described((4711, "kms_sealer", "", *[None] * 6)) == " (server process 4711, role kms_sealer)"
     """

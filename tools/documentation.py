@@ -6,7 +6,7 @@ Each part is between `<!-- generated: NAME -->` and `<!-- end -->`; a test compa
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
@@ -15,16 +15,18 @@ from alembic.util import CommandError
 
 from kms_schema import vocabulary
 from kms_schema.audit.anomalies.rules import RULES as ANOMALY_RULES
+from kms_schema.inventory.states import STATES
 from kms_schema.monitoring.alerting.rules import alerts as all_alerts
 from kms_schema.monitoring.alerting.thresholds import Thresholds
 from kms_schema.monitoring.conditions import CONDITIONS
 from kms_schema.monitoring.names import METRICS
 from kms_schema.roles.definition import GRANTEES, GRANTS, POLICIES, Role
 from kms_schema.validator.rules import KINDS, OF_OBJECTS, RULES
-from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFECYCLE, RecordedEvent
+from kms_schema.vocabulary import KEY_LIFECYCLE, KEY_STATUS_TIME, ROTATION_LIFECYCLE, KeyStatus, RecordedEvent
 from tools.entity_diagram import entity_diagram
 from tools.index_reasons import INDEX_REASONS
 from tools.public_errors import hierarchy, import_from
+from tools.report_tables import CLAIM_HEAD, CONTROL_HEAD, claim_rows, control_rows
 
 Status = TypeVar("Status", bound=str)
 
@@ -72,6 +74,14 @@ def recorded_events() -> str:
     return _table(
         ("event_type", "event_category", "security_level"),
         [(f"`{event}`", event.category, event.security_level) for event in RecordedEvent],
+    )
+
+
+def inventory_states() -> str:
+    """Return the state of a version in an inventory, by its own state and the status of its key."""
+    return _table(
+        ("version", *(f"key `{status}`" for status in KeyStatus)),
+        [(version, *(f"`{row[status]}`" for status in KeyStatus)) for version, row in STATES.items()],
     )
 
 
@@ -213,19 +223,15 @@ def anomalies() -> str:
     )
 
 
-PAGES = (
-    "docs/alerts.md",
-    "docs/anomalies.md",
-    "docs/errors.md",
-    "docs/indexes.md",
-    "docs/monitoring.md",
-    "docs/recorded.md",
-    "docs/roles.md",
-    "docs/schema.md",
-)
+PAGES = tuple(
+    f"docs/{page}.md"
+    for page in (
+        "alerts", "anomalies", "errors", "indexes", "inventory", "monitoring", "recorded", "reports", "roles", "schema",
+    )
+)  # fmt: skip
 """The files with generated parts, except docs/validator.md, which `python -m tools.validator_examples` writes."""
 
-PARTS = {
+PARTS: Mapping[str, Callable[[], str]] = {
     "alerts": alerts,
     "anomalies": anomalies,
     "errors": errors,
@@ -236,12 +242,15 @@ PARTS = {
     "privileges": privileges,
     "row policies": row_policies,
     "recorded events": recorded_events,
+    "inventory states": inventory_states,
     "schema diagram": schema_diagram,
     "key lifecycle": key_lifecycle,
     "rotation lifecycle": rotation_lifecycle,
     "vocabulary": words,
     "kinds of objects": kinds_of_objects,
     "rules": rules,
+    "report claims": lambda: _table(CLAIM_HEAD, claim_rows()),
+    "report controls": lambda: _table(CONTROL_HEAD, control_rows()),
 }
 
 

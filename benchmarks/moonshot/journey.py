@@ -1,9 +1,9 @@
 """The order of events: a key is due, rotated, its values are re-encrypted, and its old version is destroyed.
 
 Readers and writers work from before the rotation until after the destruction. Each command is killed on its way and
-started again, as an operator would. Two times are moved, since nobody waits for them here: the lease of a worker that
-was killed, and the end of the old version, 25 hours back. The latter is done only after `max_age` and every transaction
-of then have passed, as they have after 24 hours.
+started again, as an operator would. Two times are moved, since the journey does not wait for them: the lease of a
+worker that was killed, and the end of the old version, 25 hours back. The latter is done only after `max_age` and every
+transaction of then have passed, as they have after 24 hours.
 """
 
 import datetime as dt

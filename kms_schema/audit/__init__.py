@@ -1,4 +1,6 @@
-"""The audit trail as evidence: bytes of an entry, Merkle tree, signed seals, and proofs. See docs/audit.md.
+"""The audit trail as evidence: bytes of an entry, Merkle tree, signed seals, and proofs.
+
+See the page "audit" of the documentation.
 
 The names below are imported on first use. Connections are of psycopg or sqlite3 and idle; each call leaves them as they
 were::
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from kms_schema.audit.anomalies.anomaly import Anomaly, Evidence
     from kms_schema.audit.anomalies.finding import count_anomalies, find_anomalies
     from kms_schema.audit.anomalies.rules import AnomalyRule, RuleName
+    from kms_schema.audit.documents import Document, record_document
     from kms_schema.audit.formats.checkpoints import Checkpoint
     from kms_schema.audit.formats.external_checkpoints import ExternalCheckpoint, read_checkpoint
     from kms_schema.audit.formats.keys import (
@@ -45,6 +48,7 @@ _NAMES = {
     "kms_schema.audit.anomalies.anomaly": ("Anomaly", "Evidence"),
     "kms_schema.audit.anomalies.finding": ("count_anomalies", "find_anomalies"),
     "kms_schema.audit.anomalies.rules": ("AnomalyRule", "RuleName"),
+    "kms_schema.audit.documents": ("Document", "record_document"),
     "kms_schema.audit.formats.checkpoints": ("Checkpoint",),
     "kms_schema.audit.formats.external_checkpoints": ("ExternalCheckpoint", "read_checkpoint"),
     "kms_schema.audit.formats.keys": (
@@ -66,11 +70,11 @@ _NAMES = {
 _WHERE = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
-    "Anomaly", "AnomalyRule", "CannotProveError", "Checkpoint", "Evidence", "ExternalCheckpoint", "Fault", "Note",
-    "OpenTrail", "RuleName", "SealKeyError", "SealingStatus", "SigningKey", "Snapshot", "StoredSeal", "TrailError",
-    "VerificationResult", "VerifierKey", "append", "count_anomalies", "find_anomalies", "open_snapshot", "open_trail",
-    "prove_consistency", "prove_inclusion", "read_checkpoint", "read_signing_key", "read_verifier_keys", "seal",
-    "sealing_status", "verify", "write_signing_key",
+    "Anomaly", "AnomalyRule", "CannotProveError", "Checkpoint", "Document", "Evidence", "ExternalCheckpoint", "Fault",
+    "Note", "OpenTrail", "RuleName", "SealKeyError", "SealingStatus", "SigningKey", "Snapshot", "StoredSeal",
+    "TrailError", "VerificationResult", "VerifierKey", "append", "count_anomalies", "find_anomalies", "open_snapshot",
+    "open_trail", "prove_consistency", "prove_inclusion", "read_checkpoint", "read_signing_key", "read_verifier_keys",
+    "record_document", "seal", "sealing_status", "verify", "write_signing_key",
 ]  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """The program `kms-schema`: each command is a few lines over a library call, in a module that is imported on use.
 
 Exit status: 0 success, 1 findings or refused, 2 usage, 3 no connection, no privilege, no lock in time, or no output, 4
-sealed but not published, 130 interrupted. The page docs/operations.md has the table.
+sealed but not published, 130 interrupted. The page "operations" of the documentation has the table.
 """
 
 import gc
@@ -24,15 +24,18 @@ _COMMANDS = {
     "current": Lazy("kms_schema.cli.migrations:current", "Show the revision of the database"),
     "destroy-version": Lazy("kms_schema.cli.destroy_version:destroy_version", "Destroy the material of a key version"),
     "downgrade": Lazy("kms_schema.cli.migrations:downgrade", "Downgrade the database to a revision"),
+    "handover": Lazy("kms_schema.cli.handover:handover", "Hand a key version to somebody else"),
     "harden": Lazy("kms_schema.cli.harden:harden", "Refuse DDL on the schema by event triggers"),
     "history": Lazy("kms_schema.cli.migrations:history", "List the revisions of the package"),
     "hsm": Lazy("kms_schema.cli.hsm:hsm", "Add, check and disable HSMs"),
+    "inventory": Lazy("kms_schema.cli.inventory:inventory_command", "Write an inventory of all keys"),
     "keys": Lazy("kms_schema.cli.keys:keys", "Create, use and retire keys"),
     "metrics": Lazy("kms_schema.cli.metrics:metrics", "Export metrics to Prometheus"),
     "policies": Lazy("kms_schema.cli.policies:policies", "Create and change rotation policies"),
     "preflight": Lazy("kms_schema.cli.preflight:preflight_command", "Check whether an upgrade can run"),
     "reencrypt": Lazy("kms_schema.cli.reencrypt:reencrypt_command", "Re-encrypt a column of an application"),
     "refresh": Lazy("kms_schema.cli.refresh:refresh_command", "Refresh the views and the use of keys"),
+    "report": Lazy("kms_schema.cli.report:report_command", "Write a report about a standard and a period"),
     "rewrap": Lazy("kms_schema.cli.rewrap:rewrap_command", "Rewrap what one key wraps with another key"),
     "roles": Lazy("kms_schema.cli.roles:roles", "Print or apply the SQL of the group roles"),
     "roots": Lazy("kms_schema.cli.roots:roots", "Check and create root keys"),

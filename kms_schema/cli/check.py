@@ -50,8 +50,9 @@ class _Plugin(click.Command):
     "check",
     cls=_Plugin,
     epilog="\b\nExamples:\n  kms-schema check --database-url postgresql://monitor@db.example/kms"
-    "\n  kms-schema check --warn expiry=1209600 --crit unsealed=7200 --warn high-risk=off"
-    "\n\nThe conditions and their limits are in docs/monitoring.md.",
+    "\n  kms-schema check --warn expiry=1209600 --crit unsealed=7200 \\"
+    "\n    --warn high-risk=off"
+    '\n\nThe page "monitoring" of the documentation has the conditions and their limits.',
 )
 @click.option("--warn", multiple=True, metavar="NAME=VALUE", help="The limit of WARNING; `off` for none. Repeatable.")
 @click.option("--crit", multiple=True, metavar="NAME=VALUE", help="The limit of CRITICAL; `off` for none. Repeatable.")

@@ -1,4 +1,4 @@
-"""Values for shell completion, read without a database and without Alembic. See docs/command-line.md."""
+"""Values for shell completion, read without a database and without Alembic."""
 
 from typing import TYPE_CHECKING
 

@@ -177,9 +177,10 @@ def _errors_reported(target: DatabaseUrl, refusals: tuple[type[Exception], ...])
         psycopg = sys.modules.get("psycopg")
         if psycopg is None or not isinstance(error, psycopg.Error):
             raise
-        message = " ".join((error.diag.message_primary or str(error)).split())
-        message = target.without_secrets(message)
-        raise CannotConnect(in_a_line(f"{target.shown}: {with_hint(message, error.sqlstate)}")) from None
+        first = error.diag.message_primary or str(error).partition("\n")[0]
+        message = target.without_secrets(" ".join(first.split()))
+        message = with_hint(message, error.sqlstate, of_server=error.diag.message_hint)
+        raise CannotConnect(in_a_line(f"{target.shown}: {message}")) from None
 
 
 @contextmanager

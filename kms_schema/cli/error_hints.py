@@ -1,9 +1,19 @@
 """The hints for an error, by the SQLSTATE of the server or the message of SQLite."""
 
+import re
 from collections.abc import Mapping
 
+import click
+
+from kms_schema.connection_hints import connection_hint
+
 _AGAIN = "run this again"
-_BESIDE = "to read it, SQLite writes files next to it: run this as a user who may, or on a copy of all its files"
+_BESIDE = (
+    "make the file and its folder writable for this user: SQLite writes beside a file even to read its write-ahead log"
+    " or the journal of a crash. To read only, take a copy of all its files"
+)
+
+_NOT_MIGRATED = "upgrade the database (kms-schema upgrade), or name the schema of the tables with --schema"
 
 _BY_SQLSTATE: Mapping[str, str] = {
     "55P03": f"another session holds an exclusive lock, for an ALTER TABLE or a REFRESH: {_AGAIN} after it",
@@ -13,24 +23,80 @@ _BY_SQLSTATE: Mapping[str, str] = {
     "57P05": f"idle_session_timeout is set for this role: {_AGAIN} as another role",
     "25P03": f"the program was suspended: {_AGAIN}",
     "42703": "upgrade the database to the newest revision: kms-schema upgrade",
-    "42P01": "the schema is not here, or the database is not migrated: kms-schema current shows the revision",
-    "42501": "grant the privilege to the role, or run this as another role",
+    "42P01": _NOT_MIGRATED,
 }
 _BY_MESSAGE: Mapping[str, str] = {
-    "attempt to write a readonly database": f"it has a write-ahead log, or the journal of a crash; {_BESIDE}",
-    "unable to open database file": f"this user may not read it, or it has a write-ahead log; {_BESIDE}",
+    "attempt to write a readonly database": _BESIDE,
+    "unable to open database file": _BESIDE,
     "due to lock timeout": f"another session has the lock: {_AGAIN} after it",
     "database is locked": f"another process holds its lock: {_AGAIN} after it",
     "not authorized": "a trigger or view of the file tried to write through this program: kms-schema validate names it",
+    "no such table": "it is not migrated: name another file, or run kms-schema upgrade",
+    'relation "': _NOT_MIGRATED,
     "no such column": "upgrade the database to the newest revision: kms-schema upgrade",
     "malformed": "restore the file from a backup",
     "file is not a database": "name another file",
     "server closed the connection": f"it was ended, or the server crashed: {_AGAIN}",
 }
 
+_CONNECTING = re.compile(r"connection failed|connection to server|connection timeout|resolve|too many connections")
+_NOT_PERMITTED = "42501"
+MEMBERSHIP = "kms-schema roles --apply makes the roles, GRANT adds a member"
+"""The advice for a role that lacks a privilege."""
+_ROLES: Mapping[str, str] = {
+    "audit": "kms_auditor",
+    "audit append": "kms_app",
+    "audit retain": "kms_retention and of kms_sealer",
+    "audit seal": "kms_sealer",
+    "check": "kms_auditor",
+    "destroy-version": "kms_rotator",
+    "hsm": "kms_admin",
+    "hsm check": "kms_rotator",
+    "inventory": "kms_auditor",
+    "keys": "the roles that kms-schema keys COMMAND --help names",
+    "metrics": "kms_auditor",
+    "policies": "kms_admin",
+    "preflight": "kms_auditor",
+    "reencrypt": "kms_app",
+    "refresh": "kms_sealer",
+    "report": "kms_auditor",
+    "rewrap": "kms_rotator",
+    "roots": "kms_rotator",
+    "rotations": "kms_rotator",
+    "validate": "kms_auditor",
+}
+"""The group roles whose members may run a command, by the beginning of its name."""
 
-def with_hint(message: str, sqlstate: str | None = None) -> str:
-    """Return the message, with what to do if that is known."""
-    hints = (hint for text, hint in _BY_MESSAGE.items() if text in message)
-    hint = _BY_SQLSTATE.get(sqlstate or "") or next(hints, "")
+_OTHERS: Mapping[str, str] = {
+    "harden": "a superuser",
+    "roles": "a superuser, or as the owner of the tables with CREATEROLE",
+    "stamp": "the owner of the tables",
+}
+
+
+def with_hint(message: str, sqlstate: str | None = None, *, of_server: str | None = None) -> str:
+    """Return the message, with what to do if that is known; `of_server` is the hint that came with it."""
+    hint = _hint(message, sqlstate) or of_server
     return f"{message}; {hint}" if hint else message
+
+
+def _hint(message: str, sqlstate: str | None) -> str | None:
+    if sqlstate == _NOT_PERMITTED:
+        return _privilege()
+    hints = (hint for text, hint in _BY_MESSAGE.items() if text in message)
+    hint = _BY_SQLSTATE.get(sqlstate or "") or next(hints, None)
+    if hint is None and sqlstate is None and _CONNECTING.search(message):
+        return connection_hint(message)
+    return hint
+
+
+def _privilege() -> str:
+    """Return what gives a login the privileges that the command of this context needs."""
+    words: list[str] = []
+    context = click.get_current_context(silent=True)
+    while context is not None and context.parent is not None:
+        words.insert(0, context.command.name or "")
+        context = context.parent
+    role = _ROLES.get(" ".join(words)) or _ROLES.get(words[0] if words else "")
+    other = _OTHERS.get(words[0] if words else "")
+    return f"run this as {other}" if other else f"run this as a member of {role or 'a role that may'}: {MEMBERSHIP}"

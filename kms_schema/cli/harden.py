@@ -8,6 +8,7 @@ import click
 
 from kms_schema.cli import connections
 from kms_schema.cli.options import style_option, where
+from kms_schema.cli.streams import print_unchanged
 from kms_schema.cli.targets import CannotConnect
 from kms_schema.database_url import parse_database_url
 from kms_schema.hardening.applying import apply, remove
@@ -32,7 +33,7 @@ _REMOVED = {
     "harden",
     epilog="\b\nExamples:\n  kms-schema harden"
     "\n  kms-schema harden > harden.sql"
-    "\n  kms-schema harden --apply --database-url postgresql://postgres@db.example/kms"
+    "\n  kms-schema harden --apply --database-url postgresql://postgres@db/kms"
     "\n  kms-schema harden --remove    # before an upgrade; --apply after it",
 )
 @click.option("--apply", "applying", is_flag=True, help="Create the event triggers, in one transaction.")
@@ -43,8 +44,8 @@ def harden(*, applying: bool, removing: bool, database_url: str | None, schema: 
     """Refuse DDL on the objects of the schema by event triggers, or list the protections and the open attacks.
 
     Without --apply and --remove, print the protections of this database, the open attacks, and the SQL of the event
-    triggers. They need a superuser, or the administrator role of a managed service: docs/hardening.md. --apply and
-    --remove each write an entry of the audit log.
+    triggers. They need a superuser, or the administrator role of a managed service (page "hardening" of the
+    documentation). --apply and --remove each write an entry of the audit log.
 
     Exit status: 0 success, 2 usage, 3 no connection or missing privilege.
     """
@@ -82,7 +83,7 @@ def _not_allowed(error: Exception, *, removing: bool) -> str:
         return f"{message}; the event triggers are in force. Run this as a superuser"
     return (
         f"{message}; nothing was changed. They need a superuser, or the administrator role of a managed service"
-        f" (docs/hardening.md). Open to the owner of the tables: {', '.join(REFUSED)}"
+        f' (page "hardening" of the documentation). Open to the owner of the tables: {", ".join(REFUSED)}'
     )
 
 
@@ -100,7 +101,7 @@ def _report(url: str, schema: str, style: str) -> None:
         return
     click.echo(_as_comments(observed))
     if not on_sqlite:
-        click.echo(_whole(statements["sql"]), nl=False)
+        print_unchanged(_whole(statements["sql"]))
 
 
 def _whole(statements: str) -> str:
@@ -112,6 +113,6 @@ def _as_comments(observed: Protections) -> str:
     signs = {True: "in force", False: "not     ", None: "unknown "}
     lines = [f"Protections of {in_a_line(observed.database)}:"]
     lines += [f"  {signs[each.in_force]}  {each.name}: {in_a_line(each.because)}" for each in observed.all]
-    lines += ["Open attacks; docs/threat-model.md has what detects each:"]
+    lines += ['Open attacks; the page "threat-model" of the documentation has what detects each:']
     lines += [f"  {attack}" for attack in observed.open_attacks]
     return "\n".join(f"-- {line}" for line in lines)

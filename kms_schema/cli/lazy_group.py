@@ -39,7 +39,7 @@ class LazyGroup(click.Group):
         return sorted(self._lazy)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command and return it; None if there is none of this name."""
+        """Import a command and return it; None if no command has this name."""
         del ctx
         if cmd_name not in self._lazy:
             return None
@@ -55,7 +55,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command that the arguments begin with; raises `UsageError` with similar names if there is none."""
+        """Return the command that the arguments begin with; raises `UsageError` with similar names without one."""
         name = args[0]
         if name in self._lazy or ctx.resilient_parsing or name.startswith("-"):
             found, command, rest = super().resolve_command(ctx, args)

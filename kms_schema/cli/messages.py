@@ -31,8 +31,13 @@ def notes_shown() -> bool:
     return _Shown.notes
 
 
+def details_shown() -> bool:
+    """Return whether `--verbose` was given."""
+    return _Shown.details
+
+
 def note(text: str) -> None:
-    """Print a message that nobody needs who only wants the result; with `--quiet` it is left out."""
+    """Print a message beside the result; with `--quiet` it is left out."""
     if _Shown.notes:
         click.echo(text, err=True)
 

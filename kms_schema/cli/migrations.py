@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kms_schema.cli import messages
+from kms_schema.cli import interrupts, messages
 from kms_schema.cli.arguments import RelativeCommand
 from kms_schema.cli.completion import revisions as revisions_begun
 from kms_schema.cli.connections import connected, print_target, url_of
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import patience, style_option, version_table_option, where
+from kms_schema.cli.streams import print_unchanged
 from kms_schema.cli.targets import CannotConnect, existing_file, refuse_memory
 from kms_schema.database_url import parse_database_url
 from kms_schema.output_files import FOR_OTHERS, replaced_file
@@ -33,7 +34,12 @@ else:
     catalog_check = on_use("kms_schema.preflight.catalog_check")
 
 _BY_EXIT_STATUS = {1: click.ClickException, 2: click.UsageError, 3: CannotConnect}
-_INTERRUPTED = "Interrupted. Run the same command again: it continues the unfinished revision."
+_INTERRUPTED = {
+    "postgresql": "Interrupted. Run the same command again: it continues the unfinished revision.",
+    "sqlite": "Interrupted, and rolled back: unless it had ended, the file is as before. Run the same command again.",
+}
+_WIDTH = 80
+"""The columns of a listing."""
 
 
 @click.command("upgrade", epilog="\b\nExamples:\n  kms-schema upgrade\n  kms-schema upgrade 004 --lock-wait 60")
@@ -51,7 +57,8 @@ def upgrade(revision: str, database_url: str | None, style: str, **options: Any)
         url = url_of(database_url)
         refuse_memory(parse_database_url(url))
         print_target(url)
-        program.upgrade(url, revision, migration_options.MigrationOptions(**options))
+        with _interruption_reported(url):
+            program.upgrade(url, revision, migration_options.MigrationOptions(**options))
         _print_revision(url, options, style)
 
 
@@ -73,7 +80,8 @@ def downgrade(revision: str, database_url: str | None, style: str, **options: An
     with errors_reported():
         url = _url_of_existing(database_url)
         print_target(url)
-        program.downgrade(url, revision, migration_options.MigrationOptions(**options))
+        with _interruption_reported(url):
+            program.downgrade(url, revision, migration_options.MigrationOptions(**options))
         _print_revision(url, options, style)
 
 
@@ -107,8 +115,9 @@ def history(style: str) -> None:
     if style == "json":
         click.echo(json.dumps([asdict(revision) for revision in revisions], indent=2))
     else:
-        for revision in revisions:
-            click.echo(f"{revision.revision}  {revision.summary}")
+        listing = click.HelpFormatter(width=_WIDTH)
+        listing.write_dl([(revision.revision, revision.summary) for revision in revisions], col_max=_WIDTH // 2)
+        click.echo(listing.getvalue(), nl=False)
 
 
 @click.command("stamp", epilog="\b\nExample:\n  kms-schema stamp 005")
@@ -162,7 +171,7 @@ def sql(
         url = f"{engine}://" if engine else url_of(database_url)
         script = program.sql(url, revisions, down=down, options=migration_options.MigrationOptions(**options))
     if output is None:
-        click.echo(script, nl=False)
+        print_unchanged(script)
         return
     try:
         with replaced_file(output, FOR_OTHERS) as file:
@@ -187,25 +196,41 @@ def _print_revision(url: str, options: dict[str, Any], style: str) -> None:
         click.echo(f"the database is at {', '.join(revisions_of_database) or 'base'}")
 
 
+class _Short(logging.Formatter):
+    """Alembic's message of a revision without its summary, which `history` has: it fits into 80 columns."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the message."""
+        message = record.getMessage()
+        return message.partition(", ")[0] if message.startswith("Running ") else message
+
+
 @contextmanager
 def errors_reported() -> Iterator[None]:
     """Show Alembic's progress on standard error, and an error as one sentence with its exit status."""
     log = logging.getLogger("alembic.runtime.migration")
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_Short())
     handler.addFilter(lambda record: not record.getMessage().startswith(("Context impl", "Will assume", "Generating")))
     log.addHandler(handler)
     log.setLevel(logging.INFO if messages.notes_shown() else logging.WARNING)
     try:
         yield
-    except KeyboardInterrupt:
-        click.echo(_INTERRUPTED, err=True)
-        raise click.exceptions.Exit(130) from None
     except faults.MigrationError as error:
         message = _as_options(str(error))
         raise _BY_EXIT_STATUS[error.exit_status](message) from None
     finally:
         log.removeHandler(handler)
+
+
+@contextmanager
+def _interruption_reported(url: str) -> Iterator[None]:
+    """Say after Ctrl-C what is left of a migration: on SQLite it is one transaction."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(_INTERRUPTED[parse_database_url(url).engine], err=True)
+        raise click.exceptions.Exit(interrupts.STATUS) from None
 
 
 def _as_options(message: str) -> str:

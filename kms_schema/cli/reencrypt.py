@@ -44,7 +44,8 @@ def _row(
     "reencrypt",
     epilog="\b\nExamples:"
     "\n  kms-schema reencrypt invoices.iban --key orders --dry-run"
-    "\n  kms-schema reencrypt invoices.iban --key orders --root-key kms://root-2026=root-2026.key",
+    "\n  kms-schema reencrypt invoices.iban --key orders \\"
+    "\n    --root-key kms://root-2026=root-2026.key",
 )
 @click.argument("column", metavar="TABLE.COLUMN")
 @key_id_option("--key", "key_id", required=True, help="The key of the ciphertexts.")
@@ -80,7 +81,7 @@ def reencrypt_command(
 ) -> int:
     """Replace the ciphertexts of old versions of a key in TABLE.COLUMN, or SCHEMA.TABLE.COLUMN, by new ones.
 
-    The application may run meanwhile: a row is replaced only if nobody has changed it. Run this again after an
+    The application may run meanwhile: a row is replaced only if it is unchanged. Run this again after an
     interruption. The login needs kms_app, may read the column and the primary key, and update the column; with
     --from-revoked, kms_rotator.
 

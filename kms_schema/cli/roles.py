@@ -8,7 +8,9 @@ import click
 from kms_schema.cli import connections, messages
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import schema_option, style_option
+from kms_schema.cli.streams import print_unchanged
 from kms_schema.database_url import parse_database_url
+from kms_schema.roles.definition import Role
 from kms_schema.roles.statements import script
 
 if TYPE_CHECKING:
@@ -34,8 +36,9 @@ _ON_SQLITE = "SQLite has no roles: everyone who can write the file can do anythi
 def roles(*, applying: bool, owner: bool, prefix: str, database_url: str | None, schema: str, style: str) -> None:
     """Print the SQL of the group roles of least privilege, or run it with --apply.
 
-    It can be repeated at any time: it revokes the privileges that docs/roles.md does not list, and grants the missing
-    ones. A change writes an entry of the audit log. PostgreSQL only.
+    It revokes the privileges that these roles should not have, and grants the missing ones. It can be repeated at any
+    time, and with --apply prints the numbers; --verbose names each privilege that it changed. A change writes an entry
+    of the audit log. PostgreSQL only.
 
     Exit status: 0 success, 2 usage, 3 no connection, missing privilege, or lock timeout.
     """
@@ -50,7 +53,7 @@ def roles(*, applying: bool, owner: bool, prefix: str, database_url: str | None,
     elif style == "json":
         click.echo(json.dumps({"prefix": prefix, "schema": schema, "sql": statements}, indent=2))
     else:
-        click.echo(statements, nl=False)
+        print_unchanged(statements)
 
 
 def _apply(url: str, schema: str, prefix: str, *, owner: bool, style: str) -> None:
@@ -62,10 +65,13 @@ def _apply(url: str, schema: str, prefix: str, *, owner: bool, style: str) -> No
     for warning in applied.warnings:
         click.echo(f"Warning: {warning}", err=True)
     if style == "json":
-        click.echo(json.dumps({"granted": applied.granted, "revoked": applied.revoked}, indent=2))
+        changes = {"granted": applied.granted, "revoked": applied.revoked, "unchanged": applied.unchanged}
+        click.echo(json.dumps(changes, indent=2))
         return
     for sign, lines in (("+", applied.granted), ("-", applied.revoked)):
         for line in lines:
-            click.echo(f"{sign} {line}")
-    if not applied.granted and not applied.revoked:
-        click.echo("the roles have their privileges already; nothing was changed")
+            messages.detail(f"{sign} {line}")
+    counts = f"{len(applied.granted)} granted, {len(applied.revoked)} revoked, {applied.unchanged} unchanged"
+    click.echo(f"{len(Role)} roles; privileges and policies: {counts}")
+    if (applied.granted or applied.revoked) and not messages.details_shown():
+        messages.note("the entry in the audit log names each change, and so does --verbose")

@@ -62,6 +62,17 @@ def prepare() -> None:
             stream.reconfigure(encoding=_ASCII if ascii_only else stream.encoding, errors=_SPELLED)
 
 
+def print_unchanged(text: str) -> None:
+    """Write a text to standard output in UTF-8, whatever the locale is: SQL that runs, or a note that is signed."""
+    binary = getattr(sys.stdout, "buffer", None)
+    if binary is None:
+        sys.stdout.write(text)
+        return
+    sys.stdout.flush()
+    binary.write(text.encode())
+    binary.flush()
+
+
 def flushed(status: int) -> int:
     """Write what is buffered, and return the exit status: `status`, if all of it is written."""
     try:

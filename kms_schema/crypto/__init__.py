@@ -1,4 +1,4 @@
-"""Envelope encryption of key material and of HSM credentials. See docs/crypto.md.
+"""Envelope encryption of key material and of HSM credentials. See the page "crypto" of the documentation.
 
 The names below are imported on first use; `kms_schema.models` and the validator use none of them.
 """

@@ -1,7 +1,7 @@
 """The associated data of an envelope: the version of this encoding, the column, and the row's identity.
 
 The bytes are the fields in order, each after its length in four bytes, big-endian, so that different lists of fields
-have different bytes. docs/crypto.md describes them.
+have different bytes. The page "crypto" of the documentation describes them.
 """
 
 import uuid

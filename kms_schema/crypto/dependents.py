@@ -1,7 +1,7 @@
 """Dependents of a wrapper: key versions, and credentials of HSMs. How each is found, locked and rewrapped.
 
 **Locks.** A batch never waits while it holds a lock that others may need. It locks the target's row for share first,
-while it holds no other lock. Then it locks rows that nobody else has locked (SKIP LOCKED): the keys, which the new
+while it holds no other lock. Then it locks rows that no other session has locked (SKIP LOCKED): the keys, which the new
 entries of the audit log reference, and the rows. The next pass returns to the rows that were skipped. Usage counts,
 wrapping, rotations and other rewraps wait for a batch, or the batch skips their rows, so there is no deadlock.
 """

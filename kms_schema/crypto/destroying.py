@@ -91,7 +91,7 @@ def destroy(  # noqa: PLR0913  (each is a choice of the caller)
     if engine.dialect.name == "postgresql":
         engine = engine.execution_options(isolation_level="READ COMMITTED")
     else:
-        engine = engine.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})  # nobody writes after the check
+        engine = engine.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})  # no session writes after the check
     with Session(engine) as session:
         version = _destroyable(session, key_id, version_number)
         found = _described(version)

@@ -20,7 +20,7 @@ class NoMaterialError(CryptoError):
 
 
 class WrappingKeyError(CryptoError):
-    """A key cannot wrap: there is none, it is not an AES-256 key encryption key, or it is destroyed."""
+    """A key cannot wrap: it is not given, it is not an AES-256 key encryption key, or it is destroyed."""
 
 
 class RootUnavailableError(CryptoError):

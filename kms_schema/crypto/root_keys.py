@@ -8,7 +8,13 @@ from typing import Self
 from sqlalchemy.exc import MissingGreenlet
 
 from kms_schema.crypto import ciphers
-from kms_schema.crypto.errors import CryptoError, RootKeyError, RootUnavailableError, WrappingKeyError
+from kms_schema.crypto.errors import (
+    CryptoError,
+    OpeningRefusedError,
+    RootKeyError,
+    RootUnavailableError,
+    WrappingKeyError,
+)
 from kms_schema.crypto.roots import Root, SecretRoot
 from kms_schema.crypto.secret import BytesLike, Secret
 from kms_schema.envelope_format import EnvelopeFormat
@@ -105,12 +111,21 @@ class RootKeys:
         """
         form = ciphers.form_of(envelope)
         with self._row_key(reference, form, associated_data) as row_key:
-            return ciphers.decrypt_row(row_key, envelope, associated_data)
+            try:
+                return ciphers.decrypt_row(row_key, envelope, associated_data)
+            except OpeningRefusedError as error:
+                raise OpeningRefusedError(
+                    f"{error}. The root key {reference!r} is {_place(self._roots[reference])} here; to try it on"
+                    " every row, run kms-schema roots check"
+                ) from None
 
     def _row_key(self, reference: str, form: EnvelopeFormat, associated_data: bytes) -> Secret:
         root = self._roots.get(reference)
         if root is None:
-            raise WrappingKeyError(f"there is no root key {reference!r}: give one with --root-key or to RootKeys")
+            raise WrappingKeyError(
+                f"the root key {reference!r} is not given: name its place with --root-key {reference}=FILE or in"
+                " KMS_ROOT_KEYS; a program gives it to RootKeys"
+            )
         try:
             row_key = root.derive(ciphers.derivation_message(form, associated_data))
         except Exception as error:
@@ -150,6 +165,11 @@ class RootKeys:
 
 def _are_same(one: Root, other: Root) -> bool:
     return isinstance(one, SecretRoot) and isinstance(other, SecretRoot) and one.is_same(other)
+
+
+def _place(root: Root) -> str:
+    """Return where a root is. The names of keys of other providers are not ours to show."""
+    return f"{root.type}:{root.key}" if isinstance(root, SecretRoot) and root.type != "memory" else f"of {root.type}"
 
 
 def _check_reference(reference: str) -> None:

@@ -8,11 +8,25 @@ from typing import ClassVar, NoReturn, Self
 BytesLike = bytes | bytearray | memoryview
 
 
+def check_bytes(**given: object) -> None:
+    """Raise `TypeError` if an argument has no bytes, such as a text. The message has its name, and not its value.
+
+    check_bytes(data=data, aad=aad)
+    """
+    for name, each in given.items():
+        try:
+            memoryview(each)  # type: ignore[arg-type]
+        except TypeError:
+            hint = f": encode it, as with {name}.encode()" if isinstance(each, str) else ""
+            raise TypeError(f"{name} takes bytes, not {type(each).__name__}{hint}") from None
+
+
 class Secret:
     """Plaintext that is overwritten with zeros by `wipe`, at the end of a `with` block, or when it is collected.
 
     No `repr` shows it, and it can be neither pickled nor copied. `view` gives the bytes; a `bytes` object made of it is
-    a copy that cannot be wiped. docs/crypto.md states which copies Python and the system may keep. Example::
+    a copy that cannot be wiped. The page "crypto" of the documentation states which copies Python and the system may
+    keep. Example::
 
         with Secret(bytearray(32)) as secret:
             encrypt(secret.view)

@@ -22,7 +22,7 @@ class Move(NamedTuple):
 
 
 def find_version(session: Session, key_id: str, number: int) -> KeyVersion | None:
-    """Return version `number` of the key named `key_id`, read again by `session`; None if there is none."""
+    """Return version `number` of the key named `key_id`, read again by `session`; None if it does not exist."""
     query = (
         sa.select(KeyVersion)
         .join(KeyVersion.key)

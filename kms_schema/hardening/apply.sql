@@ -10,7 +10,8 @@ DO $kms$
 DECLARE
     missing text;
 BEGIN
-    SELECT string_agg(name, ', ') INTO missing FROM (
+    SELECT array_to_string((array_agg(name ORDER BY name))[1:3], ', ')
+        || CASE WHEN count(*) > 3 THEN format(' and %s more', count(*) - 3) ELSE '' END INTO missing FROM (
         SELECT name FROM unnest({relations}) AS name WHERE to_regclass(format('%I.%I', {schema_name}, name)) IS NULL
         UNION ALL
         SELECT name FROM unnest({functions}) AS name WHERE to_regproc(format('%I.%I', {schema_name}, name)) IS NULL
@@ -19,7 +20,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('schema %I has no %s', {schema_name}, missing),
-            HINT = 'Run kms-schema upgrade first.';
+            HINT = 'run kms-schema upgrade first';
     END IF;
 END $kms$;
 

@@ -56,7 +56,7 @@ REFUSED = (
     "SET UNLOGGED",
     "DROP and ADD COLUMN",
 )
-"""The attacks that the event triggers refuse, by their names in docs/threat-model.md."""
+"""The attacks that the event triggers refuse, by their names on the page "threat-model" of the documentation."""
 
 LEFT_OPEN = (
     "catalog edits",

@@ -1,4 +1,4 @@
--- A change is an entry of the audit log, in this transaction; without a change there is none.
+-- A change is an entry of the audit log, in this transaction; without a change nothing is written.
 DO $kms$
 BEGIN
     PERFORM set_config('kms.hardening_changed', (current_setting('kms.hardening_before')::jsonb <> ({state}))::text, true);

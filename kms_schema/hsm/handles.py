@@ -1,6 +1,6 @@
 """Handles of key objects, as `key_versions.hsm_key_id` has them: the HSM's name, and the object's CKA_ID.
 
-The database refuses any change of a version's handle, so that nobody who writes rows can have another HSM used for it.
+The database refuses any change of a version's handle, so that a writer of rows cannot have another HSM used for it.
 """
 
 import re

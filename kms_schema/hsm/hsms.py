@@ -81,7 +81,7 @@ class Hsms:
         self.objects(handle.hsm).destroy(handle.object_id)
 
     def close(self) -> None:
-        """End the logins that nobody else of the process uses, and wipe the PINs."""
+        """End the logins that no other part of the process uses, and wipe the PINs."""
         while self._opened:
             self._opened.popitem()[1][0].close()
         while self._pins:

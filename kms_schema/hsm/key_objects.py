@@ -221,7 +221,7 @@ def _try(key: Any) -> None:
         ) from None
     if once != again or len(once) != len(data) + _TAG_BITS // 8:
         raise UnfitTokenError(
-            "the token encrypts under a nonce of its own, which nobody would learn: it cannot hold keys that encrypt"
+            "the token encrypts under a nonce of its own, which it does not return: it cannot hold keys that encrypt"
             " data"
         )
     if _decrypt(key, nonce, once, bound) != data:

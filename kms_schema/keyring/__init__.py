@@ -1,4 +1,4 @@
-"""Keys that applications use. `formats` has the bytes of ciphertexts: see docs/ciphertexts.md."""
+"""Keys that applications use. `formats` has the bytes of ciphertexts (page "ciphertexts" of the documentation)."""
 
 from kms_schema.keyring.async_operations import AsyncRevokedKey
 from kms_schema.keyring.async_ring import AsyncKey, AsyncKeyRing
@@ -15,6 +15,8 @@ from kms_schema.keyring.errors import (
     DecryptionError,
     DependentsLeftError,
     EventLoopError,
+    HandoverError,
+    HandoverKeyError,
     HostColumnError,
     HsmUnavailableError,
     KeyArchivedError,
@@ -49,11 +51,12 @@ from kms_schema.keyring.worker.rotation_runs import RotationRun
 __all__ = [
     "AsyncKey", "AsyncKeyRing", "AsyncRevokedKey", "CachePolicy", "CiphertextDescription", "CiphertextTagError",
     "ColumnNotAttachedError", "ColumnOperatorError", "ColumnValueError", "DatabaseUnavailableError",
-    "DecryptionError", "DependentsLeftError", "EncryptedColumn", "EventLoopError", "HostColumnError",
-    "HsmUnavailableError", "Key", "KeyArchivedError", "KeyDescription", "KeyExistsError", "KeyExpiredError",
-    "KeyInUseError", "KeyNotPermittedError", "KeyPendingError", "KeyRevokedError", "KeyRing", "KeyRingError",
-    "KeyRotatedError", "MaterialUnavailableError", "NoLiveVersionError", "PolicyDisabledError", "Reencryption",
-    "RevokedKey", "RingClosedError", "RotationRun", "RowBindingError", "RowCiphertext", "StatusChangeError",
-    "UnknownCiphertextError", "UnknownKeyError", "UnsupportedKeyError", "UsageLimitError", "VersionDestroyedError",
-    "VersionInUseError", "WrapperUnavailableError",
+    "DecryptionError", "DependentsLeftError", "EncryptedColumn", "EventLoopError", "HandoverError",
+    "HandoverKeyError", "HostColumnError", "HsmUnavailableError", "Key", "KeyArchivedError", "KeyDescription",
+    "KeyExistsError", "KeyExpiredError", "KeyInUseError", "KeyNotPermittedError", "KeyPendingError",
+    "KeyRevokedError", "KeyRing", "KeyRingError", "KeyRotatedError", "MaterialUnavailableError",
+    "NoLiveVersionError", "PolicyDisabledError", "Reencryption", "RevokedKey", "RingClosedError", "RotationRun",
+    "RowBindingError", "RowCiphertext", "StatusChangeError", "UnknownCiphertextError", "UnknownKeyError",
+    "UnsupportedKeyError", "UsageLimitError", "VersionDestroyedError", "VersionInUseError",
+    "WrapperUnavailableError",
 ]  # fmt: skip

@@ -24,7 +24,7 @@ class TaskListener:
         self._is_ended = False
 
     def begin(self) -> None:
-        """Start the task, if there is none."""
+        """Start the task, unless it runs."""
         if self._task is None and not self._is_ended:
             listen = _with_asyncpg if self._engine.dialect.driver == "asyncpg" else _with_psycopg
             work = _listen(engine_of_its_own(self._engine), self._note, listen)

@@ -83,11 +83,11 @@ class Cache:
         return self._loading[hash(what) % _STRIPES].held()
 
     def live(self, key_id: str) -> Opened | None:
-        """Return the version that a key encrypts with, if it is open; its state may be old. Waits for nobody."""
+        """Return the version that a key encrypts with, if it is open; its state may be old. Never waits."""
         return self._live.get(key_id)
 
     def version(self, tag: int) -> Opened | None:
-        """Return the version with a tag, if it is open; its state may be old. Waits for nobody."""
+        """Return the version with a tag, if it is open; its state may be old. Never waits."""
         return self._versions.get(tag)
 
     def is_fresh(self, opened: Opened, now: float) -> bool:

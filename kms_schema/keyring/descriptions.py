@@ -14,7 +14,7 @@ class KeyDescription:
     version: int | None
     """The number of its live version; None without one."""
     next_step: str | None = None
-    """The step that is missing before the key can be used, and the role for it; None if there is none."""
+    """The step that is missing before the key can be used, and the role for it; None if no step is missing."""
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class HeldCipher(MessageCipher):
 
     @property
     def material(self) -> NoReturn:
-        """Raise `UnsupportedKeyError`: nobody has the key."""
+        """Raise `UnsupportedKeyError`: the key is in no memory."""
         raise no_streams(self.key.key_id)
 
     def _cipher(self, nonce: bytes) -> Gcm:  # noqa: ARG002

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from kms_schema.crypto.secret import BytesLike
+from kms_schema.crypto.secret import BytesLike, check_bytes
 from kms_schema.keyring.cache import Opened
 from kms_schema.keyring.streaming import KeyStreams
 from kms_schema.keyring.versions import Versions
@@ -34,15 +34,17 @@ class Key(KeyStreams):
     def encrypt(self, data: BytesLike, *, aad: BytesLike) -> bytes:
         """Return the ciphertext of `data`, made with the live version and bound to `aad`. The use is counted before.
 
-        Nobody knows where the caller stores it, and that is stored with the key: its old versions are not destroyed
-        unless somebody says where their ciphertexts may be.
+        The ring does not know where the caller stores it, and notes that with the key. Its old versions are not
+        destroyed unless a command is told where their ciphertexts may be.
 
-        Raises `UnknownKeyError`; `KeyPendingError`, `KeyRotatedError`, `KeyExpiredError`, `KeyRevokedError`,
-        `KeyArchivedError`, `NoLiveVersionError` by the state of the key; `UsageLimitError`,
+        Raises `TypeError` for texts; `UnknownKeyError`; `KeyPendingError`, `KeyRotatedError`, `KeyExpiredError`,
+        `KeyRevokedError`, `KeyArchivedError`, `NoLiveVersionError` by the state of the key; `UsageLimitError`,
         `MaterialUnavailableError`, `UnsupportedKeyError`, `DatabaseUnavailableError`, `KeyNotPermittedError`. Example::
 
             blob = ring.key("orders").encrypt(b"DE89 3704", aad=b"invoice/17/iban")
         """
+        if type(data) is not bytes or type(aad) is not bytes:
+            check_bytes(data=data, aad=aad)  # before the use is counted
         return self._ring._open_for_caller(self.key_id, len(data)).cipher.encrypt(data, aad=aad)
 
     def decrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
@@ -54,6 +56,8 @@ class Key(KeyStreams):
 
             data = ring.key("orders").decrypt(blob, aad=b"invoice/17/iban")
         """
+        if type(blob) is not bytes or type(aad) is not bytes:
+            check_bytes(blob=blob, aad=aad)
         return self._ring._decrypt(self.key_id, blob, aad)[0]
 
     def reencrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
@@ -61,6 +65,7 @@ class Key(KeyStreams):
 
         It is opened in any case. Raises as `decrypt` and `encrypt` do.
         """
+        check_bytes(blob=blob, aad=aad)
         data, is_current = self._ring._decrypt(self.key_id, blob, aad)
         return bytes(blob) if is_current else self.encrypt(data, aad=aad)
 

@@ -13,7 +13,7 @@ from kms_schema.vocabulary import KeyStatus, KeyType
 
 
 def find_key(session: Session, key_id: str) -> KeyMaster | None:
-    """Return the key with a name; None if there is none that this role sees."""
+    """Return the key with a name; None if this role sees none."""
     return session.scalars(sa.select(KeyMaster).where(KeyMaster.key_id == key_id)).one_or_none()
 
 

@@ -121,7 +121,7 @@ class ThreadListener:
         self.forget()
 
     def begin(self) -> None:
-        """Start the thread, if there is none."""
+        """Start the thread, unless it runs."""
         if self._running is not None:
             return
         with self._lock:

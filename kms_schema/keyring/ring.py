@@ -9,7 +9,7 @@ from typing import Any, NoReturn, Self
 import sqlalchemy as sa
 
 from kms_schema.crypto import RootKeys, Secret
-from kms_schema.crypto.secret import BytesLike
+from kms_schema.crypto.secret import BytesLike, check_bytes
 from kms_schema.keyring.cache import Opened
 from kms_schema.keyring.columns.column_methods import ColumnMethods
 from kms_schema.keyring.columns.declarations import Declarations
@@ -17,6 +17,7 @@ from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescriptio
 from kms_schema.keyring.errors import RingClosedError, UnknownCiphertextError
 from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
 from kms_schema.keyring.formats.prefix import read_message_prefix
+from kms_schema.keyring.handover.ring_methods import HandoverMethods
 from kms_schema.keyring.held_keys import HeldKeys
 from kms_schema.keyring.key import Key
 from kms_schema.keyring.opening import Opener
@@ -36,16 +37,17 @@ _RINGS: "weakref.WeakSet[KeyRing]" = weakref.WeakSet()
 """The open rings of this process, for what happens after a fork."""
 
 
-class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, ColumnMethods, RingRotations):
+class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, HandoverMethods, ColumnMethods, RingRotations):
     """The keys of one database, for applications and operators. Threads may share it, and processes may fork with it.
 
     - `engine`: the database; the ring opens connections of its own to it, at most three at once
     - `roots`: root keys, such as `RootKeys.from_files(…)` or `kms_schema.roots.open_roots(…)`; the caller closes them
     - `schema`: the schema of the tables on PostgreSQL
     - `cache`: how long the ring relies on what it has read
-    - `hsms`: the `pkcs11:` URIs of HSMs that hold keys, by their names in the database (docs/keyring.md)
+    - `hsms`: the `pkcs11:` URIs of HSMs that hold keys, by their names in the database (page "keyring" of the
+      documentation)
 
-    Close it at the end, or use it in a `with` block. Raises `TokenUriError` for a URI that is none. Example::
+    Close it at the end, or use it in a `with` block. Raises `TokenUriError` for a text that is no such URI. Example::
 
         with KeyRing(engine, RootKeys.from_files({"kms://root-2026": path})) as ring:
             ring.create("kek-2026", under="kms://root-2026", key_type="kek")
@@ -151,6 +153,7 @@ class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, ColumnMethod
         Raises `UnknownCiphertextError` for bytes that are no ciphertext, or of no version of this database.
         """
         self._check_open()
+        check_bytes(blob=blob)
         try:
             tag = read_message_prefix(blob)
         except NotACiphertextError:

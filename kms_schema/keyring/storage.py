@@ -102,7 +102,7 @@ class Storage:
         return self._read("read_key", key_id, key_id=key_id)
 
     def read_tag(self, tag: int, key_id: str | None = None) -> KeyState | None:
-        """Return the version with a tag and its key; None if there is none that this role sees."""
+        """Return the version with a tag and its key; None if this role sees none."""
         return self._read("read_tag", key_id, tag=tag)
 
     def _read(self, name: str, named: str | None, **values: object) -> KeyState | None:
@@ -177,7 +177,6 @@ class Storage:
                 except sa.exc.OperationalError as error:
                     if not is_busy(error):
                         raise
-                return self._perform(work)
             self.open_transactions.catch_up()
         return self._perform(work)
 

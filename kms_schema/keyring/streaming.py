@@ -4,7 +4,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
-from kms_schema.crypto.secret import BytesLike
+from kms_schema.crypto.secret import BytesLike, check_bytes
 from kms_schema.keyring.cache import Opened
 from kms_schema.keyring.errors import RingClosedError
 from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
@@ -38,6 +38,7 @@ class KeyStreams(ABC):
             with open("report.pdf", "rb") as source, open("report.kms", "wb") as target:
                 target.writelines(ring.key("orders").encrypt_stream(source, aad=b"report"))
         """
+        check_bytes(aad=aad)
         self._open_versions().refuse_streams(self.key_id)
         opened = self._open_for_caller(0)
         reader = _Reader(self, source, opened, counts=True)
@@ -53,6 +54,7 @@ class KeyStreams(ABC):
             with open("report.kms", "rb") as source, open("report.pdf", "wb") as target:
                 target.writelines(ring.key("orders").decrypt_stream(source, aad=b"report"))
         """
+        check_bytes(aad=aad)
         versions = self._open_versions()
         try:
             opened = versions.for_decrypting(self.key_id, read_stream_tag(source))

@@ -51,7 +51,7 @@ class VersionDestruction(ABC):
         The object is destroyed when the database has accepted the change, just before COMMIT. Needs kms_rotator. Raises
         `VersionInUseError` for a version that is live, unknown, destroyed already or wraps others, `KeyInUseError`,
         `HostColumnError`, `HsmUnavailableError` if the object cannot be destroyed, `KeyNotPermittedError`, and
-        `ValueError` for a column that is none. Example::
+        `ValueError` for a wrong name of a column. Example::
 
             ring.destroy_version("orders", 1, check=["invoices.iban"], actor="alice")
         """

@@ -233,4 +233,4 @@ class _InThread:
 
 
 def _in_thread(root: Root) -> Root:
-    return root if isinstance(root, SecretRoot) else _InThread(root)  # memory makes nobody wait
+    return root if isinstance(root, SecretRoot) else _InThread(root)  # memory answers at once

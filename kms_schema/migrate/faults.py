@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from alembic.util import CommandError
 
+from kms_schema.connection_hints import CONNECTION_HINTS
 from kms_schema.database_url import redact, without_secrets
 from kms_schema.errors import KmsSchemaError
 
@@ -58,7 +59,7 @@ _REFUSED = {
         "-x version-table=kms_alembic_version"
     ),
     "already exists": "it is not from these migrations: rename it, or take another database",
-    "disk is full": f"free space on the disk; {_RUN_AGAIN}",
+    "disk is full": "free space on the disk, and run it again: this run was rolled back",
 }
 _NOT_ALLOWED = {
     "55P03": (
@@ -67,29 +68,14 @@ _NOT_ALLOWED = {
     ),
     "database is locked": "another process holds the file's lock: run it again when that has ended",
     "42501": (
-        "migrate as the role that owns the schema, or grant it CREATE on the schema and privileges on alembic_version"
+        "migrate as the role that owns the schema, or grant it CREATE on the schema and privileges on alembic_version;"
+        " to read the revision, a member of kms_auditor is enough"
     ),
     "25006": "this server is a standby, or read-only for this role: migrate on the primary",
     STATEMENT_POOLING: GO_DIRECTLY,
     "readonly database": "make the file and its folder writable, or take another file",
     "disk image is malformed": "restore the file from a backup",
     "file is not a database": "take another file, or move this one away",
-}
-_NO_CONNECTION = {
-    "does not exist": "create the database or the role, or correct the URL",
-    "authentication failed": "correct the user name or the password, or give the password in PGPASSWORD or ~/.pgpass",
-    "no password supplied": "give the password in the URL, in PGPASSWORD or in ~/.pgpass",
-    "no pg_hba.conf entry": "let the server's pg_hba.conf admit this user from here",
-    "Connection refused": "check that the server runs, and listens on that address and port",
-    "resolve": "correct the host's name",
-    "Name or service not known": "correct the host's name",
-    "name resolution": "correct the host's name, or wait until names can be resolved",
-    "translate host name": "correct the host's name",
-    "timeout expired": "check the address, and that no firewall blocks it",
-    "starting up": "wait until the server has started",
-    "terminating connection": "the server or an administrator ended it: run it again",
-    "too many": "wait for other connections to end",
-    "unable to open database file": "create the folder first, or correct the path",
 }
 
 
@@ -107,7 +93,7 @@ def described(failure: Exception, url: str) -> MigrationError:
     if error.connection_invalidated and STATEMENT_POOLING not in message:
         return connection_lost(url, message)
     if error.statement is None:
-        known_faults = _NO_CONNECTION | _NOT_ALLOWED
+        known_faults = dict(CONNECTION_HINTS) | _NOT_ALLOWED
         what_to_do = next((known_faults[part] for part in known_faults if part in message), "correct the URL")
         return CannotMigrateError(f"cannot connect to {url}: {_first_line(message)}: {what_to_do}")
     sqlstate = sqlstate_of(error.orig)

@@ -24,7 +24,8 @@ def hardened_hint(schema: str) -> str:
     """Return what to do about a hardened `schema`, in a sentence."""
     option = "" if schema == "public" else f" --schema {schema}"
     return (
-        f"schema {schema} is hardened, and its event triggers would refuse this (docs/hardening.md): a superuser runs"
+        f"schema {schema} is hardened, and its event triggers would refuse this"
+        ' (page "hardening" of the documentation): a superuser runs'
         f" kms-schema harden --remove{option} before, and kms-schema harden --apply{option} after it"
     )
 

@@ -18,7 +18,7 @@ from kms_schema.migrate.session import PostgresqlSession
 
 POLL_SECONDS = 0.2
 WHAT_TO_DO = "wait for it to end, or allow more with -x lock-wait=SECONDS"
-_END_IT = "end it if it is no upgrade (docs/operations.md), "
+_END_IT = 'end it if it is no upgrade (page "operations" of the documentation), '
 
 log: logging.Logger = logging.getLogger("alembic.runtime.migration")
 

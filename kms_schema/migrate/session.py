@@ -45,7 +45,7 @@ class PostgresqlSession:
             return self._row(cursor, statement)[0]
 
     def catalog_row(self, query: str) -> tuple[Any, ...] | None:
-        """Return the first row of a query on the system catalogs, whatever the search_path; None if there is none."""
+        """Return the first row of a query on the system catalogs, whatever the search_path; None without a row."""
         with self._autocommit() as cursor:
             cursor.execute("BEGIN")
             try:

@@ -4,7 +4,7 @@
 
 Create the tables with `kms-schema upgrade`, not with `metadata.create_all()`: the metadata does not contain the
 triggers, functions and views. States are usable in Python and in queries, `repr` shows what names a row and runs no
-query (docs/models.md)::
+query (page "models" of the documentation)::
 
     session.scalars(select(KeyVersion).where(KeyVersion.is_live)).all()  # [<KeyVersion 2 of 'orders' live>]
 """

@@ -23,7 +23,7 @@ class Base(DeclarativeBase):
     metadata: ClassVar[sa.MetaData] = sa.MetaData(naming_convention=NAMING_CONVENTION)
 
     shown: ClassVar[tuple[str, ...]] = ()
-    """The attributes in the `repr`; the primary key if there are none. Never bytes, documents or texts of users."""
+    """The attributes in the `repr`; the primary key if the tuple is empty. Never bytes, documents or texts of users."""
 
     def __repr__(self) -> str:
         """Show what names the row, as far as it is loaded: a log or a traceback must not run a query."""

@@ -38,13 +38,13 @@ class Read(NamedTuple):
 
 @dataclass(frozen=True)
 class PartResult:
-    """A part of a snapshot: its samples, or the reason that there are none."""
+    """A part of a snapshot: its samples, or the reason that it has no samples."""
 
     part: Part
     seconds: float
     samples: tuple[Sample, ...] = ()
     omitted: int | None = None
-    """The number of single keys that have no series, because there are too many; None where there are none."""
+    """The number of single keys that have no series, because there are too many; None where keys have no series."""
     skipped: str | None = None
     """The reason, if the database does not have what the part reads."""
     error: str | None = None

@@ -1,4 +1,7 @@
-"""Tokens of PKCS#11: URIs (RFC 7512), PINs, sessions. Needs the extra `kms-schema[pkcs11]`. See docs/roots.md."""
+"""Tokens of PKCS#11: URIs (RFC 7512), PINs, sessions. Needs the extra `kms-schema[pkcs11]`.
+
+See the page "roots" of the documentation.
+"""
 
 from kms_schema.pkcs11.errors import (
     AmbiguousObjectError,

@@ -65,7 +65,8 @@ class Token:
     """A token, found by the attributes of a URI, with a login that all of the process share.
 
     It is opened at first use, and opened again in a forked child and after it was lost. Safe for threads: their calls
-    wait for each other. `close`, or the end of a `with` block, ends the login if nobody else uses it.
+    wait for each other. `close`, or the end of a `with` block, ends the login unless another token of the process uses
+    it.
     """
 
     def __init__(

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from kms_schema.sql.declarations import MODES, Lock
 
 WAITING = {
-    "ACCESS SHARE": "nobody waits",
-    "ROW SHARE": "nobody waits",
-    "ROW EXCLUSIVE": "nobody waits",
-    "SHARE UPDATE EXCLUSIVE": "nobody waits but VACUUM and other DDL",
+    "ACCESS SHARE": "no session waits",
+    "ROW SHARE": "no session waits",
+    "ROW EXCLUSIVE": "no session waits",
+    "SHARE UPDATE EXCLUSIVE": "only VACUUM and other DDL wait",
     "SHARE": "writers wait",
     "SHARE ROW EXCLUSIVE": "writers wait",
     "EXCLUSIVE": "writers wait",
@@ -21,5 +21,5 @@ BLOCKING = MODES[MODES.index("SHARE") :]
 
 
 def strongest(locks: Iterable[Lock]) -> str:
-    """Return the strongest mode among locks; raise `ValueError` if there are none."""
+    """Return the strongest mode among locks; raise `ValueError` without any."""
     return max((lock.mode for lock in locks), key=MODES.index)

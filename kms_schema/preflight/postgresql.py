@@ -108,7 +108,7 @@ def held(connection: sa.Connection, plan: Plan) -> Iterator[Held]:
         for relation, on_it in groupby(sorted(locks, key=lambda lock: lock.relation), key=lambda lock: lock.relation):
             size = existing[relation]
             works = tuple(_works(list(on_it), 2 * size.bytes / BYTES_PER_SECOND + (size.rows or 0) / ROWS_PER_SECOND))
-            if works:  # nobody waits for a view that reads it
+            if works:  # no session waits for a view that reads it
                 yield Held(revision.revision, relation, size.rows, size.bytes, works)
 
 

@@ -26,6 +26,8 @@ class Applied:
     revoked: tuple[str, ...]
     warnings: tuple[str, ...]
     """The changes that were not made, and the role that can make them."""
+    unchanged: int
+    """How many lines were there before, and still are."""
 
 
 def apply(
@@ -73,4 +75,4 @@ def _run(connection: psycopg.Connection[Any], statements: str) -> Applied:
     finally:
         connection.remove_notice_handler(collect)
     changed = json.loads(changes)
-    return Applied(tuple(changed["granted"]), tuple(changed["revoked"]), tuple(warnings))
+    return Applied(tuple(changed["granted"]), tuple(changed["revoked"]), tuple(warnings), changed["unchanged"])

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from kms_schema.vocabulary import DocumentEvent
+
 
 class Role(StrEnum):
     """A group role without LOGIN. Its name can have a prefix."""
@@ -28,7 +30,8 @@ _DUTIES = {
     " appends entries to the audit log and reads its own",
     Role.ROTATOR: "adds, activates, rewraps and destroys versions, moves rotations and the states of keys",
     Role.ADMIN: "registers keys, writes policies and HSM configurations",
-    Role.AUDITOR: "reads the audit log, its seals, the views and the keys; no key material and no credentials",
+    Role.AUDITOR: "reads the audit log, its seals, the views and the keys; no key material and no credentials. Records"
+    " the documents that it writes",
     Role.SEALER: "seals the audit log and refreshes the views",
     Role.RETENTION: "calls the function that removes expired entries, and writes tombstones; to seal these, a role is"
     " also a member of the sealer",
@@ -109,6 +112,9 @@ CLIENT_COLUMNS = (
     "duration_ms", "security_level", "risk_score", "compliance_tags", "additional_metadata",
 )  # fmt: skip
 """The columns of an entry that a client sets. The server sets the others, the retention period included."""
+
+DOCUMENT_COLUMNS = ("event_type", "event_category", "event_description", "user_id", "additional_metadata")
+"""The columns of an entry about a document. No key: an entry about a key can make it due, and lower its score."""
 
 RECORD_COLUMNS = ("operation", "subject", "seal_number", "errors", "warnings", "infos")
 """The columns of a record that a program sets. The server sets its time and role."""
@@ -213,6 +219,7 @@ GRANTS = (
             "rotation_policies",
         )
     ),
+    Grant(Role.AUDITOR, _ADD, "key_audit_logs", DOCUMENT_COLUMNS),
     Grant(Role.AUDITOR, _READ, "key_versions", VERSION_COLUMNS),
     Grant(Role.AUDITOR, _READ, "hsm_configurations", HSM_COLUMNS),
     *(
@@ -243,6 +250,10 @@ GRANTS = (
 """The privileges on relations and functions. Each role also has USAGE on the schema and CONNECT on the database."""
 
 _OWN_ENTRIES = "((recorded_by)::text = (SESSION_USER)::text)"
+_OWN_DOCUMENTS = (
+    f"({_OWN_ENTRIES} AND ((event_type)::text = '{DocumentEvent.DOCUMENT_WRITTEN}'::text)"
+    f" AND ((event_category)::text = '{DocumentEvent.DOCUMENT_WRITTEN.category}'::text))"
+)
 _NOT_DESTROYED = "(destroyed_at IS NULL)"
 
 _VALIDATIONS = "((operation)::text = 'VALIDATION'::text)"
@@ -250,6 +261,7 @@ _CHECKPOINTS = "((operation)::text <> 'VALIDATION'::text)"
 
 POLICIES = (
     Policy("key_audit_logs", "key_audit_logs_add", "INSERT", (*_WRITERS, Role.RETENTION), check=_OWN_ENTRIES),
+    Policy("key_audit_logs", "key_audit_logs_add_document", "INSERT", (Role.AUDITOR,), check=_OWN_DOCUMENTS),
     Policy(
         "key_audit_logs",
         "key_audit_logs_read_all",

@@ -10,13 +10,14 @@ DO $kms$
 DECLARE
     missing text;
 BEGIN
-    SELECT string_agg(name, ', ') INTO missing FROM unnest({relations}) AS name
+    SELECT array_to_string((array_agg(name ORDER BY name))[1:3], ', ')
+        || CASE WHEN count(*) > 3 THEN format(' and %s more', count(*) - 3) ELSE '' END INTO missing FROM unnest({relations}) AS name
     WHERE name <> 'alembic_version' AND to_regclass(format('%I.%I', {schema_name}, name)) IS NULL;
     IF missing IS NOT NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format('schema %I has no %s', {schema_name}, missing),
-            HINT = 'Run kms-schema upgrade first.';
+            HINT = 'run kms-schema upgrade first';
     END IF;
 END $kms$;
 
@@ -163,7 +164,9 @@ DECLARE
     granted CONSTANT jsonb := (SELECT coalesce(jsonb_agg(line), '[]') FROM jsonb_array_elements_text(after) AS line WHERE NOT before ? line);
     revoked CONSTANT jsonb := (SELECT coalesce(jsonb_agg(line), '[]') FROM jsonb_array_elements_text(before) AS line WHERE NOT after ? line);
 BEGIN
-    PERFORM set_config('kms.privileges_changed', jsonb_build_object('granted', granted, 'revoked', revoked)::text, true);
+    PERFORM set_config('kms.privileges_changed', jsonb_build_object(
+        'granted', granted, 'revoked', revoked, 'unchanged', jsonb_array_length(after) - jsonb_array_length(granted)
+    )::text, true);
     IF before <> after THEN
         INSERT INTO {schema}.key_audit_logs
             (event_type, event_category, event_description, user_id, security_level, additional_metadata)

@@ -1,4 +1,6 @@
-"""Roots of trust by URI: files, variables, PKCS#11 tokens, AWS KMS, and providers of other packages. See docs/roots.md.
+"""Roots of trust by URI: files, variables, PKCS#11 tokens, AWS KMS, and providers of other packages.
+
+See the page "roots" of the documentation.
 
 Libraries of providers are imported when a URI of theirs is opened.
 """

@@ -52,7 +52,7 @@ def find_policy(session: Session, policy_name: str) -> RotationPolicy:
     """Return the policy with this name. Raises `UnknownPolicyError`."""
     found = session.scalars(sa.select(RotationPolicy).where(RotationPolicy.policy_name == policy_name)).one_or_none()
     if found is None:
-        raise UnknownPolicyError(f"there is no policy named {policy_name!r}")
+        raise UnknownPolicyError(f"there is no policy named {policy_name!r}: kms-schema policies list shows the names")
     return found
 
 

@@ -98,7 +98,7 @@ class RotationQueue:
         return done
 
     def claim(self, worker: str, lease: dt.timedelta = DEFAULT_LEASE, *, at_any_time: bool = False) -> Claim | None:
-        """Claim the next rotation for a worker, or return None if there is none.
+        """Claim the next rotation for a worker, or return None if none is to be claimed.
 
         A rotation whose lease has expired comes first, then the one that is planned for the earliest time.
 
@@ -143,7 +143,7 @@ class RotationQueue:
     def complete(self, claim: Claim, *, new_version: int | None = None, affected_records: int | None = None) -> None:
         """Record that the key of `claim` is rotated.
 
-        new_version: the number of the new version; None if there is none. affected_records: the number of records that
+        new_version: the number of the new version, if there is one. affected_records: the number of records that
         were encrypted again; None if it is unknown.
 
         Call this in the transaction that writes the new version. Raises `LeaseLostError` if the lease has expired or
@@ -155,8 +155,7 @@ class RotationQueue:
     def fail(
         self, claim: Claim, error: str, backoff: Backoff | None = None, *, retry: bool = True
     ) -> dt.datetime | None:
-        """Record that the rotation of `claim` failed, and return the time of the next attempt, or None if there is
-        none.
+        """Record that the rotation of `claim` failed, and return the time of the next attempt; None without one.
 
         `error` is stored and must contain no secrets. `backoff` is the time until the next attempt, by default 1
         minute to 6 hours. `retry`: whether there is another attempt, if one is left. Raises `LeaseLostError` if the

@@ -118,7 +118,7 @@ def paths(folder: str) -> dict[str, Path]:
 
 @cache
 def load(dialect: str, filename: str) -> SqlFile:
-    """Return the file `filename` (without `.sql`) of `dialect`; raise `FileNotFoundError` if there is none."""
+    """Return the file `filename` (without `.sql`) of `dialect`; raise `FileNotFoundError` if it is missing."""
     path = paths(dialect).get(filename)
     if path is None:
         raise FileNotFoundError(f"{dialect} has no SQL file {filename}.sql")

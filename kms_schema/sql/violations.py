@@ -31,7 +31,7 @@ TABLES = (
 """The tables that the queries may read; if one is missing, no row can violate a rule."""
 
 
-_WHAT_TO_DO = "Fix these rows (docs/rules.md describes the rules), then run the upgrade again."
+_WHAT_TO_DO = 'Fix these rows (the page "rules" of the documentation describes the rules), then run the upgrade again.'
 
 
 @dataclass(frozen=True)

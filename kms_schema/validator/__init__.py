@@ -7,7 +7,7 @@ Nothing here imports SQLAlchemy or Alembic, and what only differences, rows or a
 that a check takes a fraction of a second.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -78,6 +78,40 @@ def validate(
     return replace(report, checked_at=datetime.now(UTC))
 
 
+def in_snapshot(
+    connection: DatabaseConnection,
+    then: Callable[[Report], None],
+    *,
+    schema: str = "public",
+    version_table: str = DEFAULT,
+) -> None:
+    """Compare the catalog, and call `then` with the report while the snapshot of the comparison is still open.
+
+    Parameters: as of `validate`. `then` may read with the connection, which is in a READ ONLY transaction.
+
+    Raises what `validate` and `then` raise.
+
+        in_snapshot(connection, lambda report: print(report.verdict))
+    """
+
+    def go_on(report: Report) -> None:
+        try:
+            then(replace(report, checked_at=datetime.now(UTC)))
+        except BaseException as error:  # the stable read would read again for some errors of PostgreSQL
+            raise _StoppedError from error
+
+    try:
+        _report(
+            connection, schema, version_table, strict=False, level="catalog", progress=None, probe=False, then=go_on
+        )
+    except _StoppedError as stopped:
+        raise stopped.__cause__ or stopped from None
+
+
+class _StoppedError(Exception):
+    """The function that reads in the snapshot has raised the cause of this."""
+
+
 def _report(
     connection: DatabaseConnection,
     schema: str,
@@ -87,6 +121,7 @@ def _report(
     level: Level,
     progress: "Progress | None",
     probe: bool,
+    then: Callable[[Report], None] = lambda _: None,
 ) -> Report:
     def report_on(reader: "Reader", compared: Compared) -> tuple[Report, Compared]:
         """Run the other checks in the snapshot of the comparison."""
@@ -98,7 +133,9 @@ def _report(
         not_checked = _not_checked(compared.catalog, strict=strict, level=level, probe=probe)
         report = _report_of(compared, findings, not_checked, reader.database)
         checked = level == "data" and not compared.empty and "table key_audit_seals" in compared.expected
-        return replace(report, evidence_checked=checked), compared
+        report = replace(report, evidence_checked=checked)
+        then(report)
+        return report, compared
 
     report, compared = in_stable_read(connection, schema, version_table, report_on)
     if not probe or compared.empty:

@@ -29,7 +29,7 @@ class Protections:
     database: str
     all: tuple[Protection, ...]
     open_attacks: tuple[str, ...]
-    """By their names in docs/threat-model.md, which has what detects each."""
+    """By their names on the page "threat-model" of the documentation, which has what detects each."""
 
 
 def protections(connection: DatabaseConnection, schema: str = "public") -> Protections:
@@ -57,7 +57,7 @@ def _on_postgresql(report: Report) -> Iterator[Protection]:
     else:
         changed = _codes(report, ("KMS442", "KMS443"))
         yield Protection(
-            "event triggers", False, _named(changed) or "there are none; as a superuser, run: kms-schema harden --apply"
+            "event triggers", False, _named(changed) or "not installed; as a superuser, run: kms-schema harden --apply"
         )
     owners = _codes(report, ("KMS411", "KMS412", "KMS419"))
     yield Protection("owner role without login or members", not owners, _named(owners) or "no LOGIN, no members")
@@ -65,7 +65,7 @@ def _on_postgresql(report: Report) -> Iterator[Protection]:
     wrong = _codes(report, ("KMS20", "KMS302", "KMS303", "KMS438"))
     yield Protection(
         "roles of least privilege, with row-level security", roles and not wrong,
-        _named(wrong) or ("as in docs/roles.md" if roles else "there are none; run: kms-schema roles --apply"),
+        _named(wrong) or ("as kms-schema roles grants them" if roles else "no roles; run: kms-schema roles --apply"),
     )  # fmt: skip
     power = _codes(report, ("KMS42",))
     yield Protection(
@@ -91,7 +91,7 @@ def _guard_triggers(report: Report, prefixes: tuple[str, ...]) -> Protection:
 
 
 def _evidence(sealed: int | None) -> Iterator[Protection]:
-    because = {None: "this role lacks the privilege to read the seals", 0: "there are none; run: kms-schema audit seal"}
+    because = {None: "this role lacks the privilege to read the seals", 0: "no seal yet; run: kms-schema audit seal"}
     yield Protection(
         "seals", None if sealed is None else sealed > 0, because.get(sealed, "kms-schema audit verify verifies them")
     )

@@ -6,7 +6,7 @@
     reason = "the reporting team's; moves to its own table with TICKET-7"
     expires = 2027-01-31                    # the last day on which it holds, in UTC
 
-There are no patterns: a pattern would waive findings that nobody has assessed.
+There are no patterns: a pattern would waive findings that have not been assessed.
 """
 
 import re
@@ -116,7 +116,7 @@ def _about(waivers: Iterable[Waiver], report: Report, today: date) -> Iterator[F
             last_day = f"until {waiver.expires}: {written}"
             yield finding_of("KMS903", about, f"{today} or later", last_day, impact=impact)
         elif not used and waiver.code not in report.not_checked:
-            impact = "it would waive the next finding of this code, which nobody has assessed: delete it"
+            impact = "it would waive the next finding of this code, which has not been assessed: delete it"
             yield finding_of("KMS904", about, "a finding to waive", f"none: {written}", impact=impact)
 
 

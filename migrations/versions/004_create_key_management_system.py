@@ -145,7 +145,7 @@ def before_downgrade() -> None:
 def downgrade() -> None:
     if not writes_script():
         before_downgrade()  # an environment of the host's may not have called it; no client waits for this count
-    # Counted once more when nobody can add an entry.
+    # Counted once more when no session can add an entry.
     lock([name.removesuffix("_v01") for name in TABLES], "ACCESS EXCLUSIVE")
     before_downgrade()
     # On SQLite, DROP TABLE deletes the rows first, and rows that refer to a row of the same table RESTRICT that.

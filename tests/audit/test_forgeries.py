@@ -122,5 +122,5 @@ def test_a_first_seal_by_another_key_is_found_by_trust_alone(database: Database)
         assert faults(connection) == []
         (fault,) = faults(connection, trusted=(KEY.verifier,))
         assert (fault.seal, "which is neither trusted" in fault.message) == (1, True)
-        with pytest.raises(TrailError, match=r"seal 1 leads to the key .*, but this is"):
+        with pytest.raises(TrailError, match=r"after seal 1 the key .* signs, but this is"):
             seal_all(connection)

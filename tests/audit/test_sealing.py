@@ -171,10 +171,10 @@ def announced(connection: Connection) -> None:
 
 KEY_CHANGES: dict[str, tuple[Callable[[Connection], Any], Any, str | None]] = {
     "the same": (seal_all, KEY, None),
-    "another that was not announced": (seal_all, FORGER, "announce a new key first"),
+    "another that was not announced": (seal_all, FORGER, "announce the new key first"),
     "none after a signed one": (seal_all, None, "give it with --key, or in KMS_SEAL_KEY"),
     "the announced one": (announced, FORGER, None),
-    "the old one after the announcement": (announced, KEY, f"leads to the key {FORGER.verifier}"),
+    "the old one after the announcement": (announced, KEY, f"the key {FORGER.verifier} signs"),
     "the first after unsigned ones": (lambda connection: seal_all(connection, None), KEY, None),
 }
 
@@ -190,7 +190,7 @@ def test_a_seal_is_signed_with_the_key_that_the_last_leads_to(database: Database
             seal_all(connection, key)
             assert verified(connection).faults == []
             return
-        with pytest.raises(TrailError, match="seal 1 leads to the key") as refused:
+        with pytest.raises(TrailError, match="after seal 1 the key") as refused:
             seal_all(connection, key)
         assert refusal in str(refused.value)
         assert verified(connection).unsealed == 2

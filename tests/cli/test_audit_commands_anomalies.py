@@ -27,7 +27,7 @@ def test_an_anomaly_is_listed_with_its_entries(database: Database, sequence: int
     assert (done.status, done.err) == (1, "")
     first, entries, count = done.out.splitlines()
     assert " HIGH forged-entry: " in first
-    assert first.endswith("with a version that the key does not have: 1 entry")
+    assert first.endswith("writes so: a version that the key does not have")
     assert entries == f"  entries by sequence: {sequence}"
     assert count.endswith(" UTC: 1")
     done = kms_schema("audit", "anomalies", "--since", "2w", "--format", "json", url=database.url)
@@ -41,13 +41,14 @@ def test_an_anomaly_is_listed_with_its_entries(database: Database, sequence: int
     [
         (("--rule", "key-sweep"), 0),
         (("--since", "9999-01-01"), 0),
+        (("--since", "0001-01-01"), 1),
         (("--since", "yesterday"), 2),
         (("--since", "999999w"), 2),
         (("--since", "0001-01-01T00:00:00+14:00"), 2),
         (("--rule", "other"), 2),
         (("--schema", "elsewhere"), 3),
     ],
-    ids=["another rule", "the future", "a word", "too long", "before every time", "no rule", "no log"],
+    ids=["another rule", "the future", "the first day", "a word", "too long", "before every time", "no rule", "no log"],
 )
 @pytest.mark.usefixtures("sequence")
 def test_the_exit_status_says_whether_there_is_one(database: Database, given: tuple[str, str], status: int) -> None:

@@ -153,7 +153,7 @@ def test_another_key_another_name_and_none_are_refused(trail: Trail) -> None:
     write_signing_key(other, SigningKey.generate(ORIGIN))
     for given, says in (
         ((), "give it with --key"),
-        (("--key", other), "announce a new key first"),
+        (("--key", other), "announce the new key first"),
         (("--key", trail.key_file, "--origin", "another"), "leave --origin out"),
     ):
         done = trail.audit("seal", *given)

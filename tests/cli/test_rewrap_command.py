@@ -97,7 +97,7 @@ def test_root_keys_are_named_where_they_are_and_never_shown(
     monkeypatch.delenv("KMS_ROOT_KEYS")
     monkeypatch.setenv("ROOT_2026", secret)
     assert kms_schema("rewrap", *move, "--root-key", f"{ROOT}=env:ROOT_2026", url=database.url).status == 0
-    assert kms_schema("rewrap", *move, url=database.url).error.startswith("Error: there is no root key")
+    assert kms_schema("rewrap", *move, url=database.url).error.startswith("Error: the root key 'kms://")
     twice = ["--root-key", f"{ROOT}={files[ROOT]}"] * 2
     for wrong in (
         ["--root-key", "no-file"],

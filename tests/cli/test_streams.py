@@ -1,5 +1,6 @@
 """Standard streams that are full, closed, or of a terminal with few characters: one sentence, and never a traceback."""
 
+import os
 import subprocess
 import sys
 from contextlib import closing
@@ -35,6 +36,15 @@ def sealed(database: Database) -> Database:
 def words(command: str, database: Database) -> list[str]:
     named = [] if command.startswith("--") or command == "history" else ["--database-url", database.url]
     return [sys.executable, "-m", "kms_schema", *command.split(), *named]
+
+
+@pytest.mark.only_on("sqlite")
+def test_sql_is_the_same_under_each_encoding(database: Database) -> None:
+    """A character that is spelled otherwise would be another trigger."""
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = python.run(words("sql", database), env=environment)
+    assert done.stdout == kms_schema("sql", url=database.url).out
+    assert "\ufffd" in done.stdout
 
 
 def in_a_shell(script: str, command: list[str]) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,7 @@ from tests.support.import_graph import ROOT, all_imports, in_circles, modules, r
 
 ORDER = (
     "_version", "errors", "vocabulary", "naming", "envelope_format", "identifiers", "printable", "lock_keys",
-    "lock_holders", "query_plans", "output_files", "url_parameters", "database_url",
+    "lock_holders", "query_plans", "connection_hints", "output_files", "url_parameters", "database_url",
     "database_sources",
     "sql", "snapshots", "models",
     "engine",
@@ -25,7 +25,7 @@ ORDER = (
     "audit",
     "validator",
     "preflight",
-    "keyring", "monitoring", "fleet",
+    "keyring", "inventory", "monitoring", "reports", "fleet",
     "cli", "pytest_plugin",
     "migrations", "tools", "facade", "__main__",
 )  # fmt: skip

@@ -29,6 +29,8 @@ PHRASES = {
     "holds up": r"\b(hold|holds|held|holding) up\b",
     "bury": r"\bbur(y|ies|ied|ying)\b",
     "the owner logs in": r"\bowner logs in\b",
+    "nobody, no one": r"\bnobody\b|\bno one\b",
+    "is none": r"\b(is|are|was|were|be) (?-i:none)\b(?! of\b)",
     "switched off or on": r"\bswitche?[sd]? (it )?(on|off)\b",
 }
 """What is forbidden in a text, as the glossary has it, and the pattern, whose case does not matter."""
@@ -54,6 +56,10 @@ PAGES_WITH_FAULTS = {
     "docs/validator-matrix.md": "it has the names of mutations, and `python -m tests.validator.mutations` writes it",
 }
 """Pages that may have the words, each with its reason."""
+
+
+TEXTS = {tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
+"""The tokens with texts."""
 
 
 def spaced(text: str) -> str:
@@ -84,7 +90,6 @@ def faults_of_python(text: str) -> list[str]:
     found: list[str] = []
     comments: list[str] = []
     first = last = 0
-    texts = {tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         line = token.start[0]
         if token.type == tokenize.COMMENT:
@@ -94,7 +99,7 @@ def faults_of_python(text: str) -> list[str]:
                 found += [f"{first}: {fault}" for fault in faults_of_text("\n".join(comments))]
                 comments, first = [token.string], line
             last = line
-        elif token.type in texts:
+        elif token.type in TEXTS:
             found += [f"{line}: {fault}" for fault in faults_of_text(token.string)]
         elif token.type == tokenize.NAME:
             found += [f"{line}: {fault}" for fault in faults_of_name(token.string)]
@@ -140,6 +145,23 @@ def test_no_page_has_a_forbidden_word(page: str) -> None:
     assert [each.place for each in paragraphs if each.text.startswith("|")] == [], "rows outside of their table"
 
 
+FILE_OF_DOCS = re.compile(r"^(?!\s*(?:#|--)).*(\bdocs/[\w-]+\.(?:md|html))", re.MULTILINE)
+PAGE_OF_DOCS = re.compile(r'"([a-z-]+)"\s+of\s+(?:the|its)\s+documentation')
+
+
+def test_texts_name_pages_and_not_files_that_only_the_repository_has() -> None:
+    """Readers of a message have the wheel, or the site."""
+    named = set()
+    for file in (REPOSITORY / "kms_schema").rglob("*"):
+        if file.suffix in {".py", ".sql"}:
+            text = file.read_text(encoding="utf-8")
+            files = FILE_OF_DOCS.findall(text) if "docs/" in text else []
+            assert files == [], f'{file}: write: the page "roles" of the documentation'
+            named |= set(PAGE_OF_DOCS.findall(text))
+    assert len(named) > 5
+    assert named <= {page.stem for page in (REPOSITORY / "docs").glob("*.md")}
+
+
 def test_each_exception_has_a_reason_and_is_used() -> None:
     texts = [file.read_text(encoding="utf-8") for folder in FOLDERS for file in (REPOSITORY / folder).rglob("*.py")]
     assert all(ALLOWED.values())
@@ -178,4 +200,4 @@ def test_other_words_are_not(text: str) -> None:
 
 def test_a_forbidden_word_is_found_in_sql() -> None:
     sql = "-- Rows that a trigger\n-- holds up.\nSELECT RAISE(ABORT, 'rule: nobody''s rights'), whoever; -- Whether\n"
-    assert faults_of_sql(sql) == ["1: holds up", "3: rights", "3: a sentence begins with Whether"]
+    assert faults_of_sql(sql) == ["1: holds up", "3: rights", "3: nobody, no one", "3: a sentence begins with Whether"]

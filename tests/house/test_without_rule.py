@@ -20,6 +20,7 @@ AREAS = {
         "migrations",
         "validator",
         "audit",
+        "reports",
         "crypto",
         "roots",
         "roles",
@@ -29,6 +30,7 @@ AREAS = {
         "resilience",
         "keyring",
         "hsm",
+        "inventory",
         "monitoring",
         "roots",
     )

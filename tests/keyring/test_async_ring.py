@@ -3,6 +3,7 @@
 import asyncio
 import pickle
 import time
+from typing import cast
 
 import pytest
 import sqlalchemy as sa
@@ -28,6 +29,8 @@ def test_each_method(database: Database, roots: RootKeys, kek: str, driver: str)
             made = await ring.create(name, under=kek, material=bytes(range(32)), actor="alice")
             assert (made.key_id, made.version) == (name, 1)
             key = ring.key(name)
+            with pytest.raises(TypeError, match="data takes bytes, not str"):
+                await key.encrypt(cast("bytes", "text"), aad=AAD)
             blob = await key.encrypt(DATA, aad=AAD)
             assert (await ring.rotate(name)).version == 2
             moved = await key.reencrypt(blob, aad=AAD)

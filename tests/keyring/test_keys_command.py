@@ -39,6 +39,8 @@ def test_a_key_from_its_creation_to_the_archive(
     assert keys("expire", name).out == f"key '{name}' is expired; version 2 is live\n"
     revoked = keys("revoke", name, "--reason", "leaked")
     assert (revoked.status, revoked.out) == (0, f"key '{name}' is revoked; no live version\n")
+    steps = [line.split()[1:3] for line in revoked.err.splitlines() if line.startswith("  kms-schema ")]
+    assert steps == [["keys", "create"], ["reencrypt", "TABLE.COLUMN"], ["keys", "decrypt"], ["keys", "archive"]]
     assert value(database, "SELECT status_reason FROM key_masters WHERE key_id = :key", key=name) == "leaked"
     assert keys("archive", name).status == 0
     who = "SELECT user_id FROM key_audit_logs WHERE key_id = (SELECT id FROM key_masters WHERE key_id = :key)"
@@ -104,14 +106,14 @@ def test_show_has_versions_and_no_material(
         text = secret if isinstance(secret, str) else secret.hex()
         assert text not in said.out + json.dumps(document)
     unknown = keys("show", "no-such-key")
-    assert (unknown.status, unknown.error) == (1, "Error: there is no key named 'no-such-key'")
+    assert (unknown.status, "'no-such-key'; kms-schema keys list shows the names" in unknown.error) == (1, True)
 
 
 @pytest.mark.parametrize(
     ("words", "status", "message"),
     [
         (("create", "k", "--under", "no-such-kek"), 1, "there is no key named 'no-such-kek'"),
-        (("create", "k", "--under", ROOT), 1, "there is no root key"),
+        (("create", "k", "--under", ROOT), 1, "in KMS_ROOT_KEYS"),
         (("create", "k", "--under", ROOT, "--type", "hsm"), 1, "name the algorithm of this hsm key"),
         (("create", "k", "--under", ROOT, "--in-hsm", "luna"), 2, "--in-hsm NAME"),
         (("create", "k"), 2, "--in-hsm NAME"),

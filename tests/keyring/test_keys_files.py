@@ -1,5 +1,6 @@
 """`kms-schema keys encrypt` and `decrypt` as they are typed: files, pipes, terminals, roles and interruptions."""
 
+import base64
 import os
 import pty
 import signal
@@ -109,6 +110,20 @@ def test_what_was_changed_leaves_no_file(keys: Keys, root: tuple[str, str], orde
     assert names(encrypted.parent) == {"report", "report.kms", "changed"}
 
 
+def test_a_wrong_root_key_is_named(*, keys: Keys, root: tuple[str, str], orders: str, encrypted: Path) -> None:
+    other = encrypted.with_name("other.key")
+    other.write_bytes(base64.b64encode(bytes(range(32))))
+    other.chmod(0o600)
+    reference = root[1].partition("=")[0]
+    said = keys(
+        "decrypt", orders, str(encrypted), "--aad", "report", "--output", "out", "--root-key", f"{reference}={other}"
+    )
+    assert said.status == 1
+    assert (
+        f"root key '{reference}' is file:{other} here; to try it on every row, run kms-schema roots check" in said.error
+    )
+
+
 def test_other_data_messages_and_keys_are_refused(
     *, keys: Keys, root: tuple[str, str], orders: str, kek: str, encrypted: Path, ring: KeyRing
 ) -> None:
@@ -124,7 +139,7 @@ def test_other_data_messages_and_keys_are_refused(
     for said in (foreign, data, of_message):
         assert (said.status, NOT_OPEN in said.error) == (1, True), said
     own = keys("decrypt", orders, str(encrypted), "--aad", "report", *target)
-    assert (own.status, "cannot be opened: there is no root key" in own.error) == (1, True)
+    assert (own.status, "cannot be opened: the root key" in own.error) == (1, True)
     assert names(encrypted.parent) == {"report", "report.kms", "message"}
 
 

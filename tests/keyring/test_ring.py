@@ -1,8 +1,10 @@
 """Creating, encrypting, decrypting, rotating, inspecting: the ring as an application uses it."""
 
 import datetime as dt
+import io
 import secrets
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
@@ -150,6 +152,23 @@ def test_reencrypting_keeps_what_is_current(ring: KeyRing, orders: str) -> None:
     moved = key.reencrypt(blob, aad=AAD)
     assert ring.inspect(moved).version == 2
     assert key.decrypt(moved, aad=AAD) == DATA
+
+
+def test_a_text_is_refused_before_a_use_is_counted(ring: KeyRing, orders: str, database: Database) -> None:
+    key, text = ring.key(orders), cast("bytes", "text")
+    calls: dict[Callable[[], object], str] = {
+        lambda: key.encrypt(text, aad=AAD): "data",
+        lambda: key.encrypt(DATA, aad=text): "aad",
+        lambda: key.decrypt(text, aad=AAD): "blob",
+        lambda: key.reencrypt(text, aad=AAD): "blob",
+        lambda: key.encrypt_stream(io.BytesIO(DATA), aad=text): "aad",
+        lambda: ring.inspect(text): "blob",
+    }
+    for call, name in calls.items():
+        with pytest.raises(TypeError, match=rf"^{name} takes bytes, not str: encode it, as with {name}\.encode\(\)$"):
+            call()
+    assert used(database, orders) == 0
+    assert key.decrypt(bytearray(key.encrypt(memoryview(DATA), aad=AAD)), aad=AAD) == DATA
 
 
 def test_one_error_for_whatever_does_not_open(ring: KeyRing, orders: str, kek: str, database: Database) -> None:

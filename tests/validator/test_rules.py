@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kms_schema.validator.rules import ENTRIES, OF_ATTRIBUTES, OF_OBJECTS, RULES, Remediation, Rule, Scope
-from kms_schema.validator.rules.rule import NO_HELP
 from tests.support.engines.programs import REPOSITORY
 
 VALIDATOR = REPOSITORY / "kms_schema" / "validator"
@@ -49,8 +48,10 @@ def faults_of(rule: Rule) -> Iterator[str]:
         yield f"{rule.code} is not written like KMS123"
     if not rule.title or not rule.impact:
         yield f"{rule.code} needs a title, a severity, a remediation and an impact, in this order"
-    if rule.remediation is Remediation.MANUAL and rule.help == NO_HELP:
+    if rule.remediation is Remediation.MANUAL and not rule.help:
         yield f"{rule.code} has no SQL that fixes it: say in its `help` what to do"
+    if not (REPOSITORY / "docs" / f"{rule.page}.md").is_file():
+        yield f"{rule.code} has the page {rule.page}, which docs/ has not"
     if rule.scope is Scope.POSTURE and not rule.expected:
         yield f"{rule.code} needs an `expected`, as its query has none"
 

@@ -14,7 +14,7 @@ from alembic.config import Config
 from tools.migration_checks.result import Result
 
 SQLITE_URL = "sqlite://"
-POSTGRESQL_URL = "postgresql://localhost/none"  # nobody connects to it
+POSTGRESQL_URL = "postgresql://localhost/none"  # no program connects to it
 
 
 def script_of(alembic_ini: Path, url: str, direction: str) -> str:

@@ -10,7 +10,7 @@ class Result:
     checked: str
     """The subject of the check, and how far the check went."""
     problems: list[str] = field(default_factory=list)
-    """Each problem, with what to do; empty if there is none."""
+    """Each problem, with what to do; empty without problems."""
 
     def __str__(self) -> str:
         """Return the lines to print."""

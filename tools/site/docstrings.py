@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 _MARKUP = re.compile(r"(?<![\w`])[*|](?=\S)|(?<=\w)_(?![\w`])")
 _PARAMETER = re.compile(r"(?P<names>[a-z_]\w*(?:, [a-z_]\w*)*): (?P<text>.*)")
-_PAGE = re.compile(r"\bdocs/([a-z-]+)\.md\b")
+_PAGE = re.compile(r'\bpage\s+"([a-z-]+)"\s+of\s+the\s+documentation')
 _SECTION = re.compile(r"(Args|Parameters|Attributes):$")
 
 
@@ -35,7 +35,7 @@ def escaped(text: str) -> str:
     return "".join(
         f"``{' '.join(piece.strip('`').split())}``"
         if piece.startswith("`")
-        else _PAGE.sub(r":doc:`/\1`", _MARKUP.sub(lambda sign: f"\\{sign[0]}", piece))
+        else _PAGE.sub(r"page :doc:`/\1` of the documentation", _MARKUP.sub(lambda sign: f"\\{sign[0]}", piece))
         for piece in pieces
     )
 

@@ -19,6 +19,10 @@ from tools.site.public_names import INTERNAL_TYPES, PUBLIC, documented_here
 
 _LOG = logging.getLogger(__name__)
 _CODE = re.compile(r"KMS\d{3}")
+_OTHER_CODE = re.compile(
+    r'<li class="toctree-l\d"><a class="reference internal" href="[^"]*KMS\d{3}\.html">[^<]*</a></li>\s*'
+)
+_EMPTY_LIST = re.compile(r"<ul>\s*</ul>\s*")
 
 
 class LinkCodes(SphinxTransform):
@@ -78,6 +82,13 @@ def check_names(_app: Sphinx, env: BuildEnvironment) -> None:
                 _LOG.warning("no page describes %s.%s", module, name)
 
 
+def show_one_code(_app: Sphinx, _page: str, _template: str, context: dict[str, Any], _doctree: object) -> None:
+    """Leave out of the sidebar the codes of the validator, except the one that the reader has opened."""
+    toctree = context.get("toctree")
+    if toctree is not None:
+        context["toctree"] = lambda **options: _EMPTY_LIST.sub("", _OTHER_CODE.sub("", toctree(**options)))
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Add the extension to a build."""
     app.add_transform(LinkCodes)
@@ -86,6 +97,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_lexer("sql", PostgresLexer)  # the general one does not know dollar quotes
     app.connect("autodoc-process-docstring", translate)
     app.connect("env-check-consistency", check_names)
+    app.connect("html-page-context", show_one_code, priority=400)  # before the theme reads the list
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 

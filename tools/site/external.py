@@ -1,4 +1,4 @@
-"""The requests to the network that reading a page of the site causes: there must be none."""
+"""The requests to the network that reading a page of the site causes: no page may make one."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _LOADED_LINKS = {"stylesheet", "icon", "preload", "prefetch", "preconnect", "dns
 
 
 class _Page(HTMLParser):
-    """Collects the addresses that a browser requests for a page; those of links that a reader follows are none."""
+    """Collects the addresses that a browser requests for a page; those of links that a reader follows do not count."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -26,10 +26,8 @@ CHECKED: Mapping[Scope, str] = {
 }
 """The runs of `kms-schema validate` that check a code."""
 
-FIXED: Mapping[Remediation, str] = {
-    Remediation.SQL: "by SQL, which the finding contains. Where no statement can fix it: {help}.",
-    Remediation.MANUAL: "by a manual action: {help}.",
-}
+_COMMAND = re.compile(r"kms-schema (?:audit )?[a-z-]+(?: --[a-z-]+)*")
+"""A command in the text of a rule."""
 
 MERMAID = re.compile(r"^```mermaid\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -66,9 +64,14 @@ def _files() -> Iterator[tuple[str, bytes]]:
             name = str(file.relative_to(source))
             if file.suffix == ".md":
                 text = without_outside_links(file.read_text("utf-8"))
-                yield name, MERMAID.sub(lambda block: f"```{{raw}} html\n{drawn(block[1])}\n```", text).encode()
+                yield name, MERMAID.sub(lambda block: _diagram(drawn(block[1])), text).encode()
             elif file.is_file() and "__pycache__" not in file.parts:
                 yield name, file.read_bytes()
+
+
+def _diagram(svg: str) -> str:
+    """Return the block of a drawn diagram, in a box that scrolls where it is wider than the page."""
+    return f'```{{raw}} html\n<div class="diagram" tabindex="0">\n{svg}\n</div>\n```'
 
 
 def without_outside_links(text: str) -> str:
@@ -99,8 +102,9 @@ def command_line() -> str:
     """Return the page that lists the commands."""
     listed = "\n".join(commands())
     return _page(
-        "Command line",
-        "Every command with its options. `kms-schema COMMAND --help` prints the same text.",
+        "Commands",
+        "Every command with its options. `kms-schema COMMAND --help` prints the same text. "
+        "[All commands](../command-line.md) have the same variables, forms of output and completion.",
         f"```{{toctree}}\n:maxdepth: 2\n\n{listed}\n```",
     )
 
@@ -160,6 +164,7 @@ def codes() -> str:
         "Codes of the validator",
         "Each finding of [`kms-schema validate`](../validator.md) has a code. A code never changes what it stands for.",
         f"| code | title | severity |\n|---|---|---|\n{rows}",
+        "```{toctree}\n:hidden:\n\n" + "\n".join(RULES) + "\n```",
     )
 
 
@@ -172,14 +177,29 @@ def code_page(rule: Rule) -> str:
     ]
     if rule.expected:
         rows.append(("Expected", rule.expected))
-    return _unlisted(
+    return _page(
         f"{rule.code}: {rule.title}",
         "\n".join(f"- {name}: {value}" for name, value in rows),
-        f"It is fixed {FIXED[rule.remediation].format(help=rule.help)}",
+        "## Fix",
+        *_fix(rule),
+        "## More",
         f"Report only this code, or leave it out:\n\n```sh\nkms-schema validate --select {rule.code}\n"
         f"kms-schema validate --ignore {rule.code}\n```",
-        "[Waivers](../validator.md#waivers) accept single findings until a day. [All codes](index.md).",
+        "[Waivers](../validator.md#waivers) accept single findings until a day. [All codes](index.md)."
+        + (f" Read also: [](../{rule.page}.md)." if rule.page != "validator" else ""),
     )
+
+
+def _fix(rule: Rule) -> Iterator[str]:
+    action = _COMMAND.sub(r"`\g<0>`", rule.help)
+    if rule.help.startswith("no action"):
+        yield f"{action[:1].upper()}{action[1:]}."
+        return
+    by_sql = rule.remediation is Remediation.SQL
+    if by_sql:
+        yield "The finding has the SQL that fixes it. `kms-schema validate` never runs it."
+    if action:
+        yield f"{'If no statement can fix it' if by_sql else 'Manual action'}: {action}."
 
 
 def _unlisted(title: str, *blocks: str) -> str:

@@ -1,1 +1,4 @@
-"""Anomalies in the audit log: what it holds that ordinary use of keys does not write. See docs/anomalies.md."""
+"""Anomalies in the audit log: what it holds that ordinary use of keys does not write.
+
+See the page "anomalies" of the documentation.
+"""

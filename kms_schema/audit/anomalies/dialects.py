@@ -21,19 +21,19 @@ class Dialect:
     later: str
     """A time `{hours}` hours after another."""
     text: str
-    """The text of `{name}` in a document, NULL if it is none."""
+    """The text of `{name}` in a document, else NULL."""
     number: str
-    """The count `{name}` in a document, 0 if it is none."""
+    """The count `{name}` in a document, else 0."""
     row: str
-    """The id `{name}` in a document, as ids are stored; NULL if it is none."""
+    """The id `{name}` in a document, as ids are stored; else NULL."""
     kind: str
     """The JSON type of `{name}` in a document."""
     sum: str
     """A sum of counts."""
     upper: str
     """A type in upper case."""
-    is_of_actors: str
-    """The condition that a login is one of the value `actors`."""
+    is_of: str
+    """The condition that a column is one of the values `{name}`."""
     number_kind: str
     """The JSON type of a count."""
     text_kind: str
@@ -46,13 +46,12 @@ class Dialect:
         self.words.update(self._names(), **self._times(), **self._documents())
 
     def _names(self) -> dict[str, str]:
-        names = ("since", "until", "usual_from", "known_from_of_all")
+        names = ("since", "until")
         constants = {
             "most_entries": rules.MOST_ENTRIES,
             "most_rows": rules.MOST_ENTRIES * rules.MOST_ANOMALIES,
             "sweep_keys": rules.SWEEP_KEYS,
             "spike_uses": rules.SPIKE_USES,
-            "spike_factor": rules.SPIKE_FACTOR,
         }
         return {
             **{name: self.place.replace("{name}", name) for name in names},
@@ -63,7 +62,10 @@ class Dialect:
             "possible_statuses": known_entries.possible_statuses(),
             "folded_types": known_entries.folded_types(),
             "folded_type": known_entries.folded_type("entry.event_type", self.upper),
-            "is_of_actors": self.is_of_actors.replace("{x}", "entry.recorded_by"),
+            "is_of_actors": self._is_of("actors", "entry.recorded_by"),
+            "is_of_keys": self._is_of("keys", "entry.key_id"),
+            # Not `key_id IS NOT NULL`: PostgreSQL 18 would search idx_key_audit_logs_history once for each key.
+            "has_key": "CAST(entry.key_id AS text) IS NOT NULL",
         }
 
     def _times(self) -> dict[str, str]:
@@ -72,10 +74,7 @@ class Dialect:
             "day_of_found": self.day.replace("{x}", "found.timestamp"),
             "known_from": self._before("used.day", 24 * rules.KNOWN_DAYS),
             "established_until": self._before("used.day", 24 * rules.ESTABLISHED_DAYS),
-            "known_from_of_unusual": self._before("unusual.day", 24 * rules.KNOWN_DAYS),
-            "established_until_of_unusual": self._before("unusual.day", 24 * rules.ESTABLISHED_DAYS),
-            "usual_from_of_used": self._before("used.day", 24 * rules.USUAL_DAYS),
-            "explained_from": self._before("entry.timestamp", rules.EXPLAINED_HOURS),
+            "explained_from": self._before("moment.timestamp", rules.EXPLAINED_HOURS),
             "late_from": self._after("late.ended", rules.LATE_ENTRY_HOURS),
             "late_from_of_found": self._after("found.ended", rules.LATE_ENTRY_HOURS),
         }
@@ -112,6 +111,9 @@ class Dialect:
     def _after(self, time: str, hours: int) -> str:
         return self.later.replace("{hours}", str(hours)).replace("{x}", time)
 
+    def _is_of(self, name: str, column: str) -> str:
+        return self.is_of.replace("{name}", name).replace("{x}", column)
+
     def _text(self, document: str, name: str) -> str:
         return self.text.replace("{name}", name).replace("{x}", document)
 
@@ -138,7 +140,7 @@ POSTGRESQL = Dialect(
     kind="jsonb_typeof({x} -> '{name}')",
     sum="sum({x})",
     upper='upper({column} COLLATE "C")',
-    is_of_actors="{x} = ANY (%(actors)s)",
+    is_of="{x} = ANY (%({name})s)",
     number_kind="number",
     text_kind="string",
 )
@@ -155,7 +157,7 @@ SQLITE = Dialect(
     kind="CASE WHEN json_valid({x}) THEN json_type({x}, '$.{name}') END",
     sum="total({x})",
     upper="upper({column})",
-    is_of_actors="{x} IN (SELECT value FROM json_each(:actors))",
+    is_of="{x} IN (SELECT value FROM json_each(:{name}))",
     number_kind="integer",
     text_kind="text",
 )

@@ -5,19 +5,20 @@ import sqlite3
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from kms_schema.audit.anomalies import judging, rules
+from kms_schema.audit.anomalies import comparing, judging, rules
 from kms_schema.audit.anomalies.anomaly import Anomaly
+from kms_schema.audit.anomalies.groups import Period
 from kms_schema.audit.anomalies.log_reader import LogReader, reading
 from kms_schema.audit.anomalies.rules import RULES, RuleName
 
 if TYPE_CHECKING:
     import psycopg
 
-_JUDGES: Mapping[RuleName, Callable[[LogReader, judging.Period], list[Anomaly]]] = {
+_JUDGES: Mapping[RuleName, Callable[[LogReader, Period], list[Anomaly]]] = {
     RuleName.NEW_ACTOR: judging.new_actors,
     RuleName.ENDED_KEY_USED: judging.ended_keys_used,
-    RuleName.KEY_SWEEP: judging.sweeps,
-    RuleName.USE_SPIKE: judging.spikes,
+    RuleName.KEY_SWEEP: comparing.sweeps,
+    RuleName.USE_SPIKE: comparing.spikes,
     RuleName.OUTSIDE_WINDOW: judging.outside_windows,
     RuleName.FORGED_ENTRY: judging.forged_entries,
 }
@@ -31,7 +32,9 @@ def find_anomalies(
     schema: str = "public",
     only: Collection[RuleName] = tuple(RuleName),
 ) -> list[Anomaly]:
-    """Return the anomalies with an entry since a time, in the order of the rules and of time. See docs/anomalies.md.
+    """Return the anomalies with an entry since a time, in the order of the rules and of time.
+
+    See the page "anomalies" of the documentation.
 
     - `connection`: of psycopg or sqlite3, idle or in a transaction; it is left as it was. On PostgreSQL the role
       reads the whole audit log, as `kms_auditor` does
@@ -40,8 +43,10 @@ def find_anomalies(
     - `schema`: of the tables on PostgreSQL, unquoted
     - `only`: the rules
 
-    At most `rules.MOST_ANOMALIES` for each rule. Raises `TrailError` for a database without the audit log,
-    `ValueError` for a time without time zone, and the errors of the driver. Example::
+    At most `rules.MOST_ANOMALIES` for each rule. Outside of a transaction it waits up to 10 seconds for a lock.
+
+    Raises `TrailError` for a database without the audit log, or for a role that sees a part of it. Raises `ValueError`
+    for a time without time zone, and the errors of the driver. Example::
 
         yesterday = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
         with psycopg.connect("dbname=kms") as connection:
@@ -52,7 +57,7 @@ def find_anomalies(
         raise ValueError("give aware times, such as datetime.now(datetime.UTC)")
     found: list[Anomaly] = []
     with reading(connection, schema) as reader:
-        period = judging.Period(since, until or _FAR)
+        period = Period(since, until or _FAR)
         for name, judge in _JUDGES.items():
             if name in only:
                 of_rule = [each for each in judge(reader, period) if each.last_at >= since]

@@ -4,7 +4,7 @@ import datetime as dt
 import json
 import sqlite3
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,6 +14,7 @@ from kms_schema.audit.storage.errors import TrailError, missing_table
 from kms_schema.audit.storage.postgresql.row_security import going_by_policies
 from kms_schema.audit.storage.sqlite.encoded_entries import text_as_stored
 from kms_schema.identifiers import quoted
+from kms_schema.lock_holders import LOCK_WAIT_SECONDS, limits
 from kms_schema.sql import fill, query_beside
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class LogReader(Protocol):
         ...
 
     def document(self, stored: Any) -> Mapping[str, Any]:
-        """Return a document that a query returned, empty if it is none."""
+        """Return a document that a query returned, empty for another value."""
         ...
 
 
@@ -107,7 +108,7 @@ def sqlite_value(value: object) -> object:
     """Return a value as SQLite has it: times as text, lists as JSON."""
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return json.dumps(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+    return json.dumps(value) if isinstance(value, list) else value
 
 
 @contextmanager
@@ -130,7 +131,10 @@ def _reading_sqlite(connection: sqlite3.Connection) -> Iterator[LogReader]:
         connection.text_factory = text_factory
 
 
-_SETTINGS = "SET LOCAL row_security = off; SET LOCAL jit = off; SET LOCAL client_encoding = 'UTF8'"
+_SETTINGS = (
+    "SET LOCAL row_security = off; SET LOCAL jit = off; SET LOCAL client_encoding = 'UTF8';"
+    " SET LOCAL search_path = pg_catalog, pg_temp"
+)
 _VISIBLE = """SELECT to_regclass(%(name)s) IS NULL,
     current_setting('row_security') = 'off' AND row_security_active(to_regclass(%(name)s)::oid)"""
 """Two truth values: the log is missing; row-level security leaves out a part of it, unless its policies show all."""
@@ -173,7 +177,8 @@ def _transaction(connection: "psycopg.Connection[Any]") -> Iterator[None]:
     autocommit = connection.autocommit
     connection.autocommit = True
     try:
-        connection.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", prepare=False)
+        begin = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {limits(LOCK_WAIT_SECONDS)}"
+        connection.execute(begin.encode(), prepare=False)
         try:
             yield
         finally:

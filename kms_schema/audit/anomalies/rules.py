@@ -57,8 +57,8 @@ LATE_ENTRY_HOURS = 1
 """Hours after the end of a key in which rings may still use it: the longest `max_age` of a ring."""
 EXPLAINED_HOURS = 24
 """Hours after the start of a rotation in which its version becomes live: longer than a KEK takes to rewrap."""
-WINDOW_KNOWN_HOURS = 24
-"""Hours for which a change of a policy's window must be known before the new window counts."""
+WINDOW_KNOWN_DAYS = 1
+"""Days for which a change of a policy's window must be known before the new window counts."""
 MOST_ENTRIES = 20
 """The entries that are listed with one anomaly; it has the count of all."""
 MOST_ANOMALIES = 1000
@@ -104,7 +104,7 @@ ENTRIES: tuple[AnomalyRule, ...] = (
         "A rotation starts, or a version of a used key becomes live, outside the rotation window of its policy.",
         "`ROTATION_STARTED`, `VERSION_ACTIVATED` and changes of policies; the policy of the rotation",
         "A rotation after an incident, `--any-time`, a window that was changed less than"
-        f" {WINDOW_KNOWN_HOURS} hours before.",
+        f" {24 * WINDOW_KNOWN_DAYS} hours before.",
     ),
     AnomalyRule(
         RuleName.FORGED_ENTRY,

@@ -1,7 +1,8 @@
 """Encoding v1 of an audit entry: the bytes that are hashed into the tree, the same on both engines.
 
 An entry is one tuple of PostgreSQL's `COPY … (FORMAT binary)`, of a tag and the columns of `key_audit_logs` in their
-order. The page docs/audit.md describes it byte by byte; `vectors.json` has test vectors for other implementations.
+order. The page "audit" of the documentation describes it byte by byte; `vectors.json` has test vectors for other
+implementations.
 """
 
 import hashlib

@@ -16,15 +16,26 @@ def inclusion_document(entry: Bytes, index: int, hashes: Sequence[bytes], checkp
 
     hashes: from `merkle.inclusion_proof`. Raises `EncodingError` if JSON cannot express the entry.
     """
-    return _text(
-        {
-            "format": INCLUSION,
-            "entry": columns(entry),
-            "leaf_index": index,
-            "hashes": [to_base64(each) for each in hashes],
-            "checkpoint": str(checkpoint),
-        }
-    )
+    return _text(_inclusion(entry, index, hashes, checkpoint))
+
+
+def inclusion_line(entry: Bytes, index: int, hashes: Sequence[bytes], checkpoint: Note) -> bytes:
+    """Return the document of `inclusion_document` as one line of UTF-8, with its newline: for files of many proofs.
+
+    Raises `EncodingError` if JSON cannot express the entry.
+    """
+    document = _inclusion(entry, index, hashes, checkpoint)
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _inclusion(entry: Bytes, index: int, hashes: Sequence[bytes], checkpoint: Note) -> dict[str, object]:
+    return {
+        "format": INCLUSION,
+        "entry": columns(entry),
+        "leaf_index": index,
+        "hashes": [to_base64(each) for each in hashes],
+        "checkpoint": str(checkpoint),
+    }
 
 
 def consistency_document(old: Note, new: Note, hashes: Sequence[bytes]) -> str:

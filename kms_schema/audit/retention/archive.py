@@ -2,7 +2,8 @@
 
 The first line states which leaves follow, the other lines are entries in the order of the tree. One proof covers all of
 them: the leaves extend the tree before the first to the tree after the last, and a consistency proof leads from that to
-the checkpoint. `check_archive.py` verifies an archive without the database; docs/retention.md describes the format.
+the checkpoint. `check_archive.py` verifies an archive without the database; the page "retention" of the documentation
+has the format.
 """
 
 import gzip

@@ -65,7 +65,7 @@ class Retained:
 
 
 def expired(snapshot: Snapshot) -> Expired | None:
-    """Return the entries that `retain` would remove, None if there are none.
+    """Return the entries that `retain` would remove, None if no entry has expired.
 
     They are the leaves of whole pages before the first page with an entry that is retained, by the database's clock,
     and end with the highest sequence. Entries with lower sequences that were sealed later, or are not sealed yet, stay:

@@ -40,8 +40,8 @@ def last_sound_seal(seals: SealReader, signer: VerifierKey | None) -> StoredSeal
     except ValueError as error:
         reason = str(error) if str(error).startswith("seal ") else f"seal {number} does not hold: {error}"
         raise TrailError(
-            f"{reason}; nothing is sealed after it. The seal or its tombstone was changed or put in: see docs/audit.md,"
-            " When sealing is refused, for the way back"
+            f"{reason}; nothing is sealed after it. The seal or its tombstone was changed or put in. The page"
+            ' "audit" of the documentation has the way back: When sealing is refused'
         ) from None
     return last
 

@@ -135,16 +135,16 @@ def seal_tombstone(trail: OpenTrail, signer: SigningKey, tombstone: Tombstone) -
 
 
 def refuse_other_key(before: StoredSeal | None, signer: SigningKey | None) -> None:
-    """Raise `TrailError` for a key, or none, if the seal before leads to another key."""
+    """Raise `TrailError` for a key, or none, if another key signs after the seal before."""
     if before is None or before.leads_to is None:
         return
     expected = before.leads_to
     if signer is None:
-        raise TrailError(f"seal {before.number} leads to the key {expected}: give it with --key, or in KMS_SEAL_KEY")
+        raise TrailError(f"after seal {before.number} the key {expected} signs: give it with --key, or in KMS_SEAL_KEY")
     if str(signer.verifier) != expected:
         raise TrailError(
-            f"seal {before.number} leads to the key {expected}, but this is {signer.verifier};"
-            " announce a new key first, in a seal that the old one signs: --next-key"
+            f"after seal {before.number} the key {expected} signs, but this is {signer.verifier}: give that"
+            " key; to change it, announce the new key first, in a seal that it signs, with --next-key"
         )
 
 

@@ -7,7 +7,7 @@ comes from the owner of the database. With --tombstone, the checkpoint with the 
 entry must have been past its retention period when that checkpoint was signed.
 
 Copies of this file and check_proof.py work alone in one folder: they need Python 3.11 and the package `cryptography`,
-and nothing of kms-schema. docs/retention.md of kms-schema describes the format.
+and nothing of kms-schema. The page "retention" of its documentation has the format.
 
 exit status: 0 the archive holds, 1 it does not, 2 wrong usage or a file that cannot be read
 """

@@ -7,7 +7,7 @@ and the hash of one file. Each --tombstone must name one of the files, and each 
 checkpoint that you kept is enough for all: give it to check_archive.py, with the archive that it is about.
 
 Copies of this file, check_archive.py and check_proof.py work alone in one folder: they need Python 3.11 and the package
-`cryptography`, and nothing of kms-schema. docs/retention.md of kms-schema describes the format.
+`cryptography`, and nothing of kms-schema. The page "retention" of its documentation has the format.
 
 exit status: 0 the archives hold, 1 they do not, 2 wrong usage or a file that cannot be read
 """

@@ -2,8 +2,8 @@
 """Check a proof of the audit trail of kms-schema without the database: an inclusion or a consistency proof.
 
 A copy of this file works alone: it needs Python 3.11 and the package `cryptography`, and nothing of kms-schema. It
-trusts only the verifier keys that it is given, and their successors, which signed checkpoints announce. docs/audit.md
-of kms-schema describes the format. It repeats the package's own modules on purpose, for those who do not trust them.
+trusts only the verifier keys that it is given, and their successors, which signed checkpoints announce. The page
+"audit" of its documentation describes the format. It repeats modules of the package for those who do not trust them.
 
 exit status: 0 the proof holds, 1 it does not, 2 wrong usage or a file that cannot be read
 """

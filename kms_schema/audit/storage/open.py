@@ -2,9 +2,10 @@
 
 import sqlite3
 import sys
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from kms_schema.audit.storage.transactions import OpenTrail
+from kms_schema.audit.storage.transactions import OpenTrail, Snapshot
 from kms_schema.lock_holders import LOCK_WAIT_SECONDS
 
 if TYPE_CHECKING:
@@ -42,3 +43,25 @@ def open_trail(
 
         return OpenPostgresqlTrail(connection, schema, lock_wait)
     raise TypeError("give a connection of psycopg or sqlite3; SQLAlchemy's has it as .connection.driver_connection")
+
+
+def snapshot_within(
+    connection: "psycopg.Connection[Any] | sqlite3.Connection", schema: str = "public"
+) -> AbstractContextManager[Snapshot]:
+    """Return the trail as the transaction that a connection is in observes it; the transaction goes on afterwards.
+
+    connection: of psycopg, in a REPEATABLE READ transaction, or of sqlite3, in a transaction that has read.
+    schema: the PostgreSQL schema of the tables, unquoted; ignored for SQLite.
+
+    Raises `TrailError` if a table is missing. Example::
+
+        with snapshot_within(connection) as snapshot:
+            document = prove_inclusion(snapshot, 4711)
+    """
+    if isinstance(connection, sqlite3.Connection):
+        from kms_schema.audit.storage.sqlite.transactions import snapshot_within as of_sqlite
+
+        return of_sqlite(connection)
+    from kms_schema.audit.storage.postgresql.transactions import snapshot_within as of_postgresql
+
+    return of_postgresql(connection, schema)

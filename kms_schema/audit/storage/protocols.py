@@ -119,6 +119,10 @@ class EntryReader(Protocol):
         """Yield the entries with sequences from `first` to `last`: `whole` of `pieces`."""
         ...
 
+    def chosen(self, sequences: Sequence[int]) -> Iterator[bytes]:
+        """Yield the entries with these sequences, as `read` does; one query reads all of them."""
+        ...
+
     def sequence_of(self, entry: uuid.UUID) -> int | None:
         """Return the sequence of the entry with this id."""
         ...
@@ -190,7 +194,7 @@ class RetentionPeriods(Protocol):
     def first_retained(self, first_leaf: int) -> int | None:
         """Return the first leaf of the first page, from `first_leaf` on, with an entry whose period has not ended.
 
-        By the database's clock. None if there is none.
+        By the database's clock. None if no entry is unsealed.
         """
         ...
 
@@ -216,7 +220,7 @@ class EntryRemover(Protocol):
 
 
 def readable_last_seal(seals: SealReader) -> StoredSeal | None:
-    """Return the newest seal, None if there is none or its row is not valid: verification continues without it."""
+    """Return the newest seal, None if no seal exists or its row is not valid: verification continues without it."""
     try:
         return seals.last()
     except SealError:

@@ -79,7 +79,7 @@ class Subtree:
 
 @dataclass(frozen=True)
 class TransactionHorizon:
-    """The oldest transaction that can still commit; on SQLite writers take turns, so there is none."""
+    """The oldest transaction that can still commit; 0 on SQLite, where writers take turns."""
 
     xmin: int | None
     """The lowest id of a transaction that is not over."""

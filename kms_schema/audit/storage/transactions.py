@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 from kms_schema.audit.storage.protocols import (
     EntryRemover,
@@ -50,6 +50,14 @@ class Snapshot(Protocol):
 
     def now(self) -> str:
         """Return the database's clock, as `YYYY-MM-DDTHH:MM:SS.ffffffZ`."""
+        ...
+
+    def table(self, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Return the names of the columns and the rows of a query that reads other tables in the same snapshot."""
+        ...
+
+    def stream(self, query: str) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield the rows of such a query in batches, of which one is in memory; other queries may run in between."""
         ...
 
     def unreachable_rows(self) -> Iterator[str]:

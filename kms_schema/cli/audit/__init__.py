@@ -1,4 +1,4 @@
-"""`kms-schema audit`: seal the audit trail, verify it, and prove entries. docs/audit.md describes each command."""
+"""`kms-schema audit`: seal the audit trail, verify it, and prove entries. See the page "audit" of the documentation."""
 
 import click
 

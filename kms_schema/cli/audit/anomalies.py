@@ -43,7 +43,7 @@ def _since(_context: click.Context, _parameter: click.Parameter, text: str) -> d
     "anomalies",
     epilog="\b\nExamples:\n  kms-schema audit anomalies\n  kms-schema audit anomalies --since 7d --rule key-sweep"
     "\n  kms-schema audit anomalies --since 2027-01-01 --format json"
-    "\n\n\b\nExit status: 0 none, 1 at least one, 2 usage, 3 could not connect or not allowed.",
+    "\n\nExit status: 0 none, 1 at least one, 2 usage, 3 could not connect or not allowed.",
 )
 @click.option(
     "--since", default="24h", show_default=True, metavar="TIME", callback=_since,
@@ -60,8 +60,8 @@ def anomalies_command(
 ) -> int:
     """List anomalies in the audit log, with the entries that prove them.
 
-    Reads the audit log and writes nothing; on PostgreSQL the login needs kms_auditor. docs/anomalies.md has the rules,
-    their false alarms, and what they cannot find.
+    Reads the audit log and writes nothing; on PostgreSQL the login needs kms_auditor. The page "anomalies" of the
+    documentation has the rules, their false alarms, and what they cannot find.
     """
     only = tuple(map(RuleName, rules)) or tuple(RuleName)
     with connected(url_of(database_url), application="kms-schema audit", refusals=(TrailError,)) as connection:

@@ -1,7 +1,6 @@
 """Opens the trail for the commands of `kms-schema audit`, and turns its errors into messages."""
 
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -23,16 +22,6 @@ from kms_schema.printable import in_a_line
 
 if TYPE_CHECKING:
     import psycopg
-
-
-def print_note(text: str) -> None:
-    """Write a note to standard output without changing a byte for the locale: the signature covers its bytes."""
-    binary = getattr(sys.stdout, "buffer", None)
-    if binary is None:
-        click.echo(text, nl=False)
-    else:
-        binary.write(text.encode())
-        binary.flush()
 
 
 @contextmanager

@@ -13,11 +13,12 @@ from kms_schema.audit.formats.checkpoints import LARGEST
 from kms_schema.audit.proofs.prover import seal_of
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.cli import messages, progress
-from kms_schema.cli.audit.open import opened, opened_with_connection, print_note
+from kms_schema.cli.audit.open import opened, opened_with_connection
 from kms_schema.cli.audit.seals import NotPublished, published
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, signing_key
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import lock_wait_option, style_option, where
+from kms_schema.cli.streams import print_unchanged
 from kms_schema.output_files import new_file
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def export_command(  # noqa: PLR0917  (click passes each option by name)
     "retain",
     epilog="\b\nExamples:\n  kms-schema audit retain --archive /srv/archive --dry-run"
     "\n  kms-schema audit retain --archive /srv/archive --key seal.key \\"
-    "\n      --publish 'ssh witness@elsewhere.example keep'"
+    "\n    --publish 'ssh witness@elsewhere.example keep'"
     "\n\nExit status: 0 done, or no entry has expired, 1 the trail cannot be proved, 2 usage, 3 could not"
     " connect or not allowed, 4 removed, not published.",
 )
@@ -129,7 +130,7 @@ def retain_command(  # noqa: PLR0917  (click passes each option by name)
     def sealed(made: StoredSeal) -> None:
         progress.clear()
         if style == "text":
-            print_note(made.checkpoint_text())
+            print_unchanged(made.checkpoint_text())
         failed.append(publish is not None and not published(made, publish, connection, schema))
 
     with (

@@ -14,10 +14,11 @@ from kms_schema.audit.proofs.prover import seal_of
 from kms_schema.audit.sealing.sealer import seal
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.cli import messages
-from kms_schema.cli.audit.open import opened, opened_with_connection, print_note
+from kms_schema.cli.audit.open import opened, opened_with_connection
 from kms_schema.cli.audit.signing import KEY_IN_ENVIRONMENT, existing, signing_key, verifier_keys
 from kms_schema.cli.options import lock_wait_option, style_option, where
 from kms_schema.cli.recording import record
+from kms_schema.cli.streams import print_unchanged
 from kms_schema.printable import in_a_line
 from kms_schema.vocabulary import RecordedOperation
 
@@ -39,10 +40,11 @@ class NotPublished(click.ClickException):
 @click.command(
     "seal",
     epilog="\b\nExamples:\n  kms-schema audit seal --key seal.key --origin kms.example/audit"
-    "\n  kms-schema audit seal --key seal.key --publish 'ssh witness@elsewhere.example keep'"
+    "\n  kms-schema audit seal --key seal.key \\"
+    "\n    --publish 'ssh witness@elsewhere.example keep'"
     "\n  kms-schema audit seal --key seal.key --next-key new.key.pub"
-    "\n\n\b\nExit status: 0 sealed or nothing to seal, 2 usage, 3 could not connect or not allowed, 4 sealed, not"
-    "\npublished.",
+    "\n\nExit status: 0 sealed or nothing to seal, 2 usage, 3 could not connect or not allowed, 4 sealed, not"
+    " published.",
 )
 @click.option(
     "--key", type=existing, metavar="FILE", help=f"The private key; default: the key in {KEY_IN_ENVIRONMENT}."
@@ -76,7 +78,7 @@ def seal_command(  # noqa: PLR0917  (click passes each option by name)
             if style == "json":
                 click.echo(json.dumps(_document(made, failed=failed), indent=2))
             elif made is not None:
-                print_note(made.checkpoint_text())
+                print_unchanged(made.checkpoint_text())
     if failed:
         raise NotPublished(
             "the entries are sealed, but the command of --publish failed: when it works again, run"
@@ -150,4 +152,4 @@ def checkpoint_command(database_url: str | None, schema: str, number: int | None
     """
     with opened(database_url, schema) as trail, trail.reading() as snapshot:
         text = seal_of(snapshot.seals, number).checkpoint_text()
-    print_note(text)
+    print_unchanged(text)

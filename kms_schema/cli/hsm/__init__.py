@@ -1,4 +1,4 @@
-"""`kms-schema hsm`: the HSMs that hold keys. See docs/keyring.md."""
+"""`kms-schema hsm`: the HSMs that hold keys."""
 
 import click
 

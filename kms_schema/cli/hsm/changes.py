@@ -15,9 +15,11 @@ from kms_schema.vocabulary import HsmProvider
 
 if TYPE_CHECKING:
     from kms_schema.hsm import configurations
+    from kms_schema.keyring import same_root
     from kms_schema.pkcs11 import pins
 else:
     configurations = on_use("kms_schema.hsm.configurations")
+    same_root = on_use("kms_schema.keyring.same_root")
     pins = on_use("kms_schema.pkcs11.pins")
 
 _PROVIDERS = [each.value for each in HsmProvider]
@@ -28,11 +30,14 @@ _of_a_change = together(actor_option, where, style_option)
     "add",
     epilog="\b\nExamples:"
     "\n  kms-schema hsm add luna-1 --provider thales_luna"
-    "\n  kms-schema hsm add luna-1 --pin-source file:/run/secrets/pin --under kms://root-2026"
-    "\n    --root-key kms://root-2026=root-2026.key",
+    "\n  kms-schema hsm add luna-1 --pin-source file:/run/secrets/pin \\"
+    "\n    --under kms://root-2026 --root-key kms://root-2026=root-2026.key",
 )
 @name_argument
-@click.option("--provider", type=click.Choice(_PROVIDERS), default="pkcs11", show_default=True, help="Its maker.")
+@click.option(
+    "--provider", type=click.Choice(_PROVIDERS), default="pkcs11", show_default=True, metavar="NAME",
+    help=f"Its maker: {', '.join(_PROVIDERS)}.",
+)  # fmt: skip
 @click.option("--endpoint-url", metavar="URL", help="Where it is, for people. No program opens it.")
 @click.option("--pin-source", metavar="PLACE", help="Store the PIN in file:PATH or env:NAME, encrypted.")
 @click.option("--under", metavar="REF", help="The root key that encrypts the PIN.")
@@ -66,6 +71,8 @@ def add_command(
         wrapping_with(roots) as wrapping,
         opened(database_url, schema, writing=True, actor=actor) as session,
     ):
+        if under is not None:
+            same_root.require_same_root_for_credentials(session, wrapping, under)
         configuration = configurations.add_hsm(
             session, name, provider=HsmProvider(provider), endpoint_url=endpoint_url,
             audit_all_operations=not no_use_entries, created_by=actor,

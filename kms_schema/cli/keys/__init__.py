@@ -1,4 +1,4 @@
-"""`kms-schema keys`: create, use and retire the keys that applications use. See docs/keyring.md."""
+"""`kms-schema keys`: create, use and retire the keys that applications use."""
 
 import click
 

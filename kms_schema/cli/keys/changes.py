@@ -1,11 +1,29 @@
 """`kms-schema keys activate`, `rotate`, `expire`, `archive` and `revoke`: change a key."""
 
+import shlex
+
 import click
 
+from kms_schema.cli import messages
 from kms_schema.cli.hsm_options import hsm_option
 from kms_schema.cli.keys.open_ring import key_id_argument, opened, print_change
 from kms_schema.cli.options import actor_option, style_option, together, where
 from kms_schema.cli.root_keys import root_key_options
+from kms_schema.printable import in_a_line
+from kms_schema.vocabulary import KeyType
+
+_AFTER_KEK = (
+    "keys create NEW --type kek --under ROOT",
+    "rewrap --from {name}:VERSION --to NEW:1",
+    "destroy-version {name} VERSION",
+)
+_AFTER_DATA_KEY = (
+    "keys create NEW --under KEK",
+    "reencrypt TABLE.COLUMN --key {name} --to NEW --from-revoked REASON",
+    "keys decrypt {name} FILE --output FILE --from-revoked REASON",
+    "keys archive {name}",
+)
+"""The commands that follow a revocation: for each column, and for each file."""
 
 _of_a_change = together(actor_option, where, style_option)
 
@@ -98,3 +116,7 @@ def revoke_command(
     with opened(database_url, schema) as ring:
         described = ring.revoke(key_id, reason=reason, now=now, actor=actor)
     print_change(described, style)
+    name = shlex.quote(key_id)
+    messages.note("Then run, in this order:")
+    for step in _AFTER_KEK if described.key_type == KeyType.KEK else _AFTER_DATA_KEY:
+        messages.note(in_a_line(f"  kms-schema {step.format(name=name)}"))

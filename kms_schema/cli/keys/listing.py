@@ -99,7 +99,7 @@ def show_command(*, key_id: str, database_url: str | None, schema: str, style: s
             for each in versions:
                 _print_version(each)
     except keyring.UnknownKeyError as error:
-        raise click.ClickException(in_a_line(str(error))) from None
+        raise click.ClickException(in_a_line(f"{error}; kms-schema keys list shows the names")) from None
 
 
 def _print_properties(key: "ListedKey") -> None:

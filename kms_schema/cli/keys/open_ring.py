@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.cli import connections
-from kms_schema.cli.error_hints import with_hint
+from kms_schema.cli.error_hints import MEMBERSHIP, with_hint
 from kms_schema.cli.hsm_options import hsms_of
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import Decorator
@@ -29,15 +29,18 @@ _LONGEST = 64
 """The length of `key_masters.key_id`."""
 
 
-def _named(_context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
-    if name is None:
-        return None
+def named_key(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
+    """Return the name of a key, for callbacks. Raises `BadParameter`."""
     if not name.strip() or len(name) > _LONGEST or not name.isprintable():
         raise click.BadParameter(f"the name of a key has 1 to {_LONGEST} printable characters, and is not blank")
     return name
 
 
-key_id_argument: Decorator = click.argument("key_id", callback=_named)
+def _named(context: click.Context, parameter: click.Parameter, name: str | None) -> str | None:
+    return None if name is None else named_key(context, parameter, name)
+
+
+key_id_argument: Decorator = click.argument("key_id", callback=named_key)
 """The name of a key."""
 key_id_option: Callable[..., Decorator] = partial(click.option, callback=_named, metavar="KEY_ID")
 """An option for the name of a key."""
@@ -75,10 +78,14 @@ def _refusals(url: str) -> Iterator[None]:
         yield
     except (keyring.DatabaseUnavailableError, keyring.KeyNotPermittedError) as error:
         message = " ".join(target.without_secrets(str(error)).split())
-        raise CannotConnect(in_a_line(f"{target.shown}: {with_hint(message)}")) from None
+        permitted = isinstance(error, keyring.DatabaseUnavailableError)
+        message = with_hint(message) if permitted else f"{message}; {MEMBERSHIP}"
+        raise CannotConnect(in_a_line(f"{target.shown}: {message}")) from None
     except keyring.DecryptionError as error:
         hint = "name the key, the whole file and the --aad that it was encrypted with, and discard what was written"
         raise click.ClickException(in_a_line(f"{error}; {hint}")) from None
+    except keyring.UnknownKeyError as error:
+        raise click.ClickException(in_a_line(f"{error}; kms-schema keys list shows the names")) from None
     except keyring.KeyRingError as error:
         raise click.ClickException(in_a_line(str(error))) from None
     except ValueError as error:  # an invalid actor, reason or time

@@ -1,4 +1,4 @@
-"""`kms-schema policies`: the limits at which keys are due for rotation. See docs/key-rotation.md."""
+"""`kms-schema policies`: the limits at which keys are due for rotation."""
 
 import click
 

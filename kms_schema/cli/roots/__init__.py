@@ -1,4 +1,4 @@
-"""`kms-schema roots`: check root keys at a new place, and create them in tokens. See docs/roots.md."""
+"""`kms-schema roots`: check root keys at a new place, and create them in tokens."""
 
 import click
 

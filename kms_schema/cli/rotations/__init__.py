@@ -1,4 +1,4 @@
-"""`kms-schema rotations`: schedule rotations and assign them to workers. See docs/key-rotation.md."""
+"""`kms-schema rotations`: schedule rotations and assign them to workers."""
 
 import click
 

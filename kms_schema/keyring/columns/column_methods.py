@@ -86,8 +86,8 @@ class ColumnMethods(ABC):
         has the bytes that were read and is not locked; others are tried again. The column is stored with the key that
         encrypts. Needs kms_app, SELECT on the column and the primary key and UPDATE on the column. Start it again after
         an interruption. `left` and `unopened` of the result say what remains. Raises `HostColumnError` for a column
-        that is not there or not to be changed, `UnknownKeyError`, `ValueError` for a name that is none, and otherwise
-        as `Key.encrypt` does. Example::
+        that is not there or not to be changed, `UnknownKeyError`, `ValueError` for a name that is not valid, and
+        otherwise as `Key.encrypt` does. Example::
 
             ring.rotate("orders")
             assert not ring.reencrypt_column(Invoice.iban).left

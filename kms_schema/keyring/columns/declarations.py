@@ -59,7 +59,7 @@ class Declarations:
             return
         if self._storage.dialect == "sqlite" and name.schema not in (None, "main"):
             raise HostColumnError(
-                f"column {name} is in an attached database: nobody would look there for ciphertexts of the key",
+                f"column {name} is in an attached database, where no command looks for ciphertexts of the key",
                 key_id=key_id,
             )
         with self._storage.shared_transaction(key_id) as connection:
@@ -76,7 +76,7 @@ class Declarations:
         self.elsewhere.add(key_id)
 
     def declared(self, key_id: str) -> list[ColumnName]:
-        """Return the columns that are stored with a key, without `ELSEWHERE`, where nobody can look."""
+        """Return the columns that are stored with a key, without `ELSEWHERE`, where no command can look."""
         return [name for name in self._stored(key_id) or () if not name.is_elsewhere]
 
     def _store(self, key_id: str, name: ColumnName) -> None:

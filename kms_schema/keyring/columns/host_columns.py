@@ -126,7 +126,7 @@ class HostColumn:
     ) -> "HostColumn":
         """Return the column that the database has. `row`: the columns that its values are bound to, with their types.
 
-        Raises `HostColumnError` if there is none, if it is generated, or if its table has no primary key.
+        Raises `HostColumnError` if it does not exist, if it is generated, or if its table has no primary key.
         """
         row = row or {}
         name = name.resolved(connection)
@@ -135,7 +135,10 @@ class HostColumn:
             columns: dict[str, Any] = {each["name"]: each for each in inspector.get_columns(name.table, name.schema)}
             key: list[str] = inspector.get_pk_constraint(name.table, name.schema)["constrained_columns"]
         except sa.exc.NoSuchTableError:
-            raise HostColumnError(f"there is no table {name.schema + '.' if name.schema else ''}{name.table}") from None
+            raise HostColumnError(
+                f"there is no table {name.schema + '.' if name.schema else ''}{name.table}: name the column as"
+                " TABLE.COLUMN or SCHEMA.TABLE.COLUMN"
+            ) from None
         missing = [each for each in (name.column, *row) if each not in columns]
         if missing:
             raise HostColumnError(f"table {name.table} has no column {missing[0]!r}")

@@ -148,7 +148,7 @@ class Job:
                 self.column.replace(connection, current)
                 found = self.column.read_back(connection, [key for key, _, _ in current])
                 wrong = [key for key, _, new in current if found.get(key) != new]
-                if wrong:  # nobody else can have changed a locked row
+                if wrong:  # no other session can have changed a locked row
                     raise HostColumnError(
                         f"column {self.column.name}: the row with {self.column.described(wrong[0])} does not have the"
                         " new ciphertext after the update: does a trigger or a policy of the table change it?"

@@ -3,7 +3,7 @@
 The bytes are fields, each after its length in four bytes, big endian. The fields are the name of this encoding, the
 table, the column, then for each bound column of the row its name and its value. Bound columns are in the order of their
 names, so that the order of a declaration does not matter. A value begins with one letter for its type.
-docs/ciphertexts.md has the table.
+The page "ciphertexts" of the documentation has the table.
 
 A value must have the same bytes before INSERT and after SELECT. So decimals have no trailing zeros (a column of scale 2
 returns 1.50 for 1.5). Times with a zone are in UTC (a server returns them in the session's zone). Different types have

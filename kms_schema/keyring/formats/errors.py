@@ -29,7 +29,7 @@ class DoesNotOpenError(CiphertextError):
 
 
 class CipherKeyError(CiphertextError, ValueError):
-    """A key cannot encrypt: its algorithm is unknown, or its material or ciphertext tag is none of that algorithm."""
+    """A key cannot encrypt: its algorithm is unknown, or its material or ciphertext tag does not fit the algorithm."""
 
 
 class MessageSizeError(CiphertextError, ValueError):

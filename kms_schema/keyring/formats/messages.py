@@ -5,8 +5,9 @@ with AES-256-GCM under the second half. The derivation is CMAC-AES256 of two blo
 of CMAC is known: the cipher object of a key computes K1 once and keeps an AES context. A context encrypts for one
 thread at a time. They are lent from a list, whose `pop` and `append` are atomic: no lock that a fork could leave held.
 
-**Memory.** The library keeps key schedules in memory that Python cannot wipe, as docs/crypto.md states. `close` wipes
-the material and drops them. A cache that evicts a cipher drops its reference instead: calls in flight end first.
+**Memory.** The library keeps key schedules in memory that Python cannot wipe, as the page "crypto" of the documentation
+states. `close` wipes the material and drops them. A cache that evicts a cipher drops its reference instead: calls in
+flight end first.
 """
 
 import os
@@ -158,7 +159,7 @@ class Xaes256Gcm(_CipherInMemory):
     algorithm = Algorithm.XAES_256_GCM
 
     def __init__(self, tag: int, material: Secret) -> None:
-        """Take over `material`, 32 bytes. Raises `CipherKeyError` for another length, or a `tag` that is none."""
+        """Take over `material`, 32 bytes. Raises `CipherKeyError` for another length, or a `tag` out of range."""
         super().__init__(tag, material)
         self._blocks, context = self._new_context()
         self._contexts = [context]
@@ -214,7 +215,7 @@ class Aes256Gcm(_CipherInMemory):
     algorithm = Algorithm.AES_256_GCM
 
     def __init__(self, tag: int, material: Secret) -> None:
-        """Take over `material`, 32 bytes. Raises `CipherKeyError` for another length, or a `tag` that is none."""
+        """Take over `material`, 32 bytes. Raises `CipherKeyError` for another length, or a `tag` out of range."""
         super().__init__(tag, material)
         self._gcm: AESGCM | None = AESGCM(material.view)
 

@@ -44,7 +44,7 @@ def encrypt_stream(source: Source, material: Secret, *, tag: int, aad: BytesLike
 
     material: the key of a version, 32 bytes, which is not kept. tag: the version's `ciphertext_tag`, 1 to 2^32 - 1.
     aad: associated data, which decrypting needs again. About 3 MiB of memory are used at any length. Raises
-    `CipherKeyError` for another length of key or a tag that is none, `MessageSizeError` above 2^32 segments (4 PiB),
+    `CipherKeyError` for another length of key or a tag out of range, `MessageSizeError` above 2^32 segments (4 PiB),
     and what `source` raises. A ciphertext that was not yielded to its end does not open. Example::
 
         with open("report.pdf", "rb") as source, open("report.kms", "wb") as target:

@@ -96,7 +96,7 @@ class EndedVersions:
 
 
 def _kept(session: Session, since: dt.datetime) -> str:
-    """Return a sentence about the data keys that have encrypted outside of columns; empty if there is none."""
+    """Return a sentence about the data keys that have encrypted outside of columns; empty without any."""
     query = sa.select(KeyMaster.key_id).distinct().join(KeyMaster.versions).order_by(KeyMaster.key_id)
     keys = session.scalars(
         query.where(
@@ -125,7 +125,8 @@ def _ended(since: dt.datetime) -> Any:  # a Select, whose type differs between S
         sa.select(KeyVersion.id, KeyMaster.key_id, KeyVersion.version_number)
         .join(KeyMaster, KeyMaster.id == KeyVersion.key_id)
         .where(
-            # Of a data key without columns, or that encrypts outside of them, nobody knows where its ciphertexts are.
+            # Of a data key without columns, or that encrypts outside of them, it is not known where its ciphertexts
+            # are.
             sa.or_(KeyMaster.key_type == KeyType.KEK, holds_columns),
             KeyVersion.deactivated_at <= since,
             ~KeyVersion.is_destroyed,

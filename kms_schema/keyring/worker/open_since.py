@@ -27,7 +27,7 @@ _STILL_OPEN = sa.text("""
 
 
 def transaction_open_since(session: Session, since: dt.datetime) -> str | None:
-    """Return a sentence about a transaction that may be open since then; None if there is none.
+    """Return a sentence about a transaction that may be open since then; else None.
 
     SQLite has one writer at a time, and none that read before another one wrote.
     """

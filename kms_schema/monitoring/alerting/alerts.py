@@ -20,7 +20,7 @@ class Alert:
     """An alerting rule of Prometheus."""
 
     name: str
-    """The `alertname`, and the heading of its section in docs/alerts.md."""
+    """The `alertname`, and the heading of its section on the page "alerts" of the documentation."""
     severity: Severity
     expr: str
     """The condition in PromQL, over the last known values."""

@@ -1,4 +1,4 @@
-"""The alerts, as data. docs/alerts.md has the causes of each and what to do."""
+"""The alerts, as data. The page "alerts" of the documentation has the causes of each, and what to do."""
 
 from kms_schema.monitoring.alerting.alerts import AGE, COUNT, KEY, Alert, Severity
 from kms_schema.monitoring.alerting.last_known import SUCCEEDED, last_known

@@ -9,7 +9,7 @@ from kms_schema.monitoring.samples import Read, Sample
 from kms_schema.vocabulary import AuditSecurityLevel, RecordedOperation
 
 MOST_COUNTED = 100_000
-"""Entries are counted up to this number: a scrape must not read a log that nobody seals."""
+"""Entries are counted up to this number: a scrape must not read a log that is not sealed."""
 
 _LAST_SEAL = "SELECT seal_number, sealed_at FROM {s}.key_audit_seals ORDER BY seal_number DESC LIMIT 1"
 _UNSEALED = f"""SELECT count(*), min(written_at)

@@ -12,7 +12,7 @@ BEGIN
             ERRCODE = 'integrity_constraint_violation',
             MESSAGE = all_rows || ' rows violate rules of revision {revision}, and nothing was changed: ' || all_rules,
             DETAIL = all_first,
-            HINT = 'Fix these rows (docs/rules.md describes the rules), then run the script again.';
+            HINT = 'Fix these rows (the page "rules" of the documentation describes the rules), then run the script again.';
     END IF;
 END
 $upgrade$

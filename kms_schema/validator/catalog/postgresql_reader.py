@@ -78,7 +78,7 @@ class PostgresqlReader:
     engine = "postgresql"
 
     def __init__(self, cursor: psycopg.Cursor[tuple[Any, ...]], schema: str) -> None:
-        """Find the schema; raises `ValidationError` if there is none of this name."""
+        """Find the schema; raises `ValidationError` if it does not exist."""
         self._cursor = cursor
         self.schema = schema
         self.identifier: str

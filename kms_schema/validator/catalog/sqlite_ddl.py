@@ -81,7 +81,7 @@ def unquoted(name: str) -> str:
 
 @_remembered
 def words_of(sql: str) -> frozenset[str]:
-    """Return the identifiers and key words in `sql`, in lower case; comments and strings are none."""
+    """Return the identifiers and key words in `sql`, in lower case; comments and strings are left out."""
     return frozenset(unquoted(word).lower() for word in set(_WORD.findall(sql)) if word)
 
 

@@ -10,12 +10,13 @@ from kms_schema.identifiers import quoted
 from kms_schema.validator.catalog.attributes import Attributes
 from kms_schema.validator.checks.posture import Observed
 from kms_schema.validator.diff.findings import MANUAL_ACTION, Finding, finding_of, worded
+from kms_schema.validator.rules import RULES
 
 CODE = "hardening"
 """The code of the rows of `posture*.sql` that have catalog attributes of event triggers."""
 
 _REFUSED = "refused: "
-_AGAIN = f"{MANUAL_ACTION}as a superuser, run: kms-schema harden --apply"
+_AGAIN = f"{MANUAL_ACTION}{RULES['KMS442'].help}"
 
 
 def hardening_findings(rows: "list[Observed]", schema: str, revision: str) -> Iterator[Finding]:
@@ -41,8 +42,7 @@ def is_in_force(findings: Iterable[Finding]) -> bool:
 def _posture(schema: str, *, hardened: bool) -> Finding:
     refused, left = (REFUSED, LEFT_OPEN) if hardened else ((), (*REFUSED, *LEFT_OPEN))
     actual = "; ".join(said + ", ".join(names) for said, names in ((_REFUSED, refused), ("open: ", left)) if names)
-    remediation = None if hardened else _AGAIN
-    return finding_of("KMS441", f"schema {schema}", "as few open attacks as possible", actual, remediation=remediation)
+    return finding_of("KMS441", f"schema {schema}", RULES["KMS441"].expected, actual)
 
 
 def _differences(observed: Mapping[str, Attributes], schema: str, revision: str) -> Iterator[Finding]:

@@ -38,6 +38,7 @@ class Finding:
 
 
 _TUNED, _RETUNED = "KMS308", "KMS309"
+_NO_HELP = "change the object until it is as the finding expects it"
 MANUAL_ACTION = "-- manual action: "
 """How the comment begins that stands in place of the SQL."""
 # Attributes whose value is clear without their name; for the others (`nullable`, `cache`) the name is written first.
@@ -62,8 +63,8 @@ def finding_of(
 
 
 def manual_remediation(code: str) -> str:
-    """Return a comment in SQL for a finding that no statement can remediation."""
-    return f"{MANUAL_ACTION}{RULES[code].help}"
+    """Return a comment in SQL for a finding that no statement can fix."""
+    return f"{MANUAL_ACTION}{RULES[code].help or _NO_HELP}"
 
 
 def codes_of(difference: Difference) -> dict[str, dict[str, tuple[Any, Any]]]:

@@ -77,7 +77,7 @@ def compared_once(
 ) -> Compared:
     """Return one read of the catalog, compared with its stamped revision, or `with_all` with the closest of all.
 
-    For the time before a migration: an upgrade that runs meanwhile may give differences that soon are none.
+    For the time before a migration: an upgrade that runs meanwhile may give differences that disappear soon.
     """
     with on_demand.reading(connection, schema) as reader:
         return _compared(reader, schema, version_table, with_all=with_all)

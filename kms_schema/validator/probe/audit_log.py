@@ -46,8 +46,8 @@ def attempts() -> Iterator[Attempt]:
     yield from _truncated()
     yield from _forged(about, given)
     yield from _restored(about, given)
-    nobody: list[Case] = [(f"fk_{TABLE}_key_id_key_masters", "an entry is about no key", {"key_id": uuid.uuid4()})]
-    yield from inserted(TABLE, entry(), nobody, sqlstate=FOREIGN_KEY_VIOLATION)
+    orphans: list[Case] = [(f"fk_{TABLE}_key_id_key_masters", "an entry is about no key", {"key_id": uuid.uuid4()})]
+    yield from inserted(TABLE, entry(), orphans, sqlstate=FOREIGN_KEY_VIOLATION)
     yield from _shadowed()
 
 

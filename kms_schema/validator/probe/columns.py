@@ -260,7 +260,7 @@ def _base(table: str, column: str) -> tuple[tuple[Any, ...], Row]:
         "hsm_configurations": hsm(),
         "key_audit_logs": entry(),
         "key_audit_actor": {"actor": "kms-probe"},
-        "key_audit_seals": seal(next_key="nobody's", snapshot_xmax=1, system_identifier="1"),
+        "key_audit_seals": seal(next_key="unknown", snapshot_xmax=1, system_identifier="1"),
         "key_audit_leaves": page(),
         "key_audit_subtrees": subtree(),
         "key_audit_daily_totals": TOTAL,

@@ -141,7 +141,7 @@ def _parents() -> Iterator[Attempt]:
     other = active_key()
     given = [*chain, adding(TABLE, other)]
     child = active_key(parent_key_id=top["key_id"])
-    orphan: Case = (PARENT_KEY, "a key has a parent that does not exist", {"parent_key_id": unused("nobody")})
+    orphan: Case = (PARENT_KEY, "a key has a parent that does not exist", {"parent_key_id": unused("unknown")})
     unfit: Case = (PARENT, "the parent of a key is a dek", {"parent_key_id": other["key_id"]})
     for suffix, make in (("_insert", inserted), ("", updated)):
         more: dict[str, Any] = {"permitted": {"parent_key_id": middle["key_id"]}} if make is updated else {}

@@ -39,7 +39,7 @@ _ACCESS = """SELECT current_setting('transaction_read_only') = 'on', pg_is_in_re
              false)"""
 _PLACE = re.compile(r"(?<![:\w]):(?P<name>[a-z_]\w*)")
 # Missing privileges and objects, locks and cancelled statements, resources, read-only transactions, the server.
-_NOT_OF_RULES = ("42", "55", "57", "40", "53", "54", "58", "08", "25006", "XX")
+_NOT_OF_RULES = ("0A", "42", "55", "57", "40", "53", "54", "58", "08", "25006", "XX")
 _REPLICA = Circumstance("session_replication_role = replica", foreign_keys=False, triggers_only=True)
 
 

@@ -74,10 +74,10 @@ def _restored() -> Iterator[Attempt]:
         ),
     ]
     yield from inserted(TOMBSTONES, TOMBSTONE, cases, restoring, **owner)
-    nobody: list[Case] = [
+    orphans: list[Case] = [
         (f"fk_{TOMBSTONES}_seal_number_key_audit_seals", "a tombstone is of no seal", {"seal_number": FAR_SEQUENCE})
     ]
-    yield from inserted(TOMBSTONES, TOMBSTONE, nobody, restoring, sqlstate=FOREIGN_KEY_VIOLATION, **owner)
+    yield from inserted(TOMBSTONES, TOMBSTONE, orphans, restoring, sqlstate=FOREIGN_KEY_VIOLATION, **owner)
     there = (*restoring, adding(TOMBSTONES, TOMBSTONE))
     twice = adding(TOMBSTONES, {**TOMBSTONE, "last_sequence": FAR_SEQUENCE + 1})
     yield Attempt(

@@ -167,9 +167,9 @@ def _claims(of: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
 
 def _references(of: Row, given: tuple[Statement, ...]) -> Iterator[Attempt]:
     row = rotation(of, old_version=1)
-    nobody: list[Case] = [("fk_key_rotations_key_id_key_masters", "a rotation of no key", {"key_id": uuid.uuid4()})]
+    orphans: list[Case] = [("fk_key_rotations_key_id_key_masters", "a rotation of no key", {"key_id": uuid.uuid4()})]
     of_nothing: dict[str, Any] = {"sqlstate": FOREIGN_KEY_VIOLATION}
-    yield from inserted(TABLE, rotation(of), nobody, given, **of_nothing)
+    yield from inserted(TABLE, rotation(of), orphans, given, **of_nothing)
     cases: list[Case] = [
         (f"fk_{TABLE}_policy_id_rotation_policies", "a rotation by no policy", {"policy_id": uuid.uuid4()}),
         (f"fk_{TABLE}_key_id_old_version_key_versions", "a rotation from no version", {"old_version": 7}),

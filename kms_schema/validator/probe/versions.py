@@ -237,10 +237,10 @@ def _removal(of: Row) -> Iterator[Attempt]:
         IMPATIENT,
         engine="postgresql", sqlstate=WRITTEN_ONCE,
     )  # fmt: skip
-    nobody: Case = (KEY, "a version is of a key that does not exist", {"key_id": uuid.uuid4()})
+    orphans: Case = (KEY, "a version is of a key that does not exist", {"key_id": uuid.uuid4()})
     for engine, trigger in (("postgresql", MATERIAL), ("sqlite", f"{MATERIAL}_insert")):
         yield from inserted(
-            TABLE, row, [nobody], given[:1],
+            TABLE, row, [orphans], given[:1],
             sqlstate=FOREIGN_KEY_VIOLATION, protection=f"trigger {TABLE}.{trigger}", engine=engine,
         )  # fmt: skip
 

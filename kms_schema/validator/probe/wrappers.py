@@ -59,7 +59,7 @@ def _wrappers() -> Iterator[Attempt]:
         (RULE, "a version is wrapped by one that is destroyed", _under(gone)),
     ]
     same: list[Case] = [(RULE, "a version is wrapped by another of the same key", _under(wrapper))]
-    nobody: list[Case] = [(WRAPPER, "a version is wrapped by one that does not exist", _under({"id": uuid.uuid4()}))]
+    orphans: list[Case] = [(WRAPPER, "a version is wrapped by one that does not exist", _under({"id": uuid.uuid4()}))]
     both: Row = {"wrapped_by_version_id": wrapper["id"]}
     twice: list[Case] = [("ck_key_versions_one_wrapper", "material is wrapped by two", both)]
     elsewhere: Row = {"encrypted_key_data": envelope(), "wrapping_key_ref": "kms-probe://another root"}
@@ -71,8 +71,8 @@ def _wrappers() -> Iterator[Attempt]:
         yield from make(VERSIONS, of_wrapping, same, given=stored, **more)
         for engine, trigger in (("postgresql", RULE), ("sqlite", RULE + suffix)):
             protection = f"trigger {VERSIONS}.{trigger}"
-            of_nobody: dict[str, Any] = {"sqlstate": FOREIGN_KEY_VIOLATION, "protection": protection, "engine": engine}
-            yield from make(VERSIONS, wrapped, nobody, given=stored, **of_nobody, **more)
+            of_orphans: dict[str, Any] = {"sqlstate": FOREIGN_KEY_VIOLATION, "protection": protection, "engine": engine}
+            yield from make(VERSIONS, wrapped, orphans, given=stored, **of_orphans, **more)
 
 
 def _circles() -> Iterator[Attempt]:

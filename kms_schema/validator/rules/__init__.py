@@ -5,7 +5,7 @@ unexpected, 3 changed, 4 renamed. From 5 on, and from 300, they are catalog attr
 from 400 are about the posture, from 500 about rows, from 600 about the probe, from 900 about the check itself.
 
 A new code is an entry here, its check, and a test that names it; `python -m tools.validator_examples` writes it into
-docs/validator.md.
+the page "validator" of the documentation.
 """
 
 from collections.abc import Mapping

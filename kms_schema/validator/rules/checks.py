@@ -9,28 +9,36 @@ SQL, MANUAL = Remediation
 rule: partial[Rule] = partial(
     Rule,
     scope=Scope.PROBE,
-    help="fix the other findings; if there is none, look for a cause outside the schema",
+    help="fix the other findings and validate again; without other findings, look for a cause outside the schema",
 )
 
 # fmt: off
 REVISION = (
     Rule("KMS001", "database is not migrated", ERROR, SQL,
         "no revision is stamped, or no object of the schema exists: an upgrade would start from an empty database",
+        help="on an empty database, run: kms-schema upgrade. Otherwise fix the other findings and validate again: then "
+        "the finding has the SQL that stamps the revision",
+        page="operations",
     ),
     Rule("KMS002", "database is behind", ERROR, MANUAL,
         "the objects and protections of later revisions are missing",
         help="run: kms-schema upgrade",
+        page="operations",
     ),
     Rule("KMS003", "unknown revision", ERROR, MANUAL,
         "a newer version of the package or another application stamped the database",
         help="validate with the version of the package that has this revision",
+        page="operations",
     ),
     Rule("KMS004", "several revisions at once", ERROR, SQL,
         "upgrades refuse to run until one revision is stamped",
+        help="fix the other findings and validate again: then the finding has the SQL that leaves one revision",
+        page="operations",
     ),
     Rule("KMS005", "stamped with another revision", ERROR, SQL,
         "the next upgrade would start at the wrong revision: it would create existing objects, or skip missing ones",
         help="run: kms-schema upgrade",
+        page="operations",
     ),
 )
 PROBE = (
@@ -50,7 +58,9 @@ PROBE = (
 CHECK = (
     Rule("KMS901", "check could not run", WARNING, MANUAL,
         "the result is unknown and does not count as passed",
-        help="grant the missing privilege to the role",
+        help="remove the cause that the finding names. For a missing privilege, run the check as a member of "
+        "kms_auditor; --probe and the rows of some tables need the owner of the tables",
+        page="roles",
     ),
     Rule("KMS902", "unmanaged object", WARNING, MANUAL,
         "the object is not part of the schema",
@@ -63,7 +73,7 @@ CHECK = (
         scope=Scope.WAIVERS,
     ),
     Rule("KMS904", "waiver without a finding", WARNING, MANUAL,
-        "it would waive the next finding of this code, which nobody has assessed",
+        "it would waive the next finding of this code, which has not been assessed",
         help="delete the waiver",
         scope=Scope.WAIVERS,
     ),

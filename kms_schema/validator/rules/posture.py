@@ -6,7 +6,7 @@ from kms_schema.validator.rules.rule import Remediation, Rule, Scope, Severity
 
 ERROR, WARNING, INFO = Severity
 SQL, MANUAL = Remediation
-rule: partial[Rule] = partial(Rule, scope=Scope.POSTURE, expected="no such privilege")
+rule: partial[Rule] = partial(Rule, scope=Scope.POSTURE, expected="no such privilege", page="roles")
 
 # fmt: off
 POSTURE = (
@@ -15,10 +15,12 @@ POSTURE = (
         expected="no such setting",
         help="run ALTER SYSTEM RESET session_replication_role, or remove it from the server's configuration, and "
         "reload",
+        page="threat-model",
     ),
     rule("KMS402", "a setting enables restore mode", ERROR, SQL,
         "members of the owner role can write audit entries with an id, a time and a name of their choice",
         expected="no such setting",
+        page="copies",
     ),
     rule("KMS403", "rows are replicated in", ERROR, SQL,
         "a subscription writes these rows with session_replication_role = replica: foreign keys are not checked",
@@ -27,12 +29,14 @@ POSTURE = (
     rule("KMS411", "the owner role has LOGIN", WARNING, MANUAL,
         "anyone with its password can alter the tables and disable their protections",
         expected="an owner role without LOGIN",
-        help="let a role without LOGIN own the schema",
+        help="run kms-schema roles --apply --owner: it makes kms_owner, a role without LOGIN, the owner. The login "
+        "upgrades as a member of it then",
     ),
     rule("KMS412", "the owner role has members", WARNING, SQL,
         "a member can act as the owner: alter the tables, and disable their protections",
         expected="no members of the owner role",
-        help="the owner of the database is a member of pg_database_owner: let another role own the tables",
+        help="the owner of the database is a member of pg_database_owner: let another role own the tables, as "
+        "kms-schema roles --apply --owner does",
     ),
     rule("KMS413", "everyone may create objects in the schema", WARNING, SQL,
         "programs that name no schema can find an object of another role first",
@@ -125,8 +129,9 @@ POSTURE = (
         help="if it is not intended, run SECURITY LABEL … IS NULL on a server that has its provider loaded",
     ),
     rule("KMS438", "a group role has more than its own privileges", WARNING, SQL,
-        "its members have other privileges than docs/roles.md lists, or a role logs in as the group role",
+        "its members have other privileges than kms-schema roles grants, or a role logs in as the group role",
         expected="a group role without LOGIN that is a member of no role",
+        help="the owner of the database is a member of pg_database_owner: let another role own the database",
     ),
     rule("KMS439", "everyone may create temporary objects", INFO, SQL,
         "a temporary table hides a table of the schema from programs that name no schema; kms-schema roles revokes "
@@ -134,27 +139,34 @@ POSTURE = (
         expected="TEMPORARY for the roles that need it",
     ),
     rule("KMS441", "attacks that event triggers refuse, and open ones", INFO, MANUAL,
-        "the owner of the tables or a superuser can carry out the open attacks; docs/threat-model.md names what "
-        "detects each",
-        help="run this check and kms-schema audit verify with an external checkpoint: they detect the open attacks",
+        "the owner of the tables or a superuser can carry out the open attacks",
+        expected="as few open attacks as possible",
+        help="as a superuser, run kms-schema harden --apply, unless its event triggers are in force. This check and "
+        "kms-schema audit verify with an external checkpoint detect the open attacks: run both regularly",
+        page="threat-model",
     ),
     rule("KMS442", "hardening changed", ERROR, SQL,
         "the event triggers differ from those of kms-schema harden: DDL of the owner on the protected objects can "
         "succeed",
+        expected="the event triggers of kms-schema harden",
         help="as a superuser, run: kms-schema harden --apply",
+        page="hardening",
     ),
     rule("KMS443", "a setting disables event triggers", ERROR, SQL,
         "the event triggers of kms-schema harden do not fire in these sessions: DDL of the owner succeeds",
         expected="no such setting",
         help="run ALTER SYSTEM RESET event_triggers, or remove it from the server's configuration, and reload",
+        page="hardening",
     ),
     rule("KMS444", "a role may disable event triggers", WARNING, SQL,
         "it can disable the event triggers of kms-schema harden in its sessions, and then alter what it owns",
+        page="hardening",
     ),
     rule("KMS445", "a built-in object changed", ERROR, SQL,
         "the rules that call it can accept what they should refuse, and this check can be deceived",
         expected="the definition of this version of PostgreSQL, and no other object of that name in pg_catalog",
         help="replace it with what pg_get_functiondef or pg_get_viewdef returns on a new server of this version",
+        page="threat-model",
     ),
     rule("KMS446", "a role may end sessions or promote", WARNING, SQL,
         "it can end the sessions that seal, refresh, retain and dump, as often as it likes, or promote a standby: its "
@@ -162,8 +174,10 @@ POSTURE = (
     ),
     rule("KMS447", "the file is in UTF-16", ERROR, MANUAL,
         "entries are hashed in UTF-8: rules on bytes and characters do not hold, and entries may not be sealed",
+        scope=Scope.CATALOG,
         expected="UTF-8",
         help="SQLite changes the encoding of no file that has tables: upgrade a new file, and import the rows",
+        page="engines",
     ),
 )
 # fmt: on

@@ -16,7 +16,7 @@ class Remediation(StrEnum):
     """How a finding is fixed."""
 
     SQL = "sql"
-    """The finding has SQL that fixes it; where no statement can, the help of the rule."""
+    """The finding has SQL that fixes it; where no statement can, the help of the rule, if it has one."""
     MANUAL = "manual"
     """Manual action: the help of the rule says what to do."""
 
@@ -38,16 +38,13 @@ class Scope(StrEnum):
     """The waivers of the run: always."""
 
 
-NO_HELP = "recreate it, or restore it from a backup"
-"""The help of a rule that has none of its own."""
-
-
 @dataclass(frozen=True, eq=False)  # created faster than with comparisons, which nothing uses
 class Rule:
     """One code: `impact` is the effect of a finding on security or data, `help` the manual action.
 
-    `expected` is the text of a finding whose query has none. `attributes` are the catalog attributes, each with the
-    kind of object or `*`, whose change has this code instead of the code of the object.
+    Without `help` every finding has SQL. `expected` is the text of a finding whose query has none, `page` the page of
+    docs/ with more about it. `attributes` are the catalog attributes, each with the kind of object or `*`, whose change
+    has this code instead of the code of the object.
     """
 
     code: str
@@ -57,6 +54,7 @@ class Rule:
     impact: str = ""
     _: KW_ONLY
     scope: Scope = Scope.CATALOG
-    help: str = NO_HELP
+    help: str = ""
     expected: str = ""
+    page: str = "validator"
     attributes: tuple[tuple[str, str], ...] = ()

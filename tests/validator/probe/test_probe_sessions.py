@@ -45,6 +45,19 @@ def test_a_role_that_may_write_only_the_trail_says_what_it_cannot_know(database:
 
 
 @pytest.mark.only_on("postgresql")
+def test_row_level_security_that_refuses_copy_is_no_rule(database: Database, only_at: OnlyAt) -> None:
+    only_at("guard_key_audit_log_insert")
+    with closing(database.connect()) as administrator, login(database, *APPLICATION, "SELECT ON key_masters") as seen:
+        execute(administrator, "ALTER TABLE key_audit_logs ENABLE ROW LEVEL SECURITY")
+        execute(administrator, "CREATE POLICY all_rows ON key_audit_logs USING (true)")
+        with closing(seen.connect()) as connection:
+            report = probe(connection)
+    assert "KMS603" not in {code for code, _ in found(report)}
+    reasons = [each.actual for each in report.findings if each.code == "KMS901"]
+    assert "unknown: COPY FROM not supported with row-level security" in reasons
+
+
+@pytest.mark.only_on("postgresql")
 def test_a_role_that_may_write_everything_and_is_not_the_owner(database: Database) -> None:
     rights = ("ALL ON ALL TABLES IN SCHEMA public", f"TEMPORARY ON DATABASE {sa.make_url(database.url).database}")
     with login(database, *rights) as seen, closing(seen.connect()) as connection:

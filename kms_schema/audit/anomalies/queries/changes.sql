@@ -11,7 +11,7 @@ WITH numbered AS (
     FROM {schema}.key_audit_logs AS entry
     WHERE
         entry.timestamp >= {since} AND entry.timestamp < {until}
-        AND entry.event_type IN ({changes}) AND entry.key_id IS NOT NULL
+        AND entry.event_type IN ({changes}) AND {has_key}
 )
 SELECT
     numbered.day, numbered.recorded_by, numbered.user_id, 'changes' AS about, numbered.total, NULL AS figure, NULL AS usual,

@@ -5,5 +5,5 @@ SELECT
 FROM {schema}.key_audit_logs AS entry
 WHERE
     entry.timestamp >= {since} AND entry.timestamp < {until}
-    AND entry.event_type IN ({changes}) AND entry.key_id IS NOT NULL
+    AND entry.event_type IN ({changes}) AND {has_key}
 GROUP BY 1, 2

@@ -26,7 +26,7 @@ judged AS (
                 <> lower(replace(entry.event_type, '_', ' ')) || ': '
                 THEN 'another description'
             WHEN known.keyed = 'yes' AND (entry.key_id IS NULL OR {key_of_entry} IS NULL OR {key_of_entry} <> entry.key_id)
-                OR known.keyed = 'no' AND entry.key_id IS NOT NULL
+                OR known.keyed = 'no' AND {has_key}
                 THEN 'another key than its document'
             WHEN known.form = 'key' AND known.keyed = 'yes'
                 AND entry.event_type NOT IN ('KEY_CHANGED', 'KEY_PARENT_CHANGED')

@@ -1,5 +1,5 @@
 -- The keys that an actor uses on a day and has not used in the days before, although others have. A subquery with
--- OFFSET stays one: it looks up each key in idx_key_audit_logs_history, and stops at the latest entry that fits.
+-- OFFSET stays one: it looks up each key in idx_key_audit_logs_history, and stops at the first entry that fits.
 WITH used AS (
     SELECT
         entry.key_id, entry.recorded_by, coalesce(entry.user_id, '') AS user_id, {day} AS day,
@@ -7,7 +7,7 @@ WITH used AS (
     FROM {schema}.key_audit_logs AS entry
     WHERE
         entry.timestamp >= {since} AND entry.timestamp < {until}
-        AND entry.event_type = 'KEY_USED' AND entry.key_id IS NOT NULL
+        AND entry.event_type = 'KEY_USED' AND {has_key}
     GROUP BY 1, 2, 3, 4
 ),
 fresh AS (
@@ -21,7 +21,7 @@ fresh AS (
                 AND earlier.timestamp >= {known_from} AND earlier.timestamp < used.day
                 AND earlier.event_type = 'KEY_USED' AND earlier.recorded_by = used.recorded_by
                 AND coalesce(earlier.user_id, '') = used.user_id
-            ORDER BY earlier.timestamp DESC LIMIT 1 OFFSET 0
+            LIMIT 1 OFFSET 0
         )
         AND EXISTS (
             SELECT 1 FROM {schema}.key_audit_logs AS earlier
@@ -29,7 +29,7 @@ fresh AS (
                 earlier.key_id = used.key_id
                 AND earlier.timestamp >= {known_from} AND earlier.timestamp < {established_until}
                 AND earlier.event_type = 'KEY_USED'
-            ORDER BY earlier.timestamp DESC LIMIT 1 OFFSET 0
+            LIMIT 1 OFFSET 0
         )
 ),
 numbered AS (

@@ -7,7 +7,7 @@ FROM (
     FROM {schema}.key_audit_logs AS entry
     WHERE
         entry.timestamp >= {since} AND entry.timestamp < {until}
-        AND entry.event_type IN ({uses}, {changes}) AND entry.key_id IS NOT NULL
+        AND entry.event_type IN ({uses}, {changes}) AND {has_key}
         AND {is_of_actors}
     GROUP BY 1, 2, 3, 4
 ) AS touched

@@ -6,7 +6,7 @@ WITH touched AS (
     FROM {schema}.key_audit_logs AS entry
     WHERE
         entry.timestamp >= {since} AND entry.timestamp < {until}
-        AND entry.event_type IN ({uses}, {changes}) AND entry.key_id IS NOT NULL
+        AND entry.event_type IN ({uses}, {changes}) AND {has_key}
     GROUP BY 1, 2, 3, 4
 ),
 numbered AS (

@@ -67,6 +67,12 @@ class PostgresqlEntries:
         """Yield entries by sequence."""
         return self.whole(self.pieces(first, last))
 
+    def chosen(self, sequences: Sequence[int]) -> Iterator[bytes]:
+        """Yield some entries by sequence."""
+        listed = ",".join(f"{each:d}" for each in sequences)
+        query = f"SELECT {SELECTED} FROM {self._log} WHERE sequence = ANY ('{{{listed}}}'::bigint[]) ORDER BY sequence"
+        return self.whole(self._session.copy(query))
+
     def sequence_of(self, entry: uuid.UUID) -> int | None:
         """Return the sequence of an entry."""
         rows = self._session.rows(f"SELECT sequence FROM {self._log} WHERE id = %s", (entry,))

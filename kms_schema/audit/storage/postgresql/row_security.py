@@ -5,8 +5,9 @@ instead of leaving rows out. It raises one also for policies that leave nothing 
 sealers read all rows. So policies are applied only if one of them shows this role every row, and none restricts that.
 """
 
-SHOWS_ALL = """SELECT set_config('row_security', 'on', true)
-WHERE (
+from collections.abc import Sequence
+
+_SHOWS_ALL = """(
     -- Without a table this is NULL, which counts as false.
     SELECT bool_and(NOT row_security_active(c.oid) OR (
         SELECT coalesce(bool_or(p.polpermissive AND pg_get_expr(p.polqual, p.polrelid) = 'true'), false)
@@ -17,15 +18,27 @@ WHERE (
         )
     ))
     FROM pg_class c
-    WHERE c.relnamespace = to_regnamespace(quote_ident('{schema}')) AND c.relkind = 'r'
-        AND c.relname IN (
-            'key_audit_logs', 'key_audit_seals', 'key_audit_leaves', 'key_audit_subtrees', 'key_audit_tombstones',
-            'key_masters'
-        )
+    WHERE c.relnamespace = to_regnamespace(quote_ident('{schema}')) AND c.relkind = 'r' AND c.relname IN ({tables})
 )"""
-"""Turns row security on for the transaction if it leaves nothing out; `{schema}` is within a literal."""
+_OF_THE_TRAIL = (
+    "key_audit_logs", "key_audit_seals", "key_audit_leaves", "key_audit_subtrees", "key_audit_tombstones",
+    "key_masters",
+)  # fmt: skip
 
 
 def going_by_policies(schema: str) -> str:
-    """Return the statement for a schema, for a transaction with `row_security = off`."""
-    return SHOWS_ALL.replace("{schema}", schema.replace("'", "''"))
+    """Return the statement that turns row security on for a transaction, if it leaves nothing of the trail out.
+
+    For a transaction with `row_security = off`, in `schema`.
+    """
+    return f"SELECT set_config('row_security', 'on', true) WHERE {_shows_all(schema, _OF_THE_TRAIL)}"
+
+
+def shows_every_row(schema: str, tables: Sequence[str]) -> str:
+    """Return the query that says whether row security shows this role every row of these tables of `schema`."""
+    return f"SELECT coalesce({_shows_all(schema, tables)}, false)"
+
+
+def _shows_all(schema: str, tables: Sequence[str]) -> str:
+    named = ", ".join(f"'{table}'" for table in tables)
+    return _SHOWS_ALL.replace("{schema}", schema.replace("'", "''")).replace("{tables}", named)

@@ -43,6 +43,8 @@ _SEALING = (
     " SELECT set_config('synchronous_commit', 'on', true)"
     " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
 )
+_BATCH = 5000
+"""Rows of a stream that are in memory."""
 _READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -78,6 +80,18 @@ class PostgresqlTransaction:
             "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
         )
         return str(text)
+
+    def table(self, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Return the columns and rows of a query."""
+        rows = self.session.rows(query)
+        return [column.name for column in self.session.cursor.description or ()], rows
+
+    def stream(self, query: str) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield batches of a cursor of the server; one at a time is open."""
+        self.session.cursor.execute(f"DECLARE streamed NO SCROLL CURSOR FOR {query}".encode())
+        while rows := self.session.rows(f"FETCH {_BATCH} FROM streamed"):
+            yield rows
+        self.session.cursor.execute("CLOSE streamed")
 
     def unreachable_rows(self) -> Iterator[str]:
         """Count the rows whose numbers are NULL or too low, tombstones of no seal, and rows of other tables."""
@@ -119,6 +133,20 @@ class PostgresqlTransaction:
         with self.session.planned(SCAN):
             (found,) = self.session.row(f"SELECT count(*) FROM ONLY {self.session.schema}.{table} WHERE {condition}")
         return int(found)
+
+
+@contextmanager
+def snapshot_within(connection: "psycopg.Connection[Any]", schema: str) -> Iterator[PostgresqlTransaction]:
+    """Give access to the trail within the REPEATABLE READ transaction that a connection is in, which goes on."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(_SETTINGS.encode(), prepare=False)
+        cursor.execute(going_by_policies(schema).encode())
+        session = Session(cursor, schema)
+        session.require_seals()
+        try:
+            yield PostgresqlTransaction(session)
+        finally:
+            session.stop_copy()
 
 
 class OpenPostgresqlTrail:

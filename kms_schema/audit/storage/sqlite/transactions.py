@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 from kms_schema.audit.storage.errors import TrailError, invalid_numbers
@@ -21,6 +22,9 @@ from kms_schema.lock_holders import LOCK_WAIT_SECONDS
 
 _ATTEMPTS = 20
 """How often several processes try to open the same state of the file."""
+
+_BATCH = 5000
+"""Rows of a stream that are in memory."""
 
 _IN_NO_INDEX = {
     "key_audit_logs": "event_description",
@@ -55,6 +59,19 @@ class SqliteTransaction:
         """Return the database's clock, which counts milliseconds."""
         ((text,),) = self.session.cursor.execute("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'")
         return str(text)
+
+    def table(self, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Return the columns and rows of a query."""
+        rows = self.session.cursor.execute(query).fetchall()
+        return [column[0] for column in self.session.cursor.description], rows
+
+    def stream(self, query: str) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield batches of a cursor of its own."""
+        with closing(self.session.cursor.connection.cursor()) as cursor:
+            cursor.row_factory = None
+            cursor.execute(query)
+            while rows := cursor.fetchmany(_BATCH):
+                yield rows
 
     def unreachable_rows(self) -> Iterator[str]:
         """Count the rows whose numbers are not integers, or too low, and tombstones of no seal."""
@@ -93,6 +110,21 @@ class SqliteTransaction:
         query = f"SELECT count(*) FROM main.{table} WHERE typeof({_IN_NO_INDEX[table]}) <> '' AND ({condition})"
         ((found,),) = self.session.cursor.execute(query)
         return int(found)
+
+
+@contextmanager
+def snapshot_within(connection: sqlite3.Connection) -> Iterator[SqliteTransaction]:
+    """Give access to the trail within the transaction that a connection is in, which goes on."""
+    cursor, entries_cursor = connection.cursor(), connection.cursor()
+    cursor.row_factory = entries_cursor.row_factory = None
+    text_factory = connection.text_factory
+    connection.text_factory = text_as_stored
+    try:
+        session = Session(cursor, entries_cursor)
+        session.require(*LOWEST_NUMBERS)
+        yield SqliteTransaction(session)
+    finally:
+        connection.text_factory = text_factory
 
 
 class OpenSqliteTrail:

@@ -3,7 +3,7 @@
 -- under READ COMMITTED the chain cannot change. An older snapshot follows old links; there FOR SHARE detects a changed
 -- link (40001). Under READ COMMITTED FOR SHARE would deadlock (40P01): a session that waits for the lock already has its
 -- row lock. Nothing else locks that table so, as VACUUM and CREATE INDEX CONCURRENTLY lock key_masters, and below the
--- owner nobody can, as anybody with a connection can hold an advisory lock. SECURITY DEFINER: row-level security must not
+-- owner no other role can, as anybody with a connection can hold an advisory lock. SECURITY DEFINER: row-level security must not
 -- hide a link of the chain.
 CREATE FUNCTION {schema}.validate_key_master_parent() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER

@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""Check files of proofs from an audit trail of kms-schema, one proof a line, without the database.
+
+`kms-schema report` writes such files beside a report. They may be compressed with gzip. Each line is checked as
+check_proof.py checks a file. All proofs must be about one checkpoint: with --checkpoint the one that you kept.
+
+Copies of this file and check_proof.py work alone in one folder: they need Python 3.11 and the package `cryptography`,
+and nothing of kms-schema. The page "reports" of its documentation describes the files.
+
+exit status: 0 all proofs hold, 1 one does not, 2 wrong usage or a file that cannot be read
+"""
+
+import argparse
+import gzip
+import json
+import re
+import sys
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+if __package__:
+    from kms_schema.audit.standalone import check_proof
+else:
+    sys.path.insert(0, str(Path(__file__).resolve().parent))  # the file beside it, not an installed package
+    import check_proof  # type: ignore[import-not-found,no-redef]
+
+Refused = check_proof.Refused
+
+LONGEST = 16 * 2**20
+"""The most bytes of a line: a compressed file can claim lines of any length."""
+
+
+def lines_of(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a file. Raises `Refused` for one that is too long or not compressed properly."""
+    with path.open("rb") as file:
+        compressed = file.read(2) == b"\x1f\x8b"
+    try:
+        with gzip.open(path, "rb") if compressed else path.open("rb") as opened:
+            while line := opened.readline(LONGEST + 1):
+                if len(line) > LONGEST:
+                    raise Refused(f"a line has more than {LONGEST} bytes")
+                yield line
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise Refused(f"it is no whole gzip file: {error}") from None
+
+
+def check(
+    path: Path,
+    keys: list[check_proof.Key],
+    origin: str | None = None,
+    kept: str | None = None,
+    announced: Sequence[str] = (),
+) -> tuple[int, str]:
+    """Return the number of proofs of a file, and the statement about their checkpoint.
+
+    path: the file. Further arguments: as of `check_proof.check`. Raises `Refused`, with the line, and `OSError`.
+    """
+    about, count, before = "", 0, 0
+    for count, line in enumerate(lines_of(path), 1):
+        try:
+            *statements, entry = check_proof.check(line, keys, origin, kept, tuple(announced))
+            statement = "; ".join(statements)
+        except (Refused, ValueError) as error:
+            raise Refused(f"line {count}: {error}") from None
+        if about not in ("", statement):
+            raise Refused(f"line {count}: it is about another checkpoint than the lines before")
+        sequence = re.search(r", sequence (\d+), is leaf \d+ of this tree$", entry)
+        if not sequence or int(sequence[1]) <= before:
+            raise Refused(f"line {count}: the entries do not ascend by sequence, so one could be counted twice")
+        about, before = statement, int(sequence[1])
+    if not count:
+        raise Refused("it has no proofs")
+    return count, about
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the program; returns its exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", type=Path, nargs="+", help="files of proofs, one a line")
+    check_proof.add_options(parser, "proofs")
+    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="your checkpoint that they must be about")
+    options = parser.parse_args(arguments)
+    try:
+        keys, announced = check_proof.keys_of(parser, options)
+        kept = options.checkpoint.read_bytes().decode() if options.checkpoint else None
+    except (OSError, UnicodeError, Refused) as error:
+        parser.error(str(error))
+    abouts = set()
+    for path in options.files:
+        try:
+            count, about = check(path, keys, options.origin, kept, announced)
+        except OSError as error:
+            parser.error(str(error))
+        except Refused as error:
+            print(f"REFUSED: {json.dumps(str(path))}: {error}")
+            return 1
+        abouts.add(about)
+        print(f"{json.dumps(str(path))}: {count} proofs")
+    if len(abouts) > 1:
+        print("REFUSED: the files are about several checkpoints")
+        return 1
+    print("\n".join([*abouts, "all proofs hold"]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""`kms-schema inventory`: all keys and versions as a cryptography bill of materials, JSON or CSV."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from kms_schema.cli import messages
+from kms_schema.cli.connections import connected, url_of
+from kms_schema.cli.on_use import on_use
+from kms_schema.cli.options import actor_option, where
+from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
+from kms_schema.errors import KmsSchemaError
+from kms_schema.output_files import replaced_file
+from kms_schema.printable import in_a_line
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from kms_schema import inventory
+    from kms_schema.inventory import Form
+else:
+    inventory, sqlite3 = on_use("kms_schema.inventory"), on_use("sqlite3")
+
+_IN_MEMORY = 16 * 2**20
+
+
+@click.command(
+    "inventory",
+    epilog="\b\nExamples:\n  kms-schema inventory --output keys.cdx.json"
+    "\n  kms-schema inventory --format csv --output keys.csv\n  kms-schema inventory --format json --no-names"
+    "\n\nExit status: 0 written, 2 usage, 3 could not connect, not allowed, or not written.",
+)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["cyclonedx", "json", "csv"]),
+    default="cyclonedx",
+    show_default=True,
+    help="cyclonedx is a cryptography bill of materials, in JSON.",
+)
+@click.option(
+    "--cyclonedx-version", type=click.Choice(["1.6", "1.7"]), help="The version of CycloneDX.  [default: 1.6]"
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Else standard output. A file there is replaced.",
+)
+@click.option("--no-record", is_flag=True, help="Write no entry about it to the audit log; the document says so.")
+@click.option("--no-names", is_flag=True, help="Leave out names of keys, roots, HSMs and columns.")
+@actor_option
+@where
+def inventory_command(
+    *,
+    database_url: str | None,
+    schema: str,
+    style: str,
+    cyclonedx_version: str | None,
+    output: Path | None,
+    no_record: bool,
+    no_names: bool,
+    actor: str | None,
+) -> None:
+    """Write an inventory of all keys and versions.
+
+    It has the algorithm, strength, state, times, use, custody and wrapping chain of each version, the HSMs, and the
+    algorithms in use. It names the checkpoint of the audit log. Its SHA-256 becomes an entry of the audit log, which
+    kms_auditor may write. Key material and credentials are not read.
+    """
+    if cyclonedx_version is not None and style != "cyclonedx":
+        raise click.UsageError(f"--cyclonedx-version is for --format cyclonedx, not {style}")
+    form: Form = f"cyclonedx-{cyclonedx_version or '1.6'}" if style == "cyclonedx" else style  # type: ignore[assignment]
+    with (
+        connected(
+            url_of(database_url), writing=not no_record, application="kms-schema inventory", refusals=(KmsSchemaError,)
+        ) as connection,
+        _opened(output) as file,
+    ):
+        if not no_record and isinstance(connection, sqlite3.Connection):
+            only_write_what_is_asked(connection)
+        try:
+            written = inventory.write_inventory(
+                connection, file, form, schema=schema, names=not no_names, record=not no_record, user_id=actor
+            )
+        except Exception:
+            if not no_record:
+                messages.note("nothing was written; if its entry is refused, --no-record writes it without one")
+            raise
+    messages.note(f"{written.totals['keys']} keys, {written.totals['versions']} versions; SHA-256 {written.sha256}")
+    seen, entry = written.checkpoint, written.entry
+    bound = "nothing is sealed" if seen is None else f"checkpoint of {seen.origin}, tree size {seen.size}"
+    recorded = "no entry" if entry is None else f"entry {entry['id']}, sequence {entry['sequence']}"
+    messages.note(in_a_line(f"{bound}; {recorded}"))
+
+
+@contextmanager
+def _opened(output: Path | None) -> Iterator[BinaryIO]:
+    """Yield a file that becomes the output at the end: if the block raises, nothing is written."""
+    if output is not None:
+        try:
+            with replaced_file(output) as file:
+                yield file
+        except OSError as error:
+            if error.filename is None:  # the disk is full, or the like
+                raise
+            raise click.UsageError(f"cannot write {output}: {error.strerror}") from None
+        return
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
+        yield file  # type: ignore[misc]
+        file.seek(0)
+        sys.stdout.flush()
+        if (binary := getattr(sys.stdout, "buffer", None)) is None:
+            click.echo(file.read().decode(), nl=False)
+        else:
+            shutil.copyfileobj(file, binary)
+            binary.flush()

@@ -1,0 +1,96 @@
+"""`kms-schema report`: evidence about a standard and a period."""
+
+import sqlite3
+from pathlib import Path
+
+import click
+
+from kms_schema.audit.storage.errors import TrailError
+from kms_schema.cli import connections, messages
+from kms_schema.cli.options import where
+from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
+from kms_schema.printable import in_a_line
+from kms_schema.reports import STANDARDS, Period, ReportError, Written, write_report
+from kms_schema.reports.writing import FORMATS, SUFFIXES
+from kms_schema.validator import ValidationError
+
+_EXAMPLES = """
+\b
+Examples:
+  kms-schema report --standard pci-dss-4.0.1 --period 2026-Q3
+  kms-schema report --standard sox --period 2026 --format json
+  kms-schema report --standard gdpr --period 2026-07-01..2026-09-30 \\
+    --format oscal
+  python -m kms_schema.audit.standalone.check_proofs *.jsonl.gz \\
+    --trust keys.txt
+
+Exit status: 0 no control is "not satisfied", 1 some are, 2 usage, 3 no connection, missing privilege, or no
+consistent read.
+"""
+
+
+def _period(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+    try:
+        return Period.parse(text).name
+    except ReportError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@click.command("report", epilog=_EXAMPLES)
+@click.option("--standard", type=click.Choice(list(STANDARDS)), required=True, help="The standard.")
+@click.option(
+    "--period", required=True, metavar="PERIOD", callback=_period,
+    help="2026, 2026-Q3, 2026-07, or first and last day: 2026-07-01..2026-09-30; in UTC.",
+)  # fmt: skip
+@click.option(
+    "--format", "style", type=click.Choice(list(FORMATS)), default="html", show_default=True,
+    help="html to read and print, json for programs, oscal for OSCAL 1.2.1 assessment results.",
+)  # fmt: skip
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file; default: STANDARD-PERIOD.html, .json or .oscal.json here. Proofs get names beside it.",
+)
+@click.option("--no-record", is_flag=True, help="Write no entry with the SHA-256 of the report; the report says so.")
+@where
+def report_command(
+    *,
+    database_url: str | None,
+    schema: str,
+    standard: str,
+    period: str,
+    style: str,
+    output: Path | None,
+    no_record: bool,
+) -> int:
+    """Write a report about a standard and a period.
+
+    It has controls by number, the claims that answer them, queries, figures and entries, from one read-only snapshot.
+    Each quoted entry has a proof to one checkpoint, in a file beside the report. The report says which claims the
+    database shows, and never that a standard is met.
+    """
+    url = connections.url_of(database_url)
+    path = output or Path(f"{standard}-{period}.{SUFFIXES[style]}")
+    with connections.connected(
+        url, writing=not no_record, application="kms-schema report", refusals=(ValidationError, TrailError, ReportError)
+    ) as connection:
+        if not no_record and isinstance(connection, sqlite3.Connection):
+            only_write_what_is_asked(connection)
+        try:
+            written = write_report(connection, standard, period, path, style=style, schema=schema, record=not no_record)
+        except OSError as error:
+            raise click.UsageError(f"cannot write {error.filename or path}: {error.strerror}") from None
+    _show(written)
+    return int(bool(written.not_satisfied))
+
+
+def _show(written: Written) -> None:
+    for file in (written.path, *written.attachments):
+        click.echo(in_a_line(str(file)))
+    states = [each["state"] for each in written.document["controls"]]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    messages.note(f"SHA-256 {written.sha256}\ncontrols: {counts}")
+    if written.not_satisfied:
+        messages.note(in_a_line(f"not satisfied: {', '.join(written.not_satisfied)}"))
+    if written.document["without_proofs"]:
+        click.echo(in_a_line(f"warning: no entry has a proof: {written.document['without_proofs']}"), err=True)

@@ -1,0 +1,190 @@
+"""The claims that a computation decides, where no single query can."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import NamedTuple
+
+from kms_schema.audit.verification.result import VerificationResult
+from kms_schema.audit.verification.verify_entries import EntryVerification
+from kms_schema.inventory.strengths import rate
+from kms_schema.reports import queries
+from kms_schema.reports.outcomes import State, Table
+from kms_schema.reports.reading import Reading
+from kms_schema.validator.diff.findings import Finding
+from kms_schema.validator.rules import RULES, Scope, Severity
+
+LEAST = 112
+"""The bits of security below which SP 800-131A Rev. 2 disallows an algorithm for new protection."""
+YEAR, SEVEN_YEARS = 365, 2555
+GRACE = timedelta(days=31)
+"""How long after its period an entry may be left: kms-schema audit retain usually runs once a month."""
+
+
+class Computed(NamedTuple):
+    """The result of a computation."""
+
+    state: State
+    violations: Table | None = None
+    tables: tuple[Table, ...] = ()
+    reason: str = ""
+    proof: str = "not provable offline"
+
+
+def _decided(violations: Table, tables: Iterable[Table] = (), reason: str = "") -> Computed:
+    state = State.NOT_SATISFIED if violations.count else State.SATISFIED
+    return Computed(state, violations, tuple(tables), reason)
+
+
+def strength(reading: Reading) -> Computed:
+    """Decide from the algorithms and sizes of all keys in use."""
+    columns, rows = reading.rows(queries.KEYS_IN_USE_BY_ALGORITHM)
+    rated = [(*row, rate(row[0], row[1]).strength_bits) for row in rows]
+    query = reading.dialect.render(queries.KEYS_IN_USE_BY_ALGORITHM)
+    columns = [*columns, "bits_of_security"]
+    weak = [row for row in rated if row[-1] is not None and row[-1] < LEAST]
+    unknown = [row for row in rated if row[-1] is None]
+    found = _decided(Table.of(f"Algorithms with less than {LEAST} bits", query, columns, weak))
+    if unknown and found.state is State.SATISFIED:
+        reason = f"the strength of {len(unknown)} of the algorithms is not known: see the rows without bits"
+        return found._replace(state=State.FOR_REVIEW, reason=reason)
+    return found
+
+
+def wrapping(reading: Reading) -> Computed:
+    """Decide from the algorithms and sizes of keys and wrappers."""
+    columns, rows = reading.rows(queries.WRAPPERS)
+    problems = []
+    for algorithm, size, wrapped_by, wrapper, wrapper_size, count in rows:
+        if wrapped_by == "nothing":
+            problems.append((algorithm, size, wrapped_by, wrapper, wrapper_size, count))
+        elif wrapped_by == "key":
+            bits, above = rate(algorithm, size).strength_bits, rate(wrapper, wrapper_size).strength_bits
+            if above is None or above < min(bits or size, 256):
+                problems.append((algorithm, size, wrapped_by, wrapper, wrapper_size, count))
+    query = reading.dialect.render(queries.WRAPPERS)
+    return _decided(Table.of("Versions with a weaker wrapper, an unknown one, or none", query, columns, problems))
+
+
+_FINDINGS = "kms-schema validate --format json"
+
+
+def _findings(reading: Reading, title: str, wanted: Callable[[Finding], bool]) -> Computed:
+    rows = [
+        (each.code, each.severity.value, each.object, each.title)
+        for each in reading.validation.worst_first
+        if wanted(each)
+    ]
+    return _decided(Table.of(title, _FINDINGS, ("code", "severity", "object", "finding"), rows))
+
+
+def no_drift(reading: Reading) -> Computed:
+    """Decide from the errors of the validator about objects."""
+    return _findings(
+        reading,
+        "Drift that the validator finds",
+        lambda each: each.severity is Severity.ERROR and RULES[each.code].scope is Scope.CATALOG,
+    )
+
+
+def privileges(reading: Reading) -> Computed:
+    """Decide from the errors and warnings of the validator about roles and settings."""
+    return _findings(
+        reading,
+        "Ways around the protections that the validator finds",
+        lambda each: each.severity is not Severity.INFO and RULES[each.code].scope is Scope.POSTURE,
+    )
+
+
+def entries_unchanged(reading: Reading) -> Computed:
+    """Hash every entry of the period, and compare it with its leaf."""
+    snapshot, result = reading.snapshot, VerificationResult()
+    spans = [(each["first_sequence"], each["last_sequence"]) for each in reading.summary]
+    spans += [row for row in reading.rows(queries.SEALED_SEQUENCES)[1] if row[0] is not None]
+    if not spans:
+        return Computed(State.NOT_APPLICABLE, reason="the period has no entries")
+    first, last = min(each[0] for each in spans), max(each[1] for each in spans)
+    seal = reading.seal or snapshot.seals.last()
+    verification = EntryVerification(snapshot, result, None, seal, lambda *_: None)
+    # Entries that are gone from the ends of the period are between its entries and those of other periods.
+    before, after = reading.neighbour(first, "before"), reading.neighbour(last, "after")
+    verification.verify(max(before or 0, verification.after), last if after is None else after - 1)
+    query = f"kms-schema audit verify; sequences {first} to {last}"
+    problems = [(each.sequence, each.message) for each in result.faults]
+    problems += [(None, f"{result.more_faults} more")] if result.more_faults else []
+    counts = [(result.entries, result.removed, result.unsealed)]
+    figures = Table.of("Entries whose hash was recomputed", query, ("unchanged", "removed", "unsealed"), counts)
+    found = _decided(Table.of("Entries that differ from what was sealed", query, ("sequence", "problem"), problems))
+    sealed = reading.seal
+    if sealed is not None and not problems:
+        before_period = reading.rows(queries.SEAL_BEFORE)[1][0][0]
+        since = "" if before_period is None else f" --since {before_period}"
+        command = f"kms-schema audit export FILE{since} --until {sealed.number}"
+        return found._replace(tables=(figures,), proof=f"provable offline with an archive: {command}")
+    return found._replace(tables=(figures,))
+
+
+def sealed_monthly(reading: Reading) -> Computed:
+    """Decide from the entries and seals of each month."""
+    entries = dict(reading.table("", queries.ENTRIES_BY_MONTH).rows)
+    columns, seals = reading.rows(queries.SEALS_BY_MONTH)
+    signed = {row[0]: row[2] for row in seals}
+    over = [month.name for month in reading.dialect.period.months() if month.end <= reading.dialect.now]
+    rows = [(month, entries.get(month, 0), signed.get(month, 0)) for month in over]
+    query = reading.dialect.render(queries.SEALS_BY_MONTH)
+    if not any(row[1] for row in rows):
+        return Computed(State.NOT_APPLICABLE, reason="no month of the period that is over has entries")
+    names = ("month", "entries", "signed_seals")
+    return _decided(
+        Table.of("Months without a signed seal", query, names, [row for row in rows if row[1] and not row[2]]),
+        (Table.of("Entries and seals by month", query, names, rows), Table.of("Seals by month", query, columns, seals)),
+    )
+
+
+def _kept(days: int) -> Callable[[Reading], Computed]:
+    def decide(reading: Reading) -> Computed:
+        every = reading.table("Shortest retention by event", queries.ENTRIES_BY_RETENTION)
+        if not every.count:
+            return Computed(State.NOT_APPLICABLE, reason="the period has no entries")
+        short = [row for row in every.rows if row[1] < days]
+        return _decided(Table.of(f"Events kept for less than {days} days", every.query, every.columns, short), (every,))
+
+    return decide
+
+
+def retention_ends(reading: Reading) -> Computed:
+    """Decide from the oldest entry: kms-schema audit retain removes the oldest first."""
+    columns, rows = reading.rows(queries.OLDEST_ENTRY)
+    if not rows:
+        return Computed(State.NOT_APPLICABLE, reason="the log has no entries")
+    written = datetime.fromisoformat(str(rows[0][1]).replace("Z", "+00:00"))
+    expired = written + timedelta(days=rows[0][2]) + GRACE < reading.dialect.now
+    query = reading.dialect.render(queries.OLDEST_ENTRY)
+    found = _decided(Table.of("Oldest entry, if it is past its period", query, columns, rows if expired else []))
+    return found._replace(tables=(reading.table("Removed entries, with the hash of their archive", queries.REMOVED),))
+
+
+def who(reading: Reading) -> Computed:
+    """Decide from the logins of all entries."""
+    every = reading.table("", queries.ENTRIES_BY_LOGIN)
+    if not every.count:
+        return Computed(State.NOT_APPLICABLE, reason="the period has no entries")
+    blank = [row for row in every.rows if not str(row[0] or "").strip()]
+    return _decided(Table.of("Entries without a login", every.query, every.columns, blank))
+
+
+COMPUTED: Mapping[str, Callable[[Reading], Computed]] = MappingProxyType(
+    {
+        "strength": strength,
+        "wrapping": wrapping,
+        "no-drift": no_drift,
+        "privileges": privileges,
+        "entries-unchanged": entries_unchanged,
+        "sealed-monthly": sealed_monthly,
+        "kept-a-year": _kept(YEAR),
+        "kept-seven-years": _kept(SEVEN_YEARS),
+        "retention-ends": retention_ends,
+        "who": who,
+    }
+)
+"""The computation of each claim that needs one, by its name."""

@@ -1,0 +1,117 @@
+"""The report as one JSON document, from which the other formats are made. `report.schema.json` describes it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from kms_schema._version import __version__
+from kms_schema.reports.outcomes import Outcome, Quoted, Table, state_of
+from kms_schema.reports.reading import Reading
+from kms_schema.reports.standards.control import Standard
+
+FORMAT = "kms-schema/report/v1"
+
+Document = dict[str, Any]
+
+SCOPE = (
+    "The report is about the keys in this database, and about nothing else. It says that claims hold, and no more: only"
+    " an assessor can say that a standard is met."
+)
+PROOFS = (
+    "Each quoted entry has a proof that it is in the tree of the checkpoint: python -m"
+    " kms_schema.audit.standalone.check_proofs FILE --trust KEYS checks the files beside this report, without the"
+    " database. Keep a checkpoint of your own, and compare it."
+)
+STATE_CLAIMS = (
+    "Claims about the state of the database, and claims that something is absent, are not provable offline. They carry"
+    " the query, the time of the snapshot and the figures. The same query on a copy of that time gives the same."
+)
+
+
+def document_of(
+    standard: Standard, reading: Reading, outcomes: Mapping[str, Outcome], *, recorded: bool, database: str
+) -> Document:
+    """Return the document of a report."""
+    period, seal = reading.dialect.period, reading.seal
+    controls = []
+    for control in standard.controls:
+        found = [outcomes[name] for name in control.claims]
+        controls.append(
+            {
+                "number": control.number,
+                "asks": control.asks,
+                "state": state_of(found).value,
+                "claims": list(control.claims),
+                "left": control.left,
+            }
+        )
+    return {
+        "format": FORMAT,
+        "standard": standard.name,
+        "title": standard.title,
+        "period": {"name": period.name, "start": _time(period.start), "end": _time(period.end)},
+        "snapshot": {
+            "time": _time(reading.dialect.now),
+            "database": database,
+            "engine": reading.validation.engine,
+            "version": reading.validation.version,
+            "schema": reading.validation.schema,
+            "revision": reading.validation.compared_with,
+            "period_is_over": period.end <= reading.dialect.now,
+        },
+        "checkpoint": None
+        if seal is None
+        else {
+            "seal": seal.number,
+            "origin": seal.origin,
+            "size": seal.tree_size,
+            "root_sha256": seal.root_hash.hex(),
+            "sealed_at": seal.sealed_at,
+            "verifier_key": seal.verifier_key,
+            "note": str(seal.note()),
+        },
+        "without_proofs": reading.without_proofs or None,
+        "notes": [SCOPE, PROOFS, STATE_CLAIMS, _recorded(recorded=recorded)],
+        "recorded": recorded,
+        "tool": f"kms-schema {__version__}",
+        "controls": controls,
+        "claims": [_claim(outcome) for outcome in outcomes.values()],
+    }
+
+
+def _recorded(*, recorded: bool) -> str:
+    if recorded:
+        return "The SHA-256 of this file is an entry DOCUMENT_WRITTEN of the audit log."
+    return "This report was written with --no-record: no entry of the audit log has its SHA-256."
+
+
+def _claim(outcome: Outcome) -> Document:
+    return {
+        "name": outcome.claim.name,
+        "claim": outcome.claim.sentence,
+        "state": outcome.state.value,
+        "reason": outcome.reason or None,
+        "proof": outcome.proof,
+        "violations": None if outcome.violations is None else _table(outcome.violations),
+        "figures": [_table(table) for table in outcome.tables],
+        "entries": None if outcome.quoted is None else _quoted(outcome.quoted),
+    }
+
+
+def _table(table: Table) -> Document:
+    return {
+        "title": table.title,
+        "query": table.query,
+        "count": table.count,
+        "columns": list(table.columns),
+        "rows": [list(row) for row in table.rows],
+    }
+
+
+def _quoted(quoted: Quoted) -> Document:
+    return asdict(quoted)
+
+
+def _time(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%S.%fZ}"

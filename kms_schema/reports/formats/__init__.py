@@ -1,0 +1,1 @@
+"""The formats of a report: HTML for people, JSON and OSCAL for programs."""

@@ -1,0 +1,141 @@
+"""The reading of a report: the queries of one snapshot, each of them once."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import chain
+from typing import Any, Literal
+
+from kms_schema.audit.formats.seals import SealError
+from kms_schema.audit.proofs.many import Prover
+from kms_schema.audit.proofs.prover import CannotProveError
+from kms_schema.audit.storage.stored_seals import StoredSeal
+from kms_schema.audit.storage.transactions import Snapshot
+from kms_schema.reports import queries
+from kms_schema.reports.outcomes import Table
+from kms_schema.reports.queries import Dialect
+from kms_schema.validator.report import Report
+
+Rows = list[tuple[Any, ...]]
+
+
+@dataclass
+class Reading:
+    """One snapshot of one database, with the validator's report of the same snapshot."""
+
+    snapshot: Snapshot
+    dialect: Dialect
+    validation: Report
+    seal: StoredSeal | None
+    """The newest seal, if it is signed and its signature holds."""
+    without_proofs: str = ""
+    """The reason why there is no such seal."""
+    _tables: dict[str, tuple[list[str], Rows]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, dialect: Dialect, validation: Report) -> "Reading":
+        """Return the reading of a snapshot."""
+        try:
+            seal = snapshot.seals.last()
+            if seal is None:
+                return cls(snapshot, dialect, validation, None, "nothing is sealed yet: run kms-schema audit seal")
+            Prover(snapshot, seal)
+            seal.check_signature()
+        except (SealError, CannotProveError, ValueError) as error:
+            return cls(snapshot, dialect, validation, None, str(error))
+        return cls(snapshot, dialect, validation, seal)
+
+    def rows(self, query: str) -> tuple[list[str], Rows]:
+        """Return the columns and rows of a query, with values as JSON has them; it runs once."""
+        text = self.dialect.render(query)
+        if text not in self._tables:
+            columns, rows = self.snapshot.table(text)
+            self._tables[text] = columns, [tuple(map(plain, row)) for row in rows]
+        return self._tables[text]
+
+    def table(self, title: str, query: str) -> Table:
+        """Return the table of a query."""
+        summed = self._of_summary(query)
+        columns, rows = self.rows(query) if summed is None else summed
+        return Table.of(title, self.dialect.render(query), columns, rows)
+
+    def neighbour(self, sequence: int, side: Literal["before", "after"]) -> int | None:
+        """Return the sequence of the entry next to one, None at the end."""
+        chosen = "max(sequence)" if side == "before" else "min(sequence)"
+        sign = "<" if side == "before" else ">"
+        query = f"SELECT {chosen} AS sequence FROM {{p}}key_audit_logs WHERE sequence {sign} {sequence:d}"
+        return self.rows(query)[1][0][0]  # type: ignore[no-any-return]
+
+    @cached_property
+    def summary(self) -> list[dict[str, Any]]:
+        """The entries of the period by month, event, level and login."""
+        found: list[dict[str, Any]] = []
+        rest: dict[tuple[str, str], dict[str, Any]] = {}
+        for month in self.dialect.period.months():
+            if month.start >= self.dialect.now:
+                break
+            query = replace(self.dialect, period=month).render(queries.SUMMARY)
+            for row in chain.from_iterable(self.snapshot.stream(query)):
+                group = {"month": month.name, **dict(zip(_SUMMARY, map(plain, row), strict=True))}
+                if len(found) < GROUPS:
+                    found.append(group)
+                else:
+                    _add(rest.setdefault((month.name, group["security_level"]), {**group, **_REST}), group)
+        return [*found, *rest.values()]
+
+    def _of_summary(self, query: str) -> tuple[list[str], Rows] | None:
+        """Return the result of a query of entries that the summary has: it reads the log a second time otherwise."""
+        if query == queries.ENTRIES_BY_RETENTION:
+            shortest: dict[str, int] = {}
+            for each in self.summary:
+                days, event = each["shortest_retention_days"], each["event_type"]
+                shortest[event] = min(days, shortest.get(event, days))
+            return ["event_type", "shortest_retention_days"], sorted(shortest.items())
+        if query not in _SUMS:
+            return None
+        names, events = _SUMS[query]
+        found: dict[tuple[Any, ...], int] = {}
+        for each in self.summary:
+            if events is None or each["event_type"] in events:
+                key = tuple(each[name] for name in names)
+                found[key] = found.get(key, 0) + each["entries"]
+        return [*names, "entries"], [(*key, count) for key, count in sorted(found.items())]
+
+
+GROUPS = 20_000
+"""The most groups of the summary. An application chooses types, and could choose another for each entry."""
+_SUMMARY = (
+    "event_type", "security_level", "recorded_by", "entries", "first_sequence", "last_sequence",
+    "shortest_retention_days",
+)  # fmt: skip
+_REST = {"event_type": "(further types)", "recorded_by": "(further logins)", "entries": 0}
+
+
+def _add(rest: dict[str, Any], group: dict[str, Any]) -> None:
+    """Add a group of the summary to the rest of its month and level."""
+    rest["entries"] += group["entries"]
+    for name, choose in (("first_sequence", min), ("last_sequence", max), ("shortest_retention_days", min)):
+        rest[name] = choose(rest[name], group[name])
+
+
+_BY_EVENT = ("event_type", "security_level")
+_SUMS: dict[str, tuple[tuple[str, ...], frozenset[str] | None]] = {
+    queries.ENTRIES_BY_EVENT: (_BY_EVENT, None),
+    queries.ENTRIES_BY_LOGIN: (("recorded_by",), None),
+    queries.ENTRIES_BY_MONTH: (("month",), None),
+    **{query: (_BY_EVENT, events) for query, events in queries.OF_EVENTS.items()},
+}
+"""The queries that the summary answers: the columns, and the types of entries, None for all."""
+
+
+def plain(value: Any) -> Any:
+    """Return a value of a row as JSON has it: times in UTC, ids and hashes as text."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):  # a damaged text of SQLite has lone surrogates, which no file can have
+        return value if value.isascii() else value.encode(errors="replace").decode()
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).hex()
+    return str(value)

@@ -1,0 +1,155 @@
+"""Writes a report: the snapshot, the document, its attachments, and the entry that records it."""
+
+import json
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+from kms_schema import audit
+from kms_schema.audit.storage.open import snapshot_within
+from kms_schema.output_files import FOR_OTHERS, replaced_file
+from kms_schema.reports.claims import CLAIMS
+from kms_schema.reports.document import Document, document_of
+from kms_schema.reports.errors import ReportError
+from kms_schema.reports.evaluating import outcomes
+from kms_schema.reports.formats import html, oscal
+from kms_schema.reports.periods import Period
+from kms_schema.reports.queries import Dialect
+from kms_schema.reports.quoting import Attachments, quote
+from kms_schema.reports.reading import Reading
+from kms_schema.reports.standards import STANDARDS
+from kms_schema.reports.standards.control import Standard
+from kms_schema.validator import in_snapshot
+from kms_schema.validator.catalog.connection import DatabaseConnection
+from kms_schema.validator.report import Report
+
+
+def _json(document: Document) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+
+
+FORMATS: dict[str, Callable[[Document], str]] = {"html": html.render, "json": _json, "oscal": oscal.render}
+"""The functions that render a document, by the names of `kms-schema report --format`."""
+
+SUFFIXES = {"html": "html", "json": "json", "oscal": "oscal.json"}
+
+
+@dataclass(frozen=True)
+class Written:
+    """A report that was written."""
+
+    document: Document
+    path: Path
+    sha256: str
+    """Of the file of the report, in hexadecimal."""
+    attachments: tuple[Path, ...]
+    """The checkpoint, and the files of proofs."""
+
+    @property
+    def not_satisfied(self) -> tuple[str, ...]:
+        """The numbers of the controls that are not satisfied."""
+        return tuple(each["number"] for each in self.document["controls"] if each["state"] == "not satisfied")
+
+
+def write_report(
+    connection: DatabaseConnection,
+    standard: str,
+    period: str,
+    path: Path,
+    *,
+    style: str = "html",
+    schema: str = "public",
+    record: bool = True,
+    user_id: str | None = None,
+) -> Written:
+    """Write the report of a standard about a period, from one read-only snapshot.
+
+    Parameters:
+        connection: of psycopg or sqlite3, in no transaction; a member of kms_auditor is enough.
+        standard: one of `STANDARDS`.
+        period: such as `2026-Q3`; see `Period.parse`.
+        path: the file of the report, which is replaced. Its checkpoint and its files of proofs get names beside it.
+        style: `html`, `json` or `oscal`.
+        schema: the PostgreSQL schema of the tables; ignored on SQLite.
+        record: write an entry with the SHA-256 of the file before any file gets its name; the document says if not.
+        user_id: the person behind the login in that entry, as claimed.
+
+    Returns what was written. Raises `ReportError` for an unknown standard or period, or a database that is not at the
+    newest revision. Raises `kms_schema.ValidationError` if there is no consistent read, `OSError`, and errors of the
+    driver.
+
+    Example:
+        with psycopg.connect("dbname=kms", autocommit=True) as connection:
+            write_report(connection, "pci-dss-4.0.1", "2026-Q3", Path("q3.html"))
+    """
+    if standard not in STANDARDS:
+        raise ReportError(f"there is no standard {standard!r}; the standards are {', '.join(STANDARDS)}")
+    if style not in FORMATS:
+        raise ReportError(f"there is no format {style!r}; the formats are {', '.join(FORMATS)}")
+    chosen, span = STANDARDS[standard], Period.parse(period)
+    with ExitStack() as files:
+        document = _read(connection, chosen, span, Attachments(path, files), schema, recorded=record)
+        content = FORMATS[style](document).encode()
+        attachments = [path.with_name(name) for name in _attached(document)]
+        if document["checkpoint"] is not None:
+            attachments.insert(0, path.with_name(f"{path.stem}.checkpoint.txt"))
+            note = files.enter_context(replaced_file(attachments[0], FOR_OTHERS))
+            note.write(document["checkpoint"]["note"].encode())
+        files.enter_context(replaced_file(path)).write(content)
+        digest = sha256(content).hexdigest()
+        if record:
+            scope = f"{standard}, {span.name}"
+            entry = audit.Document("report", style, digest, scope, _checkpoint(document))
+            audit.record_document(audit.open_trail(connection, schema), entry, user_id=user_id)
+    return Written(document, path, digest, tuple(attachments))
+
+
+def _checkpoint(document: Document) -> audit.Checkpoint | None:
+    about = document["checkpoint"]
+    return (
+        None if about is None else audit.Checkpoint(about["origin"], about["size"], bytes.fromhex(about["root_sha256"]))
+    )
+
+
+def _attached(document: Document) -> list[str]:
+    quoted = [each["entries"] for each in document["claims"] if each["entries"]]
+    return [each["attachment"] for each in quoted if each["attachment"]]
+
+
+def _read(
+    connection: DatabaseConnection,
+    standard: Standard,
+    period: Period,
+    attachments: Attachments,
+    schema: str,
+    *,
+    recorded: bool,
+) -> Document:
+    found: list[Document] = []
+    names = dict.fromkeys(name for control in standard.controls for name in control.claims)
+    claims = [CLAIMS[name] for name in names]
+
+    def read(validation: Report) -> None:
+        _refuse_other_revision(validation)
+        with snapshot_within(connection, schema) as snapshot:
+            now = datetime.fromisoformat(snapshot.now().replace("Z", "+00:00")).astimezone(UTC)
+            if now <= period.start:
+                raise ReportError(f"the period {period.name} has not begun: it is {now:%Y-%m-%d %H:%M} UTC")
+            dialect = Dialect(validation.engine, schema, period, now)
+            reading = Reading.of(snapshot, dialect, validation)
+            quoted = quote(reading, claims, attachments)
+            decided = outcomes(reading, claims, quoted)
+            found.append(document_of(standard, reading, decided, recorded=recorded, database=validation.database))
+
+    in_snapshot(connection, read, schema=schema)
+    return found[-1]
+
+
+def _refuse_other_revision(validation: Report) -> None:
+    if validation.compared_with == validation.head:
+        return
+    at = f"at revision {validation.compared_with}" if validation.compared_with else "without the schema"
+    raise ReportError(f"the database is {at}, and a report needs {validation.head}: run kms-schema upgrade")

@@ -1,0 +1,12 @@
+#!/usr/bin/env python3
+"""Check files of proofs of the audit trail without the database; see kms_schema/audit/standalone/check_proofs.py."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from kms_schema.audit.standalone.check_proofs import main
+
+if __name__ == "__main__":
+    sys.exit(main())

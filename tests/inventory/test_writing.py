@@ -1,0 +1,64 @@
+"""One snapshot, a serial number that follows the content, and the entry in the audit log."""
+
+import hashlib
+import io
+import json
+import sqlite3
+from contextlib import closing, suppress
+
+import psycopg
+import pytest
+
+from kms_schema.inventory import write_inventory
+from tests.inventory.written import write, write_json
+from tests.support.engines import Database
+from tests.support.rows import smallest
+from tests.support.rows.smallest import insert
+from tests.support.statements import execute
+
+
+def test_the_serial_number_follows_the_content(database: Database) -> None:
+    before, same = (write_json(database, "cyclonedx-1.6")["serialNumber"] for _ in range(2))
+    with closing(database.connect()) as connection:
+        insert(connection, "key_masters", **smallest.key_master())
+    assert same == before != write_json(database, "cyclonedx-1.6")["serialNumber"]
+
+
+class Committing(io.BytesIO):
+    """A file whose first write has another session register a key; SQLite may make that session wait."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        self.database = database
+
+    def write(self, data: object, /) -> int:
+        with closing(self.database.connect()) as other:
+            if isinstance(other, sqlite3.Connection):
+                other.execute("PRAGMA busy_timeout = 0")
+            with suppress(sqlite3.Error, psycopg.errors.UniqueViolation):
+                insert(other, "key_masters", **smallest.key_master(key_id="late"))
+        return super().write(data)  # type: ignore[arg-type]
+
+
+def test_a_document_is_of_one_snapshot(database: Database) -> None:
+    file = Committing(database)
+    with closing(database.connect()) as connection:
+        written = write_inventory(connection, file, "json", record=False)
+    assert (written.totals["keys"], b"late" in file.getvalue()) == (0, False)
+
+
+def test_the_entry_has_the_hash_and_the_checkpoint(database: Database) -> None:
+    text, written = write(database, "csv", record=True, user_id="alice")
+    assert written.entry is not None
+    said = json.loads(str(written.entry["additional_metadata"]))
+    assert said["sha256"] == written.sha256 == hashlib.sha256(text.encode()).hexdigest()
+    assert (said["document"], said["format"], said["scope"]) == ("inventory", "csv", "all keys")
+    assert (said["checkpoint"], written.checkpoint, written.entry["user_id"]) == (None, None, "alice")
+    with closing(database.connect()) as connection:
+        query = "SELECT count(*) FROM key_audit_logs WHERE event_type = 'DOCUMENT_WRITTEN'"
+        assert execute(connection, query).fetchone() == (1,)
+
+
+def test_another_form_is_refused(database: Database) -> None:
+    with closing(database.connect()) as connection, pytest.raises(ValueError, match=r"one of cyclonedx-1\.6"):
+        write_inventory(connection, io.BytesIO(), "pdf")  # type: ignore[arg-type]

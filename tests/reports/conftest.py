@@ -1,0 +1,26 @@
+"""A populated database, which tests only read, or change and change back."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from tests.reports.populated import populate
+from tests.support.engines import Database, Engines
+from tests.support.engines.database import Connection
+
+
+@pytest.fixture(scope="package")
+def populated(engines: Engines, engine_name: str) -> Iterator[Database]:
+    engine = engines[engine_name]
+    database = engine.create(engines.migrated(engine_name, "template"))
+    with closing(database.connect()) as connection:
+        populate(connection)
+    yield database
+    engine.drop(database)
+
+
+@pytest.fixture
+def connection(populated: Database) -> Iterator[Connection]:
+    with closing(populated.connect()) as opened:
+        yield opened

@@ -1,0 +1,111 @@
+"""`kms-schema report`: its files, its entry, and its exit status."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.reports.populated import TRUST, period, populate
+from tests.support.engines import Database, Engines
+from tests.support.engines.programs import REPOSITORY
+from tests.support.programs.commands import Said, kms_schema
+from tests.support.statements import execute
+
+pytestmark = pytest.mark.versions("newest")
+
+STANDARD = ("report", "--standard", "nist-sp-800-57", "--period")
+
+
+@pytest.fixture(scope="module")
+def own(engines: Engines, engine_name: str) -> Iterator[Database]:
+    engine = engines[engine_name]
+    database = engine.create(engines.migrated(engine_name, "template"))
+    with closing(database.connect()) as connection:
+        populate(connection)
+    yield database
+    engine.drop(database)
+
+
+def entries(database: Database) -> list[tuple[str, str]]:
+    query = (
+        "SELECT event_description, CAST(additional_metadata AS text) FROM key_audit_logs"
+        " WHERE event_type = 'DOCUMENT_WRITTEN' ORDER BY sequence"
+    )
+    with closing(database.connect()) as connection:
+        return [(str(text), str(metadata)) for text, metadata in execute(connection, query).fetchall()]
+
+
+def report(database: Database, *arguments: str) -> Said:
+    return kms_schema(*STANDARD, *arguments, url=database.url)
+
+
+def test_a_report_is_recorded_and_its_proofs_are_checked_without_the_database(
+    own: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = report(own, period(), "--format", "json")
+    assert "database: " in done.target
+    names = done.out.splitlines()
+    assert sorted(names) == sorted(each.name for each in tmp_path.iterdir())
+    document = json.loads((tmp_path / names[0]).read_bytes())
+    failing = [each["number"] for each in document["controls"] if each["state"] == "not satisfied"]
+    assert done.status == int(bool(failing))
+    assert (f"not satisfied: {', '.join(failing)}" in done.err) == bool(failing)
+    ((described, metadata),) = entries(own)
+    recorded = json.loads(metadata)
+    assert recorded["sha256"] in done.err
+    assert (recorded["document"], recorded["format"], recorded["scope"]) == (
+        "report", "json", f"nist-sp-800-57, {period()}",
+    )  # fmt: skip
+    assert recorded["checkpoint"]["tree_size"] == document["checkpoint"]["size"]
+    assert recorded["sha256"] in described
+    assert document["recorded"] is True
+    (tmp_path / "keys.txt").write_text(TRUST, encoding="utf-8")
+    proofs = [each for each in names if each.endswith(".jsonl.gz")]
+    program = REPOSITORY / "scripts" / "check_audit_proofs.py"
+    words = [sys.executable, "-I", str(program), *proofs, "--trust", "keys.txt", "--checkpoint", names[1]]
+    checked = subprocess.run(words, check=False, capture_output=True, text=True)
+    assert (checked.returncode, checked.stdout.splitlines()[-1]) == (0, "all proofs hold"), checked.stderr
+
+
+def test_without_the_record_nothing_is_written_into_the_database(own: Database, tmp_path: Path) -> None:
+    before = entries(own)
+    done = report(own, period(), "--no-record", "--output", str(tmp_path / "q.html"))
+    assert done.status in {0, 1}
+    assert (done.target, entries(own)) == ("", before)
+    page = (tmp_path / "q.html").read_text(encoding="ascii")
+    assert "This report was written with --no-record" in page
+    assert (tmp_path / "q.html").stat().st_mode & 0o077 == 0
+
+
+def test_a_file_that_cannot_be_written_records_nothing(own: Database, tmp_path: Path) -> None:
+    before = entries(own)
+    link = tmp_path / "link.html"
+    link.symlink_to(tmp_path / "elsewhere.html")
+    for path, says in ((tmp_path / "none" / "q.html", "No such file"), (link, "it is a symbolic link")):
+        done = report(own, period(), "--output", str(path))
+        assert done.status == 2
+        assert says in done.error
+    assert entries(own) == before
+    assert [each.name for each in tmp_path.iterdir()] == ["link.html"]
+
+
+def test_wrong_usage_and_a_database_without_the_schema(engines: Engines, engine_name: str, tmp_path: Path) -> None:
+    database = engines[engine_name].create()
+    with closing(database.connect()) as connection:
+        execute(connection, "CREATE TABLE of_a_host (a integer)")
+    where = ("--output", str(tmp_path / "q.html"))
+    for arguments, status, says in (
+        (("2026-Q9", *where), 2, "no period: '2026-Q9'; write 2026, 2026-Q3"),
+        (("2026", *where), 3, "the database is without the schema, and a report needs"),
+        (("9000", *where), 3, "the database is without the schema"),
+    ):
+        done = report(database, *arguments)
+        assert (done.status, says in done.error) == (status, True), done.err
+    engines[engine_name].drop(database)
+    assert list(tmp_path.iterdir()) == []
+    assert kms_schema("report", "--period", "2026", url=database.url).status == 2

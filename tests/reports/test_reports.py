@@ -1,0 +1,201 @@
+"""Reports: their files, formats and proofs, and what they say of values that somebody else chose."""
+
+import datetime as dt
+import gzip
+import hashlib
+import html
+import json
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from trestle.oscal.assessment_results import AssessmentResults
+
+from kms_schema.audit.formats.keys import VerifierKey
+from kms_schema.audit.standalone import check_archive, check_proof, check_proofs
+from kms_schema.reports import STANDARDS, ReportError, Written, quoting, reading
+from kms_schema.reports.reading import plain
+from tests.audit.trails import FORGER, KEY, seal_all
+from tests.reports.populated import HOSTILE, now, write
+from tests.support.engines import Engines
+from tests.support.engines.database import Connection
+from tests.support.engines.programs import REPOSITORY
+from tests.support.programs.commands import kms_schema
+from tests.support.rows.smallest import audit_entry, insert
+from tests.support.statements import execute
+from tests.support.violations.triggers_disabled import triggers_disabled
+
+pytestmark = pytest.mark.versions("oldest and newest")
+
+SCHEMA = json.loads((REPOSITORY / "kms_schema" / "reports" / "report.schema.json").read_text(encoding="utf-8"))
+KEYS = [check_proof.read_key(str(KEY.verifier))]
+
+
+def claim(written: Written, name: str) -> dict[str, Any]:
+    (found,) = [each for each in written.document["claims"] if each["name"] == name]
+    return dict(found)
+
+
+def test_a_report_says_what_it_is_about_and_has_a_proof_of_each_entry(connection: Connection, tmp_path: Path) -> None:
+    written = write(connection, tmp_path)
+    assert json.loads(written.path.read_bytes()) == written.document
+    assert hashlib.sha256(written.path.read_bytes()).hexdigest() == written.sha256
+    jsonschema.validate(written.document, SCHEMA)
+    checkpoint, *files = written.attachments
+    assert checkpoint.read_text(encoding="utf-8") == written.document["checkpoint"]["note"]
+    quoted = {
+        each["attachment"]: each for each in (claim["entries"] or {} for claim in written.document["claims"]) if each
+    }
+    for path in files:
+        entries = quoted[path.name]
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == entries["sha256"]
+        count, about = check_proofs.check(path, KEYS, kept=checkpoint.read_text(encoding="utf-8"))
+        assert (count, entries["unproven"]) == (entries["count"], 0)
+        assert f"{written.document['checkpoint']['size']} entries" in about
+        proofs = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
+        rows = [(row["sequence"], row["leaf_index"], row["event_type"]) for row in entries["rows"]]
+        assert rows == [(each["entry"]["sequence"], each["leaf_index"], each["entry"]["event_type"]) for each in proofs]
+    assert {path.name.split(".")[1] for path in files} >= {"revocations", "destructions", "high-risk", "administration"}
+
+
+def test_a_changed_proof_and_another_key_are_refused(connection: Connection, tmp_path: Path) -> None:
+    written = write(connection, tmp_path)
+    path = tmp_path / "report.revocations.jsonl.gz"
+    line = gzip.decompress(path.read_bytes())
+    changed = tmp_path / "changed.jsonl"
+    for content, says in (
+        (line.replace(b"KEY_REVOKED", b"KEY_ROTATED"), "line 1: the entry is not the one at this place"),
+        (line + line, "line 2: the entries do not ascend"),
+        (b"", "it has no proofs"),
+        (gzip.compress(line)[:-9], "it is no whole gzip file"),
+        (b"\n", "line 1: this is not JSON"),
+    ):
+        changed.write_bytes(content)
+        with pytest.raises(check_proof.Refused, match=says):
+            check_proofs.check(changed, KEYS)
+    with pytest.raises(check_proof.Refused, match="not signed by a key that you trust"):
+        check_proofs.check(path, [check_proof.read_key(str(FORGER.verifier))])
+    assert VerifierKey.parse(written.document["checkpoint"]["verifier_key"]) == KEY.verifier
+
+
+def test_each_query_of_a_report_returns_its_figures(connection: Connection, tmp_path: Path) -> None:
+    """The program reads the log once for several figures: the query beside each gives the same."""
+    run = 0
+    for each in write(connection, tmp_path).document["claims"]:
+        for table in each["figures"]:
+            if table["query"].startswith("SELECT") and table["title"] != "Entries and seals by month":
+                rows = [list(map(plain, row)) for row in connection.execute(table["query"]).fetchall()]
+                assert (rows, len(rows)) == (table["rows"], table["count"]), table["query"]
+                run += 1
+        if each["entries"]:
+            rows = connection.execute(each["entries"]["query"]).fetchall()
+            assert [row[0] for row in rows] == [row["sequence"] for row in each["entries"]["rows"]]
+            run += 1
+    assert run > 25
+
+
+@pytest.mark.parametrize("standard", STANDARDS)
+def test_oscal_is_what_its_model_accepts(connection: Connection, tmp_path: Path, standard: str) -> None:
+    written = write(connection, tmp_path, standard, style="oscal")
+    (result,) = AssessmentResults.oscal_read(written.path.rename(tmp_path / "results.json")).results
+    states = {each["number"]: each["state"] for each in written.document["controls"]}
+    decided = {number for number, state in states.items() if state in {"satisfied", "not satisfied"}}
+    assert {each.title.partition(":")[0] for each in result.findings or ()} == decided
+    assert len(result.observations) == len(written.document["claims"])
+
+
+def test_html_escapes_every_value_and_loads_nothing(connection: Connection, tmp_path: Path) -> None:
+    page = write(connection, tmp_path, style="html").path.read_text(encoding="ascii")
+    assert "<script" not in page
+    assert html.escape("<script>alert('x')</script> &") in page
+    assert not re.search(r"(src|href|url)\s*[=(]\s*[\"']?(?!#)\w", page)
+    assert "<b></bdi>" not in page
+    assert html.escape("<b>") in page
+    assert "default-src 'none'" in page
+    assert HOSTILE[-5:-4] not in page
+
+
+def test_no_report_says_that_a_standard_is_met(connection: Connection, tmp_path: Path) -> None:
+    for style in ("html", "json", "oscal"):
+        text = write(connection, tmp_path, style=style).path.read_text(encoding="utf-8").lower()
+        assert "complian" not in text.replace("compliance_tags", "").replace("'compliance'", "")
+
+
+def test_more_than_a_thousand_entries_are_in_the_file_of_proofs(connection: Connection, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quoting, "LISTED", 1)
+        written = write(connection, tmp_path)
+    administration = claim(written, "administration")["entries"]
+    assert len(administration["rows"]) == 1 < administration["count"]
+    assert check_proofs.check(tmp_path / administration["attachment"], KEYS)[0] == administration["count"]
+
+
+def test_what_cannot_be_reported_is_said_and_leaves_no_file(connection: Connection, tmp_path: Path) -> None:
+    for options, says in (
+        ({"standard": "iso"}, "there is no standard 'iso'; the standards are pci-dss-4.0.1, sox, gdpr"),
+        ({"style": "pdf"}, "there is no format 'pdf'"),
+        ({"period": "2026-Q5"}, "no period: '2026-Q5'; write 2026, 2026-Q3, 2026-07 or 2026-07-01..2026-09-30, up"),
+        ({"period": "9000"}, "the period 9000 has not begun"),
+    ):
+        with pytest.raises(ReportError, match=re.escape(says)):
+            write(connection, tmp_path, **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_period_without_entries_has_nothing_to_prove(connection: Connection, tmp_path: Path) -> None:
+    written = write(connection, tmp_path, period="1999")
+    states = {each["name"]: each["state"] for each in written.document["claims"]}
+    for name in ("entries-unchanged", "who", "kept-a-year", "sealed-monthly"):
+        assert states[name] == "not applicable"
+    assert states["not-expired"] == "satisfied", "the state is that of the snapshot"
+    assert len(written.attachments) == 1
+
+
+def test_texts_that_are_damaged_or_of_very_many_types_do_not_stop_a_report(
+    engines: Engines, engine_name: str, tmp_path: Path
+) -> None:
+    database = engines[engine_name].create(engines.migrated(engine_name, "template"))
+    with closing(database.connect()) as connection:
+        for number in range(5):
+            insert(connection, "key_audit_logs", **audit_entry(event_type=f"TYPE_{number}", risk_score=90))
+        seal_all(connection)
+        if isinstance(connection, sqlite3.Connection):  # PostgreSQL has no such text
+            with triggers_disabled(connection):
+                change = "UPDATE key_audit_logs SET event_description = CAST(X'ff41' AS TEXT) WHERE sequence = 3"
+                execute(connection, change)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(reading, "GROUPS", 2)
+            written = write(connection, tmp_path)
+        for style in ("html", "oscal"):
+            write(connection, tmp_path, style=style)
+    engines[engine_name].drop(database)
+    assert sum(row[-1] for row in claim(written, "recorded")["figures"][0]["rows"]) == 6
+    entries = claim(written, "high-risk")["entries"]
+    assert (entries["count"], entries["unproven"]) == (5, int(database.dialect == "sqlite"))
+
+
+def test_the_archive_that_a_report_names_proves_the_entries_of_the_period(
+    engines: Engines, engine_name: str, tmp_path: Path
+) -> None:
+    database = engines[engine_name].create(engines.migrated(engine_name, "template"))
+    with closing(database.connect()) as connection:
+        seal_all(connection)
+        insert(connection, "key_audit_logs", **audit_entry())
+        seal_all(connection)
+        with triggers_disabled(connection):  # the first seal is of a month before the period
+            earlier = "UPDATE key_audit_seals SET sealed_at = :at WHERE seal_number = 1"
+            execute(connection, earlier, {"at": now() - dt.timedelta(days=30)})
+        written = write(connection, tmp_path)
+    unchanged = claim(written, "entries-unchanged")
+    command = unchanged["proof"].removeprefix("provable offline with an archive: ")
+    assert command == "kms-schema audit export FILE --since 1 --until 2"
+    path = tmp_path / "archive.jsonl.gz"
+    done = kms_schema(*command.replace("FILE", str(path)).split()[1:], url=database.url)
+    assert done.status == 0, done.err
+    archive = check_archive.check(path, KEYS)
+    assert (archive.first_leaf, archive.end_leaf) == (1, 2)
+    engines[engine_name].drop(database)
