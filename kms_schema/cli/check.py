@@ -20,7 +20,7 @@ _WORST_FIRST = (Status.CRITICAL, Status.UNKNOWN, Status.WARNING, Status.OK)
 class UnknownStateError(click.UsageError):
     """A usage error, with exit status 3."""
 
-    exit_code: int = int(Status.UNKNOWN)
+    exit_code = int(Status.UNKNOWN)
 
 
 class _Plugin(click.Command):
