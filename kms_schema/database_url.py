@@ -66,7 +66,8 @@ class DatabaseUrl:
             return None
         if not self.database.startswith("file:"):
             return Path(self.database)
-        return Path(unquote(re.sub(r"^file:(//(localhost)?(?=/))?", "", self.database)))
+        path = unquote(re.sub(r"^file:(//(localhost)?(?=/))?", "", self.database))
+        return None if path == ":memory:" else Path(path)
 
     @property
     def immutable(self) -> bool:

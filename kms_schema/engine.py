@@ -5,6 +5,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -61,6 +62,21 @@ def configure(engine: sa.Engine) -> None:
         pause = _pause_in_event_loop if engine.dialect.is_async else time.sleep
         sa.event.listen(engine, "connect", partial(_configure_sqlite, pause=pause))
         sa.event.listen(engine, "begin", _begin_sqlite)
+        sa.event.listen(engine, "handle_error", end_failed_commit)
+
+
+def end_failed_commit(context: sa.engine.ExceptionContext) -> None:
+    """Roll back a transaction of SQLite whose COMMIT failed, such as for a deferred foreign key.
+
+    SQLite leaves it open, with the write lock of the file, although SQLAlchemy takes it as ended. `context` is that of
+    the event `handle_error`. Raises nothing of its own.
+    """
+    connection = context.connection
+    if connection is None or context.statement is not None or connection.invalidated:  # a COMMIT is no statement there
+        return
+    if getattr(connection.connection.driver_connection, "in_transaction", False):
+        with suppress(connection.dialect.loaded_dbapi.Error):
+            connection.connection.rollback()
 
 
 def engine_of_its_own(engine: sa.Engine) -> sa.Engine:

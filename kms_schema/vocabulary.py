@@ -127,18 +127,24 @@ class UseEvent(StrEnum):
     """A use was refused, by the state of the key or by a limit: once a key, reason and minute."""
     REVOKED_KEY_OPENED = "REVOKED_KEY_OPENED"
     """A revoked key is about to be opened, with the reason: `kms_rotator` writes it before the first opening."""
+    KEY_HANDOVER_STARTED = "KEY_HANDOVER_STARTED"
+    """A version is about to be opened for a receiver, with its fingerprint: `kms_rotator` writes it before."""
+    KEY_HANDED_OVER = "KEY_HANDED_OVER"
+    """The handover file of a version was made, with its SHA-256."""
+    KEY_TAKEN_OVER = "KEY_TAKEN_OVER"
+    """A key was created from a handover file, with the SHA-256 of that."""
 
     @property
     def category(self) -> AuditCategory:
         """The category of its entries."""
-        return AuditCategory.LIFECYCLE if self is self.KEY_USED else AuditCategory.SECURITY
+        return AuditCategory.LIFECYCLE if self in (self.KEY_USED, self.KEY_TAKEN_OVER) else AuditCategory.SECURITY
 
     @property
     def security_level(self) -> AuditSecurityLevel:
         """The level of its entries; of refusals below HIGH, so that they alone lower no key's health score."""
-        if self is self.REVOKED_KEY_OPENED:
+        if self in (self.REVOKED_KEY_OPENED, self.KEY_HANDOVER_STARTED):
             return AuditSecurityLevel.HIGH
-        return AuditSecurityLevel.MEDIUM if self is self.KEY_USE_REFUSED else AuditSecurityLevel.LOW
+        return AuditSecurityLevel.LOW if self is self.KEY_USED else AuditSecurityLevel.MEDIUM
 
 
 class DocumentEvent(StrEnum):

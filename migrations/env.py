@@ -1,6 +1,7 @@
 """Alembic's environment: the database, the connection, and the options of a migration."""
 
 import os
+from contextlib import suppress
 from logging.config import fileConfig
 
 import sqlalchemy as sa
@@ -8,7 +9,7 @@ from alembic import context
 from alembic.config import Config
 
 from kms_schema.database_sources import ENVIRONMENT_VARIABLE, resolve_database_url
-from kms_schema.database_url import DatabaseUrlError
+from kms_schema.database_url import DatabaseUrl, DatabaseUrlError, parse_database_url
 from kms_schema.engine import create_engine
 from kms_schema.lock_holders import LOCK_WAIT_SECONDS
 from kms_schema.migrate.environment import migrate, write_sql
@@ -16,6 +17,7 @@ from kms_schema.migrate.faults import MigrationUsageError, described
 from kms_schema.migrate.options import MigrationOptions
 from kms_schema.models import Base
 from kms_schema.models.autogenerate import include_own
+from kms_schema.output_files import new_file
 
 config: Config = context.config
 if config.attributes.get("configure_logger", True) and config.file_config.has_section("formatters"):
@@ -53,6 +55,7 @@ def run_online() -> None:
 def run_on_own_engine() -> None:
     """Migrate over a connection of our own; raise `MigrationError` with one sentence for an error of the driver."""
     url = database_url()
+    create_private_file(parse_database_url(url))
     engine = create_engine(url, poolclass=sa.NullPool)
     if engine.dialect.name == "sqlite":  # an upgrade waits longer, by itself: --lock-wait
         limit = f"PRAGMA busy_timeout = {LOCK_WAIT_SECONDS * 1000:.0f}"
@@ -62,6 +65,16 @@ def run_on_own_engine() -> None:
             run_on(connection)
     except (sa.exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
         raise described(error, url) from None
+
+
+def create_private_file(target: DatabaseUrl) -> None:
+    """Create the file of a new SQLite database so that only its owner can read it; SQLite gives -wal and -shm the same.
+
+    Without it the umask would decide. A file that is there keeps its permissions. SQLite itself reports what is wrong.
+    """
+    if target.file is not None and target.parameters.get("mode", ("rwc",))[-1] == "rwc":
+        with suppress(OSError), new_file(target.file):
+            pass
 
 
 def run_on(connection: sa.Connection) -> None:

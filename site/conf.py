@@ -13,13 +13,15 @@ author = "the kms-schema authors"
 version = release = __version__
 language = "en"
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "tools.site.extension"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton", "tools.site.extension"]
 source_suffix = {".md": "markdown"}
 root_doc = "index"
 
 # Anchors of headings are those of GitHub, so that `page.md#heading` leads to the same place in both.
 myst_heading_anchors = 4
 myst_enable_extensions = ["deflist"]
+
+copybutton_selector = "div:not(.highlight-text) > div.highlight pre"  # output is not to be typed
 
 smartquotes = False  # it makes a dash of the two hyphens of --help
 

@@ -37,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--workload-events",
         type=int,
-        default=100_000,
+        default=60_000,
         metavar="NUMBER",
         help="audit entries where the plans of the workload are looked at; a tenth of that of keys (%(default)s)",
     )

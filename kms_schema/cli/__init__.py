@@ -24,6 +24,7 @@ _COMMANDS = {
     "current": Lazy("kms_schema.cli.migrations:current", "Show the revision of the database"),
     "destroy-version": Lazy("kms_schema.cli.destroy_version:destroy_version", "Destroy the material of a key version"),
     "downgrade": Lazy("kms_schema.cli.migrations:downgrade", "Downgrade the database to a revision"),
+    "handover": Lazy("kms_schema.cli.handover:handover", "Hand a key version to somebody else"),
     "harden": Lazy("kms_schema.cli.harden:harden", "Refuse DDL on the schema by event triggers"),
     "history": Lazy("kms_schema.cli.migrations:history", "List the revisions of the package"),
     "hsm": Lazy("kms_schema.cli.hsm:hsm", "Add, check and disable HSMs"),

@@ -20,7 +20,7 @@ _WORST_FIRST = (Status.CRITICAL, Status.UNKNOWN, Status.WARNING, Status.OK)
 class UnknownStateError(click.UsageError):
     """A usage error, with exit status 3."""
 
-    exit_code = int(Status.UNKNOWN)
+    exit_code = 3
 
 
 class _Plugin(click.Command):
@@ -50,7 +50,8 @@ class _Plugin(click.Command):
     "check",
     cls=_Plugin,
     epilog="\b\nExamples:\n  kms-schema check --database-url postgresql://monitor@db.example/kms"
-    "\n  kms-schema check --warn expiry=1209600 --crit unsealed=7200 --warn high-risk=off"
+    "\n  kms-schema check --warn expiry=1209600 --crit unsealed=7200 \\"
+    "\n    --warn high-risk=off"
     '\n\nThe page "monitoring" of the documentation has the conditions and their limits.',
 )
 @click.option("--warn", multiple=True, metavar="NAME=VALUE", help="The limit of WARNING; `off` for none. Repeatable.")

@@ -36,12 +36,13 @@ COMMON = frozenset(
 """Options that stand in `[tool.kms-schema]` itself, for every command that has them."""
 TYPED_ONLY = frozenset({
     "allow-audit-loss", "apply", "database-url", "despite-refused-pin", "destroy-after", "erase-data", "from-revoked",
-    "help", "key", "leave-object", "no-record", "now", "owner", "publish", "remove", "unverified", "yes",
+    "help", "key", "leave-object", "no-record", "now", "owner", "publish", "remove", "sha256", "to", "unverified",
+    "yes",
 })  # fmt: skip
 """Options that only the command line gives.
 
-They destroy something, skip a check or run a program: a file of the current folder must not do that. The URL has
-sources of its own. A variable for `--key` would be taken for KMS_SEAL_KEY, which contains the key.
+They destroy something, skip a check, run a program or say where keys go: a file of the current folder must not do
+that. The URL has sources of its own. A variable for `--key` would be taken for KMS_SEAL_KEY, which contains the key.
 """
 NOT_IN_FILE = TYPED_ONLY | {"hsm"}
 """Options that pyproject.toml does not give. The URI of an HSM names a library, whose code is loaded."""
@@ -85,7 +86,7 @@ def refuse_empty(command: click.Command, arguments: Sequence[str]) -> None:
         if not each.strip() and before != "--database-url":
             what = before if before.startswith("-") else "an argument"
             raise click.UsageError(f"{what} is empty: give a value, or leave it out")
-        if equals and re.fullmatch("--[a-z-]+", name) and not value.strip() and name != "--database-url":
+        if equals and re.fullmatch("--[a-z0-9-]+", name) and not value.strip() and name != "--database-url":
             raise click.UsageError(f"{name} is empty: give a value, or leave it out")
         before = each
     for option in configurable(command):

@@ -51,7 +51,8 @@ def _columns(
     epilog="\b\nExamples:"
     "\n  kms-schema destroy-version kek-2026 1"
     "\n  kms-schema destroy-version orders 3 --check invoices.iban --yes"
-    "\n  kms-schema destroy-version cards 1 --hsm 'luna-1=pkcs11:token=kms?module-path=…'",
+    "\n  kms-schema destroy-version cards 1 \\"
+    "\n    --hsm 'luna-1=pkcs11:token=kms?module-path=…'",
 )
 @click.argument("key_id")
 @click.argument("version", type=click.IntRange(1, 2**31 - 1))

@@ -33,7 +33,7 @@ _REMOVED = {
     "harden",
     epilog="\b\nExamples:\n  kms-schema harden"
     "\n  kms-schema harden > harden.sql"
-    "\n  kms-schema harden --apply --database-url postgresql://postgres@db.example/kms"
+    "\n  kms-schema harden --apply --database-url postgresql://postgres@db/kms"
     "\n  kms-schema harden --remove    # before an upgrade; --apply after it",
 )
 @click.option("--apply", "applying", is_flag=True, help="Create the event triggers, in one transaction.")

@@ -34,7 +34,7 @@ _IN_MEMORY = 16 * 2**20
     "inventory",
     epilog="\b\nExamples:\n  kms-schema inventory --output keys.cdx.json"
     "\n  kms-schema inventory --format csv --output keys.csv\n  kms-schema inventory --format json --no-names"
-    "\n\n\b\nExit status: 0 written, 2 usage, 3 could not connect, not allowed, or not written.",
+    "\n\nExit status: 0 written, 2 usage, 3 could not connect, not allowed, or not written.",
 )
 @click.option(
     "--format",

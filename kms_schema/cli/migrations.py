@@ -38,6 +38,8 @@ _INTERRUPTED = {
     "postgresql": "Interrupted. Run the same command again: it continues the unfinished revision.",
     "sqlite": "Interrupted, and rolled back: unless it had ended, the file is as before. Run the same command again.",
 }
+_WIDTH = 80
+"""The columns of a listing."""
 
 
 @click.command("upgrade", epilog="\b\nExamples:\n  kms-schema upgrade\n  kms-schema upgrade 004 --lock-wait 60")
@@ -113,8 +115,9 @@ def history(style: str) -> None:
     if style == "json":
         click.echo(json.dumps([asdict(revision) for revision in revisions], indent=2))
     else:
-        for revision in revisions:
-            click.echo(f"{revision.revision}  {revision.summary}")
+        listing = click.HelpFormatter(width=_WIDTH)
+        listing.write_dl([(revision.revision, revision.summary) for revision in revisions], col_max=_WIDTH // 2)
+        click.echo(listing.getvalue(), nl=False)
 
 
 @click.command("stamp", epilog="\b\nExample:\n  kms-schema stamp 005")
@@ -193,12 +196,21 @@ def _print_revision(url: str, options: dict[str, Any], style: str) -> None:
         click.echo(f"the database is at {', '.join(revisions_of_database) or 'base'}")
 
 
+class _Short(logging.Formatter):
+    """Alembic's message of a revision without its summary, which `history` has: it fits into 80 columns."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the message."""
+        message = record.getMessage()
+        return message.partition(", ")[0] if message.startswith("Running ") else message
+
+
 @contextmanager
 def errors_reported() -> Iterator[None]:
     """Show Alembic's progress on standard error, and an error as one sentence with its exit status."""
     log = logging.getLogger("alembic.runtime.migration")
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_Short())
     handler.addFilter(lambda record: not record.getMessage().startswith(("Context impl", "Will assume", "Generating")))
     log.addHandler(handler)
     log.setLevel(logging.INFO if messages.notes_shown() else logging.WARNING)

@@ -44,7 +44,8 @@ def _row(
     "reencrypt",
     epilog="\b\nExamples:"
     "\n  kms-schema reencrypt invoices.iban --key orders --dry-run"
-    "\n  kms-schema reencrypt invoices.iban --key orders --root-key kms://root-2026=root-2026.key",
+    "\n  kms-schema reencrypt invoices.iban --key orders \\"
+    "\n    --root-key kms://root-2026=root-2026.key",
 )
 @click.argument("column", metavar="TABLE.COLUMN")
 @key_id_option("--key", "key_id", required=True, help="The key of the ciphertexts.")

@@ -18,11 +18,12 @@ _EXAMPLES = """
 \b
 Examples:
   kms-schema report --standard pci-dss-4.0.1 --period 2026-Q3
-  kms-schema report --standard sox --period 2026 --format json --output sox-2026.json
-  kms-schema report --standard gdpr --period 2026-07-01..2026-09-30 --format oscal
-  python -m kms_schema.audit.standalone.check_proofs *.jsonl.gz --trust keys.txt
+  kms-schema report --standard sox --period 2026 --format json
+  kms-schema report --standard gdpr --period 2026-07-01..2026-09-30 \\
+    --format oscal
+  python -m kms_schema.audit.standalone.check_proofs *.jsonl.gz \\
+    --trust keys.txt
 
-\b
 Exit status: 0 no control is "not satisfied", 1 some are, 2 usage, 3 no connection, missing privilege, or no
 consistent read.
 """

@@ -22,9 +22,10 @@ _SHOWN = 20
 @click.command(
     "rewrap",
     epilog="\b\nExamples:"
-    "\n  kms-schema rewrap --from kek-2026:1 --to kek-2026:2 --root-key kms://root-2026=root-2026.key"
-    "\n  kms-schema rewrap --from kms://root-2026 --to kms://root-2027 --dry-run --verify"
-    "\n    --root-key kms://root-2026=root-2026.key --root-key kms://root-2027=root-2027.key",
+    "\n  kms-schema rewrap --from kek-2026:1 --to kek-2026:2 \\"
+    "\n    --root-key kms://root-2026=root-2026.key"
+    "\n  export KMS_ROOT_KEYS='kms://root-2026=2026.key kms://root-2027=2027.key'"
+    "\n  kms-schema rewrap --from kms://root-2026 --to kms://root-2027 --dry-run",
 )
 @click.option("--from", "source", required=True, metavar="WRAPPER", help="The current wrapper: KEY_ID:VERSION or REF.")
 @click.option("--to", "target", required=True, metavar="WRAPPER", help="The new wrapper: KEY_ID:VERSION (live) or REF.")

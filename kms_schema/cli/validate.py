@@ -31,11 +31,10 @@ _EXAMPLES = """
 Examples:
   kms-schema validate
   kms-schema validate --database-url postgresql://auditor@db.example/kms
-  kms-schema validate --database-url sqlite:///kms.db --format json --output report.json
+  kms-schema validate --format json --output report.json
   kms-schema validate --ignore KMS305,KMS306 --fail-on warning
-  kms-schema validate --waivers waivers.toml --format html --output report.html
+  kms-schema validate --waivers waivers.toml --format html --output it.html
 
-\b
 Exit status: 0 no error, 1 errors, 2 usage, 3 no connection, missing privilege, or no consistent read.
 """
 

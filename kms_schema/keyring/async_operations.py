@@ -1,23 +1,29 @@
-"""The methods of the asynchronous ring that take long: columns, revoked keys, rotations."""
+"""The methods of the asynchronous ring that take long: columns, revoked keys, handovers, rotations."""
 
 import asyncio
 import datetime as dt
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.util import greenlet_spawn
 
 from kms_schema.crypto import RootKeys
 from kms_schema.crypto.secret import BytesLike
 from kms_schema.engine import synchronous_engine
+from kms_schema.keyring.async_streams import AsyncSource, awaited
 from kms_schema.keyring.columns.reencrypting import Reencryption
+from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.keyring.errors import DatabaseUnavailableError
+from kms_schema.keyring.handover.handover_files import Handover
 from kms_schema.keyring.revoked_keys import RevokedKey
 from kms_schema.keyring.ring import KeyRing
 from kms_schema.keyring.worker.rotation_options import Report
 from kms_schema.keyring.worker.rotation_runs import RotationRun
+
+if TYPE_CHECKING:
+    from kms_schema.keyring.handover.receiver_keys import HandoverKey, HandoverPublicKey
 
 
 class AsyncRevokedKey:
@@ -31,6 +37,13 @@ class AsyncRevokedKey:
     async def decrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
         """Return the plaintext of a ciphertext. Raises as `RevokedKey.decrypt` does."""
         return await greenlet_spawn(self._key.decrypt, blob, aad=aad)
+
+    def decrypt_stream(self, source: AsyncSource, *, aad: BytesLike) -> AsyncGenerator[bytes, None]:
+        """Yield the plaintext of a stream, made with the same `aad`.
+
+        `source` is that of `AsyncKey.decrypt_stream`. Raises as `RevokedKey.decrypt_stream` does.
+        """
+        return awaited(partial(self._key.decrypt_stream, aad=aad), source)
 
     def close(self) -> None:
         """Wipe the material."""
@@ -85,6 +98,43 @@ class AsyncOperations:
             data = await old.decrypt(blob, aad=b"invoice/17/iban")
         """
         return AsyncRevokedKey(await greenlet_spawn(self._ring.revoked_key, key_id, reason=reason, actor=actor))
+
+    async def hand_over(
+        self,
+        key_id: str,
+        *,
+        to: "HandoverPublicKey",
+        version: int | None = None,
+        reason: str | None = None,
+        actor: str | None = None,
+    ) -> Handover:
+        """Return a version of a key, wrapped to the public key of a receiver.
+
+        `key_id`, `to`, `version`, `reason` and `actor` are those of `KeyRing.hand_over`. Raises as that does.
+        """
+        return await greenlet_spawn(
+            self._ring.hand_over, key_id, to=to, version=version, reason=reason, actor=actor
+        )  # fmt: skip
+
+    async def take_over(  # noqa: PLR0913  (each is said by the caller)
+        self,
+        key_id: str,
+        file: bytes,
+        *,
+        key: "HandoverKey",
+        sha256: str,
+        under: str,
+        actor: str | None = None,
+        **columns: Any,
+    ) -> KeyDescription:
+        """Create a key from a handover file.
+
+        `key_id`, `file`, `key`, `sha256`, `under`, `actor` and `columns` are those of `KeyRing.take_over`. Raises as
+        that does.
+        """
+        return await greenlet_spawn(
+            self._ring.take_over, key_id, file, key=key, sha256=sha256, under=under, actor=actor, **columns
+        )
 
     async def run_rotations(  # noqa: PLR0913  (each is an option of the command)
         self,

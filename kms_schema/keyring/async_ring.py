@@ -1,6 +1,7 @@
 """The key ring for `asyncio`: the methods of `KeyRing`, awaited."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
@@ -10,6 +11,7 @@ from sqlalchemy.util import greenlet_spawn
 from kms_schema.crypto import RootKeys, Secret
 from kms_schema.crypto.secret import BytesLike, check_bytes
 from kms_schema.keyring.async_operations import AsyncOperations
+from kms_schema.keyring.async_streams import AsyncSource, awaited
 from kms_schema.keyring.columns import async_columns
 from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescription
 from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
@@ -83,8 +85,7 @@ class AsyncKeyRing(AsyncOperations):
 
     A call that needs nothing from the database awaits nothing. Event loops may use it one after another, not at once in
     several threads. A task that is cancelled may have counted uses that did not happen, and leaves the ring usable.
-    Streams have no asynchronous form: use `KeyRing` in a thread. Close it at the end, or use it in an `async with`
-    block. Raises as `KeyRing` does. Example::
+    Close it at the end, or use it in an `async with` block. Raises as `KeyRing` does. Example::
 
         async with AsyncKeyRing(engine, RootKeys.from_files({"kms://root-2026": path})) as ring:
             blob = await ring.key("orders").encrypt(b"DE89 3704", aad=b"invoice/17/iban")
@@ -272,6 +273,25 @@ class AsyncKey:
     async def reencrypt(self, blob: BytesLike, *, aad: BytesLike) -> bytes:
         """Return a ciphertext of the same plaintext under the live version. Raises as `Key.reencrypt` does."""
         return await greenlet_spawn(self._key.reencrypt, blob, aad=aad)
+
+    def encrypt_stream(self, source: AsyncSource, *, aad: BytesLike) -> AsyncGenerator[bytes, None]:
+        """Yield the ciphertext of `source`, bound to `aad`, in parts of at most 1 MiB, as `Key.encrypt_stream` does.
+
+        `source` is a binary file, which is read in a thread, or yields bytes asynchronously, as the body of a request.
+        The use is counted with the first part. Raises as that method does. Example::
+
+            async for part in ring.key("orders").encrypt_stream(request.stream(), aad=b"report"):
+                await target.write(part)
+        """
+        return awaited(partial(self._key.encrypt_stream, aad=aad), source)
+
+    def decrypt_stream(self, source: AsyncSource, *, aad: BytesLike) -> AsyncGenerator[bytes, None]:
+        """Yield the plaintext of a stream, made with the same `aad`, in parts that were authenticated.
+
+        `source` is that of `encrypt_stream`. Every error comes with the part at fault, that of a wrong tag with the
+        first one. Raises as `Key.decrypt_stream` does.
+        """
+        return awaited(partial(self._key.decrypt_stream, aad=aad), source)
 
     def __repr__(self) -> str:
         """Show the name only."""

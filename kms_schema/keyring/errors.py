@@ -66,6 +66,10 @@ class NoLiveVersionError(KeyRingError):
     """The key is active, and has no version to encrypt with."""
 
 
+class NotLiveError(KeyRingError):
+    """Another process has rotated the key since its row was read. The ring reads it again: no caller sees this."""
+
+
 class VersionDestroyedError(KeyRingError):
     """The material of the version is destroyed: its ciphertexts are lost."""
 
@@ -148,3 +152,20 @@ class KeyInUseError(KeyRingError):
 
 class RowBindingError(KeyRingError):
     """A value is bound to its row, and the row is not known, or not as it will be in the database."""
+
+
+class HandoverError(KeyRingError):
+    """A handover file does not open: changed, cut, for another receiver, or another file than the sender named."""
+
+    def __init__(self, message: str | None = None, *, key_id: str | None = None, version: int | None = None) -> None:
+        """Take the message; without one, it is the same whatever the reason."""
+        super().__init__(
+            message
+            or "the handover file does not open: it was changed or is incomplete, or is for another receiver's key",
+            key_id=key_id,
+            version=version,
+        )
+
+
+class HandoverKeyError(KeyRingError, ValueError):
+    """A file has no key of handovers, is accessible to others, or cryptography was built without ML-KEM-768."""

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from kms_schema.engine import end_failed_commit
 from kms_schema.keyring.waits import Waits
 
 Work = Callable[[sa.Connection], None]
@@ -53,6 +54,7 @@ class OpenTransactions:
         self._waits = waits
         self._perform = perform
         self._hooks: dict[str, Callable[..., None]] = {
+            "handle_error": self._error,
             "begin": self._begin,
             "commit": self._commit,
             "rollback": self._rollback,
@@ -65,7 +67,9 @@ class OpenTransactions:
             sa.event.listen(engine, name, hook)
 
     def close(self) -> None:
-        """Stop following."""
+        """Stop following, after a last attempt at what a rollback has taken."""
+        if self.current() is None:  # else it would wait for this thread's own transaction
+            self._try_to_catch_up()
         for name, hook in self._hooks.items():
             sa.event.remove(self._engine, name, hook)
 
@@ -100,6 +104,7 @@ class OpenTransactions:
         connection = None if opened is None else opened.connection()
         assert opened is not None  # noqa: S101  (the caller has asked for it, without a wait since)
         assert connection is not None  # noqa: S101
+        self._catch_up_in(opened, connection)
         opened.done.append(again)  # before: a rollback that comes meanwhile does it again
         try:
             result = work(connection)
@@ -112,6 +117,21 @@ class OpenTransactions:
             self._missing.append(again)
             self.catch_up()
         return result
+
+    def _catch_up_in(self, opened: _Open, connection: sa.Connection) -> None:
+        """Do again in a transaction what a rollback has taken. Raises the error of the driver if it fails."""
+        while self._missing:
+            try:
+                again = self._missing.popleft()
+            except IndexError:  # another thread does the last of it
+                return
+            opened.done.append(again)
+            try:
+                again(connection)
+            except BaseException:
+                opened.take_back(again)
+                self._missing.append(again)
+                raise
 
     def catch_up(self) -> None:
         """Do again what a rollback has taken, if that failed before. Raises the error of the driver if it fails."""
@@ -174,7 +194,12 @@ class OpenTransactions:
         try:
             connection.connection.commit()  # now: there is no event after one that fails, as for a deferred foreign key
         except self._engine.dialect.loaded_dbapi.Error:
-            self._missing.extend([*opened.done, *opened.lost])  # the COMMIT after this event raises it again
+            self._missing.extend([*opened.done, *opened.lost])  # the COMMIT after this event raises it again: `_error`
+
+    def _error(self, context: sa.engine.ExceptionContext) -> None:
+        if context.statement is None and self._missing:
+            end_failed_commit(context)  # else the ring's transaction would wait for it
+            self._try_to_catch_up()
 
     def _rollback(self, connection: sa.Connection) -> None:
         opened = self._ended(connection)

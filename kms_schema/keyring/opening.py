@@ -1,10 +1,12 @@
 """Opens versions: unwraps material, or finds the key object of an HSM."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
 
-from kms_schema.crypto import KeyWrapping, RootKeys
+from kms_schema.crypto import CryptoError, KeyWrapping, RootKeys, Secret
+from kms_schema.keyring.errors import MaterialUnavailableError
 from kms_schema.keyring.formats.messages import MessageCipher, message_cipher
 from kms_schema.keyring.held_keys import HeldKeys
 from kms_schema.models import KeyVersion
@@ -22,5 +24,19 @@ class Opener:
         """Return the cipher of a version. Raises `CryptoError`, and `HsmUnavailableError` for one in an HSM."""
         if version.hsm_key_id is not None:
             return self.held.cipher(session, version)
-        material = KeyWrapping(*self._roots).unwrap(version)
-        return message_cipher(version.key.algorithm, version.ciphertext_tag, material)
+        return message_cipher(version.key.algorithm, version.ciphertext_tag, self.material(version))
+
+    def material(self, version: KeyVersion) -> Secret:
+        """Return the material of a version, for the caller to wipe. Raises `CryptoError`."""
+        return KeyWrapping(*self._roots).unwrap(version)
+
+
+@contextmanager
+def unwrapping(key_id: str, version: int) -> Iterator[None]:
+    """Raise `MaterialUnavailableError` in place of the errors of envelopes and root keys."""
+    try:
+        yield
+    except CryptoError as error:
+        raise MaterialUnavailableError(
+            f"version {version} of key {key_id!r} cannot be opened: {error}", key_id=key_id, version=version
+        ) from None

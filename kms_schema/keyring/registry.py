@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from kms_schema.crypto import CryptoError, KeyWrapping, RootKeys, Secret, Wrapper
+from kms_schema.keyring.audit_entries import import_entry, use_entry
 from kms_schema.keyring.columns.host_columns import ELSEWHERE
 from kms_schema.keyring.descriptions import KeyDescription
 from kms_schema.keyring.errors import (
@@ -34,7 +35,7 @@ from kms_schema.keyring.same_root import require_same_root
 from kms_schema.keyring.states import AES, ALGORITHMS, ENCRYPTING, XAES
 from kms_schema.keyring.storage import Storage
 from kms_schema.models import KeyAuditLog, KeyMaster, KeyVersion, current_time
-from kms_schema.vocabulary import KEY_LIFECYCLE, AuditCategory, AuditSecurityLevel, KeyStatus, KeyType
+from kms_schema.vocabulary import KEY_LIFECYCLE, KeyStatus, KeyType, UseEvent
 
 _ADMIN = "kms_admin, and in kms_rotator for its version"
 _ROTATOR = "kms_rotator"
@@ -47,7 +48,6 @@ _COLUMNS = frozenset(
 """The columns of a master that `create` takes."""
 _DEFAULT_ALGORITHMS = {KeyType.DEK: XAES, KeyType.KEK: "AES-256"}
 _DRAWS = 5
-KEY_IMPORTED = "KEY_IMPORTED"
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,15 @@ class NewKey:
     ciphertext_tag: int | None = None
     used: int = 0
     columns: Mapping[str, Any] = field(default_factory=dict)
+    origin: Mapping[str, Any] | None = None
+    """The handover file that it is from, for the audit log."""
+
+    @property
+    def call(self) -> str:
+        """The call that gives a registered key its version."""
+        if self.origin is not None:
+            return "the same call"
+        return f"ring.create({self.key_id!r}, {f'under={self.under!r}' if self.under else f'hsm={self.hsm!r}'})"
 
     def master(self) -> KeyMaster:
         """Return the row of the key, pending. Raises `UnsupportedKeyError`, `ValueError` and `TypeError`."""
@@ -133,12 +142,15 @@ class Registry:
                     raise
                 return KeyDescription(
                     new.key_id, key.key_type, key.algorithm, KeyStatus.PENDING, None,
-                    f"the key is registered and pending: a login in kms_rotator gives it a version with"
-                    f" ring.create({new.key_id!r}, {f'under={new.under!r}' if new.under else f'hsm={new.hsm!r}'})",
+                    f"the key is registered and pending: a login in kms_rotator gives it a version with {new.call}",
                 )  # fmt: skip
             if new.activated_at is not None:
-                entry = _import_entry(key, new, new.activated_at)
-                session.execute(sa.insert(KeyAuditLog).values(**entry))
+                entry = import_entry(key.id, new.key_id, new.activated_at, new.used)
+                session.execute(sa.insert(KeyAuditLog).values(entry))
+            if new.origin is not None:
+                description = f"key taken over: {new.key_id}, from {new.origin['from_key']}"
+                entry = use_entry(UseEvent.KEY_TAKEN_OVER, key.id, description, new.origin, actor)
+                session.execute(sa.insert(KeyAuditLog).values(entry))
             return KeyDescription(new.key_id, key.key_type, key.algorithm, KeyStatus.ACTIVE, version.version_number)
 
     def _first_version(self, session: Session, key: KeyMaster, new: NewKey) -> KeyVersion:
@@ -280,14 +292,3 @@ def _registered(session: Session, new: NewKey, fresh: KeyMaster) -> KeyMaster:
 
 def _form(key: KeyMaster) -> tuple[object, ...]:
     return key.key_type, key.algorithm, key.key_size_bits, key.hsm_key_id
-
-
-def _import_entry(key: KeyMaster, new: NewKey, since: dt.datetime) -> dict[str, Any]:
-    return {
-        "key_id": key.id,
-        "event_type": KEY_IMPORTED,
-        "event_category": AuditCategory.LIFECYCLE,
-        "event_description": f"key imported: {new.key_id}, in use since {since:%Y-%m-%dT%H:%M:%SZ}",
-        "security_level": AuditSecurityLevel.MEDIUM,
-        "additional_metadata": {"activated_at": since.isoformat(), "used": new.used},
-    }

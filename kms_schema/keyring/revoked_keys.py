@@ -2,15 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from kms_schema.crypto import CryptoError
 from kms_schema.crypto.secret import BytesLike, check_bytes
+from kms_schema.keyring.audit_entries import process, use_entry
 from kms_schema.keyring.errors import (
-    MaterialUnavailableError,
     StatusChangeError,
     UnknownKeyError,
     VersionDestroyedError,
@@ -19,10 +17,9 @@ from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextEr
 from kms_schema.keyring.formats.messages import MessageCipher
 from kms_schema.keyring.formats.prefix import read_message_prefix
 from kms_schema.keyring.formats.streams import Source, decrypt_stream, read_stream_tag
-from kms_schema.keyring.opening import Opener
+from kms_schema.keyring.opening import Opener, unwrapping
 from kms_schema.keyring.registry import require_rotator
 from kms_schema.keyring.storage import Storage
-from kms_schema.keyring.uses import process
 from kms_schema.keyring.versions import does_not_open
 from kms_schema.models import KeyAuditLog, KeyMaster, KeyVersion
 from kms_schema.vocabulary import KeyStatus, UseEvent
@@ -84,12 +81,8 @@ class RevokedKey:
         named = f"version {version.version_number} of key {self.key_id!r}"
         if version.destroyed_at is not None:
             raise VersionDestroyedError(f"{named} is destroyed", key_id=self.key_id, version=version.version_number)
-        try:
+        with unwrapping(self.key_id, version.version_number):
             return self._opener.cipher(session, version)
-        except CryptoError as error:
-            raise MaterialUnavailableError(
-                f"{named} cannot be opened: {error}", key_id=self.key_id, version=version.version_number
-            ) from None
 
     def close(self) -> None:
         """Wipe the material."""
@@ -132,20 +125,8 @@ class RevokedKeyMethods(ABC):
                 raise UnknownKeyError(f"there is no key named {key_id!r}", key_id=key_id)
             if key.status != KeyStatus.REVOKED:
                 raise StatusChangeError(f"key {key_id!r} is {key.status}, not revoked: use it as it is", key_id=key_id)
-            _append(session, key, reason, actor)
+            details = {"reason": reason, "process": process()}
+            description = f"revoked key opened: {key_id}: {reason}"
+            entry = use_entry(UseEvent.REVOKED_KEY_OPENED, key.id, description, details, actor)
+            session.execute(sa.insert(KeyAuditLog).values(entry))
         return RevokedKey(self._storage, self._opener, key_id)
-
-
-def _append(session: Session, key: KeyMaster, reason: str, actor: str | None) -> None:
-    event = UseEvent.REVOKED_KEY_OPENED
-    values: dict[str, Any] = {
-        "key_id": key.id,
-        "event_type": event,
-        "event_category": event.category,
-        "event_description": f"revoked key opened: {key.key_id}: {reason}",
-        "security_level": event.security_level,
-        "additional_metadata": {"reason": reason, "process": process()},
-    }
-    if actor is not None:
-        values["user_id"] = actor
-    session.execute(sa.insert(KeyAuditLog).values(values))

@@ -17,6 +17,7 @@ from kms_schema.keyring.descriptions import CiphertextDescription, KeyDescriptio
 from kms_schema.keyring.errors import RingClosedError, UnknownCiphertextError
 from kms_schema.keyring.formats.errors import DoesNotOpenError, NotACiphertextError
 from kms_schema.keyring.formats.prefix import read_message_prefix
+from kms_schema.keyring.handover.ring_methods import HandoverMethods
 from kms_schema.keyring.held_keys import HeldKeys
 from kms_schema.keyring.key import Key
 from kms_schema.keyring.opening import Opener
@@ -36,7 +37,7 @@ _RINGS: "weakref.WeakSet[KeyRing]" = weakref.WeakSet()
 """The open rings of this process, for what happens after a fork."""
 
 
-class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, ColumnMethods, RingRotations):
+class KeyRing(StatusChanges, VersionDestruction, RevokedKeyMethods, HandoverMethods, ColumnMethods, RingRotations):
     """The keys of one database, for applications and operators. Threads may share it, and processes may fork with it.
 
     - `engine`: the database; the ring opens connections of its own to it, at most three at once

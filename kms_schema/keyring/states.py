@@ -12,6 +12,7 @@ from kms_schema.keyring.errors import (
     KeyRingError,
     KeyRotatedError,
     NoLiveVersionError,
+    NotLiveError,
     UnsupportedKeyError,
     VersionDestroyedError,
 )
@@ -28,10 +29,6 @@ MOST_USES = 10**15
 """The maximum of a version's counter in the schema."""
 MOST_USES_OF_AES = 2**31
 """The maximum of encryptions with random 12-byte nonces under one key."""
-
-
-class _NotLiveError(Exception):
-    """The version is not the live one any more: the row of its key is to be read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +77,10 @@ class KeyState:
             self._refuse(UnsupportedKeyError, f"is held in an HSM, which does not do {self.algorithm}: use {AES}")
 
     def check_live(self) -> None:
-        """Raise `_NotLiveError` if there is a version, and others have ended it."""
+        """Raise `NotLiveError` if there is a version, and others have ended it."""
         if self.version is not None and not self.version.is_live:
-            raise _NotLiveError
+            named = f"version {self.version.number} of key {self.key_id!r}"
+            raise NotLiveError(f"{named} is not live any more", key_id=self.key_id, version=self.version.number)
 
     def check_encrypting(self, now: float) -> Version:
         """Return the live version. Raises the error of the reason if the key may not encrypt at `now`."""

@@ -177,7 +177,6 @@ class Storage:
                 except sa.exc.OperationalError as error:
                     if not is_busy(error):
                         raise
-                return self._perform(work)
             self.open_transactions.catch_up()
         return self._perform(work)
 

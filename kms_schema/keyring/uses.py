@@ -1,13 +1,12 @@
 """Entries in the audit log about the use of keys: which process used which version, and how often."""
 
-import os
-import socket
 import threading
 import time
 from typing import Any
 
 import sqlalchemy as sa
 
+from kms_schema.keyring.audit_entries import process, use_entry
 from kms_schema.keyring.errors import KeyRingError
 from kms_schema.keyring.states import KeyState, Version
 from kms_schema.keyring.storage import Storage
@@ -152,7 +151,7 @@ class Uses:
             if state is not None:
                 details = {"reason": reason, "version": version, "process": process()}
                 description = f"key use refused: {key_id}: {reason}"
-                values = _entry(UseEvent.KEY_USE_REFUSED, state, description, details)
+                values = use_entry(UseEvent.KEY_USE_REFUSED, state.id, description, details)
                 self._storage.append(key_id, values)
         except KeyRingError:
             with self._lock:
@@ -184,11 +183,6 @@ class Uses:
         tally.due = time.monotonic() + USED_EVERY
 
 
-def process() -> str:
-    """Return the name of this process in entries: host and process id."""
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
 def _used(state: KeyState, version: Version, counts: tuple[int, int, int]) -> dict[str, Any]:
     details = {
         "version": version.number,
@@ -197,15 +191,4 @@ def _used(state: KeyState, version: Version, counts: tuple[int, int, int]) -> di
         "bytes": counts[2],
         "process": process(),
     }
-    return _entry(UseEvent.KEY_USED, state, f"key used: {state.key_id} version {version.number}", details)
-
-
-def _entry(event: UseEvent, state: KeyState, description: str, details: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "key_id": state.id,
-        "event_type": event,
-        "event_category": event.category,
-        "event_description": description,
-        "security_level": event.security_level,
-        "additional_metadata": details,
-    }
+    return use_entry(UseEvent.KEY_USED, state.id, f"key used: {state.key_id} version {version.number}", details)

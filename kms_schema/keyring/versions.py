@@ -7,7 +7,6 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from kms_schema.crypto import CryptoError
 from kms_schema.keyring.cache import Cache, Opened
 from kms_schema.keyring.counting import Block
 from kms_schema.keyring.errors import (
@@ -15,16 +14,16 @@ from kms_schema.keyring.errors import (
     DecryptionError,
     KeyNotPermittedError,
     KeyRingError,
-    MaterialUnavailableError,
+    NotLiveError,
     UnknownKeyError,
     UnsupportedKeyError,
 )
 from kms_schema.keyring.held_cipher import HeldCipher, no_streams
 from kms_schema.keyring.notices import Listener
-from kms_schema.keyring.opening import Opener
+from kms_schema.keyring.opening import Opener, unwrapping
 from kms_schema.keyring.policy import CachePolicy
 from kms_schema.keyring.reservations import Reservations
-from kms_schema.keyring.states import KeyState, Version, _NotLiveError
+from kms_schema.keyring.states import KeyState, Version
 from kms_schema.keyring.storage import Storage
 from kms_schema.keyring.uses import Uses
 from kms_schema.models import KeyVersion
@@ -123,7 +122,7 @@ class Versions:
                     state.check_encrypting(time.monotonic())
                     self._write_due(opened)
                     self._block(opened).take(size, partial(self._reservations.uses, opened))
-                except _NotLiveError:
+                except NotLiveError:
                     self.cache.forget(key_id)  # another process has rotated the key since its row was read
                 else:
                     return opened
@@ -253,15 +252,11 @@ class Versions:
             self._look_at_hsm(known)
             self.cache.refresh(known, state, version)
             return known
-        try:
-            with self._storage.reading_session(state.key_id) as session:
-                cipher = self._opener.cipher(session, session.get_one(KeyVersion, version.id))
-        except CryptoError as error:
-            raise MaterialUnavailableError(
-                f"version {version.number} of key {state.key_id!r} cannot be opened: {error}",
-                key_id=state.key_id,
-                version=version.number,
-            ) from None
+        with (
+            unwrapping(state.key_id, version.number),
+            self._storage.reading_session(state.key_id) as session,
+        ):
+            cipher = self._opener.cipher(session, session.get_one(KeyVersion, version.id))
         opened = Opened(state, version, cipher, self.uses.tally(state, version), self._waits)
         self._look_at_hsm(opened)
         self.cache.put(opened)

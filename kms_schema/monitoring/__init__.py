@@ -9,7 +9,7 @@ the documentation.
 """
 
 from kms_schema.monitoring.collecting import nothing_read, take_snapshot
-from kms_schema.monitoring.names import METRICS, Metric, Part
+from kms_schema.monitoring.names import METRICS, Kind, Metric, Part
 from kms_schema.monitoring.samples import PartResult, Sample, Snapshot
 
-__all__ = ["METRICS", "Metric", "Part", "PartResult", "Sample", "Snapshot", "nothing_read", "take_snapshot"]
+__all__ = ["METRICS", "Kind", "Metric", "Part", "PartResult", "Sample", "Snapshot", "nothing_read", "take_snapshot"]

@@ -205,5 +205,5 @@ NO_HEALTH = "UNKNOWN"
 EXPIRY_DAYS = 30
 """Keys that expire within so many days have a series each."""
 
-MOST_SERIES = 1000
+MOST_SERIES = 500
 """A part exports so many series of single keys at most; `kms_collector_omitted_series` counts the others."""

@@ -26,6 +26,7 @@ _BEGIN = (
     f" SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'; SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"
 )
 _INDEXED = re.compile(r"\{by (\w+)\}")
+_EPOCH = re.compile(r"\{epoch (\w+)\}")
 _SQLITE_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -41,12 +42,13 @@ class Reader:
         """
         self.connection: Any = connection
         """In the transaction, while that is open."""
-        self.name = schema
+        self.name: str = schema
         """The schema, unquoted."""
-        self.on_sqlite = isinstance(connection, sqlite3.Connection)
-        self.schema = "main" if self.on_sqlite else quoted(schema)
-        self.names = names
-        self.now = dt.datetime.min
+        self.on_sqlite: bool = isinstance(connection, sqlite3.Connection)
+        self.schema: str = "main" if self.on_sqlite else quoted(schema)
+        self.names: bool = names
+        self.now: dt.datetime = dt.datetime.min
+        """The time of the snapshot by the clock of the database."""
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -79,9 +81,11 @@ class Reader:
     def rows(self, statement: str, **values: object) -> list[tuple[Any, ...]]:
         """Return the rows of a statement.
 
-        `{s}` in it is the schema, `{by INDEX}` after a table the index that SQLite takes, and `%(name)s` a value, which
-        is a `datetime` for a time.
+        `{s}` in it is the schema, `{by INDEX}` after a table the index that SQLite takes, `{epoch COLUMN}` a time for
+        `seconds`, and `%(name)s` a value, which is a `datetime` for a time.
         """
+        epoch = r"\1" if self.on_sqlite else r"extract(epoch FROM \1)::double precision"
+        statement = _EPOCH.sub(epoch, statement)
         text = _INDEXED.sub(r" INDEXED BY \1" if self.on_sqlite else "", statement.replace("{s}", self.schema))
         if self.on_sqlite:
             text = re.sub(r"%\((\w+)\)s", r":\1", text)
@@ -119,10 +123,11 @@ def time_of(value: Any) -> dt.datetime:
 
 
 def seconds(value: Any) -> float:
-    """Return a time of the database as a Unix timestamp."""
-    return time_of(value).timestamp()
+    """Return a time of the database as a Unix timestamp; `{epoch …}` is one already on PostgreSQL."""
+    return value if isinstance(value, float) else time_of(value).timestamp()
 
 
 def text_of_id(value: Any) -> str:
     """Return a UUID as PostgreSQL writes it; SQLite has 32 digits."""
-    return str(value if isinstance(value, uuid.UUID) else uuid.UUID(str(value)))
+    text = str(value)
+    return text if "-" in text else str(uuid.UUID(text))

@@ -216,7 +216,7 @@ _ALL = (
     ),
     Claim(
         "exports",
-        "The log has each opening of a revoked key, and each recorded report and inventory.",
+        "The log has each opening of a revoked key, each handover, and each recorded report and inventory.",
         figures=queries.EXPORTS,
         selection=_of(*queries.EXPORT_EVENTS),
     ),

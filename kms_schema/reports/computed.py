@@ -117,7 +117,9 @@ def entries_unchanged(reading: Reading) -> Computed:
     found = _decided(Table.of("Entries that differ from what was sealed", query, ("sequence", "problem"), problems))
     sealed = reading.seal
     if sealed is not None and not problems:
-        command = f"kms-schema audit export FILE --until {sealed.number}"
+        before_period = reading.rows(queries.SEAL_BEFORE)[1][0][0]
+        since = "" if before_period is None else f" --since {before_period}"
+        command = f"kms-schema audit export FILE{since} --until {sealed.number}"
         return found._replace(tables=(figures,), proof=f"provable offline with an archive: {command}")
     return found._replace(tables=(figures,))
 

@@ -19,7 +19,7 @@ HIGH_SCORE = 70
 HIGH_RISK = "(risk_score >= 70 OR security_level IN ('HIGH', 'CRITICAL'))"
 """The condition of `idx_key_audit_high_risk_partial`."""
 
-EXPORT_EVENTS = ("REVOKED_KEY_OPENED", "DOCUMENT_WRITTEN")
+EXPORT_EVENTS = ("REVOKED_KEY_OPENED", "KEY_HANDOVER_STARTED", "DOCUMENT_WRITTEN")
 USE_EVENTS = ("KEY_USED", "KEY_USE_REFUSED")
 ADMINISTRATION_EVENTS = (
     "RIGHTS_CHANGED", "POLICY_CREATED", "POLICY_CHANGED", "POLICY_DELETED",
@@ -189,6 +189,8 @@ FROM {p}key_audit_leaves AS page
 WHERE page.first_leaf >= coalesce((SELECT max(tree_size) FROM {p}key_audit_seals WHERE sealed_at < {start}), 0)
     AND page.first_leaf < coalesce((SELECT max(tree_size) FROM {p}key_audit_seals WHERE sealed_at < {end}), 0)"""
 """The sequences that seals of the period cover."""
+SEAL_BEFORE = "SELECT max(seal_number) AS seal_number FROM {p}key_audit_seals WHERE sealed_at < {start}"
+"""The last seal that covers no entry of the period."""
 NOT_SEALED = f"""SELECT 'sequence ' || sequence AS object, 'no seal covers it' AS problem
 FROM {{p}}key_audit_unsealed WHERE {_WITHIN} AND "timestamp" < {{day_ago}}
 UNION ALL

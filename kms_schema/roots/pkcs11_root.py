@@ -1,5 +1,6 @@
 """Roots in PKCS#11 tokens: a generic secret that cannot be read, and one C_Sign for each row."""
 
+import secrets
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
 from kms_schema.crypto.ciphers import WRAPPING_KEY_BYTES
 from kms_schema.crypto.roots import HEALTH_MESSAGE
 from kms_schema.crypto.secret import Secret
-from kms_schema.pkcs11.errors import TokenRefusedError, TokenUriError
+from kms_schema.pkcs11.errors import TokenLostError, TokenRefusedError, TokenUriError
 from kms_schema.pkcs11.token import Token, find_object
 from kms_schema.pkcs11.uri import Pkcs11Uri
 
@@ -104,15 +105,28 @@ def create_root(uri: str, material: Secret | None = None) -> Pkcs11Root:
     with root._token.session(writable=True) as session:
         if list(session.get_objects(wanted)):
             raise TokenRefusedError(f"the token has a key {root.key} already: choose another label")
-        if material is None:
-            session.generate_key(
-                KeyType.GENERIC_SECRET, 8 * WRAPPING_KEY_BYTES, mechanism=Mechanism.GENERIC_SECRET_KEY_GEN,
-                template=template, capabilities=pkcs11.MechanismFlag.SIGN, store=True,
-            )  # fmt: skip
-        else:
-            session.create_object({**template, Attribute.VALUE: bytes(material.view)})
-    root.derive(HEALTH_MESSAGE).wipe()
+    try:
+        with root._token.session(writable=True) as session:
+            _make(session, template, material)
+        root.derive(HEALTH_MESSAGE).wipe()
+    except TokenLostError:
+        with root._token.session() as session:  # raises again where the token is gone
+            list(session.get_objects({**wanted, Attribute.LABEL: secrets.token_hex(16)}))
+        raise TokenRefusedError(
+            f"the token cannot {'generate' if material is None else 'import'} {root.key}, or compute with it, and may"
+            " have it now. Remove it, and make the key with the token's own program, as docs/roots.md does for a TPM"
+        ) from None
     return root
+
+
+def _make(session: Any, template: dict[Attribute, Any], material: Secret | None) -> None:
+    if material is None:
+        session.generate_key(
+            KeyType.GENERIC_SECRET, 8 * WRAPPING_KEY_BYTES, mechanism=Mechanism.GENERIC_SECRET_KEY_GEN,
+            template=template, capabilities=pkcs11.MechanismFlag.SIGN, store=True,
+        )  # fmt: skip
+    else:
+        session.create_object({**template, Attribute.VALUE: bytes(material.view)})
 
 
 def _check(key: Any, name: str) -> None:

@@ -104,7 +104,8 @@ def test_status_says_what_is_sealed_and_what_is_not(trail: Trail) -> None:
     assert said["last_seal"]["signed_by"] == str(trail.key.verifier)
     assert 0 <= said["oldest_unsealed"]["age_seconds"] < 60
     text = trail.audit("status").out
-    assert f"unsealed entries: 3; the oldest is {said['oldest_unsealed']['id']} (sequence 2)" in text
+    assert f"unsealed entries: 3\nthe oldest: {said['oldest_unsealed']['id']}, sequence 2" in text
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_status_exits_1_beyond_a_limit(trail: Trail) -> None:

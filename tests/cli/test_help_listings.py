@@ -1,8 +1,10 @@
 """The listings of commands: imperative, at most 45 characters, and written without importing a command."""
 
 import re
+import shlex
 import subprocess
 import sys
+import textwrap
 
 import click
 import pytest
@@ -62,6 +64,47 @@ def test_each_option_of_each_command_has_a_help() -> None:
     }
     assert sum(map(len, named.values())) > 300
     assert [(name, each.opts) for name, found in named.items() for each in found if not (each.help or "").strip()] == []
+
+
+@pytest.fixture(scope="module")
+def helps() -> dict[str, str]:
+    """The help of each command by its name, as a terminal of 80 columns shows it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "80")
+        return {name: found.get_help(click.Context(found, info_name=name)) for name, found in commands().items()}
+
+
+def test_each_help_fits_into_80_columns(helps: dict[str, str]) -> None:
+    assert len(helps) > 60
+    assert [(name, line) for name, text in helps.items() for line in text.splitlines() if len(line) > 80] == []
+
+
+def test_each_example_of_a_help_can_be_typed(helps: dict[str, str]) -> None:
+    """Lines that belong together end with a backslash, and the options of our commands exist."""
+    examples = {
+        name: re.search(r"^ *Examples?.*:\n((?: +\S.*\n?)+)", text, re.MULTILINE) for name, text in helps.items()
+    }
+    lines = [
+        (name, line)
+        for name, found in examples.items()
+        for line in re.sub(r"\\\n *", "", textwrap.dedent(found[1] if found else "")).splitlines()
+    ]
+    assert len(lines) > 80
+    assert [each for each in lines if each[1].startswith(" ")] == []
+    assert [(name, option) for name, line in lines for option in unknown_options(line)] == []
+
+
+def unknown_options(line: str) -> list[str]:
+    """Return the options of a line that the command of ours in it does not have."""
+    words = shlex.split(re.split(r" \| | && ", line)[0], comments=True)
+    while words and words[0] != "kms-schema":
+        words = words[1:]
+    names = [" ".join(words[:number]) for number in (3, 2)]
+    called = next((commands()[name] for name in names if name in commands()), None)
+    names = called.list_commands(CONTEXT) if isinstance(called, click.Group) else []
+    below = [called.get_command(CONTEXT, each) for each in names] if isinstance(called, click.Group) else []
+    known = {option for command in (called, *below) if command for each in command.params for option in each.opts}
+    return [word for word in words if word.startswith("--") and word not in known]
 
 
 def test_a_listing_imports_no_command() -> None:

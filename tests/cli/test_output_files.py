@@ -2,9 +2,10 @@
 
 import ast
 import os
+import sqlite3
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,20 @@ def test_files_are_private_whatever_the_umask_is(sealed: Trail, tmp_path: Path, 
         assert permissions(file) == (FOR_OTHERS & ~mask if command in SHARED else PRIVATE)
     if mask == 0:
         assert permissions(tmp_path / "made-1.pub") == FOR_OTHERS
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_database_that_an_upgrade_creates_is_private(tmp_path: Path) -> None:
+    made, there = tmp_path / "made.db", tmp_path / "there.db"
+    with umask(0o022):
+        there.touch()
+        for file in (made, there):
+            assert kms_schema("upgrade", "004", url=f"sqlite:///{file}").status == 0
+    with closing(sqlite3.connect(made)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        files = {file.name: permissions(file) for file in tmp_path.glob("made.db*")}
+    assert files == dict.fromkeys(("made.db", "made.db-wal", "made.db-shm"), PRIVATE)
+    assert permissions(there) == FOR_OTHERS, "a file that is there keeps its permissions"
 
 
 @pytest.mark.only_on("sqlite")

@@ -71,7 +71,7 @@ class Installed:
             return list(execute(connection, query).fetchall())
 
 
-SHOWN = "host=db.example.com dbname=kms sslmode=verify-full sslrootcert=/etc/ssl/certs/ca-certificates.crt"
+SHOWN = "host=db.example.com dbname=kms \\\n    sslmode=verify-full sslrootcert=/etc/ssl/certs/ca-certificates.crt"
 """The lines of service files on the page."""
 
 

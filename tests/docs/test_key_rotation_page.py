@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from kms_schema.crypto import KeyWrapping, RootKeys
 from tests.crypto.wrapped_keys import NEXT_ROOT, ROOT
 from tests.crypto.wrapped_trees import held, wrappers
+from tests.docs.readers import commands
 from tests.support.engines import Database
 from tests.support.engines.programs import REPOSITORY
 from tests.support.programs import python
@@ -47,7 +48,7 @@ def test_the_page_from_the_first_step_to_the_last(database: Database, tmp_path: 
             done = python.run(words, cwd=tmp_path, env=environment)
         assert (done.returncode, done.stdout) == (0, shown), (block, done.stderr)
         if "export" in block:
-            settings = "".join(line + "\n" for line in block.splitlines() if line.startswith("export"))
+            settings = "".join(line + "\n" for line in commands(block) if line.startswith("export"))
         if opened is None and "root-2027.key" in block:
             opened = secrets_of(database, tmp_path)
     after = secrets_of(database, tmp_path)

@@ -1,10 +1,12 @@
-"""docs/keyring.md: its example, run as written, and its tables."""
+"""docs/keyring.md and docs/encrypted-columns.md: their examples, run as written, and the tables."""
 
 import asyncio
 import base64
+import os
 import re
 import secrets
 import shlex
+import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +19,7 @@ from kms_schema import keyring
 from kms_schema.crypto import RootKeys
 from kms_schema.keyring import KeyRing
 from kms_schema.vocabulary import KeyStatus
+from tests.docs.readers import commands
 from tests.support.engines import Database
 from tests.support.engines.softhsm import SoftHsm
 from tests.support.pages import Page
@@ -24,6 +27,7 @@ from tests.support.programs.commands import kms_schema
 from tests.support.statements import execute
 
 PAGE = Page("keyring.md")
+COLUMNS = Page("encrypted-columns.md")
 
 
 def test_the_example_works(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,11 +36,12 @@ def test_the_example_works(database: Database, tmp_path: Path, monkeypatch: pyte
     root.touch(0o600)
     root.write_bytes(base64.b64encode(secrets.token_bytes(32)))
     blocks = [each for each in re.findall(r"```python\n(.*?)```", PAGE.text, re.DOTALL) if "hsms=" not in each]
-    code, columns, application = sorted(blocks, key=lambda block: ("aiosqlite" in block, "EncryptedColumn" in block))
+    code, application = sorted(blocks, key=lambda block: "aiosqlite" in block)
+    (columns,) = re.findall(r"```python\n(.*?)```", COLUMNS.text, re.DOTALL)
     assert code.count('"sqlite:///kms.db"') == 1
     done: dict[str, Any] = {}
     exec(compile(code.replace("sqlite:///kms.db", database.url), PAGE.name, "exec"), done)  # noqa: S102
-    exec(compile(columns, PAGE.name, "exec"), done)  # noqa: S102
+    exec(compile(columns.replace("sqlite:///kms.db", database.url), COLUMNS.name, "exec"), done)  # noqa: S102
     done["engine"].dispose()
     assert done["iban"] == b"DE89 3704"
     assert done["ibans"] == ["DE89 3704"]
@@ -74,34 +79,32 @@ async def served(app: Callable[..., Any], path: str, body: bytes) -> bytes:
 
 def test_the_commands_work_as_typed(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    root = Path("root-2026.key")
-    root.touch(0o600)
-    root.write_bytes(base64.b64encode(secrets.token_bytes(32)))
-    Path("report.pdf").write_bytes(b"a report")
     monkeypatch.setenv("KMS_ROOT_KEYS", "kms://root-2026=root-2026.key")
-    first, second, third, _incident, _hsm = re.findall(r"```sh\n(.*?)```", PAGE.text, re.DOTALL)
-    *commands, revoking = first.splitlines()
-    lines = [*commands, *(line for line in second.splitlines() if "|" not in line)]
-    for line in lines[:-1]:
+    start, first, second, incident, _hsm = map(commands, re.findall(r"```sh\n(.*?)```", PAGE.text, re.DOTALL))
+    (third,) = map(commands, re.findall(r"```sh\n(.*?)```", COLUMNS.text, re.DOTALL))
+    assert start[0].endswith(f" KMS_ROOT_KEYS={os.environ['KMS_ROOT_KEYS']}")
+    for line in (start[1], second.pop(0)):
+        subprocess.run(["sh", "-ec", line], check=True)
+    create = "kms-schema keys create {} --under {}"
+    orders = [create.format("kek-2026 --type kek", "kms://root-2026"), create.format("orders", "kek-2026")]
+    lines = [start[2], *orders, *first, *(line for line in second if "|" not in line), *incident]
+    for line in lines:
         said = kms_schema(*shlex.split(line)[1:], url=database.url)
         assert said.status == 0, (line, said)
     with closing(database.connect()) as connection:
         stored_as = "bytea" if database.dialect == "postgresql" else "BLOB"
         execute(connection, f"CREATE TABLE invoices (id integer PRIMARY KEY, iban {stored_as})")
-    for line in third.splitlines():
+    for line in third:
         said = kms_schema(*shlex.split(line)[1:], url=database.url)
         assert said.status == 0, (line, said)
-    Path("report.pdf").unlink()
-    assert kms_schema(*shlex.split(lines[-1])[1:], url=database.url).status == 0
-    assert Path("report.pdf").read_bytes() == b"a report"
-    assert kms_schema(*shlex.split(revoking)[1:], url=database.url).status == 0
+    assert len({Path(name).read_bytes() for name in ("report.txt", "opened.txt", "saved.txt")}) == 1
 
 
 def test_the_section_on_hsms_works(database: Database, hsm: SoftHsm, monkeypatch: pytest.MonkeyPatch) -> None:
     hsm.make_token("kms")
     monkeypatch.setenv("KMS_HSMS", f"soft={hsm.uri('kms')}")
-    (commands,) = [each for each in re.findall(r"```sh\n(.*?)```", PAGE.text, re.DOTALL) if "hsm add" in each]
-    for line in commands.splitlines():
+    (block,) = [each for each in re.findall(r"```sh\n(.*?)```", PAGE.text, re.DOTALL) if "hsm add" in each]
+    for line in commands(block):
         said = kms_schema(*shlex.split(line)[1:], url=database.url)
         assert said.status == 0, (line, said)
     assert "HEALTHY" in said.out

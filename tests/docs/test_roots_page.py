@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.readers import Block, Reader, blocks_of, section
+from tests.docs.readers import Block, Reader, blocks_of, commands, section
 from tests.keyring.rings import ROOT, rows
 from tests.roots import providers
 from tests.support.engines import Database
@@ -115,7 +115,7 @@ def test_a_database_moves_from_a_file_to_the_cloud(
 
 def run(block: Block, arn: str, database: Database) -> list[str]:
     """Run the lines of a block that are commands of ours; return their results."""
-    lines = [line for line in block.text.replace("$ARN", arn).splitlines() if line.startswith("kms-schema ")]
+    lines = [line for line in commands(block.text.replace("$ARN", arn)) if line.startswith("kms-schema ")]
     said = [kms_schema(*shlex.split(line)[1:], url=database.url) for line in lines]
     assert [each.status for each in said] == [0] * len(lines), said
     return [each.out for each in said]

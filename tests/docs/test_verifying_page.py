@@ -10,6 +10,7 @@ import pytest
 
 from kms_schema.roles.definition import Role
 from tests.cli.audit_trails import CHECKER, Trail, trail_of
+from tests.docs.readers import alike
 from tests.docs.test_operations_page import run, url_of
 from tests.support.engines import Database
 from tests.support.engines.programs import REPOSITORY
@@ -22,13 +23,6 @@ BLOCKS = re.findall(r"^```sh\n((?:(?!```)[^\n]*\n)*)```\n\n```text\n(.*?)^```", 
 (CHANGED,) = re.findall(r"^<!-- measured: changed -->\n```text\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 (ROLE,) = re.findall(r"^```sql\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 LET_IN = 'export KMS_DATABASE_URL="$AUDIT_URL"'
-
-
-def alike(text: str) -> str:
-    """Return text with hashes, ids and numbers as one: they differ from run to run."""
-    text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", text)
-    text = re.sub(r"[A-Za-z0-9+/]{43}=", "HASH", text)
-    return re.sub(r"\d+", "N", re.sub(r"\+[0-9a-f]{8}\b", "+KEY", text))
 
 
 @pytest.fixture

@@ -1,21 +1,23 @@
 """Keys in tokens over asyncio: a slow HSM blocks no event loop."""
 
 import asyncio
+import threading
 import time
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from kms_schema.crypto import RootKeys
+from kms_schema.crypto import KeyWrapping, Root, RootKeys, Secret
+from kms_schema.hsm.configurations import add_hsm
 from kms_schema.hsm.key_objects import KeyObjects
-from kms_schema.keyring import AsyncKeyRing, DecryptionError, EncryptedColumn
+from kms_schema.keyring import AsyncKeyRing, DecryptionError, EncryptedColumn, HsmUnavailableError
 from tests.hsm.token_objects import handles, in_token
 from tests.keyring.async_rings import async_engine
-from tests.keyring.rings import AAD, DATA
+from tests.keyring.rings import AAD, DATA, ROOT
 from tests.support.engines import Database
-from tests.support.engines.softhsm import SoftHsm
+from tests.support.engines.softhsm import PIN, SoftHsm
 from tests.support.rows.smallest import unique
 
 
@@ -70,3 +72,48 @@ def test_the_event_loop_goes_on(
 
     monkeypatch.setattr(KeyObjects, "encrypt", slowly)
     asyncio.run(life(database, roots, luna, token, cards))
+
+
+class Elsewhere:
+    """A root outside of this process, as the ring sees one: it is called in threads."""
+
+    type, key = "elsewhere", "root"
+
+    def __init__(self, root: Root) -> None:
+        self._root = root
+        self.threads: set[int] = set()
+        self.health, self.close = root.health, root.close
+
+    def derive(self, message: bytes) -> Secret:
+        self.threads.add(threading.get_ident())
+        return self._root.derive(message)
+
+
+def test_a_stored_pin_is_opened_while_the_event_loop_goes_on(
+    database: Database, sql_engine: sa.Engine, roots: RootKeys, token: SoftHsm
+) -> None:
+    hsm, name = unique("luna"), unique("cards")
+    with Session(sql_engine) as session:
+        KeyWrapping(roots).encrypt_credentials(add_hsm(session, hsm), {"pin": PIN}, under=ROOT)
+        session.commit()
+    root = Elsewhere(dict(roots.items())[ROOT])
+    hsms = {hsm: token.uri("kms").partition("&pin-source")[0]}
+
+    async def work() -> None:
+        engine = async_engine(database)
+        async with AsyncKeyRing(engine, [], hsms=hsms) as without:
+            with pytest.raises(HsmUnavailableError, match="root") as refused:
+                await without.create(name, hsm=hsm)
+            assert PIN not in repr(refused.value)
+        async with AsyncKeyRing(engine, RootKeys({ROOT: root}), hsms=hsms) as ring:
+            await ring.create(name, hsm=hsm)
+            blob = await ring.key(name).encrypt(DATA, aad=AAD)
+            await ring.rotate(name)
+        async with AsyncKeyRing(engine, RootKeys({ROOT: root}), hsms=hsms) as later:
+            assert await later.key(name).decrypt(blob, aad=AAD) == DATA
+        await engine.dispose()
+
+    asyncio.run(work())
+    assert root.threads
+    assert threading.get_ident() not in root.threads
+    assert len(handles(database, name)) == 2

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from kms_schema.crypto import RootKeys
 from kms_schema.engine import create_engine
 from kms_schema.keyring import DatabaseUnavailableError, KeyRing
-from tests.keyring.rings import AAD, DATA, another_writes, entries, unreachable, used
+from tests.keyring.rings import AAD, DATA, another_writes, change, entries, unreachable, used
 from tests.support.engines import Database
 from tests.support.rows.smallest import unique
 
@@ -83,8 +83,9 @@ def test_a_rollback_that_the_thread_does_not_call(
 
 
 @pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("use", ["alone", "in a transaction", "in one that is rolled back", "none"])
 def test_a_count_that_cannot_be_repeated_at_once_is_repeated_before_the_next(
-    database: Database, roots: RootKeys, orders: str
+    database: Database, roots: RootKeys, orders: str, use: str
 ) -> None:
     engine = create_engine(database.url, poolclass=sa.NullPool)  # the ring opens a connection for it
     with ring_of(engine, roots) as ring:
@@ -95,8 +96,17 @@ def test_a_count_that_cannot_be_repeated_at_once_is_repeated_before_the_next(
             with unreachable(database):
                 connection.rollback()
         assert used(database, orders) == 0
-        ring.key(orders).encrypt(DATA, aad=AAD)
-        assert used(database, orders) == 4
+        if use == "alone":
+            ring.key(orders).encrypt(DATA, aad=AAD)
+        elif use == "none":
+            ring._versions.uses._tallies.clear()  # as where each use has an entry: no entry is left to write
+        else:
+            with engine.connect() as connection:
+                table(connection)
+                ring.key(orders).encrypt(DATA, aad=AAD)
+                connection.commit() if use == "in a transaction" else connection.rollback()
+        assert used(database, orders) == (0 if use == "none" else 4)
+    assert used(database, orders) == (3 if use == "none" else 4)
 
 
 def test_the_rollback_of_a_savepoint_takes_no_count(database: Database, roots: RootKeys, orders: str) -> None:
@@ -206,9 +216,14 @@ def test_a_transaction_that_ends_by_itself_takes_no_count(database: Database, ro
             ring.key(orders).encrypt(DATA, aad=AAD)
             with pytest.raises(sa.exc.IntegrityError, match="FOREIGN KEY"):
                 connection.commit()
-            connection.rollback()  # SQLAlchemy would leave the transaction open in its pool
+            assert used(database, orders) == 3  # added again at once, and no lock is left
+            change(database, "UPDATE key_masters SET status_reason = 'another'")
+            connection.rollback()
+            connection.exec_driver_sql(insert, (1, 1, 99))
+            with pytest.raises(sa.exc.IntegrityError, match="FOREIGN KEY"):
+                connection.commit()  # nothing of the ring is in it
+            change(database, "UPDATE key_masters SET status_reason = 'a third'")
         ring.key(orders).encrypt(DATA, aad=AAD)
-        assert used(database, orders) >= 3
         with engine.connect() as connection:
             connection.exec_driver_sql(insert, (1, 1, None))
             for _ in range(20):

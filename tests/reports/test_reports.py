@@ -1,5 +1,6 @@
 """Reports: their files, formats and proofs, and what they say of values that somebody else chose."""
 
+import datetime as dt
 import gzip
 import hashlib
 import html
@@ -15,14 +16,15 @@ import pytest
 from trestle.oscal.assessment_results import AssessmentResults
 
 from kms_schema.audit.formats.keys import VerifierKey
-from kms_schema.audit.standalone import check_proof, check_proofs
+from kms_schema.audit.standalone import check_archive, check_proof, check_proofs
 from kms_schema.reports import STANDARDS, ReportError, Written, quoting, reading
 from kms_schema.reports.reading import plain
 from tests.audit.trails import FORGER, KEY, seal_all
-from tests.reports.populated import HOSTILE, write
+from tests.reports.populated import HOSTILE, now, write
 from tests.support.engines import Engines
 from tests.support.engines.database import Connection
 from tests.support.engines.programs import REPOSITORY
+from tests.support.programs.commands import kms_schema
 from tests.support.rows.smallest import audit_entry, insert
 from tests.support.statements import execute
 from tests.support.violations.triggers_disabled import triggers_disabled
@@ -174,3 +176,26 @@ def test_texts_that_are_damaged_or_of_very_many_types_do_not_stop_a_report(
     assert sum(row[-1] for row in claim(written, "recorded")["figures"][0]["rows"]) == 6
     entries = claim(written, "high-risk")["entries"]
     assert (entries["count"], entries["unproven"]) == (5, int(database.dialect == "sqlite"))
+
+
+def test_the_archive_that_a_report_names_proves_the_entries_of_the_period(
+    engines: Engines, engine_name: str, tmp_path: Path
+) -> None:
+    database = engines[engine_name].create(engines.migrated(engine_name, "template"))
+    with closing(database.connect()) as connection:
+        seal_all(connection)
+        insert(connection, "key_audit_logs", **audit_entry())
+        seal_all(connection)
+        with triggers_disabled(connection):  # the first seal is of a month before the period
+            earlier = "UPDATE key_audit_seals SET sealed_at = :at WHERE seal_number = 1"
+            execute(connection, earlier, {"at": now() - dt.timedelta(days=30)})
+        written = write(connection, tmp_path)
+    unchanged = claim(written, "entries-unchanged")
+    command = unchanged["proof"].removeprefix("provable offline with an archive: ")
+    assert command == "kms-schema audit export FILE --since 1 --until 2"
+    path = tmp_path / "archive.jsonl.gz"
+    done = kms_schema(*command.replace("FILE", str(path)).split()[1:], url=database.url)
+    assert done.status == 0, done.err
+    archive = check_archive.check(path, KEYS)
+    assert (archive.first_leaf, archive.end_leaf) == (1, 2)
+    engines[engine_name].drop(database)

@@ -4,16 +4,20 @@ import os
 import secrets
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
+import pkcs11
 import pytest
 from pkcs11 import Attribute, KeyType, MechanismFlag
 
-from kms_schema.crypto import CryptoError, RootKeyError, RootUnavailableError, SecretRoot
+from kms_schema.crypto import CryptoError, RootKeyError, RootUnavailableError, Secret, SecretRoot
 from kms_schema.pkcs11 import ObjectNotFoundError, Pkcs11Uri, TokenLostError, TokenRefusedError, TokenUriError
 from kms_schema.pkcs11.token import Token
-from kms_schema.roots import create_root, open_root, open_roots, opening
+from kms_schema.roots import create_root, open_root, open_roots, opening, pkcs11_root
 from tests.roots import providers
 from tests.support.engines.softhsm import SoftHsm
 
@@ -100,6 +104,40 @@ def test_a_key_that_the_token_makes_never_leaves_it(hsm: SoftHsm) -> None:
         assert [each for each in (Attribute.VERIFY, Attribute.DERIVE, Attribute.ENCRYPT) if key[each]] == []
         assert (key[Attribute.ID], key[Attribute.MODIFIABLE]) == (b"\x01\x02", False)
     root.close()
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["there", "gone"])
+def test_a_token_that_cannot_import_a_key_is_not_called_lost(
+    *, hsm: SoftHsm, monkeypatch: pytest.MonkeyPatch, gone: bool
+) -> None:
+    """As a TPM answers with a general error, although it is there."""
+    hsm.make_token("kms")
+    session_of, refused = Token.session, []
+
+    class Refusing:
+        """A session that answers other calls until it has refused."""
+
+        def __init__(self, session: Any) -> None:
+            self._session = session
+
+        def create_object(self, template: object) -> None:
+            refused.append(template)
+            raise pkcs11.GeneralError
+
+        def get_objects(self, wanted: Any) -> Any:
+            if gone and refused:
+                raise pkcs11.GeneralError
+            return self._session.get_objects(wanted)
+
+    @contextmanager
+    def refusing(token: Token, *, writable: bool = False) -> Iterator[Any]:
+        with session_of(token, writable=writable) as session:
+            yield Refusing(session)
+
+    monkeypatch.setattr(Token, "session", refusing)
+    error, words = (TokenLostError, "does not answer") if gone else (TokenRefusedError, "the token cannot import")
+    with pytest.raises(error, match=words):
+        pkcs11_root.create_root(hsm.uri("kms", "root"), Secret.copy_of(KEY))
 
 
 def test_a_key_with_other_uses_or_that_can_be_read_is_warned_of(hsm: SoftHsm) -> None:

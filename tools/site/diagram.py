@@ -62,8 +62,8 @@ def drawn(mermaid: str) -> str:
     parts += [line for table in tables.values() for line in _box(table)]
     body = "\n".join(parts)
     return (
-        f'<svg class="diagram" role="img" aria-label="The tables and their foreign keys" viewBox="0 0 {width} {height}"'
-        f' xmlns="http://www.w3.org/2000/svg">\n{body}\n</svg>'
+        f'<svg class="diagram" role="img" aria-label="The tables and their foreign keys" width="{width}"'
+        f' height="{height:.0f}" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">\n{body}\n</svg>'
     )
 
 

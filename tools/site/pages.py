@@ -64,9 +64,14 @@ def _files() -> Iterator[tuple[str, bytes]]:
             name = str(file.relative_to(source))
             if file.suffix == ".md":
                 text = without_outside_links(file.read_text("utf-8"))
-                yield name, MERMAID.sub(lambda block: f"```{{raw}} html\n{drawn(block[1])}\n```", text).encode()
+                yield name, MERMAID.sub(lambda block: _diagram(drawn(block[1])), text).encode()
             elif file.is_file() and "__pycache__" not in file.parts:
                 yield name, file.read_bytes()
+
+
+def _diagram(svg: str) -> str:
+    """Return the block of a drawn diagram, in a box that scrolls where it is wider than the page."""
+    return f'```{{raw}} html\n<div class="diagram" tabindex="0">\n{svg}\n</div>\n```'
 
 
 def without_outside_links(text: str) -> str:
@@ -97,8 +102,9 @@ def command_line() -> str:
     """Return the page that lists the commands."""
     listed = "\n".join(commands())
     return _page(
-        "Command line",
-        "Every command with its options. `kms-schema COMMAND --help` prints the same text.",
+        "Commands",
+        "Every command with its options. `kms-schema COMMAND --help` prints the same text. "
+        "[All commands](../command-line.md) have the same variables, forms of output and completion.",
         f"```{{toctree}}\n:maxdepth: 2\n\n{listed}\n```",
     )
 

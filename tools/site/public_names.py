@@ -16,6 +16,8 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
     "kms_schema.models.autogenerate": ("hooks_for_host",),
     "kms_schema.vocabulary": (),
     "kms_schema.keyring": (),
+    "kms_schema.keyring.handover.receiver_keys": ("HandoverKey", "HandoverPublicKey"),
+    "kms_schema.keyring.handover.handover_files": ("Handover", "HandoverHeader", "open_handover"),
     "kms_schema.keyring.formats.bound_data": ("bound_data",),
     "kms_schema.keyring.formats.messages": ("message_cipher",),
     "kms_schema.keyring.formats.prefix": ("read_message_prefix",),

@@ -43,8 +43,10 @@ def find_anomalies(
     - `schema`: of the tables on PostgreSQL, unquoted
     - `only`: the rules
 
-    At most `rules.MOST_ANOMALIES` for each rule. Raises `TrailError` for a database without the audit log,
-    `ValueError` for a time without time zone, and the errors of the driver. Example::
+    At most `rules.MOST_ANOMALIES` for each rule. Outside of a transaction it waits up to 10 seconds for a lock.
+
+    Raises `TrailError` for a database without the audit log, or for a role that sees a part of it. Raises `ValueError`
+    for a time without time zone, and the errors of the driver. Example::
 
         yesterday = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
         with psycopg.connect("dbname=kms") as connection:

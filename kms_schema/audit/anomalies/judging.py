@@ -107,5 +107,5 @@ def forged_entries(log: LogReader, period: Period) -> list[Anomaly]:
 
 
 def _looks_recorded(group: Group) -> str:
-    entries = count_of(len(group), "entry")
-    return f"{group[0].actor} wrote what looks like recorded changes, with {group[0].about}: {entries}"
+    row, written = group[0], count_of(len(group), "entry")
+    return f"{row.actor} wrote {written} that neither the database nor a key ring writes so: {row.about}"

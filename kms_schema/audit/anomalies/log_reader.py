@@ -14,6 +14,7 @@ from kms_schema.audit.storage.errors import TrailError, missing_table
 from kms_schema.audit.storage.postgresql.row_security import going_by_policies
 from kms_schema.audit.storage.sqlite.encoded_entries import text_as_stored
 from kms_schema.identifiers import quoted
+from kms_schema.lock_holders import LOCK_WAIT_SECONDS, limits
 from kms_schema.sql import fill, query_beside
 
 if TYPE_CHECKING:
@@ -130,7 +131,10 @@ def _reading_sqlite(connection: sqlite3.Connection) -> Iterator[LogReader]:
         connection.text_factory = text_factory
 
 
-_SETTINGS = "SET LOCAL row_security = off; SET LOCAL jit = off; SET LOCAL client_encoding = 'UTF8'"
+_SETTINGS = (
+    "SET LOCAL row_security = off; SET LOCAL jit = off; SET LOCAL client_encoding = 'UTF8';"
+    " SET LOCAL search_path = pg_catalog, pg_temp"
+)
 _VISIBLE = """SELECT to_regclass(%(name)s) IS NULL,
     current_setting('row_security') = 'off' AND row_security_active(to_regclass(%(name)s)::oid)"""
 """Two truth values: the log is missing; row-level security leaves out a part of it, unless its policies show all."""
@@ -173,7 +177,8 @@ def _transaction(connection: "psycopg.Connection[Any]") -> Iterator[None]:
     autocommit = connection.autocommit
     connection.autocommit = True
     try:
-        connection.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", prepare=False)
+        begin = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {limits(LOCK_WAIT_SECONDS)}"
+        connection.execute(begin.encode(), prepare=False)
         try:
             yield
         finally:

@@ -43,7 +43,7 @@ def _since(_context: click.Context, _parameter: click.Parameter, text: str) -> d
     "anomalies",
     epilog="\b\nExamples:\n  kms-schema audit anomalies\n  kms-schema audit anomalies --since 7d --rule key-sweep"
     "\n  kms-schema audit anomalies --since 2027-01-01 --format json"
-    "\n\n\b\nExit status: 0 none, 1 at least one, 2 usage, 3 could not connect or not allowed.",
+    "\n\nExit status: 0 none, 1 at least one, 2 usage, 3 could not connect or not allowed.",
 )
 @click.option(
     "--since", default="24h", show_default=True, metavar="TIME", callback=_since,

@@ -31,9 +31,11 @@ def _json_object(_context: click.Context, _parameter: click.Parameter, text: str
 @click.command(
     "append",
     epilog="\b\nExamples:\n  kms-schema audit append --event-type BREAK_GLASS --category SECURITY \\"
-    "\n    --description 'Root key removed from the safe' --security-level HIGH --user-id alice"
-    "\n  kms-schema audit append --event-type EXPORT --category COMPLIANCE --description 'Sent to the auditor' \\"
-    "\n    --key-id orders-2026 --metadata '{\"ticket\": 4711}'",
+    "\n    --description 'Root key removed from the safe' --security-level HIGH \\"
+    "\n    --user-id alice"
+    "\n  kms-schema audit append --event-type EXPORT --category COMPLIANCE \\"
+    "\n    --description 'Sent to the auditor' --key-id orders-2026 \\"
+    "\n    --metadata '{\"ticket\": 4711}'",
 )
 @click.option("--event-type", required=True, metavar="TEXT", help="The event, a name of up to 50 characters.")
 @click.option(

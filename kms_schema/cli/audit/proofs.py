@@ -12,8 +12,8 @@ from kms_schema.cli.audit.open import opened
 from kms_schema.cli.audit.verify import external_checkpoint
 from kms_schema.cli.options import where
 
-_CHECK = "python -m kms_schema.audit.standalone.check_proof proof.json --trust keys.txt"
-_STATUS = "\n\n\b\nExit status: 0 a proof was printed, 1 no proof, 2 usage, 3 could not connect or not allowed."
+_CHECK = "python -m kms_schema.audit.standalone.check_proof proof.json \\\n    --trust keys.txt"
+_STATUS = "\n\nExit status: 0 a proof was printed, 1 no proof, 2 usage, 3 could not connect or not allowed."
 
 
 def _number(text: str) -> int | None:
@@ -34,7 +34,7 @@ def _seal_or_file(_context: click.Context, _parameter: click.Parameter, text: st
 @click.command(
     "prove",
     epilog=f"\b\nExamples:\n  kms-schema audit prove 4711 > proof.json\n  {_CHECK} --checkpoint checkpoint.txt"
-    f"\n  kms-schema audit prove 0193a5b2-7c10-7000-8000-000000000001 --seal 12{_STATUS}",
+    f"\n  kms-schema audit prove 0193a5b2-7c10-7000-8000-000000000001 --seal 2{_STATUS}",
 )
 @click.argument("entry", callback=_entry)
 @click.option(

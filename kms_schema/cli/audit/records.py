@@ -13,9 +13,10 @@ from kms_schema.vocabulary import RecordedOperation
 
 @click.command(
     "record",
-    epilog="\b\nExamples:\n  kms-schema audit checkpoint | mail auditor@example.com && kms-schema audit record"
+    epilog="\b\nExamples:\n  kms-schema audit checkpoint | mail auditor@example.com"
+    "\n  kms-schema audit record"
     "\n  kms-schema audit record --witness witness.example --seal 12"
-    "\n\n\b\nExit status: 0 recorded, 1 there is no such seal, 2 usage, 3 could not connect or not allowed.",
+    "\n\nExit status: 0 recorded, 1 there is no such seal, 2 usage, 3 could not connect or not allowed.",
 )
 @click.option("--witness", metavar="NAME", help="Record a cosignature of this witness; else a publication.")
 @click.option("--seal", "number", type=click.IntRange(1, 2**63 - 1), metavar="NUMBER", help="Default: the last.")

@@ -90,7 +90,7 @@ def export_command(  # noqa: PLR0917  (click passes each option by name)
     "retain",
     epilog="\b\nExamples:\n  kms-schema audit retain --archive /srv/archive --dry-run"
     "\n  kms-schema audit retain --archive /srv/archive --key seal.key \\"
-    "\n      --publish 'ssh witness@elsewhere.example keep'"
+    "\n    --publish 'ssh witness@elsewhere.example keep'"
     "\n\nExit status: 0 done, or no entry has expired, 1 the trail cannot be proved, 2 usage, 3 could not"
     " connect or not allowed, 4 removed, not published.",
 )

@@ -40,10 +40,11 @@ class NotPublished(click.ClickException):
 @click.command(
     "seal",
     epilog="\b\nExamples:\n  kms-schema audit seal --key seal.key --origin kms.example/audit"
-    "\n  kms-schema audit seal --key seal.key --publish 'ssh witness@elsewhere.example keep'"
+    "\n  kms-schema audit seal --key seal.key \\"
+    "\n    --publish 'ssh witness@elsewhere.example keep'"
     "\n  kms-schema audit seal --key seal.key --next-key new.key.pub"
-    "\n\n\b\nExit status: 0 sealed or nothing to seal, 2 usage, 3 could not connect or not allowed, 4 sealed, not"
-    "\npublished.",
+    "\n\nExit status: 0 sealed or nothing to seal, 2 usage, 3 could not connect or not allowed, 4 sealed, not"
+    " published.",
 )
 @click.option(
     "--key", type=existing, metavar="FILE", help=f"The private key; default: the key in {KEY_IN_ENVIRONMENT}."

@@ -17,7 +17,7 @@ from kms_schema.printable import in_a_line
     "status",
     epilog="\b\nExamples:\n  kms-schema audit status\n  kms-schema audit status --max-lag 10000 --max-age 900"
     "\n  kms-schema audit status --format json"
-    "\n\n\b\nExit status: 0 within the limits, 1 beyond one, 2 usage, 3 could not connect or not allowed.",
+    "\n\nExit status: 0 within the limits, 1 beyond one, 2 usage, 3 could not connect or not allowed.",
 )
 @click.option("--max-lag", type=click.IntRange(0), metavar="ENTRIES", help="Exit 1 if more entries are unsealed.")
 @click.option("--max-age", type=click.FloatRange(0), metavar="SECONDS", help="Exit 1 if an unsealed entry is older.")
@@ -67,21 +67,26 @@ def _seal(last: StoredSeal) -> dict[str, object]:
     }
 
 
+def _name(verifier_key: str) -> str:
+    """Return the name and the id of a verifier key, without the key itself; JSON has all of it."""
+    return "+".join(verifier_key.split("+")[:2])
+
+
 def _lines(found: SealingStatus, passed: Sequence[str]) -> Iterator[str]:
     last = found.last
     if last is None:
         yield "nothing is sealed"
     else:
         yield f"trail: {last.origin}, tree size {last.tree_size}"
-        signed = f"signed by {last.verifier_key}" if last.verifier_key else "UNSIGNED"
-        yield f"last seal: {last.number}, made {last.sealed_at}, {signed}"
+        yield f"last seal: {last.number}, made {last.sealed_at}"
+        yield f"signed by {_name(last.verifier_key)}" if last.verifier_key else "UNSIGNED"
         if last.next_key:
-            yield f"the next seal must be signed by {last.next_key}"
+            yield f"the next seal must be signed by {_name(last.next_key)}"
         yield f"root: {to_base64(last.root_hash)}"
     if not found.unsealed:
         yield "every entry is sealed"
     else:
         age = "" if found.age is None else f", {found.age:.0f} seconds ago"
-        oldest = f"{found.oldest} (sequence {found.oldest_sequence}){age}"
-        yield f"unsealed entries: {found.unsealed}; the oldest is {oldest}"
+        yield f"unsealed entries: {found.unsealed}"
+        yield f"the oldest: {found.oldest}, sequence {found.oldest_sequence}{age}"
     yield from passed

@@ -28,8 +28,8 @@ _COMPARED = [f"{table} ({', '.join(key)})" for table, keys in UNIQUE_KEYS.items(
     epilog="\b\nExamples:\n  kms-schema audit verify --checkpoint checkpoint.txt --trust keys.txt"
     "\n  kms-schema audit verify --since 120 --checkpoint checkpoint-120.txt"
     "\n  kms-schema audit verify --format json"
-    "\n\n\b\nExit status: 0 the trail is what was sealed, 1 it is not, or nothing is sealed, 2 usage, 3 could not"
-    "\nconnect or not allowed.",
+    "\n\nExit status: 0 the trail is what was sealed, 1 it is not, or nothing is sealed, 2 usage, 3 could not"
+    " connect or not allowed.",
 )
 @click.option(
     "--checkpoint", "files", type=existing, multiple=True, metavar="FILE",
@@ -129,7 +129,7 @@ def _lines(
     if result.removed:
         yield f"removed{after} under tombstones: {result.removed}; their archives have them"
     yield f"seals: {result.seals}, the last covers {result.tree_size} entries; {result.unsigned} unsigned"
-    yield f"indexes compared with the rows: {len(_COMPARED)}; kms-schema validate --level data compares the others"
+    yield f"indexes compared with the rows: {len(_COMPARED)}; validate --level data compares the others"
     if not trusted:
         yield "no keys were given with --trust: a rewritten trail can have new signatures"
     if checkpoints:

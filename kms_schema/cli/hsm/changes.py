@@ -30,11 +30,14 @@ _of_a_change = together(actor_option, where, style_option)
     "add",
     epilog="\b\nExamples:"
     "\n  kms-schema hsm add luna-1 --provider thales_luna"
-    "\n  kms-schema hsm add luna-1 --pin-source file:/run/secrets/pin --under kms://root-2026"
-    "\n    --root-key kms://root-2026=root-2026.key",
+    "\n  kms-schema hsm add luna-1 --pin-source file:/run/secrets/pin \\"
+    "\n    --under kms://root-2026 --root-key kms://root-2026=root-2026.key",
 )
 @name_argument
-@click.option("--provider", type=click.Choice(_PROVIDERS), default="pkcs11", show_default=True, help="Its maker.")
+@click.option(
+    "--provider", type=click.Choice(_PROVIDERS), default="pkcs11", show_default=True, metavar="NAME",
+    help=f"Its maker: {', '.join(_PROVIDERS)}.",
+)  # fmt: skip
 @click.option("--endpoint-url", metavar="URL", help="Where it is, for people. No program opens it.")
 @click.option("--pin-source", metavar="PLACE", help="Store the PIN in file:PATH or env:NAME, encrypted.")
 @click.option("--under", metavar="REF", help="The root key that encrypts the PIN.")

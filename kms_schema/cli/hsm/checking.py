@@ -28,8 +28,9 @@ _SLOW_MS = 1000
 @click.command(
     "check",
     epilog="\b\nExample:"
-    "\n  kms-schema hsm check --hsm 'luna-1=pkcs11:token=kms?module-path=/usr/lib/libCryptoki2.so"
-    "&pin-source=file:/run/secrets/pin'",
+    "\n  MODULE=module-path=/usr/lib/libCryptoki2.so"
+    "\n  PIN=pin-source=file:/run/secrets/pin"
+    '\n  kms-schema hsm check --hsm "luna-1=pkcs11:token=kms?$MODULE&$PIN"',
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @hsm_option

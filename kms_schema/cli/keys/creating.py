@@ -34,10 +34,12 @@ def _time(_context: click.Context, _parameter: click.Parameter, text: str | None
 @click.command(
     "create",
     epilog="\b\nExamples:"
-    "\n  kms-schema keys create kek-2026 --type kek --under kms://root-2026"
+    "\n  kms-schema keys create kek-2026 --type kek --under kms://root-2026 \\"
     "\n    --root-key kms://root-2026=root-2026.key"
-    "\n  kms-schema keys create orders --under kek-2026 --root-key kms://root-2026=root-2026.key"
-    "\n  kms-schema keys create cards --in-hsm luna-1 --hsm 'luna-1=pkcs11:token=kms?module-path=…'",
+    "\n  kms-schema keys create orders --under kek-2026 \\"
+    "\n    --root-key kms://root-2026=root-2026.key"
+    "\n  kms-schema keys create cards --in-hsm luna-1 \\"
+    "\n    --hsm 'luna-1=pkcs11:token=kms?module-path=…'",
 )
 @key_id_argument
 @click.option("--type", "key_type", type=click.Choice(_TYPES), default="dek", show_default=True, help="Its use.")

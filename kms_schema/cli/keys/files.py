@@ -70,7 +70,8 @@ def encrypt_command(
     "decrypt",
     epilog="\b\nExamples:"
     "\n  kms-schema keys decrypt orders report.kms --aad report --output report.pdf"
-    "\n  set -o pipefail; kms-schema keys decrypt backups < shop.kms | psql --single-transaction shop",
+    "\n  set -o pipefail"
+    "\n  kms-schema keys decrypt backups < shop.kms | psql --single-transaction shop",
 )
 @key_id_argument
 @click.option("--from-revoked", metavar="REASON", help="Open a revoked key. The audit log has the reason.")

@@ -29,15 +29,18 @@ _LONGEST = 64
 """The length of `key_masters.key_id`."""
 
 
-def _named(_context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
-    if name is None:
-        return None
+def named_key(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
+    """Return the name of a key, for callbacks. Raises `BadParameter`."""
     if not name.strip() or len(name) > _LONGEST or not name.isprintable():
         raise click.BadParameter(f"the name of a key has 1 to {_LONGEST} printable characters, and is not blank")
     return name
 
 
-key_id_argument: Decorator = click.argument("key_id", callback=_named)
+def _named(context: click.Context, parameter: click.Parameter, name: str | None) -> str | None:
+    return None if name is None else named_key(context, parameter, name)
+
+
+key_id_argument: Decorator = click.argument("key_id", callback=named_key)
 """The name of a key."""
 key_id_option: Callable[..., Decorator] = partial(click.option, callback=_named, metavar="KEY_ID")
 """An option for the name of a key."""

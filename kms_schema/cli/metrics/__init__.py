@@ -6,7 +6,7 @@ from kms_schema.cli.lazy_group import Lazy, LazyGroup
 
 _COMMANDS = {
     "alertmanager": Lazy(
-        "kms_schema.cli.metrics.alerting:alertmanager_command", "Print an example configuration of Alertmanager"
+        "kms_schema.cli.metrics.alerting:alertmanager_command", "Print a configuration of Alertmanager"
     ),
     "dashboard": Lazy("kms_schema.cli.metrics.alerting:dashboard_command", "Print a dashboard for Grafana"),
     "export": Lazy("kms_schema.cli.metrics.export:export_command", "Serve the metrics, or write them to a file"),

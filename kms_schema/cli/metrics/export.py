@@ -28,10 +28,12 @@ _file = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 @click.command(
     "export",
     epilog="\b\nExamples:\n  kms-schema metrics --listen 127.0.0.1:9187"
-    "\n  kms-schema metrics --listen :9187 --tls-cert kms.crt --tls-key kms.key --tls-client-ca prometheus-ca.crt"
-    "\n  kms-schema metrics --textfile /var/lib/prometheus/node-exporter/kms.prom --once"
-    "\n\n\b\nExit status: 0 written, or ended by SIGTERM, 1 with --once a part failed, 2 usage, 3 with --once no"
-    "\nconnection, or the file or address cannot be used.",
+    "\n  kms-schema metrics --listen :9187 --tls-cert kms.crt --tls-key kms.key \\"
+    "\n    --tls-client-ca prometheus-ca.crt"
+    "\n  kms-schema metrics --once \\"
+    "\n    --textfile /var/lib/prometheus/node-exporter/kms.prom"
+    "\n\nExit status: 0 written, or ended by SIGTERM, 1 with --once a part failed, 2 usage, 3 with --once no"
+    " connection, or the file or address cannot be used.",
 )
 @click.option("--listen", metavar="HOST:PORT", help="Serve them over HTTP at this address; `:PORT` is every address.")
 @click.option("--textfile", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
@@ -66,9 +68,7 @@ def export_command(
     try:
         prometheus_client.CollectorRegistry  # noqa: B018  (imports the library)
     except ImportError as error:
-        raise CannotConnect(
-            f"prometheus_client cannot be loaded ({error}); pip install 'kms-schema[metrics]'"
-        ) from None
+        raise CannotConnect(f"prometheus_client cannot be loaded ({error}); pip install 'prometheus-client'") from None
     try:
         if address is not None:
             files = {"certfile": tls_cert, "keyfile": tls_key, "client_cafile": tls_client_ca}

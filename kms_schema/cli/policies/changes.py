@@ -82,8 +82,8 @@ _of_a_change = together(actor_option, where, style_option)
 @click.command(
     "create",
     epilog="\b\nExamples:"
-    "\n  kms-schema policies create 'data keys quarterly' --type dek --interval-days 90"
-    "\n  kms-schema policies create 'KEKs yearly' --type kek --interval-days 365"
+    "\n  kms-schema policies create 'quarterly' --type dek --interval-days 90"
+    "\n  kms-schema policies create 'KEKs yearly' --type kek --interval-days 365 \\"
     "\n    --window 22:00-04:00 --timezone Europe/Berlin",
 )
 @name_argument

@@ -28,8 +28,10 @@ _SHOWN = 20
     "check",
     epilog="\b\nExamples:"
     "\n  kms-schema roots check --root-key kms://root-2026=root-2026.key"
-    "\n  kms-schema roots check --root-key 'kms://root-2026=pkcs11:token=kms;object=root-2026"
-    "\n    ?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/run/secrets/pin'",
+    "\n  MODULE=module-path=/usr/lib/softhsm/libsofthsm2.so"
+    "\n  PIN=pin-source=file:/run/secrets/pin"
+    "\n  kms-schema roots check \\"
+    '\n    --root-key "kms://root-2026=pkcs11:token=kms;object=root-1?$MODULE&$PIN"',
 )
 @root_key_options
 @click.option("--despite-refused-pin", is_flag=True, help="Send the PIN to a token that has refused one.")

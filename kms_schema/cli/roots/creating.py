@@ -21,8 +21,9 @@ else:
 @click.command(
     "create",
     epilog="\b\nExample:"
-    "\n  kms-schema roots create 'pkcs11:token=kms;object=root-2027"
-    "\n    ?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/run/secrets/pin'",
+    "\n  MODULE=module-path=/usr/lib/softhsm/libsofthsm2.so"
+    "\n  PIN=pin-source=file:/run/secrets/pin"
+    '\n  kms-schema roots create "pkcs11:token=kms;object=root-2027?$MODULE&$PIN"',
 )
 @click.argument("uri")
 @click.option(

@@ -25,7 +25,7 @@ _claimed = click.argument("claimed_by")
     "claim",
     epilog="\b\nExamples:\n  kms-schema rotations claim --worker $(hostname) --format json"
     "\n  kms-schema rotations claim --worker night-1 --lease 1800"
-    "\n\n\b\nExit status: 0 claimed, 1 nothing to rotate, 2 usage, 3 no connection or missing privilege.",
+    "\n\nExit status: 0 claimed, 1 nothing to rotate, 2 usage, 3 no connection or missing privilege.",
 )
 @click.option("--worker", required=True, metavar="NAME", help="The worker that claims it.")
 @_lease

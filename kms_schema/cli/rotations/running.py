@@ -35,7 +35,7 @@ _LINES = (
 @click.command(
     "run",
     epilog="\b\nExamples:"
-    "\n  kms-schema rotations run --worker $(hostname) --once"
+    "\n  kms-schema rotations run --worker $(hostname) --once \\"
     "\n    --root-key kms://root-2026=root-2026.key"
     "\n  kms-schema rotations run --worker $(hostname) --jobs 4 --destroy-after 30",
 )

@@ -33,7 +33,7 @@ def keys(reader: Reader) -> Read:
 
 
 _EXPIRING = """SELECT id, key_id, key_type, CASE WHEN expires_at > %(now)s THEN 'expiring' ELSE 'expired' END AS about,
-    expires_at AS measure, 1 = 1 AS shown
+    {epoch expires_at} AS measure, 1 = 1 AS shown
 FROM {s}.key_masters{by idx_key_masters_expiring_partial}
 WHERE status = 'active' AND expires_at <= %(until)s"""
 

@@ -29,8 +29,9 @@ class Found:
         """
         order, extreme = ("DESC", "max") if greatest_first else ("ASC", "min")
         parts = _COUNTED + (_LISTED if reader.names else "")
-        if not reader.on_sqlite:  # the first SELECT decides the types
-            parts = parts.replace("NULL AS id", "NULL::uuid AS id").replace("NULL AS key_id", "NULL::varchar AS key_id")
+        if not reader.on_sqlite:  # text costs the driver less than UUIDs; the first SELECT decides the types
+            parts = parts.replace("NULL AS id", "NULL::text AS id").replace("NULL AS key_id", "NULL::varchar AS key_id")
+            parts = parts.replace("about, id,", "about, id::text,")
         statement = parts.format(query="{query}", order=order, extreme=extreme, most=MOST_SERIES).replace(
             "{query}", query
         )

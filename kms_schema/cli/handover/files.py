@@ -1,0 +1,61 @@
+"""The files of handovers, for commands: a file that cannot be used is an error of usage."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kms_schema.cli.on_use import on_use
+from kms_schema.printable import in_a_line
+
+if TYPE_CHECKING:
+    from kms_schema import keyring
+    from kms_schema.keyring.handover import handover_files, receiver_keys
+    from kms_schema.keyring.handover.receiver_keys import HandoverKey, HandoverPublicKey
+else:
+    keyring = on_use("kms_schema.keyring")
+    handover_files = on_use("kms_schema.keyring.handover.handover_files")
+    receiver_keys = on_use("kms_schema.keyring.handover.receiver_keys")
+
+
+@contextmanager
+def usage_errors(path: Path) -> Iterator[None]:
+    """Turn errors of a file of handovers into `UsageError`. None of them shows a key."""
+    try:
+        yield
+    except ImportError as error:  # cryptography is too old
+        raise click.UsageError(str(error)) from None
+    except (keyring.HandoverKeyError, keyring.HandoverError) as error:
+        raise click.UsageError(in_a_line(str(error))) from None
+    except FileExistsError as error:
+        raise click.UsageError(
+            in_a_line(f"{error.filename or path} exists, and is never overwritten: name another file")
+        ) from None
+    except OSError as error:
+        raise click.UsageError(in_a_line(f"{error.filename or path}: {error.strerror}")) from None
+
+
+def read_file(path: Path) -> bytes:
+    """Return the content of a file of handovers. Raises `UsageError`, also if it is longer than any is."""
+    with usage_errors(path), path.open("rb") as file:
+        content = file.read(handover_files.LONGEST_FILE + 1)
+    if len(content) > handover_files.LONGEST_FILE:
+        raise click.UsageError(in_a_line(f"{path} is no file of handovers: it is longer than any of them"))
+    return content
+
+
+def read_public_key(path: Path) -> "HandoverPublicKey":
+    """Return the public key in a file. Raises `UsageError`."""
+    with usage_errors(path):
+        return receiver_keys.HandoverPublicKey.read(path)
+
+
+@contextmanager
+def private_key(path: Path) -> "Iterator[HandoverKey]":
+    """Yield the private key in a file, which is wiped at the end. Raises `UsageError`."""
+    with usage_errors(path):
+        key = receiver_keys.HandoverKey.read(path)
+    with key:
+        yield key

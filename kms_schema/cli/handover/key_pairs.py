@@ -1,0 +1,73 @@
+"""`kms-schema handover new-key` and `show`: key pairs of receivers, and what a file says of itself."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kms_schema.cli import messages
+from kms_schema.cli.handover.files import read_file, read_public_key, usage_errors
+from kms_schema.cli.on_use import on_use
+from kms_schema.cli.options import style_option
+from kms_schema.output_files import FOR_OTHERS, new_file
+from kms_schema.printable import in_a_line
+
+if TYPE_CHECKING:
+    from kms_schema.keyring.handover import handover_files, receiver_keys
+else:
+    handover_files = on_use("kms_schema.keyring.handover.handover_files")
+    receiver_keys = on_use("kms_schema.keyring.handover.receiver_keys")
+
+
+@click.command("new-key", epilog="\b\nExample:\n  kms-schema handover new-key receiver.key")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@style_option
+def new_key_command(*, file: Path, style: str) -> None:
+    """Make the key pair of a receiver: the private key in the new FILE, the public key in FILE.pub.
+
+    Only the owner can read the private key. Give the public key to the sender, and its fingerprint on another way. No
+    file is overwritten.
+
+    Exit status: 0 made, 2 usage.
+    """
+    public = file.with_name(f"{file.name}.pub")
+    with usage_errors(file), receiver_keys.HandoverKey.generate() as key:
+        with new_file(public, FOR_OTHERS) as target:
+            target.write(f"{key.public}\n".encode())
+        try:
+            key.write(file)
+        except BaseException:
+            public.unlink()
+            raise
+    fingerprint = key.public.fingerprint
+    if style == "json":
+        names = {"private_key_file": str(file), "public_key_file": str(public)}
+        click.echo(json.dumps({"fingerprint": fingerprint} | names, indent=2))
+    else:
+        click.echo(f"fingerprint: {fingerprint}")
+    messages.note(in_a_line(f"private key: {file}; public key: {public}"))
+
+
+@click.command("show", epilog="\b\nExample:\n  kms-schema handover show orders.handover")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@style_option
+def show_command(*, file: Path, style: str) -> None:
+    """Show the fingerprint of the public key in FILE, or what a handover file says of itself, and its SHA-256.
+
+    A handover file proves what it says only to its receiver, when it is opened. No private key is needed.
+
+    Exit status: 0 shown, 2 usage.
+    """
+    content = read_file(file)
+    if content.startswith(handover_files.MAGIC):
+        with usage_errors(file):
+            described = handover_files.HandoverHeader.read(content).described()
+        described["sha256"] = handover_files.sha256_of(content)
+    else:
+        described = {"fingerprint": read_public_key(file).fingerprint}
+    if style == "json":
+        click.echo(json.dumps(described, indent=2))
+    else:
+        for name, value in described.items():
+            click.echo(in_a_line(f"{name}: {value}"))

@@ -1,0 +1,116 @@
+"""`kms-schema handover import` and `open`: the receiver's commands."""
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kms_schema.cli import messages
+from kms_schema.cli.handover.files import private_key, read_file, usage_errors
+from kms_schema.cli.keys.open_ring import key_id_argument, opened, print_change
+from kms_schema.cli.on_use import on_use
+from kms_schema.cli.options import actor_option, style_option, together, where
+from kms_schema.cli.root_keys import root_key_options
+from kms_schema.output_files import named_file
+from kms_schema.printable import in_a_line
+
+if TYPE_CHECKING:
+    from kms_schema import keyring
+    from kms_schema.keyring.handover import handover_files
+else:
+    keyring = on_use("kms_schema.keyring")
+    handover_files = on_use("kms_schema.keyring.handover.handover_files")
+
+
+def _digits(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+    if not re.fullmatch("[0-9a-fA-F]{64}", text.strip()):
+        raise click.BadParameter("64 hexadecimal digits, which the sender's command has printed")
+    return text
+
+
+_of_a_file = together(
+    click.argument("file", type=click.Path(path_type=Path)),
+    click.option(
+        "--key", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The receiver's private key."
+    ),
+    click.option(
+        "--sha256", required=True, callback=_digits, metavar="HEX", help="SHA-256 of the file, as the sender told it."
+    ),
+)
+
+
+@click.command(
+    "import",
+    epilog="\b\nExample:"
+    "\n  kms-schema handover import shop-orders orders.handover --key receiver.key"
+    "\n    --sha256 4f1c… --under kek-2027 --root-key kms://root-2027=root-2027.key",
+)
+@key_id_argument
+@_of_a_file
+@click.option("--under", required=True, metavar="WRAPPER", help="The KEK that wraps it here, or a REF.")
+@root_key_options
+@actor_option
+@where
+@style_option
+def import_command(
+    *,
+    key_id: str,
+    file: Path,
+    key: Path,
+    sha256: str,
+    under: str,
+    roots: tuple[str, ...],
+    actor: str | None,
+    database_url: str | None,
+    schema: str,
+    style: str,
+) -> None:
+    """Create the key KEY_ID from the handover FILE, as its version 1. The login needs kms_admin and kms_rotator.
+
+    It opens the ciphertexts of the version that was handed over. An entry of the audit log has the SHA-256 of the file.
+    A version is imported once: its ciphertext tag is taken then.
+
+    Exit status: 0 created, 1 refused or it does not open, 2 usage, 3 no connection or missing privilege.
+    """
+    content = read_file(file)
+    with (
+        private_key(key) as private,
+        opened(database_url, schema, roots, application="kms-schema handover") as ring,
+    ):
+        described = ring.take_over(key_id, content, key=private, sha256=sha256, under=under, actor=actor)
+    print_change(described, style)
+    if described.next_step is not None:
+        messages.note("Note: it has no version yet: run the same command as a login in kms_rotator")
+
+
+@click.command(
+    "open",
+    epilog="\b\nExample:"
+    "\n  kms-schema handover open orders.handover --key receiver.key --sha256 4f1c… --output orders.bin",
+)
+@_of_a_file
+@click.option("--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The new file to write.")
+@style_option
+def open_command(*, file: Path, key: Path, sha256: str, output: Path, style: str) -> None:
+    """Write the raw key in the handover FILE to a new file that only its owner can read.
+
+    Prefer import: it writes the key nowhere but wrapped into a database. No database is used here, and no entry is
+    written. No file is overwritten.
+
+    Exit status: 0 written, 1 it does not open, 2 usage.
+    """
+    content = read_file(file)
+    with private_key(key) as private:
+        try:
+            header, material = handover_files.open_handover(content, key=private, sha256=sha256)
+        except keyring.HandoverError as error:
+            raise click.ClickException(in_a_line(str(error))) from None
+    with material, usage_errors(output), named_file(output) as target:
+        target.write(material.view)
+    if style == "json":
+        click.echo(json.dumps(header.described(), indent=2))
+    else:
+        named = f"version {header.version} of key {header.key_id!r}"
+        click.echo(in_a_line(f"{output} has {named}, {header.key_size_bits} bits"))

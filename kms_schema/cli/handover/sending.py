@@ -1,0 +1,76 @@
+"""`kms-schema handover send`: wrap a version of a key to the public key of a receiver."""
+
+import json
+import re
+from pathlib import Path
+
+import click
+
+from kms_schema.cli.handover.files import read_public_key, usage_errors
+from kms_schema.cli.keys.open_ring import named_key, opened
+from kms_schema.cli.options import actor_option, style_option, where
+from kms_schema.cli.root_keys import root_key_options
+from kms_schema.output_files import named_file
+from kms_schema.printable import in_a_line
+
+_WITH_VERSION = re.compile(r"(.+):([1-9][0-9]{0,8})", re.DOTALL)
+
+
+def _version(context: click.Context, parameter: click.Parameter, text: str) -> tuple[str, int | None]:
+    match = _WITH_VERSION.fullmatch(text)
+    key_id, number = (match[1], int(match[2])) if match else (text, None)
+    return named_key(context, parameter, key_id), number
+
+
+@click.command(
+    "send",
+    epilog="\b\nExamples:"
+    "\n  kms-schema handover send orders --to receiver.key.pub --output orders.handover"
+    "\n    --root-key kms://root-2026=root-2026.key"
+    "\n  kms-schema handover send orders:2 --to receiver.key.pub --output orders-2.handover",
+)
+@click.argument("key", metavar="KEY[:VERSION]", callback=_version)
+@click.option("--to", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The receiver's public key.")
+@click.option("--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file to write.")
+@click.option("--reason", metavar="TEXT", help="For the audit log: no secrets.")
+@root_key_options
+@actor_option
+@where
+@style_option
+def send_command(
+    *,
+    key: tuple[str, int | None],
+    to: Path,
+    output: Path,
+    reason: str | None,
+    roots: tuple[str, ...],
+    actor: str | None,
+    database_url: str | None,
+    schema: str,
+    style: str,
+) -> None:
+    """Wrap a version of KEY, the live one by default, to a public key. The login needs kms_rotator.
+
+    An entry of level HIGH names the version and the fingerprint of the public key before the material is opened. A
+    second one has the SHA-256 of the file: tell it to the receiver on another way than the file. Refused for a key that
+    is pending, revoked, archived or in an HSM. A key whose own name ends in a colon and digits is written with its
+    version. No file is overwritten.
+
+    Exit status: 0 written, 1 refused, 2 usage, 3 no connection or missing privilege.
+    """
+    receiver = read_public_key(to)
+    key_id, version = key
+    with usage_errors(output):
+        if output.is_symlink() or output.exists():  # refused before an entry is written
+            raise FileExistsError
+        with (
+            named_file(output) as file,  # so is a folder that cannot be written
+            opened(database_url, schema, roots, application="kms-schema handover") as ring,
+        ):
+            made = ring.hand_over(key_id, to=receiver, version=version, reason=reason, actor=actor)
+            file.write(made.file)
+    if style == "json":
+        click.echo(json.dumps(made.header.described() | {"sha256": made.sha256}, indent=2))
+    else:
+        click.echo(in_a_line(f"version {made.header.version} of key {key_id!r} is for {receiver.fingerprint}"))
+        click.echo(f"sha256: {made.sha256}")

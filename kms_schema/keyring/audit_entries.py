@@ -1,0 +1,44 @@
+"""The entries that the ring writes to the audit log itself, as values of a row."""
+
+import datetime as dt
+import os
+import socket
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from kms_schema.vocabulary import AuditCategory, AuditSecurityLevel, UseEvent
+
+KEY_IMPORTED = "KEY_IMPORTED"
+
+
+def use_entry(
+    event: UseEvent, key: uuid.UUID, description: str, details: Mapping[str, Any], actor: str | None = None
+) -> dict[str, Any]:
+    """Return the entry about a use of the key with the id `key`. None of its texts is a secret."""
+    values = {
+        "key_id": key,
+        "event_type": event,
+        "event_category": event.category,
+        "event_description": description,
+        "security_level": event.security_level,
+        "additional_metadata": details,
+    }
+    return values if actor is None else {**values, "user_id": actor}
+
+
+def import_entry(key: uuid.UUID, key_id: str, since: dt.datetime, used: int) -> dict[str, Any]:
+    """Return the entry about a key that was in use elsewhere since a time, with the number of its encryptions there."""
+    return {
+        "key_id": key,
+        "event_type": KEY_IMPORTED,
+        "event_category": AuditCategory.LIFECYCLE,
+        "event_description": f"key imported: {key_id}, in use since {since:%Y-%m-%dT%H:%M:%SZ}",
+        "security_level": AuditSecurityLevel.MEDIUM,
+        "additional_metadata": {"activated_at": since.isoformat(), "used": used},
+    }
+
+
+def process() -> str:
+    """Return the name of this process in entries: host and process id."""
+    return f"{socket.gethostname()}:{os.getpid()}"
