@@ -1,4 +1,4 @@
-"""`kms-schema handover`: hand a key version to somebody else, wrapped to a public key. See docs/handover.md."""
+"""`kms-schema handover`: hand a key version to somebody else, wrapped to a public key."""
 
 import click
 
