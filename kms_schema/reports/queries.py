@@ -69,8 +69,8 @@ WHERE rotation.status = 'FAILED' AND master.status = 'active'
     )
 ORDER BY rotation.failed_at, master.key_id"""
 
-REVOKED = """SELECT key_type, count(*) AS revoked_keys
-FROM {p}key_masters WHERE revoked_at >= {start} AND revoked_at < {end} GROUP BY key_type ORDER BY key_type"""
+REVOKED = """SELECT key_id, key_type, status, revoked_at, status_reason
+FROM {p}key_masters WHERE revoked_at >= {start} AND revoked_at < {end} ORDER BY revoked_at, key_id"""
 REVOKED_WITHOUT_REASON = """SELECT key_id, 'it has no reason' AS problem
 FROM {p}key_masters
 WHERE status = 'revoked' AND revoked_at >= {start} AND revoked_at < {end} AND coalesce(trim(status_reason), '') = ''

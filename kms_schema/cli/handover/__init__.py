@@ -1,4 +1,4 @@
-"""`kms-schema handover`: hand a key version to somebody else, wrapped to a public key."""
+"""`kms-schema handover`: hand a key version to somebody else. See the page "handover" of the documentation."""
 
 import click
 

@@ -1,4 +1,1 @@
-"""Key versions that are handed to somebody else, wrapped to a public key of the receiver.
-
-The page "handover" of the documentation describes them.
-"""
+"""Key versions for somebody else, wrapped to a public key. See the page "handover" of the documentation."""

@@ -1,7 +1,7 @@
 """Handover files: a header that says which key version it is, then its material in an HPKE message.
 
-The header is in the clear, and the `info` of the message: with a changed header, nothing opens. The page "handover"
-of the documentation has the bytes.
+The header is in the clear, and the `info` of the message: with a changed header, nothing opens. The page "handover" has
+the bytes.
 """
 
 import hashlib
