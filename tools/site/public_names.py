@@ -102,6 +102,7 @@ INTERNAL_TYPES = frozenset(
         "kms_schema.keyring.columns.places.Place",
         "kms_schema.keyring.opening.Opener",
         "kms_schema.keyring.storage.Storage",
+        "kms_schema.monitoring.names.Kind",
         "kms_schema.rotations.queue.QueueStorage",
         "kms_schema.sql.declarations.Declaration",
         "kms_schema.sql.declarations.Lock",
