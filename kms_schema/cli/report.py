@@ -6,11 +6,12 @@ from pathlib import Path
 import click
 
 from kms_schema.audit.storage.errors import TrailError
-from kms_schema.cli import connections, messages
+from kms_schema.cli import connections, messages, progress
 from kms_schema.cli.options import where
 from kms_schema.cli.sqlite_authorizer import only_write_what_is_asked
 from kms_schema.printable import in_a_line
 from kms_schema.reports import STANDARDS, Period, ReportError, Written, write_report
+from kms_schema.reports.reading import no_progress
 from kms_schema.reports.writing import FORMATS, SUFFIXES
 from kms_schema.validator import ValidationError
 
@@ -77,9 +78,19 @@ def report_command(
         if not no_record and isinstance(connection, sqlite3.Connection):
             only_write_what_is_asked(connection)
         try:
-            written = write_report(connection, standard, period, path, style=style, schema=schema, record=not no_record)
+            written = write_report(
+                connection,
+                standard,
+                period,
+                path,
+                style=style,
+                schema=schema,
+                record=not no_record,
+                progress=progress.show_count if progress.on_terminal() else no_progress,
+            )
         except OSError as error:
             raise click.UsageError(f"cannot write {error.filename or path}: {error.strerror}") from None
+    progress.clear()
     _show(written)
     return int(bool(written.not_satisfied))
 

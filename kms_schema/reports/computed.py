@@ -105,7 +105,10 @@ def entries_unchanged(reading: Reading) -> Computed:
         return Computed(State.NOT_APPLICABLE, reason="the period has no entries")
     first, last = min(each[0] for each in spans), max(each[1] for each in spans)
     seal = reading.seal or snapshot.seals.last()
-    verification = EntryVerification(snapshot, result, None, seal, lambda *_: None)
+    total = sum(each["entries"] for each in reading.summary)
+    verification = EntryVerification(
+        snapshot, result, None, seal, lambda _, done: reading.progress("hashed", done, max(done, total))
+    )
     # Entries that are gone from the ends of the period are between its entries and those of other periods.
     before, after = reading.neighbour(first, "before"), reading.neighbour(last, "after")
     verification.verify(max(before or 0, verification.after), last if after is None else after - 1)

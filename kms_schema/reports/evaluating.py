@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from kms_schema.reports.claims import Claim
 from kms_schema.reports.computed import COMPUTED
-from kms_schema.reports.outcomes import LISTED, Outcome, Quoted, State, Table
-from kms_schema.reports.reading import Reading, plain
+from kms_schema.reports.outcomes import Outcome, Quoted, State, Table
+from kms_schema.reports.reading import Reading
 
 
 def outcomes(reading: Reading, claims: Iterable[Claim], quoted: Mapping[str, Quoted]) -> dict[str, Outcome]:
@@ -22,25 +22,14 @@ def _outcome(reading: Reading, claim: Claim, quoted: Quoted | None) -> Outcome:
         tables.append(about)
         if not about.rows[0][0]:
             return Outcome(claim, State.NOT_APPLICABLE, "there is nothing that the claim is about", tuple(tables))
+    found = COMPUTED[claim.name](reading) if claim.computed else None  # first: it may read all rows of the figures
     if claim.figures is not None:
         tables.append(reading.table("Figures", claim.figures))
-    if claim.computed:
-        found = COMPUTED[claim.name](reading)
+    if found is not None:
         shown = (*tables, *found.tables)
         return Outcome(claim, found.state, found.reason, shown, found.violations, quoted, found.proof)
     if claim.violations is None:
         return Outcome(claim, State.FOR_REVIEW, "", tuple(tables), None, quoted)
-    violations = _violations(reading, claim.violations)
+    violations = reading.table("Rows against the claim", claim.violations)
     state = State.NOT_SATISFIED if violations.count else State.SATISFIED
     return Outcome(claim, state, "", tuple(tables), violations, quoted)
-
-
-def _violations(reading: Reading, query: str) -> Table:
-    """Return the first rows of a query, and the number of all: a claim can have a million violations."""
-    text = reading.dialect.render(query)
-    columns, rows = reading.snapshot.table(f"SELECT * FROM ({text}) AS violations LIMIT {LISTED + 1}")
-    count = len(rows)
-    if count > LISTED:
-        ((count,),) = reading.snapshot.table(f"SELECT count(*) FROM ({text}) AS violations")[1]
-    listed = tuple(tuple(map(plain, row)) for row in rows[:LISTED])
-    return Table("Rows against the claim", text, tuple(columns), listed, count)

@@ -19,7 +19,9 @@ HIGH_SCORE = 70
 HIGH_RISK = "(risk_score >= 70 OR security_level IN ('HIGH', 'CRITICAL'))"
 """The condition of `idx_key_audit_high_risk_partial`."""
 
-EXPORT_EVENTS = ("REVOKED_KEY_OPENED", "KEY_HANDOVER_STARTED", "DOCUMENT_WRITTEN")
+EXPORT_EVENTS = (
+    "REVOKED_KEY_OPENED", "KEY_HANDOVER_STARTED", "KEY_HANDED_OVER", "KEY_TAKEN_OVER", "DOCUMENT_WRITTEN",
+)  # fmt: skip
 USE_EVENTS = ("KEY_USED", "KEY_USE_REFUSED")
 ADMINISTRATION_EVENTS = (
     "RIGHTS_CHANGED", "POLICY_CREATED", "POLICY_CHANGED", "POLICY_DELETED",
@@ -69,8 +71,8 @@ WHERE rotation.status = 'FAILED' AND master.status = 'active'
     )
 ORDER BY rotation.failed_at, master.key_id"""
 
-REVOKED = """SELECT key_type, count(*) AS revoked_keys
-FROM {p}key_masters WHERE revoked_at >= {start} AND revoked_at < {end} GROUP BY key_type ORDER BY key_type"""
+REVOKED = """SELECT key_id, key_type, status, revoked_at, status_reason
+FROM {p}key_masters WHERE revoked_at >= {start} AND revoked_at < {end} ORDER BY revoked_at, key_id"""
 REVOKED_WITHOUT_REASON = """SELECT key_id, 'it has no reason' AS problem
 FROM {p}key_masters
 WHERE status = 'revoked' AND revoked_at >= {start} AND revoked_at < {end} AND coalesce(trim(status_reason), '') = ''

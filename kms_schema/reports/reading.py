@@ -1,5 +1,6 @@
 """The reading of a report: the queries of one snapshot, each of them once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -12,11 +13,18 @@ from kms_schema.audit.proofs.prover import CannotProveError
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import Snapshot
 from kms_schema.reports import queries
-from kms_schema.reports.outcomes import Table
+from kms_schema.reports.outcomes import LISTED, Table
 from kms_schema.reports.queries import Dialect
 from kms_schema.validator.report import Report
 
 Rows = list[tuple[Any, ...]]
+
+Progress = Callable[[str, int, int], None]
+"""Receives what is done, such as `hashed`, the entries so far, and all entries."""
+
+
+def no_progress(_what: str, _done: int, _of: int) -> None:
+    """Show nothing."""
 
 
 @dataclass
@@ -30,20 +38,23 @@ class Reading:
     """The newest seal, if it is signed and its signature holds."""
     without_proofs: str = ""
     """The reason why there is no such seal."""
+    progress: Progress = no_progress
     _tables: dict[str, tuple[list[str], Rows]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, snapshot: Snapshot, dialect: Dialect, validation: Report) -> "Reading":
+    def of(
+        cls, snapshot: Snapshot, dialect: Dialect, validation: Report, progress: Progress = no_progress
+    ) -> "Reading":
         """Return the reading of a snapshot."""
+        seal, reason = None, "nothing is sealed yet: run kms-schema audit seal"
         try:
-            seal = snapshot.seals.last()
-            if seal is None:
-                return cls(snapshot, dialect, validation, None, "nothing is sealed yet: run kms-schema audit seal")
-            Prover(snapshot, seal)
-            seal.check_signature()
+            if (last := snapshot.seals.last()) is not None:
+                Prover(snapshot, last)
+                last.check_signature()
+                seal, reason = last, ""
         except (SealError, CannotProveError, ValueError) as error:
-            return cls(snapshot, dialect, validation, None, str(error))
-        return cls(snapshot, dialect, validation, seal)
+            reason = str(error)
+        return cls(snapshot, dialect, validation, seal, reason, progress)
 
     def rows(self, query: str) -> tuple[list[str], Rows]:
         """Return the columns and rows of a query, with values as JSON has them; it runs once."""
@@ -54,10 +65,16 @@ class Reading:
         return self._tables[text]
 
     def table(self, title: str, query: str) -> Table:
-        """Return the table of a query."""
-        summed = self._of_summary(query)
-        columns, rows = self.rows(query) if summed is None else summed
-        return Table.of(title, self.dialect.render(query), columns, rows)
+        """Return the table of a query: its first rows, and the number of all, of which there may be a million."""
+        text, summed = self.dialect.render(query), self._of_summary(query)
+        if summed is not None or text in self._tables:
+            return Table.of(title, text, *(summed or self._tables[text]))
+        columns, rows = self.snapshot.table(f"SELECT * FROM ({text}) AS listed LIMIT {LISTED + 1}")
+        count = len(rows)
+        if count > LISTED:
+            ((count,),) = self.snapshot.table(f"SELECT count(*) FROM ({text}) AS listed")[1]
+        listed = tuple(tuple(map(plain, row)) for row in rows[:LISTED])
+        return Table(title, text, tuple(columns), listed, count)
 
     def neighbour(self, sequence: int, side: Literal["before", "after"]) -> int | None:
         """Return the sequence of the entry next to one, None at the end."""

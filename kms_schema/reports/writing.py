@@ -19,7 +19,7 @@ from kms_schema.reports.formats import html, oscal
 from kms_schema.reports.periods import Period
 from kms_schema.reports.queries import Dialect
 from kms_schema.reports.quoting import Attachments, quote
-from kms_schema.reports.reading import Reading
+from kms_schema.reports.reading import Progress, Reading, no_progress
 from kms_schema.reports.standards import STANDARDS
 from kms_schema.reports.standards.control import Standard
 from kms_schema.validator import in_snapshot
@@ -64,6 +64,7 @@ def write_report(
     schema: str = "public",
     record: bool = True,
     user_id: str | None = None,
+    progress: Progress = no_progress,
 ) -> Written:
     """Write the report of a standard about a period, from one read-only snapshot.
 
@@ -76,10 +77,11 @@ def write_report(
         schema: the PostgreSQL schema of the tables; ignored on SQLite.
         record: write an entry with the SHA-256 of the file before any file gets its name; the document says if not.
         user_id: the person behind the login in that entry, as claimed.
+        progress: called while entries are hashed, with `hashed`, the entries so far, and all.
 
-    Returns what was written. Raises `ReportError` for an unknown standard or period, or a database that is not at the
-    newest revision. Raises `kms_schema.ValidationError` if there is no consistent read, `OSError`, and errors of the
-    driver.
+    Returns what was written. Raises `ReportError` for an unknown standard or period, for a path that is a device or a
+    folder, and for a database that is not at the newest revision. Raises `kms_schema.ValidationError` if there is no
+    consistent read, `OSError`, and errors of the driver.
 
     Example:
         with psycopg.connect("dbname=kms", autocommit=True) as connection:
@@ -89,9 +91,11 @@ def write_report(
         raise ReportError(f"there is no standard {standard!r}; the standards are {', '.join(STANDARDS)}")
     if style not in FORMATS:
         raise ReportError(f"there is no format {style!r}; the formats are {', '.join(FORMATS)}")
+    if path.exists() and not path.is_file():
+        raise ReportError(f"{path} is no regular file, and a report has other files beside it: name a file")
     chosen, span = STANDARDS[standard], Period.parse(period)
     with ExitStack() as files:
-        document = _read(connection, chosen, span, Attachments(path, files), schema, recorded=record)
+        document = _read(connection, chosen, span, Attachments(path, files), schema, progress=progress, recorded=record)
         content = FORMATS[style](document).encode()
         attachments = [path.with_name(name) for name in _attached(document)]
         if document["checkpoint"] is not None:
@@ -126,6 +130,7 @@ def _read(
     attachments: Attachments,
     schema: str,
     *,
+    progress: Progress,
     recorded: bool,
 ) -> Document:
     found: list[Document] = []
@@ -139,7 +144,7 @@ def _read(
             if now <= period.start:
                 raise ReportError(f"the period {period.name} has not begun: it is {now:%Y-%m-%d %H:%M} UTC")
             dialect = Dialect(validation.engine, schema, period, now)
-            reading = Reading.of(snapshot, dialect, validation)
+            reading = Reading.of(snapshot, dialect, validation, progress)
             quoted = quote(reading, claims, attachments)
             decided = outcomes(reading, claims, quoted)
             found.append(document_of(standard, reading, decided, recorded=recorded, database=validation.database))

@@ -15,10 +15,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import sqlalchemy as sa
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-
 _CREATE = re.compile(
     r"^CREATE (?:UNIQUE )?(?P<kind>TABLE|FUNCTION|TRIGGER|VIEW|MATERIALIZED VIEW|INDEX|SEQUENCE) "
     r"(?P<name>(?:\{schema\}\.)?\w+)",
@@ -168,21 +164,6 @@ def fill(template: str, /, **values: str | int) -> str:
 @cache
 def _template(name: str) -> str:
     return (Path(__file__).parent / "statements" / f"{name}.sql").read_text(encoding="utf-8").rstrip()
-
-
-class Verbatim(sa.Executable, sa.ClauseElement):
-    """A statement that SQLAlchemy sends as it is: no colon in it is a bind parameter."""
-
-    inherit_cache: bool | None = False
-
-    def __init__(self, text: str) -> None:
-        """Keep the statement's text."""
-        self.text = text
-
-
-@compiles(Verbatim)
-def _text_of(element: Verbatim, compiler: SQLCompiler, **_: object) -> str:
-    return str(compiler.post_process_text(element.text))  # type: ignore[no-untyped-call]
 
 
 def _in_schema(statement: str, schema: str) -> str:

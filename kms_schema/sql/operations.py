@@ -11,8 +11,9 @@ from typing import TypeVar
 import sqlalchemy as sa
 from alembic import op
 
-from kms_schema.sql import Verbatim, statement
+from kms_schema.sql import statement
 from kms_schema.sql.declarations import NOTHING, Declaration, Lock, declaring, locking
+from kms_schema.sql.verbatim import Verbatim
 
 LOCK_ATTEMPTS = 10
 """How many times the locks of a transaction are requested with the full timeouts, before the revision fails."""

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from kms_schema.sql import Verbatim, statement, text_of
+from kms_schema.sql import statement, text_of
+from kms_schema.sql.verbatim import Verbatim
 
 LISTED = 20
 """How many rows of one rule are reported: enough to see what they have in common, few enough to read."""

@@ -23,9 +23,11 @@ from tests.support.engines.prometheus import Server, find_alertmanager, find_pro
 SOON = "250ms"
 RESENT = "2s"
 """How often Prometheus repeats a firing alert to Alertmanager, which forgets one after four times that."""
-SETTLED = 1.5
-"""Seconds in which a notice would come that is one too many: three scrapes, six evaluations and six flushes."""
+SETTLED = 2
+"""Seconds in which a notice would come that is one too many: two scrapes, eight evaluations and eight flushes."""
 PATIENCE = 60
+EVERYTHING = '{__name__=~"up|scrape_duration_seconds|kms_collector_success|(job:)?kms_key_expiration_.*"}'
+"""What an error shows of the state of Prometheus."""
 JOB = "kms"
 
 
@@ -98,7 +100,7 @@ class Stack:
         )  # fmt: skip
         self._write_rules(Thresholds())
         self._write("prometheus.yml", {
-            "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms"},
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
             "rule_files": ["rules.yml"],
             "alerting": {"alertmanagers": [{"static_configs": [{"targets": [self.alertmanager_url[7:]]}]}]},
             "scrape_configs": [{"job_name": JOB, "static_configs": [{"targets": self._targets}]}],
@@ -180,7 +182,8 @@ class Stack:
             ended = [each for each in (self.prometheus, self.alertmanager, *self.exporters) if each.has_ended]
             if ended or time.monotonic() > deadline:
                 logs = "\n".join(path.read_text(errors="replace")[-2000:] for path in self.folder.glob("*.log"))
-                state = f"{self.webhook.notices}, active: {self.active()}"
+                seen = [(each["metric"], each["value"][1]) for each in self.query(EVERYTHING)]
+                state = f"{self.webhook.notices}, active: {self.active()}, seen: {seen}"
                 raise AssertionError(f"not in {PATIENCE} seconds: {what}; received: {state}\n{logs}")
             time.sleep(0.05)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from kms_schema import vocabulary
 from kms_schema.reports.claims import CLAIMS
 from tests.audit.aged import age
 from tests.audit.trails import seal_all
@@ -269,3 +270,10 @@ def test_every_claim_that_can_fail_does_in_a_test() -> None:
     elsewhere = {"sealed", "sealed-monthly", "kept-a-year", "kept-seven-years", "privileges"}
     can_fail = {claim.name for claim in CLAIMS.values() if claim.violations or claim.computed}
     assert can_fail == seen | elsewhere
+
+
+def test_the_events_that_claims_name_are_those_of_the_vocabulary() -> None:
+    known = {*vocabulary.RecordedEvent, *vocabulary.UseEvent, *vocabulary.DocumentEvent}
+    named = {event for claim in CLAIMS.values() if claim.selection for event in claim.selection.events}
+    assert named <= known
+    assert named >= {event for event in vocabulary.RecordedEvent if event.startswith(("HSM_CONF", "POLICY_", "RIGHTS"))}

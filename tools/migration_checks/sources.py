@@ -25,6 +25,7 @@ MAY_IMPORT = frozenset(
         "kms_schema.sql.objects",
         "kms_schema.sql.operations",
         "kms_schema.sql.replacement",
+        "kms_schema.sql.verbatim",
         "kms_schema.sql.violations",
     }
 )

@@ -87,7 +87,7 @@ ENTRIES: tuple[AnomalyRule, ...] = (
         AuditSecurityLevel.HIGH,
         f"A login uses or changes at least {SWEEP_KEYS} keys in a UTC day. They are more than {SWEEP_FACTOR} times as"
         f" many as on any of the {KNOWN_DAYS} days before.",
-        "`KEY_USED`, `KEY_USE_REFUSED`, `REVOKED_KEY_OPENED` and recorded changes with a key; `recorded_by`",
+        "entries of use (`KEY_USED` and the like), of handovers, and recorded changes with a key; `recorded_by`",
         "The first run of a batch job, an import of active keys, the rotation of a KEK that wraps many keys.",
     ),
     AnomalyRule(

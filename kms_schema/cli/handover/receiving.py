@@ -44,7 +44,7 @@ _of_a_file = together(
 @click.command(
     "import",
     epilog="\b\nExample:"
-    "\n  kms-schema handover import shop-orders orders.handover --key receiver.key"
+    "\n  kms-schema handover import shop-orders orders.handover --key receiver.key \\"
     "\n    --sha256 4f1c… --under kek-2027 --root-key kms://root-2027=root-2027.key",
 )
 @key_id_argument
@@ -88,7 +88,8 @@ def import_command(
 @click.command(
     "open",
     epilog="\b\nExample:"
-    "\n  kms-schema handover open orders.handover --key receiver.key --sha256 4f1c… --output orders.bin",
+    "\n  kms-schema handover open orders.handover --key receiver.key \\"
+    "\n    --sha256 4f1c… --output orders.bin",
 )
 @_of_a_file
 @click.option("--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The new file to write.")

@@ -25,9 +25,10 @@ def _version(context: click.Context, parameter: click.Parameter, text: str) -> t
 @click.command(
     "send",
     epilog="\b\nExamples:"
-    "\n  kms-schema handover send orders --to receiver.key.pub --output orders.handover"
-    "\n    --root-key kms://root-2026=root-2026.key"
-    "\n  kms-schema handover send orders:2 --to receiver.key.pub --output orders-2.handover",
+    "\n  kms-schema handover send orders --to receiver.key.pub \\"
+    "\n    --output orders.handover --root-key kms://root-2026=root-2026.key"
+    "\n  kms-schema handover send orders:2 --to receiver.key.pub \\"
+    "\n    --output orders-2.handover",
 )
 @click.argument("key", metavar="KEY[:VERSION]", callback=_version)
 @click.option("--to", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The receiver's public key.")

@@ -105,6 +105,14 @@ CASES = (
         key="old-3",
         entries=0,
     ),
+    Case("a key encrypts past its expiry", lambda life, k: plans.expired(life, k, "past", 75), ENDED, key="past"),
+    Case(
+        "a key encrypts before its expiry",
+        lambda life, k: plans.expired(life, k, "fine", 90),
+        ENDED,
+        entries=0,
+        key="fine",
+    ),
     Case(
         "a revoked key is opened",
         lambda life, k: life.use(

@@ -12,7 +12,7 @@ from kms_schema.vocabulary import RecordedEvent, UseEvent
 
 MASTER = (
     "id", "key_id", "key_type", "algorithm", "key_size_bits", "status", "created_at", "activated_at", "rotated_at",
-    "revoked_at",
+    "revoked_at", "expires_at",
 )  # fmt: skip
 VERSION = (
     "id", "key_id", "version_number", "encrypted_key_data", "key_checksum", "encryption_metadata", "wrapping_key_ref",
@@ -81,6 +81,7 @@ class Life:
         key = Key({
             "id": self.new_id(), "key_id": name, "key_type": key_type, "algorithm": "AES-256-GCM", "key_size_bits": 256,
             "status": "active", "created_at": at, "activated_at": at, "rotated_at": None, "revoked_at": None,
+            "expires_at": None,
         })  # fmt: skip
         self.keys.append(key)
         self.recorded(RecordedEvent.KEY_CREATED, at, login, key)

@@ -97,6 +97,14 @@ def moved_window(life: Life, keys: dict[str, Key], key_type: str, opened: dt.dat
     rotated(life, keys, f"moved-{key_type}", at(75), key_type)
 
 
+def expired(life: Life, keys: dict[str, Key], name: str, on: int) -> None:
+    """Encrypt until day 82, with a key that expires on a day; its status stays active."""
+    key = own_key(life, keys, name)
+    key.master["expires_at"] = at(on)
+    for day in (72, 79, 82):
+        life.use(key, at(day), "orders", encryptions=5, process="orders-1:7")
+
+
 def used_twice(life: Life, keys: dict[str, Key], name: str, status: str | None, process: str, **counts: int) -> None:
     """Use a key, or its first version, twice after its end; `orders-1:7` used it before."""
     key = own_key(life, keys, name, status)

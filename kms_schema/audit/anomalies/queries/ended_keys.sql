@@ -9,6 +9,7 @@ WITH used AS (
         CASE WHEN master.status IN ('revoked', 'archived') THEN coalesce(master.revoked_at, master.archived_at) END
             AS use_ended,
         CASE master.status
+            WHEN 'active' THEN master.expires_at
             WHEN 'rotated' THEN master.rotated_at
             WHEN 'expired' THEN master.expired_at
             WHEN 'revoked' THEN master.revoked_at
@@ -23,7 +24,10 @@ WITH used AS (
         entry.timestamp >= {since} AND entry.timestamp < {until} AND entry.event_type = 'KEY_USED'
         AND (
             master.status IN ('rotated', 'expired', 'revoked', 'archived')
-            OR (version.deactivated_at IS NOT NULL AND {encryptions_of_entry} > 0)
+            OR (
+                (version.deactivated_at IS NOT NULL OR master.expires_at < entry.timestamp)
+                AND {encryptions_of_entry} > 0
+            )
         )
 ),
 late AS (
