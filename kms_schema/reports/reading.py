@@ -13,8 +13,8 @@ from kms_schema.audit.proofs.prover import CannotProveError
 from kms_schema.audit.storage.stored_seals import StoredSeal
 from kms_schema.audit.storage.transactions import Snapshot
 from kms_schema.reports import queries
+from kms_schema.reports.dialect import Dialect
 from kms_schema.reports.outcomes import LISTED, Table
-from kms_schema.reports.queries import Dialect
 from kms_schema.validator.report import Report
 
 Rows = list[tuple[Any, ...]]
@@ -84,6 +84,12 @@ class Reading:
         return self.rows(query)[1][0][0]  # type: ignore[no-any-return]
 
     @cached_property
+    def log_begins(self) -> datetime | None:
+        """The time of the first entry, or of the first seal if that is earlier; None for an empty log."""
+        times = [datetime.fromisoformat(at) for at in self.rows(queries.LOG_BEGINS)[1][0] if at is not None]
+        return min(times, default=None)
+
+    @cached_property
     def summary(self) -> list[dict[str, Any]]:
         """The entries of the period by month, event, level and login."""
         found: list[dict[str, Any]] = []
@@ -116,6 +122,8 @@ class Reading:
             if events is None or each["event_type"] in events:
                 key = tuple(each[name] for name in names)
                 found[key] = found.get(key, 0) + each["entries"]
+        if not names:
+            found.setdefault((), 0)
         return [*names, "entries"], [(*key, count) for key, count in sorted(found.items())]
 
 
@@ -137,6 +145,7 @@ def _add(rest: dict[str, Any], group: dict[str, Any]) -> None:
 
 _BY_EVENT = ("event_type", "security_level")
 _SUMS: dict[str, tuple[tuple[str, ...], frozenset[str] | None]] = {
+    queries.ENTRIES: ((), None),
     queries.ENTRIES_BY_EVENT: (_BY_EVENT, None),
     queries.ENTRIES_BY_LOGIN: (("recorded_by",), None),
     queries.ENTRIES_BY_MONTH: (("month",), None),
