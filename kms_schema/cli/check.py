@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import isnan
 from typing import Any
 
 import click
@@ -86,7 +87,10 @@ def _given(option: str, values: Sequence[str]) -> Iterator[tuple[str, float | No
         if name not in NAMES:
             raise click.UsageError(f"{option} {name}: there is no such condition; there are {', '.join(NAMES)}")
         try:
-            yield name, None if text == _OFF else float(text)
+            value = None if text == _OFF else float(text)
+            if value is not None and isnan(value):  # nothing reaches it
+                raise ValueError
+            yield name, value
         except ValueError:
             raise click.UsageError(f"{option} {name}: give a number or {_OFF}, as in {name}=1") from None
 
