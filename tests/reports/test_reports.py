@@ -8,6 +8,7 @@ import json
 import re
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -198,12 +199,14 @@ def test_the_archive_that_a_report_names_proves_the_entries_of_the_period(
 ) -> None:
     database = engines[engine_name].create(engines.migrated(engine_name, "template"))
     with closing(database.connect()) as connection:
-        seal_all(connection)
+        (first,) = seal_all(connection)
+        at = now() - dt.timedelta(days=30)
+        signed = replace(first, sealed_at=f"{at:%Y-%m-%dT%H:%M:%S.%fZ}").signed_by(KEY)
+        with triggers_disabled(connection):  # the first seal is of a month before the period
+            earlier = "UPDATE key_audit_seals SET sealed_at = :at, signature = :signature"
+            execute(connection, earlier, {"at": at, "signature": signed.signature})
         insert(connection, "key_audit_logs", **audit_entry())
         seal_all(connection)
-        with triggers_disabled(connection):  # the first seal is of a month before the period
-            earlier = "UPDATE key_audit_seals SET sealed_at = :at WHERE seal_number = 1"
-            execute(connection, earlier, {"at": now() - dt.timedelta(days=30)})
         written = write(connection, tmp_path)
     unchanged = claim(written, "entries-unchanged")
     command = unchanged["proof"].removeprefix("provable offline with an archive: ")

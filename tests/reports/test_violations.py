@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from kms_schema import vocabulary
+from kms_schema.audit.formats.encoding import leaf_hash
+from kms_schema.reports import outcomes, reading
 from kms_schema.reports.claims import CLAIMS
 from tests.audit.aged import age
-from tests.audit.trails import seal_all
+from tests.audit.trails import open_trail, seal_all
 from tests.reports.populated import not_satisfied, now, populate, write
 from tests.support.engines import Database, Engines
 from tests.support.engines.database import Connection
@@ -159,7 +161,35 @@ BY_CLIENTS = (
         updated("hsm_configurations SET health_status = 'OFFLINE'", "hsm_configurations SET health_status = 'HEALTHY'"),
     ),
 )  # fmt: skip
+def changed_with_its_leaf(connection: Connection) -> Undo:
+    """Change an entry and its leaf, but not the root over the leaves, which is signed."""
+    ((sequence,),) = execute(connection, f"SELECT sequence FROM key_audit_logs {ENTRY}").fetchall()
+    pages = "SELECT first_sequence, hashes FROM key_audit_leaves WHERE first_sequence <= :at ORDER BY 1 DESC"
+    first, hashes = execute(connection, pages, {"at": sequence}).fetchall()[0]
+    execute(connection, f"UPDATE key_audit_logs SET user_id = 'x' {ENTRY}")
+    with open_trail(connection).reading() as snapshot:
+        (entry,) = snapshot.entries.read(sequence, sequence)
+    place, change = 32 * (sequence - first), "UPDATE key_audit_leaves SET hashes = :hashes WHERE first_sequence = :first"
+    forged = bytes(hashes[:place]) + leaf_hash(entry) + bytes(hashes[place + 32 :])
+    execute(connection, change, {"hashes": forged, "first": first})
+
+    def undo() -> None:
+        execute(connection, f"UPDATE key_audit_logs SET user_id = '<b>' {ENTRY}")
+        execute(connection, change, {"hashes": bytes(hashes), "first": first})
+
+    return undo
+
+
+def signature_changed(connection: Connection) -> Undo:
+    ((signature,),) = execute(connection, "SELECT signature FROM key_audit_seals").fetchall()
+    change = "UPDATE key_audit_seals SET signature = :signature"
+    execute(connection, change, {"signature": bytes(signature)[:-1] + bytes([bytes(signature)[-1] ^ 1])})
+    return lambda: execute(connection, change, {"signature": bytes(signature)})
+
+
 BY_OWNER = (
+    Wrong("an entry and its leaf were changed", {"entries-unchanged", "sealed"}, changed_with_its_leaf),
+    Wrong("the signature of a seal was changed", {"entries-unchanged", "sealed"}, signature_changed),
     Wrong("an entry was removed", {"entries-unchanged", "recorded"}, removed),
     Wrong(
         "an entry was changed", {"entries-unchanged"},
@@ -223,6 +253,18 @@ def test_what_clients_and_owners_can_do(changed: Connection, tmp_path: Path) -> 
 def test_what_only_an_owner_can_do(changed: Connection, tmp_path: Path) -> None:
     with triggers_disabled(changed):
         check_each(changed, tmp_path, *BY_OWNER)
+
+
+def test_a_short_retention_is_found_behind_many_types(
+    changed: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An application chooses the types of its entries, and a table lists the first of them."""
+    for module in (outcomes, reading):
+        monkeypatch.setattr(module, "LISTED", 1)
+    with triggers_disabled(changed):
+        where = f"key_audit_logs SET retention_period_days = {{}} {ENTRY}"
+        change = updated(where.format(30), where.format(2555))
+        check_each(changed, tmp_path, Wrong("a short retention", {"kept-a-year", "kept-seven-years"}, change))
 
 
 def test_entries_without_a_seal(engines: Engines, engine_name: str, tmp_path: Path) -> None:
