@@ -31,7 +31,7 @@ class Attachments:
 
     def path(self, name: str) -> Path:
         """Return the path of an attachment."""
-        return self._report.with_name(f"{self._report.stem}.{name}")
+        return self._report.with_name(f"{self._report.name}.{name}")
 
     def write(self, claim: str, line: bytes) -> None:
         """Add a proof to the file of a claim."""

@@ -258,6 +258,7 @@ _NOT_DESTROYED = "(destroyed_at IS NULL)"
 
 _VALIDATIONS = "((operation)::text = 'VALIDATION'::text)"
 _CHECKPOINTS = "((operation)::text <> 'VALIDATION'::text)"
+_PUBLICATIONS = "((operation)::text = 'PUBLICATION'::text)"
 
 POLICIES = (
     Policy("key_audit_logs", "key_audit_logs_add", "INSERT", (*_WRITERS, Role.RETENTION), check=_OWN_ENTRIES),
@@ -275,8 +276,15 @@ POLICIES = (
         "key_operation_records",
         "key_operation_records_add_checkpoints",
         "INSERT",
-        (Role.SEALER, Role.RETENTION),
+        (Role.SEALER,),
         check=_CHECKPOINTS,
+    ),
+    Policy(
+        "key_operation_records",
+        "key_operation_records_add_publications",
+        "INSERT",
+        (Role.RETENTION,),
+        check=_PUBLICATIONS,
     ),
     Policy(
         "key_operation_records", "key_operation_records_add_validations", "INSERT", (Role.AUDITOR,), check=_VALIDATIONS

@@ -63,12 +63,12 @@ def test_a_report_says_what_it_is_about_and_has_a_proof_of_each_entry(connection
         proofs = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
         rows = [(row["sequence"], row["leaf_index"], row["event_type"]) for row in entries["rows"]]
         assert rows == [(each["entry"]["sequence"], each["leaf_index"], each["entry"]["event_type"]) for each in proofs]
-    assert {path.name.split(".")[1] for path in files} >= {"revocations", "destructions", "high-risk", "administration"}
+    assert {path.name.split(".")[2] for path in files} >= {"revocations", "destructions", "high-risk", "administration"}
 
 
 def test_a_changed_proof_and_another_key_are_refused(connection: Connection, tmp_path: Path) -> None:
     written = write(connection, tmp_path)
-    path = tmp_path / "report.revocations.jsonl.gz"
+    path = tmp_path / "report.json.revocations.jsonl.gz"
     line = gzip.decompress(path.read_bytes())
     changed = tmp_path / "changed.jsonl"
     for content, says in (
@@ -84,6 +84,11 @@ def test_a_changed_proof_and_another_key_are_refused(connection: Connection, tmp
     with pytest.raises(check_proof.Refused, match="not signed by a key that you trust"):
         check_proofs.check(path, [check_proof.read_key(str(FORGER.verifier))])
     assert VerifierKey.parse(written.document["checkpoint"]["verifier_key"]) == KEY.verifier
+
+
+def test_a_report_in_another_format_leaves_the_files_of_the_first(connection: Connection, tmp_path: Path) -> None:
+    first = write(connection, tmp_path)
+    assert not {*first.attachments} & {*write(connection, tmp_path, style="html").attachments}
 
 
 def test_each_query_of_a_report_returns_its_figures(connection: Connection, tmp_path: Path) -> None:
