@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from math import isnan
+from math import isfinite
 from typing import Any
 
 import click
@@ -88,7 +88,7 @@ def _given(option: str, values: Sequence[str]) -> Iterator[tuple[str, float | No
             raise click.UsageError(f"{option} {name}: there is no such condition; there are {', '.join(NAMES)}")
         try:
             value = None if text == _OFF else float(text)
-            if value is not None and isnan(value):  # nothing reaches it
+            if value is not None and not isfinite(value):  # nothing reaches it, as with `off`
                 raise ValueError
             yield name, value
         except ValueError:

@@ -85,16 +85,22 @@ FROM subjects
 INNER JOIN {s}.key_operation_records AS record ON record.subject = subjects.subject
 WHERE record.operation = %(operation)s AND record.recorded_at = (
     SELECT max(newest.recorded_at) FROM {s}.key_operation_records AS newest
-    WHERE newest.operation = %(operation)s AND newest.subject = subjects.subject
+    WHERE newest.operation = %(operation)s AND newest.subject = subjects.subject AND newest.recorded_at <= %(latest)s
 )
 LIMIT 100"""
-"""The newest record of each subject: two look-ups in the primary key for each, whatever the number of records."""
+"""The newest record of each subject: two look-ups in the primary key for each, whatever the number of records.
+
+A record from the future, of a clock that was wrong, would be the newest until then.
+"""
+CLOCK_MINUTES = 5
+"""A record may be so much newer than the snapshot: its transaction began after that of the scrape."""
 
 
 def records(reader: Reader) -> Read:
     """Show the last recorded publication, cosignatures and validation."""
+    latest = reader.now + dt.timedelta(minutes=CLOCK_MINUTES)
     published, cosigned, validated = (
-        reader.rows(_NEWEST, operation=str(operation))
+        reader.rows(_NEWEST, operation=str(operation), latest=latest)
         for operation in (
             RecordedOperation.PUBLICATION, RecordedOperation.COSIGNATURE, RecordedOperation.VALIDATION,
         )
