@@ -161,6 +161,8 @@ BY_CLIENTS = (
         updated("hsm_configurations SET health_status = 'OFFLINE'", "hsm_configurations SET health_status = 'HEALTHY'"),
     ),
 )  # fmt: skip
+
+
 def changed_with_its_leaf(connection: Connection) -> Undo:
     """Change an entry and its leaf, but not the root over the leaves, which is signed."""
     ((sequence,),) = execute(connection, f"SELECT sequence FROM key_audit_logs {ENTRY}").fetchall()
@@ -169,7 +171,10 @@ def changed_with_its_leaf(connection: Connection) -> Undo:
     execute(connection, f"UPDATE key_audit_logs SET user_id = 'x' {ENTRY}")
     with open_trail(connection).reading() as snapshot:
         (entry,) = snapshot.entries.read(sequence, sequence)
-    place, change = 32 * (sequence - first), "UPDATE key_audit_leaves SET hashes = :hashes WHERE first_sequence = :first"
+    place, change = (
+        32 * (sequence - first),
+        "UPDATE key_audit_leaves SET hashes = :hashes WHERE first_sequence = :first",
+    )
     forged = bytes(hashes[:place]) + leaf_hash(entry) + bytes(hashes[place + 32 :])
     execute(connection, change, {"hashes": forged, "first": first})
 
@@ -265,6 +270,32 @@ def test_a_short_retention_is_found_behind_many_types(
         where = f"key_audit_logs SET retention_period_days = {{}} {ENTRY}"
         change = updated(where.format(30), where.format(2555))
         check_each(changed, tmp_path, Wrong("a short retention", {"kept-a-year", "kept-seven-years"}, change))
+
+
+def test_a_view_that_was_replaced_has_no_proofs(changed: Connection, tmp_path: Path) -> None:
+    """A report quotes entries from a view, and proves them from the table."""
+    if isinstance(changed, sqlite3.Connection):
+        query = "SELECT sql FROM sqlite_master WHERE name = 'key_audit_trail'"
+        replacing = "DROP VIEW key_audit_trail; {}"
+    else:
+        query = "SELECT pg_get_viewdef('key_audit_trail')"
+        replacing = "CREATE OR REPLACE VIEW key_audit_trail AS {}"
+    ((view,),) = execute(changed, query).fetchall()
+    harmless = view.replace("entry.user_id", "CAST('nobody' AS varchar(100)) AS user_id")
+    try:
+        _run(changed, replacing.format(harmless))
+        document = write(changed, tmp_path).document
+    finally:
+        _run(changed, replacing.format(view))
+    (risky,) = (each["entries"] for each in document["claims"] if each["name"] == "high-risk")
+    assert (risky["unproven"], risky["attachment"]) == (risky["count"], None)
+    assert "other values than key_audit_logs" in risky["rows"][0]["without_proof"]
+
+
+def _run(connection: Connection, statements: str) -> None:
+    for each in statements.split(";"):
+        if each.strip():
+            execute(connection, each)
 
 
 def test_entries_without_a_seal(engines: Engines, engine_name: str, tmp_path: Path) -> None:
