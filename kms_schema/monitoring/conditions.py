@@ -90,7 +90,7 @@ def _until_expiration(snapshot: Snapshot) -> float | None:
 
 
 def _unpublished(snapshot: Snapshot) -> float | None:
-    """Return the age of the last publication unless it is of the last seal: a record may name a seal that is not there."""
+    """Return the age of the last publication unless it is of the last seal: a record may name one that is not there."""
     published = snapshot.value("kms_audit_published_seal_number")
     sealed = snapshot.value("kms_audit_seal_number")
     if published is None or sealed is None:

@@ -23,7 +23,8 @@ LOCK_SECONDS = 1
 
 # Plans are made for few rows, and compiling one takes longer than all queries together.
 _BEGIN = (
-    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off; SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO';"
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off; SET LOCAL TimeZone = 'UTC';"
+    " SET LOCAL DateStyle = 'ISO';"
     f" SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'; SET LOCAL lock_timeout = '{LOCK_SECONDS}s';"
     # Others may create functions and operators in a schema of the path, and row security would leave rows out.
     " SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL row_security = off"
