@@ -114,7 +114,7 @@ def entries_unchanged(reading: Reading) -> Computed:
     before, after = reading.neighbour(first, "before"), reading.neighbour(last, "after")
     verification.verify(max(before or 0, verification.after), last if after is None else after - 1)
     query = f"kms-schema audit verify; sequences {first} to {last}"
-    # Whoever changes an entry can change its leaf, but not the signed root over the leaves.
+    # A user who changes an entry can change its leaf, but not the signed root over the leaves.
     problems = [(each.sequence, each.message) for each in (*result.faults, *reading.seals.faults)]
     more = result.more_faults + reading.seals.more_faults
     problems += [(None, f"{more} more")] if more else []

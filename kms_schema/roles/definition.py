@@ -273,11 +273,7 @@ POLICIES = (
     Policy("key_audit_logs", "key_audit_logs_remove", "DELETE", (Role.REMOVER,), using="true"),
     Policy("key_audit_logs", "key_audit_logs_read_own", "SELECT", _WRITERS, using=_OWN_ENTRIES),
     Policy(
-        "key_operation_records",
-        "key_operation_records_add_checkpoints",
-        "INSERT",
-        (Role.SEALER,),
-        check=_CHECKPOINTS,
+        "key_operation_records", "key_operation_records_add_checkpoints", "INSERT", (Role.SEALER,), check=_CHECKPOINTS
     ),
     Policy(
         "key_operation_records",
