@@ -49,7 +49,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "--only", multiple=True, metavar="NUMBER", type=click.Choice([target.number for target in TARGETS]),
-    help="Measure this target, P1 to P20; repeatable.",
+    help="Measure this target, P1 to P21; repeatable.",
 )  # fmt: skip
 @click.option(
     "--scale", type=click.Choice([*SCALES]), metavar="[small|medium|full]", default="small", show_default=True,

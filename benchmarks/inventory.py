@@ -1,4 +1,4 @@
-"""P18: an inventory of 100,000 versions in each format, as whole processes: elapsed time and peak memory."""
+"""P21: an inventory of 100,000 versions in each format, as whole processes: elapsed time and peak memory."""
 
 import os
 import subprocess

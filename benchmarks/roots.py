@@ -1,4 +1,4 @@
-"""P16: derivations a second of a root in memory and of one in SoftHSM2, and how many of them a ring needs."""
+"""P19: derivations a second of a root in memory and of one in SoftHSM2, and how many of them a ring needs."""
 
 import secrets
 import tempfile

@@ -1,4 +1,4 @@
-"""P19: one scrape of the metrics, over a connection that is kept, in elapsed time of server and collector."""
+"""P16: one scrape of the metrics, over a connection that is kept, in elapsed time of server and collector."""
 
 from contextlib import ExitStack, closing
 from functools import partial

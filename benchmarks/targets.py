@@ -120,9 +120,9 @@ TARGETS = (
     Target("P13", "encrypting with the ring", "benchmarks.ring", on_sqlite=True),
     Target("P14", "rotating keys that are due", "benchmarks.rotation_runs"),
     Target("P15", "re-encrypting under load", "benchmarks.reencryption", on_sqlite=True),
-    Target("P16", "deriving under a root", "benchmarks.roots", on_sqlite=True),
-    Target("P18", "writing an inventory", "benchmarks.inventory", on_sqlite=True),
-    Target("P19", "scraping the metrics", "benchmarks.scraping", on_sqlite=True),
+    Target("P16", "scraping the metrics", "benchmarks.scraping", on_sqlite=True),
+    Target("P19", "deriving under a root", "benchmarks.roots", on_sqlite=True),
     Target("P20", "writing a report", "benchmarks.reports", on_sqlite=True),
+    Target("P21", "writing an inventory", "benchmarks.inventory", on_sqlite=True),
 )
 """All targets."""

@@ -50,6 +50,7 @@ _ROLES: Mapping[str, str] = {
     "audit seal": "kms_sealer",
     "check": "kms_auditor",
     "destroy-version": "kms_rotator",
+    "handover": "kms_rotator",
     "hsm": "kms_admin",
     "hsm check": "kms_rotator",
     "inventory": "kms_auditor",

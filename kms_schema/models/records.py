@@ -55,9 +55,9 @@ class KeyOperationRecord(Base):
     recorded_by: Mapped[str] = mapped_column(sa.String(100), server_default=session_role())
     seal_number: Mapped[int | None] = mapped_column(sa.BigInteger)
     """The seal of the checkpoint; NULL for a validation."""
-    errors: Mapped[int | None] = mapped_column(sa.Integer)
+    errors: Mapped[int | None] = mapped_column(sa.BigInteger)
     """The number of findings of a validation by severity; NULL for a checkpoint."""
-    warnings: Mapped[int | None] = mapped_column(sa.Integer)
-    infos: Mapped[int | None] = mapped_column(sa.Integer)
+    warnings: Mapped[int | None] = mapped_column(sa.BigInteger)
+    infos: Mapped[int | None] = mapped_column(sa.BigInteger)
 
     shown: ClassVar[tuple[str, ...]] = ("operation", "subject", "recorded_at")

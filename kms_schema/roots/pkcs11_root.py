@@ -114,8 +114,8 @@ def create_root(uri: str, material: Secret | None = None) -> Pkcs11Root:
             list(session.get_objects({**wanted, Attribute.LABEL: secrets.token_hex(16)}))
         raise TokenRefusedError(
             f"the token cannot {'generate' if material is None else 'import'} {root.key}, or compute with it, and may"
-            ' have it now. Remove it, and make the key with the token\'s own program, as the page "roots" does for'
-            " a TPM"
+            " have it now. Remove it, and make the key with the token's own program"
+            ' (for a TPM: page "roots" of the documentation)'
         ) from None
     return root
 

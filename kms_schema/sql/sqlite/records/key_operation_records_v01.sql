@@ -4,9 +4,9 @@ CREATE TABLE key_operation_records (
     recorded_at TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z') NOT NULL,
     recorded_by VARCHAR(100) DEFAULT 'sqlite' NOT NULL,
     seal_number BIGINT,
-    errors INTEGER,
-    warnings INTEGER,
-    infos INTEGER,
+    errors BIGINT,
+    warnings BIGINT,
+    infos BIGINT,
     CONSTRAINT pk_key_operation_records PRIMARY KEY (operation, subject, recorded_at),
     CONSTRAINT ck_key_operation_records_operation_known CHECK (operation IN ('PUBLICATION', 'COSIGNATURE', 'VALIDATION')),
     CONSTRAINT ck_key_operation_records_subject_not_blank CHECK (trim(subject, char(9, 10, 13, 32)) <> ''),
@@ -16,7 +16,7 @@ CREATE TABLE key_operation_records (
     CONSTRAINT ck_key_operation_records_recorded_at_type CHECK (typeof(recorded_at) = 'text' AND instr(recorded_at, char(0)) = 0 AND recorded_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND recorded_at > '0001' AND datetime(substr(recorded_at, 1, 19), '+0 days') IS replace(substr(recorded_at, 1, 19), 'T', ' ')),
     CONSTRAINT ck_key_operation_records_recorded_by_type CHECK (typeof(recorded_by) = 'text' AND instr(recorded_by, char(0)) = 0 AND length(recorded_by) <= 100),
     CONSTRAINT ck_key_operation_records_seal_number_type CHECK (seal_number IS NULL OR (typeof(seal_number) = 'integer')),
-    CONSTRAINT ck_key_operation_records_errors_type CHECK (errors IS NULL OR (typeof(errors) = 'integer' AND errors BETWEEN -2147483648 AND 2147483647)),
-    CONSTRAINT ck_key_operation_records_warnings_type CHECK (warnings IS NULL OR (typeof(warnings) = 'integer' AND warnings BETWEEN -2147483648 AND 2147483647)),
-    CONSTRAINT ck_key_operation_records_infos_type CHECK (infos IS NULL OR (typeof(infos) = 'integer' AND infos BETWEEN -2147483648 AND 2147483647))
+    CONSTRAINT ck_key_operation_records_errors_type CHECK (errors IS NULL OR (typeof(errors) = 'integer')),
+    CONSTRAINT ck_key_operation_records_warnings_type CHECK (warnings IS NULL OR (typeof(warnings) = 'integer')),
+    CONSTRAINT ck_key_operation_records_infos_type CHECK (infos IS NULL OR (typeof(infos) = 'integer'))
 ) WITHOUT ROWID
