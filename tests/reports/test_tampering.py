@@ -64,7 +64,7 @@ def test_a_short_retention_is_found_behind_many_types(
     for module in (outcomes, reading):
         monkeypatch.setattr(module, "LISTED", 1)
     with triggers_disabled(changed):
-        where = f"key_audit_logs SET retention_period_days = {{}} {ENTRY}"
+        where = "key_audit_logs SET retention_period_days = {} WHERE event_type = 'VERSION_DESTROYED'"
         change = updated(where.format(30), where.format(2555))
         claims = {"kept-a-year", "kept-seven-years", "entries-unchanged"}
         check_each(changed, tmp_path, Wrong("a short retention", claims, change))
