@@ -113,7 +113,7 @@ def test_a_version_goes_to_another_database(
     assert run(*opening).status == 0
     assert (raw.stat().st_mode & 0o777, raw.stat().st_size) == (0o600, 32)
     ring.create(unique("again"), under=ROOT, material=raw.read_bytes())
-    assert (run(*opening).status, "is never overwritten" in run(*opening).error) == (2, True)
+    assert (run(*opening).status, f"{raw} exists, and is never overwritten" in run(*opening).error) == (2, True)
 
 
 def test_a_file_is_imported_once_with_the_use_so_far(
