@@ -61,6 +61,11 @@ def test_checkpoints_say_what_they_found(scene: Scene) -> None:
         assert "another seal over them" in scene.found(kept[0])
     other = Checkpoint("another.example", kept[0].size, kept[0].root)
     assert "is of the trail another.example" in scene.found(other)
+    for size in (kept[0].size - 1, kept[-1].size + 1):
+        other = Checkpoint("another.example", size, kept[0].root)
+        assert [fault.message for fault in scene.faults(other)] == [
+            f"the checkpoint is of the trail another.example, but this one is {kept[0].origin}"
+        ]
 
 
 def test_stripped_signatures_are_found_with_a_trusted_key(scene: Scene) -> None:

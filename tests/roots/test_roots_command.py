@@ -70,6 +70,7 @@ def test_every_row_under_a_root_is_opened_and_nothing_is_written(
     said = check(database, wrong)
     assert said.status == 1
     assert said.err.count("does not open version 1 of key") == 3
+    assert "run kms-schema roots check" not in said.err
     assert "does not open the credentials of 'luna'" in said.err
     assert "1 HSM configurations name no root" in said.err
     document = json.loads(check(database, wrong, "--format", "json").out)
