@@ -11,7 +11,7 @@ class OpeningRefusedError(CryptoError):
     """An envelope does not open: it was changed, moved to another row, or made under another key."""
 
     reason: str | None = None
-    """What is wrong, if the message has advice as well."""
+    """The message without its advice, if it has some."""
 
 
 class CheckValueError(OpeningRefusedError):

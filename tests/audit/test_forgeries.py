@@ -52,7 +52,7 @@ def test_checkpoints_say_what_they_found(scene: Scene) -> None:
     assert verified(scene.connection, checkpoints=kept).checkpoints == len(kept)
     with scene.changed():
         forged(scene, "DELETE FROM key_audit_logs WHERE sequence > 120", key=KEY)
-        assert "none of the 2 seals here is: the trail was cut" in scene.found(kept[-1])
+        assert "none of the seals here is: the trail was cut" in scene.found(kept[-1])
     with scene.changed():
         forged(scene, "UPDATE key_audit_logs SET risk_score = 99 WHERE sequence = 5", key=KEY)
         assert "another root: its leaves were rewritten" in scene.found(kept[0])

@@ -154,7 +154,7 @@ class LeafVerification:
             if len(others) == len(checkpoints):
                 continue
             cut = "the trail was cut" if size > self._tree.size else "the trail was rewritten and sealed again"
-            message = f"a checkpoint is of {size} leaves, but none of the {self._result.seals} seals here is: {cut}"
+            message = f"a checkpoint is of {size} leaves, but none of the seals here is: {cut}"
             self._result.add(Fault(message))
         for page in self._pages:
             self._result.add(Fault(f"the leaves from {page.first_leaf} on belong to no seal"))

@@ -7,7 +7,7 @@ class CiphertextError(CryptoError):
     """The base class of the errors about ciphertexts."""
 
     hint: str | None = None
-    """What the first byte says, which is public: a message was given for a stream, or a stream for a message."""
+    """The form of the bytes, by their first one, which is public: they are a stream or a message, and not the other."""
 
 
 class NotACiphertextError(CiphertextError, ValueError):
