@@ -7,7 +7,6 @@ from alembic import context as environment
 from alembic import op
 from alembic.util import CommandError
 
-from kms_schema.printable import counted
 from kms_schema.sql import statement, text_of
 from kms_schema.sql.declarations import NOTHING, Declaration, declaring
 from kms_schema.sql.operations import engine_name, execute, locks, on_postgresql, schema, writes_script
@@ -44,8 +43,8 @@ class DataLoss:
         with declaring(reading):
             found = op.get_bind().scalar(sa.text(count))
         if found:
-            noun = "entry" if self.unit == "entries" else self.unit.removesuffix("s")
-            raise CommandError(f"{self._would_destroy}: {counted(found, noun)}; {self._advice}")
+            one = "entry" if self.unit == "entries" else self.unit.removesuffix("s")
+            raise CommandError(f"{self._would_destroy}: {found} {one if found == 1 else self.unit}; {self._advice}")
 
     @property
     def _would_destroy(self) -> str:
