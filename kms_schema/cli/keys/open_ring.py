@@ -31,7 +31,7 @@ _USES: Mapping[str, str] = {
     KeyStatus.ROTATED: "it decrypts only", KeyStatus.EXPIRED: "it decrypts only",
     KeyStatus.ARCHIVED: "it neither encrypts nor decrypts", KeyStatus.REVOKED: "it neither encrypts nor decrypts",
 }  # fmt: skip
-"""What a key does that has no longer a version to encrypt with, by its status."""
+"""The uses of a key that no longer encrypts, by its status."""
 _LONGEST = 64
 """The length of `key_masters.key_id`."""
 
