@@ -118,7 +118,9 @@ STATEMENTS = {
             SELECT * FROM {{schema}}.key_rotations WHERE status = %(status)s
             ORDER BY scheduled_at LIMIT %(limit)s
         ) AS rotation
-        JOIN {{schema}}.key_masters AS master ON master.id = rotation.key_id
+        CROSS JOIN LATERAL (
+            SELECT key_id FROM {{schema}}.key_masters WHERE id = rotation.key_id OFFSET 0
+        ) AS master
         LEFT JOIN {{schema}}.rotation_policies AS policy ON policy.id = rotation.policy_id
         ORDER BY rotation.scheduled_at, rotation.id
     """,
@@ -128,7 +130,9 @@ STATEMENTS = {
             SELECT * FROM {{schema}}.key_rotations WHERE status = %(status)s
             ORDER BY scheduled_at DESC LIMIT %(limit)s
         ) AS rotation
-        JOIN {{schema}}.key_masters AS master ON master.id = rotation.key_id
+        CROSS JOIN LATERAL (
+            SELECT key_id FROM {{schema}}.key_masters WHERE id = rotation.key_id OFFSET 0
+        ) AS master
         LEFT JOIN {{schema}}.rotation_policies AS policy ON policy.id = rotation.policy_id
         ORDER BY rotation.scheduled_at DESC, rotation.id
     """,
