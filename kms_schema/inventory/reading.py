@@ -7,7 +7,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from kms_schema.audit.storage.postgresql.row_security import shows_every_row
+from kms_schema.audit.storage.row_security import shows_every_row
 from kms_schema.inventory.rows import Hsm, InventoryError, Key, Version, Wrapper
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ def _session_role_postgresql(_element: session_role, _compiler: Any, **_kw: Any)
 
 @compiles(session_role, "sqlite")
 def _session_role_sqlite(_element: session_role, _compiler: Any, **_kw: Any) -> str:
-    return "'sqlite'"
+    return "('sqlite')"  # some versions of SQLAlchemy add these, others do not
 
 
 class KeyOperationRecord(Base):

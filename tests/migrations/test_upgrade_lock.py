@@ -20,8 +20,8 @@ from tests.support.statements import execute
 REPLICAS = {"postgresql": 20, "sqlite": 8}
 
 ADVICE = (
-    "has held the lock of upgrades for 0.3 seconds: end it if it is no upgrade (docs/operations.md), wait for it to"
-    " end, or allow more with -x lock-wait=SECONDS"
+    'has held the lock of upgrades for 0.3 seconds: end it if it is no upgrade (page "operations" of the documentation)'
+    ", wait for it to end, or allow more with -x lock-wait=SECONDS"
 )
 
 

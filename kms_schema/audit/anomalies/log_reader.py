@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from kms_schema.audit.anomalies.dialects import POSTGRESQL, SQLITE, Dialect
 from kms_schema.audit.storage.errors import TrailError, missing_table
-from kms_schema.audit.storage.postgresql.row_security import going_by_policies
-from kms_schema.audit.storage.sqlite.encoded_entries import text_as_stored
+from kms_schema.audit.storage.row_security import going_by_policies
+from kms_schema.audit.storage.sqlite_texts import text_as_stored
 from kms_schema.identifiers import quoted
 from kms_schema.lock_holders import LOCK_WAIT_SECONDS, limits
 from kms_schema.sql import fill, query_beside

@@ -14,12 +14,12 @@ from psycopg.rows import tuple_row
 from kms_schema.audit.storage.errors import TrailError, invalid_numbers, seals_locked
 from kms_schema.audit.storage.postgresql.commit_warnings import complete_commit
 from kms_schema.audit.storage.postgresql.entries import PostgresqlEntries
-from kms_schema.audit.storage.postgresql.row_security import going_by_policies
 from kms_schema.audit.storage.postgresql.seals import PostgresqlSeals
 from kms_schema.audit.storage.postgresql.session import Session
 from kms_schema.audit.storage.postgresql.tombstones import PostgresqlRetention, PostgresqlTombstones
 from kms_schema.audit.storage.postgresql.tree import PostgresqlTree
 from kms_schema.audit.storage.records import LISTED, LOWEST_NUMBERS, TransactionHorizon
+from kms_schema.audit.storage.row_security import going_by_policies
 from kms_schema.audit.storage.transactions import OpenElsewhere
 from kms_schema.lock_holders import LOCK_WAIT_SECONDS, POLL_SECONDS, limits
 from kms_schema.query_plans import LOOK_UP, SCAN

@@ -26,15 +26,6 @@ _LONGEST = 200
 _HEX = frozenset("0123456789abcdef")
 
 
-def text_as_stored(stored: bytes) -> str:
-    """Return a TEXT value that may not be valid UTF-8: the `text_factory` of connections that read the trail.
-
-    An invalid byte becomes a lone surrogate, which `entry_from_row` writes as that byte again. Otherwise one damaged
-    text would make the whole trail unreadable.
-    """
-    return stored.decode(errors="surrogateescape")
-
-
 def entry_from_row(row: Sequence[object]) -> bytes:
     """Return the entry of a row of `SELECTED`, in encoding v1.
 

@@ -10,12 +10,12 @@ from urllib.parse import quote
 from kms_schema.audit.storage.errors import TrailError, invalid_numbers
 from kms_schema.audit.storage.protocols import readable_last_seal
 from kms_schema.audit.storage.records import LISTED, LOWEST_NUMBERS, TransactionHorizon
-from kms_schema.audit.storage.sqlite.encoded_entries import text_as_stored
 from kms_schema.audit.storage.sqlite.entries import SqliteEntries
 from kms_schema.audit.storage.sqlite.seals import SqliteSeals
 from kms_schema.audit.storage.sqlite.session import Session
 from kms_schema.audit.storage.sqlite.tombstones import SqliteRetention, SqliteTombstones
 from kms_schema.audit.storage.sqlite.tree import SqliteTree
+from kms_schema.audit.storage.sqlite_texts import text_as_stored
 from kms_schema.audit.storage.sqlite_times import AGAINST_TIME
 from kms_schema.audit.storage.transactions import OpenElsewhere
 from kms_schema.lock_holders import LOCK_WAIT_SECONDS

@@ -2,7 +2,7 @@ CREATE TABLE key_operation_records (
     operation VARCHAR(30) NOT NULL,
     subject VARCHAR(255) NOT NULL,
     recorded_at TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z') NOT NULL,
-    recorded_by VARCHAR(100) DEFAULT 'sqlite' NOT NULL,
+    recorded_by VARCHAR(100) DEFAULT ('sqlite') NOT NULL,
     seal_number BIGINT,
     errors BIGINT,
     warnings BIGINT,

@@ -1,4 +1,4 @@
-"""Row-level security: it applies only if it shows a role every row of the trail.
+"""Row-level security on PostgreSQL: it applies only if it shows a role every row of the trail.
 
 A trail that is read in part must be neither sealed nor verified. With `row_security = off` the server raises an error
 instead of leaving rows out. It raises one also for policies that leave nothing out, such as those that let auditors and
