@@ -8,6 +8,7 @@ from tests.support.programs.commands import kms_schema
 
 ROLES = {
     "audit list": "kms_auditor",
+    "audit append --event-type E --category SECURITY --description D": "in kms_rotator or kms_admin: a member of",
     "audit seal": "kms_sealer",
     "audit status": "kms_auditor",
     "hsm list": "kms_admin",
@@ -47,3 +48,4 @@ def test_a_server_that_does_not_answer() -> None:
         said = kms_schema(*command.split(), url=REFUSED)
         assert (said.status, "check that the server runs" in said.error) == (3, True), (command, said.error)
         assert "\n" not in said.error
+        assert f"cannot connect to {REFUSED}: " in said.error

@@ -50,7 +50,7 @@ def _reading(database_url: str | None, schema: str) -> "Iterator[sa.Connection]"
 def list_command(
     *, key_type: str | None, status: str | None, database_url: str | None, schema: str, style: str
 ) -> None:
-    """List the keys by their names, with the live version and its counted uses.
+    """List the keys by their names, with the live version. USES are those of the live version: 0 after a rotation.
 
     Exit status: 0 done, 2 usage, 3 no connection or missing privilege.
     """
@@ -82,6 +82,8 @@ def _print_key(key: "ListedKey") -> None:
 def show_command(*, key_id: str, database_url: str | None, schema: str, style: str) -> None:
     """Show the key KEY_ID and its versions: tags of ciphertexts, states, uses and bytes. No material is read.
 
+    Processes reserve uses and bytes in advance, so the numbers may be higher than what was encrypted.
+
     `encrypted_columns` are the columns that are stored with the key; `*` stands for ciphertexts anywhere else.
 
     Exit status: 0 done, 1 no such key, 2 usage, 3 no connection or missing privilege.
@@ -97,7 +99,7 @@ def show_command(*, key_id: str, database_url: str | None, schema: str, style: s
             _print_properties(key)
             if columns:
                 click.echo(in_a_line(f"encrypted_columns: {', '.join(columns)}"))
-            click.echo(_VERSIONS.format("VERSION", "TAG", "STATE", "USES", "BYTES", "SINCE").rstrip())
+            click.echo(_VERSIONS.format("VERSION", "TAG", "STATE", "USES", "RESERVED BYTES", "SINCE").rstrip())
             for each in versions:
                 _print_version(each)
     except keyring.UnknownKeyError as error:
