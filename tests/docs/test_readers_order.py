@@ -64,13 +64,14 @@ def test_the_pages_from_the_first_to_the_last(server: Database, tmp_path: Path) 
         (tmp_path / "deployed").mkdir()
         keeper = Reader(tmp_path / "deployed")
         keeper.types(section("operations.md", "SQLite")[:1])
-        owner = auditor = f"sqlite:///{tmp_path / 'deployed' / 'kms.db'}"
+        owner = auditor = f"sqlite:///{tmp_path / 'trail.db'}"
     else:
         keeper = Reader(tmp_path, here)
         deploy(keeper, here["postgresql://shop@db.example.com/kms"].strip("'"))
         keeper.types([Block("sh", "export KMS_DATABASE_URL=postgresql://keeper@db.example.com/kms\n")])
-        owner = here["postgresql://postgres@db.example.com/kms"].strip("'")
-        auditor = here["postgresql://trail_auditor@db.example.com/kms"].strip("'")
+        keeper.types([Block("sh", "psql \"$ADMIN_URL\" -c 'CREATE DATABASE kms_trail'\n")])
+        owner = here["postgresql://postgres@db.example.com/kms_trail"].strip("'")
+        auditor = here["postgresql://trail_auditor@db.example.com/kms_trail"].strip("'")
     rotation = [block for block in page("key-rotation.md") if block.language in ("sh", "python")]
     # On SQLite test_key_rotation_page.py types the others, from the same start; on PostgreSQL it has no roles.
     keeper.types(rotation if server.dialect == "postgresql" else rotation[:1])
@@ -80,6 +81,8 @@ def test_the_pages_from_the_first_to_the_last(server: Database, tmp_path: Path) 
     kinds = ("sh",) if server.dialect == "sqlite" else ("sh", "sql")
     set_up, *blocks = [block for block in page("verifying.md") if block.language in kinds]
     verifier.types([set_up])
+    if server.dialect == "postgresql":
+        verifier.types([Block("sh", "kms-schema roles --apply\n")])
     shown = {Block("sh", text): output for text, output in BLOCKS}
     for block in sorted(
         blocks, key=lambda block: block.language != "sql"
