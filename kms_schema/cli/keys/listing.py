@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -58,8 +59,9 @@ def list_command(
         if style == "json":
             _print_json(found)
             return
+        first = next(found, None)  # before the header: a database without the schema is an error
         click.echo(f"{'KEY':<{_NAME}} {'TYPE':<6} {'STATUS':<8} {'VERSION':>7} {'USES':>16} {'EXPIRES':<10}".rstrip())
-        for key in found:
+        for key in () if first is None else itertools.chain((first,), found):
             _print_key(key)
 
 
