@@ -1,5 +1,6 @@
 """The documents in the order of a reader, from an empty folder: each page sets up what it starts from."""
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,8 +59,12 @@ def test_the_pages_from_the_first_to_the_last(server: Database, tmp_path: Path) 
         assert "\nno drift" in said
     (tmp_path / "quickstart").mkdir()
     reader = Reader(tmp_path / "quickstart", here)
-    said = reader.types([*section("quickstart.md", SHELL[server.dialect]), *section("quickstart.md", "From Python")])
-    assert said.endswith("\nsound\nDE89 3704\n")
+    titles = (SHELL[server.dialect], "Prove one entry", "From Python")
+    said = reader.types(block for title in titles for block in section("quickstart.md", title))
+    assert said.endswith("\nthe proof holds\nDE89 3704\n")
+    assert json.loads((reader.folder / "proof.json").read_text("utf-8"))["entry"]["event_description"] == (
+        "version activated: customers version 2"
+    )
     if server.dialect == "sqlite":
         (tmp_path / "deployed").mkdir()
         keeper = Reader(tmp_path / "deployed")
