@@ -81,6 +81,12 @@ def with_hint(message: str, sqlstate: str | None = None, *, of_server: str | Non
     return f"{message}; {hint}" if hint else message
 
 
+def at(shown: str, message: str, sqlstate: str | None = None) -> str:
+    """Return an error of the database at a URL without secrets: a connection that failed has one wording everywhere."""
+    cannot = sqlstate is None and _CONNECTING.search(message)
+    return f"cannot connect to {shown}: {message}" if cannot else f"{shown}: {message}"
+
+
 def _hint(message: str, sqlstate: str | None) -> str | None:
     if sqlstate == _NOT_PERMITTED:
         return _privilege()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kms_schema.cli import connections
-from kms_schema.cli.error_hints import MEMBERSHIP, with_hint
+from kms_schema.cli.error_hints import MEMBERSHIP, at, with_hint
 from kms_schema.cli.hsm_options import hsms_of
 from kms_schema.cli.on_use import on_use
 from kms_schema.cli.options import Decorator
@@ -80,7 +80,7 @@ def _refusals(url: str) -> Iterator[None]:
         message = " ".join(target.without_secrets(str(error)).split())
         permitted = isinstance(error, keyring.DatabaseUnavailableError)
         message = with_hint(message) if permitted else f"{message}; {MEMBERSHIP}"
-        raise CannotConnect(in_a_line(f"{target.shown}: {message}")) from None
+        raise CannotConnect(in_a_line(at(target.shown, message))) from None
     except keyring.DecryptionError as error:
         hint = "name the key, the whole file and the --aad that it was encrypted with, and discard what was written"
         raise click.ClickException(in_a_line(f"{error}; {hint}")) from None
