@@ -23,7 +23,7 @@ class ListedEntry:
     security_level: str
     risk_score: int | None
     key_id: str | None
-    """The name of the key."""
+    """The name of the key; None in the entries of its creation, whose description names it."""
     user_id: str | None
     """The acting user, as the application claims."""
     recorded_by: str

@@ -109,6 +109,8 @@ def reencrypt_command(
         click.echo(json.dumps(dataclasses.asdict(done), indent=2))
     else:
         _print(done, dry_run=dry_run)
+        if done.unopened and not (row and bound_as):
+            messages.note("Note: if the column is bound to its row or to other names, give --row or --bound-as")
     return 1 if done.left and not dry_run else 0
 
 

@@ -42,9 +42,9 @@ class RevokedKey:
         check_bytes(blob=blob, aad=aad)
         try:
             return self._cipher(read_message_prefix(blob)).decrypt(blob, aad=aad)
-        except (NotACiphertextError, DoesNotOpenError):
-            pass
-        raise does_not_open(self.key_id)  # outside of `except`: the error shows no other one
+        except (NotACiphertextError, DoesNotOpenError) as error:
+            hint = error.hint
+        raise does_not_open(self.key_id, hint)  # outside of `except`: the error shows no other one
 
     def decrypt_stream(self, source: Source, *, aad: BytesLike) -> Iterator[bytes]:
         """Yield the plaintext of a stream, as `Key.decrypt_stream` does, but for the status of the key."""
@@ -53,9 +53,9 @@ class RevokedKey:
             tag = read_stream_tag(source)
             parts = decrypt_stream(source, self._cipher(tag).material, tag=tag, aad=aad)
             return self._with_error_of_the_ring(parts)
-        except (NotACiphertextError, DoesNotOpenError):
-            pass
-        raise does_not_open(self.key_id)
+        except (NotACiphertextError, DoesNotOpenError) as error:
+            hint = error.hint
+        raise does_not_open(self.key_id, hint)
 
     def _with_error_of_the_ring(self, parts: Iterator[bytes]) -> Iterator[bytes]:
         try:

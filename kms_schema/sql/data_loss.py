@@ -7,6 +7,7 @@ from alembic import context as environment
 from alembic import op
 from alembic.util import CommandError
 
+from kms_schema.printable import counted
 from kms_schema.sql import statement, text_of
 from kms_schema.sql.declarations import NOTHING, Declaration, declaring
 from kms_schema.sql.operations import engine_name, execute, locks, on_postgresql, schema, writes_script
@@ -43,7 +44,8 @@ class DataLoss:
         with declaring(reading):
             found = op.get_bind().scalar(sa.text(count))
         if found:
-            raise CommandError(f"{self._would_destroy}: {found} {self.unit}; {self._advice}")
+            noun = "entry" if self.unit == "entries" else self.unit.removesuffix("s")
+            raise CommandError(f"{self._would_destroy}: {counted(found, noun)}; {self._advice}")
 
     @property
     def _would_destroy(self) -> str:

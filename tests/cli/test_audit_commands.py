@@ -55,6 +55,7 @@ def test_the_newest_entries_are_listed_with_the_sequence_that_prove_takes(trail:
     said = trail.audit("list", "--limit", 2)
     assert (said.status, said.err) == (0, "")
     assert [line.split()[0] for line in said.out.splitlines()] == ["SEQUENCE", *map(str, sequences[:2])]
+    assert [line[54:] for line in said.out.splitlines()] == ["ABOUT", "Root key taken out of the…", "orders-2026"]
     assert max(map(len, said.out.splitlines())) <= 80
     proof = json.loads(trail.audit("prove", sequences[1]).out)
     assert json.dumps(sequences[1]) in json.dumps(proof)

@@ -104,7 +104,7 @@ def test_versions_are_caught_up_with(database: Database, connection: Connection)
     a_key(connection)
     assert told(database, "backfill") == {"looked_at": 0}
     a_policy(connection, max_operations=3)
-    assert rotations(database, "backfill").out == "1 versions checked\n"
+    assert rotations(database, "backfill").out == "1 version checked\n"
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,13 @@ from kms_schema.printable import in_a_line
 
 if TYPE_CHECKING:
     from kms_schema.audit import listing
+    from kms_schema.audit.listing import ListedEntry
 else:
     listing = on_use("kms_schema.audit.listing")
 
 _LINE = "{:>8} {:<19} {:<24} {}"
+_ABOUT = 26
+"""The characters that are shown of a description."""
 
 
 @click.command(
@@ -36,10 +39,11 @@ _LINE = "{:>8} {:<19} {:<24} {}"
 def list_command(
     *, key_id: str | None, event_type: str | None, limit: int, database_url: str | None, schema: str, style: str
 ) -> None:
-    """List the newest entries of the audit log, the newest first: sequence, time in UTC, event and key.
+    """List the newest entries of the audit log, the newest first: sequence, time in UTC, event, and the key.
 
-    `audit prove` takes the sequence. Nothing is verified and nothing is written; on PostgreSQL the login needs
-    kms_auditor. JSON has the description, the user and the role of each entry, too.
+    `audit prove` takes the sequence. An entry without a key shows its description: so do those of the creation of a
+    key or a version, which --key leaves out. JSON has the user and the role of each entry, too. Nothing is verified
+    and nothing is written; on PostgreSQL the login needs kms_auditor.
     """
     url = url_of(database_url)
     with engine_at(url, schema=schema, application="kms-schema audit", writing=False) as engine:
@@ -54,10 +58,17 @@ def list_command(
             each |= {"id": str(each["id"]), "timestamp": f"{_utc(each['timestamp']):%Y-%m-%dT%H:%M:%S.%fZ}"}
         click.echo(json.dumps(plain, indent=2))
         return
-    click.echo(_LINE.format("SEQUENCE", "TIME (UTC)", "EVENT", "KEY"))
+    click.echo(_LINE.format("SEQUENCE", "TIME (UTC)", "EVENT", "ABOUT"))
     for entry in found:
         time = f"{_utc(entry.timestamp):%Y-%m-%d %H:%M:%S}"
-        click.echo(in_a_line(_LINE.format(entry.sequence, time, entry.event_type, entry.key_id or "-")))
+        click.echo(in_a_line(_LINE.format(entry.sequence, time, entry.event_type, _about(entry))))
+
+
+def _about(entry: "ListedEntry") -> str:
+    if entry.key_id is not None:
+        return entry.key_id
+    text = entry.event_description
+    return text if len(text) <= _ABOUT else f"{text[: _ABOUT - 1]}…"
 
 
 def _utc(time: dt.datetime) -> dt.datetime:
