@@ -173,9 +173,8 @@ _ALL = (
     Claim(
         "sealed",
         "A signed seal covers each entry of the period that is more than a day old.",
-        violations=queries.NOT_SEALED,
         figures=queries.SEALS,
-        population=queries.ENTRIES,
+        computed=True,
         of_period=True,
     ),
     Claim(

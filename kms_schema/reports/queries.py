@@ -205,7 +205,6 @@ FROM {{p}}key_audit_trail WHERE {_WITHIN} AND ({{condition}})"""
 """The entries of a selection."""
 ADDRESSES = f"""SELECT count(*) AS entries, count(client_ip) AS entries_with_address
 FROM {{p}}key_audit_logs WHERE {_WITHIN}"""
-ENTRIES = f"SELECT count(*) AS entries FROM {{p}}key_audit_logs WHERE {_WITHIN}"
 LOG_BEGINS = """SELECT (SELECT "timestamp" FROM {p}key_audit_logs ORDER BY sequence LIMIT 1) AS first_entry,
     (SELECT sealed_at FROM {p}key_audit_seals ORDER BY seal_number LIMIT 1) AS first_seal"""
 """Retention removes the first entries, and seals stay."""

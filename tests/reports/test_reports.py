@@ -8,6 +8,7 @@ import json
 import re
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,11 @@ def test_a_changed_proof_and_another_key_are_refused(connection: Connection, tmp
     with pytest.raises(check_proof.Refused, match="not signed by a key that you trust"):
         check_proofs.check(path, [check_proof.read_key(str(FORGER.verifier))])
     assert VerifierKey.parse(written.document["checkpoint"]["verifier_key"]) == KEY.verifier
+
+
+def test_a_report_in_another_format_leaves_the_files_of_the_first(connection: Connection, tmp_path: Path) -> None:
+    first = write(connection, tmp_path)
+    assert not {*first.attachments} & {*write(connection, tmp_path, style="html").attachments}
 
 
 def test_each_query_of_a_report_returns_its_figures(connection: Connection, tmp_path: Path) -> None:
@@ -172,7 +178,7 @@ def test_a_period_before_the_log_is_refused_and_one_that_begins_before_it_is_for
     assert early.document["snapshot"]["log_begins"] > early.document["period"]["start"]
     for name in ("entries-unchanged", "who", "kept-a-year", "recorded", "sealed", "retired-not-used"):
         found = claim(early, name)
-        assert (found["state"], "the log begins at" in found["reason"]) == ("for review", True), name
+        assert (found["state"], "the log begins at" in (found["reason"] or "")) == ("for review", True), name
 
 
 def test_claims_about_nothing_are_not_applicable(engines: Engines, engine_name: str, tmp_path: Path) -> None:
@@ -237,7 +243,7 @@ def test_texts_that_are_damaged_or_of_very_many_types_do_not_stop_a_report(
         for style in ("html", "oscal"):
             write(connection, tmp_path, style=style)
     engines[engine_name].drop(database)
-    assert claim(written, "sealed")["figures"][0]["rows"] == [[6]]
+    assert sum(row[-1] for row in claim(written, "who")["figures"][0]["rows"]) == 6
     entries = claim(written, "high-risk")["entries"]
     assert (entries["count"], entries["unproven"]) == (5, int(database.dialect == "sqlite"))
 
@@ -247,12 +253,14 @@ def test_the_archive_that_a_report_names_proves_the_entries_of_the_period(
 ) -> None:
     database = engines[engine_name].create(engines.migrated(engine_name, "template"))
     with closing(database.connect()) as connection:
-        seal_all(connection)
+        (first,) = seal_all(connection)
+        at = now() - dt.timedelta(days=30)
+        signed = replace(first, sealed_at=f"{at:%Y-%m-%dT%H:%M:%S.%fZ}").signed_by(KEY)
+        with triggers_disabled(connection):  # the first seal is of a month before the period
+            earlier = "UPDATE key_audit_seals SET sealed_at = :at, signature = :signature"
+            execute(connection, earlier, {"at": at, "signature": signed.signature})
         insert(connection, "key_audit_logs", **audit_entry())
         seal_all(connection)
-        with triggers_disabled(connection):  # the first seal is of a month before the period
-            earlier = "UPDATE key_audit_seals SET sealed_at = :at WHERE seal_number = 1"
-            execute(connection, earlier, {"at": now() - dt.timedelta(days=30)})
         written = write(connection, tmp_path)
     unchanged = claim(written, "entries-unchanged")
     command = unchanged["proof"].removeprefix("provable offline with an archive: ")
