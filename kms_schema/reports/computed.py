@@ -150,10 +150,9 @@ def sealed(reading: Reading) -> Computed:
     """Decide from the unsealed entries, the unsigned seals, and the verification of all seals."""
     found = reading.table("Rows against the claim", queries.NOT_SEALED)
     forged = tuple((f"seal {each.seal}", each.message) for each in reading.seals.faults if each.seal is not None)
-    against = replace(found, rows=(*forged, *found.rows)[:LISTED], count=len(forged) + found.count)
-    if not against.count and not reading.summary:
+    if not (forged or found.count or reading.summary):
         return Computed(State.NOT_APPLICABLE, reason="the period has no entries")
-    return _decided(against)
+    return _decided(replace(found, rows=(*forged, *found.rows)[:LISTED], count=len(forged) + found.count))
 
 
 def sealed_monthly(reading: Reading) -> Computed:

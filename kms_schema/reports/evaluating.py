@@ -26,7 +26,7 @@ def _outcome(reading: Reading, claim: Claim, quoted: Quoted | None) -> Outcome:
         return Outcome(claim, State.NOT_APPLICABLE, "SQLite has no roles: the permissions of the file decide")
     tables: list[Table] = []
     if claim.population is not None:
-        about = reading.table("What the claim is about", claim.population)
+        about = reading.table("Rows that the claim is about", claim.population)
         tables.append(about)
         nothing = not about.rows[0][0]
         if nothing and (claim.violations is None or not reading.table("", claim.violations).count):

@@ -194,7 +194,7 @@ def test_claims_about_nothing_are_not_applicable(engines: Engines, engine_name: 
 
 def test_a_heading_has_the_value_or_the_number_of_rows(connection: Connection, tmp_path: Path) -> None:
     page = write(connection, tmp_path, style="html").path.read_text(encoding="ascii")
-    assert "<h4>What the claim is about: active hsms = 1</h4>" in page
+    assert "<h4>Rows that the claim is about: active hsms = 1</h4>" in page
     assert "<h4>Entries whose hash was recomputed</h4>" in page
     assert "<h4>Rows against the claim: 0 rows</h4>" in page
 
