@@ -91,8 +91,6 @@ def read_key(text: str) -> Key:
 
 def read_checkpoint(note: Any, keys: list[Key]) -> Checkpoint:
     """Return a checkpoint that one of `keys` has signed."""
-    if Ed25519PublicKey is None:
-        raise ModuleNotFoundError("signatures need the package cryptography: pip install cryptography")
     if not isinstance(note, str):
         raise Refused("a checkpoint is a text")
     body, blank, rest = note.rpartition("\n\n")
