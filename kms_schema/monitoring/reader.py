@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from kms_schema.audit.storage.postgresql.row_security import going_by_policies
+from kms_schema.audit.storage.row_security import going_by_policies
 from kms_schema.errors import KmsSchemaError
 from kms_schema.identifiers import quoted
 
