@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from kms_schema.audit.storage.row_security import going_by_policies
 from kms_schema.errors import KmsSchemaError
 from kms_schema.identifiers import quoted
 
@@ -23,8 +24,15 @@ LOCK_SECONDS = 1
 # Plans are made for few rows, and compiling one takes longer than all queries together.
 _BEGIN = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off; SET LOCAL TimeZone = 'UTC';"
-    f" SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'; SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"
+    f" SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'; SET LOCAL lock_timeout = '{LOCK_SECONDS}s';"
+    " SET LOCAL row_security = off"
 )
+TABLES = (
+    "key_masters", "key_versions", "key_rotations", "hsm_configurations", "key_view_refreshes", "key_audit_logs",
+    "key_audit_seals", "key_audit_leaves", "key_audit_tombstones", "key_operation_records",
+)  # fmt: skip
+"""The tables that the parts read. If a policy hides rows of one from this role, a query that it affects fails."""
+_FORBIDDEN = "42501"
 _INDEXED = re.compile(r"\{by (\w+)\}")
 _EPOCH = re.compile(r"\{epoch (\w+)\}")
 _SQLITE_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -55,6 +63,8 @@ class Reader:
         """Open the snapshot, and end it: nothing is written."""
         self.connection.execute("BEGIN" if self.on_sqlite else _BEGIN)
         try:
+            if not self.on_sqlite:
+                self.connection.execute(going_by_policies(self.name, TABLES).encode())
             clock = "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'" if self.on_sqlite else "now()"
             [(now,)] = self.rows(f"SELECT {clock}")
             self.now = time_of(now)
@@ -114,7 +124,8 @@ def described(error: Exception) -> str:
     """Return the message of an error in one line; psycopg's without context, which can have values."""
     diagnostic = getattr(error, "diag", None)
     primary = getattr(diagnostic, "message_primary", None)
-    return " ".join(str(primary or error).split()) or type(error).__name__
+    hint = ": run this as a member of kms_auditor" if getattr(error, "sqlstate", None) == _FORBIDDEN else ""
+    return (" ".join(str(primary or error).split()) or type(error).__name__) + hint
 
 
 def time_of(value: Any) -> dt.datetime:

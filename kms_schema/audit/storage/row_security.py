@@ -26,12 +26,12 @@ _OF_THE_TRAIL = (
 )  # fmt: skip
 
 
-def going_by_policies(schema: str) -> str:
-    """Return the statement that turns row security on for a transaction, if it leaves nothing of the trail out.
+def going_by_policies(schema: str, tables: Sequence[str] = _OF_THE_TRAIL) -> str:
+    """Return the statement that turns row security on for a transaction, if it leaves nothing of these tables out.
 
-    For a transaction with `row_security = off`, in `schema`.
+    For a transaction with `row_security = off`. tables: those of the trail by default, in `schema`.
     """
-    return f"SELECT set_config('row_security', 'on', true) WHERE {_shows_all(schema, _OF_THE_TRAIL)}"
+    return f"SELECT set_config('row_security', 'on', true) WHERE {_shows_all(schema, tables)}"
 
 
 def shows_every_row(schema: str, tables: Sequence[str]) -> str:
